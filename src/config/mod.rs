@@ -1,0 +1,179 @@
+//! What the operator asked for, as checked types. A value of these types is valid: whatever could
+//! be wrong with it was refused, with its file, line and key, when it was read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, Method, Uri};
+use ipnet::IpNet;
+
+use crate::protocol::{Outcomes, Policy, Scheme};
+
+/// A whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The public listener.
+    pub server: Server,
+    /// The admin listener.
+    pub admin: Admin,
+    /// Where records are kept.
+    pub store: StoreConfig,
+    /// The upstream APIs by name.
+    pub upstreams: BTreeMap<UpstreamName, Upstream>,
+    /// How to log.
+    pub log: Log,
+    /// Where a request goes that no route matches; `None` answers `no-route`.
+    pub fallback: Option<UpstreamName>,
+    /// The protected routes, in the order of the file.
+    pub routes: Vec<Arc<Route>>,
+}
+
+/// The name of an upstream. Put into a request's extensions, it tells the proxy where to go.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UpstreamName(pub Arc<str>);
+
+impl fmt::Display for UpstreamName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The public listener and its limits.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// How long running executions may go on after a signal to stop.
+    pub drain_timeout: Duration,
+    /// How many connections may be open; more wait to be accepted.
+    pub max_connections: usize,
+    /// How many executions may run at once; more are answered `overloaded`.
+    pub max_in_flight: usize,
+    /// How long a client may take to send the head of a request.
+    pub header_read_timeout: Duration,
+    /// How long a client may take to send the body of a protected request.
+    pub body_read_timeout: Duration,
+    /// The largest body of a protected request, in bytes.
+    pub request_body_limit: usize,
+    /// The peers whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// What `type` members of problems start with, instead of `urn:oncegate:problem:`.
+    pub problem_docs: Option<String>,
+}
+
+/// The admin listener.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The bearer token for everything under `/v1`; without one that is off on a listener that is
+    /// not loopback.
+    pub token: Option<Secret>,
+}
+
+/// A value that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Where records are kept, and how long to wait for an answer from there.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// Which store.
+    pub url: StoreUrl,
+    /// The longest wait for one answer.
+    pub timeout: Duration,
+}
+
+/// The store, by its URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// `memory:`
+    Memory,
+    /// `embedded:DIR`
+    Embedded(PathBuf),
+}
+
+/// One upstream API.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Scheme and authority; a path is not allowed.
+    pub url: Uri,
+    /// A file of PEM certificates to trust instead of the usual roots.
+    pub ca: Option<PathBuf>,
+    /// The longest wait for a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// The longest wait from the first byte sent to the last byte of the answer.
+    pub response_timeout: Duration,
+    /// Whether the client's `Host` goes upstream instead of the upstream's own authority.
+    pub preserve_host: bool,
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// Lines for people or for machines.
+    pub format: LogFormat,
+    /// The least severe level that is written.
+    pub level: tracing::Level,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// One protected route.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name, unique.
+    pub name: Arc<str>,
+    /// The path template, such as `/v1/{resource}`.
+    pub path: String,
+    /// The methods it covers.
+    pub methods: Vec<Method>,
+    /// Where its requests go.
+    pub upstream: UpstreamName,
+    /// What groups its keys.
+    pub namespace: Arc<str>,
+    /// The header that carries the key.
+    pub key_header: HeaderName,
+    /// Whether a request without a key is refused.
+    pub key_required: bool,
+    /// The request headers that tell callers apart.
+    pub scope: Vec<HeaderName>,
+    /// What makes two requests the same.
+    pub fingerprint: Arc<Scheme>,
+    /// Lease, retention and what an unknown outcome allows.
+    pub policy: Policy,
+    /// Of the response headers that a replay drops, those it keeps.
+    pub replay_headers: Vec<HeaderName>,
+    /// What a duplicate does while the first attempt runs.
+    pub in_flight: InFlight,
+    /// The largest response that is kept, in bytes.
+    pub max_response_body: usize,
+    /// Which statuses mean what.
+    pub outcomes: Outcomes,
+}
+
+/// What a duplicate does while the first attempt runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InFlight {
+    /// Waits this long for the answer.
+    Wait(Duration),
+    /// Is told at once.
+    Reject,
+}

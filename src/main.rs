@@ -1,0 +1,3 @@
+//! The `oncegate` command.
+
+fn main() {}

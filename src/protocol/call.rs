@@ -1,0 +1,158 @@
+//! What a call to the upstream came to, in the protocol's terms.
+//!
+//! Any inner service of the gateway answers with these types: a response, or a [`CallError`]
+//! that says whether the upstream can have acted.
+
+use std::fmt;
+
+/// Whether a failed call can have reached the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sent {
+    /// Provably not: no byte of the request was written.
+    Never,
+    /// A byte may have been written, so the upstream may have acted.
+    Maybe,
+}
+
+/// A call that brought no usable response.
+#[derive(Debug)]
+pub struct CallError {
+    /// Whether the upstream can have acted.
+    pub sent: Sent,
+    /// What went wrong, for the record and the log.
+    pub reason: Reason,
+    /// The cause, for the log only.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.sent {
+            Sent::Never => write!(f, "nothing was sent to the upstream: {}", self.reason),
+            Sent::Maybe => write!(f, "sent, but no usable answer came: {}", self.reason),
+        }
+    }
+}
+
+impl std::error::Error for CallError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+}
+
+/// Why an execution brought no stored response. Kept in the record and shown to operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// No connection could be made: refused, DNS or TLS failure, connect timeout.
+    Unreachable,
+    /// No complete answer within the response timeout.
+    ResponseTimeout,
+    /// The connection broke before a complete answer.
+    ConnectionLost,
+    /// An answer came that could not be read to its end.
+    BrokenAnswer,
+    /// The upstream answered with a status that does not say whether it acted.
+    Status(u16),
+    /// The gateway shut down before the answer came.
+    Shutdown,
+    /// The owner fell silent past its lease: its process crashed or was cut off.
+    LeaseOver,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable => f.write_str("upstream unreachable"),
+            Self::ResponseTimeout => f.write_str("response timeout"),
+            Self::ConnectionLost => f.write_str("connection lost"),
+            Self::BrokenAnswer => f.write_str("broken answer"),
+            Self::Status(status) => write!(f, "status {status}"),
+            Self::Shutdown => f.write_str("gateway shut down"),
+            Self::LeaseOver => f.write_str("lease over"),
+        }
+    }
+}
+
+/// What a complete answer of the upstream means for the operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// It ran to an end, success or not: the answer is kept.
+    Completed,
+    /// The upstream did not act: the key is free again.
+    Released,
+    /// The status does not say whether the upstream acted.
+    Unknown,
+}
+
+/// Which statuses say that the upstream did not act, and which say nothing; any other is final.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcomes {
+    release: Vec<u16>,
+    unknown: Vec<u16>,
+}
+
+impl Outcomes {
+    /// The statuses with which upstreams and what stands before them refuse without acting.
+    pub const DEFAULT_RELEASE: [u16; 6] = [401, 403, 407, 421, 425, 429];
+    /// The statuses that a mesh or balancer also gives after the upstream got the request.
+    pub const DEFAULT_UNKNOWN: [u16; 4] = [408, 502, 503, 504];
+
+    /// Checked lists.
+    ///
+    /// # Errors
+    /// The status that is not a final one (200 to 599), or that stands in both lists.
+    pub fn new(release: Vec<u16>, unknown: Vec<u16>) -> Result<Self, u16> {
+        let misplaced = release.iter().chain(&unknown).find(|status| !(200..600).contains(*status));
+        let doubled = release.iter().find(|status| unknown.contains(status));
+        match misplaced.or(doubled) {
+            Some(status) => Err(*status),
+            None => Ok(Self { release, unknown }),
+        }
+    }
+
+    /// What `status` means.
+    #[must_use]
+    pub fn meaning(&self, status: u16) -> Meaning {
+        if self.release.contains(&status) {
+            Meaning::Released
+        } else if self.unknown.contains(&status) {
+            Meaning::Unknown
+        } else {
+            Meaning::Completed
+        }
+    }
+
+    /// The statuses that mean "not executed".
+    #[must_use]
+    pub fn release(&self) -> &[u16] {
+        &self.release
+    }
+
+    /// The statuses that mean "cannot tell".
+    #[must_use]
+    pub fn unknown(&self) -> &[u16] {
+        &self.unknown
+    }
+}
+
+impl Default for Outcomes {
+    fn default() -> Self {
+        Self { release: Self::DEFAULT_RELEASE.to_vec(), unknown: Self::DEFAULT_UNKNOWN.to_vec() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_means_one_thing() {
+        let outcomes = Outcomes::default();
+        assert_eq!(outcomes.meaning(201), Meaning::Completed);
+        assert_eq!(outcomes.meaning(500), Meaning::Completed);
+        assert_eq!(outcomes.meaning(429), Meaning::Released);
+        assert_eq!(outcomes.meaning(503), Meaning::Unknown);
+        assert_eq!(Outcomes::new(vec![503], vec![503]), Err(503));
+        assert_eq!(Outcomes::new(vec![101], vec![]), Err(101));
+    }
+}

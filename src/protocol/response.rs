@@ -1,0 +1,31 @@
+//! The response that is kept and replayed.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::Owner;
+
+/// A response as it is stored: what a replay sends, and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredResponse {
+    /// The upstream's status.
+    pub status: StatusCode,
+    /// The kept headers; repeated ones keep their count and order.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body, byte for byte.
+    pub body: Bytes,
+}
+
+/// What a completed record says of its response; the response itself lies apart, so that
+/// claims and lists stay small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ResponseRef {
+    /// Names the response: the owner's token for what its execution brought, a fresh one for what
+    /// an operator supplied. Two completions with the same id carry the same response, because an
+    /// owner makes one call.
+    pub id: Owner,
+    /// The upstream's status code.
+    pub status: u16,
+    /// False if the response was passed through without being kept (too large, or a stream).
+    pub retained: bool,
+}

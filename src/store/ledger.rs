@@ -1,0 +1,244 @@
+//! The protocol over a store: read, decide, write with a comparison, and decide again if something
+//! came in between. The only place where a [`Transition`] meets a [`Store`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::clock::Timestamp;
+use crate::protocol::transition::standing;
+use crate::protocol::{
+    Claim, Event, Next, Owner, Record, RecordId, State, StoredResponse, Transition, Verdict, transition,
+};
+
+use super::{Change, Claimed, Filter, Page, Snapshot, Store, StoreError, Swap};
+
+/// How often a write may lose its comparison before the store is called unavailable. Only writers
+/// of the same operation compete, and each of them moves it towards an end.
+const MAX_CONFLICTS: usize = 16;
+
+/// How many due records one sweep step takes on.
+const SWEEP_BATCH: usize = 256;
+
+/// Decides with the protocol, writes to a store. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    store: Arc<dyn Store>,
+    timeout: Duration,
+}
+
+/// A verdict, and the record it is about.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// What holds.
+    pub verdict: Verdict,
+    /// The record as it now is; `None` if there is none.
+    pub record: Option<Record>,
+    /// The stored response, where the verdict is a replay of a retained one.
+    pub response: Option<StoredResponse>,
+    /// The store's clock when it last answered.
+    pub now: Timestamp,
+}
+
+/// What one sweep step did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Leases that lapsed into an unknown outcome.
+    pub lapsed: usize,
+    /// Outcomes that became tombstones.
+    pub retired: usize,
+    /// Tombstones that ended.
+    pub forgotten: usize,
+    /// Whether more may be due right now.
+    pub more: bool,
+}
+
+impl Ledger {
+    /// A ledger over `store` that waits at most `timeout` for each answer of it.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, timeout: Duration) -> Self {
+        Self { store, timeout }
+    }
+
+    /// The store underneath.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// An attempt's claim. One round trip for a first attempt and for a replay.
+    ///
+    /// A claim whose answer was lost is repeated once by the same owner, which wins again if it
+    /// had won.
+    ///
+    /// # Errors
+    /// [`StoreError::Unclear`] if it stays unknown whether the claim was written: nothing may be
+    /// sent then, and the claim should be released once the store answers again.
+    pub async fn claim(&self, id: RecordId, claim: Claim) -> Result<Decision, StoreError> {
+        let first = claim.first(Timestamp::default());
+        let found = match self.answer(self.store.claim(id, first.clone())).await {
+            Err(StoreError::Unclear(_)) => self.answer(self.store.claim(id, first)).await?,
+            answered => answered?,
+        };
+        match found {
+            Claimed::Won(record) => {
+                let (verdict, now) = (Verdict::Won { n: record.state.n() }, record.updated_at);
+                Ok(Decision { verdict, record: Some(record), response: None, now })
+            }
+            Claimed::Found(found) => self.decide(id, found.into(), &Event::Claim(claim), None).await,
+        }
+    }
+
+    /// Applies `event`, starting from `known` where the caller has a recent record: one round trip
+    /// if nothing happened to it since. `response` goes along with a completion.
+    ///
+    /// # Errors
+    /// As the store's; after [`StoreError::Unclear`] the same event may be applied again.
+    pub async fn apply(
+        &self,
+        id: RecordId,
+        known: Option<&Record>,
+        event: &Event,
+        response: Option<&StoredResponse>,
+    ) -> Result<Decision, StoreError> {
+        let snapshot = match known {
+            Some(known) => Snapshot { record: Some(known.clone()), response: None, now: known.updated_at },
+            None => self.read_raw(id).await?,
+        };
+        self.decide(id, snapshot, event, response).await
+    }
+
+    /// How the operation stands now, for somebody who does not ask to run it.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn read(&self, id: RecordId) -> Result<Decision, StoreError> {
+        let Snapshot { record, response, now } = self.read_raw(id).await?;
+        let record = record.and_then(|record| record.at(now).map(std::borrow::Cow::into_owned));
+        let verdict = record.as_ref().map_or(Verdict::Nothing, standing);
+        present(id, Decision { verdict, record, response, now })
+    }
+
+    /// Releases whatever `owner` may hold: the clean-up after a claim that stayed unclear.
+    ///
+    /// # Errors
+    /// As the store's; may be repeated.
+    pub async fn abandon(&self, id: RecordId, owner: Owner) -> Result<(), StoreError> {
+        let found = self.read_raw(id).await?;
+        match found.record.as_ref().map(|record| record.state) {
+            Some(State::Running { owner: holder, n, .. }) if holder == owner => {
+                self.decide(id, found, &Event::Release { owner, n }, None).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One step of the sweep: writes down what time has done to some due records.
+    ///
+    /// # Errors
+    /// As the store's; the next sweep goes on from there.
+    pub async fn sweep(&self) -> Result<Swept, StoreError> {
+        let due = self.answer(self.store.due(SWEEP_BATCH)).await?;
+        let mut swept = Swept { more: due.records.len() == SWEEP_BATCH, ..Swept::default() };
+        let mut steps = tokio::task::JoinSet::new();
+        for (id, record) in due.records {
+            let (ledger, now) = (self.clone(), due.now);
+            // All at once, so that a store that batches its writes can.
+            steps.spawn(async move {
+                let snapshot = Snapshot { record: Some(record), response: None, now };
+                ledger.decide(id, snapshot, &Event::Sweep, None).await
+            });
+        }
+        let mut failed = None;
+        while let Some(step) = steps.join_next().await {
+            match step.map_err(|error| StoreError::Unclear(error.to_string())).flatten() {
+                Ok(decision) => match decision.verdict {
+                    Verdict::Lapsed => swept.lapsed += 1,
+                    Verdict::Retired => swept.retired += 1,
+                    Verdict::Forgotten => swept.forgotten += 1,
+                    _ => {}
+                },
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(swept), Err)
+    }
+
+    /// Some records, for lists.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn page(&self, filter: Filter, limit: usize) -> Result<Page, StoreError> {
+        self.answer(self.store.page(filter, limit)).await
+    }
+
+    /// Whether the store could take a claim now.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.answer(self.store.ready()).await
+    }
+
+    async fn read_raw(&self, id: RecordId) -> Result<Snapshot, StoreError> {
+        self.answer(self.store.read(id)).await
+    }
+
+    async fn decide(
+        &self,
+        id: RecordId,
+        mut found: Snapshot,
+        event: &Event,
+        response: Option<&StoredResponse>,
+    ) -> Result<Decision, StoreError> {
+        for _ in 0..MAX_CONFLICTS {
+            let Transition { next, verdict } = transition(found.record.as_ref(), event, found.now);
+            let change = match next {
+                Next::Unchanged => {
+                    let Snapshot { record, response, now } = found;
+                    return present(id, Decision { verdict, record, response, now });
+                }
+                Next::Write(record) => Change::Write(record, response.cloned()),
+                Next::Remove => Change::Remove,
+            };
+            found = match self.write(id, found.record.as_ref(), change).await? {
+                Swap::Stored(record) => {
+                    let now = record.as_ref().map_or(found.now, |record| record.updated_at);
+                    return Ok(Decision { verdict, record, response: None, now });
+                }
+                Swap::Conflict(current) => current,
+            };
+        }
+        Err(StoreError::Unavailable("the record changed too often to be written".into()))
+    }
+
+    /// Writes over `known`, or creates the record where there was none.
+    async fn write(&self, id: RecordId, known: Option<&Record>, change: Change) -> Result<Swap, StoreError> {
+        let Some(known) = known else {
+            let Change::Write(first, _) = change else { return Ok(Swap::Stored(None)) };
+            return Ok(match self.answer(self.store.claim(id, first)).await? {
+                Claimed::Won(record) => Swap::Stored(Some(record)),
+                Claimed::Found(found) => Swap::Conflict(found.into()),
+            });
+        };
+        self.answer(self.store.compare_and_set(id, known.revision, change)).await
+    }
+
+    async fn answer<T>(&self, pending: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        match timeout(self.timeout, pending).await {
+            Ok(answered) => answered,
+            Err(_) => Err(StoreError::Unclear(format!("no answer within {:?}", self.timeout))),
+        }
+    }
+}
+
+/// A replay that has lost its body must not pass for an empty one.
+fn present(id: RecordId, decision: Decision) -> Result<Decision, StoreError> {
+    match decision.verdict {
+        Verdict::Replay(reference) if reference.retained && decision.response.is_none() => {
+            Err(StoreError::Unreadable { id, cause: "its response is missing".into() })
+        }
+        _ => Ok(decision),
+    }
+}

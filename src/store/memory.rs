@@ -1,0 +1,152 @@
+//! `memory:` — everything in one map, for tests and demonstrations. Nothing survives the process,
+//! and the store says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::{Future, pending, ready};
+use std::ops::Bound;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::clock::{Clock, Timestamp};
+use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
+
+use super::{Change, Claimed, Due, Durability, Filter, Found, Page, Pending, Snapshot, Store, Swap};
+
+/// How many records one page looks at, so that a filter that fits nothing stays cheap.
+const PAGE_SCAN: usize = 10_000;
+
+/// A store in memory. Its clock is a parameter.
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    tables: Mutex<Tables>,
+}
+
+#[derive(Default)]
+struct Tables {
+    records: BTreeMap<RecordId, Record>,
+    responses: BTreeMap<RecordId, StoredResponse>,
+    deadlines: BTreeSet<(Timestamp, RecordId)>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, tables: Mutex::default() }
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        // Every change below is complete before anything in it can panic.
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn snapshot(&self, id: RecordId, now: Timestamp) -> Snapshot {
+        let (record, response) = (self.records.get(&id), self.responses.get(&id));
+        Snapshot { record: record.cloned(), response: response.cloned(), now }
+    }
+
+    fn put(&mut self, id: RecordId, record: Record, response: Option<StoredResponse>) {
+        self.remove_deadline(id);
+        self.deadlines.insert((record.deadline(), id));
+        match (record.state, response) {
+            (State::Completed { .. }, None) => {}
+            (State::Completed { .. }, Some(response)) => {
+                self.responses.insert(id, response);
+            }
+            _ => {
+                self.responses.remove(&id);
+            }
+        }
+        self.records.insert(id, record);
+    }
+
+    fn remove(&mut self, id: RecordId) {
+        self.remove_deadline(id);
+        self.records.remove(&id);
+        self.responses.remove(&id);
+    }
+
+    fn remove_deadline(&mut self, id: RecordId) {
+        if let Some(old) = self.records.get(&id) {
+            self.deadlines.remove(&(old.deadline(), id));
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed> {
+        let mut tables = self.tables();
+        let now = self.clock.now();
+        let claimed = match tables.snapshot(id, now) {
+            Snapshot { record: Some(record), response, now } => {
+                Claimed::Found(Found { record, response, now })
+            }
+            Snapshot { record: None, .. } => {
+                let first = Record { created_at: now, updated_at: now, ..first };
+                tables.put(id, first.clone(), None);
+                Claimed::Won(first)
+            }
+        };
+        Box::pin(ready(Ok(claimed)))
+    }
+
+    fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap> {
+        let mut tables = self.tables();
+        let now = self.clock.now();
+        let matches = tables.records.get(&id).is_some_and(|record| record.revision == expected);
+        let swap = match change {
+            _ if !matches => Swap::Conflict(tables.snapshot(id, now)),
+            Change::Write(record, response) => {
+                let record = Record { updated_at: now, ..record };
+                tables.put(id, record.clone(), response);
+                Swap::Stored(Some(record))
+            }
+            Change::Remove => {
+                tables.remove(id);
+                Swap::Stored(None)
+            }
+        };
+        Box::pin(ready(Ok(swap)))
+    }
+
+    fn read(&self, id: RecordId) -> Pending<'_, Snapshot> {
+        Box::pin(ready(Ok(self.tables().snapshot(id, self.clock.now()))))
+    }
+
+    fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
+        let tables = self.tables();
+        let from = filter.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut page = Page { now: self.clock.now(), ..Page::default() };
+        for (seen, (id, record)) in tables.records.range((from, Bound::Unbounded)).enumerate() {
+            if filter.fits(record) {
+                page.records.push((*id, record.clone()));
+            }
+            if page.records.len() >= limit || seen + 1 >= PAGE_SCAN {
+                page.next = Some(*id);
+                break;
+            }
+        }
+        Box::pin(ready(Ok(page)))
+    }
+
+    fn due(&self, limit: usize) -> Pending<'_, Due> {
+        let (tables, now) = (self.tables(), self.clock.now());
+        let due = tables.deadlines.iter().take_while(|(deadline, _)| *deadline <= now).take(limit);
+        let records = due.filter_map(|(_, id)| Some((*id, tables.records.get(id)?.clone()))).collect();
+        Box::pin(ready(Ok(Due { records, now })))
+    }
+
+    fn ready(&self) -> Pending<'_, ()> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn broken(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
+        Box::pin(pending())
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::None
+    }
+}

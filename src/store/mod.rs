@@ -1,0 +1,191 @@
+//! Where records live: a small trait of atomic primitives, and [`Ledger`], which decides with the
+//! protocol and writes with those primitives.
+//!
+//! The protocol decides, a store obeys. A store knows nothing of outcomes or policies; it
+//! compares revisions, stamps each write with its own clock, and tells plainly what it found.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::clock::Timestamp;
+use crate::protocol::{Record, RecordId, Revision, StoredResponse};
+
+pub mod ledger;
+pub mod memory;
+
+pub use ledger::{Decision, Ledger};
+
+/// What a store's primitives return.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// The atomic primitives. Each call is one round trip and either happened entirely or not at all;
+/// [`StoreError`] says which of the two, or that nobody can tell.
+///
+/// A store stamps `updated_at` of every record it writes with its own clock (and `created_at` of
+/// one it creates), and returns that clock's time with everything it found. The clock never goes
+/// back, not over a restart either.
+pub trait Store: Send + Sync + 'static {
+    /// Creates `first` if nothing is stored under `id`, or returns what is, with its response if
+    /// it is completed: a replay costs one round trip.
+    fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed>;
+
+    /// Makes `change` if the record's revision is still `expected`. The response of a completed
+    /// record is written, and one that no longer belongs to a completed record removed, in the
+    /// same step.
+    fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap>;
+
+    /// What is stored under `id`, with its response if it is completed.
+    fn read(&self, id: RecordId) -> Pending<'_, Snapshot>;
+
+    /// Some records that fit `filter`, in a stable order, without their responses.
+    fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page>;
+
+    /// Up to `limit` records whose [`Record::deadline`] has passed, the longest past first. One
+    /// that cannot be decoded is logged and not returned again; it is never removed.
+    fn due(&self, limit: usize) -> Pending<'_, Due>;
+
+    /// Answers once the store could take a claim now.
+    fn ready(&self) -> Pending<'_, ()>;
+
+    /// Resolves when the store can never write again in this process, with the cause. The process
+    /// has to end then.
+    fn broken(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>>;
+
+    /// What an acknowledged write survives.
+    fn durability(&self) -> Durability;
+}
+
+/// What became of a claim.
+#[derive(Clone, Debug)]
+pub enum Claimed {
+    /// The record was created, stamped as returned.
+    Won(Record),
+    /// Something is stored already.
+    Found(Found),
+}
+
+/// What a store found, and when by its clock.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// What is stored; `None` is proof of absence, not a guess.
+    pub record: Option<Record>,
+    /// The response, where the record is completed and its response was retained.
+    pub response: Option<StoredResponse>,
+    /// The store's clock at that moment.
+    pub now: Timestamp,
+}
+
+/// A record that exists, as a store found it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The record.
+    pub record: Record,
+    /// The response, where the record is completed and its response was retained.
+    pub response: Option<StoredResponse>,
+    /// The store's clock at that moment.
+    pub now: Timestamp,
+}
+
+impl From<Found> for Snapshot {
+    fn from(Found { record, response, now }: Found) -> Self {
+        Self { record: Some(record), response, now }
+    }
+}
+
+/// A change to one record.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Put this record in place of the old one. The response comes along where the new record is
+    /// completed with a retained response that is not stored yet.
+    Write(Record, Option<StoredResponse>),
+    /// Remove the record and its response.
+    Remove,
+}
+
+/// What became of a [`Store::compare_and_set`].
+#[derive(Clone, Debug)]
+pub enum Swap {
+    /// The change was made; the record as it was stamped, `None` if it was removed.
+    Stored(Option<Record>),
+    /// The record is another one, or gone; nothing was changed.
+    Conflict(Snapshot),
+}
+
+/// Which records a [`Store::page`] shows.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only records whose stored state has this name ([`crate::protocol::State::name`]).
+    pub state: Option<&'static str>,
+    /// Only records of the route with this name.
+    pub route: Option<String>,
+    /// Only records after this id, the cursor of the page before.
+    pub after: Option<RecordId>,
+}
+
+impl Filter {
+    /// Whether `record` fits; the cursor is not looked at.
+    #[must_use]
+    pub fn fits(&self, record: &Record) -> bool {
+        self.state.is_none_or(|state| state == record.state.name())
+            && self.route.as_deref().is_none_or(|route| route == &*record.route)
+    }
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The records, in the order of their ids.
+    pub records: Vec<(RecordId, Record)>,
+    /// Where the next page starts; `None` at the end of the list. A page may be short, even empty,
+    /// and have a next one.
+    pub next: Option<RecordId>,
+    /// The store's clock.
+    pub now: Timestamp,
+}
+
+/// Records whose time has come.
+#[derive(Clone, Debug, Default)]
+pub struct Due {
+    /// The records.
+    pub records: Vec<(RecordId, Record)>,
+    /// The store's clock.
+    pub now: Timestamp,
+}
+
+/// What an acknowledged write survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing: it is gone with the process.
+    None,
+    /// A crash of the process and a loss of power: it was synced before it was acknowledged.
+    Synced,
+}
+
+/// A primitive that did not answer what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// Nothing was written: the store did not take the command.
+    Unavailable(String),
+    /// Nobody can tell whether it was written.
+    Unclear(String),
+    /// What is stored under this id cannot be decoded.
+    Unreadable {
+        /// The record's id.
+        id: RecordId,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(cause) => write!(f, "the store is unavailable: {cause}"),
+            Self::Unclear(cause) => write!(f, "the store may or may not have written: {cause}"),
+            Self::Unreadable { id, cause } => write!(f, "record {id} cannot be decoded: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
