@@ -118,6 +118,10 @@ pub enum Resolution {
 
 /// What has to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once, from the decision to the store; a box would cost more"
+)]
 pub enum Next {
     /// Nothing.
     Unchanged,

@@ -95,6 +95,10 @@ impl From<Found> for Snapshot {
 
 /// A change to one record.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once, from the ledger to the store; a box would cost more"
+)]
 pub enum Change {
     /// Put this record in place of the old one. The response comes along where the new record is
     /// completed with a retained response that is not stored yet.
