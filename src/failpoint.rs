@@ -1,0 +1,23 @@
+//! Named points at which a test stops a gateway to kill it. Release builds contain none of them.
+//!
+//! With `ONCEGATE_FAILPOINT=after-claim` in the environment, a task that reaches that point says
+//! so on standard error and goes no further; the test that reads the line sends the kill.
+
+/// Stops here if the test asked for it; nothing at all in a release build.
+macro_rules! failpoint {
+    ($name:literal) => {
+        #[cfg(debug_assertions)]
+        $crate::failpoint::reached($name).await;
+    };
+}
+
+pub(crate) use failpoint;
+
+/// Never returns if `name` is the point this process was started to stop at.
+#[cfg(debug_assertions)]
+pub(crate) async fn reached(name: &str) {
+    if std::env::var("ONCEGATE_FAILPOINT").is_ok_and(|wanted| wanted == name) {
+        eprintln!("failpoint {name}");
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,102 @@
+//! Executions under way in this process, so that duplicates are woken instead of polling.
+//!
+//! The store alone decides who runs; a flight only spares the others the asking. An attempt joins
+//! the flight of its operation *before* it claims, so whatever the owner publishes afterwards
+//! cannot be missed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::protocol::RecordId;
+
+use super::conclusion::Conclusion;
+
+/// All flights of one gateway.
+#[derive(Clone, Default)]
+pub(super) struct Flights(Arc<Mutex<HashMap<RecordId, Arc<Flight>>>>);
+
+struct Flight(watch::Sender<Phase>);
+
+/// How far a flight is.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    /// Nobody in this process runs the operation.
+    Vacant,
+    /// An owner in this process does, and will publish.
+    Running,
+    /// It is over.
+    Concluded(Arc<Conclusion>),
+}
+
+/// A seat in a flight; the flight is forgotten with its last seat.
+pub(super) struct Seat {
+    flights: Flights,
+    id: RecordId,
+    flight: Arc<Flight>,
+}
+
+impl Flights {
+    /// Takes a seat in the flight of the operation.
+    pub(super) fn join(&self, id: RecordId) -> Seat {
+        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let flight = flights.entry(id).or_insert_with(|| Arc::new(Flight(watch::Sender::new(Phase::Vacant))));
+        Seat { flights: self.clone(), id, flight: Arc::clone(flight) }
+    }
+}
+
+impl Seat {
+    /// Becomes the one who publishes.
+    pub(super) fn lead(self) -> Lead {
+        self.flight.0.send_replace(Phase::Running);
+        Lead { seat: self, published: false }
+    }
+
+    /// What has been and will be published here.
+    pub(super) fn watch(&self) -> watch::Receiver<Phase> {
+        self.flight.0.subscribe()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut flights = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Two references: the map's and this seat's. Seats are only made under the same lock.
+        let last = Arc::strong_count(&self.flight) == 2;
+        let listed = flights.get(&self.id).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
+        if last && listed {
+            flights.remove(&self.id);
+        }
+    }
+}
+
+/// The owner's seat. Dropped without a conclusion (a panic), it sends the others back to the store.
+pub(super) struct Lead {
+    seat: Seat,
+    published: bool,
+}
+
+impl Lead {
+    /// Wakes everybody with the conclusion. Attempts that come later ask the store.
+    pub(super) fn publish(mut self, conclusion: Arc<Conclusion>) {
+        self.published = true;
+        self.unlist();
+        self.seat.flight.0.send_replace(Phase::Concluded(conclusion));
+    }
+
+    fn unlist(&self) {
+        let mut flights = self.seat.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if flights.get(&self.seat.id).is_some_and(|flight| Arc::ptr_eq(flight, &self.seat.flight)) {
+            flights.remove(&self.seat.id);
+        }
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        if !self.published {
+            self.seat.flight.0.send_replace(Phase::Vacant);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Header rules, both ways: first what belongs to one connection is deleted, what `Connection`
+//! names before anything else, and only then are our own headers added, so that no client can
+//! have them deleted again.
+
+use std::net::IpAddr;
+
+use http::header::{
+    AsHeaderName, CONNECTION, EXPECT, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue};
+
+use crate::protocol::{Key, RecordId};
+
+/// The client's address, put into a request's extensions by the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
+/// Which execution of which operation this request is: `<record id>:<n>`.
+pub const IDEMPOTENCY_EXECUTION: HeaderName = HeaderName::from_static("idempotency-execution");
+/// On every answer that is not the first: it was stored before.
+pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// `false` on an answer that could not be stored and may differ from later ones.
+pub const IDEMPOTENCY_STORED: HeaderName = HeaderName::from_static("idempotency-stored");
+/// On an upstream's answer that is no outcome: `released` or `unknown`.
+pub const IDEMPOTENCY_OUTCOME: HeaderName = HeaderName::from_static("idempotency-outcome");
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("authentication-info");
+
+/// What a replay drops unless the route keeps it: it was meant for the first caller's session.
+const NOT_REPLAYED: [HeaderName; 3] = [SET_COOKIE, WWW_AUTHENTICATE, AUTHENTICATION_INFO];
+
+/// Deletes what belongs to one connection only (RFC 9110, section 7.6.1).
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let nominated: Vec<HeaderName> = tokens(headers, CONNECTION).filter_map(|name| name.parse().ok()).collect();
+    for name in nominated {
+        headers.remove(name);
+    }
+    for name in [
+        CONNECTION,
+        KEEP_ALIVE,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        PROXY_CONNECTION,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ] {
+        headers.remove(name);
+    }
+}
+
+/// Whether `Connection` names this header.
+pub(super) fn is_nominated(headers: &HeaderMap, name: &HeaderName) -> bool {
+    tokens(headers, CONNECTION).any(|token| token.eq_ignore_ascii_case(name.as_str()))
+}
+
+fn tokens(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|token| !token.is_empty())
+}
+
+/// Makes the request headers fit for the upstream. What only a gateway may say is said anew, not
+/// passed on. `trusted` says that the peer's forwarding headers are believed.
+pub(super) fn prepare_request(headers: &mut HeaderMap, peer: Option<IpAddr>, trusted: bool) {
+    strip_hop_by_hop(headers);
+    // Our server has answered an expectation by reading the body.
+    headers.remove(EXPECT);
+    headers.remove(IDEMPOTENCY_EXECUTION);
+    if !trusted {
+        for name in [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
+            headers.remove(name);
+        }
+    }
+    if let Some(peer) = peer {
+        let chain = tokens(headers, X_FORWARDED_FOR).map(str::to_owned).chain([peer.to_string()]);
+        let chain = chain.collect::<Vec<_>>().join(", ");
+        let chain = HeaderValue::try_from(chain).expect("visible header text and an address stay visible");
+        headers.insert(X_FORWARDED_FOR, chain);
+    }
+    if let (Some(host), false) = (headers.get(HOST).cloned(), headers.contains_key(X_FORWARDED_HOST)) {
+        headers.insert(X_FORWARDED_HOST, host);
+    }
+    if !headers.contains_key(X_FORWARDED_PROTO) {
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    }
+    headers.append(VIA, HeaderValue::from_static("1.1 oncegate"));
+    let traced = headers.get(TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes()));
+    if !traced {
+        headers.insert(TRACEPARENT, new_traceparent());
+    }
+}
+
+/// Names the execution to the upstream.
+pub(super) fn name_execution(
+    headers: &mut HeaderMap,
+    key_header: &HeaderName,
+    key: &Key,
+    id: RecordId,
+    n: u32,
+) {
+    let bare = HeaderValue::from_str(key.as_str()).expect("a key is printable ASCII");
+    headers.insert(key_header, bare);
+    let execution = HeaderValue::try_from(format!("{id}:{n}")).expect("hexadecimal digits, a colon and a number");
+    headers.insert(IDEMPOTENCY_EXECUTION, execution);
+}
+
+/// Makes the upstream's response headers fit for a client; what only the gateway may say of an
+/// answer is not the upstream's to say.
+pub(super) fn prepare_response(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    for name in [IDEMPOTENT_REPLAYED, IDEMPOTENCY_STORED, IDEMPOTENCY_OUTCOME] {
+        headers.remove(name);
+    }
+}
+
+/// The headers that are kept with a response, in order, repeated ones as often as they came.
+pub(super) fn kept(headers: &HeaderMap, replayed: &[HeaderName]) -> Vec<(HeaderName, HeaderValue)> {
+    let keeps = |name: &HeaderName| !NOT_REPLAYED.contains(name) || replayed.contains(name);
+    let kept = headers.iter().filter(|(name, _)| keeps(name));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Version 00 of W3C Trace Context: two hexadecimal ids that are not zero, and flags.
+fn is_traceparent(value: &[u8]) -> bool {
+    let hex = |part: &[u8], length| {
+        part.len() == length && part.iter().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
+    };
+    let set = |part: &[u8]| part.iter().any(|byte| *byte != b'0');
+    let parts: Vec<&[u8]> = value.split(|byte| *byte == b'-').collect();
+    match parts[..] {
+        [version, trace, parent, flags] => {
+            version == b"00" && hex(trace, 32) && set(trace) && hex(parent, 16) && set(parent) && hex(flags, 2)
+        }
+        _ => false,
+    }
+}
+
+fn new_traceparent() -> HeaderValue {
+    let mut random = [0_u8; 24];
+    // A trace id that could not be made random still links nothing to nothing; it harms no payment.
+    let _ = getrandom::fill(&mut random);
+    random[0] |= 1;
+    random[16] |= 1;
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let value = format!("00-{}-{}-00", hex(&random[..16]), hex(&random[16..]));
+    HeaderValue::try_from(value).expect("hexadecimal digits and dashes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            let name: HeaderName = name.parse().expect("header name");
+            headers.append(name, HeaderValue::from_str(value).expect("header value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn connection_takes_what_it_names_but_never_ours() {
+        let mut request = headers(&[
+            ("connection", "x-secret, Idempotency-Execution, via"),
+            ("connection", "close"),
+            ("x-secret", "1"),
+            ("te", "trailers"),
+            ("upgrade", "websocket"),
+            ("host", "api.example"),
+            ("idempotency-execution", "forged:1"),
+        ]);
+        prepare_request(&mut request, Some([192, 0, 2, 1].into()), false);
+        let key = Key::parse(b"\"k\"").expect("valid key");
+        let id = RecordId::from_bytes(&[7; 20]).expect("twenty bytes");
+        name_execution(&mut request, &HeaderName::from_static("idempotency-key"), &key, id, 2);
+        for gone in ["connection", "x-secret", "te", "upgrade"] {
+            assert!(!request.contains_key(gone), "{gone}");
+        }
+        assert_eq!(request["via"], "1.1 oncegate");
+        assert_eq!(request["idempotency-key"], "k");
+        assert_eq!(request["idempotency-execution"], format!("{id}:2"));
+        assert_eq!(request["x-forwarded-for"], "192.0.2.1");
+        assert_eq!(request["x-forwarded-host"], "api.example");
+        assert_eq!(request["x-forwarded-proto"], "http");
+    }
+
+    #[test]
+    fn only_a_trusted_peer_is_believed() {
+        let sent = [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-proto", "https"), ("forwarded", "for=x")];
+        let (mut stranger, mut trusted) = (headers(&sent), headers(&sent));
+        prepare_request(&mut stranger, Some([192, 0, 2, 1].into()), false);
+        prepare_request(&mut trusted, Some([192, 0, 2, 1].into()), true);
+        assert_eq!(stranger["x-forwarded-for"], "192.0.2.1");
+        assert_eq!(stranger["x-forwarded-proto"], "http");
+        assert!(!stranger.contains_key("forwarded"));
+        assert_eq!(trusted["x-forwarded-for"], "203.0.113.9, 192.0.2.1");
+        assert_eq!(trusted["x-forwarded-proto"], "https");
+    }
+
+    #[test]
+    fn a_trace_goes_on_and_a_broken_one_starts_anew() {
+        let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let mut traced = headers(&[("traceparent", valid)]);
+        prepare_request(&mut traced, None, false);
+        assert_eq!(traced["traceparent"], valid);
+        for broken in ["", "00-0-0-0", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
+            let mut request = headers(&[("traceparent", broken)]);
+            prepare_request(&mut request, None, false);
+            assert!(is_traceparent(request["traceparent"].as_bytes()), "{broken}");
+            assert_ne!(request["traceparent"], broken);
+        }
+    }
+
+    #[test]
+    fn a_replay_keeps_what_the_route_says() {
+        let answer = headers(&[("set-cookie", "a=1"), ("x-a", "1"), ("x-a", "2"), ("www-authenticate", "Basic")]);
+        let names = |kept: Vec<(HeaderName, HeaderValue)>| kept.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(kept(&answer, &[])), ["x-a", "x-a"]);
+        assert_eq!(names(kept(&answer, &[SET_COOKIE])).len(), 3);
+    }
+}

@@ -1,0 +1,281 @@
+//! The problems that clients see (RFC 9457): one row a slug, and the response made of it.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use crate::protocol::RecordId;
+
+/// What went wrong, in the words of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slug {
+    /// The route requires a key.
+    KeyMissing,
+    /// Syntax, length or several values.
+    KeyInvalid,
+    /// The key was used for a different request.
+    PayloadMismatch,
+    /// The first attempt still runs.
+    InFlight,
+    /// Sent, and no answer is known.
+    OutcomeUnknown,
+    /// Nothing was sent; the key is free again.
+    UpstreamUnreachable,
+    /// Used before, response no longer kept.
+    KeyExpired,
+    /// Completed, but the response was not kept.
+    ResponseNotRetained,
+    /// Known to be executed, without a response.
+    OutcomeSettled,
+    /// The body is over the limit.
+    RequestTooLarge,
+    /// The store did not answer; nothing was sent.
+    StoreUnavailable,
+    /// Shed before the claim.
+    Overloaded,
+    /// Shed before the claim, because the gateway stops.
+    ShuttingDown,
+    /// The stored record cannot be decoded.
+    RecordUnreadable,
+    /// Nothing matches and there is no fallback.
+    NoRoute,
+    /// A plain HTTP error that the contract has no word for.
+    Http(StatusCode),
+}
+
+/// Whether what the request asks for happened, as far as the answer can know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Executed {
+    /// It happened.
+    Yes,
+    /// It did not.
+    No,
+    /// This answer cannot know.
+    Unknown,
+}
+
+/// What a client may do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// Safe later with this key.
+    SameKey,
+    /// This key will never run this, a new one may.
+    NewKey,
+    /// Find out first.
+    Never,
+}
+
+/// The fixed part of a problem.
+struct Row {
+    name: &'static str,
+    status: StatusCode,
+    title: &'static str,
+    executed: Executed,
+    retry: Retry,
+}
+
+impl Slug {
+    /// The slug as it stands in `type`, in metrics and in logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    fn row(self) -> Row {
+        use Executed::{No, Unknown, Yes};
+        use Retry::{Never, NewKey, SameKey};
+        use StatusCode as S;
+        let (name, status, title, executed, retry) = match self {
+            Self::KeyMissing => {
+                ("key-missing", S::BAD_REQUEST, "This route requires an idempotency key", No, NewKey)
+            }
+            Self::KeyInvalid => {
+                ("key-invalid", S::BAD_REQUEST, "The idempotency key is not valid", No, NewKey)
+            }
+            Self::PayloadMismatch => {
+                let title = "The idempotency key was used for a different request";
+                ("payload-mismatch", S::UNPROCESSABLE_ENTITY, title, No, NewKey)
+            }
+            Self::InFlight => {
+                ("in-flight", S::CONFLICT, "The first attempt with this key still runs", Unknown, SameKey)
+            }
+            Self::OutcomeUnknown => {
+                ("outcome-unknown", S::CONFLICT, "It is not known whether this was executed", Unknown, Never)
+            }
+            Self::UpstreamUnreachable => {
+                ("upstream-unreachable", S::BAD_GATEWAY, "Nothing was sent to the upstream", No, SameKey)
+            }
+            Self::KeyExpired => {
+                ("key-expired", S::GONE, "Executed before; its response is no longer kept", Yes, Never)
+            }
+            Self::ResponseNotRetained => {
+                ("response-not-retained", S::GONE, "Executed; its response was not kept", Yes, Never)
+            }
+            Self::OutcomeSettled => {
+                ("outcome-settled", S::CONFLICT, "Executed; its response is not known", Yes, Never)
+            }
+            Self::RequestTooLarge => {
+                let title = "The request body is larger than a protected request may be";
+                ("request-too-large", S::PAYLOAD_TOO_LARGE, title, No, Never)
+            }
+            Self::StoreUnavailable => {
+                let title = "The idempotency store does not answer";
+                ("store-unavailable", S::SERVICE_UNAVAILABLE, title, Unknown, SameKey)
+            }
+            Self::Overloaded => {
+                ("overloaded", S::SERVICE_UNAVAILABLE, "The gateway is at its limit", Unknown, SameKey)
+            }
+            Self::ShuttingDown => {
+                ("shutting-down", S::SERVICE_UNAVAILABLE, "The gateway is shutting down", Unknown, SameKey)
+            }
+            Self::RecordUnreadable => {
+                let title = "What is stored for this key cannot be read";
+                ("record-unreadable", S::INTERNAL_SERVER_ERROR, title, Unknown, Never)
+            }
+            Self::NoRoute => ("no-route", S::NOT_FOUND, "No route matches this request", No, Never),
+            Self::Http(status) => {
+                ("http-error", status, status.canonical_reason().unwrap_or("HTTP error"), Unknown, SameKey)
+            }
+        };
+        Row { name, status, title, executed, retry }
+    }
+}
+
+/// One problem, on its way to a client.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    slug: Slug,
+    status: StatusCode,
+    executed: Executed,
+    detail: Cow<'static, str>,
+    record: Option<RecordId>,
+    retry_after_s: Option<u64>,
+    original_status: Option<u16>,
+    closes: bool,
+}
+
+impl Problem {
+    /// The problem `slug`, with a sentence for the developer on the other side.
+    #[must_use]
+    pub fn new(slug: Slug, detail: impl Into<Cow<'static, str>>) -> Self {
+        let Row { status, executed, .. } = slug.row();
+        let detail = detail.into();
+        let retry_after_s = match slug {
+            Slug::InFlight | Slug::UpstreamUnreachable | Slug::StoreUnavailable => Some(1),
+            Slug::Overloaded | Slug::ShuttingDown => Some(1),
+            _ => None,
+        };
+        Self {
+            slug,
+            status,
+            executed,
+            detail,
+            record: None,
+            retry_after_s,
+            original_status: None,
+            closes: false,
+        }
+    }
+
+    /// Names the record that was read.
+    #[must_use]
+    pub fn about(self, record: RecordId) -> Self {
+        Self { record: Some(record), ..self }
+    }
+
+    /// Says 504 instead of 409: for attempts that were present when the execution was lost.
+    #[must_use]
+    pub fn present(self) -> Self {
+        Self { status: StatusCode::GATEWAY_TIMEOUT, ..self }
+    }
+
+    /// As [`Problem::present`] for an unknown outcome; any other problem stays as it is.
+    #[must_use]
+    pub fn present_if_unknown(self) -> Self {
+        if self.slug == Slug::OutcomeUnknown { self.present() } else { self }
+    }
+
+    /// Says that nothing was executed, where the slug alone cannot know.
+    #[must_use]
+    pub fn not_executed(self) -> Self {
+        Self { executed: Executed::No, ..self }
+    }
+
+    /// Carries the status of a response that was not kept.
+    #[must_use]
+    pub fn original_status(self, status: u16) -> Self {
+        Self { original_status: Some(status), ..self }
+    }
+
+    /// Ends the connection with the answer, because the request was not read to its end.
+    #[must_use]
+    pub fn closing(self) -> Self {
+        Self { closes: true, ..self }
+    }
+
+    /// What the metrics and the log call this.
+    #[must_use]
+    pub fn slug(&self) -> Slug {
+        self.slug
+    }
+
+    /// The record that was read, if any.
+    #[must_use]
+    pub fn record(&self) -> Option<RecordId> {
+        self.record
+    }
+
+    /// The response. `docs` is what `type` starts with in place of the URN.
+    #[must_use]
+    pub fn into_response(self, docs: Option<&str>) -> Response<Body> {
+        let row = self.slug.row();
+        let kind = match (self.slug, docs) {
+            (Slug::Http(_), _) => "about:blank".to_owned(),
+            (_, Some(docs)) => format!("{docs}#{}", row.name),
+            (_, None) => format!("urn:oncegate:problem:{}", row.name),
+        };
+        let members = Members {
+            kind: &kind,
+            title: row.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            executed: self.executed,
+            retry: row.retry,
+            record: self.record.map(|record| record.to_string()),
+            original_status: self.original_status,
+        };
+        let body = serde_json::to_vec(&members).expect("strings and numbers always serialize");
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.closes {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct Members<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    executed: Executed,
+    retry: Retry,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original_status: Option<u16>,
+}
