@@ -1,0 +1,67 @@
+//! Families of metrics that are shown from the start.
+//!
+//! A rule on a counter that does not exist yet is a rule nobody can test, so every family shows
+//! its description before anything was counted. The library leaves empty families out.
+
+use std::fmt;
+
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// One histogram for each set of labels.
+pub(super) type Histograms<S> = Family<S, Histogram, fn() -> Histogram>;
+
+/// Registers `family` so that it is described even while it has no samples. A counter's `_total`
+/// is added by the encoder, and `help` gets its full stop from the registry.
+pub(super) fn describe<M>(registry: &mut Registry, name: &str, help: &str, family: &M)
+where
+    M: EncodeMetric + Clone + fmt::Debug + Send + Sync + 'static,
+{
+    registry.register(name, help, Described(family.clone()));
+}
+
+/// Durations of calls and requests, from half a millisecond to a minute.
+pub(super) fn call_seconds() -> Histogram {
+    Histogram::new([
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    ])
+}
+
+/// How late duplicates come, from a second to thirty days; in between the usual retry horizons.
+pub(super) fn age_seconds() -> Histogram {
+    const HOUR: f64 = 3600.0;
+    const DAY: f64 = 24.0 * HOUR;
+    Histogram::new([
+        1.0,
+        5.0,
+        15.0,
+        60.0,
+        300.0,
+        900.0,
+        HOUR,
+        6.0 * HOUR,
+        12.0 * HOUR,
+        DAY,
+        2.0 * DAY,
+        7.0 * DAY,
+        14.0 * DAY,
+        30.0 * DAY,
+    ])
+}
+
+/// A metric that never says it is empty.
+#[derive(Debug)]
+struct Described<M>(M);
+
+impl<M: EncodeMetric> EncodeMetric for Described<M> {
+    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
+        self.0.encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        self.0.metric_type()
+    }
+}

@@ -1,0 +1,288 @@
+//! The metric handles. Names and labels are a contract.
+//!
+//! A [`Metrics`] is a handle: clones count into the same families. Route labels are names of
+//! configured routes, or empty for a request that no route matched, so the number of series is
+//! bounded by the configuration and not by what clients send.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::family::{Histograms, age_seconds, call_seconds, describe};
+
+/// The content type of what [`Metrics::encode`] returns; Prometheus 3 refuses an answer without.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Counts what the gateway does. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Metrics(Arc<Families>);
+
+/// When a duplicate came, seen from the execution it duplicates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// While it ran.
+    Concurrent,
+    /// After its end, while its outcome was kept.
+    Completed,
+    /// When only the tombstone was left.
+    Late,
+}
+
+/// Counts one execution as in flight until it is dropped.
+#[derive(Debug)]
+#[must_use = "the execution counts as in flight only while this lives"]
+pub struct ExecutionInFlight(Gauge);
+
+struct Families {
+    requests: Family<RouteOutcome, Counter>,
+    request_duration: Histograms<RouteOutcome>,
+    upstream_duration: Histograms<Route>,
+    store_duration: Histograms<Op>,
+    store_errors: Family<Op, Counter>,
+    executions_in_flight: Family<Route, Gauge>,
+    unknown_records: Family<Route, Gauge>,
+    /// The routes that `unknown_records` has a sample for.
+    routes_shown: Mutex<BTreeSet<String>>,
+    duplicates: Family<RouteArrival, Counter>,
+    duplicate_age: Histograms<Route>,
+    unreadable_records: Counter,
+    registry: Registry,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteOutcome {
+    route: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteArrival {
+    route: String,
+    arrival: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Op {
+    op: &'static str,
+}
+
+impl Metrics {
+    /// Families with nothing counted yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A request was answered. `outcome` is `completed`, `replayed`, `released`, `unprotected` or
+    /// the slug of the problem.
+    pub fn request(&self, route: &str, outcome: &'static str, took: Duration) {
+        let labels = RouteOutcome { route: route.to_owned(), outcome };
+        self.0.requests.get_or_create(&labels).inc();
+        self.0.request_duration.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// A call to the upstream ended, one way or another.
+    pub fn upstream_call(&self, route: &str, took: Duration) {
+        self.0.upstream_duration.get_or_create(&Route::named(route)).observe(took.as_secs_f64());
+    }
+
+    /// An execution starts; it is in flight until the returned guard is dropped.
+    pub fn execution_started(&self, route: &str) -> ExecutionInFlight {
+        let gauge = self.0.executions_in_flight.get_or_create_owned(&Route::named(route));
+        gauge.inc();
+        ExecutionInFlight(gauge)
+    }
+
+    /// A duplicate came, `age` after the first attempt.
+    pub fn duplicate(&self, route: &str, arrival: Arrival, age: Duration) {
+        let labels = RouteArrival { route: route.to_owned(), arrival: arrival.name() };
+        self.0.duplicates.get_or_create(&labels).inc();
+        self.0.duplicate_age.get_or_create(&Route::named(route)).observe(age.as_secs_f64());
+    }
+
+    /// The store answered a primitive, or did not.
+    pub fn store_call(&self, op: &'static str, took: Duration, failed: bool) {
+        self.0.store_duration.get_or_create(&Op { op }).observe(took.as_secs_f64());
+        let errors = self.0.store_errors.get_or_create(&Op { op });
+        if failed {
+            errors.inc();
+        }
+    }
+
+    /// How many records of each route are unknown now. A route that was shown before and is no
+    /// longer in `counts` goes to zero.
+    pub fn set_unknown_records(&self, counts: &BTreeMap<String, i64>) {
+        let mut shown = self.0.routes_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.extend(counts.keys().cloned());
+        for route in &*shown {
+            let count = counts.get(route).copied().unwrap_or(0);
+            self.0.unknown_records.get_or_create(&Route::named(route)).set(count);
+        }
+    }
+
+    /// A stored record could not be decoded: somebody has to look at it.
+    pub fn unreadable_record(&self) {
+        self.0.unreadable_records.inc();
+    }
+
+    /// Everything counted so far, in the OpenMetrics text format ([`CONTENT_TYPE`]).
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        text::encode(&mut text, &self.0.registry).expect("writing to a string does not fail");
+        text
+    }
+}
+
+impl Arrival {
+    /// The value of the `arrival` label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Concurrent => "concurrent",
+            Self::Completed => "completed",
+            Self::Late => "late",
+        }
+    }
+}
+
+impl Drop for ExecutionInFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Route {
+    fn named(route: &str) -> Self {
+        Self { route: route.to_owned() }
+    }
+}
+
+impl Default for Families {
+    fn default() -> Self {
+        let mut families = Self {
+            requests: Family::default(),
+            request_duration: Histograms::new_with_constructor(call_seconds),
+            upstream_duration: Histograms::new_with_constructor(call_seconds),
+            store_duration: Histograms::new_with_constructor(call_seconds),
+            store_errors: Family::default(),
+            executions_in_flight: Family::default(),
+            unknown_records: Family::default(),
+            routes_shown: Mutex::default(),
+            duplicates: Family::default(),
+            duplicate_age: Histograms::new_with_constructor(age_seconds),
+            unreadable_records: Counter::default(),
+            registry: Registry::with_prefix("oncegate"),
+        };
+        families.describe_traffic();
+        families.describe_records();
+        families
+    }
+}
+
+impl Families {
+    fn describe_traffic(&mut self) {
+        let to = &mut self.registry;
+        describe(to, "requests", "Requests answered, by outcome", &self.requests);
+        let help = "Time from a request's head to its answer";
+        describe(to, "request_duration_seconds", help, &self.request_duration);
+        let help = "Time from the first byte sent upstream to the end of the answer";
+        describe(to, "upstream_duration_seconds", help, &self.upstream_duration);
+        describe(to, "store_duration_seconds", "Time the store took for a primitive", &self.store_duration);
+        let help = "Primitives that the store did not answer or refused";
+        describe(to, "store_errors", help, &self.store_errors);
+    }
+
+    fn describe_records(&mut self) {
+        let to = &mut self.registry;
+        let help = "Executions running in this process now";
+        describe(to, "executions_in_flight", help, &self.executions_in_flight);
+        let help = "Records whose outcome nobody knows, waiting to be resolved";
+        describe(to, "unknown_records", help, &self.unknown_records);
+        describe(to, "duplicates", "Attempts that came after the first one", &self.duplicates);
+        let help = "How long after the first attempt duplicates come: what to size ttl by";
+        describe(to, "duplicate_age_seconds", help, &self.duplicate_age);
+        let help = "Stored records that could not be decoded; each needs a person";
+        describe(to, "unreadable_records", help, &self.unreadable_records);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has(metrics: &Metrics, line: &str) -> bool {
+        metrics.encode().lines().any(|shown| shown == line)
+    }
+
+    #[test]
+    fn every_family_is_described_before_anything_was_counted() {
+        let text = Metrics::new().encode();
+        for family in [
+            "requests counter",
+            "request_duration_seconds histogram",
+            "upstream_duration_seconds histogram",
+            "store_duration_seconds histogram",
+            "store_errors counter",
+            "executions_in_flight gauge",
+            "unknown_records gauge",
+            "duplicates counter",
+            "duplicate_age_seconds histogram",
+            "unreadable_records counter",
+        ] {
+            assert!(text.contains(&format!("# TYPE oncegate_{family}\n")), "{family} in\n{text}");
+        }
+        assert!(text.contains("\noncegate_unreadable_records_total 0\n"), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn an_execution_is_in_flight_until_its_guard_is_dropped() {
+        let metrics = Metrics::new();
+        let first = metrics.execution_started("pay");
+        let second = metrics.clone().execution_started("pay");
+        assert!(has(&metrics, "oncegate_executions_in_flight{route=\"pay\"} 2"));
+        drop((first, second));
+        assert!(has(&metrics, "oncegate_executions_in_flight{route=\"pay\"} 0"));
+    }
+
+    #[test]
+    fn a_route_without_unknown_records_any_more_goes_to_zero() {
+        let metrics = Metrics::new();
+        metrics.set_unknown_records(&BTreeMap::from([("pay".into(), 3), ("refund".into(), 1)]));
+        metrics.set_unknown_records(&BTreeMap::from([("refund".into(), 2)]));
+        assert!(has(&metrics, "oncegate_unknown_records{route=\"pay\"} 0"));
+        assert!(has(&metrics, "oncegate_unknown_records{route=\"refund\"} 2"));
+    }
+
+    #[test]
+    fn samples_carry_the_names_and_labels_of_the_contract() {
+        let metrics = Metrics::new();
+        metrics.request("pay", "replayed", Duration::from_millis(2));
+        metrics.upstream_call("pay", Duration::from_millis(700));
+        metrics.duplicate("pay", Arrival::Late, Duration::from_hours(20));
+        metrics.store_call("claim", Duration::from_micros(40), true);
+        for line in [
+            "oncegate_requests_total{route=\"pay\",outcome=\"replayed\"} 1",
+            "oncegate_request_duration_seconds_bucket{le=\"0.0025\",route=\"pay\",outcome=\"replayed\"} 1",
+            "oncegate_upstream_duration_seconds_count{route=\"pay\"} 1",
+            "oncegate_duplicates_total{route=\"pay\",arrival=\"late\"} 1",
+            "oncegate_duplicate_age_seconds_sum{route=\"pay\"} 72000.0",
+            "oncegate_store_duration_seconds_count{op=\"claim\"} 1",
+            "oncegate_store_errors_total{op=\"claim\"} 1",
+        ] {
+            assert!(has(&metrics, line), "{line} in\n{}", metrics.encode());
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A store that is measured: every primitive's time, and every one that failed.
+//!
+//! A call that is dropped before it answered, because its deadline passed or its caller went away,
+//! counts as failed with the time it had: the slowest calls are the ones to be seen. `ready` is
+//! not measured, it is asked by probes and not by requests.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::protocol::{Record, RecordId, Revision};
+use crate::store::{
+    Change, Claimed, Due, Durability, Filter, Page, Pending, Snapshot, Store, StoreError, Swap,
+};
+
+use super::Metrics;
+
+/// Measures the store it wraps and changes nothing else.
+pub struct MeteredStore {
+    store: Arc<dyn Store>,
+    metrics: Metrics,
+}
+
+impl MeteredStore {
+    /// `store`, measured into `metrics`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, metrics: Metrics) -> Self {
+        Self { store, metrics }
+    }
+
+    fn measure<'a, T: 'a>(
+        &'a self,
+        op: &'static str,
+        call: impl FnOnce(&'a dyn Store) -> Pending<'a, T> + Send + 'a,
+    ) -> Pending<'a, T> {
+        Box::pin(async move {
+            let mut measured = Measured { metrics: &self.metrics, op, started: Instant::now(), failed: true };
+            let answer = call(&*self.store).await;
+            if let Err(StoreError::Unreadable { .. }) = answer {
+                self.metrics.unreadable_record();
+            }
+            measured.failed = answer.is_err();
+            answer
+        })
+    }
+}
+
+impl Store for MeteredStore {
+    fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed> {
+        self.measure("claim", move |store| store.claim(id, first))
+    }
+
+    fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap> {
+        self.measure("compare_and_set", move |store| store.compare_and_set(id, expected, change))
+    }
+
+    fn read(&self, id: RecordId) -> Pending<'_, Snapshot> {
+        self.measure("read", move |store| store.read(id))
+    }
+
+    fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
+        self.measure("page", move |store| store.page(filter, limit))
+    }
+
+    fn due(&self, limit: usize) -> Pending<'_, Due> {
+        self.measure("due", move |store| store.due(limit))
+    }
+
+    fn ready(&self) -> Pending<'_, ()> {
+        self.store.ready()
+    }
+
+    fn broken(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
+        self.store.broken()
+    }
+
+    fn durability(&self) -> Durability {
+        self.store.durability()
+    }
+}
+
+/// One call, counted when it ends: answered or dropped.
+struct Measured<'a> {
+    metrics: &'a Metrics,
+    op: &'static str,
+    started: Instant,
+    failed: bool,
+}
+
+impl Drop for Measured<'_> {
+    fn drop(&mut self) {
+        self.metrics.store_call(self.op, self.started.elapsed(), self.failed);
+    }
+}
