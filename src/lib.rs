@@ -5,6 +5,9 @@
 
 pub mod clock;
 pub mod config;
+mod failpoint;
+pub mod gateway;
 pub mod protocol;
+pub mod routes;
 pub mod store;
 pub mod telemetry;

@@ -1,41 +1,20 @@
 //! What an execution came to, and what each attempt that was present is told of it.
 
-use axum::body::Body;
-use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
-
-use crate::protocol::{RecordId, StoredResponse};
+use crate::protocol::{CallError, Event, RecordId, StoredResponse, Verdict};
 use crate::store::Decision;
 
-use super::problem::Problem;
-use super::reply::{Mark, Reply, not_retained, standing};
-
-/// An upstream's whole answer, as it came.
-#[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-}
-
-impl Answer {
-    /// The answer as a response to pass on.
-    pub(super) fn response(&self) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.body.clone()));
-        *response.status_mut() = self.status;
-        response.headers_mut().clone_from(&self.headers);
-        response
-    }
-}
+use super::answer::Answer;
+use super::execution::Recorded;
+use super::problem::{Problem, Slug};
+use super::reply::{Mark, Reply, in_flight, not_retained, outcome_unknown, standing};
 
 /// The end of an execution, as this process saw it.
 #[derive(Debug)]
 pub(super) enum Conclusion {
-    /// The answer is stored: the owner gives it as it came, everybody else replays what is kept.
-    Completed { answer: Answer, kept: StoredResponse },
-    /// Completed, but the response is not kept; only the owner's client sees it, as it streams.
-    NotRetained { status: StatusCode },
-    /// An answer that is not replayed: the mark says why.
+    /// The completion is stored: the owner gives the answer as it came, everybody else replays
+    /// what is kept of it.
+    Completed { answer: Answer, kept: Option<StoredResponse> },
+    /// An answer that is not THE response; the mark says why.
     PassedOn { answer: Answer, mark: Mark },
     /// There is no answer to pass on.
     Failed(Problem),
@@ -53,16 +32,75 @@ pub(super) enum Part {
 }
 
 impl Conclusion {
-    /// What an attempt is told.
+    /// What follows from the call and from what the store made of it. `event` is what the owner
+    /// asked the store to record.
+    pub(super) fn of(
+        called: Result<Answer, CallError>,
+        kept: Option<StoredResponse>,
+        event: &Event,
+        recorded: Recorded,
+    ) -> Self {
+        let recorded = match recorded {
+            Recorded::Overruled(decision) => return Self::Overruled(decision),
+            Recorded::As(verdict) => Some(verdict),
+            Recorded::NotYet => None,
+        };
+        let answer = match called {
+            Ok(answer) => answer,
+            Err(_) => return Self::Failed(failure(event, recorded)),
+        };
+        let mark = match (event, recorded) {
+            (_, Some(Verdict::Stored)) => return Self::Completed { answer, kept },
+            (_, Some(Verdict::Released)) => Mark::Released,
+            (Event::Complete { .. }, _) => Mark::Unstored,
+            _ => Mark::Unknown,
+        };
+        Self::PassedOn { answer, mark }
+    }
+
+    /// What an attempt is told. The owner's answer has no body yet if it streams.
     pub(super) fn tell(&self, id: RecordId, part: Part) -> Result<Reply, Problem> {
         match (self, part) {
             (Self::Completed { answer, .. }, Part::Owner) => Ok(Reply::first(answer.response())),
-            (Self::Completed { kept, .. }, Part::Duplicate) => Ok(Reply::replay(kept)),
-            (Self::NotRetained { status }, _) => Err(not_retained(status.as_u16()).about(id)),
+            (Self::Completed { kept: Some(kept), .. }, Part::Duplicate) => Ok(Reply::replay(kept)),
+            (Self::Completed { answer, kept: None }, Part::Duplicate) => {
+                Err(not_retained(answer.status.as_u16()).about(id))
+            }
+            (Self::PassedOn { answer, mark }, Part::Duplicate) if answer.body.is_none() => {
+                Err(without_stream(*mark).about(id))
+            }
             (Self::PassedOn { answer, mark }, _) => Ok(Reply::marked(answer.response(), *mark)),
             (Self::Failed(problem), _) => Err(problem.clone().about(id)),
             // Whoever gets to see this was there when the execution was lost.
             (Self::Overruled(decision), _) => standing(id, decision).map_err(Problem::present_if_unknown),
         }
+    }
+
+    /// Whether the owner passes the upstream's answer on.
+    pub(super) fn passes_on(&self) -> bool {
+        matches!(self, Self::Completed { .. } | Self::PassedOn { .. })
+    }
+}
+
+/// What is said of a call that brought no answer. "Not executed" is said only of a release that
+/// is stored, with nothing undecided.
+fn failure(event: &Event, recorded: Option<Verdict>) -> Problem {
+    match (event, recorded) {
+        (_, Some(Verdict::Released)) => {
+            Problem::new(Slug::UpstreamUnreachable, "No connection could be made, and the key is free again.")
+        }
+        (Event::Release { .. }, None) => {
+            let detail = "Nothing was sent to the upstream, but that could not be recorded yet.";
+            Problem::new(Slug::StoreUnavailable, detail)
+        }
+        _ => outcome_unknown().present(),
+    }
+}
+
+/// What a duplicate is told of an answer that only its first reader saw.
+fn without_stream(mark: Mark) -> Problem {
+    match mark {
+        Mark::Unstored | Mark::Released => in_flight(),
+        Mark::Unknown => outcome_unknown().present(),
     }
 }

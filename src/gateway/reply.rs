@@ -4,8 +4,7 @@
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Response};
 
-use crate::protocol::{Executed, StoredResponse, Verdict};
-use crate::protocol::RecordId;
+use crate::protocol::{Executed, RecordId, StoredResponse, Verdict};
 use crate::store::Decision;
 
 use super::headers::{IDEMPOTENCY_OUTCOME, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED};
@@ -16,6 +15,7 @@ use super::problem::{Problem, Slug};
 pub(super) struct Reply {
     pub(super) response: Response<Body>,
     pub(super) outcome: &'static str,
+    pub(super) record: Option<RecordId>,
 }
 
 /// Why an upstream's answer is passed on without being THE response.
@@ -48,21 +48,26 @@ impl Mark {
 }
 
 impl Reply {
+    /// Names the record, for the log.
+    pub(super) fn about(self, record: RecordId) -> Self {
+        Self { record: Some(record), ..self }
+    }
+
     /// The first response to an operation, stored by now.
     pub(super) fn first(response: Response<Body>) -> Self {
-        Self { response, outcome: "completed" }
+        Self { response, outcome: "completed", record: None }
     }
 
     /// An answer to a request that no key protects.
     pub(super) fn unprotected(response: Response<Body>) -> Self {
-        Self { response, outcome: "unprotected" }
+        Self { response, outcome: "unprotected", record: None }
     }
 
     /// An answer that is not THE response.
     pub(super) fn marked(mut response: Response<Body>, mark: Mark) -> Self {
         let (name, value) = mark.header();
         response.headers_mut().insert(name, value);
-        Self { response, outcome: mark.outcome() }
+        Self { response, outcome: mark.outcome(), record: None }
     }
 
     /// The stored response once more: the same bytes, and the header that says so.
@@ -73,7 +78,7 @@ impl Reply {
             response.headers_mut().append(name, value.clone());
         }
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
-        Self { response, outcome: "replayed" }
+        Self { response, outcome: "replayed", record: None }
     }
 }
 

@@ -40,6 +40,16 @@ impl std::error::Error for CallError {
     }
 }
 
+/// What the response timeout of an upstream limits. Put into a request's extensions, it tells the
+/// inner service which; without it, everything together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallLimit {
+    /// The call as a whole, to the last byte of the answer: an execution has to end.
+    Whole,
+    /// Each wait for progress: what no key protects may be of any size.
+    Silence,
+}
+
 /// Why an execution brought no stored response. Kept in the record and shown to operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {

@@ -17,7 +17,7 @@ pub mod response;
 pub mod scope;
 pub mod transition;
 
-pub use call::{CallError, Meaning, Outcomes, Reason, Sent};
+pub use call::{CallError, CallLimit, Meaning, Outcomes, Reason, Sent};
 pub use fingerprint::{Asked, BodyScheme, Fingerprint, Scheme};
 pub use id::{Owner, RecordId, Revision};
 pub use key::{InvalidKey, Key};

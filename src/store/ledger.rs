@@ -90,6 +90,21 @@ impl Ledger {
         }
     }
 
+    /// What an attempt's claim would be told, without claiming anything; `None` if it would have
+    /// to write, to run or to let a lease lapse.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn consult(&self, id: RecordId, claim: Claim) -> Result<Option<Decision>, StoreError> {
+        let Snapshot { record, response, now } = self.read_raw(id).await?;
+        match transition(record.as_ref(), &Event::Claim(claim), now) {
+            Transition { next: Next::Unchanged, verdict } => {
+                present(id, Decision { verdict, record, response, now }).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Applies `event`, starting from `known` where the caller has a recent record: one round trip
     /// if nothing happened to it since. `response` goes along with a completion.
     ///

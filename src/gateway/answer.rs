@@ -1,0 +1,107 @@
+//! An upstream's answer: read up to what the route keeps, passed on as it comes beyond that.
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
+use http_body_util::BodyExt;
+use http_body_util::channel::{Channel, Sender};
+
+use crate::protocol::{CallError, Reason, Sent, StoredResponse};
+
+use super::headers::{kept, prepare_response};
+
+/// What the upstream answered.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// The whole body, or `None` if it is passed on as it comes.
+    pub(super) body: Option<Bytes>,
+}
+
+/// The part of an answer that is still to be passed on.
+pub(super) struct Rest {
+    read: Bytes,
+    body: Body,
+}
+
+impl Answer {
+    /// Reads an answer whose body has up to `cap` bytes; of a longer one, or of an event stream,
+    /// only as much as shows what it is.
+    ///
+    /// # Errors
+    /// The answer broke off. The upstream has acted or it has not, and nobody can tell.
+    pub(super) async fn read(response: Response<Body>, cap: usize) -> Result<(Self, Option<Rest>), CallError> {
+        let (mut parts, mut body) = response.into_parts();
+        prepare_response(&mut parts.headers);
+        let (mut first, mut more) = (Bytes::new(), BytesMut::new());
+        let mut open = is_stream(&parts.headers) || declared_length(&parts.headers) > cap as u64;
+        while !open && let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(broken_off)?.into_data() else { continue };
+            if first.is_empty() && more.is_empty() {
+                first = data;
+            } else {
+                more.extend_from_slice(&std::mem::take(&mut first));
+                more.extend_from_slice(&data);
+            }
+            open = first.len() + more.len() > cap;
+        }
+        let read = if more.is_empty() { first } else { more.freeze() };
+        let (body, rest) = if open { (None, Some(Rest { read, body })) } else { (Some(read), None) };
+        Ok((Self { status: parts.status, headers: parts.headers, body }, rest))
+    }
+
+    /// The answer as a response to pass on; one that streams has no body yet.
+    pub(super) fn response(&self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body.clone().unwrap_or_default()));
+        *response.status_mut() = self.status;
+        response.headers_mut().clone_from(&self.headers);
+        response
+    }
+
+    /// What is kept of it, with those of the dropped headers that `replayed` keeps; `None` if it
+    /// streams.
+    pub(super) fn kept(&self, replayed: &[HeaderName]) -> Option<StoredResponse> {
+        let body = self.body.clone()?;
+        Some(StoredResponse { status: self.status, headers: kept(&self.headers, replayed), body })
+    }
+}
+
+impl Rest {
+    /// A body for the client, and what fills it. The rest is read to its end also when the client
+    /// is gone: an upstream that is cut off in its answer may well undo what it did.
+    pub(super) fn pump(self) -> (Body, impl Future<Output = ()> + Send) {
+        let (sender, channel) = Channel::<Bytes, axum::Error>::new(1);
+        (Body::new(channel), self.fill(sender))
+    }
+
+    async fn fill(mut self, mut sender: Sender<Bytes, axum::Error>) {
+        let mut listening = sender.send_data(self.read).await.is_ok();
+        while let Some(frame) = self.body.frame().await {
+            match frame {
+                Ok(frame) if listening => listening = sender.send(frame).await.is_ok(),
+                Ok(_) => {}
+                Err(error) => return sender.abort(error),
+            }
+        }
+    }
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase());
+    kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"))
+}
+
+fn declared_length(headers: &HeaderMap) -> u64 {
+    headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
+}
+
+/// The upstream client says what happened to the body in its own words; any other inner service
+/// has none, and its answer counts as broken.
+fn broken_off(error: axum::Error) -> CallError {
+    match error.into_inner().downcast::<CallError>() {
+        Ok(error) => *error,
+        Err(source) => CallError { sent: Sent::Maybe, reason: Reason::BrokenAnswer, source: Some(source) },
+    }
+}

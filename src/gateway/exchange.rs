@@ -1,0 +1,350 @@
+//! The exchange: one request from its head to its answer.
+//!
+//! Everything up to the claim can refuse without a trace. The claim decides who runs. Whoever does
+//! not run is answered from the record, now or when the execution that does run ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::{Instant, timeout_at};
+use tower::ServiceExt;
+use tracing::{info, warn};
+
+use crate::config::{InFlight, Route, UpstreamName};
+use crate::protocol::{
+    Asked, CallLimit, Claim, Fingerprint, Key, Owner, RecordId, Scheme, Scope, Sent, Verdict,
+};
+use crate::routes::Matched;
+use crate::store::{Decision, StoreError};
+use crate::telemetry::Arrival;
+
+use super::attempt::{Buffered, key};
+use super::again::until_taken;
+use super::conclusion::{Conclusion, Part};
+use super::execution::{Execution, Mine};
+use super::flight::{Phase, Seat};
+use super::headers::{name_execution, prepare_response};
+use super::problem::{Problem, Slug};
+use super::reply::{Reply, in_flight, outcome_unknown, standing};
+use super::{Gateway, Upstream};
+
+/// How soon, and at most how rarely, an attempt asks about an execution of another process.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+
+/// A request that asks for one operation, read to its end.
+pub(super) struct Attempt {
+    pub(super) id: RecordId,
+    pub(super) route: Arc<Route>,
+    key: Key,
+    head: Parts,
+    body: Buffered,
+    fingerprint: Fingerprint,
+}
+
+/// What an attempt hears of its claim.
+pub(super) enum Heard {
+    /// It ran, and this is the answer.
+    Told(Result<Reply, Problem>),
+    /// It did not run; the record stands like this.
+    Stands(Box<Attempt>, Decision),
+}
+
+/// Answers one request: routed, counted and logged.
+pub(super) async fn exchange(gateway: Arc<Gateway>, upstream: Upstream, request: Request<Body>) -> Response<Body> {
+    let started = Instant::now();
+    let matched = gateway.routes.find(request.method(), request.uri().path());
+    let route = match &matched {
+        Matched::Route(route) => Arc::clone(&route.name),
+        _ => Arc::from(""),
+    };
+    let replied = match matched {
+        Matched::Route(route) => protected(&gateway, upstream, route, request).await,
+        Matched::Fallback(name) => pass_through(&gateway, upstream, name, request).await,
+        Matched::Nothing => Err(Problem::new(Slug::NoRoute, "No route matches this method and path.")),
+    };
+    let (response, outcome, record) = match replied {
+        Ok(Reply { response, outcome, record }) => (response, outcome, record),
+        Err(problem) => {
+            let (outcome, record) = (problem.slug().name(), problem.record());
+            (problem.into_response(gateway.problem_docs.as_deref()), outcome, record)
+        }
+    };
+    let took = started.elapsed();
+    gateway.metrics.request(&route, outcome, took);
+    let (status, record) = (response.status().as_u16(), record.map(|record| record.to_string()));
+    info!(target: "oncegate::access", %route, outcome, status, record, took_ms = took.as_millis());
+    response
+}
+
+/// A request on a protected route: read the key, the caller and the body, then ask to run.
+async fn protected(
+    gateway: &Arc<Gateway>,
+    upstream: Upstream,
+    route: Arc<Route>,
+    request: Request<Body>,
+) -> Result<Reply, Problem> {
+    let Some(key) = key(request.headers(), &route.key_header)? else {
+        if route.key_required {
+            let detail = format!("Send a fresh key in the {} header with every new operation.", route.key_header);
+            return Err(Problem::new(Slug::KeyMissing, detail));
+        }
+        return pass_through(gateway, upstream, route.upstream.clone(), request).await;
+    };
+    let scope = Scope::from_headers(&route.scope, request.headers());
+    let id = RecordId::of(&route.namespace, &scope, &key);
+    let (head, body) = request.into_parts();
+    let body = gateway.bodies.read(&head.headers, body).await?;
+    let fingerprint = Fingerprint::of(asked(&head, &body), &route.fingerprint);
+    let attempt = Box::new(Attempt { id, route, key, head, body, fingerprint });
+    gateway.settle(upstream, attempt).await
+}
+
+/// A request that no key protects: it streams through, and nothing is remembered of it.
+async fn pass_through(
+    gateway: &Gateway,
+    upstream: Upstream,
+    name: UpstreamName,
+    mut request: Request<Body>,
+) -> Result<Reply, Problem> {
+    let peer = request.extensions().get().copied();
+    gateway.prepare(request.headers_mut(), peer);
+    request.extensions_mut().insert(name);
+    request.extensions_mut().insert(CallLimit::Silence);
+    match upstream.oneshot(request).await {
+        Ok(mut response) => {
+            prepare_response(response.headers_mut());
+            Ok(Reply::unprotected(response))
+        }
+        Err(error) => {
+            warn!(cause = ?error.source, "{error}");
+            Err(match error.sent {
+                Sent::Never => Problem::new(Slug::UpstreamUnreachable, "No connection could be made."),
+                Sent::Maybe => {
+                    let detail = "The request was sent and no usable answer came back. It carried no idempotency key.";
+                    Problem::new(Slug::Http(StatusCode::GATEWAY_TIMEOUT), detail)
+                }
+            })
+        }
+    }
+}
+
+impl Gateway {
+    /// Asks to run the operation until it is clear who answers: this attempt by running it, the
+    /// execution of another one, or the record.
+    async fn settle(self: &Arc<Self>, upstream: Upstream, mut attempt: Box<Attempt>) -> Result<Reply, Problem> {
+        let id = attempt.id;
+        let mut patience = Patience::of(&attempt.route);
+        let told = loop {
+            // Joined before the claim: what an owner publishes after that claim cannot be missed.
+            let seat = self.flights.join(id);
+            let decision = match self.ask(&upstream, attempt).await? {
+                Heard::Told(told) => break told,
+                Heard::Stands(returned, decision) => {
+                    attempt = returned;
+                    decision
+                }
+            };
+            if let (Verdict::OtherScheme, Some(record)) = (decision.verdict, &decision.record) {
+                attempt.compare_under(&record.fingerprint.scheme);
+                continue;
+            }
+            if !patience.has_waited {
+                self.count_duplicate(&attempt.route, &decision);
+            }
+            if decision.verdict != Verdict::InFlight {
+                let told = standing(id, &decision);
+                // An attempt that waited was there when the execution was lost.
+                break if patience.has_waited { told.map_err(Problem::present_if_unknown) } else { told };
+            }
+            match patience.wait(&seat).await {
+                Waited::Concluded(conclusion) => break conclusion.tell(id, Part::Duplicate),
+                Waited::AskAgain => {}
+                Waited::OutOfTime => break Err(in_flight().about(id)),
+            }
+        };
+        told.map(|reply| reply.about(id))
+    }
+
+    /// Claims, and runs if the claim is won, in a task that no client can cancel: a claim without
+    /// its execution would leave an outcome unknown that never was in doubt.
+    async fn ask(self: &Arc<Self>, upstream: &Upstream, attempt: Box<Attempt>) -> Result<Heard, Problem> {
+        let (id, claim) = (attempt.id, attempt.claim((self.new_owner)()));
+        let permit = match self.admit() {
+            Ok(permit) => permit,
+            Err(problem) => {
+                // What needs no execution is answered all the same.
+                let consulted = self.ledger.consult(id, claim).await;
+                return match consulted.map_err(|error| store_problem(id, &error))? {
+                    Some(decision) => Ok(Heard::Stands(attempt, decision)),
+                    None => Err(problem),
+                };
+            }
+        };
+        let (tell, heard) = oneshot::channel();
+        let gateway = Arc::clone(self);
+        self.executions.spawn(gateway.claim_and_run(upstream.clone(), attempt, claim, permit, tell));
+        // Only a panic in the task can leave this unanswered.
+        Ok(heard.await.unwrap_or_else(|_| Heard::Told(Err(outcome_unknown().present().about(id)))))
+    }
+
+    async fn claim_and_run(
+        self: Arc<Self>,
+        upstream: Upstream,
+        attempt: Box<Attempt>,
+        claim: Claim,
+        permit: OwnedSemaphorePermit,
+        tell: oneshot::Sender<Heard>,
+    ) {
+        let (id, owner, asked_at) = (attempt.id, claim.owner, Instant::now());
+        let decision = match self.ledger.claim(id, claim).await {
+            Ok(decision) => decision,
+            Err(error) => {
+                warn!(record = %id, "nothing was sent: {error}");
+                drop(tell.send(Heard::Told(Err(store_problem(id, &error)))));
+                if let StoreError::Unclear(_) = error {
+                    // The claim may stand. Nothing was sent under it, so it is released.
+                    let release = until_taken(id, || self.ledger.abandon(id, owner));
+                    self.stop.unless_cut(release).await;
+                }
+                return;
+            }
+        };
+        match (decision.verdict, decision.record) {
+            (Verdict::Won { n }, Some(record)) => {
+                let lease_ends = asked_at + record.policy.lease;
+                let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record };
+                let lead = self.flights.join(id).lead();
+                let execution = Execution { gateway: self, upstream, attempt, mine, lease_ends, lead, permit };
+                execution.run(tell).await;
+            }
+            (verdict, record) => {
+                drop(permit);
+                let decision = Decision { verdict, record, ..decision };
+                drop(tell.send(Heard::Stands(attempt, decision)));
+            }
+        }
+    }
+
+    /// A place among the executions that may run at once.
+    fn admit(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        if self.stop.is_draining() {
+            return Err(Problem::new(Slug::ShuttingDown, "Nothing was sent. Another gateway may answer."));
+        }
+        Arc::clone(&self.permits).try_acquire_owned().map_err(|_| overloaded())
+    }
+
+    fn count_duplicate(&self, route: &Route, decision: &Decision) {
+        let arrival = match decision.verdict {
+            Verdict::InFlight => Arrival::Concurrent,
+            Verdict::Replay(_) | Verdict::Settled => Arrival::Completed,
+            Verdict::Expired(_) => Arrival::Late,
+            _ => return,
+        };
+        let age = decision.record.as_ref().map_or(Duration::ZERO, |record| decision.now.since(record.created_at));
+        self.metrics.duplicate(&route.name, arrival, age);
+    }
+}
+
+impl Attempt {
+    fn claim(&self, owner: Owner) -> Claim {
+        Claim {
+            owner,
+            namespace: Arc::clone(&self.route.namespace),
+            route: Arc::clone(&self.route.name),
+            fingerprint: self.fingerprint.clone(),
+            policy: self.route.policy,
+        }
+    }
+
+    /// Makes the fingerprint anew, in the terms a record was made in.
+    fn compare_under(&mut self, scheme: &Arc<Scheme>) {
+        self.fingerprint = Fingerprint::of(asked(&self.head, &self.body), scheme);
+    }
+
+    /// The request of execution `n`. There is one execution to an attempt, so the head is given
+    /// away, not copied.
+    pub(super) fn request(&mut self, gateway: &Gateway, n: u32) -> Request<Body> {
+        let mut request = Request::new(Body::from(self.body.bytes.clone()));
+        *request.method_mut() = self.head.method.clone();
+        *request.uri_mut() = self.head.uri.clone();
+        *request.headers_mut() = std::mem::take(&mut self.head.headers);
+        gateway.prepare(request.headers_mut(), self.head.extensions.get().copied());
+        name_execution(request.headers_mut(), &self.route.key_header, &self.key, self.id, n);
+        request.extensions_mut().insert(self.route.upstream.clone());
+        request.extensions_mut().insert(CallLimit::Whole);
+        request
+    }
+}
+
+/// How long an attempt waits for an execution of another one, and how often it asks the store
+/// about one that runs in another process.
+struct Patience {
+    until: Option<Instant>,
+    ask_again: Duration,
+    has_waited: bool,
+}
+
+enum Waited {
+    Concluded(Arc<Conclusion>),
+    AskAgain,
+    OutOfTime,
+}
+
+impl Patience {
+    fn of(route: &Route) -> Self {
+        let until = match route.in_flight {
+            InFlight::Wait(longest) => Some(Instant::now() + longest),
+            InFlight::Reject => None,
+        };
+        Self { until, ask_again: ASK_AGAIN.0, has_waited: false }
+    }
+
+    async fn wait(&mut self, seat: &Seat) -> Waited {
+        let Some(until) = self.until else { return Waited::OutOfTime };
+        self.has_waited = true;
+        let ask_at = until.min(Instant::now() + self.ask_again);
+        self.ask_again = (self.ask_again * 2).min(ASK_AGAIN.1);
+        let mut phase = seat.watch();
+        loop {
+            let wake_at = match &*phase.borrow_and_update() {
+                Phase::Concluded(conclusion) => return Waited::Concluded(Arc::clone(conclusion)),
+                // Its owner lives in this process and will wake us.
+                Phase::Running => until,
+                Phase::Vacant => ask_at,
+            };
+            if timeout_at(wake_at, phase.changed()).await.is_err() {
+                return if Instant::now() >= until { Waited::OutOfTime } else { Waited::AskAgain };
+            }
+        }
+    }
+}
+
+fn asked<'a>(head: &'a Parts, body: &'a Buffered) -> Asked<'a> {
+    Asked {
+        method: &head.method,
+        path: head.uri.path(),
+        query: head.uri.query(),
+        headers: &head.headers,
+        body: &body.bytes,
+    }
+}
+
+fn store_problem(id: RecordId, error: &StoreError) -> Problem {
+    match error {
+        StoreError::Unreadable { .. } => {
+            Problem::new(Slug::RecordUnreadable, "Nothing was sent. An operator has to look at the record.").about(id)
+        }
+        StoreError::Unavailable(_) | StoreError::Unclear(_) => {
+            Problem::new(Slug::StoreUnavailable, "Nothing was sent. Retry with the same key.")
+        }
+    }
+}
+
+/// The gateway has as much to do as it is allowed to.
+pub(super) fn overloaded() -> Problem {
+    Problem::new(Slug::Overloaded, "Nothing was sent. Retry with the same key.")
+}

@@ -1,0 +1,194 @@
+//! One execution: the call to the upstream, and the record of what came of it.
+//!
+//! It runs in a task of its own, which no client can cancel: once a byte may have been sent, the
+//! answer is worth having even if nobody waits for it any more.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+
+use tokio::select;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+use tower::ServiceExt;
+use tracing::{info, warn};
+
+use crate::failpoint::failpoint;
+use crate::protocol::{
+    CallError, Event, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, StoredResponse,
+    Verdict,
+};
+use crate::store::{Decision, Ledger, StoreError};
+
+use super::again::until_taken;
+use super::answer::{Answer, Rest};
+use super::conclusion::{Conclusion, Part};
+use super::exchange::{Attempt, Heard};
+use super::flight::Lead;
+use super::{Gateway, Upstream};
+
+/// An execution that was won and is not yet sent.
+pub(super) struct Execution {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) upstream: Upstream,
+    pub(super) attempt: Box<Attempt>,
+    pub(super) mine: Mine,
+    /// When the lease ends by this process's monotonic clock, counted from before the claim.
+    pub(super) lease_ends: Instant,
+    pub(super) lead: Lead,
+    /// Held until the outcome is recorded: a store that is away bounds what piles up here.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// The execution's place in the store.
+pub(super) struct Mine {
+    pub(super) ledger: Ledger,
+    pub(super) id: RecordId,
+    pub(super) owner: Owner,
+    pub(super) n: u32,
+    /// The record as this owner last saw it written.
+    pub(super) record: Record,
+}
+
+/// What the store made of an outcome.
+pub(super) enum Recorded {
+    /// It is recorded, with this verdict.
+    As(Verdict),
+    /// The record had moved on without its owner, and stands like this.
+    Overruled(Decision),
+    /// The store did not answer; writing goes on in the background.
+    NotYet,
+}
+
+impl Execution {
+    /// Runs to the end: call, record, tell the owner's client and everybody who waits.
+    pub(super) async fn run(mut self, client: oneshot::Sender<Heard>) {
+        let in_flight = self.gateway.metrics.execution_started(&self.attempt.route.name);
+        let (called, rest) = match self.call().await {
+            Ok((answer, rest)) => (Ok(answer), rest),
+            Err(error) => (Err(error), None),
+        };
+        failpoint!("after-response");
+        let (event, kept) = self.finding(&called);
+        let recorded = self.mine.record(&event, kept.as_ref()).await;
+        failpoint!("after-complete");
+        let late = matches!(recorded, Recorded::NotYet).then(|| kept.clone());
+        let conclusion = Arc::new(Conclusion::of(called, kept, &event, recorded));
+        let mut told = conclusion.tell(self.mine.id, Part::Owner);
+        let pump = rest.map(Rest::pump).map(|(body, pump)| {
+            if let (Ok(reply), true) = (&mut told, conclusion.passes_on()) {
+                *reply.response.body_mut() = body;
+            }
+            pump
+        });
+        // A client that is gone does not matter: its retry finds the record.
+        drop(client.send(Heard::Told(told)));
+        let Self { gateway, mine, lead, attempt, permit, .. } = self;
+        lead.publish(conclusion);
+        drop((in_flight, attempt));
+        let unless_cut = async {
+            if let Some(pump) = pump {
+                pump.await;
+            }
+            if let Some(kept) = late {
+                mine.record_late(&event, kept.as_ref()).await;
+            }
+        };
+        gateway.stop.unless_cut(unless_cut).await;
+        drop(permit);
+    }
+
+    /// The call, with the lease renewed while it lasts.
+    async fn call(&mut self) -> Result<(Answer, Option<Rest>), CallError> {
+        failpoint!("after-claim");
+        // This narrows the window in which a gateway that was stopped for a while could send late;
+        // it closes nothing, and nothing relies on it.
+        if Instant::now() >= self.lease_ends {
+            return Err(CallError { sent: Sent::Never, reason: Reason::LeaseOver, source: None });
+        }
+        failpoint!("before-send");
+        let started = Instant::now();
+        let (limit, cap) = (self.mine.record.policy.response_timeout, self.attempt.route.max_response_body);
+        let request = self.attempt.request(&self.gateway, self.mine.n);
+        let upstream = self.upstream.clone();
+        let call = async move { Answer::read(upstream.oneshot(request).await?, cap).await };
+        let lost = |reason| CallError { sent: Sent::Maybe, reason, source: None };
+        let called = select! {
+            called = timeout(limit, call) => called.unwrap_or_else(|_| Err(lost(Reason::ResponseTimeout))),
+            never = self.mine.keep_renewing() => match never {},
+            () = self.gateway.stop.cut() => Err(lost(Reason::Shutdown)),
+        };
+        self.gateway.metrics.upstream_call(&self.attempt.route.name, started.elapsed());
+        if let Err(error) = &called {
+            warn!(record = %self.mine.id, execution = self.mine.n, cause = ?error.source, "{error}");
+        }
+        called
+    }
+
+    /// What the call means for the record, and what is kept of the answer.
+    fn finding(&self, called: &Result<Answer, CallError>) -> (Event, Option<StoredResponse>) {
+        let Mine { owner, n, .. } = self.mine;
+        let route = &self.attempt.route;
+        let answer = match called {
+            Err(CallError { sent: Sent::Never, .. }) => return (Event::Release { owner, n }, None),
+            Err(CallError { sent: Sent::Maybe, reason, .. }) => {
+                return (Event::Lose { owner, n, reason: *reason }, None);
+            }
+            Ok(answer) => answer,
+        };
+        let status = answer.status.as_u16();
+        match route.outcomes.meaning(status) {
+            Meaning::Released => (Event::Release { owner, n }, None),
+            Meaning::Unknown => (Event::Lose { owner, n, reason: Reason::Status(status) }, None),
+            Meaning::Completed => {
+                let kept = answer.kept(&route.replay_headers);
+                let response = ResponseRef { id: owner, status, retained: kept.is_some() };
+                (Event::Complete { owner, n, response }, kept)
+            }
+        }
+    }
+}
+
+impl Mine {
+    /// Renews every third of the lease. A renewal that fails is tried again at the next third; an
+    /// owner that lost its record goes on with its call, for the answer is worth having.
+    async fn keep_renewing(&mut self) -> Infallible {
+        let (owner, n) = (self.owner, self.n);
+        loop {
+            sleep(self.record.policy.lease / 3).await;
+            let renewed = self.ledger.apply(self.id, Some(&self.record), &Event::Renew { owner, n }, None).await;
+            match renewed {
+                Ok(Decision { verdict: Verdict::Renewed, record: Some(record), .. }) => self.record = record,
+                Ok(_) => return pending().await,
+                Err(error) => warn!(record = %self.id, "the lease could not be renewed: {error}"),
+            }
+        }
+    }
+
+    /// Records what came of the call; after an unclear answer it is asked for once more.
+    async fn record(&self, event: &Event, kept: Option<&StoredResponse>) -> Recorded {
+        let recorded = match self.ledger.apply(self.id, Some(&self.record), event, kept).await {
+            Err(StoreError::Unclear(_)) => self.ledger.apply(self.id, None, event, kept).await,
+            answered => answered,
+        };
+        let recorded = match recorded {
+            Ok(decision) if decision.verdict != Verdict::Lost => return Recorded::As(decision.verdict),
+            Ok(_) => self.ledger.read(self.id).await.map(Recorded::Overruled),
+            Err(error) => Err(error),
+        };
+        recorded.unwrap_or_else(|error| {
+            warn!(record = %self.id, execution = self.n, "the outcome is not recorded yet: {error}");
+            Recorded::NotYet
+        })
+    }
+
+    /// Records the outcome once the store answers again.
+    async fn record_late(&self, event: &Event, kept: Option<&StoredResponse>) {
+        until_taken(self.id, || async {
+            let decision = self.ledger.apply(self.id, None, event, kept).await?;
+            info!(record = %self.id, execution = self.n, verdict = ?decision.verdict, "recorded late");
+            Ok(())
+        })
+        .await;
+    }
+}

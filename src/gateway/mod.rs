@@ -1,0 +1,106 @@
+//! The idempotency layer: a [`tower::Layer`] that lets each operation through to the inner service
+//! once, and answers every other attempt with what came of it.
+//!
+//! What it asks of the inner service: answer with a response, or with a
+//! [`CallError`](crate::protocol::CallError) that says whether the request can have been acted on;
+//! and never send a request twice by itself. Which upstream is meant stands in the request's
+//! extensions as [`UpstreamName`](crate::config::UpstreamName).
+//!
+//! What it deliberately does not do: guess. A call whose outcome is not known is recorded as
+//! unknown and stays so until somebody decides it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::{HeaderMap, Response};
+use ipnet::IpNet;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use tower::util::BoxCloneSyncService;
+
+use crate::config::Server;
+use crate::protocol::{CallError, Owner};
+use crate::routes::RouteTable;
+use crate::store::Ledger;
+use crate::telemetry::Metrics;
+
+use self::attempt::BodyBudget;
+use self::flight::Flights;
+use self::headers::prepare_request;
+
+mod again;
+mod answer;
+mod attempt;
+mod conclusion;
+mod exchange;
+mod execution;
+mod flight;
+mod headers;
+mod layer;
+mod problem;
+mod reply;
+mod stop;
+
+pub use headers::{IDEMPOTENCY_EXECUTION, IDEMPOTENCY_OUTCOME, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED, Peer};
+pub use layer::{GatewayLayer, GatewayService};
+pub use problem::{Executed, Problem, Retry, Slug};
+pub use stop::Stop;
+
+/// The inner service, whatever it is.
+pub type Upstream = BoxCloneSyncService<http::Request<Body>, Response<Body>, CallError>;
+
+/// Everything that all exchanges share.
+pub struct Gateway {
+    routes: RouteTable,
+    ledger: Ledger,
+    metrics: Metrics,
+    stop: Stop,
+    /// Makes unguessable tokens.
+    new_owner: fn() -> Owner,
+    flights: Flights,
+    executions: TaskTracker,
+    permits: Arc<Semaphore>,
+    bodies: BodyBudget,
+    trusted_proxies: Vec<IpNet>,
+    problem_docs: Option<String>,
+}
+
+impl Gateway {
+    /// A gateway with the limits of `server`. `new_owner` must return tokens that nobody can guess
+    /// and that never repeat.
+    #[must_use]
+    pub fn new(
+        server: &Server,
+        routes: RouteTable,
+        ledger: Ledger,
+        metrics: Metrics,
+        stop: Stop,
+        new_owner: fn() -> Owner,
+    ) -> Self {
+        Self {
+            routes,
+            ledger,
+            metrics,
+            stop,
+            new_owner,
+            flights: Flights::default(),
+            executions: TaskTracker::new(),
+            permits: Arc::new(Semaphore::new(server.max_in_flight)),
+            bodies: BodyBudget::new(server.max_in_flight, server.request_body_limit, server.body_read_timeout),
+            trusted_proxies: server.trusted_proxies.clone(),
+            problem_docs: server.problem_docs.clone(),
+        }
+    }
+
+    /// The tasks of executions that run, to be waited for at the end. Close it first.
+    #[must_use]
+    pub fn executions(&self) -> &TaskTracker {
+        &self.executions
+    }
+
+    fn prepare(&self, headers: &mut HeaderMap, peer: Option<Peer>) {
+        let peer = peer.map(|Peer(address)| address);
+        let trusted = peer.is_some_and(|peer| self.trusted_proxies.iter().any(|net| net.contains(&peer)));
+        prepare_request(headers, peer, trusted);
+    }
+}

@@ -1,0 +1,43 @@
+//! The two steps of stopping: first nothing new runs, later nothing runs on.
+
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+
+/// Shared by everything that has to know that the gateway stops. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    drain: CancellationToken,
+    cut: CancellationToken,
+}
+
+impl Stop {
+    /// From now on no new execution starts; what runs goes on.
+    pub fn begin_drain(&self) {
+        self.drain.cancel();
+    }
+
+    /// Whether [`Stop::begin_drain`] was called.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
+
+    /// Resolves when the drain begins.
+    pub fn drain(&self) -> WaitForCancellationFuture<'_> {
+        self.drain.cancelled()
+    }
+
+    /// The drain deadline has passed: executions that still run are recorded as unknown.
+    pub fn cut_off(&self) {
+        self.cut.cancel();
+    }
+
+    /// Resolves when executions are cut off.
+    pub fn cut(&self) -> WaitForCancellationFuture<'_> {
+        self.cut.cancelled()
+    }
+
+    /// Does `work`, but not past the cut.
+    pub async fn unless_cut(&self, work: impl Future<Output = ()>) {
+        self.cut.run_until_cancelled(work).await;
+    }
+}
