@@ -8,13 +8,35 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER};
-use http::header::{TRANSFER_ENCODING, UPGRADE};
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::protocol::StoredResponse;
+
+/// The headers that a supplied response does not bring along.
+const NOT_SUPPLIED: [&str; 16] = [
+    // They belong to one connection, or to the framing of one message, which is ours.
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    // A replay drops them by default: they are meant for the first caller's session.
+    "authentication-info",
+    "set-cookie",
+    "www-authenticate",
+    // What only the gateway says of an answer.
+    "idempotency-outcome",
+    "idempotency-stored",
+    "idempotent-replayed",
+];
 
 /// A stored response, shown.
 #[derive(Debug, Serialize)]
@@ -48,39 +70,25 @@ pub(super) struct SuppliedResponse {
 }
 
 impl SuppliedResponse {
-    /// The response as it will be replayed: without the headers that belong to one connection or
-    /// to one message's framing.
+    /// The response as it will be replayed, without the headers in [`NOT_SUPPLIED`] and those that
+    /// `Connection` names.
     pub(super) fn into_stored(self) -> Result<StoredResponse, String> {
         let status = StatusCode::from_u16(self.status).ok().filter(|_| (200..600).contains(&self.status));
         let status = status.ok_or_else(|| format!("status {} is not a final one", self.status))?;
         let body = STANDARD.decode(&self.body_base64).map_err(|error| format!("body_base64: {error}"))?;
-        Ok(StoredResponse { status, headers: end_to_end(self.headers.0), body: Bytes::from(body) })
+        Ok(StoredResponse { status, headers: replayable(self.headers.0), body: Bytes::from(body) })
     }
 }
 
-fn end_to_end(headers: Vec<(HeaderName, HeaderValue)>) -> Vec<(HeaderName, HeaderValue)> {
-    const PER_MESSAGE: [HeaderName; 8] = [
-        CONNECTION,
-        CONTENT_LENGTH,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        TE,
-        TRAILER,
-        TRANSFER_ENCODING,
-        UPGRADE,
-    ];
-    let nominating: Vec<_> = headers.iter().filter(|(name, _)| name == CONNECTION).cloned().collect();
-    let nominated = |name: &HeaderName| {
+fn replayable(headers: Vec<(HeaderName, HeaderValue)>) -> Vec<(HeaderName, HeaderValue)> {
+    let connection: Vec<_> = headers.iter().filter(|(name, _)| name == CONNECTION).cloned().collect();
+    let nominated = |name: &str| {
         let mut options =
-            nominating.iter().flat_map(|(_, value)| value.as_bytes().split(|byte| *byte == b','));
-        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
+            connection.iter().flat_map(|(_, value)| value.as_bytes().split(|byte| *byte == b','));
+        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
     };
-    let stays = |name: &HeaderName| {
-        !PER_MESSAGE.contains(name)
-            && !["keep-alive", "proxy-connection"].contains(&name.as_str())
-            && !nominated(name)
-    };
-    headers.into_iter().filter(|(name, _)| stays(name)).collect()
+    let stays = |name: &str| !NOT_SUPPLIED.contains(&name) && !nominated(name);
+    headers.into_iter().filter(|(name, _)| stays(name.as_str())).collect()
 }
 
 /// Headers as an object or as a list of pairs.
@@ -184,10 +192,10 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_one_connection_or_message_are_dropped() {
+    fn headers_that_no_replay_may_carry_are_dropped() {
         let headers = json!({
             "Connection": "close, X-Hop", "X-Hop": "1", "Keep-Alive": "timeout=5", "Content-Length": "99",
-            "Transfer-Encoding": "chunked", "X-Kept": ["1", "2"],
+            "Transfer-Encoding": "chunked", "Set-Cookie": "s=1", "Idempotency-Stored": "false", "X-Kept": ["1", "2"],
         });
         let stored = supplied(json!({ "status": 200, "headers": headers })).expect("a valid response");
         let kept: Vec<_> = stored.headers.iter().map(|(name, _)| name.as_str()).collect();
