@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
+
 /// The caller, as the request headers a route names tell it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Scope(Vec<u8>);
@@ -32,6 +34,13 @@ impl Scope {
         Self(scope)
     }
 
+    /// The scope of a request with these headers, where `names` tell callers apart.
+    #[must_use]
+    pub fn from_headers(names: &[HeaderName], headers: &HeaderMap) -> Self {
+        let values = |name| headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
+        Self::of(names.iter().map(|name| (name.as_str(), values(name))))
+    }
+
     /// The bytes that go into the record id.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -57,5 +66,19 @@ mod tests {
         let twice = Scope::of([("authorization", vec![&b"Bearer a"[..], &b"Bearer a"[..]])]);
         assert!(one != other && one != twice);
         assert_eq!(Scope::of([("authorization", Vec::<&[u8]>::new())]), Scope::anonymous());
+    }
+
+    #[test]
+    fn only_the_named_headers_tell_callers_apart() {
+        let names = [http::header::AUTHORIZATION, HeaderName::from_static("x-tenant")];
+        let mut headers = HeaderMap::new();
+        headers.insert("accept", HeaderValue::from_static("*/*"));
+        assert_eq!(Scope::from_headers(&names, &headers), Scope::anonymous());
+        headers.append("x-tenant", HeaderValue::from_static("b"));
+        headers.append("authorization", HeaderValue::from_static("Bearer a"));
+        headers.append("x-tenant", HeaderValue::from_static("c"));
+        let expected =
+            Scope::of([("authorization", vec![&b"Bearer a"[..]]), ("x-tenant", vec![&b"b"[..], &b"c"[..]])]);
+        assert_eq!(Scope::from_headers(&names, &headers), expected);
     }
 }

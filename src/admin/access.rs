@@ -1,0 +1,146 @@
+//! Who may use `/v1`.
+//!
+//! With a token, whoever presents it. Without one, only who can reach a loopback listener and
+//! addresses it by a loopback name: a page in the operator's own browser that had its host name
+//! rebound to 127.0.0.1 would still send that name. On any other listener without a token nobody.
+//! Pages cannot send the requests that change something either: those are `DELETE` or
+//! `application/json`, for which a browser asks first, and it gets no permission here.
+
+use std::net::IpAddr;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, WWW_AUTHENTICATE};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use sha2::{Digest, Sha256};
+
+use crate::config::{Admin, Secret};
+
+use super::Problem;
+
+/// What `/v1` asks of a request.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// The bearer token.
+    Token(Secret),
+    /// A `Host` that names this machine.
+    Loopback,
+    /// It is off.
+    Off,
+}
+
+impl Access {
+    /// What the configuration of the admin listener means for `/v1`.
+    #[must_use]
+    pub fn of(admin: &Admin) -> Self {
+        match &admin.token {
+            Some(token) if !token.0.is_empty() => Self::Token(token.clone()),
+            _ if admin.listen.ip().is_loopback() => Self::Loopback,
+            _ => Self::Off,
+        }
+    }
+
+    fn admit(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        match self {
+            Self::Token(token) if bearer(headers).is_some_and(|shown| same(shown, token)) => Ok(()),
+            Self::Token(_) => Err(Refused::Token),
+            Self::Loopback if names_loopback(headers) => Ok(()),
+            Self::Loopback => Err(Refused::Host),
+            Self::Off => Err(Refused::Off),
+        }
+    }
+}
+
+/// Why a request was turned away.
+enum Refused {
+    Token,
+    Host,
+    Off,
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let forbidden = |detail| Problem::new(StatusCode::FORBIDDEN, detail).into_response();
+        match self {
+            Self::Token => {
+                let problem = Problem::new(StatusCode::UNAUTHORIZED, "this needs the admin token as bearer");
+                let challenge = HeaderValue::from_static("Bearer realm=\"oncegate\"");
+                ([(WWW_AUTHENTICATE, challenge)], problem).into_response()
+            }
+            Self::Host => {
+                forbidden("without an admin token, the Host has to be localhost or a loopback address")
+            }
+            Self::Off => forbidden("records are off: this listener is not loopback and has no admin token"),
+        }
+    }
+}
+
+/// Lets a request through to the records, or answers it here.
+pub(super) async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
+    let mut response = match access.admit(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refused.into_response(),
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked("bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+/// Compares digests: how far two of those agree says nothing about how far the texts do, so the
+/// time this takes does not either.
+fn same(shown: &[u8], token: &Secret) -> bool {
+    Sha256::digest(shown) == Sha256::digest(token.0.as_bytes())
+}
+
+fn names_loopback(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    host.is_some_and(|authority| is_loopback(authority.host()))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    match bare.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_loopback() {
+        for host in ["localhost", "LOCALHOST:9464", "127.0.0.1:9464", "127.8.8.8", "[::1]:9464"] {
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+            assert!(names_loopback(&headers), "{host}");
+        }
+        for host in
+            ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]", ""]
+        {
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+            assert!(!names_loopback(&headers), "{host}");
+        }
+        assert!(!names_loopback(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn without_a_token_only_a_loopback_listener_shows_records() {
+        let admin = |listen: &str, token: Option<&str>| Admin {
+            listen: listen.parse().expect("an address"),
+            token: token.map(|token| Secret(token.into())),
+        };
+        assert!(matches!(Access::of(&admin("127.0.0.1:1", None)), Access::Loopback));
+        assert!(matches!(Access::of(&admin("[::1]:1", Some(""))), Access::Loopback));
+        assert!(matches!(Access::of(&admin("0.0.0.0:1", None)), Access::Off));
+        assert!(matches!(Access::of(&admin("0.0.0.0:1", Some(""))), Access::Off));
+        assert!(matches!(Access::of(&admin("0.0.0.0:1", Some("t"))), Access::Token(_)));
+    }
+}

@@ -1,0 +1,23 @@
+//! `DELETE /v1/records/{id}`: lets a response go before its time. The tombstone stays, so a late
+//! retry is still refused; what is running, unknown or cleared cannot be deleted.
+
+use axum::Json;
+use axum::extract::State;
+
+use crate::protocol::{Event, Verdict};
+
+use super::audit::{self, Change};
+use super::input::Id;
+use super::view::RecordView;
+use super::{AdminState, Problem};
+
+pub(super) async fn delete(State(admin): State<AdminState>, Id(id): Id) -> Result<Json<RecordView>, Problem> {
+    let decided = admin.ledger.apply(id, None, &Event::Delete, None).await;
+    audit::log(id, &Change::Delete, &decided);
+    let decision = decided?;
+    match (decision.verdict, decision.record) {
+        (Verdict::Refused(refusal), _) => Err(Problem::refused("deleted", id, refusal)),
+        (_, Some(record)) => Ok(Json(RecordView::of(id, &record))),
+        (_, None) => Err(Problem::no_record(id)),
+    }
+}

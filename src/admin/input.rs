@@ -1,0 +1,73 @@
+//! Reading requests: a path, a query or a body that is not understood becomes a problem.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use serde::de::DeserializeOwned;
+
+use crate::protocol::RecordId;
+
+use super::Problem;
+
+/// The record id in the path.
+pub(super) struct Id(pub(super) RecordId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(id) = path.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+        // There cannot be such a record, so this is "not found" like any other id without one.
+        id.parse()
+            .map(Self)
+            .map_err(|error| Problem::new(StatusCode::NOT_FOUND, format!("no record has this id: {error}")))
+    }
+}
+
+/// The query; one that `T` does not know is refused rather than ignored.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(parameters)) => Ok(Self(parameters)),
+            Err(rejection) => Err(Problem::bad_request(rejection.body_text())),
+        }
+    }
+}
+
+/// A JSON body. Its content type is required: it is what keeps a web page from sending one
+/// without asking.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            let detail = "the content type has to be application/json";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
+            let detail = rejection.body_text();
+            match rejection.status() {
+                status @ StatusCode::PAYLOAD_TOO_LARGE => {
+                    Problem::named(status, "request-too-large", "The request is too large", detail)
+                }
+                status => Problem::new(status, detail),
+            }
+        })?;
+        serde_json::from_slice(&body).map(Self).map_err(|error| Problem::bad_request(error.to_string()))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
+}

@@ -1,0 +1,91 @@
+//! The admin listener: health, metrics, and the records of operations.
+//!
+//! `/healthz`, `/readyz` and `/metrics` never ask for a token. Everything under `/v1` is for
+//! operators and guarded by [`Access`]: it answers JSON that no cache may keep, and its errors
+//! are problems (RFC 9457). Keys, credentials and bodies appear in no log; a stored response is
+//! shown only to who asks for it. Each change is one line of the audit log.
+//!
+//! The protocol decides what an operator may do. Nothing here writes to a store except through
+//! the [`Ledger`], so a resolution and a late completion cannot undo each other.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use http::StatusCode;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Route;
+use crate::protocol::Owner;
+use crate::store::Ledger;
+use crate::telemetry::Metrics;
+
+mod access;
+mod audit;
+mod delete;
+mod healthz;
+mod input;
+mod list;
+mod lookup;
+mod metrics;
+mod problem;
+mod readyz;
+mod resolve;
+mod response;
+mod show;
+mod view;
+
+pub use access::Access;
+
+use problem::Problem;
+
+/// The largest request body, in bytes: a resolution that brings a response along.
+const BODY_LIMIT: usize = 2 * 1024 * 1024;
+
+/// What the endpoints work with. Cheap to clone.
+#[derive(Clone)]
+pub struct AdminState {
+    /// Reads and changes records.
+    pub ledger: Ledger,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+    /// The protected routes, for lookups by key.
+    pub routes: Vec<Arc<Route>>,
+    /// Who may use `/v1`.
+    pub access: Access,
+    /// Cancelled once the gateway takes no new work.
+    pub draining: CancellationToken,
+    /// Makes the unguessable names of responses that operators supply.
+    pub new_owner: Arc<dyn Fn() -> Owner + Send + Sync>,
+}
+
+/// The whole admin interface.
+pub fn router(state: AdminState) -> Router {
+    let records = Router::new()
+        .route("/records", get(list::list))
+        .route("/records/{id}", get(show::show).delete(delete::delete))
+        .route("/records/{id}/resolve", post(resolve::resolve))
+        .route("/lookup", post(lookup::lookup))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(state.access.clone(), access::guard));
+    Router::new()
+        .route("/healthz", get(healthz::healthz))
+        .route("/readyz", get(readyz::readyz))
+        .route("/metrics", get(metrics::metrics))
+        .nest("/v1", records)
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(state)
+}
+
+async fn unknown_path() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")
+}
+
+async fn wrong_method(request: Request) -> Problem {
+    let detail = format!("{} is not possible here", request.method());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+}

@@ -1,0 +1,93 @@
+//! `POST /v1/records/{id}/resolve` `{"executed", "response"?, "note", "force"?}`: an operator
+//! decides what nobody else can.
+//!
+//! *Executed* answers every later attempt with `response`, or with "settled" where there is none.
+//! *Not executed* lets the next attempt run; it is refused while the call could still be under
+//! way, unless forced, which gives up "at most once" for this operation and is logged as such.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+
+use crate::protocol::{Event, Owner, RecordId, Refusal, Resolution, ResponseRef, StoredResponse, Verdict};
+use crate::store::{Decision, Ledger, StoreError};
+
+use super::audit::{self, Change};
+use super::input::{Id, JsonBody};
+use super::response::SuppliedResponse;
+use super::view::RecordView;
+use super::{AdminState, Problem};
+
+/// The longest note, in characters.
+const MAX_NOTE: usize = 1000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Body {
+    executed: bool,
+    response: Option<SuppliedResponse>,
+    note: String,
+    #[serde(default)]
+    force: bool,
+}
+
+pub(super) async fn resolve(
+    State(admin): State<AdminState>,
+    Id(id): Id,
+    JsonBody(body): JsonBody<Body>,
+) -> Result<Json<RecordView>, Problem> {
+    let decided = Decided::read(body, &*admin.new_owner).map_err(Problem::bad_request)?;
+    let outcome = decided.apply(&admin.ledger, id).await;
+    audit::log(id, &decided.change, &outcome);
+    let decision = outcome?;
+    match (decision.verdict, decision.record) {
+        (Verdict::Refused(refusal), _) => Err(Problem::refused("resolved", id, refusal)),
+        (_, Some(record)) => Ok(Json(RecordView::of(id, &record))),
+        (_, None) => Err(Problem::no_record(id)),
+    }
+}
+
+/// A checked decision of an operator.
+struct Decided {
+    event: Event,
+    response: Option<StoredResponse>,
+    change: Change,
+}
+
+impl Decided {
+    fn read(body: Body, new_owner: &dyn Fn() -> Owner) -> Result<Self, String> {
+        let Body { executed, response, note, force } = body;
+        if note.trim().is_empty() || note.chars().count() > MAX_NOTE {
+            return Err(format!("note: say why, in 1 to {MAX_NOTE} characters"));
+        }
+        if response.is_some() && !executed {
+            return Err("response: what was not executed has no response".into());
+        }
+        let response = response.map(SuppliedResponse::into_stored).transpose();
+        let response = response.map_err(|error| format!("response: {error}"))?;
+        let reference = response.as_ref().map(|response| ResponseRef {
+            id: new_owner(),
+            status: response.status.as_u16(),
+            retained: true,
+        });
+        let resolution = match executed {
+            true => Resolution::Executed(reference),
+            false => Resolution::NotExecuted { force },
+        };
+        let status = reference.map(|reference| reference.status);
+        let change = Change::Resolve { executed, status, force, note };
+        Ok(Self { event: Event::Resolve(resolution), response, change })
+    }
+
+    async fn apply(&self, ledger: &Ledger, id: RecordId) -> Result<Decision, StoreError> {
+        let first = ledger.apply(id, None, &self.event, self.response.as_ref()).await?;
+        if first.verdict != Verdict::Refused(Refusal::WrongState("running")) {
+            return Ok(first);
+        }
+        // Its lease may be over without anybody having written that down.
+        match ledger.apply(id, None, &Event::Sweep, None).await?.verdict {
+            Verdict::Lapsed => ledger.apply(id, None, &self.event, self.response.as_ref()).await,
+            _ => Ok(first),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! A stored response in JSON: `{"status", "headers", "body_base64"}`.
+//!
+//! It is shown with its headers as a list of pairs, which keeps their order and count. It is read
+//! in that form or as an object of values or lists of values, whichever is easier to write.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::protocol::StoredResponse;
+
+/// The headers that a supplied response does not bring along.
+const NOT_SUPPLIED: [&str; 16] = [
+    // They belong to one connection, or to the framing of one message, which is ours.
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    // A replay drops them by default: they are meant for the first caller's session.
+    "authentication-info",
+    "set-cookie",
+    "www-authenticate",
+    // What only the gateway says of an answer.
+    "idempotency-outcome",
+    "idempotency-stored",
+    "idempotent-replayed",
+];
+
+/// A stored response, shown.
+#[derive(Debug, Serialize)]
+pub(super) struct ResponseView {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body_base64: String,
+}
+
+impl ResponseView {
+    /// Header values that are not text are shown with replacement characters.
+    pub(super) fn of(response: &StoredResponse) -> Self {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        Self {
+            status: response.status.as_u16(),
+            headers: response.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+            body_base64: STANDARD.encode(&response.body),
+        }
+    }
+}
+
+/// A response that an operator supplies.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SuppliedResponse {
+    status: u16,
+    #[serde(default)]
+    headers: HeaderList,
+    #[serde(default)]
+    body_base64: String,
+}
+
+impl SuppliedResponse {
+    /// The response as it will be replayed, without the headers in [`NOT_SUPPLIED`] and those that
+    /// `Connection` names.
+    pub(super) fn into_stored(self) -> Result<StoredResponse, String> {
+        let status = StatusCode::from_u16(self.status).ok().filter(|_| (200..600).contains(&self.status));
+        let status = status.ok_or_else(|| format!("status {} is not a final one", self.status))?;
+        let body = STANDARD.decode(&self.body_base64).map_err(|error| format!("body_base64: {error}"))?;
+        Ok(StoredResponse { status, headers: replayable(self.headers.0), body: Bytes::from(body) })
+    }
+}
+
+fn replayable(headers: Vec<(HeaderName, HeaderValue)>) -> Vec<(HeaderName, HeaderValue)> {
+    let connection: Vec<_> = headers.iter().filter(|(name, _)| name == CONNECTION).cloned().collect();
+    let nominated = |name: &str| {
+        let mut options =
+            connection.iter().flat_map(|(_, value)| value.as_bytes().split(|byte| *byte == b','));
+        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let stays = |name: &str| !NOT_SUPPLIED.contains(&name) && !nominated(name);
+    headers.into_iter().filter(|(name, _)| stays(name.as_str())).collect()
+}
+
+/// Headers as an object or as a list of pairs.
+#[derive(Debug, Default)]
+pub(super) struct HeaderList(Vec<(HeaderName, HeaderValue)>);
+
+impl HeaderList {
+    pub(super) fn into_map(self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in self.0 {
+            map.append(name, value);
+        }
+        map
+    }
+
+    fn push<E: de::Error>(&mut self, name: &str, value: &str) -> Result<(), E> {
+        let parsed = HeaderName::from_bytes(name.as_bytes());
+        let parsed = parsed.map_err(|_| E::custom(format_args!("`{name}` is not a header name")))?;
+        // The value may be a credential: it is not repeated.
+        let value = HeaderValue::from_bytes(value.trim().as_bytes());
+        let value =
+            value.map_err(|_| E::custom(format_args!("the value of `{name}` is not one of a header")))?;
+        self.0.push((parsed, value));
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for HeaderList {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(HeaderListVisitor)
+    }
+}
+
+struct HeaderListVisitor;
+
+impl<'de> Visitor<'de> for HeaderListVisitor {
+    type Value = HeaderList;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of header values, or a list of [name, value] pairs")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<HeaderList, A::Error> {
+        let mut list = HeaderList::default();
+        while let Some((name, values)) = object.next_entry::<String, Values>()? {
+            for value in values.into_vec() {
+                list.push(&name, &value)?;
+            }
+        }
+        Ok(list)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut pairs: A) -> Result<HeaderList, A::Error> {
+        let mut list = HeaderList::default();
+        while let Some((name, value)) = pairs.next_element::<(String, String)>()? {
+            list.push(&name, &value)?;
+        }
+        Ok(list)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a header's value has to be a string or a list of strings")]
+enum Values {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Values {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(value) => vec![value],
+            Self::Many(values) => values,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn supplied(response: serde_json::Value) -> Result<StoredResponse, String> {
+        let supplied: SuppliedResponse =
+            serde_json::from_value(response).map_err(|error| error.to_string())?;
+        supplied.into_stored()
+    }
+
+    #[test]
+    fn what_is_shown_can_be_supplied_again() {
+        let stored = StoredResponse {
+            status: StatusCode::CREATED,
+            headers: ["b", "a", "b"]
+                .map(|value| (HeaderName::from_static("x-one"), HeaderValue::from_static(value)))
+                .to_vec(),
+            body: Bytes::from_static(b"\x00\xff"),
+        };
+        let shown = serde_json::to_value(ResponseView::of(&stored)).expect("a response shows as JSON");
+        assert_eq!(supplied(shown), Ok(stored));
+    }
+
+    #[test]
+    fn headers_that_no_replay_may_carry_are_dropped() {
+        let headers = json!({
+            "Connection": "close, X-Hop", "X-Hop": "1", "Keep-Alive": "timeout=5", "Content-Length": "99",
+            "Transfer-Encoding": "chunked", "Set-Cookie": "s=1", "Idempotency-Stored": "false", "X-Kept": ["1", "2"],
+        });
+        let stored = supplied(json!({ "status": 200, "headers": headers })).expect("a valid response");
+        let kept: Vec<_> = stored.headers.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(kept, ["x-kept", "x-kept"]);
+    }
+
+    #[test]
+    fn a_response_that_could_not_be_replayed_is_refused() {
+        for (response, why) in [
+            (json!({ "status": 101 }), "not a final one"),
+            (json!({ "status": 600 }), "not a final one"),
+            (json!({ "status": 200, "body_base64": "?" }), "body_base64"),
+            (json!({ "status": 200, "body": "x" }), "unknown field"),
+            (json!({ "status": 200, "headers": { "a b": "x" } }), "not a header name"),
+            (json!({ "status": 200, "headers": { "a": "x\ny" } }), "not one of a header"),
+            (json!({ "status": 200, "headers": { "a": 1 } }), "string or a list of strings"),
+            (json!({ "status": 200, "headers": "a: x" }), "an object of header values"),
+        ] {
+            let error = supplied(response.clone()).expect_err("refused");
+            assert!(error.contains(why), "{response}: {error}");
+        }
+    }
+}

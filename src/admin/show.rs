@@ -1,0 +1,38 @@
+//! `GET /v1/records/{id}`: one record; with `?response=true` also the response it stores, body
+//! included, which may hold what the upstream told the payer.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use super::input::{Id, Parameters};
+use super::response::ResponseView;
+use super::view::RecordView;
+use super::{AdminState, Problem};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShowQuery {
+    #[serde(default)]
+    response: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Shown {
+    #[serde(flatten)]
+    record: RecordView,
+    /// Absent unless asked for; null where there is none to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response: Option<Option<ResponseView>>,
+}
+
+pub(super) async fn show(
+    State(admin): State<AdminState>,
+    Id(id): Id,
+    Parameters(query): Parameters<ShowQuery>,
+) -> Result<Json<Shown>, Problem> {
+    let decision = admin.ledger.read(id).await?;
+    let record = decision.record.ok_or_else(|| Problem::no_record(id))?;
+    let response = query.response.then(|| decision.response.as_ref().map(ResponseView::of));
+    Ok(Json(Shown { record: RecordView::of(id, &record), response }))
+}

@@ -1,0 +1,53 @@
+//! A record as the admin API shows it. The members are a contract.
+
+use serde::Serialize;
+
+use crate::protocol::{Record, RecordId, State};
+
+/// One record. Times are RFC 3339 on the store's clock.
+#[derive(Debug, Serialize)]
+pub(super) struct RecordView {
+    id: String,
+    namespace: String,
+    route: String,
+    state: &'static str,
+    /// The number of the last execution.
+    execution: u32,
+    /// Why the outcome is unknown.
+    reason: Option<String>,
+    /// The status of the stored response.
+    status: Option<u16>,
+    created_at: String,
+    updated_at: String,
+    /// When a running execution that stays silent is given up.
+    lease_until: Option<String>,
+    /// When the present state ends by itself; a running one does not, its lease does.
+    expires_at: Option<String>,
+}
+
+impl RecordView {
+    pub(super) fn of(id: RecordId, record: &Record) -> Self {
+        let (mut reason, mut status) = (None, None);
+        match record.state {
+            State::Unknown { reason: why, .. } => reason = Some(why.to_string()),
+            State::Completed { response, .. } => status = Some(response.status),
+            State::Running { .. } | State::Settled { .. } | State::Cleared { .. } | State::Expired { .. } => {
+            }
+        }
+        let lease_until = record.lease_until();
+        let expires_at = lease_until.is_none().then(|| record.deadline());
+        Self {
+            id: id.to_string(),
+            namespace: record.namespace.to_string(),
+            route: record.route.to_string(),
+            state: record.state.name(),
+            execution: record.state.n(),
+            reason,
+            status,
+            created_at: record.created_at.to_string(),
+            updated_at: record.updated_at.to_string(),
+            lease_until: lease_until.map(|time| time.to_string()),
+            expires_at: expires_at.map(|time| time.to_string()),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! `oncegate records`: look at operations and decide the ones nobody knows the outcome of, through
+//! the admin API of a running gateway.
+//!
+//! The token comes from the environment only, so that it does not stand in a process list. What
+//! the gateway refuses is a failure with the gateway's own reason.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use http::{HeaderName, HeaderValue, Uri};
+
+use crate::config::Secret;
+
+mod client;
+mod print;
+mod request;
+
+use client::Client;
+
+/// Where the admin token is read from.
+pub const TOKEN_VARIABLE: &str = "ONCEGATE_ADMIN_TOKEN";
+
+/// Look at operations, and decide those of which nobody knows whether they happened.
+#[derive(Clone, Debug, Args)]
+pub struct RecordsArgs {
+    /// The admin listener of a running gateway. A bearer token, where it asks for one, is taken
+    /// from ONCEGATE_ADMIN_TOKEN.
+    #[arg(
+        long,
+        env = "ONCEGATE_ADMIN_URL",
+        default_value = "http://127.0.0.1:9464",
+        value_name = "URL",
+        value_parser = parse_admin,
+        global = true
+    )]
+    admin: Uri,
+    /// Print the answer's JSON instead of text for people.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// List records.
+    List(List),
+    /// Show one record.
+    Show(Show),
+    /// Find the record of a key.
+    Lookup(Lookup),
+    /// Decide an unknown outcome.
+    Resolve(Resolve),
+    /// Let a stored response go before its time; the key stays used.
+    Delete(Delete),
+}
+
+#[derive(Clone, Debug, Args)]
+struct List {
+    /// Only records in this state: running, completed, unknown, settled, cleared or expired.
+    #[arg(long)]
+    state: Option<String>,
+    /// Only records of this route.
+    #[arg(long)]
+    route: Option<String>,
+    /// How many at most.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    /// Where to go on: the cursor that the list before ended with.
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Show {
+    /// The record's id.
+    id: String,
+    /// Also show the stored response, body included.
+    #[arg(long)]
+    response: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Lookup {
+    /// The route's name.
+    #[arg(long)]
+    route: String,
+    /// The idempotency key, as the client sent it.
+    #[arg(long)]
+    key: String,
+    /// A header of the client's request that is part of its scope, such as `Authorization: …`.
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Resolve {
+    /// The record's id.
+    id: String,
+    /// Whether the upstream executed the operation.
+    #[arg(long)]
+    executed: YesNo,
+    /// How you know; it is kept in the audit log.
+    #[arg(long)]
+    note: String,
+    /// Let the next attempt run although this one's call could still be under way. It can then
+    /// happen twice.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    response: Option<Response>,
+}
+
+/// The response that later attempts shall get.
+#[derive(Clone, Debug, Args)]
+#[group(id = "supplied response")]
+struct Response {
+    /// The status of the response that later attempts shall get.
+    #[arg(long)]
+    status: u16,
+    /// A file with its body.
+    #[arg(long, value_name = "FILE", requires = "status")]
+    body_file: Option<PathBuf>,
+    /// One of its headers.
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header, requires = "status")]
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Delete {
+    /// The record's id.
+    id: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum YesNo {
+    Yes,
+    No,
+}
+
+/// Runs the command and prints what came of it.
+pub async fn run(args: RecordsArgs) -> ExitCode {
+    let token = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
+    match answer(&args, token.map(Secret)).await {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("oncegate: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What [`run`] prints.
+///
+/// # Errors
+/// Why it failed, in words for the operator.
+pub async fn answer(args: &RecordsArgs, token: Option<Secret>) -> Result<String, String> {
+    let client = Client::new(args.admin.clone(), token);
+    let answer = client.send(request::of(&args.command)?).await?;
+    if args.json {
+        return serde_json::to_string_pretty(&answer).map_err(|error| error.to_string());
+    }
+    Ok(match args.command {
+        Command::List(_) => print::list(&answer),
+        Command::Show(_) | Command::Lookup(_) | Command::Resolve(_) | Command::Delete(_) => {
+            print::record(&answer)
+        }
+    })
+}
+
+fn parse_admin(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    let plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/") && uri.query().is_none();
+    if plain { Ok(uri) } else { Err("expected http://HOST:PORT".into()) }
+}
+
+fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE")?;
+    let name = name.trim().parse().map_err(|_| "this is not a header name")?;
+    let value = HeaderValue::from_bytes(value.trim().as_bytes()).map_err(|_| "this is not a header value")?;
+    Ok((name, value))
+}

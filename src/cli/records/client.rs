@@ -1,0 +1,100 @@
+//! One request to the admin API of a gateway, over plain HTTP.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+use crate::config::Secret;
+
+use super::request::AdminRequest;
+
+/// The longest wait for a whole answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest answer, in bytes: a stored response may be large and is shown in base64.
+const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
+
+/// Speaks to one gateway.
+pub(super) struct Client {
+    admin: Uri,
+    token: Option<Secret>,
+}
+
+impl Client {
+    pub(super) fn new(admin: Uri, token: Option<Secret>) -> Self {
+        Self { admin, token }
+    }
+
+    /// The answer's JSON, or the reason why there is none.
+    pub(super) async fn send(&self, request: AdminRequest) -> Result<Value, String> {
+        let request = self.http_request(request)?;
+        let answer = tokio::time::timeout(TIMEOUT, exchange(request)).await;
+        let (status, body) = answer
+            .map_err(|_| format!("no answer within {TIMEOUT:?}"))
+            .flatten()
+            .map_err(|error| format!("{}: {error}", self.admin))?;
+        match serde_json::from_slice(&body) {
+            Ok(answer) if status.is_success() => Ok(answer),
+            Ok(problem) => Err(explain(status, &problem)),
+            Err(_) => Err(format!("{}: this is not the admin API of a gateway ({status})", self.admin)),
+        }
+    }
+
+    fn http_request(&self, request: AdminRequest) -> Result<Request<Full<Bytes>>, String> {
+        let base = self.admin.to_string();
+        let mut builder = Request::builder().method(request.method).uri(format!(
+            "{}{}",
+            base.trim_end_matches('/'),
+            request.path
+        ));
+        if let Some(Secret(token)) = &self.token {
+            let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+                .map_err(|_| format!("{} is not a valid token", super::TOKEN_VARIABLE))?;
+            value.set_sensitive(true);
+            builder = builder.header(AUTHORIZATION, value);
+        }
+        let body = match request.body {
+            Some(body) => {
+                builder = builder.header(CONTENT_TYPE, "application/json");
+                Full::from(body.to_string())
+            }
+            None => Full::default(),
+        };
+        builder.body(body).map_err(|error| error.to_string())
+    }
+}
+
+async fn exchange(request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
+    let client = legacy::Client::builder(TokioExecutor::new())
+        // A resolution that was sent once is not sent again behind the operator's back.
+        .retry_canceled_requests(false)
+        .build_http::<Full<Bytes>>();
+    let response: Response<Incoming> = client.request(request).await.map_err(|error| with_cause(&error))?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect().await;
+    Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+}
+
+/// The innermost cause says what an operator can act on: "connection refused".
+fn with_cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}
+
+fn explain(status: StatusCode, problem: &Value) -> String {
+    let detail = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("no reason given");
+    match problem["record"].as_str() {
+        Some(record) => format!("{detail} ({status}, record {record})"),
+        None => format!("{detail} ({status})"),
+    }
+}

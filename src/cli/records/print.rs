@@ -1,0 +1,128 @@
+//! Answers as text for people.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+const COLUMNS: [(&str, &str); 7] = [
+    ("ID", "id"),
+    ("STATE", "state"),
+    ("N", "execution"),
+    ("STATUS", "status"),
+    ("REASON", "reason"),
+    ("ROUTE", "route"),
+    ("UPDATED", "updated_at"),
+];
+
+/// The members of one record, in the order of the contract.
+const MEMBERS: [&str; 11] = [
+    "id",
+    "namespace",
+    "route",
+    "state",
+    "execution",
+    "reason",
+    "status",
+    "created_at",
+    "updated_at",
+    "lease_until",
+    "expires_at",
+];
+
+/// A table, and how to go on where there is more.
+pub(super) fn list(answer: &Value) -> String {
+    let records = answer["records"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let header = COLUMNS.map(|(title, _)| title.to_owned());
+    let rows = records.iter().map(|record| COLUMNS.map(|(_, member)| text(&record[member])));
+    let mut lines = match records {
+        [] => vec!["no records".to_owned()],
+        _ => aligned(std::iter::once(header).chain(rows).collect()),
+    };
+    if let Some(cursor) = answer["next_cursor"].as_str() {
+        lines.push(format!("there may be more: --cursor {cursor}"));
+    }
+    lines.join("\n")
+}
+
+/// One member a line, the stored response last.
+pub(super) fn record(answer: &Value) -> String {
+    let mut lines = aligned(MEMBERS.map(|name| [name.to_owned(), text(&answer[name])]).to_vec());
+    match answer.get("response") {
+        None => {}
+        Some(Value::Null) => lines.push("no response is stored".into()),
+        Some(stored) => lines.extend(["".into(), response(stored)]),
+    }
+    lines.join("\n")
+}
+
+fn response(stored: &Value) -> String {
+    let mut lines = vec![format!("status {}", text(&stored["status"]))];
+    for header in stored["headers"].as_array().into_iter().flatten() {
+        lines.push(format!("{}: {}", text(&header[0]), text(&header[1])));
+    }
+    let encoded = stored["body_base64"].as_str().unwrap_or_default();
+    lines.extend(["".into(), body(encoded)]);
+    lines.join("\n")
+}
+
+/// The body as text if it is harmless text; as it came otherwise, for a body is not ours and a
+/// terminal obeys control characters.
+fn body(encoded: &str) -> String {
+    let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let harmless = |text: &String| !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t'));
+    decoded.filter(harmless).unwrap_or_else(|| format!("(base64) {encoded}"))
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".into(),
+        Value::String(text) => {
+            let shown = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+            text.chars().map(shown).collect()
+        }
+        other => other.to_string(),
+    }
+}
+
+fn aligned<const N: usize>(rows: Vec<[String; N]>) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_table_is_aligned_and_says_how_to_go_on() {
+        let answer = json!({
+            "records": [
+                { "id": "aa", "state": "unknown", "execution": 1, "reason": "lease over", "route": "pay" },
+                { "id": "bb", "state": "completed", "execution": 12, "status": 201, "route": "refund" },
+            ],
+            "next_cursor": "bb",
+        });
+        assert_eq!(
+            list(&answer),
+            "ID  STATE      N   STATUS  REASON      ROUTE   UPDATED\n\
+             aa  unknown    1   -       lease over  pay     -\n\
+             bb  completed  12  201     -           refund  -\n\
+             there may be more: --cursor bb"
+        );
+        assert_eq!(list(&json!({ "records": [], "next_cursor": null })), "no records");
+    }
+
+    #[test]
+    fn a_stored_body_cannot_speak_to_the_terminal() {
+        assert_eq!(body(&STANDARD.encode("{\n}")), "{\n}");
+        assert_eq!(body(&STANDARD.encode("\u{1b}[2J")), "(base64) G1sySg==");
+        assert_eq!(body(&STANDARD.encode([0xff])), "(base64) /w==");
+    }
+}

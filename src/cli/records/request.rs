@@ -1,0 +1,98 @@
+//! What each command asks of the admin API.
+
+use std::fs;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderName, HeaderValue, Method};
+use serde_json::{Value, json};
+
+use super::{Command, List, Lookup, Resolve, Response, YesNo};
+
+/// One request, relative to the admin listener.
+#[derive(Debug)]
+pub(super) struct AdminRequest {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) body: Option<Value>,
+}
+
+/// The request of `command`; fails where a file it names cannot be read.
+pub(super) fn of(command: &Command) -> Result<AdminRequest, String> {
+    let (method, path, body) = match command {
+        Command::List(list) => (Method::GET, format!("/v1/records?{}", query(list)), None),
+        Command::Show(show) if show.response => {
+            (Method::GET, format!("/v1/records/{}?response=true", encoded(&show.id)), None)
+        }
+        Command::Show(show) => (Method::GET, format!("/v1/records/{}", encoded(&show.id)), None),
+        Command::Delete(delete) => (Method::DELETE, format!("/v1/records/{}", encoded(&delete.id)), None),
+        Command::Lookup(lookup) => (Method::POST, "/v1/lookup".into(), Some(lookup_body(lookup))),
+        Command::Resolve(resolve) => {
+            let path = format!("/v1/records/{}/resolve", encoded(&resolve.id));
+            (Method::POST, path, Some(resolve_body(resolve)?))
+        }
+    };
+    Ok(AdminRequest { method, path, body })
+}
+
+fn query(list: &List) -> String {
+    let mut query = format!("limit={}", list.limit);
+    for (name, value) in [("state", &list.state), ("route", &list.route), ("cursor", &list.cursor)] {
+        if let Some(value) = value {
+            query.push_str(&format!("&{name}={}", encoded(value)));
+        }
+    }
+    query
+}
+
+fn lookup_body(lookup: &Lookup) -> Value {
+    json!({ "route": lookup.route, "key": lookup.key, "headers": pairs(&lookup.headers) })
+}
+
+fn resolve_body(resolve: &Resolve) -> Result<Value, String> {
+    let executed = resolve.executed == YesNo::Yes;
+    let mut body = json!({ "executed": executed, "note": resolve.note, "force": resolve.force });
+    if let Some(response) = &resolve.response {
+        body["response"] = response_body(response)?;
+    }
+    Ok(body)
+}
+
+fn response_body(response: &Response) -> Result<Value, String> {
+    let body = match &response.body_file {
+        Some(file) => fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?,
+        None => Vec::new(),
+    };
+    Ok(json!({
+        "status": response.status,
+        "headers": pairs(&response.headers),
+        "body_base64": STANDARD.encode(body),
+    }))
+}
+
+fn pairs(headers: &[(HeaderName, HeaderValue)]) -> Value {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| json!([name.as_str(), text(value)])).collect()
+}
+
+/// `text` as one part of a path or a query (RFC 3986: everything but the unreserved is encoded).
+fn encoded(text: &str) -> String {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match unreserved(byte) {
+            true => out.push(char::from(byte)),
+            false => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_url_stays_one_part() {
+        assert_eq!(encoded("a b/é?&=.."), "a%20b%2F%C3%A9%3F%26%3D..");
+    }
+}
