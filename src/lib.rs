@@ -11,5 +11,7 @@ mod failpoint;
 pub mod gateway;
 pub mod protocol;
 pub mod routes;
+pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod upstream;

@@ -1,0 +1,64 @@
+//! The client side: one call over HTTP/1.1, and an exact word on whether it can have been sent.
+//!
+//! What it deliberately does not do: send a request twice, follow a redirect, decompress a body.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use http::{Request, Response};
+use tower::Service;
+
+use crate::config::{Upstream, UpstreamName};
+use crate::protocol::{CallError, CallLimit, Reason, Sent};
+
+use self::client::Client;
+
+mod client;
+mod patience;
+mod tls;
+
+pub use tls::TlsError;
+
+/// The proxy service: sends each request to the upstream named in its extensions.
+#[derive(Clone)]
+pub struct Proxy(Arc<BTreeMap<UpstreamName, Client>>);
+
+impl Proxy {
+    /// Clients for all upstreams of a configuration; no connection is made yet.
+    ///
+    /// # Errors
+    /// An upstream over `https` without roots to trust, with its name.
+    pub fn new(upstreams: &BTreeMap<UpstreamName, Upstream>) -> Result<Self, (UpstreamName, TlsError)> {
+        let client = |(name, upstream): (&UpstreamName, &Upstream)| match Client::new(upstream) {
+            Ok(client) => Ok((name.clone(), client)),
+            Err(error) => Err((name.clone(), error)),
+        };
+        let clients = upstreams.iter().map(client).collect::<Result<_, _>>()?;
+        Ok(Self(Arc::new(clients)))
+    }
+}
+
+impl Service<Request<Body>> for Proxy {
+    type Response = Response<Body>;
+    type Error = CallError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, CallError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), CallError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let name = request.extensions().get::<UpstreamName>();
+        let client = name.and_then(|name| self.0.get(name)).cloned();
+        let limit = request.extensions().get().copied().unwrap_or(CallLimit::Whole);
+        Box::pin(async move {
+            match client {
+                Some(client) => client.call(request, limit).await,
+                None => Err(CallError { sent: Sent::Never, reason: Reason::Unreachable, source: None }),
+            }
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! The response timeout of one call: from the first byte sent to the last byte of the answer, or,
+//! for what no key protects, of each silence.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::protocol::{CallError, CallLimit, Reason, Sent};
+
+/// Until when a call may go on. Clones share the deadline.
+#[derive(Clone)]
+pub(super) struct Patience {
+    limit: CallLimit,
+    timeout: Duration,
+    until: Arc<Mutex<Instant>>,
+}
+
+impl Patience {
+    pub(super) fn new(limit: CallLimit, timeout: Duration) -> Self {
+        Self { limit, timeout, until: Arc::new(Mutex::new(Instant::now() + timeout)) }
+    }
+
+    /// The first byte may be sent from now on.
+    pub(super) fn start(&self) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + self.timeout;
+    }
+
+    /// Resolves when the time is up.
+    pub(super) async fn ended(&self) {
+        while Instant::now() < self.until() {
+            sleep_until(self.until()).await;
+        }
+    }
+
+    /// Something was sent or received.
+    fn progress(&self) {
+        if self.limit == CallLimit::Silence {
+            self.start();
+        }
+    }
+
+    fn until(&self) -> Instant {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A body whose frames count as progress; one of a response also ends when patience does.
+pub(super) struct Watched {
+    body: Body,
+    patience: Patience,
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl Watched {
+    /// A request body: the wait for the answer's head watches the time.
+    pub(super) fn request(body: Body, patience: Patience) -> Self {
+        Self { body, patience, alarm: None }
+    }
+
+    /// A response body, which watches the time itself.
+    pub(super) fn response(body: Body, patience: Patience) -> Self {
+        let alarm = Some(Box::pin(sleep_until(patience.until())));
+        Self { body, patience, alarm }
+    }
+
+    /// Ready once the time is up; the alarm is set anew for as long as there was progress.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(alarm) = &mut self.alarm else { return Poll::Pending };
+        loop {
+            ready!(alarm.as_mut().poll(cx));
+            let until = self.patience.until();
+            if Instant::now() >= until {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(until);
+        }
+    }
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = CallError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
+        let lost = |reason, source| CallError { sent: Sent::Maybe, reason, source };
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.patience.progress();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                Poll::Ready(Some(Err(lost(Reason::BrokenAnswer, Some(error.into_inner())))))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                self.poll_ended(cx).map(|()| Some(Err(lost(Reason::ResponseTimeout, None))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
