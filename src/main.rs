@@ -1,3 +1,14 @@
 //! The `oncegate` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use oncegate::app;
+use oncegate::cli::Cli;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    app::run(Cli::parse())
+}

@@ -40,11 +40,13 @@ mod layer;
 mod problem;
 mod reply;
 mod stop;
+mod sweeper;
 
 pub use headers::{IDEMPOTENCY_EXECUTION, IDEMPOTENCY_OUTCOME, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED, Peer};
 pub use layer::{GatewayLayer, GatewayService};
 pub use problem::{Executed, Problem, Retry, Slug};
 pub use stop::Stop;
+pub use sweeper::{SWEEP_INTERVAL, sweep};
 
 /// The inner service, whatever it is.
 pub type Upstream = BoxCloneSyncService<http::Request<Body>, Response<Body>, CallError>;

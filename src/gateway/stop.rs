@@ -26,6 +26,12 @@ impl Stop {
         self.drain.cancelled()
     }
 
+    /// The token that is cancelled when the drain begins, for who only wants to know.
+    #[must_use]
+    pub fn draining(&self) -> CancellationToken {
+        self.drain.clone()
+    }
+
     /// The drain deadline has passed: executions that still run are recorded as unknown.
     pub fn cut_off(&self) {
         self.cut.cancel();

@@ -1,0 +1,247 @@
+//! The assembly: the only place that names concrete stores and the concrete upstream client.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::select;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
+use tower::Layer;
+use tracing::{error, info, warn};
+
+use crate::admin::{self, Access, AdminState};
+use crate::clock::{SteadyClock, Timestamp};
+use crate::cli::{Cli, Command, check, records, schema};
+use crate::config::{Config, Environment, StoreConfig, StoreUrl};
+use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
+use crate::protocol::Owner;
+use crate::routes::RouteTable;
+use crate::server::{self, Limits};
+use crate::store::embedded::EmbeddedStore;
+use crate::store::memory::MemoryStore;
+use crate::store::{Ledger, Store};
+use crate::telemetry::{self, MeteredStore, Metrics};
+use crate::upstream::Proxy;
+
+/// The most open connections of the admin listener.
+const ADMIN_CONNECTIONS: usize = 256;
+/// How long executions that were cut off may take to record that their outcome is unknown.
+const LAST_WRITES: Duration = Duration::from_secs(3);
+
+/// Runs one command line to its exit code.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let environment: Environment = std::env::vars_os().collect();
+    match cli.command {
+        Command::Serve(args) => match args.load(&environment) {
+            Ok(config) => blocking(start(config)),
+            Err(errors) => {
+                eprintln!("{errors}");
+                ExitCode::from(2)
+            }
+        },
+        Command::Check { config } => check::run(&config, &environment),
+        Command::Schema => schema::run(),
+        Command::Records(args) => blocking(records::run(args)),
+    }
+}
+
+/// Runs `work` on a runtime of its own.
+fn blocking(work: impl Future<Output = ExitCode>) -> ExitCode {
+    // Exactly one provider of cryptography, before anything can ask for another.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("oncegate: a TLS provider was installed before");
+        return ExitCode::FAILURE;
+    }
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => {
+            eprintln!("oncegate: no runtime: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start(config: Config) -> ExitCode {
+    telemetry::log::init(&config.log);
+    match serve(config).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("oncegate: cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the gateway could not start.
+#[derive(Debug)]
+pub struct StartError(String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Runs a gateway until a signal or a broken store ends it. The exit code is 0 after a drain that
+/// was asked for, 1 otherwise.
+///
+/// # Errors
+/// What kept it from starting: an address in use, a data directory in use, missing roots.
+pub async fn serve(config: Config) -> Result<ExitCode, StartError> {
+    let assembly = Assembly::new(&config)?;
+    let mut signals = Signals::new()?;
+    let public = bind("server.listen", config.server.listen).await?;
+    let admin = bind("admin.listen", config.admin.listen).await?;
+    for warning in config.warnings() {
+        warn!("{warning}");
+    }
+    announce(&public, &admin)?;
+
+    let Assembly { store, gateway, service, admin_router, stop, ledger, metrics } = assembly;
+    let admin_stop = Stop::default();
+    let limits = |max_connections| Limits {
+        max_connections,
+        header_read_timeout: config.server.header_read_timeout,
+    };
+    let sweeping = tokio::spawn(sweep(ledger, metrics, stop.clone()));
+    let serving = server::serve(public, service, limits(config.server.max_connections), stop.clone());
+    let serving = tokio::spawn(serving);
+    tokio::spawn(server::serve(admin, admin_router, limits(ADMIN_CONNECTIONS), admin_stop.clone()));
+
+    let code = select! {
+        name = signals.next() => {
+            info!("{name}: draining for up to {:?}; a second signal ends at once", config.server.drain_timeout);
+            ExitCode::SUCCESS
+        }
+        cause = store.broken() => {
+            error!("the store can no longer write, the gateway has to end: {cause}");
+            ExitCode::FAILURE
+        }
+    };
+    let drained = async {
+        stop.begin_drain();
+        let executions = gateway.executions();
+        executions.close();
+        let all_done = async {
+            executions.wait().await;
+            serving.await
+        };
+        if timeout(config.server.drain_timeout, all_done).await.is_err() {
+            warn!("the drain timeout is over: what still runs is recorded as unknown");
+        }
+        stop.cut_off();
+        if timeout(LAST_WRITES, executions.wait()).await.is_err() {
+            warn!("some outcomes could not be recorded; they will be unknown once their leases are over");
+        }
+        admin_stop.begin_drain();
+        admin_stop.cut_off();
+        drop(sweeping.await);
+    };
+    select! {
+        () = drained => Ok(code),
+        name = signals.next() => {
+            warn!("{name} again: ending at once");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Everything of a gateway but its listeners.
+struct Assembly {
+    store: Arc<dyn Store>,
+    ledger: Ledger,
+    metrics: Metrics,
+    gateway: Arc<Gateway>,
+    service: GatewayService,
+    admin_router: axum::Router,
+    stop: Stop,
+}
+
+impl Assembly {
+    fn new(config: &Config) -> Result<Self, StartError> {
+        let metrics = Metrics::new();
+        let store: Arc<dyn Store> = Arc::new(MeteredStore::new(open(&config.store)?, metrics.clone()));
+        let ledger = Ledger::new(Arc::clone(&store), config.store.timeout);
+        let stop = Stop::default();
+        let routes = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError)?;
+        let proxy = Proxy::new(&config.upstreams)
+            .map_err(|(name, error)| StartError(format!("upstreams.{name}: {error}")))?;
+        let gateway = Gateway::new(
+            &config.server,
+            routes,
+            ledger.clone(),
+            metrics.clone(),
+            stop.clone(),
+            new_owner,
+        );
+        let gateway = Arc::new(gateway);
+        let admin_router = admin::router(AdminState {
+            ledger: ledger.clone(),
+            metrics: metrics.clone(),
+            routes: config.routes.clone(),
+            access: Access::of(&config.admin),
+            draining: stop.draining(),
+            new_owner: Arc::new(new_owner),
+        });
+        let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
+        Ok(Self { store, ledger, metrics, gateway, service, admin_router, stop })
+    }
+}
+
+fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StartError> {
+    match &config.url {
+        StoreUrl::Memory => Ok(Arc::new(MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp::default()))))),
+        StoreUrl::Embedded(directory) => match EmbeddedStore::open(directory) {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(error) => Err(StartError(format!("store.url: {error}"))),
+        },
+    }
+}
+
+async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError(format!("{key} = {address}: {error}")))
+}
+
+/// Says where the gateway listens; with port 0 this is the only place that tells.
+fn announce(public: &TcpListener, admin: &TcpListener) -> Result<(), StartError> {
+    let local = |listener: &TcpListener| listener.local_addr().map_err(|error| StartError(error.to_string()));
+    info!(listen = %local(public)?, admin = %local(admin)?, "ready");
+    Ok(())
+}
+
+/// A token from the system's random source.
+fn new_owner() -> Owner {
+    let mut token = [0; 16];
+    getrandom::fill(&mut token).expect("the system's random source works once the system is up");
+    Owner(token)
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, StartError> {
+        let listen = |kind| signal(kind).map_err(|error| StartError(format!("signals: {error}")));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    fn next(&mut self) -> impl Future<Output = &'static str> {
+        async {
+            select! {
+                _ = self.terminate.recv() => "SIGTERM",
+                _ = self.interrupt.recv() => "SIGINT",
+            }
+        }
+    }
+}

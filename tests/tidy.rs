@@ -1,0 +1,158 @@
+//! Keeps the structure that `docs/architecture.md` describes: who may import whom, what the
+//! protocol may know of, and a few habits.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The floors from the bottom up. A module imports its own floor's listed neighbours and anything
+/// below, never upwards.
+const FLOORS: [&[&str]; 6] = [
+    &["clock", "failpoint"],
+    &["protocol"],
+    &["config", "store", "telemetry"],
+    &["gateway", "routes", "upstream"],
+    &["server", "admin", "cli"],
+    &["app"],
+];
+
+/// Who on one floor may import whom.
+const NEIGHBOURS: [(&str, &str); 3] = [("telemetry", "store"), ("telemetry", "config"), ("gateway", "routes")];
+
+/// A source file and the top-level module it belongs to.
+struct Source {
+    path: PathBuf,
+    module: String,
+    /// Without comments; line numbers are kept.
+    code: Vec<String>,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("src is readable") {
+            let path = entry.expect("entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(read(&root, path));
+            }
+        }
+    }
+    assert!(found.len() > 40, "the walk found only {} files", found.len());
+    found
+}
+
+fn read(root: &Path, path: PathBuf) -> Source {
+    let inner = path.strip_prefix(root).expect("below src");
+    let first = inner.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
+    let module = first.trim_end_matches(".rs").to_owned();
+    let text = fs::read_to_string(&path).expect("source is text");
+    let code = text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned()).collect();
+    Source { path, module, code }
+}
+
+fn floor(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|modules| modules.contains(&module))
+}
+
+/// The top-level modules that a line names as `crate::…`.
+fn imports(line: &str) -> impl Iterator<Item = String> {
+    line.match_indices("crate::").map(|(at, name)| {
+        let rest = &line[at + name.len()..];
+        rest.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect()
+    })
+}
+
+fn complain(violations: Vec<String>) {
+    assert!(violations.is_empty(), "\n{}", violations.join("\n"));
+}
+
+#[test]
+fn imports_go_downwards_only() {
+    let mut violations = Vec::new();
+    for source in sources().iter().filter(|source| !["lib", "main"].contains(&&*source.module)) {
+        let own = floor(&source.module).unwrap_or_else(|| panic!("{} is on no floor", source.module));
+        for (number, line) in source.code.iter().enumerate() {
+            for imported in imports(line).filter(|imported| *imported != source.module) {
+                let Some(other) = floor(&imported) else { continue };
+                let neighbour = NEIGHBOURS.contains(&(&source.module, &imported));
+                if other > own || (other == own && !neighbour) {
+                    violations.push(format!(
+                        "{}:{}: {} imports {imported}",
+                        source.path.display(),
+                        number + 1,
+                        source.module
+                    ));
+                }
+            }
+        }
+    }
+    complain(violations);
+}
+
+#[test]
+fn only_the_assembly_names_concrete_back_ends() {
+    let concrete = ["store::embedded", "store::memory", "EmbeddedStore", "MemoryStore", "upstream::"];
+    let outside = sources().into_iter().filter(|source| !["app", "store", "upstream"].contains(&&*source.module));
+    let mut violations = Vec::new();
+    for source in outside {
+        for (number, line) in source.code.iter().enumerate() {
+            if line.contains("cfg(test)") {
+                break;
+            }
+            if concrete.iter().any(|name| line.contains(name)) {
+                violations.push(format!("{}:{}: {line}", source.path.display(), number + 1));
+            }
+        }
+    }
+    complain(violations);
+}
+
+#[test]
+fn the_protocol_is_pure() {
+    let impure = ["async ", ".await", "tokio", "tracing", "Instant", "SystemTime", "std::fs", "std::net", "getrandom"];
+    let mut violations = Vec::new();
+    for source in sources().into_iter().filter(|source| source.module == "protocol") {
+        for (number, line) in source.code.iter().enumerate() {
+            if let Some(word) = impure.iter().find(|word| line.contains(**word)) {
+                violations.push(format!("{}:{}: {word}", source.path.display(), number + 1));
+            }
+        }
+    }
+    complain(violations);
+}
+
+#[test]
+fn nothing_is_silenced_or_nameless() {
+    let mut violations = Vec::new();
+    for source in sources() {
+        let name = source.path.file_stem().expect("a name").to_string_lossy().into_owned();
+        if ["util", "utils", "helper", "helpers", "common", "misc"].contains(&&*name) {
+            violations.push(format!("{}: a name that says nothing", source.path.display()));
+        }
+        for (number, line) in source.code.iter().enumerate() {
+            if line.contains("#[allow(") || line.contains("#![allow(") || line.contains("todo!(") {
+                violations.push(format!("{}:{}: {line}", source.path.display(), number + 1));
+            }
+        }
+    }
+    complain(violations);
+}
+
+/// Half of the files fit on three screens, and hardly any needs more than eight.
+#[test]
+fn files_stay_small() {
+    let mut lengths: BTreeMap<usize, PathBuf> = BTreeMap::new();
+    let mut all: Vec<usize> = Vec::new();
+    for source in sources() {
+        all.push(source.code.len());
+        lengths.insert(source.code.len(), source.path);
+    }
+    all.sort_unstable();
+    let (median, ninetieth) = (all[all.len() / 2], all[all.len() * 9 / 10]);
+    assert!(median <= 150, "the median file has {median} lines");
+    assert!(ninetieth <= 350, "the 90th percentile has {ninetieth} lines; the longest: {:?}", lengths.last_key_value());
+}
