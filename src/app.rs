@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use tower::Layer;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Access, AdminState};
-use crate::clock::{SteadyClock, Timestamp};
 use crate::cli::{Cli, Command, check, records, schema};
+use crate::clock::{SteadyClock, Timestamp};
 use crate::config::{Config, Environment, StoreConfig, StoreUrl};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
 use crate::protocol::Owner;
@@ -45,8 +46,15 @@ pub fn run(cli: Cli) -> ExitCode {
                 ExitCode::from(2)
             }
         },
-        Command::Check { config } => check::run(&config, &environment),
-        Command::Schema => schema::run(),
+        Command::Check { config } => {
+            let checked = check::run(&config, &environment, &mut io::stdout(), &mut io::stderr());
+            // A reader that has seen enough (`| head`) is no failure.
+            checked.map_or(ExitCode::FAILURE, ExitCode::from)
+        }
+        Command::Schema => {
+            print!("{}", schema::text());
+            ExitCode::SUCCESS
+        }
         Command::Records(args) => blocking(records::run(args)),
     }
 }
@@ -107,10 +115,8 @@ pub async fn serve(config: Config) -> Result<ExitCode, StartError> {
 
     let Assembly { store, gateway, service, admin_router, stop, ledger, metrics } = assembly;
     let admin_stop = Stop::default();
-    let limits = |max_connections| Limits {
-        max_connections,
-        header_read_timeout: config.server.header_read_timeout,
-    };
+    let limits =
+        |max_connections| Limits { max_connections, header_read_timeout: config.server.header_read_timeout };
     let sweeping = tokio::spawn(sweep(ledger, metrics, stop.clone()));
     let serving = server::serve(public, service, limits(config.server.max_connections), stop.clone());
     let serving = tokio::spawn(serving);
@@ -174,14 +180,8 @@ impl Assembly {
         let routes = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError)?;
         let proxy = Proxy::new(&config.upstreams)
             .map_err(|(name, error)| StartError(format!("upstreams.{name}: {error}")))?;
-        let gateway = Gateway::new(
-            &config.server,
-            routes,
-            ledger.clone(),
-            metrics.clone(),
-            stop.clone(),
-            new_owner,
-        );
+        let gateway =
+            Gateway::new(&config.server, routes, ledger.clone(), metrics.clone(), stop.clone(), new_owner);
         let gateway = Arc::new(gateway);
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
@@ -198,7 +198,9 @@ impl Assembly {
 
 fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StartError> {
     match &config.url {
-        StoreUrl::Memory => Ok(Arc::new(MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp::default()))))),
+        StoreUrl::Memory => {
+            Ok(Arc::new(MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp::default())))))
+        }
         StoreUrl::Embedded(directory) => match EmbeddedStore::open(directory) {
             Ok(store) => Ok(Arc::new(store)),
             Err(error) => Err(StartError(format!("store.url: {error}"))),

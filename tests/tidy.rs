@@ -17,7 +17,8 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// Who on one floor may import whom.
-const NEIGHBOURS: [(&str, &str); 3] = [("telemetry", "store"), ("telemetry", "config"), ("gateway", "routes")];
+const NEIGHBOURS: [(&str, &str); 3] =
+    [("telemetry", "store"), ("telemetry", "config"), ("gateway", "routes")];
 
 /// A source file and the top-level module it belongs to.
 struct Source {
@@ -96,7 +97,8 @@ fn imports_go_downwards_only() {
 #[test]
 fn only_the_assembly_names_concrete_back_ends() {
     let concrete = ["store::embedded", "store::memory", "EmbeddedStore", "MemoryStore", "upstream::"];
-    let outside = sources().into_iter().filter(|source| !["app", "store", "upstream"].contains(&&*source.module));
+    let outside =
+        sources().into_iter().filter(|source| !["app", "store", "upstream"].contains(&&*source.module));
     let mut violations = Vec::new();
     for source in outside {
         for (number, line) in source.code.iter().enumerate() {
@@ -113,7 +115,8 @@ fn only_the_assembly_names_concrete_back_ends() {
 
 #[test]
 fn the_protocol_is_pure() {
-    let impure = ["async ", ".await", "tokio", "tracing", "Instant", "SystemTime", "std::fs", "std::net", "getrandom"];
+    let impure =
+        ["async ", ".await", "tokio", "tracing", "Instant", "SystemTime", "std::fs", "std::net", "getrandom"];
     let mut violations = Vec::new();
     for source in sources().into_iter().filter(|source| source.module == "protocol") {
         for (number, line) in source.code.iter().enumerate() {
@@ -154,5 +157,9 @@ fn files_stay_small() {
     all.sort_unstable();
     let (median, ninetieth) = (all[all.len() / 2], all[all.len() * 9 / 10]);
     assert!(median <= 150, "the median file has {median} lines");
-    assert!(ninetieth <= 350, "the 90th percentile has {ninetieth} lines; the longest: {:?}", lengths.last_key_value());
+    assert!(
+        ninetieth <= 350,
+        "the 90th percentile has {ninetieth} lines; the longest: {:?}",
+        lengths.last_key_value()
+    );
 }

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub mod check;
+mod page;
 pub mod records;
+pub mod schema;
 pub mod serve;
 
 /// Oncegate makes retried HTTP requests safe: a reverse proxy for payment APIs that runs each

@@ -32,7 +32,10 @@ impl Answer {
     ///
     /// # Errors
     /// The answer broke off. The upstream has acted or it has not, and nobody can tell.
-    pub(super) async fn read(response: Response<Body>, cap: usize) -> Result<(Self, Option<Rest>), CallError> {
+    pub(super) async fn read(
+        response: Response<Body>,
+        cap: usize,
+    ) -> Result<(Self, Option<Rest>), CallError> {
         let (mut parts, mut body) = response.into_parts();
         prepare_response(&mut parts.headers);
         let (mut first, mut more) = (Bytes::new(), BytesMut::new());

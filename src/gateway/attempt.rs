@@ -62,7 +62,8 @@ impl BodyBudget {
 
     /// Reads a whole body, or says why not; a refusal ends the connection.
     pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Buffered, Problem> {
-        let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let declared =
+            headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         let expects = headers.contains_key(EXPECT);
         if declared.is_some_and(|length| length > self.limit as u64) {
             // A client that waits for "100 Continue" has sent nothing that would have to be read.

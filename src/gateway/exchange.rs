@@ -22,8 +22,8 @@ use crate::routes::Matched;
 use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
 
-use super::attempt::{Buffered, key};
 use super::again::until_taken;
+use super::attempt::{Buffered, key};
 use super::conclusion::{Conclusion, Part};
 use super::execution::{Execution, Mine};
 use super::flight::{Phase, Seat};
@@ -54,7 +54,11 @@ pub(super) enum Heard {
 }
 
 /// Answers one request: routed, counted and logged.
-pub(super) async fn exchange(gateway: Arc<Gateway>, upstream: Upstream, request: Request<Body>) -> Response<Body> {
+pub(super) async fn exchange(
+    gateway: Arc<Gateway>,
+    upstream: Upstream,
+    request: Request<Body>,
+) -> Response<Body> {
     let started = Instant::now();
     let matched = gateway.routes.find(request.method(), request.uri().path());
     let route = match &matched {
@@ -89,7 +93,8 @@ async fn protected(
 ) -> Result<Reply, Problem> {
     let Some(key) = key(request.headers(), &route.key_header)? else {
         if route.key_required {
-            let detail = format!("Send a fresh key in the {} header with every new operation.", route.key_header);
+            let detail =
+                format!("Send a fresh key in the {} header with every new operation.", route.key_header);
             return Err(Problem::new(Slug::KeyMissing, detail));
         }
         return pass_through(gateway, upstream, route.upstream.clone(), request).await;
@@ -124,7 +129,8 @@ async fn pass_through(
             Err(match error.sent {
                 Sent::Never => Problem::new(Slug::UpstreamUnreachable, "No connection could be made."),
                 Sent::Maybe => {
-                    let detail = "The request was sent and no usable answer came back. It carried no idempotency key.";
+                    let detail =
+                        "The request was sent and no usable answer came back. It carried no idempotency key.";
                     Problem::new(Slug::Http(StatusCode::GATEWAY_TIMEOUT), detail)
                 }
             })
@@ -135,7 +141,11 @@ async fn pass_through(
 impl Gateway {
     /// Asks to run the operation until it is clear who answers: this attempt by running it, the
     /// execution of another one, or the record.
-    async fn settle(self: &Arc<Self>, upstream: Upstream, mut attempt: Box<Attempt>) -> Result<Reply, Problem> {
+    async fn settle(
+        self: &Arc<Self>,
+        upstream: Upstream,
+        mut attempt: Box<Attempt>,
+    ) -> Result<Reply, Problem> {
         let id = attempt.id;
         let mut patience = Patience::of(&attempt.route);
         let told = loop {
@@ -218,7 +228,8 @@ impl Gateway {
                 let lease_ends = asked_at + record.policy.lease;
                 let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record };
                 let lead = self.flights.join(id).lead();
-                let execution = Execution { gateway: self, upstream, attempt, mine, lease_ends, lead, permit };
+                let execution =
+                    Execution { gateway: self, upstream, attempt, mine, lease_ends, lead, permit };
                 execution.run(tell).await;
             }
             (verdict, record) => {
@@ -244,7 +255,8 @@ impl Gateway {
             Verdict::Expired(_) => Arrival::Late,
             _ => return,
         };
-        let age = decision.record.as_ref().map_or(Duration::ZERO, |record| decision.now.since(record.created_at));
+        let age =
+            decision.record.as_ref().map_or(Duration::ZERO, |record| decision.now.since(record.created_at));
         self.metrics.duplicate(&route.name, arrival, age);
     }
 }
@@ -336,7 +348,8 @@ fn asked<'a>(head: &'a Parts, body: &'a Buffered) -> Asked<'a> {
 fn store_problem(id: RecordId, error: &StoreError) -> Problem {
     match error {
         StoreError::Unreadable { .. } => {
-            Problem::new(Slug::RecordUnreadable, "Nothing was sent. An operator has to look at the record.").about(id)
+            Problem::new(Slug::RecordUnreadable, "Nothing was sent. An operator has to look at the record.")
+                .about(id)
         }
         StoreError::Unavailable(_) | StoreError::Unclear(_) => {
             Problem::new(Slug::StoreUnavailable, "Nothing was sent. Retry with the same key.")

@@ -15,8 +15,7 @@ use tracing::{info, warn};
 
 use crate::failpoint::failpoint;
 use crate::protocol::{
-    CallError, Event, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, StoredResponse,
-    Verdict,
+    CallError, Event, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, StoredResponse, Verdict,
 };
 use crate::store::{Decision, Ledger, StoreError};
 
@@ -156,7 +155,8 @@ impl Mine {
         let (owner, n) = (self.owner, self.n);
         loop {
             sleep(self.record.policy.lease / 3).await;
-            let renewed = self.ledger.apply(self.id, Some(&self.record), &Event::Renew { owner, n }, None).await;
+            let renewed =
+                self.ledger.apply(self.id, Some(&self.record), &Event::Renew { owner, n }, None).await;
             match renewed {
                 Ok(Decision { verdict: Verdict::Renewed, record: Some(record), .. }) => self.record = record,
                 Ok(_) => return pending().await,

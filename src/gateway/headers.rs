@@ -38,7 +38,8 @@ const NOT_REPLAYED: [HeaderName; 3] = [SET_COOKIE, WWW_AUTHENTICATE, AUTHENTICAT
 
 /// Deletes what belongs to one connection only (RFC 9110, section 7.6.1).
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let nominated: Vec<HeaderName> = tokens(headers, CONNECTION).filter_map(|name| name.parse().ok()).collect();
+    let nominated: Vec<HeaderName> =
+        tokens(headers, CONNECTION).filter_map(|name| name.parse().ok()).collect();
     for name in nominated {
         headers.remove(name);
     }
@@ -108,7 +109,8 @@ pub(super) fn name_execution(
 ) {
     let bare = HeaderValue::from_str(key.as_str()).expect("a key is printable ASCII");
     headers.insert(key_header, bare);
-    let execution = HeaderValue::try_from(format!("{id}:{n}")).expect("hexadecimal digits, a colon and a number");
+    let execution =
+        HeaderValue::try_from(format!("{id}:{n}")).expect("hexadecimal digits, a colon and a number");
     headers.insert(IDEMPOTENCY_EXECUTION, execution);
 }
 
@@ -137,7 +139,12 @@ fn is_traceparent(value: &[u8]) -> bool {
     let parts: Vec<&[u8]> = value.split(|byte| *byte == b'-').collect();
     match parts[..] {
         [version, trace, parent, flags] => {
-            version == b"00" && hex(trace, 32) && set(trace) && hex(parent, 16) && set(parent) && hex(flags, 2)
+            version == b"00"
+                && hex(trace, 32)
+                && set(trace)
+                && hex(parent, 16)
+                && set(parent)
+                && hex(flags, 2)
         }
         _ => false,
     }
@@ -195,7 +202,8 @@ mod tests {
 
     #[test]
     fn only_a_trusted_peer_is_believed() {
-        let sent = [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-proto", "https"), ("forwarded", "for=x")];
+        let sent =
+            [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-proto", "https"), ("forwarded", "for=x")];
         let (mut stranger, mut trusted) = (headers(&sent), headers(&sent));
         prepare_request(&mut stranger, Some([192, 0, 2, 1].into()), false);
         prepare_request(&mut trusted, Some([192, 0, 2, 1].into()), true);
@@ -222,8 +230,10 @@ mod tests {
 
     #[test]
     fn a_replay_keeps_what_the_route_says() {
-        let answer = headers(&[("set-cookie", "a=1"), ("x-a", "1"), ("x-a", "2"), ("www-authenticate", "Basic")]);
-        let names = |kept: Vec<(HeaderName, HeaderValue)>| kept.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        let answer =
+            headers(&[("set-cookie", "a=1"), ("x-a", "1"), ("x-a", "2"), ("www-authenticate", "Basic")]);
+        let names =
+            |kept: Vec<(HeaderName, HeaderValue)>| kept.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(kept(&answer, &[])), ["x-a", "x-a"]);
         assert_eq!(names(kept(&answer, &[SET_COOKIE])).len(), 3);
     }

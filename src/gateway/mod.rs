@@ -42,7 +42,9 @@ mod reply;
 mod stop;
 mod sweeper;
 
-pub use headers::{IDEMPOTENCY_EXECUTION, IDEMPOTENCY_OUTCOME, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED, Peer};
+pub use headers::{
+    IDEMPOTENCY_EXECUTION, IDEMPOTENCY_OUTCOME, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED, Peer,
+};
 pub use layer::{GatewayLayer, GatewayService};
 pub use problem::{Executed, Problem, Retry, Slug};
 pub use stop::Stop;
@@ -88,7 +90,11 @@ impl Gateway {
             flights: Flights::default(),
             executions: TaskTracker::new(),
             permits: Arc::new(Semaphore::new(server.max_in_flight)),
-            bodies: BodyBudget::new(server.max_in_flight, server.request_body_limit, server.body_read_timeout),
+            bodies: BodyBudget::new(
+                server.max_in_flight,
+                server.request_body_limit,
+                server.body_read_timeout,
+            ),
             trusted_proxies: server.trusted_proxies.clone(),
             problem_docs: server.problem_docs.clone(),
         }

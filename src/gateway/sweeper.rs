@@ -44,7 +44,10 @@ async fn sweep_what_is_due(ledger: &Ledger) {
         match ledger.sweep().await {
             Ok(swept) => {
                 if swept.lapsed > 0 {
-                    warn!(count = swept.lapsed, "executions fell silent past their lease; their outcome is unknown");
+                    warn!(
+                        count = swept.lapsed,
+                        "executions fell silent past their lease; their outcome is unknown"
+                    );
                 }
                 if swept.retired + swept.forgotten > 0 {
                     info!(retired = swept.retired, forgotten = swept.forgotten, "retention ended");

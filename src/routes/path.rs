@@ -22,7 +22,8 @@ pub(super) fn template(path: &str) -> String {
 /// The path with unreserved characters unescaped and dot segments removed (RFC 3986, sections
 /// 6.2.2.2 and 6.2.2.3).
 pub(super) fn equivalent(path: &str) -> Cow<'_, str> {
-    let unescaped = if path.contains('%') { Cow::Owned(unescape_unreserved(path)) } else { Cow::Borrowed(path) };
+    let unescaped =
+        if path.contains('%') { Cow::Owned(unescape_unreserved(path)) } else { Cow::Borrowed(path) };
     if unescaped.contains("/.") { Cow::Owned(remove_dot_segments(&unescaped)) } else { unescaped }
 }
 

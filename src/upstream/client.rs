@@ -68,7 +68,8 @@ impl Client {
         limit: CallLimit,
     ) -> Result<Response<Body>, CallError> {
         let patience = Patience::new(limit, self.response_timeout);
-        let mut request = self.addressed(request).map(|body| Body::new(Watched::request(body, patience.clone())));
+        let mut request =
+            self.addressed(request).map(|body| Body::new(Watched::request(body, patience.clone())));
         let mut connection = capture_connection(&mut request);
         let mut answer = std::pin::pin!(self.pool.request(request));
         let connect_by = Instant::now() + self.connect_timeout;

@@ -101,9 +101,7 @@ impl HttpBody for Watched {
                 Poll::Ready(Some(Err(lost(Reason::BrokenAnswer, Some(error.into_inner())))))
             }
             Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => {
-                self.poll_ended(cx).map(|()| Some(Err(lost(Reason::ResponseTimeout, None))))
-            }
+            Poll::Pending => self.poll_ended(cx).map(|()| Some(Err(lost(Reason::ResponseTimeout, None)))),
         }
     }
 

@@ -30,7 +30,10 @@ impl fmt::Display for TlsError {
             Self::NoAuthority => f.write_str("its url names no host"),
             Self::Ca(path, cause) => write!(f, "ca = \"{}\": {cause}", path.display()),
             Self::NoRoots(cause) => {
-                write!(f, "this machine has no root certificates ({cause}); install ca-certificates or set ca")
+                write!(
+                    f,
+                    "this machine has no root certificates ({cause}); install ca-certificates or set ca"
+                )
             }
         }
     }
