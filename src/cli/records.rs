@@ -109,16 +109,15 @@ struct Resolve {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    response: Option<Response>,
+    response: Response,
 }
 
-/// The response that later attempts shall get.
+/// The response that later attempts shall get; none without a status.
 #[derive(Clone, Debug, Args)]
-#[group(id = "supplied response")]
 struct Response {
     /// The status of the response that later attempts shall get.
     #[arg(long)]
-    status: u16,
+    status: Option<u16>,
     /// A file with its body.
     #[arg(long, value_name = "FILE", requires = "status")]
     body_file: Option<PathBuf>,

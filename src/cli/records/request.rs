@@ -52,19 +52,19 @@ fn lookup_body(lookup: &Lookup) -> Value {
 fn resolve_body(resolve: &Resolve) -> Result<Value, String> {
     let executed = resolve.executed == YesNo::Yes;
     let mut body = json!({ "executed": executed, "note": resolve.note, "force": resolve.force });
-    if let Some(response) = &resolve.response {
-        body["response"] = response_body(response)?;
+    if let Some(status) = resolve.response.status {
+        body["response"] = response_body(status, &resolve.response)?;
     }
     Ok(body)
 }
 
-fn response_body(response: &Response) -> Result<Value, String> {
+fn response_body(status: u16, response: &Response) -> Result<Value, String> {
     let body = match &response.body_file {
         Some(file) => fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?,
         None => Vec::new(),
     };
     Ok(json!({
-        "status": response.status,
+        "status": status,
         "headers": pairs(&response.headers),
         "body_base64": STANDARD.encode(body),
     }))

@@ -1,0 +1,172 @@
+//! `oncegate records` against a real listener.
+
+use std::process::ExitCode;
+
+use clap::{Parser, error::ErrorKind};
+use http::StatusCode;
+use oncegate::admin::Access;
+use oncegate::cli::records::{RecordsArgs, answer, run};
+use oncegate::config::Secret;
+use oncegate::protocol::Verdict;
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[derive(Debug, Parser)]
+enum Cli {
+    Records(RecordsArgs),
+}
+
+fn parsed(arguments: &[&str]) -> Result<RecordsArgs, clap::Error> {
+    let line = ["oncegate", "records"].into_iter().chain(arguments.iter().copied());
+    Cli::try_parse_from(line).map(|Cli::Records(args)| args)
+}
+
+fn against(world: &World, arguments: &[&str]) -> RecordsArgs {
+    let admin = world.url("");
+    let arguments: Vec<&str> = arguments.iter().copied().chain(["--admin", &admin]).collect();
+    parsed(&arguments).expect("right usage")
+}
+
+async fn printed(world: &World, arguments: &[&str]) -> Result<String, String> {
+    answer(&against(world, arguments), None).await
+}
+
+async fn json_of(world: &World, arguments: &[&str]) -> Value {
+    let arguments: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
+    serde_json::from_str(&printed(world, &arguments).await.expect("it works")).expect("JSON")
+}
+
+#[tokio::test]
+async fn list_prints_a_table() {
+    let world = World::start().await;
+    assert_eq!(printed(&world, &["list"]).await, Ok("no records".into()));
+    let id = world.unknown("k-1").await.id.to_string();
+    world.completed("k-2", StatusCode::CREATED, "paid").await;
+    let table = printed(&world, &["list", "--state", "unknown", "--route", "pay"]).await.expect("it works");
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["ID", "STATE", "N", "STATUS", "REASON", "ROUTE", "UPDATED"]);
+    assert_eq!(
+        lines[1],
+        [&id, "unknown", "1", "-", "response", "timeout", "pay", "2023-11-14T22:13:20.000Z"]
+    );
+    assert_eq!(lines.len(), 2, "{table}");
+
+    let first = json_of(&world, &["list", "--limit", "1"]).await;
+    let cursor = first["next_cursor"].as_str().expect("there is more");
+    let second = json_of(&world, &["list", "--cursor", cursor]).await;
+    assert_eq!(second["records"].as_array().map(Vec::len), Some(1));
+    assert_ne!(first["records"][0]["id"], second["records"][0]["id"]);
+    let text = printed(&world, &["list", "--limit", "1"]).await.expect("it works");
+    assert!(text.ends_with(&format!("--cursor {cursor}")), "{text}");
+}
+
+#[tokio::test]
+async fn show_prints_a_record_and_its_response_on_request() {
+    let world = World::start().await;
+    let id = world.completed("k-1", StatusCode::CREATED, "paid 4711").await.id.to_string();
+    let text = printed(&world, &["show", &id]).await.expect("it works");
+    assert!(text.lines().any(|line| line.split_whitespace().eq(["state", "completed"])), "{text}");
+    assert!(!text.contains("paid 4711"), "{text}");
+    let text = printed(&world, &["show", &id, "--response"]).await.expect("it works");
+    assert!(text.ends_with("\n\nstatus 201\ncontent-type: text/plain\n\npaid 4711"), "{text}");
+}
+
+#[tokio::test]
+async fn lookup_finds_what_a_client_named() {
+    let world = World::start().await;
+    let id = world.unknown("k-1").await.id.to_string();
+    let found = json_of(&world, &["lookup", "--route", "pay", "--key", "k-1"]).await;
+    assert_eq!(found["id"], id);
+    let scoped = ["lookup", "--route", "pay", "--key", "k-1", "--header", "Authorization: Bearer a"];
+    let failure = printed(&world, &scoped).await.expect_err("another caller's key");
+    assert!(failure.contains("404") && !failure.contains(&id), "{failure}");
+}
+
+#[tokio::test]
+async fn resolve_executed_brings_a_response_along() {
+    let world = World::start().await;
+    let id = world.unknown("k-1").await.id.to_string();
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), b"{\"id\":\"ch_1\"}").expect("a temporary file can be written");
+    let path = file.path().to_str().expect("a path that is text");
+    let resolve = ["resolve", &id, "--executed", "yes", "--note", "seen", "--status", "201"];
+    let with_body = ["--body-file", path, "--header", "content-type: application/json", "--header", "x-a: 1"];
+    let resolved = json_of(&world, &[&resolve[..], &with_body[..]].concat()).await;
+    assert_eq!((&resolved["state"], &resolved["status"]), (&json!("completed"), &json!(201)));
+    let (_, retry) = world.attempt("pay", "k-1").await;
+    let response = retry.response.expect("a replay");
+    assert_eq!(response.body, "{\"id\":\"ch_1\"}");
+    assert_eq!(response.headers.len(), 2);
+}
+
+#[tokio::test]
+async fn resolve_not_executed_says_why_not_yet() {
+    let world = World::start().await;
+    let id = world.unknown("k-1").await.id.to_string();
+    let resolve = ["resolve", &id, "--executed", "no", "--note", "not seen"];
+    let failure = printed(&world, &resolve).await.expect_err("too early");
+    assert!(failure.contains("until 2023-11-14T22:14:00.000Z") && failure.contains("409"), "{failure}");
+    let forced = [&resolve[..], &["--force"]].concat();
+    assert_eq!(json_of(&world, &forced).await["state"], "cleared");
+    let (_, retry) = world.attempt("pay", "k-1").await;
+    assert_eq!(retry.verdict, Verdict::Won { n: 2 });
+}
+
+#[tokio::test]
+async fn delete_leaves_the_tombstone() {
+    let world = World::start().await;
+    let id = world.completed("k-1", StatusCode::CREATED, "paid").await.id.to_string();
+    assert_eq!(json_of(&world, &["delete", &id]).await["state"], "expired");
+    let failure = printed(&world, &["delete", &id]).await.expect_err("it is a tombstone already");
+    assert!(failure.contains("expired"), "{failure}");
+}
+
+#[tokio::test]
+async fn the_token_is_presented() {
+    let world = World::guarded_by(Access::Token(Secret("s3cret".into()))).await;
+    let list = against(&world, &["list"]);
+    let failure = answer(&list, None).await.expect_err("no token");
+    assert!(failure.contains("401") && failure.contains("admin token"), "{failure}");
+    assert!(answer(&list, Some(Secret("s3cret".into()))).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_command_ends_0_or_1() {
+    let world = World::start().await;
+    assert_eq!(run(against(&world, &["list"])).await, ExitCode::SUCCESS);
+    assert_eq!(run(against(&world, &["show", "nobody"])).await, ExitCode::FAILURE);
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_not_there_is_said_to_be_so() {
+    // A port that was just free, and that nothing listens on any more.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let admin = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    let args = parsed(&["list", "--admin", &admin]).expect("right usage");
+    let failure = answer(&args, None).await.expect_err("nobody there");
+    assert!(failure.contains(&admin) && failure.contains("refused"), "{failure}");
+}
+
+#[test]
+fn wrong_usage_is_told_before_anything_is_sent() {
+    let resolve = ["resolve", "id", "--executed", "yes", "--note", "n"];
+    for (arguments, kind) in [
+        (vec![], ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+        (vec!["show"], ErrorKind::MissingRequiredArgument),
+        (vec!["list", "--limit", "0"], ErrorKind::ValueValidation),
+        (vec!["list", "--admin", "https://localhost"], ErrorKind::ValueValidation),
+        (vec!["list", "--admin", "localhost:9464"], ErrorKind::ValueValidation),
+        (vec!["resolve", "id", "--note", "n"], ErrorKind::MissingRequiredArgument),
+        (vec!["resolve", "id", "--executed", "yes"], ErrorKind::MissingRequiredArgument),
+        (vec!["resolve", "id", "--executed", "maybe", "--note", "n"], ErrorKind::InvalidValue),
+        ([&resolve[..], &["--body-file", "f"]].concat(), ErrorKind::MissingRequiredArgument),
+        ([&resolve[..], &["--header", "a: b"]].concat(), ErrorKind::MissingRequiredArgument),
+        ([&resolve[..], &["--status", "200", "--header", "a"]].concat(), ErrorKind::ValueValidation),
+    ] {
+        let error = parsed(&arguments).expect_err("wrong usage");
+        assert_eq!(error.kind(), kind, "{arguments:?}: {error}");
+        assert_eq!(error.exit_code(), 2, "{arguments:?}");
+    }
+}

@@ -1,0 +1,81 @@
+//! A memory store that fails on demand.
+
+use std::future::{Future, pending, ready};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use oncegate::clock::Clock;
+use oncegate::protocol::{Record, RecordId, Revision};
+use oncegate::store::memory::MemoryStore;
+use oncegate::store::{
+    Change, Claimed, Due, Durability, Filter, Page, Pending, Snapshot, Store, StoreError, Swap,
+};
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Everything is answered with this error.
+    Everything(StoreError),
+    /// Only changes are.
+    Changes(StoreError),
+    /// Nothing is answered at all.
+    Silence,
+}
+
+/// Works like a memory store until a fault is set.
+pub struct FaultyStore {
+    store: MemoryStore,
+    fault: Mutex<Option<Fault>>,
+}
+
+impl FaultyStore {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { store: MemoryStore::new(clock), fault: Mutex::default() }
+    }
+
+    pub fn fails_with(&self, fault: Fault) {
+        *self.fault.lock().expect("no test panics here") = Some(fault);
+    }
+
+    fn instead<T: Send + 'static>(&self, is_change: bool) -> Option<Pending<'_, T>> {
+        match self.fault.lock().expect("no test panics here").clone()? {
+            Fault::Changes(_) if !is_change => None,
+            Fault::Everything(error) | Fault::Changes(error) => Some(Box::pin(ready(Err(error)))),
+            Fault::Silence => Some(Box::pin(pending())),
+        }
+    }
+}
+
+impl Store for FaultyStore {
+    fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed> {
+        self.instead(true).unwrap_or_else(|| self.store.claim(id, first))
+    }
+
+    fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap> {
+        self.instead(true).unwrap_or_else(|| self.store.compare_and_set(id, expected, change))
+    }
+
+    fn read(&self, id: RecordId) -> Pending<'_, Snapshot> {
+        self.instead(false).unwrap_or_else(|| self.store.read(id))
+    }
+
+    fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
+        self.instead(false).unwrap_or_else(|| self.store.page(filter, limit))
+    }
+
+    fn due(&self, limit: usize) -> Pending<'_, Due> {
+        self.instead(false).unwrap_or_else(|| self.store.due(limit))
+    }
+
+    fn ready(&self) -> Pending<'_, ()> {
+        self.instead(false).unwrap_or_else(|| self.store.ready())
+    }
+
+    fn broken(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
+        self.store.broken()
+    }
+
+    fn durability(&self) -> Durability {
+        self.store.durability()
+    }
+}

@@ -1,0 +1,11 @@
+//! The admin listener over real sockets, and the `records` command against it: a memory store on a
+//! clock that stands still until it is told to move, a real ledger, real HTTP.
+
+mod access;
+mod command;
+mod faulty;
+mod operations;
+mod records;
+mod refusals;
+mod resolve;
+mod world;

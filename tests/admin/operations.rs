@@ -1,0 +1,123 @@
+//! Health and metrics.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use oncegate::store::StoreError;
+
+use crate::faulty::Fault;
+use crate::world::World;
+
+const UNAVAILABLE: &str = "urn:oncegate:problem:store-unavailable";
+
+#[tokio::test]
+async fn alive_and_ready_are_two_things() {
+    let world = World::start().await;
+    assert_eq!(world.get("/healthz").await.status, StatusCode::OK);
+    assert_eq!(world.get("/readyz").await.json()["status"], "ready");
+
+    world.store.fails_with(Fault::Everything(StoreError::Unavailable("disk full".into())));
+    assert_eq!(world.get("/healthz").await.status, StatusCode::OK);
+    let detail = world.get("/readyz").await.problem(503, UNAVAILABLE);
+    assert!(detail.contains("disk full"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_store_that_stays_silent_is_not_ready() {
+    let world = World::start().await;
+    world.store.fails_with(Fault::Silence);
+    let detail = world.get("/readyz").await.problem(503, UNAVAILABLE);
+    assert!(detail.contains("no answer within"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_drains_is_not_ready_but_alive() {
+    let world = World::start().await;
+    world.draining.cancel();
+    world.get("/readyz").await.problem(503, "urn:oncegate:problem:shutting-down");
+    assert_eq!(world.get("/healthz").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn metrics_have_exactly_the_names_of_the_contract() {
+    let world = World::start().await;
+    let answer = world.get("/metrics").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let content_type = &answer.headers[CONTENT_TYPE];
+    assert_eq!(content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let mut families: Vec<_> =
+        answer.text().lines().filter_map(|line| line.strip_prefix("# TYPE oncegate_")).collect();
+    families.sort_unstable();
+    assert_eq!(
+        families,
+        [
+            "duplicate_age_seconds histogram",
+            "duplicates counter",
+            "executions_in_flight gauge",
+            "request_duration_seconds histogram",
+            "requests counter",
+            "store_duration_seconds histogram",
+            "store_errors counter",
+            "unknown_records gauge",
+            "unreadable_records counter",
+            "upstream_duration_seconds histogram",
+        ]
+    );
+    assert!(answer.text().ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn every_request_is_counted_under_its_outcome() {
+    let world = World::start().await;
+    world.metrics.request("pay", "completed", Duration::from_millis(1));
+    world.metrics.request("", "no-route", Duration::from_millis(1));
+    let answer = world.get("/metrics").await;
+    for sample in [
+        "oncegate_requests_total{route=\"pay\",outcome=\"completed\"} 1",
+        "oncegate_requests_total{route=\"\",outcome=\"no-route\"} 1",
+    ] {
+        assert!(answer.text().lines().any(|line| line == sample), "{sample} in\n{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn the_store_is_measured_by_primitive() {
+    let world = World::start().await;
+    world.completed("k-1", StatusCode::CREATED, "paid").await;
+    world.get("/v1/records").await.json();
+    world.ledger.sweep().await.expect("the store answers");
+    let text = world.metrics.encode();
+    for (op, calls) in [("claim", 1), ("compare_and_set", 1), ("read", 1), ("page", 1), ("due", 1)] {
+        let sample = format!("oncegate_store_duration_seconds_count{{op=\"{op}\"}} {calls}");
+        assert!(text.lines().any(|line| line == sample), "{sample} in\n{text}");
+        let sample = format!("oncegate_store_errors_total{{op=\"{op}\"}} 0");
+        assert!(text.lines().any(|line| line == sample), "{sample} in\n{text}");
+    }
+}
+
+/// Its future is dropped at the ledger's deadline, and that is just when it must not be missed.
+#[tokio::test]
+async fn a_store_call_that_is_given_up_counts_as_failed() {
+    let world = World::start().await;
+    world.store.fails_with(Fault::Silence);
+    world.get("/v1/records").await.problem(503, UNAVAILABLE);
+    let text = world.metrics.encode();
+    assert!(text.lines().any(|line| line == "oncegate_store_errors_total{op=\"page\"} 1"), "{text}");
+    assert!(
+        text.lines().any(|line| line == "oncegate_store_duration_seconds_count{op=\"page\"} 1"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_decoded_is_an_alert_and_a_problem_that_names_it() {
+    let world = World::start().await;
+    let id = world.unknown("k-1").await.id;
+    world.store.fails_with(Fault::Everything(StoreError::Unreadable { id, cause: "version 9".into() }));
+    let answer = world.get(&format!("/v1/records/{id}")).await;
+    let detail = answer.problem(500, "urn:oncegate:problem:record-unreadable");
+    assert!(detail.contains(&id.to_string()), "{detail}");
+    let text = world.metrics.encode();
+    assert!(text.lines().any(|line| line == "oncegate_unreadable_records_total 1"), "{text}");
+}
