@@ -8,35 +8,13 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::CONNECTION;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::protocol::StoredResponse;
-
-/// The headers that a supplied response does not bring along.
-const NOT_SUPPLIED: [&str; 16] = [
-    // They belong to one connection, or to the framing of one message, which is ours.
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    // A replay drops them by default: they are meant for the first caller's session.
-    "authentication-info",
-    "set-cookie",
-    "www-authenticate",
-    // What only the gateway says of an answer.
-    "idempotency-outcome",
-    "idempotency-stored",
-    "idempotent-replayed",
-];
+use crate::protocol::header::{GATEWAY_ONLY, NOT_REPLAYED, strip_hop_by_hop};
 
 /// A stored response, shown.
 #[derive(Debug, Serialize)]
@@ -70,25 +48,23 @@ pub(super) struct SuppliedResponse {
 }
 
 impl SuppliedResponse {
-    /// The response as it will be replayed, without the headers in [`NOT_SUPPLIED`] and those that
-    /// `Connection` names.
+    /// The response as it will be replayed, without what a replay never carries.
     pub(super) fn into_stored(self) -> Result<StoredResponse, String> {
         let status = StatusCode::from_u16(self.status).ok().filter(|_| (200..600).contains(&self.status));
         let status = status.ok_or_else(|| format!("status {} is not a final one", self.status))?;
         let body = STANDARD.decode(&self.body_base64).map_err(|error| format!("body_base64: {error}"))?;
-        Ok(StoredResponse { status, headers: replayable(self.headers.0), body: Bytes::from(body) })
+        Ok(StoredResponse { status, headers: replayable(self.headers.into_map()), body: Bytes::from(body) })
     }
 }
 
-fn replayable(headers: Vec<(HeaderName, HeaderValue)>) -> Vec<(HeaderName, HeaderValue)> {
-    let connection: Vec<_> = headers.iter().filter(|(name, _)| name == CONNECTION).cloned().collect();
-    let nominated = |name: &str| {
-        let mut options =
-            connection.iter().flat_map(|(_, value)| value.as_bytes().split(|byte| *byte == b','));
-        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
-    };
-    let stays = |name: &str| !NOT_SUPPLIED.contains(&name) && !nominated(name);
-    headers.into_iter().filter(|(name, _)| stays(name.as_str())).collect()
+/// Only what a replay may carry: nothing of one connection, of another message's framing, of the
+/// first caller's session, or that only the gateway says.
+fn replayable(mut headers: HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    strip_hop_by_hop(&mut headers);
+    for name in NOT_REPLAYED.iter().chain(&GATEWAY_ONLY).chain([&CONTENT_LENGTH]) {
+        headers.remove(name);
+    }
+    headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Headers as an object or as a list of pairs.

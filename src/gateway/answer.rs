@@ -1,14 +1,18 @@
 //! An upstream's answer: read up to what the route keeps, passed on as it comes beyond that.
 
+use std::time::SystemTime;
+
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
+use tokio::select;
 
 use crate::protocol::{CallError, Reason, Sent, StoredResponse};
 
+use super::Stop;
 use super::headers::{kept, prepare_response};
 
 /// What the upstream answered.
@@ -38,6 +42,8 @@ impl Answer {
     ) -> Result<(Self, Option<Rest>), CallError> {
         let (mut parts, mut body) = response.into_parts();
         prepare_response(&mut parts.headers);
+        // A replay keeps the date of the first answer, so there has to be one (RFC 9110, 6.6.1).
+        parts.headers.entry(DATE).or_insert_with(now);
         let (mut first, mut more) = (Bytes::new(), BytesMut::new());
         let mut open = is_stream(&parts.headers) || declared_length(&parts.headers) > cap as u64;
         while !open && let Some(frame) = body.frame().await {
@@ -74,21 +80,32 @@ impl Answer {
 impl Rest {
     /// A body for the client, and what fills it. The rest is read to its end also when the client
     /// is gone: an upstream that is cut off in its answer may well undo what it did.
-    pub(super) fn pump(self) -> (Body, impl Future<Output = ()> + Send) {
+    pub(super) fn pump(self, stop: Stop) -> (Body, impl Future<Output = ()> + Send) {
         let (sender, channel) = Channel::<Bytes, axum::Error>::new(1);
-        (Body::new(channel), self.fill(sender))
+        (Body::new(channel), self.fill(sender, stop))
     }
 
-    async fn fill(mut self, mut sender: Sender<Bytes, axum::Error>) {
+    /// Whatever ends this early ends the body with an error: a part must not pass for the whole.
+    async fn fill(mut self, mut sender: Sender<Bytes, axum::Error>, stop: Stop) {
         let mut listening = sender.send_data(self.read).await.is_ok();
-        while let Some(frame) = self.body.frame().await {
+        loop {
+            let frame = select! {
+                frame = self.body.frame() => frame,
+                () = stop.cut() => return sender.abort(axum::Error::new("the gateway shut down")),
+            };
             match frame {
-                Ok(frame) if listening => listening = sender.send(frame).await.is_ok(),
-                Ok(_) => {}
-                Err(error) => return sender.abort(error),
+                Some(Ok(frame)) if listening => listening = sender.send(frame).await.is_ok(),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return sender.abort(error),
+                None => return,
             }
         }
     }
+}
+
+fn now() -> HeaderValue {
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    HeaderValue::try_from(date).expect("a formatted date is visible text")
 }
 
 fn is_stream(headers: &HeaderMap) -> bool {

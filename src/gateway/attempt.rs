@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, EXPECT};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, HeaderName, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::protocol::header::tokens;
 use crate::protocol::{InvalidKey, Key};
 
-use super::headers::is_nominated;
 use super::problem::{Problem, Slug};
 
 /// How much of a body that is too large is still read, so that the client can read the answer.
@@ -23,11 +23,13 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// The key of a request, if it carries one.
 pub(super) fn key(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Key>, Problem> {
+    let nominated =
+        || tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(name.as_str().as_bytes()));
     let mut lines = headers.get_all(name).into_iter();
     let parsed = match (lines.next(), lines.next()) {
         (None, _) => return Ok(None),
         (Some(_), Some(_)) => Err(InvalidKey::SeveralLines),
-        (Some(_), None) if is_nominated(headers, name) => Err(InvalidKey::ConnectionNominated),
+        (Some(_), None) if nominated() => Err(InvalidKey::ConnectionNominated),
         (Some(line), None) => Key::parse(line.as_bytes()),
     };
     let refused = |why: InvalidKey| Problem::new(Slug::KeyInvalid, format!("{name}: {why}."));

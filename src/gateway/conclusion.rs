@@ -19,7 +19,7 @@ pub(super) enum Conclusion {
     /// There is no answer to pass on.
     Failed(Problem),
     /// The record moved on without its owner: everybody is answered from it.
-    Overruled(Decision),
+    Overruled(Box<Decision>),
 }
 
 /// Which part an attempt had in an execution.

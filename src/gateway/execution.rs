@@ -54,7 +54,7 @@ pub(super) enum Recorded {
     /// It is recorded, with this verdict.
     As(Verdict),
     /// The record had moved on without its owner, and stands like this.
-    Overruled(Decision),
+    Overruled(Box<Decision>),
     /// The store did not answer; writing goes on in the background.
     NotYet,
 }
@@ -74,7 +74,7 @@ impl Execution {
         let late = matches!(recorded, Recorded::NotYet).then(|| kept.clone());
         let conclusion = Arc::new(Conclusion::of(called, kept, &event, recorded));
         let mut told = conclusion.tell(self.mine.id, Part::Owner);
-        let pump = rest.map(Rest::pump).map(|(body, pump)| {
+        let pump = rest.map(|rest| rest.pump(self.gateway.stop.clone())).map(|(body, pump)| {
             if let (Ok(reply), true) = (&mut told, conclusion.passes_on()) {
                 *reply.response.body_mut() = body;
             }
@@ -85,15 +85,12 @@ impl Execution {
         let Self { gateway, mine, lead, attempt, permit, .. } = self;
         lead.publish(conclusion);
         drop((in_flight, attempt));
-        let unless_cut = async {
-            if let Some(pump) = pump {
-                pump.await;
-            }
-            if let Some(kept) = late {
-                mine.record_late(&event, kept.as_ref()).await;
-            }
-        };
-        gateway.stop.unless_cut(unless_cut).await;
+        if let Some(pump) = pump {
+            pump.await;
+        }
+        if let Some(kept) = late {
+            gateway.stop.unless_cut(mine.record_late(&event, kept.as_ref())).await;
+        }
         drop(permit);
     }
 
@@ -173,7 +170,7 @@ impl Mine {
         };
         let recorded = match recorded {
             Ok(decision) if decision.verdict != Verdict::Lost => return Recorded::As(decision.verdict),
-            Ok(_) => self.ledger.read(self.id).await.map(Recorded::Overruled),
+            Ok(_) => self.ledger.read(self.id).await.map(Box::new).map(Recorded::Overruled),
             Err(error) => Err(error),
         };
         recorded.unwrap_or_else(|error| {

@@ -4,69 +4,20 @@
 
 use std::net::IpAddr;
 
-use http::header::{
-    AsHeaderName, CONNECTION, EXPECT, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
-};
+use http::header::{EXPECT, FORWARDED, HOST, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue};
 
+use crate::protocol::header::{GATEWAY_ONLY, IDEMPOTENCY_EXECUTION, NOT_REPLAYED, strip_hop_by_hop, tokens};
 use crate::protocol::{Key, RecordId};
 
 /// The client's address, put into a request's extensions by the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
 
-/// Which execution of which operation this request is: `<record id>:<n>`.
-pub const IDEMPOTENCY_EXECUTION: HeaderName = HeaderName::from_static("idempotency-execution");
-/// On every answer that is not the first: it was stored before.
-pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// `false` on an answer that could not be stored and may differ from later ones.
-pub const IDEMPOTENCY_STORED: HeaderName = HeaderName::from_static("idempotency-stored");
-/// On an upstream's answer that is no outcome: `released` or `unknown`.
-pub const IDEMPOTENCY_OUTCOME: HeaderName = HeaderName::from_static("idempotency-outcome");
-
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("authentication-info");
-
-/// What a replay drops unless the route keeps it: it was meant for the first caller's session.
-const NOT_REPLAYED: [HeaderName; 3] = [SET_COOKIE, WWW_AUTHENTICATE, AUTHENTICATION_INFO];
-
-/// Deletes what belongs to one connection only (RFC 9110, section 7.6.1).
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let nominated: Vec<HeaderName> =
-        tokens(headers, CONNECTION).filter_map(|name| name.parse().ok()).collect();
-    for name in nominated {
-        headers.remove(name);
-    }
-    for name in [
-        CONNECTION,
-        KEEP_ALIVE,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        PROXY_CONNECTION,
-        TE,
-        TRAILER,
-        TRANSFER_ENCODING,
-        UPGRADE,
-    ] {
-        headers.remove(name);
-    }
-}
-
-/// Whether `Connection` names this header.
-pub(super) fn is_nominated(headers: &HeaderMap, name: &HeaderName) -> bool {
-    tokens(headers, CONNECTION).any(|token| token.eq_ignore_ascii_case(name.as_str()))
-}
-
-fn tokens(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &str> {
-    let lines = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|token| !token.is_empty())
-}
 
 /// Makes the request headers fit for the upstream. What only a gateway may say is said anew, not
 /// passed on. `trusted` says that the peer's forwarding headers are believed.
@@ -81,10 +32,10 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, peer: Option<IpAddr>, tru
         }
     }
     if let Some(peer) = peer {
-        let chain = tokens(headers, X_FORWARDED_FOR).map(str::to_owned).chain([peer.to_string()]);
-        let chain = chain.collect::<Vec<_>>().join(", ");
-        let chain = HeaderValue::try_from(chain).expect("visible header text and an address stay visible");
-        headers.insert(X_FORWARDED_FOR, chain);
+        let peer = peer.to_string();
+        let chain: Vec<_> = tokens(headers, &X_FORWARDED_FOR).chain([peer.as_bytes()]).collect();
+        let chain = HeaderValue::from_bytes(&chain.join(&b", "[..]));
+        headers.insert(X_FORWARDED_FOR, chain.expect("parts of header values and an address make one"));
     }
     if let (Some(host), false) = (headers.get(HOST).cloned(), headers.contains_key(X_FORWARDED_HOST)) {
         headers.insert(X_FORWARDED_HOST, host);
@@ -118,7 +69,7 @@ pub(super) fn name_execution(
 /// answer is not the upstream's to say.
 pub(super) fn prepare_response(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
-    for name in [IDEMPOTENT_REPLAYED, IDEMPOTENCY_STORED, IDEMPOTENCY_OUTCOME] {
+    for name in GATEWAY_ONLY {
         headers.remove(name);
     }
 }
@@ -163,6 +114,8 @@ fn new_traceparent() -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use http::header::SET_COOKIE;
+
     use super::*;
 
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {

@@ -42,9 +42,7 @@ mod reply;
 mod stop;
 mod sweeper;
 
-pub use headers::{
-    IDEMPOTENCY_EXECUTION, IDEMPOTENCY_OUTCOME, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED, Peer,
-};
+pub use headers::Peer;
 pub use layer::{GatewayLayer, GatewayService};
 pub use problem::{Executed, Problem, Retry, Slug};
 pub use stop::Stop;

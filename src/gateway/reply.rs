@@ -4,10 +4,10 @@
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Response};
 
+use crate::protocol::header::{IDEMPOTENCY_OUTCOME, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED};
 use crate::protocol::{Executed, RecordId, StoredResponse, Verdict};
 use crate::store::Decision;
 
-use super::headers::{IDEMPOTENCY_OUTCOME, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED};
 use super::problem::{Problem, Slug};
 
 /// A response on its way out, and what the metrics and the log call it.

@@ -9,6 +9,7 @@
 
 pub mod call;
 pub mod fingerprint;
+pub mod header;
 pub mod id;
 pub mod key;
 pub mod policy;

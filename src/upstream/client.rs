@@ -39,8 +39,8 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(upstream: &Upstream) -> Result<Self, TlsError> {
-        let authority = upstream.url.authority().cloned().ok_or(TlsError::NoAuthority)?;
-        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| TlsError::NoAuthority)?;
+        let authority = upstream.url.authority().cloned().expect("a checked upstream URL names a host");
+        let host = HeaderValue::from_str(authority.as_str()).expect("an authority is visible ASCII");
         let pool = PooledClient::builder(TokioExecutor::new())
             // Every execution passes the claim; a client that sends again by itself does not.
             .retry_canceled_requests(false)

@@ -13,11 +13,9 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::Upstream;
 
-/// Why no connection to an upstream could ever be trusted, or made.
+/// Why no connection to an upstream could ever be trusted.
 #[derive(Debug)]
 pub enum TlsError {
-    /// The upstream's URL names no host.
-    NoAuthority,
     /// The `ca` file cannot be read, or holds no usable certificate.
     Ca(PathBuf, String),
     /// This machine has no root certificates.
@@ -27,7 +25,6 @@ pub enum TlsError {
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoAuthority => f.write_str("its url names no host"),
             Self::Ca(path, cause) => write!(f, "ca = \"{}\": {cause}", path.display()),
             Self::NoRoots(cause) => {
                 write!(

@@ -1,0 +1,72 @@
+//! The headers that the protocol knows: those it adds to an answer, those that belong to one
+//! connection, and those that are not replayed.
+
+use http::header::{
+    CONNECTION, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue};
+
+/// Which execution of which operation a request is: `<record id>:<n>`.
+pub const IDEMPOTENCY_EXECUTION: HeaderName = HeaderName::from_static("idempotency-execution");
+/// `true` on every answer that is not the first: it was stored before.
+pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// `false` on an answer that could not be stored and may differ from later ones.
+pub const IDEMPOTENCY_STORED: HeaderName = HeaderName::from_static("idempotency-stored");
+/// On an upstream's answer that is no outcome: `released` or `unknown`.
+pub const IDEMPOTENCY_OUTCOME: HeaderName = HeaderName::from_static("idempotency-outcome");
+
+/// What only the gateway says of an answer, whatever the upstream sent.
+pub const GATEWAY_ONLY: [HeaderName; 3] = [IDEMPOTENT_REPLAYED, IDEMPOTENCY_STORED, IDEMPOTENCY_OUTCOME];
+
+/// What a replay drops unless the route keeps it: it was meant for the first caller's session.
+pub const NOT_REPLAYED: [HeaderName; 3] =
+    [SET_COOKIE, WWW_AUTHENTICATE, HeaderName::from_static("authentication-info")];
+
+/// What belongs to one connection (RFC 9110, section 7.6.1).
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Deletes what belongs to one connection only: what `Connection` names before anything else.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let nominated: Vec<HeaderName> =
+        tokens(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
+    for name in nominated.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// The members of a comma-separated header, over all its lines.
+pub fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
+    let members = lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    members.filter(|member| !member.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connection_takes_what_it_names() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in
+            [("connection", "x-a, , X-B"), ("connection", "close"), ("x-a", "1"), ("x-b", "1")]
+        {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        headers.append("x-c", HeaderValue::from_static("1"));
+        headers.append("te", HeaderValue::from_static("trailers"));
+        strip_hop_by_hop(&mut headers);
+        assert_eq!(headers.keys().collect::<Vec<_>>(), ["x-c"]);
+    }
+}
