@@ -3,6 +3,7 @@
 //! A reverse proxy that makes retried requests safe. Floors import downwards only; see
 //! `docs/architecture.md` for the walk of one request through them.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod protocol;

@@ -1,5 +1,8 @@
 //! What the operator asked for, as checked types. A value of these types is valid: whatever could
 //! be wrong with it was refused, with its file, line and key, when it was read.
+//!
+//! [`Config::load`] reads a file, [`Config::for_upstream`] does without one. Both take the
+//! environment as a value. What is valid but unwise is for [`Config::warnings`] to say.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,10 +11,39 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, Method, Uri};
+use http::{HeaderName, Method, Uri, header};
 use ipnet::IpNet;
 
 use crate::protocol::{Outcomes, Policy, Scheme};
+
+pub use self::environment::Environment;
+pub use self::error::{ConfigError, ConfigErrors, Place};
+pub use self::schema::schema;
+pub use self::warning::Warning;
+
+mod document;
+mod environment;
+mod error;
+mod expansion;
+mod file;
+mod overlay;
+mod problem;
+mod read;
+mod rules;
+mod schema;
+pub mod units;
+mod warning;
+
+/// The response headers that a replay drops unless the route keeps them: they are for the caller
+/// and the moment of the first answer.
+pub const DROPPED_FROM_REPLAYS: [HeaderName; 3] =
+    [header::SET_COOKIE, header::WWW_AUTHENTICATE, HeaderName::from_static("authentication-info")];
+
+/// The most that the head of one request or response may take, in bytes.
+pub const HEADER_BUFFER: usize = 64 << 10;
+
+/// The most that the cache of completed records may take, in bytes.
+pub const REPLAY_CACHE: usize = 64 << 20;
 
 /// A whole configuration.
 #[derive(Clone, Debug)]

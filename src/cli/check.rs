@@ -1,0 +1,108 @@
+//! `oncegate check --config FILE`: says whether a configuration is valid, what it promises at
+//! every boundary, what each route's settings imply, and what looks wrong.
+//!
+//! [`report`] is pure text; it promises nothing that the configuration does not keep.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::page::Page;
+use crate::config::units::Span;
+use crate::config::{Config, Environment, StoreUrl};
+
+mod boundaries;
+mod memory;
+mod route;
+
+/// The exit code for a valid configuration.
+pub const FINE: u8 = 0;
+/// The exit code for one that is not.
+pub const BAD_CONFIGURATION: u8 = 2;
+
+/// Checks a file: the report goes to `out`, mistakes go to `err`. Returns the exit code.
+///
+/// # Errors
+/// Those of `out` and `err`.
+pub fn run(
+    file: &Path,
+    environment: &Environment,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    match Config::load(file, environment) {
+        Ok(config) => {
+            write!(out, "{} is valid.\n\n{}", file.display(), report(&config))?;
+            Ok(FINE)
+        }
+        Err(errors) => {
+            writeln!(err, "{errors}")?;
+            Ok(BAD_CONFIGURATION)
+        }
+    }
+}
+
+/// What a configuration promises and implies, as text of at most 96 columns but for long names.
+#[must_use]
+pub fn report(config: &Config) -> String {
+    let mut page = Page::default();
+    setup(&mut page, config);
+    boundaries::write(&mut page, config);
+    for route in &config.routes {
+        route::write(&mut page, route);
+    }
+    memory::write(&mut page, config);
+    warnings(&mut page, config);
+    page.into_text()
+}
+
+fn setup(page: &mut Page, config: &Config) {
+    page.heading("Setup");
+    page.row("listens on", &config.server.listen.to_string());
+    page.row("admin", &admin(config));
+    page.row("store", &store(&config.store.url));
+    for (name, upstream) in &config.upstreams {
+        let text = format!(
+            "{name} at {}, {} to connect, {} to answer",
+            upstream.url,
+            Span(upstream.connect_timeout),
+            Span(upstream.response_timeout),
+        );
+        page.row("upstream", &text);
+    }
+    page.row(
+        "no route matches",
+        &match &config.fallback {
+            Some(upstream) => format!("streams to {upstream}, unprotected and of any size"),
+            None => "404 no-route".into(),
+        },
+    );
+}
+
+fn admin(config: &Config) -> String {
+    let records = match (&config.admin.token, config.admin.listen.ip().is_loopback()) {
+        (Some(_), _) => "records with a bearer token",
+        (None, true) => "records for everybody on this machine, no token",
+        (None, false) => "records are off: not loopback, no token",
+    };
+    format!("{}; {records}", config.admin.listen)
+}
+
+/// A store by its URL.
+fn store(url: &StoreUrl) -> String {
+    match url {
+        StoreUrl::Memory => "memory:".into(),
+        StoreUrl::Embedded(directory) => format!("embedded:{}", directory.display()),
+    }
+}
+
+fn warnings(page: &mut Page, config: &Config) {
+    let warnings = config.warnings();
+    if warnings.is_empty() {
+        page.heading("No warnings.");
+        return;
+    }
+    page.heading(&format!("Warnings ({})", warnings.len()));
+    for warning in warnings {
+        page.hanging("  ! ", &warning.to_string());
+    }
+}

@@ -1,0 +1,132 @@
+//! What the settings of one route mean for the clients that use it.
+
+use std::fmt::Display;
+
+use crate::cli::page::Page;
+use crate::config::units::{Size, Span};
+use crate::config::{DROPPED_FROM_REPLAYS, InFlight, Route};
+use crate::protocol::{BodyScheme, Policy};
+
+/// Writes what a route implies.
+pub(super) fn write(page: &mut Page, route: &Route) {
+    page.heading(&format!("Route {:?}", &*route.name));
+    page.row("covers", &format!("{} {} → {}", list(&route.methods), route.path, route.upstream));
+    page.row("key", &key(route));
+    page.row("caller", &caller(route));
+    page.row("same request", &same_request(route));
+    page.row("while one runs", &while_running(route));
+    page.row("a later retry", &later_retry(&route.policy));
+    page.row("a lost answer", &unknown(&route.policy));
+    page.row("a crashed gateway", &crash(&route.policy));
+    page.row("not executed", &statuses(route.outcomes.release(), "the key is free again for a retry"));
+    page.row("unknown", &statuses(route.outcomes.unknown(), "passed on once, then held as unknown"));
+    page.row("any other status", "stored and replayed, 500 included");
+    page.row("a replay", &replay(route));
+    page.row(
+        "large responses",
+        &format!(
+            "up to {} kept; a larger one is passed on once, then 410 response-not-retained",
+            Size(route.max_response_body as u64)
+        ),
+    );
+}
+
+fn list<T: Display>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn key(route: &Route) -> String {
+    let absent = if route.key_required {
+        "required: a request without it is answered 400 key-missing"
+    } else {
+        "optional: a request without it passes UNPROTECTED"
+    };
+    let namespace = if route.namespace == route.name {
+        String::new()
+    } else {
+        format!("; keys are shared with every route of namespace {:?}", &*route.namespace)
+    };
+    format!("{}, {absent}{namespace}", route.key_header)
+}
+
+fn caller(route: &Route) -> String {
+    if route.scope.is_empty() {
+        return "everybody is one caller: the same key from two clients names one operation".into();
+    }
+    let mut text = format!(
+        "told by {}: the same key from two callers names two operations, and requests without any \
+         of these headers belong to one anonymous caller.",
+        list(&route.scope)
+    );
+    if route.scope.contains(&http::header::AUTHORIZATION) {
+        text += " A refreshed token is a new caller: a retry that sends it is a new operation and runs \
+                 again. If your clients refresh tokens between retries, take a header that stays.";
+    }
+    text
+}
+
+fn same_request(route: &Route) -> String {
+    let headers: String = route.fingerprint.headers.iter().map(|name| format!(", {name}")).collect();
+    let body = match &route.fingerprint.body {
+        BodyScheme::Raw => "every byte of the body".to_owned(),
+        BodyScheme::Json { ignore } if ignore.is_empty() => "the meaning of the JSON body".to_owned(),
+        BodyScheme::Json { ignore } => format!("the meaning of the JSON body without {}", list(ignore)),
+    };
+    format!("method, path, query{headers} and {body}; a key with any other is answered 422")
+}
+
+fn while_running(route: &Route) -> String {
+    match route.in_flight {
+        InFlight::Wait(wait) => {
+            format!("a duplicate waits up to {} for the answer, then gets 409 in-flight", Span(wait))
+        }
+        InFlight::Reject => "a duplicate gets 409 in-flight at once".into(),
+    }
+}
+
+fn later_retry(policy: &Policy) -> String {
+    let replayed = format!("replayed for {}", Span(policy.ttl));
+    if policy.tombstone_ttl.is_zero() {
+        format!("{replayed}, then RUNS AGAIN as a new operation (no tombstone)")
+    } else {
+        let refused = Span(policy.tombstone_ttl);
+        format!("{replayed}, then refused for {refused} (410 key-expired), then a new operation")
+    }
+}
+
+fn unknown(policy: &Policy) -> String {
+    let tombstone = match policy.tombstone_ttl {
+        none if none.is_zero() => Policy::UNKNOWN_TOMBSTONE,
+        some => some,
+    };
+    format!(
+        "504 outcome-unknown, then 409 for {} and {} more, unless a late answer or an operator settles it",
+        Span(policy.ttl),
+        Span(tombstone)
+    )
+}
+
+fn crash(policy: &Policy) -> String {
+    format!(
+        "its executions are unknown once it was silent for {}; an operator can declare one not executed \
+         {} after that",
+        Span(policy.lease),
+        Span(policy.response_timeout)
+    )
+}
+
+fn statuses(statuses: &[u16], meaning: &str) -> String {
+    match statuses {
+        [] => "no status of the upstream says so".into(),
+        statuses => format!("{}: {meaning}", list(statuses)),
+    }
+}
+
+fn replay(route: &Route) -> String {
+    let dropped: Vec<_> =
+        DROPPED_FROM_REPLAYS.into_iter().filter(|name| !route.replay_headers.contains(name)).collect();
+    match dropped.as_slice() {
+        [] => "drops no header but the hop-by-hop ones".into(),
+        dropped => format!("drops {} and the hop-by-hop headers", list(dropped)),
+    }
+}

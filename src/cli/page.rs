@@ -1,0 +1,69 @@
+//! Text for a terminal of ordinary width: headings, and rows of a label and a wrapped paragraph.
+
+/// The longest line, in characters.
+pub const WIDTH: usize = 96;
+
+/// Where the text of a row starts.
+const TEXT_COLUMN: usize = 22;
+
+/// A text that is being written.
+#[derive(Default)]
+pub struct Page(String);
+
+impl Page {
+    /// A heading, set off by an empty line from what is above it.
+    pub fn heading(&mut self, text: &str) {
+        if !self.0.is_empty() {
+            self.0.push('\n');
+        }
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+
+    /// A label and what is to be said of it.
+    pub fn row(&mut self, label: &str, text: &str) {
+        let label_width = TEXT_COLUMN - 4;
+        self.hanging(&format!("  {label:label_width$}  "), text);
+    }
+
+    /// A paragraph whose first line starts with `start`; the others are indented to match.
+    pub fn hanging(&mut self, start: &str, text: &str) {
+        let indent = start.chars().count();
+        let mut column = indent;
+        self.0.push_str(start);
+        for (index, word) in text.split_whitespace().enumerate() {
+            let length = word.chars().count();
+            if index > 0 && column + 1 + length > WIDTH {
+                self.0.push('\n');
+                self.0.extend(std::iter::repeat_n(' ', indent));
+                column = indent;
+            } else if index > 0 {
+                self.0.push(' ');
+                column += 1;
+            }
+            self.0.push_str(word);
+            column += length;
+        }
+        self.0.push('\n');
+    }
+
+    /// The whole text.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paragraph_hangs_under_its_first_word() {
+        let mut page = Page::default();
+        page.hanging("  - ", &"é→word ".repeat(30));
+        let text = page.into_text();
+        assert!(text.lines().count() > 2);
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
+        assert!(text.lines().skip(1).all(|line| line.starts_with("    é")));
+    }
+}

@@ -1,0 +1,233 @@
+//! The parsed text before it has types: TOML values that still know where they were written.
+//!
+//! Values from outside the file are laid over it in here too. Each gets a position behind the end
+//! of the text, so that one kind of position tells a line of the file from an environment variable.
+
+use std::fmt;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer};
+
+use super::error::{ConfigError, Place};
+
+/// The way to a value, such as `routes[1].ttl`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct KeyPath(pub Vec<Step>);
+
+/// One step of a [`KeyPath`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Key(String),
+    Index(usize),
+}
+
+impl KeyPath {
+    /// This path and one step more.
+    pub fn then(&self, step: Step) -> Self {
+        let mut longer = self.clone();
+        longer.0.push(step);
+        longer
+    }
+
+    /// A path of keys only.
+    pub fn of_keys<'k>(keys: impl IntoIterator<Item = &'k str>) -> Self {
+        Self(keys.into_iter().map(|key| Step::Key(key.to_owned())).collect())
+    }
+}
+
+impl From<&serde_path_to_error::Path> for KeyPath {
+    fn from(path: &serde_path_to_error::Path) -> Self {
+        use serde_path_to_error::Segment;
+        let step = |segment: &Segment| match segment {
+            Segment::Map { key } => Some(Step::Key(key.clone())),
+            Segment::Seq { index } => Some(Step::Index(*index)),
+            // The variant of an enum is a value, not a key.
+            Segment::Enum { .. } | Segment::Unknown => None,
+        };
+        Self(path.iter().filter_map(step).collect())
+    }
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, step) in self.0.iter().enumerate() {
+            let dot = if index == 0 { "" } else { "." };
+            match step {
+                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Key(key) if is_bare(key) => write!(f, "{dot}{key}")?,
+                Step::Key(key) => write!(f, "{dot}{key:?}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether TOML lets this key stand without quotes.
+fn is_bare(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+/// A parsed file and what was laid over it.
+pub(super) struct Document<'i> {
+    text: &'i str,
+    file: &'i str,
+    root: DeTable<'i>,
+    /// Who gave the values that are not in the file, in the order of their positions.
+    givers: Vec<String>,
+}
+
+impl<'i> Document<'i> {
+    /// Reads TOML.
+    ///
+    /// # Errors
+    /// The first syntax error: what a parser makes of the rest after one is guesswork.
+    pub fn parse(text: &'i str, file: &'i str) -> Result<Self, ConfigError> {
+        let (root, failure) = match DeTable::parse(text) {
+            Ok(root) => (root.into_inner(), None),
+            Err(error) => (DeTable::new(), Some(error)),
+        };
+        let document = Self { text, file, root, givers: Vec::new() };
+        match failure {
+            None => Ok(document),
+            Some(error) => Err(ConfigError {
+                place: document.place(error.span().map_or(0, |span| span.start)),
+                key: String::new(),
+                message: error.message().trim_end().replace('\n', "; "),
+            }),
+        }
+    }
+
+    /// The table of everything.
+    pub fn root(&self) -> &DeTable<'i> {
+        &self.root
+    }
+
+    /// The same, to change values in place.
+    pub fn root_mut(&mut self) -> &mut DeTable<'i> {
+        &mut self.root
+    }
+
+    /// The end of the file's text: values at later positions are from elsewhere.
+    pub fn end_of_file(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Puts a value that `giver` gave at the end of a path of tables; false if a key on the way is
+    /// not a table.
+    pub fn lay_over(&mut self, keys: &[String], value: DeValue<'i>, giver: String) -> bool {
+        let Some((last, tables)) = keys.split_last() else {
+            return false;
+        };
+        self.givers.push(giver);
+        let position = self.text.len() + self.givers.len();
+        let span = position..position;
+        let mut table = &mut self.root;
+        for key in tables {
+            let key = Spanned::new(span.clone(), key.clone().into());
+            let missing = Spanned::new(span.clone(), DeValue::Table(DeTable::new()));
+            match table.entry(key).or_insert(missing).get_mut() {
+                DeValue::Table(inner) => table = inner,
+                _ => return false,
+            }
+        }
+        // The old entry goes first: inserting over it would keep the key's position in the file.
+        table.remove(last.as_str());
+        table.insert(Spanned::new(span.clone(), last.clone().into()), Spanned::new(span, value));
+        true
+    }
+
+    /// Where the value at `path` was written, or the nearest that surrounds it.
+    pub fn locate(&self, path: &KeyPath) -> Place {
+        let mut place = Place::File(self.file.to_owned());
+        let mut table = Some(&self.root);
+        let mut value: Option<&Spanned<DeValue<'i>>> = None;
+        for step in &path.0 {
+            let found = match step {
+                Step::Key(key) => table
+                    .and_then(|table| table.get_key_value(key.as_str()))
+                    .map(|(key, value)| (key.span(), value)),
+                Step::Index(index) => value
+                    .and_then(|value| value.get_ref().as_array()?.get(*index))
+                    .map(|item| (item.span(), item)),
+            };
+            let Some((span, next)) = found else { break };
+            place = self.place(span.start);
+            if span.start > self.end_of_file() {
+                break;
+            }
+            (table, value) = (next.get_ref().as_table(), Some(next));
+        }
+        place
+    }
+
+    /// A path as people read it: a route is also named by its name.
+    pub fn describe(&self, path: &KeyPath) -> String {
+        let named = match path.0.as_slice() {
+            [Step::Key(key), Step::Index(index), ..] if key == "routes" => self.route_name(*index),
+            _ => None,
+        };
+        named.map_or_else(|| path.to_string(), |name| format!("{path} (route {name:?})"))
+    }
+
+    fn route_name(&self, index: usize) -> Option<&str> {
+        let routes = self.root.get("routes")?.get_ref().as_array()?;
+        routes.get(index)?.get_ref().as_table()?.get("name")?.get_ref().as_str()
+    }
+
+    fn place(&self, position: usize) -> Place {
+        if let Some(giver) = position.checked_sub(self.text.len() + 1).and_then(|n| self.givers.get(n)) {
+            return Place::Given(giver.clone());
+        }
+        // A parser's position may lie inside a character or one past the end.
+        let before = self.text.char_indices().take_while(|(at, _)| *at < position);
+        let (mut line, mut column) = (1, 1);
+        for (_, character) in before {
+            (line, column) = if character == '\n' { (line + 1, 1) } else { (line, column + 1) };
+        }
+        Place::Line { file: self.file.to_owned(), line, column }
+    }
+}
+
+/// Reads a table into a type.
+///
+/// # Errors
+/// The key that does not fit, and why not.
+pub(super) fn deserialize<T>(table: DeTable<'_>) -> Result<T, (KeyPath, String)>
+where
+    T: for<'de> Deserialize<'de>,
+{
+    serde_path_to_error::deserialize(Deserializer::from(Spanned::new(0..0, table)))
+        .map_err(|error| (KeyPath::from(error.path()), error.inner().message().trim_end().to_owned()))
+}
+
+/// Takes out the entry that a path leads through last, whole arrays where it ends in an item, so
+/// that no other item changes its number. False if the path leads nowhere.
+pub(super) fn remove(root: &mut DeTable<'_>, path: &KeyPath) -> bool {
+    let Some(last) = path.0.iter().rposition(|step| matches!(step, Step::Key(_))) else {
+        return false;
+    };
+    remove_key(root, &path.0[..=last])
+}
+
+fn remove_key(table: &mut DeTable<'_>, steps: &[Step]) -> bool {
+    let [Step::Key(key), rest @ ..] = steps else {
+        return false;
+    };
+    if rest.is_empty() {
+        return table.remove(key.as_str()).is_some();
+    }
+    let Some(value) = table.get_mut(key.as_str()) else {
+        return false;
+    };
+    match (value.get_mut(), rest) {
+        (DeValue::Table(inner), rest) => remove_key(inner, rest),
+        (DeValue::Array(items), [Step::Index(index), rest @ ..]) => {
+            match items.get_mut(*index).map(Spanned::get_mut) {
+                Some(DeValue::Table(inner)) => remove_key(inner, rest),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,186 @@
+//! The configuration file as it is written: names, types and defaults, nothing checked yet.
+//!
+//! This is the one description of the keys. Reading, the JSON Schema and what an environment
+//! variable may name all come from these types; their doc comments are the schema's descriptions.
+//!
+//! A key that must be there is an `Option` all the same, so that its absence is found together
+//! with every other mistake.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod route;
+mod size;
+
+pub(super) use self::route::{BodyForm, Fingerprint, InFlight, OnStoreError, OnUnknown, Outcomes, Route};
+pub(super) use self::size::SizeText;
+
+/// Configuration of the Oncegate idempotency gateway.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "Oncegate", extend("required" = ["upstreams"]))]
+pub(super) struct File {
+    /// The public listener and its limits.
+    pub server: Server,
+    /// The listener for health, metrics, records and the console.
+    pub admin: Admin,
+    /// Where records are kept.
+    pub store: Store,
+    /// The upstream APIs by name; at least one.
+    pub upstreams: BTreeMap<String, Upstream>,
+    /// How to log.
+    pub log: Log,
+    /// Where a request goes that no route matches; without it such a request is answered 404.
+    pub fallback: Option<Fallback>,
+    /// The protected routes.
+    pub routes: Vec<Route>,
+}
+
+/// The public listener and its limits.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Server {
+    /// The IP address and port to listen on.
+    pub listen: String,
+    /// How long running executions may go on after a signal to stop; after it they become unknown.
+    pub drain_timeout: String,
+    /// How many connections may be open at once; more wait to be accepted.
+    pub max_connections: i64,
+    /// How many executions may run at once; more are answered `overloaded`.
+    pub max_in_flight: i64,
+    /// How long a client may take to send the head of a request.
+    pub header_read_timeout: String,
+    /// How long a client may take to send the body of a protected request.
+    pub body_read_timeout: String,
+    /// The largest body of a protected request.
+    pub request_body_limit: SizeText,
+    /// Networks or addresses of the proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<String>,
+    /// HTTP/2 by prior knowledge. It is not built yet: only false is accepted.
+    pub http2: bool,
+    /// The address of pages about the problems. With it a problem's `type` is this address, `#`
+    /// and the problem's slug.
+    pub problem_docs: Option<String>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            drain_timeout: "30s".into(),
+            max_connections: 10_000,
+            max_in_flight: 1024,
+            header_read_timeout: "10s".into(),
+            body_read_timeout: "30s".into(),
+            request_body_limit: "1MiB".into(),
+            trusted_proxies: Vec::new(),
+            http2: false,
+            problem_docs: None,
+        }
+    }
+}
+
+/// The listener for health, metrics, records and the console.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Admin {
+    /// The IP address and port to listen on.
+    pub listen: String,
+    /// The environment variable that holds the bearer token for `/v1` and the console. Without a
+    /// token both are off unless the listener is loopback.
+    pub token_env: Option<String>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:9464".into(), token_env: None }
+    }
+}
+
+/// Where records are kept.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Store {
+    /// `embedded:DIR` keeps records in a directory of this machine, `memory:` forgets them when
+    /// the process ends.
+    pub url: String,
+    /// The longest wait for one answer of the store.
+    pub timeout: String,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: "embedded:./oncegate-data".into(), timeout: "1s".into() }
+    }
+}
+
+/// One upstream API.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["url"]))]
+pub(super) struct Upstream {
+    /// `http://` or `https://` and the authority, without a path.
+    pub url: Option<String>,
+    /// A file of PEM certificates to trust instead of the usual roots.
+    pub ca: Option<String>,
+    /// The longest wait for a connection, TLS included.
+    pub connect_timeout: String,
+    /// The longest wait from the first byte sent to the last byte of the answer.
+    pub response_timeout: String,
+    /// Whether the client's `Host` goes upstream instead of the upstream's own authority.
+    pub preserve_host: bool,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            url: None,
+            ca: None,
+            connect_timeout: "1s".into(),
+            response_timeout: "30s".into(),
+            preserve_host: false,
+        }
+    }
+}
+
+/// How to log.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Log {
+    /// Lines for people or for machines.
+    pub format: LogFormat,
+    /// The least severe level that is written.
+    pub level: LogLevel,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// How severe a logged event is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// Where a request goes that no route matches.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["upstream"]))]
+pub(super) struct Fallback {
+    /// The name of an upstream; requests stream there unprotected.
+    pub upstream: Option<String>,
+}

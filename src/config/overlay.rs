@@ -1,0 +1,76 @@
+//! Values from the environment: `ONCEGATE__SECTION__KEY` replaces a value outside `[[routes]]`.
+//!
+//! The names of sections and keys are read without regard to case. An upstream is found by its
+//! name in the file, with case and the difference of `-` and `_` disregarded where no name fits
+//! exactly; a name that is not in the file makes a new upstream. The value is text where the key
+//! takes text, otherwise TOML. It is never expanded.
+
+use serde_json::Value;
+use toml::de::DeValue;
+
+use super::document::{Document, KeyPath};
+use super::environment::Environment;
+use super::error::Place;
+use super::problem::Problems;
+use super::schema::{Wanted, schema, wanted};
+
+const PREFIX: &str = "ONCEGATE__";
+
+/// Lays the environment's values over the document.
+pub(super) fn overlay<'i>(document: &mut Document<'i>, environment: &'i Environment, problems: &Problems) {
+    let schema = schema();
+    for (variable, text) in environment.iter() {
+        let Some(name) = variable.strip_prefix(PREFIX) else {
+            continue;
+        };
+        if let Err(message) = set(document, &schema, variable, name, text) {
+            problems.add_elsewhere(place(variable), message);
+        }
+    }
+}
+
+/// How a variable is named as the place of a value.
+fn place(variable: &str) -> Place {
+    Place::Given(format!("environment variable {variable}"))
+}
+
+fn set<'i>(
+    document: &mut Document<'i>,
+    schema: &Value,
+    variable: &str,
+    name: &str,
+    text: &'i str,
+) -> Result<(), String> {
+    let mut keys: Vec<String> = name.split("__").map(str::to_ascii_lowercase).collect();
+    if keys[0] == "routes" {
+        return Err("routes are set in the file only".into());
+    }
+    if keys.len() > 1 && keys[0] == "upstreams" {
+        keys[1] = upstream_name(document, &keys[1]);
+    }
+    let value = match wanted(schema, &keys)? {
+        Wanted::Toml => DeValue::parse(text).ok().map(toml::Spanned::into_inner),
+        Wanted::Text => None,
+    };
+    // Text that is no TOML is kept as text: reading it as the wrong type then says what is wanted.
+    let value = value.unwrap_or_else(|| DeValue::String(text.into()));
+    if document.lay_over(&keys, value, place(variable).to_string()) {
+        Ok(())
+    } else {
+        Err(format!("cannot set {}: the file has no table there", path_text(&keys)))
+    }
+}
+
+fn path_text(keys: &[String]) -> String {
+    KeyPath::of_keys(keys.iter().map(String::as_str)).to_string()
+}
+
+/// The name in the file that is meant by an upstream's name in a variable.
+fn upstream_name(document: &Document<'_>, given: &str) -> String {
+    let upstreams = document.root().get("upstreams").and_then(|value| value.get_ref().as_table());
+    let names = || upstreams.into_iter().flat_map(|table| table.keys()).map(|key| key.get_ref().as_ref());
+    let folded = |name: &str| name.to_ascii_lowercase().replace('-', "_");
+    let exact = names().find(|name: &&str| name.eq_ignore_ascii_case(given));
+    let similar = || names().find(|name: &&str| folded(name) == folded(given));
+    exact.or_else(similar).map_or_else(|| given.to_owned(), str::to_owned)
+}

@@ -1,0 +1,96 @@
+//! What a value must be beyond its type: the rules that turn a file into checked types.
+//!
+//! Every function here looks at all of its input before it gives up, so that mistakes are found
+//! together, and returns a value only if it found none.
+
+use std::collections::BTreeMap;
+
+use super::environment::Environment;
+use super::file::{self, File};
+use super::problem::At;
+use super::{Config, Log, LogFormat, StoreConfig, StoreUrl, Upstream, UpstreamName};
+
+mod headers;
+mod limits;
+mod listeners;
+mod path;
+mod routes;
+mod upstreams;
+
+/// Upstreams by name; `None` where one is named but not valid, so that a route may still name it.
+type Upstreams = BTreeMap<UpstreamName, Option<Upstream>>;
+
+/// Checks a whole file.
+pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Option<Config> {
+    let server = listeners::server(&at.key("server"), &file.server);
+    let admin = listeners::admin(&at.key("admin"), &file.admin, environment);
+    let store = store(&at.key("store"), &file.store);
+    let upstreams = upstreams::all(&at.key("upstreams"), &file.upstreams);
+    let fallback = fallback(&at.key("fallback"), file.fallback.as_ref(), &upstreams);
+    let routes = routes::all(&at.key("routes"), &file.routes, &upstreams);
+    if file.routes.is_empty() && file.fallback.is_none() {
+        at.key("routes").require::<()>(None, "a file needs a route or a [fallback]")?;
+    }
+    let (server, admin) = (server?, admin?);
+    if server.listen.port() != 0 && server.listen == admin.listen {
+        return at.key("admin").key("listen").refuse("must not be the address of server.listen");
+    }
+    Some(Config {
+        server,
+        admin,
+        store: store?,
+        upstreams: upstreams.into_iter().map(|(name, up)| Some((name, up?))).collect::<Option<_>>()?,
+        log: log(&file.log),
+        fallback: fallback?,
+        routes: routes?,
+    })
+}
+
+fn store(at: &At<'_>, file: &file::Store) -> Option<StoreConfig> {
+    let url = store_url(&at.key("url"), &file.url);
+    let timeout = limits::span(&at.key("timeout"), &file.timeout, &limits::STORE_TIMEOUT);
+    Some(StoreConfig { url: url?, timeout: timeout? })
+}
+
+fn store_url(at: &At<'_>, text: &str) -> Option<StoreUrl> {
+    const ALLOWED: &str = "use \"embedded:DIR\" or \"memory:\"";
+    match text.split_once(':') {
+        Some(("memory", "")) => Some(StoreUrl::Memory),
+        Some(("embedded", directory)) if !directory.trim().is_empty() => {
+            Some(StoreUrl::Embedded(directory.into()))
+        }
+        Some((scheme @ ("redis" | "rediss" | "postgres" | "postgresql"), _)) => {
+            at.refuse(format!("{scheme}:// is not built yet in this version; {ALLOWED}"))
+        }
+        // The text itself may hold a password and is not repeated.
+        _ => at.refuse(format!("names no store; {ALLOWED}")),
+    }
+}
+
+/// `Some(None)` is a configuration without a fallback.
+fn fallback(
+    at: &At<'_>,
+    file: Option<&file::Fallback>,
+    upstreams: &Upstreams,
+) -> Option<Option<UpstreamName>> {
+    match file {
+        None => Some(None),
+        Some(file) => upstreams::named(&at.key("upstream"), file.upstream.as_deref(), upstreams).map(Some),
+    }
+}
+
+fn log(file: &file::Log) -> Log {
+    use file::LogLevel;
+    let format = match file.format {
+        file::LogFormat::Text => LogFormat::Text,
+        file::LogFormat::Json => LogFormat::Json,
+    };
+    let level = match file.level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Trace => tracing::Level::TRACE,
+    };
+    Log { format, level }
+}

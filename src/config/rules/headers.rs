@@ -1,0 +1,58 @@
+//! Names of headers.
+
+use http::{HeaderName, header};
+
+use crate::config::problem::At;
+
+/// A header name, lower-cased.
+pub fn name(at: &At<'_>, text: &str) -> Option<HeaderName> {
+    text.parse().ok().or_else(|| {
+        at.refuse(format!("{text:?} is not a header name; allowed: letters, digits and !#$%&'*+-.^_`|~"))
+    })
+}
+
+/// Header names, each once.
+pub fn names(at: &At<'_>, texts: &[String]) -> Option<Vec<HeaderName>> {
+    let mut found: Vec<Option<HeaderName>> = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let at = at.item(index);
+        let name = name(&at, text).and_then(|name| {
+            let twice = found.contains(&Some(name.clone()));
+            if twice { at.refuse(format!("{text:?} is named twice")) } else { Some(name) }
+        });
+        found.push(name);
+    }
+    found.into_iter().collect()
+}
+
+/// The header that carries the key: none that HTTP itself, or the gateway, gives a meaning to.
+pub fn key(at: &At<'_>, text: &str) -> Option<HeaderName> {
+    const TAKEN: [HeaderName; 12] = [
+        header::AUTHORIZATION,
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::COOKIE,
+        header::EXPECT,
+        header::HOST,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        HeaderName::from_static("idempotency-execution"),
+    ];
+    let name = name(at, text)?;
+    if TAKEN.contains(&name) {
+        return at.refuse(format!("{text:?} has another meaning; allowed: a header of its own"));
+    }
+    Some(name)
+}
+
+/// Refuses the key header among other headers: there it would make every key its own caller, or
+/// its two spellings two requests.
+pub fn without_key(at: &At<'_>, names: &[HeaderName], key: Option<&HeaderName>) -> Option<()> {
+    match names.iter().position(|name| Some(name) == key) {
+        Some(index) => at.item(index).refuse("is the header of the key; allowed: other headers"),
+        None => Some(()),
+    }
+}

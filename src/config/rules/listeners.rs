@@ -1,0 +1,109 @@
+//! The two listeners.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::Uri;
+use ipnet::IpNet;
+
+use super::limits;
+use crate::config::environment::Environment;
+use crate::config::file;
+use crate::config::problem::At;
+use crate::config::{Admin, Secret, Server};
+
+/// The public listener.
+pub fn server(at: &At<'_>, file: &file::Server) -> Option<Server> {
+    let span = |key: &str, text: &str, range| limits::span(&at.key(key), text, range);
+    let listen = address(&at.key("listen"), &file.listen);
+    let drain_timeout = span("drain_timeout", &file.drain_timeout, &limits::DRAIN_TIMEOUT);
+    let connections = limits::count(&at.key("max_connections"), file.max_connections, &limits::COUNT);
+    let in_flight = limits::count(&at.key("max_in_flight"), file.max_in_flight, &limits::COUNT);
+    let header_read = span("header_read_timeout", &file.header_read_timeout, &limits::IO_TIMEOUT);
+    let body_read = span("body_read_timeout", &file.body_read_timeout, &limits::IO_TIMEOUT);
+    let body_limit =
+        limits::size(&at.key("request_body_limit"), &file.request_body_limit, &limits::REQUEST_BODY);
+    let proxies = trusted_proxies(&at.key("trusted_proxies"), &file.trusted_proxies);
+    let problem_docs = problem_docs(&at.key("problem_docs"), file.problem_docs.as_deref());
+    if file.http2 {
+        at.key("http2").refuse::<()>("HTTP/2 is not built yet in this version; allowed: false")?;
+    }
+    Some(Server {
+        listen: listen?,
+        drain_timeout: drain_timeout?,
+        max_connections: connections?,
+        max_in_flight: in_flight?,
+        header_read_timeout: header_read?,
+        body_read_timeout: body_read?,
+        request_body_limit: body_limit?,
+        trusted_proxies: proxies?,
+        problem_docs: problem_docs?,
+    })
+}
+
+/// The admin listener.
+pub fn admin(at: &At<'_>, file: &file::Admin, environment: &Environment) -> Option<Admin> {
+    let listen = address(&at.key("listen"), &file.listen);
+    let token = token(&at.key("token_env"), file.token_env.as_deref(), environment);
+    Some(Admin { listen: listen?, token: token? })
+}
+
+/// `Some(None)` is an admin listener without a token.
+fn token(at: &At<'_>, variable: Option<&str>, environment: &Environment) -> Option<Option<Secret>> {
+    let Some(variable) = variable else {
+        return Some(None);
+    };
+    match environment.value(variable) {
+        None => {
+            at.refuse(format!("the environment variable {variable:?} is not set; it must hold the token"))
+        }
+        Some("") => {
+            at.refuse(format!("the environment variable {variable:?} is empty; it must hold the token"))
+        }
+        Some(token) if !token.chars().all(|c| c.is_ascii_graphic()) => at.refuse(format!(
+            "the token in the environment variable {variable:?} cannot be sent as a bearer token; \
+             allowed: printable ASCII characters without spaces"
+        )),
+        Some(token) => Some(Some(Secret(token.to_owned()))),
+    }
+}
+
+fn address(at: &At<'_>, text: &str) -> Option<SocketAddr> {
+    text.parse().ok().or_else(|| {
+        at.refuse(format!(
+            "{text:?} is not an address to listen on; write an IP address and a port, \
+             like \"127.0.0.1:8080\" or \"[::]:8080\""
+        ))
+    })
+}
+
+fn trusted_proxies(at: &At<'_>, texts: &[String]) -> Option<Vec<IpNet>> {
+    let nets: Vec<Option<IpNet>> =
+        texts.iter().enumerate().map(|(index, text)| network(&at.item(index), text)).collect();
+    nets.into_iter().collect()
+}
+
+/// A network, or one address as the network that holds nothing else.
+fn network(at: &At<'_>, text: &str) -> Option<IpNet> {
+    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.ok().or_else(|| {
+        at.refuse(format!(
+            "{text:?} is not a network; write one like \"10.0.0.0/8\", or an address like \"10.1.2.3\""
+        ))
+    })
+}
+
+/// `Some(None)` keeps the URNs.
+fn problem_docs(at: &At<'_>, text: Option<&str>) -> Option<Option<String>> {
+    let Some(text) = text else {
+        return Some(None);
+    };
+    // The parser drops a fragment without a word, and ours would be the second one.
+    let page = text.parse::<Uri>().ok().filter(|_| !text.contains('#'));
+    match page.as_ref().and_then(Uri::scheme_str) {
+        Some("http" | "https") => Some(Some(text.to_owned())),
+        _ => at.refuse(format!(
+            "{text:?} is not the address of a page; write one like \
+             \"https://docs.example.com/idempotency\", without `#`"
+        )),
+    }
+}

@@ -1,0 +1,214 @@
+//! The routes, one by one and among each other.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::Method;
+
+use self::overlap::no_overlap;
+use super::{Upstreams, headers, limits, path, upstreams};
+use crate::config::file;
+use crate::config::problem::At;
+use crate::config::{DROPPED_FROM_REPLAYS, InFlight, Route, UpstreamName};
+use crate::protocol::{BodyScheme, OnUnknown, Outcomes, Policy, Scheme};
+
+mod overlap;
+
+/// All routes in the order of the file.
+pub fn all(at: &At<'_>, files: &[file::Route], upstreams: &Upstreams) -> Option<Vec<Arc<Route>>> {
+    let checked = |(index, file)| route(&at.item(index), file, upstreams).map(Arc::new);
+    let routes: Vec<Option<Arc<Route>>> = files.iter().enumerate().map(checked).collect();
+    let unique = unique_names(at, files);
+    let apart = no_overlap(at, files);
+    let routes = routes.into_iter().collect::<Option<_>>()?;
+    unique.and(apart)?;
+    Some(routes)
+}
+
+fn unique_names(at: &At<'_>, files: &[file::Route]) -> Option<()> {
+    let mut first = BTreeMap::new();
+    let mut unique = Some(());
+    for (index, file) in files.iter().enumerate() {
+        let Some(name) = &file.name else { continue };
+        if let Some(earlier) = first.insert(name, index) {
+            first.insert(name, earlier);
+            unique = at.item(index).key("name").refuse(format!(
+                "{name:?} is also the name of routes[{earlier}]; allowed: a name of its own"
+            ));
+        }
+    }
+    unique
+}
+
+fn route(at: &At<'_>, file: &file::Route, upstreams: &Upstreams) -> Option<Route> {
+    let name = required_name(&at.key("name"), file.name.as_deref());
+    let path = template(&at.key("path"), file.path.as_deref());
+    let methods = methods(&at.key("methods"), &file.methods);
+    let upstream = upstreams::named(&at.key("upstream"), file.upstream.as_deref(), upstreams);
+    let namespace = file.namespace.as_deref().map(|text| limits::name(&at.key("namespace"), text));
+    let key_header = headers::key(&at.key("key").key("header"), &file.key.header);
+    let scope = headers::names(&at.key("scope"), &file.scope);
+    let apart = headers::without_key(&at.key("scope"), scope.as_deref().unwrap_or(&[]), key_header.as_ref());
+    let fingerprint = fingerprint(&at.key("fingerprint"), &file.fingerprint, key_header.as_ref());
+    let policy = policy(at, file, upstream.as_ref(), upstreams);
+    let replay_headers = replay_headers(&at.key("replay_headers"), &file.replay_headers);
+    let in_flight = in_flight(&at.key("wait_timeout"), file);
+    let max_response_body =
+        limits::size(&at.key("max_response_body"), &file.max_response_body, &limits::RESPONSE_BODY);
+    let outcomes = outcomes(&at.key("outcomes"), &file.outcomes);
+    // One behaviour so far; naming it here makes the next one a compile error.
+    let file::OnStoreError::Reject = file.on_store_error;
+    let name = name?;
+    apart?;
+    Some(Route {
+        name: name.into(),
+        path: path?,
+        methods: methods?,
+        upstream: upstream?,
+        namespace: namespace.unwrap_or(Some(name))?.into(),
+        key_header: key_header?,
+        key_required: file.key.required,
+        scope: scope?,
+        fingerprint: Arc::new(fingerprint?),
+        policy: policy?,
+        replay_headers: replay_headers?,
+        in_flight: in_flight?,
+        max_response_body: max_response_body?,
+        outcomes: outcomes?,
+    })
+}
+
+fn required_name<'n>(at: &At<'_>, name: Option<&'n str>) -> Option<&'n str> {
+    at.require(name, "a name of its own for the route").and_then(|name| limits::name(at, name))
+}
+
+fn template(at: &At<'_>, text: Option<&str>) -> Option<String> {
+    let text = at.require(text, "the path of the route, like \"/v1/charges\"")?;
+    match path::shape(text) {
+        Ok(_) => Some(text.to_owned()),
+        Err(why) => at.refuse(format!(
+            "{text:?} is not a path: {why}; write \"/v1/charges\", \"/v1/{{resource}}\" or \"/v1/{{*rest}}\""
+        )),
+    }
+}
+
+fn methods(at: &At<'_>, texts: &[String]) -> Option<Vec<Method>> {
+    if texts.is_empty() {
+        return at.refuse("names no method; allowed: [\"POST\", \"PATCH\"] and others that change something");
+    }
+    let checked = texts.iter().enumerate().map(|(index, text)| {
+        let at = at.item(index);
+        if texts[..index].contains(text) {
+            return at.refuse(format!("{text:?} is named twice"));
+        }
+        method(&at, text)
+    });
+    checked.collect::<Vec<Option<Method>>>().into_iter().collect()
+}
+
+fn method(at: &At<'_>, text: &str) -> Option<Method> {
+    let allowed = "allowed: methods that change something, like \"POST\" or \"PATCH\"";
+    match text.parse::<Method>() {
+        Ok(Method::CONNECT) => at.refuse(format!("CONNECT is not proxied; {allowed}")),
+        Ok(method) if method.is_safe() => {
+            at.refuse(format!("{text} is safe to repeat and needs no key; {allowed}"))
+        }
+        Ok(_) if text.chars().any(|c| c.is_ascii_lowercase()) => {
+            at.refuse(format!("{text:?} has lower-case letters, and the case of a method counts; {allowed}"))
+        }
+        Ok(method) => Some(method),
+        Err(_) => at.refuse(format!("{text:?} is not a method; {allowed}")),
+    }
+}
+
+fn policy(
+    at: &At<'_>,
+    file: &file::Route,
+    upstream: Option<&UpstreamName>,
+    upstreams: &Upstreams,
+) -> Option<Policy> {
+    let ttl = limits::span(&at.key("ttl"), &file.ttl, &limits::TTL);
+    let tombstone_ttl = limits::span(&at.key("tombstone_ttl"), &file.tombstone_ttl, &limits::TOMBSTONE_TTL);
+    let lease = limits::span(&at.key("lease"), &file.lease, &limits::LEASE);
+    let upstream = upstreams.get(upstream?)?.as_ref()?;
+    Some(Policy {
+        on_unknown: match file.on_unknown {
+            file::OnUnknown::Hold => OnUnknown::Hold,
+        },
+        lease: lease?,
+        response_timeout: upstream.connect_timeout + upstream.response_timeout,
+        ttl: ttl?,
+        tombstone_ttl: tombstone_ttl?,
+    })
+}
+
+fn fingerprint(
+    at: &At<'_>,
+    file: &file::Fingerprint,
+    key_header: Option<&http::HeaderName>,
+) -> Option<Scheme> {
+    let headers = headers::names(&at.key("headers"), &file.headers);
+    let apart = headers::without_key(&at.key("headers"), headers.as_deref().unwrap_or(&[]), key_header);
+    let ignore = pointers(&at.key("ignore"), &file.ignore);
+    let body = match file.body {
+        file::BodyForm::Json => ignore.map(|ignore| BodyScheme::Json { ignore }),
+        file::BodyForm::Raw if file.ignore.is_empty() => Some(BodyScheme::Raw),
+        file::BodyForm::Raw => at.key("ignore").refuse("is allowed only beside body = \"json\""),
+    };
+    apart?;
+    let headers = headers?.iter().map(|name| name.as_str().to_owned()).collect();
+    Some(Scheme { body: body?, headers })
+}
+
+fn pointers(at: &At<'_>, texts: &[String]) -> Option<Vec<String>> {
+    let checked = texts.iter().enumerate().map(|(index, text)| {
+        let escapes = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+        if text.starts_with('/') && escapes {
+            return Some(text.clone());
+        }
+        at.item(index).refuse(format!(
+            "{text:?} is not the JSON pointer of a member; write one like \"/sent_at\", \
+             with `~0` for `~` and `~1` for `/`"
+        ))
+    });
+    checked.collect::<Vec<Option<String>>>().into_iter().collect()
+}
+
+fn replay_headers(at: &At<'_>, texts: &[String]) -> Option<Vec<http::HeaderName>> {
+    let names = headers::names(at, texts)?;
+    match names.iter().position(|name| !DROPPED_FROM_REPLAYS.contains(name)) {
+        None => Some(names),
+        Some(index) => at.item(index).refuse(format!(
+            "{:?} is not a header that replays drop by default; allowed: {}",
+            texts[index],
+            DROPPED_FROM_REPLAYS.map(|name| format!("{:?}", name.as_str())).join(", ")
+        )),
+    }
+}
+
+fn in_flight(at: &At<'_>, file: &file::Route) -> Option<InFlight> {
+    let wait_timeout = limits::span(at, &file.wait_timeout, &limits::WAIT_TIMEOUT)?;
+    Some(match file.in_flight {
+        file::InFlight::Wait => InFlight::Wait(wait_timeout),
+        file::InFlight::Reject => InFlight::Reject,
+    })
+}
+
+fn outcomes(at: &At<'_>, file: &file::Outcomes) -> Option<Outcomes> {
+    let release = statuses(&at.key("release"), &file.release);
+    let unknown = statuses(&at.key("unknown"), &file.unknown);
+    let (release, unknown) = (release?, unknown?);
+    Outcomes::new(release, unknown).map_or_else(
+        |status| at.refuse(format!("{status} stands in both lists; allowed: one meaning for a status")),
+        Some,
+    )
+}
+
+fn statuses(at: &At<'_>, numbers: &[i64]) -> Option<Vec<u16>> {
+    let checked = numbers.iter().enumerate().map(|(index, number)| {
+        let status = u16::try_from(*number).ok().filter(|status| (200..600).contains(status));
+        status
+            .or_else(|| at.item(index).refuse(format!("{number} is not a final status; allowed: 200 to 599")))
+    });
+    checked.collect::<Vec<Option<u16>>>().into_iter().collect()
+}

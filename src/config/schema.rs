@@ -1,0 +1,98 @@
+//! The JSON Schema of the configuration file, made from the types that read it.
+
+use schemars::Schema;
+use schemars::generate::SchemaSettings;
+use schemars::transform::{RecursiveTransform, Transform};
+use serde_json::Value;
+
+use super::file::File;
+
+/// The JSON Schema (draft 2020-12) of a configuration file: every key with what it means, its
+/// default and the values it takes. Nothing in it is a reference, so editors need only this.
+#[must_use]
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<File>();
+    RecursiveTransform(without_null).transform(&mut schema);
+    RecursiveTransform(in_one_line).transform(&mut schema);
+    schema.to_value()
+}
+
+/// TOML has no null: a key that may be absent is absent.
+fn without_null(schema: &mut Schema) {
+    let Some(members) = schema.as_object_mut() else {
+        return;
+    };
+    members.retain(|name, value| name != "default" || !value.is_null());
+    if let Some(Value::Object(default)) = members.get_mut("default") {
+        default.retain(|_, value| !value.is_null());
+    }
+    if let Some(Value::Array(types)) = members.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            members["type"] = only.clone();
+        }
+    }
+    if let Some(Value::Array(choices)) = members.get_mut("anyOf") {
+        choices.retain(|choice| choice["type"] != "null");
+        if let [Value::Object(only)] = choices.as_slice() {
+            let only = only.clone();
+            members.remove("anyOf");
+            for (name, value) in only {
+                // What is said of the key stands before what is said of its type.
+                members.entry(name).or_insert(value);
+            }
+        }
+    }
+}
+
+/// Doc comments are broken at our line width, descriptions are one paragraph.
+fn in_one_line(schema: &mut Schema) {
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        *description = description.replace('\n', " ");
+    }
+}
+
+/// What a key takes, as far as reading its text needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Text, taken as it stands.
+    Text,
+    /// A number, boolean or array in TOML.
+    Toml,
+}
+
+/// What the key at the end of this path takes.
+///
+/// # Errors
+/// Says which keys there are, if this is none or a whole table.
+pub(super) fn wanted(schema: &Value, keys: &[String]) -> Result<Wanted, String> {
+    let mut here = schema;
+    for key in keys {
+        let next = match &here["properties"][key.as_str()] {
+            Value::Null => &here["additionalProperties"],
+            property => property,
+        };
+        if !next.is_object() {
+            return Err(format!("there is no key `{key}` here; allowed: {}", names(here)));
+        }
+        here = next;
+    }
+    match here["type"].as_str() {
+        Some("object") => Err(format!("is a table; set one of its keys: {}", names(here))),
+        Some("integer" | "boolean" | "array") => Ok(Wanted::Toml),
+        _ => Ok(Wanted::Text),
+    }
+}
+
+fn names(table: &Value) -> String {
+    match table["properties"].as_object() {
+        Some(properties) => {
+            let names: Vec<String> = properties.keys().map(|name| format!("`{name}`")).collect();
+            names.join(", ")
+        }
+        // Only upstreams are named by the operator, and each of them is a table.
+        None if table["additionalProperties"].is_object() => "the name of one, then its key".into(),
+        None => "none".into(),
+    }
+}
