@@ -19,7 +19,7 @@ pub(super) use self::size::SizeText;
 
 /// Configuration of the Oncegate idempotency gateway.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 #[schemars(title = "Oncegate", extend("required" = ["upstreams"]))]
 pub(super) struct File {
     /// The public listener and its limits.
@@ -40,7 +40,7 @@ pub(super) struct File {
 
 /// The public listener and its limits.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Server {
     /// The IP address and port to listen on.
     pub listen: String,
@@ -84,7 +84,7 @@ impl Default for Server {
 
 /// The listener for health, metrics, records and the console.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Admin {
     /// The IP address and port to listen on.
     pub listen: String,
@@ -101,7 +101,7 @@ impl Default for Admin {
 
 /// Where records are kept.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Store {
     /// `embedded:DIR` keeps records in a directory of this machine, `memory:` forgets them when
     /// the process ends.
@@ -118,7 +118,7 @@ impl Default for Store {
 
 /// One upstream API.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 #[schemars(extend("required" = ["url"]))]
 pub(super) struct Upstream {
     /// `http://` or `https://` and the authority, without a path.
@@ -147,7 +147,7 @@ impl Default for Upstream {
 
 /// How to log.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Log {
     /// Lines for people or for machines.
     pub format: LogFormat,
@@ -178,7 +178,7 @@ pub(super) enum LogLevel {
 
 /// Where a request goes that no route matches.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 #[schemars(extend("required" = ["upstream"]))]
 pub(super) struct Fallback {
     /// The name of an upstream; requests stream there unprotected.

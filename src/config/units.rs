@@ -120,7 +120,7 @@ mod tests {
         ] {
             assert_eq!(parse_span(text).map(|span| Span(span).to_string()), Ok(shown.into()), "{text}");
         }
-        for text in ["", "10", "h", "ten", "-1s", "99999999999999999999y", "1.5h"] {
+        for text in ["", "10", "h", "ten", "-1s", "99999999999999999999y"] {
             assert!(parse_span(text).is_err_and(|why| why.contains("\"24h\"")), "{text}");
         }
     }

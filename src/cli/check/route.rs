@@ -16,8 +16,8 @@ pub(super) fn write(page: &mut Page, route: &Route) {
     page.row("same request", &same_request(route));
     page.row("while one runs", &while_running(route));
     page.row("a later retry", &later_retry(&route.policy));
-    page.row("after a lost answer", &unknown(&route.policy));
-    page.row("after a crash", &crash(&route.policy));
+    page.row("a lost answer", &unknown(&route.policy));
+    page.row("a crashed gateway", &crash(&route.policy));
     page.row("not executed", &statuses(route.outcomes.release(), "the key is free again for a retry"));
     page.row("unknown", &statuses(route.outcomes.unknown(), "passed on once, then held as unknown"));
     page.row("any other status", "stored and replayed, 500 included");
@@ -108,7 +108,7 @@ fn unknown(policy: &Policy) -> String {
 
 fn crash(policy: &Policy) -> String {
     format!(
-        "an execution is unknown once its gateway was silent for {}; it can be declared not executed \
+        "its executions are unknown once it was silent for {}; an operator can declare one not executed \
          {} after that",
         Span(policy.lease),
         Span(policy.response_timeout)

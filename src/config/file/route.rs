@@ -8,7 +8,7 @@ use crate::protocol::Outcomes as Checked;
 
 /// One protected route.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 #[schemars(extend("required" = ["name", "path", "upstream"]))]
 pub(in crate::config) struct Route {
     /// The name, unique among the routes; metrics and logs use it.
@@ -78,7 +78,7 @@ impl Default for Route {
 
 /// Where the idempotency key is found.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table like { header = \"Idempotency-Key\" }")]
 pub(in crate::config) struct Key {
     /// The request header that carries it.
     pub header: String,
@@ -94,7 +94,7 @@ impl Default for Key {
 
 /// What makes two requests the same, beside method, path and query.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct Fingerprint {
     /// Whether the bytes of the body count, or its meaning as JSON (RFC 8785).
     pub body: BodyForm,
@@ -143,7 +143,7 @@ pub(in crate::config) enum OnStoreError {
 /// What the upstream's statuses mean; any other final status is stored and replayed. A list given
 /// here replaces the default one.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct Outcomes {
     /// The statuses that say the upstream did not act: the key is free again.
     pub release: Vec<i64>,

@@ -1,7 +1,8 @@
 //! No two routes may cover one path and method: which of them a request meant would be chance.
 //!
-//! `/v1/{id}` beside `/v1/charges` is fine, as the more exact route wins. `/v1/{a}` and `/v1/{b}`
-//! are one path, and so an error unless their methods differ.
+//! `/v1/charges` beside `/v1/{id}` or `/{*rest}` is fine, as the more exact route wins. `/v1/{a}` and
+//! `/v1/{b}` are one path, and so an error unless their methods differ. So are `/v1/{a}` and
+//! `/v1/{*rest}`: the router ranks no parameter over another one at the same place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,15 +20,24 @@ struct Covered {
 }
 
 impl Covered {
-    /// Adds a route; gives the earlier one that covers the same.
-    fn add(&mut self, shape: &str, route: usize) -> Option<usize> {
+    /// Adds a route; gives the shape of an earlier one that covers the same.
+    fn add(&mut self, shape: &str, route: usize) -> Option<String> {
         match self.router.insert(shape, ()) {
-            Err(InsertError::Conflict { with }) => self.routes.get(&with).copied().or(Some(0)),
-            // The shape was checked; what the router does not take is no overlap.
+            Err(InsertError::Conflict { with }) => Some(with),
+            // The shape was checked; whatever else the router says is no overlap.
             Ok(()) | Err(_) => {
                 self.routes.insert(shape.to_owned(), route);
                 None
             }
+        }
+    }
+
+    /// How to name the route of a shape.
+    fn describe(&self, shape: &str, files: &[Route]) -> String {
+        let index = self.routes.get(shape);
+        match index.and_then(|index| Some((index, files[*index].path.as_deref()?))) {
+            Some((index, path)) => format!("routes[{index}], path {path:?}"),
+            None => format!("a route like {shape:?}"),
         }
     }
 }
@@ -43,13 +53,13 @@ pub fn no_overlap(at: &At<'_>, files: &[Route]) -> Option<()> {
         };
         let own: BTreeSet<&str> = file.methods.iter().map(String::as_str).collect();
         let twice = own.iter().find_map(|method| {
-            let earlier = methods.entry(method).or_default().add(&shape, index)?;
-            Some((method, earlier))
+            let covered = methods.entry(method).or_default();
+            let earlier = covered.add(&shape, index)?;
+            Some((method, covered.describe(&earlier, files)))
         });
         if let Some((method, earlier)) = twice {
-            let path = files[earlier].path.as_deref().unwrap_or_default();
             apart = at.item(index).key("path").refuse(format!(
-                "{method} on this path is already covered by routes[{earlier}], path {path:?}; \
+                "{method} on this path is already covered by {earlier}; \
                  allowed: one route for a path and method"
             ));
         }

@@ -1,0 +1,302 @@
+//! One mistake at a time: its line, its key and what is allowed instead. Then many at a time.
+
+use super::{SMALL, parse, refused};
+
+/// A file whose second line is under test, with the rest that its section needs.
+fn file(section: &str, line: &str) -> String {
+    let key = line.split_once('=').map_or("", |(key, _)| key.trim());
+    let unless_given = |lines: &[(&str, &str)]| -> String {
+        let missing = lines.iter().filter(|(name, _)| *name != key);
+        missing.map(|(name, value)| format!("{name} = {value}\n")).collect()
+    };
+    let route = [("name", "'charges'"), ("path", "'/v1/charges'"), ("upstream", "'payments'")];
+    let upstream = [("url", "'http://127.0.0.1:9000'")];
+    let valid_upstream = "[upstreams.payments]\nurl = 'http://127.0.0.1:9000'\n";
+    match section {
+        "route" => format!("[[routes]]\n{line}\n{}\n{valid_upstream}", unless_given(&route)),
+        "upstream" => format!(
+            "[upstreams.payments]\n{line}\n{}\n[fallback]\nupstream = 'payments'\n",
+            unless_given(&upstream)
+        ),
+        section => format!("[{section}]\n{line}\n{SMALL}"),
+    }
+}
+
+/// Section, line, the key that the error names, and a part of what it says is allowed.
+const MISTAKES: &[(&str, &str, &str, &str)] = &[
+    ("server", "listen = 'localhost:8080'", "server.listen", "\"127.0.0.1:8080\""),
+    ("server", "listen = ':8080'", "server.listen", "an IP address and a port"),
+    ("server", "listen = 8080", "server.listen", "allowed: a string"),
+    ("server", "drain_timeout = '2h'", "server.drain_timeout", "0s to 1h"),
+    ("server", "drain_timeout = 'soon'", "server.drain_timeout", "\"24h\""),
+    ("server", "max_connections = 0", "server.max_connections", "1 to 1000000"),
+    ("server", "max_connections = -3", "server.max_connections", "1 to 1000000"),
+    ("server", "max_in_flight = 'many'", "server.max_in_flight", "a whole number"),
+    ("server", "max_in_flight = 9223372036854775808", "server.max_in_flight", "a whole number"),
+    ("server", "header_read_timeout = '0s'", "server.header_read_timeout", "10ms to 1h"),
+    ("server", "body_read_timeout = '1'", "server.body_read_timeout", "\"500ms\""),
+    ("server", "request_body_limit = '2GiB'", "server.request_body_limit", "1B to 1GiB"),
+    ("server", "request_body_limit = 0", "server.request_body_limit", "1B to 1GiB"),
+    ("server", "request_body_limit = -1", "server.request_body_limit", "\"64KiB\""),
+    ("server", "request_body_limit = '1.5MiB'", "server.request_body_limit", "\"64KiB\""),
+    ("server", "request_body_limit = '99999999999GiB'", "server.request_body_limit", "more bytes"),
+    ("server", "request_body_limit = true", "server.request_body_limit", "a whole number of bytes"),
+    ("server", "trusted_proxies = ['10.0.0.0/33']", "server.trusted_proxies[0]", "\"10.0.0.0/8\""),
+    ("server", "trusted_proxies = '10.0.0.0/8'", "server.trusted_proxies", "an array"),
+    ("server", "http2 = true", "server.http2", "allowed: false"),
+    ("server", "problem_docs = 'docs'", "server.problem_docs", "\"https://docs.example.com/idempotency\""),
+    ("server", "problem_docs = 'https://docs/x#y'", "server.problem_docs", "without `#`"),
+    ("server", "tls = { cert = 'x' }", "server.tls", "`trusted_proxies`"),
+    ("admin", "listen = '127.0.0.1:8080'", "admin.listen", "must not be the address of server.listen"),
+    ("admin", "token_env = 'NOT_SET'", "admin.token_env", "\"NOT_SET\" is not set"),
+    ("admin", "token = 'secret'", "admin.token", "`token_env`"),
+    (
+        "store",
+        "url = 'redis://127.0.0.1'",
+        "store.url",
+        "not built yet in this version; use \"embedded:DIR\"",
+    ),
+    ("store", "url = 'rediss://127.0.0.1'", "store.url", "not built yet"),
+    ("store", "url = 'postgres://127.0.0.1/x'", "store.url", "or \"memory:\""),
+    ("store", "url = 'embedded:'", "store.url", "\"embedded:DIR\""),
+    ("store", "url = 'memory:x'", "store.url", "\"memory:\""),
+    ("store", "timeout = '2m'", "store.timeout", "10ms to 1m"),
+    ("store", "wait_replicas = 1", "store.wait_replicas", "`url` or `timeout`"),
+    ("log", "format = 'xml'", "log.format", "`text` or `json`"),
+    ("log", "level = 'loud'", "log.level", "`error`, `warn`, `info`, `debug`, `trace`"),
+    ("fallback", "upstream = 'refunds'", "fallback.upstream", "defined: \"payments\""),
+    ("upstream", "url = 'ftp://127.0.0.1'", "upstreams.payments.url", "http:// or https://"),
+    ("upstream", "url = '127.0.0.1:9000'", "upstreams.payments.url", "http:// or https://"),
+    ("upstream", "url = '/v1'", "upstreams.payments.url", "http:// or https://"),
+    ("upstream", "url = 'http://127.0.0.1:9000/v1'", "upstreams.payments.url", "keeps its own path"),
+    ("upstream", "url = 'http://127.0.0.1:9000?x=1'", "upstreams.payments.url", "keeps its own path"),
+    ("upstream", "url = 'http://127.0.0.1:9000#x'", "upstreams.payments.url", "keeps its own path"),
+    ("upstream", "url = 'http://127.0.0.1:99999'", "upstreams.payments.url", "host or port is not valid"),
+    ("upstream", "url = 'http://127.0.0.1:'", "upstreams.payments.url", "host or port is not valid"),
+    ("upstream", "url = 'http://user:hunter2@h'", "upstreams.payments.url", "names a user"),
+    ("upstream", "ca = 'Cargo.toml'", "upstreams.payments.ca", "only for https://"),
+    ("upstream", "connect_timeout = '0s'", "upstreams.payments.connect_timeout", "10ms to 1h"),
+    ("upstream", "response_timeout = '2h'", "upstreams.payments.response_timeout", "10ms to 1h"),
+    ("upstream", "preserve_host = 'yes'", "upstreams.payments.preserve_host", "a boolean"),
+    ("route", "name = ''", "routes[0].name", "1 to 128 printable ASCII characters"),
+    ("route", "path = 'v1'", "routes[0].path", "does not start with `/`"),
+    ("route", "path = '/v1/{{x}}'", "routes[0].path", "\"/v1/{resource}\""),
+    ("route", "path = '/{*rest}/x'", "routes[0].path", "must be the last segment"),
+    ("route", "methods = []", "routes[0].methods", "[\"POST\", \"PATCH\"]"),
+    ("route", "methods = ['GET']", "routes[0].methods[0]", "\"POST\" or \"PATCH\""),
+    ("route", "methods = ['POST', 'TRACE']", "routes[0].methods[1]", "safe to repeat"),
+    ("route", "methods = ['CONNECT']", "routes[0].methods[0]", "not proxied"),
+    ("route", "methods = ['post']", "routes[0].methods[0]", "lower-case"),
+    ("route", "methods = ['P ST']", "routes[0].methods[0]", "is not a method"),
+    ("route", "methods = ['PUT', 'PUT']", "routes[0].methods[1]", "named twice"),
+    ("route", "upstream = 'nowhere'", "routes[0].upstream", "defined: \"payments\""),
+    ("route", "mode = 'observe'", "routes[0].mode", "`on_unknown`"),
+    ("route", "namespace = 'two words'", "routes[0].namespace", "without spaces"),
+    ("route", "key = { json = '/id' }", "routes[0].key.json", "`header` or `required`"),
+    ("route", "key = { header = 'a b' }", "routes[0].key.header", "letters, digits"),
+    ("route", "key = { header = 'Host' }", "routes[0].key.header", "a header of its own"),
+    ("route", "key = 'Idempotency-Key'", "routes[0].key", "a table like { header"),
+    ("route", "scope = ['x y']", "routes[0].scope[0]", "letters, digits"),
+    ("route", "scope = ['x-a', 'X-A']", "routes[0].scope[1]", "named twice"),
+    ("route", "scope = ['Idempotency-Key']", "routes[0].scope[0]", "other headers"),
+    ("route", "fingerprint = { body = 'xml' }", "routes[0].fingerprint.body", "`raw` or `json`"),
+    ("route", "fingerprint = { ignore = ['/a'] }", "routes[0].fingerprint.ignore", "body = \"json\""),
+    (
+        "route",
+        "fingerprint = { body = 'json', ignore = ['a'] }",
+        "routes[0].fingerprint.ignore[0]",
+        "\"/sent_at\"",
+    ),
+    (
+        "route",
+        "fingerprint = { body = 'json', ignore = ['/a~2'] }",
+        "routes[0].fingerprint.ignore[0]",
+        "`~0`",
+    ),
+    (
+        "route",
+        "fingerprint = { headers = ['idempotency-key'] }",
+        "routes[0].fingerprint.headers[0]",
+        "other headers",
+    ),
+    ("route", "ttl = '0s'", "routes[0].ttl", "100ms to 3650d"),
+    ("route", "ttl = '11y'", "routes[0].ttl", "100ms to 3650d"),
+    ("route", "ttl = 24", "routes[0].ttl", "a string"),
+    ("route", "tombstone_ttl = '11y'", "routes[0].tombstone_ttl", "0s to 3650d"),
+    ("route", "replay_headers = ['date']", "routes[0].replay_headers[0]", "\"set-cookie\""),
+    ("route", "in_flight = 'queue'", "routes[0].in_flight", "`wait` or `reject`"),
+    ("route", "wait_timeout = '0s'", "routes[0].wait_timeout", "10ms to 1h"),
+    ("route", "lease = '50ms'", "routes[0].lease", "100ms to 1h"),
+    ("route", "lease = '2h'", "routes[0].lease", "100ms to 1h"),
+    ("route", "on_unknown = 'retry'", "routes[0].on_unknown", "allowed: `hold`"),
+    ("route", "on_unknown = { probe = {} }", "routes[0].on_unknown", "allowed: `hold`"),
+    ("route", "on_store_error = 'bypass'", "routes[0].on_store_error", "allowed: `reject`"),
+    ("route", "i_accept_duplicates = true", "routes[0].i_accept_duplicates", "`on_store_error`"),
+    ("route", "max_response_body = '2GiB'", "routes[0].max_response_body", "0B to 1GiB"),
+    ("route", "outcomes = { release = [199] }", "routes[0].outcomes.release[0]", "200 to 599"),
+    ("route", "outcomes = { unknown = [600] }", "routes[0].outcomes.unknown[0]", "200 to 599"),
+    ("route", "outcomes = { unknown = ['x'] }", "routes[0].outcomes.unknown[0]", "a whole number"),
+    ("route", "outcomes = { release = [503] }", "routes[0].outcomes", "one meaning for a status"),
+    ("route", "retry_horizon = {}", "routes[0].retry_horizon", "`tombstone_ttl`"),
+    ("route", "ttl = '${NOT_SET}'", "routes[0].ttl", "NOT_SET is not set"),
+    ("route", "ttl = '${'", "routes[0].ttl", "`$${`"),
+];
+
+#[test]
+fn every_mistake_names_its_line_its_key_and_what_is_allowed() {
+    for (section, line, key, allowed) in MISTAKES {
+        let errors = refused(&file(section, line));
+        let is_it = |error: &&str| error.contains(&format!(" {key}")) && error.contains(allowed);
+        let error = errors
+            .lines()
+            .find(is_it)
+            .unwrap_or_else(|| panic!("{line}: no error names {key} and says {allowed}, but:\n{errors}"));
+        assert!(error.starts_with("test.toml:2:"), "{line}: {error}");
+        assert_eq!(errors.lines().count(), 1, "{line}:\n{errors}");
+        assert!(!errors.contains("hunter2"), "an error must not repeat a password: {errors}");
+    }
+}
+
+#[test]
+fn what_is_missing_from_a_table_is_told_at_its_header() {
+    let errors = refused(&format!("{SMALL}[upstreams.x]\n[upstreams.'a b']\nurl = 'http://b'\n"));
+    let (x, a_b) = errors.split_once('\n').expect("two mistakes");
+    assert!(x.starts_with("test.toml:9:12: upstreams.x.url: is missing"), "{errors}");
+    assert!(a_b.starts_with("test.toml:10:12: upstreams.\"a b\": \"a b\" is not a name"), "{errors}");
+}
+
+#[test]
+fn the_base_of_the_table_is_valid() {
+    for section in ["server", "admin", "store", "log", "route", "upstream"] {
+        assert!(parse(&file(section, "")).is_ok(), "{section}");
+    }
+}
+
+#[test]
+fn mistakes_come_together_in_the_order_of_the_file() {
+    let errors = refused(
+        "[server]\ndrain_timeout = 'x'\nmax_connections = 'y'\nrequest_body_limit = '9TB'\n\
+         unheard_of = 1\nalso_unheard_of = 2\n\
+         [store]\nurl = 'mysql:'\n\
+         [upstreams.a]\nurl = 'nowhere'\nconnect_timeout = '0s'\n\
+         [[routes]]\nname = 'one'\npath = '/{a}'\nupstream = 'b'\nttl = '0s'\nmethods = ['GET', 'HEAD']\n\
+         [[routes]]\nname = 'one'\npath = '/{b}'\nupstream = 'a'\nscope = ['é']\nttll = '1s'\n\
+         outcomes = { release = [1, 2], unknown = [] }\n\
+         [[routes]]\n",
+    );
+    let places: Vec<(usize, &str)> = errors
+        .lines()
+        .map(|error| {
+            let mut parts = error.splitn(4, ':');
+            let line = parts.nth(1).and_then(|line| line.parse().ok()).expect("a line number");
+            let key = parts.nth(1).expect("a key").trim().split([':', ' ']).next().expect("a key");
+            (line, key)
+        })
+        .collect();
+    let expected = [
+        (2, "server.drain_timeout"),
+        (3, "server.max_connections"),
+        (4, "server.request_body_limit"),
+        (5, "server.unheard_of"),
+        (6, "server.also_unheard_of"),
+        (8, "store.url"),
+        (10, "upstreams.a.url"),
+        (11, "upstreams.a.connect_timeout"),
+        (15, "routes[0].upstream"),
+        (16, "routes[0].ttl"),
+        (17, "routes[0].methods[0]"),
+        (17, "routes[0].methods[1]"),
+        (19, "routes[1].name"),
+        (22, "routes[1].scope[0]"),
+        (23, "routes[1].ttll"),
+        (24, "routes[1].outcomes.release[0]"),
+        (24, "routes[1].outcomes.release[1]"),
+        (25, "routes[2].name"),
+        (25, "routes[2].path"),
+        (25, "routes[2].upstream"),
+    ];
+    assert_eq!(places, expected, "{errors}");
+}
+
+/// A second route beside `/v1/charges` and `/v1/{id}`, both for POST and PATCH.
+fn beside(path: &str, methods: &str) -> Result<(), String> {
+    let route = |name: &str, path: &str, methods: &str| {
+        format!("[[routes]]\nname = '{name}'\nupstream = 'payments'\npath = '{path}'\nmethods = {methods}\n")
+    };
+    let both = "['POST', 'PATCH']";
+    let text = "[upstreams.payments]\nurl = 'http://127.0.0.1:9000'\n".to_owned()
+        + &route("exact", "/v1/charges", both)
+        + &route("any", "/v1/{id}", both)
+        + &route("other", path, methods);
+    parse(&text).map(drop).map_err(|errors| errors.to_string())
+}
+
+#[test]
+fn two_routes_for_one_path_and_method_are_refused() {
+    for (path, earlier) in
+        [("/v1/charges", "routes[0]"), ("/v1/{id}", "routes[1]"), ("/v1/{key}", "routes[1]")]
+    {
+        let errors = beside(path, "['PUT', 'PATCH']").expect_err(path);
+        assert!(errors.starts_with("test.toml:16:1: routes[2].path (route \"other\"): PATCH"), "{errors}");
+        assert!(errors.contains(earlier), "{errors}");
+        assert_eq!(beside(path, "['PUT', 'DELETE']"), Ok(()), "{path}");
+    }
+    // Which of these two a path means is not for chance to say either.
+    let errors = beside("/v1/{*rest}", "['POST']").expect_err("a parameter and a rest at one place");
+    assert!(errors.contains("routes[1], path \"/v1/{id}\""), "{errors}");
+    for path in ["/v1/charges/", "/v1/refunds", "/v1/{id}/x", "/{*rest}", "/{v}/charges"] {
+        assert_eq!(beside(path, "['POST']"), Ok(()), "{path}");
+    }
+}
+
+#[test]
+fn a_file_that_does_nothing_is_refused() {
+    let nothing = refused("");
+    assert!(nothing.contains("test.toml: upstreams: is missing"), "{nothing}");
+    assert!(
+        nothing.contains("test.toml: routes: is missing: a file needs a route or a [fallback]"),
+        "{nothing}"
+    );
+    assert_eq!(nothing.lines().count(), 2);
+    assert!(parse("[upstreams.a]\nurl = 'http://a'\n[fallback]\nupstream = 'a'").is_ok());
+}
+
+#[test]
+fn a_key_that_was_refused_is_not_called_missing_too() {
+    let errors = refused(&SMALL.replace("name = \"charges\"", "name = 7"));
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.starts_with("test.toml:6:1: routes[0].name: "), "{errors}");
+    let errors = refused("routes = 1\n[upstreams.a]\nurl = 'http://a'");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+}
+
+#[test]
+fn a_syntax_error_names_its_line() {
+    let errors = refused("[server]\nlisten = \n");
+    assert!(errors.starts_with("test.toml:2:"), "{errors}");
+    let errors = refused("[server]\nhttp2 = false\nhttp2 = false\n");
+    assert!(errors.starts_with("test.toml:3:1: duplicate key"), "{errors}");
+}
+
+#[test]
+fn ever_more_mistakes_come_to_an_end() {
+    let text: String = (0..5_000).map(|n| format!("key{n} = 1\n")).collect();
+    assert_eq!(refused(&text).lines().count(), 50);
+    let huge = " ".repeat((1 << 20) + 1);
+    assert_eq!(refused(&huge), "test.toml: is larger than 1048576 bytes");
+}
+
+#[test]
+fn certificates_must_be_there() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let pem = directory.path().join("ca.pem");
+    let text = SMALL.replace(
+        "url = \"http://127.0.0.1:9000\"",
+        &format!("url = 'https://127.0.0.1:9000'\nca = '{}'", pem.display()),
+    );
+    assert!(refused(&text).contains("cannot be read"));
+    std::fs::write(&pem, "no certificate").expect("a writable directory");
+    assert!(refused(&text).contains("holds no PEM certificate"));
+    std::fs::write(&pem, "-----BEGIN CERTIFICATE-----\n").expect("a writable directory");
+    assert!(parse(&text).is_ok());
+}

@@ -1,0 +1,123 @@
+//! `${VAR}` in the file, `ONCEGATE__SECTION__KEY` over it, the token, and `--upstream`.
+
+use std::time::Duration;
+
+use oncegate::config::{Config, Environment, StoreUrl};
+
+use super::SMALL;
+
+fn under<const N: usize>(text: &str, variables: [(&str, &str); N]) -> Result<Config, String> {
+    Config::parse(text, "test.toml", &Environment::from(variables)).map_err(|errors| errors.to_string())
+}
+
+#[test]
+fn variables_stand_for_their_values_in_every_string() {
+    let text = format!("[store]\nurl = 'embedded:${{HOME}}/$$x'\n{}", SMALL.replace("/v1/", "/${V}/"));
+    let config = under(&text, [("HOME", "/data"), ("V", "v9")]).expect("valid");
+    assert_eq!(config.store.url, StoreUrl::Embedded("/data/$x".into()));
+    assert_eq!(config.routes[0].path, "/v9/charges");
+}
+
+#[test]
+fn a_value_in_the_environment_replaces_the_one_in_the_file() {
+    let config = under(
+        &format!("[server]\nlisten = 'nonsense'\n[store]\nurl = '${{NOT_SET}}'\n{SMALL}"),
+        [
+            ("ONCEGATE__SERVER__LISTEN", "0.0.0.0:1"),
+            ("ONCEGATE__server__Max_Connections", "7"),
+            ("ONCEGATE__SERVER__REQUEST_BODY_LIMIT", "2048"),
+            ("ONCEGATE__SERVER__TRUSTED_PROXIES", "['10.0.0.0/8', '::1']"),
+            ("ONCEGATE__STORE__URL", "embedded:/${literal}"),
+            ("ONCEGATE__UPSTREAMS__PAYMENTS__URL", "https://api.example.com/"),
+            ("ONCEGATE__UPSTREAMS__PAYMENTS__PRESERVE_HOST", "true"),
+            ("ONCEGATE__UPSTREAMS__OTHER__URL", "http://other"),
+            ("ONCEGATE__FALLBACK__UPSTREAM", "other"),
+            ("ONCEGATE_ADMIN_TOKEN", "not a setting"),
+        ],
+    )
+    .expect("valid");
+    assert_eq!(config.server.listen.to_string(), "0.0.0.0:1");
+    assert_eq!(config.server.max_connections, 7);
+    assert_eq!(config.server.request_body_limit, 2048);
+    assert_eq!(config.server.trusted_proxies.len(), 2);
+    assert_eq!(config.store.url, StoreUrl::Embedded("/${literal}".into()));
+    let upstream = &config.upstreams[&config.routes[0].upstream];
+    assert_eq!(upstream.url.to_string(), "https://api.example.com/");
+    assert!(upstream.preserve_host);
+    assert_eq!(config.fallback.map(|name| name.to_string()), Some("other".into()));
+}
+
+#[test]
+fn an_upstream_is_found_by_its_name_in_the_file() {
+    let text = SMALL.replace("payments", "Card-Api");
+    let variables = [("ONCEGATE__UPSTREAMS__CARD_API__CONNECT_TIMEOUT", "5s")];
+    let config = under(&text, variables).expect("valid");
+    assert_eq!(config.upstreams.len(), 1);
+    assert_eq!(config.upstreams[&config.routes[0].upstream].connect_timeout, Duration::from_secs(5));
+}
+
+#[test]
+fn mistakes_in_the_environment_name_the_variable() {
+    for (variable, value, part) in [
+        ("ONCEGATE__SERVER__LISTEN", "x", "server.listen: \"x\" is not an address"),
+        ("ONCEGATE__SERVER__MAX_IN_FLIGHT", "lots", "server.max_in_flight: invalid type: string \"lots\""),
+        ("ONCEGATE__SERVER__MAX_IN_FLIGHT", "0", "1 to 1000000"),
+        ("ONCEGATE__SERVER__TRUSTED_PROXIES", "['x']", "server.trusted_proxies[0]: \"x\""),
+        ("ONCEGATE__SERVER__NOPE", "1", "there is no key `nope` here; allowed: `body_read_timeout`"),
+        ("ONCEGATE__SERVER__LISTEN__DEEP", "1", "there is no key `deep` here; allowed: none"),
+        ("ONCEGATE__SERVICE__LISTEN", "1", "there is no key `service` here; allowed: `admin`"),
+        ("ONCEGATE__SERVER", "1", "is a table; set one of its keys"),
+        ("ONCEGATE__UPSTREAMS__PAYMENTS__PORT", "1", "there is no key `port` here; allowed: `ca`"),
+        ("ONCEGATE__UPSTREAMS__NEW__CA", "x", "upstreams.new.url: is missing"),
+        ("ONCEGATE__ROUTES__0__TTL", "1h", "routes are set in the file only"),
+        ("ONCEGATE__", "", "there is no key `` here"),
+    ] {
+        let error = under(SMALL, [(variable, value)]).expect_err(variable);
+        let place = format!("environment variable {variable}: ");
+        assert!(error.lines().any(|line| line.starts_with(&place) && line.contains(part)), "{error}");
+    }
+}
+
+#[test]
+fn a_variable_over_something_that_is_no_table_says_so() {
+    let error = under(&format!("server = 1\n{SMALL}"), [("ONCEGATE__SERVER__LISTEN", "1.1.1.1:1")])
+        .expect_err("server is no table");
+    assert!(error.contains("ONCEGATE__SERVER__LISTEN: cannot set server.listen"), "{error}");
+    assert!(error.contains("test.toml:1:1: server: invalid type"), "{error}");
+}
+
+#[test]
+fn the_token_comes_from_the_variable_that_is_named() {
+    let text = format!("[admin]\ntoken_env = 'TOKEN'\n{SMALL}");
+    let config = under(&text, [("TOKEN", "s3cret")]).expect("valid");
+    assert_eq!(config.admin.token.as_ref().map(|token| token.0.as_str()), Some("s3cret"));
+    assert!(!format!("{config:?}").contains("s3cret"));
+    for (value, part) in [("", "is empty"), ("two words", "cannot be sent as a bearer token")] {
+        let error = under(&text, [("TOKEN", value)]).expect_err(part);
+        assert!(error.starts_with("test.toml:2:1: admin.token_env: ") && error.contains(part), "{error}");
+        assert!(!error.contains("two words"));
+    }
+}
+
+#[test]
+fn one_url_is_a_whole_configuration() {
+    let environment = Environment::from([("ONCEGATE__SERVER__LISTEN", "127.0.0.1:0")]);
+    let config = Config::for_upstream("http://127.0.0.1:9000", &environment).expect("valid");
+    assert_eq!(config.server.listen.port(), 0);
+    assert_eq!(config.store.url, StoreUrl::Embedded("./oncegate-data".into()));
+    assert_eq!(config.fallback.as_ref(), config.upstreams.keys().next());
+    let paths: Vec<&str> = config.routes.iter().map(|route| route.path.as_str()).collect();
+    assert_eq!(paths, ["/{*rest}", "/"]);
+    for route in &config.routes {
+        assert_eq!(&*route.namespace, "default");
+        assert_eq!(route.methods, [http::Method::POST, http::Method::PATCH]);
+    }
+    assert_eq!(config.warnings(), []);
+}
+
+#[test]
+fn a_bad_url_on_the_command_line_names_the_argument() {
+    let errors = Config::for_upstream("127.0.0.1:9000", &Environment::default()).expect_err("no scheme");
+    assert!(errors.to_string().starts_with("--upstream: upstreams.default.url: "), "{errors}");
+    assert_eq!(errors.iter().count(), 1, "{errors}");
+}

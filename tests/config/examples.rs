@@ -1,0 +1,92 @@
+//! The example files hold what they say: every key, and the defaults.
+
+use std::path::Path;
+
+use oncegate::config::{Config, Environment, schema};
+use serde_json::Value;
+
+fn load(file: &str) -> Config {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(file);
+    Config::load(&path, &Environment::default()).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+#[test]
+fn the_full_example_holds_the_defaults() {
+    assert_eq!(format!("{:#?}", load("oncegate.toml")), format!("{:#?}", load("minimal.toml")));
+}
+
+#[test]
+fn the_defaults_are_those_of_the_contract() {
+    let shown = format!("{:?}", load("minimal.toml"));
+    for default in [
+        "listen: 127.0.0.1:8080, drain_timeout: 30s, max_connections: 10000, max_in_flight: 1024",
+        "header_read_timeout: 10s, body_read_timeout: 30s, request_body_limit: 1048576",
+        "listen: 127.0.0.1:9464",
+        "url: Embedded(\"./oncegate-data\"), timeout: 1s",
+        "connect_timeout: 1s, response_timeout: 30s, preserve_host: false",
+        "methods: [POST, PATCH]",
+        "key_header: \"idempotency-key\", key_required: false, scope: [\"authorization\"]",
+        "body: Raw, headers: [\"content-type\"]",
+        "on_unknown: Hold, lease: 10s, response_timeout: 31s, ttl: 86400s, tombstone_ttl: 2592000s",
+        "replay_headers: [], in_flight: Wait(10s), max_response_body: 1048576",
+        "release: [401, 403, 407, 421, 425, 429], unknown: [408, 502, 503, 504]",
+    ] {
+        assert!(shown.contains(default), "{default} is not in {shown}");
+    }
+}
+
+#[test]
+fn the_full_example_names_every_key() {
+    let text = include_str!("../../config/oncegate.toml");
+    let mut keys = Vec::new();
+    keys_of(&schema(), &mut keys);
+    assert!(keys.len() > 40, "{keys:?}");
+    for key in keys {
+        let named = text.contains(&format!("{key} =")) || text.contains(&format!("{key}]"));
+        assert!(named || key == "upstreams", "{key} is not in config/oncegate.toml");
+    }
+}
+
+#[test]
+fn the_schema_says_what_each_key_is_and_takes() {
+    let schema = schema();
+    let route = &schema["properties"]["routes"]["items"];
+    assert_eq!(route["required"], serde_json::json!(["name", "path", "upstream"]));
+    assert_eq!(route["additionalProperties"], false);
+    assert_eq!(route["properties"]["ttl"]["default"], "24h");
+    assert_eq!(route["properties"]["on_unknown"]["enum"], serde_json::json!(["hold"]));
+    assert_eq!(schema["properties"]["server"]["properties"]["max_in_flight"]["default"], 1024);
+    let mut undescribed = Vec::new();
+    undescribed_keys("", &schema, &mut undescribed);
+    assert_eq!(undescribed, Vec::<String>::new());
+    let text = oncegate::cli::schema::text();
+    assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), schema);
+    assert!(!text.contains("null") && !text.contains("$ref"), "{text}");
+}
+
+/// The names of all keys under a schema.
+fn keys_of(schema: &Value, keys: &mut Vec<String>) {
+    each_table(schema, &mut |name, property| {
+        keys.push(name.to_owned());
+        keys_of(property, keys);
+    });
+}
+
+fn undescribed_keys(path: &str, schema: &Value, found: &mut Vec<String>) {
+    each_table(schema, &mut |name, property| {
+        let path = format!("{path}.{name}");
+        if property["description"].as_str().is_none_or(str::is_empty) {
+            found.push(path.clone());
+        }
+        undescribed_keys(&path, property, found);
+    });
+}
+
+/// Calls `visit` for each key of a table, of an array's items, or of the tables an operator names.
+fn each_table(schema: &Value, visit: &mut dyn FnMut(&str, &Value)) {
+    for table in [schema, &schema["items"], &schema["additionalProperties"]] {
+        for (name, property) in table["properties"].as_object().into_iter().flatten() {
+            visit(name, property);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What is accepted, and the checked value it becomes.
+
+use std::time::Duration;
+
+use oncegate::config::{InFlight, LogFormat, StoreUrl};
+use oncegate::protocol::BodyScheme;
+
+use super::{SMALL, parsed};
+
+fn with_route(lines: &str) -> oncegate::config::Config {
+    parsed(&format!("{SMALL}{lines}"))
+}
+
+#[test]
+fn routes_become_checked_types() {
+    let config = with_route(
+        "key = { header = 'X-Request-Key', required = true }\nscope = ['X-Tenant', 'Authorization']\n\
+         fingerprint = { body = 'json', headers = ['Content-Type', 'X-Version'], ignore = ['/a~1b'] }\n\
+         ttl = '90m'\ntombstone_ttl = '0s'\nlease = '1500ms'\nin_flight = 'reject'\n\
+         replay_headers = ['Set-Cookie']\nmax_response_body = 65536\nnamespace = 'orders:v2'\n\
+         methods = ['PUT', 'PURGE']\noutcomes = { release = [] }\n\
+         on_unknown = 'hold'\non_store_error = 'reject'\n",
+    );
+    let route = &config.routes[0];
+    assert_eq!((route.key_header.as_str(), route.key_required), ("x-request-key", true));
+    assert_eq!(route.scope, ["x-tenant", "authorization"]);
+    assert_eq!(route.fingerprint.headers, ["content-type", "x-version"]);
+    assert_eq!(route.fingerprint.body, BodyScheme::Json { ignore: vec!["/a~1b".into()] });
+    assert_eq!(route.policy.ttl, Duration::from_secs(5400));
+    assert_eq!(route.policy.tombstone_ttl, Duration::ZERO);
+    assert_eq!(route.policy.lease, Duration::from_millis(1500));
+    assert_eq!(route.policy.response_timeout, Duration::from_secs(31));
+    assert_eq!(route.in_flight, InFlight::Reject);
+    assert_eq!(route.replay_headers, ["set-cookie"]);
+    assert_eq!(route.max_response_body, 65_536);
+    assert_eq!((&*route.name, &*route.namespace), ("charges", "orders:v2"));
+    assert_eq!(route.methods.iter().map(http::Method::as_str).collect::<Vec<_>>(), ["PUT", "PURGE"]);
+    assert_eq!(route.outcomes.release(), [0u16; 0]);
+    assert_eq!(route.outcomes.unknown(), [408, 502, 503, 504]);
+}
+
+#[test]
+fn sections_become_checked_types() {
+    let config = parsed(&format!(
+        "[server]\nlisten = '[::1]:0'\nhttp2 = false\nrequest_body_limit = '10MB'\n\
+         trusted_proxies = ['10.0.0.0/8', '192.0.2.1', '2001:db8::/32']\n\
+         problem_docs = 'https://docs.example.com/problems'\n\
+         [store]\nurl = 'memory:'\ntimeout = '250ms'\n[log]\nformat = 'json'\nlevel = 'trace'\n{SMALL}"
+    ));
+    assert_eq!(config.server.listen.to_string(), "[::1]:0");
+    assert_eq!(config.server.request_body_limit, 10_000_000);
+    let proxies: Vec<String> = config.server.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]);
+    assert_eq!(config.server.problem_docs.as_deref(), Some("https://docs.example.com/problems"));
+    assert_eq!(config.store.url, StoreUrl::Memory);
+    assert_eq!(config.store.timeout, Duration::from_millis(250));
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.log.level, tracing::Level::TRACE);
+}
+
+#[test]
+fn upstream_urls_keep_scheme_and_authority() {
+    for (url, shown) in [
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000/"),
+        ("https://api.example.com/", "https://api.example.com/"),
+        ("http://[::1]:8080", "http://[::1]:8080/"),
+    ] {
+        let config = parsed(&SMALL.replace("http://127.0.0.1:9000", url));
+        let upstream = &config.upstreams[&config.routes[0].upstream];
+        assert_eq!(upstream.url.to_string(), shown);
+    }
+}
