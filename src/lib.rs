@@ -3,6 +3,8 @@
 //! A reverse proxy that makes retried requests safe. Floors import downwards only; see
 //! `docs/architecture.md` for the walk of one request through them.
 
+pub mod admin;
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;

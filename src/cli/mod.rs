@@ -1,5 +1,41 @@
-//! The commands, one file each.
+//! The commands of `oncegate`. Each takes checked arguments, prints for people, and ends 0 (fine),
+//! 1 (failed) or 2 (wrong usage or configuration).
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
 
 pub mod check;
 mod page;
+pub mod records;
 pub mod schema;
+pub mod serve;
+
+/// Oncegate makes retried HTTP requests safe: a reverse proxy for payment APIs that runs each
+/// operation with an Idempotency-Key once and answers every retry with the first response.
+#[derive(Debug, Parser)]
+#[command(name = "oncegate", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Start with `oncegate demo`, then put it in front of your own API:\n  \
+    oncegate serve --upstream http://127.0.0.1:9000")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway
+    Serve(serve::ServeArgs),
+    /// Validate a configuration and print what it guarantees, boundary by boundary
+    Check {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Print the JSON Schema of the configuration file
+    Schema,
+    /// See and settle records through the admin API of a running gateway
+    Records(records::RecordsArgs),
+}

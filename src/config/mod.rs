@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, Method, Uri, header};
+use http::{HeaderName, Method, Uri};
 use ipnet::IpNet;
 
 use crate::protocol::{Outcomes, Policy, Scheme};
@@ -34,16 +34,8 @@ mod schema;
 pub mod units;
 mod warning;
 
-/// The response headers that a replay drops unless the route keeps them: they are for the caller
-/// and the moment of the first answer.
-pub const DROPPED_FROM_REPLAYS: [HeaderName; 3] =
-    [header::SET_COOKIE, header::WWW_AUTHENTICATE, HeaderName::from_static("authentication-info")];
-
 /// The most that the head of one request or response may take, in bytes.
 pub const HEADER_BUFFER: usize = 64 << 10;
-
-/// The most that the cache of completed records may take, in bytes.
-pub const REPLAY_CACHE: usize = 64 << 20;
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
@@ -175,6 +167,8 @@ pub struct Route {
     pub name: Arc<str>,
     /// The path template, such as `/v1/{resource}`.
     pub path: String,
+    /// The template with its parameters numbered, as the router knows it.
+    pub shape: String,
     /// The methods it covers.
     pub methods: Vec<Method>,
     /// Where its requests go.

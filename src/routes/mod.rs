@@ -1,6 +1,6 @@
 //! The compiled route table: which route, if any, protects a request.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::Method;
@@ -8,13 +8,14 @@ use matchit::Router;
 
 use crate::config::{Route, UpstreamName};
 
-use self::path::{equivalent, template};
+use self::path::equivalent;
 
 mod path;
 
 /// All routes, ready to match.
 pub struct RouteTable {
-    router: Router<Vec<Arc<Route>>>,
+    /// A router for each method: what one covers need not make sense beside what another does.
+    routers: HashMap<Method, Router<Arc<Route>>>,
     fallback: Option<UpstreamName>,
 }
 
@@ -36,15 +37,15 @@ impl RouteTable {
     /// The template that cannot stand beside the others, with the reason. A checked configuration
     /// has none.
     pub fn new(routes: &[Arc<Route>], fallback: Option<UpstreamName>) -> Result<Self, String> {
-        let mut by_path: BTreeMap<String, Vec<Arc<Route>>> = BTreeMap::new();
+        let mut routers: HashMap<Method, Router<Arc<Route>>> = HashMap::new();
         for route in routes {
-            by_path.entry(template(&route.path)).or_default().push(Arc::clone(route));
+            for method in &route.methods {
+                let router = routers.entry(method.clone()).or_default();
+                let added = router.insert(route.shape.as_str(), Arc::clone(route));
+                added.map_err(|error| format!("route {}: {error}", route.name))?;
+            }
         }
-        let mut router = Router::new();
-        for (path, routes) in by_path {
-            router.insert(path.as_str(), routes).map_err(|error| format!("{path}: {error}"))?;
-        }
-        Ok(Self { router, fallback })
+        Ok(Self { routers, fallback })
     }
 
     /// Where a request with this method and path belongs.
@@ -54,9 +55,8 @@ impl RouteTable {
     #[must_use]
     pub fn find(&self, method: &Method, path: &str) -> Matched {
         let path = equivalent(path);
-        let route = self.router.at(&path).ok().and_then(|found| {
-            found.value.iter().find(|route| route.methods.contains(method)).map(Arc::clone)
-        });
+        let route = self.routers.get(method).and_then(|router| router.at(&path).ok());
+        let route = route.map(|found| Arc::clone(found.value));
         match (route, &self.fallback) {
             (Some(route), _) => Matched::Route(route),
             (None, Some(upstream)) => Matched::Fallback(upstream.clone()),

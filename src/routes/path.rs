@@ -1,23 +1,6 @@
-//! Path templates and equivalent paths.
+//! Equivalent spellings of one path.
 
 use std::borrow::Cow;
-
-/// The template with its parameters numbered, so that two templates which differ only in the
-/// names of their parameters are one.
-pub(super) fn template(path: &str) -> String {
-    let mut numbered = String::with_capacity(path.len());
-    for (place, segment) in path.split('/').enumerate() {
-        if place > 0 {
-            numbered.push('/');
-        }
-        match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            Some(name) if name.starts_with('*') => numbered.push_str(&format!("{{*p{place}}}")),
-            Some(_) => numbered.push_str(&format!("{{p{place}}}")),
-            None => numbered.push_str(segment),
-        }
-    }
-    numbered
-}
 
 /// The path with unreserved characters unescaped and dot segments removed (RFC 3986, sections
 /// 6.2.2.2 and 6.2.2.3).
@@ -68,13 +51,6 @@ fn remove_dot_segments(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parameters_have_no_names() {
-        assert_eq!(template("/v1/{a}/x"), template("/v1/{b}/x"));
-        assert_eq!(template("/v1/{*rest}"), "/v1/{*p2}");
-        assert_eq!(template("/"), "/");
-    }
 
     #[test]
     fn one_path_has_one_spelling() {

@@ -235,6 +235,7 @@ fn route(name: &str) -> Arc<Route> {
     Arc::new(Route {
         name: name.into(),
         path: format!("/v1/{name}"),
+        shape: format!("/v1/{name}"),
         methods: vec![Method::POST],
         upstream: UpstreamName("payments".into()),
         namespace: format!("{name}-keys").into(),

@@ -4,7 +4,8 @@ use std::fmt::Display;
 
 use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
-use crate::config::{DROPPED_FROM_REPLAYS, InFlight, Route};
+use crate::config::{InFlight, Route};
+use crate::protocol::header::NOT_REPLAYED;
 use crate::protocol::{BodyScheme, Policy};
 
 /// Writes what a route implies.
@@ -124,7 +125,7 @@ fn statuses(statuses: &[u16], meaning: &str) -> String {
 
 fn replay(route: &Route) -> String {
     let dropped: Vec<_> =
-        DROPPED_FROM_REPLAYS.into_iter().filter(|name| !route.replay_headers.contains(name)).collect();
+        NOT_REPLAYED.into_iter().filter(|name| !route.replay_headers.contains(name)).collect();
     match dropped.as_slice() {
         [] => "drops no header but the hop-by-hop ones".into(),
         dropped => format!("drops {} and the hop-by-hop headers", list(dropped)),

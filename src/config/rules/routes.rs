@@ -9,7 +9,8 @@ use self::overlap::no_overlap;
 use super::{Upstreams, headers, limits, path, upstreams};
 use crate::config::file;
 use crate::config::problem::At;
-use crate::config::{DROPPED_FROM_REPLAYS, InFlight, Route, UpstreamName};
+use crate::config::{InFlight, Route, UpstreamName};
+use crate::protocol::header::NOT_REPLAYED;
 use crate::protocol::{BodyScheme, OnUnknown, Outcomes, Policy, Scheme};
 
 mod overlap;
@@ -42,7 +43,7 @@ fn unique_names(at: &At<'_>, files: &[file::Route]) -> Option<()> {
 
 fn route(at: &At<'_>, file: &file::Route, upstreams: &Upstreams) -> Option<Route> {
     let name = required_name(&at.key("name"), file.name.as_deref());
-    let path = template(&at.key("path"), file.path.as_deref());
+    let template = template(&at.key("path"), file.path.as_deref());
     let methods = methods(&at.key("methods"), &file.methods);
     let upstream = upstreams::named(&at.key("upstream"), file.upstream.as_deref(), upstreams);
     let namespace = file.namespace.as_deref().map(|text| limits::name(&at.key("namespace"), text));
@@ -59,10 +60,12 @@ fn route(at: &At<'_>, file: &file::Route, upstreams: &Upstreams) -> Option<Route
     // One behaviour so far; naming it here makes the next one a compile error.
     let file::OnStoreError::Reject = file.on_store_error;
     let name = name?;
+    let (path, shape) = template?;
     apart?;
     Some(Route {
         name: name.into(),
-        path: path?,
+        path,
+        shape,
         methods: methods?,
         upstream: upstream?,
         namespace: namespace.unwrap_or(Some(name))?.into(),
@@ -82,10 +85,11 @@ fn required_name<'n>(at: &At<'_>, name: Option<&'n str>) -> Option<&'n str> {
     at.require(name, "a name of its own for the route").and_then(|name| limits::name(at, name))
 }
 
-fn template(at: &At<'_>, text: Option<&str>) -> Option<String> {
+/// A template and its shape.
+fn template(at: &At<'_>, text: Option<&str>) -> Option<(String, String)> {
     let text = at.require(text, "the path of the route, like \"/v1/charges\"")?;
     match path::shape(text) {
-        Ok(_) => Some(text.to_owned()),
+        Ok(shape) => Some((text.to_owned(), shape)),
         Err(why) => at.refuse(format!(
             "{text:?} is not a path: {why}; write \"/v1/charges\", \"/v1/{{resource}}\" or \"/v1/{{*rest}}\""
         )),
@@ -176,12 +180,12 @@ fn pointers(at: &At<'_>, texts: &[String]) -> Option<Vec<String>> {
 
 fn replay_headers(at: &At<'_>, texts: &[String]) -> Option<Vec<http::HeaderName>> {
     let names = headers::names(at, texts)?;
-    match names.iter().position(|name| !DROPPED_FROM_REPLAYS.contains(name)) {
+    match names.iter().position(|name| !NOT_REPLAYED.contains(name)) {
         None => Some(names),
         Some(index) => at.item(index).refuse(format!(
             "{:?} is not a header that replays drop by default; allowed: {}",
             texts[index],
-            DROPPED_FROM_REPLAYS.map(|name| format!("{:?}", name.as_str())).join(", ")
+            NOT_REPLAYED.map(|name| format!("{:?}", name.as_str())).join(", ")
         )),
     }
 }
