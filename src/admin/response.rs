@@ -53,18 +53,21 @@ impl SuppliedResponse {
         let status = StatusCode::from_u16(self.status).ok().filter(|_| (200..600).contains(&self.status));
         let status = status.ok_or_else(|| format!("status {} is not a final one", self.status))?;
         let body = STANDARD.decode(&self.body_base64).map_err(|error| format!("body_base64: {error}"))?;
-        Ok(StoredResponse { status, headers: replayable(self.headers.into_map()), body: Bytes::from(body) })
+        Ok(StoredResponse { status, headers: replayable(self.headers), body: Bytes::from(body) })
     }
 }
 
 /// Only what a replay may carry: nothing of one connection, of another message's framing, of the
 /// first caller's session, or that only the gateway says.
-fn replayable(mut headers: HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
-    strip_hop_by_hop(&mut headers);
+fn replayable(supplied: HeaderList) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = supplied.0;
+    let mut allowed: HeaderMap = headers.iter().cloned().collect();
+    strip_hop_by_hop(&mut allowed);
     for name in NOT_REPLAYED.iter().chain(&GATEWAY_ONLY).chain([&CONTENT_LENGTH]) {
-        headers.remove(name);
+        allowed.remove(name);
     }
-    headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    headers.retain(|(name, _)| allowed.contains_key(name));
+    headers
 }
 
 /// Headers as an object or as a list of pairs.
