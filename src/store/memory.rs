@@ -10,10 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::clock::{Clock, Timestamp};
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
 
-use super::{Change, Claimed, Due, Durability, Filter, Found, Page, Pending, Snapshot, Store, Swap};
-
-/// How many records one page looks at, so that a filter that fits nothing stays cheap.
-const PAGE_SCAN: usize = 10_000;
+use super::{
+    Change, Claimed, Due, Durability, Filter, Found, PAGE_SCAN, Page, Pending, Snapshot, Store, Swap,
+};
 
 /// A store in memory. Its clock is a parameter.
 pub struct MemoryStore {

@@ -11,10 +11,15 @@ use std::pin::Pin;
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision, StoredResponse};
 
+pub mod codec;
+pub mod embedded;
 pub mod ledger;
 pub mod memory;
 
 pub use ledger::{Decision, Ledger};
+
+/// How many records one page looks at, so that a filter that fits nothing stays cheap.
+const PAGE_SCAN: usize = 10_000;
 
 /// What a store's primitives return.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

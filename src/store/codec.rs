@@ -1,0 +1,303 @@
+//! Records and responses as bytes, for every store that keeps bytes.
+//!
+//! One version byte, then a protocol buffer ([`wire`]). A newer gateway may add fields to the
+//! messages, and an older one in the same fleet skips them; a change that an older gateway must
+//! not skip takes a new version byte, which the older one refuses.
+//!
+//! Decoding never panics and never guesses: what is not exactly a record or a response is an
+//! [`Undecodable`] that says why. Field numbers are for good.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
+use prost::Message;
+
+use crate::clock::Timestamp;
+use crate::protocol::{
+    BodyScheme, Executed, Fingerprint, OnUnknown, Owner, Policy, Reason, Record, ResponseRef, Revision,
+    Scheme, State, StoredResponse,
+};
+
+mod wire;
+
+/// The only version so far.
+const VERSION: u8 = 1;
+
+/// Why bytes are not what they should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecodable(String);
+
+impl fmt::Display for Undecodable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Undecodable {}
+
+/// The bytes of `record`.
+#[must_use]
+pub fn encode_record(record: &Record) -> Vec<u8> {
+    versioned(&wire::Record {
+        revision: record.revision.0,
+        namespace: record.namespace.as_ref().to_owned(),
+        route: record.route.as_ref().to_owned(),
+        scheme: Some(scheme_to_wire(&record.fingerprint.scheme)),
+        digest: record.fingerprint.digest.to_vec(),
+        policy: Some(policy_to_wire(&record.policy)),
+        created_at: record.created_at.0,
+        updated_at: record.updated_at.0,
+        state: Some(state_to_wire(&record.state)),
+    })
+}
+
+/// The record that `bytes` are.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn decode_record(bytes: &[u8]) -> Result<Record, Undecodable> {
+    let wire: wire::Record = unversioned(bytes)?;
+    Ok(Record {
+        revision: Revision(wire.revision),
+        namespace: wire.namespace.into(),
+        route: wire.route.into(),
+        fingerprint: Fingerprint {
+            scheme: Arc::new(scheme_from_wire(present(wire.scheme, "fingerprint scheme")?)?),
+            digest: sized(&wire.digest, "fingerprint")?,
+        },
+        policy: policy_from_wire(present(wire.policy, "policy")?)?,
+        created_at: Timestamp(wire.created_at),
+        updated_at: Timestamp(wire.updated_at),
+        state: state_from_wire(present(wire.state, "state")?)?,
+    })
+}
+
+/// The bytes of `response`.
+#[must_use]
+pub fn encode_response(response: &StoredResponse) -> Vec<u8> {
+    let header = |(name, value): &(HeaderName, HeaderValue)| wire::Header {
+        name: name.as_str().to_owned(),
+        value: Bytes::copy_from_slice(value.as_bytes()),
+    };
+    versioned(&wire::Response {
+        status: u32::from(response.status.as_u16()),
+        headers: response.headers.iter().map(header).collect(),
+        body: response.body.clone(),
+    })
+}
+
+/// The response that `bytes` are.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn decode_response(bytes: &[u8]) -> Result<StoredResponse, Undecodable> {
+    let wire: wire::Response = unversioned(bytes)?;
+    let headers = wire.headers.into_iter().map(header_from_wire);
+    Ok(StoredResponse {
+        status: StatusCode::from_u16(status(wire.status)?).map_err(|_| refused("status", wire.status))?,
+        headers: headers.collect::<Result<_, _>>()?,
+        body: wire.body,
+    })
+}
+
+fn versioned(message: &impl Message) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1 + message.encoded_len());
+    bytes.push(VERSION);
+    message.encode_raw(&mut bytes);
+    bytes
+}
+
+fn unversioned<M: Message + Default>(bytes: &[u8]) -> Result<M, Undecodable> {
+    match bytes.split_first() {
+        None => Err(Undecodable("it is empty".into())),
+        Some((&VERSION, message)) => M::decode(message).map_err(|error| Undecodable(error.to_string())),
+        Some((version, _)) => Err(refused("encoding version", version)),
+    }
+}
+
+fn header_from_wire(header: wire::Header) -> Result<(HeaderName, HeaderValue), Undecodable> {
+    // Stored names are lower-case; one that is not was not written by us.
+    let name = HeaderName::from_lowercase(header.name.as_bytes());
+    let name = name.map_err(|_| Undecodable("a header name is invalid".into()))?;
+    let value = HeaderValue::from_maybe_shared(header.value);
+    Ok((name, value.map_err(|_| Undecodable("a header value is invalid".into()))?))
+}
+
+fn scheme_to_wire(scheme: &Scheme) -> wire::Scheme {
+    let (body, ignore) = match &scheme.body {
+        BodyScheme::Raw => (wire::Body::Raw, Vec::new()),
+        BodyScheme::Json { ignore } => (wire::Body::Json, ignore.clone()),
+    };
+    wire::Scheme { body: body.into(), ignore, headers: scheme.headers.clone() }
+}
+
+fn scheme_from_wire(wire: wire::Scheme) -> Result<Scheme, Undecodable> {
+    let body = match wire::Body::try_from(wire.body) {
+        Ok(wire::Body::Raw) => BodyScheme::Raw,
+        Ok(wire::Body::Json) => BodyScheme::Json { ignore: wire.ignore },
+        Ok(wire::Body::Unspecified) | Err(_) => return Err(refused("body scheme", wire.body)),
+    };
+    Ok(Scheme { body, headers: wire.headers })
+}
+
+fn policy_to_wire(policy: &Policy) -> wire::Policy {
+    let on_unknown = match policy.on_unknown {
+        OnUnknown::Hold => wire::OnUnknown::Hold,
+        OnUnknown::Retry => wire::OnUnknown::Retry,
+        OnUnknown::Probe => wire::OnUnknown::Probe,
+        OnUnknown::Marker => wire::OnUnknown::Marker,
+    };
+    let span = |duration: Duration| {
+        Some(wire::Span { seconds: duration.as_secs(), nanoseconds: duration.subsec_nanos() })
+    };
+    wire::Policy {
+        on_unknown: on_unknown.into(),
+        lease: span(policy.lease),
+        response_timeout: span(policy.response_timeout),
+        ttl: span(policy.ttl),
+        tombstone_ttl: span(policy.tombstone_ttl),
+    }
+}
+
+fn policy_from_wire(wire: wire::Policy) -> Result<Policy, Undecodable> {
+    let on_unknown = match wire::OnUnknown::try_from(wire.on_unknown) {
+        Ok(wire::OnUnknown::Hold) => OnUnknown::Hold,
+        Ok(wire::OnUnknown::Retry) => OnUnknown::Retry,
+        Ok(wire::OnUnknown::Probe) => OnUnknown::Probe,
+        Ok(wire::OnUnknown::Marker) => OnUnknown::Marker,
+        Ok(wire::OnUnknown::Unspecified) | Err(_) => return Err(refused("policy", wire.on_unknown)),
+    };
+    Ok(Policy {
+        on_unknown,
+        lease: span_from_wire(wire.lease, "lease")?,
+        response_timeout: span_from_wire(wire.response_timeout, "response timeout")?,
+        ttl: span_from_wire(wire.ttl, "ttl")?,
+        tombstone_ttl: span_from_wire(wire.tombstone_ttl, "tombstone ttl")?,
+    })
+}
+
+fn span_from_wire(span: Option<wire::Span>, what: &str) -> Result<Duration, Undecodable> {
+    match present(span, what)? {
+        span if span.nanoseconds < 1_000_000_000 => Ok(Duration::new(span.seconds, span.nanoseconds)),
+        span => Err(refused(what, format_args!("{} nanoseconds", span.nanoseconds))),
+    }
+}
+
+fn state_to_wire(state: &State) -> wire::State {
+    let held = |owner: Owner, n| wire::Held { owner: owner.0.to_vec(), n };
+    match *state {
+        State::Running { owner, n, undecided } => {
+            wire::State::Running(wire::Running { owner: owner.0.to_vec(), n, undecided })
+        }
+        State::Completed { owner, n, response } => wire::State::Completed(wire::Completed {
+            owner: owner.0.to_vec(),
+            n,
+            response_id: response.id.0.to_vec(),
+            status: u32::from(response.status),
+            retained: response.retained,
+        }),
+        State::Settled { owner, n } => wire::State::Settled(held(owner, n)),
+        State::Cleared { owner, n } => wire::State::Cleared(held(owner, n)),
+        State::Unknown { owner, n, undecided, reason, quiet_at } => wire::State::Unknown(wire::Unknown {
+            owner: owner.0.to_vec(),
+            n,
+            undecided,
+            reason: reason_to_wire(reason).into(),
+            status: if let Reason::Status(status) = reason { u32::from(status) } else { 0 },
+            quiet_at: quiet_at.0,
+        }),
+        State::Expired { n, executed } => {
+            let executed = match executed {
+                Executed::Yes => wire::Executed::Yes,
+                Executed::Unknown => wire::Executed::NeverKnown,
+            };
+            wire::State::Expired(wire::Expired { n, executed: executed.into() })
+        }
+    }
+}
+
+fn state_from_wire(state: wire::State) -> Result<State, Undecodable> {
+    Ok(match state {
+        wire::State::Running(wire::Running { owner, n, undecided }) => {
+            State::Running { owner: token(&owner)?, n, undecided }
+        }
+        wire::State::Completed(wire) => State::Completed {
+            owner: token(&wire.owner)?,
+            n: wire.n,
+            response: ResponseRef {
+                id: token(&wire.response_id)?,
+                status: status(wire.status)?,
+                retained: wire.retained,
+            },
+        },
+        wire::State::Settled(wire::Held { owner, n }) => State::Settled { owner: token(&owner)?, n },
+        wire::State::Cleared(wire::Held { owner, n }) => State::Cleared { owner: token(&owner)?, n },
+        wire::State::Unknown(wire) => State::Unknown {
+            owner: token(&wire.owner)?,
+            n: wire.n,
+            undecided: wire.undecided,
+            reason: reason_from_wire(wire.reason, wire.status)?,
+            quiet_at: Timestamp(wire.quiet_at),
+        },
+        wire::State::Expired(wire) => match wire::Executed::try_from(wire.executed) {
+            Ok(wire::Executed::Yes) => State::Expired { n: wire.n, executed: Executed::Yes },
+            Ok(wire::Executed::NeverKnown) => State::Expired { n: wire.n, executed: Executed::Unknown },
+            Ok(wire::Executed::Unspecified) | Err(_) => return Err(refused("tombstone", wire.executed)),
+        },
+    })
+}
+
+fn reason_to_wire(reason: Reason) -> wire::Reason {
+    match reason {
+        Reason::Unreachable => wire::Reason::Unreachable,
+        Reason::ResponseTimeout => wire::Reason::ResponseTimeout,
+        Reason::ConnectionLost => wire::Reason::ConnectionLost,
+        Reason::BrokenAnswer => wire::Reason::BrokenAnswer,
+        Reason::Status(_) => wire::Reason::Status,
+        Reason::Shutdown => wire::Reason::Shutdown,
+        Reason::LeaseOver => wire::Reason::LeaseOver,
+    }
+}
+
+fn reason_from_wire(reason: i32, code: u32) -> Result<Reason, Undecodable> {
+    Ok(match wire::Reason::try_from(reason) {
+        Ok(wire::Reason::Unreachable) => Reason::Unreachable,
+        Ok(wire::Reason::ResponseTimeout) => Reason::ResponseTimeout,
+        Ok(wire::Reason::ConnectionLost) => Reason::ConnectionLost,
+        Ok(wire::Reason::BrokenAnswer) => Reason::BrokenAnswer,
+        Ok(wire::Reason::Status) => Reason::Status(status(code)?),
+        Ok(wire::Reason::Shutdown) => Reason::Shutdown,
+        Ok(wire::Reason::LeaseOver) => Reason::LeaseOver,
+        Ok(wire::Reason::Unspecified) | Err(_) => return Err(refused("reason", reason)),
+    })
+}
+
+fn present<T>(part: Option<T>, what: &str) -> Result<T, Undecodable> {
+    part.ok_or_else(|| Undecodable(format!("its {what} is missing or of a kind not known here")))
+}
+
+fn sized<const N: usize>(bytes: &[u8], what: &str) -> Result<[u8; N], Undecodable> {
+    let wrong = || Undecodable(format!("its {what} has {} bytes instead of {N}", bytes.len()));
+    bytes.try_into().map_err(|_| wrong())
+}
+
+fn token(bytes: &[u8]) -> Result<Owner, Undecodable> {
+    sized(bytes, "token").map(Owner)
+}
+
+fn status(code: u32) -> Result<u16, Undecodable> {
+    match u16::try_from(code) {
+        Ok(status) if StatusCode::from_u16(status).is_ok() => Ok(status),
+        _ => Err(refused("status", code)),
+    }
+}
+
+fn refused(what: &str, value: impl fmt::Display) -> Undecodable {
+    Undecodable(format!("its {what} is {value}, which means nothing here"))
+}
+
+#[cfg(test)]
+mod tests;

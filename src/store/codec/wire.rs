@@ -1,0 +1,189 @@
+//! The protocol buffers. Tags and enumeration values are stable for good: add, never reuse.
+//!
+//! Zero is never a valid enumeration value: a field that is missing must not read as a decision.
+
+use bytes::Bytes;
+use prost::{Enumeration, Message, Oneof};
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Record {
+    #[prost(fixed64, tag = "1")]
+    pub(super) revision: u64,
+    #[prost(string, tag = "2")]
+    pub(super) namespace: String,
+    #[prost(string, tag = "3")]
+    pub(super) route: String,
+    #[prost(message, optional, tag = "4")]
+    pub(super) scheme: Option<Scheme>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub(super) digest: Vec<u8>,
+    #[prost(message, optional, tag = "6")]
+    pub(super) policy: Option<Policy>,
+    #[prost(uint64, tag = "7")]
+    pub(super) created_at: u64,
+    #[prost(uint64, tag = "8")]
+    pub(super) updated_at: u64,
+    #[prost(oneof = "State", tags = "16, 17, 18, 19, 20, 21")]
+    pub(super) state: Option<State>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Scheme {
+    #[prost(enumeration = "Body", tag = "1")]
+    pub(super) body: i32,
+    #[prost(string, repeated, tag = "2")]
+    pub(super) ignore: Vec<String>,
+    #[prost(string, repeated, tag = "3")]
+    pub(super) headers: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
+#[repr(i32)]
+pub(super) enum Body {
+    Unspecified = 0,
+    Raw = 1,
+    Json = 2,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct Policy {
+    #[prost(enumeration = "OnUnknown", tag = "1")]
+    pub(super) on_unknown: i32,
+    #[prost(message, optional, tag = "2")]
+    pub(super) lease: Option<Span>,
+    #[prost(message, optional, tag = "3")]
+    pub(super) response_timeout: Option<Span>,
+    #[prost(message, optional, tag = "4")]
+    pub(super) ttl: Option<Span>,
+    #[prost(message, optional, tag = "5")]
+    pub(super) tombstone_ttl: Option<Span>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct Span {
+    #[prost(uint64, tag = "1")]
+    pub(super) seconds: u64,
+    #[prost(uint32, tag = "2")]
+    pub(super) nanoseconds: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
+#[repr(i32)]
+pub(super) enum OnUnknown {
+    Unspecified = 0,
+    Hold = 1,
+    Retry = 2,
+    Probe = 3,
+    Marker = 4,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+pub(super) enum State {
+    #[prost(message, tag = "16")]
+    Running(Running),
+    #[prost(message, tag = "17")]
+    Completed(Completed),
+    #[prost(message, tag = "18")]
+    Settled(Held),
+    #[prost(message, tag = "19")]
+    Unknown(Unknown),
+    #[prost(message, tag = "20")]
+    Cleared(Held),
+    #[prost(message, tag = "21")]
+    Expired(Expired),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Running {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) owner: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub(super) n: u32,
+    #[prost(bool, tag = "3")]
+    pub(super) undecided: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Completed {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) owner: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub(super) n: u32,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(super) response_id: Vec<u8>,
+    #[prost(uint32, tag = "4")]
+    pub(super) status: u32,
+    #[prost(bool, tag = "5")]
+    pub(super) retained: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Held {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) owner: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub(super) n: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Unknown {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) owner: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub(super) n: u32,
+    #[prost(bool, tag = "3")]
+    pub(super) undecided: bool,
+    #[prost(enumeration = "Reason", tag = "4")]
+    pub(super) reason: i32,
+    #[prost(uint32, tag = "5")]
+    pub(super) status: u32,
+    #[prost(uint64, tag = "6")]
+    pub(super) quiet_at: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct Expired {
+    #[prost(uint32, tag = "1")]
+    pub(super) n: u32,
+    #[prost(enumeration = "Executed", tag = "2")]
+    pub(super) executed: i32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
+#[repr(i32)]
+pub(super) enum Executed {
+    Unspecified = 0,
+    Yes = 1,
+    NeverKnown = 2,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
+#[repr(i32)]
+pub(super) enum Reason {
+    Unspecified = 0,
+    Unreachable = 1,
+    ResponseTimeout = 2,
+    ConnectionLost = 3,
+    BrokenAnswer = 4,
+    Status = 5,
+    Shutdown = 6,
+    LeaseOver = 7,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Response {
+    #[prost(uint32, tag = "1")]
+    pub(super) status: u32,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) headers: Vec<Header>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(super) body: Bytes,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Header {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) value: Bytes,
+}
