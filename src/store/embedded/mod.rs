@@ -1,1 +1,138 @@
-//! stub
+//! `embedded:DIR` — the default store: one gateway, no server to run, everything synced to the
+//! disk before it is acknowledged.
+//!
+//! Contract:
+//!
+//! * Whatever was acknowledged survives a crash of the process and a loss of power. Readers only
+//!   ever see what was synced.
+//! * One process at a time: [`EmbeddedStore::open`] locks the directory.
+//! * After a write or sync that failed, the store is broken for good: that batch is
+//!   [`StoreError::Unclear`], everything later [`StoreError::Unavailable`], reads go on, and
+//!   [`Store::broken`] resolves.
+//! * A record that cannot be decoded is an error for whoever asks for it, and is never removed or
+//!   written over. A journal that is damaged before its end is refused at open.
+//! * Time never goes back behind a stamp that was written, nor, after an orderly end, behind the
+//!   end.
+//!
+//! One thread writes ([`writer`]), whatever is queued as one batch with one sync; reads go to the
+//! engine directly and never queue. One claim and completion writes: the small record twice, its
+//! deadline twice (and once its removal), the response once, and each batch once the clock. A
+//! renewal writes the record and moves the deadline. Nothing else is written until retention ends.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::protocol::{Record, RecordId, Revision};
+
+use super::{
+    Change, Claimed, Due, Durability, Filter, Found, Page, Pending, Snapshot, Store, StoreError, Swap,
+};
+
+use self::deadlines::LowWater;
+use self::directory::Directory;
+use self::tables::Tables;
+use self::writer::{Command, Writer};
+
+mod deadlines;
+mod directory;
+mod draft;
+mod journal;
+mod tables;
+mod writer;
+
+pub use self::directory::OpenError;
+
+/// A store in a directory. Dropping it waits for the writer and gives the directory free.
+pub struct EmbeddedStore {
+    // First, so that the thread has ended when the rest is dropped.
+    writer: Writer,
+    shared: Arc<Shared>,
+}
+
+/// What the writer and the readers have in common.
+struct Shared {
+    tables: Tables,
+    low: LowWater,
+    // Last, so that the engine is closed before the lock is gone.
+    _directory: Directory,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in `dir`, and makes it if there is none.
+    ///
+    /// # Errors
+    /// Somebody else has it open, it is not a store or not one of this format, it is damaged, or
+    /// the file system refused.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        let mut directory = Directory::lock(dir)?;
+        let data = directory.data()?;
+        journal::mend(&data).map_err(|cause| directory.damaged(cause))?;
+        let tables = open_tables(&data).map_err(|cause| directory.damaged(cause))?;
+        directory.finish()?;
+        let shared = Arc::new(Shared { tables, low: LowWater::default(), _directory: directory });
+        let writer = Writer::start(Arc::clone(&shared));
+        let writer = writer.map_err(|source| OpenError::Io { dir: dir.to_owned(), source })?;
+        Ok(Self { writer, shared })
+    }
+
+    /// Runs a scan where it may block.
+    async fn scan<T: Send + 'static>(
+        &self,
+        scan: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let scanned = tokio::task::spawn_blocking(move || scan(&shared)).await;
+        scanned.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+    }
+}
+
+/// The engine asserts some of what it reads; stored bytes must not bring the process down.
+fn open_tables(data: &Path) -> Result<Tables, String> {
+    match catch_unwind(AssertUnwindSafe(|| Tables::open(data))) {
+        Ok(opened) => opened.map_err(|error| error.to_string()),
+        Err(_) => Err("the engine gave up on its files".into()),
+    }
+}
+
+impl Store for EmbeddedStore {
+    fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed> {
+        Box::pin(async move {
+            // A replay is answered from here and never queues.
+            if let Snapshot { record: Some(record), response, now } = self.shared.tables.read(id)? {
+                return Ok(Claimed::Found(Found { record, response, now }));
+            }
+            self.writer.ask(|reply| Command::Claim { id, first, reply }).await
+        })
+    }
+
+    fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap> {
+        Box::pin(self.writer.ask(move |reply| Command::CompareAndSet { id, expected, change, reply }))
+    }
+
+    fn read(&self, id: RecordId) -> Pending<'_, Snapshot> {
+        Box::pin(async move { self.shared.tables.read(id) })
+    }
+
+    fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
+        Box::pin(self.scan(move |shared| shared.tables.page(&filter, limit)))
+    }
+
+    fn due(&self, limit: usize) -> Pending<'_, Due> {
+        Box::pin(self.scan(move |shared| deadlines::due(&shared.tables, &shared.low, limit)))
+    }
+
+    fn ready(&self) -> Pending<'_, ()> {
+        Box::pin(self.writer.ask(|reply| Command::Ready { reply }))
+    }
+
+    fn broken(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
+        Box::pin(self.writer.broken())
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Synced
+    }
+}

@@ -1,0 +1,160 @@
+//! The directory of one store: whose it is, whether somebody else has it open, and whether it was
+//! ever finished.
+//!
+//! `DIR/oncegate-store` is all three. It is locked while the store is open. It is empty while the
+//! store is being created and says [`FORMAT`] once that is done, so that a creation which was cut
+//! short (nothing can have been acknowledged by then) starts over, while a finished store whose
+//! data is gone is refused instead of being taken for an empty one.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+const MARKER: &str = "oncegate-store";
+const DATA: &str = "data";
+const FORMAT: &str = "oncegate embedded store, format 1\n";
+
+/// Why a directory cannot be opened as a store. Every one names the directory.
+#[derive(Debug)]
+pub enum OpenError {
+    /// Another process, or another store in this one, has it open.
+    InUse(PathBuf),
+    /// It holds files, and they are not a store's.
+    Foreign(PathBuf),
+    /// It is a store in a format that this version does not know.
+    Format {
+        /// The directory.
+        dir: PathBuf,
+        /// What its marker says.
+        found: String,
+    },
+    /// What is in it cannot be a store that was closed or cut off by a crash.
+    Damaged {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
+    /// The file system refused.
+    Io {
+        /// The directory.
+        dir: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse(dir) => {
+                write!(f, "the store in {} is in use: one gateway at a time can have it", dir.display())
+            }
+            Self::Foreign(dir) => write!(
+                f,
+                "{} holds files and no store: name an empty directory or one that does not exist yet",
+                dir.display()
+            ),
+            Self::Format { dir, found } => {
+                write!(f, "the store in {} has a format not known here: {found:?}", dir.display())
+            }
+            Self::Damaged { dir, cause } => write!(f, "the store in {} is damaged: {cause}", dir.display()),
+            Self::Io { dir, source } => {
+                write!(f, "the store in {} cannot be opened: {source}", dir.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// A directory that is locked for as long as this lives.
+pub(super) struct Directory {
+    path: PathBuf,
+    marker: File,
+    finished: bool,
+}
+
+impl Directory {
+    /// Locks `path`, which is made if it does not exist.
+    pub(super) fn lock(path: &Path) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Io { dir: path.to_owned(), source };
+        fs::create_dir_all(path).map_err(failed)?;
+        let marker = path.join(MARKER);
+        if !marker.try_exists().map_err(failed)? && fs::read_dir(path).map_err(failed)?.next().is_some() {
+            return Err(OpenError::Foreign(path.to_owned()));
+        }
+        let marker = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(marker);
+        let mut marker = marker.map_err(failed)?;
+        match marker.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let mut found = Vec::new();
+        marker.read_to_end(&mut found).map_err(failed)?;
+        match &*String::from_utf8_lossy(&found) {
+            FORMAT => Ok(Self { path: path.to_owned(), marker, finished: true }),
+            // A crash may also leave a part of it, or as many zeros.
+            part if FORMAT.starts_with(part.trim_end_matches('\0')) => {
+                Ok(Self { path: path.to_owned(), marker, finished: false })
+            }
+            other => Err(OpenError::Format { dir: path.to_owned(), found: other.to_owned() }),
+        }
+    }
+
+    /// Where the engine keeps its files; there, if the store was finished, and gone if it was not.
+    pub(super) fn data(&self) -> Result<PathBuf, OpenError> {
+        let data = self.path.join(DATA);
+        let there = data.join("version").try_exists().map_err(|source| self.failed(source))?;
+        if self.finished {
+            let missing = || self.damaged("its data is missing".into());
+            return there.then_some(data).ok_or_else(missing);
+        }
+        match fs::remove_dir_all(&data) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(self.failed(source)),
+            _ => Ok(data),
+        }
+    }
+
+    /// Writes down that the store is complete.
+    pub(super) fn finish(&mut self) -> Result<(), OpenError> {
+        if self.finished {
+            return Ok(());
+        }
+        self.write_marker().map_err(|source| self.failed(source))?;
+        self.finished = true;
+        Ok(())
+    }
+
+    fn write_marker(&mut self) -> io::Result<()> {
+        self.marker.set_len(0)?;
+        self.marker.seek(SeekFrom::Start(0))?;
+        self.marker.write_all(FORMAT.as_bytes())?;
+        self.marker.sync_all()?;
+        // The names of the marker and of the data lie in the directory itself, and its own name in
+        // the one above.
+        File::open(&self.path)?.sync_all()?;
+        match self.path.canonicalize()?.parent() {
+            Some(above) => File::open(above)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+
+    /// The error for `cause` in this directory.
+    pub(super) fn damaged(&self, cause: String) -> OpenError {
+        OpenError::Damaged { dir: self.path.clone(), cause }
+    }
+
+    fn failed(&self, source: io::Error) -> OpenError {
+        OpenError::Io { dir: self.path.clone(), source }
+    }
+}

@@ -1,0 +1,204 @@
+//! One batch in the making: what its commands decide, each on top of those before it, and what
+//! that comes to as one write.
+
+use std::collections::{BTreeMap, HashMap};
+
+use fjall::{OwnedWriteBatch, PersistMode};
+
+use crate::clock::Timestamp;
+use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
+use crate::store::{Change, Claimed, Found, Snapshot, StoreError, Swap, codec};
+
+use super::deadlines;
+use super::tables::{CLOCK, Table, Tables};
+
+/// Commands decided, not yet written. Nobody outside may be told of any of it before
+/// [`Draft::commit`].
+pub(super) struct Draft<'a> {
+    tables: &'a Tables,
+    view: fjall::Snapshot,
+    now: Timestamp,
+    /// What earlier commands of this batch made of a record.
+    changed: HashMap<RecordId, Changed>,
+    /// One write for each key: the engine gives a whole batch one sequence number, so two writes
+    /// to one key within it would have no order.
+    writes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
+}
+
+struct Changed {
+    record: Option<Record>,
+    response: Body,
+}
+
+/// What this batch does to a stored response.
+#[derive(Clone)]
+enum Body {
+    Kept,
+    Put(StoredResponse),
+    Removed,
+}
+
+impl<'a> Draft<'a> {
+    /// An empty batch whose writes are stamped `now`.
+    pub(super) fn new(tables: &'a Tables, now: Timestamp) -> Self {
+        let view = tables.database.snapshot();
+        Self { tables, view, now, changed: HashMap::new(), writes: BTreeMap::new() }
+    }
+
+    /// As [`crate::store::Store::claim`].
+    pub(super) fn claim(&mut self, id: RecordId, first: Record) -> Result<Claimed, StoreError> {
+        if let Some(record) = self.record(id)? {
+            let response = self.response(id, &record)?;
+            return Ok(Claimed::Found(Found { record, response, now: self.now }));
+        }
+        let first = Record { created_at: self.now, updated_at: self.now, ..first };
+        self.put(id, None, first.clone(), None);
+        Ok(Claimed::Won(first))
+    }
+
+    /// As [`crate::store::Store::compare_and_set`].
+    pub(super) fn compare_and_set(
+        &mut self,
+        id: RecordId,
+        expected: Revision,
+        change: Change,
+    ) -> Result<Swap, StoreError> {
+        let old = match self.record(id)? {
+            Some(old) if old.revision == expected => old,
+            other => return self.snapshot(id, other).map(Swap::Conflict),
+        };
+        Ok(Swap::Stored(match change {
+            Change::Write(record, response) => {
+                let record = Record { updated_at: self.now, ..record };
+                self.put(id, Some(&old), record.clone(), response);
+                Some(record)
+            }
+            Change::Remove => {
+                self.remove(id, &old);
+                None
+            }
+        }))
+    }
+
+    /// Writes everything and syncs it; after that, and only then, readers see it.
+    ///
+    /// The engine writes its journal, syncs it, and applies the batch to what it reads from, in
+    /// this order. A batch without writes only asks whether the engine is still well.
+    pub(super) fn commit(mut self) -> fjall::Result<()> {
+        if self.writes.is_empty() {
+            return self.tables.database.persist(PersistMode::Buffer);
+        }
+        self.write(Table::Meta, CLOCK, Some(self.now.0.to_be_bytes().to_vec()));
+        write_synced(self.tables, self.writes)
+    }
+
+    fn snapshot(&self, id: RecordId, record: Option<Record>) -> Result<Snapshot, StoreError> {
+        let response = match &record {
+            Some(record) => self.response(id, record)?,
+            None => None,
+        };
+        Ok(Snapshot { record, response, now: self.now })
+    }
+
+    fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        match self.changed.get(&id) {
+            Some(changed) => Ok(changed.record.clone()),
+            None => self.tables.record(&self.view, id),
+        }
+    }
+
+    fn response(&self, id: RecordId, record: &Record) -> Result<Option<StoredResponse>, StoreError> {
+        match self.changed.get(&id).map(|changed| &changed.response) {
+            Some(Body::Put(response)) => Ok(Some(response.clone())),
+            Some(Body::Removed) => Ok(None),
+            Some(Body::Kept) | None => self.tables.response(&self.view, id, record),
+        }
+    }
+
+    fn put(&mut self, id: RecordId, old: Option<&Record>, record: Record, response: Option<StoredResponse>) {
+        self.write(Table::Records, id.as_bytes(), Some(codec::encode_record(&record)));
+        self.move_deadline(id, old, Some(&record));
+        self.list_unknown(id, old, Some(&record));
+        let body = match (record.state, response) {
+            (State::Completed { .. }, Some(response)) => Body::Put(response),
+            (State::Completed { .. }, None) => Body::Kept,
+            _ if old.is_some_and(has_response) => Body::Removed,
+            _ => Body::Kept,
+        };
+        self.change(id, Some(record), body);
+    }
+
+    fn remove(&mut self, id: RecordId, old: &Record) {
+        self.write(Table::Records, id.as_bytes(), None);
+        self.move_deadline(id, Some(old), None);
+        self.list_unknown(id, Some(old), None);
+        let body = if has_response(old) { Body::Removed } else { Body::Kept };
+        self.change(id, None, body);
+    }
+
+    fn change(&mut self, id: RecordId, record: Option<Record>, response: Body) {
+        match &response {
+            Body::Put(response) => {
+                self.write(Table::Responses, id.as_bytes(), Some(codec::encode_response(response)));
+            }
+            Body::Removed => self.write(Table::Responses, id.as_bytes(), None),
+            Body::Kept => {}
+        }
+        let response = match (response, self.changed.remove(&id)) {
+            (Body::Kept, Some(before)) => before.response,
+            (response, _) => response,
+        };
+        self.changed.insert(id, Changed { record, response });
+    }
+
+    fn move_deadline(&mut self, id: RecordId, old: Option<&Record>, new: Option<&Record>) {
+        let (old, new) = (old.map(Record::deadline), new.map(Record::deadline));
+        if old == new {
+            return;
+        }
+        if let Some(old) = old {
+            self.write(Table::Deadlines, &deadlines::key(old, id), None);
+        }
+        if let Some(new) = new {
+            self.write(Table::Deadlines, &deadlines::key(new, id), Some(Vec::new()));
+        }
+    }
+
+    fn list_unknown(&mut self, id: RecordId, old: Option<&Record>, new: Option<&Record>) {
+        match (old.is_some_and(is_unknown), new.is_some_and(is_unknown)) {
+            (false, true) => self.write(Table::Unknown, id.as_bytes(), Some(Vec::new())),
+            (true, false) => self.write(Table::Unknown, id.as_bytes(), None),
+            _ => {}
+        }
+    }
+
+    fn write(&mut self, table: Table, key: &[u8], value: Option<Vec<u8>>) {
+        self.writes.insert((table, key.to_vec()), value);
+    }
+}
+
+/// Writes down that time has come to `now`, so that it does not go back over a restart.
+pub(super) fn commit_clock(tables: &Tables, now: Timestamp) -> fjall::Result<()> {
+    let stamp = Some(now.0.to_be_bytes().to_vec());
+    write_synced(tables, BTreeMap::from([((Table::Meta, CLOCK.to_vec()), stamp)]))
+}
+
+fn write_synced(tables: &Tables, writes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>) -> fjall::Result<()> {
+    let batch = OwnedWriteBatch::with_capacity(tables.database.clone(), writes.len());
+    let mut batch = batch.durability(Some(PersistMode::SyncData));
+    for ((table, key), value) in writes {
+        match value {
+            Some(value) => batch.insert(tables.keyspace(table), key, value),
+            None => batch.remove(tables.keyspace(table), key),
+        }
+    }
+    batch.commit()
+}
+
+fn has_response(record: &Record) -> bool {
+    matches!(record.state, State::Completed { .. })
+}
+
+fn is_unknown(record: &Record) -> bool {
+    matches!(record.state, State::Unknown { .. })
+}

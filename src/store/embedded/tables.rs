@@ -1,0 +1,156 @@
+//! The tables, their keys, and everything that reads them.
+//!
+//! Every read looks at one snapshot of the engine, so that a record is never seen with another
+//! revision's response.
+
+use std::ops::Bound;
+use std::path::Path;
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable};
+
+use crate::clock::{Clock, SteadyClock, Timestamp};
+use crate::protocol::{Record, RecordId, State, StoredResponse};
+use crate::store::{Filter, PAGE_SCAN, Page, Snapshot, StoreError, codec};
+
+const MIB: u64 = 1024 * 1024;
+
+/// The key of the newest stamp in [`Table::Meta`].
+pub(super) const CLOCK: &[u8] = b"clock";
+
+/// One table of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Table {
+    /// id → record.
+    Records,
+    /// id → response of a completed record.
+    Responses,
+    /// deadline, id → nothing; one for each record.
+    Deadlines,
+    /// id → nothing; one for each record in the state `unknown`.
+    Unknown,
+    /// [`CLOCK`] → the newest stamp.
+    Meta,
+}
+
+/// The open engine, and the clock that stamps what is written to it.
+pub(super) struct Tables {
+    pub(super) database: Database,
+    pub(super) clock: SteadyClock,
+    records: Keyspace,
+    responses: Keyspace,
+    deadlines: Keyspace,
+    unknown: Keyspace,
+    meta: Keyspace,
+}
+
+impl Tables {
+    /// Opens or makes the tables in `data`.
+    pub(super) fn open(data: &Path) -> fjall::Result<Self> {
+        // Two workers: one flushes while the other compacts. The journals are kept small because
+        // all of them are read at the next start.
+        let database = Database::builder(data)
+            .cache_size(32 * MIB)
+            .worker_threads(2)
+            .max_journaling_size(128 * MIB)
+            .manual_journal_persist(true)
+            .open()?;
+        let table = |name, buffer| {
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(buffer);
+            database.keyspace(name, options)
+        };
+        let meta = table("meta", MIB)?;
+        let newest = meta.get(CLOCK)?.and_then(|stamp| Some(u64::from_be_bytes((*stamp).try_into().ok()?)));
+        Ok(Self {
+            clock: SteadyClock::starting(Timestamp(newest.unwrap_or(0))),
+            records: table("records", 8 * MIB)?,
+            responses: table("responses", 16 * MIB)?,
+            deadlines: table("deadlines", 4 * MIB)?,
+            unknown: table("unknown", MIB)?,
+            meta,
+            database,
+        })
+    }
+
+    /// The engine's handle of `table`.
+    pub(super) fn keyspace(&self, table: Table) -> &Keyspace {
+        match table {
+            Table::Records => &self.records,
+            Table::Responses => &self.responses,
+            Table::Deadlines => &self.deadlines,
+            Table::Unknown => &self.unknown,
+            Table::Meta => &self.meta,
+        }
+    }
+
+    /// What is stored under `id`, with its response.
+    pub(super) fn read(&self, id: RecordId) -> Result<Snapshot, StoreError> {
+        let view = self.database.snapshot();
+        let record = self.record(&view, id)?;
+        let response = match &record {
+            Some(record) => self.response(&view, id, record)?,
+            None => None,
+        };
+        // Asked for after the look, so that no stamp that was seen lies ahead of it.
+        Ok(Snapshot { record, response, now: self.clock.now() })
+    }
+
+    /// The record under `id` in `view`.
+    pub(super) fn record(&self, view: &impl Readable, id: RecordId) -> Result<Option<Record>, StoreError> {
+        let bytes = view.get(&self.records, id.as_bytes()).map_err(|error| failed(&error))?;
+        let record = bytes.map(|bytes| codec::decode_record(&bytes)).transpose();
+        record.map_err(|cause| StoreError::Unreadable { id, cause: cause.to_string() })
+    }
+
+    /// The stored response of `record` in `view`.
+    pub(super) fn response(
+        &self,
+        view: &impl Readable,
+        id: RecordId,
+        record: &Record,
+    ) -> Result<Option<StoredResponse>, StoreError> {
+        if !matches!(record.state, State::Completed { response, .. } if response.retained) {
+            return Ok(None);
+        }
+        let bytes = view.get(&self.responses, id.as_bytes()).map_err(|error| failed(&error))?;
+        let response = bytes.map(|bytes| codec::decode_response(&bytes)).transpose();
+        response.map_err(|cause| StoreError::Unreadable { id, cause: format!("its response: {cause}") })
+    }
+
+    /// A part of the list. Blocks on the disk for up to [`PAGE_SCAN`] records.
+    pub(super) fn page(&self, filter: &Filter, limit: usize) -> Result<Page, StoreError> {
+        let view = self.database.snapshot();
+        // Unknown outcomes are few and asked for often: they have an index of their own.
+        let listed = if filter.state == Some("unknown") { &self.unknown } else { &self.records };
+        let from = filter.after.map_or(Bound::Unbounded, |after| Bound::Excluded(*after.as_bytes()));
+        let mut page = Page::default();
+        for (seen, entry) in view.range(listed, (from, Bound::Unbounded)).enumerate() {
+            let key = entry.key().map_err(|error| failed(&error))?;
+            let Some(id) = RecordId::from_bytes(&key) else {
+                tracing::error!(length = key.len(), "a stored key is not a record id");
+                continue;
+            };
+            match self.record(&view, id) {
+                Ok(Some(record)) if filter.fits(&record) => page.records.push((id, record)),
+                Ok(_) => {}
+                Err(StoreError::Unreadable { id, cause }) => report_unreadable(id, &cause),
+                Err(error) => return Err(error),
+            }
+            if page.records.len() >= limit || seen + 1 >= PAGE_SCAN {
+                page.next = Some(id);
+                break;
+            }
+        }
+        page.now = self.clock.now();
+        Ok(page)
+    }
+}
+
+/// What the log says of a record that a scan had to leave out.
+pub(super) fn report_unreadable(id: RecordId, cause: &str) {
+    tracing::error!(record = %id, cause, "a stored record cannot be decoded; it is left as it is");
+}
+
+/// What a failed look into the engine means: nothing was written.
+pub(super) fn failed(error: &fjall::Error) -> StoreError {
+    StoreError::Unavailable(format!("reading failed: {error}"))
+}

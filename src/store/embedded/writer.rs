@@ -1,0 +1,176 @@
+//! The one writer: a thread that takes whatever is queued, decides it as one batch, syncs that,
+//! and answers after the sync.
+//!
+//! A lone command is written at once; while a sync runs, commands gather for the next one. After
+//! a write or sync that failed nobody can know what the disk holds, so the writer stops for good:
+//! that batch is unclear, whatever is queued behind it was not taken.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::protocol::{Record, RecordId, Revision};
+use crate::store::{Change, Claimed, StoreError, Swap};
+
+use super::Shared;
+use super::draft::{self, Draft};
+
+/// How many commands may wait. More callers than that are told that the store is unavailable.
+const QUEUE: usize = 4096;
+
+/// How many commands go into one batch at most.
+const BATCH_COMMANDS: usize = 512;
+
+/// How many bytes of responses end a batch early.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Where an answer goes. Whoever asked may be gone; what was decided stands anyway.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Something for the writer to do.
+#[expect(clippy::large_enum_variant, reason = "moved twice, in and out of the queue; a box would cost more")]
+pub(super) enum Command {
+    Claim { id: RecordId, first: Record, reply: Reply<Claimed> },
+    CompareAndSet { id: RecordId, expected: Revision, change: Change, reply: Reply<Swap> },
+    Ready { reply: Reply<()> },
+}
+
+/// The writer's queue and its thread, which ends when this is dropped and the queue is empty.
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Command>>,
+    thread: Option<JoinHandle<()>>,
+    broken: watch::Receiver<Option<String>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<Self> {
+        let (queue, commands) = mpsc::channel(QUEUE);
+        let (breaks, broken) = watch::channel(None);
+        let run = move || run(&shared, commands, &breaks);
+        let thread = thread::Builder::new().name("store-writer".into()).spawn(run)?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), broken })
+    }
+
+    /// Queues a command and waits for its answer.
+    pub(super) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, StoreError> {
+        if let Some(cause) = self.broken.borrow().as_ref() {
+            return Err(StoreError::Unavailable(cause.clone()));
+        }
+        let (reply, answer) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(|| StoreError::Unavailable("it is closed".into()))?;
+        let refused =
+            |error: mpsc::error::TrySendError<_>| StoreError::Unavailable(format!("its queue: {error}"));
+        queue.try_send(command(reply)).map_err(refused)?;
+        answer.await.unwrap_or_else(|_| Err(StoreError::Unclear("its writer ended".into())))
+    }
+
+    /// Resolves with the cause once nothing can be written any more.
+    pub(super) async fn broken(&self) -> String {
+        let mut broken = self.broken.clone();
+        loop {
+            if let Some(cause) = broken.borrow_and_update().clone() {
+                return cause;
+            }
+            if broken.changed().await.is_err() {
+                // The thread ends without a cause only when this writer is dropped.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in there was reported as the store's end.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(shared: &Shared, mut commands: mpsc::Receiver<Command>, breaks: &watch::Sender<Option<String>>) {
+    let worked = catch_unwind(AssertUnwindSafe(|| work(shared, &mut commands)));
+    let Err(cause) = worked.unwrap_or_else(|_| Err("its writer panicked".into())) else { return };
+    breaks.send_replace(Some(cause.clone()));
+    commands.close();
+    while let Some(command) = commands.blocking_recv() {
+        command.refuse(&cause);
+    }
+}
+
+/// Writes batches until the queue is closed, or until one fails.
+fn work(shared: &Shared, commands: &mut mpsc::Receiver<Command>) -> Result<(), String> {
+    while let Some(first) = commands.blocking_recv() {
+        write(shared, gather(first, commands)).map_err(|error| format!("writing failed: {error}"))?;
+    }
+    // Nobody waits for this one. If it fails, time may go back to the last batch's stamp.
+    draft::commit_clock(&shared.tables, shared.tables.clock.now()).map_err(|error| error.to_string())
+}
+
+fn gather(first: Command, commands: &mut mpsc::Receiver<Command>) -> Vec<Command> {
+    let mut bytes = first.weight();
+    let mut batch = vec![first];
+    while batch.len() < BATCH_COMMANDS && bytes < BATCH_BYTES {
+        let Ok(next) = commands.try_recv() else { break };
+        bytes += next.weight();
+        batch.push(next);
+    }
+    batch
+}
+
+fn write(shared: &Shared, commands: Vec<Command>) -> fjall::Result<()> {
+    let now = shared.low.begin(&shared.tables.clock);
+    let mut draft = Draft::new(&shared.tables, now);
+    let answers: Vec<_> = commands.into_iter().map(|command| command.decide(&mut draft)).collect();
+    let committed = draft.commit();
+    shared.low.end();
+    let outcome = committed.as_ref().map_err(|error| StoreError::Unclear(format!("writing failed: {error}")));
+    for answer in answers {
+        answer(outcome.clone().copied());
+    }
+    committed
+}
+
+/// Sends an answer, or the error that the batch came to.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
+
+impl Command {
+    fn decide(self, draft: &mut Draft<'_>) -> Answer {
+        match self {
+            Self::Claim { id, first, reply } => after_sync(reply, draft.claim(id, first)),
+            Self::CompareAndSet { id, expected, change, reply } => {
+                after_sync(reply, draft.compare_and_set(id, expected, change))
+            }
+            Self::Ready { reply } => after_sync(reply, Ok(())),
+        }
+    }
+
+    fn refuse(self, cause: &str) {
+        fn send<T>(reply: Reply<T>, cause: &str) {
+            let _ = reply.send(Err(StoreError::Unavailable(cause.to_owned())));
+        }
+        match self {
+            Self::Claim { reply, .. } => send(reply, cause),
+            Self::CompareAndSet { reply, .. } => send(reply, cause),
+            Self::Ready { reply } => send(reply, cause),
+        }
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            Self::CompareAndSet { change: Change::Write(_, Some(response)), .. } => response.body.len(),
+            _ => 0,
+        }
+    }
+}
+
+fn after_sync<T: 'static>(reply: Reply<T>, answer: Result<T, StoreError>) -> Answer {
+    Box::new(move |synced| {
+        let _ = reply.send(synced.and(answer));
+    })
+}
