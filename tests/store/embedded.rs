@@ -1,10 +1,16 @@
-//! `embedded:` under the contract.
+//! `embedded:` under the contract, and against what can happen to a process and its disk.
 
 use std::sync::Arc;
 
 use oncegate::store::Store;
 use oncegate::store::embedded::EmbeddedStore;
 use tempfile::TempDir;
+
+mod child;
+mod crash;
+mod faults;
+mod reopen;
+mod torn;
 
 crate::contract::suite!(open());
 

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use oncegate::protocol::{Event, Executed, Policy, Reason, State, Verdict};
+use oncegate::protocol::{Event, Executed, Policy, Reason, Resolution, State, Verdict};
 use oncegate::store::ledger::Swept;
 use tokio::task::JoinSet;
 
 use crate::bench::{Bench, HOUR, SHORT, STILL, claim, complete, id, owner};
 
-const BRIEF: Policy = Policy { ttl: SHORT, tombstone_ttl: SHORT, ..STILL };
+/// The tombstone is long enough for a slow disk between the end of the ttl and the next look.
+const BRIEF: Policy = Policy { ttl: SHORT, tombstone_ttl: Duration::from_millis(1500), ..STILL };
 
 async fn sweep(bench: &Bench) -> Swept {
     bench.ledger.sweep().await.expect("a sweep")
@@ -142,4 +143,16 @@ pub async fn a_completion_may_come_after_the_lapse(bench: Bench) {
     assert_eq!(bench.record(id(1)).await.state.name(), "unknown");
     assert_eq!(bench.check(id(1), Event::Renew { owner: owner(1), n: 1 }).await, Verdict::Lost);
     assert_eq!(bench.check(id(1), complete(owner(1), 1)).await, Verdict::Stored);
+}
+
+/// "Not executed" can be decided once the call can no longer be under way.
+pub async fn an_unknown_outcome_can_be_cleared_once_it_is_quiet(bench: Bench) {
+    let policy = Policy { lease: SHORT, response_timeout: SHORT, ..STILL };
+    bench.won(id(1), owner(1), policy).await;
+    bench.check(id(1), Event::Lose { owner: owner(1), n: 1, reason: Reason::ResponseTimeout }).await;
+    let State::Unknown { quiet_at, .. } = bench.record(id(1)).await.state else { panic!("not unknown") };
+    bench.reach(quiet_at).await;
+    let cleared = Event::Resolve(Resolution::NotExecuted { force: false });
+    assert_eq!(bench.check(id(1), cleared).await, Verdict::Resolved);
+    assert_eq!(bench.check(id(1), Event::Claim(claim(owner(2), policy))).await, Verdict::Won { n: 2 });
 }
