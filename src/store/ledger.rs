@@ -78,7 +78,11 @@ impl Ledger {
     pub async fn claim(&self, id: RecordId, claim: Claim) -> Result<Decision, StoreError> {
         let first = claim.first(Timestamp::default());
         let found = match self.answer(self.store.claim(id, first.clone())).await {
-            Err(StoreError::Unclear(_)) => self.answer(self.store.claim(id, first)).await?,
+            // Whatever the second answer is, it says nothing of the first claim unless it read it.
+            Err(StoreError::Unclear(_)) => {
+                let second = self.answer(self.store.claim(id, first)).await;
+                second.map_err(|error| StoreError::Unclear(error.to_string()))?
+            }
             answered => answered?,
         };
         match found {

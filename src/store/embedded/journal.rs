@@ -55,6 +55,10 @@ fn mend_journal(path: &Path) -> io::Result<()> {
     let (mut end, mut newest) = (0, None);
     let mut reader = BufReader::with_capacity(64 * 1024, &file);
     while let Some(batch) = read_batch(&mut reader)? {
+        // The number decides which write is the newer one, and no checksum covers it.
+        if newest.is_some_and(|newest| batch.sequence <= newest) {
+            return Err(damaged(format!("damaged at byte {end}: its writes are out of order")));
+        }
         (end, newest) = (end + batch.length, Some(batch.sequence));
     }
     let rest = written_behind(&mut file, end)?;
@@ -62,12 +66,15 @@ fn mend_journal(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     if holds_later_batch(&rest, newest) {
-        let cause = format!("damaged at byte {end}, with whole writes behind it");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
+        return Err(damaged(format!("damaged at byte {end}, with whole writes behind it")));
     }
     tracing::warn!(journal = %path.display(), bytes = rest.len(), "cut off a write that a crash left in part");
     file.set_len(end)?;
     file.sync_all()
+}
+
+fn damaged(cause: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, cause)
 }
 
 struct Batch {

@@ -31,7 +31,6 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// Something for the writer to do.
-#[expect(clippy::large_enum_variant, reason = "moved twice, in and out of the queue; a box would cost more")]
 pub(super) enum Command {
     Claim { id: RecordId, first: Record, reply: Reply<Claimed> },
     CompareAndSet { id: RecordId, expected: Revision, change: Change, reply: Reply<Swap> },

@@ -1,0 +1,200 @@
+//! Every row of the transition table, and every combination that is not in it: each state a record
+//! can be in, under each event, sent by its owner and by others, compared with the pure function.
+
+use oncegate::protocol::{
+    BodyScheme, Claim, Event, Fingerprint, OnUnknown, Policy, Reason, Record, RecordId, Resolution,
+    ResponseRef, Scheme, State,
+};
+use tokio::task::JoinSet;
+
+use crate::bench::{Bench, STILL, claim, complete, id, owner, retained};
+
+/// Whose execution the record is about when the event comes.
+const OWNER: u64 = 1;
+/// Who took it over from.
+const EARLIER: u64 = 2;
+const STRANGER: u64 = 3;
+
+pub async fn every_row_under_hold(bench: Bench) {
+    every_row(bench, OnUnknown::Hold, &first_executions()).await;
+}
+
+pub async fn every_row_under_retry(bench: Bench) {
+    let paths = [first_executions(), later_executions()].concat();
+    every_row(bench, OnUnknown::Retry, &paths).await;
+}
+
+pub async fn every_row_under_marker(bench: Bench) {
+    let paths = [first_executions(), later_executions()].concat();
+    every_row(bench, OnUnknown::Marker, &paths).await;
+}
+
+async fn every_row(bench: Bench, on_unknown: OnUnknown, paths: &[(&'static str, Vec<Event>)]) {
+    let policy = Policy { on_unknown, ..STILL };
+    let (mut rows, mut number) = (JoinSet::new(), 0);
+    for (state, path) in paths {
+        for (at, event) in events(policy).into_iter().enumerate() {
+            number += 1;
+            let (bench, path) = (bench.clone(), path.clone());
+            rows.spawn(row(bench, id(number), policy, state, path, at, event));
+        }
+    }
+    while let Some(row) = rows.join_next().await {
+        row.expect("a row that holds");
+    }
+}
+
+/// Brings a record into `state` along `path`, each step of which is compared too, and then sends
+/// one event.
+async fn row(
+    bench: Bench,
+    id: RecordId,
+    policy: Policy,
+    state: &'static str,
+    path: Vec<Event>,
+    at: usize,
+    event: Event,
+) {
+    let first =
+        if path.iter().any(|event| matches!(event, Event::TakeOver { .. })) { EARLIER } else { OWNER };
+    if state != "absent" {
+        bench.won(id, owner(first), policy).await;
+    }
+    for step in path {
+        bench.check(id, step).await;
+    }
+    let record = bench.read(id).await.record;
+    assert_eq!(record.as_ref().map_or("absent", |record| record.state.name()), state, "row {at}");
+    bench.check(id, aimed(event, record.as_ref())).await;
+}
+
+/// The event, with the number of the execution that is stored where it says 0.
+fn aimed(event: Event, record: Option<&Record>) -> Event {
+    let current = record.map_or(1, |record| record.state.n());
+    let aim = |n| if n == 0 { current } else { n };
+    match event {
+        Event::Renew { owner, n } => Event::Renew { owner, n: aim(n) },
+        Event::Complete { owner, n, response } => Event::Complete { owner, n: aim(n), response },
+        Event::Release { owner, n } => Event::Release { owner, n: aim(n) },
+        Event::Lose { owner, n, reason } => Event::Lose { owner, n: aim(n), reason },
+        Event::TakeOver { owner, n, fenced } => Event::TakeOver { owner, n: aim(n), fenced },
+        Event::Settle { n, response } => Event::Settle { n: aim(n), response },
+        other => other,
+    }
+}
+
+fn lose(number: u64, n: u32) -> Event {
+    Event::Lose { owner: owner(number), n, reason: Reason::Status(503) }
+}
+
+fn cleared() -> Event {
+    Event::Resolve(Resolution::NotExecuted { force: true })
+}
+
+fn settled() -> Event {
+    Event::Resolve(Resolution::Executed(None))
+}
+
+/// The states that a first execution can bring a record to, and the way there from its claim.
+fn first_executions() -> Vec<(&'static str, Vec<Event>)> {
+    let dropped = ResponseRef { retained: false, ..retained(owner(OWNER)) };
+    vec![
+        ("absent", vec![]),
+        ("running", vec![]),
+        ("running", vec![Event::Renew { owner: owner(OWNER), n: 1 }]),
+        ("completed", vec![complete(owner(OWNER), 1)]),
+        ("completed", vec![Event::Complete { owner: owner(OWNER), n: 1, response: dropped }]),
+        ("completed", vec![lose(OWNER, 1), complete(owner(OWNER), 1)]),
+        (
+            "completed",
+            vec![lose(OWNER, 1), Event::Resolve(Resolution::Executed(Some(retained(owner(STRANGER)))))],
+        ),
+        ("settled", vec![lose(OWNER, 1), settled()]),
+        ("unknown", vec![lose(OWNER, 1)]),
+        ("cleared", vec![lose(OWNER, 1), cleared()]),
+        ("expired", vec![complete(owner(OWNER), 1), Event::Delete]),
+    ]
+}
+
+/// The states that only a second execution can bring a record to.
+fn later_executions() -> Vec<(&'static str, Vec<Event>)> {
+    let take_over = |fenced| Event::TakeOver { owner: owner(OWNER), n: 1, fenced };
+    let second = |fenced, mut then: Vec<Event>| {
+        let mut path = vec![lose(EARLIER, 1), take_over(fenced)];
+        path.append(&mut then);
+        path
+    };
+    vec![
+        ("running", second(false, vec![])),
+        ("running", second(true, vec![])),
+        ("unknown", second(false, vec![lose(OWNER, 2)])),
+        ("unknown", second(false, vec![Event::Release { owner: owner(OWNER), n: 2 }])),
+        ("cleared", second(true, vec![Event::Release { owner: owner(OWNER), n: 2 }])),
+        ("completed", second(false, vec![complete(owner(OWNER), 2)])),
+        ("settled", second(false, vec![lose(OWNER, 2), settled()])),
+    ]
+}
+
+fn events(policy: Policy) -> Vec<Event> {
+    let mut events = vec![
+        Event::Sweep,
+        Event::Delete,
+        settled(),
+        cleared(),
+        Event::Resolve(Resolution::NotExecuted { force: false }),
+        Event::Resolve(Resolution::Executed(Some(retained(owner(STRANGER))))),
+        Event::TakeOver { owner: owner(STRANGER), n: 0, fenced: false },
+        Event::TakeOver { owner: owner(STRANGER), n: 0, fenced: true },
+        Event::TakeOver { owner: owner(STRANGER), n: 7, fenced: true },
+        Event::Settle { n: 0, response: None },
+        Event::Settle { n: 0, response: Some(retained(owner(STRANGER))) },
+        Event::Settle { n: 7, response: None },
+        Event::Claim(claim(owner(OWNER), policy)),
+        Event::Claim(claim(owner(STRANGER), policy)),
+        Event::Claim(other_request(policy)),
+        Event::Claim(other_scheme(policy)),
+    ];
+    for (number, n) in [(OWNER, 0), (OWNER, 7), (STRANGER, 0)] {
+        let owner = owner(number);
+        events.extend([
+            Event::Renew { owner, n },
+            complete(owner, n),
+            Event::Complete { owner, n, response: ResponseRef { retained: false, ..retained(owner) } },
+            Event::Release { owner, n },
+            Event::Lose { owner, n, reason: Reason::ConnectionLost },
+        ]);
+    }
+    events
+}
+
+fn other_request(policy: Policy) -> Claim {
+    let claim = claim(owner(STRANGER), policy);
+    let fingerprint = Fingerprint { digest: [8; 32], ..claim.fingerprint };
+    Claim { fingerprint, ..claim }
+}
+
+fn other_scheme(policy: Policy) -> Claim {
+    let claim = claim(owner(STRANGER), policy);
+    let scheme = Scheme { body: BodyScheme::Json { ignore: vec!["/at".into()] }, headers: Vec::new() };
+    let fingerprint = Fingerprint { scheme: scheme.into(), ..claim.fingerprint };
+    Claim { fingerprint, ..claim }
+}
+
+/// What the paths are for: nobody adds a state without a row.
+#[test]
+fn the_paths_reach_every_state() {
+    let paths = [first_executions(), later_executions()].concat();
+    let reached = |name| paths.iter().any(|(state, _)| *state == name);
+    let (owner, n, undecided) = (owner(1), 1, false);
+    let (reason, quiet_at) = (Reason::Shutdown, Default::default());
+    for state in [
+        State::Running { owner, n, undecided },
+        State::Completed { owner, n, response: retained(owner) },
+        State::Settled { owner, n },
+        State::Unknown { owner, n, undecided, reason, quiet_at },
+        State::Cleared { owner, n },
+        State::Expired { n, executed: oncegate::protocol::Executed::Yes },
+    ] {
+        assert!(reached(state.name()), "{}", state.name());
+    }
+}

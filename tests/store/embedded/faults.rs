@@ -1,0 +1,121 @@
+//! A disk that fails under a running store: EIO on sync, ENOSPC on write.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use oncegate::clock::Timestamp;
+use oncegate::protocol::RecordId;
+use oncegate::store::{Claimed, StoreError};
+use tokio::task::JoinSet;
+
+use super::child::{self, Process};
+use super::reopen::{bench, close};
+use crate::bench::{Bench, STILL, claim, complete, id, owner};
+
+const BEFORE: u64 = 10;
+const DURING: u64 = 8;
+
+#[test]
+fn a_failing_sync_breaks_the_store_for_good() {
+    broken_by("sync");
+}
+
+#[test]
+fn a_full_disk_breaks_the_store_for_good() {
+    broken_by("write");
+}
+
+/// The child checks what it can see from within; whatever it was acknowledged has to be there for
+/// the next process, on a disk that works again.
+fn broken_by(mode: &str) {
+    let work = tempfile::tempdir().expect("a directory");
+    let (dir, library) = (work.path().join("store"), compile_disk(work.path()));
+    let trigger = work.path().join("trigger");
+    let environment = [
+        ("LD_PRELOAD", library.as_path()),
+        ("FAILING_DISK_TRIGGER", &trigger),
+        ("FAILING_DISK_DIR", &dir),
+        ("FAILING_DISK_MODE", Path::new(mode)),
+    ];
+    let (reports, status) = Process::start("embedded::faults::failing_process", &dir, &environment).finish();
+    assert!(status.success() && reports == ["held"], "{reports:?}");
+    assert!(trigger.exists());
+
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let bench = bench(&dir);
+        for number in 0..BEFORE {
+            assert_eq!(bench.record(id(number)).await.state.name(), "completed");
+        }
+        // What was unclear may be there or not; what was refused is not.
+        for number in BEFORE..BEFORE + DURING {
+            let unclear = bench.read(id(number)).await.record;
+            assert!(unclear.is_none_or(|record| record.state.name() == "running"));
+        }
+        assert_eq!(bench.read(id(100)).await.record, None);
+        bench.won(id(100), owner(1), STILL).await;
+        close(bench);
+    });
+}
+
+fn compile_disk(into: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/embedded/failing_disk.c");
+    let library = into.join("failing_disk.so");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+    assert!(compiler.status().expect("a C compiler").success());
+    library
+}
+
+#[test]
+#[ignore = "the main function of a second process whose disk fails"]
+fn failing_process() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let bench = bench(&child::dir());
+        for number in 0..BEFORE {
+            bench.won(id(number), owner(number), STILL).await;
+            bench.apply(id(number), complete(owner(number), 1)).await;
+        }
+        let trigger = std::env::var_os("FAILING_DISK_TRIGGER").expect("a trigger");
+        std::fs::write(trigger, "").expect("a file elsewhere");
+        nothing_is_acknowledged(&bench).await;
+        is_broken(&bench).await;
+        close(bench);
+    });
+    child::report("held");
+}
+
+/// Several at once: some are in the batch that fails, some behind it.
+async fn nothing_is_acknowledged(bench: &Bench) {
+    let mut claims = JoinSet::new();
+    for number in BEFORE..BEFORE + DURING {
+        let bench = bench.clone();
+        claims.spawn(async move { attempt(&bench, id(number), number).await });
+    }
+    let errors: Vec<_> =
+        claims.join_all().await.into_iter().map(|claim| claim.expect_err("refused")).collect();
+    assert!(errors.iter().any(|error| matches!(error, StoreError::Unclear(_))), "{errors:?}");
+    assert!(!errors.iter().any(|error| matches!(error, StoreError::Unreadable { .. })), "{errors:?}");
+}
+
+async fn is_broken(bench: &Bench) {
+    let cause = bench.store.broken().await;
+    assert!(cause.contains("writing failed"), "{cause}");
+    for _ in 0..3 {
+        let refused = attempt(bench, id(100), 100).await.expect_err("refused");
+        assert!(matches!(&refused, StoreError::Unavailable(named) if *named == cause), "{refused}");
+        assert!(bench.store.ready().await.is_err());
+    }
+    // Readers see what was synced before, and nothing of what was not.
+    for number in 0..BEFORE {
+        assert_eq!(bench.record(id(number)).await.state.name(), "completed");
+    }
+    for number in BEFORE..BEFORE + DURING {
+        assert_eq!(bench.read(id(number)).await.record, None);
+    }
+}
+
+async fn attempt(bench: &Bench, id: RecordId, number: u64) -> Result<Claimed, StoreError> {
+    bench.store.claim(id, claim(owner(number), STILL).first(Timestamp(0))).await
+}
