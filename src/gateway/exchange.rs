@@ -10,11 +10,11 @@ use axum::body::Body;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tower::ServiceExt;
 use tracing::{info, warn};
 
-use crate::config::{InFlight, Route, UpstreamName};
+use crate::config::{Route, UpstreamName};
 use crate::protocol::{
     Asked, CallLimit, Claim, Fingerprint, Key, Owner, RecordId, Scheme, Scope, Sent, Verdict,
 };
@@ -24,16 +24,13 @@ use crate::telemetry::Arrival;
 
 use super::again::until_taken;
 use super::attempt::{Buffered, key};
-use super::conclusion::{Conclusion, Part};
+use super::conclusion::Part;
 use super::execution::{Execution, Mine};
-use super::flight::{Phase, Seat};
 use super::headers::{name_execution, prepare_response};
+use super::patience::{Patience, Waited};
 use super::problem::{Problem, Slug};
 use super::reply::{Reply, in_flight, outcome_unknown, standing};
 use super::{Gateway, Upstream};
-
-/// How soon, and at most how rarely, an attempt asks about an execution of another process.
-const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
 /// A request that asks for one operation, read to its end.
 pub(super) struct Attempt {
@@ -162,15 +159,15 @@ impl Gateway {
                 attempt.compare_under(&record.fingerprint.scheme);
                 continue;
             }
-            if !patience.has_waited {
+            if !patience.has_waited() {
                 self.count_duplicate(&attempt.route, &decision);
             }
             if decision.verdict != Verdict::InFlight {
                 let told = standing(id, &decision);
                 // An attempt that waited was there when the execution was lost.
-                break if patience.has_waited { told.map_err(Problem::present_if_unknown) } else { told };
+                break if patience.has_waited() { told.map_err(Problem::present_if_unknown) } else { told };
             }
-            match patience.wait(&seat).await {
+            match patience.wait(&seat, || self.ledger.watch(id)).await {
                 Waited::Concluded(conclusion) => break conclusion.tell(id, Part::Duplicate),
                 Waited::AskAgain => {}
                 Waited::OutOfTime => break Err(in_flight().about(id)),
@@ -289,49 +286,6 @@ impl Attempt {
         request.extensions_mut().insert(self.route.upstream.clone());
         request.extensions_mut().insert(CallLimit::Whole);
         request
-    }
-}
-
-/// How long an attempt waits for an execution of another one, and how often it asks the store
-/// about one that runs in another process.
-struct Patience {
-    until: Option<Instant>,
-    ask_again: Duration,
-    has_waited: bool,
-}
-
-enum Waited {
-    Concluded(Arc<Conclusion>),
-    AskAgain,
-    OutOfTime,
-}
-
-impl Patience {
-    fn of(route: &Route) -> Self {
-        let until = match route.in_flight {
-            InFlight::Wait(longest) => Some(Instant::now() + longest),
-            InFlight::Reject => None,
-        };
-        Self { until, ask_again: ASK_AGAIN.0, has_waited: false }
-    }
-
-    async fn wait(&mut self, seat: &Seat) -> Waited {
-        let Some(until) = self.until else { return Waited::OutOfTime };
-        self.has_waited = true;
-        let ask_at = until.min(Instant::now() + self.ask_again);
-        self.ask_again = (self.ask_again * 2).min(ASK_AGAIN.1);
-        let mut phase = seat.watch();
-        loop {
-            let wake_at = match &*phase.borrow_and_update() {
-                Phase::Concluded(conclusion) => return Waited::Concluded(Arc::clone(conclusion)),
-                // Its owner lives in this process and will wake us.
-                Phase::Running => until,
-                Phase::Vacant => ask_at,
-            };
-            if timeout_at(wake_at, phase.changed()).await.is_err() {
-                return if Instant::now() >= until { Waited::OutOfTime } else { Waited::AskAgain };
-            }
-        }
     }
 }
 

@@ -37,6 +37,7 @@ mod execution;
 mod flight;
 mod headers;
 mod layer;
+mod patience;
 mod problem;
 mod reply;
 mod stop;

@@ -12,7 +12,7 @@ use crate::protocol::{
     Claim, Event, Next, Owner, Record, RecordId, State, StoredResponse, Transition, Verdict, transition,
 };
 
-use super::{Change, Claimed, Filter, Page, Snapshot, Store, StoreError, Swap};
+use super::{Change, Claimed, Filter, Page, Snapshot, Store, StoreError, Swap, Woken};
 
 /// How often a write may lose its comparison before the store is called unavailable. Only writers
 /// of the same operation compete, and each of them moves it towards an end.
@@ -182,6 +182,14 @@ impl Ledger {
             }
         }
         failed.map_or(Ok(swept), Err)
+    }
+
+    /// As [`Store::watch`].
+    ///
+    /// # Errors
+    /// As the store's; who cannot be told asks again by itself.
+    pub async fn watch(&self, id: RecordId) -> Result<Woken, StoreError> {
+        self.answer(self.store.watch(id)).await
     }
 
     /// Some records, for lists.

@@ -5,7 +5,7 @@
 //! compares revisions, stamps each write with its own clock, and tells plainly what it found.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, pending, ready};
 use std::pin::Pin;
 
 use crate::clock::Timestamp;
@@ -23,6 +23,9 @@ const PAGE_SCAN: usize = 10_000;
 
 /// What a store's primitives return.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Resolves when a watched record may have changed.
+pub type Woken = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The atomic primitives. Each call is one round trip and either happened entirely or not at all;
 /// [`StoreError`] says which of the two, or that nobody can tell.
@@ -49,6 +52,16 @@ pub trait Store: Send + Sync + 'static {
     /// Up to `limit` records whose [`Record::deadline`] has passed, the longest past first. One
     /// that cannot be decoded is logged and not returned again; it is never removed.
     fn due(&self, limit: usize) -> Pending<'_, Due>;
+
+    /// Asks to be told when another gateway writes to this record: the future resolves some time
+    /// after that, or never. Who asks must look at the record once more after this has answered and
+    /// before waiting, and must not rely on being told.
+    ///
+    /// A store that only one process can use has nobody to tell.
+    fn watch(&self, id: RecordId) -> Pending<'_, Woken> {
+        let _ = id;
+        Box::pin(ready(Ok(Box::pin(pending()) as Woken)))
+    }
 
     /// Answers once the store could take a claim now.
     fn ready(&self) -> Pending<'_, ()>;

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::protocol::{Record, RecordId, Revision};
 use crate::store::{
-    Change, Claimed, Due, Durability, Filter, Page, Pending, Snapshot, Store, StoreError, Swap,
+    Change, Claimed, Due, Durability, Filter, Page, Pending, Snapshot, Store, StoreError, Swap, Woken,
 };
 
 use super::Metrics;
@@ -65,6 +65,10 @@ impl Store for MeteredStore {
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {
         self.measure("due", move |store| store.due(limit))
+    }
+
+    fn watch(&self, id: RecordId) -> Pending<'_, Woken> {
+        self.measure("watch", move |store| store.watch(id))
     }
 
     fn ready(&self) -> Pending<'_, ()> {
