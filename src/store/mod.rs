@@ -50,7 +50,8 @@ pub trait Store: Send + Sync + 'static {
     /// that cannot be decoded is logged and not returned again; it is never removed.
     fn due(&self, limit: usize) -> Pending<'_, Due>;
 
-    /// Answers once the store could take a claim now.
+    /// Answers once the store could take a claim now. A store that queues writes answers after
+    /// those that were queued before, also where nobody waits for them any more.
     fn ready(&self) -> Pending<'_, ()>;
 
     /// Resolves when the store can never write again in this process, with the cause. The process
