@@ -144,6 +144,8 @@ impl Ledger {
     /// # Errors
     /// As the store's; may be repeated.
     pub async fn abandon(&self, id: RecordId, owner: Owner) -> Result<(), StoreError> {
+        // A claim that was given up may still be queued: absence proves something only behind it.
+        self.ready().await?;
         let found = self.read_raw(id).await?;
         match found.record.as_ref().map(|record| record.state) {
             Some(State::Running { owner: holder, n, .. }) if holder == owner => {
