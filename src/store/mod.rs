@@ -53,6 +53,16 @@ pub trait Store: Send + Sync + 'static {
     /// that cannot be decoded is logged and not returned again; it is never removed.
     fn due(&self, limit: usize) -> Pending<'_, Due>;
 
+    /// Asks to be told when another gateway writes to this record: the future resolves some time
+    /// after that, or never. Who asks must look at the record once more after this has answered and
+    /// before waiting, and must not rely on being told.
+    ///
+    /// A store that only one process can use has nobody to tell.
+    fn watch(&self, id: RecordId) -> Pending<'_, Woken> {
+        let _ = id;
+        Box::pin(ready(Ok(Box::pin(pending()) as Woken)))
+    }
+
     /// Answers once the store could take a claim now. A store that queues writes answers after
     /// those that were queued before, also where nobody waits for them any more.
     fn ready(&self) -> Pending<'_, ()>;

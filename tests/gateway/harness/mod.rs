@@ -7,4 +7,4 @@ mod upstream;
 
 pub use client::{Answer, Connection, post, request};
 pub use gateway::{Gateway, Settings};
-pub use upstream::{Seen, Upstream};
+pub use upstream::Upstream;

@@ -66,7 +66,7 @@ impl Upstream {
             count: watch::Sender::new(0),
             gate: watch::Sender::new(true),
         });
-        let mut gate = upstream.gate.subscribe();
+        let gate = upstream.gate.subscribe();
         let held = move |seen: Seen| {
             let (answer, mut gate) = (Arc::clone(&answer), gate.clone());
             let pending: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
@@ -75,7 +75,6 @@ impl Upstream {
             });
             pending
         };
-        gate.mark_unchanged();
         tokio::spawn(Arc::clone(&upstream).accept(listener, Arc::new(held)));
         upstream
     }
