@@ -108,11 +108,6 @@ impl Connection {
         Some(answer)
     }
 
-    /// Whether the peer has closed, without sending anything more.
-    pub async fn is_closed(&mut self) -> bool {
-        self.buffer.is_empty() && matches!(self.stream.read_buf(&mut self.buffer).await, Ok(0) | Err(_))
-    }
-
     async fn more(&mut self) -> Option<()> {
         let read = self.stream.read_buf(&mut self.buffer).await.ok()?;
         (read > 0).then_some(())

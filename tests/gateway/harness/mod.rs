@@ -5,6 +5,6 @@ mod client;
 mod gateway;
 mod upstream;
 
-pub use client::{Answer, Connection, post, request};
+pub use client::{Answer, Connection, post, request, request_bytes};
 pub use gateway::{Gateway, Settings};
 pub use upstream::Upstream;

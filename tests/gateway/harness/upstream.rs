@@ -21,7 +21,6 @@ type Handler = dyn Fn(Seen) -> Pin<Box<dyn Future<Output = Response<Full<Bytes>>
 /// A request as the upstream got it.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    pub method: String,
     pub path: String,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -99,7 +98,6 @@ impl Upstream {
         let body = body.collect().await.expect("a whole body").to_bytes();
         let mut all = self.seen.lock().expect("no panic while locked");
         let seen = Seen {
-            method: head.method.to_string(),
             path: head.uri.to_string(),
             headers: head.headers,
             body,
