@@ -97,12 +97,7 @@ impl Upstream {
         let (head, body) = request.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
         let mut all = self.seen.lock().expect("no panic while locked");
-        let seen = Seen {
-            path: head.uri.to_string(),
-            headers: head.headers,
-            body,
-            number: all.len() + 1,
-        };
+        let seen = Seen { path: head.uri.to_string(), headers: head.headers, body, number: all.len() + 1 };
         all.push(seen.clone());
         self.count.send_replace(all.len());
         seen
