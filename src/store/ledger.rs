@@ -80,7 +80,8 @@ impl Ledger {
         let found = match self.answer(self.store.claim(id, first.clone())).await {
             // Whatever the second answer is, it says nothing of the first claim unless it read it.
             Err(StoreError::Unclear(_)) => {
-                let second = self.answer(self.store.claim(id, first)).await;
+                let again = Record { revision: first.revision.apart(), ..first };
+                let second = self.answer(self.store.claim(id, again)).await;
                 second.map_err(|error| StoreError::Unclear(error.to_string()))?
             }
             answered => answered?,
