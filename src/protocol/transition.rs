@@ -457,3 +457,6 @@ fn to_unknown(record: &Record, reason: Reason, now: Timestamp) -> Option<Record>
     let quiet_at = record.lease_until()?.plus(record.policy.response_timeout);
     Some(record.become_at(State::Unknown { owner, n, undecided, reason, quiet_at }, now))
 }
+
+#[cfg(test)]
+mod tests;
