@@ -16,7 +16,7 @@ use tower::Layer;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Access, AdminState};
-use crate::cli::{Cli, Command, check, records, schema};
+use crate::cli::{Cli, Command, check, demo, records, schema};
 use crate::clock::{SteadyClock, Timestamp};
 use crate::config::{Config, Environment, StoreConfig, StoreUrl};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
@@ -39,6 +39,7 @@ const LAST_WRITES: Duration = Duration::from_secs(3);
 pub fn run(cli: Cli) -> ExitCode {
     let environment: Environment = std::env::vars_os().collect();
     match cli.command {
+        Command::Demo(args) => blocking(demo::run(args)),
         Command::Serve(args) => match args.load(&environment) {
             Ok(config) => blocking(start(config)),
             Err(errors) => {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub mod check;
+pub mod demo;
 mod page;
 pub mod records;
 pub mod schema;
@@ -26,6 +27,8 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Watch payments being retried, without and through a gateway; needs loopback and nothing else
+    Demo(demo::DemoArgs),
     /// Run the gateway
     Serve(serve::ServeArgs),
     /// Validate a configuration and print what it guarantees, boundary by boundary

@@ -28,29 +28,35 @@ impl Page {
 
     /// A paragraph whose first line starts with `start`; the others are indented to match.
     pub fn hanging(&mut self, start: &str, text: &str) {
-        let indent = start.chars().count();
-        let mut column = indent;
-        self.0.push_str(start);
-        for (index, word) in text.split_whitespace().enumerate() {
-            let length = word.chars().count();
-            if index > 0 && column + 1 + length > WIDTH {
-                self.0.push('\n');
-                self.0.extend(std::iter::repeat_n(' ', indent));
-                column = indent;
-            } else if index > 0 {
-                self.0.push(' ');
-                column += 1;
-            }
-            self.0.push_str(word);
-            column += length;
-        }
-        self.0.push('\n');
+        self.0.push_str(&fill(start, text, WIDTH));
     }
 
     /// The whole text.
     pub fn into_text(self) -> String {
         self.0
     }
+}
+
+/// A paragraph in lines of at most `width` characters, but for longer words. The first line starts
+/// with `start`, the others are indented to match.
+pub fn fill(start: &str, text: &str, width: usize) -> String {
+    let indent = start.chars().count();
+    let (mut filled, mut column) = (start.to_owned(), indent);
+    for (index, word) in text.split_whitespace().enumerate() {
+        let length = word.chars().count();
+        if index > 0 && column + 1 + length > width {
+            filled.push('\n');
+            filled.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if index > 0 {
+            filled.push(' ');
+            column += 1;
+        }
+        filled.push_str(word);
+        column += length;
+    }
+    filled.push('\n');
+    filled
 }
 
 #[cfg(test)]

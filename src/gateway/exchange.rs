@@ -214,7 +214,7 @@ impl Gateway {
                 drop(tell.send(Heard::Told(Err(store_problem(id, &error)))));
                 if let StoreError::Unclear(_) = error {
                     // The claim may stand. Nothing was sent under it, so it is released.
-                    let release = until_taken(id, || self.ledger.abandon(id, owner));
+                    let release = until_taken(&self.ledger, id, || self.ledger.abandon(id, owner));
                     self.stop.unless_cut(release).await;
                 }
                 return;

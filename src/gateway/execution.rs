@@ -181,7 +181,7 @@ impl Mine {
 
     /// Records the outcome once the store answers again.
     async fn record_late(&self, event: &Event, kept: Option<&StoredResponse>) {
-        until_taken(self.id, || async {
+        until_taken(&self.ledger, self.id, || async {
             let decision = self.ledger.apply(self.id, None, event, kept).await?;
             info!(record = %self.id, execution = self.n, verdict = ?decision.verdict, "recorded late");
             Ok(())

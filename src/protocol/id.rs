@@ -114,6 +114,13 @@ impl Revision {
         Self(u64::from_be_bytes(seed))
     }
 
+    /// A first revision for the same owner's repeated claim. Both claims can land, the late one once
+    /// the record of the other is gone again, and the two records must not look the same either.
+    #[must_use]
+    pub fn apart(self) -> Self {
+        Self(self.0 ^ 1 << 63)
+    }
+
     /// The revision after this one.
     #[must_use]
     pub fn next(self) -> Self {

@@ -105,7 +105,7 @@ pub enum Event {
 }
 
 /// What an operator found out about an unknown operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resolution {
     /// It was executed, with this response if that is known.
     Executed(Option<ResponseRef>),
@@ -132,7 +132,7 @@ pub enum Next {
 }
 
 /// What the sender of the event may take from it, once [`Next`] is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// The claim or take-over stands: this owner runs execution `n`.
     Won {
@@ -182,7 +182,7 @@ pub enum Verdict {
 }
 
 /// Why an operator's decision was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// There is no record.
     Absent,
@@ -225,7 +225,7 @@ pub fn transition(record: Option<&Record>, event: &Event, now: Timestamp) -> Tra
     }
     let standing = record.and_then(|record| record.at(now));
     let Some(record) = standing.as_deref() else {
-        return on_absent(event, now);
+        return on_absent(record, event, now);
     };
     match *event {
         Event::Claim(ref claim) => self::claim(record, claim, now),
@@ -255,11 +255,16 @@ pub fn standing(record: &Record) -> Verdict {
     }
 }
 
-fn on_absent(event: &Event, now: Timestamp) -> Transition {
+/// Nothing is remembered any more; `forgotten` may still lie in the store.
+fn on_absent(forgotten: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
     match event {
-        Event::Claim(claim) => Transition::write(claim.first(now), Verdict::Won { n: 1 }),
-        // A release whose answer was lost, repeated.
-        Event::Release { .. } => Transition::unchanged(Verdict::Released),
+        Event::Claim(claim) => {
+            let first = claim.first(now);
+            let revision = forgotten.map_or(first.revision, |forgotten| forgotten.revision.next());
+            Transition::write(Record { revision, ..first }, Verdict::Won { n: 1 })
+        }
+        // A release whose answer was lost, repeated. A later execution's leaves a cleared record.
+        Event::Release { n: 1, .. } => Transition::unchanged(Verdict::Released),
         Event::Resolve(_) | Event::Delete => Transition::unchanged(Verdict::Refused(Refusal::Absent)),
         _ => Transition::unchanged(Verdict::Lost),
     }
@@ -452,3 +457,6 @@ fn to_unknown(record: &Record, reason: Reason, now: Timestamp) -> Option<Record>
     let quiet_at = record.lease_until()?.plus(record.policy.response_timeout);
     Some(record.become_at(State::Unknown { owner, n, undecided, reason, quiet_at }, now))
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,7 +80,8 @@ impl Ledger {
         let found = match self.answer(self.store.claim(id, first.clone())).await {
             // Whatever the second answer is, it says nothing of the first claim unless it read it.
             Err(StoreError::Unclear(_)) => {
-                let second = self.answer(self.store.claim(id, first)).await;
+                let again = Record { revision: first.revision.apart(), ..first };
+                let second = self.answer(self.store.claim(id, again)).await;
                 second.map_err(|error| StoreError::Unclear(error.to_string()))?
             }
             answered => answered?,
@@ -144,6 +145,8 @@ impl Ledger {
     /// # Errors
     /// As the store's; may be repeated.
     pub async fn abandon(&self, id: RecordId, owner: Owner) -> Result<(), StoreError> {
+        // A claim that was given up may still be queued: absence proves something only behind it.
+        self.ready().await?;
         let found = self.read_raw(id).await?;
         match found.record.as_ref().map(|record| record.state) {
             Some(State::Running { owner: holder, n, .. }) if holder == owner => {

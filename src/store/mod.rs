@@ -63,7 +63,8 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(ready(Ok(Box::pin(pending()) as Woken)))
     }
 
-    /// Answers once the store could take a claim now.
+    /// Answers once the store could take a claim now. A store that queues writes answers after
+    /// those that were queued before, also where nobody waits for them any more.
     fn ready(&self) -> Pending<'_, ()>;
 
     /// Resolves when the store can never write again in this process, with the cause. The process

@@ -278,20 +278,17 @@ fn the_encoding_never_changes() {
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(
         hex(encode_record(&record)),
-        concat!(
+        [
             "01",                                                                   // version
             "090100000000000000",                                                   // revision
             "12026e73",                                                             // namespace
             "1a05726f757465",                                                       // route
             "22020801",                                                             // scheme
             "2a200000000000000000000000000000000000000000000000000000000000000000", // digest
-            "3212080112020801",
-            "1a020801",
-            "22020801",
-            "2a020801", // policy
-            "3801",
-            "4001",                                           // stamps
-            "8201140a10000000000000000000000000000000001001", // state
-        )
+            "32120801120208011a020801220208012a020801",                             // policy
+            "38014001",                                                             // stamps
+            "8201140a10000000000000000000000000000000001001",                       // state
+        ]
+        .concat()
     );
 }

@@ -88,10 +88,10 @@ impl Directory {
     pub(super) fn lock(path: &Path) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Io { dir: path.to_owned(), source };
         fs::create_dir_all(path).map_err(failed)?;
-        let marker = path.join(MARKER);
-        if !marker.try_exists().map_err(failed)? && fs::read_dir(path).map_err(failed)?.next().is_some() {
+        if holds_other_files(path).map_err(failed)? {
             return Err(OpenError::Foreign(path.to_owned()));
         }
+        let marker = path.join(MARKER);
         let marker = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(marker);
         let mut marker = marker.map_err(failed)?;
         match marker.try_lock() {
@@ -111,13 +111,17 @@ impl Directory {
         }
     }
 
-    /// Where the engine keeps its files; there, if the store was finished, and gone if it was not.
+    /// Where the engine keeps its files.
+    ///
+    /// Only what the engine itself never finished is cleared away: it writes its version last, and
+    /// nothing can have been acknowledged before that.
     pub(super) fn data(&self) -> Result<PathBuf, OpenError> {
         let data = self.path.join(DATA);
         let there = data.join("version").try_exists().map_err(|source| self.failed(source))?;
-        if self.finished {
-            let missing = || self.damaged("its data is missing".into());
-            return there.then_some(data).ok_or_else(missing);
+        match (there, self.finished) {
+            (true, _) => return Ok(data),
+            (false, true) => return Err(self.damaged("its data is missing".into())),
+            (false, false) => {}
         }
         match fs::remove_dir_all(&data) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(self.failed(source)),
@@ -157,4 +161,18 @@ impl Directory {
     fn failed(&self, source: io::Error) -> OpenError {
         OpenError::Io { dir: self.path.clone(), source }
     }
+}
+
+/// Whether there is something in `path` although it is not a store's directory.
+fn holds_other_files(path: &Path) -> io::Result<bool> {
+    if path.join(MARKER).try_exists()? {
+        return Ok(false);
+    }
+    for entry in fs::read_dir(path)? {
+        // Another process may make the same store at this moment.
+        if entry?.file_name() != MARKER {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

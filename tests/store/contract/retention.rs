@@ -119,6 +119,7 @@ pub async fn thousands_lapse_in_small_batches(bench: Bench) {
         let swept = sweep(&bench).await;
         assert!(swept.lapsed <= 512, "a step of the sweep is small: {swept:?}");
         (lapsed, steps) = (lapsed + swept.lapsed, steps + 1);
+        assert!(steps <= DUE, "what was swept is found again and again");
         if !swept.more {
             break;
         }

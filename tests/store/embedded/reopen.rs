@@ -179,6 +179,26 @@ async fn a_corrupt_record_is_named_and_left_as_it_is() {
     assert_eq!(kept.as_deref(), Some(&b"garbage"[..]), "it was written over");
 }
 
+/// FAULTS 27: the claim is still queued when its caller gives up and cleans up behind it.
+#[tokio::test]
+async fn a_claim_that_was_given_up_in_the_queue_is_released() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let bench = bench(dir.path());
+    for number in 0..50 {
+        let mut given_up = bench.store.claim(id(number), claim(owner(1), STILL).first(Timestamp(0)));
+        // One poll queues it; the sync that follows takes longer than that.
+        let queued = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(given_up.as_mut().poll(context).is_pending())
+        });
+        assert!(queued.await);
+        drop(given_up);
+        bench.ledger.abandon(id(number), owner(1)).await.expect("a release");
+        bench.store.ready().await.expect("a store that is ready");
+        assert_eq!(bench.read(id(number)).await.record, None);
+    }
+    close(bench);
+}
+
 /// Works on one table of a closed store behind its back.
 fn engine(dir: &Path, table: &str, work: impl FnOnce(&fjall::Keyspace) -> fjall::Result<()>) {
     let database = Database::builder(dir.join("data")).open().expect("the engine");

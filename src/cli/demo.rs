@@ -1,0 +1,78 @@
+//! `oncegate demo`: a payment API, a real gateway in front of it, and what happens to retries.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::select;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::client::Client;
+use self::directory::Directory;
+use self::gateway::GatewayProcess;
+use self::narrator::Narrator;
+use self::payments::PaymentApi;
+use self::story::Story;
+use self::trouble::Trouble;
+
+mod client;
+mod directory;
+mod gateway;
+mod ledger;
+mod narrator;
+mod payments;
+mod story;
+mod trouble;
+
+/// Tells in five short chapters what a retried payment does without a gateway and through one, a
+/// crash in the middle of a charge included.
+///
+/// It needs loopback and nothing else: the payment API is in this process, the gateway is this
+/// same program as a second process, its records lie in a temporary directory. Afterwards both
+/// stay up, with curl lines to try, until Ctrl-C.
+#[derive(Args, Debug)]
+pub struct DemoArgs {
+    /// End after the story: with 0, or with 1 where a total or an answer is not what it must be
+    #[arg(long)]
+    once: bool,
+}
+
+/// Runs the demo to its exit code. Whatever ends it, the gateway process and the temporary
+/// directory are gone afterwards.
+pub async fn run(args: DemoArgs) -> ExitCode {
+    let (interrupt, terminate) = match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
+        (Err(error), _) | (_, Err(error)) => return failed(&error.into()),
+    };
+    let (mut interrupt, mut terminate) = (interrupt, terminate);
+    select! {
+        told = tell(&args) => told.unwrap_or_else(|trouble| failed(&trouble)),
+        _ = interrupt.recv() => ended(&args),
+        _ = terminate.recv() => ended(&args),
+    }
+}
+
+async fn tell(args: &DemoArgs) -> Result<ExitCode, Trouble> {
+    let directory = Directory::create()?;
+    let api = PaymentApi::start().await?;
+    gateway::configure(directory.path(), api.address)?;
+    let gateway = GatewayProcess::start(directory.path()).await?;
+    let narrator = Narrator::on_stdout();
+    let mut story = Story { api, gateway, client: Client::new(), directory, narrator };
+    story.tell().await?;
+    if args.once {
+        return Ok(story.narrator.verdict());
+    }
+    story.offer_more();
+    story.gateway.ended().await;
+    Err(Trouble::new("the gateway has ended by itself"))
+}
+
+/// Stopped by a signal: what the demo was asked for is done once it only waits for that.
+fn ended(args: &DemoArgs) -> ExitCode {
+    if args.once { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn failed(trouble: &Trouble) -> ExitCode {
+    eprintln!("oncegate: the demo cannot go on: {trouble}");
+    ExitCode::FAILURE
+}

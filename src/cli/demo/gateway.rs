@@ -1,0 +1,159 @@
+//! The gateway as a real second process: this same binary, running `serve`.
+//!
+//! It can be killed like any process, and is when the handle goes away, whatever the reason.
+
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use std::{env, fs, io};
+
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt, BufReader, copy, sink};
+use tokio::process::ChildStderr;
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::trouble::Trouble;
+
+/// How long a start may take: a slow disk included, a hang not.
+const START: Duration = Duration::from_secs(30);
+
+const CONFIG_FILE: &str = "oncegate.toml";
+
+/// A running gateway. Dropping it kills the process and sees it gone.
+pub(super) struct GatewayProcess {
+    process: Process,
+    /// Where clients ask.
+    pub(super) public: SocketAddr,
+    /// Where operators ask.
+    pub(super) admin: SocketAddr,
+    log: AbortOnDropHandle<()>,
+}
+
+/// Writes the configuration of a gateway in front of `upstream` that keeps everything in
+/// `directory`.
+///
+/// The lease and the response timeout are short so that the story need not wait: what is unknown
+/// shows within a second, and can be declared not executed two seconds after that.
+pub(super) fn configure(directory: &Path, upstream: SocketAddr) -> io::Result<()> {
+    let text = format!(
+        r#"[server]
+listen = "127.0.0.1:0"
+
+[admin]
+listen = "127.0.0.1:0"
+
+[store]
+url = "embedded:records"
+timeout = "5s"
+
+[upstreams.payments]
+url = "http://{upstream}"
+response_timeout = "2s"
+
+[log]
+format = "json"
+
+[fallback]
+upstream = "payments"
+
+[[routes]]
+name = "create-charge"
+path = "/v1/charges"
+methods = ["POST"]
+upstream = "payments"
+lease = "1s"
+"#
+    );
+    fs::write(directory.join(CONFIG_FILE), text)
+}
+
+impl GatewayProcess {
+    /// Starts a gateway on the records in `directory`, and waits until it is ready.
+    pub(super) async fn start(directory: &Path) -> Result<Self, Trouble> {
+        let (process, log) = Process::spawn(directory)?;
+        let mut log = BufReader::new(log);
+        let ready = timeout(START, Ready::read(&mut log)).await;
+        let ready = ready
+            .unwrap_or_else(|_| Err(Trouble::new(format!("the gateway was not ready within {START:?}"))))?;
+        // Read on, for a pipe that nobody empties would stop the gateway in the end.
+        let log = tokio::spawn(async move { drop(copy(&mut log, &mut sink()).await) });
+        Ok(Self { process, public: ready.listen, admin: ready.admin, log: AbortOnDropHandle::new(log) })
+    }
+
+    /// The id of the process.
+    pub(super) fn id(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    /// Kills it the hard way (SIGKILL), as a crash would.
+    pub(super) fn kill(&mut self) -> io::Result<()> {
+        self.process.kill()
+    }
+
+    /// Waits until it has ended, by whatever.
+    pub(super) async fn ended(&mut self) {
+        // The log ends with the process that writes it.
+        drop((&mut self.log).await);
+    }
+}
+
+/// What the gateway says once it listens.
+#[derive(Deserialize)]
+struct Ready {
+    listen: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Ready {
+    /// Reads the log up to that line.
+    async fn read(log: &mut BufReader<ChildStderr>) -> Result<Self, Trouble> {
+        let mut lines = log.lines();
+        let mut before = String::new();
+        while let Some(line) = lines.next_line().await? {
+            if let Ok(ready) = serde_json::from_str(&line) {
+                return Ok(ready);
+            }
+            before += &format!("\n  {line}");
+        }
+        Err(Trouble::new(format!("the gateway ended before it was ready; it said:{before}")))
+    }
+}
+
+/// A process that does not outlive this value.
+struct Process(Child);
+
+impl Process {
+    fn spawn(directory: &Path) -> io::Result<(Self, ChildStderr)> {
+        let mut command = Command::new(env::current_exe()?);
+        command.arg("serve").arg("--config").arg(directory.join(CONFIG_FILE));
+        // A group of its own: Ctrl-C at the terminal is for the demo, which then ends the gateway.
+        command.current_dir(directory).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ONCEGATE")) {
+            // What the environment says is for a gateway of the user's, not for this one.
+            command.env_remove(name);
+        }
+        let mut child = command.spawn()?;
+        let log = child.stderr.take();
+        let process = Self(child);
+        let log = log.ok_or_else(|| io::Error::other("the gateway has no standard error"))?;
+        Ok((process, ChildStderr::from_std(log)?))
+    }
+
+    /// After this the process is gone, and so are its locks and its ports.
+    fn kill(&mut self) -> io::Result<()> {
+        self.0.kill()?;
+        self.0.wait().map(drop)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Err(error) = self.kill() {
+            eprintln!("oncegate: the gateway (process {}) could not be ended: {error}", self.0.id());
+        }
+    }
+}

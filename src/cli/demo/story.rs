@@ -1,0 +1,203 @@
+//! The story, chapter by chapter. Each is measured against the ledger of the payment API.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::client::{Answer, Client};
+use super::directory::Directory;
+use super::gateway::GatewayProcess;
+use super::ledger::{CURRENCY, Order};
+use super::narrator::Narrator;
+use super::payments::{Conduct, PaymentApi, WORK};
+use super::trouble::Trouble;
+
+const CHARGES: &str = "/v1/charges";
+/// How long the client of the story waits before it loses patience; less than the API takes.
+const PATIENCE: Duration = Duration::from_millis(100);
+const DUPLICATES: usize = 50;
+
+/// Everybody in the story.
+pub(super) struct Story {
+    pub(super) gateway: GatewayProcess,
+    pub(super) api: PaymentApi,
+    pub(super) client: Client,
+    pub(super) directory: Directory,
+    pub(super) narrator: Narrator,
+}
+
+impl Story {
+    /// All chapters.
+    pub(super) async fn tell(&mut self) -> Result<(), Trouble> {
+        self.narrator.say(&format!(
+            "A payment API on {} takes {} ms for a charge. Its clients give up after {} ms and try again, as \
+             clients do. A gateway (process {}) stands in front of it on {}.",
+            self.api.address,
+            WORK.as_millis(),
+            PATIENCE.as_millis(),
+            self.gateway.id(),
+            self.gateway.public,
+        ));
+        self.without_the_gateway().await?;
+        self.through_the_gateway().await?;
+        self.fifty_at_once().await?;
+        self.another_payload().await?;
+        self.a_crash_in_the_middle().await
+    }
+
+    async fn without_the_gateway(&mut self) -> Result<(), Trouble> {
+        self.narrator.chapter("Without the gateway, a retry is a second charge");
+        self.impatient_attempt(self.api.address, "ada", None).await;
+        let retry = self.charge(self.api.address, "ada", None, 1200).await?;
+        self.narrator.row("retry", &retry.summary());
+        self.ledger("ada", 2);
+        Ok(())
+    }
+
+    async fn through_the_gateway(&mut self) -> Result<(), Trouble> {
+        self.narrator.chapter("Through the gateway, a retry gets the answer of the first attempt");
+        self.impatient_attempt(self.gateway.public, "bob", Some("order-1001")).await;
+        let retry = self.charge(self.gateway.public, "bob", Some("order-1001"), 1200).await?;
+        self.narrator.row("retry", &retry.summary());
+        self.narrator.check("the retry's status", &retry.status.as_u16(), &201);
+        self.narrator.check("a replay", &retry.is_replay(), &true);
+        self.ledger("bob", 1);
+        Ok(())
+    }
+
+    async fn fifty_at_once(&mut self) -> Result<(), Trouble> {
+        self.narrator.chapter("Fifty duplicates at once are one charge");
+        let mut attempts = JoinSet::new();
+        for _ in 0..DUPLICATES {
+            let (client, to) = (self.client.clone(), self.gateway.public);
+            attempts.spawn(async move {
+                client.post(to, CHARGES, Some("order-1002"), &order("cleo", 1200)).await
+            });
+        }
+        let answers: Vec<Answer> = attempts.join_all().await.into_iter().collect::<Result<_, _>>()?;
+        let equal = answers.iter().filter(|answer| answer.body == answers[0].body).count();
+        let replays = answers.iter().filter(|answer| answer.is_replay()).count();
+        self.narrator.row("answers", &format!("{} equal ones, {replays} of them replays", equal));
+        self.narrator.check("the number of equal answers", &equal, &DUPLICATES);
+        self.narrator.check("the number of replays", &replays, &(DUPLICATES - 1));
+        self.ledger("cleo", 1);
+        Ok(())
+    }
+
+    async fn another_payload(&mut self) -> Result<(), Trouble> {
+        self.narrator.chapter("A key that comes back with another amount is refused");
+        let other = self.charge(self.gateway.public, "bob", Some("order-1001"), 999_900).await?;
+        self.narrator.row("answer", &other.summary());
+        self.narrator.check("the problem", &other.problem().as_str(), &"payload-mismatch");
+        self.ledger("bob", 1);
+        Ok(())
+    }
+
+    async fn a_crash_in_the_middle(&mut self) -> Result<(), Trouble> {
+        self.narrator.chapter("The gateway is killed in the middle of a charge, and says so honestly");
+        self.kill_while_charging("dora", "order-1003").await?;
+        let retry = self.charge(self.gateway.public, "dora", Some("order-1003"), 1200).await?;
+        self.narrator.row("retry", &retry.summary());
+        self.narrator.check("the problem", &retry.problem().as_str(), &"outcome-unknown");
+        self.ledger("dora", 1);
+        self.settle(&retry.member("record")).await?;
+        let retry = self.charge(self.gateway.public, "dora", Some("order-1003"), 1200).await?;
+        self.narrator.row("retry", &retry.summary());
+        self.narrator.check("a replay", &retry.is_replay(), &true);
+        self.ledger("dora", 1);
+        Ok(())
+    }
+
+    /// The API books the charge and keeps its answer back; that is when the gateway dies.
+    async fn kill_while_charging(&mut self, customer: &str, key: &'static str) -> Result<(), Trouble> {
+        self.api.treat(customer, Conduct::Late);
+        let (client, to, order) = (self.client.clone(), self.gateway.public, order(customer, 1200));
+        let attempt = tokio::spawn(async move { client.post(to, CHARGES, Some(key), &order).await });
+        self.api.booked(customer).await;
+        let killed = self.gateway.id();
+        self.gateway.kill()?;
+        let cut_off = !matches!(attempt.await, Ok(Ok(_)));
+        self.narrator
+            .row("kill -9", &format!("process {killed}, while the API holds the booked charge's answer"));
+        self.narrator.check("the first attempt, cut off", &cut_off, &true);
+        self.api.treat(customer, Conduct::Prompt);
+        self.gateway = GatewayProcess::start(self.directory.path()).await?;
+        self.narrator.row("started again", &format!("process {}, on the same records", self.gateway.id()));
+        Ok(())
+    }
+
+    /// What an operator does: look into the ledger, and tell the gateway what is there.
+    async fn settle(&mut self, record: &str) -> Result<(), Trouble> {
+        let ledger = self.api.ledger();
+        let booked =
+            ledger.booked_for(record).ok_or_else(|| Trouble::new("the charge is not in the ledger"))?;
+        self.narrator
+            .row("the operator", &format!("finds {} in the ledger, and settles record {record}", booked.id));
+        let resolution = json!({
+            "executed": true,
+            "response": {
+                "status": 201,
+                "headers": { "content-type": "application/json" },
+                "body_base64": STANDARD.encode(booked.body()),
+            },
+            "note": format!("{} is in the ledger", booked.id),
+        });
+        let path = format!("/v1/records/{record}/resolve");
+        let settled = self.client.post(self.gateway.admin, &path, None, &resolution).await?;
+        self.narrator.check("the record", &settled.member("state").as_str(), &"completed");
+        Ok(())
+    }
+
+    /// An attempt that nobody waits for to the end.
+    async fn impatient_attempt(&self, to: SocketAddr, customer: &str, key: Option<&str>) {
+        let text = match timeout(PATIENCE, self.charge(to, customer, key, 1200)).await {
+            Err(_) => format!("no answer within {} ms", PATIENCE.as_millis()),
+            Ok(Ok(answer)) => answer.summary(),
+            Ok(Err(trouble)) => trouble.to_string(),
+        };
+        self.narrator.row("first attempt", &text);
+    }
+
+    async fn charge(
+        &self,
+        to: SocketAddr,
+        customer: &str,
+        key: Option<&str>,
+        amount: u32,
+    ) -> Result<Answer, Trouble> {
+        self.client.post(to, CHARGES, key, &order(customer, amount)).await
+    }
+
+    /// Shows what a customer was charged, and holds it against what it must be.
+    fn ledger(&mut self, customer: &str, charges: usize) {
+        let total = self.api.ledger().total(customer);
+        self.narrator.row(&format!("{customer}'s ledger"), &total.to_string());
+        self.narrator.check("the number of charges", &total.charges, &charges);
+    }
+
+    /// What to do next.
+    pub(super) fn offer_more(&self) {
+        let Self { gateway, api, .. } = self;
+        let body = format!("{{\"amount\": 500, \"currency\": \"{CURRENCY}\", \"customer\": \"you\"}}");
+        println!("\nBoth stay up until Ctrl-C. Try it:\n");
+        println!("  # a charge; run it again for the same answer, change the amount for a refusal");
+        println!("  curl -i {}{CHARGES} -H 'Idempotency-Key: mine-1' \\", gateway.public);
+        println!("       -H 'Content-Type: application/json' -d '{body}'\n");
+        println!("  # what the payment API has booked");
+        println!("  curl {}{CHARGES}\n", api.address);
+        println!("  # what the gateway remembers, and its metrics");
+        println!("  curl {}/v1/records", gateway.admin);
+        println!("  curl {}/metrics\n", gateway.admin);
+        println!("Then put it in front of your own API:\n");
+        println!("  oncegate serve --upstream http://127.0.0.1:9000");
+    }
+}
+
+fn order(customer: &str, amount: u32) -> Order {
+    Order { amount, currency: CURRENCY.into(), customer: customer.into() }
+}

@@ -1,0 +1,328 @@
+use std::time::Duration;
+
+use super::*;
+use crate::protocol::{BodyScheme, Scheme};
+
+const LEASE: Duration = Duration::from_secs(10);
+const CALL: Duration = Duration::from_secs(30);
+const TTL: Duration = Duration::from_secs(3600);
+const TOMBSTONE: Duration = Duration::from_secs(7200);
+const T0: Timestamp = Timestamp(1_000_000);
+
+const ME: Owner = Owner([1; 16]);
+const OTHER: Owner = Owner([2; 16]);
+const MINE: ResponseRef = ResponseRef { id: ME, status: 201, retained: true };
+
+fn claim_by(owner: Owner) -> Claim {
+    claim_under(owner, OnUnknown::Hold)
+}
+
+fn claim_under(owner: Owner, on_unknown: OnUnknown) -> Claim {
+    let scheme = Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new() });
+    Claim {
+        owner,
+        namespace: "charges".into(),
+        route: "create-charge".into(),
+        fingerprint: Fingerprint { scheme, digest: [0; 32] },
+        policy: Policy {
+            on_unknown,
+            lease: LEASE,
+            response_timeout: CALL,
+            ttl: TTL,
+            tombstone_ttl: TOMBSTONE,
+        },
+    }
+}
+
+fn record(state: State) -> Record {
+    Record { state, ..claim_by(ME).first(T0) }
+}
+
+fn running(undecided: bool) -> State {
+    State::Running { owner: ME, n: 2, undecided }
+}
+
+fn unknown(undecided: bool) -> State {
+    let quiet_at = T0.plus(LEASE).plus(CALL);
+    State::Unknown { owner: ME, n: 2, undecided, reason: Reason::ResponseTimeout, quiet_at }
+}
+
+const COMPLETED: State = State::Completed { owner: ME, n: 2, response: MINE };
+const SETTLED: State = State::Settled { owner: ME, n: 2 };
+const CLEARED: State = State::Cleared { owner: ME, n: 2 };
+
+fn expired(executed: Executed) -> State {
+    State::Expired { n: 2, executed }
+}
+
+fn all() -> Vec<State> {
+    let undecided = [false, true];
+    let mut states = vec![COMPLETED, SETTLED, CLEARED, expired(Executed::Yes), expired(Executed::Unknown)];
+    states.extend(undecided.map(running));
+    states.extend(undecided.map(unknown));
+    states
+}
+
+/// What `event` does to a record in `state` one second after it was written: the state it is then
+/// in (`None` if it is gone), and the verdict.
+fn step(state: State, event: &Event) -> (Option<State>, Verdict) {
+    step_after(Duration::from_secs(1), state, event)
+}
+
+fn step_after(age: Duration, state: State, event: &Event) -> (Option<State>, Verdict) {
+    let before = record(state);
+    let now = T0.plus(age);
+    let Transition { next, verdict } = transition(Some(&before), event, now);
+    let after = match next {
+        Next::Unchanged => Some(state),
+        Next::Remove => None,
+        Next::Write(after) => {
+            assert_ne!(after.revision, before.revision, "a write makes a new revision");
+            assert_eq!((&after.fingerprint, after.policy), (&before.fingerprint, before.policy));
+            assert_eq!(after.created_at, before.created_at);
+            Some(after.state)
+        }
+    };
+    (after, verdict)
+}
+
+/// Asserts what `event` does in the states of `changes`, and that it changes no other state.
+fn only(event: &Event, changes: &[(State, Option<State>, Verdict)]) {
+    for state in all() {
+        let (after, verdict) = step(state, event);
+        match changes.iter().find(|(from, ..)| *from == state) {
+            Some((_, to, said)) => assert_eq!((after, verdict), (*to, *said), "{event:?} {state:?}"),
+            None => assert_eq!(after, Some(state), "{event:?} {state:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_claim_wins_what_is_absent_or_cleared() {
+    let event = Event::Claim(claim_by(OTHER));
+    let Transition { next: Next::Write(first), verdict } = transition(None, &event, T0) else {
+        panic!("nothing to write");
+    };
+    assert_eq!(first.state, State::Running { owner: OTHER, n: 1, undecided: false });
+    assert_eq!(verdict, Verdict::Won { n: 1 });
+    let next = State::Running { owner: OTHER, n: 3, undecided: false };
+    only(&event, &[(CLEARED, Some(next), Verdict::Won { n: 3 })]);
+}
+
+#[test]
+fn a_claim_is_told_how_everything_else_stands() {
+    let event = Event::Claim(claim_by(OTHER));
+    for (state, said) in [
+        (running(false), Verdict::InFlight),
+        (unknown(false), Verdict::Unknown),
+        (COMPLETED, Verdict::Replay(MINE)),
+        (SETTLED, Verdict::Settled),
+        (expired(Executed::Yes), Verdict::Expired(Executed::Yes)),
+        (expired(Executed::Unknown), Verdict::Expired(Executed::Unknown)),
+    ] {
+        assert_eq!(step(state, &event), (Some(state), said));
+    }
+}
+
+/// FAULTS 27: the answer to its claim was lost.
+#[test]
+fn a_claim_wins_again_for_the_same_owner() {
+    let event = Event::Claim(claim_by(ME));
+    assert_eq!(step(running(true), &event), (Some(running(true)), Verdict::Won { n: 2 }));
+    // And also when somebody could have let it lapse, but did not.
+    assert_eq!(step_after(LEASE * 2, running(false), &event), (Some(running(false)), Verdict::Won { n: 2 }));
+}
+
+#[test]
+fn a_different_request_is_told_so_and_changes_nothing() {
+    let mut other = claim_by(OTHER);
+    other.fingerprint.digest = [1; 32];
+    let mut scheme = claim_by(OTHER);
+    scheme.fingerprint.scheme =
+        Arc::new(Scheme { body: BodyScheme::Json { ignore: Vec::new() }, headers: Vec::new() });
+    for state in all() {
+        assert_eq!(step(state, &Event::Claim(other.clone())), (Some(state), Verdict::Mismatch));
+        assert_eq!(step(state, &Event::Claim(scheme.clone())), (Some(state), Verdict::OtherScheme));
+    }
+}
+
+#[test]
+fn only_the_owner_of_the_running_execution_renews() {
+    let renewals =
+        [false, true].map(|undecided| (running(undecided), Some(running(undecided)), Verdict::Renewed));
+    only(&Event::Renew { owner: ME, n: 2 }, &renewals);
+    let late = Event::Renew { owner: ME, n: 2 };
+    assert_eq!(step_after(LEASE * 3, running(false), &late).1, Verdict::Renewed);
+}
+
+#[test]
+fn only_its_owner_completes_an_execution_and_only_once() {
+    let completes = |state| (state, Some(COMPLETED), Verdict::Stored);
+    let states = [running(false), running(true), unknown(false), unknown(true), SETTLED, CLEARED, COMPLETED];
+    only(&Event::Complete { owner: ME, n: 2, response: MINE }, &states.map(completes));
+    let resolved = ResponseRef { id: OTHER, ..MINE };
+    let by_operator = State::Completed { owner: ME, n: 2, response: resolved };
+    let event = Event::Complete { owner: ME, n: 2, response: MINE };
+    assert_eq!(step(by_operator, &event), (Some(by_operator), Verdict::Lost));
+}
+
+#[test]
+fn a_release_frees_the_key_unless_something_is_undecided() {
+    let lost = State::Unknown {
+        owner: ME,
+        n: 2,
+        undecided: true,
+        reason: Reason::Unreachable,
+        quiet_at: T0.plus(LEASE).plus(CALL),
+    };
+    only(
+        &Event::Release { owner: ME, n: 2 },
+        &[
+            (running(false), Some(CLEARED), Verdict::Released),
+            (unknown(false), Some(CLEARED), Verdict::Released),
+            (running(true), Some(lost), Verdict::StillUnknown),
+            (unknown(true), Some(unknown(true)), Verdict::StillUnknown),
+            (CLEARED, Some(CLEARED), Verdict::Released),
+        ],
+    );
+    let first = State::Running { owner: ME, n: 1, undecided: false };
+    let event = Event::Release { owner: ME, n: 1 };
+    assert_eq!(step(first, &event), (None, Verdict::Released));
+    // Its answer was lost, and it is repeated.
+    assert_eq!(transition(None, &event, T0), Transition::unchanged(Verdict::Released));
+    let later = Event::Release { owner: ME, n: 2 };
+    assert_eq!(transition(None, &later, T0), Transition::unchanged(Verdict::Lost));
+}
+
+#[test]
+fn losing_leaves_an_unknown_outcome_and_when_it_will_be_quiet() {
+    let loses = |undecided| (running(undecided), Some(unknown(undecided)), Verdict::Held);
+    only(&Event::Lose { owner: ME, n: 2, reason: Reason::ResponseTimeout }, &[loses(false), loses(true)]);
+}
+
+/// FAULTS 25, 26 and 31's other half: whoever is not the owner of the last execution writes nothing.
+#[test]
+fn a_stale_owner_changes_nothing() {
+    for (owner, n) in [(OTHER, 2), (ME, 1), (ME, 3)] {
+        let response = ResponseRef { id: owner, ..MINE };
+        for event in [
+            Event::Renew { owner, n },
+            Event::Complete { owner, n, response },
+            Event::Release { owner, n },
+            Event::Lose { owner, n, reason: Reason::ConnectionLost },
+        ] {
+            for state in all() {
+                assert_eq!(step(state, &event), (Some(state), Verdict::Lost), "{event:?} {state:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lease_lapses_when_it_is_over_and_not_before() {
+    let almost = LEASE - Duration::from_millis(1);
+    assert_eq!(step_after(almost, running(false), &Event::Sweep), (Some(running(false)), Verdict::Nothing));
+    let event = Event::Claim(claim_by(OTHER));
+    assert_eq!(step_after(almost, running(false), &event), (Some(running(false)), Verdict::InFlight));
+    for (event, said) in [(Event::Sweep, Verdict::Lapsed), (event, Verdict::Unknown)] {
+        let (after, verdict) = step_after(LEASE, running(true), &event);
+        assert_eq!(verdict, said);
+        let quiet = T0.plus(LEASE).plus(CALL);
+        assert!(
+            matches!(after, Some(State::Unknown { owner: ME, n: 2, undecided: true, reason: Reason::LeaseOver, quiet_at })
+                if quiet_at == quiet),
+            "{after:?}"
+        );
+    }
+}
+
+/// FAULTS 11: running never expires; a tombstone of an unknown says unknown.
+#[test]
+fn retention_ends_in_a_tombstone_that_remembers_what_is_known() {
+    let forever = TTL + TOMBSTONE + LEASE;
+    assert_eq!(step_after(forever, running(false), &Event::Sweep).1, Verdict::Lapsed);
+    for (state, executed) in [
+        (COMPLETED, Executed::Yes),
+        (SETTLED, Executed::Yes),
+        (unknown(false), Executed::Unknown),
+        (CLEARED, Executed::Unknown),
+    ] {
+        assert_eq!(step(state, &Event::Sweep), (Some(state), Verdict::Nothing));
+        assert_eq!(step_after(TTL, state, &Event::Sweep), (Some(expired(executed)), Verdict::Retired));
+        // Who asks before the sweep is told the same.
+        let event = Event::Claim(claim_by(OTHER));
+        assert_eq!(step_after(TTL, state, &event).1, Verdict::Expired(executed));
+        assert_eq!(step_after(TTL + TOMBSTONE, state, &Event::Sweep), (None, Verdict::Forgotten));
+        let (after, verdict) = step_after_end(state, &event);
+        assert_eq!(
+            (after, verdict),
+            (State::Running { owner: OTHER, n: 1, undecided: false }, Verdict::Won { n: 1 })
+        );
+    }
+}
+
+/// A claim on a record of which nothing is remembered any more, but which no sweep has removed.
+fn step_after_end(state: State, event: &Event) -> (State, Verdict) {
+    let before = record(state);
+    let Transition { next, verdict } = transition(Some(&before), event, T0.plus(TTL + TOMBSTONE));
+    let Next::Write(after) = next else { panic!("nothing to write") };
+    assert_ne!(after.revision, before.revision);
+    (after.state, verdict)
+}
+
+#[test]
+fn no_tombstone_drops_only_what_is_known() {
+    let bare = |state| {
+        let mut bare = record(state);
+        bare.policy.tombstone_ttl = Duration::ZERO;
+        transition(Some(&bare), &Event::Sweep, T0.plus(TTL)).verdict
+    };
+    assert_eq!(bare(COMPLETED), Verdict::Forgotten);
+    assert_eq!(bare(unknown(false)), Verdict::Retired);
+}
+
+#[test]
+fn an_operator_decides_what_is_unknown_and_nothing_else() {
+    let answer = ResponseRef { id: OTHER, status: 200, retained: true };
+    let completed = State::Completed { owner: ME, n: 2, response: answer };
+    let to = |state| [false, true].map(|undecided| (unknown(undecided), Some(state), Verdict::Resolved));
+    only(&Event::Resolve(Resolution::Executed(Some(answer))), &to(completed));
+    only(&Event::Resolve(Resolution::Executed(None)), &to(SETTLED));
+    only(&Event::Resolve(Resolution::NotExecuted { force: true }), &to(CLEARED));
+    let not_executed = Event::Resolve(Resolution::NotExecuted { force: false });
+    only(&not_executed, &[]);
+    let until = T0.plus(LEASE).plus(CALL);
+    assert_eq!(step(unknown(false), &not_executed).1, Verdict::Refused(Refusal::TooEarly { until }));
+    assert_eq!(step_after(LEASE + CALL, unknown(false), &not_executed), (Some(CLEARED), Verdict::Resolved));
+    assert_eq!(step(COMPLETED, &not_executed).1, Verdict::Refused(Refusal::WrongState("completed")));
+    assert_eq!(transition(None, &not_executed, T0).verdict, Verdict::Refused(Refusal::Absent));
+}
+
+#[test]
+fn only_what_is_executed_can_be_deleted_and_the_key_stays_used() {
+    let tombstone = |state| (state, Some(expired(Executed::Yes)), Verdict::Deleted);
+    only(&Event::Delete, &[tombstone(COMPLETED), tombstone(SETTLED)]);
+    assert_eq!(step(unknown(false), &Event::Delete).1, Verdict::Refused(Refusal::WrongState("unknown")));
+}
+
+#[test]
+fn nothing_takes_over_what_is_held() {
+    let event = Event::TakeOver { owner: OTHER, n: 2, fenced: true };
+    only(&event, &[]);
+    only(&Event::Settle { n: 2, response: Some(MINE) }, &[]);
+}
+
+#[test]
+fn where_the_policy_allows_it_the_next_execution_takes_over() {
+    let retried = Record { state: unknown(false), ..claim_under(ME, OnUnknown::Retry).first(T0) };
+    for (n, fenced, wins) in [(2, false, true), (2, true, true), (1, true, false)] {
+        let step = transition(Some(&retried), &Event::TakeOver { owner: OTHER, n, fenced }, T0);
+        match step.next {
+            Next::Write(after) if wins => {
+                assert_eq!(after.state, State::Running { owner: OTHER, n: 3, undecided: !fenced });
+            }
+            Next::Unchanged if !wins => assert_eq!(step.verdict, Verdict::Lost),
+            next => panic!("{next:?}"),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The demo, as a newcomer runs it: the real program, twice over.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The demo with a temporary directory that the test can look into.
+fn demo(directory: &Path, once: bool) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oncegate"));
+    command.arg("demo").args(once.then_some("--once"));
+    command.env("TMPDIR", directory).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    command.spawn().expect("the demo can be started")
+}
+
+/// No directory and no gateway is left of it.
+fn left_nothing(directory: &Path, story: &str) {
+    let left: Vec<_> = std::fs::read_dir(directory).expect("the directory").collect();
+    assert!(left.is_empty(), "{left:?}");
+    let processes = story.split("process ").skip(1).filter_map(|rest| {
+        rest.split(|char: char| !char.is_ascii_digit()).next().and_then(|id| id.parse::<u32>().ok())
+    });
+    for id in processes {
+        assert!(!Path::new(&format!("/proc/{id}")).exists(), "process {id} lives on");
+    }
+}
+
+#[tokio::test]
+async fn the_story_is_told_and_leaves_nothing_behind() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let told = timeout(PATIENCE, demo(directory.path(), true).wait_with_output());
+    let told = told.await.expect("it ends").expect("it ran");
+    let story = String::from_utf8(told.stdout).expect("text");
+    assert_eq!(told.status.code(), Some(0), "{story}");
+    for line in [
+        "ada's ledger     2 charges, 24.00 EUR",
+        "bob's ledger     1 charge, 12.00 EUR",
+        "50 equal ones, 49 of them replays",
+        "cleo's ledger    1 charge, 12.00 EUR",
+        "422 payload-mismatch, executed: no",
+        "outcome-unknown, executed: unknown",
+        "201 ch_5, Idempotent-Replayed: true",
+        "dora's ledger    1 charge, 12.00 EUR",
+    ] {
+        assert!(story.contains(line), "{line}\n{story}");
+    }
+    assert!(story.lines().all(|line| line.chars().count() <= 80), "{story}");
+    left_nothing(directory.path(), &story);
+}
+
+#[tokio::test]
+async fn afterwards_it_stays_up_until_it_is_interrupted() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let mut demo = demo(directory.path(), false);
+    let mut lines = BufReader::new(demo.stdout.take().expect("piped")).lines();
+    let mut story = String::new();
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    while !story.contains("oncegate serve") {
+        let line =
+            timeout(PATIENCE, lines.next_line()).await.expect("it goes on").expect("text").expect("a line");
+        let target = line
+            .split_whitespace()
+            .skip_while(|word| *word != "curl")
+            .find(|word| word.contains("127.0.0.1"));
+        addresses.extend(target.and_then(|target| target.split('/').next()?.parse::<SocketAddr>().ok()));
+        story = format!("{story}{line}\n");
+    }
+    let [gateway, api, records, metrics] = addresses[..] else { panic!("{addresses:?}\n{story}") };
+    let charge = r#"{"amount": 500, "currency": "EUR", "customer": "you"}"#;
+    for replayed in [false, true] {
+        let answer = http(gateway, "POST", "/v1/charges", charge).await;
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        assert_eq!(answer.contains("idempotent-replayed: true"), replayed, "{answer}");
+    }
+    assert_eq!(http(api, "GET", "/v1/charges", "").await.matches("\"you\"").count(), 1);
+    assert!(http(records, "GET", "/v1/records", "").await.contains("\"completed\""));
+    assert!(http(metrics, "GET", "/metrics", "").await.contains("oncegate_requests_total"));
+
+    let id = demo.id().expect("it runs").to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().await.expect("kill runs").success());
+    let status = timeout(PATIENCE, demo.wait()).await.expect("it ends").expect("it ran");
+    assert_eq!(status.code(), Some(0));
+    left_nothing(directory.path(), &story);
+}
+
+/// One request and its whole answer, as text.
+async fn http(to: SocketAddr, method: &str, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(to).await.expect("the listener accepts");
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\nidempotency-key: mine-1\r\n");
+    let length = body.len();
+    let request = format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).await.expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("it answers");
+    answer
+}

@@ -1,0 +1,261 @@
+//! The gateway as a process: started with a configuration file, watched through its log, ended in
+//! whatever way the test needs.
+
+use std::net::SocketAddr;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::{Answer, Upstream};
+
+/// The longest that anything awaited from the process may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a gateway is started with.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// Lines for `[server]`.
+    pub server: String,
+    /// Lines for `[upstreams.payments]`.
+    pub upstream: String,
+    /// Lines for the route, which has `path = "/v1/{*rest}"`.
+    pub route: String,
+    /// Whole sections.
+    pub more: String,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
+    /// Upstream address instead of the test's own.
+    pub address: Option<SocketAddr>,
+}
+
+impl Settings {
+    /// Defaults with these lines for the route.
+    pub fn route(lines: &str) -> Self {
+        Self { route: lines.into(), ..Self::default() }
+    }
+
+    pub fn server(self, lines: &str) -> Self {
+        Self { server: lines.into(), ..self }
+    }
+
+    pub fn upstream(self, lines: &str) -> Self {
+        Self { upstream: lines.into(), ..self }
+    }
+
+    pub fn more(self, sections: &str) -> Self {
+        Self { more: sections.into(), ..self }
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Stops the process at a failpoint.
+    pub fn stop_at(self, failpoint: &str) -> Self {
+        self.env("ONCEGATE_FAILPOINT", failpoint)
+    }
+}
+
+/// A running gateway; killed when it is dropped.
+pub struct Gateway {
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    directory: Arc<TempDir>,
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    lines: watch::Receiver<usize>,
+}
+
+impl Gateway {
+    /// A gateway with a data directory of its own, in front of `upstream`.
+    pub async fn start(upstream: &Upstream, settings: Settings) -> Self {
+        let directory = Arc::new(TempDir::new().expect("a temporary directory"));
+        Self::start_in(directory, upstream.address, settings).await
+    }
+
+    /// Another process on the same data, with other settings.
+    pub async fn restart(&self, upstream: &Upstream, settings: Settings) -> Self {
+        Self::start_in(Arc::clone(&self.directory), upstream.address, settings).await
+    }
+
+    /// Where the records are.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.directory.path().join("data")
+    }
+
+    async fn start_in(directory: Arc<TempDir>, upstream: SocketAddr, settings: Settings) -> Self {
+        let (mut child, log, lines) = Self::spawn(&directory, upstream, &settings);
+        let ready = find(&log, &mut lines.clone(), "\"ready\"").await.unwrap_or_else(|| {
+            let _ = child.start_kill();
+            panic!("the gateway did not start: {:?}", log.lock().expect("log"));
+        });
+        let ready: Value = serde_json::from_str(&ready).expect("a JSON line");
+        let address = |name: &str| ready[name].as_str().expect("an address").parse().expect("an address");
+        Self { address: address("listen"), admin: address("admin"), directory, child, log, lines }
+    }
+
+    /// Starts a process that is expected to refuse; gives its exit status and what it printed.
+    pub async fn refused(&self, upstream: &Upstream, settings: Settings) -> (ExitStatus, String) {
+        let (mut child, log, mut lines) = Self::spawn(&self.directory, upstream.address, &settings);
+        let status = timeout(PATIENCE, child.wait()).await.expect("it ends").expect("it can be waited for");
+        while lines.changed().await.is_ok() {}
+        (status, log.lock().expect("log").join("\n"))
+    }
+
+    fn spawn(
+        directory: &TempDir,
+        upstream: SocketAddr,
+        settings: &Settings,
+    ) -> (Child, Arc<Mutex<Vec<String>>>, watch::Receiver<usize>) {
+        let data = directory.path().join("data");
+        let file = directory.path().join("oncegate.toml");
+        let upstream = settings.address.unwrap_or(upstream);
+        let Settings { server, upstream: client, route, more, .. } = settings;
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n{server}\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n\
+             [store]\nurl = \"embedded:{}\"\n\
+             [log]\nformat = \"json\"\n\
+             [upstreams.payments]\nurl = \"http://{upstream}\"\n{client}\n\
+             [[routes]]\nname = \"pay\"\npath = \"/v1/{{*rest}}\"\nupstream = \"payments\"\n{route}\n{more}\n",
+            data.display()
+        );
+        std::fs::write(&file, text).expect("the configuration can be written");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_oncegate"))
+            .args(["serve", "--config"])
+            .arg(&file)
+            .envs(settings.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the gateway can be started");
+        let (log, (count, lines)) = (Arc::<Mutex<Vec<String>>>::default(), watch::channel(0));
+        let stderr = BufReader::new(child.stderr.take().expect("piped"));
+        tokio::spawn({
+            let log = Arc::clone(&log);
+            async move {
+                let mut stderr = stderr.lines();
+                while let Ok(Some(line)) = stderr.next_line().await {
+                    let mut log = log.lock().expect("log");
+                    log.push(line);
+                    count.send_replace(log.len());
+                }
+            }
+        });
+        (child, log, lines)
+    }
+
+    /// Waits for a log line that contains `text`.
+    pub async fn logs(&self, text: &str) -> String {
+        let found = find(&self.log, &mut self.lines.clone(), text).await;
+        found.unwrap_or_else(|| panic!("{text:?} was not logged: {:#?}", self.log.lock().expect("log")))
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("log").join("\n")
+    }
+
+    fn pid(&self) -> String {
+        self.child.id().expect("it runs").to_string()
+    }
+
+    async fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.pid()]).status().await.expect("kill runs");
+        assert!(status.success());
+    }
+
+    /// kill -9, and waits until it is gone.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("it can be killed");
+    }
+
+    pub async fn terminate(&self) {
+        self.signal("-TERM").await;
+    }
+
+    /// SIGSTOP.
+    pub async fn freeze(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// SIGCONT.
+    pub async fn thaw(&self) {
+        self.signal("-CONT").await;
+    }
+
+    /// The exit code, once it has ended.
+    pub async fn ended(&mut self) -> Option<i32> {
+        timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("it can be waited for").code()
+    }
+
+    /// A GET on the admin listener.
+    pub async fn admin_get(&self, path: &str) -> Answer {
+        admin(self.admin, "GET", path, "").await
+    }
+
+    /// A POST of JSON on the admin listener.
+    pub async fn admin_post(&self, path: &str, body: &Value) -> Answer {
+        admin(self.admin, "POST", path, &body.to_string()).await
+    }
+
+    /// All records in one state.
+    pub async fn records(&self, state: &str) -> Vec<Value> {
+        let list = self.admin_get(&format!("/v1/records?state={state}")).await.json();
+        list["records"].as_array().expect("a list").clone()
+    }
+
+    /// The number of records in any state.
+    pub async fn record_count(&self) -> usize {
+        let list = self.admin_get("/v1/records").await.json();
+        list["records"].as_array().expect("a list").len()
+    }
+
+    /// Waits until there is a record in this state, and gives it.
+    pub async fn record_in(&self, state: &str) -> Value {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(record) = self.records(state).await.into_iter().next() {
+                return record;
+            }
+            assert!(tokio::time::Instant::now() < until, "no record became {state}");
+        }
+    }
+}
+
+async fn find(log: &Mutex<Vec<String>>, lines: &mut watch::Receiver<usize>, text: &str) -> Option<String> {
+    let mut looked_at = 0;
+    let search = async {
+        loop {
+            {
+                let log = log.lock().expect("log");
+                if let Some(line) = log[looked_at..].iter().find(|line| line.contains(text)) {
+                    return Some(line.clone());
+                }
+                looked_at = log.len();
+            }
+            lines.changed().await.ok()?;
+        }
+    };
+    timeout(PATIENCE, search).await.ok().flatten()
+}
+
+async fn admin(to: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
+    let headers = [("content-type", "application/json")];
+    let mut connection = super::Connection::open(to).await;
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {to}\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    connection.send(format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await;
+    connection.answer().await
+}

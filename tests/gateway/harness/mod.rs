@@ -1,0 +1,10 @@
+//! What the tests share: a gateway process, an upstream that does as it is told, and a client that
+//! shows every byte.
+
+mod client;
+mod gateway;
+mod upstream;
+
+pub use client::{Answer, Connection, post, request, request_bytes};
+pub use gateway::{Gateway, Settings};
+pub use upstream::Upstream;

@@ -1,0 +1,130 @@
+//! The API behind the gateway: a real server that remembers every request and answers as the test
+//! says, when the test says.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+type Handler = dyn Fn(Seen) -> Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>> + Send + Sync;
+
+/// A request as the upstream got it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// Its number, from 1.
+    pub number: usize,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+}
+
+/// A running upstream.
+pub struct Upstream {
+    pub address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    count: watch::Sender<usize>,
+    gate: watch::Sender<bool>,
+}
+
+impl Upstream {
+    /// Answers 201 with the number of the request.
+    pub async fn start() -> Arc<Self> {
+        Self::answering(|seen| {
+            let body = format!("{{\"charge\":{}}}", seen.number);
+            let response = Response::builder().status(201).header("content-type", "application/json");
+            response.body(Full::from(body)).expect("a response")
+        })
+        .await
+    }
+
+    /// Answers with what `answer` makes of each request.
+    pub async fn answering(
+        answer: impl Fn(Seen) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let answer = Arc::new(answer);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let upstream = Arc::new(Self {
+            address: listener.local_addr().expect("an address"),
+            seen: Arc::default(),
+            count: watch::Sender::new(0),
+            gate: watch::Sender::new(true),
+        });
+        let gate = upstream.gate.subscribe();
+        let held = move |seen: Seen| {
+            let (answer, mut gate) = (Arc::clone(&answer), gate.clone());
+            let pending: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
+                gate.wait_for(|open| *open).await.expect("the upstream lives");
+                answer(seen)
+            });
+            pending
+        };
+        tokio::spawn(Arc::clone(&upstream).accept(listener, Arc::new(held)));
+        upstream
+    }
+
+    async fn accept(self: Arc<Self>, listener: TcpListener, handler: Arc<Handler>) {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (upstream, handler) = (Arc::clone(&self), Arc::clone(&handler));
+            let service = service_fn(move |request: Request<Incoming>| {
+                let (upstream, handler) = (Arc::clone(&upstream), Arc::clone(&handler));
+                async move {
+                    let seen = upstream.see(request).await;
+                    Ok::<_, Infallible>(handler(seen).await)
+                }
+            });
+            let connection = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(connection.serve_connection(TokioIo::new(stream), service));
+        }
+    }
+
+    async fn see(&self, request: Request<Incoming>) -> Seen {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.expect("a whole body").to_bytes();
+        let mut all = self.seen.lock().expect("no panic while locked");
+        let seen = Seen { path: head.uri.to_string(), headers: head.headers, body, number: all.len() + 1 };
+        all.push(seen.clone());
+        self.count.send_replace(all.len());
+        seen
+    }
+
+    /// Every request so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().expect("no panic while locked").clone()
+    }
+
+    /// How many requests there were.
+    pub fn executions(&self) -> usize {
+        *self.count.borrow()
+    }
+
+    /// Resolves once there were `count` requests.
+    pub async fn reached(&self, count: usize) {
+        self.count.subscribe().wait_for(|seen| *seen >= count).await.expect("the upstream lives");
+    }
+
+    /// Holds all answers back.
+    pub fn hold(&self) {
+        self.gate.send_replace(false);
+    }
+
+    /// Lets held answers go.
+    pub fn let_go(&self) {
+        self.gate.send_replace(true);
+    }
+}

@@ -1,0 +1,11 @@
+//! The gateway as its users meet it: the real process, in front of a real server, over sockets.
+
+mod contract;
+mod crash;
+mod duplicates;
+mod faults;
+mod harness;
+mod headers;
+mod problems;
+mod shutdown;
+mod waiting;

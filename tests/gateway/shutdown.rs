@@ -1,0 +1,84 @@
+//! Stopping: drain, the end of the drain, and no patience left (FAULTS 13).
+
+use crate::harness::{Connection, Gateway, Settings, Upstream, post, request_bytes};
+
+fn keyed(key: &str) -> Vec<u8> {
+    request_bytes("POST", "/v1/charges", &[("idempotency-key", key)], b"a")
+}
+
+#[tokio::test]
+async fn what_runs_is_finished_and_nothing_new_starts() {
+    let upstream = Upstream::start().await;
+    let mut gateway = Gateway::start(&upstream, Settings::default()).await;
+    post(gateway.address, "/v1/charges", "k-0", "a").await;
+    upstream.hold();
+    let (address, admin) = (gateway.address, gateway.admin);
+    let running = tokio::spawn(async move { post(address, "/v1/charges", "k-1", "a").await });
+    // A request whose head came before the signal and whose body comes after it.
+    let mut late = Connection::open(address).await;
+    let (head, body) =
+        keyed("k-2").split_last().map(|(last, head)| (head.to_vec(), [*last])).expect("a body");
+    late.send(head).await;
+    upstream.reached(2).await;
+    assert_eq!(gateway.admin_get("/readyz").await.status, 200);
+    gateway.terminate().await;
+    gateway.logs("draining").await;
+    assert_eq!(gateway.admin_get("/readyz").await.status, 503);
+    assert_eq!(gateway.admin_get("/healthz").await.status, 200);
+    late.send(body).await;
+    if let Some(told) = late.try_answer().await {
+        told.problem(503, "shutting-down", "unknown", "same-key");
+    }
+    upstream.let_go();
+    assert_eq!(running.await.expect("running").status, 201);
+    assert_eq!(gateway.ended().await, Some(0));
+    assert!(tokio::net::TcpStream::connect(admin).await.is_err());
+    assert_eq!(upstream.executions(), 2);
+}
+
+#[tokio::test]
+async fn what_outlasts_the_drain_is_unknown() {
+    let upstream = Upstream::start().await;
+    let mut gateway =
+        Gateway::start(&upstream, Settings::default().server("drain_timeout = \"100ms\"")).await;
+    upstream.hold();
+    let address = gateway.address;
+    let running = tokio::spawn(async move {
+        let mut connection = Connection::open(address).await;
+        connection.send(keyed("k-1")).await;
+        connection.try_answer().await
+    });
+    upstream.reached(1).await;
+    gateway.terminate().await;
+    if let Some(told) = running.await.expect("running") {
+        told.problem(504, "outcome-unknown", "unknown", "never");
+    }
+    assert_eq!(gateway.ended().await, Some(0));
+    let gateway = gateway.restart(&upstream, Settings::default()).await;
+    assert_eq!(gateway.record_in("unknown").await["reason"], "gateway shut down");
+    post(gateway.address, "/v1/charges", "k-1", "a").await.problem(
+        409,
+        "outcome-unknown",
+        "unknown",
+        "never",
+    );
+    assert_eq!(upstream.executions(), 1);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_at_once() {
+    let upstream = Upstream::start().await;
+    let mut gateway = Gateway::start(&upstream, Settings::default()).await;
+    upstream.hold();
+    let address = gateway.address;
+    tokio::spawn(async move {
+        let mut connection = Connection::open(address).await;
+        connection.send(keyed("k-1")).await;
+        connection.try_answer().await
+    });
+    upstream.reached(1).await;
+    gateway.terminate().await;
+    gateway.logs("draining").await;
+    gateway.terminate().await;
+    assert_eq!(gateway.ended().await, Some(1));
+}

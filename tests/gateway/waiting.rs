@@ -1,0 +1,113 @@
+//! Duplicates while the first attempt runs.
+
+use crate::harness::{Connection, Gateway, Settings, Upstream, post};
+
+#[tokio::test]
+async fn a_duplicate_waits_and_is_woken_with_the_first_answer() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream, Settings::default()).await;
+    upstream.hold();
+    let first = tokio::spawn(post_one(gateway.address));
+    upstream.reached(1).await;
+    let second = tokio::spawn(post_one(gateway.address));
+    gateway.record_in("running").await;
+    upstream.let_go();
+    let (first, second) = (first.await.expect("first"), second.await.expect("second"));
+    assert!(!first.is_replay() && second.is_replay());
+    assert_eq!(first.body, second.body);
+    assert_eq!(upstream.executions(), 1);
+}
+
+async fn post_one(to: std::net::SocketAddr) -> crate::harness::Answer {
+    post(to, "/v1/charges", "k-1", "a").await
+}
+
+#[tokio::test]
+async fn a_route_can_turn_duplicates_away_at_once() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream, Settings::route("in_flight = \"reject\"")).await;
+    upstream.hold();
+    let first = tokio::spawn(post_one(gateway.address));
+    upstream.reached(1).await;
+    let told = post_one(gateway.address).await.problem(409, "in-flight", "unknown", "same-key");
+    assert_eq!(told["record"], gateway.records("running").await[0]["id"]);
+    upstream.let_go();
+    assert_eq!(first.await.expect("first").status, 201);
+    assert!(post_one(gateway.address).await.is_replay());
+}
+
+#[tokio::test]
+async fn waiting_ends_with_the_wait_timeout() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream, Settings::route("wait_timeout = \"50ms\"")).await;
+    upstream.hold();
+    let first = tokio::spawn(post_one(gateway.address));
+    upstream.reached(1).await;
+    post_one(gateway.address).await.problem(409, "in-flight", "unknown", "same-key");
+    upstream.let_go();
+    assert_eq!(first.await.expect("first").status, 201);
+}
+
+#[tokio::test]
+async fn a_different_request_does_not_wait() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream, Settings::default()).await;
+    upstream.hold();
+    let first = tokio::spawn(post_one(gateway.address));
+    upstream.reached(1).await;
+    let other = post(gateway.address, "/v1/charges", "k-1", "b").await;
+    other.problem(422, "payload-mismatch", "no", "new-key");
+    upstream.let_go();
+    first.await.expect("first");
+    assert_eq!(upstream.executions(), 1);
+}
+
+/// FAULTS 2: the client leaves, or closes its sending side, while the upstream works.
+#[tokio::test]
+async fn an_execution_outlives_its_client() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream, Settings::default()).await;
+    for (number, leaves) in [(1, true), (2, false)] {
+        upstream.hold();
+        let key = format!("k-{number}");
+        let mut client = Connection::open(gateway.address).await;
+        let head = format!(
+            "POST /v1/charges HTTP/1.1\r\nhost: a\r\nidempotency-key: {key}\r\ncontent-length: 1\r\n\r\na"
+        );
+        client.send(head).await;
+        upstream.reached(number).await;
+        if leaves {
+            drop(client);
+        } else {
+            tokio::io::AsyncWriteExt::shutdown(&mut client.stream).await.expect("half-close");
+        }
+        let waiting = tokio::spawn(async move { post(gateway.address, "/v1/charges", &key, "a").await });
+        upstream.let_go();
+        let retry = waiting.await.expect("retry");
+        assert!(retry.is_replay(), "{retry:?}");
+        assert_eq!(retry.text(), format!("{{\"charge\":{number}}}"));
+        assert_eq!(upstream.executions(), number);
+    }
+}
+
+/// FAULTS 3: slower than the lease, several times over.
+#[tokio::test]
+async fn a_slow_upstream_keeps_its_lease_by_renewal() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream, Settings::route("lease = \"150ms\"")).await;
+    upstream.hold();
+    let first = tokio::spawn(post_one(gateway.address));
+    upstream.reached(1).await;
+    // Renewals show as new revisions; after several the first lease is long over.
+    let begun = gateway.record_in("running").await;
+    let mut renewals = std::collections::BTreeSet::new();
+    while renewals.len() < 6 {
+        let record = gateway.record_in("running").await;
+        assert_eq!(record["created_at"], begun["created_at"]);
+        renewals.insert(record["lease_until"].as_str().expect("a lease").to_owned());
+    }
+    upstream.let_go();
+    assert_eq!(first.await.expect("first").status, 201);
+    assert!(post_one(gateway.address).await.is_replay());
+    assert_eq!(upstream.executions(), 1);
+}

@@ -1,0 +1,128 @@
+//! Transitions that are broken on purpose. Each test names the promise that must notice.
+
+use oncegate::clock::Timestamp;
+use oncegate::protocol::{Event, Next, Record, Resolution, State, Transition, Verdict, transition};
+
+use crate::properties::{
+    ANSWERS_ARE_EQUAL, COMPLETED_STAYS, LEASE_IS_RESPECTED, NUMBER_IS_UNIQUE, ONE_EFFECT, RUNNING_ENDS,
+    STALE_CHANGES_NOTHING,
+};
+use crate::{Decide, Protocol};
+
+/// What the model finds with this transition function.
+fn found(broken: Decide) -> Vec<&'static str> {
+    let model = Protocol { transition: broken, ..Protocol::new(2, 1, 1) };
+    model.explore().expect_err("the model noticed nothing")
+}
+
+fn to(record: &Record, state: State, now: Timestamp, verdict: Verdict) -> Transition {
+    let next = Record { revision: record.revision.next(), updated_at: now, state, ..record.clone() };
+    Transition { next: Next::Write(next), verdict }
+}
+
+/// A renewal that does not look at the state brings an execution back to life that has ended.
+#[test]
+fn a_renewal_that_ignores_the_state() {
+    fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
+        match (record, event) {
+            (Some(record), &Event::Renew { owner, n }) => {
+                to(record, State::Running { owner, n, undecided: false }, now, Verdict::Renewed)
+            }
+            _ => transition(record, event, now),
+        }
+    }
+    let found = found(broken);
+    let noticed = [STALE_CHANGES_NOTHING, COMPLETED_STAYS, NUMBER_IS_UNIQUE, LEASE_IS_RESPECTED];
+    assert!(found.iter().any(|property| noticed.contains(property)), "{found:?}");
+}
+
+/// A lease that is over lets the next claim run, although the first request may still act.
+#[test]
+fn a_lapse_back_to_running() {
+    fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
+        match (record.map(|record| (record, record.state)), event) {
+            (Some((record, State::Running { n, .. })), Event::Claim(claim)) if now >= record.deadline() => {
+                let state = State::Running { owner: claim.owner, n: n + 1, undecided: true };
+                to(record, state, now, Verdict::Won { n: n + 1 })
+            }
+            _ => transition(record, event, now),
+        }
+    }
+    assert!(found(broken).contains(&ONE_EFFECT));
+}
+
+/// "Not executed" that forgets the record gives an execution number away twice.
+#[test]
+fn a_resolution_to_absent() {
+    fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
+        let right = transition(record, event, now);
+        match (event, right.verdict) {
+            (Event::Resolve(Resolution::NotExecuted { .. }), Verdict::Resolved) => {
+                Transition { next: Next::Remove, ..right }
+            }
+            _ => right,
+        }
+    }
+    assert!(found(broken).contains(&NUMBER_IS_UNIQUE));
+}
+
+/// An owner that lost the comparison and answers with what it has.
+#[test]
+fn a_losing_owner_that_insists() {
+    let model = Protocol { loser_insists: true, ..Protocol::new(2, 1, 1) };
+    let found = model.explore().expect_err("the model noticed nothing");
+    assert!(found.contains(&ANSWERS_ARE_EQUAL), "{found:?}");
+}
+
+/// A completion that compares nobody writes over what was decided without its owner.
+#[test]
+fn a_completion_that_compares_nothing() {
+    fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
+        match (record, event) {
+            (Some(record), &Event::Complete { owner, n, response }) => {
+                to(record, State::Completed { owner, n, response }, now, Verdict::Stored)
+            }
+            _ => transition(record, event, now),
+        }
+    }
+    let found = found(broken);
+    let noticed = [COMPLETED_STAYS, STALE_CHANGES_NOTHING, ANSWERS_ARE_EQUAL];
+    assert!(found.iter().any(|property| noticed.contains(property)), "{found:?}");
+}
+
+/// A sweep that never lapses leaves an execution running for good.
+#[test]
+fn a_sweep_that_never_lapses() {
+    fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
+        match (record.map(|record| record.state), event) {
+            (Some(State::Running { .. }), Event::Sweep) => {
+                Transition { next: Next::Unchanged, verdict: Verdict::Nothing }
+            }
+            _ => transition(record, event, now),
+        }
+    }
+    assert!(found(broken).contains(&RUNNING_ENDS));
+}
+
+/// A lapse that does not look at the lease ends an execution that is alive.
+#[test]
+fn a_lapse_that_ignores_the_lease() {
+    fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
+        match (record, event) {
+            (Some(record), Event::Sweep) if matches!(record.state, State::Running { .. }) => {
+                transition(Some(record), event, record.deadline())
+            }
+            _ => transition(record, event, now),
+        }
+    }
+    assert!(found(broken).contains(&LEASE_IS_RESPECTED));
+}
+
+/// A store that does not compare revisions lets late writes through.
+#[test]
+fn a_store_that_compares_nothing() {
+    let model = Protocol { compares: false, forgets_revisions: false, ..Protocol::new(2, 1, 1) };
+    let found = model.explore().expect_err("the model noticed nothing");
+    let noticed = [STALE_CHANGES_NOTHING, COMPLETED_STAYS, NUMBER_IS_UNIQUE, ONE_EFFECT, LEASE_IS_RESPECTED];
+    assert!(found.iter().any(|property| noticed.contains(property)), "{found:?}");
+}

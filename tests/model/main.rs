@@ -1,0 +1,134 @@
+//! The protocol, explored exhaustively: every interleaving of a few attempts with crashes, pauses,
+//! lost and late writes, late upstream requests, a sweeper and an operator, under `hold`.
+//!
+//! The model drives the protocol's own `transition`. The last tests break that function on purpose,
+//! and require that a property says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oncegate::clock::Timestamp;
+use oncegate::protocol::{
+    BodyScheme, Claim, Event, Fingerprint, OnUnknown, Policy, Record, Scheme, Transition, transition,
+};
+use stateright::{Checker, HasDiscoveries, Model, Property};
+
+mod attempt;
+mod broken;
+mod history;
+mod properties;
+mod steps;
+mod store;
+mod upstream;
+mod world;
+
+use self::steps::Step;
+use self::world::{World, owner};
+
+/// The transition function under test.
+type Decide = fn(Option<&Record>, &Event, Timestamp) -> Transition;
+
+/// A system to explore.
+#[derive(Clone)]
+pub struct Protocol {
+    transition: Decide,
+    policy: Policy,
+    claim: Claim,
+    attempts: usize,
+    start: World,
+    /// Whether the store compares revisions, as every store does.
+    compares: bool,
+    /// Whether states that differ in nothing but the names of revisions count as one.
+    forgets_revisions: bool,
+    /// Whether an owner whose completion lost the comparison answers with its own response.
+    loser_insists: bool,
+    properties: fn() -> Vec<Property<Self>>,
+}
+
+const TICK: Duration = Duration::from_millis(1);
+
+impl Protocol {
+    /// This many attempts, of which each may renew so often, and an operator who may decide so
+    /// often. Lease, response timeout, ttl and tombstone last a tick each.
+    fn new(attempts: usize, renewals: u8, decisions: u8) -> Self {
+        let policy = Policy {
+            on_unknown: OnUnknown::Hold,
+            lease: TICK,
+            response_timeout: TICK,
+            ttl: TICK,
+            tombstone_ttl: TICK,
+        };
+        let scheme = Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new() });
+        let claim = Claim {
+            owner: owner(0),
+            namespace: "charges".into(),
+            route: "create-charge".into(),
+            fingerprint: Fingerprint { scheme, digest: [0; 32] },
+            policy,
+        };
+        Self {
+            transition,
+            policy,
+            claim,
+            attempts,
+            start: World::new(renewals, decisions),
+            compares: true,
+            forgets_revisions: true,
+            loser_insists: false,
+            properties: properties::promises,
+        }
+    }
+
+    /// Explores everything; gives the number of states, or the properties that do not hold.
+    fn explore(self) -> Result<usize, Vec<&'static str>> {
+        let checker = self.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+        let broken: Vec<_> = checker.discoveries().into_keys().collect();
+        if broken.is_empty() { Ok(checker.unique_state_count()) } else { Err(broken) }
+    }
+}
+
+impl Model for Protocol {
+    type State = World;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![self.start.clone()]
+    }
+
+    fn actions(&self, world: &World, steps: &mut Vec<Step>) {
+        self.steps(world, steps);
+    }
+
+    fn next_state(&self, last: &World, step: Step) -> Option<World> {
+        let mut world = last.clone();
+        world.told = None;
+        self.take(&mut world, step);
+        if self.forgets_revisions {
+            world.forget_revisions();
+        }
+        (world != *last).then_some(world)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        (self.properties)()
+    }
+}
+
+/// The numbers of states are pinned: another number means that the protocol or the model behaves
+/// otherwise, which somebody should have meant.
+#[test]
+fn two_attempts_with_renewals_and_an_operator_keep_every_promise() {
+    assert_eq!(Protocol::new(2, 2, 2).explore(), Ok(994_934));
+}
+
+#[test]
+fn three_attempts_keep_every_promise() {
+    assert_eq!(Protocol::new(3, 0, 0).explore(), Ok(2_353_657));
+}
+
+/// What the properties speak of does happen in the model: it proves something.
+#[test]
+fn the_model_gets_to_see_what_it_judges() {
+    let model = Protocol { properties: properties::sights, ..Protocol::new(2, 1, 1) };
+    model.checker().threads(2).spawn_bfs().join().assert_properties();
+}

@@ -1,0 +1,107 @@
+//! What must hold in every state, and what must be possible at all.
+
+use oncegate::protocol::{Executed, Reason, State};
+use stateright::Property;
+
+use crate::Protocol;
+use crate::history::Rule;
+use crate::world::{Deed, Phase, Request, Told, World};
+
+pub const ONE_EFFECT: &str = "at most one effect";
+pub const COMPLETED_STAYS: &str = "a completed record never changes until its ttl ends";
+pub const STALE_CHANGES_NOTHING: &str = "a stale write changes nothing";
+pub const LEASE_IS_RESPECTED: &str = "nobody ends an execution whose lease is live";
+pub const NUMBER_IS_UNIQUE: &str = "an execution number is never given to two owners";
+pub const ANSWERS_ARE_EQUAL: &str = "any two answers given as stored are equal";
+pub const NO_IS_TRUE: &str = "nobody is told `no` when it was executed";
+pub const YES_IS_TRUE: &str = "nobody is told `yes` when it was not executed";
+pub const GUARD_HOLDS: &str = "not executed is not decided while the call may be under way";
+pub const RUNNING_ENDS: &str = "nothing stays running forever";
+
+/// What is promised in every state.
+pub fn promises() -> Vec<Property<Protocol>> {
+    vec![
+        Property::always(ONE_EFFECT, |_: &Protocol, world: &World| world.history.effects_inside() <= 1),
+        Property::always(COMPLETED_STAYS, |_, world: &World| keeps(world, Rule::CompletedStays)),
+        Property::always(STALE_CHANGES_NOTHING, |_, world: &World| keeps(world, Rule::StaleChangesNothing)),
+        Property::always(LEASE_IS_RESPECTED, |_, world: &World| keeps(world, Rule::LeaseIsRespected)),
+        Property::always(NUMBER_IS_UNIQUE, |_, world: &World| keeps(world, Rule::NumberIsUnique)),
+        Property::always(ANSWERS_ARE_EQUAL, |_, world: &World| keeps(world, Rule::AnswersAreEqual)),
+        Property::always(NO_IS_TRUE, |_, world: &World| keeps(world, Rule::NoIsTrue) && no_stays_true(world)),
+        Property::always(YES_IS_TRUE, |_, world: &World| keeps(world, Rule::YesIsTrue)),
+        Property::always(GUARD_HOLDS, |_, world: &World| keeps(world, Rule::GuardHolds)),
+        Property::always(RUNNING_ENDS, |protocol: &Protocol, world: &World| {
+            world.record.is_none_or(|kept| protocol.sweep_ends(kept))
+        }),
+    ]
+}
+
+fn keeps(world: &World, rule: Rule) -> bool {
+    !world.history.broke(rule)
+}
+
+/// Whoever was told that its request was not executed never has an effect later.
+fn no_stays_true(world: &World) -> bool {
+    let told_no = |phase| phase == Phase::Done { said_no: true };
+    let acted = |who: usize| world.history.effects & 1 << who != 0;
+    !world.attempts.iter().enumerate().any(|(who, attempt)| told_no(attempt.phase) && acted(who))
+}
+
+/// What a model that proves anything must get to see,
+pub fn sights() -> Vec<Property<Protocol>> {
+    vec![
+        Property::sometimes("a replay", |_, world: &World| told(world, Told::Replayed)),
+        Property::sometimes("an answer from its own call", |_, world: &World| told(world, Told::Stored)),
+        Property::sometimes("an answer `no`", |_, world: &World| told(world, Told::No)),
+        Property::sometimes("an answer `yes` without a response", |_, world: &World| told(world, Told::Yes)),
+        Property::sometimes("an answer `unknown`", |_, world: &World| told(world, Told::Unknown)),
+        Property::sometimes("a lapsed lease", |_, world: &World| {
+            matches!(state(world), Some(State::Unknown { reason: Reason::LeaseOver, .. }))
+        }),
+        Property::sometimes("a second execution", |_, world: &World| {
+            matches!(state(world), Some(State::Running { n: 2, .. }))
+        }),
+        Property::sometimes("an operation that is settled", |_, world: &World| {
+            matches!(state(world), Some(State::Settled { .. }))
+        }),
+        Property::sometimes("an operation that is declared not executed", |_, world: &World| {
+            matches!(state(world), Some(State::Cleared { n: 1, .. }))
+        }),
+        Property::sometimes("a tombstone of something executed", |_, world: &World| {
+            tombstone(world, Executed::Yes)
+        }),
+        Property::sometimes("a tombstone of something unknown", |_, world: &World| {
+            tombstone(world, Executed::Unknown)
+        }),
+        Property::sometimes("a completion about to be late", |_, world: &World| late_completion(world)),
+        Property::sometimes("a late write that has become stale", |_, world: &World| {
+            world.late.is_some_and(|late| late.expected != world.record.map(|kept| kept.revision))
+        }),
+        Property::sometimes("an upstream that can act after the answer", |_, world: &World| {
+            world.attempts.iter().any(|attempt| {
+                matches!((attempt.phase, attempt.request), (Phase::Done { .. }, Request::OnTheWay))
+            })
+        }),
+    ]
+}
+
+fn state(world: &World) -> Option<State> {
+    world.record.map(|kept| kept.state)
+}
+
+fn told(world: &World, told: Told) -> bool {
+    world.told == Some(told)
+}
+
+fn tombstone(world: &World, remembered: Executed) -> bool {
+    matches!(state(world), Some(State::Expired { executed, .. }) if executed == remembered)
+}
+
+/// The next write turns unknown into completed.
+fn late_completion(world: &World) -> bool {
+    let Some(kept) = world.record else { return false };
+    let mut pending = world.attempts.iter().filter_map(|attempt| attempt.pending);
+    matches!(kept.state, State::Unknown { .. })
+        && pending
+            .any(|write| matches!(write.deed, Deed::Complete { .. }) && write.expected == Some(kept.revision))
+}

@@ -1,0 +1,87 @@
+//! How a decision reaches the record: read, decide with the protocol, compare the revision and set,
+//! decide again after a conflict. `Ledger` does the same over a real store.
+
+use oncegate::protocol::{
+    Claim, Event, Next, Reason, Record, State, Transition, Verdict, transition::standing,
+};
+
+use crate::Protocol;
+use crate::world::{Deed, Kept, NOW, World, Write, owner, response};
+
+/// A decision.
+pub enum Decided {
+    /// Nothing has to be written for this to hold.
+    Stands(Verdict),
+    /// This has to land first.
+    Write(Write),
+}
+
+impl Protocol {
+    /// Reads the record and decides.
+    pub fn decide(&self, world: &World, deed: Deed) -> Decided {
+        let record = world.record.map(|kept| self.record(kept));
+        let Transition { next, verdict } = (self.transition)(record.as_ref(), &self.event(deed), NOW);
+        let next = match next {
+            Next::Unchanged => return Decided::Stands(verdict),
+            Next::Write(record) => Some(Kept::of(&record)),
+            Next::Remove => None,
+        };
+        let expected = world.record.map(|kept| kept.revision);
+        Decided::Write(Write { deed, expected, next, verdict })
+    }
+
+    /// The store takes a write, or finds that the record is another one by now and does not.
+    pub fn land(&self, world: &mut World, write: &Write) -> bool {
+        let before = world.record;
+        if self.compares && before.map(|kept| kept.revision) != write.expected {
+            return false;
+        }
+        let after = write.next.map(|kept| Kept { updated_at: NOW, ..kept });
+        world.record = after;
+        world.history.judge(write.deed, before, after, &self.policy);
+        true
+    }
+
+    /// Reads, decides and writes in one go.
+    pub fn apply(&self, world: &mut World, deed: Deed) {
+        if let Decided::Write(write) = self.decide(world, deed) {
+            self.land(world, &write);
+        }
+    }
+
+    /// What an attempt that lost a comparison answers from.
+    pub fn standing(&self, world: &World) -> Option<Verdict> {
+        let record = self.record(world.record?);
+        Some(standing(record.at(NOW)?.as_ref()))
+    }
+
+    /// Whether the sweep leads a running record out of that state once its lease is over.
+    pub fn sweep_ends(&self, kept: Kept) -> bool {
+        let record = self.record(kept);
+        let Some(lease_until) = record.lease_until() else { return true };
+        match (self.transition)(Some(&record), &Event::Sweep, lease_until).next {
+            Next::Write(next) => !matches!(next.state, State::Running { .. }),
+            Next::Unchanged | Next::Remove => false,
+        }
+    }
+
+    fn record(&self, kept: Kept) -> Record {
+        let Kept { revision, updated_at, state } = kept;
+        Record { revision, updated_at, state, ..self.claim.first(NOW) }
+    }
+
+    fn event(&self, deed: Deed) -> Event {
+        match deed {
+            Deed::Claim { who } => Event::Claim(Claim { owner: owner(who), ..self.claim.clone() }),
+            Deed::Renew { who, n } => Event::Renew { owner: owner(who), n },
+            Deed::Complete { who, n } => {
+                Event::Complete { owner: owner(who), n, response: response(owner(who)) }
+            }
+            Deed::Release { who, n } => Event::Release { owner: owner(who), n },
+            Deed::Lose { who, n } => Event::Lose { owner: owner(who), n, reason: Reason::ResponseTimeout },
+            Deed::Resolve(resolution) => Event::Resolve(resolution),
+            Deed::Delete => Event::Delete,
+            Deed::Sweep => Event::Sweep,
+        }
+    }
+}
