@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +32,8 @@ use crate::upstream::Proxy;
 
 /// The most open connections of the admin listener.
 const ADMIN_CONNECTIONS: usize = 256;
-/// How long executions that were cut off may take to record that their outcome is unknown.
+/// How long executions that were cut off may take to record that their outcome is unknown, and to
+/// tell their clients.
 const LAST_WRITES: Duration = Duration::from_secs(3);
 
 /// Runs one command line to its exit code.
@@ -137,17 +139,19 @@ pub async fn serve(config: Config) -> Result<ExitCode, StartError> {
         stop.begin_drain();
         let executions = gateway.executions();
         executions.close();
-        let all_done = async {
+        let mut all_done = pin!(async {
             executions.wait().await;
             serving.await
-        };
-        if timeout(config.server.drain_timeout, all_done).await.is_err() {
+        });
+        if timeout(config.server.drain_timeout, &mut all_done).await.is_err() {
             warn!("the drain timeout is over: what still runs is recorded as unknown");
+            stop.cut_off();
+            // Its clients are told so, which takes until their connections are closed.
+            if timeout(LAST_WRITES, &mut all_done).await.is_err() && !executions.is_empty() {
+                warn!("some outcomes could not be recorded; they will be unknown once their leases are over");
+            }
         }
         stop.cut_off();
-        if timeout(LAST_WRITES, executions.wait()).await.is_err() {
-            warn!("some outcomes could not be recorded; they will be unknown once their leases are over");
-        }
         admin_stop.begin_drain();
         admin_stop.cut_off();
         drop(sweeping.await);

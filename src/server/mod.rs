@@ -39,7 +39,7 @@ pub struct Limits {
 }
 
 /// Accepts and serves until the drain begins, then lets the open connections finish the request
-/// they are at. Returns once all are closed, or at the cut.
+/// they are at. Returns once all are closed; how long that may take is for the caller to say.
 pub async fn serve<S>(listener: TcpListener, service: S, limits: Limits, stop: Stop)
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
@@ -68,7 +68,7 @@ where
         });
     }
     drop(listener);
-    stop.unless_cut(connections.shutdown()).await;
+    connections.shutdown().await;
 }
 
 /// The next connection, once there is a place for it.

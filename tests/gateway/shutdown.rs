@@ -50,9 +50,8 @@ async fn what_outlasts_the_drain_is_unknown() {
     });
     upstream.reached(1).await;
     gateway.terminate().await;
-    if let Some(told) = running.await.expect("running") {
-        told.problem(504, "outcome-unknown", "unknown", "never");
-    }
+    let told = running.await.expect("running").expect("the last thing the gateway says");
+    told.problem(504, "outcome-unknown", "unknown", "never");
     assert_eq!(gateway.ended().await, Some(0));
     let gateway = gateway.restart(&upstream, Settings::default()).await;
     assert_eq!(gateway.record_in("unknown").await["reason"], "gateway shut down");
