@@ -127,16 +127,17 @@ pub async fn serve(config: Config) -> Result<ExitCode, StartError> {
 
     let code = select! {
         name = signals.next() => {
+            stop.begin_drain();
             info!("{name}: draining for up to {:?}; a second signal ends at once", config.server.drain_timeout);
             ExitCode::SUCCESS
         }
         cause = store.broken() => {
+            stop.begin_drain();
             error!("the store can no longer write, the gateway has to end: {cause}");
             ExitCode::FAILURE
         }
     };
     let drained = async {
-        stop.begin_drain();
         let executions = gateway.executions();
         executions.close();
         let mut all_done = pin!(async {

@@ -1,6 +1,8 @@
 //! kill -9 of the real process at every step of an execution (FAULTS 5, 31), and what an operator
 //! does about what is left.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::harness::{Answer, Connection, Gateway, Settings, Upstream, post, request_bytes};
@@ -14,7 +16,11 @@ fn settings() -> Settings {
 
 /// Kills a gateway at `failpoint` while it runs `k-1`, and gives the next one on the same data.
 async fn killed_at(failpoint: &str, upstream: &Upstream) -> Gateway {
-    let mut gateway = Gateway::start(upstream, settings().stop_at(failpoint)).await;
+    killed_under(settings(), failpoint, upstream).await
+}
+
+async fn killed_under(settings: Settings, failpoint: &str, upstream: &Upstream) -> Gateway {
+    let mut gateway = Gateway::start(upstream, settings.clone().stop_at(failpoint)).await;
     let address = gateway.address;
     let client = tokio::spawn(async move {
         let mut connection = Connection::open(address).await;
@@ -24,7 +30,7 @@ async fn killed_at(failpoint: &str, upstream: &Upstream) -> Gateway {
     gateway.logs(&format!("failpoint {failpoint}")).await;
     gateway.kill().await;
     assert_eq!(client.await.expect("client"), None, "nobody was answered");
-    gateway.restart(upstream, settings()).await
+    gateway.restart(upstream, settings).await
 }
 
 /// The request that is killed, as bytes.
@@ -157,7 +163,9 @@ async fn an_operator_settles_what_the_ledger_shows() {
 #[tokio::test]
 async fn not_executed_has_to_wait_and_then_runs_once_more() {
     let upstream = Upstream::start().await;
-    let gateway = killed_at("before-send", &upstream).await;
+    // Longer than it takes to start again and to ask, on a busy machine too.
+    let settings = Settings::route(SHORT).upstream("response_timeout = \"3s\"");
+    let gateway = killed_under(settings, "before-send", &upstream).await;
     let record = gateway.record_in("unknown").await;
     let resolve = format!("/v1/records/{}/resolve", record["id"].as_str().expect("an id"));
     let body = json!({ "executed": false, "note": "not in the ledger" });
@@ -168,6 +176,7 @@ async fn not_executed_has_to_wait_and_then_runs_once_more() {
             409 => refused += 1,
             _ => break told,
         }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     };
     assert!(refused > 0, "it was not too early at once");
     assert_eq!(resolved.json()["state"], "cleared");

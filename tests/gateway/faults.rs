@@ -83,6 +83,29 @@ async fn a_response_timeout_tells_everybody_who_was_there() {
     told.problem(504, "about:blank", "unknown", "same-key");
 }
 
+/// FAULTS 7: the answer is too large to be kept, and breaks off on its way. It was executed, and
+/// the client must not take the part for the whole.
+#[tokio::test]
+async fn a_large_answer_that_breaks_off_is_cut_off_for_the_client_too() {
+    let cases: [&[u8]; 2] = [
+        b"HTTP/1.1 201 Created\r\ncontent-length: 5000\r\n\r\na part of it",
+        b"HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n40\r\n0123456789012345678901234567890123456789012345678901234567890123\r\n",
+    ];
+    let upstream = Upstream::start().await;
+    for answer in cases {
+        let (address, count) = broken_upstream(answer).await;
+        let settings = Settings { address: Some(address), ..Settings::route("max_response_body = \"32B\"") };
+        let gateway = Gateway::start(&upstream, settings).await;
+        let mut client = Connection::open(gateway.address).await;
+        client.send(request_bytes("POST", "/v1/charges", &[("idempotency-key", "k-1")], b"a")).await;
+        assert_eq!(client.try_answer().await, None, "no whole answer");
+        let told = post(gateway.address, "/v1/charges", "k-1", "a").await;
+        let members = told.problem(410, "response-not-retained", "yes", "never");
+        assert_eq!(members["original_status"], 201);
+        assert_eq!(*count.borrow(), 1);
+    }
+}
+
 /// FAULTS 4: the process stands still past its lease, and goes on.
 #[tokio::test]
 async fn a_gateway_that_stood_still_runs_nothing_twice() {

@@ -1,5 +1,11 @@
 //! Stopping: drain, the end of the drain, and no patience left (FAULTS 13).
 
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
 use crate::harness::{Connection, Gateway, Settings, Upstream, post, request_bytes};
 
 fn keyed(key: &str) -> Vec<u8> {
@@ -25,6 +31,8 @@ async fn what_runs_is_finished_and_nothing_new_starts() {
     gateway.logs("draining").await;
     assert_eq!(gateway.admin_get("/readyz").await.status, 503);
     assert_eq!(gateway.admin_get("/healthz").await.status, 200);
+    let none_listens = async { while TcpStream::connect(address).await.is_ok() {} };
+    timeout(Duration::from_secs(30), none_listens).await.expect("new connections are refused");
     late.send(body).await;
     if let Some(told) = late.try_answer().await {
         told.problem(503, "shutting-down", "unknown", "same-key");
@@ -32,7 +40,7 @@ async fn what_runs_is_finished_and_nothing_new_starts() {
     upstream.let_go();
     assert_eq!(running.await.expect("running").status, 201);
     assert_eq!(gateway.ended().await, Some(0));
-    assert!(tokio::net::TcpStream::connect(admin).await.is_err());
+    assert!(TcpStream::connect(admin).await.is_err());
     assert_eq!(upstream.executions(), 2);
 }
 
@@ -61,6 +69,27 @@ async fn what_outlasts_the_drain_is_unknown() {
         "unknown",
         "never",
     );
+    assert_eq!(upstream.executions(), 1);
+}
+
+/// Everybody who was there hears of it: the attempt that ran, and those that waited for it.
+#[tokio::test]
+async fn who_waits_for_what_outlasts_the_drain_is_told_too() {
+    let upstream = Upstream::start().await;
+    let mut gateway =
+        Gateway::start(&upstream, Settings::default().server("drain_timeout = \"100ms\"")).await;
+    upstream.hold();
+    let mut attempts = JoinSet::new();
+    for _ in 0..8 {
+        let address = gateway.address;
+        attempts.spawn(async move { post(address, "/v1/charges", "k-1", "a").await });
+    }
+    gateway.duplicates(7).await;
+    gateway.terminate().await;
+    for told in attempts.join_all().await {
+        told.problem(504, "outcome-unknown", "unknown", "never");
+    }
+    assert_eq!(gateway.ended().await, Some(0));
     assert_eq!(upstream.executions(), 1);
 }
 

@@ -1,6 +1,6 @@
 //! Duplicates while the first attempt runs.
 
-use crate::harness::{Connection, Gateway, Settings, Upstream, post};
+use crate::harness::{Connection, Gateway, Settings, Upstream, post, request_bytes};
 
 #[tokio::test]
 async fn a_duplicate_waits_and_is_woken_with_the_first_answer() {
@@ -88,6 +88,29 @@ async fn an_execution_outlives_its_client() {
         assert_eq!(retry.text(), format!("{{\"charge\":{number}}}"));
         assert_eq!(upstream.executions(), number);
     }
+}
+
+/// FAULTS 2: those who wait leave, the one who runs stays; and the other way round.
+#[tokio::test]
+async fn a_duplicate_that_leaves_changes_nothing_for_the_others() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream, Settings::default()).await;
+    upstream.hold();
+    let first = tokio::spawn(post_one(gateway.address));
+    upstream.reached(1).await;
+    let mut leaving = Connection::open(gateway.address).await;
+    leaving.send(request_bytes("POST", "/v1/charges", &[("idempotency-key", "k-1")], b"a")).await;
+    gateway.duplicates(1).await;
+    let staying = tokio::spawn(post_one(gateway.address));
+    gateway.duplicates(2).await;
+    drop(leaving);
+    first.abort();
+    assert!(first.await.expect_err("it was aborted").is_cancelled());
+    upstream.let_go();
+    let staying = staying.await.expect("staying");
+    assert!(staying.is_replay(), "{staying:?}");
+    assert_eq!((staying.text(), upstream.executions()), ("{\"charge\":1}", 1));
+    assert!(gateway.records("unknown").await.is_empty());
 }
 
 /// FAULTS 3: slower than the lease, several times over.

@@ -72,8 +72,13 @@ pub struct Connection {
 
 impl Connection {
     pub async fn open(to: SocketAddr) -> Self {
-        let stream = TcpStream::connect(to).await.expect("the listener accepts");
-        Self { stream, buffer: Vec::new() }
+        Self::try_open(to).await.expect("the listener accepts")
+    }
+
+    /// `None` if nobody listens, or no longer.
+    pub async fn try_open(to: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(to).await.ok()?;
+        Some(Self { stream, buffer: Vec::new() })
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {

@@ -220,6 +220,15 @@ impl Gateway {
         list["records"].as_array().expect("a list").len()
     }
 
+    /// Waits until so many attempts were found to be duplicates of one that runs.
+    pub async fn duplicates(&self, count: usize) {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        let line = format!("oncegate_duplicates_total{{route=\"pay\",arrival=\"concurrent\"}} {count}\n");
+        while !self.admin_get("/metrics").await.text().contains(&line) {
+            assert!(tokio::time::Instant::now() < until, "there were never {count} duplicates");
+        }
+    }
+
     /// Waits until there is a record in this state, and gives it.
     pub async fn record_in(&self, state: &str) -> Value {
         let until = tokio::time::Instant::now() + PATIENCE;
