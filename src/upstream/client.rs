@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::header::HOST;
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request, Response, Uri, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::client::legacy::{Client as PooledClient, Error};
@@ -92,6 +92,10 @@ impl Client {
             },
         };
         let response = answered.map_err(explain)?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            // Nobody asked to switch, so this answers nothing that was asked.
+            return Err(failure(Sent::Maybe, Reason::BrokenAnswer));
+        }
         Ok(response.map(|body| Body::new(Watched::response(Body::new(body), patience))))
     }
 

@@ -1,0 +1,56 @@
+//! FAULTS 12: whatever the clocks say, an operation runs once and comes to an end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oncegate::clock::{Clock, ManualClock, Timestamp};
+use tokio::time::sleep;
+
+use super::upstream::Play;
+use super::world::{LEASE, OnTheWall, VirtualClock, World};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Slower than the lease, so that everything depends on the clocks.
+async fn runs_once(clock: Arc<dyn Clock>) {
+    let world = World::with_clock(clock, |_| {});
+    world.upstream.next(&[Play::Answer(201, 4 * LEASE), Play::Lost(4 * LEASE)]);
+    let (owner, waiter) = (world.begin("a").await, world.begin("a").await);
+    owner.await.expect("no panic").is_first(201, "call 1");
+    waiter.await.expect("no panic").is_replay(201, "call 1");
+    world.send("b").await.is_unknown(504);
+    world.send("a").await.is_replay(201, "call 1");
+    world.send("b").await.is_unknown(409);
+    assert_eq!(world.upstream.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_an_hour_ahead_of_or_behind_the_wall_changes_nothing() {
+    let wall = Timestamp::now_on_the_wall();
+    for clock in [wall.plus(HOUR), Timestamp(wall.0 - 3_600_000), Timestamp(0)] {
+        runs_once(Arc::new(VirtualClock::set_to(clock))).await;
+    }
+}
+
+/// The gateway's own time passes, the store's does not: its leases do not end.
+#[tokio::test(start_paused = true)]
+async fn a_store_whose_clock_stands_still_changes_nothing() {
+    runs_once(Arc::new(ManualClock::at(Timestamp::now_on_the_wall()))).await;
+}
+
+/// By the store's clock the lease is over, though the owner renewed it a moment ago.
+#[tokio::test(start_paused = true)]
+async fn a_store_whose_clock_leaps_lapses_the_lease_and_takes_the_answer_all_the_same() {
+    let clock = Arc::new(ManualClock::at(Timestamp::now_on_the_wall()));
+    let world = World::with_clock(clock.clone(), |_| {});
+    world.upstream.next(&[Play::Answer(201, 4 * LEASE)]);
+    let owner = world.begin("a").await;
+    sleep(LEASE).await;
+    assert_eq!(world.state("a"), "running");
+    clock.advance(HOUR);
+    world.until("a", "unknown").await;
+    world.send("a").await.is_unknown(409);
+    owner.await.expect("no panic").is_first(201, "call 1");
+    world.send("a").await.is_replay(201, "call 1");
+    assert_eq!(world.upstream.calls(), 1);
+}

@@ -1,0 +1,13 @@
+//! The gateway layer between a store that fails in every way a store can and an upstream that
+//! counts its calls. Time is virtual: it moves on only when everything waits.
+
+mod claims;
+mod clocks;
+mod outcomes;
+mod overruled;
+mod panics;
+mod releases;
+mod slow;
+mod store;
+mod upstream;
+mod world;

@@ -1,0 +1,104 @@
+//! FAULTS 26: the record is decided by somebody else while its owner still runs. Then the owner's
+//! client and everybody who waits get what the record says, never what the owner says.
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use oncegate::protocol::{Event, Resolution, ResponseRef, StoredResponse, Verdict};
+use tokio::task::JoinHandle;
+
+use super::store::Fault::Refused;
+use super::store::Step::{Read, Renew};
+use super::upstream::Play;
+use super::world::{Answer, LEASE, World, new_owner};
+
+/// An owner that runs and has lost its lease, a duplicate that waits for it, and the world.
+async fn lapsed() -> (World, JoinHandle<Answer>, JoinHandle<Answer>) {
+    let world = World::new();
+    world.upstream.next(&[Play::Answer(201, 3 * LEASE)]);
+    world.store.always(&[Renew], Refused);
+    let (owner, waiter) = (world.begin("a").await, world.begin("a").await);
+    world.until("a", "unknown").await;
+    world.store.heal();
+    (world, owner, waiter)
+}
+
+async fn resolve(world: &World, resolution: Resolution, response: Option<&StoredResponse>) {
+    let resolved = world.ledger.apply(world.id("a"), None, &Event::Resolve(resolution), response).await;
+    assert_eq!(resolved.expect("the store answers").verdict, Verdict::Resolved);
+}
+
+/// As an operator found it in the upstream's books.
+fn found() -> (ResponseRef, StoredResponse) {
+    let headers = vec![(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain"))];
+    let body = Bytes::from_static(b"found in the books");
+    let response = StoredResponse { status: StatusCode::ACCEPTED, headers, body };
+    (ResponseRef { id: new_owner(), status: 202, retained: true }, response)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_an_operator_supplied_stays_the_response() {
+    let (world, owner, waiter) = lapsed().await;
+    let (reference, response) = found();
+    resolve(&world, Resolution::Executed(Some(reference)), Some(&response)).await;
+    let stored = world.record("a");
+    for attempt in [owner, waiter] {
+        attempt.await.expect("no panic").is_replay(202, "found in the books");
+    }
+    assert_eq!(world.record("a"), stored);
+    world.send("a").await.is_replay(202, "found in the books");
+    assert_eq!(world.upstream.calls(), 1);
+}
+
+/// The record cannot be read at that moment: the owner's word is then not the record's.
+#[tokio::test(start_paused = true)]
+async fn an_owner_that_cannot_read_who_overruled_it_says_that_its_answer_is_not_stored() {
+    let (world, owner, waiter) = lapsed().await;
+    let (reference, response) = found();
+    resolve(&world, Resolution::Executed(Some(reference)), Some(&response)).await;
+    world.store.next(Read, &[Refused]);
+    for attempt in [owner, waiter] {
+        attempt.await.expect("no panic").is_unstored(201, "call 1");
+    }
+    world.store.heal();
+    world.send("a").await.is_replay(202, "found in the books");
+    assert_eq!(world.upstream.calls(), 1);
+}
+
+/// Known to be executed, but not with what answer: the owner still has that.
+#[tokio::test(start_paused = true)]
+async fn a_settled_operation_still_takes_its_owners_answer() {
+    let (world, owner, waiter) = lapsed().await;
+    resolve(&world, Resolution::Executed(None), None).await;
+    world.send("a").await.is_problem(409, "outcome-settled", "yes", "never");
+    owner.await.expect("no panic").is_first(201, "call 1");
+    waiter.await.expect("no panic").is_replay(201, "call 1");
+    world.send("a").await.is_replay(201, "call 1");
+    assert_eq!(world.upstream.calls(), 1);
+}
+
+/// The operator was wrong, and nobody has run it again yet: the owner's answer is the truth.
+#[tokio::test(start_paused = true)]
+async fn an_operation_cleared_by_force_still_takes_its_owners_answer() {
+    let (world, owner, waiter) = lapsed().await;
+    resolve(&world, Resolution::NotExecuted { force: true }, None).await;
+    assert_eq!(world.state("a"), "cleared");
+    owner.await.expect("no panic").is_first(201, "call 1");
+    waiter.await.expect("no panic").is_replay(201, "call 1");
+    world.send("a").await.is_replay(201, "call 1");
+    assert_eq!(world.upstream.calls(), 1);
+}
+
+/// The operator was wrong, and it ran again: the first owner's late answer is nobody's.
+#[tokio::test(start_paused = true)]
+async fn the_answer_of_an_execution_that_was_followed_by_another_is_dropped() {
+    let (world, owner, waiter) = lapsed().await;
+    resolve(&world, Resolution::NotExecuted { force: true }, None).await;
+    world.upstream.next(&[Play::Answer(201, 5 * LEASE)]);
+    let second = world.begin("a").await;
+    assert_eq!(world.upstream.executions(), ["1", "2"]);
+    owner.await.expect("no panic").is_in_flight();
+    waiter.await.expect("no panic").is_in_flight();
+    second.await.expect("no panic").is_first(201, "call 2");
+    world.send("a").await.is_replay(201, "call 2");
+    assert_eq!(world.upstream.calls(), 2);
+}

@@ -1,0 +1,221 @@
+//! A memory store behind a line that loses, delays and refuses, each kind of step on its own.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use oncegate::clock::Clock;
+use oncegate::protocol::{Record, RecordId, Revision};
+use oncegate::store::memory::MemoryStore;
+use oncegate::store::{
+    Change, Claimed, Due, Durability, Filter, Page, Pending, Snapshot, Store, StoreError, Swap,
+};
+use tokio::time::sleep;
+
+/// A kind of step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    Claim,
+    Read,
+    Renew,
+    Complete,
+    /// Lose and lapse: to the store they are one.
+    Lose,
+    Release,
+    /// Whatever follows on retention.
+    Retire,
+}
+
+impl Step {
+    pub const ALL: [Self; 7] =
+        [Self::Claim, Self::Read, Self::Renew, Self::Complete, Self::Lose, Self::Release, Self::Retire];
+
+    fn of(change: &Change) -> Self {
+        match change {
+            Change::Remove => Self::Release,
+            Change::Write(record, _) => match record.state.name() {
+                "running" => Self::Renew,
+                "completed" | "settled" => Self::Complete,
+                "unknown" => Self::Lose,
+                "cleared" => Self::Release,
+                _ => Self::Retire,
+            },
+        }
+    }
+}
+
+/// What becomes of a step.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// None.
+    Nothing,
+    /// It is not taken, and the store says so.
+    Refused,
+    /// It gets lost on the way there, and the line breaks.
+    Lost,
+    /// It is taken, and its answer gets lost.
+    Unanswered,
+    /// It is taken this much later, whether or not somebody still waits.
+    Late(Duration),
+    /// It gets lost, and nothing says so.
+    Silence,
+}
+
+/// The store, and what is wrong with the line to it.
+pub struct FaultyStore {
+    store: Arc<MemoryStore>,
+    next: Mutex<BTreeMap<Step, VecDeque<Fault>>>,
+    always: Mutex<BTreeMap<Step, Fault>>,
+    claims: Arc<Load>,
+}
+
+/// How many steps are under way.
+#[derive(Default)]
+struct Load {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl FaultyStore {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store: Arc::new(MemoryStore::new(clock)),
+            next: Mutex::default(),
+            always: Mutex::default(),
+            claims: Arc::default(),
+        }
+    }
+
+    /// The next steps of this kind have these faults, one each.
+    pub fn next(&self, step: Step, faults: &[Fault]) {
+        self.next.lock().expect("no panic").entry(step).or_default().extend(faults);
+    }
+
+    /// All steps of these kinds have this fault, until they are healed.
+    pub fn always(&self, steps: &[Step], fault: Fault) {
+        self.always.lock().expect("no panic").extend(steps.iter().map(|step| (*step, fault)));
+    }
+
+    /// Ends all faults; those that were announced must have come.
+    pub fn heal(&self) {
+        self.always.lock().expect("no panic").clear();
+        assert!(
+            self.next.lock().expect("no panic").values().all(VecDeque::is_empty),
+            "faults that never came"
+        );
+    }
+
+    /// What is stored, asked on this side of the line.
+    pub fn snapshot(&self, id: RecordId) -> Snapshot {
+        done(self.store.read(id)).expect("a memory store can be read")
+    }
+
+    /// The most claims that were ever under way at once.
+    pub fn most_claims(&self) -> usize {
+        self.claims.most.load(Ordering::SeqCst)
+    }
+
+    fn fault(&self, step: Step) -> Fault {
+        let next = self.next.lock().expect("no panic").get_mut(&step).and_then(VecDeque::pop_front);
+        let always = || self.always.lock().expect("no panic").get(&step).copied();
+        next.or_else(always).unwrap_or(Fault::Nothing)
+    }
+
+    /// Takes a step over the line.
+    fn send<T, F>(&self, step: Step, take: F) -> Pending<'_, T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&MemoryStore) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (store, fault) = (Arc::clone(&self.store), self.fault(step));
+        Box::pin(async move {
+            match fault {
+                Fault::Nothing => take(&store),
+                Fault::Refused => Err(StoreError::Unavailable("refused".into())),
+                Fault::Lost => Err(StoreError::Unclear("the line broke".into())),
+                Fault::Unanswered => {
+                    take(&store)?;
+                    Err(StoreError::Unclear("the line broke after that".into()))
+                }
+                Fault::Late(delay) => {
+                    let taken = tokio::spawn(async move {
+                        sleep(delay).await;
+                        take(&store)
+                    });
+                    taken.await.expect("no panic")
+                }
+                Fault::Silence => pending().await,
+            }
+        })
+    }
+}
+
+/// A primitive of the memory store is done by the time it returns; this gets its answer.
+fn done<T>(mut pending: Pending<'_, T>) -> Result<T, StoreError> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match pending.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(answer) => answer,
+        std::task::Poll::Pending => panic!("the memory store never waits"),
+    }
+}
+
+impl Store for FaultyStore {
+    fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed> {
+        let claims = Arc::clone(&self.claims);
+        let under_way = Counted::new(&claims);
+        let claim = self.send(Step::Claim, move |store| done(store.claim(id, first)));
+        Box::pin(async move {
+            let claimed = claim.await;
+            drop(under_way);
+            claimed
+        })
+    }
+
+    fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap> {
+        self.send(Step::of(&change), move |store| done(store.compare_and_set(id, expected, change)))
+    }
+
+    fn read(&self, id: RecordId) -> Pending<'_, Snapshot> {
+        self.send(Step::Read, move |store| done(store.read(id)))
+    }
+
+    fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
+        self.store.page(filter, limit)
+    }
+
+    fn due(&self, limit: usize) -> Pending<'_, Due> {
+        self.store.due(limit)
+    }
+
+    fn ready(&self) -> Pending<'_, ()> {
+        self.store.ready()
+    }
+
+    fn broken(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
+        self.store.broken()
+    }
+
+    fn durability(&self) -> Durability {
+        self.store.durability()
+    }
+}
+
+/// One of the steps under way.
+struct Counted(Arc<Load>);
+
+impl Counted {
+    fn new(load: &Arc<Load>) -> Self {
+        let now = load.now.fetch_add(1, Ordering::SeqCst) + 1;
+        load.most.fetch_max(now, Ordering::SeqCst);
+        Self(Arc::clone(load))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
+    }
+}

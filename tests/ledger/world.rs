@@ -1,0 +1,223 @@
+//! One gateway on virtual time, and a client.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::body::Body;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use oncegate::clock::{Clock, Timestamp};
+use oncegate::config::{Config, Environment, InFlight, Route};
+use oncegate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
+use oncegate::protocol::{Key, Owner, Policy, Record, RecordId, Scope};
+use oncegate::routes::RouteTable;
+use oncegate::store::{Ledger, Store};
+use oncegate::telemetry::Metrics;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tower::{Layer, ServiceExt};
+
+use super::store::FaultyStore;
+use super::upstream::Upstream;
+
+pub const LEASE: Duration = Duration::from_secs(9);
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+pub const STORE_TIMEOUT: Duration = Duration::from_secs(1);
+pub const MAX_IN_FLIGHT: usize = 8;
+/// Longer than anything a test waits for.
+const FOREVER: Duration = Duration::from_secs(3600);
+
+/// A gateway, what is before it and what is behind it. Clones share everything.
+#[derive(Clone)]
+pub struct World {
+    pub store: Arc<FaultyStore>,
+    pub upstream: Upstream,
+    pub ledger: Ledger,
+    pub metrics: Metrics,
+    route: Arc<Route>,
+    service: GatewayService,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// Duplicates are not kept waiting.
+    pub fn rejecting() -> Self {
+        Self::with(|route| route.in_flight = InFlight::Reject)
+    }
+
+    pub fn with_lease(lease: Duration) -> Self {
+        Self::with(|route| route.policy.lease = lease)
+    }
+
+    /// With a route that differs, and a store whose clock agrees with the wall.
+    pub fn with(change: impl FnOnce(&mut Route)) -> Self {
+        Self::with_clock(Arc::new(VirtualClock::set_to(Timestamp::now_on_the_wall())), change)
+    }
+
+    pub fn with_clock(clock: Arc<dyn Clock>, change: impl FnOnce(&mut Route)) -> Self {
+        let config = Config::for_upstream("http://127.0.0.1:9", &Environment::default()).expect("valid");
+        let policy = Policy { lease: LEASE, response_timeout: RESPONSE_TIMEOUT, ..config.routes[0].policy };
+        let in_flight = InFlight::Wait(FOREVER);
+        let mut route = Route { policy, in_flight, ..Route::clone(&config.routes[0]) };
+        change(&mut route);
+        let route = Arc::new(route);
+        let (store, upstream, metrics) =
+            (Arc::new(FaultyStore::new(clock)), Upstream::default(), Metrics::new());
+        let ledger = Ledger::new(Arc::clone(&store) as Arc<dyn Store>, STORE_TIMEOUT);
+        let server = oncegate::config::Server { max_in_flight: MAX_IN_FLIGHT, ..config.server };
+        let routes = RouteTable::new(&[Arc::clone(&route)], None).expect("one route");
+        let (stop, measured) = (Stop::default(), metrics.clone());
+        tokio::spawn(sweep(ledger.clone(), metrics.clone(), stop.clone()));
+        let gateway = Gateway::new(&server, routes, ledger.clone(), measured, stop, new_owner);
+        let service = GatewayLayer::new(Arc::new(gateway)).layer(upstream.clone());
+        Self { store, upstream, ledger, metrics, route, service }
+    }
+
+    /// One attempt, to the last byte of its answer.
+    pub async fn send(&self, key: &str) -> Answer {
+        let request = Request::post("/v1/charges").header("idempotency-key", key);
+        let request = request.body(Body::from("{}")).expect("a well-formed request");
+        let answering = self.service.clone().oneshot(request);
+        let answered = timeout(FOREVER, answering).await.expect("every attempt is answered");
+        let (head, body) = answered.unwrap_or_else(|never| match never {}).into_parts();
+        let body = body.collect().await.expect("a complete body").to_bytes();
+        let body = String::from_utf8(body.to_vec()).expect("text");
+        Answer { status: head.status, headers: head.headers, body }
+    }
+
+    /// An attempt in the background, which has got as far as it can for now.
+    pub async fn begin(&self, key: &'static str) -> JoinHandle<Answer> {
+        let world = self.clone();
+        let attempt = tokio::spawn(async move { world.send(key).await });
+        sleep(Duration::from_millis(1)).await;
+        attempt
+    }
+
+    pub fn id(&self, key: &str) -> RecordId {
+        let key = Key::parse(key.as_bytes()).expect("a valid key");
+        RecordId::of(&self.route.namespace, &Scope::anonymous(), &key)
+    }
+
+    pub fn record(&self, key: &str) -> Option<Record> {
+        self.store.snapshot(self.id(key)).record
+    }
+
+    /// The name of the stored state.
+    pub fn state(&self, key: &str) -> &'static str {
+        self.record(key).map_or("absent", |record| record.state.name())
+    }
+
+    /// Lets time pass until the record is in this state.
+    pub async fn until(&self, key: &str, state: &str) {
+        let until = Instant::now() + FOREVER;
+        while self.state(key) != state {
+            assert!(Instant::now() < until, "{key} never became {state}, it is {}", self.state(key));
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// What a client got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("text"))
+    }
+
+    /// The first answer to an operation, stored.
+    #[track_caller]
+    pub fn is_first(&self, status: u16, body: &str) {
+        assert_eq!((self.status.as_u16(), &*self.body), (status, body), "{self:?}");
+        for marked in ["idempotent-replayed", "idempotency-stored", "idempotency-outcome"] {
+            assert_eq!(self.header(marked), None, "{self:?}");
+        }
+    }
+
+    #[track_caller]
+    pub fn is_replay(&self, status: u16, body: &str) {
+        assert_eq!((self.status.as_u16(), &*self.body), (status, body), "{self:?}");
+        assert_eq!(self.header("idempotent-replayed"), Some("true"), "{self:?}");
+        assert_eq!(self.header("idempotency-stored"), None, "{self:?}");
+    }
+
+    /// True, but not stored.
+    #[track_caller]
+    pub fn is_unstored(&self, status: u16, body: &str) {
+        assert_eq!((self.status.as_u16(), &*self.body), (status, body), "{self:?}");
+        assert_eq!(self.header("idempotency-stored"), Some("false"), "{self:?}");
+        assert_eq!(self.header("idempotent-replayed"), None, "{self:?}");
+    }
+
+    /// A problem that says this of what it knows.
+    #[track_caller]
+    pub fn is_problem(&self, status: u16, slug: &str, executed: &str, retry: &str) {
+        assert_eq!(self.status, status, "{self:?}");
+        let problem: Value = serde_json::from_str(&self.body).expect("JSON");
+        assert_eq!(problem["type"], format!("urn:oncegate:problem:{slug}"), "{problem}");
+        assert_eq!((&problem["executed"], &problem["retry"]), (&executed.into(), &retry.into()), "{problem}");
+    }
+
+    #[track_caller]
+    pub fn is_store_unavailable(&self) {
+        self.is_problem(503, "store-unavailable", "unknown", "same-key");
+        assert!(self.header("retry-after").is_some(), "{self:?}");
+    }
+
+    #[track_caller]
+    pub fn is_unknown(&self, status: u16) {
+        self.is_problem(status, "outcome-unknown", "unknown", "never");
+    }
+
+    #[track_caller]
+    pub fn is_in_flight(&self) {
+        self.is_problem(409, "in-flight", "unknown", "same-key");
+    }
+}
+
+/// A clock that goes with the virtual time, from whatever it was set to.
+pub struct VirtualClock {
+    set_to: Timestamp,
+    set_at: Instant,
+}
+
+impl VirtualClock {
+    pub fn set_to(set_to: Timestamp) -> Self {
+        Self { set_to, set_at: Instant::now() }
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        self.set_to.plus(self.set_at.elapsed())
+    }
+}
+
+/// What the machine believes the time to be.
+pub trait OnTheWall {
+    fn now_on_the_wall() -> Self;
+}
+
+impl OnTheWall for Timestamp {
+    fn now_on_the_wall() -> Self {
+        Self(0).plus(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970"))
+    }
+}
+
+/// Tokens that never repeat; nobody here guesses.
+pub fn new_owner() -> Owner {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let mut token = [0; 16];
+    token[..8].copy_from_slice(&(LAST.fetch_add(1, Ordering::SeqCst) << 20).to_be_bytes());
+    Owner(token)
+}

@@ -1,0 +1,89 @@
+//! Connections that never come about: the one failure in which a payment is provably not made.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use oncegate::config::Upstream;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use super::call::{Caller, assert_never_sent, plain, upstream};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn a_refused_connection_is_never_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let caller = Caller::patient(address);
+    for _ in 0..20 {
+        assert_never_sent(caller.post().await);
+    }
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_is_never_sent() {
+    let nowhere = upstream("http://payments.invalid:9000", None);
+    assert_never_sent(Caller::new(nowhere).post().await);
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_not_configured_is_never_sent() {
+    let stranger =
+        oncegate::upstream::Proxy::new(&std::collections::BTreeMap::new()).expect("nothing to trust");
+    let request = super::call::post(super::call::PAYLOAD);
+    let error = tower::ServiceExt::oneshot(stranger, request).await.expect_err("nowhere to go");
+    assert_eq!(error.sent, oncegate::protocol::Sent::Never);
+}
+
+/// A listener whose queue is full: the system drops further attempts to connect unanswered.
+struct BlackHole {
+    listener: TcpListener,
+    address: SocketAddr,
+    queued: Vec<TcpStream>,
+}
+
+impl BlackHole {
+    async fn open() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+        let listener = socket.listen(1).expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        let mut queued = Vec::new();
+        // Full is the queue when a connection does not come about within a time that is ample here.
+        while let Ok(stream) = timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+            queued.push(stream.expect("a place in the queue"));
+            assert!(queued.len() < 64, "the queue has no end");
+        }
+        Self { listener, address, queued }
+    }
+
+    /// All bytes that were ever sent here, once everybody has gone.
+    async fn swallowed(self) -> usize {
+        drop(self.queued);
+        let mut swallowed = 0;
+        // Whoever was still trying gets in now, for the queue has room.
+        while let Ok(accepted) = timeout(Duration::from_millis(1500), self.listener.accept()).await {
+            let (mut stream, _) = accepted.expect("accepting works");
+            let mut bytes = Vec::new();
+            let read = timeout(Duration::from_millis(200), stream.read_to_end(&mut bytes)).await;
+            read.expect("nobody holds on").expect("nobody resets");
+            swallowed += bytes.len();
+        }
+        swallowed
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_too_long_is_never_sent_not_even_later() {
+    let hole = BlackHole::open().await;
+    let caller = Caller::new(Upstream { connect_timeout: CONNECT_TIMEOUT, ..plain(hole.address) });
+    let started = Instant::now();
+    assert_never_sent(caller.post().await);
+    assert!(started.elapsed() >= CONNECT_TIMEOUT, "{:?}", started.elapsed());
+    // The client lives on: a connection that it still made in the background would show.
+    assert_eq!(hole.swallowed().await, 0);
+    drop(caller);
+}
