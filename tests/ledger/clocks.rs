@@ -54,3 +54,18 @@ async fn a_store_whose_clock_leaps_lapses_the_lease_and_takes_the_answer_all_the
     world.send("a").await.is_replay(201, "call 1");
     assert_eq!(world.upstream.calls(), 1);
 }
+
+/// Retention goes by the store's clock, however little time has passed anywhere else.
+#[tokio::test(start_paused = true)]
+async fn a_response_is_kept_for_its_ttl_on_the_stores_clock() {
+    let clock = Arc::new(ManualClock::at(Timestamp(3_600_000)));
+    let world = World::with_clock(clock.clone(), |_| {});
+    world.send("a").await.is_first(201, "call 1");
+    assert_eq!(world.record("a").expect("a record").updated_at, Timestamp(3_600_000));
+    let ttl = world.record("a").expect("a record").policy.ttl;
+    clock.advance(ttl - Duration::from_millis(1));
+    world.send("a").await.is_replay(201, "call 1");
+    clock.advance(Duration::from_millis(1));
+    world.send("a").await.is_problem(410, "key-expired", "yes", "never");
+    assert_eq!(world.upstream.calls(), 1);
+}
