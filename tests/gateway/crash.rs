@@ -14,7 +14,11 @@ fn settings() -> Settings {
 
 /// Kills a gateway at `failpoint` while it runs `k-1`, and gives the next one on the same data.
 async fn killed_at(failpoint: &str, upstream: &Upstream) -> Gateway {
-    let mut gateway = Gateway::start(upstream, settings().stop_at(failpoint)).await;
+    killed_with(settings(), failpoint, upstream).await
+}
+
+async fn killed_with(settings: Settings, failpoint: &str, upstream: &Upstream) -> Gateway {
+    let mut gateway = Gateway::start(upstream, settings.clone().stop_at(failpoint)).await;
     let address = gateway.address;
     let client = tokio::spawn(async move {
         let mut connection = Connection::open(address).await;
@@ -24,7 +28,7 @@ async fn killed_at(failpoint: &str, upstream: &Upstream) -> Gateway {
     gateway.logs(&format!("failpoint {failpoint}")).await;
     gateway.kill().await;
     assert_eq!(client.await.expect("client"), None, "nobody was answered");
-    gateway.restart(upstream, settings()).await
+    gateway.restart(upstream, settings).await
 }
 
 /// The request that is killed, as bytes.
@@ -46,7 +50,7 @@ async fn first_retry_is_told_unknown(gateway: &Gateway) {
 #[tokio::test]
 async fn who_waits_for_a_dead_owner_is_told_when_its_lease_is_over() {
     let upstream = Upstream::start().await;
-    let long = || Settings::route("lease = \"3s\"").upstream("response_timeout = \"300ms\"");
+    let long = || Settings::route("lease = \"6s\"").upstream("response_timeout = \"300ms\"");
     let mut gateway = Gateway::start(&upstream, long()).await;
     upstream.hold();
     let address = gateway.address;
@@ -157,7 +161,9 @@ async fn an_operator_settles_what_the_ledger_shows() {
 #[tokio::test]
 async fn not_executed_has_to_wait_and_then_runs_once_more() {
     let upstream = Upstream::start().await;
-    let gateway = killed_at("before-send", &upstream).await;
+    // Long enough that it is too early at first, however busy the machine is.
+    let patient = Settings::route(SHORT).upstream("response_timeout = \"4s\"");
+    let gateway = killed_with(patient, "before-send", &upstream).await;
     let record = gateway.record_in("unknown").await;
     let resolve = format!("/v1/records/{}/resolve", record["id"].as_str().expect("an id"));
     let body = json!({ "executed": false, "note": "not in the ledger" });

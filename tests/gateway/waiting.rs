@@ -94,7 +94,7 @@ async fn an_execution_outlives_its_client() {
 #[tokio::test]
 async fn a_slow_upstream_keeps_its_lease_by_renewal() {
     let upstream = Upstream::start().await;
-    let gateway = Gateway::start(&upstream, Settings::route("lease = \"150ms\"")).await;
+    let gateway = Gateway::start(&upstream, Settings::route("lease = \"900ms\"")).await;
     upstream.hold();
     let first = tokio::spawn(post_one(gateway.address));
     upstream.reached(1).await;
