@@ -77,7 +77,7 @@ pub(super) async fn exchange(
     let took = started.elapsed();
     gateway.metrics.request(&route, outcome, took);
     let (status, record) = (response.status().as_u16(), record.map(|record| record.to_string()));
-    info!(target: "oncegate::access", %route, outcome, status, record, took_ms = took.as_millis());
+    info!(target: "oncegate::access", %route, outcome, status, record, took_ms = took.as_secs_f64() * 1e3);
     response
 }
 

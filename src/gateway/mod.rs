@@ -2,7 +2,7 @@
 //! once, and answers every other attempt with what came of it.
 //!
 //! What it asks of the inner service: answer with a response, or with a
-//! [`CallError`](crate::protocol::CallError) that says whether the request can have been acted on;
+//! [`CallError`] that says whether the request can have been acted on;
 //! and never send a request twice by itself. Which upstream is meant stands in the request's
 //! extensions as [`UpstreamName`](crate::config::UpstreamName).
 //!

@@ -1,6 +1,6 @@
 //! Records and responses as bytes, for every store that keeps bytes.
 //!
-//! One version byte, then a protocol buffer ([`wire`]). A newer gateway may add fields to the
+//! One version byte, then a protocol buffer (`wire`). A newer gateway may add fields to the
 //! messages, and an older one in the same fleet skips them; a change that an older gateway must
 //! not skip takes a new version byte, which the older one refuses.
 //!

@@ -1,8 +1,6 @@
 //! kill -9 of the real process at every step of an execution (FAULTS 5, 31), and what an operator
 //! does about what is left.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use crate::harness::{Answer, Connection, Gateway, Settings, Upstream, post, request_bytes};
@@ -16,10 +14,10 @@ fn settings() -> Settings {
 
 /// Kills a gateway at `failpoint` while it runs `k-1`, and gives the next one on the same data.
 async fn killed_at(failpoint: &str, upstream: &Upstream) -> Gateway {
-    killed_under(settings(), failpoint, upstream).await
+    killed_with(settings(), failpoint, upstream).await
 }
 
-async fn killed_under(settings: Settings, failpoint: &str, upstream: &Upstream) -> Gateway {
+async fn killed_with(settings: Settings, failpoint: &str, upstream: &Upstream) -> Gateway {
     let mut gateway = Gateway::start(upstream, settings.clone().stop_at(failpoint)).await;
     let address = gateway.address;
     let client = tokio::spawn(async move {
@@ -52,7 +50,7 @@ async fn first_retry_is_told_unknown(gateway: &Gateway) {
 #[tokio::test]
 async fn who_waits_for_a_dead_owner_is_told_when_its_lease_is_over() {
     let upstream = Upstream::start().await;
-    let long = || Settings::route("lease = \"3s\"").upstream("response_timeout = \"300ms\"");
+    let long = || Settings::route("lease = \"6s\"").upstream("response_timeout = \"300ms\"");
     let mut gateway = Gateway::start(&upstream, long()).await;
     upstream.hold();
     let address = gateway.address;
@@ -163,9 +161,9 @@ async fn an_operator_settles_what_the_ledger_shows() {
 #[tokio::test]
 async fn not_executed_has_to_wait_and_then_runs_once_more() {
     let upstream = Upstream::start().await;
-    // Longer than it takes to start again and to ask, on a busy machine too.
-    let settings = Settings::route(SHORT).upstream("response_timeout = \"3s\"");
-    let gateway = killed_under(settings, "before-send", &upstream).await;
+    // Long enough that it is too early at first, however busy the machine is.
+    let patient = Settings::route(SHORT).upstream("response_timeout = \"4s\"");
+    let gateway = killed_with(patient, "before-send", &upstream).await;
     let record = gateway.record_in("unknown").await;
     let resolve = format!("/v1/records/{}/resolve", record["id"].as_str().expect("an id"));
     let body = json!({ "executed": false, "note": "not in the ledger" });
@@ -176,7 +174,7 @@ async fn not_executed_has_to_wait_and_then_runs_once_more() {
             409 => refused += 1,
             _ => break told,
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     };
     assert!(refused > 0, "it was not too early at once");
     assert_eq!(resolved.json()["state"], "cleared");

@@ -181,8 +181,7 @@ async fn request_too_large() {
 #[tokio::test]
 async fn a_body_that_breaks_off_or_dawdles_claims_nothing() {
     let upstream = Upstream::start().await;
-    let gateway =
-        Gateway::start(&upstream, Settings::default().server("body_read_timeout = \"100ms\"")).await;
+    let gateway = Gateway::start(&upstream, Settings::default().server("body_read_timeout = \"1s\"")).await;
     let head = "POST /v1/charges HTTP/1.1\r\nhost: a\r\nidempotency-key: k-1\r\n";
     let slow = raw(&gateway, format!("{head}content-length: 10\r\n\r\nabc")).await;
     slow.problem(408, "about:blank", "no", "same-key");

@@ -117,7 +117,7 @@ async fn a_duplicate_that_leaves_changes_nothing_for_the_others() {
 #[tokio::test]
 async fn a_slow_upstream_keeps_its_lease_by_renewal() {
     let upstream = Upstream::start().await;
-    let gateway = Gateway::start(&upstream, Settings::route("lease = \"150ms\"")).await;
+    let gateway = Gateway::start(&upstream, Settings::route("lease = \"900ms\"")).await;
     upstream.hold();
     let first = tokio::spawn(post_one(gateway.address));
     upstream.reached(1).await;

@@ -14,7 +14,7 @@
 //! * Time never goes back behind a stamp that was written, nor, after an orderly end, behind the
 //!   end.
 //!
-//! One thread writes ([`writer`]), whatever is queued as one batch with one sync; reads go to the
+//! One thread writes (`writer`), whatever is queued as one batch with one sync; reads go to the
 //! engine directly and never queue. One claim and completion writes: the small record twice, its
 //! deadline twice (and once its removal), the response once, and each batch once the clock. A
 //! renewal writes the record and moves the deadline. Nothing else is written until retention ends.
