@@ -2,8 +2,8 @@
 //!
 //! The map of a cluster is read from any node that answers, and read anew when a node refuses
 //! a command as not its own, breaks, or is no primary any more. A command that was refused so was
-//! not run; it is sent once more to the node that the new map names. While a slot moves between
-//! nodes (`ASK`, `TRYAGAIN`) its records are unavailable.
+//! not run; within its deadline it is sent again to the node that the next map names. While a slot
+//! moves between nodes (`ASK`, `TRYAGAIN`) its records are unavailable.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use redis::{AsyncConnectionConfig, Value, cmd};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::door::Door;
 use super::failure::Failure;
@@ -98,20 +98,23 @@ impl Fleet {
         request: Request<'_>,
         counted: bool,
     ) -> Result<(Value, u32), Failure> {
-        let failure = match self.link(bucket).await?.ask(request, counted).await {
-            Err(failure) if failure.is_misplaced() => failure,
-            answered => return answered,
+        let Self::Cluster(cluster) = self else {
+            return self.link(bucket).await?.ask(request, counted).await;
         };
-        let Self::Cluster(cluster) = self else { return Err(failure) };
-        let mut map = cluster.shared.map.subscribe();
-        map.mark_unchanged();
-        cluster.shared.outdated.notify_one();
-        if !failure.has_code(&["MOVED"]) {
-            return Err(failure);
-        }
-        match timeout(cluster.shared.settings.deadline(), map.changed()).await {
-            Ok(Ok(())) => self.link(bucket).await?.ask(request, counted).await,
-            _ => Err(failure),
+        let give_up_at = Instant::now() + cluster.shared.settings.deadline();
+        loop {
+            let mut map = cluster.shared.map.subscribe();
+            map.mark_unchanged();
+            let failure = match self.link(bucket).await?.ask(request, counted).await {
+                Err(failure) if failure.is_misplaced() => failure,
+                answered => return answered,
+            };
+            cluster.shared.outdated.notify_one();
+            let moved = failure.has_code(&["MOVED"]);
+            // The node that is asked for the next map may not have heard of the move either.
+            if !moved || timeout_at(give_up_at, map.changed()).await.is_err() {
+                return Err(failure);
+            }
         }
     }
 }
