@@ -19,13 +19,14 @@ use tracing::{error, info, warn};
 use crate::admin::{self, Access, AdminState};
 use crate::cli::{Cli, Command, check, demo, records, schema};
 use crate::clock::{SteadyClock, Timestamp};
-use crate::config::{Config, Environment, StoreConfig, StoreUrl};
+use crate::config::{Config, Environment, HostPort, Redis, RedisServers, StoreUrl};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
 use crate::protocol::Owner;
 use crate::routes::RouteTable;
 use crate::server::{self, Limits};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::memory::MemoryStore;
+use crate::store::redis::{Address, RedisSettings, RedisStore, Topology};
 use crate::store::{Ledger, Store};
 use crate::telemetry::{self, MeteredStore, Metrics};
 use crate::upstream::Proxy;
@@ -107,7 +108,7 @@ impl std::error::Error for StartError {}
 /// # Errors
 /// What kept it from starting: an address in use, a data directory in use, missing roots.
 pub async fn serve(config: Config) -> Result<ExitCode, StartError> {
-    let assembly = Assembly::new(&config)?;
+    let assembly = Assembly::new(&config).await?;
     let mut signals = Signals::new()?;
     let public = bind("server.listen", config.server.listen).await?;
     let admin = bind("admin.listen", config.admin.listen).await?;
@@ -178,9 +179,9 @@ struct Assembly {
 }
 
 impl Assembly {
-    fn new(config: &Config) -> Result<Self, StartError> {
+    async fn new(config: &Config) -> Result<Self, StartError> {
         let metrics = Metrics::new();
-        let store: Arc<dyn Store> = Arc::new(MeteredStore::new(open(&config.store)?, metrics.clone()));
+        let store: Arc<dyn Store> = Arc::new(MeteredStore::new(open(config).await?, metrics.clone()));
         let ledger = Ledger::new(Arc::clone(&store), config.store.timeout);
         let stop = Stop::default();
         let routes = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError)?;
@@ -202,8 +203,8 @@ impl Assembly {
     }
 }
 
-fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StartError> {
-    match &config.url {
+async fn open(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    match &config.store.url {
         StoreUrl::Memory => {
             Ok(Arc::new(MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp::default())))))
         }
@@ -211,7 +212,38 @@ fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StartError> {
             Ok(store) => Ok(Arc::new(store)),
             Err(error) => Err(StartError(format!("store.url: {error}"))),
         },
+        StoreUrl::Redis(redis) => match RedisStore::open(redis_settings(config, redis)?).await {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(error) => Err(StartError(format!("store.url = {redis}: {error}"))),
+        },
     }
+}
+
+fn redis_settings(config: &Config, redis: &Redis) -> Result<RedisSettings, StartError> {
+    let tcp = |(host, port): &HostPort| Address::Tcp(host.clone(), *port);
+    let (topology, addresses) = match &redis.servers {
+        RedisServers::One(address) => (Topology::Single, vec![tcp(address)]),
+        RedisServers::Socket(path) => (Topology::Single, vec![Address::Unix(path.clone())]),
+        RedisServers::Cluster(nodes) => (Topology::Cluster, nodes.iter().map(tcp).collect()),
+        RedisServers::Sentinels(all, name) => {
+            (Topology::Sentinel(name.clone()), all.iter().map(tcp).collect())
+        }
+    };
+    let ca = redis.ca.as_ref().map(std::fs::read).transpose();
+    Ok(RedisSettings {
+        topology,
+        addresses,
+        tls: redis.tls,
+        ca: ca.map_err(|error| StartError(format!("store.ca: {error}")))?,
+        username: redis.username.clone(),
+        password: redis.password.clone().map(|secret| secret.0),
+        database: redis.database.into(),
+        prefix: redis.prefix.clone(),
+        timeout: config.store.timeout,
+        wait_replicas: redis.wait_replicas,
+        longest_ttl: config.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default(),
+        accept_lost: redis.accept_lost,
+    })
 }
 
 async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError> {

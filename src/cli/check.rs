@@ -92,6 +92,7 @@ fn store(url: &StoreUrl) -> String {
     match url {
         StoreUrl::Memory => "memory:".into(),
         StoreUrl::Embedded(directory) => format!("embedded:{}", directory.display()),
+        StoreUrl::Redis(redis) => redis.to_string(),
     }
 }
 

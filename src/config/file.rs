@@ -103,16 +103,33 @@ impl Default for Admin {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Store {
-    /// `embedded:DIR` keeps records in a directory of this machine, `memory:` forgets them when
-    /// the process ends.
+    /// `embedded:DIR` keeps records in a directory of this machine, `redis://` (or `rediss://`,
+    /// `unix:PATH`, `redis+cluster://`, `redis+sentinel://`) on a server that many gateways share,
+    /// `memory:` forgets them when the process ends.
     pub url: String,
     /// The longest wait for one answer of the store.
     pub timeout: String,
+    /// A file of PEM certificates to trust instead of the usual roots; for `rediss://`.
+    pub ca: Option<String>,
+    /// What every key in Redis starts with; `oncegate:` if left out.
+    pub prefix: Option<String>,
+    /// How many Redis replicas must have a claim or completion before it counts; 0 if left out.
+    pub wait_replicas: Option<i64>,
+    /// Whether claims go on after a restart of Redis that lost data, instead of being refused for
+    /// one ttl; false if left out.
+    pub accept_lost: Option<bool>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "embedded:./oncegate-data".into(), timeout: "1s".into() }
+        Self {
+            url: "embedded:./oncegate-data".into(),
+            timeout: "1s".into(),
+            ca: None,
+            prefix: None,
+            wait_replicas: None,
+            accept_lost: None,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::protocol::{Outcomes, Policy, Scheme};
 
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
+pub use self::redis::{HostPort, Redis, RedisServers};
 pub use self::schema::schema;
 pub use self::warning::Warning;
 
@@ -29,6 +30,7 @@ mod file;
 mod overlay;
 mod problem;
 mod read;
+mod redis;
 mod rules;
 mod schema;
 pub mod units;
@@ -125,6 +127,8 @@ pub enum StoreUrl {
     Memory,
     /// `embedded:DIR`
     Embedded(PathBuf),
+    /// `redis://` and its relatives.
+    Redis(Box<Redis>),
 }
 
 /// One upstream API.

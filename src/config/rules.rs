@@ -14,6 +14,7 @@ mod headers;
 mod limits;
 mod listeners;
 mod path;
+mod redis;
 mod routes;
 mod upstreams;
 
@@ -47,19 +48,23 @@ pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Opt
 }
 
 fn store(at: &At<'_>, file: &file::Store) -> Option<StoreConfig> {
-    let url = store_url(&at.key("url"), &file.url);
+    let url = if redis::is_named(&file.url) {
+        redis::store(at, file).map(|redis| StoreUrl::Redis(Box::new(redis)))
+    } else {
+        redis::none(at, file).and(store_url(&at.key("url"), &file.url))
+    };
     let timeout = limits::span(&at.key("timeout"), &file.timeout, &limits::STORE_TIMEOUT);
     Some(StoreConfig { url: url?, timeout: timeout? })
 }
 
 fn store_url(at: &At<'_>, text: &str) -> Option<StoreUrl> {
-    const ALLOWED: &str = "use \"embedded:DIR\" or \"memory:\"";
+    const ALLOWED: &str = "use \"embedded:DIR\", \"redis://HOST\" or \"memory:\"";
     match text.split_once(':') {
         Some(("memory", "")) => Some(StoreUrl::Memory),
         Some(("embedded", directory)) if !directory.trim().is_empty() => {
             Some(StoreUrl::Embedded(directory.into()))
         }
-        Some((scheme @ ("redis" | "rediss" | "postgres" | "postgresql"), _)) => {
+        Some((scheme @ ("postgres" | "postgresql"), _)) => {
             at.refuse(format!("{scheme}:// is not built yet in this version; {ALLOWED}"))
         }
         // The text itself may hold a password and is not repeated.

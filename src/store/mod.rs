@@ -15,6 +15,7 @@ pub mod codec;
 pub mod embedded;
 pub mod ledger;
 pub mod memory;
+pub mod redis;
 
 pub use ledger::{Decision, Ledger};
 
@@ -183,6 +184,8 @@ pub enum Durability {
     None,
     /// A crash of the process and a loss of power: it was synced before it was acknowledged.
     Synced,
+    /// What the server survives that it was acknowledged by, and perhaps not a failover of it.
+    Server,
 }
 
 /// A primitive that did not answer what it was asked.

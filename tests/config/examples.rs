@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use oncegate::config::{Config, Environment, schema};
+use oncegate::config::{Config, Environment, StoreUrl, schema};
 use serde_json::Value;
 
 fn load(file: &str) -> Config {
@@ -13,6 +13,15 @@ fn load(file: &str) -> Config {
 #[test]
 fn the_full_example_holds_the_defaults() {
     assert_eq!(format!("{:#?}", load("oncegate.toml")), format!("{:#?}", load("minimal.toml")));
+}
+
+#[test]
+fn the_redis_example_holds_the_defaults_of_its_keys() {
+    let config = load("redis.toml");
+    let StoreUrl::Redis(redis) = &config.store.url else { panic!("{:?}", config.store.url) };
+    assert_eq!(redis.to_string(), "redis://127.0.0.1:6379");
+    let keys = (redis.prefix.as_str(), redis.wait_replicas, redis.accept_lost, &redis.ca);
+    assert_eq!(keys, ("oncegate:", 0, false, &None));
 }
 
 #[test]

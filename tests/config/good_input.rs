@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oncegate::config::{InFlight, LogFormat, StoreUrl};
+use oncegate::config::{InFlight, LogFormat, RedisServers, StoreUrl};
 use oncegate::protocol::BodyScheme;
 
 use super::{SMALL, parsed};
@@ -56,6 +56,21 @@ fn sections_become_checked_types() {
     assert_eq!(config.store.timeout, Duration::from_millis(250));
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.log.level, tracing::Level::TRACE);
+}
+
+#[test]
+fn redis_is_a_store_and_its_password_is_never_shown() {
+    let config = parsed(&format!(
+        "[store]\nurl = 'rediss://me:hush@cache:7000/2'\nprefix = 'pay:'\nwait_replicas = 1\naccept_lost = true\n{SMALL}"
+    ));
+    let StoreUrl::Redis(redis) = &config.store.url else { panic!("{:?}", config.store.url) };
+    assert_eq!(redis.servers, RedisServers::One(("cache".into(), 7000)));
+    assert_eq!((redis.tls, redis.database, redis.wait_replicas, redis.accept_lost), (true, 2, 1, true));
+    assert_eq!((redis.prefix.as_str(), redis.username.as_deref()), ("pay:", Some("me")));
+    assert_eq!(redis.to_string(), "rediss://cache:7000/2");
+    assert!(!format!("{config:?}").contains("hush"));
+    let report = oncegate::cli::check::report(&config);
+    assert!(report.contains("rediss://cache:7000/2") && report.contains("GO ON") && !report.contains("hush"));
 }
 
 #[test]

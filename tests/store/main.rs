@@ -4,3 +4,5 @@ mod bench;
 mod contract;
 mod embedded;
 mod memory;
+mod redis;
+mod servers;

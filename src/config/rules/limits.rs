@@ -45,6 +45,8 @@ pub const REQUEST_BODY: Limits<Size> = Limits { least: Size(1), most: Size(1 << 
 /// Zero remembers answers with a body as not retained.
 pub const RESPONSE_BODY: Limits<Size> = Limits { least: Size(0), most: Size(1 << 30) };
 
+/// A write that waits for more replicas than these waits for all of them in vain.
+pub const REPLICAS: Limits<i64> = Limits { least: 0, most: 16 };
 /// Of connections and executions.
 pub const COUNT: Limits<i64> = Limits { least: 1, most: 1_000_000 };
 

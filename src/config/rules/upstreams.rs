@@ -87,7 +87,8 @@ fn origin(text: &str, url: Uri) -> Result<Uri, String> {
 }
 
 /// `Some(None)` trusts the usual roots.
-fn certificates(at: &At<'_>, file: Option<&str>, url: Option<&Uri>) -> Option<Option<PathBuf>> {
+/// A file of certificates, looked into once so that a wrong one is found early.
+pub fn certificates(at: &At<'_>, file: Option<&str>, url: Option<&Uri>) -> Option<Option<PathBuf>> {
     const MARK: &[u8] = b"-----BEGIN CERTIFICATE-----";
     let Some(file) = file else {
         return Some(None);

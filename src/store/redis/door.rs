@@ -1,0 +1,78 @@
+//! Where a primary is: at a fixed address, or where the sentinels say.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::{AsyncConnectionConfig, Client, cmd};
+
+use super::failure::Failure;
+use super::settings::{Address, RedisSettings};
+
+/// How to find one primary.
+#[derive(Clone, Debug)]
+pub(super) enum Door {
+    /// It is there.
+    At(Address),
+    /// Sentinels know it by this name.
+    Sentinels(String),
+}
+
+impl Door {
+    /// The address of the primary and a client for it.
+    pub(super) async fn client(&self, settings: &RedisSettings) -> Result<(String, Client), Failure> {
+        let address = self.address(settings).await?;
+        Ok((address.to_string(), settings.client(&address)?))
+    }
+
+    /// Makes sure that the primary has not become another one.
+    ///
+    /// # Errors
+    /// Where it is now. Sentinels that do not answer leave it where it was.
+    pub(super) async fn leads_to(&self, address: &str, settings: &RedisSettings) -> Result<(), Failure> {
+        match self.address(settings).await {
+            Ok(now) if now.to_string() != address => Err(Failure::Down(format!("the primary is {now} now"))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn address(&self, settings: &RedisSettings) -> Result<Address, Failure> {
+        let name = match self {
+            Self::At(address) => return Ok(address.clone()),
+            Self::Sentinels(name) => name,
+        };
+        let mut causes = Vec::new();
+        // One that is gone must not use up the time of those behind it.
+        let each = settings.timeout / (settings.addresses.len() as u32 + 1);
+        for sentinel in &settings.addresses {
+            match ask(settings, sentinel, name, each).await {
+                Ok(Some((host, port))) => return Ok(Address::Tcp(host, port)),
+                Ok(None) => causes.push(format!("{sentinel} knows no primary {name:?}")),
+                Err(failure) => causes.push(format!("{sentinel}: {failure}")),
+            }
+        }
+        Err(Failure::Down(format!("no sentinel says where the primary is: {}", causes.join("; "))))
+    }
+}
+
+async fn ask(
+    settings: &RedisSettings,
+    sentinel: &Address,
+    name: &str,
+    within: Duration,
+) -> Result<Option<(String, u16)>, Failure> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(within / 2))
+        .set_response_timeout(Some(within / 2));
+    let mut connection =
+        settings.sentinel(sentinel)?.get_multiplexed_async_connection_with_config(&config).await?;
+    Ok(cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name).query_async(&mut connection).await?)
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(address) => address.fmt(f),
+            Self::Sentinels(name) => write!(f, "the primary {name:?}"),
+        }
+    }
+}

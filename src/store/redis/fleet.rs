@@ -1,0 +1,226 @@
+//! Which primary holds which bucket: one holds all, or the nodes of a cluster share them.
+//!
+//! The map of a cluster is read from any node that answers, and read anew when a node refuses
+//! a command as not its own, breaks, or is no primary any more. A command that was refused so was
+//! not run; within its deadline it is sent again to the node that the next map names. While a slot
+//! moves between nodes (`ASK`, `TRYAGAIN`) its records are unavailable.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{AsyncConnectionConfig, Value, cmd};
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::door::Door;
+use super::failure::Failure;
+use super::keys::{BUCKETS, slot};
+use super::link::Link;
+use super::script::Request;
+use super::settings::{Address, RedisSettings, Topology};
+use super::waiters::Waiters;
+
+/// How often the map of a cluster is read though nothing seems wrong with it.
+const MAP_AGE: Duration = Duration::from_secs(30);
+/// The least time between two readings.
+const MAP_PAUSE: Duration = Duration::from_millis(100);
+
+/// All primaries.
+pub(super) enum Fleet {
+    /// One holds everything.
+    One(Arc<Link>),
+    /// The nodes of a cluster.
+    Cluster(Cluster),
+}
+
+/// The nodes of a cluster. Dropping it stops the reading of maps.
+pub(super) struct Cluster {
+    shared: Arc<Shared>,
+    reader: AbortHandle,
+}
+
+struct Shared {
+    settings: Arc<RedisSettings>,
+    waiters: Arc<Waiters>,
+    map: watch::Sender<Result<Arc<Map>, String>>,
+    outdated: Notify,
+}
+
+/// The nodes with one bucket of each, and the link of each bucket.
+struct Map {
+    nodes: HashMap<Address, (u8, Arc<Link>)>,
+    buckets: Vec<Arc<Link>>,
+}
+
+impl Fleet {
+    /// The servers that `settings` name; nothing is known of them yet.
+    pub(super) fn new(settings: Arc<RedisSettings>, waiters: Arc<Waiters>) -> Result<Self, Failure> {
+        let first = || settings.addresses.first().cloned().ok_or_else(|| Failure::Down("no address".into()));
+        let door = match &settings.topology {
+            Topology::Single => Door::At(first()?),
+            Topology::Sentinel(name) => Door::Sentinels(name.clone()),
+            Topology::Cluster => return Ok(Self::Cluster(Cluster::new(settings, waiters))),
+        };
+        Ok(Self::One(Arc::new(Link::new(settings, door, 0, waiters))))
+    }
+
+    /// The buckets, in groups that one script may touch together.
+    pub(super) fn groups(&self) -> Vec<Vec<u8>> {
+        let all = 0..=u8::MAX;
+        match self {
+            Self::One(_) => vec![all.collect()],
+            Self::Cluster(_) => all.map(|bucket| vec![bucket]).collect(),
+        }
+    }
+
+    /// The links to all primaries, with one bucket that each holds.
+    pub(super) async fn primaries(&self) -> Result<Vec<(u8, Arc<Link>)>, Failure> {
+        match self {
+            Self::One(link) => Ok(vec![(0, Arc::clone(link))]),
+            Self::Cluster(cluster) => Ok(cluster.map().await?.nodes.values().cloned().collect()),
+        }
+    }
+
+    /// The link to the primary that holds a bucket.
+    pub(super) async fn link(&self, bucket: u8) -> Result<Arc<Link>, Failure> {
+        match self {
+            Self::One(link) => Ok(Arc::clone(link)),
+            Self::Cluster(cluster) => Ok(Arc::clone(&cluster.map().await?.buckets[usize::from(bucket)])),
+        }
+    }
+
+    /// As [`Link::ask`], of the primary that holds `bucket`.
+    pub(super) async fn ask(
+        &self,
+        bucket: u8,
+        request: Request<'_>,
+        counted: bool,
+    ) -> Result<(Value, u32), Failure> {
+        let Self::Cluster(cluster) = self else {
+            return self.link(bucket).await?.ask(request, counted).await;
+        };
+        let give_up_at = Instant::now() + cluster.shared.settings.deadline();
+        loop {
+            let mut map = cluster.shared.map.subscribe();
+            map.mark_unchanged();
+            let failure = match self.link(bucket).await?.ask(request, counted).await {
+                Err(failure) if failure.is_misplaced() => failure,
+                answered => return answered,
+            };
+            cluster.shared.outdated.notify_one();
+            let moved = failure.has_code(&["MOVED"]);
+            // The node that is asked for the next map may not have heard of the move either.
+            if !moved || timeout_at(give_up_at, map.changed()).await.is_err() {
+                return Err(failure);
+            }
+        }
+    }
+}
+
+impl Cluster {
+    fn new(settings: Arc<RedisSettings>, waiters: Arc<Waiters>) -> Self {
+        let map = watch::Sender::new(Err(String::new()));
+        let shared = Arc::new(Shared { settings, waiters, map, outdated: Notify::new() });
+        let reader = tokio::spawn(keep_reading(Arc::clone(&shared))).abort_handle();
+        Self { shared, reader }
+    }
+
+    /// The map; waits for the first reading.
+    async fn map(&self) -> Result<Arc<Map>, Failure> {
+        let mut map = self.shared.map.subscribe();
+        let read = map.wait_for(|map| !matches!(map, Err(cause) if cause.is_empty()));
+        match timeout(self.shared.settings.deadline(), read).await {
+            Ok(Ok(map)) => map.clone().map_err(Failure::Down),
+            _ => Err(Failure::Down("no node of the cluster answers".into())),
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+async fn keep_reading(shared: Arc<Shared>) {
+    loop {
+        let old = shared.map.borrow().clone();
+        match (shared.read(old.as_deref().ok()).await, old) {
+            (Ok(map), _) => drop(shared.map.send_replace(Ok(Arc::new(map)))),
+            (Err(failure), Err(_)) => drop(shared.map.send_replace(Err(failure.to_string()))),
+            // The old map is better than none: nodes that are not asked about still serve.
+            (Err(failure), Ok(_)) => tracing::warn!("the cluster's map cannot be read: {failure}"),
+        }
+        sleep(MAP_PAUSE).await;
+        let old = shared.map.borrow().is_ok();
+        let age = if old { MAP_AGE } else { MAP_PAUSE };
+        // Either end of the wait is a reason to read.
+        drop(timeout(age, shared.outdated.notified()).await);
+    }
+}
+
+impl Shared {
+    /// Reads the map from the first node that has a whole one, and keeps the links that go on.
+    async fn read(&self, old: Option<&Map>) -> Result<Map, Failure> {
+        let known = old.into_iter().flat_map(|map| map.nodes.keys().cloned());
+        let mut causes = Vec::new();
+        for address in known.chain(self.settings.addresses.iter().cloned()) {
+            match timeout(self.settings.timeout / 2, owners(&self.settings, &address)).await {
+                Ok(Ok(owners)) => return Ok(self.map(&owners, old)),
+                Ok(Err(failure)) => causes.push(format!("{address}: {failure}")),
+                Err(_) => causes.push(format!("{address}: no answer")),
+            }
+        }
+        Err(Failure::Down(format!("no node of the cluster says who holds what: {}", causes.join("; "))))
+    }
+
+    fn map(&self, owners: &[Address], old: Option<&Map>) -> Map {
+        let mut map = Map { nodes: HashMap::new(), buckets: Vec::with_capacity(BUCKETS) };
+        for (bucket, owner) in (0..=u8::MAX).zip(owners) {
+            let (_, link) = map.nodes.entry(owner.clone()).or_insert_with(|| {
+                let kept = old.and_then(|map| map.nodes.get(owner)).map(|(_, link)| Arc::clone(link));
+                (bucket, kept.unwrap_or_else(|| Arc::new(self.link(owner, bucket))))
+            });
+            map.buckets.push(Arc::clone(link));
+        }
+        map
+    }
+
+    fn link(&self, owner: &Address, bucket: u8) -> Link {
+        Link::new(Arc::clone(&self.settings), Door::At(owner.clone()), bucket, Arc::clone(&self.waiters))
+    }
+}
+
+/// The primary of each bucket, as the node at `address` knows it.
+async fn owners(settings: &RedisSettings, address: &Address) -> Result<Vec<Address>, Failure> {
+    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(settings.timeout / 2));
+    let mut connection =
+        settings.client(address)?.get_multiplexed_async_connection_with_config(&config).await?;
+    let ranges: Vec<Vec<Value>> = cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
+    let ranges: Option<Vec<_>> = ranges.iter().map(|range| parse_range(range, address)).collect();
+    let ranges = ranges.ok_or_else(|| Failure::Down("an odd answer to CLUSTER SLOTS".into()))?;
+    let owner = |bucket: u8| {
+        let slot = slot(bucket);
+        let range = ranges.iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
+        range
+            .map(|(_, _, owner)| owner.clone())
+            .ok_or_else(|| Failure::Down(format!("nobody holds slot {slot}")))
+    };
+    (0..=u8::MAX).map(owner).collect()
+}
+
+/// The first and last slot of a range, and who its primary is. A node that does not know its own
+/// name leaves it out.
+fn parse_range(range: &[Value], asked: &Address) -> Option<(u16, u16, Address)> {
+    let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = range else { return None };
+    let [host, Value::Int(port), ..] = primary.as_slice() else { return None };
+    let host = match (host, asked) {
+        (Value::BulkString(host), _) if !host.is_empty() => String::from_utf8(host.clone()).ok()?,
+        (_, Address::Tcp(host, _)) => host.clone(),
+        (_, Address::Unix(_)) => return None,
+    };
+    let owner = Address::Tcp(host, u16::try_from(*port).ok()?);
+    Some((u16::try_from(*first).ok()?, u16::try_from(*last).ok()?, owner))
+}

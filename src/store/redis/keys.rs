@@ -1,0 +1,107 @@
+//! The names of keys.
+//!
+//! Records fall into 256 buckets by the first byte of their id. A bucket's number, as two
+//! hexadecimal digits in braces, is the hash tag of all its keys, so that a record, its response
+//! and the bucket's indexes lie in one slot of a cluster and one script writes them together. The
+//! order of the buckets is the order of the ids.
+
+use crate::protocol::RecordId;
+
+/// How many buckets there are.
+pub(super) const BUCKETS: usize = 256;
+
+/// How many slots a cluster has.
+const SLOTS: u16 = 16_384;
+
+/// Makes keys that start with one prefix.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    /// The record.
+    pub(super) fn record(&self, id: RecordId) -> String {
+        self.in_bucket(bucket(id), &id.to_string())
+    }
+
+    /// The response of a completed record.
+    pub(super) fn response(&self, id: RecordId) -> String {
+        self.in_bucket(bucket(id), &format!("{id}:response"))
+    }
+
+    /// Ids by their deadlines: one entry for each record of the bucket.
+    pub(super) fn deadlines(&self, bucket: u8) -> String {
+        self.in_bucket(bucket, "deadlines")
+    }
+
+    /// The ids of the bucket's records whose outcome is unknown.
+    pub(super) fn unknown(&self, bucket: u8) -> String {
+        self.in_bucket(bucket, "unknown")
+    }
+
+    /// Which run of a server held the data.
+    pub(super) fn run(&self, bucket: u8) -> String {
+        self.in_bucket(bucket, "run")
+    }
+
+    /// What readiness checks write to.
+    pub(super) fn ready(&self, bucket: u8) -> String {
+        self.in_bucket(bucket, "ready")
+    }
+
+    /// Where ends of executions are published.
+    pub(super) fn channel(&self) -> String {
+        format!("{}ended", self.prefix)
+    }
+
+    fn in_bucket(&self, bucket: u8, name: &str) -> String {
+        format!("{}{{{bucket:02x}}}:{name}", self.prefix)
+    }
+}
+
+/// The bucket of a record.
+pub(super) fn bucket(id: RecordId) -> u8 {
+    id.as_bytes()[0]
+}
+
+/// The slot of a cluster that a bucket lies in.
+pub(super) fn slot(bucket: u8) -> u16 {
+    crc16(format!("{bucket:02x}").as_bytes()) % SLOTS
+}
+
+/// CRC-16/XMODEM, which Redis Cluster hashes tags with.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc: u16, byte| {
+        (0..8).fold(
+            crc ^ u16::from(*byte) << 8,
+            |crc, _| {
+                if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 }
+            },
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The check value of the cluster specification, and what `CLUSTER KEYSLOT` says.
+    #[test]
+    fn slots_are_those_of_the_cluster_specification() {
+        assert_eq!(crc16(b"123456789"), 0x31c3);
+        assert_eq!(crc16(b"foo") % SLOTS, 12_182);
+    }
+
+    #[test]
+    fn keys_of_one_record_share_its_tag() {
+        let (keys, id) = (Keys::new("p:"), RecordId::from_bytes(&[0xa7; 20]).expect("twenty bytes"));
+        assert!(keys.record(id).starts_with("p:{a7}:a7a7"));
+        assert_eq!(keys.response(id), format!("{}:response", keys.record(id)));
+        assert_eq!(keys.deadlines(bucket(id)), "p:{a7}:deadlines");
+    }
+}

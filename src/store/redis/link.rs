@@ -1,0 +1,332 @@
+//! The way to one primary: a connection that is kept up, examined, and given up when in doubt.
+//!
+//! A task of its own ([`keep`]) connects, examines the server, and goes on examining it every
+//! [`VIGIL`]; nothing is sent to a server that failed its examination. A connection is in doubt
+//! when it broke, when an answer did not come in time, or when the server refused as a replica
+//! would. Then a new one is made; what waits for answers of the old one may still get them.
+//!
+//! While no connection stands, every command fails at once with [`Failure::Down`], but for the
+//! first moment, in which it waits for the connection attempt.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, PushInfo, PushKind, Value};
+use tokio::select;
+use tokio::sync::{OnceCell, Semaphore, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::clock::Timestamp;
+
+use super::door::Door;
+use super::failure::Failure;
+use super::keys::Keys;
+use super::loss::{Mark, Seen};
+use super::script::{Acknowledged, Loaded, Request, send};
+use super::server::Server;
+use super::settings::{RedisSettings, Topology};
+use super::waiters::Waiters;
+
+/// How often a server that works is examined.
+const VIGIL: Duration = Duration::from_secs(5);
+/// The wait after a failed attempt to connect.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How many commands may wait for their answers at once.
+const MOST_PENDING: usize = 4096;
+/// The connections among which writes that wait for replicas are spread: the server answers nothing
+/// else on a connection while it waits.
+const LANES: usize = 8;
+
+/// One primary. Dropping it closes its connections.
+pub(super) struct Link {
+    shared: Arc<Shared>,
+    keeper: AbortHandle,
+}
+
+struct Shared {
+    settings: Arc<RedisSettings>,
+    door: Door,
+    /// Where the mark of [`super::loss`] is.
+    mark: String,
+    waiters: Arc<Waiters>,
+    state: watch::Sender<State>,
+    /// The newest session that is in doubt.
+    doubted: watch::Sender<u64>,
+    pending: Semaphore,
+    seen: Mutex<Option<Seen>>,
+    /// Until when no claims are taken.
+    held: Mutex<Option<Instant>>,
+}
+
+#[derive(Clone)]
+enum State {
+    Connecting,
+    Up(Arc<Session>),
+    Down(Arc<str>),
+}
+
+/// The connections that were made together.
+struct Session {
+    number: u64,
+    address: String,
+    lanes: Vec<MultiplexedConnection>,
+    next: AtomicUsize,
+    scripts: Loaded,
+    subscribed: OnceCell<()>,
+}
+
+impl Link {
+    /// A way through `door`. `bucket` is one that the primary behind it holds.
+    pub(super) fn new(settings: Arc<RedisSettings>, door: Door, bucket: u8, waiters: Arc<Waiters>) -> Self {
+        let mark = Keys::new(&settings.prefix).run(bucket);
+        let shared = Arc::new(Shared {
+            settings,
+            door,
+            mark,
+            waiters,
+            state: watch::Sender::new(State::Connecting),
+            doubted: watch::Sender::new(0),
+            pending: Semaphore::new(MOST_PENDING),
+            seen: Mutex::default(),
+            held: Mutex::default(),
+        });
+        let keeper = tokio::spawn(keep(Arc::clone(&shared))).abort_handle();
+        Self { shared, keeper }
+    }
+
+    /// Asks the server one thing. The second value is how many replicas have what was written,
+    /// if `counted` and the settings want to know.
+    ///
+    /// # Errors
+    /// What is wrong, and whether anything can have been written.
+    pub(super) async fn ask(&self, request: Request<'_>, counted: bool) -> Result<(Value, u32), Failure> {
+        let shared = &*self.shared;
+        let Ok(_permit) = shared.pending.try_acquire() else {
+            return Err(Failure::Down(format!("more than {MOST_PENDING} commands wait for {}", shared.door)));
+        };
+        let sent_on = OnceLock::new();
+        let answered = timeout(shared.settings.deadline(), async {
+            let session = shared.session().await?;
+            let session = sent_on.get_or_init(|| session);
+            // Not before there is a session: its making finds out what was lost.
+            let permitted = self.held().is_none();
+            session.answer(request, permitted, shared.acknowledged(counted)).await
+        })
+        .await;
+        let failure = match answered {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(failure)) => failure,
+            Err(_) => {
+                let cause = format!("no answer of {} within {:?}", shared.door, shared.settings.deadline());
+                if sent_on.get().is_some() { Failure::Unclear(cause) } else { Failure::Down(cause) }
+            }
+        };
+        if let (Some(session), true) = (sent_on.get(), failure.casts_doubt()) {
+            shared.doubt(session.number);
+        }
+        Err(failure)
+    }
+
+    /// Waits for the first connection, or for why there is none.
+    pub(super) async fn connected(&self) -> Result<(), Failure> {
+        self.shared.session().await.map(drop)
+    }
+
+    /// How long claims are still refused after a loss of data; `None` if they are not.
+    pub(super) fn held(&self) -> Option<Duration> {
+        let held = *lock(&self.shared.held);
+        held.map(|until| until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+/// Connects, and connects anew whenever the connection is in doubt.
+async fn keep(shared: Arc<Shared>) {
+    for number in 1.. {
+        match timeout(shared.settings.timeout, shared.connect(number)).await {
+            Ok(Ok(session)) => {
+                let session = Arc::new(session);
+                tracing::info!(server = session.address, "connected to the store");
+                shared.state.send_replace(State::Up(Arc::clone(&session)));
+                let why = shared.watch_over(&session).await;
+                tracing::warn!(server = session.address, "the connection to the store is given up: {why}");
+                shared.state.send_replace(State::Connecting);
+            }
+            Ok(Err(failure)) => shared.stay_down(failure.to_string()).await,
+            Err(_) => shared.stay_down(format!("{} does not answer", shared.door)).await,
+        }
+    }
+}
+
+impl Shared {
+    /// The session that stands. Waits while the first attempt to make one is under way.
+    async fn session(&self) -> Result<Arc<Session>, Failure> {
+        let mut state = self.state.subscribe();
+        loop {
+            match &*state.borrow_and_update() {
+                State::Up(session) => return Ok(Arc::clone(session)),
+                State::Down(cause) => return Err(Failure::Down(cause.to_string())),
+                State::Connecting => {}
+            }
+            if state.changed().await.is_err() {
+                return Err(Failure::Down("the store is closed".into()));
+            }
+        }
+    }
+
+    async fn stay_down(&self, cause: String) {
+        if !matches!(&*self.state.borrow(), State::Down(_)) {
+            tracing::warn!("the store cannot be reached: {cause}");
+        }
+        self.state.send_replace(State::Down(cause.into()));
+        sleep(PAUSE.min(self.settings.timeout / 4)).await;
+    }
+
+    async fn connect(self: &Arc<Self>, number: u64) -> Result<Session, Failure> {
+        let (address, client) = self.door.client(&self.settings).await?;
+        let failed =
+            |error: redis::RedisError| Failure::Down(format!("cannot connect to {address}: {error}"));
+        let link = Arc::downgrade(self);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.settings.timeout / 2))
+            .set_response_timeout(Some(self.settings.timeout))
+            .set_push_sender(move |push: PushInfo| {
+                if let Some(link) = link.upgrade() {
+                    link.hear(number, push);
+                }
+                Ok::<(), ()>(())
+            });
+        let mut lanes = Vec::new();
+        for _ in 0..if self.settings.wait_replicas > 0 { LANES } else { 1 } {
+            lanes.push(client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?);
+        }
+        self.examine(&mut lanes[0])
+            .await
+            .map_err(|failure| Failure::Down(format!("{address}: {failure}")))?;
+        let scripts = Loaded::on(&mut lanes[0]).await?;
+        let (next, subscribed) = (AtomicUsize::new(0), OnceCell::new());
+        Ok(Session { number, address, lanes, next, scripts, subscribed })
+    }
+
+    /// Returns why the session is in doubt, once it is.
+    async fn watch_over(&self, session: &Session) -> String {
+        let mut doubted = self.doubted.subscribe();
+        loop {
+            select! {
+                _ = doubted.wait_for(|doubted| *doubted >= session.number) => {
+                    return "it broke, was too slow, or refused to write".into();
+                }
+                () = sleep(VIGIL) => {}
+            }
+            let again = async {
+                self.door.leads_to(&session.address, &self.settings).await?;
+                self.examine(&mut session.lane_zero()).await
+            };
+            match timeout(self.settings.timeout, again).await {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => return failure.to_string(),
+                Err(_) => return "it was too slow when it was examined".into(),
+            }
+        }
+    }
+
+    /// Whether records may be trusted to the server, and whether it has lost some.
+    async fn examine(&self, connection: &mut MultiplexedConnection) -> Result<(), Failure> {
+        let server = Server::ask(connection).await?;
+        if let Some(why) = server.unfit(self.settings.topology == Topology::Cluster) {
+            return Err(Failure::Down(why));
+        }
+        let mark = Mark::read(connection, &self.mark).await?;
+        let remembered = lock(&self.seen).clone();
+        let lost = mark.lost(&server, remembered.as_ref());
+        let seen = Seen::now(&server);
+        match mark.write(connection, &self.mark, &seen, lost).await {
+            // It still reads, and a loss is known to this process at least.
+            Err(refused) if refused.has_code(&["OOM", "MISCONF", "NOREPLICAS"]) => {}
+            written => {
+                written?;
+                *lock(&self.seen) = Some(seen);
+            }
+        }
+        self.hold(lost, server.now);
+        Ok(())
+    }
+
+    fn hold(&self, lost: Option<Timestamp>, now: Timestamp) {
+        let left = lost.map_or(Duration::ZERO, |lost| lost.plus(self.settings.longest_ttl).since(now));
+        let mut held = lock(&self.held);
+        if !left.is_zero() && held.is_none() {
+            let accepted = self.settings.accept_lost;
+            tracing::error!(
+                mark = self.mark,
+                accepted,
+                "the store was restarted without its data or emptied"
+            );
+        }
+        let until = Instant::now().checked_add(left);
+        *held = until.filter(|_| !left.is_zero() && !self.settings.accept_lost);
+    }
+
+    fn acknowledged(&self, counted: bool) -> Option<Acknowledged> {
+        let (by, within) = (self.settings.wait_replicas, self.settings.replica_wait());
+        (counted && by > 0).then_some(Acknowledged { by, within })
+    }
+
+    fn doubt(&self, number: u64) {
+        self.doubted.send_if_modified(|doubted| std::mem::replace(doubted, number.max(*doubted)) < number);
+    }
+
+    /// Takes what the server sends unasked.
+    fn hear(&self, number: u64, push: PushInfo) {
+        match push.kind {
+            PushKind::Disconnection => {
+                self.doubt(number);
+                // Whatever is published from now on is not heard.
+                self.waiters.wake_all();
+            }
+            PushKind::Message => self.waiters.hear(push.data),
+            _ => {}
+        }
+    }
+}
+
+impl Session {
+    async fn answer(
+        &self,
+        request: Request<'_>,
+        permitted: bool,
+        acknowledged: Option<Acknowledged>,
+    ) -> Result<(Value, u32), Failure> {
+        match request {
+            Request::Script(call) => self.scripts.run(&mut self.lane(), call, permitted, acknowledged).await,
+            Request::Command(command) => send(&mut self.lane(), command, acknowledged).await,
+            Request::Subscribe(channel) => {
+                let mut connection = self.lane_zero();
+                self.subscribed.get_or_try_init(|| connection.subscribe(channel)).await?;
+                Ok((Value::Okay, 0))
+            }
+        }
+    }
+
+    fn lane(&self) -> MultiplexedConnection {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        self.lanes[next % self.lanes.len()].clone()
+    }
+
+    fn lane_zero(&self) -> MultiplexedConnection {
+        self.lanes[0].clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Only whole values are assigned under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,244 @@
+//! What is due, and pages for people: the questions about more than one record.
+//!
+//! They walk the indexes of the buckets. An index is written together with its records, but not
+//! read together with them, so an entry is a hint: whatever the record does not bear out is left
+//! out, and an entry of a deadline that is wrong is put right.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{FromRedisValue, Value, cmd};
+use tokio::task::JoinSet;
+
+use crate::clock::Timestamp;
+use crate::protocol::{Record, RecordId};
+use crate::store::{Due, Filter, Page, StoreError};
+
+use super::Shared;
+use super::failure::Failure;
+use super::keys::bucket;
+use super::script::{Call, Request, Script};
+use super::value::decode;
+
+/// How many ids a page looks at, at least, before it is called full.
+const LOOK_AT: usize = 256;
+/// How many buckets are looked through at once.
+const AT_ONCE: usize = 32;
+/// When the sweeper looks again at a record that it could not decode: a newer gateway may.
+const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
+
+/// An entry of a deadline index.
+type Entry = (u64, RecordId);
+
+impl Shared {
+    /// As [`crate::store::Store::due`].
+    pub(super) async fn due(self: &Arc<Self>, limit: usize) -> Result<Due, StoreError> {
+        let (entries, now) = self.passed(limit).await?;
+        let ids = entries.iter().map(|(_, id)| *id).collect();
+        let mut stored = self.fetch(ids).await?;
+        let mut due = Due { records: Vec::new(), now };
+        for (listed, id) in entries {
+            let decoded = stored.remove(&id).map(|bytes| decode(id, &bytes)).transpose();
+            match decoded {
+                Ok(Some(record)) if record.deadline().0 == listed => due.records.push((id, record)),
+                Ok(record) => self.mend(id, listed, record.map_or(now, |record| record.deadline())).await?,
+                Err(error) => {
+                    tracing::error!("{error}; it is left as it is");
+                    self.mend(id, listed, now.plus(LOOK_AGAIN)).await?;
+                }
+            }
+        }
+        Ok(due)
+    }
+
+    /// As [`crate::store::Store::page`].
+    pub(super) async fn page(self: &Arc<Self>, filter: &Filter, limit: usize) -> Result<Page, StoreError> {
+        let many = limit.max(LOOK_AT);
+        let ids = match filter.state {
+            Some("unknown") => self.unknown_ids(filter.after, many).await?,
+            _ => self.all_ids(filter.after, many).await?,
+        };
+        let full = ids.len() == many;
+        let mut stored = self.fetch(ids.clone()).await?;
+        let mut page = Page { next: ids.last().copied().filter(|_| full), ..Page::default() };
+        for id in ids {
+            match stored.remove(&id).map(|bytes| decode(id, &bytes)).transpose() {
+                Ok(Some(record)) if filter.fits(&record) => page.records.push((id, record)),
+                Ok(_) => {}
+                Err(error) => tracing::error!("{error}; it is left as it is"),
+            }
+            if page.records.len() >= limit {
+                page.next = Some(id);
+                break;
+            }
+        }
+        page.now = self.now(&page.records).await?;
+        Ok(page)
+    }
+
+    /// The entries whose time has come, the earliest first, and the time.
+    async fn passed(self: &Arc<Self>, limit: usize) -> Result<(Vec<Entry>, Timestamp), StoreError> {
+        let answers = self.on_groups(self.fleet.groups(), move |shared, group| async move {
+            let keys = group.iter().map(|bucket| shared.keys.deadlines(*bucket)).collect();
+            let call = Call::new(Script::Due, keys).number(limit as u128);
+            shared.look(group[0], Request::Script(&call)).await
+        });
+        let (mut entries, mut now) = (Vec::new(), Timestamp(u64::MAX));
+        for answer in answers.await? {
+            let parts = Vec::<Vec<u8>>::from_redis_value(answer).unwrap_or_default();
+            let Some((time, listed)) = parts.split_first() else { continue };
+            // Nodes of a cluster may disagree; it is no later than the earliest says.
+            now = now.min(Timestamp(number(time)));
+            entries.extend(
+                listed
+                    .chunks_exact(2)
+                    .filter_map(|entry| Some((number(&entry[1]), RecordId::from_bytes(&entry[0])?))),
+            );
+        }
+        entries.retain(|(deadline, _)| *deadline <= now.0);
+        entries.sort_unstable();
+        entries.truncate(limit);
+        Ok((entries, now))
+    }
+
+    async fn unknown_ids(
+        self: &Arc<Self>,
+        after: Option<RecordId>,
+        many: usize,
+    ) -> Result<Vec<RecordId>, StoreError> {
+        let from = after.map_or(0, bucket);
+        let groups = self
+            .fleet
+            .groups()
+            .into_iter()
+            .map(|group| group.into_iter().filter(|bucket| *bucket >= from).collect::<Vec<_>>());
+        let groups = groups.filter(|group| !group.is_empty()).collect();
+        let answers = self.on_groups(groups, move |shared, group| async move {
+            let keys = group.iter().map(|bucket| shared.keys.unknown(*bucket)).collect();
+            let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+            let call = Call::new(Script::Unknown, keys).arg(after).number(many as u128);
+            shared.look(group[0], Request::Script(&call)).await
+        });
+        let mut ids: Vec<_> = answers.await?.into_iter().flat_map(ids_in).collect();
+        ids.truncate(many);
+        Ok(ids)
+    }
+
+    /// Ids of all records in their order. A bucket has no index in that order, so it is looked
+    /// through whole, in steps that do not keep the server from others.
+    async fn all_ids(
+        self: &Arc<Self>,
+        after: Option<RecordId>,
+        many: usize,
+    ) -> Result<Vec<RecordId>, StoreError> {
+        let buckets: Vec<Vec<u8>> = (after.map_or(0, bucket)..=u8::MAX).map(|bucket| vec![bucket]).collect();
+        let mut ids = Vec::new();
+        for some in buckets.chunks(AT_ONCE) {
+            let scanned = self.on_groups(some.to_vec(), move |shared, group| async move {
+                shared.scan(group[0], after).await
+            });
+            ids.extend(scanned.await?.into_iter().flatten());
+            if ids.len() >= many {
+                break;
+            }
+        }
+        ids.truncate(many);
+        Ok(ids)
+    }
+
+    async fn scan(&self, bucket: u8, after: Option<RecordId>) -> Result<Vec<RecordId>, Failure> {
+        let (mut ids, mut cursor) = (Vec::new(), 0);
+        loop {
+            let mut scan = cmd("ZSCAN");
+            scan.arg(self.keys.deadlines(bucket)).arg(cursor).arg("COUNT").arg(1000);
+            let answer = self.look(bucket, Request::Command(&scan)).await?;
+            let (next, entries) = <(u64, Vec<Vec<u8>>)>::from_redis_value(answer)
+                .map_err(|error| Failure::Down(format!("an odd answer to ZSCAN: {error}")))?;
+            ids.extend(entries.chunks(2).filter_map(|entry| RecordId::from_bytes(&entry[0])));
+            cursor = next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        ids.retain(|id| Some(*id) > after);
+        // A scan may show one twice.
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// What is stored under some ids, undecoded.
+    async fn fetch(self: &Arc<Self>, ids: Vec<RecordId>) -> Result<BTreeMap<RecordId, Vec<u8>>, StoreError> {
+        let groups: Vec<Vec<RecordId>> = self
+            .fleet
+            .groups()
+            .into_iter()
+            .map(|group| ids.iter().copied().filter(|id| group.contains(&bucket(*id))).collect())
+            .collect();
+        let groups: Vec<_> = groups.into_iter().filter(|group: &Vec<_>| !group.is_empty()).collect();
+        let values = self.on_groups(groups, |shared, group| async move {
+            let mut get = cmd("MGET");
+            for id in &group {
+                get.arg(shared.keys.record(*id));
+            }
+            let answer = shared.look(bucket(group[0]), Request::Command(&get)).await?;
+            let values = Vec::<Option<Vec<u8>>>::from_redis_value(answer);
+            let values = values.map_err(|error| Failure::Down(format!("an odd answer to MGET: {error}")))?;
+            Ok(group.into_iter().zip(values).collect::<Vec<_>>())
+        });
+        let values = values.await?.into_iter().flatten();
+        Ok(values.filter_map(|(id, value)| Some((id, value?))).collect())
+    }
+
+    /// Puts a deadline where it belongs.
+    async fn mend(&self, id: RecordId, listed: u64, deadline: Timestamp) -> Result<(), StoreError> {
+        let keys = vec![self.keys.record(id), self.keys.deadlines(bucket(id))];
+        let call = Call::new(Script::Mend, keys).arg(*id.as_bytes());
+        let call = call.number(listed.into()).number(deadline.0.into());
+        Ok(self.look(bucket(id), Request::Script(&call)).await.map(drop)?)
+    }
+
+    /// The time, no earlier than any stamp of `records`.
+    async fn now(&self, records: &[(RecordId, Record)]) -> Result<Timestamp, StoreError> {
+        let answer = self.look(0, Request::Command(&cmd("TIME"))).await?;
+        let (seconds, micros) = <(u64, u64)>::from_redis_value(answer)
+            .map_err(|error| StoreError::Unavailable(format!("an odd answer to TIME: {error}")))?;
+        let newest = records.iter().map(|(_, record)| record.updated_at).max().unwrap_or_default();
+        Ok(newest.max(Timestamp(seconds * 1000 + micros / 1000)))
+    }
+
+    /// Asks about all groups at once; the answers keep their order.
+    async fn on_groups<G, T, F>(
+        self: &Arc<Self>,
+        groups: Vec<G>,
+        ask: impl Fn(Arc<Self>, G) -> F,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        let mut asking = JoinSet::new();
+        for (number, group) in groups.into_iter().enumerate() {
+            let answer = ask(Arc::clone(self), group);
+            asking.spawn(async move { answer.await.map(|answer| (number, answer)) });
+        }
+        let mut answers = BTreeMap::new();
+        while let Some(answer) = asking.join_next().await {
+            let (number, answer) = answer.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+            answers.insert(number, answer);
+        }
+        Ok(answers.into_values().collect())
+    }
+}
+
+fn ids_in(answer: Value) -> Vec<RecordId> {
+    let parts = Vec::<Vec<u8>>::from_redis_value(answer).unwrap_or_default();
+    parts.iter().filter_map(|part| RecordId::from_bytes(part)).collect()
+}
+
+/// A score or a time as Redis writes it. One that is no number is never due.
+fn number(text: &[u8]) -> u64 {
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(u64::MAX)
+}

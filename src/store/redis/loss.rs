@@ -1,0 +1,134 @@
+//! Noticing that a server has lost data: it was restarted without an append-only file, or emptied.
+//!
+//! A mark in Redis remembers which run of the server held the data and when that was last seen, and
+//! so does every gateway for itself. A server that is another run, and whose process started after
+//! the data was last seen, was restarted; without an append-only file it may have come back with
+//! old data or none. One that was already up then is a replica that was promoted: what a failover
+//! may lose is not noticed here. A mark that a gateway has seen and that is gone was lost with
+//! everything else.
+//!
+//! What cannot be noticed: a restart that left nothing, with no gateway alive to remember. Such a
+//! server looks like a new one.
+//!
+//! The moment of the loss is kept in the mark, so that every gateway refuses claims until one ttl
+//! after it, or until an operator removes it (`HDEL …:run lost`).
+
+use redis::aio::MultiplexedConnection;
+use redis::cmd;
+
+use crate::clock::Timestamp;
+
+use super::failure::Failure;
+use super::server::Server;
+
+/// Which run of a server was seen with the data, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    run: String,
+    at: Timestamp,
+}
+
+impl Seen {
+    /// This server, now.
+    pub(super) fn now(server: &Server) -> Self {
+        Self { run: server.run.clone(), at: server.now }
+    }
+
+    fn was_restarted(&self, server: &Server) -> bool {
+        self.run != server.run && server.started > self.at
+    }
+}
+
+/// What Redis remembers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    seen: Option<Seen>,
+    lost: Option<Timestamp>,
+}
+
+impl Mark {
+    /// When the server lost data, if it did. `remembered` is what this process saw last.
+    pub(super) fn lost(&self, server: &Server, remembered: Option<&Seen>) -> Option<Timestamp> {
+        let restarted = [self.seen.as_ref(), remembered].into_iter().flatten();
+        let restarted = !server.appends && restarted.into_iter().any(|seen| seen.was_restarted(server));
+        let emptied = self.seen.is_none() && remembered.is_some();
+        let now = match () {
+            () if restarted => Some(server.started),
+            () if emptied => Some(server.now),
+            () => None,
+        };
+        self.lost.max(now)
+    }
+
+    /// Reads the mark at `key`.
+    pub(super) async fn read(connection: &mut MultiplexedConnection, key: &str) -> Result<Self, Failure> {
+        let (run, at, lost): (Option<String>, Option<u64>, Option<u64>) =
+            cmd("HMGET").arg(key).arg(&["run", "seen", "lost"]).query_async(connection).await?;
+        let seen = run.zip(at).map(|(run, at)| Seen { run, at: Timestamp(at) });
+        Ok(Self { seen, lost: lost.map(Timestamp) })
+    }
+
+    /// Writes down what was seen, and a loss that the mark does not know yet.
+    pub(super) async fn write(
+        &self,
+        connection: &mut MultiplexedConnection,
+        key: &str,
+        seen: &Seen,
+        lost: Option<Timestamp>,
+    ) -> Result<(), Failure> {
+        let mut command = cmd("HSET");
+        command.arg(key).arg("run").arg(&seen.run).arg("seen").arg(seen.at.0);
+        if let Some(lost) = lost.filter(|_| lost != self.lost) {
+            command.arg("lost").arg(lost.0);
+        }
+        Ok(command.exec_async(connection).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(run: &str, at: u64) -> Seen {
+        Seen { run: run.into(), at: Timestamp(at) }
+    }
+
+    fn lost(
+        mark: Option<Seen>,
+        remembered: Option<Seen>,
+        server: &str,
+        started: u64,
+        aof: bool,
+    ) -> Option<u64> {
+        let info = format!("run_id:{server}\naof_enabled:{}\nuptime_in_seconds:0\n", u8::from(aof));
+        let mut server = Server::of_info(&info, Timestamp(1_000));
+        server.started = Timestamp(started);
+        Mark { seen: mark, lost: None }.lost(&server, remembered.as_ref()).map(|lost| lost.0)
+    }
+
+    #[test]
+    fn a_loss_is_told_from_a_start_a_failover_and_a_restart_that_kept_everything() {
+        let (a, b) = (Some(seen("a", 500)), Some(seen("b", 500)));
+        for (what, found, expected) in [
+            ("a new store", lost(None, None, "a", 400, false), None),
+            ("nothing happened", lost(a.clone(), a.clone(), "a", 400, false), None),
+            ("restarted with old data", lost(a.clone(), None, "b", 600, false), Some(600)),
+            ("restarted, as a gateway knows", lost(b, a.clone(), "b", 600, false), Some(600)),
+            ("restarted empty", lost(None, a.clone(), "b", 600, false), Some(600)),
+            ("restarted with a log", lost(a.clone(), a.clone(), "b", 600, true), None),
+            ("a replica was promoted", lost(a.clone(), a.clone(), "b", 100, false), None),
+            ("flushed", lost(None, a.clone(), "a", 400, true), Some(1_000)),
+        ] {
+            assert_eq!(found, expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_loss_that_is_written_down_stays_until_it_is_removed() {
+        let server = Server::of_info("run_id:b\naof_enabled:1\n", Timestamp(1_000));
+        let mark = Mark { seen: Some(Seen::now(&server)), lost: Some(Timestamp(600)) };
+        assert_eq!(mark.lost(&server, None), Some(Timestamp(600)));
+        let removed = Mark { lost: None, ..mark };
+        assert_eq!(removed.lost(&server, Some(&Seen::now(&server))), None);
+    }
+}

@@ -1,0 +1,15 @@
+-- Creates a record, or returns the one there is.
+-- KEYS: record, response, deadlines.
+-- ARGV: id, revision, record, milliseconds to the deadline, '1' to touch a record of this very
+--       revision, '1' if an execution may begin.
+local stored = redis.call('GET', KEYS[1])
+if stored then
+    return found(stored, ARGV[5] == '1' and string.sub(stored, 1, 8) == ARGV[2])
+end
+if ARGV[6] ~= '1' then
+    return refused()
+end
+local now = clock()
+redis.call('ZADD', KEYS[3], digits(now + ARGV[4]), ARGV[1])
+redis.call('SET', KEYS[1], ARGV[2] .. stamp(now) .. stamp(now) .. string.char(RUNNING) .. ARGV[3])
+return { 'won', digits(now), false, false }

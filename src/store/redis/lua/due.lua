@@ -1,0 +1,13 @@
+-- The earliest deadlines that have passed, of each of some buckets.
+-- KEYS: deadlines of one bucket each. ARGV: how many of each at most.
+-- Returns the time, then id and deadline in turn.
+local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+local due = { now }
+for _, key in ipairs(KEYS) do
+    local entries = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'WITHSCORES', 'LIMIT', 0, ARGV[1])
+    for _, part in ipairs(entries) do
+        due[#due + 1] = part
+    end
+end
+return due

@@ -1,0 +1,55 @@
+-- Puts a record in place of the one with the expected revision.
+-- KEYS: record, response, deadlines, unknown.
+-- ARGV: id, expected revision, revision, created_at, record, milliseconds to the deadline,
+--       milliseconds from there after which Redis may drop the record ('' for never),
+--       state, what becomes of the response ('keep', 'put', 'drop'), the response,
+--       milliseconds that the response outlives the deadline, channel, '1' to touch a record that
+--       already has the new revision, '0' if the new record begins an execution and none may.
+local stored = redis.call('GET', KEYS[1])
+if not stored then
+    return absent()
+end
+if string.sub(stored, 1, 8) ~= ARGV[2] then
+    return found(stored, ARGV[13] == '1' and string.sub(stored, 1, 8) == ARGV[3])
+end
+
+if ARGV[14] == '0' then
+    return refused()
+end
+
+local id, state = ARGV[1], ARGV[8]
+local now = clock(stored)
+local deadline = now + ARGV[6]
+local mark = state == 'running' and RUNNING + bit.band(flags(stored), WATCHED) or 0
+
+-- The indexes come first: should one of them be refused, the record is as it was.
+redis.call('ZADD', KEYS[3], digits(deadline), id)
+if state == 'unknown' then
+    redis.call('ZADD', KEYS[4], 0, id)
+else
+    redis.call('ZREM', KEYS[4], id)
+end
+
+local response_until = digits(deadline + ARGV[11])
+if ARGV[9] == 'put' then
+    redis.call('SET', KEYS[2], ARGV[10], 'PXAT', response_until)
+    mark = mark + RESPONSE
+elseif has(stored, RESPONSE) then
+    if ARGV[9] == 'keep' then
+        redis.call('PEXPIREAT', KEYS[2], response_until)
+        mark = mark + RESPONSE
+    else
+        redis.call('DEL', KEYS[2])
+    end
+end
+
+local value = ARGV[3] .. ARGV[4] .. stamp(now) .. string.char(mark) .. ARGV[5]
+if ARGV[7] == '' then
+    redis.call('SET', KEYS[1], value)
+else
+    redis.call('SET', KEYS[1], value, 'PXAT', digits(deadline + ARGV[7]))
+end
+if state ~= 'running' and has(stored, WATCHED) then
+    redis.call('PUBLISH', ARGV[12], id)
+end
+return { 'stored', digits(now), false, false }

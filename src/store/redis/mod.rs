@@ -1,0 +1,308 @@
+//! `redis://`, `rediss://`, `unix:`, `redis+cluster://`, `redis+sentinel://` — many gateways on one
+//! Redis 6.2 or later, or what speaks like it.
+//!
+//! Contract:
+//!
+//! * One script, one round trip, for each primitive about one record; it compares the revision,
+//!   takes the server's time, and writes the record, its response and its bucket's indexes together
+//!   or not at all. Time does not go back on one record: it is never stamped before its last write.
+//! * Sending a script twice is harmless: what was written changed the revision that it compares.
+//! * A command that a server refuses was not run and is [`StoreError::Unavailable`]; one whose
+//!   answer did not come is [`StoreError::Unclear`]. Only a primary can say that there is no record.
+//! * A server is used only while it is a primary that evicts nothing ([`server`]). After a restart
+//!   that lost data, claims are refused for one ttl ([`loss`]); what is still there is answered.
+//! * With `wait_replicas`, a write that too few replicas have is [`StoreError::Unclear`], also when
+//!   it is found again later.
+//! * Redis removes by itself only responses whose ttl is over and records whose tombstone is; a
+//!   running record, never.
+//!
+//! What was acknowledged is kept as well as the server is set up to keep it; a failover may lose the
+//! last writes. [`Durability`] says so.
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Value, cmd};
+
+use crate::protocol::{Policy, Record, RecordId, Revision, State};
+
+use super::{
+    Change, Claimed, Due, Durability, Filter, Page, Pending, Snapshot, Store, StoreError, Swap, Woken, codec,
+};
+
+use self::failure::Failure;
+use self::fleet::Fleet;
+use self::keys::{Keys, bucket};
+use self::script::{Call, Request, Script};
+use self::value::{Kind, Reply};
+use self::waiters::Waiters;
+
+mod door;
+mod failure;
+mod fleet;
+mod keys;
+mod link;
+mod lists;
+mod loss;
+mod script;
+mod server;
+mod settings;
+mod value;
+mod waiters;
+
+pub use self::settings::{Address, RedisSettings, Topology};
+
+/// How long Redis keeps a response after its ttl: no script that still answers with it may find it
+/// gone. Nobody is shown it then.
+const RESPONSE_MARGIN: Duration = Duration::from_secs(60);
+/// How long Redis keeps a record that no sweeper has removed after everything about it ended.
+const RECORD_MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A store in Redis.
+pub struct RedisStore {
+    shared: Arc<Shared>,
+}
+
+/// What the primitives and the lists have in common.
+struct Shared {
+    settings: Arc<RedisSettings>,
+    keys: Keys,
+    fleet: Fleet,
+    waiters: Arc<Waiters>,
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug)]
+pub struct OpenError(String);
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl RedisStore {
+    /// Connects to the servers and examines them.
+    ///
+    /// # Errors
+    /// No connection, or a server that records may not be trusted to: a replica, one that evicts
+    /// keys, one that is set up otherwise than `settings` say.
+    pub async fn open(settings: RedisSettings) -> Result<Self, OpenError> {
+        let refused = |failure: Failure| OpenError(failure.to_string());
+        let (settings, waiters) = (Arc::new(settings), Arc::new(Waiters::default()));
+        let fleet = Fleet::new(Arc::clone(&settings), Arc::clone(&waiters)).map_err(refused)?;
+        for (_, link) in fleet.primaries().await.map_err(refused)? {
+            link.connected().await.map_err(refused)?;
+        }
+        let keys = Keys::new(&settings.prefix);
+        Ok(Self { shared: Arc::new(Shared { settings, keys, fleet, waiters }) })
+    }
+}
+
+impl Shared {
+    /// Runs a script about one record, and makes sure that enough replicas have what it wrote.
+    async fn run(&self, id: RecordId, call: &Call) -> Result<Reply, Failure> {
+        let (answer, replicas) = self.fleet.ask(bucket(id), Request::Script(call), true).await?;
+        let reply = Reply::of(answer)?;
+        let wanted = self.settings.wait_replicas;
+        if reply.kind.is_write() && replicas < wanted {
+            return Err(Failure::Unclear(format!("only {replicas} of {wanted} replicas have it")));
+        }
+        Ok(reply)
+    }
+
+    /// Asks a server something that changes no record.
+    async fn look(&self, bucket: u8, request: Request<'_>) -> Result<Value, Failure> {
+        Ok(self.fleet.ask(bucket, request, false).await.map_err(Failure::of_a_read)?.0)
+    }
+
+    /// Whether writes count only once replicas have them.
+    fn touches(&self) -> bool {
+        self.settings.wait_replicas > 0
+    }
+
+    /// The error of an execution that must not begin.
+    async fn refused(&self, bucket: u8) -> StoreError {
+        let left = match self.fleet.link(bucket).await {
+            Ok(link) => link.held().unwrap_or_default(),
+            Err(failure) => return failure.into(),
+        };
+        StoreError::Unavailable(format!(
+            "Redis was restarted without its data or emptied; claims are refused for another {} s (one ttl), or \
+             until the field `lost` of the key {}{{…}}:run is removed",
+            left.as_secs(),
+            self.settings.prefix
+        ))
+    }
+
+    async fn claim(&self, id: RecordId, first: Record) -> Result<Claimed, StoreError> {
+        let keys = &self.keys;
+        let keys = vec![keys.record(id), keys.response(id), keys.deadlines(bucket(id))];
+        let call = Call::new(Script::Claim, keys)
+            .arg(*id.as_bytes())
+            .arg(first.revision.0.to_be_bytes())
+            .arg(codec::encode_record(&first))
+            .number(until_deadline(&first).as_millis())
+            .flag(self.touches())
+            .beginning(true);
+        let reply = self.run(id, &call).await?;
+        match reply.kind {
+            Kind::Won => Ok(Claimed::Won(Record { created_at: reply.now, updated_at: reply.now, ..first })),
+            Kind::Refused => Err(self.refused(bucket(id)).await),
+            _ => reply.found(id).map(Claimed::Found),
+        }
+    }
+
+    async fn write(
+        &self,
+        id: RecordId,
+        expected: Revision,
+        record: Record,
+        response: Option<Vec<u8>>,
+    ) -> Result<Swap, StoreError> {
+        let disposal = match (&record.state, &response) {
+            (State::Completed { .. }, Some(_)) => "put",
+            (State::Completed { .. }, None) => "keep",
+            _ => "drop",
+        };
+        let call = Call::new(Script::Write, self.all_keys(id))
+            .arg(*id.as_bytes())
+            .arg(expected.0.to_be_bytes())
+            .arg(record.revision.0.to_be_bytes())
+            .arg(record.created_at.0.to_be_bytes())
+            .arg(codec::encode_record(&record))
+            .number(until_deadline(&record).as_millis())
+            .arg(after_deadline(&record).map_or(String::new(), |span| span.as_millis().to_string()))
+            .arg(record.state.name())
+            .arg(disposal)
+            .arg(response.unwrap_or_default())
+            .number(RESPONSE_MARGIN.as_millis())
+            .arg(self.keys.channel())
+            .flag(self.touches())
+            // It may be a new execution of a record that an old copy of the data shows as free.
+            .beginning(matches!(record.state, State::Running { .. }));
+        let reply = self.run(id, &call).await?;
+        match reply.kind {
+            Kind::Stored => Ok(Swap::Stored(Some(Record { updated_at: reply.now, ..record }))),
+            Kind::Refused => Err(self.refused(bucket(id)).await),
+            _ => reply.snapshot(id).map(Swap::Conflict),
+        }
+    }
+
+    async fn remove(&self, id: RecordId, expected: Revision) -> Result<Swap, StoreError> {
+        let call = Call::new(Script::Remove, self.all_keys(id))
+            .arg(*id.as_bytes())
+            .arg(expected.0.to_be_bytes())
+            .arg(self.keys.channel());
+        let reply = self.run(id, &call).await?;
+        match reply.kind {
+            Kind::Stored => Ok(Swap::Stored(None)),
+            _ => reply.snapshot(id).map(Swap::Conflict),
+        }
+    }
+
+    async fn read(&self, id: RecordId) -> Result<Snapshot, StoreError> {
+        let keys = vec![self.keys.record(id), self.keys.response(id)];
+        let call = Call::new(Script::Read, keys).flag(self.touches());
+        self.run(id, &call).await.map_err(Failure::of_a_read)?.snapshot(id)
+    }
+
+    async fn watch(&self, id: RecordId) -> Result<Woken, StoreError> {
+        // In this order: what is published after the mark is set is heard, and somebody waits.
+        let waiter = self.waiters.join(id);
+        self.look(0, Request::Subscribe(&self.keys.channel())).await?;
+        let call = Call::new(Script::Watch, vec![self.keys.record(id)]);
+        self.look(bucket(id), Request::Script(&call)).await?;
+        Ok(Box::pin(waiter))
+    }
+
+    /// Writes to every server, as a claim would.
+    async fn ready(&self) -> Result<(), StoreError> {
+        let wanted = self.settings.wait_replicas;
+        for (bucket, link) in self.fleet.primaries().await? {
+            let mut set = cmd("SET");
+            set.arg(self.keys.ready(bucket)).arg(1).arg("PX").arg(RESPONSE_MARGIN.as_millis() as u64);
+            let (_, replicas) = link.ask(Request::Command(&set), true).await?;
+            if replicas < wanted {
+                return Err(StoreError::Unavailable(format!("only {replicas} of {wanted} replicas follow")));
+            }
+            if link.held().is_some() {
+                return Err(StoreError::Unavailable("claims are refused: Redis has lost data".into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn all_keys(&self, id: RecordId) -> Vec<String> {
+        let (keys, bucket) = (&self.keys, bucket(id));
+        vec![keys.record(id), keys.response(id), keys.deadlines(bucket), keys.unknown(bucket)]
+    }
+}
+
+/// From the write of `record` to its deadline.
+fn until_deadline(record: &Record) -> Duration {
+    record.deadline().since(record.updated_at)
+}
+
+/// From the deadline to the moment at which nothing of the record counts any more; `None` if that
+/// never comes by itself, because a running record first has to lapse.
+fn after_deadline(record: &Record) -> Option<Duration> {
+    let tombstone = record.policy.tombstone_ttl.max(Policy::UNKNOWN_TOMBSTONE);
+    match record.state {
+        State::Running { .. } => None,
+        State::Expired { .. } => Some(RECORD_MARGIN),
+        _ => Some(tombstone.saturating_add(RECORD_MARGIN)),
+    }
+}
+
+impl Store for RedisStore {
+    fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed> {
+        Box::pin(self.shared.claim(id, first))
+    }
+
+    fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap> {
+        Box::pin(async move {
+            match change {
+                Change::Remove => self.shared.remove(id, expected).await,
+                Change::Write(record, response) => {
+                    let response = response.as_ref().map(codec::encode_response);
+                    self.shared.write(id, expected, record, response).await
+                }
+            }
+        })
+    }
+
+    fn read(&self, id: RecordId) -> Pending<'_, Snapshot> {
+        Box::pin(self.shared.read(id))
+    }
+
+    fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
+        Box::pin(async move { self.shared.page(&filter, limit).await })
+    }
+
+    fn due(&self, limit: usize) -> Pending<'_, Due> {
+        Box::pin(self.shared.due(limit))
+    }
+
+    fn watch(&self, id: RecordId) -> Pending<'_, Woken> {
+        Box::pin(self.shared.watch(id))
+    }
+
+    fn ready(&self) -> Pending<'_, ()> {
+        Box::pin(self.shared.ready())
+    }
+
+    fn broken(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
+        // It may always come back.
+        Box::pin(pending())
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Server
+    }
+}

@@ -1,0 +1,187 @@
+//! The scripts, and one round trip for each.
+
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{Cmd, Value, cmd, pipe};
+
+use super::failure::Failure;
+
+/// One of the scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Script {
+    Claim,
+    Write,
+    Remove,
+    Read,
+    Watch,
+    Due,
+    Unknown,
+    Mend,
+}
+
+macro_rules! about_a_record {
+    ($file:literal) => {
+        concat!(include_str!("lua/record.lua"), "\n", include_str!($file))
+    };
+}
+
+impl Script {
+    const ALL: [Self; 8] = [
+        Self::Claim,
+        Self::Write,
+        Self::Remove,
+        Self::Read,
+        Self::Watch,
+        Self::Due,
+        Self::Unknown,
+        Self::Mend,
+    ];
+
+    fn source(self) -> &'static str {
+        match self {
+            Self::Claim => about_a_record!("lua/claim.lua"),
+            Self::Write => about_a_record!("lua/write.lua"),
+            Self::Remove => about_a_record!("lua/remove.lua"),
+            Self::Read => about_a_record!("lua/read.lua"),
+            Self::Watch => about_a_record!("lua/watch.lua"),
+            Self::Due => include_str!("lua/due.lua"),
+            Self::Unknown => include_str!("lua/unknown.lua"),
+            Self::Mend => include_str!("lua/mend.lua"),
+        }
+    }
+}
+
+/// A call of a script: its keys and arguments.
+#[derive(Clone)]
+pub(super) struct Call {
+    script: Script,
+    keys: Vec<String>,
+    arguments: Vec<Vec<u8>>,
+    begins: bool,
+}
+
+impl Call {
+    pub(super) fn new(script: Script, keys: Vec<String>) -> Self {
+        Self { script, keys, arguments: Vec::new(), begins: false }
+    }
+
+    pub(super) fn arg(mut self, argument: impl Into<Vec<u8>>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    pub(super) fn number(self, number: u128) -> Self {
+        self.arg(number.to_string())
+    }
+
+    pub(super) fn flag(self, flag: bool) -> Self {
+        self.arg(if flag { "1" } else { "0" })
+    }
+
+    /// An execution may begin with this, which needs a permission: it is added as last argument
+    /// when the call is sent, for only then is it known what the server has lost.
+    pub(super) fn beginning(mut self, begins: bool) -> Self {
+        self.begins = begins;
+        self
+    }
+
+    fn command(&self, how: &str, what: &str, permitted: bool) -> Cmd {
+        let mut command = cmd(how);
+        command.arg(what).arg(self.keys.len()).arg(&self.keys);
+        for argument in &self.arguments {
+            command.arg(argument.as_slice());
+        }
+        if self.begins {
+            command.arg(u8::from(permitted));
+        }
+        command
+    }
+}
+
+/// What a server can be asked.
+#[derive(Clone, Copy)]
+pub(super) enum Request<'a> {
+    /// To run a script.
+    Script(&'a Call),
+    /// To run any other command.
+    Command(&'a Cmd),
+    /// To send what is published on this channel.
+    Subscribe(&'a str),
+}
+
+/// How many replicas must have a write, and how long the server waits for them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Acknowledged {
+    pub(super) by: u32,
+    pub(super) within: Duration,
+}
+
+/// The names under which one server knows the scripts.
+pub(super) struct Loaded(Vec<String>);
+
+impl Loaded {
+    /// Loads all scripts.
+    pub(super) async fn on(connection: &mut MultiplexedConnection) -> Result<Self, Failure> {
+        let mut load = pipe();
+        for script in Script::ALL {
+            load.cmd("SCRIPT").arg("LOAD").arg(script.source());
+        }
+        Ok(Self(load.query_async(connection).await?))
+    }
+
+    /// Runs `call`, with or without the permission to begin an execution. The second value is how many replicas had it in time, where that was asked.
+    ///
+    /// A server that does not know the script (it was restarted, its scripts were flushed) has run
+    /// nothing, so it is sent again with its source.
+    pub(super) async fn run(
+        &self,
+        connection: &mut MultiplexedConnection,
+        call: &Call,
+        permitted: bool,
+        acknowledged: Option<Acknowledged>,
+    ) -> Result<(Value, u32), Failure> {
+        let name = &self.0[call.script as usize];
+        match send(connection, &call.command("EVALSHA", name, permitted), acknowledged).await {
+            Err(failure) if failure.has_code(&["NOSCRIPT"]) => {
+                send(connection, &call.command("EVAL", call.script.source(), permitted), acknowledged).await
+            }
+            answered => answered,
+        }
+    }
+}
+
+/// Sends a command, and what makes the server wait for its replicas behind it in the same packet.
+pub(super) async fn send(
+    connection: &mut MultiplexedConnection,
+    command: &Cmd,
+    acknowledged: Option<Acknowledged>,
+) -> Result<(Value, u32), Failure> {
+    let Some(Acknowledged { by, within }) = acknowledged else {
+        let value = connection.req_packed_command(command).await?;
+        return Ok((value.extract_error()?, 0));
+    };
+    let mut both = pipe();
+    both.add_command(command.clone()).cmd("WAIT").arg(by).arg(within.as_millis() as u64);
+    let mut answers = connection.req_packed_commands(&both, 0, 2).await?.into_iter();
+    let (first, second) = (answers.next().unwrap_or_default(), answers.next().unwrap_or_default());
+    let value = first.extract_error()?;
+    // Whatever WAIT says but a number, the write may be on no replica.
+    let replicas = match second {
+        Value::Int(replicas) => u32::try_from(replicas).unwrap_or(0),
+        _ => 0,
+    };
+    Ok((value, replicas))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_kept_in_the_order_of_the_scripts() {
+        for (index, script) in Script::ALL.into_iter().enumerate() {
+            assert_eq!(script as usize, index);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What a server says of itself, and whether records may be trusted to it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::pipe;
+
+use crate::clock::Timestamp;
+
+use super::failure::Failure;
+
+/// How much shorter a server can have been up than it says: it subtracts whole seconds.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A server as it described itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    /// New at each start of the process.
+    pub(super) run: String,
+    /// Its clock.
+    pub(super) now: Timestamp,
+    /// When its process started, or up to two seconds later: it tells whole seconds only.
+    pub(super) started: Timestamp,
+    /// Whether it writes an append-only file, and so finds its data again after a restart.
+    pub(super) appends: bool,
+    role: String,
+    loading: bool,
+    policy: String,
+    in_cluster: bool,
+}
+
+impl Server {
+    /// Asks the server, in one round trip.
+    pub(super) async fn ask(connection: &mut MultiplexedConnection) -> Result<Self, Failure> {
+        let mut both = pipe();
+        both.cmd("INFO").cmd("TIME");
+        let (info, (seconds, micros)): (String, (u64, u64)) = both.query_async(connection).await?;
+        Ok(Self::of_info(&info, Timestamp(seconds * 1000 + micros / 1000)))
+    }
+
+    pub(super) fn of_info(info: &str, now: Timestamp) -> Self {
+        let said: HashMap<&str, &str> = info.lines().filter_map(|line| line.trim().split_once(':')).collect();
+        let text = |name| said.get(name).copied().unwrap_or_default();
+        let up = Duration::from_secs(text("uptime_in_seconds").parse().unwrap_or(0));
+        Self {
+            run: text("run_id").to_owned(),
+            now,
+            started: Timestamp(now.0.saturating_sub(up.saturating_sub(SECOND).as_millis() as u64)),
+            appends: text("aof_enabled") == "1",
+            role: text("role").to_owned(),
+            loading: text("loading") == "1",
+            policy: text("maxmemory_policy").to_owned(),
+            in_cluster: text("cluster_enabled") == "1",
+        }
+    }
+
+    /// Why no record may be trusted to it, if so.
+    pub(super) fn unfit(&self, expect_cluster: bool) -> Option<String> {
+        let role = &self.role;
+        match () {
+            () if self.loading => Some("it is still loading its data".into()),
+            () if role != "master" => Some(format!("it is no primary: its role is {role:?}")),
+            () if self.policy != "noeviction" => Some(format!(
+                "its maxmemory-policy is {:?}, under which it drops keys that still count and operations run \
+                 twice; set `maxmemory-policy noeviction` in redis.conf, or at once with \
+                 `CONFIG SET maxmemory-policy noeviction`",
+                self.policy
+            )),
+            () if self.in_cluster && !expect_cluster => {
+                Some("it is part of a cluster; write redis+cluster:// in store.url".into())
+            }
+            () if expect_cluster && !self.in_cluster => {
+                Some("it is not part of a cluster; write redis:// in store.url".into())
+            }
+            () => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIT: &str = "# Server\r\nrun_id:abc\r\nuptime_in_seconds:12\r\ncluster_enabled:0\r\nloading:0\r\n\
+                       aof_enabled:1\r\nrole:master\r\nmaxmemory_policy:noeviction\r\n";
+
+    #[test]
+    fn a_fit_server_is_a_primary_that_evicts_nothing() {
+        let server = Server::of_info(FIT, Timestamp(100_000));
+        assert_eq!((server.started, server.appends), (Timestamp(89_000), true));
+        assert_eq!(server.unfit(false), None);
+        for (fit, unfit, expected) in [
+            ("master", "slave", "no primary"),
+            ("noeviction", "volatile-lru", "set `maxmemory-policy noeviction`"),
+            ("loading:0", "loading:1", "loading"),
+            ("cluster_enabled:0", "cluster_enabled:1", "redis+cluster://"),
+        ] {
+            let why = Server::of_info(&FIT.replace(fit, unfit), Timestamp(0)).unfit(false).expect("unfit");
+            assert!(why.contains(expected), "{why}");
+        }
+        assert!(server.unfit(true).is_some());
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_unfit() {
+        assert!(Server::of_info("", Timestamp(0)).unfit(false).is_some());
+    }
+}

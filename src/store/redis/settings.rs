@@ -1,0 +1,131 @@
+//! What a Redis store has to be told.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+
+use super::failure::Failure;
+
+/// Where the servers are and how to speak to them.
+#[derive(Clone)]
+pub struct RedisSettings {
+    /// How the servers belong together.
+    pub topology: Topology,
+    /// The server, some nodes of the cluster, or the sentinels.
+    pub addresses: Vec<Address>,
+    /// Whether to speak TLS, to sentinels too.
+    pub tls: bool,
+    /// PEM certificates to trust instead of the machine's roots.
+    pub ca: Option<Vec<u8>>,
+    /// Who to be on the servers, not on sentinels.
+    pub username: Option<String>,
+    /// The password for that.
+    pub password: Option<String>,
+    /// The number of the database; zero in a cluster.
+    pub database: i64,
+    /// What every key starts with; no braces.
+    pub prefix: String,
+    /// The longest wait for one answer.
+    pub timeout: Duration,
+    /// How many replicas must have a write before it counts.
+    pub wait_replicas: u32,
+    /// How long claims are refused after a restart that lost data.
+    pub longest_ttl: Duration,
+    /// Do not refuse claims after a restart that lost data.
+    pub accept_lost: bool,
+}
+
+impl fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisSettings({:?} at {:?}, prefix {:?})", self.topology, self.addresses, self.prefix)
+    }
+}
+
+/// How servers belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// One server, or one address behind which the primary is.
+    Single,
+    /// A Redis Cluster.
+    Cluster,
+    /// Sentinels that know where the primary of this name is.
+    Sentinel(String),
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// A host and a port.
+    Tcp(String, u16),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl RedisSettings {
+    /// How long a command may take. Shorter than what callers wait, so that a command that is given
+    /// up is given up in here, where it counts against its connection.
+    pub(super) fn deadline(&self) -> Duration {
+        self.timeout * 9 / 10
+    }
+
+    /// How long the server may wait for its replicas; an answer must still fit into the deadline.
+    pub(super) fn replica_wait(&self) -> Duration {
+        self.timeout * 7 / 10
+    }
+
+    /// A client for the server at `address`.
+    pub(super) fn client(&self, address: &Address) -> Result<Client, Failure> {
+        let mut info =
+            RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_db(self.database);
+        if let Some(username) = &self.username {
+            info = info.set_username(username);
+        }
+        if let Some(password) = &self.password {
+            info = info.set_password(password);
+        }
+        self.build(address, info)
+    }
+
+    /// A client for the sentinel at `address`.
+    pub(super) fn sentinel(&self, address: &Address) -> Result<Client, Failure> {
+        self.build(address, RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3))
+    }
+
+    fn build(&self, address: &Address, info: RedisConnectionInfo) -> Result<Client, Failure> {
+        let failed = |error: redis::RedisError| Failure::Down(format!("{address}: {error}"));
+        let addr = match address.clone() {
+            Address::Unix(path) => ConnectionAddr::Unix(path),
+            Address::Tcp(host, port) if self.tls => {
+                ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+            }
+            Address::Tcp(host, port) => ConnectionAddr::Tcp(host, port),
+        };
+        let tcp = TcpSettings::default()
+            .set_nodelay(true)
+            .set_keepalive(TcpKeepalive::new().with_time(self.timeout.max(Duration::from_secs(1))));
+        #[cfg(target_os = "linux")]
+        let tcp = tcp.set_user_timeout(self.timeout);
+        let info =
+            addr.into_connection_info().map_err(failed)?.set_redis_settings(info).set_tcp_settings(tcp);
+        match (&self.ca, self.tls) {
+            (Some(ca), true) => {
+                let certificates = redis::TlsCertificates { client_tls: None, root_cert: Some(ca.clone()) };
+                Client::build_with_tls(info, certificates).map_err(failed)
+            }
+            _ => Client::open(info).map_err(failed),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Who in this process waits for the end of an execution elsewhere.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use redis::Value;
+use tokio::sync::oneshot;
+
+use crate::protocol::RecordId;
+
+/// All waiters of one store, by the record they wait for.
+#[derive(Default)]
+pub(super) struct Waiters(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    next: u64,
+    by_record: HashMap<RecordId, Vec<(u64, oneshot::Sender<()>)>>,
+}
+
+/// A place in the list; resolves when the record's execution ended or that may have been missed.
+pub(super) struct Waiter {
+    waiters: Arc<Waiters>,
+    id: RecordId,
+    number: u64,
+    woken: oneshot::Receiver<()>,
+}
+
+impl Waiters {
+    /// Joins those who wait for `id`.
+    pub(super) fn join(self: &Arc<Self>, id: RecordId) -> Waiter {
+        let (wake, woken) = oneshot::channel();
+        let mut waiting = self.lock();
+        let number = waiting.next;
+        waiting.next += 1;
+        waiting.by_record.entry(id).or_default().push((number, wake));
+        Waiter { waiters: Arc::clone(self), id, number, woken }
+    }
+
+    /// Wakes who waits for the record that a message (its channel, an id) names.
+    pub(super) fn hear(&self, message: Vec<Value>) {
+        let Some(Value::BulkString(payload)) = message.into_iter().nth(1) else { return };
+        if let Some(id) = RecordId::from_bytes(&payload) {
+            // The senders are dropped, which is what wakes.
+            self.lock().by_record.remove(&id);
+        }
+    }
+
+    /// Wakes everybody: something may have been missed.
+    pub(super) fn wake_all(&self) {
+        self.lock().by_record.clear();
+    }
+
+    fn leave(&self, id: RecordId, number: u64) {
+        let mut waiting = self.lock();
+        if let Some(same) = waiting.by_record.get_mut(&id) {
+            same.retain(|(other, _)| *other != number);
+            if same.is_empty() {
+                waiting.by_record.remove(&id);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Every change is one operation on a collection.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Future for Waiter {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.woken).poll(context).map(drop)
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.waiters.leave(self.id, self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_message_wakes_who_waits_for_its_record_and_nobody_is_left_behind() {
+        let waiters = Arc::new(Waiters::default());
+        let id = |byte| RecordId::from_bytes(&[byte; 20]).expect("twenty bytes");
+        let (one, other, gone) = (waiters.join(id(1)), waiters.join(id(2)), waiters.join(id(1)));
+        drop(gone);
+        waiters.hear(vec![Value::BulkString(b"channel".into()), Value::BulkString(vec![1; 20])]);
+        one.await;
+        assert!(!waiters.lock().by_record.contains_key(&id(1)));
+        waiters.wake_all();
+        other.await;
+        assert!(waiters.lock().by_record.is_empty());
+    }
+}

@@ -1,0 +1,204 @@
+//! The store goes away, refuses, or lies; nothing is taken for absent, and it recovers by itself.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use oncegate::protocol::Verdict;
+use oncegate::store::redis::{Address, RedisSettings, RedisStore};
+use oncegate::store::{Claimed, Ledger, Store, StoreError};
+
+use super::{TIMEOUT, settings, store};
+use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
+use crate::servers::proxy::{Proxy, Wire};
+use crate::servers::redis::{Server, primary_and_replica, until};
+
+async fn try_claim(store: &RedisStore, number: u64) -> Result<Claimed, StoreError> {
+    store.claim(id(number), claim(owner(number), STILL).first(Default::default())).await
+}
+
+fn unavailable<T>(answer: Result<T, StoreError>) -> bool {
+    matches!(answer, Err(StoreError::Unavailable(_)))
+}
+
+/// Waits until claims are taken again, and returns how long that took.
+pub async fn recovered(store: &RedisStore, number: u64) -> Duration {
+    let started = Instant::now();
+    while let Err(error) = try_claim(store, number).await {
+        assert!(started.elapsed() < 10 * TIMEOUT, "never recovered: {error}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    started.elapsed()
+}
+
+/// FAULTS 17.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_evicts_is_refused_at_start() {
+    let server = Server::with(&["--maxmemory-policy", "volatile-lru"]);
+    let refused = RedisStore::open(settings(&server)).await.err().expect("a refusal").to_string();
+    assert!(refused.contains("volatile-lru") && refused.contains("CONFIG SET maxmemory-policy noeviction"));
+    server.say::<()>("CONFIG SET maxmemory-policy noeviction");
+    store(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_not_there_is_named_at_start() {
+    let mut server = Server::start();
+    server.kill();
+    let refused = RedisStore::open(settings(&server)).await.err().expect("a refusal").to_string();
+    assert!(refused.contains(&format!("cannot connect to 127.0.0.1:{}", server.port)), "{refused}");
+}
+
+/// FAULTS 17: what is stored is answered, nothing new is taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_server_takes_no_claim_and_still_replays() {
+    let server = Server::start();
+    let store = Arc::new(store(&server).await);
+    let bench = Bench::of(Arc::clone(&store) as Arc<dyn Store>);
+    bench.won(id(1), owner(1), STILL).await;
+    bench.apply(id(1), complete(owner(1), 1)).await;
+    let running = bench.won(id(2), owner(2), STILL).await;
+    server.say::<()>("CONFIG SET maxmemory 1");
+    assert!(unavailable(try_claim(&store, 3).await));
+    assert!(unavailable(store.ready().await));
+    let response = response_of(owner(2));
+    let late = bench.ledger.apply(id(2), Some(&running), &complete(owner(2), 1), Some(&response)).await;
+    assert!(unavailable(late));
+    let replay = bench.ledger.claim(id(1), claim(owner(9), STILL)).await.expect("a replay");
+    assert_eq!(replay.response, Some(response_of(owner(1))));
+    server.say::<()>("CONFIG SET maxmemory 0");
+    store.ready().await.expect("ready again");
+    let late = bench.ledger.apply(id(2), Some(&running), &complete(owner(2), 1), Some(&response)).await;
+    assert_eq!(late.expect("stored").verdict, Verdict::Stored);
+}
+
+/// FAULTS 18: a primary that became a replica says nothing about what is absent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_is_refused_at_start_and_later() {
+    let (primary, replica) = primary_and_replica(&[]);
+    let refused = RedisStore::open(settings(&replica)).await.err().expect("a refusal").to_string();
+    assert!(refused.contains("no primary"), "{refused}");
+    let store = store(&primary).await;
+    replica.say::<()>("REPLICAOF NO ONE");
+    primary.say::<()>(&format!("REPLICAOF 127.0.0.1 {}", replica.port));
+    let absent = store.read(id(1)).await;
+    assert!(unavailable(absent.clone()), "{absent:?}");
+    assert!(unavailable(try_claim(&store, 1).await));
+    assert!(unavailable(store.ready().await));
+    primary.say::<()>("REPLICAOF NO ONE");
+    assert!(recovered(&store, 1).await < 2 * TIMEOUT);
+}
+
+/// FAULTS 18.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_loads_its_data_is_unavailable() {
+    let server = Server::start();
+    let store = store(&server).await;
+    for number in 0..300 {
+        try_claim(&store, number).await.expect("a claim");
+    }
+    server.say::<()>("CONFIG SET key-load-delay 5000 loading-process-events-interval-bytes 1024");
+    std::thread::scope(|scope| {
+        scope.spawn(|| server.say::<()>("DEBUG RELOAD"));
+        until("it loads", || server.info("loading") == "1");
+        let runtime = tokio::runtime::Handle::current();
+        let (claimed, read) = tokio::task::block_in_place(|| {
+            runtime.block_on(async { (try_claim(&store, 1000).await, store.read(id(1001)).await) })
+        });
+        assert!(unavailable(claimed) && unavailable(read));
+    });
+    recovered(&store, 1000).await;
+}
+
+async fn through_a_proxy(server: &Server) -> (Proxy, Arc<RedisStore>) {
+    let proxy = Proxy::to(server.port).await;
+    let addresses = vec![Address::Tcp("127.0.0.1".into(), proxy.port)];
+    let timeout = Duration::from_millis(500);
+    let store = RedisStore::open(RedisSettings { addresses, timeout, ..settings(server) }).await;
+    (proxy, Arc::new(store.expect("a store")))
+}
+
+/// FAULTS 8 and 27: the claim was applied and its answer lost. The owner wins it again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_whose_answer_is_lost_is_unclear() {
+    let server = Server::start();
+    let (proxy, store) = through_a_proxy(&server).await;
+    proxy.set(Wire::Mute);
+    let lost = try_claim(&store, 1).await;
+    assert!(matches!(lost, Err(StoreError::Unclear(_))), "{lost:?}");
+    proxy.set(Wire::Whole);
+    let ledger = Ledger::new(Arc::clone(&store) as Arc<dyn Store>, TIMEOUT);
+    recovered(&store, 2).await;
+    let again = ledger.claim(id(1), claim(owner(1), STILL)).await.expect("an answer");
+    assert_eq!(again.verdict, Verdict::Won { n: 1 });
+}
+
+/// FAULTS 10: a wire that swallows everything. Commands end in time, and it recovers in time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_wire_costs_one_timeout_and_heals() {
+    let server = Server::start();
+    let (proxy, store) = through_a_proxy(&server).await;
+    let timeout = Duration::from_millis(500);
+    proxy.set(Wire::Cut);
+    let started = Instant::now();
+    for number in 1..10 {
+        assert!(try_claim(&store, number).await.is_err());
+    }
+    assert!(started.elapsed() < 10 * timeout, "{:?}", started.elapsed());
+    assert!(store.ready().await.is_err());
+    proxy.set(Wire::Whole);
+    let healed = recovered(&store, 20).await;
+    assert!(healed < 2 * timeout, "{healed:?}");
+}
+
+/// FAULTS 8: down is said at once, and it recovers at the same address.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_comes_back_is_used_again() {
+    let mut server = Server::with(&["--appendonly", "yes"]);
+    let store = store(&server).await;
+    try_claim(&store, 1).await.expect("a claim");
+    server.kill();
+    until("it is noticed", || {
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::block_in_place(|| unavailable(runtime.block_on(try_claim(&store, 2))))
+    });
+    let started = Instant::now();
+    assert!(unavailable(store.read(id(1)).await));
+    assert!(started.elapsed() < TIMEOUT / 2, "a store that is down is no reason to wait");
+    server.start_again();
+    let healed = recovered(&store, 2).await;
+    assert!(healed < 2 * TIMEOUT, "{healed:?}");
+    assert!(store.read(id(1)).await.expect("an answer").record.is_some());
+}
+
+/// FAULTS 16: WAIT says how many, and that is compared.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_replica_has_is_not_acknowledged() {
+    let (primary, replica) = primary_and_replica(&[]);
+    let waiting =
+        RedisSettings { wait_replicas: 1, timeout: Duration::from_millis(500), ..settings(&primary) };
+    let store = Arc::new(RedisStore::open(waiting).await.expect("a store"));
+    let bench = Bench::of(Arc::clone(&store) as Arc<dyn Store>);
+    let unclear = |error: StoreError| matches!(error, StoreError::Unclear(_));
+    let running = bench.won(id(1), owner(1), STILL).await;
+    replica.signal("STOP");
+    let first = claim(owner(2), STILL).first(Default::default());
+    // Neither the claim nor its repetition, which finds it on the primary.
+    for _ in 0..2 {
+        let claimed = store.claim(id(2), first.clone()).await;
+        assert!(claimed.as_ref().is_err_and(|error| unclear(error.clone())), "{claimed:?}");
+    }
+    let response = response_of(owner(1));
+    for known in [Some(&running), Some(&running), None] {
+        let stored = bench.ledger.apply(id(1), known, &complete(owner(1), 1), Some(&response)).await;
+        assert!(stored.is_err(), "{stored:?}");
+    }
+    assert!(store.ready().await.is_err());
+    replica.signal("CONT");
+    until("the replica is back", || {
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::block_in_place(|| runtime.block_on(store.ready())).is_ok()
+    });
+    let stored = bench.ledger.apply(id(1), Some(&running), &complete(owner(1), 1), Some(&response)).await;
+    assert_eq!(stored.expect("an answer").verdict, Verdict::Stored);
+    assert!(matches!(store.claim(id(2), first).await, Ok(Claimed::Found(_))));
+}

@@ -1,0 +1,119 @@
+//! Redis as a cluster, and under a sentinel.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use oncegate::protocol::Verdict;
+use oncegate::store::Store;
+use oncegate::store::redis::{Address, RedisSettings, RedisStore, Topology};
+
+use super::{TIMEOUT, settings};
+use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
+use crate::servers::redis::{Server, cluster, primary_and_replica, sentinel, until};
+
+crate::contract::suite!(open().await);
+
+/// A store of its own in the cluster that tests running at the same time share.
+async fn open() -> (Arc<dyn Store>, Arc<Vec<Server>>) {
+    static SHARED: Mutex<Weak<Vec<Server>>> = Mutex::new(Weak::new());
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let nodes = tokio::task::block_in_place(|| {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let nodes = Arc::new(cluster());
+            *shared = Arc::downgrade(&nodes);
+            nodes
+        })
+    });
+    let prefix = format!("test-{}:", NEXT.fetch_add(1, Ordering::Relaxed));
+    let store = RedisStore::open(RedisSettings { prefix, ..cluster_settings(&nodes) }).await;
+    (Arc::new(store.expect("a store")), nodes)
+}
+
+fn cluster_settings(nodes: &[Server]) -> RedisSettings {
+    RedisSettings { topology: Topology::Cluster, ..settings(&nodes[0]) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_are_spread_over_the_cluster_and_a_moved_slot_is_followed() {
+    let nodes = tokio::task::block_in_place(cluster);
+    let store = RedisStore::open(cluster_settings(&nodes)).await.expect("a store");
+    let bench = Bench::of(Arc::new(store));
+    for number in 0..100 {
+        bench.won(id(number), owner(number), STILL).await;
+    }
+    for node in &nodes {
+        assert!(node.say::<u64>("DBSIZE") > 20, "a third of the records");
+    }
+    // An empty slot changes hands without a word to the gateway.
+    let free = (100..).map(id).find(|id| {
+        let slot = slot(&nodes[0], *id);
+        nodes[owner_of(slot)].say::<u64>(&format!("CLUSTER COUNTKEYSINSLOT {slot}")) == 0
+    });
+    let free = free.expect("an empty slot");
+    let slot = slot(&nodes[0], free);
+    let target = &nodes[(owner_of(slot) + 1) % 3];
+    let name: String = target.say("CLUSTER MYID");
+    // The new owner first: it is the one that tells the others.
+    target.say::<()>(&format!("CLUSTER SETSLOT {slot} NODE {name}"));
+    target.say::<()>("CLUSTER BUMPEPOCH");
+    let old = &nodes[owner_of(slot)];
+    old.say::<()>(&format!("CLUSTER SETSLOT {slot} NODE {name}"));
+    bench.won(free, owner(7), STILL).await;
+    assert_eq!(target.say::<u64>(&format!("CLUSTER COUNTKEYSINSLOT {slot}")), 2, "the record and its index");
+    assert_eq!(bench.check(free, complete(owner(7), 1)).await, Verdict::Stored);
+}
+
+fn slot(node: &Server, id: oncegate::protocol::RecordId) -> usize {
+    node.say(&format!("CLUSTER KEYSLOT {{{}}}", &id.to_string()[..2]))
+}
+
+fn owner_of(slot: usize) -> usize {
+    [5461, 10_923].into_iter().filter(|first| slot >= *first).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_url_of_the_wrong_kind_is_refused() {
+    let nodes = tokio::task::block_in_place(cluster);
+    let single = RedisStore::open(settings(&nodes[0])).await.err().expect("a refusal").to_string();
+    assert!(single.contains("redis+cluster://"), "{single}");
+    let alone = Server::start();
+    let refused = RedisStore::open(cluster_settings(&[alone])).await.err().expect("a refusal").to_string();
+    assert!(refused.contains("cluster"), "{refused}");
+}
+
+/// FAULTS 16 and 18: the primary dies, a replica is promoted, and what it had goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_is_followed_and_is_no_loss() {
+    let (mut primary, replica) = primary_and_replica(&[]);
+    let sentinel = sentinel(&primary);
+    let settings = RedisSettings {
+        topology: Topology::Sentinel("main".into()),
+        addresses: vec![Address::Tcp("127.0.0.1".into(), 1), Address::Tcp("127.0.0.1".into(), sentinel.port)],
+        ..settings(&primary)
+    };
+    let store = Arc::new(RedisStore::open(settings).await.expect("a store"));
+    let bench = Bench::of(Arc::clone(&store) as Arc<dyn Store>);
+    let running = bench.won(id(1), owner(1), STILL).await;
+    bench.won(id(2), owner(2), STILL).await;
+    bench.apply(id(2), complete(owner(2), 1)).await;
+    until("the replica has it", || replica.info("slave_repl_offset") == primary.info("master_repl_offset"));
+    primary.kill();
+    until("the replica is promoted", || replica.info("role") == "master");
+    let promoted = Instant::now();
+    while store.ready().await.is_err() {
+        assert!(promoted.elapsed() < 2 * TIMEOUT, "the new primary was not found");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let response = response_of(owner(1));
+    let stored = bench.ledger.apply(id(1), Some(&running), &complete(owner(1), 1), Some(&response)).await;
+    assert_eq!(stored.expect("an answer").verdict, Verdict::Stored);
+    let replay = bench.ledger.claim(id(2), claim(owner(9), STILL)).await.expect("a replay");
+    assert_eq!(replay.response, Some(response_of(owner(2))));
+    bench.won(id(3), owner(3), STILL).await;
+    // The old primary comes back as what it was, and nobody goes back to it.
+    primary.start_again();
+    bench.won(id(4), owner(4), STILL).await;
+    assert_eq!((replica.calls("set") > 0, primary.calls("set")), (true, 0));
+}

@@ -1,0 +1,125 @@
+//! FAULTS 19: a restart that lost data is noticed; one that did not goes on by itself.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use oncegate::protocol::Verdict;
+use oncegate::store::redis::{RedisSettings, RedisStore};
+use oncegate::store::{Store, StoreError};
+
+use super::faults::recovered;
+use super::{TIMEOUT, settings, store};
+use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
+use crate::servers::redis::{Server, until};
+
+/// What claims are told: `None` once one is taken.
+async fn refusal(store: &RedisStore, number: u64) -> Option<String> {
+    let first = claim(owner(number), STILL).first(Default::default());
+    match store.claim(id(number), first).await {
+        Ok(_) => None,
+        Err(StoreError::Unavailable(why)) => Some(why),
+        Err(other) => Some(other.to_string()),
+    }
+}
+
+/// Waits for the refusal that a loss brings.
+async fn refused(store: &RedisStore) {
+    let started = Instant::now();
+    for number in 10_000.. {
+        let why = refusal(store, number).await;
+        let why = why.expect("a claim was taken after a loss of data");
+        if why.contains("restarted without its data") {
+            return;
+        }
+        assert!(started.elapsed() < 5 * TIMEOUT, "{why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_with_a_log_goes_on() {
+    let mut server = Server::with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let store = store(&server).await;
+    assert_eq!(refusal(&store, 1).await, None);
+    server.restart();
+    recovered(&store, 2).await;
+    assert!(store.read(id(1)).await.expect("an answer").record.is_some());
+    store.ready().await.expect("ready");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_that_left_nothing_ends_claims_everywhere_until_an_operator_says() {
+    let mut server = Server::start();
+    let first = store(&server).await;
+    assert_eq!(refusal(&first, 1).await, None);
+    server.restart();
+    refused(&first).await;
+    assert!(matches!(first.ready().await, Err(StoreError::Unavailable(_))));
+    // One that starts now has seen nothing, and is told by the mark.
+    let second = store(&server).await;
+    refused(&second).await;
+    server.say::<()>("HDEL oncegate:{00}:run lost");
+    for gateway in [&first, &second] {
+        recovered(gateway, 3).await;
+    }
+}
+
+/// What an old snapshot still holds is answered; what it lacks may have been there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_with_old_data_answers_from_it_and_takes_nothing_new() {
+    let mut server = Server::start();
+    let old = Arc::new(store(&server).await);
+    let bench = Bench::of(Arc::clone(&old) as Arc<dyn Store>);
+    bench.won(id(1), owner(1), STILL).await;
+    bench.apply(id(1), complete(owner(1), 1)).await;
+    server.say::<()>("SAVE");
+    bench.won(id(2), owner(2), STILL).await;
+    server.restart();
+    // Also for one that was not there before.
+    let new = Arc::new(store(&server).await);
+    refused(&old).await;
+    refused(&new).await;
+    assert!(refusal(&new, 2).await.is_some(), "it was claimed, and that was lost");
+    let replay = Bench::of(new).ledger.claim(id(1), claim(owner(9), STILL)).await.expect("a replay");
+    assert!(matches!(replay.verdict, Verdict::Replay(_)));
+    assert_eq!(replay.response, Some(response_of(owner(1))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loss_is_over_after_one_ttl() {
+    let mut server = Server::start();
+    let ttl = Duration::from_secs(4);
+    let store =
+        RedisStore::open(RedisSettings { longest_ttl: ttl, ..settings(&server) }).await.expect("a store");
+    assert_eq!(refusal(&store, 1).await, None);
+    let restarted = Instant::now();
+    server.restart();
+    refused(&store).await;
+    recovered(&store, 2).await;
+    assert!(restarted.elapsed() >= ttl - Duration::from_secs(1), "{:?}", restarted.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loss_can_be_accepted_beforehand() {
+    let mut server = Server::start();
+    let accepting = RedisSettings { accept_lost: true, ..settings(&server) };
+    let store = RedisStore::open(accepting).await.expect("a store");
+    assert_eq!(refusal(&store, 1).await, None);
+    server.restart();
+    assert!(recovered(&store, 1).await < 2 * TIMEOUT);
+}
+
+/// Somebody emptied it: the mark is gone, with everything else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_emptied_is_noticed() {
+    let server = Server::with(&["--appendonly", "yes"]);
+    let store = store(&server).await;
+    assert_eq!(refusal(&store, 1).await, None);
+    server.say::<()>("FLUSHALL");
+    let mut number = 10;
+    until("claims are refused", || {
+        number += 1;
+        let runtime = tokio::runtime::Handle::current();
+        let why = tokio::task::block_in_place(|| runtime.block_on(refusal(&store, number)));
+        why.is_some_and(|why| why.contains("emptied"))
+    });
+}

@@ -1,0 +1,4 @@
+//! Real servers, started by the tests for themselves on free ports and ended with them.
+
+pub mod proxy;
+pub mod redis;

@@ -1,0 +1,95 @@
+//! A wire between a store and its server that counts turns and can be cut.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+
+/// What the wire does with bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    Whole,
+    /// Nothing passes in either direction, and nobody is told.
+    Cut,
+    /// What the server answers is lost.
+    Mute,
+}
+
+/// A listener that passes on to a server.
+pub struct Proxy {
+    pub port: u16,
+    wire: watch::Sender<Wire>,
+    turns: Arc<Turns>,
+    task: AbortHandle,
+}
+
+/// How often the client began to speak after the server had.
+#[derive(Default)]
+struct Turns {
+    count: AtomicU64,
+    client_spoke_last: AtomicBool,
+}
+
+impl Proxy {
+    pub async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let own = listener.local_addr().expect("an address").port();
+        let (wire, turns) = (watch::Sender::new(Wire::Whole), Arc::new(Turns::default()));
+        let task = tokio::spawn(accept(listener, port, wire.clone(), Arc::clone(&turns))).abort_handle();
+        Self { port: own, wire, turns, task }
+    }
+
+    pub fn set(&self, wire: Wire) {
+        self.wire.send_replace(wire);
+    }
+
+    /// How many round trips there were so far, for a client that waits for each answer.
+    pub fn round_trips(&self) -> u64 {
+        self.turns.count.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, port: u16, wire: watch::Sender<Wire>, turns: Arc<Turns>) {
+    let mut pumps = JoinSet::new();
+    loop {
+        let (client, _) = listener.accept().await.expect("a client");
+        // A server that is away closes the door in the client's face, as its own port would.
+        let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
+        client.set_nodelay(true).and_then(|()| server.set_nodelay(true)).expect("an option");
+        let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+        pumps.spawn(pump(from_client, to_server, wire.subscribe(), Arc::clone(&turns), true));
+        pumps.spawn(pump(from_server, to_client, wire.subscribe(), Arc::clone(&turns), false));
+    }
+}
+
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut wire: watch::Receiver<Wire>,
+    turns: Arc<Turns>,
+    upward: bool,
+) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        let Ok(now) = wire.wait_for(|wire| *wire != Wire::Cut).await.map(|wire| *wire) else { return };
+        if now == Wire::Mute && !upward {
+            continue;
+        }
+        if !turns.client_spoke_last.swap(upward, Ordering::SeqCst) && upward {
+            turns.count.fetch_add(1, Ordering::SeqCst);
+        }
+        if to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+}

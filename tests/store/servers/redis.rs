@@ -1,0 +1,213 @@
+//! Private Redis servers, alone, as a cluster, or under a sentinel.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use redis::{Client, Connection, FromRedisValue, RedisResult};
+use tempfile::TempDir;
+
+/// How long a server may take to come up, and a cluster to agree.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One server, killed when dropped.
+pub struct Server {
+    pub port: u16,
+    dir: TempDir,
+    arguments: Vec<String>,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// A server without any persistence.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// A server with more settings, such as `["--appendonly", "yes"]`.
+    pub fn with(settings: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut server = Self { port: 0, dir, arguments: Vec::new(), child: None };
+        // Somebody else may take the port before the server does.
+        for _ in 0..10 {
+            server.port = free_port();
+            server.arguments = server.arguments(settings);
+            if server.spawn() {
+                return server;
+            }
+        }
+        panic!("redis-server did not start with {:?}", server.arguments);
+    }
+
+    fn arguments(&self, settings: &[&str]) -> Vec<String> {
+        let socket = self.socket().display().to_string();
+        let (port, dir) = (self.port.to_string(), self.dir.path().display().to_string());
+        let own = ["--port", &port, "--bind", "127.0.0.1", "--dir", &dir, "--unixsocket", &socket];
+        let own = own.into_iter().chain(["--save", "", "--enable-debug-command", "yes"]);
+        own.chain(settings.iter().copied()).map(str::to_owned).collect()
+    }
+
+    /// Whether it came up: it says so.
+    fn spawn(&mut self) -> bool {
+        let mut command = Command::new("redis-server");
+        let mut child = command.args(&self.arguments).stdout(Stdio::piped()).spawn().expect("redis-server");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let says_ready =
+            |line: String| ["Ready to accept", "+monitor master"].iter().any(|words| line.contains(words));
+        let ready = lines.by_ref().map_while(Result::ok).any(says_ready);
+        // Nobody else reads it, and a full pipe would stop the server.
+        std::thread::spawn(move || lines.for_each(drop));
+        self.child = Some(child);
+        if !ready {
+            self.kill();
+        }
+        ready
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("socket")
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("a signal");
+            child.wait().expect("its end");
+        }
+    }
+
+    /// Starts it again at its port, after [`Server::kill`].
+    pub fn start_again(&mut self) {
+        assert!(self.spawn(), "it did not start again");
+    }
+
+    pub fn restart(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// SIGSTOP or SIGCONT.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.as_ref().expect("it runs").id();
+        let done = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+        assert!(done.expect("kill").success());
+    }
+
+    pub fn connection(&self) -> Connection {
+        let client = Client::open(("127.0.0.1", self.port)).expect("an address");
+        client.get_connection().expect("a connection")
+    }
+
+    /// Sends a command of words.
+    pub fn say<T: FromRedisValue>(&self, words: &str) -> T {
+        self.try_say(words).unwrap_or_else(|error| panic!("{words}: {error}"))
+    }
+
+    pub fn try_say<T: FromRedisValue>(&self, words: &str) -> RedisResult<T> {
+        let mut words = words.split(' ');
+        let mut command = redis::cmd(words.next().expect("a command"));
+        words.for_each(|word| {
+            command.arg(word);
+        });
+        command.query(&mut self.connection())
+    }
+
+    /// The value of a line of `INFO`.
+    pub fn info(&self, name: &str) -> String {
+        let info: String = self.say("INFO everything");
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("{name} is not in {info}")).to_owned()
+    }
+
+    /// How many commands it has run, by name.
+    pub fn calls(&self, command: &str) -> u64 {
+        let info: String = self.say("INFO commandstats");
+        let line = info.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        line.map_or(0, |line| line.split(',').next().expect("a number").parse().expect("a number"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A server and one that replicates it.
+pub fn primary_and_replica(settings: &[&str]) -> (Server, Server) {
+    let primary = Server::with(settings);
+    let port = primary.port.to_string();
+    let follow = ["--replicaof", "127.0.0.1", &port];
+    let replica = Server::with(&[settings, &follow].concat());
+    until("the replica is in step", || replica.info("master_link_status") == "up");
+    // It counts for WAIT and for a failover once the primary knows how far it is.
+    until("the primary knows", || primary.info("slave0").contains("state=online"));
+    (primary, replica)
+}
+
+/// Three primaries that share the slots.
+pub fn cluster() -> Vec<Server> {
+    let node = || {
+        let bus = free_port().to_string();
+        let timeout = ["--cluster-node-timeout", "1000"];
+        Server::with(&[&["--cluster-enabled", "yes", "--cluster-port", &bus][..], &timeout].concat())
+    };
+    let nodes = [node(), node(), node()];
+    for (node, slots) in nodes.iter().zip(["0 5460", "5461 10922", "10923 16383"]) {
+        let _: () = node.say(&format!("CLUSTER ADDSLOTSRANGE {slots}"));
+    }
+    for (number, node) in nodes.iter().enumerate() {
+        let _: () = node.say(&format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1));
+    }
+    for node in &nodes {
+        let bus = node.arguments.iter().skip_while(|word| *word != "--cluster-port").nth(1).expect("a port");
+        for other in &nodes {
+            let _: () = other.say(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", node.port));
+        }
+    }
+    for node in &nodes {
+        until("the cluster agrees", || {
+            let slots: Vec<redis::Value> = node.say("CLUSTER SLOTS");
+            let info: String = node.say("CLUSTER INFO");
+            slots.len() == 3 && info.contains("cluster_state:ok")
+        });
+    }
+    nodes.into()
+}
+
+/// A sentinel that watches `primary` under the name "main".
+pub fn sentinel(primary: &Server) -> Server {
+    let dir = tempfile::tempdir().expect("a directory");
+    let port = free_port();
+    let file = dir.path().join("sentinel.conf");
+    let text = format!(
+        "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor main 127.0.0.1 {} 1\n\
+         sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n",
+        dir.path().display(),
+        primary.port
+    );
+    std::fs::write(&file, text).expect("a file");
+    let arguments = vec![file.display().to_string(), "--sentinel".into()];
+    let mut sentinel = Server { port, dir, arguments, child: None };
+    assert!(sentinel.spawn(), "the sentinel did not start");
+    until("the sentinel knows the replica", || {
+        sentinel.try_say::<Vec<redis::Value>>("SENTINEL REPLICAS main").is_ok_and(|known| known.len() == 1)
+    });
+    sentinel
+}
+
+/// Waits for what no server announces.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < PATIENCE, "never: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port()
+}
