@@ -9,8 +9,8 @@
 //! * Sending a script twice is harmless: what was written changed the revision that it compares.
 //! * A command that a server refuses was not run and is [`StoreError::Unavailable`]; one whose
 //!   answer did not come is [`StoreError::Unclear`]. Only a primary can say that there is no record.
-//! * A server is used only while it is a primary that evicts nothing ([`server`]). After a restart
-//!   that lost data, claims are refused for one ttl ([`loss`]); what is still there is answered.
+//! * A server is used only while it is a primary that evicts nothing (`server`). After a restart
+//!   that lost data, claims are refused for one ttl (`loss`); what is still there is answered.
 //! * With `wait_replicas`, a write that too few replicas have is [`StoreError::Unclear`], also when
 //!   it is found again later.
 //! * Redis removes by itself only responses whose ttl is over and records whose tombstone is; a
