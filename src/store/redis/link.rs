@@ -145,6 +145,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.keeper.abort();
+        self.shared.waiters.wake_all();
     }
 }
 
@@ -159,6 +160,8 @@ async fn keep(shared: Arc<Shared>) {
                 let why = shared.watch_over(&session).await;
                 tracing::warn!(server = session.address, "the connection to the store is given up: {why}");
                 shared.state.send_replace(State::Connecting);
+                // Whoever came after the subscription broke, and still found this session, is told too.
+                shared.waiters.wake_all();
             }
             Ok(Err(failure)) => shared.stay_down(failure.to_string()).await,
             Err(_) => shared.stay_down(format!("{} does not answer", shared.door)).await,
