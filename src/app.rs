@@ -6,9 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio::select;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,15 +19,17 @@ use tower::Layer;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Access, AdminState};
-use crate::cli::{Cli, Command, check, demo, records, schema};
+use crate::cli::check::{self, CheckArgs};
+use crate::cli::{Cli, Command, demo, records, schema};
 use crate::clock::{SteadyClock, Timestamp};
-use crate::config::{Config, Environment, HostPort, Redis, RedisServers, StoreUrl};
+use crate::config::{Config, Environment, HostPort, Postgres, Redis, RedisServers, StoreUrl};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
 use crate::protocol::Owner;
 use crate::routes::RouteTable;
 use crate::server::{self, Limits};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::memory::MemoryStore;
+use crate::store::postgres::{self, PostgresSettings, PostgresStore};
 use crate::store::redis::{Address, RedisSettings, RedisStore, Topology};
 use crate::store::{Ledger, Store};
 use crate::telemetry::{self, MeteredStore, Metrics};
@@ -50,16 +54,33 @@ pub fn run(cli: Cli) -> ExitCode {
                 ExitCode::from(2)
             }
         },
-        Command::Check { config } => {
-            let checked = check::run(&config, &environment, &mut io::stdout(), &mut io::stderr());
-            // A reader that has seen enough (`| head`) is no failure.
-            checked.map_or(ExitCode::FAILURE, ExitCode::from)
-        }
+        Command::Check(args) => checked(&args, &environment),
         Command::Schema => {
             print!("{}", schema::text());
             ExitCode::SUCCESS
         }
         Command::Records(args) => blocking(records::run(args)),
+    }
+}
+
+fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
+    let CheckArgs { config, print_schema } = args;
+    match config {
+        Some(config) if !print_schema => {
+            let checked = check::run(config, environment, &mut io::stdout(), &mut io::stderr());
+            // A reader that has seen enough (`| head`) is no failure.
+            checked.map_or(ExitCode::FAILURE, ExitCode::from)
+        }
+        config => match check::schema_name(config.as_deref(), environment) {
+            Ok(schema) => {
+                print!("{}", postgres::print_schema(&schema));
+                ExitCode::SUCCESS
+            }
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::from(check::BAD_CONFIGURATION)
+            }
+        },
     }
 }
 
@@ -216,6 +237,12 @@ async fn open(config: &Config) -> Result<Arc<dyn Store>, StartError> {
             Ok(store) => Ok(Arc::new(store)),
             Err(error) => Err(StartError(format!("store.url = {redis}: {error}"))),
         },
+        StoreUrl::Postgres(postgres) => {
+            match PostgresStore::open(postgres_settings(config, postgres)?).await {
+                Ok(store) => Ok(Arc::new(store)),
+                Err(error) => Err(StartError(format!("store.url = {postgres}: {error}"))),
+            }
+        }
     }
 }
 
@@ -243,6 +270,22 @@ fn redis_settings(config: &Config, redis: &Redis) -> Result<RedisSettings, Start
         wait_replicas: redis.wait_replicas,
         longest_ttl: config.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default(),
         accept_lost: redis.accept_lost,
+    })
+}
+
+fn postgres_settings(config: &Config, postgres: &Postgres) -> Result<PostgresSettings, StartError> {
+    let servers = postgres.servers.iter().map(|url| {
+        let server = PgConnectOptions::from_str(&url.0);
+        let server = server.map_err(|error| StartError(format!("store.url = {postgres}: {error}")))?;
+        Ok(match &postgres.ca {
+            Some(ca) => server.ssl_root_cert(ca),
+            None => server,
+        })
+    });
+    Ok(PostgresSettings {
+        servers: servers.collect::<Result<_, StartError>>()?,
+        schema: postgres.schema.clone(),
+        timeout: config.store.timeout,
     })
 }
 

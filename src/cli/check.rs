@@ -4,7 +4,9 @@
 //! [`report`] is pure text; it promises nothing that the configuration does not keep.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
 
 use super::page::Page;
 use crate::config::units::Span;
@@ -13,6 +15,18 @@ use crate::config::{Config, Environment, StoreUrl};
 mod boundaries;
 mod memory;
 mod route;
+
+/// What `check` is told.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", required_unless_present = "print_schema")]
+    pub config: Option<PathBuf>,
+    /// Print the SQL that makes the tables of a Postgres store, for those who apply it by hand, and
+    /// nothing else; with --config, for the schema that is named there
+    #[arg(long)]
+    pub print_schema: bool,
+}
 
 /// The exit code for a valid configuration.
 pub const FINE: u8 = 0;
@@ -38,6 +52,18 @@ pub fn run(
             writeln!(err, "{errors}")?;
             Ok(BAD_CONFIGURATION)
         }
+    }
+}
+
+/// The schema of the Postgres store that a file names; the usual one without a file.
+///
+/// # Errors
+/// The file is not valid, or its store is another one.
+pub fn schema_name(file: Option<&Path>, environment: &Environment) -> Result<String, String> {
+    let Some(file) = file else { return Ok("oncegate".into()) };
+    match Config::load(file, environment).map_err(|errors| errors.to_string())?.store.url {
+        StoreUrl::Postgres(postgres) => Ok(postgres.schema),
+        other => Err(format!("{}: its store is {}, which has no schema", file.display(), store(&other))),
     }
 }
 
@@ -93,6 +119,7 @@ fn store(url: &StoreUrl) -> String {
         StoreUrl::Memory => "memory:".into(),
         StoreUrl::Embedded(directory) => format!("embedded:{}", directory.display()),
         StoreUrl::Redis(redis) => redis.to_string(),
+        StoreUrl::Postgres(postgres) => format!("{postgres}, schema {}", postgres.schema),
     }
 }
 

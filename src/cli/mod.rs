@@ -1,8 +1,6 @@
 //! The commands of `oncegate`. Each takes checked arguments, prints for people, and ends 0 (fine),
 //! 1 (failed) or 2 (wrong usage or configuration).
 
-use std::path::PathBuf;
-
 use clap::{Parser, Subcommand};
 
 pub mod check;
@@ -32,11 +30,7 @@ pub enum Command {
     /// Run the gateway
     Serve(serve::ServeArgs),
     /// Validate a configuration and print what it guarantees, boundary by boundary
-    Check {
-        /// The configuration file
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-    },
+    Check(check::CheckArgs),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// See and settle records through the admin API of a running gateway

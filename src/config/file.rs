@@ -104,12 +104,13 @@ impl Default for Admin {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Store {
     /// `embedded:DIR` keeps records in a directory of this machine, `redis://` (or `rediss://`,
-    /// `unix:PATH`, `redis+cluster://`, `redis+sentinel://`) on a server that many gateways share,
-    /// `memory:` forgets them when the process ends.
+    /// `unix:PATH`, `redis+cluster://`, `redis+sentinel://`) or `postgres://` on a server that many
+    /// gateways share, `memory:` forgets them when the process ends.
     pub url: String,
     /// The longest wait for one answer of the store.
     pub timeout: String,
-    /// A file of PEM certificates to trust instead of the usual roots; for `rediss://`.
+    /// A file of PEM certificates to trust instead of the usual roots; for `rediss://` and
+    /// `postgres://`.
     pub ca: Option<String>,
     /// What every key in Redis starts with; `oncegate:` if left out.
     pub prefix: Option<String>,
@@ -118,6 +119,8 @@ pub(super) struct Store {
     /// Whether claims go on after a restart of Redis that lost data, instead of being refused for
     /// one ttl; false if left out.
     pub accept_lost: Option<bool>,
+    /// The schema of the tables in Postgres; `oncegate` if left out.
+    pub schema: Option<String>,
 }
 
 impl Default for Store {
@@ -129,6 +132,7 @@ impl Default for Store {
             prefix: None,
             wait_replicas: None,
             accept_lost: None,
+            schema: None,
         }
     }
 }

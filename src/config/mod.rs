@@ -18,6 +18,7 @@ use crate::protocol::{Outcomes, Policy, Scheme};
 
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
+pub use self::postgres::Postgres;
 pub use self::redis::{HostPort, Redis, RedisServers};
 pub use self::schema::schema;
 pub use self::warning::Warning;
@@ -28,6 +29,7 @@ mod error;
 mod expansion;
 mod file;
 mod overlay;
+mod postgres;
 mod problem;
 mod read;
 mod redis;
@@ -129,6 +131,8 @@ pub enum StoreUrl {
     Embedded(PathBuf),
     /// `redis://` and its relatives.
     Redis(Box<Redis>),
+    /// `postgres://`
+    Postgres(Postgres),
 }
 
 /// One upstream API.

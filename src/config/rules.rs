@@ -14,6 +14,7 @@ mod headers;
 mod limits;
 mod listeners;
 mod path;
+mod postgres;
 mod redis;
 mod routes;
 mod upstreams;
@@ -48,27 +49,45 @@ pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Opt
 }
 
 fn store(at: &At<'_>, file: &file::Store) -> Option<StoreConfig> {
+    let keys = misplaced(at, file);
     let url = if redis::is_named(&file.url) {
         redis::store(at, file).map(|redis| StoreUrl::Redis(Box::new(redis)))
+    } else if postgres::is_named(&file.url) {
+        postgres::store(at, file).map(StoreUrl::Postgres)
     } else {
-        redis::none(at, file).and(store_url(&at.key("url"), &file.url))
+        store_url(&at.key("url"), &file.url)
     };
     let timeout = limits::span(&at.key("timeout"), &file.timeout, &limits::STORE_TIMEOUT);
-    Some(StoreConfig { url: url?, timeout: timeout? })
+    keys.and(Some(StoreConfig { url: url?, timeout: timeout? }))
+}
+
+/// Refuses the keys that are for another store.
+fn misplaced(at: &At<'_>, file: &file::Store) -> Option<()> {
+    let (redis, postgres) = (redis::is_named(&file.url), postgres::is_named(&file.url));
+    let only = |key: &str, given: bool, allowed: bool, whose: &str| match given && !allowed {
+        true => at.key(key).refuse(format!("is only for {whose}")),
+        false => Some(()),
+    };
+    let refused = [
+        only("ca", file.ca.is_some(), redis || postgres, "rediss:// and postgres://"),
+        only("prefix", file.prefix.is_some(), redis, "Redis"),
+        only("wait_replicas", file.wait_replicas.is_some(), redis, "Redis"),
+        only("accept_lost", file.accept_lost.is_some(), redis, "Redis"),
+        only("schema", file.schema.is_some(), postgres, "Postgres"),
+    ];
+    refused.into_iter().collect()
 }
 
 fn store_url(at: &At<'_>, text: &str) -> Option<StoreUrl> {
-    const ALLOWED: &str = "use \"embedded:DIR\", \"redis://HOST\" or \"memory:\"";
     match text.split_once(':') {
         Some(("memory", "")) => Some(StoreUrl::Memory),
         Some(("embedded", directory)) if !directory.trim().is_empty() => {
             Some(StoreUrl::Embedded(directory.into()))
         }
-        Some((scheme @ ("postgres" | "postgresql"), _)) => {
-            at.refuse(format!("{scheme}:// is not built yet in this version; {ALLOWED}"))
-        }
         // The text itself may hold a password and is not repeated.
-        _ => at.refuse(format!("names no store; {ALLOWED}")),
+        _ => at.refuse(
+            "names no store; use \"embedded:DIR\", \"redis://HOST\", \"postgres://HOST/DATABASE\" or \"memory:\"",
+        ),
     }
 }
 

@@ -42,7 +42,15 @@ impl Config {
     fn store_warning(&self) -> Option<String> {
         let text = "memory: keeps nothing when the process ends; after a restart every retry runs its \
                     operation again, so it is for tests and demos";
-        (self.store.url == StoreUrl::Memory).then(|| text.into())
+        match &self.store.url {
+            StoreUrl::Memory => Some(text.into()),
+            StoreUrl::Postgres(postgres) if !postgres.verified => Some(
+                "the URL has no sslmode=verify-full, so whoever sits between gateway and Postgres can read \
+                 and change what is stored"
+                    .into(),
+            ),
+            _ => None,
+        }
     }
 
     fn admin_warning(&self) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 
@@ -134,14 +135,20 @@ impl Record {
     /// expires, a tombstone ends.
     #[must_use]
     pub fn deadline(&self) -> Timestamp {
-        self.updated_at.plus(match self.state {
+        self.updated_at.plus(self.until_deadline())
+    }
+
+    /// How long after its last write this record changes by time alone.
+    #[must_use]
+    pub fn until_deadline(&self) -> Duration {
+        match self.state {
             State::Running { .. } => self.policy.lease,
             State::Expired { executed, .. } => self.tombstone(executed),
             State::Completed { .. }
             | State::Settled { .. }
             | State::Unknown { .. }
             | State::Cleared { .. } => self.policy.ttl,
-        })
+        }
     }
 
     /// When the current lease ends; `None` unless an execution is running.
@@ -179,7 +186,7 @@ impl Record {
         Self { revision: self.revision.next(), updated_at: now, state, ..self.clone() }
     }
 
-    fn tombstone(&self, executed: Executed) -> std::time::Duration {
+    fn tombstone(&self, executed: Executed) -> Duration {
         match executed {
             Executed::Unknown if self.policy.tombstone_ttl.is_zero() => Policy::UNKNOWN_TOMBSTONE,
             _ => self.policy.tombstone_ttl,

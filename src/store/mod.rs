@@ -15,7 +15,10 @@ pub mod codec;
 pub mod embedded;
 pub mod ledger;
 pub mod memory;
+pub mod postgres;
 pub mod redis;
+mod stored;
+mod waiters;
 
 pub use ledger::{Decision, Ledger};
 

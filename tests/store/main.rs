@@ -4,5 +4,6 @@ mod bench;
 mod contract;
 mod embedded;
 mod memory;
+mod postgres;
 mod redis;
 mod servers;

@@ -36,6 +36,12 @@ fn routes_with(config: &Config, policy: OnUnknown) -> impl Iterator<Item = &Rout
 fn gateway_to_store(config: &Config) -> String {
     let durability = match &config.store.url {
         StoreUrl::Redis(redis) => &*redis_durability(redis),
+        StoreUrl::Postgres(_) => {
+            "Kept as Postgres keeps it: a crash of Postgres loses nothing that was acknowledged. A failover \
+             to a standby that replicates asynchronously may lose what was acknowledged last, and a key that \
+             is lost so runs its operation again on the next retry; synchronous_standby_names in Postgres, \
+             with synchronous_commit on or higher, closes that."
+        }
         StoreUrl::Embedded(_) => {
             "Claims and responses are synced to disk before they are acted on: they survive a crash of \
              the gateway and of the machine, not the loss of the disk. One gateway process at a time."

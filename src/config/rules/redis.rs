@@ -27,21 +27,6 @@ pub fn is_named(url: &str) -> bool {
     url.split_once(':').is_some_and(|(scheme, _)| scheme.starts_with("redis") || scheme == "unix")
 }
 
-/// Refuses the keys that only Redis takes.
-pub fn none(at: &At<'_>, file: &file::Store) -> Option<()> {
-    let only = |key: &str, given: bool| match given {
-        true => at.key(key).refuse("is only for Redis"),
-        false => Some(()),
-    };
-    let refused = [
-        only("ca", file.ca.is_some()),
-        only("prefix", file.prefix.is_some()),
-        only("wait_replicas", file.wait_replicas.is_some()),
-        only("accept_lost", file.accept_lost.is_some()),
-    ];
-    refused.into_iter().collect()
-}
-
 /// Checks all keys of Redis.
 pub fn store(at: &At<'_>, file: &file::Store) -> Option<Redis> {
     // The text may hold a password and is not repeated.

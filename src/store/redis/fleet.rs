@@ -14,13 +14,14 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::store::waiters::Waiters;
+
 use super::door::Door;
 use super::failure::Failure;
 use super::keys::{BUCKETS, slot};
 use super::link::Link;
 use super::script::Request;
 use super::settings::{Address, RedisSettings, Topology};
-use super::waiters::Waiters;
 
 /// How often the map of a cluster is read though nothing seems wrong with it.
 const MAP_AGE: Duration = Duration::from_secs(30);

@@ -20,6 +20,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::clock::Timestamp;
+use crate::protocol::RecordId;
+use crate::store::waiters::Waiters;
 
 use super::door::Door;
 use super::failure::Failure;
@@ -28,7 +30,6 @@ use super::loss::{Mark, Seen};
 use super::script::{Acknowledged, Loaded, Request, send};
 use super::server::Server;
 use super::settings::{RedisSettings, Topology};
-use super::waiters::Waiters;
 
 /// How often a server that works is examined.
 const VIGIL: Duration = Duration::from_secs(5);
@@ -287,6 +288,13 @@ impl Shared {
         self.doubted.send_if_modified(|doubted| std::mem::replace(doubted, number.max(*doubted)) < number);
     }
 
+    /// Wakes who waits for the record that a message (its channel, an id) names.
+    fn told(&self, message: &[Value]) {
+        if let Some(Value::BulkString(payload)) = message.get(1) {
+            RecordId::from_bytes(payload).into_iter().for_each(|id| self.waiters.wake(id));
+        }
+    }
+
     /// Takes what the server sends unasked.
     fn hear(&self, number: u64, push: PushInfo) {
         match push.kind {
@@ -295,7 +303,7 @@ impl Shared {
                 // Whatever is published from now on is not heard.
                 self.waiters.wake_all();
             }
-            PushKind::Message => self.waiters.hear(push.data),
+            PushKind::Message => self.told(&push.data),
             _ => {}
         }
     }

@@ -31,6 +31,7 @@ use crate::protocol::{Policy, Record, RecordId, Revision, State};
 
 use super::{
     Change, Claimed, Due, Durability, Filter, Page, Pending, Snapshot, Store, StoreError, Swap, Woken, codec,
+    waiters::Waiters,
 };
 
 use self::failure::Failure;
@@ -38,7 +39,6 @@ use self::fleet::Fleet;
 use self::keys::{Keys, bucket};
 use self::script::{Call, Request, Script};
 use self::value::{Kind, Reply};
-use self::waiters::Waiters;
 
 mod door;
 mod failure;
@@ -51,7 +51,6 @@ mod script;
 mod server;
 mod settings;
 mod value;
-mod waiters;
 
 pub use self::settings::{Address, RedisSettings, Topology};
 
@@ -147,7 +146,7 @@ impl Shared {
             .arg(*id.as_bytes())
             .arg(first.revision.0.to_be_bytes())
             .arg(codec::encode_record(&first))
-            .number(until_deadline(&first).as_millis())
+            .number(first.until_deadline().as_millis())
             .flag(self.touches())
             .beginning(true);
         let reply = self.run(id, &call).await?;
@@ -176,7 +175,7 @@ impl Shared {
             .arg(record.revision.0.to_be_bytes())
             .arg(record.created_at.0.to_be_bytes())
             .arg(codec::encode_record(&record))
-            .number(until_deadline(&record).as_millis())
+            .number(record.until_deadline().as_millis())
             .arg(after_deadline(&record).map_or(String::new(), |span| span.as_millis().to_string()))
             .arg(record.state.name())
             .arg(disposal)
@@ -242,11 +241,6 @@ impl Shared {
         let (keys, bucket) = (&self.keys, bucket(id));
         vec![keys.record(id), keys.response(id), keys.deadlines(bucket), keys.unknown(bucket)]
     }
-}
-
-/// From the write of `record` to its deadline.
-fn until_deadline(record: &Record) -> Duration {
-    record.deadline().since(record.updated_at)
 }
 
 /// From the deadline to the moment at which nothing of the record counts any more; `None` if that

@@ -6,8 +6,9 @@
 use redis::{FromRedisValue, Value};
 
 use crate::clock::Timestamp;
-use crate::protocol::{Record, RecordId, State, StoredResponse};
-use crate::store::{Found, Snapshot, StoreError, codec};
+use crate::protocol::{Record, RecordId, Revision};
+use crate::store::stored::Stored;
+use crate::store::{Found, Snapshot, StoreError};
 
 use super::failure::Failure;
 
@@ -65,17 +66,10 @@ impl Reply {
 
     /// What is stored.
     pub(super) fn snapshot(self, id: RecordId) -> Result<Snapshot, StoreError> {
-        let Some(record) = self.record else {
-            return Ok(Snapshot { record: None, response: None, now: self.now });
-        };
-        let record = decode(id, &record)?;
-        let response = match record.state {
-            State::Completed { response, .. } if response.retained => {
-                self.response.map(|bytes| decode_response(id, &bytes)).transpose()?
-            }
-            _ => None,
-        };
-        Ok(Snapshot { record: Some(record), response, now: self.now })
+        match &self.record {
+            None => Ok(Snapshot { record: None, response: None, now: self.now }),
+            Some(bytes) => Ok(stored(id, bytes)?.found(id, self.response.as_deref(), self.now)?.into()),
+        }
     }
 
     /// What is stored, where something is.
@@ -88,19 +82,15 @@ impl Reply {
 
 /// The record in `bytes`, as it was stamped.
 pub(super) fn decode(id: RecordId, bytes: &[u8]) -> Result<Record, StoreError> {
-    let unreadable = |cause: String| StoreError::Unreadable { id, cause };
-    let Some((header, encoded)) = bytes.split_at_checked(HEADER) else {
-        return Err(unreadable(format!("it has {} bytes, fewer than its header", bytes.len())));
-    };
-    let record = codec::decode_record(encoded).map_err(|cause| unreadable(cause.to_string()))?;
-    let number = |at: usize| header[at..at + 8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-    if number(0) != record.revision.0 {
-        return Err(unreadable("its header belongs to another revision".into()));
-    }
-    Ok(Record { created_at: Timestamp(number(8)), updated_at: Timestamp(number(16)), ..record })
+    stored(id, bytes)?.record(id)
 }
 
-fn decode_response(id: RecordId, bytes: &[u8]) -> Result<StoredResponse, StoreError> {
-    codec::decode_response(bytes)
-        .map_err(|cause| StoreError::Unreadable { id, cause: format!("its response: {cause}") })
+fn stored(id: RecordId, bytes: &[u8]) -> Result<Stored<'_>, StoreError> {
+    let Some((header, encoded)) = bytes.split_at_checked(HEADER) else {
+        let cause = format!("it has {} bytes, fewer than its header", bytes.len());
+        return Err(StoreError::Unreadable { id, cause });
+    };
+    let number = |at: usize| header[at..at + 8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let (created_at, updated_at) = (Timestamp(number(8)), Timestamp(number(16)));
+    Ok(Stored { revision: Revision(number(0)), created_at, updated_at, encoded })
 }

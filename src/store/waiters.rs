@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use redis::Value;
 use tokio::sync::oneshot;
 
 use crate::protocol::RecordId;
@@ -40,13 +39,10 @@ impl Waiters {
         Waiter { waiters: Arc::clone(self), id, number, woken }
     }
 
-    /// Wakes who waits for the record that a message (its channel, an id) names.
-    pub(super) fn hear(&self, message: Vec<Value>) {
-        let Some(Value::BulkString(payload)) = message.into_iter().nth(1) else { return };
-        if let Some(id) = RecordId::from_bytes(&payload) {
-            // The senders are dropped, which is what wakes.
-            self.lock().by_record.remove(&id);
-        }
+    /// Wakes who waits for `id`.
+    pub(super) fn wake(&self, id: RecordId) {
+        // The senders are dropped, which is what wakes.
+        self.lock().by_record.remove(&id);
     }
 
     /// Wakes everybody: something may have been missed.
@@ -89,12 +85,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_message_wakes_who_waits_for_its_record_and_nobody_is_left_behind() {
+    async fn waking_reaches_who_waits_for_the_record_and_nobody_is_left_behind() {
         let waiters = Arc::new(Waiters::default());
         let id = |byte| RecordId::from_bytes(&[byte; 20]).expect("twenty bytes");
         let (one, other, gone) = (waiters.join(id(1)), waiters.join(id(2)), waiters.join(id(1)));
         drop(gone);
-        waiters.hear(vec![Value::BulkString(b"channel".into()), Value::BulkString(vec![1; 20])]);
+        waiters.wake(id(1));
         one.await;
         assert!(!waiters.lock().by_record.contains_key(&id(1)));
         waiters.wake_all();

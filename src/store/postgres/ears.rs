@@ -1,0 +1,161 @@
+//! The one connection over which a gateway is told of what ended elsewhere.
+//!
+//! It is made when somebody first waits, and kept from then on. While it is being made anew nobody
+//! can hear, so everybody who waits is woken, and whoever comes meanwhile is turned away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{Row, query};
+use tokio::select;
+use tokio::sync::{OnceCell, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::protocol::RecordId;
+use crate::store::waiters::Waiters;
+
+use super::failure::Failure;
+use super::session::standby;
+use super::settings::PostgresSettings;
+use super::statements::Statements;
+
+/// How often a connection on which nothing is said is tried.
+const VIGIL: Duration = Duration::from_secs(5);
+/// The wait after a failed attempt to connect.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Hears what is told.
+pub(super) struct Ears {
+    shared: Arc<Shared>,
+    keeper: OnceCell<AbortHandle>,
+}
+
+struct Shared {
+    settings: Arc<PostgresSettings>,
+    statements: Arc<Statements>,
+    waiters: Arc<Waiters>,
+    state: watch::Sender<State>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Connecting,
+    Hearing,
+    Deaf(String),
+}
+
+impl Ears {
+    /// Ears that wake `waiters`; nothing is connected yet.
+    pub(super) fn new(
+        settings: Arc<PostgresSettings>,
+        statements: Arc<Statements>,
+        waiters: Arc<Waiters>,
+    ) -> Self {
+        let state = watch::Sender::new(State::Connecting);
+        Self { shared: Arc::new(Shared { settings, statements, waiters, state }), keeper: OnceCell::new() }
+    }
+
+    /// Waits until whatever is told from now on is heard.
+    ///
+    /// # Errors
+    /// Why it would not be.
+    pub(super) async fn open(&self) -> Result<(), Failure> {
+        let shared = Arc::clone(&self.shared);
+        self.keeper.get_or_init(|| async { tokio::spawn(keep(shared)).abort_handle() }).await;
+        let mut state = self.shared.state.subscribe();
+        let known = timeout(
+            self.shared.settings.deadline(),
+            state.wait_for(|state| !matches!(state, State::Connecting)),
+        );
+        match known.await {
+            Ok(Ok(state)) => match &*state {
+                State::Deaf(cause) => Err(Failure::Down(cause.clone())),
+                _ => Ok(()),
+            },
+            _ => Err(Failure::Down("no connection to be told over".into())),
+        }
+    }
+}
+
+impl Drop for Ears {
+    fn drop(&mut self) {
+        if let Some(keeper) = self.keeper.get() {
+            keeper.abort();
+        }
+        self.shared.waiters.wake_all();
+    }
+}
+
+async fn keep(shared: Arc<Shared>) {
+    loop {
+        let why = match shared.connect().await {
+            Ok(mut listener) => {
+                shared.state.send_replace(State::Hearing);
+                let why = shared.listen(&mut listener).await;
+                // Who waits may have missed something, who comes now must not rely on being told.
+                shared.state.send_replace(State::Connecting);
+                shared.waiters.wake_all();
+                why
+            }
+            Err(failure) => {
+                shared.state.send_replace(State::Deaf(failure.to_string()));
+                failure
+            }
+        };
+        tracing::debug!("nothing is heard from other gateways: {why}");
+        sleep(PAUSE).await;
+    }
+}
+
+impl Shared {
+    async fn connect(&self) -> Result<PgListener, Failure> {
+        let mut causes = Vec::new();
+        for door in self.settings.doors() {
+            match timeout(self.settings.connect_timeout(), self.attend(door)).await {
+                Ok(Ok(listener)) => return Ok(listener),
+                Ok(Err(failure)) => causes.push(failure.to_string()),
+                Err(_) => causes.push("no answer".into()),
+            }
+        }
+        Err(Failure::Down(causes.join("; ")))
+    }
+
+    async fn attend(&self, door: PgConnectOptions) -> Result<PgListener, Failure> {
+        // A listener of this library is made from a pool; this one has a single connection.
+        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(door);
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.eager_reconnect(false);
+        examine(&mut listener).await?;
+        listener.listen(&self.statements.channel).await?;
+        Ok(listener)
+    }
+
+    /// Wakes who is told of until the connection breaks; returns why it did.
+    async fn listen(&self, listener: &mut PgListener) -> Failure {
+        loop {
+            let heard = select! {
+                heard = listener.try_recv() => Some(heard),
+                () = sleep(VIGIL) => None,
+            };
+            match heard {
+                Some(Ok(Some(told))) => {
+                    told.payload().parse::<RecordId>().into_iter().for_each(|id| self.waiters.wake(id));
+                }
+                Some(Ok(None)) => return Failure::Down("the connection ended".into()),
+                Some(Err(error)) => return error.into(),
+                None => match timeout(self.settings.deadline(), examine(listener)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(failure)) => return failure,
+                    Err(_) => return Failure::Down("no answer".into()),
+                },
+            }
+        }
+    }
+}
+
+async fn examine(listener: &mut PgListener) -> Result<(), Failure> {
+    let row = query("SELECT pg_is_in_recovery() AS standby").fetch_one(listener).await?;
+    if row.try_get("standby")? { Err(standby()) } else { Ok(()) }
+}

@@ -1,0 +1,207 @@
+//! The connections over which records are asked for.
+//!
+//! Each lane has one connection, takes what waits in the queue, and asks it in one statement. A
+//! statement that may or may not have been committed ends the lane's connection, and the lane makes
+//! another one. While no lane has one and the last attempt failed, whoever asks is told so at once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::select;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use super::failure::Failure;
+use super::queue::{AnyBatch, Batch, Queue};
+use super::session::Session;
+use super::settings::PostgresSettings;
+use super::statements::Statements;
+use super::tasks::Task;
+
+/// How many connections share the work. Two let one batch gather while another is committed; more
+/// make the batches smaller, not the work faster.
+const LANES: usize = 2;
+/// How often a connection that has nothing to do is tried.
+const VIGIL: Duration = Duration::from_secs(5);
+/// The wait after a failed attempt to connect.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// All lanes. Dropping them closes their connections.
+pub(super) struct Lanes {
+    shared: Arc<Shared>,
+    keepers: Vec<AbortHandle>,
+    /// For each lane the number of the batch that is under way, and zero between two.
+    under_way: Vec<watch::Receiver<u64>>,
+}
+
+struct Shared {
+    settings: Arc<PostgresSettings>,
+    statements: Arc<Statements>,
+    queue: Queue,
+    health: Mutex<Health>,
+}
+
+#[derive(Default)]
+struct Health {
+    /// How many lanes have a connection.
+    up: usize,
+    /// What the last attempt to connect said, if it failed.
+    failed: Option<Failure>,
+}
+
+impl Lanes {
+    /// Lanes to the servers of `settings`.
+    pub(super) fn new(settings: Arc<PostgresSettings>, statements: Arc<Statements>) -> Self {
+        let queue = Queue::new(settings.deadline());
+        let shared = Arc::new(Shared { settings, statements, queue, health: Mutex::default() });
+        let (senders, under_way): (Vec<_>, Vec<_>) = (0..LANES).map(|_| watch::channel(0)).unzip();
+        let keep = |sender| tokio::spawn(keep(Arc::clone(&shared), sender)).abort_handle();
+        let keepers = senders.into_iter().map(keep).collect();
+        Self { shared, keepers, under_way }
+    }
+
+    /// Asks about one record.
+    ///
+    /// # Errors
+    /// What is wrong, and whether anything can have been written.
+    pub(super) async fn ask<T: Task>(&self, task: T) -> Result<T::Answer, Failure> {
+        self.shared.reachable()?;
+        self.shared.queue.ask(task).await
+    }
+
+    /// Waits until whatever is being asked now has its answer or was given up.
+    pub(super) async fn settled(&self) {
+        for lane in &self.under_way {
+            let mut lane = lane.clone();
+            let now = *lane.borrow_and_update();
+            if now != 0 {
+                // A lane that is gone has nothing under way.
+                drop(lane.wait_for(|number| *number != now).await);
+            }
+        }
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        self.keepers.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// Connects, works, and connects anew whenever the connection cannot be used any more.
+async fn keep(shared: Arc<Shared>, under_way: watch::Sender<u64>) {
+    loop {
+        match Session::open(&shared.settings).await {
+            Ok(session) => {
+                shared.came_up(&session);
+                let server = session.server.clone();
+                let why = shared.work(session, &under_way).await;
+                shared.went_down(&server, &why);
+            }
+            Err(failure) => {
+                shared.stays_down(&failure);
+                sleep(PAUSE.min(shared.settings.timeout / 4)).await;
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Takes one batch after the other until the session cannot be used any more; returns why.
+    async fn work(&self, mut session: Session, under_way: &watch::Sender<u64>) -> Failure {
+        for number in 1.. {
+            let worked = select! {
+                batch = self.queue.next() => {
+                    under_way.send_replace(number);
+                    let worked = self.answer(batch, &mut session).await;
+                    under_way.send_replace(0);
+                    worked
+                }
+                () = sleep(VIGIL) => session.examine().await,
+            };
+            match worked {
+                Err(failure) if !failure.leaves_session() => return failure,
+                _ => {}
+            }
+        }
+        Failure::Down("there are no more numbers".into())
+    }
+
+    async fn answer(&self, batch: AnyBatch, session: &mut Session) -> Result<(), Failure> {
+        match batch {
+            AnyBatch::Claims(batch) => self.run(batch, session).await,
+            AnyBatch::Writes(batch) => self.run(batch, session).await,
+            AnyBatch::Removals(batch) => self.run(batch, session).await,
+            AnyBatch::Reads(batch) => self.run(batch, session).await,
+            AnyBatch::Watches(batch) => self.run(batch, session).await,
+        }
+    }
+
+    /// Answers a batch. One question that cannot be answered does not keep the others from it.
+    async fn run<T: Task>(&self, mut batch: Batch<T>, session: &mut Session) -> Result<(), Failure> {
+        match T::run(&mut batch, session, &self.statements).await {
+            Err(failure) if failure.is_about_a_row() && batch.len() > 1 => {
+                let mut apart = batch.apart();
+                while let Some(mut one) = apart.next() {
+                    let Err(failure) = T::run(&mut one, session, &self.statements).await else { continue };
+                    one.fail(&failure);
+                    if !failure.leaves_session() {
+                        let unasked = Failure::Down(failure.to_string());
+                        apart.for_each(|one| one.fail(&unasked));
+                        return Err(failure);
+                    }
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                batch.fail(&failure);
+                Err(failure)
+            }
+            Ok(()) => {
+                batch.fail(&Failure::Unclear("Postgres did not say what became of it".into()));
+                Ok(())
+            }
+        }
+    }
+
+    fn reachable(&self) -> Result<(), Failure> {
+        let health = self.health();
+        match &health.failed {
+            Some(failure) if health.up == 0 => Err(failure.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn came_up(&self, session: &Session) {
+        let mut health = self.health();
+        health.up += 1;
+        health.failed = None;
+        if health.up == 1 {
+            tracing::info!(server = session.server, "connected to the store");
+        }
+    }
+
+    fn went_down(&self, server: &str, why: &Failure) {
+        self.health().up -= 1;
+        tracing::warn!(server, "a connection to the store is given up: {why}");
+    }
+
+    fn stays_down(&self, failure: &Failure) {
+        let mut health = self.health();
+        if health.up > 0 {
+            return;
+        }
+        if health.failed.is_none() {
+            tracing::warn!("the store cannot be reached: {failure}");
+        }
+        health.failed = Some(Failure::Down(failure.to_string()));
+        drop(health);
+        self.queue.refuse_all(&Failure::Down(failure.to_string()));
+    }
+
+    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
+        // Only whole values are assigned under this lock.
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

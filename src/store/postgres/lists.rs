@@ -1,0 +1,140 @@
+//! What is due, pages for people, and readiness: the questions that are not about one record.
+//!
+//! They have a connection of their own, so that a long list keeps no claim waiting.
+
+use std::sync::Arc;
+
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{Postgres, Row, query};
+use tokio::sync::Mutex;
+
+use crate::clock::Timestamp;
+use crate::protocol::{Record, RecordId};
+use crate::store::{Due, Filter, PAGE_SCAN, Page, StoreError};
+
+use super::failure::Failure;
+use super::row::{self, moment};
+use super::session::{Session, standby};
+use super::settings::PostgresSettings;
+use super::statements::Statements;
+
+/// Asks what is not about one record, one question at a time.
+pub(super) struct Desk {
+    settings: Arc<PostgresSettings>,
+    statements: Arc<Statements>,
+    /// `None` until somebody asks, and after a question that was given up.
+    session: Mutex<Option<Session>>,
+}
+
+impl Desk {
+    /// A desk that goes on with `session`.
+    pub(super) fn new(
+        settings: Arc<PostgresSettings>,
+        statements: Arc<Statements>,
+        session: Session,
+    ) -> Self {
+        Self { settings, statements, session: Mutex::new(Some(session)) }
+    }
+
+    /// As [`crate::store::Store::due`].
+    pub(super) async fn due(&self, limit: usize) -> Result<Due, StoreError> {
+        let statement = query(self.statements.due.clone()).bind(count(limit));
+        let rows = self.ask(statement).await.map_err(Failure::of_a_read)?;
+        let mut due = Due { records: Vec::new(), now: clock(&rows, "now")? };
+        for row in rows {
+            let Some((id, record)) = decode(&row)? else { continue };
+            match record {
+                Ok(record) => due.records.push((id, record)),
+                Err(error) => {
+                    tracing::error!("{error}; it is left as it is");
+                    self.postpone(id, &row).await?;
+                }
+            }
+        }
+        Ok(due)
+    }
+
+    /// As [`crate::store::Store::page`].
+    pub(super) async fn page(&self, filter: &Filter, limit: usize) -> Result<Page, StoreError> {
+        let sql = match filter.state {
+            Some("unknown") => &self.statements.page_of_unknown,
+            _ => &self.statements.page,
+        };
+        let after = filter.after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+        let statement = query(sql.clone())
+            .bind(after)
+            .bind(filter.state)
+            .bind(filter.route.clone())
+            .bind(count(PAGE_SCAN))
+            .bind(count(limit));
+        let rows = self.ask(statement).await.map_err(Failure::of_a_read)?;
+        let mut page = Page { now: clock(&rows, "now")?, ..Page::default() };
+        let mut shown = 0;
+        for row in &rows {
+            match decode(row)? {
+                Some((id, Ok(record))) => {
+                    page.next = Some(id);
+                    page.records.push((id, record));
+                    shown += 1;
+                }
+                Some((_, Err(error))) => {
+                    tracing::error!("{error}; it is left as it is");
+                    shown += 1;
+                }
+                None => {}
+            }
+        }
+        let looked_at = rows.last().map_or(Ok(0), |row| row.try_get("looked_at")).map_err(Failure::from)?;
+        if shown < limit {
+            let last = rows.last().map_or(Ok(None), row::id)?;
+            page.next = last.filter(|_| looked_at == count(PAGE_SCAN));
+        }
+        // The clock never goes back before what it has stamped.
+        let newest = page.records.iter().map(|(_, record)| record.updated_at).max().unwrap_or_default();
+        page.now = page.now.max(newest);
+        Ok(page)
+    }
+
+    /// Writes as a claim would.
+    pub(super) async fn ready(&self) -> Result<(), StoreError> {
+        Ok(self.ask(query(self.statements.ready.clone())).await.map(drop)?)
+    }
+
+    async fn postpone(&self, id: RecordId, row: &PgRow) -> Result<(), StoreError> {
+        let revision: i64 = row.try_get("revision").map_err(Failure::from)?;
+        let statement = query(self.statements.postpone.clone()).bind(*id.as_bytes()).bind(revision);
+        Ok(self.ask(statement).await.map(drop)?)
+    }
+
+    async fn ask(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, Failure> {
+        let mut kept = self.session.lock().await;
+        // Taken out while it is in use: one whose question is dropped half-way is not used again.
+        let mut session = match kept.take() {
+            Some(session) => session,
+            None => Session::open(&self.settings).await?,
+        };
+        let answered = session.ask(statement).await;
+        if answered.as_ref().err().is_none_or(Failure::leaves_session) {
+            *kept = Some(session);
+        }
+        answered
+    }
+}
+
+/// The record in a row, unless the row is about none.
+#[expect(clippy::type_complexity, reason = "said once, and taken apart where it is called")]
+fn decode(row: &PgRow) -> Result<Option<(RecordId, Result<Record, StoreError>)>, Failure> {
+    let Some(id) = row::id(row)? else { return Ok(None) };
+    Ok(row::record(row, id)?.map(|record| (id, record)))
+}
+
+/// The clock, which the last row of a list holds, if it is a primary's.
+fn clock(rows: &[PgRow], column: &str) -> Result<Timestamp, Failure> {
+    let last = rows.last().ok_or_else(|| Failure::Down("a list came without its last row".into()))?;
+    if last.try_get("standby")? { Err(standby()) } else { moment(last, column) }
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

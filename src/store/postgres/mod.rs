@@ -1,0 +1,157 @@
+//! `postgres://`: many gateways on one Postgres, 13 or later.
+//!
+//! Contract:
+//!
+//! * Every step is one statement and its own transaction; none is open while an upstream is called,
+//!   and there are no advisory locks. A claim inserts or finds nothing to insert, and what was
+//!   inserted by somebody else meanwhile is read by a second statement, the only one that can see it.
+//!   Every other write compares the revision.
+//! * Steps that wait at the same time go together in one statement (`queue`), a lone one at once.
+//! * A statement that the server refuses wrote nothing and is [`StoreError::Unavailable`]; one whose
+//!   answer did not come is [`StoreError::Unclear`]. A claim carries the moment at which it is given
+//!   up, and one that reaches the server later is not made.
+//! * Only a primary is asked, and every answer that there is no record says again that it is one.
+//! * The server's clock stamps. On one record it never goes back.
+//! * Nothing but the sweeper and an operator removes records.
+//!
+//! What was acknowledged is kept as well as the server is set up to keep it: without synchronous
+//! replication a failover may lose the last writes. [`Durability`] says so.
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::protocol::{Record, RecordId, Revision};
+
+use super::{
+    Change, Claimed, Due, Durability, Filter, Page, Pending, Snapshot, Store, StoreError, Swap, Woken,
+    waiters::Waiters,
+};
+
+use self::ears::Ears;
+use self::failure::Failure;
+use self::lanes::Lanes;
+use self::lists::Desk;
+use self::session::Session;
+use self::statements::Statements;
+use self::tasks::{Claim, Read, Watch, Write};
+
+mod ears;
+mod failure;
+mod lanes;
+mod lists;
+mod queue;
+mod row;
+mod schema;
+mod session;
+mod settings;
+mod statements;
+mod tasks;
+
+pub use self::schema::print as print_schema;
+pub use self::settings::PostgresSettings;
+
+/// A store in Postgres.
+pub struct PostgresStore {
+    lanes: Lanes,
+    desk: Desk,
+    ears: Ears,
+    waiters: Arc<Waiters>,
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug)]
+pub struct OpenError(String);
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<Failure> for OpenError {
+    fn from(failure: Failure) -> Self {
+        Self(failure.to_string())
+    }
+}
+
+impl PostgresStore {
+    /// Connects to the primary and makes the tables where they are missing.
+    ///
+    /// # Errors
+    /// No connection, no primary, tables that need a newer gateway, or no right to make them.
+    pub async fn open(settings: PostgresSettings) -> Result<Self, OpenError> {
+        let (settings, waiters) = (Arc::new(settings), Arc::new(Waiters::default()));
+        let statements = Arc::new(Statements::new(&settings.schema));
+        let mut session = Session::open(&settings).await?;
+        schema::migrate(&mut session, &settings.schema).await?;
+        let ears = Ears::new(Arc::clone(&settings), Arc::clone(&statements), Arc::clone(&waiters));
+        let lanes = Lanes::new(Arc::clone(&settings), Arc::clone(&statements));
+        Ok(Self { lanes, desk: Desk::new(settings, statements, session), ears, waiters })
+    }
+
+    async fn write(&self, id: RecordId, expected: Revision, change: Change) -> Result<Swap, StoreError> {
+        match Write::new(id, expected, change) {
+            Ok(write) => self.lanes.ask(write).await?,
+            Err(remove) => self.lanes.ask(remove).await?,
+        }
+    }
+
+    async fn read_one(&self, id: RecordId) -> Result<Snapshot, StoreError> {
+        self.lanes.ask(Read(id)).await.map_err(Failure::of_a_read)?
+    }
+
+    async fn join(&self, id: RecordId) -> Result<Woken, StoreError> {
+        // In this order: what is told after the mark is set is heard, and somebody waits.
+        let waiter = self.waiters.join(id);
+        self.ears.open().await?;
+        self.lanes.ask(Watch(id)).await.map_err(Failure::of_a_read)?;
+        Ok(Box::pin(waiter))
+    }
+}
+
+impl Store for PostgresStore {
+    fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed> {
+        Box::pin(async move { self.lanes.ask(Claim::new(id, first)).await? })
+    }
+
+    fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap> {
+        Box::pin(self.write(id, expected, change))
+    }
+
+    fn read(&self, id: RecordId) -> Pending<'_, Snapshot> {
+        Box::pin(self.read_one(id))
+    }
+
+    fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
+        Box::pin(async move { self.desk.page(&filter, limit).await })
+    }
+
+    fn due(&self, limit: usize) -> Pending<'_, Due> {
+        Box::pin(self.desk.due(limit))
+    }
+
+    fn watch(&self, id: RecordId) -> Pending<'_, Woken> {
+        Box::pin(self.join(id))
+    }
+
+    fn ready(&self) -> Pending<'_, ()> {
+        Box::pin(async move {
+            // What is under way may be what somebody gave up and now asks about.
+            self.lanes.settled().await;
+            self.desk.ready().await
+        })
+    }
+
+    fn broken(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
+        // It may always come back.
+        Box::pin(pending())
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Server
+    }
+}

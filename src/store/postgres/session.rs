@@ -1,0 +1,140 @@
+//! One connection to the primary.
+//!
+//! It has one statement under way at a time, each its own transaction. A statement that is not
+//! answered within the deadline ends the session: what a socket still holds is not for the next one.
+
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Postgres, Row, SqlSafeStr, SqlStr, query, raw_sql};
+use tokio::time::timeout;
+
+use crate::clock::Timestamp;
+
+use super::failure::Failure;
+use super::row::Moment;
+use super::settings::{PostgresSettings, name};
+
+/// The oldest server that knows all that the statements use.
+const OLDEST: i32 = 130_000;
+
+/// A connection that was examined.
+pub(super) struct Session {
+    connection: PgConnection,
+    /// Where it leads.
+    pub(super) server: String,
+    deadline: Duration,
+    /// The server's clock, and when it said so.
+    clock: (Timestamp, Instant),
+}
+
+impl Session {
+    /// Connects to whichever server is the primary.
+    ///
+    /// # Errors
+    /// What each of them said.
+    pub(super) async fn open(settings: &PostgresSettings) -> Result<Self, Failure> {
+        let mut causes = Vec::new();
+        for door in settings.doors() {
+            let server = name(&door);
+            let opening = async {
+                let connection = door.connect().await.map_err(|error| Failure::Down(error.to_string()))?;
+                let clock = (Timestamp::default(), Instant::now());
+                let deadline = settings.deadline();
+                let mut session = Self { connection, server: server.clone(), deadline, clock };
+                session.prepare(settings).await.map_err(Failure::of_a_read)?;
+                Ok::<_, Failure>(session)
+            };
+            match timeout(settings.connect_timeout(), opening).await {
+                Ok(Ok(session)) => return Ok(session),
+                Ok(Err(failure)) => causes.push(format!("{server}: {failure}")),
+                Err(_) => causes.push(format!("{server} does not answer")),
+            }
+        }
+        Err(Failure::Down(causes.join("; ")))
+    }
+
+    async fn prepare(&mut self, settings: &PostgresSettings) -> Result<(), Failure> {
+        self.run(AssertSqlSafe(manners(settings)).into_sql_str()).await?;
+        self.examine().await
+    }
+
+    /// Whether this is still a primary that records may be trusted to.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) async fn examine(&mut self) -> Result<(), Failure> {
+        let rows = self
+            .ask(query(
+                "SELECT clock_timestamp() AS now, pg_is_in_recovery() AS standby, \
+                 current_setting('server_version_num')::integer AS version",
+            ))
+            .await?;
+        let row = rows.first().ok_or_else(|| Failure::Down("it does not say what it is".into()))?;
+        if row.try_get("standby")? {
+            return Err(standby());
+        }
+        let version: i32 = row.try_get("version")?;
+        if version < OLDEST {
+            return Err(Failure::Down(format!("Postgres {} is too old, 13 is the oldest", version / 10_000)));
+        }
+        self.heard(row.try_get::<Moment, _>("now")?.0);
+        Ok(())
+    }
+
+    /// Runs one statement to its end, its commit included.
+    ///
+    /// # Errors
+    /// What is wrong, and whether anything can have been written.
+    pub(super) async fn ask(
+        &mut self,
+        statement: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>, Failure> {
+        // All rows, for the commit comes after the last of them.
+        match timeout(self.deadline, statement.fetch_all(&mut self.connection)).await {
+            Ok(answered) => Ok(answered?),
+            Err(_) => {
+                Err(Failure::Unclear(format!("no answer of {} within {:?}", self.server, self.deadline)))
+            }
+        }
+    }
+
+    /// Runs some SQL that takes no values, as a script.
+    pub(super) async fn run(&mut self, script: SqlStr) -> Result<(), Failure> {
+        raw_sql(script).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// Takes note of the server's clock, as it was just told.
+    pub(super) fn heard(&mut self, now: Timestamp) {
+        self.clock = (now, Instant::now());
+    }
+
+    /// The moment on the server's clock at which a statement that is sent now has been given up. The
+    /// server was at least this far when it last answered, so it is never later than that.
+    pub(super) fn given_up_at(&self) -> Timestamp {
+        let (then, heard) = self.clock;
+        then.plus(heard.elapsed() + self.deadline)
+    }
+}
+
+/// That a server is no primary.
+pub(super) fn standby() -> Failure {
+    Failure::Down("it is a standby".into())
+}
+
+/// How every session is set up. The plans must not depend on what the tables held when they were
+/// made: each row is found by its key, one after the other in the order of the keys.
+fn manners(settings: &PostgresSettings) -> String {
+    format!(
+        "SET statement_timeout = {}; SET lock_timeout = {}; \
+         SET default_transaction_isolation = 'read committed'; SET client_min_messages = 'error'; \
+         SET jit = off; SET plan_cache_mode = 'force_generic_plan'; \
+         SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+         SELECT set_config('synchronous_commit', 'on', false) \
+         WHERE current_setting('synchronous_commit') = 'off';",
+        settings.deadline().as_millis().max(1),
+        settings.lock_timeout().as_millis().max(1),
+    )
+}

@@ -1,0 +1,27 @@
+//! `postgres:` under the contract, and against what can happen to real servers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oncegate::store::Store;
+use oncegate::store::postgres::{PostgresSettings, PostgresStore};
+
+use crate::servers::postgres::{Server, schema, shared};
+
+pub const TIMEOUT: Duration = Duration::from_secs(2);
+
+crate::contract::suite!(open().await);
+
+async fn open() -> (Arc<dyn Store>, Arc<Server>) {
+    let server = shared();
+    (Arc::new(store(&server).await), server)
+}
+
+/// How to reach `server`, as a gateway would be told, with tables of its own.
+pub fn settings(server: &Server) -> PostgresSettings {
+    PostgresSettings { servers: vec![server.options()], schema: schema(), timeout: TIMEOUT }
+}
+
+pub async fn store(server: &Server) -> PostgresStore {
+    PostgresStore::open(settings(server)).await.expect("a store")
+}

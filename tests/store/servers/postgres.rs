@@ -1,0 +1,212 @@
+//! Private Postgres servers, alone or with a standby.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Decode, Postgres, Row, Type, raw_sql};
+use tempfile::TempDir;
+
+use super::redis::free_port;
+
+/// The user that runs servers where the tests are run by root, whom Postgres refuses.
+const NOBODY: u32 = 65_534;
+
+/// One server, ended when dropped.
+pub struct Server {
+    pub port: u16,
+    dir: TempDir,
+    settings: Vec<String>,
+    child: Option<Child>,
+}
+
+static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+static SCHEMAS: AtomicU64 = AtomicU64::new(0);
+
+/// A server that tests share, each with a schema of its own; ended with the last that uses it.
+pub fn shared() -> Arc<Server> {
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(Server::start());
+        *shared = Arc::downgrade(&server);
+        server
+    })
+}
+
+/// The name of a schema that nobody else uses.
+pub fn schema() -> String {
+    format!("test_{}", SCHEMAS.fetch_add(1, Ordering::Relaxed))
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// A server with more settings, such as `["wal_level=logical"]`.
+    pub fn with(settings: &[&str]) -> Self {
+        let dir = own_directory();
+        let data = dir.path().join("data");
+        let made = program("initdb")
+            .arg("--pgdata")
+            .arg(&data)
+            .args(["--username=oncegate", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
+            .output()
+            .expect("initdb");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Self::on(dir, settings)
+    }
+
+    /// A standby of this server that follows it.
+    pub fn standby(&self, settings: &[&str]) -> Self {
+        let dir = own_directory();
+        let made = program("pg_basebackup")
+            .arg("--pgdata")
+            .arg(dir.path().join("data"))
+            .args(["--host=127.0.0.1", "--username=oncegate", "--checkpoint=fast", "--write-recovery-conf"])
+            .arg(format!("--port={}", self.port))
+            .output()
+            .expect("pg_basebackup");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Self::on(dir, settings)
+    }
+
+    fn on(dir: TempDir, settings: &[&str]) -> Self {
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let mut server = Self { port: 0, dir, settings, child: None };
+        // Somebody else may take the port before the server does.
+        for _ in 0..10 {
+            server.port = free_port();
+            if server.spawn() {
+                return server;
+            }
+        }
+        panic!("postgres did not start with {:?}", server.settings);
+    }
+
+    /// Whether it came up: it says so.
+    fn spawn(&mut self) -> bool {
+        let mut command = program("postgres");
+        command.arg("-D").arg(self.data());
+        command.arg("-k").arg(self.dir.path()).arg("-p").arg(self.port.to_string());
+        let own = ["listen_addresses=127.0.0.1", "max_connections=300", "log_min_messages=log"];
+        for setting in own.into_iter().chain(self.settings.iter().map(String::as_str)) {
+            command.arg("-c").arg(setting);
+        }
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("postgres");
+        let mut lines = BufReader::new(child.stderr.take().expect("its output")).lines();
+        let mut said = String::new();
+        let ready = lines.by_ref().map_while(Result::ok).any(|line| {
+            writeln!(said, "{line}").expect("a string takes all");
+            line.contains("ready to accept")
+        });
+        // Nobody else reads it, and a full pipe would stop the server.
+        std::thread::spawn(move || lines.for_each(drop));
+        self.child = Some(child);
+        if !ready {
+            eprintln!("{said}");
+            self.kill();
+        }
+        ready
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Where its socket is.
+    pub fn socket(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Ends it as a crash would: nothing is written any more, and recovery follows the next start.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let sent = Command::new("kill").args(["-QUIT", &child.id().to_string()]).status();
+            // It may have ended by itself.
+            drop(sent.expect("kill"));
+            child.wait().expect("its end");
+        }
+    }
+
+    /// Starts it again at its port, after [`Server::kill`].
+    pub fn start_again(&mut self) {
+        assert!(self.spawn(), "it did not start again");
+    }
+
+    pub fn restart(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// Makes a standby a primary.
+    pub fn promote(&self) {
+        let done = program("pg_ctl").args(["promote", "--wait", "-D"]).arg(self.data()).output();
+        assert!(done.expect("pg_ctl").status.success());
+    }
+
+    /// How to reach it.
+    pub fn options(&self) -> PgConnectOptions {
+        let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(self.port);
+        options.username("oncegate").database("postgres").ssl_mode(sqlx::postgres::PgSslMode::Disable)
+    }
+
+    /// Runs some SQL as its owner.
+    pub async fn run(&self, sql: &str) -> Vec<PgRow> {
+        self.try_run(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    pub async fn try_run(&self, sql: &str) -> Result<Vec<PgRow>, sqlx::Error> {
+        let mut connection = self.options().disable_statement_logging().connect().await?;
+        let rows = raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
+        connection.close().await?;
+        rows
+    }
+
+    /// The first value of the first row.
+    pub async fn value<T>(&self, sql: &str) -> T
+    where
+        for<'r> T: Decode<'r, Postgres> + Type<Postgres>,
+    {
+        self.run(sql).await.first().unwrap_or_else(|| panic!("{sql}: no row")).get(0)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A directory that belongs to whoever runs the server.
+fn own_directory() -> TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    if am_root() {
+        chown(dir.path(), Some(NOBODY), Some(NOBODY)).expect("another owner");
+    }
+    dir
+}
+
+/// One of the programs of Postgres, which Debian keeps out of the path.
+fn program(name: &str) -> Command {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin").join(name)).collect();
+    found.retain(|path| path.exists());
+    found.sort();
+    let mut command = Command::new(found.pop().unwrap_or_else(|| name.into()));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).env_remove("PGDATA").current_dir("/");
+    if am_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+fn am_root() -> bool {
+    std::fs::metadata("/proc/self").expect("this process").uid() == 0
+}
