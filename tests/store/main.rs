@@ -1,5 +1,6 @@
 //! Every store against one contract, and what only a store on a disk can be asked.
 
+mod away;
 mod bench;
 mod contract;
 mod embedded;
@@ -7,3 +8,4 @@ mod memory;
 mod postgres;
 mod redis;
 mod servers;
+mod wakeups;

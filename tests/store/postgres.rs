@@ -6,7 +6,12 @@ use std::time::Duration;
 use oncegate::store::Store;
 use oncegate::store::postgres::{PostgresSettings, PostgresStore};
 
-use crate::servers::postgres::{Server, schema, shared};
+use crate::servers::postgres::{Server, shared};
+
+mod faults;
+mod schema;
+mod steps;
+mod wakeups;
 
 pub const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -19,7 +24,11 @@ async fn open() -> (Arc<dyn Store>, Arc<Server>) {
 
 /// How to reach `server`, as a gateway would be told, with tables of its own.
 pub fn settings(server: &Server) -> PostgresSettings {
-    PostgresSettings { servers: vec![server.options()], schema: schema(), timeout: TIMEOUT }
+    PostgresSettings {
+        servers: vec![server.options()],
+        schema: crate::servers::postgres::schema(),
+        timeout: TIMEOUT,
+    }
 }
 
 pub async fn store(server: &Server) -> PostgresStore {

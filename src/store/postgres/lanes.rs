@@ -92,7 +92,7 @@ impl Drop for Lanes {
 /// Connects, works, and connects anew whenever the connection cannot be used any more.
 async fn keep(shared: Arc<Shared>, under_way: watch::Sender<u64>) {
     loop {
-        match Session::open(&shared.settings).await {
+        match shared.connect().await {
             Ok(session) => {
                 shared.came_up(&session);
                 let server = session.server.clone();
@@ -108,6 +108,15 @@ async fn keep(shared: Arc<Shared>, under_way: watch::Sender<u64>) {
 }
 
 impl Shared {
+    async fn connect(&self) -> Result<Session, Failure> {
+        let mut session = Session::open(&self.settings).await?;
+        let Statements { claim, read, write, remove, watch, .. } = &*self.statements;
+        for statement in [claim, read, write, remove, watch] {
+            session.learn(statement).await?;
+        }
+        Ok(session)
+    }
+
     /// Takes one batch after the other until the session cannot be used any more; returns why.
     async fn work(&self, mut session: Session, under_way: &watch::Sender<u64>) -> Failure {
         for number in 1.. {

@@ -88,6 +88,7 @@ impl PostgresStore {
         let statements = Arc::new(Statements::new(&settings.schema));
         let mut session = Session::open(&settings).await?;
         schema::migrate(&mut session, &settings.schema).await?;
+        session.warn_of_risks().await?;
         let ears = Ears::new(Arc::clone(&settings), Arc::clone(&statements), Arc::clone(&waiters));
         let lanes = Lanes::new(Arc::clone(&settings), Arc::clone(&statements));
         Ok(Self { lanes, desk: Desk::new(settings, statements, session), ears, waiters })

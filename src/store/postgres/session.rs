@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Postgres, Row, SqlSafeStr, SqlStr, query, raw_sql};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Executor, PgConnection, Postgres, Row, SqlSafeStr, SqlStr, query, raw_sql,
+};
 use tokio::time::timeout;
 
 use crate::clock::Timestamp;
@@ -98,6 +100,26 @@ impl Session {
                 Err(Failure::Unclear(format!("no answer of {} within {:?}", self.server, self.deadline)))
             }
         }
+    }
+
+    /// Makes a statement known to the server, so that asking it is one round trip from the first time.
+    pub(super) async fn learn(&mut self, statement: &SqlStr) -> Result<(), Failure> {
+        match timeout(self.deadline, self.connection.prepare(statement.clone())).await {
+            Ok(learned) => Ok(learned.map(drop)?),
+            Err(_) => Err(Failure::Down(format!("no answer of {} within {:?}", self.server, self.deadline))),
+        }
+    }
+
+    /// Says what makes the server forget what it has acknowledged.
+    pub(super) async fn warn_of_risks(&mut self) -> Result<(), Failure> {
+        for setting in ["fsync", "full_page_writes"] {
+            let statement = query("SELECT current_setting($1) = 'off' AS off").bind(setting);
+            let rows = self.ask(statement).await?;
+            if rows.first().map_or(Ok(false), |row| row.try_get("off"))? {
+                tracing::warn!("{setting} is off in Postgres: a crash of its machine may lose what it keeps");
+            }
+        }
+        Ok(())
     }
 
     /// Runs some SQL that takes no values, as a script.

@@ -1,34 +1,17 @@
 //! The store goes away, refuses, or lies; nothing is taken for absent, and it recovers by itself.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use oncegate::protocol::Verdict;
 use oncegate::store::redis::{Address, RedisSettings, RedisStore};
-use oncegate::store::{Claimed, Ledger, Store, StoreError};
+use oncegate::store::{Claimed, Store, StoreError};
 
 use super::{TIMEOUT, settings, store};
+use crate::away::{self, recovered, try_claim, unavailable};
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
-use crate::servers::proxy::{Proxy, Wire};
+use crate::servers::proxy::Proxy;
 use crate::servers::redis::{Server, primary_and_replica, until};
-
-async fn try_claim(store: &RedisStore, number: u64) -> Result<Claimed, StoreError> {
-    store.claim(id(number), claim(owner(number), STILL).first(Default::default())).await
-}
-
-fn unavailable<T>(answer: Result<T, StoreError>) -> bool {
-    matches!(answer, Err(StoreError::Unavailable(_)))
-}
-
-/// Waits until claims are taken again, and returns how long that took.
-pub async fn recovered(store: &RedisStore, number: u64) -> Duration {
-    let started = Instant::now();
-    while let Err(error) = try_claim(store, number).await {
-        assert!(started.elapsed() < 10 * TIMEOUT, "never recovered: {error}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    started.elapsed()
-}
 
 /// FAULTS 17.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,7 +41,7 @@ async fn a_full_server_takes_no_claim_and_still_replays() {
     bench.apply(id(1), complete(owner(1), 1)).await;
     let running = bench.won(id(2), owner(2), STILL).await;
     server.say::<()>("CONFIG SET maxmemory 1");
-    assert!(unavailable(try_claim(&store, 3).await));
+    assert!(unavailable(try_claim(&*store, 3).await));
     assert!(unavailable(store.ready().await));
     let response = response_of(owner(2));
     let late = bench.ledger.apply(id(2), Some(&running), &complete(owner(2), 1), Some(&response)).await;
@@ -112,62 +95,31 @@ async fn a_server_that_loads_its_data_is_unavailable() {
 async fn through_a_proxy(server: &Server) -> (Proxy, Arc<RedisStore>) {
     let proxy = Proxy::to(server.port).await;
     let addresses = vec![Address::Tcp("127.0.0.1".into(), proxy.port)];
-    let timeout = Duration::from_millis(500);
-    let store = RedisStore::open(RedisSettings { addresses, timeout, ..settings(server) }).await;
-    (proxy, Arc::new(store.expect("a store")))
+    let behind = RedisSettings { addresses, timeout: away::TIMEOUT, ..settings(server) };
+    (proxy, Arc::new(RedisStore::open(behind).await.expect("a store")))
 }
 
-/// FAULTS 8 and 27: the claim was applied and its answer lost. The owner wins it again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_whose_answer_is_lost_is_unclear() {
     let server = Server::start();
     let (proxy, store) = through_a_proxy(&server).await;
-    proxy.set(Wire::Mute);
-    let lost = try_claim(&store, 1).await;
-    assert!(matches!(lost, Err(StoreError::Unclear(_))), "{lost:?}");
-    proxy.set(Wire::Whole);
-    let ledger = Ledger::new(Arc::clone(&store) as Arc<dyn Store>, TIMEOUT);
-    recovered(&store, 2).await;
-    let again = ledger.claim(id(1), claim(owner(1), STILL)).await.expect("an answer");
-    assert_eq!(again.verdict, Verdict::Won { n: 1 });
+    away::a_claim_whose_answer_is_lost_is_unclear(proxy, store).await;
 }
 
-/// FAULTS 10: a wire that swallows everything. Commands end in time, and it recovers in time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_wire_costs_one_timeout_and_heals() {
     let server = Server::start();
     let (proxy, store) = through_a_proxy(&server).await;
-    let timeout = Duration::from_millis(500);
-    proxy.set(Wire::Cut);
-    let started = Instant::now();
-    for number in 1..10 {
-        assert!(try_claim(&store, number).await.is_err());
-    }
-    assert!(started.elapsed() < 10 * timeout, "{:?}", started.elapsed());
-    assert!(store.ready().await.is_err());
-    proxy.set(Wire::Whole);
-    let healed = recovered(&store, 20).await;
-    assert!(healed < 2 * timeout, "{healed:?}");
+    away::a_cut_wire_costs_one_timeout_and_heals(proxy, store).await;
 }
 
-/// FAULTS 8: down is said at once, and it recovers at the same address.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_comes_back_is_used_again() {
-    let mut server = Server::with(&["--appendonly", "yes"]);
-    let store = store(&server).await;
-    try_claim(&store, 1).await.expect("a claim");
-    server.kill();
-    until("it is noticed", || {
-        let runtime = tokio::runtime::Handle::current();
-        tokio::task::block_in_place(|| unavailable(runtime.block_on(try_claim(&store, 2))))
-    });
-    let started = Instant::now();
-    assert!(unavailable(store.read(id(1)).await));
-    assert!(started.elapsed() < TIMEOUT / 2, "a store that is down is no reason to wait");
-    server.start_again();
-    let healed = recovered(&store, 2).await;
-    assert!(healed < 2 * TIMEOUT, "{healed:?}");
-    assert!(store.read(id(1)).await.expect("an answer").record.is_some());
+    let server = Mutex::new(Server::with(&["--appendonly", "yes"]));
+    let store = store(&server.lock().expect("a lock")).await;
+    let kill = || server.lock().expect("a lock").kill();
+    let start_again = || server.lock().expect("a lock").start_again();
+    away::a_server_that_comes_back_is_used_again(&store, TIMEOUT, kill, start_again).await;
 }
 
 /// FAULTS 16: WAIT says how many, and that is compared.

@@ -7,8 +7,8 @@ use oncegate::protocol::Verdict;
 use oncegate::store::redis::{RedisSettings, RedisStore};
 use oncegate::store::{Store, StoreError};
 
-use super::faults::recovered;
 use super::{TIMEOUT, settings, store};
+use crate::away::recovered;
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
 use crate::servers::redis::{Server, until};
 

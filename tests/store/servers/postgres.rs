@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -130,7 +130,7 @@ impl Server {
         if let Some(mut child) = self.child.take() {
             let sent = Command::new("kill").args(["-QUIT", &child.id().to_string()]).status();
             // It may have ended by itself.
-            drop(sent.expect("kill"));
+            sent.expect("kill");
             child.wait().expect("its end");
         }
     }
@@ -143,6 +143,23 @@ impl Server {
     pub fn restart(&mut self) {
         self.kill();
         self.start_again();
+    }
+
+    /// Writes a file into its data directory, for it alone to read.
+    pub fn put(&self, name: &str, text: &str) {
+        let path = self.data().join(name);
+        std::fs::write(&path, text).expect("a file");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+        if am_root() {
+            chown(&path, Some(NOBODY), Some(NOBODY)).expect("another owner");
+        }
+    }
+
+    /// Adds a line to its configuration, for the next start.
+    pub fn configure(&self, line: &str) {
+        let path = self.data().join("postgresql.conf");
+        let text = std::fs::read_to_string(&path).expect("a file");
+        std::fs::write(&path, format!("{text}\n{line}\n")).expect("a file");
     }
 
     /// Makes a standby a primary.
@@ -167,6 +184,17 @@ impl Server {
         let rows = raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
         connection.close().await?;
         rows
+    }
+
+    /// Runs statements one after the other, each by itself, over one connection.
+    pub async fn run_each(&self, statements: &[&str]) {
+        let mut connection =
+            self.options().disable_statement_logging().connect().await.expect("a connection");
+        for sql in statements {
+            let done = raw_sql(AssertSqlSafe((*sql).to_owned())).execute(&mut connection).await;
+            done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+        connection.close().await.expect("closed");
     }
 
     /// The first value of the first row.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -32,6 +33,8 @@ pub struct Proxy {
 struct Turns {
     count: AtomicU64,
     client_spoke_last: AtomicBool,
+    /// How many pieces were passed on to the server.
+    passed: AtomicU64,
 }
 
 impl Proxy {
@@ -50,6 +53,19 @@ impl Proxy {
     /// How many round trips there were so far, for a client that waits for each answer.
     pub fn round_trips(&self) -> u64 {
         self.turns.count.load(Ordering::SeqCst)
+    }
+
+    /// How many pieces of what the client said were passed on so far.
+    pub fn passed(&self) -> u64 {
+        self.turns.passed.load(Ordering::SeqCst)
+    }
+
+    /// Waits until nothing was said for `span`.
+    pub async fn quiet(&self, span: Duration) {
+        let mut before = None;
+        while before.replace(self.passed()) != Some(self.passed()) {
+            tokio::time::sleep(span).await;
+        }
     }
 }
 
@@ -90,6 +106,9 @@ async fn pump(
         }
         if to.write_all(&buffer[..read]).await.is_err() {
             return;
+        }
+        if upward {
+            turns.passed.fetch_add(1, Ordering::SeqCst);
         }
     }
 }

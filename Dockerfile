@@ -1,0 +1,39 @@
+# The gateway in an image without shell or package manager: the binary, the C library and the
+# usual roots for https upstreams (distroless/cc brings both).
+#
+#   docker build -t oncegate:0.1.0 .
+#   docker run --stop-timeout 45 -p 8080:8080 -v oncegate:/var/lib/oncegate \
+#       -e ONCEGATE__SERVER__LISTEN=0.0.0.0:8080 oncegate:0.1.0 serve --upstream http://api:9000
+#
+# `--stop-timeout`, because docker kills after 10 s what may drain for `server.drain_timeout`.
+
+# The same Debian release as the image below: the binary links the C library of the one it is built on.
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+
+# A layer that holds the compiled dependencies until Cargo.toml or Cargo.lock change. The stand-in
+# program is cleaned away again: cargo compares times, and must not take it for the real one.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src \
+    && touch src/lib.rs \
+    && echo 'fn main() {}' > src/main.rs \
+    && cargo build --release --locked --bin oncegate \
+    && cargo clean --release --package oncegate \
+    && rm -r src
+
+COPY src src
+RUN cargo build --release --locked --bin oncegate && mkdir data
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /build/target/release/oncegate /usr/local/bin/oncegate
+# The default store, ./oncegate-data, lies here. A new named volume takes over the owner. There is no
+# VOLUME: it would give a container without one an anonymous volume, which looks kept and is not.
+COPY --from=build --chown=65532:65532 /build/data /var/lib/oncegate
+WORKDIR /var/lib/oncegate
+# As a number, because a kubelet cannot tell whether a name is root.
+USER 65532:65532
+# The public listener, and the one for health, metrics and records.
+EXPOSE 8080 9464
+# No HEALTHCHECK: nothing in the image could ask, and an orchestrator has probes: /healthz, /readyz.
+ENTRYPOINT ["oncegate"]
+CMD ["serve", "--config", "/etc/oncegate/oncegate.toml"]

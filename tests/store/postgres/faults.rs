@@ -1,0 +1,225 @@
+//! The store goes away, refuses, or lies; nothing is taken for absent, and it recovers by itself.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use oncegate::protocol::{Event, Verdict};
+use oncegate::store::postgres::{PostgresSettings, PostgresStore};
+use oncegate::store::{Claimed, Ledger, Store, StoreError};
+use sqlx::{ConnectOptions, Connection};
+use tokio::task::JoinSet;
+
+use super::{TIMEOUT, settings, store};
+use crate::away::{self, recovered, try_claim, unavailable};
+use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
+use crate::servers::postgres::{Server, shared};
+use crate::servers::proxy::{Proxy, Wire};
+use crate::servers::redis::until;
+
+pub async fn through_a_proxy(server: &Server) -> (Proxy, Arc<PostgresStore>) {
+    let proxy = Proxy::to(server.port).await;
+    let servers = vec![server.options().port(proxy.port)];
+    let behind = PostgresSettings { servers, timeout: away::TIMEOUT, ..settings(server) };
+    (proxy, Arc::new(PostgresStore::open(behind).await.expect("a store")))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_not_there_is_named_at_start() {
+    let mut server = Server::start();
+    server.kill();
+    let refused = PostgresStore::open(settings(&server)).await.err().expect("a refusal").to_string();
+    assert!(refused.contains(&format!("127.0.0.1:{}", server.port)), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_whose_answer_is_lost_is_unclear() {
+    let server = shared();
+    let (proxy, store) = through_a_proxy(&server).await;
+    away::a_claim_whose_answer_is_lost_is_unclear(proxy, store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_wire_costs_one_timeout_and_heals() {
+    let server = shared();
+    let (proxy, store) = through_a_proxy(&server).await;
+    away::a_cut_wire_costs_one_timeout_and_heals(proxy, store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_comes_back_is_used_again() {
+    let server = Mutex::new(Server::start());
+    let settings = settings(&server.lock().expect("a lock"));
+    let store = PostgresStore::open(settings).await.expect("a store");
+    let kill = || server.lock().expect("a lock").kill();
+    let start_again = || server.lock().expect("a lock").start_again();
+    away::a_server_that_comes_back_is_used_again(&store, TIMEOUT, kill, start_again).await;
+}
+
+/// A claim that is held up on the way until its asker has given up is not made when it arrives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_arrives_after_it_was_given_up_is_not_made() {
+    let server = shared();
+    let (proxy, store) = through_a_proxy(&server).await;
+    try_claim(&*store, 1).await.expect("a claim");
+    proxy.set(Wire::Cut);
+    let given_up = try_claim(&*store, 2).await;
+    assert!(matches!(given_up, Err(StoreError::Unclear(_))), "{given_up:?}");
+    let passed = proxy.passed();
+    proxy.set(Wire::Whole);
+    until("the claim has arrived", || proxy.passed() > passed);
+    recovered(&*store, 3).await;
+    store.ready().await.expect("ready");
+    assert!(store.read(id(2)).await.expect("an answer").record.is_none());
+}
+
+/// FAULTS 21: nothing but a primary is used, and nothing it says is believed once it is none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_is_refused_and_a_promoted_one_is_found() {
+    let primary = Server::start();
+    let standby = primary.standby(&[]);
+    let alone = PostgresSettings { servers: vec![standby.options()], ..settings(&primary) };
+    let refused = PostgresStore::open(alone).await.err().expect("a refusal").to_string();
+    assert!(refused.contains("standby"), "{refused}");
+    let both = PostgresSettings { servers: vec![standby.options(), primary.options()], ..settings(&primary) };
+    let store = Arc::new(PostgresStore::open(both).await.expect("a store"));
+    let bench = Bench::of(Arc::clone(&store) as Arc<dyn Store>);
+    bench.won(id(1), owner(1), STILL).await;
+    bench.apply(id(1), complete(owner(1), 1)).await;
+    let end: String = primary.value("SELECT pg_current_wal_flush_lsn()::text").await;
+    while !standby.value::<bool>(&format!("SELECT pg_last_wal_replay_lsn() >= '{end}'")).await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(primary);
+    assert!(store.read(id(2)).await.is_err(), "a standby cannot say that there is nothing");
+    tokio::task::block_in_place(|| standby.promote());
+    let healed = recovered(&*store, 3).await;
+    assert!(healed < 2 * TIMEOUT, "{healed:?}");
+    let replay = bench.ledger.claim(id(1), claim(owner(2), STILL)).await.expect("a replay");
+    assert_eq!(replay.response, Some(response_of(owner(1))));
+}
+
+/// An operator closes the database for writing: nothing is taken, and what is stored is answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_closed_for_writing_takes_no_claim() {
+    let server = Server::start();
+    let store = store(&server).await;
+    try_claim(&store, 1).await.expect("a claim");
+    server.run("ALTER DATABASE postgres SET default_transaction_read_only = on").await;
+    server
+        .run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'oncegate'")
+        .await;
+    until("connections are made anew", || {
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::block_in_place(|| {
+            runtime.block_on(async {
+                matches!(store.read(id(1)).await, Ok(snapshot) if snapshot.record.is_some())
+                    && unavailable(try_claim(&store, 2).await)
+            })
+        })
+    });
+    assert!(store.ready().await.is_err());
+    let reset = "ALTER DATABASE postgres RESET default_transaction_read_only";
+    server.run_each(&["SET default_transaction_read_only = off", reset]).await;
+    assert!(recovered(&store, 2).await < 2 * TIMEOUT + Duration::from_secs(5));
+}
+
+/// FAULTS 22: a commit that waits for a standby that never answers may come to be or not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_does_not_end_is_unclear_and_wins_again() {
+    let server = Server::start();
+    let behind = PostgresSettings { timeout: away::TIMEOUT, ..settings(&server) };
+    let store = Arc::new(PostgresStore::open(behind).await.expect("a store"));
+    server.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
+    server.run("SELECT pg_reload_conf()").await;
+    while server.value::<String>("SHOW synchronous_standby_names").await != "nobody" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    until("commits wait", || {
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::block_in_place(|| {
+            matches!(runtime.block_on(try_claim(&*store, 1)), Err(StoreError::Unclear(_)))
+        })
+    });
+    assert!(store.ready().await.is_err());
+    let reset = "ALTER SYSTEM RESET synchronous_standby_names";
+    server.run_each(&["SET synchronous_commit = local", reset, "SELECT pg_reload_conf()"]).await;
+    recovered(&*store, 2).await;
+    let ledger = Ledger::new(Arc::clone(&store) as Arc<dyn Store>, TIMEOUT);
+    let again = ledger.claim(id(1), claim(owner(1), STILL)).await.expect("an answer");
+    assert_eq!(again.verdict, Verdict::Won { n: 1 });
+}
+
+/// A row that somebody keeps locked holds up its own operation and no other, though they are asked
+/// together.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_row_holds_up_no_other() {
+    let server = shared();
+    let settings = settings(&server);
+    let schema = settings.schema.clone();
+    let bench = Bench::of(Arc::new(PostgresStore::open(settings).await.expect("a store")));
+    let mut running = Vec::new();
+    for number in 0..40 {
+        running.push(bench.won(id(number), owner(number), STILL).await);
+    }
+    let mut operator = server.options().connect().await.expect("a connection");
+    let key = id(7);
+    let lock = format!("BEGIN; SELECT * FROM {schema}.record WHERE id = '\\x{key}' FOR UPDATE");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut operator).await.expect("a lock");
+    let mut renewals = JoinSet::new();
+    for (number, record) in (0..).zip(running) {
+        let bench = bench.clone();
+        renewals.spawn(async move {
+            let renew = Event::Renew { owner: owner(number), n: 1 };
+            (number, bench.ledger.apply(id(number), Some(&record), &renew, None).await)
+        });
+    }
+    for (number, renewed) in renewals.join_all().await {
+        match number {
+            7 => assert!(matches!(renewed, Err(StoreError::Unavailable(_))), "{renewed:?}"),
+            _ => assert_eq!(renewed.expect("renewed").verdict, Verdict::Renewed, "{number}"),
+        }
+    }
+    operator.close().await.expect("closed");
+    bench.check(key, complete(owner(7), 1)).await;
+}
+
+/// Two gateways that write the same records at the same time never wait for each other in a circle.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_that_write_the_same_records_do_not_deadlock() {
+    let server = Server::start();
+    let settings = settings(&server);
+    let one = PostgresStore::open(settings.clone()).await.expect("a store");
+    let other = PostgresStore::open(settings.clone()).await.expect("a store");
+    let benches = [Bench::of(Arc::new(one)), Bench::of(Arc::new(other))];
+    for round in 0..30 {
+        let mut steps = JoinSet::new();
+        for number in 0..128 {
+            let bench = benches[(number % 2) as usize].clone();
+            let (id, owner) = (id(round * 64 + number / 2), owner(number));
+            steps.spawn(async move {
+                let first = claim(owner, STILL).first(Default::default());
+                let won = matches!(bench.store.claim(id, first).await.expect("an answer"), Claimed::Won(_));
+                bench
+                    .apply(id, Event::Lose { owner, n: 1, reason: oncegate::protocol::Reason::Shutdown })
+                    .await;
+                bench.apply(id, complete(owner, 1)).await;
+                won
+            });
+        }
+        assert_eq!(steps.join_all().await.into_iter().filter(|won| *won).count(), 64);
+    }
+    let deadlocks: i64 =
+        server.value("SELECT sum(deadlocks)::bigint FROM pg_stat_database WHERE datname = 'postgres'").await;
+    assert_eq!(deadlocks, 0);
+}
+
+/// A server that is full refuses; nothing is lost and nothing is taken for done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_connections_than_the_server_allows_are_an_error_in_time() {
+    let server = shared();
+    let started = Instant::now();
+    let settings =
+        PostgresSettings { servers: vec![server.options().username("nobody-here")], ..settings(&server) };
+    let refused = PostgresStore::open(settings).await.err().expect("a refusal").to_string();
+    assert!(refused.contains("nobody-here") && started.elapsed() < 2 * TIMEOUT, "{refused}");
+}

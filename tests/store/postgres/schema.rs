@@ -1,0 +1,113 @@
+//! The tables: made once, by whoever comes first, or by hand.
+
+use std::sync::Arc;
+
+use oncegate::store::Store;
+use oncegate::store::postgres::{PostgresSettings, PostgresStore, print_schema};
+use tokio::task::JoinSet;
+
+use super::settings;
+use crate::bench::{Bench, STILL, complete, id, owner};
+use crate::servers::postgres::{Server, shared};
+
+async fn refused(settings: PostgresSettings) -> String {
+    PostgresStore::open(settings).await.err().expect("a refusal").to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_gateways_that_start_at_once_make_the_tables_once() {
+    let server = shared();
+    for _ in 0..5 {
+        let settings = settings(&server);
+        let mut starting = JoinSet::new();
+        for _ in 0..10 {
+            starting.spawn(PostgresStore::open(settings.clone()));
+        }
+        let stores = starting.join_all().await;
+        let stores: Vec<_> = stores.into_iter().map(|store| store.expect("a store")).collect();
+        let versions = format!("SELECT count(*) FROM {}.migration", settings.schema);
+        assert_eq!(server.value::<i64>(&versions).await, 1);
+        for (number, store) in (0..).zip(stores) {
+            Bench::of(Arc::new(store)).won(id(number), owner(1), STILL).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_gateway_works_beside_newer_tables_that_allow_it_and_refuses_others() {
+    let server = shared();
+    let settings = settings(&server);
+    let running = PostgresStore::open(settings.clone()).await.expect("a store");
+    let schema = &settings.schema;
+    server.run(&format!("ALTER TABLE {schema}.record ADD COLUMN later text")).await;
+    server.run(&format!("INSERT INTO {schema}.migration (version, needs) VALUES (1000, 1)")).await;
+    let bench = Bench::of(Arc::new(PostgresStore::open(settings.clone()).await.expect("it goes on")));
+    bench.won(id(1), owner(1), STILL).await;
+    bench.check(id(1), complete(owner(1), 1)).await;
+    server.run(&format!("UPDATE {schema}.migration SET needs = 1000 WHERE version = 1000")).await;
+    assert!(refused(settings).await.contains("needs a newer gateway"));
+    running.ready().await.expect("what runs goes on");
+}
+
+/// The SQL as it is printed, with the rights that are printed below it, is all a gateway needs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_printed_sql_and_rights_are_enough() {
+    let server = Server::start();
+    server.run("CREATE ROLE gateway LOGIN").await;
+    let as_gateway = PostgresSettings {
+        servers: vec![server.options().username("gateway")],
+        schema: "payments".into(),
+        ..settings(&server)
+    };
+    let why = refused(as_gateway.clone()).await;
+    assert!(why.contains("permission denied") && why.contains("oncegate check --print-schema"), "{why}");
+    let sql = print_schema("payments");
+    server.run(&sql).await;
+    for right in sql.lines().filter_map(|line| line.strip_prefix("-- GRANT")) {
+        server.run(&format!("GRANT{right}")).await;
+    }
+    let bench = Bench::of(Arc::new(PostgresStore::open(as_gateway).await.expect("a store")));
+    bench.store.ready().await.expect("ready");
+    crate::contract::table::every_row_under_hold(bench.clone()).await;
+    crate::contract::retention::a_known_outcome_becomes_a_tombstone_and_ends(bench.clone()).await;
+    server.run("DELETE FROM payments.record").await;
+    crate::contract::lists::a_page_shows_what_fits(bench.clone()).await;
+    bench.won(id(100), owner(1), STILL).await;
+    let woken = bench.store.watch(id(100)).await.expect("a watch");
+    bench.apply(id(100), complete(owner(1), 1)).await;
+    woken.await;
+}
+
+/// What an operator sees with nothing but psql.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_columns_say_what_the_record_says() {
+    let server = shared();
+    let settings = settings(&server);
+    let bench = Bench::of(Arc::new(PostgresStore::open(settings.clone()).await.expect("a store")));
+    bench.won(id(1), owner(1), STILL).await;
+    bench.apply(id(1), complete(owner(1), 1)).await;
+    bench.won(id(2), owner(2), STILL).await;
+    let reason = oncegate::protocol::Reason::Status(503);
+    bench.apply(id(2), oncegate::protocol::Event::Lose { owner: owner(2), n: 1, reason }).await;
+    let said: String = server
+        .value(&format!(
+            "SELECT string_agg(concat_ws(' ', namespace, route, state, execution, status, reason), '; ' \
+             ORDER BY state) FROM {}.record",
+            settings.schema
+        ))
+        .await;
+    assert_eq!(said, "contract contract completed 1 201; contract contract unknown 1 503 status 503");
+    let record = bench.record(id(1)).await;
+    for (column, moment) in [
+        ("created_at", record.created_at),
+        ("updated_at", record.updated_at),
+        ("deadline", record.deadline()),
+    ] {
+        let key = id(1);
+        let sql = format!(
+            "SELECT (extract(epoch FROM {column}) * 1000)::bigint FROM {}.record WHERE id = '\\x{key}'",
+            settings.schema
+        );
+        assert_eq!(server.value::<i64>(&sql).await, moment.0 as i64, "{column}");
+    }
+}

@@ -1,0 +1,72 @@
+//! Waiters on one gateway are told of what ends on another: checks over two stores on one server.
+
+use std::time::{Duration, Instant};
+
+use oncegate::protocol::RecordId;
+use oncegate::store::Woken;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::bench::{Bench, STILL, complete, id, owner};
+
+/// How long anything here may take.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+pub async fn a_waiter_elsewhere_is_told_at_once(a: Bench, b: Bench) {
+    let mut latencies = Vec::new();
+    for number in 0..200 {
+        a.won(id(number), owner(number), STILL).await;
+        let woken = b.store.watch(id(number)).await.expect("a watch");
+        let waiter = tokio::spawn(async move {
+            timeout(PATIENCE, woken).await.expect("told");
+            Instant::now()
+        });
+        let started = Instant::now();
+        a.apply(id(number), complete(owner(number), 1)).await;
+        latencies.push(waiter.await.expect("a waiter").duration_since(started));
+        assert_eq!(b.record(id(number)).await.state.name(), "completed");
+    }
+    latencies.sort();
+    println!("woken after {:?} at the median, {:?} at the 99th percentile", latencies[100], latencies[197]);
+    assert!(latencies[197] < Duration::from_millis(50), "{:?}", latencies[197]);
+}
+
+/// Many wait for a few records; all are told.
+pub async fn everybody_is_told(a: Bench, b: Bench, while_they_wait: impl AsyncFnOnce()) {
+    for number in 0..5 {
+        a.won(id(number), owner(1), STILL).await;
+    }
+    let mut waiting = JoinSet::new();
+    for number in 0..50 {
+        waiting.spawn(b.store.watch(id(number % 5)).await.expect("a watch"));
+    }
+    while_they_wait().await;
+    for number in 0..5 {
+        a.apply(id(number), complete(owner(1), 1)).await;
+    }
+    timeout(PATIENCE, waiting.join_all()).await.expect("all told");
+}
+
+/// What was told meanwhile was missed, so everybody looks again; `lose` ends the subscription.
+pub async fn a_lost_subscription_wakes_everybody_and_is_made_again(
+    a: Bench,
+    b: Bench,
+    lose: impl AsyncFnOnce(),
+) {
+    a.won(id(1), owner(1), STILL).await;
+    let woken = b.store.watch(id(1)).await.expect("a watch");
+    lose().await;
+    timeout(PATIENCE, woken).await.expect("woken");
+    let woken = watch_again(&b, id(1)).await;
+    a.apply(id(1), complete(owner(1), 1)).await;
+    timeout(PATIENCE, woken).await.expect("told");
+}
+
+async fn watch_again(bench: &Bench, id: RecordId) -> Woken {
+    loop {
+        match bench.store.watch(id).await {
+            Ok(woken) => return woken,
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
