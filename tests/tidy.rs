@@ -99,9 +99,11 @@ fn only_the_assembly_names_concrete_back_ends() {
     let concrete = [
         "store::embedded",
         "store::memory",
+        "store::postgres",
         "store::redis",
         "EmbeddedStore",
         "MemoryStore",
+        "PostgresStore",
         "RedisStore",
         "upstream::",
     ];

@@ -25,6 +25,14 @@ fn the_redis_example_holds_the_defaults_of_its_keys() {
 }
 
 #[test]
+fn the_postgres_example_holds_the_defaults_of_its_keys() {
+    let config = load("postgres.toml");
+    let StoreUrl::Postgres(postgres) = &config.store.url else { panic!("{:?}", config.store.url) };
+    assert_eq!(postgres.to_string(), "postgres://127.0.0.1:5432/payments");
+    assert_eq!((postgres.schema.as_str(), &postgres.ca, config.warnings().len()), ("oncegate", &None, 0));
+}
+
+#[test]
 fn the_defaults_are_those_of_the_contract() {
     let shown = format!("{:?}", load("minimal.toml"));
     for default in [

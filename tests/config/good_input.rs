@@ -74,6 +74,20 @@ fn redis_is_a_store_and_its_password_is_never_shown() {
 }
 
 #[test]
+fn postgres_is_a_store_and_its_password_is_never_shown() {
+    let config =
+        parsed(&format!("[store]\nurl = 'postgres://me:hush@db1,db2:7000/pay'\nschema = 'charges'\n{SMALL}"));
+    let StoreUrl::Postgres(postgres) = &config.store.url else { panic!("{:?}", config.store.url) };
+    assert_eq!((postgres.servers.len(), postgres.schema.as_str()), (2, "charges"));
+    assert!(!format!("{config:?}").contains("hush"));
+    let report = oncegate::cli::check::report(&config);
+    assert!(report.contains("postgres://db1,db2:7000/pay, schema charges") && !report.contains("hush"));
+    assert!(report.contains("synchronous_standby_names") && report.contains("no sslmode=verify-full"));
+    let here = parsed(&format!("[store]\nurl = 'postgres://localhost/pay'\n{SMALL}"));
+    assert!(!oncegate::cli::check::report(&here).contains("verify-full"));
+}
+
+#[test]
 fn upstream_urls_keep_scheme_and_authority() {
     for (url, shown) in [
         ("http://127.0.0.1:9000", "http://127.0.0.1:9000/"),

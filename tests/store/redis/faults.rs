@@ -115,8 +115,8 @@ async fn a_cut_wire_costs_one_timeout_and_heals() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_comes_back_is_used_again() {
-    let server = Mutex::new(Server::with(&["--appendonly", "yes"]));
-    let store = store(&server.lock().expect("a lock")).await;
+    let server = Server::with(&["--appendonly", "yes"]);
+    let (store, server) = (store(&server).await, Mutex::new(server));
     let kill = || server.lock().expect("a lock").kill();
     let start_again = || server.lock().expect("a lock").start_again();
     away::a_server_that_comes_back_is_used_again(&store, TIMEOUT, kill, start_again).await;
