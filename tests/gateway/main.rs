@@ -5,6 +5,8 @@ mod contract;
 mod crash;
 mod duplicates;
 mod faults;
+#[path = "../harness/mod.rs"]
+#[expect(dead_code, reason = "it also serves tests of fleets")]
 mod harness;
 mod headers;
 mod problems;

@@ -7,5 +7,7 @@ mod embedded;
 mod memory;
 mod postgres;
 mod redis;
+#[path = "../servers/mod.rs"]
+#[expect(dead_code, reason = "it also serves tests of whole gateways")]
 mod servers;
 mod wakeups;

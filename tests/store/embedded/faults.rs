@@ -1,7 +1,6 @@
 //! A disk that fails under a running store: EIO on sync, ENOSPC on write.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::RecordId;
@@ -11,6 +10,7 @@ use tokio::task::JoinSet;
 use super::child::{self, Process};
 use super::reopen::{bench, close};
 use crate::bench::{Bench, STILL, claim, complete, id, owner};
+use crate::servers::preload;
 
 const BEFORE: u64 = 10;
 const DURING: u64 = 8;
@@ -29,7 +29,8 @@ fn a_full_disk_breaks_the_store_for_good() {
 /// the next process, on a disk that works again.
 fn broken_by(mode: &str) {
     let work = tempfile::tempdir().expect("a directory");
-    let (dir, library) = (work.path().join("store"), compile_disk(work.path()));
+    let (dir, library) =
+        (work.path().join("store"), preload::compile("tests/store/embedded/failing_disk.c", work.path()));
     let trigger = work.path().join("trigger");
     let environment = [
         ("LD_PRELOAD", library.as_path()),
@@ -56,15 +57,6 @@ fn broken_by(mode: &str) {
         bench.won(id(100), owner(1), STILL).await;
         close(bench);
     });
-}
-
-fn compile_disk(into: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/embedded/failing_disk.c");
-    let library = into.join("failing_disk.so");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
-    assert!(compiler.status().expect("a C compiler").success());
-    library
 }
 
 #[test]

@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What a gateway is started with.
 #[derive(Clone, Default)]
 pub struct Settings {
+    /// Lines for `[store]`; without any, a directory of the gateway's own.
+    pub store: String,
     /// Lines for `[server]`.
     pub server: String,
     /// Lines for `[upstreams.payments]`.
@@ -43,6 +45,10 @@ impl Settings {
 
     pub fn server(self, lines: &str) -> Self {
         Self { server: lines.into(), ..self }
+    }
+
+    pub fn store(self, lines: &str) -> Self {
+        Self { store: lines.into(), ..self }
     }
 
     pub fn upstream(self, lines: &str) -> Self {
@@ -118,15 +124,16 @@ impl Gateway {
         let data = directory.path().join("data");
         let file = directory.path().join("oncegate.toml");
         let upstream = settings.address.unwrap_or(upstream);
-        let Settings { server, upstream: client, route, more, .. } = settings;
+        let Settings { store, server, upstream: client, route, more, .. } = settings;
+        let own = format!("url = \"embedded:{}\"", data.display());
+        let store = if store.is_empty() { &own } else { store };
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n{server}\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n\
-             [store]\nurl = \"embedded:{}\"\n\
+             [store]\n{store}\n\
              [log]\nformat = \"json\"\n\
              [upstreams.payments]\nurl = \"http://{upstream}\"\n{client}\n\
-             [[routes]]\nname = \"pay\"\npath = \"/v1/{{*rest}}\"\nupstream = \"payments\"\n{route}\n{more}\n",
-            data.display()
+             [[routes]]\nname = \"pay\"\npath = \"/v1/{{*rest}}\"\nupstream = \"payments\"\n{route}\n{more}\n"
         );
         std::fs::write(&file, text).expect("the configuration can be written");
         let mut child = Command::new(env!("CARGO_BIN_EXE_oncegate"))
@@ -163,6 +170,13 @@ impl Gateway {
     /// Everything logged so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("log").join("\n")
+    }
+
+    /// Resident memory, in bytes.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+        1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
     }
 
     fn pid(&self) -> String {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::select;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -18,6 +19,12 @@ pub enum Wire {
     Cut,
     /// What the server answers is lost.
     Mute,
+    /// As soon as the server answers, the connection is closed instead.
+    Lose,
+    /// Every connection is closed.
+    Closed,
+    /// Each piece takes this long.
+    Slow(Duration),
 }
 
 /// A listener that passes on to a server.
@@ -76,15 +83,29 @@ impl Drop for Proxy {
 }
 
 async fn accept(listener: TcpListener, port: u16, wire: watch::Sender<Wire>, turns: Arc<Turns>) {
-    let mut pumps = JoinSet::new();
+    let mut connections = JoinSet::new();
     loop {
         let (client, _) = listener.accept().await.expect("a client");
         // A server that is away closes the door in the client's face, as its own port would.
         let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
         client.set_nodelay(true).and_then(|()| server.set_nodelay(true)).expect("an option");
-        let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-        pumps.spawn(pump(from_client, to_server, wire.subscribe(), Arc::clone(&turns), true));
-        pumps.spawn(pump(from_server, to_client, wire.subscribe(), Arc::clone(&turns), false));
+        connections.spawn(connection(client, server, wire.subscribe(), Arc::clone(&turns)));
+    }
+}
+
+/// Passes on until either side ends, and then ends both.
+async fn connection(
+    client: TcpStream,
+    server: TcpStream,
+    mut wire: watch::Receiver<Wire>,
+    turns: Arc<Turns>,
+) {
+    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    let (up, down) = (wire.clone(), wire.clone());
+    select! {
+        () = pump(from_client, to_server, up, &turns, true) => {}
+        () = pump(from_server, to_client, down, &turns, false) => {}
+        _ = wire.wait_for(|wire| *wire == Wire::Closed) => {}
     }
 }
 
@@ -92,14 +113,17 @@ async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut wire: watch::Receiver<Wire>,
-    turns: Arc<Turns>,
+    turns: &Turns,
     upward: bool,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let Ok(now) = wire.wait_for(|wire| *wire != Wire::Cut).await.map(|wire| *wire) else { return };
-        if now == Wire::Mute && !upward {
-            continue;
+        match now {
+            Wire::Mute if !upward => continue,
+            Wire::Lose if !upward => return,
+            Wire::Slow(delay) => tokio::time::sleep(delay).await,
+            _ => {}
         }
         if !turns.client_spoke_last.swap(upward, Ordering::SeqCst) && upward {
             turns.count.fetch_add(1, Ordering::SeqCst);

@@ -1,0 +1,15 @@
+//! Several gateways on one store, as real processes over real sockets, and what stands between them
+//! and the store.
+
+mod clocks;
+mod many;
+mod store;
+mod wakeups;
+mod wire;
+
+#[path = "../harness/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "it also serves tests of a single gateway")]
+mod harness;
+#[path = "../servers/mod.rs"]
+#[expect(dead_code, reason = "it also serves tests of the stores alone")]
+mod servers;

@@ -1,0 +1,67 @@
+//! The stores that fleets share, each on a real server.
+
+use std::sync::Arc;
+
+use crate::servers::{postgres, redis};
+
+/// A store that gateways can share.
+pub enum Store {
+    Redis(redis::Server),
+    Postgres { server: Arc<postgres::Server>, schema: String },
+}
+
+impl Store {
+    pub fn redis() -> Self {
+        Self::Redis(redis::Server::start())
+    }
+
+    pub fn postgres() -> Self {
+        Self::Postgres { server: postgres::shared(), schema: postgres::schema() }
+    }
+
+    /// Where its server listens.
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Redis(server) => server.port,
+            Self::Postgres { server, .. } => server.port,
+        }
+    }
+
+    /// Lines for `[store]`.
+    pub fn lines(&self) -> String {
+        self.lines_at(self.port())
+    }
+
+    /// Lines for `[store]` that lead to the server by way of another port.
+    pub fn lines_at(&self, port: u16) -> String {
+        match self {
+            Self::Redis(_) => format!("url = \"redis://127.0.0.1:{port}\""),
+            Self::Postgres { schema, .. } => {
+                format!("url = \"postgres://oncegate@127.0.0.1:{port}/postgres\"\nschema = \"{schema}\"")
+            }
+        }
+    }
+}
+
+/// Runs each check on each store.
+macro_rules! on_every_store {
+    ($($check:ident),* $(,)?) => {
+        mod redis {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $check() {
+                    super::$check($crate::store::Store::redis()).await;
+                }
+            )*
+        }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $check() {
+                    super::$check($crate::store::Store::postgres()).await;
+                }
+            )*
+        }
+    };
+}
+pub(crate) use on_every_store;

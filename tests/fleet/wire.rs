@@ -1,0 +1,221 @@
+//! What may happen between a gateway and its store (FAULTS 3, 4, 8, 9, 10, 27): nothing runs twice,
+//! clients are told what is known, and it goes on by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::harness::{Answer, Gateway, Settings, Upstream, post};
+use crate::servers::proxy::{Proxy, Wire};
+use crate::store::{Store, on_every_store};
+
+on_every_store!(
+    a_store_that_is_away_takes_no_claim_and_is_used_again,
+    a_claim_whose_answer_is_lost_runs_at_most_once_and_frees_its_key,
+    an_answer_that_cannot_be_stored_is_given_and_stored_later,
+    a_completion_whose_answer_is_lost_is_not_taken_back,
+    an_owner_that_cannot_renew_finishes_and_nobody_else_runs,
+    a_store_that_is_slow_costs_one_timeout,
+    a_store_that_swallows_everything_costs_no_memory,
+);
+
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A gateway with a wire to the store that can be cut.
+struct Wired {
+    upstream: Arc<Upstream>,
+    gateway: Gateway,
+    proxy: Proxy,
+}
+
+async fn wired(store: &Store, route: &str) -> Wired {
+    let upstream = Upstream::start().await;
+    let (gateway, proxy) = wired_to(&upstream, store, route).await;
+    Wired { upstream, gateway, proxy }
+}
+
+async fn wired_to(upstream: &Upstream, store: &Store, route: &str) -> (Gateway, Proxy) {
+    let proxy = Proxy::to(store.port()).await;
+    let lines = format!("{}\ntimeout = \"{}ms\"", store.lines_at(proxy.port), TIMEOUT.as_millis());
+    (Gateway::start(upstream, Settings::route(route).store(&lines)).await, proxy)
+}
+
+impl Wired {
+    async fn post(&self, key: &str) -> Answer {
+        post(self.gateway.address, "/v1/charges", key, "a").await
+    }
+
+    /// Posts until the store takes part again; gives the answer and how long that took.
+    async fn until_answered(&self, key: &str) -> (Answer, Duration) {
+        let started = Instant::now();
+        loop {
+            let answer = self.post(key).await;
+            match answer.status {
+                503 => drop(answer.problem(503, "store-unavailable", "unknown", "same-key")),
+                409 if answer.text().contains("in-flight") => {}
+                _ => return (answer, started.elapsed()),
+            }
+            assert!(started.elapsed() < Duration::from_secs(30), "never answered: {answer:?}");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until `/readyz` answers so.
+    async fn readiness(&self, status: u16) {
+        let started = Instant::now();
+        while self.gateway.admin_get("/readyz").await.status != status {
+            assert!(started.elapsed() < Duration::from_secs(30), "never {status}");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+async fn a_store_that_is_away_takes_no_claim_and_is_used_again(store: Store) {
+    let wired = wired(&store, "").await;
+    for (round, away) in [Wire::Cut, Wire::Closed, Wire::Mute, Wire::Lose].into_iter().enumerate() {
+        wired.readiness(200).await;
+        wired.proxy.set(away);
+        let told = wired.post(&format!("away-{round}")).await;
+        told.problem(503, "store-unavailable", "unknown", "same-key");
+        assert_eq!(wired.upstream.executions(), round, "{away:?}");
+        wired.readiness(503).await;
+        wired.proxy.set(Wire::Whole);
+        let (answer, healed) = wired.until_answered(&format!("back-{round}")).await;
+        assert_eq!((answer.status, answer.is_replay()), (201, false), "{away:?}");
+        assert!(healed < 2 * TIMEOUT, "{away:?}: {healed:?}");
+    }
+}
+
+async fn a_claim_whose_answer_is_lost_runs_at_most_once_and_frees_its_key(store: Store) {
+    let wired = wired(&store, "lease = \"60s\"").await;
+    for (round, lost) in [Wire::Lose, Wire::Mute].into_iter().enumerate() {
+        let key = format!("k-{round}");
+        wired.proxy.set(lost);
+        wired.post(&key).await.problem(503, "store-unavailable", "unknown", "same-key");
+        assert_eq!(wired.upstream.executions(), round, "nothing was sent");
+        wired.proxy.set(Wire::Whole);
+        // Long before its lease is over: what may have been claimed was released.
+        let (answer, _) = wired.until_answered(&key).await;
+        assert_eq!((answer.status, answer.is_replay()), (201, false), "{lost:?}");
+        assert_eq!(wired.upstream.executions(), round + 1);
+    }
+}
+
+async fn an_answer_that_cannot_be_stored_is_given_and_stored_later(store: Store) {
+    let wired = wired(&store, "").await;
+    for (round, away) in [Wire::Cut, Wire::Closed, Wire::Mute].into_iter().enumerate() {
+        let key = format!("k-{round}");
+        wired.upstream.hold();
+        let (to, client) = (wired.gateway.address, key.clone());
+        let first = tokio::spawn(async move { post(to, "/v1/charges", &client, "a").await });
+        wired.upstream.reached(round + 1).await;
+        wired.proxy.set(away);
+        wired.upstream.let_go();
+        let first = first.await.expect("an answer");
+        assert_eq!((first.status, first.header("idempotency-stored")), (201, Some("false")), "{away:?}");
+        wired.proxy.set(Wire::Whole);
+        let (retry, _) = wired.until_answered(&key).await;
+        assert_eq!((retry.status, &retry.body, retry.is_replay()), (201, &first.body, true), "{away:?}");
+        assert_eq!(wired.upstream.executions(), round + 1);
+    }
+}
+
+async fn a_completion_whose_answer_is_lost_is_not_taken_back(store: Store) {
+    let wired = wired(&store, "").await;
+    wired.upstream.hold();
+    let to = wired.gateway.address;
+    let first = tokio::spawn(async move { post(to, "/v1/charges", "k", "a").await });
+    wired.upstream.reached(1).await;
+    let passed = wired.proxy.passed();
+    wired.proxy.set(Wire::Lose);
+    wired.upstream.let_go();
+    let first = first.await.expect("an answer");
+    assert!(wired.proxy.passed() > passed, "the completion got through");
+    wired.proxy.set(Wire::Whole);
+    let (retry, _) = wired.until_answered("k").await;
+    assert_eq!((retry.status, &retry.body, retry.is_replay()), (first.status, &first.body, true));
+    assert_eq!(wired.upstream.executions(), 1);
+}
+
+/// One gateway is cut off from the store for longer than its lease, while its call runs; the others
+/// are not. Once it is back its answer is the operation's.
+async fn an_owner_that_cannot_renew_finishes_and_nobody_else_runs(store: Store) {
+    let route = "lease = \"600ms\"";
+    let wired = wired(&store, route).await;
+    let (other, _wire) = wired_to(&wired.upstream, &store, route).await;
+    wired.upstream.hold();
+    let to = wired.gateway.address;
+    let first = tokio::spawn(async move { post(to, "/v1/charges", "k", "a").await });
+    wired.upstream.reached(1).await;
+    wired.proxy.set(Wire::Cut);
+    let present = post(other.address, "/v1/charges", "k", "a").await;
+    present.problem(504, "outcome-unknown", "unknown", "never");
+    let later = post(other.address, "/v1/charges", "k", "a").await;
+    later.problem(409, "outcome-unknown", "unknown", "never");
+    wired.proxy.set(Wire::Whole);
+    wired.upstream.let_go();
+    let first = first.await.expect("an answer");
+    assert_eq!(first.status, 201);
+    other.record_in("completed").await;
+    let replay = post(other.address, "/v1/charges", "k", "a").await;
+    assert_eq!((replay.status, &replay.body, replay.is_replay()), (201, &first.body, true));
+    assert_eq!(wired.upstream.executions(), 1);
+}
+
+async fn a_store_that_is_slow_costs_one_timeout(store: Store) {
+    let wired = wired(&store, "").await;
+    wired.proxy.set(Wire::Slow(2 * TIMEOUT));
+    let started = Instant::now();
+    let mut attempts = JoinSet::new();
+    for number in 0..64 {
+        let to = wired.gateway.address;
+        attempts.spawn(async move { post(to, "/v1/charges", &format!("k-{number}"), "a").await });
+    }
+    for answer in attempts.join_all().await {
+        answer.problem(503, "store-unavailable", "unknown", "same-key");
+    }
+    // A claim that stays unclear is made twice.
+    assert!(started.elapsed() < 6 * TIMEOUT, "{:?}", started.elapsed());
+    assert_eq!(wired.upstream.executions(), 0);
+    wired.proxy.set(Wire::Whole);
+    let (answer, _) = wired.until_answered("k-0").await;
+    assert_eq!((answer.status, wired.upstream.executions()), (201, 1));
+}
+
+async fn a_store_that_swallows_everything_costs_no_memory(store: Store) {
+    const WAVES: usize = 12;
+    const CLIENTS: usize = 200;
+    let wired = wired(&store, "").await;
+    let body = vec![b'x'; 50_000];
+    let wave = async |wave: usize| {
+        let mut attempts = JoinSet::new();
+        for number in 0..CLIENTS {
+            let (to, body) = (wired.gateway.address, body.clone());
+            attempts.spawn(async move { post(to, "/v1/charges", &format!("k-{wave}-{number}"), body).await });
+        }
+        attempts.join_all().await
+    };
+    wired.proxy.set(Wire::Cut);
+    wave(0).await;
+    wave(1).await;
+    wave(2).await;
+    let before = wired.gateway.memory();
+    for number in 3..WAVES {
+        for answer in wave(number).await {
+            answer.problem(503, "store-unavailable", "unknown", "same-key");
+        }
+    }
+    let grown = wired.gateway.memory().saturating_sub(before);
+    // What was freed is not given back at once. Keeping the bodies would take as much as nine waves.
+    assert!(
+        grown < (3 * CLIENTS * body.len()) as u64,
+        "{grown} bytes more after {} attempts",
+        WAVES * CLIENTS
+    );
+    assert_eq!(wired.upstream.executions(), 0);
+    wired.proxy.set(Wire::Whole);
+    let (answer, _) = wired.until_answered("after").await;
+    assert_eq!((answer.status, wired.upstream.executions()), (201, 1));
+}
