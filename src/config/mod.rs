@@ -201,6 +201,17 @@ pub struct Route {
     pub max_response_body: usize,
     /// Which statuses mean what.
     pub outcomes: Outcomes,
+    /// What happens while the store does not answer.
+    pub on_store_error: OnStoreError,
+}
+
+/// What happens to an attempt while the store does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnStoreError {
+    /// It is refused, and nothing is sent.
+    Reject,
+    /// It is forwarded unprotected: whoever set this accepts duplicates.
+    Bypass,
 }
 
 /// What a duplicate does while the first attempt runs.

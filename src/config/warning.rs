@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::units::Span;
-use super::{Config, InFlight, Route, StoreUrl};
+use super::{Config, InFlight, OnStoreError, Route, StoreUrl};
 
 /// Something that is valid but probably not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Config {
         ];
         let routes = self.routes.iter().flat_map(|route| {
             let about = format!("route {:?}", &*route.name);
-            let warnings = [ttl(route), tombstone(route), wait(route), scope(route)];
+            let warnings = [ttl(route), tombstone(route), wait(route), scope(route), bypass(route)];
             warnings.into_iter().flatten().map(move |text| Warning { about: about.clone(), text })
         });
         sections.into_iter().flatten().chain(routes).collect()
@@ -111,6 +111,12 @@ fn wait(route: &Route) -> Option<String> {
         Span(route.policy.response_timeout),
     );
     (wait > route.policy.response_timeout).then_some(text)
+}
+
+fn bypass(route: &Route) -> Option<String> {
+    let text = "on_store_error is \"bypass\": while the store does not answer every attempt runs, and one that \
+                is retried runs again";
+    (route.on_store_error == OnStoreError::Bypass).then(|| text.into())
 }
 
 fn scope(route: &Route) -> Option<String> {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tower::ServiceExt;
 use tracing::{info, warn};
 
-use crate::config::{Route, UpstreamName};
+use crate::config::{OnStoreError, Route, UpstreamName};
 use crate::protocol::{
     Asked, CallLimit, Claim, Fingerprint, Key, Owner, RecordId, Scheme, Scope, Sent, Verdict,
 };
@@ -26,7 +26,8 @@ use super::again::until_taken;
 use super::attempt::{Buffered, key};
 use super::conclusion::Part;
 use super::execution::{Execution, Mine};
-use super::headers::{name_execution, prepare_response};
+use super::flight::Phase;
+use super::headers::{bare_key, name_execution, prepare_response};
 use super::patience::{Patience, Waited};
 use super::problem::{Problem, Slug};
 use super::reply::{Reply, in_flight, outcome_unknown, standing};
@@ -48,6 +49,8 @@ pub(super) enum Heard {
     Told(Result<Reply, Problem>),
     /// It did not run; the record stands like this.
     Stands(Box<Attempt>, Decision),
+    /// The store did not say whether it may run, so nothing was sent.
+    Unclaimed(Box<Attempt>, StoreError),
 }
 
 /// Answers one request: routed, counted and logged.
@@ -116,21 +119,27 @@ async fn pass_through(
     gateway.prepare(request.headers_mut(), peer);
     request.extensions_mut().insert(name);
     request.extensions_mut().insert(CallLimit::Silence);
+    let answered = forward(upstream, request).await.map_err(|sent| match sent {
+        Sent::Never => Problem::new(Slug::UpstreamUnreachable, "No connection could be made."),
+        Sent::Maybe => {
+            let detail =
+                "The request was sent and no usable answer came back. It carried no idempotency key.";
+            Problem::new(Slug::Http(StatusCode::GATEWAY_TIMEOUT), detail)
+        }
+    });
+    answered.map(Reply::unprotected)
+}
+
+/// Sends what is not protected.
+pub(super) async fn forward(upstream: Upstream, request: Request<Body>) -> Result<Response<Body>, Sent> {
     match upstream.oneshot(request).await {
         Ok(mut response) => {
             prepare_response(response.headers_mut());
-            Ok(Reply::unprotected(response))
+            Ok(response)
         }
         Err(error) => {
             warn!(cause = ?error.source, "{error}");
-            Err(match error.sent {
-                Sent::Never => Problem::new(Slug::UpstreamUnreachable, "No connection could be made."),
-                Sent::Maybe => {
-                    let detail =
-                        "The request was sent and no usable answer came back. It carried no idempotency key.";
-                    Problem::new(Slug::Http(StatusCode::GATEWAY_TIMEOUT), detail)
-                }
-            })
+            Err(error.sent)
         }
     }
 }
@@ -153,6 +162,14 @@ impl Gateway {
                 Heard::Stands(returned, decision) => {
                     attempt = returned;
                     decision
+                }
+                Heard::Unclaimed(attempt, error) => {
+                    // Of what is known to run somewhere, nothing may be sent again.
+                    let runs = patience.has_waited() || matches!(*seat.watch().borrow(), Phase::Running);
+                    break match attempt.route.on_store_error {
+                        OnStoreError::Bypass if !runs => self.bypass(upstream, attempt, &error).await,
+                        _ => Err(store_problem(id, &error)),
+                    };
                 }
             };
             if let (Verdict::OtherScheme, Some(record)) = (decision.verdict, &decision.record) {
@@ -211,8 +228,13 @@ impl Gateway {
             Ok(decision) => decision,
             Err(error) => {
                 warn!(record = %id, "nothing was sent: {error}");
-                drop(tell.send(Heard::Told(Err(store_problem(id, &error)))));
-                if let StoreError::Unclear(_) = error {
+                let unclear = matches!(error, StoreError::Unclear(_));
+                drop(permit);
+                drop(tell.send(match error {
+                    StoreError::Unreadable { .. } => Heard::Told(Err(store_problem(id, &error))),
+                    error => Heard::Unclaimed(attempt, error),
+                }));
+                if unclear {
                     // The claim may stand. Nothing was sent under it, so it is released.
                     let release = until_taken(&self.ledger, id, || self.ledger.abandon(id, owner));
                     self.stop.unless_cut(release).await;
@@ -238,7 +260,7 @@ impl Gateway {
     }
 
     /// A place among the executions that may run at once.
-    fn admit(&self) -> Result<OwnedSemaphorePermit, Problem> {
+    pub(super) fn admit(&self) -> Result<OwnedSemaphorePermit, Problem> {
         if self.stop.is_draining() {
             return Err(Problem::new(Slug::ShuttingDown, "Nothing was sent. Another gateway may answer."));
         }
@@ -277,14 +299,22 @@ impl Attempt {
     /// The request of execution `n`. There is one execution to an attempt, so the head is given
     /// away, not copied.
     pub(super) fn request(&mut self, gateway: &Gateway, n: u32) -> Request<Body> {
+        let mut request = self.unprotected_request(gateway);
+        name_execution(request.headers_mut(), self.id, n);
+        request.extensions_mut().insert(CallLimit::Whole);
+        request
+    }
+
+    /// The request, as it goes upstream where no execution is recorded.
+    pub(super) fn unprotected_request(&mut self, gateway: &Gateway) -> Request<Body> {
         let mut request = Request::new(Body::from(self.body.bytes.clone()));
         *request.method_mut() = self.head.method.clone();
         *request.uri_mut() = self.head.uri.clone();
         *request.headers_mut() = std::mem::take(&mut self.head.headers);
         gateway.prepare(request.headers_mut(), self.head.extensions.get().copied());
-        name_execution(request.headers_mut(), &self.route.key_header, &self.key, self.id, n);
+        bare_key(request.headers_mut(), &self.route.key_header, &self.key);
         request.extensions_mut().insert(self.route.upstream.clone());
-        request.extensions_mut().insert(CallLimit::Whole);
+        request.extensions_mut().insert(CallLimit::Silence);
         request
     }
 }

@@ -50,16 +50,14 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, peer: Option<IpAddr>, tru
     }
 }
 
-/// Names the execution to the upstream.
-pub(super) fn name_execution(
-    headers: &mut HeaderMap,
-    key_header: &HeaderName,
-    key: &Key,
-    id: RecordId,
-    n: u32,
-) {
+/// Sends the key in its bare form, whichever one it came in.
+pub(super) fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &Key) {
     let bare = HeaderValue::from_str(key.as_str()).expect("a key is printable ASCII");
     headers.insert(key_header, bare);
+}
+
+/// Names the execution to the upstream.
+pub(super) fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
     let execution =
         HeaderValue::try_from(format!("{id}:{n}")).expect("hexadecimal digits, a colon and a number");
     headers.insert(IDEMPOTENCY_EXECUTION, execution);
@@ -141,7 +139,8 @@ mod tests {
         prepare_request(&mut request, Some([192, 0, 2, 1].into()), false);
         let key = Key::parse(b"\"k\"").expect("valid key");
         let id = RecordId::from_bytes(&[7; 20]).expect("twenty bytes");
-        name_execution(&mut request, &HeaderName::from_static("idempotency-key"), &key, id, 2);
+        bare_key(&mut request, &HeaderName::from_static("idempotency-key"), &key);
+        name_execution(&mut request, id, 2);
         for gone in ["connection", "x-secret", "te", "upgrade"] {
             assert!(!request.contains_key(gone), "{gone}");
         }

@@ -31,6 +31,7 @@ use self::headers::prepare_request;
 mod again;
 mod answer;
 mod attempt;
+mod bypass;
 mod conclusion;
 mod exchange;
 mod execution;

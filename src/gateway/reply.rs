@@ -63,6 +63,11 @@ impl Reply {
         Self { response, outcome: "unprotected", record: None }
     }
 
+    /// An answer to an attempt that was forwarded without the store.
+    pub(super) fn bypassed(response: Response<Body>) -> Self {
+        Self { outcome: "unprotected", ..Self::marked(response, Mark::Unstored) }
+    }
+
     /// An answer that is not THE response.
     pub(super) fn marked(mut response: Response<Body>, mark: Mark) -> Self {
         let (name, value) = mark.header();

@@ -49,6 +49,7 @@ struct Families {
     unknown_records: Family<Route, Gauge>,
     /// The routes that `unknown_records` has a sample for.
     routes_shown: Mutex<BTreeSet<String>>,
+    bypassed: Family<Route, Counter>,
     duplicates: Family<RouteArrival, Counter>,
     duplicate_age: Histograms<Route>,
     unreadable_records: Counter,
@@ -102,6 +103,11 @@ impl Metrics {
         let gauge = self.0.executions_in_flight.get_or_create_owned(&Route::named(route));
         gauge.inc();
         ExecutionInFlight(gauge)
+    }
+
+    /// An attempt was forwarded unprotected, because the store did not answer.
+    pub fn bypassed(&self, route: &str) {
+        self.0.bypassed.get_or_create(&Route::named(route)).inc();
     }
 
     /// A duplicate came, `age` after the first attempt.
@@ -180,6 +186,7 @@ impl Default for Families {
             executions_in_flight: Family::default(),
             unknown_records: Family::default(),
             routes_shown: Mutex::default(),
+            bypassed: Family::default(),
             duplicates: Family::default(),
             duplicate_age: Histograms::new_with_constructor(age_seconds),
             unreadable_records: Counter::default(),
@@ -210,6 +217,8 @@ impl Families {
         describe(to, "executions_in_flight", help, &self.executions_in_flight);
         let help = "Records whose outcome nobody knows, waiting to be resolved";
         describe(to, "unknown_records", help, &self.unknown_records);
+        let help = "Attempts forwarded unprotected because the store did not answer";
+        describe(to, "bypassed", help, &self.bypassed);
         describe(to, "duplicates", "Attempts that came after the first one", &self.duplicates);
         let help = "How long after the first attempt duplicates come: what to size ttl by";
         describe(to, "duplicate_age_seconds", help, &self.duplicate_age);
@@ -237,6 +246,7 @@ mod tests {
             "store_errors counter",
             "executions_in_flight gauge",
             "unknown_records gauge",
+            "bypassed counter",
             "duplicates counter",
             "duplicate_age_seconds histogram",
             "unreadable_records counter",

@@ -13,7 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use oncegate::admin::{Access, AdminState, router};
 use oncegate::clock::{ManualClock, Timestamp};
-use oncegate::config::{InFlight, Route, UpstreamName};
+use oncegate::config::{InFlight, OnStoreError, Route, UpstreamName};
 use oncegate::protocol::{
     Asked, BodyScheme, Claim, Event, Fingerprint, Key, OnUnknown, Outcomes, Owner, Policy, Reason, RecordId,
     ResponseRef, Scheme, Scope, StoredResponse, Verdict,
@@ -248,5 +248,6 @@ fn route(name: &str) -> Arc<Route> {
         in_flight: InFlight::Reject,
         max_response_body: 1024,
         outcomes: Outcomes::default(),
+        on_store_error: OnStoreError::Reject,
     })
 }

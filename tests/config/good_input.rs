@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oncegate::config::{InFlight, LogFormat, RedisServers, StoreUrl};
+use oncegate::config::{InFlight, LogFormat, OnStoreError, RedisServers, StoreUrl};
 use oncegate::protocol::BodyScheme;
 
 use super::{SMALL, parsed};
@@ -85,6 +85,19 @@ fn postgres_is_a_store_and_its_password_is_never_shown() {
     assert!(report.contains("synchronous_standby_names") && report.contains("no sslmode=verify-full"));
     let here = parsed(&format!("[store]\nurl = 'postgres://localhost/pay'\n{SMALL}"));
     assert!(!oncegate::cli::check::report(&here).contains("verify-full"));
+}
+
+#[test]
+fn a_bypass_that_was_accepted_is_taken_and_never_passed_over_in_silence() {
+    let accepted = "on_store_error = 'bypass'\ni_accept_duplicates = true\n";
+    let config = parsed(&format!("{SMALL}{accepted}"));
+    assert_eq!(config.routes[0].on_store_error, OnStoreError::Bypass);
+    let report = oncegate::cli::check::report(&config);
+    let words = report.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in ["NONE of this holds while the store does not answer", "UNPROTECTED", "is \"bypass\""] {
+        assert!(words.contains(said), "{report}");
+    }
+    assert!(!oncegate::cli::check::report(&parsed(SMALL)).contains("bypass"));
 }
 
 #[test]

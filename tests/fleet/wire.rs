@@ -19,6 +19,8 @@ on_every_store!(
     an_owner_that_cannot_renew_finishes_and_nobody_else_runs,
     a_store_that_is_slow_costs_one_timeout,
     a_store_that_swallows_everything_costs_no_memory,
+    a_bypass_forwards_what_the_store_says_nothing_of_and_says_so,
+    a_bypass_runs_nothing_that_is_known_to_run,
 );
 
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -218,4 +220,59 @@ async fn a_store_that_swallows_everything_costs_no_memory(store: Store) {
     wired.proxy.set(Wire::Whole);
     let (answer, _) = wired.until_answered("after").await;
     assert_eq!((answer.status, wired.upstream.executions()), (201, 1));
+}
+
+const BYPASS: &str = "on_store_error = \"bypass\"\ni_accept_duplicates = true";
+
+async fn a_bypass_forwards_what_the_store_says_nothing_of_and_says_so(store: Store) {
+    let wired = wired(&store, BYPASS).await;
+    let stored = wired.post("\"stored\"").await;
+    assert_eq!((stored.status, stored.header("idempotency-stored")), (201, None));
+    for (round, away) in [Wire::Cut, Wire::Lose].into_iter().enumerate() {
+        wired.proxy.set(away);
+        let before = wired.upstream.executions();
+        // Quoted, as the draft of the header has it.
+        let key = format!("\"k-{round}\"");
+        for _ in 0..2 {
+            let forwarded = wired.post(&key).await;
+            assert_eq!((forwarded.status, forwarded.is_replay()), (201, false), "{away:?}");
+            assert_eq!(forwarded.header("idempotency-stored"), Some("false"));
+        }
+        assert_eq!(wired.upstream.executions(), before + 2, "a retry runs again, as was accepted");
+        let seen = wired.upstream.seen().pop().expect("a request");
+        assert_eq!(
+            (seen.header("idempotency-key"), seen.header("idempotency-execution")),
+            (&*format!("k-{round}"), "")
+        );
+        assert_eq!(&seen.body[..], b"a");
+        wired.proxy.set(Wire::Whole);
+        wired.readiness(200).await;
+        // Nothing was recorded, and no claim was left behind.
+        let (after, _) = wired.until_answered(&key).await;
+        assert_eq!((after.status, after.is_replay(), after.header("idempotency-stored")), (201, false, None));
+    }
+    let metrics = wired.gateway.admin_get("/metrics").await;
+    assert!(metrics.text().contains("oncegate_bypassed_total{route=\"pay\"} 4\n"), "{}", metrics.text());
+    let unprotected = "oncegate_requests_total{route=\"pay\",outcome=\"unprotected\"} 4\n";
+    assert!(metrics.text().contains(unprotected), "{}", metrics.text());
+    wired.gateway.logs("forwarded UNPROTECTED").await;
+    let replay = wired.post("stored").await;
+    assert_eq!((&replay.body, replay.is_replay()), (&stored.body, true));
+}
+
+async fn a_bypass_runs_nothing_that_is_known_to_run(store: Store) {
+    let wired = wired(&store, BYPASS).await;
+    wired.upstream.hold();
+    let to = wired.gateway.address;
+    let client = || tokio::spawn(async move { post(to, "/v1/charges", "k", "a").await });
+    let (first, waits) = (client(), client());
+    wired.upstream.reached(1).await;
+    wired.gateway.duplicates(1).await;
+    wired.proxy.set(Wire::Cut);
+    wired.post("k").await.problem(503, "store-unavailable", "unknown", "same-key");
+    wired.upstream.let_go();
+    for answer in [first, waits] {
+        assert_eq!(answer.await.expect("an answer").status, 201);
+    }
+    assert_eq!(wired.upstream.executions(), 1);
 }

@@ -3,7 +3,7 @@
 
 use super::store;
 use crate::cli::page::Page;
-use crate::config::{Config, Redis, Route, StoreUrl};
+use crate::config::{Config, OnStoreError, Redis, Route, StoreUrl};
 use crate::protocol::OnUnknown;
 
 /// Writes the promise of every boundary under this configuration.
@@ -20,6 +20,13 @@ pub(super) fn write(page: &mut Page, config: &Config) {
             let text = format!("{} (routes: {})", gateway_to_upstream(policy), routes.join(", "));
             page.row("gateway → upstream", &text);
         }
+    }
+    let bypassing = config.routes.iter().filter(|route| route.on_store_error == OnStoreError::Bypass);
+    let bypassing: Vec<&str> = bypassing.map(|route| &*route.name).collect();
+    if !bypassing.is_empty() {
+        let text = "on_store_error = \"bypass\": NONE of this holds while the store does not answer. Attempts are \
+                    forwarded unprotected, and whatever is retried runs again";
+        page.row("gateway → upstream", &format!("{text} (routes: {})", bypassing.join(", ")));
     }
     page.row(
         "gateway → client",

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
-use crate::config::{InFlight, Route};
+use crate::config::{InFlight, OnStoreError, Route};
 use crate::protocol::header::NOT_REPLAYED;
 use crate::protocol::{BodyScheme, Policy};
 
@@ -19,6 +19,7 @@ pub(super) fn write(page: &mut Page, route: &Route) {
     page.row("a later retry", &later_retry(&route.policy));
     page.row("a lost answer", &unknown(&route.policy));
     page.row("a crashed gateway", &crash(&route.policy));
+    page.row("no store", without_store(route));
     page.row("not executed", &statuses(route.outcomes.release(), "the key is free again for a retry"));
     page.row("unknown", &statuses(route.outcomes.unknown(), "passed on once, then held as unknown"));
     page.row("any other status", "stored and replayed, 500 included");
@@ -114,6 +115,16 @@ fn crash(policy: &Policy) -> String {
         Span(policy.lease),
         Span(policy.response_timeout)
     )
+}
+
+fn without_store(route: &Route) -> &'static str {
+    match route.on_store_error {
+        OnStoreError::Reject => "503 store-unavailable, and nothing is sent",
+        OnStoreError::Bypass => {
+            "forwarded UNPROTECTED with Idempotency-Stored: false: a retry meanwhile, or once the store is \
+             back, runs the operation again"
+        }
+    }
 }
 
 fn statuses(statuses: &[u16], meaning: &str) -> String {

@@ -45,6 +45,8 @@ pub(in crate::config) struct Route {
     pub on_unknown: OnUnknown,
     /// What happens while the store does not answer.
     pub on_store_error: OnStoreError,
+    /// Says that whoever set `on_store_error = "bypass"` knows that operations may then run twice.
+    pub i_accept_duplicates: bool,
     /// The largest response that is kept; a larger one is passed on and remembered without a body.
     pub max_response_body: SizeText,
     /// What the upstream's statuses mean.
@@ -70,6 +72,7 @@ impl Default for Route {
             lease: "10s".into(),
             on_unknown: OnUnknown::Hold,
             on_store_error: OnStoreError::Reject,
+            i_accept_duplicates: false,
             max_response_body: "1MiB".into(),
             outcomes: Outcomes::default(),
         }
@@ -138,6 +141,7 @@ pub(in crate::config) enum OnUnknown {
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum OnStoreError {
     Reject,
+    Bypass,
 }
 
 /// What the upstream's statuses mean; any other final status is stored and replayed. A list given

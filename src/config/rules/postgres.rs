@@ -154,7 +154,7 @@ mod tests {
             ("postgres:///pay", "no host"),
             ("postgres://a,,b/pay", "no host"),
             ("postgres://db:x/pay", "port"),
-            ("postgres://db/pay?sslmode=maybe", "sslmode"),
+            ("postgres://db/pay?sslmode=maybe", "ssl_mode"),
             ("postgres://db/pay?connect_timeout=3", "known are"),
             ("postgres://db/pay#x", "no #"),
         ] {

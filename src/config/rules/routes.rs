@@ -9,7 +9,7 @@ use self::overlap::no_overlap;
 use super::{Upstreams, headers, limits, path, upstreams};
 use crate::config::file;
 use crate::config::problem::At;
-use crate::config::{InFlight, Route, UpstreamName};
+use crate::config::{InFlight, OnStoreError, Route, UpstreamName};
 use crate::protocol::header::NOT_REPLAYED;
 use crate::protocol::{BodyScheme, OnUnknown, Outcomes, Policy, Scheme};
 
@@ -57,8 +57,7 @@ fn route(at: &At<'_>, file: &file::Route, upstreams: &Upstreams) -> Option<Route
     let max_response_body =
         limits::size(&at.key("max_response_body"), &file.max_response_body, &limits::RESPONSE_BODY);
     let outcomes = outcomes(&at.key("outcomes"), &file.outcomes);
-    // One behaviour so far; naming it here makes the next one a compile error.
-    let file::OnStoreError::Reject = file.on_store_error;
+    let on_store_error = on_store_error(at, file);
     let name = name?;
     let (path, shape) = template?;
     apart?;
@@ -78,6 +77,7 @@ fn route(at: &At<'_>, file: &file::Route, upstreams: &Upstreams) -> Option<Route
         in_flight: in_flight?,
         max_response_body: max_response_body?,
         outcomes: outcomes?,
+        on_store_error: on_store_error?,
     })
 }
 
@@ -144,6 +144,23 @@ fn policy(
         ttl: ttl?,
         tombstone_ttl: tombstone_ttl?,
     })
+}
+
+/// At most once and a bypass exclude each other, so who wants both has to say which one gives way.
+fn on_store_error(at: &At<'_>, file: &file::Route) -> Option<OnStoreError> {
+    let file::OnUnknown::Hold = file.on_unknown;
+    match (file.on_store_error, file.i_accept_duplicates) {
+        (file::OnStoreError::Reject, false) => Some(OnStoreError::Reject),
+        (file::OnStoreError::Bypass, true) => Some(OnStoreError::Bypass),
+        (file::OnStoreError::Bypass, false) => at.key("on_store_error").refuse(
+            "\"bypass\" runs operations twice that are retried while the store is away, which \
+             on_unknown = \"hold\" promises never to do; allowed: \"reject\", or \"bypass\" with \
+             i_accept_duplicates = true beside it",
+        ),
+        (file::OnStoreError::Reject, true) => {
+            at.key("i_accept_duplicates").refuse("is only for on_store_error = \"bypass\"")
+        }
+    }
 }
 
 fn fingerprint(

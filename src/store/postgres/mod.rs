@@ -114,6 +114,11 @@ impl PostgresStore {
     }
 }
 
+/// An id that no operation has: no digest is all zeros.
+fn no_record() -> RecordId {
+    RecordId::from_bytes(&[0; 20]).expect("an id has twenty bytes")
+}
+
 impl Store for PostgresStore {
     fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed> {
         Box::pin(async move { self.lanes.ask(Claim::new(id, first)).await? })
@@ -143,7 +148,9 @@ impl Store for PostgresStore {
         Box::pin(async move {
             // What is under way may be what somebody gave up and now asks about.
             self.lanes.settled().await;
-            self.desk.ready().await
+            self.desk.ready().await?;
+            // Claims go over other connections, which have to be there as well.
+            self.read_one(no_record()).await.map(drop)
         })
     }
 
