@@ -48,7 +48,7 @@ pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Demo(args) => blocking(demo::run(args)),
         Command::Serve(args) => match args.load(&environment) {
-            Ok(config) => blocking(start(config)),
+            Ok(config) => blocking(start(config, args.not_before)),
             Err(errors) => {
                 eprintln!("{errors}");
                 ExitCode::from(2)
@@ -100,9 +100,9 @@ fn blocking(work: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
-async fn start(config: Config) -> ExitCode {
+async fn start(config: Config, not_before: Option<Timestamp>) -> ExitCode {
     telemetry::log::init(&config.log);
-    match serve(config).await {
+    match serve(config, not_before).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("oncegate: cannot start: {error}");
@@ -123,13 +123,13 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Runs a gateway until a signal or a broken store ends it. The exit code is 0 after a drain that
-/// was asked for, 1 otherwise.
+/// Runs a gateway until a signal or a broken store ends it. No execution begins before `not_before`
+/// on the store's clock. The exit code is 0 after a drain that was asked for, 1 otherwise.
 ///
 /// # Errors
 /// What kept it from starting: an address in use, a data directory in use, missing roots.
-pub async fn serve(config: Config) -> Result<ExitCode, StartError> {
-    let assembly = Assembly::new(&config).await?;
+pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<ExitCode, StartError> {
+    let assembly = Assembly::new(&config, not_before).await?;
     let mut signals = Signals::new()?;
     let public = bind("server.listen", config.server.listen).await?;
     let admin = bind("admin.listen", config.admin.listen).await?;
@@ -200,10 +200,14 @@ struct Assembly {
 }
 
 impl Assembly {
-    async fn new(config: &Config) -> Result<Self, StartError> {
+    async fn new(config: &Config, not_before: Option<Timestamp>) -> Result<Self, StartError> {
         let metrics = Metrics::new();
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(open(config).await?, metrics.clone()));
-        let ledger = Ledger::new(Arc::clone(&store), config.store.timeout);
+        let mut ledger = Ledger::new(Arc::clone(&store), config.store.timeout);
+        if let Some(moment) = not_before {
+            warn!("no operation begins before {moment}; what is stored is answered");
+            ledger = ledger.not_before(moment);
+        }
         let stop = Stop::default();
         let routes = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError)?;
         let proxy = Proxy::new(&config.upstreams)

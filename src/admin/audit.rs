@@ -29,7 +29,7 @@ pub(super) fn log(id: RecordId, change: &Change, decided: &Result<Decision, Stor
             write(id, change, "done", decision.record.as_ref());
         }
         Err(StoreError::Unclear(_)) => write(id, change, "unclear", None),
-        Ok(_) | Err(StoreError::Unavailable(_) | StoreError::Unreadable { .. }) => {}
+        Ok(_) | Err(StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::Unreadable { .. }) => {}
     }
 }
 

@@ -80,7 +80,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let detail = error.to_string();
         match error {
-            StoreError::Unavailable(_) | StoreError::Unclear(_) => {
+            StoreError::Unavailable(_) | StoreError::Unclear(_) | StoreError::Refused(_) => {
                 tracing::warn!(%error, "an admin request got no answer from the store");
                 let title = "The store does not answer";
                 Self::named(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", title, detail)

@@ -1,9 +1,11 @@
 //! `oncegate serve`: which configuration to run with.
 
 use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
+use crate::clock::Timestamp;
 use crate::config::{Config, ConfigErrors, Environment};
 
 /// Runs the gateway until it is told to stop.
@@ -12,7 +14,7 @@ use crate::config::{Config, ConfigErrors, Environment};
 /// `server.drain_timeout`, what still runs then is recorded as unknown. A second signal ends at
 /// once. Ends 0 after a drain, 1 if it failed, 2 if the configuration is wrong.
 #[derive(Args, Debug)]
-#[group(required = true, multiple = false)]
+#[command(group(ArgGroup::new("source").args(["config", "upstream"]).required(true)))]
 pub struct ServeArgs {
     /// Run with this configuration file (try `oncegate check --config FILE` first)
     #[arg(long, value_name = "FILE")]
@@ -20,6 +22,16 @@ pub struct ServeArgs {
     /// Run without a file: protect every POST and PATCH to this API, records in ./oncegate-data
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
+    /// Begin no operation before this time, by the store's clock, like 2026-11-22T10:00:00Z; what is
+    /// stored is answered meanwhile. For a store that lost its records or was restored from a backup
+    #[arg(long, value_name = "TIME", env = "ONCEGATE_NOT_BEFORE", value_parser = moment)]
+    pub not_before: Option<Timestamp>,
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let time = humantime::parse_rfc3339(text).map_err(|error| error.to_string())?;
+    let since = time.duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
+    Ok(Timestamp(0).plus(since))
 }
 
 impl ServeArgs {

@@ -231,8 +231,11 @@ impl Gateway {
                 let unclear = matches!(error, StoreError::Unclear(_));
                 drop(permit);
                 drop(tell.send(match error {
-                    StoreError::Unreadable { .. } => Heard::Told(Err(store_problem(id, &error))),
-                    error => Heard::Unclaimed(attempt, error),
+                    StoreError::Unavailable(_) | StoreError::Unclear(_) => Heard::Unclaimed(attempt, error),
+                    // It answers, so there is nothing to bypass.
+                    StoreError::Refused(_) | StoreError::Unreadable { .. } => {
+                        Heard::Told(Err(store_problem(id, &error)))
+                    }
                 }));
                 if unclear {
                     // The claim may stand. Nothing was sent under it, so it is released.
@@ -337,6 +340,11 @@ fn store_problem(id: RecordId, error: &StoreError) -> Problem {
         }
         StoreError::Unavailable(_) | StoreError::Unclear(_) => {
             Problem::new(Slug::StoreUnavailable, "Nothing was sent. Retry with the same key.")
+        }
+        StoreError::Refused(_) => {
+            let detail =
+                "Nothing was sent: for now only what is already known is answered. Retry with the same key.";
+            Problem::new(Slug::StoreUnavailable, detail)
         }
     }
 }

@@ -2,6 +2,7 @@
 //! came in between. The only place where a [`Transition`] meets a [`Store`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -26,6 +27,13 @@ const SWEEP_BATCH: usize = 256;
 pub struct Ledger {
     store: Arc<dyn Store>,
     timeout: Duration,
+    embargo: Option<Arc<Embargo>>,
+}
+
+/// A time before which no execution may begin, by the store's clock.
+struct Embargo {
+    until: Timestamp,
+    over: AtomicBool,
 }
 
 /// A verdict, and the record it is about.
@@ -58,7 +66,15 @@ impl Ledger {
     /// A ledger over `store` that waits at most `timeout` for each answer of it.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, timeout: Duration) -> Self {
-        Self { store, timeout }
+        Self { store, timeout, embargo: None }
+    }
+
+    /// The same ledger, under which no execution begins before `moment` by the store's clock: for a
+    /// store that may have forgotten what ran. What it knows is answered.
+    #[must_use]
+    pub fn not_before(self, moment: Timestamp) -> Self {
+        let embargo = Embargo { until: moment, over: AtomicBool::new(false) };
+        Self { embargo: Some(Arc::new(embargo)), ..self }
     }
 
     /// The store underneath.
@@ -75,7 +91,13 @@ impl Ledger {
     /// # Errors
     /// [`StoreError::Unclear`] if it stays unknown whether the claim was written: nothing may be
     /// sent then, and the claim should be released once the store answers again.
+    /// [`StoreError::Refused`] if an execution would begin and none may.
     pub async fn claim(&self, id: RecordId, claim: Claim) -> Result<Decision, StoreError> {
+        if let Some(embargo) = self.embargo.as_ref().filter(|embargo| !embargo.over.load(Ordering::Relaxed)) {
+            if let Some(decision) = self.claim_under(embargo, id, &claim).await? {
+                return Ok(decision);
+            }
+        }
         let first = claim.first(Timestamp::default());
         let found = match self.answer(self.store.claim(id, first.clone())).await {
             // Whatever the second answer is, it says nothing of the first claim unless it read it.
@@ -95,19 +117,29 @@ impl Ledger {
         }
     }
 
+    /// What a claim is told while no execution may begin; `None` once one may.
+    async fn claim_under(
+        &self,
+        embargo: &Embargo,
+        id: RecordId,
+        claim: &Claim,
+    ) -> Result<Option<Decision>, StoreError> {
+        let found = self.read_raw(id).await?;
+        if found.now >= embargo.until {
+            embargo.over.store(true, Ordering::Relaxed);
+            return Ok(None);
+        }
+        let refused = || StoreError::Refused(format!("this gateway begins nothing before {}", embargo.until));
+        told_without_writing(id, found, claim)?.ok_or_else(refused).map(Some)
+    }
+
     /// What an attempt's claim would be told, without claiming anything; `None` if it would have
     /// to write, to run or to let a lease lapse.
     ///
     /// # Errors
     /// As the store's.
     pub async fn consult(&self, id: RecordId, claim: Claim) -> Result<Option<Decision>, StoreError> {
-        let Snapshot { record, response, now } = self.read_raw(id).await?;
-        match transition(record.as_ref(), &Event::Claim(claim), now) {
-            Transition { next: Next::Unchanged, verdict } => {
-                present(id, Decision { verdict, record, response, now }).map(Some)
-            }
-            _ => Ok(None),
-        }
+        told_without_writing(id, self.read_raw(id).await?, &claim)
     }
 
     /// Applies `event`, starting from `known` where the caller has a recent record: one round trip
@@ -260,6 +292,20 @@ impl Ledger {
             Ok(answered) => answered,
             Err(_) => Err(StoreError::Unclear(format!("no answer within {:?}", self.timeout))),
         }
+    }
+}
+
+fn told_without_writing(
+    id: RecordId,
+    found: Snapshot,
+    claim: &Claim,
+) -> Result<Option<Decision>, StoreError> {
+    let Snapshot { record, response, now } = found;
+    match transition(record.as_ref(), &Event::Claim(claim.clone()), now) {
+        Transition { next: Next::Unchanged, verdict } => {
+            present(id, Decision { verdict, record, response, now }).map(Some)
+        }
+        _ => Ok(None),
     }
 }
 

@@ -198,6 +198,9 @@ pub enum StoreError {
     Unavailable(String),
     /// Nobody can tell whether it was written.
     Unclear(String),
+    /// Nothing was written: the store answers, but what it holds is not to be relied on now, so no
+    /// execution may begin.
+    Refused(String),
     /// What is stored under this id cannot be decoded.
     Unreadable {
         /// The record's id.
@@ -211,6 +214,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unavailable(cause) => write!(f, "the store is unavailable: {cause}"),
+            Self::Refused(cause) => write!(f, "no execution may begin: {cause}"),
             Self::Unclear(cause) => write!(f, "the store may or may not have written: {cause}"),
             Self::Unreadable { id, cause } => write!(f, "record {id} cannot be decoded: {cause}"),
         }

@@ -52,6 +52,7 @@ async fn metrics_have_exactly_the_names_of_the_contract() {
     assert_eq!(
         families,
         [
+            "bypassed counter",
             "duplicate_age_seconds histogram",
             "duplicates counter",
             "executions_in_flight gauge",

@@ -2,6 +2,7 @@
 //! and the store.
 
 mod clocks;
+mod embargo;
 mod many;
 mod store;
 mod wakeups;

@@ -131,7 +131,7 @@ impl Shared {
             Ok(link) => link.held().unwrap_or_default(),
             Err(failure) => return failure.into(),
         };
-        StoreError::Unavailable(format!(
+        StoreError::Refused(format!(
             "Redis was restarted without its data or emptied; claims are refused for another {} s (one ttl), or \
              until the field `lost` of the key {}{{…}}:run is removed",
             left.as_secs(),
