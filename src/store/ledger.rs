@@ -93,10 +93,11 @@ impl Ledger {
     /// sent then, and the claim should be released once the store answers again.
     /// [`StoreError::Refused`] if an execution would begin and none may.
     pub async fn claim(&self, id: RecordId, claim: Claim) -> Result<Decision, StoreError> {
-        if let Some(embargo) = self.embargo.as_ref().filter(|embargo| !embargo.over.load(Ordering::Relaxed)) {
-            if let Some(decision) = self.claim_under(embargo, id, &claim).await? {
-                return Ok(decision);
-            }
+        let embargo = self.embargo.as_ref().filter(|embargo| !embargo.over.load(Ordering::Relaxed));
+        if let Some(embargo) = embargo
+            && let Some(decision) = self.claim_under(embargo, id, &claim).await?
+        {
+            return Ok(decision);
         }
         let first = claim.first(Timestamp::default());
         let found = match self.answer(self.store.claim(id, first.clone())).await {

@@ -2,6 +2,7 @@
 
 mod away;
 mod bench;
+mod bytes;
 mod contract;
 mod embedded;
 mod memory;

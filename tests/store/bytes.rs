@@ -1,0 +1,160 @@
+//! Bytes that were stored once stay readable: `bytes/version-1.txt` holds what the first version
+//! wrote, a line for each record and response, and for the value that Redis keeps of a record.
+//!
+//! A change of the encoding adds a file. `cargo test --test store print_todays_bytes -- --ignored
+//! --nocapture` prints what belongs into it; a file that is there is never written again.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
+use oncegate::clock::Timestamp;
+use oncegate::protocol::{
+    BodyScheme, Executed, Fingerprint, OnUnknown, Owner, Policy, Reason, Record, ResponseRef, Revision,
+    Scheme, State, StoredResponse,
+};
+use oncegate::store::Store;
+use oncegate::store::codec::{decode_record, decode_response, encode_record, encode_response};
+
+use crate::bench::id;
+use crate::servers::redis::Server;
+
+const VERSION_1: &str = include_str!("bytes/version-1.txt");
+
+/// One record for every state and reason; no two parts are equal, so that none can be taken for
+/// another.
+fn records() -> Vec<(String, Record)> {
+    let (owner, n) = (Owner([0xa1; 16]), 3);
+    let response = |retained| ResponseRef { id: Owner([0xb2; 16]), status: 201, retained };
+    let quiet_at = Timestamp(1_700_000_123_456);
+    let reasons = [
+        Reason::Unreachable,
+        Reason::ResponseTimeout,
+        Reason::ConnectionLost,
+        Reason::BrokenAnswer,
+        Reason::Status(503),
+        Reason::Shutdown,
+        Reason::LeaseOver,
+    ];
+    let unknown = reasons.map(|reason| State::Unknown { owner, n, undecided: true, reason, quiet_at });
+    let states = [
+        State::Running { owner, n, undecided: false },
+        State::Running { owner, n, undecided: true },
+        State::Completed { owner, n, response: response(true) },
+        State::Completed { owner, n, response: response(false) },
+        State::Settled { owner, n },
+        State::Cleared { owner, n },
+        State::Expired { n, executed: Executed::Yes },
+        State::Expired { n, executed: Executed::Unknown },
+    ];
+    let policies = [OnUnknown::Hold, OnUnknown::Retry, OnUnknown::Probe, OnUnknown::Marker];
+    let all = states.into_iter().chain(unknown).enumerate();
+    all.map(|(number, state)| {
+        let on_unknown = policies[number % policies.len()];
+        (format!("record-{number}-{}", state.name()), record(state, on_unknown))
+    })
+    .collect()
+}
+
+fn record(state: State, on_unknown: OnUnknown) -> Record {
+    let body = match on_unknown {
+        OnUnknown::Hold => BodyScheme::Raw,
+        _ => BodyScheme::Json { ignore: vec!["/sent_at".into(), "/a~1b".into()] },
+    };
+    let scheme = Scheme { body, headers: vec!["content-type".into(), "x-tenant".into()] };
+    Record {
+        revision: Revision(0x0102_0304_0506_0708),
+        namespace: "payments".into(),
+        route: "create-charge".into(),
+        fingerprint: Fingerprint { scheme: Arc::new(scheme), digest: [0xc3; 32] },
+        policy: Policy {
+            on_unknown,
+            lease: Duration::from_millis(10_500),
+            response_timeout: Duration::from_secs(31),
+            ttl: Duration::from_secs(86_400),
+            tombstone_ttl: Duration::from_secs(2_592_000),
+        },
+        created_at: Timestamp(1_700_000_000_001),
+        updated_at: Timestamp(1_700_000_000_999),
+        state,
+    }
+}
+
+fn response() -> StoredResponse {
+    let header = |name, value| (HeaderName::from_static(name), HeaderValue::from_static(value));
+    StoredResponse {
+        status: StatusCode::CREATED,
+        headers: vec![header("x-b", "2"), header("content-type", "application/json"), header("x-b", "1")],
+        body: Bytes::from_static(b"{\"charge\":1}\xff\x00"),
+    }
+}
+
+/// The bytes in the file under this name.
+fn kept(name: &str) -> Vec<u8> {
+    let line = VERSION_1.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+    let hex = line.unwrap_or_else(|| panic!("{name} is not in the file"));
+    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal digits");
+    (0..hex.len()).step_by(2).map(byte).collect()
+}
+
+#[test]
+fn records_of_version_1_are_read() {
+    let records = records();
+    assert_eq!(VERSION_1.lines().filter(|line| line.starts_with("record-")).count(), records.len());
+    for (name, record) in records {
+        assert_eq!(decode_record(&kept(&name)), Ok(record), "{name}");
+    }
+}
+
+#[test]
+fn a_response_of_version_1_is_read() {
+    assert_eq!(decode_response(&kept("response")), Ok(response()));
+}
+
+/// Older gateways of the same fleet read what this one writes.
+#[test]
+fn version_1_is_still_what_is_written() {
+    for (name, record) in records() {
+        assert_eq!(encode_record(&record), kept(&name), "{name}");
+    }
+    assert_eq!(encode_response(&response()), kept("response"));
+}
+
+/// The value in Redis: what scripts compare and stamp, and the record behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_that_version_1_left_in_redis_is_read() {
+    let server = Server::start();
+    let store = super::redis::store(&server).await;
+    let text = id(1).to_string();
+    let key = format!("oncegate:{{{}}}:{text}", &text[..2]);
+    let set = |key: &str, value: Vec<u8>| {
+        let done: () = redis::cmd("SET").arg(key).arg(value).query(&mut server.connection()).expect("set");
+        done
+    };
+    set(&key, kept("redis-value"));
+    set(&format!("{key}:response"), kept("response"));
+    let found = store.read(id(1)).await.expect("an answer");
+    let (_, completed) = records().swap_remove(2);
+    assert_eq!((found.record, found.response), (Some(completed), Some(response())));
+}
+
+#[test]
+#[ignore = "prints what a new file of bytes has to hold"]
+fn print_todays_bytes() {
+    let hex = |bytes: Vec<u8>| {
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("a string takes all");
+            text
+        })
+    };
+    for (name, record) in records() {
+        println!("{name} {}", hex(encode_record(&record)));
+    }
+    println!("response {}", hex(encode_response(&response())));
+    let (_, completed) = records().swap_remove(2);
+    let stamps = [completed.revision.0, completed.created_at.0, completed.updated_at.0];
+    let header = stamps.iter().flat_map(|stamp| stamp.to_be_bytes()).chain([1]);
+    println!("redis-value {}", hex(header.chain(encode_record(&completed)).collect()));
+}
