@@ -125,6 +125,10 @@ impl Server {
         self.dir.path()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     /// Ends it as a crash would: nothing is written any more, and recovery follows the next start.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

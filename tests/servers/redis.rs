@@ -70,6 +70,10 @@ impl Server {
         self.dir.path().join("socket")
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -90,8 +94,7 @@ impl Server {
 
     /// SIGSTOP or SIGCONT.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.as_ref().expect("it runs").id();
-        let done = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+        let done = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(done.expect("kill").success());
     }
 

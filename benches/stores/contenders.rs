@@ -1,0 +1,213 @@
+//! The stores, opened on servers of their own.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
+use oncegate::clock::{SteadyClock, Timestamp};
+use oncegate::protocol::{
+    BodyScheme, Claim, Event, Fingerprint, Key, OnUnknown, Owner, Policy, RecordId, ResponseRef, Scheme,
+    Scope, StoredResponse, Verdict,
+};
+use oncegate::store::embedded::EmbeddedStore;
+use oncegate::store::memory::MemoryStore;
+use oncegate::store::postgres::{PostgresSettings, PostgresStore};
+use oncegate::store::redis::{Address, RedisSettings, RedisStore, Topology};
+use oncegate::store::{Ledger, Store};
+use tempfile::TempDir;
+
+use crate::floor::OneByOne;
+use crate::servers::{postgres, redis};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A store under measurement.
+pub struct Contender {
+    pub name: &'static str,
+    pub worker: Arc<dyn Worker>,
+    pub server: Server,
+}
+
+/// What keeps the records; ended with the contender.
+pub enum Server {
+    None,
+    Directory(#[expect(dead_code, reason = "removed when dropped")] TempDir),
+    Redis(redis::Server),
+    Postgres(postgres::Server),
+}
+
+/// Something that takes payments' records.
+pub trait Worker: Send + Sync {
+    /// Claims and completes operation `number`.
+    fn cycle(&self, number: u64) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// Reads what came of it, as a retry would.
+    fn replay(&self, number: u64) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// The ledger underneath, if there is one.
+    fn ledger(&self) -> Option<Ledger>;
+}
+
+impl Contender {
+    /// Whether a sweeper works on it.
+    pub fn sweeps(&self) -> bool {
+        self.worker.ledger().is_some()
+    }
+}
+
+/// The stores of these names, or all.
+pub async fn all(names: &[String]) -> Vec<Contender> {
+    let mut contenders = Vec::new();
+    for name in ["memory", "embedded", "redis", "postgres", "postgres, one by one"] {
+        if names.is_empty() || names.iter().any(|wanted| wanted == name) {
+            contenders.push(open(name).await);
+        }
+    }
+    contenders
+}
+
+async fn open(name: &'static str) -> Contender {
+    let (worker, server): (Arc<dyn Worker>, Server) = match name {
+        "memory" => {
+            let clock = Arc::new(SteadyClock::starting(Timestamp::default()));
+            (through_a_ledger(MemoryStore::new(clock)), Server::None)
+        }
+        "embedded" => {
+            let directory =
+                TempDir::new_in(concat!(env!("CARGO_MANIFEST_DIR"), "/target")).expect("a directory");
+            let store = EmbeddedStore::open(&directory.path().join("records")).expect("a store");
+            (through_a_ledger(store), Server::Directory(directory))
+        }
+        "redis" => {
+            let server = redis::Server::start();
+            let store = RedisStore::open(redis_settings(server.port)).await.expect("a store");
+            (through_a_ledger(store), Server::Redis(server))
+        }
+        "postgres" => {
+            let server = postgres::Server::start();
+            let settings = PostgresSettings {
+                servers: vec![server.options()],
+                schema: "oncegate".into(),
+                timeout: TIMEOUT,
+            };
+            let store = PostgresStore::open(settings).await.expect("a store");
+            (through_a_ledger(store), Server::Postgres(server))
+        }
+        _ => {
+            let server = postgres::Server::start();
+            (Arc::new(OneByOne::on(&server).await), Server::Postgres(server))
+        }
+    };
+    Contender { name, worker, server }
+}
+
+fn redis_settings(port: u16) -> RedisSettings {
+    RedisSettings {
+        topology: Topology::Single,
+        addresses: vec![Address::Tcp("127.0.0.1".into(), port)],
+        tls: false,
+        ca: None,
+        username: None,
+        password: None,
+        database: 0,
+        prefix: "oncegate:".into(),
+        timeout: TIMEOUT,
+        wait_replicas: 0,
+        longest_ttl: DAY,
+        accept_lost: false,
+    }
+}
+
+fn through_a_ledger(store: impl Store) -> Arc<dyn Worker> {
+    Arc::new(ThroughALedger(Ledger::new(Arc::new(store), TIMEOUT)))
+}
+
+struct ThroughALedger(Ledger);
+
+impl Worker for ThroughALedger {
+    fn cycle(&self, number: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let ledger = self.0.clone();
+        Box::pin(async move { complete(&ledger, number, DAY).await })
+    }
+
+    fn replay(&self, number: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let ledger = self.0.clone();
+        Box::pin(async move {
+            let replay = ledger.claim(id(number), claim(owner(!number), DAY)).await.expect("an answer");
+            assert!(replay.response.is_some(), "{:?}", replay.verdict);
+        })
+    }
+
+    fn ledger(&self) -> Option<Ledger> {
+        Some(self.0.clone())
+    }
+}
+
+/// Claims and completes an operation whose response is kept for `ttl`.
+pub async fn complete(ledger: &Ledger, number: u64, ttl: Duration) {
+    let (id, owner) = (id(number), owner(number));
+    let won = ledger.claim(id, claim(owner, ttl)).await.expect("a claim");
+    assert_eq!(won.verdict, Verdict::Won { n: 1 });
+    let reference = ResponseRef { id: owner, status: 201, retained: true };
+    let event = Event::Complete { owner, n: 1, response: reference };
+    let stored = ledger.apply(id, won.record.as_ref(), &event, Some(&response())).await.expect("stored");
+    assert_eq!(stored.verdict, Verdict::Stored);
+}
+
+/// The id of operation `number`.
+pub fn id(number: u64) -> RecordId {
+    let key = Key::parse(format!("order-{number}").as_bytes()).expect("a valid key");
+    RecordId::of("create-charge", &Scope::anonymous(), &key)
+}
+
+fn owner(number: u64) -> Owner {
+    let mut token = [0x5a; 16];
+    // A revision starts from the first bytes; they differ as a random token's would.
+    token[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    Owner(token)
+}
+
+fn claim(owner: Owner, ttl: Duration) -> Claim {
+    let scheme = Scheme { body: BodyScheme::Raw, headers: vec!["content-type".into()] };
+    let policy = Policy {
+        on_unknown: OnUnknown::Hold,
+        lease: Duration::from_secs(10),
+        response_timeout: Duration::from_secs(31),
+        ttl,
+        tombstone_ttl: 30 * DAY,
+    };
+    Claim {
+        owner,
+        namespace: "create-charge".into(),
+        route: "create-charge".into(),
+        fingerprint: Fingerprint { scheme: Arc::new(scheme), digest: [7; 32] },
+        policy,
+    }
+}
+
+/// A response of 300 bytes and a few headers.
+pub fn response() -> StoredResponse {
+    let header = |name, value| (HeaderName::from_static(name), HeaderValue::from_static(value));
+    StoredResponse {
+        status: StatusCode::CREATED,
+        headers: vec![
+            header("content-type", "application/json"),
+            header("date", "Sat, 21 Nov 2026 12:00:00 GMT"),
+            header("content-length", "300"),
+        ],
+        body: Bytes::from_static(&[b'x'; 300]),
+    }
+}
+
+impl Server {
+    /// The CPU that the server's processes have used.
+    pub fn cpu(&self) -> Duration {
+        match self {
+            Self::None | Self::Directory(_) => Duration::ZERO,
+            Self::Redis(server) => crate::load::cpu_of(server.pid()),
+            Self::Postgres(server) => crate::load::cpu_of(server.pid()),
+        }
+    }
+}

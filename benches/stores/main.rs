@@ -1,0 +1,74 @@
+//! What the stores cost, all in one run: `cargo bench --bench stores [-- --quick] [NAME …]`.
+//!
+//! Each store is driven through the ledger by 64 callers, as a busy gateway would: *cycles* of a claim
+//! and a completion with a 300-byte response, and *replays*. The stores take turns in short slices, so
+//! that a machine whose speed drifts slows all of them; the table shows the median slice and, in the
+//! JSON file it names, every one. CPU is the kernel's own accounting: of this process, callers
+//! included, and of the server's processes.
+//!
+//! `postgres, one by one` is the floor that batching is compared with: the same rows written by
+//! statements of one row each over sixteen connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+mod contenders;
+mod floor;
+mod load;
+mod report;
+mod sweeping;
+
+#[path = "../../tests/servers/mod.rs"]
+#[expect(dead_code, reason = "it also serves tests")]
+mod servers;
+
+use contenders::Contender;
+use report::Slice;
+
+/// How long one slice takes, and how many of them each store gets for each kind of work.
+const FULL: (Duration, usize) = (Duration::from_millis(1500), 7);
+const QUICK: (Duration, usize) = (Duration::from_millis(300), 2);
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let (slice, rounds) = if wanted.iter().any(|word| word == "--quick") { QUICK } else { FULL };
+    let names: Vec<String> = wanted.into_iter().filter(|word| !word.starts_with("--")).collect();
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(run(&names, slice, rounds));
+}
+
+async fn run(names: &[String], slice: Duration, rounds: usize) {
+    let contenders = contenders::all(names).await;
+    let mut slices = Vec::new();
+    for round in 0..rounds {
+        for contender in &contenders {
+            slices.extend(measure(contender, slice, round).await);
+        }
+        eprintln!("round {} of {rounds}", round + 1);
+    }
+    report::print(&contenders, &slices);
+    let mut swept = Vec::new();
+    for contender in contenders.iter().filter(|contender| contender.sweeps()) {
+        swept.push(sweeping::measure(contender, slice).await);
+    }
+    report::print_sweeps(&swept);
+    report::write(&slices, &swept);
+}
+
+async fn measure(contender: &Contender, slice: Duration, round: usize) -> Vec<Slice> {
+    let worker = Arc::clone(&contender.worker);
+    let first = (round as u64) << 32;
+    let cycles = load::closed(slice, &contender.server, {
+        let worker = Arc::clone(&worker);
+        move |number| worker.cycle(first + number)
+    });
+    let cycles = cycles.await;
+    let done = cycles.done.max(1);
+    let replays = load::closed(slice, &contender.server, move |number| worker.replay(first + number % done));
+    let replays = replays.await;
+    vec![
+        Slice { store: contender.name, work: "cycle", measured: cycles },
+        Slice { store: contender.name, work: "replay", measured: replays },
+    ]
+}

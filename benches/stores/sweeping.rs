@@ -1,0 +1,90 @@
+//! Whether sweeping keeps pace, and what claims notice of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use oncegate::store::Ledger;
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep_until};
+
+use crate::contenders::{Contender, complete};
+use crate::load::quantile_of;
+
+/// Claims a second, at fixed times.
+const RATE: u64 = 500;
+/// Expiries a second that have to be kept up with.
+const PACE: u64 = 5_000;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Operations that nobody else has numbers for.
+const EXPIRING: u64 = 1 << 60;
+const CLAIMED: u64 = 1 << 61;
+
+/// What one store showed.
+pub struct Swept {
+    pub store: &'static str,
+    /// How many of the [`PACE`] were reached.
+    pub per_second: f64,
+    pub quiet: Duration,
+    pub sweeping: Duration,
+}
+
+/// Claims at a fixed rate, first alone and then while records expire at [`PACE`].
+pub async fn measure(contender: &Contender, slice: Duration) -> Swept {
+    let ledger = contender.worker.ledger().expect("it has one");
+    let span = 2 * slice;
+    let expiring = PACE * span.as_millis() as u64 / 1000;
+    let mut filling = JoinSet::new();
+    for part in 0..64 {
+        let ledger = ledger.clone();
+        filling.spawn(async move {
+            for number in (part..expiring).step_by(64) {
+                complete(&ledger, EXPIRING + number, Duration::from_millis(1)).await;
+            }
+        });
+    }
+    filling.join_all().await;
+    let quiet = claims(&ledger, span, 0).await;
+    let (stop, swept) = (Arc::new(AtomicBool::new(false)), Instant::now());
+    let sweeper = tokio::spawn(sweep(ledger.clone(), Arc::clone(&stop), expiring));
+    let sweeping = claims(&ledger, span, 1).await;
+    stop.store(true, Ordering::Relaxed);
+    let retired = sweeper.await.expect("a sweeper");
+    let per_second = retired as f64 / swept.elapsed().as_secs_f64();
+    Swept { store: contender.name, per_second, quiet, sweeping }
+}
+
+/// As many steps as the pace asks for, and no more.
+async fn sweep(ledger: Ledger, stop: Arc<AtomicBool>, most: u64) -> u64 {
+    let (started, mut done) = (Instant::now(), 0);
+    let mut tick = interval(Duration::from_millis(5));
+    while !stop.load(Ordering::Relaxed) && done < most {
+        tick.tick().await;
+        while done < PACE * started.elapsed().as_millis() as u64 / 1000 {
+            let step = ledger.sweep().await.expect("a sweep");
+            done += (step.retired + step.lapsed + step.forgotten) as u64;
+            if !step.more {
+                break;
+            }
+        }
+    }
+    done
+}
+
+/// The 99th percentile of cycles that begin at fixed times, from the time they should have begun.
+async fn claims(ledger: &Ledger, span: Duration, turn: u64) -> Duration {
+    let started = tokio::time::Instant::now();
+    let mut cycles = JoinSet::new();
+    for number in 0..RATE * span.as_millis() as u64 / 1000 {
+        let due = started + Duration::from_micros(number * 1_000_000 / RATE);
+        sleep_until(due).await;
+        let (ledger, number) = (ledger.clone(), CLAIMED + (turn << 40) + number);
+        cycles.spawn(async move {
+            complete(&ledger, number, DAY).await;
+            due.elapsed()
+        });
+    }
+    let mut latencies = cycles.join_all().await;
+    latencies.sort();
+    quantile_of(&latencies, 0.99)
+}
