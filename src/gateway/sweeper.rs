@@ -41,6 +41,7 @@ pub async fn sweep(ledger: Ledger, metrics: Metrics, stop: Stop) {
 
 async fn sweep_what_is_due(ledger: &Ledger) {
     loop {
+        let started = Instant::now();
         match ledger.sweep().await {
             Ok(swept) => {
                 if swept.lapsed > 0 {
@@ -55,6 +56,8 @@ async fn sweep_what_is_due(ledger: &Ledger) {
                 if !swept.more {
                     return;
                 }
+                // However much is due, half of the time is for others.
+                sleep(started.elapsed()).await;
             }
             Err(error) => return warn!("cannot sweep: {error}"),
         }

@@ -21,6 +21,8 @@ const MAX_CONFLICTS: usize = 16;
 
 /// How many due records one sweep step takes on.
 const SWEEP_BATCH: usize = 256;
+/// How many of them are written at once: no claim waits behind more.
+const SWEPT_TOGETHER: usize = 32;
 
 /// Decides with the protocol, writes to a store. Cheap to clone.
 #[derive(Clone)]
@@ -60,6 +62,17 @@ pub struct Swept {
     pub forgotten: usize,
     /// Whether more may be due right now.
     pub more: bool,
+}
+
+impl Swept {
+    fn count(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Lapsed => self.lapsed += 1,
+            Verdict::Retired => self.retired += 1,
+            Verdict::Forgotten => self.forgotten += 1,
+            _ => {}
+        }
+    }
 }
 
 impl Ledger {
@@ -105,7 +118,7 @@ impl Ledger {
             Err(StoreError::Unclear(_)) => {
                 let again = Record { revision: first.revision.apart(), ..first };
                 let second = self.answer(self.store.claim(id, again)).await;
-                second.map_err(|error| StoreError::Unclear(error.to_string()))?
+                second.map_err(StoreError::or_unclear)?
             }
             answered => answered?,
         };
@@ -196,10 +209,24 @@ impl Ledger {
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         let due = self.answer(self.store.due(SWEEP_BATCH)).await?;
         let mut swept = Swept { more: due.records.len() == SWEEP_BATCH, ..Swept::default() };
+        let mut left = due.records;
+        while !left.is_empty() {
+            let some = left.drain(..left.len().min(SWEPT_TOGETHER)).collect();
+            self.sweep_some(some, due.now, &mut swept).await?;
+        }
+        Ok(swept)
+    }
+
+    /// Sweeps some records at once, so that a store that batches its writes can.
+    async fn sweep_some(
+        &self,
+        records: Vec<(RecordId, Record)>,
+        now: Timestamp,
+        swept: &mut Swept,
+    ) -> Result<(), StoreError> {
         let mut steps = tokio::task::JoinSet::new();
-        for (id, record) in due.records {
-            let (ledger, now) = (self.clone(), due.now);
-            // All at once, so that a store that batches its writes can.
+        for (id, record) in records {
+            let ledger = self.clone();
             steps.spawn(async move {
                 let snapshot = Snapshot { record: Some(record), response: None, now };
                 ledger.decide(id, snapshot, &Event::Sweep, None).await
@@ -208,16 +235,11 @@ impl Ledger {
         let mut failed = None;
         while let Some(step) = steps.join_next().await {
             match step.map_err(|error| StoreError::Unclear(error.to_string())).flatten() {
-                Ok(decision) => match decision.verdict {
-                    Verdict::Lapsed => swept.lapsed += 1,
-                    Verdict::Retired => swept.retired += 1,
-                    Verdict::Forgotten => swept.forgotten += 1,
-                    _ => {}
-                },
+                Ok(decision) => swept.count(decision.verdict),
                 Err(error) => failed = Some(error),
             }
         }
-        failed.map_or(Ok(swept), Err)
+        failed.map_or(Ok(()), Err)
     }
 
     /// As [`Store::watch`].

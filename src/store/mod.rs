@@ -210,6 +210,16 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// The same failure of a step whose earlier try may have been made.
+    fn or_unclear(self) -> Self {
+        match self {
+            Self::Unclear(cause) => Self::Unclear(cause),
+            other => Self::Unclear(other.to_string()),
+        }
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

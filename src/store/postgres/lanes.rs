@@ -21,7 +21,7 @@ use super::tasks::Task;
 
 /// How many connections share the work. Two let one batch gather while another is committed; more
 /// make the batches smaller, not the work faster.
-const LANES: usize = 2;
+const LANES: usize = 3;
 /// How often a connection that has nothing to do is tried.
 const VIGIL: Duration = Duration::from_secs(5);
 /// The wait after a failed attempt to connect.
