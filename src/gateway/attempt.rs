@@ -1,12 +1,15 @@
 //! What has to be known of a request before the store is asked: its key, its caller, its body.
 //! Whatever is wrong here is refused without a claim and without a byte to the upstream.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, HeaderName, StatusCode};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -15,6 +18,20 @@ use crate::protocol::header::tokens;
 use crate::protocol::{InvalidKey, Key};
 
 use super::problem::{Problem, Slug};
+
+/// A body that streams on, and whether it broke off.
+pub(super) fn watched(body: Body) -> (Body, Arc<AtomicBool>) {
+    let broken = Arc::new(AtomicBool::new(false));
+    if body.is_end_stream() {
+        return (body, broken);
+    }
+    let seen = Arc::clone(&broken);
+    let body = body.map_err(move |error| {
+        seen.store(true, Ordering::Relaxed);
+        error
+    });
+    (Body::new(body), broken)
+}
 
 /// How much of a body that is too large is still read, so that the client can read the answer.
 const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
@@ -45,7 +62,7 @@ pub(super) struct Buffered {
 /// The memory that bodies of protected requests may take together.
 #[derive(Clone)]
 pub(super) struct BodyBudget {
-    shares: std::sync::Arc<tokio::sync::Semaphore>,
+    shares: Arc<tokio::sync::Semaphore>,
     limit: usize,
     read_timeout: Duration,
 }
@@ -59,7 +76,7 @@ impl BodyBudget {
     pub(super) fn new(bodies: usize, limit: usize, read_timeout: Duration) -> Self {
         let shares = bodies.saturating_mul(limit.div_ceil(SHARE).max(1));
         let shares = tokio::sync::Semaphore::new(shares.min(tokio::sync::Semaphore::MAX_PERMITS));
-        Self { shares: std::sync::Arc::new(shares), limit, read_timeout }
+        Self { shares: Arc::new(shares), limit, read_timeout }
     }
 
     /// Reads a whole body, or says why not; a refusal ends the connection.
@@ -85,7 +102,7 @@ impl BodyBudget {
 
     fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
         let shares = u32::try_from(bytes.div_ceil(SHARE).max(1)).unwrap_or(u32::MAX);
-        let reserved = std::sync::Arc::clone(&self.shares).try_acquire_many_owned(shares);
+        let reserved = Arc::clone(&self.shares).try_acquire_many_owned(shares);
         reserved.map_err(|_| super::exchange::overloaded().closing())
     }
 
@@ -138,6 +155,7 @@ fn too_slow() -> Problem {
     Problem::new(Slug::Http(StatusCode::REQUEST_TIMEOUT), detail).not_executed().closing()
 }
 
+/// The client's own body is at fault.
 fn broken_off() -> Problem {
     let detail = "The body ended early or is malformed. Nothing was claimed and nothing was sent.";
     Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail).not_executed().closing()

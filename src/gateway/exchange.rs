@@ -4,6 +4,7 @@
 //! not run is answered from the record, now or when the execution that does run ends.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -23,7 +24,7 @@ use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
 
 use super::again::until_taken;
-use super::attempt::{Buffered, key};
+use super::attempt::{Buffered, key, watched};
 use super::conclusion::Part;
 use super::execution::{Execution, Mine};
 use super::flight::Phase;
@@ -119,7 +120,13 @@ async fn pass_through(
     gateway.prepare(request.headers_mut(), peer);
     request.extensions_mut().insert(name);
     request.extensions_mut().insert(CallLimit::Silence);
-    let answered = forward(upstream, request).await.map_err(|sent| match sent {
+    let (head, body) = request.into_parts();
+    let (body, broken) = watched(body);
+    let answered = forward(upstream, Request::from_parts(head, body)).await.map_err(|sent| match sent {
+        _ if broken.load(Ordering::Relaxed) => {
+            let detail = "The body ended early or is malformed. A part of it may have been sent on.";
+            Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail).closing()
+        }
         Sent::Never => Problem::new(Slug::UpstreamUnreachable, "No connection could be made."),
         Sent::Maybe => {
             let detail =

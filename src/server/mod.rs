@@ -1,5 +1,5 @@
-//! Listeners: accept with a cap on connections, serve HTTP/1.1 with every limit explicit, and
-//! drain when the gateway stops.
+//! Listeners: accept with a cap on connections, check every request byte by byte (`strict`), serve
+//! HTTP/1.1 with every limit explicit, and drain when the gateway stops.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -10,22 +10,22 @@ use axum::body::Body;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tower::{Service, ServiceExt};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
-use crate::gateway::{Peer, Stop};
+use crate::gateway::{Peer, Problem, Slug, Stop};
 
-/// The most header lines of one request; more is answered 431.
-const MAX_HEADERS: usize = 100;
-/// The most bytes of a request's head.
-const MAX_HEAD: usize = 64 * 1024;
+use self::strict::{MAX_HEAD, MAX_HEADERS, Refusal, Refusals, Strict};
+
+mod strict;
+
 /// The pause after the system refused a connection (no file descriptors left, for example).
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
@@ -58,7 +58,8 @@ where
             () = stop.drain() => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let service = TowerToHyperService::new(with_peer(service.clone(), peer));
+        let (stream, refusals) = Strict::new(stream);
+        let service = connected(service.clone(), peer, refusals);
         let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -94,18 +95,34 @@ async fn accept(
     }
 }
 
-/// Tells the service who is on the other side.
-fn with_peer<S>(
+/// The service as one connection calls it: told who is on the other side, and not called with what is
+/// refused.
+fn connected<S>(
     service: S,
     peer: SocketAddr,
-) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone
+    refusals: Refusals,
+) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send,
     S::Future: Send,
 {
-    service.map_request(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer.ip()));
-        request
+    service_fn(move |request: Request<Incoming>| {
+        let (service, refusal) = (service.clone(), refusals.get());
+        async move {
+            match refusal {
+                Some(refusal) => Ok(refused(peer, refusal)),
+                None => {
+                    let mut request = request.map(Body::new);
+                    request.extensions_mut().insert(Peer(peer.ip()));
+                    service.oneshot(request).await
+                }
+            }
+        }
     })
+}
+
+fn refused(peer: SocketAddr, Refusal { status, why }: Refusal) -> Response<Body> {
+    info!(target: "oncegate::access", route = "", outcome = "refused", status = status.as_u16(), %peer, "{why}");
+    let problem = Problem::new(Slug::Http(status), format!("{why} Nothing was sent."));
+    problem.not_executed().closing().into_response(None)
 }

@@ -4,9 +4,10 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use axum::body::Body;
-use http::header::HOST;
+use http::header::{HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http_body::Body as _;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::client::legacy::{Client as PooledClient, Error};
@@ -109,6 +110,10 @@ impl Client {
         let target = Uri::from_parts(target).expect("scheme, authority and path make a URI");
         *request.uri_mut() = target;
         *request.version_mut() = Version::HTTP_11;
+        if request.body().size_hint().exact().is_none() {
+            // Of some methods the library sends no body of unknown length unless it is told to.
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         if !self.preserve_host || !request.headers().contains_key(HOST) {
             request.headers_mut().insert(HOST, self.host.clone());
         }

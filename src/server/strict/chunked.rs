@@ -1,0 +1,222 @@
+//! The framing of a chunked body (RFC 9112, 7.1), read strictly as it passes.
+
+use super::head::{is_field_byte, is_token};
+
+/// The most hexadecimal digits of a chunk's size.
+const MOST_DIGITS: u32 = 16;
+/// The most bytes of chunk extensions in one body; nobody reads them.
+const MOST_EXTENSIONS: usize = 4 * 1024;
+/// The most bytes of a trailer section; nobody reads it either.
+const MOST_TRAILERS: usize = 8 * 1024;
+
+/// Where in a body the next byte belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Size {
+        digits: u32,
+    },
+    /// Directly behind a semicolon, where something has to be.
+    ExtensionBegin,
+    Extension,
+    /// In a quoted value of an extension, and directly behind a backslash in there.
+    Quoted,
+    Escaped,
+    SizeEnd,
+    Data,
+    DataEnd,
+    DataEnded,
+    /// The first byte of a line behind the last chunk.
+    Trailer,
+    TrailerName,
+    TrailerValue,
+    TrailerEnd,
+    End,
+    Over,
+}
+
+/// A body as far as it has been read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chunked {
+    at: At,
+    /// What is left of the chunk.
+    left: u64,
+    extensions: usize,
+    trailers: usize,
+}
+
+/// That a byte is not what a strict reader takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Broken;
+
+impl Chunked {
+    /// Nothing of it is read yet.
+    pub(super) fn new() -> Self {
+        Self { at: At::Size { digits: 0 }, left: 0, extensions: 0, trailers: 0 }
+    }
+
+    /// Whether the body is at its end.
+    pub(super) fn is_over(&self) -> bool {
+        self.at == At::Over
+    }
+
+    /// Reads on; returns how many of the bytes are to be handed on, and how many of those that follow
+    /// are not: the trailers, and the empty line behind them, which whoever hands on writes itself.
+    ///
+    /// # Errors
+    /// One of them is wrong.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(usize, usize), Broken> {
+        let (mut passed, mut dropped) = (0, 0);
+        while passed + dropped < bytes.len() && !self.is_over() {
+            let rest = &bytes[passed + dropped..];
+            if self.at == At::Data {
+                let some = rest.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+                self.left -= some as u64;
+                passed += some;
+                if self.left == 0 {
+                    self.at = At::DataEnd;
+                }
+                continue;
+            }
+            let behind = matches!(
+                self.at,
+                At::Trailer | At::TrailerName | At::TrailerValue | At::TrailerEnd | At::End
+            );
+            self.at = self.step(rest[0])?;
+            if behind { dropped += 1 } else { passed += 1 }
+        }
+        Ok((passed, dropped))
+    }
+
+    fn step(&mut self, byte: u8) -> Result<At, Broken> {
+        match (self.at, byte) {
+            (At::Size { digits }, byte) if byte.is_ascii_hexdigit() && digits < MOST_DIGITS => {
+                let digit = (byte as char).to_digit(16).ok_or(Broken)?;
+                self.left = self.left << 4 | u64::from(digit);
+                Ok(At::Size { digits: digits + 1 })
+            }
+            (At::Size { digits: 1.. }, b';') => Ok(At::ExtensionBegin),
+            (At::Size { digits: 1.. } | At::Extension, b'\r') => Ok(At::SizeEnd),
+            (At::ExtensionBegin | At::Extension | At::Quoted | At::Escaped, byte) => self.extension(byte),
+            (At::SizeEnd, b'\n') if self.left == 0 => Ok(At::Trailer),
+            (At::SizeEnd, b'\n') => Ok(At::Data),
+            (At::DataEnd, b'\r') => Ok(At::DataEnded),
+            (At::DataEnded, b'\n') => Ok(At::Size { digits: 0 }),
+            (At::Trailer, b'\r') => Ok(At::End),
+            (At::End, b'\n') => Ok(At::Over),
+            (at, byte) => self.trailer(at, byte),
+        }
+    }
+
+    fn extension(&mut self, byte: u8) -> Result<At, Broken> {
+        self.extensions += 1;
+        if !is_field_byte(byte) || self.extensions > MOST_EXTENSIONS {
+            return Err(Broken);
+        }
+        Ok(match (self.at, byte) {
+            (At::Quoted, b'\\') => At::Escaped,
+            (At::Quoted, b'"') => At::Extension,
+            (At::Quoted | At::Escaped, _) | (_, b'"') => At::Quoted,
+            _ => At::Extension,
+        })
+    }
+
+    fn trailer(&mut self, at: At, byte: u8) -> Result<At, Broken> {
+        self.trailers += 1;
+        if self.trailers > MOST_TRAILERS {
+            return Err(Broken);
+        }
+        match (at, byte) {
+            (At::Trailer | At::TrailerName, byte) if is_token(byte) => Ok(At::TrailerName),
+            (At::TrailerName, b':') => Ok(At::TrailerValue),
+            (At::TrailerValue, b'\r') => Ok(At::TrailerEnd),
+            (At::TrailerValue, byte) if is_field_byte(byte) => Ok(At::TrailerValue),
+            (At::TrailerEnd, b'\n') => Ok(At::Trailer),
+            _ => Err(Broken),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes that are handed on of a body that comes in pieces of one size, and what follows it.
+    fn read(bytes: &[u8], piece: usize) -> Result<(Vec<u8>, Vec<u8>), Broken> {
+        let (mut body, mut kept, mut used) = (Chunked::new(), Vec::new(), 0);
+        while used < bytes.len() && !body.is_over() {
+            let some = &bytes[used..bytes.len().min(used + piece)];
+            let (passed, dropped) = body.read(some)?;
+            kept.extend_from_slice(&some[..passed]);
+            used += passed + dropped;
+        }
+        if !body.is_over() {
+            return Err(Broken);
+        }
+        kept.extend_from_slice(b"\r\n");
+        Ok((kept, bytes[used..].to_vec()))
+    }
+
+    #[test]
+    fn a_body_passes_and_what_follows_does_not() {
+        for piece in 1..20 {
+            let body = b"4;a=\"b\\\";\"\r\nwiki\r\nA\r\n0123456789\r\n0\r\n\r\nGET / HTTP/1.1";
+            let (kept, next) = read(body, piece).expect("valid");
+            assert_eq!(next, b"GET / HTTP/1.1");
+            assert_eq!(kept, b"4;a=\"b\\\";\"\r\nwiki\r\nA\r\n0123456789\r\n0\r\n\r\n");
+        }
+    }
+
+    #[test]
+    fn trailers_are_taken_out() {
+        for piece in 1..20 {
+            let body = b"1\r\nx\r\n0\r\nIdempotency-Key: k\r\nA: \r\n\r\nnext";
+            let (kept, next) = read(body, piece).expect("valid");
+            assert_eq!((&kept[..], &next[..]), (&b"1\r\nx\r\n0\r\n\r\n"[..], &b"next"[..]));
+        }
+    }
+
+    #[test]
+    fn what_is_not_strictly_chunked_is_broken() {
+        for body in [
+            &b"\r\nx"[..],
+            b" 1\r\nx\r\n0\r\n\r\n",
+            b"1 \r\nx\r\n0\r\n\r\n",
+            b"0x1\r\nx\r\n0\r\n\r\n",
+            b"+1\r\nx\r\n0\r\n\r\n",
+            b"-1\r\nx\r\n0\r\n\r\n",
+            b"1\nx\n0\n\n",
+            b"1\r\nxy\r\n0\r\n\r\n",
+            b"2\r\nx\r\n0\r\n\r\n",
+            b"1\rx\r\n0\r\n\r\n",
+            b"1\r\nx\n0\r\n\r\n",
+            b"00000000000000001\r\nx\r\n0\r\n\r\n",
+            b"1;a\x00b\r\nx\r\n0\r\n\r\n",
+            b"1;\r\nx\r\n0\r\n\r\n",
+            b"1;a=\"b\r\nx\r\n0\r\n\r\n",
+            b"1;a=\"b\\\"\r\nx\r\n0\r\n\r\n",
+            b"1;a\nb\r\nx\r\n0\r\n\r\n",
+            b"0\r\nA : b\r\n\r\n",
+            b"0\r\n: b\r\n\r\n",
+            b"0\r\nA: b\n\r\n",
+            b"0\r\nA\r\n\r\n",
+            b"0\r\n A: b\r\n\r\n",
+            b"0\r\n\rX",
+        ] {
+            for piece in [1, 2, 100] {
+                assert_eq!(read(body, piece), Err(Broken), "{:?}", String::from_utf8_lossy(body));
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_fills_a_body_with_what_nobody_reads() {
+        let long = |front: &str, byte: &str, count: usize, back: &str| {
+            read(format!("{front}{}{back}", byte.repeat(count)).as_bytes(), 100)
+        };
+        assert!(long("0;", "a", MOST_EXTENSIONS, "\r\n\r\n").is_ok());
+        assert!(long("0;", "a", MOST_EXTENSIONS + 1, "\r\n\r\n").is_err());
+        assert!(long("", "1;aaaaaaaa\r\nx\r\n", MOST_EXTENSIONS / 8 + 1, "0\r\n\r\n").is_err());
+        assert!(long("0\r\n", "a: b\r\n", MOST_TRAILERS / 6 - 1, "\r\n").is_ok());
+        assert!(long("0\r\n", "a: b\r\n", MOST_TRAILERS / 6 + 1, "\r\n").is_err());
+    }
+}

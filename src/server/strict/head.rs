@@ -1,0 +1,267 @@
+//! The head of a request, read strictly (RFC 9112, RFC 9110).
+
+use http::StatusCode;
+
+/// The most bytes of a head, its empty line included.
+pub const MAX_HEAD: usize = 64 * 1024;
+/// The most header lines.
+pub const MAX_HEADERS: usize = 100;
+/// The longest request target.
+pub const MAX_TARGET: usize = 8 * 1024;
+
+/// How the body behind a head is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// So many bytes, perhaps none.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+}
+
+/// Why a request is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// What is wrong, as a sentence for the client.
+    pub why: &'static str,
+}
+
+const fn refusal(status: StatusCode, why: &'static str) -> Refusal {
+    Refusal { status, why }
+}
+
+const fn bad(why: &'static str) -> Refusal {
+    refusal(StatusCode::BAD_REQUEST, why)
+}
+
+/// That a head does not end within [`MAX_HEAD`].
+pub(super) const TOO_LARGE: Refusal =
+    refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is larger than 64 KiB.");
+/// That its first line does not end within [`MAX_TARGET`] and a little.
+pub(super) const TOO_LONG: Refusal = refusal(StatusCode::URI_TOO_LONG, "The target is longer than 8 KiB.");
+/// That it has a line feed where a line does not end.
+pub(super) const BARE: Refusal = bad("A line ends otherwise than with CR LF.");
+
+/// What header lines say that belongs together.
+#[derive(Default)]
+struct Lines<'a> {
+    host: Option<&'a [u8]>,
+    length: Option<u64>,
+    chunked: bool,
+}
+
+/// Checks a whole head: from the request line to the empty line, both included.
+///
+/// # Errors
+/// The first thing in it that a strict reader does not take.
+pub fn check(head: &[u8]) -> Result<Framing, Refusal> {
+    if head.len() > MAX_HEAD {
+        return Err(TOO_LARGE);
+    }
+    let head = head.strip_suffix(b"\r\n\r\n").ok_or(BARE)?;
+    let mut rest = lines(head);
+    let first = rest.next().unwrap_or_default();
+    let (target, minor) = request_line(first)?;
+    let mut lines = Lines::default();
+    for (number, line) in rest.enumerate() {
+        if number >= MAX_HEADERS {
+            return Err(refusal(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "There are more than 100 header lines.",
+            ));
+        }
+        header_line(line, &mut lines)?;
+    }
+    host(&lines, target, minor)?;
+    framing(&lines, minor)
+}
+
+/// The lines of a head; a CR or LF that ends none stays in its line, where no rule takes it.
+fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut left = Some(head);
+    std::iter::from_fn(move || {
+        let head = left?;
+        match head.windows(2).position(|pair| pair == b"\r\n") {
+            Some(end) => {
+                left = Some(&head[end + 2..]);
+                Some(&head[..end])
+            }
+            None => left.take(),
+        }
+    })
+}
+
+/// The target and the minor version of HTTP/1.
+fn request_line(line: &[u8]) -> Result<(&[u8], u8), Refusal> {
+    let mut parts = line.split(|byte| *byte == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(bad("The request line is not METHOD, target and version with one space between them."));
+    };
+    if method.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
+        return Err(bad("The method is not a token."));
+    }
+    let minor = match version {
+        b"HTTP/1.1" => 1,
+        b"HTTP/1.0" => 0,
+        _ => return Err(bad("The version is not HTTP/1.1 or HTTP/1.0.")),
+    };
+    match method {
+        b"CONNECT" => return Err(refusal(StatusCode::NOT_IMPLEMENTED, "CONNECT is not proxied.")),
+        b"TRACE" => return Err(refusal(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not allowed.")),
+        _ => {}
+    }
+    if target.len() > MAX_TARGET {
+        return Err(TOO_LONG);
+    }
+    is_target(method, target)
+        .then_some((target, minor))
+        .ok_or(bad("The target is not a path or an http URL."))
+}
+
+/// Origin form, absolute form, or `*` for OPTIONS; no fragment, which is never sent.
+fn is_target(method: &[u8], target: &[u8]) -> bool {
+    let visible = target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
+    let formed = target.first() == Some(&b'/') || authority(target).is_some();
+    visible && (formed || (target == b"*" && method == b"OPTIONS"))
+}
+
+/// The authority of a target in absolute form.
+fn authority(target: &[u8]) -> Option<&[u8]> {
+    let scheme = target.iter().position(|byte| *byte == b':')?;
+    let known = [&b"http"[..], b"https"].iter().any(|name| target[..scheme].eq_ignore_ascii_case(name));
+    let rest = target[scheme..].strip_prefix(b"://").filter(|_| known)?;
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    Some(&rest[..end])
+}
+
+fn header_line<'a>(line: &'a [u8], lines: &mut Lines<'a>) -> Result<(), Refusal> {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return Err(bad("A header line is folded."));
+    }
+    let colon = line.iter().position(|byte| *byte == b':').ok_or(bad("A header line has no colon."))?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+        return Err(bad("A header name is not a token directly before its colon."));
+    }
+    if let Some(byte) = value.iter().find(|byte| !is_field_byte(**byte)) {
+        return Err(match byte {
+            b'\r' | b'\n' => BARE,
+            _ => bad("A header value has a control character."),
+        });
+    }
+    let value = value.trim_ascii();
+    match name.len() {
+        4 if name.eq_ignore_ascii_case(b"host") => one_host(value, lines),
+        6 if name.eq_ignore_ascii_case(b"expect") => expectation(value),
+        14 if name.eq_ignore_ascii_case(b"content-length") => content_length(value, lines),
+        17 if name.eq_ignore_ascii_case(b"transfer-encoding") => transfer_encoding(value, lines),
+        _ => Ok(()),
+    }
+}
+
+fn one_host<'a>(value: &'a [u8], lines: &mut Lines<'a>) -> Result<(), Refusal> {
+    match lines.host.replace(value) {
+        Some(_) => Err(bad("There are two Host headers.")),
+        None => Ok(()),
+    }
+}
+
+fn expectation(value: &[u8]) -> Result<(), Refusal> {
+    match value.eq_ignore_ascii_case(b"100-continue") {
+        true => Ok(()),
+        false => Err(refusal(StatusCode::EXPECTATION_FAILED, "Only 100-continue can be expected.")),
+    }
+}
+
+fn content_length(value: &[u8], lines: &mut Lines<'_>) -> Result<(), Refusal> {
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    let length = str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
+    let length = length.ok_or(bad("Content-Length is not a number."))?;
+    match lines.length.replace(length) {
+        Some(_) => Err(bad("There are two Content-Length headers.")),
+        None => Ok(()),
+    }
+}
+
+fn transfer_encoding(value: &[u8], lines: &mut Lines<'_>) -> Result<(), Refusal> {
+    if std::mem::replace(&mut lines.chunked, true) {
+        return Err(bad("There are two Transfer-Encoding headers."));
+    }
+    if value.eq_ignore_ascii_case(b"chunked") {
+        return Ok(());
+    }
+    let mut codings = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let known = codings.all(|coding| coding.eq_ignore_ascii_case(b"chunked") || coding.is_empty());
+    Err(if known {
+        bad("Transfer-Encoding says chunked more than once, or nothing.")
+    } else {
+        refusal(StatusCode::NOT_IMPLEMENTED, "No transfer coding but chunked is taken.")
+    })
+}
+
+fn host(lines: &Lines<'_>, target: &[u8], minor: u8) -> Result<(), Refusal> {
+    let Some(host) = lines.host else {
+        return match minor {
+            0 => Ok(()),
+            _ => Err(bad("There is no Host header.")),
+        };
+    };
+    if !is_host(host) {
+        return Err(bad("Host is not a name or address with an optional port."));
+    }
+    match authority(target) {
+        Some(authority) if !authority.eq_ignore_ascii_case(host) => {
+            Err(bad("Host is not the authority of the target."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `uri-host [":" port]` (RFC 3986), and not empty.
+fn is_host(host: &[u8]) -> bool {
+    let end = match host.first() {
+        Some(b'[') => host.iter().position(|byte| *byte == b']').map(|end| end + 1),
+        _ => Some(host.iter().position(|byte| *byte == b':').unwrap_or(host.len())),
+    };
+    let Some((name, port)) = end.map(|end| host.split_at(end)) else { return false };
+    let valid = match name.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
+        Some(address) => str::from_utf8(address).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok()),
+        None => !name.is_empty() && name.iter().all(|byte| is_name_byte(*byte)),
+    };
+    let port = match port.strip_prefix(b":") {
+        None => port.is_empty(),
+        Some(digits) => str::from_utf8(digits)
+            .is_ok_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()),
+    };
+    valid && port
+}
+
+fn framing(lines: &Lines<'_>, minor: u8) -> Result<Framing, Refusal> {
+    match (lines.chunked, lines.length) {
+        (true, Some(_)) => Err(bad("There are both Content-Length and Transfer-Encoding.")),
+        (true, None) if minor == 0 => Err(bad("HTTP/1.0 has no Transfer-Encoding.")),
+        (true, None) => Ok(Framing::Chunked),
+        (false, length) => Ok(Framing::Length(length.unwrap_or(0))),
+    }
+}
+
+/// A `tchar` (RFC 9110, 5.6.2).
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// A byte that a header value may have.
+pub(super) fn is_field_byte(byte: u8) -> bool {
+    byte == b'\t' || byte >= 0x20 && byte != 0x7f
+}
+
+/// A byte of a registered name: unreserved, sub-delims, or the start of an escape.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests;
