@@ -268,6 +268,8 @@ fn redis_settings(config: &Config, redis: &Redis) -> Result<RedisSettings, Start
         ca: ca.map_err(|error| StartError(format!("store.ca: {error}")))?,
         username: redis.username.clone(),
         password: redis.password.clone().map(|secret| secret.0),
+        sentinel_username: redis.sentinel_username.clone(),
+        sentinel_password: redis.sentinel_password.clone().map(|secret| secret.0),
         database: redis.database.into(),
         prefix: redis.prefix.clone(),
         timeout: config.store.timeout,

@@ -111,6 +111,8 @@ fn redis_settings(port: u16) -> RedisSettings {
         ca: None,
         username: None,
         password: None,
+        sentinel_username: None,
+        sentinel_password: None,
         database: 0,
         prefix: "oncegate:".into(),
         timeout: TIMEOUT,

@@ -112,6 +112,10 @@ pub(super) struct Store {
     /// A file of PEM certificates to trust instead of the usual roots; for `rediss://` and
     /// `postgres://`.
     pub ca: Option<String>,
+    /// Who to be on sentinels; the default user if left out.
+    pub sentinel_username: Option<String>,
+    /// The password for that.
+    pub sentinel_password: Option<String>,
     /// What every key in Redis starts with; `oncegate:` if left out.
     pub prefix: Option<String>,
     /// How many Redis replicas must have a claim or completion before it counts; 0 if left out.
@@ -129,6 +133,8 @@ impl Default for Store {
             url: "embedded:./oncegate-data".into(),
             timeout: "1s".into(),
             ca: None,
+            sentinel_username: None,
+            sentinel_password: None,
             prefix: None,
             wait_replicas: None,
             accept_lost: None,

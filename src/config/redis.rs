@@ -18,6 +18,10 @@ pub struct Redis {
     pub username: Option<String>,
     /// The password for that.
     pub password: Option<Secret>,
+    /// Who to be on sentinels.
+    pub sentinel_username: Option<String>,
+    /// The password for that.
+    pub sentinel_password: Option<Secret>,
     /// The number of the database.
     pub database: u16,
     /// What every key starts with.

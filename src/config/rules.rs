@@ -70,6 +70,8 @@ fn misplaced(at: &At<'_>, file: &file::Store) -> Option<()> {
     };
     let refused = [
         only("ca", file.ca.is_some(), redis || postgres, "rediss:// and postgres://"),
+        only("sentinel_username", file.sentinel_username.is_some(), redis, "Redis"),
+        only("sentinel_password", file.sentinel_password.is_some(), redis, "Redis"),
         only("prefix", file.prefix.is_some(), redis, "Redis"),
         only("wait_replicas", file.wait_replicas.is_some(), redis, "Redis"),
         only("accept_lost", file.accept_lost.is_some(), redis, "Redis"),

@@ -101,6 +101,18 @@ fn a_bypass_that_was_accepted_is_taken_and_never_passed_over_in_silence() {
 }
 
 #[test]
+fn sentinels_have_a_user_of_their_own() {
+    let config = parsed(&format!(
+        "[store]\nurl = 'redis+sentinel://a:hush@h/main'\nsentinel_username = 'me'\n\
+         sentinel_password = 'secret-too'\n{SMALL}"
+    ));
+    let StoreUrl::Redis(redis) = &config.store.url else { panic!("{:?}", config.store.url) };
+    assert_eq!((redis.username.as_deref(), redis.sentinel_username.as_deref()), (Some("a"), Some("me")));
+    assert_eq!(redis.sentinel_password.as_ref().map(|secret| &*secret.0), Some("secret-too"));
+    assert!(!format!("{config:?}").contains("secret-too"));
+}
+
+#[test]
 fn upstream_urls_keep_scheme_and_authority() {
     for (url, shown) in [
         ("http://127.0.0.1:9000", "http://127.0.0.1:9000/"),

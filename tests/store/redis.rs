@@ -32,6 +32,8 @@ pub fn settings(server: &Server) -> RedisSettings {
         ca: None,
         username: None,
         password: None,
+        sentinel_username: None,
+        sentinel_password: None,
         database: 0,
         prefix: "oncegate:".into(),
         timeout: TIMEOUT,

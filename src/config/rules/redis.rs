@@ -9,7 +9,7 @@ use super::{limits, upstreams};
 
 const FORM: &str = "write redis://HOST[:PORT][/DATABASE], rediss:// for TLS, unix:PATH, \
                     redis+cluster://HOST:PORT,HOST:PORT or redis+sentinel://HOST:PORT,HOST:PORT/NAME[/DATABASE], \
-                    with USER:PASSWORD@ before the first host";
+                    with USER:PASSWORD@ before the first host (sentinels have keys of their own)";
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26_379;
 
@@ -39,6 +39,11 @@ pub fn store(at: &At<'_>, file: &file::Store) -> Option<Redis> {
         Some(_) if plain => at.key("ca").refuse("is only for rediss://"),
         _ => upstreams::certificates(&at.key("ca"), file.ca.as_deref(), None),
     };
+    let sentinels = url.as_ref().is_none_or(|url| matches!(url.servers, RedisServers::Sentinels(..)));
+    let sentinel_username =
+        for_sentinels(&at.key("sentinel_username"), file.sentinel_username.as_deref(), sentinels);
+    let sentinel_password =
+        for_sentinels(&at.key("sentinel_password"), file.sentinel_password.as_deref(), sentinels);
     let prefix = prefix(&at.key("prefix"), file.prefix.as_deref().unwrap_or("oncegate:"));
     let wait = file.wait_replicas.unwrap_or(0);
     let wait = limits::count(&at.key("wait_replicas"), wait, &limits::REPLICAS);
@@ -49,11 +54,22 @@ pub fn store(at: &At<'_>, file: &file::Store) -> Option<Redis> {
         ca: ca?,
         username,
         password,
+        sentinel_username: sentinel_username?,
+        sentinel_password: sentinel_password?.map(Secret),
         database,
         prefix: prefix?,
         wait_replicas: u32::try_from(wait?).ok()?,
         accept_lost: file.accept_lost.unwrap_or(false),
     })
+}
+
+/// What is said to sentinels, if there are any.
+fn for_sentinels(at: &At<'_>, text: Option<&str>, sentinels: bool) -> Option<Option<String>> {
+    match text {
+        Some(_) if !sentinels => at.refuse("is only for redis+sentinel://"),
+        Some("") => at.refuse("is empty; leave it out where sentinels ask for none"),
+        given => Some(given.map(str::to_owned)),
+    }
 }
 
 fn prefix(at: &At<'_>, text: &str) -> Option<String> {

@@ -24,6 +24,10 @@ pub struct RedisSettings {
     pub username: Option<String>,
     /// The password for that.
     pub password: Option<String>,
+    /// Who to be on sentinels.
+    pub sentinel_username: Option<String>,
+    /// The password for that.
+    pub sentinel_password: Option<String>,
     /// The number of the database; zero in a cluster.
     pub database: i64,
     /// What every key starts with; no braces.
@@ -88,23 +92,21 @@ impl RedisSettings {
 
     /// A client for the server at `address`.
     pub(super) fn client(&self, address: &Address) -> Result<Client, Failure> {
-        let mut info =
-            RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_db(self.database);
-        if let Some(username) = &self.username {
-            info = info.set_username(username);
-        }
-        if let Some(password) = &self.password {
-            info = info.set_password(password);
-        }
-        self.build(address, info)
+        let info = RedisConnectionInfo::default().set_db(self.database);
+        self.build(address, as_user(info, self.username.as_deref(), self.password.as_deref()))
     }
 
     /// A client for the sentinel at `address`.
     pub(super) fn sentinel(&self, address: &Address) -> Result<Client, Failure> {
-        self.build(address, RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3))
+        let info = RedisConnectionInfo::default();
+        self.build(
+            address,
+            as_user(info, self.sentinel_username.as_deref(), self.sentinel_password.as_deref()),
+        )
     }
 
     fn build(&self, address: &Address, info: RedisConnectionInfo) -> Result<Client, Failure> {
+        let info = info.set_protocol(ProtocolVersion::RESP3);
         let failed = |error: redis::RedisError| Failure::Down(format!("{address}: {error}"));
         let addr = match address.clone() {
             Address::Unix(path) => ConnectionAddr::Unix(path),
@@ -128,4 +130,18 @@ impl RedisSettings {
             _ => Client::open(info).map_err(failed),
         }
     }
+}
+
+fn as_user(
+    mut info: RedisConnectionInfo,
+    username: Option<&str>,
+    password: Option<&str>,
+) -> RedisConnectionInfo {
+    if let Some(username) = username {
+        info = info.set_username(username);
+    }
+    if let Some(password) = password {
+        info = info.set_password(password);
+    }
+    info
 }

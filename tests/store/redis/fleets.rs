@@ -83,6 +83,31 @@ async fn a_url_of_the_wrong_kind_is_refused() {
     assert!(refused.contains("cluster"), "{refused}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_that_ask_for_a_password_are_told_theirs() {
+    let (primary, _replica) = primary_and_replica(&[]);
+    let sentinel = sentinel(&primary);
+    sentinel.say::<()>("ACL SETUSER gateway on >hush +@all");
+    sentinel.say::<()>("ACL SETUSER default off");
+    let nobody = RedisSettings {
+        topology: Topology::Sentinel("main".into()),
+        addresses: vec![Address::Tcp("127.0.0.1".into(), sentinel.port)],
+        ..settings(&primary)
+    };
+    let (gateway, hush) = (Some("gateway".to_owned()), Some("hush".to_owned()));
+    let known = |password: Option<String>| RedisSettings {
+        sentinel_username: gateway.clone(),
+        sentinel_password: password,
+        ..nobody.clone()
+    };
+    for refused in [nobody.clone(), known(Some("loud".into()))] {
+        let why = RedisStore::open(refused).await.err().expect("a refusal").to_string();
+        assert!(why.contains("no sentinel says") && !why.contains("loud"), "{why}");
+    }
+    // The servers ask for none, and are told none.
+    RedisStore::open(known(hush)).await.expect("a store").ready().await.expect("a primary");
+}
+
 /// FAULTS 16 and 18: the primary dies, a replica is promoted, and what it had goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_is_followed_and_is_no_loss() {
