@@ -13,6 +13,7 @@ use crate::config::units::Span;
 use crate::config::{Config, Environment, StoreUrl};
 
 mod boundaries;
+mod losses;
 mod memory;
 mod route;
 
@@ -73,6 +74,7 @@ pub fn report(config: &Config) -> String {
     let mut page = Page::default();
     setup(&mut page, config);
     boundaries::write(&mut page, config);
+    losses::write(&mut page, config);
     for route in &config.routes {
         route::write(&mut page, route);
     }

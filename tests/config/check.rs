@@ -61,7 +61,7 @@ fn settings_change_what_is_said() {
     assert_says(
         &text,
         &[
-            "memory:: NOT durable",
+            "memory: has acknowledged them: NOT durable",
             "streams to payments, unprotected and of any size",
             "required: a request without it is answered 400 key-missing",
             "shared with every route of namespace \"money\"",
@@ -80,6 +80,78 @@ fn settings_change_what_is_said() {
         ],
     );
     assert!(!words(&text).contains("refreshed token"));
+}
+
+/// Of every store: what a crash and a failover may lose, what follows, and what narrows it.
+#[test]
+fn each_store_says_what_it_may_lose() {
+    let with_store = |lines: &str| format!("[store]\n{lines}\n{SMALL}");
+    let stores: [(&str, &[&str]); 9] = [
+        (
+            "url = 'memory:'",
+            &[
+                "end of the process Everything, and every retry after it runs its operation again.",
+                "store.url = \"embedded:DIR\" keeps what was acknowledged",
+                "a failover There is none: gateways share nothing",
+            ],
+        ),
+        (
+            "url = 'embedded:x'",
+            &[
+                "embedded:x has acknowledged them: they are synced to disk first.",
+                "a crash Nothing that was acknowledged",
+                "a failover There is none: one gateway process at a time.",
+                "a volume that is replicated before it acknowledges a sync narrows that",
+            ],
+        ),
+        (
+            "url = 'postgres://localhost/db'",
+            &[
+                "schema oncegate has acknowledged them: they are committed first.",
+                "a crash of Postgres Nothing that was acknowledged, unless fsync",
+                "Where this address leads to another server then: nothing with synchronous_standby_names",
+                "without its standby it commits nothing",
+            ],
+        ),
+        ("url = 'postgres://a,b/db'", &["a failover nothing with synchronous_standby_names"]),
+        (
+            "url = 'redis://h'",
+            &[
+                "with appendonly yes up to a second, with appendfsync always nothing",
+                "where that is noticed, claims are refused for one ttl",
+                "a failover Where this address leads to another server then: best effort.",
+                "wait_replicas = 1 (or more) narrows that",
+                "a partition A primary that is cut off goes on taking claims",
+                "min-replicas-to-write in Redis narrows that",
+            ],
+        ),
+        (
+            "url = 'redis://h'\naccept_lost = true",
+            &["claims GO ON (accept_lost), and what was lost may run again"],
+        ),
+        (
+            "url = 'redis+cluster://h'",
+            &["a failover best effort. What the promoted replica did not have yet is lost"],
+        ),
+        ("url = 'unix:/run/redis.sock'", &["Where this address leads to another server then"]),
+        (
+            "url = 'redis+sentinel://h/main'\nwait_replicas = 2",
+            &[
+                "counts once 2 replicas have it in memory (wait_replicas); lost is what the promoted one lacks",
+            ],
+        ),
+    ];
+    for (store, parts) in stores {
+        let text = with_store(store);
+        assert_says(&text, parts);
+        assert_says(
+            &text,
+            &[
+                "What the store may lose: such a key looks new, and at most once does not hold for it",
+                "serve --not-before TIME refuses new operations for one ttl",
+            ],
+        );
+    }
 }
 
 #[test]

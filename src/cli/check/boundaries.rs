@@ -3,7 +3,7 @@
 
 use super::store;
 use crate::cli::page::Page;
-use crate::config::{Config, OnStoreError, Redis, Route, StoreUrl};
+use crate::config::{Config, OnStoreError, Route, StoreUrl};
 use crate::protocol::OnUnknown;
 
 /// Writes the promise of every boundary under this configuration.
@@ -41,49 +41,16 @@ fn routes_with(config: &Config, policy: OnUnknown) -> impl Iterator<Item = &Rout
 }
 
 fn gateway_to_store(config: &Config) -> String {
-    let durability = match &config.store.url {
-        StoreUrl::Redis(redis) => &*redis_durability(redis),
-        StoreUrl::Postgres(_) => {
-            "Kept as Postgres keeps it: a crash of Postgres loses nothing that was acknowledged. A failover \
-             to a standby that replicates asynchronously may lose what was acknowledged last, and a key that \
-             is lost so runs its operation again on the next retry; synchronous_standby_names in Postgres, \
-             with synchronous_commit on or higher, closes that."
-        }
-        StoreUrl::Embedded(_) => {
-            "Claims and responses are synced to disk before they are acted on: they survive a crash of \
-             the gateway and of the machine, not the loss of the disk. One gateway process at a time."
-        }
-        StoreUrl::Memory => {
-            "NOT durable: everything is forgotten when the process ends, and a retry after that runs its \
-             operation again."
-        }
-    };
-    let claim = "One atomic claim per operation, as long as the store keeps what it acknowledged.";
-    format!("{claim} {}: {durability}", store(&config.store.url))
-}
-
-/// What a crash and a failover may lose, and what narrows that.
-fn redis_durability(redis: &Redis) -> String {
-    let failover = match redis.wait_replicas {
-        0 => "A failover may lose what was acknowledged last, and a key that is lost so runs its operation \
-              again on the next retry; wait_replicas = 1 (or more) narrows that to writes that the promoted \
-              replica did not have, min-replicas-to-write in Redis bounds what a primary cut off from its \
-              replicas still takes."
-            .into(),
-        replicas => format!(
-            "A claim or response counts once {replicas} replicas have it in memory; a failover to a replica \
-             that is not among them may still lose it."
-        ),
-    };
-    let lost = match redis.accept_lost {
-        true => {
-            "After a restart of Redis that lost data claims GO ON (accept_lost): what was lost may run again."
-        }
-        false => "After a restart of Redis that lost data claims are refused for one ttl.",
+    let kept = match &config.store.url {
+        StoreUrl::Redis(_) => "they are kept as Redis keeps them.",
+        StoreUrl::Postgres(_) => "they are committed first.",
+        StoreUrl::Embedded(_) => "they are synced to disk first.",
+        StoreUrl::Memory => "NOT durable: they are kept in memory.",
     };
     format!(
-        "Kept as Redis keeps it: with appendonly yes a crash of Redis loses up to a second, with appendfsync \
-         always nothing. {failover} {lost}"
+        "One atomic claim per operation, as long as the store keeps what it acknowledged. Claims and \
+         responses are acted on once {} has acknowledged them: {kept}",
+        store(&config.store.url)
     )
 }
 
