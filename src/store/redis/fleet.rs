@@ -2,8 +2,12 @@
 //!
 //! The map of a cluster is read from any node that answers, and read anew when a node refuses
 //! a command as not its own, breaks, or is no primary any more. A command that was refused so was
-//! not run; within its deadline it is sent again to the node that the next map names. While a slot
-//! moves between nodes (`ASK`, `TRYAGAIN`) its records are unavailable.
+//! not run; within its deadline it is sent again to the node that the next map names.
+//!
+//! While a slot moves between nodes its records are unavailable. `ASK` is not followed, for that
+//! would help next to nobody: a node answers a script about several keys only if all of them are
+//! there (`TRYAGAIN` otherwise), and a script about a record that has no response, or about none,
+//! always names a key that is on neither node.
 
 use std::collections::HashMap;
 use std::sync::Arc;

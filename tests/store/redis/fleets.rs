@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use oncegate::protocol::Verdict;
-use oncegate::store::Store;
 use oncegate::store::redis::{Address, RedisSettings, RedisStore, Topology};
+use oncegate::store::{Store, StoreError};
 
 use super::{TIMEOUT, settings};
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
@@ -63,6 +63,47 @@ async fn records_are_spread_over_the_cluster_and_a_moved_slot_is_followed() {
     bench.won(free, owner(7), STILL).await;
     assert_eq!(target.say::<u64>(&format!("CLUSTER COUNTKEYSINSLOT {slot}")), 2, "the record and its index");
     assert_eq!(bench.check(free, complete(owner(7), 1)).await, Verdict::Stored);
+}
+
+/// FAULTS 18: while a slot moves, its records are unavailable and never taken for absent; before and
+/// after that they are what they were.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_is_moved_with_its_records_loses_none_and_runs_none_twice() {
+    let nodes = tokio::task::block_in_place(cluster);
+    let bench = Bench::of(Arc::new(RedisStore::open(cluster_settings(&nodes)).await.expect("a store")));
+    let mut together = (1..).map(id).filter(|other| other.as_bytes()[0] == id(1).as_bytes()[0]);
+    let [done, running, free] = [(); 3].map(|()| together.next().expect("ids never end"));
+    bench.won(done, owner(1), STILL).await;
+    bench.apply(done, complete(owner(1), 1)).await;
+    let claimed = bench.won(running, owner(2), STILL).await;
+
+    let slot = slot(&nodes[0], done);
+    let (source, target) = (&nodes[owner_of(slot)], &nodes[(owner_of(slot) + 1) % 3]);
+    let (from, to): (String, String) = (source.say("CLUSTER MYID"), target.say("CLUSTER MYID"));
+    target.say::<()>(&format!("CLUSTER SETSLOT {slot} IMPORTING {from}"));
+    source.say::<()>(&format!("CLUSTER SETSLOT {slot} MIGRATING {to}"));
+    let keys: Vec<String> = source.say(&format!("CLUSTER GETKEYSINSLOT {slot} 100"));
+    assert!(keys.len() >= 4, "two records, a response and an index: {keys:?}");
+    for key in keys {
+        source.say::<()>(&format!("MIGRATE 127.0.0.1 {} {key} 0 5000", target.port));
+        for id in [running, free] {
+            let told = bench.store.claim(id, claim(owner(9), STILL).first(Default::default())).await;
+            assert!(matches!(told, Err(StoreError::Unavailable(_))), "{key} is on its way: {told:?}");
+        }
+        match bench.ledger.claim(done, claim(owner(9), STILL)).await {
+            Ok(replay) => assert_eq!(replay.response, Some(response_of(owner(1)))),
+            Err(error) => assert!(matches!(error, StoreError::Unavailable(_)), "{error}"),
+        }
+    }
+    target.say::<()>(&format!("CLUSTER SETSLOT {slot} NODE {to}"));
+    target.say::<()>("CLUSTER BUMPEPOCH");
+    source.say::<()>(&format!("CLUSTER SETSLOT {slot} NODE {to}"));
+    let replay = bench.ledger.claim(done, claim(owner(9), STILL)).await.expect("a replay");
+    assert_eq!(replay.response, Some(response_of(owner(1))));
+    let response = response_of(owner(2));
+    let stored = bench.ledger.apply(running, Some(&claimed), &complete(owner(2), 1), Some(&response)).await;
+    assert_eq!(stored.expect("an answer").verdict, Verdict::Stored);
+    bench.won(free, owner(3), STILL).await;
 }
 
 fn slot(node: &Server, id: oncegate::protocol::RecordId) -> usize {
