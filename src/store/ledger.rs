@@ -127,7 +127,14 @@ impl Ledger {
                 let (verdict, now) = (Verdict::Won { n: record.state.n() }, record.updated_at);
                 Ok(Decision { verdict, record: Some(record), response: None, now })
             }
-            Claimed::Found(found) => self.decide(id, found.into(), &Event::Claim(claim), None).await,
+            Claimed::Found(found) => {
+                let decided = self.decide(id, found.into(), &Event::Claim(claim), None).await;
+                // A record was there: that the store is silent now makes the operation no new one.
+                decided.map_err(|error| match error {
+                    StoreError::Unclear(_) => error,
+                    error => error.or_refused(),
+                })
+            }
         }
     }
 
@@ -138,7 +145,8 @@ impl Ledger {
         id: RecordId,
         claim: &Claim,
     ) -> Result<Option<Decision>, StoreError> {
-        let found = self.read_raw(id).await?;
+        // Of a store that is silent nobody knows whether the time has come.
+        let found = self.read_raw(id).await.map_err(StoreError::or_refused)?;
         if found.now >= embargo.until {
             embargo.over.store(true, Ordering::Relaxed);
             return Ok(None);

@@ -211,6 +211,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The same failure where silence is no reason to go on without the store.
+    fn or_refused(self) -> Self {
+        match self {
+            Self::Unavailable(cause) | Self::Unclear(cause) => Self::Refused(cause),
+            other => other,
+        }
+    }
+
     /// The same failure of a step whose earlier try may have been made.
     fn or_unclear(self) -> Self {
         match self {

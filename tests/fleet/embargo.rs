@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
 
 use crate::harness::{Gateway, Settings, Upstream, post};
+use crate::servers::proxy::{Proxy, Wire};
 use crate::store::{Store, on_every_store};
 
 on_every_store!(nothing_begins_before_the_time_and_what_is_stored_is_answered);
@@ -16,14 +17,28 @@ async fn nothing_begins_before_the_time_and_what_is_stored_is_answered(store: St
     let settings = Settings::route(route).store(&store.lines());
     let before = Gateway::start(&upstream, settings.clone()).await;
     let first = post(before.address, "/v1/charges", "old", "a").await;
-    let until = SystemTime::now() + Duration::from_secs(3);
+    let until = SystemTime::now() + Duration::from_secs(4);
     let time = humantime::format_rfc3339(until).to_string();
-    let gateway = Gateway::start(&upstream, settings.env("ONCEGATE_NOT_BEFORE", &time)).await;
+    let proxy = Proxy::to(store.port()).await;
+    let settings = settings.store(&store.lines_at(proxy.port)).env("ONCEGATE_NOT_BEFORE", &time);
+    let gateway = Gateway::start(&upstream, settings).await;
     gateway.logs("no operation begins before").await;
 
     let replay = post(gateway.address, "/v1/charges", "old", "a").await;
     assert_eq!((replay.status, &replay.body, replay.is_replay()), (201, &first.body, true));
     post(gateway.address, "/v1/charges", "old", "b").await.problem(422, "payload-mismatch", "no", "new-key");
+    // Of a silent store nobody knows whether the time has come, so nothing is bypassed either.
+    proxy.set(Wire::Closed);
+    post(gateway.address, "/v1/charges", "new", "a").await.problem(
+        503,
+        "store-unavailable",
+        "unknown",
+        "same-key",
+    );
+    proxy.set(Wire::Whole);
+    while gateway.admin_get("/readyz").await.status != 200 {
+        sleep(Duration::from_millis(10)).await;
+    }
     let refused = post(gateway.address, "/v1/charges", "new", "a").await;
     assert!(SystemTime::now() < until, "the machine is too busy for this test");
     let members = refused.problem(503, "store-unavailable", "unknown", "same-key");
