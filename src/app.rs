@@ -22,7 +22,7 @@ use crate::admin::{self, Access, AdminState};
 use crate::cli::check::{self, CheckArgs};
 use crate::cli::{Cli, Command, demo, records, schema};
 use crate::clock::{SteadyClock, Timestamp};
-use crate::config::{Config, Environment, HostPort, Postgres, Redis, RedisServers, StoreUrl};
+use crate::config::{Config, Environment, HostPort, Postgres, REPLAY_CACHE, Redis, RedisServers, StoreUrl};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
 use crate::protocol::Owner;
 use crate::routes::RouteTable;
@@ -203,7 +203,8 @@ impl Assembly {
     async fn new(config: &Config, not_before: Option<Timestamp>) -> Result<Self, StartError> {
         let metrics = Metrics::new();
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(open(config).await?, metrics.clone()));
-        let mut ledger = Ledger::new(Arc::clone(&store), config.store.timeout);
+        let ledger = Ledger::new(Arc::clone(&store), config.store.timeout);
+        let mut ledger = ledger.keeping_replays(REPLAY_CACHE as u64);
         if let Some(moment) = not_before {
             warn!("no operation begins before {moment}; what is stored is answered");
             ledger = ledger.not_before(moment);

@@ -41,6 +41,9 @@ mod warning;
 /// The most that the head of one request or response may take, in bytes.
 pub const HEADER_BUFFER: usize = 64 << 10;
 
+/// What the answers that were just replayed may take together, in bytes.
+pub const REPLAY_CACHE: usize = 32 << 20;
+
 /// A whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {

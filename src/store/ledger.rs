@@ -13,6 +13,7 @@ use crate::protocol::{
     Claim, Event, Next, Owner, Record, RecordId, State, StoredResponse, Transition, Verdict, transition,
 };
 
+use super::replays::Replays;
 use super::{Change, Claimed, Filter, Page, Snapshot, Store, StoreError, Swap, Woken};
 
 /// How often a write may lose its comparison before the store is called unavailable. Only writers
@@ -30,6 +31,7 @@ pub struct Ledger {
     store: Arc<dyn Store>,
     timeout: Duration,
     embargo: Option<Arc<Embargo>>,
+    replays: Option<Arc<Replays>>,
 }
 
 /// A time before which no execution may begin, by the store's clock.
@@ -79,7 +81,14 @@ impl Ledger {
     /// A ledger over `store` that waits at most `timeout` for each answer of it.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, timeout: Duration) -> Self {
-        Self { store, timeout, embargo: None }
+        Self { store, timeout, embargo: None, replays: None }
+    }
+
+    /// The same ledger, with up to `bytes` of answers that were replayed in the last ten seconds kept in
+    /// this process: what one of them says is not asked again.
+    #[must_use]
+    pub fn keeping_replays(self, bytes: u64) -> Self {
+        Self { replays: Some(Arc::new(Replays::of(bytes))), ..self }
     }
 
     /// The same ledger, under which no execution begins before `moment` by the store's clock: for a
@@ -96,7 +105,8 @@ impl Ledger {
         &*self.store
     }
 
-    /// An attempt's claim. One round trip for a first attempt and for a replay.
+    /// An attempt's claim. One round trip for a first attempt and for a replay, none for what was
+    /// replayed a moment ago, where that is kept.
     ///
     /// A claim whose answer was lost is repeated once by the same owner, which wins again if it
     /// had won.
@@ -106,6 +116,19 @@ impl Ledger {
     /// sent then, and the claim should be released once the store answers again.
     /// [`StoreError::Refused`] if an execution would begin and none may.
     pub async fn claim(&self, id: RecordId, claim: Claim) -> Result<Decision, StoreError> {
+        if let Some(found) = self.replays.as_ref().and_then(|replays| replays.get(id))
+            && let Some(decision) = told_without_writing(id, found, &claim)?
+        {
+            return Ok(decision);
+        }
+        let decision = self.claim_from_store(id, claim).await?;
+        if let Some(replays) = &self.replays {
+            replays.keep(id, &decision);
+        }
+        Ok(decision)
+    }
+
+    async fn claim_from_store(&self, id: RecordId, claim: Claim) -> Result<Decision, StoreError> {
         let embargo = self.embargo.as_ref().filter(|embargo| !embargo.over.load(Ordering::Relaxed));
         if let Some(embargo) = embargo
             && let Some(decision) = self.claim_under(embargo, id, &claim).await?
@@ -176,6 +199,9 @@ impl Ledger {
         event: &Event,
         response: Option<&StoredResponse>,
     ) -> Result<Decision, StoreError> {
+        if let Some(replays) = &self.replays {
+            replays.forget(id);
+        }
         let snapshot = match known {
             Some(known) => Snapshot { record: Some(known.clone()), response: None, now: known.updated_at },
             None => self.read_raw(id).await?,

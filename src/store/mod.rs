@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod memory;
 pub mod postgres;
 pub mod redis;
+mod replays;
 mod stored;
 mod waiters;
 

@@ -19,6 +19,7 @@ on_every_store!(
     an_owner_that_cannot_renew_finishes_and_nobody_else_runs,
     a_store_that_is_slow_costs_one_timeout,
     a_store_that_swallows_everything_costs_no_memory,
+    what_was_just_replayed_is_replayed_without_the_store,
     a_bypass_forwards_what_the_store_says_nothing_of_and_says_so,
     a_bypass_runs_nothing_that_is_known_to_run,
 );
@@ -220,6 +221,42 @@ async fn a_store_that_swallows_everything_costs_no_memory(store: Store) {
     wired.proxy.set(Wire::Whole);
     let (answer, _) = wired.until_answered("after").await;
     assert_eq!((answer.status, wired.upstream.executions()), (201, 1));
+}
+
+/// For ten seconds and no longer than its ttl; a deletion ends it.
+async fn what_was_just_replayed_is_replayed_without_the_store(store: Store) {
+    let wired = wired(&store, "ttl = \"3s\"").await;
+    let first = wired.post("k").await;
+    wired.post("deleted").await;
+    for key in ["k", "deleted"] {
+        assert!(wired.post(key).await.is_replay());
+    }
+    let round_trips = wired.proxy.round_trips();
+    for _ in 0..20 {
+        let replay = wired.post("k").await;
+        assert_eq!((replay.status, &replay.body, replay.is_replay()), (201, &first.body, true));
+    }
+    // Beside these the sweeper and the vigil ask now and then.
+    assert!(wired.proxy.round_trips() - round_trips < 10);
+
+    let records = wired.gateway.records("completed").await;
+    let newest = records.iter().max_by_key(|record| record["created_at"].to_string()).expect("two records");
+    let path = format!("/v1/records/{}", newest["id"].as_str().expect("an id"));
+    assert_eq!(wired.gateway.admin_delete(&path).await.status, 200);
+    wired.post("deleted").await.problem(410, "key-expired", "yes", "never");
+
+    wired.proxy.set(Wire::Closed);
+    let replay = wired.post("k").await;
+    assert_eq!((replay.status, &replay.body, replay.is_replay()), (201, &first.body, true));
+    let other = post(wired.gateway.address, "/v1/charges", "k", "other").await;
+    other.problem(422, "payload-mismatch", "no", "new-key");
+    let started = Instant::now();
+    while wired.post("k").await.status == 201 {
+        assert!(started.elapsed() < Duration::from_secs(9), "it outlives its ttl");
+        sleep(Duration::from_millis(20)).await;
+    }
+    wired.post("k").await.problem(410, "key-expired", "yes", "never");
+    assert_eq!(wired.upstream.executions(), 2);
 }
 
 const BYPASS: &str = "on_store_error = \"bypass\"\ni_accept_duplicates = true";

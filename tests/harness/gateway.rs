@@ -217,6 +217,11 @@ impl Gateway {
         admin(self.admin, "GET", path, "").await
     }
 
+    /// A DELETE on the admin listener.
+    pub async fn admin_delete(&self, path: &str) -> Answer {
+        admin(self.admin, "DELETE", path, "{\"note\":\"a test\"}").await
+    }
+
     /// A POST of JSON on the admin listener.
     pub async fn admin_post(&self, path: &str, body: &Value) -> Answer {
         admin(self.admin, "POST", path, &body.to_string()).await

@@ -1,9 +1,9 @@
-//! The bound on memory: connections × header buffer + in-flight × (body + response caps), with this
-//! configuration's numbers.
+//! The bound on memory: connections × header buffer + in-flight × (body + response caps) + the replay
+//! cache, with this configuration's numbers.
 
 use crate::cli::page::Page;
 use crate::config::units::Size;
-use crate::config::{Config, HEADER_BUFFER};
+use crate::config::{Config, HEADER_BUFFER, REPLAY_CACHE};
 
 /// Writes the bound and how it comes about.
 pub(super) fn write(page: &mut Page, config: &Config) {
@@ -11,7 +11,7 @@ pub(super) fn write(page: &mut Page, config: &Config) {
     let response = config.routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
     let connections = product(server.max_connections, HEADER_BUFFER);
     let executions = product(server.max_in_flight, server.request_body_limit + response);
-    let total = connections + executions;
+    let total = connections + executions + REPLAY_CACHE as u128;
     page.heading("Memory for requests, at most");
     page.row(
         "connections",
@@ -32,6 +32,7 @@ pub(super) fn write(page: &mut Page, config: &Config) {
             rounded(executions)
         ),
     );
+    page.row("replays", &format!("{}, kept for ten seconds each", rounded(REPLAY_CACHE as u128)));
     page.row("together", &rounded(total));
 }
 
