@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use axum::body::Body;
-use http::header::{HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
@@ -110,7 +110,9 @@ impl Client {
         let target = Uri::from_parts(target).expect("scheme, authority and path make a URI");
         *request.uri_mut() = target;
         *request.version_mut() = Version::HTTP_11;
-        if request.body().size_hint().exact().is_none() {
+        let sized =
+            request.body().size_hint().exact().is_some() || request.headers().contains_key(CONTENT_LENGTH);
+        if !sized {
             // Of some methods the library sends no body of unknown length unless it is told to.
             request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }

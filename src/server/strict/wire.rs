@@ -162,6 +162,18 @@ fn hand_out(bytes: &'static [u8], out: &mut ReadBuf<'_>) -> &'static [u8] {
     rest
 }
 
+impl<S: AsyncRead + Unpin> Strict<S> {
+    /// Reads more from the stream. A connection that has nothing to say keeps no buffer.
+    fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.buffer.reserve(PIECE);
+        let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), context, &mut self.buffer);
+        if read.is_pending() && self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+        read
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -178,10 +190,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
             match this.hand_on(out) {
                 Ok(Some(state)) => this.state = state,
                 Ok(None) => {
-                    this.buffer.reserve(PIECE);
-                    let read =
-                        tokio_util::io::poll_read_buf(Pin::new(&mut this.stream), context, &mut this.buffer);
-                    if ready!(read)? == 0 {
+                    if ready!(this.poll_fill(context))? == 0 {
                         return Poll::Ready(Ok(()));
                     }
                 }
