@@ -8,6 +8,7 @@ use oncegate::store::{Claimed, Ledger, Store, StoreError};
 
 use crate::bench::{STILL, claim, id, owner};
 use crate::servers::proxy::{Proxy, Wire};
+use crate::servers::redis::until;
 
 /// How long a store behind a proxy waits for its server.
 pub const TIMEOUT: Duration = Duration::from_millis(500);
@@ -77,4 +78,18 @@ pub async fn a_server_that_comes_back_is_used_again(
     let healed = recovered(store, 2).await;
     assert!(healed < 2 * timeout, "{healed:?}");
     assert!(store.read(id(1)).await.expect("an answer").record.is_some());
+}
+
+/// A claim that is held up on the way until its asker has given up is not made when it arrives.
+pub async fn a_claim_that_arrives_after_it_was_given_up_is_not_made(proxy: Proxy, store: Arc<dyn Store>) {
+    try_claim(&*store, 1).await.expect("a claim");
+    proxy.set(Wire::Cut);
+    let given_up = try_claim(&*store, 2).await;
+    assert!(matches!(given_up, Err(StoreError::Unclear(_))), "{given_up:?}");
+    let passed = proxy.passed();
+    proxy.set(Wire::Whole);
+    until("the claim has arrived", || proxy.passed() > passed);
+    recovered(&*store, 3).await;
+    store.ready().await.expect("ready");
+    assert!(store.read(id(2)).await.expect("an answer").record.is_none());
 }

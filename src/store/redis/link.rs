@@ -27,7 +27,7 @@ use super::door::Door;
 use super::failure::Failure;
 use super::keys::Keys;
 use super::loss::{Mark, Seen};
-use super::script::{Acknowledged, Loaded, Request, send};
+use super::script::{Acknowledged, Loaded, Permitted, Request, send};
 use super::server::Server;
 use super::settings::{RedisSettings, Topology};
 
@@ -60,6 +60,8 @@ struct Shared {
     seen: Mutex<Option<Seen>>,
     /// Until when no claims are taken.
     held: Mutex<Option<Instant>>,
+    /// The server's clock as it was last heard, and when.
+    clock: Mutex<(Timestamp, Instant)>,
 }
 
 #[derive(Clone)]
@@ -93,6 +95,7 @@ impl Link {
             pending: Semaphore::new(MOST_PENDING),
             seen: Mutex::default(),
             held: Mutex::default(),
+            clock: Mutex::new((Timestamp::default(), Instant::now())),
         });
         let keeper = tokio::spawn(keep(Arc::clone(&shared))).abort_handle();
         Self { shared, keeper }
@@ -113,7 +116,7 @@ impl Link {
             let session = shared.session().await?;
             let session = sent_on.get_or_init(|| session);
             // Not before there is a session: its making finds out what was lost.
-            let permitted = self.held().is_none();
+            let permitted = self.held().is_none().then(|| shared.given_up_at());
             session.answer(request, permitted, shared.acknowledged(counted)).await
         })
         .await;
@@ -134,6 +137,11 @@ impl Link {
     /// Waits for the first connection, or for why there is none.
     pub(super) async fn connected(&self) -> Result<(), Failure> {
         self.shared.session().await.map(drop)
+    }
+
+    /// Takes note of the server's clock, as it was just told.
+    pub(super) fn heard(&self, now: Timestamp) {
+        *lock(&self.shared.clock) = (now, Instant::now());
     }
 
     /// How long claims are still refused after a loss of data; `None` if they are not.
@@ -261,7 +269,15 @@ impl Shared {
             }
         }
         self.hold(lost, server.now);
+        *lock(&self.clock) = (server.now, Instant::now());
         Ok(())
+    }
+
+    /// The moment on the server's clock at which a command that is sent now has been given up. The server
+    /// was at least this far when it was last heard, so it is never later than that.
+    fn given_up_at(&self) -> Timestamp {
+        let (then, heard) = *lock(&self.clock);
+        then.plus(heard.elapsed() + self.settings.deadline())
     }
 
     fn hold(&self, lost: Option<Timestamp>, now: Timestamp) {
@@ -313,7 +329,7 @@ impl Session {
     async fn answer(
         &self,
         request: Request<'_>,
-        permitted: bool,
+        permitted: Permitted,
         acknowledged: Option<Acknowledged>,
     ) -> Result<(Value, u32), Failure> {
         match request {

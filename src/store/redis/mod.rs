@@ -9,6 +9,8 @@
 //! * Sending a script twice is harmless: what was written changed the revision that it compares.
 //! * A command that a server refuses was not run and is [`StoreError::Unavailable`]; one whose
 //!   answer did not come is [`StoreError::Unclear`]. Only a primary can say that there is no record.
+//! * What may begin an execution carries the moment at which it is given up; a claim that reaches the
+//!   server later is not made.
 //! * A server is used only while it is a primary that evicts nothing (`server`). After a restart
 //!   that lost data, claims are refused for one ttl (`loss`); what is still there is answered.
 //! * With `wait_replicas`, a write that too few replicas have is [`StoreError::Unclear`], also when
@@ -115,6 +117,21 @@ impl Shared {
         Ok(reply)
     }
 
+    /// Runs a script with which an execution may begin. One that was too late may also have met a clock
+    /// that was put forward, so it is asked once more by the clock that it told.
+    async fn begin(&self, id: RecordId, call: &Call) -> Result<Reply, Failure> {
+        let reply = self.run(id, call).await?;
+        if reply.kind != Kind::Late {
+            return Ok(reply);
+        }
+        self.fleet.link(bucket(id)).await?.heard(reply.now);
+        let again = self.run(id, call).await?;
+        match again.kind {
+            Kind::Late => Err(Failure::Down("it reached Redis after it was given up".into())),
+            _ => Ok(again),
+        }
+    }
+
     /// Asks a server something that changes no record.
     async fn look(&self, bucket: u8, request: Request<'_>) -> Result<Value, Failure> {
         Ok(self.fleet.ask(bucket, request, false).await.map_err(Failure::of_a_read)?.0)
@@ -149,7 +166,7 @@ impl Shared {
             .number(first.until_deadline().as_millis())
             .flag(self.touches())
             .beginning(true);
-        let reply = self.run(id, &call).await?;
+        let reply = self.begin(id, &call).await?;
         match reply.kind {
             Kind::Won => Ok(Claimed::Won(Record { created_at: reply.now, updated_at: reply.now, ..first })),
             Kind::Refused => Err(self.refused(bucket(id)).await),
@@ -185,7 +202,7 @@ impl Shared {
             .flag(self.touches())
             // It may be a new execution of a record that an old copy of the data shows as free.
             .beginning(matches!(record.state, State::Running { .. }));
-        let reply = self.run(id, &call).await?;
+        let reply = self.begin(id, &call).await?;
         match reply.kind {
             Kind::Stored => Ok(Swap::Stored(Some(Record { updated_at: reply.now, ..record }))),
             Kind::Refused => Err(self.refused(bucket(id)).await),

@@ -5,6 +5,8 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, Value, cmd, pipe};
 
+use crate::clock::Timestamp;
+
 use super::failure::Failure;
 
 /// One of the scripts.
@@ -80,24 +82,28 @@ impl Call {
     }
 
     /// An execution may begin with this, which needs a permission: it is added as last argument
-    /// when the call is sent, for only then is it known what the server has lost.
+    /// when the call is sent, for only then is it known what the server has lost, and until when
+    /// somebody waits for the answer.
     pub(super) fn beginning(mut self, begins: bool) -> Self {
         self.begins = begins;
         self
     }
 
-    fn command(&self, how: &str, what: &str, permitted: bool) -> Cmd {
+    fn command(&self, how: &str, what: &str, permitted: Permitted) -> Cmd {
         let mut command = cmd(how);
         command.arg(what).arg(self.keys.len()).arg(&self.keys);
         for argument in &self.arguments {
             command.arg(argument.as_slice());
         }
         if self.begins {
-            command.arg(u8::from(permitted));
+            command.arg(permitted.map_or(0, |until| until.0));
         }
         command
     }
 }
+
+/// Until when, by the server's clock, an execution may begin; `None` if none may.
+pub(super) type Permitted = Option<Timestamp>;
 
 /// What a server can be asked.
 #[derive(Clone, Copy)]
@@ -130,7 +136,8 @@ impl Loaded {
         Ok(Self(load.query_async(connection).await?))
     }
 
-    /// Runs `call`, with or without the permission to begin an execution. The second value is how many replicas had it in time, where that was asked.
+    /// Runs `call`, with or without the permission to begin an execution. The second value is how many
+    /// replicas had it in time, where that was asked.
     ///
     /// A server that does not know the script (it was restarted, its scripts were flushed) has run
     /// nothing, so it is sent again with its source.
@@ -138,7 +145,7 @@ impl Loaded {
         &self,
         connection: &mut MultiplexedConnection,
         call: &Call,
-        permitted: bool,
+        permitted: Permitted,
         acknowledged: Option<Acknowledged>,
     ) -> Result<(Value, u32), Failure> {
         let name = &self.0[call.script as usize];

@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Absent,
     /// An execution may not begin now.
     Refused,
+    /// Nobody waits for the answer any more.
+    Late,
 }
 
 impl Kind {
@@ -59,6 +61,7 @@ impl Reply {
             "found" => Kind::Found,
             "absent" => Kind::Absent,
             "refused" => Kind::Refused,
+            "late" => Kind::Late,
             other => return Err(odd(other)),
         };
         Ok(Self { kind, now: Timestamp(now), record, response })

@@ -13,7 +13,7 @@ use super::{TIMEOUT, settings, store};
 use crate::away::{self, recovered, try_claim, unavailable};
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
 use crate::servers::postgres::{Server, shared};
-use crate::servers::proxy::{Proxy, Wire};
+use crate::servers::proxy::Proxy;
 use crate::servers::redis::until;
 
 pub async fn through_a_proxy(server: &Server) -> (Proxy, Arc<PostgresStore>) {
@@ -54,21 +54,11 @@ async fn a_server_that_comes_back_is_used_again() {
     away::a_server_that_comes_back_is_used_again(&store, TIMEOUT, kill, start_again).await;
 }
 
-/// A claim that is held up on the way until its asker has given up is not made when it arrives.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_that_arrives_after_it_was_given_up_is_not_made() {
     let server = shared();
     let (proxy, store) = through_a_proxy(&server).await;
-    try_claim(&*store, 1).await.expect("a claim");
-    proxy.set(Wire::Cut);
-    let given_up = try_claim(&*store, 2).await;
-    assert!(matches!(given_up, Err(StoreError::Unclear(_))), "{given_up:?}");
-    let passed = proxy.passed();
-    proxy.set(Wire::Whole);
-    until("the claim has arrived", || proxy.passed() > passed);
-    recovered(&*store, 3).await;
-    store.ready().await.expect("ready");
-    assert!(store.read(id(2)).await.expect("an answer").record.is_none());
+    away::a_claim_that_arrives_after_it_was_given_up_is_not_made(proxy, store).await;
 }
 
 /// FAULTS 21: nothing but a primary is used, and nothing it says is believed once it is none.

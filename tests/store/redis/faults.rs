@@ -107,6 +107,13 @@ async fn a_claim_whose_answer_is_lost_is_unclear() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_arrives_after_it_was_given_up_is_not_made() {
+    let server = Server::start();
+    let (proxy, store) = through_a_proxy(&server).await;
+    away::a_claim_that_arrives_after_it_was_given_up_is_not_made(proxy, store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_wire_costs_one_timeout_and_heals() {
     let server = Server::start();
     let (proxy, store) = through_a_proxy(&server).await;

@@ -1,13 +1,14 @@
 -- Creates a record, or returns the one there is.
 -- KEYS: record, response, deadlines.
 -- ARGV: id, revision, record, milliseconds to the deadline, '1' to touch a record of this very
---       revision, '1' if an execution may begin.
+--       revision, until when an execution may begin ('0' for never).
 local stored = redis.call('GET', KEYS[1])
 if stored then
     return found(stored, ARGV[5] == '1' and string.sub(stored, 1, 8) == ARGV[2])
 end
-if ARGV[6] ~= '1' then
-    return refused()
+local no = stopped(ARGV[6])
+if no then
+    return no
 end
 local now = clock()
 redis.call('ZADD', KEYS[3], digits(now + ARGV[4]), ARGV[1])

@@ -47,7 +47,14 @@ local function absent()
     return { 'absent', digits(clock()), false, false }
 end
 
--- That an execution would begin here, and must not.
-local function refused()
-    return { 'refused', digits(clock()), false, false }
+-- That an execution would begin here and must not: none may (`until` is 0), or nobody waits for the
+-- answer any more. Nothing if it may.
+local function stopped(permitted_until)
+    local now = clock()
+    if permitted_until == '0' then
+        return { 'refused', digits(now), false, false }
+    end
+    if now > tonumber(permitted_until) then
+        return { 'late', digits(now), false, false }
+    end
 end

@@ -4,7 +4,8 @@
 --       milliseconds from there after which Redis may drop the record ('' for never),
 --       state, what becomes of the response ('keep', 'put', 'drop'), the response,
 --       milliseconds that the response outlives the deadline, channel, '1' to touch a record that
---       already has the new revision, '0' if the new record begins an execution and none may.
+--       already has the new revision, and where the new record begins an execution, until when it
+--       may ('0' for never).
 local stored = redis.call('GET', KEYS[1])
 if not stored then
     return absent()
@@ -13,8 +14,9 @@ if string.sub(stored, 1, 8) ~= ARGV[2] then
     return found(stored, ARGV[13] == '1' and string.sub(stored, 1, 8) == ARGV[3])
 end
 
-if ARGV[14] == '0' then
-    return refused()
+local no = ARGV[14] and stopped(ARGV[14])
+if no then
+    return no
 end
 
 local id, state = ARGV[1], ARGV[8]
