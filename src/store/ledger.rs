@@ -229,7 +229,10 @@ impl Ledger {
         self.ready().await?;
         let found = self.read_raw(id).await?;
         match found.record.as_ref().map(|record| record.state) {
-            Some(State::Running { owner: holder, n, .. }) if holder == owner => {
+            // Also where others have taken its outcome for unknown since.
+            Some(State::Running { owner: holder, n, .. } | State::Unknown { owner: holder, n, .. })
+                if holder == owner =>
+            {
                 self.decide(id, found, &Event::Release { owner, n }, None).await.map(drop)
             }
             _ => Ok(()),

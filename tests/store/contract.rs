@@ -37,6 +37,7 @@ macro_rules! suite {
             retention::a_sweep_leaves_alone_what_is_not_due,
             retention::thousands_lapse_in_small_batches,
             retention::a_completion_may_come_after_the_lapse,
+            retention::a_claim_may_be_abandoned_after_the_lapse,
             retention::an_unknown_outcome_can_be_cleared_once_it_is_quiet,
             lists::a_page_shows_what_fits,
             lists::pages_follow_each_other,

@@ -179,14 +179,17 @@ async fn keep(shared: Arc<Shared>) {
 }
 
 impl Shared {
-    /// The session that stands. Waits while the first attempt to make one is under way.
+    /// The session that stands and is not in doubt. Waits while the first attempt to make one is
+    /// under way: who repeats a command because its connection broke gets another connection.
     async fn session(&self) -> Result<Arc<Session>, Failure> {
         let mut state = self.state.subscribe();
         loop {
             match &*state.borrow_and_update() {
-                State::Up(session) => return Ok(Arc::clone(session)),
+                State::Up(session) if session.number > *self.doubted.borrow() => {
+                    return Ok(Arc::clone(session));
+                }
                 State::Down(cause) => return Err(Failure::Down(cause.to_string())),
-                State::Connecting => {}
+                State::Up(_) | State::Connecting => {}
             }
             if state.changed().await.is_err() {
                 return Err(Failure::Down("the store is closed".into()));

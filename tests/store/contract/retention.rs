@@ -146,6 +146,18 @@ pub async fn a_completion_may_come_after_the_lapse(bench: Bench) {
     assert_eq!(bench.check(id(1), complete(owner(1), 1)).await, Verdict::Stored);
 }
 
+/// What was never sent leaves nothing, also where others took it for unknown meanwhile.
+pub async fn a_claim_may_be_abandoned_after_the_lapse(bench: Bench) {
+    let policy = Policy { lease: SHORT, ..STILL };
+    let running = bench.won(id(1), owner(1), policy).await;
+    bench.reach(running.deadline()).await;
+    assert_eq!(sweep(&bench).await.lapsed, 1);
+    bench.ledger.abandon(id(1), owner(2)).await.expect("nothing to do");
+    assert_eq!(bench.record(id(1)).await.state.name(), "unknown");
+    bench.ledger.abandon(id(1), owner(1)).await.expect("a release");
+    assert_eq!(bench.read(id(1)).await.record, None);
+}
+
 /// "Not executed" can be decided once the call can no longer be under way.
 pub async fn an_unknown_outcome_can_be_cleared_once_it_is_quiet(bench: Bench) {
     let policy = Policy { lease: SHORT, response_timeout: SHORT, ..STILL };
