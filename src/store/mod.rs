@@ -13,6 +13,7 @@ use crate::protocol::{Record, RecordId, Revision, StoredResponse};
 
 pub mod codec;
 pub mod embedded;
+mod failure;
 pub mod ledger;
 pub mod memory;
 pub mod postgres;
@@ -21,6 +22,7 @@ mod replays;
 mod stored;
 mod waiters;
 
+pub use failure::OpenError;
 pub use ledger::{Decision, Ledger};
 
 /// How many records one page looks at, so that a filter that fits nothing stays cheap.

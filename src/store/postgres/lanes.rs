@@ -19,7 +19,7 @@ use super::settings::PostgresSettings;
 use super::statements::Statements;
 use super::tasks::Task;
 
-/// How many connections share the work. Two let one batch gather while another is committed; more
+/// How many connections share the work. A few let one batch gather while others are committed; more
 /// make the batches smaller, not the work faster.
 const LANES: usize = 3;
 /// How often a connection that has nothing to do is tried.
@@ -72,6 +72,9 @@ impl Lanes {
 
     /// Waits until whatever is being asked now has its answer or was given up.
     pub(super) async fn settled(&self) {
+        // Whatever was taken from the queue before this shows as under way, and whatever nobody waits for
+        // any more is not taken after it.
+        self.shared.queue.look();
         for lane in &self.under_way {
             let mut lane = lane.clone();
             let now = *lane.borrow_and_update();
@@ -119,10 +122,11 @@ impl Shared {
 
     /// Takes one batch after the other until the session cannot be used any more; returns why.
     async fn work(&self, mut session: Session, under_way: &watch::Sender<u64>) -> Failure {
-        for number in 1.. {
+        let mut number = 0;
+        loop {
+            number += 1;
             let worked = select! {
-                batch = self.queue.next() => {
-                    under_way.send_replace(number);
+                batch = self.queue.next(|| { under_way.send_replace(number); }) => {
                     let worked = self.answer(batch, &mut session).await;
                     under_way.send_replace(0);
                     worked
@@ -134,7 +138,6 @@ impl Shared {
                 _ => {}
             }
         }
-        Failure::Down("there are no more numbers".into())
     }
 
     async fn answer(&self, batch: AnyBatch, session: &mut Session) -> Result<(), Failure> {

@@ -17,7 +17,6 @@
 //! What was acknowledged is kept as well as the server is set up to keep it: without synchronous
 //! replication a failover may lose the last writes. [`Durability`] says so.
 
-use std::fmt;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,8 +24,8 @@ use std::sync::Arc;
 use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
-    Change, Claimed, Due, Durability, Filter, Page, Pending, Snapshot, Store, StoreError, Swap, Woken,
-    waiters::Waiters,
+    Change, Claimed, Due, Durability, Filter, OpenError, Page, Pending, Snapshot, Store, StoreError, Swap,
+    Woken, waiters::Waiters,
 };
 
 use self::ears::Ears;
@@ -58,24 +57,6 @@ pub struct PostgresStore {
     desk: Desk,
     ears: Ears,
     waiters: Arc<Waiters>,
-}
-
-/// Why a store cannot be opened.
-#[derive(Debug)]
-pub struct OpenError(String);
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for OpenError {}
-
-impl From<Failure> for OpenError {
-    fn from(failure: Failure) -> Self {
-        Self(failure.to_string())
-    }
 }
 
 impl PostgresStore {

@@ -87,10 +87,11 @@ impl Queue {
         answered.await.unwrap_or_else(|_| Err(Failure::Unclear("the store was closed".into())))
     }
 
-    /// Waits for something to be asked; takes what goes together with the oldest question.
-    pub(super) async fn next(&self) -> AnyBatch {
+    /// Waits for something to be asked; takes what goes together with the oldest question. `taken` is
+    /// called before anybody can see that it has been taken.
+    pub(super) async fn next(&self, taken: impl Fn()) -> AnyBatch {
         loop {
-            if let Some(batch) = self.take() {
+            if let Some(batch) = self.take(&taken) {
                 return batch;
             }
             self.more.notified().await;
@@ -107,9 +108,17 @@ impl Queue {
         shelves.watches.refuse(failure);
     }
 
-    fn take(&self) -> Option<AnyBatch> {
+    /// Takes a look, so that what others have taken before is known.
+    pub(super) fn look(&self) {
+        drop(self.lock());
+    }
+
+    fn take(&self, taken: impl Fn()) -> Option<AnyBatch> {
         let mut shelves = self.lock();
         let batch = shelves.take(self.patience);
+        if batch.is_some() {
+            taken();
+        }
         if shelves.len() > 0 {
             // Somebody else may be free, and has perhaps been told only once.
             self.more.notify_one();

@@ -3,11 +3,9 @@
 //! A server that *refuses* a command has not run it. That is certain for the refusals listed in
 //! here and for no other error.
 
-use std::fmt;
-
 use redis::RedisError;
 
-use crate::store::StoreError;
+pub(super) use crate::store::failure::Failure;
 
 /// Refusals of Redis that come before anything is written, first of all by the first write of a
 /// script.
@@ -32,22 +30,6 @@ const REFUSALS: [&str; 18] = [
     "WRONGTYPE",
 ];
 
-/// Why a command brought no answer.
-#[derive(Clone, Debug)]
-pub(super) enum Failure {
-    /// It was not sent, or the server did not run it.
-    Down(String),
-    /// It was refused by the server, with this code first. Nothing was written.
-    Refused {
-        /// Such as `OOM`.
-        code: String,
-        /// All of it.
-        text: String,
-    },
-    /// It may or may not have run.
-    Unclear(String),
-}
-
 impl Failure {
     /// Whether the connection it came over should be replaced: the answer did not come, or it is
     /// one that a primary does not give.
@@ -60,19 +42,6 @@ impl Failure {
         matches!(self, Self::Down(_) | Self::Unclear(_))
             || self.has_code(&["CLUSTERDOWN", "MASTERDOWN", "MOVED", "READONLY"])
     }
-
-    /// Whether the server said one of these.
-    pub(super) fn has_code(&self, codes: &[&str]) -> bool {
-        matches!(self, Self::Refused { code, .. } if codes.contains(&code.as_str()))
-    }
-
-    /// The same of a command that writes nothing: then nothing was written in any case.
-    pub(super) fn of_a_read(self) -> Self {
-        match self {
-            Self::Unclear(cause) => Self::Down(cause),
-            other => other,
-        }
-    }
 }
 
 impl From<RedisError> for Failure {
@@ -82,25 +51,6 @@ impl From<RedisError> for Failure {
                 Self::Refused { code: code.to_owned(), text: error.to_string() }
             }
             _ => Self::Unclear(error.to_string()),
-        }
-    }
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Down(cause) | Failure::Refused { text: cause, .. } => Self::Unavailable(cause),
-            Failure::Unclear(cause) => Self::Unclear(cause),
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Down(cause) | Self::Refused { text: cause, .. } | Self::Unclear(cause) => {
-                f.write_str(cause)
-            }
         }
     }
 }

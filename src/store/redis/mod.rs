@@ -21,7 +21,6 @@
 //! What was acknowledged is kept as well as the server is set up to keep it; a failover may lose the
 //! last writes. [`Durability`] says so.
 
-use std::fmt;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,8 +31,8 @@ use redis::{Value, cmd};
 use crate::protocol::{Policy, Record, RecordId, Revision, State};
 
 use super::{
-    Change, Claimed, Due, Durability, Filter, Page, Pending, Snapshot, Store, StoreError, Swap, Woken, codec,
-    waiters::Waiters,
+    Change, Claimed, Due, Durability, Filter, OpenError, Page, Pending, Snapshot, Store, StoreError, Swap,
+    Woken, codec, waiters::Waiters,
 };
 
 use self::failure::Failure;
@@ -75,18 +74,6 @@ struct Shared {
     waiters: Arc<Waiters>,
 }
 
-/// Why a store cannot be opened.
-#[derive(Debug)]
-pub struct OpenError(String);
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for OpenError {}
-
 impl RedisStore {
     /// Connects to the servers and examines them.
     ///
@@ -94,11 +81,10 @@ impl RedisStore {
     /// No connection, or a server that records may not be trusted to: a replica, one that evicts
     /// keys, one that is set up otherwise than `settings` say.
     pub async fn open(settings: RedisSettings) -> Result<Self, OpenError> {
-        let refused = |failure: Failure| OpenError(failure.to_string());
         let (settings, waiters) = (Arc::new(settings), Arc::new(Waiters::default()));
-        let fleet = Fleet::new(Arc::clone(&settings), Arc::clone(&waiters)).map_err(refused)?;
-        for (_, link) in fleet.primaries().await.map_err(refused)? {
-            link.connected().await.map_err(refused)?;
+        let fleet = Fleet::new(Arc::clone(&settings), Arc::clone(&waiters))?;
+        for (_, link) in fleet.primaries().await? {
+            link.connected().await?;
         }
         let keys = Keys::new(&settings.prefix);
         Ok(Self { shared: Arc::new(Shared { settings, keys, fleet, waiters }) })

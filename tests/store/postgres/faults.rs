@@ -202,9 +202,8 @@ async fn gateways_that_write_the_same_records_do_not_deadlock() {
     assert_eq!(deadlocks, 0);
 }
 
-/// A server that is full refuses; nothing is lost and nothing is taken for done.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_connections_than_the_server_allows_are_an_error_in_time() {
+async fn a_role_that_is_not_there_is_named_at_start() {
     let server = shared();
     let started = Instant::now();
     let settings =
