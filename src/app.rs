@@ -6,14 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio::select;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 use tower::Layer;
 use tracing::{error, info, warn};
@@ -21,19 +18,23 @@ use tracing::{error, info, warn};
 use crate::admin::{self, Access, AdminState};
 use crate::cli::check::{self, CheckArgs};
 use crate::cli::{Cli, Command, demo, records, schema};
-use crate::clock::{SteadyClock, Timestamp};
-use crate::config::{Config, Environment, HostPort, Postgres, REPLAY_CACHE, Redis, RedisServers, StoreUrl};
+use crate::clock::Timestamp;
+use crate::config::{Config, Environment, REPLAY_CACHE};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
 use crate::protocol::Owner;
 use crate::routes::RouteTable;
-use crate::server::{self, Limits};
-use crate::store::embedded::EmbeddedStore;
-use crate::store::memory::MemoryStore;
-use crate::store::postgres::{self, PostgresSettings, PostgresStore};
-use crate::store::redis::{Address, RedisSettings, RedisStore, Topology};
-use crate::store::{Ledger, Store};
+use crate::server::{self, Listening};
+use crate::store::{Ledger, Store, postgres};
 use crate::telemetry::{self, MeteredStore, Metrics};
 use crate::upstream::Proxy;
+
+use self::certificates::{Watched, tls, watch, watched};
+use self::signals::Signals;
+use self::stores::open;
+
+mod certificates;
+mod signals;
+mod stores;
 
 /// The most open connections of the admin listener.
 const ADMIN_CONNECTIONS: usize = 256;
@@ -59,7 +60,7 @@ pub fn run(cli: Cli) -> ExitCode {
             print!("{}", schema::text());
             ExitCode::SUCCESS
         }
-        Command::Records(args) => blocking(records::run(args)),
+        Command::Records(args) => blocking(records::run(*args)),
     }
 }
 
@@ -138,14 +139,16 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
     }
     announce(&public, &admin)?;
 
-    let Assembly { store, gateway, service, admin_router, stop, ledger, metrics } = assembly;
+    let Assembly { store, gateway, service, admin_router, stop, ledger, metrics, listening, certificates } =
+        assembly;
     let admin_stop = Stop::default();
-    let limits =
-        |max_connections| Limits { max_connections, header_read_timeout: config.server.header_read_timeout };
     let sweeping = tokio::spawn(sweep(ledger, metrics, stop.clone()));
-    let serving = server::serve(public, service, limits(config.server.max_connections), stop.clone());
-    let serving = tokio::spawn(serving);
-    tokio::spawn(server::serve(admin, admin_router, limits(ADMIN_CONNECTIONS), admin_stop.clone()));
+    let [public_listening, admin_listening] = listening;
+    let serving = tokio::spawn(server::serve(public, service, public_listening, stop.clone()));
+    tokio::spawn(server::serve(admin, admin_router, admin_listening, admin_stop.clone()));
+    if !certificates.is_empty() {
+        tokio::spawn(watch(certificates));
+    }
 
     let code = select! {
         name = signals.next() => {
@@ -197,6 +200,9 @@ struct Assembly {
     service: GatewayService,
     admin_router: axum::Router,
     stop: Stop,
+    /// Of the public and of the admin listener.
+    listening: [Listening; 2],
+    certificates: Vec<Watched>,
 }
 
 impl Assembly {
@@ -224,76 +230,44 @@ impl Assembly {
             draining: stop.draining(),
             new_owner: Arc::new(new_owner),
         });
+        let mut certificates = certificates_of(&proxy);
+        let listening = listening(config, &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
-        Ok(Self { store, ledger, metrics, gateway, service, admin_router, stop })
+        Ok(Self { store, ledger, metrics, gateway, service, admin_router, stop, listening, certificates })
     }
 }
 
-async fn open(config: &Config) -> Result<Arc<dyn Store>, StartError> {
-    match &config.store.url {
-        StoreUrl::Memory => {
-            Ok(Arc::new(MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp::default())))))
-        }
-        StoreUrl::Embedded(directory) => match EmbeddedStore::open(directory) {
-            Ok(store) => Ok(Arc::new(store)),
-            Err(error) => Err(StartError(format!("store.url: {error}"))),
-        },
-        StoreUrl::Redis(redis) => match RedisStore::open(redis_settings(config, redis)?).await {
-            Ok(store) => Ok(Arc::new(store)),
-            Err(error) => Err(StartError(format!("store.url = {redis}: {error}"))),
-        },
-        StoreUrl::Postgres(postgres) => {
-            match PostgresStore::open(postgres_settings(config, postgres)?).await {
-                Ok(store) => Ok(Arc::new(store)),
-                Err(error) => Err(StartError(format!("store.url = {postgres}: {error}"))),
-            }
-        }
+/// What both listeners speak; the files of their certificates are added to `certificates`.
+fn listening(
+    config: &Config,
+    metrics: &Metrics,
+    certificates: &mut Vec<Watched>,
+) -> Result<[Listening; 2], StartError> {
+    let (server, admin) = (&config.server, &config.admin);
+    let public_tls = tls("server", server.tls.as_ref(), server.http2)?;
+    let admin_tls = tls("admin", admin.tls.as_ref(), false)?;
+    for (section, tls) in [("server.tls", &public_tls), ("admin.tls", &admin_tls)] {
+        certificates.extend(tls.clone().map(|tls| watched(section, tls, |tls| tls.files())));
     }
-}
-
-fn redis_settings(config: &Config, redis: &Redis) -> Result<RedisSettings, StartError> {
-    let tcp = |(host, port): &HostPort| Address::Tcp(host.clone(), *port);
-    let (topology, addresses) = match &redis.servers {
-        RedisServers::One(address) => (Topology::Single, vec![tcp(address)]),
-        RedisServers::Socket(path) => (Topology::Single, vec![Address::Unix(path.clone())]),
-        RedisServers::Cluster(nodes) => (Topology::Cluster, nodes.iter().map(tcp).collect()),
-        RedisServers::Sentinels(all, name) => {
-            (Topology::Sentinel(name.clone()), all.iter().map(tcp).collect())
-        }
+    let public = Listening {
+        max_connections: server.max_connections,
+        header_read_timeout: server.header_read_timeout,
+        write_timeout: server.body_read_timeout,
+        http2: server.http2,
+        tls: public_tls,
+        metrics: metrics.clone(),
     };
-    let ca = redis.ca.as_ref().map(std::fs::read).transpose();
-    Ok(RedisSettings {
-        topology,
-        addresses,
-        tls: redis.tls,
-        ca: ca.map_err(|error| StartError(format!("store.ca: {error}")))?,
-        username: redis.username.clone(),
-        password: redis.password.clone().map(|secret| secret.0),
-        sentinel_username: redis.sentinel_username.clone(),
-        sentinel_password: redis.sentinel_password.clone().map(|secret| secret.0),
-        database: redis.database.into(),
-        prefix: redis.prefix.clone(),
-        timeout: config.store.timeout,
-        wait_replicas: redis.wait_replicas,
-        longest_ttl: config.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default(),
-        accept_lost: redis.accept_lost,
-    })
+    let admin =
+        Listening { max_connections: ADMIN_CONNECTIONS, http2: false, tls: admin_tls, ..public.clone() };
+    Ok([public, admin])
 }
 
-fn postgres_settings(config: &Config, postgres: &Postgres) -> Result<PostgresSettings, StartError> {
-    let servers = postgres.servers.iter().map(|url| {
-        let server = PgConnectOptions::from_str(&url.0);
-        let server = server.map_err(|error| StartError(format!("store.url = {postgres}: {error}")))?;
-        Ok(match &postgres.ca {
-            Some(ca) => server.ssl_root_cert(ca),
-            None => server,
-        })
-    });
-    Ok(PostgresSettings {
-        servers: servers.collect::<Result<_, StartError>>()?,
-        schema: postgres.schema.clone(),
-        timeout: config.store.timeout,
-    })
+/// The certificates of the upstreams.
+fn certificates_of(proxy: &Proxy) -> Vec<Watched> {
+    let upstream = |(name, connector)| {
+        watched(format!("upstreams.{name}"), connector, |connector: &Arc<_>| &**connector)
+    };
+    proxy.connectors().map(upstream).collect()
 }
 
 async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -312,24 +286,4 @@ fn new_owner() -> Owner {
     let mut token = [0; 16];
     getrandom::fill(&mut token).expect("the system's random source works once the system is up");
     Owner(token)
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, StartError> {
-        let listen = |kind| signal(kind).map_err(|error| StartError(format!("signals: {error}")));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }

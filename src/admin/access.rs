@@ -136,6 +136,7 @@ mod tests {
         let admin = |listen: &str, token: Option<&str>| Admin {
             listen: listen.parse().expect("an address"),
             token: token.map(|token| Secret(token.into())),
+            tls: None,
         };
         assert!(matches!(Access::of(&admin("127.0.0.1:1", None)), Access::Loopback));
         assert!(matches!(Access::of(&admin("[::1]:1", Some(""))), Access::Loopback));

@@ -34,5 +34,5 @@ pub enum Command {
     /// Print the JSON Schema of the configuration file
     Schema,
     /// See and settle records through the admin API of a running gateway
-    Records(records::RecordsArgs),
+    Records(Box<records::RecordsArgs>),
 }

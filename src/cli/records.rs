@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use http::{HeaderName, HeaderValue, Uri};
 
-use crate::config::Secret;
+use crate::config::{IdentityFiles, Secret};
 
 mod client;
 mod print;
@@ -35,6 +35,15 @@ pub struct RecordsArgs {
         global = true
     )]
     admin: Uri,
+    /// With https://, a file of PEM certificates to trust instead of the usual roots.
+    #[arg(long, env = "ONCEGATE_ADMIN_CA", value_name = "FILE", global = true)]
+    ca: Option<PathBuf>,
+    /// With https://, a PEM file of the certificate to show to a listener that asks for one.
+    #[arg(long, value_name = "FILE", requires = "key_file", global = true)]
+    cert: Option<PathBuf>,
+    /// The PEM file of its private key.
+    #[arg(long = "cert-key", id = "key_file", value_name = "FILE", requires = "cert", global = true)]
+    cert_key: Option<PathBuf>,
     /// Print the answer's JSON instead of text for people.
     #[arg(long, global = true)]
     json: bool,
@@ -158,7 +167,9 @@ pub async fn run(args: RecordsArgs) -> ExitCode {
 /// # Errors
 /// Why it failed, in words for the operator.
 pub async fn answer(args: &RecordsArgs, token: Option<Secret>) -> Result<String, String> {
-    let client = Client::new(args.admin.clone(), token);
+    let identity = args.cert.clone().zip(args.cert_key.clone());
+    let identity = identity.map(|(cert, key)| IdentityFiles { cert, key });
+    let client = Client::new(args.admin.clone(), args.ca.clone(), identity, token)?;
     let answer = client.send(request::of(&args.command)?).await?;
     if args.json {
         return serde_json::to_string_pretty(&answer).map_err(|error| error.to_string());
@@ -173,8 +184,9 @@ pub async fn answer(args: &RecordsArgs, token: Option<Secret>) -> Result<String,
 
 fn parse_admin(text: &str) -> Result<Uri, String> {
     let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
-    let plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/") && uri.query().is_none();
-    if plain { Ok(uri) } else { Err("expected http://HOST:PORT".into()) }
+    let known = matches!(uri.scheme_str(), Some("http" | "https"));
+    let bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
+    if known && bare { Ok(uri) } else { Err("expected http://HOST:PORT or https://HOST:PORT".into()) }
 }
 
 fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {

@@ -58,8 +58,10 @@ pub(super) struct Server {
     pub request_body_limit: SizeText,
     /// Networks or addresses of the proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<String>,
-    /// HTTP/2 by prior knowledge. It is not built yet: only false is accepted.
+    /// Whether HTTP/2 is spoken beside HTTP/1.1: by ALPN with `tls`, by prior knowledge without.
     pub http2: bool,
+    /// With it the listener speaks TLS and nothing else.
+    pub tls: Option<ListenerTls>,
     /// The address of pages about the problems. With it a problem's `type` is this address, `#`
     /// and the problem's slug.
     pub problem_docs: Option<String>,
@@ -77,6 +79,7 @@ impl Default for Server {
             request_body_limit: "1MiB".into(),
             trusted_proxies: Vec::new(),
             http2: false,
+            tls: None,
             problem_docs: None,
         }
     }
@@ -91,12 +94,39 @@ pub(super) struct Admin {
     /// The environment variable that holds the bearer token for `/v1` and the console. Without a
     /// token both are off unless the listener is loopback.
     pub token_env: Option<String>,
+    /// With it the listener speaks TLS and nothing else.
+    pub tls: Option<ListenerTls>,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:9464".into(), token_env: None }
+        Self { listen: "127.0.0.1:9464".into(), token_env: None, tls: None }
     }
+}
+
+/// TLS on a listener. The files are looked at again on SIGHUP and every few seconds.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+#[schemars(extend("required" = ["cert", "key"]))]
+pub(super) struct ListenerTls {
+    /// A PEM file: the listener's certificate, then those that vouch for it.
+    pub cert: Option<String>,
+    /// A PEM file: the certificate's private key.
+    pub key: Option<String>,
+    /// A PEM file of certificates: only clients with a certificate that one of them vouches for are
+    /// let in.
+    pub client_ca: Option<String>,
+}
+
+/// Who the gateway is to an upstream that asks for a certificate.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+#[schemars(extend("required" = ["cert", "key"]))]
+pub(super) struct Identity {
+    /// A PEM file: the gateway's certificate, then those that vouch for it.
+    pub cert: Option<String>,
+    /// A PEM file: the certificate's private key.
+    pub key: Option<String>,
 }
 
 /// Where records are kept.
@@ -152,6 +182,11 @@ pub(super) struct Upstream {
     pub url: Option<String>,
     /// A file of PEM certificates to trust instead of the usual roots.
     pub ca: Option<String>,
+    /// The certificate to show to an upstream that asks for one; for `https://`.
+    pub identity: Option<Identity>,
+    /// Whether HTTP/2 is spoken: where the upstream offers it with `https://`, by prior knowledge with
+    /// `http://`.
+    pub http2: bool,
     /// The longest wait for a connection, TLS included.
     pub connect_timeout: String,
     /// The longest wait from the first byte sent to the last byte of the answer.
@@ -165,6 +200,8 @@ impl Default for Upstream {
         Self {
             url: None,
             ca: None,
+            identity: None,
+            http2: false,
             connect_timeout: "1s".into(),
             response_timeout: "30s".into(),
             preserve_host: false,

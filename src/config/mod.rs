@@ -41,6 +41,9 @@ mod warning;
 /// The most that the head of one request or response may take, in bytes.
 pub const HEADER_BUFFER: usize = 64 << 10;
 
+/// How much of the bodies on one HTTP/2 connection may be on its way or unread, in bytes.
+pub const HTTP2_WINDOW: u32 = 256 << 10;
+
 /// What the answers that were just replayed may take together, in bytes.
 pub const REPLAY_CACHE: usize = 32 << 20;
 
@@ -92,6 +95,10 @@ pub struct Server {
     pub request_body_limit: usize,
     /// The peers whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether HTTP/2 is spoken beside HTTP/1.1.
+    pub http2: bool,
+    /// With it the listener speaks TLS and nothing else.
+    pub tls: Option<ListenerTls>,
     /// What `type` members of problems start with, instead of `urn:oncegate:problem:`.
     pub problem_docs: Option<String>,
 }
@@ -104,6 +111,26 @@ pub struct Admin {
     /// The bearer token for everything under `/v1`; without one that is off on a listener that is
     /// not loopback.
     pub token: Option<Secret>,
+    /// With it the listener speaks TLS and nothing else.
+    pub tls: Option<ListenerTls>,
+}
+
+/// The PEM files of a listener that speaks TLS. They were usable when they were checked.
+#[derive(Clone, Debug)]
+pub struct ListenerTls {
+    /// Who the listener is.
+    pub identity: IdentityFiles,
+    /// Who vouches for clients; without it clients show no certificate.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// A certificate chain and its private key, as PEM files.
+#[derive(Clone, Debug)]
+pub struct IdentityFiles {
+    /// The own certificate first.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// A value that is never printed.
@@ -145,6 +172,10 @@ pub struct Upstream {
     pub url: Uri,
     /// A file of PEM certificates to trust instead of the usual roots.
     pub ca: Option<PathBuf>,
+    /// Who the gateway is to this upstream, where it asks.
+    pub identity: Option<IdentityFiles>,
+    /// Whether HTTP/2 is spoken: where it is offered with `https`, by prior knowledge with `http`.
+    pub http2: bool,
     /// The longest wait for a connection, TLS included.
     pub connect_timeout: Duration,
     /// The longest wait from the first byte sent to the last byte of the answer.

@@ -17,6 +17,7 @@ mod path;
 mod postgres;
 mod redis;
 mod routes;
+mod tls;
 mod upstreams;
 
 /// Upstreams by name; `None` where one is named but not valid, so that a route may still name it.

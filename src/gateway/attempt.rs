@@ -103,7 +103,7 @@ impl BodyBudget {
     fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
         let shares = u32::try_from(bytes.div_ceil(SHARE).max(1)).unwrap_or(u32::MAX);
         let reserved = Arc::clone(&self.shares).try_acquire_many_owned(shares);
-        reserved.map_err(|_| super::exchange::overloaded().closing())
+        reserved.map_err(|_| Problem::overloaded().closing())
     }
 
     async fn collect(&self, mut body: Body, declared: Option<u64>) -> Result<Bytes, Problem> {

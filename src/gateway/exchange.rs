@@ -274,7 +274,7 @@ impl Gateway {
         if self.stop.is_draining() {
             return Err(Problem::new(Slug::ShuttingDown, "Nothing was sent. Another gateway may answer."));
         }
-        Arc::clone(&self.permits).try_acquire_owned().map_err(|_| overloaded())
+        Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Problem::overloaded())
     }
 
     fn count_duplicate(&self, route: &Route, decision: &Decision) {
@@ -354,9 +354,4 @@ fn store_problem(id: RecordId, error: &StoreError) -> Problem {
             Problem::new(Slug::StoreUnavailable, detail)
         }
     }
-}
-
-/// The gateway has as much to do as it is allowed to.
-pub(super) fn overloaded() -> Problem {
-    Problem::new(Slug::Overloaded, "Nothing was sent. Retry with the same key.")
 }

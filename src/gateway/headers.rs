@@ -10,9 +10,14 @@ use http::{HeaderMap, HeaderValue};
 use crate::protocol::header::{GATEWAY_ONLY, IDEMPOTENCY_EXECUTION, NOT_REPLAYED, strip_hop_by_hop, tokens};
 use crate::protocol::{Key, RecordId};
 
-/// The client's address, put into a request's extensions by the server.
+/// Who sent a request; put into its extensions by the server.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
+pub struct Peer {
+    /// The client's address.
+    pub address: IpAddr,
+    /// Whether the connection speaks TLS.
+    pub secure: bool,
+}
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -21,7 +26,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Makes the request headers fit for the upstream. What only a gateway may say is said anew, not
 /// passed on. `trusted` says that the peer's forwarding headers are believed.
-pub(super) fn prepare_request(headers: &mut HeaderMap, peer: Option<IpAddr>, trusted: bool) {
+pub(super) fn prepare_request(headers: &mut HeaderMap, peer: Option<Peer>, trusted: bool) {
     strip_hop_by_hop(headers);
     // Our server has answered an expectation by reading the body.
     headers.remove(EXPECT);
@@ -32,7 +37,7 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, peer: Option<IpAddr>, tru
         }
     }
     if let Some(peer) = peer {
-        let peer = peer.to_string();
+        let peer = peer.address.to_string();
         let chain: Vec<_> = tokens(headers, &X_FORWARDED_FOR).chain([peer.as_bytes()]).collect();
         let chain = HeaderValue::from_bytes(&chain.join(&b", "[..]));
         headers.insert(X_FORWARDED_FOR, chain.expect("parts of header values and an address make one"));
@@ -41,7 +46,8 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, peer: Option<IpAddr>, tru
         headers.insert(X_FORWARDED_HOST, host);
     }
     if !headers.contains_key(X_FORWARDED_PROTO) {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+        let secure = peer.is_some_and(|peer| peer.secure);
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(if secure { "https" } else { "http" }));
     }
     headers.append(VIA, HeaderValue::from_static("1.1 oncegate"));
     let traced = headers.get(TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes()));
@@ -116,6 +122,8 @@ mod tests {
 
     use super::*;
 
+    const PEER: Peer = Peer { address: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), secure: false };
+
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
@@ -136,7 +144,7 @@ mod tests {
             ("host", "api.example"),
             ("idempotency-execution", "forged:1"),
         ]);
-        prepare_request(&mut request, Some([192, 0, 2, 1].into()), false);
+        prepare_request(&mut request, Some(PEER), false);
         let key = Key::parse(b"\"k\"").expect("valid key");
         let id = RecordId::from_bytes(&[7; 20]).expect("twenty bytes");
         bare_key(&mut request, &HeaderName::from_static("idempotency-key"), &key);
@@ -157,8 +165,8 @@ mod tests {
         let sent =
             [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-proto", "https"), ("forwarded", "for=x")];
         let (mut stranger, mut trusted) = (headers(&sent), headers(&sent));
-        prepare_request(&mut stranger, Some([192, 0, 2, 1].into()), false);
-        prepare_request(&mut trusted, Some([192, 0, 2, 1].into()), true);
+        prepare_request(&mut stranger, Some(PEER), false);
+        prepare_request(&mut trusted, Some(PEER), true);
         assert_eq!(stranger["x-forwarded-for"], "192.0.2.1");
         assert_eq!(stranger["x-forwarded-proto"], "http");
         assert!(!stranger.contains_key("forwarded"));

@@ -107,8 +107,8 @@ impl Gateway {
     }
 
     fn prepare(&self, headers: &mut HeaderMap, peer: Option<Peer>) {
-        let peer = peer.map(|Peer(address)| address);
-        let trusted = peer.is_some_and(|peer| self.trusted_proxies.iter().any(|net| net.contains(&peer)));
+        let believed = |peer: Peer| self.trusted_proxies.iter().any(|net| net.contains(&peer.address));
+        let trusted = peer.is_some_and(believed);
         prepare_request(headers, peer, trusted);
     }
 }

@@ -182,6 +182,12 @@ impl Problem {
         }
     }
 
+    /// The gateway has as much to do as it is allowed to.
+    #[must_use]
+    pub fn overloaded() -> Self {
+        Self::new(Slug::Overloaded, "Nothing was sent. Retry with the same key.")
+    }
+
     /// Names the record that was read.
     #[must_use]
     pub fn about(self, record: RecordId) -> Self {
@@ -222,6 +228,12 @@ impl Problem {
     #[must_use]
     pub fn slug(&self) -> Slug {
         self.slug
+    }
+
+    /// What is said to the developer on the other side.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// The record that was read, if any.

@@ -1,4 +1,4 @@
-//! The client side: one call over HTTP/1.1, and an exact word on whether it can have been sent.
+//! The client side: one call over HTTP/1.1 or HTTP/2, and an exact word on whether it can have been sent.
 //!
 //! What it deliberately does not do: send a request twice, follow a redirect, decompress a body.
 
@@ -18,26 +18,37 @@ use self::client::Client;
 
 mod client;
 mod patience;
+mod pool;
 mod tls;
 
-pub use tls::TlsError;
+pub use pool::Connector;
 
 /// The proxy service: sends each request to the upstream named in its extensions.
 #[derive(Clone)]
-pub struct Proxy(Arc<BTreeMap<UpstreamName, Client>>);
+pub struct Proxy {
+    clients: Arc<BTreeMap<UpstreamName, Client>>,
+    connectors: Arc<[(UpstreamName, Arc<Connector>)]>,
+}
 
 impl Proxy {
     /// Clients for all upstreams of a configuration; no connection is made yet.
     ///
     /// # Errors
-    /// An upstream over `https` without roots to trust, with its name.
-    pub fn new(upstreams: &BTreeMap<UpstreamName, Upstream>) -> Result<Self, (UpstreamName, TlsError)> {
-        let client = |(name, upstream): (&UpstreamName, &Upstream)| match Client::new(upstream) {
-            Ok(client) => Ok((name.clone(), client)),
-            Err(error) => Err((name.clone(), error)),
-        };
-        let clients = upstreams.iter().map(client).collect::<Result<_, _>>()?;
-        Ok(Self(Arc::new(clients)))
+    /// An upstream over `https` without roots to trust or with unusable certificates, with its name.
+    pub fn new(upstreams: &BTreeMap<UpstreamName, Upstream>) -> Result<Self, (UpstreamName, String)> {
+        let (mut clients, mut connectors) = (BTreeMap::new(), Vec::new());
+        for (name, upstream) in upstreams {
+            let connector = tls::connector(upstream).map_err(|why| (name.clone(), why))?;
+            let connector = Arc::new(connector);
+            clients.insert(name.clone(), Client::new(upstream, Arc::clone(&connector)));
+            connectors.push((name.clone(), connector));
+        }
+        Ok(Self { clients: Arc::new(clients), connectors: connectors.into() })
+    }
+
+    /// What connects to each upstream, whose certificates may change.
+    pub fn connectors(&self) -> impl Iterator<Item = (&UpstreamName, Arc<Connector>)> {
+        self.connectors.iter().map(|(name, connector)| (name, Arc::clone(connector)))
     }
 }
 
@@ -52,7 +63,7 @@ impl Service<Request<Body>> for Proxy {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let name = request.extensions().get::<UpstreamName>();
-        let client = name.and_then(|name| self.0.get(name)).cloned();
+        let client = name.and_then(|name| self.clients.get(name)).cloned();
         let limit = request.extensions().get().copied().unwrap_or(CallLimit::Whole);
         Box::pin(async move {
             match client {

@@ -13,6 +13,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::protocol::{CallError, CallLimit, Reason, Sent};
 
+use super::pool::Hold;
+
 /// Until when a call may go on. Clones share the deadline.
 #[derive(Clone)]
 pub(super) struct Patience {
@@ -51,22 +53,41 @@ impl Patience {
 }
 
 /// A body whose frames count as progress; one of a response also ends when patience does.
+///
+/// Trailers end it: they belong to one connection, and a header that came as one protects nothing.
 pub(super) struct Watched {
     body: Body,
     patience: Patience,
     alarm: Option<Pin<Box<Sleep>>>,
+    /// The connection that a response comes on.
+    hold: Option<Hold>,
 }
 
 impl Watched {
     /// A request body: the wait for the answer's head watches the time.
     pub(super) fn request(body: Body, patience: Patience) -> Self {
-        Self { body, patience, alarm: None }
+        Self { body, patience, alarm: None, hold: None }
     }
 
     /// A response body, which watches the time itself.
-    pub(super) fn response(body: Body, patience: Patience) -> Self {
+    pub(super) fn response(body: Body, hold: Hold, patience: Patience) -> Self {
         let alarm = Some(Box::pin(sleep_until(patience.until())));
-        Self { body, patience, alarm }
+        let mut response = Self { body, patience, alarm, hold: Some(hold) };
+        response.let_go_at_end();
+        response
+    }
+
+    /// Gives the connection back once nothing more comes on it.
+    fn let_go_at_end(&mut self) {
+        if self.body.is_end_stream() {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(hold) = self.hold.take() {
+            hold.done();
+        }
     }
 
     /// Ready once the time is up; the alarm is set anew for as long as there was progress.
@@ -93,14 +114,18 @@ impl HttpBody for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
         let lost = |reason, source| CallError { sent: Sent::Maybe, reason, source };
         match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
                 self.patience.progress();
+                self.let_go_at_end();
                 Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Ok(_)) | None) => {
+                self.end();
+                Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
                 Poll::Ready(Some(Err(lost(Reason::BrokenAnswer, Some(error.into_inner())))))
             }
-            Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => self.poll_ended(cx).map(|()| Some(Err(lost(Reason::ResponseTimeout, None)))),
         }
     }

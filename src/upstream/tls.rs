@@ -1,71 +1,64 @@
-//! How an upstream over `https` is trusted.
+//! How an upstream over `https` is trusted, and how it is told who calls.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::time::Duration;
 
 use http::uri::Scheme;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::Upstream;
+use crate::pem;
 
-/// Why no connection to an upstream could ever be trusted.
-#[derive(Debug)]
-pub enum TlsError {
-    /// The `ca` file cannot be read, or holds no usable certificate.
-    Ca(PathBuf, String),
-    /// This machine has no root certificates.
-    NoRoots(std::io::Error),
+use super::Connector;
+
+/// How often an idle connection is probed by the system.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Connects to the upstream in the way its URL says; made anew when a file of certificates changes. TLS
+/// early data stays off: what is sent in it can be replayed by anyone on the way.
+///
+/// # Errors
+/// Nobody could ever be trusted: the machine has no roots, or a file is not usable.
+pub(super) fn connector(upstream: &Upstream) -> Result<Connector, String> {
+    let identity = upstream.identity.iter().flat_map(|files| [&files.cert, &files.key]);
+    let files = upstream.ca.iter().chain(identity).cloned().collect();
+    let upstream = upstream.clone();
+    Connector::new(files, move |contents| {
+        let tls = if upstream.url.scheme() == Some(&Scheme::HTTPS) {
+            trusting(&upstream, contents)?
+        } else {
+            ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
+        };
+        let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        Ok(match upstream.http2 {
+            true => builder.enable_all_versions().wrap_connector(tcp()),
+            false => builder.enable_http1().wrap_connector(tcp()),
+        })
+    })
 }
 
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ca(path, cause) => write!(f, "ca = \"{}\": {cause}", path.display()),
-            Self::NoRoots(cause) => {
-                write!(
-                    f,
-                    "this machine has no root certificates ({cause}); install ca-certificates or set ca"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for TlsError {}
-
-/// Connects to the upstream in the way its URL says. TLS early data stays off: what is sent in it
-/// can be replayed by anyone on the way.
-pub(super) fn connector(upstream: &Upstream) -> Result<HttpsConnector<HttpConnector>, TlsError> {
+fn tcp() -> HttpConnector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(std::time::Duration::from_secs(30)));
-    let tls = if upstream.url.scheme() == Some(&Scheme::HTTPS) {
-        trusting(upstream)?
-    } else {
-        ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
-    };
-    Ok(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp))
+    tcp.set_keepalive(Some(KEEPALIVE));
+    tcp
 }
 
-fn trusting(upstream: &Upstream) -> Result<ClientConfig, TlsError> {
-    let Some(path) = &upstream.ca else {
-        let roots = ClientConfig::builder().with_native_roots().map_err(TlsError::NoRoots)?;
-        return Ok(roots.with_no_client_auth());
+/// The files' contents come in the order of [`connector`]: authorities, certificate, key, as far as they
+/// are named.
+fn trusting(upstream: &Upstream, contents: &[Vec<u8>]) -> Result<ClientConfig, String> {
+    let (ca, own) = match (&upstream.ca, contents) {
+        (Some(path), [ca, own @ ..]) => {
+            let roots = pem::roots(ca).map_err(|why| format!("ca = \"{}\": {why}", path.display()))?;
+            (Some(roots), own)
+        }
+        (_, own) => (None, own),
     };
-    let unusable = |cause: String| TlsError::Ca(path.clone(), cause);
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))? {
-        let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-        roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(unusable("no certificate in it".into()));
-    }
-    Ok(ClientConfig::builder().with_root_certificates(Arc::new(roots)).with_no_client_auth())
+    let own = match own {
+        [chain, key] => Some(pem::identity(chain, key).map_err(|why| format!("identity: {why}"))?),
+        _ => None,
+    };
+    pem::client(ca, own)
 }

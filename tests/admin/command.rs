@@ -156,7 +156,7 @@ fn wrong_usage_is_told_before_anything_is_sent() {
         (vec![], ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
         (vec!["show"], ErrorKind::MissingRequiredArgument),
         (vec!["list", "--limit", "0"], ErrorKind::ValueValidation),
-        (vec!["list", "--admin", "https://localhost"], ErrorKind::ValueValidation),
+        (vec!["list", "--admin", "ftp://localhost"], ErrorKind::ValueValidation),
         (vec!["list", "--admin", "localhost:9464"], ErrorKind::ValueValidation),
         (vec!["resolve", "id", "--note", "n"], ErrorKind::MissingRequiredArgument),
         (vec!["resolve", "id", "--executed", "yes"], ErrorKind::MissingRequiredArgument),

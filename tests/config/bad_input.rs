@@ -43,10 +43,13 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("server", "request_body_limit = true", "server.request_body_limit", "a whole number of bytes"),
     ("server", "trusted_proxies = ['10.0.0.0/33']", "server.trusted_proxies[0]", "\"10.0.0.0/8\""),
     ("server", "trusted_proxies = '10.0.0.0/8'", "server.trusted_proxies", "an array"),
-    ("server", "http2 = true", "server.http2", "allowed: false"),
+    ("server", "http2 = 'yes'", "server.http2", "a boolean"),
     ("server", "problem_docs = 'docs'", "server.problem_docs", "\"https://docs.example.com/idempotency\""),
     ("server", "problem_docs = 'https://docs/x#y'", "server.problem_docs", "without `#`"),
-    ("server", "tls = { cert = 'x' }", "server.tls", "`trusted_proxies`"),
+    ("server", "tls = { cert = '/no/such.pem', key = 'Cargo.toml' }", "server.tls.cert", "cannot be read"),
+    ("server", "tls = { cert = 'Cargo.toml' }", "server.tls.key", "is missing"),
+    ("server", "tls = { cert = 'Cargo.toml', key = 'Cargo.toml' }", "server.tls", "no PEM certificate"),
+    ("admin", "tls = { cert = '/no/such.pem', key = 'Cargo.toml' }", "admin.tls.cert", "cannot be read"),
     ("admin", "listen = '127.0.0.1:8080'", "admin.listen", "must not be the address of server.listen"),
     ("admin", "token_env = 'NOT_SET'", "admin.token_env", "\"NOT_SET\" is not set"),
     ("admin", "token = 'secret'", "admin.token", "`token_env`"),
@@ -324,7 +327,32 @@ fn certificates_must_be_there() {
     );
     assert!(refused(&text).contains("cannot be read"));
     std::fs::write(&pem, "no certificate").expect("a writable directory");
-    assert!(refused(&text).contains("holds no PEM certificate"));
+    assert!(refused(&text).contains("there is no PEM certificate"));
     std::fs::write(&pem, "-----BEGIN CERTIFICATE-----\n").expect("a writable directory");
+    assert!(refused(&text).contains("no PEM file of certificates"));
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    std::fs::write(&pem, made.cert.pem()).expect("a writable directory");
     assert!(parse(&text).is_ok());
+}
+
+#[test]
+fn a_key_belongs_to_its_certificate() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| directory.path().join(name);
+    let made = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let (one, other) = (made(), made());
+    std::fs::write(path("cert"), one.cert.pem()).expect("a writable directory");
+    let tls = format!("cert = '{}', key = '{}'", path("cert").display(), path("key").display());
+    let text = format!("[server]\ntls = {{ {tls} }}\n{SMALL}");
+    for (key, refusal) in [
+        (other.signing_key.serialize_pem(), Some("the key is not the certificate's")),
+        (one.cert.pem(), Some("no usable private key")),
+        (one.signing_key.serialize_pem(), None),
+    ] {
+        std::fs::write(path("key"), key).expect("a writable directory");
+        match refusal {
+            Some(why) => assert!(refused(&text).contains(why), "{}", refused(&text)),
+            None => assert!(parse(&text).is_ok()),
+        }
+    }
 }

@@ -42,12 +42,13 @@ fn routes_become_checked_types() {
 #[test]
 fn sections_become_checked_types() {
     let config = parsed(&format!(
-        "[server]\nlisten = '[::1]:0'\nhttp2 = false\nrequest_body_limit = '10MB'\n\
+        "[server]\nlisten = '[::1]:0'\nhttp2 = true\nrequest_body_limit = '10MB'\n\
          trusted_proxies = ['10.0.0.0/8', '192.0.2.1', '2001:db8::/32']\n\
          problem_docs = 'https://docs.example.com/problems'\n\
          [store]\nurl = 'memory:'\ntimeout = '250ms'\n[log]\nformat = 'json'\nlevel = 'trace'\n{SMALL}"
     ));
     assert_eq!(config.server.listen.to_string(), "[::1]:0");
+    assert!(config.server.http2);
     assert_eq!(config.server.request_body_limit, 10_000_000);
     let proxies: Vec<String> = config.server.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]);

@@ -9,6 +9,8 @@ mod faults;
 #[expect(dead_code, reason = "it also serves tests of fleets")]
 mod harness;
 mod headers;
+mod http2;
 mod problems;
 mod shutdown;
+mod tls;
 mod waiting;

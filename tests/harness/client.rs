@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// One answer, as it came.
@@ -65,8 +65,8 @@ impl Answer {
 }
 
 /// One connection, for what a well-behaved client would not do.
-pub struct Connection {
-    pub stream: TcpStream,
+pub struct Connection<S = TcpStream> {
+    pub stream: S,
     buffer: Vec<u8>,
 }
 
@@ -77,8 +77,13 @@ impl Connection {
 
     /// `None` if nobody listens, or no longer.
     pub async fn try_open(to: SocketAddr) -> Option<Self> {
-        let stream = TcpStream::connect(to).await.ok()?;
-        Some(Self { stream, buffer: Vec::new() })
+        Some(Self::over(TcpStream::connect(to).await.ok()?))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub fn over(stream: S) -> Self {
+        Self { stream, buffer: Vec::new() }
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {

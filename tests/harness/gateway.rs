@@ -197,6 +197,11 @@ impl Gateway {
         self.signal("-TERM").await;
     }
 
+    /// SIGHUP.
+    pub async fn hang_up(&self) {
+        self.signal("-HUP").await;
+    }
+
     /// SIGSTOP.
     pub async fn freeze(&self) {
         self.signal("-STOP").await;

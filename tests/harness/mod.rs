@@ -3,8 +3,11 @@
 
 mod client;
 mod gateway;
+mod http2;
+pub mod tls;
 mod upstream;
 
 pub use client::{Answer, Connection, post, request, request_bytes};
 pub use gateway::{Gateway, Settings};
+pub use http2::{Http2, read, trailers};
 pub use upstream::Upstream;

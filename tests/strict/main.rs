@@ -2,7 +2,10 @@
 //! over a real socket, with nothing claimed and nothing sent.
 
 mod bodies;
+mod floods;
+mod frames;
 mod heads;
+mod http2;
 mod vectors;
 
 #[path = "../harness/mod.rs"]
@@ -22,7 +25,7 @@ struct Bench {
 impl Bench {
     async fn start() -> Self {
         let upstream = Upstream::start().await;
-        let settings = Settings::default().more("[fallback]\nupstream = \"payments\"");
+        let settings = Settings::default().server("http2 = true").more("[fallback]\nupstream = \"payments\"");
         Self { gateway: Gateway::start(&upstream, settings).await, upstream }
     }
 
@@ -46,5 +49,11 @@ impl Bench {
         assert_eq!(connection.try_answer().await, None, "something follows {shown:?}");
         assert_eq!(self.upstream.executions(), before, "{shown:?} was sent");
         assert_eq!(self.gateway.record_count().await, 0, "{shown:?} was claimed");
+    }
+
+    /// Nothing was ever sent or claimed.
+    async fn untouched(&self, what: &str) {
+        assert_eq!(self.upstream.executions(), 0, "{what}: sent");
+        assert_eq!(self.gateway.record_count().await, 0, "{what}: claimed");
     }
 }

@@ -34,6 +34,10 @@ impl Caller {
         Self(Proxy::new(&[(name(), upstream)].into()).expect("a trusted upstream"))
     }
 
+    pub fn of(proxy: Proxy) -> Self {
+        Self(proxy)
+    }
+
     /// With time limits that no test reaches.
     pub fn patient(address: SocketAddr) -> Self {
         Self::new(plain(address))
@@ -77,6 +81,8 @@ pub fn upstream(url: &str, ca: Option<PathBuf>) -> Upstream {
     Upstream {
         url: url.parse::<Uri>().expect("a URL"),
         ca,
+        identity: None,
+        http2: false,
         connect_timeout: Duration::from_secs(20),
         response_timeout: Duration::from_secs(20),
         preserve_host: false,

@@ -3,10 +3,15 @@
 //! request is sent twice.
 
 mod call;
+#[path = "../harness/tls.rs"]
+#[expect(dead_code, reason = "it also serves tests of listeners")]
+mod certificates;
 mod closing;
 mod connecting;
 mod faithful;
 mod fuzz;
+mod http2;
+mod identity;
 mod pooled;
 mod raw;
 mod timing;

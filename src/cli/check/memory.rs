@@ -3,22 +3,25 @@
 
 use crate::cli::page::Page;
 use crate::config::units::Size;
-use crate::config::{Config, HEADER_BUFFER, REPLAY_CACHE};
+use crate::config::{Config, HEADER_BUFFER, HTTP2_WINDOW, REPLAY_CACHE};
 
 /// Writes the bound and how it comes about.
 pub(super) fn write(page: &mut Page, config: &Config) {
     let server = &config.server;
     let response = config.routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
-    let connections = product(server.max_connections, HEADER_BUFFER);
+    // A request of HTTP/2 holds a head as a connection of HTTP/1 does, and there are no more of them.
+    let each = if server.http2 { 2 * HEADER_BUFFER + HTTP2_WINDOW as usize } else { HEADER_BUFFER };
+    let connections = product(server.max_connections, each);
     let executions = product(server.max_in_flight, server.request_body_limit + response);
     let total = connections + executions + REPLAY_CACHE as u128;
     page.heading("Memory for requests, at most");
     page.row(
         "connections",
         &format!(
-            "{} × {} of headers = {}",
+            "{} × {} of headers{} = {}",
             server.max_connections,
-            size(HEADER_BUFFER),
+            size(each),
+            if server.http2 { " and HTTP/2 windows" } else { "" },
             rounded(connections)
         ),
     );

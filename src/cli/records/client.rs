@@ -1,5 +1,6 @@
-//! One request to the admin API of a gateway, over plain HTTP.
+//! One request to the admin API of a gateway.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,11 +8,15 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
-use crate::config::Secret;
+use crate::config::{IdentityFiles, Secret};
+use crate::pem;
 
 use super::request::AdminRequest;
 
@@ -25,17 +30,39 @@ const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 pub(super) struct Client {
     admin: Uri,
     token: Option<Secret>,
+    connector: HttpsConnector<HttpConnector>,
 }
 
 impl Client {
-    pub(super) fn new(admin: Uri, token: Option<Secret>) -> Self {
-        Self { admin, token }
+    /// A client of the gateway at `admin`. With `https` it trusts `ca`, or the usual roots, and shows
+    /// `identity` where it is asked for.
+    ///
+    /// # Errors
+    /// A file of certificates that is not usable.
+    pub(super) fn new(
+        admin: Uri,
+        ca: Option<PathBuf>,
+        identity: Option<IdentityFiles>,
+        token: Option<Secret>,
+    ) -> Result<Self, String> {
+        let tls = match admin.scheme_str() {
+            Some("https") => {
+                let ca = ca.map(|ca| pem::roots(&read(&ca)?)).transpose();
+                let own = |own: IdentityFiles| pem::identity(&read(&own.cert)?, &read(&own.key)?);
+                pem::client(ca.map_err(|why| format!("--ca: {why}"))?, identity.map(own).transpose()?)?
+            }
+            // Nobody is asked, so nobody is trusted.
+            _ => ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
+        };
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        Ok(Self { admin, token, connector })
     }
 
     /// The answer's JSON, or the reason why there is none.
     pub(super) async fn send(&self, request: AdminRequest) -> Result<Value, String> {
         let request = self.http_request(request)?;
-        let answer = tokio::time::timeout(TIMEOUT, exchange(request)).await;
+        let answer = tokio::time::timeout(TIMEOUT, self.exchange(request)).await;
         let (status, body) = answer
             .map_err(|_| format!("no answer within {TIMEOUT:?}"))
             .flatten()
@@ -69,17 +96,22 @@ impl Client {
         };
         builder.body(body).map_err(|error| error.to_string())
     }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
+        let client: legacy::Client<_, Full<Bytes>> = legacy::Client::builder(TokioExecutor::new())
+            // A resolution that was sent once is not sent again behind the operator's back.
+            .retry_canceled_requests(false)
+            .build(self.connector.clone());
+        let response: Response<Incoming> =
+            client.request(request).await.map_err(|error| with_cause(&error))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect().await;
+        Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+    }
 }
 
-async fn exchange(request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
-    let client = legacy::Client::builder(TokioExecutor::new())
-        // A resolution that was sent once is not sent again behind the operator's back.
-        .retry_canceled_requests(false)
-        .build_http::<Full<Bytes>>();
-    let response: Response<Incoming> = client.request(request).await.map_err(|error| with_cause(&error))?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect().await;
-    Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// The innermost cause says what an operator can act on: "connection refused".

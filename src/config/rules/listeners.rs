@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::Uri;
 use ipnet::IpNet;
 
-use super::limits;
+use super::{limits, tls};
 use crate::config::environment::Environment;
 use crate::config::file;
 use crate::config::problem::At;
@@ -24,9 +24,7 @@ pub fn server(at: &At<'_>, file: &file::Server) -> Option<Server> {
         limits::size(&at.key("request_body_limit"), &file.request_body_limit, &limits::REQUEST_BODY);
     let proxies = trusted_proxies(&at.key("trusted_proxies"), &file.trusted_proxies);
     let problem_docs = problem_docs(&at.key("problem_docs"), file.problem_docs.as_deref());
-    if file.http2 {
-        at.key("http2").refuse::<()>("HTTP/2 is not built yet in this version; allowed: false")?;
-    }
+    let tls = tls::listener(&at.key("tls"), file.tls.as_ref());
     Some(Server {
         listen: listen?,
         drain_timeout: drain_timeout?,
@@ -36,6 +34,8 @@ pub fn server(at: &At<'_>, file: &file::Server) -> Option<Server> {
         body_read_timeout: body_read?,
         request_body_limit: body_limit?,
         trusted_proxies: proxies?,
+        http2: file.http2,
+        tls: tls?,
         problem_docs: problem_docs?,
     })
 }
@@ -44,7 +44,8 @@ pub fn server(at: &At<'_>, file: &file::Server) -> Option<Server> {
 pub fn admin(at: &At<'_>, file: &file::Admin, environment: &Environment) -> Option<Admin> {
     let listen = address(&at.key("listen"), &file.listen);
     let token = token(&at.key("token_env"), file.token_env.as_deref(), environment);
-    Some(Admin { listen: listen?, token: token? })
+    let tls = tls::listener(&at.key("tls"), file.tls.as_ref());
+    Some(Admin { listen: listen?, token: token?, tls: tls? })
 }
 
 /// `Some(None)` is an admin listener without a token.

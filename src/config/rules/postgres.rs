@@ -9,7 +9,7 @@ use crate::config::file;
 use crate::config::postgres::Postgres;
 use crate::config::problem::At;
 
-use super::upstreams;
+use super::tls;
 
 const FORM: &str = "write postgres://USER:PASSWORD@HOST[:PORT]/DATABASE, several HOST[:PORT] with commas between \
                     them, parameters behind a ?, and %XX for special characters";
@@ -41,7 +41,7 @@ pub fn store(at: &At<'_>, file: &file::Store) -> Option<Postgres> {
         Some(_) if url.as_ref().is_some_and(|url| url.root) => {
             at.key("ca").refuse("is given twice: the URL has an sslrootcert")
         }
-        _ => upstreams::certificates(&at.key("ca"), file.ca.as_deref(), None),
+        _ => tls::authorities(&at.key("ca"), file.ca.as_deref()),
     };
     let schema = schema(&at.key("schema"), file.schema.as_deref().unwrap_or("oncegate"));
     let Url { servers, shown, verified, .. } = url?;

@@ -5,7 +5,7 @@ use crate::config::file;
 use crate::config::problem::At;
 use crate::config::redis::{HostPort, Redis, RedisServers};
 
-use super::{limits, upstreams};
+use super::{limits, tls};
 
 const FORM: &str = "write redis://HOST[:PORT][/DATABASE], rediss:// for TLS, unix:PATH, \
                     redis+cluster://HOST:PORT,HOST:PORT or redis+sentinel://HOST:PORT,HOST:PORT/NAME[/DATABASE], \
@@ -37,7 +37,7 @@ pub fn store(at: &At<'_>, file: &file::Store) -> Option<Redis> {
     let plain = url.as_ref().is_some_and(|url| !url.tls);
     let ca = match file.ca {
         Some(_) if plain => at.key("ca").refuse("is only for rediss://"),
-        _ => upstreams::certificates(&at.key("ca"), file.ca.as_deref(), None),
+        _ => tls::authorities(&at.key("ca"), file.ca.as_deref()),
     };
     let sentinels = url.as_ref().is_none_or(|url| matches!(url.servers, RedisServers::Sentinels(..)));
     let sentinel_username =

@@ -1,11 +1,10 @@
 //! The upstreams, and naming them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use http::Uri;
 
-use super::{Upstreams, limits};
+use super::{Upstreams, limits, tls};
 use crate::config::file;
 use crate::config::problem::At;
 use crate::config::{Upstream, UpstreamName};
@@ -40,7 +39,15 @@ fn upstream(at: &At<'_>, file: &file::Upstream) -> Option<Upstream> {
     let url = url
         .require(file.url.as_deref(), "where the upstream is, like \"http://127.0.0.1:9000\"")
         .and_then(|text| self::url(&url, text));
-    let ca = certificates(&at.key("ca"), file.ca.as_deref(), url.as_ref());
+    let plain = url.as_ref().is_some_and(|url| url.scheme_str() == Some("http"));
+    let ca = match &file.ca {
+        Some(_) if plain => at.key("ca").refuse(ONLY_TLS),
+        ca => tls::authorities(&at.key("ca"), ca.as_deref()),
+    };
+    let identity = match &file.identity {
+        Some(_) if plain => at.key("identity").refuse(ONLY_TLS),
+        identity => tls::identity(&at.key("identity"), identity.as_ref()),
+    };
     let connect_timeout =
         limits::span(&at.key("connect_timeout"), &file.connect_timeout, &limits::IO_TIMEOUT);
     let response_timeout =
@@ -48,6 +55,8 @@ fn upstream(at: &At<'_>, file: &file::Upstream) -> Option<Upstream> {
     Some(Upstream {
         url: url?,
         ca: ca?,
+        identity: identity?,
+        http2: file.http2,
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
         preserve_host: file.preserve_host,
@@ -63,6 +72,7 @@ fn url(at: &At<'_>, text: &str) -> Option<Uri> {
     }
 }
 
+const ONLY_TLS: &str = "is only for https:// upstreams";
 const URL_FORM: &str = "write http:// or https://, the host and, if need be, a port";
 
 fn origin(text: &str, url: Uri) -> Result<Uri, String> {
@@ -84,23 +94,4 @@ fn origin(text: &str, url: Uri) -> Result<Uri, String> {
         return Err("it has a path, a query or a fragment; a request keeps its own path".into());
     }
     Ok(url)
-}
-
-/// `Some(None)` trusts the usual roots.
-/// A file of certificates, looked into once so that a wrong one is found early.
-pub fn certificates(at: &At<'_>, file: Option<&str>, url: Option<&Uri>) -> Option<Option<PathBuf>> {
-    const MARK: &[u8] = b"-----BEGIN CERTIFICATE-----";
-    let Some(file) = file else {
-        return Some(None);
-    };
-    if url.is_some_and(|url| url.scheme_str() == Some("http")) {
-        return at.refuse("is only for https:// upstreams");
-    }
-    match std::fs::read(file) {
-        Err(error) => at.refuse(format!("{file:?} cannot be read: {error}")),
-        Ok(pem) if !pem.windows(MARK.len()).any(|window| window == MARK) => {
-            at.refuse(format!("{file:?} holds no PEM certificate (-----BEGIN CERTIFICATE-----)"))
-        }
-        Ok(_) => Some(Some(file.into())),
-    }
 }

@@ -31,7 +31,7 @@ const fn refusal(status: StatusCode, why: &'static str) -> Refusal {
     Refusal { status, why }
 }
 
-const fn bad(why: &'static str) -> Refusal {
+pub(super) const fn bad(why: &'static str) -> Refusal {
     refusal(StatusCode::BAD_REQUEST, why)
 }
 
@@ -40,6 +40,17 @@ pub(super) const TOO_LARGE: Refusal =
     refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is larger than 64 KiB.");
 /// That its first line does not end within [`MAX_TARGET`] and a little.
 pub(super) const TOO_LONG: Refusal = refusal(StatusCode::URI_TOO_LONG, "The target is longer than 8 KiB.");
+/// That it has more lines than [`MAX_HEADERS`].
+pub(super) const TOO_MANY: Refusal =
+    refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "There are more than 100 header lines.");
+/// That nobody is named.
+pub(super) const NO_HOST: Refusal = bad("There is no Host header.");
+/// That what is named is nobody.
+pub(super) const WRONG_HOST: Refusal = bad("Host is not a name or address with an optional port.");
+/// That two are named.
+pub(super) const OTHER_HOST: Refusal = bad("Host is not the authority of the target.");
+/// That the target is in none of its forms.
+pub(super) const WRONG_TARGET: Refusal = bad("The target is not a path or an http URL.");
 /// That it has a line feed where a line does not end.
 pub(super) const BARE: Refusal = bad("A line ends otherwise than with CR LF.");
 
@@ -66,10 +77,7 @@ pub fn check(head: &[u8]) -> Result<Framing, Refusal> {
     let mut lines = Lines::default();
     for (number, line) in rest.enumerate() {
         if number >= MAX_HEADERS {
-            return Err(refusal(
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "There are more than 100 header lines.",
-            ));
+            return Err(TOO_MANY);
         }
         header_line(line, &mut lines)?;
     }
@@ -108,17 +116,20 @@ fn request_line(line: &[u8]) -> Result<(&[u8], u8), Refusal> {
         b"HTTP/1.0" => 0,
         _ => return Err(bad("The version is not HTTP/1.1 or HTTP/1.0.")),
     };
-    match method {
-        b"CONNECT" => return Err(refusal(StatusCode::NOT_IMPLEMENTED, "CONNECT is not proxied.")),
-        b"TRACE" => return Err(refusal(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not allowed.")),
-        _ => {}
-    }
+    self::method(method)?;
     if target.len() > MAX_TARGET {
         return Err(TOO_LONG);
     }
-    is_target(method, target)
-        .then_some((target, minor))
-        .ok_or(bad("The target is not a path or an http URL."))
+    is_target(method, target).then_some((target, minor)).ok_or(WRONG_TARGET)
+}
+
+/// The methods that a proxy must not pass on.
+pub(super) fn method(method: &[u8]) -> Result<(), Refusal> {
+    match method {
+        b"CONNECT" => Err(refusal(StatusCode::NOT_IMPLEMENTED, "CONNECT is not proxied.")),
+        b"TRACE" => Err(refusal(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not allowed.")),
+        _ => Ok(()),
+    }
 }
 
 /// Origin form, absolute form, or `*` for OPTIONS; no fragment, which is never sent.
@@ -156,7 +167,7 @@ fn header_line<'a>(line: &'a [u8], lines: &mut Lines<'a>) -> Result<(), Refusal>
     match name.len() {
         4 if name.eq_ignore_ascii_case(b"host") => one_host(value, lines),
         6 if name.eq_ignore_ascii_case(b"expect") => expectation(value),
-        14 if name.eq_ignore_ascii_case(b"content-length") => content_length(value, lines),
+        14 if name.eq_ignore_ascii_case(b"content-length") => content_length(value, &mut lines.length),
         17 if name.eq_ignore_ascii_case(b"transfer-encoding") => transfer_encoding(value, lines),
         _ => Ok(()),
     }
@@ -169,18 +180,19 @@ fn one_host<'a>(value: &'a [u8], lines: &mut Lines<'a>) -> Result<(), Refusal> {
     }
 }
 
-fn expectation(value: &[u8]) -> Result<(), Refusal> {
+pub(super) fn expectation(value: &[u8]) -> Result<(), Refusal> {
     match value.eq_ignore_ascii_case(b"100-continue") {
         true => Ok(()),
         false => Err(refusal(StatusCode::EXPECTATION_FAILED, "Only 100-continue can be expected.")),
     }
 }
 
-fn content_length(value: &[u8], lines: &mut Lines<'_>) -> Result<(), Refusal> {
+/// One length, in digits.
+pub(super) fn content_length(value: &[u8], seen: &mut Option<u64>) -> Result<(), Refusal> {
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let length = str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
     let length = length.ok_or(bad("Content-Length is not a number."))?;
-    match lines.length.replace(length) {
+    match seen.replace(length) {
         Some(_) => Err(bad("There are two Content-Length headers.")),
         None => Ok(()),
     }
@@ -206,22 +218,20 @@ fn host(lines: &Lines<'_>, target: &[u8], minor: u8) -> Result<(), Refusal> {
     let Some(host) = lines.host else {
         return match minor {
             0 => Ok(()),
-            _ => Err(bad("There is no Host header.")),
+            _ => Err(NO_HOST),
         };
     };
     if !is_host(host) {
-        return Err(bad("Host is not a name or address with an optional port."));
+        return Err(WRONG_HOST);
     }
     match authority(target) {
-        Some(authority) if !authority.eq_ignore_ascii_case(host) => {
-            Err(bad("Host is not the authority of the target."))
-        }
+        Some(authority) if !authority.eq_ignore_ascii_case(host) => Err(OTHER_HOST),
         _ => Ok(()),
     }
 }
 
 /// `uri-host [":" port]` (RFC 3986), and not empty.
-fn is_host(host: &[u8]) -> bool {
+pub(super) fn is_host(host: &[u8]) -> bool {
     let end = match host.first() {
         Some(b'[') => host.iter().position(|byte| *byte == b']').map(|end| end + 1),
         _ => Some(host.iter().position(|byte| *byte == b':').unwrap_or(host.len())),

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::chunked::{Broken, Chunked};
 use super::head::{BARE, Framing, MAX_HEAD, MAX_TARGET, Refusal, TOO_LARGE, TOO_LONG, check};
@@ -58,11 +58,11 @@ enum State {
 }
 
 impl<S> Strict<S> {
-    /// Checks what `stream` brings. Whoever answers requests asks [`Refusals`] first.
-    pub fn new(stream: S) -> (Self, Refusals) {
+    /// Checks what `stream` brings after `before`. Whoever answers requests asks [`Refusals`] first.
+    pub fn new(stream: S, before: BytesMut) -> (Self, Refusals) {
         let refusals = Refusals::default();
         let state = State::Head { seen: 0 };
-        (Self { stream, buffer: BytesMut::new(), state, refusals: refusals.clone() }, refusals)
+        (Self { stream, buffer: before, state, refusals: refusals.clone() }, refusals)
     }
 
     /// Looks for the end of the head in what has been gathered; the next state, if there is one.
@@ -209,28 +209,4 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
-    }
-}
+written_as_is!(Strict);

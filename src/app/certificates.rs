@@ -1,0 +1,68 @@
+//! Certificates that change while the gateway runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::select;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{error, info};
+
+use crate::config::ListenerTls;
+use crate::reload::{Look, Reloading};
+use crate::server::Tls;
+
+use super::StartError;
+
+/// How often the files are looked at; SIGHUP looks at once.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// The TLS of a listener, if it speaks it.
+pub(super) fn tls(
+    section: &str,
+    files: Option<&ListenerTls>,
+    http2: bool,
+) -> Result<Option<Arc<Tls>>, StartError> {
+    let Some(files) = files else {
+        return Ok(None);
+    };
+    let tls = Tls::new(files, http2).map_err(|error| StartError(format!("{section}.tls: {error}")))?;
+    Ok(Some(Arc::new(tls)))
+}
+
+/// Something whose files are looked at, with the name of its section.
+pub(super) type Watched = (String, Box<dyn Fn() -> Result<Look, String> + Send + Sync>);
+
+/// What is to be looked at of this.
+pub(super) fn watched<T: Send + Sync + 'static, H: Send + Sync + 'static>(
+    section: impl Into<String>,
+    holder: H,
+    files: impl Fn(&H) -> &Reloading<T> + Send + Sync + 'static,
+) -> Watched {
+    (section.into(), Box::new(move || files(&holder).look()))
+}
+
+/// Looks at all of them for as long as the gateway runs.
+pub(super) async fn watch(all: Vec<Watched>) {
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        error!("SIGHUP cannot be listened for; changed certificates are not used");
+        return;
+    };
+    loop {
+        select! {
+            _ = ticks.tick() => {}
+            _ = hangup.recv() => info!("SIGHUP: looking at the certificates"),
+        }
+        for (section, look) in &all {
+            match look() {
+                Ok(Look::Same) => {}
+                Ok(Look::Made) => info!("{section}: the certificates changed and are in use"),
+                Err(why) => error!(
+                    "{section}: the certificates changed and are not usable, the old ones stay in use: {why}"
+                ),
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The store that a configuration names.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use sqlx::postgres::PgConnectOptions;
+
+use crate::clock::{SteadyClock, Timestamp};
+use crate::config::{Config, HostPort, Postgres, Redis, RedisServers, StoreUrl};
+use crate::store::Store;
+use crate::store::embedded::EmbeddedStore;
+use crate::store::memory::MemoryStore;
+use crate::store::postgres::{PostgresSettings, PostgresStore};
+use crate::store::redis::{Address, RedisSettings, RedisStore, Topology};
+
+use super::StartError;
+
+/// Opens it.
+pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    match &config.store.url {
+        StoreUrl::Memory => {
+            Ok(Arc::new(MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp::default())))))
+        }
+        StoreUrl::Embedded(directory) => match EmbeddedStore::open(directory) {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(error) => Err(StartError(format!("store.url: {error}"))),
+        },
+        StoreUrl::Redis(redis) => match RedisStore::open(redis_settings(config, redis)?).await {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(error) => Err(StartError(format!("store.url = {redis}: {error}"))),
+        },
+        StoreUrl::Postgres(postgres) => {
+            match PostgresStore::open(postgres_settings(config, postgres)?).await {
+                Ok(store) => Ok(Arc::new(store)),
+                Err(error) => Err(StartError(format!("store.url = {postgres}: {error}"))),
+            }
+        }
+    }
+}
+
+fn redis_settings(config: &Config, redis: &Redis) -> Result<RedisSettings, StartError> {
+    let tcp = |(host, port): &HostPort| Address::Tcp(host.clone(), *port);
+    let (topology, addresses) = match &redis.servers {
+        RedisServers::One(address) => (Topology::Single, vec![tcp(address)]),
+        RedisServers::Socket(path) => (Topology::Single, vec![Address::Unix(path.clone())]),
+        RedisServers::Cluster(nodes) => (Topology::Cluster, nodes.iter().map(tcp).collect()),
+        RedisServers::Sentinels(all, name) => {
+            (Topology::Sentinel(name.clone()), all.iter().map(tcp).collect())
+        }
+    };
+    let ca = redis.ca.as_ref().map(std::fs::read).transpose();
+    Ok(RedisSettings {
+        topology,
+        addresses,
+        tls: redis.tls,
+        ca: ca.map_err(|error| StartError(format!("store.ca: {error}")))?,
+        username: redis.username.clone(),
+        password: redis.password.clone().map(|secret| secret.0),
+        sentinel_username: redis.sentinel_username.clone(),
+        sentinel_password: redis.sentinel_password.clone().map(|secret| secret.0),
+        database: redis.database.into(),
+        prefix: redis.prefix.clone(),
+        timeout: config.store.timeout,
+        wait_replicas: redis.wait_replicas,
+        longest_ttl: config.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default(),
+        accept_lost: redis.accept_lost,
+    })
+}
+
+fn postgres_settings(config: &Config, postgres: &Postgres) -> Result<PostgresSettings, StartError> {
+    let servers = postgres.servers.iter().map(|url| {
+        let server = PgConnectOptions::from_str(&url.0);
+        let server = server.map_err(|error| StartError(format!("store.url = {postgres}: {error}")))?;
+        Ok(match &postgres.ca {
+            Some(ca) => server.ssl_root_cert(ca),
+            None => server,
+        })
+    });
+    Ok(PostgresSettings {
+        servers: servers.collect::<Result<_, StartError>>()?,
+        schema: postgres.schema.clone(),
+        timeout: config.store.timeout,
+    })
+}

@@ -1,0 +1,53 @@
+//! Files of certificates and keys, each looked into once so that a wrong one is found early.
+
+use std::path::PathBuf;
+
+use crate::config::file;
+use crate::config::problem::At;
+use crate::config::{IdentityFiles, ListenerTls};
+use crate::pem;
+
+/// `Some(None)` is a listener without TLS.
+pub fn listener(at: &At<'_>, file: Option<&file::ListenerTls>) -> Option<Option<ListenerTls>> {
+    let Some(file) = file else {
+        return Some(None);
+    };
+    let identity = files(at, file.cert.as_deref(), file.key.as_deref());
+    let client_ca = authorities(&at.key("client_ca"), file.client_ca.as_deref());
+    Some(Some(ListenerTls { identity: identity?, client_ca: client_ca? }))
+}
+
+/// `Some(None)` shows no certificate.
+pub fn identity(at: &At<'_>, file: Option<&file::Identity>) -> Option<Option<IdentityFiles>> {
+    match file {
+        None => Some(None),
+        Some(file) => files(at, file.cert.as_deref(), file.key.as_deref()).map(Some),
+    }
+}
+
+/// A file of certificates to trust; `Some(None)` where none is named.
+pub fn authorities(at: &At<'_>, file: Option<&str>) -> Option<Option<PathBuf>> {
+    let Some(file) = file else {
+        return Some(None);
+    };
+    match pem::roots(&read(at, file)?) {
+        Ok(_) => Some(Some(file.into())),
+        Err(why) => at.refuse(format!("{file:?}: {why}")),
+    }
+}
+
+fn files(at: &At<'_>, cert: Option<&str>, key: Option<&str>) -> Option<IdentityFiles> {
+    let (at_cert, at_key) = (at.key("cert"), at.key("key"));
+    let cert = at_cert.require(cert, "a PEM file with the certificate and those that vouch for it");
+    let key = at_key.require(key, "the PEM file of the certificate's private key");
+    let contents = cert.and_then(|cert| read(&at_cert, cert));
+    let secret = key.and_then(|key| read(&at_key, key));
+    match pem::identity(&contents?, &secret?) {
+        Ok(_) => Some(IdentityFiles { cert: cert?.into(), key: key?.into() }),
+        Err(why) => at.refuse(why),
+    }
+}
+
+fn read(at: &At<'_>, file: &str) -> Option<Vec<u8>> {
+    std::fs::read(file).map_or_else(|error| at.refuse(format!("{file:?} cannot be read: {error}")), Some)
+}

@@ -1,0 +1,80 @@
+//! Certificates and keys, as they stand in PEM files, and how a client uses them.
+//!
+//! Errors are sentences for an operator; they never repeat what a key file holds.
+
+use hyper_rustls::ConfigBuilderExt;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore};
+
+/// Who one is on a TLS connection: a certificate with those that vouch for it, and its key.
+#[derive(Debug)]
+pub struct Identity {
+    /// The own certificate first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The private key of the first certificate.
+    pub key: PrivateKeyDer<'static>,
+}
+
+/// Reads an identity.
+///
+/// # Errors
+/// There is no certificate or no key, or the key is not the certificate's.
+pub fn identity(chain: &[u8], key: &[u8]) -> Result<Identity, String> {
+    let chain = certificates(chain)?;
+    let key =
+        PrivateKeyDer::from_pem_slice(key).map_err(|_| "there is no usable private key in the key file")?;
+    CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => "the key is not the certificate's".to_owned(),
+        error => format!("the certificate or its key is not usable: {error}"),
+    })?;
+    Ok(Identity { chain, key })
+}
+
+/// Reads the certificates that others are trusted by.
+///
+/// # Errors
+/// There is none, or one that cannot be used.
+pub fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    Ok(roots)
+}
+
+/// How a client of TLS trusts and shows who it is: by `ca` instead of the usual roots, and with `own` where
+/// it is asked.
+///
+/// # Errors
+/// This machine has no usual roots.
+pub fn client(ca: Option<RootCertStore>, own: Option<Identity>) -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder();
+    let trusting = match ca {
+        Some(ca) => builder.with_root_certificates(ca),
+        None => builder.with_native_roots().map_err(|error| {
+            format!("this machine has no root certificates ({error}); install ca-certificates or set ca")
+        })?,
+    };
+    match own {
+        Some(own) => trusting.with_client_auth_cert(own.chain, own.key).map_err(|error| error.to_string()),
+        None => Ok(trusting.with_no_client_auth()),
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match all.map_err(|error| format!("it is no PEM file of certificates: {error}"))? {
+        none if none.is_empty() => {
+            Err("there is no PEM certificate (-----BEGIN CERTIFICATE-----) in it".into())
+        }
+        all => Ok(all),
+    }
+}
+
+/// The one provider of cryptography, in use by the process or still to be installed.
+fn provider() -> CryptoProvider {
+    rustls::crypto::aws_lc_rs::default_provider()
+}

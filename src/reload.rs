@@ -1,0 +1,110 @@
+//! Something that is made of files, and made anew when they change.
+//!
+//! Contents are compared, not times: how files are replaced (renamed over, linked anew, mounted again)
+//! makes no difference. What cannot be made leaves the old one in use and is reported once, not each
+//! time it is looked at. Nothing here waits or watches; whoever owns the value calls [`Reloading::look`].
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// Makes the value from the contents of the files, in the order they were named.
+type Make<T> = dyn Fn(&[Vec<u8>]) -> Result<T, String> + Send + Sync;
+
+/// A value made of files.
+pub struct Reloading<T> {
+    files: Vec<PathBuf>,
+    make: Box<Make<T>>,
+    current: RwLock<Arc<T>>,
+    /// What the files held when they were last looked at.
+    seen: Mutex<Vec<Vec<u8>>>,
+}
+
+/// What a look at the files found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// They hold what they held.
+    Same,
+    /// They changed, and the new value is in use.
+    Made,
+}
+
+impl<T> Reloading<T> {
+    /// Reads the files and makes the first value.
+    ///
+    /// # Errors
+    /// The file that cannot be read, or what `make` finds wrong.
+    pub fn new(
+        files: Vec<PathBuf>,
+        make: impl Fn(&[Vec<u8>]) -> Result<T, String> + Send + Sync + 'static,
+    ) -> Result<Self, String> {
+        let contents = read(&files)?;
+        let current = RwLock::new(Arc::new(make(&contents)?));
+        Ok(Self { files, make: Box::new(make), current, seen: Mutex::new(contents) })
+    }
+
+    /// The value in use.
+    pub fn current(&self) -> Arc<T> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks whether the files changed, and if so makes the value anew.
+    ///
+    /// # Errors
+    /// The file that cannot be read, or what is wrong with the contents; the latter once. The old value
+    /// stays in use.
+    pub fn look(&self) -> Result<Look, String> {
+        let contents = read(&self.files)?;
+        {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if *seen == contents {
+                return Ok(Look::Same);
+            }
+            seen.clone_from(&contents);
+        }
+        let made = Arc::new((self.make)(&contents)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = made;
+        Ok(Look::Made)
+    }
+}
+
+impl<T> fmt::Debug for Reloading<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloading").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+fn read(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, String> {
+    let said = |path: &PathBuf, error: io::Error| format!("{} cannot be read: {error}", path.display());
+    files.iter().map(|path| std::fs::read(path).map_err(|error| said(path, error))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_made_leaves_the_old_value_and_is_said_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("number");
+        let write = |text: &str| std::fs::write(&file, text).expect("it can be written");
+        write("1");
+        let number = Reloading::new(vec![file.clone()], |contents| {
+            let text = String::from_utf8_lossy(&contents[0]).into_owned();
+            text.parse::<u32>().map_err(|error| error.to_string())
+        });
+        let number = number.expect("a number");
+        assert_eq!((number.look(), *number.current()), (Ok(Look::Same), 1));
+        write("2");
+        assert_eq!((number.look(), *number.current()), (Ok(Look::Made), 2));
+        write("x");
+        assert!(number.look().is_err());
+        assert_eq!((number.look(), *number.current()), (Ok(Look::Same), 2));
+        write("3");
+        assert_eq!((number.look(), *number.current()), (Ok(Look::Made), 3));
+        std::fs::remove_file(&file).expect("it can be removed");
+        assert!(number.look().is_err());
+        assert_eq!(*number.current(), 3);
+    }
+}

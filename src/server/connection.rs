@@ -1,0 +1,155 @@
+//! One connection: which protocol it speaks, and the limits of each.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::BytesMut;
+use http::{Request, Response};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::Watcher;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::select;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tower::Service;
+
+use crate::config::{HEADER_BUFFER, HTTP2_WINDOW};
+use crate::gateway::{Peer, Stop};
+
+use super::Listening;
+use super::preface::{self, PREFACE};
+use super::service::Served;
+use super::stalled::Stalled;
+use super::strict::{Frames, MAX_HEAD, MAX_HEADERS, Strict};
+
+/// How many requests may be open on one HTTP/2 connection.
+const STREAMS: u32 = 128;
+/// How much of one body on an HTTP/2 connection may be on its way or unread, in bytes.
+const STREAM_WINDOW: u32 = 64 << 10;
+/// How much of an answer waits in the library for an HTTP/2 client's window, in bytes.
+const SEND_BUFFER: usize = 64 << 10;
+/// How many streams that were reset may still be known to the library.
+const RESETS: usize = 20;
+/// How often an HTTP/2 client that says nothing is asked whether it is there.
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// And how long it may take to answer.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a connection ended before its time.
+type Ended = Box<dyn std::error::Error + Send + Sync>;
+
+/// Serves the connections of one listener.
+pub(super) struct Connections<S> {
+    served: Served<S>,
+    listening: Listening,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+}
+
+impl<S> Connections<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    pub(super) fn new(listening: Listening, service: S) -> Self {
+        let requests = Arc::new(Semaphore::new(listening.max_connections));
+        let served = Served::new(service, requests, listening.metrics.clone());
+        let http1 = http1(&listening);
+        Self { served, listening, http1, http2: http2() }
+    }
+
+    /// Serves one connection to its end.
+    pub(super) async fn serve(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        watcher: Watcher,
+        stop: &Stop,
+    ) -> Result<(), Ended> {
+        let peer = Peer { address: peer.ip(), secure: self.listening.tls.is_some() };
+        if let Some(tls) = &self.listening.tls {
+            let (stream, http2) = self.begun(tls.accept(stream), stop).await?;
+            let stream = Stalled::new(stream, self.listening.write_timeout);
+            return if http2 {
+                Box::pin(self.serve_http2(stream, BytesMut::new(), peer, watcher)).await
+            } else {
+                Box::pin(self.serve_http1(stream, BytesMut::new(), peer, watcher)).await
+            };
+        }
+        let mut stream = Stalled::new(stream, self.listening.write_timeout);
+        if !self.listening.http2 {
+            return self.serve_http1(stream, BytesMut::new(), peer, watcher).await;
+        }
+        let (before, http2) = self.begun(preface::read(&mut stream), stop).await?;
+        if http2 {
+            Box::pin(self.serve_http2(stream, before, peer, watcher)).await
+        } else {
+            self.serve_http1(stream, before, peer, watcher).await
+        }
+    }
+
+    /// The beginning of a connection, which has to come in time and is not waited for in a drain.
+    async fn begun<T>(&self, beginning: impl Future<Output = io::Result<T>>, stop: &Stop) -> io::Result<T> {
+        select! {
+            biased;
+            begun = timeout(self.listening.header_read_timeout, beginning) => {
+                begun.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            }
+            () = stop.drain() => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
+    }
+
+    async fn serve_http1(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        before: BytesMut,
+        peer: Peer,
+        watcher: Watcher,
+    ) -> Result<(), Ended> {
+        let (stream, refusals) = Strict::new(stream, before);
+        let service = self.served.http1(peer, refusals);
+        Ok(watcher.watch(self.http1.serve_connection(TokioIo::new(stream), service)).await?)
+    }
+
+    async fn serve_http2(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        before: BytesMut,
+        peer: Peer,
+        watcher: Watcher,
+    ) -> Result<(), Ended> {
+        let stream = Frames::new(stream, before, PREFACE.len());
+        let service = self.served.http2(peer);
+        Ok(watcher.watch(self.http2.serve_connection(TokioIo::new(stream), service)).await?)
+    }
+}
+
+fn http1(listening: &Listening) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(listening.header_read_timeout)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD);
+    http
+}
+
+fn http2() -> http2::Builder<TokioExecutor> {
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADER_BUFFER as u32)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(HTTP2_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(RESETS)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT);
+    http
+}

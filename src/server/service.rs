@@ -1,0 +1,96 @@
+//! The service as a connection calls it: told who is on the other side, and not called with what is
+//! refused.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::{HttpService, service_fn};
+use tokio::sync::Semaphore;
+use tower::{Service, ServiceExt};
+use tracing::info;
+
+use crate::gateway::{Peer, Problem, Slug};
+use crate::telemetry::Metrics;
+
+use super::strict::{Refusal, Refusals, check};
+
+/// A service, and what is answered in its place.
+#[derive(Clone)]
+pub(super) struct Served<S> {
+    service: S,
+    /// One for each request of HTTP/2 connections that may be open.
+    requests: Arc<Semaphore>,
+    metrics: Metrics,
+}
+
+impl<S> Served<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    pub(super) fn new(service: S, requests: Arc<Semaphore>, metrics: Metrics) -> Self {
+        Self { service, requests, metrics }
+    }
+
+    /// As an HTTP/1 connection calls it.
+    pub(super) fn http1(
+        &self,
+        peer: Peer,
+        refusals: Refusals,
+    ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
+        let served = self.clone();
+        service_fn(move |request: Request<Incoming>| {
+            let (served, refusal) = (served.clone(), refusals.get());
+            async move {
+                match refusal {
+                    Some(refusal) => Ok(served.refuse(peer, refusal)),
+                    None => served.call(peer, request.map(Body::new)).await,
+                }
+            }
+        })
+    }
+
+    /// As an HTTP/2 connection calls it.
+    pub(super) fn http2(
+        &self,
+        peer: Peer,
+    ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
+        let served = self.clone();
+        service_fn(move |request: Request<Incoming>| {
+            let served = served.clone();
+            async move {
+                let (mut head, body) = request.into_parts();
+                if let Err(refusal) = check(&mut head) {
+                    return Ok(served.refuse(peer, refusal));
+                }
+                let Ok(_place) = served.requests.clone().try_acquire_owned() else {
+                    return Ok(served.answer(peer, Problem::overloaded()));
+                };
+                served.call(peer, Request::from_parts(head, Body::new(body))).await
+            }
+        })
+    }
+
+    async fn call(self, peer: Peer, mut request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        request.extensions_mut().insert(peer);
+        self.service.oneshot(request).await
+    }
+
+    fn refuse(&self, peer: Peer, Refusal { status, why }: Refusal) -> Response<Body> {
+        let problem = Problem::new(Slug::Http(status), format!("{why} Nothing was sent."));
+        self.answer(peer, problem.not_executed().closing())
+    }
+
+    /// An answer without a route.
+    fn answer(&self, Peer { address, .. }: Peer, problem: Problem) -> Response<Body> {
+        let (outcome, detail) = (problem.slug().name(), problem.detail().to_owned());
+        let response = problem.into_response(None);
+        self.metrics.request("", outcome, Duration::ZERO);
+        info!(target: "oncegate::access", route = "", outcome, status = response.status().as_u16(), %address, "{detail}");
+        response
+    }
+}

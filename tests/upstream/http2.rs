@@ -1,0 +1,188 @@
+//! Upstreams that speak HTTP/2: the same word on what was sent.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use h2::server::{Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::header::HOST;
+use http::{HeaderValue, Request, Response};
+use oncegate::config::Upstream;
+use oncegate::protocol::{CallLimit, Reason as Why, Sent};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::call::{Caller, PAYLOAD, assert_maybe_sent, plain, post};
+
+const BROKEN: [Why; 2] = [Why::ConnectionLost, Why::BrokenAnswer];
+
+type Stream = (Request<RecvStream>, SendResponse<Bytes>);
+
+/// Serves HTTP/2 by prior knowledge, each stream by `serve`; counts connections.
+async fn server<F>(serve: impl Fn(Stream) -> F + Send + Sync + 'static) -> (SocketAddr, Arc<AtomicUsize>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let (connections, serve) = (Arc::new(AtomicUsize::new(0)), Arc::new(serve));
+    let count = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            let serve = Arc::clone(&serve);
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.expect("HTTP/2 is spoken");
+                while let Some(Ok(stream)) = connection.accept().await {
+                    tokio::spawn(serve(stream));
+                }
+            });
+        }
+    });
+    (address, connections)
+}
+
+/// A server of one connection, and what it does with its first stream.
+async fn once<F>(act: impl FnOnce(Connection<TcpStream, Bytes>, Stream) -> F + Send + 'static) -> SocketAddr
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let mut connection = h2::server::handshake(stream).await.expect("HTTP/2 is spoken");
+        let stream = connection.accept().await.expect("a stream").expect("a good one");
+        act(connection, stream).await;
+    });
+    address
+}
+
+fn caller(address: SocketAddr) -> Caller {
+    Caller::new(Upstream { http2: true, ..plain(address) })
+}
+
+async fn collect(mut body: RecvStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(Ok(data)) = body.data().await {
+        all.extend_from_slice(&data);
+    }
+    all
+}
+
+fn answer(respond: &mut SendResponse<Bytes>, body: impl Into<Bytes>) {
+    let response = Response::builder().status(201).body(()).expect("a response");
+    let mut stream = respond.send_response(response, false).expect("the stream is open");
+    stream.send_data(body.into(), true).expect("the stream is open");
+}
+
+#[tokio::test]
+async fn requests_share_a_connection() {
+    let (address, connections) = server(|(request, mut respond): Stream| async move {
+        let (head, body) = request.into_parts();
+        let said = format!("{} {} {:?}", head.method, head.uri, head.headers.get(HOST));
+        assert_eq!(collect(body).await, PAYLOAD.as_bytes());
+        answer(&mut respond, said);
+    })
+    .await;
+    let caller = caller(address);
+    let first = caller.post().await.expect("an answer");
+    assert_eq!(String::from_utf8_lossy(&first.body), format!("POST http://{address}/v1/charges None"));
+    let calls: Vec<_> = (0..90)
+        .map(|_| {
+            let caller = caller.clone();
+            tokio::spawn(async move { caller.post().await.expect("an answer") })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.expect("no panic").body, first.body);
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_preserved_host_is_the_authority() {
+    let (address, _) = server(|(request, mut respond): Stream| async move {
+        assert!(!request.headers().contains_key(HOST));
+        answer(&mut respond, request.uri().to_string());
+    })
+    .await;
+    let caller = Caller::new(Upstream { http2: true, preserve_host: true, ..plain(address) });
+    let mut request = post(PAYLOAD);
+    request.headers_mut().insert(HOST, HeaderValue::from_static("api.example"));
+    let answer = caller.call(request, CallLimit::Whole).await.expect("an answer");
+    assert_eq!(answer.body, "http://api.example/v1/charges");
+}
+
+#[tokio::test]
+async fn only_a_refused_stream_was_never_sent() {
+    for (reason, never) in [
+        (Reason::REFUSED_STREAM, true),
+        (Reason::CANCEL, false),
+        (Reason::INTERNAL_ERROR, false),
+        (Reason::NO_ERROR, false),
+        (Reason::ENHANCE_YOUR_CALM, false),
+    ] {
+        let (address, _) =
+            server(move |(_request, mut respond): Stream| async move { respond.send_reset(reason) }).await;
+        let called = caller(address).post().await;
+        assert_eq!(called.expect_err("no answer").sent == Sent::Never, never, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn what_breaks_off_may_have_been_sent() {
+    let closed = once(|connection, stream| async move { drop((connection, stream)) }).await;
+    assert_maybe_sent(caller(closed).post().await, &BROKEN);
+    let goodbye = once(|mut connection, stream| async move {
+        connection.abrupt_shutdown(Reason::NO_ERROR);
+        while connection.accept().await.is_some() {}
+        drop(stream);
+    })
+    .await;
+    assert_maybe_sent(caller(goodbye).post().await, &BROKEN);
+    let half = once(|mut connection, (_request, mut respond)| async move {
+        let response = Response::builder().header("content-length", "9").body(()).expect("a response");
+        let mut stream = respond.send_response(response, false).expect("the stream is open");
+        stream.send_data(Bytes::from_static(b"half"), false).expect("the stream is open");
+        stream.send_reset(Reason::CANCEL);
+        while connection.accept().await.is_some() {}
+    })
+    .await;
+    assert_maybe_sent(caller(half).post().await, &BROKEN);
+}
+
+#[tokio::test]
+async fn who_does_not_speak_it_was_maybe_sent_something() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let answer = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await.expect("it reads");
+    });
+    assert_maybe_sent(caller(address).post().await, &BROKEN);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_in_between_is_replaced() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let served = tokio::spawn(async move {
+        for _ in 0..3 {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let mut connection = h2::server::handshake(stream).await.expect("HTTP/2 is spoken");
+            let (_, mut respond) = connection.accept().await.expect("a stream").expect("a good one");
+            answer(&mut respond, "ok");
+            connection.graceful_shutdown();
+            while connection.accept().await.is_some() {}
+        }
+    });
+    let caller = caller(address);
+    for _ in 0..3 {
+        assert_eq!(caller.post().await.expect("an answer").body, "ok");
+    }
+    served.await.expect("no panic");
+}
