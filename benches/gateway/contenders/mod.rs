@@ -1,0 +1,150 @@
+//! The servers under measurement, each with what it stands on.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use tempfile::TempDir;
+
+use crate::cases::{Case, request};
+use crate::roles::Process;
+use crate::upstream::Upstream;
+use crate::wire::Connection;
+
+mod backing;
+mod nginx;
+pub mod oncegate;
+mod usage;
+
+pub use backing::{Backing, KINDS, Kind};
+pub use usage::{Reading, Used};
+
+use self::oncegate::Log;
+
+/// How many keys are replayed again and again.
+const CACHED: u64 = 16;
+
+/// A server, and the keys that were used on it.
+pub struct Contender {
+    pub name: String,
+    pub role: Role,
+    address: SocketAddr,
+    pid: u32,
+    /// Ended when dropped, before what it stands on; the upstream is not the contender's own.
+    _process: Option<Process>,
+    _directory: Option<TempDir>,
+    pub backing: Option<Backing>,
+    /// Keys below this were completed, or are about to be.
+    used: Cell<u64>,
+    replayed: Cell<u64>,
+}
+
+/// What a server is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The upstream itself.
+    Direct,
+    Nginx,
+    BareProxy,
+    Floor(Kind),
+    Oncegate(Kind),
+    /// With its access log, which the others do without.
+    Logging,
+}
+
+/// All that can be had here.
+pub async fn all(upstream: &Upstream) -> Vec<Rc<Contender>> {
+    let address = upstream.address;
+    let mut all = vec![Contender::new("direct", Role::Direct, address, upstream.pid())];
+    match nginx::start(address) {
+        Some(nginx) => {
+            let contender = Contender::of("nginx", Role::Nginx, nginx.process, nginx.address);
+            all.push(contender.within(nginx.directory));
+        }
+        None => eprintln!("\n*** nginx is not installed: left out, and so is every ratio to it ***\n"),
+    }
+    let (process, listens) = Process::of_role(&["proxy", &address.to_string()]);
+    all.push(Contender::of("bare proxy", Role::BareProxy, process, listens));
+    for kind in KINDS {
+        if kind != Kind::Embedded {
+            all.push(floor(address, kind).await);
+        }
+        let name = format!("oncegate, {}", kind.name());
+        all.push(gateway(address, &name, Role::Oncegate(kind), kind).await);
+    }
+    all.push(gateway(address, "oncegate, logging", Role::Logging, Kind::Memory).await);
+    all.into_iter().map(Rc::new).collect()
+}
+
+async fn floor(upstream: SocketAddr, kind: Kind) -> Contender {
+    let backing = Backing::start(kind).await;
+    let (process, listens) = Process::of_role(&["floor", &upstream.to_string(), &backing.url()]);
+    let name = format!("floor, {}", kind.name());
+    Contender::of(&name, Role::Floor(kind), process, listens).on(backing)
+}
+
+async fn gateway(upstream: SocketAddr, name: &str, role: Role, kind: Kind) -> Contender {
+    let backing = Backing::start(kind).await;
+    let log = if role == Role::Logging { Log::Access } else { Log::Quiet };
+    let gateway = oncegate::start(upstream, &backing, log);
+    Contender::of(name, role, gateway.process, gateway.address).on(backing).within(gateway.directory)
+}
+
+impl Contender {
+    fn new(name: &str, role: Role, address: SocketAddr, pid: u32) -> Self {
+        Self {
+            name: name.into(),
+            role,
+            address,
+            pid,
+            _process: None,
+            _directory: None,
+            backing: None,
+            used: Cell::new(0),
+            replayed: Cell::new(0),
+        }
+    }
+
+    fn of(name: &str, role: Role, process: Process, address: SocketAddr) -> Self {
+        let pid = process.pid();
+        Self { _process: Some(process), ..Self::new(name, role, address, pid) }
+    }
+
+    fn on(self, backing: Backing) -> Self {
+        Self { backing: Some(backing), ..self }
+    }
+
+    fn within(self, directory: TempDir) -> Self {
+        Self { _directory: Some(directory), ..self }
+    }
+
+    pub async fn connect(&self) -> Connection {
+        let connected = Connection::to(self.address).await;
+        connected.unwrap_or_else(|error| panic!("{} has gone: {error}", self.name))
+    }
+
+    /// A request of this case.
+    pub fn next_request(&self, case: Case) -> String {
+        let key = match case {
+            Case::NoKey => None,
+            Case::First => Some(self.next_key()),
+            Case::Replay => Some(next(&self.replayed) % self.used.get()),
+            Case::Cached => Some(next(&self.replayed) % CACHED),
+        };
+        request(key, 0)
+    }
+
+    /// A key that nobody has used.
+    pub fn next_key(&self) -> u64 {
+        next(&self.used)
+    }
+
+    /// How many requests there are of a case before a key comes again.
+    pub fn at_most(&self, case: Case) -> u64 {
+        if case == Case::Replay { self.used.get() } else { u64::MAX }
+    }
+}
+
+fn next(counter: &Cell<u64>) -> u64 {
+    counter.replace(counter.get() + 1)
+}

@@ -1,0 +1,48 @@
+//! What a server and its store use while they are asked.
+
+use std::time::Duration;
+
+use crate::cpu::Cpu;
+
+use super::{Backing, Contender};
+
+/// The counters at one moment.
+pub struct Reading {
+    own: Cpu,
+    store: Option<Cpu>,
+    turns: Option<u64>,
+}
+
+/// What happened between two moments.
+#[derive(Clone, Copy, Debug)]
+pub struct Used {
+    pub own_cpu: Duration,
+    pub store_cpu: Option<Duration>,
+    /// As [`Backing::turns`] counts them.
+    pub turns: Option<u64>,
+}
+
+impl Reading {
+    /// Starts counting; to count is itself not counted.
+    pub async fn before(contender: &Contender) -> Self {
+        let turns = turns(contender).await;
+        Self { turns, ..Self::without_turns(contender) }
+    }
+
+    /// What has been used since.
+    pub async fn after(self, contender: &Contender) -> Used {
+        let now = Self::without_turns(contender);
+        let store_cpu = now.store.zip(self.store).map(|(now, before)| now.since(&before));
+        let turns = turns(contender).await.zip(self.turns).map(|(now, before)| now.saturating_sub(before));
+        Used { own_cpu: now.own.since(&self.own), store_cpu, turns }
+    }
+
+    fn without_turns(contender: &Contender) -> Self {
+        let store = contender.backing.as_ref().and_then(Backing::pid).map(Cpu::of);
+        Self { own: Cpu::of(contender.pid), store, turns: None }
+    }
+}
+
+async fn turns(contender: &Contender) -> Option<u64> {
+    contender.backing.as_ref()?.turns().await
+}

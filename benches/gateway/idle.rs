@@ -1,0 +1,41 @@
+//! What the release binary takes before anybody asks it: time to start, and memory.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::contenders::oncegate::{self, Log};
+use crate::contenders::{Backing, KINDS};
+use crate::cpu::resident_kib;
+use crate::upstream::Upstream;
+
+/// How long it is left alone before its memory is read.
+const REST: Duration = Duration::from_secs(1);
+
+/// What it took on one store.
+pub struct Idle {
+    pub store: &'static str,
+    /// From the start of the process to the first connection taken; sorted.
+    pub ready: Vec<Duration>,
+    /// Sorted.
+    pub resident_kib: Vec<u64>,
+}
+
+/// Starts it again and again on each store, which then holds what the first start made.
+pub async fn measure(upstream: &Upstream, starts: usize) -> Vec<Idle> {
+    let mut all = Vec::new();
+    for kind in KINDS {
+        let backing = Backing::start(kind).await;
+        let mut idle = Idle { store: kind.name(), ready: Vec::new(), resident_kib: Vec::new() };
+        for _ in 0..starts {
+            let gateway = oncegate::start(upstream.address, &backing, Log::Quiet);
+            sleep(REST).await;
+            idle.ready.push(gateway.took);
+            idle.resident_kib.push(resident_kib(gateway.process.pid()));
+        }
+        idle.ready.sort();
+        idle.resident_kib.sort();
+        all.push(idle);
+    }
+    all
+}

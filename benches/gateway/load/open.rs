@@ -1,0 +1,91 @@
+//! Requests at fixed moments, whether or not the ones before are answered.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::cases::Case;
+use crate::contenders::Contender;
+use crate::wire::Connection;
+
+use super::{Sample, ask};
+
+/// Connections that are open before the first request; more are opened when all are busy.
+const CONNECTIONS: usize = 8;
+
+/// One server's share.
+struct Target {
+    contender: Rc<Contender>,
+    case: Case,
+    idle: RefCell<Vec<Connection>>,
+    sample: RefCell<Sample>,
+}
+
+/// Asks each of the servers `rate` times a second for `span`, one after the other in turn.
+pub async fn at_rate(group: &[(Rc<Contender>, Case)], rate: u32, span: Duration) -> Vec<Sample> {
+    let mut targets = Vec::new();
+    for (contender, case) in group {
+        targets.push(Rc::new(Target::new(Rc::clone(contender), *case).await));
+    }
+    let every = Duration::from_secs(1) / rate / group.len() as u32;
+    let many = (span.as_nanos() / every.as_nanos()) as u32;
+    let (mut due, started) = (moments(every, many), Instant::now());
+    let mut asking = JoinSet::new();
+    let mut turns = targets.iter().cycle();
+    while let Some(moment) = due.recv().await {
+        let target = Rc::clone(turns.next().expect("a group has members"));
+        asking.spawn_local(async move { target.ask(moment).await });
+        // What is over is let go of, or thousands would be kept.
+        while asking.try_join_next().is_some() {}
+    }
+    asking.join_all().await;
+    let took = started.elapsed();
+    let finished = targets.into_iter().map(|target| {
+        let mut sample = target.sample.take();
+        sample.took = took;
+        sample.latencies.sort();
+        sample
+    });
+    finished.collect()
+}
+
+/// The moments as they come. Timers of the runtime are good to a millisecond; a sleeping thread's are
+/// good to some 60 µs, which every server's latencies contain alike.
+fn moments(every: Duration, many: u32) -> mpsc::UnboundedReceiver<Instant> {
+    let (send, receive) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        let started = Instant::now();
+        for number in 0..many {
+            let due = started + every * number;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if send.send(due).is_err() {
+                return;
+            }
+        }
+    });
+    receive
+}
+
+impl Target {
+    async fn new(contender: Rc<Contender>, case: Case) -> Self {
+        let mut idle = Vec::new();
+        for _ in 0..CONNECTIONS {
+            idle.push(contender.connect().await);
+        }
+        Self { contender, case, idle: RefCell::new(idle), sample: RefCell::default() }
+    }
+
+    async fn ask(&self, due: Instant) {
+        let kept = self.idle.borrow_mut().pop();
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => self.contender.connect().await,
+        };
+        let result = ask(&mut connection, &self.contender, self.case).await;
+        self.sample.borrow_mut().note(result, due.elapsed());
+        self.idle.borrow_mut().push(connection);
+    }
+}

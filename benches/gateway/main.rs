@@ -1,0 +1,122 @@
+//! What the gateway costs, end to end: `cargo bench --bench gateway [-- --quick] [NAME …]`.
+//!
+//! Names: `fixed-rate`, `saturated`, `duplicates`, `idle`; without one, all of them in turn.
+//!
+//! The release binary runs on each of its stores, beside what it is compared with: the upstream asked
+//! directly, nginx, a bare proxy, and *floors*, which are gateways that do the least one can do: read,
+//! hash, claim, forward, complete, replay. Every server is a process of its own on loopback, so that
+//! CPU per request is the kernel's own accounting, and so is that of each one's own Redis or Postgres.
+//! This binary starts itself again for the floors and the upstream; the load comes from here, out of
+//! one thread, and the status and the replay mark of every answer are checked.
+//!
+//! A machine's speed drifts by more than most differences, so only figures of one round are compared:
+//!
+//! * `fixed-rate`: 400 requests a second to each server, those of one *group* in the same seconds, one
+//!   request to each in turn. Two cores do not carry a dozen servers at once without queueing, so the
+//!   groups take turns; each holds what its members are compared with, and the upstream asked directly.
+//!   Latency is counted from the moment a request was due.
+//! * `saturated`: 64 connections that ask again as soon as they are answered, one server after the
+//!   other, a slice each.
+//!
+//! Rounds of both are repeated; tables show the median round with the least and the most, quantiles
+//! over all rounds, and ratios as the median of each round's own. Oncegate runs without its access log,
+//! as nginx does here; `oncegate, logging` shows what it costs.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::task::LocalSet;
+
+mod cases;
+mod contenders;
+mod cpu;
+mod duplicates;
+mod floors;
+mod idle;
+mod load;
+mod measure;
+mod plan;
+mod report;
+mod roles;
+mod upstream;
+mod wire;
+
+#[path = "../../tests/servers/mod.rs"]
+#[expect(dead_code, reason = "it also serves tests")]
+mod servers;
+
+/// The allocator of the release binary, so that the floors have no other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const NAMES: [&str; 4] = ["fixed-rate", "saturated", "duplicates", "idle"];
+
+/// How much is measured.
+struct Extent {
+    rounds: usize,
+    /// How long a group of the fixed rate takes, and a saturated slice.
+    group: Duration,
+    slice: Duration,
+    duplicate_rounds: usize,
+    starts: usize,
+}
+
+const FULL: Extent = Extent {
+    rounds: 7,
+    group: Duration::from_secs(2),
+    slice: Duration::from_secs(1),
+    duplicate_rounds: 30,
+    starts: 5,
+};
+const QUICK: Extent = Extent {
+    rounds: 2,
+    group: Duration::from_millis(500),
+    slice: Duration::from_millis(250),
+    duplicate_rounds: 3,
+    starts: 1,
+};
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    if let Some(role) = words.strip_prefix(&[roles::FLAG.to_owned()][..]) {
+        return roles::play(role);
+    }
+    let extent = if words.iter().any(|word| word == "--quick") { &QUICK } else { &FULL };
+    let names: Vec<String> = words.into_iter().filter(|word| word != "--quick").collect();
+    if let Some(unknown) = names.iter().find(|name| !NAMES.contains(&name.as_str())) {
+        eprintln!("{unknown:?} is none of --quick, {}", NAMES.join(", "));
+        std::process::exit(2);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    LocalSet::new().block_on(&runtime, async {
+        tokio::select! {
+            () = run(&names, extent) => {}
+            // What was started ends as it goes out of scope.
+            _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
+        }
+    });
+}
+
+async fn run(names: &[String], extent: &Extent) {
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let mut report = report::Report::default();
+    let upstream = Rc::new(upstream::Upstream::start());
+    if wanted("fixed-rate") || wanted("saturated") || wanted("duplicates") {
+        let contenders = contenders::all(&upstream).await;
+        if wanted("fixed-rate") || wanted("saturated") {
+            let (groups, singles) = plan::of(&contenders, wanted("fixed-rate"), wanted("saturated"));
+            report.slices = measure::rounds(&upstream, &groups, &singles, extent).await;
+            report.print_slices();
+        }
+        if wanted("duplicates") {
+            report.duplicates = duplicates::measure(&upstream, &contenders, extent.duplicate_rounds).await;
+            report.print_duplicates();
+        }
+    }
+    if wanted("idle") {
+        report.idle = idle::measure(&upstream, extent.starts).await;
+        report.print_idle();
+    }
+    report.write();
+}

@@ -1,0 +1,73 @@
+//! What is written for machines: every slice, and the summary that was printed.
+
+use serde_json::{Value, json};
+
+use crate::load::quantile_of;
+use crate::measure::{Load, Slice};
+
+use super::Report;
+use super::summary::{Row, Spread, each, own_cpu_us, rows};
+
+const FILE: &str = "target/bench-gateway.json";
+
+impl Report {
+    pub fn write(&self) {
+        let micros = |durations: &[std::time::Duration]| -> Vec<u128> {
+            durations.iter().map(std::time::Duration::as_micros).collect()
+        };
+        let duplicates = self.duplicates.iter().map(|shown| {
+            json!({
+                "server": shown.name, "until_all_us": micros(&shown.until_all),
+                "most_executions": shown.most_executions, "errors": shown.errors,
+            })
+        });
+        let idle = self.idle.iter().map(|idle| {
+            json!({ "store": idle.store, "ready_us": micros(&idle.ready), "resident_kib": idle.resident_kib })
+        });
+        let all = json!({
+            "summary": rows(&self.slices).iter().map(summary).collect::<Vec<_>>(),
+            "slices": self.slices.iter().map(slice).collect::<Vec<_>>(),
+            "duplicates": duplicates.collect::<Vec<_>>(),
+            "idle": idle.collect::<Vec<_>>(),
+        });
+        let path = format!("{}/{FILE}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::write(&path, format!("{all:#}\n")).expect("the file can be written");
+        println!("\nevery slice is in {FILE}");
+    }
+}
+
+fn slice(slice: &Slice) -> Value {
+    let quantile = |quantile| quantile_of(&slice.sample.latencies, quantile).as_micros();
+    let (load, group) = load(slice.load);
+    json!({
+        "server": slice.name, "case": slice.case.name(), "load": load, "group": group, "round": slice.round,
+        "done": slice.sample.done(), "errors": slice.sample.errors.len(),
+        "per_second": slice.sample.per_second(), "cpu_us": own_cpu_us(slice),
+        "store_cpu_us": slice.used.store_cpu.map(|cpu| each(slice, cpu.as_secs_f64() * 1e6)),
+        "store_turns": slice.used.turns.map(|turns| each(slice, turns as f64)),
+        "p50_us": quantile(0.5), "p99_us": quantile(0.99), "p999_us": quantile(0.999),
+    })
+}
+
+fn summary(row: &Row) -> Value {
+    let ((load, group), [p50, p99, p999]) =
+        (load(row.load), row.quantiles.map(|quantile| quantile.as_micros()));
+    json!({
+        "server": row.name, "case": row.case.name(), "load": load, "group": group, "errors": row.errors,
+        "per_second": spread(row.per_second), "cpu_us": spread(row.own_cpu_us),
+        "store_cpu_us": row.store_cpu_us.map(spread), "store_turns": row.turns.map(spread),
+        "to_floor": row.to_floor.map(spread), "to_nginx": row.to_nginx.map(spread),
+        "added_p50_us": row.added_p50_us.map(spread), "p50_us": p50, "p99_us": p99, "p999_us": p999,
+    })
+}
+
+fn load(load: Load) -> (&'static str, Option<usize>) {
+    match load {
+        Load::FixedRate(group) => ("fixed-rate", Some(group)),
+        Load::Saturated => ("saturated", None),
+    }
+}
+
+fn spread(spread: Spread) -> Value {
+    json!({ "median": spread.median, "min": spread.min, "max": spread.max })
+}

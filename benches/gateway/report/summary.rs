@@ -1,0 +1,110 @@
+//! The rounds of one server in one case, put together.
+
+use std::time::Duration;
+
+use crate::cases::Case;
+use crate::contenders::Role;
+use crate::load::quantile_of;
+use crate::measure::{Load, Slice};
+use crate::plan;
+
+/// A row of a table.
+pub struct Row {
+    pub name: String,
+    pub case: Case,
+    pub load: Load,
+    pub per_second: Spread,
+    pub own_cpu_us: Spread,
+    pub store_cpu_us: Option<Spread>,
+    pub turns: Option<Spread>,
+    /// At a fixed rate CPU, saturated throughput, as a multiple of the floor's.
+    pub to_floor: Option<Spread>,
+    /// The same as a multiple of nginx's without a key.
+    pub to_nginx: Option<Spread>,
+    /// What it adds to the median of the upstream asked directly, in µs.
+    pub added_p50_us: Option<Spread>,
+    /// Of all rounds.
+    pub quantiles: [Duration; 3],
+    pub errors: usize,
+}
+
+/// The median round, and the extremes.
+#[derive(Clone, Copy)]
+pub struct Spread {
+    pub median: f64,
+    pub min: f64,
+    pub max: f64,
+}
+
+impl Spread {
+    /// None of no values.
+    fn of(values: impl IntoIterator<Item = Option<f64>>) -> Option<Self> {
+        let mut values: Vec<f64> = values.into_iter().flatten().collect();
+        values.sort_by(f64::total_cmp);
+        Some(Self { median: *values.get(values.len() / 2)?, min: *values.first()?, max: *values.last()? })
+    }
+}
+
+/// A row for each server, case and load, in the order in which they were measured.
+pub fn rows(slices: &[Slice]) -> Vec<Row> {
+    let first = slices.iter().filter(|slice| slice.round == 0);
+    first.map(|slice| row(slice, slices)).collect()
+}
+
+fn row(first: &Slice, slices: &[Slice]) -> Row {
+    let same =
+        |slice: &&Slice| slice.role == first.role && slice.case == first.case && slice.load == first.load;
+    let rounds: Vec<&Slice> = slices.iter().filter(same).collect();
+    let spread =
+        |figure: &dyn Fn(&Slice) -> Option<f64>| Spread::of(rounds.iter().map(|slice| figure(slice)));
+    let ratio = |to: Role| {
+        spread(&|slice| Some(worth(slice) / worth(beside(slices, slice, to)?)))
+            .filter(|_| first.role != to && first.role != Role::Direct)
+    };
+    let mut latencies: Vec<Duration> =
+        rounds.iter().flat_map(|slice| slice.sample.latencies.iter().copied()).collect();
+    latencies.sort();
+    Row {
+        name: first.name.clone(),
+        case: first.case,
+        load: first.load,
+        per_second: spread(&|slice| Some(slice.sample.per_second())).expect("a round"),
+        own_cpu_us: spread(&|slice| Some(own_cpu_us(slice))).expect("a round"),
+        store_cpu_us: spread(&|slice| Some(each(slice, slice.used.store_cpu?.as_secs_f64() * 1e6))),
+        turns: spread(&|slice| Some(each(slice, slice.used.turns? as f64))),
+        to_floor: plan::floor(first.role, first.case).and_then(ratio),
+        to_nginx: ratio(Role::Nginx),
+        added_p50_us: spread(&|slice| Some(p50_us(slice) - p50_us(beside(slices, slice, Role::Direct)?)))
+            .filter(|_| first.role != Role::Direct && first.load != Load::Saturated),
+        quantiles: [0.5, 0.99, 0.999].map(|quantile| quantile_of(&latencies, quantile)),
+        errors: rounds.iter().map(|slice| slice.sample.errors.len()).sum(),
+    }
+}
+
+/// What another server showed under the same load in the same round, in the same case if it has cases.
+fn beside<'a>(slices: &'a [Slice], slice: &Slice, role: Role) -> Option<&'a Slice> {
+    slices.iter().find(|other| {
+        let case = other.case == slice.case || matches!(role, Role::Nginx | Role::Direct);
+        other.role == role && other.round == slice.round && other.load == slice.load && case
+    })
+}
+
+/// What is compared under this load.
+fn worth(slice: &Slice) -> f64 {
+    match slice.load {
+        Load::FixedRate(_) => own_cpu_us(slice),
+        Load::Saturated => slice.sample.per_second(),
+    }
+}
+
+pub fn own_cpu_us(slice: &Slice) -> f64 {
+    each(slice, slice.used.own_cpu.as_secs_f64() * 1e6)
+}
+
+pub fn each(slice: &Slice, all: f64) -> f64 {
+    all / slice.sample.done().max(1) as f64
+}
+
+fn p50_us(slice: &Slice) -> f64 {
+    quantile_of(&slice.sample.latencies, 0.5).as_secs_f64() * 1e6
+}

@@ -1,0 +1,145 @@
+//! What is printed.
+
+use std::time::Duration;
+
+use crate::duplicates::{DELAY_MS, DUPLICATES};
+use crate::load::quantile_of;
+use crate::measure::{Load, RATE};
+
+use super::Report;
+use super::summary::{Row, Spread, rows};
+
+impl Report {
+    pub fn print_slices(&self) {
+        let rows = rows(&self.slices);
+        let (fixed, saturated): (Vec<&Row>, Vec<&Row>) =
+            rows.iter().partition(|row| row.load != Load::Saturated);
+        if !fixed.is_empty() {
+            print_fixed(&fixed);
+        }
+        if !saturated.is_empty() {
+            print_saturated(&saturated);
+        }
+    }
+
+    pub fn print_duplicates(&self) {
+        println!(
+            "\n{DUPLICATES} duplicates at once, the upstream takes {DELAY_MS} ms; time until all are answered"
+        );
+        println!("{:<20} {:>9} {:>9} {:>11} {:>7}", "server", "p50", "max", "executions", "errors");
+        for shown in &self.duplicates {
+            println!(
+                "{:<20} {:>9} {:>9} {:>11} {:>7}",
+                shown.name,
+                millis(quantile_of(&shown.until_all, 0.5)),
+                millis(quantile_of(&shown.until_all, 1.0)),
+                shown.most_executions,
+                shown.errors
+            );
+        }
+    }
+
+    pub fn print_idle(&self) {
+        println!("\nthe release binary before anybody asks it");
+        println!("{:<20} {:>16} {:>9} {:>14}", "store", "start to ready", "max", "memory (RSS)");
+        for idle in &self.idle {
+            println!(
+                "{:<20} {:>16} {:>9} {:>11.1} MB",
+                idle.store,
+                millis(quantile_of(&idle.ready, 0.5)),
+                millis(quantile_of(&idle.ready, 1.0)),
+                idle.resident_kib[idle.resident_kib.len() / 2] as f64 * 1024.0 / 1e6
+            );
+        }
+    }
+}
+
+fn print_fixed(rows: &[&Row]) {
+    println!("\n{RATE} requests a second to each; those of a group in the same seconds");
+    println!(
+        "{:<15} {:<20} {:>8} {:>15} {:>8} {:>10} {:>7} {:>8} {:>9} {:>9} {:>9} {:>6}",
+        "case",
+        "server",
+        "CPU µs",
+        "(min … max)",
+        "× floor",
+        "store CPU",
+        "turns",
+        "p50 µs",
+        "added p50",
+        "p99 µs",
+        "p999 µs",
+        "errors"
+    );
+    let mut group = None;
+    for row in rows {
+        if group.replace(row.load).is_some_and(|before| before != row.load) {
+            println!();
+        }
+        let [p50, p99, p999] = row.quantiles.map(|quantile| quantile.as_micros());
+        println!(
+            "{:<15} {:<20} {:>8.0} {:>15} {:>8} {:>10} {:>7} {p50:>8} {:>9} {p99:>9} {p999:>9} {:>6}",
+            row.case.name(),
+            row.name,
+            row.own_cpu_us.median,
+            extremes(&row.own_cpu_us),
+            optional(row.to_floor.as_ref(), 2),
+            optional(row.store_cpu_us.as_ref(), 0),
+            optional(row.turns.as_ref(), 2),
+            optional(row.added_p50_us.as_ref(), 0),
+            row.errors
+        );
+    }
+}
+
+fn print_saturated(rows: &[&Row]) {
+    println!("\nsaturated, 64 connections, one server after the other");
+    println!(
+        "{:<15} {:<20} {:>9} {:>17} {:>8} {:>8} {:>8} {:>10} {:>7} {:>8} {:>8} {:>8} {:>6}",
+        "case",
+        "server",
+        "a second",
+        "(min … max)",
+        "× floor",
+        "× nginx",
+        "CPU µs",
+        "store CPU",
+        "turns",
+        "p50 µs",
+        "p99 µs",
+        "p999 µs",
+        "errors"
+    );
+    let mut case = None;
+    for row in rows {
+        if case.replace(row.case).is_some_and(|before| before != row.case) {
+            println!();
+        }
+        let [p50, p99, p999] = row.quantiles.map(|quantile| quantile.as_micros());
+        println!(
+            "{:<15} {:<20} {:>9.0} {:>17} {:>8} {:>8} {:>8.0} {:>10} {:>7} {p50:>8} {p99:>8} {p999:>8} {:>6}",
+            row.case.name(),
+            row.name,
+            row.per_second.median,
+            extremes(&row.per_second),
+            optional(row.to_floor.as_ref(), 2),
+            optional(row.to_nginx.as_ref(), 2),
+            row.own_cpu_us.median,
+            optional(row.store_cpu_us.as_ref(), 0),
+            optional(row.turns.as_ref(), 2),
+            row.errors
+        );
+    }
+}
+
+fn extremes(spread: &Spread) -> String {
+    format!("({:.0} … {:.0})", spread.min, spread.max)
+}
+
+fn optional(spread: Option<&Spread>, decimals: usize) -> String {
+    spread.map_or_else(|| "-".into(), |spread| format!("{:.decimals$}", spread.median))
+}
+
+fn millis(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1e3)
+}
