@@ -28,7 +28,7 @@ pub async fn measure(upstream: &Upstream, starts: usize) -> Vec<Idle> {
         let backing = Backing::start(kind).await;
         let mut idle = Idle { store: kind.name(), ready: Vec::new(), resident_kib: Vec::new() };
         for _ in 0..starts {
-            let gateway = oncegate::start(upstream.address, &backing, Log::Quiet);
+            let gateway = oncegate::start(upstream.address, &backing.url(), Log::Quiet);
             sleep(REST).await;
             idle.ready.push(gateway.took);
             idle.resident_kib.push(resident_kib(gateway.process.pid()));

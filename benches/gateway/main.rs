@@ -1,6 +1,6 @@
 //! What the gateway costs, end to end: `cargo bench --bench gateway [-- --quick] [NAME …]`.
 //!
-//! Names: `fixed-rate`, `saturated`, `duplicates`, `idle`; without one, all of them in turn.
+//! Names: `fixed-rate`, `saturated`, `duplicates`, `round-trips`, `idle`; without one, all of them in turn.
 //!
 //! The release binary runs on each of its stores, beside what it is compared with: the upstream asked
 //! directly, nginx, a bare proxy, and *floors*, which are gateways that do the least one can do: read,
@@ -16,7 +16,7 @@
 //!   groups take turns; each holds what its members are compared with, and the upstream asked directly.
 //!   Latency is counted from the moment a request was due.
 //! * `saturated`: 64 connections that ask again as soon as they are answered, one server after the
-//!   other, a slice each.
+//!   other, a slice each, with nginx at the head of each group.
 //!
 //! Rounds of both are repeated; tables show the median round with the least and the most, quantiles
 //! over all rounds, and ratios as the median of each round's own. Oncegate runs without its access log,
@@ -38,6 +38,7 @@ mod measure;
 mod plan;
 mod report;
 mod roles;
+mod round_trips;
 mod upstream;
 mod wire;
 
@@ -49,7 +50,7 @@ mod servers;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 4] = ["fixed-rate", "saturated", "duplicates", "idle"];
+const NAMES: [&str; 5] = ["fixed-rate", "saturated", "duplicates", "round-trips", "idle"];
 
 /// How much is measured.
 struct Extent {
@@ -65,7 +66,7 @@ const FULL: Extent = Extent {
     rounds: 7,
     group: Duration::from_secs(2),
     slice: Duration::from_secs(1),
-    duplicate_rounds: 30,
+    duplicate_rounds: 20,
     starts: 5,
 };
 const QUICK: Extent = Extent {
@@ -105,14 +106,18 @@ async fn run(names: &[String], extent: &Extent) {
     if wanted("fixed-rate") || wanted("saturated") || wanted("duplicates") {
         let contenders = contenders::all(&upstream).await;
         if wanted("fixed-rate") || wanted("saturated") {
-            let (groups, singles) = plan::of(&contenders, wanted("fixed-rate"), wanted("saturated"));
-            report.slices = measure::rounds(&upstream, &groups, &singles, extent).await;
+            let plan = plan::Plan::of(&contenders, wanted("fixed-rate"), wanted("saturated"));
+            report.slices = measure::rounds(&upstream, &plan, extent).await;
             report.print_slices();
         }
         if wanted("duplicates") {
             report.duplicates = duplicates::measure(&upstream, &contenders, extent.duplicate_rounds).await;
             report.print_duplicates();
         }
+    }
+    if wanted("round-trips") {
+        report.round_trips = round_trips::measure(&upstream).await;
+        report.print_round_trips();
     }
     if wanted("idle") {
         report.idle = idle::measure(&upstream, extent.starts).await;

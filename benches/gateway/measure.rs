@@ -1,12 +1,10 @@
 //! The rounds of both loads.
 
-use std::rc::Rc;
-
 use crate::Extent;
 use crate::cases::Case;
-use crate::contenders::{Contender, Reading, Role, Used};
+use crate::contenders::{Reading, Role, Used};
 use crate::load::{self, Sample};
-use crate::plan::Group;
+use crate::plan::{Group, Member, Plan};
 use crate::upstream::Upstream;
 
 /// Requests a second to each server of a group.
@@ -18,6 +16,8 @@ pub struct Slice {
     pub role: Role,
     pub case: Case,
     pub load: Load,
+    /// Which of the groups under this load.
+    pub group: usize,
     pub round: usize,
     pub sample: Sample,
     pub used: Used,
@@ -25,34 +25,38 @@ pub struct Slice {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
-    /// In the group of this number.
-    FixedRate(usize),
+    FixedRate,
     Saturated,
 }
 
 /// Measures everything once a round.
-pub async fn rounds(upstream: &Upstream, groups: &[Group], singles: &Group, extent: &Extent) -> Vec<Slice> {
+pub async fn rounds(upstream: &Upstream, plan: &Plan, extent: &Extent) -> Vec<Slice> {
     let mut slices = Vec::new();
     for round in 0..extent.rounds {
-        for (number, group) in groups.iter().enumerate() {
+        for (number, group) in plan.fixed_rate.iter().enumerate() {
             let executed = upstream.executions().await;
             let before = readings(group).await;
             let samples = load::at_rate(group, RATE, extent.group).await;
             let used = uses(group, before).await;
-            let measured = group.iter().zip(samples.into_iter().zip(used));
             let from = slices.len();
-            slices.extend(measured.map(|((contender, case), (sample, used))| {
-                slice(contender, *case, Load::FixedRate(number), round, sample, used)
-            }));
+            let at = Place { load: Load::FixedRate, group: number, round };
+            let measured = group.iter().zip(samples.into_iter().zip(used));
+            slices.extend(measured.map(|(member, (sample, used))| at.slice(member, sample, used)));
             compare(upstream.executions().await - executed, &slices[from..]);
         }
-        for (contender, case) in singles {
-            let executed = upstream.executions().await;
-            let before = Reading::before(contender).await;
-            let sample = load::saturate(contender, *case, extent.slice).await;
-            let used = before.after(contender).await;
-            slices.push(slice(contender, *case, Load::Saturated, round, sample, used));
-            compare(upstream.executions().await - executed, &slices[slices.len() - 1..]);
+        for (number, group) in plan.saturated.iter().enumerate() {
+            let at = Place { load: Load::Saturated, group: number, round };
+            for index in 0..group.len() {
+                // Every second round runs backwards, so that nobody always follows the same one.
+                let index = if round % 2 == 0 { index } else { group.len() - 1 - index };
+                let (contender, case) = &group[index];
+                let executed = upstream.executions().await;
+                let before = Reading::before(contender).await;
+                let sample = load::saturate(contender, *case, extent.slice).await;
+                let used = before.after(contender).await;
+                slices.push(at.slice(&group[index], sample, used));
+                compare(upstream.executions().await - executed, &slices[slices.len() - 1..]);
+            }
         }
         eprintln!("round {} of {}", round + 1, extent.rounds);
     }
@@ -75,18 +79,23 @@ async fn uses(group: &Group, before: Vec<Reading>) -> Vec<Used> {
     uses
 }
 
-fn slice(
-    contender: &Rc<Contender>,
-    case: Case,
+/// Where a slice belongs.
+#[derive(Clone, Copy)]
+struct Place {
     load: Load,
+    group: usize,
     round: usize,
-    sample: Sample,
-    used: Used,
-) -> Slice {
-    if let Some(error) = sample.errors.first() {
-        eprintln!("*** {}: {} errors, such as {error} ***", contender.name, sample.errors.len());
+}
+
+impl Place {
+    fn slice(self, (contender, case): &Member, sample: Sample, used: Used) -> Slice {
+        if let Some(error) = sample.errors.first() {
+            eprintln!("*** {}: {} errors, such as {error} ***", contender.name, sample.errors.len());
+        }
+        let Self { load, group, round } = self;
+        let (name, role) = (contender.name.clone(), contender.role);
+        Slice { name, role, case: *case, load, group, round, sample, used }
     }
-    Slice { name: contender.name.clone(), role: contender.role, case, load, round, sample, used }
 }
 
 /// Whether the upstream executed what was answered, and nothing else.

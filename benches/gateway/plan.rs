@@ -5,8 +5,17 @@ use std::rc::Rc;
 use crate::cases::Case;
 use crate::contenders::{Contender, Kind, Role};
 
-/// What is measured in the same seconds.
-pub type Group = Vec<(Rc<Contender>, Case)>;
+/// A server, and what it is asked.
+pub type Member = (Rc<Contender>, Case);
+
+/// What is compared with each other: in the same seconds, or one directly after the other.
+pub type Group = Vec<Member>;
+
+/// Everything that a round measures.
+pub struct Plan {
+    pub fixed_rate: Vec<Group>,
+    pub saturated: Vec<Group>,
+}
 
 /// Each group holds the floors of its members.
 const GROUPS: [(Case, &[Role]); 6] = [
@@ -59,26 +68,35 @@ const GROUPS: [(Case, &[Role]); 6] = [
     ),
 ];
 
-/// The groups of the fixed rate, and the saturated slices in their order.
-pub fn of(contenders: &[Rc<Contender>], fixed_rate: bool, saturated: bool) -> (Vec<Group>, Group) {
-    let find = |role: Role| contenders.iter().find(|contender| contender.role == role).map(Rc::clone);
-    let group = |(case, roles): &(Case, &[Role])| {
-        let direct = find(Role::Direct).map(|direct| (direct, Case::NoKey));
-        let members = roles.iter().filter_map(|role| Some((find(*role)?, *case)));
-        direct.into_iter().chain(members).collect()
-    };
-    let groups = if fixed_rate { GROUPS.iter().map(group).collect() } else { Vec::new() };
-    let mut singles: Group = Vec::new();
-    for case in Case::ALL.into_iter().filter(|_| saturated) {
-        let asked = contenders.iter().filter(|contender| saturates(contender.role, case));
-        singles.extend(asked.map(|contender| (Rc::clone(contender), case)));
+impl Plan {
+    pub fn of(contenders: &[Rc<Contender>], fixed_rate: bool, saturated: bool) -> Self {
+        let beside_direct = |(case, roles): &(Case, &[Role])| -> Group {
+            let direct = find(contenders, Role::Direct).map(|direct| (direct, Case::NoKey));
+            let members = roles.iter().filter_map(|role| Some((find(contenders, *role)?, *case)));
+            direct.into_iter().chain(members).collect()
+        };
+        let beside_nginx = |case: Case| -> Group {
+            let nginx = find(contenders, Role::Nginx).map(|nginx| (nginx, Case::NoKey));
+            let members = contenders.iter().filter(|contender| saturates(contender.role, case));
+            nginx.into_iter().chain(members.map(|contender| (Rc::clone(contender), case))).collect()
+        };
+        Self {
+            fixed_rate: GROUPS.iter().filter(|_| fixed_rate).map(beside_direct).collect(),
+            saturated: Case::ALL.into_iter().filter(|_| saturated).map(beside_nginx).collect(),
+        }
     }
-    (groups, singles)
 }
 
+fn find(contenders: &[Rc<Contender>], role: Role) -> Option<Rc<Contender>> {
+    contenders.iter().find(|contender| contender.role == role).map(Rc::clone)
+}
+
+/// Whether it is measured beside nginx.
 fn saturates(role: Role, case: Case) -> bool {
     match role {
-        Role::Direct | Role::Nginx | Role::BareProxy | Role::Logging => case == Case::NoKey,
+        // It is in every group already.
+        Role::Nginx => false,
+        Role::Direct | Role::BareProxy | Role::Logging => case == Case::NoKey,
         // Without a key the store is not asked.
         Role::Oncegate(kind) => case != Case::NoKey || kind == Kind::Memory,
         Role::Floor(kind) => {

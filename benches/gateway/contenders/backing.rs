@@ -64,13 +64,25 @@ impl Backing {
 
     /// As the configuration and [`crate::floors`] name it.
     pub fn url(&self) -> String {
+        self.url_at(self.port())
+    }
+
+    /// The same, reached at another port.
+    pub fn url_at(&self, port: u16) -> String {
         match self {
             Self::Memory => "memory:".into(),
             Self::Embedded(directory) => format!("embedded:{}", directory.path().join("records").display()),
-            Self::Redis(server, _) => format!("redis://127.0.0.1:{}", server.port),
-            Self::Postgres(server, _) => {
-                format!("postgres://oncegate@127.0.0.1:{}/postgres?sslmode=disable", server.port)
-            }
+            Self::Redis(..) => format!("redis://127.0.0.1:{port}"),
+            Self::Postgres(..) => format!("postgres://oncegate@127.0.0.1:{port}/postgres?sslmode=disable"),
+        }
+    }
+
+    /// Where its server listens; 0 if it has none.
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Memory | Self::Embedded(_) => 0,
+            Self::Redis(server, _) => server.port,
+            Self::Postgres(server, _) => server.port,
         }
     }
 
@@ -85,7 +97,7 @@ impl Backing {
 
     /// How often it was turned to. Of Redis, how often it read something, which is a round trip, or
     /// several commands that arrived together. Of Postgres, how many transactions wrote, which is a
-    /// commit and a sync each; those that only read are not told apart from its own housekeeping.
+    /// commit and a sync each.
     pub async fn turns(&self) -> Option<u64> {
         match self {
             Self::Memory | Self::Embedded(_) => None,

@@ -67,27 +67,32 @@ pub async fn all(upstream: &Upstream) -> Vec<Rc<Contender>> {
     all.push(Contender::of("bare proxy", Role::BareProxy, process, listens));
     for kind in KINDS {
         if kind != Kind::Embedded {
-            all.push(floor(address, kind).await);
+            let backing = Backing::start(kind).await;
+            all.push(floor(address, kind, &backing.url()).on(backing));
         }
-        let name = format!("oncegate, {}", kind.name());
-        all.push(gateway(address, &name, Role::Oncegate(kind), kind).await);
+        let backing = Backing::start(kind).await;
+        all.push(gateway(address, Role::Oncegate(kind), &backing.url()).on(backing));
     }
-    all.push(gateway(address, "oncegate, logging", Role::Logging, Kind::Memory).await);
+    let backing = Backing::start(Kind::Memory).await;
+    all.push(gateway(address, Role::Logging, &backing.url()).on(backing));
     all.into_iter().map(Rc::new).collect()
 }
 
-async fn floor(upstream: SocketAddr, kind: Kind) -> Contender {
-    let backing = Backing::start(kind).await;
-    let (process, listens) = Process::of_role(&["floor", &upstream.to_string(), &backing.url()]);
+/// A floor on a store of this kind at this URL.
+pub fn floor(upstream: SocketAddr, kind: Kind, url: &str) -> Contender {
+    let (process, listens) = Process::of_role(&["floor", &upstream.to_string(), url]);
     let name = format!("floor, {}", kind.name());
-    Contender::of(&name, Role::Floor(kind), process, listens).on(backing)
+    Contender::of(&name, Role::Floor(kind), process, listens)
 }
 
-async fn gateway(upstream: SocketAddr, name: &str, role: Role, kind: Kind) -> Contender {
-    let backing = Backing::start(kind).await;
-    let log = if role == Role::Logging { Log::Access } else { Log::Quiet };
-    let gateway = oncegate::start(upstream, &backing, log);
-    Contender::of(name, role, gateway.process, gateway.address).on(backing).within(gateway.directory)
+/// The release binary on a store at this URL.
+pub fn gateway(upstream: SocketAddr, role: Role, url: &str) -> Contender {
+    let (log, name) = match role {
+        Role::Oncegate(kind) => (Log::Quiet, format!("oncegate, {}", kind.name())),
+        _ => (Log::Access, "oncegate, logging".into()),
+    };
+    let gateway = oncegate::start(upstream, url, log);
+    Contender::of(&name, role, gateway.process, gateway.address).within(gateway.directory)
 }
 
 impl Contender {

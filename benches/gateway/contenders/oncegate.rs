@@ -9,8 +9,6 @@ use tempfile::TempDir;
 use crate::roles::Process;
 use crate::servers::redis::free_port;
 
-use super::Backing;
-
 /// Whether it writes a line for each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Log {
@@ -27,7 +25,7 @@ pub struct Gateway {
     pub directory: TempDir,
 }
 
-pub fn start(upstream: SocketAddr, backing: &Backing, log: Log) -> Gateway {
+pub fn start(upstream: SocketAddr, url: &str, log: Log) -> Gateway {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("oncegate.toml");
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
@@ -36,7 +34,7 @@ pub fn start(upstream: SocketAddr, backing: &Backing, log: Log) -> Gateway {
         "[server]\nlisten = \"{address}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"{}\"\n\
          [log]\nlevel = \"{level}\"\n[upstreams.payments]\nurl = \"http://{upstream}\"\n\
          [[routes]]\nname = \"create-charge\"\npath = \"/v1/charges\"\nupstream = \"payments\"\n",
-        backing.url()
+        url
     );
     std::fs::write(&file, config).expect("a file");
     let mut command = Command::new(env!("CARGO_BIN_EXE_oncegate"));

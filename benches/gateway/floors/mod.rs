@@ -23,6 +23,7 @@ use self::records::Records;
 mod gateway;
 mod pool;
 mod records;
+mod table;
 
 /// Plays a proxy that passes everything on as it comes.
 pub fn serve_proxy(upstream: SocketAddr) {

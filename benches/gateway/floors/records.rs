@@ -2,23 +2,15 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use redis::aio::MultiplexedConnection;
 use redis::{Client, cmd};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool, query, query_scalar, raw_sql};
 
-const CONNECTIONS: u32 = 16;
+use super::table::Table;
+
 const DAY_SECONDS: u32 = 24 * 60 * 60;
-const TABLE: &str =
-    "CREATE TABLE record (key bytea PRIMARY KEY, value bytea NOT NULL, until timestamptz NOT NULL)";
-const CLAIM: &str = "INSERT INTO record (key, value, until) VALUES ($1, $2, clock_timestamp() + interval '1 day') \
-                     ON CONFLICT DO NOTHING";
-const READ: &str = "SELECT value FROM record WHERE key = $1";
-const COMPLETE: &str = "UPDATE record SET value = $2 WHERE key = $1";
 const DIGEST: usize = 32;
 
 /// Where the values are.
@@ -27,7 +19,7 @@ pub enum Records {
     /// A claim is one round trip, whatever it finds; a completion another.
     Redis(MultiplexedConnection),
     /// A claim and a completion are a statement and a commit each; what a claim met is read by one more.
-    Postgres(PgPool),
+    Postgres(Table),
 }
 
 /// What came of a claim.
@@ -50,12 +42,7 @@ impl Records {
             let client = Client::open(url).expect("a URL");
             return Self::Redis(client.get_multiplexed_async_connection().await.expect("a connection"));
         }
-        let options = PgConnectOptions::from_str(url).expect("a URL").disable_statement_logging();
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).min_connections(CONNECTIONS);
-        // Asking whether a connection still lives would be a round trip more for each statement.
-        let pool = pool.test_before_acquire(false).connect_with(options).await.expect("connections");
-        raw_sql(TABLE).execute(&pool).await.expect("a table");
-        Self::Postgres(pool)
+        Self::Postgres(Table::make(url).await)
     }
 
     pub async fn claim(&self, key: &[u8], digest: [u8; DIGEST]) -> Claimed {
@@ -77,13 +64,7 @@ impl Records {
                     set.query_async(&mut connection.clone()).await.expect("an answer");
                 found.map(Bytes::from)
             }
-            Self::Postgres(pool) => {
-                let claim = query(CLAIM).bind(key).bind(&digest[..]).execute(pool).await.expect("a claim");
-                match claim.rows_affected() {
-                    1 => None,
-                    _ => Some(read(pool, key).await),
-                }
-            }
+            Self::Postgres(table) => table.claim(key, &digest).await.map(Bytes::from),
         };
         found.map_or(Claimed::Won, |value| judge(&value, digest))
     }
@@ -103,16 +84,9 @@ impl Records {
                 set.arg(key).arg(&value[..]).arg("EX").arg(DAY_SECONDS);
                 set.query_async::<()>(&mut connection.clone()).await.expect("stored");
             }
-            Self::Postgres(pool) => {
-                query(COMPLETE).bind(key).bind(&value[..]).execute(pool).await.expect("stored");
-            }
+            Self::Postgres(table) => table.complete(key, &value).await,
         }
     }
-}
-
-async fn read(pool: &PgPool, key: &[u8]) -> Bytes {
-    let value: Vec<u8> = query_scalar(READ).bind(key).fetch_one(pool).await.expect("a value");
-    value.into()
 }
 
 /// A value is the digest of what was asked and, once it is answered, the status and the body.

@@ -45,7 +45,7 @@ pub fn quantile_of(sorted: &[Duration], quantile: f64) -> Duration {
 }
 
 /// Asks once; a connection that broke is replaced.
-async fn ask(connection: &mut Connection, contender: &Contender, case: Case) -> Result<(), String> {
+pub async fn ask(connection: &mut Connection, contender: &Contender, case: Case) -> Result<(), String> {
     let request = contender.next_request(case);
     let answered = match connection.write(request.as_bytes()).await {
         Ok(()) => connection.answer().await,

@@ -21,6 +21,9 @@ impl Report {
                 "most_executions": shown.most_executions, "errors": shown.errors,
             })
         });
+        let round_trips = self.round_trips.iter().map(
+            |counted| json!({ "server": counted.name, "first": counted.first, "replay": counted.replay }),
+        );
         let idle = self.idle.iter().map(|idle| {
             json!({ "store": idle.store, "ready_us": micros(&idle.ready), "resident_kib": idle.resident_kib })
         });
@@ -28,6 +31,7 @@ impl Report {
             "summary": rows(&self.slices).iter().map(summary).collect::<Vec<_>>(),
             "slices": self.slices.iter().map(slice).collect::<Vec<_>>(),
             "duplicates": duplicates.collect::<Vec<_>>(),
+            "round_trips": round_trips.collect::<Vec<_>>(),
             "idle": idle.collect::<Vec<_>>(),
         });
         let path = format!("{}/{FILE}", env!("CARGO_MANIFEST_DIR"));
@@ -38,9 +42,8 @@ impl Report {
 
 fn slice(slice: &Slice) -> Value {
     let quantile = |quantile| quantile_of(&slice.sample.latencies, quantile).as_micros();
-    let (load, group) = load(slice.load);
     json!({
-        "server": slice.name, "case": slice.case.name(), "load": load, "group": group, "round": slice.round,
+        "server": slice.name, "case": slice.case.name(), "load": name(slice.load), "group": slice.group, "round": slice.round,
         "done": slice.sample.done(), "errors": slice.sample.errors.len(),
         "per_second": slice.sample.per_second(), "cpu_us": own_cpu_us(slice),
         "store_cpu_us": slice.used.store_cpu.map(|cpu| each(slice, cpu.as_secs_f64() * 1e6)),
@@ -50,21 +53,20 @@ fn slice(slice: &Slice) -> Value {
 }
 
 fn summary(row: &Row) -> Value {
-    let ((load, group), [p50, p99, p999]) =
-        (load(row.load), row.quantiles.map(|quantile| quantile.as_micros()));
+    let [p50, p99, p999] = row.quantiles.map(|quantile| quantile.as_micros());
     json!({
-        "server": row.name, "case": row.case.name(), "load": load, "group": group, "errors": row.errors,
-        "per_second": spread(row.per_second), "cpu_us": spread(row.own_cpu_us),
+        "server": row.name, "case": row.case.name(), "load": name(row.load), "group": row.group, "errors": row.errors,
+        "per_second": spread(row.per_second), "cpu_us": row.own_cpu_us.map(spread),
         "store_cpu_us": row.store_cpu_us.map(spread), "store_turns": row.turns.map(spread),
         "to_floor": row.to_floor.map(spread), "to_nginx": row.to_nginx.map(spread),
         "added_p50_us": row.added_p50_us.map(spread), "p50_us": p50, "p99_us": p99, "p999_us": p999,
     })
 }
 
-fn load(load: Load) -> (&'static str, Option<usize>) {
+fn name(load: Load) -> &'static str {
     match load {
-        Load::FixedRate(group) => ("fixed-rate", Some(group)),
-        Load::Saturated => ("saturated", None),
+        Load::FixedRate => "fixed-rate",
+        Load::Saturated => "saturated",
     }
 }
 

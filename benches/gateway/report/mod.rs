@@ -3,6 +3,7 @@
 use crate::duplicates::Duplicates;
 use crate::idle::Idle;
 use crate::measure::Slice;
+use crate::round_trips::RoundTrips;
 
 mod file;
 mod summary;
@@ -13,5 +14,6 @@ mod tables;
 pub struct Report {
     pub slices: Vec<Slice>,
     pub duplicates: Vec<Duplicates>,
+    pub round_trips: Vec<RoundTrips>,
     pub idle: Vec<Idle>,
 }

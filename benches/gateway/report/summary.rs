@@ -13,8 +13,10 @@ pub struct Row {
     pub name: String,
     pub case: Case,
     pub load: Load,
+    pub group: usize,
     pub per_second: Spread,
-    pub own_cpu_us: Spread,
+    /// Not of the upstream, which works for all at once.
+    pub own_cpu_us: Option<Spread>,
     pub store_cpu_us: Option<Spread>,
     pub turns: Option<Spread>,
     /// At a fixed rate CPU, saturated throughput, as a multiple of the floor's.
@@ -52,13 +54,14 @@ pub fn rows(slices: &[Slice]) -> Vec<Row> {
 }
 
 fn row(first: &Slice, slices: &[Slice]) -> Row {
-    let same =
-        |slice: &&Slice| slice.role == first.role && slice.case == first.case && slice.load == first.load;
+    let same = |slice: &&Slice| {
+        (slice.role, slice.case, slice.load, slice.group) == (first.role, first.case, first.load, first.group)
+    };
     let rounds: Vec<&Slice> = slices.iter().filter(same).collect();
     let spread =
         |figure: &dyn Fn(&Slice) -> Option<f64>| Spread::of(rounds.iter().map(|slice| figure(slice)));
     let ratio = |to: Role| {
-        spread(&|slice| Some(worth(slice) / worth(beside(slices, slice, to)?)))
+        spread(&|slice| Some(worth(slice)? / worth(beside(slices, slice, to)?)?))
             .filter(|_| first.role != to && first.role != Role::Direct)
     };
     let mut latencies: Vec<Duration> =
@@ -68,8 +71,9 @@ fn row(first: &Slice, slices: &[Slice]) -> Row {
         name: first.name.clone(),
         case: first.case,
         load: first.load,
+        group: first.group,
         per_second: spread(&|slice| Some(slice.sample.per_second())).expect("a round"),
-        own_cpu_us: spread(&|slice| Some(own_cpu_us(slice))).expect("a round"),
+        own_cpu_us: spread(&own_cpu_us),
         store_cpu_us: spread(&|slice| Some(each(slice, slice.used.store_cpu?.as_secs_f64() * 1e6))),
         turns: spread(&|slice| Some(each(slice, slice.used.turns? as f64))),
         to_floor: plan::floor(first.role, first.case).and_then(ratio),
@@ -81,24 +85,23 @@ fn row(first: &Slice, slices: &[Slice]) -> Row {
     }
 }
 
-/// What another server showed under the same load in the same round, in the same case if it has cases.
+/// What another server showed in the same group and round.
 fn beside<'a>(slices: &'a [Slice], slice: &Slice, role: Role) -> Option<&'a Slice> {
     slices.iter().find(|other| {
-        let case = other.case == slice.case || matches!(role, Role::Nginx | Role::Direct);
-        other.role == role && other.round == slice.round && other.load == slice.load && case
+        (other.role, other.round, other.load, other.group) == (role, slice.round, slice.load, slice.group)
     })
 }
 
 /// What is compared under this load.
-fn worth(slice: &Slice) -> f64 {
+fn worth(slice: &Slice) -> Option<f64> {
     match slice.load {
-        Load::FixedRate(_) => own_cpu_us(slice),
-        Load::Saturated => slice.sample.per_second(),
+        Load::FixedRate => own_cpu_us(slice),
+        Load::Saturated => Some(slice.sample.per_second()),
     }
 }
 
-pub fn own_cpu_us(slice: &Slice) -> f64 {
-    each(slice, slice.used.own_cpu.as_secs_f64() * 1e6)
+pub fn own_cpu_us(slice: &Slice) -> Option<f64> {
+    (slice.role != Role::Direct).then(|| each(slice, slice.used.own_cpu.as_secs_f64() * 1e6))
 }
 
 pub fn each(slice: &Slice, all: f64) -> f64 {

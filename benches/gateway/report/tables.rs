@@ -39,6 +39,14 @@ impl Report {
         }
     }
 
+    pub fn print_round_trips(&self) {
+        println!("\nround trips to the store for a lone request");
+        println!("{:<20} {:>14} {:>9}", "server", "first attempt", "replay");
+        for counted in &self.round_trips {
+            println!("{:<20} {:>14.2} {:>9.2}", counted.name, counted.first, counted.replay);
+        }
+    }
+
     pub fn print_idle(&self) {
         println!("\nthe release binary before anybody asks it");
         println!("{:<20} {:>16} {:>9} {:>14}", "store", "start to ready", "max", "memory (RSS)");
@@ -73,16 +81,16 @@ fn print_fixed(rows: &[&Row]) {
     );
     let mut group = None;
     for row in rows {
-        if group.replace(row.load).is_some_and(|before| before != row.load) {
+        if group.replace(row.group).is_some_and(|before| before != row.group) {
             println!();
         }
         let [p50, p99, p999] = row.quantiles.map(|quantile| quantile.as_micros());
         println!(
-            "{:<15} {:<20} {:>8.0} {:>15} {:>8} {:>10} {:>7} {p50:>8} {:>9} {p99:>9} {p999:>9} {:>6}",
+            "{:<15} {:<20} {:>8} {:>15} {:>8} {:>10} {:>7} {p50:>8} {:>9} {p99:>9} {p999:>9} {:>6}",
             row.case.name(),
             row.name,
-            row.own_cpu_us.median,
-            extremes(&row.own_cpu_us),
+            optional(row.own_cpu_us.as_ref(), 0),
+            row.own_cpu_us.as_ref().map_or_else(String::new, extremes),
             optional(row.to_floor.as_ref(), 2),
             optional(row.store_cpu_us.as_ref(), 0),
             optional(row.turns.as_ref(), 2),
@@ -110,21 +118,21 @@ fn print_saturated(rows: &[&Row]) {
         "p999 µs",
         "errors"
     );
-    let mut case = None;
+    let mut group = None;
     for row in rows {
-        if case.replace(row.case).is_some_and(|before| before != row.case) {
+        if group.replace(row.group).is_some_and(|before| before != row.group) {
             println!();
         }
         let [p50, p99, p999] = row.quantiles.map(|quantile| quantile.as_micros());
         println!(
-            "{:<15} {:<20} {:>9.0} {:>17} {:>8} {:>8} {:>8.0} {:>10} {:>7} {p50:>8} {p99:>8} {p999:>8} {:>6}",
+            "{:<15} {:<20} {:>9.0} {:>17} {:>8} {:>8} {:>8} {:>10} {:>7} {p50:>8} {p99:>8} {p999:>8} {:>6}",
             row.case.name(),
             row.name,
             row.per_second.median,
             extremes(&row.per_second),
             optional(row.to_floor.as_ref(), 2),
             optional(row.to_nginx.as_ref(), 2),
-            row.own_cpu_us.median,
+            optional(row.own_cpu_us.as_ref(), 0),
             optional(row.store_cpu_us.as_ref(), 0),
             optional(row.turns.as_ref(), 2),
             row.errors
