@@ -1,6 +1,8 @@
 //! The stores, opened on servers of their own.
 
 use std::future::Future;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +18,7 @@ use oncegate::store::embedded::EmbeddedStore;
 use oncegate::store::memory::MemoryStore;
 use oncegate::store::postgres::{PostgresSettings, PostgresStore};
 use oncegate::store::redis::{Address, RedisSettings, RedisStore, Topology};
-use oncegate::store::{Ledger, Store};
+use oncegate::store::{Decision, Ledger, Store};
 use tempfile::TempDir;
 
 use crate::floor::OneByOne;
@@ -24,6 +26,9 @@ use crate::servers::{postgres, redis};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Those with a ledger.
+pub const STORES: [&str; 4] = ["memory", "embedded", "redis", "postgres"];
 
 /// A store under measurement.
 pub struct Contender {
@@ -35,7 +40,7 @@ pub struct Contender {
 /// What keeps the records; ended with the contender.
 pub enum Server {
     None,
-    Directory(#[expect(dead_code, reason = "removed when dropped")] TempDir),
+    Directory(TempDir),
     Redis(redis::Server),
     Postgres(postgres::Server),
 }
@@ -60,7 +65,7 @@ impl Contender {
 /// The stores of these names, or all.
 pub async fn all(names: &[String]) -> Vec<Contender> {
     let mut contenders = Vec::new();
-    for name in ["memory", "embedded", "redis", "postgres", "postgres, one by one"] {
+    for name in STORES.into_iter().chain(["postgres, one by one"]) {
         if names.is_empty() || names.iter().any(|wanted| wanted == name) {
             contenders.push(open(name).await);
         }
@@ -68,7 +73,8 @@ pub async fn all(names: &[String]) -> Vec<Contender> {
     contenders
 }
 
-async fn open(name: &'static str) -> Contender {
+/// The store of this name, empty.
+pub async fn open(name: &'static str) -> Contender {
     let (worker, server): (Arc<dyn Worker>, Server) = match name {
         "memory" => {
             let clock = Arc::new(SteadyClock::starting(Timestamp::default()));
@@ -149,9 +155,20 @@ impl Worker for ThroughALedger {
 
 /// Claims and completes an operation whose response is kept for `ttl`.
 pub async fn complete(ledger: &Ledger, number: u64, ttl: Duration) {
-    let (id, owner) = (id(number), owner(number));
-    let won = ledger.claim(id, claim(owner, ttl)).await.expect("a claim");
+    let won = begin(ledger, number, ttl).await;
+    finish(ledger, number, &won).await;
+}
+
+/// Claims an operation.
+pub async fn begin(ledger: &Ledger, number: u64, ttl: Duration) -> Decision {
+    let won = ledger.claim(id(number), claim(owner(number), ttl)).await.expect("a claim");
     assert_eq!(won.verdict, Verdict::Won { n: 1 });
+    won
+}
+
+/// Completes an operation that was claimed.
+pub async fn finish(ledger: &Ledger, number: u64, won: &Decision) {
+    let (id, owner) = (id(number), owner(number));
     let reference = ResponseRef { id: owner, status: 201, retained: true };
     let event = Event::Complete { owner, n: 1, response: reference };
     let stored = ledger.apply(id, won.record.as_ref(), &event, Some(&response())).await.expect("stored");
@@ -204,6 +221,20 @@ pub fn response() -> StoredResponse {
 }
 
 impl Server {
+    /// What the records take, in bytes: on disk with what is written beside them, or in memory.
+    pub async fn bytes(&self) -> u64 {
+        match self {
+            Self::None => resident_bytes(),
+            Self::Directory(directory) => bytes_below(directory.path()),
+            Self::Redis(server) => server.info("used_memory").trim().parse().expect("a number"),
+            Self::Postgres(server) => {
+                let sizes = "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c \
+                             WHERE c.relnamespace = 'oncegate'::regnamespace AND c.relkind = 'r'";
+                server.value::<i64>(sizes).await.try_into().expect("a size")
+            }
+        }
+    }
+
     /// The CPU that the server's processes have used.
     pub fn cpu(&self) -> Duration {
         match self {
@@ -212,4 +243,23 @@ impl Server {
             Self::Postgres(server) => crate::load::cpu_of(server.pid()),
         }
     }
+}
+
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("this process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+    let kib: u64 = line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number");
+    kib * 1024
+}
+
+fn bytes_below(directory: &Path) -> u64 {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(entry_is) if entry_is.is_dir() => bytes_below(&entry.path()),
+        // A journal is made longer than what is in it: what it takes is counted in blocks.
+        Ok(entry_is) => entry_is.blocks() * 512,
+        // It was compacted away just now.
+        Err(_) => 0,
+    });
+    sizes.sum()
 }

@@ -8,12 +8,15 @@
 //!
 //! `postgres, one by one` is the floor that batching is compared with: the same rows written by
 //! statements of one row each over sixteen connections.
+//!
+//! `cargo bench --bench stores -- keys [--keys N] [NAME …]` compares many live keys with few instead.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 mod contenders;
 mod floor;
+mod keys;
 mod load;
 mod report;
 mod sweeping;
@@ -30,12 +33,27 @@ const FULL: (Duration, usize) = (Duration::from_millis(1500), 7);
 const QUICK: (Duration, usize) = (Duration::from_millis(300), 2);
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let (slice, rounds) = if wanted.iter().any(|word| word == "--quick") { QUICK } else { FULL };
-    let names: Vec<String> = wanted.into_iter().filter(|word| !word.starts_with("--")).collect();
+    let mut words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let many = number_behind("--keys", &mut words).unwrap_or(keys::DEFAULT);
+    let (slice, rounds) = if words.iter().any(|word| word == "--quick") { QUICK } else { FULL };
+    let mut names: Vec<String> = words.into_iter().filter(|word| !word.starts_with("--")).collect();
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    if names.first().is_some_and(|name| name == "keys") {
+        names.remove(0);
+        let kept = runtime.block_on(keys::measure(&names, many, slice));
+        report::print_keys(&kept);
+        return report::write_keys(&kept);
+    }
     runtime.block_on(run(&names, slice, rounds));
+}
+
+/// Takes an option and its value out of the words.
+fn number_behind(option: &str, words: &mut Vec<String>) -> Option<u64> {
+    let at = words.iter().position(|word| word == option)?;
+    words.remove(at);
+    assert!(at < words.len(), "{option} needs a number");
+    Some(words.remove(at).parse().unwrap_or_else(|_| panic!("{option} needs a number")))
 }
 
 async fn run(names: &[String], slice: Duration, rounds: usize) {

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::contenders::Contender;
+use crate::keys::Kept;
 use crate::load::Measured;
 use crate::sweeping::Swept;
 
 const FILE: &str = "target/bench-stores.json";
+const KEYS_FILE: &str = "target/bench-stores-keys.json";
 
 /// One slice of one store.
 pub struct Slice {
@@ -54,6 +56,56 @@ pub fn print_sweeps(swept: &[Swept]) {
     }
 }
 
+/// What many keys do to each store.
+pub fn print_keys(kept: &[Kept]) {
+    println!(
+        "{:<10} {:>10} {:>9} {:>10} {:>10} {:>10} {:>8} {:>11} {:>11} {:>12} {:>12}",
+        "store",
+        "keys",
+        "filled/s",
+        "bytes each",
+        "claim p50",
+        "p99",
+        "× few",
+        "idle sweep",
+        "sweep, each",
+        "gateway CPU",
+        "server CPU"
+    );
+    for one in kept {
+        let few = kept.iter().find(|few| few.store == one.store).map_or(one.p99, |few| few.p99);
+        println!(
+            "{:<10} {:>10} {:>9.0} {:>10.0} {:>10} {:>10} {:>8.2} {:>11} {:>11} {:>12} {:>12}",
+            one.store,
+            one.keys,
+            one.filled_per_second,
+            one.bytes_each,
+            micros(one.p50),
+            micros(one.p99),
+            one.p99.as_secs_f64() / few.as_secs_f64(),
+            micros(one.idle_sweep),
+            micros(one.sweep_each),
+            micros(one.sweep_cpu.0),
+            micros(one.sweep_cpu.1),
+        );
+    }
+}
+
+/// The same, as JSON.
+pub fn write_keys(kept: &[Kept]) {
+    let kept = kept.iter().map(|one| {
+        json!({
+            "store": one.store, "keys": one.keys, "filled_per_second": one.filled_per_second,
+            "bytes_each": one.bytes_each, "claim_p50_us": one.p50.as_micros(),
+            "claim_p99_us": one.p99.as_micros(), "idle_sweep_us": one.idle_sweep.as_micros(),
+            "sweep_each_us": one.sweep_each.as_micros(),
+            "sweep_gateway_cpu_us": one.sweep_cpu.0.as_micros(),
+            "sweep_server_cpu_us": one.sweep_cpu.1.as_micros(),
+        })
+    });
+    save(KEYS_FILE, &json!({ "keys": kept.collect::<Vec<_>>() }));
+}
+
 /// Everything, as JSON.
 pub fn write(slices: &[Slice], swept: &[Swept]) {
     let slices = slices.iter().map(|Slice { store, work, measured }| {
@@ -72,9 +124,13 @@ pub fn write(slices: &[Slice], swept: &[Swept]) {
         })
     });
     let all = json!({ "slices": slices.collect::<Vec<_>>(), "sweeps": swept.collect::<Vec<_>>() });
-    let path = format!("{}/{FILE}", env!("CARGO_MANIFEST_DIR"));
-    std::fs::write(&path, format!("{all:#}\n")).expect("the file can be written");
+    save(FILE, &all);
     println!("\nevery slice is in {FILE}");
+}
+
+fn save(file: &str, all: &Value) {
+    let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::write(&path, format!("{all:#}\n")).expect("the file can be written");
 }
 
 fn micros(duration: Duration) -> String {
