@@ -23,6 +23,7 @@ async fn a_body_has_one_framing() {
         ("Content-Length: 1, 1\r\n", 400),
         ("Content-Length: +1\r\n", 400),
         ("Content-Length: 1x\r\n", 400),
+        ("Content-Length: 18446744073709551615\r\n", 400),
     ] {
         bench.refuses(post(lines, "1\r\na\r\n0\r\n\r\n"), status).await;
     }
@@ -73,6 +74,7 @@ async fn request_lines_have_one_form() {
         ("POST /v1/char ges HTTP/1.1", 400),
         ("POST /v1/charges#x HTTP/1.1", 400),
         ("POST v1/charges HTTP/1.1", 400),
+        ("POST /v1/charges/<id> HTTP/1.1", 400),
         ("PO(ST /v1/charges HTTP/1.1", 400),
         ("PRI * HTTP/2.0", 400),
         ("CONNECT a:443 HTTP/1.1", 501),

@@ -1,6 +1,6 @@
 //! The head of a request, read strictly (RFC 9112, RFC 9110).
 
-use http::StatusCode;
+use http::{StatusCode, Uri};
 
 /// The most bytes of a head, its empty line included.
 pub const MAX_HEAD: usize = 64 * 1024;
@@ -132,11 +132,12 @@ pub(super) fn method(method: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// Origin form, absolute form, or `*` for OPTIONS; no fragment, which is never sent.
+/// Origin form, absolute form, or `*` for OPTIONS; no fragment, which is never sent. What the library does not read
+/// is refused here, because it would not say why.
 fn is_target(method: &[u8], target: &[u8]) -> bool {
     let visible = target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
     let formed = target.first() == Some(&b'/') || authority(target).is_some();
-    visible && (formed || (target == b"*" && method == b"OPTIONS"))
+    visible && (formed || (target == b"*" && method == b"OPTIONS")) && Uri::try_from(target).is_ok()
 }
 
 /// The authority of a target in absolute form.
@@ -191,7 +192,9 @@ pub(super) fn expectation(value: &[u8]) -> Result<(), Refusal> {
 pub(super) fn content_length(value: &[u8], seen: &mut Option<u64>) -> Result<(), Refusal> {
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let length = str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
-    let length = length.ok_or(bad("Content-Length is not a number."))?;
+    // What a signed number does not hold is another length, or none, to some that would read it after us.
+    let length = length.filter(|length| i64::try_from(*length).is_ok());
+    let length = length.ok_or(bad("Content-Length is not a number below 2^63."))?;
     match seen.replace(length) {
         Some(_) => Err(bad("There are two Content-Length headers.")),
         None => Ok(()),
