@@ -92,6 +92,9 @@ async fn heads_have_limits() {
     bench.refuses(post(&format!("X: {}\r\n", "y".repeat(65 * 1024)), ""), 431).await;
     let long = "a".repeat(9 * 1024);
     bench.refuses(format!("POST /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414).await;
+    // Whatever makes the line long, and in whichever pieces it comes.
+    bench.refuses(format!("{long} / HTTP/1.1\r\nHost: a\r\n\r\n"), 414).await;
+    bench.refuses(post(&format!("X: {}\nY: z\r\n", "y".repeat(65 * 1024)), ""), 431).await;
     // It need not even end.
     bench.refuses(format!("POST /{long}"), 414).await;
     // The gateway adds a few, and the upstream has a limit too.

@@ -39,7 +39,8 @@ pub(super) const fn bad(why: &'static str) -> Refusal {
 pub(super) const TOO_LARGE: Refusal =
     refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is larger than 64 KiB.");
 /// That its first line does not end within [`MAX_TARGET`] and a little.
-pub(super) const TOO_LONG: Refusal = refusal(StatusCode::URI_TOO_LONG, "The target is longer than 8 KiB.");
+pub(super) const TOO_LONG: Refusal =
+    refusal(StatusCode::URI_TOO_LONG, "The target, or the line it stands in, is longer than 8 KiB.");
 /// That it has more lines than [`MAX_HEADERS`].
 pub(super) const TOO_MANY: Refusal =
     refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "There are more than 100 header lines.");

@@ -15,6 +15,8 @@ use super::head::{BARE, Framing, MAX_HEAD, MAX_TARGET, Refusal, TOO_LARGE, TOO_L
 const INSTEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
 /// The end of a chunked body.
 const TAIL: &[u8] = b"\r\n";
+/// The longest request line: its target, and what is beside that.
+const LONGEST_FIRST: usize = MAX_TARGET + 64;
 /// How much is read from the socket at once.
 const PIECE: usize = 16 * 1024;
 
@@ -41,8 +43,8 @@ pub struct Strict<S> {
 
 #[derive(Debug)]
 enum State {
-    /// Gathering a head; the buffer was looked at so far.
-    Head { seen: usize },
+    /// Gathering a head; the buffer was looked at so far, and whether the end of the first line is in there.
+    Head { seen: usize, begun: bool },
     /// Handing on a head that was checked.
     Checked { left: usize, framing: Framing },
     /// In a body of known length.
@@ -61,19 +63,25 @@ impl<S> Strict<S> {
     /// Checks what `stream` brings after `before`. Whoever answers requests asks [`Refusals`] first.
     pub fn new(stream: S, before: BytesMut) -> (Self, Refusals) {
         let refusals = Refusals::default();
-        let state = State::Head { seen: 0 };
+        let state = State::Head { seen: 0, begun: false };
         (Self { stream, buffer: before, state, refusals: refusals.clone() }, refusals)
     }
 
-    /// Looks for the end of the head in what has been gathered; the next state, if there is one.
-    fn gathered(&mut self, mut seen: usize) -> Option<State> {
-        // Empty lines before a request are no request (RFC 9112, 2.2).
-        while seen == 0 && self.buffer.starts_with(b"\r\n") {
-            self.buffer.advance(2);
-        }
+    /// Looks for the end of the head in what has been gathered; the next state, if there is one. It is the same
+    /// in whichever pieces a head comes, and no byte is looked at twice for it.
+    fn gathered(&mut self, mut seen: usize, mut begun: bool) -> Option<State> {
         while let Some(at) = self.buffer[seen..].iter().position(|byte| *byte == b'\n') {
-            let line = &self.buffer[..seen + at + 1];
-            seen = line.len();
+            seen += at + 1;
+            let line = &self.buffer[..seen];
+            if line == b"\r\n" {
+                // Empty lines before a request are no request (RFC 9112, 2.2).
+                self.buffer.advance(seen);
+                seen = 0;
+                continue;
+            }
+            if let Some(refusal) = too_much(seen, begun) {
+                return Some(self.refuse(refusal));
+            }
             if !line.ends_with(b"\r\n") {
                 // There is no need to wait for the end of this.
                 return Some(self.refuse(BARE));
@@ -84,15 +92,14 @@ impl<S> Strict<S> {
                     Err(refusal) => self.refuse(refusal),
                 });
             }
+            begun = true;
         }
-        // What was looked at without a line's end is looked at again; a line is short.
-        if seen == 0 && self.buffer.len() > MAX_TARGET + 64 {
-            return Some(self.refuse(TOO_LONG));
+        seen = self.buffer.len();
+        // The line that is not at its end has one byte more at least.
+        if let Some(refusal) = too_much(seen + 1, begun) {
+            return Some(self.refuse(refusal));
         }
-        if self.buffer.len() > MAX_HEAD {
-            return Some(self.refuse(TOO_LARGE));
-        }
-        self.state = State::Head { seen };
+        self.state = State::Head { seen, begun };
         None
     }
 
@@ -105,7 +112,7 @@ impl<S> Strict<S> {
     /// The state behind a message that is framed like this.
     fn body(framing: Framing) -> State {
         match framing {
-            Framing::Length(0) => State::Head { seen: 0 },
+            Framing::Length(0) => State::Head { seen: 0, begun: false },
             Framing::Length(length) => State::Length(length),
             Framing::Chunked => State::Chunked(Chunked::new()),
         }
@@ -115,7 +122,7 @@ impl<S> Strict<S> {
     fn hand_on(&mut self, out: &mut ReadBuf<'_>) -> Result<Option<State>, Broken> {
         let room = out.remaining();
         Ok(match self.state {
-            State::Head { seen } => self.gathered(seen),
+            State::Head { seen, begun } => self.gathered(seen, begun),
             State::Checked { left, framing } => {
                 let some = self.pass(left.min(room), out);
                 Some(if some == left {
@@ -140,7 +147,7 @@ impl<S> Strict<S> {
                 (some > 0).then_some(state)
             }
             State::Tail(rest) => Some(match hand_out(rest, out) {
-                [] => State::Head { seen: 0 },
+                [] => State::Head { seen: 0, begun: false },
                 rest => State::Tail(rest),
             }),
             State::Refused(rest) => Some(State::Refused(hand_out(rest, out))),
@@ -152,6 +159,15 @@ impl<S> Strict<S> {
         out.put_slice(&self.buffer[..some]);
         self.buffer.advance(some);
         some
+    }
+}
+
+/// Why a head is refused that has a line which ends behind so many bytes.
+fn too_much(bytes: usize, begun: bool) -> Option<Refusal> {
+    match begun {
+        false if bytes > LONGEST_FIRST => Some(TOO_LONG),
+        _ if bytes > MAX_HEAD => Some(TOO_LARGE),
+        _ => None,
     }
 }
 
