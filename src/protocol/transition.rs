@@ -284,8 +284,9 @@ fn claim(record: &Record, claim: &Claim, now: Timestamp) -> Transition {
     }
     match record.state {
         State::Cleared { n, .. } => {
-            let running = State::Running { owner: claim.owner, n: n + 1, undecided: false };
-            Transition::write(record.become_at(running, now), Verdict::Won { n: n + 1 })
+            let n = following(n);
+            let running = State::Running { owner: claim.owner, n, undecided: false };
+            Transition::write(record.become_at(running, now), Verdict::Won { n })
         }
         State::Running { .. } => match lapse(record, now) {
             Some(unknown) => Transition::write(unknown, Verdict::Unknown),
@@ -388,8 +389,9 @@ fn take_over(record: &Record, owner: Owner, n: u32, fenced: bool, now: Timestamp
             Transition::unchanged(Verdict::Won { n: last })
         }
         State::Unknown { n: last, .. } if last == n && record.policy.on_unknown != OnUnknown::Hold => {
-            let running = State::Running { owner, n: n + 1, undecided: !fenced };
-            Transition::write(record.become_at(running, now), Verdict::Won { n: n + 1 })
+            let n = following(n);
+            let running = State::Running { owner, n, undecided: !fenced };
+            Transition::write(record.become_at(running, now), Verdict::Won { n })
         }
         _ => Transition::unchanged(Verdict::Lost),
     }
@@ -434,6 +436,12 @@ fn delete(record: &Record, now: Timestamp) -> Transition {
             Transition::unchanged(Verdict::Refused(refusal))
         }
     }
+}
+
+/// The number of the execution after the `n`th. Nobody counts to the last number there is, but a damaged record may
+/// have it, and a number must not go back.
+fn following(n: u32) -> u32 {
+    n.saturating_add(1)
 }
 
 fn executed(owner: Owner, n: u32, response: Option<ResponseRef>) -> State {

@@ -109,6 +109,19 @@ fn a_claim_wins_what_is_absent_or_cleared() {
     only(&event, &[(CLEARED, Some(next), Verdict::Won { n: 3 })]);
 }
 
+/// A damaged record may have the last number there is; none goes back from there.
+#[test]
+fn the_number_of_executions_never_goes_back() {
+    let cleared = record(State::Cleared { owner: ME, n: u32::MAX });
+    let claimed = transition(Some(&cleared), &Event::Claim(claim_by(OTHER)), T0);
+    assert_eq!(claimed.verdict, Verdict::Won { n: u32::MAX });
+    let State::Unknown { owner, undecided, reason, quiet_at, .. } = unknown(false) else { unreachable!() };
+    let state = State::Unknown { owner, n: u32::MAX, undecided, reason, quiet_at };
+    let retried = Record { state, ..claim_under(ME, OnUnknown::Retry).first(T0) };
+    let event = Event::TakeOver { owner: OTHER, n: u32::MAX, fenced: true };
+    assert_eq!(transition(Some(&retried), &event, T0).verdict, Verdict::Won { n: u32::MAX });
+}
+
 #[test]
 fn a_claim_is_told_how_everything_else_stands() {
     let event = Event::Claim(claim_by(OTHER));
