@@ -30,8 +30,10 @@ pub enum BodyScheme {
     /// number do not count (RFC 8785).
     ///
     /// A body that is not JSON, that names a member twice, or that holds a number which a double
-    /// cannot tell from its neighbours is taken as [`BodyScheme::Raw`]: two different amounts must
-    /// never look the same.
+    /// might not tell from its neighbours is taken as [`BodyScheme::Raw`]: two different amounts
+    /// must never look the same. Such a number is one that is written with more than 15
+    /// significant digits, as every integer beyond 2^53 is unless it has an exponent, or with an
+    /// exponent beyond some 290. Zeros at the end count: an integer of 16 digits is taken raw.
     Json {
         /// JSON pointers (RFC 6901) of members that do not count, such as a time of sending.
         ignore: Vec<String>,

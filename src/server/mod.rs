@@ -26,7 +26,8 @@ mod connection;
 mod preface;
 mod service;
 mod stalled;
-mod strict;
+// Public for the fuzz targets in `tests/fuzz/`, which feed it bytes without a socket.
+pub mod strict;
 mod tls;
 
 pub use self::tls::Tls;

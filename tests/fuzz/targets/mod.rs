@@ -1,0 +1,33 @@
+//! The targets: one function for each reader of what strangers send, and what they share.
+
+mod chunked;
+mod config;
+mod head;
+mod json;
+mod key;
+mod meaning;
+mod reader;
+mod record;
+mod stream;
+
+use self::chunked::chunked;
+use self::config::config;
+use self::head::head;
+use self::json::json;
+pub use self::json::{fingerprint, is_raw};
+use self::key::key;
+pub use self::meaning::{Decimal, Meaning};
+use self::record::record;
+
+/// Panics unless what a reader makes of these bytes is as it should be.
+pub type Target = fn(&[u8]);
+
+/// All of them, by name.
+pub const ALL: [(&str, Target); 6] = [
+    ("key", key),
+    ("config", config),
+    ("record", record),
+    ("json", json),
+    ("head", head),
+    ("chunked", chunked),
+];

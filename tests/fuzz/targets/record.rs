@@ -1,0 +1,81 @@
+//! A stored record, and a stored response.
+
+use std::sync::Arc;
+
+use oncegate::clock::Timestamp;
+use oncegate::protocol::{
+    Claim, Event, Next, Owner, Reason, Record, Resolution, ResponseRef, State, Verdict, transition,
+};
+use oncegate::store::codec::{decode_record, decode_response, encode_record, encode_response};
+
+/// What decodes is what was encoded: it comes back the same, also as one of the records that any event makes of it
+/// at any time, and the number of executions never goes back. Anything else is an error that says something.
+pub fn record(data: &[u8]) {
+    match decode_response(data) {
+        Ok(response) => assert_eq!(decode_response(&encode_response(&response)), Ok(response)),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+    match decode_record(data) {
+        Ok(record) => lives(&record),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+fn lives(record: &Record) {
+    assert_eq!(decode_record(&encode_record(record)).as_ref(), Ok(record));
+    let times = [Timestamp(0), record.updated_at, record.deadline(), Timestamp(u64::MAX)];
+    for now in times {
+        assert!(!format!("{now}").is_empty());
+        for event in events(record) {
+            let decided = transition(Some(record), &event, now);
+            if let Next::Write(next) = &decided.next {
+                assert_eq!(decode_record(&encode_record(next)).as_ref(), Ok(next));
+                assert_ne!(next.revision, record.revision);
+                let forgotten = record.at(now).is_none();
+                assert!(forgotten || next.state.n() >= record.state.n(), "{event:?} goes back: {next:?}");
+                if let Verdict::Won { n } = decided.verdict {
+                    assert_eq!(n, next.state.n());
+                }
+            }
+        }
+    }
+}
+
+/// Everything that can happen to the record; what names an execution names its last one.
+fn events(record: &Record) -> Vec<Event> {
+    let (n, owner) = (record.state.n(), holder(record));
+    let response = ResponseRef { id: owner, status: 201, retained: true };
+    let claim = Claim {
+        owner: Owner([0x5a; 16]),
+        namespace: Arc::clone(&record.namespace),
+        route: Arc::clone(&record.route),
+        fingerprint: record.fingerprint.clone(),
+        policy: record.policy,
+    };
+    vec![
+        Event::Claim(claim),
+        Event::Renew { owner, n },
+        Event::Complete { owner, n, response },
+        Event::Release { owner, n },
+        Event::Lose { owner, n, reason: Reason::Shutdown },
+        Event::Sweep,
+        Event::TakeOver { owner: Owner([0x5a; 16]), n, fenced: true },
+        Event::Settle { n, response: None },
+        Event::Settle { n, response: Some(response) },
+        Event::Resolve(Resolution::Executed(Some(response))),
+        Event::Resolve(Resolution::NotExecuted { force: true }),
+        Event::Resolve(Resolution::NotExecuted { force: false }),
+        Event::Delete,
+    ]
+}
+
+fn holder(record: &Record) -> Owner {
+    match record.state {
+        State::Running { owner, .. }
+        | State::Completed { owner, .. }
+        | State::Settled { owner, .. }
+        | State::Unknown { owner, .. }
+        | State::Cleared { owner, .. } => owner,
+        State::Expired { .. } => Owner([0; 16]),
+    }
+}
