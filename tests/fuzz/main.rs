@@ -9,4 +9,5 @@
 mod mutation;
 mod same_json;
 mod smoke;
+mod spelling;
 mod targets;

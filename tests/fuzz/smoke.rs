@@ -14,7 +14,7 @@ const SEED: u64 = 0x6f6e_6365_6761_7465;
 
 #[test]
 fn key() {
-    run("key", 20_000);
+    run("key", 50_000);
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn config() {
 
 #[test]
 fn record() {
-    run("record", 5_000);
+    run("record", 50_000);
 }
 
 #[test]
@@ -34,12 +34,12 @@ fn json() {
 
 #[test]
 fn head() {
-    run("head", 4_000);
+    run("head", 2_500);
 }
 
 #[test]
 fn chunked() {
-    run("chunked", 4_000);
+    run("chunked", 10_000);
 }
 
 fn run(name: &str, mutations: usize) {

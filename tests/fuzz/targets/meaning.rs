@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
 
     fn list(&mut self, depth: usize) -> Option<Vec<Meaning>> {
         let mut items = Vec::new();
-        while let Some(()) = self.separator(']', items.is_empty())? {
+        while self.goes_on(']', items.is_empty())? {
             items.push(self.value(depth + 1)?);
         }
         Some(items)
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
 
     fn members(&mut self, depth: usize) -> Option<BTreeMap<String, Meaning>> {
         let mut members = BTreeMap::new();
-        while let Some(()) = self.separator('}', members.is_empty())? {
+        while self.goes_on('}', members.is_empty())? {
             self.space();
             let name = self.rest.starts_with('"').then(|| self.text())??;
             self.space();
@@ -182,19 +182,19 @@ impl<'a> Reader<'a> {
         Some(members)
     }
 
-    /// Takes what stands before an item: the opening bracket, or a comma. `Some(None)` at the end.
-    fn separator(&mut self, end: char, first: bool) -> Option<Option<()>> {
+    /// Takes what stands before an item, the opening bracket or a comma; false at the end.
+    fn goes_on(&mut self, end: char, first: bool) -> Option<bool> {
         if first {
             self.take(1)?;
             self.space();
         }
         if self.rest.starts_with(end) {
             self.take(1)?;
-            return Some(None);
+            return Some(false);
         }
         if !first {
             self.take(1).filter(|comma| *comma == ",")?;
         }
-        Some(Some(()))
+        Some(true)
     }
 }
