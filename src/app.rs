@@ -27,6 +27,7 @@ use crate::server::{self, Listening};
 use crate::store::{Ledger, Store, postgres};
 use crate::telemetry::{self, MeteredStore, Metrics};
 use crate::upstream::Proxy;
+use crate::workers::Workers;
 
 use self::certificates::{Watched, tls, watch, watched};
 use self::signals::Signals;
@@ -49,7 +50,7 @@ pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Demo(args) => blocking(demo::run(args)),
         Command::Serve(args) => match args.load(&environment) {
-            Ok(config) => blocking(start(config, args.not_before)),
+            Ok(config) => served(start(config, args.not_before)),
             Err(errors) => {
                 eprintln!("{errors}");
                 ExitCode::from(2)
@@ -85,14 +86,24 @@ fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
     }
 }
 
-/// Runs `work` on a runtime of its own.
+/// Runs a gateway. What its workers share needs one thread: each step of it is short.
+fn served(work: impl Future<Output = ExitCode>) -> ExitCode {
+    on(tokio::runtime::Builder::new_current_thread(), work)
+}
+
+/// Runs a command that does more than one thing at once.
 fn blocking(work: impl Future<Output = ExitCode>) -> ExitCode {
+    on(tokio::runtime::Builder::new_multi_thread(), work)
+}
+
+/// Runs `work` on a runtime of its own.
+fn on(mut runtime: tokio::runtime::Builder, work: impl Future<Output = ExitCode>) -> ExitCode {
     // Exactly one provider of cryptography, before anything can ask for another.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("oncegate: a TLS provider was installed before");
         return ExitCode::FAILURE;
     }
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match runtime.enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => {
             eprintln!("oncegate: no runtime: {error}");
@@ -207,8 +218,10 @@ struct Assembly {
 
 impl Assembly {
     async fn new(config: &Config, not_before: Option<Timestamp>) -> Result<Self, StartError> {
+        let workers = Workers::start().map_err(|error| StartError(format!("threads: {error}")))?;
         let metrics = Metrics::new();
-        let store: Arc<dyn Store> = Arc::new(MeteredStore::new(open(config).await?, metrics.clone()));
+        let store: Arc<dyn Store> =
+            Arc::new(MeteredStore::new(open(config, workers.clone()).await?, metrics.clone()));
         let ledger = Ledger::new(Arc::clone(&store), config.store.timeout);
         let mut ledger = ledger.keeping_replays(REPLAY_CACHE as u64);
         if let Some(moment) = not_before {
@@ -231,7 +244,7 @@ impl Assembly {
             new_owner: Arc::new(new_owner),
         });
         let mut certificates = certificates_of(&proxy);
-        let listening = listening(config, &metrics, &mut certificates)?;
+        let listening = listening(config, workers, &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
         Ok(Self { store, ledger, metrics, gateway, service, admin_router, stop, listening, certificates })
     }
@@ -240,6 +253,7 @@ impl Assembly {
 /// What both listeners speak; the files of their certificates are added to `certificates`.
 fn listening(
     config: &Config,
+    workers: Workers,
     metrics: &Metrics,
     certificates: &mut Vec<Watched>,
 ) -> Result<[Listening; 2], StartError> {
@@ -255,10 +269,16 @@ fn listening(
         write_timeout: server.body_read_timeout,
         http2: server.http2,
         tls: public_tls,
+        workers,
         metrics: metrics.clone(),
     };
-    let admin =
-        Listening { max_connections: ADMIN_CONNECTIONS, http2: false, tls: admin_tls, ..public.clone() };
+    let admin = Listening {
+        max_connections: ADMIN_CONNECTIONS,
+        http2: false,
+        tls: admin_tls,
+        workers: Workers::default(),
+        ..public.clone()
+    };
     Ok([public, admin])
 }
 

@@ -17,7 +17,7 @@ use oncegate::protocol::{
 use oncegate::store::embedded::EmbeddedStore;
 use oncegate::store::memory::MemoryStore;
 use oncegate::store::postgres::{PostgresSettings, PostgresStore};
-use oncegate::store::redis::{Address, RedisSettings, RedisStore, Topology};
+use oncegate::store::redis::{Address, RedisSettings, RedisStore};
 use oncegate::store::{Decision, Ledger, Store};
 use tempfile::TempDir;
 
@@ -88,7 +88,12 @@ pub async fn open(name: &'static str) -> Contender {
         }
         "redis" => {
             let server = redis::Server::start();
-            let store = RedisStore::open(redis_settings(server.port)).await.expect("a store");
+            let store = RedisStore::open(RedisSettings::single(
+                Address::Tcp("127.0.0.1".into(), server.port),
+                TIMEOUT,
+            ))
+            .await
+            .expect("a store");
             (through_a_ledger(store), Server::Redis(server))
         }
         "postgres" => {
@@ -107,25 +112,6 @@ pub async fn open(name: &'static str) -> Contender {
         }
     };
     Contender { name, worker, server }
-}
-
-fn redis_settings(port: u16) -> RedisSettings {
-    RedisSettings {
-        topology: Topology::Single,
-        addresses: vec![Address::Tcp("127.0.0.1".into(), port)],
-        tls: false,
-        ca: None,
-        username: None,
-        password: None,
-        sentinel_username: None,
-        sentinel_password: None,
-        database: 0,
-        prefix: "oncegate:".into(),
-        timeout: TIMEOUT,
-        wait_replicas: 0,
-        longest_ttl: DAY,
-        accept_lost: false,
-    }
 }
 
 fn through_a_ledger(store: impl Store) -> Arc<dyn Worker> {

@@ -13,10 +13,12 @@ use crate::store::memory::MemoryStore;
 use crate::store::postgres::{PostgresSettings, PostgresStore};
 use crate::store::redis::{Address, RedisSettings, RedisStore, Topology};
 
+use crate::workers::Workers;
+
 use super::StartError;
 
 /// Opens it.
-pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+pub(super) async fn open(config: &Config, workers: Workers) -> Result<Arc<dyn Store>, StartError> {
     match &config.store.url {
         StoreUrl::Memory => {
             Ok(Arc::new(MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp::default())))))
@@ -25,7 +27,7 @@ pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, StartError> 
             Ok(store) => Ok(Arc::new(store)),
             Err(error) => Err(StartError(format!("store.url: {error}"))),
         },
-        StoreUrl::Redis(redis) => match RedisStore::open(redis_settings(config, redis)?).await {
+        StoreUrl::Redis(redis) => match RedisStore::open(redis_settings(config, redis, workers)?).await {
             Ok(store) => Ok(Arc::new(store)),
             Err(error) => Err(StartError(format!("store.url = {redis}: {error}"))),
         },
@@ -38,7 +40,7 @@ pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, StartError> 
     }
 }
 
-fn redis_settings(config: &Config, redis: &Redis) -> Result<RedisSettings, StartError> {
+fn redis_settings(config: &Config, redis: &Redis, workers: Workers) -> Result<RedisSettings, StartError> {
     let tcp = |(host, port): &HostPort| Address::Tcp(host.clone(), *port);
     let (topology, addresses) = match &redis.servers {
         RedisServers::One(address) => (Topology::Single, vec![tcp(address)]),
@@ -64,6 +66,7 @@ fn redis_settings(config: &Config, redis: &Redis) -> Result<RedisSettings, Start
         wait_replicas: redis.wait_replicas,
         longest_ttl: config.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default(),
         accept_lost: redis.accept_lost,
+        workers,
     })
 }
 

@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 
 use crate::gateway::Stop;
 use crate::telemetry::Metrics;
+use crate::workers::Workers;
 
 use self::connection::Connections;
 
@@ -49,6 +50,8 @@ pub struct Listening {
     pub http2: bool,
     /// With it nothing but TLS is spoken.
     pub tls: Option<Arc<Tls>>,
+    /// Who serves the connections.
+    pub workers: Workers,
     /// Where requests are counted that are refused before a route is looked for.
     pub metrics: Metrics,
 }
@@ -62,6 +65,7 @@ where
 {
     let places = Arc::new(Semaphore::new(listening.max_connections));
     let draining = GracefulShutdown::new();
+    let workers = listening.workers.clone();
     let connections = Arc::new(Connections::new(listening, service));
     loop {
         let (stream, peer, place) = select! {
@@ -70,8 +74,10 @@ where
             accepted = accept(&listener, &places) => accepted,
         };
         let (connections, watcher, stop) = (Arc::clone(&connections), draining.watcher(), stop.clone());
-        tokio::spawn(async move {
-            if let Err(error) = connections.serve(stream, peer, watcher, &stop).await {
+        workers.spawn(async move {
+            let served =
+                async { connections.serve(TcpStream::from_std(stream)?, peer, watcher, &stop).await };
+            if let Err(error) = served.await {
                 debug!(%peer, "connection ended: {error}");
             }
             drop(place);
@@ -81,14 +87,15 @@ where
     draining.shutdown().await;
 }
 
-/// The next connection, once there is a place for it.
+/// The next connection, once there is a place for it; it is still to be registered where it is served.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+) -> (std::net::TcpStream, SocketAddr, OwnedSemaphorePermit) {
     let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
     loop {
-        match listener.accept().await {
+        let accepted = listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
+        match accepted {
             Ok((stream, peer)) => {
                 // Without it small answers wait for the client's delayed acknowledgement.
                 if let Err(error) = stream.set_nodelay(true) {

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::config::Upstream;
 use crate::protocol::{CallError, CallLimit, Reason, Sent};
+use crate::workers::PerWorker;
 
 use super::patience::{Patience, Watched};
 use super::pool::{Connection, Connector, Hold, Pool};
@@ -23,7 +24,7 @@ use super::pool::{Connection, Connector, Hold, Pool};
 /// A client of one upstream. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Client {
-    pool: Arc<Pool>,
+    pools: Arc<PerWorker<Arc<Pool>>>,
     scheme: Scheme,
     authority: Authority,
     host: HeaderValue,
@@ -37,7 +38,9 @@ impl Client {
         let authority = upstream.url.authority().cloned().expect("a checked upstream URL names a host");
         let host = HeaderValue::from_str(authority.as_str()).expect("an authority is visible ASCII");
         Self {
-            pool: Pool::new(upstream.url.clone(), connector, upstream.http2),
+            pools: Arc::new(PerWorker::new(|| {
+                Pool::new(upstream.url.clone(), Arc::clone(&connector), upstream.http2)
+            })),
             scheme: upstream.url.scheme().cloned().unwrap_or(Scheme::HTTP),
             authority,
             host,
@@ -58,7 +61,7 @@ impl Client {
         }
         let patience = Patience::new(limit, self.response_timeout);
         let request = request.map(|body| Body::new(Watched::request(body, patience.clone())));
-        let connection = self.connected(self.pool.connection()).await?;
+        let connection = self.connected(self.pools.here().connection()).await?;
         patience.start();
         let (response, hold) = select! {
             biased;
@@ -80,13 +83,14 @@ impl Client {
     ) -> Result<(Response<Incoming>, Hold), CallError> {
         let kept = connection.was_kept();
         let request = self.addressed(request, connection.is_http2());
-        match connection.send(request, &self.pool).await {
+        let pool = self.pools.here();
+        match connection.send(request, pool).await {
             Ok(answered) => Ok(answered),
             Err(mut error) => match error.take_message().filter(|_| kept) {
                 Some(request) => {
-                    let connection = self.connected(self.pool.connect()).await?;
+                    let connection = self.connected(pool.connect()).await?;
                     let request = self.addressed(request, connection.is_http2());
-                    connection.send(request, &self.pool).await.map_err(explain)
+                    connection.send(request, pool).await.map_err(explain)
                 }
                 None => Err(explain(error)),
             },

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oncegate::store::Store;
-use oncegate::store::redis::{Address, RedisSettings, RedisStore, Topology};
+use oncegate::store::redis::{Address, RedisSettings, RedisStore};
 
 use crate::servers::redis::Server;
 
@@ -25,22 +25,7 @@ async fn open() -> (Arc<dyn Store>, Server) {
 
 /// How to reach `server`, as a gateway would be told.
 pub fn settings(server: &Server) -> RedisSettings {
-    RedisSettings {
-        topology: Topology::Single,
-        addresses: vec![Address::Tcp("127.0.0.1".into(), server.port)],
-        tls: false,
-        ca: None,
-        username: None,
-        password: None,
-        sentinel_username: None,
-        sentinel_password: None,
-        database: 0,
-        prefix: "oncegate:".into(),
-        timeout: TIMEOUT,
-        wait_replicas: 0,
-        longest_ttl: Duration::from_secs(24 * 60 * 60),
-        accept_lost: false,
-    }
+    RedisSettings::single(Address::Tcp("127.0.0.1".into(), server.port), TIMEOUT)
 }
 
 pub async fn store(server: &Server) -> RedisStore {

@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 use crate::clock::Timestamp;
 use crate::protocol::RecordId;
 use crate::store::waiters::Waiters;
+use crate::workers;
 
 use super::door::Door;
 use super::failure::Failure;
@@ -76,6 +77,8 @@ struct Session {
     number: u64,
     address: String,
     lanes: Vec<MultiplexedConnection>,
+    /// One for each worker, driven by it.
+    own: Vec<MultiplexedConnection>,
     next: AtomicUsize,
     scripts: Loaded,
     subscribed: OnceCell<()>,
@@ -227,8 +230,17 @@ impl Shared {
             .await
             .map_err(|failure| Failure::Down(format!("{address}: {failure}")))?;
         let scripts = Loaded::on(&mut lanes[0]).await?;
+        let mut own = Vec::new();
+        // What waits for replicas is spread over all lanes, whoever asks.
+        for worker in self.settings.workers.handles().iter().filter(|_| self.settings.wait_replicas == 0) {
+            let (client, config) = (client.clone(), config.clone());
+            let made = worker
+                .spawn(async move { client.get_multiplexed_async_connection_with_config(&config).await });
+            let made = made.await.map_err(|error| Failure::Down(error.to_string()))?;
+            own.push(made.map_err(failed)?);
+        }
         let (next, subscribed) = (AtomicUsize::new(0), OnceCell::new());
-        Ok(Session { number, address, lanes, next, scripts, subscribed })
+        Ok(Session { number, address, lanes, own, next, scripts, subscribed })
     }
 
     /// Returns why the session is in doubt, once it is.
@@ -347,6 +359,9 @@ impl Session {
     }
 
     fn lane(&self) -> MultiplexedConnection {
+        if let Some(own) = workers::current().checked_sub(1).and_then(|worker| self.own.get(worker)) {
+            return own.clone();
+        }
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         self.lanes[next % self.lanes.len()].clone()
     }

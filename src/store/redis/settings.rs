@@ -7,6 +7,8 @@ use std::time::Duration;
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
+use crate::workers::Workers;
+
 use super::failure::Failure;
 
 /// Where the servers are and how to speak to them.
@@ -40,6 +42,8 @@ pub struct RedisSettings {
     pub longest_ttl: Duration,
     /// Do not refuse claims after a restart that lost data.
     pub accept_lost: bool,
+    /// Who asks; each has a connection of its own.
+    pub workers: Workers,
 }
 
 impl fmt::Debug for RedisSettings {
@@ -79,6 +83,28 @@ impl fmt::Display for Address {
 }
 
 impl RedisSettings {
+    /// One server without secrets, with a day as the longest ttl.
+    #[must_use]
+    pub fn single(address: Address, timeout: Duration) -> Self {
+        Self {
+            topology: Topology::Single,
+            addresses: vec![address],
+            tls: false,
+            ca: None,
+            username: None,
+            password: None,
+            sentinel_username: None,
+            sentinel_password: None,
+            database: 0,
+            prefix: "oncegate:".into(),
+            timeout,
+            wait_replicas: 0,
+            longest_ttl: Duration::from_hours(24),
+            accept_lost: false,
+            workers: Workers::default(),
+        }
+    }
+
     /// How long a command may take. Shorter than what callers wait, so that a command that is given
     /// up is given up in here, where it counts against its connection.
     pub(super) fn deadline(&self) -> Duration {

@@ -1,0 +1,121 @@
+//! The threads that serve connections, each with a scheduler of its own.
+//!
+//! A connection stays on one thread, and so does what is done for it: its upstream connections and its
+//! way to a Redis. Nobody wakes another thread, steals from it or waits for its locks, which costs more
+//! than most requests do. What all share (the record of an operation, its waiters, the writer of the
+//! embedded store, the queue for Postgres) is reached as from any thread.
+
+use std::cell::Cell;
+use std::io;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use tokio::runtime::{Builder, Handle};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+thread_local! {
+    static CURRENT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Some worker threads; they end when the last clone is dropped. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Workers(Option<Arc<Running>>);
+
+struct Running {
+    handles: Vec<Handle>,
+    next: AtomicUsize,
+    _end: DropGuard,
+}
+
+impl Workers {
+    /// One for each processor that the process may use.
+    ///
+    /// # Errors
+    /// The system gives no thread, or nothing to wait with.
+    pub fn start() -> io::Result<Self> {
+        let end = CancellationToken::new();
+        let handles =
+            (1..=processors()).map(|number| start(number, end.clone())).collect::<io::Result<_>>()?;
+        Ok(Self(Some(Arc::new(Running { handles, next: AtomicUsize::new(0), _end: end.drop_guard() }))))
+    }
+
+    /// Runs a task on the next one in turn; where there are none, here.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match &self.0 {
+            Some(running) => {
+                let next = running.next.fetch_add(1, Ordering::Relaxed) % running.handles.len();
+                running.handles[next].spawn(task);
+            }
+            None => {
+                tokio::spawn(task);
+            }
+        }
+    }
+
+    /// The way to each, in the order of their numbers.
+    #[must_use]
+    pub fn handles(&self) -> &[Handle] {
+        self.0.as_ref().map_or(&[], |running| &running.handles)
+    }
+}
+
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+fn start(number: usize, end: CancellationToken) -> io::Result<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        CURRENT.set(number);
+        runtime.block_on(end.cancelled());
+    })?;
+    Ok(handle)
+}
+
+/// The number of the worker that this runs on, from 1; 0 on any other thread.
+#[must_use]
+pub fn current() -> usize {
+    CURRENT.get()
+}
+
+/// One of a thing for each worker, and one that all other threads share.
+#[derive(Debug)]
+pub struct PerWorker<T>(Vec<T>);
+
+impl<T> PerWorker<T> {
+    /// Made by `make`, as many as are needed.
+    pub fn new(make: impl Fn() -> T) -> Self {
+        Self((0..=processors()).map(|_| make()).collect())
+    }
+
+    /// That of the worker that this runs on.
+    pub fn here(&self) -> &T {
+        &self.0[current() % self.0.len()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tasks_take_turns_and_know_where_they_are() {
+        let workers = Workers::start().expect("threads");
+        let count = workers.handles().len();
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        for _ in 0..2 * count {
+            let tell = tell.clone();
+            workers.spawn(async move { tell.send(current()).expect("somebody listens") });
+        }
+        let mut seen = Vec::new();
+        for _ in 0..2 * count {
+            seen.push(told.recv().await.expect("each runs"));
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (1..=count).flat_map(|number| [number; 2]).collect::<Vec<_>>());
+        assert_eq!(current(), 0);
+    }
+}
