@@ -34,33 +34,46 @@ pub async fn rounds(upstream: &Upstream, plan: &Plan, extent: &Extent) -> Vec<Sl
     let mut slices = Vec::new();
     for round in 0..extent.rounds {
         for (number, group) in plan.fixed_rate.iter().enumerate() {
-            let executed = upstream.executions().await;
-            let before = readings(group).await;
-            let samples = load::at_rate(group, RATE, extent.group).await;
-            let used = uses(group, before).await;
-            let from = slices.len();
-            let at = Place { load: Load::FixedRate, group: number, round };
-            let measured = group.iter().zip(samples.into_iter().zip(used));
-            slices.extend(measured.map(|(member, (sample, used))| at.slice(member, sample, used)));
-            compare(upstream.executions().await - executed, &slices[from..]);
+            let place = Place { load: Load::FixedRate, group: number, round };
+            slices.extend(together(upstream, group, place, extent).await);
         }
         for (number, group) in plan.saturated.iter().enumerate() {
-            let at = Place { load: Load::Saturated, group: number, round };
-            for index in 0..group.len() {
-                // Every second round runs backwards, so that nobody always follows the same one.
-                let index = if round % 2 == 0 { index } else { group.len() - 1 - index };
-                let (contender, case) = &group[index];
-                let executed = upstream.executions().await;
-                let before = Reading::before(contender).await;
-                let sample = load::saturate(contender, *case, extent.slice).await;
-                let used = before.after(contender).await;
-                slices.push(at.slice(&group[index], sample, used));
-                compare(upstream.executions().await - executed, &slices[slices.len() - 1..]);
+            let place = Place { load: Load::Saturated, group: number, round };
+            let mut order: Vec<usize> = (0..group.len()).collect();
+            if round % 2 == 1 {
+                // Nobody always follows the same one.
+                order.reverse();
+            }
+            for index in order {
+                slices.push(alone(upstream, &group[index], place, extent).await);
             }
         }
         eprintln!("round {} of {}", round + 1, extent.rounds);
     }
     slices
+}
+
+async fn together(upstream: &Upstream, group: &Group, place: Place, extent: &Extent) -> Vec<Slice> {
+    let executed = upstream.executions().await;
+    let before = readings(group).await;
+    let samples = load::at_rate(group, RATE, extent.group).await;
+    let used = uses(group, before).await;
+    let measured = group.iter().zip(samples.into_iter().zip(used));
+    let slices: Vec<Slice> =
+        measured.map(|(member, (sample, used))| place.slice(member, sample, used)).collect();
+    compare(upstream.executions().await - executed, &slices);
+    slices
+}
+
+async fn alone(upstream: &Upstream, member: &Member, place: Place, extent: &Extent) -> Slice {
+    let (contender, case) = member;
+    let executed = upstream.executions().await;
+    let before = Reading::before(contender).await;
+    let sample = load::saturate(contender, *case, extent.slice).await;
+    let used = before.after(contender).await;
+    let slice = place.slice(member, sample, used);
+    compare(upstream.executions().await - executed, std::slice::from_ref(&slice));
+    slice
 }
 
 async fn readings(group: &Group) -> Vec<Reading> {

@@ -17,55 +17,35 @@ pub struct Plan {
     pub saturated: Vec<Group>,
 }
 
-/// Each group holds the floors of its members.
+/// The members of the groups, each with its floor: what waits for no disk, what does, what passes on
+/// what it is given, and what answers by itself.
+const UNSYNCED: &[Role] = &[
+    Role::Floor(Kind::Memory),
+    Role::Floor(Kind::Redis),
+    Role::Oncegate(Kind::Memory),
+    Role::Oncegate(Kind::Redis),
+];
+const SYNCED: &[Role] = &[
+    Role::Floor(Kind::Memory),
+    Role::Floor(Kind::Postgres),
+    Role::Oncegate(Kind::Embedded),
+    Role::Oncegate(Kind::Postgres),
+];
+const PASSING: &[Role] = &[Role::Nginx, Role::BareProxy, Role::Oncegate(Kind::Memory), Role::Logging];
+const CACHING: &[Role] = &[
+    Role::Floor(Kind::Redis),
+    Role::Oncegate(Kind::Memory),
+    Role::Oncegate(Kind::Embedded),
+    Role::Oncegate(Kind::Redis),
+    Role::Oncegate(Kind::Postgres),
+];
 const GROUPS: [(Case, &[Role]); 6] = [
-    (Case::NoKey, &[Role::Nginx, Role::BareProxy, Role::Oncegate(Kind::Memory), Role::Logging]),
-    (
-        Case::First,
-        &[
-            Role::Floor(Kind::Memory),
-            Role::Floor(Kind::Redis),
-            Role::Oncegate(Kind::Memory),
-            Role::Oncegate(Kind::Redis),
-        ],
-    ),
-    (
-        Case::First,
-        &[
-            Role::Floor(Kind::Memory),
-            Role::Floor(Kind::Postgres),
-            Role::Oncegate(Kind::Embedded),
-            Role::Oncegate(Kind::Postgres),
-        ],
-    ),
-    (
-        Case::Replay,
-        &[
-            Role::Floor(Kind::Memory),
-            Role::Floor(Kind::Redis),
-            Role::Oncegate(Kind::Memory),
-            Role::Oncegate(Kind::Redis),
-        ],
-    ),
-    (
-        Case::Replay,
-        &[
-            Role::Floor(Kind::Memory),
-            Role::Floor(Kind::Postgres),
-            Role::Oncegate(Kind::Embedded),
-            Role::Oncegate(Kind::Postgres),
-        ],
-    ),
-    (
-        Case::Cached,
-        &[
-            Role::Floor(Kind::Redis),
-            Role::Oncegate(Kind::Memory),
-            Role::Oncegate(Kind::Embedded),
-            Role::Oncegate(Kind::Redis),
-            Role::Oncegate(Kind::Postgres),
-        ],
-    ),
+    (Case::NoKey, PASSING),
+    (Case::First, UNSYNCED),
+    (Case::First, SYNCED),
+    (Case::Replay, UNSYNCED),
+    (Case::Replay, SYNCED),
+    (Case::Cached, CACHING),
 ];
 
 impl Plan {
@@ -105,15 +85,16 @@ fn saturates(role: Role, case: Case) -> bool {
     }
 }
 
-/// What it is measured against in this case, if that is not itself.
-pub fn floor(role: Role, case: Case) -> Option<Role> {
-    let floor = match (role, case) {
-        (Role::Oncegate(_) | Role::Logging | Role::BareProxy, Case::NoKey) => Role::Nginx,
+/// What it is measured against in this case; the first that is there counts.
+pub fn floors(role: Role, case: Case) -> Vec<Role> {
+    match (role, case) {
+        (Role::Oncegate(_) | Role::Logging | Role::BareProxy, Case::NoKey) => {
+            vec![Role::Nginx, Role::BareProxy]
+        }
         // A replay out of the gateway's own memory saves what a replay out of Redis costs.
-        (Role::Oncegate(_), Case::Cached) => Role::Floor(Kind::Redis),
-        (Role::Oncegate(Kind::Memory | Kind::Embedded), _) => Role::Floor(Kind::Memory),
-        (Role::Oncegate(kind), _) => Role::Floor(kind),
-        _ => return None,
-    };
-    Some(floor)
+        (Role::Oncegate(_), Case::Cached) => vec![Role::Floor(Kind::Redis)],
+        (Role::Oncegate(Kind::Memory | Kind::Embedded), _) => vec![Role::Floor(Kind::Memory)],
+        (Role::Oncegate(kind), _) => vec![Role::Floor(kind)],
+        _ => Vec::new(),
+    }
 }

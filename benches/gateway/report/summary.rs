@@ -76,7 +76,7 @@ fn row(first: &Slice, slices: &[Slice]) -> Row {
         own_cpu_us: spread(&own_cpu_us),
         store_cpu_us: spread(&|slice| Some(each(slice, slice.used.store_cpu?.as_secs_f64() * 1e6))),
         turns: spread(&|slice| Some(each(slice, slice.used.turns? as f64))),
-        to_floor: plan::floor(first.role, first.case).and_then(ratio),
+        to_floor: plan::floors(first.role, first.case).into_iter().find_map(ratio),
         to_nginx: ratio(Role::Nginx),
         added_p50_us: spread(&|slice| Some(p50_us(slice) - p50_us(beside(slices, slice, Role::Direct)?)))
             .filter(|_| first.role != Role::Direct && first.load != Load::Saturated),
