@@ -47,7 +47,7 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn one_meaning_has_one_fingerprint(document in document(), seeds in any::<[u64; 2]>()) {

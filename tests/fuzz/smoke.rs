@@ -14,7 +14,7 @@ const SEED: u64 = 0x6f6e_6365_6761_7465;
 
 #[test]
 fn key() {
-    run("key", 50_000);
+    run("key", 30_000);
 }
 
 #[test]
@@ -29,12 +29,12 @@ fn record() {
 
 #[test]
 fn json() {
-    run("json", 10_000);
+    run("json", 6_000);
 }
 
 #[test]
 fn head() {
-    run("head", 2_500);
+    run("head", 1_500);
 }
 
 #[test]
