@@ -22,6 +22,7 @@ use crate::clock::Timestamp;
 use crate::config::{Config, Environment, REPLAY_CACHE};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
 use crate::protocol::Owner;
+use crate::random;
 use crate::routes::RouteTable;
 use crate::server::{self, Listening};
 use crate::store::{Ledger, Store, postgres};
@@ -303,7 +304,5 @@ fn announce(public: &TcpListener, admin: &TcpListener) -> Result<(), StartError>
 
 /// A token from the system's random source.
 fn new_owner() -> Owner {
-    let mut token = [0; 16];
-    getrandom::fill(&mut token).expect("the system's random source works once the system is up");
-    Owner(token)
+    Owner(random::bytes())
 }

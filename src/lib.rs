@@ -12,6 +12,7 @@ mod failpoint;
 pub mod gateway;
 pub mod pem;
 pub mod protocol;
+mod random;
 pub mod reload;
 pub mod routes;
 pub mod server;

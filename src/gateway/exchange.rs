@@ -13,6 +13,7 @@ use http::{Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 use tower::ServiceExt;
+use tracing::field::display;
 use tracing::{info, warn};
 
 use crate::config::{OnStoreError, Route, UpstreamName};
@@ -80,7 +81,7 @@ pub(super) async fn exchange(
     };
     let took = started.elapsed();
     gateway.metrics.request(&route, outcome, took);
-    let (status, record) = (response.status().as_u16(), record.map(|record| record.to_string()));
+    let (status, record) = (response.status().as_u16(), record.as_ref().map(display));
     info!(target: "oncegate::access", %route, outcome, status, record, took_ms = took.as_secs_f64() * 1e3);
     response
 }
@@ -247,7 +248,7 @@ impl Gateway {
                 if unclear {
                     // The claim may stand. Nothing was sent under it, so it is released.
                     let release = until_taken(&self.ledger, id, || self.ledger.abandon(id, owner));
-                    self.stop.unless_cut(release).await;
+                    self.stop.unless_cut(Box::pin(release)).await;
                 }
                 return;
             }
@@ -259,7 +260,8 @@ impl Gateway {
                 let lead = self.flights.join(id).lead();
                 let execution =
                     Execution { gateway: self, upstream, attempt, mine, lease_ends, lead, permit };
-                execution.run(tell).await;
+                // On the heap: a claim that is not won does without it.
+                Box::pin(execution.run(tell)).await;
             }
             (verdict, record) => {
                 drop(permit);

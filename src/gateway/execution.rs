@@ -86,10 +86,10 @@ impl Execution {
         lead.publish(conclusion);
         drop((in_flight, attempt));
         if let Some(pump) = pump {
-            pump.await;
+            Box::pin(pump).await;
         }
         if let Some(kept) = late {
-            gateway.stop.unless_cut(mine.record_late(&event, kept.as_ref())).await;
+            gateway.stop.unless_cut(Box::pin(mine.record_late(&event, kept.as_ref()))).await;
         }
         drop(permit);
     }
@@ -152,9 +152,11 @@ impl Mine {
         let (owner, n) = (self.owner, self.n);
         loop {
             sleep(self.record.policy.lease / 3).await;
-            let renewed =
-                self.ledger.apply(self.id, Some(&self.record), &Event::Renew { owner, n }, None).await;
-            match renewed {
+            let renew = Event::Renew { owner, n };
+            let renewal = self.ledger.apply(self.id, Some(&self.record), &renew, None);
+            // On the heap, as all that few executions need: a future that is moved around is as large as
+            // all that it may ever wait for.
+            match Box::pin(renewal).await {
                 Ok(Decision { verdict: Verdict::Renewed, record: Some(record), .. }) => self.record = record,
                 Ok(_) => return pending().await,
                 Err(error) => warn!(record = %self.id, "the lease could not be renewed: {error}"),
@@ -165,12 +167,12 @@ impl Mine {
     /// Records what came of the call; after an unclear answer it is asked for once more.
     async fn record(&self, event: &Event, kept: Option<&StoredResponse>) -> Recorded {
         let recorded = match self.ledger.apply(self.id, Some(&self.record), event, kept).await {
-            Err(StoreError::Unclear(_)) => self.ledger.apply(self.id, None, event, kept).await,
+            Err(StoreError::Unclear(_)) => Box::pin(self.ledger.apply(self.id, None, event, kept)).await,
             answered => answered,
         };
         let recorded = match recorded {
             Ok(decision) if decision.verdict != Verdict::Lost => return Recorded::As(decision.verdict),
-            Ok(_) => self.ledger.read(self.id).await.map(Box::new).map(Recorded::Overruled),
+            Ok(_) => Box::pin(self.ledger.read(self.id)).await.map(Box::new).map(Recorded::Overruled),
             Err(error) => Err(error),
         };
         recorded.unwrap_or_else(|error| {

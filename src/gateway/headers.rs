@@ -8,7 +8,8 @@ use http::header::{EXPECT, FORWARDED, HOST, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue};
 
 use crate::protocol::header::{GATEWAY_ONLY, IDEMPOTENCY_EXECUTION, NOT_REPLAYED, strip_hop_by_hop, tokens};
-use crate::protocol::{Key, RecordId};
+use crate::protocol::{Key, RecordId, hex};
+use crate::random;
 
 /// Who sent a request; put into its extensions by the server.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +65,8 @@ pub(super) fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &K
 
 /// Names the execution to the upstream.
 pub(super) fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
-    let execution =
-        HeaderValue::try_from(format!("{id}:{n}")).expect("hexadecimal digits, a colon and a number");
+    let execution = HeaderValue::from_maybe_shared(bytes::Bytes::from(format!("{id}:{n}")));
+    let execution = execution.expect("hexadecimal digits, a colon and a number");
     headers.insert(IDEMPOTENCY_EXECUTION, execution);
 }
 
@@ -105,15 +106,15 @@ fn is_traceparent(value: &[u8]) -> bool {
     }
 }
 
+/// A trace that begins here; its flags say that nobody records it yet.
 fn new_traceparent() -> HeaderValue {
-    let mut random = [0_u8; 24];
-    // A trace id that could not be made random still links nothing to nothing; it harms no payment.
-    let _ = getrandom::fill(&mut random);
+    let mut random = random::bytes::<24>();
     random[0] |= 1;
     random[16] |= 1;
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let value = format!("00-{}-{}-00", hex(&random[..16]), hex(&random[16..]));
-    HeaderValue::try_from(value).expect("hexadecimal digits and dashes")
+    let mut value = *b"00-................................-................-00";
+    hex::encode(&random[..16], &mut value[3..35]);
+    hex::encode(&random[16..], &mut value[36..52]);
+    HeaderValue::from_bytes(&value).expect("hexadecimal digits and dashes")
 }
 
 #[cfg(test)]

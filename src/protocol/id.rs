@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use super::{Key, Scope};
+use super::{Key, Scope, hex};
 
 /// The stable name of one operation: a digest of its namespace, scope and key.
 ///
@@ -48,7 +48,7 @@ impl RecordId {
 
 impl fmt::Display for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(hex::encode(&self.0, &mut [0; 40]))
     }
 }
 

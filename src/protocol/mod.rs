@@ -10,6 +10,7 @@
 pub mod call;
 pub mod fingerprint;
 pub mod header;
+pub mod hex;
 pub mod id;
 pub mod key;
 pub mod policy;

@@ -16,6 +16,21 @@ pub struct StoredResponse {
     pub body: Bytes,
 }
 
+impl StoredResponse {
+    /// The same in memory of its own. What was read from a connection shares the buffer it was read
+    /// into, and holds all of that for as long as it lives.
+    #[must_use]
+    pub fn detached(self) -> Self {
+        let copied = |value: HeaderValue| {
+            let mut copy = HeaderValue::from_bytes(value.as_bytes()).expect("what was a header value is one");
+            copy.set_sensitive(value.is_sensitive());
+            copy
+        };
+        let headers = self.headers.into_iter().map(|(name, value)| (name, copied(value))).collect();
+        Self { headers, body: Bytes::copy_from_slice(&self.body), ..self }
+    }
+}
+
 /// What a completed record says of its response; the response itself lies apart, so that
 /// claims and lists stay small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -26,7 +26,7 @@ use super::Listening;
 use super::preface::{self, PREFACE};
 use super::service::Served;
 use super::stalled::Stalled;
-use super::strict::{Frames, MAX_HEAD, MAX_HEADERS, Strict};
+use super::strict::{Frames, MAX_HEAD, Strict};
 
 /// How many requests may be open on one HTTP/2 connection.
 const STREAMS: u32 = 128;
@@ -133,8 +133,8 @@ where
 fn http1(listening: &Listening) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
+        // As many headers as are let through come out of a buffer on the stack if nothing else is asked for.
         .header_read_timeout(listening.header_read_timeout)
-        .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD);
     http
 }

@@ -52,7 +52,7 @@ impl Tables {
         match (record.state, response) {
             (State::Completed { .. }, None) => {}
             (State::Completed { .. }, Some(response)) => {
-                self.responses.insert(id, response);
+                self.responses.insert(id, response.detached());
             }
             _ => {
                 self.responses.remove(&id);

@@ -88,9 +88,12 @@ impl Client {
             Ok(answered) => Ok(answered),
             Err(mut error) => match error.take_message().filter(|_| kept) {
                 Some(request) => {
-                    let connection = self.connected(pool.connect()).await?;
-                    let request = self.addressed(request, connection.is_http2());
-                    connection.send(request, pool).await.map_err(explain)
+                    let again = async {
+                        let connection = self.connected(pool.connect()).await?;
+                        let request = self.addressed(request, connection.is_http2());
+                        connection.send(request, pool).await.map_err(explain)
+                    };
+                    Box::pin(again).await
                 }
                 None => Err(explain(error)),
             },

@@ -88,7 +88,8 @@ impl Pool {
         let kept = self.lock().take();
         match kept {
             Some(connection) => Ok(connection),
-            None => self.connect().await,
+            // On the heap, because it is large and rare.
+            None => Box::pin(self.connect()).await,
         }
     }
 

@@ -1,0 +1,26 @@
+//! Hexadecimal digits.
+
+/// The lower-case digits of some bytes, which fill `digits` exactly.
+///
+/// # Panics
+/// There is not exactly room for two digits a byte.
+pub fn encode<'d>(bytes: &[u8], digits: &'d mut [u8]) -> &'d str {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    assert_eq!(digits.len(), 2 * bytes.len(), "two digits a byte");
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    str::from_utf8(digits).expect("digits are ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_is_two_digits() {
+        assert_eq!(encode(&[0x00, 0x0f, 0xa5, 0xff], &mut [0; 8]), "000fa5ff");
+        assert_eq!(encode(&[], &mut []), "");
+    }
+}
