@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use http::header::{EXPECT, FORWARDED, HOST, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue};
 
@@ -25,23 +26,23 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
+/// What only a gateway may say of a request.
+const SAID_ANEW: [HeaderName; 6] =
+    [EXPECT, IDEMPOTENCY_EXECUTION, FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
+
 /// Makes the request headers fit for the upstream. What only a gateway may say is said anew, not
 /// passed on. `trusted` says that the peer's forwarding headers are believed.
 pub(super) fn prepare_request(headers: &mut HeaderMap, peer: Option<Peer>, trusted: bool) {
     strip_hop_by_hop(headers);
-    // Our server has answered an expectation by reading the body.
-    headers.remove(EXPECT);
-    headers.remove(IDEMPOTENCY_EXECUTION);
-    if !trusted {
-        for name in [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
+    if headers.keys().any(|name| SAID_ANEW.contains(name)) {
+        // Our server has answered an expectation by reading the body.
+        let believed = |name: &HeaderName| trusted && ![EXPECT, IDEMPOTENCY_EXECUTION].contains(name);
+        for name in SAID_ANEW.iter().filter(|name| !believed(name)) {
             headers.remove(name);
         }
     }
     if let Some(peer) = peer {
-        let peer = peer.address.to_string();
-        let chain: Vec<_> = tokens(headers, &X_FORWARDED_FOR).chain([peer.as_bytes()]).collect();
-        let chain = HeaderValue::from_bytes(&chain.join(&b", "[..]));
-        headers.insert(X_FORWARDED_FOR, chain.expect("parts of header values and an address make one"));
+        headers.insert(X_FORWARDED_FOR, forwarded_for(headers, peer));
     }
     if let (Some(host), false) = (headers.get(HOST).cloned(), headers.contains_key(X_FORWARDED_HOST)) {
         headers.insert(X_FORWARDED_HOST, host);
@@ -57,6 +58,17 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, peer: Option<Peer>, trust
     }
 }
 
+/// Everybody on the way so far, the peer last.
+fn forwarded_for(headers: &HeaderMap, peer: Peer) -> HeaderValue {
+    let peer = peer.address.to_string();
+    let before: Vec<_> = tokens(headers, &X_FORWARDED_FOR).collect();
+    let chain = match before[..] {
+        [] => HeaderValue::from_maybe_shared(Bytes::from(peer)),
+        _ => HeaderValue::from_bytes(&[before, vec![peer.as_bytes()]].concat().join(&b", "[..])),
+    };
+    chain.expect("parts of header values and an address make one")
+}
+
 /// Sends the key in its bare form, whichever one it came in.
 pub(super) fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &Key) {
     let bare = HeaderValue::from_str(key.as_str()).expect("a key is printable ASCII");
@@ -65,7 +77,7 @@ pub(super) fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &K
 
 /// Names the execution to the upstream.
 pub(super) fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
-    let execution = HeaderValue::from_maybe_shared(bytes::Bytes::from(format!("{id}:{n}")));
+    let execution = HeaderValue::from_maybe_shared(Bytes::from(format!("{id}:{n}")));
     let execution = execution.expect("hexadecimal digits, a colon and a number");
     headers.insert(IDEMPOTENCY_EXECUTION, execution);
 }
@@ -74,8 +86,10 @@ pub(super) fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
 /// answer is not the upstream's to say.
 pub(super) fn prepare_response(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
-    for name in GATEWAY_ONLY {
-        headers.remove(name);
+    if headers.keys().any(|name| GATEWAY_ONLY.contains(name)) {
+        for name in GATEWAY_ONLY {
+            headers.remove(name);
+        }
     }
 }
 

@@ -60,8 +60,15 @@ impl Client {
             request.headers_mut().insert(HOST, self.host.clone());
         }
         let patience = Patience::new(limit, self.response_timeout);
-        let request = request.map(|body| Body::new(Watched::request(body, patience.clone())));
-        let connection = self.connected(self.pools.here().connection()).await?;
+        let request = match limit {
+            // All of it is there, and no progress lengthens the call.
+            CallLimit::Whole => request,
+            CallLimit::Silence => request.map(|body| Body::new(Watched::request(body, patience.clone()))),
+        };
+        let connection = match self.pools.here().kept() {
+            Some(connection) => connection,
+            None => Box::pin(self.connected()).await?,
+        };
         patience.start();
         let (response, hold) = select! {
             biased;
@@ -72,7 +79,7 @@ impl Client {
             // Nobody asked to switch, so this answers nothing that was asked.
             return Err(failure(Sent::Maybe, Reason::BrokenAnswer));
         }
-        Ok(response.map(|body| Body::new(Watched::response(Body::new(body), hold, patience))))
+        Ok(response.map(|body| Body::new(Watched::response(body, hold, patience))))
     }
 
     /// Writes the request once: one that a kept connection hands back unwritten takes a new one.
@@ -89,7 +96,7 @@ impl Client {
             Err(mut error) => match error.take_message().filter(|_| kept) {
                 Some(request) => {
                     let again = async {
-                        let connection = self.connected(pool.connect()).await?;
+                        let connection = self.connected().await?;
                         let request = self.addressed(request, connection.is_http2());
                         connection.send(request, pool).await.map_err(explain)
                     };
@@ -100,12 +107,10 @@ impl Client {
         }
     }
 
-    async fn connected(
-        &self,
-        connecting: impl Future<Output = Result<Connection, Box<dyn std::error::Error + Send + Sync>>>,
-    ) -> Result<Connection, CallError> {
+    /// A new connection.
+    async fn connected(&self) -> Result<Connection, CallError> {
         let unreachable = |source| CallError { sent: Sent::Never, reason: Reason::Unreachable, source };
-        match timeout(self.connect_timeout, connecting).await {
+        match timeout(self.connect_timeout, self.pools.here().connect()).await {
             Ok(connected) => connected.map_err(|error| unreachable(Some(error))),
             Err(_) => Err(unreachable(None)),
         }

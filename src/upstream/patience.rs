@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::HttpBody;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
+use tower::BoxError;
 
 use crate::protocol::{CallError, CallLimit, Reason, Sent};
 
@@ -55,24 +56,29 @@ impl Patience {
 /// A body whose frames count as progress; one of a response also ends when patience does.
 ///
 /// Trailers end it: they belong to one connection, and a header that came as one protects nothing.
-pub(super) struct Watched {
-    body: Body,
+pub(super) struct Watched<B> {
+    body: B,
     patience: Patience,
+    /// Whether the body watches the time itself.
+    watches: bool,
+    /// Set while a frame is waited for, and kept for the next one.
     alarm: Option<Pin<Box<Sleep>>>,
     /// The connection that a response comes on.
     hold: Option<Hold>,
 }
 
-impl Watched {
+impl<B> Watched<B>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
     /// A request body: the wait for the answer's head watches the time.
-    pub(super) fn request(body: Body, patience: Patience) -> Self {
-        Self { body, patience, alarm: None, hold: None }
+    pub(super) fn request(body: B, patience: Patience) -> Self {
+        Self { body, patience, watches: false, alarm: None, hold: None }
     }
 
     /// A response body, which watches the time itself.
-    pub(super) fn response(body: Body, hold: Hold, patience: Patience) -> Self {
-        let alarm = Some(Box::pin(sleep_until(patience.until())));
-        let mut response = Self { body, patience, alarm, hold: Some(hold) };
+    pub(super) fn response(body: B, hold: Hold, patience: Patience) -> Self {
+        let mut response = Self { body, patience, watches: true, alarm: None, hold: Some(hold) };
         response.let_go_at_end();
         response
     }
@@ -92,10 +98,14 @@ impl Watched {
 
     /// Ready once the time is up; the alarm is set anew for as long as there was progress.
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(alarm) = &mut self.alarm else { return Poll::Pending };
+        if !self.watches {
+            return Poll::Pending;
+        }
+        let patience = &self.patience;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(patience.until())));
         loop {
             ready!(alarm.as_mut().poll(cx));
-            let until = self.patience.until();
+            let until = patience.until();
             if Instant::now() >= until {
                 return Poll::Ready(());
             }
@@ -104,7 +114,10 @@ impl Watched {
     }
 }
 
-impl HttpBody for Watched {
+impl<B> HttpBody for Watched<B>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
     type Data = Bytes;
     type Error = CallError;
 
@@ -124,7 +137,7 @@ impl HttpBody for Watched {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                Poll::Ready(Some(Err(lost(Reason::BrokenAnswer, Some(error.into_inner())))))
+                Poll::Ready(Some(Err(lost(Reason::BrokenAnswer, Some(error.into())))))
             }
             Poll::Pending => self.poll_ended(cx).map(|()| Some(Err(lost(Reason::ResponseTimeout, None)))),
         }

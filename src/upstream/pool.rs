@@ -80,23 +80,15 @@ impl Pool {
         Arc::new(Self { origin, connector, http2, kept: Mutex::default() })
     }
 
-    /// A connection that was kept, or a new one.
-    ///
-    /// # Errors
-    /// No connection could be made, so nothing was sent.
-    pub(super) async fn connection(&self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {
-        let kept = self.lock().take();
-        match kept {
-            Some(connection) => Ok(connection),
-            // On the heap, because it is large and rare.
-            None => Box::pin(self.connect()).await,
-        }
+    /// A connection that was kept.
+    pub(super) fn kept(&self) -> Option<Connection> {
+        self.lock().take()
     }
 
     /// A new connection.
     ///
     /// # Errors
-    /// As [`Pool::connection`].
+    /// No connection could be made, so nothing was sent.
     pub(super) async fn connect(&self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {
         let connector = HttpsConnector::clone(&self.connector.current());
         let stream = connector.oneshot(self.origin.clone()).await?;

@@ -1,6 +1,7 @@
 //! The head of a request, read strictly (RFC 9112, RFC 9110).
 
 use http::{StatusCode, Uri};
+use memchr::{memchr, memchr_iter};
 
 /// The most bytes of a head, its empty line included.
 pub const MAX_HEAD: usize = 64 * 1024;
@@ -91,7 +92,8 @@ fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut left = Some(head);
     std::iter::from_fn(move || {
         let head = left?;
-        match head.windows(2).position(|pair| pair == b"\r\n") {
+        let mut ends = memchr_iter(b'\n', head).filter_map(|end| end.checked_sub(1));
+        match ends.find(|end| head[*end] == b'\r') {
             Some(end) => {
                 left = Some(&head[end + 2..]);
                 Some(&head[..end])
@@ -154,14 +156,15 @@ fn header_line<'a>(line: &'a [u8], lines: &mut Lines<'a>) -> Result<(), Refusal>
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(bad("A header line is folded."));
     }
-    let colon = line.iter().position(|byte| *byte == b':').ok_or(bad("A header line has no colon."))?;
+    let colon = memchr(b':', line).ok_or(bad("A header line has no colon."))?;
     let (name, value) = (&line[..colon], &line[colon + 1..]);
     if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
         return Err(bad("A header name is not a token directly before its colon."));
     }
-    if let Some(byte) = value.iter().find(|byte| !is_field_byte(**byte)) {
-        return Err(match byte {
-            b'\r' | b'\n' => BARE,
+    // Without stopping at the first one, which is how many bytes are looked at together.
+    if !value.iter().fold(true, |fine, byte| fine & is_field_byte(*byte)) {
+        return Err(match value.iter().find(|byte| !is_field_byte(**byte)) {
+            Some(b'\r' | b'\n') => BARE,
             _ => bad("A header value has a control character."),
         });
     }
@@ -264,8 +267,23 @@ fn framing(lines: &Lines<'_>, minor: u8) -> Result<Framing, Refusal> {
 
 /// A `tchar` (RFC 9110, 5.6.2).
 pub(super) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN[usize::from(byte)]
 }
+
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let (others, mut at) = (b"!#$%&'*+-.^_`|~", 0);
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 /// A byte that a header value may have.
 pub(super) fn is_field_byte(byte: u8) -> bool {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
+use memchr::memchr;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::chunked::{Broken, Chunked};
@@ -70,7 +71,7 @@ impl<S> Strict<S> {
     /// Looks for the end of the head in what has been gathered; the next state, if there is one. It is the same
     /// in whichever pieces a head comes, and no byte is looked at twice for it.
     fn gathered(&mut self, mut seen: usize, mut begun: bool) -> Option<State> {
-        while let Some(at) = self.buffer[seen..].iter().position(|byte| *byte == b'\n') {
+        while let Some(at) = memchr(b'\n', &self.buffer[seen..]) {
             seen += at + 1;
             let line = &self.buffer[..seen];
             if line == b"\r\n" {

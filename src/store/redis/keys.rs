@@ -5,7 +5,7 @@
 //! and the bucket's indexes lie in one slot of a cluster and one script writes them together. The
 //! order of the buckets is the order of the ids.
 
-use crate::protocol::RecordId;
+use crate::protocol::{RecordId, hex};
 
 /// How many buckets there are.
 pub(super) const BUCKETS: usize = 256;
@@ -26,32 +26,32 @@ impl Keys {
 
     /// The record.
     pub(super) fn record(&self, id: RecordId) -> String {
-        self.in_bucket(bucket(id), &id.to_string())
+        self.in_bucket(bucket(id), [hex::encode(id.as_bytes(), &mut [0; 40])])
     }
 
     /// The response of a completed record.
     pub(super) fn response(&self, id: RecordId) -> String {
-        self.in_bucket(bucket(id), &format!("{id}:response"))
+        self.in_bucket(bucket(id), [hex::encode(id.as_bytes(), &mut [0; 40]), ":response"])
     }
 
     /// Ids by their deadlines: one entry for each record of the bucket.
     pub(super) fn deadlines(&self, bucket: u8) -> String {
-        self.in_bucket(bucket, "deadlines")
+        self.in_bucket(bucket, ["deadlines"])
     }
 
     /// The ids of the bucket's records whose outcome is unknown.
     pub(super) fn unknown(&self, bucket: u8) -> String {
-        self.in_bucket(bucket, "unknown")
+        self.in_bucket(bucket, ["unknown"])
     }
 
     /// Which run of a server held the data.
     pub(super) fn run(&self, bucket: u8) -> String {
-        self.in_bucket(bucket, "run")
+        self.in_bucket(bucket, ["run"])
     }
 
     /// What readiness checks write to.
     pub(super) fn ready(&self, bucket: u8) -> String {
-        self.in_bucket(bucket, "ready")
+        self.in_bucket(bucket, ["ready"])
     }
 
     /// Where ends of executions are published.
@@ -59,8 +59,12 @@ impl Keys {
         format!("{}ended", self.prefix)
     }
 
-    fn in_bucket(&self, bucket: u8, name: &str) -> String {
-        format!("{}{{{bucket:02x}}}:{name}", self.prefix)
+    fn in_bucket<const N: usize>(&self, bucket: u8, name: [&str; N]) -> String {
+        let mut key = String::with_capacity(self.prefix.len() + 64);
+        for part in [&self.prefix, "{", hex::encode(&[bucket], &mut [0; 2]), "}:"].into_iter().chain(name) {
+            key.push_str(part);
+        }
+        key
     }
 }
 
