@@ -44,6 +44,7 @@ pub(super) fn watched<T: Send + Sync + 'static, H: Send + Sync + 'static>(
 
 /// Looks at all of them for as long as the gateway runs.
 pub(super) async fn watch(all: Vec<Watched>) {
+    let all: Arc<[Watched]> = all.into();
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let Ok(mut hangup) = signal(SignalKind::hangup()) else {
@@ -55,14 +56,18 @@ pub(super) async fn watch(all: Vec<Watched>) {
             _ = ticks.tick() => {}
             _ = hangup.recv() => info!("SIGHUP: looking at the certificates"),
         }
-        for (section, look) in &all {
-            match look() {
-                Ok(Look::Same) => {}
-                Ok(Look::Made) => info!("{section}: the certificates changed and are in use"),
-                Err(why) => error!(
-                    "{section}: the certificates changed and are not usable, the old ones stay in use: {why}"
-                ),
-            }
+        // Files may be on a disk that hangs.
+        let all = Arc::clone(&all);
+        drop(tokio::task::spawn_blocking(move || all.iter().for_each(look)).await);
+    }
+}
+
+fn look((section, look): &Watched) {
+    match look() {
+        Ok(Look::Same) => {}
+        Ok(Look::Made) => info!("{section}: the certificates changed and are in use"),
+        Err(why) => {
+            error!("{section}: the certificates changed and are not usable, the old ones stay in use: {why}")
         }
     }
 }

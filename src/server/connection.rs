@@ -34,8 +34,10 @@ const STREAMS: u32 = 128;
 const STREAM_WINDOW: u32 = 64 << 10;
 /// How much of an answer waits in the library for an HTTP/2 client's window, in bytes.
 const SEND_BUFFER: usize = 64 << 10;
-/// How many streams that were reset may still be known to the library.
-const RESETS: usize = 20;
+/// How many streams may be reset before the service has taken them.
+const PENDING_RESETS: usize = 20;
+/// How many streams the library may refuse or end over the life of a connection.
+const REFUSALS: usize = 1024;
 /// How often an HTTP/2 client that says nothing is asked whether it is there.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// And how long it may take to answer.
@@ -147,8 +149,8 @@ fn http2() -> http2::Builder<TokioExecutor> {
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(HTTP2_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
-        .max_pending_accept_reset_streams(RESETS)
-        .max_local_error_reset_streams(RESETS)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(REFUSALS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
     http

@@ -10,7 +10,6 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use tokio::select;
 use tokio::time::timeout;
 
@@ -88,22 +87,25 @@ impl Client {
         connection: Connection,
         request: Request<Body>,
     ) -> Result<(Response<Incoming>, Hold), CallError> {
-        let kept = connection.was_kept();
+        let (kept, pool) = (connection.was_kept(), self.pools.here());
+        // Gone with this future, unless the answer holds it.
+        let wants = Arc::new(());
         let request = self.addressed(request, connection.is_http2());
-        let pool = self.pools.here();
-        match connection.send(request, pool).await {
-            Ok(answered) => Ok(answered),
-            Err(mut error) => match error.take_message().filter(|_| kept) {
-                Some(request) => {
-                    let again = async {
-                        let connection = self.connected().await?;
-                        let request = self.addressed(request, connection.is_http2());
-                        connection.send(request, pool).await.map_err(explain)
-                    };
-                    Box::pin(again).await
-                }
-                None => Err(explain(error)),
-            },
+        let mut error = match connection.send(request, pool, &wants).await {
+            Ok(answered) => return Ok(answered),
+            Err(error) => error,
+        };
+        match (kept, error.take_message()) {
+            (true, Some(request)) => {
+                let again = async {
+                    let connection = self.connected().await?;
+                    let request = self.addressed(request, connection.is_http2());
+                    let sent = connection.send(request, pool, &wants).await;
+                    sent.map_err(|error| explain(error.message().is_some(), error.into_error()))
+                };
+                Box::pin(again).await
+            }
+            (_, unwritten) => Err(explain(unwritten.is_some(), error.into_error())),
         }
     }
 
@@ -133,6 +135,8 @@ impl Client {
             request.headers_mut().remove(TRANSFER_ENCODING);
             return request;
         }
+        // One that comes back from HTTP/2 has its host there.
+        let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
         *request.uri_mut() = Uri::from(path);
         *request.version_mut() = Version::HTTP_11;
         let sized =
@@ -141,9 +145,7 @@ impl Client {
             // Of some methods the library sends no body of unknown length unless it is told to.
             request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
-        if !request.headers().contains_key(HOST) {
-            request.headers_mut().insert(HOST, self.host.clone());
-        }
+        request.headers_mut().entry(HOST).or_insert_with(|| host.unwrap_or_else(|| self.host.clone()));
         request
     }
 }
@@ -154,10 +156,8 @@ fn failure(sent: Sent, reason: Reason) -> CallError {
 
 /// What an error of a connection means. *Never sent* needs proof: the request was handed back unwritten,
 /// or an HTTP/2 upstream says that it refused the stream. Everything else may have been sent.
-fn explain(error: TrySendError<Request<Body>>) -> CallError {
-    let handed_back = error.message().is_some();
-    let error = error.into_error();
-    let (sent, reason) = if handed_back || is_refused(&error) {
+fn explain(unwritten: bool, error: hyper::Error) -> CallError {
+    let (sent, reason) = if unwritten || is_refused(&error) {
         (Sent::Never, Reason::Unreachable)
     } else if error.is_parse() {
         (Sent::Maybe, Reason::BrokenAnswer)
@@ -170,5 +170,7 @@ fn explain(error: TrySendError<Request<Body>>) -> CallError {
 /// The upstream's own word that it has not looked at the request (RFC 9113, 8.7).
 fn is_refused(error: &hyper::Error) -> bool {
     let cause = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
-    cause.is_some_and(|cause| cause.is_remote() && cause.reason() == Some(h2::Reason::REFUSED_STREAM))
+    cause.is_some_and(|cause| {
+        cause.is_reset() && cause.is_remote() && cause.reason() == Some(h2::Reason::REFUSED_STREAM)
+    })
 }

@@ -19,6 +19,7 @@ use self::client::Client;
 mod client;
 mod patience;
 mod pool;
+mod shared;
 mod tls;
 
 pub use pool::Connector;

@@ -2,118 +2,137 @@
 //!
 //! A pool of our own because of what it has to tell: whether a request was provably never sent. The
 //! library hands a request back that it has not begun to write, which happens when a kept connection is
-//! closed just then; such a request takes a new connection, for it was never sent (RFC 9110, 9.2.2 does
-//! not come into it). Nothing else is ever sent twice.
+//! closed just then; such a request takes another connection, for nothing of it was sent. Nothing else
+//! is ever sent twice.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::body::Body;
+use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::{Instant, sleep_until};
-use tower::ServiceExt;
+use tokio::time::{Instant, sleep};
+use tower::{BoxError, ServiceExt};
 
-use crate::config::HEADER_BUFFER;
 use crate::reload::Reloading;
+
+use super::shared::{Shared, Wanted};
 
 /// How long an idle connection is kept. Shorter than the keep-alive of common servers (5 s), so
 /// that a request rarely meets a connection that is just being closed: whether it was read there
 /// could not be known.
-const IDLE: Duration = Duration::from_secs(4);
+pub(super) const IDLE: Duration = Duration::from_secs(4);
 /// How many header lines an answer may have.
 const MAX_HEADERS: usize = 256;
-/// How much of one answer's body over HTTP/2 may be on its way or unread, in bytes.
-const STREAM_WINDOW: u32 = 256 << 10;
-/// And of all answers on one connection.
-const WINDOW: u32 = 1 << 20;
-/// How many requests share one HTTP/2 connection: what servers are asked to allow at least
-/// (RFC 9113, 6.5.2).
-const STREAMS: usize = 100;
-/// How often an HTTP/2 upstream that owes answers and says nothing is asked whether it is there.
-const PING_EVERY: Duration = Duration::from_secs(10);
-/// And how long it may take to answer.
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What makes connections.
+pub(super) type Connect = HttpsConnector<HttpConnector>;
+/// The same, made anew when the files of its certificates change.
+pub type Connector = Reloading<Connect>;
 
 /// The connections to one upstream.
 pub(super) struct Pool {
     origin: Uri,
     connector: Arc<Connector>,
     http2: bool,
+    /// Whether the upstream was last found to speak HTTP/1, where both were offered.
+    http1: AtomicBool,
+    /// Held while a connection is made that others will share.
+    turn: tokio::sync::Mutex<()>,
     kept: Mutex<Kept>,
 }
-
-/// What makes connections.
-pub type Connector = Reloading<HttpsConnector<HttpConnector>>;
 
 #[derive(Default)]
 struct Kept {
     /// The connections of HTTP/1 that nobody uses, the oldest first.
-    idle: VecDeque<(http1::SendRequest<Body>, Instant)>,
+    idle: VecDeque<(Alone, Instant)>,
+    /// The connections of HTTP/2.
+    shared: Vec<Shared>,
     /// Whether a task removes those that are too old.
     reaped: bool,
-    /// The connections of HTTP/2, each with who uses it.
-    shared: Vec<(http2::SendRequest<Body>, Arc<()>)>,
+}
+
+/// A connection of HTTP/1, and what made it.
+pub(super) struct Alone {
+    sender: http1::SendRequest<Body>,
+    made_by: Arc<Connect>,
 }
 
 /// A connection, for one request.
-pub(super) enum Connection {
-    Http1 { sender: http1::SendRequest<Body>, kept: bool },
-    Http2 { sender: http2::SendRequest<Body>, user: Arc<()>, kept: bool },
+pub(super) struct Connection {
+    kept: bool,
+    speaks: Speaks,
+}
+
+enum Speaks {
+    Http1(Alone),
+    Http2(http2::SendRequest<Body>, Arc<()>),
 }
 
 /// A request's hold on its connection, to the end of the answer.
 pub(super) enum Hold {
     /// Dropped, it closes the connection; nobody has read what is still to come on it.
-    Http1(Arc<Pool>, http1::SendRequest<Body>),
-    /// One stream less to be opened by others.
-    Http2 { _user: Arc<()> },
+    Http1(Arc<Pool>, Alone),
+    /// Dropped, it makes room for another request, and resets this one if it still goes on.
+    Http2 { _user: Arc<()>, _wants: Arc<()> },
 }
 
 impl Pool {
     pub(super) fn new(origin: Uri, connector: Arc<Connector>, http2: bool) -> Arc<Self> {
-        Arc::new(Self { origin, connector, http2, kept: Mutex::default() })
+        let (turn, kept) = (tokio::sync::Mutex::default(), Mutex::default());
+        Arc::new(Self { origin, connector, http2, http1: AtomicBool::new(false), turn, kept })
     }
 
     /// A connection that was kept.
     pub(super) fn kept(&self) -> Option<Connection> {
-        self.lock().take()
+        let connect = self.connector.current();
+        self.lock().take(&connect)
     }
 
-    /// A new connection.
+    /// A new connection, or one that another request has just made to be shared.
     ///
     /// # Errors
     /// No connection could be made, so nothing was sent.
-    pub(super) async fn connect(&self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {
-        let connector = HttpsConnector::clone(&self.connector.current());
-        let stream = connector.oneshot(self.origin.clone()).await?;
-        let negotiated = stream.connected().is_negotiated_h2();
-        let encrypted = self.origin.scheme() == Some(&http::uri::Scheme::HTTPS);
-        if negotiated || (self.http2 && !encrypted) {
-            let (sender, connection) = http2_builder().handshake(stream).await?;
-            tokio::spawn(async move { drop(connection.await) });
-            let user = Arc::new(());
-            self.lock().shared.push((sender.clone(), Arc::clone(&user)));
-            return Ok(Connection::Http2 { sender, user, kept: false });
+    pub(super) async fn connect(self: &Arc<Self>) -> Result<Connection, BoxError> {
+        if !self.http2 || self.http1.load(Ordering::Relaxed) {
+            return self.make().await;
         }
-        let (sender, connection) =
-            http1::Builder::new().max_headers(MAX_HEADERS).handshake::<_, Body>(stream).await?;
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(Connection::Http1 { sender, kept: false })
+        let _turn = self.turn.lock().await;
+        match self.kept() {
+            Some(connection) => Ok(connection),
+            None => self.make().await,
+        }
     }
 
-    /// Keeps a connection whose answer was read to its end.
-    fn keep(self: &Arc<Self>, sender: http1::SendRequest<Body>) {
-        if sender.is_closed() {
-            return;
-        }
+    async fn make(self: &Arc<Self>) -> Result<Connection, BoxError> {
+        let connect = self.connector.current();
+        let stream = Connect::clone(&connect).oneshot(self.origin.clone()).await?;
+        let negotiated = stream.connected().is_negotiated_h2();
+        let encrypted = self.origin.scheme() == Some(&Scheme::HTTPS);
+        self.http1.store(!negotiated && encrypted, Ordering::Relaxed);
+        let speaks = if negotiated || (self.http2 && !encrypted) {
+            let mut shared = Shared::begin(stream, connect).await?;
+            let (sender, user) = shared.share().ok_or("it allows no requests")?;
+            self.keep(|kept| kept.shared.push(shared));
+            Speaks::Http2(sender, user)
+        } else {
+            let mut builder = http1::Builder::new();
+            let (sender, connection) = builder.max_headers(MAX_HEADERS).handshake::<_, Body>(stream).await?;
+            tokio::spawn(async move { drop(connection.await) });
+            Speaks::Http1(Alone { sender, made_by: connect })
+        };
+        Ok(Connection { kept: false, speaks })
+    }
+
+    fn keep(self: &Arc<Self>, what: impl FnOnce(&mut Kept)) {
         let mut kept = self.lock();
-        kept.idle.push_back((sender, Instant::now()));
+        what(&mut kept);
         if !std::mem::replace(&mut kept.reaped, true) {
             tokio::spawn(reap(Arc::downgrade(self)));
         }
@@ -125,60 +144,58 @@ impl Pool {
 }
 
 impl Kept {
-    fn take(&mut self) -> Option<Connection> {
-        self.take_idle().or_else(|| self.take_shared())
+    /// Lets go of what is too old, closed, or made with certificates of before.
+    fn tidy(&mut self, connect: &Arc<Connect>) {
+        self.idle.retain(|(alone, since)| {
+            !alone.sender.is_closed() && since.elapsed() < IDLE && Arc::ptr_eq(&alone.made_by, connect)
+        });
+        self.shared.retain_mut(|shared| shared.is_fit(connect));
     }
 
-    /// The one that was used last, so that the others grow old.
-    fn take_idle(&mut self) -> Option<Connection> {
-        self.idle.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE);
-        let newest = self.idle.iter().rposition(|(sender, _)| sender.is_ready())?;
-        let (sender, _) = self.idle.remove(newest)?;
-        Some(Connection::Http1 { sender, kept: true })
-    }
-
-    fn take_shared(&mut self) -> Option<Connection> {
-        self.shared.retain(|(sender, _)| !sender.is_closed());
-        // What would wait for a stream to end waits better in a connection of its own.
-        let (sender, user) = self.shared.iter().find(|(_, user)| Arc::strong_count(user) <= STREAMS)?;
-        Some(Connection::Http2 { sender: sender.clone(), user: Arc::clone(user), kept: true })
+    fn take(&mut self, connect: &Arc<Connect>) -> Option<Connection> {
+        self.tidy(connect);
+        // The one that was used last, so that the others grow old.
+        let newest = self.idle.iter().rposition(|(alone, _)| alone.sender.is_ready());
+        let speaks = match newest.and_then(|newest| self.idle.remove(newest)) {
+            Some((alone, _)) => Speaks::Http1(alone),
+            None => {
+                let (sender, user) = self.shared.iter_mut().find_map(Shared::share)?;
+                Speaks::Http2(sender, user)
+            }
+        };
+        Some(Connection { kept: true, speaks })
     }
 }
 
-/// Closes what has been idle for too long, for as long as there is something.
+/// Tidies up for as long as anything is kept.
 async fn reap(pool: Weak<Pool>) {
     while let Some(pool) = pool.upgrade() {
-        let oldest = {
+        {
+            let connect = pool.connector.current();
             let mut kept = pool.lock();
-            while kept.idle.front().is_some_and(|(_, since)| since.elapsed() >= IDLE) {
-                kept.idle.pop_front();
+            kept.tidy(&connect);
+            if kept.idle.is_empty() && kept.shared.is_empty() {
+                kept.reaped = false;
+                return;
             }
-            match kept.idle.front() {
-                Some((_, since)) => *since,
-                None => {
-                    kept.reaped = false;
-                    return;
-                }
-            }
-        };
+        }
         drop(pool);
-        sleep_until(oldest + IDLE).await;
+        sleep(IDLE / 4).await;
     }
 }
 
 impl Connection {
     /// Whether somebody else has used it before.
     pub(super) fn was_kept(&self) -> bool {
-        match self {
-            Self::Http1 { kept, .. } | Self::Http2 { kept, .. } => *kept,
-        }
+        self.kept
     }
 
     pub(super) fn is_http2(&self) -> bool {
-        matches!(self, Self::Http2 { .. })
+        matches!(self.speaks, Speaks::Http2(..))
     }
 
-    /// Sends a request; the answer's head, and the hold on the connection.
+    /// Sends a request that is wanted for as long as `wants` lives; the answer's head, and the hold on the
+    /// connection.
     ///
     /// # Errors
     /// With the request, if not a byte of it was written.
@@ -186,15 +203,17 @@ impl Connection {
         self,
         request: Request<Body>,
         pool: &Arc<Pool>,
+        wants: &Arc<()>,
     ) -> Result<(Response<Incoming>, Hold), TrySendError<Request<Body>>> {
-        match self {
-            Self::Http1 { mut sender, .. } => {
-                let response = sender.try_send_request(request).await?;
-                Ok((response, Hold::Http1(Arc::clone(pool), sender)))
+        match self.speaks {
+            Speaks::Http1(mut alone) => {
+                let response = alone.sender.try_send_request(request).await?;
+                Ok((response, Hold::Http1(Arc::clone(pool), alone)))
             }
-            Self::Http2 { mut sender, user, .. } => {
+            Speaks::Http2(mut sender, user) => {
+                let request = request.map(|body| Body::new(Wanted::new(body, wants)));
                 let response = sender.try_send_request(request).await?;
-                Ok((response, Hold::Http2 { _user: user }))
+                Ok((response, Hold::Http2 { _user: user, _wants: Arc::clone(wants) }))
             }
         }
     }
@@ -203,20 +222,10 @@ impl Connection {
 impl Hold {
     /// The answer was read to its end.
     pub(super) fn done(self) {
-        if let Self::Http1(pool, sender) = self {
-            pool.keep(sender);
+        if let Self::Http1(pool, alone) = self
+            && !alone.sender.is_closed()
+        {
+            pool.keep(|kept| kept.idle.push_back((alone, Instant::now())));
         }
     }
-}
-
-fn http2_builder() -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(WINDOW)
-        .max_header_list_size(HEADER_BUFFER as u32)
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_TIMEOUT);
-    builder
 }

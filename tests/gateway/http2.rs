@@ -177,3 +177,25 @@ async fn a_drain_lets_streams_end_and_takes_no_new_ones() {
     assert_eq!(gateway.ended().await, Some(0));
     assert_eq!(upstream.executions(), 1);
 }
+
+#[tokio::test]
+async fn a_client_that_measures_with_pings_is_let_download() {
+    let upstream = Upstream::answering(|_| http::Response::new(vec![7; 16 << 20].into())).await;
+    let settings = Settings::default().server("http2 = true").more("[fallback]\nupstream = \"payments\"");
+    let gateway = Gateway::start(&upstream, settings).await;
+    let stream = tokio::net::TcpStream::connect(gateway.address).await.expect("the listener accepts");
+    let (mut sender, mut connection) = h2::client::handshake(stream).await.expect("HTTP/2 is spoken");
+    let mut ping = connection.ping_pong().expect("nobody took it");
+    tokio::spawn(connection);
+    let request = http::Request::get("http://a/large").body(()).expect("a request");
+    let (answer, _) = sender.send_request(request, true).expect("a stream");
+    // One for each way there and back, as some clients do to learn the bandwidth; up to five hundred.
+    let pinging = tokio::spawn(async move {
+        for _ in 0..500 {
+            ping.ping(h2::Ping::opaque()).await.expect("a pong");
+        }
+    });
+    let answer = read(answer).await.expect("an answer");
+    assert_eq!(answer.body.len(), 16 << 20);
+    pinging.await.expect("no panic");
+}

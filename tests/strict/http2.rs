@@ -161,6 +161,12 @@ async fn there_is_a_limit_on_streams() {
     connection.send(&streams.collect::<Vec<_>>().concat()).await;
     assert_eq!(connection.end().await, End::Stream(REFUSED_STREAM));
     bench.untouched("too many streams").await;
+    // More of them do not cost the others their connection.
+    let streams = (129..170).map(|number| post(2 * number + 1, END_HEADERS, &[]));
+    connection.send(&streams.collect::<Vec<_>>().concat()).await;
+    for _ in 129..170 {
+        assert_eq!(connection.end().await, End::Stream(REFUSED_STREAM));
+    }
 }
 
 #[tokio::test]

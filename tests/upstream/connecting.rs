@@ -12,6 +12,20 @@ use super::call::{Caller, assert_never_sent, plain, upstream};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 
+/// Whether the end was noticed before or while the request was written is a race; what is said of it is
+/// not: as long as nothing can be written, nothing was sent.
+#[tokio::test]
+async fn a_connection_that_is_closed_at_once_was_never_sent_anything() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || while listener.accept().is_ok() {});
+    let caller = Caller::patient(address);
+    // The only thread of this test is busy until the end has arrived.
+    let busy = tokio::spawn(async { std::thread::sleep(Duration::from_millis(200)) });
+    assert_never_sent(caller.post().await);
+    busy.await.expect("no panic");
+}
+
 #[tokio::test]
 async fn a_refused_connection_is_never_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -14,7 +14,7 @@ use oncegate::config::Upstream;
 use oncegate::protocol::{CallLimit, Reason as Why, Sent};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::call::{Caller, PAYLOAD, assert_maybe_sent, plain, post};
+use super::call::{Caller, PAYLOAD, assert_maybe_sent, assert_never_sent, plain, post};
 
 const BROKEN: [Why; 2] = [Why::ConnectionLost, Why::BrokenAnswer];
 
@@ -155,7 +155,7 @@ async fn what_breaks_off_may_have_been_sent() {
 }
 
 #[tokio::test]
-async fn who_does_not_speak_it_was_maybe_sent_something() {
+async fn who_does_not_speak_it_is_sent_no_request() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
@@ -163,7 +163,7 @@ async fn who_does_not_speak_it_was_maybe_sent_something() {
         let answer = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
         tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await.expect("it reads");
     });
-    assert_maybe_sent(caller(address).post().await, &BROKEN);
+    assert_never_sent(caller(address).post().await);
 }
 
 #[tokio::test]
@@ -185,4 +185,68 @@ async fn a_connection_that_was_closed_in_between_is_replaced() {
         assert_eq!(caller.post().await.expect("an answer").body, "ok");
     }
     served.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn a_burst_makes_one_connection_which_goes_when_it_is_idle() {
+    let (closed, mut goes) = tokio::sync::mpsc::unbounded_channel();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let closed = closed.clone();
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.expect("HTTP/2 is spoken");
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    answer(&mut respond, "ok");
+                }
+                closed.send(()).expect("the test waits");
+            });
+        }
+    });
+    let caller = caller(address);
+    all_answered(&caller, 90).await;
+    goes.recv().await.expect("the connection is closed");
+    assert!(goes.try_recv().is_err(), "there was another one");
+}
+
+#[tokio::test]
+async fn no_request_waits_for_a_stream_where_few_are_allowed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let connections = Arc::new(AtomicUsize::new(0));
+    let (count, gate) = (Arc::clone(&connections), Arc::new(tokio::sync::Barrier::new(60)));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            let gate = Arc::clone(&gate);
+            tokio::spawn(async move {
+                let mut builder = h2::server::Builder::new();
+                let begun = builder.max_concurrent_streams(10).handshake::<_, Bytes>(stream).await;
+                let mut connection = begun.expect("HTTP/2 is spoken");
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    let gate = Arc::clone(&gate);
+                    tokio::spawn(async move {
+                        // Nobody is answered before all have come.
+                        gate.wait().await;
+                        answer(&mut respond, "ok");
+                    });
+                }
+            });
+        }
+    });
+    all_answered(&caller(address), 60).await;
+    assert_eq!(connections.load(Ordering::SeqCst), 6);
+}
+
+async fn all_answered(caller: &Caller, count: usize) {
+    let calls: Vec<_> = (0..count)
+        .map(|_| {
+            let caller = caller.clone();
+            tokio::spawn(async move { caller.post().await.expect("an answer") })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.expect("no panic").body, "ok");
+    }
 }

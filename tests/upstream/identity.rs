@@ -91,14 +91,18 @@ async fn an_identity_is_shown_and_protocols_are_negotiated() {
 #[tokio::test]
 async fn an_identity_that_changes_is_shown_from_then_on() {
     let authority = Authority::new();
-    let old = authority.certify("gateway");
-    let port = server(&authority, &["h2"]).await;
-    let name = oncegate::config::UpstreamName("payments".into());
-    let proxy = Proxy::new(&[(name, calling(&authority, port, Some(&old)))].into()).expect("usable files");
-    let (_, connector) = proxy.connectors().next().expect("an upstream");
-    assert_eq!(connector.look(), Ok(Look::Same));
-    let new = authority.certify("gateway");
-    assert_eq!(connector.look(), Ok(Look::Made));
-    let answer = Caller::of(proxy).post().await.expect("an answer");
-    assert!(answer.body == said("HTTP/2.0", &new));
+    for (offers, version) in [("h2", "HTTP/2.0"), ("http/1.1", "HTTP/1.1")] {
+        let old = authority.certify("gateway");
+        let port = server(&authority, &[offers]).await;
+        let name = oncegate::config::UpstreamName("payments".into());
+        let proxy =
+            Proxy::new(&[(name, calling(&authority, port, Some(&old)))].into()).expect("usable files");
+        let (_, connector) = proxy.connectors().next().expect("an upstream");
+        let caller = Caller::of(proxy.clone());
+        assert!(caller.post().await.expect("an answer").body == said(version, &old));
+        assert_eq!(connector.look(), Ok(Look::Same));
+        let new = authority.certify("gateway");
+        assert_eq!(connector.look(), Ok(Look::Made));
+        assert!(caller.post().await.expect("an answer").body == said(version, &new), "{version}");
+    }
 }

@@ -1,15 +1,15 @@
 //! HTTP/2 frames, counted before the HTTP library reads them.
 //!
-//! The library bounds what a connection may hold, not how much it may be made to do: frames that bring
-//! nothing (empty DATA, PING, SETTINGS, PRIORITY, CONTINUATION, unknown types) and streams that are
-//! reset as fast as they are opened cost the client next to nothing. Here each connection has a budget
-//! for them: what brings a request or a piece of a body earns a little, time earns a little, and who
-//! has spent everything is disconnected. Nothing is changed in what passes, and nothing is kept.
+//! The library bounds what a connection may hold, not how much it may be made to do. Frames that bring
+//! nothing (empty or padded DATA, PING, SETTINGS, PRIORITY, CONTINUATION, unknown types) cost their
+//! sender next to nothing, and so do streams that are reset as fast as they are opened. So each
+//! connection has two allowances, which time refills: one for empty frames, and one for resets, which a
+//! small part of its requests refills too. Who has spent one is disconnected. Nothing is changed in what
+//! passes, and nothing is kept.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
@@ -17,20 +17,21 @@ use tokio::time::Instant;
 
 /// The length of a frame's head (RFC 9113, 4.1).
 const HEAD: usize = 9;
-/// The most a connection can have saved up.
-const BUDGET: u32 = 200;
-/// What a frame costs that brings nothing.
-const EMPTY: u32 = 1;
-/// What a reset costs: of streams that are opened and reset, the budget bears about seventy.
-const RESET: u32 = 4;
-/// How often one more is earned by waiting.
-const EARNED_EVERY: Duration = Duration::from_millis(100);
+/// How many empty frames are let through at once, and how many more each second: a client that measures
+/// the way with a PING for each answer sends hundreds.
+const EMPTY: Allowance = Allowance { most: 1000, each_second: 1000, cost: 1 };
+/// The same for resets, in eighths: of the requests on a connection, one in eight may be reset, and a
+/// hundred at once.
+const RESETS: Allowance = Allowance { most: 800, each_second: 80, cost: 8 };
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const WINDOW_UPDATE: u8 = 8;
 const END_STREAM: u8 = 1;
+const PADDED: u8 = 8;
+/// A padded frame of up to this length may hold nothing but its padding.
+const PADDING: u32 = 256;
 
 /// A stream of HTTP/2 whose frames are counted as they are read.
 #[derive(Debug)]
@@ -80,41 +81,67 @@ impl<S> Frames<S> {
 /// What a connection may still waste.
 #[derive(Debug)]
 struct Budget {
-    left: u32,
-    since: Instant,
+    empty: Purse,
+    resets: Purse,
 }
 
 impl Budget {
     fn new() -> Self {
-        Self { left: BUDGET, since: Instant::now() }
+        Self { empty: Purse::full(&EMPTY), resets: Purse::full(&RESETS) }
     }
 
     fn take(&mut self, kind: u8, flags: u8, length: u32) -> io::Result<()> {
-        match kind {
-            HEADERS => self.earn(1),
-            DATA if length > 0 || flags & END_STREAM != 0 => self.earn(1),
+        let spent = match kind {
+            HEADERS => {
+                self.resets.earn(&RESETS, 1);
+                true
+            }
+            DATA if flags & END_STREAM != 0 => true,
+            DATA if flags & PADDED != 0 && length <= PADDING => self.empty.spend(&EMPTY),
+            DATA if length > 0 => true,
             // As many as its answers have pieces; they cost no more than their bytes.
-            WINDOW_UPDATE => {}
-            RST_STREAM => return self.spend(RESET),
-            _ => return self.spend(EMPTY),
-        }
-        Ok(())
+            WINDOW_UPDATE => true,
+            RST_STREAM => self.resets.spend(&RESETS),
+            _ => self.empty.spend(&EMPTY),
+        };
+        let much = "too many frames that bring nothing, or resets";
+        spent.then_some(()).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, much))
+    }
+}
+
+/// How much of something a connection may do.
+struct Allowance {
+    most: u32,
+    each_second: u32,
+    cost: u32,
+}
+
+/// What is left of an allowance.
+#[derive(Debug)]
+struct Purse {
+    left: u32,
+    since: Instant,
+}
+
+impl Purse {
+    fn full(allowance: &Allowance) -> Self {
+        Self { left: allowance.most, since: Instant::now() }
     }
 
-    fn earn(&mut self, some: u32) {
-        self.left = self.left.saturating_add(some).min(BUDGET);
+    fn earn(&mut self, allowance: &Allowance, some: u32) {
+        self.left = self.left.saturating_add(some).min(allowance.most);
     }
 
-    fn spend(&mut self, some: u32) -> io::Result<()> {
-        if self.left < some {
-            let waited = self.since.elapsed().as_millis() / EARNED_EVERY.as_millis();
-            self.earn(u32::try_from(waited).unwrap_or(BUDGET));
-            self.since = Instant::now();
+    /// Whether it was there.
+    fn spend(&mut self, allowance: &Allowance) -> bool {
+        if self.left < allowance.cost {
+            let waited = self.since.elapsed().as_millis() * u128::from(allowance.each_second) / 1000;
+            if waited > 0 {
+                self.earn(allowance, u32::try_from(waited).unwrap_or(allowance.most));
+                self.since = Instant::now();
+            }
         }
-        self.left = self.left.checked_sub(some).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, "too many frames that bring nothing, or resets")
-        })?;
-        Ok(())
+        self.left.checked_sub(allowance.cost).inspect(|left| self.left = *left).is_some()
     }
 }
 
@@ -141,6 +168,8 @@ written_as_is!(Frames);
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn frame(kind: u8, flags: u8, length: u8) -> Vec<u8> {
@@ -161,23 +190,34 @@ mod tests {
         for piece in [1, 7, 1000] {
             assert_eq!(borne(&[frame(HEADERS, 5, 30)], piece), 5_000);
             assert_eq!(borne(&[frame(HEADERS, 4, 30), frame(DATA, 1, 0)], piece), 5_000);
-            assert_eq!(borne(&[frame(HEADERS, 4, 30), frame(DATA, 0, 9), frame(6, 0, 8)], piece), 5_000);
-            for empty in [frame(DATA, 0, 0), frame(4, 0, 0), frame(6, 0, 8), frame(2, 0, 5), frame(9, 0, 4)] {
-                assert_eq!(borne(&[empty], piece), BUDGET as usize);
+            assert_eq!(borne(&[frame(HEADERS, 4, 30), frame(DATA, 0, 9), frame(DATA, 1, 0)], piece), 5_000);
+            let empty = [frame(DATA, 0, 0), frame(4, 0, 0), frame(6, 0, 8), frame(2, 0, 5), frame(9, 0, 4)];
+            for empty in empty.into_iter().chain([frame(DATA, PADDED, 200)]) {
+                assert_eq!(borne(&[empty], piece), 1000);
             }
-            let rapid_reset = [frame(HEADERS, 5, 30), frame(RST_STREAM, 0, 4)];
-            assert!(borne(&rapid_reset, piece) < 70);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn patience_is_earned() {
+    async fn of_the_requests_one_in_eight_may_be_reset() {
+        let (head, reset) = (frame(HEADERS, 5, 30), frame(RST_STREAM, 0, 4));
+        assert!(borne(&[head.clone(), reset.clone()], 100) < 120);
+        let data = frame(DATA, 0, 1);
+        assert!(borne(&[head.clone(), data.clone(), data.clone(), data, reset.clone()], 100) < 120);
+        let one_in_eight = [vec![head; 8], vec![reset]].concat();
+        assert_eq!(borne(&one_in_eight, 100), 5_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn allowances_are_refilled_by_time() {
         let mut counted = Frames::new((), BytesMut::new(), 0);
-        for _ in 0..50 {
-            for _ in 0..100 {
-                counted.count(&frame(6, 0, 8)).expect("ten pings a second are few");
-                tokio::time::advance(EARNED_EVERY).await;
-            }
+        for _ in 0..5_000 {
+            counted.count(&frame(6, 0, 8)).expect("a thousand pings a second are borne");
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        for _ in 0..200 {
+            counted.count(&frame(RST_STREAM, 0, 4)).expect("ten resets a second are borne");
+            tokio::time::advance(Duration::from_millis(100)).await;
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, PushInfo, PushKind, Value};
+use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, Value};
 use tokio::select;
 use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio::task::AbortHandle;
@@ -78,7 +78,7 @@ struct Session {
     address: String,
     lanes: Vec<MultiplexedConnection>,
     /// One for each worker, driven by it.
-    own: Vec<MultiplexedConnection>,
+    own: Vec<Option<MultiplexedConnection>>,
     next: AtomicUsize,
     scripts: Loaded,
     subscribed: OnceCell<()>,
@@ -230,17 +230,28 @@ impl Shared {
             .await
             .map_err(|failure| Failure::Down(format!("{address}: {failure}")))?;
         let scripts = Loaded::on(&mut lanes[0]).await?;
-        let mut own = Vec::new();
-        // What waits for replicas is spread over all lanes, whoever asks.
-        for worker in self.settings.workers.handles().iter().filter(|_| self.settings.wait_replicas == 0) {
-            let (client, config) = (client.clone(), config.clone());
-            let made = worker
-                .spawn(async move { client.get_multiplexed_async_connection_with_config(&config).await });
-            let made = made.await.map_err(|error| Failure::Down(error.to_string()))?;
-            own.push(made.map_err(failed)?);
-        }
+        let own = self.own_lanes(&client, &config).await;
         let (next, subscribed) = (AtomicUsize::new(0), OnceCell::new());
         Ok(Session { number, address, lanes, own, next, scripts, subscribed })
+    }
+
+    /// A connection for each worker, made by it, all at once. One that could not be made is done without.
+    async fn own_lanes(
+        &self,
+        client: &Client,
+        config: &AsyncConnectionConfig,
+    ) -> Vec<Option<MultiplexedConnection>> {
+        // What waits for replicas is spread over all lanes, whoever asks.
+        let workers = self.settings.workers.handles().iter().filter(|_| self.settings.wait_replicas == 0);
+        let making = workers.map(|worker| {
+            let (client, config) = (client.clone(), config.clone());
+            worker.spawn(async move { client.get_multiplexed_async_connection_with_config(&config).await })
+        });
+        let mut own = Vec::new();
+        for made in making.collect::<Vec<_>>() {
+            own.push(made.await.ok().and_then(Result::ok));
+        }
+        own
     }
 
     /// Returns why the session is in doubt, once it is.
@@ -359,7 +370,8 @@ impl Session {
     }
 
     fn lane(&self) -> MultiplexedConnection {
-        if let Some(own) = workers::current().checked_sub(1).and_then(|worker| self.own.get(worker)) {
+        if let Some(own) = workers::current().checked_sub(1).and_then(|worker| self.own.get(worker)?.as_ref())
+        {
             return own.clone();
         }
         let next = self.next.fetch_add(1, Ordering::Relaxed);
