@@ -44,6 +44,10 @@ pub const HEADER_BUFFER: usize = 64 << 10;
 /// How much of the bodies on one HTTP/2 connection may be on its way or unread, in bytes.
 pub const HTTP2_WINDOW: u32 = 256 << 10;
 
+/// How much of one answer that streams may be between its upstream and its client, in bytes: a header
+/// buffer that is being read, one that is handed over, and two that wait for the socket.
+pub const STREAM_BUFFER: usize = 4 * HEADER_BUFFER;
+
 /// What the answers that were just replayed may take together, in bytes.
 pub const REPLAY_CACHE: usize = 32 << 20;
 

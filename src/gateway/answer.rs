@@ -45,13 +45,18 @@ impl Answer {
         // A replay keeps the date of the first answer, so there has to be one (RFC 9110, 6.6.1).
         parts.headers.entry(DATE).or_insert_with(now);
         let (mut first, mut more) = (Bytes::new(), BytesMut::new());
-        let mut open = is_stream(&parts.headers) || declared_length(&parts.headers) > cap as u64;
+        let declared = declared_length(&parts.headers);
+        let mut open = is_stream(&parts.headers) || declared > cap as u64;
         while !open && let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(broken_off)?.into_data() else { continue };
             if first.is_empty() && more.is_empty() {
                 first = data;
             } else {
-                more.extend_from_slice(&std::mem::take(&mut first));
+                if more.is_empty() {
+                    // Growing by doubling would take twice as much as is counted.
+                    more.reserve(usize::try_from(declared).unwrap_or(cap));
+                    more.extend_from_slice(&std::mem::take(&mut first));
+                }
                 more.extend_from_slice(&data);
             }
             open = first.len() + more.len() > cap;

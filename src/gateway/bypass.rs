@@ -27,7 +27,7 @@ impl Gateway {
         mut attempt: Box<Attempt>,
         error: &StoreError,
     ) -> Result<Reply, Problem> {
-        let permit = self.admit()?;
+        let place = self.admit()?;
         let route = &attempt.route.name;
         warn!(record = %attempt.id, %route, "forwarded UNPROTECTED, as on_store_error says: {error}");
         self.metrics.bypassed(route);
@@ -35,7 +35,7 @@ impl Gateway {
         let (tell, told) = oneshot::channel();
         self.executions.spawn(async move {
             drop(tell.send(forward(upstream, request).await));
-            drop(permit);
+            drop(place);
         });
         // Only a panic in the task can leave this unanswered.
         told.await.unwrap_or(Err(Sent::Maybe)).map(Reply::bypassed).map_err(|sent| match sent {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tower::ServiceExt;
 use tracing::field::display;
@@ -30,6 +30,7 @@ use super::conclusion::Part;
 use super::execution::{Execution, Mine};
 use super::flight::Phase;
 use super::headers::{bare_key, name_execution, prepare_response};
+use super::outgoing::Place;
 use super::patience::{Patience, Waited};
 use super::problem::{Problem, Slug};
 use super::reply::{Reply, in_flight, outcome_unknown, standing};
@@ -166,7 +167,7 @@ impl Gateway {
             // Joined before the claim: what an owner publishes after that claim cannot be missed.
             let seat = self.flights.join(id);
             let decision = match self.ask(&upstream, attempt).await? {
-                Heard::Told(told) => break told,
+                Heard::Told(told) => return told.map(|reply| reply.about(id)),
                 Heard::Stands(returned, decision) => {
                     attempt = returned;
                     decision
@@ -174,10 +175,11 @@ impl Gateway {
                 Heard::Unclaimed(attempt, error) => {
                     // Of what is known to run somewhere, nothing may be sent again.
                     let runs = patience.has_waited() || matches!(*seat.watch().borrow(), Phase::Running);
-                    break match attempt.route.on_store_error {
+                    return match attempt.route.on_store_error {
                         OnStoreError::Bypass if !runs => self.bypass(upstream, attempt, &error).await,
                         _ => Err(store_problem(id, &error)),
-                    };
+                    }
+                    .map(|reply| reply.about(id));
                 }
             };
             if let (Verdict::OtherScheme, Some(record)) = (decision.verdict, &decision.record) {
@@ -198,6 +200,8 @@ impl Gateway {
                 Waited::OutOfTime => break Err(in_flight().about(id)),
             }
         };
+        let told =
+            told.and_then(|reply| self.outgoing.repeatable(reply).map_err(|problem| problem.about(id)));
         told.map(|reply| reply.about(id))
     }
 
@@ -205,8 +209,8 @@ impl Gateway {
     /// its execution would leave an outcome unknown that never was in doubt.
     async fn ask(self: &Arc<Self>, upstream: &Upstream, attempt: Box<Attempt>) -> Result<Heard, Problem> {
         let (id, claim) = (attempt.id, attempt.claim((self.new_owner)()));
-        let permit = match self.admit() {
-            Ok(permit) => permit,
+        let place = match self.admit() {
+            Ok(place) => place,
             Err(problem) => {
                 // What needs no execution is answered all the same.
                 let consulted = self.ledger.consult(id, claim).await;
@@ -218,7 +222,7 @@ impl Gateway {
         };
         let (tell, heard) = oneshot::channel();
         let gateway = Arc::clone(self);
-        self.executions.spawn(gateway.claim_and_run(upstream.clone(), attempt, claim, permit, tell));
+        self.executions.spawn(gateway.claim_and_run(upstream.clone(), attempt, claim, place, tell));
         // Only a panic in the task can leave this unanswered.
         Ok(heard.await.unwrap_or_else(|_| Heard::Told(Err(outcome_unknown().present().about(id)))))
     }
@@ -228,7 +232,7 @@ impl Gateway {
         upstream: Upstream,
         attempt: Box<Attempt>,
         claim: Claim,
-        permit: OwnedSemaphorePermit,
+        place: Place,
         tell: oneshot::Sender<Heard>,
     ) {
         let (id, owner, asked_at) = (attempt.id, claim.owner, Instant::now());
@@ -237,7 +241,7 @@ impl Gateway {
             Err(error) => {
                 warn!(record = %id, "nothing was sent: {error}");
                 let unclear = matches!(error, StoreError::Unclear(_));
-                drop(permit);
+                drop(place);
                 drop(tell.send(match error {
                     StoreError::Unavailable(_) | StoreError::Unclear(_) => Heard::Unclaimed(attempt, error),
                     // It answers, so there is nothing to bypass.
@@ -258,13 +262,12 @@ impl Gateway {
                 let lease_ends = asked_at + record.policy.lease;
                 let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record };
                 let lead = self.flights.join(id).lead();
-                let execution =
-                    Execution { gateway: self, upstream, attempt, mine, lease_ends, lead, permit };
+                let execution = Execution { gateway: self, upstream, attempt, mine, lease_ends, lead, place };
                 // On the heap: a claim that is not won does without it.
                 Box::pin(execution.run(tell)).await;
             }
             (verdict, record) => {
-                drop(permit);
+                drop(place);
                 let decision = Decision { verdict, record, ..decision };
                 drop(tell.send(Heard::Stands(attempt, decision)));
             }
@@ -272,11 +275,11 @@ impl Gateway {
     }
 
     /// A place among the executions that may run at once.
-    pub(super) fn admit(&self) -> Result<OwnedSemaphorePermit, Problem> {
+    pub(super) fn admit(&self) -> Result<Place, Problem> {
         if self.stop.is_draining() {
             return Err(Problem::new(Slug::ShuttingDown, "Nothing was sent. Another gateway may answer."));
         }
-        Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Problem::overloaded())
+        Arc::clone(&self.permits).try_acquire_owned().map(Arc::new).map_err(|_| Problem::overloaded())
     }
 
     fn count_duplicate(&self, route: &Route, decision: &Decision) {

@@ -8,7 +8,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use tokio::select;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt;
 use tracing::{info, warn};
@@ -24,6 +24,7 @@ use super::answer::{Answer, Rest};
 use super::conclusion::{Conclusion, Part};
 use super::exchange::{Attempt, Heard};
 use super::flight::Lead;
+use super::outgoing::Place;
 use super::{Gateway, Upstream};
 
 /// An execution that was won and is not yet sent.
@@ -35,8 +36,9 @@ pub(super) struct Execution {
     /// When the lease ends by this process's monotonic clock, counted from before the claim.
     pub(super) lease_ends: Instant,
     pub(super) lead: Lead,
-    /// Held until the outcome is recorded: a store that is away bounds what piles up here.
-    pub(super) permit: OwnedSemaphorePermit,
+    /// Held until the outcome is recorded: a store that is away bounds what piles up here. And until
+    /// the answer is taken, where that finds no room elsewhere.
+    pub(super) place: Place,
 }
 
 /// The execution's place in the store.
@@ -73,7 +75,8 @@ impl Execution {
         failpoint!("after-complete");
         let late = matches!(recorded, Recorded::NotYet).then(|| kept.clone());
         let conclusion = Arc::new(Conclusion::of(called, kept, &event, recorded));
-        let mut told = conclusion.tell(self.mine.id, Part::Owner);
+        let told = conclusion.tell(self.mine.id, Part::Owner);
+        let mut told = told.map(|reply| self.gateway.outgoing.first(reply, &self.place));
         let pump = rest.map(|rest| rest.pump(self.gateway.stop.clone())).map(|(body, pump)| {
             if let (Ok(reply), true) = (&mut told, conclusion.passes_on()) {
                 *reply.response.body_mut() = body;
@@ -82,7 +85,7 @@ impl Execution {
         });
         // A client that is gone does not matter: its retry finds the record.
         drop(client.send(Heard::Told(told)));
-        let Self { gateway, mine, lead, attempt, permit, .. } = self;
+        let Self { gateway, mine, lead, attempt, place, .. } = self;
         lead.publish(conclusion);
         drop((in_flight, attempt));
         if let Some(pump) = pump {
@@ -91,7 +94,7 @@ impl Execution {
         if let Some(kept) = late {
             gateway.stop.unless_cut(Box::pin(mine.record_late(&event, kept.as_ref()))).await;
         }
-        drop(permit);
+        drop(place);
     }
 
     /// The call, with the lease renewed while it lasts.

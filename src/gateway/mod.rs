@@ -27,6 +27,7 @@ use crate::telemetry::Metrics;
 use self::attempt::BodyBudget;
 use self::flight::Flights;
 use self::headers::prepare_request;
+use self::outgoing::Outgoing;
 
 mod again;
 mod answer;
@@ -38,6 +39,7 @@ mod execution;
 mod flight;
 mod headers;
 mod layer;
+mod outgoing;
 mod patience;
 mod problem;
 mod reply;
@@ -46,6 +48,7 @@ mod sweeper;
 
 pub use headers::Peer;
 pub use layer::{GatewayLayer, GatewayService};
+pub use outgoing::held;
 pub use problem::{Executed, Problem, Retry, Slug};
 pub use stop::Stop;
 pub use sweeper::{SWEEP_INTERVAL, sweep};
@@ -65,6 +68,7 @@ pub struct Gateway {
     executions: TaskTracker,
     permits: Arc<Semaphore>,
     bodies: BodyBudget,
+    outgoing: Outgoing,
     trusted_proxies: Vec<IpNet>,
     problem_docs: Option<String>,
 }
@@ -81,6 +85,7 @@ impl Gateway {
         stop: Stop,
         new_owner: fn() -> Owner,
     ) -> Self {
+        let outgoing = Outgoing::new(server.max_in_flight, routes.largest_response());
         Self {
             routes,
             ledger,
@@ -95,6 +100,7 @@ impl Gateway {
                 server.request_body_limit,
                 server.body_read_timeout,
             ),
+            outgoing,
             trusted_proxies: server.trusted_proxies.clone(),
             problem_docs: server.problem_docs.clone(),
         }

@@ -53,6 +53,11 @@ impl Reply {
         Self { record: Some(record), ..self }
     }
 
+    /// With another body, or more about it.
+    pub(super) fn map_body(self, map: impl FnOnce(Body) -> Body) -> Self {
+        Self { response: self.response.map(map), ..self }
+    }
+
     /// The first response to an operation, stored by now.
     pub(super) fn first(response: Response<Body>) -> Self {
         Self { response, outcome: "completed", record: None }

@@ -17,6 +17,7 @@ pub struct RouteTable {
     /// A router for each method: what one covers need not make sense beside what another does.
     routers: HashMap<Method, Router<Arc<Route>>>,
     fallback: Option<UpstreamName>,
+    largest_response: usize,
 }
 
 /// Where a request belongs.
@@ -45,7 +46,14 @@ impl RouteTable {
                 added.map_err(|error| format!("route {}: {error}", route.name))?;
             }
         }
-        Ok(Self { routers, fallback })
+        let largest_response = routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
+        Ok(Self { routers, fallback, largest_response })
+    }
+
+    /// The largest response that any route keeps, in bytes.
+    #[must_use]
+    pub fn largest_response(&self) -> usize {
+        self.largest_response
     }
 
     /// Where a request with this method and path belongs.

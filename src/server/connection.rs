@@ -27,13 +27,15 @@ use super::preface::{self, PREFACE};
 use super::service::Served;
 use super::stalled::Stalled;
 use super::strict::{Frames, MAX_HEAD, Strict};
+use super::untaken::{PIECE, Untaken};
 
 /// How many requests may be open on one HTTP/2 connection.
 const STREAMS: u32 = 128;
 /// How much of one body on an HTTP/2 connection may be on its way or unread, in bytes.
 const STREAM_WINDOW: u32 = 64 << 10;
-/// How much of an answer waits in the library for an HTTP/2 client's window, in bytes.
-const SEND_BUFFER: usize = 64 << 10;
+/// How much of an answer waits in the library for an HTTP/2 client, in bytes; with the piece that comes
+/// on top it is what one request is counted with.
+const SEND_BUFFER: usize = HEADER_BUFFER - PIECE;
 /// How many streams may be reset before the service has taken them.
 const PENDING_RESETS: usize = 20;
 /// How many streams the library may refuse or end over the life of a connection.
@@ -126,9 +128,15 @@ where
         peer: Peer,
         watcher: Watcher,
     ) -> Result<(), Ended> {
-        let stream = Frames::new(stream, before, PREFACE.len());
-        let service = self.served.http2(peer);
-        Ok(watcher.watch(self.http2.serve_connection(TokioIo::new(stream), service)).await?)
+        let stream = Frames::new(stream, before, PREFACE.len(), self.listening.header_read_timeout);
+        let untaken = Arc::<Untaken>::default();
+        let service = self.served.http2(peer, Arc::clone(&untaken));
+        select! {
+            served = watcher.watch(self.http2.serve_connection(TokioIo::new(stream), service)) => Ok(served?),
+            () = untaken.too_long(self.listening.write_timeout) => {
+                Err("nothing was taken of an answer for too long".into())
+            }
+        }
     }
 }
 

@@ -30,6 +30,7 @@ mod stalled;
 // Public for the fuzz targets in `tests/fuzz/`, which feed it bytes without a socket.
 pub mod strict;
 mod tls;
+mod untaken;
 
 pub use self::tls::Tls;
 

@@ -17,6 +17,7 @@ use crate::gateway::{Peer, Problem, Slug};
 use crate::telemetry::Metrics;
 
 use super::strict::{Refusal, Refusals, check};
+use super::untaken::{Pieces, Untaken};
 
 /// A service, and what is answered in its place.
 #[derive(Clone)]
@@ -54,23 +55,25 @@ where
         })
     }
 
-    /// As an HTTP/2 connection calls it.
+    /// As an HTTP/2 connection calls it, of which `untaken` keeps what its client has yet to take.
     pub(super) fn http2(
         &self,
         peer: Peer,
+        untaken: Arc<Untaken>,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
         let served = self.clone();
         service_fn(move |request: Request<Incoming>| {
-            let served = served.clone();
+            let (served, untaken) = (served.clone(), Arc::clone(&untaken));
             async move {
                 let (mut head, body) = request.into_parts();
                 if let Err(refusal) = check(&mut head) {
                     return Ok(served.refuse(peer, refusal));
                 }
-                let Ok(_place) = served.requests.clone().try_acquire_owned() else {
+                let Ok(place) = served.requests.clone().try_acquire_owned() else {
                     return Ok(served.answer(peer, Problem::overloaded()));
                 };
-                served.call(peer, Request::from_parts(head, Body::new(body))).await
+                let response = served.call(peer, Request::from_parts(head, Body::new(body))).await?;
+                Ok(response.map(|body| Body::new(Pieces::new(body, untaken, place))))
             }
         })
     }

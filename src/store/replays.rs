@@ -19,6 +19,9 @@ use super::{Decision, Snapshot};
 pub(super) const AGE: Duration = Duration::from_secs(10);
 /// What an entry takes beside its body and headers, roughly, in bytes.
 const OVERHEAD: usize = 600;
+/// From which size on an entry is not put off: the cache counts its entries by the batch, and up to 64
+/// that it has not counted may be over its capacity.
+const LARGE: usize = 16 << 10;
 
 /// The answers of one gateway.
 pub(super) struct Replays(Cache<RecordId, Arc<Seen>>);
@@ -56,7 +59,11 @@ impl Replays {
             return;
         };
         let (record, response) = (record.clone(), response.clone());
+        let large = response.body.len() > LARGE;
         self.0.insert(id, Arc::new(Seen { record, response, now: *now, heard: Instant::now() }));
+        if large {
+            self.0.run_pending_tasks();
+        }
     }
 
     /// Forgets what may have changed.
@@ -70,5 +77,55 @@ impl Seen {
         let headers = self.response.headers.iter();
         let headers: usize = headers.map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
         OVERHEAD + headers + self.response.body.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::StatusCode;
+
+    use super::*;
+    use crate::protocol::{
+        Asked, BodyScheme, Claim, Fingerprint, OnUnknown, Owner, Policy, ResponseRef, Scheme,
+    };
+
+    fn replay(body: Bytes) -> Decision {
+        let scheme = Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new() });
+        let (method, headers) = (http::Method::POST, http::HeaderMap::new());
+        let asked = Asked { method: &method, path: "/", query: None, headers: &headers, body: b"" };
+        let day = Duration::from_secs(86_400);
+        let policy = Policy {
+            on_unknown: OnUnknown::Hold,
+            lease: day,
+            response_timeout: day,
+            ttl: day,
+            tombstone_ttl: day,
+        };
+        let fingerprint = Fingerprint::of(asked, &scheme);
+        let claim =
+            Claim { owner: Owner([0; 16]), namespace: "n".into(), route: "r".into(), fingerprint, policy };
+        let reference = ResponseRef { id: claim.owner, status: 200, retained: true };
+        let response = StoredResponse { status: StatusCode::OK, headers: Vec::new(), body };
+        Decision {
+            verdict: Verdict::Replay(reference),
+            record: Some(claim.first(Timestamp(0))),
+            response: Some(response),
+            now: Timestamp(0),
+        }
+    }
+
+    /// Also in the moment of a storm, in which the cache would count later what it takes.
+    #[test]
+    fn large_answers_never_take_more_than_the_capacity() {
+        const MIB: usize = 1 << 20;
+        let replays = Replays::of(4 * MIB as u64);
+        let bodies: Vec<_> = (0..40_u8).map(|number| Bytes::from(vec![number; MIB])).collect();
+        for (number, body) in (0..).zip(&bodies) {
+            let id = format!("{number:040x}").parse().expect("an id");
+            replays.keep(id, &replay(body.clone()));
+            let kept = bodies.iter().filter(|body| !body.is_unique()).count();
+            assert!(kept <= 5, "{kept} MiB are kept after {number}");
+        }
     }
 }

@@ -20,6 +20,7 @@ use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
 use tokio::time::{Instant, sleep};
 use tower::{BoxError, ServiceExt};
 
+use crate::config::HEADER_BUFFER;
 use crate::reload::Reloading;
 
 use super::shared::{Shared, Wanted};
@@ -123,7 +124,10 @@ impl Pool {
             Speaks::Http2(sender, user)
         } else {
             let mut builder = http1::Builder::new();
-            let (sender, connection) = builder.max_headers(MAX_HEADERS).handshake::<_, Body>(stream).await?;
+            // The buffer is also how much of a body is read at once: without a limit half a MiB, many times on
+            // its way to a client.
+            builder.max_headers(MAX_HEADERS).max_buf_size(HEADER_BUFFER);
+            let (sender, connection) = builder.handshake::<_, Body>(stream).await?;
             tokio::spawn(async move { drop(connection.await) });
             Speaks::Http1(Alone { sender, made_by: connect })
         };

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, interval};
 use tower::BoxError;
 
-use crate::config::HEADER_BUFFER;
+use crate::config::{HEADER_BUFFER, STREAM_BUFFER};
 
 use super::pool::{Connect, IDLE};
 
@@ -32,8 +32,9 @@ const STREAMS: usize = 100;
 const AGE: Duration = Duration::from_secs(10 * 60);
 /// How many requests it is used for: the numbers of streams end.
 const REQUESTS: u32 = 1 << 28;
-/// How much of one answer's body may be on its way or unread, in bytes.
-const STREAM_WINDOW: u32 = 256 << 10;
+/// How much of one answer's body may be on its way or unread, in bytes; the other half of what an answer
+/// that streams is counted with is on its way to the client.
+const STREAM_WINDOW: u32 = STREAM_BUFFER as u32 / 2;
 /// And of all answers on one connection.
 const WINDOW: u32 = 1 << 20;
 /// How often it is looked whether a new connection's settings have come.

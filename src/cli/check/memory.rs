@@ -1,27 +1,27 @@
-//! The bound on memory: connections × header buffer + in-flight × (body + response caps) + the replay
-//! cache, with this configuration's numbers.
+//! The bound on memory: connections × (header buffer + what streams through) + in-flight × (body +
+//! response caps) + as many large responses on their way out + the replay cache, with this
+//! configuration's numbers.
 
 use crate::cli::page::Page;
 use crate::config::units::Size;
-use crate::config::{Config, HEADER_BUFFER, HTTP2_WINDOW, REPLAY_CACHE};
+use crate::config::{Config, HEADER_BUFFER, HTTP2_WINDOW, REPLAY_CACHE, STREAM_BUFFER};
 
 /// Writes the bound and how it comes about.
 pub(super) fn write(page: &mut Page, config: &Config) {
     let server = &config.server;
     let response = config.routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
-    // A request of HTTP/2 holds a head as a connection of HTTP/1 does, and there are no more of them.
-    let each = if server.http2 { 2 * HEADER_BUFFER + HTTP2_WINDOW as usize } else { HEADER_BUFFER };
-    let connections = product(server.max_connections, each);
+    let connection = Connection::of(config);
+    let connections = product(server.max_connections, connection.size());
     let executions = product(server.max_in_flight, server.request_body_limit + response);
-    let total = connections + executions + REPLAY_CACHE as u128;
+    let outgoing = product(server.max_in_flight, response);
+    let total = connections + executions + outgoing + REPLAY_CACHE as u128;
     page.heading("Memory for requests, at most");
     page.row(
         "connections",
         &format!(
-            "{} × {} of headers{} = {}",
+            "{} × ({}) = {}",
             server.max_connections,
-            size(each),
-            if server.http2 { " and HTTP/2 windows" } else { "" },
+            connection.parts().join(" + "),
             rounded(connections)
         ),
     );
@@ -35,8 +35,47 @@ pub(super) fn write(page: &mut Page, config: &Config) {
             rounded(executions)
         ),
     );
+    page.row(
+        "answers",
+        &format!(
+            "{} × {} that clients have yet to read = {}",
+            server.max_in_flight,
+            size(response),
+            rounded(outgoing)
+        ),
+    );
     page.row("replays", &format!("{}, kept for ten seconds each", rounded(REPLAY_CACHE as u128)));
     page.row("together", &rounded(total));
+}
+
+/// What one connection takes at most.
+struct Connection {
+    http2: bool,
+    streams: bool,
+}
+
+impl Connection {
+    fn of(config: &Config) -> Self {
+        let streams = config.fallback.is_some() || config.routes.iter().any(|route| !route.key_required);
+        Self { http2: config.server.http2, streams }
+    }
+
+    fn size(&self) -> usize {
+        // A request of HTTP/2 holds a head as a connection of HTTP/1 does, and there are no more of them.
+        let windows = if self.http2 { HEADER_BUFFER + HTTP2_WINDOW as usize } else { 0 };
+        HEADER_BUFFER + windows + if self.streams { STREAM_BUFFER } else { 0 }
+    }
+
+    fn parts(&self) -> Vec<String> {
+        let mut parts = vec![format!("{} headers", size(HEADER_BUFFER))];
+        if self.http2 {
+            parts.push(format!("{} HTTP/2", size(HEADER_BUFFER + HTTP2_WINDOW as usize)));
+        }
+        if self.streams {
+            parts.push(format!("{} unprotected, streaming", size(STREAM_BUFFER)));
+        }
+        parts
+    }
 }
 
 fn product(count: usize, each: usize) -> u128 {

@@ -4,16 +4,18 @@
 //! nothing (empty or padded DATA, PING, SETTINGS, PRIORITY, CONTINUATION, unknown types) cost their
 //! sender next to nothing, and so do streams that are reset as fast as they are opened. So each
 //! connection has two allowances, which time refills: one for empty frames, and one for resets, which a
-//! small part of its requests refills too. Who has spent one is disconnected. Nothing is changed in what
+//! small part of its requests refills too. Who has spent one is disconnected. A head that was begun has to
+//! end in time, as in HTTP/1: within it the library can be told nothing else. Nothing is changed in what
 //! passes, and nothing is kept.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 
 /// The length of a frame's head (RFC 9113, 4.1).
 const HEAD: usize = 9;
@@ -28,10 +30,12 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;
 /// A padded frame of up to this length may hold nothing but its padding.
 const PADDING: u32 = 256;
+const END_HEADERS: u8 = 4;
 
 /// A stream of HTTP/2 whose frames are counted as they are read.
 #[derive(Debug)]
@@ -45,12 +49,39 @@ pub struct Frames<S> {
     /// How much of the head has come.
     have: usize,
     budget: Budget,
+    block: Block,
+    /// How long a head may take.
+    patience: Duration,
+    /// Set while a head waits.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+/// Where in the head of a request, which may be several frames, the stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Block {
+    None,
+    /// More frames have to come.
+    Open,
+    /// In the last one.
+    Last,
 }
 
 impl<S> Frames<S> {
-    /// Counts what `stream` brings after `before`, which begins with a preface of this length.
-    pub fn new(stream: S, before: BytesMut, preface: usize) -> Self {
-        Self { stream, before, pass: preface, head: [0; HEAD], have: 0, budget: Budget::new() }
+    /// Counts what `stream` brings after `before`, which begins with a preface of this length. The head of
+    /// a request may take as long as `patience`.
+    pub fn new(stream: S, before: BytesMut, preface: usize, patience: Duration) -> Self {
+        let (head, budget) = ([0; HEAD], Budget::new());
+        Self {
+            stream,
+            before,
+            pass: preface,
+            head,
+            have: 0,
+            budget,
+            block: Block::None,
+            patience,
+            alarm: None,
+        }
     }
 
     /// Looks at what is handed on.
@@ -72,9 +103,27 @@ impl<S> Frames<S> {
                 let length = u32::from_be_bytes([0, a, b, c]);
                 self.pass = length as usize;
                 self.budget.take(kind, flags, length)?;
+                self.block = match kind {
+                    HEADERS | CONTINUATION if flags & END_HEADERS == 0 => Block::Open,
+                    HEADERS | CONTINUATION => Block::Last,
+                    _ => self.block,
+                };
+            }
+            if self.pass == 0 && self.block == Block::Last {
+                self.block = Block::None;
+                self.alarm = None;
             }
         }
         Ok(())
+    }
+
+    /// Nothing comes now, which is for a head to go on for so long only.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.block == Block::None {
+            return Poll::Pending;
+        }
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(self.patience)));
+        alarm.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -154,7 +203,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Frames<S> {
         let this = self.get_mut();
         let filled = out.filled().len();
         if this.before.is_empty() {
-            ready!(Pin::new(&mut this.stream).poll_read(context, out))?;
+            match Pin::new(&mut this.stream).poll_read(context, out) {
+                Poll::Ready(read) => read?,
+                Poll::Pending => return this.poll_late(context),
+            }
         } else {
             let some = this.before.len().min(out.remaining());
             out.put_slice(&this.before[..some]);
@@ -180,7 +232,7 @@ mod tests {
 
     /// How many rounds of these frames a connection bears, handed on in pieces of this size.
     fn borne(frames: &[Vec<u8>], piece: usize) -> usize {
-        let mut counted = Frames::new((), BytesMut::new(), 0);
+        let mut counted = Frames::new((), BytesMut::new(), 0, Duration::MAX);
         let round = frames.concat();
         (0..5_000).take_while(|_| round.chunks(piece).all(|piece| counted.count(piece).is_ok())).count()
     }
@@ -210,7 +262,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn allowances_are_refilled_by_time() {
-        let mut counted = Frames::new((), BytesMut::new(), 0);
+        let mut counted = Frames::new((), BytesMut::new(), 0, Duration::MAX);
         for _ in 0..5_000 {
             counted.count(&frame(6, 0, 8)).expect("a thousand pings a second are borne");
             tokio::time::advance(Duration::from_millis(1)).await;

@@ -1,0 +1,166 @@
+//! Answers on their way out, and what they hold until their clients have taken them.
+//!
+//! An answer is let go of when its last byte was handed to the system, and a client that reads slowly
+//! puts that off until long after the execution ended. So large bodies come out of a budget of their
+//! own, the size of what executions may hold of answers. What finds no room there depends on who asks:
+//!
+//! * A replay, or anything else that a retry gets again, is shed as `overloaded`.
+//! * The first answer is always passed on. Its memory was counted with its execution, so it keeps the
+//!   execution's place until it is taken.
+//!
+//! A body of up to [`SMALL`] is not counted: it fits into the header buffer that its connection is
+//! given, and does not use while an answer is written. Answers that stream are not counted either, for
+//! no more of them is read than their client takes.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::problem::{Problem, Slug};
+use super::reply::Reply;
+
+/// The largest body that needs no room, in bytes.
+const SMALL: u64 = 16 << 10;
+/// One share of the budget, in bytes.
+const SHARE: u64 = 1024;
+
+/// The memory that answers may take together while their clients read.
+pub(super) struct Outgoing(Arc<Semaphore>);
+
+/// A place among the executions, which may be needed by several parts of one.
+pub(super) type Place = Arc<OwnedSemaphorePermit>;
+
+impl Outgoing {
+    /// Room for `answers` answers with bodies of up to `limit` bytes.
+    pub(super) fn new(answers: usize, limit: usize) -> Self {
+        let shares = answers.saturating_mul(limit.div_ceil(SHARE as usize));
+        Self(Arc::new(Semaphore::new(shares.min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// An answer that a retry with the same key gets again.
+    pub(super) fn repeatable(&self, reply: Reply) -> Result<Reply, Problem> {
+        let Some(size) = large(&reply) else { return Ok(reply) };
+        match self.reserve(size) {
+            Some(share) => Ok(reply.map_body(|body| hold(body, Arc::new(share)))),
+            None => Err(Problem::new(
+                Slug::Overloaded,
+                "Other large answers are still being read. Nothing was sent. Retry with the same key.",
+            )),
+        }
+    }
+
+    /// The answer of the execution that has this place.
+    pub(super) fn first(&self, reply: Reply, place: &Place) -> Reply {
+        let Some(size) = large(&reply) else { return reply };
+        let held = self.reserve(size).map_or_else(|| Arc::clone(place), Arc::new);
+        reply.map_body(|body| hold(body, held))
+    }
+
+    fn reserve(&self, size: u64) -> Option<OwnedSemaphorePermit> {
+        let shares = u32::try_from(size.div_ceil(SHARE)).unwrap_or(u32::MAX);
+        Arc::clone(&self.0).try_acquire_many_owned(shares).ok()
+    }
+}
+
+/// The size of a body that is held whole and needs room.
+fn large(reply: &Reply) -> Option<u64> {
+    reply.response.body().size_hint().exact().filter(|size| *size > SMALL)
+}
+
+fn hold(body: Body, hold: Place) -> Body {
+    Body::new(Held { body, hold })
+}
+
+/// A body that holds on to something until the last of its bytes is let go of, by whoever has them.
+struct Held {
+    body: Body,
+    hold: Place,
+}
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let hold = Arc::clone(&self.hold);
+        let held = |data| held(data, hold);
+        Pin::new(&mut self.body)
+            .poll_frame(context)
+            .map(|next| next.map(|frame| frame.map(|frame| frame.map_data(held))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The same bytes; `hold` is dropped with the last reference to any of them.
+pub fn held<H: Send + 'static>(bytes: Bytes, hold: H) -> Bytes {
+    struct Owner<H>(Bytes, H);
+    impl<H> AsRef<[u8]> for Owner<H> {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    Bytes::from_owner(Owner(bytes, hold))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Response;
+
+    use super::*;
+
+    fn reply(size: u64) -> Reply {
+        Reply::first(Response::new(Body::from(vec![0; size as usize])))
+    }
+
+    async fn data(reply: Reply) -> Bytes {
+        use http_body_util::BodyExt as _;
+        reply.response.into_body().frame().await.expect("a frame").expect("data").into_data().expect("data")
+    }
+
+    #[tokio::test]
+    async fn room_is_given_back_with_the_last_byte() {
+        let outgoing = Outgoing::new(2, 1 << 20);
+        let first = outgoing.repeatable(reply(1 << 20)).expect("there is room");
+        let second = outgoing.repeatable(reply(1 << 20)).expect("there is room");
+        assert_eq!(second.response.body().size_hint().exact(), Some(1 << 20));
+        let mut rest = data(second).await;
+        let read = rest.split_to(1 << 19);
+        for _ in 0..2 {
+            assert!(outgoing.repeatable(reply(SMALL + 1)).is_err());
+            assert!(outgoing.repeatable(reply(SMALL)).is_ok());
+        }
+        drop(read);
+        assert!(outgoing.repeatable(reply(SMALL + 1)).is_err());
+        drop(rest);
+        outgoing.repeatable(reply(1 << 20)).expect("there is room again");
+        drop(first);
+        assert_eq!(outgoing.0.available_permits(), 2048);
+    }
+
+    #[tokio::test]
+    async fn a_first_answer_without_room_keeps_its_place() {
+        let (outgoing, places) = (Outgoing::new(1, SHARE as usize), Arc::new(Semaphore::new(1)));
+        let place = Arc::new(Arc::clone(&places).try_acquire_owned().expect("a place"));
+        let first = outgoing.first(reply(SMALL + 1), &place);
+        drop(place);
+        let data = data(first).await;
+        assert_eq!(places.available_permits(), 0);
+        drop(data);
+        assert_eq!(places.available_permits(), 1);
+    }
+}

@@ -1,0 +1,218 @@
+//! What the client of an HTTP/2 connection has yet to take of its answers.
+//!
+//! A client that opens no window stalls its streams without stalling the socket, so that nobody would
+//! notice: pings are answered, and the library waits for windows without end. Here every answer goes
+//! out in pieces that know when they were last taken from; one of which nothing was taken for the
+//! write timeout, or twice that at most, ends the connection. What waits for the upstream is no fault of
+//! the client's and does not count.
+//!
+//! An answer also keeps its place among the requests until it is taken: the places bound what the
+//! library keeps of all of them, which is a part of the invariant on memory.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::sleep;
+
+use crate::gateway::held;
+
+/// The size of a piece, in bytes: a frame's, which no client may refuse (RFC 9113, 6.5.2).
+pub(super) const PIECE: usize = 16 << 10;
+
+/// Of one connection, how many answers wait for their client since this period, and since the last one.
+///
+/// A period is one write timeout. Two counters do for all of them: nothing older than the last period
+/// waits on a connection that goes on. All of a connection happens on one thread, so that these numbers
+/// need no order among each other.
+#[derive(Debug, Default)]
+pub(super) struct Untaken {
+    period: AtomicUsize,
+    waiting: [AtomicUsize; 2],
+}
+
+impl Untaken {
+    /// Ends once nothing was taken of some answer for longer than `patience`.
+    pub(super) async fn too_long(&self, patience: Duration) {
+        loop {
+            sleep(patience).await;
+            if !self.turn() {
+                return;
+            }
+        }
+    }
+
+    /// Begins the next period, unless something has waited for the whole of this one.
+    fn turn(&self) -> bool {
+        let last = 1 - self.period.load(Relaxed);
+        if self.waiting[last].load(Relaxed) > 0 {
+            return false;
+        }
+        self.period.store(last, Relaxed);
+        true
+    }
+}
+
+/// An answer while its client takes it.
+#[derive(Debug)]
+struct Taking {
+    connection: Arc<Untaken>,
+    /// Pieces that the library has.
+    pieces: AtomicUsize,
+    /// The period in which the first or the last of them was added or taken.
+    since: AtomicUsize,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Taking {
+    fn add(&self) {
+        if self.pieces.fetch_add(1, Relaxed) > 0 {
+            self.leave();
+        }
+        self.enter();
+    }
+
+    fn take(&self) {
+        self.leave();
+        if self.pieces.fetch_sub(1, Relaxed) > 1 {
+            self.enter();
+        }
+    }
+
+    fn enter(&self) {
+        let period = self.connection.period.load(Relaxed);
+        self.connection.waiting[period].fetch_add(1, Relaxed);
+        self.since.store(period, Relaxed);
+    }
+
+    fn leave(&self) {
+        self.connection.waiting[self.since.load(Relaxed)].fetch_sub(1, Relaxed);
+    }
+}
+
+/// A piece that the library has; dropped, it is taken.
+struct Piece(Arc<Taking>);
+
+impl Piece {
+    fn of(taking: &Arc<Taking>, bytes: Bytes) -> Bytes {
+        taking.add();
+        held(bytes, Self(Arc::clone(taking)))
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.0.take();
+    }
+}
+
+/// A body in pieces.
+pub(super) struct Pieces {
+    body: Body,
+    /// What was read of it and not given.
+    rest: Bytes,
+    taking: Arc<Taking>,
+}
+
+impl Pieces {
+    pub(super) fn new(body: Body, connection: Arc<Untaken>, place: OwnedSemaphorePermit) -> Self {
+        let (pieces, since) = Default::default();
+        let taking = Arc::new(Taking { connection, pieces, since, _place: place });
+        Self { body, rest: Bytes::new(), taking }
+    }
+}
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        if this.rest.is_empty() {
+            let frame = match ready!(Pin::new(&mut this.body).poll_frame(context)) {
+                Some(Ok(frame)) => frame,
+                ended => return Poll::Ready(ended),
+            };
+            match frame.into_data() {
+                Ok(data) => this.rest = data,
+                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+            }
+        }
+        let piece = this.rest.split_to(this.rest.len().min(PIECE));
+        Poll::Ready(Some(Ok(Frame::data(Piece::of(&this.taking, piece)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (mut hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Body as _;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    fn pieces(connection: &Arc<Untaken>, size: usize) -> (Pieces, Arc<Semaphore>) {
+        let places = Arc::new(Semaphore::new(1));
+        let place = Arc::clone(&places).try_acquire_owned().expect("a place");
+        (Pieces::new(Body::from(vec![7; size]), Arc::clone(connection), place), places)
+    }
+
+    async fn next(pieces: &mut Pieces) -> Bytes {
+        use http_body_util::BodyExt as _;
+        pieces.frame().await.expect("a frame").expect("data").into_data().expect("data")
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_in_time_may_take_long() {
+        let connection = Arc::<Untaken>::default();
+        let (mut pieces, places) = pieces(&connection, 3 * PIECE - 1);
+        let mut had = next(&mut pieces).await;
+        for size in [PIECE, PIECE - 1] {
+            assert!(connection.turn() && !pieces.is_end_stream());
+            let following = next(&mut pieces).await;
+            assert_eq!(following.len(), size);
+            assert!(connection.turn());
+            had = following;
+        }
+        assert!(pieces.is_end_stream());
+        drop(pieces);
+        assert_eq!(places.available_permits(), 0, "a piece is not taken yet");
+        drop(had);
+        assert_eq!(places.available_permits(), 1);
+        assert!(connection.turn() && connection.turn() && connection.turn());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_taken_ends_the_connection() {
+        let connection = Arc::<Untaken>::default();
+        let (mut slow, _) = pieces(&connection, 1);
+        let (mut other, _) = pieces(&connection, 4 * PIECE);
+        let kept = next(&mut slow).await;
+        assert!(connection.turn());
+        drop(next(&mut other).await);
+        assert!(!connection.turn() && !connection.turn());
+        drop(kept);
+        assert!(connection.turn());
+    }
+}

@@ -1,0 +1,17 @@
+//! More than the gateway has room for: more operations than may run at once, more connections than are
+//! used, and clients that send or read as slowly as they can. A binary of its own, for ten thousand
+//! connections would disturb the tests that look at time.
+
+mod idle;
+mod narrow;
+mod readers;
+mod shedding;
+mod slow;
+mod stalled;
+
+#[path = "../strict/frames.rs"]
+#[expect(dead_code, reason = "it also serves tests of every kind of frame")]
+mod frames;
+#[path = "../harness/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "it also serves tests of what gateways do with good requests")]
+mod harness;

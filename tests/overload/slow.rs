@@ -1,0 +1,64 @@
+//! Clients that send slowly over HTTP/2; those of HTTP/1 are in `tests/gateway/problems.rs`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::timeout;
+
+use crate::frames::{CONTINUATION, Frames, block, frame, post};
+use crate::harness::{Gateway, Http2, Settings, Upstream, read};
+
+/// Far above the timeouts set here, and below those that are not: pings give up after 30 s.
+const SOON: Duration = Duration::from_secs(15);
+
+async fn gateway(server: &str) -> (Arc<Upstream>, Gateway) {
+    let upstream = Upstream::start().await;
+    let settings = Settings::default().server(&format!("http2 = true\n{server}"));
+    let gateway = Gateway::start(&upstream, settings).await;
+    (upstream, gateway)
+}
+
+async fn left_no_trace(upstream: &Upstream, gateway: &Gateway) {
+    assert_eq!((upstream.executions(), gateway.record_count().await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_body_that_dawdles_claims_nothing() {
+    let (upstream, gateway) = gateway("body_read_timeout = \"300ms\"").await;
+    let client = Http2::open(gateway.address).await;
+    let headers = [("idempotency-key", "k"), ("content-length", "10")];
+    let (answer, mut stream) = client.begin("POST", "http://a/v1/charges", &headers).await;
+    stream.send_data(Bytes::from_static(b"abc"), false).expect("the stream is open");
+    let told = timeout(SOON, read(answer)).await.expect("in time").expect("an answer");
+    told.problem(408, "about:blank", "no", "same-key");
+    left_no_trace(&upstream, &gateway).await;
+    // The others on this connection are none the worse for it.
+    assert_eq!(client.post("/v1/charges", "k", "{}").await.status, 201);
+}
+
+/// Nothing may come between the frames of a head, so no ping could be answered either.
+#[tokio::test]
+async fn a_head_that_is_not_continued_ends_the_connection() {
+    let (upstream, gateway) = gateway("header_read_timeout = \"300ms\"").await;
+    let mut silent = Frames::open(gateway.address).await;
+    assert!(silent.send(&post(1, 0, &[])).await);
+    timeout(SOON, silent.closed()).await.expect("in time");
+    left_no_trace(&upstream, &gateway).await;
+}
+
+/// The time is that of the whole head: what trickles in does not extend it.
+#[tokio::test]
+async fn a_head_that_trickles_ends_the_connection() {
+    let (upstream, gateway) = gateway("header_read_timeout = \"300ms\"").await;
+    let mut trickling = Frames::open(gateway.address).await;
+    assert!(trickling.send(&post(1, 0, &[])).await);
+    let piece = frame(CONTINUATION, 0, 1, block(&[("x", "y")]));
+    let trickle = async {
+        while trickling.send(&piece).await {
+            tokio::time::sleep(Duration::from_millis(120)).await;
+        }
+    };
+    timeout(SOON, trickle).await.expect("in time");
+    left_no_trace(&upstream, &gateway).await;
+}
