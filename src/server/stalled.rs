@@ -8,25 +8,45 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Fails when nothing that is written is taken for too long: a client that does not read its answer
-/// would hold the memory of it, and its place, for as long as it likes.
+/// What has to be taken in the time that a client may stall, in bytes. A client that takes one byte now
+/// and then is no better than one that takes none.
+const LEAST: usize = 16 << 10;
+
+/// Fails when too little of what is written is taken for too long: a client that does not read its
+/// answer would hold the memory of it, and its place, for as long as it likes.
 #[derive(Debug)]
 pub(super) struct Stalled<S> {
     stream: S,
     patience: Duration,
-    /// Set while a write waits.
+    /// Set when a write has to wait, until enough is taken, or all.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// How much was taken since.
+    taken: usize,
 }
 
 impl<S> Stalled<S> {
     pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, alarm: None }
+        Self { stream, patience, alarm: None, taken: 0 }
     }
 
-    fn poll<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.alarm = None;
-            return written;
+    /// After a step that has written as much as `size` says, or waits.
+    fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        step: Poll<io::Result<T>>,
+        size: impl FnOnce(&T) -> usize,
+    ) -> Poll<io::Result<T>> {
+        if let Poll::Ready(written) = step {
+            if self.alarm.is_some() {
+                self.taken = self.taken.saturating_add(written.as_ref().map_or(0, size));
+                if self.taken >= LEAST {
+                    self.alarm = None;
+                }
+            }
+            return Poll::Ready(written);
+        }
+        if self.alarm.is_none() {
+            self.taken = 0;
         }
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(self.patience)));
         alarm.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
@@ -47,7 +67,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalled<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
-        this.poll(context, written)
+        this.poll(context, written, |size| *size)
     }
 
     fn poll_write_vectored(
@@ -57,7 +77,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalled<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
-        this.poll(context, written)
+        this.poll(context, written, |size| *size)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -67,12 +87,70 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalled<S> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let flushed = Pin::new(&mut this.stream).poll_flush(context);
-        this.poll(context, flushed)
+        this.poll(context, flushed, |()| LEAST)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let shut = Pin::new(&mut this.stream).poll_shutdown(context);
-        this.poll(context, shut)
+        this.poll(context, shut, |()| LEAST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Writes to a client that takes so many bytes every second.
+    async fn write_to(rate: usize, bytes: usize) -> io::Result<()> {
+        let (near, mut far) = duplex(256);
+        let reading = tokio::spawn(async move {
+            let mut taken = vec![0; rate];
+            while far.read_exact(&mut taken).await.is_ok() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let mut stream = Stalled::new(near, PATIENCE);
+        let written = async {
+            stream.write_all(&vec![0; bytes]).await?;
+            stream.flush().await
+        };
+        let written = written.await;
+        drop(stream);
+        reading.await.expect("no panic");
+        written
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_reader_is_borne_and_one_that_all_but_stops_is_not() {
+        write_to(2_000, 200_000).await.expect("two kilobytes a second are slow, and enough");
+        let error = write_to(10, 200_000).await.expect_err("ten bytes a second are a way to hold on");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        write_to(100, 900).await.expect("an answer that is over in time may be short");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_slow_before_does_not_count_against_the_next_answer() {
+        let (near, mut far) = duplex(10);
+        let mut stream = Stalled::new(near, PATIENCE);
+        for _ in 0..3 {
+            let mut taken = [0; 20];
+            let (written, read) = tokio::join!(
+                async {
+                    stream.write_all(&[0; 20]).await?;
+                    stream.flush().await
+                },
+                async {
+                    sleep(PATIENCE * 4 / 5).await;
+                    far.read_exact(&mut taken).await
+                }
+            );
+            written.expect("in time");
+            read.expect("all of it");
+        }
     }
 }

@@ -52,7 +52,8 @@ async fn the_excess_is_shed_before_any_claim() {
     upstream.reached(1 + PLACES).await;
     let mut shed = Vec::new();
     for _ in 0..2 * PLACES {
-        let (answer, key) = told.recv().await.expect("the excess is answered at once");
+        let answered = timeout(PATIENCE, told.recv()).await.expect("the excess is answered at once");
+        let (answer, key) = answered.expect("every client tells");
         let members = answer.problem(503, "overloaded", "unknown", "same-key");
         assert!(members.get("record").is_none());
         shed.push(key);

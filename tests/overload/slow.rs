@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use crate::frames::{CONTINUATION, Frames, block, frame, post};
+use crate::frames::{END_HEADERS, Frames, post};
 use crate::harness::{Gateway, Http2, Settings, Upstream, read};
 
 /// Far above the timeouts set here, and below those that are not: pings give up after 30 s.
@@ -52,13 +52,16 @@ async fn a_head_that_is_not_continued_ends_the_connection() {
 async fn a_head_that_trickles_ends_the_connection() {
     let (upstream, gateway) = gateway("header_read_timeout = \"300ms\"").await;
     let mut trickling = Frames::open(gateway.address).await;
-    assert!(trickling.send(&post(1, 0, &[])).await);
-    let piece = frame(CONTINUATION, 0, 1, block(&[("x", "y")]));
+    let long = ["x"; 126].concat();
+    let head = post(1, END_HEADERS, &[("x-1", &long), ("x-2", &long), ("x-3", &long)]);
     let trickle = async {
-        while trickling.send(&piece).await {
-            tokio::time::sleep(Duration::from_millis(120)).await;
+        for byte in head {
+            if !trickling.send(&[byte]).await {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(SOON, trickle).await.expect("in time");
+    timeout(SOON, trickle).await.expect("it would take 20 s to send it all");
     left_no_trace(&upstream, &gateway).await;
 }

@@ -1,13 +1,17 @@
 //! Clients that stop reading altogether: they are disconnected, and what they held is given back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::harness::{Gateway, Settings, Upstream, post};
 use crate::narrow::{ask, keyed};
 
+/// Far more than the gateway waits for.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// More than a client's system takes in its place, in bytes.
 const ANSWER: usize = 6 << 20;
 
@@ -57,7 +61,7 @@ async fn who_opens_no_window_over_http2_is_disconnected() {
     let (sender, connection) = closed_window(&gateway).await;
     let answer = head(&sender, "k").await;
     assert_eq!(answer.status(), StatusCode::CREATED);
-    connection.await.expect("the connection ends");
+    timeout(PATIENCE, connection).await.expect("the connection ends").expect("no panic");
     gateway.logs("nothing was taken of an answer for too long").await;
     assert!(post(gateway.address, "/v1/charges", "k", "").await.is_replay());
 }
