@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -20,11 +21,16 @@ async fn what_runs_is_finished_and_nothing_new_starts() {
     upstream.hold();
     let (address, admin) = (gateway.address, gateway.admin);
     let running = tokio::spawn(async move { post(address, "/v1/charges", "k-1", "a").await });
-    // A request whose head came before the signal and whose body comes after it.
+    // A request whose head came before the signal, which its interim answer shows, and whose body comes
+    // after it.
     let mut late = Connection::open(address).await;
-    let (head, body) =
-        keyed("k-2").split_last().map(|(last, head)| (head.to_vec(), [*last])).expect("a body");
+    let headers = [("idempotency-key", "k-2"), ("expect", "100-continue")];
+    let mut head = request_bytes("POST", "/v1/charges", &headers, b"a");
+    let body = head.split_off(head.len() - 1);
     late.send(head).await;
+    let mut interim = [0; 25];
+    late.stream.read_exact(&mut interim).await.expect("an interim answer");
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
     upstream.reached(2).await;
     assert_eq!(gateway.admin_get("/readyz").await.status, 200);
     gateway.terminate().await;
@@ -34,9 +40,7 @@ async fn what_runs_is_finished_and_nothing_new_starts() {
     let none_listens = async { while TcpStream::connect(address).await.is_ok() {} };
     timeout(Duration::from_secs(30), none_listens).await.expect("new connections are refused");
     late.send(body).await;
-    if let Some(told) = late.try_answer().await {
-        told.problem(503, "shutting-down", "unknown", "same-key");
-    }
+    late.answer().await.problem(503, "shutting-down", "unknown", "same-key");
     upstream.let_go();
     assert_eq!(running.await.expect("running").status, 201);
     assert_eq!(gateway.ended().await, Some(0));
