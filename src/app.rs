@@ -158,9 +158,7 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
     let [public_listening, admin_listening] = listening;
     let serving = tokio::spawn(server::serve(public, service, public_listening, stop.clone()));
     tokio::spawn(server::serve(admin, admin_router, admin_listening, admin_stop.clone()));
-    if !certificates.is_empty() {
-        tokio::spawn(watch(certificates));
-    }
+    tokio::spawn(watch(certificates));
 
     let code = select! {
         name = signals.next() => {

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::page::Page;
 use crate::config::units::Span;
-use crate::config::{Config, Environment, StoreUrl};
+use crate::config::{Config, Environment, ListenerTls, Server, StoreUrl};
 
 mod boundaries;
 mod losses;
@@ -83,15 +83,30 @@ pub fn report(config: &Config) -> String {
     page.into_text()
 }
 
+fn public(server: &Server) -> String {
+    let protocols = if server.http2 { "HTTP/1.1 and HTTP/2" } else { "HTTP/1.1" };
+    format!("{}, {protocols}{}", server.listen, tls(server.tls.as_ref()))
+}
+
+/// What TLS asks of a client.
+fn tls(tls: Option<&ListenerTls>) -> &'static str {
+    match tls {
+        None => "",
+        Some(ListenerTls { client_ca: None, .. }) => " over TLS",
+        Some(_) => " over TLS, to clients with a certificate that client_ca vouches for",
+    }
+}
+
 fn setup(page: &mut Page, config: &Config) {
     page.heading("Setup");
-    page.row("listens on", &config.server.listen.to_string());
+    page.row("listens on", &public(&config.server));
     page.row("admin", &admin(config));
     page.row("store", &store(&config.store.url));
     for (name, upstream) in &config.upstreams {
         let text = format!(
-            "{name} at {}, {} to connect, {} to answer",
+            "{name} at {}{}, {} to connect, {} to answer",
             upstream.url,
+            if upstream.http2 { " over HTTP/2" } else { "" },
             Span(upstream.connect_timeout),
             Span(upstream.response_timeout),
         );
@@ -112,7 +127,7 @@ fn admin(config: &Config) -> String {
         (None, true) => "records for everybody on this machine, no token",
         (None, false) => "records are off: not loopback, no token",
     };
-    format!("{}; {records}", config.admin.listen)
+    format!("{}{}; {records}", config.admin.listen, tls(config.admin.tls.as_ref()))
 }
 
 /// A store by its URL.

@@ -114,3 +114,12 @@ async fn a_second_signal_ends_at_once() {
     gateway.terminate().await;
     assert_eq!(gateway.ended().await, Some(1));
 }
+
+#[tokio::test]
+async fn a_hang_up_ends_nothing() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream, Settings::default()).await;
+    gateway.hang_up().await;
+    gateway.logs("SIGHUP").await;
+    assert_eq!(post(gateway.address, "/v1/charges", "k", "{}").await.status, 201);
+}
