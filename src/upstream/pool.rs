@@ -157,17 +157,25 @@ impl Kept {
     }
 
     fn take(&mut self, connect: &Arc<Connect>) -> Option<Connection> {
-        self.tidy(connect);
-        // The one that was used last, so that the others grow old.
-        let newest = self.idle.iter().rposition(|(alone, _)| alone.sender.is_ready());
-        let speaks = match newest.and_then(|newest| self.idle.remove(newest)) {
-            Some((alone, _)) => Speaks::Http1(alone),
+        let speaks = match self.take_idle(connect) {
+            Some(alone) => Speaks::Http1(alone),
             None => {
-                let (sender, user) = self.shared.iter_mut().find_map(Shared::share)?;
+                let mut fit =
+                    self.shared.iter_mut().filter_map(|shared| shared.is_fit(connect).then_some(shared));
+                let (sender, user) = fit.find_map(Shared::share)?;
                 Speaks::Http2(sender, user)
             }
         };
         Some(Connection { kept: true, speaks })
+    }
+
+    /// The one that was used last, so that the others grow old.
+    fn take_idle(&mut self, connect: &Arc<Connect>) -> Option<Alone> {
+        let now = Instant::now();
+        let young = self.idle.iter().enumerate().rev().take_while(|(_, (_, since))| now - *since < IDLE);
+        let usable = |alone: &Alone| alone.sender.is_ready() && Arc::ptr_eq(&alone.made_by, connect);
+        let newest = young.into_iter().find(|(_, (alone, _))| usable(alone)).map(|(at, _)| at)?;
+        self.idle.remove(newest).map(|(alone, _)| alone)
     }
 }
 
