@@ -4,6 +4,7 @@
 //! `docs/architecture.md` for the walk of one request through them.
 
 pub mod admin;
+pub mod allocator;
 pub mod app;
 pub mod cli;
 pub mod clock;

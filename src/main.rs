@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use oncegate::allocator;
 use oncegate::app;
 use oncegate::cli::Cli;
 
@@ -10,5 +11,6 @@ use oncegate::cli::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    allocator::tune();
     app::run(Cli::parse())
 }

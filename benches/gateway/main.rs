@@ -78,6 +78,8 @@ const QUICK: Extent = Extent {
 };
 
 fn main() {
+    // As the release binary does.
+    oncegate::allocator::tune();
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     if let Some(role) = words.strip_prefix(&[roles::FLAG.to_owned()][..]) {
