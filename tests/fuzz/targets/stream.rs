@@ -98,7 +98,7 @@ pub struct Passed {
 
 /// Reads until the end, an error, or a refused head, behind which nothing may be read.
 pub fn passed(input: &[u8], pieces: Pieces) -> Passed {
-    let (mut strict, refusals) = Strict::new(Client::new(input, pieces), bytes::BytesMut::new());
+    let (mut strict, refusals) = Strict::new(Client::new(input, pieces), Default::default());
     let mut sizes = Sizes::of(&[], pieces);
     let (mut bytes, mut room) = (Vec::new(), vec![0; 64 * 1024]);
     let context = &mut Context::from_waker(Waker::noop());
@@ -138,7 +138,7 @@ pub struct Served {
 
 /// Serves one connection to its end, as `server` does it: what is refused reaches no service.
 pub fn served(input: &[u8], pieces: Pieces) -> Served {
-    let (strict, refusals) = Strict::new(Client::new(input, pieces), bytes::BytesMut::new());
+    let (strict, refusals) = Strict::new(Client::new(input, pieces), Default::default());
     let (requests, refused) = (RefCell::new(Vec::new()), Cell::new(false));
     let service = service_fn(async |request: Request<Incoming>| {
         let mut answer = Response::new(Empty::<Bytes>::new());
