@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::select;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{error, info};
 
 use crate::config::ListenerTls;
@@ -45,7 +45,8 @@ pub(super) fn watched<T: Send + Sync + 'static, H: Send + Sync + 'static>(
 /// Looks at all of them for as long as the gateway runs. Without any, SIGHUP still ends nothing.
 pub(super) async fn watch(all: Vec<Watched>) {
     let all: Arc<[Watched]> = all.into();
-    let mut ticks = interval(LOOK_EVERY);
+    // They were read a moment ago.
+    let mut ticks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let Ok(mut hangup) = signal(SignalKind::hangup()) else {
         error!("SIGHUP cannot be listened for; changed certificates are not used");

@@ -172,9 +172,9 @@ impl Kept {
     /// The one that was used last, so that the others grow old.
     fn take_idle(&mut self, connect: &Arc<Connect>) -> Option<Alone> {
         let now = Instant::now();
-        let young = self.idle.iter().enumerate().rev().take_while(|(_, (_, since))| now - *since < IDLE);
+        let mut young = self.idle.iter().enumerate().rev().take_while(|(_, (_, since))| now - *since < IDLE);
         let usable = |alone: &Alone| alone.sender.is_ready() && Arc::ptr_eq(&alone.made_by, connect);
-        let newest = young.into_iter().find(|(_, (alone, _))| usable(alone)).map(|(at, _)| at)?;
+        let newest = young.find(|(_, (alone, _))| usable(alone)).map(|(at, _)| at)?;
         self.idle.remove(newest).map(|(alone, _)| alone)
     }
 }

@@ -97,6 +97,17 @@ async fn certificates_are_replaced_while_connections_go_on() {
     assert_eq!(connection.answer().await.status, 201);
 }
 
+/// Nobody has to say that the files changed: they are looked at every ten seconds.
+#[tokio::test]
+async fn certificates_are_replaced_without_a_signal() {
+    let authority = Authority::new();
+    let (_upstream, gateway) = gateway(&authority, "").await;
+    let new = certificates(&authority.certify("server").cert)[0].clone();
+    gateway.logs("the certificates changed and are in use").await;
+    let stream = connect(&authority.client(None, &[]), gateway.address.port()).await.expect("a handshake");
+    assert_eq!(stream.get_ref().1.peer_certificates().expect("a certificate")[0], new);
+}
+
 #[tokio::test]
 async fn the_admin_listener_speaks_tls_and_its_command_follows() {
     let authority = Authority::new();
