@@ -12,13 +12,9 @@ use crate::targets::{Decimal, Meaning, fingerprint, is_raw};
 
 fn decimal() -> impl Strategy<Value = Decimal> {
     let digits = prop_oneof!["[1-9]", "[1-9][0-9]{0,5}", "[1-9][0-9]{14}"];
-    (any::<bool>(), digits, prop_oneof![-3..18_i64, -200..200_i64]).prop_map(
-        |(negative, digits, exponent)| Decimal {
-            negative,
-            digits: digits.trim_end_matches('0').to_owned(),
-            exponent,
-        },
-    )
+    (any::<bool>(), digits, prop_oneof![-3..15_i64, -200..15_i64]).prop_map(|(negative, digits, exponent)| {
+        Decimal { negative, digits: digits.trim_end_matches('0').to_owned(), exponent }
+    })
 }
 
 fn document() -> impl Strategy<Value = Meaning> {
@@ -77,6 +73,14 @@ proptest! {
             prop_assert!(!same(&body, &spaced));
         }
         prop_assert!(!same(&amount(integer), &amount(integer + 1)));
+    }
+
+    #[test]
+    fn large_numbers_are_taken_raw_however_they_are_spelled(digit in 1..10, power in 15..300_usize) {
+        let zeros = "0".repeat(power);
+        for body in [format!("{digit}e{power}"), format!("0.{digit}E+{}", power + 1), format!("{digit}{zeros}.0")] {
+            prop_assert!(is_raw(body.as_bytes()), "{} is not taken raw", body);
+        }
     }
 
     #[test]

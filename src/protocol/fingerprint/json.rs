@@ -1,6 +1,7 @@
 //! The canonical bytes of a JSON document, for documents whose meaning a canonical form can hold.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -8,8 +9,9 @@ use serde_json::{Map, Value};
 
 /// Every decimal of up to 15 significant digits survives a double unchanged (IEEE 754).
 const EXACT_DIGITS: usize = 15;
-/// Within this power of ten those 15 digits are neither too large nor lost to underflow.
-const EXACT_MAGNITUDE: u64 = 290;
+/// The powers of ten that the first of them may stand for: integers stay below 2^53, and no digit is lost to
+/// underflow.
+const EXACT_POWERS: RangeInclusive<i64> = -290..=14;
 
 /// The RFC 8785 form of `body` without the members at `ignore`, or `None` where two different
 /// documents could end up with the same form: then the bytes themselves have to be compared.
@@ -63,15 +65,21 @@ fn is_number_byte(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
 }
 
+/// However the number is spelled: only its digits count, without zeros at either end, and the power of ten
+/// that the first of them stands for.
 fn is_exact(number: &[u8]) -> bool {
     let mut parts = number.split(|byte| matches!(byte, b'e' | b'E'));
-    let digits = parts.next().unwrap_or_default().iter().filter(|byte| byte.is_ascii_digit());
-    let significant: Vec<u8> = digits.copied().skip_while(|digit| *digit == b'0').collect();
+    let mantissa = parts.next().unwrap_or_default();
+    let is_significant = |byte: &u8| matches!(byte, b'1'..=b'9');
+    let Some(first) = mantissa.iter().position(is_significant) else { return true };
+    let last = mantissa.iter().rposition(is_significant).unwrap_or(first);
+    let significant = mantissa[first..=last].iter().filter(|byte| byte.is_ascii_digit()).count();
     let exponent =
         parts.next().map_or(Some(0), |exponent| std::str::from_utf8(exponent).ok()?.parse::<i64>().ok());
-    // The point may stand anywhere in the mantissa, so its length counts with the exponent.
-    let magnitude = exponent.map(|exponent| exponent.unsigned_abs() + number.len() as u64);
-    significant.len() <= EXACT_DIGITS && magnitude.is_some_and(|magnitude| magnitude <= EXACT_MAGNITUDE)
+    let point = mantissa.iter().position(|byte| *byte == b'.').unwrap_or(mantissa.len());
+    let power = point as i64 - first as i64 - i64::from(first < point);
+    let power = exponent.and_then(|exponent| exponent.checked_add(power));
+    significant <= EXACT_DIGITS && power.is_some_and(|power| EXACT_POWERS.contains(&power))
 }
 
 /// Removes the member at `pointer`; an array element is blanked, so that its neighbours keep

@@ -34,9 +34,9 @@ impl Meaning {
         reader.rest.is_empty().then_some(meaning)
     }
 
-    /// Whether every number in it has at most 15 significant digits, and so is one double.
+    /// Whether every number in it has at most 15 significant digits and is below 10^15, and so is one double.
     pub fn is_exact(&self) -> bool {
-        self.numbers(&|number| number.digits.len() <= 15)
+        self.numbers(&|number| number.digits.len() <= 15 && number.exponent <= 15)
     }
 
     fn numbers(&self, fit: &impl Fn(&Decimal) -> bool) -> bool {
