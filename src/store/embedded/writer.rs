@@ -9,11 +9,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::protocol::{Record, RecordId, Revision};
 use crate::store::{Change, Claimed, StoreError, Swap};
+use crate::workers::{Callback, Callbacks, callback};
 
 use super::Shared;
 use super::draft::{self, Draft};
@@ -28,7 +29,7 @@ const BATCH_COMMANDS: usize = 512;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Where an answer goes. Whoever asked may be gone; what was decided stands anyway.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+pub(super) type Reply<T> = Callback<Result<T, StoreError>>;
 
 /// Something for the writer to do.
 pub(super) enum Command {
@@ -55,16 +56,19 @@ impl Writer {
     }
 
     /// Queues a command and waits for its answer.
-    pub(super) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, StoreError> {
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<T, StoreError> {
         if let Some(cause) = self.broken.borrow().as_ref() {
             return Err(StoreError::Unavailable(cause.clone()));
         }
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = callback();
         let queue = self.queue.as_ref().ok_or_else(|| StoreError::Unavailable("it is closed".into()))?;
         let refused =
             |error: mpsc::error::TrySendError<_>| StoreError::Unavailable(format!("its queue: {error}"));
         queue.try_send(command(reply)).map_err(refused)?;
-        answer.await.unwrap_or_else(|_| Err(StoreError::Unclear("its writer ended".into())))
+        answer.await.unwrap_or_else(|| Err(StoreError::Unclear("its writer ended".into())))
     }
 
     /// Resolves with the cause once nothing can be written any more.
@@ -125,38 +129,51 @@ fn gather(first: Command, commands: &mut mpsc::Receiver<Command>) -> Vec<Command
 fn write(shared: &Shared, commands: Vec<Command>) -> fjall::Result<()> {
     let now = shared.low.begin(&shared.tables.clock);
     let mut draft = Draft::new(&shared.tables, now);
-    let answers: Vec<_> = commands.into_iter().map(|command| command.decide(&mut draft)).collect();
+    let decided: Vec<_> = commands.into_iter().map(|command| command.decide(&mut draft)).collect();
     let committed = draft.commit();
     shared.low.end();
     let outcome = committed.as_ref().map_err(|error| StoreError::Unclear(format!("writing failed: {error}")));
-    for answer in answers {
-        answer(outcome.clone().copied());
+    let mut callbacks = Callbacks::default();
+    for decided in decided {
+        decided.tell(outcome.clone().copied(), &mut callbacks);
     }
     committed
 }
 
-/// Sends an answer, or the error that the batch came to.
-type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
+/// A command that was decided, and what is told of it once it is synced.
+enum Decided {
+    Claim(Reply<Claimed>, Result<Claimed, StoreError>),
+    CompareAndSet(Reply<Swap>, Result<Swap, StoreError>),
+    Ready(Reply<()>),
+}
+
+impl Decided {
+    fn tell(self, synced: Result<(), StoreError>, callbacks: &mut Callbacks) {
+        match self {
+            Self::Claim(reply, answer) => callbacks.answer(reply, synced.and(answer)),
+            Self::CompareAndSet(reply, answer) => callbacks.answer(reply, synced.and(answer)),
+            Self::Ready(reply) => callbacks.answer(reply, synced),
+        }
+    }
+}
 
 impl Command {
-    fn decide(self, draft: &mut Draft<'_>) -> Answer {
+    fn decide(self, draft: &mut Draft<'_>) -> Decided {
         match self {
-            Self::Claim { id, first, reply } => after_sync(reply, draft.claim(id, first)),
+            Self::Claim { id, first, reply } => Decided::Claim(reply, draft.claim(id, first)),
             Self::CompareAndSet { id, expected, change, reply } => {
-                after_sync(reply, draft.compare_and_set(id, expected, change))
+                Decided::CompareAndSet(reply, draft.compare_and_set(id, expected, change))
             }
-            Self::Ready { reply } => after_sync(reply, Ok(())),
+            Self::Ready { reply } => Decided::Ready(reply),
         }
     }
 
     fn refuse(self, cause: &str) {
-        fn send<T>(reply: Reply<T>, cause: &str) {
-            let _ = reply.send(Err(StoreError::Unavailable(cause.to_owned())));
-        }
+        let refused = StoreError::Unavailable(cause.to_owned());
         match self {
-            Self::Claim { reply, .. } => send(reply, cause),
-            Self::CompareAndSet { reply, .. } => send(reply, cause),
-            Self::Ready { reply } => send(reply, cause),
+            Self::Claim { reply, .. } => reply.answer(Err(refused)),
+            Self::CompareAndSet { reply, .. } => reply.answer(Err(refused)),
+            Self::Ready { reply } => reply.answer(Err(refused)),
         }
     }
 
@@ -166,10 +183,4 @@ impl Command {
             _ => 0,
         }
     }
-}
-
-fn after_sync<T: 'static>(reply: Reply<T>, answer: Result<T, StoreError>) -> Answer {
-    Box::new(move |synced| {
-        let _ = reply.send(synced.and(answer));
-    })
 }

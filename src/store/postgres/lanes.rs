@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::failure::Failure;
-use super::queue::{AnyBatch, Batch, Queue};
+use super::queue::{AnyBatch, Batch, Queue, Taken};
 use super::session::Session;
 use super::settings::PostgresSettings;
 use super::statements::Statements;
@@ -126,9 +126,10 @@ impl Shared {
         loop {
             number += 1;
             let worked = select! {
-                batch = self.queue.next(|| { under_way.send_replace(number); }) => {
+                Taken { batch, under_way: counted } = self.queue.next(|| { under_way.send_replace(number); }) => {
                     let worked = self.answer(batch, &mut session).await;
                     under_way.send_replace(0);
+                    drop(counted);
                     worked
                 }
                 () = sleep(VIGIL) => session.examine().await,

@@ -1,15 +1,19 @@
 //! What waits to be asked, and what of it goes into one statement.
 //!
 //! Whatever of one kind waits when a connection becomes free goes together, in the order of the
-//! ids and each id once. A lone question finds a free connection and waits for nobody.
+//! ids and each id once. A lone question finds a free connection and waits for nobody. Where many are
+//! asked, few large statements cost less than many small ones, so a further connection begins only if a
+//! whole statement waits.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 use crate::protocol::RecordId;
+use crate::workers::{Callback, Callbacks, callback};
 
 use super::failure::Failure;
 use super::tasks::{Claim, Read, Remove, Task, Watch, Write};
@@ -20,12 +24,16 @@ const MOST_WAITING: usize = 4096;
 const MOST_TOGETHER: usize = 128;
 /// The bytes after which a statement takes no further ones.
 const MOST_BYTES: usize = 4 << 20;
+/// As many as this may be under way together without waiting for each other.
+const FEW: usize = 3;
+/// How long a question waits for a statement to end before another connection takes it.
+const LONG: Duration = Duration::from_millis(10);
 
 /// A question and who asks it.
 pub(super) struct Asked<T: Task> {
     pub(super) task: T,
     since: Instant,
-    answer: oneshot::Sender<Result<T::Answer, Failure>>,
+    answer: Callback<Result<T::Answer, Failure>>,
 }
 
 /// Questions of one kind that are asked together.
@@ -56,6 +64,27 @@ pub(super) struct Shelves {
     pub(super) removals: Shelf<Remove>,
     pub(super) reads: Shelf<Read>,
     pub(super) watches: Shelf<Watch>,
+    /// How many questions have been taken and not answered.
+    under_way: usize,
+}
+
+/// What was taken.
+pub(super) struct Taken<'a> {
+    pub(super) batch: AnyBatch,
+    /// Until this is dropped it counts as under way.
+    pub(super) under_way: UnderWay<'a>,
+}
+
+/// Some questions that are being answered.
+pub(super) struct UnderWay<'a> {
+    queue: &'a Queue,
+    questions: usize,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.queue.lock().under_way -= self.questions;
+    }
 }
 
 /// The questions of one kind.
@@ -75,7 +104,7 @@ impl Queue {
 
     /// Asks, and waits for the answer. A question that nobody waits for any more is not asked.
     pub(super) async fn ask<T: Task>(&self, task: T) -> Result<T::Answer, Failure> {
-        let (answer, answered) = oneshot::channel();
+        let (answer, answered) = callback();
         {
             let mut shelves = self.lock();
             if shelves.len() >= MOST_WAITING {
@@ -84,23 +113,28 @@ impl Queue {
             T::shelf(&mut shelves).0.push_back(Asked { task, since: Instant::now(), answer });
         }
         self.more.notify_one();
-        answered.await.unwrap_or_else(|_| Err(Failure::Unclear("the store was closed".into())))
+        answered.await.unwrap_or_else(|| Err(Failure::Unclear("the store was closed".into())))
     }
 
     /// Waits for something to be asked; takes what goes together with the oldest question. `taken` is
     /// called before anybody can see that it has been taken.
-    pub(super) async fn next(&self, taken: impl Fn()) -> AnyBatch {
+    pub(super) async fn next(&self, taken: impl Fn()) -> Taken<'_> {
         loop {
-            if let Some(batch) = self.take(&taken) {
-                return batch;
+            match self.take(&taken) {
+                Ok(batch) => return batch,
+                Err(Some(later)) => drop(timeout_at(later, self.more.notified()).await),
+                Err(None) => self.more.notified().await,
             }
-            self.more.notified().await;
         }
     }
 
     /// Answers everybody who waits.
     pub(super) fn refuse_all(&self, failure: &Failure) {
-        let shelves = std::mem::take(&mut *self.lock());
+        let shelves = {
+            let mut shelves = self.lock();
+            let left = Shelves { under_way: shelves.under_way, ..Shelves::default() };
+            std::mem::replace(&mut *shelves, left)
+        };
         shelves.claims.refuse(failure);
         shelves.writes.refuse(failure);
         shelves.removals.refuse(failure);
@@ -113,17 +147,24 @@ impl Queue {
         drop(self.lock());
     }
 
-    fn take(&self, taken: impl Fn()) -> Option<AnyBatch> {
+    /// Takes a batch; otherwise says when to look again, if anything waits.
+    fn take(&self, taken: impl Fn()) -> Result<Taken<'_>, Option<Instant>> {
         let mut shelves = self.lock();
-        let batch = shelves.take(self.patience);
-        if batch.is_some() {
-            taken();
+        let (oldest, kind) = shelves.oldest(self.patience).ok_or(None)?;
+        let (waiting, under_way) = (shelves.len(), shelves.under_way);
+        let crowd = under_way > 0 && waiting + under_way > FEW && waiting < MOST_TOGETHER;
+        if crowd && oldest.elapsed() < LONG {
+            return Err(Some(oldest + LONG));
         }
+        let batch = shelves.take(kind);
+        let questions = waiting - shelves.len();
+        shelves.under_way += questions;
+        taken();
         if shelves.len() > 0 {
             // Somebody else may be free, and has perhaps been told only once.
             self.more.notify_one();
         }
-        batch
+        Ok(Taken { batch, under_way: UnderWay { queue: self, questions } })
     }
 
     fn lock(&self) -> MutexGuard<'_, Shelves> {
@@ -141,7 +182,8 @@ impl Shelves {
             + self.watches.0.len()
     }
 
-    fn take(&mut self, patience: Duration) -> Option<AnyBatch> {
+    /// Since when the oldest question waits that is worth asking, and the number of its kind.
+    fn oldest(&mut self, patience: Duration) -> Option<(Instant, usize)> {
         let ages = [
             self.claims.tidy(patience),
             self.writes.tidy(patience),
@@ -149,14 +191,17 @@ impl Shelves {
             self.reads.tidy(patience),
             self.watches.tidy(patience),
         ];
-        let waiting = ages.into_iter().enumerate().filter_map(|(kind, since)| Some((since?, kind)));
-        Some(match waiting.min()?.1 {
+        ages.into_iter().enumerate().filter_map(|(kind, since)| Some((since?, kind))).min()
+    }
+
+    fn take(&mut self, kind: usize) -> AnyBatch {
+        match kind {
             0 => AnyBatch::Claims(self.claims.take()),
             1 => AnyBatch::Writes(self.writes.take()),
             2 => AnyBatch::Removals(self.removals.take()),
             3 => AnyBatch::Reads(self.reads.take()),
             _ => AnyBatch::Watches(self.watches.take()),
-        })
+        }
     }
 }
 
@@ -167,7 +212,8 @@ impl<T: Task> Shelf<T> {
             self.0.pop_front_if(|asked| asked.answer.is_closed() || asked.since.elapsed() > patience)
         {
             asked
-                .answer_with(Err(Failure::Down("all connections to Postgres were busy for too long".into())));
+                .answer
+                .answer(Err(Failure::Down("all connections to Postgres were busy for too long".into())));
         }
         self.0.front().map(|asked| asked.since)
     }
@@ -193,14 +239,8 @@ impl<T: Task> Shelf<T> {
     }
 
     fn refuse(self, failure: &Failure) {
-        self.0.into_iter().for_each(|asked| asked.answer_with(Err(failure.clone())));
-    }
-}
-
-impl<T: Task> Asked<T> {
-    fn answer_with(self, answer: Result<T::Answer, Failure>) {
-        // Who asked may have gone.
-        drop(self.answer.send(answer));
+        let mut callbacks = Callbacks::default();
+        self.0.into_iter().for_each(|asked| callbacks.answer(asked.answer, Err(failure.clone())));
     }
 }
 
@@ -225,21 +265,92 @@ impl<T: Task> Batch<T> {
         self.0.len()
     }
 
-    /// Answers the question about `id`.
-    pub(super) fn answer(&mut self, id: RecordId, answer: Result<T::Answer, Failure>) {
+    /// Answers the question about `id`, among others.
+    pub(super) fn answer(&mut self, id: RecordId, answer: T::Answer, callbacks: &mut Callbacks) {
         if let Some(asked) = self.0.remove(&id) {
-            asked.answer_with(answer);
+            callbacks.answer(asked.answer, Ok(answer));
         }
     }
 
     /// Answers all questions that are left.
     pub(super) fn fail(self, failure: &Failure) {
-        self.0.into_values().for_each(|asked| asked.answer_with(Err(failure.clone())));
+        let mut callbacks = Callbacks::default();
+        self.0.into_values().for_each(|asked| callbacks.answer(asked.answer, Err(failure.clone())));
     }
 
     /// Those questions that somebody still waits for, each by itself.
     pub(super) fn apart(self) -> impl Iterator<Item = Self> {
         let wanted = self.0.into_iter().filter(|(_, asked)| !asked.answer.is_closed());
         wanted.map(|(id, asked)| Self(BTreeMap::from([(id, asked)])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    fn asked(queue: &Arc<Queue>, ids: std::ops::Range<u8>) {
+        for id in ids {
+            let queue = Arc::clone(queue);
+            let id = RecordId::from_bytes(&[id; 20]).expect("twenty bytes");
+            tokio::spawn(async move { drop(queue.ask(Read(id)).await) });
+        }
+    }
+
+    fn length(taken: &Taken<'_>) -> usize {
+        match &taken.batch {
+            AnyBatch::Reads(reads) => reads.len(),
+            _ => panic!("nothing else was asked"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_questions_do_not_wait_for_each_other() {
+        let queue = Arc::new(Queue::new(Duration::from_secs(1)));
+        let mut under_way = Vec::new();
+        for number in 0..FEW as u8 {
+            asked(&queue, number..number + 1);
+            let taken = timeout(MOMENT, queue.next(|| {})).await.expect("a connection takes it at once");
+            assert_eq!(length(&taken), 1);
+            under_way.push(taken);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_gather_while_a_statement_is_under_way() {
+        let queue = Arc::new(Queue::new(Duration::from_secs(1)));
+        asked(&queue, 0..1);
+        let first = queue.next(|| {}).await;
+        asked(&queue, 1..10);
+        assert!(timeout(MOMENT, queue.next(|| {})).await.is_err(), "nine are no whole statement");
+        drop(first);
+        assert_eq!(length(&queue.next(|| {}).await), 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_whole_statement_does_not_wait() {
+        let queue = Arc::new(Queue::new(Duration::from_secs(1)));
+        asked(&queue, 0..1);
+        let _first = queue.next(|| {}).await;
+        asked(&queue, 1..1 + MOST_TOGETHER as u8);
+        let second = timeout(MOMENT, queue.next(|| {})).await.expect("they are enough");
+        assert_eq!(length(&second), MOST_TOGETHER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_long_for_a_statement_that_does_not_end() {
+        let queue = Arc::new(Queue::new(Duration::from_secs(1)));
+        asked(&queue, 0..1);
+        let _stuck = queue.next(|| {}).await;
+        asked(&queue, 1..10);
+        let waited = Instant::now();
+        assert_eq!(length(&queue.next(|| {}).await), 9);
+        assert_eq!(waited.elapsed(), LONG);
     }
 }

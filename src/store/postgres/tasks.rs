@@ -2,10 +2,12 @@
 
 use std::future::Future;
 
+use sqlx::postgres::PgRow;
 use sqlx::{Row, query};
 
 use crate::protocol::{Reason, Record, RecordId, Revision, State};
 use crate::store::{Change, Claimed, Snapshot, StoreError, Swap, codec};
+use crate::workers::Callbacks;
 
 use super::failure::Failure;
 use super::queue::{Batch, Shelf, Shelves};
@@ -19,7 +21,7 @@ const MOST_ROUNDS: usize = 4;
 /// A kind of question about one record.
 pub(super) trait Task: Sized + Send + Sync + 'static {
     /// What is answered.
-    type Answer: Send;
+    type Answer: Send + 'static;
 
     /// The record it is about.
     fn id(&self) -> RecordId;
@@ -114,11 +116,13 @@ impl Task for Claim {
             // What is left came to nothing: it was too late, or somebody else was faster, which only a
             // statement of its own can see.
             let found = read(batch.tasks().map(|claim| claim.id), session, sql);
-            for (id, snapshot) in found.await.map_err(Failure::of_a_read)? {
+            let found = found.await.map_err(Failure::of_a_read)?;
+            let mut callbacks = Callbacks::default();
+            for (id, snapshot) in found {
                 match snapshot.map(present) {
-                    Ok(Some(found)) => batch.answer(id, Ok(Ok(found))),
+                    Ok(Some(found)) => batch.answer(id, Ok(found), &mut callbacks),
                     Ok(None) => {}
-                    Err(error) => batch.answer(id, Ok(Err(error))),
+                    Err(error) => batch.answer(id, Err(error), &mut callbacks),
                 }
             }
             if batch.is_done() {
@@ -141,7 +145,9 @@ async fn offer(batch: &mut Batch<Claim>, session: &mut Session, sql: &Statements
         .bind(claims.clone().map(|claim| until_deadline(&claim.first)).collect::<Vec<_>>())
         .bind(claims.map(|claim| claim.encoded.as_slice()).collect::<Vec<_>>())
         .bind(session.given_up_at().0.cast_signed());
-    for row in session.ask(statement).await? {
+    let rows = session.ask(statement).await?;
+    let mut callbacks = Callbacks::default();
+    for row in rows {
         let now = moment(&row, "now")?;
         let Some(id) = row::id(&row)? else {
             session.heard(now);
@@ -156,7 +162,7 @@ async fn offer(batch: &mut Batch<Claim>, session: &mut Session, sql: &Statements
                 None => continue,
             },
         };
-        batch.answer(id, Ok(answer));
+        batch.answer(id, answer, &mut callbacks);
     }
     Ok(())
 }
@@ -197,16 +203,23 @@ impl Task for Write {
             .bind(writes.clone().map(Write::is_bare).collect::<Vec<_>>())
             .bind(writes.map(|write| write.response.as_deref()).collect::<Vec<_>>())
             .bind(&sql.channel);
-        for row in session.ask(statement).await? {
-            let Some(id) = row::id(&row)? else { continue };
-            if let Some(write) = batch.task(id) {
-                let updated_at = moment(&row, "updated_at")?;
-                let record = Record { updated_at, ..write.record.clone() };
-                batch.answer(id, Ok(Ok(Swap::Stored(Some(record)))));
-            }
-        }
+        let rows = session.ask(statement).await?;
+        written(batch, &rows)?;
         conflicts(batch, session, sql).await
     }
+}
+
+fn written(batch: &mut Batch<Write>, rows: &[PgRow]) -> Result<(), Failure> {
+    let mut callbacks = Callbacks::default();
+    for row in rows {
+        let Some(id) = row::id(row)? else { continue };
+        if let Some(write) = batch.task(id) {
+            let updated_at = moment(row, "updated_at")?;
+            let record = Record { updated_at, ..write.record.clone() };
+            batch.answer(id, Ok(Swap::Stored(Some(record))), &mut callbacks);
+        }
+    }
+    Ok(())
 }
 
 impl Write {
@@ -233,13 +246,20 @@ impl Task for Remove {
             .bind(removals.clone().map(|remove| remove.id.as_bytes().as_slice()).collect::<Vec<_>>())
             .bind(removals.map(|remove| remove.expected.0.cast_signed()).collect::<Vec<_>>())
             .bind(&sql.channel);
-        for row in session.ask(statement).await? {
-            if let Some(id) = row::id(&row)? {
-                batch.answer(id, Ok(Ok(Swap::Stored(None))));
-            }
-        }
+        let rows = session.ask(statement).await?;
+        removed(batch, &rows)?;
         conflicts(batch, session, sql).await
     }
+}
+
+fn removed(batch: &mut Batch<Remove>, rows: &[PgRow]) -> Result<(), Failure> {
+    let mut callbacks = Callbacks::default();
+    for row in rows {
+        if let Some(id) = row::id(row)? {
+            batch.answer(id, Ok(Swap::Stored(None)), &mut callbacks);
+        }
+    }
+    Ok(())
 }
 
 /// Those that changed nothing are shown what there is instead.
@@ -251,8 +271,10 @@ where
         return Ok(());
     }
     let found = read(batch.tasks().map(Task::id), session, sql);
-    for (id, snapshot) in found.await.map_err(Failure::of_a_read)? {
-        batch.answer(id, Ok(snapshot.map(Swap::Conflict)));
+    let found = found.await.map_err(Failure::of_a_read)?;
+    let mut callbacks = Callbacks::default();
+    for (id, snapshot) in found {
+        batch.answer(id, snapshot.map(Swap::Conflict), &mut callbacks);
     }
     Ok(())
 }
@@ -269,8 +291,10 @@ impl Task for Read {
     }
 
     async fn run(batch: &mut Batch<Self>, session: &mut Session, sql: &Statements) -> Result<(), Failure> {
-        for (id, snapshot) in read(batch.tasks().map(Task::id), session, sql).await? {
-            batch.answer(id, Ok(snapshot));
+        let found = read(batch.tasks().map(Task::id), session, sql).await?;
+        let mut callbacks = Callbacks::default();
+        for (id, snapshot) in found {
+            batch.answer(id, snapshot, &mut callbacks);
         }
         Ok(())
     }
@@ -312,7 +336,8 @@ impl Task for Watch {
         let ids: Vec<RecordId> = batch.tasks().map(Task::id).collect();
         let keys: Vec<[u8; 20]> = ids.iter().map(|id| *id.as_bytes()).collect();
         session.ask(query(sql.watch.clone()).bind(&keys)).await?;
-        ids.into_iter().for_each(|id| batch.answer(id, Ok(())));
+        let mut callbacks = Callbacks::default();
+        ids.into_iter().for_each(|id| batch.answer(id, (), &mut callbacks));
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 //! than most requests do. What all share (the record of an operation, its waiters, the writer of the
 //! embedded store, the queue for Postgres) is reached as from any thread.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -15,8 +15,20 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::callback::Inbox;
+
+mod callback;
+
+pub use self::callback::{Callback, Callbacks, callback};
+
 thread_local! {
-    static CURRENT: Cell<usize> = const { Cell::new(0) };
+    static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
+}
+
+/// The worker that a thread is.
+struct Worker {
+    number: usize,
+    inbox: Arc<Inbox>,
 }
 
 /// Some worker threads; they end when the last clone is dropped. Cheap to clone.
@@ -69,8 +81,9 @@ fn start(number: usize, end: CancellationToken) -> io::Result<Handle> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        CURRENT.set(number);
-        runtime.block_on(end.cancelled());
+        let inbox = Arc::<Inbox>::default();
+        CURRENT.set(Some(Worker { number, inbox: Arc::clone(&inbox) }));
+        runtime.block_on(end.run_until_cancelled(inbox.hand_out()));
     })?;
     Ok(handle)
 }
@@ -78,7 +91,11 @@ fn start(number: usize, end: CancellationToken) -> io::Result<Handle> {
 /// The number of the worker that this runs on, from 1; 0 on any other thread.
 #[must_use]
 pub fn current() -> usize {
-    CURRENT.get()
+    CURRENT.with_borrow(|current| current.as_ref().map_or(0, |worker| worker.number))
+}
+
+fn inbox() -> Option<Arc<Inbox>> {
+    CURRENT.with_borrow(|current| current.as_ref().map(|worker| Arc::clone(&worker.inbox)))
 }
 
 /// One of a thing for each worker, and one that all other threads share.
@@ -117,5 +134,39 @@ mod tests {
         seen.sort_unstable();
         assert_eq!(seen, (1..=count).flat_map(|number| [number; 2]).collect::<Vec<_>>());
         assert_eq!(current(), 0);
+    }
+
+    #[tokio::test]
+    async fn many_answers_arrive_where_they_are_waited_for() {
+        let workers = Workers::start().expect("threads");
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (ask, mut asked) = tokio::sync::mpsc::unbounded_channel();
+        for question in 0..10 {
+            let (ask, tell) = (ask.clone(), tell.clone());
+            workers.spawn(async move {
+                let (reply, answer) = callback();
+                ask.send((question, reply)).expect("somebody listens");
+                tell.send((question, answer.await)).expect("somebody listens");
+            });
+        }
+        let mut callbacks = Callbacks::default();
+        for _ in 0..10 {
+            let (question, reply) = asked.recv().await.expect("each asks");
+            if question == 7 {
+                drop::<Callback<i32>>(reply);
+            } else {
+                callbacks.answer(reply, question * 2);
+            }
+        }
+        assert_eq!(told.recv().await, Some((7, None)), "all others are told when the callbacks are dropped");
+        drop(callbacks);
+        let mut answers = Vec::new();
+        for _ in 0..9 {
+            answers.push(told.recv().await.expect("each is told"));
+        }
+        answers.sort_unstable();
+        let expected =
+            (0..10).filter(|question| *question != 7).map(|question| (question, Some(question * 2)));
+        assert_eq!(answers, expected.collect::<Vec<_>>());
     }
 }
