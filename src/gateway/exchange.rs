@@ -69,7 +69,8 @@ pub(super) async fn exchange(
         _ => Arc::from(""),
     };
     let replied = match matched {
-        Matched::Route(route) => protected(&gateway, upstream, route, request).await,
+        // On the heap, as much of what follows: a future is moved as large as all that it may wait for.
+        Matched::Route(route) => Box::pin(protected(&gateway, upstream, route, request)).await,
         Matched::Fallback(name) => pass_through(&gateway, upstream, name, request).await,
         Matched::Nothing => Err(Problem::new(Slug::NoRoute, "No route matches this method and path.")),
     };
@@ -221,8 +222,8 @@ impl Gateway {
             }
         };
         let (tell, heard) = oneshot::channel();
-        let gateway = Arc::clone(self);
-        self.executions.spawn(gateway.claim_and_run(upstream.clone(), attempt, claim, place, tell));
+        let run = Arc::clone(self).claim_and_run(upstream.clone(), attempt, claim, place, tell);
+        self.executions.spawn(Box::pin(run));
         // Only a panic in the task can leave this unanswered.
         Ok(heard.await.unwrap_or_else(|_| Heard::Told(Err(outcome_unknown().present().about(id)))))
     }

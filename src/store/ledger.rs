@@ -131,7 +131,7 @@ impl Ledger {
     async fn claim_from_store(&self, id: RecordId, claim: Claim) -> Result<Decision, StoreError> {
         let embargo = self.embargo.as_ref().filter(|embargo| !embargo.over.load(Ordering::Relaxed));
         if let Some(embargo) = embargo
-            && let Some(decision) = self.claim_under(embargo, id, &claim).await?
+            && let Some(decision) = Box::pin(self.claim_under(embargo, id, &claim)).await?
         {
             return Ok(decision);
         }
@@ -140,7 +140,7 @@ impl Ledger {
             // Whatever the second answer is, it says nothing of the first claim unless it read it.
             Err(StoreError::Unclear(_)) => {
                 let again = Record { revision: first.revision.apart(), ..first };
-                let second = self.answer(self.store.claim(id, again)).await;
+                let second = Box::pin(self.answer(self.store.claim(id, again))).await;
                 second.map_err(StoreError::or_unclear)?
             }
             answered => answered?,
@@ -151,7 +151,7 @@ impl Ledger {
                 Ok(Decision { verdict, record: Some(record), response: None, now })
             }
             Claimed::Found(found) => {
-                let decided = self.decide(id, found.into(), &Event::Claim(claim), None).await;
+                let decided = Box::pin(self.decide(id, found.into(), &Event::Claim(claim), None)).await;
                 // A record was there: that the store is silent now makes the operation no new one.
                 decided.map_err(|error| match error {
                     StoreError::Unclear(_) => error,
