@@ -6,11 +6,11 @@ local stored = redis.call('GET', KEYS[1])
 if stored then
     return found(stored, ARGV[5] == '1' and string.sub(stored, 1, 8) == ARGV[2])
 end
-local no = stopped(ARGV[6])
+local now = clock()
+local no = stopped(ARGV[6], now)
 if no then
     return no
 end
-local now = clock()
 redis.call('ZADD', KEYS[3], digits(now + ARGV[4]), ARGV[1])
 redis.call('SET', KEYS[1], ARGV[2] .. stamp(now) .. stamp(now) .. string.char(RUNNING) .. ARGV[3])
 return { 'won', digits(now), false, false }

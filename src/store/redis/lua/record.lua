@@ -49,8 +49,7 @@ end
 
 -- That an execution would begin here and must not: none may (`until` is 0), or nobody waits for the
 -- answer any more. Nothing if it may.
-local function stopped(permitted_until)
-    local now = clock()
+local function stopped(permitted_until, now)
     if permitted_until == '0' then
         return { 'refused', digits(now), false, false }
     end
