@@ -1,6 +1,7 @@
 //! What the gateway costs, end to end: `cargo bench --bench gateway [-- --quick] [NAME …]`.
 //!
-//! Names: `fixed-rate`, `saturated`, `duplicates`, `round-trips`, `idle`; without one, all of them in turn.
+//! Names: `fixed-rate`, `saturated`, `loaded`, `duplicates`, `round-trips`, `idle`; without one, all of them in
+//! turn.
 //!
 //! The release binary runs on each of its stores, beside what it is compared with: the upstream asked
 //! directly, nginx, a bare proxy, and *floors*, which are gateways that do the least one can do: read,
@@ -17,8 +18,10 @@
 //!   Latency is counted from the moment a request was due.
 //! * `saturated`: 64 connections that ask again as soon as they are answered, one server after the
 //!   other, a slice each, with nginx at the head of each group.
+//! * `loaded`: seven tenths of what a server does saturated, measured directly before, each alone; and directly
+//!   after it the upstream at the same rate.
 //!
-//! Rounds of both are repeated; tables show the median round with the least and the most, quantiles
+//! Rounds of all are repeated; tables show the median round with the least and the most, quantiles
 //! over all rounds, and ratios as the median of each round's own. Oncegate runs without its access log,
 //! as nginx does here; `oncegate, logging` shows what it costs.
 
@@ -34,6 +37,7 @@ mod duplicates;
 mod floors;
 mod idle;
 mod load;
+mod loaded;
 mod measure;
 mod plan;
 mod report;
@@ -50,7 +54,7 @@ mod servers;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 5] = ["fixed-rate", "saturated", "duplicates", "round-trips", "idle"];
+const NAMES: [&str; 6] = ["fixed-rate", "saturated", "loaded", "duplicates", "round-trips", "idle"];
 
 /// How much is measured.
 struct Extent {
@@ -105,12 +109,16 @@ async fn run(names: &[String], extent: &Extent) {
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
     let mut report = report::Report::default();
     let upstream = Rc::new(upstream::Upstream::start());
-    if wanted("fixed-rate") || wanted("saturated") || wanted("duplicates") {
+    if NAMES[..4].iter().any(|name| wanted(name)) {
         let contenders = contenders::all(&upstream).await;
         if wanted("fixed-rate") || wanted("saturated") {
             let plan = plan::Plan::of(&contenders, wanted("fixed-rate"), wanted("saturated"));
             report.slices = measure::rounds(&upstream, &plan, extent).await;
             report.print_slices();
+        }
+        if wanted("loaded") {
+            report.loaded = loaded::measure(&contenders, extent).await;
+            report.print_loaded();
         }
         if wanted("duplicates") {
             report.duplicates = duplicates::measure(&upstream, &contenders, extent.duplicate_rounds).await;

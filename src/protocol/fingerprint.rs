@@ -31,9 +31,8 @@ pub enum BodyScheme {
     ///
     /// A body that is not JSON, that names a member twice, or that holds a number which a double
     /// might not tell from its neighbours is taken as [`BodyScheme::Raw`]: two different amounts
-    /// must never look the same. Such a number is one that is written with more than 15
-    /// significant digits, as every integer beyond 2^53 is unless it has an exponent, or with an
-    /// exponent beyond some 290. Zeros at the end count: an integer of 16 digits is taken raw.
+    /// must never look the same. Such a number has more than 15 significant digits, however it is
+    /// spelled, or is 10^15 and more (so every integer beyond 2^53 is taken raw), or below some 10^-290.
     Json {
         /// JSON pointers (RFC 6901) of members that do not count, such as a time of sending.
         ignore: Vec<String>,

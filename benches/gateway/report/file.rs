@@ -15,6 +15,15 @@ impl Report {
         let micros = |durations: &[std::time::Duration]| -> Vec<u128> {
             durations.iter().map(std::time::Duration::as_micros).collect()
         };
+        let loaded = self.loaded.iter().flat_map(|loaded| {
+            loaded.rounds.iter().map(|round| {
+                json!({
+                    "server": loaded.name, "case": loaded.case.name(), "rate": round.rate, "errors": round.errors,
+                    "p50_us": round.p50.as_micros(), "p99_us": round.p99.as_micros(),
+                    "direct_p50_us": round.direct_p50.as_micros(), "direct_p99_us": round.direct_p99.as_micros(),
+                })
+            })
+        });
         let duplicates = self.duplicates.iter().map(|shown| {
             json!({
                 "server": shown.name, "until_all_us": micros(&shown.until_all),
@@ -30,6 +39,7 @@ impl Report {
         let all = json!({
             "summary": rows(&self.slices).iter().map(summary).collect::<Vec<_>>(),
             "slices": self.slices.iter().map(slice).collect::<Vec<_>>(),
+            "loaded": loaded.collect::<Vec<_>>(),
             "duplicates": duplicates.collect::<Vec<_>>(),
             "round_trips": round_trips.collect::<Vec<_>>(),
             "idle": idle.collect::<Vec<_>>(),

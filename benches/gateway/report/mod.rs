@@ -2,6 +2,7 @@
 
 use crate::duplicates::Duplicates;
 use crate::idle::Idle;
+use crate::loaded::Loaded;
 use crate::measure::Slice;
 use crate::round_trips::RoundTrips;
 
@@ -13,6 +14,7 @@ mod tables;
 #[derive(Default)]
 pub struct Report {
     pub slices: Vec<Slice>,
+    pub loaded: Vec<Loaded>,
     pub duplicates: Vec<Duplicates>,
     pub round_trips: Vec<RoundTrips>,
     pub idle: Vec<Idle>,

@@ -40,7 +40,7 @@ pub struct Spread {
 
 impl Spread {
     /// None of no values.
-    fn of(values: impl IntoIterator<Item = Option<f64>>) -> Option<Self> {
+    pub fn of(values: impl IntoIterator<Item = Option<f64>>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().flatten().collect();
         values.sort_by(f64::total_cmp);
         Some(Self { median: *values.get(values.len() / 2)?, min: *values.first()?, max: *values.last()? })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::duplicates::{DELAY_MS, DUPLICATES};
 use crate::load::quantile_of;
+use crate::loaded::Round;
 use crate::measure::{Load, RATE};
 
 use super::Report;
@@ -19,6 +20,32 @@ impl Report {
         }
         if !saturated.is_empty() {
             print_saturated(&saturated);
+        }
+    }
+
+    pub fn print_loaded(&self) {
+        println!("\nat seven tenths of what it does saturated, each alone; medians of rounds, errors of all");
+        println!(
+            "{:<15} {:<20} {:>9} {:>10} {:>10} {:>10} {:>12} {:>17} {:>7}",
+            "case", "server", "a second", "added p50", "p99", "direct", "added p99", "(min … max)", "errors"
+        );
+        for loaded in &self.loaded {
+            let of =
+                |value: fn(&Round) -> f64| Spread::of(loaded.rounds.iter().map(|round| Some(value(round))));
+            let micros = |value| optional(of(value).as_ref(), 0);
+            let added_p99 = of(Round::added_p99_us);
+            println!(
+                "{:<15} {:<20} {:>9} {:>7} µs {:>7} µs {:>7} µs {:>9} µs {:>17} {:>7}",
+                loaded.case.name(),
+                loaded.name,
+                micros(|round| f64::from(round.rate)),
+                micros(Round::added_p50_us),
+                micros(|round| round.p99.as_secs_f64() * 1e6),
+                micros(|round| round.direct_p99.as_secs_f64() * 1e6),
+                optional(added_p99.as_ref(), 0),
+                added_p99.as_ref().map_or_else(String::new, extremes),
+                loaded.rounds.iter().map(|round| round.errors).sum::<usize>()
+            );
         }
     }
 

@@ -132,7 +132,10 @@ impl Shared {
                     drop(counted);
                     worked
                 }
-                () = sleep(VIGIL) => session.examine().await,
+                () = sleep(VIGIL) => {
+                    self.queue.pass_on();
+                    session.examine().await
+                }
             };
             match worked {
                 Err(failure) if !failure.leaves_session() => return failure,

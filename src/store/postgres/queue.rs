@@ -1,7 +1,7 @@
 //! What waits to be asked, and what of it goes into one statement.
 //!
 //! Whatever of one kind waits when a connection becomes free goes together, in the order of the
-//! ids and each id once. A lone question finds a free connection and waits for nobody. Where many are
+//! ids and each id once. A lone question, or a few, find a free connection and wait for nobody. Where many are
 //! asked, few large statements cost less than many small ones, so a further connection begins only if a
 //! whole statement waits.
 
@@ -126,6 +126,11 @@ impl Queue {
                 Err(None) => self.more.notified().await,
             }
         }
+    }
+
+    /// Lets somebody else look at what waits, for whoever has looked last does something else.
+    pub(super) fn pass_on(&self) {
+        self.more.notify_one();
     }
 
     /// Answers everybody who waits.

@@ -161,6 +161,28 @@ async fn bytes_that_are_no_record_are_an_error_and_stay() {
     assert_eq!(server.say::<u64>(&format!("ZCARD oncegate:{{{tag}}}:deadlines")), 1);
 }
 
+/// As after a failover to a server whose clock is behind: the record's time does not go back, and what is sent in
+/// time by the server's own clock is not taken for late.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_is_stamped_ahead_of_the_server_is_renewed_at_once() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port).await;
+    let addresses = vec![Address::Tcp("127.0.0.1".into(), proxy.port)];
+    let store = RedisStore::open(RedisSettings { addresses, ..settings(&server) }).await.expect("a store");
+    let bench = Bench::of(Arc::new(store));
+    let running = bench.won(id(1), owner(1), STILL).await;
+    let ahead = running.updated_at.plus(HOUR);
+    // Behind the revision and the moment of creation.
+    let mut stamp = redis::cmd("SETRANGE");
+    stamp.arg(key(id(1))).arg(16).arg(&ahead.0.to_be_bytes());
+    stamp.query::<()>(&mut server.connection()).expect("a command");
+    let before = proxy.round_trips();
+    let renew = Event::Renew { owner: owner(1), n: 1 };
+    let renewed = bench.ledger.apply(id(1), Some(&running), &renew, None).await.expect("a renewal");
+    assert_eq!(renewed.record.map(|record| record.updated_at), Some(ahead));
+    assert_eq!(proxy.round_trips() - before, 1);
+}
+
 /// An index entry whose record is gone goes too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_without_a_record_is_cleared_away() {

@@ -14,13 +14,14 @@ if string.sub(stored, 1, 8) ~= ARGV[2] then
     return found(stored, ARGV[13] == '1' and string.sub(stored, 1, 8) == ARGV[3])
 end
 
-local now = clock(stored)
-local no = ARGV[14] and stopped(ARGV[14], now)
+-- By the server's own clock: the record may be stamped ahead of it.
+local no = ARGV[14] and stopped(ARGV[14], clock())
 if no then
     return no
 end
 
 local id, state = ARGV[1], ARGV[8]
+local now = clock(stored)
 local deadline = now + ARGV[6]
 local mark = state == 'running' and RUNNING + bit.band(flags(stored), WATCHED) or 0
 
