@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::cases::Case;
@@ -15,12 +15,15 @@ use super::{Sample, ask};
 
 /// Connections that are open before the first request; more are opened when all are busy.
 const CONNECTIONS: usize = 8;
+/// But no more than this. A request that finds all of them busy waits, and its latency counts that.
+const MOST_CONNECTIONS: usize = 64;
 
 /// One server's share.
 struct Target {
     contender: Rc<Contender>,
     case: Case,
     idle: RefCell<Vec<Connection>>,
+    turns: Semaphore,
     sample: RefCell<Sample>,
 }
 
@@ -75,10 +78,12 @@ impl Target {
         for _ in 0..CONNECTIONS {
             idle.push(contender.connect().await);
         }
-        Self { contender, case, idle: RefCell::new(idle), sample: RefCell::default() }
+        let turns = Semaphore::new(MOST_CONNECTIONS);
+        Self { contender, case, idle: RefCell::new(idle), turns, sample: RefCell::default() }
     }
 
     async fn ask(&self, due: Instant) {
+        let _turn = self.turns.acquire().await.expect("it is never closed");
         let kept = self.idle.borrow_mut().pop();
         let mut connection = match kept {
             Some(connection) => connection,
