@@ -2,8 +2,8 @@
 //!
 //! Whatever of one kind waits when a connection becomes free goes together, in the order of the
 //! ids and each id once. A lone question, or a few, find a free connection and wait for nobody. Where many are
-//! asked, few large statements cost less than many small ones, so a further connection begins only if a
-//! whole statement waits.
+//! asked, few large statements cost less than many small ones, so a further connection begins only if
+//! enough for one wait, or one waits for long.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,8 +26,10 @@ const MOST_TOGETHER: usize = 128;
 const MOST_BYTES: usize = 4 << 20;
 /// As many as this may be under way together without waiting for each other.
 const FEW: usize = 3;
+/// As many are worth a statement of their own while others are under way.
+const ENOUGH: usize = 16;
 /// How long a question waits for a statement to end before another connection takes it.
-const LONG: Duration = Duration::from_millis(10);
+const LONG: Duration = Duration::from_millis(2);
 
 /// A question and who asks it.
 pub(super) struct Asked<T: Task> {
@@ -157,7 +159,7 @@ impl Queue {
         let mut shelves = self.lock();
         let (oldest, kind) = shelves.oldest(self.patience).ok_or(None)?;
         let (waiting, under_way) = (shelves.len(), shelves.under_way);
-        let crowd = under_way > 0 && waiting + under_way > FEW && waiting < MOST_TOGETHER;
+        let crowd = under_way > 0 && waiting + under_way > FEW && waiting < ENOUGH;
         if crowd && oldest.elapsed() < LONG {
             return Err(Some(oldest + LONG));
         }
@@ -333,19 +335,19 @@ mod tests {
         asked(&queue, 0..1);
         let first = queue.next(|| {}).await;
         asked(&queue, 1..10);
-        assert!(timeout(MOMENT, queue.next(|| {})).await.is_err(), "nine are no whole statement");
+        assert!(timeout(MOMENT, queue.next(|| {})).await.is_err(), "nine are not enough for a statement");
         drop(first);
         assert_eq!(length(&queue.next(|| {}).await), 9);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_whole_statement_does_not_wait() {
+    async fn enough_for_a_statement_do_not_wait() {
         let queue = Arc::new(Queue::new(Duration::from_secs(1)));
         asked(&queue, 0..1);
         let _first = queue.next(|| {}).await;
-        asked(&queue, 1..1 + MOST_TOGETHER as u8);
+        asked(&queue, 1..1 + ENOUGH as u8);
         let second = timeout(MOMENT, queue.next(|| {})).await.expect("they are enough");
-        assert_eq!(length(&second), MOST_TOGETHER);
+        assert_eq!(length(&second), ENOUGH);
     }
 
     #[tokio::test(start_paused = true)]
