@@ -19,7 +19,7 @@
 //! * `saturated`: 64 connections that ask again as soon as they are answered, one server after the
 //!   other, a slice each, with nginx at the head of each group.
 //! * `loaded`: seven tenths of what a server does saturated, measured directly before, each alone; and directly
-//!   after it the upstream at the same rate.
+//!   after it the upstream at the same rate. Its quantiles are medians of the rounds' own.
 //!
 //! Rounds of all are repeated; tables show the median round with the least and the most, quantiles
 //! over all rounds, and ratios as the median of each round's own. Oncegate runs without its access log,
@@ -109,7 +109,7 @@ async fn run(names: &[String], extent: &Extent) {
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
     let mut report = report::Report::default();
     let upstream = Rc::new(upstream::Upstream::start());
-    if NAMES[..4].iter().any(|name| wanted(name)) {
+    if ["fixed-rate", "saturated", "loaded", "duplicates"].into_iter().any(wanted) {
         let contenders = contenders::all(&upstream).await;
         if wanted("fixed-rate") || wanted("saturated") {
             let plan = plan::Plan::of(&contenders, wanted("fixed-rate"), wanted("saturated"));

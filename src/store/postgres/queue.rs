@@ -215,12 +215,12 @@ impl Shelves {
 impl<T: Task> Shelf<T> {
     /// Drops what is not worth asking; since when the oldest question waits.
     fn tidy(&mut self, patience: Duration) -> Option<Instant> {
+        let mut callbacks = Callbacks::default();
         while let Some(asked) =
             self.0.pop_front_if(|asked| asked.answer.is_closed() || asked.since.elapsed() > patience)
         {
-            asked
-                .answer
-                .answer(Err(Failure::Down("all connections to Postgres were busy for too long".into())));
+            let busy = Failure::Down("all connections to Postgres were busy for too long".into());
+            callbacks.answer(asked.answer, Err(busy));
         }
         self.0.front().map(|asked| asked.since)
     }
@@ -329,12 +329,19 @@ mod tests {
         }
     }
 
+    /// Takes a first statement of `few` questions, and has `more` asked behind it.
+    async fn behind(queue: &Arc<Queue>, few: u8, more: u8) -> Taken<'_> {
+        asked(queue, 0..few);
+        let first = queue.next(|| {}).await;
+        assert_eq!(length(&first), usize::from(few));
+        asked(queue, few..few + more);
+        first
+    }
+
     #[tokio::test(start_paused = true)]
     async fn many_gather_while_a_statement_is_under_way() {
         let queue = Arc::new(Queue::new(Duration::from_secs(1)));
-        asked(&queue, 0..1);
-        let first = queue.next(|| {}).await;
-        asked(&queue, 1..10);
+        let first = behind(&queue, 1, 9).await;
         assert!(timeout(MOMENT, queue.next(|| {})).await.is_err(), "nine are not enough for a statement");
         drop(first);
         assert_eq!(length(&queue.next(|| {}).await), 9);
@@ -343,9 +350,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn enough_for_a_statement_do_not_wait() {
         let queue = Arc::new(Queue::new(Duration::from_secs(1)));
-        asked(&queue, 0..1);
-        let _first = queue.next(|| {}).await;
-        asked(&queue, 1..1 + ENOUGH as u8);
+        let _first = behind(&queue, 1, ENOUGH as u8).await;
         let second = timeout(MOMENT, queue.next(|| {})).await.expect("they are enough");
         assert_eq!(length(&second), ENOUGH);
     }
@@ -353,11 +358,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_long_for_a_statement_that_does_not_end() {
         let queue = Arc::new(Queue::new(Duration::from_secs(1)));
-        asked(&queue, 0..1);
-        let _stuck = queue.next(|| {}).await;
-        asked(&queue, 1..10);
+        let _stuck = behind(&queue, 1, 9).await;
         let waited = Instant::now();
         assert_eq!(length(&queue.next(|| {}).await), 9);
         assert_eq!(waited.elapsed(), LONG);
+    }
+
+    /// A connection that was told of a question, and left it for later, does something else.
+    #[tokio::test(start_paused = true)]
+    async fn what_was_left_for_later_is_passed_on() {
+        let queue = Arc::new(Queue::new(Duration::from_secs(1)));
+        let _stuck = behind(&queue, FEW as u8, 0).await;
+        let free = |queue: Arc<Queue>| tokio::spawn(async move { length(&queue.next(|| {}).await) });
+        let (told, other) = (free(Arc::clone(&queue)), free(Arc::clone(&queue)));
+        tokio::task::yield_now().await;
+        asked(&queue, 10..11);
+        tokio::time::sleep(LONG / 2).await;
+        told.abort();
+        queue.pass_on();
+        let taken = timeout(LONG, other).await.expect("it does not wait for the next question");
+        assert_eq!(taken.expect("no panic"), 1);
     }
 }

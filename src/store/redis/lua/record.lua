@@ -47,8 +47,8 @@ local function absent()
     return { 'absent', digits(clock()), false, false }
 end
 
--- That an execution would begin here and must not: none may (`until` is 0), or nobody waits for the
--- answer any more. Nothing if it may.
+-- That an execution would begin here and must not: none may (`permitted_until` is 0), or nobody waits
+-- for the answer any more, by the server's own clock (`now`). Nothing if it may.
 local function stopped(permitted_until, now)
     if permitted_until == '0' then
         return { 'refused', digits(now), false, false }
