@@ -11,8 +11,6 @@ use crate::bench::{Bench, STILL, complete, id, owner};
 
 /// How long anything here may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// What no interval of a gateway that asks again by itself is shorter than.
-const SOON: Duration = Duration::from_millis(500);
 
 pub async fn a_waiter_elsewhere_is_told_at_once(a: Bench, b: Bench) {
     let mut latencies = Vec::new();
@@ -30,8 +28,7 @@ pub async fn a_waiter_elsewhere_is_told_at_once(a: Bench, b: Bench) {
     }
     latencies.sort();
     println!("woken after {:?} at the median, {:?} at the 99th percentile", latencies[100], latencies[197]);
-    // A store that told nobody would fail above; how soon it is told depends on what else the machine does.
-    assert!(latencies[100] < SOON, "{:?}", latencies[100]);
+    assert!(latencies[197] < Duration::from_millis(50), "{:?}", latencies[197]);
 }
 
 /// Many wait for a few records; all are told.
