@@ -19,6 +19,7 @@ use oncegate::store::memory::MemoryStore;
 use oncegate::store::postgres::{PostgresSettings, PostgresStore};
 use oncegate::store::redis::{Address, RedisSettings, RedisStore};
 use oncegate::store::{Decision, Ledger, Store};
+use oncegate::workers::Workers;
 use tempfile::TempDir;
 
 use crate::floor::OneByOne;
@@ -102,6 +103,7 @@ pub async fn open(name: &'static str) -> Contender {
                 servers: vec![server.options()],
                 schema: "oncegate".into(),
                 timeout: TIMEOUT,
+                workers: Workers::default(),
             };
             let store = PostgresStore::open(settings).await.expect("a store");
             (through_a_ledger(store), Server::Postgres(server))

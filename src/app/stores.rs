@@ -32,7 +32,7 @@ pub(super) async fn open(config: &Config, workers: Workers) -> Result<Arc<dyn St
             Err(error) => Err(StartError(format!("store.url = {redis}: {error}"))),
         },
         StoreUrl::Postgres(postgres) => {
-            match PostgresStore::open(postgres_settings(config, postgres)?).await {
+            match PostgresStore::open(postgres_settings(config, postgres, workers)?).await {
                 Ok(store) => Ok(Arc::new(store)),
                 Err(error) => Err(StartError(format!("store.url = {postgres}: {error}"))),
             }
@@ -70,7 +70,11 @@ fn redis_settings(config: &Config, redis: &Redis, workers: Workers) -> Result<Re
     })
 }
 
-fn postgres_settings(config: &Config, postgres: &Postgres) -> Result<PostgresSettings, StartError> {
+fn postgres_settings(
+    config: &Config,
+    postgres: &Postgres,
+    workers: Workers,
+) -> Result<PostgresSettings, StartError> {
     let servers = postgres.servers.iter().map(|url| {
         let server = PgConnectOptions::from_str(&url.0);
         let server = server.map_err(|error| StartError(format!("store.url = {postgres}: {error}")))?;
@@ -83,5 +87,6 @@ fn postgres_settings(config: &Config, postgres: &Postgres) -> Result<PostgresSet
         servers: servers.collect::<Result<_, StartError>>()?,
         schema: postgres.schema.clone(),
         timeout: config.store.timeout,
+        workers,
     })
 }

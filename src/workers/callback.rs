@@ -66,9 +66,14 @@ impl Callbacks {
 
 impl Drop for Callbacks {
     fn drop(&mut self) {
+        let here = super::inbox();
         for (inbox, letters) in mem::take(&mut self.0) {
-            inbox.lock().extend(letters);
-            inbox.more.notify_one();
+            if here.as_ref().is_some_and(|here| Arc::ptr_eq(here, &inbox)) {
+                letters.into_iter().for_each(|letter| letter());
+            } else {
+                inbox.lock().extend(letters);
+                inbox.more.notify_one();
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The threads that serve connections, each with a scheduler of its own.
 //!
-//! A connection stays on one thread, and so does what is done for it: its upstream connections and its
-//! way to a Redis. Nobody wakes another thread, steals from it or waits for its locks, which costs more
-//! than most requests do. What all share (the record of an operation, its waiters, the writer of the
-//! embedded store, the queue for Postgres) is reached as from any thread.
+//! A connection stays on one thread, and so does what is done for it: its upstream connections, its
+//! way to a Redis, and a way to Postgres, if one is free there. Nobody wakes another thread, steals from it
+//! or waits for its locks, which costs more than most requests do. What all share (the record of an
+//! operation, its waiters, the writer of the embedded store, the queue for Postgres) is reached as from any
+//! thread.
 
 use std::cell::RefCell;
 use std::io;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
+use tokio::task::AbortHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::callback::Inbox;
@@ -54,16 +56,15 @@ impl Workers {
     }
 
     /// Runs a task on the next one in turn; where there are none, here.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        match &self.0 {
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        let task = match &self.0 {
             Some(running) => {
                 let next = running.next.fetch_add(1, Ordering::Relaxed) % running.handles.len();
-                running.handles[next].spawn(task);
+                running.handles[next].spawn(task)
             }
-            None => {
-                tokio::spawn(task);
-            }
-        }
+            None => tokio::spawn(task),
+        };
+        task.abort_handle()
     }
 
     /// The way to each, in the order of their numbers.

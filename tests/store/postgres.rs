@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use oncegate::store::Store;
 use oncegate::store::postgres::{PostgresSettings, PostgresStore};
+use oncegate::workers::Workers;
 
 use crate::servers::postgres::{Server, shared};
 
@@ -28,6 +29,7 @@ pub fn settings(server: &Server) -> PostgresSettings {
         servers: vec![server.options()],
         schema: crate::servers::postgres::schema(),
         timeout: TIMEOUT,
+        workers: Workers::default(),
     }
 }
 

@@ -53,11 +53,12 @@ struct Health {
 impl Lanes {
     /// Lanes to the servers of `settings`.
     pub(super) fn new(settings: Arc<PostgresSettings>, statements: Arc<Statements>) -> Self {
-        let queue = Queue::new(settings.deadline());
+        let queue = Queue::new(LANES, settings.deadline());
         let shared = Arc::new(Shared { settings, statements, queue, health: Mutex::default() });
         let (senders, under_way): (Vec<_>, Vec<_>) = (0..LANES).map(|_| watch::channel(0)).unzip();
-        let keep = |sender| tokio::spawn(keep(Arc::clone(&shared), sender)).abort_handle();
-        let keepers = senders.into_iter().map(keep).collect();
+        let workers = &shared.settings.workers;
+        let keep = |(lane, sender)| workers.spawn(keep(Arc::clone(&shared), lane, sender));
+        let keepers = senders.into_iter().enumerate().map(keep).collect();
         Self { shared, keepers, under_way }
     }
 
@@ -93,13 +94,13 @@ impl Drop for Lanes {
 }
 
 /// Connects, works, and connects anew whenever the connection cannot be used any more.
-async fn keep(shared: Arc<Shared>, under_way: watch::Sender<u64>) {
+async fn keep(shared: Arc<Shared>, lane: usize, under_way: watch::Sender<u64>) {
     loop {
         match shared.connect().await {
             Ok(session) => {
                 shared.came_up(&session);
                 let server = session.server.clone();
-                let why = shared.work(session, &under_way).await;
+                let why = shared.work(session, lane, &under_way).await;
                 shared.went_down(&server, &why);
             }
             Err(failure) => {
@@ -121,12 +122,12 @@ impl Shared {
     }
 
     /// Takes one batch after the other until the session cannot be used any more; returns why.
-    async fn work(&self, mut session: Session, under_way: &watch::Sender<u64>) -> Failure {
+    async fn work(&self, mut session: Session, lane: usize, under_way: &watch::Sender<u64>) -> Failure {
         let mut number = 0;
         loop {
             number += 1;
             let worked = select! {
-                Taken { batch, under_way: counted } = self.queue.next(|| { under_way.send_replace(number); }) => {
+                Taken { batch, under_way: counted } = self.queue.next(lane, || { under_way.send_replace(number); }) => {
                     let worked = self.answer(batch, &mut session).await;
                     under_way.send_replace(0);
                     drop(counted);

@@ -1,9 +1,9 @@
 //! What waits to be asked, and what of it goes into one statement.
 //!
 //! Whatever of one kind waits when a connection becomes free goes together, in the order of the
-//! ids and each id once. A lone question, or a few, find a free connection and wait for nobody. Where many are
-//! asked, few large statements cost less than many small ones, so a further connection begins only if
-//! enough for one wait, or one waits for long.
+//! ids and each id once. A lone question, or a few, find a free connection, on their own thread if
+//! there is one, and wait for nobody. Where many are asked, few large statements cost less than many small
+//! ones, so a further connection begins only if enough for one wait, or one waits for long.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::protocol::RecordId;
-use crate::workers::{Callback, Callbacks, callback};
+use crate::workers::{self, Callback, Callbacks, callback};
 
 use super::failure::Failure;
 use super::tasks::{Claim, Read, Remove, Task, Watch, Write};
@@ -50,10 +50,11 @@ pub(super) enum AnyBatch {
     Watches(Batch<Watch>),
 }
 
-/// The questions that wait.
+/// The questions that wait, and the connections that wait for them.
 pub(super) struct Queue {
     shelves: Mutex<Shelves>,
-    more: Notify,
+    /// One for each connection.
+    bells: Box<[Notify]>,
     /// How long a question may wait before it is not worth asking.
     patience: Duration,
 }
@@ -68,6 +69,8 @@ pub(super) struct Shelves {
     pub(super) watches: Shelf<Watch>,
     /// How many questions have been taken and not answered.
     under_way: usize,
+    /// The connections that nobody has called since they began to wait.
+    free: Vec<Free>,
 }
 
 /// What was taken.
@@ -89,6 +92,28 @@ impl Drop for UnderWay<'_> {
     }
 }
 
+/// A connection that has nothing to do.
+struct Free {
+    /// The number of its bell.
+    lane: usize,
+    /// Where it works.
+    worker: usize,
+    /// Whether it looks again by itself, once the oldest question has waited for [`LONG`].
+    watches: bool,
+}
+
+/// A connection that waits, until this is dropped.
+struct Waiting<'a> {
+    queue: &'a Queue,
+    lane: usize,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.queue.lock().free.retain(|free| free.lane != self.lane);
+    }
+}
+
 /// The questions of one kind.
 pub(super) struct Shelf<T: Task>(VecDeque<Asked<T>>);
 
@@ -99,9 +124,10 @@ impl<T: Task> Default for Shelf<T> {
 }
 
 impl Queue {
-    /// An empty queue, in which nothing waits for longer than `patience`.
-    pub(super) fn new(patience: Duration) -> Self {
-        Self { shelves: Mutex::default(), more: Notify::new(), patience }
+    /// An empty queue for so many connections, in which nothing waits for longer than `patience`.
+    pub(super) fn new(lanes: usize, patience: Duration) -> Self {
+        let bells = (0..lanes).map(|_| Notify::new()).collect();
+        Self { shelves: Mutex::default(), bells, patience }
     }
 
     /// Asks, and waits for the answer. A question that nobody waits for any more is not asked.
@@ -113,33 +139,54 @@ impl Queue {
                 return Err(Failure::Down(format!("more than {MOST_WAITING} questions wait for Postgres")));
             }
             T::shelf(&mut shelves).0.push_back(Asked { task, since: Instant::now(), answer });
+            self.call(&mut shelves);
         }
-        self.more.notify_one();
         answered.await.unwrap_or_else(|| Err(Failure::Unclear("the store was closed".into())))
     }
 
-    /// Waits for something to be asked; takes what goes together with the oldest question. `taken` is
-    /// called before anybody can see that it has been taken.
-    pub(super) async fn next(&self, taken: impl Fn()) -> Taken<'_> {
+    /// Waits on the connection `lane` for something to be asked; takes what goes together with the oldest
+    /// question. `taken` is called before anybody can see that it has been taken. Each lane waits once at
+    /// a time.
+    pub(super) async fn next(&self, lane: usize, taken: impl Fn()) -> Taken<'_> {
         loop {
-            match self.take(&taken) {
+            let (until, _waiting) = match self.take(lane, &taken) {
                 Ok(batch) => return batch,
-                Err(Some(later)) => drop(timeout_at(later, self.more.notified()).await),
-                Err(None) => self.more.notified().await,
+                Err(until) => (until, Waiting { queue: self, lane }),
+            };
+            match until {
+                Some(until) => drop(timeout_at(until, self.bells[lane].notified()).await),
+                None => self.bells[lane].notified().await,
             }
         }
     }
 
-    /// Lets somebody else look at what waits, for whoever has looked last does something else.
+    /// Lets somebody else look at what waits, for whoever was called last does something else.
     pub(super) fn pass_on(&self) {
-        self.more.notify_one();
+        let mut shelves = self.lock();
+        if shelves.len() > 0 {
+            self.call(&mut shelves);
+        }
+    }
+
+    /// Calls a free connection, one of this worker if there is any: nobody else has to be woken then.
+    fn call(&self, shelves: &mut Shelves) {
+        if shelves.is_crowd() && shelves.free.iter().any(|free| free.watches) {
+            return;
+        }
+        let here = workers::current();
+        let own = shelves.free.iter().position(|free| free.worker == here);
+        if let Some(found) = own.or(shelves.free.len().checked_sub(1)) {
+            let free = shelves.free.swap_remove(found);
+            self.bells[free.lane].notify_one();
+        }
     }
 
     /// Answers everybody who waits.
     pub(super) fn refuse_all(&self, failure: &Failure) {
         let shelves = {
             let mut shelves = self.lock();
-            let left = Shelves { under_way: shelves.under_way, ..Shelves::default() };
+            let free = std::mem::take(&mut shelves.free);
+            let left = Shelves { under_way: shelves.under_way, free, ..Shelves::default() };
             std::mem::replace(&mut *shelves, left)
         };
         shelves.claims.refuse(failure);
@@ -154,22 +201,25 @@ impl Queue {
         drop(self.lock());
     }
 
-    /// Takes a batch; otherwise says when to look again, if anything waits.
-    fn take(&self, taken: impl Fn()) -> Result<Taken<'_>, Option<Instant>> {
+    /// Takes a batch; otherwise `lane` is free from now on, and is to look again at the time that is
+    /// returned, if there is one.
+    fn take(&self, lane: usize, taken: impl Fn()) -> Result<Taken<'_>, Option<Instant>> {
         let mut shelves = self.lock();
-        let (oldest, kind) = shelves.oldest(self.patience).ok_or(None)?;
-        let (waiting, under_way) = (shelves.len(), shelves.under_way);
-        let crowd = under_way > 0 && waiting + under_way > FEW && waiting < ENOUGH;
-        if crowd && oldest.elapsed() < LONG {
-            return Err(Some(oldest + LONG));
-        }
+        let oldest = shelves.oldest(self.patience);
+        let ready = oldest.filter(|(since, _)| !shelves.is_crowd() || since.elapsed() >= LONG);
+        let Some((_, kind)) = ready else {
+            let until = oldest.map(|(since, _)| since + LONG);
+            shelves.free.push(Free { lane, worker: workers::current(), watches: until.is_some() });
+            return Err(until);
+        };
+        let waiting = shelves.len();
         let batch = shelves.take(kind);
         let questions = waiting - shelves.len();
         shelves.under_way += questions;
         taken();
         if shelves.len() > 0 {
-            // Somebody else may be free, and has perhaps been told only once.
-            self.more.notify_one();
+            // Somebody else may be free, and has perhaps been called only once.
+            self.call(&mut shelves);
         }
         Ok(Taken { batch, under_way: UnderWay { queue: self, questions } })
     }
@@ -187,6 +237,12 @@ impl Shelves {
             + self.removals.0.len()
             + self.reads.0.len()
             + self.watches.0.len()
+    }
+
+    /// Whether what waits is better asked together with what comes, while others are being answered.
+    fn is_crowd(&self) -> bool {
+        let waiting = self.len();
+        self.under_way > 0 && waiting + self.under_way > FEW && waiting < ENOUGH
     }
 
     /// Since when the oldest question waits that is worth asking, and the number of its kind.
@@ -296,10 +352,13 @@ impl<T: Task> Batch<T> {
 mod tests {
     use std::sync::Arc;
 
+    use tokio::sync::mpsc;
     use tokio::time::timeout;
 
     use super::*;
+    use crate::workers::Workers;
 
+    const LANES: usize = 3;
     const MOMENT: Duration = Duration::from_millis(1);
 
     fn asked(queue: &Arc<Queue>, ids: std::ops::Range<u8>) {
@@ -319,11 +378,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn few_questions_do_not_wait_for_each_other() {
-        let queue = Arc::new(Queue::new(Duration::from_secs(1)));
+        let queue = Arc::new(Queue::new(LANES, Duration::from_secs(1)));
         let mut under_way = Vec::new();
         for number in 0..FEW as u8 {
             asked(&queue, number..number + 1);
-            let taken = timeout(MOMENT, queue.next(|| {})).await.expect("a connection takes it at once");
+            let taken = timeout(MOMENT, queue.next(0, || {})).await.expect("a connection takes it at once");
             assert_eq!(length(&taken), 1);
             under_way.push(taken);
         }
@@ -332,7 +391,7 @@ mod tests {
     /// Takes a first statement of `few` questions, and has `more` asked behind it.
     async fn behind(queue: &Arc<Queue>, few: u8, more: u8) -> Taken<'_> {
         asked(queue, 0..few);
-        let first = queue.next(|| {}).await;
+        let first = queue.next(0, || {}).await;
         assert_eq!(length(&first), usize::from(few));
         asked(queue, few..few + more);
         first
@@ -340,41 +399,69 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn many_gather_while_a_statement_is_under_way() {
-        let queue = Arc::new(Queue::new(Duration::from_secs(1)));
+        let queue = Arc::new(Queue::new(LANES, Duration::from_secs(1)));
         let first = behind(&queue, 1, 9).await;
-        assert!(timeout(MOMENT, queue.next(|| {})).await.is_err(), "nine are not enough for a statement");
+        assert!(timeout(MOMENT, queue.next(1, || {})).await.is_err(), "nine are not enough for a statement");
         drop(first);
-        assert_eq!(length(&queue.next(|| {}).await), 9);
+        assert_eq!(length(&queue.next(1, || {}).await), 9);
     }
 
     #[tokio::test(start_paused = true)]
     async fn enough_for_a_statement_do_not_wait() {
-        let queue = Arc::new(Queue::new(Duration::from_secs(1)));
+        let queue = Arc::new(Queue::new(LANES, Duration::from_secs(1)));
         let _first = behind(&queue, 1, ENOUGH as u8).await;
-        let second = timeout(MOMENT, queue.next(|| {})).await.expect("they are enough");
+        let second = timeout(MOMENT, queue.next(1, || {})).await.expect("they are enough");
         assert_eq!(length(&second), ENOUGH);
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_long_for_a_statement_that_does_not_end() {
-        let queue = Arc::new(Queue::new(Duration::from_secs(1)));
+        let queue = Arc::new(Queue::new(LANES, Duration::from_secs(1)));
         let _stuck = behind(&queue, 1, 9).await;
         let waited = Instant::now();
-        assert_eq!(length(&queue.next(|| {}).await), 9);
+        assert_eq!(length(&queue.next(1, || {}).await), 9);
         assert_eq!(waited.elapsed(), LONG);
+    }
+
+    #[tokio::test]
+    async fn a_question_stays_on_the_thread_where_it_is_asked() {
+        let workers = Workers::start().expect("threads");
+        let count = workers.handles().len();
+        let queue = Arc::new(Queue::new(count, Duration::from_secs(60)));
+        let (tell, mut told) = mpsc::unbounded_channel();
+        for (lane, worker) in workers.handles().iter().enumerate() {
+            let (queue, tell) = (Arc::clone(&queue), tell.clone());
+            worker.spawn(async move {
+                let taken = queue.next(lane, || {}).await;
+                tell.send((length(&taken), workers::current())).expect("somebody listens");
+            });
+        }
+        while queue.lock().free.len() < count {
+            tokio::task::yield_now().await;
+        }
+        for (number, worker) in (1..).zip(workers.handles()) {
+            let queue = Arc::clone(&queue);
+            let id = RecordId::from_bytes(&[0; 20]).expect("twenty bytes");
+            worker.spawn(async move { drop(queue.ask(Read(id)).await) });
+            assert_eq!(told.recv().await, Some((1, number)));
+        }
     }
 
     /// A connection that was told of a question, and left it for later, does something else.
     #[tokio::test(start_paused = true)]
     async fn what_was_left_for_later_is_passed_on() {
-        let queue = Arc::new(Queue::new(Duration::from_secs(1)));
+        let queue = Arc::new(Queue::new(LANES, Duration::from_secs(1)));
         let _stuck = behind(&queue, FEW as u8, 0).await;
-        let free = |queue: Arc<Queue>| tokio::spawn(async move { length(&queue.next(|| {}).await) });
-        let (told, other) = (free(Arc::clone(&queue)), free(Arc::clone(&queue)));
+        let free = |lane| {
+            let queue = Arc::clone(&queue);
+            tokio::spawn(async move { length(&queue.next(lane, || {}).await) })
+        };
+        let (told, other) = (free(1), free(2));
         tokio::task::yield_now().await;
         asked(&queue, 10..11);
         tokio::time::sleep(LONG / 2).await;
         told.abort();
+        assert!(told.await.expect_err("it ends").is_cancelled());
         queue.pass_on();
         let taken = timeout(LONG, other).await.expect("it does not wait for the next question");
         assert_eq!(taken.expect("no panic"), 1);

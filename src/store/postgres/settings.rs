@@ -6,6 +6,8 @@ use std::time::Duration;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::workers::Workers;
+
 /// Where the servers are and how to speak to them.
 #[derive(Clone)]
 pub struct PostgresSettings {
@@ -15,6 +17,8 @@ pub struct PostgresSettings {
     pub schema: String,
     /// The longest wait for one answer.
     pub timeout: Duration,
+    /// The threads on which the connections are; with none, the one that opens the store.
+    pub workers: Workers,
 }
 
 impl fmt::Debug for PostgresSettings {
