@@ -119,8 +119,8 @@ async fn pass_through(
     name: UpstreamName,
     mut request: Request<Body>,
 ) -> Result<Reply, Problem> {
-    let peer = request.extensions().get().copied();
-    gateway.prepare(request.headers_mut(), peer);
+    let (version, peer) = (request.version(), request.extensions().get().copied());
+    gateway.prepare(request.headers_mut(), version, peer);
     request.extensions_mut().insert(name);
     request.extensions_mut().insert(CallLimit::Silence);
     let (head, body) = request.into_parts();
@@ -327,7 +327,7 @@ impl Attempt {
         *request.method_mut() = self.head.method.clone();
         *request.uri_mut() = self.head.uri.clone();
         *request.headers_mut() = std::mem::take(&mut self.head.headers);
-        gateway.prepare(request.headers_mut(), self.head.extensions.get().copied());
+        gateway.prepare(request.headers_mut(), self.head.version, self.head.extensions.get().copied());
         bare_key(request.headers_mut(), &self.route.key_header, &self.key);
         request.extensions_mut().insert(self.route.upstream.clone());
         request.extensions_mut().insert(CallLimit::Silence);

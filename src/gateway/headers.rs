@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::{EXPECT, FORWARDED, HOST, HeaderName, VIA};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Version};
 
 use crate::protocol::header::{GATEWAY_ONLY, IDEMPOTENCY_EXECUTION, NOT_REPLAYED, strip_hop_by_hop, tokens};
 use crate::protocol::{Key, RecordId, hex};
@@ -30,9 +30,9 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const SAID_ANEW: [HeaderName; 6] =
     [EXPECT, IDEMPOTENCY_EXECUTION, FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
 
-/// Makes the request headers fit for the upstream. What only a gateway may say is said anew, not
-/// passed on. `trusted` says that the peer's forwarding headers are believed.
-pub(super) fn prepare_request(headers: &mut HeaderMap, peer: Option<Peer>, trusted: bool) {
+/// Makes the headers of a request that came in `version` fit for the upstream. What only a gateway may
+/// say is said anew, not passed on. `trusted` says that the peer's forwarding headers are believed.
+pub(super) fn prepare_request(headers: &mut HeaderMap, version: Version, peer: Option<Peer>, trusted: bool) {
     strip_hop_by_hop(headers);
     if headers.keys().any(|name| SAID_ANEW.contains(name)) {
         // Our server has answered an expectation by reading the body.
@@ -51,11 +51,20 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, peer: Option<Peer>, trust
         let secure = peer.is_some_and(|peer| peer.secure);
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(if secure { "https" } else { "http" }));
     }
-    headers.append(VIA, HeaderValue::from_static("1.1 oncegate"));
+    headers.append(VIA, via(version));
     let traced = headers.get(TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes()));
     if !traced {
         headers.insert(TRACEPARENT, new_traceparent());
     }
+}
+
+/// Who has passed the request on, and what it came in (RFC 9110, 7.6.3).
+fn via(version: Version) -> HeaderValue {
+    HeaderValue::from_static(match version {
+        Version::HTTP_10 => "1.0 oncegate",
+        Version::HTTP_2 => "2 oncegate",
+        _ => "1.1 oncegate",
+    })
 }
 
 /// Everybody on the way so far, the peer last.
@@ -159,7 +168,7 @@ mod tests {
             ("host", "api.example"),
             ("idempotency-execution", "forged:1"),
         ]);
-        prepare_request(&mut request, Some(PEER), false);
+        prepare_request(&mut request, Version::HTTP_11, Some(PEER), false);
         let key = Key::parse(b"\"k\"").expect("valid key");
         let id = RecordId::from_bytes(&[7; 20]).expect("twenty bytes");
         bare_key(&mut request, &HeaderName::from_static("idempotency-key"), &key);
@@ -180,8 +189,8 @@ mod tests {
         let sent =
             [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-proto", "https"), ("forwarded", "for=x")];
         let (mut stranger, mut trusted) = (headers(&sent), headers(&sent));
-        prepare_request(&mut stranger, Some(PEER), false);
-        prepare_request(&mut trusted, Some(PEER), true);
+        prepare_request(&mut stranger, Version::HTTP_11, Some(PEER), false);
+        prepare_request(&mut trusted, Version::HTTP_11, Some(PEER), true);
         assert_eq!(stranger["x-forwarded-for"], "192.0.2.1");
         assert_eq!(stranger["x-forwarded-proto"], "http");
         assert!(!stranger.contains_key("forwarded"));
@@ -193,11 +202,11 @@ mod tests {
     fn a_trace_goes_on_and_a_broken_one_starts_anew() {
         let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let mut traced = headers(&[("traceparent", valid)]);
-        prepare_request(&mut traced, None, false);
+        prepare_request(&mut traced, Version::HTTP_11, None, false);
         assert_eq!(traced["traceparent"], valid);
         for broken in ["", "00-0-0-0", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
             let mut request = headers(&[("traceparent", broken)]);
-            prepare_request(&mut request, None, false);
+            prepare_request(&mut request, Version::HTTP_11, None, false);
             assert!(is_traceparent(request["traceparent"].as_bytes()), "{broken}");
             assert_ne!(request["traceparent"], broken);
         }

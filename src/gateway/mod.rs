@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, Version};
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -112,9 +112,9 @@ impl Gateway {
         &self.executions
     }
 
-    fn prepare(&self, headers: &mut HeaderMap, peer: Option<Peer>) {
+    fn prepare(&self, headers: &mut HeaderMap, version: Version, peer: Option<Peer>) {
         let believed = |peer: Peer| self.trusted_proxies.iter().any(|net| net.contains(&peer.address));
         let trusted = peer.is_some_and(believed);
-        prepare_request(headers, peer, trusted);
+        prepare_request(headers, version, peer, trusted);
     }
 }

@@ -38,6 +38,7 @@ async fn an_operation_is_one_whatever_protocol_its_attempts_speak() {
     assert_eq!(seen.header("host"), upstream.address.to_string());
     assert_eq!(seen.header("x-forwarded-host"), "api.example");
     assert_eq!(seen.header("x-forwarded-proto"), "http");
+    assert_eq!(seen.header("via"), "2 oncegate");
 }
 
 #[tokio::test]
