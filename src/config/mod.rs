@@ -91,7 +91,7 @@ pub struct Server {
     pub max_connections: usize,
     /// How many executions may run at once; more are answered `overloaded`.
     pub max_in_flight: usize,
-    /// How long a client may take to send the head of a request.
+    /// How long a client may take to send the head of a request, and until the next request of a connection.
     pub header_read_timeout: Duration,
     /// How long a client may take to send the body of a protected request.
     pub body_read_timeout: Duration,

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::config::{HEADER_BUFFER, HTTP2_WINDOW};
 use crate::gateway::{Peer, Stop};
 
 use super::Listening;
+use super::idle::Requests;
 use super::preface::{self, PREFACE};
 use super::service::Served;
 use super::stalled::Stalled;
@@ -81,7 +83,7 @@ where
             let (stream, http2) = self.begun(tls.accept(stream), stop).await?;
             let stream = Stalled::new(stream, self.listening.write_timeout);
             return if http2 {
-                Box::pin(self.serve_http2(stream, BytesMut::new(), peer, watcher)).await
+                Box::pin(self.serve_http2(stream, BytesMut::new(), peer, watcher, stop)).await
             } else {
                 Box::pin(self.serve_http1(stream, BytesMut::new(), peer, watcher)).await
             };
@@ -92,7 +94,7 @@ where
         }
         let (before, http2) = self.begun(preface::read(&mut stream), stop).await?;
         if http2 {
-            Box::pin(self.serve_http2(stream, before, peer, watcher)).await
+            Box::pin(self.serve_http2(stream, before, peer, watcher, stop)).await
         } else {
             self.serve_http1(stream, before, peer, watcher).await
         }
@@ -127,14 +129,31 @@ where
         before: BytesMut,
         peer: Peer,
         watcher: Watcher,
+        stop: &Stop,
     ) -> Result<(), Ended> {
-        let stream = Frames::new(stream, before, PREFACE.len(), self.listening.header_read_timeout);
-        let untaken = Arc::<Untaken>::default();
-        let service = self.served.http2(peer, Arc::clone(&untaken));
-        select! {
-            served = watcher.watch(self.http2.serve_connection(TokioIo::new(stream), service)) => Ok(served?),
-            () = untaken.too_long(self.listening.write_timeout) => {
-                Err("nothing was taken of an answer for too long".into())
+        // The drain waits until it is dropped.
+        let _watched = watcher;
+        let idle = self.listening.header_read_timeout;
+        let stream = Frames::new(stream, before, PREFACE.len(), idle);
+        let (requests, untaken) = (Arc::<Requests>::default(), Arc::<Untaken>::default());
+        let service = self.served.http2(peer, Arc::clone(&requests), Arc::clone(&untaken));
+        let mut connection = pin!(self.http2.serve_connection(TokioIo::new(stream), service));
+        let mut too_long = pin!(untaken.too_long(self.listening.write_timeout));
+        let mut goodbye = pin!(async {
+            select! {
+                () = requests.none_for(idle) => {}
+                () = stop.drain() => {}
+            }
+        });
+        let mut leaving = false;
+        loop {
+            select! {
+                served = &mut connection => return Ok(served?),
+                () = &mut too_long => return Err("nothing was taken of an answer for too long".into()),
+                () = &mut goodbye, if !leaving => {
+                    leaving = true;
+                    connection.as_mut().graceful_shutdown();
+                }
             }
         }
     }

@@ -24,6 +24,7 @@ use crate::workers::Workers;
 use self::connection::Connections;
 
 mod connection;
+mod idle;
 mod preface;
 mod service;
 mod stalled;

@@ -16,6 +16,7 @@ use tracing::info;
 use crate::gateway::{Peer, Problem, Slug};
 use crate::telemetry::Metrics;
 
+use super::idle::Requests;
 use super::strict::{Refusal, Refusals, check};
 use super::untaken::{Pieces, Untaken};
 
@@ -55,15 +56,17 @@ where
         })
     }
 
-    /// As an HTTP/2 connection calls it, of which `untaken` keeps what its client has yet to take.
+    /// As an HTTP/2 connection calls it, whose `requests` these are, and of which `untaken` keeps what its
+    /// client has yet to take.
     pub(super) fn http2(
         &self,
         peer: Peer,
+        requests: Arc<Requests>,
         untaken: Arc<Untaken>,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
         let served = self.clone();
         service_fn(move |request: Request<Incoming>| {
-            let (served, untaken) = (served.clone(), Arc::clone(&untaken));
+            let (served, open, untaken) = (served.clone(), requests.begin(), Arc::clone(&untaken));
             async move {
                 let (mut head, body) = request.into_parts();
                 if let Err(refusal) = check(&mut head) {
@@ -73,7 +76,7 @@ where
                     return Ok(served.answer(peer, Problem::overloaded()));
                 };
                 let response = served.call(peer, Request::from_parts(head, Body::new(body))).await?;
-                Ok(response.map(|body| Body::new(Pieces::new(body, untaken, place))))
+                Ok(response.map(|body| Body::new(Pieces::new(body, untaken, place, open))))
             }
         })
     }

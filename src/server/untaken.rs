@@ -23,6 +23,8 @@ use tokio::time::sleep;
 
 use crate::gateway::held;
 
+use super::idle::Open;
+
 /// The size of a piece, in bytes: a frame's, which no client may refuse (RFC 9113, 6.5.2).
 pub(super) const PIECE: usize = 16 << 10;
 
@@ -68,6 +70,7 @@ struct Taking {
     /// The period in which the first or the last of them was added or taken.
     since: AtomicUsize,
     _place: OwnedSemaphorePermit,
+    _open: Open,
 }
 
 impl Taking {
@@ -121,9 +124,9 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    pub(super) fn new(body: Body, connection: Arc<Untaken>, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(body: Body, connection: Arc<Untaken>, place: OwnedSemaphorePermit, open: Open) -> Self {
         let (pieces, since) = Default::default();
-        let taking = Arc::new(Taking { connection, pieces, since, _place: place });
+        let taking = Arc::new(Taking { connection, pieces, since, _place: place, _open: open });
         Self { body, rest: Bytes::new(), taking }
     }
 }
@@ -171,11 +174,13 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::server::idle::Requests;
 
     fn pieces(connection: &Arc<Untaken>, size: usize) -> (Pieces, Arc<Semaphore>) {
         let places = Arc::new(Semaphore::new(1));
         let place = Arc::clone(&places).try_acquire_owned().expect("a place");
-        (Pieces::new(Body::from(vec![7; size]), Arc::clone(connection), place), places)
+        let open = Arc::<Requests>::default().begin();
+        (Pieces::new(Body::from(vec![7; size]), Arc::clone(connection), place, open), places)
     }
 
     async fn next(pieces: &mut Pieces) -> Bytes {

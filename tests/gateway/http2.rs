@@ -179,6 +179,30 @@ async fn a_drain_lets_streams_end_and_takes_no_new_ones() {
     assert_eq!(upstream.executions(), 1);
 }
 
+/// Pings, which this client answers, do not make up for requests.
+#[tokio::test]
+async fn a_connection_on_which_nothing_is_asked_is_told_to_go() {
+    let (upstream, gateway) = gateway("header_read_timeout = \"200ms\"").await;
+    let open = async || {
+        let stream = tokio::net::TcpStream::connect(gateway.address).await.expect("the listener accepts");
+        let (sender, connection) = h2::client::handshake(stream).await.expect("HTTP/2 is spoken");
+        (sender, tokio::spawn(connection))
+    };
+    upstream.hold();
+    let (mut sender, busy) = open().await;
+    let payment = http::Request::post("http://a/v1/charges").header("idempotency-key", "k");
+    let (answer, _) = sender.send_request(payment.body(()).expect("a request"), true).expect("a stream");
+    upstream.reached(1).await;
+    let (_idle, gone) = open().await;
+    gone.await.expect("no panic").expect("an orderly end");
+    // Which took as long as the other connection has been without a new request.
+    assert!(!busy.is_finished(), "a request is open there");
+    upstream.let_go();
+    assert_eq!(read(answer).await.expect("an answer").status, 201);
+    busy.await.expect("no panic").expect("an orderly end");
+    assert_eq!(upstream.executions(), 1);
+}
+
 #[tokio::test]
 async fn a_client_that_measures_with_pings_is_let_download() {
     let upstream = Upstream::answering(|_| http::Response::new(vec![7; 16 << 20].into())).await;
