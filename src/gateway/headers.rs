@@ -63,6 +63,7 @@ fn via(version: Version) -> HeaderValue {
     HeaderValue::from_static(match version {
         Version::HTTP_10 => "1.0 oncegate",
         Version::HTTP_2 => "2 oncegate",
+        Version::HTTP_3 => "3 oncegate",
         _ => "1.1 oncegate",
     })
 }
@@ -182,6 +183,20 @@ mod tests {
         assert_eq!(request["x-forwarded-for"], "192.0.2.1");
         assert_eq!(request["x-forwarded-host"], "api.example");
         assert_eq!(request["x-forwarded-proto"], "http");
+    }
+
+    #[test]
+    fn via_goes_on_with_the_version_in_which_the_request_came() {
+        for (version, said) in [
+            (Version::HTTP_10, "1.0 oncegate"),
+            (Version::HTTP_11, "1.1 oncegate"),
+            (Version::HTTP_2, "2 oncegate"),
+            (Version::HTTP_3, "3 oncegate"),
+        ] {
+            let mut request = headers(&[("via", "1.1 edge")]);
+            prepare_request(&mut request, version, Some(PEER), false);
+            assert_eq!(request.get_all(VIA).iter().collect::<Vec<_>>(), ["1.1 edge", said]);
+        }
     }
 
     #[test]

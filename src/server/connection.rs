@@ -64,8 +64,8 @@ where
     S::Future: Send + 'static,
 {
     pub(super) fn new(listening: Listening, service: S) -> Self {
-        let requests = Arc::new(Semaphore::new(listening.max_connections));
-        let served = Served::new(service, requests, listening.metrics.clone());
+        let places = Arc::new(Semaphore::new(listening.max_connections));
+        let served = Served::new(service, places, listening.metrics.clone());
         let http1 = http1(&listening);
         Self { served, listening, http1, http2: http2() }
     }
@@ -81,11 +81,13 @@ where
         let peer = Peer { address: peer.ip(), secure: self.listening.tls.is_some() };
         if let Some(tls) = &self.listening.tls {
             let (stream, http2) = self.begun(tls.accept(stream), stop).await?;
-            let stream = Stalled::new(stream, self.listening.write_timeout);
-            return if http2 {
-                Box::pin(self.serve_http2(stream, BytesMut::new(), peer, watcher, stop)).await
-            } else {
-                Box::pin(self.serve_http1(stream, BytesMut::new(), peer, watcher)).await
+            let mut stream = Stalled::new(stream, self.listening.write_timeout);
+            if !http2 {
+                return Box::pin(self.serve_http1(stream, BytesMut::new(), peer, watcher)).await;
+            }
+            return match self.begun(preface::read(&mut stream), stop).await? {
+                (before, true) => Box::pin(self.serve_http2(stream, before, peer, watcher, stop)).await,
+                (_, false) => Err("HTTP/2 was agreed on and is not spoken".into()),
             };
         }
         let mut stream = Stalled::new(stream, self.listening.write_timeout);
@@ -139,12 +141,15 @@ where
         let service = self.served.http2(peer, Arc::clone(&requests), Arc::clone(&untaken));
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(stream), service));
         let mut too_long = pin!(untaken.too_long(self.listening.write_timeout));
+        // A token of its own: that of all connections is locked whenever somebody looks at it.
+        let drain = stop.draining().child_token();
         let mut goodbye = pin!(async {
             select! {
                 () = requests.none_for(idle) => {}
-                () = stop.drain() => {}
+                () = drain.cancelled() => {}
             }
         });
+        let mut stays = pin!(requests.none_for(idle));
         let mut leaving = false;
         loop {
             select! {
@@ -154,6 +159,7 @@ where
                     leaving = true;
                     connection.as_mut().graceful_shutdown();
                 }
+                () = &mut stays, if leaving => return Err("its client was told to go, and stayed".into()),
             }
         }
     }

@@ -16,7 +16,7 @@ pub(super) struct Requests {
     open: AtomicUsize,
 }
 
-/// A request; dropped, it has its whole answer.
+/// A request; dropped, it has its whole answer, or nobody waits for one.
 #[derive(Debug)]
 pub(super) struct Open(Arc<Requests>);
 

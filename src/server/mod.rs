@@ -44,7 +44,8 @@ pub struct Listening {
     /// How many connections may be open, and how many requests of HTTP/2 connections together; more
     /// connections wait in the system's queue, more requests are answered `overloaded`.
     pub max_connections: usize,
-    /// How long a client may take to shake hands and to send the head of a request.
+    /// How long a client may take to shake hands, to send the head of a request, and to ask for something
+    /// more on a connection.
     pub header_read_timeout: Duration,
     /// How long a client may read nothing of an answer.
     pub write_timeout: Duration,

@@ -25,7 +25,7 @@ use super::untaken::{Pieces, Untaken};
 pub(super) struct Served<S> {
     service: S,
     /// One for each request of HTTP/2 connections that may be open.
-    requests: Arc<Semaphore>,
+    places: Arc<Semaphore>,
     metrics: Metrics,
 }
 
@@ -34,8 +34,8 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    pub(super) fn new(service: S, requests: Arc<Semaphore>, metrics: Metrics) -> Self {
-        Self { service, requests, metrics }
+    pub(super) fn new(service: S, places: Arc<Semaphore>, metrics: Metrics) -> Self {
+        Self { service, places, metrics }
     }
 
     /// As an HTTP/1 connection calls it.
@@ -72,7 +72,7 @@ where
                 if let Err(refusal) = check(&mut head) {
                     return Ok(served.refuse(peer, refusal));
                 }
-                let Ok(place) = served.requests.clone().try_acquire_owned() else {
+                let Ok(place) = served.places.clone().try_acquire_owned() else {
                     return Ok(served.answer(peer, Problem::overloaded()));
                 };
                 let response = served.call(peer, Request::from_parts(head, Body::new(body))).await?;

@@ -49,6 +49,26 @@ async fn who_speaks_no_tls_or_says_nothing_is_let_go() {
     assert_eq!(upstream.executions(), 0);
 }
 
+/// Who has shaken hands is owed no more patience than who has not.
+#[tokio::test]
+async fn who_agrees_on_a_protocol_and_says_nothing_is_let_go() {
+    let authority = Authority::new();
+    let (_upstream, mut gateway) = gateway(&authority, "").await;
+    let port = gateway.address.port();
+    for offered in [&["h2"][..], &["http/1.1"]] {
+        let stream = connect(&authority.client(None, offered), port).await.expect("a handshake");
+        assert_eq!(Connection::over(stream).try_answer().await, None);
+    }
+    let connector = authority.client(None, &["h2"]);
+    let mut wrong = Connection::over(connect(&connector, port).await.expect("a handshake"));
+    wrong.send(charge()).await;
+    assert_eq!(wrong.try_answer().await, None);
+    let _silent = connect(&connector, port).await.expect("a handshake");
+    gateway.terminate().await;
+    assert_eq!(gateway.ended().await, Some(0));
+    assert!(!gateway.log().contains("the drain timeout is over"));
+}
+
 #[tokio::test]
 async fn with_client_ca_only_those_it_vouches_for_are_let_in() {
     let (authority, stranger) = (Authority::new(), Authority::new());

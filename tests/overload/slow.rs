@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{sleep, timeout};
 
-use crate::frames::{END_HEADERS, Frames, post};
+use crate::frames::{END_HEADERS, END_STREAM, End, Frames, post};
 use crate::harness::{Gateway, Http2, Settings, Upstream, read};
 
 /// Far above the timeouts set here, and below those that are not: pings give up after 30 s.
@@ -37,23 +37,32 @@ async fn a_body_that_dawdles_claims_nothing() {
     assert_eq!(client.post("/v1/charges", "k", "{}").await.status, 201);
 }
 
+/// A connection on which a first request waits for its answer, so that it is not idle.
+async fn asking(upstream: &Upstream, gateway: &Gateway) -> Frames {
+    upstream.hold();
+    let mut frames = Frames::open(gateway.address).await;
+    assert!(frames.send(&post(1, END_HEADERS | END_STREAM, &[])).await);
+    upstream.reached(1).await;
+    frames
+}
+
 /// Nothing may come between the frames of a head, so no ping could be answered either.
 #[tokio::test]
 async fn a_head_that_is_not_continued_ends_the_connection() {
     let (upstream, gateway) = gateway("header_read_timeout = \"300ms\"").await;
-    let mut silent = Frames::open(gateway.address).await;
-    assert!(silent.send(&post(1, 0, &[])).await);
+    let mut silent = asking(&upstream, &gateway).await;
+    assert!(silent.send(&post(3, 0, &[])).await);
     timeout(SOON, silent.closed()).await.expect("in time");
-    left_no_trace(&upstream, &gateway).await;
+    assert_eq!((upstream.executions(), gateway.record_count().await), (1, 1));
 }
 
 /// The time is that of the whole head: what trickles in does not extend it.
 #[tokio::test]
 async fn a_head_that_trickles_ends_the_connection() {
     let (upstream, gateway) = gateway("header_read_timeout = \"300ms\"").await;
-    let mut trickling = Frames::open(gateway.address).await;
+    let mut trickling = asking(&upstream, &gateway).await;
     let long = ["x"; 126].concat();
-    let head = post(1, END_HEADERS, &[("x-1", &long), ("x-2", &long), ("x-3", &long)]);
+    let head = post(3, END_HEADERS, &[("x-1", &long), ("x-2", &long), ("x-3", &long)]);
     let trickle = async {
         for byte in head {
             if !trickling.send(&[byte]).await {
@@ -63,5 +72,14 @@ async fn a_head_that_trickles_ends_the_connection() {
         }
     };
     timeout(SOON, trickle).await.expect("it would take 20 s to send it all");
-    left_no_trace(&upstream, &gateway).await;
+    assert_eq!((upstream.executions(), gateway.record_count().await), (1, 1));
+}
+
+/// It answers no ping either, so that the library never learns that it has heard.
+#[tokio::test]
+async fn who_is_told_to_go_and_stays_is_let_go() {
+    let (_upstream, gateway) = gateway("header_read_timeout = \"300ms\"").await;
+    let mut staying = Frames::open(gateway.address).await;
+    assert_eq!(staying.end().await, End::Connection(Some(0)));
+    timeout(SOON, staying.closed()).await.expect("in time");
 }
