@@ -29,7 +29,7 @@ pub fn settings(server: &Server) -> PostgresSettings {
         servers: vec![server.options()],
         schema: crate::servers::postgres::schema(),
         timeout: TIMEOUT,
-        workers: Workers::default(),
+        workers: Workers::start().expect("threads"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The connections over which records are asked for.
 //!
-//! Each lane has one connection, takes what waits in the queue, and asks it in one statement. A
+//! Each lane has one connection, takes what waits in the queue, and asks it in one statement. They are
+//! spread over the workers, so that a question need not leave its thread, and one is on the main thread. A
 //! statement that may or may not have been committed ends the lane's connection, and the lane makes
 //! another one. While no lane has one and the last attempt failed, whoever asks is told so at once.
 
@@ -53,11 +54,14 @@ struct Health {
 impl Lanes {
     /// Lanes to the servers of `settings`.
     pub(super) fn new(settings: Arc<PostgresSettings>, statements: Arc<Statements>) -> Self {
-        let queue = Queue::new(LANES, settings.deadline());
+        let (queue, workers) = (Queue::new(LANES, settings.deadline()), settings.workers.clone());
         let shared = Arc::new(Shared { settings, statements, queue, health: Mutex::default() });
         let (senders, under_way): (Vec<_>, Vec<_>) = (0..LANES).map(|_| watch::channel(0)).unzip();
-        let workers = &shared.settings.workers;
-        let keep = |(lane, sender)| workers.spawn(keep(Arc::clone(&shared), lane, sender));
+        let keep = |(lane, sender)| {
+            let keeping = keep(Arc::clone(&shared), lane, sender);
+            // The last one stays here, where it has to share its thread with the least.
+            if lane + 1 < LANES { workers.spawn(keeping) } else { tokio::spawn(keeping).abort_handle() }
+        };
         let keepers = senders.into_iter().enumerate().map(keep).collect();
         Self { shared, keepers, under_way }
     }
@@ -139,7 +143,10 @@ impl Shared {
                 }
             };
             match worked {
-                Err(failure) if !failure.leaves_session() => return failure,
+                Err(failure) if !failure.leaves_session() => {
+                    self.queue.pass_on();
+                    return failure;
+                }
                 _ => {}
             }
         }

@@ -1,9 +1,9 @@
 //! What waits to be asked, and what of it goes into one statement.
 //!
 //! Whatever of one kind waits when a connection becomes free goes together, in the order of the
-//! ids and each id once. A lone question, or a few, find a free connection, on their own thread if
-//! there is one, and wait for nobody. Where many are asked, few large statements cost less than many small
-//! ones, so a further connection begins only if enough for one wait, or one waits for long.
+//! ids and each id once. A lone question, or a few, call a free connection ("lane"), on their own thread
+//! if there is one, and wait for no other statement. Where many are asked, few large statements cost less than
+//! many small ones, so a further connection begins only if enough for one wait, or one waits for long.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -50,13 +50,42 @@ pub(super) enum AnyBatch {
     Watches(Batch<Watch>),
 }
 
-/// The questions that wait, and the connections that wait for them.
+/// The questions that wait, and the connections that they wait for.
 pub(super) struct Queue {
-    shelves: Mutex<Shelves>,
-    /// One for each connection.
+    state: Mutex<State>,
+    /// One for each lane.
     bells: Box<[Notify]>,
     /// How long a question may wait before it is not worth asking.
     patience: Duration,
+}
+
+struct State {
+    shelves: Shelves,
+    /// How many questions have been taken and not answered.
+    under_way: usize,
+    lanes: Box<[Lane]>,
+}
+
+/// A connection, as the queue sees it.
+#[derive(Clone, Copy, Default)]
+struct Lane {
+    /// The worker on which it last waited.
+    worker: usize,
+    rest: Rest,
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Rest {
+    /// It does something, and will look by itself when it is done.
+    #[default]
+    Busy,
+    /// It was called and has yet to look.
+    Called,
+    /// It looks when it is called.
+    Free,
+    /// It looks when it is called, and once the oldest question has waited for [`LONG`].
+    Alarmed,
 }
 
 /// One shelf a kind, the oldest question first.
@@ -67,10 +96,6 @@ pub(super) struct Shelves {
     pub(super) removals: Shelf<Remove>,
     pub(super) reads: Shelf<Read>,
     pub(super) watches: Shelf<Watch>,
-    /// How many questions have been taken and not answered.
-    under_way: usize,
-    /// The connections that nobody has called since they began to wait.
-    free: Vec<Free>,
 }
 
 /// What was taken.
@@ -92,25 +117,17 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// A connection that has nothing to do.
-struct Free {
-    /// The number of its bell.
-    lane: usize,
-    /// Where it works.
-    worker: usize,
-    /// Whether it looks again by itself, once the oldest question has waited for [`LONG`].
-    watches: bool,
-}
-
 /// A connection that waits, until this is dropped.
 struct Waiting<'a> {
     queue: &'a Queue,
     lane: usize,
+    /// When to look again without being called.
+    until: Option<Instant>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.queue.lock().free.retain(|free| free.lane != self.lane);
+        self.queue.lock().lanes[self.lane].rest = Rest::Busy;
     }
 }
 
@@ -126,21 +143,23 @@ impl<T: Task> Default for Shelf<T> {
 impl Queue {
     /// An empty queue for so many connections, in which nothing waits for longer than `patience`.
     pub(super) fn new(lanes: usize, patience: Duration) -> Self {
-        let bells = (0..lanes).map(|_| Notify::new()).collect();
-        Self { shelves: Mutex::default(), bells, patience }
+        let lanes_at_work = vec![Lane::default(); lanes].into();
+        let state = State { shelves: Shelves::default(), under_way: 0, lanes: lanes_at_work };
+        Self { state: Mutex::new(state), bells: (0..lanes).map(|_| Notify::new()).collect(), patience }
     }
 
     /// Asks, and waits for the answer. A question that nobody waits for any more is not asked.
     pub(super) async fn ask<T: Task>(&self, task: T) -> Result<T::Answer, Failure> {
         let (answer, answered) = callback();
-        {
-            let mut shelves = self.lock();
-            if shelves.len() >= MOST_WAITING {
+        let called = {
+            let mut state = self.lock();
+            if state.shelves.len() >= MOST_WAITING {
                 return Err(Failure::Down(format!("more than {MOST_WAITING} questions wait for Postgres")));
             }
-            T::shelf(&mut shelves).0.push_back(Asked { task, since: Instant::now(), answer });
-            self.call(&mut shelves);
-        }
+            T::shelf(&mut state.shelves).0.push_back(Asked { task, since: Instant::now(), answer });
+            state.call()
+        };
+        self.ring(called);
         answered.await.unwrap_or_else(|| Err(Failure::Unclear("the store was closed".into())))
     }
 
@@ -149,46 +168,27 @@ impl Queue {
     /// a time.
     pub(super) async fn next(&self, lane: usize, taken: impl Fn()) -> Taken<'_> {
         loop {
-            let (until, _waiting) = match self.take(lane, &taken) {
+            let waiting = match self.take(lane, &taken) {
                 Ok(batch) => return batch,
-                Err(until) => (until, Waiting { queue: self, lane }),
+                Err(waiting) => waiting,
             };
-            match until {
-                Some(until) => drop(timeout_at(until, self.bells[lane].notified()).await),
-                None => self.bells[lane].notified().await,
+            let called = self.bells[lane].notified();
+            match waiting.until {
+                Some(until) => drop(timeout_at(until, called).await),
+                None => called.await,
             }
         }
     }
 
     /// Lets somebody else look at what waits, for whoever was called last does something else.
     pub(super) fn pass_on(&self) {
-        let mut shelves = self.lock();
-        if shelves.len() > 0 {
-            self.call(&mut shelves);
-        }
-    }
-
-    /// Calls a free connection, one of this worker if there is any: nobody else has to be woken then.
-    fn call(&self, shelves: &mut Shelves) {
-        if shelves.is_crowd() && shelves.free.iter().any(|free| free.watches) {
-            return;
-        }
-        let here = workers::current();
-        let own = shelves.free.iter().position(|free| free.worker == here);
-        if let Some(found) = own.or(shelves.free.len().checked_sub(1)) {
-            let free = shelves.free.swap_remove(found);
-            self.bells[free.lane].notify_one();
-        }
+        let called = self.lock().call();
+        self.ring(called);
     }
 
     /// Answers everybody who waits.
     pub(super) fn refuse_all(&self, failure: &Failure) {
-        let shelves = {
-            let mut shelves = self.lock();
-            let free = std::mem::take(&mut shelves.free);
-            let left = Shelves { under_way: shelves.under_way, free, ..Shelves::default() };
-            std::mem::replace(&mut *shelves, left)
-        };
+        let shelves = std::mem::take(&mut self.lock().shelves);
         shelves.claims.refuse(failure);
         shelves.writes.refuse(failure);
         shelves.removals.refuse(failure);
@@ -201,32 +201,66 @@ impl Queue {
         drop(self.lock());
     }
 
-    /// Takes a batch; otherwise `lane` is free from now on, and is to look again at the time that is
-    /// returned, if there is one.
-    fn take(&self, lane: usize, taken: impl Fn()) -> Result<Taken<'_>, Option<Instant>> {
-        let mut shelves = self.lock();
-        let oldest = shelves.oldest(self.patience);
-        let ready = oldest.filter(|(since, _)| !shelves.is_crowd() || since.elapsed() >= LONG);
+    /// Takes a batch, or begins to wait.
+    fn take(&self, lane: usize, taken: impl Fn()) -> Result<Taken<'_>, Waiting<'_>> {
+        let mut state = self.lock();
+        state.lanes[lane].rest = Rest::Busy;
+        let oldest = state.shelves.oldest(self.patience);
+        let ready = oldest.filter(|(since, _)| !state.is_crowd() || since.elapsed() >= LONG);
         let Some((_, kind)) = ready else {
             let until = oldest.map(|(since, _)| since + LONG);
-            shelves.free.push(Free { lane, worker: workers::current(), watches: until.is_some() });
-            return Err(until);
+            let rest = if until.is_some() { Rest::Alarmed } else { Rest::Free };
+            state.lanes[lane] = Lane { worker: workers::current(), rest };
+            return Err(Waiting { queue: self, lane, until });
         };
-        let waiting = shelves.len();
-        let batch = shelves.take(kind);
-        let questions = waiting - shelves.len();
-        shelves.under_way += questions;
+        let waiting = state.shelves.len();
+        let batch = state.shelves.take(kind);
+        let questions = waiting - state.shelves.len();
+        state.under_way += questions;
         taken();
-        if shelves.len() > 0 {
-            // Somebody else may be free, and has perhaps been called only once.
-            self.call(&mut shelves);
-        }
+        // Somebody else may be free, and has perhaps been called only once.
+        let called = state.call();
+        drop(state);
+        self.ring(called);
         Ok(Taken { batch, under_way: UnderWay { queue: self, questions } })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shelves> {
+    /// Wakes a lane that was called.
+    fn ring(&self, lane: Option<usize>) {
+        if let Some(lane) = lane {
+            self.bells[lane].notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Every change is one operation on a collection, or leaves out what is answered already.
-        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether what waits is better asked together with what comes, while others are being answered.
+    fn is_crowd(&self) -> bool {
+        let waiting = self.shelves.len();
+        self.under_way > 0 && waiting + self.under_way > FEW && waiting < ENOUGH
+    }
+
+    /// Calls a lane that waits, if anything is to be looked at and nobody will look by himself in time.
+    /// To wake another thread costs a system call, and it may be busy: a lane of this worker is
+    /// the best, then one of the main thread.
+    fn call(&mut self) -> Option<usize> {
+        let here = workers::current();
+        let looks = |lane: &Lane| lane.rest == Rest::Called && lane.worker == here;
+        let in_time = self.is_crowd() && self.lanes.iter().any(|lane| lane.rest == Rest::Alarmed);
+        if self.shelves.len() == 0 || in_time || self.lanes.iter().any(looks) {
+            return None;
+        }
+        let distance = |lane: &Lane| if lane.worker == here { 0 } else { 1 + lane.worker };
+        let waits = |(_, lane): &(usize, &Lane)| matches!(lane.rest, Rest::Free | Rest::Alarmed);
+        let nearest = self.lanes.iter().enumerate().filter(waits).min_by_key(|(_, lane)| distance(lane));
+        let called = nearest.map(|(number, _)| number)?;
+        self.lanes[called].rest = Rest::Called;
+        Some(called)
     }
 }
 
@@ -237,12 +271,6 @@ impl Shelves {
             + self.removals.0.len()
             + self.reads.0.len()
             + self.watches.0.len()
-    }
-
-    /// Whether what waits is better asked together with what comes, while others are being answered.
-    fn is_crowd(&self) -> bool {
-        let waiting = self.len();
-        self.under_way > 0 && waiting + self.under_way > FEW && waiting < ENOUGH
     }
 
     /// Since when the oldest question waits that is worth asking, and the number of its kind.
@@ -350,7 +378,9 @@ impl<T: Task> Batch<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::sync::Arc;
+    use std::task::Poll;
 
     use tokio::sync::mpsc;
     use tokio::time::timeout;
@@ -436,7 +466,7 @@ mod tests {
                 tell.send((length(&taken), workers::current())).expect("somebody listens");
             });
         }
-        while queue.lock().free.len() < count {
+        while queue.lock().lanes.iter().any(|lane| lane.rest == Rest::Busy) {
             tokio::task::yield_now().await;
         }
         for (number, worker) in (1..).zip(workers.handles()) {
@@ -445,6 +475,25 @@ mod tests {
             worker.spawn(async move { drop(queue.ask(Read(id)).await) });
             assert_eq!(told.recv().await, Some((1, number)));
         }
+    }
+
+    /// It looks as soon as whoever runs now pauses, and takes all.
+    #[tokio::test(start_paused = true)]
+    async fn one_connection_is_called_for_what_one_thread_asks_at_once() {
+        let queue = Arc::new(Queue::new(LANES, Duration::from_secs(1)));
+        for lane in 0..LANES {
+            let queue = Arc::clone(&queue);
+            tokio::spawn(async move { drop(queue.next(lane, || {}).await) });
+        }
+        tokio::task::yield_now().await;
+        let mut questions: Vec<_> = [1, 2]
+            .map(|id| Box::pin(queue.ask(Read(RecordId::from_bytes(&[id; 20]).expect("twenty bytes")))))
+            .into();
+        for question in &mut questions {
+            assert!(poll_fn(|context| Poll::Ready(question.as_mut().poll(context))).await.is_pending());
+        }
+        let called = queue.lock().lanes.iter().filter(|lane| lane.rest == Rest::Called).count();
+        assert_eq!(called, 1);
     }
 
     /// A connection that was told of a question, and left it for later, does something else.

@@ -17,7 +17,7 @@ pub struct PostgresSettings {
     pub schema: String,
     /// The longest wait for one answer.
     pub timeout: Duration,
-    /// The threads on which the connections are; with none, the one that opens the store.
+    /// The threads over which the connections are spread, beside the one that opens the store.
     pub workers: Workers,
 }
 
