@@ -151,8 +151,18 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
     }
     announce(&public, &admin)?;
 
-    let Assembly { store, gateway, service, admin_router, stop, ledger, metrics, listening, certificates } =
-        assembly;
+    let Assembly {
+        store,
+        gateway,
+        service,
+        admin_router,
+        stop,
+        ledger,
+        metrics,
+        listening,
+        certificates,
+        workers: _workers,
+    } = assembly;
     let admin_stop = Stop::default();
     let sweeping = tokio::spawn(sweep(ledger, metrics, stop.clone()));
     let [public_listening, admin_listening] = listening;
@@ -213,6 +223,8 @@ struct Assembly {
     /// Of the public and of the admin listener.
     listening: [Listening; 2],
     certificates: Vec<Watched>,
+    /// Kept to the end of the drain: an execution goes on when the last connection is gone.
+    workers: Workers,
 }
 
 impl Assembly {
@@ -243,9 +255,20 @@ impl Assembly {
             new_owner: Arc::new(new_owner),
         });
         let mut certificates = certificates_of(&proxy);
-        let listening = listening(config, workers, &metrics, &mut certificates)?;
+        let listening = listening(config, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
-        Ok(Self { store, ledger, metrics, gateway, service, admin_router, stop, listening, certificates })
+        Ok(Self {
+            store,
+            ledger,
+            metrics,
+            gateway,
+            service,
+            admin_router,
+            stop,
+            listening,
+            certificates,
+            workers,
+        })
     }
 }
 

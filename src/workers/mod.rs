@@ -33,7 +33,8 @@ struct Worker {
     inbox: Arc<Inbox>,
 }
 
-/// Some worker threads; they end when the last clone is dropped. Cheap to clone.
+/// Some worker threads; they end, with whatever still runs on them, when the last clone is dropped.
+/// Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Workers(Option<Arc<Running>>);
 

@@ -48,6 +48,30 @@ async fn what_runs_is_finished_and_nothing_new_starts() {
     assert_eq!(upstream.executions(), 2);
 }
 
+/// Neither its client nor any other connection is needed for that.
+#[tokio::test]
+async fn what_runs_is_finished_though_nobody_is_connected() {
+    let upstream = Upstream::start().await;
+    let mut gateway = Gateway::start(&upstream, Settings::default()).await;
+    upstream.hold();
+    let mut client = Connection::open(gateway.address).await;
+    client.send(keyed("k-1")).await;
+    upstream.reached(1).await;
+    drop(client);
+    gateway.terminate().await;
+    gateway.logs("draining").await;
+    // From now on nothing listens, and no connection is left.
+    let address = gateway.address;
+    let none_listens = async { while TcpStream::connect(address).await.is_ok() {} };
+    timeout(Duration::from_secs(30), none_listens).await.expect("new connections are refused");
+    upstream.let_go();
+    assert_eq!(gateway.ended().await, Some(0));
+    let gateway = gateway.restart(&upstream, Settings::default()).await;
+    let replay = post(gateway.address, "/v1/charges", "k-1", "a").await;
+    assert_eq!((replay.status, replay.is_replay()), (201, true));
+    assert_eq!(upstream.executions(), 1);
+}
+
 #[tokio::test]
 async fn what_outlasts_the_drain_is_unknown() {
     let upstream = Upstream::start().await;
