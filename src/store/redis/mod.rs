@@ -145,12 +145,15 @@ impl Shared {
     async fn claim(&self, id: RecordId, first: Record) -> Result<Claimed, StoreError> {
         let keys = &self.keys;
         let keys = vec![keys.record(id), keys.response(id), keys.deadlines(bucket(id))];
+        // What the claim or its repetition finds of the other is not acknowledged before replicas have it.
+        let other_attempt =
+            if self.touches() { first.revision.apart().0.to_be_bytes().to_vec() } else { Vec::new() };
         let call = Call::new(Script::Claim, keys)
             .arg(*id.as_bytes())
             .arg(first.revision.0.to_be_bytes())
             .arg(codec::encode_record(&first))
             .number(first.until_deadline().as_millis())
-            .flag(self.touches())
+            .arg(other_attempt)
             .beginning(true);
         let reply = self.begin(id, &call).await?;
         match reply.kind {

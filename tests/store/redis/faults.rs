@@ -146,6 +146,9 @@ async fn what_no_replica_has_is_not_acknowledged() {
         let claimed = store.claim(id(2), first.clone()).await;
         assert!(claimed.as_ref().is_err_and(|error| unclear(error.clone())), "{claimed:?}");
     }
+    // Nor through the ledger, which repeats a claim of which it has heard nothing.
+    let claimed = bench.ledger.claim(id(3), claim(owner(3), STILL)).await;
+    assert!(claimed.as_ref().is_err_and(|error| unclear(error.clone())), "{claimed:?}");
     let response = response_of(owner(1));
     for known in [Some(&running), Some(&running), None] {
         let stored = bench.ledger.apply(id(1), known, &complete(owner(1), 1), Some(&response)).await;

@@ -1,10 +1,12 @@
 -- Creates a record, or returns the one there is.
 -- KEYS: record, response, deadlines.
--- ARGV: id, revision, record, milliseconds to the deadline, '1' to touch a record of this very
---       revision, until when an execution may begin ('0' for never).
+-- ARGV: id, revision, record, milliseconds to the deadline, the revision of the same owner's other
+--       attempt to claim if a record of either is to be touched ('' for none), until when an execution
+--       may begin ('0' for never).
 local stored = redis.call('GET', KEYS[1])
 if stored then
-    return found(stored, ARGV[5] == '1' and string.sub(stored, 1, 8) == ARGV[2])
+    local revision = string.sub(stored, 1, 8)
+    return found(stored, ARGV[5] ~= '' and (revision == ARGV[2] or revision == ARGV[5]))
 end
 local now = clock()
 local no = stopped(ARGV[6], now)
