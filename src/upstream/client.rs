@@ -7,13 +7,14 @@ use std::time::Duration;
 use axum::body::Body;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::select;
 use tokio::time::timeout;
 
 use crate::config::Upstream;
+use crate::protocol::header::tokens;
 use crate::protocol::{CallError, CallLimit, Reason, Sent};
 use crate::workers::PerWorker;
 
@@ -69,7 +70,7 @@ impl Client {
             None => Box::pin(self.connected()).await?,
         };
         patience.start();
-        let (response, hold) = select! {
+        let (mut response, hold) = select! {
             biased;
             answered = self.send(connection, request) => answered?,
             () = patience.ended() => return Err(failure(Sent::Maybe, Reason::ResponseTimeout)),
@@ -78,6 +79,7 @@ impl Client {
             // Nobody asked to switch, so this answers nothing that was asked.
             return Err(failure(Sent::Maybe, Reason::BrokenAnswer));
         }
+        settle_length(response.headers_mut())?;
         Ok(response.map(|body| Body::new(Watched::response(body, hold, patience))))
     }
 
@@ -148,6 +150,32 @@ impl Client {
         request.headers_mut().entry(HOST).or_insert_with(|| host.unwrap_or_else(|| self.host.clone()));
         request
     }
+}
+
+/// Leaves an answer one statement about its length, the one by which the library reads it: where there is a
+/// transfer coding, that counts (RFC 9112, 6.3), and whoever passed the other on would have the next answer
+/// on the connection begin in the middle of this one.
+///
+/// # Errors
+/// The coding is not just `chunked`. No other was asked for, and the body would be taken for what it is not.
+fn settle_length(headers: &mut HeaderMap) -> Result<(), CallError> {
+    let mut codings = tokens(headers, &TRANSFER_ENCODING);
+    if let Some(coding) = codings.next() {
+        if !coding.eq_ignore_ascii_case(b"chunked") || codings.next().is_some() {
+            return Err(failure(Sent::Maybe, Reason::BrokenAnswer));
+        }
+        drop(codings);
+        headers.remove(CONTENT_LENGTH);
+        return Ok(());
+    }
+    drop(codings);
+    let mut lengths = tokens(headers, &CONTENT_LENGTH);
+    let (first, repeated) = (lengths.next().map(HeaderValue::from_bytes), lengths.next().is_some());
+    drop(lengths);
+    if let (Some(Ok(length)), true) = (first, repeated) {
+        headers.insert(CONTENT_LENGTH, length);
+    }
+    Ok(())
 }
 
 fn failure(sent: Sent, reason: Reason) -> CallError {

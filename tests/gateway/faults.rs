@@ -31,6 +31,26 @@ async fn broken_upstream(
     (address, counted)
 }
 
+/// Otherwise what follows the shorter length would be taken for the next answer on the connection.
+#[tokio::test]
+async fn an_answer_with_two_lengths_is_passed_on_and_replayed_with_one() {
+    let answer = b"HTTP/1.1 201 Created\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n\
+        b\r\nhello world\r\n0\r\n\r\n";
+    let (address, counted) = broken_upstream(answer).await;
+    let upstream = Upstream::start().await;
+    let settings = Settings::default().more("[fallback]\nupstream = \"payments\"");
+    let gateway = Gateway::start(&upstream, Settings { address: Some(address), ..settings }).await;
+    let mut connection = Connection::open(gateway.address).await;
+    for _ in 0..2 {
+        connection.send(request_bytes("POST", "/v1/charges", &[("idempotency-key", "k")], b"a")).await;
+        let answer = connection.answer().await;
+        assert_eq!((answer.status, answer.body), (201, b"hello world".to_vec()));
+    }
+    connection.send(request_bytes("POST", "/elsewhere", &[], b"a")).await;
+    assert_eq!(connection.answer().await.body, b"hello world");
+    assert_eq!(*counted.borrow(), 2);
+}
+
 /// FAULTS 6: sent, and no usable answer.
 #[tokio::test]
 async fn an_answer_that_breaks_off_leaves_the_outcome_unknown() {

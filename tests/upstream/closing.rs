@@ -101,11 +101,34 @@ async fn what_is_not_http_is_a_broken_answer() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nhello world",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\nhello world",
         "HTTP/3.0 200 OK\r\n\r\n",
+        // Nobody asked for another coding, and nobody would decode it.
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
     ];
     for garbage in garbage {
         let (called, seen) = played(Act::answer(garbage, End::Hold)).await;
         assert_eq!(seen.requests.len(), 1, "{garbage:?}");
         assert_maybe_sent(called, &[BrokenAnswer]);
+    }
+}
+
+/// What is passed on must not say another length than the body has.
+#[tokio::test]
+async fn an_answer_says_its_length_once() {
+    for (length, said) in [
+        ("content-length: 5\r\ntransfer-encoding: Chunked", None),
+        ("transfer-encoding: chunked\r\ncontent-length: 50", None),
+        ("content-length: 21, 21", Some("21")),
+        ("content-length: 21\r\ncontent-length: 21", Some("21")),
+    ] {
+        let answer = format!("HTTP/1.1 201 Created\r\n{length}\r\n\r\nb\r\nhello world\r\n0\r\n\r\n");
+        let (called, _) = played(Act::answer(answer, End::Hold)).await;
+        let answer = called.expect("an answer");
+        let lengths: Vec<_> = answer.headers.get_all("content-length").iter().collect();
+        assert_eq!(lengths, said.into_iter().collect::<Vec<_>>(), "{length}");
+        assert_eq!(answer.body.len(), if said.is_some() { 21 } else { 11 }, "{length}");
     }
 }
 
