@@ -31,7 +31,7 @@ impl Gateway {
         let route = &attempt.route.name;
         warn!(record = %attempt.id, %route, "forwarded UNPROTECTED, as on_store_error says: {error}");
         self.metrics.bypassed(route);
-        let request = attempt.unprotected_request(self);
+        let request = attempt.unprotected_request();
         let (tell, told) = oneshot::channel();
         self.executions.spawn(async move {
             drop(tell.send(forward(upstream, request).await));

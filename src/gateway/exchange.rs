@@ -103,10 +103,13 @@ async fn protected(
         }
         return pass_through(gateway, upstream, route.upstream.clone(), request).await;
     };
-    let scope = Scope::from_headers(&route.scope, request.headers());
-    let id = RecordId::of(&route.namespace, &scope, &key);
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let body = gateway.bodies.read(&head.headers, body).await?;
+    // Callers and requests are told apart by what the upstream will see, not by what anybody says.
+    let peer = head.extensions.get().copied();
+    gateway.prepare(&mut head.headers, head.version, peer, Some(&route.key_header));
+    let scope = Scope::from_headers(&route.scope, &head.headers);
+    let id = RecordId::of(&route.namespace, &scope, &key);
     let fingerprint = Fingerprint::of(asked(&head, &body), &route.fingerprint);
     let attempt = Box::new(Attempt { id, route, key, head, body, fingerprint });
     gateway.settle(upstream, attempt).await
@@ -120,7 +123,7 @@ async fn pass_through(
     mut request: Request<Body>,
 ) -> Result<Reply, Problem> {
     let (version, peer) = (request.version(), request.extensions().get().copied());
-    gateway.prepare(request.headers_mut(), version, peer);
+    gateway.prepare(request.headers_mut(), version, peer, None);
     request.extensions_mut().insert(name);
     request.extensions_mut().insert(CallLimit::Silence);
     let (head, body) = request.into_parts();
@@ -175,7 +178,7 @@ impl Gateway {
                 }
                 Heard::Unclaimed(attempt, error) => {
                     // Of what is known to run somewhere, nothing may be sent again.
-                    let runs = patience.has_waited() || matches!(*seat.watch().borrow(), Phase::Running);
+                    let runs = patience.has_waited() || matches!(*seat.watch().borrow(), Phase::Running(_));
                     return match attempt.route.on_store_error {
                         OnStoreError::Bypass if !runs => self.bypass(upstream, attempt, &error).await,
                         _ => Err(store_problem(id, &error)),
@@ -195,7 +198,7 @@ impl Gateway {
                 // An attempt that waited was there when the execution was lost.
                 break if patience.has_waited() { told.map_err(Problem::present_if_unknown) } else { told };
             }
-            match patience.wait(&seat, || self.ledger.watch(id)).await {
+            match patience.wait(&seat, &attempt.fingerprint, || self.ledger.watch(id)).await {
                 Waited::Concluded(conclusion) => break conclusion.tell(id, Part::Duplicate),
                 Waited::AskAgain => {}
                 Waited::OutOfTime => break Err(in_flight().about(id)),
@@ -251,9 +254,7 @@ impl Gateway {
                     }
                 }));
                 if unclear {
-                    // The claim may stand. Nothing was sent under it, so it is released.
-                    let release = until_taken(&self.ledger, id, || self.ledger.abandon(id, owner));
-                    self.stop.unless_cut(Box::pin(release)).await;
+                    self.release_unsent(id, owner).await;
                 }
                 return;
             }
@@ -261,8 +262,8 @@ impl Gateway {
         match (decision.verdict, decision.record) {
             (Verdict::Won { n }, Some(record)) => {
                 let lease_ends = asked_at + record.policy.lease;
+                let lead = self.flights.join(id).lead(record.fingerprint.clone());
                 let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record };
-                let lead = self.flights.join(id).lead();
                 let execution = Execution { gateway: self, upstream, attempt, mine, lease_ends, lead, place };
                 // On the heap: a claim that is not won does without it.
                 Box::pin(execution.run(tell)).await;
@@ -273,6 +274,17 @@ impl Gateway {
                 drop(tell.send(Heard::Stands(attempt, decision)));
             }
         }
+    }
+
+    /// Releases a claim that may stand, and under which nothing was sent. Where too many wait for that it is
+    /// left: its lease ends, and somebody has to say that it was not executed.
+    async fn release_unsent(&self, id: RecordId, owner: Owner) {
+        let Ok(_place) = self.releases.try_acquire() else {
+            warn!(record = %id, "it may stay claimed: too many releases wait for the store");
+            return;
+        };
+        let release = until_taken(&self.ledger, id, || self.ledger.abandon(id, owner));
+        self.stop.unless_cut(Box::pin(release)).await;
     }
 
     /// A place among the executions that may run at once.
@@ -314,20 +326,19 @@ impl Attempt {
 
     /// The request of execution `n`. There is one execution to an attempt, so the head is given
     /// away, not copied.
-    pub(super) fn request(&mut self, gateway: &Gateway, n: u32) -> Request<Body> {
-        let mut request = self.unprotected_request(gateway);
+    pub(super) fn request(&mut self, n: u32) -> Request<Body> {
+        let mut request = self.unprotected_request();
         name_execution(request.headers_mut(), self.id, n);
         request.extensions_mut().insert(CallLimit::Whole);
         request
     }
 
     /// The request, as it goes upstream where no execution is recorded.
-    pub(super) fn unprotected_request(&mut self, gateway: &Gateway) -> Request<Body> {
+    pub(super) fn unprotected_request(&mut self) -> Request<Body> {
         let mut request = Request::new(Body::from(self.body.bytes.clone()));
         *request.method_mut() = self.head.method.clone();
         *request.uri_mut() = self.head.uri.clone();
         *request.headers_mut() = std::mem::take(&mut self.head.headers);
-        gateway.prepare(request.headers_mut(), self.head.version, self.head.extensions.get().copied());
         bare_key(request.headers_mut(), &self.route.key_header, &self.key);
         request.extensions_mut().insert(self.route.upstream.clone());
         request.extensions_mut().insert(CallLimit::Silence);

@@ -108,7 +108,7 @@ impl Execution {
         failpoint!("before-send");
         let started = Instant::now();
         let (limit, cap) = (self.mine.record.policy.response_timeout, self.attempt.route.max_response_body);
-        let request = self.attempt.request(&self.gateway, self.mine.n);
+        let request = self.attempt.request(self.mine.n);
         let upstream = self.upstream.clone();
         let call = async move { Answer::read(upstream.oneshot(request).await?, cap).await };
         let lost = |reason| CallError { sent: Sent::Maybe, reason, source: None };

@@ -2,14 +2,15 @@
 //!
 //! The store alone decides who runs; a flight only spares the others the asking. An attempt joins
 //! the flight of its operation *before* it claims, so whatever the owner publishes afterwards
-//! cannot be missed.
+//! cannot be missed. What is published is for requests like the owner's: a record can be gone and made anew
+//! by another request with the same key while somebody waits.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::protocol::RecordId;
+use crate::protocol::{Fingerprint, RecordId};
 
 use super::conclusion::Conclusion;
 
@@ -24,10 +25,10 @@ struct Flight(watch::Sender<Phase>);
 pub(super) enum Phase {
     /// Nobody in this process runs the operation.
     Vacant,
-    /// An owner in this process does, and will publish.
-    Running,
+    /// An owner in this process does, for requests with this fingerprint, and will publish.
+    Running(Fingerprint),
     /// It is over.
-    Concluded(Arc<Conclusion>),
+    Concluded(Fingerprint, Arc<Conclusion>),
 }
 
 /// A seat in a flight; the flight is forgotten with its last seat.
@@ -47,10 +48,10 @@ impl Flights {
 }
 
 impl Seat {
-    /// Becomes the one who publishes.
-    pub(super) fn lead(self) -> Lead {
-        self.flight.0.send_replace(Phase::Running);
-        Lead { seat: self, published: false }
+    /// Becomes the one who publishes what comes of requests with this fingerprint.
+    pub(super) fn lead(self, fingerprint: Fingerprint) -> Lead {
+        self.flight.0.send_replace(Phase::Running(fingerprint.clone()));
+        Lead { seat: self, fingerprint, published: false }
     }
 
     /// What has been and will be published here.
@@ -74,6 +75,7 @@ impl Drop for Seat {
 /// The owner's seat. Dropped without a conclusion (a panic), it sends the others back to the store.
 pub(super) struct Lead {
     seat: Seat,
+    fingerprint: Fingerprint,
     published: bool,
 }
 
@@ -82,7 +84,7 @@ impl Lead {
     pub(super) fn publish(mut self, conclusion: Arc<Conclusion>) {
         self.published = true;
         self.unlist();
-        self.seat.flight.0.send_replace(Phase::Concluded(conclusion));
+        self.seat.flight.0.send_replace(Phase::Concluded(self.fingerprint.clone(), conclusion));
     }
 
     fn unlist(&self) {

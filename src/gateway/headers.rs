@@ -27,20 +27,40 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What only a gateway may say of a request.
-const SAID_ANEW: [HeaderName; 6] =
+static SAID_ANEW: [HeaderName; 6] =
     [EXPECT, IDEMPOTENCY_EXECUTION, FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
 
-/// Makes the headers of a request that came in `version` fit for the upstream. What only a gateway may
-/// say is said anew, not passed on. `trusted` says that the peer's forwarding headers are believed.
-pub(super) fn prepare_request(headers: &mut HeaderMap, version: Version, peer: Option<Peer>, trusted: bool) {
+/// What a gateway adds to whatever was said before.
+static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
+
+/// Deletes what the upstream must not see: what belongs to one connection, what only a gateway may say
+/// unless the peer is `trusted` with it, and what many servers would take for that, or for the key in
+/// `key_header`, because to them `_` and `-` are one.
+pub(super) fn clean_request(headers: &mut HeaderMap, trusted: bool, key_header: Option<&HeaderName>) {
     strip_hop_by_hop(headers);
-    if headers.keys().any(|name| SAID_ANEW.contains(name)) {
-        // Our server has answered an expectation by reading the body.
-        let believed = |name: &HeaderName| trusted && ![EXPECT, IDEMPOTENCY_EXECUTION].contains(name);
-        for name in SAID_ANEW.iter().filter(|name| !believed(name)) {
-            headers.remove(name);
-        }
+    let mimics = |name: &&HeaderName| {
+        let own = SAID_ANEW.iter().chain(&ADDED).chain(key_header);
+        name.as_str().contains('_') && own.into_iter().any(|own| own != *name && is_alike(own, name))
+    };
+    // Our server has answered an expectation by reading the body.
+    let believed = |name: &HeaderName| trusted && ![EXPECT, IDEMPOTENCY_EXECUTION].contains(name);
+    let deleted = |name: &&HeaderName| (SAID_ANEW.contains(name) && !believed(name)) || mimics(name);
+    // Few requests have any.
+    let deleted: Vec<HeaderName> = headers.keys().filter(deleted).cloned().collect();
+    for name in deleted {
+        headers.remove(name);
     }
+}
+
+/// Whether two names differ in nothing but `_` and `-`.
+fn is_alike(one: &HeaderName, other: &HeaderName) -> bool {
+    let dashed = |byte| if byte == b'_' { b'-' } else { byte };
+    let (one, other) = (one.as_str().bytes().map(dashed), other.as_str().bytes().map(dashed));
+    one.eq(other)
+}
+
+/// Adds to a clean request, which came in `version`, what a gateway says of it.
+pub(super) fn add_own(headers: &mut HeaderMap, version: Version, peer: Option<Peer>) {
     if let Some(peer) = peer {
         headers.insert(X_FORWARDED_FOR, forwarded_for(headers, peer));
     }
@@ -147,6 +167,11 @@ mod tests {
 
     use super::*;
 
+    fn prepare_request(headers: &mut HeaderMap, version: Version, peer: Option<Peer>, trusted: bool) {
+        clean_request(headers, trusted, None);
+        add_own(headers, version, peer);
+    }
+
     const PEER: Peer = Peer { address: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), secure: false };
 
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {
@@ -197,6 +222,31 @@ mod tests {
             prepare_request(&mut request, version, Some(PEER), false);
             assert_eq!(request.get_all(VIA).iter().collect::<Vec<_>>(), ["1.1 edge", said]);
         }
+    }
+
+    /// CGI and its heirs have one variable for both spellings.
+    #[test]
+    fn what_only_looks_like_ours_goes_no_further() {
+        let key = HeaderName::from_static("idempotency-key");
+        let sent = [
+            ("x_forwarded_for", "203.0.113.9"),
+            ("x-forwarded_proto", "https"),
+            ("idempotency_execution", "forged:1"),
+            ("idempotency_key", "other"),
+            ("traceparent_", "x"),
+            ("x_request_id", "r"),
+            ("idempotency-key", "k"),
+        ];
+        for trusted in [false, true] {
+            let mut request = headers(&sent);
+            clean_request(&mut request, trusted, Some(&key));
+            let mut left: Vec<_> = request.keys().map(HeaderName::as_str).collect();
+            left.sort_unstable();
+            assert_eq!(left, ["idempotency-key", "traceparent_", "x_request_id"]);
+        }
+        let mut unprotected = headers(&[("idempotency_key", "k")]);
+        clean_request(&mut unprotected, false, None);
+        assert_eq!(unprotected.len(), 1);
     }
 
     #[test]

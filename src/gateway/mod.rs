@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::{HeaderMap, Response, Version};
+use http::{HeaderMap, HeaderName, Response, Version};
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -26,7 +26,7 @@ use crate::telemetry::Metrics;
 
 use self::attempt::BodyBudget;
 use self::flight::Flights;
-use self::headers::prepare_request;
+use self::headers::{add_own, clean_request};
 use self::outgoing::Outgoing;
 
 mod again;
@@ -67,6 +67,8 @@ pub struct Gateway {
     flights: Flights,
     executions: TaskTracker,
     permits: Arc<Semaphore>,
+    /// For claims that may stand and are to be released.
+    releases: Semaphore,
     bodies: BodyBudget,
     outgoing: Outgoing,
     trusted_proxies: Vec<IpNet>,
@@ -95,6 +97,7 @@ impl Gateway {
             flights: Flights::default(),
             executions: TaskTracker::new(),
             permits: Arc::new(Semaphore::new(server.max_in_flight)),
+            releases: Semaphore::new(server.max_in_flight),
             bodies: BodyBudget::new(
                 server.max_in_flight,
                 server.request_body_limit,
@@ -112,9 +115,16 @@ impl Gateway {
         &self.executions
     }
 
-    fn prepare(&self, headers: &mut HeaderMap, version: Version, peer: Option<Peer>) {
+    /// Makes the headers of a request fit for the upstream; of one with a key, the key is in `key_header`.
+    fn prepare(
+        &self,
+        headers: &mut HeaderMap,
+        version: Version,
+        peer: Option<Peer>,
+        key_header: Option<&HeaderName>,
+    ) {
         let believed = |peer: Peer| self.trusted_proxies.iter().any(|net| net.contains(&peer.address));
-        let trusted = peer.is_some_and(believed);
-        prepare_request(headers, version, peer, trusted);
+        clean_request(headers, peer.is_some_and(believed), key_header);
+        add_own(headers, version, peer);
     }
 }

@@ -8,6 +8,7 @@ use tokio::select;
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::{InFlight, Route};
+use crate::protocol::Fingerprint;
 use crate::store::{StoreError, Woken};
 
 use super::conclusion::Conclusion;
@@ -49,9 +50,14 @@ impl Patience {
         self.rounds > 0
     }
 
-    /// Waits for one of the ends in [`Waited`]. `watch` asks the store to tell of changes; it is
-    /// called once it is clear that no owner in this process will.
-    pub(super) async fn wait<W>(&mut self, seat: &Seat, watch: impl FnOnce() -> W) -> Waited
+    /// Waits for one of the ends in [`Waited`], with a request of this fingerprint. `watch` asks the store to
+    /// tell of changes; it is called once it is clear that no owner in this process will.
+    pub(super) async fn wait<W>(
+        &mut self,
+        seat: &Seat,
+        fingerprint: &Fingerprint,
+        watch: impl FnOnce() -> W,
+    ) -> Waited
     where
         W: Future<Output = Result<Woken, StoreError>>,
     {
@@ -62,11 +68,14 @@ impl Patience {
         let mut phase = seat.watch();
         loop {
             let wake_at = match &*phase.borrow_and_update() {
-                Phase::Concluded(conclusion) => return Waited::Concluded(Arc::clone(conclusion)),
+                Phase::Concluded(of, conclusion) if of == fingerprint => {
+                    return Waited::Concluded(Arc::clone(conclusion));
+                }
                 // Its owner lives in this process and will wake us.
-                Phase::Running => until,
-                Phase::Vacant if self.rounds > 1 && self.woken.is_none() => break,
-                Phase::Vacant => ask_at,
+                Phase::Running(of) if of == fingerprint => until,
+                // What another request came to is not for this one: the store says how it stands.
+                _ if self.rounds > 1 && self.woken.is_none() => break,
+                _ => ask_at,
             };
             select! {
                 // It cannot end: this attempt's seat keeps the flight.
@@ -94,4 +103,46 @@ async fn told(woken: &mut Option<Woken>) {
         None => std::future::pending().await,
     }
     *woken = None;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use http::{HeaderMap, Method};
+
+    use super::*;
+    use crate::gateway::flight::Flights;
+    use crate::gateway::reply::outcome_unknown;
+    use crate::protocol::{Asked, BodyScheme, RecordId, Scheme};
+
+    fn fingerprint(body: &[u8]) -> Fingerprint {
+        let scheme = Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new() });
+        let headers = HeaderMap::new();
+        let asked = Asked { method: &Method::POST, path: "/", query: None, headers: &headers, body };
+        Fingerprint::of(asked, &scheme)
+    }
+
+    /// The record that somebody waits for can be gone and made anew by another request with its key.
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_of_another_request_is_not_told() {
+        for (ran, told) in [(b"mine", true), (b"else", false)] {
+            let (flights, id) = (Flights::default(), RecordId::from_bytes(&[1; 20]).expect("twenty bytes"));
+            let seat = flights.join(id);
+            let until = Some(Instant::now() + Duration::from_secs(60));
+            let mut patience = Patience { until, ask_again: ASK_AGAIN.0, rounds: 0, woken: None };
+            let waiting = tokio::spawn(async move {
+                patience.wait(&seat, &fingerprint(b"mine"), pending::<Result<Woken, StoreError>>).await
+            });
+            tokio::task::yield_now().await;
+            let lead = flights.join(id).lead(fingerprint(ran));
+            tokio::task::yield_now().await;
+            lead.publish(Arc::new(Conclusion::Failed(outcome_unknown())));
+            match waiting.await.expect("no panic") {
+                Waited::Concluded(_) => assert!(told),
+                Waited::AskAgain => assert!(!told),
+                Waited::OutOfTime => panic!("there was time"),
+            }
+        }
+    }
 }

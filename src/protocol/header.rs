@@ -24,7 +24,7 @@ pub const NOT_REPLAYED: [HeaderName; 3] =
     [SET_COOKIE, WWW_AUTHENTICATE, HeaderName::from_static("authentication-info")];
 
 /// What belongs to one connection (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 9] = [
+pub const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     PROXY_AUTHENTICATE,

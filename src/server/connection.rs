@@ -78,7 +78,7 @@ where
         watcher: Watcher,
         stop: &Stop,
     ) -> Result<(), Ended> {
-        let peer = Peer { address: peer.ip(), secure: self.listening.tls.is_some() };
+        let peer = Peer { address: peer.ip().to_canonical(), secure: self.listening.tls.is_some() };
         if let Some(tls) = &self.listening.tls {
             let (stream, http2) = self.begun(tls.accept(stream), stop).await?;
             let mut stream = Stalled::new(stream, self.listening.write_timeout);

@@ -206,7 +206,12 @@ impl Ledger {
             Some(known) => Snapshot { record: Some(known.clone()), response: None, now: known.updated_at },
             None => self.read_raw(id).await?,
         };
-        self.decide(id, snapshot, event, response).await
+        let decided = self.decide(id, snapshot, event, response).await;
+        if let Some(replays) = &self.replays {
+            // What somebody read before this was written may have been kept meanwhile.
+            replays.forget(id);
+        }
+        decided
     }
 
     /// How the operation stands now, for somebody who does not ask to run it.

@@ -32,14 +32,16 @@ pub(super) fn connector(upstream: &Upstream) -> Result<Connector, String> {
         };
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         Ok(match upstream.http2 {
-            true => builder.enable_all_versions().wrap_connector(tcp()),
-            false => builder.enable_http1().wrap_connector(tcp()),
+            true => builder.enable_all_versions().wrap_connector(tcp(upstream.connect_timeout)),
+            false => builder.enable_http1().wrap_connector(tcp(upstream.connect_timeout)),
         })
     })
 }
 
-fn tcp() -> HttpConnector {
+/// All addresses of a host are tried within `patience`: one that is silent does not use it up.
+fn tcp(patience: Duration) -> HttpConnector {
     let mut tcp = HttpConnector::new();
+    tcp.set_connect_timeout(Some(patience));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(KEEPALIVE));

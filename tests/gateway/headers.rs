@@ -105,3 +105,24 @@ async fn a_session_is_not_replayed_unless_the_route_says_so() {
         assert_eq!((retry.header("www-authenticate"), retry.header("authentication-info")), (None, None));
     }
 }
+
+/// Otherwise a stranger could have the answer of whoever he says he is. Callers are known by what the
+/// upstream is told of them.
+#[tokio::test]
+async fn what_is_not_believed_tells_no_callers_apart() {
+    let upstream = echo().await;
+    let gateway = Gateway::start(&upstream, Settings::route("scope = [\"x-forwarded-for\"]")).await;
+    let named = |caller| [("idempotency-key", "k"), ("x-forwarded-for", caller)];
+    let first = request(gateway.address, "POST", "/v1/charges", &named("203.0.113.9"), "").await;
+    let same = request(gateway.address, "POST", "/v1/charges", &named("203.0.113.10"), "").await;
+    assert_eq!((first.is_replay(), same.is_replay()), (false, true));
+    assert_eq!(upstream.seen()[0].header("x-forwarded-for"), "127.0.0.1");
+
+    let settings =
+        Settings::route("scope = [\"x-forwarded-for\"]").server("trusted_proxies = [\"127.0.0.0/8\"]");
+    let gateway = Gateway::start(&upstream, settings).await;
+    for (caller, known) in [("203.0.113.9", false), ("203.0.113.10", false), ("203.0.113.9", true)] {
+        let answer = request(gateway.address, "POST", "/v1/charges", &named(caller), "").await;
+        assert_eq!(answer.is_replay(), known);
+    }
+}

@@ -1,8 +1,10 @@
 //! Names of headers.
 
-use http::{HeaderName, header};
+use http::HeaderName;
+use http::header::{self, EXPECT};
 
 use crate::config::problem::At;
+use crate::protocol::header::{HOP_BY_HOP, IDEMPOTENCY_EXECUTION};
 
 /// A header name, lower-cased.
 pub fn name(at: &At<'_>, text: &str) -> Option<HeaderName> {
@@ -48,11 +50,22 @@ pub fn key(at: &At<'_>, text: &str) -> Option<HeaderName> {
     Some(name)
 }
 
-/// Refuses the key header among other headers: there it would make every key its own caller, or
-/// its two spellings two requests.
-pub fn without_key(at: &At<'_>, names: &[HeaderName], key: Option<&HeaderName>) -> Option<()> {
-    match names.iter().position(|name| Some(name) == key) {
-        Some(index) => at.item(index).refuse("is the header of the key; allowed: other headers"),
+/// Refuses, among the headers that tell callers or requests apart, that of the key, which would make every
+/// key its own caller or its two spellings two requests, and those that do not reach the upstream: all
+/// callers would look the same.
+pub fn telling(at: &At<'_>, names: &[HeaderName], key: Option<&HeaderName>) -> Option<()> {
+    let refused = |(index, name): (usize, &HeaderName)| {
+        let why = if Some(name) == key {
+            "is the header of the key; allowed: other headers"
+        } else if HOP_BY_HOP.contains(name) || [EXPECT, IDEMPOTENCY_EXECUTION].contains(name) {
+            "is not passed on to the upstream; allowed: headers that are"
+        } else {
+            return None;
+        };
+        Some((index, why))
+    };
+    match names.iter().enumerate().find_map(refused) {
+        Some((index, why)) => at.item(index).refuse(why),
         None => Some(()),
     }
 }

@@ -49,7 +49,7 @@ fn route(at: &At<'_>, file: &file::Route, upstreams: &Upstreams) -> Option<Route
     let namespace = file.namespace.as_deref().map(|text| limits::name(&at.key("namespace"), text));
     let key_header = headers::key(&at.key("key").key("header"), &file.key.header);
     let scope = headers::names(&at.key("scope"), &file.scope);
-    let apart = headers::without_key(&at.key("scope"), scope.as_deref().unwrap_or(&[]), key_header.as_ref());
+    let apart = headers::telling(&at.key("scope"), scope.as_deref().unwrap_or(&[]), key_header.as_ref());
     let fingerprint = fingerprint(&at.key("fingerprint"), &file.fingerprint, key_header.as_ref());
     let policy = policy(at, file, upstream.as_ref(), upstreams);
     let replay_headers = replay_headers(&at.key("replay_headers"), &file.replay_headers);
@@ -169,7 +169,7 @@ fn fingerprint(
     key_header: Option<&http::HeaderName>,
 ) -> Option<Scheme> {
     let headers = headers::names(&at.key("headers"), &file.headers);
-    let apart = headers::without_key(&at.key("headers"), headers.as_deref().unwrap_or(&[]), key_header);
+    let apart = headers::telling(&at.key("headers"), headers.as_deref().unwrap_or(&[]), key_header);
     let ignore = pointers(&at.key("ignore"), &file.ignore);
     let body = match file.body {
         file::BodyForm::Json => ignore.map(|ignore| BodyScheme::Json { ignore }),
