@@ -38,6 +38,15 @@ const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
 /// And for how long.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
+/// Leaves a body that is not wanted. It is read on for a while: a connection that is closed over what nobody
+/// has read takes the answer with it.
+pub(super) fn leave(headers: &HeaderMap, body: Body) {
+    // A client that waits for "100 Continue" has sent nothing that would have to be read.
+    if !body.is_end_stream() && !headers.contains_key(EXPECT) {
+        drain(body);
+    }
+}
+
 /// The key of a request, if it carries one.
 pub(super) fn key(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Key>, Problem> {
     let nominated =
@@ -83,16 +92,18 @@ impl BodyBudget {
     pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Buffered, Problem> {
         let declared =
             headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        let expects = headers.contains_key(EXPECT);
         if declared.is_some_and(|length| length > self.limit as u64) {
-            // A client that waits for "100 Continue" has sent nothing that would have to be read.
-            if !expects {
-                drain(body);
-            }
+            leave(headers, body);
             return Err(self.too_large());
         }
         let reserved = declared.map_or(self.limit, |length| usize::try_from(length).unwrap_or(self.limit));
-        let share = self.reserve(reserved)?;
+        let share = match self.reserve(reserved) {
+            Ok(share) => share,
+            Err(problem) => {
+                leave(headers, body);
+                return Err(problem);
+            }
+        };
         let bytes = match timeout(self.read_timeout, self.collect(body, declared)).await {
             Ok(collected) => collected?,
             Err(_) => return Err(too_slow()),

@@ -25,7 +25,7 @@ use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
 
 use super::again::until_taken;
-use super::attempt::{Buffered, key, watched};
+use super::attempt::{Buffered, key, leave, watched};
 use super::conclusion::Part;
 use super::execution::{Execution, Mine};
 use super::flight::Phase;
@@ -72,7 +72,11 @@ pub(super) async fn exchange(
         // On the heap, as much of what follows: a future is moved as large as all that it may wait for.
         Matched::Route(route) => Box::pin(protected(&gateway, upstream, route, request)).await,
         Matched::Fallback(name) => pass_through(&gateway, upstream, name, request).await,
-        Matched::Nothing => Err(Problem::new(Slug::NoRoute, "No route matches this method and path.")),
+        Matched::Nothing => {
+            let (head, body) = request.into_parts();
+            leave(&head.headers, body);
+            Err(Problem::new(Slug::NoRoute, "No route matches this method and path."))
+        }
     };
     let (response, outcome, record) = match replied {
         Ok(Reply { response, outcome, record }) => (response, outcome, record),
@@ -95,15 +99,24 @@ async fn protected(
     route: Arc<Route>,
     request: Request<Body>,
 ) -> Result<Reply, Problem> {
-    let Some(key) = key(request.headers(), &route.key_header)? else {
-        if route.key_required {
+    let key = match key(request.headers(), &route.key_header) {
+        Ok(Some(key)) => Ok(key),
+        Ok(None) if route.key_required => {
             let detail =
                 format!("Send a fresh key in the {} header with every new operation.", route.key_header);
-            return Err(Problem::new(Slug::KeyMissing, detail));
+            Err(Problem::new(Slug::KeyMissing, detail))
         }
-        return pass_through(gateway, upstream, route.upstream.clone(), request).await;
+        Ok(None) => return pass_through(gateway, upstream, route.upstream.clone(), request).await,
+        Err(problem) => Err(problem),
     };
     let (mut head, body) = request.into_parts();
+    let key = match key {
+        Ok(key) => key,
+        Err(problem) => {
+            leave(&head.headers, body);
+            return Err(problem);
+        }
+    };
     let body = gateway.bodies.read(&head.headers, body).await?;
     // Callers and requests are told apart by what the upstream will see, not by what anybody says.
     let peer = head.extensions.get().copied();

@@ -4,7 +4,7 @@ use http::Response;
 use http_body_util::Full;
 use serde_json::json;
 
-use crate::harness::{Answer, Connection, Gateway, Settings, Upstream, post, request};
+use crate::harness::{Answer, Connection, Gateway, Settings, Upstream, post, request, request_bytes};
 
 /// Nothing was sent and nothing is remembered.
 async fn left_no_trace(gateway: &Gateway, upstream: &Upstream) {
@@ -16,6 +16,24 @@ async fn raw(gateway: &Gateway, bytes: impl AsRef<[u8]>) -> Answer {
     let mut connection = Connection::open(gateway.address).await;
     connection.send(bytes).await;
     connection.answer().await
+}
+
+/// Closing the connection over an unread body would take the answer with it.
+#[tokio::test]
+async fn who_is_refused_for_a_large_request_can_read_why_and_goes_on() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream, Settings::route("key = { required = true }")).await;
+    let mut connection = Connection::open(gateway.address).await;
+    let body = vec![b'a'; 900 << 10];
+    let twice = [("idempotency-key", "k"), ("idempotency-key", "k")];
+    for (path, headers, status) in
+        [("/v1/charges", &[][..], 400), ("/v1/charges", &twice, 400), ("/elsewhere", &[], 404)]
+    {
+        connection.send(request_bytes("POST", path, headers, &body)).await;
+        assert_eq!(connection.answer().await.status, status);
+    }
+    connection.send(request_bytes("POST", "/v1/charges", &twice[..1], b"a")).await;
+    assert_eq!(connection.answer().await.status, 201);
 }
 
 #[tokio::test]
