@@ -11,7 +11,6 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::select;
-use tokio::time::timeout;
 
 use crate::config::Upstream;
 use crate::protocol::header::tokens;
@@ -113,11 +112,12 @@ impl Client {
 
     /// A new connection.
     async fn connected(&self) -> Result<Connection, CallError> {
-        let unreachable = |source| CallError { sent: Sent::Never, reason: Reason::Unreachable, source };
-        match timeout(self.connect_timeout, self.pools.here().connect()).await {
-            Ok(connected) => connected.map_err(|error| unreachable(Some(error))),
-            Err(_) => Err(unreachable(None)),
-        }
+        let connected = self.pools.here().connect(self.connect_timeout).await;
+        connected.map_err(|source| CallError {
+            sent: Sent::Never,
+            reason: Reason::Unreachable,
+            source: Some(source),
+        })
     }
 
     /// The request in the form that the connection's protocol has for it.

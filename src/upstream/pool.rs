@@ -17,7 +17,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
-use tokio::time::{Instant, sleep};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
 use tower::{BoxError, ServiceExt};
 
 use crate::config::HEADER_BUFFER;
@@ -96,19 +97,31 @@ impl Pool {
         self.lock().take(&connect)
     }
 
-    /// A new connection, or one that another request has just made to be shared.
+    /// A new connection, made within `patience`, or one that another request has just made to be shared.
     ///
     /// # Errors
     /// No connection could be made, so nothing was sent.
-    pub(super) async fn connect(self: &Arc<Self>) -> Result<Connection, BoxError> {
+    pub(super) async fn connect(self: &Arc<Self>, patience: Duration) -> Result<Connection, BoxError> {
         if !self.http2 || self.http1.load(Ordering::Relaxed) {
-            return self.make().await;
+            return timeout(patience, self.make()).await?;
         }
-        let _turn = self.turn.lock().await;
-        match self.kept() {
-            Some(connection) => Ok(connection),
-            None => self.make().await,
-        }
+        // One that others will share is made in a task of its own. Whoever gets his turn late would otherwise
+        // end it with his own patience, and so would the next one, for ever.
+        let (tell, told) = oneshot::channel();
+        let pool = Arc::clone(self);
+        tokio::spawn(async move {
+            let _turn = pool.turn.lock().await;
+            if tell.is_closed() {
+                return;
+            }
+            let connection = match pool.kept() {
+                Some(connection) => Ok(connection),
+                None => timeout(patience, pool.make()).await.unwrap_or_else(|late| Err(late.into())),
+            };
+            // Whoever asked may be gone; the connection is there for the next one.
+            drop(tell.send(connection));
+        });
+        timeout(patience, told).await??
     }
 
     async fn make(self: &Arc<Self>) -> Result<Connection, BoxError> {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
@@ -13,6 +14,8 @@ use http::{HeaderValue, Request, Response};
 use oncegate::config::Upstream;
 use oncegate::protocol::{CallLimit, Reason as Why, Sent};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use super::call::{Caller, PAYLOAD, assert_maybe_sent, assert_never_sent, plain, post};
 
@@ -100,6 +103,45 @@ async fn requests_share_a_connection() {
         assert_eq!(call.await.expect("no panic").body, first.body);
     }
     assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+/// A server that is silent once and then takes longer to begin than lies between two requests: each of
+/// these gets its turn only when its own patience is nearly over.
+#[tokio::test]
+async fn a_connection_is_made_though_nobody_who_waits_has_the_time() {
+    const BETWEEN: Duration = Duration::from_millis(10);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let _silent = listener.accept().await.expect("a connection");
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                sleep(5 * BETWEEN).await;
+                let mut connection = h2::server::handshake(stream).await?;
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    answer(&mut respond, "");
+                }
+                Ok::<_, h2::Error>(())
+            });
+        }
+    });
+    let connect_timeout = 20 * BETWEEN;
+    let caller = Caller::new(Upstream { http2: true, connect_timeout, ..plain(address) });
+    let mut calls = JoinSet::new();
+    let answered = timeout(50 * connect_timeout, async {
+        loop {
+            let caller = caller.clone();
+            calls.spawn(async move { caller.post().await });
+            sleep(BETWEEN).await;
+            while let Some(called) = calls.try_join_next() {
+                match called.expect("no panic") {
+                    Ok(answer) => return answer,
+                    failed => assert_never_sent(failed),
+                }
+            }
+        }
+    });
+    assert_eq!(answered.await.expect("the server is well again").status, 201);
 }
 
 #[tokio::test]
