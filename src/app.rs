@@ -31,7 +31,7 @@ use crate::upstream::Proxy;
 use crate::workers::Workers;
 
 use self::certificates::{Watched, tls, watch, watched};
-use self::signals::Signals;
+use self::signals::{Signals, hang_ups};
 use self::stores::open;
 
 mod certificates;
@@ -143,7 +143,7 @@ impl std::error::Error for StartError {}
 /// What kept it from starting: an address in use, a data directory in use, missing roots.
 pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<ExitCode, StartError> {
     let assembly = Assembly::new(&config, not_before).await?;
-    let mut signals = Signals::new()?;
+    let (mut signals, hang_ups) = (Signals::new()?, hang_ups()?);
     let public = bind("server.listen", config.server.listen).await?;
     let admin = bind("admin.listen", config.admin.listen).await?;
     for warning in config.warnings() {
@@ -168,7 +168,7 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
     let [public_listening, admin_listening] = listening;
     let serving = tokio::spawn(server::serve(public, service, public_listening, stop.clone()));
     tokio::spawn(server::serve(admin, admin_router, admin_listening, admin_stop.clone()));
-    tokio::spawn(watch(certificates));
+    tokio::spawn(watch(certificates, hang_ups));
 
     let code = select! {
         name = signals.next() => {

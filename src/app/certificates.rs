@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::select;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{error, info};
 
@@ -42,20 +42,16 @@ pub(super) fn watched<T: Send + Sync + 'static, H: Send + Sync + 'static>(
     (section.into(), Box::new(move || files(&holder).look()))
 }
 
-/// Looks at all of them for as long as the gateway runs. Without any, SIGHUP still ends nothing.
-pub(super) async fn watch(all: Vec<Watched>) {
+/// Looks at all of them for as long as the gateway runs, now and then and at each of `hang_ups`.
+pub(super) async fn watch(all: Vec<Watched>, mut hang_ups: Signal) {
     let all: Arc<[Watched]> = all.into();
     // They were read a moment ago.
     let mut ticks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        error!("SIGHUP cannot be listened for; changed certificates are not used");
-        return;
-    };
     loop {
         select! {
             _ = ticks.tick(), if !all.is_empty() => {}
-            _ = hangup.recv() => info!("SIGHUP: looking at the certificates of {} sections", all.len()),
+            _ = hang_ups.recv() => info!("SIGHUP: looking at the certificates of {} sections", all.len()),
         }
         // Files may be on a disk that hangs.
         let all = Arc::clone(&all);

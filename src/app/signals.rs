@@ -5,6 +5,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::StartError;
 
+/// SIGHUP, which from now on ends nothing.
+pub(super) fn hang_ups() -> Result<Signal, StartError> {
+    listen(SignalKind::hangup())
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, StartError> {
+    signal(kind).map_err(|error| StartError(format!("signals: {error}")))
+}
+
 /// SIGTERM and SIGINT.
 pub(super) struct Signals {
     terminate: Signal,
@@ -14,7 +23,6 @@ pub(super) struct Signals {
 impl Signals {
     /// Listens for both from now on.
     pub(super) fn new() -> Result<Self, StartError> {
-        let listen = |kind| signal(kind).map_err(|error| StartError(format!("signals: {error}")));
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
