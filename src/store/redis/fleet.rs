@@ -112,7 +112,13 @@ impl Fleet {
             map.mark_unchanged();
             let failure = match self.link(bucket).await?.ask(request, counted).await {
                 Err(failure) if failure.is_misplaced() => failure,
-                answered => return answered,
+                answered => {
+                    if let Err(Failure::Down(_)) = answered {
+                        // Perhaps it holds nothing any more, or not what it was known by.
+                        cluster.shared.outdated.notify_one();
+                    }
+                    return answered;
+                }
             };
             cluster.shared.outdated.notify_one();
             let moved = failure.has_code(&["MOVED"]);
@@ -185,16 +191,27 @@ impl Shared {
         let mut map = Map { nodes: HashMap::new(), buckets: Vec::with_capacity(BUCKETS) };
         for (bucket, owner) in (0..=u8::MAX).zip(owners) {
             let (_, link) = map.nodes.entry(owner.clone()).or_insert_with(|| {
-                let kept = old.and_then(|map| map.nodes.get(owner)).map(|(_, link)| Arc::clone(link));
-                (bucket, kept.unwrap_or_else(|| Arc::new(self.link(owner, bucket))))
+                match old.and_then(|map| map.nodes.get(owner)) {
+                    Some((marked, link)) if owners[usize::from(*marked)] == *owner => {
+                        (*marked, Arc::clone(link))
+                    }
+                    // What a link remembers of its server lies in a bucket, which that has given away.
+                    before => (bucket, Arc::new(self.link(owner, bucket, before.map(|(_, link)| &**link)))),
+                }
             });
             map.buckets.push(Arc::clone(link));
         }
         map
     }
 
-    fn link(&self, owner: &Address, bucket: u8) -> Link {
-        Link::new(Arc::clone(&self.settings), Door::At(owner.clone()), bucket, Arc::clone(&self.waiters))
+    /// A link to `owner`, which holds `bucket`, in place of the one `before`.
+    fn link(&self, owner: &Address, bucket: u8, before: Option<&Link>) -> Link {
+        let (settings, waiters) = (Arc::clone(&self.settings), Arc::clone(&self.waiters));
+        let mut link = Link::new(settings, Door::At(owner.clone()), bucket, waiters);
+        if let Some(held) = before.and_then(Link::held) {
+            link.hold_for(held);
+        }
+        link
     }
 }
 

@@ -46,6 +46,8 @@ const LANES: usize = 8;
 pub(super) struct Link {
     shared: Arc<Shared>,
     keeper: AbortHandle,
+    /// Until when no claims are taken, whatever the server says.
+    held_anyway: Option<Instant>,
 }
 
 struct Shared {
@@ -101,7 +103,12 @@ impl Link {
             clock: Mutex::new((Timestamp::default(), Instant::now())),
         });
         let keeper = tokio::spawn(keep(Arc::clone(&shared))).abort_handle();
-        Self { shared, keeper }
+        Self { shared, keeper, held_anyway: None }
+    }
+
+    /// Takes no claims for so long, as the link in whose place it is.
+    pub(super) fn hold_for(&mut self, span: Duration) {
+        self.held_anyway = Instant::now().checked_add(span);
     }
 
     /// Asks the server one thing. The second value is how many replicas have what was written,
@@ -150,7 +157,8 @@ impl Link {
     /// How long claims are still refused after a loss of data; `None` if they are not.
     pub(super) fn held(&self) -> Option<Duration> {
         let held = *lock(&self.shared.held);
-        held.map(|until| until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+        let until = held.max(self.held_anyway)?;
+        Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 }
 

@@ -106,6 +106,36 @@ async fn a_slot_that_is_moved_with_its_records_loses_none_and_runs_none_twice() 
     bench.won(free, owner(3), STILL).await;
 }
 
+/// What a gateway knows a node by lies in the first bucket of the node.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_first_slot_moves_away_goes_on() {
+    let nodes = tokio::task::block_in_place(cluster);
+    let bench = Bench::of(Arc::new(RedisStore::open(cluster_settings(&nodes)).await.expect("a store")));
+    let of_bucket = |bucket: u8| (0..).map(id).find(|id| id.as_bytes()[0] == bucket).expect("ids never end");
+    let mut held = (0..=u8::MAX).map(of_bucket).filter(|id| owner_of(slot(&nodes[0], *id)) == 0);
+    let (first, other) = (held.next().expect("a bucket"), held.next().expect("another one"));
+    let (source, target) = (&nodes[0], &nodes[1]);
+    let (from, to): (String, String) = (source.say("CLUSTER MYID"), target.say("CLUSTER MYID"));
+    let slot = slot(&nodes[0], first);
+    target.say::<()>(&format!("CLUSTER SETSLOT {slot} IMPORTING {from}"));
+    source.say::<()>(&format!("CLUSTER SETSLOT {slot} MIGRATING {to}"));
+    let keys: Vec<String> = source.say(&format!("CLUSTER GETKEYSINSLOT {slot} 100"));
+    assert_eq!(keys.len(), 1, "the mark: {keys:?}");
+    source.say::<()>(&format!("MIGRATE 127.0.0.1 {} {} 0 5000", target.port, keys[0]));
+    target.say::<()>(&format!("CLUSTER SETSLOT {slot} NODE {to}"));
+    target.say::<()>("CLUSTER BUMPEPOCH");
+    source.say::<()>(&format!("CLUSTER SETSLOT {slot} NODE {to}"));
+    // The gateway looks at the mark whenever it connects.
+    source.say::<u64>("CLIENT KILL TYPE normal SKIPME yes");
+    let claimed = tokio::time::timeout(Duration::from_secs(20), async {
+        while bench.store.claim(other, claim(owner(1), STILL).first(Default::default())).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    });
+    claimed.await.expect("the node holds its other slots as before");
+    bench.won(first, owner(2), STILL).await;
+}
+
 fn slot(node: &Server, id: oncegate::protocol::RecordId) -> usize {
     node.say(&format!("CLUSTER KEYSLOT {{{}}}", &id.to_string()[..2]))
 }
