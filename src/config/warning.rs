@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use http::header::HOST;
+
 use super::units::Span;
 use super::{Config, InFlight, OnStoreError, Route, StoreUrl};
 
@@ -33,7 +35,8 @@ impl Config {
         ];
         let routes = self.routes.iter().flat_map(|route| {
             let about = format!("route {:?}", &*route.name);
-            let warnings = [ttl(route), tombstone(route), wait(route), scope(route), bypass(route)];
+            let warnings =
+                [ttl(route), tombstone(route), wait(route), scope(route), self.host(route), bypass(route)];
             warnings.into_iter().flatten().map(move |text| Warning { about: about.clone(), text })
         });
         sections.into_iter().flatten().chain(routes).collect()
@@ -73,6 +76,16 @@ impl Config {
             Span(drain),
             Span(upstream.response_timeout),
         ))
+    }
+
+    /// The upstream may be several services, told apart by the host that it is told.
+    fn host(&self, route: &Route) -> Option<String> {
+        let text = "preserve_host is set, and neither scope nor fingerprint.headers has \"host\": one host's \
+                    answer may be replayed to a request for another";
+        let told = self.upstreams.get(&route.upstream).is_some_and(|upstream| upstream.preserve_host);
+        let counts =
+            route.scope.contains(&HOST) || route.fingerprint.headers.iter().any(|name| name == HOST.as_str());
+        (told && !counts).then(|| text.into())
     }
 
     fn routes_warning(&self) -> Option<String> {

@@ -168,6 +168,10 @@ fn what_is_probably_not_meant_is_warned_of() {
             "wait_timeout 1m is longer than a call to the upstream may take (31s)",
         ),
         (route("scope = []"), "all callers share their keys"),
+        (
+            SMALL.replace("[[routes]]", "preserve_host = true\n[[routes]]"),
+            "one host's answer may be replayed to",
+        ),
         (section("store.url = 'memory:'"), "after a restart every retry runs its operation again"),
         (section("admin.listen = '0.0.0.0:9464'"), "records and the console are off there"),
         (
