@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, Request, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
@@ -38,9 +38,14 @@ const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
 /// And for how long.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// Leaves a body that is not wanted. It is read on for a while: a connection that is closed over what nobody
-/// has read takes the answer with it.
-pub(super) fn leave(headers: &HeaderMap, body: Body) {
+/// Leaves a request whose body is not wanted. It is read on for a while: a connection that is closed over
+/// what nobody has read takes the answer with it.
+pub(super) fn leave(request: Request<Body>) {
+    let (head, body) = request.into_parts();
+    leave_body(&head.headers, body);
+}
+
+fn leave_body(headers: &HeaderMap, body: Body) {
     // A client that waits for "100 Continue" has sent nothing that would have to be read.
     if !body.is_end_stream() && !headers.contains_key(EXPECT) {
         drain(body);
@@ -93,14 +98,14 @@ impl BodyBudget {
         let declared =
             headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > self.limit as u64) {
-            leave(headers, body);
+            leave_body(headers, body);
             return Err(self.too_large());
         }
         let reserved = declared.map_or(self.limit, |length| usize::try_from(length).unwrap_or(self.limit));
         let share = match self.reserve(reserved) {
             Ok(share) => share,
             Err(problem) => {
-                leave(headers, body);
+                leave_body(headers, body);
                 return Err(problem);
             }
         };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tower::ServiceExt;
@@ -73,8 +73,7 @@ pub(super) async fn exchange(
         Matched::Route(route) => Box::pin(protected(&gateway, upstream, route, request)).await,
         Matched::Fallback(name) => pass_through(&gateway, upstream, name, request).await,
         Matched::Nothing => {
-            let (head, body) = request.into_parts();
-            leave(&head.headers, body);
+            leave(request);
             Err(Problem::new(Slug::NoRoute, "No route matches this method and path."))
         }
     };
@@ -99,24 +98,15 @@ async fn protected(
     route: Arc<Route>,
     request: Request<Body>,
 ) -> Result<Reply, Problem> {
-    let key = match key(request.headers(), &route.key_header) {
-        Ok(Some(key)) => Ok(key),
-        Ok(None) if route.key_required => {
-            let detail =
-                format!("Send a fresh key in the {} header with every new operation.", route.key_header);
-            Err(Problem::new(Slug::KeyMissing, detail))
-        }
+    let key = match asked_key(&route, request.headers()) {
+        Ok(Some(key)) => key,
         Ok(None) => return pass_through(gateway, upstream, route.upstream.clone(), request).await,
-        Err(problem) => Err(problem),
-    };
-    let (mut head, body) = request.into_parts();
-    let key = match key {
-        Ok(key) => key,
         Err(problem) => {
-            leave(&head.headers, body);
+            leave(request);
             return Err(problem);
         }
     };
+    let (mut head, body) = request.into_parts();
     let body = gateway.bodies.read(&head.headers, body).await?;
     // Callers and requests are told apart by what the upstream will see, not by what anybody says.
     let peer = head.extensions.get().copied();
@@ -126,6 +116,18 @@ async fn protected(
     let fingerprint = Fingerprint::of(asked(&head, &body), &route.fingerprint);
     let attempt = Box::new(Attempt { id, route, key, head, body, fingerprint });
     gateway.settle(upstream, attempt).await
+}
+
+/// The key of a request on a route; none if the route does without.
+fn asked_key(route: &Route, headers: &HeaderMap) -> Result<Option<Key>, Problem> {
+    match key(headers, &route.key_header)? {
+        None if route.key_required => {
+            let detail =
+                format!("Send a fresh key in the {} header with every new operation.", route.key_header);
+            Err(Problem::new(Slug::KeyMissing, detail))
+        }
+        asked => Ok(asked),
+    }
 }
 
 /// A request that no key protects: it streams through, and nothing is remembered of it.

@@ -5,10 +5,13 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{EXPECT, FORWARDED, HOST, HeaderName, VIA};
+use http::header::{HOST, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 
-use crate::protocol::header::{GATEWAY_ONLY, IDEMPOTENCY_EXECUTION, NOT_REPLAYED, strip_hop_by_hop, tokens};
+use crate::protocol::header::{
+    FORWARDING, GATEWAY_ONLY, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, NOT_REPLAYED, TRACEPARENT,
+    X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, is_mimic, strip_hop_by_hop, tokens,
+};
 use crate::protocol::{Key, RecordId, hex};
 use crate::random;
 
@@ -21,42 +24,19 @@ pub struct Peer {
     pub secure: bool,
 }
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
-/// What only a gateway may say of a request.
-static SAID_ANEW: [HeaderName; 6] =
-    [EXPECT, IDEMPOTENCY_EXECUTION, FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
-
-/// What a gateway adds to whatever was said before.
-static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
-
 /// Deletes what the upstream must not see: what belongs to one connection, what only a gateway may say
 /// unless the peer is `trusted` with it, and what many servers would take for that, or for the key in
 /// `key_header`, because to them `_` and `-` are one.
 pub(super) fn clean_request(headers: &mut HeaderMap, trusted: bool, key_header: Option<&HeaderName>) {
     strip_hop_by_hop(headers);
-    let mimics = |name: &&HeaderName| {
-        let own = SAID_ANEW.iter().chain(&ADDED).chain(key_header);
-        name.as_str().contains('_') && own.into_iter().any(|own| own != *name && is_alike(own, name))
+    let deleted = |name: &&HeaderName| {
+        NEVER_BELIEVED.contains(name) || (!trusted && FORWARDING.contains(name)) || is_mimic(name, key_header)
     };
-    // Our server has answered an expectation by reading the body.
-    let believed = |name: &HeaderName| trusted && ![EXPECT, IDEMPOTENCY_EXECUTION].contains(name);
-    let deleted = |name: &&HeaderName| (SAID_ANEW.contains(name) && !believed(name)) || mimics(name);
     // Few requests have any.
     let deleted: Vec<HeaderName> = headers.keys().filter(deleted).cloned().collect();
     for name in deleted {
         headers.remove(name);
     }
-}
-
-/// Whether two names differ in nothing but `_` and `-`.
-fn is_alike(one: &HeaderName, other: &HeaderName) -> bool {
-    let dashed = |byte| if byte == b'_' { b'-' } else { byte };
-    let (one, other) = (one.as_str().bytes().map(dashed), other.as_str().bytes().map(dashed));
-    one.eq(other)
 }
 
 /// Adds to a clean request, which came in `version`, what a gateway says of it.

@@ -2,8 +2,8 @@
 //! connection, and those that are not replayed.
 
 use http::header::{
-    CONNECTION, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
+    CONNECTION, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderValue};
 
@@ -35,6 +35,35 @@ pub const HOP_BY_HOP: [HeaderName; 9] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
+
+/// The addresses a request came by, the client first.
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The host that the client asked.
+pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// How the client asked: `http` or `https`.
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The trace that a request belongs to (W3C Trace Context).
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// What no client is believed: an expectation is answered by the gateway, which reads the body.
+pub static NEVER_BELIEVED: [HeaderName; 2] = [EXPECT, IDEMPOTENCY_EXECUTION];
+
+/// Of whom a request comes, and for whom: believed of trusted proxies, said anew otherwise.
+pub static FORWARDING: [HeaderName; 4] = [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
+
+/// What a gateway adds to whatever was said before.
+static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
+
+/// Whether a name differs in nothing but `_` and `-` from one that only a gateway may say, or from that of
+/// the key: many servers take both for one.
+#[must_use]
+pub fn is_mimic(name: &HeaderName, key_header: Option<&HeaderName>) -> bool {
+    fn dashed(name: &HeaderName) -> impl Iterator<Item = u8> {
+        name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte })
+    }
+    let mut own = NEVER_BELIEVED.iter().chain(&FORWARDING).chain(&ADDED).chain(key_header);
+    name.as_str().contains('_') && own.any(|own| own != name && dashed(own).eq(dashed(name)))
+}
 
 /// Deletes what belongs to one connection only: what `Connection` names before anything else.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {

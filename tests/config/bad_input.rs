@@ -125,6 +125,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("route", "scope = ['x-a', 'X-A']", "routes[0].scope[1]", "named twice"),
     ("route", "scope = ['Idempotency-Key']", "routes[0].scope[0]", "other headers"),
     ("route", "scope = ['x-a', 'Proxy-Authorization']", "routes[0].scope[1]", "not passed on"),
+    ("route", "scope = ['x_forwarded_for']", "routes[0].scope[0]", "not passed on"),
     ("route", "fingerprint = { headers = ['expect'] }", "routes[0].fingerprint.headers[0]", "not passed on"),
     ("route", "fingerprint = { body = 'xml' }", "routes[0].fingerprint.body", "`raw` or `json`"),
     ("route", "fingerprint = { ignore = ['/a'] }", "routes[0].fingerprint.ignore", "body = \"json\""),

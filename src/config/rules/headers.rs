@@ -1,10 +1,10 @@
 //! Names of headers.
 
 use http::HeaderName;
-use http::header::{self, EXPECT};
+use http::header;
 
 use crate::config::problem::At;
-use crate::protocol::header::{HOP_BY_HOP, IDEMPOTENCY_EXECUTION};
+use crate::protocol::header::{HOP_BY_HOP, NEVER_BELIEVED, is_mimic};
 
 /// A header name, lower-cased.
 pub fn name(at: &At<'_>, text: &str) -> Option<HeaderName> {
@@ -57,7 +57,7 @@ pub fn telling(at: &At<'_>, names: &[HeaderName], key: Option<&HeaderName>) -> O
     let refused = |(index, name): (usize, &HeaderName)| {
         let why = if Some(name) == key {
             "is the header of the key; allowed: other headers"
-        } else if HOP_BY_HOP.contains(name) || [EXPECT, IDEMPOTENCY_EXECUTION].contains(name) {
+        } else if HOP_BY_HOP.contains(name) || NEVER_BELIEVED.contains(name) || is_mimic(name, key) {
             "is not passed on to the upstream; allowed: headers that are"
         } else {
             return None;

@@ -112,13 +112,7 @@ impl Fleet {
             map.mark_unchanged();
             let failure = match self.link(bucket).await?.ask(request, counted).await {
                 Err(failure) if failure.is_misplaced() => failure,
-                answered => {
-                    if let Err(Failure::Down(_)) = answered {
-                        // Perhaps it holds nothing any more, or not what it was known by.
-                        cluster.shared.outdated.notify_one();
-                    }
-                    return answered;
-                }
+                answered => return answered,
             };
             cluster.shared.outdated.notify_one();
             let moved = failure.has_code(&["MOVED"]);
