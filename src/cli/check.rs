@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::page::Page;
 use crate::config::units::Span;
-use crate::config::{Config, Environment, ListenerTls, Server, StoreUrl};
+use crate::config::{Config, Environment, Fallback, ListenerTls, Server, StoreUrl};
 
 mod boundaries;
 mod losses;
@@ -115,7 +115,10 @@ fn setup(page: &mut Page, config: &Config) {
     page.row(
         "no route matches",
         &match &config.fallback {
-            Some(upstream) => format!("streams to {upstream}, unprotected and of any size"),
+            Some(Fallback { upstream, refuses_keyed }) => format!(
+                "streams to {upstream}, unprotected and of any size; with a key {}",
+                if *refuses_keyed { "404 no-route" } else { "it is marked Idempotency-Protected: false" }
+            ),
             None => "404 no-route".into(),
         },
     );

@@ -12,9 +12,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod route;
+mod scope;
 mod size;
 
-pub(super) use self::route::{BodyForm, Fingerprint, InFlight, OnStoreError, OnUnknown, Outcomes, Route};
+pub(super) use self::route::{
+    Anonymous, BodyForm, Fingerprint, InFlight, Match, OnStoreError, OnUnknown, Outcomes, Route,
+    UnknownAnswers,
+};
+pub(super) use self::scope::ScopeText;
 pub(super) use self::size::SizeText;
 
 /// Configuration of the Oncegate idempotency gateway.
@@ -193,6 +198,9 @@ pub(super) struct Upstream {
     pub response_timeout: String,
     /// Whether the client's `Host` goes upstream instead of the upstream's own authority.
     pub preserve_host: bool,
+    /// Whether `Location` and `Content-Location` that name the upstream itself are given the scheme and host
+    /// that the client asked.
+    pub rewrite_location: bool,
 }
 
 impl Default for Upstream {
@@ -205,6 +213,7 @@ impl Default for Upstream {
             connect_timeout: "1s".into(),
             response_timeout: "30s".into(),
             preserve_host: false,
+            rewrite_location: true,
         }
     }
 }
@@ -247,4 +256,16 @@ pub(super) enum LogLevel {
 pub(super) struct Fallback {
     /// The name of an upstream; requests stream there unprotected.
     pub upstream: Option<String>,
+    /// What happens to a request that carries a key although no route protects it: "pass" marks its answer
+    /// `Idempotency-Protected: false`, "refuse" answers 404.
+    pub keyed: Keyed,
+}
+
+/// What happens to a request that carries a key although no route protects it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Keyed {
+    #[default]
+    Pass,
+    Refuse,
 }

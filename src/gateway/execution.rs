@@ -140,7 +140,7 @@ impl Execution {
             Meaning::Released => (Event::Release { owner, n }, None),
             Meaning::Unknown => (Event::Lose { owner, n, reason: Reason::Status(status) }, None),
             Meaning::Completed => {
-                let kept = answer.kept(&route.replay_headers);
+                let kept = answer.kept(route);
                 let response = ResponseRef { id: owner, status, retained: kept.is_some() };
                 (Event::Complete { owner, n, response }, kept)
             }

@@ -46,7 +46,7 @@ mod reply;
 mod stop;
 mod sweeper;
 
-pub use headers::Peer;
+pub use headers::{ClientCertificate, Peer};
 pub use layer::{GatewayLayer, GatewayService};
 pub use outgoing::held;
 pub use problem::{Executed, Problem, Retry, Slug};

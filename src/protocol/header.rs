@@ -2,8 +2,8 @@
 //! connection, and those that are not replayed.
 
 use http::header::{
-    CONNECTION, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
+    CONNECTION, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RETRY_AFTER,
+    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderValue};
 
@@ -19,9 +19,32 @@ pub const IDEMPOTENCY_OUTCOME: HeaderName = HeaderName::from_static("idempotency
 /// What only the gateway says of an answer, whatever the upstream sent.
 pub const GATEWAY_ONLY: [HeaderName; 3] = [IDEMPOTENT_REPLAYED, IDEMPOTENCY_STORED, IDEMPOTENCY_OUTCOME];
 
-/// What a replay drops unless the route keeps it: it was meant for the first caller's session.
-pub const NOT_REPLAYED: [HeaderName; 3] =
-    [SET_COOKIE, WWW_AUTHENTICATE, HeaderName::from_static("authentication-info")];
+/// What a replay drops unless the route keeps it: it was meant for the first caller's session, or for one
+/// exchange.
+pub static NOT_REPLAYED: [HeaderName; 7] = [
+    SET_COOKIE,
+    WWW_AUTHENTICATE,
+    HeaderName::from_static("authentication-info"),
+    RETRY_AFTER,
+    HeaderName::from_static("server-timing"),
+    HeaderName::from_static("traceresponse"),
+    HeaderName::from_static("clear-site-data"),
+];
+/// What the names of further such headers begin with.
+pub const NOT_REPLAYED_FAMILIES: [&str; 2] = ["ratelimit", "x-ratelimit-"];
+
+/// Whether a replay drops this header unless the route keeps it.
+#[must_use]
+pub fn is_not_replayed(name: &HeaderName) -> bool {
+    NOT_REPLAYED.contains(name) || NOT_REPLAYED_FAMILIES.iter().any(|first| name.as_str().starts_with(first))
+}
+
+/// What tells many servers another method than the request line.
+pub static METHOD_OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
 
 /// What belongs to one connection (RFC 9110, section 7.6.1).
 pub const HOP_BY_HOP: [HeaderName; 9] = [
@@ -48,8 +71,16 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// What no client is believed: an expectation is answered by the gateway, which reads the body.
 pub static NEVER_BELIEVED: [HeaderName; 2] = [EXPECT, IDEMPOTENCY_EXECUTION];
 
-/// Of whom a request comes, and for whom: believed of trusted proxies, said anew otherwise.
-pub static FORWARDING: [HeaderName; 4] = [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
+/// Where a request comes from, and what it asked before it was forwarded: believed of trusted proxies, said
+/// anew or deleted otherwise. The last two name another path than the request line to some servers.
+pub static FORWARDING: [HeaderName; 6] = [
+    FORWARDED,
+    X_FORWARDED_FOR,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PROTO,
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+];
 
 /// What a gateway adds to whatever was said before.
 static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];

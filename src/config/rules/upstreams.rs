@@ -60,6 +60,7 @@ fn upstream(at: &At<'_>, file: &file::Upstream) -> Option<Upstream> {
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
         preserve_host: file.preserve_host,
+        rewrite_location: file.rewrite_location,
     })
 }
 
