@@ -194,8 +194,14 @@ pub(super) struct Upstream {
     pub http2: bool,
     /// The longest wait for a connection, TLS included.
     pub connect_timeout: String,
-    /// The longest wait from the first byte sent to the last byte of the answer.
+    /// The longest wait from the first byte sent to the last byte of an answer that is kept. An answer that is
+    /// passed on as it comes may take any time, but may not be silent for longer than this.
     pub response_timeout: String,
+    /// How long an idle connection to the upstream is kept. Let it be shorter than the upstream keeps it.
+    pub idle_timeout: String,
+    /// The most bytes that the head of an answer may have: its status line and header lines. A larger one is
+    /// answered `answer-unusable`.
+    pub response_head_limit: SizeText,
     /// Whether the client's `Host` goes upstream instead of the upstream's own authority.
     pub preserve_host: bool,
     /// Whether `Location` and `Content-Location` that name the upstream itself are given the scheme and host
@@ -212,6 +218,8 @@ impl Default for Upstream {
             http2: false,
             connect_timeout: "1s".into(),
             response_timeout: "30s".into(),
+            idle_timeout: "4s".into(),
+            response_head_limit: "256KiB".into(),
             preserve_host: false,
             rewrite_location: true,
         }

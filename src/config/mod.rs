@@ -39,7 +39,7 @@ mod schema;
 pub mod units;
 mod warning;
 
-/// The most that the head of one request or response may take, in bytes.
+/// The most that the head of one request may take, and how much of an answer is read at once, in bytes.
 pub const HEADER_BUFFER: usize = 64 << 10;
 
 /// How much of the bodies on one HTTP/2 connection may be on its way or unread, in bytes.
@@ -192,8 +192,13 @@ pub struct Upstream {
     pub http2: bool,
     /// The longest wait for a connection, TLS included.
     pub connect_timeout: Duration,
-    /// The longest wait from the first byte sent to the last byte of the answer.
+    /// The longest wait from the first byte sent to the last byte of an answer that is kept; of any other, the
+    /// longest silence.
     pub response_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// The most bytes of an answer's head.
+    pub response_head_limit: usize,
     /// Whether the client's `Host` goes upstream instead of the upstream's own authority.
     pub preserve_host: bool,
     /// Whether `Location` and `Content-Location` that name the upstream itself are given the scheme and host

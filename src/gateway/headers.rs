@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderValue, Version};
 
 use crate::config::Route;
 use crate::protocol::header::{
-    FORWARDING, GATEWAY_ONLY, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, TRACEPARENT, X_FORWARDED_FOR,
-    X_FORWARDED_HOST, X_FORWARDED_PROTO, is_mimic, is_not_replayed, strip_hop_by_hop, tokens,
+    FORWARDING, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST,
+    X_FORWARDED_PROTO, is_gateway_only, is_mimic, is_not_replayed, strip_hop_by_hop, tokens,
 };
 use crate::protocol::{Key, RecordId, hex};
 use crate::random;
@@ -103,10 +103,10 @@ pub(super) fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
 /// answer is not the upstream's to say.
 pub(super) fn prepare_response(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
-    if headers.keys().any(|name| GATEWAY_ONLY.contains(name)) {
-        for name in GATEWAY_ONLY {
-            headers.remove(name);
-        }
+    // Few answers have any.
+    let deleted: Vec<HeaderName> = headers.keys().filter(|name| is_gateway_only(name)).cloned().collect();
+    for name in deleted {
+        headers.remove(name);
     }
 }
 
@@ -264,6 +264,29 @@ mod tests {
             assert!(is_traceparent(request["traceparent"].as_bytes()), "{broken}");
             assert_ne!(request["traceparent"], broken);
         }
+    }
+
+    /// A client that reads `_` as `-` must not take the upstream's word for the gateway's.
+    #[test]
+    fn no_upstream_speaks_for_the_gateway() {
+        let mut answer = headers(&[
+            ("idempotency-outcome", "released"),
+            ("idempotency_outcome", "released"),
+            ("idempotent_replayed", "true"),
+            ("idempotency-executed", "no"),
+            ("idempotency_stored", "false"),
+            ("idempotency-record", "x"),
+            ("idempotency-expires", "x"),
+            ("idempotency_protected", "true"),
+            ("idempotency-possible_duplicate", "x"),
+            ("idempotency-key", "k"),
+            ("idempotency_marker", "conflict"),
+            ("x_request_id", "r"),
+        ]);
+        prepare_response(&mut answer);
+        let mut left: Vec<_> = answer.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["idempotency-key", "idempotency_marker", "x_request_id"]);
     }
 
     #[test]
