@@ -22,7 +22,7 @@ use crate::protocol::{
 };
 use crate::routes::Matched;
 use crate::store::{Decision, StoreError};
-use crate::telemetry::Arrival;
+use crate::telemetry::{Arrival, Causes};
 
 use super::again::until_taken;
 use super::attempt::{Buffered, key, leave, watched};
@@ -169,7 +169,7 @@ pub(super) async fn forward(upstream: Upstream, request: Request<Body>) -> Resul
             Ok(response)
         }
         Err(error) => {
-            warn!(cause = ?error.source, "{error}");
+            warn!("{}", Causes(&error));
             Err(error.sent)
         }
     }
