@@ -16,17 +16,22 @@ pub const IDEMPOTENCY_STORED: HeaderName = HeaderName::from_static("idempotency-
 /// On an upstream's answer that is no outcome: `released` or `unknown`.
 pub const IDEMPOTENCY_OUTCOME: HeaderName = HeaderName::from_static("idempotency-outcome");
 
-/// Whether what the request asks for happened, as far as the answer can know: `yes`, `no` or `unknown`.
+/// On an answer of the gateway's own: whether what the request asks for happened, `yes`, `no` or `unknown`.
 pub const IDEMPOTENCY_EXECUTED: HeaderName = HeaderName::from_static("idempotency-executed");
 /// The id of the record that an answer is about.
 pub const IDEMPOTENCY_RECORD: HeaderName = HeaderName::from_static("idempotency-record");
-/// Until when a stored answer is replayed.
+/// When the stored answer is no longer replayed, as an HTTP date.
 pub const IDEMPOTENCY_EXPIRES: HeaderName = HeaderName::from_static("idempotency-expires");
-/// `false` on the answer to a keyed request that no route covers.
+/// `false` on the answer to a request that carries a key although no route protects it.
 pub const IDEMPOTENCY_PROTECTED: HeaderName = HeaderName::from_static("idempotency-protected");
-/// The record of an operation that this one may repeat under another key.
+/// The record of an earlier operation that looks like this one.
 pub const IDEMPOTENCY_POSSIBLE_DUPLICATE: HeaderName =
     HeaderName::from_static("idempotency-possible-duplicate");
+
+/// Whether Stripe's clients repeat the request by themselves: `true` or `false`.
+pub const STRIPE_SHOULD_RETRY: HeaderName = HeaderName::from_static("stripe-should-retry");
+/// The same for other clients.
+pub const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// What only the gateway says of an answer, whatever the upstream sent.
 pub static GATEWAY_ONLY: [HeaderName; 8] = [

@@ -100,7 +100,7 @@ where
 
     fn refuse(&self, peer: Peer, Refusal { status, why }: Refusal) -> Response<Body> {
         let problem = Problem::new(Slug::Http(status), format!("{why} Nothing was sent."));
-        self.answer(peer, problem.not_executed().closing())
+        self.answer(peer, problem.closing())
     }
 
     /// An answer without a route.
