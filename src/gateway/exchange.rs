@@ -18,13 +18,14 @@ use tracing::{info, warn};
 
 use crate::config::{OnStoreError, Route, UpstreamName};
 use crate::protocol::{
-    Asked, CallLimit, Claim, Fingerprint, Key, Owner, RecordId, Scheme, Scope, Sent, Verdict,
+    Asked, CallLimit, Claim, Fingerprint, Key, Owner, RecordId, Scheme, Scope, Sent, Unusable, Verdict,
 };
 use crate::routes::Matched;
 use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
 
 use super::again::until_taken;
+use super::answer::head_first;
 use super::attempt::{Buffered, key, leave, watched};
 use super::conclusion::Part;
 use super::execution::{Execution, Mine};
@@ -155,15 +156,21 @@ async fn pass_through(
             Problem::new(Slug::Http(StatusCode::GATEWAY_TIMEOUT), detail)
         }
     });
-    answered.map(Reply::unprotected)
+    answered.flatten().map(Reply::unprotected)
 }
 
-/// Sends what is not protected.
-pub(super) async fn forward(upstream: Upstream, request: Request<Body>) -> Result<Response<Body>, Sent> {
+/// Sends what is not protected; the upstream's answer, or what is said of one that cannot be passed on.
+pub(super) async fn forward(
+    upstream: Upstream,
+    request: Request<Body>,
+) -> Result<Result<Response<Body>, Problem>, Sent> {
     match upstream.oneshot(request).await {
+        Ok(response) if response.extensions().get::<Unusable>().is_some() => {
+            Ok(Err(Problem::answer_unusable(response.status().as_u16())))
+        }
         Ok(mut response) => {
             prepare_response(response.headers_mut());
-            Ok(response)
+            Ok(Ok(response.map(head_first)))
         }
         Err(error) => {
             warn!(cause = ?error.source, "{error}");

@@ -7,9 +7,9 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 
-use tokio::select;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
+use tokio::{join, select};
 use tower::ServiceExt;
 use tracing::{info, warn};
 
@@ -77,7 +77,8 @@ impl Execution {
         let conclusion = Arc::new(Conclusion::of(called, kept, &event, recorded));
         let told = conclusion.tell(self.mine.id, Part::Owner);
         let mut told = told.map(|reply| self.gateway.outgoing.first(reply, &self.place));
-        let pump = rest.map(|rest| rest.pump(self.gateway.stop.clone())).map(|(body, pump)| {
+        let alone = self.mine.record.policy.response_timeout;
+        let pump = rest.map(|rest| rest.pump(self.gateway.stop.clone(), alone)).map(|(body, pump)| {
             if let (Ok(reply), true) = (&mut told, conclusion.passes_on()) {
                 *reply.response.body_mut() = body;
             }
@@ -88,12 +89,18 @@ impl Execution {
         let Self { gateway, mine, lead, attempt, place, .. } = self;
         lead.publish(conclusion);
         drop((in_flight, attempt));
-        if let Some(pump) = pump {
-            Box::pin(pump).await;
-        }
-        if let Some(kept) = late {
-            gateway.stop.unless_cut(Box::pin(mine.record_late(&event, kept.as_ref()))).await;
-        }
+        let passing_on = async {
+            if let Some(pump) = pump {
+                Box::pin(pump).await;
+            }
+        };
+        let recording = async {
+            if let Some(kept) = late {
+                gateway.stop.unless_cut(Box::pin(mine.record_late(&event, kept.as_ref()))).await;
+            }
+        };
+        // An answer that streams may take any time, and its outcome is known already.
+        join!(passing_on, recording);
         drop(place);
     }
 

@@ -30,6 +30,8 @@ pub enum Slug {
     ResponseNotRetained,
     /// Known to be executed, without a response.
     OutcomeSettled,
+    /// The upstream answered with a head that cannot be passed on.
+    AnswerUnusable,
     /// The body is over the limit.
     RequestTooLarge,
     /// The store did not answer; nothing was sent.
@@ -119,6 +121,13 @@ impl Slug {
             Self::OutcomeSettled => {
                 ("outcome-settled", S::CONFLICT, "Executed; its response is not known", Yes, Never)
             }
+            Self::AnswerUnusable => (
+                "answer-unusable",
+                S::BAD_GATEWAY,
+                "The upstream's answer cannot be passed on",
+                Unknown,
+                Never,
+            ),
             Self::RequestTooLarge => {
                 let title = "The request body is larger than a protected request may be";
                 ("request-too-large", S::PAYLOAD_TOO_LARGE, title, No, Never)
@@ -152,6 +161,7 @@ pub struct Problem {
     slug: Slug,
     status: StatusCode,
     executed: Executed,
+    retry: Retry,
     detail: Cow<'static, str>,
     record: Option<RecordId>,
     retry_after_s: Option<u64>,
@@ -163,7 +173,7 @@ impl Problem {
     /// The problem `slug`, with a sentence for the developer on the other side.
     #[must_use]
     pub fn new(slug: Slug, detail: impl Into<Cow<'static, str>>) -> Self {
-        let Row { status, executed, .. } = slug.row();
+        let Row { status, executed, retry, .. } = slug.row();
         let detail = detail.into();
         let retry_after_s = match slug {
             Slug::InFlight | Slug::UpstreamUnreachable | Slug::StoreUnavailable => Some(1),
@@ -174,6 +184,7 @@ impl Problem {
             slug,
             status,
             executed,
+            retry,
             detail,
             record: None,
             retry_after_s,
@@ -210,6 +221,20 @@ impl Problem {
     #[must_use]
     pub fn not_executed(self) -> Self {
         Self { executed: Executed::No, ..self }
+    }
+
+    /// Says what is known here, where that depends on more than the slug.
+    #[must_use]
+    pub fn advising(self, executed: Executed, retry: Retry) -> Self {
+        Self { executed, retry, ..self }
+    }
+
+    /// The upstream answered with `status`, and with a head that cannot be passed on.
+    #[must_use]
+    pub fn answer_unusable(status: u16) -> Self {
+        let detail = "The upstream answered, but the head of its answer is larger than response_head_limit or has \
+                      more lines than can be passed on.";
+        Self::new(Slug::AnswerUnusable, detail).original_status(status)
     }
 
     /// Carries the status of a response that was not kept.
@@ -257,7 +282,7 @@ impl Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             executed: self.executed,
-            retry: row.retry,
+            retry: self.retry,
             record: self.record.map(|record| record.to_string()),
             original_status: self.original_status,
         };
