@@ -32,8 +32,10 @@ fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a [u8]> {
     headers.get_all(name).iter().map(|value| value.as_bytes()).collect()
 }
 
-/// Each line, the name to look for, and what stands there in the end.
-const ODD: [(&[u8], &str, &[&[u8]]); 24] = [
+/// A line, the name to look for, and what stands there in the end.
+type Odd = (&'static [u8], &'static str, &'static [&'static [u8]]);
+
+const ODD: [Odd; 24] = [
     (b"Server : old\r\n", "server", &[b"old"]),
     (b"Server\t \t: old\r\n", "server", &[b"old"]),
     (b"X: a\r\n b\r\n\tc\r\n", "x", &[b"a   b  \tc"]),
