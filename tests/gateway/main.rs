@@ -1,5 +1,6 @@
 //! The gateway as its users meet it: the real process, in front of a real server, over sockets.
 
+mod answers;
 mod anytime;
 mod contract;
 mod crash;
