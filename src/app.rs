@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::select;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tower::Layer;
 use tracing::{error, info, warn};
 
@@ -19,7 +19,7 @@ use crate::admin::{self, Access, AdminState};
 use crate::cli::check::{self, CheckArgs};
 use crate::cli::{Cli, Command, demo, records, schema};
 use crate::clock::Timestamp;
-use crate::config::{Config, Environment, REPLAY_CACHE};
+use crate::config::{self, Config, Environment, REPLAY_CACHE};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep};
 use crate::protocol::Owner;
 use crate::random;
@@ -40,6 +40,9 @@ mod stores;
 
 /// The most open connections of the admin listener.
 const ADMIN_CONNECTIONS: usize = 256;
+/// What an answer to `TRACE` names: what clients may ask of any path, and operators of some.
+const PUBLIC_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const ADMIN_METHODS: &str = "GET, HEAD, POST, DELETE";
 /// How long executions that were cut off may take to record that their outcome is unknown, and to
 /// tell their clients.
 const LAST_WRITES: Duration = Duration::from_secs(3);
@@ -170,17 +173,8 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
     tokio::spawn(server::serve(admin, admin_router, admin_listening, admin_stop.clone()));
     tokio::spawn(watch(certificates, hang_ups));
 
-    let code = select! {
-        name = signals.next() => {
-            stop.begin_drain();
-            info!("{name}: draining for up to {:?}; a second signal ends at once", config.server.drain_timeout);
-            ExitCode::SUCCESS
-        }
-        cause = store.broken() => {
-            stop.begin_drain();
-            error!("the store can no longer write, the gateway has to end: {cause}");
-            ExitCode::FAILURE
-        }
+    let Some(code) = until_drain(&config.server, &*store, &stop, &mut signals).await else {
+        return Ok(ExitCode::FAILURE);
     };
     let drained = async {
         let executions = gateway.executions();
@@ -204,11 +198,48 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
     };
     select! {
         () = drained => Ok(code),
-        name = signals.next() => {
-            warn!("{name} again: ending at once");
-            Ok(ExitCode::FAILURE)
+        name = signals.next() => Ok(ended_at_once(name)),
+    }
+}
+
+/// Runs until something ends the gateway and begins its drain: the exit code after that, or `None` where it
+/// has to end at once.
+async fn until_drain(
+    server: &config::Server,
+    store: &dyn Store,
+    stop: &Stop,
+    signals: &mut Signals,
+) -> Option<ExitCode> {
+    let broken = |cause: String| {
+        stop.begin_drain();
+        error!("the store can no longer write, the gateway has to end: {cause}");
+        Some(ExitCode::FAILURE)
+    };
+    let name = select! {
+        name = signals.next() => name,
+        cause = store.broken() => return broken(cause),
+    };
+    let delay = server.shutdown_delay;
+    if !delay.is_zero() {
+        stop.announce();
+        info!("{name}: new requests are taken for another {delay:?}; a second signal ends at once");
+        select! {
+            () = sleep(delay) => {}
+            cause = store.broken() => return broken(cause),
+            name = signals.next() => {
+                ended_at_once(name);
+                return None;
+            }
         }
     }
+    stop.begin_drain();
+    info!("{name}: draining for up to {:?}; a second signal ends at once", server.drain_timeout);
+    Some(ExitCode::SUCCESS)
+}
+
+fn ended_at_once(name: &str) -> ExitCode {
+    warn!("{name} again: ending at once");
+    ExitCode::FAILURE
 }
 
 /// Everything of a gateway but its listeners.
@@ -254,7 +285,7 @@ impl Assembly {
             metrics: metrics.clone(),
             routes: config.routes.clone(),
             access: Access::of(&config.admin),
-            draining: stop.draining(),
+            draining: stop.announced(),
             new_owner: Arc::new(new_owner),
         });
         let mut certificates = certificates_of(&proxy);
@@ -291,10 +322,12 @@ fn listening(
     let public = Listening {
         max_connections: server.max_connections,
         header_read_timeout: server.header_read_timeout,
+        keep_alive_timeout: server.keep_alive_timeout,
         write_timeout: server.body_read_timeout,
         http2: server.http2,
         tls: public_tls,
         workers,
+        methods: PUBLIC_METHODS,
         metrics: metrics.clone(),
     };
     let admin = Listening {
@@ -302,6 +335,7 @@ fn listening(
         http2: false,
         tls: admin_tls,
         workers: Workers::default(),
+        methods: ADMIN_METHODS,
         ..public.clone()
     };
     Ok([public, admin])

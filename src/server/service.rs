@@ -3,17 +3,20 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{Request, Response};
+use http::header::{ALLOW, CONNECTION};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::{HttpService, service_fn};
 use tokio::sync::Semaphore;
 use tower::{Service, ServiceExt};
 use tracing::info;
 
-use crate::gateway::{Peer, Problem, Slug};
+use crate::gateway::{Peer, Presence, Problem, Slug};
 use crate::telemetry::Metrics;
 
 use super::idle::Requests;
@@ -26,6 +29,10 @@ pub(super) struct Served<S> {
     service: S,
     /// One for each request of HTTP/2 connections that may be open.
     places: Arc<Semaphore>,
+    /// Set once the gateway drains.
+    leaving: Arc<AtomicBool>,
+    /// What an answer about a method names.
+    methods: &'static str,
     metrics: Metrics,
 }
 
@@ -34,24 +41,38 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    pub(super) fn new(service: S, places: Arc<Semaphore>, metrics: Metrics) -> Self {
-        Self { service, places, metrics }
+    pub(super) fn new(service: S, places: Arc<Semaphore>, methods: &'static str, metrics: Metrics) -> Self {
+        Self { service, places, leaving: Arc::default(), methods, metrics }
     }
 
-    /// As an HTTP/1 connection calls it.
+    /// From now on each answer of HTTP/1 says that it is the last one.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
+    /// As an HTTP/1 connection calls it, of whose client `presence` tells.
     pub(super) fn http1(
         &self,
         peer: Peer,
+        presence: Presence,
         refusals: Refusals,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
         let served = self.clone();
         service_fn(move |request: Request<Incoming>| {
-            let (served, refusal) = (served.clone(), refusals.get());
+            let (served, refusal, presence) = (served.clone(), refusals.get(), presence.clone());
             async move {
-                match refusal {
-                    Some(refusal) => Ok(served.refuse(peer, refusal)),
-                    None => served.call(peer, request.map(Body::new)).await,
+                if let Some(refusal) = refusal {
+                    // What was asked is not known: the library has read something harmless in its place.
+                    return Ok(served.refuse(peer, None, refusal));
                 }
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(presence);
+                let leaving = Arc::clone(&served.leaving);
+                let mut response = served.call(peer, request).await?;
+                if leaving.load(Relaxed) {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok(response)
             }
         })
     }
@@ -70,10 +91,10 @@ where
             async move {
                 let (mut head, body) = request.into_parts();
                 if let Err(refusal) = check(&mut head) {
-                    return Ok(served.refuse(peer, refusal));
+                    return Ok(served.refuse(peer, Some(&head), refusal));
                 }
                 let Ok(place) = served.places.clone().try_acquire_owned() else {
-                    return Ok(served.answer(peer, Problem::overloaded()));
+                    return Ok(served.answer(peer, Some(&head), Problem::overloaded()));
                 };
                 let response = served.call(peer, Request::from_parts(head, Body::new(body))).await?;
                 Ok(response.map(|body| Body::new(Pieces::new(body, untaken, place, open))))
@@ -86,17 +107,26 @@ where
         self.service.oneshot(request).await
     }
 
-    fn refuse(&self, peer: Peer, Refusal { status, why }: Refusal) -> Response<Body> {
+    fn refuse(&self, peer: Peer, head: Option<&Parts>, Refusal { status, why }: Refusal) -> Response<Body> {
         let problem = Problem::new(Slug::Http(status), format!("{why} Nothing was sent."));
-        self.answer(peer, problem.not_executed().closing())
+        let mut response = self.answer(peer, head, problem.not_executed().closing());
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(self.methods));
+        }
+        response
     }
 
-    /// An answer without a route.
-    fn answer(&self, Peer { address, .. }: Peer, problem: Problem) -> Response<Body> {
+    /// An answer without a route; `head` is what was asked, where that is known.
+    fn answer(&self, Peer { address, .. }: Peer, head: Option<&Parts>, problem: Problem) -> Response<Body> {
         let (outcome, detail) = (problem.slug().name(), problem.detail().to_owned());
         let response = problem.into_response(None);
         self.metrics.request("", outcome, Duration::ZERO);
-        info!(target: "oncegate::access", route = "", outcome, status = response.status().as_u16(), %address, "{detail}");
+        let method = head.map(|head| &head.method).map(Method::as_str);
+        let path = head.map(|head| head.uri.path());
+        info!(
+            target: "oncegate::access", method, path, route = "", outcome, status = response.status().as_u16(),
+            took_ms = 0.0, client = %address, "{detail}"
+        );
         response
     }
 }

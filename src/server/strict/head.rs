@@ -3,6 +3,8 @@
 use http::{StatusCode, Uri};
 use memchr::{memchr, memchr_iter};
 
+use super::names::{connection, framing_look_alike};
+
 /// The most bytes of a head, its empty line included.
 pub const MAX_HEAD: usize = 64 * 1024;
 /// The most header lines.
@@ -172,8 +174,10 @@ fn header_line<'a>(line: &'a [u8], lines: &mut Lines<'a>) -> Result<(), Refusal>
     match name.len() {
         4 if name.eq_ignore_ascii_case(b"host") => one_host(value, lines),
         6 if name.eq_ignore_ascii_case(b"expect") => expectation(value),
+        10 if name.eq_ignore_ascii_case(b"connection") => connection(value),
         14 if name.eq_ignore_ascii_case(b"content-length") => content_length(value, &mut lines.length),
         17 if name.eq_ignore_ascii_case(b"transfer-encoding") => transfer_encoding(value, lines),
+        14 | 17 => framing_look_alike(name),
         _ => Ok(()),
     }
 }
