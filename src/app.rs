@@ -34,6 +34,7 @@ use self::certificates::{Watched, tls, watch, watched};
 use self::signals::{Signals, hang_ups};
 use self::stores::open;
 
+mod announce;
 mod certificates;
 mod signals;
 mod stores;
@@ -145,6 +146,7 @@ impl std::error::Error for StartError {}
 /// # Errors
 /// What kept it from starting: an address in use, a data directory in use, missing roots.
 pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<ExitCode, StartError> {
+    let found = announce::is_found(&config.store.url);
     let assembly = Assembly::new(&config, not_before).await?;
     let (mut signals, hang_ups) = (Signals::new()?, hang_ups()?);
     let public = bind("server.listen", config.server.listen).await?;
@@ -152,7 +154,8 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
     for warning in config.warnings() {
         warn!("{warning}");
     }
-    announce(&public, &admin)?;
+    announce::told(&config, &assembly.ledger, found).await;
+    say_ready(&public, &admin)?;
 
     let Assembly {
         store,
@@ -354,7 +357,7 @@ async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError>
 }
 
 /// Says where the gateway listens; with port 0 this is the only place that tells.
-fn announce(public: &TcpListener, admin: &TcpListener) -> Result<(), StartError> {
+fn say_ready(public: &TcpListener, admin: &TcpListener) -> Result<(), StartError> {
     let local = |listener: &TcpListener| listener.local_addr().map_err(|error| StartError(error.to_string()));
     info!(listen = %local(public)?, admin = %local(admin)?, "ready");
     Ok(())

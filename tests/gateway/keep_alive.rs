@@ -70,3 +70,23 @@ async fn a_head_has_less_time_also_on_a_connection_that_was_kept() {
     let mut silent = Connection::open(gateway.address).await;
     assert_eq!(timeout(SOON, silent.try_answer()).await.expect("in time"), None);
 }
+
+/// The time is that of a head, not that of the answer to it.
+#[tokio::test]
+async fn an_answer_may_take_longer_than_a_head() {
+    let (upstream, gateway) = gateway("http2 = true").await;
+    upstream.hold();
+    let http2 = Http2::open(gateway.address).await;
+    let (empty, whole) = (http2.clone(), http2.clone());
+    let empty = tokio::spawn(async move { empty.post("/v1/charges", "k-1", "").await.status });
+    let whole = tokio::spawn(async move { whole.post("/v1/charges", "k-2", "a").await.status });
+    let address = gateway.address;
+    let http1 =
+        tokio::spawn(async move { crate::harness::post(address, "/v1/charges", "k-3", "a").await.status });
+    upstream.reached(3).await;
+    sleep(Duration::from_millis(1_500)).await;
+    upstream.let_go();
+    for asked in [empty, whole, http1] {
+        assert_eq!(asked.await.expect("an answer"), 201);
+    }
+}

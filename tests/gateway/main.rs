@@ -15,6 +15,7 @@ mod http2;
 mod keep_alive;
 mod problems;
 mod shutdown;
+mod starting;
 mod stopping;
 mod tls;
 mod unknowns;
