@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::header::{ALLOW, CONNECTION};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::{HttpService, service_fn};
 use tokio::sync::Semaphore;
@@ -59,11 +59,11 @@ where
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
         let served = self.clone();
         service_fn(move |request: Request<Incoming>| {
-            let (served, refusal, presence) = (served.clone(), refusals.get(), presence.clone());
+            let (served, refusals, presence) = (served.clone(), refusals.clone(), presence.clone());
             async move {
-                if let Some(refusal) = refusal {
-                    // What was asked is not known: the library has read something harmless in its place.
-                    return Ok(served.refuse(peer, None, refusal));
+                if let Some(refusal) = refusals.get() {
+                    // The library has read something harmless in place of what was asked.
+                    return Ok(served.refuse(peer, refusals.refused(), refusal));
                 }
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(presence);
@@ -91,10 +91,10 @@ where
             async move {
                 let (mut head, body) = request.into_parts();
                 if let Err(refusal) = check(&mut head) {
-                    return Ok(served.refuse(peer, Some(&head), refusal));
+                    return Ok(served.refuse(peer, Some(asked(&head)), refusal));
                 }
                 let Ok(place) = served.places.clone().try_acquire_owned() else {
-                    return Ok(served.answer(peer, Some(&head), Problem::overloaded()));
+                    return Ok(served.answer(peer, Some(asked(&head)), Problem::overloaded()));
                 };
                 let response = served.call(peer, Request::from_parts(head, Body::new(body))).await?;
                 Ok(response.map(|body| Body::new(Pieces::new(body, untaken, place, open))))
@@ -107,26 +107,42 @@ where
         self.service.oneshot(request).await
     }
 
-    fn refuse(&self, peer: Peer, head: Option<&Parts>, Refusal { status, why }: Refusal) -> Response<Body> {
+    fn refuse(
+        &self,
+        peer: Peer,
+        asked: Option<Asked<'_>>,
+        Refusal { status, why }: Refusal,
+    ) -> Response<Body> {
         let problem = Problem::new(Slug::Http(status), format!("{why} Nothing was sent."));
-        let mut response = self.answer(peer, head, problem.not_executed().closing());
+        let mut response = self.answer(peer, asked, problem.not_executed().closing());
         if status == StatusCode::METHOD_NOT_ALLOWED {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(self.methods));
         }
         response
     }
 
-    /// An answer without a route; `head` is what was asked, where that is known.
-    fn answer(&self, Peer { address, .. }: Peer, head: Option<&Parts>, problem: Problem) -> Response<Body> {
+    /// An answer without a route.
+    fn answer(
+        &self,
+        Peer { address, .. }: Peer,
+        asked: Option<Asked<'_>>,
+        problem: Problem,
+    ) -> Response<Body> {
         let (outcome, detail) = (problem.slug().name(), problem.detail().to_owned());
         let response = problem.into_response(None);
         self.metrics.request("", outcome, Duration::ZERO);
-        let method = head.map(|head| &head.method).map(Method::as_str);
-        let path = head.map(|head| head.uri.path());
+        let (method, path) = asked.unzip();
         info!(
             target: "oncegate::access", method, path, route = "", outcome, status = response.status().as_u16(),
             took_ms = 0.0, client = %address, "{detail}"
         );
         response
     }
+}
+
+/// The method and the path of a request, where they are known.
+type Asked<'a> = (&'a str, &'a str);
+
+fn asked(head: &Parts) -> Asked<'_> {
+    (head.method.as_str(), head.uri.path())
 }

@@ -101,17 +101,24 @@ async fn a_method_that_is_not_allowed_is_told_which_are() {
 #[tokio::test]
 async fn a_refusal_is_logged_like_a_request() {
     let bench = Bench::start().await;
-    bench.refuses(post("Host: b\r\n", ""), 400).await;
+    bench.refuses("POST /v1/charges HTTP/9\r\nHost: a\r\n\r\n", 400).await;
     let line: serde_json::Value =
         serde_json::from_str(&bench.gateway.logs("oncegate::access").await).expect("a JSON line");
     assert_eq!((&line["route"], &line["status"]), (&"".into(), &400.into()), "{line}");
     assert_eq!((&line["client"], &line["took_ms"]), (&"127.0.0.1".into(), &0.0.into()), "{line}");
-    assert!(line.get("method").is_none(), "what was asked is not known: {line}");
+    assert_eq!((&line["method"], &line["path"]), (&"POST".into(), &"/v1/charges".into()), "{line}");
+    bench.refuses(post("Host: b\r\n", ""), 400).await;
+    bench.refuses("GET /a?secret=1 HTTP/1.1\r\nHost: a\r\nX\r\n\r\n", 400).await;
+    let line = bench.gateway.logs("\"path\":\"/a\"").await;
+    assert!(line.contains("\"method\":\"GET\"") && !line.contains("secret"), "{line}");
+    bench.refuses("G(T /b HTTP/1.1\r\nHost: a\r\n\r\n", 400).await;
+    assert!(!bench.gateway.log().contains("/b"), "what is no request line says nothing");
     let client = crate::harness::Http2::open(bench.gateway.address).await;
-    client.request("POST", "http://a/v1/charges?q", &[("host", "b")], "").await.expect("an answer");
+    client.request("POST", "http://a/v1/others?secret=2", &[("host", "b")], "").await.expect("an answer");
     let line: serde_json::Value =
-        serde_json::from_str(&bench.gateway.logs("\"method\":\"POST\"").await).expect("a JSON line");
-    assert_eq!((&line["path"], &line["status"]), (&"/v1/charges".into(), &400.into()), "{line}");
+        serde_json::from_str(&bench.gateway.logs("/v1/others").await).expect("a JSON line");
+    assert_eq!((&line["path"], &line["status"]), (&"/v1/others".into(), &400.into()), "{line}");
+    assert!(!bench.gateway.log().contains("secret"));
 }
 
 #[tokio::test]

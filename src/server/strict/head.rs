@@ -11,6 +11,8 @@ pub const MAX_HEAD: usize = 64 * 1024;
 pub const MAX_HEADERS: usize = 100;
 /// The longest request target.
 pub const MAX_TARGET: usize = 8 * 1024;
+/// The longest method that is logged of a request that is refused.
+const MAX_METHOD: usize = 32;
 
 /// How the body behind a head is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,21 @@ pub fn check(head: &[u8]) -> Result<Framing, Refusal> {
     }
     host(&lines, target, minor)?;
     framing(&lines, minor)
+}
+
+/// The method and the path of a head that is refused for something else, as far as they can be read.
+pub(super) fn asked(head: &[u8]) -> Option<(String, String)> {
+    let end = memchr(b'\n', head)?;
+    let line = head[..end].strip_suffix(b"\r")?;
+    let mut parts = line.split(|byte| *byte == b' ');
+    let (Some(method), Some(target), Some(_), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    let named = !method.is_empty() && method.len() <= MAX_METHOD && method.iter().all(|byte| is_token(*byte));
+    let target = Uri::try_from(target).ok().filter(|_| target.len() <= MAX_TARGET && named)?;
+    Some((String::from_utf8_lossy(method).into_owned(), target.path().to_owned()))
 }
 
 /// The lines of a head; a CR or LF that ends none stays in its line, where no rule takes it.

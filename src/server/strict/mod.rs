@@ -57,11 +57,13 @@ mod chunked;
 mod frames;
 mod head;
 mod names;
+mod refusals;
 mod request;
 mod waits;
 mod wire;
 
 pub use self::frames::Frames;
 pub use self::head::{MAX_HEAD, MAX_HEADERS, Refusal};
+pub use self::refusals::Refusals;
 pub use self::request::check;
-pub use self::wire::{Refusals, Strict};
+pub use self::wire::Strict;

@@ -90,7 +90,7 @@ fn is_end_to_end(name: &[u8]) -> bool {
         true => name.starts_with(listed.as_bytes()),
         false => name == listed.as_bytes(),
     };
-    name != KEY && END_TO_END.iter().any(|listed| is(&listed))
+    name != KEY && END_TO_END.iter().any(is)
 }
 
 #[cfg(test)]

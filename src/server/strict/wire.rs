@@ -2,8 +2,6 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,7 +13,8 @@ use tokio::time::Instant;
 use crate::gateway::Presence;
 
 use super::chunked::{Broken, Chunked};
-use super::head::{BARE, Framing, MAX_HEAD, MAX_TARGET, Refusal, TOO_LARGE, TOO_LONG, check};
+use super::head::{BARE, Framing, MAX_HEAD, MAX_TARGET, Refusal, TOO_LARGE, TOO_LONG, asked, check};
+use super::refusals::Refusals;
 use super::waits::Waits;
 
 /// What the library reads instead of a head that is refused.
@@ -29,30 +28,6 @@ const PIECE: usize = 16 * 1024;
 /// How soon behind its request a client that only has nothing more to send ends its side. One that does
 /// so later has given up, as far as anybody can see.
 const AT_ONCE: Duration = Duration::from_millis(100);
-
-/// What the reader of a connection tells those who answer its requests.
-#[derive(Clone, Debug, Default)]
-pub struct Refusals(Arc<Told>);
-
-#[derive(Debug, Default)]
-struct Told {
-    refusal: OnceLock<Refusal>,
-    asked: AtomicBool,
-}
-
-impl Refusals {
-    /// The refusal that the request which the service is called with stands for.
-    #[must_use]
-    pub fn get(&self) -> Option<Refusal> {
-        self.0.refusal.get().copied()
-    }
-
-    /// Whether a whole request head has come on this connection.
-    #[must_use]
-    pub fn was_asked(&self) -> bool {
-        self.0.asked.load(Relaxed)
-    }
-}
 
 /// A stream whose requests are checked as they are read.
 #[derive(Debug)]
@@ -125,7 +100,7 @@ impl<S> Strict<S> {
     fn enter(&mut self, state: State) {
         match (&self.state, &state) {
             (State::Head { .. }, State::Checked { .. } | State::Refused(_)) => {
-                self.refusals.0.asked.store(true, Relaxed);
+                self.refusals.ask();
                 if let Some(waits) = &mut self.waits {
                     waits.over();
                 }
@@ -182,8 +157,7 @@ impl<S> Strict<S> {
     }
 
     fn refuse(&mut self, refusal: Refusal) -> State {
-        // It is the first of this connection, for nothing is read after it.
-        let _ = self.refusals.0.refusal.set(refusal);
+        self.refusals.refuse(refusal, asked(&self.buffer));
         State::Refused(INSTEAD)
     }
 
@@ -376,3 +350,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<S> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests;
