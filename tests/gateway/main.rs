@@ -6,12 +6,18 @@ mod contract;
 mod crash;
 mod duplicates;
 mod faults;
+mod half_closed;
+mod handshakes;
 #[path = "../harness/mod.rs"]
 #[expect(dead_code, reason = "it also serves tests of fleets")]
 mod harness;
 mod headers;
 mod http2;
+mod keep_alive;
 mod problems;
 mod shutdown;
+mod starting;
+mod stopping;
 mod tls;
+mod unknowns;
 mod waiting;

@@ -39,7 +39,7 @@ async fn who_is_refused_for_a_large_request_can_read_why_and_goes_on() {
 #[tokio::test]
 async fn a_connection_on_which_nothing_more_is_asked_ends() {
     let upstream = Upstream::start().await;
-    let settings = Settings::default().server("header_read_timeout = \"100ms\"");
+    let settings = Settings::default().server("keep_alive_timeout = \"100ms\"");
     let gateway = Gateway::start(&upstream, settings).await;
     let mut connection = Connection::open(gateway.address).await;
     connection.send(request_bytes("POST", "/v1/charges", &[("idempotency-key", "k")], b"a")).await;
