@@ -78,7 +78,7 @@ pub(in crate::upstream) struct Lengths {
 impl Lengths {
     /// One value, which may repeat itself (RFC 9112, 6.3).
     pub(in crate::upstream) fn value(&mut self, value: &[u8]) {
-        for length in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+        for length in value.split(|byte| *byte == b',').map(trimmed) {
             let digits = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
             let length = str::from_utf8(length).ok().filter(|_| digits).and_then(|text| text.parse().ok());
             // What a signed number does not hold is another length, or none, to some that read it after us.
@@ -168,11 +168,8 @@ impl Lines {
 
     /// Nobody asked for another coding than `chunked`, and nobody would decode it.
     fn coding(&mut self, value: &[u8]) {
-        let mut codings = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        let mut said = codings.by_ref().filter(|coding| !coding.is_empty());
-        let chunked = said.next().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
-        let again = std::mem::replace(&mut self.chunked, true) || said.next().is_some();
-        self.odd |= !chunked || again || self.old;
+        let again = std::mem::replace(&mut self.chunked, true);
+        self.odd |= !trimmed(value).eq_ignore_ascii_case(b"chunked") || again || self.old;
     }
 
     /// How the body of the answer is framed; one without a body is, whatever its lines say.
@@ -213,6 +210,14 @@ fn mimics(line: &[u8]) -> bool {
         });
         same && (colon.is_none() || read.next().is_none())
     })
+}
+
+/// Without the spaces around it, and nothing else that only looks like one.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 pub(super) fn is_space(byte: u8) -> bool {

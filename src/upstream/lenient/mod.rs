@@ -21,8 +21,8 @@ mod lines;
 mod wire;
 
 pub(super) use self::lines::{Lengths, MAX_LINES};
-pub(super) use self::wire::{Answered, Lenient, Line};
+pub use self::wire::{Answered, Lenient, Line};
 
 /// That an answer cannot be read, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Broken(pub(super) &'static str);
+pub(super) struct Broken(&'static str);

@@ -23,15 +23,16 @@ const TAIL: Bytes = Bytes::from_static(b"\r\n");
 
 /// What an answer says beside its status and its framing.
 #[derive(Debug)]
-pub(in crate::upstream) struct Answered {
-    pub(in crate::upstream) reason: Option<ReasonPhrase>,
+pub struct Answered {
+    /// What stands behind the status, if it is not what usually does.
+    pub reason: Option<ReasonPhrase>,
     /// The header lines; `None` if they cannot be passed on.
-    pub(in crate::upstream) headers: Option<HeaderMap>,
+    pub headers: Option<HeaderMap>,
 }
 
 /// What a connection and those who use it tell each other.
 #[derive(Clone, Debug, Default)]
-pub(in crate::upstream) struct Line(Arc<Mutex<Request>>);
+pub struct Line(Arc<Mutex<Request>>);
 
 /// The request that a connection was last given.
 #[derive(Debug, Default)]
@@ -43,17 +44,19 @@ struct Request {
 
 impl Line {
     /// Announces a request, whose answer has no body if it is HEAD.
-    pub(in crate::upstream) fn announce(&self, head: bool) {
+    pub fn announce(&self, head: bool) {
         *self.lock() = Request { announced: Some(head), answered: None };
     }
 
     /// Whether not a byte was written of the request that was announced last.
-    pub(in crate::upstream) fn is_unwritten(&self) -> bool {
+    #[must_use]
+    pub fn is_unwritten(&self) -> bool {
         self.lock().announced.is_some()
     }
 
     /// What the answer says, once its head was read.
-    pub(in crate::upstream) fn take(&self) -> Option<Answered> {
+    #[must_use]
+    pub fn take(&self) -> Option<Answered> {
         self.lock().answered.take()
     }
 
@@ -64,7 +67,7 @@ impl Line {
 
 /// A stream whose answers are read before the library sees them.
 #[derive(Debug)]
-pub(in crate::upstream) struct Lenient<S> {
+pub struct Lenient<S> {
     stream: S,
     /// What was read and not yet handed on.
     buffer: BytesMut,
@@ -95,7 +98,7 @@ enum State {
 
 impl<S> Lenient<S> {
     /// Reads the answers that `stream` brings, with heads of up to `head_limit` bytes.
-    pub(in crate::upstream) fn new(stream: S, head_limit: usize) -> (Self, Line) {
+    pub fn new(stream: S, head_limit: usize) -> (Self, Line) {
         let line = Line::default();
         let state = State::Idle;
         (Self { stream, buffer: BytesMut::new(), state, line: line.clone(), head_limit }, line)
