@@ -159,7 +159,8 @@ async fn pass_through(
     answered.flatten().map(Reply::unprotected)
 }
 
-/// Sends what is not protected; the upstream's answer, or what is said of one that cannot be passed on.
+/// Sends a request that is not protected. Returns the upstream's answer, or a problem if its head cannot be passed
+/// on.
 pub(super) async fn forward(
     upstream: Upstream,
     request: Request<Body>,

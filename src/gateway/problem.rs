@@ -223,13 +223,13 @@ impl Problem {
         Self { executed: Executed::No, ..self }
     }
 
-    /// Says what is known here, where that depends on more than the slug.
+    /// Sets `executed` and `retry` where they depend on more than the slug.
     #[must_use]
     pub fn advising(self, executed: Executed, retry: Retry) -> Self {
         Self { executed, retry, ..self }
     }
 
-    /// The upstream answered with `status`, and with a head that cannot be passed on.
+    /// Makes the problem for an upstream that answered `status` with a head that cannot be passed on.
     #[must_use]
     pub fn answer_unusable(status: u16) -> Self {
         let detail = "The upstream answered, but the head of its answer is larger than response_head_limit or has \
