@@ -17,7 +17,7 @@ use crate::protocol::{CallError, CallLimit, Reason, Sent};
 use self::client::Client;
 
 mod client;
-mod lenient;
+pub mod lenient;
 mod patience;
 mod pool;
 mod shared;
