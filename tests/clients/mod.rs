@@ -1,0 +1,144 @@
+//! What the tests of frameworks, clients and the README share: programs that say when they are
+//! ready, and a gateway with a configuration of the test's own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
+
+/// The longest that anything awaited from a program may take.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where `scripts/test` installs what the lock files beside this file name.
+fn installed(what: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients").join(what);
+    assert!(path.exists(), "{} is missing: run ./scripts/test", path.display());
+    path
+}
+
+/// A file of the repository.
+pub fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// Node with the installed packages.
+pub fn node(script: &Path) -> Command {
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", installed("node_modules")).arg(script);
+    command
+}
+
+/// Python with the installed packages.
+pub fn python(script: &Path) -> Command {
+    let mut command = Command::new(installed("python/bin/python"));
+    command.args(["-u", "-W", "ignore"]).arg(script);
+    command
+}
+
+/// A running program; killed when it is dropped.
+pub struct Program {
+    child: Child,
+    printed: Arc<Mutex<Vec<String>>>,
+    /// The line by which it said that it is ready.
+    pub ready: String,
+}
+
+impl Program {
+    /// Starts a program, and waits until it prints a line that contains `ready`.
+    pub async fn start(command: Command, ready: &str) -> Self {
+        Self::try_start(command, ready).await.unwrap_or_else(|printed| panic!("it did not start: {printed}"))
+    }
+
+    /// As [`Program::start`]; gives what it printed if it ended before.
+    pub async fn try_start(mut command: Command, ready: &str) -> Result<Self, String> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.stdin(Stdio::null()).spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        let (send, mut lines) = unbounded_channel();
+        tokio::spawn(forward(child.stdout.take().expect("piped"), send.clone()));
+        tokio::spawn(forward(child.stderr.take().expect("piped"), send));
+        let printed = Arc::<Mutex<Vec<String>>>::default();
+        loop {
+            let line = timeout(PATIENCE, lines.recv()).await.ok().flatten();
+            let Some(line) = line else { return Err(format!("{command:?}\n{}", text(&printed))) };
+            printed.lock().expect("no panic while locked").push(line.clone());
+            if line.contains(ready) {
+                let rest = Arc::clone(&printed);
+                tokio::spawn(async move {
+                    while let Some(line) = lines.recv().await {
+                        rest.lock().expect("no panic while locked").push(line);
+                    }
+                });
+                return Ok(Self { child, printed, ready: line });
+            }
+        }
+    }
+
+    /// The address that the last word of its ready line gives.
+    pub fn address(&self) -> SocketAddr {
+        let word = self.ready.split_whitespace().last().expect("a word");
+        word.parse().unwrap_or_else(|error| panic!("{error}: {}", self.ready))
+    }
+
+    /// Everything printed so far.
+    pub fn printed(&self) -> String {
+        text(&self.printed)
+    }
+
+    /// Asks it to end, and waits for that.
+    pub async fn stop(mut self) {
+        let id = self.child.id().expect("it runs").to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs").success());
+        timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("it can be waited for");
+    }
+}
+
+async fn forward(stream: impl AsyncRead + Unpin, to: UnboundedSender<String>) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let _ = to.send(line);
+    }
+}
+
+fn text(lines: &Mutex<Vec<String>>) -> String {
+    lines.lock().expect("no panic while locked").join("\n")
+}
+
+/// A gateway process with routes of the test's own.
+pub struct Gateway {
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    program: Program,
+    _directory: TempDir,
+}
+
+impl Gateway {
+    /// Starts a gateway with these sections; they name neither store nor listeners nor log.
+    pub async fn start(server: &str, sections: &str) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let config = directory.path().join("oncegate.toml");
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n{server}\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+             [store]\nurl = \"memory:\"\n[log]\nformat = \"json\"\n{sections}\n"
+        );
+        std::fs::write(&config, text).expect("the configuration can be written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oncegate"));
+        command.args(["serve", "--config"]).arg(&config);
+        let program = Program::start(command, "\"ready\"").await;
+        let ready: Value = serde_json::from_str(&program.ready).expect("a JSON line");
+        let address = |name: &str| ready[name].as_str().expect("an address").parse().expect("an address");
+        Self { address: address("listen"), admin: address("admin"), program, _directory: directory }
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        self.program.printed()
+    }
+}
