@@ -122,11 +122,16 @@ pub struct Gateway {
 impl Gateway {
     /// Starts a gateway with these sections; they name neither store nor listeners nor log.
     pub async fn start(server: &str, sections: &str) -> Self {
+        Self::on("memory:", server, sections).await
+    }
+
+    /// As [`Gateway::start`], on the store at this URL.
+    pub async fn on(store: &str, server: &str, sections: &str) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let config = directory.path().join("oncegate.toml");
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n{server}\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-             [store]\nurl = \"memory:\"\n[log]\nformat = \"json\"\n{sections}\n"
+             [store]\nurl = \"{store}\"\n[log]\nformat = \"json\"\n{sections}\n"
         );
         std::fs::write(&config, text).expect("the configuration can be written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_oncegate"));
