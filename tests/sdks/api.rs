@@ -63,6 +63,7 @@ impl Api {
                 answer(200, paid)
             }
             "fails" => answer(500, failed),
+            "limited" if self.executions(&key) == 1 => answer(429, failed),
             "busy" => answer(503, failed),
             "large" => answer(200, json!({ "id": "pi_large", "description": "x".repeat(64 << 10) })),
             "heads" => answer(200, paid).map(|mut response| {

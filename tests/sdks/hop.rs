@@ -1,4 +1,5 @@
-//! A hop between client and gateway that changes nothing and counts the requests under each key.
+//! A hop between client and gateway that counts the requests under each key, and changes nothing,
+//! but for the first answer, which it loses where the test says so.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -18,6 +19,15 @@ pub struct Hop {
 impl Hop {
     /// Passes connections on to `gateway`.
     pub async fn before(gateway: SocketAddr) -> Self {
+        Self::new(gateway, false).await
+    }
+
+    /// As [`Hop::before`], but the first connection ends where its answer should come.
+    pub async fn losing_an_answer(gateway: SocketAddr) -> Self {
+        Self::new(gateway, true).await
+    }
+
+    async fn new(gateway: SocketAddr, mut lose: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let sent = Sent::default();
@@ -25,7 +35,8 @@ impl Hop {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(server) = TcpStream::connect(gateway).await else { continue };
-                tokio::spawn(pass(client, server, Arc::clone(&all)));
+                tokio::spawn(pass(client, server, Arc::clone(&all), lose));
+                lose = false;
             }
         });
         Self { port, sent }
@@ -40,10 +51,16 @@ impl Hop {
     }
 }
 
-async fn pass(client: TcpStream, server: TcpStream, sent: Sent) {
+async fn pass(client: TcpStream, server: TcpStream, sent: Sent, lose: bool) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let answers = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+    let answers = tokio::spawn(async move {
+        if lose {
+            let _ = from_server.read(&mut [0; 16 << 10]).await;
+            return to_client.shutdown().await;
+        }
+        tokio::io::copy(&mut from_server, &mut to_client).await.map(drop)
+    });
     let mine = {
         let mut sent = sent.lock().expect("no panic while locked");
         sent.push(Vec::new());
