@@ -30,21 +30,23 @@ const EQUIVALENT: [&str; 17] = [
 ];
 
 /// Requests about which servers disagree, so that the gateway refuses them.
-const REFUSED: [(&str, &str); 10] = [
+const REFUSED: [(&str, &str); 9] = [
     ("POST", "/v1%2Fcharges"),
     ("POST", "/v1%2fcharges"),
     ("POST", "/v1/charges%2F"),
     ("POST", "/v1/x%2F..%2Fcharges"),
     ("POST", "/v1\\charges"),
     ("POST", "/v1%5Ccharges"),
-    ("POST", "\\v1/charges"),
     ("post", "/v1/charges"),
     ("Post", "/v1/charges"),
     ("pOST", "/V1/charges/"),
 ];
 
 /// What else might reach the handler. What the answer is, is not looked at.
-const DOUBTFUL: [&str; 11] = [
+const DOUBTFUL: [&str; 14] = [
+    "///v1/charges",
+    "\\v1/charges",
+    "/..%2Fv1/charges",
     "/v1/charges?",
     "/v1/charges?a=b",
     "/v1/charges%3F",
@@ -193,7 +195,8 @@ async fn all_spellings_at_once() {
     let mut attempts = JoinSet::new();
     for (method, target) in all().chain([("POST", PATH)]) {
         let gateway = std::sync::Arc::clone(&gateway);
-        attempts.spawn(async move { charge(&gateway, method, target, "key-0").await.map(|told| told.status) });
+        attempts
+            .spawn(async move { charge(&gateway, method, target, "key-0").await.map(|told| told.status) });
     }
     let told = attempts.join_all().await;
     assert!(app.effects("key-0").await <= 1, "{told:?}");

@@ -27,8 +27,7 @@ impl Api {
     pub async fn start() -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let api =
-            Arc::new(Self { address, keys: watch::Sender::default(), gate: watch::Sender::new(false) });
+        let api = Arc::new(Self { address, keys: watch::Sender::default(), gate: watch::Sender::new(false) });
         let shared = Arc::clone(&api);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
