@@ -20,7 +20,7 @@ use crate::cli::check::{self, CheckArgs};
 use crate::cli::{Cli, Command, demo, records, schema};
 use crate::clock::Timestamp;
 use crate::config::{Config, Environment, REPLAY_CACHE};
-use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
+use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep};
 use crate::protocol::Owner;
 use crate::random;
 use crate::routes::RouteTable;
@@ -234,7 +234,10 @@ impl Assembly {
         let store: Arc<dyn Store> =
             Arc::new(MeteredStore::new(open(config, workers.clone()).await?, metrics.clone()));
         let ledger = Ledger::new(Arc::clone(&store), config.store.timeout);
-        let mut ledger = ledger.keeping_replays(REPLAY_CACHE as u64);
+        let counted = metrics.clone();
+        let mut ledger = ledger
+            .keeping_replays(REPLAY_CACHE as u64)
+            .telling_lapses(move |id, record| lapsed(&counted, id, record));
         if let Some(moment) = not_before {
             warn!("no operation begins before {moment}; what is stored is answered");
             ledger = ledger.not_before(moment);

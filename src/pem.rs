@@ -8,6 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore};
+use webpki::EndEntityCert;
 
 /// Who one is on a TLS connection: a certificate with those that vouch for it, and its key.
 #[derive(Debug)]
@@ -72,6 +73,28 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
         }
         all => Ok(all),
     }
+}
+
+/// Issuer and subject of the first certificate in a PEM file, as [`names`] gives them.
+///
+/// # Errors
+/// There is no certificate in it, or one that is not X.509.
+pub fn issuer_subject(pem: &[u8]) -> Result<Vec<u8>, String> {
+    let all = certificates(pem)?;
+    all.first().and_then(names).ok_or_else(|| "it is no X.509 certificate".to_owned())
+}
+
+/// Issuer and subject of a certificate in DER, each behind its length in eight bytes: what stays the same when
+/// the certificate is renewed. `None` for what is not X.509.
+#[must_use]
+pub fn names(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let certificate = EndEntityCert::try_from(certificate).ok()?;
+    let mut names = Vec::new();
+    for name in [certificate.issuer(), certificate.subject()] {
+        names.extend((name.len() as u64).to_be_bytes());
+        names.extend(name);
+    }
+    Some(names)
 }
 
 /// The one provider of cryptography, in use by the process or still to be installed.

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use oncegate::clock::{SteadyClock, Timestamp};
 use oncegate::protocol::{
-    BodyScheme, Claim, Event, Fingerprint, Key, OnUnknown, Owner, Policy, RecordId, ResponseRef, Scheme,
-    Scope, StoredResponse, Verdict,
+    BodyScheme, Claim, Event, Fingerprint, Key, OnUnknown, Owner, PathScheme, Policy, RecordId, ResponseRef,
+    Scheme, Scope, StoredResponse, Verdict,
 };
 use oncegate::store::embedded::EmbeddedStore;
 use oncegate::store::memory::MemoryStore;
@@ -177,7 +177,8 @@ fn owner(number: u64) -> Owner {
 }
 
 fn claim(owner: Owner, ttl: Duration) -> Claim {
-    let scheme = Scheme { body: BodyScheme::Raw, headers: vec!["content-type".into()] };
+    let scheme =
+        Scheme { body: BodyScheme::Raw, headers: vec!["content-type".into()], path: PathScheme::AsSent };
     let policy = Policy {
         on_unknown: OnUnknown::Hold,
         lease: Duration::from_secs(10),

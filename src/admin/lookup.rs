@@ -1,5 +1,5 @@
-//! `POST /v1/lookup` `{"route", "key", "headers"}`: the record of the operation that a request
-//! with this key and these headers names on this route.
+//! `POST /v1/lookup` `{"route", "key", "path", "headers", "certificate"}`: the record of the operation that
+//! a request with this key, path, headers and client certificate names on this route.
 //!
 //! It is a POST so that neither key nor credential stands in a URL, and so in somebody's log.
 
@@ -8,7 +8,8 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 
-use crate::protocol::{Key, RecordId, Scope};
+use crate::pem;
+use crate::protocol::{Key, RecordId, Scope, ScopePart, Shown};
 
 use super::input::JsonBody;
 use super::response::HeaderList;
@@ -22,6 +23,10 @@ pub(super) struct Lookup {
     key: String,
     #[serde(default)]
     headers: HeaderList,
+    /// The path of the request; the route's own where that has no parameter.
+    path: Option<String>,
+    /// The certificate that the client showed, in PEM.
+    certificate: Option<String>,
 }
 
 pub(super) async fn lookup(
@@ -46,7 +51,24 @@ impl AdminState {
             let title = "The key is not valid";
             Problem::named(StatusCode::BAD_REQUEST, "key-invalid", title, invalid.to_string())
         })?;
-        let scope = Scope::from_headers(&route.scope, &lookup.headers.into_map());
+        let bad = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
+        let by_path = route.scope.contains(&ScopePart::Path) && route.template.has_parameters();
+        let path = match (&lookup.path, by_path) {
+            (None, true) => return Err(bad("this route's scope has the path: name it in `path`")),
+            (Some(path), _) => path,
+            (None, false) => &route.path,
+        };
+        let subject = |pem: &String| pem::issuer_subject(pem.as_bytes());
+        let certificate = lookup.certificate.as_ref().map(subject).transpose();
+        let certificate = certificate.map_err(|why| bad(&format!("certificate: {why}")))?;
+        if route.scope.contains(&ScopePart::ClientCertificate) && certificate.is_none() {
+            return Err(bad(
+                "this route's scope has the client's certificate: name it in `certificate`, in PEM",
+            ));
+        }
+        let headers = lookup.headers.into_map();
+        let shown = Shown { headers: &headers, certificate: certificate.as_deref(), path };
+        let (scope, _) = Scope::of_request(&route.scope, shown);
         Ok(RecordId::of(&route.namespace, &scope, &key))
     }
 }

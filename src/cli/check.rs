@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::page::Page;
-use crate::config::units::Span;
-use crate::config::{Config, Environment, ListenerTls, Server, StoreUrl};
+use crate::config::units::{Size, Span};
+use crate::config::{Config, Environment, Fallback, ListenerTls, Server, StoreUrl};
 
 mod boundaries;
 mod losses;
@@ -104,18 +104,23 @@ fn setup(page: &mut Page, config: &Config) {
     page.row("store", &store(&config.store.url));
     for (name, upstream) in &config.upstreams {
         let text = format!(
-            "{name} at {}{}, {} to connect, {} to answer",
+            "{name} at {}{}, {} to connect, {} to answer; a head of {} at most; idle connections are kept {}",
             upstream.url,
             if upstream.http2 { " over HTTP/2" } else { "" },
             Span(upstream.connect_timeout),
             Span(upstream.response_timeout),
+            Size(upstream.response_head_limit as u64),
+            Span(upstream.idle_timeout),
         );
         page.row("upstream", &text);
     }
     page.row(
         "no route matches",
         &match &config.fallback {
-            Some(upstream) => format!("streams to {upstream}, unprotected and of any size"),
+            Some(Fallback { upstream, refuses_keyed }) => format!(
+                "streams to {upstream}, unprotected and of any size; with a key {}",
+                if *refuses_keyed { "404 no-route" } else { "it is marked Idempotency-Protected: false" }
+            ),
             None => "404 no-route".into(),
         },
     );

@@ -98,6 +98,12 @@ struct Lookup {
     /// The idempotency key, as the client sent it.
     #[arg(long)]
     key: String,
+    /// The path of the client's request; needed where the route's path has parameters and its scope the path.
+    #[arg(long)]
+    path: Option<String>,
+    /// A PEM file of the certificate that the client showed, where the route's scope has it.
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// A header of the client's request that is part of its scope, such as `Authorization: …`.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
     headers: Vec<(HeaderName, HeaderValue)>,

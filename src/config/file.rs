@@ -12,9 +12,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod route;
+mod scope;
 mod size;
 
-pub(super) use self::route::{BodyForm, Fingerprint, InFlight, OnStoreError, OnUnknown, Outcomes, Route};
+pub(super) use self::route::{
+    Anonymous, BodyForm, Fingerprint, InFlight, Match, OnStoreError, OnUnknown, Outcomes, Route,
+    UnknownAnswers,
+};
+pub(super) use self::scope::ScopeText;
 pub(super) use self::size::SizeText;
 
 /// Configuration of the Oncegate idempotency gateway.
@@ -189,10 +194,19 @@ pub(super) struct Upstream {
     pub http2: bool,
     /// The longest wait for a connection, TLS included.
     pub connect_timeout: String,
-    /// The longest wait from the first byte sent to the last byte of the answer.
+    /// The longest wait from the first byte sent to the last byte of an answer that is kept. An answer that is
+    /// passed on as it comes may take any time, but may not be silent for longer than this.
     pub response_timeout: String,
+    /// How long an idle connection to the upstream is kept. Let it be shorter than the upstream keeps it.
+    pub idle_timeout: String,
+    /// The most bytes that the head of an answer may have: its status line and header lines. A larger one is
+    /// answered `answer-unusable`.
+    pub response_head_limit: SizeText,
     /// Whether the client's `Host` goes upstream instead of the upstream's own authority.
     pub preserve_host: bool,
+    /// Whether `Location` and `Content-Location` that name the upstream itself are given the scheme and host
+    /// that the client asked.
+    pub rewrite_location: bool,
 }
 
 impl Default for Upstream {
@@ -204,7 +218,10 @@ impl Default for Upstream {
             http2: false,
             connect_timeout: "1s".into(),
             response_timeout: "30s".into(),
+            idle_timeout: "4s".into(),
+            response_head_limit: "256KiB".into(),
             preserve_host: false,
+            rewrite_location: true,
         }
     }
 }
@@ -247,4 +264,16 @@ pub(super) enum LogLevel {
 pub(super) struct Fallback {
     /// The name of an upstream; requests stream there unprotected.
     pub upstream: Option<String>,
+    /// What happens to a request that carries a key although no route protects it: "pass" marks its answer
+    /// `Idempotency-Protected: false`, "refuse" answers 404.
+    pub keyed: Keyed,
+}
+
+/// What happens to a request that carries a key although no route protects it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Keyed {
+    #[default]
+    Pass,
+    Refuse,
 }

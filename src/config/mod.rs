@@ -14,7 +14,8 @@ use std::time::Duration;
 use http::{HeaderName, Method, Uri};
 use ipnet::IpNet;
 
-use crate::protocol::{Outcomes, Policy, Scheme};
+use crate::protocol::path::Template;
+use crate::protocol::{Outcomes, Policy, Scheme, ScopePart};
 
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
@@ -38,7 +39,7 @@ mod schema;
 pub mod units;
 mod warning;
 
-/// The most that the head of one request or response may take, in bytes.
+/// The most that the head of one request may take, and how much of an answer is read at once, in bytes.
 pub const HEADER_BUFFER: usize = 64 << 10;
 
 /// How much of the bodies on one HTTP/2 connection may be on its way or unread, in bytes.
@@ -65,9 +66,18 @@ pub struct Config {
     /// How to log.
     pub log: Log,
     /// Where a request goes that no route matches; `None` answers `no-route`.
-    pub fallback: Option<UpstreamName>,
+    pub fallback: Option<Fallback>,
     /// The protected routes, in the order of the file.
     pub routes: Vec<Arc<Route>>,
+}
+
+/// Where a request goes that no route matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// The upstream, to which it streams unprotected.
+    pub upstream: UpstreamName,
+    /// Whether a request is refused that carries a key although no route protects it.
+    pub refuses_keyed: bool,
 }
 
 /// The name of an upstream. Put into a request's extensions, it tells the proxy where to go.
@@ -182,10 +192,18 @@ pub struct Upstream {
     pub http2: bool,
     /// The longest wait for a connection, TLS included.
     pub connect_timeout: Duration,
-    /// The longest wait from the first byte sent to the last byte of the answer.
+    /// The longest wait from the first byte sent to the last byte of an answer that is kept; of any other, the
+    /// longest silence.
     pub response_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// The most bytes of an answer's head.
+    pub response_head_limit: usize,
     /// Whether the client's `Host` goes upstream instead of the upstream's own authority.
     pub preserve_host: bool,
+    /// Whether `Location` and `Content-Location` that name the upstream itself are given the scheme and host
+    /// that the client asked.
+    pub rewrite_location: bool,
 }
 
 /// How to log.
@@ -213,7 +231,11 @@ pub struct Route {
     pub name: Arc<str>,
     /// The path template, such as `/v1/{resource}`.
     pub path: String,
-    /// The template with its parameters numbered, as the router knows it.
+    /// The same in segments.
+    pub template: Template,
+    /// Which spellings of a path are this route's.
+    pub matching: Match,
+    /// The template as the router of its kind knows it.
     pub shape: String,
     /// The methods it covers.
     pub methods: Vec<Method>,
@@ -225,22 +247,47 @@ pub struct Route {
     pub key_header: HeaderName,
     /// Whether a request without a key is refused.
     pub key_required: bool,
-    /// The request headers that tell callers apart.
-    pub scope: Vec<HeaderName>,
+    /// What tells callers apart.
+    pub scope: Vec<ScopePart>,
+    /// Whether all callers that nothing tells apart count as the same one, instead of being refused.
+    pub anonymous: bool,
     /// What makes two requests the same.
     pub fingerprint: Arc<Scheme>,
     /// Lease, retention and what an unknown outcome allows.
     pub policy: Policy,
-    /// Of the response headers that a replay drops, those it keeps.
+    /// Of the response headers that a replay drops by default, those it keeps.
     pub replay_headers: Vec<HeaderName>,
+    /// Further response headers that a replay drops.
+    pub replay_drop: Vec<HeaderName>,
     /// What a duplicate does while the first attempt runs.
     pub in_flight: InFlight,
     /// The largest response that is kept, in bytes.
     pub max_response_body: usize,
     /// Which statuses mean what.
     pub outcomes: Outcomes,
+    /// Whether an upstream's answer that leaves the outcome unknown is passed on, or a problem given in its
+    /// place.
+    pub unknown_answers: UnknownAnswers,
     /// What happens while the store does not answer.
     pub on_store_error: OnStoreError,
+}
+
+/// Which spellings of a path are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// Those that usual servers take for one.
+    Equivalent,
+    /// Those that differ in escapes of unreserved characters or in dot segments only.
+    Exact,
+}
+
+/// What a client is told when the upstream's status leaves the outcome unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownAnswers {
+    /// The upstream's answer, with a header that says so.
+    Pass,
+    /// A problem that carries the upstream's status.
+    Problem,
 }
 
 /// What happens to an attempt while the store does not answer.

@@ -3,6 +3,7 @@
 //! they can, so that one run tells all mistakes; only a syntax error hides the rest.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::de::DeValue;
 
@@ -32,7 +33,6 @@ upstream = "default"
 name = "default-root"
 path = "/"
 upstream = "default"
-namespace = "default"
 "#;
 
 impl Config {
@@ -61,7 +61,8 @@ impl Config {
     }
 
     /// The configuration that needs no file: every POST and PATCH on every path goes to this
-    /// upstream protected, everything else unprotected, and records lie in `./oncegate-data`.
+    /// upstream protected, everything else unprotected, and records lie in `./oncegate-data`. While it
+    /// listens on loopback, all callers that nothing tells apart count as the same one.
     ///
     /// # Errors
     /// What is wrong with the URL, or with the environment.
@@ -70,7 +71,13 @@ impl Config {
             .map_err(|error| ConfigErrors::new(vec![error]))?;
         let key = ["upstreams", "default", "url"].map(str::to_owned);
         document.lay_over(&key, DeValue::String(url.into()), "--upstream".into());
-        read(document, environment)
+        let mut config = read(document, environment)?;
+        if config.server.listen.ip().is_loopback() {
+            for route in &mut config.routes {
+                Arc::make_mut(route).anonymous = true;
+            }
+        }
+        Ok(config)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::environment::Environment;
 use super::file::{self, File};
 use super::problem::At;
-use super::{Config, Log, LogFormat, StoreConfig, StoreUrl, Upstream, UpstreamName};
+use super::{Config, Fallback, Log, LogFormat, StoreConfig, StoreUrl, Upstream, UpstreamName};
 
 mod headers;
 mod limits;
@@ -30,7 +30,8 @@ pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Opt
     let store = store(&at.key("store"), &file.store);
     let upstreams = upstreams::all(&at.key("upstreams"), &file.upstreams);
     let fallback = fallback(&at.key("fallback"), file.fallback.as_ref(), &upstreams);
-    let routes = routes::all(&at.key("routes"), &file.routes, &upstreams);
+    let certificates = file.server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    let routes = routes::all(&at.key("routes"), &file.routes, &upstreams, certificates);
     if file.routes.is_empty() && file.fallback.is_none() {
         at.key("routes").require::<()>(None, "a file needs a route or a [fallback]")?;
     }
@@ -95,15 +96,16 @@ fn store_url(at: &At<'_>, text: &str) -> Option<StoreUrl> {
 }
 
 /// `Some(None)` is a configuration without a fallback.
-fn fallback(
-    at: &At<'_>,
-    file: Option<&file::Fallback>,
-    upstreams: &Upstreams,
-) -> Option<Option<UpstreamName>> {
-    match file {
-        None => Some(None),
-        Some(file) => upstreams::named(&at.key("upstream"), file.upstream.as_deref(), upstreams).map(Some),
-    }
+fn fallback(at: &At<'_>, file: Option<&file::Fallback>, upstreams: &Upstreams) -> Option<Option<Fallback>> {
+    let Some(file) = file else {
+        return Some(None);
+    };
+    let refuses_keyed = match file.keyed {
+        file::Keyed::Pass => false,
+        file::Keyed::Refuse => true,
+    };
+    let upstream = upstreams::named(&at.key("upstream"), file.upstream.as_deref(), upstreams);
+    upstream.map(|upstream| Some(Fallback { upstream, refuses_keyed }))
 }
 
 fn log(file: &file::Log) -> Log {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use http::header::HOST;
 
+use crate::protocol::ScopePart;
+
 use super::units::Span;
 use super::{Config, InFlight, OnStoreError, Route, StoreUrl};
 
@@ -83,8 +85,8 @@ impl Config {
         let text = "preserve_host is set, and neither scope nor fingerprint.headers has \"host\": one host's \
                     answer may be replayed to a request for another";
         let told = self.upstreams.get(&route.upstream).is_some_and(|upstream| upstream.preserve_host);
-        let counts =
-            route.scope.contains(&HOST) || route.fingerprint.headers.iter().any(|name| name == HOST.as_str());
+        let counts = route.scope.contains(&ScopePart::Header(HOST))
+            || route.fingerprint.headers.iter().any(|name| name == HOST.as_str());
         (told && !counts).then(|| text.into())
     }
 
@@ -133,7 +135,7 @@ fn bypass(route: &Route) -> Option<String> {
 }
 
 fn scope(route: &Route) -> Option<String> {
-    let text = "scope is empty: all callers share their keys, so one caller's key can be answered with \
-                what another caller's request brought";
-    route.scope.is_empty().then(|| text.into())
+    let text = "anonymous is \"one\": callers that show none of the scope's headers share their keys, so one \
+                caller's key can be answered with what another caller's request brought";
+    route.anonymous.then(|| text.into())
 }

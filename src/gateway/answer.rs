@@ -5,11 +5,12 @@ use std::time::SystemTime;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use tokio::select;
 
+use crate::config::Route;
 use crate::protocol::{CallError, Reason, Sent, StoredResponse};
 
 use super::Stop;
@@ -74,11 +75,10 @@ impl Answer {
         response
     }
 
-    /// What is kept of it, with those of the dropped headers that `replayed` keeps; `None` if it
-    /// streams.
-    pub(super) fn kept(&self, replayed: &[HeaderName]) -> Option<StoredResponse> {
+    /// What the route keeps of it; `None` if it streams.
+    pub(super) fn kept(&self, route: &Route) -> Option<StoredResponse> {
         let body = self.body.clone()?;
-        Some(StoredResponse { status: self.status, headers: kept(&self.headers, replayed), body })
+        Some(StoredResponse { status: self.status, headers: kept(&self.headers, route), body })
     }
 }
 

@@ -168,11 +168,11 @@ fn drain(mut body: Body) {
 
 fn too_slow() -> Problem {
     let detail = "The body did not arrive in time. Nothing was claimed and nothing was sent.";
-    Problem::new(Slug::Http(StatusCode::REQUEST_TIMEOUT), detail).not_executed().closing()
+    Problem::new(Slug::Http(StatusCode::REQUEST_TIMEOUT), detail).closing()
 }
 
 /// The client's own body is at fault.
 fn broken_off() -> Problem {
     let detail = "The body ended early or is malformed. Nothing was claimed and nothing was sent.";
-    Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail).not_executed().closing()
+    Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail).closing()
 }

@@ -18,18 +18,18 @@ use tracing::{info, warn};
 
 use crate::config::{OnStoreError, Route, UpstreamName};
 use crate::protocol::{
-    Asked, CallLimit, Claim, Fingerprint, Key, Owner, RecordId, Scheme, Scope, Sent, Verdict,
+    Asked, CallLimit, Claim, Fingerprint, Key, Owner, RecordId, Scheme, Scope, Sent, Shown, Verdict,
 };
 use crate::routes::Matched;
 use crate::store::{Decision, StoreError};
-use crate::telemetry::Arrival;
+use crate::telemetry::{Arrival, Causes};
 
 use super::again::until_taken;
 use super::attempt::{Buffered, key, leave, watched};
 use super::conclusion::Part;
 use super::execution::{Execution, Mine};
 use super::flight::Phase;
-use super::headers::{bare_key, name_execution, prepare_response};
+use super::headers::{ClientCertificate, bare_key, name_execution, prepare_response};
 use super::outgoing::Place;
 use super::patience::{Patience, Waited};
 use super::problem::{Problem, Slug};
@@ -72,7 +72,7 @@ pub(super) async fn exchange(
         // On the heap, as much of what follows: a future is moved as large as all that it may wait for.
         Matched::Route(route) => Box::pin(protected(&gateway, upstream, route, request)).await,
         Matched::Fallback(name) => pass_through(&gateway, upstream, name, request).await,
-        Matched::Nothing => {
+        Matched::Ambiguous(_) | Matched::Nothing => {
             leave(request);
             Err(Problem::new(Slug::NoRoute, "No route matches this method and path."))
         }
@@ -111,9 +111,12 @@ async fn protected(
     // Callers and requests are told apart by what the upstream will see, not by what anybody says.
     let peer = head.extensions.get().copied();
     gateway.prepare(&mut head.headers, head.version, peer, Some(&route.key_header));
-    let scope = Scope::from_headers(&route.scope, &head.headers);
+    let certificate = head.extensions.get::<ClientCertificate>().cloned();
+    let certificate = certificate.as_ref().map(|certificate| &*certificate.0);
+    let shown = Shown { headers: &head.headers, certificate, path: head.uri.path() };
+    let (scope, _told) = Scope::of_request(&route.scope, shown);
     let id = RecordId::of(&route.namespace, &scope, &key);
-    let fingerprint = Fingerprint::of(asked(&head, &body), &route.fingerprint);
+    let fingerprint = Fingerprint::of(asked(&route, &head, &body), &route.fingerprint);
     let attempt = Box::new(Attempt { id, route, key, head, body, fingerprint });
     gateway.settle(upstream, attempt).await
 }
@@ -166,7 +169,7 @@ pub(super) async fn forward(upstream: Upstream, request: Request<Body>) -> Resul
             Ok(response)
         }
         Err(error) => {
-            warn!(cause = ?error.source, "{error}");
+            warn!("{}", Causes(&error));
             Err(error.sent)
         }
     }
@@ -336,7 +339,7 @@ impl Attempt {
 
     /// Makes the fingerprint anew, in the terms a record was made in.
     fn compare_under(&mut self, scheme: &Arc<Scheme>) {
-        self.fingerprint = Fingerprint::of(asked(&self.head, &self.body), scheme);
+        self.fingerprint = Fingerprint::of(asked(&self.route, &self.head, &self.body), scheme);
     }
 
     /// The request of execution `n`. There is one execution to an attempt, so the head is given
@@ -361,10 +364,11 @@ impl Attempt {
     }
 }
 
-fn asked<'a>(head: &'a Parts, body: &'a Buffered) -> Asked<'a> {
+fn asked<'a>(route: &'a Route, head: &'a Parts, body: &'a Buffered) -> Asked<'a> {
     Asked {
         method: &head.method,
         path: head.uri.path(),
+        template: &route.template,
         query: head.uri.query(),
         headers: &head.headers,
         body: &body.bytes,

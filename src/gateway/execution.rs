@@ -18,6 +18,7 @@ use crate::protocol::{
     CallError, Event, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, StoredResponse, Verdict,
 };
 use crate::store::{Decision, Ledger, StoreError};
+use crate::telemetry::Causes;
 
 use super::again::until_taken;
 use super::answer::{Answer, Rest};
@@ -119,7 +120,7 @@ impl Execution {
         };
         self.gateway.metrics.upstream_call(&self.attempt.route.name, started.elapsed());
         if let Err(error) = &called {
-            warn!(record = %self.mine.id, execution = self.mine.n, cause = ?error.source, "{error}");
+            warn!(record = %self.mine.id, execution = self.mine.n, "{}", Causes(error));
         }
         called
     }
@@ -140,7 +141,7 @@ impl Execution {
             Meaning::Released => (Event::Release { owner, n }, None),
             Meaning::Unknown => (Event::Lose { owner, n, reason: Reason::Status(status) }, None),
             Meaning::Completed => {
-                let kept = answer.kept(&route.replay_headers);
+                let kept = answer.kept(route);
                 let response = ResponseRef { id: owner, status, retained: kept.is_some() };
                 (Event::Complete { owner, n, response }, kept)
             }

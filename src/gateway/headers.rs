@@ -3,14 +3,16 @@
 //! have them deleted again.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 
+use crate::config::Route;
 use crate::protocol::header::{
-    FORWARDING, GATEWAY_ONLY, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, NOT_REPLAYED, TRACEPARENT,
-    X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, is_mimic, strip_hop_by_hop, tokens,
+    FORWARDING, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST,
+    X_FORWARDED_PROTO, is_gateway_only, is_mimic, is_not_replayed, strip_hop_by_hop, tokens,
 };
 use crate::protocol::{Key, RecordId, hex};
 use crate::random;
@@ -23,6 +25,11 @@ pub struct Peer {
     /// Whether the connection speaks TLS.
     pub secure: bool,
 }
+
+/// Issuer and subject of the certificate that the client of a connection showed, in DER; put into the
+/// extensions of its requests by the server.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate(pub Arc<[u8]>);
 
 /// Deletes what the upstream must not see: what belongs to one connection, what only a gateway may say
 /// unless the peer is `trusted` with it, and what many servers would take for that, or for the key in
@@ -96,16 +103,18 @@ pub(super) fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
 /// answer is not the upstream's to say.
 pub(super) fn prepare_response(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
-    if headers.keys().any(|name| GATEWAY_ONLY.contains(name)) {
-        for name in GATEWAY_ONLY {
-            headers.remove(name);
-        }
+    // Few answers have any.
+    let deleted: Vec<HeaderName> = headers.keys().filter(|name| is_gateway_only(name)).cloned().collect();
+    for name in deleted {
+        headers.remove(name);
     }
 }
 
 /// The headers that are kept with a response, in order, repeated ones as often as they came.
-pub(super) fn kept(headers: &HeaderMap, replayed: &[HeaderName]) -> Vec<(HeaderName, HeaderValue)> {
-    let keeps = |name: &HeaderName| !NOT_REPLAYED.contains(name) || replayed.contains(name);
+pub(super) fn kept(headers: &HeaderMap, route: &Route) -> Vec<(HeaderName, HeaderValue)> {
+    let keeps = |name: &HeaderName| {
+        (!is_not_replayed(name) || route.replay_headers.contains(name)) && !route.replay_drop.contains(name)
+    };
     let kept = headers.iter().filter(|(name, _)| keeps(name));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
@@ -255,6 +264,29 @@ mod tests {
             assert!(is_traceparent(request["traceparent"].as_bytes()), "{broken}");
             assert_ne!(request["traceparent"], broken);
         }
+    }
+
+    /// A client that reads `_` as `-` must not take the upstream's word for the gateway's.
+    #[test]
+    fn no_upstream_speaks_for_the_gateway() {
+        let mut answer = headers(&[
+            ("idempotency-outcome", "released"),
+            ("idempotency_outcome", "released"),
+            ("idempotent_replayed", "true"),
+            ("idempotency-executed", "no"),
+            ("idempotency_stored", "false"),
+            ("idempotency-record", "x"),
+            ("idempotency-expires", "x"),
+            ("idempotency_protected", "true"),
+            ("idempotency-possible_duplicate", "x"),
+            ("idempotency-key", "k"),
+            ("idempotency_marker", "conflict"),
+            ("x_request_id", "r"),
+        ]);
+        prepare_response(&mut answer);
+        let mut left: Vec<_> = answer.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["idempotency-key", "idempotency_marker", "x_request_id"]);
     }
 
     #[test]

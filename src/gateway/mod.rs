@@ -46,12 +46,12 @@ mod reply;
 mod stop;
 mod sweeper;
 
-pub use headers::Peer;
+pub use headers::{ClientCertificate, Peer};
 pub use layer::{GatewayLayer, GatewayService};
 pub use outgoing::held;
 pub use problem::{Executed, Problem, Retry, Slug};
 pub use stop::Stop;
-pub use sweeper::{SWEEP_INTERVAL, sweep};
+pub use sweeper::{SWEEP_INTERVAL, lapsed, sweep};
 
 /// The inner service, whatever it is.
 pub type Upstream = BoxCloneSyncService<http::Request<Body>, Response<Body>, CallError>;

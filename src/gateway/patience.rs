@@ -114,10 +114,11 @@ mod tests {
     use super::*;
     use crate::gateway::flight::Flights;
     use crate::gateway::reply::outcome_unknown;
-    use crate::protocol::{Asked, BodyScheme, RecordId, Scheme};
+    use crate::protocol::{Asked, BodyScheme, PathScheme, RecordId, Scheme};
 
     fn fingerprint(body: &[u8]) -> Fingerprint {
-        let scheme = Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new() });
+        let scheme =
+            Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new(), path: PathScheme::AsSent });
         let headers = HeaderMap::new();
         let asked = Asked { method: &Method::POST, path: "/", query: None, headers: &headers, body };
         Fingerprint::of(asked, &scheme)

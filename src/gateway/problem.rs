@@ -3,11 +3,15 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use crate::protocol::RecordId;
+use crate::protocol::header::{
+    IDEMPOTENCY_EXECUTED, IDEMPOTENCY_RECORD, STRIPE_SHOULD_RETRY, X_SHOULD_RETRY,
+};
+use crate::protocol::{RecordId, hex};
 
 /// What went wrong, in the words of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub enum Slug {
     ShuttingDown,
     /// The stored record cannot be decoded.
     RecordUnreadable,
+    /// None of what the route tells callers apart by was sent.
+    CallerUnknown,
     /// Nothing matches and there is no fallback.
     NoRoute,
     /// A plain HTTP error that the contract has no word for.
@@ -137,9 +143,14 @@ impl Slug {
                 let title = "What is stored for this key cannot be read";
                 ("record-unreadable", S::INTERNAL_SERVER_ERROR, title, Unknown, Never)
             }
-            Self::NoRoute => ("no-route", S::NOT_FOUND, "No route matches this request", No, Never),
+            Self::CallerUnknown => {
+                ("caller-unknown", S::BAD_REQUEST, "Nothing in the request tells its caller", Unknown, SameKey)
+            }
+            Self::NoRoute => ("no-route", S::NOT_FOUND, "No route matches this request", Unknown, Never),
             Self::Http(status) => {
-                ("http-error", status, status.canonical_reason().unwrap_or("HTTP error"), Unknown, SameKey)
+                let title = status.canonical_reason().unwrap_or("HTTP error");
+                let retry = if status == S::REQUEST_TIMEOUT { SameKey } else { Never };
+                ("http-error", status, title, Unknown, retry)
             }
         };
         Row { name, status, title, executed, retry }
@@ -152,18 +163,20 @@ pub struct Problem {
     slug: Slug,
     status: StatusCode,
     executed: Executed,
+    retry: Retry,
     detail: Cow<'static, str>,
     record: Option<RecordId>,
     retry_after_s: Option<u64>,
     original_status: Option<u16>,
     closes: bool,
+    allow: Option<&'static str>,
 }
 
 impl Problem {
     /// The problem `slug`, with a sentence for the developer on the other side.
     #[must_use]
     pub fn new(slug: Slug, detail: impl Into<Cow<'static, str>>) -> Self {
-        let Row { status, executed, .. } = slug.row();
+        let Row { status, executed, retry, .. } = slug.row();
         let detail = detail.into();
         let retry_after_s = match slug {
             Slug::InFlight | Slug::UpstreamUnreachable | Slug::StoreUnavailable => Some(1),
@@ -174,11 +187,13 @@ impl Problem {
             slug,
             status,
             executed,
+            retry,
             detail,
             record: None,
             retry_after_s,
             original_status: None,
             closes: false,
+            allow: None,
         }
     }
 
@@ -206,10 +221,16 @@ impl Problem {
         if self.slug == Slug::OutcomeUnknown { self.present() } else { self }
     }
 
-    /// Says that nothing was executed, where the slug alone cannot know.
+    /// Says what is known and what a client may do, where the slug alone cannot know.
     #[must_use]
-    pub fn not_executed(self) -> Self {
-        Self { executed: Executed::No, ..self }
+    pub fn advising(self, executed: Executed, retry: Retry) -> Self {
+        Self { executed, retry, ..self }
+    }
+
+    /// Names the methods that are allowed, for a 405.
+    #[must_use]
+    pub fn allowing(self, methods: &'static str) -> Self {
+        Self { allow: Some(methods), ..self }
     }
 
     /// Carries the status of a response that was not kept.
@@ -257,9 +278,10 @@ impl Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             executed: self.executed,
-            retry: row.retry,
+            retry: self.retry,
             record: self.record.map(|record| record.to_string()),
             original_status: self.original_status,
+            error: ErrorMember { kind: self.error_type(), code: row.name, message: &self.detail },
         };
         let body = serde_json::to_vec(&members).expect("strings and numbers always serialize");
         let mut response = Response::new(Body::from(body));
@@ -267,6 +289,14 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(IDEMPOTENCY_EXECUTED, self.executed.header());
+        advise(headers, self.may_be_repeated());
+        if let Some(record) = self.record {
+            headers.insert(IDEMPOTENCY_RECORD, record_header(record));
+        }
+        if let Some(methods) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(methods));
+        }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -275,6 +305,44 @@ impl Problem {
         }
         response
     }
+
+    /// Whether a client that repeats the request by itself does right. Where nothing tells the caller, the
+    /// same request would be refused again.
+    fn may_be_repeated(&self) -> bool {
+        self.retry == Retry::SameKey && self.slug != Slug::CallerUnknown
+    }
+
+    /// The type of error in the words of Stripe's API, whose clients take a body without one for a success.
+    fn error_type(&self) -> &'static str {
+        match self.slug {
+            Slug::PayloadMismatch => "idempotency_error",
+            _ if self.status.is_client_error() && self.retry == Retry::NewKey => "invalid_request_error",
+            _ => "api_error",
+        }
+    }
+}
+
+impl Executed {
+    fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// Tells clients that repeat requests by themselves whether to, in place of what the upstream said.
+pub(super) fn advise(headers: &mut HeaderMap, repeat: bool) {
+    let value = HeaderValue::from_static(if repeat { "true" } else { "false" });
+    headers.insert(STRIPE_SHOULD_RETRY, value.clone());
+    headers.insert(X_SHOULD_RETRY, value);
+}
+
+/// The id of a record as the value of a header.
+pub(super) fn record_header(record: RecordId) -> HeaderValue {
+    let id = Bytes::copy_from_slice(hex::encode(record.as_bytes(), &mut [0; 40]).as_bytes());
+    HeaderValue::from_maybe_shared(id).expect("hexadecimal digits")
 }
 
 #[derive(Serialize)]
@@ -290,4 +358,14 @@ struct Members<'a> {
     record: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     original_status: Option<u16>,
+    error: ErrorMember<'a>,
+}
+
+/// The problem as clients of Stripe's API read it.
+#[derive(Serialize)]
+struct ErrorMember<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    code: &'static str,
+    message: &'a str,
 }

@@ -3,6 +3,7 @@
 //! Any inner service of the gateway answers with these types: a response, or a [`CallError`]
 //! that says whether the upstream can have acted.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Whether a failed call can have reached the upstream.
@@ -67,6 +68,22 @@ pub enum Reason {
     Shutdown,
     /// The owner fell silent past its lease: its process crashed or was cut off.
     LeaseOver,
+}
+
+impl Reason {
+    /// The value of a metric's `reason` label: short, stable, and one of a bounded set.
+    #[must_use]
+    pub fn label(self) -> Cow<'static, str> {
+        match self {
+            Self::Unreachable => "unreachable".into(),
+            Self::ResponseTimeout => "response-timeout".into(),
+            Self::ConnectionLost => "connection-lost".into(),
+            Self::BrokenAnswer => "broken-answer".into(),
+            Self::Status(status) => format!("status-{status}").into(),
+            Self::Shutdown => "shutdown".into(),
+            Self::LeaseOver => "lease-over".into(),
+        }
+    }
 }
 
 impl fmt::Display for Reason {

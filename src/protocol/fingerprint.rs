@@ -8,6 +8,7 @@ use http::{HeaderMap, Method};
 use sha2::{Digest, Sha256};
 
 use self::json::canonical;
+use super::path::Template;
 
 mod json;
 
@@ -19,6 +20,18 @@ pub struct Scheme {
     pub body: BodyScheme,
     /// The lower-case names of the request headers that count, in the order they are hashed.
     pub headers: Vec<String>,
+    /// Which spellings of the path are one.
+    pub path: PathScheme,
+}
+
+/// Which spellings of a path are one in the fingerprint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PathScheme {
+    /// None: the path counts as it was sent.
+    #[default]
+    AsSent,
+    /// Those that the route's template takes for one ([`Template::form`](super::path::Template::form)).
+    Equivalent,
 }
 
 /// What of a body goes into the fingerprint.
@@ -46,6 +59,8 @@ pub struct Asked<'a> {
     pub method: &'a Method,
     /// The path as it was sent, not decoded.
     pub path: &'a str,
+    /// The template of the route that covers the path.
+    pub template: &'a Template,
     /// The query as it was sent, without the question mark.
     pub query: Option<&'a str>,
     /// The request headers.
@@ -69,7 +84,13 @@ impl Fingerprint {
     pub fn of(asked: Asked<'_>, scheme: &Arc<Scheme>) -> Self {
         let mut digest = Parts(Sha256::new_with_prefix(b"oncegate fingerprint v1"));
         digest.part(asked.method.as_str().as_bytes());
-        digest.part(asked.path.as_bytes());
+        match scheme.path {
+            PathScheme::AsSent => digest.part(asked.path.as_bytes()),
+            PathScheme::Equivalent => {
+                digest.part(b"equivalent");
+                digest.part(asked.template.form(asked.path).as_bytes());
+            }
+        }
         // No query and an empty one are two requests to some upstreams.
         digest.list(asked.query.map(str::as_bytes).as_slice());
         for name in &scheme.headers {
@@ -121,15 +142,20 @@ mod tests {
     use super::*;
 
     fn of(body: &str, scheme: BodyScheme) -> [u8; 32] {
-        let headers = HeaderMap::new();
+        let (headers, template) = (HeaderMap::new(), Template::new("/v1/charges"));
         let asked = Asked {
             method: &Method::POST,
             path: "/v1/charges",
+            template: &template,
             query: None,
             headers: &headers,
             body: body.as_bytes(),
         };
-        Fingerprint::of(asked, &Arc::new(Scheme { body: scheme, headers: Vec::new() })).digest
+        Fingerprint::of(
+            asked,
+            &Arc::new(Scheme { body: scheme, headers: Vec::new(), path: PathScheme::AsSent }),
+        )
+        .digest
     }
 
     fn json(body: &str) -> [u8; 32] {
@@ -171,11 +197,14 @@ mod tests {
 
     #[test]
     fn every_part_of_the_request_counts() {
-        let scheme = Arc::new(Scheme { body: BodyScheme::Raw, headers: vec!["content-type".into()] });
+        let headers = vec!["content-type".into()];
+        let scheme = Scheme { body: BodyScheme::Raw, headers, path: PathScheme::AsSent };
+        let (scheme, template) = (Arc::new(scheme), Template::new("/a"));
         let mut typed = HeaderMap::new();
         typed.insert("content-type", http::HeaderValue::from_static("application/json"));
         let plain = HeaderMap::new();
-        let base = Asked { method: &Method::POST, path: "/a", query: None, headers: &plain, body: b"" };
+        let (method, headers) = (&Method::POST, &plain);
+        let base = Asked { method, path: "/a", template: &template, query: None, headers, body: b"" };
         let others = [
             Asked { method: &Method::PATCH, ..base },
             Asked { path: "/b", ..base },
@@ -183,8 +212,14 @@ mod tests {
             Asked { headers: &typed, ..base },
             Asked { body: b"x", ..base },
         ];
+        let folding = Arc::new(Scheme { path: PathScheme::Equivalent, ..Scheme::clone(&scheme) });
         for other in others {
-            assert_ne!(Fingerprint::of(base, &scheme), Fingerprint::of(other, &scheme));
+            for scheme in [&scheme, &folding] {
+                assert_ne!(Fingerprint::of(base, scheme), Fingerprint::of(other, scheme));
+            }
         }
+        let spelled = Asked { path: "//A/", ..base };
+        assert_ne!(Fingerprint::of(base, &scheme), Fingerprint::of(spelled, &scheme));
+        assert_eq!(Fingerprint::of(base, &folding), Fingerprint::of(spelled, &folding));
     }
 }

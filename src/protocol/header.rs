@@ -2,8 +2,8 @@
 //! connection, and those that are not replayed.
 
 use http::header::{
-    CONNECTION, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
+    CONNECTION, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RETRY_AFTER,
+    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderValue};
 
@@ -16,12 +16,61 @@ pub const IDEMPOTENCY_STORED: HeaderName = HeaderName::from_static("idempotency-
 /// On an upstream's answer that is no outcome: `released` or `unknown`.
 pub const IDEMPOTENCY_OUTCOME: HeaderName = HeaderName::from_static("idempotency-outcome");
 
-/// What only the gateway says of an answer, whatever the upstream sent.
-pub const GATEWAY_ONLY: [HeaderName; 3] = [IDEMPOTENT_REPLAYED, IDEMPOTENCY_STORED, IDEMPOTENCY_OUTCOME];
+/// On an answer of the gateway's own: whether what the request asks for happened, `yes`, `no` or `unknown`.
+pub const IDEMPOTENCY_EXECUTED: HeaderName = HeaderName::from_static("idempotency-executed");
+/// The id of the record that an answer is about.
+pub const IDEMPOTENCY_RECORD: HeaderName = HeaderName::from_static("idempotency-record");
+/// When the stored answer is no longer replayed, as an HTTP date.
+pub const IDEMPOTENCY_EXPIRES: HeaderName = HeaderName::from_static("idempotency-expires");
+/// `false` on the answer to a request that carries a key although no route protects it.
+pub const IDEMPOTENCY_PROTECTED: HeaderName = HeaderName::from_static("idempotency-protected");
+/// The record of an earlier operation that looks like this one.
+pub const IDEMPOTENCY_POSSIBLE_DUPLICATE: HeaderName =
+    HeaderName::from_static("idempotency-possible-duplicate");
 
-/// What a replay drops unless the route keeps it: it was meant for the first caller's session.
-pub const NOT_REPLAYED: [HeaderName; 3] =
-    [SET_COOKIE, WWW_AUTHENTICATE, HeaderName::from_static("authentication-info")];
+/// Whether Stripe's clients repeat the request by themselves: `true` or `false`.
+pub const STRIPE_SHOULD_RETRY: HeaderName = HeaderName::from_static("stripe-should-retry");
+/// The same for other clients.
+pub const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// What only the gateway says of an answer, whatever the upstream sent.
+pub static GATEWAY_ONLY: [HeaderName; 8] = [
+    IDEMPOTENT_REPLAYED,
+    IDEMPOTENCY_STORED,
+    IDEMPOTENCY_OUTCOME,
+    IDEMPOTENCY_EXECUTED,
+    IDEMPOTENCY_RECORD,
+    IDEMPOTENCY_EXPIRES,
+    IDEMPOTENCY_PROTECTED,
+    IDEMPOTENCY_POSSIBLE_DUPLICATE,
+];
+
+/// What a replay drops unless the route keeps it: it was meant for the first caller's session, or for one
+/// exchange.
+pub static NOT_REPLAYED: [HeaderName; 7] = [
+    SET_COOKIE,
+    WWW_AUTHENTICATE,
+    HeaderName::from_static("authentication-info"),
+    RETRY_AFTER,
+    HeaderName::from_static("server-timing"),
+    HeaderName::from_static("traceresponse"),
+    HeaderName::from_static("clear-site-data"),
+];
+/// What the names of further such headers begin with.
+pub const NOT_REPLAYED_FAMILIES: [&str; 2] = ["ratelimit", "x-ratelimit-"];
+
+/// Whether a replay drops this header unless the route keeps it.
+#[must_use]
+pub fn is_not_replayed(name: &HeaderName) -> bool {
+    NOT_REPLAYED.contains(name) || NOT_REPLAYED_FAMILIES.iter().any(|first| name.as_str().starts_with(first))
+}
+
+/// What tells many servers another method than the request line.
+pub static METHOD_OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
 
 /// What belongs to one connection (RFC 9110, section 7.6.1).
 pub const HOP_BY_HOP: [HeaderName; 9] = [
@@ -48,8 +97,16 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// What no client is believed: an expectation is answered by the gateway, which reads the body.
 pub static NEVER_BELIEVED: [HeaderName; 2] = [EXPECT, IDEMPOTENCY_EXECUTION];
 
-/// Of whom a request comes, and for whom: believed of trusted proxies, said anew otherwise.
-pub static FORWARDING: [HeaderName; 4] = [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
+/// Where a request comes from, and what it asked before it was forwarded: believed of trusted proxies, said
+/// anew or deleted otherwise. The last two name another path than the request line to some servers.
+pub static FORWARDING: [HeaderName; 6] = [
+    FORWARDED,
+    X_FORWARDED_FOR,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PROTO,
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+];
 
 /// What a gateway adds to whatever was said before.
 static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
@@ -58,11 +115,19 @@ static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
 /// the key: many servers take both for one.
 #[must_use]
 pub fn is_mimic(name: &HeaderName, key_header: Option<&HeaderName>) -> bool {
-    fn dashed(name: &HeaderName) -> impl Iterator<Item = u8> {
-        name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte })
-    }
     let mut own = NEVER_BELIEVED.iter().chain(&FORWARDING).chain(&ADDED).chain(key_header);
     name.as_str().contains('_') && own.any(|own| own != name && dashed(own).eq(dashed(name)))
+}
+
+/// Whether only the gateway may say this of an answer: a name of [`GATEWAY_ONLY`], also with `_` for `-`.
+#[must_use]
+pub fn is_gateway_only(name: &HeaderName) -> bool {
+    name.as_str().starts_with("idempot") && GATEWAY_ONLY.iter().any(|own| dashed(own).eq(dashed(name)))
+}
+
+/// The bytes of a name as servers read it to which `_` and `-` are one.
+fn dashed(name: &HeaderName) -> impl Iterator<Item = u8> {
+    name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte })
 }
 
 /// Deletes what belongs to one connection only: what `Connection` names before anything else.

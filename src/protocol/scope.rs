@@ -1,15 +1,66 @@
-//! Who the caller is: the same key from two callers names two operations.
+//! The caller of a request: the same key from two callers names two operations.
 
 use std::fmt;
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The caller, as the request headers a route names tell it.
+use super::path;
+
+/// One of the things that tell the callers of a route apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScopePart {
+    /// A request header, with all its values.
+    Header(HeaderName),
+    /// Issuer and subject of the certificate that the client showed.
+    ClientCertificate,
+    /// The path, folded whole: the same key on another path is another operation.
+    Path,
+}
+
+impl fmt::Display for ScopePart {
+    /// The part as the configuration writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => f.write_str(name.as_str()),
+            Self::ClientCertificate => f.write_str("{ client_certificate = \"issuer-subject\" }"),
+            Self::Path => f.write_str("{ path = true }"),
+        }
+    }
+}
+
+/// What a request shows of its caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The request headers, as the upstream will see them.
+    pub headers: &'a HeaderMap,
+    /// Issuer and subject of the client's certificate, in DER.
+    pub certificate: Option<&'a [u8]>,
+    /// The path as it was sent.
+    pub path: &'a str,
+}
+
+/// How well a request tells its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A part of the scope other than the path was shown.
+    Apart,
+    /// Nothing but an `Authorization` was shown that signs each request anew: it names no caller.
+    SignedAnew,
+    /// No part but the path was shown.
+    Nothing,
+}
+
+/// The caller, as the parts of a route's scope tell it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Scope(Vec<u8>);
 
+/// What the path and the certificate are called in a scope's bytes. No header has such a name.
+const PATH: &str = ":path";
+const CERTIFICATE: &str = ":client-certificate";
+
 impl Scope {
-    /// The scope of requests that carry none of the scope headers.
+    /// The scope of requests that show none of the parts.
     #[must_use]
     pub fn anonymous() -> Self {
         Self(Vec::new())
@@ -22,23 +73,52 @@ impl Scope {
     where
         V: IntoIterator<Item = &'a [u8]>,
     {
-        let mut scope = Vec::new();
+        let mut scope = Self::anonymous();
         for (name, values) in headers {
             for value in values {
-                for part in [name.as_bytes(), value] {
-                    scope.extend((part.len() as u64).to_be_bytes());
-                    scope.extend(part);
-                }
+                scope.add(name, value);
             }
         }
-        Self(scope)
+        scope
     }
 
-    /// The scope of a request with these headers, where `names` tell callers apart.
+    /// The scope of a request where `parts` tell callers apart, and how well they do.
+    ///
+    /// An `Authorization` that signs each request anew is left out: with it, every retry would come from
+    /// a new caller.
     #[must_use]
-    pub fn from_headers(names: &[HeaderName], headers: &HeaderMap) -> Self {
-        let values = |name| headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
-        Self::of(names.iter().map(|name| (name.as_str(), values(name))))
+    pub fn of_request(parts: &[ScopePart], shown: Shown<'_>) -> (Self, Told) {
+        let (mut scope, mut told) = (Self::anonymous(), Told::Nothing);
+        for part in parts {
+            match part {
+                ScopePart::Header(name) => {
+                    let values = shown.headers.get_all(name);
+                    if *name == AUTHORIZATION && values.iter().any(signs_each_request) {
+                        told = if told == Told::Nothing { Told::SignedAnew } else { told };
+                        continue;
+                    }
+                    for value in values {
+                        scope.add(name.as_str(), value.as_bytes());
+                        told = Told::Apart;
+                    }
+                }
+                ScopePart::ClientCertificate => {
+                    if let Some(certificate) = shown.certificate {
+                        scope.add(CERTIFICATE, certificate);
+                        told = Told::Apart;
+                    }
+                }
+                ScopePart::Path => scope.add(PATH, &path::whole(shown.path)),
+            }
+        }
+        (scope, told)
+    }
+
+    fn add(&mut self, name: &str, value: &[u8]) {
+        for part in [name.as_bytes(), value] {
+            self.0.extend((part.len() as u64).to_be_bytes());
+            self.0.extend(part);
+        }
     }
 
     /// The bytes that go into the record id.
@@ -46,6 +126,48 @@ impl Scope {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Schemes of `Authorization` whose value depends on the request or on its time: signatures, digests and
+/// challenges (the HTTP authentication scheme registry, and the signatures of the large clouds).
+const SIGNING: [&str; 19] = [
+    "acs",
+    "aws",
+    "bce-auth-v1",
+    "digest",
+    "hawk",
+    "hmac",
+    "hoba",
+    "httpsig",
+    "kerberos",
+    "mac",
+    "mutual",
+    "negotiate",
+    "ntlm",
+    "oauth",
+    "oss",
+    "sharedkey",
+    "sharedkeylite",
+    "signature",
+    "vapid",
+];
+/// What the names of other such schemes contain or begin with.
+const SIGNING_WITHIN: [&str; 5] = ["hmac", "sha256", "sha-256", "sha1", "sha512"];
+const SIGNING_FIRST: [&str; 5] = ["aws4-", "goog", "scram-", "signature-", "wsse"];
+
+/// Whether an `Authorization` is made anew for each request, so that a retry shows another one.
+fn signs_each_request(value: &HeaderValue) -> bool {
+    let value = value.as_bytes().trim_ascii_start();
+    let end = value.iter().position(|byte| matches!(byte, b' ' | b'\t' | b',')).unwrap_or(value.len());
+    let Ok(scheme) = std::str::from_utf8(&value[..end]) else { return false };
+    // A token of its own, without a scheme, may look like anything.
+    if end == value.len() || scheme.len() > 32 {
+        return false;
+    }
+    let scheme = scheme.to_ascii_lowercase();
+    SIGNING.contains(&&*scheme)
+        || SIGNING_WITHIN.iter().any(|part| scheme.contains(part))
+        || SIGNING_FIRST.iter().any(|first| scheme.starts_with(first))
 }
 
 impl fmt::Debug for Scope {
@@ -68,17 +190,75 @@ mod tests {
         assert_eq!(Scope::of([("authorization", Vec::<&[u8]>::new())]), Scope::anonymous());
     }
 
+    fn shown(headers: &HeaderMap) -> Shown<'_> {
+        Shown { headers, certificate: None, path: "/v1/charges" }
+    }
+
     #[test]
     fn only_the_named_headers_tell_callers_apart() {
-        let names = [http::header::AUTHORIZATION, HeaderName::from_static("x-tenant")];
+        let tenant = HeaderName::from_static("x-tenant");
+        let parts = [ScopePart::Header(AUTHORIZATION), ScopePart::Header(tenant)];
         let mut headers = HeaderMap::new();
         headers.insert("accept", HeaderValue::from_static("*/*"));
-        assert_eq!(Scope::from_headers(&names, &headers), Scope::anonymous());
+        assert_eq!(Scope::of_request(&parts, shown(&headers)), (Scope::anonymous(), Told::Nothing));
         headers.append("x-tenant", HeaderValue::from_static("b"));
         headers.append("authorization", HeaderValue::from_static("Bearer a"));
         headers.append("x-tenant", HeaderValue::from_static("c"));
         let expected =
             Scope::of([("authorization", vec![&b"Bearer a"[..]]), ("x-tenant", vec![&b"b"[..], &b"c"[..]])]);
-        assert_eq!(Scope::from_headers(&names, &headers), expected);
+        assert_eq!(Scope::of_request(&parts, shown(&headers)), (expected, Told::Apart));
+    }
+
+    #[test]
+    fn a_path_is_folded_and_tells_nobody_apart() {
+        let (parts, headers) = ([ScopePart::Path], HeaderMap::new());
+        let of = |path| Scope::of_request(&parts, Shown { headers: &headers, certificate: None, path });
+        assert_eq!(of("/v1/charges"), of("/V1//ch%61rges/"));
+        assert_ne!(of("/v1/charges"), of("/v1/refunds"));
+        assert_eq!(of("/v1/charges").1, Told::Nothing);
+    }
+
+    #[test]
+    fn a_certificate_tells_callers_apart() {
+        let (parts, headers) = ([ScopePart::ClientCertificate, ScopePart::Path], HeaderMap::new());
+        let of = |certificate| Scope::of_request(&parts, Shown { certificate, ..shown(&headers) });
+        assert_ne!(of(Some(b"one")), of(Some(b"two")));
+        assert_eq!((of(Some(b"one")).1, of(None).1), (Told::Apart, Told::Nothing));
+    }
+
+    #[test]
+    fn a_signature_of_the_request_names_no_caller() {
+        let key = HeaderName::from_static("x-api-key");
+        let parts = [ScopePart::Header(AUTHORIZATION), ScopePart::Header(key.clone())];
+        let of = |authorization: &str, api_key: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, authorization.parse().expect("a value"));
+            headers.extend(api_key.map(|value| (key.clone(), HeaderValue::from_static(value))));
+            Scope::of_request(&parts, shown(&headers))
+        };
+        for signing in [
+            "AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu/s3/aws4_request, Signature=00ff",
+            "AWS4-ECDSA-P256-SHA256 Credential=AKIA, Signature=00ff",
+            "AWS AKIA:c2ln",
+            "OAuth oauth_nonce=\"1\"",
+            "digest username=\"a\", nonce=\"b\"",
+            "Signature keyId=\"a\"",
+            "Hawk id=\"a\"",
+            "Negotiate YII=",
+            "NTLM TlRM",
+            "GOOG4-RSA-SHA256 Credential=a",
+            "SharedKey account:c2ln",
+            "EG1-HMAC-SHA256 client_token=a",
+        ] {
+            assert_eq!(of(signing, None), (Scope::anonymous(), Told::SignedAnew), "{signing}");
+            let other = signing.replace("00ff", "00aa").replace("YII", "ZII");
+            assert_eq!(of(signing, Some("k")), of(&other, Some("k")), "{signing}");
+            assert_eq!(of(signing, Some("k")).1, Told::Apart, "{signing}");
+        }
+        for telling in
+            ["Bearer abc", "Basic YTpi", "DPoP eyJ", "sk_test_hmac", "Token token=\"a\"", "ApiKey x"]
+        {
+            assert_eq!(of(telling, None).1, Told::Apart, "{telling}");
+        }
     }
 }

@@ -3,22 +3,29 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::Method;
+use http::header::HeaderName;
+use http::{HeaderMap, Method};
 use matchit::Router;
 
-use crate::config::{Route, UpstreamName};
+use crate::config::{Fallback, Match, Route, UpstreamName};
+use crate::protocol::path::{self, Segment};
 
-use self::path::equivalent;
-
-mod path;
+/// The header that carries a key unless a route names another.
+const USUAL_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// All routes, ready to match.
 pub struct RouteTable {
-    /// A router for each method: what one covers need not make sense beside what another does.
-    routers: HashMap<Method, Router<Arc<Route>>>,
-    fallback: Option<UpstreamName>,
+    /// Routes that take equivalent spellings of a path for one.
+    equivalent: Routers,
+    /// Routes that compare paths exactly.
+    exact: Routers,
+    fallback: Option<Fallback>,
+    key_headers: Vec<HeaderName>,
     largest_response: usize,
 }
+
+/// A router for each method: what one covers need not make sense beside what another does.
+type Routers = HashMap<Method, Router<Arc<Route>>>;
 
 /// Where a request belongs.
 #[derive(Clone, Debug)]
@@ -29,6 +36,17 @@ pub enum Matched {
     Fallback(UpstreamName),
     /// No route does, and there is no fallback.
     Nothing,
+    /// Servers disagree about whether a route covers it.
+    Ambiguous(Ambiguity),
+}
+
+/// What servers disagree about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ambiguity {
+    /// Whether an escaped slash, an escaped backslash or a backslash separates segments of the path.
+    Separator,
+    /// Whether the case of a method counts.
+    Method,
 }
 
 impl RouteTable {
@@ -37,17 +55,25 @@ impl RouteTable {
     /// # Errors
     /// The template that cannot stand beside the others, with the reason. A checked configuration
     /// has none.
-    pub fn new(routes: &[Arc<Route>], fallback: Option<UpstreamName>) -> Result<Self, String> {
-        let mut routers: HashMap<Method, Router<Arc<Route>>> = HashMap::new();
+    pub fn new(routes: &[Arc<Route>], fallback: Option<Fallback>) -> Result<Self, String> {
+        let (mut equivalent, mut exact) = (Routers::new(), Routers::new());
+        let mut key_headers = vec![USUAL_KEY];
         for route in routes {
+            let routers = match route.matching {
+                Match::Equivalent => &mut equivalent,
+                Match::Exact => &mut exact,
+            };
             for method in &route.methods {
                 let router = routers.entry(method.clone()).or_default();
                 let added = router.insert(route.shape.as_str(), Arc::clone(route));
                 added.map_err(|error| format!("route {}: {error}", route.name))?;
             }
+            if !key_headers.contains(&route.key_header) {
+                key_headers.push(route.key_header.clone());
+            }
         }
         let largest_response = routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
-        Ok(Self { routers, fallback, largest_response })
+        Ok(Self { equivalent, exact, fallback, key_headers, largest_response })
     }
 
     /// The largest response that any route keeps, in bytes.
@@ -56,19 +82,80 @@ impl RouteTable {
         self.largest_response
     }
 
+    /// Whether a request that no route protects is refused if it carries a key.
+    #[must_use]
+    pub fn refuses_keyed(&self) -> bool {
+        self.fallback.as_ref().is_some_and(|fallback| fallback.refuses_keyed)
+    }
+
+    /// Whether a request carries a key in the header of any route, or in the usual one.
+    #[must_use]
+    pub fn is_keyed(&self, headers: &HeaderMap) -> bool {
+        self.key_headers.iter().any(|name| headers.contains_key(name))
+    }
+
     /// Where a request with this method and path belongs.
     ///
-    /// Two spellings of one path (RFC 3986, section 6.2.2) match the same route: a client must not
-    /// lose its protection by escaping a letter.
+    /// All spellings of a path that usual servers take for one match the same route, unless it compares
+    /// exactly. A spelling that a route covers for some servers only is ambiguous.
     #[must_use]
     pub fn find(&self, method: &Method, path: &str) -> Matched {
-        let path = equivalent(path);
-        let route = self.routers.get(method).and_then(|router| router.at(&path).ok());
-        let route = route.map(|found| Arc::clone(found.value));
+        let route = self.covering(method, path);
+        if let Some(ambiguity) = self.ambiguity(method, path, route) {
+            return Matched::Ambiguous(ambiguity);
+        }
         match (route, &self.fallback) {
-            (Some(route), _) => Matched::Route(route),
-            (None, Some(upstream)) => Matched::Fallback(upstream.clone()),
+            (Some(route), _) => Matched::Route(Arc::clone(route)),
+            (None, Some(fallback)) => Matched::Fallback(fallback.upstream.clone()),
             (None, None) => Matched::Nothing,
         }
     }
+
+    /// The route that covers a path; the more exact template where one of each kind does.
+    fn covering(&self, method: &Method, path: &str) -> Option<&Arc<Route>> {
+        let equivalent = self.equivalently(method, path);
+        let exact = self.exact.get(method).and_then(|router| {
+            let found = router.at(&path::exact(path)).ok()?.value;
+            Some(found)
+        });
+        match (exact, equivalent) {
+            (Some(exact), Some(equivalent)) if is_more_exact(equivalent, exact) => Some(equivalent),
+            (Some(exact), _) => Some(exact),
+            (None, equivalent) => equivalent,
+        }
+    }
+
+    fn equivalently(&self, method: &Method, path: &str) -> Option<&Arc<Route>> {
+        let router = self.equivalent.get(method)?;
+        path::lookups(path).find_map(|path| router.at(&path).ok().map(|found| found.value))
+    }
+
+    fn ambiguity(&self, method: &Method, path: &str, route: Option<&Arc<Route>>) -> Option<Ambiguity> {
+        if let Some(separated) = path::separated(path)
+            && let Some(other) = self.equivalently(method, &separated)
+            && route.is_none_or(|route| !Arc::ptr_eq(route, other))
+        {
+            return Some(Ambiguity::Separator);
+        }
+        if route.is_some() || !method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) {
+            return None;
+        }
+        let upper = Method::from_bytes(method.as_str().to_ascii_uppercase().as_bytes()).ok()?;
+        let separated = path::separated(path);
+        let read = [Some(path), separated.as_deref()];
+        let covered = read.into_iter().flatten().any(|path| self.equivalently(&upper, path).is_some());
+        covered.then_some(Ambiguity::Method)
+    }
+}
+
+/// Whether the first route's template says more than the second one's where they first differ in kind.
+fn is_more_exact(one: &Route, other: &Route) -> bool {
+    let rank = |segment: &Segment| match segment {
+        Segment::Literal(_) => 2,
+        Segment::Parameter => 1,
+        Segment::Rest => 0,
+    };
+    let pairs = one.template.segments().iter().zip(other.template.segments());
+    let ranks = pairs.map(|(one, other)| (rank(one), rank(other)));
+    ranks.into_iter().find(|(one, other)| one != other).is_some_and(|(one, other)| one > other)
 }

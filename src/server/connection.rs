@@ -23,13 +23,13 @@ use tower::Service;
 use crate::config::{HEADER_BUFFER, HTTP2_WINDOW};
 use crate::gateway::{Peer, Stop};
 
-use super::Listening;
 use super::idle::Requests;
 use super::preface::{self, PREFACE};
-use super::service::Served;
+use super::service::{Client, Served};
 use super::stalled::Stalled;
 use super::strict::{Frames, MAX_HEAD, Strict};
 use super::untaken::{PIECE, Untaken};
+use super::{Listening, Tls};
 
 /// How many requests may be open on one HTTP/2 connection.
 const STREAMS: u32 = 128;
@@ -81,24 +81,26 @@ where
         let peer = Peer { address: peer.ip().to_canonical(), secure: self.listening.tls.is_some() };
         if let Some(tls) = &self.listening.tls {
             let (stream, http2) = self.begun(tls.accept(stream), stop).await?;
+            let client = Client { peer, certificate: Tls::certificate(&stream) };
             let mut stream = Stalled::new(stream, self.listening.write_timeout);
             if !http2 {
-                return Box::pin(self.serve_http1(stream, BytesMut::new(), peer, watcher)).await;
+                return Box::pin(self.serve_http1(stream, BytesMut::new(), client, watcher)).await;
             }
             return match self.begun(preface::read(&mut stream), stop).await? {
-                (before, true) => Box::pin(self.serve_http2(stream, before, peer, watcher, stop)).await,
+                (before, true) => Box::pin(self.serve_http2(stream, before, client, watcher, stop)).await,
                 (_, false) => Err("HTTP/2 was agreed on and is not spoken".into()),
             };
         }
+        let client = Client { peer, certificate: None };
         let mut stream = Stalled::new(stream, self.listening.write_timeout);
         if !self.listening.http2 {
-            return self.serve_http1(stream, BytesMut::new(), peer, watcher).await;
+            return self.serve_http1(stream, BytesMut::new(), client, watcher).await;
         }
         let (before, http2) = self.begun(preface::read(&mut stream), stop).await?;
         if http2 {
-            Box::pin(self.serve_http2(stream, before, peer, watcher, stop)).await
+            Box::pin(self.serve_http2(stream, before, client, watcher, stop)).await
         } else {
-            self.serve_http1(stream, before, peer, watcher).await
+            self.serve_http1(stream, before, client, watcher).await
         }
     }
 
@@ -117,11 +119,11 @@ where
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         before: BytesMut,
-        peer: Peer,
+        client: Client,
         watcher: Watcher,
     ) -> Result<(), Ended> {
         let (stream, refusals) = Strict::new(stream, before);
-        let service = self.served.http1(peer, refusals);
+        let service = self.served.http1(client, refusals);
         Ok(watcher.watch(self.http1.serve_connection(TokioIo::new(stream), service)).await?)
     }
 
@@ -129,7 +131,7 @@ where
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         before: BytesMut,
-        peer: Peer,
+        client: Client,
         watcher: Watcher,
         stop: &Stop,
     ) -> Result<(), Ended> {
@@ -138,7 +140,7 @@ where
         let idle = self.listening.header_read_timeout;
         let stream = Frames::new(stream, before, PREFACE.len(), idle);
         let (requests, untaken) = (Arc::<Requests>::default(), Arc::<Untaken>::default());
-        let service = self.served.http2(peer, Arc::clone(&requests), Arc::clone(&untaken));
+        let service = self.served.http2(client, Arc::clone(&requests), Arc::clone(&untaken));
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(stream), service));
         let mut too_long = pin!(untaken.too_long(self.listening.write_timeout));
         // A token of its own: that of all connections is locked whenever somebody looks at it.

@@ -13,12 +13,20 @@ use tokio::sync::Semaphore;
 use tower::{Service, ServiceExt};
 use tracing::info;
 
-use crate::gateway::{Peer, Problem, Slug};
+use crate::gateway::{ClientCertificate, Peer, Problem, Slug};
 use crate::telemetry::Metrics;
 
 use super::idle::Requests;
 use super::strict::{Refusal, Refusals, check};
 use super::untaken::{Pieces, Untaken};
+
+/// What a connection tells of its client.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub(super) peer: Peer,
+    /// The certificate that it showed.
+    pub(super) certificate: Option<ClientCertificate>,
+}
 
 /// A service, and what is answered in its place.
 #[derive(Clone)]
@@ -41,16 +49,16 @@ where
     /// As an HTTP/1 connection calls it.
     pub(super) fn http1(
         &self,
-        peer: Peer,
+        client: Client,
         refusals: Refusals,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
         let served = self.clone();
         service_fn(move |request: Request<Incoming>| {
-            let (served, refusal) = (served.clone(), refusals.get());
+            let (served, client, refusal) = (served.clone(), client.clone(), refusals.get());
             async move {
                 match refusal {
-                    Some(refusal) => Ok(served.refuse(peer, refusal)),
-                    None => served.call(peer, request.map(Body::new)).await,
+                    Some(refusal) => Ok(served.refuse(client.peer, refusal)),
+                    None => served.call(client, request.map(Body::new)).await,
                 }
             }
         })
@@ -60,35 +68,39 @@ where
     /// client has yet to take.
     pub(super) fn http2(
         &self,
-        peer: Peer,
+        client: Client,
         requests: Arc<Requests>,
         untaken: Arc<Untaken>,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
         let served = self.clone();
         service_fn(move |request: Request<Incoming>| {
-            let (served, open, untaken) = (served.clone(), requests.begin(), Arc::clone(&untaken));
+            let (served, client) = (served.clone(), client.clone());
+            let (open, untaken) = (requests.begin(), Arc::clone(&untaken));
             async move {
                 let (mut head, body) = request.into_parts();
                 if let Err(refusal) = check(&mut head) {
-                    return Ok(served.refuse(peer, refusal));
+                    return Ok(served.refuse(client.peer, refusal));
                 }
                 let Ok(place) = served.places.clone().try_acquire_owned() else {
-                    return Ok(served.answer(peer, Problem::overloaded()));
+                    return Ok(served.answer(client.peer, Problem::overloaded()));
                 };
-                let response = served.call(peer, Request::from_parts(head, Body::new(body))).await?;
+                let response = served.call(client, Request::from_parts(head, Body::new(body))).await?;
                 Ok(response.map(|body| Body::new(Pieces::new(body, untaken, place, open))))
             }
         })
     }
 
-    async fn call(self, peer: Peer, mut request: Request<Body>) -> Result<Response<Body>, Infallible> {
-        request.extensions_mut().insert(peer);
+    async fn call(self, client: Client, mut request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        request.extensions_mut().insert(client.peer);
+        if let Some(certificate) = client.certificate {
+            request.extensions_mut().insert(certificate);
+        }
         self.service.oneshot(request).await
     }
 
     fn refuse(&self, peer: Peer, Refusal { status, why }: Refusal) -> Response<Body> {
         let problem = Problem::new(Slug::Http(status), format!("{why} Nothing was sent."));
-        self.answer(peer, problem.not_executed().closing())
+        self.answer(peer, problem.closing())
     }
 
     /// An answer without a route.

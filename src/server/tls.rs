@@ -9,6 +9,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::config::ListenerTls;
+use crate::gateway::ClientCertificate;
 use crate::pem;
 use crate::reload::Reloading;
 
@@ -43,6 +44,12 @@ impl Tls {
         let stream = TlsAcceptor::from(self.0.current()).accept(stream).await?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
         Ok((stream, http2))
+    }
+
+    /// The certificate that the client showed, if it was asked for one.
+    pub(super) fn certificate(stream: &TlsStream<TcpStream>) -> Option<ClientCertificate> {
+        let shown = stream.get_ref().1.peer_certificates()?.first()?;
+        pem::names(shown).map(|names| ClientCertificate(names.into()))
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! One version byte, then a protocol buffer (`wire`). A newer gateway may add fields to the
 //! messages, and an older one in the same fleet skips them; a change that an older gateway must
-//! not skip takes a new version byte, which the older one refuses.
+//! not skip takes a new version byte, which the older one refuses. Version 2 marks a record whose
+//! fingerprint takes equivalent spellings of a path for one; everything else is written as version 1.
 //!
 //! Decoding never panics and never guesses: what is not exactly a record or a response is an
 //! [`Undecodable`] that says why. Field numbers are for good.
@@ -17,14 +18,17 @@ use prost::Message;
 
 use crate::clock::Timestamp;
 use crate::protocol::{
-    BodyScheme, Executed, Fingerprint, OnUnknown, Owner, Policy, Reason, Record, ResponseRef, Revision,
-    Scheme, State, StoredResponse,
+    BodyScheme, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record, ResponseRef,
+    Revision, Scheme, State, StoredResponse,
 };
 
 mod wire;
 
-/// The only version so far.
+/// The version of everything that the first release can read.
 const VERSION: u8 = 1;
+/// The version of a record with [`PathScheme::Equivalent`]: a gateway that does not know it would compare
+/// fingerprints wrongly.
+const VERSION_OF_EQUIVALENT: u8 = 2;
 
 /// Why bytes are not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +45,11 @@ impl std::error::Error for Undecodable {}
 /// The bytes of `record`.
 #[must_use]
 pub fn encode_record(record: &Record) -> Vec<u8> {
-    versioned(&wire::Record {
+    let version = match record.fingerprint.scheme.path {
+        PathScheme::AsSent => VERSION,
+        PathScheme::Equivalent => VERSION_OF_EQUIVALENT,
+    };
+    let message = wire::Record {
         revision: record.revision.0,
         namespace: record.namespace.as_ref().to_owned(),
         route: record.route.as_ref().to_owned(),
@@ -51,7 +59,8 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
         created_at: record.created_at.0,
         updated_at: record.updated_at.0,
         state: Some(state_to_wire(&record.state)),
-    })
+    };
+    versioned(version, &message)
 }
 
 /// The record that `bytes` are.
@@ -59,15 +68,16 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
 /// # Errors
 /// What is wrong with them.
 pub fn decode_record(bytes: &[u8]) -> Result<Record, Undecodable> {
-    let wire: wire::Record = unversioned(bytes)?;
+    let (version, wire): (u8, wire::Record) = unversioned(bytes, VERSION_OF_EQUIVALENT)?;
+    let scheme = scheme_from_wire(present(wire.scheme, "fingerprint scheme")?)?;
+    if (version == VERSION_OF_EQUIVALENT) != (scheme.path == PathScheme::Equivalent) {
+        return Err(refused("encoding version", version));
+    }
     Ok(Record {
         revision: Revision(wire.revision),
         namespace: wire.namespace.into(),
         route: wire.route.into(),
-        fingerprint: Fingerprint {
-            scheme: Arc::new(scheme_from_wire(present(wire.scheme, "fingerprint scheme")?)?),
-            digest: sized(&wire.digest, "fingerprint")?,
-        },
+        fingerprint: Fingerprint { scheme: Arc::new(scheme), digest: sized(&wire.digest, "fingerprint")? },
         policy: policy_from_wire(present(wire.policy, "policy")?)?,
         created_at: Timestamp(wire.created_at),
         updated_at: Timestamp(wire.updated_at),
@@ -82,11 +92,12 @@ pub fn encode_response(response: &StoredResponse) -> Vec<u8> {
         name: name.as_str().to_owned(),
         value: Bytes::copy_from_slice(value.as_bytes()),
     };
-    versioned(&wire::Response {
+    let message = wire::Response {
         status: u32::from(response.status.as_u16()),
         headers: response.headers.iter().map(header).collect(),
         body: response.body.clone(),
-    })
+    };
+    versioned(VERSION, &message)
 }
 
 /// The response that `bytes` are.
@@ -94,7 +105,7 @@ pub fn encode_response(response: &StoredResponse) -> Vec<u8> {
 /// # Errors
 /// What is wrong with them.
 pub fn decode_response(bytes: &[u8]) -> Result<StoredResponse, Undecodable> {
-    let wire: wire::Response = unversioned(bytes)?;
+    let (_, wire): (u8, wire::Response) = unversioned(bytes, VERSION)?;
     let headers = wire.headers.into_iter().map(header_from_wire);
     Ok(StoredResponse {
         status: StatusCode::from_u16(status(wire.status)?).map_err(|_| refused("status", wire.status))?,
@@ -103,17 +114,21 @@ pub fn decode_response(bytes: &[u8]) -> Result<StoredResponse, Undecodable> {
     })
 }
 
-fn versioned(message: &impl Message) -> Vec<u8> {
+fn versioned(version: u8, message: &impl Message) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1 + message.encoded_len());
-    bytes.push(VERSION);
+    bytes.push(version);
     message.encode_raw(&mut bytes);
     bytes
 }
 
-fn unversioned<M: Message + Default>(bytes: &[u8]) -> Result<M, Undecodable> {
+/// The version, and the message that follows it; a version after `newest` is refused.
+fn unversioned<M: Message + Default>(bytes: &[u8], newest: u8) -> Result<(u8, M), Undecodable> {
     match bytes.split_first() {
         None => Err(Undecodable("it is empty".into())),
-        Some((&VERSION, message)) => M::decode(message).map_err(|error| Undecodable(error.to_string())),
+        Some((&version, message)) if (VERSION..=newest).contains(&version) => {
+            let message = M::decode(message).map_err(|error| Undecodable(error.to_string()))?;
+            Ok((version, message))
+        }
         Some((version, _)) => Err(refused("encoding version", version)),
     }
 }
@@ -131,7 +146,11 @@ fn scheme_to_wire(scheme: &Scheme) -> wire::Scheme {
         BodyScheme::Raw => (wire::Body::Raw, Vec::new()),
         BodyScheme::Json { ignore } => (wire::Body::Json, ignore.clone()),
     };
-    wire::Scheme { body: body.into(), ignore, headers: scheme.headers.clone() }
+    let path = match scheme.path {
+        PathScheme::AsSent => wire::Path::AsSent,
+        PathScheme::Equivalent => wire::Path::Equivalent,
+    };
+    wire::Scheme { body: body.into(), ignore, headers: scheme.headers.clone(), path: path.into() }
 }
 
 fn scheme_from_wire(wire: wire::Scheme) -> Result<Scheme, Undecodable> {
@@ -140,7 +159,12 @@ fn scheme_from_wire(wire: wire::Scheme) -> Result<Scheme, Undecodable> {
         Ok(wire::Body::Json) => BodyScheme::Json { ignore: wire.ignore },
         Ok(wire::Body::Unspecified) | Err(_) => return Err(refused("body scheme", wire.body)),
     };
-    Ok(Scheme { body, headers: wire.headers })
+    let path = match wire::Path::try_from(wire.path) {
+        Ok(wire::Path::AsSent) => PathScheme::AsSent,
+        Ok(wire::Path::Equivalent) => PathScheme::Equivalent,
+        Err(_) => return Err(refused("path scheme", wire.path)),
+    };
+    Ok(Scheme { body, headers: wire.headers, path })
 }
 
 fn policy_to_wire(policy: &Policy) -> wire::Policy {

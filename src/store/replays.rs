@@ -87,11 +87,12 @@ mod tests {
 
     use super::*;
     use crate::protocol::{
-        Asked, BodyScheme, Claim, Fingerprint, OnUnknown, Owner, Policy, ResponseRef, Scheme,
+        Asked, BodyScheme, Claim, Fingerprint, OnUnknown, Owner, PathScheme, Policy, ResponseRef, Scheme,
     };
 
     fn replay(body: Bytes) -> Decision {
-        let scheme = Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new() });
+        let scheme =
+            Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new(), path: PathScheme::AsSent });
         let (method, headers) = (http::Method::POST, http::HeaderMap::new());
         let asked = Asked { method: &method, path: "/", query: None, headers: &headers, body: b"" };
         let day = Duration::from_secs(86_400);

@@ -15,8 +15,8 @@ use oncegate::admin::{Access, AdminState, router};
 use oncegate::clock::{ManualClock, Timestamp};
 use oncegate::config::{InFlight, OnStoreError, Route, UpstreamName};
 use oncegate::protocol::{
-    Asked, BodyScheme, Claim, Event, Fingerprint, Key, OnUnknown, Outcomes, Owner, Policy, Reason, RecordId,
-    ResponseRef, Scheme, Scope, StoredResponse, Verdict,
+    Asked, BodyScheme, Claim, Event, Fingerprint, Key, OnUnknown, Outcomes, Owner, PathScheme, Policy,
+    Reason, RecordId, ResponseRef, Scheme, Scope, StoredResponse, Verdict,
 };
 use oncegate::store::{Decision, Ledger, Store};
 use oncegate::telemetry::{MeteredStore, Metrics};
@@ -221,7 +221,7 @@ fn policy() -> Policy {
 }
 
 fn scheme() -> Arc<Scheme> {
-    Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new() })
+    Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new(), path: PathScheme::AsSent })
 }
 
 fn fingerprint() -> Fingerprint {

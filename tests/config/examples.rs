@@ -40,7 +40,7 @@ fn the_defaults_are_those_of_the_contract() {
         "header_read_timeout: 10s, body_read_timeout: 30s, request_body_limit: 1048576",
         "listen: 127.0.0.1:9464",
         "url: Embedded(\"./oncegate-data\"), timeout: 1s",
-        "connect_timeout: 1s, response_timeout: 30s, preserve_host: false",
+        "connect_timeout: 1s, response_timeout: 30s, idle_timeout: 4s, response_head_limit: 262144",
         "methods: [POST, PATCH]",
         "key_header: \"idempotency-key\", key_required: false, scope: [\"authorization\"]",
         "body: Raw, headers: [\"content-type\"]",

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    BodyScheme, Claim, Event, Fingerprint, OnUnknown, Policy, Record, Scheme, Transition, transition,
+    BodyScheme, Claim, Event, Fingerprint, OnUnknown, PathScheme, Policy, Record, Scheme, Transition,
+    transition,
 };
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
@@ -58,7 +59,8 @@ impl Protocol {
             ttl: TICK,
             tombstone_ttl: TICK,
         };
-        let scheme = Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new() });
+        let scheme =
+            Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new(), path: PathScheme::AsSent });
         let claim = Claim {
             owner: owner(0),
             namespace: "charges".into(),

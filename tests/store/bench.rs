@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    BodyScheme, Claim, Event, Fingerprint, Key, Next, OnUnknown, Owner, Policy, Record, RecordId,
+    BodyScheme, Claim, Event, Fingerprint, Key, Next, OnUnknown, Owner, PathScheme, Policy, Record, RecordId,
     ResponseRef, Scheme, Scope, State, StoredResponse, Verdict, transition,
 };
 use oncegate::store::{Claimed, Decision, Ledger, Snapshot, Store};
@@ -120,7 +120,8 @@ pub fn claim(owner: Owner, policy: Policy) -> Claim {
 }
 
 pub fn claim_on(route: &str, owner: Owner, policy: Policy) -> Claim {
-    let scheme = Scheme { body: BodyScheme::Raw, headers: vec!["content-type".into()] };
+    let scheme =
+        Scheme { body: BodyScheme::Raw, headers: vec!["content-type".into()], path: PathScheme::AsSent };
     Claim {
         owner,
         namespace: "contract".into(),

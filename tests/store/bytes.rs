@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    BodyScheme, Executed, Fingerprint, OnUnknown, Owner, Policy, Reason, Record, ResponseRef, Revision,
-    Scheme, State, StoredResponse,
+    BodyScheme, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record, ResponseRef,
+    Revision, Scheme, State, StoredResponse,
 };
 use oncegate::store::Store;
 use oncegate::store::codec::{decode_record, decode_response, encode_record, encode_response};
@@ -63,7 +63,8 @@ fn record(state: State, on_unknown: OnUnknown) -> Record {
         OnUnknown::Hold => BodyScheme::Raw,
         _ => BodyScheme::Json { ignore: vec!["/sent_at".into(), "/a~1b".into()] },
     };
-    let scheme = Scheme { body, headers: vec!["content-type".into(), "x-tenant".into()] };
+    let scheme =
+        Scheme { body, headers: vec!["content-type".into(), "x-tenant".into()], path: PathScheme::AsSent };
     Record {
         revision: Revision(0x0102_0304_0506_0708),
         namespace: "payments".into(),

@@ -85,6 +85,8 @@ pub fn upstream(url: &str, ca: Option<PathBuf>) -> Upstream {
         http2: false,
         connect_timeout: Duration::from_secs(20),
         response_timeout: Duration::from_secs(20),
+        idle_timeout: Duration::from_secs(4),
+        response_head_limit: 256 << 10,
         preserve_host: false,
     }
 }

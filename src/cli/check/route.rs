@@ -4,14 +4,14 @@ use std::fmt::Display;
 
 use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
-use crate::config::{InFlight, OnStoreError, Route};
-use crate::protocol::header::NOT_REPLAYED;
-use crate::protocol::{BodyScheme, Policy};
+use crate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers};
+use crate::protocol::header::{NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
+use crate::protocol::{BodyScheme, Policy, ScopePart};
 
 /// Writes what a route implies.
 pub(super) fn write(page: &mut Page, route: &Route) {
     page.heading(&format!("Route {:?}", &*route.name));
-    page.row("covers", &format!("{} {} → {}", list(&route.methods), route.path, route.upstream));
+    page.row("covers", &covers(route));
     page.row("key", &key(route));
     page.row("caller", &caller(route));
     page.row("same request", &same_request(route));
@@ -21,7 +21,11 @@ pub(super) fn write(page: &mut Page, route: &Route) {
     page.row("a crashed gateway", &crash(&route.policy));
     page.row("no store", without_store(route));
     page.row("not executed", &statuses(route.outcomes.release(), "the key is free again for a retry"));
-    page.row("unknown", &statuses(route.outcomes.unknown(), "passed on once, then held as unknown"));
+    let unknown = match route.unknown_answers {
+        UnknownAnswers::Pass => "passed on once, then held as unknown",
+        UnknownAnswers::Problem => "answered outcome-unknown, and held as unknown",
+    };
+    page.row("unknown", &statuses(route.outcomes.unknown(), unknown));
     page.row("any other status", "stored and replayed, 500 included");
     page.row("a replay", &replay(route));
     page.row(
@@ -37,30 +41,42 @@ fn list<T: Display>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+fn covers(route: &Route) -> String {
+    let spellings = match route.matching {
+        Match::Equivalent => "in every spelling that usual servers take for the same",
+        Match::Exact => "compared exactly: another spelling of the path is NOT protected",
+    };
+    format!("{} {} → {}, {spellings}", list(&route.methods), route.path, route.upstream)
+}
+
 fn key(route: &Route) -> String {
     let absent = if route.key_required {
         "required: a request without it is answered 400 key-missing"
     } else {
         "optional: a request without it passes UNPROTECTED"
     };
-    let namespace = if route.namespace == route.name {
-        String::new()
-    } else {
-        format!("; keys are shared with every route of namespace {:?}", &*route.namespace)
-    };
-    format!("{}, {absent}{namespace}", route.key_header)
+    format!("{}, {absent}; its keys belong to namespace {:?}", route.key_header, &*route.namespace)
 }
 
 fn caller(route: &Route) -> String {
-    if route.scope.is_empty() {
-        return "everybody is one caller: the same key from two clients names one operation".into();
-    }
-    let mut text = format!(
-        "told by {}: the same key from two callers names two operations, and requests without any \
-         of these headers belong to one anonymous caller.",
-        list(&route.scope)
-    );
-    if route.scope.contains(&http::header::AUTHORIZATION) {
+    let (headers, others): (Vec<&ScopePart>, Vec<&ScopePart>) =
+        route.scope.iter().partition(|part| matches!(part, ScopePart::Header(_)));
+    let mut parts: Vec<String> = headers.iter().map(ToString::to_string).collect();
+    parts.extend(others.iter().map(|part| match part {
+        ScopePart::ClientCertificate => "issuer and subject of the client's certificate".to_owned(),
+        _ => "the path".to_owned(),
+    }));
+    let nothing = match route.anonymous {
+        true => "Callers that show none of it but the path count as ONE caller (anonymous = \"one\").",
+        false => "A keyed request that shows none of it but the path is answered 400 caller-unknown.",
+    };
+    let mut text = match parts.as_slice() {
+        [] => "everybody is one caller: the same key from two clients names one operation.".to_owned(),
+        parts => {
+            format!("told by {}: the same key from two callers names two operations. {nothing}", list(parts))
+        }
+    };
+    if route.scope.contains(&ScopePart::Header(http::header::AUTHORIZATION)) {
         text += " A refreshed token is a new caller: a retry that sends it is a new operation and runs \
                  again. If your clients refresh tokens between retries, take a header that stays.";
     }
@@ -135,10 +151,8 @@ fn statuses(statuses: &[u16], meaning: &str) -> String {
 }
 
 fn replay(route: &Route) -> String {
-    let dropped: Vec<_> =
-        NOT_REPLAYED.into_iter().filter(|name| !route.replay_headers.contains(name)).collect();
-    match dropped.as_slice() {
-        [] => "drops no header but the hop-by-hop ones".into(),
-        dropped => format!("drops {} and the hop-by-hop headers", list(dropped)),
-    }
+    let usual = NOT_REPLAYED.iter().filter(|name| !route.replay_headers.contains(name));
+    let mut dropped: Vec<String> = usual.chain(&route.replay_drop).map(ToString::to_string).collect();
+    dropped.extend(NOT_REPLAYED_FAMILIES.map(|first| format!("{first}*")));
+    format!("drops {} and the hop-by-hop headers", list(&dropped))
 }

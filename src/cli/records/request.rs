@@ -26,7 +26,7 @@ pub(super) fn of(command: &Command) -> Result<AdminRequest, String> {
         }
         Command::Show(show) => (Method::GET, format!("/v1/records/{}", encoded(&show.id)), None),
         Command::Delete(delete) => (Method::DELETE, format!("/v1/records/{}", encoded(&delete.id)), None),
-        Command::Lookup(lookup) => (Method::POST, "/v1/lookup".into(), Some(lookup_body(lookup))),
+        Command::Lookup(lookup) => (Method::POST, "/v1/lookup".into(), Some(lookup_body(lookup)?)),
         Command::Resolve(resolve) => {
             let path = format!("/v1/records/{}/resolve", encoded(&resolve.id));
             (Method::POST, path, Some(resolve_body(resolve)?))
@@ -45,8 +45,16 @@ fn query(list: &List) -> String {
     query
 }
 
-fn lookup_body(lookup: &Lookup) -> Value {
-    json!({ "route": lookup.route, "key": lookup.key, "headers": pairs(&lookup.headers) })
+fn lookup_body(lookup: &Lookup) -> Result<Value, String> {
+    let mut body = json!({ "route": lookup.route, "key": lookup.key, "headers": pairs(&lookup.headers) });
+    if let Some(path) = &lookup.path {
+        body["path"] = path.as_str().into();
+    }
+    if let Some(file) = &lookup.certificate {
+        let pem = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        body["certificate"] = pem.into();
+    }
+    Ok(body)
 }
 
 fn resolve_body(resolve: &Resolve) -> Result<Value, String> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SizeText;
+use super::{ScopeText, SizeText};
 use crate::protocol::Outcomes as Checked;
 
 /// One protected route.
@@ -19,13 +19,22 @@ pub(in crate::config) struct Route {
     pub methods: Vec<String>,
     /// The name of the upstream that requests go to.
     pub upstream: Option<String>,
-    /// What groups keys: routes of one namespace share theirs. By default the route's name.
-    pub namespace: Option<String>,
+    /// Which spellings of a path are this route's: "equivalent" ignores empty and dot segments, a trailing
+    /// slash, `;parameters`, escapes of unreserved characters and the case of letters in literal segments;
+    /// "exact" ignores escapes of unreserved characters and dot segments only.
+    #[serde(rename = "match")]
+    pub matching: Match,
+    /// What groups keys: routes of one namespace share theirs.
+    pub namespace: String,
     /// Where the idempotency key is found.
     pub key: Key,
-    /// The request headers that tell callers apart: the same key from two callers names two
-    /// operations.
-    pub scope: Vec<String>,
+    /// What tells callers apart: request headers, `{ path = true }` for the path, and
+    /// `{ client_certificate = "issuer-subject" }`, which is added where `client_ca` is set. The same key
+    /// from two callers names two operations.
+    pub scope: Vec<ScopeText>,
+    /// What happens to a keyed request that shows none of the scope's parts but the path: "refuse" answers
+    /// 400, "one" counts all such callers as the same one.
+    pub anonymous: Anonymous,
     /// What makes two requests the same.
     pub fingerprint: Fingerprint,
     /// How long a response is replayed, counted from completion.
@@ -33,8 +42,10 @@ pub(in crate::config) struct Route {
     /// How long the key is remembered after that, so that a late retry is refused instead of run;
     /// "0s" forgets what is known at once.
     pub tombstone_ttl: String,
-    /// Of the response headers that a replay drops, those it keeps.
+    /// Of the response headers that a replay drops by default, those it keeps.
     pub replay_headers: Vec<String>,
+    /// Further response headers that a replay drops.
+    pub replay_drop: Vec<String>,
     /// What a duplicate does while the first attempt runs.
     pub in_flight: InFlight,
     /// How long a duplicate waits before it is answered 409.
@@ -43,6 +54,9 @@ pub(in crate::config) struct Route {
     pub lease: String,
     /// What may be done about an execution whose outcome is unknown.
     pub on_unknown: OnUnknown,
+    /// What a client is told when the upstream's status leaves the outcome unknown: "pass" passes the
+    /// upstream's answer on, "problem" answers `outcome-unknown`.
+    pub unknown_answers: UnknownAnswers,
     /// What happens while the store does not answer.
     pub on_store_error: OnStoreError,
     /// Says that whoever set `on_store_error = "bypass"` knows that operations may then run twice.
@@ -60,17 +74,21 @@ impl Default for Route {
             path: None,
             methods: vec!["POST".into(), "PATCH".into()],
             upstream: None,
-            namespace: None,
+            matching: Match::Equivalent,
+            namespace: "default".into(),
             key: Key::default(),
-            scope: vec!["authorization".into()],
+            scope: ScopeText::usual(),
+            anonymous: Anonymous::Refuse,
             fingerprint: Fingerprint::default(),
             ttl: "24h".into(),
             tombstone_ttl: "30d".into(),
             replay_headers: Vec::new(),
+            replay_drop: Vec::new(),
             in_flight: InFlight::Wait,
             wait_timeout: "10s".into(),
             lease: "10s".into(),
             on_unknown: OnUnknown::Hold,
+            unknown_answers: UnknownAnswers::Pass,
             on_store_error: OnStoreError::Reject,
             i_accept_duplicates: false,
             max_response_body: "1MiB".into(),
@@ -95,7 +113,31 @@ impl Default for Key {
     }
 }
 
-/// What makes two requests the same, beside method, path and query.
+/// Which spellings of a path are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum Match {
+    Equivalent,
+    Exact,
+}
+
+/// What happens to a keyed request of a caller that nothing tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum Anonymous {
+    Refuse,
+    One,
+}
+
+/// What a client is told when the upstream's status leaves the outcome unknown.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum UnknownAnswers {
+    Pass,
+    Problem,
+}
+
+/// What makes two requests the same, beside method (with its overrides), path and query.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct Fingerprint {
@@ -109,7 +151,11 @@ pub(in crate::config) struct Fingerprint {
 
 impl Default for Fingerprint {
     fn default() -> Self {
-        Self { body: BodyForm::Raw, headers: vec!["content-type".into()], ignore: Vec::new() }
+        Self {
+            body: BodyForm::Raw,
+            headers: vec!["content-type".into(), "content-encoding".into()],
+            ignore: Vec::new(),
+        }
     }
 }
 

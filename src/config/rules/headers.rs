@@ -54,18 +54,16 @@ pub fn key(at: &At<'_>, text: &str) -> Option<HeaderName> {
 /// key its own caller or its two spellings two requests, and those that do not reach the upstream: all
 /// callers would look the same.
 pub fn telling(at: &At<'_>, names: &[HeaderName], key: Option<&HeaderName>) -> Option<()> {
-    let refused = |(index, name): (usize, &HeaderName)| {
-        let why = if Some(name) == key {
-            "is the header of the key; allowed: other headers"
-        } else if HOP_BY_HOP.contains(name) || NEVER_BELIEVED.contains(name) || is_mimic(name, key) {
-            "is not passed on to the upstream; allowed: headers that are"
-        } else {
-            return None;
-        };
-        Some((index, why))
-    };
-    match names.iter().enumerate().find_map(refused) {
-        Some((index, why)) => at.item(index).refuse(why),
-        None => Some(()),
+    names.iter().enumerate().try_for_each(|(index, name)| tells(&at.item(index), name, key))
+}
+
+/// The same of one header.
+pub fn tells(at: &At<'_>, name: &HeaderName, key: Option<&HeaderName>) -> Option<()> {
+    if Some(name) == key {
+        at.refuse("is the header of the key; allowed: other headers")
+    } else if HOP_BY_HOP.contains(name) || NEVER_BELIEVED.contains(name) || is_mimic(name, key) {
+        at.refuse("is not passed on to the upstream; allowed: headers that are")
+    } else {
+        Some(())
     }
 }

@@ -6,18 +6,26 @@ use std::sync::Arc;
 use http::Method;
 
 use self::overlap::no_overlap;
+use self::scope::scope;
 use super::{Upstreams, headers, limits, path, upstreams};
 use crate::config::file;
 use crate::config::problem::At;
-use crate::config::{InFlight, OnStoreError, Route, UpstreamName};
-use crate::protocol::header::NOT_REPLAYED;
-use crate::protocol::{BodyScheme, OnUnknown, Outcomes, Policy, Scheme};
+use crate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers, UpstreamName};
+use crate::protocol::header::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_not_replayed};
+use crate::protocol::path::Template;
+use crate::protocol::{BodyScheme, OnUnknown, Outcomes, PathScheme, Policy, Scheme};
 
 mod overlap;
+mod scope;
 
-/// All routes in the order of the file.
-pub fn all(at: &At<'_>, files: &[file::Route], upstreams: &Upstreams) -> Option<Vec<Arc<Route>>> {
-    let checked = |(index, file)| route(&at.item(index), file, upstreams).map(Arc::new);
+/// All routes in the order of the file. `certificates` says whether clients show one.
+pub fn all(
+    at: &At<'_>,
+    files: &[file::Route],
+    upstreams: &Upstreams,
+    certificates: bool,
+) -> Option<Vec<Arc<Route>>> {
+    let checked = |(index, file)| route(&at.item(index), file, upstreams, certificates).map(Arc::new);
     let routes: Vec<Option<Arc<Route>>> = files.iter().enumerate().map(checked).collect();
     let unique = unique_names(at, files);
     let apart = no_overlap(at, files);
@@ -41,42 +49,53 @@ fn unique_names(at: &At<'_>, files: &[file::Route]) -> Option<()> {
     unique
 }
 
-fn route(at: &At<'_>, file: &file::Route, upstreams: &Upstreams) -> Option<Route> {
+fn route(at: &At<'_>, file: &file::Route, upstreams: &Upstreams, certificates: bool) -> Option<Route> {
     let name = required_name(&at.key("name"), file.name.as_deref());
-    let template = template(&at.key("path"), file.path.as_deref());
+    let matching = match file.matching {
+        file::Match::Equivalent => Match::Equivalent,
+        file::Match::Exact => Match::Exact,
+    };
+    let template = template(&at.key("path"), file.path.as_deref(), matching);
     let methods = methods(&at.key("methods"), &file.methods);
     let upstream = upstreams::named(&at.key("upstream"), file.upstream.as_deref(), upstreams);
-    let namespace = file.namespace.as_deref().map(|text| limits::name(&at.key("namespace"), text));
+    let namespace = limits::name(&at.key("namespace"), &file.namespace);
     let key_header = headers::key(&at.key("key").key("header"), &file.key.header);
-    let scope = headers::names(&at.key("scope"), &file.scope);
-    let apart = headers::telling(&at.key("scope"), scope.as_deref().unwrap_or(&[]), key_header.as_ref());
-    let fingerprint = fingerprint(&at.key("fingerprint"), &file.fingerprint, key_header.as_ref());
+    let scope = scope(at, file, key_header.as_ref(), certificates);
+    let fingerprint = fingerprint(&at.key("fingerprint"), &file.fingerprint, key_header.as_ref(), matching);
     let policy = policy(at, file, upstream.as_ref(), upstreams);
     let replay_headers = replay_headers(&at.key("replay_headers"), &file.replay_headers);
+    let replay_drop = headers::names(&at.key("replay_drop"), &file.replay_drop);
     let in_flight = in_flight(&at.key("wait_timeout"), file);
     let max_response_body =
         limits::size(&at.key("max_response_body"), &file.max_response_body, &limits::RESPONSE_BODY);
     let outcomes = outcomes(&at.key("outcomes"), &file.outcomes);
     let on_store_error = on_store_error(at, file);
     let name = name?;
-    let (path, shape) = template?;
-    apart?;
+    let (path, template, shape) = template?;
     Some(Route {
         name: name.into(),
         path,
+        template,
+        matching,
         shape,
         methods: methods?,
         upstream: upstream?,
-        namespace: namespace.unwrap_or(Some(name))?.into(),
+        namespace: namespace?.into(),
         key_header: key_header?,
         key_required: file.key.required,
         scope: scope?,
+        anonymous: file.anonymous == file::Anonymous::One,
         fingerprint: Arc::new(fingerprint?),
         policy: policy?,
         replay_headers: replay_headers?,
+        replay_drop: replay_drop?,
         in_flight: in_flight?,
         max_response_body: max_response_body?,
         outcomes: outcomes?,
+        unknown_answers: match file.unknown_answers {
+            file::UnknownAnswers::Pass => UnknownAnswers::Pass,
+            file::UnknownAnswers::Problem => UnknownAnswers::Problem,
+        },
         on_store_error: on_store_error?,
     })
 }
@@ -85,11 +104,18 @@ fn required_name<'n>(at: &At<'_>, name: Option<&'n str>) -> Option<&'n str> {
     at.require(name, "a name of its own for the route").and_then(|name| limits::name(at, name))
 }
 
-/// A template and its shape.
-fn template(at: &At<'_>, text: Option<&str>) -> Option<(String, String)> {
+/// A template as it is written, in segments, and its shape.
+fn template(at: &At<'_>, text: Option<&str>, matching: Match) -> Option<(String, Template, String)> {
     let text = at.require(text, "the path of the route, like \"/v1/charges\"")?;
     match path::shape(text) {
-        Ok(shape) => Some((text.to_owned(), shape)),
+        Ok(shape) => {
+            let template = Template::new(text);
+            let shape = match matching {
+                Match::Equivalent => template.shape(),
+                Match::Exact => shape,
+            };
+            Some((text.to_owned(), template, shape))
+        }
         Err(why) => at.refuse(format!(
             "{text:?} is not a path: {why}; write \"/v1/charges\", \"/v1/{{resource}}\" or \"/v1/{{*rest}}\""
         )),
@@ -167,6 +193,7 @@ fn fingerprint(
     at: &At<'_>,
     file: &file::Fingerprint,
     key_header: Option<&http::HeaderName>,
+    matching: Match,
 ) -> Option<Scheme> {
     let headers = headers::names(&at.key("headers"), &file.headers);
     let apart = headers::telling(&at.key("headers"), headers.as_deref().unwrap_or(&[]), key_header);
@@ -177,8 +204,16 @@ fn fingerprint(
         file::BodyForm::Raw => at.key("ignore").refuse("is allowed only beside body = \"json\""),
     };
     apart?;
-    let headers = headers?.iter().map(|name| name.as_str().to_owned()).collect();
-    Some(Scheme { body: body?, headers })
+    // The method is what these say to many servers, so they always count.
+    let mut headers = headers?;
+    let overrides = METHOD_OVERRIDES.iter().filter(|name| !headers.contains(name)).cloned();
+    headers.extend(overrides.collect::<Vec<_>>());
+    let headers = headers.iter().map(|name| name.as_str().to_owned()).collect();
+    let path = match matching {
+        Match::Equivalent => PathScheme::Equivalent,
+        Match::Exact => PathScheme::AsSent,
+    };
+    Some(Scheme { body: body?, headers, path })
 }
 
 fn pointers(at: &At<'_>, texts: &[String]) -> Option<Vec<String>> {
@@ -197,12 +232,13 @@ fn pointers(at: &At<'_>, texts: &[String]) -> Option<Vec<String>> {
 
 fn replay_headers(at: &At<'_>, texts: &[String]) -> Option<Vec<http::HeaderName>> {
     let names = headers::names(at, texts)?;
-    match names.iter().position(|name| !NOT_REPLAYED.contains(name)) {
+    match names.iter().position(|name| !is_not_replayed(name)) {
         None => Some(names),
         Some(index) => at.item(index).refuse(format!(
-            "{:?} is not a header that replays drop by default; allowed: {}",
+            "{:?} is not a header that replays drop by default; allowed: {}, and what begins with {}",
             texts[index],
-            NOT_REPLAYED.map(|name| format!("{:?}", name.as_str())).join(", ")
+            NOT_REPLAYED.iter().map(|name| format!("{:?}", name.as_str())).collect::<Vec<_>>().join(", "),
+            NOT_REPLAYED_FAMILIES.map(|first| format!("{first:?}")).join(" or "),
         )),
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::protocol::{BodyScheme, Scheme};
+use crate::protocol::{BodyScheme, PathScheme, Scheme};
 
 const LEASE: Duration = Duration::from_secs(10);
 const CALL: Duration = Duration::from_secs(30);
@@ -18,7 +18,7 @@ fn claim_by(owner: Owner) -> Claim {
 }
 
 fn claim_under(owner: Owner, on_unknown: OnUnknown) -> Claim {
-    let scheme = Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new() });
+    let scheme = Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new(), path: PathScheme::AsSent });
     Claim {
         owner,
         namespace: "charges".into(),
@@ -151,8 +151,11 @@ fn a_different_request_is_told_so_and_changes_nothing() {
     let mut other = claim_by(OTHER);
     other.fingerprint.digest = [1; 32];
     let mut scheme = claim_by(OTHER);
-    scheme.fingerprint.scheme =
-        Arc::new(Scheme { body: BodyScheme::Json { ignore: Vec::new() }, headers: Vec::new() });
+    scheme.fingerprint.scheme = Arc::new(Scheme {
+        body: BodyScheme::Json { ignore: Vec::new() },
+        headers: Vec::new(),
+        path: PathScheme::AsSent,
+    });
     for state in all() {
         assert_eq!(step(state, &Event::Claim(other.clone())), (Some(state), Verdict::Mismatch));
         assert_eq!(step(state, &Event::Claim(scheme.clone())), (Some(state), Verdict::OtherScheme));

@@ -63,7 +63,8 @@ fn state() -> impl Strategy<Value = State> {
 fn scheme() -> impl Strategy<Value = Scheme> {
     let body =
         prop_oneof![Just(BodyScheme::Raw), vec(".*", 0..3).prop_map(|ignore| BodyScheme::Json { ignore })];
-    (body, vec("[a-z-]+", 0..4)).prop_map(|(body, headers)| Scheme { body, headers })
+    let path = prop_oneof![Just(PathScheme::AsSent), Just(PathScheme::Equivalent)];
+    (body, vec("[a-z-]+", 0..4), path).prop_map(|(body, headers, path)| Scheme { body, headers, path })
 }
 
 fn policy() -> impl Strategy<Value = Policy> {

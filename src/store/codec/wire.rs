@@ -35,6 +35,16 @@ pub(super) struct Scheme {
     pub(super) ignore: Vec<String>,
     #[prost(string, repeated, tag = "3")]
     pub(super) headers: Vec<String>,
+    /// In records of version 2 only.
+    #[prost(enumeration = "Path", tag = "4")]
+    pub(super) path: i32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
+#[repr(i32)]
+pub(super) enum Path {
+    AsSent = 0,
+    Equivalent = 1,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]

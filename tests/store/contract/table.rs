@@ -2,8 +2,8 @@
 //! can be in, under each event, sent by its owner and by others, compared with the pure function.
 
 use oncegate::protocol::{
-    BodyScheme, Claim, Event, Fingerprint, OnUnknown, Policy, Reason, Record, RecordId, Resolution,
-    ResponseRef, Scheme, State,
+    BodyScheme, Claim, Event, Fingerprint, OnUnknown, PathScheme, Policy, Reason, Record, RecordId,
+    Resolution, ResponseRef, Scheme, State,
 };
 use tokio::task::JoinSet;
 
@@ -175,7 +175,11 @@ fn other_request(policy: Policy) -> Claim {
 
 fn other_scheme(policy: Policy) -> Claim {
     let claim = claim(owner(STRANGER), policy);
-    let scheme = Scheme { body: BodyScheme::Json { ignore: vec!["/at".into()] }, headers: Vec::new() };
+    let scheme = Scheme {
+        body: BodyScheme::Json { ignore: vec!["/at".into()] },
+        headers: Vec::new(),
+        path: PathScheme::AsSent,
+    };
     let fingerprint = Fingerprint { scheme: scheme.into(), ..claim.fingerprint };
     Claim { fingerprint, ..claim }
 }

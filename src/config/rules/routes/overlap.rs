@@ -2,15 +2,17 @@
 //!
 //! `/v1/charges` beside `/v1/{id}` or `/{*rest}` is fine, as the more exact route wins. `/v1/{a}` and
 //! `/v1/{b}` are one path, and so an error unless their methods differ. So are `/v1/{a}` and
-//! `/v1/{*rest}`: the router ranks no parameter over another one at the same place.
+//! `/v1/{*rest}`: the router ranks no parameter over another one at the same place. Routes with
+//! `match = "equivalent"` are compared as the spellings that they cover.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use matchit::{InsertError, Router};
 
-use crate::config::file::Route;
+use crate::config::file::{Match, Route};
 use crate::config::problem::At;
 use crate::config::rules::path::shape;
+use crate::protocol::path::Template;
 
 /// The shapes that one method's routes have, each with its route.
 #[derive(Default)]
@@ -32,6 +34,12 @@ impl Covered {
         }
     }
 
+    /// Whether one of the routes covers just the paths of this folded shape.
+    fn covers(&self, folded: &str, files: &[Route]) -> bool {
+        let paths = self.routes.values().filter_map(|index| files[*index].path.as_deref());
+        paths.into_iter().any(|path| Template::new(path).shape() == folded)
+    }
+
     /// How to name the route of a shape.
     fn describe(&self, shape: &str, files: &[Route]) -> String {
         let index = self.routes.get(shape);
@@ -44,18 +52,22 @@ impl Covered {
 
 /// Refuses each route that covers what an earlier one covers.
 pub fn no_overlap(at: &At<'_>, files: &[Route]) -> Option<()> {
-    let mut methods: BTreeMap<&str, Covered> = BTreeMap::new();
+    let mut methods: BTreeMap<(&str, bool), Covered> = BTreeMap::new();
     let mut apart = Some(());
     for (index, file) in files.iter().enumerate() {
         // A path that is not valid was refused where the route was read.
-        let Some(Ok(shape)) = file.path.as_deref().map(shape) else {
-            continue;
-        };
+        let Some(path) = file.path.as_deref() else { continue };
+        let Ok(exact) = shape(path) else { continue };
+        let folded = Template::new(path).shape();
+        let is_exact = file.matching == Match::Exact;
+        let shape = if is_exact { &exact } else { &folded };
         let own: BTreeSet<&str> = file.methods.iter().map(String::as_str).collect();
         let twice = own.iter().find_map(|method| {
-            let covered = methods.entry(method).or_default();
-            let earlier = covered.add(&shape, index)?;
-            Some((method, covered.describe(&earlier, files)))
+            let other = methods.get(&(*method, !is_exact)).filter(|other| other.covers(&folded, files));
+            let other = other.map(|_| "a route that compares paths otherwise".to_owned());
+            let covered = methods.entry((method, is_exact)).or_default();
+            let earlier = covered.add(shape, index).map(|earlier| covered.describe(&earlier, files));
+            Some((method, earlier.or(other)?))
         });
         if let Some((method, earlier)) = twice {
             apart = at.item(index).key("path").refuse(format!(

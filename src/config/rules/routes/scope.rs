@@ -1,0 +1,54 @@
+//! The scope of a route: what tells its callers apart.
+
+use http::HeaderName;
+
+use crate::config::file::{self, ScopeText};
+use crate::config::problem::At;
+use crate::config::rules::headers;
+use crate::protocol::ScopePart;
+
+/// The parts of a scope. A certificate counts wherever clients show one, whether or not it is named.
+pub fn scope(
+    at: &At<'_>,
+    file: &file::Route,
+    key_header: Option<&HeaderName>,
+    certificates: bool,
+) -> Option<Vec<ScopePart>> {
+    let scope = at.key("scope");
+    let mut parts: Vec<Option<ScopePart>> = Vec::new();
+    for (index, text) in file.scope.iter().enumerate() {
+        let part = self::part(&scope.item(index), text, key_header, certificates);
+        let twice = part.is_some() && parts.contains(&part);
+        parts.push(if twice { scope.item(index).refuse("is named twice") } else { part });
+    }
+    let mut parts: Vec<ScopePart> = parts.into_iter().collect::<Option<_>>()?;
+    if certificates && !parts.contains(&ScopePart::ClientCertificate) {
+        parts.push(ScopePart::ClientCertificate);
+    }
+    let tells = parts.iter().any(|part| *part != ScopePart::Path);
+    if !tells && file.anonymous == file::Anonymous::Refuse {
+        return scope.refuse(
+            "tells no caller apart; name a header that does, like \"authorization\", or say that all callers \
+             count as the same one with anonymous = \"one\"",
+        );
+    }
+    Some(parts)
+}
+
+fn part(
+    at: &At<'_>,
+    text: &ScopeText,
+    key_header: Option<&HeaderName>,
+    certificates: bool,
+) -> Option<ScopePart> {
+    match text {
+        ScopeText::Header(name) => {
+            let name = headers::name(at, name)?;
+            headers::tells(at, &name, key_header)?;
+            Some(ScopePart::Header(name))
+        }
+        ScopeText::Path => Some(ScopePart::Path),
+        ScopeText::ClientCertificate if certificates => Some(ScopePart::ClientCertificate),
+        ScopeText::ClientCertificate => at.refuse("needs [server] tls with client_ca: clients show no other"),
+    }
+}

@@ -1,0 +1,357 @@
+//! Paths as routes, fingerprints and scopes compare them.
+//!
+//! Servers disagree about which spellings are one path. Three forms answer three questions:
+//!
+//! * [`lookup`]: which route covers the path. Empty and dot segments, a trailing slash, `;parameters` and the
+//!   case of ASCII letters do not count; escapes of unreserved characters are decoded (RFC 3986, 6.2.2).
+//! * [`Template::form`]: what the fingerprint takes. Literal segments are folded; the value of a parameter
+//!   is kept as it was sent, but for escapes of unreserved characters.
+//! * [`whole`]: what a scope takes. Everything is folded, values too, so that another spelling can lead to a
+//!   mismatch and never to a second operation.
+//!
+//! The upstream gets the path as it was sent.
+
+use std::borrow::Cow;
+
+/// One segment of a path template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    /// Text that stands for itself.
+    Literal(String),
+    /// `{name}`: any one segment.
+    Parameter,
+    /// `{*name}`: one segment or more, to the end of the path.
+    Rest,
+}
+
+/// A path template, such as `/v1/{resource}`, without its empty segments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template(Vec<Segment>);
+
+impl Template {
+    /// The template that `path` writes, such as `/v1/{resource}` or `/v1/{*rest}`.
+    #[must_use]
+    pub fn new(path: &str) -> Self {
+        let segment = |text: &str| match text.strip_prefix('{') {
+            Some(rest) if rest.starts_with('*') => Segment::Rest,
+            Some(_) => Segment::Parameter,
+            None => Segment::Literal(text.to_owned()),
+        };
+        Self(segments(path, false).into_iter().map(segment).collect())
+    }
+
+    /// The segments, in order.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.0
+    }
+
+    /// The template as a router knows it that is asked with [`lookup`]: lower-case literals without
+    /// `;parameters`, and numbered parameters.
+    #[must_use]
+    pub fn shape(&self) -> String {
+        let mut shape = String::new();
+        for (number, segment) in self.0.iter().enumerate() {
+            shape.push('/');
+            match segment {
+                Segment::Literal(text) => shape.push_str(&name(text).to_ascii_lowercase()),
+                Segment::Parameter => shape.push_str(&format!("{{p{number}}}")),
+                Segment::Rest => shape.push_str(&format!("{{*p{number}}}")),
+            }
+        }
+        if shape.is_empty() { "/".to_owned() } else { shape }
+    }
+
+    /// Whether a parameter stands somewhere in the template.
+    #[must_use]
+    pub fn has_parameters(&self) -> bool {
+        self.0.iter().any(|segment| !matches!(segment, Segment::Literal(_)))
+    }
+
+    /// The one form of all spellings of a path that this template covers: the template's own literals, and
+    /// values as they were sent but for escapes of unreserved characters.
+    ///
+    /// A path that the template does not cover keeps its own segments.
+    #[must_use]
+    pub fn form(&self, sent: &str) -> String {
+        let plain = unescaped(sent);
+        let mut sent = segments(&plain, false);
+        if !self.fits(&sent) {
+            let nameless = segments(&plain, true);
+            if self.fits(&nameless) {
+                sent = nameless;
+            }
+        }
+        let covered = self.fits(&sent);
+        let mut form = String::with_capacity(plain.len());
+        for (number, text) in sent.iter().enumerate() {
+            form.push('/');
+            match self.0.get(number) {
+                Some(Segment::Literal(literal)) if covered => form.push_str(literal),
+                _ => form.push_str(text),
+            }
+        }
+        if form.is_empty() { "/".to_owned() } else { form }
+    }
+
+    fn fits(&self, sent: &[&str]) -> bool {
+        let open = matches!(self.0.last(), Some(Segment::Rest));
+        let long_enough = if open { sent.len() >= self.0.len() } else { sent.len() == self.0.len() };
+        long_enough
+            && self.0.iter().zip(sent).all(|(segment, sent)| match segment {
+                Segment::Literal(text) => name(text).eq_ignore_ascii_case(name(sent)),
+                Segment::Parameter | Segment::Rest => true,
+            })
+    }
+}
+
+/// The forms under which routes are looked for that compare equivalent spellings: one, or two where a segment
+/// is nothing but `;parameters`, which some servers drop and others keep.
+pub fn lookups(path: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let first = lookup(path);
+    let nameless = path.contains("/;").then(|| Cow::Owned(folded(&unescaped(path), true)));
+    std::iter::once(first).chain(nameless)
+}
+
+/// The form under which a route is looked for that compares equivalent spellings.
+#[must_use]
+pub fn lookup(path: &str) -> Cow<'_, str> {
+    let bytes = path.as_bytes();
+    let folds = |byte: &u8| matches!(byte, b'%' | b';' | b'A'..=b'Z');
+    let ends = bytes.len() > 1 && bytes.ends_with(b"/");
+    if !ends && !bytes.iter().any(folds) && !path.contains("//") && !path.contains("/.") {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(folded(&unescaped(path), false))
+}
+
+fn folded(unescaped: &str, nameless: bool) -> String {
+    let segments = segments(unescaped, nameless);
+    let names = segments.iter().map(|segment| match name(segment) {
+        "" => segment.to_ascii_lowercase(),
+        name => name.to_ascii_lowercase(),
+    });
+    names.fold(String::new(), |path, name| path + "/" + &name).or_root()
+}
+
+/// The path where an escaped slash, an escaped backslash or a backslash separates segments, as some servers
+/// have it; `None` if there is none of them.
+#[must_use]
+pub fn separated(path: &str) -> Option<String> {
+    let escape = |at: usize| path.get(at..at + 3).is_some_and(|escape| is_any(escape, ["%2f", "%5c"]));
+    let ambiguous = |(at, byte): (usize, u8)| byte == b'\\' || (byte == b'%' && escape(at));
+    if !path.bytes().enumerate().any(ambiguous) {
+        return None;
+    }
+    let (mut separated, mut rest) = (String::with_capacity(path.len()), path);
+    while let Some(at) = rest.find(['%', '\\']) {
+        separated.push_str(&rest[..at]);
+        let taken = match rest.get(at..at + 3) {
+            _ if rest.as_bytes()[at] == b'\\' => 1,
+            Some(escape) if is_any(escape, ["%2f", "%5c"]) => 3,
+            _ => 0,
+        };
+        separated.push(if taken == 0 { '%' } else { '/' });
+        rest = &rest[at + taken.max(1)..];
+    }
+    separated.push_str(rest);
+    Some(separated)
+}
+
+fn is_any(text: &str, any: [&str; 2]) -> bool {
+    any.iter().any(|one| text.eq_ignore_ascii_case(one))
+}
+
+/// The path folded whole, as a scope takes it: every escape decoded, `\` taken for `/`, without empty and dot
+/// segments and `;parameters`, in lower case.
+#[must_use]
+pub fn whole(path: &str) -> Vec<u8> {
+    let decoded = decoded(path);
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for segment in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
+        match segment.split(|byte| *byte == b';').next().unwrap_or_default() {
+            b"" | b"." => {}
+            b".." => drop(kept.pop()),
+            name => kept.push(name),
+        }
+    }
+    let mut whole = Vec::with_capacity(decoded.len());
+    for name in kept {
+        whole.push(b'/');
+        whole.extend(name.to_ascii_lowercase());
+    }
+    whole
+}
+
+/// The path with escapes of unreserved characters decoded and dot segments removed (RFC 3986, 6.2.2.2 and
+/// 6.2.2.3), the form under which a route is looked for that compares paths exactly.
+#[must_use]
+pub fn exact(path: &str) -> Cow<'_, str> {
+    let plain = unescaped(path);
+    if plain.contains("/.") { Cow::Owned(without_dots(&plain)) } else { plain }
+}
+
+/// A segment without its `;parameters`.
+fn name(segment: &str) -> &str {
+    segment.split(';').next().unwrap_or_default()
+}
+
+/// The segments of a path without its empty ones and its dot segments. One that is nothing but `;parameters`
+/// counts as empty unless it is asked for.
+fn segments(path: &str, nameless: bool) -> Vec<&str> {
+    let mut kept = Vec::new();
+    for segment in path.split('/') {
+        match name(segment) {
+            "" if segment.is_empty() || !nameless => {}
+            "." => {}
+            ".." => drop(kept.pop()),
+            _ => kept.push(segment),
+        }
+    }
+    kept
+}
+
+fn unescaped(path: &str) -> Cow<'_, str> {
+    if path.contains('%') { Cow::Owned(unescape_unreserved(path)) } else { Cow::Borrowed(path) }
+}
+
+fn unescape_unreserved(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(at) = rest.find('%') {
+        plain.push_str(&rest[..at]);
+        let taken = match escape(&rest.as_bytes()[at..]).map(char::from) {
+            Some(char) if char.is_ascii_alphanumeric() || "-._~".contains(char) => {
+                plain.push(char);
+                3
+            }
+            _ => {
+                plain.push('%');
+                1
+            }
+        };
+        rest = &rest[at + taken..];
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// The byte that an escape stands for which begins here.
+fn escape(text: &[u8]) -> Option<u8> {
+    let digit = |at: usize| text.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    u8::try_from(digit(1)? * 16 + digit(2)?).ok()
+}
+
+fn decoded(path: &str) -> Vec<u8> {
+    let mut rest = path.as_bytes();
+    let mut decoded = Vec::with_capacity(rest.len());
+    while let Some(first) = rest.first() {
+        let (byte, taken) = match escape(rest) {
+            Some(byte) if *first == b'%' => (byte, 3),
+            _ => (*first, 1),
+        };
+        decoded.push(byte);
+        rest = &rest[taken..];
+    }
+    decoded
+}
+
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    for segment in path.split('/').skip(1) {
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            _ => kept.push(segment),
+        }
+    }
+    if last == "." || last == ".." {
+        kept.push("");
+    }
+    format!("/{}", kept.join("/"))
+}
+
+/// The path of the root in place of none.
+trait OrRoot {
+    fn or_root(self) -> Self;
+}
+
+impl OrRoot for String {
+    fn or_root(self) -> Self {
+        if self.is_empty() { "/".to_owned() } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPELLINGS: [&str; 14] = [
+        "/v1/charges",
+        "/v1/charges/",
+        "/V1/Charges",
+        "//v1/charges",
+        "/v1//charges",
+        "/v1/./charges",
+        "/v1/x/../charges",
+        "/v1/ch%61rges",
+        "/v1/charges;a=b",
+        "/v1;x/charges",
+        "/v1/%2e/charges",
+        "/v1/;x/charges",
+        "/../v1/charges",
+        "/v1/y/..;z/charges/",
+    ];
+
+    #[test]
+    fn all_spellings_of_a_path_are_one() {
+        let template = Template::new("/v1/charges");
+        for spelling in SPELLINGS {
+            assert_eq!(lookup(spelling), "/v1/charges", "{spelling}");
+            assert_eq!(template.form(spelling), "/v1/charges", "{spelling}");
+            assert_eq!(whole(spelling), b"/v1/charges", "{spelling}");
+        }
+        for spelling in ["/v1%2Fcharges", "/v1%5ccharges", "/v1\\charges", "/v1/ch%2561rges"] {
+            assert_ne!(lookup(spelling), "/v1/charges", "{spelling}");
+        }
+    }
+
+    #[test]
+    fn values_are_compared_as_sent() {
+        let template = Template::new("/v1/Customers/{id}/charges");
+        let form = |path: &str| template.form(path);
+        assert_eq!(form("/v1/customers/cus_%41b/charges/"), "/v1/Customers/cus_Ab/charges");
+        assert_ne!(form("/v1/customers/cus_aB/charges"), form("/v1/customers/cus_Ab/charges"));
+        assert_eq!(form("/v1/customers/a%2Fb;v=1/charges;x"), "/v1/Customers/a%2Fb;v=1/charges");
+        assert_eq!(form("/v1/customers/;v=1/charges"), "/v1/Customers/;v=1/charges");
+        assert_eq!(whole("/v1/customers/A%2FB;v=1/charges"), b"/v1/customers/a/b/charges");
+        let rest = Template::new("/v1/{*rest}");
+        assert_eq!(rest.form("/V1//A/./b%2Fc/"), "/v1/A/b%2Fc");
+        assert_eq!(rest.form("/elsewhere/X"), "/elsewhere/X");
+        assert_eq!(Template::new("/").form("//"), "/");
+    }
+
+    #[test]
+    fn separators_that_only_some_servers_know_are_found() {
+        assert_eq!(separated("/v1%2fa%5Cb\\c%41").as_deref(), Some("/v1/a/b/c%41"));
+        assert_eq!(separated("/v1/ch%61rges"), None);
+        assert_eq!(separated("/100%"), None);
+        assert_eq!(separated("/%2F%").as_deref(), Some("//%"));
+    }
+
+    #[test]
+    fn the_exact_form_resolves_escapes_and_dots_only() {
+        assert_eq!(exact("/v1/ch%61rges"), "/v1/charges");
+        assert_eq!(exact("/a/./b/../c"), "/a/c");
+        assert_eq!(exact("/a/.."), "/");
+        assert_eq!(exact("/V1//x/"), "/V1//x/");
+    }
+
+    #[test]
+    fn shapes_number_their_parameters() {
+        assert_eq!(Template::new("/V1/{a}/x/{*rest}").shape(), "/v1/{p1}/x/{*p3}");
+        assert_eq!(Template::new("/v1/charges/").shape(), "/v1/charges");
+        assert_eq!(Template::new("/").shape(), "/");
+    }
+}
