@@ -143,9 +143,13 @@ impl Slug {
                 let title = "What is stored for this key cannot be read";
                 ("record-unreadable", S::INTERNAL_SERVER_ERROR, title, Unknown, Never)
             }
-            Self::CallerUnknown => {
-                ("caller-unknown", S::BAD_REQUEST, "Nothing in the request tells its caller", Unknown, SameKey)
-            }
+            Self::CallerUnknown => (
+                "caller-unknown",
+                S::BAD_REQUEST,
+                "Nothing in the request tells its caller",
+                Unknown,
+                SameKey,
+            ),
             Self::NoRoute => ("no-route", S::NOT_FOUND, "No route matches this request", Unknown, Never),
             Self::Http(status) => {
                 let title = status.canonical_reason().unwrap_or("HTTP error");

@@ -14,6 +14,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
+use crate::harness::{Answer, Connection};
+
 /// The longest that anything awaited from a program may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -140,6 +142,15 @@ impl Gateway {
         let ready: Value = serde_json::from_str(&program.ready).expect("a JSON line");
         let address = |name: &str| ready[name].as_str().expect("an address").parse().expect("an address");
         Self { address: address("listen"), admin: address("admin"), program, _directory: directory }
+    }
+
+    /// A request with a JSON body on the admin listener.
+    pub async fn admin(&self, method: &str, path: &str, body: &str) -> Answer {
+        let (to, length) = (self.admin, body.len());
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: {to}\r\ncontent-type: application/json\r\n");
+        let mut connection = Connection::open(to).await;
+        connection.send(format!("{head}content-length: {length}\r\n\r\n{body}")).await;
+        connection.answer().await
     }
 
     /// Everything logged so far.
