@@ -246,8 +246,15 @@ impl Assembly {
         let routes = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError)?;
         let proxy = Proxy::new(&config.upstreams)
             .map_err(|(name, error)| StartError(format!("upstreams.{name}: {error}")))?;
-        let gateway =
-            Gateway::new(&config.server, routes, ledger.clone(), metrics.clone(), stop.clone(), new_owner);
+        let gateway = Gateway::new(
+            &config.server,
+            &config.upstreams,
+            routes,
+            ledger.clone(),
+            metrics.clone(),
+            stop.clone(),
+            new_owner,
+        );
         let gateway = Arc::new(gateway);
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),

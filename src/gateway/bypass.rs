@@ -13,9 +13,10 @@ use tracing::warn;
 use crate::protocol::Sent;
 use crate::store::StoreError;
 
-use super::exchange::{Attempt, forward};
+use super::exchange::Attempt;
 use super::problem::{Problem, Slug};
 use super::reply::{Reply, outcome_unknown};
+use super::unprotected::forward;
 use super::{Gateway, Upstream};
 
 impl Gateway {

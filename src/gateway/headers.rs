@@ -86,6 +86,12 @@ fn forwarded_for(headers: &HeaderMap, peer: Peer) -> HeaderValue {
     chain.expect("parts of header values and an address make one")
 }
 
+/// The address that the last proxy on the way saw, as the header says that it adds to.
+pub(super) fn forwarded_address(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = tokens(headers, &X_FORWARDED_FOR).last()?;
+    std::str::from_utf8(last).ok()?.parse().ok()
+}
+
 /// Sends the key in its bare form, whichever one it came in.
 pub(super) fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &Key) {
     let bare = HeaderValue::from_str(key.as_str()).expect("a key is printable ASCII");

@@ -66,16 +66,22 @@ impl Patience {
         let ask_at = until.min(Instant::now() + self.ask_again);
         self.ask_again = (self.ask_again * 2).min(ASK_AGAIN.1);
         let mut phase = seat.watch();
+        // What the store takes later is asked of it, once it has taken it.
+        let unwritten = matches!(&*phase.borrow(), Phase::Unwritten(..));
         loop {
             let wake_at = match &*phase.borrow_and_update() {
-                Phase::Concluded(of, conclusion) if of == fingerprint => {
+                Phase::Unwritten(..) if unwritten => until,
+                Phase::Concluded(of, conclusion) | Phase::Unwritten(of, conclusion)
+                    if of == fingerprint && !unwritten =>
+                {
                     return Waited::Concluded(Arc::clone(conclusion));
                 }
-                // Its owner lives in this process and will wake us.
-                Phase::Running(of) if of == fingerprint => until,
                 // What another request came to is not for this one: the store says how it stands.
-                _ if self.rounds > 1 && self.woken.is_none() => break,
-                _ => ask_at,
+                Phase::Concluded(..) => return Waited::AskAgain,
+                // Its owner lives in this process and will wake us.
+                Phase::Running | Phase::Unwritten(..) => until,
+                Phase::Vacant if self.rounds > 1 && self.woken.is_none() => break,
+                Phase::Vacant => ask_at,
             };
             select! {
                 // It cannot end: this attempt's seat keeps the flight.

@@ -8,8 +8,10 @@ use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
+use crate::clock::Timestamp;
 use crate::protocol::header::{
-    IDEMPOTENCY_EXECUTED, IDEMPOTENCY_RECORD, STRIPE_SHOULD_RETRY, X_SHOULD_RETRY,
+    IDEMPOTENCY_EXECUTED, IDEMPOTENCY_EXPIRES, IDEMPOTENCY_PROTECTED, IDEMPOTENCY_RECORD,
+    STRIPE_SHOULD_RETRY, X_SHOULD_RETRY,
 };
 use crate::protocol::{RecordId, hex};
 
@@ -174,6 +176,10 @@ pub struct Problem {
     original_status: Option<u16>,
     closes: bool,
     allow: Option<&'static str>,
+    /// Until when the record of what was executed is kept as it is.
+    expires: Option<Timestamp>,
+    /// Whether the request carries a key that protects nothing.
+    unprotected: bool,
 }
 
 impl Problem {
@@ -198,6 +204,8 @@ impl Problem {
             original_status: None,
             closes: false,
             allow: None,
+            expires: None,
+            unprotected: false,
         }
     }
 
@@ -241,6 +249,18 @@ impl Problem {
     #[must_use]
     pub fn original_status(self, status: u16) -> Self {
         Self { original_status: Some(status), ..self }
+    }
+
+    /// Says until when the operation is remembered like this.
+    #[must_use]
+    pub fn expiring(self, at: Option<Timestamp>) -> Self {
+        Self { expires: at, ..self }
+    }
+
+    /// Says that the request carries a key that protects nothing.
+    #[must_use]
+    pub fn unprotected(self) -> Self {
+        Self { unprotected: true, ..self }
     }
 
     /// Ends the connection with the answer, because the request was not read to its end.
@@ -298,6 +318,12 @@ impl Problem {
         if let Some(record) = self.record {
             headers.insert(IDEMPOTENCY_RECORD, record_header(record));
         }
+        if let Some(at) = self.expires {
+            headers.insert(IDEMPOTENCY_EXPIRES, expires_header(at));
+        }
+        if self.unprotected {
+            headers.insert(IDEMPOTENCY_PROTECTED, HeaderValue::from_static("false"));
+        }
         if let Some(methods) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));
         }
@@ -341,6 +367,11 @@ pub(super) fn advise(headers: &mut HeaderMap, repeat: bool) {
     let value = HeaderValue::from_static(if repeat { "true" } else { "false" });
     headers.insert(STRIPE_SHOULD_RETRY, value.clone());
     headers.insert(X_SHOULD_RETRY, value);
+}
+
+/// The end of an answer's ttl as the value of a header.
+pub(super) fn expires_header(at: Timestamp) -> HeaderValue {
+    HeaderValue::try_from(at.to_http_date()).expect("a date is visible text")
 }
 
 /// The id of a record as the value of a header.

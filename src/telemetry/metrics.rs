@@ -56,6 +56,7 @@ struct Families {
     upstream_duration: Histograms<Route>,
     store_duration: Histograms<Op>,
     store_errors: Family<Op, Counter>,
+    executions: Family<RouteOutcome, Counter>,
     executions_in_flight: Family<Route, Gauge>,
     unknown_records: Family<Route, Gauge>,
     became_unknown: Family<RouteReason, Counter>,
@@ -128,6 +129,12 @@ impl Metrics {
         let gauge = self.0.executions_in_flight.get_or_create_owned(&Route::named(route));
         gauge.inc();
         ExecutionInFlight(gauge)
+    }
+
+    /// An execution ended, with what came of it: whether or not its client waited for that.
+    pub fn execution_ended(&self, route: &str, outcome: &'static str) {
+        let labels = RouteOutcome { route: route.to_owned(), outcome };
+        self.0.executions.get_or_create(&labels).inc();
     }
 
     /// An attempt was forwarded unprotected, because the store did not answer.
@@ -224,6 +231,7 @@ impl Default for Families {
             upstream_duration: Histograms::new_with_constructor(call_seconds),
             store_duration: Histograms::new_with_constructor(call_seconds),
             store_errors: Family::default(),
+            executions: Family::default(),
             executions_in_flight: Family::default(),
             unknown_records: Family::default(),
             became_unknown: Family::default(),
@@ -259,6 +267,8 @@ impl Families {
 
     fn describe_records(&mut self) {
         let to = &mut self.registry;
+        let help = "Executions ended in this process, by what came of them";
+        describe(to, "executions", help, &self.executions);
         let help = "Executions running in this process now";
         describe(to, "executions_in_flight", help, &self.executions_in_flight);
         let help = "Records whose outcome nobody knows, waiting to be resolved";

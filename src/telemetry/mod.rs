@@ -13,5 +13,6 @@ pub mod store;
 
 pub use causes::Causes;
 pub use limited::Limited;
+pub use log::millis;
 pub use metrics::{Arrival, ExecutionInFlight, Metrics, Unknown};
 pub use store::MeteredStore;
