@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -48,7 +47,6 @@ pub fn python(script: &Path) -> Command {
 /// A running program; killed when it is dropped.
 pub struct Program {
     child: Child,
-    printed: Arc<Mutex<Vec<String>>>,
     /// The line by which it said that it is ready.
     pub ready: String,
 }
@@ -66,32 +64,22 @@ impl Program {
         let (send, mut lines) = unbounded_channel();
         tokio::spawn(forward(child.stdout.take().expect("piped"), send.clone()));
         tokio::spawn(forward(child.stderr.take().expect("piped"), send));
-        let printed = Arc::<Mutex<Vec<String>>>::default();
-        loop {
-            let line = timeout(PATIENCE, lines.recv()).await.ok().flatten();
-            let Some(line) = line else { return Err(format!("{command:?}\n{}", text(&printed))) };
-            printed.lock().expect("no panic while locked").push(line.clone());
+        let mut printed = String::new();
+        while let Ok(Some(line)) = timeout(PATIENCE, lines.recv()).await {
             if line.contains(ready) {
-                let rest = Arc::clone(&printed);
-                tokio::spawn(async move {
-                    while let Some(line) = lines.recv().await {
-                        rest.lock().expect("no panic while locked").push(line);
-                    }
-                });
-                return Ok(Self { child, printed, ready: line });
+                // A program whose output nobody reads stops.
+                tokio::spawn(async move { while lines.recv().await.is_some() {} });
+                return Ok(Self { child, ready: line });
             }
+            printed = printed + "\n" + &line;
         }
+        Err(format!("{command:?}{printed}"))
     }
 
     /// The address that the last word of its ready line gives.
     pub fn address(&self) -> SocketAddr {
         let word = self.ready.split_whitespace().last().expect("a word");
         word.parse().unwrap_or_else(|error| panic!("{error}: {}", self.ready))
-    }
-
-    /// Everything printed so far.
-    pub fn printed(&self) -> String {
-        text(&self.printed)
     }
 
     /// Asks it to end, and waits for that.
@@ -109,15 +97,11 @@ async fn forward(stream: impl AsyncRead + Unpin, to: UnboundedSender<String>) {
     }
 }
 
-fn text(lines: &Mutex<Vec<String>>) -> String {
-    lines.lock().expect("no panic while locked").join("\n")
-}
-
 /// A gateway process with routes of the test's own.
 pub struct Gateway {
     pub address: SocketAddr,
     pub admin: SocketAddr,
-    program: Program,
+    _program: Program,
     _directory: TempDir,
 }
 
@@ -141,7 +125,7 @@ impl Gateway {
         let program = Program::start(command, "\"ready\"").await;
         let ready: Value = serde_json::from_str(&program.ready).expect("a JSON line");
         let address = |name: &str| ready[name].as_str().expect("an address").parse().expect("an address");
-        Self { address: address("listen"), admin: address("admin"), program, _directory: directory }
+        Self { address: address("listen"), admin: address("admin"), _program: program, _directory: directory }
     }
 
     /// A request with a JSON body on the admin listener.
@@ -151,10 +135,5 @@ impl Gateway {
         let mut connection = Connection::open(to).await;
         connection.send(format!("{head}content-length: {length}\r\n\r\n{body}")).await;
         connection.answer().await
-    }
-
-    /// Everything logged so far.
-    pub fn log(&self) -> String {
-        self.program.printed()
     }
 }
