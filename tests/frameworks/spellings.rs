@@ -43,7 +43,14 @@ const REFUSED: [(&str, &str); 9] = [
 ];
 
 /// What else might reach the handler. What the answer is, is not looked at.
-const DOUBTFUL: [&str; 14] = [
+const DOUBTFUL: [&str; 21] = [
+    "/v1/charges%0D%0A",
+    "/v1/charges.",
+    "/v1/charges/..;x/charges",
+    "/v1%C0%AFcharges",
+    "/v1%EF%BC%8Fcharges",
+    "//HOST/v1/charges",
+    "http://HOST//v1/charges",
     "///v1/charges",
     "\\v1/charges",
     "/..%2Fv1/charges",
