@@ -78,7 +78,8 @@ impl Answer {
     /// What the route keeps of it; `None` if it streams.
     pub(super) fn kept(&self, route: &Route) -> Option<StoredResponse> {
         let body = self.body.clone()?;
-        Some(StoredResponse { status: self.status, headers: kept(&self.headers, route), body })
+        let headers = kept(&self.headers, &route.replay_headers, &route.replay_drop);
+        Some(StoredResponse { status: self.status, headers, body })
     }
 }
 

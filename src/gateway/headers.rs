@@ -9,7 +9,6 @@ use bytes::Bytes;
 use http::header::{HOST, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 
-use crate::config::Route;
 use crate::protocol::header::{
     FORWARDING, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST,
     X_FORWARDED_PROTO, is_gateway_only, is_mimic, is_not_replayed, strip_hop_by_hop, tokens,
@@ -117,10 +116,13 @@ pub(super) fn prepare_response(headers: &mut HeaderMap) {
 }
 
 /// The headers that are kept with a response, in order, repeated ones as often as they came.
-pub(super) fn kept(headers: &HeaderMap, route: &Route) -> Vec<(HeaderName, HeaderValue)> {
-    let keeps = |name: &HeaderName| {
-        (!is_not_replayed(name) || route.replay_headers.contains(name)) && !route.replay_drop.contains(name)
-    };
+pub(super) fn kept(
+    headers: &HeaderMap,
+    replayed: &[HeaderName],
+    dropped: &[HeaderName],
+) -> Vec<(HeaderName, HeaderValue)> {
+    let keeps =
+        |name: &HeaderName| (!is_not_replayed(name) || replayed.contains(name)) && !dropped.contains(name);
     let kept = headers.iter().filter(|(name, _)| keeps(name));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
@@ -301,7 +303,7 @@ mod tests {
             headers(&[("set-cookie", "a=1"), ("x-a", "1"), ("x-a", "2"), ("www-authenticate", "Basic")]);
         let names =
             |kept: Vec<(HeaderName, HeaderValue)>| kept.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-        assert_eq!(names(kept(&answer, &[])), ["x-a", "x-a"]);
-        assert_eq!(names(kept(&answer, &[SET_COOKIE])).len(), 3);
+        assert_eq!(names(kept(&answer, &[], &[])), ["x-a", "x-a"]);
+        assert_eq!(names(kept(&answer, &[SET_COOKIE], &[])).len(), 3);
     }
 }

@@ -88,6 +88,7 @@ pub fn upstream(url: &str, ca: Option<PathBuf>) -> Upstream {
         idle_timeout: Duration::from_secs(4),
         response_head_limit: 256 << 10,
         preserve_host: false,
+        rewrite_location: true,
     }
 }
 
