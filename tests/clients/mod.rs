@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::net::TcpSocket;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
@@ -42,6 +43,14 @@ pub fn python(script: &Path) -> Command {
     let mut command = Command::new(installed("python/bin/python"));
     command.args(["-u", "-W", "ignore"]).arg(script);
     command
+}
+
+/// An address that refuses connections for as long as the socket lives: bound, and not listening.
+pub fn nobody() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let address = socket.local_addr().expect("an address");
+    (socket, address)
 }
 
 /// A running program; killed when it is dropped.

@@ -1,6 +1,6 @@
 //! The examples of `docs/calling.md`, run as they stand there.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -8,7 +8,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::api::Api;
-use crate::clients::{Gateway, PATIENCE, file, node, python};
+use crate::clients::{Gateway, PATIENCE, file, nobody, node, python};
 use crate::hop::Hop;
 
 /// The first block of the page in this language.
@@ -144,8 +144,7 @@ async fn does_what_the_page_says(language: &'static str) {
 
 /// What was never sent is worth sending again, but not for ever.
 async fn gives_up_at_last(language: &'static str) {
-    // A port that was free a moment ago, and that nobody listens on.
-    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let (_socket, nobody) = nobody();
     let gateway = gateway(nobody).await;
     let hop = Hop::before(gateway.address).await;
     let told = match language {

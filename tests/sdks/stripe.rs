@@ -1,7 +1,6 @@
 //! Each problem of the gateway, as the SDKs for Node and Python read it: a call raises an error of
 //! the SDK's own, and asks no more than once where asking again is no use.
 
-use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::api::Api;
-use crate::clients::{Gateway, PATIENCE};
+use crate::clients::{Gateway, PATIENCE, nobody};
 use crate::driver::{Driver, Outcome};
 use crate::hop::Hop;
 use crate::servers::redis::Server;
@@ -206,8 +205,7 @@ async fn answer_unusable(sdk: Arc<Driver>) {
 }
 
 async fn upstream_unreachable(sdk: Arc<Driver>) {
-    // A port that was free a moment ago, and that nobody listens on.
-    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let (_socket, nobody) = nobody();
     let world = World::with(sdk, "", "", "memory:", Some(nobody.port())).await;
     world.raises("good-1", 1200, 502, "upstream-unreachable", RETRIED).await;
 }
