@@ -51,12 +51,18 @@ pub(super) struct Server {
     pub listen: String,
     /// How long running executions may go on after a signal to stop; after it they become unknown.
     pub drain_timeout: String,
+    /// How long new connections and executions are still taken after a signal to stop, before
+    /// `drain_timeout` begins; meanwhile `/readyz` says 503.
+    pub shutdown_delay: String,
     /// How many connections may be open at once; more wait to be accepted.
     pub max_connections: i64,
     /// How many executions may run at once; more are answered `overloaded`.
     pub max_in_flight: i64,
-    /// How long a client may take to send the head of a request.
+    /// How long a client may take to send the head of a request, and to begin its first one.
     pub header_read_timeout: String,
+    /// How long a client connection may stay open between two requests. Set it above what the balancer
+    /// in front keeps its connections for.
+    pub keep_alive_timeout: String,
     /// How long a client may take to send the body of a protected request.
     pub body_read_timeout: String,
     /// The largest body of a protected request.
@@ -77,9 +83,11 @@ impl Default for Server {
         Self {
             listen: "127.0.0.1:8080".into(),
             drain_timeout: "30s".into(),
+            shutdown_delay: "0s".into(),
             max_connections: 10_000,
             max_in_flight: 1024,
             header_read_timeout: "10s".into(),
+            keep_alive_timeout: "75s".into(),
             body_read_timeout: "30s".into(),
             request_body_limit: "1MiB".into(),
             trusted_proxies: Vec::new(),

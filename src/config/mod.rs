@@ -97,12 +97,16 @@ pub struct Server {
     pub listen: SocketAddr,
     /// How long running executions may go on after a signal to stop.
     pub drain_timeout: Duration,
+    /// How long new connections and executions are still taken after a signal to stop.
+    pub shutdown_delay: Duration,
     /// How many connections may be open; more wait to be accepted.
     pub max_connections: usize,
     /// How many executions may run at once; more are answered `overloaded`.
     pub max_in_flight: usize,
-    /// How long a client may take to send the head of a request, and until the next request of a connection.
+    /// How long a client may take to send the head of a request, and to begin its first one.
     pub header_read_timeout: Duration,
+    /// How long a client connection may stay open between two requests.
+    pub keep_alive_timeout: Duration,
     /// How long a client may take to send the body of a protected request.
     pub body_read_timeout: Duration,
     /// The largest body of a protected request, in bytes.

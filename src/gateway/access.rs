@@ -13,6 +13,8 @@ use crate::protocol::RecordId;
 use crate::routes::Matched;
 use crate::telemetry::{Metrics, millis};
 
+use super::Presence;
+
 /// What the metrics and the log call a request whose client left before the answer.
 const CLIENT_LEFT: &str = "client-left";
 
@@ -24,6 +26,8 @@ pub(super) struct Access {
     method: Method,
     uri: Uri,
     client: Option<IpAddr>,
+    /// Whether the client is still there, where its connection tells.
+    presence: Option<Presence>,
     record: Option<RecordId>,
     ended: bool,
 }
@@ -47,6 +51,7 @@ impl Access {
             method: request.method().clone(),
             uri: request.uri().clone(),
             client,
+            presence: request.extensions().get().cloned(),
             record: None,
             ended: false,
         }
@@ -57,8 +62,11 @@ impl Access {
         self.record = Some(record);
     }
 
-    /// Tells of the answer.
+    /// Tells of the answer, or that the client has given it up.
     pub(super) fn end(mut self, outcome: &'static str, response: &Response<Body>) {
+        if self.presence.as_ref().is_some_and(Presence::has_left) {
+            return self.tell(CLIENT_LEFT, None);
+        }
         self.tell(outcome, Some(response.status()));
     }
 

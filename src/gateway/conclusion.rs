@@ -7,7 +7,7 @@ use crate::store::Decision;
 
 use super::answer::Answer;
 use super::execution::Recorded;
-use super::problem::{Problem, Slug};
+use super::problem::{Executed, Problem, Retry, Slug};
 use super::reply::{Mark, Reply, in_flight, not_retained, outcome_unknown, standing, status_says_nothing};
 
 /// The end of an execution, as this process saw it.
@@ -86,6 +86,10 @@ impl Conclusion {
     /// What an attempt is told. The owner's answer has no body yet if it streams.
     pub(super) fn tell(&self, id: RecordId, part: Part) -> Result<Reply, Problem> {
         match (self, part) {
+            (Self::Completed { answer, expires, .. }, Part::Owner) if answer.unusable => {
+                Err(unusable(answer, Mark::Unstored).expiring(*expires).about(id))
+            }
+            (Self::PassedOn { answer, mark }, _) if answer.unusable => Err(unusable(answer, *mark).about(id)),
             (Self::Completed { answer, expires, .. }, Part::Owner) => {
                 Ok(Reply::first(answer.response(), *expires))
             }
@@ -130,6 +134,16 @@ fn failure(event: &Event, recorded: Option<Verdict>, reason: Reason) -> Problem 
             Problem::new(Slug::StoreUnavailable, detail)
         }
         _ => outcome_unknown().present(),
+    }
+}
+
+/// What is said of an answer whose head cannot be passed on: what its status means.
+fn unusable(answer: &Answer, mark: Mark) -> Problem {
+    let problem = Problem::answer_unusable(answer.status.as_u16());
+    match mark {
+        Mark::Unstored => problem.advising(Executed::Yes, Retry::Never),
+        Mark::Released => problem.advising(Executed::No, Retry::SameKey),
+        Mark::Unknown => problem.advising(Executed::Unknown, Retry::Never),
     }
 }
 

@@ -236,7 +236,14 @@ impl Gateway {
             match patience.wait(&seat, &attempt.fingerprint, || self.ledger.watch(id)).await {
                 Waited::Concluded(conclusion) => break conclusion.tell(id, Part::Duplicate),
                 Waited::AskAgain => {}
-                Waited::OutOfTime => break Err(in_flight().about(id)),
+                Waited::OutOfTime => {
+                    break match seat.phase() {
+                        Phase::Unwritten(of, conclusion) if of == attempt.fingerprint => {
+                            conclusion.tell(id, Part::Duplicate)
+                        }
+                        _ => Err(in_flight().about(id)),
+                    };
+                }
             }
         };
         let told =

@@ -8,9 +8,9 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::select;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
+use tokio::{join, select};
 use tower::ServiceExt;
 use tracing::{info, warn};
 
@@ -84,7 +84,8 @@ impl Execution {
         self.tell_end(&conclusion, started.elapsed());
         let told = conclusion.tell(self.mine.id, Part::Owner);
         let mut told = told.map(|reply| self.gateway.outgoing.first(reply, &self.place));
-        let pump = rest.map(|rest| rest.pump(self.gateway.stop.clone())).map(|(body, pump)| {
+        let alone = self.mine.record.policy.response_timeout;
+        let pump = rest.map(|rest| rest.pump(self.gateway.stop.clone(), alone)).map(|(body, pump)| {
             if let (Ok(reply), true) = (&mut told, conclusion.passes_on()) {
                 *reply.response.body_mut() = body;
             }
@@ -94,22 +95,23 @@ impl Execution {
         drop(client.send(Heard::Told(told)));
         let Self { gateway, mine, lead, attempt, place, .. } = self;
         drop((in_flight, attempt));
-        let pump = async {
+        let passing_on = async {
             if let Some(pump) = pump {
                 Box::pin(pump).await;
             }
         };
         let Some(kept) = late else {
             lead.publish(conclusion);
-            pump.await;
+            passing_on.await;
             return drop(place);
         };
         lead.publish_unwritten(Arc::clone(&conclusion));
-        let written = async {
+        let recording = async {
             gateway.stop.unless_cut(Box::pin(mine.record_late(&gateway, &event, kept.as_ref()))).await;
             lead.publish(conclusion);
         };
-        Box::pin(async { tokio::join!(pump, written) }).await;
+        // An answer that streams may take any time, and its outcome is known already.
+        Box::pin(async { join!(passing_on, recording) }).await;
         drop(place);
     }
 

@@ -17,6 +17,9 @@ use super::flight::{Phase, Seat};
 /// How soon, and at most how rarely, the store is asked about an execution of another process.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
+/// How long an attempt waits at once for the store to take what this process knows already.
+const WRITE_WAIT: Duration = Duration::from_secs(1);
+
 /// How long one attempt still waits.
 pub(super) struct Patience {
     /// `None` if the route lets nobody wait.
@@ -32,7 +35,7 @@ pub(super) enum Waited {
     Concluded(Arc<Conclusion>),
     /// The record may have changed.
     AskAgain,
-    /// The route's `wait_timeout` is over.
+    /// The route's `wait_timeout` is over, or the store does not take what this process knows.
     OutOfTime,
 }
 
@@ -66,8 +69,9 @@ impl Patience {
         let ask_at = until.min(Instant::now() + self.ask_again);
         self.ask_again = (self.ask_again * 2).min(ASK_AGAIN.1);
         let mut phase = seat.watch();
-        // What the store takes later is asked of it, once it has taken it.
+        // What waits for the store is asked of it, once it has taken it.
         let unwritten = matches!(&*phase.borrow(), Phase::Unwritten(..));
+        let until = if unwritten { until.min(Instant::now() + WRITE_WAIT) } else { until };
         loop {
             let wake_at = match &*phase.borrow_and_update() {
                 Phase::Unwritten(..) if unwritten => until,

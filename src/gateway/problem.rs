@@ -36,6 +36,8 @@ pub enum Slug {
     ResponseNotRetained,
     /// Known to be executed, without a response.
     OutcomeSettled,
+    /// The upstream answered with a head that cannot be passed on.
+    AnswerUnusable,
     /// The body is over the limit.
     RequestTooLarge,
     /// The store did not answer; nothing was sent.
@@ -127,6 +129,13 @@ impl Slug {
             Self::OutcomeSettled => {
                 ("outcome-settled", S::CONFLICT, "Executed; its response is not known", Yes, Never)
             }
+            Self::AnswerUnusable => (
+                "answer-unusable",
+                S::BAD_GATEWAY,
+                "The upstream's answer cannot be passed on",
+                Unknown,
+                Never,
+            ),
             Self::RequestTooLarge => {
                 let title = "The request body is larger than a protected request may be";
                 ("request-too-large", S::PAYLOAD_TOO_LARGE, title, No, Never)
@@ -243,6 +252,14 @@ impl Problem {
     #[must_use]
     pub fn allowing(self, methods: &'static str) -> Self {
         Self { allow: Some(methods), ..self }
+    }
+
+    /// The upstream answered with `status`, and with a head that cannot be passed on.
+    #[must_use]
+    pub fn answer_unusable(status: u16) -> Self {
+        let detail = "The upstream answered, but the head of its answer is larger than response_head_limit or has \
+                      more lines than can be passed on.";
+        Self::new(Slug::AnswerUnusable, detail).original_status(status)
     }
 
     /// Carries the status of a response that was not kept.

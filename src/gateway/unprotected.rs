@@ -10,9 +10,10 @@ use tracing::warn;
 
 use crate::config::UpstreamName;
 use crate::protocol::header::IDEMPOTENCY_PROTECTED;
-use crate::protocol::{CallLimit, Sent};
+use crate::protocol::{CallLimit, Sent, Unusable};
 use crate::telemetry::{Causes, Limited};
 
+use super::answer::head_first;
 use super::attempt::{leave, watched};
 use super::headers::prepare_response;
 use super::problem::{Executed, Problem, Retry, Slug};
@@ -66,7 +67,7 @@ async fn stream(
     let method = head.method.clone();
     let (body, broken) = watched(body);
     match forward(upstream, Request::from_parts(head, body)).await {
-        Ok(response) => Ok(Reply::unprotected(response)),
+        Ok(answered) => answered.map(Reply::unprotected),
         Err(sent) => Err(lost(&method, sent, broken.load(Ordering::Relaxed))),
     }
 }
@@ -92,12 +93,18 @@ fn lost(method: &Method, sent: Sent, broken: bool) -> Problem {
     problem.advising(Executed::Unknown, retry)
 }
 
-/// Sends what is not protected.
-pub(super) async fn forward(upstream: Upstream, request: Request<Body>) -> Result<Response<Body>, Sent> {
+/// Sends what is not protected; the upstream's answer, or what is said of one that cannot be passed on.
+pub(super) async fn forward(
+    upstream: Upstream,
+    request: Request<Body>,
+) -> Result<Result<Response<Body>, Problem>, Sent> {
     match upstream.oneshot(request).await {
+        Ok(response) if response.extensions().get::<Unusable>().is_some() => {
+            Ok(Err(Problem::answer_unusable(response.status().as_u16())))
+        }
         Ok(mut response) => {
             prepare_response(response.headers_mut());
-            Ok(response)
+            Ok(Ok(response.map(head_first)))
         }
         Err(error) => {
             warn!("{}", Causes(&error));

@@ -16,10 +16,8 @@ use prometheus_client::registry::Registry;
 
 use crate::protocol::Reason;
 
+use super::exposition::{Format, text_of};
 use super::family::{Histograms, age_seconds, call_seconds, describe};
-
-/// The content type of what [`Metrics::encode`] returns; Prometheus 3 refuses an answer without.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Counts what the gateway does. Cheap to clone.
 #[derive(Clone, Default)]
@@ -190,7 +188,16 @@ impl Metrics {
         self.0.unreadable_records.inc();
     }
 
-    /// Everything counted so far, in the OpenMetrics text format ([`CONTENT_TYPE`]).
+    /// Everything counted so far, in one of the text formats.
+    #[must_use]
+    pub fn encode_as(&self, format: Format) -> String {
+        match format {
+            Format::OpenMetrics => self.encode(),
+            Format::Text => text_of(&self.encode()),
+        }
+    }
+
+    /// Everything counted so far, as OpenMetrics.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::new();

@@ -5,6 +5,7 @@
 //! the configuration and from the protocol, and operations appear by their record id.
 
 pub mod causes;
+pub mod exposition;
 pub mod family;
 pub mod limited;
 pub mod log;
@@ -12,6 +13,7 @@ pub mod metrics;
 pub mod store;
 
 pub use causes::Causes;
+pub use exposition::Format;
 pub use limited::Limited;
 pub use log::millis;
 pub use metrics::{Arrival, ExecutionInFlight, Metrics, Unknown};

@@ -22,9 +22,9 @@ const TENTH: Duration = Duration::from_millis(100);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const TEN_YEARS: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
-/// Zero ends at once what still runs.
+/// Of a stop, and of the delay before it; zero ends at once what still runs.
 pub const DRAIN_TIMEOUT: Limits<Span> = spans(Duration::ZERO, HOUR);
-/// Of a client's head or body, and of one connection to an upstream.
+/// Of a client's head or body, of a connection between two requests, and of one connection to an upstream.
 pub const IO_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, HOUR);
 /// A store that takes longer than a minute is down.
 pub const STORE_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, Duration::from_secs(60));
