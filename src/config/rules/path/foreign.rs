@@ -7,6 +7,9 @@ use super::shape;
 pub fn meant(template: &str) -> Option<String> {
     let path = bare(template);
     let pieces = pieces(path.strip_prefix('/')?);
+    if pieces.iter().rev().skip(1).any(|piece| piece.starts_with("{*")) {
+        return None;
+    }
     let last = pieces.len() - 1;
     let mut names = Vec::new();
     let mut written = String::new();
@@ -86,7 +89,8 @@ fn is_rest(piece: &str) -> bool {
     let whole = piece.trim_matches(['(', ')', '$', '^']).trim_end_matches('?');
     let any = ["*", "**", ".*", ".+"].contains(&whole);
     let kept = ["{*", "<path:", "[..."].iter().any(|first| piece.starts_with(first));
-    let open = ["...}", ":.*}", ":.+}", ":path}", "+}", "*}", "=**}", "..>"].iter().any(|end| piece.ends_with(end));
+    let open = ["...}", ":.*}", ":.+}", ":path}", "=**}", "..>"].iter().any(|end| piece.ends_with(end));
+    let open = open || (piece.ends_with("+}") && !piece.contains(':'));
     let starred = (piece.starts_with('*') || (piece.starts_with(':') && piece.ends_with(['*', '+'])))
         && !piece.contains(['(', '[', '{']);
     any || kept || open || starred
