@@ -24,6 +24,7 @@ pub use self::redis::{HostPort, Redis, RedisServers};
 pub use self::schema::schema;
 pub use self::warning::Warning;
 
+mod credential;
 mod document;
 mod environment;
 mod error;
@@ -69,6 +70,8 @@ pub struct Config {
     pub fallback: Option<Fallback>,
     /// The protected routes, in the order of the file.
     pub routes: Vec<Arc<Route>>,
+    /// What looked wrong while it was read, beside what [`Config::warnings`] sees in the values.
+    pub notes: Vec<Warning>,
 }
 
 /// Where a request goes that no route matches.

@@ -47,6 +47,7 @@ pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Opt
         log: log(&file.log),
         fallback: fallback?,
         routes: routes?,
+        notes: Vec::new(),
     })
 }
 
