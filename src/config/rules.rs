@@ -13,6 +13,7 @@ use super::{Config, Fallback, Log, LogFormat, StoreConfig, StoreUrl, Upstream, U
 mod headers;
 mod limits;
 mod listeners;
+mod loops;
 mod path;
 mod postgres;
 mod redis;
@@ -36,9 +37,12 @@ pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Opt
         at.key("routes").require::<()>(None, "a file needs a route or a [fallback]")?;
     }
     let (server, admin) = (server?, admin?);
+    let listeners = [("server.listen", server.listen), ("admin.listen", admin.listen)];
+    let apart = loops::no_loop(&at.key("upstreams"), &upstreams, listeners);
     if server.listen.port() != 0 && server.listen == admin.listen {
         return at.key("admin").key("listen").refuse("must not be the address of server.listen");
     }
+    apart?;
     Some(Config {
         server,
         admin,
@@ -47,6 +51,7 @@ pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Opt
         log: log(&file.log),
         fallback: fallback?,
         routes: routes?,
+        notes: Vec::new(),
     })
 }
 

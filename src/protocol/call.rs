@@ -147,7 +147,7 @@ pub struct Outcomes {
 
 impl Outcomes {
     /// The statuses with which upstreams and what stands before them refuse without acting.
-    pub const DEFAULT_RELEASE: [u16; 6] = [401, 403, 407, 421, 425, 429];
+    pub const DEFAULT_RELEASE: [u16; 8] = [307, 308, 401, 403, 407, 421, 425, 429];
     /// The statuses that a mesh or balancer also gives after the upstream got the request.
     pub const DEFAULT_UNKNOWN: [u16; 4] = [408, 502, 503, 504];
 

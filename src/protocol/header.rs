@@ -109,7 +109,7 @@ pub static FORWARDING: [HeaderName; 6] = [
 ];
 
 /// What a gateway adds to whatever was said before.
-static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
+pub static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
 
 /// Whether a name differs in nothing but `_` and `-` from one that only a gateway may say, or from that of
 /// the key: many servers take both for one.

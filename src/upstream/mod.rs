@@ -18,11 +18,13 @@ use self::client::Client;
 
 mod client;
 pub mod lenient;
+mod look;
 mod patience;
 mod pool;
 mod shared;
 mod tls;
 
+pub use look::look;
 pub use pool::Connector;
 
 /// The proxy service: sends each request to the upstream named in its extensions.

@@ -40,6 +40,7 @@ mod ears;
 mod failure;
 mod lanes;
 mod lists;
+mod look;
 mod queue;
 mod row;
 mod schema;

@@ -47,6 +47,7 @@ mod fleet;
 mod keys;
 mod link;
 mod lists;
+mod look;
 mod loss;
 mod persistence;
 mod script;
