@@ -15,7 +15,7 @@ use http::{HeaderName, Method, Uri};
 use ipnet::IpNet;
 
 use crate::protocol::path::Template;
-use crate::protocol::{Outcomes, Policy, Scheme, ScopePart};
+use crate::protocol::{EntryName, Outcomes, Policy, Scheme, ScopePart};
 
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
@@ -69,6 +69,8 @@ pub struct Config {
     pub fallback: Option<Fallback>,
     /// The protected routes, in the order of the file.
     pub routes: Vec<Arc<Route>>,
+    /// Whether it was made without a file, for one upstream.
+    pub quick_start: bool,
 }
 
 /// Where a request goes that no route matches.
@@ -164,6 +166,12 @@ pub struct StoreConfig {
     pub url: StoreUrl,
     /// The longest wait for one answer.
     pub timeout: Duration,
+    /// How long a start waits for a store that does not answer.
+    pub start_timeout: Duration,
+    /// The entries whose operations may be named otherwise than the store knows them.
+    pub accept_identity_change: Vec<EntryName>,
+    /// The entries whose operations need no route any more.
+    pub retired: Vec<EntryName>,
 }
 
 /// The store, by its URL.
