@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::select;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tower::Layer;
 use tracing::{error, info, warn};
 
@@ -19,8 +19,8 @@ use crate::admin::{self, Access, AdminState};
 use crate::cli::check::{self, CheckArgs};
 use crate::cli::{Cli, Command, demo, records, schema};
 use crate::clock::Timestamp;
-use crate::config::{Config, Environment, REPLAY_CACHE};
-use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
+use crate::config::{self, Config, Environment, REPLAY_CACHE};
+use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep};
 use crate::protocol::Owner;
 use crate::random;
 use crate::routes::RouteTable;
@@ -36,6 +36,7 @@ use self::patience::Patience;
 use self::signals::{Signals, hang_ups};
 use self::stores::open;
 
+mod announce;
 mod certificates;
 mod identity;
 mod patience;
@@ -44,6 +45,9 @@ mod stores;
 
 /// The most open connections of the admin listener.
 const ADMIN_CONNECTIONS: usize = 256;
+/// What an answer to `TRACE` names: what clients may ask of any path, and operators of some.
+const PUBLIC_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const ADMIN_METHODS: &str = "GET, HEAD, POST, DELETE";
 /// How long executions that were cut off may take to record that their outcome is unknown, and to
 /// tell their clients.
 const LAST_WRITES: Duration = Duration::from_secs(3);
@@ -147,6 +151,7 @@ impl std::error::Error for StartError {}
 /// # Errors
 /// What kept it from starting: an address in use, a data directory in use, missing roots.
 pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<ExitCode, StartError> {
+    let found = announce::is_found(&config.store.url);
     let (mut signals, hang_ups) = (Signals::new()?, hang_ups()?);
     let assembly = select! {
         assembly = Assembly::new(&config, not_before) => assembly?,
@@ -164,7 +169,8 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
     for warning in config.warnings() {
         warn!("{warning}");
     }
-    announce(&public, &admin)?;
+    announce::told(&config, &assembly.ledger, found).await;
+    say_ready(&public, &admin)?;
 
     let Assembly {
         store,
@@ -188,17 +194,8 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
     tokio::spawn(server::serve(admin, admin_router, admin_listening, admin_stop.clone()));
     tokio::spawn(watch(certificates, hang_ups));
 
-    let code = select! {
-        name = signals.next() => {
-            stop.begin_drain();
-            info!("{name}: draining for up to {:?}; a second signal ends at once", config.server.drain_timeout);
-            ExitCode::SUCCESS
-        }
-        cause = store.broken() => {
-            stop.begin_drain();
-            error!("the store can no longer write, the gateway has to end: {cause}");
-            ExitCode::FAILURE
-        }
+    let Some(code) = until_drain(&config.server, &*store, &stop, &mut signals).await else {
+        return Ok(ExitCode::FAILURE);
     };
     let drained = async {
         let executions = gateway.executions();
@@ -222,11 +219,48 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
     };
     select! {
         () = drained => Ok(code),
-        name = signals.next() => {
-            warn!("{name} again: ending at once");
-            Ok(ExitCode::FAILURE)
+        name = signals.next() => Ok(ended_at_once(name)),
+    }
+}
+
+/// Runs until something ends the gateway and begins its drain: the exit code after that, or `None` where it
+/// has to end at once.
+async fn until_drain(
+    server: &config::Server,
+    store: &dyn Store,
+    stop: &Stop,
+    signals: &mut Signals,
+) -> Option<ExitCode> {
+    let broken = |cause: String| {
+        stop.begin_drain();
+        error!("the store can no longer write, the gateway has to end: {cause}");
+        Some(ExitCode::FAILURE)
+    };
+    let name = select! {
+        name = signals.next() => name,
+        cause = store.broken() => return broken(cause),
+    };
+    let delay = server.shutdown_delay;
+    if !delay.is_zero() {
+        stop.announce();
+        info!("{name}: new requests are taken for another {delay:?}; a second signal ends at once");
+        select! {
+            () = sleep(delay) => {}
+            cause = store.broken() => return broken(cause),
+            name = signals.next() => {
+                ended_at_once(name);
+                return None;
+            }
         }
     }
+    stop.begin_drain();
+    info!("{name}: draining for up to {:?}; a second signal ends at once", server.drain_timeout);
+    Some(ExitCode::SUCCESS)
+}
+
+fn ended_at_once(name: &str) -> ExitCode {
+    warn!("{name} again: ending at once");
+    ExitCode::FAILURE
 }
 
 /// Everything of a gateway but its listeners.
@@ -257,7 +291,10 @@ impl Assembly {
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
         let names = Names::of(Arc::clone(&store), config.store.timeout);
         let ledger = Ledger::new(Arc::clone(&store), config.store.timeout);
-        let mut ledger = ledger.keeping_replays(REPLAY_CACHE as u64);
+        let counted = metrics.clone();
+        let mut ledger = ledger
+            .keeping_replays(REPLAY_CACHE as u64)
+            .telling_lapses(move |id, record| lapsed(&counted, id, record));
         if let Some(moment) = not_before {
             warn!("no operation begins before {moment}; what is stored is answered");
             ledger = ledger.not_before(moment);
@@ -266,15 +303,22 @@ impl Assembly {
         let routes = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError)?;
         let proxy = Proxy::new(&config.upstreams)
             .map_err(|(name, error)| StartError(format!("upstreams.{name}: {error}")))?;
-        let gateway =
-            Gateway::new(&config.server, routes, ledger.clone(), metrics.clone(), stop.clone(), new_owner);
+        let gateway = Gateway::new(
+            &config.server,
+            &config.upstreams,
+            routes,
+            ledger.clone(),
+            metrics.clone(),
+            stop.clone(),
+            new_owner,
+        );
         let gateway = Arc::new(gateway);
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
             metrics: metrics.clone(),
             routes: config.routes.clone(),
             access: Access::of(&config.admin),
-            draining: stop.draining(),
+            draining: stop.announced(),
             new_owner: Arc::new(new_owner),
         });
         let mut certificates = certificates_of(&proxy);
@@ -315,10 +359,12 @@ fn listening(
     let public = Listening {
         max_connections: server.max_connections,
         header_read_timeout: server.header_read_timeout,
+        keep_alive_timeout: server.keep_alive_timeout,
         write_timeout: server.body_read_timeout,
         http2: server.http2,
         tls: public_tls,
         workers,
+        methods: PUBLIC_METHODS,
         metrics: metrics.clone(),
     };
     let admin = Listening {
@@ -326,6 +372,7 @@ fn listening(
         http2: false,
         tls: admin_tls,
         workers: Workers::default(),
+        methods: ADMIN_METHODS,
         ..public.clone()
     };
     Ok([public, admin])
@@ -344,7 +391,7 @@ async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError>
 }
 
 /// Says where the gateway listens; with port 0 this is the only place that tells.
-fn announce(public: &TcpListener, admin: &TcpListener) -> Result<(), StartError> {
+fn say_ready(public: &TcpListener, admin: &TcpListener) -> Result<(), StartError> {
     let local = |listener: &TcpListener| listener.local_addr().map_err(|error| StartError(error.to_string()));
     info!(listen = %local(public)?, admin = %local(admin)?, "ready");
     Ok(())

@@ -39,7 +39,7 @@ mod schema;
 pub mod units;
 mod warning;
 
-/// The most that the head of one request or response may take, in bytes.
+/// The most that the head of one request may take, and how much of an answer is read at once, in bytes.
 pub const HEADER_BUFFER: usize = 64 << 10;
 
 /// How much of the bodies on one HTTP/2 connection may be on its way or unread, in bytes.
@@ -99,12 +99,16 @@ pub struct Server {
     pub listen: SocketAddr,
     /// How long running executions may go on after a signal to stop.
     pub drain_timeout: Duration,
+    /// How long new connections and executions are still taken after a signal to stop.
+    pub shutdown_delay: Duration,
     /// How many connections may be open; more wait to be accepted.
     pub max_connections: usize,
     /// How many executions may run at once; more are answered `overloaded`.
     pub max_in_flight: usize,
-    /// How long a client may take to send the head of a request, and until the next request of a connection.
+    /// How long a client may take to send the head of a request, and to begin its first one.
     pub header_read_timeout: Duration,
+    /// How long a client connection may stay open between two requests.
+    pub keep_alive_timeout: Duration,
     /// How long a client may take to send the body of a protected request.
     pub body_read_timeout: Duration,
     /// The largest body of a protected request, in bytes.
@@ -200,8 +204,13 @@ pub struct Upstream {
     pub http2: bool,
     /// The longest wait for a connection, TLS included.
     pub connect_timeout: Duration,
-    /// The longest wait from the first byte sent to the last byte of the answer.
+    /// The longest wait from the first byte sent to the last byte of an answer that is kept; of any other, the
+    /// longest silence.
     pub response_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// The most bytes of an answer's head.
+    pub response_head_limit: usize,
     /// Whether the client's `Host` goes upstream instead of the upstream's own authority.
     pub preserve_host: bool,
     /// Whether `Location` and `Content-Location` that name the upstream itself are given the scheme and host

@@ -17,6 +17,7 @@ use crate::protocol::{CallError, CallLimit, Reason, Sent};
 use self::client::Client;
 
 mod client;
+mod lenient;
 mod patience;
 mod pool;
 mod shared;

@@ -4,6 +4,7 @@
 mod clocks;
 mod embargo;
 mod many;
+mod starting;
 mod store;
 mod wakeups;
 mod wire;

@@ -52,7 +52,17 @@ impl Authority {
 
     /// Certifies `localhost`, in files of this name; those that were there are replaced.
     pub fn certify(&self, file: &str) -> Files {
+        self.certify_with(file, |_| {})
+    }
+
+    /// The same, for a time that is over.
+    pub fn certify_expired(&self, file: &str) -> Files {
+        self.certify_with(file, |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1))
+    }
+
+    fn certify_with(&self, file: &str, change: impl FnOnce(&mut CertificateParams)) -> Files {
         let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+        change(&mut params);
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let own = KeyPair::generate().expect("a key");

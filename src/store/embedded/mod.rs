@@ -37,6 +37,7 @@ use super::{
 use self::deadlines::LowWater;
 use self::directory::Directory;
 use self::tables::Tables;
+use self::words::in_words;
 use self::writer::{Command, Writer};
 
 mod deadlines;
@@ -44,6 +45,7 @@ mod directory;
 mod draft;
 mod journal;
 mod tables;
+mod words;
 mod writer;
 
 pub use self::directory::OpenError;
@@ -95,7 +97,7 @@ impl EmbeddedStore {
 /// The engine asserts some of what it reads; stored bytes must not bring the process down.
 fn open_tables(data: &Path) -> Result<Tables, String> {
     match catch_unwind(AssertUnwindSafe(|| Tables::open(data))) {
-        Ok(opened) => opened.map_err(|error| error.to_string()),
+        Ok(opened) => opened.map_err(|error| in_words(&error)),
         Err(_) => Err("the engine gave up on its files".into()),
     }
 }

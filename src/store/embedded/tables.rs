@@ -13,6 +13,8 @@ use crate::clock::{Clock, SteadyClock, Timestamp};
 use crate::protocol::{Record, RecordId, State, StoredResponse};
 use crate::store::{Document, Filter, PAGE_SCAN, Page, Snapshot, StoreError, codec};
 
+use super::words::in_words;
+
 const MIB: u64 = 1024 * 1024;
 
 /// The key of the newest stamp in [`Table::Meta`].
@@ -168,5 +170,5 @@ pub(super) fn report_unreadable(id: RecordId, cause: &str) {
 
 /// What a failed look into the engine means: nothing was written.
 pub(super) fn failed(error: &fjall::Error) -> StoreError {
-    StoreError::Unavailable(format!("reading failed: {error}"))
+    StoreError::Unavailable(format!("reading failed: {}", in_words(error)))
 }

@@ -19,6 +19,7 @@ use crate::workers::{Callback, Callbacks, callback};
 
 use super::Shared;
 use super::draft::{self, Draft};
+use super::words::in_words;
 
 /// How many commands may wait. More callers than that are told that the store is unavailable.
 const QUEUE: usize = 4096;
@@ -111,10 +112,11 @@ fn run(shared: &Shared, mut commands: mpsc::Receiver<Command>, breaks: &watch::S
 /// Writes batches until the queue is closed, or until one fails.
 fn work(shared: &Shared, commands: &mut mpsc::Receiver<Command>) -> Result<(), String> {
     while let Some(first) = commands.blocking_recv() {
-        write(shared, gather(first, commands)).map_err(|error| format!("writing failed: {error}"))?;
+        write(shared, gather(first, commands))
+            .map_err(|error| format!("writing failed: {}", in_words(&error)))?;
     }
     // Nobody waits for this one. If it fails, time may go back to the last batch's stamp.
-    draft::commit_clock(&shared.tables, shared.tables.clock.now()).map_err(|error| error.to_string())
+    draft::commit_clock(&shared.tables, shared.tables.clock.now()).map_err(|error| in_words(&error))
 }
 
 fn gather(first: Command, commands: &mut mpsc::Receiver<Command>) -> Vec<Command> {
@@ -134,7 +136,8 @@ fn write(shared: &Shared, commands: Vec<Command>) -> fjall::Result<()> {
     let decided: Vec<_> = commands.into_iter().map(|command| command.decide(&mut draft)).collect();
     let committed = draft.commit();
     shared.low.end();
-    let outcome = committed.as_ref().map_err(|error| StoreError::Unclear(format!("writing failed: {error}")));
+    let failed = |error| StoreError::Unclear(format!("writing failed: {}", in_words(error)));
+    let outcome = committed.as_ref().map_err(failed);
     let mut callbacks = Callbacks::default();
     for decided in decided {
         decided.tell(outcome.clone().copied(), &mut callbacks);

@@ -50,6 +50,7 @@ mod link;
 mod lists;
 mod loss;
 mod names;
+mod persistence;
 mod script;
 mod server;
 mod settings;
@@ -87,6 +88,9 @@ impl RedisStore {
         let fleet = Fleet::new(Arc::clone(&settings), Arc::clone(&waiters))?;
         for (_, link) in fleet.primaries().await? {
             link.connected().await?;
+            if let Some(warning) = persistence::warning(&link).await {
+                tracing::warn!("store: {warning}");
+            }
         }
         let keys = Keys::new(&settings.prefix);
         Ok(Self { shared: Arc::new(Shared { settings, keys, fleet, waiters }) })
