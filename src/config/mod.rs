@@ -15,7 +15,7 @@ use http::{HeaderName, Method, Uri};
 use ipnet::IpNet;
 
 use crate::protocol::path::Template;
-use crate::protocol::{Outcomes, Policy, Scheme, ScopePart};
+use crate::protocol::{EntryName, Outcomes, Policy, Scheme, ScopePart};
 
 pub use self::arguments::Arguments;
 pub use self::environment::Environment;
@@ -76,6 +76,8 @@ pub struct Config {
     pub routes: Vec<Arc<Route>>,
     /// What looked wrong while it was read, beside what [`Config::warnings`] sees in the values.
     pub notes: Vec<Warning>,
+    /// Whether it was made without a file, for one upstream.
+    pub quick_start: bool,
 }
 
 /// Where a request goes that no route matches.
@@ -175,6 +177,12 @@ pub struct StoreConfig {
     pub url: StoreUrl,
     /// The longest wait for one answer.
     pub timeout: Duration,
+    /// How long a start waits for a store that does not answer.
+    pub start_timeout: Duration,
+    /// The entries whose operations may be named otherwise than the store knows them.
+    pub accept_identity_change: Vec<EntryName>,
+    /// The entries whose operations need no route any more.
+    pub retired: Vec<EntryName>,
 }
 
 /// The store, by its URL.

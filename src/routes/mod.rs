@@ -10,6 +10,8 @@ use matchit::Router;
 use crate::config::{Fallback, Match, Route, UpstreamName};
 use crate::protocol::path::{self, Segment};
 
+pub mod identity;
+
 /// The header that carries a key unless a route names another.
 const USUAL_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 

@@ -28,6 +28,8 @@ pub const DRAIN_TIMEOUT: Limits<Span> = spans(Duration::ZERO, HOUR);
 pub const IO_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, HOUR);
 /// A store that takes longer than a minute is down.
 pub const STORE_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, Duration::from_secs(60));
+/// Zero tries once.
+pub const START_TIMEOUT: Limits<Span> = spans(Duration::ZERO, HOUR);
 /// Of an execution: it is held in memory for as long.
 pub const RESPONSE_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, HOUR);
 /// The idle time of a connection to an upstream. Idle connections are checked four times within it.

@@ -55,6 +55,14 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether it may be mended by waiting: another process that has the store open may be about to end.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::InUse(_))
+    }
+}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -25,10 +25,13 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
-    Change, Claimed, Due, Durability, Filter, Found, Page, Pending, Snapshot, Store, StoreError, Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Found, Page, Pending, Replaced, Snapshot, Store,
+    StoreError, Swap,
 };
 
 use self::deadlines::LowWater;
@@ -126,6 +129,14 @@ impl Store for EmbeddedStore {
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {
         Box::pin(self.scan(move |shared| deadlines::due(&shared.tables, &shared.low, limit)))
+    }
+
+    fn names(&self) -> Pending<'_, Document> {
+        Box::pin(async move { self.shared.tables.names() })
+    }
+
+    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
+        Box::pin(self.writer.ask(|reply| Command::ReplaceNames { expected, document, reply }))
     }
 
     fn ready(&self) -> Pending<'_, ()> {
