@@ -64,7 +64,7 @@ fn an_upstream_is_found_by_its_name_in_the_file() {
 fn mistakes_in_the_environment_name_the_variable() {
     for (variable, value, part) in [
         ("ONCEGATE__SERVER__LISTEN", "x", "server.listen: \"x\" is not an address"),
-        ("ONCEGATE__SERVER__MAX_IN_FLIGHT", "lots", "server.max_in_flight: invalid type: string \"lots\""),
+        ("ONCEGATE__SERVER__MAX_IN_FLIGHT", "lots", "server.max_in_flight: is a string; allowed: a whole number"),
         ("ONCEGATE__SERVER__MAX_IN_FLIGHT", "0", "1 to 1000000"),
         ("ONCEGATE__SERVER__TRUSTED_PROXIES", "['x']", "server.trusted_proxies[0]: \"x\""),
         ("ONCEGATE__SERVER__NOPE", "1", "there is no key `nope` here; allowed: `body_read_timeout`"),
@@ -88,7 +88,7 @@ fn a_variable_over_something_that_is_no_table_says_so() {
     let error = under(&format!("server = 1\n{SMALL}"), [("ONCEGATE__SERVER__LISTEN", "1.1.1.1:1")])
         .expect_err("server is no table");
     assert!(error.contains("ONCEGATE__SERVER__LISTEN: cannot set server.listen"), "{error}");
-    assert!(error.contains("test.toml:1:1: server: invalid type"), "{error}");
+    assert!(error.contains("test.toml:1:1: server: is a number; allowed: a table"), "{error}");
 }
 
 #[test]
@@ -118,6 +118,19 @@ fn one_url_is_a_whole_configuration() {
         assert_eq!(&*route.namespace, "default");
         assert_eq!(route.methods, [http::Method::POST, http::Method::PATCH]);
     }
+    let warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
+    assert!(
+        matches!(&warnings[..], [one] if one.starts_with("routes \"default\", \"default-root\": anonymous is \"one\"")),
+        "{warnings:?}"
+    );
+}
+
+/// Beyond this machine strangers would share their keys, so it does not say that by itself there.
+#[test]
+fn one_url_beyond_loopback_refuses_callers_that_nothing_tells_apart() {
+    let environment = Environment::from([("ONCEGATE__SERVER__LISTEN", "0.0.0.0:8080")]);
+    let config = Config::for_upstream("http://127.0.0.1:9000", &environment).expect("valid");
+    assert!(config.routes.iter().all(|route| !route.anonymous));
     assert_eq!(config.warnings(), []);
 }
 
