@@ -177,7 +177,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "routes[0].scope[1]",
         "{ client_certificate = \"issuer-subject\" }",
     ),
-    ("route", "anonymous = true", "routes[0].anonymous", "a string"),
+    ("route", "anonymous = true", "routes[0].anonymous", "is a boolean; allowed: `refuse` or `one`"),
     ("route", "anonymous = 'all'", "routes[0].anonymous", "`refuse` or `one`"),
     ("route", "scope = ['x_forwarded_for']", "routes[0].scope[0]", "not passed on"),
     ("route", "fingerprint = { headers = ['expect'] }", "routes[0].fingerprint.headers[0]", "not passed on"),
@@ -395,6 +395,9 @@ fn tables_that_are_written_otherwise_are_told_how() {
         assert!(errors.contains(error) && !errors.contains("hunter2"), "{errors}");
         assert_eq!(errors.lines().count(), 1, "{errors}");
     }
+    // The items would otherwise be taken for the table's values, in their order.
+    let errors = refused(&SMALL.replace("upstream = ", "key = ['Idempotency-Key', true]\nupstream = "));
+    assert!(errors.contains("routes[0].key (route \"charges\"): is an array; allowed: a table"), "{errors}");
     let errors = refused(&SMALL.replace("[[routes]]", "[routes]"));
     assert!(errors.contains("routes: is a table; allowed: an array; write [[routes]]"), "{errors}");
 }

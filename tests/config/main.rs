@@ -6,7 +6,9 @@ mod check;
 mod environment;
 mod examples;
 mod fuzz;
+mod command;
 mod good_input;
+mod secrets;
 
 use oncegate::config::{Config, ConfigErrors, Environment};
 
