@@ -40,7 +40,11 @@ pub(super) async fn open(config: &Config, workers: Workers) -> Result<Arc<dyn St
     }
 }
 
-pub(super) fn redis_settings(config: &Config, redis: &Redis, workers: Workers) -> Result<RedisSettings, StartError> {
+pub(super) fn redis_settings(
+    config: &Config,
+    redis: &Redis,
+    workers: Workers,
+) -> Result<RedisSettings, StartError> {
     let tcp = |(host, port): &HostPort| Address::Tcp(host.clone(), *port);
     let (topology, addresses) = match &redis.servers {
         RedisServers::One(address) => (Topology::Single, vec![tcp(address)]),

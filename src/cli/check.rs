@@ -22,6 +22,10 @@ mod route;
 /// Ends 0 if the file is valid, warnings or not, 2 if it is not; with --connect 1 if the store or an upstream
 /// does not answer.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Ends 0 if the file is valid, with warnings or without, and 2 if it is not; with --connect 1 if \
+                        the store or an upstream does not answer. A store that a running gateway has open counts as one that answers."
+)]
 pub struct CheckArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", required_unless_present = "print_schema")]

@@ -14,6 +14,13 @@ use crate::config::{Arguments, Config, ConfigErrors, Environment};
 /// `server.drain_timeout`, what still runs then is recorded as unknown. A second signal ends at
 /// once. Ends 0 after a drain, 1 if it failed, 2 if the configuration is wrong.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "A value of the file is replaced by ONCEGATE__SECTION__KEY in the environment, and that by an \
+                        argument here.\n\nExamples:\n  \
+                        oncegate serve --upstream http://127.0.0.1:9000\n  \
+                        oncegate serve --upstream http://127.0.0.1:9000 --listen 127.0.0.1:80 --store embedded:/var/lib/oncegate\n  \
+                        oncegate serve --config oncegate.toml"
+)]
 #[command(group(ArgGroup::new("source").args(["config", "upstream"]).required(true)))]
 pub struct ServeArgs {
     /// Run with this configuration file (try `oncegate check --config FILE` first)
@@ -53,7 +60,9 @@ struct Settings {
 /// Refuses `--port` with what to write in its place.
 fn no_port(text: &str) -> Result<String, String> {
     match text.parse::<u16>() {
-        Ok(port) => Err(format!("use --listen 127.0.0.1:{port}, or --listen 0.0.0.0:{port} for every address")),
+        Ok(port) => {
+            Err(format!("use --listen 127.0.0.1:{port}, or --listen 0.0.0.0:{port} for every address"))
+        }
         Err(_) => Err("use --listen with an IP address and a port, like --listen 127.0.0.1:8080".into()),
     }
 }
@@ -76,11 +85,8 @@ impl ServeArgs {
     /// Everything that is wrong with it.
     pub fn load(&self, environment: &Environment) -> Result<Config, ConfigErrors> {
         let Settings { listen, admin_listen, store, .. } = &self.settings;
-        let arguments = Arguments {
-            listen: listen.clone(),
-            admin_listen: admin_listen.clone(),
-            store: store.clone(),
-        };
+        let arguments =
+            Arguments { listen: listen.clone(), admin_listen: admin_listen.clone(), store: store.clone() };
         match (&self.config, &self.upstream) {
             (Some(file), _) => Config::load_with(file, environment, &arguments),
             (None, upstream) => {

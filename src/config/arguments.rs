@@ -25,7 +25,11 @@ impl Arguments {
         ];
         for (argument, keys, value) in all {
             if let Some(value) = value {
-                document.lay_over(&keys.map(str::to_owned), DeValue::String(value.clone().into()), argument.into());
+                document.lay_over(
+                    &keys.map(str::to_owned),
+                    DeValue::String(value.clone().into()),
+                    argument.into(),
+                );
             }
         }
     }

@@ -24,8 +24,18 @@ const WORDS: [&str; 17] = [
 ];
 
 /// What stands before `-key` where the key is shown to be let in.
-const KEYS: [&str; 10] =
-    ["access", "api", "app", "application", "auth", "client", "license", "secret", "security", "subscription"];
+const KEYS: [&str; 10] = [
+    "access",
+    "api",
+    "app",
+    "application",
+    "auth",
+    "client",
+    "license",
+    "secret",
+    "security",
+    "subscription",
+];
 
 /// What stands before `-key` or `-token` where that names something else than a caller.
 const NO_CALLER: [&str; 18] = [
@@ -53,7 +63,8 @@ const NO_CALLER: [&str; 18] = [
 /// `x-signature`, a certificate that a proxy passes on.
 pub fn proves(name: &HeaderName) -> bool {
     let words = words(name);
-    let auth = |word: &&str| word.starts_with("auth") && !word.starts_with("author") || is_authorization(word);
+    let auth =
+        |word: &&str| word.starts_with("auth") && !word.starts_with("author") || is_authorization(word);
     let before = |last: &str| match words.as_slice() {
         [.., before, word] if *word == last => Some(*before),
         _ => None,

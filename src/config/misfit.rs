@@ -61,7 +61,9 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 /// How the value is written that was probably meant.
 fn hint(path: &KeyPath, value: &DeValue<'_>, wanted: &str, default: &Value) -> Option<String> {
     match value {
-        DeValue::Integer(number) if wanted.contains("string") => number_as_text(path, number.as_str(), default),
+        DeValue::Integer(number) if wanted.contains("string") => {
+            number_as_text(path, number.as_str(), default)
+        }
         DeValue::Integer(number) if wanted.contains("boolean") => match number.as_str() {
             "1" => Some("true".into()),
             "0" => Some("false".into()),
@@ -118,7 +120,10 @@ fn look_for_arrays(table: &DeTable<'_>, schema: &Value, path: &KeyPath, found: &
 }
 
 fn number_as_text(path: &KeyPath, number: &str, default: &Value) -> Option<String> {
-    let unit = default.as_str().filter(|default| is_span(default)).map(|span| span.trim_matches(|c: char| c.is_ascii_digit()));
+    let unit = default
+        .as_str()
+        .filter(|default| is_span(default))
+        .map(|span| span.trim_matches(|c: char| c.is_ascii_digit()));
     match (path.0.last(), unit) {
         (Some(Step::Key(key)), _) if key == "listen" => {
             number.parse::<u16>().ok().map(|port| format!("\"127.0.0.1:{port}\""))
@@ -135,10 +140,14 @@ fn is_span(text: &str) -> bool {
 }
 
 fn text_as_table(path: &KeyPath) -> Option<String> {
-    let keys: Vec<&str> = path.0.iter().filter_map(|step| match step {
-        Step::Key(key) => Some(key.as_str()),
-        Step::Index(_) => None,
-    }).collect();
+    let keys: Vec<&str> = path
+        .0
+        .iter()
+        .filter_map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Index(_) => None,
+        })
+        .collect();
     match keys.as_slice() {
         ["upstreams", _] | ["store"] => Some(format!("[{path}], and below it url = \"…\"")),
         ["fallback"] => Some("[fallback], and below it upstream = \"…\"".into()),

@@ -147,7 +147,10 @@ fn read<'i>(
 /// fits; `None` if that came to no end.
 fn typed(document: &Document<'_>, schema: &Value, problems: &Problems) -> Option<File> {
     for path in arrays_for_tables(document.root(), schema) {
-        problems.add(path.clone(), format!("is an array; allowed: a table; write [{path}] once, with single brackets"));
+        problems.add(
+            path.clone(),
+            format!("is an array; allowed: a table; write [{path}] once, with single brackets"),
+        );
     }
     let mut fitting = document.root().clone();
     for path in problems.paths() {

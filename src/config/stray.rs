@@ -37,7 +37,9 @@ fn keys(document: &Document<'_>, schema: &Value) -> Vec<Vec<String>> {
     for (section, table) in properties(schema) {
         for (key, value) in properties(table) {
             found.push(vec![section.clone(), key.clone()]);
-            found.extend(properties(value).map(|(inner, _)| vec![section.clone(), key.clone(), inner.clone()]));
+            found.extend(
+                properties(value).map(|(inner, _)| vec![section.clone(), key.clone(), inner.clone()]),
+            );
         }
     }
     for name in document.upstreams() {

@@ -62,7 +62,12 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("admin", "listen = '127.0.0.1:8080'", "admin.listen", "must not be the address of server.listen"),
     ("admin", "listen = 9464", "admin.listen", "\"127.0.0.1:9464\""),
     ("admin", "token_env = 'NOT_SET'", "admin.token_env", "is not set; write the name of one that holds"),
-    ("admin", "token_env = 'GATE_TOKEN'", "admin.token_env", "the environment variable GATE_TOKEN that it names"),
+    (
+        "admin",
+        "token_env = 'GATE_TOKEN'",
+        "admin.token_env",
+        "the environment variable GATE_TOKEN that it names",
+    ),
     ("admin", "token = 'secret'", "admin.token", "`token_env`"),
     ("store", "url = 'redis:/127.0.0.1'", "store.url", "write redis://HOST"),
     ("store", "url = 'redis://:secret@h:x'", "store.url", "has a port that is none"),
@@ -97,7 +102,12 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("store", "url = 'embedded:'", "store.url", "\"embedded:DIR\""),
     ("store", "url = 'memory:x'", "store.url", "\"memory:\""),
     ("store", "timeout = 2", "store.timeout", "\"2s\""),
-    ("store", "sentinel_password = 12345\nurl = 'redis://h'", "store.sentinel_password", "write it in quotes"),
+    (
+        "store",
+        "sentinel_password = 12345\nurl = 'redis://h'",
+        "store.sentinel_password",
+        "write it in quotes",
+    ),
     ("store", "timeout = '2m'", "store.timeout", "10ms to 1m"),
     ("store", "wait_replicas = 1", "store.wait_replicas", "only for Redis"),
     ("log", "format = 'xml'", "log.format", "`text` or `json`"),
@@ -386,10 +396,22 @@ fn a_file_that_does_nothing_is_refused() {
 #[test]
 fn tables_that_are_written_otherwise_are_told_how() {
     for (text, error) in [
-        ("store = 'memory:'\n", "test.toml:1:1: store: is a string; allowed: a table; write [store], and below it url"),
-        ("fallback = 'payments'\n", "fallback: is a string; allowed: a table; write [fallback], and below it upstream"),
-        ("[[server]]\nlisten = '127.0.0.1:1'\n", "server: is an array; allowed: a table; write [server] once"),
-        ("upstreams.b = 'http://me:hunter2@b'\n", "upstreams.b: is a string; allowed: a table; write [upstreams.b]"),
+        (
+            "store = 'memory:'\n",
+            "test.toml:1:1: store: is a string; allowed: a table; write [store], and below it url",
+        ),
+        (
+            "fallback = 'payments'\n",
+            "fallback: is a string; allowed: a table; write [fallback], and below it upstream",
+        ),
+        (
+            "[[server]]\nlisten = '127.0.0.1:1'\n",
+            "server: is an array; allowed: a table; write [server] once",
+        ),
+        (
+            "upstreams.b = 'http://me:hunter2@b'\n",
+            "upstreams.b: is a string; allowed: a table; write [upstreams.b]",
+        ),
     ] {
         let errors = refused(&format!("{text}{SMALL}"));
         assert!(errors.contains(error) && !errors.contains("hunter2"), "{errors}");

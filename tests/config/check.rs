@@ -219,21 +219,30 @@ fn what_is_probably_not_meant_is_warned_of() {
 /// A scope in which a credential stands is no reason to warn, however the API calls it.
 #[test]
 fn usual_credentials_are_recognised() {
-    for scope in ["['authorization']", "['x-merchant', 'X-Api-Key']", "['cookie', { path = true }]", "['x-merchant-key']"] {
+    for scope in [
+        "['authorization']",
+        "['x-merchant', 'X-Api-Key']",
+        "['cookie', { path = true }]",
+        "['x-merchant-key']",
+    ] {
         assert_eq!(parsed(&format!("{SMALL}scope = {scope}\n")).warnings(), [], "{scope}");
     }
 }
 
 #[test]
 fn statuses_that_prove_that_nothing_was_done_may_be_released() {
-    let config = parsed(&format!("{SMALL}outcomes.release = [307, 308, 400, 401, 403, 404, 405, 415, 422, 425, 429]\n"));
+    let config = parsed(&format!(
+        "{SMALL}outcomes.release = [307, 308, 400, 401, 403, 404, 405, 415, 422, 425, 429]\n"
+    ));
     assert_eq!(config.warnings(), []);
 }
 
 #[test]
 fn what_is_warned_of_alike_is_said_once() {
     let route = |name: &str| {
-        format!("[[routes]]\nname = '{name}'\npath = '/{name}'\nupstream = 'payments'\nscope = ['x-merchant']\n")
+        format!(
+            "[[routes]]\nname = '{name}'\npath = '/{name}'\nupstream = 'payments'\nscope = ['x-merchant']\n"
+        )
     };
     let warnings = parsed(&format!("{SMALL}{}{}", route("a"), route("b"))).warnings();
     assert_eq!(warnings.iter().map(|warning| &*warning.about).collect::<Vec<_>>(), ["routes \"a\", \"b\""]);
@@ -254,7 +263,8 @@ fn the_report_is_of_a_valid_file() {
     let file = directory.path().join("gate.toml");
     let checked = || {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let config = run(&file, &Environment::default(), false, &mut out, &mut err).expect("writing to memory");
+        let config =
+            run(&file, &Environment::default(), false, &mut out, &mut err).expect("writing to memory");
         (config.is_some(), String::from_utf8(out).expect("text"), String::from_utf8(err).expect("text"))
     };
     let (valid, out, err) = checked();

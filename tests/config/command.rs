@@ -49,7 +49,8 @@ impl Running {
     /// An address that it says it listens at.
     fn address(&self, name: &str) -> SocketAddr {
         let ready = self.1.last().expect("a line");
-        let (_, rest) = ready.split_once(&format!("{name}=")).unwrap_or_else(|| panic!("no {name} in {ready}"));
+        let (_, rest) =
+            ready.split_once(&format!("{name}=")).unwrap_or_else(|| panic!("no {name} in {ready}"));
         let address = rest.split_whitespace().next().unwrap_or_default().trim_matches('"');
         address.parse().unwrap_or_else(|_| panic!("{address} is none"))
     }
@@ -90,11 +91,15 @@ fn connecting_says_of_each_place_whether_it_answers() {
     let lines: Vec<&str> = out.lines().collect();
     let store = "store embedded:./oncegate-data: ";
     let payments = format!("upstream payments at http://{address}/: answers");
-    assert_eq!(lines, ["gate.toml is valid.", &format!("{store}there is none yet, a start makes it"), &payments]);
+    assert_eq!(
+        lines,
+        ["gate.toml is valid.", &format!("{store}there is none yet, a start makes it"), &payments]
+    );
     assert!(!directory.path().join("oncegate-data").exists(), "looking made a store");
 
     // In use is no failure: that is a gateway at work.
-    let arguments = ["serve", "--config", "gate.toml", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let arguments =
+        ["serve", "--config", "gate.toml", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let running = Running::start(oncegate(&arguments, directory.path(), &[]));
     let (code, out, _) = check();
     assert_eq!(code, Some(0), "{out}");
@@ -139,7 +144,8 @@ fn a_directory_with_other_files_is_no_store() {
 
 #[test]
 fn arguments_go_before_file_and_environment() {
-    let file = format!("[server]\nlisten = '127.0.0.1:1'\n[store]\nurl = 'embedded:/nowhere/at/all'\n{SMALL}");
+    let file =
+        format!("[server]\nlisten = '127.0.0.1:1'\n[store]\nurl = 'embedded:/nowhere/at/all'\n{SMALL}");
     let directory = written(&file);
     let arguments = [
         "serve",

@@ -72,7 +72,10 @@ fn variables_that_look_like_values_and_are_none_are_warned_of() {
         ("ONCEGATE_SERVER_TLS_CERT", Some("ONCEGATE__SERVER__TLS__CERT")),
         ("ONCEGATE_STORE_URL", Some("ONCEGATE__STORE__URL")),
         ("ONCEGATE_FALLBACK_KEYED", Some("ONCEGATE__FALLBACK__KEYED")),
-        ("ONCEGATE_UPSTREAMS_CARD_API_URL", Some("ONCEGATE__UPSTREAMS__CARD_API__URL sets upstreams.card_api.url")),
+        (
+            "ONCEGATE_UPSTREAMS_CARD_API_URL",
+            Some("ONCEGATE__UPSTREAMS__CARD_API__URL sets upstreams.card_api.url"),
+        ),
         // What the program reads, and what a cluster sets for a service of this name.
         ("ONCEGATE_ADMIN_TOKEN", None),
         ("ONCEGATE_ADMIN_URL", None),
@@ -85,7 +88,8 @@ fn variables_that_look_like_values_and_are_none_are_warned_of() {
         ("ONCEGATE_ADMIN_SERVICE_PORT", None),
         ("SERVER_LISTEN", None),
     ] {
-        let config = under(&SMALL.replace("payments", "card-api"), [(variable, "127.0.0.1:1")]).expect("valid");
+        let config =
+            under(&SMALL.replace("payments", "card-api"), [(variable, "127.0.0.1:1")]).expect("valid");
         let warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
         match (meant, &warnings[..]) {
             (None, []) => {}
@@ -107,7 +111,11 @@ fn variables_that_look_like_values_and_are_none_are_warned_of() {
 fn mistakes_in_the_environment_name_the_variable() {
     for (variable, value, part) in [
         ("ONCEGATE__SERVER__LISTEN", "x", "server.listen: \"x\" is not an address"),
-        ("ONCEGATE__SERVER__MAX_IN_FLIGHT", "lots", "server.max_in_flight: is a string; allowed: a whole number"),
+        (
+            "ONCEGATE__SERVER__MAX_IN_FLIGHT",
+            "lots",
+            "server.max_in_flight: is a string; allowed: a whole number",
+        ),
         ("ONCEGATE__SERVER__MAX_IN_FLIGHT", "0", "1 to 1000000"),
         ("ONCEGATE__SERVER__TRUSTED_PROXIES", "['x']", "server.trusted_proxies[0]: \"x\""),
         ("ONCEGATE__SERVER__NOPE", "1", "there is no key `nope` here; allowed: `body_read_timeout`"),
@@ -116,7 +124,11 @@ fn mistakes_in_the_environment_name_the_variable() {
         ("ONCEGATE__SERVER", "1", "is a table; set one of its keys"),
         ("ONCEGATE__UPSTREAMS__PAYMENTS__PORT", "1", "there is no key `port` here; allowed: `ca`"),
         ("ONCEGATE__UPSTREAMS__NEW__CA", "x", "upstreams.new.url: is missing"),
-        ("ONCEGATE__FALLBACK__KEYED", "deny", "fallback.keyed: unknown value `deny`; allowed: `pass` or `refuse`"),
+        (
+            "ONCEGATE__FALLBACK__KEYED",
+            "deny",
+            "fallback.keyed: unknown value `deny`; allowed: `pass` or `refuse`",
+        ),
         ("ONCEGATE__ROUTES__0__TTL", "1h", "routes are set in the file only"),
         ("ONCEGATE__", "", "there is no key `` here"),
     ] {

@@ -3,10 +3,10 @@
 
 mod bad_input;
 mod check;
+mod command;
 mod environment;
 mod examples;
 mod fuzz;
-mod command;
 mod good_input;
 mod secrets;
 

@@ -110,7 +110,9 @@ fn tokens_keys_and_credentials_are_not_repeated() {
         let rest = SMALL.split_once("[[routes]]").expect("a route").1;
         assert_hidden(&format!("{upstream} = {{ cert = 'Cargo.toml', key = {value} }}\n[[routes]]{rest}"));
     }
-    for header in [format!("Authorization: Bearer {CANARY}"), format!("Bearer {CANARY}"), format!("token={CANARY}")] {
+    for header in
+        [format!("Authorization: Bearer {CANARY}"), format!("Bearer {CANARY}"), format!("token={CANARY}")]
+    {
         assert_hidden(&format!("{SMALL}scope = ['{header}']\n"));
         assert_hidden(&format!("{SMALL}key = {{ header = '{header}' }}\n"));
         assert_hidden(&format!("{SMALL}fingerprint = {{ headers = ['{header}'] }}\n"));

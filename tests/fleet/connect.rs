@@ -16,7 +16,8 @@ fn connected(store: &str) -> (Option<i32>, String) {
     let file = directory.path().join("gate.toml");
     std::fs::write(&file, text).expect("a writable directory");
     let mut check = Command::new(env!("CARGO_BIN_EXE_oncegate"));
-    let ended = check.args(["check", "--short", "--connect", "--config"]).arg(&file).output().expect("it runs");
+    let ended =
+        check.args(["check", "--short", "--connect", "--config"]).arg(&file).output().expect("it runs");
     let text = [ended.stdout, ended.stderr].concat();
     (ended.status.code(), String::from_utf8(text).expect("text"))
 }
@@ -40,7 +41,10 @@ fn a_redis_that_keeps_nothing_is_warned_of() {
     let server = redis::Server::start();
     let (code, said) = connected(&format!("url = 'redis://127.0.0.1:{}'", server.port));
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("writes no append-only file: when it ends, it loses everything (no snapshots either)"), "{said}");
+    assert!(
+        said.contains("writes no append-only file: when it ends, it loses everything (no snapshots either)"),
+        "{said}"
+    );
     assert_eq!(server.say::<u64>("DBSIZE"), 0, "looking left something behind");
 }
 
@@ -68,7 +72,8 @@ fn every_primary_of_a_cluster_is_looked_at() {
 #[test]
 fn a_store_that_nobody_answers_for_fails() {
     let port = redis::free_port();
-    for url in [format!("redis://127.0.0.1:{port}"), format!("postgres://oncegate@127.0.0.1:{port}/postgres")] {
+    for url in [format!("redis://127.0.0.1:{port}"), format!("postgres://oncegate@127.0.0.1:{port}/postgres")]
+    {
         let (code, said) = connected(&format!("url = '{url}'"));
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains("FAILED: "), "{said}");
@@ -79,10 +84,16 @@ fn a_store_that_nobody_answers_for_fails() {
 async fn a_postgres_is_looked_at_and_left_as_it_was() {
     let server = postgres::shared();
     let schema = postgres::schema();
-    let store = format!("url = 'postgres://oncegate@127.0.0.1:{}/postgres'\nschema = '{schema}'", server.port);
+    let store =
+        format!("url = 'postgres://oncegate@127.0.0.1:{}/postgres'\nschema = '{schema}'", server.port);
     let (code, said) = connected(&store);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("answers; there are no tables in the schema"), "{said}");
+    let unsafe_one = postgres::Server::with(&["fsync=off"]);
+    let url = format!("url = 'postgres://oncegate@127.0.0.1:{}/postgres'", unsafe_one.port);
+    let (code, said) = connected(&url);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("warning: fsync is off in Postgres"), "{said}");
     let made: i64 =
         server.value(&format!("SELECT count(*) FROM pg_namespace WHERE nspname = '{schema}'")).await;
     assert_eq!(made, 0, "looking made the schema");

@@ -88,7 +88,10 @@ fn caller(route: &Route) -> String {
     let mut text = match parts.as_slice() {
         [] => "everybody is one caller: the same key from two clients names one operation.".to_owned(),
         parts => {
-            format!("told by {}: the same key from two callers names two operations.{path} {nothing}", and(parts))
+            format!(
+                "told by {}: the same key from two callers names two operations.{path} {nothing}",
+                and(parts)
+            )
         }
     };
     if route.scope.contains(&ScopePart::Header(http::header::AUTHORIZATION)) {

@@ -81,7 +81,9 @@ fn literal(segment: &str) -> Result<(), &'static str> {
         return Err("a parameter is not written with `:`");
     }
     if segment.starts_with('$') {
-        return Err("a parameter is not written with `$` (a segment whose name has one is covered by `{name}`)");
+        return Err(
+            "a parameter is not written with `$` (a segment whose name has one is covered by `{name}`)",
+        );
     }
     if segment.ends_with('$') || segment.contains("(.") || segment.contains("(?") || is_any_text(segment) {
         return Err("it is a regular expression, and is not read as one");
@@ -107,8 +109,10 @@ fn escapes(segment: &str) -> Result<(), &'static str> {
         match byte.map(char::from) {
             None => return Err("a `%` is not followed by two hexadecimal digits"),
             Some('/' | '\\') => {
-                return Err("it holds an escaped slash or backslash, and servers disagree whether that separates \
-                            segments: such requests are refused");
+                return Err(
+                    "it holds an escaped slash or backslash, and servers disagree whether that separates \
+                            segments: such requests are refused",
+                );
             }
             Some(c) if c.is_ascii_alphanumeric() || "-._~".contains(c) => {
                 return Err("it holds an escape of a character that needs none");

@@ -71,7 +71,15 @@ const KINDS: [Kind; 8] = [
     },
     Kind {
         means: "is a time, and two requests of one second share it",
-        names: &["age", "date", "expires", "last-modified", "repeatability-first-sent", "retry-after", "x-amz-date"],
+        names: &[
+            "age",
+            "date",
+            "expires",
+            "last-modified",
+            "repeatability-first-sent",
+            "retry-after",
+            "x-amz-date",
+        ],
         families: &[],
     },
     Kind {

@@ -104,12 +104,16 @@ fn name_in(piece: &str) -> Option<String> {
         Some(at) => &piece[at + 1..],
         None => piece.strip_prefix([':', '$', '*'])?,
     };
-    let mut words = inner.split(|c| !word(c)).filter(|text| text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
+    let mut words = inner
+        .split(|c| !word(c))
+        .filter(|text| text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
     let first = words.next()?;
     let typed = piece.contains('<') && TYPES.contains(&first) && inner[first.len()..].starts_with(':');
     let name = if typed { words.next()? } else { first };
     // `[a-z]+` and `[^/]+` name nothing.
-    let is_class = piece.starts_with('[') && !piece.ends_with(']') || inner.starts_with('^') || inner.contains(&format!("{first}-"));
+    let is_class = piece.starts_with('[') && !piece.ends_with(']')
+        || inner.starts_with('^')
+        || inner.contains(&format!("{first}-"));
     (!is_class).then(|| name.to_owned())
 }
 
