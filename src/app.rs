@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::select;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tower::Layer;
 use tracing::{error, info, warn};
 
@@ -19,28 +19,36 @@ use crate::admin::{self, Access, AdminState};
 use crate::cli::check::{self, CheckArgs};
 use crate::cli::{Cli, Command, demo, records, schema};
 use crate::clock::Timestamp;
-use crate::config::{Config, Environment, REPLAY_CACHE};
-use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
+use crate::config::{self, Config, Environment, REPLAY_CACHE};
+use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep};
 use crate::protocol::Owner;
 use crate::random;
 use crate::routes::RouteTable;
+use crate::routes::identity::Refusal;
 use crate::server::{self, Listening};
-use crate::store::{Ledger, Store, postgres};
+use crate::store::{Ledger, Names, Store, postgres};
 use crate::telemetry::{self, MeteredStore, Metrics};
 use crate::upstream::Proxy;
 use crate::workers::Workers;
 
 use self::certificates::{Watched, tls, watch, watched};
+use self::patience::Patience;
 use self::signals::{Signals, hang_ups};
 use self::stores::open;
 
+mod announce;
 mod certificates;
 mod connect;
+mod identity;
+mod patience;
 mod signals;
 mod stores;
 
 /// The most open connections of the admin listener.
 const ADMIN_CONNECTIONS: usize = 256;
+/// What an answer to `TRACE` names: what clients may ask of any path, and operators of some.
+const PUBLIC_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const ADMIN_METHODS: &str = "GET, HEAD, POST, DELETE";
 /// How long executions that were cut off may take to record that their outcome is unknown, and to
 /// tell their clients.
 const LAST_WRITES: Duration = Duration::from_secs(3);
@@ -142,19 +150,32 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 /// Runs a gateway until a signal or a broken store ends it. No execution begins before `not_before`
-/// on the store's clock. The exit code is 0 after a drain that was asked for, 1 otherwise.
+/// on the store's clock. The exit code is 0 after a drain that was asked for, 2 if the configuration names
+/// operations otherwise than the store does, 1 otherwise.
 ///
 /// # Errors
 /// What kept it from starting: an address in use, a data directory in use, missing roots.
 pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<ExitCode, StartError> {
-    let assembly = Assembly::new(&config, not_before).await?;
+    let found = announce::is_found(&config.store.url);
     let (mut signals, hang_ups) = (Signals::new()?, hang_ups()?);
+    let assembly = select! {
+        assembly = Assembly::new(&config, not_before) => assembly?,
+        name = signals.next() => {
+            info!("{name}: ended before anything was served");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    if let Some(refusal) = &assembly.refusal {
+        eprintln!("oncegate: does not start: {refusal}");
+        return Ok(ExitCode::from(2));
+    }
     let public = bind("server.listen", config.server.listen).await?;
     let admin = bind("admin.listen", config.admin.listen).await?;
     for warning in config.warnings() {
         warn!("{warning}");
     }
-    announce(&public, &admin)?;
+    announce::told(&config, &assembly.ledger, found).await;
+    say_ready(&public, &admin)?;
 
     let Assembly {
         store,
@@ -167,25 +188,19 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
         listening,
         certificates,
         workers: _workers,
+        names,
+        refusal: _,
     } = assembly;
     let admin_stop = Stop::default();
     let sweeping = tokio::spawn(sweep(ledger, metrics, stop.clone()));
+    tokio::spawn(identity::keep(names, config.clone(), stop.clone()));
     let [public_listening, admin_listening] = listening;
     let serving = tokio::spawn(server::serve(public, service, public_listening, stop.clone()));
     tokio::spawn(server::serve(admin, admin_router, admin_listening, admin_stop.clone()));
     tokio::spawn(watch(certificates, hang_ups));
 
-    let code = select! {
-        name = signals.next() => {
-            stop.begin_drain();
-            info!("{name}: draining for up to {:?}; a second signal ends at once", config.server.drain_timeout);
-            ExitCode::SUCCESS
-        }
-        cause = store.broken() => {
-            stop.begin_drain();
-            error!("the store can no longer write, the gateway has to end: {cause}");
-            ExitCode::FAILURE
-        }
+    let Some(code) = until_drain(&config.server, &*store, &stop, &mut signals).await else {
+        return Ok(ExitCode::FAILURE);
     };
     let drained = async {
         let executions = gateway.executions();
@@ -209,11 +224,48 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
     };
     select! {
         () = drained => Ok(code),
-        name = signals.next() => {
-            warn!("{name} again: ending at once");
-            Ok(ExitCode::FAILURE)
+        name = signals.next() => Ok(ended_at_once(name)),
+    }
+}
+
+/// Runs until something ends the gateway and begins its drain: the exit code after that, or `None` where it
+/// has to end at once.
+async fn until_drain(
+    server: &config::Server,
+    store: &dyn Store,
+    stop: &Stop,
+    signals: &mut Signals,
+) -> Option<ExitCode> {
+    let broken = |cause: String| {
+        stop.begin_drain();
+        error!("the store can no longer write, the gateway has to end: {cause}");
+        Some(ExitCode::FAILURE)
+    };
+    let name = select! {
+        name = signals.next() => name,
+        cause = store.broken() => return broken(cause),
+    };
+    let delay = server.shutdown_delay;
+    if !delay.is_zero() {
+        stop.announce();
+        info!("{name}: new requests are taken for another {delay:?}; a second signal ends at once");
+        select! {
+            () = sleep(delay) => {}
+            cause = store.broken() => return broken(cause),
+            name = signals.next() => {
+                ended_at_once(name);
+                return None;
+            }
         }
     }
+    stop.begin_drain();
+    info!("{name}: draining for up to {:?}; a second signal ends at once", server.drain_timeout);
+    Some(ExitCode::SUCCESS)
+}
+
+fn ended_at_once(name: &str) -> ExitCode {
+    warn!("{name} again: ending at once");
+    ExitCode::FAILURE
 }
 
 /// Everything of a gateway but its listeners.
@@ -230,16 +282,24 @@ struct Assembly {
     certificates: Vec<Watched>,
     /// Kept to the end of the drain: an execution goes on when the last connection is gone.
     workers: Workers,
+    names: Names,
+    /// Why it must not serve.
+    refusal: Option<Refusal>,
 }
 
 impl Assembly {
     async fn new(config: &Config, not_before: Option<Timestamp>) -> Result<Self, StartError> {
         let workers = Workers::start().map_err(|error| StartError(format!("threads: {error}")))?;
         let metrics = Metrics::new();
-        let store: Arc<dyn Store> =
-            Arc::new(MeteredStore::new(open(config, workers.clone()).await?, metrics.clone()));
+        let mut patience = Patience::of(config.store.start_timeout);
+        let store = open(config, workers.clone(), &mut patience).await?;
+        let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
+        let names = Names::of(Arc::clone(&store), config.store.timeout);
         let ledger = Ledger::new(Arc::clone(&store), config.store.timeout);
-        let mut ledger = ledger.keeping_replays(REPLAY_CACHE as u64);
+        let counted = metrics.clone();
+        let mut ledger = ledger
+            .keeping_replays(REPLAY_CACHE as u64)
+            .telling_lapses(move |id, record| lapsed(&counted, id, record));
         if let Some(moment) = not_before {
             warn!("no operation begins before {moment}; what is stored is answered");
             ledger = ledger.not_before(moment);
@@ -248,20 +308,29 @@ impl Assembly {
         let routes = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError)?;
         let proxy = Proxy::new(&config.upstreams)
             .map_err(|(name, error)| StartError(format!("upstreams.{name}: {error}")))?;
-        let gateway =
-            Gateway::new(&config.server, routes, ledger.clone(), metrics.clone(), stop.clone(), new_owner);
+        let gateway = Gateway::new(
+            &config.server,
+            &config.upstreams,
+            routes,
+            ledger.clone(),
+            metrics.clone(),
+            stop.clone(),
+            new_owner,
+        );
         let gateway = Arc::new(gateway);
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
             metrics: metrics.clone(),
             routes: config.routes.clone(),
             access: Access::of(&config.admin),
-            draining: stop.draining(),
+            draining: stop.announced(),
             new_owner: Arc::new(new_owner),
         });
         let mut certificates = certificates_of(&proxy);
         let listening = listening(config, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
+        // Last, so that nothing is noted for a gateway that cannot start.
+        let refusal = identity::settle(&names, config, &mut patience).await?;
         Ok(Self {
             store,
             ledger,
@@ -273,6 +342,8 @@ impl Assembly {
             listening,
             certificates,
             workers,
+            names,
+            refusal,
         })
     }
 }
@@ -293,10 +364,12 @@ fn listening(
     let public = Listening {
         max_connections: server.max_connections,
         header_read_timeout: server.header_read_timeout,
+        keep_alive_timeout: server.keep_alive_timeout,
         write_timeout: server.body_read_timeout,
         http2: server.http2,
         tls: public_tls,
         workers,
+        methods: PUBLIC_METHODS,
         metrics: metrics.clone(),
     };
     let admin = Listening {
@@ -304,6 +377,7 @@ fn listening(
         http2: false,
         tls: admin_tls,
         workers: Workers::default(),
+        methods: ADMIN_METHODS,
         ..public.clone()
     };
     Ok([public, admin])
@@ -322,7 +396,7 @@ async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError>
 }
 
 /// Says where the gateway listens; with port 0 this is the only place that tells.
-fn announce(public: &TcpListener, admin: &TcpListener) -> Result<(), StartError> {
+fn say_ready(public: &TcpListener, admin: &TcpListener) -> Result<(), StartError> {
     let local = |listener: &TcpListener| listener.local_addr().map_err(|error| StartError(error.to_string()));
     info!(listen = %local(public)?, admin = %local(admin)?, "ready");
     Ok(())

@@ -32,12 +32,22 @@ impl Timestamp {
     }
 }
 
+/// The last moment that dates with four digits of a year can show.
+const LAST_SHOWN: Timestamp = Timestamp(253_402_300_799_000);
+
+impl Timestamp {
+    /// The same moment as an HTTP date (RFC 9110, 5.6.7); what lies beyond its last year is shown as that.
+    #[must_use]
+    pub fn to_http_date(self) -> String {
+        httpdate::fmt_http_date(self.min(LAST_SHOWN).to_system_time())
+    }
+}
+
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds, as the admin API shows it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The formatter refuses years past 9999; retention that long is shown as that last year.
-        let shown = Self(self.0.min(253_402_300_799_000));
-        write!(f, "{}", humantime::format_rfc3339_millis(shown.to_system_time()))
+        write!(f, "{}", humantime::format_rfc3339_millis((*self).min(LAST_SHOWN).to_system_time()))
     }
 }
 

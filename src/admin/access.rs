@@ -3,22 +3,25 @@
 //! With a token, whoever presents it. Without one, only who can reach a loopback listener and
 //! addresses it by a loopback name: a page in the operator's own browser that had its host name
 //! rebound to 127.0.0.1 would still send that name. On any other listener without a token nobody.
-//! Pages cannot send the requests that change something either: those are `DELETE` or
-//! `application/json`, for which a browser asks first, and it gets no permission here.
+//! A page of another origin changes nothing either, whatever its browser sends along (`origin`); and
+//! what changes something is `DELETE` or `application/json`, for which a browser asks first, and it gets
+//! no permission here.
 
 use std::net::IpAddr;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 
 use crate::config::{Admin, Secret};
+use crate::gateway::Peer;
 
 use super::Problem;
+use super::origin::is_foreign;
 
 /// What `/v1` asks of a request.
 #[derive(Clone, Debug)]
@@ -42,7 +45,12 @@ impl Access {
         }
     }
 
-    fn admit(&self, headers: &HeaderMap) -> Result<(), Refused> {
+    fn admit(&self, request: &Request) -> Result<(), Refused> {
+        let headers = request.headers();
+        let secure = request.extensions().get::<Peer>().map(|peer| peer.secure);
+        if is_foreign(request.method(), headers, secure) {
+            return Err(Refused::Origin);
+        }
         match self {
             Self::Token(token) if bearer(headers).is_some_and(|shown| same(shown, token)) => Ok(()),
             Self::Token(_) => Err(Refused::Token),
@@ -55,6 +63,7 @@ impl Access {
 
 /// Why a request was turned away.
 enum Refused {
+    Origin,
     Token,
     Host,
     Off,
@@ -69,6 +78,7 @@ impl IntoResponse for Refused {
                 let challenge = HeaderValue::from_static("Bearer realm=\"oncegate\"");
                 ([(WWW_AUTHENTICATE, challenge)], problem).into_response()
             }
+            Self::Origin => forbidden("a page of another origin cannot change anything here"),
             Self::Host => {
                 forbidden("without an admin token, the Host has to be localhost or a loopback address")
             }
@@ -79,12 +89,10 @@ impl IntoResponse for Refused {
 
 /// Lets a request through to the records, or answers it here.
 pub(super) async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
-    let mut response = match access.admit(request.headers()) {
+    match access.admit(&request) {
         Ok(()) => next.run(request).await,
         Err(refused) => refused.into_response(),
-    };
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {

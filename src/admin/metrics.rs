@@ -1,13 +1,17 @@
-//! `GET /metrics`: everything counted, as OpenMetrics text.
+//! `GET /metrics`: everything counted, as OpenMetrics or as Prometheus text, whichever is asked for.
 
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http::header::CONTENT_TYPE;
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_TYPE, VARY};
 
-use crate::telemetry::metrics::CONTENT_TYPE as OPENMETRICS;
+use crate::telemetry::Format;
 
 use super::AdminState;
 
-pub(super) async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, OPENMETRICS)], state.metrics.encode())
+pub(super) async fn metrics(State(state): State<AdminState>, headers: HeaderMap) -> impl IntoResponse {
+    let accepted = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    let format = Format::accepted(accepted);
+    let about = [(CONTENT_TYPE, format.content_type()), (VARY, "Accept")];
+    (about, state.metrics.encode_as(format))
 }

@@ -1,8 +1,8 @@
 //! The admin listener: health, metrics, and the records of operations.
 //!
 //! `/healthz`, `/readyz` and `/metrics` never ask for a token. Everything under `/v1` is for
-//! operators and guarded by [`Access`]: it answers JSON that no cache may keep, and its errors
-//! are problems (RFC 9457). Keys, credentials and bodies appear in no log; a stored response is
+//! operators and guarded by [`Access`], and a change that a page of another origin asks for is refused.
+//! Answers are JSON, no cache may keep one, and errors are problems (RFC 9457). Keys, credentials and bodies appear in no log; a stored response is
 //! shown only to who asks for it. Each change is one line of the audit log.
 //!
 //! The protocol decides what an operator may do. Nothing here writes to a store except through
@@ -13,7 +13,8 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use http::StatusCode;
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Route;
@@ -29,6 +30,7 @@ mod input;
 mod list;
 mod lookup;
 mod metrics;
+mod origin;
 mod problem;
 mod readyz;
 mod resolve;
@@ -54,7 +56,7 @@ pub struct AdminState {
     pub routes: Vec<Arc<Route>>,
     /// Who may use `/v1`.
     pub access: Access,
-    /// Cancelled once the gateway takes no new work.
+    /// Cancelled once the gateway is about to stop.
     pub draining: CancellationToken,
     /// Makes the unguessable names of responses that operators supply.
     pub new_owner: Arc<dyn Fn() -> Owner + Send + Sync>,
@@ -78,7 +80,14 @@ pub fn router(state: AdminState) -> Router {
         .nest("/v1", records)
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::map_response(uncached))
         .with_state(state)
+}
+
+/// What is true now says nothing of later.
+async fn uncached<B>(mut response: Response<B>) -> Response<B> {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn unknown_path() -> Problem {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::page::Page;
-use crate::config::units::Span;
+use crate::config::units::{Size, Span};
 use crate::config::{Config, Environment, Fallback, ListenerTls, Server, StoreUrl, Upstream};
 
 mod boundaries;
@@ -130,11 +130,13 @@ fn setup(page: &mut Page, config: &Config) {
     page.row("store", &store(&config.store.url));
     for (name, upstream) in &config.upstreams {
         let text = format!(
-            "{name} at {}{}, {} to connect, {} to answer",
+            "{name} at {}{}, {} to connect, {} to answer; a head of {} at most; idle connections are kept {}",
             upstream.url,
             if upstream.http2 { " over HTTP/2" } else { "" },
             Span(upstream.connect_timeout),
             Span(upstream.response_timeout),
+            Size(upstream.response_head_limit as u64),
+            Span(upstream.idle_timeout),
         );
         page.row("upstream", &format!("{text}. {}", host(upstream)));
     }

@@ -51,12 +51,18 @@ pub(super) struct Server {
     pub listen: String,
     /// How long running executions may go on after a signal to stop; after it they become unknown.
     pub drain_timeout: String,
+    /// How long new connections and executions are still taken after a signal to stop, before
+    /// `drain_timeout` begins; meanwhile `/readyz` says 503.
+    pub shutdown_delay: String,
     /// How many connections may be open at once; more wait to be accepted.
     pub max_connections: i64,
     /// How many executions may run at once; more are answered `overloaded`.
     pub max_in_flight: i64,
-    /// How long a client may take to send the head of a request.
+    /// How long a client may take to send the head of a request, and to begin its first one.
     pub header_read_timeout: String,
+    /// How long a client connection may stay open between two requests. Set it above what the balancer
+    /// in front keeps its connections for.
+    pub keep_alive_timeout: String,
     /// How long a client may take to send the body of a protected request.
     pub body_read_timeout: String,
     /// The largest body of a protected request.
@@ -77,9 +83,11 @@ impl Default for Server {
         Self {
             listen: "127.0.0.1:8080".into(),
             drain_timeout: "30s".into(),
+            shutdown_delay: "0s".into(),
             max_connections: 10_000,
             max_in_flight: 1024,
             header_read_timeout: "10s".into(),
+            keep_alive_timeout: "75s".into(),
             body_read_timeout: "30s".into(),
             request_body_limit: "1MiB".into(),
             trusted_proxies: Vec::new(),
@@ -144,6 +152,13 @@ pub(super) struct Store {
     pub url: String,
     /// The longest wait for one answer of the store.
     pub timeout: String,
+    /// How long a start waits for a store that does not answer, or that another process still has open.
+    pub start_timeout: String,
+    /// What a start that was refused printed, as `POST /v1/charges#1f3a9c`: these operations may be named
+    /// otherwise from now on, and a retry of one that the store holds may run again.
+    pub accept_identity_change: Vec<String>,
+    /// As above, of operations that no route covers any more.
+    pub retired: Vec<String>,
     /// A file of PEM certificates to trust instead of the usual roots; for `rediss://` and
     /// `postgres://`.
     pub ca: Option<String>,
@@ -167,6 +182,9 @@ impl Default for Store {
         Self {
             url: "embedded:./oncegate-data".into(),
             timeout: "1s".into(),
+            start_timeout: "30s".into(),
+            accept_identity_change: Vec::new(),
+            retired: Vec::new(),
             ca: None,
             sentinel_username: None,
             sentinel_password: None,
@@ -194,8 +212,14 @@ pub(super) struct Upstream {
     pub http2: bool,
     /// The longest wait for a connection, TLS included.
     pub connect_timeout: String,
-    /// The longest wait from the first byte sent to the last byte of the answer.
+    /// The longest wait from the first byte sent to the last byte of an answer that is kept. An answer that is
+    /// passed on as it comes may take any time, but may not be silent for longer than this.
     pub response_timeout: String,
+    /// How long an idle connection to the upstream is kept. Let it be shorter than the upstream keeps it.
+    pub idle_timeout: String,
+    /// The most bytes that the head of an answer may have: its status line and header lines. A larger one is
+    /// answered `answer-unusable`.
+    pub response_head_limit: SizeText,
     /// Whether the client's `Host` goes upstream instead of the upstream's own authority.
     pub preserve_host: bool,
     /// Whether `Location` and `Content-Location` that name the upstream itself are given the scheme and host
@@ -212,6 +236,8 @@ impl Default for Upstream {
             http2: false,
             connect_timeout: "1s".into(),
             response_timeout: "30s".into(),
+            idle_timeout: "4s".into(),
+            response_head_limit: "256KiB".into(),
             preserve_host: false,
             rewrite_location: true,
         }

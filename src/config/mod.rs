@@ -15,7 +15,7 @@ use http::{HeaderName, Method, Uri};
 use ipnet::IpNet;
 
 use crate::protocol::path::Template;
-use crate::protocol::{Outcomes, Policy, Scheme, ScopePart};
+use crate::protocol::{EntryName, Outcomes, Policy, Scheme, ScopePart};
 
 pub use self::arguments::Arguments;
 pub use self::environment::Environment;
@@ -44,7 +44,7 @@ mod stray;
 pub mod units;
 mod warning;
 
-/// The most that the head of one request or response may take, in bytes.
+/// The most that the head of one request may take, and how much of an answer is read at once, in bytes.
 pub const HEADER_BUFFER: usize = 64 << 10;
 
 /// How much of the bodies on one HTTP/2 connection may be on its way or unread, in bytes.
@@ -76,6 +76,8 @@ pub struct Config {
     pub routes: Vec<Arc<Route>>,
     /// What looked wrong while it was read, beside what [`Config::warnings`] sees in the values.
     pub notes: Vec<Warning>,
+    /// Whether it was made without a file, for one upstream.
+    pub quick_start: bool,
 }
 
 /// Where a request goes that no route matches.
@@ -104,12 +106,16 @@ pub struct Server {
     pub listen: SocketAddr,
     /// How long running executions may go on after a signal to stop.
     pub drain_timeout: Duration,
+    /// How long new connections and executions are still taken after a signal to stop.
+    pub shutdown_delay: Duration,
     /// How many connections may be open; more wait to be accepted.
     pub max_connections: usize,
     /// How many executions may run at once; more are answered `overloaded`.
     pub max_in_flight: usize,
-    /// How long a client may take to send the head of a request, and until the next request of a connection.
+    /// How long a client may take to send the head of a request, and to begin its first one.
     pub header_read_timeout: Duration,
+    /// How long a client connection may stay open between two requests.
+    pub keep_alive_timeout: Duration,
     /// How long a client may take to send the body of a protected request.
     pub body_read_timeout: Duration,
     /// The largest body of a protected request, in bytes.
@@ -171,6 +177,12 @@ pub struct StoreConfig {
     pub url: StoreUrl,
     /// The longest wait for one answer.
     pub timeout: Duration,
+    /// How long a start waits for a store that does not answer.
+    pub start_timeout: Duration,
+    /// The entries whose operations may be named otherwise than the store knows them.
+    pub accept_identity_change: Vec<EntryName>,
+    /// The entries whose operations need no route any more.
+    pub retired: Vec<EntryName>,
 }
 
 /// The store, by its URL.
@@ -199,8 +211,13 @@ pub struct Upstream {
     pub http2: bool,
     /// The longest wait for a connection, TLS included.
     pub connect_timeout: Duration,
-    /// The longest wait from the first byte sent to the last byte of the answer.
+    /// The longest wait from the first byte sent to the last byte of an answer that is kept; of any other, the
+    /// longest silence.
     pub response_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// The most bytes of an answer's head.
+    pub response_head_limit: usize,
     /// Whether the client's `Host` goes upstream instead of the upstream's own authority.
     pub preserve_host: bool,
     /// Whether `Location` and `Content-Location` that name the upstream itself are given the scheme and host

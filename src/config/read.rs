@@ -97,6 +97,7 @@ impl Config {
         let key = ["upstreams", "default", "url"].map(str::to_owned);
         document.lay_over(&key, DeValue::String(url.into()), "--upstream".into());
         let mut config = read(document, environment, arguments)?;
+        config.quick_start = true;
         if config.server.listen.ip().is_loopback() {
             for route in &mut config.routes {
                 Arc::make_mut(route).anonymous = true;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tokio::select;
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::time::timeout;
 use tracing::{error, warn};
 
 use crate::protocol::RecordId;
@@ -12,30 +13,50 @@ use crate::store::{Ledger, StoreError};
 /// How long to wait before a failed write is tried again: at first, and at most.
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// Repeats `write` until the store takes it, or cannot ever: what it holds there is unreadable, or
-/// it is broken for good. The wait doubles from try to try.
-pub(super) async fn until_taken<F>(ledger: &Ledger, id: RecordId, write: impl FnMut() -> F)
-where
-    F: Future<Output = Result<(), StoreError>>,
-{
-    select! {
-        () = repeat(id, write) => {}
-        _ = ledger.store().broken() => warn!(record = %id, "not written: the store is broken for good"),
+/// What waits to be written to a store that is away. The store's first answer to anything wakes all of it.
+pub(super) struct Again(watch::Sender<()>);
+
+impl Default for Again {
+    fn default() -> Self {
+        Self(watch::Sender::new(()))
     }
 }
 
-async fn repeat<F>(id: RecordId, mut write: impl FnMut() -> F)
-where
-    F: Future<Output = Result<(), StoreError>>,
-{
-    let (mut wait, longest) = WAIT;
-    loop {
-        sleep(wait).await;
-        match write().await {
-            Ok(()) => return,
-            Err(error @ StoreError::Unreadable { .. }) => return error!("given up: {error}"),
-            Err(error) => warn!(record = %id, "not written yet: {error}"),
+impl Again {
+    /// The store has answered, so it may take what waits.
+    pub(super) fn store_answers(&self) {
+        if self.0.receiver_count() > 0 {
+            self.0.send_replace(());
         }
-        wait = (wait * 2).min(longest);
+    }
+
+    /// Repeats `write` until the store takes it, or cannot ever: what it holds there is unreadable, or
+    /// it is broken for good. The wait doubles from try to try, unless the store answers meanwhile.
+    pub(super) async fn until_taken<F>(&self, ledger: &Ledger, id: RecordId, write: impl FnMut() -> F)
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        select! {
+            () = self.repeat(id, write) => {}
+            _ = ledger.store().broken() => warn!(record = %id, "not written: the store is broken for good"),
+        }
+    }
+
+    async fn repeat<F>(&self, id: RecordId, mut write: impl FnMut() -> F)
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        let (mut wait, longest) = WAIT;
+        let mut answers = self.0.subscribe();
+        loop {
+            // It cannot end: this gateway has the sender.
+            let answered = timeout(wait, answers.changed()).await.is_ok();
+            match write().await {
+                Ok(()) => return,
+                Err(error @ StoreError::Unreadable { .. }) => return error!("given up: {error}"),
+                Err(error) => warn!(record = %id, "not written yet: {error}"),
+            }
+            wait = if answered { WAIT.0 } else { (wait * 2).min(longest) };
+        }
     }
 }

@@ -1,17 +1,21 @@
 //! An upstream's answer: read up to what the route keeps, passed on as it comes beyond that.
 
-use std::time::SystemTime;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, SystemTime};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use tokio::select;
+use tokio::time::timeout;
 
 use crate::config::Route;
-use crate::protocol::{CallError, Reason, Sent, StoredResponse};
+use crate::protocol::{CallError, Deadline, Reason, Sent, StoredResponse, Unusable};
 
 use super::Stop;
 use super::headers::{kept, prepare_response};
@@ -23,6 +27,8 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     /// The whole body, or `None` if it is passed on as it comes.
     pub(super) body: Option<Bytes>,
+    /// True if its head cannot be passed on. It has no headers then, and its body is read and dropped.
+    pub(super) unusable: bool,
 }
 
 /// The part of an answer that is still to be passed on.
@@ -32,8 +38,8 @@ pub(super) struct Rest {
 }
 
 impl Answer {
-    /// Reads an answer whose body has up to `cap` bytes; of a longer one, or of an event stream,
-    /// only as much as shows what it is.
+    /// Reads an answer whose body has up to `cap` bytes; of a longer one, or of a stream, only as much as
+    /// shows what it is. From then on it may take any time.
     ///
     /// # Errors
     /// The answer broke off. The upstream has acted or it has not, and nobody can tell.
@@ -42,12 +48,13 @@ impl Answer {
         cap: usize,
     ) -> Result<(Self, Option<Rest>), CallError> {
         let (mut parts, mut body) = response.into_parts();
+        let unusable = parts.extensions.get::<Unusable>().is_some();
         prepare_response(&mut parts.headers);
         // A replay keeps the date of the first answer, so there has to be one (RFC 9110, 6.6.1).
         parts.headers.entry(DATE).or_insert_with(now);
         let (mut first, mut more) = (Bytes::new(), BytesMut::new());
         let declared = declared_length(&parts.headers);
-        let mut open = is_stream(&parts.headers) || declared > cap as u64;
+        let mut open = unusable || is_stream(&parts.headers) || declared > cap as u64;
         while !open && let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(broken_off)?.into_data() else { continue };
             if first.is_empty() && more.is_empty() {
@@ -63,8 +70,11 @@ impl Answer {
             open = first.len() + more.len() > cap;
         }
         let read = if more.is_empty() { first } else { more.freeze() };
+        if let (true, Some(deadline)) = (open, parts.extensions.get::<Deadline>()) {
+            deadline.lift();
+        }
         let (body, rest) = if open { (None, Some(Rest { read, body })) } else { (Some(read), None) };
-        Ok((Self { status: parts.status, headers: parts.headers, body }, rest))
+        Ok((Self { status: parts.status, headers: parts.headers, body, unusable }, rest))
     }
 
     /// The answer as a response to pass on; one that streams has no body yet.
@@ -78,33 +88,79 @@ impl Answer {
     /// What the route keeps of it; `None` if it streams.
     pub(super) fn kept(&self, route: &Route) -> Option<StoredResponse> {
         let body = self.body.clone()?;
-        Some(StoredResponse { status: self.status, headers: kept(&self.headers, route), body })
+        let headers = kept(&self.headers, &route.replay_headers, &route.replay_drop);
+        Some(StoredResponse { status: self.status, headers, body })
     }
 }
 
 impl Rest {
-    /// A body for the client, and what fills it. The rest is read to its end also when the client
-    /// is gone: an upstream that is cut off in its answer may well undo what it did.
-    pub(super) fn pump(self, stop: Stop) -> (Body, impl Future<Output = ()> + Send) {
+    /// Returns a body for the client and the future that fills it. When the client has left, the rest is still read,
+    /// for `alone` at most: an upstream that is cut off in its answer may undo what it did.
+    pub(super) fn pump(self, stop: Stop, alone: Duration) -> (Body, impl Future<Output = ()> + Send) {
         let (sender, channel) = Channel::<Bytes, axum::Error>::new(1);
-        (Body::new(channel), self.fill(sender, stop))
+        (head_first(Body::new(channel)), self.fill(sender, stop, alone))
     }
 
     /// Whatever ends this early ends the body with an error: a part must not pass for the whole.
-    async fn fill(mut self, mut sender: Sender<Bytes, axum::Error>, stop: Stop) {
-        let mut listening = sender.send_data(self.read).await.is_ok();
-        loop {
+    async fn fill(mut self, mut sender: Sender<Bytes, axum::Error>, stop: Stop, alone: Duration) {
+        let mut taken = sender.send_data(std::mem::take(&mut self.read)).await;
+        while taken.is_ok() {
             let frame = select! {
                 frame = self.body.frame() => frame,
                 () = stop.cut() => return sender.abort(axum::Error::new("the gateway shut down")),
             };
             match frame {
-                Some(Ok(frame)) if listening => listening = sender.send(frame).await.is_ok(),
-                Some(Ok(_)) => {}
+                Some(Ok(frame)) => taken = sender.send(frame).await,
                 Some(Err(error)) => return sender.abort(error),
                 None => return,
             }
         }
+        let rest = async { while let Some(Ok(_)) = self.body.frame().await {} };
+        select! {
+            _ = timeout(alone, rest) => {}
+            () = stop.cut() => {}
+        }
+    }
+}
+
+/// Delays the error of a body by one turn of the scheduler. When a body fails, the HTTP library drops everything that
+/// it has not written yet, also the head of the answer, and the client would receive nothing.
+pub(super) fn head_first(body: Body) -> Body {
+    if body.is_end_stream() { body } else { Body::new(HeadFirst { body, error: None }) }
+}
+
+struct HeadFirst {
+    body: Body,
+    error: Option<axum::Error>,
+}
+
+impl HttpBody for HeadFirst {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Some(error) = self.error.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            Some(Err(error)) => {
+                self.error = Some(error);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => Poll::Ready(frame),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.error.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -113,10 +169,26 @@ fn now() -> HeaderValue {
     HeaderValue::try_from(date).expect("a formatted date is visible text")
 }
 
+/// Tells whether an answer is a stream: server-sent events, or a type made of lines or parts without a declared length.
 fn is_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase());
-    kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"))
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let is_one_of = |kinds: &[&str]| kinds.iter().any(|known| kind.eq_ignore_ascii_case(known.as_bytes()));
+    is_one_of(&["text/event-stream"]) || (!headers.contains_key(CONTENT_LENGTH) && is_one_of(&STREAMS))
 }
+
+/// Content types that are used for streams and for documents.
+const STREAMS: [&str; 9] = [
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/x-jsonlines",
+    "application/json-seq",
+    "application/stream+json",
+    "application/x-json-stream",
+    "application/vnd.amazon.eventstream",
+    "multipart/x-mixed-replace",
+];
 
 fn declared_length(headers: &HeaderMap) -> u64 {
     headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT};
-use http::{HeaderMap, HeaderName, Request, StatusCode};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::config::Route;
 use crate::protocol::header::tokens;
-use crate::protocol::{InvalidKey, Key};
+use crate::protocol::{InvalidKey, Key, ScopePart};
 
 use super::problem::{Problem, Slug};
 
@@ -42,20 +43,20 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 /// what nobody has read takes the answer with it.
 pub(super) fn leave(request: Request<Body>) {
     let (head, body) = request.into_parts();
-    leave_body(&head.headers, body);
+    leave_body(head.headers.contains_key(EXPECT), body);
 }
 
-fn leave_body(headers: &HeaderMap, body: Body) {
-    // A client that waits for "100 Continue" has sent nothing that would have to be read.
-    if !body.is_end_stream() && !headers.contains_key(EXPECT) {
+/// The same of a body alone. A client that `expects` "100 Continue" has sent nothing that would have to be
+/// read.
+pub(super) fn leave_body(expects: bool, body: Body) {
+    if !body.is_end_stream() && !expects {
         drain(body);
     }
 }
 
 /// The key of a request, if it carries one.
 pub(super) fn key(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Key>, Problem> {
-    let nominated =
-        || tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(name.as_str().as_bytes()));
+    let nominated = || is_nominated(headers, name);
     let mut lines = headers.get_all(name).into_iter();
     let parsed = match (lines.next(), lines.next()) {
         (None, _) => return Ok(None),
@@ -65,6 +66,26 @@ pub(super) fn key(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Key>,
     };
     let refused = |why: InvalidKey| Problem::new(Slug::KeyInvalid, format!("{name}: {why}."));
     parsed.map(Some).map_err(refused)
+}
+
+/// Whether `Connection` names this header, so that it goes no further.
+fn is_nominated(headers: &HeaderMap, name: &HeaderName) -> bool {
+    tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
+}
+
+/// The header of the route's scope that `Connection` names, if it names one.
+pub(super) fn nominated_scope<'r>(route: &'r Route, headers: &HeaderMap) -> Option<&'r HeaderName> {
+    let names = route.scope.iter().filter_map(|part| match part {
+        ScopePart::Header(name) => Some(name),
+        _ => None,
+    });
+    names.into_iter().find(|name| is_nominated(headers, name))
+}
+
+/// Whether a request is a call of gRPC.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.and_then(|kind| kind.get(..16)).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/grpc"))
 }
 
 /// A body that is read, and its share of the memory set aside for bodies.
@@ -93,19 +114,25 @@ impl BodyBudget {
         Self { shares: Arc::new(shares), limit, read_timeout }
     }
 
-    /// Reads a whole body, or says why not; a refusal ends the connection.
-    pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Buffered, Problem> {
+    /// Reads a whole body, or says why not; a refusal ends the connection. `expects` says whether the client
+    /// waits for "100 Continue".
+    pub(super) async fn read(
+        &self,
+        expects: bool,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Buffered, Problem> {
         let declared =
             headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > self.limit as u64) {
-            leave_body(headers, body);
+            leave_body(expects, body);
             return Err(self.too_large());
         }
         let reserved = declared.map_or(self.limit, |length| usize::try_from(length).unwrap_or(self.limit));
         let share = match self.reserve(reserved) {
             Ok(share) => share,
             Err(problem) => {
-                leave_body(headers, body);
+                leave_body(expects, body);
                 return Err(problem);
             }
         };
@@ -168,11 +195,11 @@ fn drain(mut body: Body) {
 
 fn too_slow() -> Problem {
     let detail = "The body did not arrive in time. Nothing was claimed and nothing was sent.";
-    Problem::new(Slug::Http(StatusCode::REQUEST_TIMEOUT), detail).not_executed().closing()
+    Problem::new(Slug::Http(StatusCode::REQUEST_TIMEOUT), detail).closing()
 }
 
 /// The client's own body is at fault.
 fn broken_off() -> Problem {
     let detail = "The body ended early or is malformed. Nothing was claimed and nothing was sent.";
-    Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail).not_executed().closing()
+    Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail).closing()
 }

@@ -13,9 +13,10 @@ use tracing::warn;
 use crate::protocol::Sent;
 use crate::store::StoreError;
 
-use super::exchange::{Attempt, forward};
+use super::exchange::Attempt;
 use super::problem::{Problem, Slug};
 use super::reply::{Reply, outcome_unknown};
+use super::unprotected::forward;
 use super::{Gateway, Upstream};
 
 impl Gateway {
@@ -38,9 +39,10 @@ impl Gateway {
             drop(place);
         });
         // Only a panic in the task can leave this unanswered.
-        told.await.unwrap_or(Err(Sent::Maybe)).map(Reply::bypassed).map_err(|sent| match sent {
+        let told = told.await.unwrap_or(Err(Sent::Maybe)).map_err(|sent| match sent {
             Sent::Never => Problem::new(Slug::UpstreamUnreachable, "No connection could be made."),
             Sent::Maybe => outcome_unknown().present(),
-        })
+        });
+        told.flatten().map(Reply::bypassed)
     }
 }

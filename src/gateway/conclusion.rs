@@ -1,19 +1,21 @@
 //! What an execution came to, and what each attempt that was present is told of it.
 
-use crate::protocol::{CallError, Event, RecordId, StoredResponse, Verdict};
+use crate::clock::Timestamp;
+use crate::config::UnknownAnswers;
+use crate::protocol::{CallError, Event, Reason, RecordId, StoredResponse, Verdict};
 use crate::store::Decision;
 
 use super::answer::Answer;
 use super::execution::Recorded;
-use super::problem::{Problem, Slug};
-use super::reply::{Mark, Reply, in_flight, not_retained, outcome_unknown, standing};
+use super::problem::{Executed, Problem, Retry, Slug};
+use super::reply::{Mark, Reply, in_flight, not_retained, outcome_unknown, standing, status_says_nothing};
 
 /// The end of an execution, as this process saw it.
 #[derive(Debug)]
 pub(super) enum Conclusion {
     /// The completion is stored: the owner gives the answer as it came, everybody else replays
     /// what is kept of it.
-    Completed { answer: Answer, kept: Option<StoredResponse> },
+    Completed { answer: Answer, kept: Option<StoredResponse>, expires: Option<Timestamp> },
     /// An answer that is not THE response; the mark says why.
     PassedOn { answer: Answer, mark: Mark },
     /// There is no answer to pass on.
@@ -39,32 +41,63 @@ impl Conclusion {
         kept: Option<StoredResponse>,
         event: &Event,
         recorded: Recorded,
+        unknown_answers: UnknownAnswers,
     ) -> Self {
         let recorded = match recorded {
             Recorded::Overruled(decision) => return Self::Overruled(decision),
-            Recorded::As(verdict) => Some(verdict),
-            Recorded::NotYet => None,
+            Recorded::As(verdict, expires) => (Some(verdict), expires),
+            Recorded::NotYet => (None, None),
         };
+        let (recorded, expires) = recorded;
         let answer = match called {
             Ok(answer) => answer,
-            Err(_) => return Self::Failed(failure(event, recorded)),
+            Err(error) => return Self::Failed(failure(event, recorded, error.reason)),
         };
         let mark = match (event, recorded) {
-            (_, Some(Verdict::Stored)) => return Self::Completed { answer, kept },
+            (_, Some(Verdict::Stored)) => return Self::Completed { answer, kept, expires },
             (_, Some(Verdict::Released)) => Mark::Released,
             (Event::Complete { .. }, _) => Mark::Unstored,
             _ => Mark::Unknown,
         };
+        if mark == Mark::Unknown && unknown_answers == UnknownAnswers::Problem {
+            return Self::Failed(status_says_nothing(answer.status.as_u16()));
+        }
         Self::PassedOn { answer, mark }
+    }
+
+    /// What the log and the metrics call this end.
+    pub(super) fn outcome(&self) -> &'static str {
+        match self {
+            Self::Completed { .. } => "completed",
+            Self::PassedOn { mark, .. } => mark.outcome(),
+            Self::Failed(problem) => problem.slug().name(),
+            Self::Overruled(_) => "overruled",
+        }
+    }
+
+    /// The status of the upstream's answer, where it is passed on.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Completed { answer, .. } | Self::PassedOn { answer, .. } => Some(answer.status.as_u16()),
+            Self::Failed(_) | Self::Overruled(_) => None,
+        }
     }
 
     /// What an attempt is told. The owner's answer has no body yet if it streams.
     pub(super) fn tell(&self, id: RecordId, part: Part) -> Result<Reply, Problem> {
         match (self, part) {
-            (Self::Completed { answer, .. }, Part::Owner) => Ok(Reply::first(answer.response())),
-            (Self::Completed { kept: Some(kept), .. }, Part::Duplicate) => Ok(Reply::replay(kept)),
-            (Self::Completed { answer, kept: None }, Part::Duplicate) => {
-                Err(not_retained(answer.status.as_u16()).about(id))
+            (Self::Completed { answer, expires, .. }, Part::Owner) if answer.unusable => {
+                Err(unusable(answer, Mark::Unstored).expiring(*expires).about(id))
+            }
+            (Self::PassedOn { answer, mark }, _) if answer.unusable => Err(unusable(answer, *mark).about(id)),
+            (Self::Completed { answer, expires, .. }, Part::Owner) => {
+                Ok(Reply::first(answer.response(), *expires))
+            }
+            (Self::Completed { kept: Some(kept), expires, .. }, Part::Duplicate) => {
+                Ok(Reply::replay(kept, *expires))
+            }
+            (Self::Completed { answer, kept: None, expires }, Part::Duplicate) => {
+                Err(not_retained(answer.status.as_u16()).expiring(*expires).about(id))
             }
             (Self::PassedOn { answer, mark }, Part::Duplicate) if answer.body.is_none() => {
                 Err(without_stream(*mark).about(id))
@@ -84,16 +117,33 @@ impl Conclusion {
 
 /// What is said of a call that brought no answer. "Not executed" is said only of a release that
 /// is stored, with nothing undecided.
-fn failure(event: &Event, recorded: Option<Verdict>) -> Problem {
+fn failure(event: &Event, recorded: Option<Verdict>, reason: Reason) -> Problem {
     match (event, recorded) {
         (_, Some(Verdict::Released)) => {
-            Problem::new(Slug::UpstreamUnreachable, "No connection could be made, and the key is free again.")
+            let detail = match reason {
+                Reason::LeaseOver => {
+                    "The gateway stood still for longer than the lease before it could send anything. The key is \
+                     free again."
+                }
+                _ => "No connection could be made, and the key is free again.",
+            };
+            Problem::new(Slug::UpstreamUnreachable, detail)
         }
         (Event::Release { .. }, None) => {
-            let detail = "Nothing was sent to the upstream, but that could not be recorded yet.";
+            let detail = "This attempt sent nothing to the upstream, but that could not be recorded yet.";
             Problem::new(Slug::StoreUnavailable, detail)
         }
         _ => outcome_unknown().present(),
+    }
+}
+
+/// Makes the problem for an answer whose head cannot be passed on; it says what the status means.
+fn unusable(answer: &Answer, mark: Mark) -> Problem {
+    let problem = Problem::answer_unusable(answer.status.as_u16());
+    match mark {
+        Mark::Unstored => problem.advising(Executed::Yes, Retry::Never),
+        Mark::Released => problem.advising(Executed::No, Retry::SameKey),
+        Mark::Unknown => problem.advising(Executed::Unknown, Retry::Never),
     }
 }
 

@@ -4,36 +4,36 @@
 //! not run is answered from the record, now or when the execution that does run ends.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
+use http::header::EXPECT;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tower::ServiceExt;
-use tracing::field::display;
-use tracing::{info, warn};
+use tracing::warn;
 
-use crate::config::{OnStoreError, Route, UpstreamName};
+use crate::config::{OnStoreError, Route};
 use crate::protocol::{
-    Asked, CallLimit, Claim, Fingerprint, Key, Owner, RecordId, Scheme, Scope, Sent, Shown, Verdict,
+    Asked, CallLimit, Claim, Fingerprint, Key, Owner, RecordId, Scheme, Scope, ScopePart, Shown, State, Told,
+    Verdict,
 };
-use crate::routes::Matched;
+use crate::routes::{Ambiguity, Matched};
 use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
 
-use super::again::until_taken;
-use super::attempt::{Buffered, key, leave, watched};
+use super::access::Access;
+use super::attempt::{Buffered, is_grpc, key, leave, leave_body, nominated_scope};
 use super::conclusion::Part;
 use super::execution::{Execution, Mine};
-use super::flight::Phase;
-use super::headers::{ClientCertificate, bare_key, name_execution, prepare_response};
+use super::flight::{Phase, Seat};
+use super::headers::{ClientCertificate, bare_key, name_execution};
 use super::outgoing::Place;
 use super::patience::{Patience, Waited};
-use super::problem::{Problem, Slug};
+use super::problem::{Executed, Problem, Retry, Slug};
 use super::reply::{Reply, in_flight, outcome_unknown, standing};
+use super::unprotected::pass_through;
 use super::{Gateway, Upstream};
 
 /// A request that asks for one operation, read to its end.
@@ -62,33 +62,51 @@ pub(super) async fn exchange(
     upstream: Upstream,
     request: Request<Body>,
 ) -> Response<Body> {
-    let started = Instant::now();
     let matched = gateway.routes.find(request.method(), request.uri().path());
-    let route = match &matched {
-        Matched::Route(route) => Arc::clone(&route.name),
-        _ => Arc::from(""),
-    };
-    let replied = match matched {
-        // On the heap, as much of what follows: a future is moved as large as all that it may wait for.
-        Matched::Route(route) => Box::pin(protected(&gateway, upstream, route, request)).await,
-        Matched::Fallback(name) => pass_through(&gateway, upstream, name, request).await,
-        Matched::Ambiguous(_) | Matched::Nothing => {
+    let (asked, client) = gateway.origin(&request);
+    let mut access = Access::begin(&gateway.metrics, &request, &matched, client);
+    let (name, replied) = match matched {
+        Matched::Route(route) => {
+            // On the heap, as much of what follows: a future is moved as large as all that it may wait for.
+            let name = Some(route.upstream.clone());
+            (name, Box::pin(protected(&gateway, upstream, route, request, &mut access)).await)
+        }
+        Matched::Fallback(name) => {
+            (Some(name.clone()), pass_through(&gateway, upstream, name, request).await)
+        }
+        Matched::Ambiguous(ambiguity) => (None, Err(ambiguous(ambiguity, request))),
+        Matched::Nothing => {
             leave(request);
-            Err(Problem::new(Slug::NoRoute, "No route matches this method and path."))
+            (None, Err(Problem::new(Slug::NoRoute, "No route matches this method and path.")))
         }
     };
-    let (response, outcome, record) = match replied {
-        Ok(Reply { response, outcome, record }) => (response, outcome, record),
+    let (mut response, outcome) = match replied {
+        Ok(Reply { response, outcome }) => (response, outcome),
         Err(problem) => {
-            let (outcome, record) = (problem.slug().name(), problem.record());
-            (problem.into_response(gateway.problem_docs.as_deref()), outcome, record)
+            let outcome = problem.slug().name();
+            (problem.into_response(gateway.problem_docs.as_deref()), outcome)
         }
     };
-    let took = started.elapsed();
-    gateway.metrics.request(&route, outcome, took);
-    let (status, record) = (response.status().as_u16(), record.as_ref().map(display));
-    info!(target: "oncegate::access", %route, outcome, status, record, took_ms = took.as_secs_f64() * 1e3);
+    if let Some(name) = &name {
+        gateway.locations.rewrite(name, response.headers_mut(), &asked);
+    }
+    access.end(outcome, &response);
     response
+}
+
+/// A request whose spelling some servers would take for one of a route's, and others not.
+fn ambiguous(ambiguity: Ambiguity, request: Request<Body>) -> Problem {
+    leave(request);
+    let detail = match ambiguity {
+        Ambiguity::Separator => {
+            "Servers disagree about whether an escaped slash or a backslash separates parts of a path, and a route \
+             covers one of the readings. Nothing was sent."
+        }
+        Ambiguity::Method => {
+            "A method is written in upper case, and a route covers this path for that method. Nothing was sent."
+        }
+    };
+    Problem::new(Slug::NoRoute, detail)
 }
 
 /// A request on a protected route: read the key, the caller and the body, then ask to run.
@@ -97,8 +115,9 @@ async fn protected(
     upstream: Upstream,
     route: Arc<Route>,
     request: Request<Body>,
+    access: &mut Access,
 ) -> Result<Reply, Problem> {
-    let key = match asked_key(&route, request.headers()) {
+    let key = match asked_key(&route, &request) {
         Ok(Some(key)) => key,
         Ok(None) => return pass_through(gateway, upstream, route.upstream.clone(), request).await,
         Err(problem) => {
@@ -107,72 +126,75 @@ async fn protected(
         }
     };
     let (mut head, body) = request.into_parts();
-    let body = gateway.bodies.read(&head.headers, body).await?;
     // Callers and requests are told apart by what the upstream will see, not by what anybody says.
+    let expects = head.headers.contains_key(EXPECT);
     let peer = head.extensions.get().copied();
     gateway.prepare(&mut head.headers, head.version, peer, Some(&route.key_header));
-    let certificate = head.extensions.get::<ClientCertificate>().cloned();
-    let certificate = certificate.as_ref().map(|certificate| &*certificate.0);
-    let shown = Shown { headers: &head.headers, certificate, path: head.uri.path() };
-    let (scope, _told) = Scope::of_request(&route.scope, shown);
+    let scope = match caller(&route, &head) {
+        Ok(scope) => scope,
+        Err(problem) => {
+            leave_body(expects, body);
+            return Err(problem);
+        }
+    };
     let id = RecordId::of(&route.namespace, &scope, &key);
+    access.about(id);
+    let body = gateway.bodies.read(expects, &head.headers, body).await?;
     let fingerprint = Fingerprint::of(asked(&route, &head, &body), &route.fingerprint);
     let attempt = Box::new(Attempt { id, route, key, head, body, fingerprint });
     gateway.settle(upstream, attempt).await
 }
 
 /// The key of a request on a route; none if the route does without.
-fn asked_key(route: &Route, headers: &HeaderMap) -> Result<Option<Key>, Problem> {
+fn asked_key(route: &Route, request: &Request<Body>) -> Result<Option<Key>, Problem> {
+    let headers = request.headers();
     match key(headers, &route.key_header)? {
         None if route.key_required => {
             let detail =
                 format!("Send a fresh key in the {} header with every new operation.", route.key_header);
             Err(Problem::new(Slug::KeyMissing, detail))
         }
+        Some(_) if is_grpc(headers) => {
+            let detail = "A call of gRPC cannot be stored and replayed: its outcome is told in trailers. Nothing \
+                          was sent.";
+            let problem = Problem::new(Slug::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE), detail);
+            Err(problem.advising(Executed::No, Retry::Never))
+        }
+        Some(_) if let Some(name) = nominated_scope(route, headers) => {
+            let detail = format!(
+                "The Connection header names {name}, which tells callers apart and has to reach the upstream."
+            );
+            Err(Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail))
+        }
         asked => Ok(asked),
     }
 }
 
-/// A request that no key protects: it streams through, and nothing is remembered of it.
-async fn pass_through(
-    gateway: &Gateway,
-    upstream: Upstream,
-    name: UpstreamName,
-    mut request: Request<Body>,
-) -> Result<Reply, Problem> {
-    let (version, peer) = (request.version(), request.extensions().get().copied());
-    gateway.prepare(request.headers_mut(), version, peer, None);
-    request.extensions_mut().insert(name);
-    request.extensions_mut().insert(CallLimit::Silence);
-    let (head, body) = request.into_parts();
-    let (body, broken) = watched(body);
-    let answered = forward(upstream, Request::from_parts(head, body)).await.map_err(|sent| match sent {
-        _ if broken.load(Ordering::Relaxed) => {
-            let detail = "The body ended early or is malformed. A part of it may have been sent on.";
-            Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail).closing()
-        }
-        Sent::Never => Problem::new(Slug::UpstreamUnreachable, "No connection could be made."),
-        Sent::Maybe => {
-            let detail =
-                "The request was sent and no usable answer came back. It carried no idempotency key.";
-            Problem::new(Slug::Http(StatusCode::GATEWAY_TIMEOUT), detail)
-        }
-    });
-    answered.map(Reply::unprotected)
-}
-
-/// Sends what is not protected.
-pub(super) async fn forward(upstream: Upstream, request: Request<Body>) -> Result<Response<Body>, Sent> {
-    match upstream.oneshot(request).await {
-        Ok(mut response) => {
-            prepare_response(response.headers_mut());
-            Ok(response)
-        }
-        Err(error) => {
-            warn!(cause = ?error.source, "{error}");
-            Err(error.sent)
-        }
-    }
+/// The caller of a request that is prepared for the upstream.
+fn caller(route: &Route, head: &Parts) -> Result<Scope, Problem> {
+    let certificate = head.extensions.get::<ClientCertificate>().cloned();
+    let certificate = certificate.as_ref().map(|certificate| &*certificate.0);
+    let shown = Shown { headers: &head.headers, certificate, path: head.uri.path() };
+    let (scope, told) = Scope::of_request(&route.scope, shown);
+    let parts = || {
+        let parts = route.scope.iter().filter(|part| **part != ScopePart::Path);
+        parts.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let detail = match told {
+        Told::Apart => return Ok(scope),
+        Told::Nothing | Told::SignedAnew if route.anonymous => return Ok(scope),
+        Told::Nothing => format!(
+            "The request carries a key, and nothing that tells its caller. Send one of what this route's scope \
+             names: {}. Nothing was sent.",
+            parts()
+        ),
+        Told::SignedAnew => format!(
+            "The Authorization header signs each request anew, so a retry would seem to come from another caller. \
+             The route's scope has to name something that stays the same. It names: {}. Nothing was sent.",
+            parts()
+        ),
+    };
+    Err(Problem::new(Slug::CallerUnknown, detail))
 }
 
 impl Gateway {
@@ -195,23 +217,18 @@ impl Gateway {
                     decision
                 }
                 Heard::Unclaimed(attempt, error) => {
-                    // Of what is known to run somewhere, nothing may be sent again.
-                    let runs = patience.has_waited() || matches!(*seat.watch().borrow(), Phase::Running(_));
-                    return match attempt.route.on_store_error {
-                        OnStoreError::Bypass if !runs => self.bypass(upstream, attempt, &error).await,
-                        _ => Err(store_problem(id, &error)),
-                    }
-                    .map(|reply| reply.about(id));
+                    return self.without_store(upstream, attempt, &seat, patience.has_waited(), &error).await;
                 }
             };
+            self.again.store_answers();
             if let (Verdict::OtherScheme, Some(record)) = (decision.verdict, &decision.record) {
                 attempt.compare_under(&record.fingerprint.scheme);
                 continue;
             }
             if !patience.has_waited() {
-                self.count_duplicate(&attempt.route, &decision);
+                self.count_duplicate(&attempt, &decision);
             }
-            if decision.verdict != Verdict::InFlight {
+            if decision.verdict != Verdict::InFlight && !(is_undecided(&decision) && seat.is_held()) {
                 let told = standing(id, &decision);
                 // An attempt that waited was there when the execution was lost.
                 break if patience.has_waited() { told.map_err(Problem::present_if_unknown) } else { told };
@@ -219,11 +236,41 @@ impl Gateway {
             match patience.wait(&seat, &attempt.fingerprint, || self.ledger.watch(id)).await {
                 Waited::Concluded(conclusion) => break conclusion.tell(id, Part::Duplicate),
                 Waited::AskAgain => {}
-                Waited::OutOfTime => break Err(in_flight().about(id)),
+                Waited::OutOfTime => {
+                    break match seat.phase() {
+                        Phase::Unwritten(of, conclusion) if of == attempt.fingerprint => {
+                            conclusion.tell(id, Part::Duplicate)
+                        }
+                        _ => Err(in_flight().about(id)),
+                    };
+                }
             }
         };
         let told =
             told.and_then(|reply| self.outgoing.repeatable(reply).map_err(|problem| problem.about(id)));
+        told.map(|reply| reply.about(id))
+    }
+
+    /// What an attempt is told while the store says nothing of its operation. Of what runs somewhere, or ran
+    /// in this process, nothing may be sent again.
+    async fn without_store(
+        self: &Arc<Self>,
+        upstream: Upstream,
+        attempt: Box<Attempt>,
+        seat: &Seat,
+        has_waited: bool,
+        error: &StoreError,
+    ) -> Result<Reply, Problem> {
+        let id = attempt.id;
+        let told = match (seat.phase(), attempt.route.on_store_error) {
+            (Phase::Unwritten(of, conclusion), _) if of == attempt.fingerprint => {
+                conclusion.tell(id, Part::Duplicate)
+            }
+            (Phase::Vacant, OnStoreError::Bypass) if !has_waited => {
+                self.bypass(upstream, attempt, error).await
+            }
+            _ => Err(store_problem(id, error)),
+        };
         told.map(|reply| reply.about(id))
     }
 
@@ -301,7 +348,7 @@ impl Gateway {
             warn!(record = %id, "it may stay claimed: too many releases wait for the store");
             return;
         };
-        let release = until_taken(&self.ledger, id, || self.ledger.abandon(id, owner));
+        let release = self.again.until_taken(&self.ledger, id, || self.ledger.abandon(id, owner));
         self.stop.unless_cut(Box::pin(release)).await;
     }
 
@@ -313,7 +360,10 @@ impl Gateway {
         Arc::clone(&self.permits).try_acquire_owned().map(Arc::new).map_err(|_| Problem::overloaded())
     }
 
-    fn count_duplicate(&self, route: &Route, decision: &Decision) {
+    fn count_duplicate(&self, attempt: &Attempt, decision: &Decision) {
+        if decision.record.as_ref().is_some_and(|record| record.fingerprint != attempt.fingerprint) {
+            return;
+        }
         let arrival = match decision.verdict {
             Verdict::InFlight => Arrival::Concurrent,
             Verdict::Replay(_) | Verdict::Settled => Arrival::Completed,
@@ -322,7 +372,7 @@ impl Gateway {
         };
         let age =
             decision.record.as_ref().map_or(Duration::ZERO, |record| decision.now.since(record.created_at));
-        self.metrics.duplicate(&route.name, arrival, age);
+        self.metrics.duplicate(&attempt.route.name, arrival, age);
     }
 }
 
@@ -335,6 +385,16 @@ impl Attempt {
             fingerprint: self.fingerprint.clone(),
             policy: self.route.policy,
         }
+    }
+
+    /// The method of the request.
+    pub(super) fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// The path of the request, as it was sent.
+    pub(super) fn path(&self) -> &str {
+        self.head.uri.path()
     }
 
     /// Makes the fingerprint anew, in the terms a record was made in.
@@ -364,6 +424,11 @@ impl Attempt {
     }
 }
 
+/// Whether a record does not know what became of its operation.
+fn is_undecided(decision: &Decision) -> bool {
+    decision.record.as_ref().is_some_and(|record| matches!(record.state, State::Unknown { .. }))
+}
+
 fn asked<'a>(route: &'a Route, head: &'a Parts, body: &'a Buffered) -> Asked<'a> {
     Asked {
         method: &head.method,
@@ -382,11 +447,12 @@ fn store_problem(id: RecordId, error: &StoreError) -> Problem {
                 .about(id)
         }
         StoreError::Unavailable(_) | StoreError::Unclear(_) => {
-            Problem::new(Slug::StoreUnavailable, "Nothing was sent. Retry with the same key.")
+            let detail = "This attempt sent nothing. Whether an earlier one with this key ran is not known: the store \
+                          does not answer. Retry with the same key.";
+            Problem::new(Slug::StoreUnavailable, detail)
         }
         StoreError::Refused(_) => {
-            let detail =
-                "Nothing was sent: for now only what is already known is answered. Retry with the same key.";
+            let detail = "This attempt sent nothing: for now only what is already known is answered. Retry with the same key.";
             Problem::new(Slug::StoreUnavailable, detail)
         }
     }

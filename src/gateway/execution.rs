@@ -6,25 +6,28 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::select;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
+use tokio::{join, select};
 use tower::ServiceExt;
 use tracing::{info, warn};
 
+use crate::clock::Timestamp;
 use crate::failpoint::failpoint;
 use crate::protocol::{
     CallError, Event, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, StoredResponse, Verdict,
 };
 use crate::store::{Decision, Ledger, StoreError};
+use crate::telemetry::{Causes, Metrics, millis};
 
-use super::again::until_taken;
 use super::answer::{Answer, Rest};
 use super::conclusion::{Conclusion, Part};
 use super::exchange::{Attempt, Heard};
 use super::flight::Lead;
 use super::outgoing::Place;
+use super::reply::replayed_until;
 use super::{Gateway, Upstream};
 
 /// An execution that was won and is not yet sent.
@@ -53,8 +56,8 @@ pub(super) struct Mine {
 
 /// What the store made of an outcome.
 pub(super) enum Recorded {
-    /// It is recorded, with this verdict.
-    As(Verdict),
+    /// It is recorded, with this verdict; the response, if there is one, is kept until then.
+    As(Verdict, Option<Timestamp>),
     /// The record had moved on without its owner, and stands like this.
     Overruled(Box<Decision>),
     /// The store did not answer; writing goes on in the background.
@@ -65,6 +68,7 @@ impl Execution {
     /// Runs to the end: call, record, tell the owner's client and everybody who waits.
     pub(super) async fn run(mut self, client: oneshot::Sender<Heard>) {
         let in_flight = self.gateway.metrics.execution_started(&self.attempt.route.name);
+        let started = Instant::now();
         let (called, rest) = match self.call().await {
             Ok((answer, rest)) => (Ok(answer), rest),
             Err(error) => (Err(error), None),
@@ -73,11 +77,15 @@ impl Execution {
         let (event, kept) = self.finding(&called);
         let recorded = self.mine.record(&event, kept.as_ref()).await;
         failpoint!("after-complete");
+        self.tell_unknown(&event, &called, &recorded);
         let late = matches!(recorded, Recorded::NotYet).then(|| kept.clone());
-        let conclusion = Arc::new(Conclusion::of(called, kept, &event, recorded));
+        let unknown_answers = self.attempt.route.unknown_answers;
+        let conclusion = Arc::new(Conclusion::of(called, kept, &event, recorded, unknown_answers));
+        self.tell_end(&conclusion, started.elapsed());
         let told = conclusion.tell(self.mine.id, Part::Owner);
         let mut told = told.map(|reply| self.gateway.outgoing.first(reply, &self.place));
-        let pump = rest.map(|rest| rest.pump(self.gateway.stop.clone())).map(|(body, pump)| {
+        let alone = self.mine.record.policy.response_timeout;
+        let pump = rest.map(|rest| rest.pump(self.gateway.stop.clone(), alone)).map(|(body, pump)| {
             if let (Ok(reply), true) = (&mut told, conclusion.passes_on()) {
                 *reply.response.body_mut() = body;
             }
@@ -86,15 +94,53 @@ impl Execution {
         // A client that is gone does not matter: its retry finds the record.
         drop(client.send(Heard::Told(told)));
         let Self { gateway, mine, lead, attempt, place, .. } = self;
-        lead.publish(conclusion);
         drop((in_flight, attempt));
-        if let Some(pump) = pump {
-            Box::pin(pump).await;
-        }
-        if let Some(kept) = late {
-            gateway.stop.unless_cut(Box::pin(mine.record_late(&event, kept.as_ref()))).await;
-        }
+        let passing_on = async {
+            if let Some(pump) = pump {
+                Box::pin(pump).await;
+            }
+        };
+        let Some(kept) = late else {
+            lead.publish(conclusion);
+            passing_on.await;
+            return drop(place);
+        };
+        lead.publish_unwritten(Arc::clone(&conclusion));
+        let recording = async {
+            gateway.stop.unless_cut(Box::pin(mine.record_late(&gateway, &event, kept.as_ref()))).await;
+            lead.publish(conclusion);
+        };
+        // An answer that streams may take any time, and its outcome is known already.
+        Box::pin(async { join!(passing_on, recording) }).await;
         drop(place);
+    }
+
+    /// One line and one count for each execution, whether or not its client is still there.
+    fn tell_end(&self, conclusion: &Conclusion, took: Duration) {
+        let (route, outcome) = (&self.attempt.route.name, conclusion.outcome());
+        self.gateway.metrics.execution_ended(route, outcome);
+        info!(
+            target: "oncegate::execution",
+            method = %self.attempt.method(), path = self.attempt.path(),
+            %route, record = %self.mine.id, execution = self.mine.n, outcome, status = conclusion.status(),
+            took_ms = millis(took), "execution ended"
+        );
+    }
+
+    /// Warns once of each new unknown, with what is known of its cause; of a call that sent nothing, too.
+    fn tell_unknown(&self, event: &Event, called: &Result<Answer, CallError>, recorded: &Recorded) {
+        let Mine { id, n, .. } = self.mine;
+        let cause = called.as_ref().err().map(|error| Causes(error).to_string());
+        match (event, recorded) {
+            (Event::Lose { reason, .. }, Recorded::As(Verdict::Held, _)) => {
+                became_unknown(&self.gateway.metrics, &self.mine, *reason, cause.as_deref());
+            }
+            _ => {
+                if let Some(cause) = cause {
+                    warn!(record = %id, execution = n, "{cause}");
+                }
+            }
+        }
     }
 
     /// The call, with the lease renewed while it lasts.
@@ -118,9 +164,6 @@ impl Execution {
             () = self.gateway.stop.cut() => Err(lost(Reason::Shutdown)),
         };
         self.gateway.metrics.upstream_call(&self.attempt.route.name, started.elapsed());
-        if let Err(error) = &called {
-            warn!(record = %self.mine.id, execution = self.mine.n, cause = ?error.source, "{error}");
-        }
         called
     }
 
@@ -174,7 +217,9 @@ impl Mine {
             answered => answered,
         };
         let recorded = match recorded {
-            Ok(decision) if decision.verdict != Verdict::Lost => return Recorded::As(decision.verdict),
+            Ok(decision) if decision.verdict != Verdict::Lost => {
+                return Recorded::As(decision.verdict, decision.record.as_ref().and_then(replayed_until));
+            }
             Ok(_) => Box::pin(self.ledger.read(self.id)).await.map(Box::new).map(Recorded::Overruled),
             Err(error) => Err(error),
         };
@@ -185,12 +230,22 @@ impl Mine {
     }
 
     /// Records the outcome once the store answers again.
-    async fn record_late(&self, event: &Event, kept: Option<&StoredResponse>) {
-        until_taken(&self.ledger, self.id, || async {
+    async fn record_late(&self, gateway: &Gateway, event: &Event, kept: Option<&StoredResponse>) {
+        let write = || async {
             let decision = self.ledger.apply(self.id, None, event, kept).await?;
             info!(record = %self.id, execution = self.n, verdict = ?decision.verdict, "recorded late");
+            if let (Event::Lose { reason, .. }, Verdict::Held) = (event, decision.verdict) {
+                became_unknown(&gateway.metrics, self, *reason, None);
+            }
             Ok(())
-        })
-        .await;
+        };
+        gateway.again.until_taken(&self.ledger, self.id, write).await;
     }
+}
+
+/// Counts a new unknown, and warns of it.
+fn became_unknown(metrics: &Metrics, mine: &Mine, reason: Reason, cause: Option<&str>) {
+    let (route, execution) = (&mine.record.route, mine.n);
+    metrics.became_unknown(route, reason);
+    warn!(record = %mine.id, %route, execution, %reason, cause, "the outcome is unknown");
 }

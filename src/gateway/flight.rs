@@ -25,8 +25,10 @@ struct Flight(watch::Sender<Phase>);
 pub(super) enum Phase {
     /// Nobody in this process runs the operation.
     Vacant,
-    /// An owner in this process does, for requests with this fingerprint, and will publish.
-    Running(Fingerprint),
+    /// An owner in this process does, and will publish.
+    Running,
+    /// The execution is over, and its outcome waits for the store to take it.
+    Unwritten(Fingerprint, Arc<Conclusion>),
     /// It is over.
     Concluded(Fingerprint, Arc<Conclusion>),
 }
@@ -50,8 +52,19 @@ impl Flights {
 impl Seat {
     /// Becomes the one who publishes what comes of requests with this fingerprint.
     pub(super) fn lead(self, fingerprint: Fingerprint) -> Lead {
-        self.flight.0.send_replace(Phase::Running(fingerprint.clone()));
+        self.flight.0.send_replace(Phase::Running);
         Lead { seat: self, fingerprint, published: false }
+    }
+
+    /// Whether this process knows more of the operation than its record: it runs here, or its outcome waits
+    /// to be written.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(&*self.flight.0.borrow(), Phase::Running | Phase::Unwritten(..))
+    }
+
+    /// What was published here last.
+    pub(super) fn phase(&self) -> Phase {
+        self.flight.0.borrow().clone()
     }
 
     /// What has been and will be published here.
@@ -80,6 +93,12 @@ pub(super) struct Lead {
 }
 
 impl Lead {
+    /// Wakes everybody with a conclusion that the store has yet to take. Attempts that come later find it
+    /// here: until it is written, the record says less than this process knows.
+    pub(super) fn publish_unwritten(&self, conclusion: Arc<Conclusion>) {
+        self.seat.flight.0.send_replace(Phase::Unwritten(self.fingerprint.clone(), conclusion));
+    }
+
     /// Wakes everybody with the conclusion. Attempts that come later ask the store.
     pub(super) fn publish(mut self, conclusion: Arc<Conclusion>) {
         self.published = true;

@@ -9,10 +9,9 @@ use bytes::Bytes;
 use http::header::{HOST, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 
-use crate::config::Route;
 use crate::protocol::header::{
-    FORWARDING, GATEWAY_ONLY, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, TRACEPARENT, X_FORWARDED_FOR,
-    X_FORWARDED_HOST, X_FORWARDED_PROTO, is_mimic, is_not_replayed, strip_hop_by_hop, tokens,
+    FORWARDING, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST,
+    X_FORWARDED_PROTO, is_gateway_only, is_mimic, is_not_replayed, strip_hop_by_hop, tokens,
 };
 use crate::protocol::{Key, RecordId, hex};
 use crate::random;
@@ -86,6 +85,12 @@ fn forwarded_for(headers: &HeaderMap, peer: Peer) -> HeaderValue {
     chain.expect("parts of header values and an address make one")
 }
 
+/// The address that the last proxy on the way saw, as the header says that it adds to.
+pub(super) fn forwarded_address(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = tokens(headers, &X_FORWARDED_FOR).last()?;
+    std::str::from_utf8(last).ok()?.parse().ok()
+}
+
 /// Sends the key in its bare form, whichever one it came in.
 pub(super) fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &Key) {
     let bare = HeaderValue::from_str(key.as_str()).expect("a key is printable ASCII");
@@ -103,18 +108,21 @@ pub(super) fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
 /// answer is not the upstream's to say.
 pub(super) fn prepare_response(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
-    if headers.keys().any(|name| GATEWAY_ONLY.contains(name)) {
-        for name in GATEWAY_ONLY {
-            headers.remove(name);
-        }
+    // Few answers have any.
+    let deleted: Vec<HeaderName> = headers.keys().filter(|name| is_gateway_only(name)).cloned().collect();
+    for name in deleted {
+        headers.remove(name);
     }
 }
 
 /// The headers that are kept with a response, in order, repeated ones as often as they came.
-pub(super) fn kept(headers: &HeaderMap, route: &Route) -> Vec<(HeaderName, HeaderValue)> {
-    let keeps = |name: &HeaderName| {
-        (!is_not_replayed(name) || route.replay_headers.contains(name)) && !route.replay_drop.contains(name)
-    };
+pub(super) fn kept(
+    headers: &HeaderMap,
+    replayed: &[HeaderName],
+    dropped: &[HeaderName],
+) -> Vec<(HeaderName, HeaderValue)> {
+    let keeps =
+        |name: &HeaderName| (!is_not_replayed(name) || replayed.contains(name)) && !dropped.contains(name);
     let kept = headers.iter().filter(|(name, _)| keeps(name));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
@@ -266,13 +274,36 @@ mod tests {
         }
     }
 
+    /// A client that reads `_` as `-` must not take the upstream's word for the gateway's.
+    #[test]
+    fn no_upstream_speaks_for_the_gateway() {
+        let mut answer = headers(&[
+            ("idempotency-outcome", "released"),
+            ("idempotency_outcome", "released"),
+            ("idempotent_replayed", "true"),
+            ("idempotency-executed", "no"),
+            ("idempotency_stored", "false"),
+            ("idempotency-record", "x"),
+            ("idempotency-expires", "x"),
+            ("idempotency_protected", "true"),
+            ("idempotency-possible_duplicate", "x"),
+            ("idempotency-key", "k"),
+            ("idempotency_marker", "conflict"),
+            ("x_request_id", "r"),
+        ]);
+        prepare_response(&mut answer);
+        let mut left: Vec<_> = answer.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["idempotency-key", "idempotency_marker", "x_request_id"]);
+    }
+
     #[test]
     fn a_replay_keeps_what_the_route_says() {
         let answer =
             headers(&[("set-cookie", "a=1"), ("x-a", "1"), ("x-a", "2"), ("www-authenticate", "Basic")]);
         let names =
             |kept: Vec<(HeaderName, HeaderValue)>| kept.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-        assert_eq!(names(kept(&answer, &[])), ["x-a", "x-a"]);
-        assert_eq!(names(kept(&answer, &[SET_COOKIE])).len(), 3);
+        assert_eq!(names(kept(&answer, &[], &[])), ["x-a", "x-a"]);
+        assert_eq!(names(kept(&answer, &[SET_COOKIE], &[])).len(), 3);
     }
 }

@@ -9,6 +9,8 @@
 //! What it deliberately does not do: guess. A call whose outcome is not known is recorded as
 //! unknown and stays so until somebody decides it.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -18,17 +20,20 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tower::util::BoxCloneSyncService;
 
-use crate::config::Server;
+use crate::config::{self, Server, UpstreamName};
 use crate::protocol::{CallError, Owner};
 use crate::routes::RouteTable;
 use crate::store::Ledger;
 use crate::telemetry::Metrics;
 
+use self::again::Again;
 use self::attempt::BodyBudget;
 use self::flight::Flights;
-use self::headers::{add_own, clean_request};
+use self::headers::{add_own, clean_request, forwarded_address};
+use self::location::{Asked, Locations};
 use self::outgoing::Outgoing;
 
+mod access;
 mod again;
 mod answer;
 mod attempt;
@@ -39,19 +44,23 @@ mod execution;
 mod flight;
 mod headers;
 mod layer;
+mod location;
 mod outgoing;
 mod patience;
+mod presence;
 mod problem;
 mod reply;
 mod stop;
 mod sweeper;
+mod unprotected;
 
 pub use headers::{ClientCertificate, Peer};
 pub use layer::{GatewayLayer, GatewayService};
 pub use outgoing::held;
+pub use presence::Presence;
 pub use problem::{Executed, Problem, Retry, Slug};
 pub use stop::Stop;
-pub use sweeper::{SWEEP_INTERVAL, sweep};
+pub use sweeper::{SWEEP_INTERVAL, lapsed, sweep};
 
 /// The inner service, whatever it is.
 pub type Upstream = BoxCloneSyncService<http::Request<Body>, Response<Body>, CallError>;
@@ -65,6 +74,9 @@ pub struct Gateway {
     /// Makes unguessable tokens.
     new_owner: fn() -> Owner,
     flights: Flights,
+    /// What waits for a store that is away.
+    again: Again,
+    locations: Locations,
     executions: TaskTracker,
     permits: Arc<Semaphore>,
     /// For claims that may stand and are to be released.
@@ -76,11 +88,12 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway with the limits of `server`. `new_owner` must return tokens that nobody can guess
+    /// A gateway with the limits of `server`, in front of these upstreams. `new_owner` must return tokens that nobody can guess
     /// and that never repeat.
     #[must_use]
     pub fn new(
         server: &Server,
+        upstreams: &BTreeMap<UpstreamName, config::Upstream>,
         routes: RouteTable,
         ledger: Ledger,
         metrics: Metrics,
@@ -95,6 +108,8 @@ impl Gateway {
             stop,
             new_owner,
             flights: Flights::default(),
+            again: Again::default(),
+            locations: Locations::of(upstreams),
             executions: TaskTracker::new(),
             permits: Arc::new(Semaphore::new(server.max_in_flight)),
             releases: Semaphore::new(server.max_in_flight),
@@ -123,8 +138,20 @@ impl Gateway {
         peer: Option<Peer>,
         key_header: Option<&HeaderName>,
     ) {
-        let believed = |peer: Peer| self.trusted_proxies.iter().any(|net| net.contains(&peer.address));
-        clean_request(headers, peer.is_some_and(believed), key_header);
+        clean_request(headers, self.believes(peer), key_header);
         add_own(headers, version, peer);
+    }
+
+    fn believes(&self, peer: Option<Peer>) -> bool {
+        peer.is_some_and(|peer| self.trusted_proxies.iter().any(|net| net.contains(&peer.address)))
+    }
+
+    /// What a request asked, scheme and host, and the address of its client as far as it is known.
+    fn origin(&self, request: &http::Request<Body>) -> (Asked, Option<IpAddr>) {
+        let (headers, peer) = (request.headers(), request.extensions().get().copied());
+        let believed = self.believes(peer);
+        let address = peer.map(|peer| peer.address);
+        let client = if believed { forwarded_address(headers).or(address) } else { address };
+        (Asked::of(headers, peer, believed), client)
     }
 }

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     fn reply(size: u64) -> Reply {
-        Reply::first(Response::new(Body::from(vec![0; size as usize])))
+        Reply::first(Response::new(Body::from(vec![0; size as usize])), None)
     }
 
     async fn data(reply: Reply) -> Bytes {

@@ -17,6 +17,9 @@ use super::flight::{Phase, Seat};
 /// How soon, and at most how rarely, the store is asked about an execution of another process.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
+/// How long an attempt waits at once for the store to take what this process knows already.
+const WRITE_WAIT: Duration = Duration::from_secs(1);
+
 /// How long one attempt still waits.
 pub(super) struct Patience {
     /// `None` if the route lets nobody wait.
@@ -32,7 +35,7 @@ pub(super) enum Waited {
     Concluded(Arc<Conclusion>),
     /// The record may have changed.
     AskAgain,
-    /// The route's `wait_timeout` is over.
+    /// The route's `wait_timeout` is over, or the store does not take what this process knows.
     OutOfTime,
 }
 
@@ -66,16 +69,23 @@ impl Patience {
         let ask_at = until.min(Instant::now() + self.ask_again);
         self.ask_again = (self.ask_again * 2).min(ASK_AGAIN.1);
         let mut phase = seat.watch();
+        // What waits for the store is asked of it, once it has taken it.
+        let unwritten = matches!(&*phase.borrow(), Phase::Unwritten(..));
+        let until = if unwritten { until.min(Instant::now() + WRITE_WAIT) } else { until };
         loop {
             let wake_at = match &*phase.borrow_and_update() {
-                Phase::Concluded(of, conclusion) if of == fingerprint => {
+                Phase::Unwritten(..) if unwritten => until,
+                Phase::Concluded(of, conclusion) | Phase::Unwritten(of, conclusion)
+                    if of == fingerprint && !unwritten =>
+                {
                     return Waited::Concluded(Arc::clone(conclusion));
                 }
-                // Its owner lives in this process and will wake us.
-                Phase::Running(of) if of == fingerprint => until,
                 // What another request came to is not for this one: the store says how it stands.
-                _ if self.rounds > 1 && self.woken.is_none() => break,
-                _ => ask_at,
+                Phase::Concluded(..) => return Waited::AskAgain,
+                // Its owner lives in this process and will wake us.
+                Phase::Running | Phase::Unwritten(..) => until,
+                Phase::Vacant if self.rounds > 1 && self.woken.is_none() => break,
+                Phase::Vacant => ask_at,
             };
             select! {
                 // It cannot end: this attempt's seat keeps the flight.
@@ -114,13 +124,15 @@ mod tests {
     use super::*;
     use crate::gateway::flight::Flights;
     use crate::gateway::reply::outcome_unknown;
+    use crate::protocol::path::Template;
     use crate::protocol::{Asked, BodyScheme, PathScheme, RecordId, Scheme};
 
     fn fingerprint(body: &[u8]) -> Fingerprint {
         let scheme =
             Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new(), path: PathScheme::AsSent });
-        let headers = HeaderMap::new();
-        let asked = Asked { method: &Method::POST, path: "/", query: None, headers: &headers, body };
+        let (headers, template) = (HeaderMap::new(), Template::new("/"));
+        let (method, headers, template) = (&Method::POST, &headers, &template);
+        let asked = Asked { method, path: "/", template, query: None, headers, body };
         Fingerprint::of(asked, &scheme)
     }
 

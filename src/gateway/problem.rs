@@ -3,11 +3,17 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use crate::protocol::RecordId;
+use crate::clock::Timestamp;
+use crate::protocol::header::{
+    IDEMPOTENCY_EXECUTED, IDEMPOTENCY_EXPIRES, IDEMPOTENCY_PROTECTED, IDEMPOTENCY_RECORD,
+    STRIPE_SHOULD_RETRY, X_SHOULD_RETRY,
+};
+use crate::protocol::{RecordId, hex};
 
 /// What went wrong, in the words of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub enum Slug {
     ResponseNotRetained,
     /// Known to be executed, without a response.
     OutcomeSettled,
+    /// The upstream answered with a head that cannot be passed on.
+    AnswerUnusable,
     /// The body is over the limit.
     RequestTooLarge,
     /// The store did not answer; nothing was sent.
@@ -40,6 +48,8 @@ pub enum Slug {
     ShuttingDown,
     /// The stored record cannot be decoded.
     RecordUnreadable,
+    /// None of what the route tells callers apart by was sent.
+    CallerUnknown,
     /// Nothing matches and there is no fallback.
     NoRoute,
     /// A plain HTTP error that the contract has no word for.
@@ -119,6 +129,13 @@ impl Slug {
             Self::OutcomeSettled => {
                 ("outcome-settled", S::CONFLICT, "Executed; its response is not known", Yes, Never)
             }
+            Self::AnswerUnusable => (
+                "answer-unusable",
+                S::BAD_GATEWAY,
+                "The upstream's answer cannot be passed on",
+                Unknown,
+                Never,
+            ),
             Self::RequestTooLarge => {
                 let title = "The request body is larger than a protected request may be";
                 ("request-too-large", S::PAYLOAD_TOO_LARGE, title, No, Never)
@@ -137,9 +154,18 @@ impl Slug {
                 let title = "What is stored for this key cannot be read";
                 ("record-unreadable", S::INTERNAL_SERVER_ERROR, title, Unknown, Never)
             }
-            Self::NoRoute => ("no-route", S::NOT_FOUND, "No route matches this request", No, Never),
+            Self::CallerUnknown => (
+                "caller-unknown",
+                S::BAD_REQUEST,
+                "Nothing in the request tells its caller",
+                Unknown,
+                SameKey,
+            ),
+            Self::NoRoute => ("no-route", S::NOT_FOUND, "No route matches this request", Unknown, Never),
             Self::Http(status) => {
-                ("http-error", status, status.canonical_reason().unwrap_or("HTTP error"), Unknown, SameKey)
+                let title = status.canonical_reason().unwrap_or("HTTP error");
+                let retry = if status == S::REQUEST_TIMEOUT { SameKey } else { Never };
+                ("http-error", status, title, Unknown, retry)
             }
         };
         Row { name, status, title, executed, retry }
@@ -152,18 +178,24 @@ pub struct Problem {
     slug: Slug,
     status: StatusCode,
     executed: Executed,
+    retry: Retry,
     detail: Cow<'static, str>,
     record: Option<RecordId>,
     retry_after_s: Option<u64>,
     original_status: Option<u16>,
     closes: bool,
+    allow: Option<&'static str>,
+    /// Until when the record of what was executed is kept as it is.
+    expires: Option<Timestamp>,
+    /// Whether the request carries a key that protects nothing.
+    unprotected: bool,
 }
 
 impl Problem {
     /// The problem `slug`, with a sentence for the developer on the other side.
     #[must_use]
     pub fn new(slug: Slug, detail: impl Into<Cow<'static, str>>) -> Self {
-        let Row { status, executed, .. } = slug.row();
+        let Row { status, executed, retry, .. } = slug.row();
         let detail = detail.into();
         let retry_after_s = match slug {
             Slug::InFlight | Slug::UpstreamUnreachable | Slug::StoreUnavailable => Some(1),
@@ -174,11 +206,15 @@ impl Problem {
             slug,
             status,
             executed,
+            retry,
             detail,
             record: None,
             retry_after_s,
             original_status: None,
             closes: false,
+            allow: None,
+            expires: None,
+            unprotected: false,
         }
     }
 
@@ -206,16 +242,42 @@ impl Problem {
         if self.slug == Slug::OutcomeUnknown { self.present() } else { self }
     }
 
-    /// Says that nothing was executed, where the slug alone cannot know.
+    /// Says what is known and what a client may do, where the slug alone cannot know.
     #[must_use]
-    pub fn not_executed(self) -> Self {
-        Self { executed: Executed::No, ..self }
+    pub fn advising(self, executed: Executed, retry: Retry) -> Self {
+        Self { executed, retry, ..self }
+    }
+
+    /// Names the methods that are allowed, for a 405.
+    #[must_use]
+    pub fn allowing(self, methods: &'static str) -> Self {
+        Self { allow: Some(methods), ..self }
+    }
+
+    /// The upstream answered with `status`, and with a head that cannot be passed on.
+    #[must_use]
+    pub fn answer_unusable(status: u16) -> Self {
+        let detail = "The upstream answered, but the head of its answer is larger than response_head_limit or has \
+                      more lines than can be passed on.";
+        Self::new(Slug::AnswerUnusable, detail).original_status(status)
     }
 
     /// Carries the status of a response that was not kept.
     #[must_use]
     pub fn original_status(self, status: u16) -> Self {
         Self { original_status: Some(status), ..self }
+    }
+
+    /// Says until when the operation is remembered like this.
+    #[must_use]
+    pub fn expiring(self, at: Option<Timestamp>) -> Self {
+        Self { expires: at, ..self }
+    }
+
+    /// Says that the request carries a key that protects nothing.
+    #[must_use]
+    pub fn unprotected(self) -> Self {
+        Self { unprotected: true, ..self }
     }
 
     /// Ends the connection with the answer, because the request was not read to its end.
@@ -257,9 +319,10 @@ impl Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             executed: self.executed,
-            retry: row.retry,
+            retry: self.retry,
             record: self.record.map(|record| record.to_string()),
             original_status: self.original_status,
+            error: ErrorMember { kind: self.error_type(), code: row.name, message: &self.detail },
         };
         let body = serde_json::to_vec(&members).expect("strings and numbers always serialize");
         let mut response = Response::new(Body::from(body));
@@ -267,6 +330,20 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(IDEMPOTENCY_EXECUTED, self.executed.header());
+        advise(headers, self.may_be_repeated());
+        if let Some(record) = self.record {
+            headers.insert(IDEMPOTENCY_RECORD, record_header(record));
+        }
+        if let Some(at) = self.expires {
+            headers.insert(IDEMPOTENCY_EXPIRES, expires_header(at));
+        }
+        if self.unprotected {
+            headers.insert(IDEMPOTENCY_PROTECTED, HeaderValue::from_static("false"));
+        }
+        if let Some(methods) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(methods));
+        }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -275,6 +352,49 @@ impl Problem {
         }
         response
     }
+
+    /// Whether a client that repeats the request by itself does right. Where nothing tells the caller, the
+    /// same request would be refused again.
+    fn may_be_repeated(&self) -> bool {
+        self.retry == Retry::SameKey && self.slug != Slug::CallerUnknown
+    }
+
+    /// The type of error in the words of Stripe's API, whose clients take a body without one for a success.
+    fn error_type(&self) -> &'static str {
+        match self.slug {
+            Slug::PayloadMismatch => "idempotency_error",
+            _ if self.status.is_client_error() && self.retry == Retry::NewKey => "invalid_request_error",
+            _ => "api_error",
+        }
+    }
+}
+
+impl Executed {
+    fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// Tells clients that repeat requests by themselves whether to, in place of what the upstream said.
+pub(super) fn advise(headers: &mut HeaderMap, repeat: bool) {
+    let value = HeaderValue::from_static(if repeat { "true" } else { "false" });
+    headers.insert(STRIPE_SHOULD_RETRY, value.clone());
+    headers.insert(X_SHOULD_RETRY, value);
+}
+
+/// The end of an answer's ttl as the value of a header.
+pub(super) fn expires_header(at: Timestamp) -> HeaderValue {
+    HeaderValue::try_from(at.to_http_date()).expect("a date is visible text")
+}
+
+/// The id of a record as the value of a header.
+pub(super) fn record_header(record: RecordId) -> HeaderValue {
+    let id = Bytes::copy_from_slice(hex::encode(record.as_bytes(), &mut [0; 40]).as_bytes());
+    HeaderValue::from_maybe_shared(id).expect("hexadecimal digits")
 }
 
 #[derive(Serialize)]
@@ -290,4 +410,14 @@ struct Members<'a> {
     record: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     original_status: Option<u16>,
+    error: ErrorMember<'a>,
+}
+
+/// The problem as clients of Stripe's API read it.
+#[derive(Serialize)]
+struct ErrorMember<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    code: &'static str,
+    message: &'a str,
 }

@@ -1,21 +1,24 @@
 //! Responses that are not problems: the first answer, a replay, an answer passed on with a mark,
-//! and whatever a record says to somebody who asks.
+//! and what a record says to an attempt that asks.
 
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Response};
 
-use crate::protocol::header::{IDEMPOTENCY_OUTCOME, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED};
-use crate::protocol::{Executed, RecordId, StoredResponse, Verdict};
+use crate::clock::Timestamp;
+use crate::protocol::header::{
+    IDEMPOTENCY_EXPIRES, IDEMPOTENCY_OUTCOME, IDEMPOTENCY_RECORD, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED,
+    STRIPE_SHOULD_RETRY, X_SHOULD_RETRY,
+};
+use crate::protocol::{Executed, Record, RecordId, State, StoredResponse, Verdict};
 use crate::store::Decision;
 
-use super::problem::{Problem, Slug};
+use super::problem::{self, Problem, Retry, Slug, advise, expires_header, record_header};
 
 /// A response on its way out, and what the metrics and the log call it.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) response: Response<Body>,
     pub(super) outcome: &'static str,
-    pub(super) record: Option<RecordId>,
 }
 
 /// Why an upstream's answer is passed on without being THE response.
@@ -38,7 +41,8 @@ impl Mark {
         }
     }
 
-    fn outcome(self) -> &'static str {
+    /// What the log and the metrics call an answer with this mark.
+    pub(super) fn outcome(self) -> &'static str {
         match self {
             Self::Unstored => "completed",
             Self::Released => "released",
@@ -48,9 +52,10 @@ impl Mark {
 }
 
 impl Reply {
-    /// Names the record, for the log.
-    pub(super) fn about(self, record: RecordId) -> Self {
-        Self { record: Some(record), ..self }
+    /// Names the record to the client.
+    pub(super) fn about(mut self, record: RecordId) -> Self {
+        self.response.headers_mut().insert(IDEMPOTENCY_RECORD, record_header(record));
+        self
     }
 
     /// With another body, or more about it.
@@ -58,14 +63,17 @@ impl Reply {
         Self { response: self.response.map(map), ..self }
     }
 
-    /// The first response to an operation, stored by now.
-    pub(super) fn first(response: Response<Body>) -> Self {
-        Self { response, outcome: "completed", record: None }
+    /// The first response to an operation, stored by now; a replay of it is given until `expires`.
+    pub(super) fn first(mut response: Response<Body>, expires: Option<Timestamp>) -> Self {
+        if let Some(at) = expires {
+            response.headers_mut().insert(IDEMPOTENCY_EXPIRES, expires_header(at));
+        }
+        Self { response, outcome: "completed" }
     }
 
     /// An answer to a request that no key protects.
     pub(super) fn unprotected(response: Response<Body>) -> Self {
-        Self { response, outcome: "unprotected", record: None }
+        Self { response, outcome: "unprotected" }
     }
 
     /// An answer to an attempt that was forwarded without the store.
@@ -77,28 +85,50 @@ impl Reply {
     pub(super) fn marked(mut response: Response<Body>, mark: Mark) -> Self {
         let (name, value) = mark.header();
         response.headers_mut().insert(name, value);
-        Self { response, outcome: mark.outcome(), record: None }
+        if mark == Mark::Unknown {
+            advise(response.headers_mut(), false);
+        }
+        Self { response, outcome: mark.outcome() }
     }
 
-    /// The stored response once more: the same bytes, and the header that says so.
-    pub(super) fn replay(kept: &StoredResponse) -> Self {
+    /// The stored response once more: the same bytes, and the header that says so. What it said of
+    /// repeating the first request is not true of this one: a replay is the same however often it is asked
+    /// for.
+    pub(super) fn replay(kept: &StoredResponse, expires: Option<Timestamp>) -> Self {
         let mut response = Response::new(Body::from(kept.body.clone()));
         *response.status_mut() = kept.status;
         for (name, value) in &kept.headers {
             response.headers_mut().append(name, value.clone());
         }
-        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
-        Self { response, outcome: "replayed", record: None }
+        let headers = response.headers_mut();
+        headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        if let Some(at) = expires {
+            headers.insert(IDEMPOTENCY_EXPIRES, expires_header(at));
+        }
+        for name in [STRIPE_SHOULD_RETRY, X_SHOULD_RETRY] {
+            headers.remove(name);
+        }
+        if kept.status.is_server_error() || matches!(kept.status.as_u16(), 409 | 429) {
+            advise(headers, false);
+        }
+        Self { response, outcome: "replayed" }
     }
 }
 
 /// What the record of an operation says to an attempt that may not run it.
 pub(super) fn standing(id: RecordId, decision: &Decision) -> Result<Reply, Problem> {
+    let expires = decision.record.as_ref().and_then(replayed_until);
     let problem = match decision.verdict {
         Verdict::Replay(reference) => match &decision.response {
-            Some(kept) => return Ok(Reply::replay(kept)),
-            None => not_retained(reference.status),
+            Some(kept) => return Ok(Reply::replay(kept, expires)),
+            None => not_retained(reference.status).expiring(expires),
         },
+        Verdict::Mismatch if decision.record.as_ref().is_some_and(is_undecided) => Problem::new(
+            Slug::PayloadMismatch,
+            "The same key came with another method, path, query, header or body, and what became of that request \
+             is not known. Find out before this is sent under a new key.",
+        )
+        .advising(problem::Executed::No, Retry::Never),
         Verdict::Mismatch => Problem::new(
             Slug::PayloadMismatch,
             "The same key came with another method, path, query, header or body. Use a new key for a new operation.",
@@ -117,18 +147,37 @@ pub(super) fn standing(id: RecordId, decision: &Decision) -> Result<Reply, Probl
     Err(problem.about(id))
 }
 
+/// Until when the response of a completed record is replayed, by the store's clock.
+pub(super) fn replayed_until(record: &Record) -> Option<Timestamp> {
+    matches!(record.state, State::Completed { .. }).then(|| record.deadline())
+}
+
+/// Whether a record, or the tombstone of one, does not know whether the operation was executed.
+fn is_undecided(record: &Record) -> bool {
+    matches!(record.state, State::Unknown { .. } | State::Expired { executed: Executed::Unknown, .. })
+}
+
 /// The first attempt still runs.
 pub(super) fn in_flight() -> Problem {
     Problem::new(Slug::InFlight, "Retry with the same key to get the answer of the first attempt.")
 }
 
-/// Nobody knows, and nobody will run it again.
+/// The outcome is unknown, and the operation will not run again.
 pub(super) fn outcome_unknown() -> Problem {
     Problem::new(
         Slug::OutcomeUnknown,
         "The request was sent to the upstream and no usable answer came back. It will not be sent again until \
-         somebody finds out what happened.",
+         an operator finds out what happened.",
     )
+}
+
+/// The upstream answered with a status that does not say whether it acted.
+pub(super) fn status_says_nothing(status: u16) -> Problem {
+    let detail = format!(
+        "The upstream answered {status}, which does not say whether it acted. The request will not be sent again \
+         until an operator finds out what happened."
+    );
+    Problem::new(Slug::OutcomeUnknown, detail).present().original_status(status)
 }
 
 /// Executed, but too large or too long to be kept.

@@ -1,17 +1,30 @@
-//! The two steps of stopping: first nothing new runs, later nothing runs on.
+//! The steps of stopping: first the gateway says that it will, then nothing new runs, later nothing runs on.
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// Shared by everything that has to know that the gateway stops. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
+    announced: CancellationToken,
     drain: CancellationToken,
     cut: CancellationToken,
 }
 
 impl Stop {
+    /// From now on the gateway is about to stop: balancers are to look for another one. All goes on.
+    pub fn announce(&self) {
+        self.announced.cancel();
+    }
+
+    /// The token that is cancelled by [`Stop::announce`], and at the latest when the drain begins.
+    #[must_use]
+    pub fn announced(&self) -> CancellationToken {
+        self.announced.clone()
+    }
+
     /// From now on no new execution starts; what runs goes on.
     pub fn begin_drain(&self) {
+        self.announced.cancel();
         self.drain.cancel();
     }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use crate::protocol::{Reason, Record, RecordId};
 use crate::store::{Filter, Ledger, StoreError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Unknown};
 
 use super::Stop;
 
@@ -29,7 +30,7 @@ pub async fn sweep(ledger: Ledger, metrics: Metrics, stop: Stop) {
             if Instant::now() >= count_at {
                 count_at = Instant::now() + COUNT_INTERVAL;
                 match count_unknown(&ledger).await {
-                    Ok(counts) => metrics.set_unknown_records(&counts),
+                    Ok(unknown) => metrics.set_unknown(&unknown),
                     Err(error) => warn!("cannot count unknown records: {error}"),
                 }
             }
@@ -44,12 +45,6 @@ async fn sweep_what_is_due(ledger: &Ledger) {
         let started = Instant::now();
         match ledger.sweep().await {
             Ok(swept) => {
-                if swept.lapsed > 0 {
-                    warn!(
-                        count = swept.lapsed,
-                        "executions fell silent past their lease; their outcome is unknown"
-                    );
-                }
                 if swept.retired + swept.forgotten > 0 {
                     info!(retired = swept.retired, forgotten = swept.forgotten, "retention ended");
                 }
@@ -64,19 +59,32 @@ async fn sweep_what_is_due(ledger: &Ledger) {
     }
 }
 
-async fn count_unknown(ledger: &Ledger) -> Result<BTreeMap<String, i64>, StoreError> {
+/// Tells of one execution that fell silent past its lease: what a ledger calls for each of them.
+pub fn lapsed(metrics: &Metrics, id: RecordId, record: &Record) {
+    let (route, execution) = (&record.route, record.state.n());
+    metrics.became_unknown(route, Reason::LeaseOver);
+    warn!(
+        record = %id, %route, execution, reason = %Reason::LeaseOver,
+        "the outcome is unknown: the execution fell silent past its lease"
+    );
+}
+
+async fn count_unknown(ledger: &Ledger) -> Result<BTreeMap<String, Unknown>, StoreError> {
     let (limit, pages) = COUNT_PAGES;
-    let mut counts = BTreeMap::new();
+    let mut found: BTreeMap<String, Unknown> = BTreeMap::new();
     let mut filter = Filter { state: Some("unknown"), ..Filter::default() };
     for _ in 0..pages {
         let page = ledger.page(filter.clone(), limit).await?;
         for (_, record) in &page.records {
-            *counts.entry(record.route.to_string()).or_insert(0) += 1;
+            let unknown = found.entry(record.route.to_string()).or_default();
+            unknown.records += 1;
+            // An unknown record is not written again until it is decided.
+            unknown.oldest = unknown.oldest.max(page.now.since(record.updated_at));
         }
         if page.next.is_none() {
             break;
         }
         filter.after = page.next;
     }
-    Ok(counts)
+    Ok(found)
 }

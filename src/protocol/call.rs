@@ -3,7 +3,10 @@
 //! Any inner service of the gateway answers with these types: a response, or a [`CallError`]
 //! that says whether the upstream can have acted.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether a failed call can have reached the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,11 +47,36 @@ impl std::error::Error for CallError {
 /// inner service which; without it, everything together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallLimit {
-    /// The call as a whole, to the last byte of the answer: an execution has to end.
+    /// The call as a whole, to the last byte of the answer: an execution has to end. It no longer holds once its
+    /// [`Deadline`] is lifted.
     Whole,
-    /// Each wait for progress: what no key protects may be of any size.
+    /// Each wait for progress: a request without protection may be of any size. Such requests have connections of
+    /// their own, so that nothing they do to a connection can harm an execution.
     Silence,
 }
+
+/// Deadline of a call, found in the extensions of its answer. The gateway lifts it when it decides to pass the answer
+/// on without keeping it. From then on only a silence ends the answer. Clones share one deadline.
+#[derive(Clone, Debug, Default)]
+pub struct Deadline(Arc<AtomicBool>);
+
+impl Deadline {
+    /// Allows the answer to take any time.
+    pub fn lift(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether the answer may take any time.
+    #[must_use]
+    pub fn is_lifted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Mark in the extensions of an answer: its status and its length are known, but its head cannot be passed on. Such an
+/// answer has no headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unusable;
 
 /// Why an execution brought no stored response. Kept in the record and shown to operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +95,22 @@ pub enum Reason {
     Shutdown,
     /// The owner fell silent past its lease: its process crashed or was cut off.
     LeaseOver,
+}
+
+impl Reason {
+    /// The value of a metric's `reason` label: short, stable, and one of a bounded set.
+    #[must_use]
+    pub fn label(self) -> Cow<'static, str> {
+        match self {
+            Self::Unreachable => "unreachable".into(),
+            Self::ResponseTimeout => "response-timeout".into(),
+            Self::ConnectionLost => "connection-lost".into(),
+            Self::BrokenAnswer => "broken-answer".into(),
+            Self::Status(status) => format!("status-{status}").into(),
+            Self::Shutdown => "shutdown".into(),
+            Self::LeaseOver => "lease-over".into(),
+        }
+    }
 }
 
 impl fmt::Display for Reason {

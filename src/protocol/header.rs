@@ -16,8 +16,34 @@ pub const IDEMPOTENCY_STORED: HeaderName = HeaderName::from_static("idempotency-
 /// On an upstream's answer that is no outcome: `released` or `unknown`.
 pub const IDEMPOTENCY_OUTCOME: HeaderName = HeaderName::from_static("idempotency-outcome");
 
+/// On an answer of the gateway's own: whether what the request asks for happened, `yes`, `no` or `unknown`.
+pub const IDEMPOTENCY_EXECUTED: HeaderName = HeaderName::from_static("idempotency-executed");
+/// The id of the record that an answer is about.
+pub const IDEMPOTENCY_RECORD: HeaderName = HeaderName::from_static("idempotency-record");
+/// When the stored answer is no longer replayed, as an HTTP date.
+pub const IDEMPOTENCY_EXPIRES: HeaderName = HeaderName::from_static("idempotency-expires");
+/// `false` on the answer to a request that carries a key although no route protects it.
+pub const IDEMPOTENCY_PROTECTED: HeaderName = HeaderName::from_static("idempotency-protected");
+/// The record of an earlier operation that looks like this one.
+pub const IDEMPOTENCY_POSSIBLE_DUPLICATE: HeaderName =
+    HeaderName::from_static("idempotency-possible-duplicate");
+
+/// Whether Stripe's clients repeat the request by themselves: `true` or `false`.
+pub const STRIPE_SHOULD_RETRY: HeaderName = HeaderName::from_static("stripe-should-retry");
+/// The same for other clients.
+pub const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
 /// What only the gateway says of an answer, whatever the upstream sent.
-pub const GATEWAY_ONLY: [HeaderName; 3] = [IDEMPOTENT_REPLAYED, IDEMPOTENCY_STORED, IDEMPOTENCY_OUTCOME];
+pub static GATEWAY_ONLY: [HeaderName; 8] = [
+    IDEMPOTENT_REPLAYED,
+    IDEMPOTENCY_STORED,
+    IDEMPOTENCY_OUTCOME,
+    IDEMPOTENCY_EXECUTED,
+    IDEMPOTENCY_RECORD,
+    IDEMPOTENCY_EXPIRES,
+    IDEMPOTENCY_PROTECTED,
+    IDEMPOTENCY_POSSIBLE_DUPLICATE,
+];
 
 /// What a replay drops unless the route keeps it: it was meant for the first caller's session, or for one
 /// exchange.
@@ -89,11 +115,20 @@ pub static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
 /// the key: many servers take both for one.
 #[must_use]
 pub fn is_mimic(name: &HeaderName, key_header: Option<&HeaderName>) -> bool {
-    fn dashed(name: &HeaderName) -> impl Iterator<Item = u8> {
-        name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte })
-    }
     let mut own = NEVER_BELIEVED.iter().chain(&FORWARDING).chain(&ADDED).chain(key_header);
     name.as_str().contains('_') && own.any(|own| own != name && dashed(own).eq(dashed(name)))
+}
+
+/// Tells whether only the gateway may send this header in an answer: a name of [`GATEWAY_ONLY`], also with `_` for
+/// `-`.
+#[must_use]
+pub fn is_gateway_only(name: &HeaderName) -> bool {
+    name.as_str().starts_with("idempot") && GATEWAY_ONLY.iter().any(|own| dashed(own).eq(dashed(name)))
+}
+
+/// Returns the bytes of a name with `-` for `_`, which many servers take for the same.
+fn dashed(name: &HeaderName) -> impl Iterator<Item = u8> {
+    name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte })
 }
 
 /// Deletes what belongs to one connection only: what `Connection` names before anything else.

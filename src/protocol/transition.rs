@@ -276,11 +276,18 @@ fn claim(record: &Record, claim: &Claim, now: Timestamp) -> Transition {
     {
         return Transition::unchanged(Verdict::Won { n });
     }
-    if record.fingerprint.scheme != claim.fingerprint.scheme {
-        return Transition::unchanged(Verdict::OtherScheme);
+    // What was asked counts once the outcome is decided: a release may leave the key to another request.
+    if let State::Running { .. } = record.state {
+        return match lapse(record, now) {
+            Some(unknown) => {
+                let verdict = other_request(&unknown, claim).unwrap_or(Verdict::Unknown);
+                Transition::write(unknown, verdict)
+            }
+            None => Transition::unchanged(Verdict::InFlight),
+        };
     }
-    if record.fingerprint.digest != claim.fingerprint.digest {
-        return Transition::unchanged(Verdict::Mismatch);
+    if let Some(other) = other_request(record, claim) {
+        return Transition::unchanged(other);
     }
     match record.state {
         State::Cleared { n, .. } => {
@@ -288,11 +295,18 @@ fn claim(record: &Record, claim: &Claim, now: Timestamp) -> Transition {
             let running = State::Running { owner: claim.owner, n, undecided: false };
             Transition::write(record.become_at(running, now), Verdict::Won { n })
         }
-        State::Running { .. } => match lapse(record, now) {
-            Some(unknown) => Transition::write(unknown, Verdict::Unknown),
-            None => Transition::unchanged(Verdict::InFlight),
-        },
         _ => Transition::unchanged(standing(record)),
+    }
+}
+
+/// What a claim is told whose request is not that of the record, or not comparable to it as it stands.
+fn other_request(record: &Record, claim: &Claim) -> Option<Verdict> {
+    if record.fingerprint.scheme != claim.fingerprint.scheme {
+        Some(Verdict::OtherScheme)
+    } else if record.fingerprint.digest != claim.fingerprint.digest {
+        Some(Verdict::Mismatch)
+    } else {
+        None
     }
 }
 

@@ -17,15 +17,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::select;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tower::Service;
 
 use crate::config::{HEADER_BUFFER, HTTP2_WINDOW};
 use crate::gateway::{Peer, Stop};
 
+use super::handshake::Handshakes;
 use super::idle::Requests;
 use super::preface::{self, PREFACE};
-use super::service::{Client, Served};
+use super::service::{Caller, Served};
 use super::stalled::Stalled;
 use super::strict::{Frames, MAX_HEAD, Strict};
 use super::untaken::{PIECE, Untaken};
@@ -47,13 +48,27 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 /// And how long it may take to answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a new connection may take to say something once the gateway drains.
+const FIRST_WORDS: Duration = Duration::from_secs(1);
+/// How long an idle connection is still listened to once the gateway drains: what has reached this machine
+/// is read within it.
+const LAST_LOOK: Duration = Duration::from_millis(10);
+
 /// Why a connection ended before its time.
 type Ended = Box<dyn std::error::Error + Send + Sync>;
+
+/// The client of one connection.
+struct Client {
+    caller: Caller,
+    opened: Instant,
+    watcher: Watcher,
+}
 
 /// Serves the connections of one listener.
 pub(super) struct Connections<S> {
     served: Served<S>,
     listening: Listening,
+    handshakes: Handshakes,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
 }
@@ -65,9 +80,14 @@ where
 {
     pub(super) fn new(listening: Listening, service: S) -> Self {
         let places = Arc::new(Semaphore::new(listening.max_connections));
-        let served = Served::new(service, places, listening.metrics.clone());
-        let http1 = http1(&listening);
-        Self { served, listening, http1, http2: http2() }
+        let served = Served::new(service, places, listening.methods, listening.metrics.clone());
+        let handshakes = Handshakes::new(listening.metrics.clone());
+        Self { served, listening, handshakes, http1: http1(), http2: http2() }
+    }
+
+    /// The drain begins: from now on an answer of HTTP/1 ends its connection.
+    pub(super) fn leave(&self) {
+        self.served.leave();
     }
 
     /// Serves one connection to its end.
@@ -78,40 +98,67 @@ where
         watcher: Watcher,
         stop: &Stop,
     ) -> Result<(), Ended> {
-        let peer = Peer { address: peer.ip().to_canonical(), secure: self.listening.tls.is_some() };
+        let opened = Instant::now();
         if let Some(tls) = &self.listening.tls {
-            let (stream, http2) = self.begun(tls.accept(stream), stop).await?;
-            let client = Client { peer, certificate: Tls::certificate(&stream) };
-            let mut stream = Stalled::new(stream, self.listening.write_timeout);
-            if !http2 {
-                return Box::pin(self.serve_http1(stream, BytesMut::new(), client, watcher)).await;
-            }
-            return match self.begun(preface::read(&mut stream), stop).await? {
-                (before, true) => Box::pin(self.serve_http2(stream, before, client, watcher, stop)).await,
-                (_, false) => Err("HTTP/2 was agreed on and is not spoken".into()),
-            };
+            let accepted = self.begun(tls.accept(stream), opened, stop).await;
+            let (stream, http2) = accepted.inspect_err(|error| self.handshakes.failed(peer, error))?;
+            let caller = Caller { peer: self.peer(peer), certificate: Tls::certificate(&stream) };
+            let stream = Stalled::new(stream, self.listening.write_timeout);
+            let client = Client { caller, opened, watcher };
+            return Box::pin(self.serve_agreed(stream, http2, client, stop)).await;
         }
-        let client = Client { peer, certificate: None };
+        let caller = Caller { peer: self.peer(peer), certificate: None };
+        let client = Client { caller, opened, watcher };
         let mut stream = Stalled::new(stream, self.listening.write_timeout);
         if !self.listening.http2 {
-            return self.serve_http1(stream, BytesMut::new(), client, watcher).await;
+            return self.serve_http1(stream, BytesMut::new(), client, stop).await;
         }
-        let (before, http2) = self.begun(preface::read(&mut stream), stop).await?;
+        let (before, http2) = self.begun(preface::read(&mut stream), opened, stop).await?;
         if http2 {
-            Box::pin(self.serve_http2(stream, before, client, watcher, stop)).await
+            Box::pin(self.serve_http2(stream, before, client, stop)).await
         } else {
-            self.serve_http1(stream, before, client, watcher).await
+            self.serve_http1(stream, before, client, stop).await
         }
     }
 
-    /// The beginning of a connection, which has to come in time and is not waited for in a drain.
-    async fn begun<T>(&self, beginning: impl Future<Output = io::Result<T>>, stop: &Stop) -> io::Result<T> {
+    fn peer(&self, peer: SocketAddr) -> Peer {
+        Peer { address: peer.ip().to_canonical(), secure: self.listening.tls.is_some() }
+    }
+
+    /// Serves a connection of which it was agreed whether HTTP/2 is spoken.
+    async fn serve_agreed(
+        &self,
+        mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        http2: bool,
+        client: Client,
+        stop: &Stop,
+    ) -> Result<(), Ended> {
+        if !http2 {
+            return self.serve_http1(stream, BytesMut::new(), client, stop).await;
+        }
+        match self.begun(preface::read(&mut stream), client.opened, stop).await? {
+            (before, true) => self.serve_http2(stream, before, client, stop).await,
+            (_, false) => Err("HTTP/2 was agreed on and is not spoken".into()),
+        }
+    }
+
+    /// The beginning of a connection, which has to come in time, and in a drain soon.
+    async fn begun<T>(
+        &self,
+        beginning: impl Future<Output = io::Result<T>>,
+        opened: Instant,
+        stop: &Stop,
+    ) -> io::Result<T> {
+        let given_up = async {
+            stop.drain().await;
+            sleep_until(opened + FIRST_WORDS).await;
+        };
         select! {
             biased;
             begun = timeout(self.listening.header_read_timeout, beginning) => {
                 begun.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             }
-            () = stop.drain() => Err(io::ErrorKind::ConnectionAborted.into()),
+            () = given_up => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
 
@@ -120,11 +167,33 @@ where
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         before: BytesMut,
         client: Client,
-        watcher: Watcher,
+        stop: &Stop,
     ) -> Result<(), Ended> {
+        let Client { caller, opened, watcher } = client;
+        // The drain waits until it is dropped.
+        let _watched = watcher;
         let (stream, refusals) = Strict::new(stream, before);
-        let service = self.served.http1(client, refusals);
-        Ok(watcher.watch(self.http1.serve_connection(TokioIo::new(stream), service)).await?)
+        let stream = stream.within(self.listening.header_read_timeout, self.listening.keep_alive_timeout);
+        let service = self.served.http1(caller, stream.presence(), refusals.clone());
+        let mut connection = pin!(self.http1.serve_connection(TokioIo::new(stream), service));
+        // A token of its own: that of all connections is locked whenever somebody looks at it.
+        let drain = stop.draining().child_token();
+        select! {
+            biased;
+            served = &mut connection => return Ok(served?),
+            () = drain.cancelled() => {}
+        }
+        // A request that has reached this machine is answered, and so is one of a client that has only just
+        // connected. The answer ends the connection.
+        let last_look = Instant::now() + LAST_LOOK;
+        let until = if refusals.was_asked() { last_look } else { last_look.max(opened + FIRST_WORDS) };
+        select! {
+            biased;
+            served = &mut connection => return Ok(served?),
+            () = sleep_until(until) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        Ok(connection.await?)
     }
 
     async fn serve_http2(
@@ -132,26 +201,23 @@ where
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         before: BytesMut,
         client: Client,
-        watcher: Watcher,
         stop: &Stop,
     ) -> Result<(), Ended> {
-        // The drain waits until it is dropped.
-        let _watched = watcher;
-        let idle = self.listening.header_read_timeout;
-        let stream = Frames::new(stream, before, PREFACE.len(), idle);
-        let (requests, untaken) = (Arc::<Requests>::default(), Arc::<Untaken>::default());
-        let service = self.served.http2(client, Arc::clone(&requests), Arc::clone(&untaken));
+        let Client { caller, watcher: _watched, .. } = client;
+        let (head, idle) = (self.listening.header_read_timeout, self.listening.keep_alive_timeout);
+        let stream = Frames::new(stream, before, PREFACE.len(), head);
+        let (requests, untaken) = (Arc::new(Requests::new()), Arc::<Untaken>::default());
+        let service = self.served.http2(caller, Arc::clone(&requests), Arc::clone(&untaken));
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(stream), service));
         let mut too_long = pin!(untaken.too_long(self.listening.write_timeout));
-        // A token of its own: that of all connections is locked whenever somebody looks at it.
         let drain = stop.draining().child_token();
         let mut goodbye = pin!(async {
             select! {
-                () = requests.none_for(idle) => {}
+                () = requests.idle(head, idle) => {}
                 () = drain.cancelled() => {}
             }
         });
-        let mut stays = pin!(requests.none_for(idle));
+        let mut stays = pin!(requests.stays(head));
         let mut leaving = false;
         loop {
             select! {
@@ -167,12 +233,11 @@ where
     }
 }
 
-fn http1(listening: &Listening) -> http1::Builder {
+/// As many headers as are let through come out of a buffer on the stack if nothing else is asked for. How
+/// long a client is waited for, and what the end of its side means, the stream says ([`Strict`]).
+fn http1() -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        // As many headers as are let through come out of a buffer on the stack if nothing else is asked for.
-        .header_read_timeout(listening.header_read_timeout)
-        .max_buf_size(MAX_HEAD);
+    http.half_close(true).header_read_timeout(None).max_buf_size(MAX_HEAD);
     http
 }
 

@@ -1,19 +1,22 @@
 //! How long nothing may be asked on an HTTP/2 connection.
 //!
-//! Of HTTP/1 the library limits the wait for the next head. An HTTP/2 client that answers pings would
+//! Of HTTP/1 the strict reader limits the wait for the next head. An HTTP/2 client that answers pings would
 //! keep its place among the connections for ever without this.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// The requests of one connection, all of which happens on one thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Requests {
+    opened: Instant,
     begun: AtomicUsize,
     open: AtomicUsize,
+    /// When the last of them ended, in milliseconds since the connection was opened.
+    idle_since_ms: AtomicU64,
 }
 
 /// A request; dropped, it has its whole answer, or nobody waits for one.
@@ -21,6 +24,12 @@ pub(super) struct Requests {
 pub(super) struct Open(Arc<Requests>);
 
 impl Requests {
+    /// Those of a connection that opens now.
+    pub(super) fn new() -> Self {
+        let (begun, open, idle_since_ms) = Default::default();
+        Self { opened: Instant::now(), begun, open, idle_since_ms }
+    }
+
     /// One more.
     pub(super) fn begin(self: &Arc<Self>) -> Open {
         self.begun.fetch_add(1, Relaxed);
@@ -28,48 +37,75 @@ impl Requests {
         Open(Arc::clone(self))
     }
 
-    /// Ends once none was open for `patience`, or twice that at most.
+    /// Ends once the first request did not come for `first`, or none was open for `patience`.
+    pub(super) async fn idle(&self, first: Duration, patience: Duration) {
+        sleep_until(self.opened + first).await;
+        if self.begun.load(Relaxed) > 0 {
+            self.none_for(patience).await;
+        }
+    }
+
+    /// Ends once none was open for `patience`.
     pub(super) async fn none_for(&self, patience: Duration) {
         loop {
-            let before = self.begun.load(Relaxed);
-            let idle = self.open.load(Relaxed) == 0;
-            sleep(patience).await;
-            if idle && self.begun.load(Relaxed) == before {
+            if self.open.load(Relaxed) > 0 {
+                sleep(patience).await;
+                continue;
+            }
+            let due = self.idle_since() + patience;
+            if Instant::now() >= due {
                 return;
             }
+            sleep_until(due).await;
         }
+    }
+
+    /// Ends once a client that was told to go has asked nothing for `patience` since.
+    pub(super) async fn stays(&self, patience: Duration) {
+        sleep(patience).await;
+        self.none_for(patience).await;
+    }
+
+    fn idle_since(&self) -> Instant {
+        self.opened + Duration::from_millis(self.idle_since_ms.load(Relaxed))
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Relaxed);
+        let Requests { opened, open, idle_since_ms, .. } = &*self.0;
+        open.fetch_sub(1, Relaxed);
+        idle_since_ms.store(opened.elapsed().as_millis() as u64, Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::{Instant, timeout};
+    use tokio::time::timeout;
 
     use super::*;
 
+    const FIRST: Duration = Duration::from_secs(1);
     const PATIENCE: Duration = Duration::from_secs(10);
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_on_which_nothing_is_asked_is_idle() {
-        let requests = Arc::<Requests>::default();
+        let requests = Arc::new(Requests::new());
         let began = Instant::now();
-        requests.none_for(PATIENCE).await;
-        assert_eq!(began.elapsed(), PATIENCE);
+        requests.idle(FIRST, PATIENCE).await;
+        assert_eq!(began.elapsed(), FIRST);
+        drop(requests.begin());
+        requests.idle(FIRST, PATIENCE).await;
+        assert_eq!(began.elapsed(), FIRST + PATIENCE);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_open_request_may_take_long_and_each_new_one_begins_the_time_anew() {
-        let requests = Arc::<Requests>::default();
+        let requests = Arc::new(Requests::new());
         let open = requests.begin();
         let idle = tokio::spawn({
             let requests = Arc::clone(&requests);
-            async move { requests.none_for(PATIENCE).await }
+            async move { requests.idle(FIRST, PATIENCE).await }
         });
         sleep(10 * PATIENCE).await;
         drop(open);
@@ -78,6 +114,6 @@ mod tests {
             drop(requests.begin());
         }
         assert!(!idle.is_finished());
-        timeout(2 * PATIENCE, idle).await.expect("in time").expect("no panic");
+        timeout(PATIENCE + FIRST, idle).await.expect("in time").expect("no panic");
     }
 }

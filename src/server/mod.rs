@@ -3,6 +3,7 @@
 //! gateway stops.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::workers::Workers;
 use self::connection::Connections;
 
 mod connection;
+mod handshake;
 mod idle;
 mod preface;
 mod service;
@@ -38,15 +40,23 @@ pub use self::tls::Tls;
 /// The pause after the system refused a connection (no file descriptors left, for example).
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
+/// How many connections are still taken when the drain begins: more than the system's queue holds, so that
+/// clients who go on connecting cannot keep the listener open.
+const MOST_WAITING: usize = 4096;
+
+/// A connection, still to be registered where it is served, and its place.
+type Accepted = (std::net::TcpStream, SocketAddr, OwnedSemaphorePermit);
+
 /// What one listener speaks, and its limits.
 #[derive(Clone)]
 pub struct Listening {
     /// How many connections may be open, and how many requests of HTTP/2 connections together; more
     /// connections wait in the system's queue, more requests are answered `overloaded`.
     pub max_connections: usize,
-    /// How long a client may take to shake hands, to send the head of a request, and to ask for something
-    /// more on a connection.
+    /// How long a client may take to shake hands, to send the head of a request, and to begin its first one.
     pub header_read_timeout: Duration,
+    /// How long nothing may be asked on a connection that has had an answer.
+    pub keep_alive_timeout: Duration,
     /// How long a client may read nothing of an answer.
     pub write_timeout: Duration,
     /// Whether HTTP/2 is spoken beside HTTP/1.1.
@@ -55,12 +65,15 @@ pub struct Listening {
     pub tls: Option<Arc<Tls>>,
     /// Who serves the connections.
     pub workers: Workers,
-    /// Where requests are counted that are refused before a route is looked for.
+    /// The methods that an answer to any other one names.
+    pub methods: &'static str,
+    /// Where requests are counted that are refused before a route is looked for, and failed handshakes.
     pub metrics: Metrics,
 }
 
-/// Accepts and serves until the drain begins, then lets the open connections finish the request
-/// they are at. Returns once all are closed; how long that may take is for the caller to say.
+/// Accepts and serves until the drain begins, then takes what waits to be accepted at that moment, and lets
+/// the open connections finish the request they are at. Returns once all are closed; how long that may take
+/// is for the caller to say.
 pub async fn serve<S>(listener: TcpListener, service: S, listening: Listening, stop: Stop)
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -70,12 +83,7 @@ where
     let draining = GracefulShutdown::new();
     let workers = listening.workers.clone();
     let connections = Arc::new(Connections::new(listening, service));
-    loop {
-        let (stream, peer, place) = select! {
-            biased;
-            () = stop.drain() => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
+    let begin = |(stream, peer, place): Accepted| {
         let (connections, watcher, stop) = (Arc::clone(&connections), draining.watcher(), stop.clone());
         workers.spawn(async move {
             let served =
@@ -85,25 +93,57 @@ where
             }
             drop(place);
         });
+    };
+    loop {
+        select! {
+            biased;
+            () = stop.drain() => break,
+            accepted = accept(&listener, &places) => begin(accepted),
+        }
     }
-    drop(listener);
+    connections.leave();
+    if let Err(error) = accept_the_rest(listener, &places, &stop, begin).await {
+        warn!("what waited to be accepted may be reset: {error}");
+    }
     draining.shutdown().await;
 }
 
-/// The next connection, once there is a place for it; it is still to be registered where it is served.
-async fn accept(
-    listener: &TcpListener,
+/// Takes what waits in the system's queue, and closes the listener. A client whose connection is reset
+/// there cannot know that its request was not looked at.
+async fn accept_the_rest(
+    listener: TcpListener,
     places: &Arc<Semaphore>,
-) -> (std::net::TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    stop: &Stop,
+    begin: impl Fn(Accepted),
+) -> io::Result<()> {
+    // The runtime knows of a connection only after a while, the system at once.
+    let listener = listener.into_std()?;
+    for _ in 0..MOST_WAITING {
+        let place = select! {
+            place = Arc::clone(places).acquire_owned() => place.expect("the semaphore is never closed"),
+            () = stop.cut() => return Ok(()),
+        };
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                stream.set_nonblocking(true)?;
+                prompt(&stream, peer);
+                begin((stream, peer, place));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The next connection, once there is a place for it.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
     let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
     loop {
         let accepted = listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
         match accepted {
             Ok((stream, peer)) => {
-                // Without it small answers wait for the client's delayed acknowledgement.
-                if let Err(error) = stream.set_nodelay(true) {
-                    debug!(%peer, "no TCP_NODELAY: {error}");
-                }
+                prompt(&stream, peer);
                 return (stream, peer, place);
             }
             Err(error) => {
@@ -111,5 +151,12 @@ async fn accept(
                 sleep(ACCEPT_AGAIN).await;
             }
         }
+    }
+}
+
+/// Small answers would wait for the client's delayed acknowledgement otherwise.
+fn prompt(stream: &std::net::TcpStream, peer: SocketAddr) {
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%peer, "no TCP_NODELAY: {error}");
     }
 }

@@ -3,17 +3,20 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{Request, Response};
+use http::header::{ALLOW, CONNECTION};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::{HttpService, service_fn};
 use tokio::sync::Semaphore;
 use tower::{Service, ServiceExt};
 use tracing::info;
 
-use crate::gateway::{ClientCertificate, Peer, Problem, Slug};
+use crate::gateway::{ClientCertificate, Peer, Presence, Problem, Slug};
 use crate::telemetry::Metrics;
 
 use super::idle::Requests;
@@ -22,7 +25,7 @@ use super::untaken::{Pieces, Untaken};
 
 /// What a connection tells of its client.
 #[derive(Clone, Debug)]
-pub(super) struct Client {
+pub(super) struct Caller {
     pub(super) peer: Peer,
     /// The certificate that it showed.
     pub(super) certificate: Option<ClientCertificate>,
@@ -34,6 +37,10 @@ pub(super) struct Served<S> {
     service: S,
     /// One for each request of HTTP/2 connections that may be open.
     places: Arc<Semaphore>,
+    /// Set once the gateway drains.
+    leaving: Arc<AtomicBool>,
+    /// What an answer about a method names.
+    methods: &'static str,
     metrics: Metrics,
 }
 
@@ -42,24 +49,39 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    pub(super) fn new(service: S, places: Arc<Semaphore>, metrics: Metrics) -> Self {
-        Self { service, places, metrics }
+    pub(super) fn new(service: S, places: Arc<Semaphore>, methods: &'static str, metrics: Metrics) -> Self {
+        Self { service, places, leaving: Arc::default(), methods, metrics }
     }
 
-    /// As an HTTP/1 connection calls it.
+    /// From now on each answer of HTTP/1 says that it is the last one.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
+    /// As an HTTP/1 connection calls it, of whose client `presence` tells.
     pub(super) fn http1(
         &self,
-        client: Client,
+        caller: Caller,
+        presence: Presence,
         refusals: Refusals,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
         let served = self.clone();
         service_fn(move |request: Request<Incoming>| {
-            let (served, client, refusal) = (served.clone(), client.clone(), refusals.get());
+            let (served, refusals, presence) = (served.clone(), refusals.clone(), presence.clone());
+            let caller = caller.clone();
             async move {
-                match refusal {
-                    Some(refusal) => Ok(served.refuse(client.peer, refusal)),
-                    None => served.call(client, request.map(Body::new)).await,
+                if let Some(refusal) = refusals.get() {
+                    // The library has read something harmless in place of what was asked.
+                    return Ok(served.refuse(caller.peer, refusals.refused(), refusal));
                 }
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(presence);
+                let leaving = Arc::clone(&served.leaving);
+                let mut response = served.call(caller, request).await?;
+                if leaving.load(Relaxed) {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok(response)
             }
         })
     }
@@ -68,47 +90,72 @@ where
     /// client has yet to take.
     pub(super) fn http2(
         &self,
-        client: Client,
+        caller: Caller,
         requests: Arc<Requests>,
         untaken: Arc<Untaken>,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
         let served = self.clone();
         service_fn(move |request: Request<Incoming>| {
-            let (served, client) = (served.clone(), client.clone());
+            let (served, caller) = (served.clone(), caller.clone());
             let (open, untaken) = (requests.begin(), Arc::clone(&untaken));
             async move {
                 let (mut head, body) = request.into_parts();
                 if let Err(refusal) = check(&mut head) {
-                    return Ok(served.refuse(client.peer, refusal));
+                    return Ok(served.refuse(caller.peer, Some(asked(&head)), refusal));
                 }
                 let Ok(place) = served.places.clone().try_acquire_owned() else {
-                    return Ok(served.answer(client.peer, Problem::overloaded()));
+                    return Ok(served.answer(caller.peer, Some(asked(&head)), Problem::overloaded()));
                 };
-                let response = served.call(client, Request::from_parts(head, Body::new(body))).await?;
+                let response = served.call(caller, Request::from_parts(head, Body::new(body))).await?;
                 Ok(response.map(|body| Body::new(Pieces::new(body, untaken, place, open))))
             }
         })
     }
 
-    async fn call(self, client: Client, mut request: Request<Body>) -> Result<Response<Body>, Infallible> {
-        request.extensions_mut().insert(client.peer);
-        if let Some(certificate) = client.certificate {
+    async fn call(self, caller: Caller, mut request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        request.extensions_mut().insert(caller.peer);
+        if let Some(certificate) = caller.certificate {
             request.extensions_mut().insert(certificate);
         }
         self.service.oneshot(request).await
     }
 
-    fn refuse(&self, peer: Peer, Refusal { status, why }: Refusal) -> Response<Body> {
+    fn refuse(
+        &self,
+        peer: Peer,
+        asked: Option<Asked<'_>>,
+        Refusal { status, why }: Refusal,
+    ) -> Response<Body> {
         let problem = Problem::new(Slug::Http(status), format!("{why} Nothing was sent."));
-        self.answer(peer, problem.not_executed().closing())
+        let mut response = self.answer(peer, asked, problem.closing());
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(self.methods));
+        }
+        response
     }
 
     /// An answer without a route.
-    fn answer(&self, Peer { address, .. }: Peer, problem: Problem) -> Response<Body> {
+    fn answer(
+        &self,
+        Peer { address, .. }: Peer,
+        asked: Option<Asked<'_>>,
+        problem: Problem,
+    ) -> Response<Body> {
         let (outcome, detail) = (problem.slug().name(), problem.detail().to_owned());
         let response = problem.into_response(None);
         self.metrics.request("", outcome, Duration::ZERO);
-        info!(target: "oncegate::access", route = "", outcome, status = response.status().as_u16(), %address, "{detail}");
+        let (method, path) = asked.unzip();
+        info!(
+            target: "oncegate::access", method, path, route = "", outcome, status = response.status().as_u16(),
+            took_ms = 0.0, client = %address, "{detail}"
+        );
         response
     }
+}
+
+/// The method and the path of a request, where they are known.
+type Asked<'a> = (&'a str, &'a str);
+
+fn asked(head: &Parts) -> Asked<'_> {
+    (head.method.as_str(), head.uri.path())
 }

@@ -179,7 +179,7 @@ mod tests {
     fn pieces(connection: &Arc<Untaken>, size: usize) -> (Pieces, Arc<Semaphore>) {
         let places = Arc::new(Semaphore::new(1));
         let place = Arc::clone(&places).try_acquire_owned().expect("a place");
-        let open = Arc::<Requests>::default().begin();
+        let open = Arc::new(Requests::new()).begin();
         (Pieces::new(Body::from(vec![7; size]), Arc::clone(connection), place, open), places)
     }
 

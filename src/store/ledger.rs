@@ -32,7 +32,11 @@ pub struct Ledger {
     timeout: Duration,
     embargo: Option<Arc<Embargo>>,
     replays: Option<Arc<Replays>>,
+    lapses: Option<Arc<OnLapse>>,
 }
+
+/// Told of a record whose execution fell silent past its lease.
+type OnLapse = dyn Fn(RecordId, &Record) + Send + Sync;
 
 /// A time before which no execution may begin, by the store's clock.
 struct Embargo {
@@ -81,7 +85,7 @@ impl Ledger {
     /// A ledger over `store` that waits at most `timeout` for each answer of it.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, timeout: Duration) -> Self {
-        Self { store, timeout, embargo: None, replays: None }
+        Self { store, timeout, embargo: None, replays: None, lapses: None }
     }
 
     /// The same ledger, with up to `bytes` of answers that were replayed in the last ten seconds kept in
@@ -97,6 +101,14 @@ impl Ledger {
     pub fn not_before(self, moment: Timestamp) -> Self {
         let embargo = Embargo { until: moment, over: AtomicBool::new(false) };
         Self { embargo: Some(Arc::new(embargo)), ..self }
+    }
+
+    /// The same ledger, which calls `told` for each record that it made unknown because its lease was over,
+    /// whether an attempt or the sweep found it so. In a fleet it is called for the gateway whose write
+    /// counted, so once for each record.
+    #[must_use]
+    pub fn telling_lapses(self, told: impl Fn(RecordId, &Record) + Send + Sync + 'static) -> Self {
+        Self { lapses: Some(Arc::new(told)), ..self }
     }
 
     /// The store underneath.
@@ -331,6 +343,7 @@ impl Ledger {
             };
             found = match self.write(id, found.record.as_ref(), change).await? {
                 Swap::Stored(record) => {
+                    self.tell_lapse(id, event, record.as_ref());
                     let now = record.as_ref().map_or(found.now, |record| record.updated_at);
                     return Ok(Decision { verdict, record, response: None, now });
                 }
@@ -338,6 +351,14 @@ impl Ledger {
             };
         }
         Err(StoreError::Unavailable("the record changed too often to be written".into()))
+    }
+
+    fn tell_lapse(&self, id: RecordId, event: &Event, written: Option<&Record>) {
+        let (Some(told), Some(record)) = (&self.lapses, written) else { return };
+        // Only a lease that was over lets these two write it.
+        if matches!(event, Event::Claim(_) | Event::Sweep) && matches!(record.state, State::Unknown { .. }) {
+            told(id, record);
+        }
     }
 
     /// Writes over `known`, or creates the record where there was none.

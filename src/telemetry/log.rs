@@ -5,6 +5,7 @@
 //! noise does not ask for fewer traces of who declared a payment not executed.
 
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use tracing::{Dispatch, Level, dispatcher};
 use tracing_subscriber::Layer;
@@ -25,6 +26,12 @@ pub fn init(log: &Log) {
     if dispatcher::set_global_default(dispatch).is_err() {
         tracing::debug!("the log was set up before");
     }
+}
+
+/// A time for a log line: milliseconds with three decimals.
+#[must_use]
+pub fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
 fn dispatch<W>(log: &Log, writer: W, ansi: bool) -> Dispatch

@@ -14,10 +14,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::family::{Histograms, age_seconds, call_seconds, describe};
+use crate::protocol::Reason;
 
-/// The content type of what [`Metrics::encode`] returns; Prometheus 3 refuses an answer without.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use super::exposition::{Format, text_of};
+use super::family::{Histograms, age_seconds, call_seconds, describe};
 
 /// Counts what the gateway does. Cheap to clone.
 #[derive(Clone, Default)]
@@ -34,6 +34,15 @@ pub enum Arrival {
     Late,
 }
 
+/// The records of one route whose outcome is unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unknown {
+    /// How many there are.
+    pub records: i64,
+    /// How long ago the oldest of them became unknown, by the store's clock.
+    pub oldest: Duration,
+}
+
 /// Counts one execution as in flight until it is dropped.
 #[derive(Debug)]
 #[must_use = "the execution counts as in flight only while this lives"]
@@ -45,9 +54,13 @@ struct Families {
     upstream_duration: Histograms<Route>,
     store_duration: Histograms<Op>,
     store_errors: Family<Op, Counter>,
+    executions: Family<RouteOutcome, Counter>,
     executions_in_flight: Family<Route, Gauge>,
     unknown_records: Family<Route, Gauge>,
-    /// The routes that `unknown_records` has a sample for.
+    became_unknown: Family<RouteReason, Counter>,
+    oldest_unknown: Family<Route, Gauge>,
+    tls_failures: Family<Cause, Counter>,
+    /// The routes that `unknown_records` and `oldest_unknown` have samples for.
     routes_shown: Mutex<BTreeSet<String>>,
     bypassed: Family<Route, Counter>,
     duplicates: Family<RouteArrival, Counter>,
@@ -71,6 +84,17 @@ struct RouteOutcome {
 struct RouteArrival {
     route: String,
     arrival: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteReason {
+    route: String,
+    reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Cause {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -105,6 +129,12 @@ impl Metrics {
         ExecutionInFlight(gauge)
     }
 
+    /// An execution ended, with what came of it: whether or not its client waited for that.
+    pub fn execution_ended(&self, route: &str, outcome: &'static str) {
+        let labels = RouteOutcome { route: route.to_owned(), outcome };
+        self.0.executions.get_or_create(&labels).inc();
+    }
+
     /// An attempt was forwarded unprotected, because the store did not answer.
     pub fn bypassed(&self, route: &str) {
         self.0.bypassed.get_or_create(&Route::named(route)).inc();
@@ -126,15 +156,31 @@ impl Metrics {
         }
     }
 
-    /// How many records of each route are unknown now. A route that was shown before and is no
-    /// longer in `counts` goes to zero.
-    pub fn set_unknown_records(&self, counts: &BTreeMap<String, i64>) {
+    /// The outcome of one execution became unknown. Call it once for each.
+    pub fn became_unknown(&self, route: &str, reason: Reason) {
+        let labels = RouteReason { route: route.to_owned(), reason: reason.label().into_owned() };
+        self.0.became_unknown.get_or_create(&labels).inc();
+    }
+
+    /// What is unknown now, for each route. A route that was shown before and is no longer in
+    /// `unknown` goes to zero.
+    pub fn set_unknown(&self, unknown: &BTreeMap<String, Unknown>) {
         let mut shown = self.0.routes_shown.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.extend(counts.keys().cloned());
+        shown.extend(unknown.keys().cloned());
         for route in &*shown {
-            let count = counts.get(route).copied().unwrap_or(0);
-            self.0.unknown_records.get_or_create(&Route::named(route)).set(count);
+            let Unknown { records, oldest } = unknown.get(route).copied().unwrap_or_default();
+            let labels = Route::named(route);
+            self.0.unknown_records.get_or_create(&labels).set(records);
+            self.0
+                .oldest_unknown
+                .get_or_create(&labels)
+                .set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
         }
+    }
+
+    /// A TLS handshake with a client came to nothing. `reason` is one of a small fixed set.
+    pub fn tls_failure(&self, reason: &'static str) {
+        self.0.tls_failures.get_or_create(&Cause { reason }).inc();
     }
 
     /// A stored record could not be decoded: somebody has to look at it.
@@ -142,7 +188,16 @@ impl Metrics {
         self.0.unreadable_records.inc();
     }
 
-    /// Everything counted so far, in the OpenMetrics text format ([`CONTENT_TYPE`]).
+    /// Everything counted so far, in one of the text formats.
+    #[must_use]
+    pub fn encode_as(&self, format: Format) -> String {
+        match format {
+            Format::OpenMetrics => self.encode(),
+            Format::Text => text_of(&self.encode()),
+        }
+    }
+
+    /// Everything counted so far, as OpenMetrics.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::new();
@@ -183,8 +238,12 @@ impl Default for Families {
             upstream_duration: Histograms::new_with_constructor(call_seconds),
             store_duration: Histograms::new_with_constructor(call_seconds),
             store_errors: Family::default(),
+            executions: Family::default(),
             executions_in_flight: Family::default(),
             unknown_records: Family::default(),
+            became_unknown: Family::default(),
+            oldest_unknown: Family::default(),
+            tls_failures: Family::default(),
             routes_shown: Mutex::default(),
             bypassed: Family::default(),
             duplicates: Family::default(),
@@ -209,14 +268,22 @@ impl Families {
         describe(to, "store_duration_seconds", "Time the store took for a primitive", &self.store_duration);
         let help = "Primitives that the store did not answer or refused";
         describe(to, "store_errors", help, &self.store_errors);
+        let help = "TLS handshakes with clients that came to nothing";
+        describe(to, "tls_failures", help, &self.tls_failures);
     }
 
     fn describe_records(&mut self) {
         let to = &mut self.registry;
+        let help = "Executions ended in this process, by what came of them";
+        describe(to, "executions", help, &self.executions);
         let help = "Executions running in this process now";
         describe(to, "executions_in_flight", help, &self.executions_in_flight);
         let help = "Records whose outcome nobody knows, waiting to be resolved";
         describe(to, "unknown_records", help, &self.unknown_records);
+        let help = "Executions whose outcome became unknown, each once";
+        describe(to, "unknown", help, &self.became_unknown);
+        let help = "Time since the oldest record of the route that is unknown now became unknown";
+        describe(to, "oldest_unknown_seconds", help, &self.oldest_unknown);
         let help = "Attempts forwarded unprotected because the store did not answer";
         describe(to, "bypassed", help, &self.bypassed);
         describe(to, "duplicates", "Attempts that came after the first one", &self.duplicates);
@@ -246,6 +313,9 @@ mod tests {
             "store_errors counter",
             "executions_in_flight gauge",
             "unknown_records gauge",
+            "unknown counter",
+            "oldest_unknown_seconds gauge",
+            "tls_failures counter",
             "bypassed counter",
             "duplicates counter",
             "duplicate_age_seconds histogram",
@@ -270,8 +340,15 @@ mod tests {
     #[test]
     fn a_route_without_unknown_records_any_more_goes_to_zero() {
         let metrics = Metrics::new();
-        metrics.set_unknown_records(&BTreeMap::from([("pay".into(), 3), ("refund".into(), 1)]));
-        metrics.set_unknown_records(&BTreeMap::from([("refund".into(), 2)]));
+        let unknown = |records, age| Unknown { records, oldest: Duration::from_millis(age) };
+        metrics.set_unknown(&BTreeMap::from([
+            ("pay".into(), unknown(3, 9_999)),
+            ("refund".into(), unknown(1, 1)),
+        ]));
+        assert!(has(&metrics, "oncegate_oldest_unknown_seconds{route=\"pay\"} 9"));
+        metrics.set_unknown(&BTreeMap::from([("refund".into(), unknown(2, 61_000))]));
+        assert!(has(&metrics, "oncegate_oldest_unknown_seconds{route=\"pay\"} 0"));
+        assert!(has(&metrics, "oncegate_oldest_unknown_seconds{route=\"refund\"} 61"));
         assert!(has(&metrics, "oncegate_unknown_records{route=\"pay\"} 0"));
         assert!(has(&metrics, "oncegate_unknown_records{route=\"refund\"} 2"));
     }
@@ -283,6 +360,9 @@ mod tests {
         metrics.upstream_call("pay", Duration::from_millis(700));
         metrics.duplicate("pay", Arrival::Late, Duration::from_hours(20));
         metrics.store_call("claim", Duration::from_micros(40), true);
+        metrics.became_unknown("pay", Reason::Status(503));
+        metrics.became_unknown("pay", Reason::LeaseOver);
+        metrics.tls_failure("expired");
         for line in [
             "oncegate_requests_total{route=\"pay\",outcome=\"replayed\"} 1",
             "oncegate_request_duration_seconds_bucket{le=\"0.0025\",route=\"pay\",outcome=\"replayed\"} 1",
@@ -291,6 +371,9 @@ mod tests {
             "oncegate_duplicate_age_seconds_sum{route=\"pay\"} 72000.0",
             "oncegate_store_duration_seconds_count{op=\"claim\"} 1",
             "oncegate_store_errors_total{op=\"claim\"} 1",
+            "oncegate_unknown_total{route=\"pay\",reason=\"status-503\"} 1",
+            "oncegate_unknown_total{route=\"pay\",reason=\"lease-over\"} 1",
+            "oncegate_tls_failures_total{reason=\"expired\"} 1",
         ] {
             assert!(has(&metrics, line), "{line} in\n{}", metrics.encode());
         }

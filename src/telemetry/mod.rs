@@ -4,10 +4,17 @@
 //! and no log line ever carries a key, a credential or a body: routes and outcomes are names from
 //! the configuration and from the protocol, and operations appear by their record id.
 
+pub mod causes;
+pub mod exposition;
 pub mod family;
+pub mod limited;
 pub mod log;
 pub mod metrics;
 pub mod store;
 
-pub use metrics::{Arrival, ExecutionInFlight, Metrics};
+pub use causes::Causes;
+pub use exposition::Format;
+pub use limited::Limited;
+pub use log::millis;
+pub use metrics::{Arrival, ExecutionInFlight, Metrics, Unknown};
 pub use store::MeteredStore;

@@ -1,55 +1,64 @@
 //! One upstream: the time limits of a call, and what its errors mean.
 
 use std::error::Error as _;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::select;
 
 use crate::config::Upstream;
-use crate::protocol::header::tokens;
-use crate::protocol::{CallError, CallLimit, Reason, Sent};
+use crate::protocol::{CallError, CallLimit, Reason, Sent, Unusable};
 use crate::workers::PerWorker;
 
+use super::lenient::{Lengths, MAX_LINES};
 use super::patience::{Patience, Watched};
-use super::pool::{Connection, Connector, Hold, Pool};
+use super::pool::{Connection, Connector, Hold, Pool, Unanswered};
 
 /// A client of one upstream. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Client {
-    pools: Arc<PerWorker<Arc<Pool>>>,
+    /// Connections of executions.
+    executions: Pools,
+    /// Connections of requests without protection. Nothing they do to a connection can harm an execution.
+    unprotected: Pools,
     scheme: Scheme,
     authority: Authority,
     host: HeaderValue,
     preserve_host: bool,
     connect_timeout: Duration,
     response_timeout: Duration,
+    head_limit: usize,
 }
+
+type Pools = Arc<PerWorker<Arc<Pool>>>;
 
 impl Client {
     pub(super) fn new(upstream: &Upstream, connector: Arc<Connector>) -> Self {
         let authority = upstream.url.authority().cloned().expect("a checked upstream URL names a host");
         let host = HeaderValue::from_str(authority.as_str()).expect("an authority is visible ASCII");
+        let pools = || Arc::new(PerWorker::new(|| Pool::new(upstream, Arc::clone(&connector))));
         Self {
-            pools: Arc::new(PerWorker::new(|| {
-                Pool::new(upstream.url.clone(), Arc::clone(&connector), upstream.http2)
-            })),
+            executions: pools(),
+            unprotected: pools(),
             scheme: upstream.url.scheme().cloned().unwrap_or(Scheme::HTTP),
             authority,
             host,
             preserve_host: upstream.preserve_host,
             connect_timeout: upstream.connect_timeout,
             response_timeout: upstream.response_timeout,
+            head_limit: upstream.response_head_limit,
         }
     }
 
-    /// Sends the request once. The body of the answer keeps to the same limit as its head.
+    /// Sends the request once. The body of the answer keeps to the same limit as its head, unless its
+    /// [`Deadline`](crate::protocol::Deadline) is lifted.
     pub(super) async fn call(
         &self,
         mut request: Request<Body>,
@@ -64,55 +73,75 @@ impl Client {
             CallLimit::Whole => request,
             CallLimit::Silence => request.map(|body| Body::new(Watched::request(body, patience.clone()))),
         };
-        let connection = match self.pools.here().kept() {
+        let pool = match limit {
+            CallLimit::Whole => self.executions.here(),
+            CallLimit::Silence => self.unprotected.here(),
+        };
+        let connection = match pool.kept() {
             Some(connection) => connection,
-            None => Box::pin(self.connected()).await?,
+            None => Box::pin(self.connected(pool)).await?,
         };
         patience.start();
         let (mut response, hold) = select! {
             biased;
-            answered = self.send(connection, request) => answered?,
+            answered = self.send(pool, connection, request) => answered?,
             () = patience.ended() => return Err(failure(Sent::Maybe, Reason::ResponseTimeout)),
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody asked to switch, so this answers nothing that was asked.
             return Err(failure(Sent::Maybe, Reason::BrokenAnswer));
         }
-        settle_length(response.headers_mut())?;
+        response.extensions_mut().insert(patience.deadline());
         Ok(response.map(|body| Body::new(Watched::response(body, hold, patience))))
     }
 
     /// Writes the request once: one that a kept connection hands back unwritten takes a new one.
     async fn send(
         &self,
+        pool: &Arc<Pool>,
         connection: Connection,
         request: Request<Body>,
     ) -> Result<(Response<Incoming>, Hold), CallError> {
-        let (kept, pool) = (connection.was_kept(), self.pools.here());
+        let kept = connection.was_kept();
         // Gone with this future, unless the answer holds it.
         let wants = Arc::new(());
-        let request = self.addressed(request, connection.is_http2());
-        let mut error = match connection.send(request, pool, &wants).await {
-            Ok(answered) => return Ok(answered),
-            Err(error) => error,
-        };
-        match (kept, error.take_message()) {
-            (true, Some(request)) => {
+        let mut http2 = connection.is_http2();
+        let request = self.addressed(request, http2);
+        let answered = match connection.send(request, pool, &wants).await {
+            Err(Unanswered { request: Some(request), .. }) if kept => {
                 let again = async {
-                    let connection = self.connected().await?;
-                    let request = self.addressed(request, connection.is_http2());
-                    let sent = connection.send(request, pool, &wants).await;
-                    sent.map_err(|error| explain(error.message().is_some(), error.into_error()))
+                    let connection = self.connected(pool).await?;
+                    http2 = connection.is_http2();
+                    let request = self.addressed(request, http2);
+                    connection.send(request, pool, &wants).await.map_err(explain)
                 };
-                Box::pin(again).await
+                Box::pin(again).await?
             }
-            (_, unwritten) => Err(explain(unwritten.is_some(), error.into_error())),
+            answered => answered.map_err(explain)?,
+        };
+        // Of HTTP/1 the head was settled as it came in.
+        if http2 { self.settled(answered) } else { Ok(answered) }
+    }
+
+    /// Settles the length of an HTTP/2 answer, and takes its headers away if the head is over the limit.
+    fn settled(
+        &self,
+        (mut response, hold): (Response<Incoming>, Hold),
+    ) -> Result<(Response<Incoming>, Hold), CallError> {
+        let headers = response.headers_mut();
+        settle_length(headers)?;
+        // Each line with its colon, its space and its end, as in HTTP/1.
+        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        if headers.len() > MAX_LINES || bytes > self.head_limit {
+            headers.clear();
+            response.extensions_mut().insert(Unusable);
         }
+        Ok((response, hold))
     }
 
     /// A new connection.
-    async fn connected(&self) -> Result<Connection, CallError> {
-        let connected = self.pools.here().connect(self.connect_timeout).await;
+    async fn connected(&self, pool: &Arc<Pool>) -> Result<Connection, CallError> {
+        let connected = pool.connect(self.connect_timeout).await;
         connected.map_err(|source| CallError {
             sent: Sent::Never,
             reason: Reason::Unreachable,
@@ -122,8 +151,8 @@ impl Client {
 
     /// The request in the form that the connection's protocol has for it.
     fn addressed(&self, mut request: Request<Body>, http2: bool) -> Request<Body> {
-        let path = request.uri().path_and_query().cloned();
-        let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let path = path_of(request.uri());
+        settle_request_length(&mut request);
         if http2 {
             // What HTTP/1 has in `Host` is the authority of HTTP/2.
             let host = request.headers_mut().remove(HOST);
@@ -152,28 +181,45 @@ impl Client {
     }
 }
 
-/// Leaves an answer one statement about its length, the one by which the library reads it: where there is a
-/// transfer coding, that counts (RFC 9112, 6.3), and whoever passed the other on would have the next answer
-/// on the connection begin in the middle of this one.
+/// Returns the path and query of a request. An absolute URL may have its query directly behind the authority; the
+/// path is `/` then.
+fn path_of(uri: &Uri) -> PathAndQuery {
+    match uri.path_and_query() {
+        Some(path) if path.as_str().starts_with('?') => {
+            PathAndQuery::try_from(format!("/{path}", path = path.as_str())).unwrap_or_else(|_| path.clone())
+        }
+        Some(path) => path.clone(),
+        None => PathAndQuery::from_static("/"),
+    }
+}
+
+/// Writes the length of a request in canonical digits, which cannot be read in two ways. A method that usually has a
+/// body gets a length also without one (RFC 9110, 8.6).
+fn settle_request_length(request: &mut Request<Body>) {
+    let means_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+    let length = match (request.body().size_hint().exact(), request.headers().get(CONTENT_LENGTH)) {
+        (Some(0), None) if means_body => Some(0),
+        (Some(length), Some(_)) => Some(length),
+        (None, Some(said)) => said.to_str().ok().and_then(|digits| digits.parse().ok()),
+        (_, None) => None,
+    };
+    if let Some(length) = length {
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
+
+/// Reduces the lengths of an HTTP/2 answer to one, in canonical digits.
 ///
 /// # Errors
-/// The coding is not just `chunked`. No other was asked for, and the body would be taken for what it is not.
+/// The lengths differ, or one is no number.
 fn settle_length(headers: &mut HeaderMap) -> Result<(), CallError> {
-    let mut codings = tokens(headers, &TRANSFER_ENCODING);
-    if let Some(coding) = codings.next() {
-        if !coding.eq_ignore_ascii_case(b"chunked") || codings.next().is_some() {
-            return Err(failure(Sent::Maybe, Reason::BrokenAnswer));
-        }
-        drop(codings);
-        headers.remove(CONTENT_LENGTH);
-        return Ok(());
-    }
-    drop(codings);
-    let mut lengths = tokens(headers, &CONTENT_LENGTH);
-    let (first, repeated) = (lengths.next().map(HeaderValue::from_bytes), lengths.next().is_some());
-    drop(lengths);
-    if let (Some(Ok(length)), true) = (first, repeated) {
-        headers.insert(CONTENT_LENGTH, length);
+    headers.remove(TRANSFER_ENCODING);
+    let mut lengths = Lengths::default();
+    headers.get_all(CONTENT_LENGTH).iter().for_each(|value| lengths.value(value.as_bytes()));
+    match lengths.one() {
+        Ok(Some(length)) => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from(length))),
+        Ok(None) => {}
+        Err(_) => return Err(failure(Sent::Maybe, Reason::BrokenAnswer)),
     }
     Ok(())
 }
@@ -182,12 +228,12 @@ fn failure(sent: Sent, reason: Reason) -> CallError {
     CallError { sent, reason, source: None }
 }
 
-/// What an error of a connection means. *Never sent* needs proof: the request was handed back unwritten,
-/// or an HTTP/2 upstream says that it refused the stream. Everything else may have been sent.
-fn explain(unwritten: bool, error: hyper::Error) -> CallError {
-    let (sent, reason) = if unwritten || is_refused(&error) {
+/// Translates an error of a connection. *Never sent* needs proof: no byte of the request was written, or an HTTP/2
+/// upstream says that it did not process the request. Everything else may have been sent.
+fn explain(Unanswered { written, error, .. }: Unanswered) -> CallError {
+    let (sent, reason) = if !written || is_refused(&error) {
         (Sent::Never, Reason::Unreachable)
-    } else if error.is_parse() {
+    } else if error.is_parse() || is_unreadable(&error) {
         (Sent::Maybe, Reason::BrokenAnswer)
     } else {
         (Sent::Maybe, Reason::ConnectionLost)
@@ -195,10 +241,19 @@ fn explain(unwritten: bool, error: hyper::Error) -> CallError {
     CallError { sent, reason, source: Some(Box::new(error)) }
 }
 
-/// The upstream's own word that it has not looked at the request (RFC 9113, 8.7).
+/// Tells whether the answer was found broken by [`super::lenient`].
+fn is_unreadable(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
+}
+
+/// Tells whether the upstream itself says that it did not process the request: it refused the stream (RFC 9113, 8.7), or
+/// sent GOAWAY with a lower last stream (6.8). The library gives that error of GOAWAY to no other stream: the ones below
+/// end with an error of the connection, or with one of the library.
 fn is_refused(error: &hyper::Error) -> bool {
     let cause = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
     cause.is_some_and(|cause| {
-        cause.is_reset() && cause.is_remote() && cause.reason() == Some(h2::Reason::REFUSED_STREAM)
+        let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
+        cause.is_remote() && (refused || cause.is_go_away())
     })
 }

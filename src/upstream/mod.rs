@@ -17,6 +17,7 @@ use crate::protocol::{CallError, CallLimit, Reason, Sent};
 use self::client::Client;
 
 mod client;
+pub mod lenient;
 mod look;
 mod patience;
 mod pool;

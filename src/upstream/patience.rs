@@ -1,8 +1,8 @@
 //! The response timeout of one call: from the first byte sent to the last byte of the answer, or,
-//! for what no key protects, of each silence.
+//! for what no key protects and for answers that are not kept, of each silence.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,26 +12,44 @@ use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::BoxError;
 
-use crate::protocol::{CallError, CallLimit, Reason, Sent};
+use crate::protocol::{CallError, CallLimit, Deadline, Reason, Sent};
 
 use super::pool::Hold;
 
-/// Until when a call may go on. Clones share the deadline.
+/// Time limit of a call. Clones share the times.
 #[derive(Clone)]
 pub(super) struct Patience {
-    limit: CallLimit,
     timeout: Duration,
-    until: Arc<Mutex<Instant>>,
+    times: Arc<Mutex<Times>>,
+    /// Lifted if each silence is limited, not the call as a whole.
+    deadline: Deadline,
+}
+
+#[derive(Clone, Copy)]
+struct Times {
+    started: Instant,
+    /// When something was sent or received last.
+    progress: Instant,
 }
 
 impl Patience {
     pub(super) fn new(limit: CallLimit, timeout: Duration) -> Self {
-        Self { limit, timeout, until: Arc::new(Mutex::new(Instant::now() + timeout)) }
+        let (now, deadline) = (Instant::now(), Deadline::default());
+        if limit == CallLimit::Silence {
+            deadline.lift();
+        }
+        Self { timeout, times: Arc::new(Mutex::new(Times { started: now, progress: now })), deadline }
     }
 
     /// The first byte may be sent from now on.
     pub(super) fn start(&self) {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + self.timeout;
+        let now = Instant::now();
+        *self.times() = Times { started: now, progress: now };
+    }
+
+    /// Returns the deadline of the call, for the reader of the answer.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline.clone()
     }
 
     /// Resolves when the time is up.
@@ -43,13 +61,16 @@ impl Patience {
 
     /// Something was sent or received.
     fn progress(&self) {
-        if self.limit == CallLimit::Silence {
-            self.start();
-        }
+        self.times().progress = Instant::now();
     }
 
     fn until(&self) -> Instant {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner)
+        let Times { started, progress } = *self.times();
+        (if self.deadline.is_lifted() { progress } else { started }) + self.timeout
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

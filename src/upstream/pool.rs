@@ -12,26 +12,22 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::uri::Scheme;
-use http::{Request, Response, Uri};
+use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
+use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{BoxError, ServiceExt};
 
-use crate::config::HEADER_BUFFER;
+use crate::config::{HEADER_BUFFER, Upstream};
+use crate::protocol::Unusable;
 use crate::reload::Reloading;
 
+use super::lenient::{Answered, Lenient, Line};
 use super::shared::{Shared, Wanted};
-
-/// How long an idle connection is kept. Shorter than the keep-alive of common servers (5 s), so
-/// that a request rarely meets a connection that is just being closed: whether it was read there
-/// could not be known.
-pub(super) const IDLE: Duration = Duration::from_secs(4);
-/// How many header lines an answer may have.
-const MAX_HEADERS: usize = 256;
 
 /// What makes connections.
 pub(super) type Connect = HttpsConnector<HttpConnector>;
@@ -43,6 +39,10 @@ pub(super) struct Pool {
     origin: Uri,
     connector: Arc<Connector>,
     http2: bool,
+    /// How long an idle connection is kept.
+    idle: Duration,
+    /// The most bytes of an answer's head.
+    head_limit: usize,
     /// Whether the upstream was last found to speak HTTP/1, where both were offered.
     http1: AtomicBool,
     /// Held while a connection is made that others will share.
@@ -63,6 +63,7 @@ struct Kept {
 /// A connection of HTTP/1, and what made it.
 pub(super) struct Alone {
     sender: http1::SendRequest<Body>,
+    line: Line,
     made_by: Arc<Connect>,
 }
 
@@ -85,16 +86,33 @@ pub(super) enum Hold {
     Http2 { _user: Arc<()>, _wants: Arc<()> },
 }
 
+/// Error of a request that got no answer.
+pub(super) struct Unanswered {
+    /// The request, if the library gave it back unwritten.
+    pub(super) request: Option<Request<Body>>,
+    /// True if a byte of the request may have been written.
+    pub(super) written: bool,
+    pub(super) error: hyper::Error,
+}
+
 impl Pool {
-    pub(super) fn new(origin: Uri, connector: Arc<Connector>, http2: bool) -> Arc<Self> {
-        let (turn, kept) = (tokio::sync::Mutex::default(), Mutex::default());
-        Arc::new(Self { origin, connector, http2, http1: AtomicBool::new(false), turn, kept })
+    pub(super) fn new(upstream: &Upstream, connector: Arc<Connector>) -> Arc<Self> {
+        Arc::new(Self {
+            origin: upstream.url.clone(),
+            connector,
+            http2: upstream.http2,
+            idle: upstream.idle_timeout,
+            head_limit: upstream.response_head_limit,
+            http1: AtomicBool::new(false),
+            turn: tokio::sync::Mutex::default(),
+            kept: Mutex::default(),
+        })
     }
 
     /// A connection that was kept.
     pub(super) fn kept(&self) -> Option<Connection> {
         let connect = self.connector.current();
-        self.lock().take(&connect)
+        self.lock().take(&connect, self.idle)
     }
 
     /// A new connection, made within `patience`, or one that another request has just made to be shared.
@@ -131,7 +149,7 @@ impl Pool {
         let encrypted = self.origin.scheme() == Some(&Scheme::HTTPS);
         self.http1.store(!negotiated && encrypted, Ordering::Relaxed);
         let speaks = if negotiated || (self.http2 && !encrypted) {
-            let mut shared = Shared::begin(stream, connect).await?;
+            let mut shared = Shared::begin(stream, connect, self.head_limit).await?;
             let (sender, user) = shared.share().ok_or("it allows no requests")?;
             self.keep(|kept| kept.shared.push(shared));
             Speaks::Http2(sender, user)
@@ -139,10 +157,11 @@ impl Pool {
             let mut builder = http1::Builder::new();
             // The buffer is also how much of a body is read at once: without a limit half a MiB, many times on
             // its way to a client.
-            builder.max_headers(MAX_HEADERS).max_buf_size(HEADER_BUFFER);
-            let (sender, connection) = builder.handshake::<_, Body>(stream).await?;
+            builder.max_buf_size(HEADER_BUFFER);
+            let (stream, line) = Lenient::new(TokioIo::new(stream), self.head_limit);
+            let (sender, connection) = builder.handshake::<_, Body>(TokioIo::new(stream)).await?;
             tokio::spawn(async move { drop(connection.await) });
-            Speaks::Http1(Alone { sender, made_by: connect })
+            Speaks::Http1(Alone { sender, line, made_by: connect })
         };
         Ok(Connection { kept: false, speaks })
     }
@@ -162,19 +181,21 @@ impl Pool {
 
 impl Kept {
     /// Lets go of what is too old, closed, or made with certificates of before.
-    fn tidy(&mut self, connect: &Arc<Connect>) {
+    fn tidy(&mut self, connect: &Arc<Connect>, idle: Duration) {
         self.idle.retain(|(alone, since)| {
-            !alone.sender.is_closed() && since.elapsed() < IDLE && Arc::ptr_eq(&alone.made_by, connect)
+            !alone.sender.is_closed() && since.elapsed() < idle && Arc::ptr_eq(&alone.made_by, connect)
         });
-        self.shared.retain_mut(|shared| shared.is_fit(connect));
+        self.shared.retain_mut(|shared| shared.is_fit(connect, idle));
     }
 
-    fn take(&mut self, connect: &Arc<Connect>) -> Option<Connection> {
-        let speaks = match self.take_idle(connect) {
+    fn take(&mut self, connect: &Arc<Connect>, idle: Duration) -> Option<Connection> {
+        let speaks = match self.take_idle(connect, idle) {
             Some(alone) => Speaks::Http1(alone),
             None => {
-                let mut fit =
-                    self.shared.iter_mut().filter_map(|shared| shared.is_fit(connect).then_some(shared));
+                let mut fit = self
+                    .shared
+                    .iter_mut()
+                    .filter_map(|shared| shared.is_fit(connect, idle).then_some(shared));
                 let (sender, user) = fit.find_map(Shared::share)?;
                 Speaks::Http2(sender, user)
             }
@@ -183,9 +204,9 @@ impl Kept {
     }
 
     /// The one that was used last, so that the others grow old.
-    fn take_idle(&mut self, connect: &Arc<Connect>) -> Option<Alone> {
+    fn take_idle(&mut self, connect: &Arc<Connect>, idle: Duration) -> Option<Alone> {
         let now = Instant::now();
-        let mut young = self.idle.iter().enumerate().rev().take_while(|(_, (_, since))| now - *since < IDLE);
+        let mut young = self.idle.iter().enumerate().rev().take_while(|(_, (_, since))| now - *since < idle);
         let usable = |alone: &Alone| alone.sender.is_ready() && Arc::ptr_eq(&alone.made_by, connect);
         let newest = young.find(|(_, (alone, _))| usable(alone)).map(|(at, _)| at)?;
         self.idle.remove(newest).map(|(alone, _)| alone)
@@ -195,17 +216,18 @@ impl Kept {
 /// Tidies up for as long as anything is kept.
 async fn reap(pool: Weak<Pool>) {
     while let Some(pool) = pool.upgrade() {
+        let idle = pool.idle;
         {
             let connect = pool.connector.current();
             let mut kept = pool.lock();
-            kept.tidy(&connect);
+            kept.tidy(&connect, idle);
             if kept.idle.is_empty() && kept.shared.is_empty() {
                 kept.reaped = false;
                 return;
             }
         }
         drop(pool);
-        sleep(IDLE / 4).await;
+        sleep(idle / 4).await;
     }
 }
 
@@ -229,19 +251,46 @@ impl Connection {
         request: Request<Body>,
         pool: &Arc<Pool>,
         wants: &Arc<()>,
-    ) -> Result<(Response<Incoming>, Hold), TrySendError<Request<Body>>> {
+    ) -> Result<(Response<Incoming>, Hold), Unanswered> {
         match self.speaks {
             Speaks::Http1(mut alone) => {
-                let response = alone.sender.try_send_request(request).await?;
+                alone.line.announce(request.method() == Method::HEAD);
+                let response = alone.sender.try_send_request(request).await;
+                let response =
+                    response.map_err(|error| Unanswered::new(error, !alone.line.is_unwritten()))?;
+                let response = with_headers(response, alone.line.take());
                 Ok((response, Hold::Http1(Arc::clone(pool), alone)))
             }
             Speaks::Http2(mut sender, user) => {
                 let request = request.map(|body| Body::new(Wanted::new(body, wants)));
-                let response = sender.try_send_request(request).await?;
+                let response = sender.try_send_request(request).await;
+                let response = response.map_err(|error| Unanswered::new(error, true))?;
                 Ok((response, Hold::Http2 { _user: user, _wants: Arc::clone(wants) }))
             }
         }
     }
+}
+
+impl Unanswered {
+    fn new(mut error: TrySendError<Request<Body>>, written: bool) -> Self {
+        let request = error.take_message();
+        Self { written: written && request.is_none(), request, error: error.into_error() }
+    }
+}
+
+/// Gives an answer the header lines that came. The library has seen only its framing.
+fn with_headers(mut response: Response<Incoming>, answered: Option<Answered>) -> Response<Incoming> {
+    response.headers_mut().clear();
+    let Answered { reason, headers } = answered.unwrap_or(Answered { reason: None, headers: None });
+    response.extensions_mut().clear();
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(reason);
+    }
+    match headers {
+        Some(headers) => *response.headers_mut() = headers,
+        None => drop(response.extensions_mut().insert(Unusable)),
+    }
+    response
 }
 
 impl Hold {

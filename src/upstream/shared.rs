@@ -21,9 +21,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, interval};
 use tower::BoxError;
 
-use crate::config::{HEADER_BUFFER, STREAM_BUFFER};
+use crate::config::STREAM_BUFFER;
 
-use super::pool::{Connect, IDLE};
+use super::lenient::MAX_LINES;
+use super::pool::Connect;
 
 /// How many requests share one connection at most: what servers are asked to allow at least
 /// (RFC 9113, 6.5.2).
@@ -37,6 +38,8 @@ const REQUESTS: u32 = 1 << 28;
 const STREAM_WINDOW: u32 = STREAM_BUFFER as u32 / 2;
 /// And of all answers on one connection.
 const WINDOW: u32 = 1 << 20;
+/// Bytes that HTTP/2 counts for a header beside its name and value (RFC 9113, 6.5.2).
+const LINE: usize = 32;
 /// How often it is looked whether a new connection's settings have come.
 const SETTINGS_LOOK: Duration = Duration::from_millis(1);
 /// How often an upstream that owes answers and says nothing is asked whether it is there.
@@ -61,8 +64,9 @@ impl Shared {
     pub(super) async fn begin(
         stream: impl Read + Write + Send + Unpin + 'static,
         made_by: Arc<Connect>,
+        head_limit: usize,
     ) -> Result<Self, BoxError> {
-        let (sender, connection) = builder().handshake(stream).await?;
+        let (sender, connection) = builder(head_limit).handshake(stream).await?;
         let (tell, mut allowed) = watch::channel(0);
         tokio::spawn(async move {
             let (mut connection, mut look_again) = (pin!(connection), interval(SETTINGS_LOOK));
@@ -82,14 +86,14 @@ impl Shared {
     }
 
     /// Whether it is to be kept. What runs on one that is not ends by itself.
-    pub(super) fn is_fit(&mut self, connect: &Arc<Connect>) -> bool {
+    pub(super) fn is_fit(&mut self, connect: &Arc<Connect>, idle: Duration) -> bool {
         if Arc::strong_count(&self.users) > 1 {
             self.used = Instant::now();
         }
         !self.sender.is_closed()
             && Arc::ptr_eq(&self.made_by, connect)
             && self.made.elapsed() < AGE
-            && self.used.elapsed() < IDLE
+            && self.used.elapsed() < idle
             && self.requests < REQUESTS
     }
 
@@ -105,7 +109,10 @@ impl Shared {
     }
 }
 
-fn builder() -> http2::Builder<TokioExecutor> {
+/// Sets the limits of a connection. The library does not tell the status of an answer whose head is over its own limit,
+/// so that one is far above `head_limit`.
+fn builder(head_limit: usize) -> http2::Builder<TokioExecutor> {
+    let library_limit = u32::try_from(4 * head_limit + LINE * MAX_LINES).unwrap_or(u32::MAX);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -113,7 +120,7 @@ fn builder() -> http2::Builder<TokioExecutor> {
         .initial_max_send_streams(0)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(WINDOW)
-        .max_header_list_size(HEADER_BUFFER as u32)
+        .max_header_list_size(library_limit)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
     builder

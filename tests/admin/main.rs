@@ -5,6 +5,7 @@ mod access;
 mod command;
 mod faulty;
 mod operations;
+mod origin;
 mod records;
 mod refusals;
 mod resolve;

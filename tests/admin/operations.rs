@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY};
+use http::{Request, StatusCode};
+use oncegate::protocol::Reason;
 use oncegate::store::StoreError;
 
 use crate::faulty::Fault;
-use crate::world::World;
+use crate::world::{Answer, World};
 
 const UNAVAILABLE: &str = "urn:oncegate:problem:store-unavailable";
 
@@ -42,7 +43,7 @@ async fn a_gateway_that_drains_is_not_ready_but_alive() {
 #[tokio::test]
 async fn metrics_have_exactly_the_names_of_the_contract() {
     let world = World::start().await;
-    let answer = world.get("/metrics").await;
+    let answer = scrape(&world, Some("application/openmetrics-text;version=1.0.0")).await;
     assert_eq!(answer.status, StatusCode::OK);
     let content_type = &answer.headers[CONTENT_TYPE];
     assert_eq!(content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -56,16 +57,94 @@ async fn metrics_have_exactly_the_names_of_the_contract() {
             "duplicate_age_seconds histogram",
             "duplicates counter",
             "executions_in_flight gauge",
+            "oldest_unknown_seconds gauge",
             "request_duration_seconds histogram",
             "requests counter",
             "store_duration_seconds histogram",
             "store_errors counter",
+            "tls_failures counter",
+            "unknown counter",
             "unknown_records gauge",
             "unreadable_records counter",
             "upstream_duration_seconds histogram",
         ]
     );
     assert!(answer.text().ends_with("# EOF\n"));
+}
+
+async fn scrape(world: &World, accept: Option<&str>) -> Answer {
+    let request = Request::get(world.url("/metrics"));
+    let request = match accept {
+        Some(accept) => request.header(ACCEPT, accept),
+        None => request,
+    };
+    world.send(request, "").await
+}
+
+/// Reads the text as version 0.0.4 of the format is specified: each family has at most one HELP and one
+/// TYPE line, before its samples, under the name that the samples have.
+fn read_as_text(text: &str) -> Vec<(String, f64)> {
+    let (mut kinds, mut samples) = (Vec::<(String, String)>::new(), Vec::new());
+    for line in text.lines() {
+        if let Some(comment) = line.strip_prefix("# ") {
+            let (keyword, rest) = comment.split_once(' ').expect("a keyword and a name");
+            let (name, rest) = rest.split_once(' ').expect("a name and a text");
+            match keyword {
+                "HELP" => {}
+                "TYPE" => {
+                    assert!(["counter", "gauge", "histogram"].contains(&rest), "{line}");
+                    assert!(kinds.iter().all(|(known, _)| known != name), "{line}: twice");
+                    kinds.push((name.to_owned(), rest.to_owned()));
+                }
+                _ => panic!("{line}: nothing that this format has"),
+            }
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').expect("a value");
+        let name = series.split('{').next().expect("a name");
+        let (family, kind) = kinds.last().expect("a TYPE line before");
+        let ends: &[&str] = if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+        assert!(ends.iter().any(|end| name == format!("{family}{end}")), "{line} below {family}");
+        assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");
+        samples.push((series.to_owned(), value.parse().expect("a number")));
+    }
+    samples
+}
+
+#[tokio::test]
+async fn metrics_come_as_a_scraper_asks_for_them() {
+    let world = World::start().await;
+    world.metrics.request("pay", "completed", Duration::from_millis(1));
+    world.metrics.upstream_call("pay", Duration::from_millis(700));
+    world.metrics.became_unknown("pay", Reason::Status(503));
+    let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+                      text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    let open = scrape(&world, Some(prometheus)).await;
+    assert_eq!(open.headers[CONTENT_TYPE], "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert!(open.text().ends_with("# EOF\n"));
+    for accept in
+        [None, Some("text/plain"), Some("*/*"), Some("image/png"), Some("text/plain;version=0.0.4;q=0.3")]
+    {
+        let text = scrape(&world, accept).await;
+        assert_eq!(text.headers[CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8", "{accept:?}");
+        assert_eq!(text.headers[VARY], "Accept");
+        let samples = read_as_text(text.text());
+        let in_both = open.text().lines().filter(|line| !line.starts_with('#')).count();
+        assert_eq!(samples.len(), in_both);
+        let unknown = "oncegate_unknown_total{route=\"pay\",reason=\"status-503\"}";
+        assert!(samples.iter().any(|(series, value)| series == unknown && *value == 1.0), "{}", text.text());
+    }
+}
+
+/// A balancer that is told of a moment ago sends payments to a gateway that is gone.
+#[tokio::test]
+async fn no_cache_may_keep_what_is_true_now() {
+    let world = World::start().await;
+    for path in ["/healthz", "/readyz", "/metrics", "/v1/records", "/v1/nothing", "/nothing"] {
+        assert_eq!(world.get(path).await.headers[CACHE_CONTROL], "no-store", "{path}");
+    }
+    world.draining.cancel();
+    assert_eq!(world.get("/readyz").await.headers[CACHE_CONTROL], "no-store");
 }
 
 #[tokio::test]

@@ -13,10 +13,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use oncegate::admin::{Access, AdminState, router};
 use oncegate::clock::{ManualClock, Timestamp};
-use oncegate::config::{InFlight, OnStoreError, Route, UpstreamName};
+use oncegate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers, UpstreamName};
+use oncegate::protocol::path::Template;
 use oncegate::protocol::{
     Asked, BodyScheme, Claim, Event, Fingerprint, Key, OnUnknown, Outcomes, Owner, PathScheme, Policy,
-    Reason, RecordId, ResponseRef, Scheme, Scope, StoredResponse, Verdict,
+    Reason, RecordId, ResponseRef, Scheme, Scope, ScopePart, StoredResponse, Verdict,
 };
 use oncegate::store::{Decision, Ledger, Store};
 use oncegate::telemetry::{MeteredStore, Metrics};
@@ -225,9 +226,9 @@ fn scheme() -> Arc<Scheme> {
 }
 
 fn fingerprint() -> Fingerprint {
-    let headers = HeaderMap::new();
-    let asked =
-        Asked { method: &Method::POST, path: "/v1/charges", query: None, headers: &headers, body: b"{}" };
+    let (headers, template) = (HeaderMap::new(), Template::new("/v1/charges"));
+    let (method, headers, template) = (&Method::POST, &headers, &template);
+    let asked = Asked { method, path: "/v1/charges", template, query: None, headers, body: b"{}" };
     Fingerprint::of(asked, &scheme())
 }
 
@@ -235,19 +236,26 @@ fn route(name: &str) -> Arc<Route> {
     Arc::new(Route {
         name: name.into(),
         path: format!("/v1/{name}"),
+        template: Template::new(&format!("/v1/{name}")),
+        matching: Match::Equivalent,
         shape: format!("/v1/{name}"),
         methods: vec![Method::POST],
         upstream: UpstreamName("payments".into()),
         namespace: format!("{name}-keys").into(),
         key_header: HeaderName::from_static("idempotency-key"),
         key_required: true,
-        scope: vec![http::header::AUTHORIZATION, HeaderName::from_static("x-tenant")],
+        scope: [http::header::AUTHORIZATION, HeaderName::from_static("x-tenant")]
+            .map(ScopePart::Header)
+            .into(),
+        anonymous: false,
         fingerprint: scheme(),
         policy: policy(),
         replay_headers: Vec::new(),
+        replay_drop: Vec::new(),
         in_flight: InFlight::Reject,
         max_response_body: 1024,
         outcomes: Outcomes::default(),
+        unknown_answers: UnknownAnswers::Pass,
         on_store_error: OnStoreError::Reject,
     })
 }

@@ -5,6 +5,7 @@ mod clocks;
 mod connect;
 mod embargo;
 mod many;
+mod starting;
 mod store;
 mod wakeups;
 mod wire;

@@ -100,7 +100,7 @@ async fn a_response_timeout_tells_everybody_who_was_there() {
     assert_eq!(upstream.executions(), 1);
     // Without a key there is nothing to hold, and still nothing that is known.
     let told = request(gateway.address, "POST", "/v1/charges", &[], "a").await;
-    told.problem(504, "about:blank", "unknown", "same-key");
+    told.problem(504, "about:blank", "unknown", "never");
 }
 
 /// FAULTS 7: the answer is too large to be kept, and breaks off on its way. It was executed, and

@@ -182,7 +182,8 @@ async fn a_drain_lets_streams_end_and_takes_no_new_ones() {
 /// Pings, which this client answers, do not make up for requests.
 #[tokio::test]
 async fn a_connection_on_which_nothing_is_asked_is_told_to_go() {
-    let (upstream, gateway) = gateway("header_read_timeout = \"200ms\"").await;
+    let (upstream, gateway) =
+        gateway("header_read_timeout = \"200ms\"\nkeep_alive_timeout = \"200ms\"").await;
     let open = async || {
         let stream = tokio::net::TcpStream::connect(gateway.address).await.expect("the listener accepts");
         let (sender, connection) = h2::client::handshake(stream).await.expect("HTTP/2 is spoken");

@@ -1,16 +1,28 @@
 //! The gateway as its users meet it: the real process, in front of a real server, over sockets.
 
+mod answers;
 mod anytime;
+mod callers;
 mod contract;
 mod crash;
 mod duplicates;
 mod faults;
+mod half_closed;
+mod handshakes;
 #[path = "../harness/mod.rs"]
 #[expect(dead_code, reason = "it also serves tests of fleets")]
 mod harness;
 mod headers;
 mod http2;
+mod keep_alive;
+mod keyed;
+mod locations;
 mod problems;
 mod shutdown;
+mod spellings;
+mod starting;
+mod stopping;
 mod tls;
+mod told;
+mod unknowns;
 mod waiting;

@@ -49,16 +49,62 @@ async fn waiting_ends_with_the_wait_timeout() {
 }
 
 #[tokio::test]
-async fn a_different_request_does_not_wait() {
+async fn a_different_request_waits_for_the_outcome_and_is_a_mismatch_then() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::start(&upstream, Settings::default()).await;
     upstream.hold();
     let first = tokio::spawn(post_one(gateway.address));
     upstream.reached(1).await;
-    let other = post(gateway.address, "/v1/charges", "k-1", "b").await;
-    other.problem(422, "payload-mismatch", "no", "new-key");
+    let other = tokio::spawn(post(gateway.address, "/v1/charges", "k-1", "b"));
+    let patient = tokio::spawn(post_one(gateway.address));
+    gateway.duplicates(1).await;
+    assert!(!other.is_finished(), "it was told before the outcome was known");
     upstream.let_go();
     first.await.expect("first");
+    assert!(patient.await.expect("patient").is_replay());
+    other.await.expect("other").problem(422, "payload-mismatch", "no", "new-key");
+    assert_eq!(upstream.executions(), 1);
+}
+
+/// An upstream that answers the body `a` with this status, any other with 201.
+async fn saying(status: u16) -> std::sync::Arc<Upstream> {
+    Upstream::answering(move |seen| {
+        let status = if &*seen.body == b"a" { status } else { 201 };
+        http::Response::builder().status(status).body(http_body_util::Full::from("{}")).expect("a response")
+    })
+    .await
+}
+
+/// The key is free again once its first request was released: the other one runs, and nobody was told before
+/// that it never would.
+#[tokio::test]
+async fn a_different_request_runs_where_the_first_one_was_released() {
+    let upstream = saying(429).await;
+    let gateway = Gateway::start(&upstream, Settings::default()).await;
+    upstream.hold();
+    let first = tokio::spawn(post(gateway.address, "/v1/charges", "k-1", "a"));
+    upstream.reached(1).await;
+    let other = tokio::spawn(post(gateway.address, "/v1/charges", "k-1", "b"));
+    upstream.let_go();
+    assert_eq!(first.await.expect("first").header("idempotency-outcome"), Some("released"));
+    let other = other.await.expect("other");
+    assert_eq!((other.status, other.is_replay()), (201, false));
+}
+
+/// Without waiting, it is in flight; against an unknown record, nothing may be advised.
+#[tokio::test]
+async fn a_different_request_is_in_flight_or_never_where_nothing_is_decided() {
+    let upstream = saying(503).await;
+    let gateway = Gateway::start(&upstream, Settings::route("in_flight = \"reject\"")).await;
+    upstream.hold();
+    let first = tokio::spawn(post(gateway.address, "/v1/charges", "k-1", "a"));
+    upstream.reached(1).await;
+    let other = post(gateway.address, "/v1/charges", "k-1", "b").await;
+    other.problem(409, "in-flight", "unknown", "same-key");
+    upstream.let_go();
+    assert_eq!(first.await.expect("first").header("idempotency-outcome"), Some("unknown"));
+    let other = post(gateway.address, "/v1/charges", "k-1", "b").await;
+    other.problem(422, "payload-mismatch", "no", "never");
     assert_eq!(upstream.executions(), 1);
 }
 

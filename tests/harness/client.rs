@@ -55,6 +55,14 @@ impl Answer {
         assert_eq!(members["status"], status, "{members}");
         assert_eq!(members["executed"], executed, "{members}");
         assert_eq!(members["retry"], retry, "{members}");
+        assert_eq!(self.header("idempotency-executed"), Some(executed), "{self:?}");
+        assert_eq!(members["error"]["message"], members["detail"], "{members}");
+        assert!(members["error"]["code"].is_string() && members["error"]["type"].is_string(), "{members}");
+        let repeat = if retry == "same-key" && slug != "caller-unknown" { "true" } else { "false" };
+        for name in ["stripe-should-retry", "x-should-retry"] {
+            assert_eq!(self.header(name), Some(repeat), "{self:?}");
+        }
+        assert_eq!(self.header("idempotency-record"), members["record"].as_str(), "{self:?}");
         for text in ["title", "detail"] {
             assert!(members[text].as_str().is_some_and(|text| text.len() > 10), "{members}");
         }

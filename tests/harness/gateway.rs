@@ -127,13 +127,15 @@ impl Gateway {
         let Settings { store, server, upstream: client, route, more, .. } = settings;
         let own = format!("url = \"embedded:{}\"", data.display());
         let store = if store.is_empty() { &own } else { store };
+        // Most tests are not about callers, and send nothing that tells one.
+        let anonymous = if route.contains("anonymous") { "" } else { "anonymous = \"one\"" };
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n{server}\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n\
              [store]\n{store}\n\
              [log]\nformat = \"json\"\n\
              [upstreams.payments]\nurl = \"http://{upstream}\"\n{client}\n\
-             [[routes]]\nname = \"pay\"\npath = \"/v1/{{*rest}}\"\nupstream = \"payments\"\n{route}\n{more}\n"
+             [[routes]]\nname = \"pay\"\npath = \"/v1/{{*rest}}\"\nupstream = \"payments\"\n{anonymous}\n{route}\n{more}\n"
         );
         std::fs::write(&file, text).expect("the configuration can be written");
         let mut child = Command::new(env!("CARGO_BIN_EXE_oncegate"))

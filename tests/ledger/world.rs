@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use oncegate::clock::{Clock, Timestamp};
 use oncegate::config::{Config, Environment, InFlight, Route};
 use oncegate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
-use oncegate::protocol::{Key, Owner, Policy, Record, RecordId, Scope};
+use oncegate::protocol::{Key, Owner, Policy, Record, RecordId, Scope, Shown};
 use oncegate::routes::RouteTable;
 use oncegate::store::{Ledger, Store};
 use oncegate::telemetry::Metrics;
@@ -73,7 +73,8 @@ impl World {
         let routes = RouteTable::new(&[Arc::clone(&route)], None).expect("one route");
         let (stop, measured) = (Stop::default(), metrics.clone());
         tokio::spawn(sweep(ledger.clone(), metrics.clone(), stop.clone()));
-        let gateway = Gateway::new(&server, routes, ledger.clone(), measured, stop, new_owner);
+        let gateway =
+            Gateway::new(&server, &config.upstreams, routes, ledger.clone(), measured, stop, new_owner);
         let service = GatewayLayer::new(Arc::new(gateway)).layer(upstream.clone());
         Self { store, upstream, ledger, metrics, route, service }
     }
@@ -99,8 +100,10 @@ impl World {
     }
 
     pub fn id(&self, key: &str) -> RecordId {
-        let key = Key::parse(key.as_bytes()).expect("a valid key");
-        RecordId::of(&self.route.namespace, &Scope::anonymous(), &key)
+        let (key, headers) = (Key::parse(key.as_bytes()).expect("a valid key"), HeaderMap::new());
+        let shown = Shown { headers: &headers, certificate: None, path: "/v1/charges" };
+        let (scope, _) = Scope::of_request(&self.route.scope, shown);
+        RecordId::of(&self.route.namespace, &scope, &key)
     }
 
     pub fn record(&self, key: &str) -> Option<Record> {

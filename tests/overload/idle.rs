@@ -46,7 +46,9 @@ async fn opened(to: SocketAddr, count: usize) -> Vec<Connection> {
 async fn ten_thousand_idle_connections_take_little_and_disturb_nobody() {
     allow_files(CONNECTIONS as u64 + 500);
     let upstream = Upstream::start().await;
-    let limits = format!("max_connections = {CONNECTIONS}\nheader_read_timeout = \"10m\"\n");
+    let limits = format!(
+        "max_connections = {CONNECTIONS}\nheader_read_timeout = \"10m\"\nkeep_alive_timeout = \"10m\"\n"
+    );
     let gateway = Gateway::start(&upstream, Settings::default().server(&limits)).await;
     let before = gateway.memory();
     let mut opening = JoinSet::new();

@@ -29,6 +29,108 @@ async fn a_body_has_one_framing() {
     }
 }
 
+/// A server that hands headers to programs as CGI and WSGI do takes these for what they look like.
+#[tokio::test]
+async fn what_looks_like_framing_is_refused() {
+    let bench = Bench::start().await;
+    for line in [
+        "Transfer_Encoding: chunked",
+        "transfer_encoding: identity",
+        "TRANSFER.ENCODING: chunked",
+        "Transfer~Encoding: chunked",
+        "Content_Length: 5",
+        "content!length: 0",
+    ] {
+        bench.refuses(post(&format!("{line}\r\nContent-Length: 1\r\n"), "a"), 400).await;
+        bench.refuses(format!("GET /elsewhere HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n"), 400).await;
+    }
+    assert_eq!(bench.send(post("Content_Type: x\r\nContent-Length: 1\r\n", "a")).await.status, 201);
+}
+
+/// What `Connection` names is dropped on the way: another host, another caller or another request would
+/// reach the upstream than was asked.
+#[tokio::test]
+async fn connection_takes_away_nothing_that_counts() {
+    let bench = Bench::start().await;
+    for named in [
+        "Host",
+        "close, host",
+        "Authorization",
+        "cookie",
+        "Content-Length",
+        "content-type",
+        "Content_Encoding",
+        "X-Forwarded-For",
+        "x-forwarded-proto",
+        "Forwarded",
+        "Via",
+        "Idempotency-Execution",
+        "X-Api-Key",
+        "api-key, x-hop",
+        "Stripe-Account",
+    ] {
+        bench.refuses(post(&format!("Connection: {named}\r\nContent-Length: 1\r\n"), "a"), 400).await;
+        let two = format!("Connection: keep-alive\r\nConnection: {named}\r\nContent-Length: 1\r\n");
+        bench.refuses(post(&two, "a"), 400).await;
+    }
+    let named = "Connection: x-hop, te, close\r\nX-Hop: 1\r\nTE: trailers\r\nContent-Length: 1\r\n";
+    assert_eq!(bench.send(post(named, "a")).await.status, 201);
+    assert_eq!(bench.upstream.seen()[0].header("x-hop"), "");
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_allowed_is_told_which_are() {
+    let bench = Bench::start().await;
+    let gateway = &bench.gateway;
+    for (to, allow) in [
+        (gateway.address, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        (gateway.admin, "GET, HEAD, POST, DELETE"),
+    ] {
+        let answer = crate::harness::request(to, "TRACE", "/healthz", &[], "").await;
+        answer.problem(405, "about:blank", "no", "same-key");
+        assert_eq!(answer.header("allow"), Some(allow));
+    }
+    let client = crate::harness::Http2::open(gateway.address).await;
+    let answer = client.request("TRACE", "http://a/v1/charges", &[], "").await.expect("an answer");
+    assert_eq!((answer.status, answer.header("allow").is_some()), (405, true));
+    let answer = crate::harness::request(gateway.admin, "PATCH", "/metrics", &[], "").await;
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")));
+}
+
+/// The client waits for an answer to its handshake, and would wait until the time for a head is over.
+#[tokio::test]
+async fn tls_on_a_plain_listener_is_told_at_once() {
+    let bench = Bench::start().await;
+    let hello = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03";
+    bench.refuses(hello, 400).await;
+    let line = bench.gateway.logs("oncegate::access").await;
+    assert!(line.contains("This is TLS"), "{line}");
+}
+
+/// A refusal has the members of any other line, as far as what was asked is known.
+#[tokio::test]
+async fn a_refusal_is_logged_like_a_request() {
+    let bench = Bench::start().await;
+    bench.refuses("POST /v1/charges HTTP/9\r\nHost: a\r\n\r\n", 400).await;
+    let line: serde_json::Value =
+        serde_json::from_str(&bench.gateway.logs("oncegate::access").await).expect("a JSON line");
+    assert_eq!((&line["route"], &line["status"]), (&"".into(), &400.into()), "{line}");
+    assert_eq!((&line["client"], &line["took_ms"]), (&"127.0.0.1".into(), &0.0.into()), "{line}");
+    assert_eq!((&line["method"], &line["path"]), (&"POST".into(), &"/v1/charges".into()), "{line}");
+    bench.refuses(post("Host: b\r\n", ""), 400).await;
+    bench.refuses("GET /a?secret=1 HTTP/1.1\r\nHost: a\r\nX\r\n\r\n", 400).await;
+    let line = bench.gateway.logs("\"path\":\"/a\"").await;
+    assert!(line.contains("\"method\":\"GET\"") && !line.contains("secret"), "{line}");
+    bench.refuses("G(T /b HTTP/1.1\r\nHost: a\r\n\r\n", 400).await;
+    assert!(!bench.gateway.log().contains("/b"), "what is no request line says nothing");
+    let client = crate::harness::Http2::open(bench.gateway.address).await;
+    client.request("POST", "http://a/v1/others?secret=2", &[("host", "b")], "").await.expect("an answer");
+    let line: serde_json::Value =
+        serde_json::from_str(&bench.gateway.logs("/v1/others").await).expect("a JSON line");
+    assert_eq!((&line["path"], &line["status"]), (&"/v1/others".into(), &400.into()), "{line}");
+    assert!(!bench.gateway.log().contains("secret"));
+}
+
 #[tokio::test]
 async fn a_request_names_one_host() {
     let bench = Bench::start().await;

@@ -180,6 +180,8 @@ async fn heads_are_refused_with_a_reason() {
         ("POST", "http://a/v1/charges", &[("host", "a"), ("host", "a")], 400),
         ("POST", "http://u@a/v1/charges", &[], 400),
         ("POST", "http://a/v1/charges", &[("content-length", "0"), ("content-length", "0")], 400),
+        ("POST", "http://a/v1/charges", &[("transfer_encoding", "chunked")], 400),
+        ("POST", "http://a/v1/charges", &[("content_length", "5")], 400),
         ("POST", "http://a/v1/charges", &[("expect", "999")], 417),
         ("TRACE", "http://a/v1/charges", &[], 405),
         ("POST", &long, &[], 414),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::BodyExt;
 use oncegate::config::{Upstream, UpstreamName};
-use oncegate::protocol::{CallError, CallLimit, Reason, Sent};
+use oncegate::protocol::{CallError, CallLimit, Reason, Sent, Unusable};
 use oncegate::upstream::Proxy;
 use tower::ServiceExt;
 
@@ -27,6 +27,8 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// Whether its head cannot be passed on.
+    pub unusable: bool,
 }
 
 impl Caller {
@@ -60,7 +62,8 @@ impl Caller {
         let body = body.collect().await.map_err(|error| {
             *error.into_inner().downcast::<CallError>().expect("the client's own word for what happened")
         })?;
-        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
+        let unusable = head.extensions.get::<Unusable>().is_some();
+        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes(), unusable })
     }
 }
 
@@ -85,7 +88,10 @@ pub fn upstream(url: &str, ca: Option<PathBuf>) -> Upstream {
         http2: false,
         connect_timeout: Duration::from_secs(20),
         response_timeout: Duration::from_secs(20),
+        idle_timeout: Duration::from_secs(4),
+        response_head_limit: 256 << 10,
         preserve_host: false,
+        rewrite_location: true,
     }
 }
 

@@ -105,6 +105,78 @@ async fn requests_share_a_connection() {
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
 
+#[tokio::test]
+async fn executions_share_no_connection_with_anything_else() {
+    let (address, connections) = server(|(_, mut respond): Stream| async move {
+        answer(&mut respond, "ok");
+    })
+    .await;
+    let caller = caller(address);
+    for limit in [CallLimit::Silence, CallLimit::Whole, CallLimit::Silence, CallLimit::Whole] {
+        caller.call(post(PAYLOAD), limit).await.expect("an answer");
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+/// A path without its slash is malformed, and some servers end a connection over enough of them.
+#[tokio::test]
+async fn a_query_behind_an_authority_gets_a_path() {
+    let (address, _) = server(|(request, mut respond): Stream| async move {
+        let said = request.uri().path_and_query().expect("a path").as_str().to_owned();
+        answer(&mut respond, said);
+    })
+    .await;
+    let asked = Request::get("http://elsewhere?q").body(axum::body::Body::empty()).expect("a request");
+    let given = caller(address).call(asked, CallLimit::Silence).await.expect("a well-formed request");
+    assert_eq!(given.body, "/?q");
+}
+
+#[tokio::test]
+async fn a_length_goes_out_in_canonical_digits() {
+    let (address, _) = server(|(request, mut respond): Stream| async move {
+        let lengths = request.headers().get_all("content-length");
+        let said: Vec<_> = lengths.iter().map(|length| length.to_str().expect("digits").to_owned()).collect();
+        collect(request.into_body()).await;
+        answer(&mut respond, said.join(" and "));
+    })
+    .await;
+    for (said, length) in [("0300", 300), ("035", 35), ("00", 0)] {
+        let mut asked = post("x".repeat(length));
+        asked.headers_mut().insert("content-length", said.parse().expect("a value"));
+        let given = caller(address).call(asked, CallLimit::Silence).await.expect("an answer");
+        assert_eq!(given.body, length.to_string());
+    }
+}
+
+/// The library alone would say no more than that the stream was reset.
+#[tokio::test]
+async fn a_head_beyond_its_limit_still_says_its_status() {
+    let (address, _) = server(|(request, mut respond): Stream| async move {
+        let lines: usize =
+            String::from_utf8(collect(request.into_body()).await).expect("text").parse().expect("a number");
+        let mut response = Response::builder().status(201).header("content-length", "02");
+        for number in 0..lines {
+            response = response.header(format!("x-{number}"), "v");
+        }
+        let mut stream =
+            respond.send_response(response.body(()).expect("a response"), false).expect("the stream is open");
+        // Whoever cannot use it may reset the stream.
+        let _ = stream.send_data(Bytes::from_static(b"ok"), true);
+    })
+    .await;
+    for (lines, unusable) in [(257, false), (5000, false), (16_000, false), (20_000, true)] {
+        let limit = if lines == 20_000 { 4 << 20 } else { 256 << 10 };
+        let upstream = Upstream { http2: true, response_head_limit: limit, ..plain(address) };
+        let answer = Caller::new(upstream).call(post(lines.to_string()), CallLimit::Whole).await;
+        let answer = answer.unwrap_or_else(|error| panic!("{lines}: {error}: {:?}", error.source));
+        assert_eq!((answer.status.as_u16(), answer.unusable), (201, unusable), "{lines}");
+        assert_eq!(answer.headers.is_empty(), unusable, "{lines}");
+    }
+    let upstream = Upstream { http2: true, response_head_limit: 4096, ..plain(address) };
+    let answer = Caller::new(upstream).call(post("1000"), CallLimit::Whole).await.expect("a status");
+    assert_eq!((answer.status.as_u16(), answer.unusable), (201, true));
+}
+
 /// A server that is silent once and then takes longer to begin than lies between two requests: each of
 /// these gets its turn only when its own patience is nearly over.
 #[tokio::test]

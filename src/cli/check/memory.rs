@@ -1,5 +1,5 @@
 //! The bound on memory: connections × (header buffer + what streams through) + in-flight × (body +
-//! response caps) + as many large responses on their way out + the replay cache, with this
+//! response caps, its head too) + as many large responses on their way out + the replay cache, with this
 //! configuration's numbers.
 
 use crate::cli::page::Page;
@@ -12,7 +12,8 @@ pub(super) fn write(page: &mut Page, config: &Config) {
     let response = config.routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
     let connection = Connection::of(config);
     let connections = product(server.max_connections, connection.size());
-    let executions = product(server.max_in_flight, server.request_body_limit + response);
+    let head = config.upstreams.values().map(|upstream| upstream.response_head_limit).max().unwrap_or(0);
+    let executions = product(server.max_in_flight, server.request_body_limit + response + head);
     let outgoing = product(server.max_in_flight, response);
     let total = connections + executions + outgoing + REPLAY_CACHE as u128;
     page.heading("Memory for requests, at most");
@@ -28,10 +29,11 @@ pub(super) fn write(page: &mut Page, config: &Config) {
     page.row(
         "executions",
         &format!(
-            "{} × ({} request + {} response) = {}",
+            "{} × ({} request + {} response + {} its head) = {}",
             server.max_in_flight,
             size(server.request_body_limit),
             size(response),
+            size(head),
             rounded(executions)
         ),
     );

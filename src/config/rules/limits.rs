@@ -22,14 +22,18 @@ const TENTH: Duration = Duration::from_millis(100);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const TEN_YEARS: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
-/// Zero ends at once what still runs.
+/// Of a stop, and of the delay before it; zero ends at once what still runs.
 pub const DRAIN_TIMEOUT: Limits<Span> = spans(Duration::ZERO, HOUR);
-/// Of a client's head or body, and of one connection to an upstream.
+/// Of a client's head or body, of a connection between two requests, and of one connection to an upstream.
 pub const IO_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, HOUR);
 /// A store that takes longer than a minute is down.
 pub const STORE_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, Duration::from_secs(60));
+/// Zero tries once.
+pub const START_TIMEOUT: Limits<Span> = spans(Duration::ZERO, HOUR);
 /// Of an execution: it is held in memory for as long.
 pub const RESPONSE_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, HOUR);
+/// The idle time of a connection to an upstream. Idle connections are checked four times within it.
+pub const IDLE_TIMEOUT: Limits<Span> = spans(TENTH, HOUR);
 /// Of a duplicate; a shorter wait is `in_flight = "reject"`.
 pub const WAIT_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, HOUR);
 /// Renewals come every third of it, so a shorter one is lost to a pause of the process; a longer
@@ -44,6 +48,8 @@ pub const TOMBSTONE_TTL: Limits<Span> = spans(Duration::ZERO, TEN_YEARS);
 pub const REQUEST_BODY: Limits<Size> = Limits { least: Size(1), most: Size(1 << 30) };
 /// Zero remembers answers with a body as not retained.
 pub const RESPONSE_BODY: Limits<Size> = Limits { least: Size(0), most: Size(1 << 30) };
+/// The head of an answer, which is held in memory whole and stored with its body.
+pub const RESPONSE_HEAD: Limits<Size> = Limits { least: Size(1 << 10), most: Size(16 << 20) };
 
 /// A write that waits for more replicas than these waits for all of them in vain.
 pub const REPLICAS: Limits<i64> = Limits { least: 0, most: 16 };

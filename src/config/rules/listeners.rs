@@ -16,9 +16,11 @@ pub fn server(at: &At<'_>, file: &file::Server) -> Option<Server> {
     let span = |key: &str, text: &str, range| limits::span(&at.key(key), text, range);
     let listen = address(&at.key("listen"), &file.listen);
     let drain_timeout = span("drain_timeout", &file.drain_timeout, &limits::DRAIN_TIMEOUT);
+    let shutdown_delay = span("shutdown_delay", &file.shutdown_delay, &limits::DRAIN_TIMEOUT);
     let connections = limits::count(&at.key("max_connections"), file.max_connections, &limits::COUNT);
     let in_flight = limits::count(&at.key("max_in_flight"), file.max_in_flight, &limits::COUNT);
     let header_read = span("header_read_timeout", &file.header_read_timeout, &limits::IO_TIMEOUT);
+    let keep_alive = span("keep_alive_timeout", &file.keep_alive_timeout, &limits::IO_TIMEOUT);
     let body_read = span("body_read_timeout", &file.body_read_timeout, &limits::IO_TIMEOUT);
     let body_limit =
         limits::size(&at.key("request_body_limit"), &file.request_body_limit, &limits::REQUEST_BODY);
@@ -28,9 +30,11 @@ pub fn server(at: &At<'_>, file: &file::Server) -> Option<Server> {
     Some(Server {
         listen: listen?,
         drain_timeout: drain_timeout?,
+        shutdown_delay: shutdown_delay?,
         max_connections: connections?,
         max_in_flight: in_flight?,
         header_read_timeout: header_read?,
+        keep_alive_timeout: keep_alive?,
         body_read_timeout: body_read?,
         request_body_limit: body_limit?,
         trusted_proxies: proxies?,

@@ -52,6 +52,9 @@ fn upstream(at: &At<'_>, file: &file::Upstream) -> Option<Upstream> {
         limits::span(&at.key("connect_timeout"), &file.connect_timeout, &limits::IO_TIMEOUT);
     let response_timeout =
         limits::span(&at.key("response_timeout"), &file.response_timeout, &limits::RESPONSE_TIMEOUT);
+    let idle_timeout = limits::span(&at.key("idle_timeout"), &file.idle_timeout, &limits::IDLE_TIMEOUT);
+    let response_head_limit =
+        limits::size(&at.key("response_head_limit"), &file.response_head_limit, &limits::RESPONSE_HEAD);
     Some(Upstream {
         url: url?,
         ca: ca?,
@@ -59,6 +62,8 @@ fn upstream(at: &At<'_>, file: &file::Upstream) -> Option<Upstream> {
         http2: file.http2,
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
+        idle_timeout: idle_timeout?,
+        response_head_limit: response_head_limit?,
         preserve_host: file.preserve_host,
         rewrite_location: file.rewrite_location,
     })

@@ -91,6 +91,7 @@ impl<S> Frames<S> {
                 let some = self.pass.min(bytes.len());
                 bytes = &bytes[some..];
                 self.pass -= some;
+                self.end_block();
                 continue;
             }
             let some = (HEAD - self.have).min(bytes.len());
@@ -109,12 +110,17 @@ impl<S> Frames<S> {
                     _ => self.block,
                 };
             }
-            if self.pass == 0 && self.block == Block::Last {
-                self.block = Block::None;
-                self.alarm = None;
-            }
+            self.end_block();
         }
         Ok(())
+    }
+
+    /// Notes that a head is whole, once its last frame has been handed on.
+    fn end_block(&mut self) {
+        if self.pass == 0 && self.have == 0 && self.block == Block::Last {
+            self.block = Block::None;
+            self.alarm = None;
+        }
     }
 
     /// Nothing comes now, which is for a head to go on for so long only.
@@ -258,6 +264,18 @@ mod tests {
         assert!(borne(&[head.clone(), data.clone(), data.clone(), data, reset.clone()], 100) < 120);
         let one_in_eight = [vec![head; 8], vec![reset]].concat();
         assert_eq!(borne(&one_in_eight, 100), 5_000);
+    }
+
+    /// Its answer may take longer than a head.
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_is_whole_is_waited_for_no_longer() {
+        for piece in [1, 9, 20, 1000] {
+            let mut counted = Frames::new(tokio::io::empty(), BytesMut::new(), 0, Duration::from_secs(1));
+            for frames in [frame(HEADERS, 5, 30), frame(HEADERS, 1, 30), frame(CONTINUATION, 4, 0)] {
+                frames.chunks(piece).for_each(|some| counted.count(some).expect("they are borne"));
+            }
+            assert_eq!((counted.block, counted.pass), (Block::None, 0), "in pieces of {piece}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

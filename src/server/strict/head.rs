@@ -3,12 +3,16 @@
 use http::{StatusCode, Uri};
 use memchr::{memchr, memchr_iter};
 
+use super::names::{connection, framing_look_alike};
+
 /// The most bytes of a head, its empty line included.
 pub const MAX_HEAD: usize = 64 * 1024;
 /// The most header lines.
 pub const MAX_HEADERS: usize = 100;
 /// The longest request target.
 pub const MAX_TARGET: usize = 8 * 1024;
+/// The longest method that is logged of a request that is refused.
+const MAX_METHOD: usize = 32;
 
 /// How the body behind a head is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,8 @@ pub(super) const WRONG_HOST: Refusal = bad("Host is not a name or address with a
 pub(super) const OTHER_HOST: Refusal = bad("Host is not the authority of the target.");
 /// That the target is in none of its forms.
 pub(super) const WRONG_TARGET: Refusal = bad("The target is not a path or an http URL.");
+/// That a client begins a TLS handshake.
+pub(super) const TLS: Refusal = bad("This is TLS, and the listener speaks plain HTTP.");
 /// That it has a line feed where a line does not end.
 pub(super) const BARE: Refusal = bad("A line ends otherwise than with CR LF.");
 
@@ -85,6 +91,21 @@ pub fn check(head: &[u8]) -> Result<Framing, Refusal> {
     }
     host(&lines, target, minor)?;
     framing(&lines, minor)
+}
+
+/// The method and the path of a head that is refused for something else, as far as they can be read.
+pub(super) fn asked(head: &[u8]) -> Option<(String, String)> {
+    let end = memchr(b'\n', head)?;
+    let line = head[..end].strip_suffix(b"\r")?;
+    let mut parts = line.split(|byte| *byte == b' ');
+    let (Some(method), Some(target), Some(_), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    let named = !method.is_empty() && method.len() <= MAX_METHOD && method.iter().all(|byte| is_token(*byte));
+    let target = Uri::try_from(target).ok().filter(|_| target.len() <= MAX_TARGET && named)?;
+    Some((String::from_utf8_lossy(method).into_owned(), target.path().to_owned()))
 }
 
 /// The lines of a head; a CR or LF that ends none stays in its line, where no rule takes it.
@@ -172,8 +193,10 @@ fn header_line<'a>(line: &'a [u8], lines: &mut Lines<'a>) -> Result<(), Refusal>
     match name.len() {
         4 if name.eq_ignore_ascii_case(b"host") => one_host(value, lines),
         6 if name.eq_ignore_ascii_case(b"expect") => expectation(value),
+        10 if name.eq_ignore_ascii_case(b"connection") => connection(value),
         14 if name.eq_ignore_ascii_case(b"content-length") => content_length(value, &mut lines.length),
         17 if name.eq_ignore_ascii_case(b"transfer-encoding") => transfer_encoding(value, lines),
+        14 | 17 => framing_look_alike(name),
         _ => Ok(()),
     }
 }

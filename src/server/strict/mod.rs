@@ -13,6 +13,9 @@
 //!   body, after which nothing is read either. Trailers are taken out.
 //! * Of HTTP/2 the library reads the frames, and [`Frames`] counts those that bring nothing. Its heads
 //!   are checked when they are whole ([`check`]), by the same rules, and get the form of HTTP/1.
+//! * A client that ends its side behind a whole request gets its answer ([`Strict`] keeps reading what
+//!   comes, and tells [`Presence`](crate::gateway::Presence)); one that ends it within a request has sent
+//!   none.
 //! * Nothing is changed otherwise, and no more is kept in memory than one head.
 
 /// Writing, which nothing here looks at.
@@ -53,10 +56,14 @@ macro_rules! written_as_is {
 mod chunked;
 mod frames;
 mod head;
+mod names;
+mod refusals;
 mod request;
+mod waits;
 mod wire;
 
 pub use self::frames::Frames;
 pub use self::head::{MAX_HEAD, MAX_HEADERS, Refusal};
+pub use self::refusals::Refusals;
 pub use self::request::check;
-pub use self::wire::{Refusals, Strict};
+pub use self::wire::Strict;

@@ -12,6 +12,7 @@ use super::head::{
     MAX_HEADERS, MAX_TARGET, NO_HOST, OTHER_HOST, Refusal, TOO_LONG, TOO_MANY, WRONG_HOST, WRONG_TARGET, bad,
     content_length, expectation, is_host, method,
 };
+use super::names::framing_look_alike;
 
 /// Checks a head, and gives it the `Host` and the path that it would have in HTTP/1.
 ///
@@ -27,6 +28,9 @@ pub fn check(head: &mut Parts) -> Result<(), Refusal> {
         if value.as_bytes() != value.as_bytes().trim_ascii() {
             return Err(bad("A header value begins or ends with a space."));
         }
+    }
+    for name in head.headers.keys() {
+        framing_look_alike(name.as_str().as_bytes())?;
     }
     single(&head.headers)?;
     let host = host(head)?;
@@ -129,6 +133,8 @@ mod tests {
         assert_eq!(refused("http://a/v1", &[("content-length", "1"), ("content-length", "1")]), bad);
         assert_eq!(refused("http://a/v1", &[("content-length", "+1")]), bad);
         assert_eq!(refused("http://a/v1", &[("transfer-encoding", "chunked")]), bad);
+        assert_eq!(refused("http://a/v1", &[("transfer_encoding", "chunked")]), bad);
+        assert_eq!(refused("http://a/v1", &[("content_length", "5")]), bad);
         assert_eq!(refused("http://a/v1", &[("x", " y")]), bad);
         assert_eq!(refused("http://a/v1", &[("expect", "999")]), Some(StatusCode::EXPECTATION_FAILED));
         let long = format!("http://a/{}", "x".repeat(MAX_TARGET));

@@ -2,15 +2,20 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use memchr::memchr;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use crate::gateway::Presence;
 
 use super::chunked::{Broken, Chunked};
-use super::head::{BARE, Framing, MAX_HEAD, MAX_TARGET, Refusal, TOO_LARGE, TOO_LONG, check};
+use super::head::{BARE, Framing, MAX_HEAD, MAX_TARGET, Refusal, TLS, TOO_LARGE, TOO_LONG, asked, check};
+use super::refusals::Refusals;
+use super::waits::Waits;
 
 /// What the library reads instead of a head that is refused.
 const INSTEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
@@ -20,18 +25,11 @@ const TAIL: &[u8] = b"\r\n";
 const LONGEST_FIRST: usize = MAX_TARGET + 64;
 /// How much is read from the socket at once.
 const PIECE: usize = 16 * 1024;
-
-/// Why the last request of a connection was refused, if it was.
-#[derive(Clone, Debug, Default)]
-pub struct Refusals(Arc<OnceLock<Refusal>>);
-
-impl Refusals {
-    /// The refusal that the request which the service is called with stands for.
-    #[must_use]
-    pub fn get(&self) -> Option<Refusal> {
-        self.0.get().copied()
-    }
-}
+/// The first byte of a TLS handshake (RFC 8446, 5.1).
+const TLS_HANDSHAKE: u8 = 22;
+/// How soon behind its request a client that only has nothing more to send ends its side. One that does
+/// so later has given up, as far as anybody can see.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// A stream whose requests are checked as they are read.
 #[derive(Debug)]
@@ -40,6 +38,15 @@ pub struct Strict<S> {
     buffer: BytesMut,
     state: State,
     refusals: Refusals,
+    presence: Presence,
+    /// The limits on waiting, where there are any.
+    waits: Option<Waits>,
+    /// Whether the library waits for more of a request.
+    asked: bool,
+    /// When the last request had passed to its end.
+    passed_at: Option<Instant>,
+    /// Whether the client has ended its side.
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -65,12 +72,63 @@ impl<S> Strict<S> {
     pub fn new(stream: S, before: BytesMut) -> (Self, Refusals) {
         let refusals = Refusals::default();
         let state = State::Head { seen: 0, begun: false };
-        (Self { stream, buffer: before, state, refusals: refusals.clone() }, refusals)
+        let strict = Self {
+            stream,
+            buffer: before,
+            state,
+            refusals: refusals.clone(),
+            presence: Presence::default(),
+            waits: None,
+            asked: false,
+            passed_at: None,
+            ended: false,
+        };
+        (strict, refusals)
+    }
+
+    /// The same stream, which fails where the first head, or one that has begun, takes longer than `head`,
+    /// or nothing is asked for longer than `idle`.
+    #[must_use]
+    pub fn within(self, head: Duration, idle: Duration) -> Self {
+        Self { waits: Some(Waits::new(head, idle)), ..self }
+    }
+
+    /// What becomes known of the client while its requests are answered.
+    pub fn presence(&self) -> Presence {
+        self.presence.clone()
+    }
+
+    /// Goes on with the next state.
+    fn enter(&mut self, state: State) {
+        match (&self.state, &state) {
+            (State::Head { .. }, State::Checked { .. } | State::Refused(_)) => {
+                self.refusals.ask();
+                if let Some(waits) = &mut self.waits {
+                    waits.over();
+                }
+            }
+            (State::Head { .. }, _) => {}
+            (_, State::Head { .. }) => self.passed_at = Some(Instant::now()),
+            _ => {}
+        }
+        self.state = state;
+    }
+
+    /// The client has ended its side.
+    fn end(&mut self) {
+        self.ended = true;
+        if self.passed_at.is_some_and(|passed_at| passed_at.elapsed() >= AT_ONCE) {
+            self.presence.leave();
+        }
     }
 
     /// Looks for the end of the head in what has been gathered; the next state, if there is one. It is the same
     /// in whichever pieces a head comes, and no byte is looked at twice for it.
     fn gathered(&mut self, mut seen: usize, mut begun: bool) -> Option<State> {
+        if self.buffer.first() == Some(&TLS_HANDSHAKE) {
+            // No method begins so, and the client waits for our part of its handshake.
+            return Some(self.refuse(TLS));
+        }
         while let Some(at) = memchr(b'\n', &self.buffer[seen..]) {
             seen += at + 1;
             let line = &self.buffer[..seen];
@@ -105,8 +163,7 @@ impl<S> Strict<S> {
     }
 
     fn refuse(&mut self, refusal: Refusal) -> State {
-        // It is the first of this connection, for nothing is read after it.
-        let _ = self.refusals.0.set(refusal);
+        self.refusals.refuse(refusal, asked(&self.buffer));
         State::Refused(INSTEAD)
     }
 
@@ -189,30 +246,61 @@ impl<S: AsyncRead + Unpin> Strict<S> {
         }
         read
     }
-}
 
-impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
+    /// Reads more from the stream, which may take as long as it is allowed to; 0 at its end.
+    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.ended {
+            return Poll::Ready(Ok(0));
+        }
+        let read = self.poll_fill(context);
+        if read.is_pending()
+            && let State::Head { .. } = self.state
+            && let Some(waits) = &mut self.waits
+        {
+            return waits.poll_late(!self.buffer.is_empty(), context).map(Err);
+        }
+        read
+    }
+
+    /// Looks for the end of the client's side, or of the connection, while the library has a request to
+    /// answer and reads nothing. One byte of a next request may be read; it waits in the buffer.
+    ///
+    /// # Errors
+    /// The connection is gone, and nobody can be answered.
+    fn look_ahead(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let answering = !self.asked && matches!(self.state, State::Head { .. });
+        if !answering || self.ended || !self.buffer.is_empty() {
+            return Ok(());
+        }
+        let mut byte = [0];
+        let mut one = ReadBuf::new(&mut byte);
+        match Pin::new(&mut self.stream).poll_read(context, &mut one) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) if one.filled().is_empty() => self.end(),
+            Poll::Ready(Ok(())) => self.buffer.extend_from_slice(one.filled()),
+            // TLS that ends without saying so. The request was whole, so nothing is missing.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => self.end(),
+            Poll::Ready(Err(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn poll_pass(&mut self, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = out.filled().len();
         loop {
-            if let State::Refused([]) = this.state {
+            if let State::Refused([]) = self.state {
                 // The answer ends the connection. An end of the stream would end it before.
                 return Poll::Pending;
             }
-            match this.hand_on(out) {
-                Ok(Some(state)) => this.state = state,
+            match self.hand_on(out) {
+                Ok(Some(state)) => self.enter(state),
                 Ok(None) => {
-                    if ready!(this.poll_fill(context))? == 0 {
+                    if ready!(self.poll_more(context))? == 0 {
                         return Poll::Ready(Ok(()));
                     }
                 }
                 Err(Broken) => {
-                    this.state = State::Broken;
+                    self.state = State::Broken;
                     return Poll::Ready(Err(io::Error::new(
                         io::ErrorKind::InvalidData,
                         "a chunk is malformed",
@@ -226,4 +314,48 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
     }
 }
 
-written_as_is!(Strict);
+impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let read = this.poll_pass(context, out);
+        this.asked = read.is_pending();
+        read
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// The library flushes whenever it is woken, also while an answer is waited for: the one moment at which
+    /// it can be noticed that the client leaves.
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.look_ahead(context)?;
+        Pin::new(&mut this.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests;

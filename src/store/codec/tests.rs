@@ -203,7 +203,7 @@ fn plain() -> wire::Record {
 fn with(change: impl FnOnce(&mut wire::Record)) -> Result<Record, Undecodable> {
     let mut record = plain();
     change(&mut record);
-    decode_record(&versioned(&record))
+    decode_record(&versioned(VERSION, &record))
 }
 
 fn with_state(state: wire::State) -> Result<Record, Undecodable> {
@@ -247,7 +247,7 @@ fn a_part_that_is_missing_or_wrong_is_named() {
 #[test]
 fn what_is_not_our_encoding_is_refused() {
     assert_eq!(decode_record(&[]), Err(Undecodable("it is empty".into())));
-    let mut newer = versioned(&plain());
+    let mut newer = versioned(VERSION, &plain());
     newer[0] = VERSION + 1;
     assert!(decode_record(&newer).expect_err("a newer version").to_string().contains("version is 2"));
     // Field 2, the namespace, as bytes that are not UTF-8.
@@ -258,7 +258,10 @@ fn what_is_not_our_encoding_is_refused() {
 fn a_response_that_could_not_be_sent_is_refused() {
     let response = |status, name: &str, value: &'static [u8]| {
         let header = wire::Header { name: name.into(), value: Bytes::from_static(value) };
-        decode_response(&versioned(&wire::Response { status, headers: vec![header], body: Bytes::new() }))
+        decode_response(&versioned(
+            VERSION,
+            &wire::Response { status, headers: vec![header], body: Bytes::new() },
+        ))
     };
     assert!(response(200, "a", b"\xff").is_ok());
     for (status, name, value) in [
@@ -275,7 +278,7 @@ fn a_response_that_could_not_be_sent_is_refused() {
 /// Bytes of the first release must stay readable.
 #[test]
 fn the_encoding_never_changes() {
-    let record = decode_record(&versioned(&plain())).expect("valid");
+    let record = decode_record(&versioned(VERSION, &plain())).expect("valid");
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(
         hex(encode_record(&record)),

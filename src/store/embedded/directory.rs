@@ -15,6 +15,16 @@ const MARKER: &str = "oncegate-store";
 const DATA: &str = "data";
 const FORMAT: &str = "oncegate embedded store, format 1\n";
 
+const FORMAT_NAME: &str = "oncegate embedded store, format ";
+/// Where the operator of a damaged store finds what to do.
+const READ_ON: &str =
+    "what to do stands in docs/stores.md, \"When records are lost, or a backup is restored\"";
+
+/// Whether a format's number may be printed: what stands in a damaged file can be anything.
+fn is_short_text(number: &str) -> bool {
+    number.len() <= 16 && number.trim().chars().all(|char| char.is_ascii_graphic())
+}
+
 /// Why a directory cannot be opened as a store. Every one names the directory.
 #[derive(Debug)]
 pub enum OpenError {
@@ -45,6 +55,14 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether it may be mended by waiting: another process that has the store open may be about to end.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::InUse(_))
+    }
+}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -56,10 +74,23 @@ impl fmt::Display for OpenError {
                 "{} holds files and no store: name an empty directory or one that does not exist yet",
                 dir.display()
             ),
-            Self::Format { dir, found } => {
-                write!(f, "the store in {} has a format not known here: {found:?}", dir.display())
+            Self::Format { dir, found } => match found.strip_prefix(FORMAT_NAME) {
+                Some(number) if is_short_text(number) => write!(
+                    f,
+                    "the store in {} has format {}, which is not known here: run the version of Oncegate \
+                     that wrote it, or name another directory",
+                    dir.display(),
+                    number.trim()
+                ),
+                _ => write!(
+                    f,
+                    "the file {MARKER} in {} is not what a store writes there; {READ_ON}",
+                    dir.display()
+                ),
+            },
+            Self::Damaged { dir, cause } => {
+                write!(f, "the store in {} is damaged: {cause}; {READ_ON}", dir.display())
             }
-            Self::Damaged { dir, cause } => write!(f, "the store in {} is damaged: {cause}", dir.display()),
             Self::Io { dir, source } => {
                 write!(f, "the store in {} cannot be opened: {source}", dir.display())
             }

@@ -25,15 +25,19 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
-    Change, Claimed, Due, Durability, Filter, Found, Page, Pending, Snapshot, Store, StoreError, Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Found, Page, Pending, Replaced, Snapshot, Store,
+    StoreError, Swap,
 };
 
 use self::deadlines::LowWater;
 use self::directory::Directory;
 use self::tables::Tables;
+use self::words::in_words;
 use self::writer::{Command, Writer};
 
 mod deadlines;
@@ -42,6 +46,7 @@ mod draft;
 mod journal;
 mod look;
 mod tables;
+mod words;
 mod writer;
 
 pub use self::directory::OpenError;
@@ -94,7 +99,7 @@ impl EmbeddedStore {
 /// The engine asserts some of what it reads; stored bytes must not bring the process down.
 fn open_tables(data: &Path) -> Result<Tables, String> {
     match catch_unwind(AssertUnwindSafe(|| Tables::open(data))) {
-        Ok(opened) => opened.map_err(|error| error.to_string()),
+        Ok(opened) => opened.map_err(|error| in_words(&error)),
         Err(_) => Err("the engine gave up on its files".into()),
     }
 }
@@ -124,6 +129,14 @@ impl Store for EmbeddedStore {
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {
         Box::pin(self.scan(move |shared| deadlines::due(&shared.tables, &shared.low, limit)))
+    }
+
+    fn names(&self) -> Pending<'_, Document> {
+        Box::pin(async move { self.shared.tables.names() })
+    }
+
+    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
+        Box::pin(self.writer.ask(|reply| Command::ReplaceNames { expected, document, reply }))
     }
 
     fn ready(&self) -> Pending<'_, ()> {

@@ -9,15 +9,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::protocol::{Record, RecordId, Revision};
-use crate::store::{Change, Claimed, StoreError, Swap};
+use crate::store::{Change, Claimed, Replaced, StoreError, Swap};
 use crate::workers::{Callback, Callbacks, callback};
 
 use super::Shared;
 use super::draft::{self, Draft};
+use super::words::in_words;
 
 /// How many commands may wait. More callers than that are told that the store is unavailable.
 const QUEUE: usize = 4096;
@@ -35,6 +37,7 @@ pub(super) type Reply<T> = Callback<Result<T, StoreError>>;
 pub(super) enum Command {
     Claim { id: RecordId, first: Record, reply: Reply<Claimed> },
     CompareAndSet { id: RecordId, expected: Revision, change: Change, reply: Reply<Swap> },
+    ReplaceNames { expected: Option<Bytes>, document: Bytes, reply: Reply<Replaced> },
     Ready { reply: Reply<()> },
 }
 
@@ -109,10 +112,11 @@ fn run(shared: &Shared, mut commands: mpsc::Receiver<Command>, breaks: &watch::S
 /// Writes batches until the queue is closed, or until one fails.
 fn work(shared: &Shared, commands: &mut mpsc::Receiver<Command>) -> Result<(), String> {
     while let Some(first) = commands.blocking_recv() {
-        write(shared, gather(first, commands)).map_err(|error| format!("writing failed: {error}"))?;
+        write(shared, gather(first, commands))
+            .map_err(|error| format!("writing failed: {}", in_words(&error)))?;
     }
     // Nobody waits for this one. If it fails, time may go back to the last batch's stamp.
-    draft::commit_clock(&shared.tables, shared.tables.clock.now()).map_err(|error| error.to_string())
+    draft::commit_clock(&shared.tables, shared.tables.clock.now()).map_err(|error| in_words(&error))
 }
 
 fn gather(first: Command, commands: &mut mpsc::Receiver<Command>) -> Vec<Command> {
@@ -132,7 +136,8 @@ fn write(shared: &Shared, commands: Vec<Command>) -> fjall::Result<()> {
     let decided: Vec<_> = commands.into_iter().map(|command| command.decide(&mut draft)).collect();
     let committed = draft.commit();
     shared.low.end();
-    let outcome = committed.as_ref().map_err(|error| StoreError::Unclear(format!("writing failed: {error}")));
+    let failed = |error| StoreError::Unclear(format!("writing failed: {}", in_words(error)));
+    let outcome = committed.as_ref().map_err(failed);
     let mut callbacks = Callbacks::default();
     for decided in decided {
         decided.tell(outcome.clone().copied(), &mut callbacks);
@@ -144,6 +149,7 @@ fn write(shared: &Shared, commands: Vec<Command>) -> fjall::Result<()> {
 enum Decided {
     Claim(Reply<Claimed>, Result<Claimed, StoreError>),
     CompareAndSet(Reply<Swap>, Result<Swap, StoreError>),
+    ReplaceNames(Reply<Replaced>, Result<Replaced, StoreError>),
     Ready(Reply<()>),
 }
 
@@ -152,6 +158,7 @@ impl Decided {
         match self {
             Self::Claim(reply, answer) => callbacks.answer(reply, synced.and(answer)),
             Self::CompareAndSet(reply, answer) => callbacks.answer(reply, synced.and(answer)),
+            Self::ReplaceNames(reply, answer) => callbacks.answer(reply, synced.and(answer)),
             Self::Ready(reply) => callbacks.answer(reply, synced),
         }
     }
@@ -164,6 +171,9 @@ impl Command {
             Self::CompareAndSet { id, expected, change, reply } => {
                 Decided::CompareAndSet(reply, draft.compare_and_set(id, expected, change))
             }
+            Self::ReplaceNames { expected, document, reply } => {
+                Decided::ReplaceNames(reply, draft.replace_names(expected.as_ref(), &document))
+            }
             Self::Ready { reply } => Decided::Ready(reply),
         }
     }
@@ -173,6 +183,7 @@ impl Command {
         match self {
             Self::Claim { reply, .. } => reply.answer(Err(refused)),
             Self::CompareAndSet { reply, .. } => reply.answer(Err(refused)),
+            Self::ReplaceNames { reply, .. } => reply.answer(Err(refused)),
             Self::Ready { reply } => reply.answer(Err(refused)),
         }
     }

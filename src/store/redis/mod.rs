@@ -26,13 +26,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use redis::{Value, cmd};
 
 use crate::protocol::{Policy, Record, RecordId, Revision, State};
 
 use super::{
-    Change, Claimed, Due, Durability, Filter, OpenError, Page, Pending, Snapshot, Store, StoreError, Swap,
-    Woken, codec, waiters::Waiters,
+    Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Snapshot, Store,
+    StoreError, Swap, Woken, codec, waiters::Waiters,
 };
 
 use self::failure::Failure;
@@ -49,6 +50,8 @@ mod link;
 mod lists;
 mod look;
 mod loss;
+mod names;
+mod persistence;
 mod script;
 mod server;
 mod settings;
@@ -86,6 +89,9 @@ impl RedisStore {
         let fleet = Fleet::new(Arc::clone(&settings), Arc::clone(&waiters))?;
         for (_, link) in fleet.primaries().await? {
             link.connected().await?;
+            if let Some(warning) = persistence::warning(&link).await {
+                tracing::warn!("store: {warning}");
+            }
         }
         let keys = Keys::new(&settings.prefix);
         Ok(Self { shared: Arc::new(Shared { settings, keys, fleet, waiters }) })
@@ -292,6 +298,14 @@ impl Store for RedisStore {
 
     fn watch(&self, id: RecordId) -> Pending<'_, Woken> {
         Box::pin(self.shared.watch(id))
+    }
+
+    fn names(&self) -> Pending<'_, Document> {
+        Box::pin(self.shared.names())
+    }
+
+    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
+        Box::pin(self.shared.replace_names(expected, document))
     }
 
     fn ready(&self) -> Pending<'_, ()> {

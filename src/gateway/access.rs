@@ -1,0 +1,97 @@
+//! The access log: one line and one count for each request, also where its client left before the answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Method, Request, Response, StatusCode, Uri};
+use tokio::time::Instant;
+use tracing::info;
+
+use crate::protocol::RecordId;
+use crate::routes::Matched;
+use crate::telemetry::{Metrics, millis};
+
+use super::Presence;
+
+/// What the metrics and the log call a request whose client left before the answer.
+const CLIENT_LEFT: &str = "client-left";
+
+/// A request from its head to its answer. Dropped before that, it is told as one whose client left.
+pub(super) struct Access {
+    metrics: Metrics,
+    started: Instant,
+    route: Arc<str>,
+    method: Method,
+    uri: Uri,
+    client: Option<IpAddr>,
+    /// Whether the client is still there, where its connection tells.
+    presence: Option<Presence>,
+    record: Option<RecordId>,
+    ended: bool,
+}
+
+impl Access {
+    /// The beginning of a request of the client at this address.
+    pub(super) fn begin(
+        metrics: &Metrics,
+        request: &Request<Body>,
+        matched: &Matched,
+        client: Option<IpAddr>,
+    ) -> Self {
+        let route = match matched {
+            Matched::Route(route) => Arc::clone(&route.name),
+            _ => Arc::from(""),
+        };
+        Self {
+            metrics: metrics.clone(),
+            started: Instant::now(),
+            route,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            client,
+            presence: request.extensions().get().cloned(),
+            record: None,
+            ended: false,
+        }
+    }
+
+    /// Names the record that the request is about.
+    pub(super) fn about(&mut self, record: RecordId) {
+        self.record = Some(record);
+    }
+
+    /// Tells of the answer, or that the client has given it up.
+    pub(super) fn end(mut self, outcome: &'static str, response: &Response<Body>) {
+        if self.presence.as_ref().is_some_and(Presence::has_left) {
+            return self.tell(CLIENT_LEFT, None);
+        }
+        self.tell(outcome, Some(response.status()));
+    }
+
+    fn tell(&mut self, outcome: &'static str, status: Option<StatusCode>) {
+        self.ended = true;
+        let took: Duration = self.started.elapsed();
+        self.metrics.request(&self.route, outcome, took);
+        info!(
+            target: "oncegate::access",
+            method = %self.method,
+            path = self.uri.path(),
+            route = %self.route,
+            outcome,
+            status = status.map(|status| status.as_u16()),
+            record = self.record.as_ref().map(display),
+            took_ms = millis(took),
+            client = self.client.as_ref().map(display),
+        );
+    }
+}
+
+impl Drop for Access {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.tell(CLIENT_LEFT, None);
+        }
+    }
+}

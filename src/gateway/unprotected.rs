@@ -1,0 +1,123 @@
+//! Requests that no key protects: they stream through, and nothing is remembered of them.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use tower::ServiceExt;
+use tracing::warn;
+
+use crate::config::UpstreamName;
+use crate::protocol::header::IDEMPOTENCY_PROTECTED;
+use crate::protocol::{CallLimit, Sent, Unusable};
+use crate::telemetry::{Causes, Limited};
+
+use super::answer::head_first;
+use super::attempt::{leave, watched};
+use super::headers::prepare_response;
+use super::problem::{Executed, Problem, Retry, Slug};
+use super::reply::Reply;
+use super::{Gateway, Upstream};
+
+/// How many lines tell of keys that protect nothing: clients decide how many such requests there are.
+static KEYS_WITHOUT_ROUTE: Limited = Limited::new(5, Duration::from_secs(60));
+
+/// Sends a request on that no key protects. One that carries a key all the same is never silent: its answer
+/// says so, or it is refused.
+pub(super) async fn pass_through(
+    gateway: &Gateway,
+    upstream: Upstream,
+    name: UpstreamName,
+    request: Request<Body>,
+) -> Result<Reply, Problem> {
+    if !gateway.routes.is_keyed(request.headers()) {
+        return stream(gateway, upstream, name, request).await;
+    }
+    if gateway.routes.refuses_keyed() {
+        leave(request);
+        let detail = "The request carries an idempotency key, and no route protects this method and path. \
+                      Nothing was sent.";
+        return Err(Problem::new(Slug::NoRoute, detail));
+    }
+    if let Some(held_back) = KEYS_WITHOUT_ROUTE.ask() {
+        warn!(
+            method = %request.method(), path = request.uri().path(), held_back,
+            "a request carries an idempotency key, but no route protects it: it streams through, and a retry \
+             runs again"
+        );
+    }
+    match stream(gateway, upstream, name, request).await {
+        Ok(reply) => Ok(reply.unprotected_key()),
+        Err(problem) => Err(problem.unprotected()),
+    }
+}
+
+async fn stream(
+    gateway: &Gateway,
+    upstream: Upstream,
+    name: UpstreamName,
+    mut request: Request<Body>,
+) -> Result<Reply, Problem> {
+    let (version, peer) = (request.version(), request.extensions().get().copied());
+    gateway.prepare(request.headers_mut(), version, peer, None);
+    request.extensions_mut().insert(name);
+    request.extensions_mut().insert(CallLimit::Silence);
+    let (head, body) = request.into_parts();
+    let method = head.method.clone();
+    let (body, broken) = watched(body);
+    match forward(upstream, Request::from_parts(head, body)).await {
+        Ok(answered) => answered.map(Reply::unprotected),
+        Err(sent) => Err(lost(&method, sent, broken.load(Ordering::Relaxed))),
+    }
+}
+
+/// What is said of a request that was not answered. Once it may have been sent, only a safe method may be
+/// repeated: nobody knows whether the other ones acted.
+fn lost(method: &Method, sent: Sent, broken: bool) -> Problem {
+    let problem = match sent {
+        _ if broken => {
+            let detail = "The body ended early or is malformed. A part of it may have been sent on.";
+            Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail).closing()
+        }
+        Sent::Never => {
+            return Problem::new(Slug::UpstreamUnreachable, "No connection could be made. Nothing was sent.");
+        }
+        Sent::Maybe => {
+            let detail = "The request was sent, and no usable answer came back. No route protects it: if it is \
+                          sent again, it may run twice.";
+            Problem::new(Slug::Http(StatusCode::GATEWAY_TIMEOUT), detail)
+        }
+    };
+    let retry = if method.is_safe() { Retry::SameKey } else { Retry::Never };
+    problem.advising(Executed::Unknown, retry)
+}
+
+/// Sends a request that is not protected. Returns the upstream's answer, or a problem if its head cannot be
+/// passed on.
+pub(super) async fn forward(
+    upstream: Upstream,
+    request: Request<Body>,
+) -> Result<Result<Response<Body>, Problem>, Sent> {
+    match upstream.oneshot(request).await {
+        Ok(response) if response.extensions().get::<Unusable>().is_some() => {
+            Ok(Err(Problem::answer_unusable(response.status().as_u16())))
+        }
+        Ok(mut response) => {
+            prepare_response(response.headers_mut());
+            Ok(Ok(response.map(head_first)))
+        }
+        Err(error) => {
+            warn!("{}", Causes(&error));
+            Err(error.sent)
+        }
+    }
+}
+
+impl Reply {
+    /// Says that the key of the request protects nothing.
+    fn unprotected_key(mut self) -> Self {
+        self.response.headers_mut().insert(IDEMPOTENCY_PROTECTED, HeaderValue::from_static("false"));
+        Self { outcome: "unprotected-key", ..self }
+    }
+}

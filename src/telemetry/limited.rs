@@ -1,0 +1,68 @@
+//! A limit on log lines that strangers can cause.
+//!
+//! A line for each event would let one client fill a disk and hide what matters. The first few in a
+//! period are written, the rest are counted, and the next line that is written says how many were held
+//! back.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How many lines of one kind may be written in a period.
+#[derive(Debug)]
+pub struct Limited {
+    most: u32,
+    period: Duration,
+    seen: Mutex<Seen>,
+}
+
+/// What came in the current period.
+#[derive(Debug, Default)]
+struct Seen {
+    since: Option<Instant>,
+    written: u32,
+    held_back: u64,
+}
+
+impl Limited {
+    /// At most `most` lines in each `period`.
+    #[must_use]
+    pub const fn new(most: u32, period: Duration) -> Self {
+        Self { most, period, seen: Mutex::new(Seen { since: None, written: 0, held_back: 0 }) }
+    }
+
+    /// Asks for one line: `Some` allows it and says how many were held back since the last one that was
+    /// allowed, `None` holds it back.
+    pub fn ask(&self) -> Option<u64> {
+        self.ask_at(Instant::now())
+    }
+
+    fn ask_at(&self, now: Instant) -> Option<u64> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.since.is_none_or(|since| now.saturating_duration_since(since) >= self.period) {
+            (seen.since, seen.written) = (Some(now), 0);
+        }
+        if seen.written >= self.most {
+            seen.held_back += 1;
+            return None;
+        }
+        seen.written += 1;
+        Some(std::mem::take(&mut seen.held_back))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_has_so_many_lines_and_the_next_one_tells_of_the_rest() {
+        let limited = Limited::new(2, Duration::from_secs(10));
+        let begin = Instant::now();
+        let asked: Vec<_> = (0..5).map(|at| limited.ask_at(begin + Duration::from_secs(at))).collect();
+        assert_eq!(asked, [Some(0), Some(0), None, None, None]);
+        assert_eq!(limited.ask_at(begin + Duration::from_secs(10)), Some(3));
+        assert_eq!(limited.ask_at(begin + Duration::from_secs(11)), Some(0));
+        assert_eq!(limited.ask_at(begin + Duration::from_secs(12)), None);
+        assert_eq!(limited.ask_at(begin + Duration::from_secs(3600)), Some(1));
+    }
+}

@@ -1,0 +1,109 @@
+//! Where a chunked body ends (RFC 9112, 7.1).
+//!
+//! The HTTP library checks whether the framing is right. Here it is only followed, to find the end of the body and to
+//! take the trailers out.
+
+/// The most bytes of a trailer section.
+const MOST_TRAILERS: usize = 64 * 1024;
+
+/// Where in a body the next byte belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Size,
+    Extension,
+    SizeEnd,
+    Data,
+    DataEnd,
+    DataEnded,
+    /// Behind the last chunk; whether the line is empty so far.
+    Trailers {
+        empty: bool,
+    },
+    Over,
+    /// Behind something that is wrong.
+    Lost,
+}
+
+/// A body as far as it has been read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chunks {
+    at: At,
+    /// What is left of the chunk.
+    left: u64,
+    trailers: usize,
+}
+
+impl Chunks {
+    /// Begins before the first chunk.
+    pub(super) fn new() -> Self {
+        Self { at: At::Size, left: 0, trailers: 0 }
+    }
+
+    /// Tells whether the body is at its end.
+    pub(super) fn is_over(&self) -> bool {
+        self.at == At::Over
+    }
+
+    /// Reads on; returns how many of the bytes are to be handed on, and how many of those that follow
+    /// are not: the trailers, and the empty line behind them.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> (usize, usize) {
+        let (mut passed, mut dropped) = (0, 0);
+        while passed + dropped < bytes.len() && !self.is_over() {
+            let rest = &bytes[passed + dropped..];
+            match self.at {
+                At::Data => {
+                    let some = rest.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+                    self.left -= some as u64;
+                    passed += some;
+                    if self.left == 0 {
+                        self.at = At::DataEnd;
+                    }
+                }
+                At::Lost => passed += rest.len(),
+                At::Trailers { empty } => {
+                    self.trailer(empty, rest[0]);
+                    dropped += 1;
+                }
+                at => {
+                    self.at = self.step(at, rest[0]);
+                    passed += 1;
+                }
+            }
+        }
+        (passed, dropped)
+    }
+
+    fn step(&mut self, at: At, byte: u8) -> At {
+        match (at, byte) {
+            (At::Size, byte) if byte.is_ascii_hexdigit() => {
+                let digit = (byte as char).to_digit(16).map_or(0, u64::from);
+                match self.left.checked_mul(16) {
+                    Some(left) => {
+                        self.left = left | digit;
+                        At::Size
+                    }
+                    None => At::Lost,
+                }
+            }
+            (At::Size, b' ' | b'\t' | b';') => At::Extension,
+            (At::Size | At::Extension, b'\r') => At::SizeEnd,
+            (At::Extension, _) => At::Extension,
+            (At::SizeEnd, b'\n') if self.left == 0 => At::Trailers { empty: true },
+            (At::SizeEnd, b'\n') => At::Data,
+            (At::DataEnd, b'\r') => At::DataEnded,
+            (At::DataEnded, b'\n') => At::Size,
+            _ => At::Lost,
+        }
+    }
+
+    fn trailer(&mut self, empty: bool, byte: u8) {
+        self.trailers += 1;
+        self.at = match byte {
+            _ if self.trailers > MOST_TRAILERS => At::Lost,
+            b'\n' if empty => At::Over,
+            b'\n' => At::Trailers { empty: true },
+            b'\r' => At::Trailers { empty },
+            _ => At::Trailers { empty: false },
+        };
+    }
+}

@@ -1,0 +1,124 @@
+//! A whole head of an answer, and its header lines as they are passed on.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use hyper::ext::ReasonPhrase;
+use memchr::memchr;
+
+use super::Broken;
+use super::lines::{About, Framing, Lines, MAX_LINES, Start, is_space};
+
+/// A head that was read.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) status: StatusCode,
+    /// What stands behind the status, if it is not what usually does.
+    pub(super) reason: Option<ReasonPhrase>,
+    /// The header lines; `None` if they cannot be passed on.
+    pub(super) headers: Option<HeaderMap>,
+    pub(super) framing: Framing,
+    /// True if the connection ends with the answer.
+    pub(super) closes: bool,
+}
+
+impl Head {
+    /// Reads a head from its status line to its empty line, both included; `about_lines` lines are expected.
+    pub(super) fn read(bytes: &Bytes, about_lines: usize, to_head: bool) -> Result<Self, Broken> {
+        let start = Start::read(bytes)?;
+        let (first, mut next) = line(bytes, 0);
+        let mut lines = Lines::new(start);
+        let mut headers = (about_lines <= MAX_LINES).then(|| HeaderMap::with_capacity(about_lines));
+        while next < bytes.len() {
+            let (mut range, behind) = line(bytes, next);
+            next = behind;
+            let about = lines.line(&bytes[range.clone()], false);
+            while bytes.get(next).is_some_and(|byte| is_space(*byte)) {
+                let (fold, behind) = line(bytes, next);
+                lines.line(&bytes[fold.clone()], false);
+                (range.end, next) = (fold.end, behind);
+            }
+            if let Some(headers) = &mut headers {
+                keep(headers, bytes, range, about);
+            }
+        }
+        let bodiless = is_bodiless(start.status, to_head);
+        if let Some(headers) = &mut headers {
+            settle(headers, &lines, start.status);
+        }
+        let reason = reason(&bytes[start.end..first.end], start.status);
+        let (framing, closes) = (lines.framing(bodiless)?, lines.closes());
+        Ok(Self { status: start.status, reason, headers, framing, closes })
+    }
+
+    /// Makes a head of which only status and framing are known.
+    pub(super) fn skimmed(start: Start, lines: &Lines, to_head: bool) -> Result<Self, Broken> {
+        let framing = lines.framing(is_bodiless(start.status, to_head))?;
+        Ok(Self { status: start.status, reason: None, headers: None, framing, closes: lines.closes() })
+    }
+}
+
+/// Finds the line that begins at `start`: its range without the line end, and where the next line begins.
+fn line(bytes: &[u8], start: usize) -> (Range<usize>, usize) {
+    let end = memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |end| start + end);
+    let text = bytes[start..end].strip_suffix(b"\r").unwrap_or(&bytes[start..end]);
+    (start..start + text.len(), (end + 1).min(bytes.len()))
+}
+
+/// Tells whether an answer has no body: to HEAD, or by its status (RFC 9112, 6.3).
+fn is_bodiless(status: StatusCode, to_head: bool) -> bool {
+    to_head
+        || status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// Adds one line, with its folds, to the headers that are passed on.
+fn keep(headers: &mut HeaderMap, bytes: &Bytes, range: Range<usize>, about: About) {
+    match about {
+        // In its place; what it says is settled at the end.
+        About::Length => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"))),
+        About::Field { colon } => {
+            let colon = range.start + colon;
+            let name = HeaderName::from_bytes(bytes[range.start..colon].trim_ascii_end());
+            if let Ok(name) = name {
+                headers.append(name, value(bytes, colon + 1..range.end));
+            }
+        }
+        About::Coding | About::Nothing => {}
+    }
+}
+
+/// Reads a value: spaces around it are removed, and a byte that no value may have becomes a space (RFC 9110, 5.5).
+fn value(bytes: &Bytes, range: Range<usize>) -> HeaderValue {
+    let text = bytes[range.clone()].trim_ascii_start();
+    let start = range.end - text.len();
+    let whole = bytes.slice(start..start + text.trim_ascii_end().len());
+    HeaderValue::from_maybe_shared(whole.clone()).unwrap_or_else(|_| {
+        let mended = whole.iter().map(|byte| if is_control(*byte) { b' ' } else { *byte });
+        let mended: Vec<u8> = mended.collect();
+        HeaderValue::from_bytes(mended.trim_ascii()).expect("no control bytes are left")
+    })
+}
+
+fn is_control(byte: u8) -> bool {
+    (byte < b' ' && byte != b'\t') || byte == 0x7f
+}
+
+/// Writes the length once and in canonical digits; it is removed where it is not reliable or has no meaning.
+fn settle(headers: &mut HeaderMap, lines: &Lines, status: StatusCode) {
+    let means_nothing = status == StatusCode::NO_CONTENT || lines.framing(false) == Ok(Framing::Chunked);
+    match lines.lengths.one() {
+        Ok(Some(length)) if !means_nothing && lines.framing(false).is_ok() => {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        _ => drop(headers.remove(CONTENT_LENGTH)),
+    }
+}
+
+fn reason(text: &[u8], status: StatusCode) -> Option<ReasonPhrase> {
+    let text = text.trim_ascii();
+    let usual = status.canonical_reason().map(str::as_bytes) == Some(text);
+    if usual || text.is_empty() { None } else { ReasonPhrase::try_from(text).ok() }
+}

@@ -1,0 +1,134 @@
+//! A head while it comes in: gathered up to its limit, and skimmed for its framing beyond that.
+
+use bytes::{Buf, BytesMut};
+use memchr::memchr;
+
+use super::Broken;
+use super::fields::Head;
+use super::lines::{Lines, Start};
+
+/// The most bytes of one head that are skimmed, unless the limit is larger.
+const MOST_SKIMMED: usize = 16 << 20;
+/// The longest line that is skimmed whole. It is more than anything about framing needs.
+const LONGEST: usize = 4 * 1024;
+
+/// State of a head that comes in. The result does not depend on the pieces it comes in, and no byte is searched twice
+/// for the end.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    limit: usize,
+    /// True if it answers a HEAD request, and so has no body.
+    to_head: bool,
+    /// How much of the buffer was looked at.
+    seen: usize,
+    /// Where the line begins that is not at its end.
+    line: usize,
+    lines: usize,
+    skimming: Option<Skimming>,
+}
+
+/// A head that is too large to be kept.
+#[derive(Debug)]
+struct Skimming {
+    start: Start,
+    lines: Lines,
+    /// True while the status line is still to be skipped.
+    first: bool,
+    /// True if only the beginning of the line is in the buffer.
+    cut: bool,
+    skimmed: usize,
+}
+
+impl Gathering {
+    pub(super) fn new(limit: usize, to_head: bool) -> Self {
+        Self { limit, to_head, seen: 0, line: 0, lines: 0, skimming: None }
+    }
+
+    /// Tells whether it answers a HEAD request.
+    pub(super) fn to_head(&self) -> bool {
+        self.to_head
+    }
+
+    /// Reads on; takes the head out of the buffer once all of it is there.
+    pub(super) fn read(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Broken> {
+        while self.skimming.is_none() {
+            let Some(at) = memchr(b'\n', &buffer[self.seen..]) else {
+                self.seen = buffer.len();
+                if self.line == 0 && !Start::is_plausible(buffer.trim_ascii_start()) {
+                    return Err(Broken("it is not HTTP/1"));
+                }
+                if self.seen <= self.limit {
+                    return Ok(None);
+                }
+                self.begin_to_skim(buffer)?;
+                break;
+            };
+            let end = self.seen + at + 1;
+            let empty = is_empty(&buffer[self.line..end - 1]);
+            if self.line == 0 && empty {
+                // Some servers send a line end too many behind the body before.
+                buffer.advance(end);
+                self.seen = 0;
+                continue;
+            }
+            if self.line == 0 {
+                Start::read(&buffer[..end])?;
+            }
+            if end > self.limit {
+                self.begin_to_skim(buffer)?;
+                break;
+            }
+            if empty {
+                let head = buffer.split_to(end).freeze();
+                return Head::read(&head, self.lines, self.to_head).map(Some);
+            }
+            self.lines += usize::from(self.line > 0);
+            (self.seen, self.line) = (end, end);
+        }
+        self.skim(buffer)
+    }
+
+    fn begin_to_skim(&mut self, buffer: &BytesMut) -> Result<(), Broken> {
+        let start = Start::read(buffer)?;
+        let lines = Lines::new(start);
+        self.seen = 0;
+        self.skimming = Some(Skimming { start, lines, first: true, cut: false, skimmed: 0 });
+        Ok(())
+    }
+
+    fn skim(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Broken> {
+        let Some(skimming) = &mut self.skimming else { return Ok(None) };
+        while let Some(at) = memchr(b'\n', &buffer[self.seen..]) {
+            let end = self.seen + at;
+            let line = &buffer[..end.min(LONGEST)];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let over = line.is_empty() && !skimming.first;
+            if !skimming.first && !over {
+                skimming.lines.line(line, skimming.cut || end > LONGEST);
+            }
+            (skimming.first, skimming.cut) = (false, false);
+            skimming.skimmed += end;
+            buffer.advance(end + 1);
+            self.seen = 0;
+            if over {
+                return Head::skimmed(skimming.start, &skimming.lines, self.to_head).map(Some);
+            }
+        }
+        if buffer.len() > LONGEST {
+            skimming.skimmed += buffer.len() - LONGEST;
+            skimming.cut = true;
+            buffer.truncate(LONGEST);
+        }
+        self.seen = buffer.len();
+        if skimming.skimmed > MOST_SKIMMED.max(2 * self.limit) {
+            Err(Broken("its head has no end"))
+        } else {
+            Ok(None)
+        }
+    }
+}
+
+/// Tells whether a line has nothing before its end.
+fn is_empty(line: &[u8]) -> bool {
+    matches!(line, b"" | b"\r")
+}

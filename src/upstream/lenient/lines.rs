@@ -1,0 +1,230 @@
+//! What the lines of an answer's head say of its framing (RFC 9112, 6).
+
+use http::StatusCode;
+use memchr::memchr;
+
+use super::Broken;
+
+/// The most header lines that are passed on.
+pub(in crate::upstream) const MAX_LINES: usize = 16 * 1024;
+
+const LENGTH: &[u8] = b"content-length";
+const CODING: &[u8] = b"transfer-encoding";
+
+/// Framing of the body behind a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// So many bytes, perhaps none.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+    /// To the end of the connection.
+    Close,
+}
+
+/// Subject of one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// The length of the body.
+    Length,
+    /// Its transfer coding.
+    Coding,
+    /// A header that is not framing; where its colon is.
+    Field { colon: usize },
+    /// No header that could be passed on.
+    Nothing,
+}
+
+/// The status line of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) status: StatusCode,
+    /// True for HTTP/1.0.
+    pub(super) old: bool,
+    /// Where the status ends.
+    pub(super) end: usize,
+}
+
+impl Start {
+    /// Reads the beginning of a status line, of which at least the status is there.
+    pub(super) fn read(line: &[u8]) -> Result<Self, Broken> {
+        const WRONG: Broken = Broken("it does not begin with the status line of HTTP/1");
+        let rest = line.strip_prefix(b"HTTP/1.").ok_or(WRONG)?;
+        let (minor, rest) = rest.split_first().ok_or(WRONG)?;
+        let spaces = rest.iter().take_while(|byte| is_space(**byte)).count();
+        let digits = rest.get(spaces..spaces + 3).filter(|_| spaces > 0 && minor.is_ascii_digit());
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_digit)).ok_or(WRONG)?;
+        let end = line.len() - rest.len() + spaces + 3;
+        let ends = line.get(end).is_none_or(|byte| is_space(*byte) || matches!(byte, b'\r' | b'\n'));
+        let status = StatusCode::from_bytes(digits).map_err(|_| WRONG)?;
+        if ends { Ok(Self { status, old: *minor == b'0', end }) } else { Err(WRONG) }
+    }
+
+    /// Tells whether the bytes can be the beginning of a status line.
+    pub(super) fn is_plausible(bytes: &[u8]) -> bool {
+        let start = b"HTTP/1.";
+        let some = bytes.len().min(start.len());
+        bytes[..some] == start[..some]
+    }
+}
+
+/// Lengths that an answer declares. They have to be the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::upstream) struct Lengths {
+    seen: Option<u64>,
+    odd: bool,
+}
+
+impl Lengths {
+    /// Takes one header value, which may be a list of the same length (RFC 9112, 6.3).
+    pub(in crate::upstream) fn value(&mut self, value: &[u8]) {
+        for length in value.split(|byte| *byte == b',').map(trimmed) {
+            let digits = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
+            let length = str::from_utf8(length).ok().filter(|_| digits).and_then(|text| text.parse().ok());
+            // What a signed number does not hold is another length, or none, to some that read it after us.
+            let length = length.filter(|length: &u64| i64::try_from(*length).is_ok());
+            self.odd |= length.is_none() || self.seen.is_some_and(|seen| Some(seen) != length);
+            self.seen = length;
+        }
+    }
+
+    /// Returns the length, if there is one.
+    ///
+    /// # Errors
+    /// A value is no number, or two differ.
+    pub(in crate::upstream) fn one(self) -> Result<Option<u64>, Broken> {
+        if self.odd { Err(Broken("its length is odd or said twice")) } else { Ok(self.seen) }
+    }
+}
+
+/// Summary of the lines so far. It takes each line once, without the line end.
+#[derive(Debug)]
+pub(super) struct Lines {
+    pub(super) lengths: Lengths,
+    chunked: bool,
+    /// True if a line about framing is not reliable.
+    odd: bool,
+    /// True if the line before was about framing, which must not be folded.
+    framing_before: bool,
+    old: bool,
+    closes: bool,
+    keeps_alive: bool,
+    pub(super) count: usize,
+}
+
+impl Lines {
+    pub(super) fn new(start: Start) -> Self {
+        Self {
+            lengths: Lengths::default(),
+            chunked: false,
+            odd: false,
+            framing_before: false,
+            old: start.old,
+            closes: false,
+            keeps_alive: false,
+            count: 0,
+        }
+    }
+
+    /// Takes one line; of one that is `cut` only the beginning is there.
+    pub(super) fn line(&mut self, line: &[u8], cut: bool) -> About {
+        self.count += 1;
+        if line.first().is_some_and(|byte| is_space(*byte)) {
+            self.odd |= self.framing_before || mimics(line);
+            return About::Nothing;
+        }
+        let about = self.about(line);
+        self.framing_before = matches!(about, About::Length | About::Coding);
+        self.odd |= self.framing_before && cut;
+        about
+    }
+
+    fn about(&mut self, line: &[u8]) -> About {
+        let Some(colon) = memchr(b':', line) else {
+            self.odd |= mimics(line);
+            return About::Nothing;
+        };
+        let (name, value) = (&line[..colon], &line[colon + 1..]);
+        if name.eq_ignore_ascii_case(LENGTH) {
+            self.lengths.value(value);
+            return About::Length;
+        }
+        if name.eq_ignore_ascii_case(CODING) {
+            self.coding(value);
+            return About::Coding;
+        }
+        if mimics(line) {
+            // With an underscore the name is valid, and no reader of HTTP takes it for framing.
+            self.odd |= !name.iter().all(|byte| is_token(*byte));
+            return About::Nothing;
+        }
+        if name.trim_ascii_end().eq_ignore_ascii_case(b"connection") {
+            let mut options = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+            self.closes |= options.clone().any(|option| option.eq_ignore_ascii_case(b"close"));
+            self.keeps_alive |= options.any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
+        }
+        About::Field { colon }
+    }
+
+    /// Takes a transfer coding. The gateway asks for none but `chunked`, and would decode no other.
+    fn coding(&mut self, value: &[u8]) {
+        let again = std::mem::replace(&mut self.chunked, true);
+        self.odd |= !trimmed(value).eq_ignore_ascii_case(b"chunked") || again || self.old;
+    }
+
+    /// Returns the framing of the body; for an answer without a body the lines do not matter.
+    ///
+    /// # Errors
+    /// The lines are not reliable.
+    pub(super) fn framing(&self, bodiless: bool) -> Result<Framing, Broken> {
+        if bodiless {
+            return Ok(Framing::Length(0));
+        }
+        let length = self.lengths.one()?;
+        match (self.odd, self.chunked, length) {
+            (true, ..) => Err(Broken("what it says of its framing is odd")),
+            (false, true, _) => Ok(Framing::Chunked),
+            (false, false, Some(length)) => Ok(Framing::Length(length)),
+            (false, false, None) => Ok(Framing::Close),
+        }
+    }
+
+    /// Tells whether the connection ends with this answer.
+    pub(super) fn closes(&self) -> bool {
+        self.closes || (self.old && !self.keeps_alive)
+    }
+}
+
+/// Tells whether another reader could take a line for framing that is not: a reader that skips bytes which no name may
+/// have, or that takes `_` for `-`.
+fn mimics(line: &[u8]) -> bool {
+    let colon = memchr(b':', line);
+    let name = &line[..colon.unwrap_or(line.len())];
+    [LENGTH, CODING].into_iter().any(|own| {
+        let mut read = name.iter().filter(|byte| is_token(**byte));
+        let same = own.iter().all(|own| {
+            read.next().is_some_and(|byte| match byte {
+                b'_' => *own == b'-',
+                byte => byte.to_ascii_lowercase() == *own,
+            })
+        });
+        same && (colon.is_none() || read.next().is_none())
+    })
+}
+
+/// Removes spaces and tabs around a value, and no other kind of space.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+pub(super) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Tells whether a byte is a `tchar` (RFC 9110, 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

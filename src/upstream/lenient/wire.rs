@@ -1,0 +1,326 @@
+//! The connection as the HTTP library sees it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, StatusCode};
+use hyper::ext::ReasonPhrase;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Broken;
+use super::chunks::Chunks;
+use super::fields::Head;
+use super::gather::Gathering;
+use super::lines::Framing;
+
+/// How much is read at once while a head comes in.
+const PIECE: usize = 8 * 1024;
+/// The end of a chunked body.
+const TAIL: Bytes = Bytes::from_static(b"\r\n");
+
+/// Parts of an answer's head beside status and framing.
+#[derive(Debug)]
+pub struct Answered {
+    /// What stands behind the status, if it is not what usually does.
+    pub reason: Option<ReasonPhrase>,
+    /// The header lines; `None` if they cannot be passed on.
+    pub headers: Option<HeaderMap>,
+}
+
+/// Link between a connection and the pool that uses it.
+#[derive(Clone, Debug, Default)]
+pub struct Line(Arc<Mutex<Request>>);
+
+/// The request that a connection was last given.
+#[derive(Debug, Default)]
+struct Request {
+    /// True for HEAD; taken when the first byte of the request is written.
+    announced: Option<bool>,
+    answered: Option<Answered>,
+}
+
+impl Line {
+    /// Announces a request, whose answer has no body if it is HEAD.
+    pub fn announce(&self, head: bool) {
+        *self.lock() = Request { announced: Some(head), answered: None };
+    }
+
+    /// Tells whether no byte was written of the request that was announced last.
+    #[must_use]
+    pub fn is_unwritten(&self) -> bool {
+        self.lock().announced.is_some()
+    }
+
+    /// Takes the header lines of the answer, once its head was read.
+    #[must_use]
+    pub fn take(&self) -> Option<Answered> {
+        self.lock().answered.take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Request> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A stream whose answers are read before the library sees them.
+#[derive(Debug)]
+pub struct Lenient<S> {
+    stream: S,
+    /// What was read and not yet handed on.
+    buffer: BytesMut,
+    state: State,
+    line: Line,
+    head_limit: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    /// No request is open, so nothing may come.
+    Idle,
+    /// A head comes in.
+    Head(Gathering),
+    /// Handing on what stands for the head.
+    Given(Bytes, Framing),
+    /// In a body of known length.
+    Length(u64),
+    /// In a chunked body.
+    Chunked(Chunks),
+    /// Handing on the end of a chunked body.
+    Tail(Bytes),
+    /// In a body that ends with the connection.
+    Close,
+    /// Nothing that comes can be read.
+    Broken,
+}
+
+impl<S> Lenient<S> {
+    /// Reads the answers that `stream` brings, with heads of up to `head_limit` bytes.
+    pub fn new(stream: S, head_limit: usize) -> (Self, Line) {
+        let line = Line::default();
+        let state = State::Idle;
+        (Self { stream, buffer: BytesMut::new(), state, line: line.clone(), head_limit }, line)
+    }
+
+    /// Keeps what the head of an answer says; returns the state that hands on a head in its place.
+    fn answered(&mut self, head: Head) -> Result<State, Broken> {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Broken("it switches protocols, and nobody asked it to"));
+        }
+        let instead = Bytes::from(instead(&head));
+        let Head { reason, headers, framing, .. } = head;
+        self.line.lock().answered = Some(Answered { reason, headers });
+        Ok(State::Given(instead, framing))
+    }
+
+    /// Hands on what is in the buffer; true if more has to be read.
+    fn hand_on(&mut self, out: &mut ReadBuf<'_>) -> Result<bool, Broken> {
+        match &mut self.state {
+            State::Idle | State::Broken => return Ok(true),
+            State::Head(gathering) => {
+                let to_head = gathering.to_head();
+                let Some(head) = gathering.read(&mut self.buffer)? else { return Ok(true) };
+                let interim =
+                    head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS;
+                self.state = if interim {
+                    State::Head(Gathering::new(self.head_limit, to_head))
+                } else {
+                    self.answered(head)?
+                };
+            }
+            State::Given(instead, framing) => {
+                hand_out(instead, out);
+                if instead.is_empty() {
+                    self.state = behind(*framing);
+                }
+            }
+            State::Tail(tail) => {
+                hand_out(tail, out);
+                if tail.is_empty() {
+                    self.state = State::Idle;
+                }
+            }
+            State::Length(_) | State::Chunked(_) | State::Close if self.buffer.is_empty() => return Ok(true),
+            State::Length(_) | State::Chunked(_) | State::Close => {
+                let some = self.buffer.len().min(out.remaining());
+                let mut buffer = std::mem::take(&mut self.buffer);
+                let (passed, rest) = self.body(&buffer[..some]);
+                out.put_slice(&buffer[..passed]);
+                buffer.advance(rest);
+                self.buffer = buffer;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Follows the body through some bytes. Returns how many of them are to be handed on, and where the bytes begin
+    /// that do not belong to the body.
+    fn body(&mut self, bytes: &[u8]) -> (usize, usize) {
+        match &mut self.state {
+            State::Length(left) => {
+                let some = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= some as u64;
+                if *left == 0 {
+                    self.state = State::Idle;
+                }
+                (some, some)
+            }
+            State::Chunked(chunks) => {
+                let (passed, dropped) = chunks.read(bytes);
+                if chunks.is_over() {
+                    self.state = State::Tail(TAIL);
+                }
+                (passed, passed + dropped)
+            }
+            _ => (bytes.len(), bytes.len()),
+        }
+    }
+}
+
+/// Writes the head that the library reads.
+fn instead(head: &Head) -> Vec<u8> {
+    let close = if head.closes { "connection: close\r\n" } else { "" };
+    let status = head.status.as_str();
+    match head.framing {
+        Framing::Length(length) => {
+            format!("HTTP/1.1 {status} \r\ncontent-length: {length}\r\n{close}\r\n").into_bytes()
+        }
+        Framing::Chunked => {
+            format!("HTTP/1.1 {status} \r\ntransfer-encoding: chunked\r\n{close}\r\n").into_bytes()
+        }
+        Framing::Close => format!("HTTP/1.1 {status} \r\nconnection: close\r\n\r\n").into_bytes(),
+    }
+}
+
+/// Returns the state behind a head whose body is framed like this.
+fn behind(framing: Framing) -> State {
+    match framing {
+        Framing::Length(0) => State::Idle,
+        Framing::Length(length) => State::Length(length),
+        Framing::Chunked => State::Chunked(Chunks::new()),
+        Framing::Close => State::Close,
+    }
+}
+
+/// Hands out as much as there is room for, and keeps the rest.
+fn hand_out(bytes: &mut Bytes, out: &mut ReadBuf<'_>) {
+    let some = bytes.split_to(bytes.len().min(out.remaining()));
+    out.put_slice(&some);
+}
+
+impl<S: AsyncRead + Unpin> Lenient<S> {
+    /// Waits on a connection that has no request: an error once bytes come, `Ok` when the connection ends.
+    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.buffer.is_empty() {
+            return Poll::Ready(Err(unasked()));
+        }
+        let mut byte = [0];
+        let mut byte = ReadBuf::new(&mut byte);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut byte))?;
+        if byte.filled().is_empty() { Poll::Ready(Ok(())) } else { Poll::Ready(Err(unasked())) }
+    }
+
+    /// Reads more; false if there is no more.
+    fn poll_more(&mut self, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        if let State::Head(_) = self.state {
+            self.buffer.reserve(PIECE);
+            let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), context, &mut self.buffer);
+            return Poll::Ready(Ok(ready!(read)? > 0));
+        }
+        // Without a copy.
+        let before = out.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, out))?;
+        let came = out.filled().len() - before;
+        if came > 0 {
+            let (passed, rest) = self.body(&out.filled()[before..]);
+            self.buffer.extend_from_slice(&out.filled()[before + rest..]);
+            out.set_filled(before + passed);
+        }
+        Poll::Ready(Ok(came > 0))
+    }
+
+    /// Begins a request, if the connection is silent.
+    fn begin(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let Some(to_head) = self.line.lock().announced else { return Ok(()) };
+        match &self.state {
+            State::Idle => match self.poll_silence(context) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => return Err(io::ErrorKind::ConnectionReset.into()),
+                Poll::Ready(Err(error)) => return Err(error),
+            },
+            _ => return Err(unasked()),
+        }
+        self.line.lock().announced = None;
+        self.state = State::Head(Gathering::new(self.head_limit, to_head));
+        Ok(())
+    }
+}
+
+/// Makes the error for bytes that no request asked for. The connection ends with it.
+fn unasked() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the upstream sent something that no request asked for")
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Lenient<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = out.filled().len();
+        while out.filled().len() == before && out.remaining() > 0 {
+            let more = match &this.state {
+                State::Idle => return this.poll_silence(context),
+                State::Broken => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                _ => this.hand_on(out),
+            };
+            match more {
+                Ok(false) => {}
+                Ok(true) => {
+                    if !ready!(this.poll_more(context, out))? {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+                Err(Broken(why)) => {
+                    this.state = State::Broken;
+                    let why = format!("the answer is broken: {why}");
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lenient<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.begin(context)?;
+        Pin::new(&mut this.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.begin(context)?;
+        Pin::new(&mut this.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
