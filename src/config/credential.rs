@@ -69,7 +69,7 @@ pub fn proves(name: &HeaderName) -> bool {
         [.., before, word] if *word == last => Some(*before),
         _ => None,
     };
-    words.iter().any(|word| WORDS.contains(word) || auth(&word))
+    words.iter().any(|word| WORDS.contains(word) || auth(word))
         || words.last().is_some_and(|word| word.ends_with("apikey") || *word == "token" && words.len() == 1)
         || before("key").is_some_and(|before| KEYS.contains(&before))
         || before("token").is_some_and(|before| !NO_CALLER.contains(&before))

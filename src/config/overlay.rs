@@ -13,6 +13,7 @@ use super::environment::Environment;
 use super::error::Place;
 use super::problem::Problems;
 use super::schema::{Wanted, wanted};
+use super::stray::hint;
 
 pub(super) const PREFIX: &str = "ONCEGATE__";
 
@@ -28,7 +29,8 @@ pub(super) fn overlay<'i>(
             continue;
         };
         if let Err(message) = set(document, schema, variable, name, text) {
-            problems.add_elsewhere(place(variable), message);
+            let meant = hint(document, schema, variable).map(|meant| format!("; {meant}"));
+            problems.add_elsewhere(place(variable), message + &meant.unwrap_or_default());
         }
     }
 }

@@ -16,14 +16,24 @@ pub(super) fn strays(document: &Document<'_>, environment: &Environment, schema:
     let keys = keys(document, schema);
     let stray = |(variable, _): (&str, &str)| {
         let read = variable.starts_with(PREFIX) || document.names(variable);
-        let letters = letters(variable);
-        let rest = letters.strip_prefix("oncegate").filter(|_| !read)?;
-        let key = keys.iter().find(|key| self::letters(&key.concat()) == rest)?;
-        let meant = format!("{PREFIX}{}", key.join("__").to_ascii_uppercase());
-        let text = format!("{variable} is read by nothing; {meant} sets {}", key.join("."));
+        let meant = meant(variable, &keys).filter(|_| !read)?;
+        let text = format!("{variable} is read by nothing; {meant}");
         Some(Warning { about: "environment".into(), text })
     };
     environment.iter().filter_map(stray).collect()
+}
+
+/// Which variable is probably meant by one that sets nothing, in words.
+pub(super) fn hint(document: &Document<'_>, schema: &Value, variable: &str) -> Option<String> {
+    meant(variable, &keys(document, schema))
+}
+
+fn meant(variable: &str, keys: &[Vec<String>]) -> Option<String> {
+    let letters = letters(variable);
+    let rest = letters.strip_prefix("oncegate")?;
+    let key = keys.iter().find(|key| self::letters(&key.concat()) == rest)?;
+    let meant = format!("{PREFIX}{}", key.join("__").to_ascii_uppercase());
+    Some(format!("{meant} sets {}", key.join(".")))
 }
 
 /// A name without what people get wrong in it.

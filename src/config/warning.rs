@@ -31,6 +31,7 @@ impl Config {
             section("store", self.store_warning()),
             section("admin", self.admin_warning()),
             section("server", self.drain_warning()),
+            section("server", self.proxies_warning()),
             section("routes", self.routes_warning()),
         ];
         let sections = sections.into_iter().flatten();
@@ -88,6 +89,14 @@ impl Config {
              off at shutdown becomes unknown",
             Span(drain),
             Span(upstream.response_timeout),
+        ))
+    }
+
+    fn proxies_warning(&self) -> Option<String> {
+        let all = self.server.trusted_proxies.iter().find(|network| network.prefix_len() == 0)?;
+        Some(format!(
+            "trusted_proxies has {all}, which is everybody: a stranger may then say which address, host and scheme \
+             a request comes from"
         ))
     }
 

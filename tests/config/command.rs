@@ -32,18 +32,17 @@ struct Running(Child, Vec<String>);
 impl Running {
     /// Reads what it says until it is ready.
     fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-        let mut lines = BufReader::new(child.stderr.take().expect("its log")).lines();
-        let mut said = Vec::new();
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut running = Self(child, Vec::new());
+        let mut lines = BufReader::new(running.0.stderr.take().expect("its log")).lines();
         while let Some(Ok(line)) = lines.next() {
-            said.push(line);
-            if said.last().is_some_and(|line| line.contains("ready")) {
+            running.1.push(line);
+            if running.1.last().is_some_and(|line| line.contains("ready")) {
                 std::thread::spawn(move || lines.for_each(drop));
-                return Self(child, said);
+                return running;
             }
         }
-        drop(child.kill());
-        panic!("it ended: {said:?}");
+        panic!("it ended: {:?}", running.1);
     }
 
     /// An address that it says it listens at.
@@ -119,6 +118,18 @@ fn connecting_says_of_each_place_whether_it_answers() {
     assert!(out.contains(&format!("{store}FAILED: ")) && out.contains("format not known"), "{out}");
     assert!(out.contains(&format!("upstream payments at http://{address}/: FAILED: ")), "{out}");
     assert!(out.contains("refused"), "{out}");
+}
+
+/// A connection that speaks no TLS is no answer of an upstream over https.
+#[test]
+fn connecting_includes_tls() {
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = upstream.local_addr().expect("its address");
+    let url = format!("https://{address}\"\nconnect_timeout = \"100ms");
+    let directory = written(&SMALL.replace("http://127.0.0.1:9000", &url));
+    let (code, out, _) = ended(&["check", "--config", "gate.toml", "--short", "--connect"], directory.path());
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains(&format!("at https://{address}/: FAILED: no connection within 100ms")), "{out}");
 }
 
 /// The whole report comes first, and a file that is not valid is connected to nothing.

@@ -120,6 +120,8 @@ fn mistakes_in_the_environment_name_the_variable() {
         ("ONCEGATE__SERVER__TRUSTED_PROXIES", "['x']", "server.trusted_proxies[0]: \"x\""),
         ("ONCEGATE__SERVER__NOPE", "1", "there is no key `nope` here; allowed: `body_read_timeout`"),
         ("ONCEGATE__SERVER__LISTEN__DEEP", "1", "there is no key `deep` here; allowed: none"),
+        ("ONCEGATE__SERVER_LISTEN", "1", "allowed: `admin`, `fallback`"),
+        ("ONCEGATE__SERVER_LISTEN", "1", "ONCEGATE__SERVER__LISTEN sets server.listen"),
         ("ONCEGATE__SERVICE__LISTEN", "1", "there is no key `service` here; allowed: `admin`"),
         ("ONCEGATE__SERVER", "1", "is a table; set one of its keys"),
         ("ONCEGATE__UPSTREAMS__PAYMENTS__PORT", "1", "there is no key `port` here; allowed: `ca`"),

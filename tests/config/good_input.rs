@@ -22,7 +22,7 @@ fn routes_become_checked_types() {
          fingerprint = { body = 'json', headers = ['Content-Type', 'X-Version'], ignore = ['/a~1b'] }\n\
          ttl = '90m'\ntombstone_ttl = '0s'\nlease = '1500ms'\nin_flight = 'reject'\n\
          replay_headers = ['Set-Cookie']\nmax_response_body = 65536\nnamespace = 'orders:v2'\n\
-         methods = ['PUT', 'PURGE']\noutcomes = { release = [] }\n\
+         methods = ['PUT', 'VERSION-CONTROL']\noutcomes = { release = [] }\n\
          on_unknown = 'hold'\non_store_error = 'reject'\n",
     );
     let route = &config.routes[0];
@@ -39,7 +39,10 @@ fn routes_become_checked_types() {
     assert_eq!(route.replay_headers, ["set-cookie"]);
     assert_eq!(route.max_response_body, 65_536);
     assert_eq!((&*route.name, &*route.namespace), ("charges", "orders:v2"));
-    assert_eq!(route.methods.iter().map(http::Method::as_str).collect::<Vec<_>>(), ["PUT", "PURGE"]);
+    assert_eq!(
+        route.methods.iter().map(http::Method::as_str).collect::<Vec<_>>(),
+        ["PUT", "VERSION-CONTROL"]
+    );
     assert_eq!(route.outcomes.release(), [0u16; 0]);
     assert_eq!(route.outcomes.unknown(), [408, 502, 503, 504]);
 }

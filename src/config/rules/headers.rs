@@ -9,6 +9,9 @@ mod meaning;
 
 /// A header name, lower-cased.
 pub fn name(at: &At<'_>, text: &str) -> Option<HeaderName> {
+    if text.contains('*') {
+        return at.refuse(format!("{text:?} names no header, and there are no wildcards; name each"));
+    }
     text.parse().ok().or_else(|| {
         // A header's whole line, which somebody put here, may hold a credential.
         let shown = if text.contains([' ', ':', '=']) { "this".to_owned() } else { format!("{text:?}") };

@@ -146,6 +146,13 @@ fn method(at: &At<'_>, text: &str) -> Option<Method> {
         Ok(method) if method.is_safe() => {
             at.refuse(format!("{text} is safe to repeat and needs no key; {allowed}"))
         }
+        // Taken literally these would cover no request.
+        Ok(_)
+            if matches!(text, "ANY" | "ALL")
+                || text.chars().any(|c| c.is_ascii_punctuation() && !"-_".contains(c)) =>
+        {
+            at.refuse(format!("{text:?} is no method, and stands for no others; name each: {allowed}"))
+        }
         Ok(_) if text.chars().any(|c| c.is_ascii_lowercase()) => {
             at.refuse(format!("{text:?} has lower-case letters, and the case of a method counts; {allowed}"))
         }
