@@ -15,6 +15,7 @@ pub mod id;
 pub mod key;
 pub mod path;
 pub mod policy;
+pub mod readings;
 pub mod record;
 pub mod response;
 pub mod scope;
