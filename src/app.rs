@@ -24,18 +24,23 @@ use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep}
 use crate::protocol::Owner;
 use crate::random;
 use crate::routes::RouteTable;
+use crate::routes::identity::Refusal;
 use crate::server::{self, Listening};
-use crate::store::{Ledger, Store, postgres};
+use crate::store::{Ledger, Names, Store, postgres};
 use crate::telemetry::{self, MeteredStore, Metrics};
 use crate::upstream::Proxy;
 use crate::workers::Workers;
 
 use self::certificates::{Watched, tls, watch, watched};
+use self::patience::Patience;
 use self::signals::{Signals, hang_ups};
 use self::stores::open;
 
 mod announce;
 mod certificates;
+mod connect;
+mod identity;
+mod patience;
 mod signals;
 mod stores;
 
@@ -71,12 +76,16 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
-    let CheckArgs { config, print_schema } = args;
+    let CheckArgs { config, print_schema, short, connect } = args;
     match config {
         Some(config) if !print_schema => {
-            let checked = check::run(config, environment, &mut io::stdout(), &mut io::stderr());
-            // A reader that has seen enough (`| head`) is no failure.
-            checked.map_or(ExitCode::FAILURE, ExitCode::from)
+            let checked = check::run(config, environment, *short, &mut io::stdout(), &mut io::stderr());
+            match checked {
+                Ok(Some(config)) if *connect => blocking(connect::connect(config, *short)),
+                Ok(Some(_)) => ExitCode::from(check::FINE),
+                Ok(None) => ExitCode::from(check::BAD_CONFIGURATION),
+                Err(_) => ExitCode::FAILURE,
+            }
         }
         config => match check::schema_name(config.as_deref(), environment) {
             Ok(schema) => {
@@ -141,14 +150,25 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 /// Runs a gateway until a signal or a broken store ends it. No execution begins before `not_before`
-/// on the store's clock. The exit code is 0 after a drain that was asked for, 1 otherwise.
+/// on the store's clock. The exit code is 0 after a drain that was asked for, 2 if the configuration names
+/// operations otherwise than the store does, 1 otherwise.
 ///
 /// # Errors
 /// What kept it from starting: an address in use, a data directory in use, missing roots.
 pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<ExitCode, StartError> {
     let found = announce::is_found(&config.store.url);
-    let assembly = Assembly::new(&config, not_before).await?;
     let (mut signals, hang_ups) = (Signals::new()?, hang_ups()?);
+    let assembly = select! {
+        assembly = Assembly::new(&config, not_before) => assembly?,
+        name = signals.next() => {
+            info!("{name}: ended before anything was served");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    if let Some(refusal) = &assembly.refusal {
+        eprintln!("oncegate: does not start: {refusal}");
+        return Ok(ExitCode::from(2));
+    }
     let public = bind("server.listen", config.server.listen).await?;
     let admin = bind("admin.listen", config.admin.listen).await?;
     for warning in config.warnings() {
@@ -168,9 +188,12 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
         listening,
         certificates,
         workers: _workers,
+        names,
+        refusal: _,
     } = assembly;
     let admin_stop = Stop::default();
     let sweeping = tokio::spawn(sweep(ledger, metrics, stop.clone()));
+    tokio::spawn(identity::keep(names, config.clone(), stop.clone()));
     let [public_listening, admin_listening] = listening;
     let serving = tokio::spawn(server::serve(public, service, public_listening, stop.clone()));
     tokio::spawn(server::serve(admin, admin_router, admin_listening, admin_stop.clone()));
@@ -259,14 +282,19 @@ struct Assembly {
     certificates: Vec<Watched>,
     /// Kept to the end of the drain: an execution goes on when the last connection is gone.
     workers: Workers,
+    names: Names,
+    /// Why it must not serve.
+    refusal: Option<Refusal>,
 }
 
 impl Assembly {
     async fn new(config: &Config, not_before: Option<Timestamp>) -> Result<Self, StartError> {
         let workers = Workers::start().map_err(|error| StartError(format!("threads: {error}")))?;
         let metrics = Metrics::new();
-        let store: Arc<dyn Store> =
-            Arc::new(MeteredStore::new(open(config, workers.clone()).await?, metrics.clone()));
+        let mut patience = Patience::of(config.store.start_timeout);
+        let store = open(config, workers.clone(), &mut patience).await?;
+        let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
+        let names = Names::of(Arc::clone(&store), config.store.timeout);
         let ledger = Ledger::new(Arc::clone(&store), config.store.timeout);
         let counted = metrics.clone();
         let mut ledger = ledger
@@ -301,6 +329,8 @@ impl Assembly {
         let mut certificates = certificates_of(&proxy);
         let listening = listening(config, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
+        // Last, so that nothing is noted for a gateway that cannot start.
+        let refusal = identity::settle(&names, config, &mut patience).await?;
         Ok(Self {
             store,
             ledger,
@@ -312,6 +342,8 @@ impl Assembly {
             listening,
             certificates,
             workers,
+            names,
+            refusal,
         })
     }
 }

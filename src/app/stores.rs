@@ -1,5 +1,7 @@
 //! The store that a configuration names.
 
+use std::error::Error;
+use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -16,31 +18,56 @@ use crate::store::redis::{Address, RedisSettings, RedisStore, Topology};
 use crate::workers::Workers;
 
 use super::StartError;
+use super::patience::{Patience, Trouble};
 
-/// Opens it.
-pub(super) async fn open(config: &Config, workers: Workers) -> Result<Arc<dyn Store>, StartError> {
-    match &config.store.url {
+/// Opens it, and waits for one that is not there yet.
+pub(super) async fn open(
+    config: &Config,
+    workers: Workers,
+    patience: &mut Patience,
+) -> Result<Arc<dyn Store>, StartError> {
+    loop {
+        match try_to_open(config, workers.clone()).await? {
+            Ok(store) => return Ok(store),
+            Err(trouble) => patience.after(trouble).await?,
+        }
+    }
+}
+
+async fn try_to_open(
+    config: &Config,
+    workers: Workers,
+) -> Result<Result<Arc<dyn Store>, Trouble>, StartError> {
+    Ok(match &config.store.url {
         StoreUrl::Memory => {
             Ok(Arc::new(MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp::default())))))
         }
         StoreUrl::Embedded(directory) => match EmbeddedStore::open(directory) {
             Ok(store) => Ok(Arc::new(store)),
-            Err(error) => Err(StartError(format!("store.url: {error}"))),
+            Err(error) => Err(trouble("store.url", &error, error.may_pass())),
         },
         StoreUrl::Redis(redis) => match RedisStore::open(redis_settings(config, redis, workers)?).await {
             Ok(store) => Ok(Arc::new(store)),
-            Err(error) => Err(StartError(format!("store.url = {redis}: {error}"))),
+            Err(error) => Err(trouble(format!("store.url = {redis}"), &error, error.may_pass())),
         },
         StoreUrl::Postgres(postgres) => {
             match PostgresStore::open(postgres_settings(config, postgres, workers)?).await {
                 Ok(store) => Ok(Arc::new(store)),
-                Err(error) => Err(StartError(format!("store.url = {postgres}: {error}"))),
+                Err(error) => Err(trouble(format!("store.url = {postgres}"), &error, error.may_pass())),
             }
         }
-    }
+    })
 }
 
-fn redis_settings(config: &Config, redis: &Redis, workers: Workers) -> Result<RedisSettings, StartError> {
+fn trouble(key: impl Display, error: &dyn Error, may_pass: bool) -> Trouble {
+    Trouble { cause: format!("{key}: {error}"), may_pass }
+}
+
+pub(super) fn redis_settings(
+    config: &Config,
+    redis: &Redis,
+    workers: Workers,
+) -> Result<RedisSettings, StartError> {
     let tcp = |(host, port): &HostPort| Address::Tcp(host.clone(), *port);
     let (topology, addresses) = match &redis.servers {
         RedisServers::One(address) => (Topology::Single, vec![tcp(address)]),
@@ -70,7 +97,7 @@ fn redis_settings(config: &Config, redis: &Redis, workers: Workers) -> Result<Re
     })
 }
 
-fn postgres_settings(
+pub(super) fn postgres_settings(
     config: &Config,
     postgres: &Postgres,
     workers: Workers,

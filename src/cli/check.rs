@@ -17,12 +17,21 @@ mod losses;
 mod memory;
 mod route;
 
-/// What `check` is told.
+/// Says whether a configuration is valid, what it promises, and what looks wrong; runs nothing.
+///
+/// Ends 0 if the file is valid, warnings or not, 2 if it is not; with --connect 1 if the store or an upstream
+/// does not answer.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", required_unless_present = "print_schema")]
     pub config: Option<PathBuf>,
+    /// Print errors and warnings alone, one a line
+    #[arg(long, conflicts_with = "print_schema")]
+    pub short: bool,
+    /// Also look whether the store and each upstream answer, as a start would, changing nothing there
+    #[arg(long, conflicts_with = "print_schema")]
+    pub connect: bool,
     /// Print the SQL that makes the tables of a Postgres store, for those who apply it by hand, and
     /// nothing else; with --config, for the schema that is named there
     #[arg(long)]
@@ -34,26 +43,39 @@ pub const FINE: u8 = 0;
 /// The exit code for one that is not.
 pub const BAD_CONFIGURATION: u8 = 2;
 
-/// Checks a file: the report goes to `out`, mistakes go to `err`. Returns the exit code.
+/// The exit code for a valid one whose store or upstream does not answer.
+pub const NO_ANSWER: u8 = 1;
+
+/// Checks a file: the report, or if `short` the warnings alone, goes to `out`, mistakes go to `err`. Returns
+/// the configuration if there are none.
 ///
 /// # Errors
 /// Those of `out` and `err`.
 pub fn run(
     file: &Path,
     environment: &Environment,
+    short: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
-    match Config::load(file, environment) {
-        Ok(config) => {
-            write!(out, "{} is valid.\n\n{}", file.display(), report(&config))?;
-            Ok(FINE)
-        }
+) -> io::Result<Option<Config>> {
+    let config = match Config::load(file, environment) {
+        Ok(config) => config,
         Err(errors) => {
             writeln!(err, "{errors}")?;
-            Ok(BAD_CONFIGURATION)
+            return Ok(None);
+        }
+    };
+    let warnings = config.warnings();
+    match (short, warnings.is_empty()) {
+        (false, _) => write!(out, "{} is valid.\n\n{}", file.display(), report(&config))?,
+        (true, true) => writeln!(out, "{} is valid.", file.display())?,
+        (true, false) => {
+            for warning in warnings {
+                writeln!(out, "{}: warning: {warning}", file.display())?;
+            }
         }
     }
+    Ok(Some(config))
 }
 
 /// The schema of the Postgres store that a file names; the usual one without a file.
@@ -135,8 +157,9 @@ fn admin(config: &Config) -> String {
     format!("{}{}; {records}", config.admin.listen, tls(config.admin.tls.as_ref()))
 }
 
-/// A store by its URL.
-fn store(url: &StoreUrl) -> String {
+/// A store by its URL, as it is shown: without its password.
+#[must_use]
+pub fn store(url: &StoreUrl) -> String {
     match url {
         StoreUrl::Memory => "memory:".into(),
         StoreUrl::Embedded(directory) => format!("embedded:{}", directory.display()),

@@ -152,6 +152,13 @@ pub(super) struct Store {
     pub url: String,
     /// The longest wait for one answer of the store.
     pub timeout: String,
+    /// How long a start waits for a store that does not answer, or that another process still has open.
+    pub start_timeout: String,
+    /// What a start that was refused printed, as `POST /v1/charges#1f3a9c`: these operations may be named
+    /// otherwise from now on, and a retry of one that the store holds may run again.
+    pub accept_identity_change: Vec<String>,
+    /// As above, of operations that no route covers any more.
+    pub retired: Vec<String>,
     /// A file of PEM certificates to trust instead of the usual roots; for `rediss://` and
     /// `postgres://`.
     pub ca: Option<String>,
@@ -175,6 +182,9 @@ impl Default for Store {
         Self {
             url: "embedded:./oncegate-data".into(),
             timeout: "1s".into(),
+            start_timeout: "30s".into(),
+            accept_identity_change: Vec::new(),
+            retired: Vec::new(),
             ca: None,
             sentinel_username: None,
             sentinel_password: None,

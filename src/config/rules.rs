@@ -9,10 +9,12 @@ use super::environment::Environment;
 use super::file::{self, File};
 use super::problem::At;
 use super::{Config, Fallback, Log, LogFormat, StoreConfig, StoreUrl, Upstream, UpstreamName};
+use crate::protocol::EntryName;
 
 mod headers;
 mod limits;
 mod listeners;
+mod loops;
 mod path;
 mod postgres;
 mod redis;
@@ -36,9 +38,12 @@ pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Opt
         at.key("routes").require::<()>(None, "a file needs a route or a [fallback]")?;
     }
     let (server, admin) = (server?, admin?);
+    let listeners = [("server.listen", server.listen), ("admin.listen", admin.listen)];
+    let apart = loops::no_loop(&at.key("upstreams"), &upstreams, listeners);
     if server.listen.port() != 0 && server.listen == admin.listen {
         return at.key("admin").key("listen").refuse("must not be the address of server.listen");
     }
+    apart?;
     Some(Config {
         server,
         admin,
@@ -47,6 +52,8 @@ pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Opt
         log: log(&file.log),
         fallback: fallback?,
         routes: routes?,
+        notes: Vec::new(),
+        quick_start: false,
     })
 }
 
@@ -60,7 +67,29 @@ fn store(at: &At<'_>, file: &file::Store) -> Option<StoreConfig> {
         store_url(&at.key("url"), &file.url)
     };
     let timeout = limits::span(&at.key("timeout"), &file.timeout, &limits::STORE_TIMEOUT);
-    keys.and(Some(StoreConfig { url: url?, timeout: timeout? }))
+    let start_timeout = limits::span(&at.key("start_timeout"), &file.start_timeout, &limits::START_TIMEOUT);
+    let accepted = entries(&at.key("accept_identity_change"), &file.accept_identity_change);
+    let retired = entries(&at.key("retired"), &file.retired);
+    keys?;
+    Some(StoreConfig {
+        url: url?,
+        timeout: timeout?,
+        start_timeout: start_timeout?,
+        accept_identity_change: accepted?,
+        retired: retired?,
+    })
+}
+
+/// The names of entries, as a refused start prints them.
+fn entries(at: &At<'_>, texts: &[String]) -> Option<Vec<EntryName>> {
+    let checked = texts.iter().enumerate().map(|(index, text)| {
+        text.parse().ok().or_else(|| {
+            at.item(index).refuse(format!(
+                "{text:?} names nothing; write what a refused start printed, like \"POST /v1/charges#1f3a9c\""
+            ))
+        })
+    });
+    checked.collect::<Vec<Option<EntryName>>>().into_iter().collect()
 }
 
 /// Refuses the keys that are for another store.

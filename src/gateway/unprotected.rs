@@ -93,7 +93,8 @@ fn lost(method: &Method, sent: Sent, broken: bool) -> Problem {
     problem.advising(Executed::Unknown, retry)
 }
 
-/// Sends what is not protected; the upstream's answer, or what is said of one that cannot be passed on.
+/// Sends a request that is not protected. Returns the upstream's answer, or a problem if its head cannot be
+/// passed on.
 pub(super) async fn forward(
     upstream: Upstream,
     request: Request<Body>,

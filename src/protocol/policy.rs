@@ -37,4 +37,14 @@ impl Policy {
     /// How long an unknown outcome is remembered where the route asks for no tombstone: forgetting
     /// it would let a very late retry run a payment of which nobody knows whether it happened.
     pub const UNKNOWN_TOMBSTONE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+    /// How long a record can live from its first claim, while gateways sweep: the call and its lease, an
+    /// unknown outcome that is decided at the very end of its ttl, the ttl of that decision, and a tombstone.
+    #[must_use]
+    pub fn longest_life(&self) -> Duration {
+        let tombstone =
+            if self.tombstone_ttl.is_zero() { Self::UNKNOWN_TOMBSTONE } else { self.tombstone_ttl };
+        let spans = [self.lease, self.response_timeout, self.ttl, self.ttl, tombstone];
+        spans.into_iter().fold(Duration::ZERO, Duration::saturating_add)
+    }
 }

@@ -11,6 +11,8 @@ use crate::config::{Fallback, Match, Route, UpstreamName};
 use crate::protocol::path::{self, Segment};
 use crate::protocol::readings::{self, Reading};
 
+pub mod identity;
+
 /// The header that carries a key unless a route names another.
 const USUAL_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 

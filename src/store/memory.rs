@@ -7,11 +7,14 @@ use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
 use crate::clock::{Clock, Timestamp};
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
 
 use super::{
-    Change, Claimed, Due, Durability, Filter, Found, PAGE_SCAN, Page, Pending, Snapshot, Store, Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Found, PAGE_SCAN, Page, Pending, Replaced, Snapshot,
+    Store, Swap,
 };
 
 /// A store in memory. Its clock is a parameter.
@@ -25,6 +28,7 @@ struct Tables {
     records: BTreeMap<RecordId, Record>,
     responses: BTreeMap<RecordId, StoredResponse>,
     deadlines: BTreeSet<(Timestamp, RecordId)>,
+    names: Option<Bytes>,
 }
 
 impl MemoryStore {
@@ -135,6 +139,20 @@ impl Store for MemoryStore {
         let due = tables.deadlines.iter().take_while(|(deadline, _)| *deadline <= now).take(limit);
         let records = due.filter_map(|(_, id)| Some((*id, tables.records.get(id)?.clone()))).collect();
         Box::pin(ready(Ok(Due { records, now })))
+    }
+
+    fn names(&self) -> Pending<'_, Document> {
+        let bytes = self.tables().names.clone();
+        Box::pin(ready(Ok(Document { bytes, now: self.clock.now() })))
+    }
+
+    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
+        let mut tables = self.tables();
+        let replaced = Replaced::where_equal(tables.names == expected);
+        if replaced == Replaced::Stored {
+            tables.names = Some(document);
+        }
+        Box::pin(ready(Ok(replaced)))
     }
 
     fn ready(&self) -> Pending<'_, ()> {

@@ -8,6 +8,8 @@ use std::fmt;
 use std::future::{Future, pending, ready};
 use std::pin::Pin;
 
+use bytes::Bytes;
+
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision, StoredResponse};
 
@@ -16,6 +18,7 @@ pub mod embedded;
 mod failure;
 pub mod ledger;
 pub mod memory;
+pub mod names;
 pub mod postgres;
 pub mod redis;
 mod replays;
@@ -24,6 +27,7 @@ mod waiters;
 
 pub use failure::OpenError;
 pub use ledger::{Decision, Ledger};
+pub use names::{Known, Names, Recorded};
 
 /// How many records one page looks at, so that a filter that fits nothing stays cheap.
 const PAGE_SCAN: usize = 10_000;
@@ -69,6 +73,12 @@ pub trait Store: Send + Sync + 'static {
         let _ = id;
         Box::pin(ready(Ok(Box::pin(pending()) as Woken)))
     }
+
+    /// The document that says how operations are named ([`Names`]).
+    fn names(&self) -> Pending<'_, Document>;
+
+    /// Puts `document` in the place of the one that is `expected`, `None` for none, if it still is that.
+    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced>;
 
     /// Answers once the store could take a claim now. A store that queues writes answers after
     /// those that were queued before, also where nobody waits for them any more.
@@ -140,6 +150,31 @@ pub enum Swap {
     Stored(Option<Record>),
     /// The record is another one, or gone; nothing was changed.
     Conflict(Snapshot),
+}
+
+/// The document of [`Store::names`], as a store found it.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The document; `None` is proof that there is none.
+    pub bytes: Option<Bytes>,
+    /// The store's clock at that moment.
+    pub now: Timestamp,
+}
+
+/// What became of a [`Store::replace_names`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// The document was written.
+    Stored,
+    /// Another one is there, or none; nothing was written.
+    Conflict,
+}
+
+impl Replaced {
+    /// What comes of a comparison that was made while nobody else could write.
+    fn where_equal(equal: bool) -> Self {
+        if equal { Self::Stored } else { Self::Conflict }
+    }
 }
 
 /// Which records a [`Store::page`] shows.

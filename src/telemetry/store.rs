@@ -9,9 +9,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use crate::protocol::{Record, RecordId, Revision};
 use crate::store::{
-    Change, Claimed, Due, Durability, Filter, Page, Pending, Snapshot, Store, StoreError, Swap, Woken,
+    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Snapshot, Store, StoreError,
+    Swap, Woken,
 };
 
 use super::Metrics;
@@ -69,6 +72,14 @@ impl Store for MeteredStore {
 
     fn watch(&self, id: RecordId) -> Pending<'_, Woken> {
         self.measure("watch", move |store| store.watch(id))
+    }
+
+    fn names(&self) -> Pending<'_, Document> {
+        self.measure("names", move |store| store.names())
+    }
+
+    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
+        self.measure("replace_names", move |store| store.replace_names(expected, document))
     }
 
     fn ready(&self) -> Pending<'_, ()> {

@@ -4,11 +4,13 @@ use std::future::{Future, pending, ready};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use oncegate::clock::Clock;
 use oncegate::protocol::{Record, RecordId, Revision};
 use oncegate::store::memory::MemoryStore;
 use oncegate::store::{
-    Change, Claimed, Due, Durability, Filter, Page, Pending, Snapshot, Store, StoreError, Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Snapshot, Store, StoreError,
+    Swap,
 };
 
 /// What goes wrong.
@@ -65,6 +67,14 @@ impl Store for FaultyStore {
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {
         self.instead(false).unwrap_or_else(|| self.store.due(limit))
+    }
+
+    fn names(&self) -> Pending<'_, Document> {
+        self.instead(false).unwrap_or_else(|| self.store.names())
+    }
+
+    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
+        self.instead(true).unwrap_or_else(|| self.store.replace_names(expected, document))
     }
 
     fn ready(&self) -> Pending<'_, ()> {

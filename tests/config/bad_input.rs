@@ -283,9 +283,27 @@ fn two_routes_for_one_path_and_method_are_refused() {
     // Which of these two a path means is not for chance to say either.
     let errors = beside("/v1/{*rest}", "['POST']").expect_err("a parameter and a rest at one place");
     assert!(errors.contains("routes[1], path \"/v1/{id}\""), "{errors}");
-    for path in ["/v1/charges/", "/v1/refunds", "/v1/{id}/x", "/{*rest}", "/{v}/charges"] {
+    for path in ["/v1/refunds", "/v1/{id}/x", "/{*rest}", "/{v}/charges"] {
         assert_eq!(beside(path, "['POST']"), Ok(()), "{path}");
     }
+}
+
+#[test]
+fn spellings_of_one_path_are_one_path() {
+    for path in ["/v1/charges/", "/V1/Charges", "/v1/%63harges"] {
+        let errors = beside(path, "['POST']").expect_err(path);
+        assert!(errors.contains("POST on this path is already covered by routes[0]"), "{errors}");
+    }
+    let exact = |path: &str, matching: &str| {
+        let route = |name: &str, path: &str, matching: &str| {
+            format!("[[routes]]\nname = '{name}'\nupstream = 'p'\npath = '{path}'\nmatch = '{matching}'\n")
+        };
+        let upstream = "[upstreams.p]\nurl = 'http://127.0.0.1:9000'\n".to_owned();
+        parse(&(upstream + &route("one", "/v1/charges", "exact") + &route("other", path, matching)))
+    };
+    assert!(exact("/V1/charges", "exact").is_ok(), "compared exactly, these are two");
+    let errors = exact("/V1/charges", "equivalent").expect_err("two ways to compare").to_string();
+    assert!(errors.contains("a route that compares paths otherwise"), "{errors}");
 }
 
 #[test]

@@ -32,6 +32,8 @@ fn a_value_in_the_environment_replaces_the_one_in_the_file() {
             ("ONCEGATE__UPSTREAMS__PAYMENTS__PRESERVE_HOST", "true"),
             ("ONCEGATE__UPSTREAMS__OTHER__URL", "http://other"),
             ("ONCEGATE__FALLBACK__UPSTREAM", "other"),
+            ("ONCEGATE__FALLBACK__KEYED", "refuse"),
+            ("ONCEGATE__UPSTREAMS__PAYMENTS__REWRITE_LOCATION", "false"),
             ("ONCEGATE_ADMIN_TOKEN", "not a setting"),
         ],
     )
@@ -44,7 +46,9 @@ fn a_value_in_the_environment_replaces_the_one_in_the_file() {
     let upstream = &config.upstreams[&config.routes[0].upstream];
     assert_eq!(upstream.url.to_string(), "https://api.example.com/");
     assert!(upstream.preserve_host);
-    assert_eq!(config.fallback.map(|name| name.to_string()), Some("other".into()));
+    assert!(!upstream.rewrite_location);
+    let fallback = config.fallback.map(|fallback| (fallback.upstream.to_string(), fallback.refuses_keyed));
+    assert_eq!(fallback, Some(("other".into(), true)));
 }
 
 #[test]
@@ -69,6 +73,11 @@ fn mistakes_in_the_environment_name_the_variable() {
         ("ONCEGATE__SERVER", "1", "is a table; set one of its keys"),
         ("ONCEGATE__UPSTREAMS__PAYMENTS__PORT", "1", "there is no key `port` here; allowed: `ca`"),
         ("ONCEGATE__UPSTREAMS__NEW__CA", "x", "upstreams.new.url: is missing"),
+        (
+            "ONCEGATE__FALLBACK__KEYED",
+            "deny",
+            "fallback.keyed: unknown value `deny`; allowed: `pass` or `refuse`",
+        ),
         ("ONCEGATE__ROUTES__0__TTL", "1h", "routes are set in the file only"),
         ("ONCEGATE__", "", "there is no key `` here"),
     ] {
@@ -105,7 +114,8 @@ fn one_url_is_a_whole_configuration() {
     let config = Config::for_upstream("http://127.0.0.1:9000", &environment).expect("valid");
     assert_eq!(config.server.listen.port(), 0);
     assert_eq!(config.store.url, StoreUrl::Embedded("./oncegate-data".into()));
-    assert_eq!(config.fallback.as_ref(), config.upstreams.keys().next());
+    let fallback = config.fallback.as_ref().map(|fallback| (&fallback.upstream, fallback.refuses_keyed));
+    assert_eq!(fallback, config.upstreams.keys().next().map(|only| (only, false)));
     let paths: Vec<&str> = config.routes.iter().map(|route| route.path.as_str()).collect();
     assert_eq!(paths, ["/{*rest}", "/"]);
     for route in &config.routes {

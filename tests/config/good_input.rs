@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use oncegate::config::{InFlight, LogFormat, OnStoreError, RedisServers, StoreUrl};
-use oncegate::protocol::BodyScheme;
+use oncegate::protocol::{BodyScheme, ScopePart};
 
 use super::{SMALL, parsed};
 
 fn with_route(lines: &str) -> oncegate::config::Config {
     parsed(&format!("{SMALL}{lines}"))
+}
+
+fn written(scope: &[ScopePart]) -> Vec<String> {
+    scope.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -23,7 +27,7 @@ fn routes_become_checked_types() {
     );
     let route = &config.routes[0];
     assert_eq!((route.key_header.as_str(), route.key_required), ("x-request-key", true));
-    assert_eq!(route.scope, ["x-tenant", "authorization"]);
+    assert_eq!(written(&route.scope), ["x-tenant", "authorization"]);
     assert_eq!(route.fingerprint.headers, ["content-type", "x-version"]);
     assert_eq!(route.fingerprint.body, BodyScheme::Json { ignore: vec!["/a~1b".into()] });
     assert_eq!(route.policy.ttl, Duration::from_secs(5400));

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use oncegate::clock::Clock;
 use oncegate::protocol::{Record, RecordId, Revision};
 use oncegate::store::memory::MemoryStore;
 use oncegate::store::{
-    Change, Claimed, Due, Durability, Filter, Page, Pending, Snapshot, Store, StoreError, Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Snapshot, Store, StoreError,
+    Swap,
 };
 use tokio::time::sleep;
 
@@ -188,6 +190,14 @@ impl Store for FaultyStore {
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {
         self.store.due(limit)
+    }
+
+    fn names(&self) -> Pending<'_, Document> {
+        self.store.names()
+    }
+
+    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
+        self.store.replace_names(expected, document)
     }
 
     fn ready(&self) -> Pending<'_, ()> {

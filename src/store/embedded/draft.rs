@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use bytes::Bytes;
 use fjall::{OwnedWriteBatch, PersistMode};
 
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
-use crate::store::{Change, Claimed, Found, Snapshot, StoreError, Swap, codec};
+use crate::store::{Change, Claimed, Found, Replaced, Snapshot, StoreError, Swap, codec};
 
 use super::deadlines;
-use super::tables::{CLOCK, Table, Tables};
+use super::tables::{CLOCK, NAMES, Table, Tables};
 
 /// Commands decided, not yet written. Nobody outside may be told of any of it before
 /// [`Draft::commit`].
@@ -78,6 +79,23 @@ impl<'a> Draft<'a> {
                 None
             }
         }))
+    }
+
+    /// As [`crate::store::Store::replace_names`].
+    pub(super) fn replace_names(
+        &mut self,
+        expected: Option<&Bytes>,
+        document: &Bytes,
+    ) -> Result<Replaced, StoreError> {
+        let written = self.writes.get(&(Table::Meta, NAMES.to_vec()));
+        let equal = match written {
+            Some(written) => written.as_deref() == expected.map(|bytes| &bytes[..]),
+            None => self.tables.names_in(&self.view)?.as_ref() == expected,
+        };
+        if equal {
+            self.write(Table::Meta, NAMES, Some(document.to_vec()));
+        }
+        Ok(Replaced::where_equal(equal))
     }
 
     /// Writes everything and syncs it; after that, and only then, readers see it.

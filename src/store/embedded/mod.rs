@@ -25,10 +25,13 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
-    Change, Claimed, Due, Durability, Filter, Found, Page, Pending, Snapshot, Store, StoreError, Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Found, Page, Pending, Replaced, Snapshot, Store,
+    StoreError, Swap,
 };
 
 use self::deadlines::LowWater;
@@ -41,11 +44,13 @@ mod deadlines;
 mod directory;
 mod draft;
 mod journal;
+mod look;
 mod tables;
 mod words;
 mod writer;
 
 pub use self::directory::OpenError;
+pub use self::look::Seen;
 
 /// A store in a directory. Dropping it waits for the writer and gives the directory free.
 pub struct EmbeddedStore {
@@ -124,6 +129,14 @@ impl Store for EmbeddedStore {
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {
         Box::pin(self.scan(move |shared| deadlines::due(&shared.tables, &shared.low, limit)))
+    }
+
+    fn names(&self) -> Pending<'_, Document> {
+        Box::pin(async move { self.shared.tables.names() })
+    }
+
+    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
+        Box::pin(self.writer.ask(|reply| Command::ReplaceNames { expected, document, reply }))
     }
 
     fn ready(&self) -> Pending<'_, ()> {

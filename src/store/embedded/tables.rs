@@ -6,11 +6,12 @@
 use std::ops::Bound;
 use std::path::Path;
 
+use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable};
 
 use crate::clock::{Clock, SteadyClock, Timestamp};
 use crate::protocol::{Record, RecordId, State, StoredResponse};
-use crate::store::{Filter, PAGE_SCAN, Page, Snapshot, StoreError, codec};
+use crate::store::{Document, Filter, PAGE_SCAN, Page, Snapshot, StoreError, codec};
 
 use super::words::in_words;
 
@@ -18,6 +19,9 @@ const MIB: u64 = 1024 * 1024;
 
 /// The key of the newest stamp in [`Table::Meta`].
 pub(super) const CLOCK: &[u8] = b"clock";
+
+/// The key of the document of [`crate::store::Store::names`] in [`Table::Meta`].
+pub(super) const NAMES: &[u8] = b"names";
 
 /// One table of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +34,7 @@ pub(super) enum Table {
     Deadlines,
     /// id → nothing; one for each record in the state `unknown`.
     Unknown,
-    /// [`CLOCK`] → the newest stamp.
+    /// [`CLOCK`] → the newest stamp, [`NAMES`] → how operations are named.
     Meta,
 }
 
@@ -94,6 +98,18 @@ impl Tables {
         };
         // Asked for after the look, so that no stamp that was seen lies ahead of it.
         Ok(Snapshot { record, response, now: self.clock.now() })
+    }
+
+    /// As [`crate::store::Store::names`].
+    pub(super) fn names(&self) -> Result<Document, StoreError> {
+        let bytes = self.names_in(&self.database.snapshot())?;
+        Ok(Document { bytes, now: self.clock.now() })
+    }
+
+    /// The document of names in `view`.
+    pub(super) fn names_in(&self, view: &impl Readable) -> Result<Option<Bytes>, StoreError> {
+        let bytes = view.get(&self.meta, NAMES).map_err(|error| failed(&error))?;
+        Ok(bytes.map(|bytes| Bytes::copy_from_slice(&bytes)))
     }
 
     /// The record under `id` in `view`.

@@ -24,6 +24,16 @@ impl Failure {
     }
 }
 
+/// What an attempt to connect came to. A server that says no has done nothing.
+pub(super) fn of_connecting(error: &Error) -> Failure {
+    let is_wrong = match error {
+        Error::Database(refusal) => !Failure::refused(&**refusal).may_pass(),
+        Error::Configuration(_) | Error::Tls(_) => true,
+        _ => false,
+    };
+    if is_wrong { Failure::Wrong(error.to_string()) } else { Failure::Down(error.to_string()) }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match &error {

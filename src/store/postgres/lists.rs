@@ -1,9 +1,10 @@
-//! What is due, pages for people, and readiness: the questions that are not about one record.
+//! What is due, pages for people, how operations are named, and readiness: the questions that are not about one record.
 //!
 //! They have a connection of their own, so that a long list keeps no claim waiting.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row, query};
@@ -11,7 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId};
-use crate::store::{Due, Filter, PAGE_SCAN, Page, StoreError};
+use crate::store::{Document, Due, Filter, PAGE_SCAN, Page, Replaced, StoreError};
 
 use super::failure::Failure;
 use super::row::{self, moment};
@@ -99,6 +100,25 @@ impl Desk {
     /// Writes as a claim would.
     pub(super) async fn ready(&self) -> Result<(), StoreError> {
         Ok(self.ask(query(self.statements.ready.clone())).await.map(drop)?)
+    }
+
+    /// As [`crate::store::Store::names`].
+    pub(super) async fn names(&self) -> Result<Document, StoreError> {
+        let rows = self.ask(query(self.statements.names.clone())).await.map_err(Failure::of_a_read)?;
+        let now = clock(&rows, "now")?;
+        let encoded = rows.last().map_or(Ok(None), |row| row.try_get("encoded")).map_err(Failure::from)?;
+        Ok(Document { bytes: encoded.map(|bytes: Vec<u8>| bytes.into()), now })
+    }
+
+    /// As [`crate::store::Store::replace_names`].
+    pub(super) async fn replace_names(
+        &self,
+        expected: Option<Bytes>,
+        document: Bytes,
+    ) -> Result<Replaced, StoreError> {
+        let expected = expected.map(|bytes| bytes.to_vec());
+        let statement = query(self.statements.replace_names.clone()).bind(expected).bind(document.to_vec());
+        Ok(Replaced::where_equal(!self.ask(statement).await?.is_empty()))
     }
 
     async fn postpone(&self, id: RecordId, row: &PgRow) -> Result<(), StoreError> {

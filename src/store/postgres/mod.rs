@@ -21,11 +21,13 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
-    Change, Claimed, Due, Durability, Filter, OpenError, Page, Pending, Snapshot, Store, StoreError, Swap,
-    Woken, waiters::Waiters,
+    Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Snapshot, Store,
+    StoreError, Swap, Woken, waiters::Waiters,
 };
 
 use self::ears::Ears;
@@ -40,6 +42,7 @@ mod ears;
 mod failure;
 mod lanes;
 mod lists;
+mod look;
 mod queue;
 mod row;
 mod schema;
@@ -123,6 +126,14 @@ impl Store for PostgresStore {
 
     fn watch(&self, id: RecordId) -> Pending<'_, Woken> {
         Box::pin(self.join(id))
+    }
+
+    fn names(&self) -> Pending<'_, Document> {
+        Box::pin(self.desk.names())
+    }
+
+    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
+        Box::pin(self.desk.replace_names(expected, document))
     }
 
     fn ready(&self) -> Pending<'_, ()> {

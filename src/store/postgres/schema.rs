@@ -22,7 +22,10 @@ struct Migration {
     script: &'static str,
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration { version: 1, needs: 1, script: include_str!("sql/1.sql") }];
+const MIGRATIONS: [Migration; 2] = [
+    Migration { version: 1, needs: 1, script: include_str!("sql/1.sql") },
+    Migration { version: 2, needs: 1, script: include_str!("sql/2.sql") },
+];
 
 const FOUNDATION: &str = "CREATE SCHEMA IF NOT EXISTS {schema};
 CREATE TABLE IF NOT EXISTS {schema}.migration (
@@ -36,7 +39,7 @@ const RIGHTS: &str = "
 -- What the role of the gateways needs, where it is not the owner:
 -- GRANT USAGE ON SCHEMA {schema} TO gateway;
 -- GRANT SELECT ON {schema}.migration TO gateway;
--- GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.record, {schema}.response, {schema}.ready TO gateway;
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.record, {schema}.response, {schema}.ready, {schema}.names TO gateway;
 ";
 
 /// What others that migrate at the same moment may cause.
@@ -92,6 +95,16 @@ pub(super) async fn migrate(session: &mut Session, schema: &str) -> Result<(), F
     Ok(())
 }
 
+/// Whether the tables are there.
+///
+/// # Errors
+/// They need a newer gateway.
+pub(super) async fn look(session: &mut Session, schema: &str) -> Result<bool, Failure> {
+    let applied = applied(session, schema).await?;
+    fits(schema, &applied)?;
+    Ok(!applied.is_empty())
+}
+
 /// The versions of the tables that are there, each with what it needs.
 async fn applied(session: &mut Session, schema: &str) -> Result<Vec<(i32, i32)>, Failure> {
     let exists = query("SELECT to_regclass($1) IS NOT NULL AS there").bind(format!("{schema}.migration"));
@@ -107,7 +120,7 @@ async fn applied(session: &mut Session, schema: &str) -> Result<Vec<(i32, i32)>,
 fn fits(schema: &str, applied: &[(i32, i32)]) -> Result<(), Failure> {
     let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
     match applied.iter().find(|(_, needs)| *needs > known) {
-        Some((version, _)) => Err(Failure::Down(format!(
+        Some((version, _)) => Err(Failure::Wrong(format!(
             "the tables in the schema {schema} have version {version}, which needs a newer gateway"
         ))),
         None => Ok(()),
@@ -127,7 +140,7 @@ async fn apply(session: &mut Session, migration: &Migration, schema: &str) -> Re
 }
 
 fn not_allowed(text: &str) -> Failure {
-    Failure::Down(format!(
+    Failure::Wrong(format!(
         "{text}: the tables are missing and this role may not make them; apply what `oncegate check \
          --print-schema` prints as their owner"
     ))

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::clock::Timestamp;
 
-use super::failure::Failure;
+use super::failure::{Failure, of_connecting};
 use super::row::Moment;
 use super::settings::{PostgresSettings, name};
 
@@ -41,7 +41,7 @@ impl Session {
         for door in settings.doors() {
             let server = name(&door);
             let opening = async {
-                let connection = door.connect().await.map_err(|error| Failure::Down(error.to_string()))?;
+                let connection = door.connect().await.map_err(|error| of_connecting(&error))?;
                 let clock = (Timestamp::default(), Instant::now());
                 let deadline = settings.deadline();
                 let mut session = Self { connection, server: server.clone(), deadline, clock };
@@ -50,11 +50,11 @@ impl Session {
             };
             match timeout(settings.connect_timeout(), opening).await {
                 Ok(Ok(session)) => return Ok(session),
-                Ok(Err(failure)) => causes.push(format!("{server}: {failure}")),
-                Err(_) => causes.push(format!("{server} does not answer")),
+                Ok(Err(failure)) => causes.push(failure.about(&server)),
+                Err(_) => causes.push(Failure::Down(format!("{server} does not answer"))),
             }
         }
-        Err(Failure::Down(causes.join("; ")))
+        Err(Failure::of_all("", &causes))
     }
 
     async fn prepare(&mut self, settings: &PostgresSettings) -> Result<(), Failure> {
@@ -79,7 +79,10 @@ impl Session {
         }
         let version: i32 = row.try_get("version")?;
         if version < OLDEST {
-            return Err(Failure::Down(format!("Postgres {} is too old, 13 is the oldest", version / 10_000)));
+            return Err(Failure::Wrong(format!(
+                "Postgres {} is too old, 13 is the oldest",
+                version / 10_000
+            )));
         }
         self.heard(row.try_get::<Moment, _>("now")?.0);
         Ok(())

@@ -16,6 +16,8 @@ pub(super) struct Statements {
     pub(super) page: SqlStr,
     pub(super) page_of_unknown: SqlStr,
     pub(super) ready: SqlStr,
+    pub(super) names: SqlStr,
+    pub(super) replace_names: SqlStr,
     /// Where the end of an execution is told.
     pub(super) channel: String,
 }
@@ -36,6 +38,8 @@ impl Statements {
             page: of(&page.replace("{narrow}", "")),
             page_of_unknown: of(&page.replace("{narrow}", "AND r.state = 'unknown'")),
             ready: of(include_str!("sql/ready.sql")),
+            names: of(include_str!("sql/names.sql")),
+            replace_names: of(include_str!("sql/replace_names.sql")),
             channel: format!("{schema}_ended"),
         }
     }

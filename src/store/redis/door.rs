@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::{AsyncConnectionConfig, Client, cmd};
 
-use super::failure::Failure;
+use super::failure::{Failure, of_connecting};
 use super::settings::{Address, RedisSettings};
 
 /// How to find one primary.
@@ -46,11 +46,11 @@ impl Door {
         for sentinel in &settings.addresses {
             match ask(settings, sentinel, name, each).await {
                 Ok(Some((host, port))) => return Ok(Address::Tcp(host, port)),
-                Ok(None) => causes.push(format!("{sentinel} knows no primary {name:?}")),
-                Err(failure) => causes.push(format!("{sentinel}: {failure}")),
+                Ok(None) => causes.push(Failure::Down(format!("{sentinel} knows no primary {name:?}"))),
+                Err(failure) => causes.push(failure.about(sentinel)),
             }
         }
-        Err(Failure::Down(format!("no sentinel says where the primary is: {}", causes.join("; "))))
+        Err(Failure::of_all("no sentinel says where the primary is: ", &causes))
     }
 }
 
@@ -63,8 +63,9 @@ async fn ask(
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(within / 2))
         .set_response_timeout(Some(within / 2));
-    let mut connection =
-        settings.sentinel(sentinel)?.get_multiplexed_async_connection_with_config(&config).await?;
+    let connecting = settings.sentinel(sentinel)?;
+    let connecting = connecting.get_multiplexed_async_connection_with_config(&config).await;
+    let mut connection = connecting.map_err(|error| of_connecting(&sentinel.to_string(), &error))?;
     Ok(cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name).query_async(&mut connection).await?)
 }
 

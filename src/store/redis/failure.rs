@@ -3,7 +3,10 @@
 //! A server that *refuses* a command has not run it. That is certain for the refusals listed in
 //! here and for no other error.
 
-use redis::RedisError;
+use std::error::Error;
+use std::io;
+
+use redis::{ErrorKind, RedisError};
 
 pub(super) use crate::store::failure::Failure;
 
@@ -42,6 +45,16 @@ impl Failure {
         matches!(self, Self::Down(_) | Self::Unclear(_))
             || self.has_code(&["CLUSTERDOWN", "MASTERDOWN", "MOVED", "READONLY"])
     }
+}
+
+/// What an attempt to connect to `address` came to.
+pub(super) fn of_connecting(address: &str, error: &RedisError) -> Failure {
+    let text = format!("cannot connect to {address}: {error}");
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    let certificate = source.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData);
+    let refused = error.code().is_some_and(|code| ["NOAUTH", "NOPERM", "WRONGPASS"].contains(&code));
+    let is_wrong = certificate || refused || error.kind() == ErrorKind::AuthenticationFailed;
+    if is_wrong { Failure::Wrong(text) } else { Failure::Down(text) }
 }
 
 impl From<RedisError> for Failure {

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::store::waiters::Waiters;
 
 use super::door::Door;
-use super::failure::Failure;
+use super::failure::{Failure, of_connecting};
 use super::keys::{BUCKETS, slot};
 use super::link::Link;
 use super::script::Request;
@@ -49,7 +49,8 @@ pub(super) struct Cluster {
 struct Shared {
     settings: Arc<RedisSettings>,
     waiters: Arc<Waiters>,
-    map: watch::Sender<Result<Arc<Map>, String>>,
+    /// The newest map, or why there is none; not even that before the first reading.
+    map: watch::Sender<Result<Arc<Map>, Option<Failure>>>,
     outdated: Notify,
 }
 
@@ -126,7 +127,7 @@ impl Fleet {
 
 impl Cluster {
     fn new(settings: Arc<RedisSettings>, waiters: Arc<Waiters>) -> Self {
-        let map = watch::Sender::new(Err(String::new()));
+        let map = watch::Sender::new(Err(None));
         let shared = Arc::new(Shared { settings, waiters, map, outdated: Notify::new() });
         let reader = tokio::spawn(keep_reading(Arc::clone(&shared))).abort_handle();
         Self { shared, reader }
@@ -135,10 +136,11 @@ impl Cluster {
     /// The map; waits for the first reading.
     async fn map(&self) -> Result<Arc<Map>, Failure> {
         let mut map = self.shared.map.subscribe();
-        let read = map.wait_for(|map| !matches!(map, Err(cause) if cause.is_empty()));
+        let silent = || Failure::Down("no node of the cluster answers".into());
+        let read = map.wait_for(|map| !matches!(map, Err(None)));
         match timeout(self.shared.settings.deadline(), read).await {
-            Ok(Ok(map)) => map.clone().map_err(Failure::Down),
-            _ => Err(Failure::Down("no node of the cluster answers".into())),
+            Ok(Ok(map)) => map.clone().map_err(|failure| failure.unwrap_or_else(silent)),
+            _ => Err(silent()),
         }
     }
 }
@@ -154,7 +156,7 @@ async fn keep_reading(shared: Arc<Shared>) {
         let old = shared.map.borrow().clone();
         match (shared.read(old.as_deref().ok()).await, old) {
             (Ok(map), _) => drop(shared.map.send_replace(Ok(Arc::new(map)))),
-            (Err(failure), Err(_)) => drop(shared.map.send_replace(Err(failure.to_string()))),
+            (Err(failure), Err(_)) => drop(shared.map.send_replace(Err(Some(failure)))),
             // The old map is better than none: nodes that are not asked about still serve.
             (Err(failure), Ok(_)) => tracing::warn!("the cluster's map cannot be read: {failure}"),
         }
@@ -174,11 +176,11 @@ impl Shared {
         for address in known.chain(self.settings.addresses.iter().cloned()) {
             match timeout(self.settings.timeout / 2, owners(&self.settings, &address)).await {
                 Ok(Ok(owners)) => return Ok(self.map(&owners, old)),
-                Ok(Err(failure)) => causes.push(format!("{address}: {failure}")),
-                Err(_) => causes.push(format!("{address}: no answer")),
+                Ok(Err(failure)) => causes.push(failure.about(&address)),
+                Err(_) => causes.push(Failure::Down(format!("{address}: no answer"))),
             }
         }
-        Err(Failure::Down(format!("no node of the cluster says who holds what: {}", causes.join("; "))))
+        Err(Failure::of_all("no node of the cluster says who holds what: ", &causes))
     }
 
     fn map(&self, owners: &[Address], old: Option<&Map>) -> Map {
@@ -210,10 +212,11 @@ impl Shared {
 }
 
 /// The primary of each bucket, as the node at `address` knows it.
-async fn owners(settings: &RedisSettings, address: &Address) -> Result<Vec<Address>, Failure> {
+pub(super) async fn owners(settings: &RedisSettings, address: &Address) -> Result<Vec<Address>, Failure> {
     let config = AsyncConnectionConfig::new().set_connection_timeout(Some(settings.timeout / 2));
-    let mut connection =
-        settings.client(address)?.get_multiplexed_async_connection_with_config(&config).await?;
+    let connecting = settings.client(address)?;
+    let connecting = connecting.get_multiplexed_async_connection_with_config(&config).await;
+    let mut connection = connecting.map_err(|error| of_connecting(&address.to_string(), &error))?;
     let ranges: Vec<Vec<Value>> = cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
     let ranges: Option<Vec<_>> = ranges.iter().map(|range| parse_range(range, address)).collect();
     let ranges = ranges.ok_or_else(|| Failure::Down("an odd answer to CLUSTER SLOTS".into()))?;

@@ -10,6 +10,9 @@ use crate::protocol::{RecordId, hex};
 /// How many buckets there are.
 pub(super) const BUCKETS: usize = 256;
 
+/// The bucket beside which the names of operations lie.
+pub(super) const NAMES_BUCKET: u8 = 0;
+
 /// How many slots a cluster has.
 const SLOTS: u16 = 16_384;
 
@@ -52,6 +55,11 @@ impl Keys {
     /// What readiness checks write to.
     pub(super) fn ready(&self, bucket: u8) -> String {
         self.in_bucket(bucket, ["ready"])
+    }
+
+    /// How operations are named; one for the whole store.
+    pub(super) fn names(&self) -> String {
+        self.in_bucket(NAMES_BUCKET, ["names"])
     }
 
     /// Where ends of executions are published.

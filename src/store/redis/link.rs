@@ -25,7 +25,7 @@ use crate::store::waiters::Waiters;
 use crate::workers;
 
 use super::door::Door;
-use super::failure::Failure;
+use super::failure::{Failure, of_connecting};
 use super::keys::Keys;
 use super::loss::{Mark, Seen};
 use super::script::{Acknowledged, Loaded, Permitted, Request, send};
@@ -71,7 +71,7 @@ struct Shared {
 enum State {
     Connecting,
     Up(Arc<Session>),
-    Down(Arc<str>),
+    Down(Failure),
 }
 
 /// The connections that were made together.
@@ -183,8 +183,8 @@ async fn keep(shared: Arc<Shared>) {
                 // Whoever came after the subscription broke, and still found this session, is told too.
                 shared.waiters.wake_all();
             }
-            Ok(Err(failure)) => shared.stay_down(failure.to_string()).await,
-            Err(_) => shared.stay_down(format!("{} does not answer", shared.door)).await,
+            Ok(Err(failure)) => shared.stay_down(failure).await,
+            Err(_) => shared.stay_down(Failure::Down(format!("{} does not answer", shared.door))).await,
         }
     }
 }
@@ -199,7 +199,7 @@ impl Shared {
                 State::Up(session) if session.number > *self.doubted.borrow() => {
                     return Ok(Arc::clone(session));
                 }
-                State::Down(cause) => return Err(Failure::Down(cause.to_string())),
+                State::Down(failure) => return Err(failure.clone()),
                 State::Up(_) | State::Connecting => {}
             }
             if state.changed().await.is_err() {
@@ -208,18 +208,17 @@ impl Shared {
         }
     }
 
-    async fn stay_down(&self, cause: String) {
+    async fn stay_down(&self, failure: Failure) {
         if !matches!(&*self.state.borrow(), State::Down(_)) {
-            tracing::warn!("the store cannot be reached: {cause}");
+            tracing::warn!("the store cannot be reached: {failure}");
         }
-        self.state.send_replace(State::Down(cause.into()));
+        self.state.send_replace(State::Down(failure));
         sleep(PAUSE.min(self.settings.timeout / 4)).await;
     }
 
     async fn connect(self: &Arc<Self>, number: u64) -> Result<Session, Failure> {
         let (address, client) = self.door.client(&self.settings).await?;
-        let failed =
-            |error: redis::RedisError| Failure::Down(format!("cannot connect to {address}: {error}"));
+        let failed = |error: redis::RedisError| of_connecting(&address, &error);
         let link = Arc::downgrade(self);
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.settings.timeout / 2))
@@ -234,9 +233,7 @@ impl Shared {
         for _ in 0..if self.settings.wait_replicas > 0 { LANES } else { 1 } {
             lanes.push(client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?);
         }
-        self.examine(&mut lanes[0])
-            .await
-            .map_err(|failure| Failure::Down(format!("{address}: {failure}")))?;
+        self.examine(&mut lanes[0]).await.map_err(|failure| failure.about(&address))?;
         let scripts = Loaded::on(&mut lanes[0]).await?;
         let own = self.own_lanes(&client, &config).await;
         let (next, subscribed) = (AtomicUsize::new(0), OnceCell::new());
@@ -288,7 +285,7 @@ impl Shared {
     async fn examine(&self, connection: &mut MultiplexedConnection) -> Result<(), Failure> {
         let server = Server::ask(connection).await?;
         if let Some(why) = server.unfit(self.settings.topology == Topology::Cluster) {
-            return Err(Failure::Down(why));
+            return Err(why);
         }
         let mark = Mark::read(connection, &self.mark).await?;
         let remembered = lock(&self.seen).clone();

@@ -26,13 +26,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use redis::{Value, cmd};
 
 use crate::protocol::{Policy, Record, RecordId, Revision, State};
 
 use super::{
-    Change, Claimed, Due, Durability, Filter, OpenError, Page, Pending, Snapshot, Store, StoreError, Swap,
-    Woken, codec, waiters::Waiters,
+    Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Snapshot, Store,
+    StoreError, Swap, Woken, codec, waiters::Waiters,
 };
 
 use self::failure::Failure;
@@ -47,7 +48,9 @@ mod fleet;
 mod keys;
 mod link;
 mod lists;
+mod look;
 mod loss;
+mod names;
 mod persistence;
 mod script;
 mod server;
@@ -295,6 +298,14 @@ impl Store for RedisStore {
 
     fn watch(&self, id: RecordId) -> Pending<'_, Woken> {
         Box::pin(self.shared.watch(id))
+    }
+
+    fn names(&self) -> Pending<'_, Document> {
+        Box::pin(self.shared.names())
+    }
+
+    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
+        Box::pin(self.shared.replace_names(expected, document))
     }
 
     fn ready(&self) -> Pending<'_, ()> {

@@ -20,6 +20,7 @@ pub(super) enum Script {
     Due,
     Unknown,
     Mend,
+    Names,
 }
 
 macro_rules! about_a_record {
@@ -29,7 +30,7 @@ macro_rules! about_a_record {
 }
 
 impl Script {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Claim,
         Self::Write,
         Self::Remove,
@@ -38,6 +39,7 @@ impl Script {
         Self::Due,
         Self::Unknown,
         Self::Mend,
+        Self::Names,
     ];
 
     fn source(self) -> &'static str {
@@ -50,6 +52,7 @@ impl Script {
             Self::Due => include_str!("lua/due.lua"),
             Self::Unknown => include_str!("lua/unknown.lua"),
             Self::Mend => include_str!("lua/mend.lua"),
+            Self::Names => include_str!("lua/names.lua"),
         }
     }
 }

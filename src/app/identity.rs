@@ -1,0 +1,127 @@
+//! How a gateway and its store agree on what names operations: before it serves, and while it does.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tracing::{error, warn};
+
+use crate::config::Config;
+use crate::gateway::Stop;
+use crate::protocol::EntryName;
+use crate::routes::identity::{Refusal, earlier, look_interval, prolonged, review};
+use crate::store::{Names, Replaced, StoreError};
+
+use super::StartError;
+use super::patience::{Patience, Trouble};
+
+/// How often a write may lose its comparison. Only gateways that start compete.
+const MOST_CONFLICTS: usize = 64;
+/// The longest wait before the entries are looked at again after a failure.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Makes the store's entries those of `config`, if it names operations as they do.
+///
+/// The comparison and the write are one decision: what another gateway wrote meanwhile is compared again.
+///
+/// # Errors
+/// The store does not answer for as long as `patience` lasts.
+pub(super) async fn settle(
+    names: &Names,
+    config: &Config,
+    patience: &mut Patience,
+) -> Result<Option<Refusal>, StartError> {
+    loop {
+        match try_to_settle(names, config).await {
+            Ok(settled) => return Ok(settled),
+            Err(error) => {
+                let may_pass = !matches!(error, StoreError::Refused(_));
+                patience.after(Trouble { cause: error.to_string(), may_pass }).await?;
+            }
+        }
+    }
+}
+
+async fn try_to_settle(names: &Names, config: &Config) -> Result<Option<Refusal>, StoreError> {
+    for _ in 0..MOST_CONFLICTS {
+        let known = names.read().await?;
+        let (entries, from_earlier) = match &known.entries {
+            Some(entries) => {
+                let lingering = names.lingering().await?;
+                (prolonged(entries, known.now, |namespace| lingering.contains(namespace)), false)
+            }
+            None => match names.recorded().await? {
+                Some(recorded) => (earlier(config, &recorded, known.now), true),
+                None => (Vec::new(), false),
+            },
+        };
+        let review = review(config, &entries, known.now);
+        if let Some(refusal) = review.refusal(config, from_earlier) {
+            return Ok(Some(refusal));
+        }
+        if known.entries.as_ref() == Some(&review.entries)
+            || names.write(&known, &review.entries).await? == Replaced::Stored
+        {
+            tell(&review.accepted, &review.unprotected);
+            return Ok(None);
+        }
+    }
+    Err(changed_too_often())
+}
+
+fn changed_too_often() -> StoreError {
+    StoreError::Unavailable("what it keeps of names changed too often to be written".into())
+}
+
+fn tell(accepted: &[EntryName], unprotected: &[EntryName]) {
+    for name in accepted {
+        warn!("{name}: accepted; a retry of what the store holds of it may run again");
+    }
+    if !unprotected.is_empty() {
+        let names: Vec<String> = unprotected.iter().map(EntryName::to_string).collect();
+        warn!(
+            "the store knows operations on paths that no route covers any more; a retry of one streams to the \
+             fallback, unprotected: {}",
+            names.join(", ")
+        );
+    }
+}
+
+/// Keeps the entries of `config` alive while its gateway serves, and removes those that ended.
+pub(super) async fn keep(names: Names, config: Config, stop: Stop) {
+    let looks = async {
+        let (mut said, mut wait) = (BTreeSet::new(), look_interval(&config));
+        loop {
+            sleep(wait).await;
+            wait = match look(&names, &config, &mut said).await {
+                Ok(()) => look_interval(&config),
+                Err(error) => {
+                    warn!("cannot keep up what the store knows of names: {error}");
+                    AGAIN.min(look_interval(&config))
+                }
+            };
+        }
+    };
+    stop.unless_cut(looks).await;
+}
+
+async fn look(names: &Names, config: &Config, said: &mut BTreeSet<String>) -> Result<(), StoreError> {
+    for _ in 0..MOST_CONFLICTS {
+        let known = names.read().await?;
+        let entries = known.entries.clone().unwrap_or_default();
+        let review = review(config, &entries, known.now);
+        // It serves, whatever others do: its own records are made, so its entries must stand.
+        let others = review.conflicts.iter().map(|conflict| conflict.entry.name().to_string());
+        for name in others.filter(|name| said.insert(name.clone())) {
+            error!(
+                "another gateway names operations otherwise than this one does: {name}; keys are not shared"
+            );
+        }
+        if known.entries.as_ref() == Some(&review.entries)
+            || names.write(&known, &review.entries).await? == Replaced::Stored
+        {
+            return Ok(());
+        }
+    }
+    Err(changed_too_often())
+}

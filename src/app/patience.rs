@@ -1,0 +1,63 @@
+//! How long a start waits for its store.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tracing::warn;
+
+use super::StartError;
+
+/// The wait after the first failure; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How often it says that it still waits.
+const SAID_EVERY: Duration = Duration::from_secs(10);
+
+/// What kept a start from its store.
+pub(super) struct Trouble {
+    /// What is wrong.
+    pub(super) cause: String,
+    /// Whether waiting may mend it.
+    pub(super) may_pass: bool,
+}
+
+/// The time that a start has for its store.
+pub(super) struct Patience {
+    span: Duration,
+    until: Instant,
+    pause: Duration,
+    say_at: Option<Instant>,
+}
+
+impl Patience {
+    /// So much time, from now on.
+    pub(super) fn of(span: Duration) -> Self {
+        Self { span, until: Instant::now() + span, pause: FIRST_PAUSE, say_at: None }
+    }
+
+    /// Waits before the next try.
+    ///
+    /// # Errors
+    /// Waiting does not help, or there is no time left.
+    pub(super) async fn after(&mut self, trouble: Trouble) -> Result<(), StartError> {
+        let Trouble { cause, may_pass } = trouble;
+        let now = Instant::now();
+        match () {
+            () if !may_pass || self.span.is_zero() => return Err(StartError(cause)),
+            () if now >= self.until => {
+                let span = humantime::format_duration(self.span);
+                return Err(StartError(format!("{cause}; it was tried for {span} (store.start_timeout)")));
+            }
+            () => {}
+        }
+        if self.say_at.is_none_or(|at| now >= at) {
+            let left =
+                humantime::format_duration(Duration::from_secs(self.until.duration_since(now).as_secs()));
+            warn!("the store is not there yet, the start waits for it up to {left} more: {cause}");
+            self.say_at = Some(now + SAID_EVERY);
+        }
+        sleep(self.pause.min(self.until.duration_since(now))).await;
+        self.pause = (2 * self.pause).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}

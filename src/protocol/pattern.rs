@@ -1,0 +1,177 @@
+//! The paths that a route covers, in a form that does not depend on how its template is spelled: the names
+//! of parameters do not count, and under equivalent matching neither does the case of literals.
+//!
+//! Patterns outlive the configuration that wrote them. A store keeps them, and a later configuration is
+//! compared with them.
+
+use std::fmt;
+
+use super::path::{Segment, Template};
+
+/// The paths of a route.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    folded: Template,
+}
+
+impl Pattern {
+    /// The pattern of a template whose equivalent spellings are one.
+    #[must_use]
+    pub fn equivalent(template: &str) -> Self {
+        Self::of(&Template::new(template).shape())
+    }
+
+    /// The pattern of a template that is compared exactly: its case and its empty segments stay.
+    #[must_use]
+    pub fn exact(template: &str) -> Self {
+        Self::of(template)
+    }
+
+    /// The pattern that was printed as `text`, or whose template was kept as it was written.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let unnamed = text.split('/').map(|segment| match segment.strip_prefix('{') {
+            Some(rest) if rest.starts_with('*') => "{*}",
+            Some(_) => "{}",
+            None => segment,
+        });
+        let folded = Template::new(&Template::new(text).shape());
+        Self { text: unnamed.collect::<Vec<_>>().join("/"), folded }
+    }
+
+    /// Whether both cover the same paths if equivalent spellings are one.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.folded == other.folded
+    }
+
+    /// Whether some path is covered by both.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        meet(self.folded.segments(), other.folded.segments()).is_some()
+    }
+
+    /// Whether every path of `other` is covered.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        covers(self.folded.segments(), other.folded.segments())
+    }
+
+    /// Whether every path that `one` and `other` have in common is covered; true if there is none.
+    #[must_use]
+    pub fn covers_what_meets(&self, one: &Self, other: &Self) -> bool {
+        let common = meet(one.folded.segments(), other.folded.segments());
+        common.is_none_or(|common| covers(self.folded.segments(), &common))
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Pattern {}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The segments of the paths that both cover; `None` if there is no such path.
+fn meet(one: &[Segment], other: &[Segment]) -> Option<Vec<Segment>> {
+    match (one.split_first(), other.split_first()) {
+        (None, None) => Some(Vec::new()),
+        (Some((Segment::Rest, _)), Some(_)) => Some(other.to_vec()),
+        (Some(_), Some((Segment::Rest, _))) => Some(one.to_vec()),
+        (Some((first, one)), Some((second, other))) => {
+            let both = match (first, second) {
+                (Segment::Literal(text), Segment::Literal(same)) if text == same => first,
+                (Segment::Literal(_), Segment::Literal(_)) => return None,
+                (Segment::Literal(_), _) => first,
+                (_, second) => second,
+            };
+            let rest = meet(one, other)?;
+            Some(std::iter::once(both.clone()).chain(rest).collect())
+        }
+        _ => None,
+    }
+}
+
+fn covers(wide: &[Segment], narrow: &[Segment]) -> bool {
+    match (wide.split_first(), narrow.split_first()) {
+        (None, None) => true,
+        (Some((Segment::Rest, _)), Some(_)) => true,
+        (Some((Segment::Parameter, wide)), Some((Segment::Literal(_) | Segment::Parameter, narrow))) => {
+            covers(wide, narrow)
+        }
+        (Some((Segment::Literal(text), wide)), Some((Segment::Literal(same), narrow))) => {
+            text == same && covers(wide, narrow)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::equivalent(text)
+    }
+
+    #[test]
+    fn names_of_parameters_and_equivalent_spellings_do_not_count() {
+        assert_eq!(pattern("/V1/{id}/charges/"), pattern("/v1/{charge}//charges"));
+        assert_eq!(pattern("/v1/{*rest}"), pattern("/v1/{*all}"));
+        assert_ne!(pattern("/v1/{id}"), pattern("/v1/{*id}"));
+        assert_ne!(Pattern::exact("/V1/{id}"), Pattern::exact("/v1/{id}"));
+        assert_eq!(Pattern::exact("/v1/{id}"), pattern("/v1/{charge}"));
+        assert!(Pattern::exact("/V1/{id}").is_like(&pattern("/v1/{charge}")));
+    }
+
+    #[test]
+    fn a_pattern_survives_being_printed() {
+        for text in ["/", "/v1/charges", "/v1/{id}/x", "/v1/{*rest}", "/{*rest}"] {
+            let pattern = pattern(text);
+            let printed = Pattern::of(&pattern.to_string());
+            assert!(printed == pattern && printed.is_like(&pattern), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn patterns_meet_where_a_path_fits_both() {
+        for (one, other, meets) in [
+            ("/{*rest}", "/v1/charges", true),
+            ("/{*rest}", "/", false),
+            ("/v1/{id}", "/v1/charges", true),
+            ("/v1/{id}", "/v1/charges/x", false),
+            ("/v1/{id}/x", "/v1/charges/{what}", true),
+            ("/v1/{id}/x", "/v1/charges/{*rest}", true),
+            ("/v1/{*rest}", "/v2/{*rest}", false),
+            ("/v1", "/v1/{*rest}", false),
+        ] {
+            let (one, other) = (pattern(one), pattern(other));
+            assert_eq!((one.meets(&other), other.meets(&one)), (meets, meets), "{one} and {other}");
+        }
+    }
+
+    #[test]
+    fn a_wider_pattern_covers_a_narrower_one() {
+        for (wide, narrow, covered) in [
+            ("/{*rest}", "/v1/{id}", true),
+            ("/{*rest}", "/", false),
+            ("/v1/{id}", "/v1/charges", true),
+            ("/v1/charges", "/v1/{id}", false),
+            ("/v1/{id}", "/v1/{*rest}", false),
+            ("/v1/{*rest}", "/v1/{*all}", true),
+        ] {
+            assert_eq!(pattern(wide).covers(&pattern(narrow)), covered, "{wide} over {narrow}");
+        }
+        let charges = pattern("/v1/charges");
+        assert!(charges.covers_what_meets(&pattern("/{*rest}"), &pattern("/v1/charges")));
+        assert!(!charges.covers_what_meets(&pattern("/{*rest}"), &pattern("/v1/{id}")));
+    }
+}

@@ -1,0 +1,216 @@
+//! Whether a configuration names operations as the store knows them.
+//!
+//! Each [`Entry`] of a store is compared with the routes that now win its paths. A route that names them
+//! otherwise is a [`Conflict`], for a retry of what the store holds would run again; an entry whose paths no
+//! route covers is lost. An operator accepts either by naming the entry in `[store]`. Two routes of one
+//! configuration may differ as they like.
+//!
+//! Everything here is pure; the assembly reads the store, and writes what [`Review::entries`] says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+
+use crate::clock::Timestamp;
+use crate::config::{Config, Match, Route};
+use crate::protocol::{Entry, EntryName, Identity, Pattern};
+
+use super::is_more_exact;
+
+pub use self::earlier::earlier;
+pub use self::refusal::Refusal;
+
+mod earlier;
+mod refusal;
+
+/// The least and the most time between two looks at the entries while a gateway serves.
+const LOOKS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
+
+/// What a configuration makes of the entries of a store.
+#[derive(Clone, Debug, Default)]
+pub struct Review {
+    /// What the store has to hold while this configuration serves.
+    pub entries: Vec<Entry>,
+    /// The entries whose operations are named otherwise now, without an operator's word.
+    pub conflicts: Vec<Conflict>,
+    /// The entries that no route covers, without an operator's word.
+    pub lost: Vec<Entry>,
+    /// The entries that an operator accepted in this configuration.
+    pub accepted: Vec<EntryName>,
+    /// The entries some of whose paths stream to the fallback now, unprotected.
+    pub unprotected: Vec<EntryName>,
+}
+
+/// An entry, and the routes that name its operations otherwise.
+#[derive(Clone, Debug)]
+pub struct Conflict {
+    /// What the store knows.
+    pub entry: Entry,
+    /// The routes: their names and identities.
+    pub routes: Vec<(Arc<str>, Identity)>,
+}
+
+/// Compares a configuration with the entries of a store at `now` on its clock.
+#[must_use]
+pub fn review(config: &Config, known: &[Entry], now: Timestamp) -> Review {
+    let standing: Vec<Entry> = known.iter().filter(|entry| now < entry.until).cloned().collect();
+    let mut review = Review::default();
+    for entry in &standing {
+        let judged = review.judge(config, &standing, entry.clone());
+        review.entries.push(judged);
+    }
+    for own in own_entries(config, now) {
+        review.serve(own, now.plus(look_interval(config)));
+    }
+    review
+}
+
+/// How long a gateway with this configuration may let its entries be.
+#[must_use]
+pub fn look_interval(config: &Config) -> Duration {
+    let lives = config.routes.iter().map(|route| route.policy.longest_life());
+    (lives.min().unwrap_or(LOOKS.1) / 16).clamp(LOOKS.0, LOOKS.1)
+}
+
+/// The same entries, where those of some namespaces live on from `now` because executions were cut off whose
+/// records begin to age only now.
+#[must_use]
+pub fn prolonged(known: &[Entry], now: Timestamp, is_lingering: impl Fn(&str) -> bool) -> Vec<Entry> {
+    let prolong = |entry: &Entry| match is_lingering(&entry.identity.namespace) {
+        true => Entry { until: entry.until.max(now.plus(entry.life)), ..entry.clone() },
+        false => entry.clone(),
+    };
+    known.iter().map(prolong).collect()
+}
+
+impl Review {
+    /// Why a gateway with this configuration must not start, if so. `from_earlier` says that the entries are
+    /// what an earlier release is taken to have done.
+    #[must_use]
+    pub fn refusal(&self, config: &Config, from_earlier: bool) -> Option<Refusal> {
+        let is_fine = self.conflicts.is_empty() && self.lost.is_empty();
+        (!is_fine).then(|| Refusal {
+            conflicts: self.conflicts.clone(),
+            lost: self.lost.clone(),
+            from_earlier,
+            without_file: config.quick_start,
+        })
+    }
+
+    /// The entry with what an operator accepted of it; notes what nobody did.
+    fn judge(&mut self, config: &Config, standing: &[Entry], mut entry: Entry) -> Entry {
+        let winners = winners(&config.routes, &entry);
+        let routes: Vec<_> = winners
+            .iter()
+            .filter(|route| is_rival(route, &entry, standing))
+            .map(|route| (Arc::clone(&route.name), identity_of(route)))
+            .collect();
+        let (accepted, retired) = (&config.store.accept_identity_change, &config.store.retired);
+        let covered = winners.iter().any(|route| pattern_of(route).covers(&entry.pattern));
+        if config.fallback.is_some() && !covered && !entry.retired {
+            self.unprotected.push(entry.name());
+        }
+        if !routes.is_empty() && accepted.iter().any(|name| entry.is_named(name)) {
+            self.accepted.push(entry.name());
+            entry.accepted.extend(routes.iter().map(|(_, identity)| identity.digits()));
+            entry.accepted.sort();
+            entry.accepted.dedup();
+        } else if !routes.is_empty() {
+            self.conflicts.push(Conflict { entry: entry.clone(), routes });
+        }
+        if !winners.is_empty() || entry.quick_start || entry.retired {
+            return entry;
+        }
+        if retired.iter().any(|name| entry.is_named(name)) {
+            self.accepted.push(entry.name());
+            entry.retired = true;
+        } else {
+            self.lost.push(entry.clone());
+        }
+        entry
+    }
+
+    /// Adds an entry of a route that serves, or lets the one that stands live on; one that lives beyond
+    /// `enough` is left as it is.
+    fn serve(&mut self, own: Entry, enough: Timestamp) {
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.is_same(&own)) else {
+            return self.entries.push(own);
+        };
+        if entry.until < enough.plus(own.life) {
+            entry.until = own.until;
+        }
+        let Entry { life, template, quick_start, .. } = own;
+        (entry.life, entry.template, entry.retired) = (life, template, false);
+        entry.quick_start &= quick_start;
+    }
+}
+
+/// Whether a route names the operations of an entry otherwise, and nobody accepted that.
+fn is_rival(route: &Route, entry: &Entry, standing: &[Entry]) -> bool {
+    let (identity, pattern) = (identity_of(route), pattern_of(route));
+    if identity == entry.identity || entry.yields_to(&identity) {
+        return false;
+    }
+    // What the route covers it covered before, unless those paths have become this entry's since.
+    let before = standing.iter().any(|other| {
+        other.method == entry.method && other.pattern == pattern && !other.yields_to(&entry.identity)
+    });
+    pattern == entry.pattern || !before
+}
+
+/// The routes that win some of the paths of an entry.
+fn winners<'r>(routes: &'r [Arc<Route>], entry: &Entry) -> Vec<&'r Route> {
+    let with_method = || routes.iter().map(Arc::as_ref).filter(|route| route.methods.contains(&entry.method));
+    let wins = |route: &&Route| {
+        let pattern = pattern_of(route);
+        let is_hidden = with_method().any(|other| {
+            let as_wide = other.matching == Match::Equivalent || route.matching == Match::Exact;
+            as_wide
+                && is_more_exact(other, route)
+                && pattern_of(other).covers_what_meets(&entry.pattern, &pattern)
+        });
+        pattern.meets(&entry.pattern) && !is_hidden
+    };
+    with_method().filter(wins).collect()
+}
+
+fn own_entries(config: &Config, now: Timestamp) -> impl Iterator<Item = Entry> + '_ {
+    let of_route = move |route: &'_ Arc<Route>| {
+        let identity = identity_of(route);
+        let route = Arc::clone(route);
+        let methods = route.methods.clone();
+        methods.into_iter().map(move |method| entry_of(config, &route, method, identity.clone(), now))
+    };
+    config.routes.iter().flat_map(of_route)
+}
+
+/// An entry of a route that serves until `now`, and one that looks at it late, too.
+fn entry_of(config: &Config, route: &Route, method: Method, identity: Identity, now: Timestamp) -> Entry {
+    let life = route.policy.longest_life();
+    Entry {
+        method,
+        pattern: pattern_of(route),
+        template: route.path.clone(),
+        identity,
+        life,
+        until: now.plus(life).plus(2 * look_interval(config)),
+        quick_start: config.quick_start,
+        accepted: Vec::new(),
+        retired: false,
+    }
+}
+
+fn pattern_of(route: &Route) -> Pattern {
+    match route.matching {
+        Match::Equivalent => Pattern::equivalent(&route.path),
+        Match::Exact => Pattern::exact(&route.path),
+    }
+}
+
+fn identity_of(route: &Route) -> Identity {
+    Identity::new(&route.namespace, &route.scope, &route.key_header)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! How the release before entries were kept named operations.
+//!
+//! Its defaults were the route's name as namespace and a scope of `authorization`. A file could say
+//! otherwise; its namespaces can be read from its records, its scopes cannot.
+
+use std::collections::BTreeSet;
+
+use http::header::AUTHORIZATION;
+
+use crate::clock::Timestamp;
+use crate::config::{Config, Route};
+use crate::protocol::{Entry, Identity, ScopePart};
+use crate::store::Recorded;
+
+use super::{entry_of, identity_of};
+
+/// The entries that the release before this one would have written, as far as its records tell.
+#[must_use]
+pub fn earlier(config: &Config, recorded: &BTreeSet<Recorded>, now: Timestamp) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for route in &config.routes {
+        for identity in identities(config, route, recorded) {
+            let of_method =
+                |method: &http::Method| entry_of(config, route, method.clone(), identity.clone(), now);
+            entries.extend(route.methods.iter().map(of_method));
+        }
+    }
+    entries
+}
+
+/// How the operations of a route can have been named.
+///
+/// A record says under which route it was made, by name. Those of a name that the configuration no longer has
+/// may be any route's, so a route without records of its own name is fine if it goes on as one of those.
+fn identities(config: &Config, route: &Route, recorded: &BTreeSet<Recorded>) -> Vec<Identity> {
+    let scope = [ScopePart::Header(AUTHORIZATION)];
+    let identity = |namespace: &str| Identity::new(namespace, &scope, &route.key_header);
+    let namespaces = |fits: &dyn Fn(&str) -> bool| {
+        let fitting = recorded.iter().filter(|recorded| fits(&recorded.route));
+        fitting.map(|recorded| recorded.namespace.clone()).collect::<BTreeSet<_>>()
+    };
+    let own = namespaces(&|name| name == &*route.name);
+    if !own.is_empty() {
+        return own.iter().map(|namespace| identity(namespace)).collect();
+    }
+    let gone = namespaces(&|name| config.routes.iter().all(|route| name != &*route.name));
+    let named = identity(&route.name);
+    let mut possible: Vec<Identity> = gone.iter().map(|namespace| identity(namespace)).collect();
+    if possible.is_empty() {
+        return vec![named];
+    }
+    possible.push(named);
+    let now = identity_of(route);
+    match possible.iter().position(|identity| *identity == now) {
+        Some(kept) => vec![possible.swap_remove(kept)],
+        None => {
+            possible.pop();
+            possible
+        }
+    }
+}

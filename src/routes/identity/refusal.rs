@@ -1,0 +1,140 @@
+//! Why a gateway does not start, in words that say how to go on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::protocol::{Entry, Identity, ScopePart};
+
+use super::Conflict;
+
+/// Why a configuration must not serve over a store, and both ways on.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub(super) conflicts: Vec<Conflict>,
+    pub(super) lost: Vec<Entry>,
+    pub(super) from_earlier: bool,
+    pub(super) without_file: bool,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "this configuration names operations otherwise than the store does. A retry of an operation that \
+             the store holds would be another operation, and run again."
+        )?;
+        if self.from_earlier {
+            writeln!(
+                f,
+                "\nThe store comes from an earlier release, which did not note how it named them. It is taken to \
+                 have had that release's defaults: the route's name as namespace, a scope of authorization, no \
+                 path. Where its file said otherwise, write in the routes what it said, and accept."
+            )?;
+        }
+        for group in self.groups() {
+            conflict(f, &group)?;
+        }
+        for entry in &self.lost {
+            writeln!(f, "\n{}\n  in the store:  {}", entry.name(), entry.identity)?;
+            writeln!(
+                f,
+                "  now:           no route covers it, so a retry would run unprotected, or be refused"
+            )?;
+            writeln!(f, "  to go on as before, keep a route for it")?;
+        }
+        self.acceptance(f)?;
+        write!(
+            f,
+            "\nA gateway that serves already is not stopped by this check: make such a change while none serves."
+        )
+    }
+}
+
+impl Refusal {
+    /// The conflicts, those together that differ in their method only.
+    fn groups(&self) -> Vec<Vec<&Conflict>> {
+        let mut groups: Vec<Vec<&Conflict>> = Vec::new();
+        for conflict in &self.conflicts {
+            let is_like = |other: &Conflict| {
+                other.entry.pattern == conflict.entry.pattern
+                    && other.entry.identity == conflict.entry.identity
+                    && other.routes == conflict.routes
+            };
+            match groups.iter_mut().find(|group| group.first().is_some_and(|first| is_like(first))) {
+                Some(group) => group.push(conflict),
+                None => groups.push(vec![conflict]),
+            }
+        }
+        groups
+    }
+
+    /// The lines that accept everything.
+    fn acceptance(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |entries: &mut dyn Iterator<Item = &Entry>| {
+            entries.map(|entry| format!("\"{}\"", entry.name())).collect::<Vec<_>>().join(", ")
+        };
+        let changed = names(&mut self.conflicts.iter().map(|conflict| &conflict.entry));
+        let retired = names(&mut self.lost.iter());
+        writeln!(
+            f,
+            "\nTo accept that retries of what the store holds there may run again, write:\n\n  [store]"
+        )?;
+        if !changed.is_empty() {
+            writeln!(f, "  accept_identity_change = [{changed}]")?;
+        }
+        if !retired.is_empty() {
+            writeln!(f, "  retired = [{retired}]")?;
+        }
+        if self.without_file && !changed.is_empty() {
+            writeln!(
+                f,
+                "\nor, without a file, set in the environment:\n\n  \
+                 ONCEGATE__STORE__ACCEPT_IDENTITY_CHANGE='[{changed}]'"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// One conflict, of one method or more.
+fn conflict(f: &mut fmt::Formatter<'_>, group: &[&Conflict]) -> fmt::Result {
+    let Some(Conflict { entry, routes }) = group.first() else { return Ok(()) };
+    writeln!(f)?;
+    for conflict in group {
+        writeln!(f, "{}", conflict.entry.name())?;
+    }
+    writeln!(f, "  in the store:  {}", entry.identity)?;
+    for (name, identity) in routes {
+        writeln!(f, "  now:           {identity} (route {name:?})")?;
+    }
+    for (name, identity) in routes {
+        keeping(f, &entry.identity, name, identity)?;
+    }
+    Ok(())
+}
+
+/// The lines that keep an identity.
+fn keeping(f: &mut fmt::Formatter<'_>, kept: &Identity, route: &Arc<str>, now: &Identity) -> fmt::Result {
+    let certificate = ScopePart::ClientCertificate.to_string();
+    let (before, after) = (kept.scope.contains(&certificate), now.scope.contains(&certificate));
+    if after && !before {
+        return writeln!(
+            f,
+            "  these names cannot be kept while [server] tls has client_ca: the client's certificate is part of \
+             every scope then"
+        );
+    }
+    if kept.scheme != now.scheme {
+        return writeln!(f, "  these names cannot be kept: this version makes the ids of records otherwise");
+    }
+    writeln!(f, "  to keep the names, write in the route {route:?}:\n")?;
+    for (line, other) in kept.lines().iter().zip(now.lines()) {
+        if *line != other {
+            writeln!(f, "    {line}")?;
+        }
+    }
+    if before && !after {
+        writeln!(f, "\n  which needs client_ca in [server] tls, as before")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,278 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::config::Environment;
+use crate::store::Recorded;
+
+const NOW: Timestamp = Timestamp(1_000_000);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A configuration with these routes: path, further lines.
+fn config(store: &str, routes: &[(&str, &str)]) -> Config {
+    let mut text =
+        format!("[store]\nurl = \"memory:\"\n{store}\n[upstreams.a]\nurl = \"http://127.0.0.1:9\"\n");
+    for (index, (path, lines)) in routes.iter().enumerate() {
+        let name = if lines.contains("name = ") { String::new() } else { format!("name = \"r{index}\"\n") };
+        text.push_str(&format!(
+            "[[routes]]\n{name}path = \"{path}\"\nupstream = \"a\"\nmethods = [\"POST\"]\n{lines}\n"
+        ));
+    }
+    Config::parse(&text, "a test", &Environment::default()).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn quick_start() -> Config {
+    Config::for_upstream("http://127.0.0.1:9", &Environment::default()).expect("valid")
+}
+
+/// What the store holds after these configurations, each of which was accepted.
+fn held_after(configs: &[Config]) -> Vec<Entry> {
+    configs.iter().fold(Vec::new(), |known, config| {
+        let review = review(config, &known, NOW);
+        assert!(review.conflicts.is_empty() && review.lost.is_empty(), "{review:#?}");
+        review.entries
+    })
+}
+
+fn names(review: &Review) -> (Vec<String>, Vec<String>) {
+    let conflicts = review.conflicts.iter().map(|conflict| conflict.entry.name().to_string());
+    let lost = review.lost.iter().map(|entry| entry.name().to_string());
+    (conflicts.collect(), lost.collect())
+}
+
+/// The entries, without digits, that keep `then` from starting where `before` served.
+fn refused(before: &[Config], then: &Config) -> (Vec<String>, Vec<String>) {
+    let (conflicts, lost) = names(&review(then, &held_after(before), NOW));
+    let bare = |names: Vec<String>| {
+        names.into_iter().map(|name| name.split('#').next().unwrap_or_default().to_owned()).collect()
+    };
+    (bare(conflicts), bare(lost))
+}
+
+fn fine() -> (Vec<String>, Vec<String>) {
+    Default::default()
+}
+
+const OTHER: &str = "scope = [\"authorization\"]";
+
+#[test]
+fn what_names_operations_may_not_change() {
+    let before = [config("", &[("/v1/charges", "")])];
+    for changed in [
+        OTHER,
+        "scope = [\"x-api-key\", \"authorization\", \"api-key\", \"stripe-account\", { path = true }]",
+        "namespace = \"payments\"",
+        "key = { header = \"X-Key\" }",
+    ] {
+        let refused = refused(&before, &config("", &[("/v1/charges", changed)]));
+        assert_eq!(refused, (vec!["POST /v1/charges".into()], vec![]), "{changed}");
+    }
+    for same in [
+        "name = \"renamed\"",
+        "ttl = \"1h\"",
+        "anonymous = \"one\"",
+        "match = \"exact\"",
+        "fingerprint = { body = \"json\" }",
+        "key = { header = \"idempotency-key\", required = true }",
+    ] {
+        assert_eq!(refused(&before, &config("", &[("/v1/charges", same)])), fine(), "{same}");
+    }
+}
+
+#[test]
+fn a_pattern_is_the_same_however_it_is_spelled() {
+    let before = [config("", &[("/v1/{id}/Charges", "")])];
+    let spelled = |lines| config("", &[("/V1/{charge}/charges/", lines)]);
+    assert_eq!(refused(&before, &spelled("")), fine());
+    assert_eq!(refused(&before, &spelled(OTHER)).0, ["POST /v1/{id}/Charges"]);
+    let exact = [config("", &[("/V1/Charges", "match = \"exact\"")])];
+    assert_eq!(refused(&exact, &config("", &[("/v1/charges", "")])), fine());
+    assert_eq!(refused(&exact, &config("", &[("/v1/charges", OTHER)])).0, ["POST /V1/Charges"]);
+}
+
+#[test]
+fn a_more_exact_route_takes_paths_over_and_so_does_a_wider_one() {
+    let rest = || config("", &[("/{*rest}", "")]);
+    let charges = |lines| config("", &[("/v1/charges", lines)]);
+    assert_eq!(refused(&[rest()], &charges("")), fine());
+    assert_eq!(refused(&[rest()], &charges(OTHER)).0, ["POST /{*rest}"]);
+    assert_eq!(
+        refused(&[rest()], &config("", &[("/{*rest}", ""), ("/v1/charges", OTHER)])).0,
+        ["POST /{*rest}"]
+    );
+    assert_eq!(refused(&[charges("")], &rest()), fine());
+    assert_eq!(refused(&[charges(OTHER)], &rest()).0, ["POST /v1/charges"]);
+    assert_eq!(refused(&[charges(OTHER)], &config("", &[("/v1/{*rest}", "")])).0, ["POST /v1/charges"]);
+    // The parameter wins over the rest, whatever the rest's identity is.
+    let both = config("", &[("/v1/{id}", OTHER), ("/{*rest}", "")]);
+    assert_eq!(refused(&[charges(OTHER)], &both), fine());
+    assert_eq!(refused(&[charges("")], &both).0, ["POST /v1/charges"]);
+}
+
+#[test]
+fn routes_of_one_configuration_may_differ() {
+    let both = || config("", &[("/{*rest}", ""), ("/v1/charges", OTHER)]);
+    assert_eq!(refused(&[both()], &both()), fine());
+    // The wide one is gone, the narrow one is what it was.
+    let (conflicts, lost) = refused(&[both()], &config("", &[("/v1/charges", OTHER)]));
+    assert_eq!((conflicts, lost), fine());
+    assert_eq!(refused(&[both()], &config("", &[("/{*rest}", "")])).0, ["POST /v1/charges"]);
+}
+
+#[test]
+fn a_change_is_accepted_by_the_name_that_was_printed_and_nothing_later_is() {
+    let (first, second, third) = ("", OTHER, "scope = [\"x-tenant\"]");
+    let charges = |store: &str, lines| config(store, &[("/v1/charges", lines)]);
+    let before = charges("", first);
+    let (printed, _) = names(&review(&charges("", second), &held_after(&[before.clone()]), NOW));
+    let accept = format!("accept_identity_change = {printed:?}");
+    let accepted = charges(&accept, second);
+    let held = held_after(&[before.clone(), accepted.clone()]);
+    assert_eq!(held.len(), 2, "both stand");
+    assert_eq!(names(&review(&accepted, &held, NOW)), fine());
+    // The store remembers what was accepted, without the line too.
+    assert_eq!(names(&review(&charges("", second), &held, NOW)), fine());
+    // A third one is another change, and so is the way back.
+    for next in [third, first] {
+        let (conflicts, _) = names(&review(&charges(&accept, next), &held, NOW));
+        assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+        assert!(!conflicts.contains(&printed[0]), "{conflicts:?}");
+    }
+    let wrong = charges("accept_identity_change = [\"POST /v1/charges#000000\"]", second);
+    assert_eq!(names(&review(&wrong, &held_after(&[before]), NOW)).0, printed);
+}
+
+#[test]
+fn an_entry_without_a_route_is_lost_until_it_is_retired() {
+    let before = [config("", &[("/v1/charges", ""), ("/v1/refunds", "")])];
+    let after = |store: &str| config(store, &[("/v1/charges", "")]);
+    let (_, lost) = names(&review(&after(""), &held_after(&before), NOW));
+    assert_eq!(lost.len(), 1);
+    assert!(lost[0].starts_with("POST /v1/refunds#"), "{lost:?}");
+    // The other key does not help.
+    let wrong = after(&format!("accept_identity_change = {lost:?}"));
+    assert_eq!(names(&review(&wrong, &held_after(&before), NOW)).1, lost);
+    let retired = after(&format!("retired = {lost:?}"));
+    let held = held_after(&[before[0].clone(), retired]);
+    assert_eq!(names(&review(&after(""), &held, NOW)), fine());
+    // It may come back as it was, and not as another one.
+    let back = |lines| config("", &[("/v1/charges", ""), ("/v1/refunds", lines)]);
+    assert_eq!(names(&review(&back(""), &held, NOW)), fine());
+    assert_eq!(names(&review(&back(OTHER), &held, NOW)).0, lost);
+}
+
+#[test]
+fn what_the_quick_start_covered_needs_no_route_but_keeps_its_names() {
+    let charges = |lines: &str| {
+        let fallback = "[fallback]\nupstream = \"a\"\n";
+        config(&format!("{fallback}[log]"), &[("/v1/charges", lines)])
+    };
+    let known = held_after(&[quick_start()]);
+    let review = super::review(&charges(""), &known, NOW);
+    assert_eq!(names(&review), fine());
+    assert!(review.unprotected.iter().any(|name| name.to_string().starts_with("POST /{*rest}#")));
+    assert_eq!(refused(&[quick_start()], &charges(OTHER)).0, ["POST /{*rest}"]);
+    // Once a file had that route, it counts as any other.
+    let filed = config("", &[("/{*rest}", ""), ("/", "")]);
+    let (_, lost) = refused(&[quick_start(), filed], &config("", &[("/", "")]));
+    assert_eq!(lost, ["POST /{*rest}"]);
+}
+
+#[test]
+fn an_entry_ends_when_no_record_of_it_can_be_left() {
+    let before = config("", &[("/v1/charges", "")]);
+    let held = held_after(&[before.clone()]);
+    let changed = config("", &[("/v1/charges", OTHER)]);
+    let last = Timestamp(held[0].until.0 - 1);
+    assert!(held[0].until >= NOW.plus(before.routes[0].policy.longest_life()));
+    assert_eq!(review(&changed, &held, last).conflicts.len(), 1);
+    let review = review(&changed, &held, held[0].until);
+    assert!(review.conflicts.is_empty() && review.entries.len() == 1);
+}
+
+#[test]
+fn a_gateway_that_serves_keeps_its_entries_alive_and_seldom_writes() {
+    let config = config("", &[("/v1/charges", "")]);
+    let held = held_after(&[config.clone()]);
+    let look = look_interval(&config);
+    let soon = review(&config, &held, NOW.plus(look / 2)).entries;
+    assert_eq!(soon, held, "nothing to write");
+    let later = review(&config, &held, NOW.plus(look)).entries;
+    assert!(later[0].until >= held[0].until.plus(look), "{later:?}");
+    // Between two looks a record is never older than its entry.
+    assert!(soon[0].until >= NOW.plus(look / 2).plus(look).plus(held[0].life));
+}
+
+#[test]
+fn a_longer_life_is_not_forgotten() {
+    let long = held_after(&[config("", &[("/v1/charges", "ttl = \"90d\"")])]);
+    let short = config("", &[("/v1/charges", "ttl = \"1h\"\ntombstone_ttl = \"1h\"")]);
+    let after = review(&short, &long, NOW.plus(HOUR)).entries;
+    assert_eq!((after.len(), after[0].until), (1, long[0].until));
+}
+
+#[test]
+fn executions_that_were_cut_off_prolong_their_entries() {
+    let held = held_after(&[config("", &[("/v1/charges", "namespace = \"a\""), ("/v1/refunds", "")])]);
+    let late = held[0].until.plus(HOUR);
+    let prolonged = prolonged(&held, late, |namespace| namespace == "a");
+    assert_eq!(prolonged[0].until, late.plus(held[0].life));
+    assert_eq!(prolonged[1], held[1]);
+}
+
+fn recorded(pairs: &[(&str, &str)]) -> BTreeSet<Recorded> {
+    let recorded = |(route, namespace): &(&str, &str)| Recorded {
+        route: (*route).to_owned(),
+        namespace: (*namespace).to_owned(),
+    };
+    pairs.iter().map(recorded).collect()
+}
+
+#[test]
+fn an_earlier_release_counts_as_having_had_its_defaults() {
+    let refused = |config: &Config, pairs: &[(&str, &str)]| {
+        let review = review(config, &earlier(config, &recorded(pairs), NOW), NOW);
+        review.refusal(config, true).map(|refusal| refusal.to_string())
+    };
+    let named = |lines: &str| config("", &[("/v1/charges", &format!("name = \"create-charge\"\n{lines}"))]);
+    let own = [("create-charge", "create-charge")];
+    let text = refused(&named(""), &own).expect("a refusal");
+    for line in [
+        "namespace = \"create-charge\"",
+        "scope = [\"authorization\"]",
+        "accept_identity_change = [\"POST /v1/charges#",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(!text.contains("\n    key ="), "{text}");
+    let kept = "namespace = \"create-charge\"\nscope = [\"authorization\"]";
+    assert_eq!(refused(&named(kept), &own), None);
+    // A route of which no record is seen counts as well.
+    let both =
+        config("", &[("/v1/charges", &format!("name = \"create-charge\"\n{kept}")), ("/v1/refunds", "")]);
+    assert!(refused(&both, &own).is_some_and(|text| text.contains("POST /v1/refunds#")));
+    // Its file named another namespace.
+    let text = refused(&named(""), &[("create-charge", "money")]).expect("a refusal");
+    assert!(text.contains("namespace = \"money\""), "{text}");
+    // The records are those of its quick start, whose namespace is today's default.
+    assert_eq!(refused(&named(OTHER), &[("default", "default")]), None);
+    assert!(refused(&named(""), &[("default", "default")]).is_some());
+}
+
+#[test]
+fn a_refusal_names_both_identities_and_both_ways_on() {
+    let before = held_after(&[config("", &[("/v1/charges", ""), ("/v1/refunds", "")])]);
+    let after = config("", &[("/v1/charges", "namespace = \"pay\"\nkey = { header = \"x-key\" }")]);
+    let text = review(&after, &before, NOW).refusal(&after, false).expect("a refusal").to_string();
+    let digits = before[0].identity.digits();
+    for part in [
+        format!("POST /v1/charges#{digits}\n"),
+        "in the store:  namespace = \"default\", scope = [\"authorization\", ".into(),
+        "now:           namespace = \"pay\"".into(),
+        "    namespace = \"default\"\n    key = { header = \"idempotency-key\" }\n".into(),
+        format!("accept_identity_change = [\"POST /v1/charges#{digits}\"]"),
+        format!("retired = [\"POST /v1/refunds#{digits}\"]"),
+        "while none serves".into(),
+    ] {
+        assert!(text.contains(&part), "{part:?} is not in {text}");
+    }
+}

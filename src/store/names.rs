@@ -1,0 +1,243 @@
+//! How operations were named, as a store keeps it: one small document, compared and replaced as a whole.
+//!
+//! A version byte, then a protocol buffer. An older gateway skips fields that it does not know and leaves
+//! them out of what it writes; what must not be lost so takes a new version byte, which it refuses. Field
+//! numbers are for good.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use prost::Message;
+use tokio::time::timeout;
+
+use crate::clock::Timestamp;
+use crate::protocol::{Entry, Identity, Pattern, State};
+
+use super::{Document, Filter, Pending, Replaced, Store, StoreError};
+
+const VERSION: u8 = 1;
+/// How many records are looked at to find out how an earlier release named them: pages of so many, and how
+/// many pages.
+const SURVEY: (usize, usize) = (500, 8);
+/// How many due records are looked at for executions whose gateway is gone.
+const LINGERING: usize = 256;
+
+/// The entries of one store.
+#[derive(Clone)]
+pub struct Names {
+    store: Arc<dyn Store>,
+    timeout: Duration,
+}
+
+/// The entries as they were read.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The entries; `None` where none were ever written.
+    pub entries: Option<Vec<Entry>>,
+    /// The store's clock.
+    pub now: Timestamp,
+    document: Option<Bytes>,
+}
+
+/// A route of an earlier release and its namespace, as some record says it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Recorded {
+    /// The name of the route.
+    pub route: String,
+    /// The namespace of its keys.
+    pub namespace: String,
+}
+
+impl Names {
+    /// The entries of `store`, which is waited for at most `timeout` for each answer.
+    #[must_use]
+    pub fn of(store: Arc<dyn Store>, timeout: Duration) -> Self {
+        Self { store, timeout }
+    }
+
+    /// Reads the entries.
+    ///
+    /// # Errors
+    /// As the store's; [`StoreError::Refused`] if they cannot be read by this version.
+    pub async fn read(&self) -> Result<Known, StoreError> {
+        let Document { bytes, now } = self.answer(self.store.names()).await?;
+        let entries = bytes.as_deref().map(decode).transpose();
+        let entries = entries.map_err(|cause| {
+            StoreError::Refused(format!("what the store keeps of names cannot be read here: {cause}"))
+        })?;
+        Ok(Known { entries, now, document: bytes })
+    }
+
+    /// Writes `entries` unless the store's are no longer those that were read.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn write(&self, known: &Known, entries: &[Entry]) -> Result<Replaced, StoreError> {
+        self.answer(self.store.replace_names(known.document.clone(), encode(entries))).await
+    }
+
+    /// The routes that some of the store's records tell of; `None` if there is no record.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn recorded(&self) -> Result<Option<BTreeSet<Recorded>>, StoreError> {
+        let (limit, pages) = SURVEY;
+        let (mut filter, mut found) = (Filter::default(), None);
+        for _ in 0..pages {
+            let page = self.answer(self.store.page(filter.clone(), limit)).await?;
+            for (_, record) in page.records.iter().filter(|(_, record)| record.at(page.now).is_some()) {
+                let (route, namespace) = (record.route.to_string(), record.namespace.to_string());
+                found.get_or_insert_with(BTreeSet::new).insert(Recorded { route, namespace });
+            }
+            filter.after = page.next;
+            if page.next.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The namespaces of executions that were cut off by the end of their gateway. Their records begin to
+    /// age only when a gateway sweeps them.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn lingering(&self) -> Result<BTreeSet<String>, StoreError> {
+        let due = self.answer(self.store.due(LINGERING)).await?;
+        let running = due.records.iter().filter(|(_, record)| matches!(record.state, State::Running { .. }));
+        Ok(running.map(|(_, record)| record.namespace.to_string()).collect())
+    }
+
+    async fn answer<T>(&self, pending: Pending<'_, T>) -> Result<T, StoreError> {
+        let late = |_| Err(StoreError::Unclear(format!("no answer within {:?}", self.timeout)));
+        timeout(self.timeout, pending).await.unwrap_or_else(late)
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct WireDocument {
+    #[prost(message, repeated, tag = "1")]
+    entries: Vec<WireEntry>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct WireEntry {
+    #[prost(string, tag = "1")]
+    method: String,
+    #[prost(string, tag = "2")]
+    pattern: String,
+    #[prost(string, tag = "3")]
+    template: String,
+    #[prost(string, tag = "4")]
+    namespace: String,
+    #[prost(string, repeated, tag = "5")]
+    scope: Vec<String>,
+    #[prost(string, tag = "6")]
+    key: String,
+    #[prost(string, tag = "7")]
+    scheme: String,
+    #[prost(uint64, tag = "8")]
+    life_ms: u64,
+    #[prost(uint64, tag = "9")]
+    until_ms: u64,
+    #[prost(bool, tag = "10")]
+    quick_start: bool,
+    #[prost(string, repeated, tag = "11")]
+    accepted: Vec<String>,
+    #[prost(bool, tag = "12")]
+    retired: bool,
+}
+
+fn encode(entries: &[Entry]) -> Bytes {
+    let entries = entries.iter().map(to_wire).collect();
+    let document = WireDocument { entries };
+    let mut bytes = Vec::with_capacity(1 + document.encoded_len());
+    bytes.push(VERSION);
+    document.encode_raw(&mut bytes);
+    bytes.into()
+}
+
+fn decode(bytes: &[u8]) -> Result<Vec<Entry>, String> {
+    match bytes.split_first() {
+        Some((&VERSION, message)) => {
+            let document = WireDocument::decode(message).map_err(|error| error.to_string())?;
+            document.entries.into_iter().map(from_wire).collect()
+        }
+        Some((version, _)) => Err(format!("it has version {version} and was written by a newer gateway")),
+        None => Err("it is empty".into()),
+    }
+}
+
+fn to_wire(entry: &Entry) -> WireEntry {
+    let Identity { namespace, scope, key, scheme } = entry.identity.clone();
+    WireEntry {
+        method: entry.method.to_string(),
+        pattern: entry.pattern.to_string(),
+        template: entry.template.clone(),
+        namespace,
+        scope,
+        key,
+        scheme,
+        life_ms: u64::try_from(entry.life.as_millis()).unwrap_or(u64::MAX),
+        until_ms: entry.until.0,
+        quick_start: entry.quick_start,
+        accepted: entry.accepted.clone(),
+        retired: entry.retired,
+    }
+}
+
+fn from_wire(wire: WireEntry) -> Result<Entry, String> {
+    let WireEntry { namespace, scope, key, scheme, .. } = wire;
+    Ok(Entry {
+        method: Method::from_bytes(wire.method.as_bytes()).map_err(|error| error.to_string())?,
+        pattern: Pattern::of(&wire.pattern),
+        template: wire.template,
+        identity: Identity { namespace, scope, key, scheme },
+        life: Duration::from_millis(wire.life_ms),
+        until: Timestamp(wire.until_ms),
+        quick_start: wire.quick_start,
+        accepted: wire.accepted,
+        retired: wire.retired,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Entry {
+        Entry {
+            method: Method::PATCH,
+            pattern: Pattern::exact("/V1/{id}"),
+            template: "/V1/{id}".into(),
+            identity: Identity {
+                namespace: "a".into(),
+                scope: vec!["\"b\"".into(), "{ path = true }".into()],
+                key: "c".into(),
+                scheme: "d".into(),
+            },
+            life: Duration::from_millis(7),
+            until: Timestamp(8),
+            quick_start: true,
+            accepted: vec!["1f3a9c".into()],
+            retired: true,
+        }
+    }
+
+    #[test]
+    fn entries_come_back_as_they_were_written() {
+        let entries = [entry(), Entry { retired: false, quick_start: false, ..entry() }];
+        assert_eq!(decode(&encode(&entries)).as_deref(), Ok(&entries[..]));
+        assert_eq!(decode(&encode(&[])), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_not_a_document_is_refused() {
+        assert!(decode(b"").is_err_and(|why| why.contains("empty")));
+        assert!(decode(b"\x02").is_err_and(|why| why.contains("newer gateway")));
+        assert!(decode(b"\x01\xff\xff").is_err());
+    }
+}
