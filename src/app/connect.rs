@@ -97,8 +97,12 @@ async fn looked(config: &Config) -> Result<(String, Vec<String>), String> {
         StoreUrl::Postgres(postgres) => {
             let settings = postgres_settings(config, postgres, Workers::default());
             let settings = settings.map_err(|error| error.to_string())?;
-            let notes = PostgresStore::look(&settings).await.map_err(|error| error.to_string())?;
-            Ok((["answers".to_owned()].into_iter().chain(notes).collect::<Vec<_>>().join("; "), Vec::new()))
+            let (there, risks) = PostgresStore::look(&settings).await.map_err(|error| error.to_string())?;
+            let text = match there {
+                true => "answers",
+                false => "answers; there are no tables in the schema yet, a start makes them",
+            };
+            Ok((text.into(), risks))
         }
     }
 }

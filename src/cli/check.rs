@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::page::Page;
 use crate::config::units::{Size, Span};
-use crate::config::{Config, Environment, Fallback, ListenerTls, Server, StoreUrl};
+use crate::config::{Config, Environment, Fallback, ListenerTls, Server, StoreUrl, Upstream};
 
 mod boundaries;
 mod losses;
@@ -22,6 +22,10 @@ mod route;
 /// Ends 0 if the file is valid, warnings or not, 2 if it is not; with --connect 1 if the store or an upstream
 /// does not answer.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Ends 0 if the file is valid, with warnings or without, and 2 if it is not; with --connect 1 if \
+                        the store or an upstream does not answer. A store that a running gateway has open counts as one that answers."
+)]
 pub struct CheckArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", required_unless_present = "print_schema")]
@@ -134,18 +138,45 @@ fn setup(page: &mut Page, config: &Config) {
             Size(upstream.response_head_limit as u64),
             Span(upstream.idle_timeout),
         );
-        page.row("upstream", &text);
+        page.row("upstream", &format!("{text}. {}", host(upstream)));
     }
-    page.row(
-        "no route matches",
-        &match &config.fallback {
-            Some(Fallback { upstream, refuses_keyed }) => format!(
-                "streams to {upstream}, unprotected and of any size; with a key {}",
-                if *refuses_keyed { "404 no-route" } else { "it is marked Idempotency-Protected: false" }
-            ),
-            None => "404 no-route".into(),
-        },
-    );
+    page.row("no route matches", &no_route(config));
+}
+
+/// Which host an upstream is told, and what that means for the addresses that it writes.
+fn host(upstream: &Upstream) -> String {
+    let told = if upstream.preserve_host {
+        "It is told the client's Host; where it tells hosts apart, \"host\" belongs into the routes' scope."
+    } else {
+        "It is told its own host: if it writes absolute URLs into bodies, set preserve_host = true, and if it then \
+         tells hosts apart, add \"host\" to the routes' scope."
+    };
+    let location = match (upstream.rewrite_location, upstream.preserve_host) {
+        (true, _) => " Location and Content-Location that name it name what the client asked.",
+        (false, false) => " Location goes on as it is: a client that follows one leaves this gateway.",
+        (false, true) => "",
+    };
+    format!("{told}{location}")
+}
+
+fn no_route(config: &Config) -> String {
+    let Some(Fallback { upstream, refuses_keyed }) = &config.fallback else {
+        return "404 no-route".into();
+    };
+    let keyed = match refuses_keyed {
+        true => "with a key 404 no-route",
+        false => "with a key its answer is marked Idempotency-Protected: false",
+    };
+    let beside = config.routes.iter().filter(|route| route.upstream == *upstream);
+    let beside: Vec<&str> = beside.map(|route| &*route.name).collect();
+    let same = match beside.as_slice() {
+        [] => String::new(),
+        routes => format!(
+            ". Another path or method than those of {} reaches the same API unprotected",
+            routes.join(", ")
+        ),
+    };
+    format!("streams to {upstream}, unprotected and of any size; {keyed}{same}")
 }
 
 fn admin(config: &Config) -> String {

@@ -14,6 +14,13 @@ use crate::config::{Arguments, Config, ConfigErrors, Environment};
 /// starts, running ones go on for up to `server.drain_timeout`, what still runs then is recorded as
 /// unknown. A second signal ends at once. Ends 0 after a drain, 1 if it failed, 2 if the configuration is wrong.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "A value of the file is replaced by ONCEGATE__SECTION__KEY in the environment, and that by an \
+                        argument here.\n\nExamples:\n  \
+                        oncegate serve --upstream http://127.0.0.1:9000\n  \
+                        oncegate serve --upstream http://127.0.0.1:9000 --listen 127.0.0.1:80 --store embedded:/var/lib/oncegate\n  \
+                        oncegate serve --config oncegate.toml"
+)]
 #[command(group(ArgGroup::new("source").args(["config", "upstream"]).required(true)))]
 pub struct ServeArgs {
     /// Run with this configuration file (try `oncegate check --config FILE` first)

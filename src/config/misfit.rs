@@ -5,21 +5,27 @@
 //! where somebody took one for another.
 
 use serde_json::Value;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::document::{KeyPath, Step};
+use super::schema::at;
 use super::units::parse_span;
 
-/// What a deserializer said of the value at `path`, which takes `default` if it is left out.
-pub(super) fn explain(said: &str, path: &KeyPath, value: Option<&DeValue<'_>>, default: &Value) -> String {
+/// What a deserializer said of the value at `path`, of which the schema says `wanted`.
+pub(super) fn explain(said: &str, path: &KeyPath, value: Option<&DeValue<'_>>, schema: &Value) -> String {
+    let is = value.map_or("something else", kind);
+    if let (true, Some(values)) = (said.starts_with("wanted "), schema["enum"].as_array()) {
+        let values: Vec<String> =
+            values.iter().filter_map(Value::as_str).map(|value| format!("`{value}`")).collect();
+        return format!("is {is}; allowed: {}", values.join(" or "));
+    }
     let wrong = said.strip_prefix("invalid type: ").or_else(|| said.strip_prefix("invalid value: "));
     let Some((_, wanted)) = wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) else {
         return in_plain_words(said);
     };
     let wanted = in_plain_words(&format!("expected {wanted}"));
     let wanted = wanted.strip_prefix("expected ").unwrap_or(&wanted);
-    let is = value.map_or("something else", kind);
-    let hint = value.and_then(|value| hint(path, value, wanted, default));
+    let hint = value.and_then(|value| hint(path, value, wanted, &schema["default"]));
     let hint = hint.map(|hint| format!("; write {hint}")).unwrap_or_default();
     format!("is {is}; allowed: {wanted}{hint}")
 }
@@ -32,8 +38,6 @@ fn in_plain_words(said: &str) -> String {
         ("there are no fields", "no key is allowed here"),
         ("expected i64", "expected a whole number"),
         ("expected a sequence", "expected an array"),
-        ("expected string or map", "expected a string"),
-        ("expected string or table", "expected a string"),
         ("expected a map", "expected a table"),
         (", expected one of", "; allowed:"),
         (", expected", "; allowed:"),
@@ -82,13 +86,36 @@ fn hint(path: &KeyPath, value: &DeValue<'_>, wanted: &str, default: &Value) -> O
         }
         DeValue::String(_) if wanted.starts_with("an array") => Some("it in brackets, like [\"…\"]".into()),
         DeValue::String(_) if wanted.starts_with("a table") => text_as_table(path),
-        DeValue::Array(_) if wanted.starts_with("a table") => {
-            Some(format!("[{path}] once, with single brackets"))
-        }
         DeValue::Table(_) if wanted.starts_with("an array") && path.0 == [Step::Key("routes".into())] => {
             Some("[[routes]], with double brackets, for each".into())
         }
         _ => None,
+    }
+}
+
+/// The arrays that stand where the schema has a table: a deserializer would take their items for its values.
+pub(super) fn arrays_for_tables(root: &DeTable<'_>, schema: &Value) -> Vec<KeyPath> {
+    let mut found = Vec::new();
+    look_for_arrays(root, schema, &KeyPath::default(), &mut found);
+    found
+}
+
+fn look_for_arrays(table: &DeTable<'_>, schema: &Value, path: &KeyPath, found: &mut Vec<KeyPath>) {
+    for (key, value) in table {
+        let path = path.then(Step::Key(key.get_ref().to_string()));
+        let schema = at(schema, &KeyPath::of_keys([key.get_ref().as_ref()]));
+        match value.get_ref() {
+            DeValue::Array(_) if schema["type"] == "object" => found.push(path),
+            DeValue::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    if let DeValue::Table(table) = item.get_ref() {
+                        look_for_arrays(table, &schema["items"], &path.then(Step::Index(index)), found);
+                    }
+                }
+            }
+            DeValue::Table(table) => look_for_arrays(table, schema, &path, found),
+            _ => {}
+        }
     }
 }
 

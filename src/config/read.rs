@@ -14,10 +14,10 @@ use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::expansion::expand;
 use super::file::File;
-use super::misfit::explain;
+use super::misfit::{arrays_for_tables, explain};
 use super::overlay::overlay;
 use super::problem::Problems;
-use super::schema::{default, schema};
+use super::schema::{at, schema};
 use super::stray::strays;
 use super::{Config, rules};
 
@@ -147,6 +147,12 @@ fn read<'i>(
 /// Gives the document its types. A key that does not fit is noted and left out, until the rest
 /// fits; `None` if that came to no end.
 fn typed(document: &Document<'_>, schema: &Value, problems: &Problems) -> Option<File> {
+    for path in arrays_for_tables(document.root(), schema) {
+        problems.add(
+            path.clone(),
+            format!("is an array; allowed: a table; write [{path}] once, with single brackets"),
+        );
+    }
     let mut fitting = document.root().clone();
     for path in problems.paths() {
         remove(&mut fitting, &path);
@@ -157,7 +163,7 @@ fn typed(document: &Document<'_>, schema: &Value, problems: &Problems) -> Option
             Err((path, message)) => {
                 let left_out = remove(&mut fitting, &path);
                 let value = document.value(&path);
-                problems.add(path.clone(), explain(&message, &path, value, &default(schema, &path)));
+                problems.add(path.clone(), explain(&message, &path, value, at(schema, &path)));
                 if !left_out {
                     return None;
                 }

@@ -54,8 +54,8 @@ fn in_one_line(schema: &mut Schema) {
     }
 }
 
-/// What the key at the end of this path is if it is left out; null where there is no telling.
-pub(super) fn default(schema: &Value, path: &KeyPath) -> Value {
+/// What the schema says of the key at the end of this path; null where there is no telling.
+pub(super) fn at<'s>(schema: &'s Value, path: &KeyPath) -> &'s Value {
     let mut here = schema;
     for step in &path.0 {
         here = match step {
@@ -66,7 +66,7 @@ pub(super) fn default(schema: &Value, path: &KeyPath) -> Value {
             },
         };
     }
-    here["default"].clone()
+    here
 }
 
 /// What a key takes, as far as reading its text needs to know.

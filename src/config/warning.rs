@@ -71,7 +71,7 @@ impl Config {
 
     fn admin_warning(&self) -> Option<String> {
         let text = format!(
-            "{} is not loopback and token_env is not set, so records and the console are off there",
+            "{} is not loopback and token_env is not set, so records are off there",
             self.admin.listen
         );
         (!self.admin.listen.ip().is_loopback() && self.admin.token.is_none()).then_some(text)

@@ -178,7 +178,7 @@ fn is_stream(headers: &HeaderMap) -> bool {
 }
 
 /// Content types that are used for streams and for documents.
-const STREAMS: [&str; 8] = [
+const STREAMS: [&str; 9] = [
     "application/x-ndjson",
     "application/ndjson",
     "application/jsonl",
@@ -186,6 +186,7 @@ const STREAMS: [&str; 8] = [
     "application/json-seq",
     "application/stream+json",
     "application/x-json-stream",
+    "application/vnd.amazon.eventstream",
     "multipart/x-mixed-replace",
 ];
 

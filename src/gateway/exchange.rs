@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::header::EXPECT;
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::warn;
@@ -386,6 +386,16 @@ impl Attempt {
             fingerprint: self.fingerprint.clone(),
             policy: self.route.policy,
         }
+    }
+
+    /// The method of the request.
+    pub(super) fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// The path of the request, as it was sent.
+    pub(super) fn path(&self) -> &str {
+        self.head.uri.path()
     }
 
     /// Makes the fingerprint anew, in the terms a record was made in.

@@ -62,6 +62,19 @@ impl Template {
         if shape.is_empty() { "/".to_owned() } else { shape }
     }
 
+    /// Whether this template says more than `other` where they first differ in kind: it wins the paths that
+    /// both cover.
+    #[must_use]
+    pub fn is_more_exact(&self, other: &Self) -> bool {
+        let rank = |segment: &Segment| match segment {
+            Segment::Literal(_) => 2,
+            Segment::Parameter => 1,
+            Segment::Rest => 0,
+        };
+        let ranks = self.0.iter().map(rank).zip(other.0.iter().map(rank));
+        ranks.into_iter().find(|(one, other)| one != other).is_some_and(|(one, other)| one > other)
+    }
+
     /// Whether a parameter stands somewhere in the template.
     #[must_use]
     pub fn has_parameters(&self) -> bool {

@@ -52,6 +52,12 @@ impl Pattern {
         meet(self.folded.segments(), other.folded.segments()).is_some()
     }
 
+    /// Whether it wins the paths that both cover.
+    #[must_use]
+    pub fn is_more_exact(&self, other: &Self) -> bool {
+        self.folded.is_more_exact(&other.folded)
+    }
+
     /// Whether every path of `other` is covered.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {

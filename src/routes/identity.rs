@@ -16,8 +16,6 @@ use crate::clock::Timestamp;
 use crate::config::{Config, Match, Route};
 use crate::protocol::{Entry, EntryName, Identity, Pattern};
 
-use super::is_more_exact;
-
 pub use self::earlier::earlier;
 pub use self::refusal::Refusal;
 
@@ -137,7 +135,7 @@ impl Review {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.is_same(&own)) else {
             return self.entries.push(own);
         };
-        if entry.until < enough.plus(own.life) {
+        if entry.until <= enough.plus(own.life) {
             entry.until = own.until;
         }
         let Entry { life, template, quick_start, .. } = own;
@@ -152,11 +150,12 @@ fn is_rival(route: &Route, entry: &Entry, standing: &[Entry]) -> bool {
     if identity == entry.identity || entry.yields_to(&identity) {
         return false;
     }
-    // What the route covers it covered before, unless those paths have become this entry's since.
-    let before = standing.iter().any(|other| {
-        other.method == entry.method && other.pattern == pattern && !other.yields_to(&entry.identity)
-    });
-    pattern == entry.pattern || !before
+    // A more exact route that was there before won these paths before, unless they were this entry's since.
+    let is_old = pattern.is_more_exact(&entry.pattern)
+        && standing.iter().any(|other| {
+            other.method == entry.method && other.pattern == pattern && !other.yields_to(&entry.identity)
+        });
+    !is_old
 }
 
 /// The routes that win some of the paths of an entry.
@@ -167,7 +166,7 @@ fn winners<'r>(routes: &'r [Arc<Route>], entry: &Entry) -> Vec<&'r Route> {
         let is_hidden = with_method().any(|other| {
             let as_wide = other.matching == Match::Equivalent || route.matching == Match::Exact;
             as_wide
-                && is_more_exact(other, route)
+                && other.template.is_more_exact(&route.template)
                 && pattern_of(other).covers_what_meets(&entry.pattern, &pattern)
         });
         pattern.meets(&entry.pattern) && !is_hidden

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 use matchit::Router;
 
 use crate::config::{Fallback, Match, Route, UpstreamName};
-use crate::protocol::path::{self, Segment};
+use crate::protocol::path;
 use crate::protocol::readings::{self, Reading};
 
 pub mod identity;
@@ -122,7 +122,9 @@ impl RouteTable {
             Some(found)
         });
         match (exact, equivalent) {
-            (Some(exact), Some(equivalent)) if is_more_exact(equivalent, exact) => Some(equivalent),
+            (Some(exact), Some(equivalent)) if equivalent.template.is_more_exact(&exact.template) => {
+                Some(equivalent)
+            }
             (Some(exact), _) => Some(exact),
             (None, equivalent) => equivalent,
         }
@@ -152,16 +154,4 @@ impl RouteTable {
         let covered = paths.any(|path| self.equivalently(&upper, path).is_some());
         covered.then_some(Ambiguity::Method)
     }
-}
-
-/// Whether the first route's template says more than the second one's where they first differ in kind.
-fn is_more_exact(one: &Route, other: &Route) -> bool {
-    let rank = |segment: &Segment| match segment {
-        Segment::Literal(_) => 2,
-        Segment::Parameter => 1,
-        Segment::Rest => 0,
-    };
-    let pairs = one.template.segments().iter().zip(other.template.segments());
-    let ranks = pairs.map(|(one, other)| (rank(one), rank(other)));
-    ranks.into_iter().find(|(one, other)| one != other).is_some_and(|(one, other)| one > other)
 }

@@ -109,6 +109,8 @@ async fn a_large_head_below_the_limit_is_an_answer_like_any_other() {
         assert_eq!((given.header("x-4999"), given.header("content-length")), (Some("4999"), Some("2")));
         assert_eq!(given.header("server"), Some("old"));
     }
+    let given = Http2::open(gateway.address).await.post("/v1/charges", "k-1", "a").await;
+    assert_eq!((given.status, given.is_replay(), given.header("x-4999")), (201, true, Some("4999")));
     assert_eq!(*counted.borrow(), 1);
 }
 

@@ -188,7 +188,9 @@ async fn not_executed_has_to_wait_and_then_runs_once_more() {
 async fn a_second_gateway_on_the_same_data_refuses_to_start() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::start(&upstream, settings()).await;
-    let (status, printed) = gateway.refused(&upstream, settings()).await;
+    let store = format!("url = \"embedded:{}\"\nstart_timeout = \"300ms\"", gateway.data().display());
+    let (status, printed) = gateway.refused(&upstream, settings().store(&store)).await;
     assert_eq!(status.code(), Some(1));
     assert!(printed.contains("data") && printed.contains("is in use"), "{printed}");
+    assert!(printed.contains("is not there yet") && printed.contains("start_timeout"), "{printed}");
 }

@@ -5,6 +5,7 @@
 
 pub mod claims;
 pub mod lists;
+pub mod names;
 pub mod races;
 pub mod retention;
 pub mod table;
@@ -43,6 +44,12 @@ macro_rules! suite {
             lists::pages_follow_each_other,
             lists::a_cursor_outlives_its_record,
             lists::the_longest_due_comes_first,
+            names::a_document_is_replaced_only_where_it_is_the_expected_one,
+            names::a_document_comes_back_byte_for_byte,
+            names::one_of_many_replacements_is_made,
+            names::entries_that_changed_meanwhile_are_not_written_over,
+            names::what_records_say_of_an_earlier_release_is_found,
+            names::executions_whose_gateway_is_gone_linger,
             races::one_of_many_claims_wins,
             races::one_of_many_writes_is_stored,
             races::a_lease_lapses_once,

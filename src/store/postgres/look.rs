@@ -6,15 +6,14 @@ use super::settings::PostgresSettings;
 use super::{OpenError, PostgresStore, schema};
 
 impl PostgresStore {
-    /// Looks at the primary and its tables. Returns what a start would find there, as sentences.
+    /// Looks at the primary and its tables. Returns whether the tables are there, and what a crash of the
+    /// server would lose, as sentences.
     ///
     /// # Errors
     /// No server is a primary that answers, or the tables need a newer gateway.
-    pub async fn look(settings: &PostgresSettings) -> Result<Vec<String>, OpenError> {
+    pub async fn look(settings: &PostgresSettings) -> Result<(bool, Vec<String>), OpenError> {
         let mut session = Session::open(settings).await?;
         let there = schema::look(&mut session, &settings.schema).await?;
-        let missing =
-            format!("there are no tables in the schema {} yet; a start makes them", settings.schema);
-        Ok(if there { Vec::new() } else { vec![missing] })
+        Ok((there, session.risks().await?))
     }
 }

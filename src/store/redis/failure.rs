@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError};
 
@@ -50,7 +51,9 @@ impl Failure {
 /// What an attempt to connect to `address` came to.
 pub(super) fn of_connecting(address: &str, error: &RedisError) -> Failure {
     let text = format!("cannot connect to {address}: {error}");
-    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    let source = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    let source = source.and_then(|source| source.downcast_ref::<io::Error>());
+    // How TLS says that it does not trust the server.
     let certificate = source.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData);
     let refused = error.code().is_some_and(|code| ["NOAUTH", "NOPERM", "WRONGPASS"].contains(&code));
     let is_wrong = certificate || refused || error.kind() == ErrorKind::AuthenticationFailed;

@@ -1,7 +1,7 @@
 //! Looking whether records could be kept here, as a start does, but writing nothing: a start also leaves a
 //! mark in each primary.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use redis::{AsyncConnectionConfig, cmd};
 use tokio::time::timeout;
@@ -75,10 +75,10 @@ async fn look(door: &Door, settings: &RedisSettings) -> Result<Option<String>, F
         return Ok(None);
     }
     // Servers that others run do not always tell.
-    let saves: Result<Vec<String>, _> =
-        cmd("CONFIG").arg("GET").arg("save").query_async(&mut connection).await;
-    let lost = match saves.as_deref() {
-        Ok([_, points]) if points.is_empty() => "everything (no snapshots either)",
+    let asked = cmd("CONFIG").arg("GET").arg("save").query_async(&mut connection).await;
+    let settings: BTreeMap<String, String> = asked.unwrap_or_default();
+    let lost = match settings.get("save") {
+        Some(points) if points.is_empty() => "everything (no snapshots either)",
         _ => "what came after the last snapshot",
     };
     Ok(Some(format!(

@@ -11,7 +11,22 @@ use crate::bench::{Bench, STILL, complete, id, owner};
 use crate::servers::postgres::{Server, shared};
 
 async fn refused(settings: PostgresSettings) -> String {
-    PostgresStore::open(settings).await.err().expect("a refusal").to_string()
+    let refused = PostgresStore::open(settings).await.err().expect("a refusal");
+    assert!(!refused.may_pass(), "{refused}");
+    refused.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_may_come_is_worth_waiting_for_and_a_wrong_setting_is_not() {
+    let server = shared();
+    let at = |options: sqlx::postgres::PgConnectOptions| PostgresSettings {
+        servers: vec![options],
+        ..settings(&server)
+    };
+    assert!(refused(at(server.options().database("nowhere"))).await.contains("nowhere"));
+    let away = at(server.options().port(crate::servers::redis::free_port()));
+    let away = PostgresStore::open(away).await.err().expect("nobody is there");
+    assert!(away.may_pass(), "{away}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -26,7 +41,7 @@ async fn ten_gateways_that_start_at_once_make_the_tables_once() {
         let stores = starting.join_all().await;
         let stores: Vec<_> = stores.into_iter().map(|store| store.expect("a store")).collect();
         let versions = format!("SELECT count(*) FROM {}.migration", settings.schema);
-        assert_eq!(server.value::<i64>(&versions).await, 1);
+        assert_eq!(server.value::<i64>(&versions).await, 2);
         for (number, store) in (0..).zip(stores) {
             Bench::of(Arc::new(store)).won(id(number), owner(1), STILL).await;
         }
@@ -47,6 +62,24 @@ async fn an_older_gateway_works_beside_newer_tables_that_allow_it_and_refuses_ot
     server.run(&format!("UPDATE {schema}.migration SET needs = 1000 WHERE version = 1000")).await;
     assert!(refused(settings).await.contains("needs a newer gateway"));
     running.ready().await.expect("what runs goes on");
+}
+
+/// A store of the first release: its tables gain what they lack, and its gateways go on beside them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tables_of_the_first_release_are_brought_up_to_date() {
+    let server = shared();
+    let settings = settings(&server);
+    let schema = &settings.schema;
+    let running = Bench::of(Arc::new(PostgresStore::open(settings.clone()).await.expect("a store")));
+    running.won(id(1), owner(1), STILL).await;
+    server.run(&format!("DROP TABLE {schema}.names")).await;
+    server.run(&format!("DELETE FROM {schema}.migration WHERE version = 2")).await;
+    let newer = PostgresStore::open(settings.clone()).await.expect("a store");
+    assert!(newer.names().await.expect("an answer").bytes.is_none());
+    let needs = format!("SELECT max(needs) FROM {schema}.migration");
+    assert_eq!(server.value::<i32>(&needs).await, 1, "the first release goes on");
+    running.check(id(1), complete(owner(1), 1)).await;
+    Bench::of(Arc::new(newer)).won(id(2), owner(1), STILL).await;
 }
 
 /// The SQL as it is printed, with the rights that are printed below it, is all a gateway needs.
@@ -72,6 +105,7 @@ async fn the_printed_sql_and_rights_are_enough() {
     crate::contract::retention::a_known_outcome_becomes_a_tombstone_and_ends(bench.clone()).await;
     server.run("DELETE FROM payments.record").await;
     crate::contract::lists::a_page_shows_what_fits(bench.clone()).await;
+    crate::contract::names::one_of_many_replacements_is_made(bench.clone()).await;
     bench.won(id(100), owner(1), STILL).await;
     let woken = bench.store.watch(id(100)).await.expect("a watch");
     bench.apply(id(100), complete(owner(1), 1)).await;

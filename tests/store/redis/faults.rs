@@ -155,6 +155,8 @@ async fn what_no_replica_has_is_not_acknowledged() {
         assert!(stored.is_err(), "{stored:?}");
     }
     assert!(store.ready().await.is_err());
+    let replaced = store.replace_names(None, "names".into()).await;
+    assert!(replaced.as_ref().is_err_and(|error| unclear(error.clone())), "{replaced:?}");
     replica.signal("CONT");
     until("the replica is back", || {
         let runtime = tokio::runtime::Handle::current();

@@ -221,12 +221,15 @@ async fn the_documented_rights_are_enough() {
     server.say::<()>("FLUSHDB");
     let bench = Bench::of(Arc::new(RedisStore::open(known.clone()).await.expect("a store")));
     crate::contract::lists::a_page_shows_what_fits(bench.clone()).await;
+    crate::contract::names::one_of_many_replacements_is_made(bench.clone()).await;
     bench.won(id(100), owner(1), Policy { lease: Duration::from_millis(100), ..STILL }).await;
     let woken = bench.store.watch(id(100)).await.expect("a watch");
     bench.apply(id(100), complete(owner(1), 1)).await;
     woken.await;
     let wrong = RedisSettings { password: Some("loud".into()), ..known };
-    let refused = RedisStore::open(wrong).await.err().expect("a refusal").to_string();
+    let refused = RedisStore::open(wrong).await.err().expect("a refusal");
+    assert!(!refused.may_pass(), "{refused}");
+    let refused = refused.to_string();
     assert!(!refused.contains("loud") && refused.to_lowercase().contains("pass"), "{refused}");
 }
 
@@ -251,6 +254,6 @@ async fn tls_is_spoken_and_the_certificate_is_checked() {
     let bench = Bench::of(Arc::new(RedisStore::open(trusting.clone()).await.expect("a store")));
     bench.won(id(1), owner(1), STILL).await;
     let strange = RedisSettings { ca: None, ..trusting };
-    let refused = RedisStore::open(strange).await.err().expect("a stranger's certificate").to_string();
-    assert!(refused.contains("certificate"), "{refused}");
+    let refused = RedisStore::open(strange).await.err().expect("a stranger's certificate");
+    assert!(refused.to_string().contains("certificate") && !refused.may_pass(), "{refused}");
 }

@@ -1,0 +1,95 @@
+//! Gateways that share a store name operations alike, or the later one does not start (FAULTS 39).
+
+use std::time::Duration;
+
+use crate::place::{Place, on_every_shared_store};
+use crate::process::{Process, Started, pay};
+
+on_every_shared_store!(
+    a_gateway_beside_one_with_other_names_refuses,
+    of_two_that_start_at_once_with_other_names_one_serves,
+    gateways_that_agree_start_together,
+    one_that_serves_is_told_when_another_change_was_accepted,
+);
+
+fn charges(lines: &str) -> [(&str, &str, &str); 1] {
+    [("create-charge", "/v1/charges", lines)]
+}
+
+const OTHER: &str = "scope = [\"authorization\"]";
+
+async fn a_gateway_beside_one_with_other_names_refuses(place: Place) {
+    let (_one, address) = place.serve("", &charges("")).await;
+    for other in [OTHER, "key = { header = \"x-key\" }", "namespace = \"n\""] {
+        place.start("", &charges(other)).await.refusal();
+    }
+    // Nor one with a route of its own in there, or with a wider one.
+    let within = [("pay", "/v1/charges", ""), ("all", "/v1/{*rest}", OTHER)];
+    let (_within, _) = place.serve("", &within).await;
+    place.start("", &[("all", "/v1/{*rest}", OTHER)]).await.refusal();
+    assert_eq!(pay(address, "/v1/charges", "k").await.status, 201);
+}
+
+/// A new store each time: the comparison and the write are one decision.
+async fn of_two_that_start_at_once_with_other_names_one_serves(place: Place) {
+    for round in 0..5 {
+        let namespaces = ["a", "b"].map(|name| format!("namespace = \"{name}{round}\""));
+        let path = format!("/v1/{round}");
+        let starting: Vec<Process> = namespaces
+            .iter()
+            .enumerate()
+            .map(|(number, lines)| {
+                let directory = place.path().join(number.to_string());
+                std::fs::create_dir_all(&directory).expect("a directory");
+                let retired = [("pay", path.as_str(), lines.as_str())];
+                Process::with_file(&place.file("", &retired), &directory)
+            })
+            .collect();
+        let (mut serving, mut refused) = (Vec::new(), 0);
+        for process in starting {
+            match process.started().await {
+                Started::Serving(process, _) => serving.push(process),
+                ended => {
+                    let said = ended.refusal();
+                    assert!(said.contains(&format!("POST /v1/{round}#")), "{said}");
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!((serving.len(), refused), (1, 1), "round {round}");
+        serving.pop().expect("one").stop().await;
+        place.forget_names().await;
+    }
+}
+
+async fn gateways_that_agree_start_together(place: Place) {
+    let starting: Vec<Process> = (0..4)
+        .map(|number| {
+            let directory = place.path().join(number.to_string());
+            std::fs::create_dir_all(&directory).expect("a directory");
+            Process::with_file(&place.file("", &charges("")), &directory)
+        })
+        .collect();
+    let mut serving = Vec::new();
+    for process in starting {
+        serving.push(process.started().await.serving());
+    }
+    for (_, address) in &serving {
+        pay(*address, "/v1/charges", "k").await;
+    }
+    assert_eq!(place.upstream.executions(), 1);
+}
+
+/// Short lives, so that the gateway soon looks again.
+async fn one_that_serves_is_told_when_another_change_was_accepted(place: Place) {
+    let short = "ttl = \"100ms\"\ntombstone_ttl = \"100ms\"\nlease = \"100ms\"";
+    let (mut one, _) = place.serve("", &charges(short)).await;
+    let other = format!("{short}\n{OTHER}");
+    let refusal = place.start("", &charges(&other)).await.refusal();
+    let entry = crate::place::printed(&refusal, "POST /v1/charges");
+    let accept = format!("accept_identity_change = [\"{entry}\"]");
+    let (_other, _) = place.serve(&accept, &charges(&other)).await;
+    let told = tokio::time::timeout(Duration::from_secs(20), one.until("names operations otherwise")).await;
+    let told = told.expect("it looks").expect("it serves");
+    assert!(told.contains("ERROR") && told.contains("POST /v1/charges#") && !told.contains(&entry), "{told}");
+}
