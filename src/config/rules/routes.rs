@@ -117,7 +117,7 @@ fn template(at: &At<'_>, text: Option<&str>, matching: Match) -> Option<(String,
             Some((text.to_owned(), template, shape))
         }
         Err(why) => at.refuse(match path::meant(text) {
-            Some(ours) => format!("{text:?} is not a path: {why}; write {ours:?}"),
+            Some(ours) => format!("{text:?} is not a path: {why}; write {ours}"),
             None => format!(
                 "{text:?} is not a path: {why}; write \"/v1/charges\", \"/v1/{{resource}}\" or \"/v1/{{*rest}}\""
             ),
