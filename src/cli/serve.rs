@@ -12,7 +12,8 @@ use crate::config::{Arguments, Config, ConfigErrors, Environment};
 ///
 /// SIGTERM or SIGINT drains, after `server.shutdown_delay` where that is set: no new execution
 /// starts, running ones go on for up to `server.drain_timeout`, what still runs then is recorded as
-/// unknown. A second signal ends at once. Ends 0 after a drain, 1 if it failed, 2 if the configuration is wrong.
+/// unknown. A second signal ends at once. Ends 0 after a drain, 1 if it failed, 2 if the
+/// configuration is wrong or names operations otherwise than the store does.
 #[derive(Args, Debug)]
 #[command(
     after_help = "A value of the file is replaced by ONCEGATE__SECTION__KEY in the environment, and that by an \

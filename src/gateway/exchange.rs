@@ -98,9 +98,10 @@ pub(super) async fn exchange(
 fn ambiguous(ambiguity: Ambiguity, request: Request<Body>) -> Problem {
     leave(request);
     let detail = match ambiguity {
-        Ambiguity::Separator => {
-            "Servers disagree about whether an escaped slash or a backslash separates parts of a path, and a route \
-             covers one of the readings. Nothing was sent."
+        Ambiguity::Path => {
+            "Servers read this path in more ways than one, and a route covers one of them: an escaped slash, a \
+             backslash, an escaped control character, two slashes at the start, or `..` after an empty part. \
+             Nothing was sent."
         }
         Ambiguity::Method => {
             "A method is written in upper case, and a route covers this path for that method. Nothing was sent."

@@ -84,8 +84,8 @@ fn lost(method: &Method, sent: Sent, broken: bool) -> Problem {
             return Problem::new(Slug::UpstreamUnreachable, "No connection could be made. Nothing was sent.");
         }
         Sent::Maybe => {
-            let detail = "The request was sent, and no usable answer came back. No route protects it: if it is \
-                          sent again, it may run twice.";
+            let detail = "The request was sent, and no usable answer came back. Nothing protects it: if it is sent \
+                          again, it may run twice.";
             Problem::new(Slug::Http(StatusCode::GATEWAY_TIMEOUT), detail)
         }
     };

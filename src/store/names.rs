@@ -21,7 +21,10 @@ use super::{Document, Filter, Pending, Replaced, Store, StoreError};
 const VERSION: u8 = 1;
 /// How many records are looked at to find out how an earlier release named them: pages of so many, and how
 /// many pages.
-const SURVEY: (usize, usize) = (500, 8);
+const SURVEY: (usize, usize) = (1000, 2);
+/// How long one of these pages may take: a server may have to walk through many keys, and nobody waits but the
+/// start.
+const SURVEY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many due records are looked at for executions whose gateway is gone.
 const LINGERING: usize = 256;
 
@@ -95,7 +98,8 @@ impl Names {
         let (limit, pages) = SURVEY;
         let (mut filter, mut found) = (Filter::default(), None);
         for _ in 0..pages {
-            let page = self.answer(self.store.page(filter.clone(), limit)).await?;
+            let page = self.store.page(filter.clone(), limit);
+            let page = answer(page, self.timeout.max(SURVEY_TIMEOUT)).await?;
             for (_, record) in page.records.iter().filter(|(_, record)| record.at(page.now).is_some()) {
                 let (route, namespace) = (record.route.to_string(), record.namespace.to_string());
                 found.get_or_insert_with(BTreeSet::new).insert(Recorded { route, namespace });
@@ -120,9 +124,13 @@ impl Names {
     }
 
     async fn answer<T>(&self, pending: Pending<'_, T>) -> Result<T, StoreError> {
-        let late = |_| Err(StoreError::Unclear(format!("no answer within {:?}", self.timeout)));
-        timeout(self.timeout, pending).await.unwrap_or_else(late)
+        answer(pending, self.timeout).await
     }
+}
+
+async fn answer<T>(pending: Pending<'_, T>, within: Duration) -> Result<T, StoreError> {
+    let late = |_| Err(StoreError::Unclear(format!("no answer within {within:?}")));
+    timeout(within, pending).await.unwrap_or_else(late)
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -39,7 +39,7 @@ fn the_defaults_are_those_of_the_contract() {
         "listen: 127.0.0.1:8080, drain_timeout: 30s, shutdown_delay: 0ns, max_connections: 10000, max_in_flight: 1024",
         "header_read_timeout: 10s, keep_alive_timeout: 75s, body_read_timeout: 30s, request_body_limit: 1048576",
         "listen: 127.0.0.1:9464",
-        "url: Embedded(\"./oncegate-data\"), timeout: 1s",
+        "url: Embedded(\"./oncegate-data\"), timeout: 1s, start_timeout: 30s, accept_identity_change: [], retired: []",
         "connect_timeout: 1s, response_timeout: 30s, idle_timeout: 4s, response_head_limit: 262144",
         "preserve_host: false, rewrite_location: true",
         "refuses_keyed: false",

@@ -24,6 +24,11 @@ impl App {
         Self::listening(command).await
     }
 
+    /// Node's own server, which resolves the path as browsers do.
+    pub async fn url() -> Self {
+        Self::listening(node(&file("tests/frameworks/apps/url.js"))).await
+    }
+
     /// Flask on Werkzeug's server.
     pub async fn flask() -> Self {
         Self::listening(python(&file("tests/frameworks/apps/flask_app.py"))).await

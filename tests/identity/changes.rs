@@ -38,7 +38,7 @@ async fn a_changed_name_is_no_change(place: Place) {
     assert_eq!(pay(address, "/v1/charges/1", "k").await.status, 201);
     gateway.stop().await;
     let lines = "ttl = \"1h\"\nanonymous = \"one\"\nmatch = \"equivalent\"";
-    let (gateway, address) = place.serve("", &[("renamed", "/V1/charges/{charge}/", lines)]).await;
+    let (gateway, address) = place.serve("", &[("renamed", "/v1/charges/{charge}/", lines)]).await;
     let replay = pay(address, "/v1/charges/1", "k").await;
     assert!(replay.is_replay() && place.upstream.executions() == 1, "{replay:?}");
     assert!(!gateway.said().contains("names"), "{}", gateway.said());

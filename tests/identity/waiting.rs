@@ -86,7 +86,7 @@ async fn a_wrong_setting_is_not_waited_for() {
     let port = format!("127.0.0.1:{port}");
     let database = other.file("", &CHARGES).replace(&format!("{port}/postgres"), &format!("{port}/nowhere"));
     for (file, directory, expected) in [
-        (&wrong_password, place.path(), "uthenti"),
+        (&wrong_password, place.path(), "WRONGPASS"),
         (&evicting, place.path(), "noeviction"),
         (&foreign, embedded.path(), "holds files and no store"),
         (&database, other.path(), "nowhere"),

@@ -77,7 +77,7 @@ impl Refusal {
         let retired = names(&mut self.lost.iter());
         writeln!(
             f,
-            "\nTo accept that retries of what the store holds there may run again, write:\n\n  [store]"
+            "\nTo accept that retries of what the store holds there may run again, write in [store]:\n"
         )?;
         if !changed.is_empty() {
             writeln!(f, "  accept_identity_change = [{changed}]")?;

@@ -123,7 +123,7 @@ fn a_change_is_accepted_by_the_name_that_was_printed_and_nothing_later_is() {
     let (first, second, third) = ("", OTHER, "scope = [\"x-tenant\"]");
     let charges = |store: &str, lines| config(store, &[("/v1/charges", lines)]);
     let before = charges("", first);
-    let (printed, _) = names(&review(&charges("", second), &held_after(&[before.clone()]), NOW));
+    let (printed, _) = names(&review(&charges("", second), &held_after(std::slice::from_ref(&before)), NOW));
     let accept = format!("accept_identity_change = {printed:?}");
     let accepted = charges(&accept, second);
     let held = held_after(&[before.clone(), accepted.clone()]);
@@ -180,7 +180,7 @@ fn what_the_quick_start_covered_needs_no_route_but_keeps_its_names() {
 #[test]
 fn an_entry_ends_when_no_record_of_it_can_be_left() {
     let before = config("", &[("/v1/charges", "")]);
-    let held = held_after(&[before.clone()]);
+    let held = held_after(std::slice::from_ref(&before));
     let changed = config("", &[("/v1/charges", OTHER)]);
     let last = Timestamp(held[0].until.0 - 1);
     assert!(held[0].until >= NOW.plus(before.routes[0].policy.longest_life()));
@@ -192,7 +192,7 @@ fn an_entry_ends_when_no_record_of_it_can_be_left() {
 #[test]
 fn a_gateway_that_serves_keeps_its_entries_alive_and_seldom_writes() {
     let config = config("", &[("/v1/charges", "")]);
-    let held = held_after(&[config.clone()]);
+    let held = held_after(std::slice::from_ref(&config));
     let look = look_interval(&config);
     let soon = review(&config, &held, NOW.plus(look / 2)).entries;
     assert_eq!(soon, held, "nothing to write");
