@@ -38,6 +38,7 @@ use self::stores::open;
 
 mod announce;
 mod certificates;
+mod connect;
 mod identity;
 mod patience;
 mod signals;
@@ -75,12 +76,16 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
-    let CheckArgs { config, print_schema } = args;
+    let CheckArgs { config, print_schema, short, connect } = args;
     match config {
         Some(config) if !print_schema => {
-            let checked = check::run(config, environment, &mut io::stdout(), &mut io::stderr());
-            // A reader that has seen enough (`| head`) is no failure.
-            checked.map_or(ExitCode::FAILURE, ExitCode::from)
+            let checked = check::run(config, environment, *short, &mut io::stdout(), &mut io::stderr());
+            match checked {
+                Ok(Some(config)) if *connect => blocking(connect::connect(config, *short)),
+                Ok(Some(_)) => ExitCode::from(check::FINE),
+                Ok(None) => ExitCode::from(check::BAD_CONFIGURATION),
+                Err(_) => ExitCode::FAILURE,
+            }
         }
         config => match check::schema_name(config.as_deref(), environment) {
             Ok(schema) => {

@@ -85,14 +85,23 @@ pub fn issuer_subject(pem: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// Issuer and subject of a certificate in DER, each behind its length in eight bytes: what stays the same when
-/// the certificate is renewed. `None` for what is not X.509.
+/// the certificate is renewed. Where the subject is empty, its alternative names stand for it
+/// (RFC 5280, 4.2.1.6). `None` for what is not X.509.
 #[must_use]
 pub fn names(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    /// A sequence in DER without members.
+    const EMPTY: &[u8] = &[0x30, 0];
     let certificate = EndEntityCert::try_from(certificate).ok()?;
+    let (issuer, subject) = (certificate.issuer(), certificate.subject());
+    let mut parts = vec![issuer, subject];
+    if subject.is_empty() || subject == EMPTY {
+        parts.extend(certificate.valid_dns_names().map(str::as_bytes));
+        parts.extend(certificate.valid_uri_names().map(str::as_bytes));
+    }
     let mut names = Vec::new();
-    for name in [certificate.issuer(), certificate.subject()] {
-        names.extend((name.len() as u64).to_be_bytes());
-        names.extend(name);
+    for part in parts {
+        names.extend((part.len() as u64).to_be_bytes());
+        names.extend(part);
     }
     Some(names)
 }

@@ -14,7 +14,7 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::protocol::StoredResponse;
-use crate::protocol::header::{GATEWAY_ONLY, is_not_replayed, strip_hop_by_hop};
+use crate::protocol::header::{is_gateway_only, is_not_replayed, strip_hop_by_hop};
 
 /// A stored response, shown.
 #[derive(Debug, Serialize)]
@@ -63,10 +63,9 @@ fn replayable(supplied: HeaderList) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = supplied.0;
     let mut allowed: HeaderMap = headers.iter().cloned().collect();
     strip_hop_by_hop(&mut allowed);
-    for name in GATEWAY_ONLY.iter().chain([&CONTENT_LENGTH]) {
-        allowed.remove(name);
-    }
-    headers.retain(|(name, _)| allowed.contains_key(name) && !is_not_replayed(name));
+    allowed.remove(CONTENT_LENGTH);
+    let replayed = |name: &HeaderName| !is_gateway_only(name) && !is_not_replayed(name);
+    headers.retain(|(name, _)| allowed.contains_key(name) && replayed(name));
     headers
 }
 

@@ -63,7 +63,11 @@ fn trouble(key: impl Display, error: &dyn Error, may_pass: bool) -> Trouble {
     Trouble { cause: format!("{key}: {error}"), may_pass }
 }
 
-fn redis_settings(config: &Config, redis: &Redis, workers: Workers) -> Result<RedisSettings, StartError> {
+pub(super) fn redis_settings(
+    config: &Config,
+    redis: &Redis,
+    workers: Workers,
+) -> Result<RedisSettings, StartError> {
     let tcp = |(host, port): &HostPort| Address::Tcp(host.clone(), *port);
     let (topology, addresses) = match &redis.servers {
         RedisServers::One(address) => (Topology::Single, vec![tcp(address)]),
@@ -93,7 +97,7 @@ fn redis_settings(config: &Config, redis: &Redis, workers: Workers) -> Result<Re
     })
 }
 
-fn postgres_settings(
+pub(super) fn postgres_settings(
     config: &Config,
     postgres: &Postgres,
     workers: Workers,

@@ -10,19 +10,32 @@ use clap::Args;
 
 use super::page::Page;
 use crate::config::units::{Size, Span};
-use crate::config::{Config, Environment, Fallback, ListenerTls, Server, StoreUrl};
+use crate::config::{Config, Environment, Fallback, ListenerTls, Server, StoreUrl, Upstream};
 
 mod boundaries;
 mod losses;
 mod memory;
 mod route;
 
-/// What `check` is told.
+/// Says whether a configuration is valid, what it promises, and what looks wrong; runs nothing.
+///
+/// Ends 0 if the file is valid, warnings or not, 2 if it is not; with --connect 1 if the store or an upstream
+/// does not answer.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Ends 0 if the file is valid, with warnings or without, and 2 if it is not; with --connect 1 if \
+                        the store or an upstream does not answer. A store that a running gateway has open counts as one that answers."
+)]
 pub struct CheckArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", required_unless_present = "print_schema")]
     pub config: Option<PathBuf>,
+    /// Print errors and warnings alone, one a line
+    #[arg(long, conflicts_with = "print_schema")]
+    pub short: bool,
+    /// Also look whether the store and each upstream answer, as a start would, changing nothing there
+    #[arg(long, conflicts_with = "print_schema")]
+    pub connect: bool,
     /// Print the SQL that makes the tables of a Postgres store, for those who apply it by hand, and
     /// nothing else; with --config, for the schema that is named there
     #[arg(long)]
@@ -34,26 +47,39 @@ pub const FINE: u8 = 0;
 /// The exit code for one that is not.
 pub const BAD_CONFIGURATION: u8 = 2;
 
-/// Checks a file: the report goes to `out`, mistakes go to `err`. Returns the exit code.
+/// The exit code for a valid one whose store or upstream does not answer.
+pub const NO_ANSWER: u8 = 1;
+
+/// Checks a file: the report, or if `short` the warnings alone, goes to `out`, mistakes go to `err`. Returns
+/// the configuration if there are none.
 ///
 /// # Errors
 /// Those of `out` and `err`.
 pub fn run(
     file: &Path,
     environment: &Environment,
+    short: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<u8> {
-    match Config::load(file, environment) {
-        Ok(config) => {
-            write!(out, "{} is valid.\n\n{}", file.display(), report(&config))?;
-            Ok(FINE)
-        }
+) -> io::Result<Option<Config>> {
+    let config = match Config::load(file, environment) {
+        Ok(config) => config,
         Err(errors) => {
             writeln!(err, "{errors}")?;
-            Ok(BAD_CONFIGURATION)
+            return Ok(None);
+        }
+    };
+    let warnings = config.warnings();
+    match (short, warnings.is_empty()) {
+        (false, _) => write!(out, "{} is valid.\n\n{}", file.display(), report(&config))?,
+        (true, true) => writeln!(out, "{} is valid.", file.display())?,
+        (true, false) => {
+            for warning in warnings {
+                writeln!(out, "{}: warning: {warning}", file.display())?;
+            }
         }
     }
+    Ok(Some(config))
 }
 
 /// The schema of the Postgres store that a file names; the usual one without a file.
@@ -112,18 +138,45 @@ fn setup(page: &mut Page, config: &Config) {
             Size(upstream.response_head_limit as u64),
             Span(upstream.idle_timeout),
         );
-        page.row("upstream", &text);
+        page.row("upstream", &format!("{text}. {}", host(upstream)));
     }
-    page.row(
-        "no route matches",
-        &match &config.fallback {
-            Some(Fallback { upstream, refuses_keyed }) => format!(
-                "streams to {upstream}, unprotected and of any size; with a key {}",
-                if *refuses_keyed { "404 no-route" } else { "it is marked Idempotency-Protected: false" }
-            ),
-            None => "404 no-route".into(),
-        },
-    );
+    page.row("no route matches", &no_route(config));
+}
+
+/// Which host an upstream is told, and what that means for the addresses that it writes.
+fn host(upstream: &Upstream) -> String {
+    let told = if upstream.preserve_host {
+        "It is told the client's Host; where it tells hosts apart, \"host\" belongs into the routes' scope."
+    } else {
+        "It is told its own host: if it writes absolute URLs into bodies, set preserve_host = true, and if it then \
+         tells hosts apart, add \"host\" to the routes' scope."
+    };
+    let location = match (upstream.rewrite_location, upstream.preserve_host) {
+        (true, _) => " Location and Content-Location that name it name what the client asked.",
+        (false, false) => " Location goes on as it is: a client that follows one leaves this gateway.",
+        (false, true) => "",
+    };
+    format!("{told}{location}")
+}
+
+fn no_route(config: &Config) -> String {
+    let Some(Fallback { upstream, refuses_keyed }) = &config.fallback else {
+        return "404 no-route".into();
+    };
+    let keyed = match refuses_keyed {
+        true => "with a key 404 no-route",
+        false => "with a key its answer is marked Idempotency-Protected: false",
+    };
+    let beside = config.routes.iter().filter(|route| route.upstream == *upstream);
+    let beside: Vec<&str> = beside.map(|route| &*route.name).collect();
+    let same = match beside.as_slice() {
+        [] => String::new(),
+        routes => format!(
+            ". Another path or method than those of {} reaches the same API unprotected",
+            routes.join(", ")
+        ),
+    };
+    format!("streams to {upstream}, unprotected and of any size; {keyed}{same}")
 }
 
 fn admin(config: &Config) -> String {
@@ -135,8 +188,9 @@ fn admin(config: &Config) -> String {
     format!("{}{}; {records}", config.admin.listen, tls(config.admin.tls.as_ref()))
 }
 
-/// A store by its URL.
-fn store(url: &StoreUrl) -> String {
+/// A store by its URL, as it is shown: without its password.
+#[must_use]
+pub fn store(url: &StoreUrl) -> String {
     match url {
         StoreUrl::Memory => "memory:".into(),
         StoreUrl::Embedded(directory) => format!("embedded:{}", directory.display()),

@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use clap::{ArgGroup, Args};
 
 use crate::clock::Timestamp;
-use crate::config::{Config, ConfigErrors, Environment};
+use crate::config::{Arguments, Config, ConfigErrors, Environment};
 
 /// Runs the gateway until it is told to stop.
 ///
@@ -15,6 +15,13 @@ use crate::config::{Config, ConfigErrors, Environment};
 /// unknown. A second signal ends at once. Ends 0 after a drain, 1 if it failed, 2 if the
 /// configuration is wrong or names operations otherwise than the store does.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "A value of the file is replaced by ONCEGATE__SECTION__KEY in the environment, and that by an \
+                        argument here.\n\nExamples:\n  \
+                        oncegate serve --upstream http://127.0.0.1:9000\n  \
+                        oncegate serve --upstream http://127.0.0.1:9000 --listen 127.0.0.1:80 --store embedded:/var/lib/oncegate\n  \
+                        oncegate serve --config oncegate.toml"
+)]
 #[command(group(ArgGroup::new("source").args(["config", "upstream"]).required(true)))]
 pub struct ServeArgs {
     /// Run with this configuration file (try `oncegate check --config FILE` first)
@@ -23,10 +30,47 @@ pub struct ServeArgs {
     /// Run without a file: protect every POST and PATCH to this API, records in ./oncegate-data
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
     /// Begin no operation before this time, by the store's clock, like 2026-11-22T10:00:00Z; what is
     /// stored is answered meanwhile. For a store that lost its records or was restored from a backup
     #[arg(long, value_name = "TIME", env = "ONCEGATE_NOT_BEFORE", value_parser = moment)]
     pub not_before: Option<Timestamp>,
+}
+
+/// What may be set without a file; each replaces what file and environment say.
+#[derive(Args, Debug)]
+struct Settings {
+    /// Listen for clients here instead of at server.listen (127.0.0.1:8080 unless the file says otherwise)
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Listen here for health, metrics and records instead of at admin.listen (127.0.0.1:9464)
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    admin_listen: Option<String>,
+    /// Keep records here instead of in store.url: embedded:DIR, redis://HOST, postgres://HOST/DATABASE or memory:
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// What other programs call `--listen`; only here to say so.
+    #[arg(long, short, hide = true, value_name = "PORT", value_parser = no_port)]
+    port: Option<String>,
+    /// The same.
+    #[arg(long, aliases = ["host", "address", "addr"], hide = true, value_name = "ADDRESS", value_parser = no_bind)]
+    bind: Option<String>,
+}
+
+/// Refuses `--port` with what to write in its place.
+fn no_port(text: &str) -> Result<String, String> {
+    match text.parse::<u16>() {
+        Ok(port) => {
+            Err(format!("use --listen 127.0.0.1:{port}, or --listen 0.0.0.0:{port} for every address"))
+        }
+        Err(_) => Err("use --listen with an IP address and a port, like --listen 127.0.0.1:8080".into()),
+    }
+}
+
+/// Refuses `--bind` and its like in the same way.
+fn no_bind(_: &str) -> Result<String, String> {
+    Err("use --listen with an IP address and a port, like --listen 0.0.0.0:8080".into())
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
@@ -41,9 +85,15 @@ impl ServeArgs {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn load(&self, environment: &Environment) -> Result<Config, ConfigErrors> {
+        let Settings { listen, admin_listen, store, .. } = &self.settings;
+        let arguments =
+            Arguments { listen: listen.clone(), admin_listen: admin_listen.clone(), store: store.clone() };
         match (&self.config, &self.upstream) {
-            (Some(file), _) => Config::load(file, environment),
-            (None, upstream) => Config::for_upstream(upstream.as_deref().unwrap_or_default(), environment),
+            (Some(file), _) => Config::load_with(file, environment, &arguments),
+            (None, upstream) => {
+                let url = upstream.as_deref().unwrap_or_default();
+                Config::for_upstream_with(url, environment, &arguments)
+            }
         }
     }
 }

@@ -161,6 +161,31 @@ impl<'i> Document<'i> {
         place
     }
 
+    /// The names of the upstreams.
+    pub fn upstreams(&self) -> impl Iterator<Item = &str> {
+        let upstreams = self.root.get("upstreams").and_then(|value| value.get_ref().as_table());
+        upstreams.into_iter().flat_map(|table| table.keys()).map(|key| key.get_ref().as_ref())
+    }
+
+    /// Whether the text of the file names this environment variable.
+    pub fn names(&self, variable: &str) -> bool {
+        self.text.contains(variable)
+    }
+
+    /// The value at `path`.
+    pub fn value(&self, path: &KeyPath) -> Option<&DeValue<'i>> {
+        let mut steps = path.0.iter();
+        let Some(Step::Key(first)) = steps.next() else { return None };
+        let mut value = self.root.get(first.as_str())?;
+        for step in steps {
+            value = match step {
+                Step::Key(key) => value.get_ref().as_table()?.get(key.as_str())?,
+                Step::Index(index) => value.get_ref().as_array()?.get(*index)?,
+            };
+        }
+        Some(value.get_ref())
+    }
+
     /// A path as people read it: a route is also named by its name.
     pub fn describe(&self, path: &KeyPath) -> String {
         let named = match path.0.as_slice() {

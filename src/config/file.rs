@@ -29,7 +29,7 @@ pub(super) use self::size::SizeText;
 pub(super) struct File {
     /// The public listener and its limits.
     pub server: Server,
-    /// The listener for health, metrics, records and the console.
+    /// The listener for health, metrics and records.
     pub admin: Admin,
     /// Where records are kept.
     pub store: Store,
@@ -98,14 +98,14 @@ impl Default for Server {
     }
 }
 
-/// The listener for health, metrics, records and the console.
+/// The listener for health, metrics and records.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Admin {
     /// The IP address and port to listen on.
     pub listen: String,
-    /// The environment variable that holds the bearer token for `/v1` and the console. Without a
-    /// token both are off unless the listener is loopback.
+    /// The environment variable that holds the bearer token for `/v1`. Without a token that is off unless
+    /// the listener is loopback.
     pub token_env: Option<String>,
     /// With it the listener speaks TLS and nothing else.
     pub tls: Option<ListenerTls>,

@@ -2,7 +2,7 @@
 //! be wrong with it was refused, with its file, line and key, when it was read.
 //!
 //! [`Config::load`] reads a file, [`Config::for_upstream`] does without one. Both take the
-//! environment as a value. What is valid but unwise is for [`Config::warnings`] to say.
+//! environment and the command line as values. What is valid but unwise is for [`Config::warnings`] to say.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use crate::protocol::path::Template;
 use crate::protocol::{EntryName, Outcomes, Policy, Scheme, ScopePart};
 
+pub use self::arguments::Arguments;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::postgres::Postgres;
@@ -24,11 +25,14 @@ pub use self::redis::{HostPort, Redis, RedisServers};
 pub use self::schema::schema;
 pub use self::warning::Warning;
 
+mod arguments;
+mod credential;
 mod document;
 mod environment;
 mod error;
 mod expansion;
 mod file;
+mod misfit;
 mod overlay;
 mod postgres;
 mod problem;
@@ -36,6 +40,7 @@ mod read;
 mod redis;
 mod rules;
 mod schema;
+mod stray;
 pub mod units;
 mod warning;
 
@@ -69,6 +74,8 @@ pub struct Config {
     pub fallback: Option<Fallback>,
     /// The protected routes, in the order of the file.
     pub routes: Vec<Arc<Route>>,
+    /// What looked wrong while it was read, beside what [`Config::warnings`] sees in the values.
+    pub notes: Vec<Warning>,
     /// Whether it was made without a file, for one upstream.
     pub quick_start: bool,
 }

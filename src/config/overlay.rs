@@ -12,19 +12,25 @@ use super::document::{Document, KeyPath};
 use super::environment::Environment;
 use super::error::Place;
 use super::problem::Problems;
-use super::schema::{Wanted, schema, wanted};
+use super::schema::{Wanted, wanted};
+use super::stray::hint;
 
-const PREFIX: &str = "ONCEGATE__";
+pub(super) const PREFIX: &str = "ONCEGATE__";
 
 /// Lays the environment's values over the document.
-pub(super) fn overlay<'i>(document: &mut Document<'i>, environment: &'i Environment, problems: &Problems) {
-    let schema = schema();
+pub(super) fn overlay<'i>(
+    document: &mut Document<'i>,
+    environment: &'i Environment,
+    schema: &Value,
+    problems: &Problems,
+) {
     for (variable, text) in environment.iter() {
         let Some(name) = variable.strip_prefix(PREFIX) else {
             continue;
         };
-        if let Err(message) = set(document, &schema, variable, name, text) {
-            problems.add_elsewhere(place(variable), message);
+        if let Err(message) = set(document, schema, variable, name, text) {
+            let meant = hint(document, schema, variable).map(|meant| format!("; {meant}"));
+            problems.add_elsewhere(place(variable), message + &meant.unwrap_or_default());
         }
     }
 }
@@ -67,8 +73,7 @@ fn path_text(keys: &[String]) -> String {
 
 /// The name in the file that is meant by an upstream's name in a variable.
 fn upstream_name(document: &Document<'_>, given: &str) -> String {
-    let upstreams = document.root().get("upstreams").and_then(|value| value.get_ref().as_table());
-    let names = || upstreams.into_iter().flat_map(|table| table.keys()).map(|key| key.get_ref().as_ref());
+    let names = || document.upstreams();
     let folded = |name: &str| name.to_ascii_lowercase().replace('-', "_");
     let exact = names().find(|name: &&str| name.eq_ignore_ascii_case(given));
     let similar = || names().find(|name: &&str| folded(name) == folded(given));

@@ -1,19 +1,24 @@
-//! From text to a [`Config`], in five steps: parse TOML, lay the environment over it, expand
-//! `${VAR}`, give it types, check it. Whatever step finds a mistake, the others still run where
+//! From text to a [`Config`], in five steps: parse TOML, lay the environment and the command line over it,
+//! expand `${VAR}`, give it types, check it. Whatever step finds a mistake, the others still run where
 //! they can, so that one run tells all mistakes; only a syntax error hides the rest.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::Value;
 use toml::de::DeValue;
 
+use super::arguments::Arguments;
 use super::document::{Document, deserialize, remove};
 use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::expansion::expand;
 use super::file::File;
+use super::misfit::{arrays_for_tables, explain};
 use super::overlay::overlay;
 use super::problem::Problems;
+use super::schema::{at, schema};
+use super::stray::strays;
 use super::{Config, rules};
 
 /// The largest file that is read, in bytes.
@@ -41,9 +46,21 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it, or why it cannot be read.
     pub fn load(path: &Path, environment: &Environment) -> Result<Self, ConfigErrors> {
+        Self::load_with(path, environment, &Arguments::default())
+    }
+
+    /// Reads a configuration file and lays arguments over it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, or why the file cannot be read.
+    pub fn load_with(
+        path: &Path,
+        environment: &Environment,
+        arguments: &Arguments,
+    ) -> Result<Self, ConfigErrors> {
         let file = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, &file, environment),
+            Ok(text) => parse(&text, &file, environment, arguments),
             Err(error) => Err(whole_file(&file, format!("cannot be read: {error}"))),
         }
     }
@@ -53,11 +70,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn parse(text: &str, file: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
-        if text.len() > LARGEST_FILE {
-            return Err(whole_file(file, format!("is larger than {LARGEST_FILE} bytes")));
-        }
-        let document = Document::parse(text, file).map_err(|error| ConfigErrors::new(vec![error]))?;
-        read(document, environment)
+        parse(text, file, environment, &Arguments::default())
     }
 
     /// The configuration that needs no file: every POST and PATCH on every path goes to this
@@ -67,11 +80,23 @@ impl Config {
     /// # Errors
     /// What is wrong with the URL, or with the environment.
     pub fn for_upstream(url: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
+        Self::for_upstream_with(url, environment, &Arguments::default())
+    }
+
+    /// The same with arguments laid over it.
+    ///
+    /// # Errors
+    /// What is wrong with the URL, the environment or the arguments.
+    pub fn for_upstream_with(
+        url: &str,
+        environment: &Environment,
+        arguments: &Arguments,
+    ) -> Result<Self, ConfigErrors> {
         let mut document = Document::parse(FOR_UPSTREAM, "the built-in configuration")
             .map_err(|error| ConfigErrors::new(vec![error]))?;
         let key = ["upstreams", "default", "url"].map(str::to_owned);
         document.lay_over(&key, DeValue::String(url.into()), "--upstream".into());
-        let mut config = read(document, environment)?;
+        let mut config = read(document, environment, arguments)?;
         config.quick_start = true;
         if config.server.listen.ip().is_loopback() {
             for route in &mut config.routes {
@@ -87,21 +112,47 @@ fn whole_file(file: &str, message: String) -> ConfigErrors {
     ConfigErrors::new(vec![ConfigError { place, key: String::new(), message }])
 }
 
-fn read<'i>(mut document: Document<'i>, environment: &'i Environment) -> Result<Config, ConfigErrors> {
+fn parse(
+    text: &str,
+    file: &str,
+    environment: &Environment,
+    arguments: &Arguments,
+) -> Result<Config, ConfigErrors> {
+    if text.len() > LARGEST_FILE {
+        return Err(whole_file(file, format!("is larger than {LARGEST_FILE} bytes")));
+    }
+    let document = Document::parse(text, file).map_err(|error| ConfigErrors::new(vec![error]))?;
+    read(document, environment, arguments)
+}
+
+fn read<'i>(
+    mut document: Document<'i>,
+    environment: &'i Environment,
+    arguments: &Arguments,
+) -> Result<Config, ConfigErrors> {
     let problems = Problems::default();
-    overlay(&mut document, environment, &problems);
+    let schema = schema();
+    overlay(&mut document, environment, &schema, &problems);
+    arguments.lay_over(&mut document);
+    let strays = strays(&document, environment, &schema);
     expand(&mut document, environment, &problems);
-    let file = typed(&document, &problems);
+    let file = typed(&document, &schema, &problems);
     let config = file.and_then(|file| rules::config(&problems.at_root(), &file, environment));
     match config {
-        Some(config) if problems.is_empty() => Ok(config),
+        Some(config) if problems.is_empty() => Ok(Config { notes: strays, ..config }),
         _ => Err(problems.into_errors(&document)),
     }
 }
 
 /// Gives the document its types. A key that does not fit is noted and left out, until the rest
 /// fits; `None` if that came to no end.
-fn typed(document: &Document<'_>, problems: &Problems) -> Option<File> {
+fn typed(document: &Document<'_>, schema: &Value, problems: &Problems) -> Option<File> {
+    for path in arrays_for_tables(document.root(), schema) {
+        problems.add(
+            path.clone(),
+            format!("is an array; allowed: a table; write [{path}] once, with single brackets"),
+        );
+    }
     let mut fitting = document.root().clone();
     for path in problems.paths() {
         remove(&mut fitting, &path);
@@ -111,7 +162,8 @@ fn typed(document: &Document<'_>, problems: &Problems) -> Option<File> {
             Ok(file) => return Some(file),
             Err((path, message)) => {
                 let left_out = remove(&mut fitting, &path);
-                problems.add(path, in_plain_words(&message));
+                let value = document.value(&path);
+                problems.add(path.clone(), explain(&message, &path, value, at(schema, &path)));
                 if !left_out {
                     return None;
                 }
@@ -119,19 +171,4 @@ fn typed(document: &Document<'_>, problems: &Problems) -> Option<File> {
         }
     }
     None
-}
-
-/// A message of the deserializer in the words of a configuration file.
-fn in_plain_words(message: &str) -> String {
-    [
-        ("unknown field", "unknown key"),
-        ("unknown variant", "unknown value"),
-        ("there are no fields", "no key is allowed here"),
-        ("expected i64", "expected a whole number"),
-        ("expected a sequence", "expected an array"),
-        (", expected one of", "; allowed:"),
-        (", expected", "; allowed:"),
-    ]
-    .iter()
-    .fold(message.to_owned(), |message, (theirs, ours)| message.replace(theirs, ours))
 }

@@ -14,6 +14,7 @@ use crate::protocol::EntryName;
 mod headers;
 mod limits;
 mod listeners;
+mod loops;
 mod path;
 mod postgres;
 mod redis;
@@ -37,9 +38,12 @@ pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Opt
         at.key("routes").require::<()>(None, "a file needs a route or a [fallback]")?;
     }
     let (server, admin) = (server?, admin?);
+    let listeners = [("server.listen", server.listen), ("admin.listen", admin.listen)];
+    let apart = loops::no_loop(&at.key("upstreams"), &upstreams, listeners);
     if server.listen.port() != 0 && server.listen == admin.listen {
         return at.key("admin").key("listen").refuse("must not be the address of server.listen");
     }
+    apart?;
     Some(Config {
         server,
         admin,
@@ -48,6 +52,7 @@ pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Opt
         log: log(&file.log),
         fallback: fallback?,
         routes: routes?,
+        notes: Vec::new(),
         quick_start: false,
     })
 }

@@ -5,6 +5,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
 use serde_json::Value;
 
+use super::document::{KeyPath, Step};
 use super::file::File;
 
 /// The JSON Schema (draft 2020-12) of a configuration file: every key with what it means, its
@@ -51,6 +52,21 @@ fn in_one_line(schema: &mut Schema) {
     if let Some(Value::String(description)) = schema.get_mut("description") {
         *description = description.replace('\n', " ");
     }
+}
+
+/// What the schema says of the key at the end of this path; null where there is no telling.
+pub(super) fn at<'s>(schema: &'s Value, path: &KeyPath) -> &'s Value {
+    let mut here = schema;
+    for step in &path.0 {
+        here = match step {
+            Step::Index(_) => &here["items"],
+            Step::Key(key) => match &here["properties"][key.as_str()] {
+                Value::Null => &here["additionalProperties"],
+                property => property,
+            },
+        };
+    }
+    here
 }
 
 /// What a key takes, as far as reading its text needs to know.

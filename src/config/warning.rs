@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use http::header::HOST;
-
-use crate::protocol::ScopePart;
-
 use super::units::Span;
-use super::{Config, InFlight, OnStoreError, Route, StoreUrl};
+use super::{Config, StoreUrl};
+
+mod route;
 
 /// Something that is valid but probably not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,15 +31,29 @@ impl Config {
             section("store", self.store_warning()),
             section("admin", self.admin_warning()),
             section("server", self.drain_warning()),
+            section("server", self.proxies_warning()),
             section("routes", self.routes_warning()),
         ];
-        let routes = self.routes.iter().flat_map(|route| {
-            let about = format!("route {:?}", &*route.name);
-            let warnings =
-                [ttl(route), tombstone(route), wait(route), scope(route), self.host(route), bypass(route)];
-            warnings.into_iter().flatten().map(move |text| Warning { about: about.clone(), text })
-        });
-        sections.into_iter().flatten().chain(routes).collect()
+        let sections = sections.into_iter().flatten();
+        sections.chain(self.notes.iter().cloned()).chain(self.route_warnings()).collect()
+    }
+
+    /// What is warned of for several routes alike is said once, of all of them.
+    fn route_warnings(&self) -> Vec<Warning> {
+        let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+        for route in &self.routes {
+            for text in route::warnings(route, self.upstreams.get(&route.upstream)) {
+                match said.iter_mut().find(|(earlier, _)| *earlier == text) {
+                    Some((_, names)) => names.push(&route.name),
+                    None => said.push((text, vec![&route.name])),
+                }
+            }
+        }
+        let about = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+            format!("route{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "))
+        };
+        said.into_iter().map(|(text, names)| Warning { about: about(&names), text }).collect()
     }
 
     fn store_warning(&self) -> Option<String> {
@@ -60,7 +72,7 @@ impl Config {
 
     fn admin_warning(&self) -> Option<String> {
         let text = format!(
-            "{} is not loopback and token_env is not set, so records and the console are off there",
+            "{} is not loopback and token_env is not set, so records are off there",
             self.admin.listen
         );
         (!self.admin.listen.ip().is_loopback() && self.admin.token.is_none()).then_some(text)
@@ -80,62 +92,16 @@ impl Config {
         ))
     }
 
-    /// The upstream may be several services, told apart by the host that it is told.
-    fn host(&self, route: &Route) -> Option<String> {
-        let text = "preserve_host is set, and neither scope nor fingerprint.headers has \"host\": one host's \
-                    answer may be replayed to a request for another";
-        let told = self.upstreams.get(&route.upstream).is_some_and(|upstream| upstream.preserve_host);
-        let counts = route.scope.contains(&ScopePart::Header(HOST))
-            || route.fingerprint.headers.iter().any(|name| name == HOST.as_str());
-        (told && !counts).then(|| text.into())
+    fn proxies_warning(&self) -> Option<String> {
+        let all = self.server.trusted_proxies.iter().find(|network| network.prefix_len() == 0)?;
+        Some(format!(
+            "trusted_proxies has {all}, which is everybody: a stranger may then say which address, host and scheme \
+             a request comes from"
+        ))
     }
 
     fn routes_warning(&self) -> Option<String> {
         let text = "there is none: everything streams to the fallback unprotected";
         self.routes.is_empty().then(|| text.into())
     }
-}
-
-fn ttl(route: &Route) -> Option<String> {
-    let policy = &route.policy;
-    let limits = [(policy.lease, "the lease"), (policy.response_timeout, "a call to the upstream may take")];
-    let (longest, what) = limits.into_iter().filter(|(limit, _)| policy.ttl < *limit).max()?;
-    Some(format!(
-        "ttl {} is shorter than {what} ({}); a client that retries after that gets no replay any more",
-        Span(policy.ttl),
-        Span(longest),
-    ))
-}
-
-fn tombstone(route: &Route) -> Option<String> {
-    let text = format!(
-        "tombstone_ttl is 0s: a retry later than {} after completion runs the operation again",
-        Span(route.policy.ttl)
-    );
-    route.policy.tombstone_ttl.is_zero().then_some(text)
-}
-
-fn wait(route: &Route) -> Option<String> {
-    let InFlight::Wait(wait) = route.in_flight else {
-        return None;
-    };
-    let text = format!(
-        "wait_timeout {} is longer than a call to the upstream may take ({}); harmless, but no \
-         duplicate waits that long",
-        Span(wait),
-        Span(route.policy.response_timeout),
-    );
-    (wait > route.policy.response_timeout).then_some(text)
-}
-
-fn bypass(route: &Route) -> Option<String> {
-    let text = "on_store_error is \"bypass\": while the store does not answer every attempt runs, and one that \
-                is retried runs again";
-    (route.on_store_error == OnStoreError::Bypass).then(|| text.into())
-}
-
-fn scope(route: &Route) -> Option<String> {
-    let text = "anonymous is \"one\": callers that show none of the scope's headers share their keys, so one \
-                caller's key can be answered with what another caller's request brought";
-    route.anonymous.then(|| text.into())
 }

@@ -27,7 +27,7 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     /// The whole body, or `None` if it is passed on as it comes.
     pub(super) body: Option<Bytes>,
-    /// Whether its head cannot be passed on, so that it has no headers and its body is nobody's.
+    /// True if its head cannot be passed on. It has no headers then, and its body is read and dropped.
     pub(super) unusable: bool,
 }
 
@@ -94,8 +94,8 @@ impl Answer {
 }
 
 impl Rest {
-    /// A body for the client, and what fills it. When the client is gone, the rest is still read for as long as
-    /// `alone` says: an upstream that is cut off in its answer may well undo what it did.
+    /// Returns a body for the client and the future that fills it. When the client has left, the rest is still read,
+    /// for `alone` at most: an upstream that is cut off in its answer may undo what it did.
     pub(super) fn pump(self, stop: Stop, alone: Duration) -> (Body, impl Future<Output = ()> + Send) {
         let (sender, channel) = Channel::<Bytes, axum::Error>::new(1);
         (head_first(Body::new(channel)), self.fill(sender, stop, alone))
@@ -123,8 +123,8 @@ impl Rest {
     }
 }
 
-/// A body whose error comes a moment later than it is known. When a body fails, the library throws away what it
-/// has not yet written, the head of the answer too, and the client would receive nothing at all.
+/// Delays the error of a body by one turn of the scheduler. When a body fails, the HTTP library drops everything that
+/// it has not written yet, also the head of the answer, and the client would receive nothing.
 pub(super) fn head_first(body: Body) -> Body {
     if body.is_end_stream() { body } else { Body::new(HeadFirst { body, error: None }) }
 }
@@ -169,7 +169,7 @@ fn now() -> HeaderValue {
     HeaderValue::try_from(date).expect("a formatted date is visible text")
 }
 
-/// What is read as it comes: events, and what has no end that was declared and is made of lines or parts.
+/// Tells whether an answer is a stream: server-sent events, or a type made of lines or parts without a declared length.
 fn is_stream(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
@@ -177,8 +177,8 @@ fn is_stream(headers: &HeaderMap) -> bool {
     is_one_of(&["text/event-stream"]) || (!headers.contains_key(CONTENT_LENGTH) && is_one_of(&STREAMS))
 }
 
-/// The types of streams that are also used for documents.
-const STREAMS: [&str; 8] = [
+/// Content types that are used for streams and for documents.
+const STREAMS: [&str; 9] = [
     "application/x-ndjson",
     "application/ndjson",
     "application/jsonl",
@@ -186,6 +186,7 @@ const STREAMS: [&str; 8] = [
     "application/json-seq",
     "application/stream+json",
     "application/x-json-stream",
+    "application/vnd.amazon.eventstream",
     "multipart/x-mixed-replace",
 ];
 

@@ -137,7 +137,7 @@ fn failure(event: &Event, recorded: Option<Verdict>, reason: Reason) -> Problem 
     }
 }
 
-/// What is said of an answer whose head cannot be passed on: what its status means.
+/// Makes the problem for an answer whose head cannot be passed on; it says what the status means.
 fn unusable(answer: &Answer, mark: Mark) -> Problem {
     let problem = Problem::answer_unusable(answer.status.as_u16());
     match mark {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::header::EXPECT;
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::warn;
@@ -98,9 +98,10 @@ pub(super) async fn exchange(
 fn ambiguous(ambiguity: Ambiguity, request: Request<Body>) -> Problem {
     leave(request);
     let detail = match ambiguity {
-        Ambiguity::Separator => {
-            "Servers disagree about whether an escaped slash or a backslash separates parts of a path, and a route \
-             covers one of the readings. Nothing was sent."
+        Ambiguity::Path => {
+            "Servers read this path in more ways than one, and a route covers one of them: an escaped slash, a \
+             backslash, an escaped control character, two slashes at the start, or `..` after an empty part. \
+             Nothing was sent."
         }
         Ambiguity::Method => {
             "A method is written in upper case, and a route covers this path for that method. Nothing was sent."
@@ -385,6 +386,16 @@ impl Attempt {
             fingerprint: self.fingerprint.clone(),
             policy: self.route.policy,
         }
+    }
+
+    /// The method of the request.
+    pub(super) fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// The path of the request, as it was sent.
+    pub(super) fn path(&self) -> &str {
+        self.head.uri.path()
     }
 
     /// Makes the fingerprint anew, in the terms a record was made in.

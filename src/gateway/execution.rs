@@ -121,6 +121,7 @@ impl Execution {
         self.gateway.metrics.execution_ended(route, outcome);
         info!(
             target: "oncegate::execution",
+            method = %self.attempt.method(), path = self.attempt.path(),
             %route, record = %self.mine.id, execution = self.mine.n, outcome, status = conclusion.status(),
             took_ms = millis(took), "execution ended"
         );

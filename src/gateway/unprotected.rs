@@ -84,8 +84,8 @@ fn lost(method: &Method, sent: Sent, broken: bool) -> Problem {
             return Problem::new(Slug::UpstreamUnreachable, "No connection could be made. Nothing was sent.");
         }
         Sent::Maybe => {
-            let detail = "The request was sent, and no usable answer came back. No route protects it: if it is \
-                          sent again, it may run twice.";
+            let detail = "The request was sent, and no usable answer came back. Nothing protects it: if it is sent \
+                          again, it may run twice.";
             Problem::new(Slug::Http(StatusCode::GATEWAY_TIMEOUT), detail)
         }
     };
@@ -93,7 +93,8 @@ fn lost(method: &Method, sent: Sent, broken: bool) -> Problem {
     problem.advising(Executed::Unknown, retry)
 }
 
-/// Sends what is not protected; the upstream's answer, or what is said of one that cannot be passed on.
+/// Sends a request that is not protected. Returns the upstream's answer, or a problem if its head cannot be
+/// passed on.
 pub(super) async fn forward(
     upstream: Upstream,
     request: Request<Body>,

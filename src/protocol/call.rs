@@ -47,34 +47,34 @@ impl std::error::Error for CallError {
 /// inner service which; without it, everything together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallLimit {
-    /// The call as a whole, to the last byte of the answer: an execution has to end. Unless its [`Deadline`] is
-    /// lifted.
+    /// The call as a whole, to the last byte of the answer: an execution has to end. It no longer holds once its
+    /// [`Deadline`] is lifted.
     Whole,
-    /// Each wait for progress: what no key protects may be of any size. It has connections of its own: whatever
-    /// such a request does to its connection, no execution is on it.
+    /// Each wait for progress: a request without protection may be of any size. Such requests have connections of
+    /// their own, so that nothing they do to a connection can harm an execution.
     Silence,
 }
 
-/// The deadline of a call, in the extensions of its answer. Whoever reads the answer lifts it once that is passed on
-/// without being kept; from then on only a silence ends it. Clones share it.
+/// Deadline of a call, found in the extensions of its answer. The gateway lifts it when it decides to pass the answer
+/// on without keeping it. From then on only a silence ends the answer. Clones share one deadline.
 #[derive(Clone, Debug, Default)]
 pub struct Deadline(Arc<AtomicBool>);
 
 impl Deadline {
-    /// Lets the answer take any time.
+    /// Allows the answer to take any time.
     pub fn lift(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the answer may take any time.
+    /// Tells whether the answer may take any time.
     #[must_use]
     pub fn is_lifted(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// In the extensions of an answer: its status and its length are known, but its head cannot be passed on. It has no
-/// headers then, and its body belongs to nobody.
+/// Mark in the extensions of an answer: its status and its length are known, but its head cannot be passed on. Such an
+/// answer has no headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unusable;
 
@@ -147,7 +147,7 @@ pub struct Outcomes {
 
 impl Outcomes {
     /// The statuses with which upstreams and what stands before them refuse without acting.
-    pub const DEFAULT_RELEASE: [u16; 6] = [401, 403, 407, 421, 425, 429];
+    pub const DEFAULT_RELEASE: [u16; 8] = [307, 308, 401, 403, 407, 421, 425, 429];
     /// The statuses that a mesh or balancer also gives after the upstream got the request.
     pub const DEFAULT_UNKNOWN: [u16; 4] = [408, 502, 503, 504];
 

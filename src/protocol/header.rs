@@ -109,7 +109,7 @@ pub static FORWARDING: [HeaderName; 6] = [
 ];
 
 /// What a gateway adds to whatever was said before.
-static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
+pub static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
 
 /// Whether a name differs in nothing but `_` and `-` from one that only a gateway may say, or from that of
 /// the key: many servers take both for one.
@@ -119,13 +119,14 @@ pub fn is_mimic(name: &HeaderName, key_header: Option<&HeaderName>) -> bool {
     name.as_str().contains('_') && own.any(|own| own != name && dashed(own).eq(dashed(name)))
 }
 
-/// Whether only the gateway may say this of an answer: a name of [`GATEWAY_ONLY`], also with `_` for `-`.
+/// Tells whether only the gateway may send this header in an answer: a name of [`GATEWAY_ONLY`], also with `_` for
+/// `-`.
 #[must_use]
 pub fn is_gateway_only(name: &HeaderName) -> bool {
     name.as_str().starts_with("idempot") && GATEWAY_ONLY.iter().any(|own| dashed(own).eq(dashed(name)))
 }
 
-/// The bytes of a name as servers read it to which `_` and `-` are one.
+/// Returns the bytes of a name with `-` for `_`, which many servers take for the same.
 fn dashed(name: &HeaderName) -> impl Iterator<Item = u8> {
     name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte })
 }

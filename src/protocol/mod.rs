@@ -17,6 +17,7 @@ pub mod key;
 pub mod path;
 pub mod pattern;
 pub mod policy;
+pub mod readings;
 pub mod record;
 pub mod response;
 pub mod scope;

@@ -147,39 +147,34 @@ fn folded(unescaped: &str, nameless: bool) -> String {
     names.fold(String::new(), |path, name| path + "/" + &name).or_root()
 }
 
-/// The path where an escaped slash, an escaped backslash or a backslash separates segments, as some servers
-/// have it; `None` if there is none of them.
+/// The path where an escaped slash, an escaped backslash or a backslash separates segments, and escaped control
+/// characters do not count, as some servers have it; `None` if there is none of them.
 #[must_use]
-pub fn separated(path: &str) -> Option<String> {
-    let escape = |at: usize| path.get(at..at + 3).is_some_and(|escape| is_any(escape, ["%2f", "%5c"]));
-    let ambiguous = |(at, byte): (usize, u8)| byte == b'\\' || (byte == b'%' && escape(at));
-    if !path.bytes().enumerate().any(ambiguous) {
-        return None;
-    }
-    let (mut separated, mut rest) = (String::with_capacity(path.len()), path);
+pub(super) fn misread(path: &str) -> Option<String> {
+    let mut read = String::with_capacity(path.len());
+    let (mut rest, mut ambiguous) = (path, false);
     while let Some(at) = rest.find(['%', '\\']) {
-        separated.push_str(&rest[..at]);
-        let taken = match rest.get(at..at + 3) {
-            _ if rest.as_bytes()[at] == b'\\' => 1,
-            Some(escape) if is_any(escape, ["%2f", "%5c"]) => 3,
-            _ => 0,
+        read.push_str(&rest[..at]);
+        let (stands_for, taken) = match escape(&rest.as_bytes()[at..]) {
+            _ if rest.as_bytes()[at] == b'\\' => ("/", 1),
+            Some(b'/' | b'\\') => ("/", 3),
+            Some(byte) if byte.is_ascii_control() => ("", 3),
+            _ => ("%", 1),
         };
-        separated.push(if taken == 0 { '%' } else { '/' });
-        rest = &rest[at + taken.max(1)..];
+        ambiguous |= stands_for != "%";
+        read.push_str(stands_for);
+        rest = &rest[at + taken..];
     }
-    separated.push_str(rest);
-    Some(separated)
+    read.push_str(rest);
+    ambiguous.then_some(read)
 }
 
-fn is_any(text: &str, any: [&str; 2]) -> bool {
-    any.iter().any(|one| text.eq_ignore_ascii_case(one))
-}
-
-/// The path folded whole, as a scope takes it: every escape decoded, `\` taken for `/`, without empty and dot
-/// segments and `;parameters`, in lower case.
+/// The path folded whole, as a scope takes it: every escape decoded, `\` taken for `/`, without control
+/// characters, empty and dot segments and `;parameters`, in lower case.
 #[must_use]
 pub fn whole(path: &str) -> Vec<u8> {
-    let decoded = decoded(path);
+    let mut decoded = decoded(path);
+    decoded.retain(|byte| !byte.is_ascii_control());
     let mut kept: Vec<&[u8]> = Vec::new();
     for segment in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
         match segment.split(|byte| *byte == b';').next().unwrap_or_default() {
@@ -205,7 +200,7 @@ pub fn exact(path: &str) -> Cow<'_, str> {
 }
 
 /// A segment without its `;parameters`.
-fn name(segment: &str) -> &str {
+pub(super) fn name(segment: &str) -> &str {
     segment.split(';').next().unwrap_or_default()
 }
 
@@ -224,7 +219,7 @@ fn segments(path: &str, nameless: bool) -> Vec<&str> {
     kept
 }
 
-fn unescaped(path: &str) -> Cow<'_, str> {
+pub(super) fn unescaped(path: &str) -> Cow<'_, str> {
     if path.contains('%') { Cow::Owned(unescape_unreserved(path)) } else { Cow::Borrowed(path) }
 }
 
@@ -346,11 +341,14 @@ mod tests {
     }
 
     #[test]
-    fn separators_that_only_some_servers_know_are_found() {
-        assert_eq!(separated("/v1%2fa%5Cb\\c%41").as_deref(), Some("/v1/a/b/c%41"));
-        assert_eq!(separated("/v1/ch%61rges"), None);
-        assert_eq!(separated("/100%"), None);
-        assert_eq!(separated("/%2F%").as_deref(), Some("//%"));
+    fn what_only_some_servers_read_is_found() {
+        assert_eq!(misread("/v1%2fa%5Cb\\c%41").as_deref(), Some("/v1/a/b/c%41"));
+        assert_eq!(misread("/v1/charges%0A").as_deref(), Some("/v1/charges"));
+        assert_eq!(misread("/v1/charges%0d%00%7F").as_deref(), Some("/v1/charges"));
+        assert_eq!(whole("/v1/charges%0A"), whole("/v1/charges"));
+        assert_eq!(misread("/v1/ch%61rges"), None);
+        assert_eq!(misread("/100%"), None);
+        assert_eq!(misread("/%2F%").as_deref(), Some("//%"));
     }
 
     #[test]

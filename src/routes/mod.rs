@@ -9,6 +9,7 @@ use matchit::Router;
 
 use crate::config::{Fallback, Match, Route, UpstreamName};
 use crate::protocol::path;
+use crate::protocol::readings::{self, Reading};
 
 pub mod identity;
 
@@ -45,8 +46,8 @@ pub enum Matched {
 /// What servers disagree about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ambiguity {
-    /// Whether an escaped slash, an escaped backslash or a backslash separates segments of the path.
-    Separator,
+    /// Which segments the path has.
+    Path,
     /// Whether the case of a method counts.
     Method,
 }
@@ -135,19 +136,22 @@ impl RouteTable {
     }
 
     fn ambiguity(&self, method: &Method, path: &str, route: Option<&Arc<Route>>) -> Option<Ambiguity> {
-        if let Some(separated) = path::separated(path)
-            && let Some(other) = self.equivalently(method, &separated)
-            && route.is_none_or(|route| !Arc::ptr_eq(route, other))
-        {
-            return Some(Ambiguity::Separator);
+        let readings = readings::others(path);
+        let is_another = |reading: &Reading| {
+            let other = self.equivalently(method, &reading.path);
+            other.is_some_and(|other| {
+                reading.is_told_apart || route.is_none_or(|route| !Arc::ptr_eq(route, other))
+            })
+        };
+        if readings.iter().any(is_another) {
+            return Some(Ambiguity::Path);
         }
         if route.is_some() || !method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) {
             return None;
         }
         let upper = Method::from_bytes(method.as_str().to_ascii_uppercase().as_bytes()).ok()?;
-        let separated = path::separated(path);
-        let read = [Some(path), separated.as_deref()];
-        let covered = read.into_iter().flatten().any(|path| self.equivalently(&upper, path).is_some());
+        let mut paths = readings.iter().map(|reading| reading.path.as_str()).chain([path]);
+        let covered = paths.any(|path| self.equivalently(&upper, path).is_some());
         covered.then_some(Ambiguity::Method)
     }
 }

@@ -24,9 +24,9 @@ use super::pool::{Connection, Connector, Hold, Pool, Unanswered};
 /// A client of one upstream. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Client {
-    /// The connections of executions.
+    /// Connections of executions.
     executions: Pools,
-    /// Those of what no key protects: whatever such a request does to a connection, no execution is on it.
+    /// Connections of requests without protection. Nothing they do to a connection can harm an execution.
     unprotected: Pools,
     scheme: Scheme,
     authority: Authority,
@@ -123,7 +123,7 @@ impl Client {
         if http2 { self.settled(answered) } else { Ok(answered) }
     }
 
-    /// An answer of HTTP/2 whose head says its length once and keeps to the limit, or has no headers at all.
+    /// Settles the length of an HTTP/2 answer, and takes its headers away if the head is over the limit.
     fn settled(
         &self,
         (mut response, hold): (Response<Incoming>, Hold),
@@ -181,7 +181,8 @@ impl Client {
     }
 }
 
-/// The path and query that a request asks for; an absolute URL may have a query directly behind its authority.
+/// Returns the path and query of a request. An absolute URL may have its query directly behind the authority; the
+/// path is `/` then.
 fn path_of(uri: &Uri) -> PathAndQuery {
     match uri.path_and_query() {
         Some(path) if path.as_str().starts_with('?') => {
@@ -192,8 +193,8 @@ fn path_of(uri: &Uri) -> PathAndQuery {
     }
 }
 
-/// Says the length of a request in canonical digits, which nobody can read in two ways, and says it too where there
-/// is no body though the method means one to be (RFC 9110, 8.6).
+/// Writes the length of a request in canonical digits, which cannot be read in two ways. A method that usually has a
+/// body gets a length also without one (RFC 9110, 8.6).
 fn settle_request_length(request: &mut Request<Body>) {
     let means_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
     let length = match (request.body().size_hint().exact(), request.headers().get(CONTENT_LENGTH)) {
@@ -207,7 +208,7 @@ fn settle_request_length(request: &mut Request<Body>) {
     }
 }
 
-/// Leaves an answer of HTTP/2 one statement about its length, in canonical digits.
+/// Reduces the lengths of an HTTP/2 answer to one, in canonical digits.
 ///
 /// # Errors
 /// The lengths differ, or one is no number.
@@ -227,8 +228,8 @@ fn failure(sent: Sent, reason: Reason) -> CallError {
     CallError { sent, reason, source: None }
 }
 
-/// What an error of a connection means. *Never sent* needs proof: not a byte of the request was written,
-/// or an HTTP/2 upstream says that it did not look at it. Everything else may have been sent.
+/// Translates an error of a connection. *Never sent* needs proof: no byte of the request was written, or an HTTP/2
+/// upstream says that it did not process the request. Everything else may have been sent.
 fn explain(Unanswered { written, error, .. }: Unanswered) -> CallError {
     let (sent, reason) = if !written || is_refused(&error) {
         (Sent::Never, Reason::Unreachable)
@@ -240,15 +241,15 @@ fn explain(Unanswered { written, error, .. }: Unanswered) -> CallError {
     CallError { sent, reason, source: Some(Box::new(error)) }
 }
 
-/// Whether the answer was read and found broken, as [`super::lenient`] says it.
+/// Tells whether the answer was found broken by [`super::lenient`].
 fn is_unreadable(error: &hyper::Error) -> bool {
     let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
 }
 
-/// The upstream's own word that it has not looked at the request: it refused the stream (RFC 9113, 8.7), or went
-/// away and named a last stream below it (6.8). A stream that GOAWAY leaves standing never gets that error: the
-/// library ends it with one of its own, or with that of the connection.
+/// Tells whether the upstream itself says that it did not process the request: it refused the stream (RFC 9113, 8.7), or
+/// sent GOAWAY with a lower last stream (6.8). The library gives that error of GOAWAY to no other stream: the ones below
+/// end with an error of the connection, or with one of the library.
 fn is_refused(error: &hyper::Error) -> bool {
     let cause = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
     cause.is_some_and(|cause| {

@@ -17,12 +17,14 @@ use crate::protocol::{CallError, CallLimit, Reason, Sent};
 use self::client::Client;
 
 mod client;
-mod lenient;
+pub mod lenient;
+mod look;
 mod patience;
 mod pool;
 mod shared;
 mod tls;
 
+pub use look::look;
 pub use pool::Connector;
 
 /// The proxy service: sends each request to the upstream named in its extensions.

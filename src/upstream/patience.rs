@@ -16,12 +16,12 @@ use crate::protocol::{CallError, CallLimit, Deadline, Reason, Sent};
 
 use super::pool::Hold;
 
-/// Until when a call may go on. Clones share the times.
+/// Time limit of a call. Clones share the times.
 #[derive(Clone)]
 pub(super) struct Patience {
     timeout: Duration,
     times: Arc<Mutex<Times>>,
-    /// Lifted where each silence is limited, not the call as a whole.
+    /// Lifted if each silence is limited, not the call as a whole.
     deadline: Deadline,
 }
 
@@ -47,7 +47,7 @@ impl Patience {
         *self.times() = Times { started: now, progress: now };
     }
 
-    /// The deadline of the call, for whoever reads the answer.
+    /// Returns the deadline of the call, for the reader of the answer.
     pub(super) fn deadline(&self) -> Deadline {
         self.deadline.clone()
     }

@@ -86,11 +86,11 @@ pub(super) enum Hold {
     Http2 { _user: Arc<()>, _wants: Arc<()> },
 }
 
-/// Why a request has no answer.
+/// Error of a request that got no answer.
 pub(super) struct Unanswered {
-    /// The request, if the library gave it back: it was not begun.
+    /// The request, if the library gave it back unwritten.
     pub(super) request: Option<Request<Body>>,
-    /// Whether a byte of it may have been written.
+    /// True if a byte of the request may have been written.
     pub(super) written: bool,
     pub(super) error: hyper::Error,
 }
@@ -278,7 +278,7 @@ impl Unanswered {
     }
 }
 
-/// The answer with the header lines that came; the library has seen no more of them than the framing.
+/// Gives an answer the header lines that came. The library has seen only its framing.
 fn with_headers(mut response: Response<Incoming>, answered: Option<Answered>) -> Response<Incoming> {
     response.headers_mut().clear();
     let Answered { reason, headers } = answered.unwrap_or(Answered { reason: None, headers: None });

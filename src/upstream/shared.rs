@@ -38,7 +38,7 @@ const REQUESTS: u32 = 1 << 28;
 const STREAM_WINDOW: u32 = STREAM_BUFFER as u32 / 2;
 /// And of all answers on one connection.
 const WINDOW: u32 = 1 << 20;
-/// What a header line counts beside its name and value.
+/// Bytes that HTTP/2 counts for a header beside its name and value (RFC 9113, 6.5.2).
 const LINE: usize = 32;
 /// How often it is looked whether a new connection's settings have come.
 const SETTINGS_LOOK: Duration = Duration::from_millis(1);
@@ -109,8 +109,8 @@ impl Shared {
     }
 }
 
-/// The library says nothing of an answer whose head is over its own limit. So that is well beyond ours, in its way
-/// to count: 32 bytes more for each line (RFC 9113, 6.5.2).
+/// Sets the limits of a connection. The library does not tell the status of an answer whose head is over its own limit,
+/// so that one is far above `head_limit`.
 fn builder(head_limit: usize) -> http2::Builder<TokioExecutor> {
     let library_limit = u32::try_from(4 * head_limit + LINE * MAX_LINES).unwrap_or(u32::MAX);
     let mut builder = http2::Builder::new(TokioExecutor::new());

@@ -26,7 +26,16 @@ fn file(section: &str, line: &str) -> String {
 const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("server", "listen = 'localhost:8080'", "server.listen", "\"127.0.0.1:8080\""),
     ("server", "listen = ':8080'", "server.listen", "an IP address and a port"),
-    ("server", "listen = 8080", "server.listen", "allowed: a string"),
+    ("server", "listen = 8080", "server.listen", "allowed: a string; write \"127.0.0.1:8080\""),
+    ("server", "listen = '8080'", "server.listen", "\"127.0.0.1:8080\", or \"0.0.0.0:8080\""),
+    ("server", "drain_timeout = 30", "server.drain_timeout", "write it with a unit, like \"30s\""),
+    ("server", "drain_timeout = 0", "server.drain_timeout", "write \"0s\""),
+    ("server", "drain_timeout = 1.5", "server.drain_timeout", "whole units"),
+    ("server", "max_connections = '10000'", "server.max_connections", "write 10000, without quotes"),
+    ("server", "http2 = 'true'", "server.http2", "a boolean; write true, without quotes"),
+    ("server", "http2 = 'off'", "server.http2", "write false, without quotes"),
+    ("server", "http2 = 1", "server.http2", "a boolean; write true"),
+    ("server", "tls = true", "server.tls", "is a boolean; allowed: a table"),
     ("server", "drain_timeout = '2h'", "server.drain_timeout", "0s to 1h"),
     ("server", "drain_timeout = 'soon'", "server.drain_timeout", "\"24h\""),
     ("server", "max_connections = 0", "server.max_connections", "1 to 1000000"),
@@ -53,7 +62,14 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("server", "tls = { cert = 'Cargo.toml', key = 'Cargo.toml' }", "server.tls", "no PEM certificate"),
     ("admin", "tls = { cert = '/no/such.pem', key = 'Cargo.toml' }", "admin.tls.cert", "cannot be read"),
     ("admin", "listen = '127.0.0.1:8080'", "admin.listen", "must not be the address of server.listen"),
-    ("admin", "token_env = 'NOT_SET'", "admin.token_env", "\"NOT_SET\" is not set"),
+    ("admin", "listen = 9464", "admin.listen", "\"127.0.0.1:9464\""),
+    ("admin", "token_env = 'NOT_SET'", "admin.token_env", "is not set; write the name of one that holds"),
+    (
+        "admin",
+        "token_env = 'GATE_TOKEN'",
+        "admin.token_env",
+        "the environment variable GATE_TOKEN that it names",
+    ),
     ("admin", "token = 'secret'", "admin.token", "`token_env`"),
     ("store", "url = 'redis:/127.0.0.1'", "store.url", "write redis://HOST"),
     ("store", "url = 'redis://:secret@h:x'", "store.url", "has a port that is none"),
@@ -87,6 +103,13 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("store", "wait_replicas = 1\nurl = 'postgres://h/db'", "store.wait_replicas", "only for Redis"),
     ("store", "url = 'embedded:'", "store.url", "\"embedded:DIR\""),
     ("store", "url = 'memory:x'", "store.url", "\"memory:\""),
+    ("store", "timeout = 2", "store.timeout", "\"2s\""),
+    (
+        "store",
+        "sentinel_password = 12345\nurl = 'redis://h'",
+        "store.sentinel_password",
+        "write it in quotes",
+    ),
     ("store", "timeout = '2m'", "store.timeout", "10ms to 1m"),
     ("store", "wait_replicas = 1", "store.wait_replicas", "only for Redis"),
     ("store", "start_timeout = '2h'", "store.start_timeout", "0s to 1h"),
@@ -99,6 +122,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("store", "retired = ['POST /v1#1234567']", "store.retired[0]", "what a refused start printed"),
     ("log", "format = 'xml'", "log.format", "`text` or `json`"),
     ("log", "level = 'loud'", "log.level", "`error`, `warn`, `info`, `debug`, `trace`"),
+    ("fallback", "keyed = 'deny'\nupstream = 'payments'", "fallback.keyed", "`pass` or `refuse`"),
     ("fallback", "upstream = 'refunds'", "fallback.upstream", "defined: \"payments\""),
     ("upstream", "url = 'ftp://127.0.0.1'", "upstreams.payments.url", "http:// or https://"),
     ("upstream", "url = '127.0.0.1:9000'", "upstreams.payments.url", "http:// or https://"),
@@ -115,16 +139,32 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("upstream", "response_head_limit = 100", "upstreams.payments.response_head_limit", "1KiB to 16MiB"),
     ("upstream", "response_head_limit = '1GiB'", "upstreams.payments.response_head_limit", "1KiB to 16MiB"),
     ("upstream", "response_timeout = '2h'", "upstreams.payments.response_timeout", "10ms to 1h"),
+    ("upstream", "url = 'http://127.0.0.1:8080'", "upstreams.payments.url", "server.listen = 127.0.0.1:8080"),
+    ("upstream", "url = 'http://localhost:9464'", "upstreams.payments.url", "admin.listen = 127.0.0.1:9464"),
+    ("upstream", "rewrite_location = 'no'", "upstreams.payments.rewrite_location", "write false"),
     ("upstream", "preserve_host = 'yes'", "upstreams.payments.preserve_host", "a boolean"),
     ("route", "name = ''", "routes[0].name", "1 to 128 printable ASCII characters"),
     ("route", "path = 'v1'", "routes[0].path", "does not start with `/`"),
-    ("route", "path = '/v1/{{x}}'", "routes[0].path", "\"/v1/{resource}\""),
+    ("route", "path = '/v1/{{x}}'", "routes[0].path", "write \"/v1/{x}\""),
+    ("route", "path = '/v1/*'", "routes[0].path", "write \"/v1/{*rest}\""),
+    ("route", "path = '/v1/:id/charges'", "routes[0].path", "write \"/v1/{id}/charges\""),
+    ("route", "path = '~ ^/v1/charges'", "routes[0].path", "write \"/v1/charges\""),
+    ("route", "path = '/v1/../charges'", "routes[0].path", "a dot segment"),
+    ("route", "path = '/v1/a%2Fb'", "routes[0].path", "an escaped slash"),
+    ("route", "path = 'é'", "routes[0].path", "\"/v1/{resource}\""),
+    ("route", "match = 'prefix'", "routes[0].match", "`equivalent` or `exact`"),
+    ("route", "methods = 'POST'", "routes[0].methods", "an array; write it in brackets"),
     ("route", "path = '/{*rest}/x'", "routes[0].path", "must be the last segment"),
     ("route", "methods = []", "routes[0].methods", "[\"POST\", \"PATCH\"]"),
     ("route", "methods = ['GET']", "routes[0].methods[0]", "\"POST\" or \"PATCH\""),
     ("route", "methods = ['POST', 'TRACE']", "routes[0].methods[1]", "safe to repeat"),
     ("route", "methods = ['CONNECT']", "routes[0].methods[0]", "not proxied"),
     ("route", "methods = ['post']", "routes[0].methods[0]", "lower-case"),
+    ("route", "methods = ['*']", "routes[0].methods[0]", "name each"),
+    ("route", "methods = ['ANY']", "routes[0].methods[0]", "name each"),
+    ("route", "methods = ['POST|PATCH']", "routes[0].methods[0]", "\"POST\" or \"PATCH\""),
+    ("route", "scope = ['authorization', 'x-*']", "routes[0].scope[1]", "there are no wildcards"),
+    ("route", "replay_drop = ['x-*']", "routes[0].replay_drop[0]", "there are no wildcards"),
     ("route", "methods = ['P ST']", "routes[0].methods[0]", "is not a method"),
     ("route", "methods = ['PUT', 'PUT']", "routes[0].methods[1]", "named twice"),
     ("route", "upstream = 'nowhere'", "routes[0].upstream", "defined: \"payments\""),
@@ -133,11 +173,40 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("route", "key = { json = '/id' }", "routes[0].key.json", "`header` or `required`"),
     ("route", "key = { header = 'a b' }", "routes[0].key.header", "letters, digits"),
     ("route", "key = { header = 'Host' }", "routes[0].key.header", "a header of its own"),
+    ("route", "key = { header = 'X-Forwarded-For' }", "routes[0].key.header", "where a request comes from"),
+    ("route", "key = { header = 'via' }", "routes[0].key.header", "a header of its own"),
+    ("route", "key = { header = 'keep-alive' }", "routes[0].key.header", "belongs to one connection"),
+    ("route", "key = { header = 'X_Forwarded_For' }", "routes[0].key.header", "a header of its own"),
+    ("route", "key = { header = 'Idempotency-Outcome' }", "routes[0].key.header", "by the gateway itself"),
+    ("route", "key = { header = 'traceparent' }", "routes[0].key.header", "a header of its own"),
+    ("route", "key = { header = 'x-api-key' }", "routes[0].key.header", "proves who asks"),
     ("route", "key = 'Idempotency-Key'", "routes[0].key", "a table like { header"),
     ("route", "scope = ['x y']", "routes[0].scope[0]", "letters, digits"),
     ("route", "scope = ['x-a', 'X-A']", "routes[0].scope[1]", "named twice"),
     ("route", "scope = ['Idempotency-Key']", "routes[0].scope[0]", "other headers"),
     ("route", "scope = ['x-a', 'Proxy-Authorization']", "routes[0].scope[1]", "not passed on"),
+    ("route", "scope = ['traceparent']", "routes[0].scope[0]", "differs from one attempt to the next"),
+    ("route", "scope = []", "routes[0].scope", "anonymous = \"one\""),
+    ("route", "scope = [{ path = true }]", "routes[0].scope", "name a header that does"),
+    ("route", "scope = [{ path = false }]", "routes[0].scope[0]", "{ path = true }"),
+    ("route", "scope = [{ query = true }]", "routes[0].scope[0]", "a header's name, { path = true }"),
+    ("route", "scope = [1]", "routes[0].scope[0]", "the name of a header"),
+    ("route", "scope = 'authorization'", "routes[0].scope", "an array; write it in brackets"),
+    ("route", "scope = ['x-a', { path = true }, { path = true }]", "routes[0].scope[2]", "named twice"),
+    (
+        "route",
+        "scope = [{ client_certificate = 'issuer-subject' }]",
+        "routes[0].scope[0]",
+        "needs [server] tls with client_ca",
+    ),
+    (
+        "route",
+        "scope = ['x-a', { client_certificate = 'serial' }]",
+        "routes[0].scope[1]",
+        "{ client_certificate = \"issuer-subject\" }",
+    ),
+    ("route", "anonymous = true", "routes[0].anonymous", "is a boolean; allowed: `refuse` or `one`"),
+    ("route", "anonymous = 'all'", "routes[0].anonymous", "`refuse` or `one`"),
     ("route", "scope = ['x_forwarded_for']", "routes[0].scope[0]", "not passed on"),
     ("route", "fingerprint = { headers = ['expect'] }", "routes[0].fingerprint.headers[0]", "not passed on"),
     ("route", "fingerprint = { body = 'xml' }", "routes[0].fingerprint.body", "`raw` or `json`"),
@@ -147,6 +216,18 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "fingerprint = { body = 'json', ignore = ['a'] }",
         "routes[0].fingerprint.ignore[0]",
         "\"/sent_at\"",
+    ),
+    (
+        "route",
+        "fingerprint = { body = 'json', ignore = ['/items/*/ts'] }",
+        "routes[0].fingerprint.ignore[0]",
+        "there are no wildcards",
+    ),
+    (
+        "route",
+        "fingerprint = { body = 'json', ignore = ['/a', '/items/-'] }",
+        "routes[0].fingerprint.ignore[1]",
+        "there are no wildcards",
     ),
     (
         "route",
@@ -162,8 +243,12 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ),
     ("route", "ttl = '0s'", "routes[0].ttl", "100ms to 3650d"),
     ("route", "ttl = '11y'", "routes[0].ttl", "100ms to 3650d"),
-    ("route", "ttl = 24", "routes[0].ttl", "a string"),
+    ("route", "ttl = 24", "routes[0].ttl", "write it with a unit, like \"24h\""),
+    ("route", "tombstone_ttl = 30", "routes[0].tombstone_ttl", "\"30d\""),
     ("route", "tombstone_ttl = '11y'", "routes[0].tombstone_ttl", "0s to 3650d"),
+    ("route", "replay_drop = ['a b']", "routes[0].replay_drop[0]", "letters, digits"),
+    ("route", "replay_drop = ['x-a', 'X-A']", "routes[0].replay_drop[1]", "named twice"),
+    ("route", "unknown_answers = 'hide'", "routes[0].unknown_answers", "`pass` or `problem`"),
     ("route", "replay_headers = ['date']", "routes[0].replay_headers[0]", "\"set-cookie\""),
     ("route", "in_flight = 'queue'", "routes[0].in_flight", "`wait` or `reject`"),
     ("route", "wait_timeout = '0s'", "routes[0].wait_timeout", "10ms to 1h"),
@@ -291,9 +376,27 @@ fn two_routes_for_one_path_and_method_are_refused() {
     // Which of these two a path means is not for chance to say either.
     let errors = beside("/v1/{*rest}", "['POST']").expect_err("a parameter and a rest at one place");
     assert!(errors.contains("routes[1], path \"/v1/{id}\""), "{errors}");
-    for path in ["/v1/charges/", "/v1/refunds", "/v1/{id}/x", "/{*rest}", "/{v}/charges"] {
+    for path in ["/v1/refunds", "/v1/{id}/x", "/{*rest}", "/{v}/charges"] {
         assert_eq!(beside(path, "['POST']"), Ok(()), "{path}");
     }
+}
+
+#[test]
+fn spellings_of_one_path_are_one_path() {
+    for path in ["/v1/charges/", "/V1/Charges"] {
+        let errors = beside(path, "['POST']").expect_err(path);
+        assert!(errors.contains("POST on this path is already covered by routes[0]"), "{errors}");
+    }
+    let exact = |path: &str, matching: &str| {
+        let route = |name: &str, path: &str, matching: &str| {
+            format!("[[routes]]\nname = '{name}'\nupstream = 'p'\npath = '{path}'\nmatch = '{matching}'\n")
+        };
+        let upstream = "[upstreams.p]\nurl = 'http://127.0.0.1:9000'\n".to_owned();
+        parse(&(upstream + &route("one", "/v1/charges", "exact") + &route("other", path, matching)))
+    };
+    assert!(exact("/V1/charges", "exact").is_ok(), "compared exactly, these are two");
+    let errors = exact("/V1/charges", "equivalent").expect_err("two ways to compare").to_string();
+    assert!(errors.contains("a route that compares paths otherwise"), "{errors}");
 }
 
 #[test]
@@ -306,6 +409,37 @@ fn a_file_that_does_nothing_is_refused() {
     );
     assert_eq!(nothing.lines().count(), 2);
     assert!(parse("[upstreams.a]\nurl = 'http://a'\n[fallback]\nupstream = 'a'").is_ok());
+}
+
+#[test]
+fn tables_that_are_written_otherwise_are_told_how() {
+    for (text, error) in [
+        (
+            "store = 'memory:'\n",
+            "test.toml:1:1: store: is a string; allowed: a table; write [store], and below it url",
+        ),
+        (
+            "fallback = 'payments'\n",
+            "fallback: is a string; allowed: a table; write [fallback], and below it upstream",
+        ),
+        (
+            "[[server]]\nlisten = '127.0.0.1:1'\n",
+            "server: is an array; allowed: a table; write [server] once",
+        ),
+        (
+            "upstreams.b = 'http://me:hunter2@b'\n",
+            "upstreams.b: is a string; allowed: a table; write [upstreams.b]",
+        ),
+    ] {
+        let errors = refused(&format!("{text}{SMALL}"));
+        assert!(errors.contains(error) && !errors.contains("hunter2"), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+    }
+    // The items would otherwise be taken for the table's values, in their order.
+    let errors = refused(&SMALL.replace("upstream = ", "key = ['Idempotency-Key', true]\nupstream = "));
+    assert!(errors.contains("routes[0].key (route \"charges\"): is an array; allowed: a table"), "{errors}");
+    let errors = refused(&SMALL.replace("[[routes]]", "[routes]"));
+    assert!(errors.contains("routes: is a table; allowed: an array; write [[routes]]"), "{errors}");
 }
 
 #[test]

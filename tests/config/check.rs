@@ -1,6 +1,6 @@
 //! What `oncegate check` prints, and what it ends with.
 
-use oncegate::cli::check::{BAD_CONFIGURATION, FINE, report, run};
+use oncegate::cli::check::{report, run};
 use oncegate::config::Environment;
 
 use super::{SMALL, parsed};
@@ -30,14 +30,22 @@ fn the_defaults_are_explained() {
             "covers POST, PATCH /v1/charges → payments",
             "idempotency-key, optional: a request without it passes UNPROTECTED",
             "A refreshed token is a new caller: a retry that sends it is a new operation and runs again.",
-            "method, path, query, content-type and every byte of the body",
+            "its clock makes no jump of a ttl or more, the gateways of one store name operations alike",
+            "in every spelling that usual servers take for the same",
+            "its keys belong to namespace \"default\"",
+            "told by authorization, x-api-key, api-key, stripe-account and the path",
+            "A keyed request that shows none of it but the path is answered 400 caller-unknown.",
+            "if it writes absolute URLs into bodies, set preserve_host = true",
+            "Location and Content-Location that name it name what the client asked.",
+            "method and its overrides, path, query, content-type, content-encoding and every byte of the body",
             "waits up to 10s for the answer, then gets 409 in-flight",
             "replayed for 24h, then refused for 30d (410 key-expired), then a new operation",
             "504 outcome-unknown, then 409 for 24h and 30d more",
             "unknown once it was silent for 10s; an operator can declare one not executed 31s after that",
-            "401, 403, 407, 421, 425, 429: the key is free again",
+            "307, 308, 401, 403, 407, 421, 425, 429: the key is free again",
             "408, 502, 503, 504: passed on once, then held as unknown",
-            "drops set-cookie, www-authenticate, authentication-info and the hop-by-hop headers",
+            "drops set-cookie, www-authenticate, authentication-info, retry-after, server-timing, traceresponse, \
+             clear-site-data, ratelimit*, x-ratelimit-* and the hop-by-hop headers",
             "connections 10000 × (64KiB headers + 256KiB unprotected, streaming) = 3.1 GiB",
             "executions 1024 × (1MiB request + 1MiB response + 256KiB its head) = 2.3 GiB",
             "answers 1024 × 1MiB that clients have yet to read = 1.0 GiB",
@@ -56,9 +64,10 @@ fn settings_change_what_is_said() {
         "{SMALL}key = {{ required = true }}\nscope = ['x-tenant']\nin_flight = 'reject'\n\
          tombstone_ttl = '0s'\nttl = '2h'\nnamespace = 'money'\n\
          replay_headers = ['set-cookie', 'www-authenticate', 'authentication-info']\n\
+         match = 'exact'\nanonymous = 'one'\nreplay_drop = ['x-request-id']\nunknown_answers = 'problem'\n\
          fingerprint = {{ body = 'json', headers = [], ignore = ['/sent_at'] }}\n\
          outcomes = {{ release = [], unknown = [500] }}\n\
-         [fallback]\nupstream = 'payments'\n[store]\nurl = 'memory:'\n[server]\nmax_in_flight = 10\n"
+         [fallback]\nupstream = 'payments'\nkeyed = 'refuse'\n[store]\nurl = 'memory:'\n[server]\nmax_in_flight = 10\n"
     );
     assert_says(
         &text,
@@ -66,17 +75,24 @@ fn settings_change_what_is_said() {
             "memory: has acknowledged them: NOT durable",
             "streams to payments, unprotected and of any size",
             "required: a request without it is answered 400 key-missing",
-            "shared with every route of namespace \"money\"",
-            "told by x-tenant",
-            "method, path, query and the meaning of the JSON body without /sent_at",
+            "with a key 404 no-route. Another path or method than those of charges reaches the same API unprotected",
+            "compared exactly: another spelling of the path is NOT protected",
+            "its keys belong to namespace \"money\"",
+            "told by x-tenant: the same key",
+            "The path does not count: the same key on another path of this namespace is answered 422.",
+            "Callers that show none of it but the path count as ONE caller (anonymous = \"one\").",
+            "method and its overrides, path, query and the meaning of the JSON body without /sent_at",
             "gets 409 in-flight at once",
             "replayed for 2h, then RUNS AGAIN as a new operation (no tombstone)",
             "409 for 2h and 30d more",
             "no status of the upstream says so",
-            "500: passed on once",
-            "drops no header but the hop-by-hop ones",
+            "500: answered outcome-unknown, and held as unknown",
+            "drops retry-after, server-timing, traceresponse, clear-site-data, x-request-id, ratelimit*",
             "executions 10 × (1MiB request + 1MiB response + 256KiB its head) = 22.5 MiB",
-            "Warnings (2)",
+            "Warnings (5)",
+            "! route \"charges\": no credential stands in scope (x-tenant)",
+            "! route \"charges\": outcomes.unknown lacks 408, 502, 503 and 504",
+            "! route \"charges\": anonymous is \"one\"",
             "! store: memory: keeps nothing when the process ends",
             "! route \"charges\": tombstone_ttl is 0s: a retry later than 2h after completion runs the operation again",
         ],
@@ -168,13 +184,26 @@ fn what_is_probably_not_meant_is_warned_of() {
             route("wait_timeout = '1m'"),
             "wait_timeout 1m is longer than a call to the upstream may take (31s)",
         ),
-        (route("scope = []"), "all callers share their keys"),
+        (route("scope = []\nanonymous = 'one'"), "anonymous is \"one\": callers that show none"),
+        (route("anonymous = 'one'"), "route \"charges\": anonymous is \"one\""),
+        (
+            route("scope = ['x-merchant', 'stripe-account', { path = true }]"),
+            "(x-merchant, stripe-account): a replay is given without the upstream seeing who asks",
+        ),
+        (route("outcomes.release = [200, 500]"), "outcomes.release has 200 and 500, which may come after"),
+        (
+            route("outcomes = { release = [401, 503], unknown = [408, 502, 504] }"),
+            "outcomes.release has 503, which may come after the upstream acted: the key is free again",
+        ),
+        (route("outcomes.release = [303, 402, 409, 429, 499]"), "has 303, 402, 409 and 499, which may"),
+        (route("outcomes.unknown = [408, 504]"), "outcomes.unknown lacks 502 and 503"),
         (
             SMALL.replace("[[routes]]", "preserve_host = true\n[[routes]]"),
             "one host's answer may be replayed to",
         ),
         (section("store.url = 'memory:'"), "after a restart every retry runs its operation again"),
-        (section("admin.listen = '0.0.0.0:9464'"), "records and the console are off there"),
+        (section("server.trusted_proxies = ['10.0.0.0/8', '::/0']"), "has ::/0, which is everybody"),
+        (section("admin.listen = '0.0.0.0:9464'"), "records are off there"),
         (
             section("server.drain_timeout = '29s'"),
             "shorter than the response_timeout 30s of upstream payments",
@@ -189,6 +218,38 @@ fn what_is_probably_not_meant_is_warned_of() {
     }
 }
 
+/// A scope in which a credential stands is no reason to warn, however the API calls it.
+#[test]
+fn usual_credentials_are_recognised() {
+    for scope in [
+        "['authorization']",
+        "['x-merchant', 'X-Api-Key']",
+        "['cookie', { path = true }]",
+        "['x-merchant-key']",
+    ] {
+        assert_eq!(parsed(&format!("{SMALL}scope = {scope}\n")).warnings(), [], "{scope}");
+    }
+}
+
+#[test]
+fn statuses_that_prove_that_nothing_was_done_may_be_released() {
+    let config = parsed(&format!(
+        "{SMALL}outcomes.release = [307, 308, 400, 401, 403, 404, 405, 415, 422, 425, 429]\n"
+    ));
+    assert_eq!(config.warnings(), []);
+}
+
+#[test]
+fn what_is_warned_of_alike_is_said_once() {
+    let route = |name: &str| {
+        format!(
+            "[[routes]]\nname = '{name}'\npath = '/{name}'\nupstream = 'payments'\nscope = ['x-merchant']\n"
+        )
+    };
+    let warnings = parsed(&format!("{SMALL}{}{}", route("a"), route("b"))).warnings();
+    assert_eq!(warnings.iter().map(|warning| &*warning.about).collect::<Vec<_>>(), ["routes \"a\", \"b\""]);
+}
+
 #[test]
 fn the_report_fits_a_terminal() {
     let text = report(&parsed(SMALL));
@@ -199,25 +260,26 @@ fn the_report_fits_a_terminal() {
 }
 
 #[test]
-fn the_exit_code_says_whether_the_file_is_valid() {
+fn the_report_is_of_a_valid_file() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("gate.toml");
     let checked = || {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = run(&file, &Environment::default(), &mut out, &mut err).expect("writing to memory");
-        (code, String::from_utf8(out).expect("text"), String::from_utf8(err).expect("text"))
+        let config =
+            run(&file, &Environment::default(), false, &mut out, &mut err).expect("writing to memory");
+        (config.is_some(), String::from_utf8(out).expect("text"), String::from_utf8(err).expect("text"))
     };
-    let (code, out, err) = checked();
-    assert_eq!((code, out.as_str()), (BAD_CONFIGURATION, ""));
+    let (valid, out, err) = checked();
+    assert_eq!((valid, out.as_str()), (false, ""));
     assert!(err.starts_with(&format!("{}: cannot be read", file.display())), "{err}");
 
     std::fs::write(&file, "[server]\nlisten = 1\n").expect("a writable directory");
-    let (code, out, err) = checked();
-    assert_eq!((code, out.as_str()), (BAD_CONFIGURATION, ""));
+    let (valid, out, err) = checked();
+    assert_eq!((valid, out.as_str()), (false, ""));
     assert!(err.contains("gate.toml:2:1: server.listen"), "{err}");
 
     std::fs::write(&file, SMALL).expect("a writable directory");
-    let (code, out, err) = checked();
-    assert_eq!((code, err.as_str()), (FINE, ""));
+    let (valid, out, err) = checked();
+    assert_eq!((valid, err.as_str()), (true, ""));
     assert!(out.contains("gate.toml is valid.\n\nSetup\n  listens on "), "{out}");
 }

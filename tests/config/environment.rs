@@ -32,6 +32,8 @@ fn a_value_in_the_environment_replaces_the_one_in_the_file() {
             ("ONCEGATE__UPSTREAMS__PAYMENTS__PRESERVE_HOST", "true"),
             ("ONCEGATE__UPSTREAMS__OTHER__URL", "http://other"),
             ("ONCEGATE__FALLBACK__UPSTREAM", "other"),
+            ("ONCEGATE__FALLBACK__KEYED", "refuse"),
+            ("ONCEGATE__UPSTREAMS__PAYMENTS__REWRITE_LOCATION", "false"),
             ("ONCEGATE_ADMIN_TOKEN", "not a setting"),
         ],
     )
@@ -44,7 +46,9 @@ fn a_value_in_the_environment_replaces_the_one_in_the_file() {
     let upstream = &config.upstreams[&config.routes[0].upstream];
     assert_eq!(upstream.url.to_string(), "https://api.example.com/");
     assert!(upstream.preserve_host);
-    assert_eq!(config.fallback.map(|name| name.to_string()), Some("other".into()));
+    assert!(!upstream.rewrite_location);
+    let fallback = config.fallback.map(|fallback| (fallback.upstream.to_string(), fallback.refuses_keyed));
+    assert_eq!(fallback, Some(("other".into(), true)));
 }
 
 #[test]
@@ -56,19 +60,77 @@ fn an_upstream_is_found_by_its_name_in_the_file() {
     assert_eq!(config.upstreams[&config.routes[0].upstream].connect_timeout, Duration::from_secs(5));
 }
 
+/// One underscore where two must be sets nothing, which nobody would notice.
+#[test]
+fn variables_that_look_like_values_and_are_none_are_warned_of() {
+    for (variable, meant) in [
+        ("ONCEGATE_SERVER_LISTEN", Some("ONCEGATE__SERVER__LISTEN sets server.listen")),
+        ("ONCEGATE_SERVER__LISTEN", Some("ONCEGATE__SERVER__LISTEN")),
+        ("oncegate__server__listen", Some("ONCEGATE__SERVER__LISTEN")),
+        ("ONCEGATE_SERVER_MAX_IN_FLIGHT", Some("ONCEGATE__SERVER__MAX_IN_FLIGHT")),
+        ("ONCEGATE_SERVER_MAXINFLIGHT", Some("ONCEGATE__SERVER__MAX_IN_FLIGHT")),
+        ("ONCEGATE_SERVER_TLS_CERT", Some("ONCEGATE__SERVER__TLS__CERT")),
+        ("ONCEGATE_STORE_URL", Some("ONCEGATE__STORE__URL")),
+        ("ONCEGATE_FALLBACK_KEYED", Some("ONCEGATE__FALLBACK__KEYED")),
+        (
+            "ONCEGATE_UPSTREAMS_CARD_API_URL",
+            Some("ONCEGATE__UPSTREAMS__CARD_API__URL sets upstreams.card_api.url"),
+        ),
+        // What the program reads, and what a cluster sets for a service of this name.
+        ("ONCEGATE_ADMIN_TOKEN", None),
+        ("ONCEGATE_ADMIN_URL", None),
+        ("ONCEGATE_ADMIN_CA", None),
+        ("ONCEGATE_NOT_BEFORE", None),
+        ("ONCEGATE_FAILPOINT", None),
+        ("ONCEGATE_SERVICE_HOST", None),
+        ("ONCEGATE_PORT_80_TCP_ADDR", None),
+        ("ONCEGATE_ADMIN_PORT", None),
+        ("ONCEGATE_ADMIN_SERVICE_PORT", None),
+        ("SERVER_LISTEN", None),
+    ] {
+        let config =
+            under(&SMALL.replace("payments", "card-api"), [(variable, "127.0.0.1:1")]).expect("valid");
+        let warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
+        match (meant, &warnings[..]) {
+            (None, []) => {}
+            (Some(meant), [one]) => {
+                let start = format!("environment: {variable} is read by nothing; ");
+                assert!(one.starts_with(&start) && one.contains(meant), "{one}");
+            }
+            _ => panic!("{variable}: {warnings:?}"),
+        }
+        assert_eq!(config.server.listen.port(), 8080);
+    }
+    // Where the file names it, it is read.
+    let text = format!("[store]\nurl = '${{ONCEGATE_STORE_URL}}'\n{SMALL}");
+    let config = under(&text, [("ONCEGATE_STORE_URL", "redis://h")]).expect("valid");
+    assert_eq!(config.warnings(), []);
+}
+
 #[test]
 fn mistakes_in_the_environment_name_the_variable() {
     for (variable, value, part) in [
         ("ONCEGATE__SERVER__LISTEN", "x", "server.listen: \"x\" is not an address"),
-        ("ONCEGATE__SERVER__MAX_IN_FLIGHT", "lots", "server.max_in_flight: invalid type: string \"lots\""),
+        (
+            "ONCEGATE__SERVER__MAX_IN_FLIGHT",
+            "lots",
+            "server.max_in_flight: is a string; allowed: a whole number",
+        ),
         ("ONCEGATE__SERVER__MAX_IN_FLIGHT", "0", "1 to 1000000"),
         ("ONCEGATE__SERVER__TRUSTED_PROXIES", "['x']", "server.trusted_proxies[0]: \"x\""),
         ("ONCEGATE__SERVER__NOPE", "1", "there is no key `nope` here; allowed: `body_read_timeout`"),
         ("ONCEGATE__SERVER__LISTEN__DEEP", "1", "there is no key `deep` here; allowed: none"),
+        ("ONCEGATE__SERVER_LISTEN", "1", "allowed: `admin`, `fallback`"),
+        ("ONCEGATE__SERVER_LISTEN", "1", "ONCEGATE__SERVER__LISTEN sets server.listen"),
         ("ONCEGATE__SERVICE__LISTEN", "1", "there is no key `service` here; allowed: `admin`"),
         ("ONCEGATE__SERVER", "1", "is a table; set one of its keys"),
         ("ONCEGATE__UPSTREAMS__PAYMENTS__PORT", "1", "there is no key `port` here; allowed: `ca`"),
         ("ONCEGATE__UPSTREAMS__NEW__CA", "x", "upstreams.new.url: is missing"),
+        (
+            "ONCEGATE__FALLBACK__KEYED",
+            "deny",
+            "fallback.keyed: unknown value `deny`; allowed: `pass` or `refuse`",
+        ),
         ("ONCEGATE__ROUTES__0__TTL", "1h", "routes are set in the file only"),
         ("ONCEGATE__", "", "there is no key `` here"),
     ] {
@@ -83,7 +145,7 @@ fn a_variable_over_something_that_is_no_table_says_so() {
     let error = under(&format!("server = 1\n{SMALL}"), [("ONCEGATE__SERVER__LISTEN", "1.1.1.1:1")])
         .expect_err("server is no table");
     assert!(error.contains("ONCEGATE__SERVER__LISTEN: cannot set server.listen"), "{error}");
-    assert!(error.contains("test.toml:1:1: server: invalid type"), "{error}");
+    assert!(error.contains("test.toml:1:1: server: is a number; allowed: a table"), "{error}");
 }
 
 #[test]
@@ -105,13 +167,27 @@ fn one_url_is_a_whole_configuration() {
     let config = Config::for_upstream("http://127.0.0.1:9000", &environment).expect("valid");
     assert_eq!(config.server.listen.port(), 0);
     assert_eq!(config.store.url, StoreUrl::Embedded("./oncegate-data".into()));
-    assert_eq!(config.fallback.as_ref(), config.upstreams.keys().next());
+    let fallback = config.fallback.as_ref().map(|fallback| (&fallback.upstream, fallback.refuses_keyed));
+    assert_eq!(fallback, config.upstreams.keys().next().map(|only| (only, false)));
     let paths: Vec<&str> = config.routes.iter().map(|route| route.path.as_str()).collect();
     assert_eq!(paths, ["/{*rest}", "/"]);
     for route in &config.routes {
         assert_eq!(&*route.namespace, "default");
         assert_eq!(route.methods, [http::Method::POST, http::Method::PATCH]);
     }
+    let warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
+    assert!(
+        matches!(&warnings[..], [one] if one.starts_with("routes \"default\", \"default-root\": anonymous is \"one\"")),
+        "{warnings:?}"
+    );
+}
+
+/// Beyond this machine strangers would share their keys, so it does not say that by itself there.
+#[test]
+fn one_url_beyond_loopback_refuses_callers_that_nothing_tells_apart() {
+    let environment = Environment::from([("ONCEGATE__SERVER__LISTEN", "0.0.0.0:8080")]);
+    let config = Config::for_upstream("http://127.0.0.1:9000", &environment).expect("valid");
+    assert!(config.routes.iter().all(|route| !route.anonymous));
     assert_eq!(config.warnings(), []);
 }
 

@@ -41,12 +41,19 @@ fn the_defaults_are_those_of_the_contract() {
         "listen: 127.0.0.1:9464",
         "url: Embedded(\"./oncegate-data\"), timeout: 1s, start_timeout: 30s, accept_identity_change: [], retired: []",
         "connect_timeout: 1s, response_timeout: 30s, idle_timeout: 4s, response_head_limit: 262144",
+        "preserve_host: false, rewrite_location: true",
+        "refuses_keyed: false",
         "methods: [POST, PATCH]",
-        "key_header: \"idempotency-key\", key_required: false, scope: [\"authorization\"]",
-        "body: Raw, headers: [\"content-type\"]",
+        "matching: Equivalent",
+        "namespace: \"default\", key_header: \"idempotency-key\", key_required: false",
+        "scope: [Header(\"authorization\"), Header(\"x-api-key\"), Header(\"api-key\"), \
+         Header(\"stripe-account\"), Path], anonymous: false",
+        "body: Raw, headers: [\"content-type\", \"content-encoding\", \"x-http-method-override\", \
+         \"x-http-method\", \"x-method-override\"], path: Equivalent",
         "on_unknown: Hold, lease: 10s, response_timeout: 31s, ttl: 86400s, tombstone_ttl: 2592000s",
-        "replay_headers: [], in_flight: Wait(10s), max_response_body: 1048576",
-        "release: [401, 403, 407, 421, 425, 429], unknown: [408, 502, 503, 504]",
+        "replay_headers: [], replay_drop: [], in_flight: Wait(10s), max_response_body: 1048576",
+        "release: [307, 308, 401, 403, 407, 421, 425, 429], unknown: [408, 502, 503, 504]",
+        "unknown_answers: Pass",
     ] {
         assert!(shown.contains(default), "{default} is not in {shown}");
     }

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use oncegate::config::{InFlight, LogFormat, OnStoreError, RedisServers, StoreUrl};
-use oncegate::protocol::BodyScheme;
+use oncegate::config::{InFlight, LogFormat, Match, OnStoreError, RedisServers, StoreUrl, UnknownAnswers};
+use oncegate::protocol::{BodyScheme, PathScheme, ScopePart};
 
 use super::{SMALL, parsed};
 
 fn with_route(lines: &str) -> oncegate::config::Config {
     parsed(&format!("{SMALL}{lines}"))
+}
+
+fn written(scope: &[ScopePart]) -> Vec<String> {
+    scope.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -18,13 +22,14 @@ fn routes_become_checked_types() {
          fingerprint = { body = 'json', headers = ['Content-Type', 'X-Version'], ignore = ['/a~1b'] }\n\
          ttl = '90m'\ntombstone_ttl = '0s'\nlease = '1500ms'\nin_flight = 'reject'\n\
          replay_headers = ['Set-Cookie']\nmax_response_body = 65536\nnamespace = 'orders:v2'\n\
-         methods = ['PUT', 'PURGE']\noutcomes = { release = [] }\n\
+         methods = ['PUT', 'VERSION-CONTROL']\noutcomes = { release = [] }\n\
          on_unknown = 'hold'\non_store_error = 'reject'\n",
     );
     let route = &config.routes[0];
     assert_eq!((route.key_header.as_str(), route.key_required), ("x-request-key", true));
-    assert_eq!(route.scope, ["x-tenant", "authorization"]);
-    assert_eq!(route.fingerprint.headers, ["content-type", "x-version"]);
+    assert_eq!(written(&route.scope), ["x-tenant", "authorization"]);
+    let overrides = ["x-http-method-override", "x-http-method", "x-method-override"];
+    assert_eq!(route.fingerprint.headers, [&["content-type", "x-version"][..], &overrides].concat());
     assert_eq!(route.fingerprint.body, BodyScheme::Json { ignore: vec!["/a~1b".into()] });
     assert_eq!(route.policy.ttl, Duration::from_secs(5400));
     assert_eq!(route.policy.tombstone_ttl, Duration::ZERO);
@@ -34,9 +39,52 @@ fn routes_become_checked_types() {
     assert_eq!(route.replay_headers, ["set-cookie"]);
     assert_eq!(route.max_response_body, 65_536);
     assert_eq!((&*route.name, &*route.namespace), ("charges", "orders:v2"));
-    assert_eq!(route.methods.iter().map(http::Method::as_str).collect::<Vec<_>>(), ["PUT", "PURGE"]);
+    assert_eq!(
+        route.methods.iter().map(http::Method::as_str).collect::<Vec<_>>(),
+        ["PUT", "VERSION-CONTROL"]
+    );
     assert_eq!(route.outcomes.release(), [0u16; 0]);
     assert_eq!(route.outcomes.unknown(), [408, 502, 503, 504]);
+}
+
+#[test]
+fn who_the_caller_is_and_what_is_covered_become_checked_types() {
+    let config = with_route(
+        "match = 'exact'\nscope = ['X-Tenant', { path = true }]\nanonymous = 'one'\nreplay_drop = ['X-Request-Id']\n\
+         unknown_answers = 'problem'\n[fallback]\nupstream = 'payments'\nkeyed = 'refuse'\n",
+    );
+    let route = &config.routes[0];
+    assert_eq!((route.matching, route.fingerprint.path), (Match::Exact, PathScheme::AsSent));
+    assert_eq!(written(&route.scope), ["x-tenant", "{ path = true }"]);
+    assert!(route.anonymous);
+    assert_eq!(route.replay_drop, ["x-request-id"]);
+    assert_eq!(route.unknown_answers, UnknownAnswers::Problem);
+    assert!(config.fallback.is_some_and(|fallback| fallback.refuses_keyed));
+
+    let usual = &parsed(SMALL).routes[0];
+    let parts = ["authorization", "x-api-key", "api-key", "stripe-account", "{ path = true }"];
+    assert_eq!(written(&usual.scope), parts);
+    assert_eq!((usual.matching, usual.anonymous), (Match::Equivalent, false));
+    assert_eq!((&*usual.namespace, usual.unknown_answers), ("default", UnknownAnswers::Pass));
+}
+
+/// Where clients show certificates, a certificate tells its holder, whether or not the scope names it.
+#[test]
+fn certificates_that_are_asked_for_tell_callers_apart() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let file = |name: &str, text: String| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).expect("a writable directory");
+        path.display().to_string()
+    };
+    let (cert, key) = (file("cert", made.cert.pem()), file("key", made.signing_key.serialize_pem()));
+    let tls = format!("[server]\ntls = {{ cert = '{cert}', key = '{key}', client_ca = '{cert}' }}\n");
+    let scope = |line: &str| written(&parsed(&format!("{tls}{SMALL}{line}")).routes[0].scope);
+    let certificate = "{ client_certificate = \"issuer-subject\" }";
+    assert_eq!(scope("scope = ['x-tenant']"), ["x-tenant", certificate]);
+    let named = "scope = [{ client_certificate = 'issuer-subject' }, { path = true }]";
+    assert_eq!(scope(named), [certificate, "{ path = true }"]);
 }
 
 #[test]

@@ -3,10 +3,12 @@
 
 mod bad_input;
 mod check;
+mod command;
 mod environment;
 mod examples;
 mod fuzz;
 mod good_input;
+mod secrets;
 
 use oncegate::config::{Config, ConfigErrors, Environment};
 

@@ -2,6 +2,7 @@
 //! and the store.
 
 mod clocks;
+mod connect;
 mod embargo;
 mod many;
 mod starting;

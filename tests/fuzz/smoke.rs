@@ -42,6 +42,11 @@ fn chunked() {
     run("chunked", 10_000);
 }
 
+#[test]
+fn answer() {
+    run("answer", 3_000);
+}
+
 fn run(name: &str, mutations: usize) {
     let (_, target) = targets::ALL.into_iter().find(|(known, _)| *known == name).expect("a target");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -109,6 +109,8 @@ async fn a_large_head_below_the_limit_is_an_answer_like_any_other() {
         assert_eq!((given.header("x-4999"), given.header("content-length")), (Some("4999"), Some("2")));
         assert_eq!(given.header("server"), Some("old"));
     }
+    let given = Http2::open(gateway.address).await.post("/v1/charges", "k-1", "a").await;
+    assert_eq!((given.status, given.is_replay(), given.header("x-4999")), (201, true, Some("4999")));
     assert_eq!(*counted.borrow(), 1);
 }
 
@@ -162,6 +164,32 @@ async fn a_stream_that_falls_silent_is_cut_off_and_stays_executed() {
     let retry = post(gateway.address, "/v1/charges", "k-1", "a").await;
     retry.problem(410, "response-not-retained", "yes", "never");
     assert_eq!(*counted.borrow(), 1);
+}
+
+/// A client that left must not leave an endless stream behind, which would hold a place among the executions.
+#[tokio::test]
+async fn a_stream_that_nobody_reads_ends() {
+    let mut pieces = vec![b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_vec()];
+    pieces.extend((0..100_000).map(|_| b"data: 1\n\n".to_vec()));
+    let (address, _) = upstream(pieces, Duration::from_millis(20)).await;
+    let nobody = Upstream::start().await;
+    let settings = Settings::default().server("max_in_flight = 1").upstream("response_timeout = \"300ms\"");
+    let gateway = Gateway::start(&nobody, Settings { address: Some(address), ..settings }).await;
+    let begun = async |key: &str| {
+        let mut client = Connection::open(gateway.address).await;
+        client.send(request_bytes("POST", "/v1/events", &[("idempotency-key", key)], b"a")).await;
+        let mut start = [0; 12];
+        client.stream.read_exact(&mut start).await.expect("a head");
+        (String::from_utf8_lossy(&start).into_owned(), client)
+    };
+    let (first, client) = begun("k-1").await;
+    assert_eq!((first.as_str(), begun("k-2").await.0.as_str()), ("HTTP/1.1 200", "HTTP/1.1 503"));
+    drop(client);
+    let until = tokio::time::Instant::now() + Duration::from_secs(10);
+    while begun("k-3").await.0 != "HTTP/1.1 200" {
+        assert!(tokio::time::Instant::now() < until, "the place is never given back");
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// An answer that is to be kept has to be there in time, though its head came in time.
@@ -237,4 +265,16 @@ async fn an_empty_post_over_http2_says_its_length_to_an_upstream_of_http1() {
     for seen in upstream.seen() {
         assert_eq!(seen.header("content-length"), "0");
     }
+}
+
+#[tokio::test]
+async fn an_absolute_target_without_a_path_gets_one() {
+    let upstream = Upstream::start().await;
+    let settings = Settings::default().more("[fallback]\nupstream = \"payments\"");
+    let gateway = Gateway::start(&upstream, settings).await;
+    for target in ["http://api.example?q", "http://api.example"] {
+        assert_eq!(request(gateway.address, "GET", target, &[], "").await.status, 201);
+    }
+    let paths: Vec<_> = upstream.seen().into_iter().map(|seen| seen.path).collect();
+    assert_eq!(paths, ["/?q", "/"]);
 }

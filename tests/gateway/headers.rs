@@ -24,7 +24,7 @@ async fn what_belongs_to_one_connection_goes_no_further() {
     let gateway = Gateway::start(&upstream, Settings::default()).await;
     let headers = [
         ("idempotency-key", "k-1"),
-        ("connection", "x-hop, idempotency-execution, x-forwarded-for"),
+        ("connection", "x-hop, x-other-hop"),
         ("x-hop", "1"),
         ("te", "trailers"),
         ("upgrade", "websocket"),

@@ -2,6 +2,7 @@
 
 mod answers;
 mod anytime;
+mod callers;
 mod contract;
 mod crash;
 mod duplicates;
@@ -14,10 +15,14 @@ mod harness;
 mod headers;
 mod http2;
 mod keep_alive;
+mod keyed;
+mod locations;
 mod problems;
 mod shutdown;
+mod spellings;
 mod starting;
 mod stopping;
 mod tls;
+mod told;
 mod unknowns;
 mod waiting;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -58,6 +58,18 @@ impl Authority {
     /// The same, for a time that is over.
     pub fn certify_expired(&self, file: &str) -> Files {
         self.certify_with(file, |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1))
+    }
+
+    /// The same for a client with this name as its subject; without one, the name is an alternative one.
+    pub fn certify_client(&self, file: &str, subject: Option<&str>, alternative: &str) -> Files {
+        self.certify_with(file, |params| {
+            params.distinguished_name = DistinguishedName::new();
+            if let Some(subject) = subject {
+                params.distinguished_name.push(DnType::CommonName, subject);
+            }
+            params.subject_alt_names =
+                CertificateParams::new([alternative.to_owned()]).expect("a name").subject_alt_names;
+        })
     }
 
     fn certify_with(&self, file: &str, change: impl FnOnce(&mut CertificateParams)) -> Files {

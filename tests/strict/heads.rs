@@ -97,6 +97,16 @@ async fn a_method_that_is_not_allowed_is_told_which_are() {
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")));
 }
 
+/// The client waits for an answer to its handshake, and would wait until the time for a head is over.
+#[tokio::test]
+async fn tls_on_a_plain_listener_is_told_at_once() {
+    let bench = Bench::start().await;
+    let hello = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03";
+    bench.refuses(hello, 400).await;
+    let line = bench.gateway.logs("oncegate::access").await;
+    assert!(line.contains("This is TLS"), "{line}");
+}
+
 /// A refusal has the members of any other line, as far as what was asked is known.
 #[tokio::test]
 async fn a_refusal_is_logged_like_a_request() {

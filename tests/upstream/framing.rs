@@ -7,7 +7,7 @@ use oncegate::protocol::Reason::BrokenAnswer;
 use super::call::{Caller, PAYLOAD, assert_maybe_sent, plain, request};
 use super::raw::{Act, End, RawServer};
 
-const ODD: [&str; 30] = [
+const ODD: [&str; 33] = [
     "Content-Length : 5\r\n",
     " Content-Length: 5\r\n",
     "x: 1\r\n Content-Length: 5\r\n",
@@ -35,6 +35,9 @@ const ODD: [&str; 30] = [
     "Transfer-Encoding:\r\n chunked\r\n",
     "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
     "Transfer-Encoding: \u{b}chunked\r\n",
+    "Transfer-Encoding: \u{c}chunked\r\n",
+    "Transfer-Encoding: chunked,\r\n",
+    "Content-Length: 5\r\r\n",
     "Transfer-Encoding: identity\r\n",
     "Transfer-Encoding:\r\n",
     "Transfer-Encoding: chunked\r\nContent-Length: x\r\n",

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::call::{Answer, Caller, assert_maybe_sent, assert_never_sent, plain};
 
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const HEADERS: u8 = 1;
 const MOST: u32 = (1 << 31) - 1;
@@ -53,7 +54,7 @@ impl Server {
         (server.stream.expect("a connection"), first, second)
     }
 
-    /// Reads until a request has arrived on this stream.
+    /// Reads until a request has arrived on this stream, on a new connection if there is none.
     async fn reached(&mut self, wanted: u32) {
         if self.stream.is_none() {
             let (mut stream, _) = self.listener.accept().await.expect("a connection");
@@ -63,17 +64,21 @@ impl Server {
             stream.write_all(&settings).await.expect("it reads");
             self.stream = Some(stream);
         }
-        let stream = self.stream.as_mut().expect("a connection");
-        loop {
-            let mut head = [0; 9];
-            stream.read_exact(&mut head).await.expect("a frame");
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-            let mut payload = vec![0; length as usize];
-            stream.read_exact(&mut payload).await.expect("its payload");
-            let on = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-            if (head[3], on) == (HEADERS, wanted) {
-                return;
-            }
+        until(self.stream.as_mut().expect("a connection"), |kind, _, on| (kind, on) == (HEADERS, wanted))
+            .await;
+    }
+}
+
+/// Reads until there is a frame of this kind, with these flags, on this stream.
+async fn until(stream: &mut TcpStream, wanted: impl Fn(u8, u8, u32) -> bool) {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.expect("a frame");
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        stream.read_exact(&mut payload).await.expect("its payload");
+        if wanted(head[3], head[4], u32::from_be_bytes([head[5], head[6], head[7], head[8]])) {
+            return;
         }
     }
 }
@@ -133,4 +138,30 @@ async fn a_stream_up_to_the_last_one_may_have_been_sent() {
         assert_never_sent(called(second).await);
         assert_maybe_sent(called(first).await, &LOST);
     }
+}
+
+/// The connection still answers what it has, and takes nothing new.
+#[tokio::test]
+async fn what_comes_after_it_takes_another_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let mut server = Server { listener, stream: None };
+    let address = server.listener.local_addr().expect("an address");
+    let caller = Caller::new(Upstream { http2: true, ..plain(address) });
+    let call = || {
+        let caller = caller.clone();
+        tokio::spawn(async move { caller.post().await })
+    };
+    let first = call();
+    server.reached(1).await;
+    let mut old = server.stream.take().expect("a connection");
+    // What answers the ping has read what came before it.
+    old.write_all(&[goaway(1, 0), frame(PING, 0, 0, &[7; 8])].concat()).await.expect("it reads");
+    until(&mut old, |kind, flags, _| (kind, flags) == (PING, 1)).await;
+    let second = call();
+    server.reached(1).await;
+    let mut new = server.stream.take().expect("another connection");
+    new.write_all(&answer(1)).await.expect("it reads");
+    assert_eq!(called(second).await.expect("an answer").status, 200);
+    old.write_all(&answer(1)).await.expect("it reads");
+    assert_eq!(called(first).await.expect("an answer").status, 200);
 }

@@ -58,8 +58,9 @@ fn gateway_to_upstream(policy: OnUnknown) -> &'static str {
     match policy {
         OnUnknown::Hold => {
             "on_unknown = \"hold\": at most once per operation until its tombstone ends, provided the store \
-             keeps what it acknowledged, nothing between gateway and upstream repeats a request, and \
-             every status listed as release is true. What cannot be decided is held as unknown and \
+             keeps what it acknowledged and its clock makes no jump of a ttl or more, the gateways of one store \
+             name operations alike (namespace, key header and scope), nothing between gateway and upstream \
+             repeats a request, and every status listed as release is true. What cannot be decided is held as unknown and \
              shown. An operator who declares \"not executed\" steps outside this promise."
         }
         OnUnknown::Retry => {

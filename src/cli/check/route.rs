@@ -5,7 +5,7 @@ use std::fmt::Display;
 use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
 use crate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers};
-use crate::protocol::header::{NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
+use crate::protocol::header::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
 use crate::protocol::{BodyScheme, Policy, ScopePart};
 
 /// Writes what a route implies.
@@ -41,9 +41,20 @@ fn list<T: Display>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// Words in a row: `a, b and c`.
+fn and(words: &[String]) -> String {
+    match words {
+        [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
+        words => words.concat(),
+    }
+}
+
 fn covers(route: &Route) -> String {
     let spellings = match route.matching {
-        Match::Equivalent => "in every spelling that usual servers take for the same",
+        Match::Equivalent => {
+            "in every spelling that usual servers take for the same; where they disagree (%2F, %5C, \\, another \
+             case of the method) 404 no-route"
+        }
         Match::Exact => "compared exactly: another spelling of the path is NOT protected",
     };
     format!("{} {} → {}, {spellings}", list(&route.methods), route.path, route.upstream)
@@ -70,10 +81,17 @@ fn caller(route: &Route) -> String {
         true => "Callers that show none of it but the path count as ONE caller (anonymous = \"one\").",
         false => "A keyed request that shows none of it but the path is answered 400 caller-unknown.",
     };
+    let path = match route.scope.contains(&ScopePart::Path) {
+        true => "",
+        false => " The path does not count: the same key on another path of this namespace is answered 422.",
+    };
     let mut text = match parts.as_slice() {
         [] => "everybody is one caller: the same key from two clients names one operation.".to_owned(),
         parts => {
-            format!("told by {}: the same key from two callers names two operations. {nothing}", list(parts))
+            format!(
+                "told by {}: the same key from two callers names two operations.{path} {nothing}",
+                and(parts)
+            )
         }
     };
     if route.scope.contains(&ScopePart::Header(http::header::AUTHORIZATION)) {
@@ -84,13 +102,15 @@ fn caller(route: &Route) -> String {
 }
 
 fn same_request(route: &Route) -> String {
-    let headers: String = route.fingerprint.headers.iter().map(|name| format!(", {name}")).collect();
+    let headers = route.fingerprint.headers.iter();
+    let headers = headers.filter(|name| !METHOD_OVERRIDES.iter().any(|always| *always == name.as_str()));
+    let headers: String = headers.map(|name| format!(", {name}")).collect();
     let body = match &route.fingerprint.body {
         BodyScheme::Raw => "every byte of the body".to_owned(),
         BodyScheme::Json { ignore } if ignore.is_empty() => "the meaning of the JSON body".to_owned(),
         BodyScheme::Json { ignore } => format!("the meaning of the JSON body without {}", list(ignore)),
     };
-    format!("method, path, query{headers} and {body}; a key with any other is answered 422")
+    format!("method and its overrides, path, query{headers} and {body}; a key with any other is answered 422")
 }
 
 fn while_running(route: &Route) -> String {

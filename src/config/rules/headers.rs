@@ -1,15 +1,21 @@
 //! Names of headers.
 
 use http::HeaderName;
-use http::header;
 
 use crate::config::problem::At;
-use crate::protocol::header::{HOP_BY_HOP, NEVER_BELIEVED, is_mimic};
+use crate::protocol::header::{ADDED, HOP_BY_HOP, NEVER_BELIEVED, is_mimic};
+
+mod meaning;
 
 /// A header name, lower-cased.
 pub fn name(at: &At<'_>, text: &str) -> Option<HeaderName> {
+    if text.contains('*') {
+        return at.refuse(format!("{text:?} names no header, and there are no wildcards; name each"));
+    }
     text.parse().ok().or_else(|| {
-        at.refuse(format!("{text:?} is not a header name; allowed: letters, digits and !#$%&'*+-.^_`|~"))
+        // A header's whole line, which somebody put here, may hold a credential.
+        let shown = if text.contains([' ', ':', '=']) { "this".to_owned() } else { format!("{text:?}") };
+        at.refuse(format!("{shown} is not a header name; allowed: letters, digits and !#$%&'*+-.^_`|~"))
     })
 }
 
@@ -27,27 +33,15 @@ pub fn names(at: &At<'_>, texts: &[String]) -> Option<Vec<HeaderName>> {
     found.into_iter().collect()
 }
 
-/// The header that carries the key: none that HTTP itself, or the gateway, gives a meaning to.
+/// The header that carries the key: none that HTTP, proxies or the gateway give a meaning to.
 pub fn key(at: &At<'_>, text: &str) -> Option<HeaderName> {
-    const TAKEN: [HeaderName; 12] = [
-        header::AUTHORIZATION,
-        header::CONNECTION,
-        header::CONTENT_LENGTH,
-        header::CONTENT_TYPE,
-        header::COOKIE,
-        header::EXPECT,
-        header::HOST,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        HeaderName::from_static("idempotency-execution"),
-    ];
     let name = name(at, text)?;
-    if TAKEN.contains(&name) {
-        return at.refuse(format!("{text:?} has another meaning; allowed: a header of its own"));
+    match meaning::taken(&name) {
+        Some(means) => at.refuse(format!(
+            "{text:?} {means}; allowed: a header of its own, like \"Idempotency-Key\" or \"X-Request-Id\""
+        )),
+        None => Some(name),
     }
-    Some(name)
 }
 
 /// Refuses, among the headers that tell callers or requests apart, that of the key, which would make every
@@ -63,6 +57,8 @@ pub fn tells(at: &At<'_>, name: &HeaderName, key: Option<&HeaderName>) -> Option
         at.refuse("is the header of the key; allowed: other headers")
     } else if HOP_BY_HOP.contains(name) || NEVER_BELIEVED.contains(name) || is_mimic(name, key) {
         at.refuse("is not passed on to the upstream; allowed: headers that are")
+    } else if ADDED.contains(name) {
+        at.refuse("differs from one attempt to the next; allowed: headers that a retry repeats")
     } else {
         Some(())
     }

@@ -32,7 +32,7 @@ pub const STORE_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, Duration::from_secs(60
 pub const START_TIMEOUT: Limits<Span> = spans(Duration::ZERO, HOUR);
 /// Of an execution: it is held in memory for as long.
 pub const RESPONSE_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, HOUR);
-/// Of a kept connection: it is looked at four times within it.
+/// The idle time of a connection to an upstream. Idle connections are checked four times within it.
 pub const IDLE_TIMEOUT: Limits<Span> = spans(TENTH, HOUR);
 /// Of a duplicate; a shorter wait is `in_flight = "reject"`.
 pub const WAIT_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, HOUR);
@@ -48,7 +48,7 @@ pub const TOMBSTONE_TTL: Limits<Span> = spans(Duration::ZERO, TEN_YEARS);
 pub const REQUEST_BODY: Limits<Size> = Limits { least: Size(1), most: Size(1 << 30) };
 /// Zero remembers answers with a body as not retained.
 pub const RESPONSE_BODY: Limits<Size> = Limits { least: Size(0), most: Size(1 << 30) };
-/// A head is held in memory whole, and stored with its body.
+/// The head of an answer, which is held in memory whole and stored with its body.
 pub const RESPONSE_HEAD: Limits<Size> = Limits { least: Size(1 << 10), most: Size(16 << 20) };
 
 /// A write that waits for more replicas than these waits for all of them in vain.

@@ -57,26 +57,37 @@ fn token(at: &At<'_>, variable: Option<&str>, environment: &Environment) -> Opti
     let Some(variable) = variable else {
         return Some(None);
     };
-    match environment.value(variable) {
-        None => {
-            at.refuse(format!("the environment variable {variable:?} is not set; it must hold the token"))
-        }
+    let value = environment.value(variable);
+    // Where the token itself was written in place of a name, it is not repeated.
+    let variable = if is_plainly_a_name(variable) { format!(" {variable}") } else { String::new() };
+    match value {
+        None => at.refuse(format!(
+            "the environment variable{variable} that it names is not set; write the name of one that holds the \
+             token, not the token itself"
+        )),
         Some("") => {
-            at.refuse(format!("the environment variable {variable:?} is empty; it must hold the token"))
+            at.refuse(format!("the environment variable{variable} that it names is empty; it must hold the token"))
         }
         Some(token) if !token.chars().all(|c| c.is_ascii_graphic()) => at.refuse(format!(
-            "the token in the environment variable {variable:?} cannot be sent as a bearer token; \
+            "the token in the environment variable{variable} that it names cannot be sent as a bearer token; \
              allowed: printable ASCII characters without spaces"
         )),
         Some(token) => Some(Some(Secret(token.to_owned()))),
     }
 }
 
+/// Whether a text is a variable's name and no token: this gateway's own, or one that says what it holds.
+fn is_plainly_a_name(text: &str) -> bool {
+    let name = text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    name && text.len() <= 64 && (text.starts_with("ONCEGATE_") || text.ends_with("_TOKEN"))
+}
+
 fn address(at: &At<'_>, text: &str) -> Option<SocketAddr> {
     text.parse().ok().or_else(|| {
+        let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).unwrap_or(8080);
         at.refuse(format!(
             "{text:?} is not an address to listen on; write an IP address and a port, \
-             like \"127.0.0.1:8080\" or \"[::]:8080\""
+             like \"127.0.0.1:{port}\", or \"0.0.0.0:{port}\" or \"[::]:{port}\" for every address"
         ))
     })
 }
@@ -106,9 +117,8 @@ fn problem_docs(at: &At<'_>, text: Option<&str>) -> Option<Option<String>> {
     let page = text.parse::<Uri>().ok().filter(|_| !text.contains('#'));
     match page.as_ref().and_then(Uri::scheme_str) {
         Some("http" | "https") => Some(Some(text.to_owned())),
-        _ => at.refuse(format!(
-            "{text:?} is not the address of a page; write one like \
-             \"https://docs.example.com/idempotency\", without `#`"
-        )),
+        _ => at.refuse(
+            "is not the address of a page; write one like \"https://docs.example.com/idempotency\", without `#`",
+        ),
     }
 }

@@ -1,4 +1,11 @@
 //! Path templates: `/v1/charges`, `/v1/{resource}` for one segment, `/v1/{*rest}` for the rest.
+//!
+//! What other proxies and frameworks mean by `*`, `:id` or a regular expression is refused: taken literally
+//! it would cover nothing, and everything would run unprotected.
+
+mod foreign;
+
+pub use self::foreign::meant;
 
 /// The longest template, in characters.
 const LONGEST: usize = 1024;
@@ -15,8 +22,8 @@ pub fn shape(template: &str) -> Result<String, &'static str> {
     if template.len() > LONGEST {
         return Err("it is longer than 1024 characters");
     }
-    if template.chars().any(|c| !c.is_ascii_graphic() || c == '?' || c == '#') {
-        return Err("it holds a character that no path holds (use percent-encoding)");
+    if template.contains(['?', '#']) {
+        return Err("it holds a `?` or `#`, and a query is no part of a path");
     }
     let mut names = Vec::new();
     let mut shape = String::new();
@@ -26,7 +33,10 @@ pub fn shape(template: &str) -> Result<String, &'static str> {
         let is_last = segments.peek().is_none();
         match parameter(segment)? {
             None if segment.is_empty() && !is_last => return Err("it holds an empty segment"),
-            None => shape.push_str(segment),
+            None => {
+                literal(segment)?;
+                shape.push_str(segment);
+            }
             Some(name) if names.contains(&name) => return Err("it names a parameter twice"),
             Some(name) => {
                 let star = if segment.starts_with("{*") { "*" } else { "" };
@@ -53,6 +63,66 @@ fn parameter(segment: &str) -> Result<Option<&str>, &'static str> {
     name.filter(is_name).map(Some).ok_or("a parameter must be a whole segment, like `{name}` or `{*rest}`")
 }
 
+/// Refuses a segment that would not stand for itself.
+fn literal(segment: &str) -> Result<(), &'static str> {
+    if segment == "." || segment == ".." {
+        return Err("it holds a dot segment, which clients resolve before they send a path");
+    }
+    if segment.contains(';') {
+        return Err("it holds a `;`, and `;parameters` do not tell paths apart");
+    }
+    if segment.contains('\\') {
+        return Err("it holds a `\\`, which no path holds, and parameters are no regular expressions");
+    }
+    if segment.contains('*') {
+        return Err("it holds a `*`, which covers nothing here but itself");
+    }
+    if segment.starts_with(':') {
+        return Err("a parameter is not written with `:`");
+    }
+    if segment.starts_with('$') {
+        return Err(
+            "a parameter is not written with `$` (a segment whose name has one is covered by `{name}`)",
+        );
+    }
+    if segment.ends_with('$') || segment.contains("(.") || segment.contains("(?") || is_any_text(segment) {
+        return Err("it is a regular expression, and is not read as one");
+    }
+    // RFC 3986, section 3.3, but for the escapes.
+    let holds = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%".contains(c);
+    if !segment.chars().all(holds) {
+        return Err("it holds a character that no path holds (use percent-encoding)");
+    }
+    escapes(segment)
+}
+
+/// Whether a segment is nothing but the regular expression for any text, or for some characters.
+fn is_any_text(segment: &str) -> bool {
+    let text = segment.trim_matches(['^', '$', '(', ')']);
+    matches!(text, ".+" | ".+?") || (text.starts_with('[') && text.ends_with(['+', ']', '}']))
+}
+
+/// Refuses escapes that no request is matched with.
+fn escapes(segment: &str) -> Result<(), &'static str> {
+    for after in segment.split('%').skip(1) {
+        let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte.map(char::from) {
+            None => return Err("a `%` is not followed by two hexadecimal digits"),
+            Some('/' | '\\') => {
+                return Err(
+                    "it holds an escaped slash or backslash, and servers disagree whether that separates \
+                            segments: such requests are refused",
+                );
+            }
+            Some(c) if c.is_ascii_alphanumeric() || "-._~".contains(c) => {
+                return Err("it holds an escape of a character that needs none");
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +133,10 @@ mod tests {
             ("/", "/"),
             ("/v1/charges", "/v1/charges"),
             ("/v1/charges/", "/v1/charges/"),
+            ("/V1/Charges", "/V1/Charges"),
+            ("/v1/charges:capture", "/v1/charges:capture"),
+            ("/~me/a@b/c(1)/d+e=f,g!", "/~me/a@b/c(1)/d+e=f,g!"),
+            ("/caf%C3%A9/a%20b", "/caf%C3%A9/a%20b"),
             ("/v1/{a}/x/{b}", "/v1/{p0}/x/{p1}"),
             ("/{*rest}", "/{*p0}"),
             ("/v1/{id}/{*rest}", "/v1/{p0}/{*p1}"),
@@ -93,6 +167,15 @@ mod tests {
             "/{*rest}/a",
             "/{a}/{a}",
             "/{a-b}",
+            "/a/./b",
+            "/a/..",
+            "/a;v=1/b",
+            "/a%2Fb",
+            "/a%5cb",
+            "/a\\b",
+            "/%61",
+            "/%zz",
+            "/100%",
         ] {
             assert!(shape(template).is_err(), "{template}");
         }

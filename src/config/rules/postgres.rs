@@ -67,6 +67,10 @@ fn url(text: &str) -> Result<Url, String> {
     }
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = place.split_once('/').unwrap_or((place, ""));
+    if database.contains('@') || query.contains('@') {
+        // A password that was cut off there would be taken for a database or a parameter, and shown.
+        return Err("has an @ behind the host (a / or ? in a password is written as %2F or %3F)".into());
+    }
     let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
     let parameters = parameters(query)?;
     let servers = hosts.split(',').map(|host| {
@@ -157,6 +161,9 @@ mod tests {
             ("postgres://db/pay?sslmode=maybe", "ssl_mode"),
             ("postgres://db/pay?connect_timeout=3", "known are"),
             ("postgres://db/pay#x", "no #"),
+            ("postgres://me:pa/ss@db/pay", "%2F"),
+            ("postgres://me:12/ss@db/pay", "%2F"),
+            ("postgres://me:pa?sslmode=ss@db/pay", "%3F"),
         ] {
             let refused = url(text).err().unwrap_or_else(|| panic!("{text} was taken"));
             assert!(refused.contains(why), "{text}: {refused}");

@@ -95,6 +95,10 @@ fn url(text: &str) -> Result<Url, String> {
         return Err("takes no ? and no # (written as %3F and %23 in a password)".into());
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if path.contains('@') {
+        // A password that was cut off there would be taken for a name, and shown.
+        return Err("has an @ behind the first / (a / in a password is written as %2F)".into());
+    }
     let (user, hosts) =
         authority.rsplit_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
     let (servers, database) = match kind {
@@ -215,6 +219,7 @@ mod tests {
             ("redis://[::1", "bracket"),
             ("redis://:%zz@h", "%"),
             ("redis://h?db=1", "no ?"),
+            ("redis+sentinel://me:12/ss@h/main", "%2F"),
             ("unix:run", "absolute"),
             ("redis+ring://h", "not known"),
             ("redis+sentinel://h", "does not name"),

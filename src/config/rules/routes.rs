@@ -116,9 +116,12 @@ fn template(at: &At<'_>, text: Option<&str>, matching: Match) -> Option<(String,
             };
             Some((text.to_owned(), template, shape))
         }
-        Err(why) => at.refuse(format!(
-            "{text:?} is not a path: {why}; write \"/v1/charges\", \"/v1/{{resource}}\" or \"/v1/{{*rest}}\""
-        )),
+        Err(why) => at.refuse(match path::meant(text) {
+            Some(ours) => format!("{text:?} is not a path: {why}; write {ours:?}"),
+            None => format!(
+                "{text:?} is not a path: {why}; write \"/v1/charges\", \"/v1/{{resource}}\" or \"/v1/{{*rest}}\""
+            ),
+        }),
     }
 }
 
@@ -142,6 +145,13 @@ fn method(at: &At<'_>, text: &str) -> Option<Method> {
         Ok(Method::CONNECT) => at.refuse(format!("CONNECT is not proxied; {allowed}")),
         Ok(method) if method.is_safe() => {
             at.refuse(format!("{text} is safe to repeat and needs no key; {allowed}"))
+        }
+        // Taken literally these would cover no request.
+        Ok(_)
+            if matches!(text, "ANY" | "ALL")
+                || text.chars().any(|c| c.is_ascii_punctuation() && !"-_".contains(c)) =>
+        {
+            at.refuse(format!("{text:?} is no method, and stands for no others; name each: {allowed}"))
         }
         Ok(_) if text.chars().any(|c| c.is_ascii_lowercase()) => {
             at.refuse(format!("{text:?} has lower-case letters, and the case of a method counts; {allowed}"))
@@ -219,15 +229,27 @@ fn fingerprint(
 fn pointers(at: &At<'_>, texts: &[String]) -> Option<Vec<String>> {
     let checked = texts.iter().enumerate().map(|(index, text)| {
         let escapes = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
-        if text.starts_with('/') && escapes {
-            return Some(text.clone());
+        if !text.starts_with('/') || !escapes {
+            return at.item(index).refuse(format!(
+                "{text:?} is not the JSON pointer of a member; write one like \"/sent_at\", \
+                 with `~0` for `~` and `~1` for `/`"
+            ));
         }
-        at.item(index).refuse(format!(
-            "{text:?} is not the JSON pointer of a member; write one like \"/sent_at\", \
-             with `~0` for `~` and `~1` for `/`"
-        ))
+        match text.split('/').skip(1).find(|step| is_wildcard(step)) {
+            Some(step) => at.item(index).refuse(format!(
+                "{text:?} has the step {step:?}, which stands for no other member: there are no wildcards. Name \
+                 each, like \"/items/0/ts\"; a member that is called {step:?} cannot be left out"
+            )),
+            None => Some(text.clone()),
+        }
     });
     checked.collect::<Vec<Option<String>>>().into_iter().collect()
+}
+
+/// Whether a step of a pointer is meant for any member, as other notations have it, or for the one behind the
+/// last (RFC 6901, section 4), which no document has.
+fn is_wildcard(step: &str) -> bool {
+    matches!(step, "*" | "**" | "-" | "[]" | "{}") || step.ends_with("[*]") || step.ends_with("[]")
 }
 
 fn replay_headers(at: &At<'_>, texts: &[String]) -> Option<Vec<http::HeaderName>> {

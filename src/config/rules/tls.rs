@@ -41,13 +41,42 @@ fn files(at: &At<'_>, cert: Option<&str>, key: Option<&str>) -> Option<IdentityF
     let cert = at_cert.require(cert, "a PEM file with the certificate and those that vouch for it");
     let key = at_key.require(key, "the PEM file of the certificate's private key");
     let contents = cert.and_then(|cert| read(&at_cert, cert));
-    let secret = key.and_then(|key| read(&at_key, key));
+    let secret = key.and_then(|key| read_key(&at_key, key));
     match pem::identity(&contents?, &secret?) {
         Ok(_) => Some(IdentityFiles { cert: cert?.into(), key: key?.into() }),
         Err(why) => at.refuse(why),
     }
 }
 
+/// What a file of certificates holds.
 fn read(at: &At<'_>, file: &str) -> Option<Vec<u8>> {
-    std::fs::read(file).map_or_else(|error| at.refuse(format!("{file:?} cannot be read: {error}")), Some)
+    match contents(file) {
+        Err(Unread::Pem) => at.refuse(NOT_PEM),
+        Err(Unread::Failed(error)) => at.refuse(format!("{file:?} cannot be read: {error}")),
+        Ok(contents) => Some(contents),
+    }
+}
+
+/// The same of a private key: the text may be the key itself, in some form, and is not repeated.
+fn read_key(at: &At<'_>, file: &str) -> Option<Vec<u8>> {
+    match contents(file) {
+        Err(Unread::Pem) => at.refuse(NOT_PEM),
+        Err(Unread::Failed(error)) => at.refuse(format!("the file that it names cannot be read: {error}")),
+        Ok(contents) => Some(contents),
+    }
+}
+
+const NOT_PEM: &str = "holds PEM itself; write the name of a file that does";
+
+/// Why a file was not read.
+enum Unread {
+    Pem,
+    Failed(std::io::Error),
+}
+
+fn contents(file: &str) -> Result<Vec<u8>, Unread> {
+    if file.contains("-----BEGIN") {
+        return Err(Unread::Pem);
+    }
+    std::fs::read(file).map_err(Unread::Failed)
 }

@@ -72,9 +72,8 @@ fn upstream(at: &At<'_>, file: &file::Upstream) -> Option<Upstream> {
 fn url(at: &At<'_>, text: &str) -> Option<Uri> {
     match text.parse::<Uri>().map_err(|error| error.to_string()).and_then(|url| origin(text, url)) {
         Ok(url) => Some(url),
-        // A URL with a user in it may hold a password, and is not repeated.
-        Err(why) if text.contains('@') => at.refuse(format!("is not an upstream's URL: {why}; {URL_FORM}")),
-        Err(why) => at.refuse(format!("{text:?} is not an upstream's URL: {why}; {URL_FORM}")),
+        // A URL may hold a password or a token, and is not repeated.
+        Err(why) => at.refuse(format!("is not an upstream's URL: {why}; {URL_FORM}")),
     }
 }
 

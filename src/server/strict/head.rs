@@ -57,6 +57,8 @@ pub(super) const WRONG_HOST: Refusal = bad("Host is not a name or address with a
 pub(super) const OTHER_HOST: Refusal = bad("Host is not the authority of the target.");
 /// That the target is in none of its forms.
 pub(super) const WRONG_TARGET: Refusal = bad("The target is not a path or an http URL.");
+/// That a client begins a TLS handshake.
+pub(super) const TLS: Refusal = bad("This is TLS, and the listener speaks plain HTTP.");
 /// That it has a line feed where a line does not end.
 pub(super) const BARE: Refusal = bad("A line ends otherwise than with CR LF.");
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::gateway::Presence;
 
 use super::chunked::{Broken, Chunked};
-use super::head::{BARE, Framing, MAX_HEAD, MAX_TARGET, Refusal, TOO_LARGE, TOO_LONG, asked, check};
+use super::head::{BARE, Framing, MAX_HEAD, MAX_TARGET, Refusal, TLS, TOO_LARGE, TOO_LONG, asked, check};
 use super::refusals::Refusals;
 use super::waits::Waits;
 
@@ -25,6 +25,8 @@ const TAIL: &[u8] = b"\r\n";
 const LONGEST_FIRST: usize = MAX_TARGET + 64;
 /// How much is read from the socket at once.
 const PIECE: usize = 16 * 1024;
+/// The first byte of a TLS handshake (RFC 8446, 5.1).
+const TLS_HANDSHAKE: u8 = 22;
 /// How soon behind its request a client that only has nothing more to send ends its side. One that does
 /// so later has given up, as far as anybody can see.
 const AT_ONCE: Duration = Duration::from_millis(100);
@@ -123,6 +125,10 @@ impl<S> Strict<S> {
     /// Looks for the end of the head in what has been gathered; the next state, if there is one. It is the same
     /// in whichever pieces a head comes, and no byte is looked at twice for it.
     fn gathered(&mut self, mut seen: usize, mut begun: bool) -> Option<State> {
+        if self.buffer.first() == Some(&TLS_HANDSHAKE) {
+            // No method begins so, and the client waits for our part of its handshake.
+            return Some(self.refuse(TLS));
+        }
         while let Some(at) = memchr(b'\n', &self.buffer[seen..]) {
             seen += at + 1;
             let line = &self.buffer[..seen];

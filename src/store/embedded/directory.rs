@@ -124,7 +124,11 @@ impl Directory {
         }
         let marker = path.join(MARKER);
         let marker = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(marker);
-        let mut marker = marker.map_err(failed)?;
+        Self::locked(path, marker.map_err(failed)?)
+    }
+
+    fn locked(path: &Path, mut marker: File) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Io { dir: path.to_owned(), source };
         match marker.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
@@ -140,6 +144,18 @@ impl Directory {
             }
             other => Err(OpenError::Format { dir: path.to_owned(), found: other.to_owned() }),
         }
+    }
+
+    /// Looks whether [`Directory::lock`] and [`Directory::data`] would succeed, and makes nothing.
+    pub(super) fn look(path: &Path) -> Result<(), OpenError> {
+        let failed = |source| OpenError::Io { dir: path.to_owned(), source };
+        if holds_other_files(path).map_err(failed)? {
+            return Err(OpenError::Foreign(path.to_owned()));
+        }
+        let marker = OpenOptions::new().read(true).write(true).open(path.join(MARKER)).map_err(failed)?;
+        let there = Self::locked(path, marker)?;
+        let data = path.join(DATA).join("version").try_exists().map_err(failed)?;
+        if there.finished && !data { Err(there.damaged("its data is missing".into())) } else { Ok(()) }
     }
 
     /// Where the engine keeps its files.

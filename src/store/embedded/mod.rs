@@ -44,11 +44,13 @@ mod deadlines;
 mod directory;
 mod draft;
 mod journal;
+mod look;
 mod tables;
 mod words;
 mod writer;
 
 pub use self::directory::OpenError;
+pub use self::look::Seen;
 
 /// A store in a directory. Dropping it waits for the writer and gives the directory free.
 pub struct EmbeddedStore {

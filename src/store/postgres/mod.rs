@@ -42,6 +42,7 @@ mod ears;
 mod failure;
 mod lanes;
 mod lists;
+mod look;
 mod queue;
 mod row;
 mod schema;

@@ -95,6 +95,16 @@ pub(super) async fn migrate(session: &mut Session, schema: &str) -> Result<(), F
     Ok(())
 }
 
+/// Whether the tables are there.
+///
+/// # Errors
+/// They need a newer gateway.
+pub(super) async fn look(session: &mut Session, schema: &str) -> Result<bool, Failure> {
+    let applied = applied(session, schema).await?;
+    fits(schema, &applied)?;
+    Ok(!applied.is_empty())
+}
+
 /// The versions of the tables that are there, each with what it needs.
 async fn applied(session: &mut Session, schema: &str) -> Result<Vec<(i32, i32)>, Failure> {
     let exists = query("SELECT to_regclass($1) IS NOT NULL AS there").bind(format!("{schema}.migration"));

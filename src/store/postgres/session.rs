@@ -115,14 +115,25 @@ impl Session {
 
     /// Says what makes the server forget what it has acknowledged.
     pub(super) async fn warn_of_risks(&mut self) -> Result<(), Failure> {
+        for risk in self.risks().await? {
+            tracing::warn!("{risk}");
+        }
+        Ok(())
+    }
+
+    /// What makes the server forget what it has acknowledged, as sentences.
+    pub(super) async fn risks(&mut self) -> Result<Vec<String>, Failure> {
+        let mut risks = Vec::new();
         for setting in ["fsync", "full_page_writes"] {
             let statement = query("SELECT current_setting($1) = 'off' AS off").bind(setting);
             let rows = self.ask(statement).await?;
             if rows.first().map_or(Ok(false), |row| row.try_get("off"))? {
-                tracing::warn!("{setting} is off in Postgres: a crash of its machine may lose what it keeps");
+                risks.push(format!(
+                    "{setting} is off in Postgres: a crash of its machine may lose what it keeps"
+                ));
             }
         }
-        Ok(())
+        Ok(risks)
     }
 
     /// Runs some SQL that takes no values, as a script.

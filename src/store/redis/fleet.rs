@@ -212,7 +212,7 @@ impl Shared {
 }
 
 /// The primary of each bucket, as the node at `address` knows it.
-async fn owners(settings: &RedisSettings, address: &Address) -> Result<Vec<Address>, Failure> {
+pub(super) async fn owners(settings: &RedisSettings, address: &Address) -> Result<Vec<Address>, Failure> {
     let config = AsyncConnectionConfig::new().set_connection_timeout(Some(settings.timeout / 2));
     let connecting = settings.client(address)?;
     let connecting = connecting.get_multiplexed_async_connection_with_config(&config).await;

@@ -48,6 +48,7 @@ mod fleet;
 mod keys;
 mod link;
 mod lists;
+mod look;
 mod loss;
 mod names;
 mod persistence;

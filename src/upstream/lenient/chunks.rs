@@ -1,7 +1,7 @@
 //! Where a chunked body ends (RFC 9112, 7.1).
 //!
-//! Whether its framing is right is for the library to say; here it is only followed, so that what comes
-//! behind it is known, and its trailers are taken out.
+//! The HTTP library checks whether the framing is right. Here it is only followed, to find the end of the body and to
+//! take the trailers out.
 
 /// The most bytes of a trailer section.
 const MOST_TRAILERS: usize = 64 * 1024;
@@ -34,12 +34,12 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    /// Nothing of it is read yet.
+    /// Begins before the first chunk.
     pub(super) fn new() -> Self {
         Self { at: At::Size, left: 0, trailers: 0 }
     }
 
-    /// Whether the body is at its end.
+    /// Tells whether the body is at its end.
     pub(super) fn is_over(&self) -> bool {
         self.at == At::Over
     }

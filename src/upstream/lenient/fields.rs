@@ -20,7 +20,7 @@ pub(super) struct Head {
     /// The header lines; `None` if they cannot be passed on.
     pub(super) headers: Option<HeaderMap>,
     pub(super) framing: Framing,
-    /// Whether the connection ends with the answer.
+    /// True if the connection ends with the answer.
     pub(super) closes: bool,
 }
 
@@ -53,28 +53,28 @@ impl Head {
         Ok(Self { status: start.status, reason, headers, framing, closes })
     }
 
-    /// A head of which only the framing is known.
+    /// Makes a head of which only status and framing are known.
     pub(super) fn skimmed(start: Start, lines: &Lines, to_head: bool) -> Result<Self, Broken> {
         let framing = lines.framing(is_bodiless(start.status, to_head))?;
         Ok(Self { status: start.status, reason: None, headers: None, framing, closes: lines.closes() })
     }
 }
 
-/// The line that begins at `start`, without its end and whatever belongs to that; where the next one begins.
+/// Finds the line that begins at `start`: its range without the line end, and where the next line begins.
 fn line(bytes: &[u8], start: usize) -> (Range<usize>, usize) {
     let end = memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |end| start + end);
     let text = bytes[start..end].strip_suffix(b"\r").unwrap_or(&bytes[start..end]);
     (start..start + text.len(), (end + 1).min(bytes.len()))
 }
 
-/// Neither the answer to HEAD nor one of these has a body (RFC 9112, 6.3).
+/// Tells whether an answer has no body: to HEAD, or by its status (RFC 9112, 6.3).
 fn is_bodiless(status: StatusCode, to_head: bool) -> bool {
     to_head
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// Adds what one line, with its folds, is passed on as.
+/// Adds one line, with its folds, to the headers that are passed on.
 fn keep(headers: &mut HeaderMap, bytes: &Bytes, range: Range<usize>, about: About) {
     match about {
         // In its place; what it says is settled at the end.
@@ -90,7 +90,7 @@ fn keep(headers: &mut HeaderMap, bytes: &Bytes, range: Range<usize>, about: Abou
     }
 }
 
-/// A value without the spaces around it; what no value may have becomes a space (RFC 9110, 5.5).
+/// Reads a value: spaces around it are removed, and a byte that no value may have becomes a space (RFC 9110, 5.5).
 fn value(bytes: &Bytes, range: Range<usize>) -> HeaderValue {
     let text = bytes[range.clone()].trim_ascii_start();
     let start = range.end - text.len();
@@ -106,7 +106,7 @@ fn is_control(byte: u8) -> bool {
     (byte < b' ' && byte != b'\t') || byte == 0x7f
 }
 
-/// Says the length once and in canonical digits, where it can be relied on and means anything.
+/// Writes the length once and in canonical digits; it is removed where it is not reliable or has no meaning.
 fn settle(headers: &mut HeaderMap, lines: &Lines, status: StatusCode) {
     let means_nothing = status == StatusCode::NO_CONTENT || lines.framing(false) == Ok(Framing::Chunked);
     match lines.lengths.one() {

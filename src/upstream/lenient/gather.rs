@@ -12,12 +12,12 @@ const MOST_SKIMMED: usize = 16 << 20;
 /// The longest line that is skimmed whole. It is more than anything about framing needs.
 const LONGEST: usize = 4 * 1024;
 
-/// How far a head has come in. It is the same in whichever pieces it comes, and no byte is looked at twice for
-/// its end.
+/// State of a head that comes in. The result does not depend on the pieces it comes in, and no byte is searched twice
+/// for the end.
 #[derive(Debug)]
 pub(super) struct Gathering {
     limit: usize,
-    /// Whether it answers a HEAD request, and so has no body.
+    /// True if it answers a HEAD request, and so has no body.
     to_head: bool,
     /// How much of the buffer was looked at.
     seen: usize,
@@ -32,9 +32,9 @@ pub(super) struct Gathering {
 struct Skimming {
     start: Start,
     lines: Lines,
-    /// Whether the status line is still to be skipped.
+    /// True while the status line is still to be skipped.
     first: bool,
-    /// Whether only the beginning of the line is in the buffer.
+    /// True if only the beginning of the line is in the buffer.
     cut: bool,
     skimmed: usize,
 }
@@ -44,12 +44,12 @@ impl Gathering {
         Self { limit, to_head, seen: 0, line: 0, lines: 0, skimming: None }
     }
 
-    /// Whether the answer has no body.
+    /// Tells whether it answers a HEAD request.
     pub(super) fn to_head(&self) -> bool {
         self.to_head
     }
 
-    /// The head, once all of it is in the buffer, out of which it is taken.
+    /// Reads on; takes the head out of the buffer once all of it is there.
     pub(super) fn read(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Broken> {
         while self.skimming.is_none() {
             let Some(at) = memchr(b'\n', &buffer[self.seen..]) else {
@@ -128,7 +128,7 @@ impl Gathering {
     }
 }
 
-/// Whether a line has nothing before its end.
+/// Tells whether a line has nothing before its end.
 fn is_empty(line: &[u8]) -> bool {
     matches!(line, b"" | b"\r")
 }

@@ -11,7 +11,7 @@ pub(in crate::upstream) const MAX_LINES: usize = 16 * 1024;
 const LENGTH: &[u8] = b"content-length";
 const CODING: &[u8] = b"transfer-encoding";
 
-/// How the body behind a head is framed.
+/// Framing of the body behind a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// So many bytes, perhaps none.
@@ -22,16 +22,16 @@ pub(super) enum Framing {
     Close,
 }
 
-/// What one line is about.
+/// Subject of one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum About {
     /// The length of the body.
     Length,
     /// Its transfer coding.
     Coding,
-    /// Something that is not framing; where its colon is.
+    /// A header that is not framing; where its colon is.
     Field { colon: usize },
-    /// Nothing that can be passed on.
+    /// No header that could be passed on.
     Nothing,
 }
 
@@ -39,7 +39,7 @@ pub(super) enum About {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Start {
     pub(super) status: StatusCode,
-    /// Whether it is of HTTP/1.0.
+    /// True for HTTP/1.0.
     pub(super) old: bool,
     /// Where the status ends.
     pub(super) end: usize,
@@ -60,7 +60,7 @@ impl Start {
         if ends { Ok(Self { status, old: *minor == b'0', end }) } else { Err(WRONG) }
     }
 
-    /// Whether the bytes can be the beginning of a status line.
+    /// Tells whether the bytes can be the beginning of a status line.
     pub(super) fn is_plausible(bytes: &[u8]) -> bool {
         let start = b"HTTP/1.";
         let some = bytes.len().min(start.len());
@@ -68,7 +68,7 @@ impl Start {
     }
 }
 
-/// The lengths that an answer declares, which have to be one.
+/// Lengths that an answer declares. They have to be the same.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::upstream) struct Lengths {
     seen: Option<u64>,
@@ -76,9 +76,9 @@ pub(in crate::upstream) struct Lengths {
 }
 
 impl Lengths {
-    /// One value, which may repeat itself (RFC 9112, 6.3).
+    /// Takes one header value, which may be a list of the same length (RFC 9112, 6.3).
     pub(in crate::upstream) fn value(&mut self, value: &[u8]) {
-        for length in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+        for length in value.split(|byte| *byte == b',').map(trimmed) {
             let digits = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
             let length = str::from_utf8(length).ok().filter(|_| digits).and_then(|text| text.parse().ok());
             // What a signed number does not hold is another length, or none, to some that read it after us.
@@ -88,7 +88,7 @@ impl Lengths {
         }
     }
 
-    /// The length, if there is one.
+    /// Returns the length, if there is one.
     ///
     /// # Errors
     /// A value is no number, or two differ.
@@ -97,14 +97,14 @@ impl Lengths {
     }
 }
 
-/// What the lines have said so far. It takes each line once, without its end.
+/// Summary of the lines so far. It takes each line once, without the line end.
 #[derive(Debug)]
 pub(super) struct Lines {
     pub(super) lengths: Lengths,
     chunked: bool,
-    /// Something about the framing that cannot be relied on.
+    /// True if a line about framing is not reliable.
     odd: bool,
-    /// Whether the line before was about framing, so that it must not be folded.
+    /// True if the line before was about framing, which must not be folded.
     framing_before: bool,
     old: bool,
     closes: bool,
@@ -154,7 +154,7 @@ impl Lines {
             return About::Coding;
         }
         if mimics(line) {
-            // With an underscore it is a header like any other to all that read framing; to others it is not.
+            // With an underscore the name is valid, and no reader of HTTP takes it for framing.
             self.odd |= !name.iter().all(|byte| is_token(*byte));
             return About::Nothing;
         }
@@ -166,19 +166,16 @@ impl Lines {
         About::Field { colon }
     }
 
-    /// Nobody asked for another coding than `chunked`, and nobody would decode it.
+    /// Takes a transfer coding. The gateway asks for none but `chunked`, and would decode no other.
     fn coding(&mut self, value: &[u8]) {
-        let mut codings = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        let mut said = codings.by_ref().filter(|coding| !coding.is_empty());
-        let chunked = said.next().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
-        let again = std::mem::replace(&mut self.chunked, true) || said.next().is_some();
-        self.odd |= !chunked || again || self.old;
+        let again = std::mem::replace(&mut self.chunked, true);
+        self.odd |= !trimmed(value).eq_ignore_ascii_case(b"chunked") || again || self.old;
     }
 
-    /// How the body of the answer is framed; one without a body is, whatever its lines say.
+    /// Returns the framing of the body; for an answer without a body the lines do not matter.
     ///
     /// # Errors
-    /// The lines cannot be relied on.
+    /// The lines are not reliable.
     pub(super) fn framing(&self, bodiless: bool) -> Result<Framing, Broken> {
         if bodiless {
             return Ok(Framing::Length(0));
@@ -192,14 +189,14 @@ impl Lines {
         }
     }
 
-    /// Whether the connection ends with this answer.
+    /// Tells whether the connection ends with this answer.
     pub(super) fn closes(&self) -> bool {
         self.closes || (self.old && !self.keeps_alive)
     }
 }
 
-/// Whether a line that is not about framing reads as if it were, to somebody who skips what a name cannot have or
-/// takes `_` for `-`.
+/// Tells whether another reader could take a line for framing that is not: a reader that skips bytes which no name may
+/// have, or that takes `_` for `-`.
 fn mimics(line: &[u8]) -> bool {
     let colon = memchr(b':', line);
     let name = &line[..colon.unwrap_or(line.len())];
@@ -215,11 +212,19 @@ fn mimics(line: &[u8]) -> bool {
     })
 }
 
+/// Removes spaces and tabs around a value, and no other kind of space.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
 pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// A `tchar` (RFC 9110, 5.6.2).
+/// Tells whether a byte is a `tchar` (RFC 9110, 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

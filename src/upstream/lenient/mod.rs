@@ -8,7 +8,7 @@
 //! * Lines that concern framing are not mended: where they are odd, contradict each other or only look
 //!   like framing, the answer is broken.
 //! * The library gets a head of our own with nothing but status and framing. The header lines wait in
-//!   [`Answered`] for whoever made the request; there are none if the head is beyond its limits.
+//!   [`Answered`] for the caller; there are none if the head is beyond its limits.
 //! * Interim answers and trailers are taken out.
 //! * What arrives before a request was written, or behind the end of an answer, ends the connection and
 //!   is never taken for an answer.
@@ -21,8 +21,8 @@ mod lines;
 mod wire;
 
 pub(super) use self::lines::{Lengths, MAX_LINES};
-pub(super) use self::wire::{Answered, Lenient, Line};
+pub use self::wire::{Answered, Lenient, Line};
 
-/// That an answer cannot be read, and why.
+/// Reason why an answer cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Broken(pub(super) &'static str);
+pub(super) struct Broken(&'static str);

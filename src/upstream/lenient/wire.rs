@@ -21,39 +21,42 @@ const PIECE: usize = 8 * 1024;
 /// The end of a chunked body.
 const TAIL: Bytes = Bytes::from_static(b"\r\n");
 
-/// What an answer says beside its status and its framing.
+/// Parts of an answer's head beside status and framing.
 #[derive(Debug)]
-pub(in crate::upstream) struct Answered {
-    pub(in crate::upstream) reason: Option<ReasonPhrase>,
+pub struct Answered {
+    /// What stands behind the status, if it is not what usually does.
+    pub reason: Option<ReasonPhrase>,
     /// The header lines; `None` if they cannot be passed on.
-    pub(in crate::upstream) headers: Option<HeaderMap>,
+    pub headers: Option<HeaderMap>,
 }
 
-/// What a connection and those who use it tell each other.
+/// Link between a connection and the pool that uses it.
 #[derive(Clone, Debug, Default)]
-pub(in crate::upstream) struct Line(Arc<Mutex<Request>>);
+pub struct Line(Arc<Mutex<Request>>);
 
 /// The request that a connection was last given.
 #[derive(Debug, Default)]
 struct Request {
-    /// Whether it is HEAD; taken when its first byte is written.
+    /// True for HEAD; taken when the first byte of the request is written.
     announced: Option<bool>,
     answered: Option<Answered>,
 }
 
 impl Line {
     /// Announces a request, whose answer has no body if it is HEAD.
-    pub(in crate::upstream) fn announce(&self, head: bool) {
+    pub fn announce(&self, head: bool) {
         *self.lock() = Request { announced: Some(head), answered: None };
     }
 
-    /// Whether not a byte was written of the request that was announced last.
-    pub(in crate::upstream) fn is_unwritten(&self) -> bool {
+    /// Tells whether no byte was written of the request that was announced last.
+    #[must_use]
+    pub fn is_unwritten(&self) -> bool {
         self.lock().announced.is_some()
     }
 
-    /// What the answer says, once its head was read.
-    pub(in crate::upstream) fn take(&self) -> Option<Answered> {
+    /// Takes the header lines of the answer, once its head was read.
+    #[must_use]
+    pub fn take(&self) -> Option<Answered> {
         self.lock().answered.take()
     }
 
@@ -64,7 +67,7 @@ impl Line {
 
 /// A stream whose answers are read before the library sees them.
 #[derive(Debug)]
-pub(in crate::upstream) struct Lenient<S> {
+pub struct Lenient<S> {
     stream: S,
     /// What was read and not yet handed on.
     buffer: BytesMut,
@@ -75,7 +78,7 @@ pub(in crate::upstream) struct Lenient<S> {
 
 #[derive(Debug)]
 enum State {
-    /// Nothing is asked, so nothing may come.
+    /// No request is open, so nothing may come.
     Idle,
     /// A head comes in.
     Head(Gathering),
@@ -95,13 +98,13 @@ enum State {
 
 impl<S> Lenient<S> {
     /// Reads the answers that `stream` brings, with heads of up to `head_limit` bytes.
-    pub(in crate::upstream) fn new(stream: S, head_limit: usize) -> (Self, Line) {
+    pub fn new(stream: S, head_limit: usize) -> (Self, Line) {
         let line = Line::default();
         let state = State::Idle;
         (Self { stream, buffer: BytesMut::new(), state, line: line.clone(), head_limit }, line)
     }
 
-    /// The state once a head is read, if it is the head of an answer.
+    /// Keeps what the head of an answer says; returns the state that hands on a head in its place.
     fn answered(&mut self, head: Head) -> Result<State, Broken> {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Broken("it switches protocols, and nobody asked it to"));
@@ -112,7 +115,7 @@ impl<S> Lenient<S> {
         Ok(State::Given(instead, framing))
     }
 
-    /// Hands on what is in the buffer; whether more has to be read.
+    /// Hands on what is in the buffer; true if more has to be read.
     fn hand_on(&mut self, out: &mut ReadBuf<'_>) -> Result<bool, Broken> {
         match &mut self.state {
             State::Idle | State::Broken => return Ok(true),
@@ -152,8 +155,8 @@ impl<S> Lenient<S> {
         Ok(false)
     }
 
-    /// Follows the body through some bytes of it: how many are to be handed on, and where the rest begins that
-    /// does not belong to it.
+    /// Follows the body through some bytes. Returns how many of them are to be handed on, and where the bytes begin
+    /// that do not belong to the body.
     fn body(&mut self, bytes: &[u8]) -> (usize, usize) {
         match &mut self.state {
             State::Length(left) => {
@@ -176,7 +179,7 @@ impl<S> Lenient<S> {
     }
 }
 
-/// The head that the library reads.
+/// Writes the head that the library reads.
 fn instead(head: &Head) -> Vec<u8> {
     let close = if head.closes { "connection: close\r\n" } else { "" };
     let status = head.status.as_str();
@@ -191,7 +194,7 @@ fn instead(head: &Head) -> Vec<u8> {
     }
 }
 
-/// The state behind a head whose body is framed like this.
+/// Returns the state behind a head whose body is framed like this.
 fn behind(framing: Framing) -> State {
     match framing {
         Framing::Length(0) => State::Idle,
@@ -208,7 +211,7 @@ fn hand_out(bytes: &mut Bytes, out: &mut ReadBuf<'_>) {
 }
 
 impl<S: AsyncRead + Unpin> Lenient<S> {
-    /// Ready with an error once something comes that nobody asked for, and when the connection ends.
+    /// Waits on a connection that has no request: an error once bytes come, `Ok` when the connection ends.
     fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.buffer.is_empty() {
             return Poll::Ready(Err(unasked()));
@@ -226,7 +229,7 @@ impl<S: AsyncRead + Unpin> Lenient<S> {
             let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), context, &mut self.buffer);
             return Poll::Ready(Ok(ready!(read)? > 0));
         }
-        // Into the hands of the library, without a copy.
+        // Without a copy.
         let before = out.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, out))?;
         let came = out.filled().len() - before;
@@ -238,7 +241,7 @@ impl<S: AsyncRead + Unpin> Lenient<S> {
         Poll::Ready(Ok(came > 0))
     }
 
-    /// Sees to it that a request is only begun on a connection that has nothing to say.
+    /// Begins a request, if the connection is silent.
     fn begin(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let Some(to_head) = self.line.lock().announced else { return Ok(()) };
         match &self.state {
@@ -255,7 +258,7 @@ impl<S: AsyncRead + Unpin> Lenient<S> {
     }
 }
 
-/// What nobody asked for answers nothing, so the connection ends with it.
+/// Makes the error for bytes that no request asked for. The connection ends with it.
 fn unasked() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the upstream sent something that no request asked for")
 }

@@ -1,5 +1,6 @@
 //! The targets: one function for each reader of what strangers send, and what they share.
 
+mod answer;
 mod chunked;
 mod config;
 mod head;
@@ -10,6 +11,7 @@ mod reader;
 mod record;
 mod stream;
 
+use self::answer::answer;
 use self::chunked::chunked;
 use self::config::config;
 use self::head::head;
@@ -23,11 +25,12 @@ use self::record::record;
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const ALL: [(&str, Target); 6] = [
+pub const ALL: [(&str, Target); 7] = [
     ("key", key),
     ("config", config),
     ("record", record),
     ("json", json),
     ("head", head),
     ("chunked", chunked),
+    ("answer", answer),
 ];

@@ -165,7 +165,7 @@ async fn seen(request: Request<Incoming>) -> Seen {
 }
 
 /// Polls a future that waits for nothing but itself.
-fn to_its_end<F: Future>(future: F) -> F::Output {
+pub fn to_its_end<F: Future>(future: F) -> F::Output {
     const PATIENCE: usize = 1_000_000;
     let mut future = pin!(future);
     for _ in 0..PATIENCE {

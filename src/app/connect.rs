@@ -1,0 +1,108 @@
+//! `check --connect`: whether the store and the upstreams answer, as a start and a request would find them.
+//! Nothing is changed there.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::cli::check;
+use crate::config::{Config, StoreUrl};
+use crate::store::embedded::{EmbeddedStore, Seen};
+use crate::store::postgres::PostgresStore;
+use crate::store::redis::RedisStore;
+use crate::upstream;
+use crate::workers::Workers;
+
+use super::stores::{postgres_settings, redis_settings};
+
+/// What was found at one place.
+struct Found {
+    /// Where: `store …` or `upstream …`.
+    place: String,
+    /// What is there, or why there is no answer.
+    answer: Result<String, String>,
+    /// What is worth knowing of it.
+    risks: Vec<String>,
+}
+
+/// Connects to everything that `config` names and says what came of it, a line each.
+pub(super) async fn connect(config: Config, short: bool) -> ExitCode {
+    let mut all_answer = true;
+    // A reader that has seen enough (`| head`) ends this.
+    let mut out = io::stdout();
+    if !short && writeln!(out, "\nConnected").is_err() {
+        return ExitCode::FAILURE;
+    }
+    let indent = if short { "" } else { "  " };
+    let mut tell = |found: Found| {
+        all_answer &= found.answer.is_ok();
+        write!(out, "{}", Lines { indent, found: &found })
+    };
+    let mut told = tell(store(&config).await);
+    for (name, upstream) in &config.upstreams {
+        let answer = upstream::look(upstream).await.map(|()| "answers".to_owned());
+        let place = format!("upstream {name} at {}", upstream.url);
+        told = told.and_then(|()| tell(Found { place, answer, risks: Vec::new() }));
+    }
+    match told {
+        Ok(()) if all_answer => ExitCode::from(check::FINE),
+        _ => ExitCode::from(check::NO_ANSWER),
+    }
+}
+
+/// One finding as lines of text.
+struct Lines<'f> {
+    indent: &'static str,
+    found: &'f Found,
+}
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { indent, found: Found { place, answer, risks } } = self;
+        match answer {
+            Ok(answer) => writeln!(f, "{indent}{place}: {answer}")?,
+            Err(why) => writeln!(f, "{indent}{place}: FAILED: {why}")?,
+        }
+        risks.iter().try_for_each(|risk| writeln!(f, "{indent}{place}: warning: {risk}"))
+    }
+}
+
+async fn store(config: &Config) -> Found {
+    let place = format!("store {}", check::store(&config.store.url));
+    let (answer, risks) = match looked(config).await {
+        Ok((answer, risks)) => (Ok(answer), risks),
+        Err(why) => (Err(why), Vec::new()),
+    };
+    Found { place, answer, risks }
+}
+
+async fn looked(config: &Config) -> Result<(String, Vec<String>), String> {
+    match &config.store.url {
+        StoreUrl::Memory => Ok(("in the gateway's own memory".into(), Vec::new())),
+        StoreUrl::Embedded(directory) => {
+            let seen = EmbeddedStore::look(directory).map_err(|error| error.to_string())?;
+            let text = match seen {
+                Seen::Absent => "there is none yet, a start makes it",
+                Seen::InUse => "in use by a running gateway",
+                Seen::There => "is there, and in use by no gateway",
+            };
+            Ok((text.into(), Vec::new()))
+        }
+        StoreUrl::Redis(redis) => {
+            let settings =
+                redis_settings(config, redis, Workers::default()).map_err(|error| error.to_string())?;
+            let risks = RedisStore::look(&settings).await.map_err(|error| error.to_string())?;
+            Ok(("answers".into(), risks))
+        }
+        StoreUrl::Postgres(postgres) => {
+            let settings = postgres_settings(config, postgres, Workers::default());
+            let settings = settings.map_err(|error| error.to_string())?;
+            let (there, risks) = PostgresStore::look(&settings).await.map_err(|error| error.to_string())?;
+            let text = match there {
+                true => "answers",
+                false => "answers; there are no tables in the schema yet, a start makes them",
+            };
+            Ok((text.into(), risks))
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Values from the command line.
+
+use toml::de::DeValue;
+
+use super::document::Document;
+
+/// What the command line sets, over the file and the environment.
+#[derive(Clone, Debug, Default)]
+pub struct Arguments {
+    /// `--listen`: `server.listen`.
+    pub listen: Option<String>,
+    /// `--admin-listen`: `admin.listen`.
+    pub admin_listen: Option<String>,
+    /// `--store`: `store.url`.
+    pub store: Option<String>,
+}
+
+impl Arguments {
+    /// Lays what is set over the document. A section that is no table is told of where it stands.
+    pub(super) fn lay_over(&self, document: &mut Document<'_>) {
+        let all = [
+            ("--listen", ["server", "listen"], &self.listen),
+            ("--admin-listen", ["admin", "listen"], &self.admin_listen),
+            ("--store", ["store", "url"], &self.store),
+        ];
+        for (argument, keys, value) in all {
+            if let Some(value) = value {
+                document.lay_over(
+                    &keys.map(str::to_owned),
+                    DeValue::String(value.clone().into()),
+                    argument.into(),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Which request headers prove who asks, as far as a name tells.
+
+use http::HeaderName;
+
+/// Words that say it by themselves, wherever they stand in a name.
+const WORDS: [&str; 17] = [
+    "assertion",
+    "cert",
+    "certificate",
+    "cookie",
+    "credential",
+    "credentials",
+    "dpop",
+    "hmac",
+    "jwt",
+    "oauth",
+    "oauth2",
+    "passwd",
+    "password",
+    "secret",
+    "session",
+    "sig",
+    "signature",
+];
+
+/// What stands before `-key` where the key is shown to be let in.
+const KEYS: [&str; 10] = [
+    "access",
+    "api",
+    "app",
+    "application",
+    "auth",
+    "client",
+    "license",
+    "secret",
+    "security",
+    "subscription",
+];
+
+/// What stands before `-key` or `-token` where that names something else than a caller.
+const NO_CALLER: [&str; 18] = [
+    "cache",
+    "continuation",
+    "correlation",
+    "csrf",
+    "dedup",
+    "deduplication",
+    "event",
+    "idempotency",
+    "message",
+    "order",
+    "page",
+    "partition",
+    "request",
+    "routing",
+    "sort",
+    "trace",
+    "transaction",
+    "xsrf",
+];
+
+/// Whether a header of this name proves who asks: `authorization`, `cookie`, `x-api-key`, `x-auth-token`,
+/// `x-signature`, a certificate that a proxy passes on.
+pub fn proves(name: &HeaderName) -> bool {
+    let words = words(name);
+    let auth =
+        |word: &&str| word.starts_with("auth") && !word.starts_with("author") || is_authorization(word);
+    let before = |last: &str| match words.as_slice() {
+        [.., before, word] if *word == last => Some(*before),
+        _ => None,
+    };
+    words.iter().any(|word| WORDS.contains(word) || auth(word))
+        || words.last().is_some_and(|word| word.ends_with("apikey") || *word == "token" && words.len() == 1)
+        || before("key").is_some_and(|before| KEYS.contains(&before))
+        || before("token").is_some_and(|before| !NO_CALLER.contains(&before))
+}
+
+/// Whether one of this name may do so: `x-merchant-key` is a secret in one API and a name in another.
+pub fn may_prove(name: &HeaderName) -> bool {
+    let words = words(name);
+    let keyed = matches!(words.as_slice(), [.., before, "key"] if !NO_CALLER.contains(before));
+    keyed || proves(name)
+}
+
+fn is_authorization(word: &str) -> bool {
+    word.starts_with("authoriz") || word.starts_with("authoris")
+}
+
+/// The words of a name, without the `x-` of those that are not standardized.
+fn words(name: &HeaderName) -> Vec<&str> {
+    name.as_str().split(['-', '_', '.']).filter(|word| !word.is_empty() && *word != "x").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(names: &[&'static str], told: bool, by: fn(&HeaderName) -> bool) {
+        for name in names {
+            assert_eq!(by(&HeaderName::from_static(name)), told, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_usual_apis_authenticate_with_proves_who_asks() {
+        let proofs = [
+            "authorization",
+            "proxy-authorization",
+            "x-authorization",
+            "x-amz-security-token",
+            "x-api-key",
+            "api-key",
+            "apikey",
+            "x_api_key",
+            "x-apikey",
+            "ocp-apim-subscription-key",
+            "x-auth-token",
+            "x-authentication",
+            "x-goog-iap-jwt-assertion",
+            "cf-access-jwt-assertion",
+            "cookie",
+            "token",
+            "x-access-token",
+            "private-token",
+            "x-shopify-access-token",
+            "x-client-secret",
+            "x-hub-signature",
+            "dpop",
+            "x-session-id",
+            "x-forwarded-client-cert",
+            "client-cert",
+            "ssl-client-verify-cert",
+        ];
+        all(&proofs, true, proves);
+        all(&proofs, true, may_prove);
+    }
+
+    #[test]
+    fn a_key_of_some_kind_may() {
+        let names = ["x-merchant-key", "x-partner-key", "x-public-key"];
+        all(&names, true, may_prove);
+        all(&names, false, proves);
+    }
+
+    #[test]
+    fn names_and_keys_of_other_things_do_not() {
+        let names = [
+            "x-merchant",
+            "stripe-account",
+            "x-tenant-id",
+            "host",
+            "x-author",
+            "x-authority",
+            "idempotency-key",
+            "x-idempotency-key",
+            "x-request-key",
+            "x-transaction-key",
+            "x-partition-key",
+            "x-page-token",
+            "x-csrf-token",
+            "idempotency-token",
+            "x-request-id",
+            "user-agent",
+            "x-design",
+        ];
+        all(&names, false, may_prove);
+        all(&names, false, proves);
+    }
+}

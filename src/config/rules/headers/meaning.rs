@@ -1,0 +1,226 @@
+//! What header names mean already, so that none of them is taken for the header of the key.
+
+use http::HeaderName;
+
+use crate::config::credential;
+use crate::protocol::header::{
+    ADDED, FORWARDING, GATEWAY_ONLY, HOP_BY_HOP, METHOD_OVERRIDES, NEVER_BELIEVED, is_mimic,
+};
+
+/// A kind of headers that a client's key cannot be.
+struct Kind {
+    /// What headers of the kind do.
+    means: &'static str,
+    names: &'static [&'static str],
+    /// What the names of further ones begin with.
+    families: &'static [&'static str],
+}
+
+const KINDS: [Kind; 8] = [
+    Kind {
+        means: "belongs to one connection",
+        names: &["alt-used", "cdn-loop", "early-data", "http2-settings", "max-forwards", "priority"],
+        families: &["proxy-"],
+    },
+    Kind {
+        means: "says where a request comes from or goes to",
+        names: &[
+            "cf-connecting-ip",
+            "client-ip",
+            "fastly-client-ip",
+            "forwarded-for",
+            "front-end-https",
+            "host",
+            "true-client-ip",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "x-host",
+            "x-real-ip",
+        ],
+        families: &["x-envoy-", "x-forwarded", "x-original-", "x-rewrite-"],
+    },
+    Kind {
+        means: "is said by the gateway itself",
+        names: &[
+            "idempotency-distinct",
+            "idempotency-executed",
+            "idempotency-expires",
+            "idempotency-marker",
+            "idempotency-possible-duplicate",
+            "idempotency-protected",
+            "idempotency-record",
+        ],
+        families: &["idempotent-"],
+    },
+    Kind {
+        means: "traces requests, each attempt anew",
+        names: &[
+            "b3",
+            "baggage",
+            "correlation-context",
+            "elastic-apm-traceparent",
+            "grpc-trace-bin",
+            "sentry-trace",
+            "traceresponse",
+            "tracestate",
+            "uber-trace-id",
+            "x-amzn-trace-id",
+            "x-cloud-trace-context",
+        ],
+        families: &["x-b3-", "x-datadog-", "x-ot-span-"],
+    },
+    Kind {
+        means: "is a time, and two requests of one second share it",
+        names: &[
+            "age",
+            "date",
+            "expires",
+            "last-modified",
+            "repeatability-first-sent",
+            "retry-after",
+            "x-amz-date",
+        ],
+        families: &[],
+    },
+    Kind {
+        means: "is about caches, conditions or ranges",
+        names: &["cache-control", "etag", "pragma", "range", "vary", "warning"],
+        families: &["if-"],
+    },
+    Kind {
+        means: "describes the body, or the answer that is wanted",
+        names: &["prefer", "digest", "want-digest", "mime-version", "transfer-coding"],
+        families: &["accept", "content-", "want-content-", "want-repr-", "repr-"],
+    },
+    Kind {
+        means: "is set by browsers and libraries for all their requests",
+        names: &[
+            "dnt",
+            "from",
+            "location",
+            "origin",
+            "referer",
+            "save-data",
+            "server",
+            "upgrade-insecure-requests",
+            "user-agent",
+            "x-requested-with",
+        ],
+        families: &["access-control-", "sec-"],
+    },
+];
+
+/// What a header of this name, or of one that differs in `_` and `-` only, means already; `None` for one that
+/// may carry a key.
+pub fn taken(name: &HeaderName) -> Option<&'static str> {
+    let dashed = name.as_str().replace('_', "-");
+    let standard = HeaderName::try_from(dashed.as_str()).unwrap_or_else(|_| name.clone());
+    if HOP_BY_HOP.contains(&standard) {
+        return Some(KINDS[0].means);
+    }
+    if FORWARDING.contains(&standard) || ADDED.contains(&standard) || is_mimic(name, None) {
+        return Some(KINDS[1].means);
+    }
+    if NEVER_BELIEVED.contains(&standard) || GATEWAY_ONLY.contains(&standard) {
+        return Some(KINDS[2].means);
+    }
+    if METHOD_OVERRIDES.contains(&standard) {
+        return Some("tells servers another method");
+    }
+    if credential::proves(&standard) {
+        return Some("proves who asks, and all requests of a caller share it");
+    }
+    let is_one = |kind: &&Kind| {
+        kind.names.contains(&dashed.as_str()) || kind.families.iter().any(|first| dashed.starts_with(first))
+    };
+    KINDS.iter().find(is_one).map(|kind| kind.means)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_a_meaning_carries_no_key() {
+        for name in [
+            "connection",
+            "keep-alive",
+            "keep_alive",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "transfer_encoding",
+            "upgrade",
+            "proxy-connection",
+            "proxy-authorization",
+            "x-forwarded-for",
+            "x_forwarded_for",
+            "x-forwarded-port",
+            "forwarded",
+            "x-real-ip",
+            "via",
+            "x-original-url",
+            "host",
+            "expect",
+            "idempotency-execution",
+            "idempotency-outcome",
+            "idempotency-stored",
+            "idempotency_stored",
+            "idempotency-record",
+            "idempotent-replayed",
+            "traceparent",
+            "tracestate",
+            "b3",
+            "x-b3-traceid",
+            "date",
+            "cookie",
+            "set-cookie",
+            "authorization",
+            "x-api-key",
+            "api_key",
+            "x-auth-token",
+            "cache-control",
+            "pragma",
+            "if-match",
+            "if-none-match",
+            "range",
+            "content-length",
+            "content-type",
+            "content_type",
+            "content-digest",
+            "accept",
+            "accept-language",
+            "user-agent",
+            "origin",
+            "referer",
+            "sec-fetch-mode",
+            "x-http-method-override",
+            "access-control-request-headers",
+        ] {
+            assert!(taken(&HeaderName::from_static(name)).is_some(), "{name} is taken for a key's");
+        }
+    }
+
+    #[test]
+    fn what_apis_name_their_keys_is_free() {
+        for name in [
+            "idempotency-key",
+            "x-idempotency-key",
+            "idempotency_key",
+            "x-request-id",
+            "x-request-key",
+            "request-id",
+            "x-correlation-id",
+            "idempotency-id",
+            "idempotency-token",
+            "x-idempotency-token",
+            "paypal-request-id",
+            "repeatability-request-id",
+            "x-transaction-id",
+            "x-event-id",
+            "webhook-id",
+        ] {
+            assert_eq!(taken(&HeaderName::from_static(name)), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Environment variables that look like a value of the configuration and are none: `ONCEGATE_SERVER_LISTEN`
+//! with one underscore where there must be two.
+
+use serde_json::Value;
+
+use super::document::Document;
+use super::environment::Environment;
+use super::overlay::PREFIX;
+use super::warning::Warning;
+
+/// A warning for each variable that nothing reads although one like it would set a value.
+///
+/// Any others are passed over: a cluster gives its pods a dozen of them for a service that is called like
+/// this program.
+pub(super) fn strays(document: &Document<'_>, environment: &Environment, schema: &Value) -> Vec<Warning> {
+    let keys = keys(document, schema);
+    let stray = |(variable, _): (&str, &str)| {
+        let read = variable.starts_with(PREFIX) || document.names(variable);
+        let meant = meant(variable, &keys).filter(|_| !read)?;
+        let text = format!("{variable} is read by nothing; {meant}");
+        Some(Warning { about: "environment".into(), text })
+    };
+    environment.iter().filter_map(stray).collect()
+}
+
+/// Which variable is probably meant by one that sets nothing, in words.
+pub(super) fn hint(document: &Document<'_>, schema: &Value, variable: &str) -> Option<String> {
+    meant(variable, &keys(document, schema))
+}
+
+fn meant(variable: &str, keys: &[Vec<String>]) -> Option<String> {
+    let letters = letters(variable);
+    let rest = letters.strip_prefix("oncegate")?;
+    let key = keys.iter().find(|key| self::letters(&key.concat()) == rest)?;
+    let meant = format!("{PREFIX}{}", key.join("__").to_ascii_uppercase());
+    Some(format!("{meant} sets {}", key.join(".")))
+}
+
+/// A name without what people get wrong in it.
+fn letters(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+}
+
+/// All keys outside of routes that take a value, with the upstreams under their names in the file.
+fn keys(document: &Document<'_>, schema: &Value) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for (section, table) in properties(schema) {
+        for (key, value) in properties(table) {
+            found.push(vec![section.clone(), key.clone()]);
+            found.extend(
+                properties(value).map(|(inner, _)| vec![section.clone(), key.clone(), inner.clone()]),
+            );
+        }
+    }
+    for name in document.upstreams() {
+        let keys = properties(&schema["properties"]["upstreams"]["additionalProperties"]);
+        found.extend(keys.map(|(key, _)| vec!["upstreams".into(), name.replace('-', "_"), key.clone()]));
+    }
+    found
+}
+
+fn properties(table: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    table["properties"].as_object().into_iter().flatten()
+}

@@ -1,0 +1,138 @@
+//! What is warned of in one route.
+
+use http::header::HOST;
+
+use crate::config::credential;
+use crate::config::units::Span;
+use crate::config::{InFlight, OnStoreError, Route, Upstream};
+use crate::protocol::{Outcomes, ScopePart};
+
+/// Everything about this route that an operator should know before it runs.
+pub fn warnings(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {
+    let warnings = [
+        ttl(route),
+        tombstone(route),
+        wait(route),
+        anonymous(route),
+        credential(route),
+        host(route, upstream),
+        released(&route.outcomes),
+        stored(&route.outcomes),
+        bypass(route),
+    ];
+    warnings.into_iter().flatten().collect()
+}
+
+fn ttl(route: &Route) -> Option<String> {
+    let policy = &route.policy;
+    let limits = [(policy.lease, "the lease"), (policy.response_timeout, "a call to the upstream may take")];
+    let (longest, what) = limits.into_iter().filter(|(limit, _)| policy.ttl < *limit).max()?;
+    Some(format!(
+        "ttl {} is shorter than {what} ({}); a client that retries after that gets no replay any more",
+        Span(policy.ttl),
+        Span(longest),
+    ))
+}
+
+fn tombstone(route: &Route) -> Option<String> {
+    let text = format!(
+        "tombstone_ttl is 0s: a retry later than {} after completion runs the operation again",
+        Span(route.policy.ttl)
+    );
+    route.policy.tombstone_ttl.is_zero().then_some(text)
+}
+
+fn wait(route: &Route) -> Option<String> {
+    let InFlight::Wait(wait) = route.in_flight else {
+        return None;
+    };
+    let text = format!(
+        "wait_timeout {} is longer than a call to the upstream may take ({}); harmless, but no \
+         duplicate waits that long",
+        Span(wait),
+        Span(route.policy.response_timeout),
+    );
+    (wait > route.policy.response_timeout).then_some(text)
+}
+
+fn bypass(route: &Route) -> Option<String> {
+    let text = "on_store_error is \"bypass\": while the store does not answer every attempt runs, and one that \
+                is retried runs again";
+    (route.on_store_error == OnStoreError::Bypass).then(|| text.into())
+}
+
+fn anonymous(route: &Route) -> Option<String> {
+    let text = "anonymous is \"one\": callers that show none of the scope's headers share their keys, so one \
+                caller's key can be answered with what another caller's request brought";
+    route.anonymous.then(|| text.into())
+}
+
+/// A scope of the path alone is an error without `anonymous`, whose warning says all of this.
+fn credential(route: &Route) -> Option<String> {
+    let proves = |part: &ScopePart| match part {
+        ScopePart::Header(name) => credential::may_prove(name),
+        ScopePart::ClientCertificate => true,
+        ScopePart::Path => false,
+    };
+    let headers = || route.scope.iter().filter(|part| matches!(part, ScopePart::Header(_)));
+    if headers().next().is_none() || route.scope.iter().any(proves) {
+        return None;
+    }
+    let told: Vec<String> = headers().map(ToString::to_string).collect();
+    Some(format!(
+        "no credential stands in scope ({}): a replay is given without the upstream seeing who asks, so a caller \
+         who knows these values gets another's answer, or one with a credential that was revoked. Add the \
+         header by which the upstream knows its callers, like \"authorization\"",
+        told.join(", ")
+    ))
+}
+
+/// The upstream may be several services, told apart by the host that it is told.
+fn host(route: &Route, upstream: Option<&Upstream>) -> Option<String> {
+    let text = "preserve_host is set, and neither scope nor fingerprint.headers has \"host\": one host's \
+                answer may be replayed to a request for another";
+    let told = upstream.is_some_and(|upstream| upstream.preserve_host);
+    let counts = route.scope.contains(&ScopePart::Header(HOST))
+        || route.fingerprint.headers.iter().any(|name| name == HOST.as_str());
+    (told && !counts).then(|| text.into())
+}
+
+/// Statuses that may come after the upstream acted: a success, a redirect to what was made, a decline (402),
+/// a server or balancer that gave up waiting (408, 460, 499), an earlier request in the way (409), and every
+/// failure. 307 and 308 say that the request is to be sent elsewhere.
+fn may_have_acted(status: u16) -> bool {
+    matches!(status, 200..=306 | 309..=399 | 402 | 408 | 409 | 460 | 499 | 500..)
+}
+
+fn released(outcomes: &Outcomes) -> Option<String> {
+    let listed = outcomes.release().iter().filter(|status| may_have_acted(**status));
+    let listed: Vec<String> = listed.map(ToString::to_string).collect();
+    let text = format!(
+        "outcomes.release has {}, which may come after the upstream acted: the key is free again, and a retry \
+         runs the operation AGAIN, so at most once ends there. Leave it only if this upstream never acts before \
+         it says so",
+        and(&listed)
+    );
+    (!listed.is_empty()).then_some(text)
+}
+
+/// The default statuses of `unknown` that were taken out of it, and so are stored.
+fn stored(outcomes: &Outcomes) -> Option<String> {
+    let usual = Outcomes::DEFAULT_UNKNOWN.into_iter();
+    let missing = usual.filter(|status| ![outcomes.unknown(), outcomes.release()].concat().contains(status));
+    let missing: Vec<String> = missing.map(|status| status.to_string()).collect();
+    let text = format!(
+        "outcomes.unknown lacks {}: stored and replayed as the outcome, although a proxy on the way also says \
+         so after the upstream got the request. A client that takes it for a failure pays again under a new key",
+        and(&missing)
+    );
+    (!missing.is_empty()).then_some(text)
+}
+
+/// Words in a row: `500, 503 and 504`.
+fn and(words: &[String]) -> String {
+    match words {
+        [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
+        words => words.concat(),
+    }
+}

@@ -1,0 +1,38 @@
+//! Looking whether an upstream can be connected to, TLS included; nothing is asked of it.
+
+use std::error::Error;
+
+use tokio::time::timeout;
+use tower::ServiceExt;
+
+use crate::config::Upstream;
+
+use super::{pool, tls};
+
+/// Connects to an upstream as for a request, and closes the connection.
+///
+/// # Errors
+/// Why there would be no connection.
+pub async fn look(upstream: &Upstream) -> Result<(), String> {
+    let connector = tls::connector(upstream)?;
+    let connect = pool::Connect::clone(&connector.current());
+    match timeout(upstream.connect_timeout, connect.oneshot(upstream.url.clone())).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(causes(&*error)),
+        Err(_) => Err(format!("no connection within {:?}", upstream.connect_timeout)),
+    }
+}
+
+/// What an error says, and what caused it.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut said = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !said.iter().any(|earlier| earlier.contains(&text)) {
+            said.push(text);
+        }
+        cause = error.source();
+    }
+    said.join(": ")
+}

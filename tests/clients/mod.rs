@@ -1,0 +1,148 @@
+//! What the tests of frameworks, clients and the README share: programs that say when they are
+//! ready, and a gateway with a configuration of the test's own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::net::TcpSocket;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
+
+use crate::harness::{Answer, Connection};
+
+/// The longest that anything awaited from a program may take.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where `scripts/test` installs what the lock files beside this file name.
+fn installed(what: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients").join(what);
+    assert!(path.exists(), "{} is missing: run ./scripts/test", path.display());
+    path
+}
+
+/// A file of the repository.
+pub fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// Node with the installed packages.
+pub fn node(script: &Path) -> Command {
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", installed("node_modules")).arg(script);
+    command
+}
+
+/// Python with the installed packages.
+pub fn python(script: &Path) -> Command {
+    let mut command = Command::new(installed("python/bin/python"));
+    command.args(["-u", "-W", "ignore"]).arg(script);
+    command
+}
+
+/// An address that refuses connections for as long as the socket lives: bound, and not listening.
+pub fn nobody() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let address = socket.local_addr().expect("an address");
+    (socket, address)
+}
+
+/// A running program; killed when it is dropped.
+pub struct Program {
+    child: Child,
+    /// The line by which it said that it is ready.
+    pub ready: String,
+}
+
+impl Program {
+    /// Starts a program, and waits until it prints a line that contains `ready`.
+    pub async fn start(command: Command, ready: &str) -> Self {
+        Self::try_start(command, ready).await.unwrap_or_else(|printed| panic!("it did not start: {printed}"))
+    }
+
+    /// As [`Program::start`]; gives what it printed if it ended before.
+    pub async fn try_start(mut command: Command, ready: &str) -> Result<Self, String> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.stdin(Stdio::null()).spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        let (send, mut lines) = unbounded_channel();
+        tokio::spawn(forward(child.stdout.take().expect("piped"), send.clone()));
+        tokio::spawn(forward(child.stderr.take().expect("piped"), send));
+        let mut printed = String::new();
+        while let Ok(Some(line)) = timeout(PATIENCE, lines.recv()).await {
+            if line.contains(ready) {
+                // A program whose output nobody reads stops.
+                tokio::spawn(async move { while lines.recv().await.is_some() {} });
+                return Ok(Self { child, ready: line });
+            }
+            printed = printed + "\n" + &line;
+        }
+        Err(format!("{command:?}{printed}"))
+    }
+
+    /// The address that the last word of its ready line gives.
+    pub fn address(&self) -> SocketAddr {
+        let word = self.ready.split_whitespace().last().expect("a word");
+        word.parse().unwrap_or_else(|error| panic!("{error}: {}", self.ready))
+    }
+
+    /// Asks it to end, and waits for that.
+    pub async fn stop(mut self) {
+        let id = self.child.id().expect("it runs").to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs").success());
+        timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("it can be waited for");
+    }
+}
+
+async fn forward(stream: impl AsyncRead + Unpin, to: UnboundedSender<String>) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let _ = to.send(line);
+    }
+}
+
+/// A gateway process with routes of the test's own.
+pub struct Gateway {
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    _program: Program,
+    _directory: TempDir,
+}
+
+impl Gateway {
+    /// Starts a gateway with these sections; they name neither store nor listeners nor log.
+    pub async fn start(server: &str, sections: &str) -> Self {
+        Self::on("memory:", server, sections).await
+    }
+
+    /// As [`Gateway::start`], on the store at this URL.
+    pub async fn on(store: &str, server: &str, sections: &str) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let config = directory.path().join("oncegate.toml");
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n{server}\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+             [store]\nurl = \"{store}\"\n[log]\nformat = \"json\"\n{sections}\n"
+        );
+        std::fs::write(&config, text).expect("the configuration can be written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oncegate"));
+        command.args(["serve", "--config"]).arg(&config);
+        let program = Program::start(command, "\"ready\"").await;
+        let ready: Value = serde_json::from_str(&program.ready).expect("a JSON line");
+        let address = |name: &str| ready[name].as_str().expect("an address").parse().expect("an address");
+        Self { address: address("listen"), admin: address("admin"), _program: program, _directory: directory }
+    }
+
+    /// A request with a JSON body on the admin listener.
+    pub async fn admin(&self, method: &str, path: &str, body: &str) -> Answer {
+        let (to, length) = (self.admin, body.len());
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: {to}\r\ncontent-type: application/json\r\n");
+        let mut connection = Connection::open(to).await;
+        connection.send(format!("{head}content-length: {length}\r\n\r\n{body}")).await;
+        connection.answer().await
+    }
+}

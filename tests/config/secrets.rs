@@ -1,0 +1,174 @@
+//! No error, warning or report repeats a secret, wherever somebody put one.
+
+use oncegate::cli::check::report;
+use oncegate::config::{Config, Environment, schema};
+use serde_json::Value;
+
+use super::SMALL;
+
+/// Looks like a token, holds no character that would end a string.
+const CANARY: &str = "sk_live_51CANARYh8Qz";
+
+/// Everything that is said about a file.
+fn said(text: &str, environment: &Environment) -> String {
+    match Config::parse(text, "test.toml", environment) {
+        Ok(config) => {
+            let warnings: String = config.warnings().iter().map(ToString::to_string).collect();
+            format!("{}{warnings}{config:?}", report(&config))
+        }
+        Err(errors) => errors.to_string(),
+    }
+}
+
+fn assert_hidden(text: &str) {
+    let said = said(text, &Environment::default());
+    assert!(!said.contains("CANARY"), "a secret is repeated in\n{said}\nabout\n{text}");
+}
+
+/// The same value under one key, in the forms that the key could have been given.
+fn forms(secret: &str) -> Vec<String> {
+    let quoted = format!("'{secret}'");
+    vec![quoted.clone(), format!("[{quoted}]"), format!("{{ value = {quoted} }}"), format!("[[{quoted}]]")]
+}
+
+#[test]
+fn urls_are_not_repeated() {
+    let urls = [
+        format!("http://127.0.0.1:9000/v1?token={CANARY}"),
+        format!("http://127.0.0.1:9000/{CANARY}"),
+        format!("http://127.0.0.1:9000#{CANARY}"),
+        format!("http://me:{CANARY}@127.0.0.1:9000"),
+        format!("http://{CANARY}@127.0.0.1:99999"),
+        format!("ftp://127.0.0.1/{CANARY}"),
+        format!("https://127.0.0.1:9000:{CANARY}"),
+        format!("{CANARY}@127.0.0.1"),
+        format!("http://127.0.0.1:9000/ {CANARY}"),
+    ];
+    for url in urls {
+        for url in forms(&url) {
+            assert_hidden(&SMALL.replace("\"http://127.0.0.1:9000\"", &url));
+            assert_hidden(&format!("upstreams.other = {url}\n{SMALL}"));
+        }
+    }
+}
+
+/// A valid one is told to every client.
+#[test]
+fn the_address_of_no_page_is_not_repeated() {
+    for url in [format!("ftp://h/{CANARY}"), format!("https://me:{CANARY}@h/#x"), CANARY.to_owned()] {
+        for url in forms(&url) {
+            assert_hidden(&format!("[server]\nproblem_docs = {url}\n{SMALL}"));
+        }
+    }
+}
+
+#[test]
+fn stores_are_not_repeated() {
+    let urls = [
+        format!("mysql://me:{CANARY}@h/db"),
+        format!("redis://:{CANARY}@h:x"),
+        format!("redis://:a/{CANARY}@h"),
+        format!("redis://me:12/{CANARY}@h"),
+        format!("redis+sentinel://me:12/{CANARY}@h/main"),
+        format!("redis://:{CANARY}?x@h"),
+        format!("redis:{CANARY}@h"),
+        format!("rediss://me:{CANARY}@h"),
+        format!("postgres://me:{CANARY}@h/db"),
+        format!("postgres://me:{CANARY}@h:x/db"),
+        format!("postgres://me:12/{CANARY}@h/db"),
+        format!("postgres://me:12?{CANARY}@h/db"),
+        format!("postgres://me:12?{CANARY}=1@h/db"),
+        format!("postgres:me:{CANARY}@h"),
+        format!("postgres://me:{CANARY}#x@h/db"),
+        format!("postgres://h/db?password={CANARY}"),
+        format!("memory:{CANARY}"),
+        CANARY.into(),
+    ];
+    for url in urls {
+        for url in forms(&url) {
+            assert_hidden(&format!("[store]\nurl = {url}\n{SMALL}"));
+            assert_hidden(&format!("store = {url}\n{SMALL}"));
+        }
+    }
+    for value in forms(CANARY) {
+        for url in ["redis://h", "redis+sentinel://h/main", "memory:", "nonsense"] {
+            assert_hidden(&format!("[store]\nurl = '{url}'\nsentinel_password = {value}\n{SMALL}"));
+        }
+    }
+}
+
+#[test]
+fn tokens_keys_and_credentials_are_not_repeated() {
+    let pem = format!("-----BEGIN PRIVATE KEY-----{CANARY}-----END PRIVATE KEY-----");
+    for value in forms(CANARY).into_iter().chain(forms(&pem)) {
+        assert_hidden(&format!("[admin]\ntoken_env = {value}\n{SMALL}"));
+        assert_hidden(&format!("[admin]\ntoken = {value}\n{SMALL}"));
+        assert_hidden(&format!("admin = {value}\n{SMALL}"));
+        assert_hidden(&format!("[server]\ntls = {{ cert = 'Cargo.toml', key = {value} }}\n{SMALL}"));
+        assert_hidden(&format!("[server]\ntls = {value}\n{SMALL}"));
+        let upstream = "[upstreams.payments]\nurl = 'https://h'\nidentity";
+        let rest = SMALL.split_once("[[routes]]").expect("a route").1;
+        assert_hidden(&format!("{upstream} = {{ cert = 'Cargo.toml', key = {value} }}\n[[routes]]{rest}"));
+    }
+    for header in
+        [format!("Authorization: Bearer {CANARY}"), format!("Bearer {CANARY}"), format!("token={CANARY}")]
+    {
+        assert_hidden(&format!("{SMALL}scope = ['{header}']\n"));
+        assert_hidden(&format!("{SMALL}key = {{ header = '{header}' }}\n"));
+        assert_hidden(&format!("{SMALL}fingerprint = {{ headers = ['{header}'] }}\n"));
+    }
+}
+
+/// A number or a switch may be the place where a password was pasted, too: it is of the wrong type there.
+#[test]
+fn what_is_of_the_wrong_type_is_not_repeated() {
+    let mut paths = Vec::new();
+    keys(&schema(), "", &mut paths);
+    assert!(paths.len() > 10, "{paths:?}");
+    for path in paths {
+        assert_hidden(&format!("{path} = '{CANARY}'\n{}", SMALL.replace("payments", "x")));
+    }
+}
+
+/// The keys of tables that take no string.
+fn keys(table: &Value, path: &str, found: &mut Vec<String>) {
+    for (name, property) in table["properties"].as_object().into_iter().flatten() {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        if name != "routes" && property["type"].is_string() && property["type"] != "string" {
+            found.push(path.clone());
+        }
+        keys(property, &path, found);
+    }
+}
+
+#[test]
+fn a_syntax_error_repeats_nothing() {
+    for line in [
+        format!("url = redis://:{CANARY}@h"),
+        format!("url = 'redis://:{CANARY}@h"),
+        format!("url = \"redis://:\\{CANARY}@h\""),
+        format!("url = 'x'\nurl = 'redis://:{CANARY}@h'"),
+        format!("url 'redis://:{CANARY}@h'"),
+    ] {
+        assert_hidden(&format!("[store]\n{line}\n{SMALL}"));
+    }
+}
+
+#[test]
+fn values_of_the_environment_are_not_repeated() {
+    for (variable, value) in [
+        ("ONCEGATE__STORE__URL", format!("mysql://:{CANARY}@h")),
+        ("ONCEGATE__STORE", format!("redis://:{CANARY}@h")),
+        ("ONCEGATE__STORE__TIMEOUTS", CANARY.into()),
+        ("ONCEGATE__STORE__WAIT_REPLICAS", CANARY.into()),
+        ("ONCEGATE_STORE_URL", format!("redis://:{CANARY}@h")),
+        ("ONCEGATE__ADMIN__TOKEN_ENV", CANARY.into()),
+        ("ONCEGATE__UPSTREAMS__PAYMENTS__URL", format!("http://h/?token={CANARY}")),
+        ("ONCEGATE__UPSTREAMS__PAYMENTS", format!("http://h/?token={CANARY}")),
+        ("ONCEGATE__SERVER__MAX_CONNECTIONS", CANARY.into()),
+    ] {
+        let environment: Environment = [(variable.into(), value.into())].into_iter().collect();
+        let said = said(SMALL, &environment);
+        assert!(!said.contains("CANARY") && said.contains(variable), "{variable}:\n{said}");
+    }
+}

@@ -1,0 +1,78 @@
+//! A hop between client and gateway that counts the requests under each key, and changes nothing,
+//! but for the first answer, which it loses where the test says so.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What each connection's client has sent.
+type Sent = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// A running hop.
+pub struct Hop {
+    pub port: u16,
+    sent: Sent,
+}
+
+impl Hop {
+    /// Passes connections on to `gateway`.
+    pub async fn before(gateway: SocketAddr) -> Self {
+        Self::new(gateway, false).await
+    }
+
+    /// As [`Hop::before`], but the first connection ends where its answer should come.
+    pub async fn losing_an_answer(gateway: SocketAddr) -> Self {
+        Self::new(gateway, true).await
+    }
+
+    async fn new(gateway: SocketAddr, mut lose: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let sent = Sent::default();
+        let all = Arc::clone(&sent);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let Ok(server) = TcpStream::connect(gateway).await else { continue };
+                tokio::spawn(pass(client, server, Arc::clone(&all), lose));
+                lose = false;
+            }
+        });
+        Self { port, sent }
+    }
+
+    /// How many requests carried this key.
+    pub fn requests(&self, key: &str) -> usize {
+        let line = format!("\r\nidempotency-key: {key}\r\n");
+        let sent = self.sent.lock().expect("no panic while locked");
+        let texts = sent.iter().map(|bytes| String::from_utf8_lossy(bytes).to_ascii_lowercase());
+        texts.map(|text| text.matches(&line).count()).sum()
+    }
+}
+
+async fn pass(client: TcpStream, server: TcpStream, sent: Sent, lose: bool) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let answers = tokio::spawn(async move {
+        if lose {
+            let _ = from_server.read(&mut [0; 16 << 10]).await;
+            return to_client.shutdown().await;
+        }
+        tokio::io::copy(&mut from_server, &mut to_client).await.map(drop)
+    });
+    let mine = {
+        let mut sent = sent.lock().expect("no panic while locked");
+        sent.push(Vec::new());
+        sent.len() - 1
+    };
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
+        sent.lock().expect("no panic while locked")[mine].extend_from_slice(&buffer[..read]);
+        if to_server.write_all(&buffer[..read]).await.is_err() {
+            break;
+        }
+    }
+    let _ = to_server.shutdown().await;
+    let _ = answers.await;
+}

@@ -1,0 +1,18 @@
+//! What clients make of the gateway's answers: the real SDKs of a payment API, which retry by
+//! themselves and raise what their programs catch, and the examples of `docs/calling.md`.
+
+mod api;
+mod calling;
+mod driver;
+mod hop;
+mod stripe;
+
+#[path = "../clients/mod.rs"]
+#[expect(dead_code, reason = "it also serves tests of frameworks")]
+mod clients;
+#[path = "../harness/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "it also serves tests of the gateway alone")]
+mod harness;
+#[path = "../servers/mod.rs"]
+#[expect(dead_code, reason = "it also serves tests of the stores alone")]
+mod servers;
