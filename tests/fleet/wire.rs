@@ -58,7 +58,7 @@ impl Wired {
             match answer.status {
                 503 => drop(answer.problem(503, "store-unavailable", "unknown", "same-key")),
                 409 if answer.text().contains("in-flight") => {}
-                // What the process knows and has yet to write.
+                // The gateway that ran it holds the answer, and has yet to store it.
                 201 if answer.header("idempotency-stored") == Some("false") => {}
                 _ => return (answer, started.elapsed()),
             }
