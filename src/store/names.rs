@@ -54,6 +54,14 @@ pub struct Recorded {
     pub namespace: String,
 }
 
+/// The entries that a store's document says.
+///
+/// # Errors
+/// It was written by a newer gateway, or is damaged.
+pub fn entries(document: &[u8]) -> Result<Vec<Entry>, String> {
+    decode(document)
+}
+
 impl Names {
     /// The entries of `store`, which is waited for at most `timeout` for each answer.
     #[must_use]
