@@ -141,7 +141,7 @@ async fn protected(
     let id = RecordId::of(&route.namespace, &scope, &key);
     access.about(id);
     let body = gateway.bodies.read(expects, &head.headers, body).await?;
-    let fingerprint = Fingerprint::of(asked(&route, &head, &body), &route.fingerprint);
+    let fingerprint = Fingerprint::of(asked(&head, &body), &route.fingerprint);
     let attempt = Box::new(Attempt { id, route, key, head, body, fingerprint });
     gateway.settle(upstream, attempt).await
 }
@@ -400,7 +400,7 @@ impl Attempt {
 
     /// Makes the fingerprint anew, in the terms a record was made in.
     fn compare_under(&mut self, scheme: &Arc<Scheme>) {
-        self.fingerprint = Fingerprint::of(asked(&self.route, &self.head, &self.body), scheme);
+        self.fingerprint = Fingerprint::of(asked(&self.head, &self.body), scheme);
     }
 
     /// The request of execution `n`. There is one execution to an attempt, so the head is given
@@ -430,11 +430,10 @@ fn is_undecided(decision: &Decision) -> bool {
     decision.record.as_ref().is_some_and(|record| matches!(record.state, State::Unknown { .. }))
 }
 
-fn asked<'a>(route: &'a Route, head: &'a Parts, body: &'a Buffered) -> Asked<'a> {
+fn asked<'a>(head: &'a Parts, body: &'a Buffered) -> Asked<'a> {
     Asked {
         method: &head.method,
         path: head.uri.path(),
-        template: &route.template,
         query: head.uri.query(),
         headers: &head.headers,
         body: &body.bytes,

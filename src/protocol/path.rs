@@ -12,6 +12,7 @@
 //! The upstream gets the path as it was sent.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// One segment of a path template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,20 @@ pub enum Segment {
 /// A path template, such as `/v1/{resource}`, without its empty segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Segment>);
+
+impl fmt::Display for Template {
+    /// The template without the names of its parameters, as [`Template::new`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.0 {
+            match segment {
+                Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::Parameter => f.write_str("/{}")?,
+                Segment::Rest => f.write_str("/{*}")?,
+            }
+        }
+        if self.0.is_empty() { f.write_str("/") } else { Ok(()) }
+    }
+}
 
 impl Template {
     /// The template that `path` writes, such as `/v1/{resource}` or `/v1/{*rest}`.
@@ -357,6 +372,14 @@ mod tests {
         assert_eq!(exact("/a/./b/../c"), "/a/c");
         assert_eq!(exact("/a/.."), "/");
         assert_eq!(exact("/V1//x/"), "/V1//x/");
+    }
+
+    #[test]
+    fn a_template_is_what_it_prints() {
+        for text in ["/V1/{id}/x/{*rest}", "/v1/charges/", "/", "//a/;x/./b;c"] {
+            let template = Template::new(text);
+            assert_eq!(Template::new(&template.to_string()), template, "{text}");
+        }
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Names {
             let page = self.store.page(filter.clone(), limit);
             let page = answer(page, self.timeout.max(SURVEY_TIMEOUT)).await?;
             for (_, record) in page.records.iter().filter(|(_, record)| record.at(page.now).is_some()) {
-                if record.fingerprint.scheme.path == PathScheme::Equivalent {
+                if record.fingerprint.scheme.path != PathScheme::AsSent {
                     return Ok(None);
                 }
                 let (route, namespace) = (record.route.to_string(), record.namespace.to_string());

@@ -49,7 +49,7 @@ fn the_defaults_are_those_of_the_contract() {
         "scope: [Header(\"authorization\"), Header(\"x-api-key\"), Header(\"api-key\"), \
          Header(\"stripe-account\"), Path], anonymous: false",
         "body: Raw, headers: [\"content-type\", \"content-encoding\", \"x-http-method-override\", \
-         \"x-http-method\", \"x-method-override\"], path: Equivalent",
+         \"x-http-method\", \"x-method-override\"], path: Equivalent(Template([Literal(\"v1\"), Literal(\"charges\")]))",
         "on_unknown: Hold, lease: 10s, response_timeout: 31s, ttl: 86400s, tombstone_ttl: 2592000s",
         "replay_headers: [], replay_drop: [], in_flight: Wait(10s), max_response_body: 1048576",
         "release: [307, 308, 401, 403, 407, 421, 425, 429], unknown: [408, 502, 503, 504]",

@@ -19,19 +19,18 @@ const SPELLINGS: [&str; 14] = [
     "/%2e/v1/charges",
 ];
 
-/// The route of the tests, and one that covers just this path.
+/// A route that covers just this path, beside the one of all tests.
 fn settings(more: &str) -> Settings {
     let sections = format!(
         "[[routes]]\nname = \"charges\"\npath = \"/v1/charges\"\nupstream = \"payments\"\n\
          key = {{ required = true }}\nanonymous = \"one\"\n{more}\n[fallback]\nupstream = \"payments\""
     );
-    Settings::route("path = \"/unused\"").more(&sections)
+    Settings::default().more(&sections)
 }
 
 async fn start(more: &str) -> (std::sync::Arc<Upstream>, Gateway) {
     let upstream = Upstream::start().await;
-    // The harness's own route has the path; it is not used here.
-    let gateway = Gateway::start(&upstream, Settings { route: String::new(), ..settings(more) }).await;
+    let gateway = Gateway::start(&upstream, settings(more)).await;
     (upstream, gateway)
 }
 
@@ -85,6 +84,18 @@ async fn exact_routes_compare_paths_as_before() {
     pay(&gateway, "/v1/ch%61rges").await.problem(422, "payload-mismatch", "no", "new-key");
     // This one goes to the wider route, and is no second operation there either.
     pay(&gateway, "/v1/Charges").await.problem(422, "payload-mismatch", "no", "new-key");
+    assert_eq!(upstream.executions(), 1);
+}
+
+/// A retry may take another route than its first attempt did, and is the same request all the same.
+#[tokio::test]
+async fn a_retry_is_compared_as_the_first_attempt_was() {
+    let upstream = Upstream::start().await;
+    let mut wide = Gateway::start(&upstream, Settings::default()).await;
+    assert!(!pay(&wide, "/v1/Charges").await.is_replay());
+    wide.kill().await;
+    let gateway = wide.restart(&upstream, settings("")).await;
+    assert!(pay(&gateway, "/v1/Charges").await.is_replay());
     assert_eq!(upstream.executions(), 1);
 }
 
