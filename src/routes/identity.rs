@@ -47,6 +47,8 @@ pub struct Conflict {
     pub entry: Entry,
     /// The routes: their names and identities.
     pub routes: Vec<(Arc<str>, Identity)>,
+    /// By what an operator accepts it.
+    pub names: Vec<EntryName>,
 }
 
 /// Compares a configuration with the entries of a store at `now` on its clock.
@@ -99,23 +101,29 @@ impl Review {
     /// The entry with what an operator accepted of it; notes what nobody did.
     fn judge(&mut self, config: &Config, standing: &[Entry], mut entry: Entry) -> Entry {
         let winners = winners(&config.routes, &entry);
-        let routes: Vec<_> = winners
-            .iter()
-            .filter(|route| is_rival(route, &entry, standing))
-            .map(|route| (Arc::clone(&route.name), identity_of(route)))
-            .collect();
         let (accepted, retired) = (&config.store.accept_identity_change, &config.store.retired);
+        let rivals = winners.iter().filter(|route| is_rival(route, &entry, standing));
+        let is_accepted = |route: &&&Route| {
+            let change = entry.change(&route.path);
+            accepted.iter().any(|name| change.is_like(name))
+        };
+        let (agreed, refused): (Vec<&&Route>, Vec<&&Route>) = rivals.partition(is_accepted);
         let covered = winners.iter().any(|route| pattern_of(route).covers(&entry.pattern));
-        if config.fallback.is_some() && !covered && !entry.retired {
+        let streams = config.fallback.as_ref().is_some_and(|fallback| !fallback.refuses_keyed);
+        if streams && !covered && !entry.retired {
             self.unprotected.push(entry.name());
         }
-        if !routes.is_empty() && accepted.iter().any(|name| entry.is_named(name)) {
+        if !refused.is_empty() {
+            let mut names: Vec<EntryName> = refused.iter().map(|route| entry.change(&route.path)).collect();
+            names.dedup();
+            let routes = refused.iter().map(|route| (Arc::clone(&route.name), identity_of(route)));
+            self.conflicts.push(Conflict { entry: entry.clone(), routes: routes.collect(), names });
+        }
+        if !agreed.is_empty() {
             self.accepted.push(entry.name());
-            entry.accepted.extend(routes.iter().map(|(_, identity)| identity.digits()));
-            entry.accepted.sort();
-            entry.accepted.dedup();
-        } else if !routes.is_empty() {
-            self.conflicts.push(Conflict { entry: entry.clone(), routes });
+        }
+        for route in agreed {
+            entry.accept(&pattern_of(route), &identity_of(route));
         }
         if !winners.is_empty() || entry.quick_start || entry.retired {
             return entry;
@@ -148,13 +156,15 @@ impl Review {
 /// Whether a route names the operations of an entry otherwise, and nobody accepted that.
 fn is_rival(route: &Route, entry: &Entry, standing: &[Entry]) -> bool {
     let (identity, pattern) = (identity_of(route), pattern_of(route));
-    if identity == entry.identity || entry.yields_to(&identity) {
+    if identity == entry.identity || entry.yields_to(&pattern, &identity) {
         return false;
     }
     // A more exact route that was there before won these paths before, unless they were this entry's since.
     let is_old = pattern.is_more_exact(&entry.pattern)
         && standing.iter().any(|other| {
-            other.method == entry.method && other.pattern == pattern && !other.yields_to(&entry.identity)
+            other.method == entry.method
+                && other.pattern == pattern
+                && !other.yields_to(&entry.pattern, &entry.identity)
         });
     !is_old
 }

@@ -2,9 +2,9 @@
 
 use http::header::HOST;
 
-use crate::config::credential;
 use crate::config::units::Span;
 use crate::config::{InFlight, OnStoreError, Route, Upstream};
+use crate::protocol::credential;
 use crate::protocol::{Outcomes, ScopePart};
 
 /// Everything about this route that an operator should know before it runs.

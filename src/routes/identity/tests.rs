@@ -34,7 +34,7 @@ fn held_after(configs: &[Config]) -> Vec<Entry> {
 }
 
 fn names(review: &Review) -> (Vec<String>, Vec<String>) {
-    let conflicts = review.conflicts.iter().map(|conflict| conflict.entry.name().to_string());
+    let conflicts = review.conflicts.iter().flat_map(|conflict| &conflict.names).map(ToString::to_string);
     let lost = review.lost.iter().map(|entry| entry.name().to_string());
     (conflicts.collect(), lost.collect())
 }
@@ -139,6 +139,25 @@ fn a_change_is_accepted_by_the_name_that_was_printed_and_nothing_later_is() {
     }
     let wrong = charges("accept_identity_change = [\"POST /v1/charges#000000\"]", second);
     assert_eq!(names(&review(&wrong, &held_after(&[before]), NOW)).0, printed);
+}
+
+/// A file keeps the line of a change that was accepted long ago; the same entry may lose more paths later.
+#[test]
+fn an_acceptance_that_was_left_in_a_file_accepts_no_other_route() {
+    let routes = |store: &str, paths: &[&str]| {
+        let exact = paths.iter().map(|path| (*path, OTHER));
+        config(store, &[("/v1/{*rest}", "")].into_iter().chain(exact).collect::<Vec<_>>())
+    };
+    let accept = |names: &[String]| format!("accept_identity_change = {names:?}");
+    let before = routes("", &[]);
+    let first = ["/v1/charges"];
+    let (printed, _) = names(&review(&routes("", &first), &held_after(std::slice::from_ref(&before)), NOW));
+    let held = held_after(&[before, routes(&accept(&printed), &first)]);
+    let both = ["/v1/charges", "/v1/refunds"];
+    let (conflicts, _) = names(&review(&routes(&accept(&printed), &both), &held, NOW));
+    assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+    assert!(conflicts[0].starts_with("POST /v1/refunds#"), "{conflicts:?}");
+    assert_eq!(names(&review(&routes(&accept(&conflicts), &both), &held, NOW)), fine());
 }
 
 #[test]
