@@ -22,8 +22,8 @@ pub use self::refusal::Refusal;
 mod earlier;
 mod refusal;
 
-/// The least and the most time between two looks at the entries while a gateway serves.
-const LOOKS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
+/// The least and the most time for which a gateway that serves may leave its entries as they are.
+const REFRESHES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
 
 /// What a configuration makes of the entries of a store.
 #[derive(Clone, Debug, Default)]
@@ -59,16 +59,16 @@ pub fn review(config: &Config, known: &[Entry], now: Timestamp) -> Review {
         review.entries.push(judged);
     }
     for own in own_entries(config, now) {
-        review.serve(own, now.plus(look_interval(config)));
+        review.serve(own, now.plus(refresh_interval(config)));
     }
     review
 }
 
-/// How long a gateway with this configuration may let its entries be.
+/// How long a gateway with this configuration may leave its entries as they are.
 #[must_use]
-pub fn look_interval(config: &Config) -> Duration {
+pub fn refresh_interval(config: &Config) -> Duration {
     let lives = config.routes.iter().map(|route| route.policy.longest_life());
-    (lives.min().unwrap_or(LOOKS.1) / 16).clamp(LOOKS.0, LOOKS.1)
+    (lives.min().unwrap_or(REFRESHES.1) / 16).clamp(REFRESHES.0, REFRESHES.1)
 }
 
 /// The same entries, where those of some namespaces live on from `now` because executions were cut off whose
@@ -135,12 +135,13 @@ impl Review {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.is_same(&own)) else {
             return self.entries.push(own);
         };
+        // Gateways of a fleet that differ in times or spelling must not write against each other.
         if entry.until <= enough.plus(own.life) {
-            entry.until = own.until;
+            (entry.until, entry.template) = (own.until, own.template);
         }
-        let Entry { life, template, quick_start, .. } = own;
-        (entry.life, entry.template, entry.retired) = (life, template, false);
-        entry.quick_start &= quick_start;
+        entry.life = entry.life.max(own.life);
+        entry.quick_start &= own.quick_start;
+        entry.retired = false;
     }
 }
 
@@ -193,7 +194,7 @@ fn entry_of(config: &Config, route: &Route, method: Method, identity: Identity, 
         template: route.path.clone(),
         identity,
         life,
-        until: now.plus(life).plus(2 * look_interval(config)),
+        until: now.plus(life).plus(2 * refresh_interval(config)),
         quick_start: config.quick_start,
         accepted: Vec::new(),
         retired: false,

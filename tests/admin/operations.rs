@@ -56,6 +56,7 @@ async fn metrics_have_exactly_the_names_of_the_contract() {
             "bypassed counter",
             "duplicate_age_seconds histogram",
             "duplicates counter",
+            "executions counter",
             "executions_in_flight gauge",
             "oldest_unknown_seconds gauge",
             "request_duration_seconds histogram",

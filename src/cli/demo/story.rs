@@ -190,8 +190,8 @@ impl Story {
 Both stay up until Ctrl-C. Try it:
 
   # a charge; run it again for the same answer, change the amount for a refusal
-  curl -i {public}{CHARGES} -H 'Idempotency-Key: mine-1' \\
-       -H 'Content-Type: application/json' -d '{body}'
+  curl -i {public}{CHARGES} -H 'Authorization: Bearer me' \\
+       -H 'Idempotency-Key: mine-1' -H 'Content-Type: application/json' -d '{body}'
 
   # what the payment API has booked
   curl {api}{CHARGES}

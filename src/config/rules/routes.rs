@@ -116,12 +116,17 @@ fn template(at: &At<'_>, text: Option<&str>, matching: Match) -> Option<(String,
             };
             Some((text.to_owned(), template, shape))
         }
-        Err(why) => at.refuse(match path::meant(text) {
-            Some(ours) => format!("{text:?} is not a path: {why}; write {ours:?}"),
-            None => format!(
-                "{text:?} is not a path: {why}; write \"/v1/charges\", \"/v1/{{resource}}\" or \"/v1/{{*rest}}\""
-            ),
-        }),
+        Err(why) => {
+            // A whole URL may hold a password.
+            let shown = if text.contains("://") || text.contains('@') {
+                "this".to_owned()
+            } else {
+                format!("{text:?}")
+            };
+            let usual = || "\"/v1/charges\", \"/v1/{resource}\" or \"/v1/{*rest}\"".to_owned();
+            let write = path::meant(text).unwrap_or_else(usual);
+            at.refuse(format!("{shown} is not a path: {why}; write {write}"))
+        }
     }
 }
 

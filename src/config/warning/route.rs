@@ -81,8 +81,8 @@ fn credential(route: &Route) -> Option<String> {
     let told: Vec<String> = headers().map(ToString::to_string).collect();
     Some(format!(
         "no credential stands in scope ({}): a replay is given without the upstream seeing who asks, so a caller \
-         who knows these values gets another's answer, or one with a credential that was revoked. Add the \
-         header by which the upstream knows its callers, like \"authorization\"",
+         who knows these values, or whose credential was revoked, gets the stored answer. Add the header by which \
+         the upstream knows its callers, like \"authorization\"",
         told.join(", ")
     ))
 }

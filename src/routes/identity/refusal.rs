@@ -71,7 +71,7 @@ impl Refusal {
     /// The lines that accept everything.
     fn acceptance(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |entries: &mut dyn Iterator<Item = &Entry>| {
-            entries.map(|entry| format!("\"{}\"", entry.name())).collect::<Vec<_>>().join(", ")
+            entries.map(|entry| format!("{:?}", entry.name().to_string())).collect::<Vec<_>>().join(", ")
         };
         let changed = names(&mut self.conflicts.iter().map(|conflict| &conflict.entry));
         let retired = names(&mut self.lost.iter());

@@ -193,13 +193,23 @@ fn an_entry_ends_when_no_record_of_it_can_be_left() {
 fn a_gateway_that_serves_keeps_its_entries_alive_and_seldom_writes() {
     let config = config("", &[("/v1/charges", "")]);
     let held = held_after(std::slice::from_ref(&config));
-    let look = look_interval(&config);
+    let look = refresh_interval(&config);
     let soon = review(&config, &held, NOW.plus(look / 2)).entries;
     assert_eq!(soon, held, "nothing to write");
     let later = review(&config, &held, NOW.plus(look)).entries;
     assert!(later[0].until >= held[0].until.plus(look), "{later:?}");
     // Between two looks a record is never older than its entry.
     assert!(soon[0].until >= NOW.plus(look / 2).plus(look).plus(held[0].life));
+}
+
+#[test]
+fn gateways_that_differ_in_times_or_spelling_do_not_write_against_each_other() {
+    let one = config("", &[("/v1/{id}", "")]);
+    let other = config("", &[("/V1/{charge}", "ttl = \"1h\"")]);
+    let held = held_after(&[one.clone(), other.clone()]);
+    for config in [&one, &other] {
+        assert_eq!(review(config, &held, NOW.plus(Duration::from_secs(10))).entries, held);
+    }
 }
 
 #[test]
