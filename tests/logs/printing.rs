@@ -57,7 +57,8 @@ async fn it_ends_them_as_if_all_had_been_read() {
 
 #[tokio::test]
 async fn what_is_wrong_stays_wrong_where_nothing_reads_it() {
-    for stderr in [Stdio::null(), File::options().write(true).open("/dev/full").expect("Linux has it").into()] {
+    for stderr in [Stdio::null(), File::options().write(true).open("/dev/full").expect("Linux has it").into()]
+    {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oncegate"));
         command.args(["check", "--config", "/nonexistent"]).stdout(Stdio::null()).stderr(stderr);
         let status = spawn_blocking(move || command.status()).await.expect("it ran").expect("it ended");

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::harness::{Answer, Connection, Upstream, post, request, request_bytes};
+use crate::harness::{Answer, Connection, Upstream, post, request_bytes};
 
 /// The longest that anything awaited may take.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -97,8 +97,8 @@ impl Process {
     }
 
     /// Completes one operation and deletes its record: the record's id.
-    pub async fn delete_one(&self) -> String {
-        let made = post(self.public, "/v1/charges", "to-delete", "a").await;
+    pub async fn delete_one(&self, key: &str) -> String {
+        let made = post(self.public, "/v1/charges", key, "a").await;
         let id = made.header("idempotency-record").expect("a record").to_owned();
         let deleted = self.asks("DELETE", &format!("/v1/records/{id}")).await;
         assert_eq!(deleted.status, 200, "{deleted:?}");
@@ -107,15 +107,19 @@ impl Process {
 
     /// Asks the admin listener.
     pub async fn asks(&self, method: &str, path: &str) -> Answer {
-        let headers = [("content-type", "application/json")];
         let body = if method == "DELETE" { "{\"note\":\"a test\"}" } else { "" };
-        timeout(PATIENCE, request(self.admin, method, path, &headers, body)).await.expect("in time")
+        let (host, length) = (self.admin, body.len());
+        let mut connection = Connection::open(host).await;
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json");
+        connection.send(format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}")).await;
+        timeout(PATIENCE, connection.answer()).await.expect("an answer in time")
     }
 
     /// The lines that the metric says were dropped.
     pub async fn dropped(&self) -> u64 {
         let metrics = self.asks("GET", "/metrics").await;
-        let line = metrics.text().lines().find_map(|line| line.strip_prefix("oncegate_log_lines_dropped_total "));
+        let line =
+            metrics.text().lines().find_map(|line| line.strip_prefix("oncegate_log_lines_dropped_total "));
         line.expect("it is shown").parse().expect("a number")
     }
 

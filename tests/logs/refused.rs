@@ -12,7 +12,7 @@ async fn a_reader_that_has_gone_ends_nothing() {
     let (process, lines) = Process::start(&upstream, &[]).await;
     drop(lines);
     process.pass(100).await;
-    process.delete_one().await;
+    process.delete_one("deleted").await;
     process.drops_more_than(99).await;
     assert_eq!(process.terminated().await, Some(0));
     assert_eq!(upstream.executions(), 101);
