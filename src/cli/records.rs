@@ -159,9 +159,7 @@ enum YesNo {
 pub async fn run(args: RecordsArgs) -> ExitCode {
     let token = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
     match answer(&args, token.map(Secret)).await {
-        Ok(text) => {
-            printed(output::print(format_args!("{text}\n")))
-        }
+        Ok(text) => printed(output::print(format_args!("{text}\n"))),
         Err(failure) => {
             complain(format_args!("oncegate: {failure}"));
             ExitCode::FAILURE

@@ -17,8 +17,8 @@ use prometheus_client::registry::Registry;
 use crate::protocol::Reason;
 
 use super::exposition::{Format, text_of};
-use super::log;
 use super::family::{Histograms, age_seconds, call_seconds, describe};
+use super::log;
 
 /// Counts what the gateway does. Cheap to clone.
 #[derive(Clone, Default)]
