@@ -7,7 +7,8 @@
 //! A request never waits for its line. Lines go through a bounded queue to a thread of their own; while
 //! nothing reads standard error and the queue is full, lines are dropped and counted. Lines of the
 //! gateway's start and end, and of the audit log, still find room where others do not, and the end of the
-//! process waits a moment for what is left. A kill takes what waits with it, up to a millisecond of lines.
+//! process waits a moment for what is left. A kill takes ordinary lines of the last few milliseconds
+//! with it; the others are written at once.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::File;
@@ -81,7 +82,7 @@ pub fn say(text: &str) {
     if !STARTED.load(Ordering::Relaxed) {
         // There is no other place to complain.
         drop(io::stderr().write_all(line.as_bytes()));
-    } else if !QUEUE.add(line.as_bytes(), KEPT_ROOM) {
+    } else if !QUEUE.add(line.as_bytes(), KEPT_ROOM, true) {
         count(1);
     }
 }
@@ -160,7 +161,7 @@ impl<'a> MakeWriter<'a> for Lines {
 
 impl Write for Line {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if !QUEUE.add(line, self.room) {
+        if !QUEUE.add(line, self.room, self.room > ROOM) {
             count(1);
         }
         Ok(line.len())

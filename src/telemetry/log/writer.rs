@@ -13,8 +13,8 @@ use super::queue::Queue;
 /// The most that is written at once, but for a longer line: as much as a pipe takes whole, so that lines of
 /// two processes on one pipe do not mix (`PIPE_BUF`).
 const AT_ONCE: usize = 4096;
-/// How long lines gather after some were written: under load the thread is woken once for many of them.
-const GATHERED: Duration = Duration::from_millis(1);
+/// How long lines gather before they are written: waking this thread for each costs more than the line.
+const GATHERED: Duration = Duration::from_millis(5);
 /// How long until a descriptor that others have made non-blocking is tried again.
 const AGAIN: Duration = Duration::from_millis(10);
 
@@ -37,7 +37,7 @@ impl<W: Write> Writer<W> {
     pub(super) fn run(mut self, queue: &Queue, lost: impl Fn(u64), resumed: impl Fn(u64)) -> ! {
         let (mut lines, mut missing) = (Vec::new(), 0);
         loop {
-            missing += queue.take(&mut lines);
+            missing += queue.take(&mut lines, GATHERED);
             let written = self.write(&lines);
             lines.clear();
             let unwritten = std::mem::take(&mut self.lost);
@@ -48,7 +48,6 @@ impl<W: Write> Writer<W> {
             if written && missing > 0 {
                 resumed(std::mem::take(&mut missing));
             }
-            sleep(GATHERED);
         }
     }
 
