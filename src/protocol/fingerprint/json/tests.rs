@@ -1,8 +1,6 @@
 //! The canonical form is byte for byte what it was when a tree was made of each document: stored records
 //! hold digests of it.
 
-use std::time::{Duration, Instant};
-
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -113,25 +111,5 @@ fn only_so_much_may_be_inside_each_other() {
         if depth < 1000 {
             agree(&text, &[]);
         }
-    }
-}
-
-/// A body of the usual limit that was the dearest, or nearly so.
-#[test]
-fn it_takes_a_fraction_of_the_time_of_a_tree() {
-    let ones = format!("[1{}]", ",1".repeat((1 << 19) - 2));
-    let pairs = format!("[1{}]", ",{\"b\":1,\"a\":1}".repeat((1 << 20) / 16));
-    for text in [ones, pairs] {
-        let took = |form: &dyn Fn() -> Option<Vec<u8>>| {
-            let once = |_| {
-                let begin = Instant::now();
-                assert!(form().is_some());
-                begin.elapsed()
-            };
-            (0..3).map(once).min().unwrap_or(Duration::MAX)
-        };
-        let new = took(&|| canonical(text.as_bytes(), &[]));
-        let old = took(&|| tree::canonical(text.as_bytes(), &[]));
-        assert!(new * 3 < old * 2, "{new:?} instead of {old:?}");
     }
 }
