@@ -7,6 +7,7 @@ mod outcomes;
 mod overruled;
 mod panics;
 mod releases;
+mod replays;
 mod slow;
 mod store;
 mod upstream;

@@ -59,7 +59,16 @@ impl World {
         Self::with_clock(Arc::new(VirtualClock::set_to(Timestamp::now_on_the_wall())), change)
     }
 
+    /// With a gateway that keeps what it replayed, as it does outside tests.
+    pub fn keeping_replays() -> Self {
+        Self::made(Arc::new(VirtualClock::set_to(Timestamp::now_on_the_wall())), |_| {}, true)
+    }
+
     pub fn with_clock(clock: Arc<dyn Clock>, change: impl FnOnce(&mut Route)) -> Self {
+        Self::made(clock, change, false)
+    }
+
+    fn made(clock: Arc<dyn Clock>, change: impl FnOnce(&mut Route), keeps_replays: bool) -> Self {
         let config = Config::for_upstream("http://127.0.0.1:9", &Environment::default()).expect("valid");
         let policy = Policy { lease: LEASE, response_timeout: RESPONSE_TIMEOUT, ..config.routes[0].policy };
         let in_flight = InFlight::Wait(FOREVER);
@@ -71,6 +80,7 @@ impl World {
         let counted = metrics.clone();
         let ledger = Ledger::new(Arc::clone(&store) as Arc<dyn Store>, STORE_TIMEOUT)
             .telling_lapses(move |id, record| lapsed(&counted, id, record));
+        let ledger = if keeps_replays { ledger.keeping_replays(1 << 20) } else { ledger };
         let server = oncegate::config::Server { max_in_flight: MAX_IN_FLIGHT, ..config.server };
         let routes = RouteTable::new(&[Arc::clone(&route)], None).expect("one route");
         let (stop, measured) = (Stop::default(), metrics.clone());
