@@ -11,7 +11,6 @@ use http::header::EXPECT;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 use tracing::warn;
 
 use crate::config::{OnStoreError, Route};
@@ -29,6 +28,7 @@ use super::conclusion::Part;
 use super::execution::{Execution, Mine};
 use super::flight::{Phase, Seat};
 use super::headers::{ClientCertificate, bare_key, name_execution};
+use super::lease::LeaseEnd;
 use super::outgoing::Place;
 use super::patience::{Patience, Waited};
 use super::problem::{Executed, Problem, Retry, Slug};
@@ -305,7 +305,7 @@ impl Gateway {
         place: Place,
         tell: oneshot::Sender<Heard>,
     ) {
-        let (id, owner, asked_at) = (attempt.id, claim.owner, Instant::now());
+        let (id, owner, lease_ends) = (attempt.id, claim.owner, LeaseEnd::asked_now());
         let decision = match self.ledger.claim(id, claim).await {
             Ok(decision) => decision,
             Err(error) => {
@@ -327,7 +327,7 @@ impl Gateway {
         };
         match (decision.verdict, decision.record) {
             (Verdict::Won { n }, Some(record)) => {
-                let lease_ends = asked_at + record.policy.lease;
+                let lease_ends = lease_ends.after(record.policy.lease);
                 let lead = self.flights.join(id).lead(record.fingerprint.clone());
                 let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record };
                 let execution = Execution { gateway: self, upstream, attempt, mine, lease_ends, lead, place };

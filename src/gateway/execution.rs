@@ -26,6 +26,7 @@ use super::answer::{Answer, Rest};
 use super::conclusion::{Conclusion, Part};
 use super::exchange::{Attempt, Heard};
 use super::flight::Lead;
+use super::lease::LeaseEnd;
 use super::outgoing::Place;
 use super::reply::replayed_until;
 use super::{Gateway, Upstream};
@@ -36,8 +37,8 @@ pub(super) struct Execution {
     pub(super) upstream: Upstream,
     pub(super) attempt: Box<Attempt>,
     pub(super) mine: Mine,
-    /// When the lease ends by this process's monotonic clock, counted from before the claim.
-    pub(super) lease_ends: Instant,
+    /// When the lease ends, counted from before the claim.
+    pub(super) lease_ends: LeaseEnd,
     pub(super) lead: Lead,
     /// Held until the outcome is recorded: a store that is away bounds what piles up here. And until
     /// the answer is taken, where that finds no room elsewhere.
@@ -146,9 +147,9 @@ impl Execution {
     /// The call, with the lease renewed while it lasts.
     async fn call(&mut self) -> Result<(Answer, Option<Rest>), CallError> {
         failpoint!("after-claim");
-        // This narrows the window in which a gateway that was stopped for a while could send late;
+        // This narrows the window in which a gateway that was stopped or suspended could send late;
         // it closes nothing, and nothing relies on it.
-        if Instant::now() >= self.lease_ends {
+        if self.lease_ends.is_over() {
             return Err(CallError { sent: Sent::Never, reason: Reason::LeaseOver, source: None });
         }
         failpoint!("before-send");

@@ -44,6 +44,7 @@ mod execution;
 mod flight;
 mod headers;
 mod layer;
+mod lease;
 mod location;
 mod outgoing;
 mod patience;

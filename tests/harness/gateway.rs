@@ -35,6 +35,8 @@ pub struct Settings {
     pub environment: Vec<(String, String)>,
     /// Upstream address instead of the test's own.
     pub address: Option<SocketAddr>,
+    /// More arguments of `serve`.
+    pub arguments: Vec<String>,
 }
 
 impl Settings {
@@ -57,6 +59,11 @@ impl Settings {
 
     pub fn more(self, sections: &str) -> Self {
         Self { more: sections.into(), ..self }
+    }
+
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -141,6 +148,7 @@ impl Gateway {
         let mut child = Command::new(env!("CARGO_BIN_EXE_oncegate"))
             .args(["serve", "--config"])
             .arg(&file)
+            .args(&settings.arguments)
             .envs(settings.environment.iter().cloned())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())

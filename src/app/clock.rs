@@ -1,0 +1,86 @@
+//! What a gateway does about its store's clock: compares it with what was last noted before it serves, and
+//! notes it while it does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use humantime::format_duration;
+use tokio::time::sleep;
+use tracing::{debug, warn};
+
+use crate::clock::uptime;
+use crate::config::{Config, StoreUrl};
+use crate::gateway::Stop;
+use crate::store::{ClockFound, ClockLimits, Ledger, Stopped};
+
+use super::StartError;
+use super::patience::{Patience, Trouble};
+
+/// How often the clock is noted: at least, and at most.
+const NOTED: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(60));
+/// How often a gateway whose claims are stopped looks whether the clock was accepted elsewhere.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How far the clock may jump under this configuration; `None` without a route.
+pub(super) fn limits(config: &Config) -> Option<ClockLimits> {
+    let policies = || config.routes.iter().map(|route| route.policy);
+    let ttl = policies().map(|policy| policy.ttl).min()?;
+    let retention = policies().map(|policy| policy.ttl.saturating_add(policy.tombstone_ttl)).min()?;
+    Some(ClockLimits { ttl, retention })
+}
+
+/// The ledger, watching the clock of a server. The other stores go by this process's own monotonic clock.
+pub(super) fn watched(ledger: Ledger, config: &Config) -> Ledger {
+    match (&config.store.url, limits(config)) {
+        (StoreUrl::Redis(_) | StoreUrl::Postgres(_), Some(limits)) => {
+            ledger.watching_clock(limits, Arc::new(uptime))
+        }
+        _ => ledger,
+    }
+}
+
+/// Compares the clock with what was last noted of it, before anything else goes by it.
+///
+/// # Errors
+/// The store does not answer for as long as `patience` lasts.
+pub(super) async fn settle(ledger: &Ledger, accept: bool, patience: &mut Patience) -> Result<(), StartError> {
+    let found = loop {
+        match ledger.settle_clock(accept).await {
+            Ok(found) => break found,
+            Err(error) => {
+                patience.after(Trouble { cause: error.to_string(), may_pass: true }).await?;
+            }
+        }
+    };
+    match found {
+        ClockFound::Steady => {}
+        ClockFound::Ahead(span) => warn!(
+            "the store's clock is {} ahead of what a gateway last noted, more than the shortest ttl: if none ran for \
+             that long all is well, else the clock has jumped and responses end too early",
+            format_duration(Duration::from_secs(span.as_secs()))
+        ),
+        // Told with every other reason to take no claims.
+        ClockFound::Stopped => {}
+        ClockFound::Accepted => warn!("the store's clock is accepted as --accept-clock says"),
+    }
+    Ok(())
+}
+
+/// Notes the clock while it is believed, and looks for its acceptance while it is not.
+pub(super) async fn keep(ledger: Ledger, config: Config, stop: Stop) {
+    let Some(limits) = limits(&config).filter(|_| !matches!(config.store.url, StoreUrl::Memory)) else {
+        return;
+    };
+    let interval = (limits.ttl / 4).clamp(NOTED.0, NOTED.1);
+    let looks = async {
+        loop {
+            if let Err(error) = ledger.look_at_clock().await {
+                // What the store does not answer is told where it matters.
+                debug!("the store's clock could not be noted: {error}");
+            }
+            let stopped = ledger.stopped().any(|reason| reason == Stopped::Clock);
+            sleep(if stopped { LOOK_INTERVAL.min(interval) } else { interval }).await;
+        }
+    };
+    stop.unless_cut(looks).await;
+}
