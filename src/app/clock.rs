@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use humantime::format_duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use crate::clock::uptime;
@@ -73,13 +73,17 @@ pub(super) async fn keep(ledger: Ledger, config: Config, stop: Stop) {
     };
     let interval = (limits.ttl / 4).clamp(NOTED.0, NOTED.1);
     let looks = async {
+        let mut note_at = Instant::now();
         loop {
-            if let Err(error) = ledger.look_at_clock().await {
-                // What the store does not answer is told where it matters.
-                debug!("the store's clock could not be noted: {error}");
-            }
             let stopped = ledger.stopped().any(|reason| reason == Stopped::Clock);
-            sleep(if stopped { LOOK_INTERVAL.min(interval) } else { interval }).await;
+            if stopped || Instant::now() >= note_at {
+                note_at = Instant::now() + interval;
+                if let Err(error) = ledger.look_at_clock().await {
+                    // What the store does not answer is told where it matters.
+                    debug!("the store's clock could not be noted: {error}");
+                }
+            }
+            sleep(LOOK_INTERVAL.min(interval)).await;
         }
     };
     stop.unless_cut(looks).await;

@@ -99,6 +99,7 @@ impl Ledger {
                     let apart = read.now.since(Timestamp(seen)).max(Timestamp(seen).since(read.now));
                     if acceptances > jumps.acceptances() && apart <= jumps.limits().ttl.max(LEAST_AGREEMENT) {
                         tracing::info!("the store's clock was accepted at another gateway");
+                        jumps.knows_acceptances(acceptances);
                         jumps.accept(read.now, read.flight);
                     }
                     return Ok(());
