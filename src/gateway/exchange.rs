@@ -28,7 +28,7 @@ use super::conclusion::Part;
 use super::execution::{Execution, Mine};
 use super::flight::{Phase, Seat};
 use super::headers::{ClientCertificate, bare_key, name_execution};
-use super::lease::LeaseEnd;
+use super::lease::LeaseAsked;
 use super::outgoing::Place;
 use super::patience::{Patience, Waited};
 use super::problem::{Executed, Problem, Retry, Slug};
@@ -305,7 +305,7 @@ impl Gateway {
         place: Place,
         tell: oneshot::Sender<Heard>,
     ) {
-        let (id, owner, lease_ends) = (attempt.id, claim.owner, LeaseEnd::asked_now());
+        let (id, owner, asked) = (attempt.id, claim.owner, LeaseAsked::now());
         let decision = match self.ledger.claim(id, claim).await {
             Ok(decision) => decision,
             Err(error) => {
@@ -327,10 +327,10 @@ impl Gateway {
         };
         match (decision.verdict, decision.record) {
             (Verdict::Won { n }, Some(record)) => {
-                let lease_ends = lease_ends.after(record.policy.lease);
+                let lease_ends = asked.for_lease(record.policy.lease);
                 let lead = self.flights.join(id).lead(record.fingerprint.clone());
-                let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record };
-                let execution = Execution { gateway: self, upstream, attempt, mine, lease_ends, lead, place };
+                let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record, lease_ends };
+                let execution = Execution { gateway: self, upstream, attempt, mine, lead, place };
                 // On the heap: a claim that is not won does without it.
                 Box::pin(execution.run(tell)).await;
             }

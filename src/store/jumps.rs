@@ -246,6 +246,7 @@ mod tests {
     use super::*;
 
     const TTL: u64 = 60_000;
+    const FAR: i64 = 2 * TTL as i64;
     const START: u64 = 1_800_000_000_000;
 
     fn jumps() -> Jumps {
@@ -259,9 +260,9 @@ mod tests {
     }
 
     /// The server's clock is `shift` off when it answers at `at`.
-    fn told(jumps: &Jumps, shift: i64, sent: u64, at: u64, received: u64) -> u64 {
+    fn told(jumps: &Jumps, shift: i64, sent: u64, at: u64, received: u64) -> i64 {
         let now = Timestamp((START + at).saturating_add_signed(shift));
-        jumps.judge(now, flight(sent, received)).0 - START
+        jumps.judge(now, flight(sent, received)).0.cast_signed() - START.cast_signed()
     }
 
     #[test]
@@ -275,7 +276,7 @@ mod tests {
             (1_003, 1_004, 300_000),
             (300_000, 300_001, 300_002),
         ] {
-            assert_eq!(told(&jumps, 0, sent, at, received), at);
+            assert_eq!(told(&jumps, 0, sent, at, received), at.cast_signed());
         }
         assert!(!jumps.is_stopped());
         assert_eq!(jumps.words(), None);
@@ -283,15 +284,15 @@ mod tests {
 
     #[test]
     fn a_jump_beyond_the_limit_stops_and_time_is_counted_on() {
-        for (shift, side) in [(2 * TTL as i64, "2m ahead of"), (-2 * TTL as i64, "2m behind")] {
+        for (shift, side) in [(FAR, "2m ahead of"), (-FAR, "2m behind")] {
             let jumps = jumps();
             told(&jumps, 0, 0, 0, 0);
-            assert_eq!(told(&jumps, shift / 3, 10, 10, 10), 10_u64.saturating_add_signed(shift / 3));
+            assert_eq!(told(&jumps, shift / 3, 10, 10, 10), 10 + shift / 3);
             told(&jumps, 0, 20, 20, 20);
             assert!(!jumps.is_stopped());
             assert_eq!(told(&jumps, shift, 100, 100, 100), 100);
             assert!(jumps.is_stopped());
-            assert_eq!(told(&jumps, shift, 7 * TTL, 7 * TTL, 7 * TTL), 7 * TTL);
+            assert_eq!(told(&jumps, shift, 7 * TTL, 7 * TTL, 7 * TTL), 7 * TTL as i64);
             let words = jumps.words().expect("it jumped");
             assert!(words.contains(side), "{words}");
         }
@@ -320,7 +321,7 @@ mod tests {
         told(&jumps, shift, 100, 100, 100);
         jumps.accept(Timestamp(START + 200 + shift as u64), flight(200, 200));
         assert!(!jumps.is_stopped());
-        assert_eq!(told(&jumps, shift, 300, 300, 300), 300 + shift as u64);
+        assert_eq!(told(&jumps, shift, 300, 300, 300), 300 + shift);
         assert!(!jumps.is_stopped());
     }
 
