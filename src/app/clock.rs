@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 use crate::clock::uptime;
 use crate::config::{Config, StoreUrl};
 use crate::gateway::Stop;
-use crate::store::{ClockFound, ClockLimits, Ledger, Stopped};
+use crate::store::{ClockFound, ClockLimits, Ledger, Stopped, StoreError};
 
 use super::StartError;
 use super::patience::{Patience, Trouble};
@@ -23,10 +23,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How far the clock may jump under this configuration; `None` without a route.
 pub(super) fn limits(config: &Config) -> Option<ClockLimits> {
-    let policies = || config.routes.iter().map(|route| route.policy);
-    let ttl = policies().map(|policy| policy.ttl).min()?;
-    let retention = policies().map(|policy| policy.ttl.saturating_add(policy.tombstone_ttl)).min()?;
-    Some(ClockLimits { ttl, retention })
+    Some(ClockLimits { ttl: config.shortest_ttl()?, retention: config.shortest_retention()? })
 }
 
 /// The ledger, watching the clock of a server. The other stores go by this process's own monotonic clock.
@@ -48,7 +45,8 @@ pub(super) async fn settle(ledger: &Ledger, accept: bool, patience: &mut Patienc
         match ledger.settle_clock(accept).await {
             Ok(found) => break found,
             Err(error) => {
-                patience.after(Trouble { cause: error.to_string(), may_pass: true }).await?;
+                let may_pass = !matches!(error, StoreError::Refused(_));
+                patience.after(Trouble { cause: error.to_string(), may_pass }).await?;
             }
         }
     };

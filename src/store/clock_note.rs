@@ -120,9 +120,9 @@ impl Ledger {
     /// As the store's; nothing was accepted then, unless it is [`StoreError::Unclear`].
     pub async fn accept_clock(&self) -> Result<bool, StoreError> {
         let stopped = self.stopped().any(|reason| reason == Stopped::Clock);
+        let mut read = self.read_note().await?;
         self.store().accept_clock();
         for _ in 0..MOST_CONFLICTS {
-            let read = self.read_note().await?;
             let acceptances = read.note.as_ref().map_or(0, |note| note.acceptances) + 1;
             if self.write_note(&read, acceptances).await? == Replaced::Stored {
                 if let Some(jumps) = &self.jumps {
@@ -131,6 +131,7 @@ impl Ledger {
                 }
                 return Ok(stopped);
             }
+            read = self.read_note().await?;
         }
         Err(changed_too_often())
     }

@@ -87,6 +87,10 @@ impl Store for FaultyStore {
         self.instead(true).unwrap_or_else(|| self.store.replace_document(sheet, expected, document))
     }
 
+    fn accept_clock(&self) {
+        *self.stopped.lock().expect("no test panics here") = None;
+    }
+
     fn stopped(&self) -> Option<Stopped> {
         *self.stopped.lock().expect("no test panics here")
     }
