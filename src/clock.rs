@@ -72,6 +72,14 @@ pub fn uptime() -> Duration {
     )
 }
 
+/// The boot that [`uptime`] counts from, by a name that no other boot of any machine has; `None` where the
+/// system does not tell.
+#[must_use]
+pub fn boot() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
 /// A source of [`Timestamp`]s that never goes backwards.
 pub trait Clock: Send + Sync + 'static {
     /// The current time.

@@ -53,7 +53,7 @@ pub(super) async fn settle(ledger: &Ledger, accept: bool, patience: &mut Patienc
     match found {
         ClockFound::Steady => {}
         ClockFound::Ahead(span) => warn!(
-            "the store's clock is {} ahead of what a gateway last noted, more than the shortest ttl: if none ran for \
+            "the store's clock is {} ahead of the time that is known to have passed, more than the shortest ttl: if none ran for \
              that long all is well, else the clock has jumped and responses end too early",
             format_duration(Duration::from_secs(span.as_secs()))
         ),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use prost::Message;
 use tokio::time::timeout;
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, boot, uptime};
 
 use super::jumps::{Flight, Jumps};
 use super::{Filter, Ledger, Replaced, Sheet, Stopped, StoreError};
@@ -44,6 +44,27 @@ struct Note {
     /// How many jumps were accepted.
     #[prost(uint64, tag = "2")]
     acceptances: u64,
+    /// The boot of the machine that noted it, where that is known, ...
+    #[prost(string, tag = "3")]
+    boot: String,
+    /// ... and its uptime then, in milliseconds.
+    #[prost(uint64, tag = "4")]
+    uptime: u64,
+}
+
+impl Note {
+    /// How far the clock has to be by now at least: where this machine has not been started anew since, its
+    /// uptime tells how much time has really passed.
+    fn at_least(&self) -> Timestamp {
+        let here = boot().filter(|here| *here == self.boot);
+        let passed = here.map(|_| uptime().saturating_sub(Duration::from_millis(self.uptime)));
+        Timestamp(self.seen).plus(passed.unwrap_or_default())
+    }
+}
+
+/// How far the clock of a store has to be by now at least, as its document says.
+pub(super) fn at_least(document: &[u8]) -> Option<Timestamp> {
+    decode(document).ok().map(|note| note.at_least())
 }
 
 /// The document as it was read, with the server's own time.
@@ -75,11 +96,12 @@ impl Ledger {
 
     async fn compare_clock(&self, jumps: &Jumps) -> Result<ClockFound, StoreError> {
         let Read { note, now, flight, .. } = self.read_note().await?;
-        let Some(Note { seen, acceptances }) = note else { return Ok(ClockFound::Steady) };
-        jumps.knows_acceptances(acceptances);
-        let ahead = now.since(Timestamp(seen));
+        let Some(note) = note else { return Ok(ClockFound::Steady) };
+        jumps.knows_acceptances(note.acceptances);
+        let at_least = note.at_least();
+        let ahead = now.since(at_least);
         if ahead > jumps.limits().retention && self.may_hold_records().await {
-            jumps.go_on_from(Timestamp(seen), now, flight);
+            jumps.go_on_from(at_least, now, flight);
             return Ok(ClockFound::Stopped);
         }
         Ok(if ahead > jumps.limits().ttl { ClockFound::Ahead(ahead) } else { ClockFound::Steady })
@@ -151,7 +173,9 @@ impl Ledger {
     }
 
     async fn write_note(&self, read: &Read, acceptances: u64) -> Result<Replaced, StoreError> {
-        let note = encode(&Note { seen: read.now.0, acceptances });
+        let millis = u64::try_from(uptime().as_millis()).unwrap_or(u64::MAX);
+        let boot = boot().unwrap_or_default();
+        let note = encode(&Note { seen: read.now.0, acceptances, boot, uptime: millis });
         self.answer(self.store().replace_document(Sheet::Clock, read.document.clone(), note)).await
     }
 
@@ -190,11 +214,25 @@ mod tests {
 
     #[test]
     fn a_note_is_written_as_it_is_read() {
-        let note = Note { seen: 1_800_000_000_000, acceptances: 3 };
-        assert_eq!(encode(&note).as_ref(), [1, 8, 128, 160, 241, 194, 177, 52, 16, 3]);
+        let note = Note { seen: 1_800_000_000_000, acceptances: 3, boot: "b".into(), uptime: 5 };
+        let encoded = [1, 8, 128, 160, 241, 194, 177, 52, 16, 3, 26, 1, b'b', 32, 5];
+        assert_eq!(encode(&note).as_ref(), encoded);
         assert_eq!(decode(&encode(&note)), Ok(note));
         for odd in [&b""[..], &[2, 8, 1], &[1, 8]] {
             assert!(decode(odd).is_err(), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_passed_is_known_while_the_machine_has_not_been_started_anew() {
+        let hour_ago = u64::try_from(uptime().as_millis()).expect("not that long").saturating_sub(3_600_000);
+        let passed = uptime().as_millis() as u64 - hour_ago;
+        let here = boot().expect("Linux tells");
+        let note = |boot: &str| Note { seen: 1_000, acceptances: 0, boot: boot.into(), uptime: hour_ago };
+        let found = note(&here).at_least();
+        assert!((1_000 + passed..1_000 + passed + 60_000).contains(&found.0), "{found:?}");
+        for other in ["", "another"] {
+            assert_eq!(note(other).at_least(), Timestamp(1_000));
         }
     }
 }

@@ -175,7 +175,7 @@ pub enum Swap {
     Conflict(Snapshot),
 }
 
-/// One of the documents of [`Store::document`].
+/// Name of a document of [`Store::document`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sheet {
     /// How operations are named ([`Names`]).

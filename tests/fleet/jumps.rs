@@ -37,7 +37,7 @@ impl Shop {
         let gateway = gateway(&upstream).await;
         let paid = pay(&gateway, "paid").await;
         assert_eq!(pay(&gateway, "lost").await.header("idempotency-outcome"), Some("unknown"));
-        // One that no gateway has kept for replays.
+        // No gateway has kept this one for replays.
         assert_eq!(pay(&gateway, "old").await.status, 201);
         assert_eq!((paid.status, upstream.executions()), (201, 3));
         (Self { upstream, paid }, gateway)
@@ -186,6 +186,33 @@ async fn an_embedded_store_without_records_starts_at_any_time() {
     gateway = gateway.restart(&upstream, settings(&clock)).await;
     assert_eq!(gateway.stopped_for().await, None);
     assert_eq!(pay(&gateway, "new").await.status, 201);
+}
+
+/// How long nothing ran is known from the machine's uptime: more than everything is kept for, and no jump.
+#[tokio::test]
+async fn a_pause_is_no_jump() {
+    let clock = WallClock::new();
+    let redis = Store::redis_going_by(&clock);
+    let own = Settings::route("ttl = \"300ms\"\ntombstone_ttl = \"300ms\"");
+    for settings in [own.clone(), own.store(&redis.lines())] {
+        let upstream = Upstream::start().await;
+        let mut gateway = Gateway::start(&upstream, settings.clone()).await;
+        let paid = async |gateway: &Gateway| pay(gateway, "paid").await.is_replay();
+        assert!(!paid(&gateway).await);
+        // Nothing sweeps it any more.
+        gateway.kill().await;
+        sleep(Duration::from_secs(2)).await;
+        gateway = gateway.restart(&upstream, settings.clone()).await;
+        assert_eq!(gateway.stopped_for().await, None, "{}", gateway.log());
+        assert!(!paid(&gateway).await);
+        gateway.kill().await;
+        clock.set_ahead(Duration::from_secs(60));
+        let clocks = clock.environment().iter();
+        let settings = clocks.fold(settings, |settings, (name, value)| settings.env(name, value));
+        gateway = gateway.restart(&upstream, settings).await;
+        assert_eq!(gateway.stopped_for().await.as_deref(), Some("clock"));
+        clock.set_right();
+    }
 }
 
 macro_rules! on_servers_with_a_clock {

@@ -16,7 +16,7 @@ pub struct WallClock {
 }
 
 impl WallClock {
-    /// One that is right.
+    /// Makes a clock that is right.
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         // Servers may run as another user.
@@ -35,12 +35,12 @@ impl WallClock {
         self.shift_by(0);
     }
 
-    /// So far ahead of the right time, from now on.
+    /// Puts it so far ahead of the right time.
     pub fn set_ahead(&self, span: Duration) {
         self.shift_by(span.as_secs() as i64);
     }
 
-    /// So far behind it.
+    /// Puts it so far behind the right time.
     pub fn set_behind(&self, span: Duration) {
         self.shift_by(-(span.as_secs() as i64));
     }
@@ -49,7 +49,7 @@ impl WallClock {
         self.shift.write_all_at(&seconds.to_ne_bytes(), 0).expect("a write");
     }
 
-    /// What a process that goes by it has in its environment.
+    /// Variables of a process that goes by it.
     pub fn environment(&self) -> &[(String, String)] {
         &self.environment
     }

@@ -3,9 +3,10 @@
 //!
 //! While the process lives no step of the machine's clock matters. At a start it does: a wall that is far
 //! ahead of the last stamp may be wrong, and by it everything kept would have ended at once. Time then goes
-//! on from the last stamp, so that nothing ends and a start with the right time goes on as if nothing had been,
-//! until an operator accepts the wall's. A machine that is suspended stands still here too, and time with
-//! it: everything is kept for that much longer, until the next start.
+//! on from the last stamp, or from where the machine's uptime since then says it is, so that nothing ends and a
+//! start with the right time goes on as if nothing had been, until an operator accepts the wall's. While a
+//! machine is suspended time stands still here: everything is kept for that much longer, until the next
+//! start.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,27 +23,32 @@ pub(super) struct StoreClock {
 }
 
 impl StoreClock {
-    /// A clock that starts behind no stamp, of which `newest` is the last one. Without `limits` the wall is
-    /// believed.
-    pub(super) fn starting(newest: Option<Timestamp>, limits: Option<ClockLimits>) -> Self {
+    /// A clock that starts behind no stamp, of which `newest` is the last one. `noted` is how far time has to
+    /// be by a note of it. Without `limits` the wall is believed.
+    pub(super) fn starting(
+        newest: Option<Timestamp>,
+        noted: Option<Timestamp>,
+        limits: Option<ClockLimits>,
+    ) -> Self {
         let newest = newest.unwrap_or_default();
-        let ahead = Timestamp::of_the_wall().since(newest);
+        let known = newest.max(noted.unwrap_or_default());
+        let ahead = Timestamp::of_the_wall().since(known);
         let is_ahead =
             |limit: fn(ClockLimits) -> Duration| limits.is_some_and(|limits| ahead > limit(limits));
         let stands_behind = is_ahead(|limits| limits.retention);
         let clock =
-            if stands_behind { SteadyClock::starting_at(newest) } else { SteadyClock::starting(newest) };
+            if stands_behind { SteadyClock::starting_at(known) } else { SteadyClock::starting(newest) };
         let span = format_duration(Duration::from_secs(ahead.as_secs()));
         if stands_behind {
             tracing::error!(
-                last_stamp = %newest,
-                "the machine's clock is {span} ahead of the store's last stamp, by which everything it keeps would be \
+                %known,
+                "the machine's clock is {span} ahead of the time that is known to have passed, by which everything it keeps would be \
                  forgotten at once: set it right and start again, or, if it is right, accept it with --accept-clock"
             );
         } else if is_ahead(|limits| limits.ttl) {
             tracing::warn!(
-                last_stamp = %newest,
-                "the machine's clock is {span} ahead of the store's last stamp, more than the shortest ttl: if no \
+                %known,
+                "the machine's clock is {span} ahead of the time that is known to have passed, more than the shortest ttl: if no \
                  gateway ran for that long all is well, else the clock has jumped and responses end too early"
             );
         }

@@ -11,7 +11,9 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable};
 
 use crate::clock::{Clock, Timestamp};
 use crate::protocol::{Record, RecordId, State, StoredResponse};
-use crate::store::{ClockLimits, Document, Filter, PAGE_SCAN, Page, Sheet, Snapshot, StoreError, codec};
+use crate::store::{
+    ClockLimits, Document, Filter, PAGE_SCAN, Page, Sheet, Snapshot, StoreError, clock_note, codec,
+};
 
 use super::clock::StoreClock;
 use super::words::in_words;
@@ -74,8 +76,9 @@ impl Tables {
         let newest = meta.get(CLOCK)?.and_then(|stamp| Some(u64::from_be_bytes((*stamp).try_into().ok()?)));
         let records = table("records", 8 * MIB)?;
         let limits = if records.is_empty()? { None } else { limits };
+        let noted = meta.get(key_of(Sheet::Clock))?.and_then(|note| clock_note::at_least(&note));
         Ok(Self {
-            clock: StoreClock::starting(newest.map(Timestamp), limits),
+            clock: StoreClock::starting(newest.map(Timestamp), noted, limits),
             records,
             responses: table("responses", 16 * MIB)?,
             deadlines: table("deadlines", 4 * MIB)?,
