@@ -373,6 +373,7 @@ fn listening(
         tls: public_tls,
         workers,
         methods: PUBLIC_METHODS,
+        problem_docs: server.problem_docs.as_deref().map(Arc::from),
         metrics: metrics.clone(),
     };
     let admin = Listening {
@@ -381,6 +382,7 @@ fn listening(
         tls: admin_tls,
         workers: Workers::default(),
         methods: ADMIN_METHODS,
+        problem_docs: None,
         ..public.clone()
     };
     Ok([public, admin])

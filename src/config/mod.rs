@@ -26,7 +26,6 @@ pub use self::schema::schema;
 pub use self::warning::Warning;
 
 mod arguments;
-mod credential;
 mod document;
 mod environment;
 mod error;
@@ -304,6 +303,18 @@ pub struct Route {
     pub unknown_answers: UnknownAnswers,
     /// What happens while the store does not answer.
     pub on_store_error: OnStoreError,
+}
+
+impl Route {
+    /// The headers by which its requests are judged: those of the key, the scope and the fingerprint.
+    pub fn read_headers(&self) -> impl Iterator<Item = &str> + Clone {
+        let scope = self.scope.iter().filter_map(|part| match part {
+            ScopePart::Header(name) => Some(name.as_str()),
+            _ => None,
+        });
+        let fingerprint = self.fingerprint.headers.iter().map(String::as_str);
+        [self.key_header.as_str()].into_iter().chain(scope).chain(fingerprint)
+    }
 }
 
 /// Which spellings of a path are one.

@@ -8,6 +8,7 @@
 //! asked, [`record`] is what the store keeps, and [`transition`](mod@transition) is the state machine.
 
 pub mod call;
+pub mod credential;
 pub mod fingerprint;
 pub mod header;
 pub mod hex;

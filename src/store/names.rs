@@ -14,7 +14,7 @@ use prost::Message;
 use tokio::time::timeout;
 
 use crate::clock::Timestamp;
-use crate::protocol::{Entry, Identity, Pattern, State};
+use crate::protocol::{Entry, Identity, PathScheme, Pattern, State};
 
 use super::jumps::{Flight, Jumps};
 use super::{Document, Filter, Pending, Replaced, Sheet, Store, StoreError};
@@ -56,6 +56,14 @@ pub struct Recorded {
     pub namespace: String,
 }
 
+/// The entries that a store's document says.
+///
+/// # Errors
+/// It was written by a newer gateway, or is damaged.
+pub fn entries(document: &[u8]) -> Result<Vec<Entry>, String> {
+    decode(document)
+}
+
 impl Names {
     /// The entries of `store`, which is waited for at most `timeout` for each answer.
     #[must_use]
@@ -92,7 +100,8 @@ impl Names {
         self.answer(self.store.replace_document(Sheet::Names, known.document.clone(), encode(entries))).await
     }
 
-    /// The routes that some of the store's records tell of; `None` if there is no record.
+    /// The routes that some of the store's records tell of, if the release before this one made them; `None` if
+    /// there is no record, or one that only this release can have made: then the entries were lost.
     ///
     /// # Errors
     /// As the store's.
@@ -103,6 +112,9 @@ impl Names {
             let page = self.store.page(filter.clone(), limit);
             let page = answer(page, self.timeout.max(SURVEY_TIMEOUT)).await?;
             for (_, record) in page.records.iter().filter(|(_, record)| record.at(page.now).is_some()) {
+                if record.fingerprint.scheme.path != PathScheme::AsSent {
+                    return Ok(None);
+                }
                 let (route, namespace) = (record.route.to_string(), record.namespace.to_string());
                 found.get_or_insert_with(BTreeSet::new).insert(Recorded { route, namespace });
             }

@@ -9,8 +9,8 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use oncegate::clock::{Clock, Timestamp};
 use oncegate::config::{Config, Environment, InFlight, OnStoreError, Route};
-use oncegate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
-use oncegate::protocol::{Key, Owner, Policy, Record, RecordId, Scope, Shown};
+use oncegate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep};
+use oncegate::protocol::{Event, Key, Owner, Policy, Record, RecordId, Scope, Shown, State};
 use oncegate::routes::RouteTable;
 use oncegate::store::{ClockLimits, Ledger, Store};
 use oncegate::telemetry::Metrics;
@@ -90,7 +90,9 @@ impl World {
         let route = Arc::new(route);
         let (store, upstream, metrics) =
             (Arc::new(FaultyStore::new(clock)), Upstream::default(), Metrics::new());
-        let ledger = watch(Ledger::new(Arc::clone(&store) as Arc<dyn Store>, STORE_TIMEOUT));
+        let counted = metrics.clone();
+        let ledger = watch(Ledger::new(Arc::clone(&store) as Arc<dyn Store>, STORE_TIMEOUT))
+            .telling_lapses(move |id, record| lapsed(&counted, id, record));
         let server = oncegate::config::Server { max_in_flight: MAX_IN_FLIGHT, ..config.server };
         let routes = RouteTable::new(&[Arc::clone(&route)], None).expect("one route");
         let (stop, measured) = (Stop::default(), metrics.clone());
@@ -126,6 +128,21 @@ impl World {
         let shown = Shown { headers: &headers, certificate: None, path: "/v1/charges" };
         let (scope, _) = Scope::of_request(&self.route.scope, shown);
         RecordId::of(&self.route.namespace, &scope, &key)
+    }
+
+    /// Whether duplicates are kept waiting.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.route.in_flight, InFlight::Wait(_))
+    }
+
+    /// The store loses the record of what runs.
+    pub async fn forget(&self, key: &str) {
+        let State::Running { owner, n, .. } = self.record(key).expect("a record").state else {
+            panic!("{key} is {}", self.state(key));
+        };
+        let removed = self.ledger.apply(self.id(key), None, &Event::Release { owner, n }, None).await;
+        removed.expect("the store answers");
+        assert_eq!(self.state(key), "absent");
     }
 
     pub fn record(&self, key: &str) -> Option<Record> {

@@ -171,7 +171,7 @@ pub fn primary_and_replica(settings: &[&str]) -> (Server, Server) {
 pub fn cluster() -> Vec<Server> {
     let node = || {
         let bus = free_port().to_string();
-        let timeout = ["--cluster-node-timeout", "1000"];
+        let timeout = ["--cluster-node-timeout", "5000"];
         Server::with(&[&["--cluster-enabled", "yes", "--cluster-port", &bus][..], &timeout].concat())
     };
     let nodes = [node(), node(), node()];
