@@ -20,7 +20,7 @@ async fn nothing_begins_and_what_is_stored_is_answered() {
     world.upstream.next(&[Play::Answer(201, Duration::ZERO), Play::Lost(Duration::ZERO)]);
     world.send("paid").await.is_first(201, "call 1");
     world.send("lost").await.is_unknown(504);
-    for reason in [Stopped::Full, Stopped::Clock] {
+    for reason in [Stopped::Clock, Stopped::NotBefore] {
         world.store.stop(Some(reason));
         assert_eq!(world.ledger.stopped().collect::<Vec<_>>(), [reason]);
         world.send("new").await.is_store_unavailable();
