@@ -79,6 +79,21 @@ pub struct Config {
     pub quick_start: bool,
 }
 
+impl Config {
+    /// The shortest time for which a route replays; `None` without a route.
+    #[must_use]
+    pub fn shortest_ttl(&self) -> Option<Duration> {
+        self.routes.iter().map(|route| route.policy.ttl).min()
+    }
+
+    /// The shortest time for which a route keeps an operation from running again: its ttl and tombstone.
+    #[must_use]
+    pub fn shortest_retention(&self) -> Option<Duration> {
+        let kept = |route: &Arc<Route>| route.policy.ttl.saturating_add(route.policy.tombstone_ttl);
+        self.routes.iter().map(kept).min()
+    }
+}
+
 /// Where a request goes that no route matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fallback {

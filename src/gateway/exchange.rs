@@ -11,7 +11,6 @@ use http::header::EXPECT;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 use tracing::warn;
 
 use crate::config::{OnStoreError, Route};
@@ -29,6 +28,7 @@ use super::conclusion::Part;
 use super::execution::{Execution, Mine};
 use super::flight::{Phase, Seat};
 use super::headers::{ClientCertificate, bare_key, name_execution};
+use super::lease::LeaseAsked;
 use super::outgoing::Place;
 use super::patience::{Patience, Waited};
 use super::problem::{Executed, Problem, Retry, Slug};
@@ -314,7 +314,7 @@ impl Gateway {
         place: Place,
         tell: oneshot::Sender<Heard>,
     ) {
-        let (id, owner, asked_at) = (attempt.id, claim.owner, Instant::now());
+        let (id, owner, asked) = (attempt.id, claim.owner, LeaseAsked::now());
         let decision = match self.ledger.claim(id, claim).await {
             Ok(decision) => decision,
             Err(error) => {
@@ -347,10 +347,10 @@ impl Gateway {
                 drop(tell.send(Heard::Stands(attempt, stands)));
             }
             (Verdict::Won { n }, Some(record)) => {
-                let lease_ends = asked_at + record.policy.lease;
+                let lease_ends = asked.for_lease(record.policy.lease);
                 let lead = self.flights.join(id).lead(record.fingerprint.clone());
-                let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record };
-                let execution = Execution { gateway: self, upstream, attempt, mine, lease_ends, lead, place };
+                let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record, lease_ends };
+                let execution = Execution { gateway: self, upstream, attempt, mine, lead, place };
                 // On the heap: a claim that is not won does without it.
                 Box::pin(execution.run(tell)).await;
             }

@@ -17,8 +17,8 @@ use tracing::{info, warn};
 use crate::clock::Timestamp;
 use crate::failpoint::failpoint;
 use crate::protocol::{
-    CallError, Event, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, State, StoredResponse,
-    Verdict,
+    CallError, Event, MaySend, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, State,
+    StoredResponse, Verdict,
 };
 use crate::store::{Decision, Ledger, StoreError};
 use crate::telemetry::{Causes, Metrics, millis};
@@ -27,6 +27,7 @@ use super::answer::{Answer, Rest};
 use super::conclusion::{Conclusion, Part};
 use super::exchange::{Attempt, Heard};
 use super::flight::Lead;
+use super::lease::{LeaseAsked, LeaseEnd};
 use super::outgoing::Place;
 use super::reply::replayed_until;
 use super::{Gateway, Upstream};
@@ -37,8 +38,6 @@ pub(super) struct Execution {
     pub(super) upstream: Upstream,
     pub(super) attempt: Box<Attempt>,
     pub(super) mine: Mine,
-    /// When the lease ends by this process's monotonic clock, counted from before the claim.
-    pub(super) lease_ends: Instant,
     pub(super) lead: Lead,
     /// Held until the outcome is recorded: a store that is away bounds what piles up here. And until
     /// the answer is taken, where that finds no room elsewhere.
@@ -53,6 +52,8 @@ pub(super) struct Mine {
     pub(super) n: u32,
     /// The record as this owner last saw it written.
     pub(super) record: Record,
+    /// When its lease ends, counted from before it was asked for.
+    pub(super) lease_ends: LeaseEnd,
 }
 
 /// What the store made of an outcome.
@@ -153,15 +154,17 @@ impl Execution {
     /// The call, with the lease renewed while it lasts.
     async fn call(&mut self) -> Result<(Answer, Option<Rest>), CallError> {
         failpoint!("after-claim");
-        // This narrows the window in which a gateway that was stopped for a while could send late;
+        // This narrows the window in which a gateway that was stopped or suspended could send late;
         // it closes nothing, and nothing relies on it.
-        if Instant::now() >= self.lease_ends {
+        if self.mine.lease_ends.is_over() {
             return Err(CallError { sent: Sent::Never, reason: Reason::LeaseOver, source: None });
         }
         failpoint!("before-send");
         let started = Instant::now();
         let (limit, cap) = (self.mine.record.policy.response_timeout, self.attempt.route.max_response_body);
-        let request = self.attempt.request(self.mine.n);
+        let mut request = self.attempt.request(self.mine.n);
+        let lease_ends = self.mine.lease_ends.clone();
+        request.extensions_mut().insert(MaySend::new(move || !lease_ends.is_over()));
         let upstream = self.upstream.clone();
         let call = async move { Answer::read(upstream.oneshot(request).await?, cap).await };
         let lost = |reason| CallError { sent: Sent::Maybe, reason, source: None };
@@ -205,12 +208,15 @@ impl Mine {
         let (owner, n) = (self.owner, self.n);
         loop {
             sleep(self.record.policy.lease / 3).await;
-            let renew = Event::Renew { owner, n };
+            let (renew, asked) = (Event::Renew { owner, n }, LeaseAsked::now());
             let renewal = self.ledger.apply(self.id, Some(&self.record), &renew, None);
             // On the heap, as all that few executions need: a future that is moved around is as large as
             // all that it may ever wait for.
             match Box::pin(renewal).await {
-                Ok(Decision { verdict: Verdict::Renewed, record: Some(record), .. }) => self.record = record,
+                Ok(Decision { verdict: Verdict::Renewed, record: Some(record), .. }) => {
+                    self.lease_ends.renewed(asked);
+                    self.record = record;
+                }
                 Ok(_) => return pending().await,
                 Err(error) => warn!(record = %self.id, "the lease could not be renewed: {error}"),
             }

@@ -44,6 +44,7 @@ mod execution;
 mod flight;
 mod headers;
 mod layer;
+mod lease;
 mod location;
 mod outgoing;
 mod patience;
@@ -51,6 +52,7 @@ mod presence;
 mod problem;
 mod reply;
 mod stop;
+mod stops;
 mod sweeper;
 mod unprotected;
 
@@ -60,6 +62,7 @@ pub use outgoing::held;
 pub use presence::Presence;
 pub use problem::{Executed, Problem, Retry, Slug};
 pub use stop::Stop;
+pub use stops::tell_stops;
 pub use sweeper::{SWEEP_INTERVAL, lapsed, sweep};
 
 /// The inner service, whatever it is.

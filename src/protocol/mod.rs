@@ -24,7 +24,7 @@ pub mod response;
 pub mod scope;
 pub mod transition;
 
-pub use call::{CallError, CallLimit, Deadline, Meaning, Outcomes, Reason, Sent, Unusable};
+pub use call::{CallError, CallLimit, Deadline, MaySend, Meaning, Outcomes, Reason, Sent, Unusable};
 pub use fingerprint::{Asked, BodyScheme, Fingerprint, PathScheme, Scheme};
 pub use id::{Owner, RecordId, Revision};
 pub use identity::{Entry, EntryName, Identity};

@@ -35,6 +35,8 @@ pub struct Settings {
     pub environment: Vec<(String, String)>,
     /// Upstream address instead of the test's own.
     pub address: Option<SocketAddr>,
+    /// More arguments of `serve`.
+    pub arguments: Vec<String>,
 }
 
 impl Settings {
@@ -57,6 +59,11 @@ impl Settings {
 
     pub fn more(self, sections: &str) -> Self {
         Self { more: sections.into(), ..self }
+    }
+
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -141,6 +148,7 @@ impl Gateway {
         let mut child = Command::new(env!("CARGO_BIN_EXE_oncegate"))
             .args(["serve", "--config"])
             .arg(&file)
+            .args(&settings.arguments)
             .envs(settings.environment.iter().cloned())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -222,6 +230,22 @@ impl Gateway {
     /// A GET on the admin listener.
     pub async fn admin_get(&self, path: &str) -> Answer {
         admin(self.admin, "GET", path, "").await
+    }
+
+    /// Why claims are stopped, if they are.
+    pub async fn stopped_for(&self) -> Option<String> {
+        let ready = self.admin_get("/readyz").await;
+        assert_eq!(ready.status, 200, "{ready:?}");
+        let shown = ready.json();
+        assert_eq!(shown["ready"], true, "{shown}");
+        let reason = shown["reason"].as_str().map(str::to_owned);
+        assert_eq!(shown["claims"].as_str(), reason.as_ref().map(|_| "stopped"), "{shown}");
+        reason
+    }
+
+    /// Whether a line of the metrics is exactly this.
+    pub async fn shows(&self, line: &str) -> bool {
+        self.admin_get("/metrics").await.text().lines().any(|shown| shown == line)
     }
 
     /// A DELETE on the admin listener.

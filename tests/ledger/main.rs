@@ -3,12 +3,14 @@
 
 mod claims;
 mod clocks;
+mod jumps;
 mod outcomes;
 mod overruled;
 mod panics;
 mod releases;
 mod replays;
 mod slow;
+mod stopped;
 mod store;
 mod upstream;
 mod world;

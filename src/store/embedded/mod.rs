@@ -12,7 +12,8 @@
 //! * A record that cannot be decoded is an error for whoever asks for it, and is never removed or
 //!   written over. A journal that is damaged before its end is refused at open.
 //! * Time never goes back behind a stamp that was written, nor, after an orderly end, behind the
-//!   end.
+//!   end. Where the machine's clock is too far ahead of that at a start, time goes on from there until the
+//!   machine's is accepted (`clock`).
 //!
 //! One thread writes (`writer`), whatever is queued as one batch with one sync; reads go to the
 //! engine directly and never queue. One claim and completion writes: the small record twice, its
@@ -30,8 +31,8 @@ use bytes::Bytes;
 use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
-    Change, Claimed, Document, Due, Durability, Filter, Found, Page, Pending, Replaced, Snapshot, Store,
-    StoreError, Swap,
+    Change, Claimed, ClockLimits, Document, Due, Durability, Filter, Found, Page, Pending, Replaced, Sheet,
+    Snapshot, Stopped, Store, StoreError, Swap,
 };
 
 use self::deadlines::LowWater;
@@ -40,6 +41,7 @@ use self::tables::Tables;
 use self::words::in_words;
 use self::writer::{Command, Writer};
 
+mod clock;
 mod deadlines;
 mod directory;
 mod draft;
@@ -74,10 +76,19 @@ impl EmbeddedStore {
     /// Somebody else has it open, it is not a store or not one of this format, it is damaged, or
     /// the file system refused.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        Self::open_within(dir, None)
+    }
+
+    /// As [`EmbeddedStore::open`], and stands still at the last stamp ([`Stopped::Clock`]) where records are
+    /// there and the wall-clock time is further ahead of it than `limits` allow.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_within(dir: &Path, limits: Option<ClockLimits>) -> Result<Self, OpenError> {
         let mut directory = Directory::lock(dir)?;
         let data = directory.data()?;
         journal::mend(&data).map_err(|cause| directory.damaged(cause))?;
-        let tables = open_tables(&data).map_err(|cause| directory.damaged(cause))?;
+        let tables = open_tables(&data, limits).map_err(|cause| directory.damaged(cause))?;
         directory.finish()?;
         let shared = Arc::new(Shared { tables, low: LowWater::default(), _directory: directory });
         let writer = Writer::start(Arc::clone(&shared));
@@ -97,8 +108,8 @@ impl EmbeddedStore {
 }
 
 /// The engine asserts some of what it reads; stored bytes must not bring the process down.
-fn open_tables(data: &Path) -> Result<Tables, String> {
-    match catch_unwind(AssertUnwindSafe(|| Tables::open(data))) {
+fn open_tables(data: &Path, limits: Option<ClockLimits>) -> Result<Tables, String> {
+    match catch_unwind(AssertUnwindSafe(|| Tables::open(data, limits))) {
         Ok(opened) => opened.map_err(|error| in_words(&error)),
         Err(_) => Err("the engine gave up on its files".into()),
     }
@@ -131,12 +142,25 @@ impl Store for EmbeddedStore {
         Box::pin(self.scan(move |shared| deadlines::due(&shared.tables, &shared.low, limit)))
     }
 
-    fn names(&self) -> Pending<'_, Document> {
-        Box::pin(async move { self.shared.tables.names() })
+    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
+        Box::pin(async move { self.shared.tables.document(sheet) })
     }
 
-    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
-        Box::pin(self.writer.ask(|reply| Command::ReplaceNames { expected, document, reply }))
+    fn replace_document(
+        &self,
+        sheet: Sheet,
+        expected: Option<Bytes>,
+        document: Bytes,
+    ) -> Pending<'_, Replaced> {
+        Box::pin(self.writer.ask(move |reply| Command::ReplaceDocument { sheet, expected, document, reply }))
+    }
+
+    fn stopped(&self) -> Option<Stopped> {
+        self.shared.tables.clock.stands_behind().then_some(Stopped::Clock)
+    }
+
+    fn accept_clock(&self) {
+        self.shared.tables.clock.accept();
     }
 
     fn ready(&self) -> Pending<'_, ()> {

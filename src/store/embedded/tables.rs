@@ -9,10 +9,13 @@ use std::path::Path;
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable};
 
-use crate::clock::{Clock, SteadyClock, Timestamp};
+use crate::clock::{Clock, Timestamp};
 use crate::protocol::{Record, RecordId, State, StoredResponse};
-use crate::store::{Document, Filter, PAGE_SCAN, Page, Snapshot, StoreError, codec};
+use crate::store::{
+    ClockLimits, Document, Filter, PAGE_SCAN, Page, Sheet, Snapshot, StoreError, clock_note, codec,
+};
 
+use super::clock::StoreClock;
 use super::words::in_words;
 
 const MIB: u64 = 1024 * 1024;
@@ -20,8 +23,13 @@ const MIB: u64 = 1024 * 1024;
 /// The key of the newest stamp in [`Table::Meta`].
 pub(super) const CLOCK: &[u8] = b"clock";
 
-/// The key of the document of [`crate::store::Store::names`] in [`Table::Meta`].
-pub(super) const NAMES: &[u8] = b"names";
+/// The key of a document of [`crate::store::Store::document`] in [`Table::Meta`].
+pub(super) fn key_of(sheet: Sheet) -> &'static [u8] {
+    match sheet {
+        Sheet::Names => b"names",
+        Sheet::Clock => b"clock-note",
+    }
+}
 
 /// One table of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,14 +42,14 @@ pub(super) enum Table {
     Deadlines,
     /// id → nothing; one for each record in the state `unknown`.
     Unknown,
-    /// [`CLOCK`] → the newest stamp, [`NAMES`] → how operations are named.
+    /// [`CLOCK`] → the newest stamp; the documents under [`key_of`].
     Meta,
 }
 
 /// The open engine, and the clock that stamps what is written to it.
 pub(super) struct Tables {
     pub(super) database: Database,
-    pub(super) clock: SteadyClock,
+    pub(super) clock: StoreClock,
     records: Keyspace,
     responses: Keyspace,
     deadlines: Keyspace,
@@ -51,7 +59,7 @@ pub(super) struct Tables {
 
 impl Tables {
     /// Opens or makes the tables in `data`.
-    pub(super) fn open(data: &Path) -> fjall::Result<Self> {
+    pub(super) fn open(data: &Path, limits: Option<ClockLimits>) -> fjall::Result<Self> {
         // Two workers: one flushes while the other compacts. The journals are kept small because
         // all of them are read at the next start.
         let database = Database::builder(data)
@@ -66,9 +74,12 @@ impl Tables {
         };
         let meta = table("meta", MIB)?;
         let newest = meta.get(CLOCK)?.and_then(|stamp| Some(u64::from_be_bytes((*stamp).try_into().ok()?)));
+        let records = table("records", 8 * MIB)?;
+        let limits = if records.is_empty()? { None } else { limits };
+        let noted = meta.get(key_of(Sheet::Clock))?.and_then(|note| clock_note::at_least(&note));
         Ok(Self {
-            clock: SteadyClock::starting(Timestamp(newest.unwrap_or(0))),
-            records: table("records", 8 * MIB)?,
+            clock: StoreClock::starting(newest.map(Timestamp), noted, limits),
+            records,
             responses: table("responses", 16 * MIB)?,
             deadlines: table("deadlines", 4 * MIB)?,
             unknown: table("unknown", MIB)?,
@@ -100,15 +111,19 @@ impl Tables {
         Ok(Snapshot { record, response, now: self.clock.now() })
     }
 
-    /// As [`crate::store::Store::names`].
-    pub(super) fn names(&self) -> Result<Document, StoreError> {
-        let bytes = self.names_in(&self.database.snapshot())?;
+    /// As [`crate::store::Store::document`].
+    pub(super) fn document(&self, sheet: Sheet) -> Result<Document, StoreError> {
+        let bytes = self.document_in(&self.database.snapshot(), sheet)?;
         Ok(Document { bytes, now: self.clock.now() })
     }
 
-    /// The document of names in `view`.
-    pub(super) fn names_in(&self, view: &impl Readable) -> Result<Option<Bytes>, StoreError> {
-        let bytes = view.get(&self.meta, NAMES).map_err(|error| failed(&error))?;
+    /// A document in `view`.
+    pub(super) fn document_in(
+        &self,
+        view: &impl Readable,
+        sheet: Sheet,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let bytes = view.get(&self.meta, key_of(sheet)).map_err(|error| failed(&error))?;
         Ok(bytes.map(|bytes| Bytes::copy_from_slice(&bytes)))
     }
 

@@ -3,7 +3,7 @@
 
 use sqlx::{Row, query};
 
-use crate::store::Document;
+use crate::store::{Document, Sheet};
 
 use super::failure::Failure;
 use super::row::Moment;
@@ -29,7 +29,7 @@ impl PostgresStore {
 }
 
 async fn names(session: &mut Session, settings: &PostgresSettings) -> Result<Document, Failure> {
-    let rows = session.ask(query(Statements::new(&settings.schema).names)).await?;
+    let rows = session.ask(query(Statements::new(&settings.schema).of(Sheet::Names).read.clone())).await?;
     let row = rows.first().ok_or_else(|| Failure::Down("it does not say what time it is".into()))?;
     let bytes: Option<Vec<u8>> = row.try_get("encoded")?;
     Ok(Document { bytes: bytes.map(Into::into), now: row.try_get::<Moment, _>("now")?.0 })

@@ -22,9 +22,10 @@ struct Migration {
     script: &'static str,
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration { version: 1, needs: 1, script: include_str!("sql/1.sql") },
     Migration { version: 2, needs: 1, script: include_str!("sql/2.sql") },
+    Migration { version: 3, needs: 1, script: include_str!("sql/3.sql") },
 ];
 
 const FOUNDATION: &str = "CREATE SCHEMA IF NOT EXISTS {schema};
@@ -39,7 +40,7 @@ const RIGHTS: &str = "
 -- What the role of the gateways needs, where it is not the owner:
 -- GRANT USAGE ON SCHEMA {schema} TO gateway;
 -- GRANT SELECT ON {schema}.migration TO gateway;
--- GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.record, {schema}.response, {schema}.ready, {schema}.names TO gateway;
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.record, {schema}.response, {schema}.ready, {schema}.names, {schema}.clock TO gateway;
 ";
 
 /// What others that migrate at the same moment may cause.

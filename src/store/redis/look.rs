@@ -7,12 +7,12 @@ use bytes::Bytes;
 use redis::{AsyncConnectionConfig, RedisError, cmd};
 use tokio::time::timeout;
 
-use crate::store::Document;
+use crate::store::{Document, Sheet};
 
 use super::door::Door;
 use super::failure::Failure;
 use super::fleet::owners;
-use super::keys::{Keys, NAMES_BUCKET};
+use super::keys::{DOCUMENTS_BUCKET, Keys};
 use super::persistence::forgets;
 use super::server::Server;
 use super::settings::{Address, RedisSettings, Topology};
@@ -50,7 +50,7 @@ async fn doors(settings: &RedisSettings) -> Result<Vec<Door>, Failure> {
             for address in &settings.addresses {
                 match timeout(settings.timeout, owners(settings, address)).await {
                     Ok(Ok(owners)) => {
-                        let named = owners.get(usize::from(NAMES_BUCKET)).cloned().into_iter();
+                        let named = owners.get(usize::from(DOCUMENTS_BUCKET)).cloned().into_iter();
                         let once = each_once(named.chain(owners).collect());
                         return Ok(once.into_iter().map(Door::At).collect());
                     }
@@ -91,7 +91,10 @@ async fn look(
     }
     let mut names = Document { bytes: None, now: server.now };
     if named {
-        let asked = cmd("GET").arg(Keys::new(&settings.prefix).names()).query_async(&mut connection).await;
+        let asked = cmd("GET")
+            .arg(Keys::new(&settings.prefix).document(Sheet::Names))
+            .query_async(&mut connection)
+            .await;
         let bytes: Option<Vec<u8>> = asked.map_err(|error: RedisError| failed(error.into()))?;
         names.bytes = bytes.map(Bytes::from);
     }

@@ -15,8 +15,7 @@
 //!   that lost data, claims are refused for one ttl (`loss`); what is still there is answered.
 //! * With `wait_replicas`, a write that too few replicas have is [`StoreError::Unclear`], also when
 //!   it is found again later.
-//! * Redis removes by itself only responses whose ttl is over and records whose tombstone is; a
-//!   running record, never.
+//! * Redis removes nothing by itself, however its clock jumps: only the sweeper and an operator do.
 //!
 //! What was acknowledged is kept as well as the server is set up to keep it; a failover may lose the
 //! last writes. [`Durability`] says so.
@@ -29,11 +28,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::{Value, cmd};
 
-use crate::protocol::{Policy, Record, RecordId, Revision, State};
+use crate::protocol::{Record, RecordId, Revision, State};
 
 use super::{
-    Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Snapshot, Store,
-    StoreError, Swap, Woken, codec, waiters::Waiters,
+    Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
+    Stopped, Store, StoreError, Swap, Woken, codec, waiters::Waiters,
 };
 
 use self::failure::Failure;
@@ -42,6 +41,7 @@ use self::keys::{Keys, bucket};
 use self::script::{Call, Request, Script};
 use self::value::{Kind, Reply};
 
+mod documents;
 mod door;
 mod failure;
 mod fleet;
@@ -50,7 +50,6 @@ mod link;
 mod lists;
 mod look;
 mod loss;
-mod names;
 mod persistence;
 mod script;
 mod server;
@@ -59,11 +58,8 @@ mod value;
 
 pub use self::settings::{Address, RedisSettings, Topology};
 
-/// How long Redis keeps a response after its ttl: no script that still answers with it may find it
-/// gone. Nobody is shown it then.
-const RESPONSE_MARGIN: Duration = Duration::from_secs(60);
-/// How long Redis keeps a record that no sweeper has removed after everything about it ended.
-const RECORD_MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long Redis keeps what readiness checks write.
+const READY_KEPT: Duration = Duration::from_secs(60);
 
 /// A store in Redis.
 pub struct RedisStore {
@@ -189,11 +185,9 @@ impl Shared {
             .arg(record.created_at.0.to_be_bytes())
             .arg(codec::encode_record(&record))
             .number(record.until_deadline().as_millis())
-            .arg(after_deadline(&record).map_or(String::new(), |span| span.as_millis().to_string()))
             .arg(record.state.name())
             .arg(disposal)
             .arg(response.unwrap_or_default())
-            .number(RESPONSE_MARGIN.as_millis())
             .arg(self.keys.channel())
             .flag(self.touches())
             // It may be a new execution of a record that an old copy of the data shows as free.
@@ -238,13 +232,10 @@ impl Shared {
         let wanted = self.settings.wait_replicas;
         for (bucket, link) in self.fleet.primaries().await? {
             let mut set = cmd("SET");
-            set.arg(self.keys.ready(bucket)).arg(1).arg("PX").arg(RESPONSE_MARGIN.as_millis() as u64);
+            set.arg(self.keys.ready(bucket)).arg(1).arg("PX").arg(READY_KEPT.as_millis() as u64);
             let (_, replicas) = link.ask(Request::Command(&set), true).await?;
             if replicas < wanted {
                 return Err(StoreError::Unavailable(format!("only {replicas} of {wanted} replicas follow")));
-            }
-            if link.held().is_some() {
-                return Err(StoreError::Unavailable("claims are refused: Redis has lost data".into()));
             }
         }
         Ok(())
@@ -253,17 +244,6 @@ impl Shared {
     fn all_keys(&self, id: RecordId) -> Vec<String> {
         let (keys, bucket) = (&self.keys, bucket(id));
         vec![keys.record(id), keys.response(id), keys.deadlines(bucket), keys.unknown(bucket)]
-    }
-}
-
-/// From the deadline to the moment at which nothing of the record counts any more; `None` if that
-/// never comes by itself, because a running record first has to lapse.
-fn after_deadline(record: &Record) -> Option<Duration> {
-    let tombstone = record.policy.tombstone_ttl.max(Policy::UNKNOWN_TOMBSTONE);
-    match record.state {
-        State::Running { .. } => None,
-        State::Expired { .. } => Some(RECORD_MARGIN),
-        _ => Some(tombstone.saturating_add(RECORD_MARGIN)),
     }
 }
 
@@ -300,12 +280,21 @@ impl Store for RedisStore {
         Box::pin(self.shared.watch(id))
     }
 
-    fn names(&self) -> Pending<'_, Document> {
-        Box::pin(self.shared.names())
+    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
+        Box::pin(self.shared.document(sheet))
     }
 
-    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
-        Box::pin(self.shared.replace_names(expected, document))
+    fn replace_document(
+        &self,
+        sheet: Sheet,
+        expected: Option<Bytes>,
+        document: Bytes,
+    ) -> Pending<'_, Replaced> {
+        Box::pin(self.shared.replace_document(sheet, expected, document))
+    }
+
+    fn stopped(&self) -> Option<Stopped> {
+        self.shared.fleet.any_held().then_some(Stopped::LostData)
     }
 
     fn ready(&self) -> Pending<'_, ()> {

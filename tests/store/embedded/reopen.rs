@@ -7,7 +7,7 @@ use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{Event, Reason, Record, RecordId, StoredResponse};
 use oncegate::store::embedded::{EmbeddedStore, OpenError};
-use oncegate::store::{Change, Durability, Filter, StoreError};
+use oncegate::store::{Change, Durability, Filter, Sheet, StoreError};
 
 use super::child::{self, Process};
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
@@ -46,7 +46,7 @@ async fn everything_acknowledged_is_there_again() {
     for number in 0..100 {
         before.push(first.read(id(number)).await);
     }
-    first.store.replace_names(None, "names".into()).await.expect("an answer");
+    first.store.replace_document(Sheet::Names, None, "names".into()).await.expect("an answer");
     let unknown = Filter { state: Some("unknown"), ..Filter::default() };
     let listed = first.store.page(unknown.clone(), 100).await.expect("a page").records;
     assert_eq!(listed.len(), 25);
@@ -59,7 +59,10 @@ async fn everything_acknowledged_is_there_again() {
         assert!(after.now >= before.now, "time went back");
     }
     assert_eq!(second.store.page(unknown, 100).await.expect("a page").records, listed);
-    assert_eq!(second.store.names().await.expect("an answer").bytes.as_deref(), Some(&b"names"[..]));
+    assert_eq!(
+        second.store.document(Sheet::Names).await.expect("an answer").bytes.as_deref(),
+        Some(&b"names"[..])
+    );
 }
 
 /// A machine whose clock was an hour ahead, and is right after the restart.
