@@ -10,8 +10,8 @@ use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
 use crate::store::{Change, Claimed, Found, Replaced, Snapshot, StoreError, Swap, codec};
 
-use super::deadlines;
 use super::tables::{CLOCK, NAMES, Table, Tables};
+use super::{deadlines, mark};
 
 /// Commands decided, not yet written. Nobody outside may be told of any of it before
 /// [`Draft::commit`].
@@ -201,9 +201,16 @@ pub(super) fn commit_clock(tables: &Tables, now: Timestamp) -> fjall::Result<()>
     write_synced(tables, BTreeMap::from([((Table::Meta, CLOCK.to_vec()), stamp)]))
 }
 
+/// Writes a batch with nothing but the mark.
+pub(super) fn commit_mark(tables: &Tables) -> fjall::Result<()> {
+    write_synced(tables, BTreeMap::new())
+}
+
+/// Every batch of the store goes through here, for each has to begin with the mark.
 fn write_synced(tables: &Tables, writes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>) -> fjall::Result<()> {
-    let batch = OwnedWriteBatch::with_capacity(tables.database.clone(), writes.len());
+    let batch = OwnedWriteBatch::with_capacity(tables.database.clone(), writes.len() + 1);
     let mut batch = batch.durability(Some(PersistMode::SyncData));
+    batch.insert(tables.keyspace(Table::Meta), mark::KEY, tables.mark.as_bytes());
     for ((table, key), value) in writes {
         match value {
             Some(value) => batch.insert(tables.keyspace(table), key, value),

@@ -20,6 +20,7 @@
 //! renewal writes the record and moves the deadline. Nothing else is written until retention ends.
 
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::Pin;
@@ -36,6 +37,7 @@ use super::{
 
 use self::deadlines::LowWater;
 use self::directory::Directory;
+use self::mark::Mark;
 use self::tables::Tables;
 use self::words::in_words;
 use self::writer::{Command, Writer};
@@ -45,6 +47,7 @@ mod directory;
 mod draft;
 mod journal;
 mod look;
+mod mark;
 mod tables;
 mod words;
 mod writer;
@@ -76,12 +79,18 @@ impl EmbeddedStore {
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         let mut directory = Directory::lock(dir)?;
         let data = directory.data()?;
-        journal::mend(&data).map_err(|cause| directory.damaged(cause))?;
-        let tables = open_tables(&data).map_err(|cause| directory.damaged(cause))?;
+        let failed = |source| OpenError::Io { dir: dir.to_owned(), source };
+        let mark = Mark::read(dir).map_err(failed)?;
+        journal::mend(&data, mark.as_ref()).map_err(|cause| directory.damaged(cause))?;
+        let tables = open_tables(&data, mark.unwrap_or_else(Mark::random));
+        let tables = tables.map_err(|cause| directory.damaged(cause))?;
         directory.finish()?;
+        if mark.is_none() {
+            begin_marking(&tables, dir).map_err(failed)?;
+        }
         let shared = Arc::new(Shared { tables, low: LowWater::default(), _directory: directory });
         let writer = Writer::start(Arc::clone(&shared));
-        let writer = writer.map_err(|source| OpenError::Io { dir: dir.to_owned(), source })?;
+        let writer = writer.map_err(failed)?;
         Ok(Self { writer, shared })
     }
 
@@ -97,11 +106,17 @@ impl EmbeddedStore {
 }
 
 /// The engine asserts some of what it reads; stored bytes must not bring the process down.
-fn open_tables(data: &Path) -> Result<Tables, String> {
-    match catch_unwind(AssertUnwindSafe(|| Tables::open(data))) {
+fn open_tables(data: &Path, mark: Mark) -> Result<Tables, String> {
+    match catch_unwind(AssertUnwindSafe(|| Tables::open(data, mark))) {
         Ok(opened) => opened.map_err(|error| in_words(&error)),
         Err(_) => Err("the engine gave up on its files".into()),
     }
+}
+
+/// Writes a first batch with the mark, so that all that follows it in the journal is known to have one.
+fn begin_marking(tables: &Tables, dir: &Path) -> io::Result<()> {
+    tables.mark.write(dir)?;
+    draft::commit_mark(tables).map_err(|error| io::Error::other(in_words(&error)))
 }
 
 impl Store for EmbeddedStore {

@@ -13,6 +13,7 @@ use crate::clock::{Clock, SteadyClock, Timestamp};
 use crate::protocol::{Record, RecordId, State, StoredResponse};
 use crate::store::{Document, Filter, PAGE_SCAN, Page, Snapshot, StoreError, codec};
 
+use super::mark::Mark;
 use super::words::in_words;
 
 const MIB: u64 = 1024 * 1024;
@@ -34,7 +35,9 @@ pub(super) enum Table {
     Deadlines,
     /// id → nothing; one for each record in the state `unknown`.
     Unknown,
-    /// [`CLOCK`] → the newest stamp, [`NAMES`] → how operations are named.
+    /// [`CLOCK`] → the newest stamp, [`NAMES`] → how operations are named, [`mark::KEY`] → the mark.
+    ///
+    /// [`mark::KEY`]: super::mark::KEY
     Meta,
 }
 
@@ -42,6 +45,8 @@ pub(super) enum Table {
 pub(super) struct Tables {
     pub(super) database: Database,
     pub(super) clock: SteadyClock,
+    /// What each batch begins with.
+    pub(super) mark: Mark,
     records: Keyspace,
     responses: Keyspace,
     deadlines: Keyspace,
@@ -50,8 +55,8 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Opens or makes the tables in `data`.
-    pub(super) fn open(data: &Path) -> fjall::Result<Self> {
+    /// Opens or makes the tables in `data`, to which batches with `mark` are written.
+    pub(super) fn open(data: &Path, mark: Mark) -> fjall::Result<Self> {
         // Two workers: one flushes while the other compacts. The journals are kept small because
         // all of them are read at the next start.
         let database = Database::builder(data)
@@ -68,6 +73,7 @@ impl Tables {
         let newest = meta.get(CLOCK)?.and_then(|stamp| Some(u64::from_be_bytes((*stamp).try_into().ok()?)));
         Ok(Self {
             clock: SteadyClock::starting(Timestamp(newest.unwrap_or(0))),
+            mark,
             records: table("records", 8 * MIB)?,
             responses: table("responses", 16 * MIB)?,
             deadlines: table("deadlines", 4 * MIB)?,
