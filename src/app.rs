@@ -20,7 +20,7 @@ use crate::cli::check::{self, CheckArgs};
 use crate::cli::{Cli, Command, demo, records, schema};
 use crate::clock::Timestamp;
 use crate::config::{self, Config, Environment, REPLAY_CACHE};
-use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep};
+use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep, tell_stops};
 use crate::protocol::Owner;
 use crate::random;
 use crate::routes::RouteTable;
@@ -192,6 +192,7 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
         refusal: _,
     } = assembly;
     let admin_stop = Stop::default();
+    tokio::spawn(tell_stops(ledger.clone(), metrics.clone(), stop.clone()));
     let sweeping = tokio::spawn(sweep(ledger, metrics, stop.clone()));
     tokio::spawn(identity::keep(names, config.clone(), stop.clone()));
     let [public_listening, admin_listening] = listening;

@@ -51,6 +51,7 @@ mod presence;
 mod problem;
 mod reply;
 mod stop;
+mod stops;
 mod sweeper;
 mod unprotected;
 
@@ -60,6 +61,7 @@ pub use outgoing::held;
 pub use presence::Presence;
 pub use problem::{Executed, Problem, Retry, Slug};
 pub use stop::Stop;
+pub use stops::tell_stops;
 pub use sweeper::{SWEEP_INTERVAL, lapsed, sweep};
 
 /// The inner service, whatever it is.

@@ -14,7 +14,7 @@ use crate::protocol::{
 };
 
 use super::replays::Replays;
-use super::{Change, Claimed, Filter, Page, Snapshot, Store, StoreError, Swap, Woken};
+use super::{Change, Claimed, Filter, Page, Snapshot, Stopped, Store, StoreError, Swap, Woken};
 
 /// How often a write may lose its comparison before the store is called unavailable. Only writers
 /// of the same operation compete, and each of them moves it towards an end.
@@ -111,6 +111,12 @@ impl Ledger {
         Self { lapses: Some(Arc::new(told)), ..self }
     }
 
+    /// Why no execution may begin now; nothing where one may.
+    pub fn stopped(&self) -> impl Iterator<Item = Stopped> {
+        let embargo = self.embargo.as_ref().filter(|embargo| !embargo.over.load(Ordering::Relaxed));
+        embargo.map(|_| Stopped::NotBefore).into_iter().chain(self.store.stopped())
+    }
+
     /// The store underneath.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
@@ -141,9 +147,8 @@ impl Ledger {
     }
 
     async fn claim_from_store(&self, id: RecordId, claim: Claim) -> Result<Decision, StoreError> {
-        let embargo = self.embargo.as_ref().filter(|embargo| !embargo.over.load(Ordering::Relaxed));
-        if let Some(embargo) = embargo
-            && let Some(decision) = Box::pin(self.claim_under(embargo, id, &claim)).await?
+        if self.begins_nothing().is_some()
+            && let Some(decision) = Box::pin(self.claim_while_stopped(id, &claim)).await?
         {
             return Ok(decision);
         }
@@ -173,20 +178,26 @@ impl Ledger {
         }
     }
 
-    /// What a claim is told while no execution may begin; `None` once one may.
-    async fn claim_under(
-        &self,
-        embargo: &Embargo,
-        id: RecordId,
-        claim: &Claim,
-    ) -> Result<Option<Decision>, StoreError> {
-        // Of a store that is silent nobody knows whether the time has come.
-        let found = self.read_raw(id).await.map_err(StoreError::or_refused)?;
-        if found.now >= embargo.until {
-            embargo.over.store(true, Ordering::Relaxed);
-            return Ok(None);
+    /// The first reason for which the ledger itself lets no execution begin.
+    fn begins_nothing(&self) -> Option<Stopped> {
+        self.stopped().find(|reason| !reason.is_refused_by_store())
+    }
+
+    fn why(&self, reason: Stopped) -> String {
+        match (&self.embargo, reason) {
+            (Some(embargo), Stopped::NotBefore) => {
+                format!("this gateway begins nothing before {}", embargo.until)
+            }
+            _ => reason.to_string(),
         }
-        let refused = || StoreError::Refused(format!("this gateway begins nothing before {}", embargo.until));
+    }
+
+    /// What a claim is told while no execution may begin; `None` once one may.
+    async fn claim_while_stopped(&self, id: RecordId, claim: &Claim) -> Result<Option<Decision>, StoreError> {
+        // Of a store that is silent nobody knows whether the reason still holds.
+        let found = self.read_raw(id).await.map_err(StoreError::or_refused)?;
+        let Some(reason) = self.begins_nothing() else { return Ok(None) };
+        let refused = || StoreError::Refused(self.why(reason));
         told_without_writing(id, found, claim)?.ok_or_else(refused).map(Some)
     }
 
@@ -262,6 +273,7 @@ impl Ledger {
     /// As the store's; the next sweep goes on from there.
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         let due = self.answer(self.store.due(SWEEP_BATCH)).await?;
+        self.heard(due.now);
         let mut swept = Swept { more: due.records.len() == SWEEP_BATCH, ..Swept::default() };
         let mut left = due.records;
         while !left.is_empty() {
@@ -321,7 +333,18 @@ impl Ledger {
     }
 
     async fn read_raw(&self, id: RecordId) -> Result<Snapshot, StoreError> {
-        self.answer(self.store.read(id)).await
+        let found = self.answer(self.store.read(id)).await?;
+        self.heard(found.now);
+        Ok(found)
+    }
+
+    /// Takes note of the store's clock.
+    fn heard(&self, now: Timestamp) {
+        if let Some(embargo) = &self.embargo
+            && now >= embargo.until
+        {
+            embargo.over.store(true, Ordering::Relaxed);
+        }
     }
 
     async fn decide(

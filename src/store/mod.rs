@@ -22,12 +22,14 @@ pub mod names;
 pub mod postgres;
 pub mod redis;
 mod replays;
+mod stopped;
 mod stored;
 mod waiters;
 
 pub use failure::OpenError;
 pub use ledger::{Decision, Ledger};
 pub use names::{Known, Names, Recorded};
+pub use stopped::Stopped;
 
 /// How many records one page looks at, so that a filter that fits nothing stays cheap.
 const PAGE_SCAN: usize = 10_000;
@@ -80,7 +82,14 @@ pub trait Store: Send + Sync + 'static {
     /// Puts `document` in the place of the one that is `expected`, `None` for none, if it still is that.
     fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced>;
 
-    /// Answers once the store could take a claim now. A store that queues writes answers after
+    /// Why the store takes no claims now, though it answers; the gravest reason where there are several.
+    /// Asked before each claim, so it must be cheap. What may begin an execution is refused by the
+    /// [`Ledger`] then, and what is stored is answered.
+    fn stopped(&self) -> Option<Stopped> {
+        None
+    }
+
+    /// Answers once the store could take a claim now, or could but for what [`Store::stopped`] says. A store that queues writes answers after
     /// those that were queued before, also where nobody waits for them any more.
     fn ready(&self) -> Pending<'_, ()>;
 

@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::protocol::Reason;
+use crate::store::Stopped;
 
 use super::exposition::{Format, text_of};
 use super::family::{Histograms, age_seconds, call_seconds, describe};
@@ -66,6 +67,7 @@ struct Families {
     duplicates: Family<RouteArrival, Counter>,
     duplicate_age: Histograms<Route>,
     unreadable_records: Counter,
+    claims_stopped: Family<Cause, Gauge>,
     registry: Registry,
 }
 
@@ -183,6 +185,11 @@ impl Metrics {
         self.0.tls_failures.get_or_create(&Cause { reason }).inc();
     }
 
+    /// All reasons for which no execution may begin now.
+    pub fn set_claims_stopped(&self, holding: &[Stopped]) {
+        self.0.show_claims_stopped(holding);
+    }
+
     /// A stored record could not be decoded: somebody has to look at it.
     pub fn unreadable_record(&self) {
         self.0.unreadable_records.inc();
@@ -249,15 +256,24 @@ impl Default for Families {
             duplicates: Family::default(),
             duplicate_age: Histograms::new_with_constructor(age_seconds),
             unreadable_records: Counter::default(),
+            claims_stopped: Family::default(),
             registry: Registry::with_prefix("oncegate"),
         };
         families.describe_traffic();
         families.describe_records();
+        families.show_claims_stopped(&[]);
         families
     }
 }
 
 impl Families {
+    fn show_claims_stopped(&self, holding: &[Stopped]) {
+        for reason in Stopped::ALL {
+            let labels = Cause { reason: reason.word() };
+            self.claims_stopped.get_or_create(&labels).set(holding.contains(&reason).into());
+        }
+    }
+
     fn describe_traffic(&mut self) {
         let to = &mut self.registry;
         describe(to, "requests", "Requests answered, by outcome", &self.requests);
@@ -291,6 +307,8 @@ impl Families {
         describe(to, "duplicate_age_seconds", help, &self.duplicate_age);
         let help = "Stored records that could not be decoded; each needs a person";
         describe(to, "unreadable_records", help, &self.unreadable_records);
+        let help = "Whether no execution may begin now, by reason";
+        describe(to, "claims_stopped", help, &self.claims_stopped);
     }
 }
 
@@ -320,11 +338,25 @@ mod tests {
             "duplicates counter",
             "duplicate_age_seconds histogram",
             "unreadable_records counter",
+            "claims_stopped gauge",
         ] {
             assert!(text.contains(&format!("# TYPE oncegate_{family}\n")), "{family} in\n{text}");
         }
         assert!(text.contains("\noncegate_unreadable_records_total 0\n"), "{text}");
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn every_reason_to_take_no_claims_is_shown_from_the_start() {
+        let metrics = Metrics::new();
+        let shows = |reason: &str, value: u8| {
+            has(&metrics, &format!("oncegate_claims_stopped{{reason=\"{reason}\"}} {value}"))
+        };
+        assert!(["clock", "full", "lost-data", "not-before"].iter().all(|reason| shows(reason, 0)));
+        metrics.set_claims_stopped(&[Stopped::Full, Stopped::NotBefore]);
+        assert!(shows("clock", 0) && shows("full", 1) && shows("lost-data", 0) && shows("not-before", 1));
+        metrics.set_claims_stopped(&[]);
+        assert!(shows("full", 0) && shows("not-before", 0));
     }
 
     #[test]

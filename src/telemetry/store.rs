@@ -13,8 +13,8 @@ use bytes::Bytes;
 
 use crate::protocol::{Record, RecordId, Revision};
 use crate::store::{
-    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Snapshot, Store, StoreError,
-    Swap, Woken,
+    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Snapshot, Stopped, Store,
+    StoreError, Swap, Woken,
 };
 
 use super::Metrics;
@@ -80,6 +80,10 @@ impl Store for MeteredStore {
 
     fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
         self.measure("replace_names", move |store| store.replace_names(expected, document))
+    }
+
+    fn stopped(&self) -> Option<Stopped> {
+        self.store.stopped()
     }
 
     fn ready(&self) -> Pending<'_, ()> {

@@ -9,8 +9,8 @@ use oncegate::clock::Clock;
 use oncegate::protocol::{Record, RecordId, Revision};
 use oncegate::store::memory::MemoryStore;
 use oncegate::store::{
-    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Snapshot, Store, StoreError,
-    Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Snapshot, Stopped, Store,
+    StoreError, Swap,
 };
 
 /// What goes wrong.
@@ -28,15 +28,20 @@ pub enum Fault {
 pub struct FaultyStore {
     store: MemoryStore,
     fault: Mutex<Option<Fault>>,
+    stopped: Mutex<Option<Stopped>>,
 }
 
 impl FaultyStore {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { store: MemoryStore::new(clock), fault: Mutex::default() }
+        Self { store: MemoryStore::new(clock), fault: Mutex::default(), stopped: Mutex::default() }
     }
 
     pub fn fails_with(&self, fault: Fault) {
         *self.fault.lock().expect("no test panics here") = Some(fault);
+    }
+
+    pub fn stop(&self, reason: Stopped) {
+        *self.stopped.lock().expect("no test panics here") = Some(reason);
     }
 
     fn instead<T: Send + 'static>(&self, is_change: bool) -> Option<Pending<'_, T>> {
@@ -75,6 +80,10 @@ impl Store for FaultyStore {
 
     fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
         self.instead(true).unwrap_or_else(|| self.store.replace_names(expected, document))
+    }
+
+    fn stopped(&self) -> Option<Stopped> {
+        *self.stopped.lock().expect("no test panics here")
     }
 
     fn ready(&self) -> Pending<'_, ()> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{Request, StatusCode};
 use oncegate::protocol::Reason;
-use oncegate::store::StoreError;
+use oncegate::store::{Stopped, StoreError};
+use serde_json::json;
 
 use crate::faulty::Fault;
 use crate::world::{Answer, World};
@@ -16,12 +17,24 @@ const UNAVAILABLE: &str = "urn:oncegate:problem:store-unavailable";
 async fn alive_and_ready_are_two_things() {
     let world = World::start().await;
     assert_eq!(world.get("/healthz").await.status, StatusCode::OK);
-    assert_eq!(world.get("/readyz").await.json()["status"], "ready");
+    assert_eq!(world.get("/readyz").await.json(), json!({ "ready": true, "status": "ready" }));
 
     world.store.fails_with(Fault::Everything(StoreError::Unavailable("disk full".into())));
     assert_eq!(world.get("/healthz").await.status, StatusCode::OK);
     let detail = world.get("/readyz").await.problem(503, UNAVAILABLE);
     assert!(detail.contains("disk full"), "{detail}");
+}
+
+/// Replays are worth having, so balancers are to go on.
+#[tokio::test]
+async fn a_gateway_whose_claims_are_stopped_is_ready_and_says_so() {
+    let world = World::start().await;
+    world.store.stop(Stopped::LostData);
+    let answer = world.get("/readyz").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let shown = answer.json();
+    assert_eq!((&shown["ready"], &shown["claims"]), (&json!(true), &json!("stopped")));
+    assert_eq!(shown["reason"], "lost-data");
 }
 
 #[tokio::test]
@@ -54,8 +67,10 @@ async fn metrics_have_exactly_the_names_of_the_contract() {
         families,
         [
             "bypassed counter",
+            "claims_stopped gauge",
             "duplicate_age_seconds histogram",
             "duplicates counter",
+            "executions counter",
             "executions_in_flight gauge",
             "oldest_unknown_seconds gauge",
             "request_duration_seconds histogram",

@@ -44,6 +44,8 @@ async fn nothing_begins_before_the_time_and_what_is_stored_is_answered(store: St
     let members = refused.problem(503, "store-unavailable", "unknown", "same-key");
     assert!(members["detail"].as_str().is_some_and(|detail| detail.contains("already known")));
     assert_eq!(gateway.admin_get("/readyz").await.status, 200, "it answers what it can");
+    assert_eq!(gateway.stopped_for().await.as_deref(), Some("not-before"));
+    assert!(gateway.shows("oncegate_claims_stopped{reason=\"not-before\"} 1").await);
     assert_eq!((upstream.executions(), gateway.record_count().await), (1, 1));
 
     let begun = loop {
@@ -56,4 +58,6 @@ async fn nothing_begins_before_the_time_and_what_is_stored_is_answered(store: St
     // Gateway and store share this machine's clock.
     assert!(SystemTime::now() >= until);
     assert_eq!((begun.status, begun.is_replay(), upstream.executions()), (201, false, 2));
+    gateway.logs("claims are no longer stopped").await;
+    assert_eq!(gateway.stopped_for().await, None);
 }

@@ -224,6 +224,22 @@ impl Gateway {
         admin(self.admin, "GET", path, "").await
     }
 
+    /// Why claims are stopped, if they are.
+    pub async fn stopped_for(&self) -> Option<String> {
+        let ready = self.admin_get("/readyz").await;
+        assert_eq!(ready.status, 200, "{ready:?}");
+        let shown = ready.json();
+        assert_eq!(shown["ready"], true, "{shown}");
+        let reason = shown["reason"].as_str().map(str::to_owned);
+        assert_eq!(shown["claims"].as_str(), reason.as_ref().map(|_| "stopped"), "{shown}");
+        reason
+    }
+
+    /// Whether a line of the metrics is exactly this.
+    pub async fn shows(&self, line: &str) -> bool {
+        self.admin_get("/metrics").await.text().lines().any(|shown| shown == line)
+    }
+
     /// A DELETE on the admin listener.
     pub async fn admin_delete(&self, path: &str) -> Answer {
         admin(self.admin, "DELETE", path, "{\"note\":\"a test\"}").await

@@ -8,6 +8,7 @@ mod overruled;
 mod panics;
 mod releases;
 mod slow;
+mod stopped;
 mod store;
 mod upstream;
 mod world;

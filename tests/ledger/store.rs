@@ -12,8 +12,8 @@ use oncegate::clock::Clock;
 use oncegate::protocol::{Record, RecordId, Revision};
 use oncegate::store::memory::MemoryStore;
 use oncegate::store::{
-    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Snapshot, Store, StoreError,
-    Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Snapshot, Stopped, Store,
+    StoreError, Swap,
 };
 use tokio::time::sleep;
 
@@ -72,6 +72,7 @@ pub struct FaultyStore {
     next: Mutex<BTreeMap<Step, VecDeque<Fault>>>,
     always: Mutex<BTreeMap<Step, Fault>>,
     claims: Arc<Load>,
+    stopped: Mutex<Option<Stopped>>,
 }
 
 /// How many steps are under way.
@@ -88,6 +89,7 @@ impl FaultyStore {
             next: Mutex::default(),
             always: Mutex::default(),
             claims: Arc::default(),
+            stopped: Mutex::default(),
         }
     }
 
@@ -108,6 +110,11 @@ impl FaultyStore {
             self.next.lock().expect("no panic").values().all(VecDeque::is_empty),
             "faults that never came"
         );
+    }
+
+    /// It takes no claims for this reason, and says so.
+    pub fn stop(&self, reason: Option<Stopped>) {
+        *self.stopped.lock().expect("no panic") = reason;
     }
 
     /// What is stored, asked on this side of the line.
@@ -198,6 +205,10 @@ impl Store for FaultyStore {
 
     fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
         self.store.replace_names(expected, document)
+    }
+
+    fn stopped(&self) -> Option<Stopped> {
+        *self.stopped.lock().expect("no panic")
     }
 
     fn ready(&self) -> Pending<'_, ()> {

@@ -89,6 +89,17 @@ impl Fleet {
         }
     }
 
+    /// Whether a primary that is known now takes no claims because it has lost data.
+    pub(super) fn any_held(&self) -> bool {
+        match self {
+            Self::One(link) => link.held().is_some(),
+            Self::Cluster(cluster) => {
+                let map = cluster.shared.map.borrow();
+                map.as_ref().is_ok_and(|map| map.nodes.values().any(|(_, link)| link.held().is_some()))
+            }
+        }
+    }
+
     /// The link to the primary that holds a bucket.
     pub(super) async fn link(&self, bucket: u8) -> Result<Arc<Link>, Failure> {
         match self {

@@ -32,8 +32,8 @@ use redis::{Value, cmd};
 use crate::protocol::{Policy, Record, RecordId, Revision, State};
 
 use super::{
-    Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Snapshot, Store,
-    StoreError, Swap, Woken, codec, waiters::Waiters,
+    Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Snapshot,
+    Stopped, Store, StoreError, Swap, Woken, codec, waiters::Waiters,
 };
 
 use self::failure::Failure;
@@ -243,9 +243,6 @@ impl Shared {
             if replicas < wanted {
                 return Err(StoreError::Unavailable(format!("only {replicas} of {wanted} replicas follow")));
             }
-            if link.held().is_some() {
-                return Err(StoreError::Unavailable("claims are refused: Redis has lost data".into()));
-            }
         }
         Ok(())
     }
@@ -306,6 +303,10 @@ impl Store for RedisStore {
 
     fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
         Box::pin(self.shared.replace_names(expected, document))
+    }
+
+    fn stopped(&self) -> Option<Stopped> {
+        self.shared.fleet.any_held().then_some(Stopped::LostData)
     }
 
     fn ready(&self) -> Pending<'_, ()> {
