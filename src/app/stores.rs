@@ -42,7 +42,7 @@ async fn try_to_open(
         StoreUrl::Memory => {
             Ok(Arc::new(MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp::default())))))
         }
-        StoreUrl::Embedded(directory) => match EmbeddedStore::open(directory) {
+        StoreUrl::Embedded(directory) => match EmbeddedStore::open_for(directory, largest_response(config)) {
             Ok(store) => Ok(Arc::new(store)),
             Err(error) => Err(trouble("store.url", &error, error.may_pass())),
         },
@@ -57,6 +57,13 @@ async fn try_to_open(
             }
         }
     })
+}
+
+/// The most that one response takes in the store, in bytes: a body, and a head.
+fn largest_response(config: &Config) -> u64 {
+    let body = config.routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
+    let head = config.upstreams.values().map(|upstream| upstream.response_head_limit).max().unwrap_or(0);
+    body.saturating_add(head) as u64
 }
 
 fn trouble(key: impl Display, error: &dyn Error, may_pass: bool) -> Trouble {

@@ -9,6 +9,8 @@
 //! * After a write or sync that failed, the store is broken for good: that batch is
 //!   [`StoreError::Unclear`], everything later [`StoreError::Unavailable`], reads go on, and
 //!   [`Store::broken`] resolves.
+//! * No execution begins unless the disk has room for its outcome and for those of all that run (`room`).
+//! * Nobody but the store's own user can read its files (`modes`).
 //! * A record that cannot be decoded is an error for whoever asks for it, and is never removed or
 //!   written over. A journal that is damaged before its end is refused at open.
 //! * Time never goes back behind a stamp that was written, nor, after an orderly end, behind the
@@ -31,13 +33,14 @@ use bytes::Bytes;
 use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
-    Change, Claimed, Document, Due, Durability, Filter, Found, Page, Pending, Replaced, Snapshot, Store,
-    StoreError, Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Found, Page, Pending, Replaced, Snapshot, Stopped,
+    Store, StoreError, Swap,
 };
 
 use self::deadlines::LowWater;
 use self::directory::Directory;
 use self::mark::Mark;
+use self::room::Room;
 use self::tables::Tables;
 use self::words::in_words;
 use self::writer::{Command, Writer};
@@ -48,6 +51,8 @@ mod draft;
 mod journal;
 mod look;
 mod mark;
+mod modes;
+mod room;
 mod tables;
 mod words;
 mod writer;
@@ -66,6 +71,7 @@ pub struct EmbeddedStore {
 struct Shared {
     tables: Tables,
     low: LowWater,
+    room: Room,
     // Last, so that the engine is closed before the lock is gone.
     _directory: Directory,
 }
@@ -77,6 +83,14 @@ impl EmbeddedStore {
     /// Somebody else has it open, it is not a store or not one of this format, it is damaged, or
     /// the file system refused.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        Self::open_for(dir, room::DEFAULT_OUTCOME)
+    }
+
+    /// As [`EmbeddedStore::open`], for responses of up to `largest` bytes, head and body.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_for(dir: &Path, largest: u64) -> Result<Self, OpenError> {
         let mut directory = Directory::lock(dir)?;
         let data = directory.data()?;
         let failed = |source| OpenError::Io { dir: dir.to_owned(), source };
@@ -84,11 +98,13 @@ impl EmbeddedStore {
         journal::mend(&data, mark.as_ref()).map_err(|cause| directory.damaged(cause))?;
         let tables = open_tables(&data, mark.unwrap_or_else(Mark::random));
         let tables = tables.map_err(|cause| directory.damaged(cause))?;
-        directory.finish()?;
+        let is_new = directory.finish()?;
         if mark.is_none() {
             begin_marking(&tables, dir).map_err(failed)?;
         }
-        let shared = Arc::new(Shared { tables, low: LowWater::default(), _directory: directory });
+        modes::tighten(dir, is_new);
+        let room = Room::new(data, largest);
+        let shared = Arc::new(Shared { tables, low: LowWater::default(), room, _directory: directory });
         let writer = Writer::start(Arc::clone(&shared));
         let writer = writer.map_err(failed)?;
         Ok(Self { writer, shared })
@@ -143,7 +159,11 @@ impl Store for EmbeddedStore {
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {
-        Box::pin(self.scan(move |shared| deadlines::due(&shared.tables, &shared.low, limit)))
+        Box::pin(self.scan(move |shared| {
+            // A gateway that is asked nothing must find out, too, that there is room again.
+            shared.room.look_again(&shared.tables);
+            deadlines::due(&shared.tables, &shared.low, limit)
+        }))
     }
 
     fn names(&self) -> Pending<'_, Document> {
@@ -152,6 +172,10 @@ impl Store for EmbeddedStore {
 
     fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
         Box::pin(self.writer.ask(|reply| Command::ReplaceNames { expected, document, reply }))
+    }
+
+    fn stopped(&self) -> Option<Stopped> {
+        self.shared.room.is_full().then_some(Stopped::Full)
     }
 
     fn ready(&self) -> Pending<'_, ()> {

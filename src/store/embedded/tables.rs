@@ -41,6 +41,32 @@ pub(super) enum Table {
     Meta,
 }
 
+impl Table {
+    /// All of them.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Records, Self::Responses, Self::Deadlines, Self::Unknown, Self::Meta];
+
+    /// How many bytes of it stay in memory before they are written to a table.
+    pub(super) fn buffer(self) -> u64 {
+        match self {
+            Self::Records => 8 * MIB,
+            Self::Responses => 16 * MIB,
+            Self::Deadlines => 4 * MIB,
+            Self::Unknown | Self::Meta => MIB,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Records => "records",
+            Self::Responses => "responses",
+            Self::Deadlines => "deadlines",
+            Self::Unknown => "unknown",
+            Self::Meta => "meta",
+        }
+    }
+}
+
 /// The open engine, and the clock that stamps what is written to it.
 pub(super) struct Tables {
     pub(super) database: Database,
@@ -65,19 +91,19 @@ impl Tables {
             .max_journaling_size(128 * MIB)
             .manual_journal_persist(true)
             .open()?;
-        let table = |name, buffer| {
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(buffer);
-            database.keyspace(name, options)
+        let table = |table: Table| {
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(table.buffer());
+            database.keyspace(table.name(), options)
         };
-        let meta = table("meta", MIB)?;
+        let meta = table(Table::Meta)?;
         let newest = meta.get(CLOCK)?.and_then(|stamp| Some(u64::from_be_bytes((*stamp).try_into().ok()?)));
         Ok(Self {
             clock: SteadyClock::starting(Timestamp(newest.unwrap_or(0))),
             mark,
-            records: table("records", 8 * MIB)?,
-            responses: table("responses", 16 * MIB)?,
-            deadlines: table("deadlines", 4 * MIB)?,
-            unknown: table("unknown", MIB)?,
+            records: table(Table::Records)?,
+            responses: table(Table::Responses)?,
+            deadlines: table(Table::Deadlines)?,
+            unknown: table(Table::Unknown)?,
             meta,
             database,
         })
