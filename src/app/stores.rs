@@ -99,6 +99,7 @@ pub(super) fn redis_settings(
         timeout: config.store.timeout,
         wait_replicas: redis.wait_replicas,
         longest_ttl: config.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default(),
+        largest_response: largest_response(config),
         accept_lost: redis.accept_lost,
         workers,
     })

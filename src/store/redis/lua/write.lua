@@ -1,11 +1,11 @@
 -- Puts a record in place of the one with the expected revision.
--- KEYS: record, response, deadlines, unknown.
+-- KEYS: record, response, deadlines, unknown, mark.
 -- ARGV: id, expected revision, revision, created_at, record, milliseconds to the deadline,
 --       milliseconds from there after which Redis may drop the record ('' for never),
 --       state, what becomes of the response ('keep', 'put', 'drop'), the response,
 --       milliseconds that the response outlives the deadline, channel, '1' to touch a record that
 --       already has the new revision, and where the new record begins an execution, until when it
---       may ('0' for never).
+--       may ('0' for never), and the mark as it is known.
 local stored = redis.call('GET', KEYS[1])
 if not stored then
     return absent()
@@ -15,7 +15,7 @@ if string.sub(stored, 1, 8) ~= ARGV[2] then
 end
 
 -- By the server's own clock: the record may be stamped ahead of it.
-local no = ARGV[14] and stopped(ARGV[14], clock())
+local no = ARGV[14] and stopped(ARGV[14], clock(), KEYS[5], ARGV[15])
 if no then
     return no
 end
