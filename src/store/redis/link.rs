@@ -355,12 +355,14 @@ impl Shared {
     }
 
     /// Whether records may be trusted to the server, and whether it has lost some: it surely has where one of
-    /// its buckets is `unmarked`.
+    /// its buckets is found `unmarked`, be it here, for a gateway that claims nothing has to find it out too.
     async fn examine(&self, connection: &mut MultiplexedConnection, unmarked: bool) -> Result<(), Failure> {
         let server = Server::ask(connection).await?;
         if let Some(why) = server.unfit(self.settings.topology == Topology::Cluster) {
             return Err(why);
         }
+        let buckets = lock(&self.buckets).clone();
+        let unmarked = unmarked || self.common.marks.differ(connection, &buckets).await?;
         let mark = Mark::read(connection, &self.mark).await?;
         let remembered = lock(&self.seen).clone();
         let lost = mark.lost(&server, remembered.as_ref(), unmarked);

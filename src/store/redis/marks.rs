@@ -11,7 +11,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{FromRedisValue, pipe};
+use redis::{FromRedisValue, Value, pipe};
 
 use crate::protocol::hex;
 use crate::random;
@@ -65,6 +65,29 @@ impl Marks {
             }
         }
         Ok(())
+    }
+
+    /// Whether the mark of one of `buckets` is not the known one. What the server does not answer for, such as
+    /// a bucket that it has given away, is not held against it.
+    pub(super) async fn differ(
+        &self,
+        connection: &mut MultiplexedConnection,
+        buckets: &[u8],
+    ) -> Result<bool, Failure> {
+        let known: Vec<_> = buckets.iter().filter_map(|bucket| Some((*bucket, self.of(*bucket)?))).collect();
+        let mut commands = pipe();
+        for (bucket, _) in &known {
+            commands.cmd("GET").arg(self.keys.mark(*bucket));
+        }
+        if known.is_empty() {
+            return Ok(false);
+        }
+        let answers = connection.req_packed_commands(&commands, 0, known.len()).await?;
+        Ok(known.iter().zip(answers).any(|((_, mark), answer)| match answer {
+            Value::Nil => true,
+            Value::BulkString(found) => found != mark,
+            _ => false,
+        }))
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, [Option<Digits>; BUCKETS]> {

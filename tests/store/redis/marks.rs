@@ -101,6 +101,18 @@ async fn marks_that_another_gateway_made_after_a_loss_are_not_believed() {
     all_refused("the one that did not", &claims(&new).await);
 }
 
+/// Nobody asks the gateway that knew the data, and the new one has written down that it saw the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_claims_nothing_tells_the_others_too() {
+    let server = Server::start();
+    let old = Arc::new(store(&server).await);
+    paid(&old).await;
+    server.say::<()>("FLUSHALL");
+    let new = Arc::new(store(&server).await);
+    until("both know", || [&old, &new].iter().all(|store| store.stopped() == Some(Stopped::LostData)));
+    all_refused("the new one", &claims(&new).await);
+}
+
 /// What the release before wrote has no marks: they are made at the first start of this one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_of_an_earlier_release_goes_on_and_is_watched_from_then_on() {
