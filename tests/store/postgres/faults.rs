@@ -54,6 +54,52 @@ async fn a_server_that_comes_back_is_used_again() {
     away::a_server_that_comes_back_is_used_again(&store, TIMEOUT, kill, start_again).await;
 }
 
+/// An operator ends all sessions, between two statements or in the middle of one that waits: nothing was
+/// committed, so everything is asked again and nobody is told of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_are_ended_by_an_operator_cost_no_answer() {
+    let server = Server::start();
+    let store = store(&server).await;
+    let mut operator = server.options().connect().await.expect("a connection");
+    let mut number = 0;
+    for _ in 0..5 {
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'oncegate'",
+        )
+        .execute(&mut operator)
+        .await
+        .expect("an operator's right");
+        for _ in 0..20 {
+            number += 1;
+            let first = claim(owner(number), STILL).first(Default::default());
+            let claimed = store.claim(id(number), first).await;
+            assert!(matches!(claimed, Ok(Claimed::Won(_))), "{number}: {claimed:?}");
+        }
+    }
+}
+
+/// The statement waits for a row that somebody keeps locked when its session is ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_is_ended_in_a_statement_is_asked_again() {
+    let server = Server::start();
+    let usual = PostgresSettings { schema: "oncegate".into(), ..settings(&server) };
+    let bench = Bench::of(Arc::new(PostgresStore::open(usual).await.expect("a store")));
+    bench.won(id(1), owner(1), STILL).await;
+    let mut operator = server.options().connect().await.expect("a connection");
+    let mut locked = server.options().connect().await.expect("a connection");
+    let mut holding = locked.begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM oncegate.record FOR UPDATE").execute(&mut *holding).await.expect("a lock");
+    let completing = tokio::spawn({
+        let bench = bench.clone();
+        async move { bench.apply(id(1), complete(owner(1), 1)).await }
+    });
+    let waits = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE application_name = 'oncegate' AND wait_event_type = 'Lock'";
+    while sqlx::query(waits).execute(&mut operator).await.expect("a right").rows_affected() == 0 {}
+    holding.rollback().await.expect("the lock is gone");
+    assert_eq!(completing.await.expect("no panic").verdict, Verdict::Stored);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_that_arrives_after_it_was_given_up_is_not_made() {
     let server = shared();
