@@ -19,8 +19,8 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self, Access, AdminState};
 use crate::cli::check::{self, CheckArgs};
+use crate::cli::serve::Operator;
 use crate::cli::{Cli, Command, demo, records, schema};
-use crate::clock::Timestamp;
 use crate::config::{self, Config, Environment, REPLAY_CACHE};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep, tell_stops};
 use crate::protocol::Owner;
@@ -40,6 +40,7 @@ use self::stores::open;
 
 mod announce;
 mod certificates;
+mod clock;
 mod connect;
 mod identity;
 mod patience;
@@ -64,7 +65,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => match args.load(&environment) {
             Ok(config) => {
                 keep_files_private();
-                served(start(config, args.not_before))
+                served(start(config, args.operator()))
             }
             Err(errors) => {
                 eprintln!("{errors}");
@@ -138,9 +139,9 @@ fn on(mut runtime: tokio::runtime::Builder, work: impl Future<Output = ExitCode>
     }
 }
 
-async fn start(config: Config, not_before: Option<Timestamp>) -> ExitCode {
+async fn start(config: Config, operator: Operator) -> ExitCode {
     telemetry::log::init(&config.log);
-    match serve(config, not_before).await {
+    match serve(config, operator).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("oncegate: cannot start: {error}");
@@ -161,17 +162,16 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Runs a gateway until a signal or a broken store ends it. No execution begins before `not_before`
-/// on the store's clock. The exit code is 0 after a drain that was asked for, 2 if the configuration names
+/// Runs a gateway until a signal or a broken store ends it. The exit code is 0 after a drain that was asked for, 2 if the configuration names
 /// operations otherwise than the store does, 1 otherwise.
 ///
 /// # Errors
 /// What kept it from starting: an address in use, a data directory in use, missing roots.
-pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<ExitCode, StartError> {
+pub async fn serve(config: Config, operator: Operator) -> Result<ExitCode, StartError> {
     let found = announce::is_found(&config.store.url);
     let (mut signals, hang_ups) = (Signals::new()?, hang_ups()?);
     let assembly = select! {
-        assembly = Assembly::new(&config, not_before) => assembly?,
+        assembly = Assembly::new(&config, operator) => assembly?,
         name = signals.next() => {
             info!("{name}: ended before anything was served");
             return Ok(ExitCode::SUCCESS);
@@ -204,6 +204,7 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
         refusal: _,
     } = assembly;
     let admin_stop = Stop::default();
+    tokio::spawn(clock::keep(ledger.clone(), config.clone(), stop.clone()));
     tokio::spawn(tell_stops(ledger.clone(), metrics.clone(), stop.clone()));
     let sweeping = tokio::spawn(sweep(ledger, metrics, stop.clone()));
     tokio::spawn(identity::keep(names, config.clone(), stop.clone()));
@@ -301,19 +302,19 @@ struct Assembly {
 }
 
 impl Assembly {
-    async fn new(config: &Config, not_before: Option<Timestamp>) -> Result<Self, StartError> {
+    async fn new(config: &Config, operator: Operator) -> Result<Self, StartError> {
         let workers = Workers::start().map_err(|error| StartError(format!("threads: {error}")))?;
         let metrics = Metrics::new();
         let mut patience = Patience::of(config.store.start_timeout);
         let store = open(config, workers.clone(), &mut patience).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
-        let names = Names::of(Arc::clone(&store), config.store.timeout);
-        let ledger = Ledger::new(Arc::clone(&store), config.store.timeout);
+        let ledger = clock::watched(Ledger::new(Arc::clone(&store), config.store.timeout), config);
+        let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
         let counted = metrics.clone();
         let mut ledger = ledger
             .keeping_replays(REPLAY_CACHE as u64)
             .telling_lapses(move |id, record| lapsed(&counted, id, record));
-        if let Some(moment) = not_before {
+        if let Some(moment) = operator.not_before {
             warn!("no operation begins before {moment}; what is stored is answered");
             ledger = ledger.not_before(moment);
         }
@@ -342,6 +343,7 @@ impl Assembly {
         let mut certificates = certificates_of(&proxy);
         let listening = listening(config, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
+        clock::settle(&ledger, operator.accept_clock, &mut patience).await?;
         // Last, so that nothing is noted for a gateway that cannot start.
         let refusal = identity::settle(&names, config, &mut patience).await?;
         Ok(Self {
@@ -383,6 +385,7 @@ fn listening(
         tls: public_tls,
         workers,
         methods: PUBLIC_METHODS,
+        problem_docs: server.problem_docs.as_deref().map(Arc::from),
         metrics: metrics.clone(),
     };
     let admin = Listening {
@@ -391,6 +394,7 @@ fn listening(
         tls: admin_tls,
         workers: Workers::default(),
         methods: ADMIN_METHODS,
+        problem_docs: None,
         ..public.clone()
     };
     Ok([public, admin])

@@ -19,6 +19,12 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
+    /// What the machine believes the time to be.
+    #[must_use]
+    pub fn of_the_wall() -> Self {
+        Self(0).plus(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+
     /// How long from `earlier` to this moment; zero if `earlier` is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -51,6 +57,29 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// How long the machine has been up, the time that it was suspended included: unlike [`Instant`], which
+/// stands still meanwhile. No step of the wall-clock time moves it.
+#[must_use]
+pub fn uptime() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = rustix::time::ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = rustix::time::ClockId::Monotonic;
+    let now = rustix::time::clock_gettime(clock);
+    Duration::new(
+        u64::try_from(now.tv_sec).unwrap_or_default(),
+        u32::try_from(now.tv_nsec).unwrap_or_default(),
+    )
+}
+
+/// The boot that [`uptime`] counts from, by a name that no other boot of any machine has; `None` where the
+/// system does not tell.
+#[must_use]
+pub fn boot() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
 /// A source of [`Timestamp`]s that never goes backwards.
 pub trait Clock: Send + Sync + 'static {
     /// The current time.
@@ -64,7 +93,8 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct SteadyClock {
     started: Instant,
-    origin: Timestamp,
+    /// The time at `started`, in milliseconds. It never goes down.
+    origin: AtomicU64,
 }
 
 impl SteadyClock {
@@ -72,15 +102,25 @@ impl SteadyClock {
     /// the newest stamp it holds, so that time does not go back over a restart either.
     #[must_use]
     pub fn starting(not_before: Timestamp) -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall = Timestamp(0).plus(wall);
-        Self { started: Instant::now(), origin: wall.max(not_before) }
+        Self::starting_at(Timestamp::of_the_wall().max(not_before))
+    }
+
+    /// A clock that goes on from `moment`, whatever the wall-clock time is.
+    #[must_use]
+    pub fn starting_at(moment: Timestamp) -> Self {
+        Self { started: Instant::now(), origin: AtomicU64::new(moment.0) }
+    }
+
+    /// Goes by the wall-clock time from now on, if that is ahead.
+    pub fn catch_up(&self) {
+        let passed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.origin.fetch_max(Timestamp::of_the_wall().0.saturating_sub(passed), Ordering::SeqCst);
     }
 }
 
 impl Clock for SteadyClock {
     fn now(&self) -> Timestamp {
-        self.origin.plus(self.started.elapsed())
+        Timestamp(self.origin.load(Ordering::SeqCst)).plus(self.started.elapsed())
     }
 }
 
@@ -116,6 +156,24 @@ mod tests {
     fn a_clock_never_starts_before_what_the_store_has_seen() {
         let future = Timestamp(4_000_000_000_000);
         assert!(SteadyClock::starting(future).now() >= future);
+    }
+
+    #[test]
+    fn a_clock_that_stood_still_catches_up_and_never_goes_back() {
+        let past = SteadyClock::starting_at(Timestamp(1_000_000));
+        assert!(past.now() < Timestamp(2_000_000));
+        past.catch_up();
+        assert!(Timestamp::of_the_wall().since(past.now()) < Duration::from_secs(60));
+        let future = SteadyClock::starting_at(Timestamp(4_000_000_000_000));
+        future.catch_up();
+        assert!(future.now() >= Timestamp(4_000_000_000_000));
+    }
+
+    #[test]
+    fn uptime_advances() {
+        let before = uptime();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(uptime() >= before + Duration::from_millis(2));
     }
 
     #[test]

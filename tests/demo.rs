@@ -94,10 +94,13 @@ async fn afterwards_it_stays_up_until_it_is_interrupted() {
 /// One request and its whole answer, as text.
 async fn http(to: SocketAddr, method: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(to).await.expect("the listener accepts");
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\nidempotency-key: mine-1\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\nauthorization: Bearer me\r\n"
+    );
     let length = body.len();
-    let request = format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}");
+    let request = format!(
+        "{head}idempotency-key: mine-1\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
     stream.write_all(request.as_bytes()).await.expect("it reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("it answers");

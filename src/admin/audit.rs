@@ -33,6 +33,19 @@ pub(super) fn log(id: RecordId, change: &Change, decided: &Result<Decision, Stor
     }
 }
 
+/// Writes down what became of the acceptance of a clock; `accepted` says whether claims were stopped.
+pub(super) fn log_clock(note: Option<&str>, accepted: &Result<bool, StoreError>) {
+    let (outcome, stopped) = match accepted {
+        Ok(stopped) => ("done", Some(*stopped)),
+        Err(StoreError::Unclear(_)) => ("unclear", None),
+        Err(StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::Unreadable { .. }) => return,
+    };
+    tracing::info!(
+        target: AUDIT, action = "accept-clock", outcome, claims_were_stopped = stopped, note,
+        "the store's clock accepted",
+    );
+}
+
 fn write(id: RecordId, change: &Change, outcome: &str, record: Option<&Record>) {
     let route = record.map(|record| &*record.route);
     let execution = record.map(|record| record.state.n());

@@ -50,20 +50,48 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
-            let detail = "the content type has to be application/json";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+            return Err(not_json());
         }
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
-            let detail = rejection.body_text();
-            match rejection.status() {
-                status @ StatusCode::PAYLOAD_TOO_LARGE => {
-                    Problem::named(status, "request-too-large", "The request is too large", detail)
-                }
-                status => Problem::new(status, detail),
-            }
-        })?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| Problem::bad_request(error.to_string()))
+        parsed(&whole_body(request, state).await?).map(Self)
     }
+}
+
+/// A JSON body, or none at all for the default. Only the origin keeps a page from sending none, so what it
+/// asks for must not depend on the body.
+pub(super) struct OptionalJson<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let json = is_json(request.headers());
+        let body = whole_body(request, state).await?;
+        match body.is_empty() {
+            true => Ok(Self(T::default())),
+            false if json => parsed(&body).map(Self),
+            false => Err(not_json()),
+        }
+    }
+}
+
+async fn whole_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        let detail = rejection.body_text();
+        match rejection.status() {
+            status @ StatusCode::PAYLOAD_TOO_LARGE => {
+                Problem::named(status, "request-too-large", "The request is too large", detail)
+            }
+            status => Problem::new(status, detail),
+        }
+    })
+}
+
+fn not_json() -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type has to be application/json")
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| Problem::bad_request(error.to_string()))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -22,6 +22,7 @@ use crate::protocol::Owner;
 use crate::store::Ledger;
 use crate::telemetry::Metrics;
 
+mod accept_clock;
 mod access;
 mod audit;
 mod delete;
@@ -69,6 +70,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/records/{id}", get(show::show).delete(delete::delete))
         .route("/records/{id}/resolve", post(resolve::resolve))
         .route("/lookup", post(lookup::lookup))
+        .route("/accept-clock", post(accept_clock::accept_clock))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

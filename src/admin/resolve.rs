@@ -19,7 +19,7 @@ use super::view::RecordView;
 use super::{AdminState, Problem};
 
 /// The longest note, in characters.
-const MAX_NOTE: usize = 1000;
+pub(super) const MAX_NOTE: usize = 1000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

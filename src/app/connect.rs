@@ -7,7 +7,10 @@ use std::process::ExitCode;
 
 use crate::cli::check;
 use crate::config::{Config, StoreUrl};
+use crate::routes::identity::review;
+use crate::store::Document;
 use crate::store::embedded::{EmbeddedStore, Seen};
+use crate::store::names::entries;
 use crate::store::postgres::PostgresStore;
 use crate::store::redis::RedisStore;
 use crate::upstream;
@@ -91,18 +94,38 @@ async fn looked(config: &Config) -> Result<(String, Vec<String>), String> {
         StoreUrl::Redis(redis) => {
             let settings =
                 redis_settings(config, redis, Workers::default()).map_err(|error| error.to_string())?;
-            let risks = RedisStore::look(&settings).await.map_err(|error| error.to_string())?;
+            let (names, risks) = RedisStore::look(&settings).await.map_err(|error| error.to_string())?;
+            agrees(config, &names)?;
             Ok(("answers".into(), risks))
         }
         StoreUrl::Postgres(postgres) => {
             let settings = postgres_settings(config, postgres, Workers::default());
             let settings = settings.map_err(|error| error.to_string())?;
-            let (there, risks) = PostgresStore::look(&settings).await.map_err(|error| error.to_string())?;
-            let text = match there {
-                true => "answers",
-                false => "answers; there are no tables in the schema yet, a start makes them",
+            let (names, risks) = PostgresStore::look(&settings).await.map_err(|error| error.to_string())?;
+            let text = match &names {
+                Some(_) => "answers",
+                None => "answers; its tables are not all there yet, a start makes them",
             };
+            names.map_or(Ok(()), |names| agrees(config, &names))?;
             Ok((text.into(), risks))
         }
     }
+}
+
+/// Makes sure that a start would not be refused because operations are named otherwise in the store.
+fn agrees(config: &Config, names: &Document) -> Result<(), String> {
+    let Some(bytes) = &names.bytes else {
+        return Ok(());
+    };
+    let review = review(config, &entries(bytes)?, names.now);
+    let otherwise = review.conflicts.iter().map(|conflict| &conflict.entry).chain(&review.lost);
+    let otherwise: Vec<String> = otherwise.map(|entry| entry.name().to_string()).collect();
+    if otherwise.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "it holds operations that this configuration names otherwise, or no longer covers: {}; a start is refused and \
+         says what to write",
+        otherwise.join(", ")
+    ))
 }

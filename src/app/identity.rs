@@ -9,7 +9,7 @@ use tracing::{error, warn};
 use crate::config::Config;
 use crate::gateway::Stop;
 use crate::protocol::EntryName;
-use crate::routes::identity::{Refusal, earlier, look_interval, prolonged, review};
+use crate::routes::identity::{Refusal, earlier, prolonged, refresh_interval, review};
 use crate::store::{Names, Replaced, StoreError};
 
 use super::StartError;
@@ -17,8 +17,9 @@ use super::patience::{Patience, Trouble};
 
 /// How often a write may lose its comparison. Only gateways that start compete.
 const MOST_CONFLICTS: usize = 64;
-/// The longest wait before the entries are looked at again after a failure.
-const AGAIN: Duration = Duration::from_secs(5);
+/// How often the entries are looked at while a gateway serves: after this long at most, a store that was emptied
+/// knows them again.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Makes the store's entries those of `config`, if it names operations as they do.
 ///
@@ -90,16 +91,12 @@ fn tell(accepted: &[EntryName], unprotected: &[EntryName]) {
 /// Keeps the entries of `config` alive while its gateway serves, and removes those that ended.
 pub(super) async fn keep(names: Names, config: Config, stop: Stop) {
     let looks = async {
-        let (mut said, mut wait) = (BTreeSet::new(), look_interval(&config));
+        let mut said = BTreeSet::new();
         loop {
-            sleep(wait).await;
-            wait = match look(&names, &config, &mut said).await {
-                Ok(()) => look_interval(&config),
-                Err(error) => {
-                    warn!("cannot keep up what the store knows of names: {error}");
-                    AGAIN.min(look_interval(&config))
-                }
-            };
+            sleep(LOOK_INTERVAL.min(refresh_interval(&config))).await;
+            if let Err(error) = look(&names, &config, &mut said).await {
+                warn!("cannot keep up what the store knows of names: {error}");
+            }
         }
     };
     stop.unless_cut(looks).await;

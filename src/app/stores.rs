@@ -18,6 +18,7 @@ use crate::store::redis::{Address, RedisSettings, RedisStore, Topology};
 use crate::workers::Workers;
 
 use super::StartError;
+use super::clock;
 use super::patience::{Patience, Trouble};
 
 /// Opens it, and waits for one that is not there yet.
@@ -42,8 +43,8 @@ async fn try_to_open(
         StoreUrl::Memory => {
             Ok(Arc::new(MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp::default())))))
         }
-        StoreUrl::Embedded(directory) => match EmbeddedStore::open_for(directory, largest_response(config)) {
-            Ok(store) => Ok(Arc::new(store)),
+        StoreUrl::Embedded(directory) => match EmbeddedStore::open_within(directory, clock::limits(config)) {
+            Ok(store) => Ok(Arc::new(store.with_outcomes_of(largest_response(config)))),
             Err(error) => Err(trouble("store.url", &error, error.may_pass())),
         },
         StoreUrl::Redis(redis) => match RedisStore::open(redis_settings(config, redis, workers)?).await {

@@ -35,7 +35,20 @@ pub struct ServeArgs {
     /// Begin no operation before this time, by the store's clock, like 2026-11-22T10:00:00Z; what is
     /// stored is answered meanwhile. For a store that lost its records or was restored from a backup
     #[arg(long, value_name = "TIME", env = "ONCEGATE_NOT_BEFORE", value_parser = moment)]
+    not_before: Option<Timestamp>,
+    /// Accept the store's clock where this start finds it so far ahead that no operation would begin
+    /// (docs/stores.md): only if it is right, for what the store keeps may end by it. Later jumps are not accepted
+    #[arg(long)]
+    accept_clock: bool,
+}
+
+/// What the operator decides for one run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Operator {
+    /// No execution begins before this on the store's clock.
     pub not_before: Option<Timestamp>,
+    /// A clock that the start finds too far ahead is accepted.
+    pub accept_clock: bool,
 }
 
 /// What may be set without a file; each replaces what file and environment say.
@@ -80,6 +93,12 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 impl ServeArgs {
+    /// What the operator decided for this run.
+    #[must_use]
+    pub fn operator(&self) -> Operator {
+        Operator { not_before: self.not_before, accept_clock: self.accept_clock }
+    }
+
     /// The checked configuration.
     ///
     /// # Errors

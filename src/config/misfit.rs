@@ -100,6 +100,14 @@ pub(super) fn arrays_for_tables(root: &DeTable<'_>, schema: &Value) -> Vec<KeyPa
     found
 }
 
+/// What is wrong with one of them.
+pub(super) fn array_for_table(path: &KeyPath) -> String {
+    match path.0.iter().any(|step| matches!(step, Step::Index(_))) {
+        true => "is an array; allowed: a table, in braces".into(),
+        false => format!("is an array; allowed: a table; write [{path}] once, with single brackets"),
+    }
+}
+
 fn look_for_arrays(table: &DeTable<'_>, schema: &Value, path: &KeyPath, found: &mut Vec<KeyPath>) {
     for (key, value) in table {
         let path = path.then(Step::Key(key.get_ref().to_string()));

@@ -26,7 +26,6 @@ pub use self::schema::schema;
 pub use self::warning::Warning;
 
 mod arguments;
-mod credential;
 mod document;
 mod environment;
 mod error;
@@ -78,6 +77,21 @@ pub struct Config {
     pub notes: Vec<Warning>,
     /// Whether it was made without a file, for one upstream.
     pub quick_start: bool,
+}
+
+impl Config {
+    /// The shortest time for which a route replays; `None` without a route.
+    #[must_use]
+    pub fn shortest_ttl(&self) -> Option<Duration> {
+        self.routes.iter().map(|route| route.policy.ttl).min()
+    }
+
+    /// The shortest time for which a route keeps an operation from running again: its ttl and tombstone.
+    #[must_use]
+    pub fn shortest_retention(&self) -> Option<Duration> {
+        let kept = |route: &Arc<Route>| route.policy.ttl.saturating_add(route.policy.tombstone_ttl);
+        self.routes.iter().map(kept).min()
+    }
 }
 
 /// Where a request goes that no route matches.
@@ -289,6 +303,18 @@ pub struct Route {
     pub unknown_answers: UnknownAnswers,
     /// What happens while the store does not answer.
     pub on_store_error: OnStoreError,
+}
+
+impl Route {
+    /// The headers by which its requests are judged: those of the key, the scope and the fingerprint.
+    pub fn read_headers(&self) -> impl Iterator<Item = &str> + Clone {
+        let scope = self.scope.iter().filter_map(|part| match part {
+            ScopePart::Header(name) => Some(name.as_str()),
+            _ => None,
+        });
+        let fingerprint = self.fingerprint.headers.iter().map(String::as_str);
+        [self.key_header.as_str()].into_iter().chain(scope).chain(fingerprint)
+    }
 }
 
 /// Which spellings of a path are one.

@@ -14,7 +14,7 @@ use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::expansion::expand;
 use super::file::File;
-use super::misfit::{arrays_for_tables, explain};
+use super::misfit::{array_for_table, arrays_for_tables, explain};
 use super::overlay::overlay;
 use super::problem::Problems;
 use super::schema::{at, schema};
@@ -148,10 +148,8 @@ fn read<'i>(
 /// fits; `None` if that came to no end.
 fn typed(document: &Document<'_>, schema: &Value, problems: &Problems) -> Option<File> {
     for path in arrays_for_tables(document.root(), schema) {
-        problems.add(
-            path.clone(),
-            format!("is an array; allowed: a table; write [{path}] once, with single brackets"),
-        );
+        let message = array_for_table(&path);
+        problems.add(path, message);
     }
     let mut fitting = document.root().clone();
     for path in problems.paths() {

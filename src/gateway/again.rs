@@ -31,20 +31,28 @@ impl Again {
     }
 
     /// Repeats `write` until the store takes it, or cannot ever: what it holds there is unreadable, or
-    /// it is broken for good. The wait doubles from try to try, unless the store answers meanwhile.
-    pub(super) async fn until_taken<F>(&self, ledger: &Ledger, id: RecordId, write: impl FnMut() -> F)
+    /// it is broken for good. Returns what `write` did, or `None` then. The wait doubles from try to try, unless the store answers meanwhile.
+    pub(super) async fn until_taken<T, F>(
+        &self,
+        ledger: &Ledger,
+        id: RecordId,
+        write: impl FnMut() -> F,
+    ) -> Option<T>
     where
-        F: Future<Output = Result<(), StoreError>>,
+        F: Future<Output = Result<T, StoreError>>,
     {
         select! {
-            () = self.repeat(id, write) => {}
-            _ = ledger.store().broken() => warn!(record = %id, "not written: the store is broken for good"),
+            taken = self.repeat(id, write) => taken,
+            _ = ledger.store().broken() => {
+                warn!(record = %id, "not written: the store is broken for good");
+                None
+            }
         }
     }
 
-    async fn repeat<F>(&self, id: RecordId, mut write: impl FnMut() -> F)
+    async fn repeat<T, F>(&self, id: RecordId, mut write: impl FnMut() -> F) -> Option<T>
     where
-        F: Future<Output = Result<(), StoreError>>,
+        F: Future<Output = Result<T, StoreError>>,
     {
         let (mut wait, longest) = WAIT;
         let mut answers = self.0.subscribe();
@@ -52,8 +60,11 @@ impl Again {
             // It cannot end: this gateway has the sender.
             let answered = timeout(wait, answers.changed()).await.is_ok();
             match write().await {
-                Ok(()) => return,
-                Err(error @ StoreError::Unreadable { .. }) => return error!("given up: {error}"),
+                Ok(taken) => return Some(taken),
+                Err(error @ StoreError::Unreadable { .. }) => {
+                    error!("given up: {error}");
+                    return None;
+                }
                 Err(error) => warn!(record = %id, "not written yet: {error}"),
             }
             wait = if answered { WAIT.0 } else { (wait * 2).min(longest) };

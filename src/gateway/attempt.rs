@@ -18,7 +18,7 @@ use crate::config::Route;
 use crate::protocol::header::tokens;
 use crate::protocol::{InvalidKey, Key, ScopePart};
 
-use super::problem::{Problem, Slug};
+use super::problem::{Executed, Problem, Retry, Slug};
 
 /// A body that streams on, and whether it broke off.
 pub(super) fn watched(body: Body) -> (Body, Arc<AtomicBool>) {
@@ -201,5 +201,7 @@ fn too_slow() -> Problem {
 /// The client's own body is at fault.
 fn broken_off() -> Problem {
     let detail = "The body ended early or is malformed. Nothing was claimed and nothing was sent.";
-    Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail).closing()
+    // Sent whole, the same request may run.
+    let problem = Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail);
+    problem.advising(Executed::Unknown, Retry::SameKey).closing()
 }

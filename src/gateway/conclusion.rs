@@ -46,7 +46,7 @@ impl Conclusion {
         let recorded = match recorded {
             Recorded::Overruled(decision) => return Self::Overruled(decision),
             Recorded::As(verdict, expires) => (Some(verdict), expires),
-            Recorded::NotYet => (None, None),
+            Recorded::NotYet | Recorded::Gone => (None, None),
         };
         let (recorded, expires) = recorded;
         let answer = match called {
@@ -59,7 +59,9 @@ impl Conclusion {
             (Event::Complete { .. }, _) => Mark::Unstored,
             _ => Mark::Unknown,
         };
-        if mark == Mark::Unknown && unknown_answers == UnknownAnswers::Problem {
+        // A status that is listed as no execution says more than a problem would, recorded or not.
+        let says_nothing = matches!(event, Event::Lose { .. });
+        if mark == Mark::Unknown && says_nothing && unknown_answers == UnknownAnswers::Problem {
             return Self::Failed(status_says_nothing(answer.status.as_u16()));
         }
         Self::PassedOn { answer, mark }

@@ -11,7 +11,6 @@ use http::header::EXPECT;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 use tracing::warn;
 
 use crate::config::{OnStoreError, Route};
@@ -29,6 +28,7 @@ use super::conclusion::Part;
 use super::execution::{Execution, Mine};
 use super::flight::{Phase, Seat};
 use super::headers::{ClientCertificate, bare_key, name_execution};
+use super::lease::LeaseAsked;
 use super::outgoing::Place;
 use super::patience::{Patience, Waited};
 use super::problem::{Executed, Problem, Retry, Slug};
@@ -62,7 +62,7 @@ pub(super) async fn exchange(
     upstream: Upstream,
     request: Request<Body>,
 ) -> Response<Body> {
-    let matched = gateway.routes.find(request.method(), request.uri().path());
+    let matched = gateway.routes.find(request.method(), request.uri().path(), request.headers());
     let (asked, client) = gateway.origin(&request);
     let mut access = Access::begin(&gateway.metrics, &request, &matched, client);
     let (name, replied) = match matched {
@@ -104,7 +104,8 @@ fn ambiguous(ambiguity: Ambiguity, request: Request<Body>) -> Problem {
              Nothing was sent."
         }
         Ambiguity::Method => {
-            "A method is written in upper case, and a route covers this path for that method. Nothing was sent."
+            "Some servers read another method in this request: its own in upper case, or the one that a header such \
+             as X-HTTP-Method-Override names. A route covers this path for that method. Nothing was sent."
         }
     };
     Problem::new(Slug::NoRoute, detail)
@@ -130,7 +131,7 @@ async fn protected(
     // Callers and requests are told apart by what the upstream will see, not by what anybody says.
     let expects = head.headers.contains_key(EXPECT);
     let peer = head.extensions.get().copied();
-    gateway.prepare(&mut head.headers, head.version, peer, Some(&route.key_header));
+    gateway.prepare(&mut head.headers, head.version, peer, route.read_headers());
     let scope = match caller(&route, &head) {
         Ok(scope) => scope,
         Err(problem) => {
@@ -141,7 +142,7 @@ async fn protected(
     let id = RecordId::of(&route.namespace, &scope, &key);
     access.about(id);
     let body = gateway.bodies.read(expects, &head.headers, body).await?;
-    let fingerprint = Fingerprint::of(asked(&route, &head, &body), &route.fingerprint);
+    let fingerprint = Fingerprint::of(asked(&head, &body), &route.fingerprint);
     let attempt = Box::new(Attempt { id, route, key, head, body, fingerprint });
     gateway.settle(upstream, attempt).await
 }
@@ -211,28 +212,33 @@ impl Gateway {
         let told = loop {
             // Joined before the claim: what an owner publishes after that claim cannot be missed.
             let seat = self.flights.join(id);
-            let decision = match self.ask(&upstream, attempt).await? {
+            match self.ask(&upstream, attempt).await? {
                 Heard::Told(told) => return told.map(|reply| reply.about(id)),
                 Heard::Stands(returned, decision) => {
                     attempt = returned;
-                    decision
+                    self.again.store_answers();
+                    if let (Verdict::OtherScheme, Some(record)) = (decision.verdict, &decision.record) {
+                        attempt.compare_under(&record.fingerprint.scheme);
+                        continue;
+                    }
+                    if !patience.has_waited() {
+                        self.count_duplicate(&attempt, &decision);
+                    }
+                    if decision.verdict != Verdict::InFlight && !(is_undecided(&decision) && seat.is_held()) {
+                        let told = standing(id, &decision);
+                        // An attempt that waited was there when the execution was lost.
+                        break if patience.has_waited() {
+                            told.map_err(Problem::present_if_unknown)
+                        } else {
+                            told
+                        };
+                    }
                 }
+                // What runs here is told of without the store.
+                Heard::Unclaimed(returned, _) if seat.is_running() => attempt = returned,
                 Heard::Unclaimed(attempt, error) => {
                     return self.without_store(upstream, attempt, &seat, patience.has_waited(), &error).await;
                 }
-            };
-            self.again.store_answers();
-            if let (Verdict::OtherScheme, Some(record)) = (decision.verdict, &decision.record) {
-                attempt.compare_under(&record.fingerprint.scheme);
-                continue;
-            }
-            if !patience.has_waited() {
-                self.count_duplicate(&attempt, &decision);
-            }
-            if decision.verdict != Verdict::InFlight && !(is_undecided(&decision) && seat.is_held()) {
-                let told = standing(id, &decision);
-                // An attempt that waited was there when the execution was lost.
-                break if patience.has_waited() { told.map_err(Problem::present_if_unknown) } else { told };
             }
             match patience.wait(&seat, &attempt.fingerprint, || self.ledger.watch(id)).await {
                 Waited::Concluded(conclusion) => break conclusion.tell(id, Part::Duplicate),
@@ -283,10 +289,13 @@ impl Gateway {
             Ok(place) => place,
             Err(problem) => {
                 // What needs no execution is answered all the same.
-                let consulted = self.ledger.consult(id, claim).await;
-                return match consulted.map_err(|error| store_problem(id, &error))? {
-                    Some(decision) => Ok(Heard::Stands(attempt, decision)),
-                    None => Err(problem),
+                return match self.ledger.consult(id, claim).await {
+                    Ok(Some(decision)) => Ok(Heard::Stands(attempt, decision)),
+                    Ok(None) => Err(problem),
+                    Err(error @ (StoreError::Unavailable(_) | StoreError::Unclear(_))) => {
+                        Ok(Heard::Unclaimed(attempt, error))
+                    }
+                    Err(error) => Err(store_problem(id, &error)),
                 };
             }
         };
@@ -305,7 +314,7 @@ impl Gateway {
         place: Place,
         tell: oneshot::Sender<Heard>,
     ) {
-        let (id, owner, asked_at) = (attempt.id, claim.owner, Instant::now());
+        let (id, owner, asked) = (attempt.id, claim.owner, LeaseAsked::now());
         let decision = match self.ledger.claim(id, claim).await {
             Ok(decision) => decision,
             Err(error) => {
@@ -326,11 +335,22 @@ impl Gateway {
             }
         };
         match (decision.verdict, decision.record) {
+            (Verdict::Won { n: 1 }, _) if self.flights.join(id).is_held() => {
+                // A first execution, although this process has one, or its outcome: the store has lost the record.
+                warn!(record = %id, "claimed anew while an execution of it is not over here: nothing was sent");
+                drop(place);
+                if self.ledger.abandon(id, owner).await.is_err() {
+                    self.release_unsent(id, owner).await;
+                }
+                let stands =
+                    Decision { verdict: Verdict::InFlight, record: None, response: None, now: decision.now };
+                drop(tell.send(Heard::Stands(attempt, stands)));
+            }
             (Verdict::Won { n }, Some(record)) => {
-                let lease_ends = asked_at + record.policy.lease;
+                let lease_ends = asked.for_lease(record.policy.lease);
                 let lead = self.flights.join(id).lead(record.fingerprint.clone());
-                let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record };
-                let execution = Execution { gateway: self, upstream, attempt, mine, lease_ends, lead, place };
+                let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record, lease_ends };
+                let execution = Execution { gateway: self, upstream, attempt, mine, lead, place };
                 // On the heap: a claim that is not won does without it.
                 Box::pin(execution.run(tell)).await;
             }
@@ -400,7 +420,7 @@ impl Attempt {
 
     /// Makes the fingerprint anew, in the terms a record was made in.
     fn compare_under(&mut self, scheme: &Arc<Scheme>) {
-        self.fingerprint = Fingerprint::of(asked(&self.route, &self.head, &self.body), scheme);
+        self.fingerprint = Fingerprint::of(asked(&self.head, &self.body), scheme);
     }
 
     /// The request of execution `n`. There is one execution to an attempt, so the head is given
@@ -430,11 +450,10 @@ fn is_undecided(decision: &Decision) -> bool {
     decision.record.as_ref().is_some_and(|record| matches!(record.state, State::Unknown { .. }))
 }
 
-fn asked<'a>(route: &'a Route, head: &'a Parts, body: &'a Buffered) -> Asked<'a> {
+fn asked<'a>(head: &'a Parts, body: &'a Buffered) -> Asked<'a> {
     Asked {
         method: &head.method,
         path: head.uri.path(),
-        template: &route.template,
         query: head.uri.query(),
         headers: &head.headers,
         body: &body.bytes,

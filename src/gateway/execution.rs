@@ -17,7 +17,8 @@ use tracing::{info, warn};
 use crate::clock::Timestamp;
 use crate::failpoint::failpoint;
 use crate::protocol::{
-    CallError, Event, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, StoredResponse, Verdict,
+    CallError, Event, MaySend, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, State,
+    StoredResponse, Verdict,
 };
 use crate::store::{Decision, Ledger, StoreError};
 use crate::telemetry::{Causes, Metrics, millis};
@@ -26,6 +27,7 @@ use super::answer::{Answer, Rest};
 use super::conclusion::{Conclusion, Part};
 use super::exchange::{Attempt, Heard};
 use super::flight::Lead;
+use super::lease::{LeaseAsked, LeaseEnd};
 use super::outgoing::Place;
 use super::reply::replayed_until;
 use super::{Gateway, Upstream};
@@ -36,8 +38,6 @@ pub(super) struct Execution {
     pub(super) upstream: Upstream,
     pub(super) attempt: Box<Attempt>,
     pub(super) mine: Mine,
-    /// When the lease ends by this process's monotonic clock, counted from before the claim.
-    pub(super) lease_ends: Instant,
     pub(super) lead: Lead,
     /// Held until the outcome is recorded: a store that is away bounds what piles up here. And until
     /// the answer is taken, where that finds no room elsewhere.
@@ -52,6 +52,8 @@ pub(super) struct Mine {
     pub(super) n: u32,
     /// The record as this owner last saw it written.
     pub(super) record: Record,
+    /// When its lease ends, counted from before it was asked for.
+    pub(super) lease_ends: LeaseEnd,
 }
 
 /// What the store made of an outcome.
@@ -60,6 +62,8 @@ pub(super) enum Recorded {
     As(Verdict, Option<Timestamp>),
     /// The record had moved on without its owner, and stands like this.
     Overruled(Box<Decision>),
+    /// The store has lost the record: it is gone, or was made anew.
+    Gone,
     /// The store did not answer; writing goes on in the background.
     NotYet,
 }
@@ -107,8 +111,12 @@ impl Execution {
         };
         lead.publish_unwritten(Arc::clone(&conclusion));
         let recording = async {
-            gateway.stop.unless_cut(Box::pin(mine.record_late(&gateway, &event, kept.as_ref()))).await;
-            lead.publish(conclusion);
+            let late = Box::pin(mine.record_late(&gateway, &event, kept.as_ref()));
+            match gateway.stop.unless_cut(late).await.flatten() {
+                // How the record stands is for it to say.
+                Some(Recorded::Overruled(_)) => drop(lead),
+                _ => lead.publish(conclusion),
+            }
         };
         // An answer that streams may take any time, and its outcome is known already.
         Box::pin(async { join!(passing_on, recording) }).await;
@@ -146,15 +154,17 @@ impl Execution {
     /// The call, with the lease renewed while it lasts.
     async fn call(&mut self) -> Result<(Answer, Option<Rest>), CallError> {
         failpoint!("after-claim");
-        // This narrows the window in which a gateway that was stopped for a while could send late;
+        // This narrows the window in which a gateway that was stopped or suspended could send late;
         // it closes nothing, and nothing relies on it.
-        if Instant::now() >= self.lease_ends {
+        if self.mine.lease_ends.is_over() {
             return Err(CallError { sent: Sent::Never, reason: Reason::LeaseOver, source: None });
         }
         failpoint!("before-send");
         let started = Instant::now();
         let (limit, cap) = (self.mine.record.policy.response_timeout, self.attempt.route.max_response_body);
-        let request = self.attempt.request(self.mine.n);
+        let mut request = self.attempt.request(self.mine.n);
+        let lease_ends = self.mine.lease_ends.clone();
+        request.extensions_mut().insert(MaySend::new(move || !lease_ends.is_over()));
         let upstream = self.upstream.clone();
         let call = async move { Answer::read(upstream.oneshot(request).await?, cap).await };
         let lost = |reason| CallError { sent: Sent::Maybe, reason, source: None };
@@ -198,12 +208,15 @@ impl Mine {
         let (owner, n) = (self.owner, self.n);
         loop {
             sleep(self.record.policy.lease / 3).await;
-            let renew = Event::Renew { owner, n };
+            let (renew, asked) = (Event::Renew { owner, n }, LeaseAsked::now());
             let renewal = self.ledger.apply(self.id, Some(&self.record), &renew, None);
             // On the heap, as all that few executions need: a future that is moved around is as large as
             // all that it may ever wait for.
             match Box::pin(renewal).await {
-                Ok(Decision { verdict: Verdict::Renewed, record: Some(record), .. }) => self.record = record,
+                Ok(Decision { verdict: Verdict::Renewed, record: Some(record), .. }) => {
+                    self.lease_ends.renewed(asked);
+                    self.record = record;
+                }
                 Ok(_) => return pending().await,
                 Err(error) => warn!(record = %self.id, "the lease could not be renewed: {error}"),
             }
@@ -217,10 +230,7 @@ impl Mine {
             answered => answered,
         };
         let recorded = match recorded {
-            Ok(decision) if decision.verdict != Verdict::Lost => {
-                return Recorded::As(decision.verdict, decision.record.as_ref().and_then(replayed_until));
-            }
-            Ok(_) => Box::pin(self.ledger.read(self.id)).await.map(Box::new).map(Recorded::Overruled),
+            Ok(decision) => Box::pin(self.recorded(event, decision)).await,
             Err(error) => Err(error),
         };
         recorded.unwrap_or_else(|error| {
@@ -229,17 +239,55 @@ impl Mine {
         })
     }
 
-    /// Records the outcome once the store answers again.
-    async fn record_late(&self, gateway: &Gateway, event: &Event, kept: Option<&StoredResponse>) {
+    /// Records the outcome once the store answers again; `None` if it never takes it.
+    async fn record_late(
+        &self,
+        gateway: &Gateway,
+        event: &Event,
+        kept: Option<&StoredResponse>,
+    ) -> Option<Recorded> {
         let write = || async {
             let decision = self.ledger.apply(self.id, None, event, kept).await?;
             info!(record = %self.id, execution = self.n, verdict = ?decision.verdict, "recorded late");
-            if let (Event::Lose { reason, .. }, Verdict::Held) = (event, decision.verdict) {
+            let recorded = self.recorded(event, decision).await?;
+            if let (Event::Lose { reason, .. }, Recorded::As(Verdict::Held, _)) = (event, &recorded) {
                 became_unknown(&gateway.metrics, self, *reason, None);
             }
-            Ok(())
+            Ok(recorded)
         };
-        gateway.again.until_taken(&self.ledger, self.id, write).await;
+        gateway.again.until_taken(&self.ledger, self.id, write).await
+    }
+
+    /// What the store's answer to an outcome comes to. `Held` is left only where this owner made the outcome
+    /// unknown; what was unknown before is not new.
+    async fn recorded(&self, event: &Event, decision: Decision) -> Result<Recorded, StoreError> {
+        if decision.verdict == Verdict::Lost {
+            let stands = self.ledger.read(self.id).await?;
+            if stands.record.as_ref().is_some_and(|record| !self.is_older_than(&record.state)) {
+                return Ok(Recorded::Overruled(Box::new(stands)));
+            }
+            warn!(record = %self.id, execution = self.n, "the store has lost the record of this execution");
+            return Ok(Recorded::Gone);
+        }
+        let verdict = match (event, decision.record.as_ref().map(|record| record.state)) {
+            (Event::Lose { reason, .. }, Some(State::Unknown { reason: why, .. })) if why != *reason => {
+                Verdict::Unknown
+            }
+            _ => decision.verdict,
+        };
+        Ok(Recorded::As(verdict, decision.record.as_ref().and_then(replayed_until)))
+    }
+
+    /// Whether a record that stands like this was made anew after this execution's: numbers only grow.
+    fn is_older_than(&self, state: &State) -> bool {
+        match *state {
+            State::Running { owner, n, .. }
+            | State::Completed { owner, n, .. }
+            | State::Settled { owner, n }
+            | State::Unknown { owner, n, .. }
+            | State::Cleared { owner, n } => n < self.n || (n == self.n && owner != self.owner),
+            State::Expired { n, .. } => n < self.n,
+        }
     }
 }
 

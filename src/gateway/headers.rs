@@ -31,12 +31,18 @@ pub struct Peer {
 pub struct ClientCertificate(pub Arc<[u8]>);
 
 /// Deletes what the upstream must not see: what belongs to one connection, what only a gateway may say
-/// unless the peer is `trusted` with it, and what many servers would take for that, or for the key in
-/// `key_header`, because to them `_` and `-` are one.
-pub(super) fn clean_request(headers: &mut HeaderMap, trusted: bool, key_header: Option<&HeaderName>) {
+/// unless the peer is `trusted` with it, and what many servers would take for that, or for a header that
+/// was `read` to judge the request, because to them `_` and `-` are one.
+pub(super) fn clean_request<'n>(
+    headers: &mut HeaderMap,
+    trusted: bool,
+    read: impl Iterator<Item = &'n str> + Clone,
+) {
     strip_hop_by_hop(headers);
     let deleted = |name: &&HeaderName| {
-        NEVER_BELIEVED.contains(name) || (!trusted && FORWARDING.contains(name)) || is_mimic(name, key_header)
+        NEVER_BELIEVED.contains(name)
+            || (!trusted && FORWARDING.contains(name))
+            || is_mimic(name, read.clone())
     };
     // Few requests have any.
     let deleted: Vec<HeaderName> = headers.keys().filter(deleted).cloned().collect();
@@ -165,7 +171,7 @@ mod tests {
     use super::*;
 
     fn prepare_request(headers: &mut HeaderMap, version: Version, peer: Option<Peer>, trusted: bool) {
-        clean_request(headers, trusted, None);
+        clean_request(headers, trusted, std::iter::empty());
         add_own(headers, version, peer);
     }
 
@@ -224,8 +230,14 @@ mod tests {
     /// CGI and its heirs have one variable for both spellings.
     #[test]
     fn what_only_looks_like_ours_goes_no_further() {
-        let key = HeaderName::from_static("idempotency-key");
+        let read = ["idempotency-key", "authorization", "x_tenant_id"];
         let sent = [
+            ("content_type", "text/plain"),
+            ("x_http_method_override", "PUT"),
+            ("authorization_", "x"),
+            ("x-tenant-id", "other"),
+            ("x_tenant-id", "other"),
+            ("x_tenant_id", "t"),
             ("x_forwarded_for", "203.0.113.9"),
             ("x-forwarded_proto", "https"),
             ("idempotency_execution", "forged:1"),
@@ -236,13 +248,16 @@ mod tests {
         ];
         for trusted in [false, true] {
             let mut request = headers(&sent);
-            clean_request(&mut request, trusted, Some(&key));
+            clean_request(&mut request, trusted, read.into_iter());
             let mut left: Vec<_> = request.keys().map(HeaderName::as_str).collect();
             left.sort_unstable();
-            assert_eq!(left, ["idempotency-key", "traceparent_", "x_request_id"]);
+            assert_eq!(
+                left,
+                ["authorization_", "idempotency-key", "traceparent_", "x_request_id", "x_tenant_id"]
+            );
         }
         let mut unprotected = headers(&[("idempotency_key", "k")]);
-        clean_request(&mut unprotected, false, None);
+        clean_request(&mut unprotected, false, std::iter::empty());
         assert_eq!(unprotected.len(), 1);
     }
 

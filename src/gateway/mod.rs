@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderName, Response, Version};
+use http::{HeaderMap, Response, Version};
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -44,6 +44,7 @@ mod execution;
 mod flight;
 mod headers;
 mod layer;
+mod lease;
 mod location;
 mod outgoing;
 mod patience;
@@ -132,15 +133,15 @@ impl Gateway {
         &self.executions
     }
 
-    /// Makes the headers of a request fit for the upstream; of one with a key, the key is in `key_header`.
-    fn prepare(
+    /// Makes the headers of a request fit for the upstream; `read` are those by which it was judged.
+    fn prepare<'n>(
         &self,
         headers: &mut HeaderMap,
         version: Version,
         peer: Option<Peer>,
-        key_header: Option<&HeaderName>,
+        read: impl Iterator<Item = &'n str> + Clone,
     ) {
-        clean_request(headers, self.believes(peer), key_header);
+        clean_request(headers, self.believes(peer), read);
         add_own(headers, version, peer);
     }
 

@@ -124,15 +124,13 @@ mod tests {
     use super::*;
     use crate::gateway::flight::Flights;
     use crate::gateway::reply::outcome_unknown;
-    use crate::protocol::path::Template;
     use crate::protocol::{Asked, BodyScheme, PathScheme, RecordId, Scheme};
 
     fn fingerprint(body: &[u8]) -> Fingerprint {
         let scheme =
             Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new(), path: PathScheme::AsSent });
-        let (headers, template) = (HeaderMap::new(), Template::new("/"));
-        let (method, headers, template) = (&Method::POST, &headers, &template);
-        let asked = Asked { method, path: "/", template, query: None, headers, body };
+        let headers = HeaderMap::new();
+        let asked = Asked { method: &Method::POST, path: "/", query: None, headers: &headers, body };
         Fingerprint::of(asked, &scheme)
     }
 

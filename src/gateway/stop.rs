@@ -55,8 +55,8 @@ impl Stop {
         self.cut.cancelled()
     }
 
-    /// Does `work`, but not past the cut.
-    pub async fn unless_cut(&self, work: impl Future<Output = ()>) {
-        self.cut.run_until_cancelled(work).await;
+    /// Does `work`, but not past the cut; `None` if that came first.
+    pub async fn unless_cut<F: Future>(&self, work: F) -> Option<F::Output> {
+        self.cut.run_until_cancelled(work).await
     }
 }

@@ -20,7 +20,8 @@ pub async fn tell_stops(ledger: Ledger, metrics: Metrics, stop: Stop) {
         loop {
             let holding: Vec<_> = ledger.stopped().collect();
             for reason in holding.iter().filter(|reason| !told.contains(reason)) {
-                warn!(reason = reason.word(), "claims are stopped, what is stored is answered: {reason}");
+                let why = ledger.why(*reason);
+                warn!(reason = reason.word(), "claims are stopped, what is stored is answered: {why}");
             }
             for reason in told.iter().filter(|reason| !holding.contains(reason)) {
                 info!(reason = reason.word(), "claims are no longer stopped for this reason");

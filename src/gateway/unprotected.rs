@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tower::ServiceExt;
 use tracing::warn;
 
@@ -49,6 +49,10 @@ pub(super) async fn pass_through(
     }
     match stream(gateway, upstream, name, request).await {
         Ok(reply) => Ok(reply.unprotected_key()),
+        // Nothing is known of an earlier request with this key.
+        Err(problem) if problem.slug() == Slug::UpstreamUnreachable => {
+            Err(problem.advising(Executed::Unknown, Retry::SameKey).unprotected())
+        }
         Err(problem) => Err(problem.unprotected()),
     }
 }
@@ -60,7 +64,12 @@ async fn stream(
     mut request: Request<Body>,
 ) -> Result<Reply, Problem> {
     let (version, peer) = (request.version(), request.extensions().get().copied());
-    gateway.prepare(request.headers_mut(), version, peer, None);
+    gateway.prepare(
+        request.headers_mut(),
+        version,
+        peer,
+        gateway.routes.key_headers().map(HeaderName::as_str),
+    );
     request.extensions_mut().insert(name);
     request.extensions_mut().insert(CallLimit::Silence);
     let (head, body) = request.into_parts();

@@ -55,6 +55,25 @@ pub enum CallLimit {
     Silence,
 }
 
+/// Whether a request may still be sent, found in its extensions: asked when there is a connection for it, just
+/// before its first byte is written. An execution's lease may be over by then.
+#[derive(Clone)]
+pub struct MaySend(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl MaySend {
+    /// It may while `holds` says so.
+    #[must_use]
+    pub fn new(holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(holds))
+    }
+
+    /// Whether it may be sent now.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        (self.0)()
+    }
+}
+
 /// Deadline of a call, found in the extensions of its answer. The gateway lifts it when it decides to pass the answer
 /// on without keeping it. From then on only a silence ends the answer. Clones share one deadline.
 #[derive(Clone, Debug, Default)]

@@ -25,13 +25,13 @@ pub struct Scheme {
 }
 
 /// Which spellings of a path are one in the fingerprint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathScheme {
     /// None: the path counts as it was sent.
-    #[default]
     AsSent,
-    /// Those that the route's template takes for one ([`Template::form`](super::path::Template::form)).
-    Equivalent,
+    /// Those that this template takes for one ([`Template::form`]). It is the one of the route that the first
+    /// attempt took: a retry may take another route, and is the same request all the same.
+    Equivalent(Template),
 }
 
 /// What of a body goes into the fingerprint.
@@ -59,8 +59,6 @@ pub struct Asked<'a> {
     pub method: &'a Method,
     /// The path as it was sent, not decoded.
     pub path: &'a str,
-    /// The template of the route that covers the path.
-    pub template: &'a Template,
     /// The query as it was sent, without the question mark.
     pub query: Option<&'a str>,
     /// The request headers.
@@ -84,11 +82,11 @@ impl Fingerprint {
     pub fn of(asked: Asked<'_>, scheme: &Arc<Scheme>) -> Self {
         let mut digest = Parts(Sha256::new_with_prefix(b"oncegate fingerprint v1"));
         digest.part(asked.method.as_str().as_bytes());
-        match scheme.path {
+        match &scheme.path {
             PathScheme::AsSent => digest.part(asked.path.as_bytes()),
-            PathScheme::Equivalent => {
+            PathScheme::Equivalent(template) => {
                 digest.part(b"equivalent");
-                digest.part(asked.template.form(asked.path).as_bytes());
+                digest.part(template.form(asked.path).as_bytes());
             }
         }
         // No query and an empty one are two requests to some upstreams.
@@ -142,11 +140,10 @@ mod tests {
     use super::*;
 
     fn of(body: &str, scheme: BodyScheme) -> [u8; 32] {
-        let (headers, template) = (HeaderMap::new(), Template::new("/v1/charges"));
+        let headers = HeaderMap::new();
         let asked = Asked {
             method: &Method::POST,
             path: "/v1/charges",
-            template: &template,
             query: None,
             headers: &headers,
             body: body.as_bytes(),
@@ -199,12 +196,12 @@ mod tests {
     fn every_part_of_the_request_counts() {
         let headers = vec!["content-type".into()];
         let scheme = Scheme { body: BodyScheme::Raw, headers, path: PathScheme::AsSent };
-        let (scheme, template) = (Arc::new(scheme), Template::new("/a"));
+        let scheme = Arc::new(scheme);
         let mut typed = HeaderMap::new();
         typed.insert("content-type", http::HeaderValue::from_static("application/json"));
         let plain = HeaderMap::new();
         let (method, headers) = (&Method::POST, &plain);
-        let base = Asked { method, path: "/a", template: &template, query: None, headers, body: b"" };
+        let base = Asked { method, path: "/a", query: None, headers, body: b"" };
         let others = [
             Asked { method: &Method::PATCH, ..base },
             Asked { path: "/b", ..base },
@@ -212,7 +209,8 @@ mod tests {
             Asked { headers: &typed, ..base },
             Asked { body: b"x", ..base },
         ];
-        let folding = Arc::new(Scheme { path: PathScheme::Equivalent, ..Scheme::clone(&scheme) });
+        let path = PathScheme::Equivalent(Template::new("/a"));
+        let folding = Arc::new(Scheme { path, ..Scheme::clone(&scheme) });
         for other in others {
             for scheme in [&scheme, &folding] {
                 assert_ne!(Fingerprint::of(base, scheme), Fingerprint::of(other, scheme));

@@ -2,8 +2,9 @@
 //! connection, and those that are not replayed.
 
 use http::header::{
-    CONNECTION, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RETRY_AFTER,
-    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
+    CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, RETRY_AFTER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderValue};
 
@@ -111,24 +112,31 @@ pub static FORWARDING: [HeaderName; 6] = [
 /// What a gateway adds to whatever was said before.
 pub static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
 
-/// Whether a name differs in nothing but `_` and `-` from one that only a gateway may say, or from that of
-/// the key: many servers take both for one.
+/// What says how a request is to be read.
+static MEANING: [HeaderName; 2] = [CONTENT_TYPE, CONTENT_ENCODING];
+
+/// Whether a name differs in nothing but `_` and `-` from one that only a gateway may say, that says how a
+/// request is read, or that is among `others`: many servers take both for one.
 #[must_use]
-pub fn is_mimic(name: &HeaderName, key_header: Option<&HeaderName>) -> bool {
-    let mut own = NEVER_BELIEVED.iter().chain(&FORWARDING).chain(&ADDED).chain(key_header);
-    name.as_str().contains('_') && own.any(|own| own != name && dashed(own).eq(dashed(name)))
+pub fn is_mimic<'n>(name: &HeaderName, mut others: impl Iterator<Item = &'n str>) -> bool {
+    let name = name.as_str();
+    let is_like = |own: &str| own.len() == name.len() && own != name && dashed(own).eq(dashed(name));
+    let known =
+        NEVER_BELIEVED.iter().chain(&FORWARDING).chain(&ADDED).chain(&METHOD_OVERRIDES).chain(&MEANING);
+    (name.contains('_') && known.map(HeaderName::as_str).any(is_like)) || others.any(is_like)
 }
 
 /// Tells whether only the gateway may send this header in an answer: a name of [`GATEWAY_ONLY`], also with `_` for
 /// `-`.
 #[must_use]
 pub fn is_gateway_only(name: &HeaderName) -> bool {
-    name.as_str().starts_with("idempot") && GATEWAY_ONLY.iter().any(|own| dashed(own).eq(dashed(name)))
+    name.as_str().starts_with("idempot")
+        && GATEWAY_ONLY.iter().any(|own| dashed(own.as_str()).eq(dashed(name.as_str())))
 }
 
 /// Returns the bytes of a name with `-` for `_`, which many servers take for the same.
-fn dashed(name: &HeaderName) -> impl Iterator<Item = u8> {
-    name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte })
+fn dashed(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().map(|byte| if byte == b'_' { b'-' } else { byte })
 }
 
 /// Deletes what belongs to one connection only: what `Connection` names before anything else.

@@ -95,7 +95,8 @@ pub struct Entry {
     pub until: Timestamp,
     /// Whether only gateways without a configuration file made such records.
     pub quick_start: bool,
-    /// The [`Identity::digits`] of those that may name the same operations otherwise: an operator accepted it.
+    /// What may name the same operations otherwise, because an operator accepted it: for each the pattern of a
+    /// route, `#` and its [`Identity::digits`].
     pub accepted: Vec<String>,
     /// Whether an operator accepted that no route covers its paths.
     pub retired: bool,
@@ -108,10 +109,28 @@ impl Entry {
         self.method == other.method && self.pattern == other.pattern && self.identity == other.identity
     }
 
-    /// Whether an operator accepted that these operations are named by `identity` from now on.
+    /// Whether an operator accepted that these operations, as far as `pattern` covers them, are named by
+    /// `identity` from now on.
     #[must_use]
-    pub fn yields_to(&self, identity: &Identity) -> bool {
-        self.accepted.contains(&identity.digits())
+    pub fn yields_to(&self, pattern: &Pattern, identity: &Identity) -> bool {
+        let digits = identity.digits();
+        let accepted = self.accepted.iter().filter_map(|accepted| accepted.rsplit_once('#'));
+        accepted.into_iter().any(|(like, named)| named == digits && Pattern::of(like).is_like(pattern))
+    }
+
+    /// Notes that an operator accepted that. Nothing later is accepted by it.
+    pub fn accept(&mut self, pattern: &Pattern, identity: &Identity) {
+        self.accepted.push(format!("{pattern}#{}", identity.digits()));
+        self.accepted.sort();
+        self.accepted.dedup();
+    }
+
+    /// How the change to a route with this path is named to an operator: by the entry, and once a change of that
+    /// was accepted, by the route's path and the entry's digits.
+    #[must_use]
+    pub fn change(&self, path: &str) -> EntryName {
+        let template = if self.accepted.is_empty() { &self.template } else { path };
+        EntryName { template: template.to_owned(), ..self.name() }
     }
 
     /// How it is named to an operator.
@@ -127,9 +146,7 @@ impl Entry {
     /// Whether an operator named it so. The spelling of the path does not count.
     #[must_use]
     pub fn is_named(&self, name: &EntryName) -> bool {
-        self.method == name.method
-            && self.identity.digits() == name.digits
-            && Pattern::of(&name.template).is_like(&self.pattern)
+        self.name().is_like(name)
     }
 }
 
@@ -139,6 +156,16 @@ pub struct EntryName {
     method: Method,
     template: String,
     digits: String,
+}
+
+impl EntryName {
+    /// Whether both name the same. The spelling of the path does not count.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.method == other.method
+            && self.digits == other.digits
+            && Pattern::of(&self.template).is_like(&Pattern::of(&other.template))
+    }
 }
 
 impl fmt::Display for EntryName {

@@ -8,6 +8,7 @@
 //! asked, [`record`] is what the store keeps, and [`transition`](mod@transition) is the state machine.
 
 pub mod call;
+pub mod credential;
 pub mod fingerprint;
 pub mod header;
 pub mod hex;
@@ -23,7 +24,7 @@ pub mod response;
 pub mod scope;
 pub mod transition;
 
-pub use call::{CallError, CallLimit, Deadline, Meaning, Outcomes, Reason, Sent, Unusable};
+pub use call::{CallError, CallLimit, Deadline, MaySend, Meaning, Outcomes, Reason, Sent, Unusable};
 pub use fingerprint::{Asked, BodyScheme, Fingerprint, PathScheme, Scheme};
 pub use id::{Owner, RecordId, Revision};
 pub use identity::{Entry, EntryName, Identity};

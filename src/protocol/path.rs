@@ -12,6 +12,7 @@
 //! The upstream gets the path as it was sent.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// One segment of a path template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,20 @@ pub enum Segment {
 /// A path template, such as `/v1/{resource}`, without its empty segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Segment>);
+
+impl fmt::Display for Template {
+    /// The template without the names of its parameters, as [`Template::new`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.0 {
+            match segment {
+                Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::Parameter => f.write_str("/{}")?,
+                Segment::Rest => f.write_str("/{*}")?,
+            }
+        }
+        if self.0.is_empty() { f.write_str("/") } else { Ok(()) }
+    }
+}
 
 impl Template {
     /// The template that `path` writes, such as `/v1/{resource}` or `/v1/{*rest}`.
@@ -54,7 +69,7 @@ impl Template {
         for (number, segment) in self.0.iter().enumerate() {
             shape.push('/');
             match segment {
-                Segment::Literal(text) => shape.push_str(&name(text).to_ascii_lowercase()),
+                Segment::Literal(text) => shape.push_str(&literal(text)),
                 Segment::Parameter => shape.push_str(&format!("{{p{number}}}")),
                 Segment::Rest => shape.push_str(&format!("{{*p{number}}}")),
             }
@@ -112,7 +127,7 @@ impl Template {
         let long_enough = if open { sent.len() >= self.0.len() } else { sent.len() == self.0.len() };
         long_enough
             && self.0.iter().zip(sent).all(|(segment, sent)| match segment {
-                Segment::Literal(text) => name(text).eq_ignore_ascii_case(name(sent)),
+                Segment::Literal(text) => literal(text) == literal(sent),
                 Segment::Parameter | Segment::Rest => true,
             })
     }
@@ -142,7 +157,7 @@ fn folded(unescaped: &str, nameless: bool) -> String {
     let segments = segments(unescaped, nameless);
     let names = segments.iter().map(|segment| match name(segment) {
         "" => segment.to_ascii_lowercase(),
-        name => name.to_ascii_lowercase(),
+        _ => literal(segment),
     });
     names.fold(String::new(), |path, name| path + "/" + &name).or_root()
 }
@@ -204,6 +219,13 @@ pub(super) fn name(segment: &str) -> &str {
     segment.split(';').next().unwrap_or_default()
 }
 
+/// A segment as a literal one is compared: without its `;parameters`, in lower case, and with escapes of every
+/// character decoded that can stand in a segment and means nothing else in a path.
+fn literal(segment: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_graphic() && !"/\\%;?#".contains(char);
+    unescape(name(segment), is_plain).to_ascii_lowercase()
+}
+
 /// The segments of a path without its empty ones and its dot segments. One that is nothing but `;parameters`
 /// counts as empty unless it is asked for.
 fn segments(path: &str, nameless: bool) -> Vec<&str> {
@@ -220,20 +242,27 @@ fn segments(path: &str, nameless: bool) -> Vec<&str> {
 }
 
 pub(super) fn unescaped(path: &str) -> Cow<'_, str> {
-    if path.contains('%') { Cow::Owned(unescape_unreserved(path)) } else { Cow::Borrowed(path) }
+    let is_unreserved = |char: char| char.is_ascii_alphanumeric() || "-._~".contains(char);
+    if path.contains('%') { Cow::Owned(unescape(path, is_unreserved)) } else { Cow::Borrowed(path) }
 }
 
-fn unescape_unreserved(path: &str) -> String {
+/// The path with escapes of these characters decoded; those of others are written with upper-case digits, as
+/// whose case does not count (RFC 3986, 6.2.2.1).
+fn unescape(path: &str, decodes: impl Fn(char) -> bool) -> String {
     let mut plain = String::with_capacity(path.len());
     let mut rest = path;
     while let Some(at) = rest.find('%') {
         plain.push_str(&rest[..at]);
         let taken = match escape(&rest.as_bytes()[at..]).map(char::from) {
-            Some(char) if char.is_ascii_alphanumeric() || "-._~".contains(char) => {
+            Some(char) if decodes(char) => {
                 plain.push(char);
                 3
             }
-            _ => {
+            Some(_) => {
+                plain.push_str(&rest[at..at + 3].to_ascii_uppercase());
+                3
+            }
+            None => {
                 plain.push('%');
                 1
             }
@@ -326,6 +355,18 @@ mod tests {
     }
 
     #[test]
+    fn escapes_in_a_literal_do_not_count() {
+        let template = Template::new("/v1/charges:refund/(a)@b");
+        for spelling in ["/v1/charges%3Arefund/(a)@b", "/V1/charges%3arefund/%28a%29%40b/"] {
+            assert_eq!(lookup(spelling), template.shape(), "{spelling}");
+            assert_eq!(template.form(spelling), "/v1/charges:refund/(a)@b", "{spelling}");
+        }
+        assert_eq!(Template::new("/v1/charges%3Arefund").shape(), "/v1/charges:refund");
+        assert_ne!(lookup("/v1/charges%3Bx"), "/v1/charges");
+        assert_eq!(Template::new("/v1/{id}").form("/v1/%c3%a9%2f"), "/v1/%C3%A9%2F");
+    }
+
+    #[test]
     fn values_are_compared_as_sent() {
         let template = Template::new("/v1/Customers/{id}/charges");
         let form = |path: &str| template.form(path);
@@ -357,6 +398,14 @@ mod tests {
         assert_eq!(exact("/a/./b/../c"), "/a/c");
         assert_eq!(exact("/a/.."), "/");
         assert_eq!(exact("/V1//x/"), "/V1//x/");
+    }
+
+    #[test]
+    fn a_template_is_what_it_prints() {
+        for text in ["/V1/{id}/x/{*rest}", "/v1/charges/", "/", "//a/;x/./b;c"] {
+            let template = Template::new(text);
+            assert_eq!(Template::new(&template.to_string()), template, "{text}");
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::fmt;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use memchr::memmem;
 
+use super::credential::proves;
 use super::path;
 
 /// One of the things that tell the callers of a route apart.
@@ -45,7 +47,7 @@ pub struct Shown<'a> {
 pub enum Told {
     /// A part of the scope other than the path was shown.
     Apart,
-    /// Nothing but an `Authorization` was shown that signs each request anew: it names no caller.
+    /// An `Authorization` was shown that signs each request anew, and no credential that stays the same.
     SignedAnew,
     /// No part but the path was shown.
     Nothing,
@@ -85,32 +87,39 @@ impl Scope {
     /// The scope of a request where `parts` tell callers apart, and how well they do.
     ///
     /// An `Authorization` that signs each request anew is left out: with it, every retry would come from
-    /// a new caller.
+    /// a new caller. Beside one, only a credential tells the caller: what else was sent, others can send too.
+    /// A value without content tells nothing.
     #[must_use]
     pub fn of_request(parts: &[ScopePart], shown: Shown<'_>) -> (Self, Told) {
-        let (mut scope, mut told) = (Self::anonymous(), Told::Nothing);
+        let mut scope = Self::anonymous();
+        let (mut signed, mut shown_any, mut proven) = (false, false, false);
         for part in parts {
             match part {
                 ScopePart::Header(name) => {
-                    let values = shown.headers.get_all(name);
-                    if *name == AUTHORIZATION && values.iter().any(signs_each_request) {
-                        told = if told == Told::Nothing { Told::SignedAnew } else { told };
-                        continue;
-                    }
-                    for value in values {
+                    for value in shown.headers.get_all(name).iter().filter(|value| says_something(value)) {
+                        if *name == AUTHORIZATION && signs_each_request(value) {
+                            signed = true;
+                            continue;
+                        }
                         scope.add(name.as_str(), value.as_bytes());
-                        told = Told::Apart;
+                        shown_any = true;
+                        proven |= proves(name);
                     }
                 }
                 ScopePart::ClientCertificate => {
                     if let Some(certificate) = shown.certificate {
                         scope.add(CERTIFICATE, certificate);
-                        told = Told::Apart;
+                        (shown_any, proven) = (true, true);
                     }
                 }
                 ScopePart::Path => scope.add(PATH, &path::whole(shown.path)),
             }
         }
+        let told = match (signed, shown_any) {
+            (true, _) if !proven => Told::SignedAnew,
+            (_, true) => Told::Apart,
+            (_, false) => Told::Nothing,
+        };
         (scope, told)
     }
 
@@ -129,31 +138,49 @@ impl Scope {
 }
 
 /// Schemes of `Authorization` whose value depends on the request or on its time: signatures, digests and
-/// challenges (the HTTP authentication scheme registry, and the signatures of the large clouds).
-const SIGNING: [&str; 19] = [
+/// challenges (the HTTP authentication scheme registry, and the signatures of large clouds). What is added here
+/// names operations otherwise, and so needs another scheme of digests (`identity.rs`).
+const SIGNING: [&str; 28] = [
     "acs",
+    "amx",
+    "apiauth",
     "aws",
     "bce-auth-v1",
+    "cos",
     "digest",
     "hawk",
     "hmac",
     "hoba",
     "httpsig",
     "kerberos",
+    "kshs",
     "mac",
+    "mauth",
     "mutual",
+    "mws",
     "negotiate",
     "ntlm",
-    "oauth",
+    "obs",
     "oss",
+    "qbox",
+    "qiniu",
     "sharedkey",
     "sharedkeylite",
     "signature",
+    "ucloud",
     "vapid",
 ];
 /// What the names of other such schemes contain or begin with.
 const SIGNING_WITHIN: [&str; 5] = ["hmac", "sha256", "sha-256", "sha1", "sha512"];
 const SIGNING_FIRST: [&str; 5] = ["aws4-", "goog", "scram-", "signature-", "wsse"];
+/// Schemes that say nothing without what follows them.
+const SCHEMES: [&str; 8] = ["apikey", "basic", "bearer", "digest", "dpop", "key", "oauth", "token"];
+
+/// Whether a value has content: one that is empty, or a scheme without its credentials, tells nothing.
+fn says_something(value: &HeaderValue) -> bool {
+    let value = value.as_bytes().trim_ascii();
+    !value.is_empty() && !SCHEMES.iter().any(|scheme| value.eq_ignore_ascii_case(scheme.as_bytes()))
+}
 
 /// Whether an `Authorization` is made anew for each request, so that a retry shows another one.
 fn signs_each_request(value: &HeaderValue) -> bool {
@@ -168,6 +195,8 @@ fn signs_each_request(value: &HeaderValue) -> bool {
     SIGNING.contains(&&*scheme)
         || SIGNING_WITHIN.iter().any(|part| scheme.contains(part))
         || SIGNING_FIRST.iter().any(|first| scheme.starts_with(first))
+        // The word also stands before tokens that stay the same.
+        || (scheme == "oauth" && memmem::find(&value[end..], b"oauth_").is_some())
 }
 
 impl fmt::Debug for Scope {
@@ -224,6 +253,20 @@ mod tests {
         let of = |certificate| Scope::of_request(&parts, Shown { certificate, ..shown(&headers) });
         assert_ne!(of(Some(b"one")), of(Some(b"two")));
         assert_eq!((of(Some(b"one")).1, of(None).1), (Told::Apart, Told::Nothing));
+    }
+
+    /// An account is no proof of who asks: others can send it, too.
+    #[test]
+    fn beside_a_signature_only_a_credential_tells_a_caller() {
+        let account = HeaderName::from_static("stripe-account");
+        let parts = [ScopePart::Header(AUTHORIZATION), ScopePart::Header(account.clone())];
+        let mut headers = HeaderMap::new();
+        headers.insert(account, HeaderValue::from_static("acct_1"));
+        assert_eq!(Scope::of_request(&parts, shown(&headers)).1, Told::Apart);
+        headers.append(AUTHORIZATION, HeaderValue::from_static("AWS4-HMAC-SHA256 Signature=00"));
+        assert_eq!(Scope::of_request(&parts, shown(&headers)).1, Told::SignedAnew);
+        headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer abc"));
+        assert_eq!(Scope::of_request(&parts, shown(&headers)).1, Told::Apart);
     }
 
     #[test]

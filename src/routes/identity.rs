@@ -22,8 +22,8 @@ pub use self::refusal::Refusal;
 mod earlier;
 mod refusal;
 
-/// The least and the most time between two looks at the entries while a gateway serves.
-const LOOKS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
+/// The least and the most time for which a gateway that serves may leave its entries as they are.
+const REFRESHES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
 
 /// What a configuration makes of the entries of a store.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +47,8 @@ pub struct Conflict {
     pub entry: Entry,
     /// The routes: their names and identities.
     pub routes: Vec<(Arc<str>, Identity)>,
+    /// By what an operator accepts it.
+    pub names: Vec<EntryName>,
 }
 
 /// Compares a configuration with the entries of a store at `now` on its clock.
@@ -59,16 +61,16 @@ pub fn review(config: &Config, known: &[Entry], now: Timestamp) -> Review {
         review.entries.push(judged);
     }
     for own in own_entries(config, now) {
-        review.serve(own, now.plus(look_interval(config)));
+        review.serve(own, now.plus(refresh_interval(config)));
     }
     review
 }
 
-/// How long a gateway with this configuration may let its entries be.
+/// How long a gateway with this configuration may leave its entries as they are.
 #[must_use]
-pub fn look_interval(config: &Config) -> Duration {
+pub fn refresh_interval(config: &Config) -> Duration {
     let lives = config.routes.iter().map(|route| route.policy.longest_life());
-    (lives.min().unwrap_or(LOOKS.1) / 16).clamp(LOOKS.0, LOOKS.1)
+    (lives.min().unwrap_or(REFRESHES.1) / 16).clamp(REFRESHES.0, REFRESHES.1)
 }
 
 /// The same entries, where those of some namespaces live on from `now` because executions were cut off whose
@@ -99,23 +101,29 @@ impl Review {
     /// The entry with what an operator accepted of it; notes what nobody did.
     fn judge(&mut self, config: &Config, standing: &[Entry], mut entry: Entry) -> Entry {
         let winners = winners(&config.routes, &entry);
-        let routes: Vec<_> = winners
-            .iter()
-            .filter(|route| is_rival(route, &entry, standing))
-            .map(|route| (Arc::clone(&route.name), identity_of(route)))
-            .collect();
         let (accepted, retired) = (&config.store.accept_identity_change, &config.store.retired);
+        let rivals = winners.iter().filter(|route| is_rival(route, &entry, standing));
+        let is_accepted = |route: &&&Route| {
+            let change = entry.change(&route.path);
+            accepted.iter().any(|name| change.is_like(name))
+        };
+        let (agreed, refused): (Vec<&&Route>, Vec<&&Route>) = rivals.partition(is_accepted);
         let covered = winners.iter().any(|route| pattern_of(route).covers(&entry.pattern));
-        if config.fallback.is_some() && !covered && !entry.retired {
+        let streams = config.fallback.as_ref().is_some_and(|fallback| !fallback.refuses_keyed);
+        if streams && !covered && !entry.retired {
             self.unprotected.push(entry.name());
         }
-        if !routes.is_empty() && accepted.iter().any(|name| entry.is_named(name)) {
+        if !refused.is_empty() {
+            let mut names: Vec<EntryName> = refused.iter().map(|route| entry.change(&route.path)).collect();
+            names.dedup();
+            let routes = refused.iter().map(|route| (Arc::clone(&route.name), identity_of(route)));
+            self.conflicts.push(Conflict { entry: entry.clone(), routes: routes.collect(), names });
+        }
+        if !agreed.is_empty() {
             self.accepted.push(entry.name());
-            entry.accepted.extend(routes.iter().map(|(_, identity)| identity.digits()));
-            entry.accepted.sort();
-            entry.accepted.dedup();
-        } else if !routes.is_empty() {
-            self.conflicts.push(Conflict { entry: entry.clone(), routes });
+        }
+        for route in agreed {
+            entry.accept(&pattern_of(route), &identity_of(route));
         }
         if !winners.is_empty() || entry.quick_start || entry.retired {
             return entry;
@@ -135,25 +143,28 @@ impl Review {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.is_same(&own)) else {
             return self.entries.push(own);
         };
+        // Gateways of a fleet that differ in times or spelling must not write against each other.
         if entry.until <= enough.plus(own.life) {
-            entry.until = own.until;
+            (entry.until, entry.template) = (own.until, own.template);
         }
-        let Entry { life, template, quick_start, .. } = own;
-        (entry.life, entry.template, entry.retired) = (life, template, false);
-        entry.quick_start &= quick_start;
+        entry.life = entry.life.max(own.life);
+        entry.quick_start &= own.quick_start;
+        entry.retired = false;
     }
 }
 
 /// Whether a route names the operations of an entry otherwise, and nobody accepted that.
 fn is_rival(route: &Route, entry: &Entry, standing: &[Entry]) -> bool {
     let (identity, pattern) = (identity_of(route), pattern_of(route));
-    if identity == entry.identity || entry.yields_to(&identity) {
+    if identity == entry.identity || entry.yields_to(&pattern, &identity) {
         return false;
     }
     // A more exact route that was there before won these paths before, unless they were this entry's since.
     let is_old = pattern.is_more_exact(&entry.pattern)
         && standing.iter().any(|other| {
-            other.method == entry.method && other.pattern == pattern && !other.yields_to(&entry.identity)
+            other.method == entry.method
+                && other.pattern == pattern
+                && !other.yields_to(&entry.pattern, &entry.identity)
         });
     !is_old
 }
@@ -193,7 +204,7 @@ fn entry_of(config: &Config, route: &Route, method: Method, identity: Identity, 
         template: route.path.clone(),
         identity,
         life,
-        until: now.plus(life).plus(2 * look_interval(config)),
+        until: now.plus(life).plus(2 * refresh_interval(config)),
         quick_start: config.quick_start,
         accepted: Vec::new(),
         retired: false,

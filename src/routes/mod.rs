@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::header::HeaderName;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use matchit::Router;
 
 use crate::config::{Fallback, Match, Route, UpstreamName};
+use crate::protocol::header::METHOD_OVERRIDES;
 use crate::protocol::path;
 use crate::protocol::readings::{self, Reading};
 
@@ -48,7 +49,7 @@ pub enum Matched {
 pub enum Ambiguity {
     /// Which segments the path has.
     Path,
-    /// Whether the case of a method counts.
+    /// Which method it has: whether its case counts, or a header that names another one.
     Method,
 }
 
@@ -94,7 +95,12 @@ impl RouteTable {
     /// Whether a request carries a key in the header of any route, or in the usual one.
     #[must_use]
     pub fn is_keyed(&self, headers: &HeaderMap) -> bool {
-        self.key_headers.iter().any(|name| headers.contains_key(name))
+        self.key_headers().any(|name| headers.contains_key(name))
+    }
+
+    /// The headers that carry keys: those of all routes, and the usual one.
+    pub fn key_headers(&self) -> impl Iterator<Item = &HeaderName> + Clone {
+        self.key_headers.iter()
     }
 
     /// Where a request with this method and path belongs.
@@ -102,9 +108,9 @@ impl RouteTable {
     /// All spellings of a path that usual servers take for one match the same route, unless it compares
     /// exactly. A spelling that a route covers for some servers only is ambiguous.
     #[must_use]
-    pub fn find(&self, method: &Method, path: &str) -> Matched {
+    pub fn find(&self, method: &Method, path: &str, headers: &HeaderMap) -> Matched {
         let route = self.covering(method, path);
-        if let Some(ambiguity) = self.ambiguity(method, path, route) {
+        if let Some(ambiguity) = self.ambiguity(method, path, headers, route) {
             return Matched::Ambiguous(ambiguity);
         }
         match (route, &self.fallback) {
@@ -135,7 +141,13 @@ impl RouteTable {
         path::lookups(path).find_map(|path| router.at(&path).ok().map(|found| found.value))
     }
 
-    fn ambiguity(&self, method: &Method, path: &str, route: Option<&Arc<Route>>) -> Option<Ambiguity> {
+    fn ambiguity(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        route: Option<&Arc<Route>>,
+    ) -> Option<Ambiguity> {
         let readings = readings::others(path);
         let is_another = |reading: &Reading| {
             let other = self.equivalently(method, &reading.path);
@@ -146,12 +158,19 @@ impl RouteTable {
         if readings.iter().any(is_another) {
             return Some(Ambiguity::Path);
         }
-        if route.is_some() || !method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) {
+        if route.is_some() {
             return None;
         }
-        let upper = Method::from_bytes(method.as_str().to_ascii_uppercase().as_bytes()).ok()?;
-        let mut paths = readings.iter().map(|reading| reading.path.as_str()).chain([path]);
-        let covered = paths.any(|path| self.equivalently(&upper, path).is_some());
-        covered.then_some(Ambiguity::Method)
+        let paths = || readings.iter().map(|reading| reading.path.as_str()).chain([path]);
+        let covers = |method: &Method| paths().any(|path| self.covering(method, path).is_some());
+        other_methods(method, headers).any(|method| covers(&method)).then_some(Ambiguity::Method)
     }
+}
+
+/// The methods that some servers read in a request besides that of its request line.
+fn other_methods<'a>(method: &'a Method, headers: &'a HeaderMap) -> impl Iterator<Item = Method> + 'a {
+    let named = METHOD_OVERRIDES.iter().flat_map(|name| headers.get_all(name)).map(HeaderValue::as_bytes);
+    let read = [method.as_str().as_bytes()].into_iter().chain(named);
+    let upper = read.filter_map(|name| Method::from_bytes(&name.trim_ascii().to_ascii_uppercase()).ok());
+    upper.filter(move |read| read != method)
 }

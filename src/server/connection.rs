@@ -80,7 +80,7 @@ where
 {
     pub(super) fn new(listening: Listening, service: S) -> Self {
         let places = Arc::new(Semaphore::new(listening.max_connections));
-        let served = Served::new(service, places, listening.methods, listening.metrics.clone());
+        let served = Served::new(service, places, &listening);
         let handshakes = Handshakes::new(listening.metrics.clone());
         Self { served, listening, handshakes, http1: http1(), http2: http2() }
     }

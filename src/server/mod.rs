@@ -67,6 +67,8 @@ pub struct Listening {
     pub workers: Workers,
     /// The methods that an answer to any other one names.
     pub methods: &'static str,
+    /// Where problems are explained: the address to which each problem's name is added.
+    pub problem_docs: Option<Arc<str>>,
     /// Where requests are counted that are refused before a route is looked for, and failed handshakes.
     pub metrics: Metrics,
 }

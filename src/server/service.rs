@@ -19,6 +19,7 @@ use tracing::info;
 use crate::gateway::{ClientCertificate, Peer, Presence, Problem, Slug};
 use crate::telemetry::Metrics;
 
+use super::Listening;
 use super::idle::Requests;
 use super::strict::{Refusal, Refusals, check};
 use super::untaken::{Pieces, Untaken};
@@ -41,6 +42,7 @@ pub(super) struct Served<S> {
     leaving: Arc<AtomicBool>,
     /// What an answer about a method names.
     methods: &'static str,
+    problem_docs: Option<Arc<str>>,
     metrics: Metrics,
 }
 
@@ -49,8 +51,10 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    pub(super) fn new(service: S, places: Arc<Semaphore>, methods: &'static str, metrics: Metrics) -> Self {
-        Self { service, places, leaving: Arc::default(), methods, metrics }
+    pub(super) fn new(service: S, places: Arc<Semaphore>, listening: &Listening) -> Self {
+        let Listening { methods, problem_docs, metrics, .. } = listening;
+        let (problem_docs, metrics) = (problem_docs.clone(), metrics.clone());
+        Self { service, places, leaving: Arc::default(), methods, problem_docs, metrics }
     }
 
     /// From now on each answer of HTTP/1 says that it is the last one.
@@ -142,7 +146,7 @@ where
         problem: Problem,
     ) -> Response<Body> {
         let (outcome, detail) = (problem.slug().name(), problem.detail().to_owned());
-        let response = problem.into_response(None);
+        let response = problem.into_response(self.problem_docs.as_deref());
         self.metrics.request("", outcome, Duration::ZERO);
         let (method, path) = asked.unzip();
         info!(

@@ -17,6 +17,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use prost::Message;
 
 use crate::clock::Timestamp;
+use crate::protocol::path::Template;
 use crate::protocol::{
     BodyScheme, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record, ResponseRef,
     Revision, Scheme, State, StoredResponse,
@@ -47,7 +48,7 @@ impl std::error::Error for Undecodable {}
 pub fn encode_record(record: &Record) -> Vec<u8> {
     let version = match record.fingerprint.scheme.path {
         PathScheme::AsSent => VERSION,
-        PathScheme::Equivalent => VERSION_OF_EQUIVALENT,
+        PathScheme::Equivalent(_) => VERSION_OF_EQUIVALENT,
     };
     let message = wire::Record {
         revision: record.revision.0,
@@ -70,7 +71,7 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
 pub fn decode_record(bytes: &[u8]) -> Result<Record, Undecodable> {
     let (version, wire): (u8, wire::Record) = unversioned(bytes, VERSION_OF_EQUIVALENT)?;
     let scheme = scheme_from_wire(present(wire.scheme, "fingerprint scheme")?)?;
-    if (version == VERSION_OF_EQUIVALENT) != (scheme.path == PathScheme::Equivalent) {
+    if (version == VERSION_OF_EQUIVALENT) != (scheme.path != PathScheme::AsSent) {
         return Err(refused("encoding version", version));
     }
     Ok(Record {
@@ -146,11 +147,11 @@ fn scheme_to_wire(scheme: &Scheme) -> wire::Scheme {
         BodyScheme::Raw => (wire::Body::Raw, Vec::new()),
         BodyScheme::Json { ignore } => (wire::Body::Json, ignore.clone()),
     };
-    let path = match scheme.path {
-        PathScheme::AsSent => wire::Path::AsSent,
-        PathScheme::Equivalent => wire::Path::Equivalent,
+    let template = match &scheme.path {
+        PathScheme::AsSent => String::new(),
+        PathScheme::Equivalent(template) => template.to_string(),
     };
-    wire::Scheme { body: body.into(), ignore, headers: scheme.headers.clone(), path: path.into() }
+    wire::Scheme { body: body.into(), ignore, headers: scheme.headers.clone(), template }
 }
 
 fn scheme_from_wire(wire: wire::Scheme) -> Result<Scheme, Undecodable> {
@@ -159,10 +160,9 @@ fn scheme_from_wire(wire: wire::Scheme) -> Result<Scheme, Undecodable> {
         Ok(wire::Body::Json) => BodyScheme::Json { ignore: wire.ignore },
         Ok(wire::Body::Unspecified) | Err(_) => return Err(refused("body scheme", wire.body)),
     };
-    let path = match wire::Path::try_from(wire.path) {
-        Ok(wire::Path::AsSent) => PathScheme::AsSent,
-        Ok(wire::Path::Equivalent) => PathScheme::Equivalent,
-        Err(_) => return Err(refused("path scheme", wire.path)),
+    let path = match &*wire.template {
+        "" => PathScheme::AsSent,
+        template => PathScheme::Equivalent(Template::new(template)),
     };
     Ok(Scheme { body, headers: wire.headers, path })
 }

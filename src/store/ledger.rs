@@ -13,8 +13,10 @@ use crate::protocol::{
     Claim, Event, Next, Owner, Record, RecordId, State, StoredResponse, Transition, Verdict, transition,
 };
 
+use super::dated::Dated;
+use super::jumps::{ClockLimits, Flight, Jumps, Uptime};
 use super::replays::Replays;
-use super::{Change, Claimed, Filter, Page, Snapshot, Stopped, Store, StoreError, Swap, Woken};
+use super::{Change, Claimed, Filter, Page, Pending, Snapshot, Stopped, Store, StoreError, Swap, Woken};
 
 /// How often a write may lose its comparison before the store is called unavailable. Only writers
 /// of the same operation compete, and each of them moves it towards an end.
@@ -33,6 +35,7 @@ pub struct Ledger {
     embargo: Option<Arc<Embargo>>,
     replays: Option<Arc<Replays>>,
     lapses: Option<Arc<OnLapse>>,
+    pub(super) jumps: Option<Arc<Jumps>>,
 }
 
 /// Told of a record whose execution fell silent past its lease.
@@ -85,7 +88,7 @@ impl Ledger {
     /// A ledger over `store` that waits at most `timeout` for each answer of it.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, timeout: Duration) -> Self {
-        Self { store, timeout, embargo: None, replays: None, lapses: None }
+        Self { store, timeout, embargo: None, replays: None, lapses: None, jumps: None }
     }
 
     /// The same ledger, with up to `bytes` of answers that were replayed in the last ten seconds kept in
@@ -111,10 +114,42 @@ impl Ledger {
         Self { lapses: Some(Arc::new(told)), ..self }
     }
 
+    /// The same ledger over a server, whose clock may jump: beyond `limits` by this machine's `uptime` no
+    /// execution begins, and time is counted by that.
+    #[must_use]
+    pub fn watching_clock(self, limits: ClockLimits, uptime: Uptime) -> Self {
+        Self { jumps: Some(Arc::new(Jumps::new(limits, uptime))), ..self }
+    }
+
+    /// What judges the store's clock, for what asks the store beside this ledger.
+    #[must_use]
+    pub fn jumps(&self) -> Option<Arc<Jumps>> {
+        self.jumps.clone()
+    }
+
     /// Why no execution may begin now; nothing where one may.
     pub fn stopped(&self) -> impl Iterator<Item = Stopped> {
         let embargo = self.embargo.as_ref().filter(|embargo| !embargo.over.load(Ordering::Relaxed));
-        embargo.map(|_| Stopped::NotBefore).into_iter().chain(self.store.stopped())
+        let embargo = embargo.map(|_| Stopped::NotBefore);
+        let clock = self.clock_has_jumped().then_some(Stopped::Clock);
+        embargo.into_iter().chain(clock).chain(self.store.stopped())
+    }
+
+    fn clock_has_jumped(&self) -> bool {
+        self.jumps.as_ref().is_some_and(|jumps| jumps.is_stopped())
+    }
+
+    /// What to say of a reason.
+    #[must_use]
+    pub fn why(&self, reason: Stopped) -> String {
+        let jump = || self.jumps.as_ref().and_then(|jumps| jumps.words());
+        match (&self.embargo, reason) {
+            (Some(embargo), Stopped::NotBefore) => {
+                format!("this gateway begins nothing before {}", embargo.until)
+            }
+            (_, Stopped::Clock) => jump().unwrap_or_else(|| reason.to_string()),
+            _ => reason.to_string(),
+        }
     }
 
     /// The store underneath.
@@ -153,15 +188,18 @@ impl Ledger {
             return Ok(decision);
         }
         let first = claim.first(Timestamp::default());
-        let found = match self.answer(self.store.claim(id, first.clone())).await {
+        let found = match self.dated(self.store.claim(id, first.clone())).await {
             // Whatever the second answer is, it says nothing of the first claim unless it read it.
             Err(StoreError::Unclear(_)) => {
                 let again = Record { revision: first.revision.apart(), ..first };
-                let second = Box::pin(self.answer(self.store.claim(id, again))).await;
+                let second = Box::pin(self.dated(self.store.claim(id, again))).await;
                 second.map_err(StoreError::or_unclear)?
             }
             answered => answered?,
         };
+        if self.clock_has_jumped() {
+            return Box::pin(self.claimed_by_a_wrong_clock(id, &claim, found)).await;
+        }
         match found {
             Claimed::Won(record) => {
                 let (verdict, now) = (Verdict::Won { n: record.state.n() }, record.updated_at);
@@ -183,15 +221,6 @@ impl Ledger {
         self.stopped().find(|reason| !reason.is_refused_by_store())
     }
 
-    fn why(&self, reason: Stopped) -> String {
-        match (&self.embargo, reason) {
-            (Some(embargo), Stopped::NotBefore) => {
-                format!("this gateway begins nothing before {}", embargo.until)
-            }
-            _ => reason.to_string(),
-        }
-    }
-
     /// What a claim is told while no execution may begin; `None` once one may.
     async fn claim_while_stopped(&self, id: RecordId, claim: &Claim) -> Result<Option<Decision>, StoreError> {
         // Of a store that is silent nobody knows whether the reason still holds.
@@ -199,6 +228,29 @@ impl Ledger {
         let Some(reason) = self.begins_nothing() else { return Ok(None) };
         let refused = || StoreError::Refused(self.why(reason));
         told_without_writing(id, found, claim)?.ok_or_else(refused).map(Some)
+    }
+
+    /// What a claim is told whose own answer showed that the clock has jumped. One that was won is given
+    /// back, for nothing was sent.
+    async fn claimed_by_a_wrong_clock(
+        &self,
+        id: RecordId,
+        claim: &Claim,
+        found: Claimed,
+    ) -> Result<Decision, StoreError> {
+        let refused = || StoreError::Refused(self.why(Stopped::Clock));
+        let record = match found {
+            Claimed::Found(found) => {
+                return told_without_writing(id, found.into(), claim)?.ok_or_else(refused);
+            }
+            Claimed::Won(record) => record,
+        };
+        let (now, release) = (record.updated_at, Event::Release { owner: claim.owner, n: record.state.n() });
+        let won = Snapshot { record: Some(record), response: None, now };
+        if let Err(error) = self.decide(id, won, &release, None).await {
+            tracing::warn!(record = %id, "it stays claimed though nothing was sent: {error}");
+        }
+        Err(refused())
     }
 
     /// What an attempt's claim would be told, without claiming anything; `None` if it would have
@@ -272,9 +324,10 @@ impl Ledger {
     /// # Errors
     /// As the store's; the next sweep goes on from there.
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
-        let due = self.answer(self.store.due(SWEEP_BATCH)).await?;
-        self.heard(due.now);
-        let mut swept = Swept { more: due.records.len() == SWEEP_BATCH, ..Swept::default() };
+        let due = self.dated(self.store.due(SWEEP_BATCH)).await?;
+        // By a clock that jumped more is due than there is to be done, and the same again at once.
+        let more = due.records.len() == SWEEP_BATCH && !self.clock_has_jumped();
+        let mut swept = Swept { more, ..Swept::default() };
         let mut left = due.records;
         while !left.is_empty() {
             let some = left.drain(..left.len().min(SWEPT_TOGETHER)).collect();
@@ -321,7 +374,7 @@ impl Ledger {
     /// # Errors
     /// As the store's.
     pub async fn page(&self, filter: Filter, limit: usize) -> Result<Page, StoreError> {
-        self.answer(self.store.page(filter, limit)).await
+        self.dated(self.store.page(filter, limit)).await
     }
 
     /// Whether the store could take a claim now.
@@ -333,9 +386,28 @@ impl Ledger {
     }
 
     async fn read_raw(&self, id: RecordId) -> Result<Snapshot, StoreError> {
-        let found = self.answer(self.store.read(id)).await?;
-        self.heard(found.now);
-        Ok(found)
+        self.dated(self.store.read(id)).await
+    }
+
+    /// An answer whose time is the one to go by.
+    async fn dated<T: Dated>(&self, pending: Pending<'_, T>) -> Result<T, StoreError> {
+        let Some(jumps) = &self.jumps else {
+            let mut answer = self.answer(pending).await?;
+            answer.date(|now| {
+                self.heard(now);
+                now
+            });
+            return Ok(answer);
+        };
+        let sent = jumps.uptime();
+        let mut answer = self.answer(pending).await?;
+        let flight = Flight { sent, received: jumps.uptime() };
+        answer.date(|now| {
+            let now = jumps.judge(now, flight);
+            self.heard(now);
+            now
+        });
+        Ok(answer)
     }
 
     /// Takes note of the store's clock.
@@ -388,15 +460,18 @@ impl Ledger {
     async fn write(&self, id: RecordId, known: Option<&Record>, change: Change) -> Result<Swap, StoreError> {
         let Some(known) = known else {
             let Change::Write(first, _) = change else { return Ok(Swap::Stored(None)) };
-            return Ok(match self.answer(self.store.claim(id, first)).await? {
+            return Ok(match self.dated(self.store.claim(id, first)).await? {
                 Claimed::Won(record) => Swap::Stored(Some(record)),
                 Claimed::Found(found) => Swap::Conflict(found.into()),
             });
         };
-        self.answer(self.store.compare_and_set(id, known.revision, change)).await
+        self.dated(self.store.compare_and_set(id, known.revision, change)).await
     }
 
-    async fn answer<T>(&self, pending: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    pub(super) async fn answer<T>(
+        &self,
+        pending: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         match timeout(self.timeout, pending).await {
             Ok(answered) => answered,
             Err(_) => Err(StoreError::Unclear(format!("no answer within {:?}", self.timeout))),

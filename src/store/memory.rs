@@ -13,8 +13,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
 
 use super::{
-    Change, Claimed, Document, Due, Durability, Filter, Found, PAGE_SCAN, Page, Pending, Replaced, Snapshot,
-    Store, Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Found, PAGE_SCAN, Page, Pending, Replaced, Sheet,
+    Snapshot, Store, Swap,
 };
 
 /// A store in memory. Its clock is a parameter.
@@ -29,6 +29,7 @@ struct Tables {
     responses: BTreeMap<RecordId, StoredResponse>,
     deadlines: BTreeSet<(Timestamp, RecordId)>,
     names: Option<Bytes>,
+    clock_note: Option<Bytes>,
 }
 
 impl MemoryStore {
@@ -45,6 +46,13 @@ impl MemoryStore {
 }
 
 impl Tables {
+    fn document(&mut self, sheet: Sheet) -> &mut Option<Bytes> {
+        match sheet {
+            Sheet::Names => &mut self.names,
+            Sheet::Clock => &mut self.clock_note,
+        }
+    }
+
     fn snapshot(&self, id: RecordId, now: Timestamp) -> Snapshot {
         let (record, response) = (self.records.get(&id), self.responses.get(&id));
         Snapshot { record: record.cloned(), response: response.cloned(), now }
@@ -141,16 +149,22 @@ impl Store for MemoryStore {
         Box::pin(ready(Ok(Due { records, now })))
     }
 
-    fn names(&self) -> Pending<'_, Document> {
-        let bytes = self.tables().names.clone();
+    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
+        let bytes = self.tables().document(sheet).clone();
         Box::pin(ready(Ok(Document { bytes, now: self.clock.now() })))
     }
 
-    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
+    fn replace_document(
+        &self,
+        sheet: Sheet,
+        expected: Option<Bytes>,
+        document: Bytes,
+    ) -> Pending<'_, Replaced> {
         let mut tables = self.tables();
-        let replaced = Replaced::where_equal(tables.names == expected);
+        let kept = tables.document(sheet);
+        let replaced = Replaced::where_equal(*kept == expected);
         if replaced == Replaced::Stored {
-            tables.names = Some(document);
+            *kept = Some(document);
         }
         Box::pin(ready(Ok(replaced)))
     }

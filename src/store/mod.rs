@@ -13,9 +13,12 @@ use bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision, StoredResponse};
 
+mod clock_note;
 pub mod codec;
+mod dated;
 pub mod embedded;
 mod failure;
+mod jumps;
 pub mod ledger;
 pub mod memory;
 pub mod names;
@@ -26,7 +29,9 @@ mod stopped;
 mod stored;
 mod waiters;
 
+pub use clock_note::ClockFound;
 pub use failure::OpenError;
+pub use jumps::{ClockLimits, Jumps, Uptime};
 pub use ledger::{Decision, Ledger};
 pub use names::{Known, Names, Recorded};
 pub use stopped::Stopped;
@@ -76,11 +81,20 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(ready(Ok(Box::pin(pending()) as Woken)))
     }
 
-    /// The document that says how operations are named ([`Names`]).
-    fn names(&self) -> Pending<'_, Document>;
+    /// A document that all gateways of the store share.
+    fn document(&self, sheet: Sheet) -> Pending<'_, Document>;
 
     /// Puts `document` in the place of the one that is `expected`, `None` for none, if it still is that.
-    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced>;
+    fn replace_document(
+        &self,
+        sheet: Sheet,
+        expected: Option<Bytes>,
+        document: Bytes,
+    ) -> Pending<'_, Replaced>;
+
+    /// Goes by the time that the machine says from now on, where the store stood still because that time was
+    /// too far ahead ([`Stopped::Clock`]). A server's clock is judged by the [`Ledger`].
+    fn accept_clock(&self) {}
 
     /// Why the store takes no claims now, though it answers; the gravest reason where there are several.
     /// Asked before each claim, so it must be cheap. What may begin an execution is refused by the
@@ -161,7 +175,16 @@ pub enum Swap {
     Conflict(Snapshot),
 }
 
-/// The document of [`Store::names`], as a store found it.
+/// Name of a document of [`Store::document`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sheet {
+    /// How operations are named ([`Names`]).
+    Names,
+    /// How far the clock was, and which of its jumps were accepted.
+    Clock,
+}
+
+/// A document, as a store found it.
 #[derive(Clone, Debug)]
 pub struct Document {
     /// The document; `None` is proof that there is none.
@@ -170,7 +193,7 @@ pub struct Document {
     pub now: Timestamp,
 }
 
-/// What became of a [`Store::replace_names`].
+/// What became of a [`Store::replace_document`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replaced {
     /// The document was written.

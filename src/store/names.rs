@@ -14,9 +14,10 @@ use prost::Message;
 use tokio::time::timeout;
 
 use crate::clock::Timestamp;
-use crate::protocol::{Entry, Identity, Pattern, State};
+use crate::protocol::{Entry, Identity, PathScheme, Pattern, State};
 
-use super::{Document, Filter, Pending, Replaced, Store, StoreError};
+use super::jumps::{Flight, Jumps};
+use super::{Document, Filter, Pending, Replaced, Sheet, Store, StoreError};
 
 const VERSION: u8 = 1;
 /// How many records are looked at to find out how an earlier release named them: pages of so many, and how
@@ -33,6 +34,7 @@ const LINGERING: usize = 256;
 pub struct Names {
     store: Arc<dyn Store>,
     timeout: Duration,
+    jumps: Option<Arc<Jumps>>,
 }
 
 /// The entries as they were read.
@@ -54,11 +56,25 @@ pub struct Recorded {
     pub namespace: String,
 }
 
+/// The entries that a store's document says.
+///
+/// # Errors
+/// It was written by a newer gateway, or is damaged.
+pub fn entries(document: &[u8]) -> Result<Vec<Entry>, String> {
+    decode(document)
+}
+
 impl Names {
     /// The entries of `store`, which is waited for at most `timeout` for each answer.
     #[must_use]
     pub fn of(store: Arc<dyn Store>, timeout: Duration) -> Self {
-        Self { store, timeout }
+        Self { store, timeout, jumps: None }
+    }
+
+    /// The same entries, whose lives are counted by the time to go by where the store's clock jumps.
+    #[must_use]
+    pub fn judged_by(self, jumps: Option<Arc<Jumps>>) -> Self {
+        Self { jumps, ..self }
     }
 
     /// Reads the entries.
@@ -66,7 +82,9 @@ impl Names {
     /// # Errors
     /// As the store's; [`StoreError::Refused`] if they cannot be read by this version.
     pub async fn read(&self) -> Result<Known, StoreError> {
-        let Document { bytes, now } = self.answer(self.store.names()).await?;
+        let sent = self.uptime();
+        let Document { bytes, now } = self.answer(self.store.document(Sheet::Names)).await?;
+        let now = self.judge(now, sent);
         let entries = bytes.as_deref().map(decode).transpose();
         let entries = entries.map_err(|cause| {
             StoreError::Refused(format!("what the store keeps of names cannot be read here: {cause}"))
@@ -79,10 +97,11 @@ impl Names {
     /// # Errors
     /// As the store's.
     pub async fn write(&self, known: &Known, entries: &[Entry]) -> Result<Replaced, StoreError> {
-        self.answer(self.store.replace_names(known.document.clone(), encode(entries))).await
+        self.answer(self.store.replace_document(Sheet::Names, known.document.clone(), encode(entries))).await
     }
 
-    /// The routes that some of the store's records tell of; `None` if there is no record.
+    /// The routes that some of the store's records tell of, if the release before this one made them; `None` if
+    /// there is no record, or one that only this release can have made: then the entries were lost.
     ///
     /// # Errors
     /// As the store's.
@@ -93,6 +112,9 @@ impl Names {
             let page = self.store.page(filter.clone(), limit);
             let page = answer(page, self.timeout.max(SURVEY_TIMEOUT)).await?;
             for (_, record) in page.records.iter().filter(|(_, record)| record.at(page.now).is_some()) {
+                if record.fingerprint.scheme.path != PathScheme::AsSent {
+                    return Ok(None);
+                }
                 let (route, namespace) = (record.route.to_string(), record.namespace.to_string());
                 found.get_or_insert_with(BTreeSet::new).insert(Recorded { route, namespace });
             }
@@ -113,6 +135,15 @@ impl Names {
         let due = self.answer(self.store.due(LINGERING)).await?;
         let running = due.records.iter().filter(|(_, record)| matches!(record.state, State::Running { .. }));
         Ok(running.map(|(_, record)| record.namespace.to_string()).collect())
+    }
+
+    fn uptime(&self) -> Duration {
+        self.jumps.as_ref().map_or(Duration::ZERO, |jumps| jumps.uptime())
+    }
+
+    fn judge(&self, now: Timestamp, sent: Duration) -> Timestamp {
+        let judge = |jumps: &Arc<Jumps>| jumps.judge(now, Flight { sent, received: jumps.uptime() });
+        self.jumps.as_ref().map_or(now, judge)
     }
 
     async fn answer<T>(&self, pending: Pending<'_, T>) -> Result<T, StoreError> {

@@ -86,7 +86,6 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::protocol::path::Template;
     use crate::protocol::{
         Asked, BodyScheme, Claim, Fingerprint, OnUnknown, Owner, PathScheme, Policy, ResponseRef, Scheme,
     };
@@ -95,9 +94,7 @@ mod tests {
         let scheme =
             Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new(), path: PathScheme::AsSent });
         let (method, headers) = (http::Method::POST, http::HeaderMap::new());
-        let template = Template::new("/");
-        let (method, headers, template) = (&method, &headers, &template);
-        let asked = Asked { method, path: "/", template, query: None, headers, body: b"" };
+        let asked = Asked { method: &method, path: "/", query: None, headers: &headers, body: b"" };
         let day = Duration::from_secs(86_400);
         let policy = Policy {
             on_unknown: OnUnknown::Hold,

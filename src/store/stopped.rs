@@ -41,8 +41,9 @@ impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Clock => {
-                "the store's clock has jumped: set it right, or accept it with `POST /v1/accept-clock` on the \
-                 admin listener"
+                "the clock is further ahead than what is kept lasts: set it right and start again, or, if it is \
+                 right, accept it with `POST /v1/accept-clock` on the admin listener or at a start with \
+                 --accept-clock"
             }
             Self::Full => "the store is full but for the outcomes of what runs already",
             Self::LostData => "the store has lost records, or may have",

@@ -13,8 +13,8 @@ use bytes::Bytes;
 
 use crate::protocol::{Record, RecordId, Revision};
 use crate::store::{
-    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Snapshot, Stopped, Store,
-    StoreError, Swap, Woken,
+    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Sheet, Snapshot, Stopped,
+    Store, StoreError, Swap, Woken,
 };
 
 use super::Metrics;
@@ -74,12 +74,29 @@ impl Store for MeteredStore {
         self.measure("watch", move |store| store.watch(id))
     }
 
-    fn names(&self) -> Pending<'_, Document> {
-        self.measure("names", move |store| store.names())
+    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
+        let op = match sheet {
+            Sheet::Names => "names",
+            Sheet::Clock => "clock",
+        };
+        self.measure(op, move |store| store.document(sheet))
     }
 
-    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
-        self.measure("replace_names", move |store| store.replace_names(expected, document))
+    fn replace_document(
+        &self,
+        sheet: Sheet,
+        expected: Option<Bytes>,
+        document: Bytes,
+    ) -> Pending<'_, Replaced> {
+        let op = match sheet {
+            Sheet::Names => "replace_names",
+            Sheet::Clock => "replace_clock",
+        };
+        self.measure(op, move |store| store.replace_document(sheet, expected, document))
+    }
+
+    fn accept_clock(&self) {
+        self.store.accept_clock();
     }
 
     fn stopped(&self) -> Option<Stopped> {

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use tokio::select;
 
 use crate::config::Upstream;
-use crate::protocol::{CallError, CallLimit, Reason, Sent, Unusable};
+use crate::protocol::{CallError, CallLimit, MaySend, Reason, Sent, Unusable};
 use crate::workers::PerWorker;
 
 use super::lenient::{Lengths, MAX_LINES};
@@ -106,11 +106,13 @@ impl Client {
         // Gone with this future, unless the answer holds it.
         let wants = Arc::new(());
         let mut http2 = connection.is_http2();
+        may_be_sent(&request)?;
         let request = self.addressed(request, http2);
         let answered = match connection.send(request, pool, &wants).await {
             Err(Unanswered { request: Some(request), .. }) if kept => {
                 let again = async {
                     let connection = self.connected(pool).await?;
+                    may_be_sent(&request)?;
                     http2 = connection.is_http2();
                     let request = self.addressed(request, http2);
                     connection.send(request, pool, &wants).await.map_err(explain)
@@ -222,6 +224,14 @@ fn settle_length(headers: &mut HeaderMap) -> Result<(), CallError> {
         Err(_) => return Err(failure(Sent::Maybe, Reason::BrokenAnswer)),
     }
     Ok(())
+}
+
+/// Whether the execution that wants this sent still may.
+fn may_be_sent(request: &Request<Body>) -> Result<(), CallError> {
+    match request.extensions().get::<MaySend>() {
+        Some(may_send) if !may_send.holds() => Err(failure(Sent::Never, Reason::LeaseOver)),
+        _ => Ok(()),
+    }
 }
 
 fn failure(sent: Sent, reason: Reason) -> CallError {

@@ -9,8 +9,8 @@ use oncegate::clock::Clock;
 use oncegate::protocol::{Record, RecordId, Revision};
 use oncegate::store::memory::MemoryStore;
 use oncegate::store::{
-    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Snapshot, Stopped, Store,
-    StoreError, Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Sheet, Snapshot, Stopped,
+    Store, StoreError, Swap,
 };
 
 /// What goes wrong.
@@ -74,12 +74,21 @@ impl Store for FaultyStore {
         self.instead(false).unwrap_or_else(|| self.store.due(limit))
     }
 
-    fn names(&self) -> Pending<'_, Document> {
-        self.instead(false).unwrap_or_else(|| self.store.names())
+    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
+        self.instead(false).unwrap_or_else(|| self.store.document(sheet))
     }
 
-    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
-        self.instead(true).unwrap_or_else(|| self.store.replace_names(expected, document))
+    fn replace_document(
+        &self,
+        sheet: Sheet,
+        expected: Option<Bytes>,
+        document: Bytes,
+    ) -> Pending<'_, Replaced> {
+        self.instead(true).unwrap_or_else(|| self.store.replace_document(sheet, expected, document))
+    }
+
+    fn accept_clock(&self) {
+        *self.stopped.lock().expect("no test panics here") = None;
     }
 
     fn stopped(&self) -> Option<Stopped> {

@@ -226,9 +226,9 @@ fn scheme() -> Arc<Scheme> {
 }
 
 fn fingerprint() -> Fingerprint {
-    let (headers, template) = (HeaderMap::new(), Template::new("/v1/charges"));
-    let (method, headers, template) = (&Method::POST, &headers, &template);
-    let asked = Asked { method, path: "/v1/charges", template, query: None, headers, body: b"{}" };
+    let headers = HeaderMap::new();
+    let (method, headers) = (&Method::POST, &headers);
+    let asked = Asked { method, path: "/v1/charges", query: None, headers, body: b"{}" };
     Fingerprint::of(asked, &scheme())
 }
 

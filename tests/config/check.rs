@@ -52,6 +52,8 @@ fn the_defaults_are_explained() {
             "together 6.4 GiB",
             "30s to answer; a head of 256KiB at most; idle connections are kept 4s",
             "404 no-route",
+            "At a start, more than 31d (the shortest ttl and tombstone_ttl together) ahead of what was last noted",
+            "More than 24h (the shortest ttl) warns. While the gateway runs no jump counts.",
             "No warnings.",
         ],
     );
@@ -138,6 +140,7 @@ fn each_store_says_what_it_may_lose() {
                 "with appendonly yes up to a second, with appendfsync always nothing",
                 "where that is noticed, claims are refused for one ttl",
                 "a failover Where this address leads to another server then: best effort.",
+                "while a gateway runs, more than 24h (the shortest ttl) off, forwards or back: nothing begins",
                 "wait_replicas = 1 (or more) narrows that",
                 "a partition A primary that is cut off goes on taking claims",
                 "min-replicas-to-write in Redis narrows that",

@@ -115,7 +115,7 @@ fn connecting_says_of_each_place_whether_it_answers() {
     drop(upstream);
     let (code, out, _) = check();
     assert_eq!(code, Some(1), "{out}");
-    assert!(out.contains(&format!("{store}FAILED: ")) && out.contains("format not known"), "{out}");
+    assert!(out.contains(&format!("{store}FAILED: ")) && out.contains("not what a store writes"), "{out}");
     assert!(out.contains(&format!("upstream payments at http://{address}/: FAILED: ")), "{out}");
     assert!(out.contains("refused"), "{out}");
 }

@@ -49,7 +49,7 @@ fn the_defaults_are_those_of_the_contract() {
         "scope: [Header(\"authorization\"), Header(\"x-api-key\"), Header(\"api-key\"), \
          Header(\"stripe-account\"), Path], anonymous: false",
         "body: Raw, headers: [\"content-type\", \"content-encoding\", \"x-http-method-override\", \
-         \"x-http-method\", \"x-method-override\"], path: Equivalent",
+         \"x-http-method\", \"x-method-override\"], path: Equivalent(Template([Literal(\"v1\"), Literal(\"charges\")]))",
         "on_unknown: Hold, lease: 10s, response_timeout: 31s, ttl: 86400s, tombstone_ttl: 2592000s",
         "replay_headers: [], replay_drop: [], in_flight: Wait(10s), max_response_body: 1048576",
         "release: [307, 308, 401, 403, 407, 421, 425, 429], unknown: [408, 502, 503, 504]",
@@ -80,6 +80,16 @@ fn the_schema_says_what_each_key_is_and_takes() {
     assert_eq!(route["properties"]["ttl"]["default"], "24h");
     assert_eq!(route["properties"]["on_unknown"]["enum"], serde_json::json!(["hold"]));
     assert_eq!(schema["properties"]["server"]["properties"]["max_in_flight"]["default"], 1024);
+    assert_eq!(route["properties"]["match"]["enum"], serde_json::json!(["equivalent", "exact"]));
+    assert_eq!(route["properties"]["anonymous"]["default"], "refuse");
+    assert_eq!(route["properties"]["unknown_answers"]["enum"], serde_json::json!(["pass", "problem"]));
+    assert_eq!(route["properties"]["scope"]["default"][4], serde_json::json!({ "path": true }));
+    let parts = route["properties"]["scope"]["items"]["anyOf"].as_array().map(Vec::len);
+    assert_eq!(parts, Some(3), "a header, the path, a certificate");
+    let fallback = &schema["properties"]["fallback"]["properties"]["keyed"];
+    assert_eq!((&fallback["default"], &fallback["enum"][1]), (&"pass".into(), &"refuse".into()));
+    let upstream = &schema["properties"]["upstreams"]["additionalProperties"]["properties"];
+    assert_eq!(upstream["rewrite_location"]["default"], true);
     let mut undescribed = Vec::new();
     undescribed_keys("", &schema, &mut undescribed);
     assert_eq!(undescribed, Vec::<String>::new());

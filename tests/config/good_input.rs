@@ -54,7 +54,7 @@ fn who_the_caller_is_and_what_is_covered_become_checked_types() {
          unknown_answers = 'problem'\n[fallback]\nupstream = 'payments'\nkeyed = 'refuse'\n",
     );
     let route = &config.routes[0];
-    assert_eq!((route.matching, route.fingerprint.path), (Match::Exact, PathScheme::AsSent));
+    assert_eq!((route.matching, &route.fingerprint.path), (Match::Exact, &PathScheme::AsSent));
     assert_eq!(written(&route.scope), ["x-tenant", "{ path = true }"]);
     assert!(route.anonymous);
     assert_eq!(route.replay_drop, ["x-request-id"]);

@@ -48,7 +48,19 @@ fn urls_are_not_repeated() {
         for url in forms(&url) {
             assert_hidden(&SMALL.replace("\"http://127.0.0.1:9000\"", &url));
             assert_hidden(&format!("upstreams.other = {url}\n{SMALL}"));
+            assert_hidden(&format!("[fallback]\nupstream = {url}\n{SMALL}"));
         }
+    }
+}
+
+/// A URL is easily written where something else is wanted.
+#[test]
+fn urls_in_other_places_are_not_repeated() {
+    let url = format!("'https://me:{CANARY}@api.example.com/v1/charges'");
+    assert_hidden(&SMALL.replace("\"/v1/charges\"", &url));
+    assert_hidden(&SMALL.replace("upstream = \"payments\"", &format!("upstream = {url}")));
+    for section in ["server", "admin"] {
+        assert_hidden(&format!("[{section}]\nlisten = {url}\n{SMALL}"));
     }
 }
 

@@ -2,16 +2,22 @@
 
 use std::process::Command;
 
+use super::harness::{Gateway, Settings, Upstream};
 use super::servers::{postgres, redis};
 
 /// What it ends with and prints, for a configuration with this `[store]`.
 fn connected(store: &str) -> (Option<i32>, String) {
+    with_route(store, "")
+}
+
+/// The same with these lines for the route.
+fn with_route(store: &str, route: &str) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let upstream = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = upstream.local_addr().expect("its address");
     let text = format!(
         "[store]\n{store}\n[upstreams.payments]\nurl = 'http://{address}'\n[[routes]]\nname = 'charges'\n\
-         path = '/v1/charges'\nupstream = 'payments'\n"
+         path = '/v1/charges'\nupstream = 'payments'\n{route}\n"
     );
     let file = directory.path().join("gate.toml");
     std::fs::write(&file, text).expect("a writable directory");
@@ -42,7 +48,7 @@ fn a_redis_that_keeps_nothing_is_warned_of() {
     let (code, said) = connected(&format!("url = 'redis://127.0.0.1:{}'", server.port));
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains("writes no append-only file: when it ends, it loses everything (no snapshots either)"),
+        said.contains("writes neither an append-only file nor snapshots: a restart forgets every key"),
         "{said}"
     );
     assert_eq!(server.say::<u64>("DBSIZE"), 0, "looking left something behind");
@@ -62,7 +68,7 @@ fn every_primary_of_a_cluster_is_looked_at() {
     let store = format!("url = 'redis+cluster://127.0.0.1:{}'", nodes[0].port);
     let (code, said) = connected(&store);
     assert_eq!(code, Some(0), "{said}");
-    assert_eq!(said.matches("writes no append-only file").count(), nodes.len(), "{said}");
+    assert_eq!(said.matches("neither an append-only file nor snapshots").count(), 1, "{said}");
     drop(nodes[2].say::<String>("CONFIG SET maxmemory-policy allkeys-lru"));
     let (code, said) = connected(&store);
     assert_eq!(code, Some(1), "{said}");
@@ -88,7 +94,7 @@ async fn a_postgres_is_looked_at_and_left_as_it_was() {
         format!("url = 'postgres://oncegate@127.0.0.1:{}/postgres'\nschema = '{schema}'", server.port);
     let (code, said) = connected(&store);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("answers; there are no tables in the schema"), "{said}");
+    assert!(said.contains("answers; its tables are not all there yet"), "{said}");
     let unsafe_one = postgres::Server::with(&["fsync=off"]);
     let url = format!("url = 'postgres://oncegate@127.0.0.1:{}/postgres'", unsafe_one.port);
     let (code, said) = connected(&url);
@@ -97,4 +103,33 @@ async fn a_postgres_is_looked_at_and_left_as_it_was() {
     let made: i64 =
         server.value(&format!("SELECT count(*) FROM pg_namespace WHERE nspname = '{schema}'")).await;
     assert_eq!(made, 0, "looking made the schema");
+}
+
+/// A start would be refused, and that is better known before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_names_operations_otherwise_is_told_of() {
+    let upstream = Upstream::start().await;
+    let redis = redis::Server::with(&["--appendonly", "yes"]);
+    let postgres = postgres::shared();
+    let stores = [
+        format!("url = 'redis://127.0.0.1:{}'", redis.port),
+        format!(
+            "url = 'postgres://oncegate@127.0.0.1:{}/postgres'\nschema = '{}'",
+            postgres.port,
+            postgres::schema()
+        ),
+    ];
+    for store in stores {
+        let gateway = Gateway::start(&upstream, Settings::default().store(&store)).await;
+        drop(gateway);
+        let (code, said) = connected(&store);
+        assert_eq!(code, Some(0), "{said}");
+        let (code, said) = with_route(&store, "scope = ['cookie', { path = true }]");
+        assert_eq!(code, Some(1), "{said}");
+        assert!(
+            said.contains("FAILED: it holds operations that this configuration names otherwise"),
+            "{said}"
+        );
+        assert!(said.contains("POST /v1/{*rest}#"), "{said}");
+    }
 }

@@ -4,6 +4,7 @@
 mod clocks;
 mod connect;
 mod embargo;
+mod jumps;
 mod many;
 mod starting;
 mod store;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::servers::preload::WallClock;
 use crate::servers::{postgres, redis};
 
 /// A store that gateways can share.
@@ -17,6 +18,15 @@ impl Store {
 
     pub fn postgres() -> Self {
         Self::Postgres { server: postgres::shared(), schema: postgres::schema() }
+    }
+
+    pub fn redis_going_by(clock: &WallClock) -> Self {
+        Self::Redis(redis::Server::going_by(clock))
+    }
+
+    pub fn postgres_going_by(clock: &WallClock) -> Self {
+        let server = Arc::new(postgres::Server::going_by(clock));
+        Self::Postgres { server, schema: postgres::schema() }
     }
 
     /// Where its server listens.

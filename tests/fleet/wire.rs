@@ -58,6 +58,8 @@ impl Wired {
             match answer.status {
                 503 => drop(answer.problem(503, "store-unavailable", "unknown", "same-key")),
                 409 if answer.text().contains("in-flight") => {}
+                // The gateway that ran it holds the answer, and has yet to store it.
+                201 if answer.header("idempotency-stored") == Some("false") => {}
                 _ => return (answer, started.elapsed()),
             }
             assert!(started.elapsed() < Duration::from_secs(30), "never answered: {answer:?}");

@@ -64,6 +64,20 @@ async fn a_caller_that_nothing_tells_is_refused() {
     assert_eq!(request(gateway.address, "POST", "/v1/charges", &[], "a").await.status, 201);
 }
 
+#[tokio::test]
+async fn a_header_without_a_value_tells_no_caller() {
+    let (upstream, gateway) = gateway(DEFAULTS).await;
+    for empty in
+        [("x-api-key", ""), ("authorization", ""), ("authorization", "Bearer"), ("authorization", "Basic ")]
+    {
+        pay(&gateway, &[empty]).await.problem(400, "caller-unknown", "unknown", "same-key");
+    }
+    // Beside what does, it is no other caller.
+    assert!(!pay(&gateway, &[("authorization", "Bearer a")]).await.is_replay());
+    assert!(pay(&gateway, &[("authorization", "Bearer a"), ("x-api-key", "")]).await.is_replay());
+    assert_eq!(upstream.executions(), 1);
+}
+
 /// Every retry signs anew: with the signature in the scope it would be a new caller, and run again.
 #[tokio::test]
 async fn a_signature_of_the_request_is_no_caller() {

@@ -19,6 +19,7 @@ mod keep_alive;
 mod keyed;
 mod locations;
 #[path = "../servers/preload.rs"]
+#[expect(dead_code, reason = "it also serves tests of clocks")]
 mod preload;
 mod problems;
 mod shutdown;

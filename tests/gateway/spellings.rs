@@ -19,19 +19,18 @@ const SPELLINGS: [&str; 14] = [
     "/%2e/v1/charges",
 ];
 
-/// The route of the tests, and one that covers just this path.
+/// A route that covers just this path, beside the one of all tests.
 fn settings(more: &str) -> Settings {
     let sections = format!(
         "[[routes]]\nname = \"charges\"\npath = \"/v1/charges\"\nupstream = \"payments\"\n\
          key = {{ required = true }}\nanonymous = \"one\"\n{more}\n[fallback]\nupstream = \"payments\""
     );
-    Settings::route("path = \"/unused\"").more(&sections)
+    Settings::default().more(&sections)
 }
 
 async fn start(more: &str) -> (std::sync::Arc<Upstream>, Gateway) {
     let upstream = Upstream::start().await;
-    // The harness's own route has the path; it is not used here.
-    let gateway = Gateway::start(&upstream, Settings { route: String::new(), ..settings(more) }).await;
+    let gateway = Gateway::start(&upstream, settings(more)).await;
     (upstream, gateway)
 }
 
@@ -78,6 +77,61 @@ async fn spellings_that_servers_disagree_about_are_refused() {
 }
 
 #[tokio::test]
+async fn escapes_of_what_a_template_spells_out_are_one_operation() {
+    let upstream = Upstream::start().await;
+    let route = "[[routes]]\nname = \"refunds\"\npath = \"/v1/charges:refund,all@once\"\nupstream = \"payments\"\n\
+                 anonymous = \"one\"\n[fallback]\nupstream = \"payments\"";
+    let gateway = Gateway::start(&upstream, Settings::default().more(route)).await;
+    for (number, spelling) in [
+        "/v1/charges:refund,all@once",
+        "/v1/charges%3Arefund%2Call%40once",
+        "/v1/charges%3arefund,all%40once/",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answer = pay(&gateway, spelling).await;
+        assert_eq!((answer.status, answer.is_replay()), (201, number > 0), "{spelling}");
+    }
+    assert_eq!(upstream.executions(), 1);
+}
+
+/// Under a route for everything both readings of such a path are covered, and are not one operation.
+#[tokio::test]
+async fn two_slashes_at_the_start_are_refused_under_any_route() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream, Settings::default()).await;
+    assert!(!pay(&gateway, "/v1/charges").await.is_replay());
+    for spelling in ["//x/v1/charges", "////x/v1/charges", "//x@y/v1/charges"] {
+        pay(&gateway, spelling).await.problem(404, "no-route", "unknown", "never");
+    }
+    assert_eq!(upstream.executions(), 1);
+}
+
+/// Frameworks that heed such a header run the operation, though the method of the request line is not covered.
+#[tokio::test]
+async fn a_method_that_a_header_names_is_refused_where_a_route_covers_it() {
+    let (upstream, gateway) = start("").await;
+    for header in ["x-http-method-override", "x-http-method", "x-method-override"] {
+        for (method, named) in [("GET", "POST"), ("PUT", "post"), ("DELETE", " Patch ")] {
+            for path in ["/v1/charges", "/v1/charges/", "/v1%2Fcharges"] {
+                let headers = [("idempotency-key", "k-1"), (header, named)];
+                let told = request(gateway.address, method, path, &headers, "").await;
+                told.problem(404, "no-route", "unknown", "never");
+            }
+        }
+        // For a method that no route covers nothing is in doubt.
+        let head = request(gateway.address, "GET", "/v1/charges", &[(header, "DELETE")], "").await;
+        assert_eq!(head.status, 201, "{header}");
+    }
+    // With `_` for `-` it goes no further.
+    request(gateway.address, "GET", "/v1/charges", &[("x_http_method_override", "POST")], "").await;
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 4);
+    assert!(!seen[3].headers.contains_key("x_http_method_override"));
+}
+
+#[tokio::test]
 async fn exact_routes_compare_paths_as_before() {
     let (upstream, gateway) = start("match = \"exact\"").await;
     assert!(!pay(&gateway, "/v1/charges").await.is_replay());
@@ -85,6 +139,18 @@ async fn exact_routes_compare_paths_as_before() {
     pay(&gateway, "/v1/ch%61rges").await.problem(422, "payload-mismatch", "no", "new-key");
     // This one goes to the wider route, and is no second operation there either.
     pay(&gateway, "/v1/Charges").await.problem(422, "payload-mismatch", "no", "new-key");
+    assert_eq!(upstream.executions(), 1);
+}
+
+/// A retry may take another route than its first attempt did, and is the same request all the same.
+#[tokio::test]
+async fn a_retry_is_compared_as_the_first_attempt_was() {
+    let upstream = Upstream::start().await;
+    let mut wide = Gateway::start(&upstream, Settings::default()).await;
+    assert!(!pay(&wide, "/v1/Charges").await.is_replay());
+    wide.kill().await;
+    let gateway = wide.restart(&upstream, settings("")).await;
+    assert!(pay(&gateway, "/v1/Charges").await.is_replay());
     assert_eq!(upstream.executions(), 1);
 }
 

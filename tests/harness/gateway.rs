@@ -37,6 +37,8 @@ pub struct Settings {
     pub address: Option<SocketAddr>,
     /// A command of the shell in which the process is started, such as `umask 000`.
     pub shell: String,
+    /// More arguments of `serve`.
+    pub arguments: Vec<String>,
 }
 
 impl Settings {
@@ -59,6 +61,11 @@ impl Settings {
 
     pub fn more(self, sections: &str) -> Self {
         Self { more: sections.into(), ..self }
+    }
+
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -150,6 +157,7 @@ impl Gateway {
             .arg(format!("{}\nexec \"$0\" \"$@\"", settings.shell))
             .args([env!("CARGO_BIN_EXE_oncegate"), "serve", "--config"])
             .arg(&file)
+            .args(&settings.arguments)
             .envs(settings.environment.iter().cloned())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())

@@ -2,6 +2,7 @@
 //! store.
 
 mod accepting;
+mod certificates;
 mod changes;
 mod earlier;
 mod fleets;

@@ -86,9 +86,14 @@ impl Place {
 
     /// Starts `serve --upstream` in the directory.
     pub async fn quick_start(&self) -> Started {
-        let environment = ["SERVER", "ADMIN"].map(|section| format!("ONCEGATE__{section}__LISTEN"));
-        let environment: Vec<(&str, String)> =
-            environment.iter().map(|name| (name.as_str(), "127.0.0.1:0".to_owned())).collect();
+        self.quick_start_with(&[]).await
+    }
+
+    /// The same with more in its environment.
+    pub async fn quick_start_with(&self, more: &[(&str, String)]) -> Started {
+        let listen = |name| (name, "127.0.0.1:0".to_owned());
+        let mut environment = vec![listen("ONCEGATE__SERVER__LISTEN"), listen("ONCEGATE__ADMIN__LISTEN")];
+        environment.extend_from_slice(more);
         let upstream = format!("http://{}", self.upstream.address);
         Process::run(&["serve", "--upstream", &upstream], &environment, self.path()).started().await
     }

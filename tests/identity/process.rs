@@ -26,7 +26,7 @@ pub struct Process {
 /// What came of a start.
 pub enum Started {
     /// It serves here.
-    Serving(Process, SocketAddr),
+    Serving(Box<Process>, SocketAddr),
     /// It ended.
     Ended { code: Option<i32>, said: String },
 }
@@ -72,7 +72,7 @@ impl Process {
                 let listen = line.split("listen=").nth(1).and_then(|rest| rest.split(' ').next());
                 let address = listen.and_then(|text| text.parse().ok());
                 let address = address.unwrap_or_else(|| panic!("no address in {line}"));
-                Started::Serving(self, address)
+                Started::Serving(Box::new(self), address)
             }
             None => {
                 let code = self.ended().await;
@@ -117,7 +117,7 @@ impl Process {
 impl Started {
     pub fn serving(self) -> (Process, SocketAddr) {
         match self {
-            Self::Serving(process, address) => (process, address),
+            Self::Serving(process, address) => (*process, address),
             Self::Ended { code, said } => panic!("it ended with {code:?}: {said}"),
         }
     }

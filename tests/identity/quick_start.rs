@@ -25,3 +25,15 @@ async fn what_was_paid_without_a_file_is_replayed_with_one() {
     let (_gateway, address) = place.quick_start().await.serving();
     assert!(pay(address, "/v1/charges", "k").await.is_replay());
 }
+
+/// There is no file to write a line into.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_file_a_change_is_accepted_in_the_environment() {
+    let place = Place::embedded().await;
+    place.serve("", &[("pay", "/{*rest}", "namespace = \"other\"")]).await.0.stop().await;
+    let refusal = place.quick_start().await.refusal();
+    let line = refusal.lines().find_map(|line| line.trim().strip_prefix("ONCEGATE__STORE__"));
+    let (name, value) = line.and_then(|line| line.split_once('=')).expect("a line for the environment");
+    let set = (format!("ONCEGATE__STORE__{name}"), value.trim_matches('\'').to_owned());
+    place.quick_start_with(&[(&set.0, set.1)]).await.serving().0.stop().await;
+}

@@ -3,6 +3,7 @@
 
 mod claims;
 mod clocks;
+mod jumps;
 mod outcomes;
 mod overruled;
 mod panics;

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use oncegate::config::UnknownAnswers;
+
 use super::store::Fault::{Late, Lost, Nothing, Refused, Silence, Unanswered};
-use super::store::Step::{self, Claim, Complete, Lose, Renew};
+use super::store::Step::{self, Claim, Complete, Lose, Release, Renew};
 use super::upstream::Play;
-use super::world::{LEASE, STORE_TIMEOUT, World};
+use super::world::{LEASE, MAX_IN_FLIGHT, STORE_TIMEOUT, World};
 
 /// FAULTS 9: the client gets the truth, the store gets it later, nobody gets a second execution.
 #[tokio::test(start_paused = true)]
@@ -121,4 +123,65 @@ async fn a_call_that_outlasts_its_lease_is_renewed_or_goes_on_without() {
     owner.await.expect("no panic").is_first(201, "call 1");
     waiter.await.expect("no panic").is_replay(201, "call 1");
     assert_eq!((renewed.upstream.calls(), lapsed.upstream.calls()), (1, 1));
+}
+
+/// The store goes away while an execution runs here: its duplicates need no store to hear of it.
+#[tokio::test(start_paused = true)]
+async fn duplicates_of_what_runs_here_wait_for_it_without_the_store() {
+    for (world, waits) in [(World::new(), true), (World::rejecting(), false)] {
+        world.upstream.next(&[Play::Answer(201, LEASE / 2)]);
+        let owner = world.begin("a").await;
+        world.store.always(&Step::ALL, Refused);
+        let duplicate = world.begin("a").await;
+        owner.await.expect("no panic").is_unstored(201, "call 1");
+        let duplicate = duplicate.await.expect("no panic");
+        if waits {
+            duplicate.is_unstored(201, "call 1")
+        } else {
+            duplicate.is_in_flight()
+        }
+        assert_eq!(world.upstream.calls(), 1);
+    }
+}
+
+/// All places are taken, and the store is away: what this process knows it still tells.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_written_is_told_without_a_place() {
+    let world = World::rejecting();
+    world.store.always(&[Complete], Refused);
+    world.send("a").await.is_unstored(201, "call 1");
+    world.upstream.next(&[Play::Answer(201, LEASE); MAX_IN_FLIGHT]);
+    let mut running = Vec::new();
+    for key in ["b", "c", "d", "e", "f", "g", "h"] {
+        running.push(world.begin(key).await);
+    }
+    assert_eq!(world.upstream.calls(), MAX_IN_FLIGHT, "all places are taken");
+    world.store.always(&Step::ALL, Refused);
+    world.send("a").await.is_unstored(201, "call 1");
+    assert_eq!(world.upstream.calls(), MAX_IN_FLIGHT);
+}
+
+/// What the sweeper has counted as a new unknown is not new again when its owner says so.
+#[tokio::test(start_paused = true)]
+async fn an_outcome_becomes_unknown_once() {
+    let world = World::new();
+    world.upstream.next(&[Play::Lost(3 * LEASE)]);
+    world.store.always(&[Renew], Refused);
+    world.send("a").await.is_unknown(504);
+    let metrics = world.metrics.encode();
+    let counted: Vec<&str> =
+        metrics.lines().filter(|line| line.starts_with("oncegate_unknown_total{")).collect();
+    assert_eq!(counted.iter().filter(|line| line.ends_with(" 1")).count(), 1, "{counted:?}");
+    assert!(counted.iter().all(|line| line.ends_with(" 1") || line.ends_with(" 0")), "{counted:?}");
+}
+
+/// A status that is listed as no execution says that nothing happened, also while that cannot be written.
+#[tokio::test(start_paused = true)]
+async fn a_problem_hides_only_statuses_that_say_nothing() {
+    let world = World::with(|route| route.unknown_answers = UnknownAnswers::Problem);
+    world.upstream.next(&[Play::Answer(429, Duration::ZERO), Play::Answer(503, Duration::ZERO)]);
+    world.store.next(Release, &[Refused]);
+    let shed = world.send("a").await;
+    assert_eq!((shed.status.as_u16(), shed.header("idempotency-outcome")), (429, Some("unknown")));
+    world.send("b").await.is_unknown(504);
 }

@@ -7,7 +7,7 @@ use oncegate::protocol::{Event, Resolution, ResponseRef, StoredResponse, Verdict
 use tokio::task::JoinHandle;
 
 use super::store::Fault::Refused;
-use super::store::Step::{Read, Renew};
+use super::store::Step::{Complete, Read, Renew};
 use super::upstream::Play;
 use super::world::{Answer, LEASE, World, new_owner};
 
@@ -97,8 +97,58 @@ async fn the_answer_of_an_execution_that_was_followed_by_another_is_dropped() {
     let second = world.begin("a").await;
     assert_eq!(world.upstream.executions(), ["1", "2"]);
     owner.await.expect("no panic").is_in_flight();
-    waiter.await.expect("no panic").is_in_flight();
     second.await.expect("no panic").is_first(201, "call 2");
+    waiter.await.expect("no panic").is_replay(201, "call 2");
     world.send("a").await.is_replay(201, "call 2");
+    assert_eq!(world.upstream.calls(), 2);
+}
+
+/// The store has lost the record of what runs here: it was evicted, or restored from a backup.
+#[tokio::test(start_paused = true)]
+async fn a_lost_record_lets_nothing_run_beside_the_execution_it_was_of() {
+    for world in [World::new(), World::rejecting()] {
+        let is_waiting = world.is_waiting();
+        world.upstream.next(&[Play::Answer(201, LEASE / 2)]);
+        let owner = world.begin("a").await;
+        world.forget("a").await;
+        let other = world.begin("a").await;
+        owner.await.expect("no panic").is_unstored(201, "call 1");
+        let other = other.await.expect("no panic");
+        if is_waiting {
+            other.is_unstored(201, "call 1")
+        } else {
+            other.is_in_flight()
+        }
+        // What claimed in between is gone, too.
+        assert_eq!((world.upstream.calls(), world.state("a")), (1, "absent"));
+    }
+}
+
+/// The same while the outcome of what ran here waits to be written.
+#[tokio::test(start_paused = true)]
+async fn a_lost_record_lets_nothing_run_before_the_outcome_is_written() {
+    let world = World::rejecting();
+    world.store.always(&[Complete], Refused);
+    world.send("a").await.is_unstored(201, "call 1");
+    world.forget("a").await;
+    world.send("a").await.is_unstored(201, "call 1");
+    assert_eq!(world.upstream.calls(), 1);
+}
+
+/// An outcome that is written late, after an operator let another execution run: it is not that one's.
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_execution_came_to_is_not_told_of_a_later_one() {
+    let world = World::new();
+    world.store.always(&[Complete], Refused);
+    world.send("a").await.is_unstored(201, "call 1");
+    world.until("a", "unknown").await;
+    resolve(&world, Resolution::NotExecuted { force: true }, None).await;
+    world.upstream.next(&[Play::Answer(202, 3 * LEASE)]);
+    let (second, waiting) = (world.begin("a").await, world.begin("a").await);
+    tokio::time::sleep(LEASE).await;
+    world.store.heal();
+    second.await.expect("no panic").is_first(202, "call 2");
+    waiting.await.expect("no panic").is_replay(202, "call 2");
+    world.send("a").await.is_replay(202, "call 2");
     assert_eq!(world.upstream.calls(), 2);
 }

@@ -12,8 +12,8 @@ use oncegate::clock::Clock;
 use oncegate::protocol::{Record, RecordId, Revision};
 use oncegate::store::memory::MemoryStore;
 use oncegate::store::{
-    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Snapshot, Stopped, Store,
-    StoreError, Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Sheet, Snapshot, Stopped,
+    Store, StoreError, Swap,
 };
 use tokio::time::sleep;
 
@@ -199,12 +199,17 @@ impl Store for FaultyStore {
         self.store.due(limit)
     }
 
-    fn names(&self) -> Pending<'_, Document> {
-        self.store.names()
+    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
+        self.store.document(sheet)
     }
 
-    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
-        self.store.replace_names(expected, document)
+    fn replace_document(
+        &self,
+        sheet: Sheet,
+        expected: Option<Bytes>,
+        document: Bytes,
+    ) -> Pending<'_, Replaced> {
+        self.store.replace_document(sheet, expected, document)
     }
 
     fn stopped(&self) -> Option<Stopped> {

@@ -1,18 +1,18 @@
 //! One gateway on virtual time, and a client.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use oncegate::clock::{Clock, Timestamp};
-use oncegate::config::{Config, Environment, InFlight, Route};
-use oncegate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, sweep};
-use oncegate::protocol::{Key, Owner, Policy, Record, RecordId, Scope, Shown};
+use oncegate::config::{Config, Environment, InFlight, OnStoreError, Route};
+use oncegate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep};
+use oncegate::protocol::{Event, Key, Owner, Policy, Record, RecordId, Scope, Shown, State};
 use oncegate::routes::RouteTable;
-use oncegate::store::{Ledger, Store};
+use oncegate::store::{ClockLimits, Ledger, Store};
 use oncegate::telemetry::Metrics;
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -60,6 +60,28 @@ impl World {
     }
 
     pub fn with_clock(clock: Arc<dyn Clock>, change: impl FnOnce(&mut Route)) -> Self {
+        Self::over(clock, change, |ledger| ledger)
+    }
+
+    /// Over a store whose clock is watched, as that of a server is.
+    pub fn watching(clock: Arc<dyn Clock>, limits: ClockLimits) -> Self {
+        let started = Instant::now();
+        Self::over(
+            clock,
+            |route| {
+                route.policy.ttl = limits.ttl;
+                route.policy.tombstone_ttl = limits.retention - limits.ttl;
+                route.on_store_error = OnStoreError::Bypass;
+            },
+            |ledger| ledger.watching_clock(limits, Arc::new(move || started.elapsed())),
+        )
+    }
+
+    fn over(
+        clock: Arc<dyn Clock>,
+        change: impl FnOnce(&mut Route),
+        watch: impl FnOnce(Ledger) -> Ledger,
+    ) -> Self {
         let config = Config::for_upstream("http://127.0.0.1:9", &Environment::default()).expect("valid");
         let policy = Policy { lease: LEASE, response_timeout: RESPONSE_TIMEOUT, ..config.routes[0].policy };
         let in_flight = InFlight::Wait(FOREVER);
@@ -68,7 +90,9 @@ impl World {
         let route = Arc::new(route);
         let (store, upstream, metrics) =
             (Arc::new(FaultyStore::new(clock)), Upstream::default(), Metrics::new());
-        let ledger = Ledger::new(Arc::clone(&store) as Arc<dyn Store>, STORE_TIMEOUT);
+        let counted = metrics.clone();
+        let ledger = watch(Ledger::new(Arc::clone(&store) as Arc<dyn Store>, STORE_TIMEOUT))
+            .telling_lapses(move |id, record| lapsed(&counted, id, record));
         let server = oncegate::config::Server { max_in_flight: MAX_IN_FLIGHT, ..config.server };
         let routes = RouteTable::new(&[Arc::clone(&route)], None).expect("one route");
         let (stop, measured) = (Stop::default(), metrics.clone());
@@ -104,6 +128,21 @@ impl World {
         let shown = Shown { headers: &headers, certificate: None, path: "/v1/charges" };
         let (scope, _) = Scope::of_request(&self.route.scope, shown);
         RecordId::of(&self.route.namespace, &scope, &key)
+    }
+
+    /// Whether duplicates are kept waiting.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.route.in_flight, InFlight::Wait(_))
+    }
+
+    /// The store loses the record of what runs.
+    pub async fn forget(&self, key: &str) {
+        let State::Running { owner, n, .. } = self.record(key).expect("a record").state else {
+            panic!("{key} is {}", self.state(key));
+        };
+        let removed = self.ledger.apply(self.id(key), None, &Event::Release { owner, n }, None).await;
+        removed.expect("the store answers");
+        assert_eq!(self.state(key), "absent");
     }
 
     pub fn record(&self, key: &str) -> Option<Record> {
@@ -192,17 +231,24 @@ impl Answer {
 pub struct VirtualClock {
     set_to: Timestamp,
     set_at: Instant,
+    shift: AtomicI64,
 }
 
 impl VirtualClock {
     pub fn set_to(set_to: Timestamp) -> Self {
-        Self { set_to, set_at: Instant::now() }
+        Self { set_to, set_at: Instant::now(), shift: AtomicI64::new(0) }
+    }
+
+    /// So many milliseconds off from now on.
+    pub fn shift(&self, millis: i64) {
+        self.shift.store(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
-        self.set_to.plus(self.set_at.elapsed())
+        let right = self.set_to.plus(self.set_at.elapsed());
+        Timestamp(right.0.saturating_add_signed(self.shift.load(Ordering::SeqCst)))
     }
 }
 

@@ -13,6 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Decode, Postgres, Row, Type, raw_sql};
 use tempfile::TempDir;
 
+use super::preload::WallClock;
 use super::redis::free_port;
 
 /// The user that runs servers where the tests are run by root, whom Postgres refuses.
@@ -23,6 +24,7 @@ pub struct Server {
     pub port: u16,
     dir: TempDir,
     settings: Vec<String>,
+    environment: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -51,6 +53,15 @@ impl Server {
 
     /// A server with more settings, such as `["wal_level=logical"]`.
     pub fn with(settings: &[&str]) -> Self {
+        Self::with_environment(settings, Vec::new())
+    }
+
+    /// A server that goes by this clock.
+    pub fn going_by(clock: &WallClock) -> Self {
+        Self::with_environment(&[], clock.environment().to_vec())
+    }
+
+    fn with_environment(settings: &[&str], environment: Vec<(String, String)>) -> Self {
         let dir = own_directory();
         let data = dir.path().join("data");
         let made = program("initdb")
@@ -60,7 +71,7 @@ impl Server {
             .output()
             .expect("initdb");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        Self::on(dir, settings)
+        Self::on(dir, settings, environment)
     }
 
     /// A standby of this server that follows it.
@@ -74,12 +85,12 @@ impl Server {
             .output()
             .expect("pg_basebackup");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        Self::on(dir, settings)
+        Self::on(dir, settings, Vec::new())
     }
 
-    fn on(dir: TempDir, settings: &[&str]) -> Self {
+    fn on(dir: TempDir, settings: &[&str], environment: Vec<(String, String)>) -> Self {
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let mut server = Self { port: 0, dir, settings, child: None };
+        let mut server = Self { port: 0, dir, settings, environment, child: None };
         // Somebody else may take the port before the server does.
         for _ in 0..10 {
             server.port = free_port();
@@ -99,6 +110,7 @@ impl Server {
         for setting in own.into_iter().chain(self.settings.iter().map(String::as_str)) {
             command.arg("-c").arg(setting);
         }
+        command.envs(self.environment.iter().cloned());
         let mut child = command.stderr(Stdio::piped()).spawn().expect("postgres");
         let mut lines = BufReader::new(child.stderr.take().expect("its output")).lines();
         let mut said = String::new();

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use redis::{Client, Connection, FromRedisValue, RedisResult};
 use tempfile::TempDir;
 
+use super::preload::WallClock;
+
 /// How long a server may take to come up, and a cluster to agree.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -17,6 +19,7 @@ pub struct Server {
     pub port: u16,
     dir: TempDir,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -28,8 +31,17 @@ impl Server {
 
     /// A server with more settings, such as `["--appendonly", "yes"]`.
     pub fn with(settings: &[&str]) -> Self {
+        Self::with_environment(settings, Vec::new())
+    }
+
+    /// A server that goes by this clock.
+    pub fn going_by(clock: &WallClock) -> Self {
+        Self::with_environment(&[], clock.environment().to_vec())
+    }
+
+    fn with_environment(settings: &[&str], environment: Vec<(String, String)>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut server = Self { port: 0, dir, arguments: Vec::new(), child: None };
+        let mut server = Self { port: 0, dir, arguments: Vec::new(), environment, child: None };
         // Somebody else may take the port before the server does.
         for _ in 0..10 {
             server.port = free_port();
@@ -52,7 +64,12 @@ impl Server {
     /// Whether it came up: it says so.
     fn spawn(&mut self) -> bool {
         let mut command = Command::new("redis-server");
-        let mut child = command.args(&self.arguments).stdout(Stdio::piped()).spawn().expect("redis-server");
+        let mut child = command
+            .args(&self.arguments)
+            .envs(self.environment.iter().cloned())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("redis-server");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let says_ready =
             |line: String| ["Ready to accept", "+monitor master"].iter().any(|words| line.contains(words));
@@ -154,7 +171,7 @@ pub fn primary_and_replica(settings: &[&str]) -> (Server, Server) {
 pub fn cluster() -> Vec<Server> {
     let node = || {
         let bus = free_port().to_string();
-        let timeout = ["--cluster-node-timeout", "1000"];
+        let timeout = ["--cluster-node-timeout", "5000"];
         Server::with(&[&["--cluster-enabled", "yes", "--cluster-port", &bus][..], &timeout].concat())
     };
     let nodes = [node(), node(), node()];
@@ -193,7 +210,7 @@ pub fn sentinel(primary: &Server) -> Server {
     );
     std::fs::write(&file, text).expect("a file");
     let arguments = vec![file.display().to_string(), "--sentinel".into()];
-    let mut sentinel = Server { port, dir, arguments, child: None };
+    let mut sentinel = Server { port, dir, arguments, environment: Vec::new(), child: None };
     assert!(sentinel.spawn(), "the sentinel did not start");
     until("the sentinel knows the replica", || {
         sentinel.try_say::<Vec<redis::Value>>("SENTINEL REPLICAS main").is_ok_and(|known| known.len() == 1)

@@ -190,7 +190,7 @@ async fn heads_are_refused_with_a_reason() {
         let lines = [&[("idempotency-key", "k")], lines].concat();
         let answer = client.request(method, target, &lines, "").await.expect("an answer");
         assert_eq!(answer.status, status, "{method} {target} {lines:?}: {answer:?}");
-        answer.problem(status, "about:blank", "no", "same-key");
+        answer.problem(status, "about:blank", "unknown", "never");
     }
     let large = "x".repeat(17_000);
     let lines: Vec<_> = (0..5).map(|_| ("x", large.as_str())).collect();

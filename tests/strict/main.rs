@@ -44,7 +44,7 @@ impl Bench {
         connection.send(bytes).await;
         let answer = connection.try_answer().await.unwrap_or_else(|| panic!("no answer to {shown:?}"));
         assert_eq!(answer.status, status, "{shown:?}: {answer:?}");
-        answer.problem(status, "about:blank", "no", "same-key");
+        answer.problem(status, "about:blank", "unknown", "never");
         assert_eq!(answer.header("connection"), Some("close"), "{shown:?}");
         assert_eq!(connection.try_answer().await, None, "something follows {shown:?}");
         assert_eq!(self.upstream.executions(), before, "{shown:?} was sent");

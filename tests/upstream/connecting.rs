@@ -1,9 +1,12 @@
 //! Connections that never come about: the one failure in which a payment is provably not made.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use oncegate::config::Upstream;
+use oncegate::protocol::{CallLimit, MaySend, Reason, Sent};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -50,6 +53,25 @@ async fn an_upstream_that_is_not_configured_is_never_sent() {
     let request = super::call::post(super::call::PAYLOAD);
     let error = tower::ServiceExt::oneshot(stranger, request).await.expect_err("nowhere to go");
     assert_eq!(error.sent, oncegate::protocol::Sent::Never);
+}
+
+/// Its lease ended while the connection was made.
+#[tokio::test]
+async fn what_may_no_longer_be_sent_once_there_is_a_connection_is_never_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let caller = Caller::patient(listener.local_addr().expect("an address"));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let mut request = super::call::post(super::call::PAYLOAD);
+    request.extensions_mut().insert(MaySend::new(move || counted.fetch_add(1, Ordering::SeqCst) > 0));
+    let called = caller.call(request, CallLimit::Whole).await;
+    let error = called.expect_err("it must not be sent");
+    assert_eq!((error.sent, error.reason), (Sent::Never, Reason::LeaseOver));
+    let (mut connection, _) = listener.accept().await.expect("a connection was made before it was asked");
+    drop(caller);
+    let mut sent = Vec::new();
+    connection.read_to_end(&mut sent).await.expect("its end");
+    assert_eq!((sent.len(), asked.load(Ordering::SeqCst)), (0, 1));
 }
 
 /// A listener whose queue is full: the system drops further attempts to connect unanswered.

@@ -5,6 +5,7 @@
 //! what it acknowledged; what it loses is a key that looks new, and runs again when it is retried.
 
 use crate::cli::page::Page;
+use crate::config::units::Span;
 use crate::config::{Config, Postgres, Redis, RedisServers, StoreUrl};
 
 /// What may happen to a store, and what it loses then.
@@ -22,11 +23,35 @@ pub(super) fn write(page: &mut Page, config: &Config) {
     for (when, what) in losses {
         page.row(when, &what);
     }
+    if let Some(text) = clock(config) {
+        page.row("a clock that jumps", &text);
+    }
     page.row(
         "lost or restored",
         "Everything, or what came after the backup. serve --not-before TIME refuses new operations for one \
          ttl, so that retries of what was forgotten do not run again; docs/stores.md says how.",
     );
+}
+
+/// What a jump of the store's clock does; `None` where nothing goes by one that can jump.
+fn clock(config: &Config) -> Option<String> {
+    let (ttl, retention) = (Span(config.shortest_ttl()?), Span(config.shortest_retention()?));
+    let at_start = format!(
+        "At a start, more than {retention} (the shortest ttl and tombstone_ttl together) ahead of what was last noted, with \
+         records there"
+    );
+    let accept = "serve --accept-clock or POST /v1/accept-clock accepts it";
+    match &config.store.url {
+        StoreUrl::Memory => None,
+        StoreUrl::Embedded(_) => Some(format!(
+            "Nothing runs again in silence. {at_start}: nothing begins and nothing is forgotten until the clock is \
+             right or {accept}. More than {ttl} (the shortest ttl) warns. While the gateway runs no jump counts."
+        )),
+        StoreUrl::Redis(_) | StoreUrl::Postgres(_) => Some(format!(
+            "Nothing runs again in silence. {at_start}; while a gateway runs, more than {ttl} (the shortest ttl) off, \
+             forwards or back: nothing begins and nothing is forgotten until the clock is right or {accept}."
+        )),
+    }
 }
 
 fn memory() -> Vec<Loss> {

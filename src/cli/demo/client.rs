@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy;
@@ -29,7 +29,7 @@ impl Client {
         Self(builder.retry_canceled_requests(false).build_http())
     }
 
-    /// Posts `body` as JSON, with an idempotency key if there is one.
+    /// Posts `body` as JSON with a credential, and with an idempotency key if there is one.
     pub(super) async fn post(
         &self,
         to: SocketAddr,
@@ -38,7 +38,7 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<Answer, Trouble> {
         let mut request = Request::builder().method(Method::POST).uri(url(to, path));
-        request = request.header(CONTENT_TYPE, "application/json");
+        request = request.header(CONTENT_TYPE, "application/json").header(AUTHORIZATION, "Bearer shop");
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }

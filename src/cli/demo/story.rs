@@ -186,8 +186,8 @@ impl Story {
         let body = format!("{{\"amount\": 500, \"currency\": \"{CURRENCY}\", \"customer\": \"you\"}}");
         println!("\nBoth stay up until Ctrl-C. Try it:\n");
         println!("  # a charge; run it again for the same answer, change the amount for a refusal");
-        println!("  curl -i {}{CHARGES} -H 'Idempotency-Key: mine-1' \\", gateway.public);
-        println!("       -H 'Content-Type: application/json' -d '{body}'\n");
+        println!("  curl -i {}{CHARGES} -H 'Authorization: Bearer me' \\", gateway.public);
+        println!("       -H 'Idempotency-Key: mine-1' -H 'Content-Type: application/json' -d '{body}'\n");
         println!("  # what the payment API has booked");
         println!("  curl {}{CHARGES}\n", api.address);
         println!("  # what the gateway remembers, and its metrics");

@@ -55,7 +55,10 @@ pub fn telling(at: &At<'_>, names: &[HeaderName], key: Option<&HeaderName>) -> O
 pub fn tells(at: &At<'_>, name: &HeaderName, key: Option<&HeaderName>) -> Option<()> {
     if Some(name) == key {
         at.refuse("is the header of the key; allowed: other headers")
-    } else if HOP_BY_HOP.contains(name) || NEVER_BELIEVED.contains(name) || is_mimic(name, key) {
+    } else if HOP_BY_HOP.contains(name)
+        || NEVER_BELIEVED.contains(name)
+        || is_mimic(name, key.map(HeaderName::as_str).into_iter())
+    {
         at.refuse("is not passed on to the upstream; allowed: headers that are")
     } else if ADDED.contains(name) {
         at.refuse("differs from one attempt to the next; allowed: headers that a retry repeats")

@@ -85,8 +85,10 @@ fn is_plainly_a_name(text: &str) -> bool {
 fn address(at: &At<'_>, text: &str) -> Option<SocketAddr> {
     text.parse().ok().or_else(|| {
         let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).unwrap_or(8080);
+        // A whole URL may hold a password.
+        let shown = if text.contains('@') { "this".to_owned() } else { format!("{text:?}") };
         at.refuse(format!(
-            "{text:?} is not an address to listen on; write an IP address and a port, \
+            "{shown} is not an address to listen on; write an IP address and a port, \
              like \"127.0.0.1:{port}\", or \"0.0.0.0:{port}\" or \"[::]:{port}\" for every address"
         ))
     })

@@ -45,7 +45,7 @@ fn is_at(url: &Uri, listener: SocketAddr) -> bool {
     addresses.into_iter().any(|address| listens(listener.ip().to_canonical(), address))
 }
 
-/// Whether who listens at `listener` is reached at `address`.
+/// Whether connecting to `address` leads to a listener at `listener`.
 fn listens(listener: IpAddr, address: IpAddr) -> bool {
     match listener {
         IpAddr::V4(any) if any.is_unspecified() => address.is_loopback() && address.is_ipv4(),

@@ -74,6 +74,9 @@ fn literal(segment: &str) -> Result<(), &'static str> {
     if segment.contains('\\') {
         return Err("it holds a `\\`, which no path holds, and parameters are no regular expressions");
     }
+    if segment.contains('|') {
+        return Err("it lists alternatives, each of which is a route of its own");
+    }
     if segment.contains('*') {
         return Err("it holds a `*`, which covers nothing here but itself");
     }
@@ -113,6 +116,9 @@ fn escapes(segment: &str) -> Result<(), &'static str> {
                     "it holds an escaped slash or backslash, and servers disagree whether that separates \
                             segments: such requests are refused",
                 );
+            }
+            Some('{' | '}') => {
+                return Err("it holds an escaped brace, and a parameter is written without escapes");
             }
             Some(c) if c.is_ascii_alphanumeric() || "-._~".contains(c) => {
                 return Err("it holds an escape of a character that needs none");
@@ -170,6 +176,8 @@ mod tests {
             "/a/./b",
             "/a/..",
             "/a;v=1/b",
+            "/%7Bid%7D",
+            "/a|b",
             "/a%2Fb",
             "/a%5cb",
             "/a\\b",

@@ -61,7 +61,7 @@ fn route(at: &At<'_>, file: &file::Route, upstreams: &Upstreams, certificates: b
     let namespace = limits::name(&at.key("namespace"), &file.namespace);
     let key_header = headers::key(&at.key("key").key("header"), &file.key.header);
     let scope = scope(at, file, key_header.as_ref(), certificates);
-    let fingerprint = fingerprint(&at.key("fingerprint"), &file.fingerprint, key_header.as_ref(), matching);
+    let fingerprint = fingerprint(&at.key("fingerprint"), &file.fingerprint, key_header.as_ref());
     let policy = policy(at, file, upstream.as_ref(), upstreams);
     let replay_headers = replay_headers(&at.key("replay_headers"), &file.replay_headers);
     let replay_drop = headers::names(&at.key("replay_drop"), &file.replay_drop);
@@ -72,6 +72,10 @@ fn route(at: &At<'_>, file: &file::Route, upstreams: &Upstreams, certificates: b
     let on_store_error = on_store_error(at, file);
     let name = name?;
     let (path, template, shape) = template?;
+    let spellings = match matching {
+        Match::Equivalent => PathScheme::Equivalent(template.clone()),
+        Match::Exact => PathScheme::AsSent,
+    };
     Some(Route {
         name: name.into(),
         path,
@@ -85,7 +89,7 @@ fn route(at: &At<'_>, file: &file::Route, upstreams: &Upstreams, certificates: b
         key_required: file.key.required,
         scope: scope?,
         anonymous: file.anonymous == file::Anonymous::One,
-        fingerprint: Arc::new(fingerprint?),
+        fingerprint: Arc::new(Scheme { path: spellings, ..fingerprint? }),
         policy: policy?,
         replay_headers: replay_headers?,
         replay_drop: replay_drop?,
@@ -116,12 +120,17 @@ fn template(at: &At<'_>, text: Option<&str>, matching: Match) -> Option<(String,
             };
             Some((text.to_owned(), template, shape))
         }
-        Err(why) => at.refuse(match path::meant(text) {
-            Some(ours) => format!("{text:?} is not a path: {why}; write {ours:?}"),
-            None => format!(
-                "{text:?} is not a path: {why}; write \"/v1/charges\", \"/v1/{{resource}}\" or \"/v1/{{*rest}}\""
-            ),
-        }),
+        Err(why) => {
+            // A whole URL may hold a password.
+            let shown = if text.contains("://") || text.contains('@') {
+                "this".to_owned()
+            } else {
+                format!("{text:?}")
+            };
+            let usual = || "\"/v1/charges\", \"/v1/{resource}\" or \"/v1/{*rest}\"".to_owned();
+            let write = path::meant(text).unwrap_or_else(usual);
+            at.refuse(format!("{shown} is not a path: {why}; write {write}"))
+        }
     }
 }
 
@@ -203,7 +212,6 @@ fn fingerprint(
     at: &At<'_>,
     file: &file::Fingerprint,
     key_header: Option<&http::HeaderName>,
-    matching: Match,
 ) -> Option<Scheme> {
     let headers = headers::names(&at.key("headers"), &file.headers);
     let apart = headers::telling(&at.key("headers"), headers.as_deref().unwrap_or(&[]), key_header);
@@ -219,11 +227,7 @@ fn fingerprint(
     let overrides = METHOD_OVERRIDES.iter().filter(|name| !headers.contains(name)).cloned();
     headers.extend(overrides.collect::<Vec<_>>());
     let headers = headers.iter().map(|name| name.as_str().to_owned()).collect();
-    let path = match matching {
-        Match::Equivalent => PathScheme::Equivalent,
-        Match::Exact => PathScheme::AsSent,
-    };
-    Some(Scheme { body: body?, headers, path })
+    Some(Scheme { body: body?, headers, path: PathScheme::AsSent })
 }
 
 fn pointers(at: &At<'_>, texts: &[String]) -> Option<Vec<String>> {

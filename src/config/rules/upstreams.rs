@@ -31,6 +31,10 @@ pub fn named(at: &At<'_>, name: Option<&str>, upstreams: &Upstreams) -> Option<U
     }
     let known: Vec<String> = upstreams.keys().map(|known| format!("{:?}", known.0)).collect();
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    if name.0.contains("://") || name.0.contains('@') {
+        // It may hold a password, and is not repeated.
+        return at.refuse(format!("takes the name of an upstream, not a URL; defined: {known}"));
+    }
     at.refuse(format!("there is no upstream {:?}; defined: {known}", name.0))
 }
 

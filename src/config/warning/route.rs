@@ -2,9 +2,9 @@
 
 use http::header::HOST;
 
-use crate::config::credential;
 use crate::config::units::Span;
 use crate::config::{InFlight, OnStoreError, Route, Upstream};
+use crate::protocol::credential;
 use crate::protocol::{Outcomes, ScopePart};
 
 /// Everything about this route that an operator should know before it runs.
@@ -81,8 +81,8 @@ fn credential(route: &Route) -> Option<String> {
     let told: Vec<String> = headers().map(ToString::to_string).collect();
     Some(format!(
         "no credential stands in scope ({}): a replay is given without the upstream seeing who asks, so a caller \
-         who knows these values gets another's answer, or one with a credential that was revoked. Add the \
-         header by which the upstream knows its callers, like \"authorization\"",
+         who knows these values, or whose credential was revoked, gets the stored answer. Add the header by which \
+         the upstream knows its callers, like \"authorization\"",
         told.join(", ")
     ))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::protocol::{Entry, Identity, ScopePart};
+use crate::protocol::{Entry, EntryName, Identity, ScopePart};
 
 use super::Conflict;
 
@@ -70,11 +70,11 @@ impl Refusal {
 
     /// The lines that accept everything.
     fn acceptance(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = |entries: &mut dyn Iterator<Item = &Entry>| {
-            entries.map(|entry| format!("\"{}\"", entry.name())).collect::<Vec<_>>().join(", ")
+        let listed = |names: &mut dyn Iterator<Item = EntryName>| {
+            names.map(|name| format!("{:?}", name.to_string())).collect::<Vec<_>>().join(", ")
         };
-        let changed = names(&mut self.conflicts.iter().map(|conflict| &conflict.entry));
-        let retired = names(&mut self.lost.iter());
+        let changed = listed(&mut self.conflicts.iter().flat_map(|conflict| conflict.names.iter().cloned()));
+        let retired = listed(&mut self.lost.iter().map(Entry::name));
         writeln!(
             f,
             "\nTo accept that retries of what the store holds there may run again, write in [store]:\n"
@@ -98,10 +98,10 @@ impl Refusal {
 
 /// One conflict, of one method or more.
 fn conflict(f: &mut fmt::Formatter<'_>, group: &[&Conflict]) -> fmt::Result {
-    let Some(Conflict { entry, routes }) = group.first() else { return Ok(()) };
+    let Some(Conflict { entry, routes, .. }) = group.first() else { return Ok(()) };
     writeln!(f)?;
-    for conflict in group {
-        writeln!(f, "{}", conflict.entry.name())?;
+    for name in group.iter().flat_map(|conflict| &conflict.names) {
+        writeln!(f, "{name}")?;
     }
     writeln!(f, "  in the store:  {}", entry.identity)?;
     for (name, identity) in routes {

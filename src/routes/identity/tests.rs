@@ -34,7 +34,7 @@ fn held_after(configs: &[Config]) -> Vec<Entry> {
 }
 
 fn names(review: &Review) -> (Vec<String>, Vec<String>) {
-    let conflicts = review.conflicts.iter().map(|conflict| conflict.entry.name().to_string());
+    let conflicts = review.conflicts.iter().flat_map(|conflict| &conflict.names).map(ToString::to_string);
     let lost = review.lost.iter().map(|entry| entry.name().to_string());
     (conflicts.collect(), lost.collect())
 }
@@ -141,6 +141,25 @@ fn a_change_is_accepted_by_the_name_that_was_printed_and_nothing_later_is() {
     assert_eq!(names(&review(&wrong, &held_after(&[before]), NOW)).0, printed);
 }
 
+/// A file keeps the line of a change that was accepted long ago; the same entry may lose more paths later.
+#[test]
+fn an_acceptance_that_was_left_in_a_file_accepts_no_other_route() {
+    let routes = |store: &str, paths: &[&str]| {
+        let exact = paths.iter().map(|path| (*path, OTHER));
+        config(store, &[("/v1/{*rest}", "")].into_iter().chain(exact).collect::<Vec<_>>())
+    };
+    let accept = |names: &[String]| format!("accept_identity_change = {names:?}");
+    let before = routes("", &[]);
+    let first = ["/v1/charges"];
+    let (printed, _) = names(&review(&routes("", &first), &held_after(std::slice::from_ref(&before)), NOW));
+    let held = held_after(&[before, routes(&accept(&printed), &first)]);
+    let both = ["/v1/charges", "/v1/refunds"];
+    let (conflicts, _) = names(&review(&routes(&accept(&printed), &both), &held, NOW));
+    assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+    assert!(conflicts[0].starts_with("POST /v1/refunds#"), "{conflicts:?}");
+    assert_eq!(names(&review(&routes(&accept(&conflicts), &both), &held, NOW)), fine());
+}
+
 #[test]
 fn an_entry_without_a_route_is_lost_until_it_is_retired() {
     let before = [config("", &[("/v1/charges", ""), ("/v1/refunds", "")])];
@@ -193,13 +212,23 @@ fn an_entry_ends_when_no_record_of_it_can_be_left() {
 fn a_gateway_that_serves_keeps_its_entries_alive_and_seldom_writes() {
     let config = config("", &[("/v1/charges", "")]);
     let held = held_after(std::slice::from_ref(&config));
-    let look = look_interval(&config);
+    let look = refresh_interval(&config);
     let soon = review(&config, &held, NOW.plus(look / 2)).entries;
     assert_eq!(soon, held, "nothing to write");
     let later = review(&config, &held, NOW.plus(look)).entries;
     assert!(later[0].until >= held[0].until.plus(look), "{later:?}");
     // Between two looks a record is never older than its entry.
     assert!(soon[0].until >= NOW.plus(look / 2).plus(look).plus(held[0].life));
+}
+
+#[test]
+fn gateways_that_differ_in_times_or_spelling_do_not_write_against_each_other() {
+    let one = config("", &[("/v1/{id}", "")]);
+    let other = config("", &[("/V1/{charge}", "ttl = \"1h\"")]);
+    let held = held_after(&[one.clone(), other.clone()]);
+    for config in [&one, &other] {
+        assert_eq!(review(config, &held, NOW.plus(Duration::from_secs(10))).entries, held);
+    }
 }
 
 #[test]

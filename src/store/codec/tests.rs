@@ -63,7 +63,10 @@ fn state() -> impl Strategy<Value = State> {
 fn scheme() -> impl Strategy<Value = Scheme> {
     let body =
         prop_oneof![Just(BodyScheme::Raw), vec(".*", 0..3).prop_map(|ignore| BodyScheme::Json { ignore })];
-    let path = prop_oneof![Just(PathScheme::AsSent), Just(PathScheme::Equivalent)];
+    let path = prop_oneof![
+        Just(PathScheme::AsSent),
+        "(/[a-z{}*]{1,3}){0,3}/".prop_map(|text| PathScheme::Equivalent(Template::new(&text)))
+    ];
     (body, vec("[a-z-]+", 0..4), path).prop_map(|(body, headers, path)| Scheme { body, headers, path })
 }
 

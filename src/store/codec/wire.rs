@@ -35,16 +35,9 @@ pub(super) struct Scheme {
     pub(super) ignore: Vec<String>,
     #[prost(string, repeated, tag = "3")]
     pub(super) headers: Vec<String>,
-    /// In records of version 2 only.
-    #[prost(enumeration = "Path", tag = "4")]
-    pub(super) path: i32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
-#[repr(i32)]
-pub(super) enum Path {
-    AsSent = 0,
-    Equivalent = 1,
+    /// The template under which spellings of the path are one; in records of version 2 only.
+    #[prost(string, tag = "4")]
+    pub(super) template: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]

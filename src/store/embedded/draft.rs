@@ -8,10 +8,10 @@ use fjall::{OwnedWriteBatch, PersistMode};
 
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
-use crate::store::{Change, Claimed, Found, Replaced, Snapshot, StoreError, Swap, codec};
+use crate::store::{Change, Claimed, Found, Replaced, Sheet, Snapshot, StoreError, Swap, codec};
 
 use super::room::{Free, Room};
-use super::tables::{CLOCK, NAMES, Table, Tables};
+use super::tables::{CLOCK, Table, Tables, key_of};
 use super::{deadlines, mark};
 
 /// Commands decided, not yet written. Nobody outside may be told of any of it before
@@ -92,19 +92,20 @@ impl<'a> Draft<'a> {
         }))
     }
 
-    /// As [`crate::store::Store::replace_names`].
-    pub(super) fn replace_names(
+    /// As [`crate::store::Store::replace_document`].
+    pub(super) fn replace_document(
         &mut self,
+        sheet: Sheet,
         expected: Option<&Bytes>,
         document: &Bytes,
     ) -> Result<Replaced, StoreError> {
-        let written = self.writes.get(&(Table::Meta, NAMES.to_vec()));
+        let written = self.writes.get(&(Table::Meta, key_of(sheet).to_vec()));
         let equal = match written {
             Some(written) => written.as_deref() == expected.map(|bytes| &bytes[..]),
-            None => self.tables.names_in(&self.view)?.as_ref() == expected,
+            None => self.tables.document_in(&self.view, sheet)?.as_ref() == expected,
         };
         if equal {
-            self.write(Table::Meta, NAMES, Some(document.to_vec()));
+            self.write(Table::Meta, key_of(sheet), Some(document.to_vec()));
         }
         Ok(Replaced::where_equal(equal))
     }

@@ -14,7 +14,8 @@
 //! * A record that cannot be decoded is an error for whoever asks for it, and is never removed or
 //!   written over. A journal that is damaged before its end is refused at open.
 //! * Time never goes back behind a stamp that was written, nor, after an orderly end, behind the
-//!   end.
+//!   end. Where the machine's clock is too far ahead of that at a start, time goes on from there until the
+//!   machine's is accepted (`clock`).
 //!
 //! One thread writes (`writer`), whatever is queued as one batch with one sync; reads go to the
 //! engine directly and never queue. One claim and completion writes: the small record twice, its
@@ -33,8 +34,8 @@ use bytes::Bytes;
 use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
-    Change, Claimed, Document, Due, Durability, Filter, Found, Page, Pending, Replaced, Snapshot, Stopped,
-    Store, StoreError, Swap,
+    Change, Claimed, ClockLimits, Document, Due, Durability, Filter, Found, Page, Pending, Replaced, Sheet,
+    Snapshot, Stopped, Store, StoreError, Swap,
 };
 
 use self::deadlines::LowWater;
@@ -45,6 +46,7 @@ use self::tables::Tables;
 use self::words::in_words;
 use self::writer::{Command, Writer};
 
+mod clock;
 mod deadlines;
 mod directory;
 mod draft;
@@ -83,31 +85,39 @@ impl EmbeddedStore {
     /// Somebody else has it open, it is not a store or not one of this format, it is damaged, or
     /// the file system refused.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
-        Self::open_for(dir, room::DEFAULT_OUTCOME)
+        Self::open_within(dir, None)
     }
 
-    /// As [`EmbeddedStore::open`], for responses of up to `largest` bytes, head and body.
+    /// As [`EmbeddedStore::open`], and stands still at the last stamp ([`Stopped::Clock`]) where records are
+    /// there and the wall-clock time is further ahead of it than `limits` allow.
     ///
     /// # Errors
     /// The same.
-    pub fn open_for(dir: &Path, largest: u64) -> Result<Self, OpenError> {
+    pub fn open_within(dir: &Path, limits: Option<ClockLimits>) -> Result<Self, OpenError> {
         let mut directory = Directory::lock(dir)?;
         let data = directory.data()?;
         let failed = |source| OpenError::Io { dir: dir.to_owned(), source };
         let mark = Mark::read(dir).map_err(failed)?;
         journal::mend(&data, mark.as_ref()).map_err(|cause| directory.damaged(cause))?;
-        let tables = open_tables(&data, mark.unwrap_or_else(Mark::random));
+        let tables = open_tables(&data, mark.unwrap_or_else(Mark::random), limits);
         let tables = tables.map_err(|cause| directory.damaged(cause))?;
         let is_new = directory.finish()?;
         if mark.is_none() {
             begin_marking(&tables, dir).map_err(failed)?;
         }
         modes::tighten(dir, is_new);
-        let room = Room::new(data, largest);
+        let room = Room::new(data);
         let shared = Arc::new(Shared { tables, low: LowWater::default(), room, _directory: directory });
         let writer = Writer::start(Arc::clone(&shared));
         let writer = writer.map_err(failed)?;
         Ok(Self { writer, shared })
+    }
+
+    /// Keeps room for responses of up to `largest` bytes, head and body.
+    #[must_use]
+    pub fn with_outcomes_of(self, largest: u64) -> Self {
+        self.shared.room.keep_for(largest);
+        self
     }
 
     /// Runs a scan where it may block.
@@ -122,8 +132,8 @@ impl EmbeddedStore {
 }
 
 /// The engine asserts some of what it reads; stored bytes must not bring the process down.
-fn open_tables(data: &Path, mark: Mark) -> Result<Tables, String> {
-    match catch_unwind(AssertUnwindSafe(|| Tables::open(data, mark))) {
+fn open_tables(data: &Path, mark: Mark, limits: Option<ClockLimits>) -> Result<Tables, String> {
+    match catch_unwind(AssertUnwindSafe(|| Tables::open(data, mark, limits))) {
         Ok(opened) => opened.map_err(|error| in_words(&error)),
         Err(_) => Err("the engine gave up on its files".into()),
     }
@@ -166,16 +176,29 @@ impl Store for EmbeddedStore {
         }))
     }
 
-    fn names(&self) -> Pending<'_, Document> {
-        Box::pin(async move { self.shared.tables.names() })
+    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
+        Box::pin(async move { self.shared.tables.document(sheet) })
     }
 
-    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
-        Box::pin(self.writer.ask(|reply| Command::ReplaceNames { expected, document, reply }))
+    fn replace_document(
+        &self,
+        sheet: Sheet,
+        expected: Option<Bytes>,
+        document: Bytes,
+    ) -> Pending<'_, Replaced> {
+        Box::pin(self.writer.ask(move |reply| Command::ReplaceDocument { sheet, expected, document, reply }))
     }
 
     fn stopped(&self) -> Option<Stopped> {
-        self.shared.room.is_full().then_some(Stopped::Full)
+        match () {
+            () if self.shared.tables.clock.stands_behind() => Some(Stopped::Clock),
+            () if self.shared.room.is_full() => Some(Stopped::Full),
+            () => None,
+        }
+    }
+
+    fn accept_clock(&self) {
+        self.shared.tables.clock.accept();
     }
 
     fn ready(&self) -> Pending<'_, ()> {

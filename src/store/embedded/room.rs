@@ -18,7 +18,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,15 +42,15 @@ const TABLES_AGE: Duration = Duration::from_secs(1);
 /// What a record and its entries take beside its response.
 const RECORD: u64 = 8 * 1024;
 
-/// The largest outcome where no other one is named: the default limits of a body and of a head.
-pub(super) const DEFAULT_OUTCOME: u64 = MIB + 256 * 1024;
+/// The largest response where no other one is named: the default limits of a body and of a head.
+const DEFAULT_LARGEST: u64 = MIB + 256 * 1024;
 
 /// How much there is, and what is promised of it.
 pub(super) struct Room {
     /// A directory on the file system.
     data: PathBuf,
     /// What one execution may have to write, in bytes.
-    outcome: u64,
+    outcome: AtomicU64,
     full: AtomicBool,
     state: Mutex<State>,
 }
@@ -68,10 +68,15 @@ struct State {
 pub(super) struct Free(u64);
 
 impl Room {
-    /// Room on the file system of `data` for outcomes whose responses have up to `largest` bytes.
-    pub(super) fn new(data: PathBuf, largest: u64) -> Self {
-        let outcome = 2 * largest.saturating_add(RECORD).min(u64::MAX / 4);
+    /// Room on the file system of `data`.
+    pub(super) fn new(data: PathBuf) -> Self {
+        let outcome = AtomicU64::new(outcome(DEFAULT_LARGEST));
         Self { data, outcome, full: AtomicBool::default(), state: Mutex::default() }
+    }
+
+    /// Keeps it for outcomes whose responses have up to `largest` bytes.
+    pub(super) fn keep_for(&self, largest: u64) {
+        self.outcome.store(outcome(largest), Ordering::Relaxed);
     }
 
     /// Whether claims are refused now.
@@ -126,7 +131,7 @@ impl Room {
 
     fn fits(&self, state: &State, Free(free): Free) -> bool {
         let more = if self.is_full() { 1 + MARGIN } else { 1 };
-        free / self.outcome >= state.running.len() as u64 + more
+        free / self.outcome.load(Ordering::Relaxed) >= state.running.len() as u64 + more
     }
 
     fn size_of(&self, tables: &Tables) -> u64 {
@@ -145,6 +150,11 @@ impl Room {
         // Only whole changes are made under this lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What an execution may have to write whose response has up to `largest` bytes.
+fn outcome(largest: u64) -> u64 {
+    2 * largest.saturating_add(RECORD).min(u64::MAX / 4)
 }
 
 /// What lies in the engine's memory and has to go to tables, in bytes.

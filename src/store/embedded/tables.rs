@@ -9,10 +9,13 @@ use std::path::Path;
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable};
 
-use crate::clock::{Clock, SteadyClock, Timestamp};
+use crate::clock::{Clock, Timestamp};
 use crate::protocol::{Record, RecordId, State, StoredResponse};
-use crate::store::{Document, Filter, PAGE_SCAN, Page, Snapshot, StoreError, codec};
+use crate::store::{
+    ClockLimits, Document, Filter, PAGE_SCAN, Page, Sheet, Snapshot, StoreError, clock_note, codec,
+};
 
+use super::clock::StoreClock;
 use super::mark::Mark;
 use super::words::in_words;
 
@@ -21,8 +24,13 @@ const MIB: u64 = 1024 * 1024;
 /// The key of the newest stamp in [`Table::Meta`].
 pub(super) const CLOCK: &[u8] = b"clock";
 
-/// The key of the document of [`crate::store::Store::names`] in [`Table::Meta`].
-pub(super) const NAMES: &[u8] = b"names";
+/// The key of a document of [`crate::store::Store::document`] in [`Table::Meta`].
+pub(super) fn key_of(sheet: Sheet) -> &'static [u8] {
+    match sheet {
+        Sheet::Names => b"names",
+        Sheet::Clock => b"clock-note",
+    }
+}
 
 /// One table of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +43,7 @@ pub(super) enum Table {
     Deadlines,
     /// id → nothing; one for each record in the state `unknown`.
     Unknown,
-    /// [`CLOCK`] → the newest stamp, [`NAMES`] → how operations are named, [`mark::KEY`] → the mark.
+    /// [`CLOCK`] → the newest stamp, [`mark::KEY`] → the mark; the documents under [`key_of`].
     ///
     /// [`mark::KEY`]: super::mark::KEY
     Meta,
@@ -70,7 +78,7 @@ impl Table {
 /// The open engine, and the clock that stamps what is written to it.
 pub(super) struct Tables {
     pub(super) database: Database,
-    pub(super) clock: SteadyClock,
+    pub(super) clock: StoreClock,
     /// What each batch begins with.
     pub(super) mark: Mark,
     records: Keyspace,
@@ -82,7 +90,7 @@ pub(super) struct Tables {
 
 impl Tables {
     /// Opens or makes the tables in `data`, to which batches with `mark` are written.
-    pub(super) fn open(data: &Path, mark: Mark) -> fjall::Result<Self> {
+    pub(super) fn open(data: &Path, mark: Mark, limits: Option<ClockLimits>) -> fjall::Result<Self> {
         // Two workers: one flushes while the other compacts. The journals are kept small because
         // all of them are read at the next start.
         let database = Database::builder(data)
@@ -97,10 +105,13 @@ impl Tables {
         };
         let meta = table(Table::Meta)?;
         let newest = meta.get(CLOCK)?.and_then(|stamp| Some(u64::from_be_bytes((*stamp).try_into().ok()?)));
+        let records = table(Table::Records)?;
+        let limits = if records.is_empty()? { None } else { limits };
+        let noted = meta.get(key_of(Sheet::Clock))?.and_then(|note| clock_note::at_least(&note));
         Ok(Self {
-            clock: SteadyClock::starting(Timestamp(newest.unwrap_or(0))),
+            clock: StoreClock::starting(newest.map(Timestamp), noted, limits),
             mark,
-            records: table(Table::Records)?,
+            records,
             responses: table(Table::Responses)?,
             deadlines: table(Table::Deadlines)?,
             unknown: table(Table::Unknown)?,
@@ -132,15 +143,19 @@ impl Tables {
         Ok(Snapshot { record, response, now: self.clock.now() })
     }
 
-    /// As [`crate::store::Store::names`].
-    pub(super) fn names(&self) -> Result<Document, StoreError> {
-        let bytes = self.names_in(&self.database.snapshot())?;
+    /// As [`crate::store::Store::document`].
+    pub(super) fn document(&self, sheet: Sheet) -> Result<Document, StoreError> {
+        let bytes = self.document_in(&self.database.snapshot(), sheet)?;
         Ok(Document { bytes, now: self.clock.now() })
     }
 
-    /// The document of names in `view`.
-    pub(super) fn names_in(&self, view: &impl Readable) -> Result<Option<Bytes>, StoreError> {
-        let bytes = view.get(&self.meta, NAMES).map_err(|error| failed(&error))?;
+    /// A document in `view`.
+    pub(super) fn document_in(
+        &self,
+        view: &impl Readable,
+        sheet: Sheet,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let bytes = view.get(&self.meta, key_of(sheet)).map_err(|error| failed(&error))?;
         Ok(bytes.map(|bytes| Bytes::copy_from_slice(&bytes)))
     }
 

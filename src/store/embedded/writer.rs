@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::protocol::{Record, RecordId, Revision};
-use crate::store::{Change, Claimed, Replaced, StoreError, Swap};
+use crate::store::{Change, Claimed, Replaced, Sheet, StoreError, Swap};
 use crate::workers::{Callback, Callbacks, callback};
 
 use super::Shared;
@@ -37,7 +37,7 @@ pub(super) type Reply<T> = Callback<Result<T, StoreError>>;
 pub(super) enum Command {
     Claim { id: RecordId, first: Record, reply: Reply<Claimed> },
     CompareAndSet { id: RecordId, expected: Revision, change: Change, reply: Reply<Swap> },
-    ReplaceNames { expected: Option<Bytes>, document: Bytes, reply: Reply<Replaced> },
+    ReplaceDocument { sheet: Sheet, expected: Option<Bytes>, document: Bytes, reply: Reply<Replaced> },
     Ready { reply: Reply<()> },
 }
 
@@ -150,7 +150,7 @@ fn write(shared: &Shared, commands: Vec<Command>) -> fjall::Result<()> {
 enum Decided {
     Claim(Reply<Claimed>, Result<Claimed, StoreError>),
     CompareAndSet(Reply<Swap>, Result<Swap, StoreError>),
-    ReplaceNames(Reply<Replaced>, Result<Replaced, StoreError>),
+    ReplaceDocument(Reply<Replaced>, Result<Replaced, StoreError>),
     Ready(Reply<()>),
 }
 
@@ -159,7 +159,7 @@ impl Decided {
         match self {
             Self::Claim(reply, answer) => callbacks.answer(reply, synced.and(answer)),
             Self::CompareAndSet(reply, answer) => callbacks.answer(reply, synced.and(answer)),
-            Self::ReplaceNames(reply, answer) => callbacks.answer(reply, synced.and(answer)),
+            Self::ReplaceDocument(reply, answer) => callbacks.answer(reply, synced.and(answer)),
             Self::Ready(reply) => callbacks.answer(reply, synced),
         }
     }
@@ -172,8 +172,9 @@ impl Command {
             Self::CompareAndSet { id, expected, change, reply } => {
                 Decided::CompareAndSet(reply, draft.compare_and_set(id, expected, change))
             }
-            Self::ReplaceNames { expected, document, reply } => {
-                Decided::ReplaceNames(reply, draft.replace_names(expected.as_ref(), &document))
+            Self::ReplaceDocument { sheet, expected, document, reply } => {
+                let replaced = draft.replace_document(sheet, expected.as_ref(), &document);
+                Decided::ReplaceDocument(reply, replaced)
             }
             Self::Ready { reply } => Decided::Ready(reply),
         }
@@ -184,7 +185,7 @@ impl Command {
         match self {
             Self::Claim { reply, .. } => reply.answer(Err(refused)),
             Self::CompareAndSet { reply, .. } => reply.answer(Err(refused)),
-            Self::ReplaceNames { reply, .. } => reply.answer(Err(refused)),
+            Self::ReplaceDocument { reply, .. } => reply.answer(Err(refused)),
             Self::Ready { reply } => reply.answer(Err(refused)),
         }
     }

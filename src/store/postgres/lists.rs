@@ -1,4 +1,4 @@
-//! What is due, pages for people, how operations are named, and readiness: the questions that are not about one record.
+//! What is due, pages for people, the documents, and readiness: the questions that are not about one record.
 //!
 //! They have a connection of their own, so that a long list keeps no claim waiting.
 
@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId};
-use crate::store::{Document, Due, Filter, PAGE_SCAN, Page, Replaced, StoreError};
+use crate::store::{Document, Due, Filter, PAGE_SCAN, Page, Replaced, Sheet, StoreError};
 
 use super::failure::Failure;
 use super::row::{self, moment};
@@ -102,22 +102,25 @@ impl Desk {
         Ok(self.ask(query(self.statements.ready.clone())).await.map(drop)?)
     }
 
-    /// As [`crate::store::Store::names`].
-    pub(super) async fn names(&self) -> Result<Document, StoreError> {
-        let rows = self.ask(query(self.statements.names.clone())).await.map_err(Failure::of_a_read)?;
+    /// As [`crate::store::Store::document`].
+    pub(super) async fn document(&self, sheet: Sheet) -> Result<Document, StoreError> {
+        let rows =
+            self.ask(query(self.statements.of(sheet).read.clone())).await.map_err(Failure::of_a_read)?;
         let now = clock(&rows, "now")?;
         let encoded = rows.last().map_or(Ok(None), |row| row.try_get("encoded")).map_err(Failure::from)?;
         Ok(Document { bytes: encoded.map(|bytes: Vec<u8>| bytes.into()), now })
     }
 
-    /// As [`crate::store::Store::replace_names`].
-    pub(super) async fn replace_names(
+    /// As [`crate::store::Store::replace_document`].
+    pub(super) async fn replace_document(
         &self,
+        sheet: Sheet,
         expected: Option<Bytes>,
         document: Bytes,
     ) -> Result<Replaced, StoreError> {
         let expected = expected.map(|bytes| bytes.to_vec());
-        let statement = query(self.statements.replace_names.clone()).bind(expected).bind(document.to_vec());
+        let statement =
+            query(self.statements.of(sheet).replace.clone()).bind(expected).bind(document.to_vec());
         Ok(Replaced::where_equal(!self.ask(statement).await?.is_empty()))
     }
 

@@ -1,19 +1,36 @@
 //! Looking whether records could be kept here, as a start does, but writing nothing: a start also makes the
 //! tables.
 
+use sqlx::{Row, query};
+
+use crate::store::{Document, Sheet};
+
+use super::failure::Failure;
+use super::row::Moment;
 use super::session::Session;
 use super::settings::PostgresSettings;
+use super::statements::Statements;
 use super::{OpenError, PostgresStore, schema};
 
 impl PostgresStore {
-    /// Looks at the primary and its tables. Returns whether the tables are there, and what a crash of the
-    /// server would lose, as sentences.
+    /// Looks at the primary and its tables. Returns how operations are named there, `None` where a start has
+    /// to make tables first, and what a crash of the server would lose, as sentences.
     ///
     /// # Errors
     /// No server is a primary that answers, or the tables need a newer gateway.
-    pub async fn look(settings: &PostgresSettings) -> Result<(bool, Vec<String>), OpenError> {
+    pub async fn look(settings: &PostgresSettings) -> Result<(Option<Document>, Vec<String>), OpenError> {
         let mut session = Session::open(settings).await?;
-        let there = schema::look(&mut session, &settings.schema).await?;
-        Ok((there, session.risks().await?))
+        let names = match schema::look(&mut session, &settings.schema).await? {
+            true => Some(names(&mut session, settings).await?),
+            false => None,
+        };
+        Ok((names, session.risks().await?))
     }
+}
+
+async fn names(session: &mut Session, settings: &PostgresSettings) -> Result<Document, Failure> {
+    let rows = session.ask(query(Statements::new(&settings.schema).of(Sheet::Names).read.clone())).await?;
+    let row = rows.first().ok_or_else(|| Failure::Down("it does not say what time it is".into()))?;
+    let bytes: Option<Vec<u8>> = row.try_get("encoded")?;
+    Ok(Document { bytes: bytes.map(Into::into), now: row.try_get::<Moment, _>("now")?.0 })
 }

@@ -26,8 +26,8 @@ use bytes::Bytes;
 use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
-    Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Snapshot, Store,
-    StoreError, Swap, Woken, waiters::Waiters,
+    Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
+    Store, StoreError, Swap, Woken, waiters::Waiters,
 };
 
 use self::ears::Ears;
@@ -128,12 +128,17 @@ impl Store for PostgresStore {
         Box::pin(self.join(id))
     }
 
-    fn names(&self) -> Pending<'_, Document> {
-        Box::pin(self.desk.names())
+    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
+        Box::pin(self.desk.document(sheet))
     }
 
-    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
-        Box::pin(self.desk.replace_names(expected, document))
+    fn replace_document(
+        &self,
+        sheet: Sheet,
+        expected: Option<Bytes>,
+        document: Bytes,
+    ) -> Pending<'_, Replaced> {
+        Box::pin(self.desk.replace_document(sheet, expected, document))
     }
 
     fn ready(&self) -> Pending<'_, ()> {

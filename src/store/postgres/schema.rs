@@ -22,9 +22,10 @@ struct Migration {
     script: &'static str,
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration { version: 1, needs: 1, script: include_str!("sql/1.sql") },
     Migration { version: 2, needs: 1, script: include_str!("sql/2.sql") },
+    Migration { version: 3, needs: 1, script: include_str!("sql/3.sql") },
 ];
 
 const FOUNDATION: &str = "CREATE SCHEMA IF NOT EXISTS {schema};
@@ -39,7 +40,7 @@ const RIGHTS: &str = "
 -- What the role of the gateways needs, where it is not the owner:
 -- GRANT USAGE ON SCHEMA {schema} TO gateway;
 -- GRANT SELECT ON {schema}.migration TO gateway;
--- GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.record, {schema}.response, {schema}.ready, {schema}.names TO gateway;
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.record, {schema}.response, {schema}.ready, {schema}.names, {schema}.clock TO gateway;
 ";
 
 /// What others that migrate at the same moment may cause.
@@ -95,14 +96,15 @@ pub(super) async fn migrate(session: &mut Session, schema: &str) -> Result<(), F
     Ok(())
 }
 
-/// Whether the tables are there.
+/// Whether all tables are there.
 ///
 /// # Errors
 /// They need a newer gateway.
 pub(super) async fn look(session: &mut Session, schema: &str) -> Result<bool, Failure> {
     let applied = applied(session, schema).await?;
     fits(schema, &applied)?;
-    Ok(!applied.is_empty())
+    let is_applied = |known: &Migration| applied.iter().any(|(version, _)| *version == known.version);
+    Ok(MIGRATIONS.iter().all(is_applied))
 }
 
 /// The versions of the tables that are there, each with what it needs.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
+use crate::store::Sheet;
+
 /// All statements of one store.
 pub(super) struct Statements {
     pub(super) claim: SqlStr,
@@ -16,8 +18,8 @@ pub(super) struct Statements {
     pub(super) page: SqlStr,
     pub(super) page_of_unknown: SqlStr,
     pub(super) ready: SqlStr,
-    pub(super) names: SqlStr,
-    pub(super) replace_names: SqlStr,
+    names: OfDocument,
+    clock: OfDocument,
     /// Where the end of an execution is told.
     pub(super) channel: String,
 }
@@ -38,9 +40,35 @@ impl Statements {
             page: of(&page.replace("{narrow}", "")),
             page_of_unknown: of(&page.replace("{narrow}", "AND r.state = 'unknown'")),
             ready: of(include_str!("sql/ready.sql")),
-            names: of(include_str!("sql/names.sql")),
-            replace_names: of(include_str!("sql/replace_names.sql")),
+            names: OfDocument::new(schema, "names"),
+            clock: OfDocument::new(schema, "clock"),
             channel: format!("{schema}_ended"),
+        }
+    }
+}
+
+/// The statements about one document, which has a table of its own.
+pub(super) struct OfDocument {
+    pub(super) read: SqlStr,
+    pub(super) replace: SqlStr,
+}
+
+impl OfDocument {
+    fn new(schema: &str, table: &str) -> Self {
+        let of = |text: &str| named(&within(schema, text).replace("{table}", table));
+        Self {
+            read: of(include_str!("sql/document.sql")),
+            replace: of(include_str!("sql/replace_document.sql")),
+        }
+    }
+}
+
+impl Statements {
+    /// The statements about this document.
+    pub(super) fn of(&self, sheet: Sheet) -> &OfDocument {
+        match sheet {
+            Sheet::Names => &self.names,
+            Sheet::Clock => &self.clock,
         }
     }
 }

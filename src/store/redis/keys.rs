@@ -6,12 +6,13 @@
 //! order of the buckets is the order of the ids.
 
 use crate::protocol::{RecordId, hex};
+use crate::store::Sheet;
 
 /// How many buckets there are.
 pub(super) const BUCKETS: usize = 256;
 
-/// The bucket beside which the names of operations lie.
-pub(super) const NAMES_BUCKET: u8 = 0;
+/// The bucket beside which the documents lie.
+pub(super) const DOCUMENTS_BUCKET: u8 = 0;
 
 /// How many slots a cluster has.
 const SLOTS: u16 = 16_384;
@@ -62,9 +63,13 @@ impl Keys {
         self.in_bucket(bucket, ["ready"])
     }
 
-    /// How operations are named; one for the whole store.
-    pub(super) fn names(&self) -> String {
-        self.in_bucket(NAMES_BUCKET, ["names"])
+    /// A document; one for the whole store.
+    pub(super) fn document(&self, sheet: Sheet) -> String {
+        let name = match sheet {
+            Sheet::Names => "names",
+            Sheet::Clock => "clock",
+        };
+        self.in_bucket(DOCUMENTS_BUCKET, [name])
     }
 
     /// Where ends of executions are published.

@@ -248,8 +248,11 @@ async fn keep(shared: Arc<Shared>) {
                 // Whoever came after the subscription broke, and still found this session, is told too.
                 shared.common.waiters.wake_all();
             }
-            Ok(Err(failure)) => shared.stay_down(failure).await,
-            Err(_) => shared.stay_down(Failure::Down(format!("{} does not answer", shared.door))).await,
+            Ok(Err(failure)) => shared.stay_down(number, failure).await,
+            Err(_) => {
+                let silent = Failure::Down(format!("{} does not answer", shared.door));
+                shared.stay_down(number, silent).await;
+            }
         }
     }
 }
@@ -273,8 +276,10 @@ impl Shared {
         }
     }
 
-    async fn stay_down(&self, failure: Failure) {
-        if !matches!(&*self.state.borrow(), State::Down(_)) {
+    async fn stay_down(&self, number: u64, failure: Failure) {
+        // Whoever opens the store is told of its first failure; a cluster's nodes come later, too.
+        let is_told = number == 1 && self.settings.topology != Topology::Cluster;
+        if !is_told && !matches!(&*self.state.borrow(), State::Down(_)) {
             tracing::warn!("the store cannot be reached: {failure}");
         }
         self.state.send_replace(State::Down(failure));

@@ -3,31 +3,41 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use redis::{AsyncConnectionConfig, cmd};
+use bytes::Bytes;
+use redis::{AsyncConnectionConfig, RedisError, cmd};
 use tokio::time::timeout;
+
+use crate::store::{Document, Sheet};
 
 use super::door::Door;
 use super::failure::Failure;
 use super::fleet::owners;
+use super::keys::{DOCUMENTS_BUCKET, Keys};
+use super::persistence::forgets;
 use super::server::Server;
 use super::settings::{Address, RedisSettings, Topology};
 use super::{OpenError, RedisStore};
 
 impl RedisStore {
-    /// Looks at each primary. Returns what a crash of it would lose, as sentences.
+    /// Looks at each primary. Returns how operations are named there, and what a restart would forget, as
+    /// sentences.
     ///
     /// # Errors
     /// One does not answer, or no record may be trusted to it.
-    pub async fn look(settings: &RedisSettings) -> Result<Vec<String>, OpenError> {
-        let mut risks = BTreeSet::new();
+    pub async fn look(settings: &RedisSettings) -> Result<(Document, Vec<String>), OpenError> {
+        let (mut names, mut risks) = (None, BTreeSet::new());
+        // The first one is that of the names.
         for door in doors(settings).await? {
-            let server = match timeout(settings.timeout * 2, look(&door, settings)).await {
+            let looking = look(&door, settings, names.is_none());
+            let (document, risk) = match timeout(settings.timeout * 2, looking).await {
                 Ok(looked) => looked?,
                 Err(_) => return Err(Failure::Down(format!("{door} does not answer")).into()),
             };
-            risks.extend(server);
+            names.get_or_insert(document);
+            risks.extend(risk);
         }
-        Ok(risks.into_iter().collect())
+        let names = names.ok_or_else(|| Failure::Down("there is no primary".into()))?;
+        Ok((names, risks.into_iter().collect()))
     }
 }
 
@@ -39,7 +49,11 @@ async fn doors(settings: &RedisSettings) -> Result<Vec<Door>, Failure> {
             let mut causes = Vec::new();
             for address in &settings.addresses {
                 match timeout(settings.timeout, owners(settings, address)).await {
-                    Ok(Ok(owners)) => return Ok(each_once(owners).into_iter().map(Door::At).collect()),
+                    Ok(Ok(owners)) => {
+                        let named = owners.get(usize::from(DOCUMENTS_BUCKET)).cloned().into_iter();
+                        let once = each_once(named.chain(owners).collect());
+                        return Ok(once.into_iter().map(Door::At).collect());
+                    }
                     Ok(Err(failure)) => causes.push(format!("{address}: {failure}")),
                     Err(_) => causes.push(format!("{address} does not answer")),
                 }
@@ -59,7 +73,11 @@ fn each_once(owners: Vec<Address>) -> Vec<Address> {
     once
 }
 
-async fn look(door: &Door, settings: &RedisSettings) -> Result<Option<String>, Failure> {
+async fn look(
+    door: &Door,
+    settings: &RedisSettings,
+    named: bool,
+) -> Result<(Document, Option<String>), Failure> {
     let (address, client) = door.client(settings).await?;
     let failed = |failure: Failure| Failure::Down(format!("{address}: {failure}"));
     let config = AsyncConnectionConfig::new()
@@ -71,18 +89,20 @@ async fn look(door: &Door, settings: &RedisSettings) -> Result<Option<String>, F
     if let Some(why) = server.unfit(settings.topology == Topology::Cluster) {
         return Err(Failure::Down(format!("{address}: {why}")));
     }
+    let mut names = Document { bytes: None, now: server.now };
+    if named {
+        let asked = cmd("GET")
+            .arg(Keys::new(&settings.prefix).document(Sheet::Names))
+            .query_async(&mut connection)
+            .await;
+        let bytes: Option<Vec<u8>> = asked.map_err(|error: RedisError| failed(error.into()))?;
+        names.bytes = bytes.map(Bytes::from);
+    }
     if server.appends {
-        return Ok(None);
+        return Ok((names, None));
     }
     // Servers that others run do not always tell.
     let asked = cmd("CONFIG").arg("GET").arg("save").query_async(&mut connection).await;
     let settings: BTreeMap<String, String> = asked.unwrap_or_default();
-    let lost = match settings.get("save") {
-        Some(points) if points.is_empty() => "everything (no snapshots either)",
-        _ => "what came after the last snapshot",
-    };
-    Ok(Some(format!(
-        "{address} writes no append-only file: when it ends, it loses {lost}, and what is retried runs again; set \
-         `appendonly yes`"
-    )))
+    Ok((names, Some(forgets(settings.get("save").map(String::as_str)))))
 }

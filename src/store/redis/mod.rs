@@ -17,8 +17,7 @@
 //!   server has no room for its outcome (`memory`).
 //! * With `wait_replicas`, a write that too few replicas have is [`StoreError::Unclear`], also when
 //!   it is found again later.
-//! * Redis removes by itself only responses whose ttl is over and records whose tombstone is; a
-//!   running record, never.
+//! * Redis removes nothing by itself, however its clock jumps: only the sweeper and an operator do.
 //!
 //! What was acknowledged is kept as well as the server is set up to keep it; a failover may lose the
 //! last writes. [`Durability`] says so.
@@ -31,10 +30,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::{Value, cmd};
 
-use crate::protocol::{Policy, Record, RecordId, Revision, State};
+use crate::protocol::{Record, RecordId, Revision, State};
 
 use super::{
-    Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Snapshot,
+    Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
     Stopped, Store, StoreError, Swap, Woken, codec,
 };
 
@@ -47,6 +46,7 @@ use self::memory::Outcomes;
 use self::script::{Beginning, Call, Request, Script};
 use self::value::{Kind, Reply};
 
+mod documents;
 mod door;
 mod failure;
 mod fleet;
@@ -57,7 +57,6 @@ mod look;
 mod loss;
 mod marks;
 mod memory;
-mod names;
 mod persistence;
 mod script;
 mod server;
@@ -66,11 +65,8 @@ mod value;
 
 pub use self::settings::{Address, RedisSettings, Topology};
 
-/// How long Redis keeps a response after its ttl: no script that still answers with it may find it
-/// gone. Nobody is shown it then.
-const RESPONSE_MARGIN: Duration = Duration::from_secs(60);
-/// How long Redis keeps a record that no sweeper has removed after everything about it ended.
-const RECORD_MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long Redis keeps what readiness checks write.
+const READY_KEPT: Duration = Duration::from_secs(60);
 
 /// A store in Redis.
 pub struct RedisStore {
@@ -235,11 +231,9 @@ impl Shared {
             .arg(record.created_at.0.to_be_bytes())
             .arg(codec::encode_record(&record))
             .number(record.until_deadline().as_millis())
-            .arg(after_deadline(&record).map_or(String::new(), |span| span.as_millis().to_string()))
             .arg(record.state.name())
             .arg(disposal)
             .arg(response.unwrap_or_default())
-            .number(RESPONSE_MARGIN.as_millis())
             .arg(self.keys.channel())
             .flag(self.touches())
             // It may be a new execution of a record that an old copy of the data shows as free.
@@ -294,7 +288,7 @@ impl Shared {
         let wanted = self.settings.wait_replicas;
         for (bucket, link) in self.fleet.primaries().await? {
             let mut set = cmd("SET");
-            set.arg(self.keys.ready(bucket)).arg(1).arg("PX").arg(RESPONSE_MARGIN.as_millis() as u64);
+            set.arg(self.keys.ready(bucket)).arg(1).arg("PX").arg(READY_KEPT.as_millis() as u64);
             let (_, replicas) = link.ask(Request::Command(&set), true).await?;
             if replicas < wanted {
                 return Err(StoreError::Unavailable(format!("only {replicas} of {wanted} replicas follow")));
@@ -306,17 +300,6 @@ impl Shared {
     fn all_keys(&self, id: RecordId) -> Vec<String> {
         let (keys, bucket) = (&self.keys, bucket(id));
         vec![keys.record(id), keys.response(id), keys.deadlines(bucket), keys.unknown(bucket)]
-    }
-}
-
-/// From the deadline to the moment at which nothing of the record counts any more; `None` if that
-/// never comes by itself, because a running record first has to lapse.
-fn after_deadline(record: &Record) -> Option<Duration> {
-    let tombstone = record.policy.tombstone_ttl.max(Policy::UNKNOWN_TOMBSTONE);
-    match record.state {
-        State::Running { .. } => None,
-        State::Expired { .. } => Some(RECORD_MARGIN),
-        _ => Some(tombstone.saturating_add(RECORD_MARGIN)),
     }
 }
 
@@ -353,12 +336,17 @@ impl Store for RedisStore {
         Box::pin(self.shared.watch(id))
     }
 
-    fn names(&self) -> Pending<'_, Document> {
-        Box::pin(self.shared.names())
+    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
+        Box::pin(self.shared.document(sheet))
     }
 
-    fn replace_names(&self, expected: Option<Bytes>, document: Bytes) -> Pending<'_, Replaced> {
-        Box::pin(self.shared.replace_names(expected, document))
+    fn replace_document(
+        &self,
+        sheet: Sheet,
+        expected: Option<Bytes>,
+        document: Bytes,
+    ) -> Pending<'_, Replaced> {
+        Box::pin(self.shared.replace_document(sheet, expected, document))
     }
 
     fn stopped(&self) -> Option<Stopped> {

@@ -21,8 +21,14 @@ pub(super) async fn warning(link: &Link) -> Option<String> {
     }
     // A user of its own has no right to `CONFIG` as a rule.
     let saves: Option<HashMap<String, String>> = asked(link, cmd("CONFIG").arg("GET").arg("save")).await;
-    Some(match saves.as_ref().and_then(|saves| saves.get("save")) {
-        Some(saves) if saves.is_empty() => format!(
+    Some(forgets(saves.as_ref().and_then(|saves| saves.get("save")).map(String::as_str)))
+}
+
+/// What a restart forgets without an append-only file, where snapshots are made at these points; `None` if
+/// they are not known.
+pub(super) fn forgets(saves: Option<&str>) -> String {
+    match saves {
+        Some("") => format!(
             "Redis writes neither an append-only file nor snapshots: a restart forgets every key, and what is \
              retried then runs again; set `appendonly yes` ({READ_ON})"
         ),
@@ -30,7 +36,7 @@ pub(super) async fn warning(link: &Link) -> Option<String> {
             "Redis writes no append-only file: a restart forgets what came after the last snapshot, and what \
              is retried then runs again; set `appendonly yes` ({READ_ON})"
         ),
-    })
+    }
 }
 
 async fn asked<T: FromRedisValue>(link: &Link, command: &redis::Cmd) -> Option<T> {

@@ -21,7 +21,7 @@ pub(super) enum Script {
     Due,
     Unknown,
     Mend,
-    Names,
+    Document,
 }
 
 macro_rules! about_a_record {
@@ -40,7 +40,7 @@ impl Script {
         Self::Due,
         Self::Unknown,
         Self::Mend,
-        Self::Names,
+        Self::Document,
     ];
 
     fn source(self) -> &'static str {
@@ -53,7 +53,7 @@ impl Script {
             Self::Due => include_str!("lua/due.lua"),
             Self::Unknown => include_str!("lua/unknown.lua"),
             Self::Mend => include_str!("lua/mend.lua"),
-            Self::Names => include_str!("lua/names.lua"),
+            Self::Document => include_str!("lua/document.lua"),
         }
     }
 }

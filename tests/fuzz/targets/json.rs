@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
-use oncegate::protocol::path::Template;
 use oncegate::protocol::{Asked, BodyScheme, Fingerprint, PathScheme, Scheme};
 
 use super::meaning::Meaning;
@@ -57,9 +56,8 @@ pub fn fingerprint(body: &[u8]) -> [u8; 32] {
 }
 
 fn digest(body: &[u8], scheme: BodyScheme) -> [u8; 32] {
-    let (headers, template) = (HeaderMap::new(), Template::new("/v1/charges"));
-    let (method, headers, template) = (&Method::POST, &headers, &template);
-    let asked = Asked { method, path: "/v1/charges", template, query: None, headers, body };
+    let headers = HeaderMap::new();
+    let asked = Asked { method: &Method::POST, path: "/v1/charges", query: None, headers: &headers, body };
     Fingerprint::of(asked, &Arc::new(Scheme { body: scheme, headers: Vec::new(), path: PathScheme::AsSent }))
         .digest
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use oncegate::store::Store;
 use oncegate::store::postgres::{PostgresSettings, PostgresStore, print_schema};
+use oncegate::store::{Sheet, Store};
 use tokio::task::JoinSet;
 
 use super::settings;
@@ -41,7 +41,7 @@ async fn ten_gateways_that_start_at_once_make_the_tables_once() {
         let stores = starting.join_all().await;
         let stores: Vec<_> = stores.into_iter().map(|store| store.expect("a store")).collect();
         let versions = format!("SELECT count(*) FROM {}.migration", settings.schema);
-        assert_eq!(server.value::<i64>(&versions).await, 2);
+        assert_eq!(server.value::<i64>(&versions).await, 3);
         for (number, store) in (0..).zip(stores) {
             Bench::of(Arc::new(store)).won(id(number), owner(1), STILL).await;
         }
@@ -72,10 +72,12 @@ async fn the_tables_of_the_first_release_are_brought_up_to_date() {
     let schema = &settings.schema;
     let running = Bench::of(Arc::new(PostgresStore::open(settings.clone()).await.expect("a store")));
     running.won(id(1), owner(1), STILL).await;
-    server.run(&format!("DROP TABLE {schema}.names")).await;
-    server.run(&format!("DELETE FROM {schema}.migration WHERE version = 2")).await;
+    server.run(&format!("DROP TABLE {schema}.names, {schema}.clock")).await;
+    server.run(&format!("DELETE FROM {schema}.migration WHERE version > 1")).await;
     let newer = PostgresStore::open(settings.clone()).await.expect("a store");
-    assert!(newer.names().await.expect("an answer").bytes.is_none());
+    for sheet in [Sheet::Names, Sheet::Clock] {
+        assert!(newer.document(sheet).await.expect("an answer").bytes.is_none());
+    }
     let needs = format!("SELECT max(needs) FROM {schema}.migration");
     assert_eq!(server.value::<i32>(&needs).await, 1, "the first release goes on");
     running.check(id(1), complete(owner(1), 1)).await;

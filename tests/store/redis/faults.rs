@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oncegate::protocol::Verdict;
 use oncegate::store::redis::{Address, RedisSettings, RedisStore};
-use oncegate::store::{Claimed, Store, StoreError};
+use oncegate::store::{Claimed, Sheet, Store, StoreError};
 
 use super::{TIMEOUT, settings, store};
 use crate::away::{self, recovered, try_claim, unavailable};
@@ -155,7 +155,7 @@ async fn what_no_replica_has_is_not_acknowledged() {
         assert!(stored.is_err(), "{stored:?}");
     }
     assert!(store.ready().await.is_err());
-    let replaced = store.replace_names(None, "names".into()).await;
+    let replaced = store.replace_document(Sheet::Names, None, "names".into()).await;
     assert!(replaced.as_ref().is_err_and(|error| unclear(error.clone())), "{replaced:?}");
     replica.signal("CONT");
     until("the replica is back", || {

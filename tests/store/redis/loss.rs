@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use oncegate::protocol::Verdict;
 use oncegate::store::redis::{RedisSettings, RedisStore};
 use oncegate::store::{Stopped, Store, StoreError};
-
 use tokio::time::sleep;
 
 use super::{TIMEOUT, settings, store};

@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use crate::config::credential;
+use crate::protocol::credential;
 use crate::protocol::header::{
     ADDED, FORWARDING, GATEWAY_ONLY, HOP_BY_HOP, METHOD_OVERRIDES, NEVER_BELIEVED, is_mimic,
 };
@@ -118,7 +118,7 @@ pub fn taken(name: &HeaderName) -> Option<&'static str> {
     if HOP_BY_HOP.contains(&standard) {
         return Some(KINDS[0].means);
     }
-    if FORWARDING.contains(&standard) || ADDED.contains(&standard) || is_mimic(name, None) {
+    if FORWARDING.contains(&standard) || ADDED.contains(&standard) || is_mimic(name, std::iter::empty()) {
         return Some(KINDS[1].means);
     }
     if NEVER_BELIEVED.contains(&standard) || GATEWAY_ONLY.contains(&standard) {

@@ -3,11 +3,26 @@
 
 use super::shape;
 
-/// How a template that was refused is probably meant; `None` if there is no telling.
+/// How a template that was refused is probably meant, in quotes; `None` if there is no telling.
 pub fn meant(template: &str) -> Option<String> {
     let path = bare(template);
-    let pieces = pieces(path.strip_prefix('/')?);
-    if pieces.iter().rev().skip(1).any(|piece| piece.starts_with("{*")) {
+    let open = path.strip_suffix('*').filter(|path| !path.ends_with('/') && shape(path).is_ok());
+    match open.map(translated) {
+        // `/v1/charges*`: the resource and what is below it.
+        Some(Some(path)) => {
+            Some(format!("{path:?}, and {:?} in a route of its own", path.clone() + "/{*rest}"))
+        }
+        _ => translated(path).filter(|written| written != template).map(|written| format!("{written:?}")),
+    }
+}
+
+fn translated(path: &str) -> Option<String> {
+    let pieces = pieces(path.strip_prefix('/').unwrap_or(path));
+    if path.is_empty() || pieces.iter().rev().skip(1).any(|piece| piece.starts_with("{*")) {
+        return None;
+    }
+    // Alternatives are routes of their own.
+    if pieces.iter().any(|piece| piece.contains('|') || (piece.contains('{') && piece.contains(','))) {
         return None;
     }
     let last = pieces.len() - 1;
@@ -22,15 +37,19 @@ pub fn meant(template: &str) -> Option<String> {
             Piece::Rest(name) => written = written + "/{*" + &unused(&mut names, name) + "}",
         }
     }
-    let differs = written != template && shape(&written).is_ok();
-    differs.then_some(written)
+    shape(&written).is_ok().then_some(written)
 }
 
 /// The path alone: without a method, a modifier of nginx, anchors, quotes and a query.
 fn bare(template: &str) -> &str {
     let quoted = template.split(['`', '"', '\'']).nth(1).filter(|text| text.starts_with('/'));
     let text = quoted.unwrap_or_else(|| template.split_whitespace().last().unwrap_or_default());
-    let text = text.trim_start_matches(['~', '*', '^', '=']).trim_start_matches("(?i)");
+    let text = text.trim_start_matches("~*").trim_start_matches(['~', '^', '=']).trim_start_matches("(?i)");
+    let text = match text.split_once("://") {
+        // A whole URL: behind its authority.
+        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None => text,
+    };
     let text = text.strip_suffix('$').filter(|text| !text.ends_with('/')).unwrap_or(text);
     // In `(?…)` and `{id?}` it is no query.
     match text.find(['?', '#']) {
@@ -170,6 +189,7 @@ mod tests {
             ("/v1/charges$", "/v1/charges"),
             ("~ ^/v1/charges", "/v1/charges"),
             ("~* ^/v1/charges", "/v1/charges"),
+            ("~*^/v1/charges", "/v1/charges"),
             ("= /v1/charges", "/v1/charges"),
             ("~/v1/charges$", "/v1/charges"),
             ("/v1/[^/]+", "/v1/{id}"),
@@ -178,6 +198,9 @@ mod tests {
             ("/v1/[0-9a-f]+", "/v1/{id}"),
             ("PathPrefix(`/v1/charges`)", "/v1/charges"),
             ("POST /v1/charges", "/v1/charges"),
+            ("v1/charges", "/v1/charges"),
+            ("https://api.example.com/v1/charges?x", "/v1/charges"),
+            ("*", "/{*rest}"),
             // Express, Rails, axum before 0.8, Gin
             ("/v1/:id/charges", "/v1/{id}/charges"),
             ("/v1/:id(\\d+)", "/v1/{id}"),
@@ -213,13 +236,15 @@ mod tests {
             ("//v1//charges", "/v1/charges"),
         ] {
             assert!(shape(theirs).is_err(), "{theirs} is taken");
-            assert_eq!(meant(theirs).as_deref(), Some(ours), "{theirs}");
+            assert_eq!(meant(theirs), Some(format!("{ours:?}")), "{theirs}");
         }
+        let both = "\"/v1/charges\", and \"/v1/charges/{*rest}\" in a route of its own";
+        assert_eq!(meant("/v1/charges*").as_deref(), Some(both));
     }
 
     #[test]
     fn where_there_is_no_telling_nothing_is_told() {
-        for theirs in ["", "v1", "charges", "/é", "/{*rest}/x", "/v1/../x"] {
+        for theirs in ["", "/é", "/{*rest}/x", "/v1/../x", "/v1/(a|b)", "/v1/{a,b}", "/v1/a|b"] {
             assert_eq!(meant(theirs), None, "{theirs}");
         }
     }
@@ -228,7 +253,7 @@ mod tests {
     fn whatever_is_written_is_read_to_an_end() {
         use proptest::prelude::*;
         proptest!(|(text in "[/{}<>()\\[\\]:$*?#%;.^~=a2é\\\\ ]{0,24}")| {
-            if let Some(ours) = meant(&text) {
+            if let Some(ours) = translated(&text) {
                 prop_assert!(shape(&ours).is_ok(), "{text} became {ours}");
             }
         });

@@ -1,26 +1,25 @@
 -- Puts a record in place of the one with the expected revision.
 -- KEYS: record, response, deadlines, unknown, mark.
 -- ARGV: id, expected revision, revision, created_at, record, milliseconds to the deadline,
---       milliseconds from there after which Redis may drop the record ('' for never),
---       state, what becomes of the response ('keep', 'put', 'drop'), the response,
---       milliseconds that the response outlives the deadline, channel, '1' to touch a record that
---       already has the new revision, and where the new record begins an execution, until when it
---       may ('0' for never), and the mark as it is known.
+--       state, what becomes of the response ('keep', 'put', 'drop'), the response, channel, '1' to touch
+--       a record that already has the new revision, and where the new record begins an execution, until
+--       when it may ('0' for never), and the mark as it is known.
+-- Nothing is given to Redis to end by itself: by a clock that is ahead for a moment it would be gone.
 local stored = redis.call('GET', KEYS[1])
 if not stored then
     return absent()
 end
 if string.sub(stored, 1, 8) ~= ARGV[2] then
-    return found(stored, ARGV[13] == '1' and string.sub(stored, 1, 8) == ARGV[3])
+    return found(stored, ARGV[11] == '1' and string.sub(stored, 1, 8) == ARGV[3])
 end
 
 -- By the server's own clock: the record may be stamped ahead of it.
-local no = ARGV[14] and stopped(ARGV[14], clock(), KEYS[5], ARGV[15])
+local no = ARGV[12] and stopped(ARGV[12], clock(), KEYS[5], ARGV[13])
 if no then
     return no
 end
 
-local id, state = ARGV[1], ARGV[8]
+local id, state = ARGV[1], ARGV[7]
 local now = clock(stored)
 local deadline = now + ARGV[6]
 local mark = state == 'running' and RUNNING + bit.band(flags(stored), WATCHED) or 0
@@ -33,13 +32,11 @@ else
     redis.call('ZREM', KEYS[4], id)
 end
 
-local response_until = digits(deadline + ARGV[11])
-if ARGV[9] == 'put' then
-    redis.call('SET', KEYS[2], ARGV[10], 'PXAT', response_until)
+if ARGV[8] == 'put' then
+    redis.call('SET', KEYS[2], ARGV[9])
     mark = mark + RESPONSE
 elseif has(stored, RESPONSE) then
-    if ARGV[9] == 'keep' then
-        redis.call('PEXPIREAT', KEYS[2], response_until)
+    if ARGV[8] == 'keep' then
         mark = mark + RESPONSE
     else
         redis.call('DEL', KEYS[2])
@@ -47,12 +44,8 @@ elseif has(stored, RESPONSE) then
 end
 
 local value = ARGV[3] .. ARGV[4] .. stamp(now) .. string.char(mark) .. ARGV[5]
-if ARGV[7] == '' then
-    redis.call('SET', KEYS[1], value)
-else
-    redis.call('SET', KEYS[1], value, 'PXAT', digits(deadline + ARGV[7]))
-end
+redis.call('SET', KEYS[1], value)
 if state ~= 'running' and has(stored, WATCHED) then
-    redis.call('PUBLISH', ARGV[12], id)
+    redis.call('PUBLISH', ARGV[10], id)
 end
 return { 'stored', digits(now), false, false }

@@ -1,10 +1,10 @@
 -- Puts the document `$2` in place of the one that is `$1`, NULL for none; a row if it did.
 WITH created AS (
-    INSERT INTO {schema}.names (encoded) SELECT $2::bytea WHERE $1::bytea IS NULL
+    INSERT INTO {schema}.{table} (encoded) SELECT $2::bytea WHERE $1::bytea IS NULL
     ON CONFLICT (one) DO NOTHING
     RETURNING one
 ), changed AS (
-    UPDATE {schema}.names SET encoded = $2::bytea WHERE encoded = $1::bytea
+    UPDATE {schema}.{table} SET encoded = $2::bytea WHERE encoded = $1::bytea
     RETURNING one
 )
 SELECT one FROM created UNION ALL SELECT one FROM changed

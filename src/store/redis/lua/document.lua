@@ -1,4 +1,4 @@
--- Returns the document of how operations are named, or replaces it. KEYS: the document.
+-- Returns a document, or replaces it. KEYS: the document.
 -- ARGV: none to read it; else the document that is expected there ('' for none) and the new one.
 -- It is always a primary that answers: reading what is not there does as if it wrote.
 local stored = redis.call('GET', KEYS[1])

@@ -1,37 +1,39 @@
-//! How operations are named: one document beside the first bucket.
+//! What all gateways share, beside the first bucket.
 
 use bytes::Bytes;
 use redis::FromRedisValue;
 
 use crate::clock::Timestamp;
-use crate::store::{Document, Replaced, StoreError};
+use crate::store::{Document, Replaced, Sheet, StoreError};
 
 use super::Shared;
 use super::failure::Failure;
-use super::keys::NAMES_BUCKET;
+use super::keys::DOCUMENTS_BUCKET;
 use super::script::{Call, Request, Script};
 
 /// What the script did, the time, and the document.
 type Parts = (String, u64, Option<Vec<u8>>);
 
 impl Shared {
-    /// As [`crate::store::Store::names`].
-    pub(super) async fn names(&self) -> Result<Document, StoreError> {
-        let call = Call::new(Script::Names, vec![self.keys.names()]);
-        let answer = self.look(NAMES_BUCKET, Request::Script(&call)).await?;
+    /// As [`crate::store::Store::document`].
+    pub(super) async fn document(&self, sheet: Sheet) -> Result<Document, StoreError> {
+        let call = Call::new(Script::Document, vec![self.keys.document(sheet)]);
+        let answer = self.look(DOCUMENTS_BUCKET, Request::Script(&call)).await?;
         let (_, now, bytes) = Parts::from_redis_value(answer).map_err(odd).map_err(Failure::of_a_read)?;
         Ok(Document { bytes: bytes.map(Bytes::from), now: Timestamp(now) })
     }
 
-    /// As [`crate::store::Store::replace_names`]. It counts once as many replicas have it as a claim needs.
-    pub(super) async fn replace_names(
+    /// As [`crate::store::Store::replace_document`]. It counts once as many replicas have it as a claim needs.
+    pub(super) async fn replace_document(
         &self,
+        sheet: Sheet,
         expected: Option<Bytes>,
         document: Bytes,
     ) -> Result<Replaced, StoreError> {
-        let call =
-            Call::new(Script::Names, vec![self.keys.names()]).arg(expected.unwrap_or_default()).arg(document);
-        let (answer, replicas) = self.fleet.ask(NAMES_BUCKET, Request::Script(&call), true).await?;
+        let call = Call::new(Script::Document, vec![self.keys.document(sheet)])
+            .arg(expected.unwrap_or_default())
+            .arg(document);
+        let (answer, replicas) = self.fleet.ask(DOCUMENTS_BUCKET, Request::Script(&call), true).await?;
         let (kind, ..) = Parts::from_redis_value(answer).map_err(odd)?;
         let wanted = self.settings.wait_replicas;
         match kind.as_str() {

@@ -1,0 +1,31 @@
+//! `POST /v1/accept-clock` `{"note"?}`: an operator says that the store's clock is right, though it jumped.
+//!
+//! It holds for all gateways of the store, and for the clock as it is now: a later jump stops claims again.
+//! Asked once more it changes nothing. The body may be left out.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::input::OptionalJson;
+use super::resolve::MAX_NOTE;
+use super::{AdminState, Problem, audit};
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Body {
+    note: Option<String>,
+}
+
+pub(super) async fn accept_clock(
+    State(admin): State<AdminState>,
+    OptionalJson(Body { note }): OptionalJson<Body>,
+) -> Result<Json<Value>, Problem> {
+    if note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE) {
+        return Err(Problem::bad_request(format!("note: at most {MAX_NOTE} characters")));
+    }
+    let accepted = admin.ledger.accept_clock().await;
+    audit::log_clock(note.as_deref(), &accepted);
+    Ok(Json(json!({ "accepted": accepted? })))
+}

@@ -1,0 +1,88 @@
+//! What a gateway does about its store's clock: compares it with what was last noted before it serves, and
+//! notes it while it does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use humantime::format_duration;
+use tokio::time::{Instant, sleep};
+use tracing::{debug, warn};
+
+use crate::clock::uptime;
+use crate::config::{Config, StoreUrl};
+use crate::gateway::Stop;
+use crate::store::{ClockFound, ClockLimits, Ledger, Stopped, StoreError};
+
+use super::StartError;
+use super::patience::{Patience, Trouble};
+
+/// How often the clock is noted: at least, and at most.
+const NOTED: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(60));
+/// How often a gateway whose claims are stopped looks whether the clock was accepted elsewhere.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How far the clock may jump under this configuration; `None` without a route.
+pub(super) fn limits(config: &Config) -> Option<ClockLimits> {
+    Some(ClockLimits { ttl: config.shortest_ttl()?, retention: config.shortest_retention()? })
+}
+
+/// The ledger, watching the clock of a server. The other stores go by this process's own monotonic clock.
+pub(super) fn watched(ledger: Ledger, config: &Config) -> Ledger {
+    match (&config.store.url, limits(config)) {
+        (StoreUrl::Redis(_) | StoreUrl::Postgres(_), Some(limits)) => {
+            ledger.watching_clock(limits, Arc::new(uptime))
+        }
+        _ => ledger,
+    }
+}
+
+/// Compares the clock with what was last noted of it, before anything else goes by it.
+///
+/// # Errors
+/// The store does not answer for as long as `patience` lasts.
+pub(super) async fn settle(ledger: &Ledger, accept: bool, patience: &mut Patience) -> Result<(), StartError> {
+    let found = loop {
+        match ledger.settle_clock(accept).await {
+            Ok(found) => break found,
+            Err(error) => {
+                let may_pass = !matches!(error, StoreError::Refused(_));
+                patience.after(Trouble { cause: error.to_string(), may_pass }).await?;
+            }
+        }
+    };
+    match found {
+        ClockFound::Steady => {}
+        ClockFound::Ahead(span) => warn!(
+            "the store's clock is {} ahead of the time that is known to have passed, more than the shortest ttl: if none ran for \
+             that long all is well, else the clock has jumped and responses end too early",
+            format_duration(Duration::from_secs(span.as_secs()))
+        ),
+        // Told with every other reason to take no claims.
+        ClockFound::Stopped => {}
+        ClockFound::Accepted => warn!("the store's clock is accepted as --accept-clock says"),
+    }
+    Ok(())
+}
+
+/// Notes the clock while it is believed, and looks for its acceptance while it is not.
+pub(super) async fn keep(ledger: Ledger, config: Config, stop: Stop) {
+    let Some(limits) = limits(&config).filter(|_| !matches!(config.store.url, StoreUrl::Memory)) else {
+        return;
+    };
+    let interval = (limits.ttl / 4).clamp(NOTED.0, NOTED.1);
+    let looks = async {
+        let mut note_at = Instant::now();
+        loop {
+            let stopped = ledger.stopped().any(|reason| reason == Stopped::Clock);
+            if stopped || Instant::now() >= note_at {
+                note_at = Instant::now() + interval;
+                if let Err(error) = ledger.look_at_clock().await {
+                    // What the store does not answer is told where it matters.
+                    debug!("the store's clock could not be noted: {error}");
+                }
+            }
+            sleep(LOOK_INTERVAL.min(interval)).await;
+        }
+    };
+    stop.unless_cut(looks).await;
+}

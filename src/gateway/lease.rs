@@ -1,0 +1,68 @@
+//! When an execution's lease ends, by what this process can know of it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::clock::uptime;
+
+/// The end of a lease. Clones share one.
+#[derive(Clone, Debug)]
+pub(super) struct LeaseEnd {
+    lease: Duration,
+    asked: Arc<Mutex<LeaseAsked>>,
+}
+
+/// When a lease was asked for: it ends no later than its length after that. A machine that was suspended wakes
+/// with a monotonic clock that stood still meanwhile, so its uptime counts as well.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeaseAsked {
+    at: Instant,
+    at_uptime: Duration,
+}
+
+impl LeaseAsked {
+    /// What is asked for now.
+    pub(super) fn now() -> Self {
+        Self { at: Instant::now(), at_uptime: uptime() }
+    }
+
+    /// The end of a lease of this length.
+    pub(super) fn for_lease(self, lease: Duration) -> LeaseEnd {
+        LeaseEnd { lease, asked: Arc::new(Mutex::new(self)) }
+    }
+}
+
+impl LeaseEnd {
+    /// The lease was renewed as it was asked for.
+    pub(super) fn renewed(&self, asked: LeaseAsked) {
+        // One assignment under the lock.
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+    }
+
+    /// Whether it is over, by either clock.
+    pub(super) fn is_over(&self) -> bool {
+        let LeaseAsked { at, at_uptime } = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        at.elapsed().max(uptime().saturating_sub(at_uptime)) >= self.lease
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_ends_by_whichever_clock_is_further() {
+        let lease = Duration::from_secs(60);
+        let end = LeaseAsked::now().for_lease(lease);
+        assert!(!end.is_over());
+        let asked = LeaseAsked::now();
+        end.renewed(LeaseAsked { at_uptime: asked.at_uptime.saturating_sub(lease), ..asked });
+        assert!(end.is_over(), "the machine was suspended");
+        end.renewed(LeaseAsked::now());
+        assert!(!end.is_over());
+        tokio::time::advance(lease).await;
+        assert!(end.is_over());
+    }
+}

@@ -1,0 +1,55 @@
+//! The time in a store's answer.
+
+use crate::clock::Timestamp;
+
+use super::{Claimed, Due, Page, Snapshot, Swap};
+
+/// An answer that says what time it was.
+pub(super) trait Dated {
+    /// Puts what `judge` makes of the store's time in its place. An answer that does not say it for sure is
+    /// left as it is: a record is never older than its stamps, so a store tells a record's own stamp where
+    /// its clock is behind that.
+    fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp);
+}
+
+impl Dated for Snapshot {
+    fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp) {
+        if self.record.as_ref().is_none_or(|record| record.updated_at != self.now) {
+            self.now = judge(self.now);
+        }
+    }
+}
+
+impl Dated for Claimed {
+    fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp) {
+        match self {
+            // The stamp stays: it is what the store has.
+            Self::Won(record) => drop(judge(record.updated_at)),
+            Self::Found(found) if found.now != found.record.updated_at => found.now = judge(found.now),
+            Self::Found(_) => {}
+        }
+    }
+}
+
+impl Dated for Swap {
+    fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp) {
+        if let Self::Conflict(snapshot) = self {
+            snapshot.date(judge);
+        }
+    }
+}
+
+impl Dated for Due {
+    fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp) {
+        self.now = judge(self.now);
+    }
+}
+
+impl Dated for Page {
+    fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp) {
+        // As of one record, of many.
+        if self.records.iter().all(|(_, record)| record.updated_at != self.now) {
+            self.now = judge(self.now);
+        }
+    }
+}
