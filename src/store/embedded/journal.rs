@@ -21,7 +21,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::batch::{VERSION_3, read_batch};
 use super::mark::Mark;
@@ -40,17 +40,35 @@ pub(super) fn mend(data: &Path, mark: Option<&Mark>) -> Result<(), String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(format!("its version cannot be read: {error}")),
     }
-    let entries = fs::read_dir(data).map_err(|error| error.to_string())?;
-    for entry in entries {
-        let path = entry.map_err(|error| error.to_string())?.path();
-        if path.extension().is_some_and(|extension| extension == "jnl") {
-            mend_journal(&path, mark).map_err(|error| format!("{}: {error}", path.display()))?;
-        }
+    for (number, path) in journals(data).map_err(|error| error.to_string())? {
+        mend_journal(&path, number, mark).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())
 }
 
-fn mend_journal(path: &Path, mark: Option<&Mark>) -> io::Result<()> {
+/// The number of the journal that comes after those in `data`.
+pub(super) fn next_number(data: &Path) -> io::Result<u64> {
+    match journals(data) {
+        Ok(journals) => Ok(journals.iter().map(|(number, _)| number + 1).max().unwrap_or(0)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// The journals with their numbers. One whose name is no number, which the engine refuses, counts as the first.
+fn journals(data: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut journals = Vec::new();
+    for entry in fs::read_dir(data)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "jnl") {
+            let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok()).unwrap_or(0);
+            journals.push((number, path));
+        }
+    }
+    Ok(journals)
+}
+
+fn mend_journal(path: &Path, number: u64, mark: Option<&Mark>) -> io::Result<()> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
     let (mut last, mut end, mut newest) = (0, 0, None);
     let mut reader = BufReader::with_capacity(64 * 1024, &file);
@@ -68,6 +86,7 @@ fn mend_journal(path: &Path, mark: Option<&Mark>) -> io::Result<()> {
     let later = match mark {
         Some(mark) if mark.begins_behind(&rest) => true,
         Some(mark) if mark.begins(&rest) || mark.begins(&head_at(&mut file, last)?) => false,
+        Some(mark) if newest.is_none() && mark.is_throughout(number) => false,
         _ => batch::one_looks_written_behind(&rest, newest),
     };
     if later {

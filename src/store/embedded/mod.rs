@@ -99,7 +99,11 @@ impl EmbeddedStore {
         let failed = |source| OpenError::Io { dir: dir.to_owned(), source };
         let mark = Mark::read(dir).map_err(failed)?;
         journal::mend(&data, mark.as_ref()).map_err(|cause| directory.damaged(cause))?;
-        let tables = open_tables(&data, mark.unwrap_or_else(Mark::random), limits);
+        let known = match mark {
+            Some(mark) => mark,
+            None => Mark::random(journal::next_number(&data).map_err(failed)?),
+        };
+        let tables = open_tables(&data, known, limits);
         let tables = tables.map_err(|cause| directory.damaged(cause))?;
         let is_new = directory.finish()?;
         if mark.is_none() {

@@ -30,39 +30,49 @@ pub(super) fn make(path: &Path) -> io::Result<()> {
 
 /// Takes from everybody but the owner what they may do with the store in `dir`, and tells of it where it
 /// held anything before.
+///
+/// The directory itself may be another user's, as the root of a volume is. All that lies in it is private
+/// then none the less.
 pub(super) fn tighten(dir: &Path, is_new: bool) {
-    match tighten_all(dir) {
-        Ok(changed) if is_new || !changed => {}
-        Ok(_) => tracing::warn!(
-            store = %dir.display(),
-            "other users of this machine could read the stored answers; only the store's own user can now"
-        ),
-        Err(error) => tracing::warn!(
+    let inside = tighten_below(dir);
+    let itself = fs::metadata(dir).and_then(|found| tighten_one(dir, found.mode()));
+    match (inside, itself) {
+        (Err(error), _) => tracing::warn!(
             store = %dir.display(),
             "other users of this machine may be able to read the stored answers, and their rights cannot be \
              taken away: {error}"
         ),
+        (Ok(inside), itself) if !is_new && (inside || matches!(itself, Ok(true))) => tracing::warn!(
+            store = %dir.display(),
+            "other users of this machine could read the stored answers; only the store's own user can now"
+        ),
+        (Ok(_), _) => {}
     }
 }
 
-/// Whether anything had to be changed. What lies deeper is looked at even where a directory cannot be changed.
+/// Whether anything below `dir` had to be changed. What lies deeper is looked at even where something cannot
+/// be changed.
+fn tighten_below(dir: &Path) -> io::Result<bool> {
+    let mut outcome = Ok(false);
+    for entry in fs::read_dir(dir)? {
+        match tighten_all(&entry?.path()) {
+            // The engine removes files at any time.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(changed) => outcome = outcome.map(|before| before || changed),
+            failed => outcome = outcome.and(failed),
+        }
+    }
+    outcome
+}
+
 fn tighten_all(path: &Path) -> io::Result<bool> {
     let found = fs::symlink_metadata(path)?;
     if found.is_symlink() {
         return Ok(false);
     }
-    let mut outcome = tighten_one(path, found.mode());
-    if found.is_dir() {
-        for entry in fs::read_dir(path)? {
-            match tighten_all(&entry?.path()) {
-                // The engine removes files at any time.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Ok(changed) => outcome = outcome.map(|before| before || changed),
-                failed => outcome = outcome.and(failed),
-            }
-        }
-    }
-    outcome
+    let itself = tighten_one(path, found.mode());
+    let below = if found.is_dir() { tighten_below(path) } else { Ok(false) };
+    Ok(itself? | below?)
 }
 
 fn tighten_one(path: &Path, mode: u32) -> io::Result<bool> {
