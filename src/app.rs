@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tokio::net::TcpListener;
 use tokio::select;
 use tokio::time::{sleep, timeout};
@@ -63,7 +65,10 @@ pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Demo(args) => blocking(demo::run(args)),
         Command::Serve(args) => match args.load(&environment) {
-            Ok(config) => served(start(config, args.operator())),
+            Ok(config) => {
+                keep_files_private();
+                served(start(config, args.operator()))
+            }
             Err(errors) => {
                 say(&errors.to_string());
                 ExitCode::from(2)
@@ -95,6 +100,13 @@ fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
             }
         },
     }
+}
+
+/// Whatever the process makes from now on, only its own user can read.
+fn keep_files_private() {
+    let others = Mode::RWXG | Mode::RWXO;
+    let before = umask(others);
+    umask(before | others);
 }
 
 /// Runs a gateway. What its workers share needs one thread: each step of it is short.
