@@ -19,7 +19,8 @@ use crate::admin::{self, Access, AdminState};
 use crate::cli::check::{self, CheckArgs};
 use crate::cli::{Cli, Command, demo, records, schema};
 use crate::clock::Timestamp;
-use crate::config::{self, Config, Environment, REPLAY_CACHE};
+use crate::config::{self, Config, Environment, REPLAY_CACHE, Room};
+use crate::descriptors;
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep};
 use crate::protocol::Owner;
 use crate::random;
@@ -44,8 +45,6 @@ mod patience;
 mod signals;
 mod stores;
 
-/// The most open connections of the admin listener.
-const ADMIN_CONNECTIONS: usize = 256;
 /// What an answer to `TRACE` names: what clients may ask of any path, and operators of some.
 const PUBLIC_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const ADMIN_METHODS: &str = "GET, HEAD, POST, DELETE";
@@ -156,10 +155,14 @@ impl std::error::Error for StartError {}
 /// # Errors
 /// What kept it from starting: an address in use, a data directory in use, missing roots.
 pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<ExitCode, StartError> {
+    descriptors::raise();
+    let warnings = config.warnings();
+    let room = config.room(descriptors::most());
+    let config = config.within(room);
     let found = announce::is_found(&config.store.url);
     let (mut signals, hang_ups) = (Signals::new()?, hang_ups()?);
     let assembly = select! {
-        assembly = Assembly::new(&config, not_before) => assembly?,
+        assembly = Assembly::new(&config, room, not_before) => assembly?,
         name = signals.next() => {
             info!("{name}: ended before anything was served");
             return Ok(ExitCode::SUCCESS);
@@ -171,7 +174,7 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
     }
     let public = bind("server.listen", config.server.listen).await?;
     let admin = bind("admin.listen", config.admin.listen).await?;
-    for warning in config.warnings() {
+    for warning in warnings {
         warn!("{warning}");
     }
     announce::told(&config, &assembly.ledger, found).await;
@@ -288,7 +291,7 @@ struct Assembly {
 }
 
 impl Assembly {
-    async fn new(config: &Config, not_before: Option<Timestamp>) -> Result<Self, StartError> {
+    async fn new(config: &Config, room: Room, not_before: Option<Timestamp>) -> Result<Self, StartError> {
         let workers = Workers::start().map_err(|error| StartError(format!("threads: {error}")))?;
         let metrics = Metrics::new();
         let mut patience = Patience::of(config.store.start_timeout);
@@ -327,7 +330,7 @@ impl Assembly {
             new_owner: Arc::new(new_owner),
         });
         let mut certificates = certificates_of(&proxy);
-        let listening = listening(config, workers.clone(), &metrics, &mut certificates)?;
+        let listening = listening(config, room, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
         // Last, so that nothing is noted for a gateway that cannot start.
         let refusal = identity::settle(&names, config, &mut patience).await?;
@@ -351,6 +354,7 @@ impl Assembly {
 /// What both listeners speak; the files of their certificates are added to `certificates`.
 fn listening(
     config: &Config,
+    room: Room,
     workers: Workers,
     metrics: &Metrics,
     certificates: &mut Vec<Watched>,
@@ -363,6 +367,7 @@ fn listening(
     }
     let public = Listening {
         max_connections: server.max_connections,
+        max_waiting: room.waiting,
         header_read_timeout: server.header_read_timeout,
         keep_alive_timeout: server.keep_alive_timeout,
         write_timeout: server.body_read_timeout,
@@ -373,7 +378,7 @@ fn listening(
         metrics: metrics.clone(),
     };
     let admin = Listening {
-        max_connections: ADMIN_CONNECTIONS,
+        max_connections: room.admin,
         http2: false,
         tls: admin_tls,
         workers: Workers::default(),

@@ -18,6 +18,7 @@ use crate::protocol::path::Template;
 use crate::protocol::{EntryName, Outcomes, Policy, Scheme, ScopePart};
 
 pub use self::arguments::Arguments;
+pub use self::descriptors::Room;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::postgres::Postgres;
@@ -27,6 +28,7 @@ pub use self::warning::Warning;
 
 mod arguments;
 mod credential;
+mod descriptors;
 mod document;
 mod environment;
 mod error;
@@ -126,6 +128,9 @@ pub struct Server {
     pub http2: bool,
     /// With it the listener speaks TLS and nothing else.
     pub tls: Option<ListenerTls>,
+    /// How many requests that no key protects may be on their way at once. Nothing sets it but the number of
+    /// descriptors that the process may have.
+    pub max_streams: usize,
     /// What `type` members of problems start with, instead of `urn:oncegate:problem:`.
     pub problem_docs: Option<String>,
 }

@@ -33,6 +33,8 @@ pub struct Settings {
     pub more: String,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
+    /// How many files the process may have open, soft and hard.
+    pub descriptors: Option<u64>,
     /// Upstream address instead of the test's own.
     pub address: Option<SocketAddr>,
 }
@@ -62,6 +64,10 @@ impl Settings {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
         self
+    }
+
+    pub fn descriptors(self, limit: u64) -> Self {
+        Self { descriptors: Some(limit), ..self }
     }
 
     /// Stops the process at a failpoint.
@@ -138,7 +144,16 @@ impl Gateway {
              [[routes]]\nname = \"pay\"\npath = \"/v1/{{*rest}}\"\nupstream = \"payments\"\n{anonymous}\n{route}\n{more}\n"
         );
         std::fs::write(&file, text).expect("the configuration can be written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_oncegate"))
+        let mut command = match settings.descriptors {
+            None => Command::new(env!("CARGO_BIN_EXE_oncegate")),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                let limited = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+                shell.args(["-c", &limited, env!("CARGO_BIN_EXE_oncegate")]);
+                shell
+            }
+        };
+        let mut child = command
             .args(["serve", "--config"])
             .arg(&file)
             .envs(settings.environment.iter().cloned())
