@@ -1,22 +1,29 @@
 //! Shares of something that all callers take from: places of executions, bytes of bodies.
 //!
-//! The rule, in whole units (a place, the largest body):
+//! The rules, in whole units (a place, the largest body):
 //!
-//! * A party may take what is free, as long as it holds less than [`GREED`] times as much as is free.
+//! 1. A party may take what is free, as long as it holds less than [`GREED`] times as much as is free.
+//! 2. Where it may not, and it holds less than its fair share (all there is by the number of parties that hold
+//!    something), it may wait for what is given back. While such a party waits, one that holds its fair share or
+//!    more is given nothing.
 //!
 //! So a party that is alone gets [`GREED`] parts of [`GREED`] + 1, and all of it where there are no more than
-//! [`GREED`] + 1 units. The rest stays free for parties that hold less, whose number nobody has to know: `n`
-//! parties that take all they can leave one part of [`GREED`] × n + 1. What is taken is never taken back.
+//! [`GREED`] units. The rest stays free for parties that hold less, whose number nobody has to know. What is taken
+//! is never taken back; but what is given back goes to parties that hold less, so that `n` parties which go on
+//! taking all they can come to leave one part of [`GREED`] × n + 1.
 //!
 //! One lock of a few is held for the length of an addition, and none while anything is waited for.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 /// How many times as much as is free a party may hold.
 pub const GREED: usize = 8;
@@ -57,6 +64,11 @@ struct All {
     hasher: RandomState,
     /// Told when something is given back.
     given_back: Notify,
+    all: usize,
+    /// How many parties hold something.
+    parties: AtomicUsize,
+    /// How many wait that hold less than their fair share.
+    waiting: AtomicUsize,
 }
 
 /// What a party holds; dropped, it is given back.
@@ -72,9 +84,9 @@ impl Shares {
     #[must_use]
     pub fn new(units: usize, unit: usize) -> Self {
         let unit = unit.max(1);
-        let free = AtomicUsize::new(units.saturating_mul(unit));
-        let (held, hasher, given_back) = Default::default();
-        Self(Arc::new(All { free, unit, held, hasher, given_back }))
+        let all = units.saturating_mul(unit);
+        let (held, hasher, given_back, parties, waiting) = Default::default();
+        Self(Arc::new(All { free: AtomicUsize::new(all), unit, held, hasher, given_back, all, parties, waiting }))
     }
 
     /// Takes `size` parts for a party; `None` if they are not free, or not for a party that holds so much.
@@ -82,6 +94,31 @@ impl Shares {
     pub fn take(&self, party: Party, size: usize) -> Option<Share> {
         let mut share = self.nothing(party);
         share.grow(size).then_some(share)
+    }
+
+    /// Takes `size` parts for a party, now or, if it holds less than its fair share, within `patience`.
+    pub async fn take_soon(&self, party: Party, size: usize, patience: Duration) -> Option<Share> {
+        if let Some(share) = self.take(party, size) {
+            return Some(share);
+        }
+        let until = Instant::now() + patience;
+        let mut waits = None;
+        while self.holds_less(party) {
+            waits.get_or_insert_with(|| Waits::begin(self));
+            let mut given_back = pin!(self.0.given_back.notified());
+            given_back.as_mut().enable();
+            if let Some(share) = self.take(party, size) {
+                return Some(share);
+            }
+            timeout_at(until, given_back).await.ok()?;
+        }
+        None
+    }
+
+    /// Whether a party holds less than its fair share.
+    fn holds_less(&self, party: Party) -> bool {
+        let held = self.held(party).get(&party).copied().unwrap_or(0);
+        held < self.0.fair(held)
     }
 
     /// A share that is empty and may grow.
@@ -116,7 +153,30 @@ impl All {
             let allowed = held / self.unit < GREED.saturating_mul(free.div_ceil(self.unit));
             free.checked_sub(size).filter(|_| allowed)
         };
-        self.free.fetch_update(Relaxed, Relaxed, rest).is_ok()
+        let others_first = self.waiting.load(Relaxed) > 0 && held >= self.fair(held);
+        !others_first && self.free.fetch_update(Relaxed, Relaxed, rest).is_ok()
+    }
+
+    /// The fair share of a party that holds so much.
+    fn fair(&self, held: usize) -> usize {
+        let parties = self.parties.load(Relaxed) + usize::from(held == 0);
+        self.all / parties.max(1)
+    }
+}
+
+/// That a party waits which holds less than its fair share.
+struct Waits<'s>(&'s All);
+
+impl<'s> Waits<'s> {
+    fn begin(shares: &'s Shares) -> Self {
+        shares.0.waiting.fetch_add(1, Relaxed);
+        Self(&shares.0)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
     }
 }
 
@@ -143,7 +203,9 @@ impl Share {
         let of_party = held.get(&self.party).copied().unwrap_or(0);
         let taken = self.of.0.take(more, of_party);
         if taken {
-            held.insert(self.party, of_party + more);
+            if held.insert(self.party, of_party + more).is_none() {
+                self.of.0.parties.fetch_add(1, Relaxed);
+            }
             self.size += more;
         }
         taken
@@ -160,6 +222,7 @@ impl Drop for Share {
             *of_party -= self.size;
             if *of_party == 0 {
                 held.remove(&self.party);
+                self.of.0.parties.fetch_sub(1, Relaxed);
             }
         }
         drop(held);
@@ -170,6 +233,8 @@ impl Drop for Share {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
 
     fn party(number: u8) -> Party {
@@ -183,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_party_alone_gets_all_of_a_few_and_leaves_a_ninth_of_many() {
-        for units in 0..=GREED + 1 {
+        for units in 0..=GREED {
             assert_eq!(all_of(&Shares::new(units, 1), 1).len(), units);
         }
         let shares = Shares::new(1024, 1);
@@ -194,20 +259,20 @@ mod tests {
     }
 
     #[test]
-    fn others_find_room_however_many_take_all_they_can() {
+    fn others_come_to_find_room_however_many_take_all_they_can() {
+        const PARTIES: u8 = 10;
         let shares = Shares::new(1024, 1);
-        let mut held = Vec::new();
-        for number in 1..=20 {
-            let greedy = all_of(&shares, number);
-            assert!(!greedy.is_empty());
-            held.push(greedy);
+        let mut held: Vec<_> = (0..PARTIES).map(|number| VecDeque::from(all_of(&shares, number))).collect();
+        for _ in 0..1024 {
+            for (number, held) in (0..PARTIES).zip(&mut held) {
+                held.pop_front();
+                held.extend(all_of(&shares, number));
+            }
         }
-        assert!(shares.free() >= 1024 / (20 * GREED + 1), "{} are free", shares.free());
-        let honest = all_of(&shares, 21);
-        assert!(!honest.is_empty());
-        held.clear();
-        drop(honest);
-        assert_eq!(shares.free(), 1024);
+        let free = 1024 / (usize::from(PARTIES) * GREED + 1);
+        assert!(shares.free().abs_diff(free) <= 1, "{} are free", shares.free());
+        assert!(held.iter().all(|held| held.len().abs_diff(free * GREED) <= GREED), "unevenly");
+        assert!(!all_of(&shares, PARTIES).is_empty());
     }
 
     #[test]
@@ -215,10 +280,39 @@ mod tests {
         let shares = Shares::new(90, 1);
         let mut greedy = all_of(&shares, 1);
         let modest = all_of(&shares, 2);
-        assert!(modest.len() > 1 && greedy.len() == 80);
+        assert!(modest.len() > 1 && greedy.len() == 80, "{}", greedy.len());
         greedy.pop();
         assert!(shares.take(party(1), 1).is_none());
         assert!(shares.take(party(2), 1).is_some());
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(2);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_party_that_holds_less_gets_the_next_place_and_one_that_holds_most_is_refused_at_once() {
+        let shares = Shares::new(4, 1);
+        let mut greedy = all_of(&shares, 1);
+        let began = Instant::now();
+        assert!(shares.take_soon(party(1), 1, PATIENCE).await.is_none() && began.elapsed().is_zero());
+        let waiting = tokio::spawn({
+            let shares = shares.clone();
+            async move { shares.take_soon(party(2), 1, PATIENCE).await }
+        });
+        tokio::task::yield_now().await;
+        greedy.pop();
+        assert!(shares.take(party(1), 1).is_none(), "another one waits for it");
+        let place = waiting.await.expect("no panic").expect("a place");
+        assert_eq!((place.party(), shares.free()), (party(2), 0));
+        drop(place);
+        assert!(shares.take(party(1), 1).is_some(), "nobody waits any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_longer_than_that() {
+        let shares = Shares::new(4, 1);
+        let (_greedy, began) = (all_of(&shares, 1), Instant::now());
+        assert!(shares.take_soon(party(2), 1, PATIENCE).await.is_none());
+        assert_eq!((began.elapsed(), shares.0.waiting.load(Relaxed)), (PATIENCE, 0));
     }
 
     #[test]

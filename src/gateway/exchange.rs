@@ -39,6 +39,9 @@ use super::reply::{Reply, in_flight, outcome_unknown, standing};
 use super::unprotected::pass_through;
 use super::{Gateway, Upstream};
 
+/// How long an attempt waits for a place where others hold more places than its caller does.
+const PLACE_WAIT: Duration = Duration::from_secs(2);
+
 /// A request that asks for one operation, read to its end.
 pub(super) struct Attempt {
     pub(super) id: RecordId,
@@ -298,11 +301,11 @@ impl Gateway {
             Ok(place) => place,
             Err(problem) => {
                 // What needs no execution is answered all the same.
-                let consulted = self.ledger.consult(id, claim).await;
-                return match consulted.map_err(|error| store_problem(id, &error))? {
-                    Some(decision) => Ok(Heard::Stands(attempt, decision)),
-                    None => Err(problem),
-                };
+                let consulted = self.ledger.consult(id, claim.clone()).await;
+                if let Some(decision) = consulted.map_err(|error| store_problem(id, &error))? {
+                    return Ok(Heard::Stands(attempt, decision));
+                }
+                self.admit_soon(&attempt, problem).await?
             }
         };
         let (tell, heard) = oneshot::channel();
@@ -370,10 +373,28 @@ impl Gateway {
 
     /// A place among the executions that may run at once.
     pub(super) fn admit(&self, party: Party) -> Result<Place, Problem> {
+        self.refuse_if_draining()?;
+        self.permits.take(party, 1).map(Arc::new).ok_or_else(Problem::overloaded)
+    }
+
+    /// A place for an attempt that was refused one, if its caller has fewer than others and one is given back
+    /// soon.
+    async fn admit_soon(&self, attempt: &Attempt, problem: Problem) -> Result<Place, Problem> {
+        if problem.slug() != Slug::Overloaded {
+            return Err(problem);
+        }
+        let _still = attempt.uncommitted.begin();
+        let place = self.permits.take_soon(attempt.party, 1, PLACE_WAIT).await;
+        let place = place.map(Arc::new).ok_or(problem)?;
+        // A drain may have begun meanwhile.
+        self.refuse_if_draining().map(|()| place)
+    }
+
+    fn refuse_if_draining(&self) -> Result<(), Problem> {
         if self.stop.is_draining() {
             return Err(Problem::new(Slug::ShuttingDown, "Nothing was sent. Another gateway may answer."));
         }
-        self.permits.take(party, 1).map(Arc::new).ok_or_else(Problem::overloaded)
+        Ok(())
     }
 
     fn count_duplicate(&self, attempt: &Attempt, decision: &Decision) {

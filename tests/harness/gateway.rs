@@ -33,8 +33,8 @@ pub struct Settings {
     pub more: String,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
-    /// How many files the process may have open, soft and hard.
-    pub descriptors: Option<u64>,
+    /// What the shell says to `ulimit` before the process starts.
+    pub ulimit: Option<String>,
     /// Upstream address instead of the test's own.
     pub address: Option<SocketAddr>,
 }
@@ -66,8 +66,14 @@ impl Settings {
         self
     }
 
+    /// How many files the process may have open, soft and hard.
     pub fn descriptors(self, limit: u64) -> Self {
-        Self { descriptors: Some(limit), ..self }
+        Self { ulimit: Some(format!("-n {limit}")), ..self }
+    }
+
+    /// How many it may have open as long as it does not raise that.
+    pub fn soft_descriptors(self, limit: u64) -> Self {
+        Self { ulimit: Some(format!("-Sn {limit}")), ..self }
     }
 
     /// Stops the process at a failpoint.
@@ -144,11 +150,11 @@ impl Gateway {
              [[routes]]\nname = \"pay\"\npath = \"/v1/{{*rest}}\"\nupstream = \"payments\"\n{anonymous}\n{route}\n{more}\n"
         );
         std::fs::write(&file, text).expect("the configuration can be written");
-        let mut command = match settings.descriptors {
+        let mut command = match &settings.ulimit {
             None => Command::new(env!("CARGO_BIN_EXE_oncegate")),
             Some(limit) => {
                 let mut shell = Command::new("sh");
-                let limited = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+                let limited = format!("ulimit {limit}; exec \"$0\" \"$@\"");
                 shell.args(["-c", &limited, env!("CARGO_BIN_EXE_oncegate")]);
                 shell
             }
@@ -187,6 +193,11 @@ impl Gateway {
     /// Everything logged so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("log").join("\n")
+    }
+
+    /// The limits that the system sets the process.
+    pub fn limits(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/limits", self.pid())).expect("it runs")
     }
 
     /// Resident memory, in bytes.

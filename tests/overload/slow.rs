@@ -31,7 +31,7 @@ async fn a_body_that_dawdles_claims_nothing() {
     let (answer, mut stream) = client.begin("POST", "http://a/v1/charges", &headers).await;
     stream.send_data(Bytes::from_static(b"abc"), false).expect("the stream is open");
     let told = timeout(SOON, read(answer)).await.expect("in time").expect("an answer");
-    told.problem(408, "about:blank", "no", "same-key");
+    told.problem(408, "about:blank", "unknown", "same-key");
     left_no_trace(&upstream, &gateway).await;
     // The others on this connection are none the worse for it.
     assert_eq!(client.post("/v1/charges", "k", "{}").await.status, 201);
