@@ -86,7 +86,16 @@ impl Shares {
         let unit = unit.max(1);
         let all = units.saturating_mul(unit);
         let (held, hasher, given_back, parties, waiting) = Default::default();
-        Self(Arc::new(All { free: AtomicUsize::new(all), unit, held, hasher, given_back, all, parties, waiting }))
+        Self(Arc::new(All {
+            free: AtomicUsize::new(all),
+            unit,
+            held,
+            hasher,
+            given_back,
+            all,
+            parties,
+            waiting,
+        }))
     }
 
     /// Takes `size` parts for a party; `None` if they are not free, or not for a party that holds so much.

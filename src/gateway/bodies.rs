@@ -250,3 +250,86 @@ fn no_room(body: Body) -> Problem {
     drain(body);
     Problem::overloaded().closing()
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use http_body_util::Channel;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    const LIMIT: usize = 256 << 10;
+
+    fn party(number: u8) -> Party {
+        std::net::IpAddr::from([192, 0, 2, number]).into()
+    }
+
+    type Sender = http_body_util::channel::Sender<Bytes, std::io::Error>;
+    type Reading = JoinHandle<Result<Buffered, Problem>>;
+
+    /// A body of which so much has come.
+    async fn begin(budget: &Arc<BodyBudget>, number: u8, pieces: &[usize]) -> (Sender, Reading) {
+        let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(1);
+        let budget = Arc::clone(budget);
+        let reading = tokio::spawn(async move {
+            let (head, ()) = Request::new(()).into_parts();
+            budget.read(party(number), false, &head, Body::new(body)).await
+        });
+        for piece in pieces {
+            sender.send_data(vec![number; *piece].into()).await.expect("it is read");
+        }
+        (sender, reading)
+    }
+
+    async fn settled() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn shed(reading: Reading) -> bool {
+        matches!(reading.await.expect("no panic"), Err(problem) if problem.slug() == Slug::Overloaded)
+    }
+
+    fn budget(bodies: usize) -> Arc<BodyBudget> {
+        Arc::new(BodyBudget::new(bodies, LIMIT, Duration::from_secs(30)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn room_is_taken_as_bytes_arrive() {
+        let budget = budget(2);
+        let (sender, reading) = begin(&budget, 1, &[1000, 1000]).await;
+        settled().await;
+        assert_eq!(budget.shares.free(), 2 * LIMIT, "a small body needs none");
+        let (more, second) = begin(&budget, 1, &[SMALL, 1, SMALL]).await;
+        settled().await;
+        let taken = 2 * LIMIT - budget.shares.free();
+        assert!((2 * SMALL + 1..4 * SMALL + 4).contains(&taken), "{taken}");
+        drop((sender, more));
+        let (first, second) = (reading.await.expect("no panic"), second.await.expect("no panic"));
+        assert_eq!(first.map(|body| body.bytes.len()).ok(), Some(2000));
+        let second = second.ok().expect("it is whole");
+        assert_eq!(second.bytes, vec![1; 2 * SMALL + 1]);
+        assert!(budget.shares.free() < 2 * LIMIT, "held for as long as the body is");
+        drop(second);
+        assert_eq!(budget.shares.free(), 2 * LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_still_coming_gives_way_to_a_party_for_which_less_is() {
+        let budget = budget(2);
+        let (_first, one) = begin(&budget, 1, &[LIMIT - 1]).await;
+        let (second, two) = begin(&budget, 1, &[LIMIT]).await;
+        settled().await;
+        let (_third, three) = begin(&budget, 1, &[LIMIT]).await;
+        assert!(shed(three).await, "nothing gives way to the same party");
+        let (honest, payment) = begin(&budget, 2, &[LIMIT / 2]).await;
+        assert!(shed(two).await, "the larger one");
+        drop((honest, second));
+        assert_eq!(payment.await.expect("no panic").ok().expect("there is room").bytes.len(), LIMIT / 2);
+        let (fourth, four) = begin(&budget, 2, &[LIMIT]).await;
+        drop(fourth);
+        assert!(four.await.expect("no panic").is_ok() && !one.is_finished());
+    }
+}

@@ -5,6 +5,7 @@
 mod bodies;
 mod connections;
 mod descriptors;
+mod executions;
 mod idle;
 mod narrow;
 mod peers;
