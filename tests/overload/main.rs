@@ -6,6 +6,7 @@ mod bodies;
 mod connections;
 mod descriptors;
 mod executions;
+mod goodput;
 mod idle;
 mod narrow;
 mod peers;
