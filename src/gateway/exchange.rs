@@ -33,7 +33,7 @@ use super::flight::{Phase, Seat};
 use super::headers::{ClientCertificate, bare_key, name_execution};
 use super::outgoing::Place;
 use super::patience::{Patience, Waited};
-use super::presence::Uncommitted;
+use super::presence::Stakes;
 use super::problem::{Executed, Problem, Retry, Slug};
 use super::reply::{Reply, in_flight, outcome_unknown, standing};
 use super::unprotected::pass_through;
@@ -52,7 +52,7 @@ pub(super) struct Attempt {
     fingerprint: Fingerprint,
     /// Who is counted as its caller where there is not enough for all.
     party: Party,
-    uncommitted: Uncommitted,
+    stakes: Stakes,
 }
 
 /// What an attempt hears of its claim.
@@ -151,12 +151,14 @@ async fn protected(
     };
     let id = RecordId::of(&route.namespace, &scope, &key);
     access.about(id);
-    let uncommitted: Uncommitted = head.extensions.remove().unwrap_or_default();
-    let still = uncommitted.begin();
+    let stakes: Stakes = head.extensions.remove().unwrap_or_default();
+    let _protected = stakes.begin_protected();
+    let still = stakes.begin_uncommitted();
     let body = gateway.bodies.read(party, expects, &head, body).await?;
     drop(still);
     let fingerprint = Fingerprint::of(asked(&route, &head, &body), &route.fingerprint);
-    let attempt = Box::new(Attempt { id, route, key, head, body, fingerprint, party, uncommitted });
+    let attempt =
+        Box::new(Attempt { id, route, key, head, body, fingerprint, party, stakes: stakes.clone() });
     gateway.settle(upstream, attempt).await
 }
 
@@ -249,7 +251,7 @@ impl Gateway {
                 // An attempt that waited was there when the execution was lost.
                 break if patience.has_waited() { told.map_err(Problem::present_if_unknown) } else { told };
             }
-            let still = attempt.uncommitted.begin();
+            let still = attempt.stakes.begin_uncommitted();
             let waited = patience.wait(&seat, &attempt.fingerprint, || self.ledger.watch(id)).await;
             drop(still);
             match waited {
@@ -383,7 +385,7 @@ impl Gateway {
         if problem.slug() != Slug::Overloaded {
             return Err(problem);
         }
-        let _still = attempt.uncommitted.begin();
+        let _still = attempt.stakes.begin_uncommitted();
         let place = self.permits.take_soon(attempt.party, 1, PLACE_WAIT).await;
         let place = place.map(Arc::new).ok_or(problem)?;
         // A drain may have begun meanwhile.

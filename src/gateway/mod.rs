@@ -58,7 +58,7 @@ mod unprotected;
 pub use headers::{ClientCertificate, Peer};
 pub use layer::{GatewayLayer, GatewayService};
 pub use outgoing::held;
-pub use presence::{Presence, Uncommitted};
+pub use presence::{Presence, Stakes};
 pub use problem::{Executed, Problem, Retry, Slug};
 pub use stop::Stop;
 pub use sweeper::{SWEEP_INTERVAL, lapsed, sweep};
@@ -116,7 +116,8 @@ impl Gateway {
             locations: Locations::of(upstreams),
             executions: TaskTracker::new(),
             permits: Shares::new(server.max_in_flight, 1),
-            streams: Shares::new(server.max_streams, 1),
+            // One to a connection of HTTP/1: what one party has of them leaves connections that can make room.
+            streams: Shares::new(server.max_streams.min(server.max_connections), 1),
             releases: Semaphore::new(server.max_in_flight),
             bodies: BodyBudget::new(
                 server.max_in_flight,

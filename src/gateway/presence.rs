@@ -25,31 +25,52 @@ impl Presence {
     }
 }
 
-/// The requests of one connection for which nothing was claimed or sent yet. Put into a request's extensions by
-/// whatever accepts connections, which may then end this one without harm.
+/// What would be lost with a connection, of the requests that are being answered on it. Put into a request's
+/// extensions by whatever accepts connections, which may have to choose one that ends.
 #[derive(Clone, Debug, Default)]
-pub struct Uncommitted(Arc<AtomicUsize>);
+pub struct Stakes(Arc<Counts>);
 
-/// One of them, until this is dropped.
+#[derive(Debug, Default)]
+struct Counts {
+    uncommitted: AtomicUsize,
+    protected: AtomicUsize,
+}
+
+/// That something holds of one more request, until this is dropped.
 #[derive(Debug)]
-pub(super) struct StillUncommitted(Uncommitted);
+pub(super) struct Counted(Stakes, fn(&Counts) -> &AtomicUsize);
 
-impl Uncommitted {
-    /// How many there are.
+impl Stakes {
+    /// The requests for which nothing was claimed or sent yet: nothing would be lost.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.load(Relaxed)
+    pub fn uncommitted(&self) -> usize {
+        self.0.uncommitted.load(Relaxed)
     }
 
-    /// One more.
-    pub(super) fn begin(&self) -> StillUncommitted {
-        self.0.fetch_add(1, Relaxed);
-        StillUncommitted(self.clone())
+    /// The requests that a key protects, the former among them: what runs goes on, and a retry is told what came of it.
+    #[must_use]
+    pub fn protected(&self) -> usize {
+        self.0.protected.load(Relaxed)
+    }
+
+    /// One more of the former.
+    pub(super) fn begin_uncommitted(&self) -> Counted {
+        self.begin(|counts| &counts.uncommitted)
+    }
+
+    /// One more of the latter.
+    pub(super) fn begin_protected(&self) -> Counted {
+        self.begin(|counts| &counts.protected)
+    }
+
+    fn begin(&self, of: fn(&Counts) -> &AtomicUsize) -> Counted {
+        of(&self.0).fetch_add(1, Relaxed);
+        Counted(self.clone(), of)
     }
 }
 
-impl Drop for StillUncommitted {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Relaxed);
+        (self.1)(&self.0.0).fetch_sub(1, Relaxed);
     }
 }

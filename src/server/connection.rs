@@ -56,6 +56,8 @@ const FIRST_WORDS: Duration = Duration::from_secs(1);
 const LAST_LOOK: Duration = Duration::from_millis(10);
 /// How long a connection that has to make room may still take for what waits for its client alone.
 const LEAVING: Duration = Duration::from_secs(1);
+/// And how many times as long for an execution, which goes on without it.
+const EXECUTING: usize = 2;
 
 /// Why a connection ended before its time.
 type Ended = Box<dyn std::error::Error + Send + Sync>;
@@ -237,7 +239,10 @@ where
         });
         let mut makes_room = pin!(async {
             seat.told_to_leave().await;
-            has_to_go(&seat).await;
+            select! {
+                () = has_to_go(&seat) => {}
+                () = untaken.too_long(LEAVING) => {}
+            }
         });
         let mut stays = pin!(requests.stays(head));
         let mut leaving = false;
@@ -259,11 +264,15 @@ where
 /// Why a connection ended that was told to leave.
 const MADE_ROOM: &str = "it made room: there are too many, and its party had most of them";
 
-/// Resolves once a connection that was told to leave can end without harm, or waits for its client alone.
+/// Resolves once a connection that was told to leave can end without harm, waits for its client alone, or has
+/// waited long enough for what does not need it.
 async fn has_to_go(seat: &Seat) {
-    while !seat.is_only_uncommitted() {
+    for waited in 1.. {
+        if seat.is_only_uncommitted() {
+            return;
+        }
         sleep(LEAVING).await;
-        if !seat.is_busy() {
+        if !seat.is_busy() || (waited >= EXECUTING && !seat.is_irreplaceable()) {
             return;
         }
     }

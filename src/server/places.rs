@@ -4,7 +4,8 @@
 //! 2. Where none is free, and the party that has most connections has at least two more than the new one's
 //!    party, one of its connections is told to leave, and the new one takes its place.
 //! 3. One that does nothing, or for whose requests nothing was claimed or sent yet, is told first, and ends at
-//!    once; any other ends with the answer that it is at.
+//!    once; any other ends with the answer that it is at, or after a while: what a key protects runs on without it,
+//!    and what nothing protects is waited for unless its client does not take it.
 //! 4. Otherwise the new connection waits until one ends; those of the party with the fewest go first. Where too
 //!    many wait, one of the party with the most is closed.
 //!
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::gateway::Uncommitted;
+use crate::gateway::Stakes;
 use crate::shares::Party;
 
 /// The places of one listener.
@@ -44,8 +45,8 @@ struct Taken {
 pub(super) struct Seat {
     /// Requests that are being answered.
     asked: AtomicUsize,
-    /// Those of them for which nothing was claimed or sent.
-    uncommitted: Uncommitted,
+    /// What would be lost of them.
+    stakes: Stakes,
     /// Whether its client takes nothing of an answer.
     stalled: AtomicBool,
     leave: CancellationToken,
@@ -140,8 +141,8 @@ impl Seat {
     }
 
     /// What the gateway tells of the requests on this connection.
-    pub(super) fn uncommitted(&self) -> &Uncommitted {
-        &self.uncommitted
+    pub(super) fn stakes(&self) -> &Stakes {
+        &self.stakes
     }
 
     /// Says whether the client takes what is written.
@@ -152,12 +153,17 @@ impl Seat {
     /// Whether the connection can end without harm: no request is being answered for which something may have
     /// been claimed or sent.
     pub(super) fn is_idle(&self) -> bool {
-        self.asked.load(Relaxed) <= self.uncommitted.count()
+        self.asked.load(Relaxed) <= self.stakes.uncommitted()
     }
 
     /// Whether a connection that was told to leave has to be waited for.
     pub(super) fn is_busy(&self) -> bool {
         !self.is_idle() && !self.stalled.load(Relaxed)
+    }
+
+    /// Whether requests are being answered that nothing protects, so that their answers would be lost for ever.
+    pub(super) fn is_irreplaceable(&self) -> bool {
+        self.asked.load(Relaxed) > self.stakes.protected()
     }
 
     /// Whether requests are being answered, each of which can be given up without harm.

@@ -15,7 +15,7 @@ use hyper::service::{HttpService, service_fn};
 use tower::{Service, ServiceExt};
 use tracing::info;
 
-use crate::gateway::{ClientCertificate, Peer, Presence, Problem, Slug, Uncommitted};
+use crate::gateway::{ClientCertificate, Peer, Presence, Problem, Slug, Stakes};
 use crate::shares::Shares;
 use crate::telemetry::Metrics;
 
@@ -80,7 +80,7 @@ where
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(presence);
                 let leaving = Arc::clone(&served.leaving);
-                let mut response = served.call(caller, seat.uncommitted(), request).await?;
+                let mut response = served.call(caller, seat.stakes(), request).await?;
                 if leaving.load(Relaxed) {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -112,7 +112,7 @@ where
                     return Ok(served.answer(caller.peer, Some(asked(&head)), Problem::overloaded()));
                 };
                 let request = Request::from_parts(head, Body::new(body));
-                let response = served.call(caller, seat.uncommitted(), request).await?;
+                let response = served.call(caller, seat.stakes(), request).await?;
                 let holds = (place, open, asked_here);
                 Ok(response.map(|body| Body::new(Pieces::new(body, untaken, holds))))
             }
@@ -122,11 +122,11 @@ where
     async fn call(
         self,
         caller: Caller,
-        uncommitted: &Uncommitted,
+        stakes: &Stakes,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Infallible> {
         request.extensions_mut().insert(caller.peer);
-        request.extensions_mut().insert(uncommitted.clone());
+        request.extensions_mut().insert(stakes.clone());
         if let Some(certificate) = caller.certificate {
             request.extensions_mut().insert(certificate);
         }

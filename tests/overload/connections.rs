@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::harness::tls::Authority;
 use crate::harness::{Connection, Gateway, Settings, Upstream, request_bytes};
 use crate::peers::{HONEST, STRANGER, connect, dial, pay};
 
@@ -23,8 +25,8 @@ async fn gateway(upstream: &Upstream, more: Settings) -> Gateway {
     Gateway::start(upstream, more.server(&server)).await
 }
 
-/// Payments of the honest caller on new connections, some of them at once.
-async fn payments_run(gateway: &Gateway) {
+/// Payments of the honest caller on new connections, one after the other.
+async fn payments_run_alone(gateway: &Gateway) {
     for number in 0..5 {
         for is_replay in [false, true] {
             let answer = timeout(SOON, pay(HONEST, gateway.address, &format!("k-{number}"))).await;
@@ -32,6 +34,11 @@ async fn payments_run(gateway: &Gateway) {
             assert_eq!((answer.status, answer.is_replay()), (201, is_replay));
         }
     }
+}
+
+/// The same, and a quarter of all connections at once.
+async fn payments_run(gateway: &Gateway) {
+    payments_run_alone(gateway).await;
     let mut kept = Vec::new();
     for _ in 0..PLACES / 4 {
         let mut connection = connect(HONEST, gateway.address).await;
@@ -148,6 +155,90 @@ async fn what_is_executed_is_answered_to_the_end() {
         assert_eq!(connection.answer().await.status, 201);
     }
     assert_eq!(upstream.executions(), 2 * PLACES + 1);
+}
+
+/// What a key protects runs on without its connection, and a retry is told what came of it.
+#[tokio::test]
+async fn payments_that_do_not_end_make_room() {
+    let upstream = holding().await;
+    let gateway = gateway(&upstream, Settings::default()).await;
+    let slow = |number: usize| {
+        let key = format!("s-{number}");
+        request_bytes("POST", "/v1/slow", &[("idempotency-key", &key)], b"")
+    };
+    let held = flood(&gateway, slow).await;
+    upstream.reached(PLACES).await;
+    payments_run(&gateway).await;
+    upstream.let_go();
+    drop(held);
+    let mut again = connect(STRANGER, gateway.address).await;
+    again.send(slow(0)).await;
+    assert_eq!(again.answer().await.status, 201);
+    let seen = upstream.seen();
+    let keys: Vec<_> = seen.iter().map(|seen| seen.header("idempotency-key").to_owned()).collect();
+    let mut once = keys.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(keys.len(), once.len(), "nothing ran twice");
+}
+
+/// What nothing protects is not cut off; but one party's leave some connections that can be.
+#[tokio::test]
+async fn requests_without_a_key_leave_connections_for_others() {
+    let upstream = holding().await;
+    let gateway = gateway(&upstream, Settings::default()).await;
+    let held = flood(&gateway, |_| request_bytes("POST", "/v1/slow", &[], b"")).await;
+    payments_run_alone(&gateway).await;
+    upstream.let_go();
+    let mut told = 0;
+    for mut connection in held {
+        told += usize::from(connection.try_answer().await.is_some_and(|answer| answer.status == 201));
+    }
+    // 36 of 40 places is what one party gets.
+    assert!(told >= PLACES * 8 / 9, "{told}");
+}
+
+/// Over HTTP/2 a client can take nothing of its answer, and every ping.
+#[tokio::test]
+async fn windows_that_stay_closed_make_room() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway(&upstream, Settings::default().server("http2 = true")).await;
+    let mut held = Vec::new();
+    for number in 0..PLACES {
+        let stream = dial(STRANGER, gateway.address).await.expect("it is accepted");
+        let mut builder = h2::client::Builder::new();
+        let (sender, connection) = builder
+            .initial_window_size(0)
+            .handshake::<_, bytes::Bytes>(stream)
+            .await
+            .expect("HTTP/2 is spoken");
+        tokio::spawn(connection);
+        let request =
+            http::Request::post("http://a/v1/charges").header("idempotency-key", format!("s-{number}"));
+        let mut sender = sender.ready().await.expect("a connection");
+        let (answer, _) = sender.send_request(request.body(()).expect("a request"), true).expect("a stream");
+        held.push((answer.await.expect("a head"), sender));
+    }
+    payments_run(&gateway).await;
+}
+
+#[tokio::test]
+async fn tls_handshakes_that_do_not_end_make_room() {
+    let upstream = Upstream::start().await;
+    let authority = Authority::new();
+    let (files, connector) = (authority.certify("gateway"), authority.client(None, &[]));
+    let lines = format!("tls = {{ {} }}", files.keys());
+    let gateway = gateway(&upstream, Settings::default().server(&lines)).await;
+    let _held = flood(&gateway, |_| vec![22, 3, 1]).await;
+    for number in 0..5 {
+        let stream = dial(HONEST, gateway.address).await.expect("it is accepted");
+        let name = ServerName::try_from("localhost").expect("a name");
+        let shaken = timeout(SOON, connector.connect(name, stream)).await.expect("the stranger makes room");
+        let mut connection = Connection::over(shaken.expect("a handshake"));
+        let key = format!("k-{number}");
+        connection.send(request_bytes("POST", "/v1/charges", &[("idempotency-key", &key)], b"")).await;
+        assert_eq!(connection.answer().await.status, 201);
+    }
 }
 
 /// Nobody else is there, so the last one waits as long as the others like.

@@ -20,7 +20,7 @@ const FLOODERS: usize = 400;
 /// How many honest callers pay, one payment after the other.
 const CALLERS: usize = 4;
 /// How long the stranger pauses before it tries again what was refused.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(500);
 /// The longest that one payment and its replay may take.
 const SOON: Duration = Duration::from_secs(10);
 const LIMITS: &str = "max_connections = 256\nmax_in_flight = 64\nhttp2 = true";
@@ -35,11 +35,19 @@ struct Flood {
 
 const FLOODS: [Flood; 9] = [
     Flood { name: "idle connections", bytes: |_| Vec::new(), reads: true },
-    Flood { name: "heads that do not end", bytes: |_| b"POST /v1/charges HTTP/1.1\r\nx: ".into(), reads: true },
+    Flood {
+        name: "heads that do not end",
+        bytes: |_| b"POST /v1/charges HTTP/1.1\r\nx: ".into(),
+        reads: true,
+    },
     Flood { name: "giant heads", bytes: giant, reads: true },
     Flood { name: "1 MiB declared, nothing sent", bytes: |number| body(number, 0), reads: true },
     Flood { name: "1 MiB but for the last byte", bytes: |number| body(number, (1 << 20) - 1), reads: true },
-    Flood { name: "payments that the upstream does not answer", bytes: |number| slow(Some(number)), reads: true },
+    Flood {
+        name: "payments that the upstream does not answer",
+        bytes: |number| slow(Some(number)),
+        reads: true,
+    },
     Flood { name: "duplicates of one such payment", bytes: |_| slow(Some(0)), reads: true },
     Flood { name: "requests without a key, not answered", bytes: |_| slow(None), reads: true },
     Flood { name: "answers of 1 MiB that are not read", bytes: |number| large(number % 8), reads: false },
