@@ -267,8 +267,13 @@ const MADE_ROOM: &str = "it made room: there are too many, and its party had mos
 /// Resolves once a connection that was told to leave can end without harm, waits for its client alone, or has
 /// waited long enough for what does not need it.
 async fn has_to_go(seat: &Seat) {
+    if seat.is_only_uncommitted() {
+        return;
+    }
+    // The library waits for a first request, and an HTTP/2 client may ignore that it is told to go.
+    sleep(LAST_LOOK).await;
     for waited in 1.. {
-        if seat.is_only_uncommitted() {
+        if seat.is_quiet() || seat.is_only_uncommitted() {
             return;
         }
         sleep(LEAVING).await;

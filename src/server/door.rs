@@ -1,7 +1,7 @@
 //! Where connections come in: accepted at once, so that it is known whose they are, and served when there is
 //! a place.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::select;
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, warn};
 
 use crate::gateway::Stop;
@@ -20,6 +20,8 @@ use super::places::{Place, Places};
 
 /// The pause after the system refused a connection (no file descriptors left, for example).
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+/// How soon those that still wait make somebody else leave.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// How many lines tell of that, at twenty refusals a second.
 static NOT_ACCEPTED: Limited = Limited::new(5, Duration::from_secs(60));
 
@@ -50,11 +52,14 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
     /// Accepts and serves until the drain begins.
     pub(super) async fn accept_until_drain(&mut self, listener: &TcpListener, stop: &Stop) {
         let places = Arc::clone(&self.places);
+        let mut again = interval(ASK_AGAIN);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             select! {
                 biased;
                 () = stop.drain() => return,
                 () = places.freed() => { self.serve_waiting(); }
+                _ = again.tick(), if !self.waiting.is_empty() => self.ask_again(),
                 arrived = accept(listener) => self.arrive(arrived),
             }
         }
@@ -100,10 +105,21 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
         let ahead = self.waiting_of(party);
         self.waiting.push_back(arrived);
         if !self.serve_waiting() {
-            self.places.make_room(party, ahead);
+            self.places.make_room(party, ahead, 0);
         }
         if self.waiting.len() > self.most_waiting {
             self.close_one();
+        }
+    }
+
+    /// Makes room for those that still wait. What was told to leave may take a while, and what could not end at
+    /// once may do so by now.
+    fn ask_again(&self) {
+        let mut ahead = HashMap::<Party, usize>::new();
+        for Arrived { party, .. } in &self.waiting {
+            let ahead = ahead.entry(*party).or_default();
+            self.places.make_room(*party, *ahead, self.waiting.len());
+            *ahead += 1;
         }
     }
 

@@ -34,6 +34,8 @@ pub(super) struct Places {
 struct Taken {
     /// Connections that are open, those that were told to leave included.
     open: usize,
+    /// Those that were.
+    leaving: usize,
     /// Those that were not, the oldest of a party first.
     of: HashMap<Party, Vec<Arc<Seat>>>,
     /// How many each party has, in order.
@@ -81,20 +83,24 @@ impl Places {
         Some(Place { places: Arc::clone(self), party, seat })
     }
 
-    /// Tells a connection of the party that has most to leave, for a party that has so many waiting beside
-    /// those that are open. False if it would have no fewer than that party.
-    pub(super) fn make_room(&self, party: Party, waiting: usize) -> bool {
+    /// Tells a connection of the party that has most to leave, unless a party that has so many waiting beside
+    /// those that are open would then have more. It is one that ends at once; where there is none, and fewer
+    /// than `most_leaving` were told to leave, any other.
+    pub(super) fn make_room(&self, party: Party, waiting: usize, most_leaving: usize) {
         let mut taken = self.lock();
-        let Some((most, largest)) = taken.order.last().copied() else { return false };
+        let Some((most, largest)) = taken.order.last().copied() else { return };
         if most < taken.count(party) + waiting + 2 || largest == party {
-            return false;
+            return;
         }
+        let any = taken.leaving < most_leaving;
         let told = taken.change(largest, |seats| {
-            let at = seats.iter().position(|seat| seat.is_idle()).unwrap_or(0);
-            seats.remove(at)
+            let idle = seats.iter().position(|seat| seat.is_idle());
+            idle.or_else(|| any.then_some(0)).map(|at| seats.remove(at))
         });
-        told.leave.cancel();
-        true
+        if let Some(told) = told {
+            taken.leaving += 1;
+            told.leave.cancel();
+        }
     }
 
     /// How many connections a party has that were not told to leave.
@@ -156,6 +162,11 @@ impl Seat {
         self.asked.load(Relaxed) <= self.stakes.uncommitted()
     }
 
+    /// Whether no request is being answered, and nothing waits to be written.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.asked.load(Relaxed) == 0 && !self.stalled.load(Relaxed)
+    }
+
     /// Whether a connection that was told to leave has to be waited for.
     pub(super) fn is_busy(&self) -> bool {
         !self.is_idle() && !self.stalled.load(Relaxed)
@@ -187,7 +198,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.lock();
         taken.open -= 1;
-        if !self.seat.leave.is_cancelled() {
+        if self.seat.leave.is_cancelled() {
+            taken.leaving -= 1;
+        } else {
             taken.change(self.party, |seats| seats.retain(|seat| !Arc::ptr_eq(seat, &self.seat)));
         }
         drop(taken);
