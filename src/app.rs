@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::select;
 use tokio::time::{sleep, timeout};
 use tower::Layer;
@@ -45,6 +45,9 @@ mod patience;
 mod signals;
 mod stores;
 
+/// How many connections may wait in the system's queue. It is usually 128, and what finds it full tries again after
+/// a second: a stranger who connects often enough would keep it full.
+const BACKLOG: u32 = 1024;
 /// What an answer to `TRACE` names: what clients may ask of any path, and operators of some.
 const PUBLIC_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const ADMIN_METHODS: &str = "GET, HEAD, POST, DELETE";
@@ -172,8 +175,8 @@ pub async fn serve(config: Config, not_before: Option<Timestamp>) -> Result<Exit
         eprintln!("oncegate: does not start: {refusal}");
         return Ok(ExitCode::from(2));
     }
-    let public = bind("server.listen", config.server.listen).await?;
-    let admin = bind("admin.listen", config.admin.listen).await?;
+    let public = bind("server.listen", config.server.listen)?;
+    let admin = bind("admin.listen", config.admin.listen)?;
     for warning in warnings {
         warn!("{warning}");
     }
@@ -396,8 +399,15 @@ fn certificates_of(proxy: &Proxy) -> Vec<Watched> {
     proxy.connectors().map(upstream).collect()
 }
 
-async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError(format!("{key} = {address}: {error}")))
+fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A restart need not wait for connections of before.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error: io::Error| StartError(format!("{key} = {address}: {error}")))
 }
 
 /// Says where the gateway listens; with port 0 this is the only place that tells.

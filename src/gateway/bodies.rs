@@ -309,7 +309,7 @@ mod tests {
         drop((sender, more));
         let (first, second) = (reading.await.expect("no panic"), second.await.expect("no panic"));
         assert_eq!(first.map(|body| body.bytes.len()).ok(), Some(2000));
-        let second = second.ok().expect("it is whole");
+        let second = second.expect("it is whole");
         assert_eq!(second.bytes, vec![1; 2 * SMALL + 1]);
         assert!(budget.shares.free() < 2 * LIMIT, "held for as long as the body is");
         drop(second);
@@ -327,7 +327,7 @@ mod tests {
         let (honest, payment) = begin(&budget, 2, &[LIMIT / 2]).await;
         assert!(shed(two).await, "the larger one");
         drop((honest, second));
-        assert_eq!(payment.await.expect("no panic").ok().expect("there is room").bytes.len(), LIMIT / 2);
+        assert_eq!(payment.await.expect("no panic").expect("there is room").bytes.len(), LIMIT / 2);
         let (fourth, four) = begin(&budget, 2, &[LIMIT]).await;
         drop(fourth);
         assert!(four.await.expect("no panic").is_ok() && !one.is_finished());
