@@ -110,7 +110,7 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// How long new connections and executions are still taken after a signal to stop.
     pub shutdown_delay: Duration,
-    /// How many connections may be open; more wait to be accepted.
+    /// How many connections may be open. Of more, the party that has most of them loses one, or they wait.
     pub max_connections: usize,
     /// How many executions may run at once; more are answered `overloaded`.
     pub max_in_flight: usize,
