@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::fs::Mode;
 use rustix::process::umask;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::select;
 use tokio::time::{sleep, timeout};
 use tower::Layer;
@@ -22,7 +22,8 @@ use crate::cli::check::{self, CheckArgs};
 use crate::cli::output::{self, Output, printed};
 use crate::cli::serve::Operator;
 use crate::cli::{Cli, Command, demo, records, schema};
-use crate::config::{self, Config, Environment, REPLAY_CACHE};
+use crate::config::{self, Config, Environment, REPLAY_CACHE, Room};
+use crate::descriptors;
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep, tell_stops};
 use crate::protocol::Owner;
 use crate::random;
@@ -49,8 +50,9 @@ mod patience;
 mod signals;
 mod stores;
 
-/// The most open connections of the admin listener.
-const ADMIN_CONNECTIONS: usize = 256;
+/// How many connections may wait in the system's queue. It is usually 128, and what finds it full tries again after
+/// a second: a stranger who connects often enough would keep it full.
+const BACKLOG: u32 = 1024;
 /// What an answer to `TRACE` names: what clients may ask of any path, and operators of some.
 const PUBLIC_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const ADMIN_METHODS: &str = "GET, HEAD, POST, DELETE";
@@ -165,10 +167,14 @@ impl std::error::Error for StartError {}
 /// # Errors
 /// What kept it from starting: an address in use, a data directory in use, missing roots.
 pub async fn serve(config: Config, operator: Operator) -> Result<ExitCode, StartError> {
+    descriptors::raise();
+    let warnings = config.warnings();
+    let room = config.room(descriptors::most());
+    let config = config.within(room);
     let found = announce::is_found(&config.store.url);
     let (mut signals, hang_ups) = (Signals::new()?, hang_ups()?);
     let assembly = select! {
-        assembly = Assembly::new(&config, operator) => assembly?,
+        assembly = Assembly::new(&config, room, operator) => assembly?,
         name = signals.next() => {
             info!("{name}: ended before anything was served");
             return Ok(ExitCode::SUCCESS);
@@ -178,9 +184,9 @@ pub async fn serve(config: Config, operator: Operator) -> Result<ExitCode, Start
         say(&format!("oncegate: does not start: {refusal}"));
         return Ok(ExitCode::from(2));
     }
-    let public = bind("server.listen", config.server.listen).await?;
-    let admin = bind("admin.listen", config.admin.listen).await?;
-    for warning in config.warnings() {
+    let public = bind("server.listen", config.server.listen)?;
+    let admin = bind("admin.listen", config.admin.listen)?;
+    for warning in warnings {
         warn!("{warning}");
     }
     announce::told(&config, &assembly.ledger, found).await;
@@ -299,7 +305,7 @@ struct Assembly {
 }
 
 impl Assembly {
-    async fn new(config: &Config, operator: Operator) -> Result<Self, StartError> {
+    async fn new(config: &Config, room: Room, operator: Operator) -> Result<Self, StartError> {
         let workers = Workers::start().map_err(|error| StartError(format!("threads: {error}")))?;
         let metrics = Metrics::new();
         let mut patience = Patience::of(config.store.start_timeout);
@@ -338,7 +344,7 @@ impl Assembly {
             new_owner: Arc::new(new_owner),
         });
         let mut certificates = certificates_of(&proxy);
-        let listening = listening(config, workers.clone(), &metrics, &mut certificates)?;
+        let listening = listening(config, room, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
         clock::settle(&ledger, operator.accept_clock, &mut patience).await?;
         // Last, so that nothing is noted for a gateway that cannot start.
@@ -363,6 +369,7 @@ impl Assembly {
 /// What both listeners speak; the files of their certificates are added to `certificates`.
 fn listening(
     config: &Config,
+    room: Room,
     workers: Workers,
     metrics: &Metrics,
     certificates: &mut Vec<Watched>,
@@ -375,6 +382,7 @@ fn listening(
     }
     let public = Listening {
         max_connections: server.max_connections,
+        max_waiting: room.waiting,
         header_read_timeout: server.header_read_timeout,
         keep_alive_timeout: server.keep_alive_timeout,
         write_timeout: server.body_read_timeout,
@@ -386,7 +394,7 @@ fn listening(
         metrics: metrics.clone(),
     };
     let admin = Listening {
-        max_connections: ADMIN_CONNECTIONS,
+        max_connections: room.admin,
         http2: false,
         tls: admin_tls,
         workers: Workers::default(),
@@ -405,8 +413,15 @@ fn certificates_of(proxy: &Proxy) -> Vec<Watched> {
     proxy.connectors().map(upstream).collect()
 }
 
-async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError(format!("{key} = {address}: {error}")))
+fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A restart need not wait for connections of before.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error: io::Error| StartError(format!("{key} = {address}: {error}")))
 }
 
 /// Says where the gateway listens; with port 0 this is the only place that tells.

@@ -54,9 +54,9 @@ pub(super) struct Server {
     /// How long new connections and executions are still taken after a signal to stop, before
     /// `drain_timeout` begins; meanwhile `/readyz` says 503.
     pub shutdown_delay: String,
-    /// How many connections may be open at once; more wait to be accepted.
+    /// How many connections may be open at once; of more, the client that has most of them loses one, or they wait.
     pub max_connections: i64,
-    /// How many executions may run at once; more are answered `overloaded`.
+    /// How many executions may run at once; more are answered `overloaded`, the client that has most of them first.
     pub max_in_flight: i64,
     /// How long a client may take to send the head of a request, and to begin its first one.
     pub header_read_timeout: String,

@@ -18,6 +18,7 @@ use crate::protocol::path::Template;
 use crate::protocol::{EntryName, Outcomes, Policy, Scheme, ScopePart};
 
 pub use self::arguments::Arguments;
+pub use self::descriptors::Room;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::postgres::Postgres;
@@ -26,6 +27,7 @@ pub use self::schema::schema;
 pub use self::warning::Warning;
 
 mod arguments;
+mod descriptors;
 mod document;
 mod environment;
 mod error;
@@ -122,7 +124,7 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// How long new connections and executions are still taken after a signal to stop.
     pub shutdown_delay: Duration,
-    /// How many connections may be open; more wait to be accepted.
+    /// How many connections may be open. Of more, the party that has most of them loses one, or they wait.
     pub max_connections: usize,
     /// How many executions may run at once; more are answered `overloaded`.
     pub max_in_flight: usize,
@@ -140,6 +142,9 @@ pub struct Server {
     pub http2: bool,
     /// With it the listener speaks TLS and nothing else.
     pub tls: Option<ListenerTls>,
+    /// How many requests that no key protects may be on their way at once. Nothing sets it but the number of
+    /// descriptors that the process may have.
+    pub max_streams: usize,
     /// What `type` members of problems start with, instead of `urn:oncegate:problem:`.
     pub problem_docs: Option<String>,
 }

@@ -32,6 +32,7 @@ impl Config {
             section("admin", self.admin_warning()),
             section("server", self.drain_warning()),
             section("server", self.proxies_warning()),
+            section("server", self.descriptors_warning()),
             section("routes", self.routes_warning()),
         ];
         let sections = sections.into_iter().flatten();

@@ -28,7 +28,7 @@ impl Gateway {
         mut attempt: Box<Attempt>,
         error: &StoreError,
     ) -> Result<Reply, Problem> {
-        let place = self.admit()?;
+        let place = self.admit(attempt.party())?;
         let route = &attempt.route.name;
         warn!(record = %attempt.id, %route, "forwarded UNPROTECTED, as on_store_error says: {error}");
         self.metrics.bypassed(route);

@@ -19,11 +19,13 @@ use crate::protocol::{
     Verdict,
 };
 use crate::routes::{Ambiguity, Matched};
+use crate::shares::Party;
 use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
 
 use super::access::Access;
-use super::attempt::{Buffered, is_grpc, key, leave, leave_body, nominated_scope};
+use super::attempt::{is_grpc, key, leave, leave_body, nominated_scope};
+use super::bodies::Buffered;
 use super::conclusion::Part;
 use super::execution::{Execution, Mine};
 use super::flight::{Phase, Seat};
@@ -31,10 +33,14 @@ use super::headers::{ClientCertificate, bare_key, name_execution};
 use super::lease::LeaseAsked;
 use super::outgoing::Place;
 use super::patience::{Patience, Waited};
+use super::presence::Stakes;
 use super::problem::{Executed, Problem, Retry, Slug};
 use super::reply::{Reply, in_flight, outcome_unknown, standing};
 use super::unprotected::pass_through;
 use super::{Gateway, Upstream};
+
+/// How long an attempt waits for a place where others hold more places than its caller does.
+const PLACE_WAIT: Duration = Duration::from_secs(2);
 
 /// A request that asks for one operation, read to its end.
 pub(super) struct Attempt {
@@ -44,6 +50,9 @@ pub(super) struct Attempt {
     head: Parts,
     body: Buffered,
     fingerprint: Fingerprint,
+    /// Who is counted as its caller where there is not enough for all.
+    party: Party,
+    stakes: Stakes,
 }
 
 /// What an attempt hears of its claim.
@@ -64,15 +73,16 @@ pub(super) async fn exchange(
 ) -> Response<Body> {
     let matched = gateway.routes.find(request.method(), request.uri().path(), request.headers());
     let (asked, client) = gateway.origin(&request);
+    let party = client.into();
     let mut access = Access::begin(&gateway.metrics, &request, &matched, client);
     let (name, replied) = match matched {
         Matched::Route(route) => {
             // On the heap, as much of what follows: a future is moved as large as all that it may wait for.
             let name = Some(route.upstream.clone());
-            (name, Box::pin(protected(&gateway, upstream, route, request, &mut access)).await)
+            (name, Box::pin(protected(&gateway, upstream, route, request, party, &mut access)).await)
         }
         Matched::Fallback(name) => {
-            (Some(name.clone()), pass_through(&gateway, upstream, name, request).await)
+            (Some(name.clone()), pass_through(&gateway, upstream, name, request, party).await)
         }
         Matched::Ambiguous(ambiguity) => (None, Err(ambiguous(ambiguity, request))),
         Matched::Nothing => {
@@ -117,11 +127,12 @@ async fn protected(
     upstream: Upstream,
     route: Arc<Route>,
     request: Request<Body>,
+    party: Party,
     access: &mut Access,
 ) -> Result<Reply, Problem> {
     let key = match asked_key(&route, &request) {
         Ok(Some(key)) => key,
-        Ok(None) => return pass_through(gateway, upstream, route.upstream.clone(), request).await,
+        Ok(None) => return pass_through(gateway, upstream, route.upstream.clone(), request, party).await,
         Err(problem) => {
             leave(request);
             return Err(problem);
@@ -141,9 +152,14 @@ async fn protected(
     };
     let id = RecordId::of(&route.namespace, &scope, &key);
     access.about(id);
-    let body = gateway.bodies.read(expects, &head.headers, body).await?;
+    let stakes: Stakes = head.extensions.remove().unwrap_or_default();
+    let _protected = stakes.begin_protected();
+    let still = stakes.begin_uncommitted();
+    let body = gateway.bodies.read(party, expects, &head, body).await?;
+    drop(still);
     let fingerprint = Fingerprint::of(asked(&head, &body), &route.fingerprint);
-    let attempt = Box::new(Attempt { id, route, key, head, body, fingerprint });
+    let attempt =
+        Box::new(Attempt { id, route, key, head, body, fingerprint, party, stakes: stakes.clone() });
     gateway.settle(upstream, attempt).await
 }
 
@@ -209,6 +225,7 @@ impl Gateway {
     ) -> Result<Reply, Problem> {
         let id = attempt.id;
         let mut patience = Patience::of(&attempt.route);
+        let party = attempt.party;
         let told = loop {
             // Joined before the claim: what an owner publishes after that claim cannot be missed.
             let seat = self.flights.join(id);
@@ -240,7 +257,10 @@ impl Gateway {
                     return self.without_store(upstream, attempt, &seat, patience.has_waited(), &error).await;
                 }
             }
-            match patience.wait(&seat, &attempt.fingerprint, || self.ledger.watch(id)).await {
+            let still = attempt.stakes.begin_uncommitted();
+            let waited = patience.wait(&seat, &attempt.fingerprint, || self.ledger.watch(id)).await;
+            drop(still);
+            match waited {
                 Waited::Concluded(conclusion) => break conclusion.tell(id, Part::Duplicate),
                 Waited::AskAgain => {}
                 Waited::OutOfTime => {
@@ -253,8 +273,8 @@ impl Gateway {
                 }
             }
         };
-        let told =
-            told.and_then(|reply| self.outgoing.repeatable(reply).map_err(|problem| problem.about(id)));
+        let told = told
+            .and_then(|reply| self.outgoing.repeatable(reply, party).map_err(|problem| problem.about(id)));
         told.map(|reply| reply.about(id))
     }
 
@@ -285,18 +305,18 @@ impl Gateway {
     /// its execution would leave an outcome unknown that never was in doubt.
     async fn ask(self: &Arc<Self>, upstream: &Upstream, attempt: Box<Attempt>) -> Result<Heard, Problem> {
         let (id, claim) = (attempt.id, attempt.claim((self.new_owner)()));
-        let place = match self.admit() {
+        let place = match self.admit(attempt.party) {
             Ok(place) => place,
             Err(problem) => {
                 // What needs no execution is answered all the same.
-                return match self.ledger.consult(id, claim).await {
-                    Ok(Some(decision)) => Ok(Heard::Stands(attempt, decision)),
-                    Ok(None) => Err(problem),
+                match self.ledger.consult(id, claim.clone()).await {
+                    Ok(Some(decision)) => return Ok(Heard::Stands(attempt, decision)),
+                    Ok(None) => self.admit_soon(&attempt, problem).await?,
                     Err(error @ (StoreError::Unavailable(_) | StoreError::Unclear(_))) => {
-                        Ok(Heard::Unclaimed(attempt, error))
+                        return Ok(Heard::Unclaimed(attempt, error));
                     }
-                    Err(error) => Err(store_problem(id, &error)),
-                };
+                    Err(error) => return Err(store_problem(id, &error)),
+                }
             }
         };
         let (tell, heard) = oneshot::channel();
@@ -374,11 +394,29 @@ impl Gateway {
     }
 
     /// A place among the executions that may run at once.
-    pub(super) fn admit(&self) -> Result<Place, Problem> {
+    pub(super) fn admit(&self, party: Party) -> Result<Place, Problem> {
+        self.refuse_if_draining()?;
+        self.permits.take(party, 1).map(Arc::new).ok_or_else(Problem::overloaded)
+    }
+
+    /// A place for an attempt that was refused one, if its caller has fewer than others and one is given back
+    /// soon.
+    async fn admit_soon(&self, attempt: &Attempt, problem: Problem) -> Result<Place, Problem> {
+        if problem.slug() != Slug::Overloaded {
+            return Err(problem);
+        }
+        let _still = attempt.stakes.begin_uncommitted();
+        let place = self.permits.take_soon(attempt.party, 1, PLACE_WAIT).await;
+        let place = place.map(Arc::new).ok_or(problem)?;
+        // A drain may have begun meanwhile.
+        self.refuse_if_draining().map(|()| place)
+    }
+
+    fn refuse_if_draining(&self) -> Result<(), Problem> {
         if self.stop.is_draining() {
             return Err(Problem::new(Slug::ShuttingDown, "Nothing was sent. Another gateway may answer."));
         }
-        Arc::clone(&self.permits).try_acquire_owned().map(Arc::new).map_err(|_| Problem::overloaded())
+        Ok(())
     }
 
     fn count_duplicate(&self, attempt: &Attempt, decision: &Decision) {
@@ -406,6 +444,11 @@ impl Attempt {
             fingerprint: self.fingerprint.clone(),
             policy: self.route.policy,
         }
+    }
+
+    /// Who is counted as the caller.
+    pub(super) fn party(&self) -> Party {
+        self.party
     }
 
     /// The method of the request.

@@ -11,7 +11,6 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use axum::body::Body;
 use http::{HeaderMap, Response, Version};
@@ -23,11 +22,12 @@ use tower::util::BoxCloneSyncService;
 use crate::config::{self, Server, UpstreamName};
 use crate::protocol::{CallError, Owner};
 use crate::routes::RouteTable;
+use crate::shares::Shares;
 use crate::store::Ledger;
 use crate::telemetry::Metrics;
 
 use self::again::Again;
-use self::attempt::BodyBudget;
+use self::bodies::BodyBudget;
 use self::flight::Flights;
 use self::headers::{add_own, clean_request, forwarded_address};
 use self::location::{Asked, Locations};
@@ -37,6 +37,7 @@ mod access;
 mod again;
 mod answer;
 mod attempt;
+mod bodies;
 mod bypass;
 mod conclusion;
 mod exchange;
@@ -59,7 +60,7 @@ mod unprotected;
 pub use headers::{ClientCertificate, Peer};
 pub use layer::{GatewayLayer, GatewayService};
 pub use outgoing::held;
-pub use presence::Presence;
+pub use presence::{Presence, Stakes};
 pub use problem::{Executed, Problem, Retry, Slug};
 pub use stop::Stop;
 pub use stops::tell_stops;
@@ -81,7 +82,10 @@ pub struct Gateway {
     again: Again,
     locations: Locations,
     executions: TaskTracker,
-    permits: Arc<Semaphore>,
+    /// The places of executions.
+    permits: Shares,
+    /// The places of requests that no key protects.
+    streams: Shares,
     /// For claims that may stand and are to be released.
     releases: Semaphore,
     bodies: BodyBudget,
@@ -114,7 +118,9 @@ impl Gateway {
             again: Again::default(),
             locations: Locations::of(upstreams),
             executions: TaskTracker::new(),
-            permits: Arc::new(Semaphore::new(server.max_in_flight)),
+            permits: Shares::new(server.max_in_flight, 1),
+            // One to a connection of HTTP/1: what one party has of them leaves connections that can make room.
+            streams: Shares::new(server.max_streams.min(server.max_connections), 1),
             releases: Semaphore::new(server.max_in_flight),
             bodies: BodyBudget::new(
                 server.max_in_flight,

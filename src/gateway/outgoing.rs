@@ -19,33 +19,30 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::shares::{Party, Share, Shares};
 
 use super::problem::{Problem, Slug};
 use super::reply::Reply;
 
 /// The largest body that needs no room, in bytes.
 const SMALL: u64 = 16 << 10;
-/// One share of the budget, in bytes.
-const SHARE: u64 = 1024;
-
 /// The memory that answers may take together while their clients read.
-pub(super) struct Outgoing(Arc<Semaphore>);
+pub(super) struct Outgoing(Shares);
 
 /// A place among the executions, which may be needed by several parts of one.
-pub(super) type Place = Arc<OwnedSemaphorePermit>;
+pub(super) type Place = Arc<Share>;
 
 impl Outgoing {
     /// Room for `answers` answers with bodies of up to `limit` bytes.
     pub(super) fn new(answers: usize, limit: usize) -> Self {
-        let shares = answers.saturating_mul(limit.div_ceil(SHARE as usize));
-        Self(Arc::new(Semaphore::new(shares.min(Semaphore::MAX_PERMITS))))
+        Self(Shares::new(answers, limit))
     }
 
-    /// An answer that a retry with the same key gets again.
-    pub(super) fn repeatable(&self, reply: Reply) -> Result<Reply, Problem> {
+    /// An answer for this party that a retry with the same key gets again.
+    pub(super) fn repeatable(&self, reply: Reply, party: Party) -> Result<Reply, Problem> {
         let Some(size) = large(&reply) else { return Ok(reply) };
-        match self.reserve(size) {
+        match self.0.take(party, size) {
             Some(share) => Ok(reply.map_body(|body| hold(body, Arc::new(share)))),
             None => Err(Problem::new(
                 Slug::Overloaded,
@@ -54,22 +51,18 @@ impl Outgoing {
         }
     }
 
-    /// The answer of the execution that has this place.
+    /// The answer of this party's execution, which has this place.
     pub(super) fn first(&self, reply: Reply, place: &Place) -> Reply {
         let Some(size) = large(&reply) else { return reply };
-        let held = self.reserve(size).map_or_else(|| Arc::clone(place), Arc::new);
+        let held = self.0.take(place.party(), size).map_or_else(|| Arc::clone(place), Arc::new);
         reply.map_body(|body| hold(body, held))
-    }
-
-    fn reserve(&self, size: u64) -> Option<OwnedSemaphorePermit> {
-        let shares = u32::try_from(size.div_ceil(SHARE)).unwrap_or(u32::MAX);
-        Arc::clone(&self.0).try_acquire_many_owned(shares).ok()
     }
 }
 
 /// The size of a body that is held whole and needs room.
-fn large(reply: &Reply) -> Option<u64> {
-    reply.response.body().size_hint().exact().filter(|size| *size > SMALL)
+fn large(reply: &Reply) -> Option<usize> {
+    let exact = reply.response.body().size_hint().exact().filter(|size| *size > SMALL)?;
+    usize::try_from(exact).ok()
 }
 
 fn hold(body: Body, hold: Place) -> Body {
@@ -127,6 +120,10 @@ mod tests {
         Reply::first(Response::new(Body::from(vec![0; size as usize])), None)
     }
 
+    fn nobody() -> Party {
+        None.into()
+    }
+
     async fn data(reply: Reply) -> Bytes {
         use http_body_util::BodyExt as _;
         reply.response.into_body().frame().await.expect("a frame").expect("data").into_data().expect("data")
@@ -135,32 +132,32 @@ mod tests {
     #[tokio::test]
     async fn room_is_given_back_with_the_last_byte() {
         let outgoing = Outgoing::new(2, 1 << 20);
-        let first = outgoing.repeatable(reply(1 << 20)).expect("there is room");
-        let second = outgoing.repeatable(reply(1 << 20)).expect("there is room");
+        let first = outgoing.repeatable(reply(1 << 20), nobody()).expect("there is room");
+        let second = outgoing.repeatable(reply(1 << 20), nobody()).expect("there is room");
         assert_eq!(second.response.body().size_hint().exact(), Some(1 << 20));
         let mut rest = data(second).await;
         let read = rest.split_to(1 << 19);
         for _ in 0..2 {
-            assert!(outgoing.repeatable(reply(SMALL + 1)).is_err());
-            assert!(outgoing.repeatable(reply(SMALL)).is_ok());
+            assert!(outgoing.repeatable(reply(SMALL + 1), nobody()).is_err());
+            assert!(outgoing.repeatable(reply(SMALL), nobody()).is_ok());
         }
         drop(read);
-        assert!(outgoing.repeatable(reply(SMALL + 1)).is_err());
+        assert!(outgoing.repeatable(reply(SMALL + 1), nobody()).is_err());
         drop(rest);
-        outgoing.repeatable(reply(1 << 20)).expect("there is room again");
+        outgoing.repeatable(reply(1 << 20), nobody()).expect("there is room again");
         drop(first);
-        assert_eq!(outgoing.0.available_permits(), 2048);
+        assert_eq!(outgoing.0.free(), 2 << 20);
     }
 
     #[tokio::test]
     async fn a_first_answer_without_room_keeps_its_place() {
-        let (outgoing, places) = (Outgoing::new(1, SHARE as usize), Arc::new(Semaphore::new(1)));
-        let place = Arc::new(Arc::clone(&places).try_acquire_owned().expect("a place"));
+        let (outgoing, places) = (Outgoing::new(1, 1024), Shares::new(1, 1));
+        let place = Arc::new(places.take(nobody(), 1).expect("a place"));
         let first = outgoing.first(reply(SMALL + 1), &place);
         drop(place);
         let data = data(first).await;
-        assert_eq!(places.available_permits(), 0);
+        assert_eq!(places.free(), 0);
         drop(data);
-        assert_eq!(places.available_permits(), 1);
+        assert_eq!(places.free(), 1);
     }
 }

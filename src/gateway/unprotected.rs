@@ -1,16 +1,21 @@
 //! Requests that no key protects: they stream through, and nothing is remembered of them.
 
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::{Body as _, Frame, SizeHint};
 use tower::ServiceExt;
 use tracing::warn;
 
 use crate::config::UpstreamName;
 use crate::protocol::header::IDEMPOTENCY_PROTECTED;
 use crate::protocol::{CallLimit, Sent, Unusable};
+use crate::shares::{Party, Share};
 use crate::telemetry::{Causes, Limited};
 
 use super::answer::head_first;
@@ -30,9 +35,10 @@ pub(super) async fn pass_through(
     upstream: Upstream,
     name: UpstreamName,
     request: Request<Body>,
+    party: Party,
 ) -> Result<Reply, Problem> {
     if !gateway.routes.is_keyed(request.headers()) {
-        return stream(gateway, upstream, name, request).await;
+        return stream(gateway, upstream, name, request, party).await;
     }
     if gateway.routes.refuses_keyed() {
         leave(request);
@@ -47,7 +53,7 @@ pub(super) async fn pass_through(
              runs again"
         );
     }
-    match stream(gateway, upstream, name, request).await {
+    match stream(gateway, upstream, name, request, party).await {
         Ok(reply) => Ok(reply.unprotected_key()),
         // Nothing is known of an earlier request with this key.
         Err(problem) if problem.slug() == Slug::UpstreamUnreachable => {
@@ -62,7 +68,12 @@ async fn stream(
     upstream: Upstream,
     name: UpstreamName,
     mut request: Request<Body>,
+    party: Party,
 ) -> Result<Reply, Problem> {
+    let Some(place) = gateway.streams.take(party, 1) else {
+        leave(request);
+        return Err(Problem::overloaded());
+    };
     let (version, peer) = (request.version(), request.extensions().get().copied());
     gateway.prepare(
         request.headers_mut(),
@@ -76,8 +87,38 @@ async fn stream(
     let method = head.method.clone();
     let (body, broken) = watched(body);
     match forward(upstream, Request::from_parts(head, body)).await {
-        Ok(answered) => answered.map(Reply::unprotected),
+        Ok(answered) => answered.map(|response| Reply::unprotected(response.map(|body| placed(body, place)))),
         Err(sent) => Err(lost(&method, sent, broken.load(Ordering::Relaxed))),
+    }
+}
+
+/// A body that streams, and keeps a place to its end.
+struct Placed {
+    body: Body,
+    _place: Share,
+}
+
+fn placed(body: Body, place: Share) -> Body {
+    if body.is_end_stream() { body } else { Body::new(Placed { body, _place: place }) }
+}
+
+impl http_body::Body for Placed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

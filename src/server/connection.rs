@@ -16,15 +16,16 @@ use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::select;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::Service;
 
 use crate::config::{HEADER_BUFFER, HTTP2_WINDOW};
 use crate::gateway::{Peer, Stop};
+use crate::shares::Shares;
 
 use super::handshake::Handshakes;
 use super::idle::Requests;
+use super::places::Seat;
 use super::preface::{self, PREFACE};
 use super::service::{Caller, Served};
 use super::stalled::Stalled;
@@ -53,6 +54,10 @@ const FIRST_WORDS: Duration = Duration::from_secs(1);
 /// How long an idle connection is still listened to once the gateway drains: what has reached this machine
 /// is read within it.
 const LAST_LOOK: Duration = Duration::from_millis(10);
+/// How long a connection that has to make room may still take for what waits for its client alone.
+const LEAVING: Duration = Duration::from_secs(1);
+/// And how many times as long for an execution, which goes on without it.
+const EXECUTING: usize = 2;
 
 /// Why a connection ended before its time.
 type Ended = Box<dyn std::error::Error + Send + Sync>;
@@ -61,6 +66,7 @@ type Ended = Box<dyn std::error::Error + Send + Sync>;
 struct Client {
     caller: Caller,
     opened: Instant,
+    seat: Arc<Seat>,
     watcher: Watcher,
 }
 
@@ -79,7 +85,7 @@ where
     S::Future: Send + 'static,
 {
     pub(super) fn new(listening: Listening, service: S) -> Self {
-        let places = Arc::new(Semaphore::new(listening.max_connections));
+        let places = Shares::new(listening.max_connections, 1);
         let served = Served::new(service, places, &listening);
         let handshakes = Handshakes::new(listening.metrics.clone());
         Self { served, listening, handshakes, http1: http1(), http2: http2() }
@@ -95,25 +101,27 @@ where
         &self,
         stream: TcpStream,
         peer: SocketAddr,
+        seat: &Arc<Seat>,
         watcher: Watcher,
         stop: &Stop,
     ) -> Result<(), Ended> {
         let opened = Instant::now();
+        let seat = Arc::clone(seat);
         if let Some(tls) = &self.listening.tls {
-            let accepted = self.begun(tls.accept(stream), opened, stop).await;
+            let accepted = self.begun(tls.accept(stream), opened, &seat, stop).await;
             let (stream, http2) = accepted.inspect_err(|error| self.handshakes.failed(peer, error))?;
             let caller = Caller { peer: self.peer(peer), certificate: Tls::certificate(&stream) };
-            let stream = Stalled::new(stream, self.listening.write_timeout);
-            let client = Client { caller, opened, watcher };
+            let stream = Stalled::new(stream, self.listening.write_timeout).telling(&seat);
+            let client = Client { caller, opened, seat, watcher };
             return Box::pin(self.serve_agreed(stream, http2, client, stop)).await;
         }
         let caller = Caller { peer: self.peer(peer), certificate: None };
-        let client = Client { caller, opened, watcher };
-        let mut stream = Stalled::new(stream, self.listening.write_timeout);
+        let mut stream = Stalled::new(stream, self.listening.write_timeout).telling(&seat);
+        let client = Client { caller, opened, seat, watcher };
         if !self.listening.http2 {
             return self.serve_http1(stream, BytesMut::new(), client, stop).await;
         }
-        let (before, http2) = self.begun(preface::read(&mut stream), opened, stop).await?;
+        let (before, http2) = self.begun(preface::read(&mut stream), opened, &client.seat, stop).await?;
         if http2 {
             Box::pin(self.serve_http2(stream, before, client, stop)).await
         } else {
@@ -136,7 +144,7 @@ where
         if !http2 {
             return self.serve_http1(stream, BytesMut::new(), client, stop).await;
         }
-        match self.begun(preface::read(&mut stream), client.opened, stop).await? {
+        match self.begun(preface::read(&mut stream), client.opened, &client.seat, stop).await? {
             (before, true) => self.serve_http2(stream, before, client, stop).await,
             (_, false) => Err("HTTP/2 was agreed on and is not spoken".into()),
         }
@@ -147,6 +155,7 @@ where
         &self,
         beginning: impl Future<Output = io::Result<T>>,
         opened: Instant,
+        seat: &Seat,
         stop: &Stop,
     ) -> io::Result<T> {
         let given_up = async {
@@ -158,6 +167,7 @@ where
             begun = timeout(self.listening.header_read_timeout, beginning) => {
                 begun.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             }
+            () = seat.told_to_leave() => Err(io::Error::other(MADE_ROOM)),
             () = given_up => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
@@ -169,12 +179,12 @@ where
         client: Client,
         stop: &Stop,
     ) -> Result<(), Ended> {
-        let Client { caller, opened, watcher } = client;
+        let Client { caller, opened, seat, watcher } = client;
         // The drain waits until it is dropped.
         let _watched = watcher;
         let (stream, refusals) = Strict::new(stream, before);
         let stream = stream.within(self.listening.header_read_timeout, self.listening.keep_alive_timeout);
-        let service = self.served.http1(caller, stream.presence(), refusals.clone());
+        let service = self.served.http1(caller, stream.presence(), Arc::clone(&seat), refusals.clone());
         let mut connection = pin!(self.http1.serve_connection(TokioIo::new(stream), service));
         // A token of its own: that of all connections is locked whenever somebody looks at it.
         let drain = stop.draining().child_token();
@@ -182,6 +192,14 @@ where
             biased;
             served = &mut connection => return Ok(served?),
             () = drain.cancelled() => {}
+            () = seat.told_to_leave() => {
+                connection.as_mut().graceful_shutdown();
+                select! {
+                    biased;
+                    () = has_to_go(&seat) => return Err(MADE_ROOM.into()),
+                    served = &mut connection => return Ok(served?),
+                }
+            }
         }
         // A request that has reached this machine is answered, and so is one of a client that has only just
         // connected. The answer ends the connection.
@@ -203,11 +221,12 @@ where
         client: Client,
         stop: &Stop,
     ) -> Result<(), Ended> {
-        let Client { caller, watcher: _watched, .. } = client;
+        let Client { caller, seat, watcher: _watched, .. } = client;
         let (head, idle) = (self.listening.header_read_timeout, self.listening.keep_alive_timeout);
         let stream = Frames::new(stream, before, PREFACE.len(), head);
         let (requests, untaken) = (Arc::new(Requests::new()), Arc::<Untaken>::default());
-        let service = self.served.http2(caller, Arc::clone(&requests), Arc::clone(&untaken));
+        let service =
+            self.served.http2(caller, Arc::clone(&requests), Arc::clone(&seat), Arc::clone(&untaken));
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(stream), service));
         let mut too_long = pin!(untaken.too_long(self.listening.write_timeout));
         let drain = stop.draining().child_token();
@@ -215,6 +234,14 @@ where
             select! {
                 () = requests.idle(head, idle) => {}
                 () = drain.cancelled() => {}
+                () = seat.told_to_leave() => {}
+            }
+        });
+        let mut makes_room = pin!(async {
+            seat.told_to_leave().await;
+            select! {
+                () = has_to_go(&seat) => {}
+                () = untaken.too_long(LEAVING) => {}
             }
         });
         let mut stays = pin!(requests.stays(head));
@@ -222,6 +249,7 @@ where
         loop {
             select! {
                 served = &mut connection => return Ok(served?),
+                () = &mut makes_room => return Err(MADE_ROOM.into()),
                 () = &mut too_long => return Err("nothing was taken of an answer for too long".into()),
                 () = &mut goodbye, if !leaving => {
                     leaving = true;
@@ -229,6 +257,28 @@ where
                 }
                 () = &mut stays, if leaving => return Err("its client was told to go, and stayed".into()),
             }
+        }
+    }
+}
+
+/// Why a connection ended that was told to leave.
+const MADE_ROOM: &str = "it made room: there are too many, and its party had most of them";
+
+/// Resolves once a connection that was told to leave can end without harm, waits for its client alone, or has
+/// waited long enough for what does not need it.
+async fn has_to_go(seat: &Seat) {
+    if seat.is_only_uncommitted() {
+        return;
+    }
+    // The library waits for a first request, and an HTTP/2 client may ignore that it is told to go.
+    sleep(LAST_LOOK).await;
+    for waited in 1.. {
+        if seat.is_quiet() || seat.is_only_uncommitted() {
+            return;
+        }
+        sleep(LEAVING).await;
+        if !seat.is_busy() || (waited >= EXECUTING && !seat.is_irreplaceable()) {
+            return;
         }
     }
 }

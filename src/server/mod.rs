@@ -3,7 +3,6 @@
 //! gateway stops.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +11,6 @@ use axum::body::Body;
 use http::{Request, Response};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::select;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
 use tower::Service;
 use tracing::{debug, warn};
 
@@ -23,10 +19,15 @@ use crate::telemetry::Metrics;
 use crate::workers::Workers;
 
 use self::connection::Connections;
+use self::door::Door;
+use self::places::{Place, Places};
 
+mod answering;
 mod connection;
+mod door;
 mod handshake;
 mod idle;
+mod places;
 mod preface;
 mod service;
 mod stalled;
@@ -37,22 +38,14 @@ mod untaken;
 
 pub use self::tls::Tls;
 
-/// The pause after the system refused a connection (no file descriptors left, for example).
-const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-
-/// How many connections are still taken when the drain begins: more than the system's queue holds, so that
-/// clients who go on connecting cannot keep the listener open.
-const MOST_WAITING: usize = 4096;
-
-/// A connection, still to be registered where it is served, and its place.
-type Accepted = (std::net::TcpStream, SocketAddr, OwnedSemaphorePermit);
-
 /// What one listener speaks, and its limits.
 #[derive(Clone)]
 pub struct Listening {
-    /// How many connections may be open, and how many requests of HTTP/2 connections together; more
-    /// connections wait in the system's queue, more requests are answered `overloaded`.
+    /// How many connections may be open, and how many requests of HTTP/2 connections together. Of more
+    /// connections the party that has most loses one, or they wait; more requests are answered `overloaded`.
     pub max_connections: usize,
+    /// How many connections may wait until others end.
+    pub max_waiting: usize,
     /// How long a client may take to shake hands, to send the head of a request, and to begin its first one.
     pub header_read_timeout: Duration,
     /// How long nothing may be asked on a connection that has had an answer.
@@ -81,84 +74,28 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(listening.max_connections));
+    let (places, waiting) = (Places::new(listening.max_connections), listening.max_waiting);
     let draining = GracefulShutdown::new();
     let workers = listening.workers.clone();
     let connections = Arc::new(Connections::new(listening, service));
-    let begin = |(stream, peer, place): Accepted| {
+    let begin = |stream, peer: SocketAddr, place: Place| {
         let (connections, watcher, stop) = (Arc::clone(&connections), draining.watcher(), stop.clone());
         workers.spawn(async move {
-            let served =
-                async { connections.serve(TcpStream::from_std(stream)?, peer, watcher, &stop).await };
+            let served = async {
+                let stream = TcpStream::from_std(stream)?;
+                connections.serve(stream, peer, place.seat(), watcher, &stop).await
+            };
             if let Err(error) = served.await {
                 debug!(%peer, "connection ended: {error}");
             }
             drop(place);
         });
     };
-    loop {
-        select! {
-            biased;
-            () = stop.drain() => break,
-            accepted = accept(&listener, &places) => begin(accepted),
-        }
-    }
+    let mut door = Door::new(places, waiting, begin);
+    door.accept_until_drain(&listener, &stop).await;
     connections.leave();
-    if let Err(error) = accept_the_rest(listener, &places, &stop, begin).await {
+    if let Err(error) = door.accept_the_rest(listener, &stop).await {
         warn!("what waited to be accepted may be reset: {error}");
     }
     draining.shutdown().await;
-}
-
-/// Takes what waits in the system's queue, and closes the listener. A client whose connection is reset
-/// there cannot know that its request was not looked at.
-async fn accept_the_rest(
-    listener: TcpListener,
-    places: &Arc<Semaphore>,
-    stop: &Stop,
-    begin: impl Fn(Accepted),
-) -> io::Result<()> {
-    // The runtime knows of a connection only after a while, the system at once.
-    let listener = listener.into_std()?;
-    for _ in 0..MOST_WAITING {
-        let place = select! {
-            place = Arc::clone(places).acquire_owned() => place.expect("the semaphore is never closed"),
-            () = stop.cut() => return Ok(()),
-        };
-        match listener.accept() {
-            Ok((stream, peer)) => {
-                stream.set_nonblocking(true)?;
-                prompt(&stream, peer);
-                begin((stream, peer, place));
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
-    let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
-    loop {
-        let accepted = listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
-        match accepted {
-            Ok((stream, peer)) => {
-                prompt(&stream, peer);
-                return (stream, peer, place);
-            }
-            Err(error) => {
-                warn!("cannot accept a connection: {error}");
-                sleep(ACCEPT_AGAIN).await;
-            }
-        }
-    }
-}
-
-/// Small answers would wait for the client's delayed acknowledgement otherwise.
-fn prompt(stream: &std::net::TcpStream, peer: SocketAddr) {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%peer, "no TCP_NODELAY: {error}");
-    }
 }

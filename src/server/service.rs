@@ -12,15 +12,17 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::{HttpService, service_fn};
-use tokio::sync::Semaphore;
 use tower::{Service, ServiceExt};
 use tracing::info;
 
-use crate::gateway::{ClientCertificate, Peer, Presence, Problem, Slug};
+use crate::gateway::{ClientCertificate, Peer, Presence, Problem, Slug, Stakes};
+use crate::shares::Shares;
 use crate::telemetry::Metrics;
 
 use super::Listening;
+use super::answering::Answering;
 use super::idle::Requests;
+use super::places::Seat;
 use super::strict::{Refusal, Refusals, check};
 use super::untaken::{Pieces, Untaken};
 
@@ -37,7 +39,7 @@ pub(super) struct Caller {
 pub(super) struct Served<S> {
     service: S,
     /// One for each request of HTTP/2 connections that may be open.
-    places: Arc<Semaphore>,
+    places: Shares,
     /// Set once the gateway drains.
     leaving: Arc<AtomicBool>,
     /// What an answer about a method names.
@@ -51,7 +53,7 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    pub(super) fn new(service: S, places: Arc<Semaphore>, listening: &Listening) -> Self {
+    pub(super) fn new(service: S, places: Shares, listening: &Listening) -> Self {
         let Listening { methods, problem_docs, metrics, .. } = listening;
         let (problem_docs, metrics) = (problem_docs.clone(), metrics.clone());
         Self { service, places, leaving: Arc::default(), methods, problem_docs, metrics }
@@ -67,12 +69,13 @@ where
         &self,
         caller: Caller,
         presence: Presence,
+        seat: Arc<Seat>,
         refusals: Refusals,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
         let served = self.clone();
         service_fn(move |request: Request<Incoming>| {
             let (served, refusals, presence) = (served.clone(), refusals.clone(), presence.clone());
-            let caller = caller.clone();
+            let (caller, seat, asked) = (caller.clone(), Arc::clone(&seat), seat.ask());
             async move {
                 if let Some(refusal) = refusals.get() {
                     // The library has read something harmless in place of what was asked.
@@ -81,11 +84,11 @@ where
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(presence);
                 let leaving = Arc::clone(&served.leaving);
-                let mut response = served.call(caller, request).await?;
+                let mut response = served.call(caller, seat.stakes(), request).await?;
                 if leaving.load(Relaxed) {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok(response)
+                Ok(Answering::hold(response, asked))
             }
         })
     }
@@ -96,28 +99,38 @@ where
         &self,
         caller: Caller,
         requests: Arc<Requests>,
+        seat: Arc<Seat>,
         untaken: Arc<Untaken>,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
         let served = self.clone();
         service_fn(move |request: Request<Incoming>| {
             let (served, caller) = (served.clone(), caller.clone());
             let (open, untaken) = (requests.begin(), Arc::clone(&untaken));
+            let (seat, asked_here) = (Arc::clone(&seat), seat.ask());
             async move {
                 let (mut head, body) = request.into_parts();
                 if let Err(refusal) = check(&mut head) {
                     return Ok(served.refuse(caller.peer, Some(asked(&head)), refusal));
                 }
-                let Ok(place) = served.places.clone().try_acquire_owned() else {
+                let Some(place) = served.places.take(caller.peer.address.into(), 1) else {
                     return Ok(served.answer(caller.peer, Some(asked(&head)), Problem::overloaded()));
                 };
-                let response = served.call(caller, Request::from_parts(head, Body::new(body))).await?;
-                Ok(response.map(|body| Body::new(Pieces::new(body, untaken, place, open))))
+                let request = Request::from_parts(head, Body::new(body));
+                let response = served.call(caller, seat.stakes(), request).await?;
+                let holds = (place, open, asked_here);
+                Ok(response.map(|body| Body::new(Pieces::new(body, untaken, holds))))
             }
         })
     }
 
-    async fn call(self, caller: Caller, mut request: Request<Body>) -> Result<Response<Body>, Infallible> {
+    async fn call(
+        self,
+        caller: Caller,
+        stakes: &Stakes,
+        mut request: Request<Body>,
+    ) -> Result<Response<Body>, Infallible> {
         request.extensions_mut().insert(caller.peer);
+        request.extensions_mut().insert(stakes.clone());
         if let Some(certificate) = caller.certificate {
             request.extensions_mut().insert(certificate);
         }

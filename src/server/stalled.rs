@@ -2,11 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
+
+use super::places::Seat;
 
 /// What has to be taken in the time that a client may stall, in bytes. A client that takes one byte now
 /// and then is no better than one that takes none.
@@ -22,11 +25,24 @@ pub(super) struct Stalled<S> {
     alarm: Option<Pin<Box<Sleep>>>,
     /// How much was taken since.
     taken: usize,
+    /// Told whether a write waits.
+    seat: Option<Arc<Seat>>,
 }
 
 impl<S> Stalled<S> {
     pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, alarm: None, taken: 0 }
+        Self { stream, patience, alarm: None, taken: 0, seat: None }
+    }
+
+    /// The same stream, which tells the seat of its connection whether a write waits.
+    pub(super) fn telling(self, seat: &Arc<Seat>) -> Self {
+        Self { seat: Some(Arc::clone(seat)), ..self }
+    }
+
+    fn tell(&self, waits: bool) {
+        if let Some(seat) = &self.seat {
+            seat.stalls(waits);
+        }
     }
 
     /// After a step that has written as much as `size` says, or waits.
@@ -41,12 +57,14 @@ impl<S> Stalled<S> {
                 self.taken = self.taken.saturating_add(written.as_ref().map_or(0, size));
                 if self.taken >= LEAST {
                     self.alarm = None;
+                    self.tell(false);
                 }
             }
             return Poll::Ready(written);
         }
         if self.alarm.is_none() {
             self.taken = 0;
+            self.tell(true);
         }
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(self.patience)));
         alarm.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))

@@ -18,12 +18,13 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
 
 use crate::gateway::held;
+use crate::shares::Share;
 
 use super::idle::Open;
+use super::places::Asked;
 
 /// The size of a piece, in bytes: a frame's, which no client may refuse (RFC 9113, 6.5.2).
 pub(super) const PIECE: usize = 16 << 10;
@@ -61,6 +62,9 @@ impl Untaken {
     }
 }
 
+/// What an answer holds until it is taken: a place among the requests, and that it is open.
+pub(super) type Holds = (Share, Open, Asked);
+
 /// An answer while its client takes it.
 #[derive(Debug)]
 struct Taking {
@@ -69,8 +73,7 @@ struct Taking {
     pieces: AtomicUsize,
     /// The period in which the first or the last of them was added or taken.
     since: AtomicUsize,
-    _place: OwnedSemaphorePermit,
-    _open: Open,
+    _holds: Holds,
 }
 
 impl Taking {
@@ -124,9 +127,9 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    pub(super) fn new(body: Body, connection: Arc<Untaken>, place: OwnedSemaphorePermit, open: Open) -> Self {
+    pub(super) fn new(body: Body, connection: Arc<Untaken>, holds: Holds) -> Self {
         let (pieces, since) = Default::default();
-        let taking = Arc::new(Taking { connection, pieces, since, _place: place, _open: open });
+        let taking = Arc::new(Taking { connection, pieces, since, _holds: holds });
         Self { body, rest: Bytes::new(), taking }
     }
 }
@@ -171,16 +174,17 @@ impl http_body::Body for Pieces {
 #[cfg(test)]
 mod tests {
     use http_body::Body as _;
-    use tokio::sync::Semaphore;
 
     use super::*;
     use crate::server::idle::Requests;
+    use crate::server::places::Seat;
+    use crate::shares::Shares;
 
-    fn pieces(connection: &Arc<Untaken>, size: usize) -> (Pieces, Arc<Semaphore>) {
-        let places = Arc::new(Semaphore::new(1));
-        let place = Arc::clone(&places).try_acquire_owned().expect("a place");
-        let open = Arc::new(Requests::new()).begin();
-        (Pieces::new(Body::from(vec![7; size]), Arc::clone(connection), place, open), places)
+    fn pieces(connection: &Arc<Untaken>, size: usize) -> (Pieces, Shares) {
+        let places = Shares::new(1, 1);
+        let place = places.take(None.into(), 1).expect("a place");
+        let holds = (place, Arc::new(Requests::new()).begin(), Arc::<Seat>::default().ask());
+        (Pieces::new(Body::from(vec![7; size]), Arc::clone(connection), holds), places)
     }
 
     async fn next(pieces: &mut Pieces) -> Bytes {
@@ -202,9 +206,9 @@ mod tests {
         }
         assert!(pieces.is_end_stream());
         drop(pieces);
-        assert_eq!(places.available_permits(), 0, "a piece is not taken yet");
+        assert_eq!(places.free(), 0, "a piece is not taken yet");
         drop(had);
-        assert_eq!(places.available_permits(), 1);
+        assert_eq!(places.free(), 1);
         assert!(connection.turn() && connection.turn() && connection.turn());
     }
 

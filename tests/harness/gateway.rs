@@ -78,6 +78,16 @@ impl Settings {
         Self { shell: command.into(), ..self }
     }
 
+    /// How many files the process may have open, soft and hard.
+    pub fn descriptors(self, limit: u64) -> Self {
+        self.shell(&format!("ulimit -n {limit}"))
+    }
+
+    /// How many it may have open as long as it does not raise that.
+    pub fn soft_descriptors(self, limit: u64) -> Self {
+        self.shell(&format!("ulimit -Sn {limit}"))
+    }
+
     /// Stops the process at a failpoint.
     pub fn stop_at(self, failpoint: &str) -> Self {
         self.env("ONCEGATE_FAILPOINT", failpoint)
@@ -189,6 +199,11 @@ impl Gateway {
     /// Everything logged so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("log").join("\n")
+    }
+
+    /// The limits that the system sets the process.
+    pub fn limits(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/limits", self.pid())).expect("it runs")
     }
 
     /// Resident memory, in bytes.

@@ -39,7 +39,8 @@ pub struct Upstream {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     count: watch::Sender<usize>,
-    gate: watch::Sender<bool>,
+    /// What the paths begin with whose answers are held back, if any are.
+    gate: watch::Sender<Option<&'static str>>,
 }
 
 impl Upstream {
@@ -63,13 +64,14 @@ impl Upstream {
             address: listener.local_addr().expect("an address"),
             seen: Arc::default(),
             count: watch::Sender::new(0),
-            gate: watch::Sender::new(true),
+            gate: watch::Sender::new(None),
         });
         let gate = upstream.gate.subscribe();
         let held = move |seen: Seen| {
             let (answer, mut gate) = (Arc::clone(&answer), gate.clone());
             let pending: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
-                gate.wait_for(|open| *open).await.expect("the upstream lives");
+                let goes = |held: &Option<&str>| held.is_none_or(|path| !seen.path.starts_with(path));
+                gate.wait_for(goes).await.expect("the upstream lives");
                 answer(seen)
             });
             pending
@@ -120,11 +122,16 @@ impl Upstream {
 
     /// Holds all answers back.
     pub fn hold(&self) {
-        self.gate.send_replace(false);
+        self.hold_at("");
+    }
+
+    /// Holds answers back to requests whose path begins so.
+    pub fn hold_at(&self, path: &'static str) {
+        self.gate.send_replace(Some(path));
     }
 
     /// Lets held answers go.
     pub fn let_go(&self) {
-        self.gate.send_replace(true);
+        self.gate.send_replace(None);
     }
 }

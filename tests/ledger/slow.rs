@@ -30,12 +30,10 @@ async fn a_store_past_its_deadline_is_unavailable_and_holds_up_no_more_than_it_m
             clients.spawn(async move { world.send(&format!("key-{client}")).await });
         }
         let answers = clients.join_all().await;
-        let shed = answers.iter().filter(|answer| answer.body.contains("overloaded")).count();
-        for answer in answers.iter().filter(|answer| !answer.body.contains("overloaded")) {
+        // For whoever comes on top the store is asked what is known, without a claim.
+        for answer in &answers {
             answer.is_store_unavailable();
         }
-        // There is room for so many bodies; whoever comes on top is not even read.
-        assert_eq!(CLIENTS - shed, MAX_IN_FLIGHT);
         assert!(started.elapsed() < 3 * STORE_TIMEOUT, "{:?}", started.elapsed());
         assert_eq!(world.store.most_claims(), MAX_IN_FLIGHT);
         assert_eq!(world.upstream.calls(), 0);

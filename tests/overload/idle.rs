@@ -17,7 +17,7 @@ const AT_ONCE: usize = 50;
 const EACH: u64 = 48 << 10;
 
 /// Lets this process, and those it starts, have so many files open.
-fn allow_files(count: u64) {
+pub fn allow_files(count: u64) {
     let limits = std::fs::read_to_string("/proc/self/limits").expect("limits");
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a limit");
     let mut limits = line.split_whitespace().map(|limit| limit.parse().unwrap_or(u64::MAX));

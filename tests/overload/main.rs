@@ -2,8 +2,14 @@
 //! used, and clients that send or read as slowly as they can. A binary of its own, for ten thousand
 //! connections would disturb the tests that look at time.
 
+mod bodies;
+mod connections;
+mod descriptors;
+mod executions;
+mod goodput;
 mod idle;
 mod narrow;
+mod peers;
 mod readers;
 mod shedding;
 mod slow;

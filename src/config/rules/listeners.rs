@@ -33,6 +33,7 @@ pub fn server(at: &At<'_>, file: &file::Server) -> Option<Server> {
         shutdown_delay: shutdown_delay?,
         max_connections: connections?,
         max_in_flight: in_flight?,
+        max_streams: usize::MAX,
         header_read_timeout: header_read?,
         keep_alive_timeout: keep_alive?,
         body_read_timeout: body_read?,

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable};
 
 use crate::clock::{Clock, Timestamp};
+use crate::descriptors;
 use crate::protocol::{Record, RecordId, State, StoredResponse};
 use crate::store::{
     ClockLimits, Document, Filter, PAGE_SCAN, Page, Sheet, Snapshot, StoreError, clock_note, codec,
@@ -96,6 +97,7 @@ impl Tables {
         let database = Database::builder(data)
             .cache_size(32 * MIB)
             .worker_threads(2)
+            .max_cached_files(Some(descriptors::of_store(descriptors::most())))
             .max_journaling_size(128 * MIB)
             .manual_journal_persist(true)
             .open()?;

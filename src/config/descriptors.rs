@@ -1,0 +1,129 @@
+//! Whether as many connections and executions as are configured fit into the descriptors of the process.
+//!
+//! What clients cannot make many of comes first: the store's files or connections, the admin listener, and a
+//! reserve. Executions get up to a third of the rest, one connection to an upstream each. What is then left is for
+//! clients; where requests may stream through unprotected, a third of that is for their upstreams.
+
+use super::{Config, StoreUrl};
+use crate::descriptors;
+
+/// The most open connections of the admin listener.
+const ADMIN: usize = 256;
+/// The most connections that wait until others make room.
+const WAITING: usize = 256;
+/// Standard streams, listeners, what the schedulers wait with, certificates that are read again.
+const RESERVE: usize = 64;
+/// Journals of the embedded store, its lock, and tables that are being written.
+const STORE_WRITES: usize = 32;
+/// Connections to a Postgres, or to the servers of a Redis.
+const STORE_CONNECTIONS: usize = 64;
+
+/// How many of each there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Connections of clients.
+    pub connections: usize,
+    /// Connections that wait until others make room.
+    pub waiting: usize,
+    /// Executions.
+    pub executions: usize,
+    /// Requests that no key protects.
+    pub streams: usize,
+    /// Connections of the admin listener.
+    pub admin: usize,
+}
+
+impl Config {
+    /// What fits into so many descriptors.
+    #[must_use]
+    pub fn room(&self, descriptors: usize) -> Room {
+        let store = match &self.store.url {
+            StoreUrl::Memory => 0,
+            StoreUrl::Embedded(_) => descriptors::of_store(descriptors) + STORE_WRITES,
+            StoreUrl::Redis(_) | StoreUrl::Postgres(_) => STORE_CONNECTIONS,
+        };
+        let (admin, waiting) = (ADMIN.min(descriptors / 16), WAITING.min(descriptors / 16));
+        let left = descriptors.saturating_sub(store + RESERVE + admin + waiting);
+        let executions = self.server.max_in_flight.min(left / 3).max(1);
+        let left = left.saturating_sub(executions);
+        let streams = if self.streams() { left / 3 } else { 0 };
+        let connections = self.server.max_connections.min(left - streams).max(1);
+        let streams = left.saturating_sub(connections).max(1);
+        Room { connections, waiting: waiting.max(1), executions, streams, admin: admin.max(1) }
+    }
+
+    /// Whether a request may stream to an upstream without protection.
+    fn streams(&self) -> bool {
+        self.fallback.is_some() || self.routes.iter().any(|route| !route.key_required)
+    }
+
+    /// The same configuration, with no more connections, executions and streams than there is room for.
+    #[must_use]
+    pub fn within(mut self, room: Room) -> Self {
+        let server = &mut self.server;
+        server.max_connections = room.connections;
+        server.max_in_flight = room.executions;
+        server.max_streams = room.streams;
+        self
+    }
+
+    pub(super) fn descriptors_warning(&self) -> Option<String> {
+        self.too_many_for(descriptors::most())
+    }
+
+    fn too_many_for(&self, descriptors: usize) -> Option<String> {
+        let (room, server) = (self.room(descriptors), &self.server);
+        let clamped = [
+            (server.max_connections, room.connections, "connections", "max_connections"),
+            (server.max_in_flight, room.executions, "executions", "max_in_flight"),
+        ];
+        let clamped: Vec<_> = clamped
+            .into_iter()
+            .filter(|(wanted, had, ..)| wanted > had)
+            .map(|(wanted, had, what, key)| format!("{had} {what} instead of {key} = {wanted}"))
+            .collect();
+        (!clamped.is_empty()).then(|| {
+            format!(
+                "the hard limit of {descriptors} open files leaves room for {} beside what store and upstreams need; \
+                 raise it (ulimit -Hn, LimitNOFILE=, --ulimit nofile=) or lower what is configured",
+                clamped.join(" and ")
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Environment;
+
+    fn config(server: &str) -> Config {
+        let text = format!(
+            "[server]\n{server}\n[upstreams.a]\nurl = 'http://127.0.0.1:9'\n\
+             [[routes]]\nname = 'a'\npath = '/a'\nupstream = 'a'\nkey = {{ required = true }}\n"
+        );
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), text).expect("it is written");
+        Config::load(file.path(), &Environment::default()).expect("it is valid")
+    }
+
+    #[test]
+    fn all_of_it_together_stays_below_the_limit() {
+        for limit in [256, 1024, 4096, 20_000, 1 << 20] {
+            let config = config("");
+            let Room { connections, waiting, executions, streams, admin } = config.room(limit);
+            let together = connections + waiting + executions + admin + streams;
+            assert!(together + descriptors::of_store(limit) + STORE_WRITES + RESERVE <= limit + 1, "{limit}");
+            assert!(connections >= limit.min(20_000) / 8 && executions > limit.min(1024) / 16, "{limit}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_with_what_does() {
+        let told = config("max_connections = 5000\nmax_in_flight = 10").too_many_for(4096);
+        assert!(told.expect("a warning").contains(" connections instead of max_connections = 5000 beside"));
+        let told = config("max_connections = 10\nmax_in_flight = 5000").too_many_for(4096);
+        assert!(told.expect("a warning").contains(" executions instead of max_in_flight = 5000 beside"));
+        assert_eq!(config("max_connections = 500\nmax_in_flight = 10").too_many_for(4096), None);
+    }
+}

@@ -1,0 +1,335 @@
+//! The bodies of protected requests, and the memory that they may take together.
+//!
+//! 1. A body takes room as its bytes arrive, whatever length was declared: never more than twice what has come.
+//! 2. A small one needs no room: together with its head it fits into the header buffer that its connection is
+//!    counted with. So what needs no execution is answered however many large bodies there are.
+//! 3. Room is shared as [`Shares`] says, in units of the largest body.
+//! 4. Where there is none, a body that is still coming gives way, of the party for which most is coming, if that
+//!    is more than the asking party would have. It is answered `overloaded`, and so is the asking one otherwise.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http_body_util::BodyExt;
+use tokio::select;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::HEADER_BUFFER;
+use crate::shares::{Party, Share, Shares};
+
+use super::attempt::{broken_off, drain, leave_body, too_slow};
+use super::problem::{Problem, Slug};
+
+/// The largest body that needs no room, in bytes.
+const SMALL: usize = 16 << 10;
+/// How long a body may take to give way.
+const GIVING_WAY: Duration = Duration::from_millis(500);
+
+/// A body that is read, and its share of the memory set aside for bodies.
+pub(super) struct Buffered {
+    pub(super) bytes: Bytes,
+    pub(super) _share: Share,
+}
+
+/// The memory that bodies of protected requests may take together.
+pub(super) struct BodyBudget {
+    shares: Shares,
+    coming: Coming,
+    limit: usize,
+    read_timeout: Duration,
+}
+
+/// The large bodies that are still coming.
+#[derive(Default)]
+struct Coming(Mutex<HashMap<Party, Vec<Arc<Large>>>>);
+
+/// One of them.
+#[derive(Default)]
+struct Large {
+    size: AtomicUsize,
+    gives_way: CancellationToken,
+}
+
+/// A body that is being read.
+struct Arriving<'b> {
+    budget: &'b BodyBudget,
+    share: Share,
+    /// How much needs no room.
+    small: usize,
+    first: Bytes,
+    more: Vec<u8>,
+    large: Arc<Large>,
+}
+
+impl BodyBudget {
+    /// Room for `bodies` bodies of up to `limit` bytes, each of which has to arrive within
+    /// `read_timeout`.
+    pub(super) fn new(bodies: usize, limit: usize, read_timeout: Duration) -> Self {
+        Self { shares: Shares::new(bodies, limit), coming: Coming::default(), limit, read_timeout }
+    }
+
+    /// Reads a whole body of this party, or says why not; a refusal ends the connection. `expects` says
+    /// whether the client waits for "100 Continue".
+    pub(super) async fn read(
+        &self,
+        party: Party,
+        expects: bool,
+        head: &Parts,
+        body: Body,
+    ) -> Result<Buffered, Problem> {
+        let declared = head.headers.get(CONTENT_LENGTH);
+        let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > self.limit as u64) {
+            leave_body(expects, body);
+            return Err(self.too_large());
+        }
+        let longest = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(self.limit);
+        let arriving = Arriving {
+            budget: self,
+            share: self.shares.nothing(party),
+            small: HEADER_BUFFER.saturating_sub(size(head)).min(SMALL),
+            first: Bytes::new(),
+            more: Vec::new(),
+            large: Arc::default(),
+        };
+        timeout(self.read_timeout, arriving.read(body, longest)).await.unwrap_or_else(|_| Err(too_slow()))
+    }
+
+    fn too_large(&self) -> Problem {
+        let detail = format!("The body of a protected request may have {} bytes at most.", self.limit);
+        Problem::new(Slug::RequestTooLarge, detail).closing()
+    }
+}
+
+impl Arriving<'_> {
+    async fn read(mut self, mut body: Body, longest: usize) -> Result<Buffered, Problem> {
+        let gives_way = self.large.gives_way.clone();
+        loop {
+            let frame = select! {
+                biased;
+                frame = body.frame() => frame,
+                () = gives_way.cancelled() => return Err(no_room(body)),
+            };
+            let Some(frame) = frame else { break };
+            let Ok(data) = frame.map_err(|_| broken_off())?.into_data() else { continue };
+            let size = self.first.len() + self.more.len() + data.len();
+            if size > self.budget.limit {
+                drain(body);
+                return Err(self.budget.too_large());
+            }
+            if !self.make_room(size, longest).await {
+                return Err(no_room(body));
+            }
+            self.add(data);
+        }
+        self.forget();
+        let bytes = if self.more.is_empty() { std::mem::take(&mut self.first) } else { take(&mut self.more) };
+        let share = std::mem::replace(&mut self.share, self.budget.shares.nothing(None.into()));
+        Ok(Buffered { bytes, _share: share })
+    }
+
+    /// Most bodies arrive in one piece, which is then not copied.
+    fn add(&mut self, data: Bytes) {
+        if self.first.is_empty() && self.more.is_empty() {
+            self.first = data;
+        } else {
+            self.more.extend_from_slice(&std::mem::take(&mut self.first));
+            self.more.extend_from_slice(&data);
+        }
+    }
+
+    /// Makes room for `size` bytes in all, of `longest` that may come. False if there is none.
+    async fn make_room(&mut self, size: usize, longest: usize) -> bool {
+        let in_one_piece = self.first.is_empty() && self.more.is_empty();
+        let capacity = match self.more.capacity() {
+            0 if in_one_piece => size,
+            enough if enough >= size => return true,
+            capacity => size.max((2 * capacity).min(longest)),
+        };
+        if capacity > self.small && !self.take(capacity).await {
+            return false;
+        }
+        if !in_one_piece {
+            self.more.reserve_exact(capacity - self.more.len());
+        }
+        true
+    }
+
+    /// Takes room until it is so much.
+    async fn take(&mut self, room: usize) -> bool {
+        let more = room.saturating_sub(self.share.size());
+        let until = Instant::now() + GIVING_WAY;
+        loop {
+            let mut given_back = pin!(self.budget.shares.given_back().notified());
+            given_back.as_mut().enable();
+            if self.share.grow(more) {
+                self.remember();
+                return true;
+            }
+            let gives_way = self.budget.coming.give_way(self.share.party(), more);
+            if !gives_way || timeout_at(until, given_back).await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    fn remember(&self) {
+        if self.large.size.swap(self.share.size(), Relaxed) == 0 {
+            self.budget.coming.add(self.share.party(), Arc::clone(&self.large));
+        }
+    }
+
+    fn forget(&self) {
+        if self.large.size.swap(0, Relaxed) > 0 {
+            self.budget.coming.remove(self.share.party(), &self.large);
+        }
+    }
+}
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+impl Coming {
+    fn add(&self, party: Party, large: Arc<Large>) {
+        self.lock().entry(party).or_default().push(large);
+    }
+
+    fn remove(&self, party: Party, large: &Arc<Large>) {
+        let mut coming = self.lock();
+        if let Some(of_party) = coming.get_mut(&party) {
+            of_party.retain(|other| !Arc::ptr_eq(other, large));
+            if of_party.is_empty() {
+                coming.remove(&party);
+            }
+        }
+    }
+
+    /// Tells the largest body of the party for which most is coming to give way to one that asks for `more`.
+    /// False if that would be the asking party.
+    fn give_way(&self, asking: Party, more: usize) -> bool {
+        let coming = self.lock();
+        let size = |large: &Arc<Large>| large.size.load(Relaxed);
+        let of = |all: &[Arc<Large>]| all.iter().map(size).sum::<usize>();
+        let own = coming.get(&asking).map_or(0, |all| of(all));
+        let most = coming.iter().map(|(party, all)| (of(all), party)).max();
+        let Some((_, party)) = most.filter(|(most, _)| *most > own + more) else { return false };
+        let largest = coming[party].iter().max_by_key(|large| size(large));
+        largest.inspect(|large| large.gives_way.cancel()).is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Party, Vec<Arc<Large>>>> {
+        // Under this lock entries are only added or removed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The bytes of a body that came in several pieces.
+fn take(more: &mut Vec<u8>) -> Bytes {
+    Bytes::from(std::mem::take(more))
+}
+
+/// About how much a head takes, in bytes.
+fn size(head: &Parts) -> usize {
+    let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    lines.sum::<usize>() + head.uri.path().len() + head.uri.query().map_or(0, str::len)
+}
+
+/// What is still coming is thrown away.
+fn no_room(body: Body) -> Problem {
+    drain(body);
+    Problem::overloaded().closing()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use http_body_util::Channel;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    const LIMIT: usize = 256 << 10;
+
+    fn party(number: u8) -> Party {
+        std::net::IpAddr::from([192, 0, 2, number]).into()
+    }
+
+    type Sender = http_body_util::channel::Sender<Bytes, std::io::Error>;
+    type Reading = JoinHandle<Result<Buffered, Problem>>;
+
+    /// A body of which so much has come.
+    async fn begin(budget: &Arc<BodyBudget>, number: u8, pieces: &[usize]) -> (Sender, Reading) {
+        let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(1);
+        let budget = Arc::clone(budget);
+        let reading = tokio::spawn(async move {
+            let (head, ()) = Request::new(()).into_parts();
+            budget.read(party(number), false, &head, Body::new(body)).await
+        });
+        for piece in pieces {
+            sender.send_data(vec![number; *piece].into()).await.expect("it is read");
+        }
+        (sender, reading)
+    }
+
+    async fn settled() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn shed(reading: Reading) -> bool {
+        matches!(reading.await.expect("no panic"), Err(problem) if problem.slug() == Slug::Overloaded)
+    }
+
+    fn budget(bodies: usize) -> Arc<BodyBudget> {
+        Arc::new(BodyBudget::new(bodies, LIMIT, Duration::from_secs(30)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn room_is_taken_as_bytes_arrive() {
+        let budget = budget(2);
+        let (sender, reading) = begin(&budget, 1, &[1000, 1000]).await;
+        settled().await;
+        assert_eq!(budget.shares.free(), 2 * LIMIT, "a small body needs none");
+        let (more, second) = begin(&budget, 1, &[SMALL, 1, SMALL]).await;
+        settled().await;
+        let taken = 2 * LIMIT - budget.shares.free();
+        assert!((2 * SMALL + 1..4 * SMALL + 4).contains(&taken), "{taken}");
+        drop((sender, more));
+        let (first, second) = (reading.await.expect("no panic"), second.await.expect("no panic"));
+        assert_eq!(first.map(|body| body.bytes.len()).ok(), Some(2000));
+        let second = second.expect("it is whole");
+        assert_eq!(second.bytes, vec![1; 2 * SMALL + 1]);
+        assert!(budget.shares.free() < 2 * LIMIT, "held for as long as the body is");
+        drop(second);
+        assert_eq!(budget.shares.free(), 2 * LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_still_coming_gives_way_to_a_party_for_which_less_is() {
+        let budget = budget(2);
+        let (_first, one) = begin(&budget, 1, &[LIMIT - 1]).await;
+        let (second, two) = begin(&budget, 1, &[LIMIT]).await;
+        settled().await;
+        let (_third, three) = begin(&budget, 1, &[LIMIT]).await;
+        assert!(shed(three).await, "nothing gives way to the same party");
+        let (honest, payment) = begin(&budget, 2, &[LIMIT / 2]).await;
+        assert!(shed(two).await, "the larger one");
+        drop((honest, second));
+        assert_eq!(payment.await.expect("no panic").expect("there is room").bytes.len(), LIMIT / 2);
+        let (fourth, four) = begin(&budget, 2, &[LIMIT]).await;
+        drop(fourth);
+        assert!(four.await.expect("no panic").is_ok() && !one.is_finished());
+    }
+}

@@ -1,0 +1,188 @@
+//! Where connections come in: accepted at once, so that it is known whose they are, and served when there is
+//! a place.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::select;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::{debug, warn};
+
+use crate::gateway::Stop;
+use crate::shares::Party;
+use crate::telemetry::Limited;
+
+use super::places::{Place, Places};
+
+/// The pause after the system refused a connection (no file descriptors left, for example).
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+/// How soon those that still wait make somebody else leave.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// How many lines tell of that, at twenty refusals a second.
+static NOT_ACCEPTED: Limited = Limited::new(5, Duration::from_secs(60));
+
+/// How many connections are still taken when the drain begins: more than the system's queue holds, so that
+/// clients who go on connecting cannot keep the listener open.
+const MOST_AT_LAST: usize = 4096;
+
+/// A connection, still to be registered where it is served.
+struct Arrived {
+    stream: TcpStream,
+    peer: SocketAddr,
+    party: Party,
+}
+
+/// The connections of one listener that have no place yet, and what serves those that have.
+pub(super) struct Door<B> {
+    places: Arc<Places>,
+    waiting: VecDeque<Arrived>,
+    most_waiting: usize,
+    begin: B,
+}
+
+impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
+    pub(super) fn new(places: Arc<Places>, most_waiting: usize, begin: B) -> Self {
+        Self { places, waiting: VecDeque::new(), most_waiting, begin }
+    }
+
+    /// Accepts and serves until the drain begins.
+    pub(super) async fn accept_until_drain(&mut self, listener: &TcpListener, stop: &Stop) {
+        let places = Arc::clone(&self.places);
+        let mut again = interval(ASK_AGAIN);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            select! {
+                biased;
+                () = stop.drain() => return,
+                () = places.freed() => { self.serve_waiting(); }
+                _ = again.tick(), if !self.waiting.is_empty() => self.ask_again(),
+                arrived = accept(listener) => self.arrive(arrived),
+            }
+        }
+    }
+
+    /// Serves those that wait, then takes what waits in the system's queue, and closes the listener. A client
+    /// whose connection is reset there cannot know that its request was not looked at.
+    pub(super) async fn accept_the_rest(mut self, listener: TcpListener, stop: &Stop) -> io::Result<()> {
+        // The runtime knows of a connection only after a while, the system at once.
+        let listener = listener.into_std()?;
+        for _ in 0..MOST_AT_LAST {
+            let arrived = match self.waiting.pop_front() {
+                Some(arrived) => arrived,
+                None => match listener.accept() {
+                    Ok((stream, peer)) => {
+                        stream.set_nonblocking(true)?;
+                        Arrived::new(stream, peer)
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(error),
+                },
+            };
+            let place = select! {
+                place = self.place(arrived.party) => place,
+                () = stop.cut() => return Ok(()),
+            };
+            (self.begin)(arrived.stream, arrived.peer, place);
+        }
+        Ok(())
+    }
+
+    async fn place(&self, party: Party) -> Place {
+        loop {
+            if let Some(place) = self.places.take(party) {
+                return place;
+            }
+            self.places.freed().await;
+        }
+    }
+
+    fn arrive(&mut self, arrived: Arrived) {
+        let party = arrived.party;
+        let ahead = self.waiting_of(party);
+        self.waiting.push_back(arrived);
+        if !self.serve_waiting() {
+            self.places.make_room(party, ahead, 0);
+        }
+        if self.waiting.len() > self.most_waiting {
+            self.close_one();
+        }
+    }
+
+    /// Makes room for those that still wait. What was told to leave may take a while, and what could not end at
+    /// once may do so by now.
+    fn ask_again(&self) {
+        let mut ahead = HashMap::<Party, usize>::new();
+        for Arrived { party, .. } in &self.waiting {
+            let ahead = ahead.entry(*party).or_default();
+            self.places.make_room(*party, *ahead, self.waiting.len());
+            *ahead += 1;
+        }
+    }
+
+    /// Serves those that wait while there are places, those of the smallest party first. True if none waits
+    /// any more.
+    fn serve_waiting(&mut self) -> bool {
+        while let Some(next) = self.fewest() {
+            let Some(place) = self.places.take(self.waiting[next].party) else { return false };
+            if let Some(Arrived { stream, peer, .. }) = self.waiting.remove(next) {
+                (self.begin)(stream, peer, place);
+            }
+        }
+        true
+    }
+
+    /// The first of those that wait whose party has the fewest connections.
+    fn fewest(&self) -> Option<usize> {
+        match self.waiting.len() {
+            0 => None,
+            1 => Some(0),
+            all => (0..all).min_by_key(|at| self.places.count(self.waiting[*at].party)),
+        }
+    }
+
+    /// Closes the last of those that wait whose party has the most connections.
+    fn close_one(&mut self) {
+        let all = |at: &usize| {
+            let party = self.waiting[*at].party;
+            self.places.count(party) + self.waiting_of(party)
+        };
+        let closed = (0..self.waiting.len()).max_by_key(all).and_then(|at| self.waiting.remove(at));
+        if let Some(Arrived { peer, .. }) = closed {
+            debug!(%peer, "a connection was closed: there are too many, and its party has most of them");
+        }
+    }
+
+    fn waiting_of(&self, party: Party) -> usize {
+        self.waiting.iter().filter(|arrived| arrived.party == party).count()
+    }
+}
+
+impl Arrived {
+    fn new(stream: TcpStream, peer: SocketAddr) -> Self {
+        // Small answers would wait for the client's delayed acknowledgement otherwise.
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%peer, "no TCP_NODELAY: {error}");
+        }
+        Self { stream, peer, party: peer.ip().into() }
+    }
+}
+
+/// The next connection.
+async fn accept(listener: &TcpListener) -> Arrived {
+    loop {
+        let accepted = listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
+        match accepted {
+            Ok((stream, peer)) => return Arrived::new(stream, peer),
+            Err(error) => {
+                if let Some(held_back) = NOT_ACCEPTED.ask() {
+                    warn!(held_back, "cannot accept a connection: {error}");
+                }
+                sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Shares of something that all callers take from: places of executions, bytes of bodies.
+//!
+//! The rules, in whole units (a place, the largest body):
+//!
+//! 1. A party may take what is free, as long as it holds less than [`GREED`] times as much as is free.
+//! 2. Where it may not, and it holds less than its fair share (all there is by the number of parties that hold
+//!    something), it may wait for what is given back. While such a party waits, one that holds its fair share or
+//!    more is given nothing.
+//!
+//! So a party that is alone gets [`GREED`] parts of [`GREED`] + 1, and all of it where there are no more than
+//! [`GREED`] units. The rest stays free for parties that hold less, whose number nobody has to know. What is taken
+//! is never taken back; but what is given back goes to parties that hold less, so that `n` parties which go on
+//! taking all they can come to leave one part of [`GREED`] × n + 1.
+//!
+//! One lock of a few is held for the length of an addition, and none while anything is waited for.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+/// How many times as much as is free a party may hold.
+pub const GREED: usize = 8;
+/// How many locks the parties are spread over.
+const SHARDS: usize = 16;
+/// How much of an IPv6 address tells a party: the rest is chosen by hosts of one network (RFC 4291, 2.5.4).
+const NETWORK: u128 = !0 << 64;
+
+/// A client as far as shares are concerned: an IPv4 address, or an IPv6 network of 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Party(IpAddr);
+
+impl From<IpAddr> for Party {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK)),
+            address => address,
+        })
+    }
+}
+
+impl From<Option<IpAddr>> for Party {
+    /// All clients without an address are one party.
+    fn from(address: Option<IpAddr>) -> Self {
+        address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).into()
+    }
+}
+
+/// A number of units, and who holds them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Shares(Arc<All>);
+
+#[derive(Debug)]
+struct All {
+    free: AtomicUsize,
+    unit: usize,
+    held: [Mutex<HashMap<Party, usize>>; SHARDS],
+    hasher: RandomState,
+    /// Told when something is given back.
+    given_back: Notify,
+    all: usize,
+    /// How many parties hold something.
+    parties: AtomicUsize,
+    /// How many wait that hold less than their fair share.
+    waiting: AtomicUsize,
+}
+
+/// What a party holds; dropped, it is given back.
+#[derive(Debug)]
+pub struct Share {
+    of: Shares,
+    party: Party,
+    size: usize,
+}
+
+impl Shares {
+    /// So many units, each of `unit` parts; everything else here is said in parts.
+    #[must_use]
+    pub fn new(units: usize, unit: usize) -> Self {
+        let unit = unit.max(1);
+        let all = units.saturating_mul(unit);
+        let (held, hasher, given_back, parties, waiting) = Default::default();
+        Self(Arc::new(All {
+            free: AtomicUsize::new(all),
+            unit,
+            held,
+            hasher,
+            given_back,
+            all,
+            parties,
+            waiting,
+        }))
+    }
+
+    /// Takes `size` parts for a party; `None` if they are not free, or not for a party that holds so much.
+    #[must_use]
+    pub fn take(&self, party: Party, size: usize) -> Option<Share> {
+        let mut share = self.nothing(party);
+        share.grow(size).then_some(share)
+    }
+
+    /// Takes `size` parts for a party, now or, if it holds less than its fair share, within `patience`.
+    pub async fn take_soon(&self, party: Party, size: usize, patience: Duration) -> Option<Share> {
+        if let Some(share) = self.take(party, size) {
+            return Some(share);
+        }
+        let until = Instant::now() + patience;
+        let mut waits = None;
+        while self.holds_less(party) {
+            waits.get_or_insert_with(|| Waits::begin(self));
+            let mut given_back = pin!(self.0.given_back.notified());
+            given_back.as_mut().enable();
+            if let Some(share) = self.take(party, size) {
+                return Some(share);
+            }
+            timeout_at(until, given_back).await.ok()?;
+        }
+        None
+    }
+
+    /// Whether a party holds less than its fair share.
+    fn holds_less(&self, party: Party) -> bool {
+        let held = self.held(party).get(&party).copied().unwrap_or(0);
+        held < self.0.fair(held)
+    }
+
+    /// A share that is empty and may grow.
+    #[must_use]
+    pub fn nothing(&self, party: Party) -> Share {
+        Share { of: self.clone(), party, size: 0 }
+    }
+
+    /// How much nobody holds.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.0.free.load(Relaxed)
+    }
+
+    /// Told each time that something is given back.
+    #[must_use]
+    pub fn given_back(&self) -> &Notify {
+        &self.0.given_back
+    }
+
+    fn held(&self, party: Party) -> MutexGuard<'_, HashMap<Party, usize>> {
+        let at = self.0.hasher.hash_one(party) as usize % SHARDS;
+        // Under this lock one number is changed.
+        self.0.held[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl All {
+    /// Takes from what is free, for a party that holds so much.
+    fn take(&self, size: usize, held: usize) -> bool {
+        let rest = |free: usize| {
+            let allowed = held / self.unit < GREED.saturating_mul(free.div_ceil(self.unit));
+            free.checked_sub(size).filter(|_| allowed)
+        };
+        let others_first = self.waiting.load(Relaxed) > 0 && held >= self.fair(held);
+        !others_first && self.free.fetch_update(Relaxed, Relaxed, rest).is_ok()
+    }
+
+    /// The fair share of a party that holds so much.
+    fn fair(&self, held: usize) -> usize {
+        let parties = self.parties.load(Relaxed) + usize::from(held == 0);
+        self.all / parties.max(1)
+    }
+}
+
+/// That a party waits which holds less than its fair share.
+struct Waits<'s>(&'s All);
+
+impl<'s> Waits<'s> {
+    fn begin(shares: &'s Shares) -> Self {
+        shares.0.waiting.fetch_add(1, Relaxed);
+        Self(&shares.0)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Share {
+    /// Whose it is.
+    #[must_use]
+    pub fn party(&self) -> Party {
+        self.party
+    }
+
+    /// How much it is.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Takes `more` parts; false, and as it was, if that cannot be.
+    #[must_use]
+    pub fn grow(&mut self, more: usize) -> bool {
+        if more == 0 {
+            return true;
+        }
+        let mut held = self.of.held(self.party);
+        let of_party = held.get(&self.party).copied().unwrap_or(0);
+        let taken = self.of.0.take(more, of_party);
+        if taken {
+            if held.insert(self.party, of_party + more).is_none() {
+                self.of.0.parties.fetch_add(1, Relaxed);
+            }
+            self.size += more;
+        }
+        taken
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if self.size == 0 {
+            return;
+        }
+        let mut held = self.of.held(self.party);
+        if let Some(of_party) = held.get_mut(&self.party) {
+            *of_party -= self.size;
+            if *of_party == 0 {
+                held.remove(&self.party);
+                self.of.0.parties.fetch_sub(1, Relaxed);
+            }
+        }
+        drop(held);
+        self.of.0.free.fetch_add(self.size, Relaxed);
+        self.of.0.given_back.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    fn party(number: u8) -> Party {
+        IpAddr::from([192, 0, 2, number]).into()
+    }
+
+    /// As many shares of one part as a party gets.
+    fn all_of(shares: &Shares, number: u8) -> Vec<Share> {
+        std::iter::from_fn(|| shares.take(party(number), 1)).collect()
+    }
+
+    #[test]
+    fn a_party_alone_gets_all_of_a_few_and_leaves_a_ninth_of_many() {
+        for units in 0..=GREED {
+            assert_eq!(all_of(&Shares::new(units, 1), 1).len(), units);
+        }
+        let shares = Shares::new(1024, 1);
+        let greedy = all_of(&shares, 1);
+        assert_eq!(greedy.len(), 911);
+        drop(greedy);
+        assert_eq!((shares.free(), shares.held(party(1)).len()), (1024, 0));
+    }
+
+    #[test]
+    fn others_come_to_find_room_however_many_take_all_they_can() {
+        const PARTIES: u8 = 10;
+        let shares = Shares::new(1024, 1);
+        let mut held: Vec<_> = (0..PARTIES).map(|number| VecDeque::from(all_of(&shares, number))).collect();
+        for _ in 0..1024 {
+            for (number, held) in (0..PARTIES).zip(&mut held) {
+                held.pop_front();
+                held.extend(all_of(&shares, number));
+            }
+        }
+        let free = 1024 / (usize::from(PARTIES) * GREED + 1);
+        assert!(shares.free().abs_diff(free) <= 1, "{} are free", shares.free());
+        assert!(held.iter().all(|held| held.len().abs_diff(free * GREED) <= GREED), "unevenly");
+        assert!(!all_of(&shares, PARTIES).is_empty());
+    }
+
+    #[test]
+    fn what_was_given_back_goes_to_the_party_that_holds_less() {
+        let shares = Shares::new(90, 1);
+        let mut greedy = all_of(&shares, 1);
+        let modest = all_of(&shares, 2);
+        assert!(modest.len() > 1 && greedy.len() == 80, "{}", greedy.len());
+        greedy.pop();
+        assert!(shares.take(party(1), 1).is_none());
+        assert!(shares.take(party(2), 1).is_some());
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(2);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_party_that_holds_less_gets_the_next_place_and_one_that_holds_most_is_refused_at_once() {
+        let shares = Shares::new(4, 1);
+        let mut greedy = all_of(&shares, 1);
+        let began = Instant::now();
+        assert!(shares.take_soon(party(1), 1, PATIENCE).await.is_none() && began.elapsed().is_zero());
+        let waiting = tokio::spawn({
+            let shares = shares.clone();
+            async move { shares.take_soon(party(2), 1, PATIENCE).await }
+        });
+        tokio::task::yield_now().await;
+        greedy.pop();
+        assert!(shares.take(party(1), 1).is_none(), "another one waits for it");
+        let place = waiting.await.expect("no panic").expect("a place");
+        assert_eq!((place.party(), shares.free()), (party(2), 0));
+        drop(place);
+        assert!(shares.take(party(1), 1).is_some(), "nobody waits any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_longer_than_that() {
+        let shares = Shares::new(4, 1);
+        let (_greedy, began) = (all_of(&shares, 1), Instant::now());
+        assert!(shares.take_soon(party(2), 1, PATIENCE).await.is_none());
+        assert_eq!((began.elapsed(), shares.0.waiting.load(Relaxed)), (PATIENCE, 0));
+    }
+
+    #[test]
+    fn whole_units_count() {
+        let shares = Shares::new(2, 100);
+        let (mut first, mut second) = (shares.nothing(party(1)), shares.nothing(party(1)));
+        for _ in 0..10 {
+            assert!(first.grow(10) && second.grow(10));
+        }
+        assert!(!first.grow(1) && !second.grow(1) && first.size() == 100);
+        drop(first);
+        assert!(second.grow(100));
+    }
+
+    #[test]
+    fn a_network_of_64_bits_is_one_party() {
+        let of = |text: &str| Party::from(text.parse::<IpAddr>().expect("an address"));
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    #[test]
+    fn many_threads_lose_nothing() {
+        let shares = Shares::new(64, 1);
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let shares = &shares;
+                scope.spawn(move || {
+                    for _ in 0..10_000 {
+                        drop(shares.take(party(number % 3), 1));
+                    }
+                });
+            }
+        });
+        assert_eq!(shares.free(), 64);
+    }
+}
