@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tokio::net::TcpListener;
 use tokio::select;
 use tokio::time::{sleep, timeout};
@@ -17,6 +19,7 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self, Access, AdminState};
 use crate::cli::check::{self, CheckArgs};
+use crate::cli::output::{self, Output, printed};
 use crate::cli::serve::Operator;
 use crate::cli::{Cli, Command, demo, records, schema};
 use crate::config::{self, Config, Environment, REPLAY_CACHE};
@@ -27,7 +30,8 @@ use crate::routes::RouteTable;
 use crate::routes::identity::Refusal;
 use crate::server::{self, Listening};
 use crate::store::{Ledger, Names, Store, postgres};
-use crate::telemetry::{self, MeteredStore, Metrics};
+use crate::telemetry::log::{self, LastLines, say};
+use crate::telemetry::{MeteredStore, Metrics};
 use crate::upstream::Proxy;
 use crate::workers::Workers;
 
@@ -61,17 +65,17 @@ pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Demo(args) => blocking(demo::run(args)),
         Command::Serve(args) => match args.load(&environment) {
-            Ok(config) => served(start(config, args.operator())),
+            Ok(config) => {
+                keep_files_private();
+                served(start(config, args.operator()))
+            }
             Err(errors) => {
-                eprintln!("{errors}");
+                say(&errors.to_string());
                 ExitCode::from(2)
             }
         },
         Command::Check(args) => checked(&args, &environment),
-        Command::Schema => {
-            print!("{}", schema::text());
-            ExitCode::SUCCESS
-        }
+        Command::Schema => printed(output::print(format_args!("{}", schema::text()))),
         Command::Records(args) => blocking(records::run(*args)),
     }
 }
@@ -80,29 +84,34 @@ fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
     let CheckArgs { config, print_schema, short, connect } = args;
     match config {
         Some(config) if !print_schema => {
-            let checked = check::run(config, environment, *short, &mut io::stdout(), &mut io::stderr());
+            let checked = check::run(config, environment, *short, &mut Output::new(), &mut io::stderr());
             match checked {
                 Ok(Some(config)) if *connect => blocking(connect::connect(config, *short)),
                 Ok(Some(_)) => ExitCode::from(check::FINE),
                 Ok(None) => ExitCode::from(check::BAD_CONFIGURATION),
-                Err(_) => ExitCode::FAILURE,
+                Err(error) => printed(Err(error)),
             }
         }
         config => match check::schema_name(config.as_deref(), environment) {
-            Ok(schema) => {
-                print!("{}", postgres::print_schema(&schema));
-                ExitCode::SUCCESS
-            }
+            Ok(schema) => printed(output::print(format_args!("{}", postgres::print_schema(&schema)))),
             Err(why) => {
-                eprintln!("{why}");
+                say(&why);
                 ExitCode::from(check::BAD_CONFIGURATION)
             }
         },
     }
 }
 
+/// Whatever the process makes from now on, only its own user can read.
+fn keep_files_private() {
+    let others = Mode::RWXG | Mode::RWXO;
+    let before = umask(others);
+    umask(before | others);
+}
+
 /// Runs a gateway. What its workers share needs one thread: each step of it is short.
 fn served(work: impl Future<Output = ExitCode>) -> ExitCode {
+    let _last_lines = LastLines;
     on(tokio::runtime::Builder::new_current_thread(), work)
 }
 
@@ -115,27 +124,27 @@ fn blocking(work: impl Future<Output = ExitCode>) -> ExitCode {
 fn on(mut runtime: tokio::runtime::Builder, work: impl Future<Output = ExitCode>) -> ExitCode {
     // Exactly one provider of cryptography, before anything can ask for another.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        eprintln!("oncegate: a TLS provider was installed before");
+        say("oncegate: a TLS provider was installed before");
         return ExitCode::FAILURE;
     }
     match runtime.enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => {
-            eprintln!("oncegate: no runtime: {error}");
+            say(&format!("oncegate: no runtime: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
 async fn start(config: Config, operator: Operator) -> ExitCode {
-    telemetry::log::init(&config.log);
-    match serve(config, operator).await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("oncegate: cannot start: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let served = match log::init(&config.log) {
+        Ok(()) => serve(config, operator).await,
+        Err(error) => Err(StartError(format!("log: {error}"))),
+    };
+    served.unwrap_or_else(|error| {
+        say(&format!("oncegate: cannot start: {error}"));
+        ExitCode::FAILURE
+    })
 }
 
 /// Why the gateway could not start.
@@ -166,7 +175,7 @@ pub async fn serve(config: Config, operator: Operator) -> Result<ExitCode, Start
         }
     };
     if let Some(refusal) = &assembly.refusal {
-        eprintln!("oncegate: does not start: {refusal}");
+        say(&format!("oncegate: does not start: {refusal}"));
         return Ok(ExitCode::from(2));
     }
     let public = bind("server.listen", config.server.listen).await?;

@@ -1,7 +1,8 @@
 //! Named points at which a test stops a gateway to kill it. Release builds contain none of them.
 //!
 //! With `ONCEGATE_FAILPOINT=after-claim` in the environment, a task that reaches that point says
-//! so on standard error and goes no further; the test that reads the line sends the kill.
+//! so on standard error and goes no further; the test that reads the line sends the kill. With
+//! `ONCEGATE_FAILPOINT=panic-after-claim` it panics there.
 
 /// Stops here if the test asked for it; nothing at all in a release build.
 macro_rules! failpoint {
@@ -13,10 +14,12 @@ macro_rules! failpoint {
 
 pub(crate) use failpoint;
 
-/// Never returns if `name` is the point this process was started to stop at.
+/// Never comes back if `name` is the point this process was started to stop at.
 #[cfg(debug_assertions)]
 pub(crate) async fn reached(name: &str) {
-    if std::env::var("ONCEGATE_FAILPOINT").is_ok_and(|wanted| wanted == name) {
+    let Ok(wanted) = std::env::var("ONCEGATE_FAILPOINT") else { return };
+    assert_ne!(wanted.strip_prefix("panic-"), Some(name), "a failpoint that panics");
+    if wanted == name {
         eprintln!("failpoint {name}");
         std::future::pending().await
     }

@@ -10,6 +10,8 @@ use crate::load::{self, quantile_of};
 
 /// Of what it does with 64 connections that ask again at once.
 const SHARE: f64 = 0.7;
+/// Over as many connections.
+const CONNECTIONS: usize = 64;
 
 /// What one server showed.
 pub struct Loaded {
@@ -65,8 +67,9 @@ async fn round(contender: &Rc<Contender>, case: Case, direct: &Rc<Contender>, ex
     let capacity = load::saturate(contender, case, extent.slice).await.per_second();
     let rate = (capacity * SHARE).max(1.0) as u32;
     let member = [(Rc::clone(contender), case)];
-    let through = load::at_rate(&member, rate, extent.slice).await.swap_remove(0);
-    let beside = load::at_rate(&[(Rc::clone(direct), Case::NoKey)], rate, extent.slice).await.swap_remove(0);
+    let beside = [(Rc::clone(direct), Case::NoKey)];
+    let through = load::at_rate(&member, rate, extent.slice, CONNECTIONS).await.swap_remove(0);
+    let beside = load::at_rate(&beside, rate, extent.slice, CONNECTIONS).await.swap_remove(0);
     Round {
         rate,
         p50: quantile_of(&through.latencies, 0.5),

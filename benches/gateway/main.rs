@@ -1,4 +1,4 @@
-//! What the gateway costs, end to end: `cargo bench --bench gateway [-- --quick] [NAME …]`.
+//! What the gateway costs, end to end: `cargo bench --bench gateway [-- --quick] [--connections N] [NAME …]`.
 //!
 //! Names: `fixed-rate`, `saturated`, `loaded`, `duplicates`, `round-trips`, `idle`; without one, all of them in
 //! turn.
@@ -15,7 +15,9 @@
 //! * `fixed-rate`: 400 requests a second to each server, those of one *group* in the same seconds, one
 //!   request to each in turn. Two cores do not carry a dozen servers at once without queueing, so the
 //!   groups take turns; each holds what its members are compared with, and the upstream asked directly.
-//!   Latency is counted from the moment a request was due.
+//!   Latency is counted from the moment a request was due. Each server is asked over 16 connections in turn,
+//!   or as many as `--connections` says: with 1 everything happens on one warm thread of a server, with 128
+//!   each request finds cold what belongs to its connection.
 //! * `saturated`: 64 connections that ask again as soon as they are answered, one server after the
 //!   other, a slice each, with nginx at the head of each group.
 //! * `loaded`: seven tenths of what a server does saturated, measured directly before, each alone; and directly
@@ -57,7 +59,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const NAMES: [&str; 6] = ["fixed-rate", "saturated", "loaded", "duplicates", "round-trips", "idle"];
 
 /// How much is measured.
+#[derive(Clone, Copy)]
 struct Extent {
+    /// To each server at the fixed rate.
+    connections: usize,
     rounds: usize,
     /// How long a group of the fixed rate takes, and a saturated slice.
     group: Duration,
@@ -66,7 +71,11 @@ struct Extent {
     starts: usize,
 }
 
+/// Enough that no connection, and no thread of a server, is always the warm one.
+const CONNECTIONS: usize = 16;
+
 const FULL: Extent = Extent {
+    connections: CONNECTIONS,
     rounds: 7,
     group: Duration::from_secs(2),
     slice: Duration::from_secs(1),
@@ -74,6 +83,7 @@ const FULL: Extent = Extent {
     starts: 5,
 };
 const QUICK: Extent = Extent {
+    connections: CONNECTIONS,
     rounds: 2,
     group: Duration::from_millis(500),
     slice: Duration::from_millis(250),
@@ -89,25 +99,41 @@ fn main() {
     if let Some(role) = words.strip_prefix(&[roles::FLAG.to_owned()][..]) {
         return roles::play(role);
     }
-    let extent = if words.iter().any(|word| word == "--quick") { &QUICK } else { &FULL };
-    let names: Vec<String> = words.into_iter().filter(|word| word != "--quick").collect();
-    if let Some(unknown) = names.iter().find(|name| !NAMES.contains(&name.as_str())) {
-        eprintln!("{unknown:?} is none of --quick, {}", NAMES.join(", "));
+    let (names, extent) = asked_for(words).unwrap_or_else(|why| {
+        eprintln!("{why}");
         std::process::exit(2);
-    }
+    });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     LocalSet::new().block_on(&runtime, async {
         tokio::select! {
-            () = run(&names, extent) => {}
+            () = run(&names, &extent) => {}
             // What was started ends as it goes out of scope.
             _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
         }
     });
 }
 
+/// What is to be measured, and how much of it.
+fn asked_for(words: Vec<String>) -> Result<(Vec<String>, Extent), String> {
+    let (mut names, mut extent, mut connections) = (Vec::new(), FULL, CONNECTIONS);
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--quick" => extent = QUICK,
+            "--connections" => {
+                let number = words.next().and_then(|number| number.parse().ok()).filter(|number| *number > 0);
+                connections = number.ok_or("--connections takes a number")?;
+            }
+            name if NAMES.contains(&name) => names.push(word),
+            _ => return Err(format!("{word:?} is none of --quick, --connections N, {}", NAMES.join(", "))),
+        }
+    }
+    Ok((names, Extent { connections, ..extent }))
+}
+
 async fn run(names: &[String], extent: &Extent) {
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
-    let mut report = report::Report::default();
+    let mut report = report::Report { connections: extent.connections, ..report::Report::default() };
     let upstream = Rc::new(upstream::Upstream::start());
     if ["fixed-rate", "saturated", "loaded", "duplicates"].into_iter().any(wanted) {
         let contenders = contenders::all(&upstream).await;

@@ -56,7 +56,7 @@ pub async fn rounds(upstream: &Upstream, plan: &Plan, extent: &Extent) -> Vec<Sl
 async fn together(upstream: &Upstream, group: &Group, place: Place, extent: &Extent) -> Vec<Slice> {
     let executed = upstream.executions().await;
     let before = readings(group).await;
-    let samples = load::at_rate(group, RATE, extent.group).await;
+    let samples = load::at_rate(group, RATE, extent.group, extent.connections).await;
     let used = uses(group, before).await;
     let measured = group.iter().zip(samples.into_iter().zip(used));
     let slices: Vec<Slice> =

@@ -2,10 +2,11 @@
 //! Nothing is changed there.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use crate::cli::check;
+use crate::cli::output::{Output, printed};
 use crate::config::{Config, StoreUrl};
 use crate::routes::identity::review;
 use crate::store::Document;
@@ -31,10 +32,9 @@ struct Found {
 /// Connects to everything that `config` names and says what came of it, a line each.
 pub(super) async fn connect(config: Config, short: bool) -> ExitCode {
     let mut all_answer = true;
-    // A reader that has seen enough (`| head`) ends this.
-    let mut out = io::stdout();
-    if !short && writeln!(out, "\nConnected").is_err() {
-        return ExitCode::FAILURE;
+    let mut out = Output::new();
+    if !short && let Err(error) = writeln!(out, "\nConnected") {
+        return printed(Err(error));
     }
     let indent = if short { "" } else { "  " };
     let mut tell = |found: Found| {
@@ -48,8 +48,9 @@ pub(super) async fn connect(config: Config, short: bool) -> ExitCode {
         told = told.and_then(|()| tell(Found { place, answer, risks: Vec::new() }));
     }
     match told {
+        Err(error) => printed(Err(error)),
         Ok(()) if all_answer => ExitCode::from(check::FINE),
-        _ => ExitCode::from(check::NO_ANSWER),
+        Ok(()) => ExitCode::from(check::NO_ANSWER),
     }
 }
 

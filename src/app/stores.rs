@@ -44,7 +44,7 @@ async fn try_to_open(
             Ok(Arc::new(MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp::default())))))
         }
         StoreUrl::Embedded(directory) => match EmbeddedStore::open_within(directory, clock::limits(config)) {
-            Ok(store) => Ok(Arc::new(store)),
+            Ok(store) => Ok(Arc::new(store.with_outcomes_of(largest_response(config)))),
             Err(error) => Err(trouble("store.url", &error, error.may_pass())),
         },
         StoreUrl::Redis(redis) => match RedisStore::open(redis_settings(config, redis, workers)?).await {
@@ -58,6 +58,13 @@ async fn try_to_open(
             }
         }
     })
+}
+
+/// The most that one response takes in the store, in bytes: a body, and a head.
+fn largest_response(config: &Config) -> u64 {
+    let body = config.routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
+    let head = config.upstreams.values().map(|upstream| upstream.response_head_limit).max().unwrap_or(0);
+    body.saturating_add(head) as u64
 }
 
 fn trouble(key: impl Display, error: &dyn Error, may_pass: bool) -> Trouble {
@@ -93,6 +100,7 @@ pub(super) fn redis_settings(
         timeout: config.store.timeout,
         wait_replicas: redis.wait_replicas,
         longest_ttl: config.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default(),
+        largest_response: largest_response(config),
         accept_lost: redis.accept_lost,
         workers,
     })

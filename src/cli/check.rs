@@ -54,7 +54,7 @@ pub const NO_ANSWER: u8 = 1;
 /// the configuration if there are none.
 ///
 /// # Errors
-/// Those of `out` and `err`.
+/// Those of `out`.
 pub fn run(
     file: &Path,
     environment: &Environment,
@@ -65,7 +65,8 @@ pub fn run(
     let config = match Config::load(file, environment) {
         Ok(config) => config,
         Err(errors) => {
-            writeln!(err, "{errors}")?;
+            // The exit code says it, too.
+            drop(writeln!(err, "{errors}"));
             return Ok(None);
         }
     };

@@ -6,6 +6,8 @@ use clap::Args;
 use tokio::select;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::output::complain;
+
 use self::client::Client;
 use self::directory::Directory;
 use self::gateway::GatewayProcess;
@@ -73,6 +75,6 @@ fn ended(args: &DemoArgs) -> ExitCode {
 }
 
 fn failed(trouble: &Trouble) -> ExitCode {
-    eprintln!("oncegate: the demo cannot go on: {trouble}");
+    complain(format_args!("oncegate: the demo cannot go on: {trouble}"));
     ExitCode::FAILURE
 }

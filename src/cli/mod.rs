@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 
 pub mod check;
 pub mod demo;
+pub mod output;
 mod page;
 pub mod records;
 pub mod schema;

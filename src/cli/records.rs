@@ -12,6 +12,8 @@ use http::{HeaderName, HeaderValue, Uri};
 
 use crate::config::{IdentityFiles, Secret};
 
+use super::output::{self, complain, printed};
+
 mod client;
 mod print;
 mod request;
@@ -157,12 +159,9 @@ enum YesNo {
 pub async fn run(args: RecordsArgs) -> ExitCode {
     let token = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
     match answer(&args, token.map(Secret)).await {
-        Ok(text) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(text) => printed(output::print(format_args!("{text}\n"))),
         Err(failure) => {
-            eprintln!("oncegate: {failure}");
+            complain(format_args!("oncegate: {failure}"));
             ExitCode::FAILURE
         }
     }

@@ -174,9 +174,10 @@ impl Ledger {
         {
             return Ok(decision);
         }
+        let before = self.replays.as_ref().map(|replays| (replays, replays.before(id)));
         let decision = self.claim_from_store(id, claim).await?;
-        if let Some(replays) = &self.replays {
-            replays.keep(id, &decision);
+        if let Some((replays, before)) = before {
+            replays.keep(id, &decision, before);
         }
         Ok(decision)
     }
@@ -299,7 +300,7 @@ impl Ledger {
         };
         let decided = self.decide(id, snapshot, event, response).await;
         if let Some(replays) = &self.replays {
-            // What somebody read before this was written may have been kept meanwhile.
+            // What an attempt read before this was written may have been kept meanwhile, or be about to be.
             replays.forget(id);
         }
         decided

@@ -6,6 +6,7 @@
 //! [`AGE`], and the memory is the cache's own share, whatever is replayed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
@@ -23,8 +24,19 @@ const OVERHEAD: usize = 600;
 /// that it has not counted may be over its capacity.
 const LARGE: usize = 16 << 10;
 
+/// How many counters tell that something was forgotten; each stands for many records.
+const COUNTERS: usize = 1024;
+
 /// The answers of one gateway.
-pub(super) struct Replays(Cache<RecordId, Arc<Seen>>);
+pub(super) struct Replays {
+    answers: Cache<RecordId, Arc<Seen>>,
+    /// How often something was forgotten.
+    forgotten: Box<[AtomicU32]>,
+}
+
+/// A moment before a record is read: what is read may be kept only if nothing was forgotten since.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before(u32);
 
 /// A completed record as it was read.
 struct Seen {
@@ -39,20 +51,26 @@ impl Replays {
     /// Answers that take up to `bytes` together.
     pub(super) fn of(bytes: u64) -> Self {
         let weigh = |_: &RecordId, seen: &Arc<Seen>| u32::try_from(seen.size()).unwrap_or(u32::MAX);
-        Self(Cache::builder().max_capacity(bytes).weigher(weigh).time_to_live(AGE).build())
+        let answers = Cache::builder().max_capacity(bytes).weigher(weigh).time_to_live(AGE).build();
+        Self { answers, forgotten: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect() }
     }
 
     /// What was read of the record, at the time it is now.
     pub(super) fn get(&self, id: RecordId) -> Option<Snapshot> {
-        let seen = self.0.get(&id)?;
+        let seen = self.answers.get(&id)?;
         let Seen { record, response, now, heard } = &*seen;
         // The store's clock is at least this far.
         let now = now.plus(heard.elapsed());
         Some(Snapshot { record: Some(record.clone()), response: Some(response.clone()), now })
     }
 
+    /// To be asked for before the record is read.
+    pub(super) fn before(&self, id: RecordId) -> Before {
+        Before(self.counter(id).load(Ordering::SeqCst))
+    }
+
     /// Keeps what a decision showed, if it is a replay with a response.
-    pub(super) fn keep(&self, id: RecordId, decision: &Decision) {
+    pub(super) fn keep(&self, id: RecordId, decision: &Decision, before: Before) {
         let Decision { verdict: Verdict::Replay(_), record: Some(record), response: Some(response), now } =
             decision
         else {
@@ -60,15 +78,26 @@ impl Replays {
         };
         let (record, response) = (record.clone(), response.clone());
         let large = response.body.len() > LARGE;
-        self.0.insert(id, Arc::new(Seen { record, response, now: *now, heard: Instant::now() }));
+        self.answers.insert(id, Arc::new(Seen { record, response, now: *now, heard: Instant::now() }));
+        // Looked at when it is in: whoever forgets after this look finds it.
+        if self.counter(id).load(Ordering::SeqCst) != before.0 {
+            self.answers.invalidate(&id);
+        }
         if large {
-            self.0.run_pending_tasks();
+            self.answers.run_pending_tasks();
         }
     }
 
-    /// Forgets what may have changed.
+    /// Forgets what may have changed, and what was read of it so far and is not kept yet.
     pub(super) fn forget(&self, id: RecordId) {
-        self.0.invalidate(&id);
+        self.counter(id).fetch_add(1, Ordering::SeqCst);
+        self.answers.invalidate(&id);
+    }
+
+    fn counter(&self, id: RecordId) -> &AtomicU32 {
+        // A record's id is a digest: any of its bytes are as good as others.
+        let [first, second, ..] = *id.as_bytes();
+        &self.forgotten[usize::from(u16::from_be_bytes([first, second])) % COUNTERS]
     }
 }
 
@@ -124,7 +153,7 @@ mod tests {
         let bodies: Vec<_> = (0..40_u8).map(|number| Bytes::from(vec![number; MIB])).collect();
         for (number, body) in (0..).zip(&bodies) {
             let id = format!("{number:040x}").parse().expect("an id");
-            replays.keep(id, &replay(body.clone()));
+            replays.keep(id, &replay(body.clone()), replays.before(id));
             let kept = bodies.iter().filter(|body| !body.is_unique()).count();
             assert!(kept <= 5, "{kept} MiB are kept after {number}");
         }

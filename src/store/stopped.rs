@@ -31,9 +31,9 @@ impl Stopped {
     }
 
     /// Whether the store refuses the claims itself. It then may still take those that lie elsewhere, on
-    /// another node of a cluster.
+    /// another node of a cluster, and is the first to know that it can take some again.
     pub(super) fn is_refused_by_store(self) -> bool {
-        matches!(self, Self::LostData)
+        matches!(self, Self::Full | Self::LostData)
     }
 }
 

@@ -3,11 +3,25 @@
 //! The configured level is that of Oncegate's own events. Dependencies are heard from warnings
 //! upwards. The audit log of operators' changes is written whatever the level: who asks for less
 //! noise does not ask for fewer traces of who declared a payment not executed.
+//!
+//! A request never waits for its line. Lines go through a bounded queue to a thread of their own; while
+//! nothing reads standard error and the queue is full, lines are dropped and counted. Lines of the
+//! gateway's start and end, and of the audit log, still find room where others do not, and the end of the
+//! process waits a moment for what is left. A kill takes ordinary lines of the last few milliseconds
+//! with it; the others are written at once.
 
-use std::io::{self, IsTerminal};
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::panic::{self, PanicHookInfo};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use tracing::{Dispatch, Level, dispatcher};
+use prometheus_client::metrics::counter::Counter;
+use tracing::{Dispatch, Level, Metadata, dispatcher};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::{self, MakeWriter};
@@ -16,15 +30,79 @@ use tracing_subscriber::registry;
 
 use crate::config::{Log, LogFormat};
 
+use self::queue::Queue;
+use self::writer::Writer;
+
+mod queue;
+mod writer;
+
 /// The target of audit log lines.
 pub const AUDIT: &str = "oncegate::audit";
+/// The target of what the log says about itself.
+const LOG: &str = "oncegate::log";
+/// The target of panics, and the beginning of those of a start and an end.
+const LIFE: &str = "oncegate::app";
 
-/// Sends log lines to standard error from now on; coloured only where that is a terminal. Does
-/// nothing in a process that has a log already.
-pub fn init(log: &Log) {
-    let dispatch = dispatch(log, io::stderr, io::stderr().is_terminal());
-    if dispatcher::set_global_default(dispatch).is_err() {
-        tracing::debug!("the log was set up before");
+/// How many bytes may wait when an ordinary line is added, when a warning is, and when a line is that must
+/// not be lost.
+const ROOM: usize = 256 << 10;
+const WARNING_ROOM: usize = ROOM + (128 << 10);
+const KEPT_ROOM: usize = WARNING_ROOM + (256 << 10);
+/// How long the end of the process waits for what is left to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The process has one standard error, and so one queue for it.
+static QUEUE: Queue = Queue::new();
+static STARTED: AtomicBool = AtomicBool::new(false);
+static DROPPED: LazyLock<Counter> = LazyLock::new(Counter::default);
+
+/// Sends log lines to standard error from now on, panics among them; coloured only where that is a
+/// terminal. Does nothing in a process that has a log already.
+///
+/// # Errors
+/// The system gives no thread, or no second descriptor of standard error.
+pub fn init(log: &Log) -> io::Result<()> {
+    if STARTED.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
+    // Not the handle of the library: whoever used that would wait behind this thread.
+    let out = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let dispatch = dispatch(log, Lines, io::stderr().is_terminal());
+    thread::Builder::new().name("log".into()).spawn(|| Writer::new(out).run(&QUEUE, count, resumed))?;
+    if dispatcher::set_global_default(dispatch).is_ok() {
+        panic::set_hook(Box::new(panicked));
+    }
+    Ok(())
+}
+
+/// Says something on standard error that is no event: why the process ends. Where there is a log, in
+/// its turn.
+pub fn say(text: &str) {
+    let line = format!("{text}\n");
+    if !STARTED.load(Ordering::Relaxed) {
+        // There is no other place to complain.
+        drop(io::stderr().write_all(line.as_bytes()));
+    } else if !QUEUE.add(line.as_bytes(), KEPT_ROOM, true) {
+        count(1);
+    }
+}
+
+/// The lines that were dropped in this process.
+pub(super) fn dropped() -> Counter {
+    DROPPED.clone()
+}
+
+/// Waits, when it is dropped, until all lines are written, but for no more than a second. Of use as the
+/// first value of a function that ends the process: then a panic's line is written, too.
+#[derive(Debug)]
+#[must_use = "lines are waited for when this is dropped"]
+pub struct LastLines;
+
+impl Drop for LastLines {
+    fn drop(&mut self) {
+        if STARTED.load(Ordering::Relaxed) {
+            QUEUE.written(LAST_LINES);
+        }
     }
 }
 
@@ -53,6 +131,63 @@ fn levels(own: Level) -> Targets {
         .with_default(own.min(Level::WARN))
         .with_target("oncegate", own)
         .with_target(AUDIT, own.max(Level::INFO))
+        .with_target(LOG, own.max(Level::WARN))
+}
+
+/// Where events go that are formatted: each whole line in one call.
+struct Lines;
+
+/// A line's way into the queue.
+struct Line {
+    room: usize,
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line { room: ROOM }
+    }
+
+    fn make_writer_for(&'a self, about: &Metadata<'_>) -> Line {
+        let room = match about.target() {
+            target if target == AUDIT || target.starts_with(LIFE) => KEPT_ROOM,
+            _ if *about.level() <= Level::WARN => WARNING_ROOM,
+            _ => ROOM,
+        };
+        Line { room }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if !QUEUE.add(line, self.room, self.room > ROOM) {
+            count(1);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn count(lines: u64) {
+    DROPPED.inc_by(lines);
+}
+
+fn resumed(dropped: u64) {
+    tracing::warn!(target: LOG, dropped, "log lines were dropped, for standard error did not take them");
+}
+
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let thread = thread.name().unwrap_or("without a name");
+    let at = panic.location().map(tracing::field::display);
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    let why = panic.payload_as_str().unwrap_or("no text");
+    tracing::error!(target: LIFE, thread, at, backtrace, "panicked: {why}");
 }
 
 #[cfg(test)]

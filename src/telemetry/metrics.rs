@@ -19,6 +19,7 @@ use crate::store::Stopped;
 
 use super::exposition::{Format, text_of};
 use super::family::{Histograms, age_seconds, call_seconds, describe};
+use super::log;
 
 /// Counts what the gateway does. Cheap to clone.
 #[derive(Clone, Default)]
@@ -67,6 +68,7 @@ struct Families {
     duplicates: Family<RouteArrival, Counter>,
     duplicate_age: Histograms<Route>,
     unreadable_records: Counter,
+    log_lines_dropped: Counter,
     claims_stopped: Family<Cause, Gauge>,
     registry: Registry,
 }
@@ -256,6 +258,7 @@ impl Default for Families {
             duplicates: Family::default(),
             duplicate_age: Histograms::new_with_constructor(age_seconds),
             unreadable_records: Counter::default(),
+            log_lines_dropped: log::dropped(),
             claims_stopped: Family::default(),
             registry: Registry::with_prefix("oncegate"),
         };
@@ -286,6 +289,8 @@ impl Families {
         describe(to, "store_errors", help, &self.store_errors);
         let help = "TLS handshakes with clients that came to nothing";
         describe(to, "tls_failures", help, &self.tls_failures);
+        let help = "Log lines that standard error did not take in time";
+        describe(to, "log_lines_dropped", help, &self.log_lines_dropped);
     }
 
     fn describe_records(&mut self) {
@@ -338,6 +343,7 @@ mod tests {
             "duplicates counter",
             "duplicate_age_seconds histogram",
             "unreadable_records counter",
+            "log_lines_dropped counter",
             "claims_stopped gauge",
         ] {
             assert!(text.contains(&format!("# TYPE oncegate_{family}\n")), "{family} in\n{text}");

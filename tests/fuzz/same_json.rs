@@ -2,6 +2,7 @@
 //! mean, or a member is named twice, their bytes count.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -126,4 +127,32 @@ fn the_second_reader_reads_decimals() {
     }
     assert_eq!(Meaning::read(b"{\"a\":1,\"\\u0061\":1}"), None);
     assert_eq!(Meaning::read(b" {} "), Some(Meaning::Members(BTreeMap::new())));
+}
+
+/// A body of the usual limit, of the kinds that are dear: the worker that reads it does nothing else meanwhile. What
+/// every library needs for a tree and its canonical form is the measure, for machines differ.
+#[test]
+fn a_large_document_takes_less_than_a_tree_of_it() {
+    let ones = format!("[1{}]", ",1".repeat((1 << 19) - 2));
+    let pairs = format!("[1{}]", ",{\"b\":1,\"a\":1}".repeat((1 << 20) / 16));
+    for text in [ones, pairs] {
+        let here = shortest(|| {
+            fingerprint(text.as_bytes());
+        });
+        let tree = shortest(|| {
+            let tree: serde_json::Value = serde_json::from_str(&text).expect("a document");
+            serde_json_canonicalizer::to_vec(&tree).expect("it has a canonical form");
+        });
+        assert!(here < tree, "{here:?} instead of {tree:?}");
+    }
+}
+
+/// Of three times.
+fn shortest(work: impl Fn()) -> Duration {
+    let once = |_| {
+        let begin = Instant::now();
+        work();
+        begin.elapsed()
+    };
+    (0..3).map(once).min().unwrap_or_default()
 }

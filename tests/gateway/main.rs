@@ -5,6 +5,7 @@ mod anytime;
 mod callers;
 mod contract;
 mod crash;
+mod directory;
 mod duplicates;
 mod faults;
 mod half_closed;
@@ -17,8 +18,12 @@ mod http2;
 mod keep_alive;
 mod keyed;
 mod locations;
+#[path = "../servers/preload.rs"]
+#[expect(dead_code, reason = "it also serves tests of clocks")]
+mod preload;
 mod problems;
 mod shutdown;
+mod small_disk;
 mod spellings;
 mod starting;
 mod stopping;

@@ -35,6 +35,8 @@ pub struct Settings {
     pub environment: Vec<(String, String)>,
     /// Upstream address instead of the test's own.
     pub address: Option<SocketAddr>,
+    /// A command of the shell in which the process is started, such as `umask 000`.
+    pub shell: String,
     /// More arguments of `serve`.
     pub arguments: Vec<String>,
 }
@@ -69,6 +71,11 @@ impl Settings {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
         self
+    }
+
+    /// Runs a command in the shell that becomes the process.
+    pub fn shell(self, command: &str) -> Self {
+        Self { shell: command.into(), ..self }
     }
 
     /// Stops the process at a failpoint.
@@ -145,8 +152,10 @@ impl Gateway {
              [[routes]]\nname = \"pay\"\npath = \"/v1/{{*rest}}\"\nupstream = \"payments\"\n{anonymous}\n{route}\n{more}\n"
         );
         std::fs::write(&file, text).expect("the configuration can be written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_oncegate"))
-            .args(["serve", "--config"])
+        let mut child = Command::new("sh")
+            .arg("-c")
+            .arg(format!("{}\nexec \"$0\" \"$@\"", settings.shell))
+            .args([env!("CARGO_BIN_EXE_oncegate"), "serve", "--config"])
             .arg(&file)
             .args(&settings.arguments)
             .envs(settings.environment.iter().cloned())

@@ -8,6 +8,7 @@ mod outcomes;
 mod overruled;
 mod panics;
 mod releases;
+mod replays;
 mod slow;
 mod stopped;
 mod store;

@@ -60,6 +60,8 @@ pub enum Fault {
     Lost,
     /// It is taken, and its answer gets lost.
     Unanswered,
+    /// It is taken at once, and its answer comes this much later.
+    AnsweredLate(Duration),
     /// It is taken this much later, whether or not somebody still waits.
     Late(Duration),
     /// It gets lost, and nothing says so.
@@ -148,6 +150,11 @@ impl FaultyStore {
                 Fault::Unanswered => {
                     take(&store)?;
                     Err(StoreError::Unclear("the line broke after that".into()))
+                }
+                Fault::AnsweredLate(delay) => {
+                    let taken = take(&store);
+                    sleep(delay).await;
+                    taken
                 }
                 Fault::Late(delay) => {
                     let taken = tokio::spawn(async move {

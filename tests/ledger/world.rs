@@ -59,6 +59,12 @@ impl World {
         Self::with_clock(Arc::new(VirtualClock::set_to(Timestamp::now_on_the_wall())), change)
     }
 
+    /// With a gateway that keeps what it replayed, as it does outside tests.
+    pub fn keeping_replays() -> Self {
+        let clock = Arc::new(VirtualClock::set_to(Timestamp::now_on_the_wall()));
+        Self::over(clock, |_| {}, |ledger| ledger.keeping_replays(1 << 20))
+    }
+
     pub fn with_clock(clock: Arc<dyn Clock>, change: impl FnOnce(&mut Route)) -> Self {
         Self::over(clock, change, |ledger| ledger)
     }
@@ -80,7 +86,7 @@ impl World {
     fn over(
         clock: Arc<dyn Clock>,
         change: impl FnOnce(&mut Route),
-        watch: impl FnOnce(Ledger) -> Ledger,
+        with: impl FnOnce(Ledger) -> Ledger,
     ) -> Self {
         let config = Config::for_upstream("http://127.0.0.1:9", &Environment::default()).expect("valid");
         let policy = Policy { lease: LEASE, response_timeout: RESPONSE_TIMEOUT, ..config.routes[0].policy };
@@ -91,7 +97,7 @@ impl World {
         let (store, upstream, metrics) =
             (Arc::new(FaultyStore::new(clock)), Upstream::default(), Metrics::new());
         let counted = metrics.clone();
-        let ledger = watch(Ledger::new(Arc::clone(&store) as Arc<dyn Store>, STORE_TIMEOUT))
+        let ledger = with(Ledger::new(Arc::clone(&store) as Arc<dyn Store>, STORE_TIMEOUT))
             .telling_lapses(move |id, record| lapsed(&counted, id, record));
         let server = oncegate::config::Server { max_in_flight: MAX_IN_FLIGHT, ..config.server };
         let routes = RouteTable::new(&[Arc::clone(&route)], None).expect("one route");

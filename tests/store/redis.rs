@@ -10,7 +10,9 @@ use crate::servers::redis::Server;
 
 mod faults;
 mod fleets;
+mod full;
 mod loss;
+mod marks;
 mod steps;
 mod wakeups;
 

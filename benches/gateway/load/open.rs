@@ -1,6 +1,11 @@
 //! Requests at fixed moments, whether or not the ones before are answered.
+//!
+//! Connections are used in turn, as those of many clients are: the one that was idle longest is next. Out of a
+//! stack the same one would be taken again and again, and at a low rate carry nearly all requests, on one warm
+//! thread of the server.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -13,25 +18,27 @@ use crate::wire::Connection;
 
 use super::{Sample, ask};
 
-/// Connections that are open before the first request; more are opened when all are busy.
-const CONNECTIONS: usize = 8;
-/// But no more than this. A request that finds all of them busy waits, and its latency counts that.
-const MOST_CONNECTIONS: usize = 64;
-
 /// One server's share.
 struct Target {
     contender: Rc<Contender>,
     case: Case,
-    idle: RefCell<Vec<Connection>>,
+    idle: RefCell<VecDeque<Connection>>,
+    /// One for each connection. A request that finds all of them busy waits, and its latency counts that.
     turns: Semaphore,
     sample: RefCell<Sample>,
 }
 
-/// Asks each of the servers `rate` times a second for `span`, one after the other in turn.
-pub async fn at_rate(group: &[(Rc<Contender>, Case)], rate: u32, span: Duration) -> Vec<Sample> {
+/// Asks each of the servers `rate` times a second for `span`, one after the other in turn, each over so many
+/// connections in turn.
+pub async fn at_rate(
+    group: &[(Rc<Contender>, Case)],
+    rate: u32,
+    span: Duration,
+    connections: usize,
+) -> Vec<Sample> {
     let mut targets = Vec::new();
     for (contender, case) in group {
-        targets.push(Rc::new(Target::new(Rc::clone(contender), *case).await));
+        targets.push(Rc::new(Target::new(Rc::clone(contender), *case, connections).await));
     }
     let every = Duration::from_secs(1) / rate / group.len() as u32;
     let many = (span.as_nanos() / every.as_nanos()) as u32;
@@ -73,24 +80,21 @@ fn moments(every: Duration, many: u32) -> mpsc::UnboundedReceiver<Instant> {
 }
 
 impl Target {
-    async fn new(contender: Rc<Contender>, case: Case) -> Self {
-        let mut idle = Vec::new();
-        for _ in 0..CONNECTIONS {
-            idle.push(contender.connect().await);
+    async fn new(contender: Rc<Contender>, case: Case, connections: usize) -> Self {
+        let mut idle = VecDeque::new();
+        for _ in 0..connections {
+            idle.push_back(contender.connect().await);
         }
-        let turns = Semaphore::new(MOST_CONNECTIONS);
+        let turns = Semaphore::new(connections);
         Self { contender, case, idle: RefCell::new(idle), turns, sample: RefCell::default() }
     }
 
     async fn ask(&self, due: Instant) {
         let _turn = self.turns.acquire().await.expect("it is never closed");
-        let kept = self.idle.borrow_mut().pop();
-        let mut connection = match kept {
-            Some(connection) => connection,
-            None => self.contender.connect().await,
-        };
+        let idle = self.idle.borrow_mut().pop_front();
+        let mut connection = idle.expect("as many turns as connections");
         let result = ask(&mut connection, &self.contender, self.case).await;
         self.sample.borrow_mut().note(result, due.elapsed());
-        self.idle.borrow_mut().push(connection);
+        self.idle.borrow_mut().push_back(connection);
     }
 }

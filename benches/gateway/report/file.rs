@@ -37,6 +37,7 @@ impl Report {
             json!({ "store": idle.store, "ready_us": micros(&idle.ready), "resident_kib": idle.resident_kib })
         });
         let all = json!({
+            "connections": self.connections,
             "summary": rows(&self.slices).iter().map(summary).collect::<Vec<_>>(),
             "slices": self.slices.iter().map(slice).collect::<Vec<_>>(),
             "loaded": loaded.collect::<Vec<_>>(),

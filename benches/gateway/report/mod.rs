@@ -13,6 +13,8 @@ mod tables;
 /// Everything that was measured.
 #[derive(Default)]
 pub struct Report {
+    /// To each server at the fixed rate.
+    pub connections: usize,
     pub slices: Vec<Slice>,
     pub loaded: Vec<Loaded>,
     pub duplicates: Vec<Duplicates>,

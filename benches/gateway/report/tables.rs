@@ -16,7 +16,7 @@ impl Report {
         let (fixed, saturated): (Vec<&Row>, Vec<&Row>) =
             rows.iter().partition(|row| row.load != Load::Saturated);
         if !fixed.is_empty() {
-            print_fixed(&fixed);
+            print_fixed(&fixed, self.connections);
         }
         if !saturated.is_empty() {
             print_saturated(&saturated);
@@ -89,8 +89,10 @@ impl Report {
     }
 }
 
-fn print_fixed(rows: &[&Row]) {
-    println!("\n{RATE} requests a second to each; those of a group in the same seconds");
+fn print_fixed(rows: &[&Row], connections: usize) {
+    println!(
+        "\n{RATE} requests a second to each over {connections} connections in turn; those of a group in the same seconds"
+    );
     println!(
         "{:<15} {:<20} {:>8} {:>15} {:>8} {:>10} {:>7} {:>8} {:>9} {:>9} {:>9} {:>6}",
         "case",

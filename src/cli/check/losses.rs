@@ -68,13 +68,16 @@ fn embedded() -> Vec<Loss> {
     let failover = "There is none: one gateway process at a time. Whoever starts another one on a copy of the \
                     directory has lost what came after the copy; a volume that is replicated before it \
                     acknowledges a sync narrows that, and so does a store that gateways share.";
-    vec![("a crash", crash.into()), ("a failover", failover.into())]
+    let full = "Nothing: no operation begins unless the outcomes of all that run fit on it. If others fill it all \
+                the same, the gateway ends, and what was acknowledged is there at the next start.";
+    vec![("a crash", crash.into()), ("a failover", failover.into()), ("a full disk", full.into())]
 }
 
 fn redis(redis: &Redis) -> Vec<Loss> {
     vec![
         ("a crash of Redis", restart(redis.accept_lost)),
         ("a failover", failover(redis)),
+        ("FLUSHALL", emptied(redis.accept_lost).into()),
         (
             "a partition",
             "A primary that is cut off goes on taking claims beside the one that was promoted, and what it took \
@@ -82,6 +85,16 @@ fn redis(redis: &Redis) -> Vec<Loss> {
                 .into(),
         ),
     ]
+}
+
+fn emptied(accept_lost: bool) -> &'static str {
+    match accept_lost {
+        true => "Everything, and claims GO ON (accept_lost): what was lost may run again.",
+        false => {
+            "Everything. The next claim of a gateway that was running finds it out, and none is taken for one ttl; \
+             one that starts on the empty store takes it for a new one until then."
+        }
+    }
 }
 
 fn restart(accept_lost: bool) -> String {

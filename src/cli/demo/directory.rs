@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use crate::cli::output::complain;
+
 /// A directory under the system's temporary one that only this user can read. Dropping it removes
 /// it with everything in it.
 pub(super) struct Directory(PathBuf);
@@ -30,7 +32,7 @@ impl Directory {
 impl Drop for Directory {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("oncegate: {} is left behind: {error}", self.0.display());
+            complain(format_args!("oncegate: {} is left behind: {error}", self.0.display()));
         }
     }
 }

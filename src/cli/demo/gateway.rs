@@ -15,6 +15,8 @@ use tokio::process::ChildStderr;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::cli::output::complain;
+
 use super::trouble::Trouble;
 
 /// How long a start may take: a slow disk included, a hang not.
@@ -78,7 +80,7 @@ impl GatewayProcess {
         let ready = timeout(START, Ready::read(&mut log)).await;
         let ready = ready
             .unwrap_or_else(|_| Err(Trouble::new(format!("the gateway was not ready within {START:?}"))))?;
-        // Read on, for a pipe that nobody empties would stop the gateway in the end.
+        // Read on: the end of the log is the end of the process.
         let log = tokio::spawn(async move { drop(copy(&mut log, &mut sink()).await) });
         Ok(Self { process, public: ready.listen, admin: ready.admin, log: AbortOnDropHandle::new(log) })
     }
@@ -153,7 +155,10 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if let Err(error) = self.kill() {
-            eprintln!("oncegate: the gateway (process {}) could not be ended: {error}", self.0.id());
+            complain(format_args!(
+                "oncegate: the gateway (process {}) could not be ended: {error}",
+                self.0.id()
+            ));
         }
     }
 }

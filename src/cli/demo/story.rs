@@ -184,17 +184,27 @@ impl Story {
     pub(super) fn offer_more(&self) {
         let Self { gateway, api, .. } = self;
         let body = format!("{{\"amount\": 500, \"currency\": \"{CURRENCY}\", \"customer\": \"you\"}}");
-        println!("\nBoth stay up until Ctrl-C. Try it:\n");
-        println!("  # a charge; run it again for the same answer, change the amount for a refusal");
-        println!("  curl -i {}{CHARGES} -H 'Authorization: Bearer me' \\", gateway.public);
-        println!("       -H 'Idempotency-Key: mine-1' -H 'Content-Type: application/json' -d '{body}'\n");
-        println!("  # what the payment API has booked");
-        println!("  curl {}{CHARGES}\n", api.address);
-        println!("  # what the gateway remembers, and its metrics");
-        println!("  curl {}/v1/records", gateway.admin);
-        println!("  curl {}/metrics\n", gateway.admin);
-        println!("Then put it in front of your own API:\n");
-        println!("  oncegate serve --upstream http://127.0.0.1:9000");
+        let (public, admin, api) = (gateway.public, gateway.admin, api.address);
+        self.narrator.print(&format!(
+            "
+Both stay up until Ctrl-C. Try it:
+
+  # a charge; run it again for the same answer, change the amount for a refusal
+  curl -i {public}{CHARGES} -H 'Authorization: Bearer me' \\
+       -H 'Idempotency-Key: mine-1' -H 'Content-Type: application/json' -d '{body}'
+
+  # what the payment API has booked
+  curl {api}{CHARGES}
+
+  # what the gateway remembers, and its metrics
+  curl {admin}/v1/records
+  curl {admin}/metrics
+
+Then put it in front of your own API:
+
+  oncegate serve --upstream http://127.0.0.1:9000
+"
+        ));
     }
 }
 

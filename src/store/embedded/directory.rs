@@ -11,6 +11,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::modes;
+
 const MARKER: &str = "oncegate-store";
 const DATA: &str = "data";
 const FORMAT: &str = "oncegate embedded store, format 1\n";
@@ -118,7 +120,7 @@ impl Directory {
     /// Locks `path`, which is made if it does not exist.
     pub(super) fn lock(path: &Path) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Io { dir: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(failed)?;
+        modes::make(path).map_err(failed)?;
         if holds_other_files(path).map_err(failed)? {
             return Err(OpenError::Foreign(path.to_owned()));
         }
@@ -176,14 +178,14 @@ impl Directory {
         }
     }
 
-    /// Writes down that the store is complete.
-    pub(super) fn finish(&mut self) -> Result<(), OpenError> {
+    /// Writes down that the store is complete. True if it was not before.
+    pub(super) fn finish(&mut self) -> Result<bool, OpenError> {
         if self.finished {
-            return Ok(());
+            return Ok(false);
         }
         self.write_marker().map_err(|source| self.failed(source))?;
         self.finished = true;
-        Ok(())
+        Ok(true)
     }
 
     fn write_marker(&mut self) -> io::Result<()> {

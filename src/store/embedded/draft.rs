@@ -10,8 +10,9 @@ use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
 use crate::store::{Change, Claimed, Found, Replaced, Sheet, Snapshot, StoreError, Swap, codec};
 
-use super::deadlines;
+use super::room::{Free, Room};
 use super::tables::{CLOCK, Table, Tables, key_of};
+use super::{deadlines, mark};
 
 /// Commands decided, not yet written. Nobody outside may be told of any of it before
 /// [`Draft::commit`].
@@ -24,6 +25,11 @@ pub(super) struct Draft<'a> {
     /// One write for each key: the engine gives a whole batch one sequence number, so two writes
     /// to one key within it would have no order.
     writes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
+    room: &'a Room,
+    /// What was free when the first execution of the batch began.
+    free: Option<Free>,
+    /// The executions whose outcome this batch writes.
+    ended: Vec<RecordId>,
 }
 
 struct Changed {
@@ -41,9 +47,10 @@ enum Body {
 
 impl<'a> Draft<'a> {
     /// An empty batch whose writes are stamped `now`.
-    pub(super) fn new(tables: &'a Tables, now: Timestamp) -> Self {
+    pub(super) fn new(tables: &'a Tables, room: &'a Room, now: Timestamp) -> Self {
         let view = tables.database.snapshot();
-        Self { tables, view, now, changed: HashMap::new(), writes: BTreeMap::new() }
+        let (changed, writes) = (HashMap::new(), BTreeMap::new());
+        Self { tables, view, now, changed, writes, room, free: None, ended: Vec::new() }
     }
 
     /// As [`crate::store::Store::claim`].
@@ -52,6 +59,7 @@ impl<'a> Draft<'a> {
             let response = self.response(id, &record)?;
             return Ok(Claimed::Found(Found { record, response, now: self.now }));
         }
+        self.begin(id)?;
         let first = Record { created_at: self.now, updated_at: self.now, ..first };
         self.put(id, None, first.clone(), None);
         Ok(Claimed::Won(first))
@@ -70,6 +78,9 @@ impl<'a> Draft<'a> {
         };
         Ok(Swap::Stored(match change {
             Change::Write(record, response) => {
+                if is_running(&record) && !is_running(&old) {
+                    self.begin(id)?;
+                }
                 let record = Record { updated_at: self.now, ..record };
                 self.put(id, Some(&old), record.clone(), response);
                 Some(record)
@@ -108,7 +119,18 @@ impl<'a> Draft<'a> {
             return self.tables.database.persist(PersistMode::Buffer);
         }
         self.write(Table::Meta, CLOCK, Some(self.now.0.to_be_bytes().to_vec()));
-        write_synced(self.tables, self.writes)
+        write_synced(self.tables, self.writes)?;
+        // Not before: what was set aside for them is what was just used.
+        self.room.end(&self.ended);
+        Ok(())
+    }
+
+    /// Sets room aside for an execution that begins.
+    fn begin(&mut self, id: RecordId) -> Result<(), StoreError> {
+        let free = *self.free.get_or_insert_with(|| self.room.free(self.tables));
+        self.room.begin(id, free).map_err(StoreError::Refused)?;
+        self.ended.retain(|ended| *ended != id);
+        Ok(())
     }
 
     fn snapshot(&self, id: RecordId, record: Option<Record>) -> Result<Snapshot, StoreError> {
@@ -163,6 +185,9 @@ impl<'a> Draft<'a> {
             Body::Removed => self.write(Table::Responses, id.as_bytes(), None),
             Body::Kept => {}
         }
+        if !record.as_ref().is_some_and(is_running) {
+            self.ended.push(id);
+        }
         let response = match (response, self.changed.remove(&id)) {
             (Body::Kept, Some(before)) => before.response,
             (response, _) => response,
@@ -202,9 +227,16 @@ pub(super) fn commit_clock(tables: &Tables, now: Timestamp) -> fjall::Result<()>
     write_synced(tables, BTreeMap::from([((Table::Meta, CLOCK.to_vec()), stamp)]))
 }
 
+/// Writes a batch with nothing but the mark.
+pub(super) fn commit_mark(tables: &Tables) -> fjall::Result<()> {
+    write_synced(tables, BTreeMap::new())
+}
+
+/// Every batch of the store goes through here, for each has to begin with the mark.
 fn write_synced(tables: &Tables, writes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>) -> fjall::Result<()> {
-    let batch = OwnedWriteBatch::with_capacity(tables.database.clone(), writes.len());
+    let batch = OwnedWriteBatch::with_capacity(tables.database.clone(), writes.len() + 1);
     let mut batch = batch.durability(Some(PersistMode::SyncData));
+    batch.insert(tables.keyspace(Table::Meta), mark::KEY, tables.mark.as_bytes());
     for ((table, key), value) in writes {
         match value {
             Some(value) => batch.insert(tables.keyspace(table), key, value),
@@ -216,6 +248,10 @@ fn write_synced(tables: &Tables, writes: BTreeMap<(Table, Vec<u8>), Option<Vec<u
 
 fn has_response(record: &Record) -> bool {
     matches!(record.state, State::Completed { .. })
+}
+
+fn is_running(record: &Record) -> bool {
+    matches!(record.state, State::Running { .. })
 }
 
 fn is_unknown(record: &Record) -> bool {

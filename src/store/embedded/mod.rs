@@ -9,6 +9,8 @@
 //! * After a write or sync that failed, the store is broken for good: that batch is
 //!   [`StoreError::Unclear`], everything later [`StoreError::Unavailable`], reads go on, and
 //!   [`Store::broken`] resolves.
+//! * No execution begins unless the disk has room for its outcome and for those of all that run (`room`).
+//! * Nobody but the store's own user can read its files (`modes`).
 //! * A record that cannot be decoded is an error for whoever asks for it, and is never removed or
 //!   written over. A journal that is damaged before its end is refused at open.
 //! * Time never goes back behind a stamp that was written, nor, after an orderly end, behind the
@@ -21,6 +23,7 @@
 //! renewal writes the record and moves the deadline. Nothing else is written until retention ends.
 
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::Pin;
@@ -37,6 +40,8 @@ use super::{
 
 use self::deadlines::LowWater;
 use self::directory::Directory;
+use self::mark::Mark;
+use self::room::Room;
 use self::tables::Tables;
 use self::words::in_words;
 use self::writer::{Command, Writer};
@@ -47,6 +52,9 @@ mod directory;
 mod draft;
 mod journal;
 mod look;
+mod mark;
+mod modes;
+mod room;
 mod tables;
 mod words;
 mod writer;
@@ -65,6 +73,7 @@ pub struct EmbeddedStore {
 struct Shared {
     tables: Tables,
     low: LowWater,
+    room: Room,
     // Last, so that the engine is closed before the lock is gone.
     _directory: Directory,
 }
@@ -87,13 +96,32 @@ impl EmbeddedStore {
     pub fn open_within(dir: &Path, limits: Option<ClockLimits>) -> Result<Self, OpenError> {
         let mut directory = Directory::lock(dir)?;
         let data = directory.data()?;
-        journal::mend(&data).map_err(|cause| directory.damaged(cause))?;
-        let tables = open_tables(&data, limits).map_err(|cause| directory.damaged(cause))?;
-        directory.finish()?;
-        let shared = Arc::new(Shared { tables, low: LowWater::default(), _directory: directory });
+        let failed = |source| OpenError::Io { dir: dir.to_owned(), source };
+        let mark = Mark::read(dir).map_err(failed)?;
+        journal::mend(&data, mark.as_ref()).map_err(|cause| directory.damaged(cause))?;
+        let known = match mark {
+            Some(mark) => mark,
+            None => Mark::random(journal::next_number(&data).map_err(failed)?),
+        };
+        let tables = open_tables(&data, known, limits);
+        let tables = tables.map_err(|cause| directory.damaged(cause))?;
+        let is_new = directory.finish()?;
+        if mark.is_none() {
+            begin_marking(&tables, dir).map_err(failed)?;
+        }
+        modes::tighten(dir, is_new);
+        let room = Room::new(data);
+        let shared = Arc::new(Shared { tables, low: LowWater::default(), room, _directory: directory });
         let writer = Writer::start(Arc::clone(&shared));
-        let writer = writer.map_err(|source| OpenError::Io { dir: dir.to_owned(), source })?;
+        let writer = writer.map_err(failed)?;
         Ok(Self { writer, shared })
+    }
+
+    /// Keeps room for responses of up to `largest` bytes, head and body.
+    #[must_use]
+    pub fn with_outcomes_of(self, largest: u64) -> Self {
+        self.shared.room.keep_for(largest);
+        self
     }
 
     /// Runs a scan where it may block.
@@ -108,11 +136,17 @@ impl EmbeddedStore {
 }
 
 /// The engine asserts some of what it reads; stored bytes must not bring the process down.
-fn open_tables(data: &Path, limits: Option<ClockLimits>) -> Result<Tables, String> {
-    match catch_unwind(AssertUnwindSafe(|| Tables::open(data, limits))) {
+fn open_tables(data: &Path, mark: Mark, limits: Option<ClockLimits>) -> Result<Tables, String> {
+    match catch_unwind(AssertUnwindSafe(|| Tables::open(data, mark, limits))) {
         Ok(opened) => opened.map_err(|error| in_words(&error)),
         Err(_) => Err("the engine gave up on its files".into()),
     }
+}
+
+/// Writes a first batch with the mark, so that all that follows it in the journal is known to have one.
+fn begin_marking(tables: &Tables, dir: &Path) -> io::Result<()> {
+    tables.mark.write(dir)?;
+    draft::commit_mark(tables).map_err(|error| io::Error::other(in_words(&error)))
 }
 
 impl Store for EmbeddedStore {
@@ -139,7 +173,11 @@ impl Store for EmbeddedStore {
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {
-        Box::pin(self.scan(move |shared| deadlines::due(&shared.tables, &shared.low, limit)))
+        Box::pin(self.scan(move |shared| {
+            // A gateway that is asked nothing must find out, too, that there is room again.
+            shared.room.look_again(&shared.tables);
+            deadlines::due(&shared.tables, &shared.low, limit)
+        }))
     }
 
     fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
@@ -156,7 +194,11 @@ impl Store for EmbeddedStore {
     }
 
     fn stopped(&self) -> Option<Stopped> {
-        self.shared.tables.clock.stands_behind().then_some(Stopped::Clock)
+        match () {
+            () if self.shared.tables.clock.stands_behind() => Some(Stopped::Clock),
+            () if self.shared.room.is_full() => Some(Stopped::Full),
+            () => None,
+        }
     }
 
     fn accept_clock(&self) {

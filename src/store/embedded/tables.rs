@@ -16,6 +16,7 @@ use crate::store::{
 };
 
 use super::clock::StoreClock;
+use super::mark::Mark;
 use super::words::in_words;
 
 const MIB: u64 = 1024 * 1024;
@@ -42,14 +43,44 @@ pub(super) enum Table {
     Deadlines,
     /// id → nothing; one for each record in the state `unknown`.
     Unknown,
-    /// [`CLOCK`] → the newest stamp; the documents under [`key_of`].
+    /// [`CLOCK`] → the newest stamp, [`mark::KEY`] → the mark; the documents under [`key_of`].
+    ///
+    /// [`mark::KEY`]: super::mark::KEY
     Meta,
+}
+
+impl Table {
+    /// All of them.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Records, Self::Responses, Self::Deadlines, Self::Unknown, Self::Meta];
+
+    /// How many bytes of it stay in memory before they are written to a table.
+    pub(super) fn buffer(self) -> u64 {
+        match self {
+            Self::Records => 8 * MIB,
+            Self::Responses => 16 * MIB,
+            Self::Deadlines => 4 * MIB,
+            Self::Unknown | Self::Meta => MIB,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Records => "records",
+            Self::Responses => "responses",
+            Self::Deadlines => "deadlines",
+            Self::Unknown => "unknown",
+            Self::Meta => "meta",
+        }
+    }
 }
 
 /// The open engine, and the clock that stamps what is written to it.
 pub(super) struct Tables {
     pub(super) database: Database,
     pub(super) clock: StoreClock,
+    /// What each batch begins with.
+    pub(super) mark: Mark,
     records: Keyspace,
     responses: Keyspace,
     deadlines: Keyspace,
@@ -58,8 +89,8 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Opens or makes the tables in `data`.
-    pub(super) fn open(data: &Path, limits: Option<ClockLimits>) -> fjall::Result<Self> {
+    /// Opens or makes the tables in `data`, to which batches with `mark` are written.
+    pub(super) fn open(data: &Path, mark: Mark, limits: Option<ClockLimits>) -> fjall::Result<Self> {
         // Two workers: one flushes while the other compacts. The journals are kept small because
         // all of them are read at the next start.
         let database = Database::builder(data)
@@ -68,21 +99,22 @@ impl Tables {
             .max_journaling_size(128 * MIB)
             .manual_journal_persist(true)
             .open()?;
-        let table = |name, buffer| {
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(buffer);
-            database.keyspace(name, options)
+        let table = |table: Table| {
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(table.buffer());
+            database.keyspace(table.name(), options)
         };
-        let meta = table("meta", MIB)?;
+        let meta = table(Table::Meta)?;
         let newest = meta.get(CLOCK)?.and_then(|stamp| Some(u64::from_be_bytes((*stamp).try_into().ok()?)));
-        let records = table("records", 8 * MIB)?;
+        let records = table(Table::Records)?;
         let limits = if records.is_empty()? { None } else { limits };
         let noted = meta.get(key_of(Sheet::Clock))?.and_then(|note| clock_note::at_least(&note));
         Ok(Self {
             clock: StoreClock::starting(newest.map(Timestamp), noted, limits),
+            mark,
             records,
-            responses: table("responses", 16 * MIB)?,
-            deadlines: table("deadlines", 4 * MIB)?,
-            unknown: table("unknown", MIB)?,
+            responses: table(Table::Responses)?,
+            deadlines: table(Table::Deadlines)?,
+            unknown: table(Table::Unknown)?,
             meta,
             database,
         })

@@ -132,9 +132,10 @@ fn gather(first: Command, commands: &mut mpsc::Receiver<Command>) -> Vec<Command
 
 fn write(shared: &Shared, commands: Vec<Command>) -> fjall::Result<()> {
     let now = shared.low.begin(&shared.tables.clock);
-    let mut draft = Draft::new(&shared.tables, now);
+    let mut draft = Draft::new(&shared.tables, &shared.room, now);
     let decided: Vec<_> = commands.into_iter().map(|command| command.decide(&mut draft)).collect();
     let committed = draft.commit();
+    shared.room.look_again(&shared.tables);
     shared.low.end();
     let failed = |error| StoreError::Unclear(format!("writing failed: {}", in_words(error)));
     let outcome = committed.as_ref().map_err(failed);

@@ -5,6 +5,7 @@
 
 use sqlx::Error;
 use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
 
 pub(super) use crate::store::failure::Failure;
 
@@ -12,7 +13,24 @@ impl Failure {
     /// Whether the connection may still be used.
     pub(super) fn leaves_session(&self) -> bool {
         // Read-only: a standby now, or an operator has closed the database for writing.
-        matches!(self, Self::Refused { code, .. } if code != "25006")
+        matches!(self, Self::Refused { code, .. } if code != "25006" && code != ENDED_BY_OPERATOR)
+    }
+
+    /// Whether the session was ended before its statement was done, so that another one can be asked.
+    pub(super) fn came_to_nothing(&self) -> bool {
+        self.has_code(&[ENDED_BY_OPERATOR])
+    }
+
+    /// What a statement came to that failed before the server said that it was done. It says so before it
+    /// commits, so where it says in its place that it ends the session, nothing was committed.
+    pub(super) fn of_unfinished(error: Error) -> Self {
+        match &error {
+            Error::Database(refusal) if is_ended_by_operator(&**refusal) => Self::Refused {
+                code: ENDED_BY_OPERATOR.into(),
+                text: format!("Postgres refuses: {}", refusal.message()),
+            },
+            _ => error.into(),
+        }
     }
 
     /// Whether a statement without the row that caused this could succeed: bad or too large data,
@@ -22,6 +40,16 @@ impl Failure {
         ["22", "23", "40", "54"].contains(&code.get(..2).unwrap_or_default())
             || ["55P03", "57014"].contains(&code.as_str())
     }
+}
+
+/// `admin_shutdown`: `pg_terminate_backend`, or a server that shuts down.
+const ENDED_BY_OPERATOR: &str = "57P01";
+
+/// Whether it is the server's own word, and not that of a pooler in between, which may not know what the
+/// server did: only the server names the function in which it found out.
+fn is_ended_by_operator(error: &dyn DatabaseError) -> bool {
+    let routine = error.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine);
+    error.code().as_deref() == Some(ENDED_BY_OPERATOR) && routine == Some("ProcessInterrupts")
 }
 
 /// What an attempt to connect came to. A server that says no has done nothing.

@@ -107,6 +107,8 @@ async fn keep(shared: Arc<Shared>, lane: usize, under_way: watch::Sender<u64>) {
                 let why = shared.work(session, lane, &under_way).await;
                 shared.went_down(&server, &why);
             }
+            // The server is there, only the session that was being made was ended with the others.
+            Err(failure) if failure.came_to_nothing() => {}
             Err(failure) => {
                 shared.stays_down(&failure);
                 sleep(PAUSE.min(shared.settings.timeout / 4)).await;
@@ -177,6 +179,10 @@ impl Shared {
                     }
                 }
                 Ok(())
+            }
+            Err(failure) if failure.came_to_nothing() => {
+                self.queue.again(batch, &failure);
+                Err(failure)
             }
             Err(failure) => {
                 batch.fail(&failure);

@@ -35,6 +35,8 @@ const LONG: Duration = Duration::from_millis(2);
 pub(super) struct Asked<T: Task> {
     pub(super) task: T,
     since: Instant,
+    /// How often it was asked and came to nothing.
+    tries: usize,
     answer: Callback<Result<T::Answer, Failure>>,
 }
 
@@ -156,11 +158,30 @@ impl Queue {
             if state.shelves.len() >= MOST_WAITING {
                 return Err(Failure::Down(format!("more than {MOST_WAITING} questions wait for Postgres")));
             }
-            T::shelf(&mut state.shelves).0.push_back(Asked { task, since: Instant::now(), answer });
+            T::shelf(&mut state.shelves).0.push_back(Asked { task, since: Instant::now(), tries: 0, answer });
             state.call()
         };
         self.ring(called);
         answered.await.unwrap_or_else(|| Err(Failure::Unclear("the store was closed".into())))
+    }
+
+    /// Takes questions back that came to nothing, for another connection to ask them. Who has many ended
+    /// ends all of a gateway's at once, so each of them may bring a question back, and a new one answers it.
+    pub(super) fn again<T: Task>(&self, batch: Batch<T>, failure: &Failure) {
+        let mut callbacks = Callbacks::default();
+        let called = {
+            let mut state = self.lock();
+            for asked in batch.0.into_values().rev() {
+                let tries = asked.tries + 1;
+                if tries > self.bells.len() {
+                    callbacks.answer(asked.answer, Err(failure.clone()));
+                } else {
+                    T::shelf(&mut state.shelves).0.push_front(Asked { tries, ..asked });
+                }
+            }
+            state.call()
+        };
+        self.ring(called);
     }
 
     /// Waits on the connection `lane` for something to be asked; takes what goes together with the oldest

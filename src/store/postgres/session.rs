@@ -3,12 +3,16 @@
 //! It has one statement under way at a time, each its own transaction. A statement that is not
 //! answered within the deadline ends the session: what a socket still holds is not for the next one.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgArguments, PgRow};
+use futures_core::Stream;
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow};
 use sqlx::query::Query;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Executor, PgConnection, Postgres, Row, SqlSafeStr, SqlStr, query, raw_sql,
+    AssertSqlSafe, ConnectOptions, Either, Executor, PgConnection, Postgres, Row, SqlSafeStr, SqlStr, query,
+    raw_sql,
 };
 use tokio::time::timeout;
 
@@ -20,6 +24,10 @@ use super::settings::{PostgresSettings, name};
 
 /// The oldest server that knows all that the statements use.
 const OLDEST: i32 = 130_000;
+
+/// What comes of a statement: rows, and that it is done.
+type BoxStream<'a> =
+    Pin<Box<dyn Stream<Item = Result<Either<PgQueryResult, PgRow>, sqlx::Error>> + Send + 'a>>;
 
 /// A connection that was examined.
 pub(super) struct Session {
@@ -54,7 +62,8 @@ impl Session {
                 Err(_) => causes.push(Failure::Down(format!("{server} does not answer"))),
             }
         }
-        Err(Failure::of_all("", &causes))
+        let ended = causes.iter().find(|failure| failure.came_to_nothing());
+        Err(ended.cloned().unwrap_or_else(|| Failure::of_all("", &causes)))
     }
 
     async fn prepare(&mut self, settings: &PostgresSettings) -> Result<(), Failure> {
@@ -96,9 +105,8 @@ impl Session {
         &mut self,
         statement: Query<'_, Postgres, PgArguments>,
     ) -> Result<Vec<PgRow>, Failure> {
-        // All rows, for the commit comes after the last of them.
-        match timeout(self.deadline, statement.fetch_all(&mut self.connection)).await {
-            Ok(answered) => Ok(answered?),
+        match timeout(self.deadline, all(self.connection.fetch_many(statement))).await {
+            Ok(answered) => answered,
             Err(_) => {
                 Err(Failure::Unclear(format!("no answer of {} within {:?}", self.server, self.deadline)))
             }
@@ -108,7 +116,7 @@ impl Session {
     /// Makes a statement known to the server, so that asking it is one round trip from the first time.
     pub(super) async fn learn(&mut self, statement: &SqlStr) -> Result<(), Failure> {
         match timeout(self.deadline, self.connection.prepare(statement.clone())).await {
-            Ok(learned) => Ok(learned.map(drop)?),
+            Ok(learned) => learned.map(drop).map_err(Failure::of_unfinished),
             Err(_) => Err(Failure::Down(format!("no answer of {} within {:?}", self.server, self.deadline))),
         }
     }
@@ -153,6 +161,20 @@ impl Session {
         let (then, heard) = self.clock;
         then.plus(heard.elapsed() + self.deadline)
     }
+}
+
+/// All rows of a statement, for the commit comes after the last of them.
+async fn all(mut answers: BoxStream<'_>) -> Result<Vec<PgRow>, Failure> {
+    let (mut rows, mut is_done) = (Vec::new(), false);
+    while let Some(answer) = poll_fn(|context| answers.as_mut().poll_next(context)).await {
+        match answer {
+            Ok(Either::Right(row)) => rows.push(row),
+            Ok(Either::Left(_)) => is_done = true,
+            Err(error) if is_done => return Err(error.into()),
+            Err(error) => return Err(Failure::of_unfinished(error)),
+        }
+    }
+    Ok(rows)
 }
 
 /// That a server is no primary.

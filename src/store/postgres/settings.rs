@@ -48,7 +48,9 @@ impl PostgresSettings {
     /// The servers as connections are opened to them.
     pub(super) fn doors(&self) -> impl Iterator<Item = PgConnectOptions> + '_ {
         self.servers.iter().map(|server| {
-            let named = server.clone().disable_statement_logging();
+            // A pooler in between refuses parameters that it does not know, and this one changes nothing: no
+            // statement asks for a floating-point number.
+            let named = server.clone().disable_statement_logging().extra_float_digits(None);
             if named.get_application_name().is_some() { named } else { named.application_name("oncegate") }
         })
     }

@@ -18,12 +18,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::store::waiters::Waiters;
-
 use super::door::Door;
 use super::failure::{Failure, of_connecting};
 use super::keys::{BUCKETS, slot};
-use super::link::Link;
+use super::link::{Common, Link};
 use super::script::Request;
 use super::settings::{Address, RedisSettings, Topology};
 
@@ -48,7 +46,7 @@ pub(super) struct Cluster {
 
 struct Shared {
     settings: Arc<RedisSettings>,
-    waiters: Arc<Waiters>,
+    common: Arc<Common>,
     /// The newest map, or why there is none; not even that before the first reading.
     map: watch::Sender<Result<Arc<Map>, Option<Failure>>>,
     outdated: Notify,
@@ -61,15 +59,16 @@ struct Map {
 }
 
 impl Fleet {
-    /// The servers that `settings` name; nothing is known of them yet.
-    pub(super) fn new(settings: Arc<RedisSettings>, waiters: Arc<Waiters>) -> Result<Self, Failure> {
+    /// The servers that the settings name; nothing is known of them yet.
+    pub(super) fn new(common: Arc<Common>) -> Result<Self, Failure> {
+        let settings = &common.settings;
         let first = || settings.addresses.first().cloned().ok_or_else(|| Failure::Down("no address".into()));
         let door = match &settings.topology {
             Topology::Single => Door::At(first()?),
             Topology::Sentinel(name) => Door::Sentinels(name.clone()),
-            Topology::Cluster => return Ok(Self::Cluster(Cluster::new(settings, waiters))),
+            Topology::Cluster => return Ok(Self::Cluster(Cluster::new(common))),
         };
-        Ok(Self::One(Arc::new(Link::new(settings, door, 0, waiters))))
+        Ok(Self::One(Arc::new(Link::new(common, door, (0..=u8::MAX).collect()))))
     }
 
     /// The buckets, in groups that one script may touch together.
@@ -89,13 +88,13 @@ impl Fleet {
         }
     }
 
-    /// Whether a primary that is known now takes no claims because it has lost data.
-    pub(super) fn any_held(&self) -> bool {
+    /// Whether `what` holds of a primary that is known now.
+    pub(super) fn any(&self, what: impl Fn(&Link) -> bool) -> bool {
         match self {
-            Self::One(link) => link.held().is_some(),
+            Self::One(link) => what(link),
             Self::Cluster(cluster) => {
                 let map = cluster.shared.map.borrow();
-                map.as_ref().is_ok_and(|map| map.nodes.values().any(|(_, link)| link.held().is_some()))
+                map.as_ref().is_ok_and(|map| map.nodes.values().any(|(_, link)| what(link)))
             }
         }
     }
@@ -137,9 +136,9 @@ impl Fleet {
 }
 
 impl Cluster {
-    fn new(settings: Arc<RedisSettings>, waiters: Arc<Waiters>) -> Self {
-        let map = watch::Sender::new(Err(None));
-        let shared = Arc::new(Shared { settings, waiters, map, outdated: Notify::new() });
+    fn new(common: Arc<Common>) -> Self {
+        let (map, settings) = (watch::Sender::new(Err(None)), Arc::clone(&common.settings));
+        let shared = Arc::new(Shared { settings, common, map, outdated: Notify::new() });
         let reader = tokio::spawn(keep_reading(Arc::clone(&shared))).abort_handle();
         Self { shared, reader }
     }
@@ -198,12 +197,19 @@ impl Shared {
         let mut map = Map { nodes: HashMap::new(), buckets: Vec::with_capacity(BUCKETS) };
         for (bucket, owner) in (0..=u8::MAX).zip(owners) {
             let (_, link) = map.nodes.entry(owner.clone()).or_insert_with(|| {
+                let holds = || {
+                    (0..=u8::MAX).zip(owners).filter(|(_, other)| *other == owner).map(|(bucket, _)| bucket)
+                };
                 match old.and_then(|map| map.nodes.get(owner)) {
                     Some((marked, link)) if owners[usize::from(*marked)] == *owner => {
+                        link.now_holds(holds().collect());
                         (*marked, Arc::clone(link))
                     }
                     // What a link remembers of its server lies in a bucket, which that has given away.
-                    before => (bucket, Arc::new(self.link(owner, bucket, before.map(|(_, link)| &**link)))),
+                    before => {
+                        let link = self.link(owner, holds().collect(), before.map(|(_, link)| &**link));
+                        (bucket, Arc::new(link))
+                    }
                 }
             });
             map.buckets.push(Arc::clone(link));
@@ -211,10 +217,9 @@ impl Shared {
         map
     }
 
-    /// A link to `owner`, which holds `bucket`, in place of the one `before`.
-    fn link(&self, owner: &Address, bucket: u8, before: Option<&Link>) -> Link {
-        let (settings, waiters) = (Arc::clone(&self.settings), Arc::clone(&self.waiters));
-        let mut link = Link::new(settings, Door::At(owner.clone()), bucket, waiters);
+    /// A link to `owner`, which holds `buckets`, in place of the one `before`.
+    fn link(&self, owner: &Address, buckets: Vec<u8>, before: Option<&Link>) -> Link {
+        let mut link = Link::new(Arc::clone(&self.common), Door::At(owner.clone()), buckets);
         if let Some(held) = before.and_then(Link::held) {
             link.hold_for(held);
         }

@@ -53,6 +53,11 @@ impl Keys {
         self.in_bucket(bucket, ["run"])
     }
 
+    /// What shows that the bucket holds what it held.
+    pub(super) fn mark(&self, bucket: u8) -> String {
+        self.in_bucket(bucket, ["mark"])
+    }
+
     /// What readiness checks write to.
     pub(super) fn ready(&self, bucket: u8) -> String {
         self.in_bucket(bucket, ["ready"])

@@ -28,12 +28,16 @@ use super::door::Door;
 use super::failure::{Failure, of_connecting};
 use super::keys::Keys;
 use super::loss::{Mark, Seen};
-use super::script::{Acknowledged, Loaded, Permitted, Request, send};
+use super::marks::{Digits, Marks};
+use super::memory::{Memory, Outcomes};
+use super::script::{Acknowledged, Beginning, Loaded, Permission, Permitted, Request, send};
 use super::server::Server;
 use super::settings::{RedisSettings, Topology};
 
 /// How often a server that works is examined.
 const VIGIL: Duration = Duration::from_secs(5);
+/// How often one that has a limit is asked for the memory it uses.
+const MEMORY_VIGIL: Duration = Duration::from_millis(500);
 /// The wait after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How many commands may wait for their answers at once.
@@ -41,6 +45,14 @@ const MOST_PENDING: usize = 4096;
 /// The connections among which writes that wait for replicas are spread: the server answers nothing
 /// else on a connection while it waits.
 const LANES: usize = 8;
+
+/// What all links of a store have in common.
+pub(super) struct Common {
+    pub(super) settings: Arc<RedisSettings>,
+    pub(super) waiters: Arc<Waiters>,
+    pub(super) marks: Marks,
+    pub(super) outcomes: Outcomes,
+}
 
 /// One primary. Dropping it closes its connections.
 pub(super) struct Link {
@@ -51,11 +63,18 @@ pub(super) struct Link {
 }
 
 struct Shared {
+    common: Arc<Common>,
     settings: Arc<RedisSettings>,
     door: Door,
+    /// The buckets that the primary holds.
+    buckets: Mutex<Vec<u8>>,
+    memory: Memory,
+    /// Locked while a loss is looked into.
+    looking: tokio::sync::Mutex<()>,
+    /// The loss that this process knows of.
+    known_loss: Mutex<Option<Timestamp>>,
     /// Where the mark of [`super::loss`] is.
     mark: String,
-    waiters: Arc<Waiters>,
     state: watch::Sender<State>,
     /// The newest session that is in doubt.
     doubted: watch::Sender<u64>,
@@ -87,14 +106,20 @@ struct Session {
 }
 
 impl Link {
-    /// A way through `door`. `bucket` is one that the primary behind it holds.
-    pub(super) fn new(settings: Arc<RedisSettings>, door: Door, bucket: u8, waiters: Arc<Waiters>) -> Self {
-        let mark = Keys::new(&settings.prefix).run(bucket);
+    /// A way through `door`. The primary behind it holds `buckets`, in whose first one it is noted what this
+    /// process remembers of it.
+    pub(super) fn new(common: Arc<Common>, door: Door, buckets: Vec<u8>) -> Self {
+        let settings = Arc::clone(&common.settings);
+        let mark = Keys::new(&settings.prefix).run(buckets.first().copied().unwrap_or_default());
         let shared = Arc::new(Shared {
+            common,
             settings,
             door,
+            buckets: Mutex::new(buckets),
+            memory: Memory::default(),
+            looking: tokio::sync::Mutex::default(),
+            known_loss: Mutex::default(),
             mark,
-            waiters,
             state: watch::Sender::new(State::Connecting),
             doubted: watch::Sender::new(0),
             pending: Semaphore::new(MOST_PENDING),
@@ -104,6 +129,36 @@ impl Link {
         });
         let keeper = tokio::spawn(keep(Arc::clone(&shared))).abort_handle();
         Self { shared, keeper, held_anyway: None }
+    }
+
+    /// Takes note of the buckets that the primary holds now.
+    pub(super) fn now_holds(&self, buckets: Vec<u8>) {
+        *lock(&self.shared.buckets) = buckets;
+    }
+
+    /// Looks into a bucket whose mark was not `known`. Once this returns, either claims are held back for
+    /// what the server lost, or the bucket's mark is known.
+    pub(super) async fn look_into(&self, bucket: u8, known: Option<Digits>) -> Result<(), Failure> {
+        let shared = &*self.shared;
+        let looked = timeout(shared.settings.deadline(), async {
+            let _alone = shared.looking.lock().await;
+            if shared.common.marks.of(bucket) != known {
+                return Ok(());
+            }
+            let mut connection = shared.session().await?.lane_zero();
+            match known {
+                None => shared.common.marks.learn(&mut connection, [bucket]).await,
+                Some(_) => shared.examine(&mut connection, true).await,
+            }
+        });
+        let silent =
+            || Failure::Down(format!("no answer of {} within {:?}", shared.door, shared.settings.deadline()));
+        looked.await.unwrap_or_else(|_| Err(silent()))
+    }
+
+    /// What is known of its memory.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.shared.memory
     }
 
     /// Takes no claims for so long, as the link in whose place it is.
@@ -126,7 +181,7 @@ impl Link {
             let session = shared.session().await?;
             let session = sent_on.get_or_init(|| session);
             // Not before there is a session: its making finds out what was lost.
-            let permitted = self.held().is_none().then(|| shared.given_up_at());
+            let permitted = self.permission(request);
             session.answer(request, permitted, shared.acknowledged(counted)).await
         })
         .await;
@@ -142,6 +197,16 @@ impl Link {
             shared.doubt(session.number);
         }
         Err(failure)
+    }
+
+    /// How an execution may begin with `request`, if it is one with which one would.
+    fn permission(&self, request: Request<'_>) -> Permitted {
+        let Request::Script(call) = request else { return None };
+        let shared = &*self.shared;
+        let Beginning { bucket, is_new } = call.begins()?;
+        let mark = shared.common.marks.of(bucket);
+        let may = self.held().is_none() && (!is_new || shared.memory.has_room(&shared.common.outcomes));
+        may.then(|| Permission { until: shared.given_up_at(), mark })
     }
 
     /// Waits for the first connection, or for why there is none.
@@ -165,7 +230,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.keeper.abort();
-        self.shared.waiters.wake_all();
+        self.shared.common.waiters.wake_all();
     }
 }
 
@@ -181,7 +246,7 @@ async fn keep(shared: Arc<Shared>) {
                 tracing::warn!(server = session.address, "the connection to the store is given up: {why}");
                 shared.state.send_replace(State::Connecting);
                 // Whoever came after the subscription broke, and still found this session, is told too.
-                shared.waiters.wake_all();
+                shared.common.waiters.wake_all();
             }
             Ok(Err(failure)) => shared.stay_down(number, failure).await,
             Err(_) => {
@@ -238,7 +303,7 @@ impl Shared {
         for _ in 0..if self.settings.wait_replicas > 0 { LANES } else { 1 } {
             lanes.push(client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?);
         }
-        self.examine(&mut lanes[0]).await.map_err(|failure| failure.about(&address))?;
+        self.examine(&mut lanes[0], false).await.map_err(|failure| failure.about(&address))?;
         let scripts = Loaded::on(&mut lanes[0]).await?;
         let own = self.own_lanes(&client, &config).await;
         let (next, subscribed) = (AtomicUsize::new(0), OnceCell::new());
@@ -267,16 +332,24 @@ impl Shared {
     /// Returns why the session is in doubt, once it is.
     async fn watch_over(&self, session: &Session) -> String {
         let mut doubted = self.doubted.subscribe();
+        let mut examined = Instant::now();
         loop {
+            let pause = if self.memory.is_limited() { MEMORY_VIGIL } else { VIGIL };
             select! {
                 _ = doubted.wait_for(|doubted| *doubted >= session.number) => {
                     return "it broke, was too slow, or refused to write".into();
                 }
-                () = sleep(VIGIL) => {}
+                () = sleep(pause) => {}
             }
             let again = async {
+                if examined.elapsed() < VIGIL {
+                    let (used, most) = Server::ask_memory(&mut session.lane_zero()).await?;
+                    self.memory.heard(used, most, &self.common.outcomes);
+                    return Ok(());
+                }
+                examined = Instant::now();
                 self.door.leads_to(&session.address, &self.settings).await?;
-                self.examine(&mut session.lane_zero()).await
+                self.examine(&mut session.lane_zero(), false).await
             };
             match timeout(self.settings.timeout, again).await {
                 Ok(Ok(())) => {}
@@ -286,15 +359,18 @@ impl Shared {
         }
     }
 
-    /// Whether records may be trusted to the server, and whether it has lost some.
-    async fn examine(&self, connection: &mut MultiplexedConnection) -> Result<(), Failure> {
+    /// Whether records may be trusted to the server, and whether it has lost some: it surely has where one of
+    /// its buckets is found `unmarked`, be it here, for a gateway that claims nothing has to find it out too.
+    async fn examine(&self, connection: &mut MultiplexedConnection, unmarked: bool) -> Result<(), Failure> {
         let server = Server::ask(connection).await?;
         if let Some(why) = server.unfit(self.settings.topology == Topology::Cluster) {
             return Err(why);
         }
+        let buckets = lock(&self.buckets).clone();
+        let unmarked = unmarked || self.common.marks.differ(connection, &buckets).await?;
         let mark = Mark::read(connection, &self.mark).await?;
         let remembered = lock(&self.seen).clone();
-        let lost = mark.lost(&server, remembered.as_ref());
+        let lost = mark.lost(&server, remembered.as_ref(), unmarked);
         let seen = Seen::now(&server);
         match mark.write(connection, &self.mark, &seen, lost).await {
             // It still reads, and a loss is known to this process at least.
@@ -304,9 +380,19 @@ impl Shared {
                 *lock(&self.seen) = Some(seen);
             }
         }
-        self.hold(lost, server.now);
+        self.memory.heard(server.memory.0, server.memory.1, &self.common.outcomes);
+        let is_new = std::mem::replace(&mut *lock(&self.known_loss), lost) != lost && lost.is_some();
+        // First of all: with the marks that are learnt then, claims would go on.
+        self.hold(lost, is_new, server.now);
         *lock(&self.clock) = (server.now, Instant::now());
-        Ok(())
+        self.learn_marks(connection, is_new || unmarked).await
+    }
+
+    /// Learns the marks of all buckets of the server, or only of those whose mark is not known yet.
+    async fn learn_marks(&self, connection: &mut MultiplexedConnection, all: bool) -> Result<(), Failure> {
+        let marks = &self.common.marks;
+        let buckets = lock(&self.buckets).clone();
+        marks.learn(connection, buckets.into_iter().filter(|bucket| all || marks.of(*bucket).is_none())).await
     }
 
     /// The moment on the server's clock at which a command that is sent now has been given up. The server
@@ -316,10 +402,10 @@ impl Shared {
         then.plus(heard.elapsed() + self.settings.deadline())
     }
 
-    fn hold(&self, lost: Option<Timestamp>, now: Timestamp) {
+    fn hold(&self, lost: Option<Timestamp>, is_new: bool, now: Timestamp) {
         let left = lost.map_or(Duration::ZERO, |lost| lost.plus(self.settings.longest_ttl).since(now));
         let mut held = lock(&self.held);
-        if !left.is_zero() && held.is_none() {
+        if !left.is_zero() && is_new {
             let accepted = self.settings.accept_lost;
             tracing::error!(
                 mark = self.mark,
@@ -343,7 +429,7 @@ impl Shared {
     /// Wakes who waits for the record that a message (its channel, an id) names.
     fn told(&self, message: &[Value]) {
         if let Some(Value::BulkString(payload)) = message.get(1) {
-            RecordId::from_bytes(payload).into_iter().for_each(|id| self.waiters.wake(id));
+            RecordId::from_bytes(payload).into_iter().for_each(|id| self.common.waiters.wake(id));
         }
     }
 
@@ -353,7 +439,7 @@ impl Shared {
             PushKind::Disconnection => {
                 self.doubt(number);
                 // Whatever is published from now on is not heard.
-                self.waiters.wake_all();
+                self.common.waiters.wake_all();
             }
             PushKind::Message => self.told(&push.data),
             _ => {}

@@ -7,6 +7,8 @@
 //! may lose is not noticed here. A mark that a gateway has seen and that is gone was lost with
 //! everything else.
 //!
+//! A bucket whose own mark is not the known one (`marks`) was emptied; the claim that meets it finds that out.
+//!
 //! What cannot be noticed: a restart that left nothing, with no gateway alive to remember. Such a
 //! server looks like a new one.
 //!
@@ -47,14 +49,22 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// When the server lost data, if it did. `remembered` is what this process saw last.
-    pub(super) fn lost(&self, server: &Server, remembered: Option<&Seen>) -> Option<Timestamp> {
+    /// When the server lost data, if it did. `remembered` is what this process saw last; `unmarked`, that a
+    /// bucket's mark is not the one that this process knew then.
+    pub(super) fn lost(
+        &self,
+        server: &Server,
+        remembered: Option<&Seen>,
+        unmarked: bool,
+    ) -> Option<Timestamp> {
         let restarted = [self.seen.as_ref(), remembered].into_iter().flatten();
         let restarted = !server.appends && restarted.into_iter().any(|seen| seen.was_restarted(server));
         let emptied = self.seen.is_none() && remembered.is_some();
+        // Another gateway may have found it out and written it down already.
+        let told = self.lost.is_some_and(|lost| remembered.is_some_and(|seen| seen.at <= lost));
         let now = match () {
             () if restarted => Some(server.started),
-            () if emptied => Some(server.now),
+            () if emptied || (unmarked && !told) => Some(server.now),
             () => None,
         };
         self.lost.max(now)
@@ -99,25 +109,27 @@ mod tests {
         server: &str,
         started: u64,
         aof: bool,
+        unmarked: bool,
     ) -> Option<u64> {
         let info = format!("run_id:{server}\naof_enabled:{}\nuptime_in_seconds:0\n", u8::from(aof));
         let mut server = Server::of_info(&info, Timestamp(1_000));
         server.started = Timestamp(started);
-        Mark { seen: mark, lost: None }.lost(&server, remembered.as_ref()).map(|lost| lost.0)
+        Mark { seen: mark, lost: None }.lost(&server, remembered.as_ref(), unmarked).map(|lost| lost.0)
     }
 
     #[test]
     fn a_loss_is_told_from_a_start_a_failover_and_a_restart_that_kept_everything() {
         let (a, b) = (Some(seen("a", 500)), Some(seen("b", 500)));
         for (what, found, expected) in [
-            ("a new store", lost(None, None, "a", 400, false), None),
-            ("nothing happened", lost(a.clone(), a.clone(), "a", 400, false), None),
-            ("restarted with old data", lost(a.clone(), None, "b", 600, false), Some(600)),
-            ("restarted, as a gateway knows", lost(b, a.clone(), "b", 600, false), Some(600)),
-            ("restarted empty", lost(None, a.clone(), "b", 600, false), Some(600)),
-            ("restarted with a log", lost(a.clone(), a.clone(), "b", 600, true), None),
-            ("a replica was promoted", lost(a.clone(), a.clone(), "b", 100, false), None),
-            ("flushed", lost(None, a.clone(), "a", 400, true), Some(1_000)),
+            ("a new store", lost(None, None, "a", 400, false, false), None),
+            ("nothing happened", lost(a.clone(), a.clone(), "a", 400, false, false), None),
+            ("restarted with old data", lost(a.clone(), None, "b", 600, false, false), Some(600)),
+            ("restarted, as a gateway knows", lost(b, a.clone(), "b", 600, false, false), Some(600)),
+            ("restarted empty", lost(None, a.clone(), "b", 600, false, false), Some(600)),
+            ("restarted with a log", lost(a.clone(), a.clone(), "b", 600, true, false), None),
+            ("a replica was promoted", lost(a.clone(), a.clone(), "b", 100, false, false), None),
+            ("flushed", lost(None, a.clone(), "a", 400, true, false), Some(1_000)),
+            ("one bucket of it", lost(a.clone(), a.clone(), "a", 400, true, true), Some(1_000)),
         ] {
             assert_eq!(found, expected, "{what}");
         }
@@ -127,8 +139,13 @@ mod tests {
     fn a_loss_that_is_written_down_stays_until_it_is_removed() {
         let server = Server::of_info("run_id:b\naof_enabled:1\n", Timestamp(1_000));
         let mark = Mark { seen: Some(Seen::now(&server)), lost: Some(Timestamp(600)) };
-        assert_eq!(mark.lost(&server, None), Some(Timestamp(600)));
+        assert_eq!(mark.lost(&server, None, false), Some(Timestamp(600)));
+        // The same loss, as another gateway meets it that saw the server last before that; and a further one.
+        let before = Seen { run: "b".into(), at: Timestamp(500) };
+        assert_eq!(mark.lost(&server, Some(&before), true), Some(Timestamp(600)));
+        let after = Seen { run: "b".into(), at: Timestamp(700) };
+        assert_eq!(mark.lost(&server, Some(&after), true), Some(Timestamp(1_000)));
         let removed = Mark { lost: None, ..mark };
-        assert_eq!(removed.lost(&server, Some(&Seen::now(&server))), None);
+        assert_eq!(removed.lost(&server, Some(&Seen::now(&server)), false), None);
     }
 }

@@ -13,6 +13,8 @@
 //!   server later is not made.
 //! * A server is used only while it is a primary that evicts nothing (`server`). After a restart
 //!   that lost data, claims are refused for one ttl (`loss`); what is still there is answered.
+//! * No execution begins in a bucket that was emptied since this process knows it (`marks`), nor where the
+//!   server has no room for its outcome (`memory`).
 //! * With `wait_replicas`, a write that too few replicas have is [`StoreError::Unclear`], also when
 //!   it is found again later.
 //! * Redis removes nothing by itself, however its clock jumps: only the sweeper and an operator do.
@@ -32,13 +34,16 @@ use crate::protocol::{Record, RecordId, Revision, State};
 
 use super::{
     Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
-    Stopped, Store, StoreError, Swap, Woken, codec, waiters::Waiters,
+    Stopped, Store, StoreError, Swap, Woken, codec,
 };
 
 use self::failure::Failure;
 use self::fleet::Fleet;
 use self::keys::{Keys, bucket};
-use self::script::{Call, Request, Script};
+use self::link::Common;
+use self::marks::Marks;
+use self::memory::Outcomes;
+use self::script::{Beginning, Call, Request, Script};
 use self::value::{Kind, Reply};
 
 mod documents;
@@ -50,6 +55,8 @@ mod link;
 mod lists;
 mod look;
 mod loss;
+mod marks;
+mod memory;
 mod persistence;
 mod script;
 mod server;
@@ -71,7 +78,7 @@ struct Shared {
     settings: Arc<RedisSettings>,
     keys: Keys,
     fleet: Fleet,
-    waiters: Arc<Waiters>,
+    common: Arc<Common>,
 }
 
 impl RedisStore {
@@ -81,16 +88,21 @@ impl RedisStore {
     /// No connection, or a server that records may not be trusted to: a replica, one that evicts
     /// keys, one that is set up otherwise than `settings` say.
     pub async fn open(settings: RedisSettings) -> Result<Self, OpenError> {
-        let (settings, waiters) = (Arc::new(settings), Arc::new(Waiters::default()));
-        let fleet = Fleet::new(Arc::clone(&settings), Arc::clone(&waiters))?;
+        let (keys, settings) = (Keys::new(&settings.prefix), Arc::new(settings));
+        let common = Arc::new(Common {
+            settings: Arc::clone(&settings),
+            waiters: Arc::default(),
+            marks: Marks::new(keys.clone()),
+            outcomes: Outcomes::of(settings.largest_response),
+        });
+        let fleet = Fleet::new(Arc::clone(&common))?;
         for (_, link) in fleet.primaries().await? {
             link.connected().await?;
             if let Some(warning) = persistence::warning(&link).await {
                 tracing::warn!("store: {warning}");
             }
         }
-        let keys = Keys::new(&settings.prefix);
-        Ok(Self { shared: Arc::new(Shared { settings, keys, fleet, waiters }) })
+        Ok(Self { shared: Arc::new(Shared { settings, keys, fleet, common }) })
     }
 }
 
@@ -107,17 +119,38 @@ impl Shared {
     }
 
     /// Runs a script with which an execution may begin. One that was too late may also have met a clock
-    /// that was put forward, so it is asked once more by the clock that it told.
+    /// that was put forward, so it is asked once more by the clock that it told; and one that met another
+    /// mark, once it is known why.
     async fn begin(&self, id: RecordId, call: &Call) -> Result<Reply, Failure> {
+        let known = self.common.marks.of(bucket(id));
         let reply = self.run(id, call).await?;
-        if reply.kind != Kind::Late {
-            return Ok(reply);
+        match reply.kind {
+            Kind::Late => self.fleet.link(bucket(id)).await?.heard(reply.now),
+            Kind::Unmarked => {
+                let link = self.fleet.link(bucket(id)).await?;
+                link.look_into(bucket(id), known).await.map_err(Failure::of_a_read)?;
+            }
+            _ => return Ok(reply),
         }
-        self.fleet.link(bucket(id)).await?.heard(reply.now);
         let again = self.run(id, call).await?;
         match again.kind {
             Kind::Late => Err(Failure::Down("it reached Redis after it was given up".into())),
+            Kind::Unmarked => Err(Failure::Down("the mark of its bucket cannot be relied on".into())),
             _ => Ok(again),
+        }
+    }
+
+    /// Takes note of what a step means for the room that is kept for outcomes.
+    async fn note(&self, id: RecordId, runs: bool, written: usize) {
+        if runs {
+            self.common.outcomes.begin(id)
+        } else {
+            self.common.outcomes.end(id)
+        }
+        if written > 0
+            && let Ok(link) = self.fleet.link(bucket(id)).await
+        {
+            link.memory().wrote(written);
         }
     }
 
@@ -133,10 +166,15 @@ impl Shared {
 
     /// The error of an execution that must not begin.
     async fn refused(&self, bucket: u8) -> StoreError {
-        let left = match self.fleet.link(bucket).await {
-            Ok(link) => link.held().unwrap_or_default(),
-            Err(failure) => return failure.into(),
-        };
+        let left =
+            match self.fleet.link(bucket).await.map(|link| link.held()) {
+                Ok(Some(left)) => left,
+                Ok(None) => return StoreError::Refused(
+                    "Redis is near its maxmemory, and has room only for the outcomes of what runs already"
+                        .into(),
+                ),
+                Err(failure) => return failure.into(),
+            };
         StoreError::Refused(format!(
             "Redis was restarted without its data or emptied; claims are refused for another {} s (one ttl), or \
              until the field `lost` of the key {}{{…}}:run is removed",
@@ -147,7 +185,8 @@ impl Shared {
 
     async fn claim(&self, id: RecordId, first: Record) -> Result<Claimed, StoreError> {
         let keys = &self.keys;
-        let keys = vec![keys.record(id), keys.response(id), keys.deadlines(bucket(id))];
+        let bucket = bucket(id);
+        let keys = vec![keys.record(id), keys.response(id), keys.deadlines(bucket), keys.mark(bucket)];
         // What the claim or its repetition finds of the other is not acknowledged before replicas have it.
         let other_attempt =
             if self.touches() { first.revision.apart().0.to_be_bytes().to_vec() } else { Vec::new() };
@@ -157,11 +196,14 @@ impl Shared {
             .arg(codec::encode_record(&first))
             .number(first.until_deadline().as_millis())
             .arg(other_attempt)
-            .beginning(true);
+            .beginning(Some(Beginning { bucket, is_new: true }));
         let reply = self.begin(id, &call).await?;
         match reply.kind {
-            Kind::Won => Ok(Claimed::Won(Record { created_at: reply.now, updated_at: reply.now, ..first })),
-            Kind::Refused => Err(self.refused(bucket(id)).await),
+            Kind::Won => {
+                self.note(id, true, 0).await;
+                Ok(Claimed::Won(Record { created_at: reply.now, updated_at: reply.now, ..first }))
+            }
+            Kind::Refused => Err(self.refused(bucket).await),
             _ => reply.found(id).map(Claimed::Found),
         }
     }
@@ -178,7 +220,11 @@ impl Shared {
             (State::Completed { .. }, None) => "keep",
             _ => "drop",
         };
-        let call = Call::new(Script::Write, self.all_keys(id))
+        let (runs, size) =
+            (matches!(record.state, State::Running { .. }), response.as_ref().map_or(0, Vec::len));
+        let mut keys = self.all_keys(id);
+        keys.push(self.keys.mark(bucket(id)));
+        let call = Call::new(Script::Write, keys)
             .arg(*id.as_bytes())
             .arg(expected.0.to_be_bytes())
             .arg(record.revision.0.to_be_bytes())
@@ -191,12 +237,19 @@ impl Shared {
             .arg(self.keys.channel())
             .flag(self.touches())
             // It may be a new execution of a record that an old copy of the data shows as free.
-            .beginning(matches!(record.state, State::Running { .. }));
+            .beginning(runs.then(|| Beginning { bucket: bucket(id), is_new: !self.common.outcomes.has(id) }));
         let reply = self.begin(id, &call).await?;
         match reply.kind {
-            Kind::Stored => Ok(Swap::Stored(Some(Record { updated_at: reply.now, ..record }))),
+            Kind::Stored => {
+                self.note(id, runs, size).await;
+                Ok(Swap::Stored(Some(Record { updated_at: reply.now, ..record })))
+            }
             Kind::Refused => Err(self.refused(bucket(id)).await),
-            _ => reply.snapshot(id).map(Swap::Conflict),
+            _ => {
+                // The record is another's by now, and so is its outcome.
+                self.note(id, false, 0).await;
+                reply.snapshot(id).map(Swap::Conflict)
+            }
         }
     }
 
@@ -207,7 +260,10 @@ impl Shared {
             .arg(self.keys.channel());
         let reply = self.run(id, &call).await?;
         match reply.kind {
-            Kind::Stored => Ok(Swap::Stored(None)),
+            Kind::Stored => {
+                self.note(id, false, 0).await;
+                Ok(Swap::Stored(None))
+            }
             _ => reply.snapshot(id).map(Swap::Conflict),
         }
     }
@@ -220,7 +276,7 @@ impl Shared {
 
     async fn watch(&self, id: RecordId) -> Result<Woken, StoreError> {
         // In this order: what is published after the mark is set is heard, and somebody waits.
-        let waiter = self.waiters.join(id);
+        let waiter = self.common.waiters.join(id);
         self.look(0, Request::Subscribe(&self.keys.channel())).await?;
         let call = Call::new(Script::Watch, vec![self.keys.record(id)]);
         self.look(bucket(id), Request::Script(&call)).await?;
@@ -294,7 +350,12 @@ impl Store for RedisStore {
     }
 
     fn stopped(&self) -> Option<Stopped> {
-        self.shared.fleet.any_held().then_some(Stopped::LostData)
+        let fleet = &self.shared.fleet;
+        match () {
+            () if fleet.any(|link| link.held().is_some()) => Some(Stopped::LostData),
+            () if fleet.any(|link| link.memory().is_full()) => Some(Stopped::Full),
+            () => None,
+        }
     }
 
     fn ready(&self) -> Pending<'_, ()> {

@@ -8,6 +8,7 @@ use redis::{Cmd, Value, cmd, pipe};
 use crate::clock::Timestamp;
 
 use super::failure::Failure;
+use super::marks::Digits;
 
 /// One of the scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,12 +64,12 @@ pub(super) struct Call {
     script: Script,
     keys: Vec<String>,
     arguments: Vec<Vec<u8>>,
-    begins: bool,
+    begins: Option<Beginning>,
 }
 
 impl Call {
     pub(super) fn new(script: Script, keys: Vec<String>) -> Self {
-        Self { script, keys, arguments: Vec::new(), begins: false }
+        Self { script, keys, arguments: Vec::new(), begins: None }
     }
 
     pub(super) fn arg(mut self, argument: impl Into<Vec<u8>>) -> Self {
@@ -84,12 +85,16 @@ impl Call {
         self.arg(if flag { "1" } else { "0" })
     }
 
-    /// An execution may begin with this, which needs a permission: it is added as last argument
-    /// when the call is sent, for only then is it known what the server has lost, and until when
-    /// somebody waits for the answer.
-    pub(super) fn beginning(mut self, begins: bool) -> Self {
+    /// An execution may begin with this, which needs a permission: it is added as last arguments when the call is sent, for only then is it known what the server has lost, and until
+    /// when somebody waits for the answer.
+    pub(super) fn beginning(mut self, begins: Option<Beginning>) -> Self {
         self.begins = begins;
         self
+    }
+
+    /// The execution that may begin with this, if one may.
+    pub(super) fn begins(&self) -> Option<Beginning> {
+        self.begins
     }
 
     fn command(&self, how: &str, what: &str, permitted: Permitted) -> Cmd {
@@ -98,15 +103,35 @@ impl Call {
         for argument in &self.arguments {
             command.arg(argument.as_slice());
         }
-        if self.begins {
-            command.arg(permitted.map_or(0, |until| until.0));
+        if self.begins.is_some() {
+            let (until, mark) =
+                permitted.map_or((0, None), |permission| (permission.until.0, permission.mark));
+            command.arg(until).arg(mark.as_ref().map_or(&[][..], |mark| mark));
         }
         command
     }
 }
 
-/// Until when, by the server's clock, an execution may begin; `None` if none may.
-pub(super) type Permitted = Option<Timestamp>;
+/// An execution that may begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beginning {
+    /// Where its record is.
+    pub(super) bucket: u8,
+    /// Whether it is none that runs here already, whose lease becomes longer.
+    pub(super) is_new: bool,
+}
+
+/// How an execution may begin; `None` if none may.
+pub(super) type Permitted = Option<Permission>;
+
+/// What has to hold for an execution to begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Permission {
+    /// It is not later by the server's clock.
+    pub(super) until: Timestamp,
+    /// The bucket's mark is this one. An unknown one is none's.
+    pub(super) mark: Option<Digits>,
+}
 
 /// What a server can be asked.
 #[derive(Clone, Copy)]

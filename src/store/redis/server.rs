@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::pipe;
+use redis::{cmd, pipe};
 
 use crate::clock::Timestamp;
 
@@ -24,6 +24,8 @@ pub(super) struct Server {
     pub(super) started: Timestamp,
     /// Whether it writes an append-only file, and so finds its data again after a restart.
     pub(super) appends: bool,
+    /// The bytes it uses, and its limit; zero for none.
+    pub(super) memory: (u64, u64),
     role: String,
     loading: bool,
     policy: String,
@@ -39,8 +41,14 @@ impl Server {
         Ok(Self::of_info(&info, Timestamp(seconds * 1000 + micros / 1000)))
     }
 
+    /// Asks only for [`Server::memory`].
+    pub(super) async fn ask_memory(connection: &mut MultiplexedConnection) -> Result<(u64, u64), Failure> {
+        let info: String = cmd("INFO").arg("memory").query_async(connection).await?;
+        Ok(memory(&said(&info)))
+    }
+
     pub(super) fn of_info(info: &str, now: Timestamp) -> Self {
-        let said: HashMap<&str, &str> = info.lines().filter_map(|line| line.trim().split_once(':')).collect();
+        let said = said(info);
         let text = |name| said.get(name).copied().unwrap_or_default();
         let up = Duration::from_secs(text("uptime_in_seconds").parse().unwrap_or(0));
         Self {
@@ -48,6 +56,7 @@ impl Server {
             now,
             started: Timestamp(now.0.saturating_sub(up.saturating_sub(SECOND).as_millis() as u64)),
             appends: text("aof_enabled") == "1",
+            memory: memory(&said),
             role: text("role").to_owned(),
             loading: text("loading") == "1",
             policy: text("maxmemory_policy").to_owned(),
@@ -78,6 +87,15 @@ impl Server {
             () => None,
         }
     }
+}
+
+fn said(info: &str) -> HashMap<&str, &str> {
+    info.lines().filter_map(|line| line.trim().split_once(':')).collect()
+}
+
+fn memory(said: &HashMap<&str, &str>) -> (u64, u64) {
+    let number = |name| said.get(name).and_then(|number| number.parse().ok()).unwrap_or(0);
+    (number("used_memory"), number("maxmemory"))
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub struct RedisSettings {
     pub wait_replicas: u32,
     /// How long claims are refused after a restart that lost data.
     pub longest_ttl: Duration,
+    /// How many bytes a response may have, head and body.
+    pub largest_response: u64,
     /// Do not refuse claims after a restart that lost data.
     pub accept_lost: bool,
     /// Who asks; each has a connection of its own.
@@ -100,6 +102,7 @@ impl RedisSettings {
             timeout,
             wait_replicas: 0,
             longest_ttl: Duration::from_hours(24),
+            largest_response: 1280 * 1024,
             accept_lost: false,
             workers: Workers::default(),
         }

@@ -39,6 +39,8 @@ pub(super) enum Kind {
     Refused,
     /// Nobody waits for the answer any more.
     Late,
+    /// An execution may not begin, for the bucket's mark is not the one that is known.
+    Unmarked,
 }
 
 impl Kind {
@@ -62,6 +64,7 @@ impl Reply {
             "absent" => Kind::Absent,
             "refused" => Kind::Refused,
             "late" => Kind::Late,
+            "unmarked" => Kind::Unmarked,
             other => return Err(odd(other)),
         };
         Ok(Self { kind, now: Timestamp(now), record, response })

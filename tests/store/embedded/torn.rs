@@ -118,19 +118,7 @@ async fn a_completion_with_a_hole() {
 #[tokio::test]
 async fn damage_before_the_end_is_refused() {
     let torn = torn(async |bench: &Bench| drop(bench.won(id(200), owner(200), STILL).await)).await;
-    for at in (0..torn.from).step_by(97) {
-        let dir = tempfile::tempdir().expect("a directory");
-        copy(torn.dir.path(), dir.path());
-        let mut file =
-            OpenOptions::new().read(true).write(true).open(journal(dir.path())).expect("a journal");
-        let mut byte = [0];
-        file.seek(SeekFrom::Start(at)).expect("a place");
-        file.read_exact(&mut byte).expect("a byte");
-        overwrite(&mut file, at, &[byte[0] ^ 0x10]);
-        let refused = EmbeddedStore::open(dir.path()).err();
-        let refused = refused.unwrap_or_else(|| panic!("opened with byte {at} changed"));
-        assert!(matches!(&refused, OpenError::Damaged { cause, .. } if cause.contains(".jnl")), "{refused}");
-    }
+    check_that_damage_is_refused(&torn, 97, &[0x10]);
 }
 
 /// A body that holds whole writes of long ago does not pass for something behind a torn end.
@@ -146,6 +134,97 @@ async fn a_body_made_of_journal_is_only_a_body() {
     })
     .await;
     torn.check("a hole before the imitation", |file| overwrite(file, torn.from + 13, &[0; 4])).await;
+}
+
+/// A body of empty batches whose numbers count up from the store's own, as a caller can guess them: an
+/// upstream that gives bytes back stores it.
+fn imitation(length: usize) -> Vec<u8> {
+    let mut checksum = xxh3_of_nothing().to_le_bytes().to_vec();
+    checksum.extend(*b"FJL\x03");
+    let batch = |sequence: u64| [&[1, 0, 0, 0, 0][..], &sequence.to_le_bytes(), &[3], &checksum].concat();
+    (1..).flat_map(batch).take(length).collect()
+}
+
+/// XXH3 of no bytes, with which an empty batch ends.
+fn xxh3_of_nothing() -> u64 {
+    0x2d06_8005_38d3_94c2
+}
+
+async fn torn_imitation(length: usize) -> Torn {
+    torn(async |bench: &Bench| {
+        let response = StoredResponse { body: imitation(length).into(), ..response_of(owner(100)) };
+        let event = complete(owner(100), 1);
+        bench.ledger.apply(id(100), None, &event, Some(&response)).await.expect("stored");
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_body_made_of_later_batches_that_was_cut_off() {
+    let torn = torn_imitation(20_000).await;
+    let near_its_ends = (torn.from..torn.from + 700).step_by(61).chain((torn.to - 40..torn.to).step_by(5));
+    for cut in near_its_ends.chain((torn.from..torn.to).step_by(4_999)) {
+        torn.check(&format!("cut at {cut}"), |file| file.set_len(cut).expect("a cut")).await;
+    }
+}
+
+/// A loss of power can also take the head of the batch around the body, or of the items before it.
+#[tokio::test]
+async fn a_body_made_of_later_batches_with_holes_before_it() {
+    let torn = torn_imitation(20_000).await;
+    for start in (torn.from..torn.from + 600).step_by(71) {
+        for length in [8, 512] {
+            let zeros = vec![0; length];
+            torn.check(&format!("{length} zeros at {start}"), |file| overwrite(file, start, &zeros)).await;
+        }
+        let noise = noise(start, 64);
+        torn.check(&format!("noise at {start}"), |file| overwrite(file, start, &noise)).await;
+    }
+}
+
+/// The batches of an earlier release have no mark of the store: it is as if that were not known.
+#[tokio::test]
+async fn a_cut_off_body_in_a_store_of_an_earlier_release() {
+    let torn = torn_imitation(20_000).await;
+    fs::remove_file(torn.dir.path().join("oncegate-mark")).expect("the mark");
+    for cut in (torn.from..torn.to).step_by(1_997) {
+        torn.check(&format!("cut at {cut}"), |file| file.set_len(cut).expect("a cut")).await;
+    }
+}
+
+#[tokio::test]
+async fn damage_before_the_end_is_refused_in_a_store_of_an_earlier_release() {
+    let torn = torn(async |bench: &Bench| drop(bench.won(id(200), owner(200), STILL).await)).await;
+    fs::remove_file(torn.dir.path().join("oncegate-mark")).expect("the mark");
+    check_that_damage_is_refused(&torn, 61, &[0x10]);
+}
+
+/// No length or count that was damaged hides what lies behind it.
+#[tokio::test]
+async fn damage_of_any_byte_before_the_end_is_refused() {
+    let torn = torn_imitation(3_000).await;
+    check_that_damage_is_refused(&torn, 29, &[0x01, 0x80]);
+}
+
+fn check_that_damage_is_refused(torn: &Torn, step: usize, masks: &[u8]) {
+    for at in (0..torn.from).step_by(step) {
+        for mask in masks {
+            let dir = tempfile::tempdir().expect("a directory");
+            copy(torn.dir.path(), dir.path());
+            let mut file =
+                OpenOptions::new().read(true).write(true).open(journal(dir.path())).expect("a journal");
+            let mut byte = [0];
+            file.seek(SeekFrom::Start(at)).expect("a place");
+            file.read_exact(&mut byte).expect("a byte");
+            overwrite(&mut file, at, &[byte[0] ^ mask]);
+            let refused = EmbeddedStore::open(dir.path()).err();
+            let refused = refused.unwrap_or_else(|| panic!("opened with byte {at} changed by {mask:02x}"));
+            assert!(
+                matches!(&refused, OpenError::Damaged { cause, .. } if cause.contains(".jnl")),
+                "{refused}"
+            );
+        }
+    }
 }
 
 fn overwrite(file: &mut File, at: u64, bytes: &[u8]) {

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use oncegate::protocol::{Event, Verdict};
 use oncegate::store::postgres::{PostgresSettings, PostgresStore};
 use oncegate::store::{Claimed, Ledger, Store, StoreError};
+use oncegate::workers::Workers;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection};
+use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
 use super::{TIMEOUT, settings, store};
@@ -52,6 +55,86 @@ async fn a_server_that_comes_back_is_used_again() {
     let kill = || server.lock().expect("a lock").kill();
     let start_again = || server.lock().expect("a lock").start_again();
     away::a_server_that_comes_back_is_used_again(&store, TIMEOUT, kill, start_again).await;
+}
+
+/// A pooler in between, such as PgBouncer, refuses a connection for any parameter of its start that it does not
+/// know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_starts_with_nothing_that_a_pooler_refuses() {
+    let pooler = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = pooler.local_addr().expect("an address").port();
+    let first = tokio::spawn(async move {
+        let (mut socket, _) = pooler.accept().await.expect("a connection");
+        let length = socket.read_u32().await.expect("a length");
+        let mut start = vec![0; length as usize - 4];
+        socket.read_exact(&mut start).await.expect("the start");
+        start
+    });
+    let server = PgConnectOptions::new_without_pgpass()
+        .host("127.0.0.1")
+        .port(port)
+        .username("oncegate")
+        .ssl_mode(PgSslMode::Disable);
+    let settings = PostgresSettings {
+        servers: vec![server],
+        schema: "oncegate".into(),
+        timeout: TIMEOUT,
+        workers: Workers::default(),
+    };
+    assert!(PostgresStore::open(settings).await.is_err(), "it hung up");
+    let start = first.await.expect("no panic");
+    // The version of the protocol, and then names and values, each ended by a zero.
+    let words: Vec<_> = start[4..].split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+    let names: Vec<_> = words.iter().step_by(2).filter(|name| !name.is_empty()).collect();
+    // What PgBouncer takes: it keeps the last four for each client.
+    let taken = ["user", "database", "application_name", "client_encoding", "DateStyle", "TimeZone"];
+    assert!(names.iter().all(|name| taken.contains(&name.as_ref())), "{names:?}");
+}
+
+/// An operator ends all sessions, between two statements or in the middle of one that waits: nothing was
+/// committed, so everything is asked again and nobody is told of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_are_ended_by_an_operator_cost_no_answer() {
+    let server = Server::start();
+    let store = store(&server).await;
+    let mut operator = server.options().connect().await.expect("a connection");
+    let mut number = 0;
+    for _ in 0..5 {
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'oncegate'",
+        )
+        .execute(&mut operator)
+        .await
+        .expect("an operator's right");
+        for _ in 0..20 {
+            number += 1;
+            let first = claim(owner(number), STILL).first(Default::default());
+            let claimed = store.claim(id(number), first).await;
+            assert!(matches!(claimed, Ok(Claimed::Won(_))), "{number}: {claimed:?}");
+        }
+    }
+}
+
+/// The statement waits for a row that somebody keeps locked when its session is ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_is_ended_in_a_statement_is_asked_again() {
+    let server = Server::start();
+    let usual = PostgresSettings { schema: "oncegate".into(), ..settings(&server) };
+    let bench = Bench::of(Arc::new(PostgresStore::open(usual).await.expect("a store")));
+    bench.won(id(1), owner(1), STILL).await;
+    let mut operator = server.options().connect().await.expect("a connection");
+    let mut locked = server.options().connect().await.expect("a connection");
+    let mut holding = locked.begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM oncegate.record FOR UPDATE").execute(&mut *holding).await.expect("a lock");
+    let completing = tokio::spawn({
+        let bench = bench.clone();
+        async move { bench.apply(id(1), complete(owner(1), 1)).await }
+    });
+    let waits = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE application_name = 'oncegate' AND wait_event_type = 'Lock'";
+    while sqlx::query(waits).execute(&mut operator).await.expect("a right").rows_affected() == 0 {}
+    holding.rollback().await.expect("the lock is gone");
+    assert_eq!(completing.await.expect("no panic").verdict, Verdict::Stored);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

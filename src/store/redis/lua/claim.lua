@@ -1,15 +1,15 @@
 -- Creates a record, or returns the one there is.
--- KEYS: record, response, deadlines.
+-- KEYS: record, response, deadlines, mark.
 -- ARGV: id, revision, record, milliseconds to the deadline, the revision of the same owner's other
 --       attempt to claim if a record of either is to be touched ('' for none), until when an execution
---       may begin ('0' for never).
+--       may begin ('0' for never), and the mark as it is known.
 local stored = redis.call('GET', KEYS[1])
 if stored then
     local revision = string.sub(stored, 1, 8)
     return found(stored, ARGV[5] ~= '' and (revision == ARGV[2] or revision == ARGV[5]))
 end
 local now = clock()
-local no = stopped(ARGV[6], now)
+local no = stopped(ARGV[6], now, KEYS[4], ARGV[7])
 if no then
     return no
 end

@@ -47,13 +47,17 @@ local function absent()
     return { 'absent', digits(clock()), false, false }
 end
 
--- That an execution would begin here and must not: none may (`permitted_until` is 0), or nobody waits
--- for the answer any more, by the server's own clock (`now`). Nothing if it may.
-local function stopped(permitted_until, now)
+-- That an execution would begin here and must not: none may (`permitted_until` is 0), nobody waits for
+-- the answer any more, by the server's own clock (`now`), or the bucket's mark is not the one that the
+-- gateway knows. Nothing if it may.
+local function stopped(permitted_until, now, mark_key, mark)
     if permitted_until == '0' then
         return { 'refused', digits(now), false, false }
     end
     if now > tonumber(permitted_until) then
         return { 'late', digits(now), false, false }
+    end
+    if redis.call('GET', mark_key) ~= mark then
+        return { 'unmarked', digits(now), false, false }
     end
 end

@@ -1,9 +1,9 @@
 -- Puts a record in place of the one with the expected revision.
--- KEYS: record, response, deadlines, unknown.
+-- KEYS: record, response, deadlines, unknown, mark.
 -- ARGV: id, expected revision, revision, created_at, record, milliseconds to the deadline,
 --       state, what becomes of the response ('keep', 'put', 'drop'), the response, channel, '1' to touch
 --       a record that already has the new revision, and where the new record begins an execution, until
---       when it may ('0' for never).
+--       when it may ('0' for never), and the mark as it is known.
 -- Nothing is given to Redis to end by itself: by a clock that is ahead for a moment it would be gone.
 local stored = redis.call('GET', KEYS[1])
 if not stored then
@@ -14,7 +14,7 @@ if string.sub(stored, 1, 8) ~= ARGV[2] then
 end
 
 -- By the server's own clock: the record may be stamped ahead of it.
-local no = ARGV[12] and stopped(ARGV[12], clock())
+local no = ARGV[12] and stopped(ARGV[12], clock(), KEYS[5], ARGV[13])
 if no then
     return no
 end

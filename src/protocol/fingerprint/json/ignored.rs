@@ -1,0 +1,68 @@
+//! What is left out of a document: the places that JSON pointers (RFC 6901) name.
+//!
+//! A pointer to an array's element blanks it, so that its neighbours keep their places. A pointer to
+//! nothing leaves nothing out.
+
+/// A step of a pointer: the name of a member, or the number of an element.
+pub(super) struct Step {
+    name: String,
+    /// The element it means as the last step.
+    last: Option<usize>,
+    /// The element it means on the way to another one: in its one canonical spelling.
+    passing: Option<usize>,
+}
+
+/// The steps of each pointer.
+pub(super) fn pointers(ignore: &[String]) -> Vec<Vec<Step>> {
+    let relative = ignore.iter().filter_map(|pointer| pointer.strip_prefix('/'));
+    relative.map(|pointer| pointer.split('/').map(Step::of).collect()).collect()
+}
+
+impl Step {
+    fn of(text: &str) -> Self {
+        let name = text.replace("~1", "/").replace("~0", "~");
+        let last = name.parse().ok();
+        let passing = last.filter(|element: &usize| element.to_string() == name);
+        Self { name, last, passing }
+    }
+}
+
+/// What is left out below one place in a document: the rests of the pointers that lead through it.
+pub(super) struct Ignored<'p>(Vec<&'p [Step]>);
+
+/// What is to be done with a value, and what below it is left out.
+pub(super) struct Below<'p> {
+    pub(super) is_left_out: bool,
+    pub(super) ignored: Ignored<'p>,
+}
+
+impl<'p> Ignored<'p> {
+    /// From the top of a document on.
+    pub(super) fn of(pointers: &'p [Vec<Step>]) -> Self {
+        Self(pointers.iter().map(Vec::as_slice).collect())
+    }
+
+    pub(super) fn member(&self, name: &str) -> Below<'p> {
+        self.below(|step, _| step.name == name)
+    }
+
+    pub(super) fn element(&self, number: usize) -> Below<'p> {
+        self.below(|step, is_last| {
+            number == if is_last { step.last } else { step.passing }.unwrap_or(usize::MAX)
+        })
+    }
+
+    fn below(&self, leads_there: impl Fn(&Step, bool) -> bool) -> Below<'p> {
+        let mut below = Below { is_left_out: false, ignored: Self(Vec::new()) };
+        for pointer in &self.0 {
+            match pointer {
+                [step, rest @ ..] if leads_there(step, rest.is_empty()) => {
+                    below.is_left_out |= rest.is_empty();
+                    below.ignored.0.push(rest);
+                }
+                _ => {}
+            }
+        }
+        below
+    }
+}

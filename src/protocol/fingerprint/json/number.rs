@@ -1,0 +1,136 @@
+//! Numbers, where a double tells each from every other.
+//!
+//! The canonical form of a number is the shortest one of the double that it is read as (RFC 8785, 3.2.2.3).
+//! For a decimal of few digits and a small exponent that is the decimal itself, for both steps are exact
+//! then; others take the way through the double.
+
+use std::ops::{Range, RangeInclusive};
+
+/// Every decimal of up to 15 significant digits survives a double unchanged (IEEE 754).
+const EXACT_DIGITS: usize = 15;
+/// The powers of ten that the first of them may stand for: integers stay below 2^53, and no digit is lost to
+/// underflow.
+const EXACT_POWERS: RangeInclusive<i64> = -290..=14;
+/// Powers of ten that are doubles: an integer below 2^53 is multiplied or divided by one of them with a
+/// single rounding, the right one.
+const POWERS_OF_TEN: RangeInclusive<i64> = -22..=22;
+
+/// The parts of a number as it is spelled.
+struct Spelled<'t> {
+    whole: &'t [u8],
+    negative: bool,
+    /// Digits, with at most one point among them.
+    mantissa: &'t [u8],
+    exponent: &'t [u8],
+}
+
+/// Reads the number at the start of `text` and writes its canonical form: its length as it is spelled, or
+/// `None` if it is none, or one that a double might not tell from its neighbours.
+pub(super) fn copy(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+    let spelled = Spelled::at_start_of(text)?;
+    spelled.write(out)?;
+    Some(spelled.whole.len())
+}
+
+impl<'t> Spelled<'t> {
+    fn at_start_of(text: &'t [u8]) -> Option<Self> {
+        let negative = text.first() == Some(&b'-');
+        let from = usize::from(negative);
+        let mut end = from + digits(&text[from..])?;
+        if end > from + 1 && text[from] == b'0' {
+            return None;
+        }
+        if text.get(end) == Some(&b'.') {
+            end += 1 + digits(&text[end + 1..])?;
+        }
+        let mantissa = &text[from..end];
+        let mut exponent: Range<usize> = end..end;
+        if let Some(b'e' | b'E') = text.get(end) {
+            let sign = usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
+            exponent = end + 1..end + 1 + sign + digits(&text[end + 1 + sign..])?;
+            end = exponent.end;
+        }
+        Some(Self { whole: &text[..end], negative, mantissa, exponent: &text[exponent] })
+    }
+
+    fn write(&self, out: &mut Vec<u8>) -> Option<()> {
+        let is_significant = |byte: &u8| matches!(byte, b'1'..=b'9');
+        let Some(first) = self.mantissa.iter().position(is_significant) else {
+            out.push(b'0');
+            return Some(());
+        };
+        let point = self.mantissa.iter().position(|byte| *byte == b'.').unwrap_or(self.mantissa.len());
+        if self.exponent.is_empty() && point == self.mantissa.len() && point <= EXACT_DIGITS {
+            out.extend_from_slice(self.whole);
+            return Some(());
+        }
+        let last = self.mantissa.iter().rposition(is_significant)?;
+        let significant = last + 1 - first - usize::from((first..last).contains(&point));
+        let exponent = match self.exponent {
+            [] => 0,
+            exponent => std::str::from_utf8(exponent).ok()?.parse::<i64>().ok()?,
+        };
+        let power = exponent.checked_add(point as i64 - first as i64 - i64::from(first < point))?;
+        if significant > EXACT_DIGITS || !EXACT_POWERS.contains(&power) {
+            return None;
+        }
+        let fraction = self.mantissa.len().saturating_sub(point + 1) as i64;
+        let spelled = self.mantissa.len() - first;
+        let by = exponent.checked_sub(fraction)?;
+        let is_exact = spelled <= EXACT_DIGITS && POWERS_OF_TEN.contains(&by);
+        if !is_exact {
+            let double: f64 = serde_json::from_slice(self.whole).ok()?;
+            // Where the library reads a neighbour of the nearest double, its shortest form has other digits.
+            if std::str::from_utf8(self.whole).ok()?.parse() != Ok(double) {
+                out.extend_from_slice(ryu_js::Buffer::new().format_finite(double).as_bytes());
+                return Some(());
+            }
+        }
+        let digits = self.mantissa[first..=last].iter().copied().filter(u8::is_ascii_digit);
+        self.write_decimal(digits, significant, power, out);
+        Some(())
+    }
+
+    /// Writes significant digits, of which the first stands for `power` (below 21), as ECMAScript does.
+    fn write_decimal(
+        &self,
+        mut digits: impl Iterator<Item = u8>,
+        count: usize,
+        power: i64,
+        out: &mut Vec<u8>,
+    ) {
+        if self.negative {
+            out.push(b'-');
+        }
+        if power < -6 {
+            out.extend(digits.by_ref().take(1));
+            if count > 1 {
+                out.push(b'.');
+                out.extend(digits);
+            }
+            out.extend_from_slice(b"e-");
+            let power = power.unsigned_abs();
+            let digits = [power / 100, power / 10 % 10, power % 10].map(|digit| b'0' + digit as u8);
+            out.extend(digits.into_iter().skip_while(|digit| *digit == b'0'));
+        } else if power < 0 {
+            out.extend_from_slice(b"0.");
+            out.resize(out.len() + (-1 - power) as usize, b'0');
+            out.extend(digits);
+        } else {
+            let whole = power as usize + 1;
+            out.extend(digits.by_ref().take(whole));
+            if count > whole {
+                out.push(b'.');
+                out.extend(digits);
+            } else {
+                out.resize(out.len() + whole - count, b'0');
+            }
+        }
+    }
+}
+
+/// How many digits `text` starts with: at least one.
+fn digits(text: &[u8]) -> Option<usize> {
+    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (count > 0).then_some(count)
+}

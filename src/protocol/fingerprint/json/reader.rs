@@ -1,0 +1,171 @@
+//! Reads a document (RFC 8259) and writes its canonical form beside it.
+
+use std::borrow::Cow;
+
+use super::ignored::{Below, Ignored};
+use super::moved::Moved;
+use super::order::{Member, Order, order};
+use super::{number, text};
+
+/// How many arrays and objects may be inside each other.
+const MOST_DEPTH: usize = 127;
+
+/// One document, read up to some place. Each step takes what is next and gives `None` where the document
+/// is no JSON, or has no canonical form.
+pub(super) struct Reader<'t> {
+    rest: &'t str,
+    depth: usize,
+    out: Vec<u8>,
+    /// Those of all objects that are open.
+    members: Vec<Member<'t>>,
+    moved: Moved,
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn of(text: &'t str) -> Self {
+        let out = Vec::with_capacity(text.len());
+        Self { rest: text, depth: 0, out, members: Vec::new(), moved: Moved::default() }
+    }
+
+    /// The whole document.
+    pub(super) fn document(mut self, ignored: &Ignored<'_>) -> Option<Vec<u8>> {
+        self.value(ignored)?;
+        self.skip_space();
+        self.rest.is_empty().then(|| self.moved.in_order(self.out))
+    }
+
+    fn value(&mut self, ignored: &Ignored<'_>) -> Option<()> {
+        self.skip_space();
+        match self.rest.as_bytes().first()? {
+            b'[' => self.array(ignored),
+            b'{' => self.object(ignored),
+            b'"' => {
+                let said = self.string()?;
+                text::write(&said, &mut self.out);
+                Some(())
+            }
+            b't' => self.word("true"),
+            b'f' => self.word("false"),
+            b'n' => self.word("null"),
+            _ => {
+                let length = number::copy(self.rest.as_bytes(), &mut self.out)?;
+                self.rest = &self.rest[length..];
+                Some(())
+            }
+        }
+    }
+
+    fn array(&mut self, ignored: &Ignored<'_>) -> Option<()> {
+        self.open("[")?;
+        if !self.takes("]") {
+            for place in 0.. {
+                if place > 0 {
+                    self.out.push(b',');
+                }
+                let (start, below) = (self.out.len(), ignored.element(place));
+                self.value(&below.ignored)?;
+                if below.is_left_out {
+                    self.leave_out(start);
+                    self.out.extend_from_slice(b"null");
+                }
+                if !self.takes(",") {
+                    break;
+                }
+            }
+            self.takes("]").then_some(())?;
+        }
+        self.close(b']')
+    }
+
+    fn object(&mut self, ignored: &Ignored<'_>) -> Option<()> {
+        self.open("{")?;
+        let (inside, first) = (self.out.len(), self.members.len());
+        if !self.takes("}") {
+            loop {
+                self.member(inside, ignored)?;
+                if !self.takes(",") {
+                    break;
+                }
+            }
+            self.takes("}").then_some(())?;
+        }
+        let members = &self.members[first..];
+        match order(members) {
+            Order::Right => {}
+            Order::Other(places) => {
+                let written = places.iter().map(|place| members[*place as usize].written.clone());
+                self.moved.add(inside..self.out.len(), written.filter(|written| !written.is_empty()));
+            }
+            Order::Repeated => return None,
+        }
+        self.members.truncate(first);
+        self.close(b'}')
+    }
+
+    /// Name and value of a member of an object whose members start at `inside`.
+    fn member(&mut self, inside: usize, ignored: &Ignored<'_>) -> Option<()> {
+        self.skip_space();
+        let before = self.out.len();
+        if before > inside {
+            self.out.push(b',');
+        }
+        let start = self.out.len();
+        let name = self.string()?;
+        text::write(&name, &mut self.out);
+        self.takes(":").then_some(())?;
+        self.out.push(b':');
+        let Below { is_left_out, ignored } = ignored.member(&name);
+        self.value(&ignored)?;
+        let written = if is_left_out { start..start } else { start..self.out.len() };
+        if is_left_out {
+            self.leave_out(before);
+        }
+        self.members.push(Member::new(name, written));
+        Some(())
+    }
+
+    /// Takes back what was written from this place on.
+    fn leave_out(&mut self, from: usize) {
+        self.out.truncate(from);
+        self.moved.forget(from);
+    }
+
+    fn open(&mut self, bracket: &str) -> Option<()> {
+        self.depth += 1;
+        self.word(bracket)?;
+        (self.depth <= MOST_DEPTH).then_some(())
+    }
+
+    fn close(&mut self, bracket: u8) -> Option<()> {
+        self.depth -= 1;
+        self.out.push(bracket);
+        Some(())
+    }
+
+    fn string(&mut self) -> Option<Cow<'t, str>> {
+        let (said, length) = text::read(self.rest)?;
+        self.rest = &self.rest[length..];
+        Some(said)
+    }
+
+    /// Takes what has to come now, and writes it.
+    fn word(&mut self, word: &str) -> Option<()> {
+        self.rest = self.rest.strip_prefix(word)?;
+        self.out.extend_from_slice(word.as_bytes());
+        Some(())
+    }
+
+    /// Takes a separator, if that is what comes.
+    fn takes(&mut self, separator: &str) -> bool {
+        self.skip_space();
+        let rest = self.rest.strip_prefix(separator);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    fn skip_space(&mut self) {
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        let length = self.rest.bytes().take_while(is_space).count();
+        self.rest = &self.rest[length..];
+    }
+}

@@ -1,0 +1,102 @@
+//! String literals.
+
+use std::borrow::Cow;
+
+/// Reads the string literal at the start of `text`: what it says, and its length. What is borrowed has no
+/// character that has to be escaped.
+pub(super) fn read(text: &str) -> Option<(Cow<'_, str>, usize)> {
+    let inner = text.strip_prefix('"')?;
+    let plain = plain(inner.as_bytes());
+    if inner.as_bytes().get(plain) == Some(&b'"') {
+        return Some((Cow::Borrowed(&inner[..plain]), plain + 2));
+    }
+    let (mut said, mut rest) = (String::from(&inner[..plain]), &inner[plain..]);
+    loop {
+        match rest.as_bytes().first()? {
+            b'"' => return Some((Cow::Owned(said), text.len() - rest.len() + 1)),
+            b'\\' => {
+                let (meant, length) = escape(rest)?;
+                said.push(meant);
+                rest = &rest[length..];
+            }
+            _ => return None,
+        }
+        let plain = self::plain(rest.as_bytes());
+        said.push_str(&rest[..plain]);
+        rest = &rest[plain..];
+    }
+}
+
+/// How much stands for itself.
+fn plain(text: &[u8]) -> usize {
+    text.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).unwrap_or(text.len())
+}
+
+/// The character that the escape at the start of `text` means, and the length of the escape.
+fn escape(text: &str) -> Option<(char, usize)> {
+    let meant = match text.as_bytes().get(1)? {
+        b'u' => return unicode(text),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        byte @ (b'"' | b'\\' | b'/') => char::from(*byte),
+        _ => return None,
+    };
+    Some((meant, 2))
+}
+
+/// A surrogate means something only as the first or second of a pair.
+fn unicode(text: &str) -> Option<(char, usize)> {
+    let first = unit(text)?;
+    if let Some(meant) = char::from_u32(first) {
+        return Some((meant, 6));
+    }
+    let units = [first, unit(text.get(6..)?)?].map(|unit| unit as u16);
+    let mut decoded = char::decode_utf16(units);
+    match (decoded.next(), decoded.next()) {
+        (Some(Ok(meant)), None) => Some((meant, 12)),
+        _ => None,
+    }
+}
+
+fn unit(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix("\\u")?.as_bytes().get(..4)?;
+    digits.iter().try_fold(0, |unit, digit| Some(16 * unit + char::from(*digit).to_digit(16)?))
+}
+
+/// Writes a string as [`read`] gave it in its canonical form.
+#[expect(clippy::ptr_arg, reason = "whether it is borrowed says whether anything has to be escaped")]
+pub(super) fn write(said: &Cow<'_, str>, out: &mut Vec<u8>) {
+    out.push(b'"');
+    match said {
+        Cow::Borrowed(plain) => out.extend_from_slice(plain.as_bytes()),
+        Cow::Owned(said) => write_escaped(said.as_bytes(), out),
+    }
+    out.push(b'"');
+}
+
+fn write_escaped(mut said: &[u8], out: &mut Vec<u8>) {
+    loop {
+        let (plain, rest) = said.split_at(plain(said));
+        out.extend_from_slice(plain);
+        let Some((byte, rest)) = rest.split_first() else { return };
+        let short = match byte {
+            0x8 => b'b',
+            b'\t' => b't',
+            b'\n' => b'n',
+            0xc => b'f',
+            b'\r' => b'r',
+            b'"' | b'\\' => *byte,
+            _ => {
+                let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 0xf)]);
+                said = rest;
+                continue;
+            }
+        };
+        out.extend_from_slice(&[b'\\', short]);
+        said = rest;
+    }
+}

@@ -1,0 +1,171 @@
+//! Lines on their way to the thread that writes them.
+//!
+//! Adding a line never waits for a reader: it is copied into one buffer that all threads share, or counted
+//! as dropped where it does not fit. How full the buffer may be depends on the line, so what must not be
+//! lost still finds room where ordinary lines no longer do.
+
+use std::mem;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// From which size on an emptied buffer is given back to the allocator.
+const KEPT: usize = 64 << 10;
+
+/// A bounded queue of whole lines.
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    filled: Condvar,
+    emptied: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    lines: Vec<u8>,
+    /// Dropped since lines were last taken.
+    dropped: u64,
+    /// What the writer waits for: it is woken for nothing else.
+    waits: Waits,
+    /// Whether a line waits that should be written at once.
+    urgent: bool,
+    /// Whether lines were taken that are not written yet.
+    writes: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    Nothing,
+    Urgent,
+    Any,
+}
+
+impl Queue {
+    pub(super) const fn new() -> Self {
+        let state =
+            State { lines: Vec::new(), dropped: 0, waits: Waits::Nothing, urgent: false, writes: false };
+        Self { state: Mutex::new(state), filled: Condvar::new(), emptied: Condvar::new() }
+    }
+
+    /// Adds a line, its line feed included, unless more than `room` bytes would wait then. Returns whether
+    /// it was added. An urgent one takes those before it along.
+    pub(super) fn add(&self, line: &[u8], room: usize, urgent: bool) -> bool {
+        let mut state = self.lock();
+        if state.lines.len() + line.len() > room {
+            state.dropped += 1;
+            return false;
+        }
+        state.lines.extend_from_slice(line);
+        state.urgent |= urgent;
+        let wake = state.waits == Waits::Any || urgent && state.waits == Waits::Urgent;
+        if wake {
+            state.waits = Waits::Nothing;
+        }
+        drop(state);
+        if wake {
+            self.filled.notify_one();
+        }
+        true
+    }
+
+    /// Waits for a line, lets others gather for `gather` unless one is urgent, and puts them into `taken`, in
+    /// which there are none. Returns how many were dropped since the last call. Only the thread that writes calls it, and so says that it has written what it
+    /// took before.
+    pub(super) fn take(&self, taken: &mut Vec<u8>, gather: Duration) -> u64 {
+        if taken.capacity() > KEPT {
+            *taken = Vec::new();
+        }
+        let mut state = self.lock();
+        state.writes = false;
+        while state.lines.is_empty() {
+            self.emptied.notify_all();
+            state.waits = Waits::Any;
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.waits = Waits::Urgent;
+        let gathers = |state: &mut State| !state.urgent;
+        let gathered = self.filled.wait_timeout_while(state, gather, gathers);
+        (state, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        (state.waits, state.urgent, state.writes) = (Waits::Nothing, false, true);
+        mem::swap(&mut state.lines, taken);
+        mem::take(&mut state.dropped)
+    }
+
+    /// Waits until everything is written, but not longer than `longest`.
+    pub(super) fn written(&self, longest: Duration) {
+        let pending = |state: &mut State| state.writes || !state.lines.is_empty();
+        let mut state = self.lock();
+        state.urgent = true;
+        self.filled.notify_one();
+        drop(self.emptied.wait_timeout_while(state, longest, pending));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_lines_of_more_room_still_fit() {
+        let queue = Queue::new();
+        assert!(queue.add(b"one\n", 8, false));
+        assert!(queue.add(b"two\n", 8, false));
+        assert!(!queue.add(b"three\n", 8, false));
+        assert!(queue.add(b"four\n", 16, false));
+        let mut taken = Vec::new();
+        assert_eq!(queue.take(&mut taken, Duration::ZERO), 1);
+        assert_eq!(taken, b"one\ntwo\nfour\n");
+        taken.clear();
+        assert!(queue.add(b"five\n", 8, false));
+        assert_eq!(queue.take(&mut taken, Duration::ZERO), 0);
+        assert_eq!(taken, b"five\n");
+    }
+
+    #[test]
+    fn waiting_for_the_end_is_bounded_and_over_once_all_is_written() {
+        let queue = Queue::new();
+        assert!(queue.add(b"one\n", 8, false));
+        let begin = Instant::now();
+        queue.written(Duration::from_millis(20));
+        assert!(begin.elapsed() >= Duration::from_millis(20));
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                let mut taken = Vec::new();
+                queue.take(&mut taken, Duration::ZERO);
+                taken.clear();
+                queue.take(&mut taken, Duration::ZERO);
+            });
+            queue.written(Duration::from_secs(30));
+            assert!(begin.elapsed() < Duration::from_secs(30));
+            queue.add(b"end\n", 8, false);
+        });
+    }
+
+    #[test]
+    fn lines_gather_until_one_is_urgent() {
+        const LONG: Duration = Duration::from_secs(30);
+        let queue = Queue::new();
+        let begin = Instant::now();
+        thread::scope(|threads| {
+            let taking = threads.spawn(|| {
+                let mut taken = Vec::new();
+                queue.take(&mut taken, LONG);
+                taken
+            });
+            queue.add(b"one\n", 80, false);
+            queue.add(b"two\n", 80, false);
+            queue.add(b"now\n", 80, true);
+            assert_eq!(taking.join().expect("it does not panic"), b"one\ntwo\nnow\n");
+        });
+        assert!(begin.elapsed() < LONG);
+        queue.add(b"one\n", 80, false);
+        queue.take(&mut Vec::new(), Duration::from_millis(20));
+        assert!(begin.elapsed() >= Duration::from_millis(20));
+    }
+}

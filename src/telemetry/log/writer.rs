@@ -1,0 +1,178 @@
+//! The thread that writes log lines.
+//!
+//! It alone waits for whatever reads them. Lines that cannot be written (a reader that went away, a full
+//! disk) are counted as dropped, and a line that was written in part is finished before the next one, so
+//! that a reader sees whole lines only.
+
+use std::io::{ErrorKind, Write};
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::queue::Queue;
+
+/// The most that is written at once, but for a longer line: as much as a pipe takes whole, so that lines of
+/// two processes on one pipe do not mix (`PIPE_BUF`).
+const AT_ONCE: usize = 4096;
+/// How long lines gather before they are written: waking this thread for each costs more than the line.
+const GATHERED: Duration = Duration::from_millis(5);
+/// How long until a descriptor that others have made non-blocking is tried again.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// Writes the lines of a queue to `out`.
+pub(super) struct Writer<W> {
+    out: W,
+    /// The rest of a line of which a part was written.
+    rest: Vec<u8>,
+    /// Lines that could not be written, since this was last asked for.
+    lost: u64,
+}
+
+impl<W: Write> Writer<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self { out, rest: Vec::new(), lost: 0 }
+    }
+
+    /// Never returns. `lost` is told of each line that could not be written; `resumed` how many are missing
+    /// in front of what is written next, as soon as something was written after them.
+    pub(super) fn run(mut self, queue: &Queue, lost: impl Fn(u64), resumed: impl Fn(u64)) -> ! {
+        let (mut lines, mut missing) = (Vec::new(), 0);
+        loop {
+            missing += queue.take(&mut lines, GATHERED);
+            let written = self.write(&lines);
+            lines.clear();
+            let unwritten = std::mem::take(&mut self.lost);
+            if unwritten > 0 {
+                lost(unwritten);
+                missing += unwritten;
+            }
+            if written && missing > 0 {
+                resumed(std::mem::take(&mut missing));
+            }
+        }
+    }
+
+    /// Writes whole lines; returns whether the last of them was written.
+    fn write(&mut self, mut lines: &[u8]) -> bool {
+        let mut lost = 0;
+        while !lines.is_empty() {
+            let (some, others) = lines.split_at(portion(lines));
+            lost = self.write_portion(some);
+            self.lost += lost;
+            lines = others;
+        }
+        lost == 0
+    }
+
+    /// Writes lines up to the first that is refused; returns how many are lost. One that was begun is not: it
+    /// is finished before anything else is written.
+    fn write_portion(&mut self, lines: &[u8]) -> u64 {
+        let rest = std::mem::take(&mut self.rest);
+        let done = self.write_until_refused(&rest);
+        if done < rest.len() {
+            self.rest = rest[done..].to_vec();
+            return count(lines);
+        }
+        let (written, unwritten) = lines.split_at(self.write_until_refused(lines));
+        let is_begun = written.last().is_some_and(|byte| *byte != b'\n');
+        let (rest, lost) = unwritten.split_at(if is_begun { first_line(unwritten) } else { 0 });
+        self.rest = rest.to_vec();
+        count(lost)
+    }
+
+    fn write_until_refused(&mut self, bytes: &[u8]) -> usize {
+        let mut done = 0;
+        while done < bytes.len() {
+            match self.out.write(&bytes[done..]) {
+                Ok(0) => break,
+                Ok(some) => done += some,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => sleep(AGAIN),
+                Err(_) => break,
+            }
+        }
+        done
+    }
+}
+
+/// How much of these whole lines to write at once: whole lines, and at least one.
+fn portion(lines: &[u8]) -> usize {
+    if lines.len() <= AT_ONCE {
+        return lines.len();
+    }
+    memchr::memrchr(b'\n', &lines[..AT_ONCE]).map_or_else(|| first_line(lines), |last| last + 1)
+}
+
+fn first_line(lines: &[u8]) -> usize {
+    memchr::memchr(b'\n', lines).map_or(lines.len(), |end| end + 1)
+}
+
+fn count(lines: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', lines).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::io;
+
+    use super::*;
+
+    /// A descriptor that takes so many bytes of each call, or refuses.
+    #[derive(Default)]
+    struct Scripted {
+        takes: VecDeque<Result<usize, ErrorKind>>,
+        text: String,
+    }
+
+    impl Write for Scripted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let some = self.takes.pop_front().unwrap_or(Ok(usize::MAX))?.min(bytes.len());
+            self.text.push_str(std::str::from_utf8(&bytes[..some]).expect("text"));
+            Ok(some)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn writer(takes: impl IntoIterator<Item = Result<usize, ErrorKind>>) -> Writer<Scripted> {
+        Writer::new(Scripted { takes: takes.into_iter().collect(), ..Scripted::default() })
+    }
+
+    #[test]
+    fn a_line_that_was_begun_is_finished_before_the_next() {
+        let mut writer = writer([Ok(6), Err(ErrorKind::StorageFull), Err(ErrorKind::StorageFull), Ok(1)]);
+        assert!(!writer.write(b"one\ntwo\nthree\n"));
+        assert_eq!((writer.out.text.as_str(), writer.lost), ("one\ntw", 1));
+        assert!(!writer.write(b"four\n"));
+        assert_eq!((writer.out.text.as_str(), writer.lost), ("one\ntw", 2));
+        assert!(writer.write(b"five\n"));
+        assert_eq!((writer.out.text.as_str(), writer.lost), ("one\ntwo\nfive\n", 2));
+    }
+
+    #[test]
+    fn a_refusal_between_two_lines_loses_whole_ones() {
+        let mut writer = writer([Ok(4), Err(ErrorKind::BrokenPipe)]);
+        assert!(!writer.write(b"one\ntwo\nthree\n"));
+        assert_eq!((writer.out.text.as_str(), writer.lost), ("one\n", 2));
+        assert!(writer.write(b"four\n"));
+        assert_eq!(writer.out.text, "one\nfour\n");
+    }
+
+    #[test]
+    fn what_is_only_put_off_is_not_lost() {
+        let mut writer = writer([Ok(2), Err(ErrorKind::WouldBlock), Err(ErrorKind::Interrupted), Ok(3)]);
+        assert!(writer.write(b"one\ntwo\n"));
+        assert_eq!((writer.out.text.as_str(), writer.lost), ("one\ntwo\n", 0));
+    }
+
+    #[test]
+    fn much_is_written_in_portions_of_whole_lines() {
+        let line = format!("{}\n", "x".repeat(1499));
+        assert_eq!(portion(line.repeat(2).as_bytes()), 3000);
+        assert_eq!(portion(line.repeat(3).as_bytes()), 3000);
+        let long = format!("{}\n", "x".repeat(9999));
+        assert_eq!(portion(long.repeat(2).as_bytes()), 10_000);
+    }
+}

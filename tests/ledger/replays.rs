@@ -1,0 +1,79 @@
+//! What a gateway has just replayed it says again without its store, and no longer once the record changes.
+
+use std::time::Duration;
+
+use oncegate::protocol::Event;
+use oncegate::store::StoreError;
+use tokio::time::{sleep, timeout};
+
+use super::store::Fault::{AnsweredLate, Late, Refused};
+use super::store::Step::{Claim, Retire};
+use super::world::{STORE_TIMEOUT, World};
+
+/// A completed operation, as yet replayed to nobody.
+async fn completed() -> World {
+    let world = World::keeping_replays();
+    world.send("a").await.is_first(201, "call 1");
+    world
+}
+
+/// One that was replayed, so that its answer is kept.
+async fn replayed() -> World {
+    let world = completed().await;
+    world.send("a").await.is_replay(201, "call 1");
+    world
+}
+
+async fn delete(world: &World) -> Result<(), StoreError> {
+    world.ledger.apply(world.id("a"), None, &Event::Delete, None).await.map(drop)
+}
+
+async fn is_expired(world: &World) {
+    world.send("a").await.is_problem(410, "key-expired", "yes", "never");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_replayed_is_said_again_until_it_is_deleted() {
+    let world = replayed().await;
+    world.store.always(&[Claim], Refused);
+    world.send("a").await.is_replay(201, "call 1");
+    world.store.heal();
+    delete(&world).await.expect("it can be deleted");
+    is_expired(&world).await;
+    assert_eq!(world.upstream.calls(), 1);
+}
+
+/// Whoever gives up a write, such as an operator whose connection ends, may have made it.
+#[tokio::test(start_paused = true)]
+async fn it_is_forgotten_before_the_write_of_which_nothing_is_heard() {
+    let world = replayed().await;
+    world.store.next(Retire, &[Late(STORE_TIMEOUT / 2)]);
+    timeout(STORE_TIMEOUT / 10, delete(&world)).await.expect_err("it is given up");
+    sleep(STORE_TIMEOUT).await;
+    is_expired(&world).await;
+}
+
+/// Read and kept between the begin of the write and its end.
+#[tokio::test(start_paused = true)]
+async fn it_is_forgotten_after_a_write_that_took_its_time() {
+    let world = completed().await;
+    world.store.next(Retire, &[Late(STORE_TIMEOUT / 2)]);
+    let (deleting, replaying) = tokio::join!(delete(&world), async {
+        sleep(Duration::from_millis(1)).await;
+        world.send("a").await
+    });
+    deleting.expect("it can be deleted");
+    replaying.is_replay(201, "call 1");
+    is_expired(&world).await;
+}
+
+/// Read before the write, and heard of after it.
+#[tokio::test(start_paused = true)]
+async fn a_read_that_crosses_a_write_is_not_kept() {
+    let world = completed().await;
+    world.store.next(Claim, &[AnsweredLate(STORE_TIMEOUT / 2)]);
+    let crossing = world.begin("a").await;
+    delete(&world).await.expect("it can be deleted");
+    crossing.await.expect("no panic").is_replay(201, "call 1");
+    is_expired(&world).await;
+}
