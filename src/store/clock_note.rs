@@ -44,10 +44,10 @@ struct Note {
     /// How many jumps were accepted.
     #[prost(uint64, tag = "2")]
     acceptances: u64,
-    /// The boot of the machine that noted it, where that is known, ...
+    /// The boot of the machine that noted it; empty where the system does not tell.
     #[prost(string, tag = "3")]
     boot: String,
-    /// ... and its uptime then, in milliseconds.
+    /// The uptime of that machine then, in milliseconds.
     #[prost(uint64, tag = "4")]
     uptime: u64,
 }
@@ -185,7 +185,8 @@ impl Ledger {
         !matches!(page, Ok(Ok(page)) if page.records.is_empty() && page.next.is_none())
     }
 
-    fn uptime(&self) -> Duration {
+    /// The uptime by which the store's clock is judged; zero where it is not.
+    pub(super) fn uptime(&self) -> Duration {
         self.jumps.as_ref().map_or(Duration::ZERO, |jumps| jumps.uptime())
     }
 }

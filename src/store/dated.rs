@@ -47,7 +47,7 @@ impl Dated for Due {
 
 impl Dated for Page {
     fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp) {
-        // As of one record, of many.
+        // The time may be the stamp of a record in the list.
         if self.records.iter().all(|(_, record)| record.updated_at != self.now) {
             self.now = judge(self.now);
         }

@@ -225,7 +225,7 @@ impl Bounds {
         Timestamp(u64::try_from(self.least + millis(uptime)).unwrap_or_default())
     }
 
-    /// By how much `other` is off, if it is more than `forwards` ahead or more than `back` behind.
+    /// The offset of `other`, if it is more than `forwards` ahead or more than `back` behind.
     fn jump_to(self, other: Self, forwards: Duration, back: Duration) -> Option<i64> {
         let (ahead, behind) = (other.least - self.most, self.least - other.most);
         match () {

@@ -189,12 +189,15 @@ impl Ledger {
             return Ok(decision);
         }
         let first = claim.first(Timestamp::default());
+        let asked = self.uptime();
         let found = match self.dated(self.store.claim(id, first.clone())).await {
             // Whatever the second answer is, it says nothing of the first claim unless it read it.
             Err(StoreError::Unclear(_)) => {
                 let again = Record { revision: first.revision.apart(), ..first };
                 let second = Box::pin(self.dated(self.store.claim(id, again))).await;
-                second.map_err(StoreError::or_unclear)?
+                let second = second.map_err(StoreError::or_unclear)?;
+                self.judge_own(&second, claim.owner, asked);
+                second
             }
             answered => answered?,
         };
@@ -231,6 +234,15 @@ impl Ledger {
         told_without_writing(id, found, claim)?.ok_or_else(refused).map(Some)
     }
 
+    /// Judges the clock by the stamp of a claim of one's own, made since `asked`, whose first answer was lost.
+    fn judge_own(&self, found: &Claimed, own: Owner, asked: Duration) {
+        if let (Some(jumps), Claimed::Found(found)) = (&self.jumps, found)
+            && matches!(found.record.state, State::Running { owner, .. } if owner == own)
+        {
+            jumps.judge(found.record.updated_at, Flight { sent: asked, received: jumps.uptime() });
+        }
+    }
+
     /// What a claim is told whose own answer showed that the clock has jumped. One that was won is given
     /// back, for nothing was sent.
     async fn claimed_by_a_wrong_clock(
@@ -241,10 +253,14 @@ impl Ledger {
     ) -> Result<Decision, StoreError> {
         let refused = || StoreError::Refused(self.why(Stopped::Clock));
         let record = match found {
-            Claimed::Found(found) => {
-                return told_without_writing(id, found.into(), claim)?.ok_or_else(refused);
-            }
             Claimed::Won(record) => record,
+            Claimed::Found(found) => {
+                match told_without_writing(id, found.into(), claim)?.ok_or_else(refused)? {
+                    // Its first answer was lost.
+                    Decision { verdict: Verdict::Won { .. }, record: Some(record), .. } => record,
+                    told => return Ok(told),
+                }
+            }
         };
         let (now, release) = (record.updated_at, Event::Release { owner: claim.owner, n: record.state.n() });
         let won = Snapshot { record: Some(record), response: None, now };

@@ -65,6 +65,18 @@ async fn the_first_answer_after_a_jump_decides_nothing_by_it() {
     }
 }
 
+/// The answer to the claim is lost, and the claim's repetition shows the jump.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_was_won_twice_is_given_back_too() {
+    let (world, clock) = world();
+    history(&world).await;
+    clock.shift(50 * HOUR);
+    world.store.next(Step::Claim, &[Fault::Unanswered]);
+    world.send("new").await.is_store_unavailable();
+    assert!(is_stopped(&world));
+    assert_eq!((world.upstream.calls(), world.state("new")), (3, "absent"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_sweep_ends_nothing_and_a_silent_execution_lapses_all_the_same() {
     let (world, clock) = world();
