@@ -119,8 +119,7 @@ impl Gateway {
             locations: Locations::of(upstreams),
             executions: TaskTracker::new(),
             permits: Shares::new(server.max_in_flight, 1),
-            // One to a connection of HTTP/1: what one party has of them leaves connections that can make room.
-            streams: Shares::new(server.max_streams.min(server.max_connections), 1),
+            streams: Shares::new(server.max_streams, 1),
             releases: Semaphore::new(server.max_in_flight),
             bodies: BodyBudget::new(
                 server.max_in_flight,

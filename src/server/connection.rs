@@ -56,8 +56,9 @@ const FIRST_WORDS: Duration = Duration::from_secs(1);
 const LAST_LOOK: Duration = Duration::from_millis(10);
 /// How long a connection that has to make room may still take for what waits for its client alone.
 const LEAVING: Duration = Duration::from_secs(1);
-/// And how many times as long for an execution, which goes on without it.
+/// And how many times as long for an execution, which goes on without it, or for what no key protects.
 const EXECUTING: usize = 2;
+const UNPROTECTED: usize = 5;
 
 /// Why a connection ended before its time.
 type Ended = Box<dyn std::error::Error + Send + Sync>;
@@ -277,7 +278,8 @@ async fn has_to_go(seat: &Seat) {
             return;
         }
         sleep(LEAVING).await;
-        if !seat.is_busy() || (waited >= EXECUTING && !seat.is_irreplaceable()) {
+        let patience = if seat.is_irreplaceable() { UNPROTECTED } else { EXECUTING };
+        if !seat.is_busy() || waited >= patience {
             return;
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::select;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::{debug, warn};
 
 use crate::gateway::Stop;
@@ -22,6 +22,8 @@ use super::places::{Place, Places};
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// How soon those that still wait make somebody else leave.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// How long a place that becomes free is kept from the party with the most, after others had to ask for one.
+const CONTESTED: Duration = Duration::from_secs(1);
 /// How many lines tell of that, at twenty refusals a second.
 static NOT_ACCEPTED: Limited = Limited::new(5, Duration::from_secs(60));
 
@@ -41,12 +43,14 @@ pub(super) struct Door<B> {
     places: Arc<Places>,
     waiting: VecDeque<Arrived>,
     most_waiting: usize,
+    /// Until when what becomes free is not for the party with the most connections.
+    contested_until: Option<Instant>,
     begin: B,
 }
 
 impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
     pub(super) fn new(places: Arc<Places>, most_waiting: usize, begin: B) -> Self {
-        Self { places, waiting: VecDeque::new(), most_waiting, begin }
+        Self { places, waiting: VecDeque::new(), most_waiting, contested_until: None, begin }
     }
 
     /// Accepts and serves until the drain begins.
@@ -105,7 +109,9 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
         let ahead = self.waiting_of(party);
         self.waiting.push_back(arrived);
         if !self.serve_waiting() {
-            self.places.make_room(party, ahead, 0);
+            if self.places.make_room(party, ahead, 0) {
+                self.contest();
+            }
         }
         if self.waiting.len() > self.most_waiting {
             self.close_one();
@@ -114,13 +120,29 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
 
     /// Makes room for those that still wait. What was told to leave may take a while, and what could not end at
     /// once may do so by now.
-    fn ask_again(&self) {
+    fn ask_again(&mut self) {
+        if self.serve_waiting() {
+            return;
+        }
         let mut ahead = HashMap::<Party, usize>::new();
+        let mut told = false;
         for Arrived { party, .. } in &self.waiting {
             let ahead = ahead.entry(*party).or_default();
-            self.places.make_room(*party, *ahead, self.waiting.len());
+            told |= self.places.make_room(*party, *ahead, self.waiting.len());
             *ahead += 1;
         }
+        if told {
+            self.contest();
+        }
+    }
+
+    fn contest(&mut self) {
+        self.contested_until = Some(Instant::now() + CONTESTED);
+    }
+
+    /// The party for which no place is meant at the moment.
+    fn put_off(&self) -> Option<Party> {
+        self.contested_until.filter(|until| Instant::now() < *until).and_then(|_| self.places.largest())
     }
 
     /// Serves those that wait while there are places, those of the smallest party first. True if none waits
@@ -128,20 +150,25 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
     fn serve_waiting(&mut self) -> bool {
         while let Some(next) = self.fewest() {
             let Some(place) = self.places.take(self.waiting[next].party) else { return false };
+            if self.put_off().is_some() {
+                // Others than the largest party come and go: they will again.
+                self.contest();
+            }
             if let Some(Arrived { stream, peer, .. }) = self.waiting.remove(next) {
                 (self.begin)(stream, peer, place);
             }
         }
-        true
+        self.waiting.is_empty()
     }
 
     /// The first of those that wait whose party has the fewest connections.
     fn fewest(&self) -> Option<usize> {
-        match self.waiting.len() {
-            0 => None,
-            1 => Some(0),
-            all => (0..all).min_by_key(|at| self.places.count(self.waiting[*at].party)),
+        if self.waiting.is_empty() {
+            return None;
         }
+        let put_off = self.put_off();
+        let all = (0..self.waiting.len()).filter(|at| Some(self.waiting[*at].party) != put_off);
+        all.min_by_key(|at| self.places.count(self.waiting[*at].party))
     }
 
     /// Closes the last of those that wait whose party has the most connections.

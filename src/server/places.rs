@@ -4,10 +4,11 @@
 //! 2. Where none is free, and the party that has most connections has at least two more than the new one's
 //!    party, one of its connections is told to leave, and the new one takes its place.
 //! 3. One that does nothing, or for whose requests nothing was claimed or sent yet, is told first, and ends at
-//!    once; any other ends with the answer that it is at, or after a while: what a key protects runs on without it,
-//!    and what nothing protects is waited for unless its client does not take it.
+//!    once; any other ends with the answer that it is at, or after a while: sooner where its client does not take
+//!    that, or a key protects it, so that it runs on without a connection.
 //! 4. Otherwise the new connection waits until one ends; those of the party with the fewest go first. Where too
-//!    many wait, one of the party with the most is closed.
+//!    many wait, one of the party with the most is closed. For a moment after one was told to leave, what becomes
+//!    free is not for the party with the most: otherwise each connection of the others would have to ask anew.
 //!
 //! Only a connection that begins or ends takes the lock.
 
@@ -85,22 +86,28 @@ impl Places {
 
     /// Tells a connection of the party that has most to leave, unless a party that has so many waiting beside
     /// those that are open would then have more. It is one that ends at once; where there is none, and fewer
-    /// than `most_leaving` were told to leave, any other.
-    pub(super) fn make_room(&self, party: Party, waiting: usize, most_leaving: usize) {
+    /// than `most_leaving` were told to leave, any other. True if one was told.
+    pub(super) fn make_room(&self, party: Party, waiting: usize, most_leaving: usize) -> bool {
         let mut taken = self.lock();
-        let Some((most, largest)) = taken.order.last().copied() else { return };
+        let Some((most, largest)) = taken.order.last().copied() else { return false };
         if most < taken.count(party) + waiting + 2 || largest == party {
-            return;
+            return false;
         }
         let any = taken.leaving < most_leaving;
         let told = taken.change(largest, |seats| {
             let idle = seats.iter().position(|seat| seat.is_idle());
             idle.or_else(|| any.then_some(0)).map(|at| seats.remove(at))
         });
-        if let Some(told) = told {
+        told.inspect(|told| {
             taken.leaving += 1;
             told.leave.cancel();
-        }
+        })
+        .is_some()
+    }
+
+    /// The party that has most connections.
+    pub(super) fn largest(&self) -> Option<Party> {
+        self.lock().order.last().map(|(_, party)| *party)
     }
 
     /// How many connections a party has that were not told to leave.

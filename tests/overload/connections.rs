@@ -182,20 +182,20 @@ async fn payments_that_do_not_end_make_room() {
     assert_eq!(keys.len(), once.len(), "nothing ran twice");
 }
 
-/// What nothing protects is not cut off; but one party's leave some connections that can be.
+/// What nothing protects is cut off last, and only for as many as others need.
 #[tokio::test]
-async fn requests_without_a_key_leave_connections_for_others() {
+async fn requests_without_a_key_make_room() {
     let upstream = holding().await;
     let gateway = gateway(&upstream, Settings::default()).await;
     let held = flood(&gateway, |_| request_bytes("POST", "/v1/slow", &[], b"")).await;
+    upstream.reached(PLACES).await;
     payments_run_alone(&gateway).await;
     upstream.let_go();
     let mut told = 0;
     for mut connection in held {
         told += usize::from(connection.try_answer().await.is_some_and(|answer| answer.status == 201));
     }
-    // 36 of 40 places is what one party gets.
-    assert!(told >= PLACES * 8 / 9, "{told}");
+    assert!(told >= PLACES * 3 / 4, "{told}");
 }
 
 /// Over HTTP/2 a client can take nothing of its answer, and every ping.
