@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn room_is_kept_for_what_runs_and_more_is_asked_for_once_it_was_short() {
         let id = |byte| RecordId::from_bytes(&[byte; 20]).expect("twenty bytes");
-        let (memory, outcomes) = (Memory::default(), Outcomes::of(1000 - RECORD / 2 + RECORD / 2));
+        let (memory, outcomes) = (Memory::default(), Outcomes::of(1000));
         let size = outcomes.size;
         assert!(memory.has_room(&outcomes) && !memory.is_limited(), "no limit");
         memory.heard(0, 16 * size, &outcomes);
