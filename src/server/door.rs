@@ -108,10 +108,8 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
         let party = arrived.party;
         let ahead = self.waiting_of(party);
         self.waiting.push_back(arrived);
-        if !self.serve_waiting() {
-            if self.places.make_room(party, ahead, 0) {
-                self.contest();
-            }
+        if !self.serve_waiting() && self.places.make_room(party, ahead, 0) {
+            self.contest();
         }
         if self.waiting.len() > self.most_waiting {
             self.close_one();
