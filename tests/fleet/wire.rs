@@ -234,12 +234,12 @@ async fn what_was_just_replayed_is_replayed_without_the_store(store: Store) {
         assert!(wired.post(key).await.is_replay());
     }
     let round_trips = wired.proxy.round_trips();
-    for _ in 0..20 {
+    for _ in 0..60 {
         let replay = wired.post("k").await;
         assert_eq!((replay.status, &replay.body, replay.is_replay()), (201, &first.body, true));
     }
-    // Beside these the sweeper and the vigil ask now and then.
-    assert!(wired.proxy.round_trips() - round_trips < 10);
+    // Beside these the sweeper and the vigils ask now and then.
+    assert!(wired.proxy.round_trips() - round_trips < 30);
 
     let records = wired.gateway.records("completed").await;
     let newest = records.iter().max_by_key(|record| record["created_at"].to_string()).expect("two records");
