@@ -116,7 +116,8 @@ impl Shares {
             waits.get_or_insert_with(|| Waits::begin(self));
             let mut given_back = pin!(self.0.given_back.notified());
             given_back.as_mut().enable();
-            if let Some(share) = self.take(party, size) {
+            let mut share = self.nothing(party);
+            if share.grow_as(size, true) {
                 return Some(share);
             }
             timeout_at(until, given_back).await.ok()?;
@@ -156,13 +157,15 @@ impl Shares {
 }
 
 impl All {
-    /// Takes from what is free, for a party that holds so much.
-    fn take(&self, size: usize, held: usize) -> bool {
+    /// Takes from what is free, for a party that holds so much; `waits` says whether it has waited for it.
+    fn take(&self, size: usize, held: usize, waits: bool) -> bool {
         let rest = |free: usize| {
             let allowed = held / self.unit < GREED.saturating_mul(free.div_ceil(self.unit));
             free.checked_sub(size).filter(|_| allowed)
         };
-        let others_first = self.waiting.load(Relaxed) > 0 && held >= self.fair(held);
+        // The party that waits may hold nothing, and counts all the same.
+        let others_first =
+            !waits && self.waiting.load(Relaxed) > 0 && held >= self.all / (self.parties.load(Relaxed) + 1);
         !others_first && self.free.fetch_update(Relaxed, Relaxed, rest).is_ok()
     }
 
@@ -205,12 +208,16 @@ impl Share {
     /// Takes `more` parts; false, and as it was, if that cannot be.
     #[must_use]
     pub fn grow(&mut self, more: usize) -> bool {
+        self.grow_as(more, false)
+    }
+
+    fn grow_as(&mut self, more: usize, waits: bool) -> bool {
         if more == 0 {
             return true;
         }
         let mut held = self.of.held(self.party);
         let of_party = held.get(&self.party).copied().unwrap_or(0);
-        let taken = self.of.0.take(more, of_party);
+        let taken = self.of.0.take(more, of_party, waits);
         if taken {
             if held.insert(self.party, of_party + more).is_none() {
                 self.of.0.parties.fetch_add(1, Relaxed);

@@ -220,3 +220,43 @@ impl Drop for Asked {
         self.0.asked.fetch_sub(1, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn party(number: u8) -> Party {
+        std::net::IpAddr::from([192, 0, 2, number]).into()
+    }
+
+    fn told(places: &[Place]) -> Vec<usize> {
+        (0..places.len()).filter(|at| places[*at].seat.leave.is_cancelled()).collect()
+    }
+
+    #[test]
+    fn the_party_that_has_most_makes_room_and_the_idle_go_first() {
+        let places = Places::new(4);
+        let held: Vec<_> = (0..4).map(|_| places.take(party(1)).expect("a place")).collect();
+        assert!(places.take(party(2)).is_none());
+        let busy: Vec<_> = [0, 1, 3].map(|at| held[at].seat.ask()).into();
+        assert!(!places.make_room(party(1), 0, 0), "not for itself");
+        assert!(places.make_room(party(2), 0, 0));
+        assert_eq!(told(&held), [2]);
+        assert!(!places.make_room(party(2), 0, 0), "no other can end at once");
+        assert!(!places.make_room(party(2), 0, 1), "one leaves already");
+        assert!(places.make_room(party(2), 0, 2));
+        assert_eq!(told(&held), [0, 2]);
+        assert!(!places.make_room(party(2), 1, 9), "it would have no fewer");
+        drop(busy);
+        drop(held);
+        let taken = places.lock();
+        assert_eq!((taken.open, taken.leaving, taken.order.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn nobody_makes_room_where_all_have_as_many() {
+        let places = Places::new(4);
+        let _held: Vec<_> = (1..=4).map(|number| places.take(party(number)).expect("a place")).collect();
+        assert!(!places.make_room(party(5), 0, 9));
+    }
+}
