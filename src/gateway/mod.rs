@@ -4,7 +4,7 @@
 //! What it asks of the inner service: answer with a response, or with a
 //! [`CallError`] that says whether the request can have been acted on;
 //! and never send a request twice by itself. Which upstream is meant stands in the request's
-//! extensions as [`UpstreamName`](crate::config::UpstreamName).
+//! extensions as [`UpstreamName`].
 //!
 //! What it deliberately does not do: guess. A call whose outcome is not known is recorded as
 //! unknown and stays so until somebody decides it.
