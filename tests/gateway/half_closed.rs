@@ -58,7 +58,7 @@ async fn it_does_not_matter_when_the_client_ends_its_side() {
         upstream.hold();
         let mut connection = Connection::open(gateway.address).await;
         connection.send(keyed(key)).await;
-        upstream.reached(upstream.executions() + 1).await;
+        timeout(SOON, upstream.reached(upstream.executions() + 1)).await.expect("it is sent on");
         sleep(Duration::from_millis(wait)).await;
         connection.stream.shutdown().await.expect("half-close");
         // One that comes after it is seen finds the execution running.
@@ -66,7 +66,7 @@ async fn it_does_not_matter_when_the_client_ends_its_side() {
         let waiting = tokio::spawn(async move { post(address, "/v1/charges", key, "a").await });
         gateway.duplicates(if wait == 0 { 1 } else { 2 }).await;
         upstream.let_go();
-        assert_eq!(connection.answer().await.status, 201);
+        assert_eq!(timeout(SOON, connection.answer()).await.expect("in time").status, 201);
         assert!(waiting.await.expect("no panic").is_replay());
     }
     assert_eq!(upstream.executions(), 2);
@@ -97,7 +97,7 @@ async fn the_end_of_one_side_of_tls_is_no_end_either() {
     connection.send(keyed("k")).await;
     // close_notify, and then the end of the TCP stream.
     connection.stream.shutdown().await.expect("half-close");
-    upstream.reached(1).await;
+    timeout(SOON, upstream.reached(1)).await.expect("it is sent on");
     upstream.let_go();
     assert_eq!(timeout(SOON, connection.answer()).await.expect("in time").status, 201);
     // Without close_notify.
@@ -116,7 +116,7 @@ async fn who_vanishes_behind_a_half_close_holds_no_place() {
         let mut connection = Connection::open(gateway.address).await;
         connection.send(keyed(key)).await;
         connection.stream.shutdown().await.expect("half-close");
-        upstream.reached(upstream.executions() + 1).await;
+        timeout(SOON, upstream.reached(upstream.executions() + 1)).await.expect("it is sent on");
         if hard {
             // Closing resets the connection.
             connection.stream.set_zero_linger().expect("an option");
@@ -137,7 +137,7 @@ async fn a_reset_is_noticed_while_the_upstream_is_at_work() {
     upstream.hold();
     let mut connection = Connection::open(gateway.address).await;
     connection.send(keyed("k")).await;
-    upstream.reached(1).await;
+    timeout(SOON, upstream.reached(1)).await.expect("it is sent on");
     connection.stream.set_zero_linger().expect("an option");
     drop(connection);
     // The only place is free again although the answer has not come.
