@@ -25,11 +25,17 @@ impl Failure {
     /// commits, so where it says in its place that it ends the session, nothing was committed.
     pub(super) fn of_unfinished(error: Error) -> Self {
         match &error {
-            Error::Database(refusal) if is_ended_by_operator(&**refusal) => Self::Refused {
-                code: ENDED_BY_OPERATOR.into(),
-                text: format!("Postgres refuses: {}", refusal.message()),
-            },
+            Error::Database(refusal) if is_ended_by_operator(&**refusal) => {
+                Self::ended_by_operator(&**refusal)
+            }
             _ => error.into(),
+        }
+    }
+
+    fn ended_by_operator(refusal: &dyn DatabaseError) -> Self {
+        Self::Refused {
+            code: ENDED_BY_OPERATOR.into(),
+            text: format!("Postgres refuses: {}", refusal.message()),
         }
     }
 
@@ -55,6 +61,9 @@ fn is_ended_by_operator(error: &dyn DatabaseError) -> bool {
 /// What an attempt to connect came to. A server that says no has done nothing.
 pub(super) fn of_connecting(error: &Error) -> Failure {
     let is_wrong = match error {
+        Error::Database(refusal) if is_ended_by_operator(&**refusal) => {
+            return Failure::ended_by_operator(&**refusal);
+        }
         Error::Database(refusal) => !Failure::refused(&**refusal).may_pass(),
         Error::Configuration(_) | Error::Tls(_) => true,
         _ => false,

@@ -67,7 +67,8 @@ impl Session {
     }
 
     async fn prepare(&mut self, settings: &PostgresSettings) -> Result<(), Failure> {
-        self.run(AssertSqlSafe(manners(settings)).into_sql_str()).await?;
+        let manners = raw_sql(AssertSqlSafe(manners(settings)).into_sql_str());
+        manners.execute(&mut self.connection).await.map_err(Failure::of_unfinished)?;
         self.examine().await
     }
 
