@@ -134,16 +134,25 @@ impl Server {
         command.query(&mut self.connection())
     }
 
+    /// What `INFO` says. A sentinel that changes the part of a server ends the connections of its clients; then it
+    /// is asked once more.
+    fn told(&self, words: &str) -> String {
+        match self.try_say(words) {
+            Err(error) if error.is_connection_dropped() => self.say(words),
+            told => told.unwrap_or_else(|error| panic!("{words}: {error}")),
+        }
+    }
+
     /// The value of a line of `INFO`.
     pub fn info(&self, name: &str) -> String {
-        let info: String = self.say("INFO everything");
+        let info = self.told("INFO everything");
         let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.unwrap_or_else(|| panic!("{name} is not in {info}")).to_owned()
     }
 
     /// How many commands it has run, by name.
     pub fn calls(&self, command: &str) -> u64 {
-        let info: String = self.say("INFO commandstats");
+        let info = self.told("INFO commandstats");
         let line = info.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
         line.map_or(0, |line| line.split(',').next().expect("a number").parse().expect("a number"))
     }
