@@ -12,6 +12,7 @@ pub mod config;
 pub mod descriptors;
 mod failpoint;
 pub mod gateway;
+mod holding;
 pub mod pem;
 pub mod protocol;
 mod random;

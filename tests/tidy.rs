@@ -8,7 +8,18 @@ use std::path::{Path, PathBuf};
 /// The floors from the bottom up. A module imports its own floor's listed neighbours and anything
 /// below, never upwards.
 const FLOORS: [&[&str]; 6] = [
-    &["allocator", "clock", "descriptors", "failpoint", "pem", "random", "reload", "shares", "workers"],
+    &[
+        "allocator",
+        "clock",
+        "descriptors",
+        "failpoint",
+        "holding",
+        "pem",
+        "random",
+        "reload",
+        "shares",
+        "workers",
+    ],
     &["protocol"],
     &["config", "store", "telemetry"],
     &["gateway", "routes", "upstream"],

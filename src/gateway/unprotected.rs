@@ -1,21 +1,18 @@
 //! Requests that no key protects: they stream through, and nothing is remembered of them.
 
-use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body::{Body as _, Frame, SizeHint};
 use tower::ServiceExt;
 use tracing::warn;
 
 use crate::config::UpstreamName;
+use crate::holding::holding;
 use crate::protocol::header::IDEMPOTENCY_PROTECTED;
 use crate::protocol::{CallLimit, Sent, Unusable};
-use crate::shares::{Party, Share};
+use crate::shares::Party;
 use crate::telemetry::{Causes, Limited};
 
 use super::answer::head_first;
@@ -87,38 +84,10 @@ async fn stream(
     let method = head.method.clone();
     let (body, broken) = watched(body);
     match forward(upstream, Request::from_parts(head, body)).await {
-        Ok(answered) => answered.map(|response| Reply::unprotected(response.map(|body| placed(body, place)))),
+        Ok(answered) => {
+            answered.map(|response| Reply::unprotected(response.map(|body| holding(body, place))))
+        }
         Err(sent) => Err(lost(&method, sent, broken.load(Ordering::Relaxed))),
-    }
-}
-
-/// A body that streams, and keeps a place to its end.
-struct Placed {
-    body: Body,
-    _place: Share,
-}
-
-fn placed(body: Body, place: Share) -> Body {
-    if body.is_end_stream() { body } else { Body::new(Placed { body, _place: place }) }
-}
-
-impl http_body::Body for Placed {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

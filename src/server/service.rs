@@ -20,7 +20,7 @@ use crate::shares::Shares;
 use crate::telemetry::Metrics;
 
 use super::Listening;
-use super::answering::Answering;
+use super::answering::answering;
 use super::idle::Requests;
 use super::places::Seat;
 use super::strict::{Refusal, Refusals, check};
@@ -88,7 +88,7 @@ where
                 if leaving.load(Relaxed) {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok(Answering::hold(response, asked))
+                Ok(answering(response, asked))
             }
         })
     }
