@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -39,7 +40,6 @@ use crate::workers::Workers;
 use self::certificates::{Watched, tls, watch, watched};
 use self::patience::Patience;
 use self::signals::{Signals, hang_ups};
-use self::stores::open;
 
 mod announce;
 mod certificates;
@@ -82,6 +82,14 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
+/// The statements that make the tables of the store that a file names; of a usual Postgres without a file.
+fn tables(file: Option<&Path>, environment: &Environment) -> Result<String, String> {
+    match file {
+        Some(file) => check::tables(file, environment),
+        None => Ok(postgres::print_schema("oncegate")),
+    }
+}
+
 fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
     let CheckArgs { config, print_schema, short, connect } = args;
     match config {
@@ -94,8 +102,8 @@ fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
                 Err(error) => printed(Err(error)),
             }
         }
-        config => match check::schema_name(config.as_deref(), environment) {
-            Ok(schema) => printed(output::print(format_args!("{}", postgres::print_schema(&schema)))),
+        config => match tables(config.as_deref(), environment) {
+            Ok(statements) => printed(output::print(format_args!("{statements}"))),
             Err(why) => {
                 say(&why);
                 ExitCode::from(check::BAD_CONFIGURATION)
@@ -171,7 +179,7 @@ pub async fn serve(config: Config, operator: Operator) -> Result<ExitCode, Start
     let warnings = config.warnings();
     let room = config.room(descriptors::most());
     let config = config.within(room);
-    let found = announce::is_found(&config.store.url);
+    let found = config.store.settings.exists();
     let (mut signals, hang_ups) = (Signals::new()?, hang_ups()?);
     let assembly = select! {
         assembly = Assembly::new(&config, room, operator) => assembly?,
@@ -309,7 +317,9 @@ impl Assembly {
         let workers = Workers::start().map_err(|error| StartError(format!("threads: {error}")))?;
         let metrics = Metrics::new();
         let mut patience = Patience::of(config.store.start_timeout);
-        let store = open(config, workers.clone(), &mut patience).await?;
+        let longest = config.longest_ttl();
+        let terms = stores::terms(config, workers.clone(), Arc::new(move || longest));
+        let store = stores::open(config, &terms, &mut patience).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
         let ledger = clock::watched(Ledger::new(Arc::clone(&store), config.store.timeout), config);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());

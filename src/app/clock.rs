@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use crate::clock::uptime;
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use crate::gateway::Stop;
-use crate::store::{ClockFound, ClockLimits, Ledger, Stopped, StoreError};
+use crate::store::{ClockFound, ClockLimits, ClockSource, Ledger, Stopped, StoreError};
 
 use super::StartError;
 use super::patience::{Patience, Trouble};
@@ -28,10 +28,8 @@ pub(super) fn limits(config: &Config) -> Option<ClockLimits> {
 
 /// The ledger, watching the clock of a server. The other stores go by this process's own monotonic clock.
 pub(super) fn watched(ledger: Ledger, config: &Config) -> Ledger {
-    match (&config.store.url, limits(config)) {
-        (StoreUrl::Redis(_) | StoreUrl::Postgres(_), Some(limits)) => {
-            ledger.watching_clock(limits, Arc::new(uptime))
-        }
+    match (config.store.settings.clock(), limits(config)) {
+        (ClockSource::Server, Some(limits)) => ledger.watching_clock(limits, Arc::new(uptime)),
         _ => ledger,
     }
 }
@@ -66,7 +64,8 @@ pub(super) async fn settle(ledger: &Ledger, accept: bool, patience: &mut Patienc
 
 /// Notes the clock while it is believed, and looks for its acceptance while it is not.
 pub(super) async fn keep(ledger: Ledger, config: Config, stop: Stop) {
-    let Some(limits) = limits(&config).filter(|_| !matches!(config.store.url, StoreUrl::Memory)) else {
+    let Some(limits) = limits(&config).filter(|_| config.store.settings.clock() != ClockSource::Process)
+    else {
         return;
     };
     let interval = (limits.ttl / 4).clamp(NOTED.0, NOTED.1);

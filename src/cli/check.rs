@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::page::Page;
 use crate::config::units::{Size, Span};
-use crate::config::{Config, Environment, Fallback, ListenerTls, Server, StoreUrl, Upstream};
+use crate::config::{Config, Environment, Fallback, ListenerTls, Server, Upstream};
 
 mod boundaries;
 mod losses;
@@ -83,16 +83,16 @@ pub fn run(
     Ok(Some(config))
 }
 
-/// The schema of the Postgres store that a file names; the usual one without a file.
+/// Returns the statements that make the tables of the store that a file names.
 ///
 /// # Errors
-/// The file is not valid, or its store is another one.
-pub fn schema_name(file: Option<&Path>, environment: &Environment) -> Result<String, String> {
-    let Some(file) = file else { return Ok("oncegate".into()) };
-    match Config::load(file, environment).map_err(|errors| errors.to_string())?.store.url {
-        StoreUrl::Postgres(postgres) => Ok(postgres.schema),
-        other => Err(format!("{}: its store is {}, which has no schema", file.display(), store(&other))),
-    }
+/// The file is not valid, or its store has no tables.
+pub fn tables(file: &Path, environment: &Environment) -> Result<String, String> {
+    let settings = Config::load(file, environment).map_err(|errors| errors.to_string())?.store.settings;
+    settings.tables().ok_or_else(|| {
+        let store = settings.description();
+        format!("{}: its store is {store}, which has no schema", file.display())
+    })
 }
 
 /// What a configuration promises and implies, as text of at most 96 columns but for long names.
@@ -128,7 +128,7 @@ fn setup(page: &mut Page, config: &Config) {
     page.heading("Setup");
     page.row("listens on", &public(&config.server));
     page.row("admin", &admin(config));
-    page.row("store", &store(&config.store.url));
+    page.row("store", &config.store.settings.description());
     for (name, upstream) in &config.upstreams {
         let text = format!(
             "{name} at {}{}, {} to connect, {} to answer; a head of {} at most; idle connections are kept {}",
@@ -187,17 +187,6 @@ fn admin(config: &Config) -> String {
         (None, false) => "records are off: not loopback, no token",
     };
     format!("{}{}; {records}", config.admin.listen, tls(config.admin.tls.as_ref()))
-}
-
-/// A store by its URL, as it is shown: without its password.
-#[must_use]
-pub fn store(url: &StoreUrl) -> String {
-    match url {
-        StoreUrl::Memory => "memory:".into(),
-        StoreUrl::Embedded(directory) => format!("embedded:{}", directory.display()),
-        StoreUrl::Redis(redis) => redis.to_string(),
-        StoreUrl::Postgres(postgres) => format!("{postgres}, schema {}", postgres.schema),
-    }
 }
 
 fn warnings(page: &mut Page, config: &Config) {

@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use http::{HeaderName, HeaderValue, Uri};
 
-use crate::config::{IdentityFiles, Secret};
+use crate::config::IdentityFiles;
+use crate::secret::Secret;
 
 use super::output::{self, complain, printed};
 

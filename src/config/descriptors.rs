@@ -4,7 +4,7 @@
 //! reserve. Executions get up to a third of the rest, one connection to an upstream each. What is then left is for
 //! clients; where requests may stream through unprotected, a third of that is for their upstreams.
 
-use super::{Config, StoreUrl};
+use super::Config;
 use crate::descriptors;
 
 /// The most open connections of the admin listener.
@@ -13,10 +13,6 @@ const ADMIN: usize = 256;
 const WAITING: usize = 256;
 /// Standard streams, listeners, what the schedulers wait with, certificates that are read again.
 const RESERVE: usize = 64;
-/// Journals of the embedded store, its lock, and tables that are being written.
-const STORE_WRITES: usize = 32;
-/// Connections to a Postgres, or to the servers of a Redis.
-const STORE_CONNECTIONS: usize = 64;
 
 /// How many of each there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,11 +33,7 @@ impl Config {
     /// What fits into so many descriptors.
     #[must_use]
     pub fn room(&self, descriptors: usize) -> Room {
-        let store = match &self.store.url {
-            StoreUrl::Memory => 0,
-            StoreUrl::Embedded(_) => descriptors::of_store(descriptors) + STORE_WRITES,
-            StoreUrl::Redis(_) | StoreUrl::Postgres(_) => STORE_CONNECTIONS,
-        };
+        let store = self.store.settings.descriptors(descriptors);
         let (admin, waiting) = (ADMIN.min(descriptors / 16), WAITING.min(descriptors / 16));
         let left = descriptors.saturating_sub(store + RESERVE + admin + waiting);
         let executions = self.server.max_in_flight.min(left / 3).max(1);
@@ -113,7 +105,8 @@ mod tests {
             let config = config("");
             let Room { connections, waiting, executions, streams, admin } = config.room(limit);
             let together = connections + waiting + executions + admin + streams;
-            assert!(together + descriptors::of_store(limit) + STORE_WRITES + RESERVE <= limit + 1, "{limit}");
+            let store = config.store.settings.descriptors(limit);
+            assert!(store > 0 && together + store + RESERVE <= limit + 1, "{limit}");
             assert!(connections >= limit.min(20_000) / 8 && executions > limit.min(1024) / 16, "{limit}");
         }
     }

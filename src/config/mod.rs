@@ -16,13 +16,13 @@ use ipnet::IpNet;
 
 use crate::protocol::path::Template;
 use crate::protocol::{EntryName, Outcomes, Policy, Scheme, ScopePart};
+use crate::secret::Secret;
+use crate::store::StoreSettings;
 
 pub use self::arguments::Arguments;
 pub use self::descriptors::Room;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
-pub use self::postgres::Postgres;
-pub use self::redis::{HostPort, Redis, RedisServers};
 pub use self::schema::schema;
 pub use self::warning::Warning;
 
@@ -35,10 +35,8 @@ mod expansion;
 mod file;
 mod misfit;
 mod overlay;
-mod postgres;
 mod problem;
 mod read;
-mod redis;
 mod rules;
 mod schema;
 mod stray;
@@ -86,6 +84,12 @@ impl Config {
     #[must_use]
     pub fn shortest_ttl(&self) -> Option<Duration> {
         self.routes.iter().map(|route| route.policy.ttl).min()
+    }
+
+    /// The longest time for which a route replays; zero without a route.
+    #[must_use]
+    pub fn longest_ttl(&self) -> Duration {
+        self.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default()
     }
 
     /// The shortest time for which a route keeps an operation from running again: its ttl and tombstone.
@@ -179,21 +183,11 @@ pub struct IdentityFiles {
     pub key: PathBuf,
 }
 
-/// A value that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
 /// Where records are kept, and how long to wait for an answer from there.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// Which store.
-    pub url: StoreUrl,
+    /// The store that `store.url` names, with the keys that only it takes.
+    pub settings: Arc<dyn StoreSettings>,
     /// The longest wait for one answer.
     pub timeout: Duration,
     /// How long a start waits for a store that does not answer.
@@ -202,19 +196,6 @@ pub struct StoreConfig {
     pub accept_identity_change: Vec<EntryName>,
     /// The entries whose operations need no route any more.
     pub retired: Vec<EntryName>,
-}
-
-/// The store, by its URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// `memory:`
-    Memory,
-    /// `embedded:DIR`
-    Embedded(PathBuf),
-    /// `redis://` and its relatives.
-    Redis(Box<Redis>),
-    /// `postgres://`
-    Postgres(Postgres),
 }
 
 /// One upstream API.

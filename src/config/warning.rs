@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::Config;
 use super::units::Span;
-use super::{Config, StoreUrl};
 
 mod route;
 
@@ -28,7 +28,7 @@ impl Config {
     pub fn warnings(&self) -> Vec<Warning> {
         let section = |about: &str, text: Option<String>| Some(Warning { about: about.into(), text: text? });
         let sections = [
-            section("store", self.store_warning()),
+            section("store", self.store.settings.warning()),
             section("admin", self.admin_warning()),
             section("server", self.drain_warning()),
             section("server", self.proxies_warning()),
@@ -55,20 +55,6 @@ impl Config {
             format!("route{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "))
         };
         said.into_iter().map(|(text, names)| Warning { about: about(&names), text }).collect()
-    }
-
-    fn store_warning(&self) -> Option<String> {
-        let text = "memory: keeps nothing when the process ends; after a restart every retry runs its \
-                    operation again, so it is for tests and demos";
-        match &self.store.url {
-            StoreUrl::Memory => Some(text.into()),
-            StoreUrl::Postgres(postgres) if !postgres.verified => Some(
-                "the URL has no sslmode=verify-full, so whoever sits between gateway and Postgres can read \
-                 and change what is stored"
-                    .into(),
-            ),
-            _ => None,
-        }
     }
 
     fn admin_warning(&self) -> Option<String> {

@@ -96,6 +96,11 @@ pub struct OpenError {
 }
 
 impl OpenError {
+    /// The reason `text`; `passing` if waiting may mend it.
+    pub(super) fn new(text: String, passing: bool) -> Self {
+        Self { text, passing }
+    }
+
     /// Whether it may be mended by waiting: the server does not answer, or is still starting.
     #[must_use]
     pub fn may_pass(&self) -> bool {

@@ -17,6 +17,10 @@ use super::{
     Snapshot, Store, Swap,
 };
 
+pub use self::settings::Settings;
+
+mod settings;
+
 /// A store in memory. Its clock is a parameter.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,

@@ -25,6 +25,7 @@ pub mod names;
 pub mod postgres;
 pub mod redis;
 mod replays;
+mod settings;
 mod stopped;
 mod stored;
 mod waiters;
@@ -34,6 +35,7 @@ pub use failure::OpenError;
 pub use jumps::{ClockLimits, Jumps, Uptime};
 pub use ledger::{Decision, Ledger};
 pub use names::{Known, Names, Recorded};
+pub use settings::{ClockSource, LongestTtl, Look, Loss, Opening, StoreSettings, Terms};
 pub use stopped::Stopped;
 
 /// How many records one page looks at, so that a filter that fits nothing stays cheap.

@@ -1,9 +1,8 @@
 //! What is promised at each boundary. "Exactly once" is not: a proxy is not part of the upstream's
 //! transaction. Each statement carries its conditions.
 
-use super::store;
 use crate::cli::page::Page;
-use crate::config::{Config, OnStoreError, Route, StoreUrl};
+use crate::config::{Config, OnStoreError, Route};
 use crate::protocol::OnUnknown;
 
 /// Writes the promise of every boundary under this configuration.
@@ -41,16 +40,12 @@ fn routes_with(config: &Config, policy: OnUnknown) -> impl Iterator<Item = &Rout
 }
 
 fn gateway_to_store(config: &Config) -> String {
-    let kept = match &config.store.url {
-        StoreUrl::Redis(_) => "they are kept as Redis keeps them.",
-        StoreUrl::Postgres(_) => "they are committed first.",
-        StoreUrl::Embedded(_) => "they are synced to disk first.",
-        StoreUrl::Memory => "NOT durable: they are kept in memory.",
-    };
+    let settings = &config.store.settings;
     format!(
         "One atomic claim per operation, as long as the store keeps what it acknowledged. Claims and \
-         responses are acted on once {} has acknowledged them: {kept}",
-        store(&config.store.url)
+         responses are acted on once {} has acknowledged them: {}",
+        settings.description(),
+        settings.acknowledged()
     )
 }
 

@@ -9,7 +9,8 @@ use super::{limits, tls};
 use crate::config::environment::Environment;
 use crate::config::file;
 use crate::config::problem::At;
-use crate::config::{Admin, Secret, Server};
+use crate::config::{Admin, Server};
+use crate::secret::Secret;
 
 /// The public listener.
 pub fn server(at: &At<'_>, file: &file::Server) -> Option<Server> {

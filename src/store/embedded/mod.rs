@@ -55,12 +55,14 @@ mod look;
 mod mark;
 mod modes;
 mod room;
+mod settings;
 mod tables;
 mod words;
 mod writer;
 
 pub use self::directory::OpenError;
 pub use self::look::Seen;
+pub use self::settings::Settings;
 
 /// A store in a directory. Dropping it waits for the writer and gives the directory free.
 pub struct EmbeddedStore {

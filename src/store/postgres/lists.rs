@@ -17,12 +17,12 @@ use crate::store::{Document, Due, Filter, PAGE_SCAN, Page, Replaced, Sheet, Stor
 use super::failure::Failure;
 use super::row::{self, moment};
 use super::session::{Session, standby};
-use super::settings::PostgresSettings;
+use super::setup::Setup;
 use super::statements::Statements;
 
 /// Asks what is not about one record, one question at a time.
 pub(super) struct Desk {
-    settings: Arc<PostgresSettings>,
+    setup: Arc<Setup>,
     statements: Arc<Statements>,
     /// `None` until somebody asks, and after a question that was given up.
     session: Mutex<Option<Session>>,
@@ -30,12 +30,8 @@ pub(super) struct Desk {
 
 impl Desk {
     /// A desk that goes on with `session`.
-    pub(super) fn new(
-        settings: Arc<PostgresSettings>,
-        statements: Arc<Statements>,
-        session: Session,
-    ) -> Self {
-        Self { settings, statements, session: Mutex::new(Some(session)) }
+    pub(super) fn new(setup: Arc<Setup>, statements: Arc<Statements>, session: Session) -> Self {
+        Self { setup, statements, session: Mutex::new(Some(session)) }
     }
 
     /// As [`crate::store::Store::due`].
@@ -135,7 +131,7 @@ impl Desk {
         // Taken out while it is in use: one whose question is dropped half-way is not used again.
         let mut session = match kept.take() {
             Some(session) => session,
-            None => Session::open(&self.settings).await?,
+            None => Session::open(&self.setup).await?,
         };
         let answered = session.ask(statement).await;
         if answered.as_ref().err().is_none_or(Failure::leaves_session) {

@@ -27,7 +27,7 @@ use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
     Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
-    Store, StoreError, Swap, Woken, waiters::Waiters,
+    Store, StoreError, Swap, Terms, Woken, waiters::Waiters,
 };
 
 use self::ears::Ears;
@@ -35,11 +35,13 @@ use self::failure::Failure;
 use self::lanes::Lanes;
 use self::lists::Desk;
 use self::session::Session;
+use self::setup::Setup;
 use self::statements::Statements;
 use self::tasks::{Claim, Read, Watch, Write};
 
 mod ears;
 mod failure;
+mod kind;
 mod lanes;
 mod lists;
 mod look;
@@ -48,11 +50,13 @@ mod row;
 mod schema;
 mod session;
 mod settings;
+mod setup;
 mod statements;
 mod tasks;
+pub mod url;
 
 pub use self::schema::print as print_schema;
-pub use self::settings::PostgresSettings;
+pub use self::settings::Settings;
 
 /// A store in Postgres.
 pub struct PostgresStore {
@@ -67,15 +71,15 @@ impl PostgresStore {
     ///
     /// # Errors
     /// No connection, no primary, tables that need a newer gateway, or no right to make them.
-    pub async fn open(settings: PostgresSettings) -> Result<Self, OpenError> {
-        let (settings, waiters) = (Arc::new(settings), Arc::new(Waiters::default()));
+    pub async fn open(settings: Settings, terms: Terms) -> Result<Self, OpenError> {
         let statements = Arc::new(Statements::new(&settings.schema));
-        let mut session = Session::open(&settings).await?;
-        schema::migrate(&mut session, &settings.schema).await?;
+        let (setup, waiters) = (Arc::new(Setup { settings, terms }), Arc::new(Waiters::default()));
+        let mut session = Session::open(&setup).await?;
+        schema::migrate(&mut session, &setup.settings.schema).await?;
         session.warn_of_risks().await?;
-        let ears = Ears::new(Arc::clone(&settings), Arc::clone(&statements), Arc::clone(&waiters));
-        let lanes = Lanes::new(Arc::clone(&settings), Arc::clone(&statements));
-        Ok(Self { lanes, desk: Desk::new(settings, statements, session), ears, waiters })
+        let ears = Ears::new(Arc::clone(&setup), Arc::clone(&statements), Arc::clone(&waiters));
+        let lanes = Lanes::new(Arc::clone(&setup), Arc::clone(&statements));
+        Ok(Self { lanes, desk: Desk::new(setup, statements, session), ears, waiters })
     }
 
     async fn write(&self, id: RecordId, expected: Revision, change: Change) -> Result<Swap, StoreError> {

@@ -34,7 +34,7 @@ use crate::protocol::{Record, RecordId, Revision, State};
 
 use super::{
     Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
-    Stopped, Store, StoreError, Swap, Woken, codec,
+    Stopped, Store, StoreError, Swap, Terms, Woken, codec,
 };
 
 use self::failure::Failure;
@@ -44,6 +44,7 @@ use self::link::Common;
 use self::marks::Marks;
 use self::memory::Outcomes;
 use self::script::{Beginning, Call, Request, Script};
+use self::setup::Setup;
 use self::value::{Kind, Reply};
 
 mod documents;
@@ -51,19 +52,23 @@ mod door;
 mod failure;
 mod fleet;
 mod keys;
+mod kind;
 mod link;
 mod lists;
 mod look;
 mod loss;
+mod losses;
 mod marks;
 mod memory;
 mod persistence;
 mod script;
 mod server;
 mod settings;
+mod setup;
+pub mod url;
 mod value;
 
-pub use self::settings::{Address, RedisSettings, Topology};
+pub use self::settings::{Address, Sentinels, Servers, Settings};
 
 /// How long Redis keeps what readiness checks write.
 const READY_KEPT: Duration = Duration::from_secs(60);
@@ -75,7 +80,7 @@ pub struct RedisStore {
 
 /// What the primitives and the lists have in common.
 struct Shared {
-    settings: Arc<RedisSettings>,
+    setup: Arc<Setup>,
     keys: Keys,
     fleet: Fleet,
     common: Arc<Common>,
@@ -87,22 +92,23 @@ impl RedisStore {
     /// # Errors
     /// No connection, or a server that records may not be trusted to: a replica, one that evicts
     /// keys, one that is set up otherwise than `settings` say.
-    pub async fn open(settings: RedisSettings) -> Result<Self, OpenError> {
-        let (keys, settings) = (Keys::new(&settings.prefix), Arc::new(settings));
+    pub async fn open(settings: Settings, terms: Terms) -> Result<Self, OpenError> {
+        let (keys, outcomes) = (Keys::new(&settings.prefix), Outcomes::of(terms.largest_response));
+        let setup = Arc::new(Setup { settings, terms });
         let common = Arc::new(Common {
-            settings: Arc::clone(&settings),
+            setup: Arc::clone(&setup),
             waiters: Arc::default(),
             marks: Marks::new(keys.clone()),
-            outcomes: Outcomes::of(settings.largest_response),
+            outcomes,
         });
-        let fleet = Fleet::new(Arc::clone(&common))?;
+        let fleet = Fleet::new(Arc::clone(&common));
         for (_, link) in fleet.primaries().await? {
             link.connected().await?;
             if let Some(warning) = persistence::warning(&link).await {
                 tracing::warn!("store: {warning}");
             }
         }
-        Ok(Self { shared: Arc::new(Shared { settings, keys, fleet, common }) })
+        Ok(Self { shared: Arc::new(Shared { setup, keys, fleet, common }) })
     }
 }
 
@@ -111,7 +117,7 @@ impl Shared {
     async fn run(&self, id: RecordId, call: &Call) -> Result<Reply, Failure> {
         let (answer, replicas) = self.fleet.ask(bucket(id), Request::Script(call), true).await?;
         let reply = Reply::of(answer)?;
-        let wanted = self.settings.wait_replicas;
+        let wanted = self.setup.settings.wait_replicas;
         if reply.kind.is_write() && replicas < wanted {
             return Err(Failure::Unclear(format!("only {replicas} of {wanted} replicas have it")));
         }
@@ -161,7 +167,7 @@ impl Shared {
 
     /// Whether writes count only once replicas have them.
     fn touches(&self) -> bool {
-        self.settings.wait_replicas > 0
+        self.setup.settings.wait_replicas > 0
     }
 
     /// The error of an execution that must not begin.
@@ -179,7 +185,7 @@ impl Shared {
             "Redis was restarted without its data or emptied; claims are refused for another {} s (one ttl), or \
              until the field `lost` of the key {}{{…}}:run is removed",
             left.as_secs(),
-            self.settings.prefix
+            self.setup.settings.prefix
         ))
     }
 
@@ -285,7 +291,7 @@ impl Shared {
 
     /// Writes to every server, as a claim would.
     async fn ready(&self) -> Result<(), StoreError> {
-        let wanted = self.settings.wait_replicas;
+        let wanted = self.setup.settings.wait_replicas;
         for (bucket, link) in self.fleet.primaries().await? {
             let mut set = cmd("SET");
             set.arg(self.keys.ready(bucket)).arg(1).arg("PX").arg(READY_KEPT.as_millis() as u64);
