@@ -7,9 +7,9 @@
 //!   gateway inserted meanwhile is read by a second statement, because the first one cannot see it. Every
 //!   other write compares the revision.
 //! * Steps that wait at the same time are combined into one statement (`queue`). A lone step is sent at once.
-//! * A statement that the server refuses wrote nothing and is [`StoreError::Unavailable`]. A statement whose
-//!   answer did not arrive is [`StoreError::Unclear`]. A claim carries the moment at which the gateway gives
-//!   it up. The server does not make a claim that reaches it later.
+//! * A statement that the server refuses wrote nothing and is [`StoreError::Unavailable`]. A statement
+//!   without an answer is [`StoreError::Unclear`]. A claim carries the moment at which the gateway gives it
+//!   up. The server does not make a claim that reaches it later.
 //! * Statements go only to a primary, and every answer that there is no record confirms that the server is a
 //!   primary.
 //! * The server's clock stamps. On one record it never goes back.
