@@ -87,7 +87,7 @@ impl Replays {
         }
     }
 
-    /// Removes an entry that may have changed. Earlier reads that are not kept yet are not kept later, either.
+    /// Removes an entry that may have changed. Earlier reads that are not kept yet are rejected.
     pub(super) fn forget(&self, id: RecordId) {
         self.counter(id).fetch_add(1, Ordering::SeqCst);
         self.answers.invalidate(&id);
