@@ -285,9 +285,9 @@ impl Families {
         let help = "Time from the first byte sent upstream to the end of the answer";
         describe(to, "upstream_duration_seconds", help, &self.upstream_duration);
         describe(to, "store_duration_seconds", "Time the store took for a primitive", &self.store_duration);
-        let help = "Primitives that the store did not answer or refused";
+        let help = "Primitives that the store refused or did not answer";
         describe(to, "store_errors", help, &self.store_errors);
-        let help = "TLS handshakes with clients that came to nothing";
+        let help = "TLS handshakes with clients that failed";
         describe(to, "tls_failures", help, &self.tls_failures);
         let help = "Log lines that standard error did not take in time";
         describe(to, "log_lines_dropped", help, &self.log_lines_dropped);
@@ -295,22 +295,22 @@ impl Families {
 
     fn describe_records(&mut self) {
         let to = &mut self.registry;
-        let help = "Executions ended in this process, by what came of them";
+        let help = "Executions ended in this process, by outcome";
         describe(to, "executions", help, &self.executions);
         let help = "Executions running in this process now";
         describe(to, "executions_in_flight", help, &self.executions_in_flight);
-        let help = "Records whose outcome nobody knows, waiting to be resolved";
+        let help = "Records with an unknown outcome, waiting to be resolved";
         describe(to, "unknown_records", help, &self.unknown_records);
         let help = "Executions whose outcome became unknown, each once";
         describe(to, "unknown", help, &self.became_unknown);
-        let help = "Time since the oldest record of the route that is unknown now became unknown";
+        let help = "Time since the oldest unknown record of the route became unknown";
         describe(to, "oldest_unknown_seconds", help, &self.oldest_unknown);
         let help = "Attempts forwarded unprotected because the store did not answer";
         describe(to, "bypassed", help, &self.bypassed);
         describe(to, "duplicates", "Attempts that came after the first one", &self.duplicates);
-        let help = "How long after the first attempt duplicates come: what to size ttl by";
+        let help = "Time from the first attempt to a duplicate, as a measure for the ttl";
         describe(to, "duplicate_age_seconds", help, &self.duplicate_age);
-        let help = "Stored records that could not be decoded; each needs a person";
+        let help = "Stored records that could not be decoded; each needs an operator";
         describe(to, "unreadable_records", help, &self.unreadable_records);
         let help = "Whether no execution may begin now, by reason";
         describe(to, "claims_stopped", help, &self.claims_stopped);
