@@ -320,7 +320,7 @@ fn status(code: u32) -> Result<u16, Undecodable> {
 }
 
 fn refused(what: &str, value: impl fmt::Display) -> Undecodable {
-    Undecodable(format!("its {what} is {value}, which means nothing here"))
+    Undecodable(format!("its {what} is {value}, which is not known here"))
 }
 
 #[cfg(test)]

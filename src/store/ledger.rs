@@ -145,7 +145,7 @@ impl Ledger {
         let jump = || self.jumps.as_ref().and_then(|jumps| jumps.words());
         match (&self.embargo, reason) {
             (Some(embargo), Stopped::NotBefore) => {
-                format!("this gateway begins nothing before {}", embargo.until)
+                format!("this gateway begins no execution before {}", embargo.until)
             }
             (_, Stopped::Clock) => jump().unwrap_or_else(|| reason.to_string()),
             _ => reason.to_string(),
@@ -265,7 +265,7 @@ impl Ledger {
         let (now, release) = (record.updated_at, Event::Release { owner: claim.owner, n: record.state.n() });
         let won = Snapshot { record: Some(record), response: None, now };
         if let Err(error) = self.decide(id, won, &release, None).await {
-            tracing::warn!(record = %id, "it stays claimed though nothing was sent: {error}");
+            tracing::warn!(record = %id, "the operation stays claimed although no request was sent: {error}");
         }
         Err(refused())
     }

@@ -45,7 +45,7 @@ impl fmt::Display for Stopped {
                  right, accept it with `POST /v1/accept-clock` on the admin listener or at a start with \
                  --accept-clock"
             }
-            Self::Full => "the store is full but for the outcomes of what runs already",
+            Self::Full => "the store is full, except for the outcomes of running executions",
             Self::LostData => "the store has lost records, or may have",
             Self::NotBefore => "the time that `--not-before` names has not come",
         })

@@ -177,7 +177,7 @@ fn count(lines: u64) {
 }
 
 fn resumed(dropped: u64) {
-    tracing::warn!(target: LOG, dropped, "log lines were dropped, for standard error did not take them");
+    tracing::warn!(target: LOG, dropped, "log lines were dropped, because standard error did not take them");
 }
 
 fn panicked(panic: &PanicHookInfo<'_>) {

@@ -74,7 +74,7 @@ impl Ears {
                 State::Deaf(cause) => Err(Failure::Down(cause.clone())),
                 _ => Ok(()),
             },
-            _ => Err(Failure::Down("no connection to be told over".into())),
+            _ => Err(Failure::Down("there is no connection for announcements".into())),
         }
     }
 }
@@ -104,7 +104,7 @@ async fn keep(shared: Arc<Shared>) {
                 failure
             }
         };
-        tracing::debug!("nothing is heard from other gateways: {why}");
+        tracing::debug!("announcements of other gateways are not received: {why}");
         sleep(PAUSE).await;
     }
 }

@@ -189,7 +189,7 @@ impl Shared {
                 Err(failure)
             }
             Ok(()) => {
-                batch.fail(&Failure::Unclear("Postgres did not say what became of it".into()));
+                batch.fail(&Failure::Unclear("Postgres did not report the result".into()));
                 Ok(())
             }
         }
@@ -214,7 +214,7 @@ impl Shared {
 
     fn went_down(&self, server: &str, why: &Failure) {
         self.health().up -= 1;
-        tracing::warn!(server, "a connection to the store is given up: {why}");
+        tracing::warn!(server, "closed a connection to the store: {why}");
     }
 
     fn stays_down(&self, failure: &Failure) {

@@ -31,7 +31,7 @@ impl PostgresStore {
 
 async fn names(session: &mut Session, settings: &PostgresSettings) -> Result<Document, Failure> {
     let rows = session.ask(query(Statements::new(&settings.schema).of(Sheet::Names).read.clone())).await?;
-    let row = rows.first().ok_or_else(|| Failure::Down("it does not say what time it is".into()))?;
+    let row = rows.first().ok_or_else(|| Failure::Down("it does not report the time".into()))?;
     let bytes: Option<Vec<u8>> = row.try_get("encoded")?;
     Ok(Document { bytes: bytes.map(Into::into), now: row.try_get::<Moment, _>("now")?.0 })
 }

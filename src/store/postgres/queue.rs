@@ -156,7 +156,7 @@ impl Queue {
         let called = {
             let mut state = self.lock();
             if state.shelves.len() >= MOST_WAITING {
-                return Err(Failure::Down(format!("more than {MOST_WAITING} questions wait for Postgres")));
+                return Err(Failure::Down(format!("more than {MOST_WAITING} calls wait for Postgres")));
             }
             T::shelf(&mut state.shelves).0.push_back(Asked { task, since: Instant::now(), tries: 0, answer });
             state.call()

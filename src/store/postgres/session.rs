@@ -83,7 +83,7 @@ impl Session {
                  current_setting('server_version_num')::integer AS version",
             ))
             .await?;
-        let row = rows.first().ok_or_else(|| Failure::Down("it does not say what it is".into()))?;
+        let row = rows.first().ok_or_else(|| Failure::Down("it does not report its state".into()))?;
         if row.try_get("standby")? {
             return Err(standby());
         }
