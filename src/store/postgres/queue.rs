@@ -168,7 +168,6 @@ impl Queue {
     /// Puts back tasks after their statement ended without effect, so that another connection runs them. An
     /// operator who ends sessions often ends all of a gateway's sessions at once. A task may therefore be put
     /// back once for each connection, and a new one answers it.
-    /// back once for each connection, and a new one answers it.
     pub(super) fn again<T: Task>(&self, batch: Batch<T>, failure: &Failure) {
         let mut callbacks = Callbacks::default();
         let called = {
