@@ -45,7 +45,7 @@ impl Waiters {
         self.lock().by_record.remove(&id);
     }
 
-    /// Wakes all waiters, because an announcement may have been missed.
+    /// Wakes all waiters, because a notification may have been missed.
     pub(super) fn wake_all(&self) {
         self.lock().by_record.clear();
     }

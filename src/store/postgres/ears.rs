@@ -1,6 +1,6 @@
 //! The one connection over which a gateway hears of executions that ended on other gateways.
 //!
-//! It is opened for the first waiter and kept from then on. While it is being reopened no announcement can
+//! It is opened for the first waiter and kept from then on. While it is being reopened no notification can
 //! arrive, so all waiters are woken, and new ones are refused.
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const VIGIL: Duration = Duration::from_secs(5);
 /// The wait after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A listener that receives the announcements of other gateways.
+/// A listener that receives the notifications of other gateways.
 pub(super) struct Ears {
     shared: Arc<Shared>,
     keeper: OnceCell<AbortHandle>,
@@ -57,7 +57,7 @@ impl Ears {
         Self { shared: Arc::new(Shared { settings, statements, waiters, state }), keeper: OnceCell::new() }
     }
 
-    /// Waits until every announcement from now on is received.
+    /// Waits until every notification from now on is received.
     ///
     /// # Errors
     /// [`Failure::Down`] with the cause, if the connection cannot be made.
@@ -74,7 +74,7 @@ impl Ears {
                 State::Deaf(cause) => Err(Failure::Down(cause.clone())),
                 _ => Ok(()),
             },
-            _ => Err(Failure::Down("there is no connection for announcements".into())),
+            _ => Err(Failure::Down("there is no connection for notifications".into())),
         }
     }
 }
@@ -94,7 +94,7 @@ async fn keep(shared: Arc<Shared>) {
             Ok(mut listener) => {
                 shared.state.send_replace(State::Hearing);
                 let why = shared.listen(&mut listener).await;
-                // Waiters may have missed an announcement, and new ones must not rely on one.
+                // Waiters may have missed a notification, and new ones must not rely on one.
                 shared.state.send_replace(State::Connecting);
                 shared.waiters.wake_all();
                 why
@@ -104,7 +104,7 @@ async fn keep(shared: Arc<Shared>) {
                 failure
             }
         };
-        tracing::debug!("announcements of other gateways are not received: {why}");
+        tracing::debug!("notifications of other gateways are not received: {why}");
         sleep(PAUSE).await;
     }
 }
@@ -132,7 +132,7 @@ impl Shared {
         Ok(listener)
     }
 
-    /// Wakes the waiters of announced records until the connection breaks. Returns the cause.
+    /// Wakes the waiters of each record notified until the connection breaks. Returns the cause.
     async fn listen(&self, listener: &mut PgListener) -> Failure {
         loop {
             let heard = select! {

@@ -24,7 +24,8 @@ use super::statements::Statements;
 pub(super) struct Desk {
     settings: Arc<PostgresSettings>,
     statements: Arc<Statements>,
-    /// `None` before the first use after a failure, and after a statement that was given up.
+    /// `None` while a statement runs, after a statement that was given up, and after a failure of the
+    /// session.
     session: Mutex<Option<Session>>,
 }
 

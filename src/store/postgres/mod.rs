@@ -92,7 +92,7 @@ impl PostgresStore {
     }
 
     async fn join(&self, id: RecordId) -> Result<Woken, StoreError> {
-        // The order matters: an end announced after the mark is set is received, and the waiter is
+        // The order matters: a notification sent after the mark is set is received, and the waiter is
         // registered.
         let waiter = self.waiters.join(id);
         self.ears.open().await?;

@@ -20,7 +20,7 @@ pub(super) struct Statements {
     pub(super) ready: SqlStr,
     names: OfDocument,
     clock: OfDocument,
-    /// Name of the channel on which the end of an execution is announced.
+    /// Name of the channel that carries the notification of an ended execution.
     pub(super) channel: String,
 }
 

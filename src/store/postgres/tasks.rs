@@ -70,7 +70,7 @@ pub(super) struct Remove {
 /// A task for [`crate::store::Store::read`].
 pub(super) struct Read(pub(super) RecordId);
 
-/// A task that asks for an announcement of the end of an execution.
+/// A task that asks for a notification of the end of an execution.
 pub(super) struct Watch(pub(super) RecordId);
 
 impl Claim {
