@@ -132,7 +132,7 @@ impl Shared {
         Ok(listener)
     }
 
-    /// Wakes the waiters of each record notified until the connection breaks. Returns the cause.
+    /// Wakes the waiters of the record in each notification, until the connection breaks. Returns the cause.
     async fn listen(&self, listener: &mut PgListener) -> Failure {
         loop {
             let heard = select! {
