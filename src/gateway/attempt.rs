@@ -38,8 +38,8 @@ const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
 /// Longest time spent on reading such a body.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// Leaves a request whose body is not needed. Reads the body for a while, because closing a connection with
-/// unread data makes the client lose the answer.
+/// Leaves a request with a body that is not needed. Reads the body for a while, because closing a connection
+/// with unread data makes the client lose the answer.
 pub(super) fn leave(request: Request<Body>) {
     let (head, body) = request.into_parts();
     leave_body(head.headers.contains_key(EXPECT), body);

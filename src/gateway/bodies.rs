@@ -1,14 +1,14 @@
 //! The bodies of protected requests, and the memory that they may take together.
 //!
 //! 1. A body takes room as its bytes arrive, regardless of its declared length: never more than twice the
-//! bytes that have arrived.
+//!    bytes that have arrived.
 //! 2. A small body needs no room. Together with its head it fits into the header buffer that is counted with
-//! its connection. A request that needs no execution is therefore answered however many large bodies there
-//! are.
+//!    its connection. A request that needs no execution is therefore answered however many large bodies there
+//!    are.
 //! 3. Room is shared as [`Shares`] says, in units of the largest body.
 //! 4. If there is no room, an arriving body of the party with the most arriving bytes gives way, if that
-//! party has more of them than the asking party would have. The body that gives way is answered `overloaded`.
-//! If no body gives way, the asking body is answered `overloaded`.
+//!    party has more of them than the asking party would have. The body that gives way is answered
+//!    `overloaded`. If no body gives way, the asking body is answered `overloaded`.
 
 use std::collections::HashMap;
 use std::pin::pin;

@@ -5,8 +5,8 @@
 //! have acted on the request. It must never send a request twice by itself. The request's extensions name the
 //! upstream as [`UpstreamName`].
 //!
-//! The layer deliberately does not guess. It records a call with an unknown outcome as unknown, and the record
-//! stays unknown until an operator or a late completion decides it.
+//! The layer deliberately does not guess. It records a call with an unknown outcome as unknown, and the
+//! record stays unknown until an operator or a late completion decides it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

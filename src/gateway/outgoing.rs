@@ -6,7 +6,7 @@
 //!
 //! * A replay, or any other response that a retry gets again, is shed as `overloaded`.
 //! * The first response is always passed on. Its memory was counted with its execution, so it keeps the
-//! execution's permit until the client has taken it.
+//!   execution's permit until the client has taken it.
 //!
 //! A body of up to [`SMALL`] is not counted. It fits into the header buffer of its connection, which is
 //! unused while a response is written. Streaming responses are not counted either, because no more of them is
