@@ -15,7 +15,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// One segment of a path template.
+/// A segment of a path template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
     /// Text that stands for itself.
