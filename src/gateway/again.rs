@@ -1,4 +1,4 @@
-//! Repeats writes to a store that is away, until the store is back.
+//! Repeated writes to a store that is away, until the store is back.
 
 use std::time::Duration;
 

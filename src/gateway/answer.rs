@@ -39,8 +39,8 @@ pub(super) struct Rest {
 }
 
 impl Answer {
-    /// Reads a response with a body of up to `cap` bytes. Reads only the first part of a longer body or of a
-    /// stream. From then on, the response may take any time.
+    /// Reads a response with a body of up to `cap` bytes. Reads at most the first part of a longer body or of
+    /// a stream. From then on, the response may take any time.
     ///
     /// # Errors
     /// Returns a [`CallError`] if the response broke off. The upstream may or may not have acted.

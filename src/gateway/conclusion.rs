@@ -59,7 +59,8 @@ impl Conclusion {
             (Event::Complete { .. }, _) => Mark::Unstored,
             _ => Mark::Unknown,
         };
-        // A status that is listed as no execution says more than a problem would, recorded or not.
+        // A status that is listed as "not executed" tells the client more than a problem would, even if the
+        // release could not be recorded.
         let says_nothing = matches!(event, Event::Lose { .. });
         if mark == Mark::Unknown && says_nothing && unknown_answers == UnknownAnswers::Problem {
             return Self::Failed(status_says_nothing(answer.status.as_u16()));

@@ -165,7 +165,7 @@ async fn protected(
     gateway.settle(upstream, attempt).await
 }
 
-/// Returns the key of a request on a route, or `None` if the route does not require one.
+/// Returns the key of a request on a route, or `None` if there is no key and the route does not require one.
 fn asked_key(route: &Route, request: &Request<Body>) -> Result<Option<Key>, Problem> {
     let headers = request.headers();
     match key(headers, &route.key_header)? {

@@ -280,8 +280,8 @@ impl Mine {
         Ok(Recorded::As(verdict, decision.record.as_ref().and_then(replayed_until)))
     }
 
-    /// Tells whether a record in this state was made anew after this execution's record, because numbers only
-    /// grow within a record.
+    /// Tells whether a record in this state was made anew after this execution's record. Numbers never go
+    /// back within a record, so a lower number shows a new record.
     fn is_older_than(&self, state: &State) -> bool {
         match *state {
             State::Running { owner, n, .. }

@@ -58,8 +58,8 @@ impl Flights {
 }
 
 impl Seat {
-    /// Takes the lead: publishes the outcome for requests with this fingerprint. An earlier leader no longer
-    /// publishes.
+    /// Takes the lead: from now on this execution publishes the outcome for requests with this fingerprint.
+    /// An earlier leader no longer publishes.
     pub(super) fn lead(self, fingerprint: Fingerprint) -> Lead {
         let mut number = 0;
         self.flight.phase.send_modify(|phase| {

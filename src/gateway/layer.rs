@@ -16,7 +16,7 @@ use crate::protocol::CallError;
 use super::exchange::exchange;
 use super::{Gateway, Upstream};
 
-/// Puts a [`Gateway`] in front of a service.
+/// A layer that puts a [`Gateway`] in front of a service.
 #[derive(Clone)]
 pub struct GatewayLayer(Arc<Gateway>);
 

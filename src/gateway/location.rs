@@ -1,6 +1,6 @@
-//! Rewrites `Location` and `Content-Location` that name the upstream itself to the scheme and host that the
-//! client asked for. A client that follows a redirect must neither bypass the gateway nor learn an inner
-//! address.
+//! Rewriting of `Location` and `Content-Location`: an address of the upstream itself gets the scheme and host
+//! that the client asked for. A client that follows a redirect must neither bypass the gateway nor learn an
+//! inner address.
 //!
 //! A stored response keeps the upstream's own address. The rewriting is done for each client, because a retry
 //! may use another name of this gateway.
@@ -18,7 +18,7 @@ use crate::protocol::header::{X_FORWARDED_HOST, X_FORWARDED_PROTO, tokens};
 
 use super::Peer;
 
-/// The headers whose value is an address.
+/// Headers with an address as their value.
 static ADDRESSES: [HeaderName; 2] = [LOCATION, CONTENT_LOCATION];
 
 /// The addresses of all upstreams.

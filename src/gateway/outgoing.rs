@@ -73,8 +73,8 @@ fn hold(body: Body, hold: Place) -> Body {
     Body::new(Held { body, hold })
 }
 
-/// A body that keeps `hold` alive until the last of its bytes is freed, in whichever part of the program
-/// holds them.
+/// A body that keeps `hold` alive until the last of its bytes is freed, even after the bytes have left the
+/// body.
 struct Held {
     body: Body,
     hold: Place,

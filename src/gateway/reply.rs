@@ -1,5 +1,5 @@
-//! Responses that are not problems: the first response, a replay, and a response passed on with a mark. Also
-//! the answer that a record gives to an attempt.
+//! Responses that are not problems: the first response, a replay, a response passed on with a mark, and the
+//! answer that a record gives to an attempt.
 
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Response};

@@ -1,5 +1,5 @@
-//! Tells operators when no execution may begin although the store answers, and when executions may begin
-//! again.
+//! Reports in log and metrics: when no execution may begin although the store answers, and when executions
+//! may begin again.
 
 use std::time::Duration;
 

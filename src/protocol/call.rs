@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The answer to the question whether a failed call can have reached the upstream.
+/// Knowledge about whether a failed call can have reached the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sent {
     /// A call that provably wrote no byte of the request.
@@ -20,7 +20,7 @@ pub enum Sent {
 /// A call that brought no usable response.
 #[derive(Debug)]
 pub struct CallError {
-    /// The answer to the question whether the upstream can have acted.
+    /// Knowledge about whether the upstream can have acted.
     pub sent: Sent,
     /// The reason of the failure, for the record and the log.
     pub reason: Reason,
@@ -55,8 +55,9 @@ pub enum CallLimit {
     Silence,
 }
 
-/// A check in a request's extensions whether the request may still be sent. The inner service makes it once
-/// there is a connection, just before the first byte is written. An execution's lease may be over by then.
+/// A check, found in a request's extensions, whether the request may still be sent. The inner service makes
+/// it once there is a connection, just before the first byte is written. An execution's lease may be over by
+/// then.
 #[derive(Clone)]
 pub struct MaySend(Arc<dyn Fn() -> bool + Send + Sync>);
 

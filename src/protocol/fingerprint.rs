@@ -42,10 +42,11 @@ pub enum BodyScheme {
     /// The meaning of the JSON document: member order, white space, escapes and the spelling of a number do
     /// not count (RFC 8785).
     ///
-    /// Some bodies are taken as [`BodyScheme::Raw`]: a body that is not JSON, that names a member twice, or
-    /// that holds a number which a double might not distinguish from its neighbours. Two different amounts
-    /// must never look the same. Such a number has more than 15 significant digits in any spelling, or is at
-    /// least 10^15 (so every integer beyond 2^53 is taken raw), or is below about 10^-290.
+    /// Two different amounts must never look the same. Therefore some bodies are taken as
+    /// [`BodyScheme::Raw`]: a body that is not JSON, that names a member twice, or that holds a number which
+    /// a double might not distinguish from its neighbours. Such a number has more than 15 significant digits
+    /// in any spelling, or is at least 10^15 (so every integer beyond 2^53 is taken raw), or is below about
+    /// 10^-290.
     Json {
         /// JSON pointers (RFC 6901) of members that do not count, such as a time of sending.
         ignore: Vec<String>,

@@ -25,7 +25,7 @@ pub struct Identity {
     pub namespace: String,
     /// The parts of the scope in their order, each as the configuration writes it.
     pub scope: Vec<String>,
-    /// Position of the key, as the configuration writes it.
+    /// Location of the key in a request, as the configuration writes it.
     pub key: String,
     /// Version of the way in which a record's id is made of these.
     pub scheme: String,

@@ -222,7 +222,8 @@ pub(super) fn name(segment: &str) -> &str {
 }
 
 /// Returns the form in which literal segments are compared: without `;parameters`, in lower case, and with
-/// all escapes decoded of characters that may stand in a segment and have no other meaning in a path.
+/// escapes decoded. An escape is decoded if its character may stand in a segment and has no other meaning in
+/// a path.
 fn literal(segment: &str) -> String {
     let is_plain = |char: char| char.is_ascii_graphic() && !"/\\%;?#".contains(char);
     unescape(name(segment), is_plain).to_ascii_lowercase()
@@ -311,7 +312,7 @@ fn without_dots(path: &str) -> String {
     format!("/{}", kept.join("/"))
 }
 
-/// Replaces an empty path by the root.
+/// The root in place of an empty path.
 trait OrRoot {
     fn or_root(self) -> Self;
 }

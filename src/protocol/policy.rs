@@ -7,8 +7,8 @@ use std::time::Duration;
 /// The permitted reaction to an execution with an unknown outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnUnknown {
-    /// No new execution. An operator or a late completion decides the outcome, or its time ends. At most one
-    /// execution.
+    /// No new execution. An operator or a late completion decides the outcome, or the ttl ends first. There
+    /// is at most one execution.
     Hold,
     /// A repeated execution. More than one effect is possible.
     Retry,
@@ -35,8 +35,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Time for which an unknown outcome is remembered if the route asks for no tombstone. Without it, a very
-    /// late retry could run a payment that may already have happened.
+    /// Time for which an unknown outcome is remembered if the route asks for no tombstone. Without this
+    /// tombstone, a very late retry could run a payment that may already have happened.
     pub const UNKNOWN_TOMBSTONE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
     /// Returns the longest time that a record can live from its first claim, while gateways sweep. The time

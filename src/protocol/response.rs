@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::Owner;
 
-/// A response as it is stored: the parts that a replay sends, without any other.
+/// A response as it is stored: exactly the parts that a replay sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResponse {
     /// The upstream's status.

@@ -27,7 +27,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The record of a first execution, as of `now`.
+    /// Returns the record of a first execution, as of `now`.
     #[must_use]
     pub fn first(&self, now: Timestamp) -> Record {
         Record {
@@ -80,7 +80,8 @@ pub enum Event {
         /// Cause of the unknown outcome.
         reason: Reason,
     },
-    /// The passing of time: a lease that is over lapses, and retention that is over ends.
+    /// The passing of time: a lease that is over lapses, and a record expires or ends when its retention is
+    /// over.
     Sweep,
     /// A take-over: an attempt runs an unknown operation again, if the record's policy allows it.
     TakeOver {

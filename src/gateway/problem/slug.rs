@@ -36,7 +36,7 @@ pub enum Slug {
     ShuttingDown,
     /// A stored record that cannot be decoded.
     RecordUnreadable,
-    /// A request without any of the parts by which the route tells callers apart.
+    /// A request without any of the parts by which the route distinguishes callers.
     CallerUnknown,
     /// A request that matches no route, without a fallback.
     NoRoute,

@@ -57,8 +57,8 @@ pub(super) fn order(members: &[Member<'_>]) -> Order {
     if is_repeated { Order::Repeated } else { Order::Other(places) }
 }
 
-/// Sorts by eight bytes of the keys at a time. However similar the keys are, each byte is looked at a few
-/// times only. Returns whether two keys are equal.
+/// Sorts by eight bytes of the keys at a time. Each byte is looked at only a few times, even if the keys are
+/// very similar. Returns whether two keys are equal.
 fn sort<'k>(places: &mut [u32], key: &impl Fn(u32) -> &'k [u8]) -> bool {
     let mut parts: Vec<Part> = places.iter().map(|place| Part::of(key(*place), 0, *place)).collect();
     let mut alike = vec![(0..parts.len(), 0)];

@@ -1,4 +1,4 @@
-//! Reads a document (RFC 8259) and writes its canonical form beside it.
+//! A reader of a document (RFC 8259), which writes the canonical form beside it.
 
 use std::borrow::Cow;
 
