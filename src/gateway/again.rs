@@ -63,7 +63,7 @@ impl Again {
             match write().await {
                 Ok(taken) => return Some(taken),
                 Err(error @ StoreError::Unreadable { .. }) => {
-                    error!("given up: {error}");
+                    error!("not written, and not tried again: {error}");
                     return None;
                 }
                 Err(error) => warn!(record = %id, "not written yet: {error}"),

@@ -204,8 +204,8 @@ fn caller(route: &Route, head: &Parts) -> Result<Scope, Problem> {
         Told::Apart => return Ok(scope),
         Told::Nothing | Told::SignedAnew if route.anonymous => return Ok(scope),
         Told::Nothing => format!(
-            "The request carries a key, and nothing that tells its caller. Send one of what this route's scope \
-             names: {}. Nothing was sent.",
+            "The request carries a key, but nothing that identifies its caller. Send one of the parts that this \
+             route's scope names: {}. Nothing was sent.",
             parts()
         ),
         Told::SignedAnew => format!(
@@ -360,7 +360,7 @@ impl Gateway {
             (Verdict::Won { n: 1 }, _) if self.flights.join(id).is_held() => {
                 // The claim made execution 1, but this process runs one or holds its outcome: the store has
                 // lost the record.
-                warn!(record = %id, "claimed anew while an execution of it is not over here: nothing was sent");
+                warn!(record = %id, "nothing was sent: the store has lost the record of an execution that this process still has");
                 drop(place);
                 if self.ledger.abandon(id, owner).await.is_err() {
                     self.release_unsent(id, owner).await;
@@ -389,7 +389,7 @@ impl Gateway {
     /// store, leaves the claim: its lease ends, and an operator has to resolve the record as not executed.
     async fn release_unsent(&self, id: RecordId, owner: Owner) {
         let Ok(_place) = self.releases.try_acquire() else {
-            warn!(record = %id, "it may stay claimed: too many releases wait for the store");
+            warn!(record = %id, "the record may stay claimed: too many releases wait for the store");
             return;
         };
         let release = self.again.until_taken(&self.ledger, id, || self.ledger.abandon(id, owner));
@@ -517,7 +517,7 @@ fn store_problem(id: RecordId, error: &StoreError) -> Problem {
             Problem::new(Slug::StoreUnavailable, detail)
         }
         StoreError::Refused(_) => {
-            let detail = "This attempt sent nothing: for now only what is already known is answered. Retry with the same key.";
+            let detail = "This attempt sent nothing: for now the gateway only answers from stored records. Retry with the same key.";
             Problem::new(Slug::StoreUnavailable, detail)
         }
     }

@@ -125,8 +125,8 @@ pub(super) fn standing(id: RecordId, decision: &Decision) -> Result<Reply, Probl
         },
         Verdict::Mismatch if decision.record.as_ref().is_some_and(is_undecided) => Problem::new(
             Slug::PayloadMismatch,
-            "The same key came with another method, path, query, header or body, and what became of that request \
-             is not known. Find out before this is sent under a new key.",
+            "The same key came with another method, path, query, header or body, and the outcome of that request \
+             is not known. Find out the outcome before you send this request under a new key.",
         )
         .advising(problem::Executed::No, Retry::Never),
         Verdict::Mismatch => Problem::new(

@@ -22,7 +22,7 @@ pub async fn tell_stops(ledger: Ledger, metrics: Metrics, stop: Stop) {
             let holding: Vec<_> = ledger.stopped().collect();
             for reason in holding.iter().filter(|reason| !told.contains(reason)) {
                 let why = ledger.why(*reason);
-                warn!(reason = reason.word(), "claims are stopped, what is stored is answered: {why}");
+                warn!(reason = reason.word(), "claims are stopped, stored outcomes are replayed: {why}");
             }
             for reason in told.iter().filter(|reason| !holding.contains(reason)) {
                 info!(reason = reason.word(), "claims are no longer stopped for this reason");

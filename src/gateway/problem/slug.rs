@@ -139,13 +139,13 @@ impl Slug {
                 ("shutting-down", S::SERVICE_UNAVAILABLE, "The gateway is shutting down", Unknown, SameKey)
             }
             Self::RecordUnreadable => {
-                let title = "What is stored for this key cannot be read";
+                let title = "The record stored for this key cannot be read";
                 ("record-unreadable", S::INTERNAL_SERVER_ERROR, title, Unknown, Never)
             }
             Self::CallerUnknown => (
                 "caller-unknown",
                 S::BAD_REQUEST,
-                "Nothing in the request tells its caller",
+                "Nothing in the request identifies its caller",
                 Unknown,
                 SameKey,
             ),
