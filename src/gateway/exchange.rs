@@ -360,7 +360,7 @@ impl Gateway {
             (Verdict::Won { n: 1 }, _) if self.flights.join(id).is_held() => {
                 // The claim made execution 1, but this process runs one or holds its outcome: the store has
                 // lost the record.
-                warn!(record = %id, "nothing was sent: the store has lost the record of an execution that this process still has");
+                warn!(record = %id, "nothing was sent: the store has lost the record of an execution");
                 drop(place);
                 if self.ledger.abandon(id, owner).await.is_err() {
                     self.release_unsent(id, owner).await;
