@@ -1,11 +1,11 @@
-//! What the engine's errors mean, in words for operators.
+//! The meaning of the engine's errors, in words for operators.
 
 use fjall::{Error, LsmError};
 
 const FORMAT: &str = "its files are in a format of the engine that is not known here";
 const DAMAGE: &str = "files of it are missing, or cannot be read as what they are";
 
-/// An error of the engine without the names of its types.
+/// Describes an error of the engine without the names of its types.
 pub(super) fn in_words(error: &Error) -> String {
     match error {
         Error::Io(error) | Error::Storage(LsmError::Io(error)) => error.to_string(),

@@ -313,8 +313,8 @@ impl Shared {
         Ok(Session { number, address, lanes, own, next, scripts, subscribed })
     }
 
-    /// Makes a connection for each worker, on that worker, all at once. A worker whose attempt fails has
-    /// none.
+    /// Makes a connection for each worker, on that worker, all at once. A worker has none if its attempt
+    /// fails.
     async fn own_lanes(
         &self,
         client: &Client,
