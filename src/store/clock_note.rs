@@ -170,7 +170,7 @@ impl Ledger {
         }
         let note = document.bytes.as_deref().map(decode).transpose();
         let note = note.map_err(|cause| {
-            StoreError::Refused(format!("what the store keeps of its clock cannot be read here: {cause}"))
+            StoreError::Refused(format!("the store's note about its clock cannot be read here: {cause}"))
         })?;
         Ok(Read { document: document.bytes, note, now: document.now, flight })
     }
@@ -196,7 +196,7 @@ impl Ledger {
 }
 
 fn changed_too_often() -> StoreError {
-    StoreError::Unavailable("what it keeps of its clock changed too often to be written".into())
+    StoreError::Unavailable("its note about the clock changed too often to be written".into())
 }
 
 fn encode(note: &Note) -> Bytes {

@@ -89,7 +89,7 @@ impl Names {
         let now = self.judge(now, sent);
         let entries = bytes.as_deref().map(decode).transpose();
         let entries = entries.map_err(|cause| {
-            StoreError::Refused(format!("what the store keeps of names cannot be read here: {cause}"))
+            StoreError::Refused(format!("the store's document of names cannot be read here: {cause}"))
         })?;
         Ok(Known { entries, now, document: bytes })
     }

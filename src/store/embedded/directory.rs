@@ -20,7 +20,7 @@ const FORMAT: &str = "oncegate embedded store, format 1\n";
 const FORMAT_NAME: &str = "oncegate embedded store, format ";
 /// Pointer to the documentation, for the operator of a damaged store.
 const READ_ON: &str =
-    "what to do stands in docs/stores.md, \"When records are lost, or a backup is restored\"";
+    "what to do is described in docs/stores.md, \"When records are lost, or a backup is restored\"";
 
 /// Tells whether a format's number may be printed: a damaged file can contain anything.
 fn is_short_text(number: &str) -> bool {

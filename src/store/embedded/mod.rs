@@ -141,7 +141,7 @@ impl EmbeddedStore {
 fn open_tables(data: &Path, mark: Mark, limits: Option<ClockLimits>) -> Result<Tables, String> {
     match catch_unwind(AssertUnwindSafe(|| Tables::open(data, mark, limits))) {
         Ok(opened) => opened.map_err(|error| in_words(&error)),
-        Err(_) => Err("the engine gave up on its files".into()),
+        Err(_) => Err("the engine panicked while it opened its files".into()),
     }
 }
 

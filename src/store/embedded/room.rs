@@ -107,7 +107,7 @@ impl Room {
         self.full.store(!fits, Ordering::Relaxed);
         if !fits {
             return Err(format!(
-                "the file system of {} has room only for the outcomes of what runs already",
+                "the file system of {} has room only for the outcomes of running executions",
                 self.data.display()
             ));
         }

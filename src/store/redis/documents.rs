@@ -47,5 +47,5 @@ impl Shared {
 }
 
 fn odd(error: impl std::fmt::Display) -> Failure {
-    Failure::Unclear(format!("a script answered what it should not: {error}"))
+    Failure::Unclear(format!("a script gave an unexpected answer: {error}"))
 }

@@ -192,7 +192,7 @@ impl Shared {
                 Err(_) => causes.push(Failure::Down(format!("{address}: no answer"))),
             }
         }
-        Err(Failure::of_all("no node of the cluster says who holds what: ", &causes))
+        Err(Failure::of_all("no node of the cluster returns the map of its slots: ", &causes))
     }
 
     fn map(&self, owners: &[Address], old: Option<&Map>) -> Map {
@@ -237,13 +237,13 @@ pub(super) async fn owners(settings: &RedisSettings, address: &Address) -> Resul
     let mut connection = connecting.map_err(|error| of_connecting(&address.to_string(), &error))?;
     let ranges: Vec<Vec<Value>> = cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
     let ranges: Option<Vec<_>> = ranges.iter().map(|range| parse_range(range, address)).collect();
-    let ranges = ranges.ok_or_else(|| Failure::Down("an odd answer to CLUSTER SLOTS".into()))?;
+    let ranges = ranges.ok_or_else(|| Failure::Down("a bad answer to CLUSTER SLOTS".into()))?;
     let owner = |bucket: u8| {
         let slot = slot(bucket);
         let range = ranges.iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
         range
             .map(|(_, _, owner)| owner.clone())
-            .ok_or_else(|| Failure::Down(format!("nobody holds slot {slot}")))
+            .ok_or_else(|| Failure::Down(format!("no node holds slot {slot}")))
     };
     (0..=u8::MAX).map(owner).collect()
 }

@@ -244,7 +244,7 @@ async fn keep(shared: Arc<Shared>) {
                 tracing::info!(server = session.address, "connected to the store");
                 shared.state.send_replace(State::Up(Arc::clone(&session)));
                 let why = shared.watch_over(&session).await;
-                tracing::warn!(server = session.address, "the connection to the store is given up: {why}");
+                tracing::warn!(server = session.address, "gave up the connection to the store: {why}");
                 shared.state.send_replace(State::Connecting);
                 // A waiter that came after the subscription broke, and still found this session, is woken
                 // too.

@@ -137,7 +137,7 @@ impl Shared {
         }
         let again = self.run(id, call).await?;
         match again.kind {
-            Kind::Late => Err(Failure::Down("it reached Redis after it was given up".into())),
+            Kind::Late => Err(Failure::Down("it reached Redis after the gateway had given it up".into())),
             Kind::Unmarked => Err(Failure::Down("the mark of its bucket cannot be relied on".into())),
             _ => Ok(again),
         }
@@ -173,7 +173,7 @@ impl Shared {
             match self.fleet.link(bucket).await.map(|link| link.held()) {
                 Ok(Some(left)) => left,
                 Ok(None) => return StoreError::Refused(
-                    "Redis is near its maxmemory, and has room only for the outcomes of what runs already"
+                    "Redis is near its maxmemory, and has room only for the outcomes of running executions"
                         .into(),
                 ),
                 Err(failure) => return failure.into(),

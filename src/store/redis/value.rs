@@ -52,7 +52,7 @@ impl Kind {
 
 impl Reply {
     pub(super) fn of(value: Value) -> Result<Self, Failure> {
-        let odd = |what: &str| Failure::Unclear(format!("a script answered what it should not: {what}"));
+        let odd = |what: &str| Failure::Unclear(format!("a script gave an unexpected answer: {what}"));
         type Parts = (String, u64, Option<Vec<u8>>, Option<Vec<u8>>);
         let (kind, now, record, response) =
             Parts::from_redis_value(value).map_err(|error| odd(&error.to_string()))?;
@@ -81,7 +81,7 @@ impl Reply {
     /// Returns the stored record and its response, which must exist.
     pub(super) fn found(self, id: RecordId) -> Result<Found, StoreError> {
         let Snapshot { record, response, now } = self.snapshot(id)?;
-        let missing = || StoreError::Unclear("a script found a record and did not show it".into());
+        let missing = || StoreError::Unclear("a script found a record and did not return it".into());
         Ok(Found { record: record.ok_or_else(missing)?, response, now })
     }
 }
