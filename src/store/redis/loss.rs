@@ -1,11 +1,10 @@
 //! Detection of lost data: a server was restarted without an append-only file, or emptied.
 //!
 //! A mark in Redis remembers which run of the server held the data and when that run was last seen. Every
-//! gateway remembers the same for itself. A server that is another run, and that started after the data was
-//! last seen, was restarted. Without an append-only file it may have come back with old data or with none. A
-//! server that is another run and was already up at that time is a replica that was promoted: the data that a
-//! failover may lose is not noticed here. A mark that a gateway has seen and that is gone was lost with
-//! everything else.
+//! gateway remembers the same for itself. A server with another run that started after the data was last seen
+//! was restarted. Without an append-only file it may have come back with old data or with none. A server with
+//! another run that was already up at that time is a replica that was promoted: the data that a failover may
+//! lose is not noticed here. A mark that a gateway has seen and that is gone was lost with everything else.
 //!
 //! A bucket was emptied if its own mark is not the known one (`marks`). The claim that meets the bucket finds
 //! that out.

@@ -2,8 +2,8 @@
 //!
 //! A mark is random and lies in the slot of its bucket. At its start a gateway learns all marks and makes the
 //! missing ones. A new store has no marks, and neither has a store that only an earlier release wrote to.
-//! From then on, every script that may begin an execution compares the mark. If the mark is gone or another
-//! one, the bucket was emptied, or it is an older copy that was emptied since, and no execution begins.
+//! From then on, every script that may begin an execution compares the mark. If the mark is gone or differs,
+//! no execution begins: the bucket was emptied, or it is an older copy that was emptied since.
 //!
 //! After the loss is written down (`loss`), new marks are made and learnt. From then on the loss that was
 //! written down holds claims back. A mark that is not the known one is therefore always a further loss.
