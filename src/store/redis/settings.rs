@@ -57,7 +57,7 @@ impl fmt::Debug for RedisSettings {
 /// The way servers belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Topology {
-    /// One server, or one address behind which the primary is.
+    /// A single server, or one address behind which the primary is.
     Single,
     /// A Redis Cluster.
     Cluster,

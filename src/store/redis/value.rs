@@ -29,7 +29,7 @@ pub(super) enum Kind {
     Won,
     /// The record was written or removed.
     Stored,
-    /// Nothing was written; the record was touched, which counts as a write.
+    /// No new value was written; the record was touched, which counts as a write.
     Touched,
     /// There is a record; nothing was written.
     Found,
