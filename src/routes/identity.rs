@@ -1,9 +1,9 @@
 //! The check that a configuration names operations as the store knows them.
 //!
 //! Each [`Entry`] of a store is compared with the routes that now win its paths. A route that names the
-//! operations otherwise is a [`Conflict`], because a retry of a stored operation would run again. An entry
-//! whose paths no route covers is lost. An operator accepts either of them by naming the entry in `[store]`.
-//! Two routes of one configuration may name their operations differently.
+//! operations otherwise is a [`Conflict`], because a retry of a stored operation would run again. An entry is
+//! lost if no route covers its paths. An operator accepts a conflict or a loss by naming the entry in
+//! `[store]`. Two routes of one configuration may name their operations differently.
 //!
 //! This module is pure. The assembly reads the store, and writes the entries of [`Review::entries`].
 

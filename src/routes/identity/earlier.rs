@@ -30,9 +30,9 @@ pub fn earlier(config: &Config, recorded: &BTreeSet<Recorded>, now: Timestamp) -
 
 /// Returns the identities under which the operations of a route may have been named.
 ///
-/// A record contains the name of the route that it was made under. A record whose route name is not in the
-/// configuration any more may be of any route. For this reason, a route without records of its own name is
-/// accepted if its identity is that of one of these records.
+/// A record contains the name of the route that it was made under. If the configuration no longer has a route
+/// of that name, the record may belong to any route. For this reason, a route without records of its own name
+/// is accepted if its identity is that of one of these records.
 fn identities(config: &Config, route: &Route, recorded: &BTreeSet<Recorded>) -> Vec<Identity> {
     let scope = [ScopePart::Header(AUTHORIZATION)];
     let identity = |namespace: &str| Identity::new(namespace, &scope, &route.key_header);

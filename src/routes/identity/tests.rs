@@ -102,7 +102,7 @@ fn a_more_exact_route_takes_paths_over_and_so_does_a_wider_one() {
     assert_eq!(refused(&[charges("")], &rest()), fine());
     assert_eq!(refused(&[charges(OTHER)], &rest()).0, ["POST /v1/charges"]);
     assert_eq!(refused(&[charges(OTHER)], &config("", &[("/v1/{*rest}", "")])).0, ["POST /v1/charges"]);
-    // The parameter wins over the rest, whatever the rest's identity is.
+    // The parameter wins over the rest, for any identity of the rest.
     let both = config("", &[("/v1/{id}", OTHER), ("/{*rest}", "")]);
     assert_eq!(refused(&[charges(OTHER)], &both), fine());
     assert_eq!(refused(&[charges("")], &both).0, ["POST /v1/charges"]);
@@ -282,7 +282,7 @@ fn an_earlier_release_counts_as_having_had_its_defaults() {
     // The file of the earlier release named another namespace.
     let text = refused(&named(""), &[("create-charge", "money")]).expect("a refusal");
     assert!(text.contains("namespace = \"money\""), "{text}");
-    // The records are those of the earlier release's quick start, whose namespace is today's default.
+    // The records are those of the earlier release's quick start: its namespace is today's default.
     assert_eq!(refused(&named(OTHER), &[("default", "default")]), None);
     assert!(refused(&named(""), &[("default", "default")]).is_some());
 }
