@@ -16,7 +16,7 @@ use super::error::{ConfigError, Place};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct KeyPath(pub Vec<Step>);
 
-/// One step of a [`KeyPath`].
+/// A step of a [`KeyPath`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Key(String),

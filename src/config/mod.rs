@@ -220,7 +220,7 @@ pub enum StoreUrl {
     Postgres(Postgres),
 }
 
-/// One upstream API.
+/// An upstream API.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     /// Scheme and authority. A path is not allowed.
@@ -261,11 +261,11 @@ pub struct Log {
 pub enum LogFormat {
     /// Text for people.
     Text,
-    /// One JSON object in each line.
+    /// A JSON object in each line.
     Json,
 }
 
-/// One protected route.
+/// A protected route.
 #[derive(Clone, Debug)]
 pub struct Route {
     /// Unique name of the route.
