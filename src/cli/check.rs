@@ -1,7 +1,7 @@
-//! `oncegate check --config FILE`: says whether a configuration is valid, what it promises at
-//! every boundary, what each route's settings imply, and what looks wrong.
+//! `oncegate check --config FILE`: says whether a configuration is valid, what it promises at every boundary,
+//! what the settings of each route imply, and which settings look wrong.
 //!
-//! [`report`] is pure text; it promises nothing that the configuration does not keep.
+//! [`report`] is pure text. It promises nothing that the gateway does not keep under this configuration.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -44,17 +44,17 @@ pub struct CheckArgs {
 
 /// The exit code for a valid configuration.
 pub const FINE: u8 = 0;
-/// The exit code for one that is not.
+/// The exit code for an invalid configuration.
 pub const BAD_CONFIGURATION: u8 = 2;
 
-/// The exit code for a valid one whose store or upstream does not answer.
+/// The exit code for a valid configuration with a store or upstream that does not answer.
 pub const NO_ANSWER: u8 = 1;
 
-/// Checks a file: the report, or if `short` the warnings alone, goes to `out`, mistakes go to `err`. Returns
-/// the configuration if there are none.
+/// Checks a file. The report goes to `out`, or only the warnings if `short`; mistakes go to `err`. Returns
+/// the configuration if there are no mistakes.
 ///
 /// # Errors
-/// Those of `out`.
+/// [`io::Error`] if `out` cannot be written.
 pub fn run(
     file: &Path,
     environment: &Environment,
@@ -65,7 +65,7 @@ pub fn run(
     let config = match Config::load(file, environment) {
         Ok(config) => config,
         Err(errors) => {
-            // The exit code says it, too.
+            // The exit code reports the failure, too.
             drop(writeln!(err, "{errors}"));
             return Ok(None);
         }
@@ -83,10 +83,10 @@ pub fn run(
     Ok(Some(config))
 }
 
-/// The schema of the Postgres store that a file names; the usual one without a file.
+/// Returns the schema of the Postgres store that a file names, or the default schema without a file.
 ///
 /// # Errors
-/// The file is not valid, or its store is another one.
+/// A message if the file is not valid, or if its store is not Postgres.
 pub fn schema_name(file: Option<&Path>, environment: &Environment) -> Result<String, String> {
     let Some(file) = file else { return Ok("oncegate".into()) };
     match Config::load(file, environment).map_err(|errors| errors.to_string())?.store.url {
@@ -95,7 +95,8 @@ pub fn schema_name(file: Option<&Path>, environment: &Environment) -> Result<Str
     }
 }
 
-/// What a configuration promises and implies, as text of at most 96 columns but for long names.
+/// Describes what a configuration promises and implies, as text of at most 96 columns (long names may exceed
+/// them).
 #[must_use]
 pub fn report(config: &Config) -> String {
     let mut page = Page::default();
@@ -115,7 +116,7 @@ fn public(server: &Server) -> String {
     format!("{}, {protocols}{}", server.listen, tls(server.tls.as_ref()))
 }
 
-/// What TLS asks of a client.
+/// Describes the TLS of a listener, and the certificate that clients need.
 fn tls(tls: Option<&ListenerTls>) -> &'static str {
     match tls {
         None => "",
@@ -144,7 +145,7 @@ fn setup(page: &mut Page, config: &Config) {
     page.row("no route matches", &no_route(config));
 }
 
-/// Which host an upstream is told, and what that means for the addresses that it writes.
+/// Describes which `Host` an upstream receives, and the effect on the addresses that the upstream writes.
 fn host(upstream: &Upstream) -> String {
     let told = if upstream.preserve_host {
         "It is told the client's Host; where it tells hosts apart, \"host\" belongs into the routes' scope."
@@ -189,7 +190,7 @@ fn admin(config: &Config) -> String {
     format!("{}{}; {records}", config.admin.listen, tls(config.admin.tls.as_ref()))
 }
 
-/// A store by its URL, as it is shown: without its password.
+/// Returns a store's URL for people: without its password.
 #[must_use]
 pub fn store(url: &StoreUrl) -> String {
     match url {

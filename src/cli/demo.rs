@@ -1,4 +1,4 @@
-//! `oncegate demo`: a payment API, a real gateway in front of it, and what happens to retries.
+//! `oncegate demo`: a payment API, a real gateway in front of it, and the effect of retries.
 
 use std::process::ExitCode;
 
@@ -38,8 +38,8 @@ pub struct DemoArgs {
     once: bool,
 }
 
-/// Runs the demo to its exit code. Whatever ends it, the gateway process and the temporary
-/// directory are gone afterwards.
+/// Runs the demo to its exit code. The gateway process and the temporary directory are gone afterwards,
+/// however the demo ends.
 pub async fn run(args: DemoArgs) -> ExitCode {
     let (interrupt, terminate) = match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
         (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
@@ -69,7 +69,7 @@ async fn tell(args: &DemoArgs) -> Result<ExitCode, Trouble> {
     Err(Trouble::new("the gateway has ended by itself"))
 }
 
-/// Stopped by a signal: what the demo was asked for is done once it only waits for that.
+/// Returns the exit code after a signal. Once the demo only waits for the signal, its work is done.
 fn ended(args: &DemoArgs) -> ExitCode {
     if args.once { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

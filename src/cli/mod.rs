@@ -1,5 +1,5 @@
-//! The commands of `oncegate`. Each takes checked arguments, prints for people, and ends 0 (fine),
-//! 1 (failed) or 2 (wrong usage or configuration).
+//! The commands of `oncegate`. Each takes checked arguments, prints text for people, and exits with 0
+//! (success), 1 (failure) or 2 (wrong usage or configuration).
 
 use clap::{Parser, Subcommand};
 

@@ -1,8 +1,8 @@
-//! `oncegate records`: look at operations and decide the ones nobody knows the outcome of, through
-//! the admin API of a running gateway.
+//! `oncegate records`: shows records and decides unknown outcomes, through the admin API of a running
+//! gateway.
 //!
-//! The token comes from the environment only, so that it does not stand in a process list. What
-//! the gateway refuses is a failure with the gateway's own reason.
+//! The token comes from the environment only, so that it does not appear in a process list. If the gateway
+//! refuses a request, the command fails with the gateway's reason.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ mod request;
 
 use client::Client;
 
-/// Where the admin token is read from.
+/// Environment variable with the admin token.
 pub const TOKEN_VARIABLE: &str = "ONCEGATE_ADMIN_TOKEN";
 
 /// Look at operations, and decide those of which nobody knows whether they happened.
@@ -129,7 +129,7 @@ struct Resolve {
     response: Response,
 }
 
-/// The response that later attempts shall get; none without a status.
+/// The response that later attempts get. Without a status there is none.
 #[derive(Clone, Debug, Args)]
 struct Response {
     /// The status of the response that later attempts shall get.
@@ -155,7 +155,7 @@ enum YesNo {
     No,
 }
 
-/// Runs the command and prints what came of it.
+/// Runs the command and prints its result.
 pub async fn run(args: RecordsArgs) -> ExitCode {
     let token = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
     match answer(&args, token.map(Secret)).await {
@@ -167,10 +167,10 @@ pub async fn run(args: RecordsArgs) -> ExitCode {
     }
 }
 
-/// What [`run`] prints.
+/// Returns the text that [`run`] prints.
 ///
 /// # Errors
-/// Why it failed, in words for the operator.
+/// The reason of the failure, in words for the operator.
 pub async fn answer(args: &RecordsArgs, token: Option<Secret>) -> Result<String, String> {
     let identity = args.cert.clone().zip(args.cert_key.clone());
     let identity = identity.map(|(cert, key)| IdentityFiles { cert, key });

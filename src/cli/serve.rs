@@ -1,4 +1,4 @@
-//! `oncegate serve`: which configuration to run with.
+//! `oncegate serve`: the arguments that determine the configuration.
 
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
@@ -42,12 +42,12 @@ pub struct ServeArgs {
     accept_clock: bool,
 }
 
-/// What the operator decides for one run.
+/// Decisions of the operator for one run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Operator {
-    /// No execution begins before this on the store's clock.
+    /// Time on the store's clock before which no execution begins.
     pub not_before: Option<Timestamp>,
-    /// A clock that the start finds too far ahead is accepted.
+    /// True if a clock that the start finds too far ahead is accepted.
     pub accept_clock: bool,
 }
 
@@ -63,15 +63,15 @@ struct Settings {
     /// Keep records here instead of in store.url: embedded:DIR, redis://HOST, postgres://HOST/DATABASE or memory:
     #[arg(long, value_name = "URL")]
     store: Option<String>,
-    /// What other programs call `--listen`; only here to say so.
+    /// Name of `--listen` in other programs. It exists only to point to `--listen`.
     #[arg(long, short, hide = true, value_name = "PORT", value_parser = no_port)]
     port: Option<String>,
-    /// The same.
+    /// Other names of `--listen` in other programs, for the same purpose.
     #[arg(long, aliases = ["host", "address", "addr"], hide = true, value_name = "ADDRESS", value_parser = no_bind)]
     bind: Option<String>,
 }
 
-/// Refuses `--port` with what to write in its place.
+/// Refuses `--port`, and says what to write in its place.
 fn no_port(text: &str) -> Result<String, String> {
     match text.parse::<u16>() {
         Ok(port) => {
@@ -81,7 +81,7 @@ fn no_port(text: &str) -> Result<String, String> {
     }
 }
 
-/// Refuses `--bind` and its like in the same way.
+/// Refuses `--bind` and its aliases in the same way.
 fn no_bind(_: &str) -> Result<String, String> {
     Err("use --listen with an IP address and a port, like --listen 0.0.0.0:8080".into())
 }
@@ -93,16 +93,16 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 impl ServeArgs {
-    /// What the operator decided for this run.
+    /// Returns the operator's decisions for this run.
     #[must_use]
     pub fn operator(&self) -> Operator {
         Operator { not_before: self.not_before, accept_clock: self.accept_clock }
     }
 
-    /// The checked configuration.
+    /// Loads and checks the configuration.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// [`ConfigErrors`] with every mistake in it.
     pub fn load(&self, environment: &Environment) -> Result<Config, ConfigErrors> {
         let Settings { listen, admin_listen, store, .. } = &self.settings;
         let arguments =

@@ -1,5 +1,5 @@
-//! What is promised at each boundary. "Exactly once" is not: a proxy is not part of the upstream's
-//! transaction. Each statement carries its conditions.
+//! The promise at each boundary, with its conditions. "Exactly once" is never promised: a proxy is not part
+//! of the upstream's transaction.
 
 use super::store;
 use crate::cli::page::Page;
