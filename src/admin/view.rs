@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::protocol::{Record, RecordId, State};
 
-/// One record. Its times are RFC 3339, on the store's clock.
+/// A record. Its times are RFC 3339, on the store's clock.
 #[derive(Debug, Serialize)]
 pub(super) struct RecordView {
     id: String,

@@ -54,7 +54,7 @@ pub(super) async fn connect(config: Config, short: bool) -> ExitCode {
     }
 }
 
-/// One finding as lines of text.
+/// A finding as lines of text.
 struct Lines<'f> {
     indent: &'static str,
     found: &'f Found,

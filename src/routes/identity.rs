@@ -30,7 +30,7 @@ const REFRESHES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_
 pub struct Review {
     /// The entries that the store has to hold while this configuration serves.
     pub entries: Vec<Entry>,
-    /// The entries whose operations now have other names, without an operator's acceptance.
+    /// The entries with operations that now have other names, without an operator's acceptance.
     pub conflicts: Vec<Conflict>,
     /// The entries that no route covers, without an operator's acceptance.
     pub lost: Vec<Entry>,

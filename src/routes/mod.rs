@@ -28,7 +28,7 @@ pub struct RouteTable {
     largest_response: usize,
 }
 
-/// One router for each method. Templates of different methods cannot conflict with each other.
+/// The router of each method. Templates of different methods cannot conflict with each other.
 type Routers = HashMap<Method, Router<Arc<Route>>>;
 
 /// The destination of a request.
