@@ -19,8 +19,8 @@ mod route;
 
 /// Says whether a configuration is valid, what it promises, and what looks wrong; runs nothing.
 ///
-/// Ends 0 if the file is valid, warnings or not, 2 if it is not; with --connect 1 if the store or an upstream
-/// does not answer.
+/// Exits with 0 if the file is valid, with or without warnings, and with 2 if it is not; with --connect,
+/// exits with 1 if the store or an upstream does not answer.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Ends 0 if the file is valid, with warnings or without, and 2 if it is not; with --connect 1 if \
@@ -33,11 +33,12 @@ pub struct CheckArgs {
     /// Print errors and warnings alone, one a line
     #[arg(long, conflicts_with = "print_schema")]
     pub short: bool,
-    /// Also look whether the store and each upstream answer, as a start would, changing nothing there
+    /// Also check whether the store and each upstream answer, as a start would, without changing anything
+    /// there
     #[arg(long, conflicts_with = "print_schema")]
     pub connect: bool,
-    /// Print the SQL that makes the tables of a Postgres store, for those who apply it by hand, and
-    /// nothing else; with --config, for the schema that is named there
+    /// Print only the SQL that makes the tables of a Postgres store, for operators who apply it by hand; with
+    /// --config, for the schema that the file names
     #[arg(long)]
     pub print_schema: bool,
 }

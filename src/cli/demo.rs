@@ -25,15 +25,15 @@ mod payments;
 mod story;
 mod trouble;
 
-/// Tells in five short chapters what a retried payment does without a gateway and through one, a
-/// crash in the middle of a charge included.
+/// Shows in five short chapters what a retried payment does without a gateway and through one, including a
+/// crash in the middle of a charge.
 ///
-/// It needs loopback and nothing else: the payment API is in this process, the gateway is this
-/// same program as a second process, its records lie in a temporary directory. Afterwards both
-/// stay up, with curl lines to try, until Ctrl-C.
+/// The demo needs only loopback: the payment API runs in this process, the gateway is the same program as a
+/// second process, and its records are in a temporary directory. Afterwards both stay up, with curl commands
+/// to try, until Ctrl-C.
 #[derive(Args, Debug)]
 pub struct DemoArgs {
-    /// End after the story: with 0, or with 1 where a total or an answer is not what it must be
+    /// End after the last chapter: with 0, or with 1 if a total or an answer is not as expected
     #[arg(long)]
     once: bool,
 }

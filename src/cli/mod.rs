@@ -18,15 +18,15 @@ pub mod serve;
 #[command(after_help = "Start with `oncegate demo`, then put it in front of your own API:\n  \
     oncegate serve --upstream http://127.0.0.1:9000")]
 pub struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The commands.
+/// The commands of `oncegate`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Watch payments being retried, without and through a gateway; needs loopback and nothing else
+    /// Watch payments being retried, without and through a gateway; needs only loopback
     Demo(demo::DemoArgs),
     /// Run the gateway
     Serve(serve::ServeArgs),

@@ -23,7 +23,7 @@ use client::Client;
 /// Environment variable with the admin token.
 pub const TOKEN_VARIABLE: &str = "ONCEGATE_ADMIN_TOKEN";
 
-/// Look at operations, and decide those of which nobody knows whether they happened.
+/// Show records, and decide the outcome of an operation that the gateway cannot know.
 #[derive(Clone, Debug, Args)]
 pub struct RecordsArgs {
     /// The admin listener of a running gateway. A bearer token, where it asks for one, is taken
@@ -40,10 +40,10 @@ pub struct RecordsArgs {
     /// With https://, a file of PEM certificates to trust instead of the usual roots.
     #[arg(long, env = "ONCEGATE_ADMIN_CA", value_name = "FILE", global = true)]
     ca: Option<PathBuf>,
-    /// With https://, a PEM file of the certificate to show to a listener that asks for one.
+    /// With https://, a PEM file of the certificate to present to a listener that asks for one.
     #[arg(long, value_name = "FILE", requires = "key_file", global = true)]
     cert: Option<PathBuf>,
-    /// The PEM file of its private key.
+    /// The PEM file of the certificate's private key.
     #[arg(long = "cert-key", id = "key_file", value_name = "FILE", requires = "cert", global = true)]
     cert_key: Option<PathBuf>,
     /// Print the answer's JSON instead of text for people.
@@ -63,7 +63,7 @@ enum Command {
     Lookup(Lookup),
     /// Decide an unknown outcome.
     Resolve(Resolve),
-    /// Let a stored response go before its time; the key stays used.
+    /// Delete a stored response before its ttl ends; the key stays used.
     Delete(Delete),
 }
 
@@ -75,10 +75,10 @@ struct List {
     /// Only records of this route.
     #[arg(long)]
     route: Option<String>,
-    /// How many at most.
+    /// The largest number of records to list.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
-    /// Where to go on: the cursor that the list before ended with.
+    /// The cursor that the previous list ended with, to go on from there.
     #[arg(long)]
     cursor: Option<String>,
 }
@@ -100,10 +100,11 @@ struct Lookup {
     /// The idempotency key, as the client sent it.
     #[arg(long)]
     key: String,
-    /// The path of the client's request; needed where the route's path has parameters and its scope the path.
+    /// The path of the client's request; needed if the route's path has parameters and its scope contains the
+    /// path.
     #[arg(long)]
     path: Option<String>,
-    /// A PEM file of the certificate that the client showed, where the route's scope has it.
+    /// A PEM file of the certificate that the client presented, if the route's scope contains it.
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// A header of the client's request that is part of its scope, such as `Authorization: …`.
@@ -115,14 +116,14 @@ struct Lookup {
 struct Resolve {
     /// The record's id.
     id: String,
-    /// Whether the upstream executed the operation.
+    /// The decision whether the upstream executed the operation.
     #[arg(long)]
     executed: YesNo,
-    /// How you know; it is kept in the audit log.
+    /// The reason for your decision; it is kept in the audit log.
     #[arg(long)]
     note: String,
-    /// Let the next attempt run although this one's call could still be under way. It can then
-    /// happen twice.
+    /// Let the next attempt run although the call of this one could still be under way. The operation can
+    /// then happen twice.
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -132,13 +133,13 @@ struct Resolve {
 /// The response that later attempts get. Without a status there is none.
 #[derive(Clone, Debug, Args)]
 struct Response {
-    /// The status of the response that later attempts shall get.
+    /// The status of the response that later attempts get.
     #[arg(long)]
     status: Option<u16>,
-    /// A file with its body.
+    /// A file with the body of the response.
     #[arg(long, value_name = "FILE", requires = "status")]
     body_file: Option<PathBuf>,
-    /// One of its headers.
+    /// A header of the response.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header, requires = "status")]
     headers: Vec<(HeaderName, HeaderValue)>,
 }

@@ -10,10 +10,11 @@ use crate::config::{Arguments, Config, ConfigErrors, Environment};
 
 /// Runs the gateway until it is told to stop.
 ///
-/// SIGTERM or SIGINT drains, after `server.shutdown_delay` where that is set: no new execution
-/// starts, running ones go on for up to `server.drain_timeout`, what still runs then is recorded as
-/// unknown. A second signal ends at once. Ends 0 after a drain, 1 if it failed, 2 if the
-/// configuration is wrong or names operations otherwise than the store does.
+/// SIGTERM or SIGINT begins a drain, after `server.shutdown_delay` if that is set: no new execution starts,
+/// running ones go on for up to `server.drain_timeout`, and the outcome of any that still run then is
+/// recorded as unknown. A second signal ends the gateway at once. Exits with 0 after a drain, with 1 if the
+/// gateway failed, and with 2 if the configuration is wrong or names operations otherwise than the store
+/// does.
 #[derive(Args, Debug)]
 #[command(
     after_help = "A value of the file is replaced by ONCEGATE__SECTION__KEY in the environment, and that by an \
@@ -32,12 +33,13 @@ pub struct ServeArgs {
     upstream: Option<String>,
     #[command(flatten)]
     settings: Settings,
-    /// Begin no operation before this time, by the store's clock, like 2026-11-22T10:00:00Z; what is
-    /// stored is answered meanwhile. For a store that lost its records or was restored from a backup
+    /// Begin no operation before this time on the store's clock, like 2026-11-22T10:00:00Z; stored responses
+    /// are answered meanwhile. For a store that lost its records or was restored from a backup
     #[arg(long, value_name = "TIME", env = "ONCEGATE_NOT_BEFORE", value_parser = moment)]
     not_before: Option<Timestamp>,
-    /// Accept the store's clock where this start finds it so far ahead that no operation would begin
-    /// (docs/stores.md): only if it is right, for what the store keeps may end by it. Later jumps are not accepted
+    /// Accept the store's clock if this start finds it so far ahead that no operation would begin
+    /// (docs/stores.md). Use this only if the clock is right, because records in the store may end by it.
+    /// Later jumps are not accepted
     #[arg(long)]
     accept_clock: bool,
 }
@@ -51,7 +53,7 @@ pub struct Operator {
     pub accept_clock: bool,
 }
 
-/// What may be set without a file; each replaces what file and environment say.
+/// Settings that need no file. Each replaces the value of the file and of the environment.
 #[derive(Args, Debug)]
 struct Settings {
     /// Listen for clients here instead of at server.listen (127.0.0.1:8080 unless the file says otherwise)
