@@ -118,7 +118,7 @@ fn served(work: impl Future<Output = ExitCode>) -> ExitCode {
     on(tokio::runtime::Builder::new_current_thread(), work)
 }
 
-/// Runs a command that does more than one thing at once.
+/// Runs a command that has concurrent tasks.
 fn blocking(work: impl Future<Output = ExitCode>) -> ExitCode {
     on(tokio::runtime::Builder::new_multi_thread(), work)
 }

@@ -214,7 +214,7 @@ pub enum StoreUrl {
     Memory,
     /// `embedded:DIR`
     Embedded(PathBuf),
-    /// `redis://` and its relatives.
+    /// `redis://` and the related schemes.
     Redis(Box<Redis>),
     /// `postgres://`
     Postgres(Postgres),

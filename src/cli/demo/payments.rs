@@ -126,7 +126,7 @@ async fn serve(listener: TcpListener, books: Arc<Books>) {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .serve_connection(TokioIo::new(stream), service);
-            // A client that gives up is part of the story.
+            // A client that gives up is part of the script.
             drop(connection.await);
         });
     }

@@ -129,7 +129,7 @@ fn a_change_is_accepted_by_the_name_that_was_printed_and_nothing_later_is() {
     let held = held_after(&[before.clone(), accepted.clone()]);
     assert_eq!(held.len(), 2, "both stand");
     assert_eq!(names(&review(&accepted, &held, NOW)), fine());
-    // The store remembers what was accepted, without the line too.
+    // The store remembers the acceptance, even without the line.
     assert_eq!(names(&review(&charges("", second), &held, NOW)), fine());
     // A third identity is another change, and the way back is another change too.
     for next in [third, first] {
@@ -167,7 +167,7 @@ fn an_entry_without_a_route_is_lost_until_it_is_retired() {
     let (_, lost) = names(&review(&after(""), &held_after(&before), NOW));
     assert_eq!(lost.len(), 1);
     assert!(lost[0].starts_with("POST /v1/refunds#"), "{lost:?}");
-    // The other key does not help.
+    // The other setting does not help.
     let wrong = after(&format!("accept_identity_change = {lost:?}"));
     assert_eq!(names(&review(&wrong, &held_after(&before), NOW)).1, lost);
     let retired = after(&format!("retired = {lost:?}"));

@@ -7,7 +7,7 @@ use crate::protocol::header::{
     ADDED, FORWARDING, GATEWAY_ONLY, HOP_BY_HOP, METHOD_OVERRIDES, NEVER_BELIEVED, is_mimic,
 };
 
-/// A kind of headers that a client's key cannot be.
+/// A kind of headers that cannot carry a client's key.
 struct Kind {
     /// Meaning of the headers of this kind.
     means: &'static str,
