@@ -30,7 +30,7 @@ pub struct CheckArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", required_unless_present = "print_schema")]
     pub config: Option<PathBuf>,
-    /// Print errors and warnings alone, one a line
+    /// Print only errors and warnings, one in each line
     #[arg(long, conflicts_with = "print_schema")]
     pub short: bool,
     /// Also check whether the store and each upstream answer, as a start would, without changing anything

@@ -34,6 +34,6 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Print the JSON Schema of the configuration file
     Schema,
-    /// See and settle records through the admin API of a running gateway
+    /// Show and resolve records through the admin API of a running gateway
     Records(Box<records::RecordsArgs>),
 }

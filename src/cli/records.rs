@@ -26,8 +26,8 @@ pub const TOKEN_VARIABLE: &str = "ONCEGATE_ADMIN_TOKEN";
 /// Show records, and decide the outcome of an operation that the gateway cannot know.
 #[derive(Clone, Debug, Args)]
 pub struct RecordsArgs {
-    /// The admin listener of a running gateway. A bearer token, where it asks for one, is taken
-    /// from ONCEGATE_ADMIN_TOKEN.
+    /// The admin listener of a running gateway. If it asks for a bearer token, that token is taken from
+    /// ONCEGATE_ADMIN_TOKEN.
     #[arg(
         long,
         env = "ONCEGATE_ADMIN_URL",
