@@ -15,7 +15,7 @@ const NAMED: usize = 50;
 /// Name of the file that every embedded store has.
 const MARKER: &str = "oncegate-store";
 
-/// Tells whether a store existed before it was opened. Before that, this is known only of a directory.
+/// Tells whether the store exists, before it is opened. This can be known only of a directory.
 pub(super) fn is_found(url: &StoreUrl) -> Option<bool> {
     match url {
         StoreUrl::Memory => Some(false),
