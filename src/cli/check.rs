@@ -185,7 +185,7 @@ fn no_route(config: &Config) -> String {
 fn admin(config: &Config) -> String {
     let records = match (&config.admin.token, config.admin.listen.ip().is_loopback()) {
         (Some(_), _) => "records with a bearer token",
-        (None, true) => "records for everybody on this machine, no token",
+        (None, true) => "records for all users of this machine, no token",
         (None, false) => "records are off: not loopback, no token",
     };
     format!("{}{}; {records}", config.admin.listen, tls(config.admin.tls.as_ref()))

@@ -62,7 +62,8 @@ struct Settings {
     /// Listen here for health, metrics and records instead of at admin.listen (127.0.0.1:9464)
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin_listen: Option<String>,
-    /// Keep records here instead of in store.url: embedded:DIR, redis://HOST, postgres://HOST/DATABASE or memory:
+    /// Keep records here instead of in store.url: embedded:DIR, redis://HOST, postgres://HOST/DATABASE or
+    /// memory:
     #[arg(long, value_name = "URL")]
     store: Option<String>,
     /// Name of `--listen` in other programs. It exists only to point to `--listen`.

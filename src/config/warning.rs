@@ -64,8 +64,8 @@ impl Config {
         match &self.store.url {
             StoreUrl::Memory => Some(text.into()),
             StoreUrl::Postgres(postgres) if !postgres.verified => Some(
-                "the URL has no sslmode=verify-full, so whoever sits between gateway and Postgres can read \
-                 and change what is stored"
+                "the URL has no sslmode=verify-full, so anyone on the network to Postgres can read and \
+                 change what is stored"
                     .into(),
             ),
             _ => None,
@@ -98,8 +98,8 @@ impl Config {
     fn proxies_warning(&self) -> Option<String> {
         let all = self.server.trusted_proxies.iter().find(|network| network.prefix_len() == 0)?;
         Some(format!(
-            "trusted_proxies has {all}, which is everybody: a stranger may then say which address, host and scheme \
-             a request comes from"
+            "trusted_proxies has {all}, which is every address: a stranger may then say which address, host and \
+             scheme a request comes from"
         ))
     }
 

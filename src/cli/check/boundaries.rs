@@ -25,7 +25,7 @@ pub(super) fn write(page: &mut Page, config: &Config) {
     let bypassing: Vec<&str> = bypassing.map(|route| &*route.name).collect();
     if !bypassing.is_empty() {
         let text = "on_store_error = \"bypass\": NONE of this holds while the store does not answer. Attempts are \
-                    forwarded unprotected, and whatever is retried runs again";
+                    forwarded unprotected, and a retried operation runs again";
         page.row("gateway → upstream", &format!("{text} (routes: {})", bypassing.join(", ")));
     }
     page.row(

@@ -86,7 +86,7 @@ fn caller(route: &Route) -> String {
         false => " The path does not count: the same key on another path of this namespace is answered 422.",
     };
     let mut text = match parts.as_slice() {
-        [] => "everybody is one caller: the same key from two clients names one operation.".to_owned(),
+        [] => "all clients are one caller: the same key from two clients names one operation.".to_owned(),
         parts => {
             format!(
                 "told by {}: the same key from two callers names two operations.{path} {nothing}",
@@ -138,7 +138,7 @@ fn unknown(policy: &Policy) -> String {
         some => some,
     };
     format!(
-        "504 outcome-unknown, then 409 for {} and {} more, unless a late answer or an operator settles it",
+        "504 outcome-unknown, then 409 for {} and {} more, unless a late answer or an operator decides it",
         Span(policy.ttl),
         Span(tombstone)
     )

@@ -137,7 +137,7 @@ impl Story {
         let booked =
             ledger.booked_for(record).ok_or_else(|| Trouble::new("the charge is not in the ledger"))?;
         self.narrator
-            .row("the operator", &format!("finds {} in the ledger, and settles record {record}", booked.id));
+            .row("the operator", &format!("finds {} in the ledger, and resolves record {record}", booked.id));
         let resolution = json!({
             "executed": true,
             "response": {
