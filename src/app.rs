@@ -164,8 +164,8 @@ impl std::error::Error for StartError {}
 
 /// Runs a gateway until a signal or a broken store ends it.
 ///
-/// The exit code is 0 after a requested drain, 2 if the configuration names operations otherwise than the
-/// store does, and 1 in any other case.
+/// The exit code is 0 after a requested drain, 2 if the configuration names operations differently from the
+/// store, and 1 in any other case.
 ///
 /// # Errors
 /// [`StartError`] if something keeps the gateway from starting: an address in use, a data directory in use,

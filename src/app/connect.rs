@@ -113,7 +113,7 @@ async fn looked(config: &Config) -> Result<(String, Vec<String>), String> {
     }
 }
 
-/// Makes sure that a start would not be refused because the store names operations otherwise.
+/// Makes sure that a start would not be refused because the store names operations differently.
 fn agrees(config: &Config, names: &Document) -> Result<(), String> {
     let Some(bytes) = &names.bytes else {
         return Ok(());

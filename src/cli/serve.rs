@@ -13,8 +13,7 @@ use crate::config::{Arguments, Config, ConfigErrors, Environment};
 /// SIGTERM or SIGINT begins a drain, after `server.shutdown_delay` if that is set: no new execution starts,
 /// running ones go on for up to `server.drain_timeout`, and the outcome of any that still run then is
 /// recorded as unknown. A second signal ends the gateway at once. Exits with 0 after a drain, with 1 if the
-/// gateway failed, and with 2 if the configuration is wrong or names operations otherwise than the store
-/// does.
+/// gateway failed, and with 2 if the configuration is wrong or names operations differently from the store.
 #[derive(Args, Debug)]
 #[command(
     after_help = "A value of the file is replaced by ONCEGATE__SECTION__KEY in the environment, and that by an \

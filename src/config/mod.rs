@@ -201,7 +201,7 @@ pub struct StoreConfig {
     pub timeout: Duration,
     /// Time that a start waits for a store that does not answer.
     pub start_timeout: Duration,
-    /// Entries with operations that may be named otherwise than the store knows them.
+    /// Entries with operations that this configuration may name differently from the store.
     pub accept_identity_change: Vec<EntryName>,
     /// Entries with operations that need no route any more.
     pub retired: Vec<EntryName>,

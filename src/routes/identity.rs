@@ -1,8 +1,8 @@
 //! The check that a configuration names operations as the store knows them.
 //!
 //! Each [`Entry`] of a store is compared with the routes that now win its paths. A route that names the
-//! operations otherwise is a [`Conflict`], because a retry of a stored operation would run again. An entry is
-//! lost if no route covers its paths. An operator accepts a conflict or a loss by naming the entry in
+//! operations differently is a [`Conflict`], because a retry of a stored operation would run again. An entry
+//! is lost if no route covers its paths. An operator accepts a conflict or a loss by naming the entry in
 //! `[store]`. Two routes of one configuration may name their operations differently.
 //!
 //! This module is pure. The assembly reads the store, and writes the entries of [`Review::entries`].
@@ -40,7 +40,7 @@ pub struct Review {
     pub unprotected: Vec<EntryName>,
 }
 
-/// An entry, and the routes that name its operations otherwise.
+/// An entry, and the routes that name its operations differently.
 #[derive(Clone, Debug)]
 pub struct Conflict {
     /// The entry in the store.
@@ -155,7 +155,7 @@ impl Review {
     }
 }
 
-/// Tells whether a route names the operations of an entry otherwise, without an operator's acceptance.
+/// Tells whether a route names the operations of an entry differently, without an operator's acceptance.
 fn is_rival(route: &Route, entry: &Entry, standing: &[Entry]) -> bool {
     let (identity, pattern) = (identity_of(route), pattern_of(route));
     if identity == entry.identity || entry.yields_to(&pattern, &identity) {

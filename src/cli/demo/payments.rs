@@ -1,7 +1,7 @@
 //! A small payment API with a ledger, in the demo's own process.
 //!
-//! `POST /v1/charges` `{"amount", "currency", "customer"}` takes [`WORK`] and books a charge; `GET
-//! /v1/charges` shows the ledger. Like many APIs, this one knows nothing of idempotency, and finishes a
+//! `POST /v1/charges` `{"amount", "currency", "customer"}` takes [`WORK`] and books a charge;
+//! `GET /v1/charges` shows the ledger. Like many APIs, this one knows nothing of idempotency, and finishes a
 //! charge even if the client is gone. The script sets how the API treats a customer's next charges (see
 //! [`Conduct`]) and can wait for its bookings, so that no step of the script depends on timing.
 

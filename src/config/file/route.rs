@@ -28,9 +28,9 @@ pub(in crate::config) struct Route {
     pub namespace: String,
     /// The place of the idempotency key in a request.
     pub key: Key,
-    /// Parts of a request that tell callers apart: request headers, `{ path = true }` for the path, and `{
-    /// client_certificate = "issuer-subject" }`, which is added if `client_ca` is set. The same key from two
-    /// callers names two operations.
+    /// Parts of a request that tell callers apart: request headers, `{ path = true }` for the path, and
+    /// `{ client_certificate = "issuer-subject" }`, which is added if `client_ca` is set. The same key from
+    /// two callers names two operations.
     pub scope: Vec<ScopeText>,
     /// Treatment of a keyed request that has none of the scope's parts except the path: "refuse" answers 400,
     /// "one" counts all such callers as the same one.
