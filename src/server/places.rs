@@ -4,7 +4,7 @@
 //! 2. When no slot is free, and the party with the most connections has at least two more than the party
 //!    of the new connection, a connection of the largest party is told to leave, and the new connection
 //!    takes its slot.
-//! 3. A connection that does nothing, or for whose requests nothing was claimed or sent yet, is told
+//! 3. A connection without requests, or with requests for which nothing was claimed or sent yet, is told
 //!    first, and ends at once. Any other connection ends with its current response, or after a while. It
 //!    ends sooner when its client does not read the response, or when a key protects the request,
 //!    because the execution then goes on without a connection.

@@ -2,8 +2,8 @@
 //!
 //! The gateway has its own pool because the pool has to tell whether a request was provably never sent.
 //! When a kept connection is closed at the moment of a request, the library hands the request back if it
-//! has not begun to write it. Such a request takes another connection, because no byte of it was sent.
-//! No other request is ever sent twice.
+//! has not begun to write it. Such a request takes another connection, because no byte of it was sent. A
+//! request of which a byte may have been sent is never sent again.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
