@@ -184,8 +184,8 @@ impl Client {
     }
 }
 
-/// Returns the path and query of a request. An absolute URL may have its query directly behind the authority; the
-/// path is `/` then.
+/// Returns the path and query of a request. An absolute URL may have its query directly behind the
+/// authority. The path is `/` then.
 fn path_of(uri: &Uri) -> PathAndQuery {
     match uri.path_and_query() {
         Some(path) if path.as_str().starts_with('?') => {
@@ -196,8 +196,8 @@ fn path_of(uri: &Uri) -> PathAndQuery {
     }
 }
 
-/// Writes the length of a request in canonical digits, which cannot be read in two ways. A method that usually has a
-/// body gets a length also without one (RFC 9110, 8.6).
+/// Writes the length of a request in canonical digits, which cannot be read in two ways. A method that
+/// usually has a body gets a length also without one (RFC 9110, 8.6).
 fn settle_request_length(request: &mut Request<Body>) {
     let means_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
     let length = match (request.body().size_hint().exact(), request.headers().get(CONTENT_LENGTH)) {
@@ -239,8 +239,9 @@ fn failure(sent: Sent, reason: Reason) -> CallError {
     CallError { sent, reason, source: None }
 }
 
-/// Translates an error of a connection. *Never sent* needs proof: no byte of the request was written, or an HTTP/2
-/// upstream says that it did not process the request. Everything else may have been sent.
+/// Translates an error of a connection. *Never sent* needs proof: no byte of the request was written, or
+/// an HTTP/2 upstream says that it did not process the request. In all other cases the request may have
+/// been sent.
 fn explain(Unanswered { written, error, .. }: Unanswered) -> CallError {
     let (sent, reason) = if !written || is_refused(&error) {
         (Sent::Never, Reason::Unreachable)
@@ -258,9 +259,10 @@ fn is_unreadable(error: &hyper::Error) -> bool {
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
 }
 
-/// Tells whether the upstream itself says that it did not process the request: it refused the stream (RFC 9113, 8.7), or
-/// sent GOAWAY with a lower last stream (6.8). The library gives that error of GOAWAY to no other stream: the ones below
-/// end with an error of the connection, or with one of the library.
+/// Tells whether the upstream itself says that it did not process the request: it refused the stream
+/// (RFC 9113, 8.7), or sent GOAWAY with a lower last stream (6.8). The library gives that error of
+/// GOAWAY to no other stream: streams below it end with an error of the connection, or with an error of
+/// the library.
 fn is_refused(error: &hyper::Error) -> bool {
     let cause = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
     cause.is_some_and(|cause| {

@@ -92,7 +92,8 @@ fn keep(headers: &mut HeaderMap, bytes: &Bytes, range: Range<usize>, about: Abou
     }
 }
 
-/// Reads a value: spaces around it are removed, and a byte that no value may have becomes a space (RFC 9110, 5.5).
+/// Reads a value. Spaces around it are removed, and a byte that no value may have becomes a space (RFC
+/// 9110, 5.5).
 fn value(bytes: &Bytes, range: Range<usize>) -> HeaderValue {
     let text = bytes[range.clone()].trim_ascii_start();
     let start = range.end - text.len();
