@@ -253,19 +253,19 @@ where
             select! {
                 served = &mut connection => return Ok(served?),
                 () = &mut makes_room => return Err(MADE_ROOM.into()),
-                () = &mut too_long => return Err("nothing was taken of an answer for too long".into()),
+                () = &mut too_long => return Err("the client read nothing of a response for too long".into()),
                 () = &mut goodbye, if !leaving => {
                     leaving = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = &mut stays, if leaving => return Err("its client was told to go, and stayed".into()),
+                () = &mut stays, if leaving => return Err("the client was told to leave, and stayed".into()),
             }
         }
     }
 }
 
 /// The error of a connection that was told to leave.
-const MADE_ROOM: &str = "it made room: there are too many, and its party had most of them";
+const MADE_ROOM: &str = "it made room: there are too many connections, and its party had the most";
 
 /// Waits until a connection that was told to leave can end: because nothing is lost, because it waits
 /// only for its client, or because the time for its requests is over.

@@ -180,7 +180,7 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
         };
         let closed = (0..self.waiting.len()).max_by_key(all).and_then(|at| self.waiting.remove(at));
         if let Some(Arrived { peer, .. }) = closed {
-            debug!(%peer, "a connection was closed: there are too many, and its party has most of them");
+            debug!(%peer, "closed a connection: too many wait, and its party has the most");
         }
     }
 

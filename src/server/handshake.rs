@@ -53,10 +53,10 @@ fn in_words(reason: &str) -> &'static str {
         "unknown-ca" => "client_ca does not vouch for its certificate",
         "bad-certificate" => "its certificate is not usable",
         "no-certificate" => "it shows no certificate, and client_ca asks for one",
-        "not-tls" => "what it sends is no TLS; this listener speaks nothing else",
-        "refused-by-client" => "it refuses this listener's certificate, or what is offered",
-        "protocol" => "the two have no version or cipher in common, or it breaks the protocol",
-        "timeout" => "it was not over within header_read_timeout",
+        "not-tls" => "it does not speak TLS, and this listener speaks nothing else",
+        "refused-by-client" => "it refuses this listener's certificate, or the protocols that it offers",
+        "protocol" => "it shares no version or cipher with this listener, or breaks the protocol",
+        "timeout" => "it did not finish within header_read_timeout",
         _ => "it failed",
     }
 }

@@ -97,7 +97,7 @@ where
     door.accept_until_drain(&listener, &stop).await;
     connections.leave();
     if let Err(error) = door.accept_the_rest(listener, &stop).await {
-        warn!("what waited to be accepted may be reset: {error}");
+        warn!("connections that waited to be accepted may be reset: {error}");
     }
     draining.shutdown().await;
 }

@@ -152,7 +152,7 @@ impl HttpBody for Wanted {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         Poll::Ready(match self.by.strong_count() {
-            0 => Some(Err(axum::Error::new("nobody waits for this any more"))),
+            0 => Some(Err(axum::Error::new("the request is no longer wanted"))),
             _ => frame,
         })
     }

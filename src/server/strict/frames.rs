@@ -159,7 +159,7 @@ impl Budget {
             RST_STREAM => self.resets.spend(&RESETS),
             _ => self.empty.spend(&EMPTY),
         };
-        let much = "too many frames that bring nothing, or resets";
+        let much = "too many empty frames or resets";
         spent.then_some(()).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, much))
     }
 }

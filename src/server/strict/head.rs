@@ -242,9 +242,9 @@ fn transfer_encoding(value: &[u8], lines: &mut Lines<'_>) -> Result<(), Refusal>
     let mut codings = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     let known = codings.all(|coding| coding.eq_ignore_ascii_case(b"chunked") || coding.is_empty());
     Err(if known {
-        bad("Transfer-Encoding says chunked more than once, or nothing.")
+        bad("Transfer-Encoding names chunked more than once, or has an empty element.")
     } else {
-        refusal(StatusCode::NOT_IMPLEMENTED, "No transfer coding but chunked is taken.")
+        refusal(StatusCode::NOT_IMPLEMENTED, "The only transfer coding accepted is chunked.")
     })
 }
 

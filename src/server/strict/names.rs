@@ -62,7 +62,7 @@ pub(super) fn framing_look_alike(name: &[u8]) -> Result<(), Refusal> {
         _ => false,
     };
     match alike {
-        true => Err(bad("A header's name looks like that of one that frames the message.")),
+        true => Err(bad("A header name looks like the name of a header that frames the message.")),
         false => Ok(()),
     }
 }
@@ -74,7 +74,7 @@ pub(super) fn connection(value: &[u8]) -> Result<(), Refusal> {
     }
     let mut named = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     match named.any(is_end_to_end) {
-        true => Err(bad("Connection names a header that is for the end of the way.")),
+        true => Err(bad("Connection names an end-to-end header.")),
         false => Ok(()),
     }
 }

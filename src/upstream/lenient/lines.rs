@@ -94,7 +94,7 @@ impl Lengths {
     /// # Errors
     /// Returns [`Broken`] if a value is no number, or two differ.
     pub(in crate::upstream) fn one(self) -> Result<Option<u64>, Broken> {
-        if self.odd { Err(Broken("its length is odd or said twice")) } else { Ok(self.seen) }
+        if self.odd { Err(Broken("its length is no number, or two lengths differ")) } else { Ok(self.seen) }
     }
 }
 
@@ -183,7 +183,7 @@ impl Lines {
         }
         let length = self.lengths.one()?;
         match (self.odd, self.chunked, length) {
-            (true, ..) => Err(Broken("what it says of its framing is odd")),
+            (true, ..) => Err(Broken("its framing is malformed or ambiguous")),
             (false, true, _) => Ok(Framing::Chunked),
             (false, false, Some(length)) => Ok(Framing::Length(length)),
             (false, false, None) => Ok(Framing::Close),

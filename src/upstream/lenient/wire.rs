@@ -107,7 +107,7 @@ impl<S> Lenient<S> {
     /// Keeps the contents of a response's head. Returns the state that hands on a head in its place.
     fn answered(&mut self, head: Head) -> Result<State, Broken> {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Broken("it switches protocols, and nobody asked it to"));
+            return Err(Broken("it switches protocols without a request to do so"));
         }
         let instead = Bytes::from(instead(&head));
         let Head { reason, headers, framing, .. } = head;
@@ -261,7 +261,7 @@ impl<S: AsyncRead + Unpin> Lenient<S> {
 
 /// Makes the error for bytes that no request asked for. The connection ends with it.
 fn unasked() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the upstream sent something that no request asked for")
+    io::Error::new(io::ErrorKind::InvalidData, "the upstream sent bytes that no request asked for")
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Lenient<S> {
