@@ -1,4 +1,4 @@
-//! What the admin API answers when it cannot do what was asked (RFC 9457).
+//! Problem details (RFC 9457): the answers of the admin API to a request that it cannot fulfil.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::protocol::{RecordId, Refusal};
 use crate::store::StoreError;
 
-/// A problem, on its way to the operator.
+/// A problem to be sent to the operator.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
@@ -19,7 +19,7 @@ pub(super) struct Problem {
     record: Option<RecordId>,
 }
 
-/// The members in the order they are shown.
+/// The members, in the order in which they are shown.
 #[derive(Serialize)]
 struct Document {
     r#type: String,
@@ -31,13 +31,13 @@ struct Document {
 }
 
 impl Problem {
-    /// A problem that its status describes.
+    /// Makes a problem that its status describes.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
         Self { status, slug: None, title, detail: detail.into(), record: None }
     }
 
-    /// A problem that the gateway's own problems have a name for.
+    /// Makes a problem with a slug of the gateway's own problems.
     pub(super) fn named(
         status: StatusCode,
         slug: &'static str,
@@ -47,17 +47,17 @@ impl Problem {
         Self { status, slug: Some(slug), title, detail: detail.into(), record: None }
     }
 
-    /// The request itself is wrong.
+    /// Makes the problem of a malformed request.
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
-    /// Nothing is stored under this id.
+    /// Makes the problem of an id without a record.
     pub(super) fn no_record(id: RecordId) -> Self {
         Self::new(StatusCode::NOT_FOUND, "no record has this id; its time may be over").about(id)
     }
 
-    /// The protocol does not allow `action` for this record.
+    /// Makes the problem of a record for which the protocol does not allow `action`.
     pub(super) fn refused(action: &str, id: RecordId, refusal: Refusal) -> Self {
         let detail = match refusal {
             Refusal::Absent => return Self::no_record(id),
@@ -70,7 +70,7 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, detail).about(id)
     }
 
-    /// The same problem, naming the record it is about.
+    /// Adds the id of the record that the problem is about.
     pub(super) fn about(self, id: RecordId) -> Self {
         Self { record: Some(id), ..self }
     }

@@ -1,17 +1,17 @@
-//! What a gateway says of itself when it starts: what it stands in front of, and where it keeps what it
-//! knows. A store in the wrong directory is empty, and nothing else would show it.
+//! Log lines that a gateway writes about itself when it starts: its upstreams and routes, and the place of
+//! its store. A store in the wrong directory is empty, and nothing else would show that.
 
 use tracing::info;
 
 use crate::config::{Config, Route};
 use crate::store::{Filter, Ledger, StoreSettings};
 
-/// How many records are looked at to say how many there are.
+/// Number of records that are read to say how many there are.
 const COUNTED: usize = 100;
-/// How many routes and upstreams are named.
+/// Number of routes and upstreams that are named.
 const NAMED: usize = 50;
 
-/// Says what the gateway works with; `found` is whether the store was there before it was opened.
+/// Logs the store, the upstreams and the routes. `found` says whether the store was there before it was opened.
 pub(super) async fn told(config: &Config, ledger: &Ledger, found: Option<bool>) {
     let found = found.map(|found| if found { "found" } else { "new" });
     let settings = &*config.store.settings;
@@ -23,7 +23,7 @@ pub(super) async fn told(config: &Config, ledger: &Ledger, found: Option<bool>) 
     info!(upstreams = list(upstreams), routes = list(routes), fallback, "routes");
 }
 
-/// About how many records there are, where a look at the first of them is cheap.
+/// Returns about how many records there are, if reading the first of them is cheap.
 async fn records(settings: &dyn StoreSettings, ledger: &Ledger) -> Option<String> {
     if !settings.lists_cheaply() {
         return None;

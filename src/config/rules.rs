@@ -1,7 +1,7 @@
-//! What a value must be beyond its type: the rules that turn a file into checked types.
+//! The rules that turn a file into checked types: requirements on a value beyond its type.
 //!
-//! Every function here looks at all of its input before it gives up, so that mistakes are found
-//! together, and returns a value only if it found none.
+//! Each function in this module examines all of its input before it gives up, so that mistakes are found
+//! together. It returns a value only if it found no mistake.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,8 @@ mod store;
 mod tls;
 mod upstreams;
 
-/// Upstreams by name; `None` where one is named but not valid, so that a route may still name it.
+/// Upstreams by name. The value is `None` for an upstream that is named but not valid, so that a route may
+/// still name it.
 type Upstreams = BTreeMap<UpstreamName, Option<Upstream>>;
 
 /// Checks a whole file.
@@ -57,7 +58,7 @@ pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Opt
     })
 }
 
-/// `Some(None)` is a configuration without a fallback.
+/// Checks the fallback. `Some(None)` is a configuration without a fallback.
 fn fallback(at: &At<'_>, file: Option<&file::Fallback>, upstreams: &Upstreams) -> Option<Option<Fallback>> {
     let Some(file) = file else {
         return Some(None);

@@ -1,5 +1,5 @@
-//! What has to be known of a request before the store is asked: its key, its caller, its body.
-//! Whatever is wrong here is refused without a claim and without a byte to the upstream.
+//! The parts of a request that must be known before the store is asked: its key, its caller, its body. A
+//! request that fails here is refused without a claim and without a byte to the upstream.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ use crate::protocol::{InvalidKey, Key, ScopePart};
 
 use super::problem::{Executed, Problem, Retry, Slug};
 
-/// A body that streams on, and whether it broke off.
+/// Returns a body that streams on, and a flag that becomes true when the body breaks off.
 pub(super) fn watched(body: Body) -> (Body, Arc<AtomicBool>) {
     let broken = Arc::new(AtomicBool::new(false));
     if body.is_end_stream() {
@@ -33,27 +33,27 @@ pub(super) fn watched(body: Body) -> (Body, Arc<AtomicBool>) {
     (Body::new(body), broken)
 }
 
-/// How much of a body that is too large is still read, so that the client can read the answer.
+/// Number of bytes still read of a body that is too large, so that the client can read the answer.
 const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
-/// And for how long.
+/// Longest time spent on reading such a body.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// Leaves a request whose body is not wanted. It is read on for a while: a connection that is closed over
-/// what nobody has read takes the answer with it.
+/// Leaves a request with a body that is not needed. Reads the body for a while, because closing a connection
+/// with unread data makes the client lose the answer.
 pub(super) fn leave(request: Request<Body>) {
     let (head, body) = request.into_parts();
     leave_body(head.headers.contains_key(EXPECT), body);
 }
 
-/// The same of a body alone. A client that `expects` "100 Continue" has sent nothing that would have to be
-/// read.
+/// Leaves a body without its request. A client that `expects` "100 Continue" has not sent a body yet, so
+/// there is nothing to read.
 pub(super) fn leave_body(expects: bool, body: Body) {
     if !body.is_end_stream() && !expects {
         drain(body);
     }
 }
 
-/// The key of a request, if it carries one.
+/// Returns the key of a request, if the request has one.
 pub(super) fn key(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Key>, Problem> {
     let nominated = || is_nominated(headers, name);
     let mut lines = headers.get_all(name).into_iter();
@@ -67,12 +67,12 @@ pub(super) fn key(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Key>,
     parsed.map(Some).map_err(refused)
 }
 
-/// Whether `Connection` names this header, so that it goes no further.
+/// Tells whether `Connection` names this header, which makes the header end at this hop.
 fn is_nominated(headers: &HeaderMap, name: &HeaderName) -> bool {
     tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 
-/// The header of the route's scope that `Connection` names, if it names one.
+/// Returns the header of the route's scope that `Connection` names, if there is one.
 pub(super) fn nominated_scope<'r>(route: &'r Route, headers: &HeaderMap) -> Option<&'r HeaderName> {
     let names = route.scope.iter().filter_map(|part| match part {
         ScopePart::Header(name) => Some(name),
@@ -81,14 +81,14 @@ pub(super) fn nominated_scope<'r>(route: &'r Route, headers: &HeaderMap) -> Opti
     names.into_iter().find(|name| is_nominated(headers, name))
 }
 
-/// Whether a request is a call of gRPC.
+/// Tells whether a request is a gRPC call.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     kind.and_then(|kind| kind.get(..16)).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/grpc"))
 }
 
-/// Reads on for a moment and throws away: a connection closed over unread data is reset, and the
-/// reset would overtake the answer (RFC 9112, section 9.6).
+/// Reads a body for a moment and discards it. A connection closed with unread data is reset, and the reset
+/// would overtake the answer (RFC 9112, section 9.6).
 pub(super) fn drain(mut body: Body) {
     tokio::spawn(async move {
         let until = Instant::now() + DRAIN_TIME;
@@ -107,10 +107,10 @@ pub(super) fn too_slow() -> Problem {
     Problem::new(Slug::Http(StatusCode::REQUEST_TIMEOUT), detail).closing()
 }
 
-/// The client's own body is at fault.
+/// Makes the problem for a client that sent a faulty body.
 pub(super) fn broken_off() -> Problem {
     let detail = "The body ended early or is malformed. Nothing was claimed and nothing was sent.";
-    // Sent whole, the same request may run.
+    // The same request may run when the client sends it whole.
     let problem = Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail);
     problem.advising(Executed::Unknown, Retry::SameKey).closing()
 }

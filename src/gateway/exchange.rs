@@ -1,7 +1,7 @@
 //! The exchange: one request from its head to its answer.
 //!
-//! Everything up to the claim can refuse without a trace. The claim decides who runs. Whoever does
-//! not run is answered from the record, now or when the execution that does run ends.
+//! Each step before the claim can refuse the request without a trace. The claim decides which attempt runs.
+//! An attempt that does not run is answered from the record, now or when the running execution ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ use super::reply::{Reply, in_flight, outcome_unknown, standing};
 use super::unprotected::pass_through;
 use super::{Gateway, Upstream};
 
-/// How long an attempt waits for a place where others hold more places than its caller does.
+/// Time an attempt waits for a permit when other parties hold more permits than its own.
 const PLACE_WAIT: Duration = Duration::from_secs(2);
 
 /// A request that asks for one operation, read to its end.
@@ -50,22 +50,22 @@ pub(super) struct Attempt {
     head: Parts,
     body: Buffered,
     fingerprint: Fingerprint,
-    /// Who is counted as its caller where there is not enough for all.
+    /// The party that the permits and memory of this attempt are counted for.
     party: Party,
     stakes: Stakes,
 }
 
-/// What an attempt hears of its claim.
+/// The outcome of a claim, as the attempt gets it.
 pub(super) enum Heard {
-    /// It ran, and this is the answer.
+    /// The final answer: the attempt ran, or it was refused.
     Told(Result<Reply, Problem>),
-    /// It did not run; the record stands like this.
+    /// The attempt, which did not run, and the record as it stands.
     Stands(Box<Attempt>, Decision),
-    /// The store did not say whether it may run, so nothing was sent.
+    /// The attempt, which sent nothing because the store did not say whether it may run.
     Unclaimed(Box<Attempt>, StoreError),
 }
 
-/// Answers one request: routed, counted and logged.
+/// Answers one request: routes it, counts it and logs it.
 pub(super) async fn exchange(
     gateway: Arc<Gateway>,
     upstream: Upstream,
@@ -77,7 +77,8 @@ pub(super) async fn exchange(
     let mut access = Access::begin(&gateway.metrics, &request, &matched, client);
     let (name, replied) = match matched {
         Matched::Route(route) => {
-            // On the heap, as much of what follows: a future is moved as large as all that it may wait for.
+            // On the heap, like many futures below: a future is as large as all futures that it may await,
+            // and is moved at that size.
             let name = Some(route.upstream.clone());
             (name, Box::pin(protected(&gateway, upstream, route, request, party, &mut access)).await)
         }
@@ -104,7 +105,7 @@ pub(super) async fn exchange(
     response
 }
 
-/// A request whose spelling some servers would take for one of a route's, and others not.
+/// Refuses a request that some servers would read as a request of a route, and others would not.
 fn ambiguous(ambiguity: Ambiguity, request: Request<Body>) -> Problem {
     leave(request);
     let detail = match ambiguity {
@@ -121,7 +122,7 @@ fn ambiguous(ambiguity: Ambiguity, request: Request<Body>) -> Problem {
     Problem::new(Slug::NoRoute, detail)
 }
 
-/// A request on a protected route: read the key, the caller and the body, then ask to run.
+/// Handles a request on a protected route: reads the key, the caller and the body, then asks to run.
 async fn protected(
     gateway: &Arc<Gateway>,
     upstream: Upstream,
@@ -139,7 +140,8 @@ async fn protected(
         }
     };
     let (mut head, body) = request.into_parts();
-    // Callers and requests are told apart by what the upstream will see, not by what anybody says.
+    // Callers and requests are distinguished by the headers that the upstream will see, so the headers are
+    // cleaned first.
     let expects = head.headers.contains_key(EXPECT);
     let peer = head.extensions.get().copied();
     gateway.prepare(&mut head.headers, head.version, peer, route.read_headers());
@@ -163,7 +165,7 @@ async fn protected(
     gateway.settle(upstream, attempt).await
 }
 
-/// The key of a request on a route; none if the route does without.
+/// Returns the key of a request on a route, or `None` if there is no key and the route does not require one.
 fn asked_key(route: &Route, request: &Request<Body>) -> Result<Option<Key>, Problem> {
     let headers = request.headers();
     match key(headers, &route.key_header)? {
@@ -188,7 +190,7 @@ fn asked_key(route: &Route, request: &Request<Body>) -> Result<Option<Key>, Prob
     }
 }
 
-/// The caller of a request that is prepared for the upstream.
+/// Returns the scope of a request that is prepared for the upstream.
 fn caller(route: &Route, head: &Parts) -> Result<Scope, Problem> {
     let certificate = head.extensions.get::<ClientCertificate>().cloned();
     let certificate = certificate.as_ref().map(|certificate| &*certificate.0);
@@ -202,8 +204,8 @@ fn caller(route: &Route, head: &Parts) -> Result<Scope, Problem> {
         Told::Apart => return Ok(scope),
         Told::Nothing | Told::SignedAnew if route.anonymous => return Ok(scope),
         Told::Nothing => format!(
-            "The request carries a key, and nothing that tells its caller. Send one of what this route's scope \
-             names: {}. Nothing was sent.",
+            "The request carries a key, but nothing that identifies its caller. Send one of the parts that this \
+             route's scope names: {}. Nothing was sent.",
             parts()
         ),
         Told::SignedAnew => format!(
@@ -216,8 +218,8 @@ fn caller(route: &Route, head: &Parts) -> Result<Scope, Problem> {
 }
 
 impl Gateway {
-    /// Asks to run the operation until it is clear who answers: this attempt by running it, the
-    /// execution of another one, or the record.
+    /// Claims and waits until it is clear where the answer comes from: this attempt's own execution, the
+    /// execution of another attempt, or the record.
     async fn settle(
         self: &Arc<Self>,
         upstream: Upstream,
@@ -227,7 +229,7 @@ impl Gateway {
         let mut patience = Patience::of(&attempt.route);
         let party = attempt.party;
         let told = loop {
-            // Joined before the claim: what an owner publishes after that claim cannot be missed.
+            // Joined before the claim, so that nothing an owner publishes after that claim is missed.
             let seat = self.flights.join(id);
             match self.ask(&upstream, attempt).await? {
                 Heard::Told(told) => return told.map(|reply| reply.about(id)),
@@ -243,7 +245,7 @@ impl Gateway {
                     }
                     if decision.verdict != Verdict::InFlight && !(is_undecided(&decision) && seat.is_held()) {
                         let told = standing(id, &decision);
-                        // An attempt that waited was there when the execution was lost.
+                        // This attempt waited, so it was present when the execution was lost.
                         break if patience.has_waited() {
                             told.map_err(Problem::present_if_unknown)
                         } else {
@@ -251,7 +253,7 @@ impl Gateway {
                         };
                     }
                 }
-                // What runs here is told of without the store.
+                // An execution in this process reports its outcome without the store.
                 Heard::Unclaimed(returned, _) if seat.is_running() => attempt = returned,
                 Heard::Unclaimed(attempt, error) => {
                     return self.without_store(upstream, attempt, &seat, patience.has_waited(), &error).await;
@@ -278,8 +280,8 @@ impl Gateway {
         told.map(|reply| reply.about(id))
     }
 
-    /// What an attempt is told while the store says nothing of its operation. Of what runs somewhere, or ran
-    /// in this process, nothing may be sent again.
+    /// Answers an attempt while the store does not say how its operation stands. Sends nothing if the
+    /// operation runs somewhere, or ran in this process.
     async fn without_store(
         self: &Arc<Self>,
         upstream: Upstream,
@@ -301,14 +303,14 @@ impl Gateway {
         told.map(|reply| reply.about(id))
     }
 
-    /// Claims, and runs if the claim is won, in a task that no client can cancel: a claim without
-    /// its execution would leave an outcome unknown that never was in doubt.
+    /// Claims, and runs if the claim is won, in a task that no client can cancel. A claim without its
+    /// execution would make an outcome unknown although nothing was sent.
     async fn ask(self: &Arc<Self>, upstream: &Upstream, attempt: Box<Attempt>) -> Result<Heard, Problem> {
         let (id, claim) = (attempt.id, attempt.claim((self.new_owner)()));
         let place = match self.admit(attempt.party) {
             Ok(place) => place,
             Err(problem) => {
-                // What needs no execution is answered all the same.
+                // An attempt that needs no execution is answered even without a permit.
                 match self.ledger.consult(id, claim.clone()).await {
                     Ok(Some(decision)) => return Ok(Heard::Stands(attempt, decision)),
                     Ok(None) => self.admit_soon(&attempt, problem).await?,
@@ -322,7 +324,7 @@ impl Gateway {
         let (tell, heard) = oneshot::channel();
         let run = Arc::clone(self).claim_and_run(upstream.clone(), attempt, claim, place, tell);
         self.executions.spawn(Box::pin(run));
-        // Only a panic in the task can leave this unanswered.
+        // Only a panic in the task can drop the sender.
         Ok(heard.await.unwrap_or_else(|_| Heard::Told(Err(outcome_unknown().present().about(id)))))
     }
 
@@ -343,7 +345,7 @@ impl Gateway {
                 drop(place);
                 drop(tell.send(match error {
                     StoreError::Unavailable(_) | StoreError::Unclear(_) => Heard::Unclaimed(attempt, error),
-                    // It answers, so there is nothing to bypass.
+                    // The store answers, so there is nothing to bypass.
                     StoreError::Refused(_) | StoreError::Unreadable { .. } => {
                         Heard::Told(Err(store_problem(id, &error)))
                     }
@@ -356,8 +358,9 @@ impl Gateway {
         };
         match (decision.verdict, decision.record) {
             (Verdict::Won { n: 1 }, _) if self.flights.join(id).is_held() => {
-                // A first execution, although this process has one, or its outcome: the store has lost the record.
-                warn!(record = %id, "claimed anew while an execution of it is not over here: nothing was sent");
+                // The claim made execution 1, but this process runs one or holds its outcome: the store has
+                // lost the record.
+                warn!(record = %id, "nothing was sent: the store has lost the record of an execution");
                 drop(place);
                 if self.ledger.abandon(id, owner).await.is_err() {
                     self.release_unsent(id, owner).await;
@@ -371,7 +374,7 @@ impl Gateway {
                 let lead = self.flights.join(id).lead(record.fingerprint.clone());
                 let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record, lease_ends };
                 let execution = Execution { gateway: self, upstream, attempt, mine, lead, place };
-                // On the heap: a claim that is not won does without it.
+                // On the heap, so that a claim that is not won needs no room for it.
                 Box::pin(execution.run(tell)).await;
             }
             (verdict, record) => {
@@ -382,25 +385,25 @@ impl Gateway {
         }
     }
 
-    /// Releases a claim that may stand, and under which nothing was sent. Where too many wait for that it is
-    /// left: its lease ends, and somebody has to say that it was not executed.
+    /// Releases a claim that may stand, and under which nothing was sent. If too many releases wait for the
+    /// store, leaves the claim: its lease ends, and an operator has to resolve the record as not executed.
     async fn release_unsent(&self, id: RecordId, owner: Owner) {
         let Ok(_place) = self.releases.try_acquire() else {
-            warn!(record = %id, "it may stay claimed: too many releases wait for the store");
+            warn!(record = %id, "the record may stay claimed: too many releases wait for the store");
             return;
         };
         let release = self.again.until_taken(&self.ledger, id, || self.ledger.abandon(id, owner));
         self.stop.unless_cut(Box::pin(release)).await;
     }
 
-    /// A place among the executions that may run at once.
+    /// Takes one of the permits for executions.
     pub(super) fn admit(&self, party: Party) -> Result<Place, Problem> {
         self.refuse_if_draining()?;
         self.permits.take(party, 1).map(Arc::new).ok_or_else(Problem::overloaded)
     }
 
-    /// A place for an attempt that was refused one, if its caller has fewer than others and one is given back
-    /// soon.
+    /// Waits for a permit for an attempt that was refused one. Succeeds if its party holds fewer permits than
+    /// others and one is given back soon.
     async fn admit_soon(&self, attempt: &Attempt, problem: Problem) -> Result<Place, Problem> {
         if problem.slug() != Slug::Overloaded {
             return Err(problem);
@@ -408,7 +411,7 @@ impl Gateway {
         let _still = attempt.stakes.begin_uncommitted();
         let place = self.permits.take_soon(attempt.party, 1, PLACE_WAIT).await;
         let place = place.map(Arc::new).ok_or(problem)?;
-        // A drain may have begun meanwhile.
+        // A drain may have begun during the wait.
         self.refuse_if_draining().map(|()| place)
     }
 
@@ -446,28 +449,27 @@ impl Attempt {
         }
     }
 
-    /// Who is counted as the caller.
+    /// Returns the party that this attempt is counted for.
     pub(super) fn party(&self) -> Party {
         self.party
     }
 
-    /// The method of the request.
+    /// Returns the method of the request.
     pub(super) fn method(&self) -> &Method {
         &self.head.method
     }
 
-    /// The path of the request, as it was sent.
+    /// Returns the path of the request, as the client sent it.
     pub(super) fn path(&self) -> &str {
         self.head.uri.path()
     }
 
-    /// Makes the fingerprint anew, in the terms a record was made in.
+    /// Recomputes the fingerprint in the scheme of an existing record.
     fn compare_under(&mut self, scheme: &Arc<Scheme>) {
         self.fingerprint = Fingerprint::of(asked(&self.head, &self.body), scheme);
     }
 
-    /// The request of execution `n`. There is one execution to an attempt, so the head is given
-    /// away, not copied.
+    /// Builds the request of execution `n`. An attempt has one execution, so the head is moved, not copied.
     pub(super) fn request(&mut self, n: u32) -> Request<Body> {
         let mut request = self.unprotected_request();
         name_execution(request.headers_mut(), self.id, n);
@@ -475,7 +477,7 @@ impl Attempt {
         request
     }
 
-    /// The request, as it goes upstream where no execution is recorded.
+    /// Builds the request as it is sent upstream when no execution is recorded.
     pub(super) fn unprotected_request(&mut self) -> Request<Body> {
         let mut request = Request::new(Body::from(self.body.bytes.clone()));
         *request.method_mut() = self.head.method.clone();
@@ -488,7 +490,7 @@ impl Attempt {
     }
 }
 
-/// Whether a record does not know what became of its operation.
+/// Tells whether the record's outcome is unknown.
 fn is_undecided(decision: &Decision) -> bool {
     decision.record.as_ref().is_some_and(|record| matches!(record.state, State::Unknown { .. }))
 }
@@ -515,7 +517,7 @@ fn store_problem(id: RecordId, error: &StoreError) -> Problem {
             Problem::new(Slug::StoreUnavailable, detail)
         }
         StoreError::Refused(_) => {
-            let detail = "This attempt sent nothing: for now only what is already known is answered. Retry with the same key.";
+            let detail = "This attempt sent nothing: for now the gateway only answers from stored records. Retry with the same key.";
             Problem::new(Slug::StoreUnavailable, detail)
         }
     }

@@ -1,6 +1,6 @@
-//! Header rules, both ways: first what belongs to one connection is deleted, what `Connection`
-//! names before anything else, and only then are our own headers added, so that no client can
-//! have them deleted again.
+//! Header rules in both directions. First the headers of a single connection are deleted, starting with those
+//! that `Connection` names. Only then the gateway's own headers are added, so that no client can have them
+//! deleted.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,23 +16,26 @@ use crate::protocol::header::{
 use crate::protocol::{Key, RecordId, hex};
 use crate::random;
 
-/// Who sent a request; put into its extensions by the server.
+/// The sender of a request. The server puts it into the request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
     /// The client's address.
     pub address: IpAddr,
-    /// Whether the connection speaks TLS.
+    /// True if the connection uses TLS.
     pub secure: bool,
 }
 
-/// Issuer and subject of the certificate that the client of a connection showed, in DER; put into the
-/// extensions of its requests by the server.
+/// Issuer and subject, in DER, of the certificate that the client of a connection showed. The server puts
+/// them into the extensions of the requests.
 #[derive(Clone, Debug)]
 pub struct ClientCertificate(pub Arc<[u8]>);
 
-/// Deletes what the upstream must not see: what belongs to one connection, what only a gateway may say
-/// unless the peer is `trusted` with it, and what many servers would take for that, or for a header that
-/// was `read` to judge the request, because to them `_` and `-` are one.
+/// Deletes the headers that the upstream must not see:
+///
+/// - the headers of a single connection,
+/// - the headers that only a gateway may send, unless the peer is `trusted` to send them,
+/// - the names that many servers confuse with these, or with a header that was `read` to judge the request,
+///   because these servers treat `_` and `-` as equal.
 pub(super) fn clean_request<'n>(
     headers: &mut HeaderMap,
     trusted: bool,
@@ -51,7 +54,7 @@ pub(super) fn clean_request<'n>(
     }
 }
 
-/// Adds to a clean request, which came in `version`, what a gateway says of it.
+/// Adds the gateway's own headers to a clean request that arrived in `version`.
 pub(super) fn add_own(headers: &mut HeaderMap, version: Version, peer: Option<Peer>) {
     if let Some(peer) = peer {
         headers.insert(X_FORWARDED_FOR, forwarded_for(headers, peer));
@@ -70,7 +73,7 @@ pub(super) fn add_own(headers: &mut HeaderMap, version: Version, peer: Option<Pe
     }
 }
 
-/// Who has passed the request on, and what it came in (RFC 9110, 7.6.3).
+/// Returns the `Via` entry: the version in which the request arrived, and this gateway (RFC 9110, 7.6.3).
 fn via(version: Version) -> HeaderValue {
     HeaderValue::from_static(match version {
         Version::HTTP_10 => "1.0 oncegate",
@@ -80,7 +83,7 @@ fn via(version: Version) -> HeaderValue {
     })
 }
 
-/// Everybody on the way so far, the peer last.
+/// Returns all addresses on the way so far, with the peer last.
 fn forwarded_for(headers: &HeaderMap, peer: Peer) -> HeaderValue {
     let peer = peer.address.to_string();
     let before: Vec<_> = tokens(headers, &X_FORWARDED_FOR).collect();
@@ -91,13 +94,14 @@ fn forwarded_for(headers: &HeaderMap, peer: Peer) -> HeaderValue {
     chain.expect("parts of header values and an address make one")
 }
 
-/// The address that the last proxy on the way saw, as the header says that it adds to.
+/// Returns the address that the last proxy on the way saw. That proxy added it to the header as the last
+/// entry.
 pub(super) fn forwarded_address(headers: &HeaderMap) -> Option<IpAddr> {
     let last = tokens(headers, &X_FORWARDED_FOR).last()?;
     std::str::from_utf8(last).ok()?.parse().ok()
 }
 
-/// Sends the key in its bare form, whichever one it came in.
+/// Sends the key in its bare form, in whichever form it arrived.
 pub(super) fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &Key) {
     let bare = HeaderValue::from_str(key.as_str()).expect("a key is printable ASCII");
     headers.insert(key_header, bare);
@@ -110,18 +114,18 @@ pub(super) fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
     headers.insert(IDEMPOTENCY_EXECUTION, execution);
 }
 
-/// Makes the upstream's response headers fit for a client; what only the gateway may say of an
-/// answer is not the upstream's to say.
+/// Makes the upstream's response headers fit for a client. Deletes the headers that only the gateway may set.
 pub(super) fn prepare_response(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
-    // Few answers have any.
+    // Few responses have any.
     let deleted: Vec<HeaderName> = headers.keys().filter(|name| is_gateway_only(name)).cloned().collect();
     for name in deleted {
         headers.remove(name);
     }
 }
 
-/// The headers that are kept with a response, in order, repeated ones as often as they came.
+/// Returns the headers that are kept with a response, in order. A repeated header is kept as often as it
+/// came.
 pub(super) fn kept(
     headers: &HeaderMap,
     replayed: &[HeaderName],
@@ -133,7 +137,8 @@ pub(super) fn kept(
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Version 00 of W3C Trace Context: two hexadecimal ids that are not zero, and flags.
+/// Tells whether the value is version 00 of W3C Trace Context: two hexadecimal ids that are not zero, and
+/// flags.
 fn is_traceparent(value: &[u8]) -> bool {
     let hex = |part: &[u8], length| {
         part.len() == length && part.iter().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
@@ -153,7 +158,7 @@ fn is_traceparent(value: &[u8]) -> bool {
     }
 }
 
-/// A trace that begins here; its flags say that nobody records it yet.
+/// Makes a trace that begins here. Its flags say that it is not recorded yet.
 fn new_traceparent() -> HeaderValue {
     let mut random = random::bytes::<24>();
     random[0] |= 1;
@@ -227,7 +232,7 @@ mod tests {
         }
     }
 
-    /// CGI and its heirs have one variable for both spellings.
+    /// CGI and its successors have one variable for both spellings.
     #[test]
     fn what_only_looks_like_ours_goes_no_further() {
         let read = ["idempotency-key", "authorization", "x_tenant_id"];
@@ -289,7 +294,7 @@ mod tests {
         }
     }
 
-    /// A client that reads `_` as `-` must not take the upstream's word for the gateway's.
+    /// A client that reads `_` as `-` must not mistake the upstream's headers for the gateway's.
     #[test]
     fn no_upstream_speaks_for_the_gateway() {
         let mut answer = headers(&[

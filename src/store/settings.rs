@@ -1,5 +1,5 @@
-//! What every kind of store says of itself before it is opened, so that the rest of the gateway needs no list
-//! of the kinds.
+//! The questions that every kind of store answers before it is opened, so that the rest of the gateway needs no
+//! list of the kinds.
 //!
 //! Each store's folder has one type `Settings`. The configuration builds it from the file, and nothing
 //! translates it on the way to the store. What the gateway asks of any store travels beside it, in [`Terms`].
@@ -15,7 +15,7 @@ use crate::workers::Workers;
 
 use super::{ClockLimits, Document, OpenError, Store};
 
-/// What opening a store, or looking at one, returns.
+/// Future of opening a store or looking at one.
 pub type Opening<'a, T> = Pin<Box<dyn Future<Output = Result<T, OpenError>> + Send + 'a>>;
 
 /// Returns the longest ttl of the routes that are in use.
@@ -35,17 +35,17 @@ pub trait StoreSettings: Any + fmt::Debug + fmt::Display + Send + Sync {
     /// [`OpenError`] where a start would fail.
     fn look(&self, terms: Terms) -> Opening<'_, Look>;
 
-    /// The key and value that an error of opening is about.
+    /// Returns the key and value that an error of opening is about.
     fn key(&self) -> String {
         format!("store.url = {self}")
     }
 
-    /// The place of the store, with what else tells it from others.
+    /// Returns the place of the store, with what else tells it from others.
     fn description(&self) -> String {
         self.to_string()
     }
 
-    /// The place of the store as the rest of the machine knows it.
+    /// Returns the place of the store as the rest of the machine knows it.
     fn place(&self) -> String {
         self.to_string()
     }
@@ -60,25 +60,25 @@ pub trait StoreSettings: Any + fmt::Debug + fmt::Display + Send + Sync {
         true
     }
 
-    /// The clock that stamps the records.
+    /// Returns the clock that stamps the records.
     fn clock(&self) -> ClockSource;
 
     /// Returns how many of `limit` descriptors the store may need.
     fn descriptors(&self, limit: usize) -> usize;
 
-    /// What has happened to a claim or a response when the store acknowledges it.
+    /// Says what has happened to a claim or a response when the store acknowledges it.
     fn acknowledged(&self) -> &'static str;
 
-    /// What the store may lose and when, and what narrows that: a crash, a failover, and what else can happen
+    /// Lists what the store may lose and when, and what narrows that: a crash, a failover, and what else can happen
     /// to this kind.
     fn losses(&self) -> Vec<Loss>;
 
-    /// What is valid in the settings but probably not meant.
+    /// Warns of settings that are valid but probably not meant.
     fn warning(&self) -> Option<String> {
         None
     }
 
-    /// The statements that make the tables, for operators who apply them by hand; `None` for a store without
+    /// Returns the statements that make the tables, for operators who apply them by hand; `None` for a store without
     /// tables.
     fn tables(&self) -> Option<String> {
         None
@@ -86,30 +86,30 @@ pub trait StoreSettings: Any + fmt::Debug + fmt::Display + Send + Sync {
 }
 
 impl dyn StoreSettings {
-    /// The settings as those of one kind, if they are of that kind.
+    /// Returns the settings as those of one kind, if they are of that kind.
     #[must_use]
     pub fn of_kind<S: StoreSettings>(&self) -> Option<&S> {
         (self as &dyn Any).downcast_ref()
     }
 }
 
-/// What the gateway asks of any store, beside the store's own settings.
+/// Requirements of the gateway that are the same for any store (beside its own settings).
 #[derive(Clone)]
 pub struct Terms {
     /// The longest wait for one answer.
     pub timeout: Duration,
     /// The threads that ask. A store on a server may give each a connection of its own.
     pub workers: Workers,
-    /// How long claims are refused after a loss.
+    /// Time for which claims are refused after a loss.
     pub longest_ttl: LongestTtl,
     /// The most that one response takes, head and body, in bytes.
     pub largest_response: u64,
-    /// How far the clock may jump; `None` without a route.
+    /// Limits of the clock's jumps; `None` without a route.
     pub clock: Option<ClockLimits>,
 }
 
 impl Terms {
-    /// The terms of a single caller: one thread, a day as the longest ttl, responses of 1.25 MiB.
+    /// Returns the terms of a single caller: one thread, a day as the longest ttl, responses of 1.25 MiB.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
         Self {
@@ -122,18 +122,18 @@ impl Terms {
     }
 }
 
-/// What a look at a store found.
+/// Result of a look at a store.
 #[derive(Clone, Debug)]
 pub struct Look {
-    /// What is there.
+    /// State of the store, for people.
     pub answer: &'static str,
-    /// How operations are named there; `None` where nothing can tell.
+    /// The document that says how operations are named there; `None` where the store does not tell.
     pub names: Option<Document>,
-    /// What a crash of the server would lose, as sentences.
+    /// Losses that a crash of the server would bring, as sentences.
     pub risks: Vec<String>,
 }
 
-/// Something that may happen to a store, and what the store loses then.
+/// An event that may happen to a store, and the loss that follows.
 pub type Loss = (&'static str, String);
 
 /// The clock by which a store stamps its records.

@@ -1,4 +1,4 @@
-//! Postgres as the store: its URL, and the keys beside it.
+//! Rules for Postgres as the store: its URL, and the keys beside it.
 
 use crate::config::file;
 use crate::config::problem::At;
@@ -25,7 +25,7 @@ pub fn settings(at: &At<'_>, file: &file::Store) -> Option<Settings> {
     Some(Settings { servers, shown, is_verified, ca: ca?, schema: schema? })
 }
 
-/// A name that needs no quotes and is no reserved one.
+/// Checks the name of a schema: it needs no quotes and is not reserved.
 fn schema(at: &At<'_>, text: &str) -> Option<String> {
     let mut letters = text.chars();
     let plain = letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == '_')

@@ -1,4 +1,4 @@
-//! Redis as the store: its URL, and the keys that only it takes.
+//! Rules for Redis as the store: its URL, and the keys that only Redis takes.
 
 use bytes::Bytes;
 
@@ -47,7 +47,7 @@ pub fn settings(at: &At<'_>, file: &file::Store) -> Option<Settings> {
     })
 }
 
-/// What is said to sentinels, if there are any.
+/// Checks a setting for sentinels. It is refused if there are no sentinels.
 fn for_sentinels(at: &At<'_>, text: Option<&str>, sentinels: bool) -> Option<Option<String>> {
     match text {
         Some(_) if !sentinels => at.refuse("is only for redis+sentinel://"),

@@ -121,7 +121,7 @@ fn no_store(at: &At<'_>) -> Settings {
     )
 }
 
-/// The names of entries, as a refused start prints them.
+/// Checks the names of entries, in the form that a refused start prints.
 fn entries(at: &At<'_>, texts: &[String]) -> Option<Vec<EntryName>> {
     let checked = texts.iter().enumerate().map(|(index, text)| {
         text.parse().ok().or_else(|| {

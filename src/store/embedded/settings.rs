@@ -52,7 +52,7 @@ impl StoreSettings for Settings {
         Box::pin(ready(self.looked()))
     }
 
-    /// Errors of this store name the directory themselves.
+    /// Returns the key alone: errors of this store name the directory.
     fn key(&self) -> String {
         "store.url".into()
     }
@@ -81,8 +81,8 @@ impl StoreSettings for Settings {
     fn losses(&self) -> Vec<Loss> {
         let crash = "Nothing that was acknowledged: claims and responses survive a crash of the gateway and of the \
                      machine, not the loss of the disk. A disk that fails to sync ends the gateway.";
-        let failover = "There is none: one gateway process at a time. Whoever starts another one on a copy of the \
-                        directory has lost what came after the copy; a volume that is replicated before it \
+        let failover = "There is none: one gateway process at a time. An operator who starts another one on a \
+                        copy of the directory has lost what came after the copy; a volume that is replicated before it \
                         acknowledges a sync narrows that, and so does a store that gateways share.";
         let full = "Nothing: no operation begins unless the outcomes of all that run fit on it. If others fill it all \
                     the same, the gateway ends, and what was acknowledged is there at the next start.";

@@ -67,8 +67,8 @@ impl StoreSettings for Settings {
     }
 
     fn warning(&self) -> Option<String> {
-        let text = "the URL has no sslmode=verify-full, so whoever sits between gateway and Postgres can read \
-                    and change what is stored";
+        let text = "the URL has no sslmode=verify-full, so anyone on the network to Postgres can read and \
+                    change what is stored";
         (!self.is_verified).then(|| text.into())
     }
 

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use sqlx::postgres::PgConnectOptions;
 
-/// Where the servers are and how to speak to them.
+/// The addresses of the servers and the connection settings.
 #[derive(Clone)]
 pub struct Settings {
     /// The servers, one of which is the primary; each with credentials, database and TLS.
     pub servers: Vec<PgConnectOptions>,
     /// The URL without credentials and parameters.
     pub shown: String,
-    /// Whether the servers' names are verified over TLS, or there is no network in between.
+    /// True if the servers' names are verified over TLS, or if there is no network in between.
     pub is_verified: bool,
     /// A file of PEM certificates to trust instead of the usual roots. It is read for each connection.
     pub ca: Option<PathBuf>,
@@ -21,7 +21,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings for `servers` without further keys.
+    /// Returns the settings for `servers` without further keys.
     #[must_use]
     pub fn of(servers: Vec<PgConnectOptions>, schema: impl Into<String>) -> Self {
         let names: Vec<String> = servers.iter().map(name).collect();
@@ -49,7 +49,7 @@ impl fmt::Display for Settings {
     }
 }
 
-/// Where a server is, for people.
+/// Returns the address of a server as shown to people.
 pub(super) fn name(server: &PgConnectOptions) -> String {
     match server.get_socket() {
         Some(path) => path.display().to_string(),

@@ -16,31 +16,31 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// How long a statement may take. Shorter than what callers wait, so that one that is given up is
-    /// given up in here, where it ends its connection.
+    /// Returns how long a statement may take. This is shorter than callers wait, so that a statement is given
+    /// up in the session, where that ends the connection.
     pub(super) fn deadline(&self) -> Duration {
         self.terms.timeout * 9 / 10
     }
 
-    /// How long a statement may wait for a row that another statement keeps locked.
+    /// Returns how long a statement may wait for a row that another session keeps locked.
     pub(super) fn lock_timeout(&self) -> Duration {
         self.terms.timeout * 3 / 10
     }
 
-    /// How long one server may take to accept a connection.
+    /// Returns how long one server may take to accept a connection.
     pub(super) fn connect_timeout(&self) -> Duration {
         self.terms.timeout / (self.settings.servers.len().max(1) as u32)
     }
 
-    /// The servers as connections are opened to them.
+    /// Returns the connection options of each server.
     pub(super) fn doors(&self) -> impl Iterator<Item = PgConnectOptions> + '_ {
         self.settings.servers.iter().map(|server| {
             let trusting = match &self.settings.ca {
                 Some(ca) => server.clone().ssl_root_cert(ca),
                 None => server.clone(),
             };
-            // A pooler in between refuses parameters that it does not know, and this one changes nothing: no
-            // statement asks for a floating-point number.
+            // A pooler in between refuses parameters that it does not know. Omitting this one changes
+            // nothing, because no statement reads a floating-point number.
             let named = trusting.disable_statement_logging().extra_float_digits(None);
             if named.get_application_name().is_some() { named } else { named.application_name("oncegate") }
         })

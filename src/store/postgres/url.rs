@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 /// The form of a URL, for operators.
 pub const FORM: &str = "write postgres://USER:PASSWORD@HOST[:PORT]/DATABASE, several HOST[:PORT] with commas between \
                         them, parameters behind a ?, and %XX for special characters";
-/// The parameters that mean something here.
+/// Parameters of the URL that have a meaning here.
 const PARAMETERS: [&str; 7] =
     ["sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "host", "options"];
 
@@ -17,9 +17,9 @@ pub struct Url {
     pub servers: Vec<PgConnectOptions>,
     /// The URL without credentials and parameters.
     pub shown: String,
-    /// Whether the servers' names are verified over TLS, or there is no network in between.
+    /// True if the servers' names are verified over TLS, or if there is no network in between.
     pub is_verified: bool,
-    /// Whether the URL names certificates to trust.
+    /// True if the URL names certificates to trust.
     pub has_roots: bool,
 }
 
@@ -42,7 +42,8 @@ fn url(text: &str) -> Result<Url, String> {
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = place.split_once('/').unwrap_or((place, ""));
     if database.contains('@') || query.contains('@') {
-        // A password that was cut off there would be taken for a database or a parameter, and shown.
+        // The part of a password behind the `/` or `?` would count as a database or a parameter, and be
+        // shown.
         return Err("has an @ behind the host (a / or ? in a password is written as %2F or %3F)".into());
     }
     let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
@@ -71,7 +72,8 @@ fn parameters(query: &str) -> Result<Vec<&str>, String> {
     }
 }
 
-/// Without the words around it, which speak of a configuration that nobody here has seen.
+/// Returns the cause without the surrounding words, which speak of a configuration that the operator does not
+/// know.
 fn cause(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Configuration(cause) => cause.to_string(),

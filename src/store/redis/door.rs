@@ -1,4 +1,4 @@
-//! Where a primary is: at a fixed address, or where the sentinels say.
+//! The address of a primary: a fixed one, or the one that sentinels name.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,26 +9,27 @@ use super::failure::{Failure, of_connecting};
 use super::settings::{Address, Sentinels};
 use super::setup::Setup;
 
-/// How to find one primary.
+/// An endpoint: the way to find one primary.
 #[derive(Clone, Debug)]
 pub(super) enum Door {
-    /// It is there.
+    /// A fixed address.
     At(Address),
     /// Sentinels know where it is.
     Sentinels(Sentinels),
 }
 
 impl Door {
-    /// The address of the primary and a client for it.
+    /// Returns the address of the primary and a client for it.
     pub(super) async fn client(&self, setup: &Setup) -> Result<(String, Client), Failure> {
         let address = self.address(setup).await?;
         Ok((address.to_string(), setup.client(&address)?))
     }
 
-    /// Makes sure that the primary has not become another one.
+    /// Checks that the primary is still at `address`.
     ///
     /// # Errors
-    /// Where it is now. Sentinels that do not answer leave it where it was.
+    /// [`Failure::Down`] with the present address if the primary is elsewhere. If no sentinel answers, the
+    /// primary counts as unmoved.
     pub(super) async fn leads_to(&self, address: &str, setup: &Setup) -> Result<(), Failure> {
         match self.address(setup).await {
             Ok(now) if now.to_string() != address => Err(Failure::Down(format!("the primary is {now} now"))),
@@ -42,7 +43,7 @@ impl Door {
             Self::Sentinels(sentinels) => sentinels,
         };
         let mut causes = Vec::new();
-        // One that is gone must not use up the time of those behind it.
+        // A sentinel that is gone must not use up the time of the sentinels after it.
         let each = setup.terms.timeout / (addresses.len() as u32 + 1);
         for sentinel in addresses {
             match ask(setup, sentinel, name, each).await {

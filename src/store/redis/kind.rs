@@ -25,7 +25,7 @@ impl StoreSettings for Settings {
         })
     }
 
-    /// Redis would have to walk through its keys.
+    /// Returns false: Redis would have to walk through its keys.
     fn lists_cheaply(&self) -> bool {
         false
     }

@@ -4,7 +4,7 @@ use crate::store::Loss;
 
 use super::settings::{Servers, Settings};
 
-/// Returns what may happen to Redis, and what it loses then.
+/// Returns the events that may happen to Redis, each with what is lost then.
 pub(super) fn of(redis: &Settings) -> Vec<Loss> {
     vec![
         ("a crash of Redis", restart(redis.accept_lost)),

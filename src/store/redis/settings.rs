@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 use crate::secret::Secret;
-/// Where the servers are and how to speak to them.
+/// The addresses of the servers, and how to speak to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where the servers are.
+    /// The servers, and how they belong together.
     pub servers: Servers,
-    /// Whether to speak TLS, to sentinels too.
+    /// True if all connections use TLS, also those to sentinels.
     pub tls: bool,
     /// PEM certificates to trust instead of the machine's roots.
     pub ca: Option<Bytes>,
@@ -25,18 +25,18 @@ pub struct Settings {
     pub sentinel_password: Option<Secret>,
     /// The number of the database; zero in a cluster.
     pub database: u16,
-    /// What every key starts with; no braces.
+    /// Prefix of every key; contains no braces.
     pub prefix: String,
-    /// How many replicas must have a write before it counts.
+    /// Number of replicas that must have a write before it counts.
     pub wait_replicas: u32,
-    /// Whether claims go on after a restart that lost data.
+    /// True if claims go on after a restart that lost data.
     pub accept_lost: bool,
 }
 
-/// How many servers there are and how they belong together.
+/// The arrangement of the servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Servers {
-    /// One server, or one address behind which the primary is.
+    /// A single server, or one address behind which the primary is.
     One(Address),
     /// Some nodes of a Redis Cluster.
     Cluster(Vec<Address>),
@@ -60,7 +60,7 @@ pub struct Sentinels {
     pub primary: String,
 }
 
-/// Where a server listens.
+/// The address at which a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// A host and a port.
@@ -80,7 +80,7 @@ impl fmt::Display for Address {
 }
 
 impl Settings {
-    /// Settings for `servers` without TLS, secrets and further keys.
+    /// Returns the settings for `servers` without TLS, secrets and further keys.
     #[must_use]
     pub fn of(servers: Servers) -> Self {
         Self {

@@ -18,25 +18,26 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// How long a command may take. Shorter than what callers wait, so that a command that is given
-    /// up is given up in here, where it counts against its connection.
+    /// Returns the time that a command may take. It is shorter than the time that callers of the store wait:
+    /// a command is given up here, where that counts against its connection.
     pub(super) fn deadline(&self) -> Duration {
         self.terms.timeout * 9 / 10
     }
 
-    /// How long the server may wait for its replicas; an answer must still fit into the deadline.
+    /// Returns the time that the server may wait for its replicas. The answer must still fit into the
+    /// deadline.
     pub(super) fn replica_wait(&self) -> Duration {
         self.terms.timeout * 7 / 10
     }
 
-    /// A client for the server at `address`.
+    /// Creates a client for the server at `address`.
     pub(super) fn client(&self, address: &Address) -> Result<Client, Failure> {
         let Settings { username, password, database, .. } = &self.settings;
         let info = RedisConnectionInfo::default().set_db((*database).into());
         self.build(address, as_user(info, username.as_deref(), password.as_ref()))
     }
 
-    /// A client for the sentinel at `address`.
+    /// Creates a client for the sentinel at `address`.
     pub(super) fn sentinel(&self, address: &Address) -> Result<Client, Failure> {
         let Settings { sentinel_username, sentinel_password, .. } = &self.settings;
         let info = RedisConnectionInfo::default();

@@ -1,4 +1,4 @@
-//! A URL of Redis: where the servers are, and who the gateway is there.
+//! A URL of Redis: where the servers are, and the user that the gateway is there.
 
 use crate::secret::Secret;
 
@@ -15,15 +15,15 @@ pub const FORM: &str = "write redis://HOST[:PORT][/DATABASE], rediss:// for TLS,
 /// The settings that a URL holds.
 #[derive(Debug)]
 pub struct Url {
-    /// Where the servers are.
+    /// The servers, and how they belong together.
     pub servers: Servers,
-    /// Whether to speak TLS, to sentinels too.
+    /// True if all connections use TLS, also those to sentinels.
     pub tls: bool,
     /// The ACL user on data nodes.
     pub username: Option<String>,
     /// The password of that user.
     pub password: Option<Secret>,
-    /// The number of the database.
+    /// Number of the database.
     pub database: u16,
 }
 
@@ -53,7 +53,7 @@ fn url(text: &str) -> Result<Url, String> {
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if path.contains('@') {
-        // A password that was cut off there would be taken for a name, and shown.
+        // The part of a password behind the `/` would count as a name, and be shown.
         return Err("has an @ behind the first / (a / in a password is written as %2F)".into());
     }
     let (user, hosts) =
@@ -84,7 +84,7 @@ fn url(text: &str) -> Result<Url, String> {
     Ok(Url { servers, tls, username, password, database })
 }
 
-/// `unix:PATH` or `unix://PATH`.
+/// Reads the path in `unix:PATH` or `unix://PATH`.
 fn socket(rest: &str) -> Result<Url, String> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if !path.starts_with('/') {
@@ -128,7 +128,7 @@ fn host(text: &str, default: u16) -> Result<Address, String> {
     Ok(Address::Tcp(host.to_owned(), port))
 }
 
-/// The text without its percent signs.
+/// Decodes the percent signs of the text.
 fn decoded(text: &str) -> Result<String, String> {
     let broken = || "has a % that is not followed by two hexadecimal digits of UTF-8".to_owned();
     let mut parts = text.split('%');
