@@ -31,7 +31,7 @@ use crate::random;
 use crate::routes::RouteTable;
 use crate::routes::identity::Refusal;
 use crate::server::{self, Listening};
-use crate::store::{Ledger, Names, Store, postgres};
+use crate::store::{Ledger, Names, Store};
 use crate::telemetry::log::{self, LastLines, say};
 use crate::telemetry::{MeteredStore, Metrics};
 use crate::upstream::Proxy;
@@ -86,7 +86,10 @@ pub fn run(cli: Cli) -> ExitCode {
 fn tables(file: Option<&Path>, environment: &Environment) -> Result<String, String> {
     match file {
         Some(file) => check::tables(file, environment),
-        None => Ok(postgres::print_schema("oncegate")),
+        #[cfg(feature = "postgres")]
+        None => Ok(crate::store::postgres::print_schema("oncegate")),
+        #[cfg(not(feature = "postgres"))]
+        None => Err("this build has no Postgres store; build with --features postgres".into()),
     }
 }
 

@@ -15,7 +15,9 @@ mod limits;
 mod listeners;
 mod loops;
 mod path;
+#[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redis")]
 mod redis;
 mod routes;
 mod store;

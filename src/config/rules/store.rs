@@ -6,14 +6,32 @@ use crate::config::StoreConfig;
 use crate::config::file;
 use crate::config::problem::At;
 use crate::protocol::EntryName;
-use crate::store::{StoreSettings, embedded, memory};
+use crate::store::{StoreSettings, memory};
 
-use super::{limits, postgres, redis};
+use super::limits;
+
+/// The check of a store's section, or in a build without its feature a refusal that names the feature.
+macro_rules! with_feature {
+    ($feature:literal, $name:literal, $check:expr) => {{
+        #[cfg(feature = $feature)]
+        const CHECK: Check = $check;
+        #[cfg(not(feature = $feature))]
+        const CHECK: Check = |at, _| {
+            let why = concat!("this build has no ", $name, " store; build with --features ", $feature);
+            at.key("url").refuse(why)
+        };
+        CHECK
+    }};
+}
 
 /// The stores that `store.url` can name. A new store is one entry here.
 const STORES: [Entry; 4] = [
-    Entry { is_meant: |scheme| scheme == "memory", keys: &[], settings: in_memory },
-    Entry { is_meant: |scheme| scheme == "embedded", keys: &[], settings: in_a_directory },
+    Entry { is_meant: |scheme| scheme == "memory", keys: &[], check: in_memory },
+    Entry {
+        is_meant: |scheme| scheme == "embedded",
+        keys: &[],
+        check: with_feature!("embedded", "embedded", in_a_directory),
+    },
     Entry {
         is_meant: |scheme| scheme.starts_with("redis") || scheme == "unix",
         keys: &[
@@ -24,7 +42,7 @@ const STORES: [Entry; 4] = [
             Key { name: "wait_replicas", of: "Redis", is_given: |file| file.wait_replicas.is_some() },
             Key { name: "accept_lost", of: "Redis", is_given: |file| file.accept_lost.is_some() },
         ],
-        settings: |at, file| shared(redis::settings(at, file)),
+        check: with_feature!("redis", "Redis", |at, file| shared(super::redis::settings(at, file))),
     },
     Entry {
         is_meant: |scheme| scheme.starts_with("postgres"),
@@ -32,7 +50,7 @@ const STORES: [Entry; 4] = [
             Key { name: "ca", of: "postgres://", is_given: |file| file.ca.is_some() },
             Key { name: "schema", of: "Postgres", is_given: |file| file.schema.is_some() },
         ],
-        settings: |at, file| shared(postgres::settings(at, file)),
+        check: with_feature!("postgres", "Postgres", |at, file| shared(super::postgres::settings(at, file))),
     },
 ];
 
@@ -43,8 +61,10 @@ struct Entry {
     /// The keys that not every store takes.
     keys: &'static [Key],
     /// Checks the URL and those keys.
-    settings: fn(&At<'_>, &file::Store) -> Settings,
+    check: Check,
 }
+
+type Check = fn(&At<'_>, &file::Store) -> Settings;
 
 /// The settings of a store, unless something was wrong with them.
 type Settings = Option<Arc<dyn StoreSettings>>;
@@ -63,7 +83,7 @@ pub fn store(at: &At<'_>, file: &file::Store) -> Option<StoreConfig> {
     let entry = STORES.iter().find(|entry| scheme.is_some_and(entry.is_meant));
     let keys = misplaced(at, file, entry.map_or(&[], |entry| entry.keys));
     let settings = match entry {
-        Some(entry) => (entry.settings)(at, file),
+        Some(entry) => (entry.check)(at, file),
         None => no_store(at),
     };
     let timeout = limits::span(&at.key("timeout"), &file.timeout, &limits::STORE_TIMEOUT);
@@ -105,10 +125,11 @@ fn in_memory(at: &At<'_>, file: &file::Store) -> Settings {
     }
 }
 
+#[cfg(feature = "embedded")]
 fn in_a_directory(at: &At<'_>, file: &file::Store) -> Settings {
     match file.url.strip_prefix("embedded:") {
         Some(directory) if !directory.trim().is_empty() => {
-            shared(Some(embedded::Settings { directory: directory.into() }))
+            shared(Some(crate::store::embedded::Settings { directory: directory.into() }))
         }
         _ => no_store(at),
     }
