@@ -1,4 +1,4 @@
-//! One admin listener with every part behind it.
+//! An admin listener with every part behind it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -132,7 +132,7 @@ async fn an_embedded_store_goes_by_a_clock_that_is_accepted() {
     shop.is_closed(&gateway).await;
     assert!(accept(&gateway).await, "claims were stopped");
     assert_eq!(gateway.stopped_for().await, None);
-    // All records have expired, because the operator accepted this clock.
+    // Every record has expired, because the operator accepted this clock.
     shop.is_open(&gateway, "old").await;
     assert!(!accept(&gateway).await, "they are not any more");
     // The store keeps the decision across a restart.
@@ -295,7 +295,7 @@ async fn a_server_whose_clock_is_accepted_at_one_gateway_is_gone_by_in_all(clock
     assert_eq!(one.stopped_for().await, None);
     until_stopped(&other, None).await;
     other.logs("was accepted at another gateway").await;
-    // All records have expired, because the accepted clock counts.
+    // Every record has expired, because the accepted clock counts.
     shop.is_open(&other, "old").await;
     assert!(pay(&one, "old").await.is_replay());
     // A later jump is a new one, and a step back is a jump as well.

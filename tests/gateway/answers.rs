@@ -201,7 +201,7 @@ async fn what_is_kept_keeps_to_the_deadline() {
     told.problem(504, "outcome-unknown", "unknown", "never");
 }
 
-/// One segment carries the head, in some cases a valid chunk, and a broken chunk.
+/// The head, in some cases a valid chunk, and a broken chunk arrive in a single segment.
 #[tokio::test]
 async fn a_body_that_breaks_at_once_does_not_take_the_head_along() {
     for chunks in ["zz\r\n", "5\r\nhello\r\nzz\r\n", "5\r\nhello"] {

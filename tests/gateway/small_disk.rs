@@ -13,7 +13,7 @@ use crate::preload;
 
 const MIB: usize = 1024 * 1024;
 
-/// Starts an upstream whose responses are as large as a route stores.
+/// Starts an upstream with responses that are as large as a route stores.
 async fn large() -> std::sync::Arc<Upstream> {
     Upstream::answering(|_| {
         Response::builder().status(201).body(Full::from(vec![b'x'; MIB])).expect("a response")

@@ -32,7 +32,7 @@ async fn counts(gateway: &Gateway, sample: &str) -> bool {
     gateway.admin_get("/metrics").await.text().contains(&format!("{sample}\n"))
 }
 
-/// Counts once, whether the sweep or an attempt finds the execution first.
+/// Each execution is reported once, whether the sweep or an attempt finds it first.
 #[tokio::test]
 async fn each_execution_that_fell_silent_is_told_and_counted_once() {
     let upstream = Upstream::start().await;

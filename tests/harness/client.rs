@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// One response as it arrived.
+/// A response as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -71,7 +71,7 @@ impl Answer {
     }
 }
 
-/// One connection, for requests that a well-behaved client would not send.
+/// A connection for requests that a well-behaved client would not send.
 pub struct Connection<S = TcpStream> {
     pub stream: S,
     buffer: Vec<u8>,

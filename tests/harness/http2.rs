@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::Answer;
 
-/// One connection.
+/// An HTTP/2 connection of a client.
 #[derive(Clone)]
 pub struct Http2 {
     sender: SendRequest<Bytes>,

@@ -39,7 +39,7 @@ pub struct Upstream {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     count: watch::Sender<usize>,
-    /// The beginning of the paths whose responses are held back, if any are.
+    /// The beginning of the paths with responses that are held back, if any are.
     gate: watch::Sender<Option<&'static str>>,
 }
 

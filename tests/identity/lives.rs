@@ -13,7 +13,7 @@ on_every_store!(
 
 const SHORT: &str = "ttl = \"100ms\"\ntombstone_ttl = \"100ms\"\nlease = \"100ms\"";
 
-/// Starts a gateway whose records live for a short time.
+/// Starts a gateway with records that live for a short time.
 async fn start(place: &Place, more: &str) -> Started {
     let lines = format!("{SHORT}\n{more}");
     let text = place.file("", &[("pay", "/v1/charges", &lines)]);
@@ -25,7 +25,7 @@ async fn start(place: &Place, more: &str) -> Started {
 
 const CHANGED: &str = "namespace = \"other\"";
 
-/// Tries until the changed gateway serves.
+/// Tries to start the changed gateway until it serves.
 async fn until_it_ends(place: &Place) {
     let began = Instant::now();
     loop {

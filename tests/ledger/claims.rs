@@ -20,7 +20,7 @@ async fn a_store_that_is_down_refuses_everything_and_nothing_is_sent() {
     }
 }
 
-/// The same owner asks again and wins the claim that it had already won.
+/// The owner repeats its claim, and wins the claim that it had already won.
 #[tokio::test(start_paused = true)]
 async fn a_claim_whose_answer_was_lost_is_won_by_asking_again() {
     for lost in [Unanswered, Lost, Late(2 * STORE_TIMEOUT), Silence] {

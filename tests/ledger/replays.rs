@@ -43,7 +43,7 @@ async fn what_was_replayed_is_said_again_until_it_is_deleted() {
     assert_eq!(world.upstream.calls(), 1);
 }
 
-/// A write whose caller gave up, such as an operator with a closed connection, may still have been made.
+/// A write may still have been made after its caller gave up, for example an operator with a closed connection.
 #[tokio::test(start_paused = true)]
 async fn it_is_forgotten_before_the_write_of_which_nothing_is_heard() {
     let world = replayed().await;

@@ -236,7 +236,7 @@ impl Store for FaultyStore {
     }
 }
 
-/// One of the steps under way.
+/// Counts a step as under way until it is dropped.
 struct Counted(Arc<Load>);
 
 impl Counted {

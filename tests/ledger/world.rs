@@ -54,7 +54,7 @@ impl World {
         Self::with(|route| route.policy.lease = lease)
     }
 
-    /// Makes a gateway with a changed route, and a store whose clock agrees with the wall clock.
+    /// Makes a gateway with a changed route, and a store with a clock that agrees with the wall clock.
     pub fn with(change: impl FnOnce(&mut Route)) -> Self {
         Self::with_clock(Arc::new(VirtualClock::set_to(Timestamp::now_on_the_wall())), change)
     }

@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use crate::harness::{Gateway, Settings, Upstream, post};
 
-/// Runs the binary with a standard output whose reader is gone.
+/// Runs the binary with a standard output without a reader.
 async fn unread(arguments: &[&str]) -> Output {
     let (read, write) = std::io::pipe().expect("a pipe");
     drop(read);

@@ -42,7 +42,7 @@ impl Process {
         (process, lines)
     }
 
-    /// Starts a gateway whose lines go elsewhere.
+    /// Starts a gateway with its log lines going to `stderr`.
     pub async fn mute(upstream: &Upstream, stderr: Stdio) -> Self {
         let process = Self::with(upstream, &[], stderr, [free(), free()]);
         let serves = async {

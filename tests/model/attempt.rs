@@ -55,7 +55,7 @@ impl Protocol {
     fn conclude(&self, world: &mut World, who: usize, deed: Deed, verdict: Verdict) {
         let attempt = &mut world.attempts[who];
         match (deed, verdict) {
-            // Its client got an answer long ago.
+            // The client of this attempt got an answer long ago.
             _ if attempt.phase == Phase::Abandoning => world.tell(who, Told::Unknown),
             (_, Verdict::Won { n }) => attempt.enter(Phase::Ready { n }),
             // Another execution is running, so a waiter asks again.

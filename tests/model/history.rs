@@ -11,7 +11,7 @@ use crate::world::{ATTEMPTS, Attempt, Deed, FROM_OPERATOR, Kept, NOW, Phase, Req
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Rule {
-    /// Until its ttl ends, only a delete changes a completed record.
+    /// Only a delete changes a completed record before its ttl ends.
     CompletedStays = 1,
     /// A write of an owner changes a record only while the record is about the owner's execution.
     StaleChangesNothing = 1 << 1,

@@ -41,7 +41,7 @@ pub struct Protocol {
     compares: bool,
     /// True if states that differ only in the names of revisions count as one.
     forgets_revisions: bool,
-    /// True if an owner whose completion lost the comparison answers with its own response.
+    /// True if an owner answers with its own response after its completion lost the comparison.
     loser_insists: bool,
     properties: fn() -> Vec<Property<Self>>,
 }

@@ -7,7 +7,7 @@ use crate::Protocol;
 use crate::store::Decided;
 use crate::world::{Attempt, Deed, FROM_OPERATOR, Phase, Request, World, response};
 
-/// One step.
+/// A possible next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Time passes.

@@ -28,7 +28,7 @@ pub struct World {
     pub record: Option<Kept>,
     /// The attempts, each at a gateway of its own.
     pub attempts: [Attempt; ATTEMPTS],
-    /// A write whose caller no longer waits, or a renewal. It can land at any later time, or never.
+    /// A renewal, or a write without a waiting caller. It can land at any later time, or never.
     pub late: Option<Write>,
     /// Number of decisions that the operator may still make.
     pub decisions: u8,
@@ -49,7 +49,7 @@ pub struct Kept {
     pub state: State,
 }
 
-/// One HTTP request with the key, and the gateway that serves it.
+/// An HTTP request with the key, and the gateway that serves it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Attempt {
     /// The next action of the attempt.

@@ -77,7 +77,7 @@ async fn one_callers_slow_payments_leave_places_for_others() {
     assert_eq!(upstream.executions(), 57 + 4);
 }
 
-/// All of a few slots are taken. The next free slot goes to the caller that has none.
+/// Every slot is taken. The next free slot goes to the caller that has none.
 #[tokio::test]
 async fn the_next_place_goes_to_the_caller_that_has_fewest() {
     let upstream = holding().await;

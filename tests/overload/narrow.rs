@@ -7,7 +7,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::harness::{Connection, Gateway, request_bytes};
 
-/// Opens a connection whose receive buffer takes almost no bytes.
+/// Opens a connection with a receive buffer that takes almost no bytes.
 async fn narrow(to: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");

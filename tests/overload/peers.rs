@@ -6,7 +6,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::harness::{Answer, Connection, request_bytes};
 
-/// The caller whose payments must run.
+/// The honest caller. Its payments must run.
 pub const HONEST: &str = "127.0.0.2";
 /// The abusive client, which takes all it can get.
 pub const STRANGER: &str = "127.0.0.3";

@@ -82,7 +82,7 @@ async fn the_excess_is_shed_before_any_claim() {
     assert_eq!((upstream.executions(), gateway.record_count().await), (1 + 3 * PLACES, 1 + 3 * PLACES));
 }
 
-/// One client: its connection, and the number of operations that it has finished.
+/// A client: its connection, and the number of operations that it has finished.
 struct Client {
     connection: Connection,
     name: usize,

@@ -22,7 +22,7 @@ impl Hop {
         Self::new(gateway, false).await
     }
 
-    /// Starts a hop whose first connection ends in place of its response; see [`Hop::before`].
+    /// Starts a hop that ends its first connection in place of the response; see [`Hop::before`].
     pub async fn losing_an_answer(gateway: SocketAddr) -> Self {
         Self::new(gateway, true).await
     }

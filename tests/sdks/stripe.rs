@@ -22,7 +22,7 @@ struct World {
 }
 
 impl World {
-    /// Makes a world whose gateway has these lines for its server and its route.
+    /// Makes a world with a gateway that has these lines for its server and its route.
     async fn new(sdk: Arc<Driver>, server: &str, route: &str) -> Self {
         Self::with(sdk, server, route, "memory:", None).await
     }

@@ -19,7 +19,7 @@ use super::redis::free_port;
 /// The user that runs the servers if root runs the tests, because Postgres refuses root.
 const NOBODY: u32 = 65_534;
 
-/// One server. Dropping it ends the server.
+/// A running server. Dropping it ends the server.
 pub struct Server {
     pub port: u16,
     dir: TempDir,

@@ -14,7 +14,7 @@ use super::preload::WallClock;
 /// The longest time until a server is up, and until a cluster agrees.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One server. Dropping it kills the server.
+/// A running server. Dropping it kills the server.
 pub struct Server {
     pub port: u16,
     dir: TempDir,
@@ -120,7 +120,7 @@ impl Server {
         client.get_connection().expect("a connection")
     }
 
-    /// Sends a command whose words are separated by spaces.
+    /// Sends a command. Spaces separate its words.
     pub fn say<T: FromRedisValue>(&self, words: &str) -> T {
         self.try_say(words).unwrap_or_else(|error| panic!("{words}: {error}"))
     }

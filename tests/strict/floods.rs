@@ -61,7 +61,7 @@ async fn streams_reset_as_fast_as_they_are_opened_end_the_connection() {
         [head, frame(RST_STREAM, 0, stream, [0, 0, 0, 8])].concat()
     };
     flood(&bench, "rapid reset", Vec::new(), opened).await;
-    // The other client's own requests, and as many as the allowance permits.
+    // The requests of the bystander, and the resets that the server tolerates.
     assert!(
         bench.upstream.executions() - before <= 121,
         "{} requests came through",

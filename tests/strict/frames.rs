@@ -69,7 +69,7 @@ pub enum End {
     Answered,
 }
 
-/// A connection whose frames are made by hand.
+/// A connection with frames that are made by hand.
 pub struct Frames(TcpStream);
 
 impl Frames {

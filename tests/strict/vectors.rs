@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::Bench;
 use crate::harness::Connection;
 
-/// One request of the vectors.
+/// A request of the vectors.
 struct Case {
     name: String,
     request: Vec<u8>,

@@ -96,7 +96,7 @@ impl BlackHole {
         Self { listener, address, queued }
     }
 
-    /// Returns the number of bytes that were ever sent here, after all clients have gone.
+    /// Returns the number of bytes that clients ever sent here. Waits until all clients have gone.
     async fn swallowed(self) -> usize {
         drop(self.queued);
         let mut swallowed = 0;

@@ -1,4 +1,4 @@
-//! All bytes of a connection: heads, and the bodies behind them.
+//! The bytes of a connection: heads, and the bodies behind them.
 
 use super::chunked::same;
 use super::reader::{Message, message};

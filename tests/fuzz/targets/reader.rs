@@ -7,7 +7,7 @@ const MOST_DIGITS: usize = 16;
 const MOST_EXTENSIONS: usize = 4 * 1024;
 const MOST_TRAILERS: usize = 8 * 1024;
 
-/// One request.
+/// A request.
 pub struct Message<'a> {
     pub method: &'a [u8],
     pub target: &'a [u8],

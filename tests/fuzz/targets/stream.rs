@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// The number of bytes that arrive, or that are asked for, at once.
 #[derive(Clone, Copy)]
 pub enum Pieces {
-    /// As many as there are, or as the buffer has room for.
+    /// Every available byte, or as many as the buffer has room for.
     Whole,
     /// A single byte.
     Single,
@@ -118,7 +118,7 @@ pub fn passed(input: &[u8], pieces: Pieces) -> Passed {
     Passed { bytes, refusal: refusals.get(), broken }
 }
 
-/// One request as the service behind the library receives it.
+/// A request as the service behind the library receives it.
 #[derive(Debug)]
 pub struct Seen {
     pub method: String,

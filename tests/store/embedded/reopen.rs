@@ -206,7 +206,7 @@ async fn a_claim_that_was_given_up_in_the_queue_is_released() {
     close(bench);
 }
 
-/// Changes one table of a closed store without the store.
+/// Opens one table of a closed store with the engine, and runs `work` on it.
 fn engine(dir: &Path, table: &str, work: impl FnOnce(&fjall::Keyspace) -> fjall::Result<()>) {
     let database = Database::builder(dir.join("data")).open().expect("the engine");
     let table = database.keyspace(table, KeyspaceCreateOptions::default).expect("a table");

@@ -209,7 +209,7 @@ async fn a_failover_is_followed_and_is_no_loss() {
     let replay = bench.ledger.claim(id(2), claim(owner(9), STILL)).await.expect("a replay");
     assert_eq!(replay.response, Some(response_of(owner(2))));
     bench.won(id(3), owner(3), STILL).await;
-    // The old primary comes back as a primary, and no gateway goes back to it.
+    // The old primary comes back as a primary, and the gateway does not return to it.
     primary.start_again();
     bench.won(id(4), owner(4), STILL).await;
     assert_eq!((replica.calls("set") > 0, primary.calls("set")), (true, 0));
