@@ -239,7 +239,7 @@ async fn what_was_just_replayed_is_replayed_without_the_store(store: Store) {
         let replay = wired.post("k").await;
         assert_eq!((replay.status, &replay.body, replay.is_replay()), (201, &first.body, true));
     }
-    // The sweeper and the vigils also ask the store now and then.
+    // The sweeper and the connection checks also ask the store now and then.
     assert!(wired.proxy.round_trips() - round_trips < 30);
 
     let records = wired.gateway.records("completed").await;

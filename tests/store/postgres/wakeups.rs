@@ -22,7 +22,7 @@ async fn two(server: &Server) -> (Bench, Bench, String) {
 }
 
 /// Counts the connections that listen on the channel. The last statement of each is `LISTEN`, also after a
-/// vigil.
+/// connection check.
 async fn listeners(server: &Server, channel: &str) -> i64 {
     let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN \"{channel}\"%'");
     server.value(&sql).await
