@@ -67,8 +67,8 @@ async fn records_can_be_off() {
     assert_eq!(world.get("/metrics").await.status, StatusCode::OK);
 }
 
-/// A page can send these types with a form, or with a `fetch` that needs no permission. It cannot send
-/// `application/json` so.
+/// A page can send these types with a form, or with a `fetch` that needs no permission, but it cannot send
+/// `application/json`.
 #[tokio::test]
 async fn a_post_has_to_say_that_it_is_json() {
     let world = World::start().await;

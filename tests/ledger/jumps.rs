@@ -104,7 +104,7 @@ async fn the_sweep_ends_nothing_and_a_silent_execution_lapses_all_the_same() {
     world.send("long").await.is_replay(201, "call 4");
 }
 
-/// A store that is away, answers late, or answers out of order does not thereby have another clock.
+/// A store that is away, answers late, or answers out of order still has the same clock.
 #[tokio::test(start_paused = true)]
 async fn slow_answers_are_no_jump() {
     let clock = Arc::new(VirtualClock::set_to(Timestamp::now_on_the_wall()));
