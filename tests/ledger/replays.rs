@@ -43,7 +43,8 @@ async fn what_was_replayed_is_said_again_until_it_is_deleted() {
     assert_eq!(world.upstream.calls(), 1);
 }
 
-/// A write may still have been made after its caller gave up, for example an operator with a closed connection.
+/// A write may still have been made although its caller gave up, for example an operator who closed the
+/// connection.
 #[tokio::test(start_paused = true)]
 async fn it_is_forgotten_before_the_write_of_which_nothing_is_heard() {
     let world = replayed().await;

@@ -150,7 +150,7 @@ async fn a_value_that_version_1_left_in_redis_is_read() {
     assert_eq!((found.record, found.response), (Some(completed), Some(response())));
 }
 
-/// Returns a record whose fingerprint treats equivalent spellings of a path as one. Older gateways must not
+/// Returns a record with a fingerprint that treats equivalent spellings of a path as one. Older gateways must not
 /// read it.
 fn folded() -> Record {
     let record = record(State::Settled { owner: Owner([0xa1; 16]), n: 3 }, OnUnknown::Hold);

@@ -44,7 +44,7 @@ async fn torn(last: impl AsyncFnOnce(&Bench)) -> Torn {
 }
 
 impl Torn {
-    /// Opens a copy whose journal was changed by `damage`, and checks all records.
+    /// Opens a copy of the store after `damage` changed its journal, and checks all records.
     async fn check(&self, what: &str, damage: impl FnOnce(&mut File)) {
         let dir = tempfile::tempdir().expect("a directory");
         copy(self.dir.path(), dir.path());
