@@ -150,8 +150,8 @@ async fn a_value_that_version_1_left_in_redis_is_read() {
     assert_eq!((found.record, found.response), (Some(completed), Some(response())));
 }
 
-/// Returns a record with a fingerprint that treats equivalent spellings of a path as one. Older gateways must not
-/// read it.
+/// Returns a record with a fingerprint that treats equivalent spellings of a path as one. Older gateways must
+/// not read it.
 fn folded() -> Record {
     let record = record(State::Settled { owner: Owner([0xa1; 16]), n: 3 }, OnUnknown::Hold);
     let path = PathScheme::Equivalent(Template::new("/v1/{customer}/Charges/{*rest}"));

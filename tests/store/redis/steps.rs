@@ -157,8 +157,8 @@ async fn bytes_that_are_no_record_are_an_error_and_stay() {
     assert_eq!(server.say::<u64>(&format!("ZCARD oncegate:{{{tag}}}:deadlines")), 1);
 }
 
-/// A failover can lead to a server with a clock that is behind. The time of the record does not go back, and a
-/// write that is in time by the server's own clock is not taken for late.
+/// A failover can lead to a server with a clock that is behind. The time of the record does not go back, and
+/// a write that is in time by the server's own clock is not taken for late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_is_stamped_ahead_of_the_server_is_renewed_at_once() {
     let server = Server::start();
