@@ -1,12 +1,12 @@
-//! Keeps the structure that `docs/architecture.md` describes: who may import whom, what the
-//! protocol may know of, and a few habits.
+//! Checks for the structure that `docs/architecture.md` describes: the allowed imports, the parts that the
+//! protocol may use, and a few habits.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The floors from the bottom up. A module imports its own floor's listed neighbours and anything
-/// below, never upwards.
+/// The floors from the bottom up. A module imports the listed neighbours on its own floor and every module
+/// below, never a module above.
 const FLOORS: [&[&str]; 6] = [
     &[
         "allocator",
@@ -27,15 +27,15 @@ const FLOORS: [&[&str]; 6] = [
     &["app"],
 ];
 
-/// Who on one floor may import whom.
+/// The allowed imports within one floor.
 const NEIGHBOURS: [(&str, &str); 3] =
     [("telemetry", "store"), ("telemetry", "config"), ("gateway", "routes")];
 
-/// A source file and the top-level module it belongs to.
+/// A source file and its top-level module.
 struct Source {
     path: PathBuf,
     module: String,
-    /// Without comments; line numbers are kept.
+    /// The lines without comments. Line numbers are kept.
     code: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|modules| modules.contains(&module))
 }
 
-/// The top-level modules that a line names as `crate::…`.
+/// Returns the top-level modules that a line names as `crate::…`.
 fn imports(line: &str) -> impl Iterator<Item = String> {
     line.match_indices("crate::").map(|(at, name)| {
         let rest = &line[at + name.len()..];
@@ -166,7 +166,7 @@ fn nothing_is_silenced_or_nameless() {
     complain(violations);
 }
 
-/// Half of the files fit on three screens, and hardly any needs more than eight.
+/// Half of the files fit on three screens, and very few need more than eight.
 #[test]
 fn files_stay_small() {
     let mut lengths: BTreeMap<usize, PathBuf> = BTreeMap::new();
