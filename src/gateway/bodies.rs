@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::HEADER_BUFFER;
 use crate::shares::{Party, Share, Shares};
 
-use super::attempt::{broken_off, drain, leave_body, too_slow};
+use super::body::{broken_off, drain, leave_body, too_slow};
 use super::problem::{Problem, Slug};
 
 /// The largest body that needs no room, in bytes.

@@ -13,7 +13,7 @@ use tracing::warn;
 use crate::protocol::Sent;
 use crate::store::StoreError;
 
-use super::exchange::Attempt;
+use super::attempt::Attempt;
 use super::problem::{Problem, Slug};
 use super::reply::{Reply, outcome_unknown};
 use super::unprotected::forward;
@@ -28,7 +28,7 @@ impl Gateway {
         mut attempt: Box<Attempt>,
         error: &StoreError,
     ) -> Result<Reply, Problem> {
-        let place = self.admit(attempt.party())?;
+        let place = self.admit(attempt.party)?;
         let route = &attempt.route.name;
         warn!(record = %attempt.id, %route, "forwarded UNPROTECTED, as on_store_error says: {error}");
         self.metrics.bypassed(route);

@@ -6,7 +6,6 @@ use crate::protocol::{CallError, Event, Reason, RecordId, StoredResponse, Verdic
 use crate::store::Decision;
 
 use super::answer::Answer;
-use super::execution::Recorded;
 use super::problem::{Executed, Problem, Retry, Slug};
 use super::reply::{Mark, Reply, in_flight, not_retained, outcome_unknown, standing, status_says_nothing};
 
@@ -31,6 +30,18 @@ pub(super) enum Part {
     Owner,
     /// It waited for it.
     Duplicate,
+}
+
+/// What the store made of an outcome.
+pub(super) enum Recorded {
+    /// It is recorded, with this verdict; the response, if there is one, is kept until then.
+    As(Verdict, Option<Timestamp>),
+    /// The record had moved on without its owner, and stands like this.
+    Overruled(Box<Decision>),
+    /// The store has lost the record: it is gone, or was made anew.
+    Gone,
+    /// The store did not answer; writing goes on in the background.
+    NotYet,
 }
 
 impl Conclusion {

@@ -14,7 +14,6 @@ use tokio::{join, select};
 use tower::ServiceExt;
 use tracing::{info, warn};
 
-use crate::clock::Timestamp;
 use crate::failpoint::failpoint;
 use crate::protocol::{
     CallError, Event, MaySend, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, State,
@@ -24,8 +23,8 @@ use crate::store::{Decision, Ledger, StoreError};
 use crate::telemetry::{Causes, Metrics, millis};
 
 use super::answer::{Answer, Rest};
-use super::conclusion::{Conclusion, Part};
-use super::exchange::{Attempt, Heard};
+use super::attempt::{Attempt, ClaimOutcome};
+use super::conclusion::{Conclusion, Part, Recorded};
 use super::flight::Lead;
 use super::lease::{LeaseAsked, LeaseEnd};
 use super::outgoing::Place;
@@ -56,21 +55,9 @@ pub(super) struct Mine {
     pub(super) lease_ends: LeaseEnd,
 }
 
-/// What the store made of an outcome.
-pub(super) enum Recorded {
-    /// It is recorded, with this verdict; the response, if there is one, is kept until then.
-    As(Verdict, Option<Timestamp>),
-    /// The record had moved on without its owner, and stands like this.
-    Overruled(Box<Decision>),
-    /// The store has lost the record: it is gone, or was made anew.
-    Gone,
-    /// The store did not answer; writing goes on in the background.
-    NotYet,
-}
-
 impl Execution {
     /// Runs to the end: call, record, tell the owner's client and everybody who waits.
-    pub(super) async fn run(mut self, client: oneshot::Sender<Heard>) {
+    pub(super) async fn run(mut self, client: oneshot::Sender<ClaimOutcome>) {
         let in_flight = self.gateway.metrics.execution_started(&self.attempt.route.name);
         let started = Instant::now();
         let (called, rest) = match self.call().await {
@@ -96,7 +83,7 @@ impl Execution {
             pump
         });
         // A client that is gone does not matter: its retry finds the record.
-        drop(client.send(Heard::Told(told)));
+        drop(client.send(ClaimOutcome::Told(told)));
         let Self { gateway, mine, lead, attempt, place, .. } = self;
         drop((in_flight, attempt));
         let passing_on = async {

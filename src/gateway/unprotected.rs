@@ -16,7 +16,7 @@ use crate::shares::Party;
 use crate::telemetry::{Causes, Limited};
 
 use super::answer::head_first;
-use super::attempt::{leave, watched};
+use super::body::{leave, watched};
 use super::headers::prepare_response;
 use super::problem::{Executed, Problem, Retry, Slug};
 use super::reply::Reply;
