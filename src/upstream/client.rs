@@ -17,9 +17,10 @@ use crate::config::Upstream;
 use crate::protocol::{CallError, CallLimit, MaySend, Reason, Sent, Unusable};
 use crate::workers::PerWorker;
 
+use super::connector::Connector;
 use super::lenient::{Lengths, MAX_LINES};
 use super::patience::{Patience, Watched};
-use super::pool::{Connection, Connector, Hold, Pool, Unanswered};
+use super::pool::{Connection, Hold, Pool, Unanswered};
 
 /// A client of one upstream. Cheap to clone.
 #[derive(Clone)]

@@ -23,8 +23,8 @@ use tower::BoxError;
 
 use crate::config::STREAM_BUFFER;
 
+use super::connector::Connect;
 use super::lenient::MAX_LINES;
-use super::pool::Connect;
 
 /// How many requests share one connection at most: what servers are asked to allow at least
 /// (RFC 9113, 6.5.2).

@@ -1,16 +1,20 @@
-//! How an upstream over `https` is trusted, and how it is told who calls.
+//! The connector of one upstream: how an upstream over `https` is trusted, and how the gateway identifies itself.
 
 use std::time::Duration;
 
 use http::uri::Scheme;
-use hyper_rustls::HttpsConnectorBuilder;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::Upstream;
 use crate::pem;
+use crate::reload::Reloading;
 
-use super::Connector;
+/// Makes the connections to one upstream.
+pub(super) type Connect = HttpsConnector<HttpConnector>;
+/// A [`Connect`] that is made anew when the files of its certificates change.
+pub type Connector = Reloading<Connect>;
 
 /// How often an idle connection is probed by the system.
 const KEEPALIVE: Duration = Duration::from_secs(30);
