@@ -7,20 +7,24 @@ use std::path::{Path, PathBuf};
 
 /// The floors from the bottom up. A module imports its own floor's listed neighbours and anything
 /// below, never upwards.
-const FLOORS: [&[&str]; 6] = [
+const FLOORS: [&[&str]; 7] = [
     &[
         "allocator",
         "clock",
         "descriptors",
         "failpoint",
         "holding",
+        "peer",
         "pem",
+        "presence",
         "random",
         "reload",
         "shares",
+        "stop",
         "workers",
     ],
     &["protocol"],
+    &["problem"],
     &["config", "store", "telemetry"],
     &["gateway", "routes", "upstream"],
     &["server", "admin", "cli"],

@@ -41,7 +41,7 @@ mod view;
 
 pub use access::Access;
 
-use problem::Problem;
+use problem::AdminProblem;
 
 /// The largest request body, in bytes: a resolution that brings a response along.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
@@ -92,11 +92,11 @@ async fn uncached<B>(mut response: Response<B>) -> Response<B> {
     response
 }
 
-async fn unknown_path() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")
+async fn unknown_path() -> AdminProblem {
+    AdminProblem::http(StatusCode::NOT_FOUND, "there is nothing at this path")
 }
 
-async fn wrong_method(request: Request) -> Problem {
+async fn wrong_method(request: Request) -> AdminProblem {
     let detail = format!("{} is not possible here", request.method());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+    AdminProblem::http(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

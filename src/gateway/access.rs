@@ -13,7 +13,7 @@ use crate::protocol::RecordId;
 use crate::routes::Matched;
 use crate::telemetry::{Metrics, millis};
 
-use super::Presence;
+use crate::presence::Presence;
 
 /// What the metrics and the log call a request whose client left before the answer.
 const CLIENT_LEFT: &str = "client-left";

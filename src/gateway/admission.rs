@@ -8,7 +8,7 @@ use crate::shares::Party;
 use super::Gateway;
 use super::attempt::Attempt;
 use super::outgoing::Place;
-use super::problem::{Problem, Slug};
+use crate::problem::{Problem, Slug};
 
 /// How long an attempt waits for a place where others hold more places than its caller does.
 const PLACE_WAIT: Duration = Duration::from_secs(2);

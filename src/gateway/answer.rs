@@ -17,8 +17,8 @@ use tokio::time::timeout;
 use crate::config::Route;
 use crate::protocol::{CallError, Deadline, Reason, Sent, StoredResponse, Unusable};
 
-use super::Stop;
 use super::headers::{kept, prepare_response};
+use crate::stop::Stop;
 
 /// What the upstream answered.
 #[derive(Clone, Debug)]

@@ -13,9 +13,9 @@ use crate::store::{Decision, StoreError};
 
 use super::bodies::Buffered;
 use super::headers::{bare_key, name_execution};
-use super::presence::Stakes;
-use super::problem::Problem;
 use super::reply::Reply;
+use crate::presence::Stakes;
+use crate::problem::Problem;
 
 /// A request that asks for one operation, read to its end.
 pub(super) struct Attempt {

@@ -26,7 +26,7 @@ use crate::config::HEADER_BUFFER;
 use crate::shares::{Party, Share, Shares};
 
 use super::body::{broken_off, drain, leave_body, too_slow};
-use super::problem::{Problem, Slug};
+use crate::problem::{Problem, Slug};
 
 /// The largest body that needs no room, in bytes.
 const SMALL: usize = 16 << 10;

@@ -13,7 +13,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::problem::{Executed, Problem, Retry, Slug};
+use crate::problem::{Executed, Problem, Retry, Slug};
 
 /// A body that streams on, and whether it broke off.
 pub(super) fn watched(body: Body) -> (Body, Arc<AtomicBool>) {

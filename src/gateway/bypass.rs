@@ -14,10 +14,10 @@ use crate::protocol::Sent;
 use crate::store::StoreError;
 
 use super::attempt::Attempt;
-use super::problem::{Problem, Slug};
 use super::reply::{Reply, outcome_unknown};
 use super::unprotected::forward;
 use super::{Gateway, Upstream};
+use crate::problem::{Problem, Slug};
 
 impl Gateway {
     /// Forwards an attempt of which the store said nothing but `error`. No client that leaves cancels

@@ -6,8 +6,8 @@ use crate::protocol::{CallError, Event, Reason, RecordId, StoredResponse, Verdic
 use crate::store::Decision;
 
 use super::answer::Answer;
-use super::problem::{Executed, Problem, Retry, Slug};
 use super::reply::{Mark, Reply, in_flight, not_retained, outcome_unknown, standing, status_says_nothing};
+use crate::problem::{Executed, Problem, Retry, Slug};
 
 /// The end of an execution, as this process saw it.
 #[derive(Debug)]

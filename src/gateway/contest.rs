@@ -19,9 +19,9 @@ use super::flight::{Phase, Seat};
 use super::lease::LeaseAsked;
 use super::outgoing::Place;
 use super::patience::{Patience, Waited};
-use super::problem::{Problem, Slug};
 use super::reply::{Reply, in_flight, outcome_unknown, standing};
 use super::{Gateway, Upstream};
+use crate::problem::{Problem, Slug};
 
 impl Gateway {
     /// Asks to run the operation until it is clear who answers: this attempt by running it, the

@@ -18,11 +18,11 @@ use super::access::Access;
 use super::attempt::Attempt;
 use super::body::{leave, leave_body};
 use super::operation::{asked_key, caller};
-use super::presence::Stakes;
-use super::problem::{Problem, Slug};
 use super::reply::Reply;
 use super::unprotected::pass_through;
 use super::{Gateway, Upstream};
+use crate::presence::Stakes;
+use crate::problem::{Problem, Slug};
 
 /// Answers one request: routed, counted and logged.
 pub(super) async fn exchange(

@@ -3,32 +3,18 @@
 //! have them deleted again.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 
+use crate::peer::Peer;
 use crate::protocol::header::{
     FORWARDING, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST,
     X_FORWARDED_PROTO, is_gateway_only, is_mimic, is_not_replayed, strip_hop_by_hop, tokens,
 };
 use crate::protocol::{Key, RecordId, hex};
 use crate::random;
-
-/// Who sent a request; put into its extensions by the server.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer {
-    /// The client's address.
-    pub address: IpAddr,
-    /// Whether the connection speaks TLS.
-    pub secure: bool,
-}
-
-/// Issuer and subject of the certificate that the client of a connection showed, in DER; put into the
-/// extensions of its requests by the server.
-#[derive(Clone, Debug)]
-pub struct ClientCertificate(pub Arc<[u8]>);
 
 /// Deletes what the upstream must not see: what belongs to one connection, what only a gateway may say
 /// unless the peer is `trusted` with it, and what many servers would take for that, or for a header that

@@ -20,9 +20,11 @@ use tokio_util::task::TaskTracker;
 use tower::util::BoxCloneSyncService;
 
 use crate::config::{self, Server, UpstreamName};
+use crate::peer::Peer;
 use crate::protocol::{CallError, Owner};
 use crate::routes::RouteTable;
 use crate::shares::Shares;
+use crate::stop::Stop;
 use crate::store::Ledger;
 use crate::telemetry::Metrics;
 
@@ -53,20 +55,12 @@ mod location;
 mod operation;
 mod outgoing;
 mod patience;
-mod presence;
-mod problem;
 mod reply;
-mod stop;
 mod stops;
 mod sweeper;
 mod unprotected;
 
-pub use headers::{ClientCertificate, Peer};
 pub use layer::{GatewayLayer, GatewayService};
-pub use outgoing::held;
-pub use presence::{Presence, Stakes};
-pub use problem::{Executed, Problem, Retry, Slug};
-pub use stop::Stop;
 pub use stops::tell_stops;
 pub use sweeper::{SWEEP_INTERVAL, lapsed, sweep};
 

@@ -10,8 +10,8 @@ use crate::config::Route;
 use crate::protocol::header::tokens;
 use crate::protocol::{InvalidKey, Key, Scope, ScopePart, Shown, Told};
 
-use super::headers::ClientCertificate;
-use super::problem::{Executed, Problem, Retry, Slug};
+use crate::peer::ClientCertificate;
+use crate::problem::{Executed, Problem, Retry, Slug};
 
 /// The key of a request on a route; none if the route does without.
 pub(super) fn asked_key(route: &Route, request: &Request<Body>) -> Result<Option<Key>, Problem> {

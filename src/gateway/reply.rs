@@ -12,7 +12,7 @@ use crate::protocol::header::{
 use crate::protocol::{Executed, Record, RecordId, State, StoredResponse, Verdict};
 use crate::store::Decision;
 
-use super::problem::{self, Problem, Retry, Slug, advise, expires_header, record_header};
+use crate::problem::{self, Problem, Retry, Slug, advise, expires_header, record_header};
 
 /// A response on its way out, and what the metrics and the log call it.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use crate::store::{Ledger, Stopped};
 use crate::telemetry::Metrics;
 
-use super::Stop;
+use crate::stop::Stop;
 
 /// How often it is looked at. Claims are refused at once, this only tells.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);

@@ -11,7 +11,7 @@ use crate::protocol::{Reason, Record, RecordId};
 use crate::store::{Filter, Ledger, StoreError};
 use crate::telemetry::{Metrics, Unknown};
 
-use super::Stop;
+use crate::stop::Stop;
 
 /// How long nothing is swept after everything due was.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(500);

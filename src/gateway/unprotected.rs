@@ -18,9 +18,9 @@ use crate::telemetry::{Causes, Limited};
 use super::answer::head_first;
 use super::body::{leave, watched};
 use super::headers::prepare_response;
-use super::problem::{Executed, Problem, Retry, Slug};
 use super::reply::Reply;
 use super::{Gateway, Upstream};
+use crate::problem::{Executed, Problem, Retry, Slug};
 
 /// How many lines tell of keys that protect nothing: clients decide how many such requests there are.
 static KEYS_WITHOUT_ROUTE: Limited = Limited::new(5, Duration::from_secs(60));

@@ -20,8 +20,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::Service;
 
 use crate::config::{HEADER_BUFFER, HTTP2_WINDOW};
-use crate::gateway::{Peer, Stop};
+use crate::peer::Peer;
 use crate::shares::Shares;
+use crate::stop::Stop;
 
 use super::handshake::Handshakes;
 use super::idle::Requests;

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::Service;
 use tracing::{debug, warn};
 
-use crate::gateway::Stop;
+use crate::stop::Stop;
 use crate::telemetry::Metrics;
 use crate::workers::Workers;
 

@@ -15,7 +15,9 @@ use hyper::service::{HttpService, service_fn};
 use tower::{Service, ServiceExt};
 use tracing::info;
 
-use crate::gateway::{ClientCertificate, Peer, Presence, Problem, Slug, Stakes};
+use crate::peer::{ClientCertificate, Peer};
+use crate::presence::{Presence, Stakes};
+use crate::problem::{Problem, Slug};
 use crate::shares::Shares;
 use crate::telemetry::Metrics;
 

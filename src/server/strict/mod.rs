@@ -14,7 +14,7 @@
 //! * Of HTTP/2 the library reads the frames, and [`Frames`] counts those that bring nothing. Its heads
 //!   are checked when they are whole ([`check`]), by the same rules, and get the form of HTTP/1.
 //! * A client that ends its side behind a whole request gets its answer ([`Strict`] keeps reading what
-//!   comes, and tells [`Presence`](crate::gateway::Presence)); one that ends it within a request has sent
+//!   comes, and tells [`Presence`](crate::presence::Presence)); one that ends it within a request has sent
 //!   none.
 //! * Nothing is changed otherwise, and no more is kept in memory than one head.
 

@@ -10,7 +10,7 @@ use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use crate::gateway::Presence;
+use crate::presence::Presence;
 
 use super::chunked::{Broken, Chunked};
 use super::head::{BARE, Framing, MAX_HEAD, MAX_TARGET, Refusal, TLS, TOO_LARGE, TOO_LONG, asked, check};

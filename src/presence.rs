@@ -38,7 +38,7 @@ struct Counts {
 
 /// That something holds of one more request, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Counted(Stakes, fn(&Counts) -> &AtomicUsize);
+pub struct Counted(Stakes, fn(&Counts) -> &AtomicUsize);
 
 impl Stakes {
     /// The requests for which nothing was claimed or sent yet: nothing would be lost.
@@ -54,12 +54,12 @@ impl Stakes {
     }
 
     /// One more of the former.
-    pub(super) fn begin_uncommitted(&self) -> Counted {
+    pub fn begin_uncommitted(&self) -> Counted {
         self.begin(|counts| &counts.uncommitted)
     }
 
     /// One more of the latter.
-    pub(super) fn begin_protected(&self) -> Counted {
+    pub fn begin_protected(&self) -> Counted {
         self.begin(|counts| &counts.protected)
     }
 
