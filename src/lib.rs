@@ -6,12 +6,14 @@
 pub mod admin;
 pub mod allocator;
 pub mod app;
+pub mod call;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod descriptors;
 mod failpoint;
 pub mod gateway;
+pub mod headers;
 mod holding;
 pub mod peer;
 pub mod pem;

@@ -6,14 +6,15 @@ use axum::body::Body;
 use http::request::Parts;
 use http::{Method, Request};
 
+use crate::call::CallLimit;
 use crate::config::Route;
-use crate::protocol::{Asked, CallLimit, Claim, Fingerprint, Key, Owner, RecordId, Scheme};
+use crate::protocol::{Asked, Claim, Fingerprint, Key, Owner, RecordId, Scheme};
 use crate::shares::Party;
 use crate::store::{Decision, StoreError};
 
 use super::bodies::Buffered;
-use super::headers::{bare_key, name_execution};
 use super::reply::Reply;
+use crate::headers::{bare_key, name_execution};
 use crate::presence::Stakes;
 use crate::problem::Problem;
 

@@ -1,8 +1,9 @@
 //! What an execution came to, and what each attempt that was present is told of it.
 
+use crate::call::CallError;
 use crate::clock::Timestamp;
 use crate::config::UnknownAnswers;
-use crate::protocol::{CallError, Event, Reason, RecordId, StoredResponse, Verdict};
+use crate::protocol::{Event, Reason, RecordId, StoredResponse, Verdict};
 use crate::store::Decision;
 
 use super::answer::Answer;

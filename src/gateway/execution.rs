@@ -14,10 +14,10 @@ use tokio::{join, select};
 use tower::ServiceExt;
 use tracing::{info, warn};
 
+use crate::call::{CallError, MaySend};
 use crate::failpoint::failpoint;
 use crate::protocol::{
-    CallError, Event, MaySend, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, State,
-    StoredResponse, Verdict,
+    Event, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, State, StoredResponse, Verdict,
 };
 use crate::store::{Decision, Ledger, StoreError};
 use crate::telemetry::{Causes, Metrics, millis};

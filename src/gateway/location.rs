@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue};
 use tracing::warn;
 
 use crate::config::{Upstream, UpstreamName};
-use crate::protocol::header::{X_FORWARDED_HOST, X_FORWARDED_PROTO, tokens};
+use crate::headers::{X_FORWARDED_HOST, X_FORWARDED_PROTO, tokens};
 
 use super::Peer;
 

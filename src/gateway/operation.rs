@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 
 use crate::config::Route;
-use crate::protocol::header::tokens;
+use crate::headers::tokens;
 use crate::protocol::{InvalidKey, Key, Scope, ScopePart, Shown, Told};
 
 use crate::peer::ClientCertificate;

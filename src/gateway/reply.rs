@@ -5,7 +5,7 @@ use axum::body::Body;
 use http::{HeaderName, HeaderValue, Response};
 
 use crate::clock::Timestamp;
-use crate::protocol::header::{
+use crate::headers::{
     IDEMPOTENCY_EXPIRES, IDEMPOTENCY_OUTCOME, IDEMPOTENCY_RECORD, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED,
     STRIPE_SHOULD_RETRY, X_SHOULD_RETRY,
 };

@@ -8,18 +8,19 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tower::ServiceExt;
 use tracing::warn;
 
+use crate::call::{CallLimit, Unusable};
 use crate::config::UpstreamName;
+use crate::headers::IDEMPOTENCY_PROTECTED;
 use crate::holding::holding;
-use crate::protocol::header::IDEMPOTENCY_PROTECTED;
-use crate::protocol::{CallLimit, Sent, Unusable};
+use crate::protocol::Sent;
 use crate::shares::Party;
 use crate::telemetry::{Causes, Limited};
 
 use super::answer::head_first;
 use super::body::{leave, watched};
-use super::headers::prepare_response;
 use super::reply::Reply;
 use super::{Gateway, Upstream};
+use crate::headers::prepare_response;
 use crate::problem::{Executed, Problem, Retry, Slug};
 
 /// How many lines tell of keys that protect nothing: clients decide how many such requests there are.

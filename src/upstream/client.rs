@@ -13,8 +13,9 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::select;
 
+use crate::call::{CallError, CallLimit, MaySend, Unusable};
 use crate::config::Upstream;
-use crate::protocol::{CallError, CallLimit, MaySend, Reason, Sent, Unusable};
+use crate::protocol::{Reason, Sent};
 use crate::workers::PerWorker;
 
 use super::connector::Connector;

@@ -11,8 +11,9 @@ use axum::body::Body;
 use http::{Request, Response};
 use tower::Service;
 
+use crate::call::{CallError, CallLimit};
 use crate::config::{Upstream, UpstreamName};
-use crate::protocol::{CallError, CallLimit, Reason, Sent};
+use crate::protocol::{Reason, Sent};
 
 use self::client::Client;
 

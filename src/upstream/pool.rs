@@ -21,8 +21,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{BoxError, ServiceExt};
 
+use crate::call::Unusable;
 use crate::config::{HEADER_BUFFER, Upstream};
-use crate::protocol::Unusable;
 
 use super::connector::{Connect, Connector};
 use super::lenient::{Answered, Lenient, Line};

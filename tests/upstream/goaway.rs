@@ -1,8 +1,9 @@
 //! An HTTP/2 upstream that shuts down: by its own word, streams above its last one were never looked at
 //! (RFC 9113, 6.8).
 
+use oncegate::call::CallError;
 use oncegate::config::Upstream;
-use oncegate::protocol::{CallError, Reason};
+use oncegate::protocol::Reason;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;

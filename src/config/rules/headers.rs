@@ -3,9 +3,7 @@
 use http::HeaderName;
 
 use crate::config::problem::At;
-use crate::protocol::header::{ADDED, HOP_BY_HOP, NEVER_BELIEVED, is_mimic};
-
-mod meaning;
+use crate::headers::{ADDED, HOP_BY_HOP, NEVER_BELIEVED, is_mimic, meaning};
 
 /// A header name, lower-cased.
 pub fn name(at: &At<'_>, text: &str) -> Option<HeaderName> {
@@ -36,7 +34,7 @@ pub fn names(at: &At<'_>, texts: &[String]) -> Option<Vec<HeaderName>> {
 /// The header that carries the key: none that HTTP, proxies or the gateway give a meaning to.
 pub fn key(at: &At<'_>, text: &str) -> Option<HeaderName> {
     let name = name(at, text)?;
-    match meaning::taken(&name) {
+    match meaning(&name) {
         Some(means) => at.refuse(format!(
             "{text:?} {means}; allowed: a header of its own, like \"Idempotency-Key\" or \"X-Request-Id\""
         )),
