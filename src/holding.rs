@@ -7,13 +7,13 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-/// A body, and what is dropped with it.
+/// A body, and the value that is dropped with it.
 struct Holding<H> {
     body: Body,
     _held: H,
 }
 
-/// Returns the same body; `held` is dropped with it. A body that has ended already keeps nothing.
+/// Returns the same body, and drops `held` with it. A body that has ended already holds nothing.
 pub fn holding<H: Send + Unpin + 'static>(body: Body, held: H) -> Body {
     use http_body::Body as _;
     if body.is_end_stream() { body } else { Body::new(Holding { body, _held: held }) }
@@ -39,7 +39,7 @@ impl<H: Unpin> http_body::Body for Holding<H> {
     }
 }
 
-/// The same bytes; `hold` is dropped with the last reference to any of them.
+/// Returns the same bytes. `hold` is dropped with the last reference to any of them.
 pub fn held<H: Send + 'static>(bytes: Bytes, hold: H) -> Bytes {
     struct Owner<H>(Bytes, H);
     impl<H> AsRef<[u8]> for Owner<H> {

@@ -1,7 +1,7 @@
 //! Oncegate: an HTTP idempotency-key gateway.
 //!
-//! A reverse proxy that makes retried requests safe. Floors import downwards only; see
-//! `docs/architecture.md` for the walk of one request through them.
+//! Oncegate is a reverse proxy that makes retried requests safe. Imports between floors go downwards only;
+//! `docs/architecture.md` describes the floors and follows one request through them.
 
 pub mod admin;
 pub mod allocator;

@@ -1,32 +1,32 @@
-//! What a connection and the gateway tell each other of a request while it is answered: whether its client is
+//! Facts that a connection and the gateway share about a request while it is answered: whether its client is
 //! still there, and whether the connection may end without harm.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
-/// What a connection shows of its client while a request is answered. Put into a request's extensions by
-/// whatever accepts connections.
+/// Client presence, as a connection sees it while a request is answered. The acceptor of the connection puts
+/// it into the request's extensions.
 ///
-/// A client that has nothing more to send and one that is gone look alike: both end their side. The answer
-/// is written in either case; this only says which of the two is likely.
+/// A client that has nothing more to send and a client that is gone look alike: both end their side. The
+/// response is written in either case. The presence only says which of the two is likely.
 #[derive(Clone, Debug, Default)]
 pub struct Presence(Arc<AtomicBool>);
 
 impl Presence {
-    /// The client ended its side well after its request: it has most likely given up.
+    /// Notes that the client ended its side well after its request, and so has most likely given up.
     pub fn leave(&self) {
         self.0.store(true, Relaxed);
     }
 
-    /// Whether the client has most likely given up.
+    /// Tells whether the client has most likely given up.
     #[must_use]
     pub fn has_left(&self) -> bool {
         self.0.load(Relaxed)
     }
 }
 
-/// What would be lost with a connection, of the requests that are being answered on it. Put into a request's
-/// extensions by whatever accepts connections, which may have to choose one that ends.
+/// Counts of the requests on one connection, by what would be lost with the connection. The acceptor of the
+/// connection puts them into a request's extensions, because it may have to choose a connection to end.
 #[derive(Clone, Debug, Default)]
 pub struct Stakes(Arc<Counts>);
 
@@ -36,29 +36,31 @@ struct Counts {
     protected: AtomicUsize,
 }
 
-/// That something holds of one more request, until this is dropped.
+/// A guard that keeps one more request counted until it is dropped.
 #[derive(Debug)]
 pub struct Counted(Stakes, fn(&Counts) -> &AtomicUsize);
 
 impl Stakes {
-    /// The requests for which nothing was claimed or sent yet: nothing would be lost.
+    /// Returns the number of requests for which nothing was claimed or sent yet. Ending the connection loses
+    /// nothing.
     #[must_use]
     pub fn uncommitted(&self) -> usize {
         self.0.uncommitted.load(Relaxed)
     }
 
-    /// The requests that a key protects, the former among them: what runs goes on, and a retry is told what came of it.
+    /// Returns the number of requests that a key protects, uncommitted ones included. If the connection ends,
+    /// their executions go on, and a retry is told the outcome.
     #[must_use]
     pub fn protected(&self) -> usize {
         self.0.protected.load(Relaxed)
     }
 
-    /// One more of the former.
+    /// Counts a request as uncommitted until the returned guard is dropped.
     pub fn begin_uncommitted(&self) -> Counted {
         self.begin(|counts| &counts.uncommitted)
     }
 
-    /// One more of the latter.
+    /// Counts a request as protected until the returned guard is dropped.
     pub fn begin_protected(&self) -> Counted {
         self.begin(|counts| &counts.protected)
     }

@@ -1,7 +1,8 @@
-//! `POST /v1/accept-clock` `{"note"?}`: an operator says that the store's clock is right, though it jumped.
+//! `POST /v1/accept-clock` `{"note"?}`: an operator declares that the store's clock is right, although it
+//! jumped.
 //!
-//! It holds for all gateways of the store, and for the clock as it is now: a later jump stops claims again.
-//! Asked once more it changes nothing. The body may be left out.
+//! The acceptance applies to all gateways of the store, and to the clock as it is now: a later jump stops
+//! claims again. A second request changes nothing. The body may be left out.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,5 +1,5 @@
-//! `DELETE /v1/records/{id}`: lets a response go before its time. The tombstone stays, so a late
-//! retry is still refused; what is running, unknown or cleared cannot be deleted.
+//! `DELETE /v1/records/{id}`: deletes a response before its ttl ends. The tombstone stays, so a very late
+//! retry is still refused. A record that is running, unknown or cleared cannot be deleted.
 
 use axum::Json;
 use axum::extract::State;

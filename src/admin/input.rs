@@ -1,4 +1,4 @@
-//! Reading requests: a path, a query or a body that is not understood becomes a problem.
+//! Reading of requests: a path, a query or a body that cannot be understood becomes a problem.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -21,14 +21,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AdminProblem> {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let Path(id) = path.map_err(|rejection| AdminProblem::bad_request(rejection.body_text()))?;
-        // There cannot be such a record, so this is "not found" like any other id without one.
+        // There cannot be a record with such an id, so the answer is "not found", as for any other id without
+        // a record.
         id.parse().map(Self).map_err(|error| {
             AdminProblem::http(StatusCode::NOT_FOUND, format!("no record has this id: {error}"))
         })
     }
 }
 
-/// The query; one that `T` does not know is refused rather than ignored.
+/// The query of a request. A parameter that `T` does not know is refused, not ignored.
 pub(super) struct Parameters<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
@@ -42,8 +43,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     }
 }
 
-/// A JSON body. Its content type is required: it is what keeps a web page from sending one
-/// without asking.
+/// A JSON body. Its content type is required, because it keeps a web page from sending such a body without
+/// permission (CORS).
 pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
@@ -57,8 +58,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// A JSON body, or none at all for the default. Only the origin keeps a page from sending none, so what it
-/// asks for must not depend on the body.
+/// A JSON body, or the default if there is no body. A page could send a request without a body, and only the
+/// check of its origin stops it. For this reason the effect of the request must not depend on the body.
 pub(super) struct OptionalJson<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJson<T> {

@@ -1,7 +1,7 @@
-//! `POST /v1/lookup` `{"route", "key", "path", "headers", "certificate"}`: the record of the operation that
-//! a request with this key, path, headers and client certificate names on this route.
+//! `POST /v1/lookup` `{"route", "key", "path", "headers", "certificate"}`: the record of the operation that a
+//! request with this key, path, headers and client certificate names on this route.
 //!
-//! It is a POST so that neither key nor credential stands in a URL, and so in somebody's log.
+//! The method is POST so that neither key nor credential stands in a URL, which is often logged.
 
 use axum::Json;
 use axum::extract::State;
@@ -24,9 +24,9 @@ pub(super) struct Lookup {
     key: String,
     #[serde(default)]
     headers: HeaderList,
-    /// The path of the request; the route's own where that has no parameter.
+    /// The path of the request. If the route's path has no parameters, the default is the route's own path.
     path: Option<String>,
-    /// The certificate that the client showed, in PEM.
+    /// The certificate that the client presented, in PEM.
     certificate: Option<String>,
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn lookup(
 }
 
 impl AdminState {
-    /// The id of the operation, derived as for a request.
+    /// Derives the id of the operation in the same way as for a request.
     fn name(&self, lookup: Lookup) -> Result<RecordId, AdminProblem> {
         let route = self.routes.iter().find(|route| *route.name == *lookup.route).ok_or_else(|| {
             AdminProblem::http(StatusCode::NOT_FOUND, format!("no route is named `{}`", lookup.route))

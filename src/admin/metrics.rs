@@ -1,4 +1,4 @@
-//! `GET /metrics`: everything counted, as OpenMetrics or as Prometheus text, whichever is asked for.
+//! `GET /metrics`: all metrics, as OpenMetrics or as Prometheus text, depending on `Accept`.
 
 use axum::extract::State;
 use axum::response::IntoResponse;

@@ -9,7 +9,7 @@ use crate::problem::{Problem, Slug};
 use crate::protocol::{RecordId, Refusal};
 use crate::store::StoreError;
 
-/// A problem, on its way to the operator.
+/// A problem to be sent to the operator.
 #[derive(Debug)]
 pub(super) struct AdminProblem(Problem);
 

@@ -1,6 +1,8 @@
-//! `GET /readyz`: whether the gateway wants traffic. It does not once it was told to stop, nor while the
-//! store does not answer, for then every protected request would be refused anyway. Where the store answers
-//! and no execution may begin it does, and says so: what is stored is worth having.
+//! `GET /readyz`: tells whether the gateway wants traffic.
+//!
+//! The gateway does not want traffic once it was told to stop, nor while the store does not answer, because
+//! then each protected request would be refused anyway. If the store answers but no execution may begin, the
+//! gateway wants traffic and says so in the answer: the stored responses are still useful.
 
 use axum::Json;
 use axum::extract::State;

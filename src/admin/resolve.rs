@@ -1,9 +1,9 @@
-//! `POST /v1/records/{id}/resolve` `{"executed", "response"?, "note", "force"?}`: an operator
-//! decides what nobody else can.
+//! `POST /v1/records/{id}/resolve` `{"executed", "response"?, "note", "force"?}`: an operator decides an
+//! outcome that the gateway cannot know.
 //!
-//! *Executed* answers every later attempt with `response`, or with "settled" where there is none.
-//! *Not executed* lets the next attempt run; it is refused while the call could still be under
-//! way, unless forced, which gives up "at most once" for this operation and is logged as such.
+//! *Executed* answers every later attempt with `response`, or with "settled" if there is no response. *Not
+//! executed* lets the next attempt run. It is refused while the call could still be under way, unless it is
+//! forced. A forced decision gives up "at most once" for this operation and is logged as such.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,7 +18,7 @@ use super::response::SuppliedResponse;
 use super::view::RecordView;
 use super::{AdminProblem, AdminState};
 
-/// The longest note, in characters.
+/// Longest note, in characters.
 pub(super) const MAX_NOTE: usize = 1000;
 
 #[derive(Deserialize)]
@@ -84,7 +84,7 @@ impl Decided {
         if first.verdict != Verdict::Refused(Refusal::WrongState("running")) {
             return Ok(first);
         }
-        // Its lease may be over without anybody having written that down.
+        // The lease of the execution may be over although no gateway has recorded that yet.
         match ledger.apply(id, None, &Event::Sweep, None).await?.verdict {
             Verdict::Lapsed => ledger.apply(id, None, &self.event, self.response.as_ref()).await,
             _ => Ok(first),

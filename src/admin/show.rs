@@ -1,5 +1,5 @@
-//! `GET /v1/records/{id}`: one record; with `?response=true` also the response it stores, body
-//! included, which may hold what the upstream told the payer.
+//! `GET /v1/records/{id}`: shows one record. With `?response=true` it also shows the stored response with its
+//! body, which may hold data that the upstream meant for the payer.
 
 use axum::Json;
 use axum::extract::State;
@@ -21,7 +21,7 @@ pub(super) struct ShowQuery {
 pub(super) struct Shown {
     #[serde(flatten)]
     record: RecordView,
-    /// Absent unless asked for; null where there is none to show.
+    /// Absent unless requested; null if there is no response to show.
     #[serde(skip_serializing_if = "Option::is_none")]
     response: Option<Option<ResponseView>>,
 }

@@ -1,8 +1,8 @@
-//! `oncegate records`: look at operations and decide the ones nobody knows the outcome of, through
-//! the admin API of a running gateway.
+//! `oncegate records`: shows records and decides unknown outcomes, through the admin API of a running
+//! gateway.
 //!
-//! The token comes from the environment only, so that it does not stand in a process list. What
-//! the gateway refuses is a failure with the gateway's own reason.
+//! The token comes from the environment only, so that it does not appear in a process list. If the gateway
+//! refuses a request, the command fails with the gateway's reason.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,14 +20,14 @@ mod request;
 
 use client::Client;
 
-/// Where the admin token is read from.
+/// Environment variable with the admin token.
 pub const TOKEN_VARIABLE: &str = "ONCEGATE_ADMIN_TOKEN";
 
-/// Look at operations, and decide those of which nobody knows whether they happened.
+/// Show records, and decide the outcome of an operation that the gateway cannot know.
 #[derive(Clone, Debug, Args)]
 pub struct RecordsArgs {
-    /// The admin listener of a running gateway. A bearer token, where it asks for one, is taken
-    /// from ONCEGATE_ADMIN_TOKEN.
+    /// The admin listener of a running gateway. If it asks for a bearer token, that token is taken from
+    /// ONCEGATE_ADMIN_TOKEN.
     #[arg(
         long,
         env = "ONCEGATE_ADMIN_URL",
@@ -40,10 +40,10 @@ pub struct RecordsArgs {
     /// With https://, a file of PEM certificates to trust instead of the usual roots.
     #[arg(long, env = "ONCEGATE_ADMIN_CA", value_name = "FILE", global = true)]
     ca: Option<PathBuf>,
-    /// With https://, a PEM file of the certificate to show to a listener that asks for one.
+    /// With https://, a PEM file of the certificate to present to a listener that asks for one.
     #[arg(long, value_name = "FILE", requires = "key_file", global = true)]
     cert: Option<PathBuf>,
-    /// The PEM file of its private key.
+    /// The PEM file of the certificate's private key.
     #[arg(long = "cert-key", id = "key_file", value_name = "FILE", requires = "cert", global = true)]
     cert_key: Option<PathBuf>,
     /// Print the answer's JSON instead of text for people.
@@ -63,7 +63,7 @@ enum Command {
     Lookup(Lookup),
     /// Decide an unknown outcome.
     Resolve(Resolve),
-    /// Let a stored response go before its time; the key stays used.
+    /// Delete a stored response before its ttl ends; the key stays used.
     Delete(Delete),
 }
 
@@ -75,10 +75,10 @@ struct List {
     /// Only records of this route.
     #[arg(long)]
     route: Option<String>,
-    /// How many at most.
+    /// The largest number of records to list.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
-    /// Where to go on: the cursor that the list before ended with.
+    /// The cursor that the previous list ended with, to go on from there.
     #[arg(long)]
     cursor: Option<String>,
 }
@@ -100,10 +100,11 @@ struct Lookup {
     /// The idempotency key, as the client sent it.
     #[arg(long)]
     key: String,
-    /// The path of the client's request; needed where the route's path has parameters and its scope the path.
+    /// The path of the client's request; needed if the route's path has parameters and its scope contains the
+    /// path.
     #[arg(long)]
     path: Option<String>,
-    /// A PEM file of the certificate that the client showed, where the route's scope has it.
+    /// A PEM file of the certificate that the client presented, if the route's scope contains it.
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// A header of the client's request that is part of its scope, such as `Authorization: …`.
@@ -115,30 +116,30 @@ struct Lookup {
 struct Resolve {
     /// The record's id.
     id: String,
-    /// Whether the upstream executed the operation.
+    /// The decision whether the upstream executed the operation.
     #[arg(long)]
     executed: YesNo,
-    /// How you know; it is kept in the audit log.
+    /// The reason for your decision; it is kept in the audit log.
     #[arg(long)]
     note: String,
-    /// Let the next attempt run although this one's call could still be under way. It can then
-    /// happen twice.
+    /// Let the next attempt run although the call of this one could still be under way. The operation can
+    /// then happen twice.
     #[arg(long)]
     force: bool,
     #[command(flatten)]
     response: Response,
 }
 
-/// The response that later attempts shall get; none without a status.
+/// The response that later attempts get. Without a status there is none.
 #[derive(Clone, Debug, Args)]
 struct Response {
-    /// The status of the response that later attempts shall get.
+    /// The status of the response that later attempts get.
     #[arg(long)]
     status: Option<u16>,
-    /// A file with its body.
+    /// A file with the body of the response.
     #[arg(long, value_name = "FILE", requires = "status")]
     body_file: Option<PathBuf>,
-    /// One of its headers.
+    /// A header of the response.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header, requires = "status")]
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -155,7 +156,7 @@ enum YesNo {
     No,
 }
 
-/// Runs the command and prints what came of it.
+/// Runs the command and prints its result.
 pub async fn run(args: RecordsArgs) -> ExitCode {
     let token = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
     match answer(&args, token.map(Secret)).await {
@@ -167,10 +168,10 @@ pub async fn run(args: RecordsArgs) -> ExitCode {
     }
 }
 
-/// What [`run`] prints.
+/// Returns the text that [`run`] prints.
 ///
 /// # Errors
-/// Why it failed, in words for the operator.
+/// The reason of the failure, in words for the operator.
 pub async fn answer(args: &RecordsArgs, token: Option<Secret>) -> Result<String, String> {
     let identity = args.cert.clone().zip(args.cert_key.clone());
     let identity = identity.map(|(cert, key)| IdentityFiles { cert, key });

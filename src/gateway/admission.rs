@@ -3,25 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::problem::{Problem, Slug};
 use crate::shares::Party;
 
 use super::Gateway;
 use super::attempt::Attempt;
 use super::outgoing::Place;
-use crate::problem::{Problem, Slug};
 
-/// How long an attempt waits for a place where others hold more places than its caller does.
+/// Time an attempt waits for a permit when other parties hold more permits than its own.
 const PLACE_WAIT: Duration = Duration::from_secs(2);
 
 impl Gateway {
-    /// A place among the executions that may run at once.
+    /// Takes one of the permits for executions.
     pub(super) fn admit(&self, party: Party) -> Result<Place, Problem> {
         self.refuse_if_draining()?;
         self.permits.take(party, 1).map(Arc::new).ok_or_else(Problem::overloaded)
     }
 
-    /// A place for an attempt that was refused one, if its caller has fewer than others and one is given back
-    /// soon.
+    /// Waits for a permit for an attempt that was refused one. Succeeds if its party holds fewer permits than
+    /// others and one is given back soon.
     pub(super) async fn admit_soon(&self, attempt: &Attempt, problem: Problem) -> Result<Place, Problem> {
         if problem.slug() != Slug::Overloaded {
             return Err(problem);
@@ -29,7 +29,7 @@ impl Gateway {
         let _still = attempt.stakes.begin_uncommitted();
         let place = self.permits.take_soon(attempt.party, 1, PLACE_WAIT).await;
         let place = place.map(Arc::new).ok_or(problem)?;
-        // A drain may have begun meanwhile.
+        // A drain may have begun during the wait.
         self.refuse_if_draining().map(|()| place)
     }
 

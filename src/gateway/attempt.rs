@@ -1,4 +1,4 @@
-//! One attempt: a request that asks for an operation, read to its end, and what came of its claim.
+//! One attempt: a request that asks for an operation, read to its end, and the outcome of its claim.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use http::{Method, Request};
 
 use crate::call::CallLimit;
 use crate::config::Route;
+use crate::headers::{bare_key, name_execution};
+use crate::presence::Stakes;
+use crate::problem::Problem;
 use crate::protocol::{Asked, Claim, Fingerprint, Key, Owner, RecordId, Scheme};
 use crate::shares::Party;
 use crate::store::{Decision, StoreError};
 
 use super::bodies::Buffered;
 use super::reply::Reply;
-use crate::headers::{bare_key, name_execution};
-use crate::presence::Stakes;
-use crate::problem::Problem;
 
 /// A request that asks for one operation, read to its end.
 pub(super) struct Attempt {
@@ -26,18 +26,18 @@ pub(super) struct Attempt {
     head: Parts,
     body: Buffered,
     pub(super) fingerprint: Fingerprint,
-    /// Who is counted as its caller where there is not enough for all.
+    /// The party that the permits and memory of this attempt are counted for.
     pub(super) party: Party,
     pub(super) stakes: Stakes,
 }
 
-/// What came of an attempt's claim.
+/// The outcome of a claim, as the attempt gets it.
 pub(super) enum ClaimOutcome {
-    /// The attempt ran the operation, and this is its answer. Also an answer that needed no execution.
+    /// The final answer: the attempt ran, or it was refused.
     Told(Result<Reply, Problem>),
-    /// The attempt did not run; the record stands like this.
+    /// The attempt, which did not run, and the record as it stands.
     Stands(Box<Attempt>, Decision),
-    /// The store did not say whether the attempt may run, so nothing was sent.
+    /// The attempt, which sent nothing because the store did not say whether it may run.
     Unclaimed(Box<Attempt>, StoreError),
 }
 
@@ -67,23 +67,22 @@ impl Attempt {
         }
     }
 
-    /// The method of the request.
+    /// Returns the method of the request.
     pub(super) fn method(&self) -> &Method {
         &self.head.method
     }
 
-    /// The path of the request, as it was sent.
+    /// Returns the path of the request, as the client sent it.
     pub(super) fn path(&self) -> &str {
         self.head.uri.path()
     }
 
-    /// Makes the fingerprint anew, in the terms a record was made in.
+    /// Recomputes the fingerprint in the scheme of an existing record.
     pub(super) fn compare_under(&mut self, scheme: &Arc<Scheme>) {
         self.fingerprint = Fingerprint::of(asked(&self.head, &self.body), scheme);
     }
 
-    /// The request of execution `n`. There is one execution to an attempt, so the head is given
-    /// away, not copied.
+    /// Builds the request of execution `n`. An attempt has one execution, so the head is moved, not copied.
     pub(super) fn request(&mut self, n: u32) -> Request<Body> {
         let mut request = self.unprotected_request();
         name_execution(request.headers_mut(), self.id, n);
@@ -91,7 +90,7 @@ impl Attempt {
         request
     }
 
-    /// The request, as it goes upstream where no execution is recorded.
+    /// Builds the request as it is sent upstream when no execution is recorded.
     pub(super) fn unprotected_request(&mut self) -> Request<Body> {
         let mut request = Request::new(Body::from(self.body.bytes.clone()));
         *request.method_mut() = self.head.method.clone();

@@ -1,5 +1,4 @@
-//! The body of a request while it is read or left: what becomes of one that is not wanted, comes too slowly or
-//! breaks off.
+//! The body of a request that is not read whole: one that streams on, is not wanted, comes too slowly or breaks off.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::problem::{Executed, Problem, Retry, Slug};
 
-/// A body that streams on, and whether it broke off.
+/// Returns a body that streams on, and a flag that becomes true when the body breaks off.
 pub(super) fn watched(body: Body) -> (Body, Arc<AtomicBool>) {
     let broken = Arc::new(AtomicBool::new(false));
     if body.is_end_stream() {
@@ -29,28 +28,28 @@ pub(super) fn watched(body: Body) -> (Body, Arc<AtomicBool>) {
     (Body::new(body), broken)
 }
 
-/// How much of a body that is too large is still read, so that the client can read the answer.
+/// Number of bytes still read of a body that is too large, so that the client can read the answer.
 const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
-/// And for how long.
+/// Longest time spent on reading such a body.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// Leaves a request whose body is not wanted. It is read on for a while: a connection that is closed over
-/// what nobody has read takes the answer with it.
+/// Leaves a request with a body that is not needed. Reads the body for a while, because closing a connection
+/// with unread data makes the client lose the answer.
 pub(super) fn leave(request: Request<Body>) {
     let (head, body) = request.into_parts();
     leave_body(head.headers.contains_key(EXPECT), body);
 }
 
-/// The same of a body alone. A client that `expects` "100 Continue" has sent nothing that would have to be
-/// read.
+/// Leaves a body without its request. A client that `expects` "100 Continue" has not sent a body yet, so
+/// there is nothing to read.
 pub(super) fn leave_body(expects: bool, body: Body) {
     if !body.is_end_stream() && !expects {
         drain(body);
     }
 }
 
-/// Reads on for a moment and throws away: a connection closed over unread data is reset, and the
-/// reset would overtake the answer (RFC 9112, section 9.6).
+/// Reads a body for a moment and discards it. A connection closed with unread data is reset, and the reset
+/// would overtake the answer (RFC 9112, section 9.6).
 pub(super) fn drain(mut body: Body) {
     tokio::spawn(async move {
         let until = Instant::now() + DRAIN_TIME;
@@ -69,10 +68,10 @@ pub(super) fn too_slow() -> Problem {
     Problem::new(Slug::Http(StatusCode::REQUEST_TIMEOUT), detail).closing()
 }
 
-/// The client's own body is at fault.
+/// Makes the problem for a client that sent a faulty body.
 pub(super) fn broken_off() -> Problem {
     let detail = "The body ended early or is malformed. Nothing was claimed and nothing was sent.";
-    // Sent whole, the same request may run.
+    // The same request may run when the client sends it whole.
     let problem = Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail);
     problem.advising(Executed::Unknown, Retry::SameKey).closing()
 }

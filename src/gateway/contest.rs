@@ -1,5 +1,6 @@
-//! The contest for an operation: each attempt claims it until it is clear who answers. The claim decides who
-//! runs. An attempt that does not run is answered from the record, now or when the execution that runs ends.
+//! The contest for an operation: an attempt claims it until it is clear where the answer comes from. The claim decides
+//! which attempt runs. An attempt that does not run is answered from the record, now or when the running execution
+//! ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::config::OnStoreError;
+use crate::problem::{Problem, Slug};
 use crate::protocol::{Claim, Owner, RecordId, State, Verdict};
 use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
@@ -21,11 +23,10 @@ use super::outgoing::Place;
 use super::patience::{Patience, Waited};
 use super::reply::{Reply, in_flight, outcome_unknown, standing};
 use super::{Gateway, Upstream};
-use crate::problem::{Problem, Slug};
 
 impl Gateway {
-    /// Asks to run the operation until it is clear who answers: this attempt by running it, the
-    /// execution of another one, or the record.
+    /// Claims and waits until it is clear where the answer comes from: this attempt's own execution, the
+    /// execution of another attempt, or the record.
     pub(super) async fn contend(
         self: &Arc<Self>,
         upstream: Upstream,
@@ -35,7 +36,7 @@ impl Gateway {
         let mut patience = Patience::of(&attempt.route);
         let party = attempt.party;
         let told = loop {
-            // Joined before the claim: what an owner publishes after that claim cannot be missed.
+            // Joined before the claim, so that nothing an owner publishes after that claim is missed.
             let seat = self.flights.join(id);
             match self.ask(&upstream, attempt).await? {
                 ClaimOutcome::Told(told) => return told.map(|reply| reply.about(id)),
@@ -51,7 +52,7 @@ impl Gateway {
                     }
                     if decision.verdict != Verdict::InFlight && !(is_undecided(&decision) && seat.is_held()) {
                         let told = standing(id, &decision);
-                        // An attempt that waited was there when the execution was lost.
+                        // This attempt waited, so it was present when the execution was lost.
                         break if patience.has_waited() {
                             told.map_err(Problem::present_if_unknown)
                         } else {
@@ -59,7 +60,7 @@ impl Gateway {
                         };
                     }
                 }
-                // What runs here is told of without the store.
+                // An execution in this process reports its outcome without the store.
                 ClaimOutcome::Unclaimed(returned, _) if seat.is_running() => attempt = returned,
                 ClaimOutcome::Unclaimed(attempt, error) => {
                     return self.without_store(upstream, attempt, &seat, patience.has_waited(), &error).await;
@@ -86,8 +87,8 @@ impl Gateway {
         told.map(|reply| reply.about(id))
     }
 
-    /// What an attempt is told while the store says nothing of its operation. Of what runs somewhere, or ran
-    /// in this process, nothing may be sent again.
+    /// Answers an attempt while the store does not say how its operation stands. Sends nothing if the
+    /// operation runs somewhere, or ran in this process.
     async fn without_store(
         self: &Arc<Self>,
         upstream: Upstream,
@@ -109,8 +110,8 @@ impl Gateway {
         told.map(|reply| reply.about(id))
     }
 
-    /// Claims, and runs if the claim is won, in a task that no client can cancel: a claim without
-    /// its execution would leave an outcome unknown that never was in doubt.
+    /// Claims, and runs if the claim is won, in a task that no client can cancel. A claim without its
+    /// execution would make an outcome unknown although nothing was sent.
     async fn ask(
         self: &Arc<Self>,
         upstream: &Upstream,
@@ -120,7 +121,7 @@ impl Gateway {
         let place = match self.admit(attempt.party) {
             Ok(place) => place,
             Err(problem) => {
-                // What needs no execution is answered all the same.
+                // An attempt that needs no execution is answered even without a permit.
                 match self.ledger.consult(id, claim.clone()).await {
                     Ok(Some(decision)) => return Ok(ClaimOutcome::Stands(attempt, decision)),
                     Ok(None) => self.admit_soon(&attempt, problem).await?,
@@ -134,7 +135,7 @@ impl Gateway {
         let (tell, heard) = oneshot::channel();
         let run = Arc::clone(self).claim_and_run(upstream.clone(), attempt, claim, place, tell);
         self.executions.spawn(Box::pin(run));
-        // Only a panic in the task can leave this unanswered.
+        // Only a panic in the task can drop the sender.
         Ok(heard.await.unwrap_or_else(|_| ClaimOutcome::Told(Err(outcome_unknown().present().about(id)))))
     }
 
@@ -157,7 +158,7 @@ impl Gateway {
                     StoreError::Unavailable(_) | StoreError::Unclear(_) => {
                         ClaimOutcome::Unclaimed(attempt, error)
                     }
-                    // It answers, so there is nothing to bypass.
+                    // The store answers, so there is nothing to bypass.
                     StoreError::Refused(_) | StoreError::Unreadable { .. } => {
                         ClaimOutcome::Told(Err(store_problem(id, &error)))
                     }
@@ -170,8 +171,9 @@ impl Gateway {
         };
         match (decision.verdict, decision.record) {
             (Verdict::Won { n: 1 }, _) if self.flights.join(id).is_held() => {
-                // A first execution, although this process has one, or its outcome: the store has lost the record.
-                warn!(record = %id, "claimed anew while an execution of it is not over here: nothing was sent");
+                // The claim made execution 1, but this process runs one or holds its outcome: the store has
+                // lost the record.
+                warn!(record = %id, "nothing was sent: the store has lost the record of an execution");
                 drop(place);
                 if self.ledger.abandon(id, owner).await.is_err() {
                     self.release_unsent(id, owner).await;
@@ -185,7 +187,7 @@ impl Gateway {
                 let lead = self.flights.join(id).lead(record.fingerprint.clone());
                 let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record, lease_ends };
                 let execution = Execution { gateway: self, upstream, attempt, mine, lead, place };
-                // On the heap: a claim that is not won does without it.
+                // On the heap, so that a claim that is not won needs no room for it.
                 Box::pin(execution.run(tell)).await;
             }
             (verdict, record) => {
@@ -196,11 +198,11 @@ impl Gateway {
         }
     }
 
-    /// Releases a claim that may stand, and under which nothing was sent. Where too many wait for that it is
-    /// left: its lease ends, and somebody has to say that it was not executed.
+    /// Releases a claim that may stand, and under which nothing was sent. If too many releases wait for the
+    /// store, leaves the claim: its lease ends, and an operator has to resolve the record as not executed.
     async fn release_unsent(&self, id: RecordId, owner: Owner) {
         let Ok(_place) = self.releases.try_acquire() else {
-            warn!(record = %id, "it may stay claimed: too many releases wait for the store");
+            warn!(record = %id, "the record may stay claimed: too many releases wait for the store");
             return;
         };
         let release = self.again.until_taken(&self.ledger, id, || self.ledger.abandon(id, owner));
@@ -223,7 +225,7 @@ impl Gateway {
     }
 }
 
-/// Whether a record does not know what became of its operation.
+/// Tells whether the record's outcome is unknown.
 fn is_undecided(decision: &Decision) -> bool {
     decision.record.as_ref().is_some_and(|record| matches!(record.state, State::Unknown { .. }))
 }
@@ -240,7 +242,7 @@ fn store_problem(id: RecordId, error: &StoreError) -> Problem {
             Problem::new(Slug::StoreUnavailable, detail)
         }
         StoreError::Refused(_) => {
-            let detail = "This attempt sent nothing: for now only what is already known is answered. Retry with the same key.";
+            let detail = "This attempt sent nothing: for now the gateway only answers from stored records. Retry with the same key.";
             Problem::new(Slug::StoreUnavailable, detail)
         }
     }

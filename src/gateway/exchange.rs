@@ -1,7 +1,6 @@
 //! The exchange: one request from its head to its answer.
 //!
-//! Everything up to the claim can refuse without a trace. The claim itself is made in
-//! [`Gateway::contend`].
+//! Each step before the claim can refuse the request without a trace. [`Gateway::contend`] claims the operation.
 
 use std::sync::Arc;
 
@@ -10,6 +9,8 @@ use http::header::EXPECT;
 use http::{Request, Response};
 
 use crate::config::Route;
+use crate::presence::Stakes;
+use crate::problem::{Problem, Slug};
 use crate::protocol::RecordId;
 use crate::routes::{Ambiguity, Matched};
 use crate::shares::Party;
@@ -21,10 +22,8 @@ use super::operation::{asked_key, caller};
 use super::reply::Reply;
 use super::unprotected::pass_through;
 use super::{Gateway, Upstream};
-use crate::presence::Stakes;
-use crate::problem::{Problem, Slug};
 
-/// Answers one request: routed, counted and logged.
+/// Answers one request: routes it, counts it and logs it.
 pub(super) async fn exchange(
     gateway: Arc<Gateway>,
     upstream: Upstream,
@@ -36,7 +35,8 @@ pub(super) async fn exchange(
     let mut access = Access::begin(&gateway.metrics, &request, &matched, client);
     let (name, replied) = match matched {
         Matched::Route(route) => {
-            // On the heap, as much of what follows: a future is moved as large as all that it may wait for.
+            // On the heap, like many futures below: a future is as large as all futures that it may await,
+            // and is moved at that size.
             let name = Some(route.upstream.clone());
             (name, Box::pin(protected(&gateway, upstream, route, request, party, &mut access)).await)
         }
@@ -63,7 +63,7 @@ pub(super) async fn exchange(
     response
 }
 
-/// A request whose spelling some servers would take for one of a route's, and others not.
+/// Refuses a request that some servers would read as a request of a route, and others would not.
 fn ambiguous(ambiguity: Ambiguity, request: Request<Body>) -> Problem {
     leave(request);
     let detail = match ambiguity {
@@ -80,7 +80,7 @@ fn ambiguous(ambiguity: Ambiguity, request: Request<Body>) -> Problem {
     Problem::new(Slug::NoRoute, detail)
 }
 
-/// A request on a protected route: read the key, the caller and the body, then ask to run.
+/// Handles a request on a protected route: reads the key, the caller and the body, then asks to run.
 async fn protected(
     gateway: &Arc<Gateway>,
     upstream: Upstream,
@@ -98,7 +98,8 @@ async fn protected(
         }
     };
     let (mut head, body) = request.into_parts();
-    // Callers and requests are told apart by what the upstream will see, not by what anybody says.
+    // Callers and requests are distinguished by the headers that the upstream will see, so the headers are
+    // cleaned first.
     let expects = head.headers.contains_key(EXPECT);
     let peer = head.extensions.get().copied();
     gateway.prepare(&mut head.headers, head.version, peer, route.read_headers());

@@ -1,5 +1,5 @@
-//! The operation that a request on a route asks for: its key, and its caller.
-//! A request without a usable key or caller is refused without a claim and without a byte to the upstream.
+//! The operation that a request on a route asks for: its key and its caller. A request that fails here is refused
+//! without a claim and without a byte to the upstream.
 
 use axum::body::Body;
 use http::header::{CONNECTION, CONTENT_TYPE};
@@ -8,12 +8,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 
 use crate::config::Route;
 use crate::headers::tokens;
-use crate::protocol::{InvalidKey, Key, Scope, ScopePart, Shown, Told};
-
 use crate::peer::ClientCertificate;
 use crate::problem::{Executed, Problem, Retry, Slug};
+use crate::protocol::{InvalidKey, Key, Scope, ScopePart, Shown, Told};
 
-/// The key of a request on a route; none if the route does without.
+/// Returns the key of a request on a route, or `None` if there is no key and the route does not require one.
 pub(super) fn asked_key(route: &Route, request: &Request<Body>) -> Result<Option<Key>, Problem> {
     let headers = request.headers();
     match key(headers, &route.key_header)? {
@@ -38,7 +37,7 @@ pub(super) fn asked_key(route: &Route, request: &Request<Body>) -> Result<Option
     }
 }
 
-/// The caller of a request that is prepared for the upstream.
+/// Returns the scope of a request that is prepared for the upstream.
 pub(super) fn caller(route: &Route, head: &Parts) -> Result<Scope, Problem> {
     let certificate = head.extensions.get::<ClientCertificate>().cloned();
     let certificate = certificate.as_ref().map(|certificate| &*certificate.0);
@@ -52,8 +51,8 @@ pub(super) fn caller(route: &Route, head: &Parts) -> Result<Scope, Problem> {
         Told::Apart => return Ok(scope),
         Told::Nothing | Told::SignedAnew if route.anonymous => return Ok(scope),
         Told::Nothing => format!(
-            "The request carries a key, and nothing that tells its caller. Send one of what this route's scope \
-             names: {}. Nothing was sent.",
+            "The request carries a key, but nothing that identifies its caller. Send one of the parts that this \
+             route's scope names: {}. Nothing was sent.",
             parts()
         ),
         Told::SignedAnew => format!(
@@ -65,7 +64,7 @@ pub(super) fn caller(route: &Route, head: &Parts) -> Result<Scope, Problem> {
     Err(Problem::new(Slug::CallerUnknown, detail))
 }
 
-/// The key of a request, if it carries one.
+/// Returns the key of a request, if the request has one.
 fn key(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Key>, Problem> {
     let nominated = || is_nominated(headers, name);
     let mut lines = headers.get_all(name).into_iter();
@@ -79,12 +78,12 @@ fn key(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Key>, Problem> {
     parsed.map(Some).map_err(refused)
 }
 
-/// Whether `Connection` names this header, so that it goes no further.
+/// Tells whether `Connection` names this header, which makes the header end at this hop.
 fn is_nominated(headers: &HeaderMap, name: &HeaderName) -> bool {
     tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 
-/// The header of the route's scope that `Connection` names, if it names one.
+/// Returns the header of the route's scope that `Connection` names, if there is one.
 fn nominated_scope<'r>(route: &'r Route, headers: &HeaderMap) -> Option<&'r HeaderName> {
     let names = route.scope.iter().filter_map(|part| match part {
         ScopePart::Header(name) => Some(name),
@@ -93,7 +92,7 @@ fn nominated_scope<'r>(route: &'r Route, headers: &HeaderMap) -> Option<&'r Head
     names.into_iter().find(|name| is_nominated(headers, name))
 }
 
-/// Whether a request is a call of gRPC.
+/// Tells whether a request is a gRPC call.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     kind.and_then(|kind| kind.get(..16)).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/grpc"))

@@ -1,5 +1,5 @@
-//! The sweeper: writes down what time has done, so that an execution whose owner died shows as
-//! unknown also when nobody asks for it again, and what is no longer kept takes no room.
+//! The sweeper: records the effects of time. An execution with a dead owner becomes unknown even if no
+//! attempt asks for it again, and records that are no longer kept are deleted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,20 +8,19 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::protocol::{Reason, Record, RecordId};
+use crate::stop::Stop;
 use crate::store::{Filter, Ledger, StoreError};
 use crate::telemetry::{Metrics, Unknown};
 
-use crate::stop::Stop;
-
-/// How long nothing is swept after everything due was.
+/// Pause after a round that has swept everything due.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
-/// How often unknown records are counted.
+/// Time between two counts of the unknown records.
 const COUNT_INTERVAL: Duration = Duration::from_secs(5);
-/// How many records one page of that count has, and how many pages are looked at.
+/// Number of records on one page of that count, and number of pages read at most.
 const COUNT_PAGES: (usize, usize) = (1000, 100);
 
-/// Sweeps until the cut. Small batches with everybody else's writes in between; an error of the
-/// store is logged and the next round goes on.
+/// Sweeps until the cut, in small batches that leave room for other writes. Logs an error of the store and
+/// goes on with the next round.
 pub async fn sweep(ledger: Ledger, metrics: Metrics, stop: Stop) {
     let rounds = async {
         let mut count_at = Instant::now();
@@ -51,7 +50,7 @@ async fn sweep_what_is_due(ledger: &Ledger) {
                 if !swept.more {
                     return;
                 }
-                // However much is due, half of the time is for others.
+                // However much is due, half of the time is left to other writes.
                 sleep(started.elapsed()).await;
             }
             Err(error) => return warn!("cannot sweep: {error}"),
@@ -59,7 +58,8 @@ async fn sweep_what_is_due(ledger: &Ledger) {
     }
 }
 
-/// Tells of one execution that fell silent past its lease: what a ledger calls for each of them.
+/// Counts and logs one execution that stayed silent past its lease. A ledger calls this for each such
+/// execution.
 pub fn lapsed(metrics: &Metrics, id: RecordId, record: &Record) {
     let (route, execution) = (&record.route, record.state.n());
     metrics.became_unknown(route, Reason::LeaseOver);

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::names::HOP_BY_HOP;
 
-/// Deletes what belongs to one connection only: what `Connection` names before anything else.
+/// Deletes the headers of a single connection, starting with those that `Connection` names.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     // Few messages have any, and looking is cheaper than nine removals.
     if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
@@ -18,7 +18,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// The members of a comma-separated header, over all its lines.
+/// Returns the members of a comma-separated header, over all its lines.
 pub fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     let lines = headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
     let members = lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);

@@ -7,12 +7,12 @@ use crate::protocol::credential;
 
 use super::names::{ADDED, FORWARDING, GATEWAY_ONLY, HOP_BY_HOP, METHOD_OVERRIDES, NEVER_BELIEVED, is_mimic};
 
-/// A kind of headers that a client's key cannot be.
+/// A kind of headers that cannot carry a client's key.
 struct Kind {
-    /// What headers of the kind do.
+    /// Meaning of the headers of this kind.
     means: &'static str,
     names: &'static [&'static str],
-    /// What the names of further ones begin with.
+    /// Prefixes of the names of further headers of this kind.
     families: &'static [&'static str],
 }
 
@@ -102,8 +102,8 @@ const KINDS: [Kind; 8] = [
     },
 ];
 
-/// What a header of this name, or of one that differs in `_` and `-` only, means already; `None` for one that
-/// may carry a key.
+/// Returns the meaning of a header of this name, or of a name that differs in `_` and `-` only. Returns
+/// `None` for a header that may carry a key.
 pub fn meaning(name: &HeaderName) -> Option<&'static str> {
     let dashed = name.as_str().replace('_', "-");
     let standard = HeaderName::try_from(dashed.as_str()).unwrap_or_else(|_| name.clone());

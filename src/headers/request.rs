@@ -18,9 +18,12 @@ use super::names::{
     X_FORWARDED_PROTO, is_mimic,
 };
 
-/// Deletes what the upstream must not see: what belongs to one connection, what only a gateway may say
-/// unless the peer is `trusted` with it, and what many servers would take for that, or for a header that
-/// was `read` to judge the request, because to them `_` and `-` are one.
+/// Deletes the headers that the upstream must not see:
+///
+/// - the headers of a single connection,
+/// - the headers that only a gateway may send, unless the peer is `trusted` to send them,
+/// - the names that many servers confuse with these, or with a header that was `read` to judge the request,
+///   because these servers treat `_` and `-` as equal.
 pub fn clean_request<'n>(
     headers: &mut HeaderMap,
     trusted: bool,
@@ -39,7 +42,7 @@ pub fn clean_request<'n>(
     }
 }
 
-/// Adds to a clean request, which came in `version`, what a gateway says of it.
+/// Adds the gateway's own headers to a clean request that arrived in `version`.
 pub fn add_own(headers: &mut HeaderMap, version: Version, peer: Option<Peer>) {
     if let Some(peer) = peer {
         headers.insert(X_FORWARDED_FOR, forwarded_for(headers, peer));
@@ -58,7 +61,7 @@ pub fn add_own(headers: &mut HeaderMap, version: Version, peer: Option<Peer>) {
     }
 }
 
-/// Who has passed the request on, and what it came in (RFC 9110, 7.6.3).
+/// Returns the `Via` entry: the version in which the request arrived, and this gateway (RFC 9110, 7.6.3).
 fn via(version: Version) -> HeaderValue {
     HeaderValue::from_static(match version {
         Version::HTTP_10 => "1.0 oncegate",
@@ -68,7 +71,7 @@ fn via(version: Version) -> HeaderValue {
     })
 }
 
-/// Everybody on the way so far, the peer last.
+/// Returns all addresses on the way so far, with the peer last.
 fn forwarded_for(headers: &HeaderMap, peer: Peer) -> HeaderValue {
     let peer = peer.address.to_string();
     let before: Vec<_> = tokens(headers, &X_FORWARDED_FOR).collect();
@@ -79,13 +82,14 @@ fn forwarded_for(headers: &HeaderMap, peer: Peer) -> HeaderValue {
     chain.expect("parts of header values and an address make one")
 }
 
-/// The address that the last proxy on the way saw, as the header says that it adds to.
+/// Returns the address that the last proxy on the way saw. That proxy added it to the header as the last
+/// entry.
 pub fn forwarded_address(headers: &HeaderMap) -> Option<IpAddr> {
     let last = tokens(headers, &X_FORWARDED_FOR).last()?;
     std::str::from_utf8(last).ok()?.parse().ok()
 }
 
-/// Sends the key in its bare form, whichever one it came in.
+/// Sends the key in its bare form, in whichever form it arrived.
 pub fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &Key) {
     let bare = HeaderValue::from_str(key.as_str()).expect("a key is printable ASCII");
     headers.insert(key_header, bare);
@@ -98,7 +102,8 @@ pub fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
     headers.insert(IDEMPOTENCY_EXECUTION, execution);
 }
 
-/// Version 00 of W3C Trace Context: two hexadecimal ids that are not zero, and flags.
+/// Tells whether the value is version 00 of W3C Trace Context: two hexadecimal ids that are not zero, and
+/// flags.
 fn is_traceparent(value: &[u8]) -> bool {
     let hex = |part: &[u8], length| {
         part.len() == length && part.iter().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
@@ -118,7 +123,7 @@ fn is_traceparent(value: &[u8]) -> bool {
     }
 }
 
-/// A trace that begins here; its flags say that nobody records it yet.
+/// Makes a trace that begins here. Its flags say that it is not recorded yet.
 fn new_traceparent() -> HeaderValue {
     let mut random = random::bytes::<24>();
     random[0] |= 1;
@@ -190,7 +195,7 @@ mod tests {
         }
     }
 
-    /// CGI and its heirs have one variable for both spellings.
+    /// CGI and its successors have one variable for both spellings.
     #[test]
     fn what_only_looks_like_ours_goes_no_further() {
         let read = ["idempotency-key", "authorization", "x_tenant_id"];

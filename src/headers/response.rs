@@ -6,18 +6,18 @@ use http::{HeaderMap, HeaderValue};
 use super::hop::strip_hop_by_hop;
 use super::names::{is_gateway_only, is_not_replayed};
 
-/// Makes the upstream's response headers fit for a client; what only the gateway may say of an
-/// answer is not the upstream's to say.
+/// Makes the upstream's response headers fit for a client. Deletes the headers that only the gateway may set.
 pub fn prepare_response(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
-    // Few answers have any.
+    // Few responses have any.
     let deleted: Vec<HeaderName> = headers.keys().filter(|name| is_gateway_only(name)).cloned().collect();
     for name in deleted {
         headers.remove(name);
     }
 }
 
-/// The headers that are kept with a response, in order, repeated ones as often as they came.
+/// Returns the headers that are kept with a response, in order. A repeated header is kept as often as it
+/// came.
 pub fn kept(
     headers: &HeaderMap,
     replayed: &[HeaderName],
@@ -44,7 +44,7 @@ mod tests {
         headers
     }
 
-    /// A client that reads `_` as `-` must not take the upstream's word for the gateway's.
+    /// A client that reads `_` as `-` must not mistake the upstream's headers for the gateway's.
     #[test]
     fn no_upstream_speaks_for_the_gateway() {
         let mut answer = headers(&[

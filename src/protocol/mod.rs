@@ -1,11 +1,11 @@
-//! The idempotency protocol: what an operation is, what is remembered of it, and the one function
-//! that decides what may happen next.
+//! The idempotency protocol: the definition of an operation, the record of it, and the one function that
+//! decides what may happen next.
 //!
-//! Everything in here is pure. There is no I/O, no clock, no randomness and no async: time and
-//! identity come in as arguments, decisions go out as values, and whoever called carries them out.
+//! This module is pure. It has no I/O, no clock, no randomness and no async. Time and identity come in as
+//! arguments, decisions go out as values, and the caller carries them out.
 //!
-//! Read in this order: [`key`] and [`scope`] name an operation, [`fingerprint`] says what was
-//! asked, [`record`] is what the store keeps, and [`transition`](mod@transition) is the state machine.
+//! Read in this order: [`key`] and [`scope`] name an operation, [`fingerprint`] digests the request,
+//! [`record`] is the stored state, and [`transition`](mod@transition) is the state machine.
 
 pub mod call;
 pub mod credential;

@@ -1,6 +1,6 @@
-//! Listeners: accept with a cap on connections, check every request byte by byte (`strict`), serve
-//! HTTP/1.1 and, where it is asked for, HTTP/2 and TLS, with every limit explicit; and drain when the
-//! gateway stops.
+//! Listeners. A listener accepts connections up to a limit, checks every request byte by byte
+//! (`strict`), and serves HTTP/1.1 and, where configured, HTTP/2 and TLS. Every limit is explicit. The
+//! listener drains when the gateway stops.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -38,37 +38,39 @@ mod untaken;
 
 pub use self::tls::Tls;
 
-/// What one listener speaks, and its limits.
+/// The protocols of one listener, and its limits.
 #[derive(Clone)]
 pub struct Listening {
-    /// How many connections may be open, and how many requests of HTTP/2 connections together. Of more
-    /// connections the party that has most loses one, or they wait; more requests are answered `overloaded`.
+    /// Maximum number of open connections, and of open requests on all HTTP/2 connections together. When
+    /// there are more connections, the party with the most loses one, or the new ones wait. More
+    /// requests get the problem `overloaded`.
     pub max_connections: usize,
-    /// How many connections may wait until others end.
+    /// Maximum number of connections that wait until others end.
     pub max_waiting: usize,
-    /// How long a client may take to shake hands, to send the head of a request, and to begin its first one.
+    /// Time that a client has to complete the handshake, to send the head of a request, and to begin its
+    /// first request.
     pub header_read_timeout: Duration,
-    /// How long nothing may be asked on a connection that has had an answer.
+    /// Time for which a connection that has had a response may stay without a request.
     pub keep_alive_timeout: Duration,
-    /// How long a client may read nothing of an answer.
+    /// Time for which a client may read nothing of a response.
     pub write_timeout: Duration,
-    /// Whether HTTP/2 is spoken beside HTTP/1.1.
+    /// True if HTTP/2 is spoken beside HTTP/1.1.
     pub http2: bool,
-    /// With it nothing but TLS is spoken.
+    /// The TLS of the listener. When it is set, the listener speaks nothing but TLS.
     pub tls: Option<Arc<Tls>>,
-    /// Who serves the connections.
+    /// The workers that serve the connections.
     pub workers: Workers,
-    /// The methods that an answer to any other one names.
+    /// The methods that the response to any other method names.
     pub methods: &'static str,
-    /// Where problems are explained: the address to which each problem's name is added.
+    /// Base address of the explanations of problems. Each problem's name is appended to it.
     pub problem_docs: Option<Arc<str>>,
-    /// Where requests are counted that are refused before a route is looked for, and failed handshakes.
+    /// Metrics of the requests that are refused before the choice of a route, and of failed handshakes.
     pub metrics: Metrics,
 }
 
-/// Accepts and serves until the drain begins, then takes what waits to be accepted at that moment, and lets
-/// the open connections finish the request they are at. Returns once all are closed; how long that may take
-/// is for the caller to say.
+/// Accepts and serves connections until the drain begins. Then accepts the connections that wait to be
+/// accepted at that moment, and lets the open connections finish their current request. Returns once all
+/// are closed. The caller limits how long that may take.
 pub async fn serve<S>(listener: TcpListener, service: S, listening: Listening, stop: Stop)
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -95,7 +97,7 @@ where
     door.accept_until_drain(&listener, &stop).await;
     connections.leave();
     if let Err(error) = door.accept_the_rest(listener, &stop).await {
-        warn!("what waited to be accepted may be reset: {error}");
+        warn!("connections that waited to be accepted may be reset: {error}");
     }
     draining.shutdown().await;
 }

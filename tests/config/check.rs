@@ -205,7 +205,7 @@ fn what_is_probably_not_meant_is_warned_of() {
             "one host's answer may be replayed to",
         ),
         (section("store.url = 'memory:'"), "after a restart every retry runs its operation again"),
-        (section("server.trusted_proxies = ['10.0.0.0/8', '::/0']"), "has ::/0, which is everybody"),
+        (section("server.trusted_proxies = ['10.0.0.0/8', '::/0']"), "has ::/0, which is every address"),
         (section("admin.listen = '0.0.0.0:9464'"), "records are off there"),
         (
             section("server.drain_timeout = '29s'"),

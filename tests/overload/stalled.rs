@@ -62,7 +62,7 @@ async fn who_opens_no_window_over_http2_is_disconnected() {
     let answer = head(&sender, "k").await;
     assert_eq!(answer.status(), StatusCode::CREATED);
     timeout(PATIENCE, connection).await.expect("the connection ends").expect("no panic");
-    gateway.logs("nothing was taken of an answer for too long").await;
+    gateway.logs("the client read nothing of a response for too long").await;
     assert!(post(gateway.address, "/v1/charges", "k", "").await.is_replay());
 }
 

@@ -1,10 +1,9 @@
 //! A small payment API with a ledger, in the demo's own process.
 //!
 //! `POST /v1/charges` `{"amount", "currency", "customer"}` takes [`WORK`] and books a charge;
-//! `GET /v1/charges` shows the ledger. Like many an API it knows nothing of idempotency, and it
-//! finishes what it has begun even if the client is gone. The story tells it how to treat a
-//! customer's next charges (see [`Conduct`]) and can await what it does, so that nothing in the
-//! story depends on lucky timing.
+//! `GET /v1/charges` shows the ledger. Like many APIs, this one knows nothing of idempotency, and finishes a
+//! charge even if the client is gone. The script sets how the API treats a customer's next charges (see
+//! [`Conduct`]) and can wait for its bookings, so that no step of the script depends on timing.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,20 +23,20 @@ use super::ledger::{Charge, Ledger, Order};
 
 mod endpoints;
 
-/// How long the API takes for one charge.
+/// Time that the API takes for one charge.
 pub(super) const WORK: Duration = Duration::from_millis(300);
 
-/// How the API treats the charges of one customer.
+/// The treatment of one customer's charges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Conduct {
-    /// It books them and answers.
+    /// Book the charges and answer.
     #[default]
     Prompt,
-    /// It books them and keeps its answer back until the story says otherwise.
+    /// Book the charges, and hold the answers back until the script allows them.
     Late,
 }
 
-/// The API, serving for as long as this lives.
+/// The API. It serves until this value is dropped.
 pub(super) struct PaymentApi {
     pub(super) address: SocketAddr,
     books: Arc<Books>,
@@ -45,7 +44,7 @@ pub(super) struct PaymentApi {
 }
 
 impl PaymentApi {
-    /// Starts on a port of the system's choice.
+    /// Starts the API on a port that the system chooses.
     pub(super) async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -54,14 +53,14 @@ impl PaymentApi {
         Ok(Self { address, books, _serving: AbortOnDropHandle::new(serving) })
     }
 
-    /// From now on, `customer` is treated like this.
+    /// Sets the treatment of `customer` from now on.
     pub(super) fn treat(&self, customer: &str, conduct: Conduct) {
         self.books.0.send_modify(|pages| {
             pages.conduct.insert(customer.to_owned(), conduct);
         });
     }
 
-    /// What the ledger shows.
+    /// Returns a copy of the ledger.
     pub(super) fn ledger(&self) -> Ledger {
         self.books.ledger()
     }
@@ -72,7 +71,7 @@ impl PaymentApi {
     }
 }
 
-/// Everything the API knows; whoever waits for a change is woken by it.
+/// The state of the API. A change wakes the tasks that wait for it.
 #[derive(Default)]
 struct Books(watch::Sender<Pages>);
 
@@ -117,7 +116,7 @@ impl Books {
 async fn serve(listener: TcpListener, books: Arc<Books>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // No file descriptors left, for example; some will be free again.
+            // The cause may be a lack of file descriptors, for example. Some will be free again.
             sleep(Duration::from_millis(50)).await;
             continue;
         };
@@ -127,7 +126,7 @@ async fn serve(listener: TcpListener, books: Arc<Books>) {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .serve_connection(TokioIo::new(stream), service);
-            // A client that gives up is part of the story.
+            // A client that gives up is part of the script.
             drop(connection.await);
         });
     }
