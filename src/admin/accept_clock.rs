@@ -9,9 +9,11 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::audit;
 use super::input::OptionalJson;
+use super::problem::AdminProblem;
 use super::resolve::MAX_NOTE;
-use super::{AdminProblem, AdminState, audit};
+use super::state::AdminState;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -22,8 +22,8 @@ use sha2::{Digest, Sha256};
 use crate::config::{Admin, Secret};
 use crate::peer::Peer;
 
-use super::AdminProblem;
 use super::origin::is_foreign;
+use super::problem::AdminProblem;
 
 /// The condition for a request to `/v1`.
 #[derive(Clone, Debug)]

@@ -8,8 +8,9 @@ use crate::protocol::{Event, Verdict};
 
 use super::audit::{self, Change};
 use super::input::Id;
+use super::problem::AdminProblem;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminProblem, AdminState};
 
 pub(super) async fn delete(
     State(admin): State<AdminState>,

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::problem::Slug;
 use crate::protocol::RecordId;
 
-use super::AdminProblem;
+use super::problem::AdminProblem;
 
 /// The record id in the path.
 pub(super) struct Id(pub(super) RecordId);

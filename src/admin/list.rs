@@ -11,8 +11,9 @@ use crate::protocol::RecordId;
 use crate::store::{Filter, Ledger, StoreError};
 
 use super::input::Parameters;
+use super::problem::AdminProblem;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminProblem, AdminState};
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;

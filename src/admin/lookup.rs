@@ -13,9 +13,10 @@ use crate::problem::Slug;
 use crate::protocol::{Key, RecordId, Scope, ScopePart, Shown};
 
 use super::input::JsonBody;
+use super::problem::AdminProblem;
 use super::response::HeaderList;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminProblem, AdminState};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

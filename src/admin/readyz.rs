@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::problem::Slug;
 
-use super::{AdminProblem, AdminState};
+use super::problem::AdminProblem;
+use super::state::AdminState;
 
 pub(super) async fn readyz(State(state): State<AdminState>) -> Result<Json<Value>, AdminProblem> {
     if state.draining.is_cancelled() {

@@ -14,9 +14,10 @@ use crate::store::{Decision, Ledger, StoreError};
 
 use super::audit::{self, Change};
 use super::input::{Id, JsonBody};
+use super::problem::AdminProblem;
 use super::response::SuppliedResponse;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminProblem, AdminState};
 
 /// Longest note, in characters.
 pub(super) const MAX_NOTE: usize = 1000;

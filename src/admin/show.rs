@@ -6,9 +6,10 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Id, Parameters};
+use super::problem::AdminProblem;
 use super::response::ResponseView;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminProblem, AdminState};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

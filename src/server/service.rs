@@ -21,9 +21,9 @@ use crate::problem::{Problem, Slug};
 use crate::shares::Shares;
 use crate::telemetry::Metrics;
 
-use super::Listening;
 use super::answering::answering;
 use super::idle::Requests;
+use super::listening::Listening;
 use super::places::Seat;
 use super::strict::{Refusal, Refusals, check};
 use super::untaken::{Pieces, Untaken};

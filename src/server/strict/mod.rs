@@ -57,13 +57,15 @@ mod chunked;
 mod frames;
 mod head;
 mod names;
+mod refusal;
 mod refusals;
 mod request;
 mod waits;
 mod wire;
 
 pub use self::frames::Frames;
-pub use self::head::{MAX_HEAD, MAX_HEADERS, Refusal};
+pub use self::head::{MAX_HEAD, MAX_HEADERS};
+pub use self::refusal::Refusal;
 pub use self::refusals::Refusals;
 pub use self::request::check;
 pub use self::wire::Strict;

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use crate::presence::Presence;
 
 use super::chunked::{Broken, Chunked};
-use super::head::{BARE, Framing, MAX_HEAD, MAX_TARGET, Refusal, TLS, TOO_LARGE, TOO_LONG, asked, check};
+use super::head::{Framing, MAX_HEAD, MAX_TARGET, asked, check};
+use super::refusal::{BARE, Refusal, TLS, TOO_LARGE, TOO_LONG};
 use super::refusals::Refusals;
 use super::waits::Waits;
 

@@ -2,8 +2,14 @@
 //! protocol may know of, and a few habits.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use self::source::{complain, sources};
+
+mod circles;
+mod functions;
+mod paths;
+mod source;
 
 /// The floors from the bottom up. A module imports its own floor's listed neighbours and anything
 /// below, never upwards.
@@ -35,41 +41,6 @@ const FLOORS: [&[&str]; 7] = [
 const NEIGHBOURS: [(&str, &str); 4] =
     [("problem", "headers"), ("telemetry", "store"), ("telemetry", "config"), ("gateway", "routes")];
 
-/// A source file and the top-level module it belongs to.
-struct Source {
-    path: PathBuf,
-    module: String,
-    /// Without comments; line numbers are kept.
-    code: Vec<String>,
-}
-
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("src is readable") {
-            let path = entry.expect("entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(read(&root, path));
-            }
-        }
-    }
-    assert!(found.len() > 40, "the walk found only {} files", found.len());
-    found
-}
-
-fn read(root: &Path, path: PathBuf) -> Source {
-    let inner = path.strip_prefix(root).expect("below src");
-    let first = inner.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
-    let module = first.trim_end_matches(".rs").to_owned();
-    let text = fs::read_to_string(&path).expect("source is text");
-    let code = text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned()).collect();
-    Source { path, module, code }
-}
-
 fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|modules| modules.contains(&module))
 }
@@ -80,10 +51,6 @@ fn imports(line: &str) -> impl Iterator<Item = String> {
         let rest = &line[at + name.len()..];
         rest.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect()
     })
-}
-
-fn complain(violations: Vec<String>) {
-    assert!(violations.is_empty(), "\n{}", violations.join("\n"));
 }
 
 #[test]
