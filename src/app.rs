@@ -25,12 +25,13 @@ use crate::cli::serve::Operator;
 use crate::cli::{Cli, Command, demo, records, schema};
 use crate::config::{self, Config, Environment, REPLAY_CACHE, Room};
 use crate::descriptors;
-use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep, tell_stops};
+use crate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, sweep, tell_stops};
 use crate::protocol::Owner;
 use crate::random;
 use crate::routes::RouteTable;
 use crate::routes::identity::Refusal;
 use crate::server::{self, Listening};
+use crate::stop::Stop;
 use crate::store::{Ledger, Names, Store};
 use crate::telemetry::log::{self, LastLines, say};
 use crate::telemetry::{MeteredStore, Metrics};
@@ -318,6 +319,17 @@ struct Assembly {
     names: Names,
     /// Reason why the gateway must not serve.
     refusal: Option<Refusal>,
+}
+
+/// Returns the ledger over a store. It counts lapsed executions and keeps what it replayed.
+fn ledger(store: &Arc<dyn Store>, config: &Config, metrics: &Metrics, operator: Operator) -> Ledger {
+    let counted = metrics.clone();
+    let ledger = clock::watched(Ledger::new(Arc::clone(store), config.store.timeout), config)
+        .keeping_replays(REPLAY_CACHE as u64)
+        .telling_lapses(move |id, record| lapsed(&counted, id, record));
+    let Some(moment) = operator.not_before else { return ledger };
+    warn!("no operation begins before {moment}; stored responses are replayed");
+    ledger.not_before(moment)
 }
 
 impl Assembly {

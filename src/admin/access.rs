@@ -20,11 +20,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 
 use crate::config::Admin;
-use crate::gateway::Peer;
+use crate::peer::Peer;
 use crate::secret::Secret;
 
-use super::Problem;
 use super::origin::is_foreign;
+use super::problem::AdminProblem;
 
 /// The condition for a request to `/v1`.
 #[derive(Clone, Debug)]
@@ -74,10 +74,11 @@ enum Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let forbidden = |detail| Problem::new(StatusCode::FORBIDDEN, detail).into_response();
+        let forbidden = |detail| AdminProblem::http(StatusCode::FORBIDDEN, detail).into_response();
         match self {
             Self::Token => {
-                let problem = Problem::new(StatusCode::UNAUTHORIZED, "this needs the admin token as bearer");
+                let problem =
+                    AdminProblem::http(StatusCode::UNAUTHORIZED, "this needs the admin token as bearer");
                 let challenge = HeaderValue::from_static("Bearer realm=\"oncegate\"");
                 ([(WWW_AUTHENTICATE, challenge)], problem).into_response()
             }

@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use crate::clock::uptime;
 use crate::config::Config;
-use crate::gateway::Stop;
+use crate::stop::Stop;
 use crate::store::{ClockFound, ClockLimits, ClockSource, Ledger, Stopped, StoreError};
 
 use super::StartError;

@@ -20,18 +20,20 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::Service;
 
 use crate::config::{HEADER_BUFFER, HTTP2_WINDOW};
-use crate::gateway::{Peer, Stop};
+use crate::peer::Peer;
 use crate::shares::Shares;
+use crate::stop::Stop;
 
 use super::handshake::Handshakes;
 use super::idle::Requests;
+use super::listening::Listening;
 use super::places::Seat;
 use super::preface::{self, PREFACE};
 use super::service::{Caller, Served};
 use super::stalled::Stalled;
 use super::strict::{Frames, MAX_HEAD, Strict};
+use super::tls::Tls;
 use super::untaken::{PIECE, Untaken};
-use super::{Listening, Tls};
 
 /// Maximum number of open requests on one HTTP/2 connection.
 const STREAMS: u32 = 128;

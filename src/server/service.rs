@@ -15,13 +15,15 @@ use hyper::service::{HttpService, service_fn};
 use tower::{Service, ServiceExt};
 use tracing::info;
 
-use crate::gateway::{ClientCertificate, Peer, Presence, Problem, Slug, Stakes};
+use crate::peer::{ClientCertificate, Peer};
+use crate::presence::{Presence, Stakes};
+use crate::problem::{Problem, Slug};
 use crate::shares::Shares;
 use crate::telemetry::Metrics;
 
-use super::Listening;
 use super::answering::answering;
 use super::idle::Requests;
+use super::listening::Listening;
 use super::places::Seat;
 use super::strict::{Refusal, Refusals, check};
 use super::untaken::{Pieces, Untaken};

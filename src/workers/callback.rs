@@ -6,9 +6,12 @@
 
 use std::future::Future;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
+
+use super::current::inbox;
+use super::mailbox::{Inbox, Letter};
 
 /// The receiver of one answer.
 #[derive(Debug)]
@@ -18,15 +21,6 @@ pub struct Callback<T> {
     inbox: Option<Arc<Inbox>>,
 }
 
-/// The mailbox of a worker: answers that it has yet to deliver.
-#[derive(Default)]
-pub(super) struct Inbox {
-    letters: Mutex<Vec<Letter>>,
-    more: Notify,
-}
-
-type Letter = Box<dyn FnOnce() + Send>;
-
 /// Collected answers. They are sent when this is dropped.
 #[derive(Default)]
 pub struct Callbacks(Vec<(Arc<Inbox>, Vec<Letter>)>);
@@ -35,7 +29,7 @@ pub struct Callbacks(Vec<(Arc<Inbox>, Vec<Letter>)>);
 /// no answer can come any more.
 pub fn callback<T: Send + 'static>() -> (Callback<T>, impl Future<Output = Option<T>> + Send) {
     let (answer, answered) = oneshot::channel();
-    (Callback { answer, inbox: super::inbox() }, async { answered.await.ok() })
+    (Callback { answer, inbox: inbox() }, async { answered.await.ok() })
 }
 
 impl<T: Send + 'static> Callback<T> {
@@ -67,36 +61,13 @@ impl Callbacks {
 
 impl Drop for Callbacks {
     fn drop(&mut self) {
-        let here = super::inbox();
+        let here = inbox();
         for (inbox, letters) in mem::take(&mut self.0) {
             if here.as_ref().is_some_and(|here| Arc::ptr_eq(here, &inbox)) {
                 letters.into_iter().for_each(|letter| letter());
             } else {
-                inbox.lock().extend(letters);
-                inbox.more.notify_one();
+                inbox.put(letters);
             }
         }
-    }
-}
-
-impl Inbox {
-    /// Delivers messages for ever. Runs on the worker that the mailbox belongs to.
-    pub(super) async fn hand_out(&self) {
-        loop {
-            self.more.notified().await;
-            let letters = mem::take(&mut *self.lock());
-            letters.into_iter().for_each(|letter| letter());
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Letter>> {
-        // Under this lock messages are only added, or taken all at once.
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl std::fmt::Debug for Inbox {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Inbox")
     }
 }

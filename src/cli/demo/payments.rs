@@ -5,7 +5,6 @@
 //! charge even if the client is gone. The script sets how the API treats a customer's next charges (see
 //! [`Conduct`]) and can wait for its bookings, so that no step of the script depends on timing.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,26 +14,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::ledger::{Charge, Ledger, Order};
+use self::books::Books;
+use super::ledger::Ledger;
 
+mod books;
 mod endpoints;
 
-/// Time that the API takes for one charge.
-pub(super) const WORK: Duration = Duration::from_millis(300);
-
-/// The treatment of one customer's charges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Conduct {
-    /// Book the charges and answer.
-    #[default]
-    Prompt,
-    /// Book the charges, and hold the answers back until the script allows them.
-    Late,
-}
+pub(super) use self::books::{Conduct, WORK};
 
 /// The API. It serves until this value is dropped.
 pub(super) struct PaymentApi {
@@ -55,9 +44,7 @@ impl PaymentApi {
 
     /// Sets the treatment of `customer` from now on.
     pub(super) fn treat(&self, customer: &str, conduct: Conduct) {
-        self.books.0.send_modify(|pages| {
-            pages.conduct.insert(customer.to_owned(), conduct);
-        });
+        self.books.treat(customer, conduct);
     }
 
     /// Returns a copy of the ledger.
@@ -68,48 +55,6 @@ impl PaymentApi {
     /// Waits until `customer` was charged at least once.
     pub(super) async fn booked(&self, customer: &str) {
         self.books.when(|pages| pages.ledger.total(customer).charges > 0).await;
-    }
-}
-
-/// The state of the API. A change wakes the tasks that wait for it.
-#[derive(Default)]
-struct Books(watch::Sender<Pages>);
-
-#[derive(Default)]
-struct Pages {
-    ledger: Ledger,
-    conduct: BTreeMap<String, Conduct>,
-}
-
-impl Books {
-    /// Charges a customer.
-    async fn charge(&self, order: Order, execution: Option<String>) -> Charge {
-        let customer = order.customer.clone();
-        sleep(WORK).await;
-        let charge = self.book(order, execution);
-        let conduct = |pages: &Pages| pages.conduct.get(&customer).copied().unwrap_or_default();
-        self.when(|pages| conduct(pages) != Conduct::Late).await;
-        charge
-    }
-
-    fn book(&self, order: Order, execution: Option<String>) -> Charge {
-        let mut booked = None;
-        self.0.send_modify(|pages| {
-            let id = format!("ch_{}", pages.ledger.charges.len() + 1);
-            let charge = Charge { id, order, execution };
-            pages.ledger.charges.push(charge.clone());
-            booked = Some(charge);
-        });
-        booked.expect("send_modify calls its function once")
-    }
-
-    fn ledger(&self) -> Ledger {
-        self.0.borrow().ledger.clone()
-    }
-
-    async fn when(&self, holds: impl FnMut(&Pages) -> bool) {
-        let seen = self.0.subscribe().wait_for(holds).await.map(drop);
-        seen.expect("the sender is borrowed for as long as this waits");
     }
 }
 

@@ -19,6 +19,7 @@ use crate::config::IdentityFiles;
 use crate::pem;
 use crate::secret::Secret;
 
+use super::arguments::TOKEN_VARIABLE;
 use super::request::AdminRequest;
 
 /// Longest wait for a complete answer.
@@ -84,7 +85,7 @@ impl Client {
         ));
         if let Some(Secret(token)) = &self.token {
             let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-                .map_err(|_| format!("{} is not a valid token", super::TOKEN_VARIABLE))?;
+                .map_err(|_| format!("{} is not a valid token", TOKEN_VARIABLE))?;
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
         }

@@ -10,8 +10,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde_json::json;
 
-use super::Books;
 use crate::cli::demo::ledger::{CURRENCY, Order};
+
+use super::books::Books;
 
 /// The largest request body, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;

@@ -1,16 +1,21 @@
-//! The trust in an upstream over `https`, and the certificate that the gateway presents to it.
+//! The connector of one upstream: the trust in an upstream over `https`, and the certificate that the gateway presents
+//! to it.
 
 use std::time::Duration;
 
 use http::uri::Scheme;
-use hyper_rustls::HttpsConnectorBuilder;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::Upstream;
 use crate::pem;
+use crate::reload::Reloading;
 
-use super::Connector;
+/// The service that makes connections.
+pub(super) type Connect = HttpsConnector<HttpConnector>;
+/// A service that makes connections, replaced when the files of its certificates change.
+pub type Connector = Reloading<Connect>;
 
 /// Interval at which the system probes an idle connection.
 const KEEPALIVE: Duration = Duration::from_secs(30);
