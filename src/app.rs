@@ -25,9 +25,7 @@ use crate::cli::serve::Operator;
 use crate::cli::{Cli, Command, demo, records, schema};
 use crate::config::{self, Config, Environment, REPLAY_CACHE, Room};
 use crate::descriptors;
-use crate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, sweep, tell_stops};
-use crate::protocol::Owner;
-use crate::random;
+use crate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, new_owner, sweep, tell_stops};
 use crate::routes::RouteTable;
 use crate::routes::identity::Refusal;
 use crate::server::{self, Listening};
@@ -328,7 +326,7 @@ fn ledger(store: &Arc<dyn Store>, config: &Config, metrics: &Metrics, operator: 
         .keeping_replays(REPLAY_CACHE as u64)
         .telling_lapses(move |id, record| lapsed(&counted, id, record));
     let Some(moment) = operator.not_before else { return ledger };
-    warn!("no operation begins before {moment}; stored responses are replayed");
+    warn!("no operation begins before {moment}; what is stored is answered");
     ledger.not_before(moment)
 }
 
@@ -341,16 +339,8 @@ impl Assembly {
         let terms = stores::terms(config, workers.clone(), Arc::new(move || longest));
         let store = stores::open(config, &terms, &mut patience).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
-        let ledger = clock::watched(Ledger::new(Arc::clone(&store), config.store.timeout), config);
+        let ledger = ledger(&store, config, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
-        let counted = metrics.clone();
-        let mut ledger = ledger
-            .keeping_replays(REPLAY_CACHE as u64)
-            .telling_lapses(move |id, record| lapsed(&counted, id, record));
-        if let Some(moment) = operator.not_before {
-            warn!("no operation begins before {moment}; what is stored is answered");
-            ledger = ledger.not_before(moment);
-        }
         let stop = Stop::default();
         let routes = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError)?;
         let proxy = Proxy::new(&config.upstreams)
@@ -459,9 +449,4 @@ fn say_ready(public: &TcpListener, admin: &TcpListener) -> Result<(), StartError
     let local = |listener: &TcpListener| listener.local_addr().map_err(|error| StartError(error.to_string()));
     info!(listen = %local(public)?, admin = %local(admin)?, "ready");
     Ok(())
-}
-
-/// Makes an owner token from the system's random source.
-fn new_owner() -> Owner {
-    Owner(random::bytes())
 }

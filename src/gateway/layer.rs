@@ -9,34 +9,52 @@ use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http::{Request, Response};
 use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Layer, Service};
+use tower::{BoxError, Layer, Service, ServiceExt};
 
 use crate::call::CallError;
+use crate::store::Store;
 
+use super::builder::{GatewayBuilder, Tasks};
 use super::exchange::exchange;
 use super::{Gateway, Upstream};
 
 /// A layer that puts a [`Gateway`] in front of a service.
 #[derive(Clone)]
-pub struct GatewayLayer(Arc<Gateway>);
+pub struct GatewayLayer {
+    gateway: Arc<Gateway>,
+    tasks: Option<Arc<Tasks>>,
+}
 
 impl GatewayLayer {
     /// Returns a layer of this gateway. All services made by the layer share its executions and limits.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>) -> Self {
-        Self(gateway)
+        Self { gateway, tasks: None }
+    }
+
+    /// Starts to build a layer over a store, for a service in this process.
+    #[must_use]
+    pub fn builder(store: impl Store) -> GatewayBuilder {
+        GatewayBuilder::new(Arc::new(store))
+    }
+
+    /// Returns a layer that keeps these tasks running.
+    pub(super) fn with_tasks(gateway: Arc<Gateway>, tasks: Tasks) -> Self {
+        Self { gateway, tasks: Some(Arc::new(tasks)) }
     }
 }
 
 impl<S> Layer<S> for GatewayLayer
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = CallError> + Clone + Send + Sync + 'static,
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + Sync + 'static,
+    S::Error: Into<CallError> + Send + 'static,
     S::Future: Send + 'static,
 {
     type Service = GatewayService;
 
     fn layer(&self, inner: S) -> GatewayService {
-        GatewayService { gateway: Arc::clone(&self.0), inner: BoxCloneSyncService::new(inner) }
+        let inner = BoxCloneSyncService::new(inner.map_err(Into::into));
+        GatewayService { gateway: Arc::clone(&self.gateway), inner, _tasks: self.tasks.clone() }
     }
 }
 
@@ -48,6 +66,7 @@ where
 pub struct GatewayService {
     gateway: Arc<Gateway>,
     inner: Upstream,
+    _tasks: Option<Arc<Tasks>>,
 }
 
 impl<B> Service<Request<B>> for GatewayService

@@ -42,6 +42,7 @@ mod answer;
 mod attempt;
 mod bodies;
 mod body;
+mod builder;
 mod bypass;
 mod conclusion;
 mod contest;
@@ -59,6 +60,7 @@ mod stops;
 mod sweeper;
 mod unprotected;
 
+pub use builder::{GatewayBuilder, new_owner};
 pub use layer::{GatewayLayer, GatewayService};
 pub use stops::tell_stops;
 pub use sweeper::{SWEEP_INTERVAL, lapsed, sweep};

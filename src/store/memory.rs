@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, SteadyClock, Timestamp};
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
 
 use super::{
@@ -46,6 +46,13 @@ impl MemoryStore {
     fn tables(&self) -> MutexGuard<'_, Tables> {
         // Every change below is complete before anything in it can panic.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryStore {
+    /// Creates an empty store with a clock that begins with the store.
+    fn default() -> Self {
+        Self::new(Arc::new(SteadyClock::starting(Timestamp::default())))
     }
 }
 

@@ -153,3 +153,25 @@ fn entries(at: &At<'_>, texts: &[String]) -> Option<Vec<EntryName>> {
     });
     checked.collect::<Vec<Option<EntryName>>>().into_iter().collect()
 }
+
+#[cfg(all(test, not(any(feature = "embedded", feature = "redis", feature = "postgres"))))]
+mod tests {
+    use crate::config::{Config, Environment};
+
+    #[test]
+    fn a_store_that_was_left_out_is_refused_with_its_feature() {
+        let read = |url| {
+            let environment = Environment::from([("ONCEGATE__STORE__URL", url)]);
+            Config::for_upstream("http://127.0.0.1:9", &environment).map_err(|errors| errors.to_string())
+        };
+        for (url, store) in [
+            ("embedded:data", "embedded store; build with --features embedded"),
+            ("rediss://cache", "Redis store; build with --features redis"),
+            ("postgresql://db/pay", "Postgres store; build with --features postgres"),
+        ] {
+            let refused = read(url).err().unwrap_or_else(|| panic!("{url} was taken"));
+            assert!(refused.ends_with(&format!("store.url: this build has no {store}")), "{refused}");
+        }
+        assert!(read("memory:").is_ok());
+    }
+}

@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
 
-use crate::clock::{SteadyClock, Timestamp};
 use crate::store::{ClockSource, Look, Loss, Opening, Store, StoreSettings, Terms};
 
 use super::MemoryStore;
@@ -21,8 +20,7 @@ impl fmt::Display for Settings {
 
 impl StoreSettings for Settings {
     fn open(&self, _: Terms) -> Opening<'_, Arc<dyn Store>> {
-        let clock = Arc::new(SteadyClock::starting(Timestamp::default()));
-        Box::pin(ready(Ok(Arc::new(MemoryStore::new(clock)) as Arc<dyn Store>)))
+        Box::pin(ready(Ok(Arc::new(MemoryStore::default()) as Arc<dyn Store>)))
     }
 
     fn look(&self, _: Terms) -> Opening<'_, Look> {
