@@ -13,7 +13,7 @@ use crate::holding::holding;
 use crate::protocol::header::IDEMPOTENCY_PROTECTED;
 use crate::protocol::{CallLimit, Sent, Unusable};
 use crate::shares::Party;
-use crate::telemetry::{Causes, Limited};
+use crate::telemetry::{ErrorChain, Limited};
 
 use super::answer::head_first;
 use super::attempt::{leave, watched};
@@ -128,7 +128,7 @@ pub(super) async fn forward(
             Ok(Ok(response.map(head_first)))
         }
         Err(error) => {
-            warn!("{}", Causes(&error));
+            warn!("{}", ErrorChain(&error));
             Err(error.sent)
         }
     }
