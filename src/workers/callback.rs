@@ -15,27 +15,27 @@ use tokio::sync::{Notify, oneshot};
 pub struct Callback<T> {
     answer: oneshot::Sender<T>,
     /// The mailbox of the worker on which the task waits; `None` on any other thread.
-    inbox: Option<Arc<Inbox>>,
+    mailbox: Option<Arc<Mailbox>>,
 }
 
 /// The mailbox of a worker: answers that it has yet to deliver.
 #[derive(Default)]
-pub(super) struct Inbox {
-    letters: Mutex<Vec<Letter>>,
-    more: Notify,
+pub(super) struct Mailbox {
+    messages: Mutex<Vec<Message>>,
+    arrived: Notify,
 }
 
-type Letter = Box<dyn FnOnce() + Send>;
+type Message = Box<dyn FnOnce() + Send>;
 
 /// Collected answers. They are sent when this is dropped.
 #[derive(Default)]
-pub struct Callbacks(Vec<(Arc<Inbox>, Vec<Letter>)>);
+pub struct Callbacks(Vec<(Arc<Mailbox>, Vec<Message>)>);
 
 /// Creates a callback to the current worker, and a future that resolves with the answer, or with `None` once
 /// no answer can come any more.
 pub fn callback<T: Send + 'static>() -> (Callback<T>, impl Future<Output = Option<T>> + Send) {
     let (answer, answered) = oneshot::channel();
-    (Callback { answer, inbox: super::inbox() }, async { answered.await.ok() })
+    (Callback { answer, mailbox: super::mailbox() }, async { answered.await.ok() })
 }
 
 impl<T: Send + 'static> Callback<T> {
@@ -55,48 +55,48 @@ impl Callbacks {
     /// Adds an answer, to be sent together with the others. An answer to a task outside the workers is sent
     /// at once. The task may have stopped waiting.
     pub fn answer<T: Send + 'static>(&mut self, callback: Callback<T>, answer: T) {
-        let Callback { answer: waiting, inbox } = callback;
-        let Some(inbox) = inbox else { return drop(waiting.send(answer)) };
-        let letter: Letter = Box::new(move || drop(waiting.send(answer)));
-        match self.0.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &inbox)) {
-            Some((_, letters)) => letters.push(letter),
-            None => self.0.push((inbox, vec![letter])),
+        let Callback { answer: waiting, mailbox } = callback;
+        let Some(mailbox) = mailbox else { return drop(waiting.send(answer)) };
+        let message: Message = Box::new(move || drop(waiting.send(answer)));
+        match self.0.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &mailbox)) {
+            Some((_, messages)) => messages.push(message),
+            None => self.0.push((mailbox, vec![message])),
         }
     }
 }
 
 impl Drop for Callbacks {
     fn drop(&mut self) {
-        let here = super::inbox();
-        for (inbox, letters) in mem::take(&mut self.0) {
-            if here.as_ref().is_some_and(|here| Arc::ptr_eq(here, &inbox)) {
-                letters.into_iter().for_each(|letter| letter());
+        let here = super::mailbox();
+        for (mailbox, messages) in mem::take(&mut self.0) {
+            if here.as_ref().is_some_and(|here| Arc::ptr_eq(here, &mailbox)) {
+                messages.into_iter().for_each(|message| message());
             } else {
-                inbox.lock().extend(letters);
-                inbox.more.notify_one();
+                mailbox.lock().extend(messages);
+                mailbox.arrived.notify_one();
             }
         }
     }
 }
 
-impl Inbox {
+impl Mailbox {
     /// Delivers messages for ever. Runs on the worker that the mailbox belongs to.
-    pub(super) async fn hand_out(&self) {
+    pub(super) async fn deliver(&self) {
         loop {
-            self.more.notified().await;
-            let letters = mem::take(&mut *self.lock());
-            letters.into_iter().for_each(|letter| letter());
+            self.arrived.notified().await;
+            let messages = mem::take(&mut *self.lock());
+            messages.into_iter().for_each(|message| message());
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Letter>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Message>> {
         // Under this lock messages are only added, or taken all at once.
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl std::fmt::Debug for Inbox {
+impl std::fmt::Debug for Mailbox {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Inbox")
+        formatter.write_str("Mailbox")
     }
 }

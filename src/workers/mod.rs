@@ -17,7 +17,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::task::AbortHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::callback::Inbox;
+use self::callback::Mailbox;
 
 mod callback;
 
@@ -30,7 +30,7 @@ thread_local! {
 /// The worker of the current thread.
 struct Worker {
     number: usize,
-    inbox: Arc<Inbox>,
+    mailbox: Arc<Mailbox>,
 }
 
 /// A set of worker threads. They end, with all tasks that still run on them, when the last clone is dropped.
@@ -83,9 +83,9 @@ fn start(number: usize, end: CancellationToken) -> io::Result<Handle> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        let inbox = Arc::<Inbox>::default();
-        CURRENT.set(Some(Worker { number, inbox: Arc::clone(&inbox) }));
-        runtime.block_on(end.run_until_cancelled(inbox.hand_out()));
+        let mailbox = Arc::<Mailbox>::default();
+        CURRENT.set(Some(Worker { number, mailbox: Arc::clone(&mailbox) }));
+        runtime.block_on(end.run_until_cancelled(mailbox.deliver()));
     })?;
     Ok(handle)
 }
@@ -96,8 +96,8 @@ pub fn current() -> usize {
     CURRENT.with_borrow(|current| current.as_ref().map_or(0, |worker| worker.number))
 }
 
-fn inbox() -> Option<Arc<Inbox>> {
-    CURRENT.with_borrow(|current| current.as_ref().map(|worker| Arc::clone(&worker.inbox)))
+fn mailbox() -> Option<Arc<Mailbox>> {
+    CURRENT.with_borrow(|current| current.as_ref().map(|worker| Arc::clone(&worker.mailbox)))
 }
 
 /// A set of values: one for each worker, and one that all other threads share.
@@ -127,7 +127,7 @@ mod tests {
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         for _ in 0..2 * count {
             let tell = tell.clone();
-            workers.spawn(async move { tell.send(current()).expect("somebody listens") });
+            workers.spawn(async move { tell.send(current()).expect("the test listens") });
         }
         let mut seen = Vec::new();
         for _ in 0..2 * count {
@@ -147,8 +147,8 @@ mod tests {
             let (ask, tell) = (ask.clone(), tell.clone());
             workers.spawn(async move {
                 let (reply, answer) = callback();
-                ask.send((question, reply)).expect("somebody listens");
-                tell.send((question, answer.await)).expect("somebody listens");
+                ask.send((question, reply)).expect("the test listens");
+                tell.send((question, answer.await)).expect("the test listens");
             });
         }
         let mut callbacks = Callbacks::default();
