@@ -17,10 +17,11 @@ use crate::protocol::{CallError, CallLimit, Reason, Sent};
 
 use self::client::Client;
 
+mod call_timeout;
 mod client;
 pub mod lenient;
 mod look;
-mod patience;
+
 mod pool;
 mod shared;
 mod tls;
