@@ -57,9 +57,9 @@ mod chunked;
 mod frames;
 mod head;
 mod names;
+mod read_timeouts;
 mod refusals;
 mod request;
-mod waits;
 mod wire;
 
 pub use self::frames::Frames;
