@@ -15,8 +15,8 @@ use tracing::warn;
 
 use crate::config::{OnStoreError, Route};
 use crate::protocol::{
-    Asked, CallLimit, Claim, Fingerprint, Key, Owner, RecordId, Scheme, Scope, ScopePart, Shown, State, Told,
-    Verdict,
+    CallLimit, CallerIdentity, CallerParts, Claim, Fingerprint, Key, Owner, RecordId, RequestParts, Scheme,
+    Scope, ScopePart, State, Verdict,
 };
 use crate::routes::{Ambiguity, Matched};
 use crate::shares::Party;
@@ -194,21 +194,21 @@ fn asked_key(route: &Route, request: &Request<Body>) -> Result<Option<Key>, Prob
 fn caller(route: &Route, head: &Parts) -> Result<Scope, Problem> {
     let certificate = head.extensions.get::<ClientCertificate>().cloned();
     let certificate = certificate.as_ref().map(|certificate| &*certificate.0);
-    let shown = Shown { headers: &head.headers, certificate, path: head.uri.path() };
+    let shown = CallerParts { headers: &head.headers, certificate, path: head.uri.path() };
     let (scope, told) = Scope::of_request(&route.scope, shown);
     let parts = || {
         let parts = route.scope.iter().filter(|part| **part != ScopePart::Path);
         parts.map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     let detail = match told {
-        Told::Apart => return Ok(scope),
-        Told::Nothing | Told::SignedAnew if route.anonymous => return Ok(scope),
-        Told::Nothing => format!(
+        CallerIdentity::Identified => return Ok(scope),
+        CallerIdentity::Anonymous | CallerIdentity::SignedPerRequest if route.anonymous => return Ok(scope),
+        CallerIdentity::Anonymous => format!(
             "The request carries a key, but nothing that identifies its caller. Send one of the parts that this \
              route's scope names: {}. Nothing was sent.",
             parts()
         ),
-        Told::SignedAnew => format!(
+        CallerIdentity::SignedPerRequest => format!(
             "The Authorization header signs each request anew, so a retry would seem to come from another caller. \
              The route's scope has to name something that stays the same. It names: {}. Nothing was sent.",
             parts()
@@ -495,8 +495,8 @@ fn is_undecided(decision: &Decision) -> bool {
     decision.record.as_ref().is_some_and(|record| matches!(record.state, State::Unknown { .. }))
 }
 
-fn asked<'a>(head: &'a Parts, body: &'a Buffered) -> Asked<'a> {
-    Asked {
+fn asked<'a>(head: &'a Parts, body: &'a Buffered) -> RequestParts<'a> {
+    RequestParts {
         method: &head.method,
         path: head.uri.path(),
         query: head.uri.query(),
