@@ -78,7 +78,7 @@ fn imports(line: &str) -> impl Iterator<Item = String> {
     })
 }
 
-fn complain(violations: Vec<String>) {
+fn assert_none(violations: Vec<String>) {
     assert!(violations.is_empty(), "\n{}", violations.join("\n"));
 }
 
@@ -102,7 +102,7 @@ fn imports_go_downwards_only() {
             }
         }
     }
-    complain(violations);
+    assert_none(violations);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn only_the_assembly_names_concrete_back_ends() {
             }
         }
     }
-    complain(violations);
+    assert_none(violations);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn the_protocol_is_pure() {
             }
         }
     }
-    complain(violations);
+    assert_none(violations);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn nothing_is_silenced_or_nameless() {
             }
         }
     }
-    complain(violations);
+    assert_none(violations);
 }
 
 /// Half of the files fit on three screens, and hardly any needs more than eight.

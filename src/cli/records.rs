@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Uri};
 
 use crate::config::{IdentityFiles, Secret};
 
-use super::output::{self, complain, printed};
+use super::output::{self, print_error, printed};
 
 mod client;
 mod print;
@@ -162,7 +162,7 @@ pub async fn run(args: RecordsArgs) -> ExitCode {
     match answer(&args, token.map(Secret)).await {
         Ok(text) => printed(output::print(format_args!("{text}\n"))),
         Err(failure) => {
-            complain(format_args!("oncegate: {failure}"));
+            print_error(format_args!("oncegate: {failure}"));
             ExitCode::FAILURE
         }
     }

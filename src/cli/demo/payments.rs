@@ -1,9 +1,9 @@
 //! A small payment API with a ledger, in the demo's own process.
 //!
-//! `POST /v1/charges` `{"amount", "currency", "customer"}` takes [`WORK`] and books a charge;
+//! `POST /v1/charges` `{"amount", "currency", "customer"}` takes [`CHARGE_TIME`] and books a charge;
 //! `GET /v1/charges` shows the ledger. Like many APIs, this one knows nothing of idempotency, and finishes a
 //! charge even if the client is gone. The script sets how the API treats a customer's next charges (see
-//! [`Conduct`]) and can wait for its bookings, so that no step of the script depends on timing.
+//! [`AnswerMode`]) and can wait for its bookings, so that no step of the script depends on timing.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,11 +24,11 @@ use super::ledger::{Charge, Ledger, Order};
 mod endpoints;
 
 /// Time that the API takes for one charge.
-pub(super) const WORK: Duration = Duration::from_millis(300);
+pub(super) const CHARGE_TIME: Duration = Duration::from_millis(300);
 
 /// The treatment of one customer's charges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Conduct {
+pub(super) enum AnswerMode {
     /// Book the charges and answer.
     #[default]
     Prompt,
@@ -39,7 +39,7 @@ pub(super) enum Conduct {
 /// The API. It serves until this value is dropped.
 pub(super) struct PaymentApi {
     pub(super) address: SocketAddr,
-    books: Arc<Books>,
+    state: Arc<ApiState>,
     _serving: AbortOnDropHandle<()>,
 }
 
@@ -48,56 +48,57 @@ impl PaymentApi {
     pub(super) async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let books = Arc::new(Books::default());
-        let serving = tokio::spawn(serve(listener, Arc::clone(&books)));
-        Ok(Self { address, books, _serving: AbortOnDropHandle::new(serving) })
+        let state = Arc::new(ApiState::default());
+        let serving = tokio::spawn(serve(listener, Arc::clone(&state)));
+        Ok(Self { address, state, _serving: AbortOnDropHandle::new(serving) })
     }
 
     /// Sets the treatment of `customer` from now on.
-    pub(super) fn treat(&self, customer: &str, conduct: Conduct) {
-        self.books.0.send_modify(|pages| {
-            pages.conduct.insert(customer.to_owned(), conduct);
+    pub(super) fn set_mode(&self, customer: &str, answer_mode: AnswerMode) {
+        self.state.0.send_modify(|accounts| {
+            accounts.answer_modes.insert(customer.to_owned(), answer_mode);
         });
     }
 
     /// Returns a copy of the ledger.
     pub(super) fn ledger(&self) -> Ledger {
-        self.books.ledger()
+        self.state.ledger()
     }
 
     /// Waits until `customer` was charged at least once.
     pub(super) async fn booked(&self, customer: &str) {
-        self.books.when(|pages| pages.ledger.total(customer).charges > 0).await;
+        self.state.wait_until(|accounts| accounts.ledger.total(customer).charges > 0).await;
     }
 }
 
 /// The state of the API. A change wakes the tasks that wait for it.
 #[derive(Default)]
-struct Books(watch::Sender<Pages>);
+struct ApiState(watch::Sender<Accounts>);
 
 #[derive(Default)]
-struct Pages {
+struct Accounts {
     ledger: Ledger,
-    conduct: BTreeMap<String, Conduct>,
+    answer_modes: BTreeMap<String, AnswerMode>,
 }
 
-impl Books {
+impl ApiState {
     /// Charges a customer.
     async fn charge(&self, order: Order, execution: Option<String>) -> Charge {
         let customer = order.customer.clone();
-        sleep(WORK).await;
+        sleep(CHARGE_TIME).await;
         let charge = self.book(order, execution);
-        let conduct = |pages: &Pages| pages.conduct.get(&customer).copied().unwrap_or_default();
-        self.when(|pages| conduct(pages) != Conduct::Late).await;
+        let answer_mode =
+            |accounts: &Accounts| accounts.answer_modes.get(&customer).copied().unwrap_or_default();
+        self.wait_until(|accounts| answer_mode(accounts) != AnswerMode::Late).await;
         charge
     }
 
     fn book(&self, order: Order, execution: Option<String>) -> Charge {
         let mut booked = None;
-        self.0.send_modify(|pages| {
-            let id = format!("ch_{}", pages.ledger.charges.len() + 1);
+        self.0.send_modify(|accounts| {
+            let id = format!("ch_{}", accounts.ledger.charges.len() + 1);
             let charge = Charge { id, order, execution };
-            pages.ledger.charges.push(charge.clone());
+            accounts.ledger.charges.push(charge.clone());
             booked = Some(charge);
         });
         booked.expect("send_modify calls its function once")
@@ -107,21 +108,21 @@ impl Books {
         self.0.borrow().ledger.clone()
     }
 
-    async fn when(&self, holds: impl FnMut(&Pages) -> bool) {
-        let seen = self.0.subscribe().wait_for(holds).await.map(drop);
+    async fn wait_until(&self, condition: impl FnMut(&Accounts) -> bool) {
+        let seen = self.0.subscribe().wait_for(condition).await.map(drop);
         seen.expect("the sender is borrowed for as long as this waits");
     }
 }
 
-async fn serve(listener: TcpListener, books: Arc<Books>) {
+async fn serve(listener: TcpListener, state: Arc<ApiState>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // The cause may be a lack of file descriptors, for example. Some will be free again.
             sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let books = Arc::clone(&books);
-        let service = service_fn(move |request| endpoints::answer(Arc::clone(&books), request));
+        let state = Arc::clone(&state);
+        let service = service_fn(move |request| endpoints::answer(Arc::clone(&state), request));
         tokio::spawn(async move {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
