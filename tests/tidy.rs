@@ -1,12 +1,12 @@
-//! Keeps the structure that `docs/architecture.md` describes: who may import whom, what the
-//! protocol may know of, and a few habits.
+//! Checks for the structure that `docs/architecture.md` describes: the allowed imports, the parts that the
+//! protocol may use, and a few habits.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The floors from the bottom up. A module imports its own floor's listed neighbours and anything
-/// below, never upwards.
+/// The floors from the bottom up. A module imports the listed neighbours on its own floor and every module
+/// below, never a module above.
 const FLOORS: [&[&str]; 6] = [
     &[
         "allocator",
@@ -27,32 +27,38 @@ const FLOORS: [&[&str]; 6] = [
     &["app"],
 ];
 
-/// Who on one floor may import whom.
+/// The allowed imports within one floor.
 const NEIGHBOURS: [(&str, &str); 3] =
     [("telemetry", "store"), ("telemetry", "config"), ("gateway", "routes")];
 
-/// A source file and the top-level module it belongs to.
+/// A source file and its top-level module.
 struct Source {
     path: PathBuf,
     module: String,
-    /// Without comments; line numbers are kept.
+    /// The lines without comments. Line numbers are kept.
     code: Vec<String>,
 }
 
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+/// Every `.rs` file below a folder.
+fn rust_files(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders = vec![root.clone()];
+    let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("src is readable") {
+        for entry in fs::read_dir(&folder).expect("the folder is readable") {
             let path = entry.expect("entry").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(read(&root, path));
+                found.push(path);
             }
         }
     }
+    found
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let found: Vec<Source> = rust_files(&root).into_iter().map(|path| read(&root, path)).collect();
     assert!(found.len() > 40, "the walk found only {} files", found.len());
     found
 }
@@ -70,7 +76,7 @@ fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|modules| modules.contains(&module))
 }
 
-/// The top-level modules that a line names as `crate::…`.
+/// Returns the top-level modules that a line names as `crate::…`.
 fn imports(line: &str) -> impl Iterator<Item = String> {
     line.match_indices("crate::").map(|(at, name)| {
         let rest = &line[at + name.len()..];
@@ -166,7 +172,7 @@ fn nothing_is_silenced_or_nameless() {
     assert_none(violations);
 }
 
-/// Half of the files fit on three screens, and hardly any needs more than eight.
+/// Half of the files fit on three screens, and very few need more than eight.
 #[test]
 fn files_stay_small() {
     let mut lengths: BTreeMap<usize, PathBuf> = BTreeMap::new();
@@ -183,4 +189,91 @@ fn files_stay_small() {
         "the 90th percentile has {ninetieth} lines; the longest: {:?}",
         lengths.last_key_value()
     );
+}
+
+/// Openings of a doc comment that hide its subject: pronouns and relatives. A function's opens with a verb,
+/// a type's with a noun.
+const VAGUE_OPENINGS: [&str; 29] = [
+    "all",
+    "and",
+    "as",
+    "everything",
+    "how",
+    "it",
+    "its",
+    "nobody",
+    "nothing",
+    "of",
+    "one",
+    "same",
+    "so",
+    "some",
+    "somebody",
+    "such",
+    "that",
+    "they",
+    "this",
+    "those",
+    "these",
+    "until",
+    "what",
+    "whatever",
+    "where",
+    "whether",
+    "who",
+    "whoever",
+    "why",
+];
+
+/// Words that stand for a client, a caller, an operator or a connection without saying which.
+const VAGUE_WORDS: [&str; 9] =
+    ["anybody", "everybody", "nobody", "somebody", "someone", "whatever", "whichever", "whoever", "whose"];
+
+/// The words of one comment line, in lower case.
+fn words(comment: &str) -> impl Iterator<Item = String> {
+    comment
+        .split(|char: char| !char.is_alphanumeric() && char != '\'')
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+}
+
+/// The text of a comment line, with how it began: `//`, `///` or `//!`.
+fn comment(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim_start();
+    ["///", "//!", "//"].into_iter().find_map(|mark| Some((mark, line.strip_prefix(mark)?)))
+}
+
+#[test]
+fn comments_name_their_subject() {
+    let mut files = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        files.extend(rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)));
+    }
+    let (mut docs, mut all_words) = (0, 0);
+    let (mut vague_docs, mut vague_words) = (Vec::new(), Vec::new());
+    for path in files {
+        let text = fs::read_to_string(&path).expect("source is text");
+        let mut before = "";
+        for (number, line) in text.lines().enumerate() {
+            let (mark, rest) = comment(line).unwrap_or_default();
+            let place = || format!("{}:{}: {}", path.display(), number + 1, rest.trim());
+            if mark == "///" && before != "///" {
+                docs += 1;
+                let first = words(rest).find(|word| word != "the");
+                if first.is_some_and(|word| VAGUE_OPENINGS.contains(&&*word)) {
+                    vague_docs.push(place());
+                }
+            }
+            for word in words(rest) {
+                all_words += 1;
+                if VAGUE_WORDS.contains(&&*word) {
+                    vague_words.push(place());
+                }
+            }
+            before = mark;
+        }
+    }
+    assert!(docs > 3000 && all_words > 50_000, "the walk found {docs} doc comments, {all_words} words");
+    assert!(vague_docs.len() * 100 <= docs * 2, "of {docs} doc comments:\n{}", vague_docs.join("\n"));
+    assert!(vague_words.len() * 1000 <= all_words, "of {all_words} words:\n{}", vague_words.join("\n"));
 }
