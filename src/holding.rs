@@ -1,4 +1,4 @@
-//! Bodies that hold a value until their last byte is handed over.
+//! Bodies and bytes that keep something until they are handed over.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -37,4 +37,15 @@ impl<H: Unpin> http_body::Body for Holding<H> {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// Returns the same bytes. `hold` is dropped with the last reference to any of them.
+pub fn held<H: Send + 'static>(bytes: Bytes, hold: H) -> Bytes {
+    struct Owner<H>(Bytes, H);
+    impl<H> AsRef<[u8]> for Owner<H> {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    Bytes::from_owner(Owner(bytes, hold))
 }

@@ -9,9 +9,11 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::audit;
 use super::input::OptionalJson;
+use super::problem::AdminProblem;
 use super::resolve::MAX_NOTE;
-use super::{AdminState, Problem, audit};
+use super::state::AdminState;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,9 +24,9 @@ pub(super) struct Body {
 pub(super) async fn accept_clock(
     State(admin): State<AdminState>,
     OptionalJson(Body { note }): OptionalJson<Body>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Value>, AdminProblem> {
     if note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE) {
-        return Err(Problem::bad_request(format!("note: at most {MAX_NOTE} characters")));
+        return Err(AdminProblem::bad_request(format!("note: at most {MAX_NOTE} characters")));
     }
     let accepted = admin.ledger.accept_clock().await;
     audit::log_clock(note.as_deref(), &accepted);

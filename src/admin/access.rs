@@ -20,10 +20,10 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 
 use crate::config::{Admin, Secret};
-use crate::gateway::Peer;
+use crate::peer::Peer;
 
-use super::Problem;
 use super::origin::is_foreign;
+use super::problem::AdminProblem;
 
 /// The condition for a request to `/v1`.
 #[derive(Clone, Debug)]
@@ -73,10 +73,11 @@ enum Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let forbidden = |detail| Problem::new(StatusCode::FORBIDDEN, detail).into_response();
+        let forbidden = |detail| AdminProblem::http(StatusCode::FORBIDDEN, detail).into_response();
         match self {
             Self::Token => {
-                let problem = Problem::new(StatusCode::UNAUTHORIZED, "this needs the admin token as bearer");
+                let problem =
+                    AdminProblem::http(StatusCode::UNAUTHORIZED, "this needs the admin token as bearer");
                 let challenge = HeaderValue::from_static("Bearer realm=\"oncegate\"");
                 ([(WWW_AUTHENTICATE, challenge)], problem).into_response()
             }

@@ -11,8 +11,9 @@ use crate::protocol::RecordId;
 use crate::store::{Filter, Ledger, StoreError};
 
 use super::input::Parameters;
+use super::problem::AdminProblem;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminState, Problem};
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
@@ -41,8 +42,8 @@ pub(super) struct RecordList {
 pub(super) async fn list(
     State(admin): State<AdminState>,
     Parameters(query): Parameters<ListQuery>,
-) -> Result<Json<RecordList>, Problem> {
-    let wanted = Wanted::read(query).map_err(Problem::bad_request)?;
+) -> Result<Json<RecordList>, AdminProblem> {
+    let wanted = Wanted::read(query).map_err(AdminProblem::bad_request)?;
     Ok(Json(wanted.gather(&admin.ledger).await?))
 }
 

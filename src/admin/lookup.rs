@@ -9,12 +9,14 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use crate::pem;
+use crate::problem::Slug;
 use crate::protocol::{CallerParts, Key, RecordId, Scope, ScopePart};
 
 use super::input::JsonBody;
+use super::problem::AdminProblem;
 use super::response::HeaderList;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminState, Problem};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,26 +34,24 @@ pub(super) struct Lookup {
 pub(super) async fn lookup(
     State(admin): State<AdminState>,
     JsonBody(lookup): JsonBody<Lookup>,
-) -> Result<Json<RecordView>, Problem> {
+) -> Result<Json<RecordView>, AdminProblem> {
     let id = admin.name(lookup)?;
     let found = admin.ledger.read(id).await?;
     let record = found.record.ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "there is no record of this operation").about(id)
+        AdminProblem::http(StatusCode::NOT_FOUND, "there is no record of this operation").about(id)
     })?;
     Ok(Json(RecordView::of(id, &record)))
 }
 
 impl AdminState {
     /// Derives the id of the operation in the same way as for a request.
-    fn name(&self, lookup: Lookup) -> Result<RecordId, Problem> {
+    fn name(&self, lookup: Lookup) -> Result<RecordId, AdminProblem> {
         let route = self.routes.iter().find(|route| *route.name == *lookup.route).ok_or_else(|| {
-            Problem::new(StatusCode::NOT_FOUND, format!("no route is named `{}`", lookup.route))
+            AdminProblem::http(StatusCode::NOT_FOUND, format!("no route is named `{}`", lookup.route))
         })?;
-        let key = Key::parse(lookup.key.as_bytes()).map_err(|invalid| {
-            let title = "The key is not valid";
-            Problem::named(StatusCode::BAD_REQUEST, "key-invalid", title, invalid.to_string())
-        })?;
-        let bad = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
+        let key = Key::parse(lookup.key.as_bytes())
+            .map_err(|invalid| AdminProblem::new(Slug::KeyInvalid, invalid.to_string()))?;
+        let bad = |detail: &str| AdminProblem::bad_request(detail.to_owned());
         let by_path = route.scope.contains(&ScopePart::Path) && route.template.has_parameters();
         let path = match (&lookup.path, by_path) {
             (None, true) => return Err(bad("this route's scope has the path: name it in `path`")),

@@ -8,19 +8,11 @@
 //! The protocol decides what an operator may do. This module writes to a store only through the [`Ledger`],
 //! so a resolution and a late completion cannot undo each other.
 
-use std::sync::Arc;
-
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Response, StatusCode};
-use tokio_util::sync::CancellationToken;
-
-use crate::config::Route;
-use crate::protocol::Owner;
-use crate::store::Ledger;
-use crate::telemetry::Metrics;
 
 mod accept_clock;
 mod access;
@@ -37,31 +29,16 @@ mod readyz;
 mod resolve;
 mod response;
 mod show;
+mod state;
 mod view;
 
 pub use access::Access;
+pub use state::AdminState;
 
-use problem::Problem;
+use problem::AdminProblem;
 
 /// Largest request body, in bytes: a resolution with a response.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
-
-/// The state that the endpoints share. It is cheap to clone.
-#[derive(Clone)]
-pub struct AdminState {
-    /// Reads and changes records.
-    pub ledger: Ledger,
-    /// The metrics that `/metrics` shows.
-    pub metrics: Metrics,
-    /// The protected routes, for lookups by key.
-    pub routes: Vec<Arc<Route>>,
-    /// Access control of `/v1`.
-    pub access: Access,
-    /// Cancelled once the gateway is about to stop.
-    pub draining: CancellationToken,
-    /// Makes the unguessable names of the responses that operators supply.
-    pub new_owner: Arc<dyn Fn() -> Owner + Send + Sync>,
-}
 
 /// Builds the whole admin interface.
 pub fn router(state: AdminState) -> Router {
@@ -92,11 +69,11 @@ async fn uncached<B>(mut response: Response<B>) -> Response<B> {
     response
 }
 
-async fn unknown_path() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")
+async fn unknown_path() -> AdminProblem {
+    AdminProblem::http(StatusCode::NOT_FOUND, "there is nothing at this path")
 }
 
-async fn wrong_method(request: Request) -> Problem {
+async fn wrong_method(request: Request) -> AdminProblem {
     let detail = format!("{} is not possible here", request.method());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+    AdminProblem::http(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

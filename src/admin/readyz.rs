@@ -6,15 +6,17 @@
 
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{AdminState, Problem};
+use crate::problem::Slug;
 
-pub(super) async fn readyz(State(state): State<AdminState>) -> Result<Json<Value>, Problem> {
+use super::problem::AdminProblem;
+use super::state::AdminState;
+
+pub(super) async fn readyz(State(state): State<AdminState>) -> Result<Json<Value>, AdminProblem> {
     if state.draining.is_cancelled() {
-        let (title, detail) = ("The gateway shuts down", "it was told to stop: send requests to another one");
-        return Err(Problem::named(StatusCode::SERVICE_UNAVAILABLE, "shutting-down", title, detail));
+        let detail = "it was told to stop: send requests to another one";
+        return Err(AdminProblem::new(Slug::ShuttingDown, detail));
     }
     state.ledger.ready().await?;
     Ok(Json(match state.ledger.stopped().next() {

@@ -14,9 +14,10 @@ use crate::store::{Decision, Ledger, StoreError};
 
 use super::audit::{self, Change};
 use super::input::{Id, JsonBody};
+use super::problem::AdminProblem;
 use super::response::SuppliedResponse;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminState, Problem};
 
 /// Longest note, in characters.
 pub(super) const MAX_NOTE: usize = 1000;
@@ -35,15 +36,15 @@ pub(super) async fn resolve(
     State(admin): State<AdminState>,
     Id(id): Id,
     JsonBody(body): JsonBody<Body>,
-) -> Result<Json<RecordView>, Problem> {
-    let decided = Decided::read(body, &*admin.new_owner).map_err(Problem::bad_request)?;
+) -> Result<Json<RecordView>, AdminProblem> {
+    let decided = Decided::read(body, &*admin.new_owner).map_err(AdminProblem::bad_request)?;
     let outcome = decided.apply(&admin.ledger, id).await;
     audit::log(id, &decided.change, &outcome);
     let decision = outcome?;
     match (decision.verdict, decision.record) {
-        (Verdict::Refused(refusal), _) => Err(Problem::refused("resolved", id, refusal)),
+        (Verdict::Refused(refusal), _) => Err(AdminProblem::refused("resolved", id, refusal)),
         (_, Some(record)) => Ok(Json(RecordView::of(id, &record))),
-        (_, None) => Err(Problem::no_record(id)),
+        (_, None) => Err(AdminProblem::no_record(id)),
     }
 }
 

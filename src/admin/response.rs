@@ -13,8 +13,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::headers::{is_gateway_only, is_not_replayed, strip_hop_by_hop};
 use crate::protocol::StoredResponse;
-use crate::protocol::header::{is_gateway_only, is_not_replayed, strip_hop_by_hop};
 
 /// A stored response, as the API shows it.
 #[derive(Debug, Serialize)]

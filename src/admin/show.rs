@@ -6,9 +6,10 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Id, Parameters};
+use super::problem::AdminProblem;
 use super::response::ResponseView;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminState, Problem};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,9 +31,9 @@ pub(super) async fn show(
     State(admin): State<AdminState>,
     Id(id): Id,
     Parameters(query): Parameters<ShowQuery>,
-) -> Result<Json<Shown>, Problem> {
+) -> Result<Json<Shown>, AdminProblem> {
     let decision = admin.ledger.read(id).await?;
-    let record = decision.record.ok_or_else(|| Problem::no_record(id))?;
+    let record = decision.record.ok_or_else(|| AdminProblem::no_record(id))?;
     let response = query.response.then(|| decision.response.as_ref().map(ResponseView::of));
     Ok(Json(Shown { record: RecordView::of(id, &record), response }))
 }

@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use crate::clock::uptime;
 use crate::config::{Config, StoreUrl};
-use crate::gateway::Stop;
+use crate::stop::Stop;
 use crate::store::{ClockFound, ClockLimits, Ledger, Stopped, StoreError};
 
 use super::StartError;

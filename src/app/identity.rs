@@ -8,9 +8,9 @@ use tokio::time::sleep;
 use tracing::{error, warn};
 
 use crate::config::Config;
-use crate::gateway::Stop;
 use crate::protocol::EntryName;
 use crate::routes::identity::{Refusal, earlier, prolonged, refresh_interval, review};
+use crate::stop::Stop;
 use crate::store::{Names, Replaced, StoreError};
 
 use super::StartError;

@@ -16,6 +16,9 @@ mod boundaries;
 mod losses;
 mod memory;
 mod route;
+mod store;
+
+pub use self::store::store;
 
 /// Says whether a configuration is valid, what it promises, and what looks wrong; runs nothing.
 ///
@@ -190,17 +193,6 @@ fn admin(config: &Config) -> String {
         (None, false) => "records are off: not loopback, no token",
     };
     format!("{}{}; {records}", config.admin.listen, tls(config.admin.tls.as_ref()))
-}
-
-/// Returns a store's URL for people: without its password.
-#[must_use]
-pub fn store(url: &StoreUrl) -> String {
-    match url {
-        StoreUrl::Memory => "memory:".into(),
-        StoreUrl::Embedded(directory) => format!("embedded:{}", directory.display()),
-        StoreUrl::Redis(redis) => redis.to_string(),
-        StoreUrl::Postgres(postgres) => format!("{postgres}, schema {}", postgres.schema),
-    }
 }
 
 fn warnings(page: &mut Page, config: &Config) {

@@ -9,11 +9,10 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::presence::Presence;
 use crate::protocol::RecordId;
 use crate::routes::Matched;
 use crate::telemetry::{Metrics, millis};
-
-use super::Presence;
 
 /// The outcome, in metrics and log, of a request with a client that left before the answer.
 const CLIENT_LEFT: &str = "client-left";

@@ -14,11 +14,11 @@ use http_body_util::channel::{Channel, Sender};
 use tokio::select;
 use tokio::time::timeout;
 
+use crate::call::{CallError, Deadline, Unusable};
 use crate::config::Route;
-use crate::protocol::{CallError, Deadline, Reason, Sent, StoredResponse, Unusable};
-
-use super::Stop;
-use super::headers::{kept, prepare_response};
+use crate::headers::{kept, prepare_response};
+use crate::protocol::{Reason, Sent, StoredResponse};
+use crate::stop::Stop;
 
 /// A response of the upstream.
 #[derive(Clone, Debug)]

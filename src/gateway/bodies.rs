@@ -26,10 +26,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::HEADER_BUFFER;
+use crate::problem::{Problem, Slug};
 use crate::shares::{Party, Share, Shares};
 
-use super::attempt::{broken_off, drain, leave_body, too_slow};
-use super::problem::{Problem, Slug};
+use super::body::{broken_off, drain, leave_body, too_slow};
 
 /// The largest body that needs no room, in bytes.
 const SMALL: usize = 16 << 10;

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tracing::warn;
 
+use crate::problem::{Problem, Slug};
 use crate::protocol::Sent;
 use crate::store::StoreError;
 
-use super::exchange::Attempt;
-use super::problem::{Problem, Slug};
+use super::attempt::Attempt;
 use super::reply::{Reply, outcome_unknown};
 use super::unprotected::forward;
 use super::{Gateway, Upstream};
@@ -28,7 +28,7 @@ impl Gateway {
         mut attempt: Box<Attempt>,
         error: &StoreError,
     ) -> Result<Reply, Problem> {
-        let place = self.admit(attempt.party())?;
+        let place = self.admit(attempt.party)?;
         let route = &attempt.route.name;
         warn!(record = %attempt.id, %route, "forwarded UNPROTECTED, as on_store_error says: {error}");
         self.metrics.bypassed(route);

@@ -1,13 +1,13 @@
 //! The conclusion of an execution, and the answer that each attempt gets from it.
 
+use crate::call::CallError;
 use crate::clock::Timestamp;
 use crate::config::UnknownAnswers;
-use crate::protocol::{CallError, Event, Reason, RecordId, StoredResponse, Verdict};
+use crate::problem::{Executed, Problem, Retry, Slug};
+use crate::protocol::{Event, Reason, RecordId, StoredResponse, Verdict};
 use crate::store::Decision;
 
 use super::answer::Answer;
-use super::execution::Recorded;
-use super::problem::{Executed, Problem, Retry, Slug};
 use super::reply::{Mark, Reply, in_flight, not_retained, outcome_unknown, standing, status_says_nothing};
 
 /// The end of an execution, as this process saw it.
@@ -31,6 +31,18 @@ pub(super) enum Part {
     Owner,
     /// An attempt that waited for the execution.
     Duplicate,
+}
+
+/// The result of recording an outcome.
+pub(super) enum Recorded {
+    /// A recorded outcome: its verdict, and the time until which the response is kept, if there is one.
+    As(Verdict, Option<Timestamp>),
+    /// The record as it stands, because it moved on without its owner.
+    Overruled(Box<Decision>),
+    /// A record that the store has lost: it is gone, or was made anew.
+    Gone,
+    /// No answer of the store yet. Writing goes on in the background.
+    NotYet,
 }
 
 impl Conclusion {

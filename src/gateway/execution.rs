@@ -14,18 +14,17 @@ use tokio::{join, select};
 use tower::ServiceExt;
 use tracing::{info, warn};
 
-use crate::clock::Timestamp;
+use crate::call::{CallError, MaySend};
 use crate::failpoint::failpoint;
 use crate::protocol::{
-    CallError, Event, MaySend, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, State,
-    StoredResponse, Verdict,
+    Event, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, State, StoredResponse, Verdict,
 };
 use crate::store::{Decision, Ledger, StoreError};
 use crate::telemetry::{ErrorChain, Metrics, millis};
 
 use super::answer::{Answer, Rest};
-use super::conclusion::{Conclusion, Part};
-use super::exchange::{Attempt, Heard};
+use super::attempt::{Attempt, ClaimOutcome};
+use super::conclusion::{Conclusion, Part, Recorded};
 use super::flight::Lead;
 use super::lease::{LeaseAsked, LeaseEnd};
 use super::outgoing::Place;
@@ -56,22 +55,10 @@ pub(super) struct Mine {
     pub(super) lease_ends: LeaseEnd,
 }
 
-/// The result of recording an outcome.
-pub(super) enum Recorded {
-    /// A recorded outcome: its verdict, and the time until which the response is kept, if there is one.
-    As(Verdict, Option<Timestamp>),
-    /// The record as it stands, because it moved on without its owner.
-    Overruled(Box<Decision>),
-    /// A record that the store has lost: it is gone, or was made anew.
-    Gone,
-    /// No answer of the store yet. Writing goes on in the background.
-    NotYet,
-}
-
 impl Execution {
     /// Runs the execution to its end: calls the upstream, records the outcome, and answers the owner's client
     /// and all waiters.
-    pub(super) async fn run(mut self, client: oneshot::Sender<Heard>) {
+    pub(super) async fn run(mut self, client: oneshot::Sender<ClaimOutcome>) {
         let in_flight = self.gateway.metrics.execution_started(&self.attempt.route.name);
         let started = Instant::now();
         let (called, rest) = match self.call().await {
@@ -97,7 +84,7 @@ impl Execution {
             pump
         });
         // A client that is gone does not matter: its retry finds the record.
-        drop(client.send(Heard::Told(told)));
+        drop(client.send(ClaimOutcome::Told(told)));
         let Self { gateway, mine, lead, attempt, place, .. } = self;
         drop((in_flight, attempt));
         let passing_on = async {

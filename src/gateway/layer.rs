@@ -11,7 +11,7 @@ use http::{Request, Response};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer, Service};
 
-use crate::protocol::CallError;
+use crate::call::CallError;
 
 use super::exchange::exchange;
 use super::{Gateway, Upstream};

@@ -14,9 +14,8 @@ use http::{HeaderMap, HeaderValue};
 use tracing::warn;
 
 use crate::config::{Upstream, UpstreamName};
-use crate::protocol::header::{X_FORWARDED_HOST, X_FORWARDED_PROTO, tokens};
-
-use super::Peer;
+use crate::headers::{X_FORWARDED_HOST, X_FORWARDED_PROTO, tokens};
+use crate::peer::Peer;
 
 /// Headers with an address as their value.
 static ADDRESSES: [HeaderName; 2] = [LOCATION, CONTENT_LOCATION];

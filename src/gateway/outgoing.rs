@@ -20,9 +20,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 
+use crate::holding::held;
+use crate::problem::{Problem, Slug};
 use crate::shares::{Party, Share, Shares};
 
-use super::problem::{Problem, Slug};
 use super::reply::Reply;
 
 /// The largest body that needs no room, in bytes.
@@ -102,17 +103,6 @@ impl http_body::Body for Held {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
-}
-
-/// Returns the same bytes. `hold` is dropped with the last reference to any of them.
-pub fn held<H: Send + 'static>(bytes: Bytes, hold: H) -> Bytes {
-    struct Owner<H>(Bytes, H);
-    impl<H> AsRef<[u8]> for Owner<H> {
-        fn as_ref(&self) -> &[u8] {
-            &self.0
-        }
-    }
-    Bytes::from_owner(Owner(bytes, hold))
 }
 
 #[cfg(test)]

@@ -5,14 +5,13 @@ use axum::body::Body;
 use http::{HeaderName, HeaderValue, Response};
 
 use crate::clock::Timestamp;
-use crate::protocol::header::{
+use crate::headers::{
     IDEMPOTENCY_EXPIRES, IDEMPOTENCY_OUTCOME, IDEMPOTENCY_RECORD, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED,
     STRIPE_SHOULD_RETRY, X_SHOULD_RETRY,
 };
+use crate::problem::{self, Problem, Retry, Slug, advise, expires_header, record_header};
 use crate::protocol::{Executed, Record, RecordId, State, StoredResponse, Verdict};
 use crate::store::Decision;
-
-use super::problem::{self, Problem, Retry, Slug, advise, expires_header, record_header};
 
 /// A response on its way out, and its outcome in metrics and log.
 #[derive(Debug)]

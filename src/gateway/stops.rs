@@ -6,10 +6,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::stop::Stop;
 use crate::store::{Ledger, Stopped};
 use crate::telemetry::Metrics;
-
-use super::Stop;
 
 /// Time between two looks. Claims are refused at once; the looks only serve the log and the metrics.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);

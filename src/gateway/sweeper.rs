@@ -8,10 +8,9 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::protocol::{Reason, Record, RecordId};
+use crate::stop::Stop;
 use crate::store::{Filter, Ledger, StoreError};
 use crate::telemetry::{Metrics, Unknown};
-
-use super::Stop;
 
 /// Pause after a round that has swept everything due.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(500);

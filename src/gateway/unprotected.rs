@@ -8,17 +8,18 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tower::ServiceExt;
 use tracing::warn;
 
+use crate::call::{CallLimit, Unusable};
 use crate::config::UpstreamName;
+use crate::headers::IDEMPOTENCY_PROTECTED;
+use crate::headers::prepare_response;
 use crate::holding::holding;
-use crate::protocol::header::IDEMPOTENCY_PROTECTED;
-use crate::protocol::{CallLimit, Sent, Unusable};
+use crate::problem::{Executed, Problem, Retry, Slug};
+use crate::protocol::Sent;
 use crate::shares::Party;
 use crate::telemetry::{ErrorChain, Limited};
 
 use super::answer::head_first;
-use super::attempt::{leave, watched};
-use super::headers::prepare_response;
-use super::problem::{Executed, Problem, Retry, Slug};
+use super::body::{leave, watched};
 use super::reply::Reply;
 use super::{Gateway, Upstream};
 

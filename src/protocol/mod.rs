@@ -10,7 +10,6 @@
 pub mod call;
 pub mod credential;
 pub mod fingerprint;
-pub mod header;
 pub mod hex;
 pub mod id;
 pub mod identity;
@@ -24,7 +23,7 @@ pub mod response;
 pub mod scope;
 pub mod transition;
 
-pub use call::{CallError, CallLimit, Deadline, MaySend, Meaning, Outcomes, Reason, Sent, Unusable};
+pub use call::{Meaning, Outcomes, Reason, Sent};
 pub use fingerprint::{BodyScheme, Fingerprint, PathScheme, RequestParts, Scheme};
 pub use id::{Owner, RecordId, Revision};
 pub use identity::{Entry, EntryName, Identity};

@@ -8,22 +8,20 @@
 //! This module is pure. The assembly reads the store, and writes the entries of [`Review::entries`].
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use http::Method;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, Match, Route};
-use crate::protocol::{Entry, EntryName, Identity, Pattern};
+use crate::protocol::{Entry, EntryName};
 
 pub use self::earlier::earlier;
-pub use self::refusal::Refusal;
+pub use self::entries::refresh_interval;
+pub use self::refusal::{Conflict, Refusal};
+
+use self::entries::{identity_of, own_entries, pattern_of};
 
 mod earlier;
+mod entries;
 mod refusal;
-
-/// Shortest and longest time for which a serving gateway may leave its entries as they are.
-const REFRESHES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
 
 /// The result of comparing a configuration with the entries of a store.
 #[derive(Clone, Debug, Default)]
@@ -40,17 +38,6 @@ pub struct Review {
     pub unprotected: Vec<EntryName>,
 }
 
-/// An entry, and the routes that name its operations differently.
-#[derive(Clone, Debug)]
-pub struct Conflict {
-    /// The entry in the store.
-    pub entry: Entry,
-    /// The routes: their names and identities.
-    pub routes: Vec<(Arc<str>, Identity)>,
-    /// The names by which an operator accepts the change.
-    pub names: Vec<EntryName>,
-}
-
 /// Compares a configuration with the entries of a store. `now` is the time on the store's clock.
 #[must_use]
 pub fn review(config: &Config, known: &[Entry], now: Timestamp) -> Review {
@@ -64,13 +51,6 @@ pub fn review(config: &Config, known: &[Entry], now: Timestamp) -> Review {
         review.serve(own, now.plus(refresh_interval(config)));
     }
     review
-}
-
-/// Returns how long a gateway with this configuration may leave its entries as they are.
-#[must_use]
-pub fn refresh_interval(config: &Config) -> Duration {
-    let lives = config.routes.iter().map(|route| route.policy.longest_life());
-    (lives.min().unwrap_or(REFRESHES.1) / 16).clamp(REFRESHES.0, REFRESHES.1)
 }
 
 /// Returns the entries, and prolongs the lives of those in lingering namespaces: they are counted from `now`.
@@ -186,44 +166,6 @@ fn winners<'r>(routes: &'r [Arc<Route>], entry: &Entry) -> Vec<&'r Route> {
         pattern.overlaps(&entry.pattern) && !is_hidden
     };
     with_method().filter(wins).collect()
-}
-
-fn own_entries(config: &Config, now: Timestamp) -> impl Iterator<Item = Entry> + '_ {
-    let of_route = move |route: &'_ Arc<Route>| {
-        let identity = identity_of(route);
-        let route = Arc::clone(route);
-        let methods = route.methods.clone();
-        methods.into_iter().map(move |method| entry_of(config, &route, method, identity.clone(), now))
-    };
-    config.routes.iter().flat_map(of_route)
-}
-
-/// Makes the entry of a route that serves now. The entry lives for the longest life of a record, plus two
-/// refresh intervals, because a gateway may refresh it late.
-fn entry_of(config: &Config, route: &Route, method: Method, identity: Identity, now: Timestamp) -> Entry {
-    let life = route.policy.longest_life();
-    Entry {
-        method,
-        pattern: pattern_of(route),
-        template: route.path.clone(),
-        identity,
-        life,
-        until: now.plus(life).plus(2 * refresh_interval(config)),
-        quick_start: config.quick_start,
-        accepted: Vec::new(),
-        retired: false,
-    }
-}
-
-fn pattern_of(route: &Route) -> Pattern {
-    match route.matching {
-        Match::Equivalent => Pattern::equivalent(&route.path),
-        Match::Exact => Pattern::exact(&route.path),
-    }
-}
-
-fn identity_of(route: &Route) -> Identity {
-    Identity::new(&route.namespace, &route.scope, &route.key_header)
 }
 
 #[cfg(test)]

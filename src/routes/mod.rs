@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use matchit::Router;
 
 use crate::config::{Fallback, Match, Route, UpstreamName};
-use crate::protocol::header::METHOD_OVERRIDES;
+use crate::headers::METHOD_OVERRIDES;
 use crate::protocol::path;
 use crate::protocol::readings::{self, Reading};
 

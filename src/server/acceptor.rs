@@ -12,8 +12,8 @@ use tokio::select;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::{debug, warn};
 
-use crate::gateway::Stop;
 use crate::shares::Party;
+use crate::stop::Stop;
 use crate::telemetry::Limited;
 
 use super::slots::{Slot, Slots};

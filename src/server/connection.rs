@@ -20,18 +20,20 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::Service;
 
 use crate::config::{HEADER_BUFFER, HTTP2_WINDOW};
-use crate::gateway::{Peer, Stop};
+use crate::peer::Peer;
 use crate::shares::Shares;
+use crate::stop::Stop;
 
 use super::handshake::Handshakes;
 use super::idle::Requests;
 use super::preface::{self, PREFACE};
 use super::response_progress::{PIECE_SIZE, UnreadResponses};
 use super::service::{ClientInfo, ListenerService};
+use super::settings::ListenerSettings;
 use super::slots::ConnectionState;
 use super::strict::{Frames, MAX_HEAD, Strict};
+use super::tls::Tls;
 use super::write_timeout::WriteTimeout;
-use super::{ListenerSettings, Tls};
 
 /// Maximum number of open requests on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::sleep;
 
-use crate::gateway::held;
+use crate::holding::held;
 use crate::shares::Share;
 
 use super::idle::OpenRequest;

@@ -15,14 +15,16 @@ use hyper::service::{HttpService, service_fn};
 use tower::{Service, ServiceExt};
 use tracing::info;
 
-use crate::gateway::{ClientCertificate, Peer, Presence, Problem, Slug, Stakes};
+use crate::peer::{ClientCertificate, Peer};
+use crate::presence::{Presence, Stakes};
+use crate::problem::{Problem, Slug};
 use crate::shares::Shares;
 use crate::telemetry::Metrics;
 
-use super::ListenerSettings;
 use super::answering::answering;
 use super::idle::Requests;
 use super::response_progress::{PacedBody, UnreadResponses};
+use super::settings::ListenerSettings;
 use super::slots::ConnectionState;
 use super::strict::{Refusal, Refusals, check};
 

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::gateway::Stakes;
+use crate::presence::Stakes;
 use crate::shares::Party;
 
 /// The slots of one listener.

@@ -9,7 +9,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::config::ListenerTls;
-use crate::gateway::ClientCertificate;
+use crate::peer::ClientCertificate;
 use crate::pem;
 use crate::reload::Reloading;
 

@@ -13,7 +13,8 @@ use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::BoxError;
 
-use crate::protocol::{CallError, CallLimit, Deadline, Reason, Sent};
+use crate::call::{CallError, CallLimit, Deadline};
+use crate::protocol::{Reason, Sent};
 
 use super::pool::Hold;
 

@@ -13,13 +13,15 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::select;
 
+use crate::call::{CallError, CallLimit, MaySend, Unusable};
 use crate::config::Upstream;
-use crate::protocol::{CallError, CallLimit, MaySend, Reason, Sent, Unusable};
+use crate::protocol::{Reason, Sent};
 use crate::workers::PerWorker;
 
 use super::call_timeout::{CallTimeout, TimedBody};
+use super::connector::Connector;
 use super::lenient::{Lengths, MAX_LINES};
-use super::pool::{Connection, Connector, Hold, Pool, Unanswered};
+use super::pool::{Connection, Hold, Pool, Unanswered};
 
 /// A client of one upstream. Cheap to clone.
 #[derive(Clone)]

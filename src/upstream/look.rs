@@ -7,15 +7,15 @@ use tower::ServiceExt;
 
 use crate::config::Upstream;
 
-use super::{pool, tls};
+use super::connector::{Connect, connector};
 
 /// Connects to an upstream as for a request, and closes the connection.
 ///
 /// # Errors
 /// Returns the reason why there is no connection.
 pub async fn look(upstream: &Upstream) -> Result<(), String> {
-    let connector = tls::connector(upstream)?;
-    let connect = pool::Connect::clone(&connector.current());
+    let connector = connector(upstream)?;
+    let connect = Connect::clone(&connector.current());
     match timeout(upstream.connect_timeout, connect.oneshot(upstream.url.clone())).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(causes(&*error)),

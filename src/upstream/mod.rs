@@ -12,22 +12,23 @@ use axum::body::Body;
 use http::{Request, Response};
 use tower::Service;
 
+use crate::call::{CallError, CallLimit};
 use crate::config::{Upstream, UpstreamName};
-use crate::protocol::{CallError, CallLimit, Reason, Sent};
+use crate::protocol::{Reason, Sent};
 
 use self::client::Client;
 
 mod call_timeout;
 mod client;
+mod connector;
 pub mod lenient;
 mod look;
 
 mod pool;
 mod shared;
-mod tls;
 
+pub use connector::Connector;
 pub use look::look;
-pub use pool::Connector;
 
 /// The proxy service: sends each request to the upstream named in its extensions.
 #[derive(Clone)]
@@ -45,7 +46,7 @@ impl Proxy {
     pub fn new(upstreams: &BTreeMap<UpstreamName, Upstream>) -> Result<Self, (UpstreamName, String)> {
         let (mut clients, mut connectors) = (BTreeMap::new(), Vec::new());
         for (name, upstream) in upstreams {
-            let connector = tls::connector(upstream).map_err(|why| (name.clone(), why))?;
+            let connector = connector::connector(upstream).map_err(|why| (name.clone(), why))?;
             let connector = Arc::new(connector);
             clients.insert(name.clone(), Client::new(upstream, Arc::clone(&connector)));
             connectors.push((name.clone(), connector));

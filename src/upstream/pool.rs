@@ -15,24 +15,18 @@ use http::uri::Scheme;
 use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
+use hyper_util::client::legacy::connect::Connection as _;
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{BoxError, ServiceExt};
 
+use crate::call::Unusable;
 use crate::config::{HEADER_BUFFER, Upstream};
-use crate::protocol::Unusable;
-use crate::reload::Reloading;
 
+use super::connector::{Connect, Connector};
 use super::lenient::{Lenient, Link, ResponseHead};
 use super::shared::{CancellableBody, SharedConnection};
-
-/// The service that makes connections.
-pub(super) type Connect = HttpsConnector<HttpConnector>;
-/// A service that makes connections, replaced when the files of its certificates change.
-pub type Connector = Reloading<Connect>;
 
 /// The connections to one upstream.
 pub(super) struct Pool {

@@ -24,8 +24,8 @@ use tower::BoxError;
 
 use crate::config::STREAM_BUFFER;
 
+use super::connector::Connect;
 use super::lenient::MAX_LINES;
-use super::pool::Connect;
 
 /// Maximum number of requests that share one connection: the number that servers are advised to allow at
 /// least (RFC 9113, 6.5.2).

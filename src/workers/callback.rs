@@ -6,9 +6,12 @@
 
 use std::future::Future;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
+
+use super::current::mailbox;
+use super::mailbox::{Mailbox, Message};
 
 /// The receiver of one answer.
 #[derive(Debug)]
@@ -18,15 +21,6 @@ pub struct Callback<T> {
     mailbox: Option<Arc<Mailbox>>,
 }
 
-/// The mailbox of a worker: answers that it has yet to deliver.
-#[derive(Default)]
-pub(super) struct Mailbox {
-    messages: Mutex<Vec<Message>>,
-    arrived: Notify,
-}
-
-type Message = Box<dyn FnOnce() + Send>;
-
 /// Collected answers. They are sent when this is dropped.
 #[derive(Default)]
 pub struct Callbacks(Vec<(Arc<Mailbox>, Vec<Message>)>);
@@ -35,7 +29,7 @@ pub struct Callbacks(Vec<(Arc<Mailbox>, Vec<Message>)>);
 /// no answer can come any more.
 pub fn callback<T: Send + 'static>() -> (Callback<T>, impl Future<Output = Option<T>> + Send) {
     let (answer, answered) = oneshot::channel();
-    (Callback { answer, mailbox: super::mailbox() }, async { answered.await.ok() })
+    (Callback { answer, mailbox: mailbox() }, async { answered.await.ok() })
 }
 
 impl<T: Send + 'static> Callback<T> {
@@ -67,36 +61,13 @@ impl Callbacks {
 
 impl Drop for Callbacks {
     fn drop(&mut self) {
-        let here = super::mailbox();
+        let here = mailbox();
         for (mailbox, messages) in mem::take(&mut self.0) {
             if here.as_ref().is_some_and(|here| Arc::ptr_eq(here, &mailbox)) {
                 messages.into_iter().for_each(|message| message());
             } else {
-                mailbox.lock().extend(messages);
-                mailbox.arrived.notify_one();
+                mailbox.put(messages);
             }
         }
-    }
-}
-
-impl Mailbox {
-    /// Delivers messages for ever. Runs on the worker that the mailbox belongs to.
-    pub(super) async fn deliver(&self) {
-        loop {
-            self.arrived.notified().await;
-            let messages = mem::take(&mut *self.lock());
-            messages.into_iter().for_each(|message| message());
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Message>> {
-        // Under this lock messages are only added, or taken all at once.
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl std::fmt::Debug for Mailbox {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Mailbox")
     }
 }

@@ -6,7 +6,6 @@
 //! waiters, the writer of the embedded store, the queue for Postgres) are reached in the same way as from any
 //! thread.
 
-use std::cell::RefCell;
 use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -17,21 +16,15 @@ use tokio::runtime::{Builder, Handle};
 use tokio::task::AbortHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::callback::Mailbox;
+use self::current::{Worker, become_worker};
+use self::mailbox::Mailbox;
 
 mod callback;
+mod current;
+mod mailbox;
 
 pub use self::callback::{Callback, Callbacks, callback};
-
-thread_local! {
-    static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
-}
-
-/// The worker of the current thread.
-struct Worker {
-    number: usize,
-    mailbox: Arc<Mailbox>,
-}
+pub use self::current::current;
 
 /// A set of worker threads. They end, with all tasks that still run on them, when the last clone is dropped.
 /// Cheap to clone.
@@ -84,20 +77,10 @@ fn start(number: usize, end: CancellationToken) -> io::Result<Handle> {
     let handle = runtime.handle().clone();
     thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         let mailbox = Arc::<Mailbox>::default();
-        CURRENT.set(Some(Worker { number, mailbox: Arc::clone(&mailbox) }));
+        become_worker(Worker { number, mailbox: Arc::clone(&mailbox) });
         runtime.block_on(end.run_until_cancelled(mailbox.deliver()));
     })?;
     Ok(handle)
-}
-
-/// Returns the number of the current worker, from 1, or 0 on any other thread.
-#[must_use]
-pub fn current() -> usize {
-    CURRENT.with_borrow(|current| current.as_ref().map_or(0, |worker| worker.number))
-}
-
-fn mailbox() -> Option<Arc<Mailbox>> {
-    CURRENT.with_borrow(|current| current.as_ref().map(|worker| Arc::clone(&worker.mailbox)))
 }
 
 /// A set of values: one for each worker, and one that all other threads share.

@@ -11,8 +11,9 @@ use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
-use oncegate::protocol::header::IDEMPOTENCY_EXECUTION;
-use oncegate::protocol::{CallError, Reason, Sent};
+use oncegate::call::CallError;
+use oncegate::headers::IDEMPOTENCY_EXECUTION;
+use oncegate::protocol::{Reason, Sent};
 use tokio::time::sleep;
 use tower::Service;
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use oncegate::call::CallLimit;
 use oncegate::config::Upstream;
-use oncegate::protocol::{CallLimit, Sent};
+use oncegate::protocol::Sent;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -9,8 +9,9 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::BodyExt;
+use oncegate::call::{CallError, CallLimit, Unusable};
 use oncegate::config::{Upstream, UpstreamName};
-use oncegate::protocol::{CallError, CallLimit, Reason, Sent, Unusable};
+use oncegate::protocol::{Reason, Sent};
 use oncegate::upstream::Proxy;
 use tower::ServiceExt;
 

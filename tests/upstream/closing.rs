@@ -13,7 +13,7 @@ const ENDS: [End; 2] = [End::Close, End::Reset];
 const CUT_OFF: [Reason; 2] = [ConnectionLost, BrokenAnswer];
 
 /// Makes one call against one act. Returns its result, and the bytes that the server saw.
-async fn played(act: Act) -> (Result<Answer, oncegate::protocol::CallError>, Seen) {
+async fn played(act: Act) -> (Result<Answer, oncegate::call::CallError>, Seen) {
     let server = RawServer::doing([act]).await;
     let called = Caller::patient(server.address).post().await;
     let seen = server.seen().await;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use oncegate::call::{CallLimit, MaySend};
 use oncegate::config::Upstream;
-use oncegate::protocol::{CallLimit, MaySend, Reason, Sent};
+use oncegate::protocol::{Reason, Sent};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::Request;
-use oncegate::protocol::CallLimit;
+use oncegate::call::CallLimit;
 
 use super::call::{Caller, PAYLOAD, post};
 use super::raw::{Act, End, RawServer};

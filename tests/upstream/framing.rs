@@ -1,7 +1,7 @@
 //! The framing of a response: the client reads it in one way or not at all.
 
+use oncegate::call::CallLimit;
 use oncegate::config::Upstream;
-use oncegate::protocol::CallLimit;
 use oncegate::protocol::Reason::BrokenAnswer;
 
 use super::call::{Caller, PAYLOAD, assert_maybe_sent, plain, request};

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::Method;
-use oncegate::protocol::{CallLimit, Sent};
+use oncegate::call::CallLimit;
+use oncegate::protocol::Sent;
 use tokio::task::JoinSet;
 
 use super::call::{Caller, request};

@@ -1,8 +1,9 @@
 //! An HTTP/2 upstream that shuts down. Its GOAWAY frame says that it never looked at the streams above the
 //! last one (RFC 9113, 6.8).
 
+use oncegate::call::CallError;
 use oncegate::config::Upstream;
-use oncegate::protocol::{CallError, Reason};
+use oncegate::protocol::Reason;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::{Method, Request};
-use oncegate::protocol::CallLimit;
+use oncegate::call::CallLimit;
 
 use super::call::{Caller, post, request};
 use super::raw::{Act, End, RawServer};

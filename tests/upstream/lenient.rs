@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use oncegate::call::CallError;
 use oncegate::config::Upstream;
-use oncegate::protocol::CallError;
 
 use super::call::{Answer, Caller, plain};
 use super::raw::{Act, End, RawServer};

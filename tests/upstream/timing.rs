@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::channel::Channel;
-use oncegate::protocol::CallLimit;
+use oncegate::call::CallLimit;
 use oncegate::protocol::Reason::ResponseTimeout;
 use tokio::time::sleep;
 

@@ -1,10 +1,11 @@
 //! The promise at each boundary, with its conditions. "Exactly once" is never promised: a proxy is not part
 //! of the upstream's transaction.
 
-use super::store;
 use crate::cli::page::Page;
 use crate::config::{Config, OnStoreError, Route, StoreUrl};
 use crate::protocol::OnUnknown;
+
+use super::store::store;
 
 /// Writes the promise of every boundary under this configuration.
 pub(super) fn write(page: &mut Page, config: &Config) {

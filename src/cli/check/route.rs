@@ -5,7 +5,7 @@ use std::fmt::Display;
 use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
 use crate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers};
-use crate::protocol::header::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
+use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
 use crate::protocol::{BodyScheme, Policy, ScopePart};
 
 /// Writes the effect of a route's settings.

@@ -5,7 +5,6 @@
 //! charge even if the client is gone. The script sets how the API treats a customer's next charges (see
 //! [`AnswerMode`]) and can wait for its bookings, so that no step of the script depends on timing.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,26 +14,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::ledger::{Charge, Ledger, Order};
+use self::state::ApiState;
+use super::ledger::Ledger;
 
 mod endpoints;
+mod state;
 
-/// Time that the API takes for one charge.
-pub(super) const CHARGE_TIME: Duration = Duration::from_millis(300);
-
-/// The treatment of one customer's charges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum AnswerMode {
-    /// Book the charges and answer.
-    #[default]
-    Prompt,
-    /// Book the charges, and hold the answers back until the script allows them.
-    Late,
-}
+pub(super) use self::state::{AnswerMode, CHARGE_TIME};
 
 /// The API. It serves until this value is dropped.
 pub(super) struct PaymentApi {
@@ -55,9 +44,7 @@ impl PaymentApi {
 
     /// Sets the treatment of `customer` from now on.
     pub(super) fn set_mode(&self, customer: &str, answer_mode: AnswerMode) {
-        self.state.0.send_modify(|accounts| {
-            accounts.answer_modes.insert(customer.to_owned(), answer_mode);
-        });
+        self.state.set_mode(customer, answer_mode);
     }
 
     /// Returns a copy of the ledger.
@@ -68,49 +55,6 @@ impl PaymentApi {
     /// Waits until `customer` was charged at least once.
     pub(super) async fn booked(&self, customer: &str) {
         self.state.wait_until(|accounts| accounts.ledger.total(customer).charges > 0).await;
-    }
-}
-
-/// The state of the API. A change wakes the tasks that wait for it.
-#[derive(Default)]
-struct ApiState(watch::Sender<Accounts>);
-
-#[derive(Default)]
-struct Accounts {
-    ledger: Ledger,
-    answer_modes: BTreeMap<String, AnswerMode>,
-}
-
-impl ApiState {
-    /// Charges a customer.
-    async fn charge(&self, order: Order, execution: Option<String>) -> Charge {
-        let customer = order.customer.clone();
-        sleep(CHARGE_TIME).await;
-        let charge = self.book(order, execution);
-        let answer_mode =
-            |accounts: &Accounts| accounts.answer_modes.get(&customer).copied().unwrap_or_default();
-        self.wait_until(|accounts| answer_mode(accounts) != AnswerMode::Late).await;
-        charge
-    }
-
-    fn book(&self, order: Order, execution: Option<String>) -> Charge {
-        let mut booked = None;
-        self.0.send_modify(|accounts| {
-            let id = format!("ch_{}", accounts.ledger.charges.len() + 1);
-            let charge = Charge { id, order, execution };
-            accounts.ledger.charges.push(charge.clone());
-            booked = Some(charge);
-        });
-        booked.expect("send_modify calls its function once")
-    }
-
-    fn ledger(&self) -> Ledger {
-        self.0.borrow().ledger.clone()
-    }
-
-    async fn wait_until(&self, condition: impl FnMut(&Accounts) -> bool) {
-        let seen = self.0.subscribe().wait_for(condition).await.map(drop);
-        seen.expect("the sender is borrowed for as long as this waits");
     }
 }
 

@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::config::{IdentityFiles, Secret};
 use crate::pem;
 
+use super::arguments::TOKEN_VARIABLE;
 use super::request::AdminRequest;
 
 /// Longest wait for a complete answer.
@@ -83,7 +84,7 @@ impl Client {
         ));
         if let Some(Secret(token)) = &self.token {
             let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-                .map_err(|_| format!("{} is not a valid token", super::TOKEN_VARIABLE))?;
+                .map_err(|_| format!("{} is not a valid token", TOKEN_VARIABLE))?;
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
         }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
-use super::{Command, List, Lookup, Resolve, Response, YesNo};
+use super::arguments::{Command, List, Lookup, Resolve, Response, YesNo};
 
 /// A request, relative to the admin listener.
 #[derive(Debug)]

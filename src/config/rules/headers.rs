@@ -3,9 +3,7 @@
 use http::HeaderName;
 
 use crate::config::mistakes::KeyCursor;
-use crate::protocol::header::{ADDED, HOP_BY_HOP, NEVER_BELIEVED, is_mimic};
-
-mod meaning;
+use crate::headers::{ADDED, HOP_BY_HOP, NEVER_BELIEVED, is_mimic, meaning};
 
 /// Checks a header name and converts it to lower case.
 pub fn name(at: &KeyCursor<'_>, text: &str) -> Option<HeaderName> {
@@ -36,7 +34,7 @@ pub fn names(at: &KeyCursor<'_>, texts: &[String]) -> Option<Vec<HeaderName>> {
 /// Checks the name of the header that carries the key. HTTP, proxies and the gateway must give it no meaning.
 pub fn key(at: &KeyCursor<'_>, text: &str) -> Option<HeaderName> {
     let name = name(at, text)?;
-    match meaning::taken(&name) {
+    match meaning(&name) {
         Some(means) => at.refuse(format!(
             "{text:?} {means}; allowed: a header of its own, like \"Idempotency-Key\" or \"X-Request-Id\""
         )),

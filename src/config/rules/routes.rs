@@ -11,7 +11,7 @@ use super::{Upstreams, headers, limits, path, upstreams};
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
 use crate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers, UpstreamName};
-use crate::protocol::header::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_not_replayed};
+use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_not_replayed};
 use crate::protocol::path::Template;
 use crate::protocol::{BodyScheme, OnUnknown, Outcomes, PathScheme, Policy, Scheme};
 

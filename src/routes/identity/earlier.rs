@@ -12,7 +12,7 @@ use crate::config::{Config, Route};
 use crate::protocol::{Entry, Identity, ScopePart};
 use crate::store::Recorded;
 
-use super::{entry_of, identity_of};
+use super::entries::{entry_of, identity_of};
 
 /// Returns the entries that the earlier release would have written, as far as its records show.
 #[must_use]

@@ -5,7 +5,16 @@ use std::sync::Arc;
 
 use crate::protocol::{Entry, EntryName, Identity, ScopePart};
 
-use super::Conflict;
+/// An entry, and the routes that name its operations differently.
+#[derive(Clone, Debug)]
+pub struct Conflict {
+    /// The entry in the store.
+    pub entry: Entry,
+    /// The routes: their names and identities.
+    pub routes: Vec<(Arc<str>, Identity)>,
+    /// The names by which an operator accepts the change.
+    pub names: Vec<EntryName>,
+}
 
 /// The reasons why a configuration must not serve over a store, and both ways to go on.
 #[derive(Clone, Debug)]

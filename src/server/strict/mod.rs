@@ -14,7 +14,7 @@
 //! * The library reads the frames of HTTP/2, and [`Frames`] counts the frames that bring nothing. HTTP/2
 //!   heads are checked when they are whole ([`check`]), by the same rules, and get the form of HTTP/1.
 //! * A client that ends its side behind a whole request gets its response: [`Strict`] keeps reading, and
-//!   updates [`Presence`](crate::gateway::Presence). A client that ends its side within a request has
+//!   updates [`Presence`](crate::presence::Presence). A client that ends its side within a request has
 //!   sent no request.
 //! * The bytes pass unchanged otherwise, and no more than one head is kept in memory.
 
@@ -58,12 +58,14 @@ mod frames;
 mod head;
 mod names;
 mod read_timeouts;
+mod refusal;
 mod refusals;
 mod request;
 mod wire;
 
 pub use self::frames::Frames;
-pub use self::head::{MAX_HEAD, MAX_HEADERS, Refusal};
+pub use self::head::{MAX_HEAD, MAX_HEADERS};
+pub use self::refusal::Refusal;
 pub use self::refusals::Refusals;
 pub use self::request::check;
 pub use self::wire::Strict;

@@ -1,7 +1,7 @@
 //! Header names with a special meaning: look-alikes of the headers that frame a message, and headers
 //! that `Connection` must not take away.
 
-use super::head::{Refusal, bad};
+use super::refusal::{Refusal, bad};
 
 /// Headers that an upstream, or this gateway, acts on. A request that lets the next hop drop one of them
 /// is another request behind that hop: with another host, another caller, or another length.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use super::head::Refusal;
+use super::refusal::Refusal;
 
 /// The state that a connection's reader and its service share.
 #[derive(Clone, Debug, Default)]

@@ -8,11 +8,9 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
-use super::head::{
-    MAX_HEADERS, MAX_TARGET, NO_HOST, OTHER_HOST, Refusal, TOO_LONG, TOO_MANY, WRONG_HOST, WRONG_TARGET, bad,
-    content_length, expectation, is_host, method,
-};
+use super::head::{MAX_HEADERS, MAX_TARGET, content_length, expectation, is_host, method};
 use super::names::framing_look_alike;
+use super::refusal::{NO_HOST, OTHER_HOST, Refusal, TOO_LONG, TOO_MANY, WRONG_HOST, WRONG_TARGET, bad};
 
 /// Checks a head, and gives it the `Host` and the path that it would have in HTTP/1.
 ///

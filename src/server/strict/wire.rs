@@ -10,13 +10,12 @@ use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use crate::gateway::Presence;
+use crate::presence::Presence;
 
 use super::chunked::{Broken, Chunked};
-use super::head::{
-    BARE, Framing, MAX_HEAD, MAX_TARGET, Refusal, TLS, TOO_LARGE, TOO_LONG, check, method_and_path,
-};
+use super::head::{Framing, MAX_HEAD, MAX_TARGET, check, method_and_path};
 use super::read_timeouts::ReadTimeouts;
+use super::refusal::{BARE, Refusal, TLS, TOO_LARGE, TOO_LONG};
 use super::refusals::Refusals;
 
 /// The head that the library reads instead of a refused one.

@@ -10,8 +10,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde_json::json;
 
-use super::ApiState;
 use crate::cli::demo::ledger::{CURRENCY, Order};
+
+use super::state::ApiState;
 
 /// The largest request body, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;

@@ -38,7 +38,7 @@ struct Counts {
 
 /// A guard that keeps one more request counted until it is dropped.
 #[derive(Debug)]
-pub(super) struct Counted(Stakes, fn(&Counts) -> &AtomicUsize);
+pub struct Counted(Stakes, fn(&Counts) -> &AtomicUsize);
 
 impl Stakes {
     /// Returns the number of requests for which nothing was claimed or sent yet. Ending the connection loses
@@ -56,12 +56,12 @@ impl Stakes {
     }
 
     /// Counts a request as uncommitted until the returned guard is dropped.
-    pub(super) fn begin_uncommitted(&self) -> Counted {
+    pub fn begin_uncommitted(&self) -> Counted {
         self.begin(|counts| &counts.uncommitted)
     }
 
     /// Counts a request as protected until the returned guard is dropped.
-    pub(super) fn begin_protected(&self) -> Counted {
+    pub fn begin_protected(&self) -> Counted {
         self.begin(|counts| &counts.protected)
     }
 

@@ -1,34 +1,22 @@
-//! Header rules in both directions. First the headers of a single connection are deleted, starting with those
-//! that `Connection` names. Only then the gateway's own headers are added, so that no client can have them
-//! deleted.
+//! Request headers, made fit for the upstream. The headers of one connection are deleted first, before anything
+//! else those that `Connection` names. Only then are the gateway's own headers added, so that no client can have them
+//! deleted again.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 
-use crate::protocol::header::{
-    FORWARDING, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST,
-    X_FORWARDED_PROTO, is_gateway_only, is_mimic, is_not_replayed, strip_hop_by_hop, tokens,
-};
+use crate::peer::Peer;
 use crate::protocol::{Key, RecordId, hex};
 use crate::random;
 
-/// The sender of a request. The server puts it into the request's extensions.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer {
-    /// The client's address.
-    pub address: IpAddr,
-    /// True if the connection uses TLS.
-    pub secure: bool,
-}
-
-/// Issuer and subject, in DER, of the certificate that the client of a connection showed. The server puts
-/// them into the extensions of the requests.
-#[derive(Clone, Debug)]
-pub struct ClientCertificate(pub Arc<[u8]>);
+use super::hop::{strip_hop_by_hop, tokens};
+use super::names::{
+    FORWARDING, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST,
+    X_FORWARDED_PROTO, is_mimic,
+};
 
 /// Deletes the headers that the upstream must not see:
 ///
@@ -36,7 +24,7 @@ pub struct ClientCertificate(pub Arc<[u8]>);
 /// - the headers that only a gateway may send, unless the peer is `trusted` to send them,
 /// - the names that many servers confuse with these, or with a header that was `read` to judge the request,
 ///   because these servers treat `_` and `-` as equal.
-pub(super) fn clean_request<'n>(
+pub fn clean_request<'n>(
     headers: &mut HeaderMap,
     trusted: bool,
     read: impl Iterator<Item = &'n str> + Clone,
@@ -55,7 +43,7 @@ pub(super) fn clean_request<'n>(
 }
 
 /// Adds the gateway's own headers to a clean request that arrived in `version`.
-pub(super) fn add_own(headers: &mut HeaderMap, version: Version, peer: Option<Peer>) {
+pub fn add_own(headers: &mut HeaderMap, version: Version, peer: Option<Peer>) {
     if let Some(peer) = peer {
         headers.insert(X_FORWARDED_FOR, forwarded_for(headers, peer));
     }
@@ -96,45 +84,22 @@ fn forwarded_for(headers: &HeaderMap, peer: Peer) -> HeaderValue {
 
 /// Returns the address that the last proxy on the way saw. That proxy added it to the header as the last
 /// entry.
-pub(super) fn forwarded_address(headers: &HeaderMap) -> Option<IpAddr> {
+pub fn forwarded_address(headers: &HeaderMap) -> Option<IpAddr> {
     let last = tokens(headers, &X_FORWARDED_FOR).last()?;
     std::str::from_utf8(last).ok()?.parse().ok()
 }
 
 /// Sends the key in its bare form, in whichever form it arrived.
-pub(super) fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &Key) {
+pub fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &Key) {
     let bare = HeaderValue::from_str(key.as_str()).expect("a key is printable ASCII");
     headers.insert(key_header, bare);
 }
 
 /// Names the execution to the upstream.
-pub(super) fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
+pub fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
     let execution = HeaderValue::from_maybe_shared(Bytes::from(format!("{id}:{n}")));
     let execution = execution.expect("hexadecimal digits, a colon and a number");
     headers.insert(IDEMPOTENCY_EXECUTION, execution);
-}
-
-/// Makes the upstream's response headers fit for a client. Deletes the headers that only the gateway may set.
-pub(super) fn prepare_response(headers: &mut HeaderMap) {
-    strip_hop_by_hop(headers);
-    // Few responses have any.
-    let deleted: Vec<HeaderName> = headers.keys().filter(|name| is_gateway_only(name)).cloned().collect();
-    for name in deleted {
-        headers.remove(name);
-    }
-}
-
-/// Returns the headers that are kept with a response, in order. A repeated header is kept as often as it
-/// came.
-pub(super) fn kept(
-    headers: &HeaderMap,
-    replayed: &[HeaderName],
-    dropped: &[HeaderName],
-) -> Vec<(HeaderName, HeaderValue)> {
-    let keeps =
-        |name: &HeaderName| (!is_not_replayed(name) || replayed.contains(name)) && !dropped.contains(name);
-    let kept = headers.iter().filter(|(name, _)| keeps(name));
-    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Tells whether the value is version 00 of W3C Trace Context: two hexadecimal ids that are not zero, and
@@ -171,8 +136,6 @@ fn new_traceparent() -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use http::header::SET_COOKIE;
-
     use super::*;
 
     fn prepare_request(headers: &mut HeaderMap, version: Version, peer: Option<Peer>, trusted: bool) {
@@ -292,38 +255,5 @@ mod tests {
             assert!(is_traceparent(request["traceparent"].as_bytes()), "{broken}");
             assert_ne!(request["traceparent"], broken);
         }
-    }
-
-    /// A client that reads `_` as `-` must not mistake the upstream's headers for the gateway's.
-    #[test]
-    fn no_upstream_speaks_for_the_gateway() {
-        let mut answer = headers(&[
-            ("idempotency-outcome", "released"),
-            ("idempotency_outcome", "released"),
-            ("idempotent_replayed", "true"),
-            ("idempotency-executed", "no"),
-            ("idempotency_stored", "false"),
-            ("idempotency-record", "x"),
-            ("idempotency-expires", "x"),
-            ("idempotency_protected", "true"),
-            ("idempotency-possible_duplicate", "x"),
-            ("idempotency-key", "k"),
-            ("idempotency_marker", "conflict"),
-            ("x_request_id", "r"),
-        ]);
-        prepare_response(&mut answer);
-        let mut left: Vec<_> = answer.keys().map(HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["idempotency-key", "idempotency_marker", "x_request_id"]);
-    }
-
-    #[test]
-    fn a_replay_keeps_what_the_route_says() {
-        let answer =
-            headers(&[("set-cookie", "a=1"), ("x-a", "1"), ("x-a", "2"), ("www-authenticate", "Basic")]);
-        let names =
-            |kept: Vec<(HeaderName, HeaderValue)>| kept.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-        assert_eq!(names(kept(&answer, &[], &[])), ["x-a", "x-a"]);
-        assert_eq!(names(kept(&answer, &[SET_COOKIE], &[])).len(), 3);
     }
 }

@@ -1,12 +1,11 @@
-//! The headers that the protocol knows: those that it adds to a response, those of a single connection, and
-//! those that are not replayed.
+//! Names of the headers that the gateway knows, by what it does with them: headers that it adds to a response,
+//! headers of one connection, headers that it does not believe, and headers that are not replayed.
 
 use http::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, RETRY_AFTER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
     WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderValue};
 
 /// Name of the execution that a request belongs to: `<record id>:<n>`.
 pub const IDEMPOTENCY_EXECUTION: HeaderName = HeaderName::from_static("idempotency-execution");
@@ -139,43 +138,4 @@ pub fn is_gateway_only(name: &HeaderName) -> bool {
 /// Returns the bytes of a name with `-` for `_`, because many servers treat both as equal.
 fn dashed(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().map(|byte| if byte == b'_' { b'-' } else { byte })
-}
-
-/// Deletes the headers of a single connection, starting with those that `Connection` names.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    // Few messages have any, and looking is cheaper than nine removals.
-    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
-        return;
-    }
-    let nominated: Vec<HeaderName> =
-        tokens(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
-    for name in nominated.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
-}
-
-/// Returns the members of a comma-separated header, over all its lines.
-pub fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    let lines = headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
-    let members = lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
-    members.filter(|member| !member.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn connection_takes_what_it_names() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in
-            [("connection", "x-a, , X-B"), ("connection", "close"), ("x-a", "1"), ("x-b", "1")]
-        {
-            headers.append(name, HeaderValue::from_static(value));
-        }
-        headers.append("x-c", HeaderValue::from_static("1"));
-        headers.append("te", HeaderValue::from_static("trailers"));
-        strip_hop_by_hop(&mut headers);
-        assert_eq!(headers.keys().collect::<Vec<_>>(), ["x-c"]);
-    }
 }

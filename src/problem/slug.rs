@@ -84,6 +84,18 @@ impl Slug {
         self.row().name
     }
 
+    /// Returns the title on the admin listener. It differs where the client's title speaks of the client's request.
+    pub(super) fn admin_title(self) -> &'static str {
+        match self {
+            Self::KeyInvalid => "The key is not valid",
+            Self::RequestTooLarge => "The request is too large",
+            Self::StoreUnavailable => "The store does not answer",
+            Self::RecordUnreadable => "The stored record cannot be decoded",
+            Self::ShuttingDown => "The gateway shuts down",
+            _ => self.row().title,
+        }
+    }
+
     pub(super) fn row(self) -> Row {
         use Executed::{No, Unknown, Yes};
         use Retry::{Never, NewKey, SameKey};

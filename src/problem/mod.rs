@@ -1,4 +1,5 @@
-//! The problems that clients see (RFC 9457): the facts and the advice, and the response made of them.
+//! The problems of the gateway, one table for clients and for operators (RFC 9457): what is known and advised,
+//! and the response made of it.
 
 use std::borrow::Cow;
 
@@ -9,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::protocol::header::{
+use crate::headers::{
     IDEMPOTENCY_EXECUTED, IDEMPOTENCY_EXPIRES, IDEMPOTENCY_PROTECTED, IDEMPOTENCY_RECORD,
     STRIPE_SHOULD_RETRY, X_SHOULD_RETRY,
 };
@@ -157,13 +158,8 @@ impl Problem {
     #[must_use]
     pub fn into_response(self, docs: Option<&str>) -> Response<Body> {
         let row = self.slug.row();
-        let kind = match (self.slug, docs) {
-            (Slug::Http(_), _) => "about:blank".to_owned(),
-            (_, Some(docs)) => format!("{docs}#{}", row.name),
-            (_, None) => format!("urn:oncegate:problem:{}", row.name),
-        };
         let members = Members {
-            kind: &kind,
+            kind: &self.kind(docs),
             title: row.title,
             status: self.status.as_u16(),
             detail: &self.detail,
@@ -173,12 +169,8 @@ impl Problem {
             original_status: self.original_status,
             error: ErrorMember { kind: self.error_type(), code: row.name, message: &self.detail },
         };
-        let body = serde_json::to_vec(&members).expect("strings and numbers always serialize");
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
+        let mut response = document(self.status, &members);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(IDEMPOTENCY_EXECUTED, self.executed.header());
         advise(headers, self.may_be_repeated());
         if let Some(record) = self.record {
@@ -200,6 +192,28 @@ impl Problem {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+
+    /// Returns the response of the admin listener, which advises no client.
+    #[must_use]
+    pub fn into_admin_response(self) -> Response<Body> {
+        let members = AdminMembers {
+            kind: &self.kind(None),
+            title: self.slug.admin_title(),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            record: self.record.map(|record| record.to_string()),
+        };
+        document(self.status, &members)
+    }
+
+    /// Returns the `type` of the problem. `docs` replaces the start of the URN.
+    fn kind(&self, docs: Option<&str>) -> String {
+        match (self.slug, docs) {
+            (Slug::Http(_), _) => "about:blank".to_owned(),
+            (slug, Some(docs)) => format!("{docs}#{}", slug.name()),
+            (slug, None) => format!("urn:oncegate:problem:{}", slug.name()),
+        }
     }
 
     /// Tells whether a client may repeat the request automatically. If nothing in the request tells the
@@ -229,20 +243,31 @@ impl Executed {
     }
 }
 
+/// Returns a response with this problem document. No cache may keep it.
+fn document(status: StatusCode, members: &impl Serialize) -> Response<Body> {
+    let body = serde_json::to_vec(members).expect("strings and numbers always serialize");
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// Tells clients with automatic retries whether to retry, and replaces the upstream's own advice.
-pub(super) fn advise(headers: &mut HeaderMap, repeat: bool) {
+pub fn advise(headers: &mut HeaderMap, repeat: bool) {
     let value = HeaderValue::from_static(if repeat { "true" } else { "false" });
     headers.insert(STRIPE_SHOULD_RETRY, value.clone());
     headers.insert(X_SHOULD_RETRY, value);
 }
 
 /// Formats the end of a response's ttl as a header value.
-pub(super) fn expires_header(at: Timestamp) -> HeaderValue {
+pub fn expires_header(at: Timestamp) -> HeaderValue {
     HeaderValue::try_from(at.to_http_date()).expect("a date is visible text")
 }
 
 /// Formats the id of a record as a header value.
-pub(super) fn record_header(record: RecordId) -> HeaderValue {
+pub fn record_header(record: RecordId) -> HeaderValue {
     let id = Bytes::copy_from_slice(hex::encode(record.as_bytes(), &mut [0; 40]).as_bytes());
     HeaderValue::from_maybe_shared(id).expect("hexadecimal digits")
 }
@@ -261,6 +286,18 @@ struct Members<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     original_status: Option<u16>,
     error: ErrorMember<'a>,
+}
+
+/// The members of a problem on the admin listener, in the order in which they are shown.
+#[derive(Serialize)]
+struct AdminMembers<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
 }
 
 /// The problem in the form that clients of Stripe's API read.
