@@ -16,7 +16,10 @@ use crate::protocol::{
 use super::dated::Dated;
 use super::jumps::{ClockLimits, Flight, Jumps, Uptime};
 use super::replays::Replays;
-use super::{Change, Claimed, Filter, Page, Pending, Snapshot, Stopped, Store, StoreError, Swap, Woken};
+use super::{
+    Change, Claimed, Filter, Page, Pending, Snapshot, Stopped, Store, StoreError, Swap, Tally, UnknownFilter,
+    UnknownPage, Woken,
+};
 
 /// How often a write may lose its comparison before the store is called unavailable. Only writers
 /// of the same operation compete, and each of them moves it towards an end.
@@ -392,6 +395,35 @@ impl Ledger {
     /// As the store's.
     pub async fn page(&self, filter: Filter, limit: usize) -> Result<Page, StoreError> {
         self.dated(self.store.page(filter, limit)).await
+    }
+
+    /// Lists records with an unknown outcome, the oldest first.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn oldest_unknown(
+        &self,
+        filter: UnknownFilter,
+        limit: usize,
+    ) -> Result<UnknownPage, StoreError> {
+        self.dated(self.store.oldest_unknown(filter, limit)).await
+    }
+
+    /// Counts the records with an unknown outcome.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn tally(&self) -> Result<Tally, StoreError> {
+        self.dated(self.store.tally()).await
+    }
+
+    /// Mends the index of unknown records, as [`Store::mend_unknown`]. The timeout of the ledger does not
+    /// apply, because this looks at every unknown record.
+    ///
+    /// # Errors
+    /// As the store's; the next call begins again.
+    pub async fn mend_unknown(&self) -> Result<u64, StoreError> {
+        self.store.mend_unknown().await
     }
 
     /// Whether the store could take a claim now.

@@ -13,8 +13,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
 
 use super::{
-    Change, Claimed, Document, Due, Durability, Filter, Found, PAGE_SCAN, Page, Pending, Replaced, Sheet,
-    Snapshot, Store, Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Found, PAGE_SCAN, Page, Pending, Position, Replaced,
+    Sheet, Snapshot, Store, Swap, Tally, UnknownFilter, UnknownPage,
 };
 
 /// A store in memory. Its clock is a parameter.
@@ -28,6 +28,8 @@ struct Tables {
     records: BTreeMap<RecordId, Record>,
     responses: BTreeMap<RecordId, StoredResponse>,
     deadlines: BTreeSet<(Timestamp, RecordId)>,
+    /// Route of each record with an unknown outcome.
+    unknown: BTreeMap<Position, Arc<str>>,
     names: Option<Bytes>,
     clock_note: Option<Bytes>,
 }
@@ -59,8 +61,11 @@ impl Tables {
     }
 
     fn put(&mut self, id: RecordId, record: Record, response: Option<StoredResponse>) {
-        self.remove_deadline(id);
+        self.remove_entries(id);
         self.deadlines.insert((record.deadline(), id));
+        if let Some(position) = Position::of(id, &record) {
+            self.unknown.insert(position, Arc::clone(&record.route));
+        }
         match (record.state, response) {
             (State::Completed { .. }, None) => {}
             (State::Completed { .. }, Some(response)) => {
@@ -74,14 +79,15 @@ impl Tables {
     }
 
     fn remove(&mut self, id: RecordId) {
-        self.remove_deadline(id);
+        self.remove_entries(id);
         self.records.remove(&id);
         self.responses.remove(&id);
     }
 
-    fn remove_deadline(&mut self, id: RecordId) {
+    fn remove_entries(&mut self, id: RecordId) {
         if let Some(old) = self.records.get(&id) {
             self.deadlines.remove(&(old.deadline(), id));
+            Position::of(id, old).and_then(|position| self.unknown.remove(&position));
         }
     }
 }
@@ -140,6 +146,31 @@ impl Store for MemoryStore {
             }
         }
         Box::pin(ready(Ok(page)))
+    }
+
+    fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage> {
+        let tables = self.tables();
+        let from = filter.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut page = UnknownPage { now: self.clock.now(), ..UnknownPage::default() };
+        let listed = tables.unknown.range((from, Bound::Unbounded));
+        for (seen, (position, _)) in listed.enumerate() {
+            let fitting = tables.records.get(&position.id).filter(|record| filter.fits(record));
+            page.records.extend(fitting.map(|record| (position.id, record.clone())));
+            if page.records.len() >= limit || seen + 1 >= PAGE_SCAN {
+                page.next = Some(*position);
+                break;
+            }
+        }
+        Box::pin(ready(Ok(page)))
+    }
+
+    fn tally(&self) -> Pending<'_, Tally> {
+        let tables = self.tables();
+        let mut tally = Tally { now: self.clock.now(), ..Tally::default() };
+        for (position, route) in &tables.unknown {
+            tally.add(route, 1, position.since);
+        }
+        Box::pin(ready(Ok(tally)))
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {

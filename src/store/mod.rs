@@ -27,6 +27,7 @@ pub mod redis;
 mod replays;
 mod stopped;
 mod stored;
+mod unknown;
 mod waiters;
 
 pub use clock_note::ClockFound;
@@ -35,6 +36,7 @@ pub use jumps::{ClockLimits, Jumps, Uptime};
 pub use ledger::{Decision, Ledger};
 pub use names::{Known, Names, Recorded};
 pub use stopped::Stopped;
+pub use unknown::{Position, RouteTally, Tally, UnknownFilter, UnknownPage};
 
 /// How many records one page looks at, so that a filter that fits nothing stays cheap.
 const PAGE_SCAN: usize = 10_000;
@@ -66,6 +68,21 @@ pub trait Store: Send + Sync + 'static {
 
     /// Some records that fit `filter`, in a stable order, without their responses.
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page>;
+
+    /// Lists up to `limit` records with an unknown outcome, the oldest first.
+    fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage>;
+
+    /// Counts the records with an unknown outcome. No record is decoded for it.
+    fn tally(&self) -> Pending<'_, Tally>;
+
+    /// Compares the index behind [`Store::oldest_unknown`] and [`Store::tally`] with all unknown records,
+    /// and mends what a gateway of an earlier release left out or left behind. Returns the number of
+    /// mended records. This may take minutes, with pauses for other callers.
+    ///
+    /// The default is for a store whose index is always right.
+    fn mend_unknown(&self) -> Pending<'_, u64> {
+        Box::pin(ready(Ok(0)))
+    }
 
     /// Up to `limit` records whose [`Record::deadline`] has passed, the longest past first. One
     /// that cannot be decoded is logged and not returned again; it is never removed.

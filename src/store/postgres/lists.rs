@@ -23,7 +23,7 @@ use super::statements::Statements;
 /// Asks what is not about one record, one question at a time.
 pub(super) struct Desk {
     settings: Arc<PostgresSettings>,
-    statements: Arc<Statements>,
+    pub(super) statements: Arc<Statements>,
     /// `None` until somebody asks, and after a question that was given up.
     session: Mutex<Option<Session>>,
 }
@@ -130,7 +130,10 @@ impl Desk {
         Ok(self.ask(statement).await.map(drop)?)
     }
 
-    async fn ask(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, Failure> {
+    pub(super) async fn ask(
+        &self,
+        statement: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>, Failure> {
         let mut kept = self.session.lock().await;
         // Taken out while it is in use: one whose question is dropped half-way is not used again.
         let mut session = match kept.take() {
@@ -147,17 +150,17 @@ impl Desk {
 
 /// The record in a row, unless the row is about none.
 #[expect(clippy::type_complexity, reason = "said once, and taken apart where it is called")]
-fn decode(row: &PgRow) -> Result<Option<(RecordId, Result<Record, StoreError>)>, Failure> {
+pub(super) fn decode(row: &PgRow) -> Result<Option<(RecordId, Result<Record, StoreError>)>, Failure> {
     let Some(id) = row::id(row)? else { return Ok(None) };
     Ok(row::record(row, id)?.map(|record| (id, record)))
 }
 
 /// The clock, which the last row of a list holds, if it is a primary's.
-fn clock(rows: &[PgRow], column: &str) -> Result<Timestamp, Failure> {
+pub(super) fn clock(rows: &[PgRow], column: &str) -> Result<Timestamp, Failure> {
     let last = rows.last().ok_or_else(|| Failure::Down("a list came without its last row".into()))?;
     if last.try_get("standby")? { Err(standby()) } else { moment(last, column) }
 }
 
-fn count(number: usize) -> i64 {
+pub(super) fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, Row, SqlSafeStr, query};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::failure::Failure;
+use super::index;
 use super::session::Session;
 use super::statements::within;
 
@@ -54,7 +55,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[must_use]
 pub fn print(schema: &str) -> String {
     let scripts: Vec<String> = MIGRATIONS.iter().map(|migration| migration.script(schema)).collect();
-    format!("{}{}", scripts.join("\n"), within(schema, RIGHTS))
+    format!("{}{}{}", scripts.join("\n"), index::by_hand(schema), within(schema, RIGHTS))
 }
 
 impl Migration {

@@ -48,6 +48,11 @@ impl Keys {
         self.in_bucket(bucket, ["unknown"])
     }
 
+    /// The bucket's unknown records by the time of their last write: each entry is an id and the route.
+    pub(super) fn unknown_since(&self, bucket: u8) -> String {
+        self.in_bucket(bucket, ["unknown-since"])
+    }
+
     /// Which run of a server held the data.
     pub(super) fn run(&self, bucket: u8) -> String {
         self.in_bucket(bucket, ["run"])

@@ -172,7 +172,10 @@ impl Shared {
     }
 
     /// What is stored under some ids, undecoded.
-    async fn fetch(self: &Arc<Self>, ids: Vec<RecordId>) -> Result<BTreeMap<RecordId, Vec<u8>>, StoreError> {
+    pub(super) async fn fetch(
+        self: &Arc<Self>,
+        ids: Vec<RecordId>,
+    ) -> Result<BTreeMap<RecordId, Vec<u8>>, StoreError> {
         let groups: Vec<Vec<RecordId>> = self
             .fleet
             .groups()
@@ -203,7 +206,7 @@ impl Shared {
     }
 
     /// The time, no earlier than any stamp of `records`.
-    async fn now(&self, records: &[(RecordId, Record)]) -> Result<Timestamp, StoreError> {
+    pub(super) async fn now(&self, records: &[(RecordId, Record)]) -> Result<Timestamp, StoreError> {
         let answer = self.look(0, Request::Command(&cmd("TIME"))).await?;
         let (seconds, micros) = <(u64, u64)>::from_redis_value(answer)
             .map_err(|error| StoreError::Unavailable(format!("an odd answer to TIME: {error}")))?;
@@ -212,7 +215,7 @@ impl Shared {
     }
 
     /// Asks about all groups at once; the answers keep their order.
-    async fn on_groups<G, T, F>(
+    pub(super) async fn on_groups<G, T, F>(
         self: &Arc<Self>,
         groups: Vec<G>,
         ask: impl Fn(Arc<Self>, G) -> F,
@@ -235,12 +238,12 @@ impl Shared {
     }
 }
 
-fn ids_in(answer: Value) -> Vec<RecordId> {
+pub(super) fn ids_in(answer: Value) -> Vec<RecordId> {
     let parts = Vec::<Vec<u8>>::from_redis_value(answer).unwrap_or_default();
     parts.iter().filter_map(|part| RecordId::from_bytes(part)).collect()
 }
 
 /// A score or a time as Redis writes it. One that is no number is never due.
-fn number(text: &[u8]) -> u64 {
+pub(super) fn number(text: &[u8]) -> u64 {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(u64::MAX)
 }

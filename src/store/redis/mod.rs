@@ -34,7 +34,7 @@ use crate::protocol::{Record, RecordId, Revision, State};
 
 use super::{
     Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
-    Stopped, Store, StoreError, Swap, Woken, codec,
+    Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage, Woken, codec,
 };
 
 use self::failure::Failure;
@@ -61,6 +61,7 @@ mod persistence;
 mod script;
 mod server;
 mod settings;
+mod unknown;
 mod value;
 
 pub use self::settings::{Address, RedisSettings, Topology};
@@ -236,6 +237,7 @@ impl Shared {
             .arg(response.unwrap_or_default())
             .arg(self.keys.channel())
             .flag(self.touches())
+            .arg(record.route.as_bytes())
             // It may be a new execution of a record that an old copy of the data shows as free.
             .beginning(runs.then(|| Beginning { bucket: bucket(id), is_new: !self.common.outcomes.has(id) }));
         let reply = self.begin(id, &call).await?;
@@ -299,7 +301,13 @@ impl Shared {
 
     fn all_keys(&self, id: RecordId) -> Vec<String> {
         let (keys, bucket) = (&self.keys, bucket(id));
-        vec![keys.record(id), keys.response(id), keys.deadlines(bucket), keys.unknown(bucket)]
+        vec![
+            keys.record(id),
+            keys.response(id),
+            keys.deadlines(bucket),
+            keys.unknown(bucket),
+            keys.unknown_since(bucket),
+        ]
     }
 }
 
@@ -326,6 +334,18 @@ impl Store for RedisStore {
 
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
         Box::pin(async move { self.shared.page(&filter, limit).await })
+    }
+
+    fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage> {
+        Box::pin(async move { self.shared.oldest_unknown(&filter, limit).await })
+    }
+
+    fn tally(&self) -> Pending<'_, Tally> {
+        Box::pin(self.shared.tally())
+    }
+
+    fn mend_unknown(&self) -> Pending<'_, u64> {
+        Box::pin(self.shared.mend_unknown())
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {

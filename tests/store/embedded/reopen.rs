@@ -207,7 +207,7 @@ async fn a_claim_that_was_given_up_in_the_queue_is_released() {
 }
 
 /// Works on one table of a closed store behind its back.
-fn engine(dir: &Path, table: &str, work: impl FnOnce(&fjall::Keyspace) -> fjall::Result<()>) {
+pub fn engine(dir: &Path, table: &str, work: impl FnOnce(&fjall::Keyspace) -> fjall::Result<()>) {
     let database = Database::builder(dir.join("data")).open().expect("the engine");
     let table = database.keyspace(table, KeyspaceCreateOptions::default).expect("a table");
     work(&table).expect("done");

@@ -217,6 +217,9 @@ async fn the_documented_rights_are_enough() {
     crate::contract::retention::a_known_outcome_becomes_a_tombstone_and_ends(bench.clone()).await;
     server.say::<()>("FLUSHDB");
     let bench = Bench::of(Arc::new(RedisStore::open(known.clone()).await.expect("a store")));
+    crate::contract::unknown::there_is_nothing_to_mend_in_what_this_release_wrote(bench.clone()).await;
+    server.say::<()>("FLUSHDB");
+    let bench = Bench::of(Arc::new(RedisStore::open(known.clone()).await.expect("a store")));
     crate::contract::lists::a_page_shows_what_fits(bench.clone()).await;
     crate::contract::names::one_of_many_replacements_is_made(bench.clone()).await;
     bench.won(id(100), owner(1), Policy { lease: Duration::from_millis(100), ..STILL }).await;

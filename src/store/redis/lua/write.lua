@@ -1,9 +1,9 @@
 -- Puts a record in place of the one with the expected revision.
--- KEYS: record, response, deadlines, unknown, mark.
+-- KEYS: record, response, deadlines, unknown, unknown-since, mark.
 -- ARGV: id, expected revision, revision, created_at, record, milliseconds to the deadline,
 --       state, what becomes of the response ('keep', 'put', 'drop'), the response, channel, '1' to touch
---       a record that already has the new revision, and where the new record begins an execution, until
---       when it may ('0' for never), and the mark as it is known.
+--       a record that already has the new revision, the route, and where the new record begins an
+--       execution, until when it may ('0' for never), and the mark as it is known.
 -- Nothing is given to Redis to end by itself: by a clock that is ahead for a moment it would be gone.
 local stored = redis.call('GET', KEYS[1])
 if not stored then
@@ -14,7 +14,7 @@ if string.sub(stored, 1, 8) ~= ARGV[2] then
 end
 
 -- By the server's own clock: the record may be stamped ahead of it.
-local no = ARGV[12] and stopped(ARGV[12], clock(), KEYS[5], ARGV[13])
+local no = ARGV[13] and stopped(ARGV[13], clock(), KEYS[6], ARGV[14])
 if no then
     return no
 end
@@ -26,10 +26,17 @@ local mark = state == 'running' and RUNNING + bit.band(flags(stored), WATCHED) o
 
 -- The indexes come first: should one of them be refused, the record is as it was.
 redis.call('ZADD', KEYS[3], digits(deadline), id)
+local was_unknown
 if state == 'unknown' then
-    redis.call('ZADD', KEYS[4], 0, id)
+    was_unknown = redis.call('ZADD', KEYS[4], 0, id) == 0
 else
-    redis.call('ZREM', KEYS[4], id)
+    was_unknown = redis.call('ZREM', KEYS[4], id) == 1
+end
+if was_unknown then
+    unlist(KEYS[5], id, stored)
+end
+if state == 'unknown' then
+    redis.call('ZADD', KEYS[5], digits(now), id .. ARGV[12])
 end
 
 if ARGV[8] == 'put' then
