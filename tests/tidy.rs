@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 6] = [
     &[
         "allocator",
+        "backoff",
         "clock",
         "descriptors",
         "failpoint",

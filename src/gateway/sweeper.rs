@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use crate::backoff::jittered;
 use crate::protocol::{Reason, Record, RecordId};
 use crate::store::{Ledger, RouteTally, Tally};
 use crate::telemetry::{Metrics, Unknown};
@@ -15,11 +16,11 @@ use super::Stop;
 
 /// How long nothing is swept after everything due was.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
-/// The wait between two counts of unknown records, at least.
+/// The wait between two counts of unknown records.
 const COUNT_INTERVAL: Duration = Duration::from_secs(5);
-/// The wait between two comparisons of the index of unknown records with the records, at least.
+/// The wait between two comparisons of the index of unknown records with the records.
 const MEND_INTERVAL: Duration = Duration::from_secs(60);
-/// A count or a comparison takes at most one part in so many of the time.
+/// After a long count or comparison the wait is so many times as long as that took.
 const SHARE: u32 = 10;
 
 /// Sweeps until the cut, and keeps the metrics of unknown records. Small batches with everybody else's writes in
@@ -45,13 +46,13 @@ async fn watch_unknown(ledger: &Ledger, metrics: &Metrics) {
                 Ok(tally) => metrics.set_unknown(&shown(&tally)),
                 Err(error) => warn!("cannot count unknown records: {error}"),
             }
-            sleep(COUNT_INTERVAL.max(started.elapsed() * SHARE)).await;
+            sleep(jittered(COUNT_INTERVAL.max(started.elapsed() * SHARE))).await;
         }
     };
     let mending = async {
         let mut pause = MEND_INTERVAL;
         loop {
-            sleep(pause).await;
+            sleep(jittered(pause)).await;
             let started = Instant::now();
             mend(ledger).await;
             pause = MEND_INTERVAL.max(started.elapsed() * SHARE);

@@ -15,12 +15,14 @@ use sqlx::{AssertSqlSafe, Row, SqlSafeStr, query};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use crate::backoff::jittered;
+
 use super::failure::Failure;
 use super::session::Session;
 use super::settings::PostgresSettings;
 use super::statements::within;
 
-/// The wait before the state of the index is looked at again.
+/// The longest wait before the state of the index is looked at again.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// What lets the server work for as long as a build takes.
@@ -100,7 +102,7 @@ async fn keep_trying(settings: Arc<PostgresSettings>) {
             }
             Err(failure) => tracing::debug!("the index of unknown outcomes is not built yet: {failure}"),
         }
-        sleep(PAUSE).await;
+        sleep(jittered(PAUSE)).await;
     }
 }
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Row, SqlSafeStr, query};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::backoff::jittered;
+
 use super::failure::Failure;
 use super::index;
 use super::session::Session;
@@ -48,7 +50,7 @@ const RIGHTS: &str = "
 const RACES: [&str; 6] = ["23505", "40P01", "42710", "42P06", "42P07", "55P03"];
 /// How long one migration may take.
 const LONGEST: Duration = Duration::from_secs(300);
-/// The wait before looking again whether somebody else has done it.
+/// The longest wait before looking again whether somebody else has done it.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The SQL that makes the tables in `schema`, for whoever applies it by hand.
@@ -87,7 +89,7 @@ pub(super) async fn migrate(session: &mut Session, schema: &str) -> Result<(), F
                 Err(Failure::Refused { code, .. })
                     if RACES.contains(&&*code) && Instant::now() < patience =>
                 {
-                    sleep(PAUSE).await;
+                    sleep(jittered(PAUSE)).await;
                 }
                 Err(Failure::Refused { code, text }) if code == "42501" => return Err(not_allowed(&text)),
                 Err(failure) => return Err(failure),

@@ -18,6 +18,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::backoff::jittered;
+
 use super::door::Door;
 use super::failure::{Failure, of_connecting};
 use super::keys::{BUCKETS, slot};
@@ -25,9 +27,9 @@ use super::link::{Common, Link};
 use super::script::Request;
 use super::settings::{Address, RedisSettings, Topology};
 
-/// How often the map of a cluster is read though nothing seems wrong with it.
+/// How long the map of a cluster is used, at most, though nothing seems wrong with it.
 const MAP_AGE: Duration = Duration::from_secs(30);
-/// The least time between two readings.
+/// The wait between two readings, at most.
 const MAP_PAUSE: Duration = Duration::from_millis(100);
 
 /// All primaries.
@@ -170,9 +172,9 @@ async fn keep_reading(shared: Arc<Shared>) {
             // The old map is better than none: nodes that are not asked about still serve.
             (Err(failure), Ok(_)) => tracing::warn!("the cluster's map cannot be read: {failure}"),
         }
-        sleep(MAP_PAUSE).await;
+        sleep(jittered(MAP_PAUSE)).await;
         let old = shared.map.borrow().is_ok();
-        let age = if old { MAP_AGE } else { MAP_PAUSE };
+        let age = jittered(if old { MAP_AGE } else { MAP_PAUSE });
         // Either end of the wait is a reason to read.
         drop(timeout(age, shared.outdated.notified()).await);
     }
