@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::clock::Timestamp;
+use crate::protocol::notice;
 use crate::protocol::transition::standing;
 use crate::protocol::{
     Claim, Event, Next, Owner, Record, RecordId, State, StoredResponse, Transition, Verdict, transition,
@@ -18,7 +19,7 @@ use super::jumps::{ClockLimits, Flight, Jumps, Uptime};
 use super::replays::Replays;
 use super::{
     Change, Claimed, Filter, Page, Pending, Snapshot, Stopped, Store, StoreError, Swap, Tally, UnknownFilter,
-    UnknownPage, Woken,
+    UnknownPage, Woken, Written,
 };
 
 /// How often a write may lose its comparison before the store is called unavailable. Only writers
@@ -482,8 +483,11 @@ impl Ledger {
                     let Snapshot { record, response, now } = found;
                     return present(id, Decision { verdict, record, response, now });
                 }
-                Next::Write(record) => Change::Write(record, response.cloned()),
-                Next::Remove => Change::Remove,
+                Next::Write(record) => {
+                    let notice = notice::of(event, found.record.as_ref(), Some(&record));
+                    Change::Write(Written { record, response: response.cloned(), notice })
+                }
+                Next::Remove => Change::Remove(notice::of(event, found.record.as_ref(), None)),
             };
             found = match self.write(id, found.record.as_ref(), change).await? {
                 Swap::Stored(record) => {
@@ -508,7 +512,7 @@ impl Ledger {
     /// Writes over `known`, or creates the record where there was none.
     async fn write(&self, id: RecordId, known: Option<&Record>, change: Change) -> Result<Swap, StoreError> {
         let Some(known) = known else {
-            let Change::Write(first, _) = change else { return Ok(Swap::Stored(None)) };
+            let Change::Write(Written { record: first, .. }) = change else { return Ok(Swap::Stored(None)) };
             return Ok(match self.dated(self.store.claim(id, first)).await? {
                 Claimed::Won(record) => Swap::Stored(Some(record)),
                 Claimed::Found(found) => Swap::Conflict(found.into()),

@@ -1,7 +1,7 @@
 //! `memory:` — everything in one map, for tests and demonstrations. Nothing survives the process,
 //! and the store says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::{Future, pending, ready};
 use std::ops::Bound;
 use std::pin::Pin;
@@ -10,17 +10,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::clock::{Clock, Timestamp};
-use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
+use crate::protocol::{Notice, Record, RecordId, Revision, State, StoredResponse};
 
 use super::{
     Change, Claimed, Document, Due, Durability, Filter, Found, PAGE_SCAN, Page, Pending, Position, Replaced,
-    Sheet, Snapshot, Store, Swap, Tally, UnknownFilter, UnknownPage,
+    Sheet, Snapshot, Store, Swap, Tally, UnknownFilter, UnknownPage, Written,
 };
+
+/// Number of notices that are kept. Nothing takes them, so older ones are dropped.
+pub const MOST_NOTICES: usize = 1024;
 
 /// A store in memory. Its clock is a parameter.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     tables: Mutex<Tables>,
+}
+
+/// A notice, as the step that caused it stored it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredNotice {
+    /// Id of the record that the step was about.
+    pub id: RecordId,
+    /// The notice.
+    pub notice: Notice,
+    /// The store's clock at the step.
+    pub at: Timestamp,
 }
 
 #[derive(Default)]
@@ -30,6 +44,8 @@ struct Tables {
     deadlines: BTreeSet<(Timestamp, RecordId)>,
     /// Route of each record with an unknown outcome.
     unknown: BTreeMap<Position, Arc<str>>,
+    /// The latest notices, the oldest first.
+    notices: VecDeque<StoredNotice>,
     names: Option<Bytes>,
     clock_note: Option<Bytes>,
 }
@@ -39,6 +55,12 @@ impl MemoryStore {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, tables: Mutex::default() }
+    }
+
+    /// Returns the latest notices, up to [`MOST_NOTICES`] of them, the oldest first.
+    #[must_use]
+    pub fn notices(&self) -> Vec<StoredNotice> {
+        self.tables().notices.iter().cloned().collect()
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -84,6 +106,15 @@ impl Tables {
         self.responses.remove(&id);
     }
 
+    /// Stores a notice, in the step that changed the record.
+    fn tell(&mut self, id: RecordId, notice: Option<Notice>, at: Timestamp) {
+        let Some(notice) = notice else { return };
+        if self.notices.len() >= MOST_NOTICES {
+            self.notices.pop_front();
+        }
+        self.notices.push_back(StoredNotice { id, notice, at });
+    }
+
     fn remove_entries(&mut self, id: RecordId) {
         if let Some(old) = self.records.get(&id) {
             self.deadlines.remove(&(old.deadline(), id));
@@ -115,13 +146,15 @@ impl Store for MemoryStore {
         let matches = tables.records.get(&id).is_some_and(|record| record.revision == expected);
         let swap = match change {
             _ if !matches => Swap::Conflict(tables.snapshot(id, now)),
-            Change::Write(record, response) => {
+            Change::Write(Written { record, response, notice }) => {
                 let record = Record { updated_at: now, ..record };
                 tables.put(id, record.clone(), response);
+                tables.tell(id, notice, now);
                 Swap::Stored(Some(record))
             }
-            Change::Remove => {
+            Change::Remove(notice) => {
                 tables.remove(id);
+                tables.tell(id, notice, now);
                 Swap::Stored(None)
             }
         };

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 
 use crate::clock::Timestamp;
-use crate::protocol::{Record, RecordId, Revision, StoredResponse};
+use crate::protocol::{Notice, Record, RecordId, Revision, StoredResponse};
 
 mod clock_note;
 pub mod codec;
@@ -176,11 +176,27 @@ impl From<Found> for Snapshot {
     reason = "moved once, from the ledger to the store; a box would cost more"
 )]
 pub enum Change {
-    /// Put this record in place of the old one. The response comes along where the new record is
-    /// completed with a retained response that is not stored yet.
-    Write(Record, Option<StoredResponse>),
-    /// Remove the record and its response.
-    Remove,
+    /// Puts a record in place of the old one.
+    Write(Written),
+    /// Removes the record and its response. The notice is told in the same step, if there is one.
+    Remove(Option<Notice>),
+}
+
+/// What is written of a record in one step.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The new record.
+    pub record: Record,
+    /// The response, where the new record is completed with a retained response that is not stored yet.
+    pub response: Option<StoredResponse>,
+    /// The notice of the step, if it is told outside.
+    pub notice: Option<Notice>,
+}
+
+impl From<Record> for Written {
+    fn from(record: Record) -> Self {
+        Self { record, response: None, notice: None }
+    }
 }
 
 /// What became of a [`Store::compare_and_set`].

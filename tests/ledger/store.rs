@@ -37,8 +37,8 @@ impl Step {
 
     fn of(change: &Change) -> Self {
         match change {
-            Change::Remove => Self::Release,
-            Change::Write(record, _) => match record.state.name() {
+            Change::Remove(_) => Self::Release,
+            Change::Write(written) => match written.record.state.name() {
                 "running" => Self::Renew,
                 "completed" | "settled" => Self::Complete,
                 "unknown" => Self::Lose,

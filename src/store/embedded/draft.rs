@@ -8,7 +8,9 @@ use fjall::{OwnedWriteBatch, PersistMode};
 
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
-use crate::store::{Change, Claimed, Found, Position, Replaced, Sheet, Snapshot, StoreError, Swap, codec};
+use crate::store::{
+    Change, Claimed, Found, Position, Replaced, Sheet, Snapshot, StoreError, Swap, Written, codec,
+};
 
 use super::room::{Free, Room};
 use super::tables::{CLOCK, Table, Tables, key_of};
@@ -77,7 +79,7 @@ impl<'a> Draft<'a> {
             other => return self.snapshot(id, other).map(Swap::Conflict),
         };
         Ok(Swap::Stored(match change {
-            Change::Write(record, response) => {
+            Change::Write(Written { record, response, .. }) => {
                 if is_running(&record) && !is_running(&old) {
                     self.begin(id)?;
                 }
@@ -85,7 +87,7 @@ impl<'a> Draft<'a> {
                 self.put(id, Some(&old), record.clone(), response);
                 Some(record)
             }
-            Change::Remove => {
+            Change::Remove(_) => {
                 self.remove(id, &old);
                 None
             }

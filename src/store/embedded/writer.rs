@@ -217,7 +217,9 @@ impl Command {
 
     fn weight(&self) -> usize {
         match self {
-            Self::CompareAndSet { change: Change::Write(_, Some(response)), .. } => response.body.len(),
+            Self::CompareAndSet { change: Change::Write(written), .. } => {
+                written.response.as_ref().map_or(0, |response| response.body.len())
+            }
             _ => 0,
         }
     }

@@ -34,7 +34,7 @@ use crate::protocol::{Record, RecordId, Revision, State};
 
 use super::{
     Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
-    Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage, Woken, codec,
+    Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage, Woken, Written, codec,
 };
 
 use self::failure::Failure;
@@ -319,8 +319,8 @@ impl Store for RedisStore {
     fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap> {
         Box::pin(async move {
             match change {
-                Change::Remove => self.shared.remove(id, expected).await,
-                Change::Write(record, response) => {
+                Change::Remove(_) => self.shared.remove(id, expected).await,
+                Change::Write(Written { record, response, .. }) => {
                     let response = response.as_ref().map(codec::encode_response);
                     self.shared.write(id, expected, record, response).await
                 }

@@ -164,7 +164,7 @@ async fn a_corrupt_record_is_named_and_left_as_it_is() {
         let (id, first) = (id(number), claim(owner(9), STILL).first(Timestamp(0)));
         unreadable(id, second.store.claim(id, first).await.map(|found| debug(&found)));
         unreadable(id, second.store.read(id).await.map(|found| debug(&found)));
-        let removal = second.store.compare_and_set(id, revision, Change::Remove).await;
+        let removal = second.store.compare_and_set(id, revision, Change::Remove(None)).await;
         unreadable(id, removal.map(|swap| debug(&swap)));
     }
     let page = second.store.page(Filter::default(), 10).await.expect("a page");

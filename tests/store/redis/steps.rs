@@ -144,7 +144,7 @@ async fn bytes_that_are_no_record_are_an_error_and_stay() {
         let first = claim(owner(2), STILL).first(Default::default());
         assert!(bench.store.claim(id(1), first).await.is_err_and(unreadable));
         assert!(bench.store.read(id(1)).await.is_err_and(unreadable));
-        let removed = bench.store.compare_and_set(id(1), running.revision, Change::Remove).await;
+        let removed = bench.store.compare_and_set(id(1), running.revision, Change::Remove(None)).await;
         assert!(removed.is_err_and(unreadable));
         bench.reach(running.deadline()).await;
         assert!(bench.store.due(10).await.expect("nothing").records.is_empty());
