@@ -1,16 +1,16 @@
-//! How the allocator of the process is set.
+//! Settings of the process's allocator.
 
 use std::ffi::c_long;
 
 use libmimalloc_sys::{mi_option_set, mi_option_t};
 
-/// The number of the option, which the bindings leave out; it is the same in all versions of the library.
+/// Number of the option, which the bindings leave out. It is the same in all versions of the library.
 const PURGE_DELAY: mi_option_t = 15;
-/// How long memory that was freed is kept before the system gets it back, in milliseconds. By default it
-/// is ten, and at some hundred requests a second some of it is given away between two of them.
+/// Time for which freed memory is kept before the system gets it back, in milliseconds. The default is
+/// ten. With it, some memory is given back between two requests at some hundred requests a second.
 const KEPT_MS: c_long = 500;
 
-/// Sets it. To be called first, by a program that allocates with mimalloc.
+/// Sets the options. A program that allocates with mimalloc calls this first.
 #[expect(unsafe_code, reason = "options of the allocator are set by a C function, which takes a number")]
 pub fn tune() {
     // SAFETY: the function takes any number, and may be called at any time by any thread.

@@ -1,4 +1,4 @@
-//! The assembly: the only place that names concrete stores and the concrete upstream client.
+//! The assembly: the only place that names the concrete stores and the concrete upstream client.
 
 use std::fmt;
 use std::future::Future;
@@ -24,12 +24,13 @@ use crate::cli::serve::Operator;
 use crate::cli::{Cli, Command, demo, records, schema};
 use crate::config::{self, Config, Environment, REPLAY_CACHE, Room};
 use crate::descriptors;
-use crate::gateway::{Gateway, GatewayLayer, GatewayService, Stop, lapsed, sweep, tell_stops};
+use crate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, sweep, tell_stops};
 use crate::protocol::Owner;
 use crate::random;
 use crate::routes::RouteTable;
 use crate::routes::identity::Refusal;
 use crate::server::{self, Listening};
+use crate::stop::Stop;
 use crate::store::{Ledger, Names, Store, postgres};
 use crate::telemetry::log::{self, LastLines, say};
 use crate::telemetry::{MeteredStore, Metrics};
@@ -50,14 +51,14 @@ mod patience;
 mod signals;
 mod stores;
 
-/// How many connections may wait in the system's queue. It is usually 128, and what finds it full tries again after
-/// a second: a stranger who connects often enough would keep it full.
+/// Length of the system's queue of connections that are not yet accepted. The usual length is 128. A client
+/// that finds the queue full tries again after a second, so a hostile client could keep a short queue full.
 const BACKLOG: u32 = 1024;
-/// What an answer to `TRACE` names: what clients may ask of any path, and operators of some.
+/// Methods that the answer to `TRACE` names on the public listener: those a client may use on any path.
 const PUBLIC_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const ADMIN_METHODS: &str = "GET, HEAD, POST, DELETE";
-/// How long executions that were cut off may take to record that their outcome is unknown, and to
-/// tell their clients.
+/// Time that executions have, once cut off, to record that their outcome is unknown and to tell their
+/// clients.
 const LAST_WRITES: Duration = Duration::from_secs(3);
 
 /// Runs one command line to its exit code.
@@ -104,27 +105,28 @@ fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
     }
 }
 
-/// Whatever the process makes from now on, only its own user can read.
+/// Makes every file that the process creates from now on readable by its own user only.
 fn keep_files_private() {
     let others = Mode::RWXG | Mode::RWXO;
     let before = umask(others);
     umask(before | others);
 }
 
-/// Runs a gateway. What its workers share needs one thread: each step of it is short.
+/// Runs a gateway on one thread. One thread is enough for the state that the workers share: each step on that
+/// state is short.
 fn served(work: impl Future<Output = ExitCode>) -> ExitCode {
     let _last_lines = LastLines;
     on(tokio::runtime::Builder::new_current_thread(), work)
 }
 
-/// Runs a command that does more than one thing at once.
+/// Runs a command that has concurrent tasks.
 fn blocking(work: impl Future<Output = ExitCode>) -> ExitCode {
     on(tokio::runtime::Builder::new_multi_thread(), work)
 }
 
 /// Runs `work` on a runtime of its own.
 fn on(mut runtime: tokio::runtime::Builder, work: impl Future<Output = ExitCode>) -> ExitCode {
-    // Exactly one provider of cryptography, before anything can ask for another.
+    // Install the only provider of cryptography before any code can ask for another.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         say("oncegate: a TLS provider was installed before");
         return ExitCode::FAILURE;
@@ -149,7 +151,7 @@ async fn start(config: Config, operator: Operator) -> ExitCode {
     })
 }
 
-/// Why the gateway could not start.
+/// The reason why the gateway could not start.
 #[derive(Debug)]
 pub struct StartError(String);
 
@@ -161,11 +163,14 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Runs a gateway until a signal or a broken store ends it. The exit code is 0 after a drain that was asked for, 2 if the configuration names
-/// operations otherwise than the store does, 1 otherwise.
+/// Runs a gateway until a signal or a broken store ends it.
+///
+/// The exit code is 0 after a requested drain, 2 if the configuration names operations differently from the
+/// store, and 1 in any other case.
 ///
 /// # Errors
-/// What kept it from starting: an address in use, a data directory in use, missing roots.
+/// [`StartError`] if something keeps the gateway from starting: an address in use, a data directory in use,
+/// missing root certificates.
 pub async fn serve(config: Config, operator: Operator) -> Result<ExitCode, StartError> {
     descriptors::raise();
     let warnings = config.warnings();
@@ -229,7 +234,7 @@ pub async fn serve(config: Config, operator: Operator) -> Result<ExitCode, Start
         if timeout(config.server.drain_timeout, &mut all_done).await.is_err() {
             warn!("the drain timeout is over: what still runs is recorded as unknown");
             stop.cut_off();
-            // Its clients are told so, which takes until their connections are closed.
+            // The clients of these executions are told so. That takes until their connections are closed.
             if timeout(LAST_WRITES, &mut all_done).await.is_err() && !executions.is_empty() {
                 warn!("some outcomes could not be recorded; they will be unknown once their leases are over");
             }
@@ -245,8 +250,8 @@ pub async fn serve(config: Config, operator: Operator) -> Result<ExitCode, Start
     }
 }
 
-/// Runs until something ends the gateway and begins its drain: the exit code after that, or `None` where it
-/// has to end at once.
+/// Waits until something ends the gateway, and begins its drain. Returns the exit code to use after the
+/// drain, or `None` if the gateway has to end at once.
 async fn until_drain(
     server: &config::Server,
     store: &dyn Store,
@@ -285,7 +290,7 @@ fn ended_at_once(name: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Everything of a gateway but its listeners.
+/// The parts of a gateway, except its listeners.
 struct Assembly {
     store: Arc<dyn Store>,
     ledger: Ledger,
@@ -294,13 +299,14 @@ struct Assembly {
     service: GatewayService,
     admin_router: axum::Router,
     stop: Stop,
-    /// Of the public and of the admin listener.
+    /// Settings of the public listener and of the admin listener.
     listening: [Listening; 2],
     certificates: Vec<Watched>,
-    /// Kept to the end of the drain: an execution goes on when the last connection is gone.
+    /// Worker threads. They are kept to the end of the drain because an execution goes on after the last
+    /// connection is closed.
     workers: Workers,
     names: Names,
-    /// Why it must not serve.
+    /// Reason why the gateway must not serve.
     refusal: Option<Refusal>,
 }
 
@@ -347,7 +353,7 @@ impl Assembly {
         let listening = listening(config, room, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
         clock::settle(&ledger, operator.accept_clock, &mut patience).await?;
-        // Last, so that nothing is noted for a gateway that cannot start.
+        // This comes last, so that nothing is noted in the store for a gateway that cannot start.
         let refusal = identity::settle(&names, config, &mut patience).await?;
         Ok(Self {
             store,
@@ -366,7 +372,7 @@ impl Assembly {
     }
 }
 
-/// What both listeners speak; the files of their certificates are added to `certificates`.
+/// Returns the settings of both listeners, and adds the files of their certificates to `certificates`.
 fn listening(
     config: &Config,
     room: Room,
@@ -405,7 +411,7 @@ fn listening(
     Ok([public, admin])
 }
 
-/// The certificates of the upstreams.
+/// Returns the certificates of the upstreams, for the watcher.
 fn certificates_of(proxy: &Proxy) -> Vec<Watched> {
     let upstream = |(name, connector)| {
         watched(format!("upstreams.{name}"), connector, |connector: &Arc<_>| &**connector)
@@ -416,7 +422,7 @@ fn certificates_of(proxy: &Proxy) -> Vec<Watched> {
 fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
     let listen = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        // A restart need not wait for connections of before.
+        // With this option, a restart need not wait until the system has forgotten earlier connections.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
@@ -424,14 +430,14 @@ fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
     listen().map_err(|error: io::Error| StartError(format!("{key} = {address}: {error}")))
 }
 
-/// Says where the gateway listens; with port 0 this is the only place that tells.
+/// Logs where the gateway listens. With port 0 this is the only place where the real port is shown.
 fn say_ready(public: &TcpListener, admin: &TcpListener) -> Result<(), StartError> {
     let local = |listener: &TcpListener| listener.local_addr().map_err(|error| StartError(error.to_string()));
     info!(listen = %local(public)?, admin = %local(admin)?, "ready");
     Ok(())
 }
 
-/// A token from the system's random source.
+/// Makes an owner token from the system's random source.
 fn new_owner() -> Owner {
     Owner(random::bytes())
 }

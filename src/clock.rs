@@ -1,7 +1,7 @@
-//! Time as a value: [`Timestamp`] is what records carry, [`Clock`] is where it comes from.
+//! Time as a value: records carry a [`Timestamp`], and a [`Clock`] is its source.
 //!
-//! The protocol never asks for the time, it is told. A store owns one clock and stamps every
-//! write with it, so leases and retention never depend on two machines agreeing.
+//! The protocol never reads the time. The time is passed to it. A store owns one clock and stamps every
+//! write with it, so that leases and retention never depend on two machines agreeing.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,37 +12,38 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// This moment plus `duration`; saturates at the end of time instead of wrapping.
+    /// Returns this moment plus `duration`. Saturates at the end of time instead of wrapping.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(millis))
     }
 
-    /// What the machine believes the time to be.
+    /// Returns the machine's wall-clock time.
     #[must_use]
     pub fn of_the_wall() -> Self {
         Self(0).plus(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 
-    /// How long from `earlier` to this moment; zero if `earlier` is not earlier.
+    /// Returns the time from `earlier` to this moment, or zero if `earlier` is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// The same moment as wall-clock time.
+    /// Returns this moment as wall-clock time.
     #[must_use]
     pub fn to_system_time(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.0)
     }
 }
 
-/// The last moment that dates with four digits of a year can show.
+/// The last moment that a date with a year of four digits can show.
 const LAST_SHOWN: Timestamp = Timestamp(253_402_300_799_000);
 
 impl Timestamp {
-    /// The same moment as an HTTP date (RFC 9110, 5.6.7); what lies beyond its last year is shown as that.
+    /// Returns this moment as an HTTP date (RFC 9110, 5.6.7). A moment after the last such date is shown
+    /// as that date.
     #[must_use]
     pub fn to_http_date(self) -> String {
         httpdate::fmt_http_date(self.min(LAST_SHOWN).to_system_time())
@@ -50,15 +51,15 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC with milliseconds, as the admin API shows it.
+    /// Writes this moment in RFC 3339, in UTC with milliseconds, as the admin API shows it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The formatter refuses years past 9999; retention that long is shown as that last year.
+        // The formatter refuses years past 9999. A later moment is shown as the end of that year.
         write!(f, "{}", humantime::format_rfc3339_millis((*self).min(LAST_SHOWN).to_system_time()))
     }
 }
 
-/// How long the machine has been up, the time that it was suspended included: unlike [`Instant`], which
-/// stands still meanwhile. No step of the wall-clock time moves it.
+/// Returns the time since the machine was booted, including the time that it was suspended. [`Instant`]
+/// stands still while the machine is suspended. No step of the wall-clock time changes the result.
 #[must_use]
 pub fn uptime() -> Duration {
     #[cfg(target_os = "linux")]
@@ -72,8 +73,8 @@ pub fn uptime() -> Duration {
     )
 }
 
-/// The boot that [`uptime`] counts from, by a name that no other boot of any machine has; `None` where the
-/// system does not tell.
+/// Returns the name of the boot that [`uptime`] counts from, which no other boot of any machine has.
+/// Returns `None` if the system does not tell it.
 #[must_use]
 pub fn boot() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
@@ -82,14 +83,14 @@ pub fn boot() -> Option<String> {
 
 /// A source of [`Timestamp`]s that never goes backwards.
 pub trait Clock: Send + Sync + 'static {
-    /// The current time.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// Wall-clock time at start, advanced by the monotonic clock from there on.
+/// A clock that starts at the wall-clock time, and is advanced by the monotonic clock from there on.
 ///
-/// A step of the machine's clock (NTP, an operator, an hour of drift put right) therefore moves
-/// no lease and ends no retention while the process lives.
+/// Therefore a step of the machine's clock (NTP, an operator, an hour of drift put right) moves no lease
+/// and ends no retention while the process lives.
 #[derive(Debug)]
 pub struct SteadyClock {
     started: Instant,
@@ -98,20 +99,20 @@ pub struct SteadyClock {
 }
 
 impl SteadyClock {
-    /// A clock that starts at the wall-clock time, but never before `not_before`: a store passes
-    /// the newest stamp it holds, so that time does not go back over a restart either.
+    /// Returns a clock that starts at the wall-clock time, but never before `not_before`. A store passes
+    /// the newest stamp that it holds, so that time does not go back over a restart either.
     #[must_use]
     pub fn starting(not_before: Timestamp) -> Self {
         Self::starting_at(Timestamp::of_the_wall().max(not_before))
     }
 
-    /// A clock that goes on from `moment`, whatever the wall-clock time is.
+    /// Returns a clock that goes on from `moment`, independent of the wall-clock time.
     #[must_use]
     pub fn starting_at(moment: Timestamp) -> Self {
         Self { started: Instant::now(), origin: AtomicU64::new(moment.0) }
     }
 
-    /// Goes by the wall-clock time from now on, if that is ahead.
+    /// Moves the clock to the wall-clock time, if that is ahead.
     pub fn catch_up(&self) {
         let passed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.origin.fetch_max(Timestamp::of_the_wall().0.saturating_sub(passed), Ordering::SeqCst);
@@ -124,12 +125,12 @@ impl Clock for SteadyClock {
     }
 }
 
-/// A clock that moves only when told to, for tests of everything that depends on time.
+/// A clock that moves only when told to, for tests of code that depends on time.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicU64);
 
 impl ManualClock {
-    /// A clock that stands at `now`.
+    /// Returns a clock that stands at `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
         Self(AtomicU64::new(now.0))

@@ -1,29 +1,31 @@
-//! How many files and sockets the process may have open at once.
+//! The limit on the files and sockets that the process may have open at once.
 //!
-//! The usual soft limit of 1,024 is lower than what a gateway needs, and the hard one is what counts: the
-//! soft one only protects programs that cannot use large descriptors. Where the limit is reached, an engine
-//! that cannot open its file ends the process; so everything that clients can make many of stays below it.
+//! The usual soft limit of 1,024 is lower than the need of a gateway. The soft limit only protects
+//! programs that cannot use large descriptors, so the hard limit is the one that matters. When the limit
+//! is reached, an engine that cannot open its file ends the process. Therefore all resources that
+//! clients can make many of stay below the limit.
 
-/// How many files the embedded store may keep open of its tables, where there is no need to save.
+/// Maximum number of table files that the embedded store keeps open, even if the limit allows more.
 const STORE_FILES: usize = 900;
-/// And the least that it is given.
+/// Minimum number of table files that the embedded store may keep open.
 const LEAST_STORE_FILES: usize = 16;
 
-/// Raises the soft limit to the hard one. Where the system does not allow that, the soft one stays.
+/// Raises the soft limit to the hard one. The soft limit stays where the system does not allow that.
 pub fn raise() {
-    // What the limit is after that, everybody asks the system.
+    // The new limit is not kept, because its users ask the system for it.
     drop(rlimit::increase_nofile_limit(u64::MAX));
 }
 
-/// How many descriptors the process may have, or could have after [`raise`].
+/// Returns the number of descriptors that the process may have, or could have after [`raise`].
 #[must_use]
 pub fn most() -> usize {
-    // A system without this limit has none.
+    // An error means that the system has no such limit.
     let hard = rlimit::Resource::NOFILE.get().map_or(rlimit::INFINITY, |(_, hard)| hard);
     usize::try_from(hard).unwrap_or(usize::MAX)
 }
 
-/// How many files the embedded store keeps open of its tables where the process may have so many.
+/// Returns the number of table files that the embedded store keeps open when the process may have `most`
+/// descriptors.
 #[must_use]
 pub fn of_store(most: usize) -> usize {
     (most / 4).clamp(LEAST_STORE_FILES, STORE_FILES)

@@ -4,7 +4,7 @@
 //! so on standard error and goes no further; the test that reads the line sends the kill. With
 //! `ONCEGATE_FAILPOINT=panic-after-claim` it panics there.
 
-/// Stops here if the test asked for it; nothing at all in a release build.
+/// Stops here if the test asked for it. Expands to nothing in a release build.
 macro_rules! failpoint {
     ($name:literal) => {
         #[cfg(debug_assertions)]
@@ -14,7 +14,7 @@ macro_rules! failpoint {
 
 pub(crate) use failpoint;
 
-/// Never comes back if `name` is the point this process was started to stop at.
+/// Waits for ever if `name` is the point at which this process was told to stop.
 #[cfg(debug_assertions)]
 pub(crate) async fn reached(name: &str) {
     let Ok(wanted) = std::env::var("ONCEGATE_FAILPOINT") else { return };

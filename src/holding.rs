@@ -1,4 +1,4 @@
-//! Bodies that keep something until their last byte is handed over.
+//! Bodies and bytes that keep something until they are handed over.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,13 +7,13 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-/// A body, and what is dropped with it.
+/// A body, and the value that is dropped with it.
 struct Holding<H> {
     body: Body,
     _held: H,
 }
 
-/// Returns the same body; `held` is dropped with it. A body that has ended already keeps nothing.
+/// Returns the same body, and drops `held` with it. A body that has ended already holds nothing.
 pub fn holding<H: Send + Unpin + 'static>(body: Body, held: H) -> Body {
     use http_body::Body as _;
     if body.is_end_stream() { body } else { Body::new(Holding { body, _held: held }) }
@@ -37,4 +37,15 @@ impl<H: Unpin> http_body::Body for Holding<H> {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// Returns the same bytes. `hold` is dropped with the last reference to any of them.
+pub fn held<H: Send + 'static>(bytes: Bytes, hold: H) -> Bytes {
+    struct Owner<H>(Bytes, H);
+    impl<H> AsRef<[u8]> for Owner<H> {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    Bytes::from_owner(Owner(bytes, hold))
 }

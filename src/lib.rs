@@ -1,26 +1,32 @@
 //! Oncegate: an HTTP idempotency-key gateway.
 //!
-//! A reverse proxy that makes retried requests safe. Floors import downwards only; see
-//! `docs/architecture.md` for the walk of one request through them.
+//! Oncegate is a reverse proxy that makes retried requests safe. Imports between floors go downwards only;
+//! `docs/architecture.md` describes the floors and follows one request through them.
 
 pub mod admin;
 pub mod allocator;
 pub mod app;
 pub mod backoff;
+pub mod call;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod descriptors;
 mod failpoint;
 pub mod gateway;
+pub mod headers;
 mod holding;
+pub mod peer;
 pub mod pem;
+pub mod presence;
+pub mod problem;
 pub mod protocol;
 mod random;
 pub mod reload;
 pub mod routes;
 pub mod server;
 pub mod shares;
+pub mod stop;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;

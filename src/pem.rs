@@ -1,6 +1,6 @@
-//! Certificates and keys, as they stand in PEM files, and how a client uses them.
+//! Certificates and keys in PEM files, and their use by a client.
 //!
-//! Errors are sentences for an operator; they never repeat what a key file holds.
+//! Errors are sentences for an operator. They never repeat the contents of a key file.
 
 use hyper_rustls::ConfigBuilderExt;
 use rustls::crypto::CryptoProvider;
@@ -10,10 +10,11 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore};
 use webpki::EndEntityCert;
 
-/// Who one is on a TLS connection: a certificate with those that vouch for it, and its key.
+/// The identity of one side of a TLS connection: a certificate with the certificates that vouch for it,
+/// and its key.
 #[derive(Debug)]
 pub struct Identity {
-    /// The own certificate first.
+    /// The certificates, the identity's own first.
     pub chain: Vec<CertificateDer<'static>>,
     /// The private key of the first certificate.
     pub key: PrivateKeyDer<'static>,
@@ -22,7 +23,7 @@ pub struct Identity {
 /// Reads an identity.
 ///
 /// # Errors
-/// There is no certificate or no key, or the key is not the certificate's.
+/// Returns an error if there is no certificate or no key, or if the key is not the certificate's.
 pub fn identity(chain: &[u8], key: &[u8]) -> Result<Identity, String> {
     let chain = certificates(chain)?;
     let key =
@@ -34,10 +35,10 @@ pub fn identity(chain: &[u8], key: &[u8]) -> Result<Identity, String> {
     Ok(Identity { chain, key })
 }
 
-/// Reads the certificates that others are trusted by.
+/// Reads the certificates of trusted authorities.
 ///
 /// # Errors
-/// There is none, or one that cannot be used.
+/// Returns an error if there is no certificate, or one that cannot be used.
 pub fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem)? {
@@ -46,11 +47,11 @@ pub fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-/// How a client of TLS trusts and shows who it is: by `ca` instead of the usual roots, and with `own` where
-/// it is asked.
+/// Returns the TLS settings of a client. The client trusts `ca` instead of the usual roots, and presents
+/// `own` when it is asked for a certificate.
 ///
 /// # Errors
-/// This machine has no usual roots.
+/// Returns an error if this machine has no usual roots, or if `own` cannot be used.
 pub fn client(ca: Option<RootCertStore>, own: Option<Identity>) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder();
     let trusting = match ca {
@@ -75,18 +76,18 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-/// Issuer and subject of the first certificate in a PEM file, as [`names`] gives them.
+/// Returns issuer and subject of the first certificate in a PEM file, in the form of [`names`].
 ///
 /// # Errors
-/// There is no certificate in it, or one that is not X.509.
+/// Returns an error if there is no certificate, or if it is not X.509.
 pub fn issuer_subject(pem: &[u8]) -> Result<Vec<u8>, String> {
     let all = certificates(pem)?;
     all.first().and_then(names).ok_or_else(|| "it is no X.509 certificate".to_owned())
 }
 
-/// Issuer and subject of a certificate in DER, each behind its length in eight bytes: what stays the same when
-/// the certificate is renewed. Where the subject is empty, its alternative names stand for it
-/// (RFC 5280, 4.2.1.6). `None` for what is not X.509.
+/// Returns issuer and subject of a certificate in DER, each behind its length in eight bytes. Both stay
+/// the same when the certificate is renewed. If the subject is empty, its alternative names stand for it
+/// (RFC 5280, 4.2.1.6). Returns `None` if the certificate is not X.509.
 #[must_use]
 pub fn names(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
     /// A sequence in DER without members.
@@ -106,7 +107,7 @@ pub fn names(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
     Some(names)
 }
 
-/// The one provider of cryptography, in use by the process or still to be installed.
+/// Returns the process's provider of cryptography, whether or not it is installed yet.
 fn provider() -> CryptoProvider {
     rustls::crypto::aws_lc_rs::default_provider()
 }

@@ -1,14 +1,14 @@
-//! Bytes that nobody can guess, fetched from the system in pieces: a system call for each token costs
-//! more than the token's use.
+//! Bytes that cannot be guessed. They are fetched from the system in pieces, because a system call for
+//! each token costs more than the token's use.
 
 use std::cell::RefCell;
 
-/// How many bytes are fetched at once.
+/// Number of bytes that are fetched at once.
 const PIECE: usize = 1024;
 
 struct Pool {
     bytes: [u8; PIECE],
-    /// How many of them are left, at the front.
+    /// Number of bytes that are left, at the front.
     left: usize,
 }
 
@@ -16,10 +16,10 @@ thread_local! {
     static POOL: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; PIECE], left: 0 }) };
 }
 
-/// Some bytes of the system's random source, handed out once.
+/// Returns bytes of the system's random source. No byte is handed out twice.
 ///
 /// # Panics
-/// The source does not work, which happens only before the system is up.
+/// Panics if the source does not work, which happens only before the system is up.
 #[must_use]
 pub fn bytes<const N: usize>() -> [u8; N] {
     const { assert!(N <= PIECE) };
@@ -30,7 +30,7 @@ pub fn bytes<const N: usize>() -> [u8; N] {
         }
         pool.left -= N;
         let mut taken = [0; N];
-        // What was handed out is not kept.
+        // The bytes that are handed out are not kept.
         taken.swap_with_slice(&mut pool.bytes[pool.left..pool.left + N]);
         taken
     })

@@ -1,15 +1,17 @@
-//! Something that is made of files, and made anew when they change.
+//! Values that are made of files, and made anew when the files change.
 //!
-//! Contents are compared, not times: how files are replaced (renamed over, linked anew, mounted again)
-//! makes no difference. What cannot be made leaves the old one in use and is reported once, not each
-//! time it is looked at. Nothing here waits or watches; whoever owns the value calls [`Reloading::look`].
+//! Contents are compared, not times. Therefore the way in which files are replaced (renamed over, linked
+//! anew, mounted again) makes no difference. When a new value cannot be made, the old one stays in use.
+//! The error is reported once, not at each look. Nothing here waits or watches: the owner of the value
+//! calls [`Reloading::look`].
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// Makes the value from the contents of the files, in the order they were named.
+/// A function that makes the value from the contents of the files, in the order in which the files were
+/// named.
 type Make<T> = dyn Fn(&[Vec<u8>]) -> Result<T, String> + Send + Sync;
 
 /// A value made of files.
@@ -17,16 +19,16 @@ pub struct Reloading<T> {
     files: Vec<PathBuf>,
     make: Box<Make<T>>,
     current: RwLock<Arc<T>>,
-    /// What the files held when they were last looked at.
+    /// Contents of the files at the last look.
     seen: Mutex<Vec<Vec<u8>>>,
 }
 
-/// What a look at the files found.
+/// The result of a look at the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// They hold what they held.
+    /// The files have not changed.
     Same,
-    /// They changed, and the new value is in use.
+    /// The files changed, and the new value is in use.
     Made,
 }
 
@@ -34,7 +36,7 @@ impl<T> Reloading<T> {
     /// Reads the files and makes the first value.
     ///
     /// # Errors
-    /// The file that cannot be read, or what `make` finds wrong.
+    /// Returns the file that cannot be read, or the error of `make`.
     pub fn new(
         files: Vec<PathBuf>,
         make: impl Fn(&[Vec<u8>]) -> Result<T, String> + Send + Sync + 'static,
@@ -44,7 +46,7 @@ impl<T> Reloading<T> {
         Ok(Self { files, make: Box::new(make), current, seen: Mutex::new(contents) })
     }
 
-    /// The value in use.
+    /// Returns the value in use.
     pub fn current(&self) -> Arc<T> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -52,8 +54,8 @@ impl<T> Reloading<T> {
     /// Looks whether the files changed, and if so makes the value anew.
     ///
     /// # Errors
-    /// The file that cannot be read, or what is wrong with the contents; the latter once. The old value
-    /// stays in use.
+    /// Returns the file that cannot be read, or the error in the contents. An error in the contents is
+    /// returned once. The old value stays in use.
     pub fn look(&self) -> Result<Look, String> {
         let contents = read(&self.files)?;
         {

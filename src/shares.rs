@@ -1,18 +1,18 @@
-//! Shares of something that all callers take from: places of executions, bytes of bodies.
+//! Shares of a quantity that all callers take from: slots of executions, bytes of bodies.
 //!
-//! The rules, in whole units (a place, the largest body):
+//! The rules, in whole units (a slot, the largest body):
 //!
-//! 1. A party may take what is free, as long as it holds less than [`GREED`] times as much as is free.
-//! 2. Where it may not, and it holds less than its fair share (all there is by the number of parties that hold
-//!    something), it may wait for what is given back. While such a party waits, one that holds its fair share or
-//!    more is given nothing.
+//! 1. A party may take free units, as long as it holds less than [`GREED`] times as many as are free.
+//! 2. A party that may take none, and holds less than its fair share (the total divided by the number of
+//!    parties that hold something), may wait for units that are given back. While such a party waits, a
+//!    party that holds its fair share or more gets nothing.
 //!
-//! So a party that is alone gets [`GREED`] parts of [`GREED`] + 1, and all of it where there are no more than
-//! [`GREED`] units. The rest stays free for parties that hold less, whose number nobody has to know. What is taken
-//! is never taken back; but what is given back goes to parties that hold less, so that `n` parties which go on
-//! taking all they can come to leave one part of [`GREED`] × n + 1.
+//! Therefore a single party gets [`GREED`] parts of [`GREED`] + 1, and all units where there are no more
+//! than [`GREED`]. The rest stays free for parties that hold less, and their number need not be known. A
+//! share is never taken away. But the units that are given back go to parties that hold less, so that
+//! `n` parties that go on taking as much as they can come to leave one part of [`GREED`] × n + 1.
 //!
-//! One lock of a few is held for the length of an addition, and none while anything is waited for.
+//! One of a few locks is held for the length of an addition, and no lock while a party waits.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -25,14 +25,15 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-/// How many times as much as is free a party may hold.
+/// The multiple of the free units that a party may hold.
 pub const GREED: usize = 8;
-/// How many locks the parties are spread over.
+/// Number of locks over which the parties are spread.
 const SHARDS: usize = 16;
-/// How much of an IPv6 address tells a party: the rest is chosen by hosts of one network (RFC 4291, 2.5.4).
+/// Mask of the bits of an IPv6 address that tell a party. Hosts of one network choose the other bits
+/// (RFC 4291, 2.5.4).
 const NETWORK: u128 = !0 << 64;
 
-/// A client as far as shares are concerned: an IPv4 address, or an IPv6 network of 64 bits.
+/// A client, for the purpose of shares: an IPv4 address, or an IPv6 network of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Party(IpAddr);
 
@@ -46,13 +47,13 @@ impl From<IpAddr> for Party {
 }
 
 impl From<Option<IpAddr>> for Party {
-    /// All clients without an address are one party.
+    /// Makes all clients without an address one party.
     fn from(address: Option<IpAddr>) -> Self {
         address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).into()
     }
 }
 
-/// A number of units, and who holds them. Cheap to clone.
+/// A number of units, and the parties that hold them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Shares(Arc<All>);
 
@@ -62,16 +63,16 @@ struct All {
     unit: usize,
     held: [Mutex<HashMap<Party, usize>>; SHARDS],
     hasher: RandomState,
-    /// Told when something is given back.
+    /// Notified when a share is given back.
     given_back: Notify,
     all: usize,
-    /// How many parties hold something.
+    /// Number of parties that hold something.
     parties: AtomicUsize,
-    /// How many wait that hold less than their fair share.
+    /// Number of waiting parties that hold less than their fair share.
     waiting: AtomicUsize,
 }
 
-/// What a party holds; dropped, it is given back.
+/// The parts that a party holds. Dropping a share gives them back.
 #[derive(Debug)]
 pub struct Share {
     of: Shares,
@@ -80,7 +81,7 @@ pub struct Share {
 }
 
 impl Shares {
-    /// So many units, each of `unit` parts; everything else here is said in parts.
+    /// Returns `units` free units of `unit` parts each. All other sizes here are in parts.
     #[must_use]
     pub fn new(units: usize, unit: usize) -> Self {
         let unit = unit.max(1);
@@ -98,7 +99,8 @@ impl Shares {
         }))
     }
 
-    /// Takes `size` parts for a party; `None` if they are not free, or not for a party that holds so much.
+    /// Takes `size` parts for a party. Returns `None` if they are not free, or not for a party that
+    /// holds so much.
     #[must_use]
     pub fn take(&self, party: Party, size: usize) -> Option<Share> {
         let mut share = self.nothing(party);
@@ -125,25 +127,25 @@ impl Shares {
         None
     }
 
-    /// Whether a party holds less than its fair share.
+    /// Tells whether a party holds less than its fair share.
     fn holds_less(&self, party: Party) -> bool {
         let held = self.held(party).get(&party).copied().unwrap_or(0);
         held < self.0.fair(held)
     }
 
-    /// A share that is empty and may grow.
+    /// Returns an empty share, which may grow.
     #[must_use]
     pub fn nothing(&self, party: Party) -> Share {
         Share { of: self.clone(), party, size: 0 }
     }
 
-    /// How much nobody holds.
+    /// Returns the number of free parts.
     #[must_use]
     pub fn free(&self) -> usize {
         self.0.free.load(Relaxed)
     }
 
-    /// Told each time that something is given back.
+    /// Returns the notification of each share that is given back.
     #[must_use]
     pub fn given_back(&self) -> &Notify {
         &self.0.given_back
@@ -151,32 +153,33 @@ impl Shares {
 
     fn held(&self, party: Party) -> MutexGuard<'_, HashMap<Party, usize>> {
         let at = self.0.hasher.hash_one(party) as usize % SHARDS;
-        // Under this lock one number is changed.
+        // Only one number is changed under this lock.
         self.0.held[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl All {
-    /// Takes from what is free, for a party that holds so much; `waits` says whether it has waited for it.
+    /// Takes free parts for a party that holds `held` parts. `waits` tells whether it has waited for
+    /// them.
     fn take(&self, size: usize, held: usize, waits: bool) -> bool {
         let rest = |free: usize| {
             let allowed = held / self.unit < GREED.saturating_mul(free.div_ceil(self.unit));
             free.checked_sub(size).filter(|_| allowed)
         };
-        // The party that waits may hold nothing, and counts all the same.
+        // The waiting party may hold nothing, and counts all the same.
         let others_first =
             !waits && self.waiting.load(Relaxed) > 0 && held >= self.all / (self.parties.load(Relaxed) + 1);
         !others_first && self.free.fetch_update(Relaxed, Relaxed, rest).is_ok()
     }
 
-    /// The fair share of a party that holds so much.
+    /// Returns the fair share of a party that holds `held` parts.
     fn fair(&self, held: usize) -> usize {
         let parties = self.parties.load(Relaxed) + usize::from(held == 0);
         self.all / parties.max(1)
     }
 }
 
-/// That a party waits which holds less than its fair share.
+/// A registration of a waiting party that holds less than its fair share.
 struct Waits<'s>(&'s All);
 
 impl<'s> Waits<'s> {
@@ -193,19 +196,19 @@ impl Drop for Waits<'_> {
 }
 
 impl Share {
-    /// Whose it is.
+    /// Returns the party that holds the share.
     #[must_use]
     pub fn party(&self) -> Party {
         self.party
     }
 
-    /// How much it is.
+    /// Returns the size of the share, in parts.
     #[must_use]
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// Takes `more` parts; false, and as it was, if that cannot be.
+    /// Takes `more` parts. Returns false, and leaves the share as it is, if that is not possible.
     #[must_use]
     pub fn grow(&mut self, more: usize) -> bool {
         self.grow_as(more, false)
@@ -257,7 +260,7 @@ mod tests {
         IpAddr::from([192, 0, 2, number]).into()
     }
 
-    /// As many shares of one part as a party gets.
+    /// Returns all the shares of one part that a party gets.
     fn all_of(shares: &Shares, number: u8) -> Vec<Share> {
         std::iter::from_fn(|| shares.take(party(number), 1)).collect()
     }

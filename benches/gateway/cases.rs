@@ -1,20 +1,20 @@
-//! What is asked of a server, and what it has to answer.
+//! The requests that a server gets, and the responses that it has to give.
 
 use std::fmt::Write as _;
 
 use crate::upstream::DELAY;
 use crate::wire::Message;
 
-/// How a request relates to those before it.
+/// The relation of a request to earlier requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Case {
-    /// Without a key: passed through.
+    /// A request without a key, which is passed through.
     NoKey,
-    /// A key that nobody has used.
+    /// A key that was never used.
     First,
     /// A key that was completed, and has not been replayed since the gateway last forgot its replays.
     Replay,
-    /// One of a few keys that are replayed again and again.
+    /// A key out of a few that are replayed again and again.
     Cached,
 }
 
@@ -30,12 +30,12 @@ impl Case {
         }
     }
 
-    /// Whether the upstream has to see it.
+    /// Tells whether the upstream has to see the request.
     pub fn executes(self) -> bool {
         matches!(self, Self::NoKey | Self::First)
     }
 
-    /// What is wrong with an answer.
+    /// Checks a response. Returns an error that says what is wrong with it.
     pub fn check(self, answer: &Message) -> Result<(), String> {
         let replayed = answer.header("idempotent-replayed").is_some();
         if answer.status() == 201 && replayed != self.executes() {
@@ -46,10 +46,10 @@ impl Case {
     }
 }
 
-/// 300 bytes.
+/// Body of 300 bytes.
 const BODY: &str = r#"{"amount":1200,"currency":"eur","customer":"cus_Q8rT2mLk5NxWvB","source":"card_1P9xYzKZ2eVbYw","capture":true,"description":"order 1001, two tickets, row 12","metadata":{"order":"1001","shop":"north","cart":"c-77120391"},"return_url":"https://shop.example.com/orders/1001/paid","receipt":"a@b.example"}"#;
 
-/// A payment, with the key of this number if it has one.
+/// Returns a payment request, with the key of this number if there is one.
 pub fn request(key: Option<u64>, delay_ms: u64) -> String {
     let mut text = String::with_capacity(640);
     text.push_str(
@@ -57,7 +57,7 @@ pub fn request(key: Option<u64>, delay_ms: u64) -> String {
          authorization: Bearer sk_live_4eC39HqLyjWDarjtT1zdp7dc\r\ncontent-type: application/json\r\n",
     );
     if let Some(key) = key {
-        // As random UUIDs would, keys differ from their first characters on.
+        // Keys differ from their first characters on, as random UUIDs do.
         let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         write!(text, "idempotency-key: {spread:016x}-{key:016x}\r\n").expect("a string takes all");
     }

@@ -1,25 +1,25 @@
-//! What the kernel says that processes cost.
+//! The kernel's figures for the cost of processes.
 
 use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
-/// The time on a CPU of each thread of some processes, to the nanosecond.
+/// The time on a CPU of each thread of some processes, in nanoseconds.
 ///
-/// The kernel keeps it whether or not it collects further statistics of scheduling. A thread that ends
-/// between two readings takes what it did since the first along; those that end here, idle threads of a
-/// pool, did nothing.
+/// The kernel keeps this time whether or not it collects further statistics of scheduling. When a thread
+/// ends between two readings, its time since the first is lost. The threads that end here are idle
+/// threads of a pool, which did nothing.
 pub struct Cpu(HashMap<u32, u64>);
 
 impl Cpu {
-    /// Of a process and everything below it.
+    /// Reads the time of a process and all processes below it.
     pub fn of(pid: u32) -> Self {
         let mut threads = HashMap::new();
         collect(pid, &mut threads);
         Self(threads)
     }
 
-    /// What was used between an earlier reading and this one.
+    /// Returns the time used between an earlier reading and this one.
     pub fn since(&self, earlier: &Self) -> Duration {
         let used = self.0.iter().map(|(thread, now)| now - earlier.0.get(thread).unwrap_or(&0));
         Duration::from_nanos(used.sum())
@@ -40,7 +40,7 @@ fn collect(pid: u32, threads: &mut HashMap<u32, u64>) {
     }
 }
 
-/// The memory of a process that is in RAM, in KiB.
+/// Returns the resident memory of a process, in KiB.
 pub fn resident_kib(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,4 +1,4 @@
-//! Sixty-four duplicates of one operation at once, while the upstream takes its time.
+//! Sixty-four duplicates of one operation at once, while the upstream executes it slowly.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -11,21 +11,21 @@ use crate::upstream::Upstream;
 use crate::wire::Connection;
 
 pub const DUPLICATES: usize = 64;
-/// What the upstream takes, in milliseconds.
+/// Time that the upstream takes, in milliseconds.
 pub const DELAY_MS: u64 = 50;
 
-/// What one server showed.
+/// The figures of one server.
 #[derive(Default)]
 pub struct Duplicates {
     pub name: String,
-    /// Until all were answered, a round each; sorted.
+    /// Time until all duplicates were answered, for each round; sorted.
     pub until_all: Vec<Duration>,
-    /// Executions of one key, the most there were.
+    /// Largest number of executions of one key.
     pub most_executions: u64,
     pub errors: usize,
 }
 
-/// Rounds with a fresh key each, the servers in turn.
+/// Measures rounds with a fresh key each, the servers in turn.
 pub async fn measure(upstream: &Upstream, contenders: &[Rc<Contender>], rounds: usize) -> Vec<Duplicates> {
     let mut all = Vec::new();
     for contender in contenders {

@@ -1,4 +1,4 @@
-//! What the release binary takes before anybody asks it: time to start, and memory.
+//! The cost of the release binary before its first request: the time to start, and memory.
 
 use std::time::Duration;
 
@@ -9,19 +9,20 @@ use crate::contenders::{Backing, KINDS};
 use crate::cpu::resident_kib;
 use crate::upstream::Upstream;
 
-/// How long it is left alone before its memory is read.
+/// Time for which the gateway is left alone before its memory is read.
 const REST: Duration = Duration::from_secs(1);
 
-/// What it took on one store.
+/// The figures of one store.
 pub struct Idle {
     pub store: &'static str,
-    /// From the start of the process to the first connection taken; sorted.
+    /// Time from the start of the process to the first connection taken; sorted.
     pub ready: Vec<Duration>,
-    /// Sorted.
+    /// Resident memory; sorted.
     pub resident_kib: Vec<u64>,
 }
 
-/// Starts it again and again on each store, which then holds what the first start made.
+/// Starts the gateway again and again on each store. After the first start, the store holds the data
+/// that this start made.
 pub async fn measure(upstream: &Upstream, starts: usize) -> Vec<Idle> {
     let mut all = Vec::new();
     for kind in KINDS {

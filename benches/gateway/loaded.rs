@@ -1,4 +1,4 @@
-//! What a server adds when it has seven tenths of the work that it can do.
+//! The latency that a server adds at seven tenths of its capacity.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,21 +8,21 @@ use crate::cases::Case;
 use crate::contenders::{Contender, Role};
 use crate::load::{self, quantile_of};
 
-/// Of what it does with 64 connections that ask again at once.
+/// Share of the throughput that the server reaches with 64 connections that ask again at once.
 const SHARE: f64 = 0.7;
-/// Over as many connections.
+/// Number of connections.
 const CONNECTIONS: usize = 64;
 
-/// What one server showed.
+/// The figures of one server.
 pub struct Loaded {
     pub name: String,
     pub case: Case,
     pub rounds: Vec<Round>,
 }
 
-/// One server and, at the same rate directly after it, the upstream asked directly.
+/// The latencies of one server, and of the upstream asked directly after it at the same rate.
 pub struct Round {
-    /// Requests a second.
+    /// Number of requests a second.
     pub rate: u32,
     pub p50: Duration,
     pub p99: Duration,
@@ -32,7 +32,7 @@ pub struct Round {
 }
 
 impl Round {
-    /// In microseconds, as all quantiles.
+    /// Returns the added median latency in microseconds, the unit of all quantiles here.
     pub fn added_p50_us(&self) -> f64 {
         (self.p50.as_secs_f64() - self.direct_p50.as_secs_f64()) * 1e6
     }
@@ -42,7 +42,7 @@ impl Round {
     }
 }
 
-/// First attempts on each store, and what passes through nginx, the servers in turn.
+/// Measures first attempts on each store, and requests through nginx, the servers in turn.
 pub async fn measure(contenders: &[Rc<Contender>], extent: &Extent) -> Vec<Loaded> {
     let direct = contenders.iter().find(|contender| contender.role == Role::Direct);
     let direct = Rc::clone(direct.expect("it is always there"));

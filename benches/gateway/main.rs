@@ -1,31 +1,34 @@
-//! What the gateway costs, end to end: `cargo bench --bench gateway [-- --quick] [--connections N] [NAME …]`.
+//! The cost of the gateway, end to end:
+//! `cargo bench --bench gateway [-- --quick] [--connections N] [NAME …]`.
 //!
-//! Names: `fixed-rate`, `saturated`, `loaded`, `duplicates`, `round-trips`, `idle`; without one, all of them in
-//! turn.
+//! Names: `fixed-rate`, `saturated`, `loaded`, `duplicates`, `round-trips`, `idle`; without a name, all
+//! of them in turn.
 //!
-//! The release binary runs on each of its stores, beside what it is compared with: the upstream asked
-//! directly, nginx, a bare proxy, and *floors*, which are gateways that do the least one can do: read,
-//! hash, claim, forward, complete, replay. Every server is a process of its own on loopback, so that
-//! CPU per request is the kernel's own accounting, and so is that of each one's own Redis or Postgres.
-//! This binary starts itself again for the floors and the upstream; the load comes from here, out of
-//! one thread, and the status and the replay mark of every answer are checked.
+//! The release binary runs on each of its stores. It is compared with the upstream asked directly,
+//! nginx, a bare proxy, and *floors*. A floor is a gateway that does the least that a gateway can do:
+//! read, hash, claim, forward, complete, replay. Every server is a process of its own on loopback, so
+//! that CPU per request is the kernel's own accounting. The same holds for each server's own Redis or
+//! Postgres. This binary starts itself again for the floors and the upstream. The load comes from this
+//! process, out of one thread, and the status and the replay mark of every response are checked.
 //!
 //! A machine's speed drifts by more than most differences, so only figures of one round are compared:
 //!
-//! * `fixed-rate`: 400 requests a second to each server, those of one *group* in the same seconds, one
-//!   request to each in turn. Two cores do not carry a dozen servers at once without queueing, so the
-//!   groups take turns; each holds what its members are compared with, and the upstream asked directly.
-//!   Latency is counted from the moment a request was due. Each server is asked over 16 connections in turn,
-//!   or as many as `--connections` says: with 1 everything happens on one warm thread of a server, with 128
-//!   each request finds cold what belongs to its connection.
+//! * `fixed-rate`: 400 requests a second to each server. The servers of one *group* are asked in the
+//!   same seconds, one request to each in turn. Two cores do not carry a dozen servers at once without
+//!   queueing, so the groups take turns. Each group holds the servers that its members are compared
+//!   with, and the upstream asked directly. Latency is counted from the moment a request was due. Each
+//!   server is asked over 16 connections in turn, or over the number in `--connections`: with 1
+//!   everything happens on one warm thread of a server, with 128 each request finds the state of its
+//!   connection cold.
 //! * `saturated`: 64 connections that ask again as soon as they are answered, one server after the
 //!   other, a slice each, with nginx at the head of each group.
-//! * `loaded`: seven tenths of what a server does saturated, measured directly before, each alone; and directly
-//!   after it the upstream at the same rate. Its quantiles are medians of the rounds' own.
+//! * `loaded`: seven tenths of a server's saturated throughput, measured directly before, each server
+//!   alone; and directly after it the upstream at the same rate. Its quantiles are medians of the
+//!   rounds' own.
 //!
-//! Rounds of all are repeated; tables show the median round with the least and the most, quantiles
-//! over all rounds, and ratios as the median of each round's own. Oncegate runs without its access log,
-//! as nginx does here; `oncegate, logging` shows what it costs.
+//! Each measurement is repeated in rounds. Tables show the median round with the least and the most,
+//! quantiles over all rounds, and ratios as the median of each round's own. Oncegate runs without its
+//! access log, as nginx does here. The row `oncegate, logging` shows the cost of the log.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -58,20 +61,20 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const NAMES: [&str; 6] = ["fixed-rate", "saturated", "loaded", "duplicates", "round-trips", "idle"];
 
-/// How much is measured.
+/// The extent of a measurement.
 #[derive(Clone, Copy)]
 struct Extent {
-    /// To each server at the fixed rate.
+    /// Number of connections to each server at the fixed rate.
     connections: usize,
     rounds: usize,
-    /// How long a group of the fixed rate takes, and a saturated slice.
+    /// Duration of a group of the fixed rate. `slice` is that of a saturated slice.
     group: Duration,
     slice: Duration,
     duplicate_rounds: usize,
     starts: usize,
 }
 
-/// Enough that no connection, and no thread of a server, is always the warm one.
+/// Number of connections at which no connection, and no thread of a server, is always the warm one.
 const CONNECTIONS: usize = 16;
 
 const FULL: Extent = Extent {
@@ -92,7 +95,7 @@ const QUICK: Extent = Extent {
 };
 
 fn main() {
-    // As the release binary does.
+    // The release binary does the same.
     oncegate::allocator::tune();
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
@@ -107,13 +110,13 @@ fn main() {
     LocalSet::new().block_on(&runtime, async {
         tokio::select! {
             () = run(&names, &extent) => {}
-            // What was started ends as it goes out of scope.
+            // The started processes end as they go out of scope.
             _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
         }
     });
 }
 
-/// What is to be measured, and how much of it.
+/// Reads the names of the measurements, and their extent.
 fn asked_for(words: Vec<String>) -> Result<(Vec<String>, Extent), String> {
     let (mut names, mut extent, mut connections) = (Vec::new(), FULL, CONNECTIONS);
     let mut words = words.into_iter();

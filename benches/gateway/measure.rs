@@ -7,16 +7,16 @@ use crate::load::{self, Sample};
 use crate::plan::{Group, Member, Plan};
 use crate::upstream::Upstream;
 
-/// Requests a second to each server of a group.
+/// Number of requests a second to each server of a group.
 pub const RATE: u32 = 400;
 
-/// What one server showed in one round.
+/// The figures of one server in one round.
 pub struct Slice {
     pub name: String,
     pub role: Role,
     pub case: Case,
     pub load: Load,
-    /// Which of the groups under this load.
+    /// Number of the group under this load.
     pub group: usize,
     pub round: usize,
     pub sample: Sample,
@@ -29,7 +29,7 @@ pub enum Load {
     Saturated,
 }
 
-/// Measures everything once a round.
+/// Measures all groups once a round.
 pub async fn rounds(upstream: &Upstream, plan: &Plan, extent: &Extent) -> Vec<Slice> {
     let mut slices = Vec::new();
     for round in 0..extent.rounds {
@@ -41,7 +41,7 @@ pub async fn rounds(upstream: &Upstream, plan: &Plan, extent: &Extent) -> Vec<Sl
             let place = Place { load: Load::Saturated, group: number, round };
             let mut order: Vec<usize> = (0..group.len()).collect();
             if round % 2 == 1 {
-                // Nobody always follows the same one.
+                // The order changes, so that no server always follows the same other one.
                 order.reverse();
             }
             for index in order {
@@ -92,7 +92,7 @@ async fn uses(group: &Group, before: Vec<Reading>) -> Vec<Used> {
     uses
 }
 
-/// Where a slice belongs.
+/// The position of a slice.
 #[derive(Clone, Copy)]
 struct Place {
     load: Load,
@@ -111,7 +111,7 @@ impl Place {
     }
 }
 
-/// Whether the upstream executed what was answered, and nothing else.
+/// Warns if the upstream executed more or less than was answered.
 fn compare(executed: u64, slices: &[Slice]) {
     let asked: u64 =
         slices.iter().filter(|slice| slice.case.executes()).map(|slice| slice.sample.done()).sum();

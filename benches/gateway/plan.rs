@@ -1,24 +1,24 @@
-//! Who is measured beside whom, and what each is compared with.
+//! The servers that are measured beside each other, and their comparisons.
 
 use std::rc::Rc;
 
 use crate::cases::Case;
 use crate::contenders::{Contender, Kind, Role};
 
-/// A server, and what it is asked.
+/// A server, and the case of its requests.
 pub type Member = (Rc<Contender>, Case);
 
-/// What is compared with each other: in the same seconds, or one directly after the other.
+/// Servers that are compared with each other: in the same seconds, or one directly after the other.
 pub type Group = Vec<Member>;
 
-/// Everything that a round measures.
+/// The groups that a round measures.
 pub struct Plan {
     pub fixed_rate: Vec<Group>,
     pub saturated: Vec<Group>,
 }
 
-/// The members of the groups, each with its floor: what waits for no disk, what does, what passes on
-/// what it is given, and what answers by itself.
+/// Members of the groups, each with its floor. The servers here wait for no disk. Those in `SYNCED` do,
+/// those in `PASSING` pass on requests without a key, and those in `CACHING` answer by themselves.
 const UNSYNCED: &[Role] = &[
     Role::Floor(Kind::Memory),
     Role::Floor(Kind::Redis),
@@ -71,13 +71,13 @@ fn find(contenders: &[Rc<Contender>], role: Role) -> Option<Rc<Contender>> {
     contenders.iter().find(|contender| contender.role == role).map(Rc::clone)
 }
 
-/// Whether it is measured beside nginx.
+/// Tells whether a server is measured beside nginx.
 fn saturates(role: Role, case: Case) -> bool {
     match role {
-        // It is in every group already.
+        // nginx is in every group already.
         Role::Nginx => false,
         Role::Direct | Role::BareProxy | Role::Logging => case == Case::NoKey,
-        // Without a key the store is not asked.
+        // A request without a key does not reach the store.
         Role::Oncegate(kind) => case != Case::NoKey || kind == Kind::Memory,
         Role::Floor(kind) => {
             matches!(case, Case::First | Case::Replay) || case == Case::Cached && kind == Kind::Redis
@@ -85,13 +85,13 @@ fn saturates(role: Role, case: Case) -> bool {
     }
 }
 
-/// What it is measured against in this case; the first that is there counts.
+/// Returns the roles with which a server is compared in this case. The first that is available counts.
 pub fn floors(role: Role, case: Case) -> Vec<Role> {
     match (role, case) {
         (Role::Oncegate(_) | Role::Logging | Role::BareProxy, Case::NoKey) => {
             vec![Role::Nginx, Role::BareProxy]
         }
-        // A replay out of the gateway's own memory saves what a replay out of Redis costs.
+        // A replay out of the gateway's own memory saves the cost of a replay out of Redis.
         (Role::Oncegate(_), Case::Cached) => vec![Role::Floor(Kind::Redis)],
         (Role::Oncegate(Kind::Memory | Kind::Embedded), _) => vec![Role::Floor(Kind::Memory)],
         (Role::Oncegate(kind), _) => vec![Role::Floor(kind)],

@@ -1,4 +1,4 @@
-//! The processes that this binary starts of itself.
+//! The processes that run this binary in another role.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -9,17 +9,17 @@ use tokio::net::TcpListener;
 
 use crate::{floors, upstream};
 
-/// Comes before a role; nobody types it.
+/// The flag before a role. Only this binary passes it.
 pub const FLAG: &str = "--role";
 const READY: &str = "ready ";
-/// How long a server may take to come up.
+/// Time that a server may take to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server, killed when dropped.
 pub struct Process(Child);
 
 impl Process {
-    /// Starts what listens at `address` once it is ready.
+    /// Starts a server, and waits until it listens at `address`.
     pub fn start(command: &mut Command, address: SocketAddr) -> Self {
         let process = Self::spawn(command);
         let started = std::time::Instant::now();
@@ -30,7 +30,7 @@ impl Process {
         process
     }
 
-    /// Starts this binary in a role; it says where it listens.
+    /// Starts this binary in a role. Returns the address at which it listens.
     pub fn of_role(words: &[&str]) -> (Self, SocketAddr) {
         let mut command = Command::new(std::env::current_exe().expect("this binary"));
         command.arg(FLAG).args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -53,16 +53,16 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         drop(self.0.kill());
         drop(self.0.wait());
     }
 }
 
-/// Plays a role until whoever started it has ended.
+/// Plays a role until the parent process has ended.
 pub fn play(words: &[String]) {
     std::thread::spawn(|| {
-        // Nothing is ever written there: it ends with the other process, however that ends.
+        // The parent never writes to this pipe. The pipe ends with the parent, however the parent ends.
         drop(std::io::stdin().read_to_end(&mut Vec::new()));
         std::process::exit(0);
     });
@@ -77,7 +77,7 @@ pub fn play(words: &[String]) {
     }
 }
 
-/// A listener on a free port, announced to whoever started this.
+/// Binds a listener to a free port, and announces it to the parent process.
 pub async fn listen() -> TcpListener {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("{READY}{}", listener.local_addr().expect("an address"));

@@ -1,4 +1,4 @@
-//! How often a lone request goes to the store and back.
+//! The number of round trips to the store for a lone request.
 
 use crate::cases::Case;
 use crate::contenders::{Backing, Contender, Kind, Role, floor, gateway};
@@ -6,19 +6,20 @@ use crate::load::ask;
 use crate::servers::proxy::Proxy;
 use crate::upstream::Upstream;
 
-/// Requests before any are counted: each of a pool's connections prepares its statements once.
+/// Number of requests before any are counted, because each connection of a pool prepares its statements
+/// once.
 const WARM_UP: u32 = 100;
 const REQUESTS: u32 = 200;
 
-/// What one server showed.
+/// The figures of one server.
 pub struct RoundTrips {
     pub name: String,
-    /// A request, what the server does by itself meanwhile included.
+    /// Round trips for each request, including those that the server makes by itself in the meantime.
     pub first: f64,
     pub replay: f64,
 }
 
-/// One request after the other, over a wire between server and store that counts.
+/// Measures one request after the other, over a proxy between server and store that counts.
 pub async fn measure(upstream: &Upstream) -> Vec<RoundTrips> {
     let mut all = Vec::new();
     for kind in [Kind::Redis, Kind::Postgres] {
@@ -26,7 +27,7 @@ pub async fn measure(upstream: &Upstream) -> Vec<RoundTrips> {
             let backing = Backing::start(kind).await;
             let wire = Proxy::to(backing.port()).await;
             let url = backing.url_at(wire.port);
-            // It waits for a store that this thread passes its words on to.
+            // The start waits for a store, and the traffic of the store passes through this thread.
             let address = upstream.address;
             let started = tokio::task::spawn_blocking(move || start(address, kind, &url)).await;
             let contender = started.expect("it started");

@@ -1,4 +1,4 @@
-//! The payment API behind everything: it counts what it executes, and is as cheap as can be.
+//! The payment API behind all servers. It counts its executions, and is as cheap as possible.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use crate::wire::{Connection, Message};
 /// The request header that says how long an execution takes.
 pub const DELAY: &str = "x-delay-ms";
 const COUNT: &str = "/executions";
-/// 300 bytes.
+/// Body of 300 bytes.
 const ANSWER: &str = r#"{"id":"ch_3PqX9dKZ2eVbYw1c0a7TfGhJ","object":"charge","amount":1200,"currency":"eur","status":"succeeded","captured":true,"created":1795420800,"customer":"cus_Q8rT2mLk5NxWvB","description":"order 1001, two tickets, row 12","receipt_url":"https://pay.example.com/receipts/ch_3PqX9dKZ2eVbYw","refunded":0}"#;
 
 /// The upstream's process.
@@ -35,7 +35,7 @@ impl Upstream {
         self.process.pid()
     }
 
-    /// How many payments it has executed so far.
+    /// Returns the number of payments executed so far.
     pub async fn executions(&self) -> u64 {
         let mut connection = Connection::to(self.address).await.expect("the upstream");
         let ask = format!("GET {COUNT} HTTP/1.1\r\nhost: upstream\r\n\r\n");
@@ -59,7 +59,7 @@ pub fn serve() {
 
 async fn converse(stream: TcpStream, executions: Rc<Cell<u64>>) {
     let (mut connection, mut answer) = (Connection::new(stream), String::new());
-    // Whoever breaks a connection off has measured enough.
+    // The client breaks the connection off once it has measured enough.
     while let Ok(Some(request)) = connection.read().await {
         if request.start().contains(COUNT) {
             write_answer(&mut answer, &executions.get().to_string());
@@ -81,7 +81,7 @@ fn delay(request: &Message) -> Option<Duration> {
     Some(Duration::from_millis(millis))
 }
 
-/// A real API says when it answered; any date does.
+/// Writes a response. A real API sends the date of a response; any date will do here.
 fn write_answer(into: &mut String, body: &str) {
     into.clear();
     write!(

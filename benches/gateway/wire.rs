@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 as both ends of a measurement need, so that they cost little themselves.
+//! The part of HTTP/1.1 that both ends of a measurement need, so that they cost little themselves.
 
 use std::io;
 
@@ -32,7 +32,7 @@ impl Connection {
         self.stream.write_all(message).await
     }
 
-    /// The next message; none if the other end has closed before one.
+    /// Reads the next message. Returns none if the other end has closed before one.
     pub async fn read(&mut self) -> io::Result<Option<Message>> {
         let end = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
@@ -53,7 +53,7 @@ impl Connection {
         Ok(Some(message))
     }
 
-    /// An answer to what was written.
+    /// Reads the response to a request.
     pub async fn answer(&mut self) -> io::Result<Message> {
         self.read().await?.ok_or_else(|| broken("closed instead of an answer"))
     }
@@ -97,12 +97,12 @@ impl Connection {
 }
 
 impl Message {
-    /// The first line.
+    /// Returns the first line.
     pub fn start(&self) -> &str {
         self.lines().next().unwrap_or_default()
     }
 
-    /// The status of a response.
+    /// Returns the status of a response.
     pub fn status(&self) -> u16 {
         self.start().split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
     }

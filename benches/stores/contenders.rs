@@ -28,7 +28,7 @@ use crate::servers::{postgres, redis};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Those with a ledger.
+/// Names of the stores that are used through a ledger.
 pub const STORES: [&str; 4] = ["memory", "embedded", "redis", "postgres"];
 
 /// A store under measurement.
@@ -38,7 +38,7 @@ pub struct Contender {
     pub server: Server,
 }
 
-/// What keeps the records; ended with the contender.
+/// The server or directory of the records. It ends with the contender.
 pub enum Server {
     None,
     Directory(TempDir),
@@ -46,24 +46,24 @@ pub enum Server {
     Postgres(postgres::Server),
 }
 
-/// Something that takes payments' records.
+/// A way to keep the records of payments.
 pub trait Worker: Send + Sync {
     /// Claims and completes operation `number`.
     fn cycle(&self, number: u64) -> Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// Reads what came of it, as a retry would.
+    /// Reads the outcome of an operation, as a retry would.
     fn replay(&self, number: u64) -> Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// The ledger underneath, if there is one.
+    /// Returns the ledger underneath, if there is one.
     fn ledger(&self) -> Option<Ledger>;
 }
 
 impl Contender {
-    /// Whether a sweeper works on it.
+    /// Tells whether a sweeper works on the store.
     pub fn sweeps(&self) -> bool {
         self.worker.ledger().is_some()
     }
 }
 
-/// The stores of these names, or all.
+/// Opens the stores of these names, or all.
 pub async fn all(names: &[String]) -> Vec<Contender> {
     let mut contenders = Vec::new();
     for name in STORES.into_iter().chain(["postgres, one by one"]) {
@@ -74,7 +74,7 @@ pub async fn all(names: &[String]) -> Vec<Contender> {
     contenders
 }
 
-/// The store of this name, empty.
+/// Opens the store of this name, empty.
 pub async fn open(name: &'static str) -> Contender {
     let (worker, server): (Arc<dyn Worker>, Server) = match name {
         "memory" => {
@@ -141,7 +141,7 @@ impl Worker for ThroughALedger {
     }
 }
 
-/// Claims and completes an operation whose response is kept for `ttl`.
+/// Claims and completes an operation, with a response that is kept for `ttl`.
 pub async fn complete(ledger: &Ledger, number: u64, ttl: Duration) {
     let won = begin(ledger, number, ttl).await;
     finish(ledger, number, &won).await;
@@ -163,7 +163,7 @@ pub async fn finish(ledger: &Ledger, number: u64, won: &Decision) {
     assert_eq!(stored.verdict, Verdict::Stored);
 }
 
-/// The id of operation `number`.
+/// Returns the id of operation `number`.
 pub fn id(number: u64) -> RecordId {
     let key = Key::parse(format!("order-{number}").as_bytes()).expect("a valid key");
     RecordId::of("create-charge", &Scope::anonymous(), &key)
@@ -171,7 +171,7 @@ pub fn id(number: u64) -> RecordId {
 
 fn owner(number: u64) -> Owner {
     let mut token = [0x5a; 16];
-    // A revision starts from the first bytes; they differ as a random token's would.
+    // A revision starts from the first bytes of the token, which differ as those of a random token do.
     token[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
     Owner(token)
 }
@@ -195,7 +195,7 @@ fn claim(owner: Owner, ttl: Duration) -> Claim {
     }
 }
 
-/// A response of 300 bytes and a few headers.
+/// Returns a response of 300 bytes and a few headers.
 pub fn response() -> StoredResponse {
     let header = |name, value| (HeaderName::from_static(name), HeaderValue::from_static(value));
     StoredResponse {
@@ -210,7 +210,8 @@ pub fn response() -> StoredResponse {
 }
 
 impl Server {
-    /// What the records take, in bytes: on disk with what is written beside them, or in memory.
+    /// Returns the size of the records in bytes: on disk, with the files written beside them, or in
+    /// memory.
     pub async fn bytes(&self) -> u64 {
         match self {
             Self::None => resident_bytes(),
@@ -224,7 +225,7 @@ impl Server {
         }
     }
 
-    /// The CPU that the server's processes have used.
+    /// Returns the CPU time that the server's processes have used.
     pub fn cpu(&self) -> Duration {
         match self {
             Self::None | Self::Directory(_) => Duration::ZERO,
@@ -245,9 +246,9 @@ fn bytes_below(directory: &Path) -> u64 {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let sizes = entries.map(|entry| match entry.metadata() {
         Ok(entry_is) if entry_is.is_dir() => bytes_below(&entry.path()),
-        // A journal is made longer than what is in it: what it takes is counted in blocks.
+        // A journal is made longer than its contents, so its size is counted in blocks.
         Ok(entry_is) => entry_is.blocks() * 512,
-        // It was compacted away just now.
+        // The file was compacted away just now.
         Err(_) => 0,
     });
     sizes.sum()

@@ -1,4 +1,4 @@
-//! What Postgres does without batching: one row a statement, one statement a commit.
+//! Postgres without batching: one row a statement, one statement a commit.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,11 +19,11 @@ const COMPLETE: &str = "UPDATE claim SET response = $2, until = clock_timestamp(
                         WHERE id = $1 AND owner = $1 AND response IS NULL";
 const REPLAY: &str = "SELECT response FROM claim WHERE id = $1";
 
-/// A claim, a completion and a replay as most would write them.
+/// A claim, a completion and a replay in the most usual form.
 pub struct OneByOne(PgPool);
 
 impl OneByOne {
-    /// On an empty server.
+    /// Creates the table on an empty server.
     pub async fn on(server: &Server) -> Self {
         let options: PgConnectOptions = server.options().disable_statement_logging();
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).min_connections(CONNECTIONS);

@@ -1,8 +1,9 @@
-//! Whether a store with many live keys is slower than one with few: `keys [--keys N] [STORE …]`.
+//! Comparison of a store with many live keys with one with few: `keys [--keys N] [STORE …]`.
 //!
 //! Each store is opened twice, and filled through its own writes, by many callers: with ten thousand
 //! completed operations and with N, a million unless told otherwise. The two then take turns. Claims
-//! begin at fixed times, well below what either carries, so that their latency is not that of a queue.
+//! begin at fixed times, well below the capacity of either, so that their latency is not that of a
+//! queue.
 
 use std::time::{Duration, Instant};
 
@@ -14,35 +15,35 @@ use crate::contenders::{Contender, STORES, begin, complete, finish, open};
 use crate::load::quantile_of;
 
 const FEW: u64 = 10_000;
-/// The most that can be asked for; other operations have numbers above.
+/// Largest number of keys. Other operations have numbers above it.
 pub const MOST: u64 = 1 << 40;
 pub const DEFAULT: u64 = 1_000_000;
 const CALLERS: u64 = 256;
-/// Claims a second.
+/// Number of claims a second.
 const RATE: u64 = 500;
 const TURNS: u64 = 7;
-/// How many operations expire for a sweep to find.
+/// Number of operations that expire for a sweep to find.
 const EXPIRING: u64 = 5_000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What one store showed with one number of keys.
+/// The figures of one store with one number of keys.
 pub struct Kept {
     pub store: &'static str,
     pub keys: u64,
     pub filled_per_second: f64,
     pub bytes_each: f64,
-    /// Of claims: the median turn's.
+    /// Latency of claims, the median of all turns.
     pub p50: Duration,
     pub p99: Duration,
-    /// To look for what has expired, and find nothing.
+    /// Time of a sweep that finds no expired record.
     pub idle_sweep: Duration,
-    /// For each of the operations that have.
+    /// Time of a sweep for each expired operation.
     pub sweep_each: Duration,
-    /// The CPU of that: of this process, and of the server.
+    /// CPU time of such a sweep: of this process, and of the server.
     pub sweep_cpu: (Duration, Duration),
 }
 
-/// Measures the stores one after the other; each is gone before the next is filled.
+/// Measures the stores one after the other. Each is gone before the next is filled.
 pub async fn measure(names: &[String], many: u64, slice: Duration) -> Vec<Kept> {
     let mut all = Vec::new();
     for name in STORES.into_iter().filter(|name| names.is_empty() || names.iter().any(|one| one == name)) {
@@ -73,7 +74,7 @@ fn ledger(contender: &Contender) -> Ledger {
     contender.worker.ledger().expect("it has one")
 }
 
-/// Completes `keys` operations whose responses are kept.
+/// Completes `keys` operations with responses that are kept.
 async fn fill(contender: &Contender, keys: u64) -> Kept {
     let (before, started) = (contender.server.bytes().await, Instant::now());
     complete_all(&ledger(contender), 0, keys, DAY).await;
@@ -105,8 +106,8 @@ async fn complete_all(ledger: &Ledger, first: u64, many: u64, ttl: Duration) {
     filling.join_all().await;
 }
 
-/// How long claims took that began at fixed times, sorted. The runtime's timer, good to a millisecond,
-/// says when a claim begins, but is no part of what it took.
+/// Returns the sorted durations of claims that began at fixed times. The runtime's timer, good to a
+/// millisecond, decides when a claim begins, but is no part of its duration.
 async fn claims(ledger: &Ledger, span: Duration, turn: u64) -> Vec<Duration> {
     let (started, mut claims) = (tokio::time::Instant::now(), JoinSet::new());
     for number in 0..RATE * span.as_millis() as u64 / 1000 {

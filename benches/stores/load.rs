@@ -1,4 +1,4 @@
-//! Callers, and what the kernel says they cost.
+//! Callers, and the kernel's figures for their cost.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use tokio::task::JoinSet;
 use crate::contenders::Server;
 
 const CALLERS: usize = 64;
-/// Clock ticks a second in `/proc`, which is the same on every Linux.
+/// Number of clock ticks a second in `/proc`, which is the same on every Linux.
 const TICKS: u64 = 100;
 
-/// What one slice showed.
+/// The figures of one slice.
 #[derive(Clone, Debug)]
 pub struct Measured {
     pub done: u64,
     pub took: Duration,
     pub own_cpu: Duration,
     pub server_cpu: Duration,
-    /// Sorted.
+    /// Latencies; sorted.
     pub latencies: Vec<Duration>,
 }
 
@@ -38,13 +38,13 @@ impl Measured {
     }
 }
 
-/// A quantile of sorted durations.
+/// Returns a quantile of sorted durations.
 pub fn quantile_of(sorted: &[Duration], quantile: f64) -> Duration {
     let index = (sorted.len() as f64 * quantile) as usize;
     sorted.get(index.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
-/// Lets 64 callers do one thing after the other for `slice`; each thing has a number of its own.
+/// Lets 64 callers call `work` again and again for `slice`. Each call gets a number of its own.
 pub async fn closed<F, W>(slice: Duration, server: &Server, work: W) -> Measured
 where
     W: Fn(u64) -> F + Send + Sync + 'static,
@@ -76,7 +76,7 @@ where
     }
 }
 
-/// The CPU that a process and its children have used, those that have ended included.
+/// Returns the CPU time that a process and its children have used, including children that have ended.
 pub fn cpu_of(pid: u32) -> Duration {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let children = children.split_whitespace().filter_map(|child| child.parse().ok());
@@ -85,10 +85,11 @@ pub fn cpu_of(pid: u32) -> Duration {
     Duration::from_millis((own + below.sum::<u64>()) * 1000 / TICKS)
 }
 
-/// User and system time; with four fields those of children that were waited for as well.
+/// Returns user and system time. With four fields, the result includes the time of children that were
+/// waited for.
 fn own_ticks(pid: u32, fields: usize) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name in parentheses may hold anything; utime is the twelfth field behind it.
+    // The name in parentheses may contain any character. The field utime is the twelfth behind it.
     let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
     behind.split_whitespace().skip(11).take(fields).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
 }

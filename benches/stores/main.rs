@@ -1,12 +1,12 @@
-//! What the stores cost, all in one run: `cargo bench --bench stores [-- --quick] [NAME …]`.
+//! The cost of the stores, all in one run: `cargo bench --bench stores [-- --quick] [NAME …]`.
 //!
-//! Each store is driven through the ledger by 64 callers, as a busy gateway would: *cycles* of a claim
-//! and a completion with a 300-byte response, and *replays*. The stores take turns in short slices, so
-//! that a machine whose speed drifts slows all of them; the table shows the median slice and, in the
-//! JSON file it names, every one. CPU is the kernel's own accounting: of this process, callers
-//! included, and of the server's processes.
+//! Each store is driven through the ledger by 64 callers, as by a busy gateway: with *cycles* of a claim
+//! and a completion with a 300-byte response, and with *replays*. The stores take turns in short slices,
+//! so that a drift of the machine's speed slows all of them. The table shows the median slice, and the
+//! JSON file that it names shows every slice. CPU is the kernel's own accounting: of this process,
+//! callers included, and of the server's processes.
 //!
-//! `postgres, one by one` is the floor that batching is compared with: the same rows written by
+//! `postgres, one by one` is the floor that batching is compared with: the same rows, written by
 //! statements of one row each over sixteen connections.
 //!
 //! `cargo bench --bench stores -- keys [--keys N] [NAME …]` compares many live keys with few instead.
@@ -28,7 +28,7 @@ mod servers;
 use contenders::Contender;
 use report::Slice;
 
-/// How long one slice takes, and how many of them each store gets for each kind of work.
+/// Duration of one slice, and the number of slices that each store gets for each kind of work.
 const FULL: (Duration, usize) = (Duration::from_millis(1500), 7);
 const QUICK: (Duration, usize) = (Duration::from_millis(300), 2);
 

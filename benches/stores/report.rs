@@ -12,14 +12,14 @@ use crate::sweeping::Swept;
 const FILE: &str = "target/bench-stores.json";
 const KEYS_FILE: &str = "target/bench-stores-keys.json";
 
-/// One slice of one store.
+/// A slice of one store.
 pub struct Slice {
     pub store: &'static str,
     pub work: &'static str,
     pub measured: Measured,
 }
 
-/// The median slice of each store and kind of work.
+/// Prints the median slice of each store and kind of work.
 pub fn print(contenders: &[Contender], slices: &[Slice]) {
     println!(
         "{:<22} {:<7} {:>9} {:>17} {:>9} {:>9} {:>11} {:>11}",
@@ -48,7 +48,7 @@ pub fn print(contenders: &[Contender], slices: &[Slice]) {
     }
 }
 
-/// What sweeping does.
+/// Prints the effect of sweeping.
 pub fn print_sweeps(swept: &[Swept]) {
     println!("\n{:<22} {:>15} {:>20} {:>20}", "store", "expiries/s", "cycle p99, quiet", "p99, sweeping");
     for Swept { store, per_second, quiet, sweeping } in swept {
@@ -56,7 +56,7 @@ pub fn print_sweeps(swept: &[Swept]) {
     }
 }
 
-/// What many keys do to each store.
+/// Prints the effect of many keys on each store.
 pub fn print_keys(kept: &[Kept]) {
     println!(
         "{:<10} {:>10} {:>9} {:>10} {:>10} {:>10} {:>8} {:>11} {:>11} {:>12} {:>12}",
@@ -91,7 +91,7 @@ pub fn print_keys(kept: &[Kept]) {
     }
 }
 
-/// The same, as JSON.
+/// Writes the same figures as JSON.
 pub fn write_keys(kept: &[Kept]) {
     let kept = kept.iter().map(|one| {
         json!({
@@ -106,7 +106,7 @@ pub fn write_keys(kept: &[Kept]) {
     save(KEYS_FILE, &json!({ "keys": kept.collect::<Vec<_>>() }));
 }
 
-/// Everything, as JSON.
+/// Writes all figures as JSON.
 pub fn write(slices: &[Slice], swept: &[Swept]) {
     let slices = slices.iter().map(|Slice { store, work, measured }| {
         json!({

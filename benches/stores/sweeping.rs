@@ -1,4 +1,4 @@
-//! Whether sweeping keeps pace, and what claims notice of it.
+//! The pace of sweeping, and its effect on claims.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,27 +11,28 @@ use tokio::time::{interval, sleep_until};
 use crate::contenders::{Contender, complete};
 use crate::load::quantile_of;
 
-/// Claims a second, at fixed times.
+/// Number of claims a second, at fixed times.
 const RATE: u64 = 500;
-/// How often both are measured.
+/// Number of times that both are measured.
 const TURNS: u64 = 5;
-/// Expiries a second that have to be kept up with.
+/// Number of expiries a second that a sweep has to keep up with.
 const PACE: u64 = 5_000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Operations that nobody else has numbers for.
+/// First number of the expiring operations. No other operation has these numbers.
 const EXPIRING: u64 = 1 << 60;
 const CLAIMED: u64 = 1 << 61;
 
-/// What one store showed.
+/// The figures of one store.
 pub struct Swept {
     pub store: &'static str,
-    /// How many of the [`PACE`] were reached.
+    /// Expiries a second that were reached, of [`PACE`].
     pub per_second: f64,
     pub quiet: Duration,
     pub sweeping: Duration,
 }
 
-/// Claims at a fixed rate, in turn alone and while records expire at [`PACE`]; the median of the turns.
+/// Measures claims at a fixed rate, in turn alone and while records expire at [`PACE`]. Returns the
+/// median of the turns.
 pub async fn measure(contender: &Contender, slice: Duration) -> Swept {
     let ledger = contender.worker.ledger().expect("it has one");
     let expiring = PACE * slice.as_millis() as u64 / 1000;
@@ -57,7 +58,7 @@ pub async fn measure(contender: &Contender, slice: Duration) -> Swept {
     }
 }
 
-/// Completes operations whose responses are no longer kept.
+/// Completes operations with responses that are no longer kept.
 async fn fill(ledger: &Ledger, first: u64, many: u64) {
     let mut filling = JoinSet::new();
     for part in 0..64 {
@@ -71,7 +72,7 @@ async fn fill(ledger: &Ledger, first: u64, many: u64) {
     filling.join_all().await;
 }
 
-/// As many steps as the pace asks for, and no more.
+/// Sweeps as many records as the pace asks for, and no more. Returns their number.
 async fn sweep(ledger: Ledger, stop: Arc<AtomicBool>, most: u64) -> u64 {
     let (started, mut done) = (Instant::now(), 0);
     let mut tick = interval(Duration::from_millis(5));
@@ -88,7 +89,7 @@ async fn sweep(ledger: Ledger, stop: Arc<AtomicBool>, most: u64) -> u64 {
     done
 }
 
-/// The 99th percentile of cycles that begin at fixed times, from the time they should have begun.
+/// Returns the 99th percentile of cycles that begin at fixed times, counted from those times.
 async fn claims(ledger: &Ledger, span: Duration, turn: u64) -> Duration {
     let started = tokio::time::Instant::now();
     let mut cycles = JoinSet::new();

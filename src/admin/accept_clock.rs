@@ -1,16 +1,19 @@
-//! `POST /v1/accept-clock` `{"note"?}`: an operator says that the store's clock is right, though it jumped.
+//! `POST /v1/accept-clock` `{"note"?}`: an operator declares that the store's clock is right, although it
+//! jumped.
 //!
-//! It holds for all gateways of the store, and for the clock as it is now: a later jump stops claims again.
-//! Asked once more it changes nothing. The body may be left out.
+//! The acceptance applies to all gateways of the store, and to the clock as it is now: a later jump stops
+//! claims again. A second request changes nothing. The body may be left out.
 
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::audit;
 use super::input::OptionalJson;
+use super::problem::AdminProblem;
 use super::resolve::MAX_NOTE;
-use super::{AdminState, Problem, audit};
+use super::state::AdminState;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,9 +24,9 @@ pub(super) struct Body {
 pub(super) async fn accept_clock(
     State(admin): State<AdminState>,
     OptionalJson(Body { note }): OptionalJson<Body>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Value>, AdminProblem> {
     if note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE) {
-        return Err(Problem::bad_request(format!("note: at most {MAX_NOTE} characters")));
+        return Err(AdminProblem::bad_request(format!("note: at most {MAX_NOTE} characters")));
     }
     let accepted = admin.ledger.accept_clock().await;
     audit::log_clock(note.as_deref(), &accepted);

@@ -1,11 +1,13 @@
-//! Who may use `/v1`.
+//! Access control of `/v1`.
 //!
-//! With a token, whoever presents it. Without one, only who can reach a loopback listener and
-//! addresses it by a loopback name: a page in the operator's own browser that had its host name
-//! rebound to 127.0.0.1 would still send that name. On any other listener without a token nobody.
-//! A page of another origin changes nothing either, whatever its browser sends along (`origin`); and
-//! what changes something is `DELETE` or `application/json`, for which a browser asks first, and it gets
-//! no permission here.
+//! With a token configured, a request has to present it. Without a token, a request is admitted only on a
+//! loopback listener, and only if its `Host` is a loopback name: the host name of a page in the operator's
+//! own browser may be rebound to 127.0.0.1, and the browser would still send that host name. On any other
+//! listener without a token, `/v1` is off.
+//!
+//! A page of another origin cannot change anything either, no matter which credentials its browser sends
+//! along (see `origin`). Also, each change needs `DELETE` or `application/json`. A browser asks for
+//! permission before it sends either of them, and this listener never gives that permission.
 
 use std::net::IpAddr;
 
@@ -18,24 +20,24 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 
 use crate::config::{Admin, Secret};
-use crate::gateway::Peer;
+use crate::peer::Peer;
 
-use super::Problem;
 use super::origin::is_foreign;
+use super::problem::AdminProblem;
 
-/// What `/v1` asks of a request.
+/// The condition for a request to `/v1`.
 #[derive(Clone, Debug)]
 pub enum Access {
-    /// The bearer token.
+    /// The request presents this bearer token.
     Token(Secret),
-    /// A `Host` that names this machine.
+    /// The request has a `Host` that names this machine.
     Loopback,
-    /// It is off.
+    /// No request is admitted.
     Off,
 }
 
 impl Access {
-    /// What the configuration of the admin listener means for `/v1`.
+    /// Derives the condition from the configuration of the admin listener.
     #[must_use]
     pub fn of(admin: &Admin) -> Self {
         match &admin.token {
@@ -61,7 +63,7 @@ impl Access {
     }
 }
 
-/// Why a request was turned away.
+/// The reason why a request was refused.
 enum Refused {
     Origin,
     Token,
@@ -71,10 +73,11 @@ enum Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let forbidden = |detail| Problem::new(StatusCode::FORBIDDEN, detail).into_response();
+        let forbidden = |detail| AdminProblem::http(StatusCode::FORBIDDEN, detail).into_response();
         match self {
             Self::Token => {
-                let problem = Problem::new(StatusCode::UNAUTHORIZED, "this needs the admin token as bearer");
+                let problem =
+                    AdminProblem::http(StatusCode::UNAUTHORIZED, "this needs the admin token as bearer");
                 let challenge = HeaderValue::from_static("Bearer realm=\"oncegate\"");
                 ([(WWW_AUTHENTICATE, challenge)], problem).into_response()
             }
@@ -87,7 +90,7 @@ impl IntoResponse for Refused {
     }
 }
 
-/// Lets a request through to the records, or answers it here.
+/// Passes an admitted request on to the records, and answers any other one here.
 pub(super) async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
     match access.admit(&request) {
         Ok(()) => next.run(request).await,
@@ -101,8 +104,8 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-/// Compares digests: how far two of those agree says nothing about how far the texts do, so the
-/// time this takes does not either.
+/// Compares digests instead of texts. The comparison takes longer the more bytes agree, but how far two
+/// digests agree says nothing about how far the texts agree. So the time gives nothing away.
 fn same(shown: &[u8], token: &Secret) -> bool {
     Sha256::digest(shown) == Sha256::digest(token.0.as_bytes())
 }

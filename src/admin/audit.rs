@@ -4,25 +4,25 @@ use crate::protocol::{Record, RecordId, Verdict};
 use crate::store::{Decision, StoreError};
 use crate::telemetry::log::AUDIT;
 
-/// What an operator asked for.
+/// The change that an operator asked for.
 pub(super) enum Change {
-    /// A response was let go.
+    /// Deletes a response.
     Delete,
-    /// An unknown outcome was decided.
+    /// Decides an unknown outcome.
     Resolve {
-        /// What was decided.
+        /// The decision.
         executed: bool,
         /// The status of the response that was supplied.
         status: Option<u16>,
-        /// Whether "not executed" was to hold although the call could be under way.
+        /// True if "not executed" had to be accepted although the call could still be under way.
         force: bool,
-        /// Why, in the operator's words.
+        /// The reason, in the operator's words.
         note: String,
     },
 }
 
-/// Writes down what became of `change`. What was refused or could not be stored changed nothing
-/// and is no matter for this log; what may have been stored is.
+/// Logs the result of `change`. A change that was refused, or that could not be stored, changed nothing and
+/// is not logged. A change that may have been stored is logged.
 pub(super) fn log(id: RecordId, change: &Change, decided: &Result<Decision, StoreError>) {
     match decided {
         Ok(decision) if matches!(decision.verdict, Verdict::Deleted | Verdict::Resolved) => {
@@ -33,7 +33,7 @@ pub(super) fn log(id: RecordId, change: &Change, decided: &Result<Decision, Stor
     }
 }
 
-/// Writes down what became of the acceptance of a clock; `accepted` says whether claims were stopped.
+/// Logs the result of accepting a clock. `accepted` says whether claims were stopped.
 pub(super) fn log_clock(note: Option<&str>, accepted: &Result<bool, StoreError>) {
     let (outcome, stopped) = match accepted {
         Ok(stopped) => ("done", Some(*stopped)),
@@ -54,7 +54,8 @@ fn write(id: RecordId, change: &Change, outcome: &str, record: Option<&Record>) 
             tracing::info!(target: AUDIT, action = "delete", record = %id, outcome, route, execution, "record deleted");
         }
         Change::Resolve { executed, status, force, note } => {
-            // A decision against the clock: the call may still act, and the next one runs too.
+            // A forced "not executed" does not wait for the clock: the call may still act, and the next
+            // execution runs too.
             let ends = (*force && !executed).then_some("at-most-once");
             tracing::info!(
                 target: AUDIT, action = "resolve", record = %id, outcome, route, execution,

@@ -1,5 +1,5 @@
-//! `DELETE /v1/records/{id}`: lets a response go before its time. The tombstone stays, so a late
-//! retry is still refused; what is running, unknown or cleared cannot be deleted.
+//! `DELETE /v1/records/{id}`: deletes a response before its ttl ends. The tombstone stays, so a very late
+//! retry is still refused. A record that is running, unknown or cleared cannot be deleted.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,16 +8,20 @@ use crate::protocol::{Event, Verdict};
 
 use super::audit::{self, Change};
 use super::input::Id;
+use super::problem::AdminProblem;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminState, Problem};
 
-pub(super) async fn delete(State(admin): State<AdminState>, Id(id): Id) -> Result<Json<RecordView>, Problem> {
+pub(super) async fn delete(
+    State(admin): State<AdminState>,
+    Id(id): Id,
+) -> Result<Json<RecordView>, AdminProblem> {
     let decided = admin.ledger.apply(id, None, &Event::Delete, None).await;
     audit::log(id, &Change::Delete, &decided);
     let decision = decided?;
     match (decision.verdict, decision.record) {
-        (Verdict::Refused(refusal), _) => Err(Problem::refused("deleted", id, refusal)),
+        (Verdict::Refused(refusal), _) => Err(AdminProblem::refused("deleted", id, refusal)),
         (_, Some(record)) => Ok(Json(RecordView::of(id, &record))),
-        (_, None) => Err(Problem::no_record(id)),
+        (_, None) => Err(AdminProblem::no_record(id)),
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /healthz`: the process is alive and answers. It says nothing about the store, because a
+//! `GET /healthz`: the process is alive and answers. The answer says nothing about the store, because a
 //! restart would not bring a store back.
 
 use axum::Json;

@@ -1,4 +1,4 @@
-//! Reading requests: a path, a query or a body that is not understood becomes a problem.
+//! Reading of requests: a path, a query or a body that cannot be understood becomes a problem.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -7,48 +7,50 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
+use crate::problem::Slug;
 use crate::protocol::RecordId;
 
-use super::Problem;
+use super::problem::AdminProblem;
 
 /// The record id in the path.
 pub(super) struct Id(pub(super) RecordId);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
-    type Rejection = Problem;
+    type Rejection = AdminProblem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AdminProblem> {
         let path = Path::<String>::from_request_parts(parts, state).await;
-        let Path(id) = path.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-        // There cannot be such a record, so this is "not found" like any other id without one.
-        id.parse()
-            .map(Self)
-            .map_err(|error| Problem::new(StatusCode::NOT_FOUND, format!("no record has this id: {error}")))
+        let Path(id) = path.map_err(|rejection| AdminProblem::bad_request(rejection.body_text()))?;
+        // There cannot be a record with such an id, so the answer is "not found", as for any other id without
+        // a record.
+        id.parse().map(Self).map_err(|error| {
+            AdminProblem::http(StatusCode::NOT_FOUND, format!("no record has this id: {error}"))
+        })
     }
 }
 
-/// The query; one that `T` does not know is refused rather than ignored.
+/// The query of a request. A parameter that `T` does not know is refused, not ignored.
 pub(super) struct Parameters<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
-    type Rejection = Problem;
+    type Rejection = AdminProblem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AdminProblem> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(parameters)) => Ok(Self(parameters)),
-            Err(rejection) => Err(Problem::bad_request(rejection.body_text())),
+            Err(rejection) => Err(AdminProblem::bad_request(rejection.body_text())),
         }
     }
 }
 
-/// A JSON body. Its content type is required: it is what keeps a web page from sending one
-/// without asking.
+/// A JSON body. Its content type is required, because it keeps a web page from sending such a body without
+/// permission (CORS).
 pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
-    type Rejection = Problem;
+    type Rejection = AdminProblem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, AdminProblem> {
         if !is_json(request.headers()) {
             return Err(not_json());
         }
@@ -56,14 +58,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// A JSON body, or none at all for the default. Only the origin keeps a page from sending none, so what it
-/// asks for must not depend on the body.
+/// A JSON body, or the default if there is no body. A page could send a request without a body, and only the
+/// check of its origin stops it. For this reason the effect of the request must not depend on the body.
 pub(super) struct OptionalJson<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJson<T> {
-    type Rejection = Problem;
+    type Rejection = AdminProblem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, AdminProblem> {
         let json = is_json(request.headers());
         let body = whole_body(request, state).await?;
         match body.is_empty() {
@@ -74,24 +76,22 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
     }
 }
 
-async fn whole_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+async fn whole_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, AdminProblem> {
     Bytes::from_request(request, state).await.map_err(|rejection| {
         let detail = rejection.body_text();
         match rejection.status() {
-            status @ StatusCode::PAYLOAD_TOO_LARGE => {
-                Problem::named(status, "request-too-large", "The request is too large", detail)
-            }
-            status => Problem::new(status, detail),
+            StatusCode::PAYLOAD_TOO_LARGE => AdminProblem::new(Slug::RequestTooLarge, detail),
+            status => AdminProblem::http(status, detail),
         }
     })
 }
 
-fn not_json() -> Problem {
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type has to be application/json")
+fn not_json() -> AdminProblem {
+    AdminProblem::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type has to be application/json")
 }
 
-fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::bad_request(error.to_string()))
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, AdminProblem> {
+    serde_json::from_slice(body).map_err(|error| AdminProblem::bad_request(error.to_string()))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -1,7 +1,7 @@
 //! `GET /v1/records?state=&route=&limit=&cursor=`: records as of now, in the order of their ids.
 //!
-//! An empty parameter is like none, an unknown one is refused. A list may be short, even empty,
-//! and still go on: follow `next_cursor` until it is null.
+//! An empty parameter counts as an absent one. An unknown parameter is refused. A page of the list may be
+//! short or even empty although more records follow: follow `next_cursor` until it is null.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,13 +11,14 @@ use crate::protocol::RecordId;
 use crate::store::{Filter, Ledger, StoreError};
 
 use super::input::Parameters;
+use super::problem::AdminProblem;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminState, Problem};
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
 
-/// How many pages of the store one list may take: a filter that fits little ends early, with a
+/// Number of store pages that one list may read. A filter that few records pass ends the list early, with a
 /// cursor to go on from.
 const MAX_PAGES: usize = 16;
 
@@ -41,8 +42,8 @@ pub(super) struct RecordList {
 pub(super) async fn list(
     State(admin): State<AdminState>,
     Parameters(query): Parameters<ListQuery>,
-) -> Result<Json<RecordList>, Problem> {
-    let wanted = Wanted::read(query).map_err(Problem::bad_request)?;
+) -> Result<Json<RecordList>, AdminProblem> {
+    let wanted = Wanted::read(query).map_err(AdminProblem::bad_request)?;
     Ok(Json(wanted.gather(&admin.ledger).await?))
 }
 
@@ -68,7 +69,7 @@ impl Wanted {
     }
 
     async fn gather(self, ledger: &Ledger) -> Result<RecordList, StoreError> {
-        // What is past its time is stored under its old state until the sweep comes by.
+        // A record past its time is stored under its old state until the sweep reaches it.
         let stored_state = self.state.filter(|state| *state != "expired");
         let mut filter = Filter { state: stored_state, route: self.route, after: self.after };
         let mut records = Vec::new();

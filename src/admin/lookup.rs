@@ -1,7 +1,7 @@
-//! `POST /v1/lookup` `{"route", "key", "path", "headers", "certificate"}`: the record of the operation that
-//! a request with this key, path, headers and client certificate names on this route.
+//! `POST /v1/lookup` `{"route", "key", "path", "headers", "certificate"}`: the record of the operation that a
+//! request with this key, path, headers and client certificate names on this route.
 //!
-//! It is a POST so that neither key nor credential stands in a URL, and so in somebody's log.
+//! The method is POST so that neither key nor credential stands in a URL, which is often logged.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,12 +9,14 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use crate::pem;
+use crate::problem::Slug;
 use crate::protocol::{Key, RecordId, Scope, ScopePart, Shown};
 
 use super::input::JsonBody;
+use super::problem::AdminProblem;
 use super::response::HeaderList;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminState, Problem};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,35 +25,33 @@ pub(super) struct Lookup {
     key: String,
     #[serde(default)]
     headers: HeaderList,
-    /// The path of the request; the route's own where that has no parameter.
+    /// The path of the request. If the route's path has no parameters, the default is the route's own path.
     path: Option<String>,
-    /// The certificate that the client showed, in PEM.
+    /// The certificate that the client presented, in PEM.
     certificate: Option<String>,
 }
 
 pub(super) async fn lookup(
     State(admin): State<AdminState>,
     JsonBody(lookup): JsonBody<Lookup>,
-) -> Result<Json<RecordView>, Problem> {
+) -> Result<Json<RecordView>, AdminProblem> {
     let id = admin.name(lookup)?;
     let found = admin.ledger.read(id).await?;
     let record = found.record.ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "there is no record of this operation").about(id)
+        AdminProblem::http(StatusCode::NOT_FOUND, "there is no record of this operation").about(id)
     })?;
     Ok(Json(RecordView::of(id, &record)))
 }
 
 impl AdminState {
-    /// The id of the operation, derived as for a request.
-    fn name(&self, lookup: Lookup) -> Result<RecordId, Problem> {
+    /// Derives the id of the operation in the same way as for a request.
+    fn name(&self, lookup: Lookup) -> Result<RecordId, AdminProblem> {
         let route = self.routes.iter().find(|route| *route.name == *lookup.route).ok_or_else(|| {
-            Problem::new(StatusCode::NOT_FOUND, format!("no route is named `{}`", lookup.route))
+            AdminProblem::http(StatusCode::NOT_FOUND, format!("no route is named `{}`", lookup.route))
         })?;
-        let key = Key::parse(lookup.key.as_bytes()).map_err(|invalid| {
-            let title = "The key is not valid";
-            Problem::named(StatusCode::BAD_REQUEST, "key-invalid", title, invalid.to_string())
-        })?;
-        let bad = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
+        let key = Key::parse(lookup.key.as_bytes())
+            .map_err(|invalid| AdminProblem::new(Slug::KeyInvalid, invalid.to_string()))?;
+        let bad = |detail: &str| AdminProblem::bad_request(detail.to_owned());
         let by_path = route.scope.contains(&ScopePart::Path) && route.template.has_parameters();
         let path = match (&lookup.path, by_path) {
             (None, true) => return Err(bad("this route's scope has the path: name it in `path`")),

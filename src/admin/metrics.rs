@@ -1,4 +1,4 @@
-//! `GET /metrics`: everything counted, as OpenMetrics or as Prometheus text, whichever is asked for.
+//! `GET /metrics`: all metrics, as OpenMetrics or as Prometheus text, depending on `Accept`.
 
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -7,7 +7,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, VARY};
 
 use crate::telemetry::Format;
 
-use super::AdminState;
+use super::state::AdminState;
 
 pub(super) async fn metrics(State(state): State<AdminState>, headers: HeaderMap) -> impl IntoResponse {
     let accepted = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());

@@ -1,26 +1,18 @@
 //! The admin listener: health, metrics, and the records of operations.
 //!
-//! `/healthz`, `/readyz` and `/metrics` never ask for a token. Everything under `/v1` is for
-//! operators and guarded by [`Access`], and a change that a page of another origin asks for is refused.
-//! Answers are JSON, no cache may keep one, and errors are problems (RFC 9457). Keys, credentials and bodies appear in no log; a stored response is
-//! shown only to who asks for it. Each change is one line of the audit log.
+//! `/healthz`, `/readyz` and `/metrics` never ask for a token. The paths under `/v1` are for operators. They
+//! are guarded by [`Access`], and a change requested by a page of another origin is refused. Answers are
+//! JSON, no cache may keep them, and errors are problems (RFC 9457). Keys, credentials and bodies appear in
+//! no log; a stored response is shown only on request. Each change is one line of the audit log.
 //!
-//! The protocol decides what an operator may do. Nothing here writes to a store except through
-//! the [`Ledger`], so a resolution and a late completion cannot undo each other.
-
-use std::sync::Arc;
+//! The protocol decides what an operator may do. This module writes to a store only through the [`Ledger`],
+//! so a resolution and a late completion cannot undo each other.
 
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Response, StatusCode};
-use tokio_util::sync::CancellationToken;
-
-use crate::config::Route;
-use crate::protocol::Owner;
-use crate::store::Ledger;
-use crate::telemetry::Metrics;
 
 mod accept_clock;
 mod access;
@@ -37,33 +29,18 @@ mod readyz;
 mod resolve;
 mod response;
 mod show;
+mod state;
 mod view;
 
 pub use access::Access;
+pub use state::AdminState;
 
-use problem::Problem;
+use problem::AdminProblem;
 
-/// The largest request body, in bytes: a resolution that brings a response along.
+/// Largest request body, in bytes: a resolution with a response.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
-/// What the endpoints work with. Cheap to clone.
-#[derive(Clone)]
-pub struct AdminState {
-    /// Reads and changes records.
-    pub ledger: Ledger,
-    /// What `/metrics` shows.
-    pub metrics: Metrics,
-    /// The protected routes, for lookups by key.
-    pub routes: Vec<Arc<Route>>,
-    /// Who may use `/v1`.
-    pub access: Access,
-    /// Cancelled once the gateway is about to stop.
-    pub draining: CancellationToken,
-    /// Makes the unguessable names of responses that operators supply.
-    pub new_owner: Arc<dyn Fn() -> Owner + Send + Sync>,
-}
-
-/// The whole admin interface.
+/// Builds the whole admin interface.
 pub fn router(state: AdminState) -> Router {
     let records = Router::new()
         .route("/records", get(list::list))
@@ -86,17 +63,17 @@ pub fn router(state: AdminState) -> Router {
         .with_state(state)
 }
 
-/// What is true now says nothing of later.
+/// Forbids caches to keep an answer, because it describes the present only.
 async fn uncached<B>(mut response: Response<B>) -> Response<B> {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-async fn unknown_path() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")
+async fn unknown_path() -> AdminProblem {
+    AdminProblem::http(StatusCode::NOT_FOUND, "there is nothing at this path")
 }
 
-async fn wrong_method(request: Request) -> Problem {
+async fn wrong_method(request: Request) -> AdminProblem {
     let detail = format!("{} is not possible here", request.method());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+    AdminProblem::http(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

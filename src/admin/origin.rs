@@ -1,17 +1,18 @@
-//! Whether a page in a browser asks, and whose.
+//! Detection of requests from a page of another origin in a browser.
 //!
-//! A browser sends along what it has: a token that a page was given, a client certificate, or its place on
-//! the operator's own machine. So a request that may change something is taken from the listener's own
-//! origin, or from what is no page. Reading needs no such rule: no permission is ever given to a page of
-//! another origin to see an answer (CORS), and a host name that was rebound is refused by its name.
+//! A browser sends credentials along by itself: a token that a page was given, a client certificate, or its
+//! access to the operator's own machine. For this reason, a request that may change something is accepted
+//! only from the listener's own origin, or from a client that is not a page in a browser. A request that only
+//! reads needs no such rule: no page of another origin is ever permitted to see an answer (CORS), and a
+//! rebound host name is refused by the check of `Host`.
 
 use http::header::{HOST, HeaderName, ORIGIN};
 use http::{HeaderMap, Method};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether a page of another origin asks for a change. `secure` says whether the listener speaks TLS,
-/// where that is known.
+/// Tells whether a page of another origin asks for a change. `secure` says whether the listener uses TLS, if
+/// that is known.
 pub(super) fn is_foreign(method: &Method, headers: &HeaderMap, secure: Option<bool>) -> bool {
     if method == Method::GET || method == Method::HEAD {
         return false;
@@ -24,7 +25,7 @@ pub(super) fn is_foreign(method: &Method, headers: &HeaderMap, secure: Option<bo
     !all(ORIGIN, &own) || !all(SEC_FETCH_SITE, &fetched)
 }
 
-/// Whether an origin is the scheme and the host that the request itself was sent to.
+/// Tells whether an origin is the scheme and the host that the request itself was sent to.
 fn is_own(origin: &[u8], headers: &HeaderMap, secure: Option<bool>) -> bool {
     let Some(host) = headers.get(HOST) else { return false };
     let of = |scheme: &str, port: &str| {
@@ -35,7 +36,7 @@ fn is_own(origin: &[u8], headers: &HeaderMap, secure: Option<bool>) -> bool {
     (secure != Some(true) && of("http://", ":80")) || (secure != Some(false) && of("https://", ":443"))
 }
 
-/// An authority without the port that goes without saying.
+/// Returns an authority without the default port of its scheme.
 fn bare<'a>(authority: &'a [u8], port: &str) -> &'a [u8] {
     authority.strip_suffix(port.as_bytes()).unwrap_or(authority)
 }

@@ -1,63 +1,40 @@
-//! What the admin API answers when it cannot do what was asked (RFC 9457).
+//! The admin API's answers to what it cannot do (RFC 9457).
 
-use axum::Json;
+use std::borrow::Cow;
+
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
-use serde::Serialize;
+use http::StatusCode;
 
+use crate::problem::{Problem, Slug};
 use crate::protocol::{RecordId, Refusal};
 use crate::store::StoreError;
 
-/// A problem, on its way to the operator.
+/// A problem to be sent to the operator.
 #[derive(Debug)]
-pub(super) struct Problem {
-    status: StatusCode,
-    slug: Option<&'static str>,
-    title: &'static str,
-    detail: String,
-    record: Option<RecordId>,
-}
+pub(super) struct AdminProblem(Problem);
 
-/// The members in the order they are shown.
-#[derive(Serialize)]
-struct Document {
-    r#type: String,
-    title: &'static str,
-    status: u16,
-    detail: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<String>,
-}
-
-impl Problem {
-    /// A problem that its status describes.
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        let title = status.canonical_reason().unwrap_or("Error");
-        Self { status, slug: None, title, detail: detail.into(), record: None }
+impl AdminProblem {
+    /// Creates a problem that the gateway's table has a name for.
+    pub(super) fn new(slug: Slug, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self(Problem::new(slug, detail))
     }
 
-    /// A problem that the gateway's own problems have a name for.
-    pub(super) fn named(
-        status: StatusCode,
-        slug: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self { status, slug: Some(slug), title, detail: detail.into(), record: None }
+    /// Creates a problem that its status describes.
+    pub(super) fn http(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Slug::Http(status), detail)
     }
 
-    /// The request itself is wrong.
-    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, detail)
+    /// Creates the problem of a request that is itself wrong.
+    pub(super) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::http(StatusCode::BAD_REQUEST, detail)
     }
 
-    /// Nothing is stored under this id.
+    /// Creates the problem of an id under which nothing is stored.
     pub(super) fn no_record(id: RecordId) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "no record has this id; its time may be over").about(id)
+        Self::http(StatusCode::NOT_FOUND, "no record has this id; its time may be over").about(id)
     }
 
-    /// The protocol does not allow `action` for this record.
+    /// Creates the problem of an `action` that the protocol does not allow for this record.
     pub(super) fn refused(action: &str, id: RecordId, refusal: Refusal) -> Self {
         let detail = match refusal {
             Refusal::Absent => return Self::no_record(id),
@@ -67,46 +44,33 @@ impl Problem {
                  executed, before that only with force"
             ),
         };
-        Self::new(StatusCode::CONFLICT, detail).about(id)
+        Self::http(StatusCode::CONFLICT, detail).about(id)
     }
 
-    /// The same problem, naming the record it is about.
+    /// Names the record that the problem is about.
     pub(super) fn about(self, id: RecordId) -> Self {
-        Self { record: Some(id), ..self }
+        Self(self.0.about(id))
     }
 }
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for AdminProblem {
     fn from(error: StoreError) -> Self {
         let detail = error.to_string();
         match error {
             StoreError::Unavailable(_) | StoreError::Unclear(_) | StoreError::Refused(_) => {
                 tracing::warn!(%error, "an admin request got no answer from the store");
-                let title = "The store does not answer";
-                Self::named(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", title, detail)
+                Self::new(Slug::StoreUnavailable, detail)
             }
             StoreError::Unreadable { id, .. } => {
                 tracing::error!(%error, "an admin request met a record that cannot be decoded");
-                let title = "The stored record cannot be decoded";
-                Self::named(StatusCode::INTERNAL_SERVER_ERROR, "record-unreadable", title, detail).about(id)
+                Self::new(Slug::RecordUnreadable, detail).about(id)
             }
         }
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for AdminProblem {
     fn into_response(self) -> Response {
-        let document = Document {
-            r#type: self.slug.map_or("about:blank".into(), |slug| format!("urn:oncegate:problem:{slug}")),
-            title: self.title,
-            status: self.status.as_u16(),
-            detail: self.detail,
-            record: self.record.map(|id| id.to_string()),
-        };
-        let mut response = (self.status, Json(document)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+        self.0.into_admin_response()
     }
 }

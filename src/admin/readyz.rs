@@ -1,18 +1,22 @@
-//! `GET /readyz`: whether the gateway wants traffic. It does not once it was told to stop, nor while the
-//! store does not answer, for then every protected request would be refused anyway. Where the store answers
-//! and no execution may begin it does, and says so: what is stored is worth having.
+//! `GET /readyz`: tells whether the gateway wants traffic.
+//!
+//! The gateway does not want traffic once it was told to stop, nor while the store does not answer, because
+//! then each protected request would be refused anyway. If the store answers but no execution may begin, the
+//! gateway wants traffic and says so in the answer: the stored responses are still useful.
 
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{AdminState, Problem};
+use crate::problem::Slug;
 
-pub(super) async fn readyz(State(state): State<AdminState>) -> Result<Json<Value>, Problem> {
+use super::problem::AdminProblem;
+use super::state::AdminState;
+
+pub(super) async fn readyz(State(state): State<AdminState>) -> Result<Json<Value>, AdminProblem> {
     if state.draining.is_cancelled() {
-        let (title, detail) = ("The gateway shuts down", "it was told to stop: send requests to another one");
-        return Err(Problem::named(StatusCode::SERVICE_UNAVAILABLE, "shutting-down", title, detail));
+        let detail = "it was told to stop: send requests to another one";
+        return Err(AdminProblem::new(Slug::ShuttingDown, detail));
     }
     state.ledger.ready().await?;
     Ok(Json(match state.ledger.stopped().next() {

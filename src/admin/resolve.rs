@@ -1,9 +1,9 @@
-//! `POST /v1/records/{id}/resolve` `{"executed", "response"?, "note", "force"?}`: an operator
-//! decides what nobody else can.
+//! `POST /v1/records/{id}/resolve` `{"executed", "response"?, "note", "force"?}`: an operator decides an
+//! outcome that the gateway cannot know.
 //!
-//! *Executed* answers every later attempt with `response`, or with "settled" where there is none.
-//! *Not executed* lets the next attempt run; it is refused while the call could still be under
-//! way, unless forced, which gives up "at most once" for this operation and is logged as such.
+//! *Executed* answers every later attempt with `response`, or with "settled" if there is no response. *Not
+//! executed* lets the next attempt run. It is refused while the call could still be under way, unless it is
+//! forced. A forced decision gives up "at most once" for this operation and is logged as such.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,11 +14,12 @@ use crate::store::{Decision, Ledger, StoreError};
 
 use super::audit::{self, Change};
 use super::input::{Id, JsonBody};
+use super::problem::AdminProblem;
 use super::response::SuppliedResponse;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminState, Problem};
 
-/// The longest note, in characters.
+/// Longest note, in characters.
 pub(super) const MAX_NOTE: usize = 1000;
 
 #[derive(Deserialize)]
@@ -35,15 +36,15 @@ pub(super) async fn resolve(
     State(admin): State<AdminState>,
     Id(id): Id,
     JsonBody(body): JsonBody<Body>,
-) -> Result<Json<RecordView>, Problem> {
-    let decided = Decided::read(body, &*admin.new_owner).map_err(Problem::bad_request)?;
+) -> Result<Json<RecordView>, AdminProblem> {
+    let decided = Decided::read(body, &*admin.new_owner).map_err(AdminProblem::bad_request)?;
     let outcome = decided.apply(&admin.ledger, id).await;
     audit::log(id, &decided.change, &outcome);
     let decision = outcome?;
     match (decision.verdict, decision.record) {
-        (Verdict::Refused(refusal), _) => Err(Problem::refused("resolved", id, refusal)),
+        (Verdict::Refused(refusal), _) => Err(AdminProblem::refused("resolved", id, refusal)),
         (_, Some(record)) => Ok(Json(RecordView::of(id, &record))),
-        (_, None) => Err(Problem::no_record(id)),
+        (_, None) => Err(AdminProblem::no_record(id)),
     }
 }
 
@@ -84,7 +85,7 @@ impl Decided {
         if first.verdict != Verdict::Refused(Refusal::WrongState("running")) {
             return Ok(first);
         }
-        // Its lease may be over without anybody having written that down.
+        // The lease of the execution may be over although no gateway has recorded that yet.
         match ledger.apply(id, None, &Event::Sweep, None).await?.verdict {
             Verdict::Lapsed => ledger.apply(id, None, &self.event, self.response.as_ref()).await,
             _ => Ok(first),

@@ -1,7 +1,7 @@
 //! A stored response in JSON: `{"status", "headers", "body_base64"}`.
 //!
-//! It is shown with its headers as a list of pairs, which keeps their order and count. It is read
-//! in that form or as an object of values or lists of values, whichever is easier to write.
+//! The output has the headers as a list of pairs, which keeps their order and count. The input may have that
+//! form, or an object of values or of lists of values, which is easier to write.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::headers::{is_gateway_only, is_not_replayed, strip_hop_by_hop};
 use crate::protocol::StoredResponse;
-use crate::protocol::header::{is_gateway_only, is_not_replayed, strip_hop_by_hop};
 
-/// A stored response, shown.
+/// A stored response, as the API shows it.
 #[derive(Debug, Serialize)]
 pub(super) struct ResponseView {
     status: u16,
@@ -25,7 +25,7 @@ pub(super) struct ResponseView {
 }
 
 impl ResponseView {
-    /// Header values that are not text are shown with replacement characters.
+    /// Makes the view of a response. Bytes of a header value that are not text become replacement characters.
     pub(super) fn of(response: &StoredResponse) -> Self {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Self {
@@ -48,7 +48,7 @@ pub(super) struct SuppliedResponse {
 }
 
 impl SuppliedResponse {
-    /// The response as it will be replayed, without what a replay never carries.
+    /// Makes the response that will be replayed, without the headers that a replay never carries.
     pub(super) fn into_stored(self) -> Result<StoredResponse, String> {
         let status = StatusCode::from_u16(self.status).ok().filter(|_| (200..600).contains(&self.status));
         let status = status.ok_or_else(|| format!("status {} is not a final one", self.status))?;
@@ -57,8 +57,8 @@ impl SuppliedResponse {
     }
 }
 
-/// Only what a replay may carry: nothing of one connection, of another message's framing, of the
-/// first caller's session, or that only the gateway says.
+/// Keeps only headers that a replay may carry: none that belongs to one connection, to the framing of another
+/// message or to the first caller's session, and none that only the gateway may set.
 fn replayable(supplied: HeaderList) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = supplied.0;
     let mut allowed: HeaderMap = headers.iter().cloned().collect();
@@ -85,7 +85,7 @@ impl HeaderList {
     fn push<E: de::Error>(&mut self, name: &str, value: &str) -> Result<(), E> {
         let parsed = HeaderName::from_bytes(name.as_bytes());
         let parsed = parsed.map_err(|_| E::custom(format_args!("`{name}` is not a header name")))?;
-        // The value may be a credential: it is not repeated.
+        // The value may be a credential, so the message does not repeat it.
         let value = HeaderValue::from_bytes(value.trim().as_bytes());
         let value =
             value.map_err(|_| E::custom(format_args!("the value of `{name}` is not one of a header")))?;

@@ -1,14 +1,15 @@
-//! `GET /v1/records/{id}`: one record; with `?response=true` also the response it stores, body
-//! included, which may hold what the upstream told the payer.
+//! `GET /v1/records/{id}`: shows one record. With `?response=true` it also shows the stored response with its
+//! body, which may hold data that the upstream meant for the payer.
 
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Id, Parameters};
+use super::problem::AdminProblem;
 use super::response::ResponseView;
+use super::state::AdminState;
 use super::view::RecordView;
-use super::{AdminState, Problem};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,7 +22,7 @@ pub(super) struct ShowQuery {
 pub(super) struct Shown {
     #[serde(flatten)]
     record: RecordView,
-    /// Absent unless asked for; null where there is none to show.
+    /// Absent unless requested; null if there is no response to show.
     #[serde(skip_serializing_if = "Option::is_none")]
     response: Option<Option<ResponseView>>,
 }
@@ -30,9 +31,9 @@ pub(super) async fn show(
     State(admin): State<AdminState>,
     Id(id): Id,
     Parameters(query): Parameters<ShowQuery>,
-) -> Result<Json<Shown>, Problem> {
+) -> Result<Json<Shown>, AdminProblem> {
     let decision = admin.ledger.read(id).await?;
-    let record = decision.record.ok_or_else(|| Problem::no_record(id))?;
+    let record = decision.record.ok_or_else(|| AdminProblem::no_record(id))?;
     let response = query.response.then(|| decision.response.as_ref().map(ResponseView::of));
     Ok(Json(Shown { record: RecordView::of(id, &record), response }))
 }

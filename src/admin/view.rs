@@ -1,27 +1,27 @@
-//! A record as the admin API shows it. The members are a contract.
+//! A record as the admin API shows it. Its members are a contract.
 
 use serde::Serialize;
 
 use crate::protocol::{Record, RecordId, State};
 
-/// One record. Times are RFC 3339 on the store's clock.
+/// A record. Its times are RFC 3339, on the store's clock.
 #[derive(Debug, Serialize)]
 pub(super) struct RecordView {
     id: String,
     namespace: String,
     route: String,
     state: &'static str,
-    /// The number of the last execution.
+    /// Number of the last execution.
     execution: u32,
-    /// Why the outcome is unknown.
+    /// Reason why the outcome is unknown.
     reason: Option<String>,
-    /// The status of the stored response.
+    /// Status of the stored response.
     status: Option<u16>,
     created_at: String,
     updated_at: String,
-    /// When a running execution that stays silent is given up.
+    /// Time at which a running execution that stays silent is given up.
     lease_until: Option<String>,
-    /// When the present state ends by itself; a running one does not, its lease does.
+    /// Time at which the present state ends by itself. A running state has none: its lease ends instead.
     expires_at: Option<String>,
 }
 

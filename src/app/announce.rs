@@ -1,5 +1,5 @@
-//! What a gateway says of itself when it starts: what it stands in front of, and where it keeps what it
-//! knows. A store in the wrong directory is empty, and nothing else would show it.
+//! Log lines that a gateway writes about itself when it starts: its upstreams and routes, and the place of
+//! its store. A store in the wrong directory is empty, and nothing else would show that.
 
 use std::path::Path;
 
@@ -8,14 +8,14 @@ use tracing::info;
 use crate::config::{Config, Route, StoreUrl};
 use crate::store::{Filter, Ledger};
 
-/// How many records are looked at to say how many there are.
+/// Number of records that are read to say how many there are.
 const COUNTED: usize = 100;
-/// How many routes and upstreams are named.
+/// Number of routes and upstreams that are named.
 const NAMED: usize = 50;
-/// The file that every embedded store has.
+/// Name of the file that every embedded store has.
 const MARKER: &str = "oncegate-store";
 
-/// Whether a store was there before it was opened. Only of a directory can that be said beforehand.
+/// Tells whether the store exists, before it is opened. This can be known only of a directory.
 pub(super) fn is_found(url: &StoreUrl) -> Option<bool> {
     match url {
         StoreUrl::Memory => Some(false),
@@ -24,7 +24,8 @@ pub(super) fn is_found(url: &StoreUrl) -> Option<bool> {
     }
 }
 
-/// Says what the gateway works with; `found` is what [`is_found`] said before the store was opened.
+/// Logs the store, the upstreams and the routes. `found` is the result of [`is_found`] before the store was
+/// opened.
 pub(super) async fn told(config: &Config, ledger: &Ledger, found: Option<bool>) {
     let found = found.map(|found| if found { "found" } else { "new" });
     let (store, records) = (place(&config.store.url), records(&config.store.url, ledger).await);
@@ -35,7 +36,7 @@ pub(super) async fn told(config: &Config, ledger: &Ledger, found: Option<bool>) 
     info!(upstreams = list(upstreams), routes = list(routes), fallback, "routes");
 }
 
-/// The store without credentials; a directory as the rest of the machine knows it.
+/// Returns the store's URL without credentials. A directory is given as an absolute path.
 fn place(url: &StoreUrl) -> String {
     match url {
         StoreUrl::Memory => "memory:".into(),
@@ -49,8 +50,8 @@ fn whole(directory: &Path) -> String {
     directory.canonicalize().unwrap_or_else(|_| directory.to_owned()).display().to_string()
 }
 
-/// About how many records there are, where a look at the first of them is cheap. Redis would have to walk
-/// through its keys.
+/// Returns about how many records there are, if reading the first of them is cheap. For Redis the result is
+/// `None`: the store would have to walk through its keys.
 async fn records(url: &StoreUrl, ledger: &Ledger) -> Option<String> {
     if let StoreUrl::Redis(_) = url {
         return None;

@@ -14,10 +14,10 @@ use crate::server::Tls;
 
 use super::StartError;
 
-/// How often the files are looked at; SIGHUP looks at once.
+/// Time between two looks at the files. SIGHUP looks at once.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// The TLS of a listener, if it speaks it.
+/// Returns the TLS of a listener, or `None` if the listener does not use TLS.
 pub(super) fn tls(
     section: &str,
     files: Option<&ListenerTls>,
@@ -30,10 +30,10 @@ pub(super) fn tls(
     Ok(Some(Arc::new(tls)))
 }
 
-/// Something whose files are looked at, with the name of its section.
+/// A check for changed files, with the name of its configuration section.
 pub(super) type Watched = (String, Box<dyn Fn() -> Result<Look, String> + Send + Sync>);
 
-/// What is to be looked at of this.
+/// Pairs a section with the check of the files that `holder` uses.
 pub(super) fn watched<T: Send + Sync + 'static, H: Send + Sync + 'static>(
     section: impl Into<String>,
     holder: H,
@@ -42,10 +42,10 @@ pub(super) fn watched<T: Send + Sync + 'static, H: Send + Sync + 'static>(
     (section.into(), Box::new(move || files(&holder).look()))
 }
 
-/// Looks at all of them for as long as the gateway runs, now and then and at each of `hang_ups`.
+/// Looks at all files for as long as the gateway runs: every [`LOOK_EVERY`], and at each of `hang_ups`.
 pub(super) async fn watch(all: Vec<Watched>, mut hang_ups: Signal) {
     let all: Arc<[Watched]> = all.into();
-    // They were read a moment ago.
+    // The files were read a moment ago, so the first look comes after a full interval.
     let mut ticks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -53,7 +53,7 @@ pub(super) async fn watch(all: Vec<Watched>, mut hang_ups: Signal) {
             _ = ticks.tick(), if !all.is_empty() => {}
             _ = hang_ups.recv() => info!("SIGHUP: looking at the certificates of {} sections", all.len()),
         }
-        // Files may be on a disk that hangs.
+        // The files may be on a disk that hangs.
         let all = Arc::clone(&all);
         drop(tokio::task::spawn_blocking(move || all.iter().for_each(look)).await);
     }

@@ -1,5 +1,5 @@
-//! What a gateway does about its store's clock: compares it with what was last noted before it serves, and
-//! notes it while it does.
+//! The gateway's watch over its store's clock: the clock is compared with its last noted time before the
+//! gateway serves, and noted again while the gateway serves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,23 +10,24 @@ use tracing::{debug, warn};
 
 use crate::clock::uptime;
 use crate::config::{Config, StoreUrl};
-use crate::gateway::Stop;
+use crate::stop::Stop;
 use crate::store::{ClockFound, ClockLimits, Ledger, Stopped, StoreError};
 
 use super::StartError;
 use super::patience::{Patience, Trouble};
 
-/// How often the clock is noted: at least, and at most.
+/// Shortest and longest time between two notes of the clock.
 const NOTED: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(60));
-/// How often a gateway whose claims are stopped looks whether the clock was accepted elsewhere.
+/// Time between two looks of a gateway with stopped claims: another gateway may have accepted the clock.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How far the clock may jump under this configuration; `None` without a route.
+/// Returns how far the clock may jump under this configuration; `None` without a route.
 pub(super) fn limits(config: &Config) -> Option<ClockLimits> {
     Some(ClockLimits { ttl: config.shortest_ttl()?, retention: config.shortest_retention()? })
 }
 
-/// The ledger, watching the clock of a server. The other stores go by this process's own monotonic clock.
+/// Returns the ledger, made to watch the clock if the store is a server. The other stores use this process's
+/// own monotonic clock.
 pub(super) fn watched(ledger: Ledger, config: &Config) -> Ledger {
     match (&config.store.url, limits(config)) {
         (StoreUrl::Redis(_) | StoreUrl::Postgres(_), Some(limits)) => {
@@ -36,10 +37,10 @@ pub(super) fn watched(ledger: Ledger, config: &Config) -> Ledger {
     }
 }
 
-/// Compares the clock with what was last noted of it, before anything else goes by it.
+/// Compares the clock with its last noted time, before anything else uses the clock.
 ///
 /// # Errors
-/// The store does not answer for as long as `patience` lasts.
+/// [`StartError`] if the store does not answer for as long as `patience` lasts.
 pub(super) async fn settle(ledger: &Ledger, accept: bool, patience: &mut Patience) -> Result<(), StartError> {
     let found = loop {
         match ledger.settle_clock(accept).await {
@@ -57,14 +58,14 @@ pub(super) async fn settle(ledger: &Ledger, accept: bool, patience: &mut Patienc
              that long all is well, else the clock has jumped and responses end too early",
             format_duration(Duration::from_secs(span.as_secs()))
         ),
-        // Told with every other reason to take no claims.
+        // This is logged together with every other reason to take no claims.
         ClockFound::Stopped => {}
         ClockFound::Accepted => warn!("the store's clock is accepted as --accept-clock says"),
     }
     Ok(())
 }
 
-/// Notes the clock while it is believed, and looks for its acceptance while it is not.
+/// Notes the clock while it is trusted. While it is not, looks whether it was accepted.
 pub(super) async fn keep(ledger: Ledger, config: Config, stop: Stop) {
     let Some(limits) = limits(&config).filter(|_| !matches!(config.store.url, StoreUrl::Memory)) else {
         return;
@@ -77,7 +78,7 @@ pub(super) async fn keep(ledger: Ledger, config: Config, stop: Stop) {
             if stopped || Instant::now() >= note_at {
                 note_at = Instant::now() + interval;
                 if let Err(error) = ledger.look_at_clock().await {
-                    // What the store does not answer is told where it matters.
+                    // A store that does not answer is reported where it matters.
                     debug!("the store's clock could not be noted: {error}");
                 }
             }

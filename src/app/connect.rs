@@ -1,5 +1,5 @@
-//! `check --connect`: whether the store and the upstreams answer, as a start and a request would find them.
-//! Nothing is changed there.
+//! `check --connect`: tells whether the store and the upstreams answer, in the way that a start and a request
+//! would use them. Nothing is changed there.
 
 use std::fmt;
 use std::io::Write;
@@ -19,17 +19,17 @@ use crate::workers::Workers;
 
 use super::stores::{postgres_settings, redis_settings};
 
-/// What was found at one place.
+/// The result of one connection.
 struct Found {
-    /// Where: `store …` or `upstream …`.
+    /// Place: `store …` or `upstream …`.
     place: String,
-    /// What is there, or why there is no answer.
+    /// Description of the answer, or the reason why there is no answer.
     answer: Result<String, String>,
-    /// What is worth knowing of it.
+    /// Risks that the operator should know of.
     risks: Vec<String>,
 }
 
-/// Connects to everything that `config` names and says what came of it, a line each.
+/// Connects to the store and to every upstream of `config`, and prints one line for each result.
 pub(super) async fn connect(config: Config, short: bool) -> ExitCode {
     let mut all_answer = true;
     let mut out = Output::new();
@@ -54,7 +54,7 @@ pub(super) async fn connect(config: Config, short: bool) -> ExitCode {
     }
 }
 
-/// One finding as lines of text.
+/// A finding as lines of text.
 struct Lines<'f> {
     indent: &'static str,
     found: &'f Found,
@@ -113,7 +113,7 @@ async fn looked(config: &Config) -> Result<(String, Vec<String>), String> {
     }
 }
 
-/// Makes sure that a start would not be refused because operations are named otherwise in the store.
+/// Makes sure that a start would not be refused because the store names operations differently.
 fn agrees(config: &Config, names: &Document) -> Result<(), String> {
     let Some(bytes) = &names.bytes else {
         return Ok(());

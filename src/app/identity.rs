@@ -1,4 +1,5 @@
-//! How a gateway and its store agree on what names operations: before it serves, and while it does.
+//! The agreement between a gateway and its store on the names of operations: made before the gateway serves,
+//! and kept up while it serves.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,26 +8,27 @@ use tokio::time::sleep;
 use tracing::{error, warn};
 
 use crate::config::Config;
-use crate::gateway::Stop;
 use crate::protocol::EntryName;
 use crate::routes::identity::{Refusal, earlier, prolonged, refresh_interval, review};
+use crate::stop::Stop;
 use crate::store::{Names, Replaced, StoreError};
 
 use super::StartError;
 use super::patience::{Patience, Trouble};
 
-/// How often a write may lose its comparison. Only gateways that start compete.
+/// Number of times that a write may lose its comparison. Only gateways that start at the same time compete.
 const MOST_CONFLICTS: usize = 64;
-/// How often the entries are looked at while a gateway serves: after this long at most, a store that was emptied
-/// knows them again.
+/// Time between two looks at the entries while a gateway serves. After this time at most, a store that was
+/// emptied knows the entries again.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Makes the store's entries those of `config`, if it names operations as they do.
+/// Writes the entries of `config` to the store, if both name operations alike.
 ///
-/// The comparison and the write are one decision: what another gateway wrote meanwhile is compared again.
+/// The comparison and the write are one decision: if another gateway writes in between, the comparison is
+/// made again.
 ///
 /// # Errors
-/// The store does not answer for as long as `patience` lasts.
+/// [`StartError`] if the store does not answer for as long as `patience` lasts.
 pub(super) async fn settle(
     names: &Names,
     config: &Config,
@@ -88,7 +90,7 @@ fn tell(accepted: &[EntryName], unprotected: &[EntryName]) {
     }
 }
 
-/// Keeps the entries of `config` alive while its gateway serves, and removes those that ended.
+/// Keeps the entries of `config` alive while its gateway serves, and removes the entries that ended.
 pub(super) async fn keep(names: Names, config: Config, stop: Stop) {
     let looks = async {
         let mut said = BTreeSet::new();
@@ -107,7 +109,8 @@ async fn look(names: &Names, config: &Config, said: &mut BTreeSet<String>) -> Re
         let known = names.read().await?;
         let entries = known.entries.clone().unwrap_or_default();
         let review = review(config, &entries, known.now);
-        // It serves, whatever others do: its own records are made, so its entries must stand.
+        // This gateway serves, no matter what other gateways do: its records exist already, so its entries
+        // must stand.
         let others = review.conflicts.iter().map(|conflict| conflict.entry.name().to_string());
         for name in others.filter(|name| said.insert(name.clone())) {
             error!(

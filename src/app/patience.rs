@@ -1,4 +1,4 @@
-//! How long a start waits for its store.
+//! The time that a start waits for its store.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use tracing::warn;
 
 use super::StartError;
 
-/// The wait after the first failure; each further one is twice as long.
+/// Pause after the first failure. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How often it says that it still waits.
+/// Time between two log lines that say that the start still waits.
 const SAID_EVERY: Duration = Duration::from_secs(10);
 
-/// What kept a start from its store.
+/// The reason why a start has no store yet.
 pub(super) struct Trouble {
-    /// What is wrong.
+    /// Description of the failure.
     pub(super) cause: String,
-    /// Whether waiting may mend it.
+    /// True if waiting may help.
     pub(super) may_pass: bool,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// So much time, from now on.
+    /// Grants `span`, counted from now.
     pub(super) fn of(span: Duration) -> Self {
         Self { span, until: Instant::now() + span, pause: FIRST_PAUSE, say_at: None }
     }
@@ -38,7 +38,7 @@ impl Patience {
     /// Waits before the next try.
     ///
     /// # Errors
-    /// Waiting does not help, or there is no time left.
+    /// [`StartError`] if waiting does not help, or if no time is left.
     pub(super) async fn after(&mut self, trouble: Trouble) -> Result<(), StartError> {
         let Trouble { cause, may_pass } = trouble;
         let now = Instant::now();

@@ -21,7 +21,7 @@ use super::StartError;
 use super::clock;
 use super::patience::{Patience, Trouble};
 
-/// Opens it, and waits for one that is not there yet.
+/// Opens the store, and waits for a store that does not answer yet.
 pub(super) async fn open(
     config: &Config,
     workers: Workers,
@@ -60,7 +60,7 @@ async fn try_to_open(
     })
 }
 
-/// The most that one response takes in the store, in bytes: a body, and a head.
+/// Returns the most bytes that one response takes in the store: a body and a head.
 fn largest_response(config: &Config) -> u64 {
     let body = config.routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
     let head = config.upstreams.values().map(|upstream| upstream.response_head_limit).max().unwrap_or(0);

@@ -1,7 +1,7 @@
-//! `oncegate check --config FILE`: says whether a configuration is valid, what it promises at
-//! every boundary, what each route's settings imply, and what looks wrong.
+//! `oncegate check --config FILE`: says whether a configuration is valid, what it promises at every boundary,
+//! what the settings of each route imply, and which settings look wrong.
 //!
-//! [`report`] is pure text; it promises nothing that the configuration does not keep.
+//! [`report`] is pure text. It promises nothing that the gateway does not keep under this configuration.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,45 +16,50 @@ mod boundaries;
 mod losses;
 mod memory;
 mod route;
+mod store;
+
+pub use self::store::store;
 
 /// Says whether a configuration is valid, what it promises, and what looks wrong; runs nothing.
 ///
-/// Ends 0 if the file is valid, warnings or not, 2 if it is not; with --connect 1 if the store or an upstream
-/// does not answer.
+/// Exits with 0 if the file is valid, with or without warnings, and with 2 if it is not; with --connect,
+/// exits with 1 if the store or an upstream does not answer.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Ends 0 if the file is valid, with warnings or without, and 2 if it is not; with --connect 1 if \
-                        the store or an upstream does not answer. A store that a running gateway has open counts as one that answers."
+    after_help = "Exits with 0 if the file is valid, with or without warnings, and with 2 if it is not; with \
+                        --connect, exits with 1 if the store or an upstream does not answer. A store that \
+                        a running gateway has open counts as one that answers."
 )]
 pub struct CheckArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", required_unless_present = "print_schema")]
     pub config: Option<PathBuf>,
-    /// Print errors and warnings alone, one a line
+    /// Print only errors and warnings, one in each line
     #[arg(long, conflicts_with = "print_schema")]
     pub short: bool,
-    /// Also look whether the store and each upstream answer, as a start would, changing nothing there
+    /// Also check whether the store and each upstream answer, as a start would, without changing anything
+    /// there
     #[arg(long, conflicts_with = "print_schema")]
     pub connect: bool,
-    /// Print the SQL that makes the tables of a Postgres store, for those who apply it by hand, and
-    /// nothing else; with --config, for the schema that is named there
+    /// Print only the SQL that makes the tables of a Postgres store, for operators who apply it by hand; with
+    /// --config, for the schema that the file names
     #[arg(long)]
     pub print_schema: bool,
 }
 
 /// The exit code for a valid configuration.
 pub const FINE: u8 = 0;
-/// The exit code for one that is not.
+/// The exit code for an invalid configuration.
 pub const BAD_CONFIGURATION: u8 = 2;
 
-/// The exit code for a valid one whose store or upstream does not answer.
+/// The exit code for a valid configuration with a store or upstream that does not answer.
 pub const NO_ANSWER: u8 = 1;
 
-/// Checks a file: the report, or if `short` the warnings alone, goes to `out`, mistakes go to `err`. Returns
-/// the configuration if there are none.
+/// Checks a file. The report goes to `out`, or only the warnings if `short`; mistakes go to `err`. Returns
+/// the configuration if there are no mistakes.
 ///
 /// # Errors
-/// Those of `out`.
+/// [`io::Error`] if `out` cannot be written.
 pub fn run(
     file: &Path,
     environment: &Environment,
@@ -65,7 +70,7 @@ pub fn run(
     let config = match Config::load(file, environment) {
         Ok(config) => config,
         Err(errors) => {
-            // The exit code says it, too.
+            // The exit code reports the failure, too.
             drop(writeln!(err, "{errors}"));
             return Ok(None);
         }
@@ -83,10 +88,10 @@ pub fn run(
     Ok(Some(config))
 }
 
-/// The schema of the Postgres store that a file names; the usual one without a file.
+/// Returns the schema of the Postgres store that a file names, or the default schema without a file.
 ///
 /// # Errors
-/// The file is not valid, or its store is another one.
+/// A message if the file is not valid, or if its store is not Postgres.
 pub fn schema_name(file: Option<&Path>, environment: &Environment) -> Result<String, String> {
     let Some(file) = file else { return Ok("oncegate".into()) };
     match Config::load(file, environment).map_err(|errors| errors.to_string())?.store.url {
@@ -95,7 +100,8 @@ pub fn schema_name(file: Option<&Path>, environment: &Environment) -> Result<Str
     }
 }
 
-/// What a configuration promises and implies, as text of at most 96 columns but for long names.
+/// Describes what a configuration promises and implies, as text of at most 96 columns (long names may exceed
+/// them).
 #[must_use]
 pub fn report(config: &Config) -> String {
     let mut page = Page::default();
@@ -115,7 +121,7 @@ fn public(server: &Server) -> String {
     format!("{}, {protocols}{}", server.listen, tls(server.tls.as_ref()))
 }
 
-/// What TLS asks of a client.
+/// Describes the TLS of a listener, and the certificate that clients need.
 fn tls(tls: Option<&ListenerTls>) -> &'static str {
     match tls {
         None => "",
@@ -144,7 +150,7 @@ fn setup(page: &mut Page, config: &Config) {
     page.row("no route matches", &no_route(config));
 }
 
-/// Which host an upstream is told, and what that means for the addresses that it writes.
+/// Describes which `Host` an upstream receives, and the effect on the addresses that the upstream writes.
 fn host(upstream: &Upstream) -> String {
     let told = if upstream.preserve_host {
         "It is told the client's Host; where it tells hosts apart, \"host\" belongs into the routes' scope."
@@ -183,21 +189,10 @@ fn no_route(config: &Config) -> String {
 fn admin(config: &Config) -> String {
     let records = match (&config.admin.token, config.admin.listen.ip().is_loopback()) {
         (Some(_), _) => "records with a bearer token",
-        (None, true) => "records for everybody on this machine, no token",
+        (None, true) => "records for all users of this machine, no token",
         (None, false) => "records are off: not loopback, no token",
     };
     format!("{}{}; {records}", config.admin.listen, tls(config.admin.tls.as_ref()))
-}
-
-/// A store by its URL, as it is shown: without its password.
-#[must_use]
-pub fn store(url: &StoreUrl) -> String {
-    match url {
-        StoreUrl::Memory => "memory:".into(),
-        StoreUrl::Embedded(directory) => format!("embedded:{}", directory.display()),
-        StoreUrl::Redis(redis) => redis.to_string(),
-        StoreUrl::Postgres(postgres) => format!("{postgres}, schema {}", postgres.schema),
-    }
 }
 
 fn warnings(page: &mut Page, config: &Config) {

@@ -1,4 +1,4 @@
-//! `oncegate demo`: a payment API, a real gateway in front of it, and what happens to retries.
+//! `oncegate demo`: a payment API, a real gateway in front of it, and the effect of retries.
 
 use std::process::ExitCode;
 
@@ -25,21 +25,21 @@ mod payments;
 mod story;
 mod trouble;
 
-/// Tells in five short chapters what a retried payment does without a gateway and through one, a
-/// crash in the middle of a charge included.
+/// Shows in five short chapters what a retried payment does without a gateway and through one, including a
+/// crash in the middle of a charge.
 ///
-/// It needs loopback and nothing else: the payment API is in this process, the gateway is this
-/// same program as a second process, its records lie in a temporary directory. Afterwards both
-/// stay up, with curl lines to try, until Ctrl-C.
+/// The demo needs only loopback: the payment API runs in this process, the gateway is the same program as a
+/// second process, and its records are in a temporary directory. Afterwards both stay up, with curl commands
+/// to try, until Ctrl-C.
 #[derive(Args, Debug)]
 pub struct DemoArgs {
-    /// End after the story: with 0, or with 1 where a total or an answer is not what it must be
+    /// End after the last chapter: with 0, or with 1 if a total or an answer is not as expected
     #[arg(long)]
     once: bool,
 }
 
-/// Runs the demo to its exit code. Whatever ends it, the gateway process and the temporary
-/// directory are gone afterwards.
+/// Runs the demo to its exit code. The gateway process and the temporary directory are gone afterwards,
+/// however the demo ends.
 pub async fn run(args: DemoArgs) -> ExitCode {
     let (interrupt, terminate) = match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
         (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
@@ -69,7 +69,7 @@ async fn tell(args: &DemoArgs) -> Result<ExitCode, Trouble> {
     Err(Trouble::new("the gateway has ended by itself"))
 }
 
-/// Stopped by a signal: what the demo was asked for is done once it only waits for that.
+/// Returns the exit code after a signal. Once the demo only waits for the signal, its work is done.
 fn ended(args: &DemoArgs) -> ExitCode {
     if args.once { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -1,5 +1,5 @@
-//! The commands of `oncegate`. Each takes checked arguments, prints for people, and ends 0 (fine),
-//! 1 (failed) or 2 (wrong usage or configuration).
+//! The commands of `oncegate`. Each takes checked arguments, prints text for people, and exits with 0
+//! (success), 1 (failure) or 2 (wrong usage or configuration).
 
 use clap::{Parser, Subcommand};
 
@@ -18,15 +18,15 @@ pub mod serve;
 #[command(after_help = "Start with `oncegate demo`, then put it in front of your own API:\n  \
     oncegate serve --upstream http://127.0.0.1:9000")]
 pub struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The commands.
+/// The commands of `oncegate`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Watch payments being retried, without and through a gateway; needs loopback and nothing else
+    /// Watch payments being retried, without and through a gateway; needs only loopback
     Demo(demo::DemoArgs),
     /// Run the gateway
     Serve(serve::ServeArgs),
@@ -34,6 +34,6 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Print the JSON Schema of the configuration file
     Schema,
-    /// See and settle records through the admin API of a running gateway
+    /// Show and resolve records through the admin API of a running gateway
     Records(Box<records::RecordsArgs>),
 }

@@ -1,18 +1,18 @@
 //! Standard output of the commands that print for people.
 //!
-//! A reader that has seen enough (`| head`) is no mistake: what is printed after that goes nowhere, and the
-//! command ends as it would have. Any other failure, such as a full disk, is an error.
+//! A reader that stops early (`| head`) is not a failure: further output is discarded, and the command ends
+//! with its usual exit code. Any other failure, such as a full disk, is an error.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-/// Standard output for as long as somebody reads it.
+/// Standard output, as long as it has a reader.
 #[derive(Debug)]
 pub struct Output(io::Stdout);
 
 impl Output {
-    /// That of this process.
+    /// Returns the standard output of this process.
     #[must_use]
     pub fn new() -> Self {
         Self(io::stdout())
@@ -45,14 +45,14 @@ fn while_read<T>(result: io::Result<T>, gone: T) -> io::Result<T> {
 /// Prints the whole of `text`.
 ///
 /// # Errors
-/// Standard output does not take it, though there is a reader.
+/// [`io::Error`] if standard output fails although it has a reader.
 pub fn print(text: fmt::Arguments<'_>) -> io::Result<()> {
     let mut output = Output::new();
     output.write_fmt(text)?;
     output.flush()
 }
 
-/// The exit code of a command whose last step was to print.
+/// Returns the exit code of a command that prints as its last step.
 pub fn printed(result: io::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,7 +63,7 @@ pub fn printed(result: io::Result<()>) -> ExitCode {
     }
 }
 
-/// Says why a command failed; a standard error that takes nothing changes nothing.
+/// Prints why a command failed. A failure of standard error is ignored.
 pub fn complain(text: fmt::Arguments<'_>) {
     drop(writeln!(io::stderr(), "{text}"));
 }

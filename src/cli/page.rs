@@ -1,17 +1,17 @@
 //! Text for a terminal of ordinary width: headings, and rows of a label and a wrapped paragraph.
 
-/// The longest line, in characters.
+/// Longest line, in characters.
 pub const WIDTH: usize = 96;
 
-/// Where the text of a row starts.
+/// Column in which the text of a row starts.
 const TEXT_COLUMN: usize = 22;
 
-/// A text that is being written.
+/// A text under construction.
 #[derive(Default)]
 pub struct Page(String);
 
 impl Page {
-    /// A heading, set off by an empty line from what is above it.
+    /// Adds a heading, separated by an empty line from the text above it.
     pub fn heading(&mut self, text: &str) {
         if !self.0.is_empty() {
             self.0.push('\n');
@@ -20,25 +20,25 @@ impl Page {
         self.0.push('\n');
     }
 
-    /// A label and what is to be said of it.
+    /// Adds a row: a label, and the text about it.
     pub fn row(&mut self, label: &str, text: &str) {
         let label_width = TEXT_COLUMN - 4;
         self.hanging(&format!("  {label:label_width$}  "), text);
     }
 
-    /// A paragraph whose first line starts with `start`; the others are indented to match.
+    /// Adds a paragraph. Its first line starts with `start`; the other lines are indented to match.
     pub fn hanging(&mut self, start: &str, text: &str) {
         self.0.push_str(&fill(start, text, WIDTH));
     }
 
-    /// The whole text.
+    /// Returns the whole text.
     pub fn into_text(self) -> String {
         self.0
     }
 }
 
-/// A paragraph in lines of at most `width` characters, but for longer words. The first line starts
-/// with `start`, the others are indented to match.
+/// Breaks a paragraph into lines of at most `width` characters, unless a word is longer. The first line
+/// starts with `start`; the other lines are indented to match.
 pub fn fill(start: &str, text: &str, width: usize) -> String {
     let indent = start.chars().count();
     let (mut filled, mut column) = (start.to_owned(), indent);

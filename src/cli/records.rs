@@ -1,161 +1,26 @@
-//! `oncegate records`: look at operations and decide the ones nobody knows the outcome of, through
-//! the admin API of a running gateway.
+//! `oncegate records`: shows records and decides unknown outcomes, through the admin API of a running
+//! gateway.
 //!
-//! The token comes from the environment only, so that it does not stand in a process list. What
-//! the gateway refuses is a failure with the gateway's own reason.
+//! The token comes from the environment only, so that it does not appear in a process list. If the gateway
+//! refuses a request, the command fails with the gateway's reason.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-
-use clap::{Args, Subcommand, ValueEnum};
-use http::{HeaderName, HeaderValue, Uri};
 
 use crate::config::{IdentityFiles, Secret};
 
 use super::output::{self, complain, printed};
 
+mod arguments;
 mod client;
 mod print;
 mod request;
 
+pub use arguments::{RecordsArgs, TOKEN_VARIABLE};
+
+use arguments::Command;
 use client::Client;
 
-/// Where the admin token is read from.
-pub const TOKEN_VARIABLE: &str = "ONCEGATE_ADMIN_TOKEN";
-
-/// Look at operations, and decide those of which nobody knows whether they happened.
-#[derive(Clone, Debug, Args)]
-pub struct RecordsArgs {
-    /// The admin listener of a running gateway. A bearer token, where it asks for one, is taken
-    /// from ONCEGATE_ADMIN_TOKEN.
-    #[arg(
-        long,
-        env = "ONCEGATE_ADMIN_URL",
-        default_value = "http://127.0.0.1:9464",
-        value_name = "URL",
-        value_parser = parse_admin,
-        global = true
-    )]
-    admin: Uri,
-    /// With https://, a file of PEM certificates to trust instead of the usual roots.
-    #[arg(long, env = "ONCEGATE_ADMIN_CA", value_name = "FILE", global = true)]
-    ca: Option<PathBuf>,
-    /// With https://, a PEM file of the certificate to show to a listener that asks for one.
-    #[arg(long, value_name = "FILE", requires = "key_file", global = true)]
-    cert: Option<PathBuf>,
-    /// The PEM file of its private key.
-    #[arg(long = "cert-key", id = "key_file", value_name = "FILE", requires = "cert", global = true)]
-    cert_key: Option<PathBuf>,
-    /// Print the answer's JSON instead of text for people.
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-enum Command {
-    /// List records.
-    List(List),
-    /// Show one record.
-    Show(Show),
-    /// Find the record of a key.
-    Lookup(Lookup),
-    /// Decide an unknown outcome.
-    Resolve(Resolve),
-    /// Let a stored response go before its time; the key stays used.
-    Delete(Delete),
-}
-
-#[derive(Clone, Debug, Args)]
-struct List {
-    /// Only records in this state: running, completed, unknown, settled, cleared or expired.
-    #[arg(long)]
-    state: Option<String>,
-    /// Only records of this route.
-    #[arg(long)]
-    route: Option<String>,
-    /// How many at most.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    limit: u16,
-    /// Where to go on: the cursor that the list before ended with.
-    #[arg(long)]
-    cursor: Option<String>,
-}
-
-#[derive(Clone, Debug, Args)]
-struct Show {
-    /// The record's id.
-    id: String,
-    /// Also show the stored response, body included.
-    #[arg(long)]
-    response: bool,
-}
-
-#[derive(Clone, Debug, Args)]
-struct Lookup {
-    /// The route's name.
-    #[arg(long)]
-    route: String,
-    /// The idempotency key, as the client sent it.
-    #[arg(long)]
-    key: String,
-    /// The path of the client's request; needed where the route's path has parameters and its scope the path.
-    #[arg(long)]
-    path: Option<String>,
-    /// A PEM file of the certificate that the client showed, where the route's scope has it.
-    #[arg(long, value_name = "FILE")]
-    certificate: Option<PathBuf>,
-    /// A header of the client's request that is part of its scope, such as `Authorization: …`.
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
-    headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-#[derive(Clone, Debug, Args)]
-struct Resolve {
-    /// The record's id.
-    id: String,
-    /// Whether the upstream executed the operation.
-    #[arg(long)]
-    executed: YesNo,
-    /// How you know; it is kept in the audit log.
-    #[arg(long)]
-    note: String,
-    /// Let the next attempt run although this one's call could still be under way. It can then
-    /// happen twice.
-    #[arg(long)]
-    force: bool,
-    #[command(flatten)]
-    response: Response,
-}
-
-/// The response that later attempts shall get; none without a status.
-#[derive(Clone, Debug, Args)]
-struct Response {
-    /// The status of the response that later attempts shall get.
-    #[arg(long)]
-    status: Option<u16>,
-    /// A file with its body.
-    #[arg(long, value_name = "FILE", requires = "status")]
-    body_file: Option<PathBuf>,
-    /// One of its headers.
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header, requires = "status")]
-    headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-#[derive(Clone, Debug, Args)]
-struct Delete {
-    /// The record's id.
-    id: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum YesNo {
-    Yes,
-    No,
-}
-
-/// Runs the command and prints what came of it.
+/// Runs the command and prints its result.
 pub async fn run(args: RecordsArgs) -> ExitCode {
     let token = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
     match answer(&args, token.map(Secret)).await {
@@ -167,10 +32,10 @@ pub async fn run(args: RecordsArgs) -> ExitCode {
     }
 }
 
-/// What [`run`] prints.
+/// Returns the text that [`run`] prints.
 ///
 /// # Errors
-/// Why it failed, in words for the operator.
+/// The reason of the failure, in words for the operator.
 pub async fn answer(args: &RecordsArgs, token: Option<Secret>) -> Result<String, String> {
     let identity = args.cert.clone().zip(args.cert_key.clone());
     let identity = identity.map(|(cert, key)| IdentityFiles { cert, key });
@@ -185,18 +50,4 @@ pub async fn answer(args: &RecordsArgs, token: Option<Secret>) -> Result<String,
             print::record(&answer)
         }
     })
-}
-
-fn parse_admin(text: &str) -> Result<Uri, String> {
-    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
-    let known = matches!(uri.scheme_str(), Some("http" | "https"));
-    let bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
-    if known && bare { Ok(uri) } else { Err("expected http://HOST:PORT or https://HOST:PORT".into()) }
-}
-
-fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE")?;
-    let name = name.trim().parse().map_err(|_| "this is not a header name")?;
-    let value = HeaderValue::from_bytes(value.trim().as_bytes()).map_err(|_| "this is not a header value")?;
-    Ok((name, value))
 }

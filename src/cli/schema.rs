@@ -2,7 +2,7 @@
 
 use crate::config;
 
-/// The schema as text, ending with a line break.
+/// Returns the schema as text with a line break at the end.
 #[must_use]
 pub fn text() -> String {
     format!("{:#}\n", config::schema())

@@ -1,4 +1,4 @@
-//! `oncegate serve`: which configuration to run with.
+//! `oncegate serve`: the arguments that determine the configuration.
 
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
@@ -10,14 +10,14 @@ use crate::config::{Arguments, Config, ConfigErrors, Environment};
 
 /// Runs the gateway until it is told to stop.
 ///
-/// SIGTERM or SIGINT drains, after `server.shutdown_delay` where that is set: no new execution
-/// starts, running ones go on for up to `server.drain_timeout`, what still runs then is recorded as
-/// unknown. A second signal ends at once. Ends 0 after a drain, 1 if it failed, 2 if the
-/// configuration is wrong or names operations otherwise than the store does.
+/// SIGTERM or SIGINT begins a drain, after `server.shutdown_delay` if that is set: no new execution starts,
+/// running ones go on for up to `server.drain_timeout`, and the outcome of any that still run then is
+/// recorded as unknown. A second signal ends the gateway at once. Exits with 0 after a drain, with 1 if the
+/// gateway failed, and with 2 if the configuration is wrong or names operations differently from the store.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "A value of the file is replaced by ONCEGATE__SECTION__KEY in the environment, and that by an \
-                        argument here.\n\nExamples:\n  \
+    after_help = "ONCEGATE__SECTION__KEY in the environment replaces a value of the file, and an argument here \
+                        replaces both.\n\nExamples:\n  \
                         oncegate serve --upstream http://127.0.0.1:9000\n  \
                         oncegate serve --upstream http://127.0.0.1:9000 --listen 127.0.0.1:80 --store embedded:/var/lib/oncegate\n  \
                         oncegate serve --config oncegate.toml"
@@ -32,26 +32,27 @@ pub struct ServeArgs {
     upstream: Option<String>,
     #[command(flatten)]
     settings: Settings,
-    /// Begin no operation before this time, by the store's clock, like 2026-11-22T10:00:00Z; what is
-    /// stored is answered meanwhile. For a store that lost its records or was restored from a backup
+    /// Begin no operation before this time on the store's clock, like 2026-11-22T10:00:00Z; stored responses
+    /// are answered meanwhile. For a store that lost its records or was restored from a backup
     #[arg(long, value_name = "TIME", env = "ONCEGATE_NOT_BEFORE", value_parser = moment)]
     not_before: Option<Timestamp>,
-    /// Accept the store's clock where this start finds it so far ahead that no operation would begin
-    /// (docs/stores.md): only if it is right, for what the store keeps may end by it. Later jumps are not accepted
+    /// Accept the store's clock if this start finds it so far ahead that no operation would begin
+    /// (docs/stores.md). Use this only if the clock is right, because records in the store may end by it.
+    /// Later jumps are not accepted
     #[arg(long)]
     accept_clock: bool,
 }
 
-/// What the operator decides for one run.
+/// Decisions of the operator for one run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Operator {
-    /// No execution begins before this on the store's clock.
+    /// Time on the store's clock before which no execution begins.
     pub not_before: Option<Timestamp>,
-    /// A clock that the start finds too far ahead is accepted.
+    /// True if a clock that the start finds too far ahead is accepted.
     pub accept_clock: bool,
 }
 
-/// What may be set without a file; each replaces what file and environment say.
+/// Settings that need no file. Each replaces the value of the file and of the environment.
 #[derive(Args, Debug)]
 struct Settings {
     /// Listen for clients here instead of at server.listen (127.0.0.1:8080 unless the file says otherwise)
@@ -60,18 +61,19 @@ struct Settings {
     /// Listen here for health, metrics and records instead of at admin.listen (127.0.0.1:9464)
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin_listen: Option<String>,
-    /// Keep records here instead of in store.url: embedded:DIR, redis://HOST, postgres://HOST/DATABASE or memory:
+    /// Keep records here instead of in store.url: embedded:DIR, redis://HOST, postgres://HOST/DATABASE or
+    /// memory:
     #[arg(long, value_name = "URL")]
     store: Option<String>,
-    /// What other programs call `--listen`; only here to say so.
+    /// Name of `--listen` in other programs. It exists only to point to `--listen`.
     #[arg(long, short, hide = true, value_name = "PORT", value_parser = no_port)]
     port: Option<String>,
-    /// The same.
+    /// Other names of `--listen` in other programs, for the same purpose.
     #[arg(long, aliases = ["host", "address", "addr"], hide = true, value_name = "ADDRESS", value_parser = no_bind)]
     bind: Option<String>,
 }
 
-/// Refuses `--port` with what to write in its place.
+/// Refuses `--port`, and says what to write in its place.
 fn no_port(text: &str) -> Result<String, String> {
     match text.parse::<u16>() {
         Ok(port) => {
@@ -81,7 +83,7 @@ fn no_port(text: &str) -> Result<String, String> {
     }
 }
 
-/// Refuses `--bind` and its like in the same way.
+/// Refuses `--bind` and its aliases in the same way.
 fn no_bind(_: &str) -> Result<String, String> {
     Err("use --listen with an IP address and a port, like --listen 0.0.0.0:8080".into())
 }
@@ -93,16 +95,16 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 impl ServeArgs {
-    /// What the operator decided for this run.
+    /// Returns the operator's decisions for this run.
     #[must_use]
     pub fn operator(&self) -> Operator {
         Operator { not_before: self.not_before, accept_clock: self.accept_clock }
     }
 
-    /// The checked configuration.
+    /// Loads and checks the configuration.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// [`ConfigErrors`] with every mistake in it.
     pub fn load(&self, environment: &Environment) -> Result<Config, ConfigErrors> {
         let Settings { listen, admin_listen, store, .. } = &self.settings;
         let arguments =

@@ -4,7 +4,7 @@ use toml::de::DeValue;
 
 use super::document::Document;
 
-/// What the command line sets, over the file and the environment.
+/// Values of the command line, which replace those of the file and the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Arguments {
     /// `--listen`: `server.listen`.
@@ -16,7 +16,8 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Lays what is set over the document. A section that is no table is told of where it stands.
+    /// Lays the values that are set over the document. A section that is not a table is reported later, at
+    /// its place in the file.
     pub(super) fn lay_over(&self, document: &mut Document<'_>) {
         let all = [
             ("--listen", ["server", "listen"], &self.listen),

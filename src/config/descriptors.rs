@@ -1,40 +1,42 @@
-//! Whether as many connections and executions as are configured fit into the descriptors of the process.
+//! The division of the process's file descriptors among the configured connections and executions.
 //!
-//! What clients cannot make many of comes first: the store's files or connections, the admin listener, and a
-//! reserve. Executions get up to a third of the rest, one connection to an upstream each. What is then left is for
-//! clients; where requests may stream through unprotected, a third of that is for their upstreams.
+//! Descriptors that clients cannot make many of come first: those of the store's files or connections, those
+//! of the admin listener, and a reserve. Executions get up to a third of the rest, because each has one
+//! connection to an upstream. The remaining descriptors are for clients. If requests may stream through
+//! unprotected, a third of the remaining ones is for the upstreams of these requests.
 
 use super::{Config, StoreUrl};
 use crate::descriptors;
 
-/// The most open connections of the admin listener.
+/// Largest number of open connections of the admin listener.
 const ADMIN: usize = 256;
-/// The most connections that wait until others make room.
+/// Largest number of connections that wait until others are closed.
 const WAITING: usize = 256;
-/// Standard streams, listeners, what the schedulers wait with, certificates that are read again.
+/// Descriptors for standard streams, listeners, the event queues of the schedulers, and certificates that are
+/// read again.
 const RESERVE: usize = 64;
-/// Journals of the embedded store, its lock, and tables that are being written.
+/// Descriptors for the journals of the embedded store, its lock, and tables that are being written.
 const STORE_WRITES: usize = 32;
-/// Connections to a Postgres, or to the servers of a Redis.
+/// Descriptors for connections to a Postgres, or to the servers of a Redis.
 const STORE_CONNECTIONS: usize = 64;
 
-/// How many of each there may be.
+/// The capacity that the descriptors allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// Connections of clients.
+    /// Number of client connections.
     pub connections: usize,
-    /// Connections that wait until others make room.
+    /// Number of connections that wait until others are closed.
     pub waiting: usize,
-    /// Executions.
+    /// Number of executions at once.
     pub executions: usize,
-    /// Requests that no key protects.
+    /// Number of unprotected requests at once.
     pub streams: usize,
-    /// Connections of the admin listener.
+    /// Number of connections of the admin listener.
     pub admin: usize,
 }
 
 impl Config {
-    /// What fits into so many descriptors.
+    /// Returns the capacity that fits into this number of descriptors.
     #[must_use]
     pub fn room(&self, descriptors: usize) -> Room {
         let store = match &self.store.url {
@@ -52,12 +54,12 @@ impl Config {
         Room { connections, waiting: waiting.max(1), executions, streams, admin: admin.max(1) }
     }
 
-    /// Whether a request may stream to an upstream without protection.
+    /// Tells whether a request may stream to an upstream without protection.
     fn streams(&self) -> bool {
         self.fallback.is_some() || self.routes.iter().any(|route| !route.key_required)
     }
 
-    /// The same configuration, with no more connections, executions and streams than there is room for.
+    /// Reduces the numbers of connections, executions and streams to those of `room`.
     #[must_use]
     pub fn within(mut self, room: Room) -> Self {
         let server = &mut self.server;

@@ -1,7 +1,8 @@
-//! The parsed text before it has types: TOML values that still know where they were written.
+//! The parsed text before it has types: TOML values with their positions in the text.
 //!
-//! Values from outside the file are laid over it in here too. Each gets a position behind the end
-//! of the text, so that one kind of position tells a line of the file from an environment variable.
+//! This module also lays values from outside the file over the document. Each of them gets a position behind
+//! the end of the text. So one kind of position distinguishes a line of the file from an environment
+//! variable.
 
 use std::fmt;
 
@@ -11,11 +12,11 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::error::{ConfigError, Place};
 
-/// The way to a value, such as `routes[1].ttl`.
+/// Path to a value, such as `routes[1].ttl`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct KeyPath(pub Vec<Step>);
 
-/// One step of a [`KeyPath`].
+/// A step of a [`KeyPath`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Key(String),
@@ -23,14 +24,14 @@ pub(super) enum Step {
 }
 
 impl KeyPath {
-    /// This path and one step more.
+    /// Returns this path with one more step.
     pub fn then(&self, step: Step) -> Self {
         let mut longer = self.clone();
         longer.0.push(step);
         longer
     }
 
-    /// A path of keys only.
+    /// Makes a path of keys only.
     pub fn of_keys<'k>(keys: impl IntoIterator<Item = &'k str>) -> Self {
         Self(keys.into_iter().map(|key| Step::Key(key.to_owned())).collect())
     }
@@ -63,17 +64,17 @@ impl fmt::Display for KeyPath {
     }
 }
 
-/// Whether TOML lets this key stand without quotes.
+/// Tells whether TOML allows this key without quotes.
 fn is_bare(key: &str) -> bool {
     !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
-/// A parsed file and what was laid over it.
+/// A parsed file, with the values that were laid over it.
 pub(super) struct Document<'i> {
     text: &'i str,
     file: &'i str,
     root: DeTable<'i>,
-    /// Who gave the values that are not in the file, in the order of their positions.
+    /// Sources of the values that are not in the file, in the order of their positions.
     givers: Vec<String>,
 }
 
@@ -81,7 +82,7 @@ impl<'i> Document<'i> {
     /// Reads TOML.
     ///
     /// # Errors
-    /// The first syntax error: what a parser makes of the rest after one is guesswork.
+    /// [`ConfigError`] for the first syntax error. What a parser finds after it is unreliable.
     pub fn parse(text: &'i str, file: &'i str) -> Result<Self, ConfigError> {
         let (root, failure) = match DeTable::parse(text) {
             Ok(root) => (root.into_inner(), None),
@@ -98,23 +99,23 @@ impl<'i> Document<'i> {
         }
     }
 
-    /// The table of everything.
+    /// Returns the root table.
     pub fn root(&self) -> &DeTable<'i> {
         &self.root
     }
 
-    /// The same, to change values in place.
+    /// Returns the root table, for changes in place.
     pub fn root_mut(&mut self) -> &mut DeTable<'i> {
         &mut self.root
     }
 
-    /// The end of the file's text: values at later positions are from elsewhere.
+    /// Returns the end of the file's text: values at later positions come from elsewhere.
     pub fn end_of_file(&self) -> usize {
         self.text.len()
     }
 
-    /// Puts a value that `giver` gave at the end of a path of tables; false if a key on the way is
-    /// not a table.
+    /// Puts the value of `giver` at the end of a path of tables. Returns false if a key on the way is not a
+    /// table.
     pub fn lay_over(&mut self, keys: &[String], value: DeValue<'i>, giver: String) -> bool {
         let Some((last, tables)) = keys.split_last() else {
             return false;
@@ -131,13 +132,13 @@ impl<'i> Document<'i> {
                 _ => return false,
             }
         }
-        // The old entry goes first: inserting over it would keep the key's position in the file.
+        // The old entry is removed first: inserting over it would keep the key's position in the file.
         table.remove(last.as_str());
         table.insert(Spanned::new(span.clone(), last.clone().into()), Spanned::new(span, value));
         true
     }
 
-    /// Where the value at `path` was written, or the nearest that surrounds it.
+    /// Returns the place of the value at `path`, or of the nearest value that surrounds it.
     pub fn locate(&self, path: &KeyPath) -> Place {
         let mut place = Place::File(self.file.to_owned());
         let mut table = Some(&self.root);
@@ -161,18 +162,18 @@ impl<'i> Document<'i> {
         place
     }
 
-    /// The names of the upstreams.
+    /// Returns the names of the upstreams.
     pub fn upstreams(&self) -> impl Iterator<Item = &str> {
         let upstreams = self.root.get("upstreams").and_then(|value| value.get_ref().as_table());
         upstreams.into_iter().flat_map(|table| table.keys()).map(|key| key.get_ref().as_ref())
     }
 
-    /// Whether the text of the file names this environment variable.
+    /// Tells whether the text of the file names this environment variable.
     pub fn names(&self, variable: &str) -> bool {
         self.text.contains(variable)
     }
 
-    /// The value at `path`.
+    /// Returns the value at `path`.
     pub fn value(&self, path: &KeyPath) -> Option<&DeValue<'i>> {
         let mut steps = path.0.iter();
         let Some(Step::Key(first)) = steps.next() else { return None };
@@ -186,7 +187,7 @@ impl<'i> Document<'i> {
         Some(value.get_ref())
     }
 
-    /// A path as people read it: a route is also named by its name.
+    /// Returns a path as text for people: a route is also named by its name.
     pub fn describe(&self, path: &KeyPath) -> String {
         let named = match path.0.as_slice() {
             [Step::Key(key), Step::Index(index), ..] if key == "routes" => self.route_name(*index),
@@ -217,7 +218,7 @@ impl<'i> Document<'i> {
 /// Reads a table into a type.
 ///
 /// # Errors
-/// The key that does not fit, and why not.
+/// The key that does not fit, and the reason.
 pub(super) fn deserialize<T>(table: DeTable<'_>) -> Result<T, (KeyPath, String)>
 where
     T: for<'de> Deserialize<'de>,
@@ -226,8 +227,8 @@ where
         .map_err(|error| (KeyPath::from(error.path()), error.inner().message().trim_end().to_owned()))
 }
 
-/// Takes out the entry that a path leads through last, whole arrays where it ends in an item, so
-/// that no other item changes its number. False if the path leads nowhere.
+/// Removes the last entry with a key that `path` leads through. If the path ends in an array item, the whole
+/// array is removed, so that no other item changes its number. Returns false if the path leads nowhere.
 pub(super) fn remove(root: &mut DeTable<'_>, path: &KeyPath) -> bool {
     let Some(last) = path.0.iter().rposition(|step| matches!(step, Step::Key(_))) else {
         return false;

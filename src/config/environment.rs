@@ -1,28 +1,28 @@
-//! The environment as a value: reading a configuration asks the process for nothing.
+//! The environment as a value: reading a configuration does not access the process's environment.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-/// The environment variables that a configuration may use. The program fills it once from
-/// `std::env::vars_os()`, tests from a list.
+/// The environment variables that a configuration may use. The program fills this value once from
+/// `std::env::vars_os()`; tests fill it from a list.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// The value of a variable, if it is set.
+    /// Returns the value of a variable, if it is set.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// All variables in the order of their names.
+    /// Returns all variables in the order of their names.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
 impl FromIterator<(OsString, OsString)> for Environment {
-    /// Variables that are not Unicode are left out: nothing in a configuration can name them.
+    /// Leaves out variables that are not Unicode: a configuration cannot name them.
     fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(variables: I) -> Self {
         let unicode =
             |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
@@ -37,7 +37,7 @@ impl<const N: usize> From<[(&str, &str); N]> for Environment {
 }
 
 impl std::fmt::Debug for Environment {
-    /// Values may be credentials and are not printed.
+    /// Prints only the names, because the values may be credentials.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }

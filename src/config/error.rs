@@ -1,26 +1,26 @@
-//! What is wrong with a configuration: each mistake with its place, its key and what is allowed.
+//! Mistakes in a configuration: each with its place, its key and the allowed values.
 
 use std::fmt;
 
-/// Everything that is wrong with one configuration, in the order of the file; never empty.
+/// The mistakes in one configuration, in the order of the file. The list is never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
-    /// The mistakes, those of the file first.
+    /// Sorts the mistakes: those of the file come first.
     pub(super) fn new(mut errors: Vec<ConfigError>) -> Self {
         errors.sort_by(|one, other| one.place.cmp(&other.place));
         Self(errors)
     }
 
-    /// The mistakes one by one.
+    /// Iterates over the mistakes.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()
     }
 }
 
 impl fmt::Display for ConfigErrors {
-    /// One line a mistake.
+    /// Writes one line for each mistake.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, error) in self.0.iter().enumerate() {
             let end_of_previous = if index == 0 { "" } else { "\n" };
@@ -32,14 +32,14 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// One mistake.
+/// A mistake in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// Where the value came from.
+    /// Source of the value.
     pub place: Place,
-    /// The full key, such as `routes[1].ttl`; empty where the file as a whole is meant.
+    /// Full key, such as `routes[1].ttl`. The key is empty if the mistake concerns the file as a whole.
     pub key: String,
-    /// What is wrong, and what is allowed.
+    /// Description of the mistake, and of the allowed values.
     pub message: String,
 }
 
@@ -53,10 +53,10 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// The file as a whole: it cannot be read, or something is missing from it.
+    /// The file as a whole: it cannot be read, or a part of it is missing.
     File(String),
     /// A line and column of the file, both counted from one.
     Line {
@@ -67,7 +67,7 @@ pub enum Place {
         /// The column, in characters.
         column: usize,
     },
-    /// Not the file: an environment variable, or an argument of the command line.
+    /// A source outside the file: an environment variable, or an argument of the command line.
     Given(String),
 }
 

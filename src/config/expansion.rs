@@ -1,8 +1,8 @@
-//! `${VAR}` in the strings of the file.
+//! Expansion of `${VAR}` in the strings of the file.
 //!
-//! `${NAME}` stands for the value of the environment variable `NAME`, which must be set, though it
-//! may be empty. `$$` stands for one `$`, so `$${NAME}` is the text `${NAME}`. Any other `$` is
-//! itself. What a variable holds is not expanded again, and keys never are.
+//! `${NAME}` stands for the value of the environment variable `NAME`. The variable must be set, but may be
+//! empty. `$$` stands for one `$`, so `$${NAME}` is the text `${NAME}`. Any other `$` stands for itself. The
+//! value of a variable is not expanded again, and keys are never expanded.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -33,8 +33,8 @@ impl Expansion<'_> {
 
     fn value(&self, value: &mut Spanned<DeValue<'_>>, path: KeyPath) {
         if value.span().start > self.end_of_file {
-            // An environment variable's own value is taken as it stands. A table that a variable
-            // created can hold nothing else.
+            // The value of an environment variable is used unchanged. A table that a variable created can
+            // contain no value of the file.
             return;
         }
         match value.get_mut() {
@@ -53,10 +53,10 @@ impl Expansion<'_> {
     }
 }
 
-/// `text` with every variable replaced.
+/// Returns `text` with every variable replaced.
 ///
 /// # Errors
-/// The variable that is not set, or the `${` that names none.
+/// A message that names the variable that is not set, or that explains a `${` without a name.
 fn expanded(text: &str, environment: &Environment) -> Result<String, String> {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
@@ -79,7 +79,7 @@ fn expanded(text: &str, environment: &Environment) -> Result<String, String> {
     Ok(result)
 }
 
-/// The value of the variable whose name starts here, and what follows its brace.
+/// Returns the value of the variable that is named at the start of `text`, and the text after its brace.
 fn variable<'t, 'e>(text: &'t str, environment: &'e Environment) -> Result<(&'e str, &'t str), String> {
     let is_name = |name: &str| {
         !name.is_empty()

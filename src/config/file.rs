@@ -1,10 +1,9 @@
-//! The configuration file as it is written: names, types and defaults, nothing checked yet.
+//! The configuration file as it is written: names, types and defaults, before any check.
 //!
-//! This is the one description of the keys. Reading, the JSON Schema and what an environment
-//! variable may name all come from these types; their doc comments are the schema's descriptions.
+//! The keys are described only here. The reader, the JSON Schema and the names of environment variables are
+//! all derived from these types; their doc comments are the schema's descriptions.
 //!
-//! A key that must be there is an `Option` all the same, so that its absence is found together
-//! with every other mistake.
+//! A required key is an `Option` too, so that its absence is found together with every other mistake.
 
 use std::collections::BTreeMap;
 
@@ -31,13 +30,13 @@ pub(super) struct File {
     pub server: Server,
     /// The listener for health, metrics and records.
     pub admin: Admin,
-    /// Where records are kept.
+    /// The store of the records.
     pub store: Store,
-    /// The upstream APIs by name; at least one.
+    /// Upstream APIs by name. At least one is required.
     pub upstreams: BTreeMap<String, Upstream>,
-    /// How to log.
+    /// Settings of the log.
     pub log: Log,
-    /// Where a request goes that no route matches; without it such a request is answered 404.
+    /// Destination of a request that no route matches. Without it, such a request is answered 404.
     pub fallback: Option<Fallback>,
     /// The protected routes.
     pub routes: Vec<Route>,
@@ -47,34 +46,36 @@ pub(super) struct File {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Server {
-    /// The IP address and port to listen on.
+    /// IP address and port to listen on.
     pub listen: String,
-    /// How long running executions may go on after a signal to stop; after it they become unknown.
+    /// Time that running executions may go on after a signal to stop. After it, they become unknown.
     pub drain_timeout: String,
-    /// How long new connections and executions are still taken after a signal to stop, before
-    /// `drain_timeout` begins; meanwhile `/readyz` says 503.
+    /// Time for which new connections and executions are still accepted after a signal to stop, before
+    /// `drain_timeout` begins. Meanwhile `/readyz` answers 503.
     pub shutdown_delay: String,
-    /// How many connections may be open at once; of more, the client that has most of them loses one, or they wait.
+    /// Largest number of open connections. Beyond it, the client with the most connections loses one, or the
+    /// new ones wait.
     pub max_connections: i64,
-    /// How many executions may run at once; more are answered `overloaded`, the client that has most of them first.
+    /// Largest number of executions at once. More are answered `overloaded`, those of the client with the
+    /// most executions first.
     pub max_in_flight: i64,
-    /// How long a client may take to send the head of a request, and to begin its first one.
+    /// Time that a client has to send the head of a request, and to begin its first request.
     pub header_read_timeout: String,
-    /// How long a client connection may stay open between two requests. Set it above what the balancer
-    /// in front keeps its connections for.
+    /// Time that a client connection may stay open between two requests. Set it higher than the time for
+    /// which the balancer in front keeps its connections.
     pub keep_alive_timeout: String,
-    /// How long a client may take to send the body of a protected request.
+    /// Time that a client has to send the body of a protected request.
     pub body_read_timeout: String,
-    /// The largest body of a protected request.
+    /// Largest body of a protected request.
     pub request_body_limit: SizeText,
-    /// Networks or addresses of the proxies whose forwarding headers are believed.
+    /// Networks or addresses of the proxies that are trusted to send forwarding headers.
     pub trusted_proxies: Vec<String>,
-    /// Whether HTTP/2 is spoken beside HTTP/1.1: by ALPN with `tls`, by prior knowledge without.
+    /// True to offer HTTP/2 beside HTTP/1.1: by ALPN with `tls`, by prior knowledge without.
     pub http2: bool,
-    /// With it the listener speaks TLS and nothing else.
+    /// TLS settings. With them, the listener accepts TLS only.
     pub tls: Option<ListenerTls>,
-    /// The address of pages about the problems. With it a problem's `type` is this address, `#`
-    /// and the problem's slug.
+    /// Address of pages about the problems. With it, a problem's `type` is this address, `#` and the
+    /// problem's slug.
     pub problem_docs: Option<String>,
 }
 
@@ -102,12 +103,12 @@ impl Default for Server {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Admin {
-    /// The IP address and port to listen on.
+    /// IP address and port to listen on.
     pub listen: String,
-    /// The environment variable that holds the bearer token for `/v1`. Without a token that is off unless
-    /// the listener is loopback.
+    /// Environment variable that holds the bearer token for `/v1`. Without a token, `/v1` is off unless the
+    /// listener is loopback.
     pub token_env: Option<String>,
-    /// With it the listener speaks TLS and nothing else.
+    /// TLS settings. With them, the listener accepts TLS only.
     pub tls: Option<ListenerTls>,
 }
 
@@ -117,63 +118,62 @@ impl Default for Admin {
     }
 }
 
-/// TLS on a listener. The files are looked at again on SIGHUP and every few seconds.
+/// TLS on a listener. The files are checked for changes on SIGHUP and every few seconds.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 #[schemars(extend("required" = ["cert", "key"]))]
 pub(super) struct ListenerTls {
-    /// A PEM file: the listener's certificate, then those that vouch for it.
+    /// PEM file with the listener's certificate, then the certificates that sign it.
     pub cert: Option<String>,
-    /// A PEM file: the certificate's private key.
+    /// PEM file with the certificate's private key.
     pub key: Option<String>,
-    /// A PEM file of certificates: only clients with a certificate that one of them vouches for are
-    /// let in.
+    /// PEM file of certificate authorities. With it, only clients with a certificate signed by one of them
+    /// are admitted.
     pub client_ca: Option<String>,
 }
 
-/// Who the gateway is to an upstream that asks for a certificate.
+/// The certificate that the gateway presents to an upstream that asks for one.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 #[schemars(extend("required" = ["cert", "key"]))]
 pub(super) struct Identity {
-    /// A PEM file: the gateway's certificate, then those that vouch for it.
+    /// PEM file with the gateway's certificate, then the certificates that sign it.
     pub cert: Option<String>,
-    /// A PEM file: the certificate's private key.
+    /// PEM file with the certificate's private key.
     pub key: Option<String>,
 }
 
-/// Where records are kept.
+/// The store of the records.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Store {
-    /// `embedded:DIR` keeps records in a directory of this machine, `redis://` (or `rediss://`,
-    /// `unix:PATH`, `redis+cluster://`, `redis+sentinel://`) or `postgres://` on a server that many
-    /// gateways share, `memory:` forgets them when the process ends.
+    /// Store URL. `embedded:DIR` keeps records in a directory of this machine; `redis://` (or `rediss://`,
+    /// `unix:PATH`, `redis+cluster://`, `redis+sentinel://`) or `postgres://` keeps them on a server that
+    /// many gateways share; `memory:` forgets them when the process ends.
     pub url: String,
-    /// The longest wait for one answer of the store.
+    /// Longest wait for one answer of the store.
     pub timeout: String,
-    /// How long a start waits for a store that does not answer, or that another process still has open.
+    /// Time that a start waits for a store that does not answer, or that another process still has open.
     pub start_timeout: String,
-    /// What a start that was refused printed, as `POST /v1/charges#1f3a9c`: these operations may be named
-    /// otherwise from now on, and a retry of one that the store holds may run again.
+    /// Names that a refused start printed, such as `POST /v1/charges#1f3a9c`. These operations may have other
+    /// names from now on, and a retry of an operation that the store holds may run again.
     pub accept_identity_change: Vec<String>,
-    /// As above, of operations that no route covers any more.
+    /// Names that a refused start printed, of operations that no route covers any more.
     pub retired: Vec<String>,
-    /// A file of PEM certificates to trust instead of the usual roots; for `rediss://` and
-    /// `postgres://`.
+    /// File of PEM certificates to trust instead of the usual roots; for `rediss://` and `postgres://`.
     pub ca: Option<String>,
-    /// Who to be on sentinels; the default user if left out.
+    /// Username on sentinels; the default user if left out.
     pub sentinel_username: Option<String>,
-    /// The password for that.
+    /// Password of that user.
     pub sentinel_password: Option<String>,
-    /// What every key in Redis starts with; `oncegate:` if left out.
+    /// Prefix of every key in Redis; `oncegate:` if left out.
     pub prefix: Option<String>,
-    /// How many Redis replicas must have a claim or completion before it counts; 0 if left out.
+    /// Number of Redis replicas that must have a claim or completion before it counts; 0 if left out.
     pub wait_replicas: Option<i64>,
-    /// Whether claims go on after a restart of Redis that lost data, instead of being refused for
-    /// one ttl; false if left out.
+    /// True to let claims go on after a restart of Redis that lost data, instead of refusing them for one
+    /// ttl; false if left out.
     pub accept_lost: Option<bool>,
-    /// The schema of the tables in Postgres; `oncegate` if left out.
+    /// Schema of the tables in Postgres; `oncegate` if left out.
     pub schema: Option<String>,
 }
 
@@ -196,34 +196,34 @@ impl Default for Store {
     }
 }
 
-/// One upstream API.
+/// An upstream API.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 #[schemars(extend("required" = ["url"]))]
 pub(super) struct Upstream {
     /// `http://` or `https://` and the authority, without a path.
     pub url: Option<String>,
-    /// A file of PEM certificates to trust instead of the usual roots.
+    /// File of PEM certificates to trust instead of the usual roots.
     pub ca: Option<String>,
-    /// The certificate to show to an upstream that asks for one; for `https://`.
+    /// Certificate to present to an upstream that asks for one; for `https://`.
     pub identity: Option<Identity>,
-    /// Whether HTTP/2 is spoken: where the upstream offers it with `https://`, by prior knowledge with
-    /// `http://`.
+    /// True to use HTTP/2: with `https://` if the upstream offers it, with `http://` by prior knowledge.
     pub http2: bool,
-    /// The longest wait for a connection, TLS included.
+    /// Longest wait for a connection, TLS included.
     pub connect_timeout: String,
-    /// The longest wait from the first byte sent to the last byte of an answer that is kept. An answer that is
-    /// passed on as it comes may take any time, but may not be silent for longer than this.
+    /// Longest wait from the first byte sent to the last byte of an answer that is kept. An answer that is
+    /// passed on as it arrives may take any time, but may not be silent for longer than this.
     pub response_timeout: String,
-    /// How long an idle connection to the upstream is kept. Let it be shorter than the upstream keeps it.
+    /// Time that an idle connection to the upstream is kept. Set it lower than the time for which the
+    /// upstream keeps the connection.
     pub idle_timeout: String,
-    /// The most bytes that the head of an answer may have: its status line and header lines. A larger one is
-    /// answered `answer-unusable`.
+    /// Largest head of an answer: its status line and header lines. A larger head is answered
+    /// `answer-unusable`.
     pub response_head_limit: SizeText,
-    /// Whether the client's `Host` goes upstream instead of the upstream's own authority.
+    /// True to send the client's `Host` upstream instead of the upstream's own authority.
     pub preserve_host: bool,
-    /// Whether `Location` and `Content-Location` that name the upstream itself are given the scheme and host
-    /// that the client asked.
+    /// True to give a `Location` or `Content-Location` that names the upstream itself the scheme and host of
+    /// the client's request.
     pub rewrite_location: bool,
 }
 
@@ -244,13 +244,13 @@ impl Default for Upstream {
     }
 }
 
-/// How to log.
+/// Settings of the log.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Log {
-    /// Lines for people or for machines.
+    /// Form of the log lines: for people, or for machines.
     pub format: LogFormat,
-    /// The least severe level that is written.
+    /// Least severe level that is written.
     pub level: LogLevel,
 }
 
@@ -263,7 +263,7 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// How severe a logged event is.
+/// The severity of a logged event.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum LogLevel {
@@ -275,19 +275,19 @@ pub(super) enum LogLevel {
     Trace,
 }
 
-/// Where a request goes that no route matches.
+/// The destination of a request that no route matches.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 #[schemars(extend("required" = ["upstream"]))]
 pub(super) struct Fallback {
-    /// The name of an upstream; requests stream there unprotected.
+    /// Name of an upstream. Requests stream there unprotected.
     pub upstream: Option<String>,
-    /// What happens to a request that carries a key although no route protects it: "pass" marks its answer
+    /// Treatment of a request that carries a key although no route protects it: "pass" marks its answer
     /// `Idempotency-Protected: false`, "refuse" answers 404.
     pub keyed: Keyed,
 }
 
-/// What happens to a request that carries a key although no route protects it.
+/// The treatment of a request that carries a key although no route protects it.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Keyed {

@@ -1,8 +1,8 @@
-//! Values of the wrong type, in the words of a configuration file: what there is, what is wanted, and how that
-//! is written.
+//! Messages about values of the wrong type, in the words of a configuration file: the type of the value, the
+//! expected type, and the way to write it.
 //!
-//! The value itself is repeated only where it cannot be a secret: a URL or a password may stand at any key
-//! where somebody took one for another.
+//! The value itself is repeated only if it cannot be a secret: an operator who mistakes one key for another
+//! may put a URL or a password at any key.
 
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
@@ -11,7 +11,7 @@ use super::document::{KeyPath, Step};
 use super::schema::at;
 use super::units::parse_span;
 
-/// What a deserializer said of the value at `path`, of which the schema says `wanted`.
+/// Rewrites the message of a deserializer about the value at `path`. `schema` is the schema of that value.
 pub(super) fn explain(said: &str, path: &KeyPath, value: Option<&DeValue<'_>>, schema: &Value) -> String {
     let is = value.map_or("something else", kind);
     if let (true, Some(values)) = (said.starts_with("wanted "), schema["enum"].as_array()) {
@@ -30,7 +30,7 @@ pub(super) fn explain(said: &str, path: &KeyPath, value: Option<&DeValue<'_>>, s
     format!("is {is}; allowed: {wanted}{hint}")
 }
 
-/// A message of the deserializer in the words of a configuration file.
+/// Translates a message of the deserializer into the words of a configuration file.
 fn in_plain_words(said: &str) -> String {
     [
         ("unknown field", "unknown key"),
@@ -58,7 +58,7 @@ fn kind(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// How the value is written that was probably meant.
+/// Returns the notation of the value that was probably meant.
 fn hint(path: &KeyPath, value: &DeValue<'_>, wanted: &str, default: &Value) -> Option<String> {
     match value {
         DeValue::Integer(number) if wanted.contains("string") => {
@@ -93,14 +93,15 @@ fn hint(path: &KeyPath, value: &DeValue<'_>, wanted: &str, default: &Value) -> O
     }
 }
 
-/// The arrays that stand where the schema has a table: a deserializer would take their items for its values.
+/// Finds the arrays in places where the schema has a table: a deserializer would read the items of such an
+/// array as the values of the table.
 pub(super) fn arrays_for_tables(root: &DeTable<'_>, schema: &Value) -> Vec<KeyPath> {
     let mut found = Vec::new();
     look_for_arrays(root, schema, &KeyPath::default(), &mut found);
     found
 }
 
-/// What is wrong with one of them.
+/// Describes the mistake of an array in the place of a table.
 pub(super) fn array_for_table(path: &KeyPath) -> String {
     match path.0.iter().any(|step| matches!(step, Step::Index(_))) {
         true => "is an array; allowed: a table, in braces".into(),
@@ -138,7 +139,7 @@ fn number_as_text(path: &KeyPath, number: &str, default: &Value) -> Option<Strin
         }
         (_, Some(_)) if number == "0" => Some("\"0s\"".into()),
         (_, Some(unit)) => Some(format!("it with a unit, like \"{number}{unit}\"")),
-        // It may be a password of digits.
+        // The value may be a password of digits.
         _ => Some("it in quotes".into()),
     }
 }

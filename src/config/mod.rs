@@ -1,8 +1,8 @@
-//! What the operator asked for, as checked types. A value of these types is valid: whatever could
-//! be wrong with it was refused, with its file, line and key, when it was read.
+//! The configuration as checked types. A value of these types is valid: a mistake was refused, with its file,
+//! line and key, when the configuration was read.
 //!
-//! [`Config::load`] reads a file, [`Config::for_upstream`] does without one. Both take the
-//! environment and the command line as values. What is valid but unwise is for [`Config::warnings`] to say.
+//! [`Config::load`] reads a file; [`Config::for_upstream`] works without one. Both take the environment and
+//! the command line as values. [`Config::warnings`] reports settings that are valid but unwise.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,17 +45,17 @@ mod stray;
 pub mod units;
 mod warning;
 
-/// The most that the head of one request may take, and how much of an answer is read at once, in bytes.
+/// Largest head of one request, and number of bytes of an answer that are read at once, in bytes.
 pub const HEADER_BUFFER: usize = 64 << 10;
 
-/// How much of the bodies on one HTTP/2 connection may be on its way or unread, in bytes.
+/// Number of body bytes on one HTTP/2 connection that may be on their way or unread.
 pub const HTTP2_WINDOW: u32 = 256 << 10;
 
-/// How much of one answer that streams may be between its upstream and its client, in bytes: a header
-/// buffer that is being read, one that is handed over, and two that wait for the socket.
+/// Number of bytes of one streamed answer that may be between its upstream and its client: a header buffer
+/// that is being read, one that is handed over, and two that wait for the socket.
 pub const STREAM_BUFFER: usize = 4 * HEADER_BUFFER;
 
-/// What the answers that were just replayed may take together, in bytes.
+/// Memory that recently replayed answers may take together, in bytes.
 pub const REPLAY_CACHE: usize = 32 << 20;
 
 /// A whole configuration.
@@ -65,30 +65,32 @@ pub struct Config {
     pub server: Server,
     /// The admin listener.
     pub admin: Admin,
-    /// Where records are kept.
+    /// The store of the records.
     pub store: StoreConfig,
     /// The upstream APIs by name.
     pub upstreams: BTreeMap<UpstreamName, Upstream>,
-    /// How to log.
+    /// Settings of the log.
     pub log: Log,
-    /// Where a request goes that no route matches; `None` answers `no-route`.
+    /// Destination of a request that no route matches; `None` answers `no-route`.
     pub fallback: Option<Fallback>,
     /// The protected routes, in the order of the file.
     pub routes: Vec<Arc<Route>>,
-    /// What looked wrong while it was read, beside what [`Config::warnings`] sees in the values.
+    /// Warnings found while the configuration was read, beside those that [`Config::warnings`] finds in the
+    /// values.
     pub notes: Vec<Warning>,
-    /// Whether it was made without a file, for one upstream.
+    /// True if the configuration was made without a file, for one upstream.
     pub quick_start: bool,
 }
 
 impl Config {
-    /// The shortest time for which a route replays; `None` without a route.
+    /// Returns the shortest time for which a route replays; `None` without a route.
     #[must_use]
     pub fn shortest_ttl(&self) -> Option<Duration> {
         self.routes.iter().map(|route| route.policy.ttl).min()
     }
 
-    /// The shortest time for which a route keeps an operation from running again: its ttl and tombstone.
+    /// Returns the shortest time for which a route keeps an operation from running again: the sum of its ttl
+    /// and its tombstone's ttl.
     #[must_use]
     pub fn shortest_retention(&self) -> Option<Duration> {
         let kept = |route: &Arc<Route>| route.policy.ttl.saturating_add(route.policy.tombstone_ttl);
@@ -96,12 +98,12 @@ impl Config {
     }
 }
 
-/// Where a request goes that no route matches.
+/// The destination of a request that no route matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fallback {
-    /// The upstream, to which it streams unprotected.
+    /// The upstream that receives the request, unprotected.
     pub upstream: UpstreamName,
-    /// Whether a request is refused that carries a key although no route protects it.
+    /// True if a request that carries a key is refused although no route protects it.
     pub refuses_keyed: bool,
 }
 
@@ -118,64 +120,65 @@ impl fmt::Display for UpstreamName {
 /// The public listener and its limits.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// Where to listen.
+    /// Address to listen on.
     pub listen: SocketAddr,
-    /// How long running executions may go on after a signal to stop.
+    /// Time that running executions may go on after a signal to stop.
     pub drain_timeout: Duration,
-    /// How long new connections and executions are still taken after a signal to stop.
+    /// Time for which new connections and executions are still accepted after a signal to stop.
     pub shutdown_delay: Duration,
-    /// How many connections may be open. Of more, the party that has most of them loses one, or they wait.
+    /// Largest number of open connections. Beyond it, the party with the most connections loses one, or the
+    /// new ones wait.
     pub max_connections: usize,
-    /// How many executions may run at once; more are answered `overloaded`.
+    /// Largest number of executions at once. A further one is answered `overloaded`.
     pub max_in_flight: usize,
-    /// How long a client may take to send the head of a request, and to begin its first one.
+    /// Time that a client has to send the head of a request, and to begin its first request.
     pub header_read_timeout: Duration,
-    /// How long a client connection may stay open between two requests.
+    /// Time that a client connection may stay open between two requests.
     pub keep_alive_timeout: Duration,
-    /// How long a client may take to send the body of a protected request.
+    /// Time that a client has to send the body of a protected request.
     pub body_read_timeout: Duration,
     /// The largest body of a protected request, in bytes.
     pub request_body_limit: usize,
-    /// The peers whose forwarding headers are believed.
+    /// Peers with trusted forwarding headers.
     pub trusted_proxies: Vec<IpNet>,
-    /// Whether HTTP/2 is spoken beside HTTP/1.1.
+    /// True if HTTP/2 is offered beside HTTP/1.1.
     pub http2: bool,
-    /// With it the listener speaks TLS and nothing else.
+    /// TLS settings. With them, the listener accepts TLS only.
     pub tls: Option<ListenerTls>,
-    /// How many requests that no key protects may be on their way at once. Nothing sets it but the number of
-    /// descriptors that the process may have.
+    /// Largest number of unprotected requests at once. Only the number of descriptors that the process may
+    /// have determines this limit.
     pub max_streams: usize,
-    /// What `type` members of problems start with, instead of `urn:oncegate:problem:`.
+    /// Prefix of the `type` members of problems, instead of `urn:oncegate:problem:`.
     pub problem_docs: Option<String>,
 }
 
 /// The admin listener.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    /// Where to listen.
+    /// Address to listen on.
     pub listen: SocketAddr,
-    /// The bearer token for everything under `/v1`; without one that is off on a listener that is
-    /// not loopback.
+    /// Bearer token for the paths under `/v1`. Without a token, these paths are off on a listener that is not
+    /// loopback.
     pub token: Option<Secret>,
-    /// With it the listener speaks TLS and nothing else.
+    /// TLS settings. With them, the listener accepts TLS only.
     pub tls: Option<ListenerTls>,
 }
 
-/// The PEM files of a listener that speaks TLS. They were usable when they were checked.
+/// PEM files of a listener that uses TLS. They were usable when they were checked.
 #[derive(Clone, Debug)]
 pub struct ListenerTls {
-    /// Who the listener is.
+    /// Certificate and key of the listener.
     pub identity: IdentityFiles,
-    /// Who vouches for clients; without it clients show no certificate.
+    /// Authorities for client certificates. Without them, the listener asks clients for no certificate.
     pub client_ca: Option<PathBuf>,
 }
 
 /// A certificate chain and its private key, as PEM files.
 #[derive(Clone, Debug)]
 pub struct IdentityFiles {
-    /// The own certificate first.
+    /// File of the certificate chain, with the own certificate first.
     pub cert: PathBuf,
-    /// Its private key.
+    /// File of the private key.
     pub key: PathBuf,
 }
 
@@ -189,129 +192,130 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where records are kept, and how long to wait for an answer from there.
+/// The store of the records, and the limits on waiting for it.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// Which store.
+    /// URL of the store.
     pub url: StoreUrl,
-    /// The longest wait for one answer.
+    /// Longest wait for one answer.
     pub timeout: Duration,
-    /// How long a start waits for a store that does not answer.
+    /// Time that a start waits for a store that does not answer.
     pub start_timeout: Duration,
-    /// The entries whose operations may be named otherwise than the store knows them.
+    /// Entries with operations that this configuration may name differently from the store.
     pub accept_identity_change: Vec<EntryName>,
-    /// The entries whose operations need no route any more.
+    /// Entries with operations that need no route any more.
     pub retired: Vec<EntryName>,
 }
 
-/// The store, by its URL.
+/// A store, named by its URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreUrl {
     /// `memory:`
     Memory,
     /// `embedded:DIR`
     Embedded(PathBuf),
-    /// `redis://` and its relatives.
+    /// `redis://` and the related schemes.
     Redis(Box<Redis>),
     /// `postgres://`
     Postgres(Postgres),
 }
 
-/// One upstream API.
+/// An upstream API.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    /// Scheme and authority; a path is not allowed.
+    /// Scheme and authority. A path is not allowed.
     pub url: Uri,
     /// A file of PEM certificates to trust instead of the usual roots.
     pub ca: Option<PathBuf>,
-    /// Who the gateway is to this upstream, where it asks.
+    /// Client certificate and key of the gateway, for an upstream that asks for a certificate.
     pub identity: Option<IdentityFiles>,
-    /// Whether HTTP/2 is spoken: where it is offered with `https`, by prior knowledge with `http`.
+    /// True if HTTP/2 is used: with `https` if the upstream offers it, with `http` by prior knowledge.
     pub http2: bool,
-    /// The longest wait for a connection, TLS included.
+    /// Longest wait for a connection, TLS included.
     pub connect_timeout: Duration,
-    /// The longest wait from the first byte sent to the last byte of an answer that is kept; of any other, the
-    /// longest silence.
+    /// Longest wait from the first byte sent to the last byte of an answer that is kept. For any other
+    /// answer, the longest silence.
     pub response_timeout: Duration,
-    /// How long an idle connection is kept.
+    /// Time that an idle connection is kept.
     pub idle_timeout: Duration,
-    /// The most bytes of an answer's head.
+    /// Largest head of an answer, in bytes.
     pub response_head_limit: usize,
-    /// Whether the client's `Host` goes upstream instead of the upstream's own authority.
+    /// True if the client's `Host` is sent to the upstream instead of the upstream's own authority.
     pub preserve_host: bool,
-    /// Whether `Location` and `Content-Location` that name the upstream itself are given the scheme and host
-    /// that the client asked.
+    /// True if a `Location` or `Content-Location` that names the upstream itself gets the scheme and host of
+    /// the client's request instead.
     pub rewrite_location: bool,
 }
 
-/// How to log.
+/// Settings of the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Log {
-    /// Lines for people or for machines.
+    /// Form of the log lines: for people, or for machines.
     pub format: LogFormat,
-    /// The least severe level that is written.
+    /// Least severe level that is written.
     pub level: tracing::Level,
 }
 
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// A JSON object in each line.
     Json,
 }
 
-/// One protected route.
+/// A protected route.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// Its name, unique.
+    /// Unique name of the route.
     pub name: Arc<str>,
     /// The path template, such as `/v1/{resource}`.
     pub path: String,
-    /// The same in segments.
+    /// The path template, split into segments.
     pub template: Template,
-    /// Which spellings of a path are this route's.
+    /// Spellings of a path that this route covers.
     pub matching: Match,
-    /// The template as the router of its kind knows it.
+    /// The template in the syntax of the router for its kind.
     pub shape: String,
-    /// The methods it covers.
+    /// Methods that the route covers.
     pub methods: Vec<Method>,
-    /// Where its requests go.
+    /// Upstream that receives the requests.
     pub upstream: UpstreamName,
-    /// What groups its keys.
+    /// Namespace of the keys.
     pub namespace: Arc<str>,
     /// The header that carries the key.
     pub key_header: HeaderName,
-    /// Whether a request without a key is refused.
+    /// True if a request without a key is refused.
     pub key_required: bool,
-    /// What tells callers apart.
+    /// Parts of a request that tell callers apart.
     pub scope: Vec<ScopePart>,
-    /// Whether all callers that nothing tells apart count as the same one, instead of being refused.
+    /// True if all callers that no part of the scope tells apart count as the same one, instead of being
+    /// refused.
     pub anonymous: bool,
-    /// What makes two requests the same.
+    /// Parts of a request that make it the same request as another.
     pub fingerprint: Arc<Scheme>,
-    /// Lease, retention and what an unknown outcome allows.
+    /// Lease, retention, and the policy for an unknown outcome.
     pub policy: Policy,
-    /// Of the response headers that a replay drops by default, those it keeps.
+    /// Response headers that a replay keeps, of those that it drops by default.
     pub replay_headers: Vec<HeaderName>,
     /// Further response headers that a replay drops.
     pub replay_drop: Vec<HeaderName>,
-    /// What a duplicate does while the first attempt runs.
+    /// Treatment of a duplicate while the first attempt runs.
     pub in_flight: InFlight,
-    /// The largest response that is kept, in bytes.
+    /// Largest response that is kept, in bytes.
     pub max_response_body: usize,
-    /// Which statuses mean what.
+    /// Meaning of the upstream's statuses.
     pub outcomes: Outcomes,
-    /// Whether an upstream's answer that leaves the outcome unknown is passed on, or a problem given in its
-    /// place.
+    /// Answer to the client when the upstream's status leaves the outcome unknown: the upstream's answer, or
+    /// a problem in its place.
     pub unknown_answers: UnknownAnswers,
-    /// What happens while the store does not answer.
+    /// Treatment of an attempt while the store does not answer.
     pub on_store_error: OnStoreError,
 }
 
 impl Route {
-    /// The headers by which its requests are judged: those of the key, the scope and the fingerprint.
+    /// Returns the headers that requests are judged by: those of the key, the scope and the fingerprint.
     pub fn read_headers(&self) -> impl Iterator<Item = &str> + Clone {
         let scope = self.scope.iter().filter_map(|part| match part {
             ScopePart::Header(name) => Some(name.as_str()),
@@ -322,38 +326,38 @@ impl Route {
     }
 }
 
-/// Which spellings of a path are one.
+/// The spellings of a path that count as the same path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
-    /// Those that usual servers take for one.
+    /// Spellings that usual servers treat as the same path.
     Equivalent,
-    /// Those that differ in escapes of unreserved characters or in dot segments only.
+    /// Spellings that differ only in escapes of unreserved characters or in dot segments.
     Exact,
 }
 
-/// What a client is told when the upstream's status leaves the outcome unknown.
+/// Answer to a client when the upstream's status leaves the outcome unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnknownAnswers {
-    /// The upstream's answer, with a header that says so.
+    /// The upstream's answer, with a header that says that the outcome is unknown.
     Pass,
     /// A problem that carries the upstream's status.
     Problem,
 }
 
-/// What happens to an attempt while the store does not answer.
+/// Treatment of an attempt while the store does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnStoreError {
-    /// It is refused, and nothing is sent.
+    /// Refuse the attempt and send nothing.
     Reject,
-    /// It is forwarded unprotected: whoever set this accepts duplicates.
+    /// Forward the attempt unprotected: the operator who set this accepts duplicates.
     Bypass,
 }
 
-/// What a duplicate does while the first attempt runs.
+/// Treatment of a duplicate while the first attempt runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InFlight {
-    /// Waits this long for the answer.
+    /// Wait this long for the answer.
     Wait(Duration),
-    /// Is told at once.
+    /// Answer `in-flight` at once.
     Reject,
 }

@@ -1,9 +1,9 @@
 //! Values from the environment: `ONCEGATE__SECTION__KEY` replaces a value outside `[[routes]]`.
 //!
-//! The names of sections and keys are read without regard to case. An upstream is found by its
-//! name in the file, with case and the difference of `-` and `_` disregarded where no name fits
-//! exactly; a name that is not in the file makes a new upstream. The value is text where the key
-//! takes text, otherwise TOML. It is never expanded.
+//! The names of sections and keys are matched without regard to case. An upstream is found by its name in the
+//! file. If no name fits exactly, case and the difference between `-` and `_` are ignored. A name that is not
+//! in the file makes a new upstream. The value is text if the key takes text, and TOML otherwise. It is never
+//! expanded.
 
 use serde_json::Value;
 use toml::de::DeValue;
@@ -35,7 +35,7 @@ pub(super) fn overlay<'i>(
     }
 }
 
-/// How a variable is named as the place of a value.
+/// Names a variable as the place of a value.
 fn place(variable: &str) -> Place {
     Place::Given(format!("environment variable {variable}"))
 }
@@ -58,7 +58,7 @@ fn set<'i>(
         Wanted::Toml => DeValue::parse(text).ok().map(toml::Spanned::into_inner),
         Wanted::Text => None,
     };
-    // Text that is no TOML is kept as text: reading it as the wrong type then says what is wanted.
+    // Text that is not valid TOML is kept as text: the error about its type then says what is expected.
     let value = value.unwrap_or_else(|| DeValue::String(text.into()));
     if document.lay_over(&keys, value, place(variable).to_string()) {
         Ok(())
@@ -71,7 +71,7 @@ fn path_text(keys: &[String]) -> String {
     KeyPath::of_keys(keys.iter().map(String::as_str)).to_string()
 }
 
-/// The name in the file that is meant by an upstream's name in a variable.
+/// Returns the name in the file that is meant by an upstream's name in a variable.
 fn upstream_name(document: &Document<'_>, given: &str) -> String {
     let names = || document.upstreams();
     let folded = |name: &str| name.to_ascii_lowercase().replace('-', "_");

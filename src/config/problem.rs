@@ -1,4 +1,4 @@
-//! Collecting what is wrong, so that one run tells everything.
+//! Collection of mistakes, so that one run reports all of them.
 
 use std::cell::RefCell;
 
@@ -12,12 +12,12 @@ pub(super) struct Problems(RefCell<Vec<Problem>>);
 struct Problem {
     path: KeyPath,
     message: String,
-    /// Set where the place is not that of the key.
+    /// Set if the place is not that of the key.
     place: Option<Place>,
 }
 
 impl Problems {
-    /// How many mistakes are reported at most: enough to mend a file, too few to read twice.
+    /// Largest number of mistakes that are reported: enough to correct a file, and few enough to read.
     pub const MOST: usize = 50;
 
     /// Notes a mistake at a key.
@@ -25,7 +25,7 @@ impl Problems {
         self.push(Problem { path, message: message.into(), place: None });
     }
 
-    /// Notes a mistake in something that is not a value of the document.
+    /// Notes a mistake outside the values of the document.
     pub fn add_elsewhere(&self, place: Place, message: impl Into<String>) {
         let path = KeyPath::default();
         self.push(Problem { path, message: message.into(), place: Some(place) });
@@ -38,22 +38,22 @@ impl Problems {
         }
     }
 
-    /// Whether nothing is wrong.
+    /// Tells whether no mistake was found.
     pub fn is_empty(&self) -> bool {
         self.0.borrow().is_empty()
     }
 
-    /// The keys with mistakes.
+    /// Returns the keys with mistakes.
     pub fn paths(&self) -> Vec<KeyPath> {
         self.0.borrow().iter().map(|problem| problem.path.clone()).collect()
     }
 
-    /// The start of reading a document.
+    /// Returns the root of the document, where reading starts.
     pub fn at_root(&self) -> At<'_> {
         At { problems: self, path: KeyPath::default() }
     }
 
-    /// The mistakes with their places in `document`.
+    /// Returns the mistakes with their places in `document`.
     pub fn into_errors(self, document: &Document<'_>) -> ConfigErrors {
         let located = |problem: Problem| ConfigError {
             place: problem.place.unwrap_or_else(|| document.locate(&problem.path)),
@@ -72,24 +72,23 @@ pub(super) struct At<'p> {
 }
 
 impl At<'_> {
-    /// The value under a key of this table.
+    /// Returns the place of the value under a key of this table.
     pub fn key(&self, key: &str) -> Self {
         Self { problems: self.problems, path: self.path.then(Step::Key(key.to_owned())) }
     }
 
-    /// An item of this array.
+    /// Returns the place of an item of this array.
     pub fn item(&self, index: usize) -> Self {
         Self { problems: self.problems, path: self.path.then(Step::Index(index)) }
     }
 
-    /// Says what is wrong here. There is no value then, whatever its type would have been.
+    /// Notes a mistake here. The result is `None` for any type, because there is no value then.
     pub fn refuse<T>(&self, message: impl Into<String>) -> Option<T> {
         self.problems.add(self.path.clone(), message);
         None
     }
 
-    /// A value that must be there. One that was refused before, and so looks absent, is not
-    /// reported a second time.
+    /// Requires a value. A value that was refused before looks absent, and is not reported a second time.
     pub fn require<'v, T: ?Sized>(&self, value: Option<&'v T>, what: &str) -> Option<&'v T> {
         let refused = || self.problems.0.borrow().iter().any(|problem| problem.path == self.path);
         if value.is_none() && !refused() {

@@ -1,6 +1,6 @@
-//! From text to a [`Config`], in five steps: parse TOML, lay the environment and the command line over it,
-//! expand `${VAR}`, give it types, check it. Whatever step finds a mistake, the others still run where
-//! they can, so that one run tells all mistakes; only a syntax error hides the rest.
+//! The steps from text to a [`Config`]: parse TOML, lay the environment and the command line over it, expand
+//! `${VAR}`, give it types, check it. If a step finds a mistake, the later steps still run as far as they
+//! can, so that one run reports all mistakes. Only a syntax error hides the others.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,10 +21,11 @@ use super::schema::{at, schema};
 use super::stray::strays;
 use super::{Config, rules};
 
-/// The largest file that is read, in bytes.
+/// Largest file that is read, in bytes.
 const LARGEST_FILE: usize = 1 << 20;
 
-/// What `serve --upstream URL` runs, but for the URL. Two routes, as `/{*rest}` does not cover `/`.
+/// The configuration of `serve --upstream URL`, except for the URL. It has two routes because `/{*rest}` does
+/// not cover `/`.
 const FOR_UPSTREAM: &str = r#"
 [fallback]
 upstream = "default"
@@ -44,7 +45,7 @@ impl Config {
     /// Reads a configuration file.
     ///
     /// # Errors
-    /// Everything that is wrong with it, or why it cannot be read.
+    /// [`ConfigErrors`] with every mistake in the file, or with the reason why it cannot be read.
     pub fn load(path: &Path, environment: &Environment) -> Result<Self, ConfigErrors> {
         Self::load_with(path, environment, &Arguments::default())
     }
@@ -52,7 +53,8 @@ impl Config {
     /// Reads a configuration file and lays arguments over it.
     ///
     /// # Errors
-    /// Everything that is wrong with them, or why the file cannot be read.
+    /// [`ConfigErrors`] with every mistake in the file and the arguments, or with the reason why the file
+    /// cannot be read.
     pub fn load_with(
         path: &Path,
         environment: &Environment,
@@ -65,28 +67,28 @@ impl Config {
         }
     }
 
-    /// Reads a configuration; `file` is what errors call it.
+    /// Reads a configuration. `file` is its name in error messages.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// [`ConfigErrors`] with every mistake in it.
     pub fn parse(text: &str, file: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
         parse(text, file, environment, &Arguments::default())
     }
 
-    /// The configuration that needs no file: every POST and PATCH on every path goes to this
-    /// upstream protected, everything else unprotected, and records lie in `./oncegate-data`. While it
-    /// listens on loopback, all callers that nothing tells apart count as the same one.
+    /// Makes the configuration that needs no file: every POST and PATCH on every path goes to this upstream
+    /// protected, and any other request unprotected. Records are kept in `./oncegate-data`. While the gateway
+    /// listens on loopback, all callers that no part of the scope tells apart count as the same one.
     ///
     /// # Errors
-    /// What is wrong with the URL, or with the environment.
+    /// [`ConfigErrors`] with every mistake in the URL or the environment.
     pub fn for_upstream(url: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
         Self::for_upstream_with(url, environment, &Arguments::default())
     }
 
-    /// The same with arguments laid over it.
+    /// Makes the same configuration with arguments laid over it.
     ///
     /// # Errors
-    /// What is wrong with the URL, the environment or the arguments.
+    /// [`ConfigErrors`] with every mistake in the URL, the environment or the arguments.
     pub fn for_upstream_with(
         url: &str,
         environment: &Environment,
@@ -144,8 +146,8 @@ fn read<'i>(
     }
 }
 
-/// Gives the document its types. A key that does not fit is noted and left out, until the rest
-/// fits; `None` if that came to no end.
+/// Gives the document its types. A key that does not fit is noted and left out, until the rest fits. Returns
+/// `None` if that does not succeed.
 fn typed(document: &Document<'_>, schema: &Value, problems: &Problems) -> Option<File> {
     for path in arrays_for_tables(document.root(), schema) {
         let message = array_for_table(&path);

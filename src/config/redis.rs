@@ -1,4 +1,4 @@
-//! What a `redis:` URL and the keys beside it name.
+//! Settings from a `redis:` URL and the keys beside it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,39 +8,39 @@ use super::Secret;
 /// Redis as the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redis {
-    /// Where the servers are.
+    /// Addresses of the servers.
     pub servers: RedisServers,
-    /// Whether to speak TLS.
+    /// True if TLS is used.
     pub tls: bool,
     /// A file of PEM certificates to trust instead of the usual roots.
     pub ca: Option<PathBuf>,
-    /// Who to be there.
+    /// Username on the servers.
     pub username: Option<String>,
-    /// The password for that.
+    /// Password of that user.
     pub password: Option<Secret>,
-    /// Who to be on sentinels.
+    /// Username on the sentinels.
     pub sentinel_username: Option<String>,
-    /// The password for that.
+    /// Password of that user.
     pub sentinel_password: Option<Secret>,
-    /// The number of the database.
+    /// Number of the database.
     pub database: u16,
-    /// What every key starts with.
+    /// Prefix of every key.
     pub prefix: String,
-    /// How many replicas must have a write before it counts.
+    /// Number of replicas that must have a write before it counts.
     pub wait_replicas: u32,
-    /// Whether claims go on after a restart of Redis that lost data.
+    /// True if claims go on after a restart of Redis that lost data.
     pub accept_lost: bool,
 }
 
 /// A host and a port.
 pub type HostPort = (String, u16);
 
-/// How many servers there are and how they belong together.
+/// The arrangement of the servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedisServers {
-    /// One address.
+    /// A single server.
     One(HostPort),
-    /// A socket in the file system.
+    /// A single server, on a socket in the file system.
     Socket(PathBuf),
     /// Some nodes of a cluster.
     Cluster(Vec<HostPort>),
@@ -49,7 +49,7 @@ pub enum RedisServers {
 }
 
 impl fmt::Display for Redis {
-    /// The URL without its password.
+    /// Writes the URL without its password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "rediss" } else { "redis" };
         let (scheme, addresses, path) = match &self.servers {

@@ -1,7 +1,7 @@
-//! What a value must be beyond its type: the rules that turn a file into checked types.
+//! The rules that turn a file into checked types: requirements on a value beyond its type.
 //!
-//! Every function here looks at all of its input before it gives up, so that mistakes are found
-//! together, and returns a value only if it found none.
+//! Each function in this module examines all of its input before it gives up, so that mistakes are found
+//! together. It returns a value only if it found no mistake.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,8 @@ mod routes;
 mod tls;
 mod upstreams;
 
-/// Upstreams by name; `None` where one is named but not valid, so that a route may still name it.
+/// Upstreams by name. The value is `None` for an upstream that is named but not valid, so that a route may
+/// still name it.
 type Upstreams = BTreeMap<UpstreamName, Option<Upstream>>;
 
 /// Checks a whole file.
@@ -80,7 +81,7 @@ fn store(at: &At<'_>, file: &file::Store) -> Option<StoreConfig> {
     })
 }
 
-/// The names of entries, as a refused start prints them.
+/// Checks the names of entries, in the form that a refused start prints.
 fn entries(at: &At<'_>, texts: &[String]) -> Option<Vec<EntryName>> {
     let checked = texts.iter().enumerate().map(|(index, text)| {
         text.parse().ok().or_else(|| {
@@ -92,7 +93,7 @@ fn entries(at: &At<'_>, texts: &[String]) -> Option<Vec<EntryName>> {
     checked.collect::<Vec<Option<EntryName>>>().into_iter().collect()
 }
 
-/// Refuses the keys that are for another store.
+/// Refuses keys that belong to another store.
 fn misplaced(at: &At<'_>, file: &file::Store) -> Option<()> {
     let (redis, postgres) = (redis::is_named(&file.url), postgres::is_named(&file.url));
     let only = |key: &str, given: bool, allowed: bool, whose: &str| match given && !allowed {
@@ -124,7 +125,7 @@ fn store_url(at: &At<'_>, text: &str) -> Option<StoreUrl> {
     }
 }
 
-/// `Some(None)` is a configuration without a fallback.
+/// Checks the fallback. `Some(None)` is a configuration without a fallback.
 fn fallback(at: &At<'_>, file: Option<&file::Fallback>, upstreams: &Upstreams) -> Option<Option<Fallback>> {
     let Some(file) = file else {
         return Some(None);

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::document::{KeyPath, Step};
 use super::file::File;
 
-/// The JSON Schema (draft 2020-12) of a configuration file: every key with what it means, its
-/// default and the values it takes. Nothing in it is a reference, so editors need only this.
+/// Returns the JSON Schema (draft 2020-12) of a configuration file: every key with its meaning, its default
+/// and its allowed values. The schema contains no references, so editors need only this document.
 #[must_use]
 pub fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
@@ -19,7 +19,7 @@ pub fn schema() -> Value {
     schema.to_value()
 }
 
-/// TOML has no null: a key that may be absent is absent.
+/// Removes `null` from the schema: TOML has no null, and an optional key is absent.
 fn without_null(schema: &mut Schema) {
     let Some(members) = schema.as_object_mut() else {
         return;
@@ -40,21 +40,22 @@ fn without_null(schema: &mut Schema) {
             let only = only.clone();
             members.remove("anyOf");
             for (name, value) in only {
-                // What is said of the key stands before what is said of its type.
+                // The description of the key takes precedence over the description of its type.
                 members.entry(name).or_insert(value);
             }
         }
     }
 }
 
-/// Doc comments are broken at our line width, descriptions are one paragraph.
+/// Joins the lines of a description: doc comments are broken at the line width, but a description is one
+/// paragraph.
 fn in_one_line(schema: &mut Schema) {
     if let Some(Value::String(description)) = schema.get_mut("description") {
         *description = description.replace('\n', " ");
     }
 }
 
-/// What the schema says of the key at the end of this path; null where there is no telling.
+/// Returns the schema of the key at the end of this path, or null if it is unknown.
 pub(super) fn at<'s>(schema: &'s Value, path: &KeyPath) -> &'s Value {
     let mut here = schema;
     for step in &path.0 {
@@ -69,19 +70,19 @@ pub(super) fn at<'s>(schema: &'s Value, path: &KeyPath) -> &'s Value {
     here
 }
 
-/// What a key takes, as far as reading its text needs to know.
+/// The notation of a key's value, as far as the reader of its text needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// Text, taken as it stands.
+    /// Text, used unchanged.
     Text,
     /// A number, boolean or array in TOML.
     Toml,
 }
 
-/// What the key at the end of this path takes.
+/// Returns the notation of the value of the key at the end of this path.
 ///
 /// # Errors
-/// Says which keys there are, if this is none or a whole table.
+/// A message that lists the allowed keys, if there is no such key or if it is a whole table.
 pub(super) fn wanted(schema: &Value, keys: &[String]) -> Result<Wanted, String> {
     let mut here = schema;
     for key in keys {
@@ -107,7 +108,7 @@ fn names(table: &Value) -> String {
             let names: Vec<String> = properties.keys().map(|name| format!("`{name}`")).collect();
             names.join(", ")
         }
-        // Only upstreams are named by the operator, and each of them is a table.
+        // Only upstreams have names given by the operator, and each of them is a table.
         None if table["additionalProperties"].is_object() => "the name of one, then its key".into(),
         None => "none".into(),
     }

@@ -1,5 +1,5 @@
-//! Environment variables that look like a value of the configuration and are none: `ONCEGATE_SERVER_LISTEN`
-//! with one underscore where there must be two.
+//! Environment variables that look like a configuration value but set none: `ONCEGATE_SERVER_LISTEN` with one
+//! underscore where there must be two.
 
 use serde_json::Value;
 
@@ -8,9 +8,9 @@ use super::environment::Environment;
 use super::overlay::PREFIX;
 use super::warning::Warning;
 
-/// A warning for each variable that nothing reads although one like it would set a value.
+/// Returns a warning for each variable that has no effect although a similar one would set a value.
 ///
-/// Any others are passed over: a cluster gives its pods a dozen of them for a service that is called like
+/// Other variables are ignored: a cluster gives its pods about a dozen of them for a service with the name of
 /// this program.
 pub(super) fn strays(document: &Document<'_>, environment: &Environment, schema: &Value) -> Vec<Warning> {
     let keys = keys(document, schema);
@@ -23,7 +23,7 @@ pub(super) fn strays(document: &Document<'_>, environment: &Environment, schema:
     environment.iter().filter_map(stray).collect()
 }
 
-/// Which variable is probably meant by one that sets nothing, in words.
+/// Says which variable was probably meant by one that sets nothing.
 pub(super) fn hint(document: &Document<'_>, schema: &Value, variable: &str) -> Option<String> {
     meant(variable, &keys(document, schema))
 }
@@ -36,12 +36,12 @@ fn meant(variable: &str, keys: &[Vec<String>]) -> Option<String> {
     Some(format!("{meant} sets {}", key.join(".")))
 }
 
-/// A name without what people get wrong in it.
+/// Reduces a name to the characters that people usually get right.
 fn letters(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
-/// All keys outside of routes that take a value, with the upstreams under their names in the file.
+/// Returns all keys outside of routes that take a value. Upstreams appear under their names in the file.
 fn keys(document: &Document<'_>, schema: &Value) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for (section, table) in properties(schema) {

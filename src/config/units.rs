@@ -1,4 +1,4 @@
-//! Spans of time and sizes as people write them: `24h`, `500ms`, `1MiB`, `10MB`.
+//! Spans of time and sizes in the notation for people: `24h`, `500ms`, `1MiB`, `10MB`.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Reads a span of time: numbers with units, such as `24h` or `1h 30m`.
 ///
 /// # Errors
-/// Why the text is none.
+/// A message that says why the text is not a span of time.
 pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|_| format!("{text:?} is not a span of time; write it like \"24h\", \"10m\" or \"500ms\""))
@@ -15,7 +15,7 @@ pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
 /// Reads a size: plain bytes, or a whole number with a unit.
 ///
 /// # Errors
-/// Why the text is none.
+/// A message that says why the text is not a size.
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let refused = || {
         format!(
@@ -40,7 +40,7 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| format!("{text:?} is more bytes than can be counted"))
 }
 
-/// A span of time, shown the way the configuration writes it, in its largest whole unit.
+/// A span of time. It is shown in the notation of the configuration, in its largest whole unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
@@ -49,7 +49,7 @@ impl fmt::Display for Span {
         const SECOND: u128 = 1_000;
         const HOUR: u128 = 60 * 60 * SECOND;
         let millis = self.0.as_millis();
-        // A day is said in hours, as everybody writes "24h".
+        // One day is shown in hours, because "24h" is the usual notation.
         let units = [(24 * HOUR, 2, "d"), (HOUR, 1, "h"), (60 * SECOND, 1, "m"), (SECOND, 1, "s")];
         for (unit, least, name) in units {
             if millis.is_multiple_of(unit) && millis / unit >= least {
@@ -60,7 +60,7 @@ impl fmt::Display for Span {
     }
 }
 
-/// A number of bytes, shown in its largest whole unit, binary units first.
+/// A number of bytes. It is shown in its largest whole unit, with binary units first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 

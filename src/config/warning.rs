@@ -1,4 +1,4 @@
-//! What is valid but probably not meant, said by `check` and at start.
+//! Warnings about settings that are valid but probably not intended. `check` and a start print them.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use super::{Config, StoreUrl};
 
 mod route;
 
-/// Something that is valid but probably not meant.
+/// A warning about a setting that is valid but probably not intended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// What it is about: a section such as `store`, or a route by name.
+    /// Subject of the warning: a section such as `store`, or a route by name.
     pub about: String,
-    /// What may happen, and what would change it.
+    /// Description of the possible effect, and of the setting that changes it.
     pub text: String,
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for Warning {
 }
 
 impl Config {
-    /// Everything about this configuration that an operator should know before it runs.
+    /// Returns all warnings about this configuration, for the operator to read before it runs.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let section = |about: &str, text: Option<String>| Some(Warning { about: about.into(), text: text? });
@@ -39,7 +39,8 @@ impl Config {
         sections.chain(self.notes.iter().cloned()).chain(self.route_warnings()).collect()
     }
 
-    /// What is warned of for several routes alike is said once, of all of them.
+    /// Returns the warnings about routes. A warning that applies to several routes appears once, with all
+    /// their names.
     fn route_warnings(&self) -> Vec<Warning> {
         let mut said: Vec<(String, Vec<&str>)> = Vec::new();
         for route in &self.routes {
@@ -63,8 +64,8 @@ impl Config {
         match &self.store.url {
             StoreUrl::Memory => Some(text.into()),
             StoreUrl::Postgres(postgres) if !postgres.verified => Some(
-                "the URL has no sslmode=verify-full, so whoever sits between gateway and Postgres can read \
-                 and change what is stored"
+                "the URL has no sslmode=verify-full, so anyone on the network to Postgres can read and \
+                 change what is stored"
                     .into(),
             ),
             _ => None,
@@ -79,7 +80,8 @@ impl Config {
         (!self.admin.listen.ip().is_loopback() && self.admin.token.is_none()).then_some(text)
     }
 
-    /// Only upstreams that a route uses count: what streams unprotected is no execution.
+    /// Compares the drain timeout with the response timeouts. Only upstreams that a route uses count, because
+    /// an unprotected request is not an execution.
     fn drain_warning(&self) -> Option<String> {
         let drain = self.server.drain_timeout;
         let used = self.routes.iter().filter_map(|route| self.upstreams.get_key_value(&route.upstream));
@@ -96,8 +98,8 @@ impl Config {
     fn proxies_warning(&self) -> Option<String> {
         let all = self.server.trusted_proxies.iter().find(|network| network.prefix_len() == 0)?;
         Some(format!(
-            "trusted_proxies has {all}, which is everybody: a stranger may then say which address, host and scheme \
-             a request comes from"
+            "trusted_proxies has {all}, which is every address: a stranger may then say which address, host and \
+             scheme a request comes from"
         ))
     }
 

@@ -1,4 +1,4 @@
-//! The access log: one line and one count for each request, also where its client left before the answer.
+//! The access log: one line and one count for each request, also if its client left before the answer.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::presence::Presence;
 use crate::protocol::RecordId;
 use crate::routes::Matched;
 use crate::telemetry::{Metrics, millis};
 
-use super::Presence;
-
-/// What the metrics and the log call a request whose client left before the answer.
+/// The outcome, in metrics and log, of a request with a client that left before the answer.
 const CLIENT_LEFT: &str = "client-left";
 
-/// A request from its head to its answer. Dropped before that, it is told as one whose client left.
+/// A request from its head to its answer. Dropped before its end, it is logged as a request with a client
+/// that left.
 pub(super) struct Access {
     metrics: Metrics,
     started: Instant,
@@ -26,14 +26,14 @@ pub(super) struct Access {
     method: Method,
     uri: Uri,
     client: Option<IpAddr>,
-    /// Whether the client is still there, where its connection tells.
+    /// Client presence, if the connection reports it.
     presence: Option<Presence>,
     record: Option<RecordId>,
     ended: bool,
 }
 
 impl Access {
-    /// The beginning of a request of the client at this address.
+    /// Begins the log entry of a request from the client at this address.
     pub(super) fn begin(
         metrics: &Metrics,
         request: &Request<Body>,
@@ -62,7 +62,7 @@ impl Access {
         self.record = Some(record);
     }
 
-    /// Tells of the answer, or that the client has given it up.
+    /// Logs the answer, or that the client has given up on it.
     pub(super) fn end(mut self, outcome: &'static str, response: &Response<Body>) {
         if self.presence.as_ref().is_some_and(Presence::has_left) {
             return self.tell(CLIENT_LEFT, None);

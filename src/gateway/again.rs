@@ -1,4 +1,4 @@
-//! Writing to a store that is away, until it is back.
+//! Repeated writes to a store that is away, until the store is back.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tracing::{error, warn};
 use crate::protocol::RecordId;
 use crate::store::{Ledger, StoreError};
 
-/// How long to wait before a failed write is tried again: at first, and at most.
+/// Time before a failed write is tried again: at first, and at most.
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// What waits to be written to a store that is away. The store's first answer to anything wakes all of it.
+/// The queue of writes for a store that is away. The store's first answer to any request wakes all of them.
 pub(super) struct Again(watch::Sender<()>);
 
 impl Default for Again {
@@ -23,15 +23,16 @@ impl Default for Again {
 }
 
 impl Again {
-    /// The store has answered, so it may take what waits.
+    /// Notes that the store has answered, so it may take the queued writes.
     pub(super) fn store_answers(&self) {
         if self.0.receiver_count() > 0 {
             self.0.send_replace(());
         }
     }
 
-    /// Repeats `write` until the store takes it, or cannot ever: what it holds there is unreadable, or
-    /// it is broken for good. Returns what `write` did, or `None` then. The wait doubles from try to try, unless the store answers meanwhile.
+    /// Repeats `write` until the store takes it, and returns its result. Returns `None` if the store can
+    /// never take it: the stored record is unreadable, or the store is broken for good. The wait doubles from
+    /// try to try, unless the store answers meanwhile.
     pub(super) async fn until_taken<T, F>(
         &self,
         ledger: &Ledger,
@@ -57,12 +58,12 @@ impl Again {
         let (mut wait, longest) = WAIT;
         let mut answers = self.0.subscribe();
         loop {
-            // It cannot end: this gateway has the sender.
+            // The channel stays open: this gateway has the sender.
             let answered = timeout(wait, answers.changed()).await.is_ok();
             match write().await {
                 Ok(taken) => return Some(taken),
                 Err(error @ StoreError::Unreadable { .. }) => {
-                    error!("given up: {error}");
+                    error!("not written, and not tried again: {error}");
                     return None;
                 }
                 Err(error) => warn!(record = %id, "not written yet: {error}"),

@@ -1,4 +1,4 @@
-//! An upstream's answer: read up to what the route keeps, passed on as it comes beyond that.
+//! An upstream's response: read up to the size that the route keeps, and passed on as it comes beyond that.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,35 +14,36 @@ use http_body_util::channel::{Channel, Sender};
 use tokio::select;
 use tokio::time::timeout;
 
+use crate::call::{CallError, Deadline, Unusable};
 use crate::config::Route;
-use crate::protocol::{CallError, Deadline, Reason, Sent, StoredResponse, Unusable};
+use crate::headers::{kept, prepare_response};
+use crate::protocol::{Reason, Sent, StoredResponse};
+use crate::stop::Stop;
 
-use super::Stop;
-use super::headers::{kept, prepare_response};
-
-/// What the upstream answered.
+/// A response of the upstream.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     /// The whole body, or `None` if it is passed on as it comes.
     pub(super) body: Option<Bytes>,
-    /// True if its head cannot be passed on. It has no headers then, and its body is read and dropped.
+    /// True if the head cannot be passed on. The answer then has no headers, and its body is read and
+    /// dropped.
     pub(super) unusable: bool,
 }
 
-/// The part of an answer that is still to be passed on.
+/// The part of a response that is still to be passed on.
 pub(super) struct Rest {
     read: Bytes,
     body: Body,
 }
 
 impl Answer {
-    /// Reads an answer whose body has up to `cap` bytes; of a longer one, or of a stream, only as much as
-    /// shows what it is. From then on it may take any time.
+    /// Reads a response with a body of up to `cap` bytes. Reads at most the first part of a longer body or of
+    /// a stream. From then on, the response may take any time.
     ///
     /// # Errors
-    /// The answer broke off. The upstream has acted or it has not, and nobody can tell.
+    /// Returns a [`CallError`] if the response broke off. The upstream may or may not have acted.
     pub(super) async fn read(
         response: Response<Body>,
         cap: usize,
@@ -50,7 +51,7 @@ impl Answer {
         let (mut parts, mut body) = response.into_parts();
         let unusable = parts.extensions.get::<Unusable>().is_some();
         prepare_response(&mut parts.headers);
-        // A replay keeps the date of the first answer, so there has to be one (RFC 9110, 6.6.1).
+        // A replay keeps the date of the first response, so a date is needed (RFC 9110, 6.6.1).
         parts.headers.entry(DATE).or_insert_with(now);
         let (mut first, mut more) = (Bytes::new(), BytesMut::new());
         let declared = declared_length(&parts.headers);
@@ -61,7 +62,7 @@ impl Answer {
                 first = data;
             } else {
                 if more.is_empty() {
-                    // Growing by doubling would take twice as much as is counted.
+                    // Growing by doubling would take twice as much memory as is counted.
                     more.reserve(usize::try_from(declared).unwrap_or(cap));
                     more.extend_from_slice(&std::mem::take(&mut first));
                 }
@@ -77,7 +78,7 @@ impl Answer {
         Ok((Self { status: parts.status, headers: parts.headers, body, unusable }, rest))
     }
 
-    /// The answer as a response to pass on; one that streams has no body yet.
+    /// Returns the answer as a response to pass on. An answer that streams has no body yet.
     pub(super) fn response(&self) -> Response<Body> {
         let mut response = Response::new(Body::from(self.body.clone().unwrap_or_default()));
         *response.status_mut() = self.status;
@@ -85,7 +86,7 @@ impl Answer {
         response
     }
 
-    /// What the route keeps of it; `None` if it streams.
+    /// Returns the parts that the route keeps, or `None` if the answer streams.
     pub(super) fn kept(&self, route: &Route) -> Option<StoredResponse> {
         let body = self.body.clone()?;
         let headers = kept(&self.headers, &route.replay_headers, &route.replay_drop);
@@ -94,14 +95,16 @@ impl Answer {
 }
 
 impl Rest {
-    /// Returns a body for the client and the future that fills it. When the client has left, the rest is still read,
-    /// for `alone` at most: an upstream that is cut off in its answer may undo what it did.
+    /// Returns a body for the client and the future that fills it. After the client has left, the future
+    /// still reads the rest, for `alone` at most, because an upstream that is cut off in its response may
+    /// undo its work.
     pub(super) fn pump(self, stop: Stop, alone: Duration) -> (Body, impl Future<Output = ()> + Send) {
         let (sender, channel) = Channel::<Bytes, axum::Error>::new(1);
         (head_first(Body::new(channel)), self.fill(sender, stop, alone))
     }
 
-    /// Whatever ends this early ends the body with an error: a part must not pass for the whole.
+    /// Passes the body on. Ends it with an error if it ends early, because a part must not pass for the
+    /// whole.
     async fn fill(mut self, mut sender: Sender<Bytes, axum::Error>, stop: Stop, alone: Duration) {
         let mut taken = sender.send_data(std::mem::take(&mut self.read)).await;
         while taken.is_ok() {
@@ -123,8 +126,9 @@ impl Rest {
     }
 }
 
-/// Delays the error of a body by one turn of the scheduler. When a body fails, the HTTP library drops everything that
-/// it has not written yet, also the head of the answer, and the client would receive nothing.
+/// Delays the error of a body by one turn of the scheduler. When a body fails, the HTTP library drops all
+/// bytes that it has not written yet, including the head of the response, and the client would receive
+/// nothing.
 pub(super) fn head_first(body: Body) -> Body {
     if body.is_end_stream() { body } else { Body::new(HeadFirst { body, error: None }) }
 }
@@ -169,7 +173,8 @@ fn now() -> HeaderValue {
     HeaderValue::try_from(date).expect("a formatted date is visible text")
 }
 
-/// Tells whether an answer is a stream: server-sent events, or a type made of lines or parts without a declared length.
+/// Tells whether a response is a stream: server-sent events, or a type made of lines or parts without a
+/// declared length.
 fn is_stream(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
@@ -194,8 +199,8 @@ fn declared_length(headers: &HeaderMap) -> u64 {
     headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
-/// The upstream client says what happened to the body in its own words; any other inner service
-/// has none, and its answer counts as broken.
+/// Returns the error of a body that broke off. The upstream client's own error is kept. Any other inner
+/// service has none, and its response counts as broken.
 fn broken_off(error: axum::Error) -> CallError {
     match error.into_inner().downcast::<CallError>() {
         Ok(error) => *error,

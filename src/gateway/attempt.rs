@@ -1,116 +1,114 @@
-//! What has to be known of a request before the store is asked: its key, its caller, its body.
-//! Whatever is wrong here is refused without a claim and without a byte to the upstream.
+//! One attempt: a request that asks for an operation, read to its end, and the outcome of its claim.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, EXPECT};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
-use http_body::Body as _;
-use http_body_util::BodyExt;
-use tokio::time::{Instant, timeout_at};
+use http::request::Parts;
+use http::{Method, Request};
 
+use crate::call::CallLimit;
 use crate::config::Route;
-use crate::protocol::header::tokens;
-use crate::protocol::{InvalidKey, Key, ScopePart};
+use crate::headers::{bare_key, name_execution};
+use crate::presence::Stakes;
+use crate::problem::Problem;
+use crate::protocol::{Asked, Claim, Fingerprint, Key, Owner, RecordId, Scheme};
+use crate::shares::Party;
+use crate::store::{Decision, StoreError};
 
-use super::problem::{Executed, Problem, Retry, Slug};
+use super::bodies::Buffered;
+use super::reply::Reply;
 
-/// A body that streams on, and whether it broke off.
-pub(super) fn watched(body: Body) -> (Body, Arc<AtomicBool>) {
-    let broken = Arc::new(AtomicBool::new(false));
-    if body.is_end_stream() {
-        return (body, broken);
+/// A request that asks for one operation, read to its end.
+pub(super) struct Attempt {
+    pub(super) id: RecordId,
+    pub(super) route: Arc<Route>,
+    key: Key,
+    head: Parts,
+    body: Buffered,
+    pub(super) fingerprint: Fingerprint,
+    /// The party that the permits and memory of this attempt are counted for.
+    pub(super) party: Party,
+    pub(super) stakes: Stakes,
+}
+
+/// The outcome of a claim, as the attempt gets it.
+pub(super) enum ClaimOutcome {
+    /// The final answer: the attempt ran, or it was refused.
+    Told(Result<Reply, Problem>),
+    /// The attempt, which did not run, and the record as it stands.
+    Stands(Box<Attempt>, Decision),
+    /// The attempt, which sent nothing because the store did not say whether it may run.
+    Unclaimed(Box<Attempt>, StoreError),
+}
+
+impl Attempt {
+    /// Creates the attempt that this prepared head and this body make at the operation `id`.
+    pub(super) fn new(
+        id: RecordId,
+        route: Arc<Route>,
+        key: Key,
+        head: Parts,
+        body: Buffered,
+        party: Party,
+        stakes: Stakes,
+    ) -> Self {
+        let fingerprint = Fingerprint::of(asked(&head, &body), &route.fingerprint);
+        Self { id, route, key, head, body, fingerprint, party, stakes }
     }
-    let seen = Arc::clone(&broken);
-    let body = body.map_err(move |error| {
-        seen.store(true, Ordering::Relaxed);
-        error
-    });
-    (Body::new(body), broken)
-}
 
-/// How much of a body that is too large is still read, so that the client can read the answer.
-const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
-/// And for how long.
-const DRAIN_TIME: Duration = Duration::from_secs(2);
-
-/// Leaves a request whose body is not wanted. It is read on for a while: a connection that is closed over
-/// what nobody has read takes the answer with it.
-pub(super) fn leave(request: Request<Body>) {
-    let (head, body) = request.into_parts();
-    leave_body(head.headers.contains_key(EXPECT), body);
-}
-
-/// The same of a body alone. A client that `expects` "100 Continue" has sent nothing that would have to be
-/// read.
-pub(super) fn leave_body(expects: bool, body: Body) {
-    if !body.is_end_stream() && !expects {
-        drain(body);
-    }
-}
-
-/// The key of a request, if it carries one.
-pub(super) fn key(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Key>, Problem> {
-    let nominated = || is_nominated(headers, name);
-    let mut lines = headers.get_all(name).into_iter();
-    let parsed = match (lines.next(), lines.next()) {
-        (None, _) => return Ok(None),
-        (Some(_), Some(_)) => Err(InvalidKey::SeveralLines),
-        (Some(_), None) if nominated() => Err(InvalidKey::ConnectionNominated),
-        (Some(line), None) => Key::parse(line.as_bytes()),
-    };
-    let refused = |why: InvalidKey| Problem::new(Slug::KeyInvalid, format!("{name}: {why}."));
-    parsed.map(Some).map_err(refused)
-}
-
-/// Whether `Connection` names this header, so that it goes no further.
-fn is_nominated(headers: &HeaderMap, name: &HeaderName) -> bool {
-    tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
-}
-
-/// The header of the route's scope that `Connection` names, if it names one.
-pub(super) fn nominated_scope<'r>(route: &'r Route, headers: &HeaderMap) -> Option<&'r HeaderName> {
-    let names = route.scope.iter().filter_map(|part| match part {
-        ScopePart::Header(name) => Some(name),
-        _ => None,
-    });
-    names.into_iter().find(|name| is_nominated(headers, name))
-}
-
-/// Whether a request is a call of gRPC.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    kind.and_then(|kind| kind.get(..16)).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/grpc"))
-}
-
-/// Reads on for a moment and throws away: a connection closed over unread data is reset, and the
-/// reset would overtake the answer (RFC 9112, section 9.6).
-pub(super) fn drain(mut body: Body) {
-    tokio::spawn(async move {
-        let until = Instant::now() + DRAIN_TIME;
-        let mut read = 0;
-        while let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await {
-            read += frame.data_ref().map_or(0, Bytes::len);
-            if read > DRAIN_LIMIT {
-                break;
-            }
+    /// Returns the claim of an execution with the token `owner`.
+    pub(super) fn claim(&self, owner: Owner) -> Claim {
+        Claim {
+            owner,
+            namespace: Arc::clone(&self.route.namespace),
+            route: Arc::clone(&self.route.name),
+            fingerprint: self.fingerprint.clone(),
+            policy: self.route.policy,
         }
-    });
+    }
+
+    /// Returns the method of the request.
+    pub(super) fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// Returns the path of the request, as the client sent it.
+    pub(super) fn path(&self) -> &str {
+        self.head.uri.path()
+    }
+
+    /// Recomputes the fingerprint in the scheme of an existing record.
+    pub(super) fn compare_under(&mut self, scheme: &Arc<Scheme>) {
+        self.fingerprint = Fingerprint::of(asked(&self.head, &self.body), scheme);
+    }
+
+    /// Builds the request of execution `n`. An attempt has one execution, so the head is moved, not copied.
+    pub(super) fn request(&mut self, n: u32) -> Request<Body> {
+        let mut request = self.unprotected_request();
+        name_execution(request.headers_mut(), self.id, n);
+        request.extensions_mut().insert(CallLimit::Whole);
+        request
+    }
+
+    /// Builds the request as it is sent upstream when no execution is recorded.
+    pub(super) fn unprotected_request(&mut self) -> Request<Body> {
+        let mut request = Request::new(Body::from(self.body.bytes.clone()));
+        *request.method_mut() = self.head.method.clone();
+        *request.uri_mut() = self.head.uri.clone();
+        *request.headers_mut() = std::mem::take(&mut self.head.headers);
+        bare_key(request.headers_mut(), &self.route.key_header, &self.key);
+        request.extensions_mut().insert(self.route.upstream.clone());
+        request.extensions_mut().insert(CallLimit::Silence);
+        request
+    }
 }
 
-pub(super) fn too_slow() -> Problem {
-    let detail = "The body did not arrive in time. Nothing was claimed and nothing was sent.";
-    Problem::new(Slug::Http(StatusCode::REQUEST_TIMEOUT), detail).closing()
-}
-
-/// The client's own body is at fault.
-pub(super) fn broken_off() -> Problem {
-    let detail = "The body ended early or is malformed. Nothing was claimed and nothing was sent.";
-    // Sent whole, the same request may run.
-    let problem = Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail);
-    problem.advising(Executed::Unknown, Retry::SameKey).closing()
+fn asked<'a>(head: &'a Parts, body: &'a Buffered) -> Asked<'a> {
+    Asked {
+        method: &head.method,
+        path: head.uri.path(),
+        query: head.uri.query(),
+        headers: &head.headers,
+        body: &body.bytes,
+    }
 }

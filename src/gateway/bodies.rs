@@ -1,11 +1,14 @@
 //! The bodies of protected requests, and the memory that they may take together.
 //!
-//! 1. A body takes room as its bytes arrive, whatever length was declared: never more than twice what has come.
-//! 2. A small one needs no room: together with its head it fits into the header buffer that its connection is
-//!    counted with. So what needs no execution is answered however many large bodies there are.
+//! 1. A body takes room as its bytes arrive, regardless of its declared length: never more than twice the
+//!    bytes that have arrived.
+//! 2. A small body needs no room. Together with its head it fits into the header buffer that is counted with
+//!    its connection. A request that needs no execution is therefore answered however many large bodies there
+//!    are.
 //! 3. Room is shared as [`Shares`] says, in units of the largest body.
-//! 4. Where there is none, a body that is still coming gives way, of the party for which most is coming, if that
-//!    is more than the asking party would have. It is answered `overloaded`, and so is the asking one otherwise.
+//! 4. If there is no room, an arriving body of the party with the most arriving bytes gives way, if that
+//!    party has more of them than the asking party would have. The body that gives way is answered
+//!    `overloaded`. If no body gives way, the asking body is answered `overloaded`.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -23,17 +26,17 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::HEADER_BUFFER;
+use crate::problem::{Problem, Slug};
 use crate::shares::{Party, Share, Shares};
 
-use super::attempt::{broken_off, drain, leave_body, too_slow};
-use super::problem::{Problem, Slug};
+use super::body::{broken_off, drain, leave_body, too_slow};
 
 /// The largest body that needs no room, in bytes.
 const SMALL: usize = 16 << 10;
-/// How long a body may take to give way.
+/// Time a body may take to give way.
 const GIVING_WAY: Duration = Duration::from_millis(500);
 
-/// A body that is read, and its share of the memory set aside for bodies.
+/// A body read to its end, and its share of the memory set aside for bodies.
 pub(super) struct Buffered {
     pub(super) bytes: Bytes,
     pub(super) _share: Share,
@@ -47,11 +50,11 @@ pub(super) struct BodyBudget {
     read_timeout: Duration,
 }
 
-/// The large bodies that are still coming.
+/// The large bodies that are still arriving.
 #[derive(Default)]
 struct Coming(Mutex<HashMap<Party, Vec<Arc<Large>>>>);
 
-/// One of them.
+/// A large body that is still arriving.
 #[derive(Default)]
 struct Large {
     size: AtomicUsize,
@@ -62,7 +65,7 @@ struct Large {
 struct Arriving<'b> {
     budget: &'b BodyBudget,
     share: Share,
-    /// How much needs no room.
+    /// Number of bytes that need no room.
     small: usize,
     first: Bytes,
     more: Vec<u8>,
@@ -70,14 +73,17 @@ struct Arriving<'b> {
 }
 
 impl BodyBudget {
-    /// Room for `bodies` bodies of up to `limit` bytes, each of which has to arrive within
+    /// Returns room for `bodies` bodies of up to `limit` bytes. Each body has to arrive within
     /// `read_timeout`.
     pub(super) fn new(bodies: usize, limit: usize, read_timeout: Duration) -> Self {
         Self { shares: Shares::new(bodies, limit), coming: Coming::default(), limit, read_timeout }
     }
 
-    /// Reads a whole body of this party, or says why not; a refusal ends the connection. `expects` says
-    /// whether the client waits for "100 Continue".
+    /// Reads a whole body of this party. `expects` says whether the client waits for "100 Continue".
+    ///
+    /// # Errors
+    /// Returns a [`Problem`] if the body is too large, too slow or broken, or if there is no room for it. The
+    /// refusal ends the connection.
     pub(super) async fn read(
         &self,
         party: Party,
@@ -136,7 +142,7 @@ impl Arriving<'_> {
         Ok(Buffered { bytes, _share: share })
     }
 
-    /// Most bodies arrive in one piece, which is then not copied.
+    /// Adds bytes to the body. Most bodies arrive in one piece, which is then not copied.
     fn add(&mut self, data: Bytes) {
         if self.first.is_empty() && self.more.is_empty() {
             self.first = data;
@@ -146,7 +152,7 @@ impl Arriving<'_> {
         }
     }
 
-    /// Makes room for `size` bytes in all, of `longest` that may come. False if there is none.
+    /// Makes room for `size` bytes in all, out of at most `longest` bytes. Returns false if there is no room.
     async fn make_room(&mut self, size: usize, longest: usize) -> bool {
         let in_one_piece = self.first.is_empty() && self.more.is_empty();
         let capacity = match self.more.capacity() {
@@ -163,7 +169,7 @@ impl Arriving<'_> {
         true
     }
 
-    /// Takes room until it is so much.
+    /// Takes room until the body has `room` bytes of it. Returns false if there is not enough.
     async fn take(&mut self, room: usize) -> bool {
         let more = room.saturating_sub(self.share.size());
         let until = Instant::now() + GIVING_WAY;
@@ -215,8 +221,8 @@ impl Coming {
         }
     }
 
-    /// Tells the largest body of the party for which most is coming to give way to one that asks for `more`.
-    /// False if that would be the asking party.
+    /// Tells the largest body of the party with the most arriving bytes to give way to a body that asks for
+    /// `more`. Returns false if the asking party would have the most.
     fn give_way(&self, asking: Party, more: usize) -> bool {
         let coming = self.lock();
         let size = |large: &Arc<Large>| large.size.load(Relaxed);
@@ -234,18 +240,18 @@ impl Coming {
     }
 }
 
-/// The bytes of a body that came in several pieces.
+/// Takes the bytes of a body that came in several pieces.
 fn take(more: &mut Vec<u8>) -> Bytes {
     Bytes::from(std::mem::take(more))
 }
 
-/// About how much a head takes, in bytes.
+/// Returns the approximate size of a head, in bytes.
 fn size(head: &Parts) -> usize {
     let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
     lines.sum::<usize>() + head.uri.path().len() + head.uri.query().map_or(0, str::len)
 }
 
-/// What is still coming is thrown away.
+/// Makes the problem for a body without room, and discards the rest of the body as it arrives.
 fn no_room(body: Body) -> Problem {
     drain(body);
     Problem::overloaded().closing()
@@ -268,7 +274,7 @@ mod tests {
     type Sender = http_body_util::channel::Sender<Bytes, std::io::Error>;
     type Reading = JoinHandle<Result<Buffered, Problem>>;
 
-    /// A body of which so much has come.
+    /// Begins to read a body of which these pieces have arrived.
     async fn begin(budget: &Arc<BodyBudget>, number: u8, pieces: &[usize]) -> (Sender, Reading) {
         let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(1);
         let budget = Arc::clone(budget);

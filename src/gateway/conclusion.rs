@@ -1,40 +1,52 @@
-//! What an execution came to, and what each attempt that was present is told of it.
+//! The conclusion of an execution, and the answer that each attempt gets from it.
 
+use crate::call::CallError;
 use crate::clock::Timestamp;
 use crate::config::UnknownAnswers;
-use crate::protocol::{CallError, Event, Reason, RecordId, StoredResponse, Verdict};
+use crate::problem::{Executed, Problem, Retry, Slug};
+use crate::protocol::{Event, Reason, RecordId, StoredResponse, Verdict};
 use crate::store::Decision;
 
 use super::answer::Answer;
-use super::execution::Recorded;
-use super::problem::{Executed, Problem, Retry, Slug};
 use super::reply::{Mark, Reply, in_flight, not_retained, outcome_unknown, standing, status_says_nothing};
 
 /// The end of an execution, as this process saw it.
 #[derive(Debug)]
 pub(super) enum Conclusion {
-    /// The completion is stored: the owner gives the answer as it came, everybody else replays
-    /// what is kept of it.
+    /// A stored completion. The owner gives the answer as it came, and all other attempts replay the kept
+    /// part.
     Completed { answer: Answer, kept: Option<StoredResponse>, expires: Option<Timestamp> },
-    /// An answer that is not THE response; the mark says why.
+    /// An answer that is not the stored response of the operation. The mark gives the reason.
     PassedOn { answer: Answer, mark: Mark },
-    /// There is no answer to pass on.
+    /// A failure: there is no answer to pass on.
     Failed(Problem),
-    /// The record moved on without its owner: everybody is answered from it.
+    /// A record that moved on without its owner. All attempts are answered from it.
     Overruled(Box<Decision>),
 }
 
-/// Which part an attempt had in an execution.
+/// The part that an attempt had in an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// It started the execution.
+    /// The attempt that started the execution.
     Owner,
-    /// It waited for it.
+    /// An attempt that waited for the execution.
     Duplicate,
 }
 
+/// The result of recording an outcome.
+pub(super) enum Recorded {
+    /// A recorded outcome: its verdict, and the time until which the response is kept, if there is one.
+    As(Verdict, Option<Timestamp>),
+    /// The record as it stands, because it moved on without its owner.
+    Overruled(Box<Decision>),
+    /// A record that the store has lost: it is gone, or was made anew.
+    Gone,
+    /// No answer of the store yet. Writing goes on in the background.
+    NotYet,
+}
+
 impl Conclusion {
-    /// What follows from the call and from what the store made of it. `event` is what the owner
+    /// Decides the conclusion from the call and from the store's answer. `event` is the event that the owner
     /// asked the store to record.
     pub(super) fn of(
         called: Result<Answer, CallError>,
@@ -59,7 +71,8 @@ impl Conclusion {
             (Event::Complete { .. }, _) => Mark::Unstored,
             _ => Mark::Unknown,
         };
-        // A status that is listed as no execution says more than a problem would, recorded or not.
+        // A status that is listed as "not executed" tells the client more than a problem would, even if the
+        // release could not be recorded.
         let says_nothing = matches!(event, Event::Lose { .. });
         if mark == Mark::Unknown && says_nothing && unknown_answers == UnknownAnswers::Problem {
             return Self::Failed(status_says_nothing(answer.status.as_u16()));
@@ -67,7 +80,7 @@ impl Conclusion {
         Self::PassedOn { answer, mark }
     }
 
-    /// What the log and the metrics call this end.
+    /// Returns the outcome as log and metrics name it.
     pub(super) fn outcome(&self) -> &'static str {
         match self {
             Self::Completed { .. } => "completed",
@@ -77,7 +90,7 @@ impl Conclusion {
         }
     }
 
-    /// The status of the upstream's answer, where it is passed on.
+    /// Returns the status of the upstream's answer, if that answer is passed on.
     pub(super) fn status(&self) -> Option<u16> {
         match self {
             Self::Completed { answer, .. } | Self::PassedOn { answer, .. } => Some(answer.status.as_u16()),
@@ -85,7 +98,7 @@ impl Conclusion {
         }
     }
 
-    /// What an attempt is told. The owner's answer has no body yet if it streams.
+    /// Returns the answer to an attempt. The owner's answer has no body yet if it streams.
     pub(super) fn tell(&self, id: RecordId, part: Part) -> Result<Reply, Problem> {
         match (self, part) {
             (Self::Completed { answer, expires, .. }, Part::Owner) if answer.unusable => {
@@ -106,19 +119,19 @@ impl Conclusion {
             }
             (Self::PassedOn { answer, mark }, _) => Ok(Reply::marked(answer.response(), *mark)),
             (Self::Failed(problem), _) => Err(problem.clone().about(id)),
-            // Whoever gets to see this was there when the execution was lost.
+            // An attempt that gets this was present when the execution was lost.
             (Self::Overruled(decision), _) => standing(id, decision).map_err(Problem::present_if_unknown),
         }
     }
 
-    /// Whether the owner passes the upstream's answer on.
+    /// Tells whether the owner passes the upstream's answer on.
     pub(super) fn passes_on(&self) -> bool {
         matches!(self, Self::Completed { .. } | Self::PassedOn { .. })
     }
 }
 
-/// What is said of a call that brought no answer. "Not executed" is said only of a release that
-/// is stored, with nothing undecided.
+/// Makes the problem for a call that brought no answer. The problem says "not executed" only for a stored
+/// release with nothing undecided.
 fn failure(event: &Event, recorded: Option<Verdict>, reason: Reason) -> Problem {
     match (event, recorded) {
         (_, Some(Verdict::Released)) => {
@@ -139,7 +152,8 @@ fn failure(event: &Event, recorded: Option<Verdict>, reason: Reason) -> Problem 
     }
 }
 
-/// Makes the problem for an answer whose head cannot be passed on; it says what the status means.
+/// Makes the problem for an answer with a head that cannot be passed on. The problem says what the status
+/// means.
 fn unusable(answer: &Answer, mark: Mark) -> Problem {
     let problem = Problem::answer_unusable(answer.status.as_u16());
     match mark {
@@ -149,7 +163,7 @@ fn unusable(answer: &Answer, mark: Mark) -> Problem {
     }
 }
 
-/// What a duplicate is told of an answer that only its first reader saw.
+/// Makes the problem for a duplicate of an answer that only its first reader saw.
 fn without_stream(mark: Mark) -> Problem {
     match mark {
         Mark::Unstored | Mark::Released => in_flight(),

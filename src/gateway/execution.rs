@@ -1,7 +1,7 @@
-//! One execution: the call to the upstream, and the record of what came of it.
+//! One execution: the call to the upstream, and the record of its outcome.
 //!
-//! It runs in a task of its own, which no client can cancel: once a byte may have been sent, the
-//! answer is worth having even if nobody waits for it any more.
+//! An execution runs in a task of its own, which no client can cancel. Once a byte may have been sent, the
+//! response is worth having even if no client waits for it any more.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -14,18 +14,17 @@ use tokio::{join, select};
 use tower::ServiceExt;
 use tracing::{info, warn};
 
-use crate::clock::Timestamp;
+use crate::call::{CallError, MaySend};
 use crate::failpoint::failpoint;
 use crate::protocol::{
-    CallError, Event, MaySend, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, State,
-    StoredResponse, Verdict,
+    Event, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, State, StoredResponse, Verdict,
 };
 use crate::store::{Decision, Ledger, StoreError};
 use crate::telemetry::{Causes, Metrics, millis};
 
 use super::answer::{Answer, Rest};
-use super::conclusion::{Conclusion, Part};
-use super::exchange::{Attempt, Heard};
+use super::attempt::{Attempt, ClaimOutcome};
+use super::conclusion::{Conclusion, Part, Recorded};
 use super::flight::Lead;
 use super::lease::{LeaseAsked, LeaseEnd};
 use super::outgoing::Place;
@@ -39,12 +38,12 @@ pub(super) struct Execution {
     pub(super) attempt: Box<Attempt>,
     pub(super) mine: Mine,
     pub(super) lead: Lead,
-    /// Held until the outcome is recorded: a store that is away bounds what piles up here. And until
-    /// the answer is taken, where that finds no room elsewhere.
+    /// Permit, held until the outcome is recorded, so that executions cannot pile up while the store is away.
+    /// It is held further until the client has taken the response, if the response finds no room elsewhere.
     pub(super) place: Place,
 }
 
-/// The execution's place in the store.
+/// The execution's lease: its owner's hold on the record in the store.
 pub(super) struct Mine {
     pub(super) ledger: Ledger,
     pub(super) id: RecordId,
@@ -52,25 +51,14 @@ pub(super) struct Mine {
     pub(super) n: u32,
     /// The record as this owner last saw it written.
     pub(super) record: Record,
-    /// When its lease ends, counted from before it was asked for.
+    /// The end of the lease, counted from before the lease was asked for.
     pub(super) lease_ends: LeaseEnd,
 }
 
-/// What the store made of an outcome.
-pub(super) enum Recorded {
-    /// It is recorded, with this verdict; the response, if there is one, is kept until then.
-    As(Verdict, Option<Timestamp>),
-    /// The record had moved on without its owner, and stands like this.
-    Overruled(Box<Decision>),
-    /// The store has lost the record: it is gone, or was made anew.
-    Gone,
-    /// The store did not answer; writing goes on in the background.
-    NotYet,
-}
-
 impl Execution {
-    /// Runs to the end: call, record, tell the owner's client and everybody who waits.
-    pub(super) async fn run(mut self, client: oneshot::Sender<Heard>) {
+    /// Runs the execution to its end: calls the upstream, records the outcome, and answers the owner's client
+    /// and all waiters.
+    pub(super) async fn run(mut self, client: oneshot::Sender<ClaimOutcome>) {
         let in_flight = self.gateway.metrics.execution_started(&self.attempt.route.name);
         let started = Instant::now();
         let (called, rest) = match self.call().await {
@@ -96,7 +84,7 @@ impl Execution {
             pump
         });
         // A client that is gone does not matter: its retry finds the record.
-        drop(client.send(Heard::Told(told)));
+        drop(client.send(ClaimOutcome::Told(told)));
         let Self { gateway, mine, lead, attempt, place, .. } = self;
         drop((in_flight, attempt));
         let passing_on = async {
@@ -113,17 +101,17 @@ impl Execution {
         let recording = async {
             let late = Box::pin(mine.record_late(&gateway, &event, kept.as_ref()));
             match gateway.stop.unless_cut(late).await.flatten() {
-                // How the record stands is for it to say.
+                // The record moved on, so waiters have to ask the store.
                 Some(Recorded::Overruled(_)) => drop(lead),
                 _ => lead.publish(conclusion),
             }
         };
-        // An answer that streams may take any time, and its outcome is known already.
+        // A response that streams may take any time, but its outcome is known already.
         Box::pin(async { join!(passing_on, recording) }).await;
         drop(place);
     }
 
-    /// One line and one count for each execution, whether or not its client is still there.
+    /// Logs one line and counts one execution, whether or not its client is still there.
     fn tell_end(&self, conclusion: &Conclusion, took: Duration) {
         let (route, outcome) = (&self.attempt.route.name, conclusion.outcome());
         self.gateway.metrics.execution_ended(route, outcome);
@@ -135,7 +123,8 @@ impl Execution {
         );
     }
 
-    /// Warns once of each new unknown, with what is known of its cause; of a call that sent nothing, too.
+    /// Warns once of each new unknown outcome, with its cause as far as known. Also warns of the cause when a
+    /// call sent nothing.
     fn tell_unknown(&self, event: &Event, called: &Result<Answer, CallError>, recorded: &Recorded) {
         let Mine { id, n, .. } = self.mine;
         let cause = called.as_ref().err().map(|error| Causes(error).to_string());
@@ -151,11 +140,11 @@ impl Execution {
         }
     }
 
-    /// The call, with the lease renewed while it lasts.
+    /// Calls the upstream, and renews the lease meanwhile.
     async fn call(&mut self) -> Result<(Answer, Option<Rest>), CallError> {
         failpoint!("after-claim");
-        // This narrows the window in which a gateway that was stopped or suspended could send late;
-        // it closes nothing, and nothing relies on it.
+        // This check narrows the window in which a gateway that was stopped or suspended could send late. It
+        // does not close the window, and nothing relies on it.
         if self.mine.lease_ends.is_over() {
             return Err(CallError { sent: Sent::Never, reason: Reason::LeaseOver, source: None });
         }
@@ -177,7 +166,7 @@ impl Execution {
         called
     }
 
-    /// What the call means for the record, and what is kept of the answer.
+    /// Returns the event that the call means for the record, and the part of the response that is kept.
     fn finding(&self, called: &Result<Answer, CallError>) -> (Event, Option<StoredResponse>) {
         let Mine { owner, n, .. } = self.mine;
         let route = &self.attempt.route;
@@ -202,16 +191,16 @@ impl Execution {
 }
 
 impl Mine {
-    /// Renews every third of the lease. A renewal that fails is tried again at the next third; an
-    /// owner that lost its record goes on with its call, for the answer is worth having.
+    /// Renews the lease every third of its length. Tries a failed renewal again at the next third. An owner
+    /// that lost its record goes on with its call, because the response is worth having.
     async fn keep_renewing(&mut self) -> Infallible {
         let (owner, n) = (self.owner, self.n);
         loop {
             sleep(self.record.policy.lease / 3).await;
             let (renew, asked) = (Event::Renew { owner, n }, LeaseAsked::now());
             let renewal = self.ledger.apply(self.id, Some(&self.record), &renew, None);
-            // On the heap, as all that few executions need: a future that is moved around is as large as
-            // all that it may ever wait for.
+            // On the heap, like everything that few executions need: a future is as large as all futures that
+            // it may await, and is moved at that size.
             match Box::pin(renewal).await {
                 Ok(Decision { verdict: Verdict::Renewed, record: Some(record), .. }) => {
                     self.lease_ends.renewed(asked);
@@ -223,7 +212,7 @@ impl Mine {
         }
     }
 
-    /// Records what came of the call; after an unclear answer it is asked for once more.
+    /// Records the outcome of the call. Writes it once more if the store's answer was unclear.
     async fn record(&self, event: &Event, kept: Option<&StoredResponse>) -> Recorded {
         let recorded = match self.ledger.apply(self.id, Some(&self.record), event, kept).await {
             Err(StoreError::Unclear(_)) => Box::pin(self.ledger.apply(self.id, None, event, kept)).await,
@@ -239,7 +228,7 @@ impl Mine {
         })
     }
 
-    /// Records the outcome once the store answers again; `None` if it never takes it.
+    /// Records the outcome once the store answers again. Returns `None` if the store never takes it.
     async fn record_late(
         &self,
         gateway: &Gateway,
@@ -258,8 +247,8 @@ impl Mine {
         gateway.again.until_taken(&self.ledger, self.id, write).await
     }
 
-    /// What the store's answer to an outcome comes to. `Held` is left only where this owner made the outcome
-    /// unknown; what was unknown before is not new.
+    /// Interprets the store's answer to an outcome. `Held` remains only if this owner made the outcome
+    /// unknown: an outcome that was unknown before is not new.
     async fn recorded(&self, event: &Event, decision: Decision) -> Result<Recorded, StoreError> {
         if decision.verdict == Verdict::Lost {
             let stands = self.ledger.read(self.id).await?;
@@ -278,7 +267,8 @@ impl Mine {
         Ok(Recorded::As(verdict, decision.record.as_ref().and_then(replayed_until)))
     }
 
-    /// Whether a record that stands like this was made anew after this execution's: numbers only grow.
+    /// Tells whether a record in this state was made anew after this execution's record. Numbers never go
+    /// back within a record, so a lower number shows a new record.
     fn is_older_than(&self, state: &State) -> bool {
         match *state {
             State::Running { owner, n, .. }
@@ -291,7 +281,7 @@ impl Mine {
     }
 }
 
-/// Counts a new unknown, and warns of it.
+/// Counts a new unknown outcome, and warns of it.
 fn became_unknown(metrics: &Metrics, mine: &Mine, reason: Reason, cause: Option<&str>) {
     let (route, execution) = (&mine.record.route, mine.n);
     metrics.became_unknown(route, reason);

@@ -1,9 +1,10 @@
-//! Executions under way in this process, so that duplicates are woken instead of polling.
+//! The flights of this process: executions under way, and the attempts that wait for them. Waiters are woken
+//! instead of polling the store.
 //!
-//! The store alone decides who runs; a flight only spares the others the asking. An attempt joins
-//! the flight of its operation *before* it claims, so whatever the owner publishes afterwards
-//! cannot be missed. What is published is for requests like the owner's: a record can be gone and made anew
-//! by another request with the same key while somebody waits.
+//! The store alone decides which attempt runs. A flight only saves the other attempts from asking the store
+//! again. An attempt joins the flight of its operation *before* it claims, so it cannot miss what the owner
+//! publishes afterwards. An owner publishes for requests with its own fingerprint: a record can be forgotten
+//! and made anew by another request with the same key while an attempt waits.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,30 +16,30 @@ use crate::protocol::{Fingerprint, RecordId};
 
 use super::conclusion::Conclusion;
 
-/// All flights of one gateway.
+/// The flights of one gateway.
 #[derive(Clone, Default)]
 pub(super) struct Flights(Arc<Mutex<HashMap<RecordId, Arc<Flight>>>>);
 
 struct Flight {
     phase: watch::Sender<Phase>,
-    /// How many executions have led it: the last one speaks.
+    /// Number of executions that have led the flight. Only the latest may publish.
     leaders: AtomicU64,
 }
 
-/// How far a flight is.
+/// The progress of a flight.
 #[derive(Clone, Debug)]
 pub(super) enum Phase {
-    /// Nobody in this process runs the operation.
+    /// No execution of the operation in this process.
     Vacant,
-    /// An owner in this process does, and will publish.
+    /// A running owner in this process, which will publish.
     Running,
-    /// The execution is over, and its outcome waits for the store to take it.
+    /// The outcome of an execution that is over, not yet taken by the store.
     Unwritten(Fingerprint, Arc<Conclusion>),
-    /// It is over.
+    /// The outcome of an execution that is over.
     Concluded(Fingerprint, Arc<Conclusion>),
 }
 
-/// A seat in a flight; the flight is forgotten with its last seat.
+/// A slot in a flight. The flight is removed with its last slot.
 pub(super) struct Seat {
     flights: Flights,
     id: RecordId,
@@ -46,7 +47,7 @@ pub(super) struct Seat {
 }
 
 impl Flights {
-    /// Takes a seat in the flight of the operation.
+    /// Takes a slot in the flight of the operation.
     pub(super) fn join(&self, id: RecordId) -> Seat {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let flight = flights.entry(id).or_insert_with(|| {
@@ -57,7 +58,8 @@ impl Flights {
 }
 
 impl Seat {
-    /// Becomes the one who publishes what comes of requests with this fingerprint; no earlier one does any more.
+    /// Takes the lead: from now on this execution publishes the outcome for requests with this fingerprint.
+    /// An earlier leader no longer publishes.
     pub(super) fn lead(self, fingerprint: Fingerprint) -> Lead {
         let mut number = 0;
         self.flight.phase.send_modify(|phase| {
@@ -67,23 +69,23 @@ impl Seat {
         Lead { seat: self, fingerprint, number, published: false }
     }
 
-    /// Whether the operation runs here.
+    /// Tells whether the operation runs in this process.
     pub(super) fn is_running(&self) -> bool {
         matches!(&*self.flight.phase.borrow(), Phase::Running)
     }
 
-    /// Whether this process knows more of the operation than its record: it runs here, or its outcome waits
-    /// to be written.
+    /// Tells whether this process knows more of the operation than its record does: the operation runs here,
+    /// or its outcome waits to be written.
     pub(super) fn is_held(&self) -> bool {
         matches!(&*self.flight.phase.borrow(), Phase::Running | Phase::Unwritten(..))
     }
 
-    /// What was published here last.
+    /// Returns the phase that was published last.
     pub(super) fn phase(&self) -> Phase {
         self.flight.phase.borrow().clone()
     }
 
-    /// What has been and will be published here.
+    /// Returns a receiver of the current phase and of all later ones.
     pub(super) fn watch(&self) -> watch::Receiver<Phase> {
         self.flight.phase.subscribe()
     }
@@ -92,7 +94,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut flights = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Two references: the map's and this seat's. Seats are only made under the same lock.
+        // Two references: the map's and this slot's. Slots are only made under the same lock.
         let last = Arc::strong_count(&self.flight) == 2;
         let listed = flights.get(&self.id).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
         if last && listed {
@@ -101,8 +103,8 @@ impl Drop for Seat {
     }
 }
 
-/// The owner's seat. Dropped without a conclusion (a panic, or a record that moved on), it sends the others
-/// back to the store. What it says after another execution has taken the lead is not heard.
+/// The owner's slot. A lead dropped without a conclusion (a panic, or a record that moved on) sends the
+/// waiters back to the store. A lead that another execution has replaced publishes nothing.
 pub(super) struct Lead {
     seat: Seat,
     fingerprint: Fingerprint,
@@ -111,13 +113,13 @@ pub(super) struct Lead {
 }
 
 impl Lead {
-    /// Wakes everybody with a conclusion that the store has yet to take. Attempts that come later find it
-    /// here: until it is written, the record says less than this process knows.
+    /// Wakes all waiters with a conclusion that the store has yet to take. Later attempts find it in the
+    /// flight, because until it is written, the record says less than this process knows.
     pub(super) fn publish_unwritten(&self, conclusion: Arc<Conclusion>) {
         self.say(Phase::Unwritten(self.fingerprint.clone(), conclusion));
     }
 
-    /// Wakes everybody with the conclusion. Attempts that come later ask the store.
+    /// Wakes all waiters with the conclusion. Later attempts ask the store.
     pub(super) fn publish(mut self, conclusion: Arc<Conclusion>) {
         self.published = true;
         self.unlist();

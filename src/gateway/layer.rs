@@ -11,17 +11,17 @@ use http::{Request, Response};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer, Service};
 
-use crate::protocol::CallError;
+use crate::call::CallError;
 
 use super::exchange::exchange;
 use super::{Gateway, Upstream};
 
-/// Puts a [`Gateway`] in front of a service.
+/// A layer that puts a [`Gateway`] in front of a service.
 #[derive(Clone)]
 pub struct GatewayLayer(Arc<Gateway>);
 
 impl GatewayLayer {
-    /// A layer of this gateway; all services made by it share its executions and limits.
+    /// Returns a layer of this gateway. All services made by the layer share its executions and limits.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>) -> Self {
         Self(gateway)
@@ -42,8 +42,8 @@ where
 
 /// A service that lets each operation through to its inner service once.
 ///
-/// It is always ready: the inner service's readiness is awaited by the execution that calls it,
-/// not reserved by requests that will never reach it.
+/// The service is always ready. The execution that calls the inner service awaits its readiness, so requests
+/// that never reach it do not reserve it.
 #[derive(Clone)]
 pub struct GatewayService {
     gateway: Arc<Gateway>,

@@ -1,4 +1,4 @@
-//! When an execution's lease ends, by what this process can know of it.
+//! The end of an execution's lease, as far as this process can know it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,15 +7,15 @@ use tokio::time::Instant;
 
 use crate::clock::uptime;
 
-/// The end of a lease. Clones share one.
+/// The end of a lease. All clones share the same end.
 #[derive(Clone, Debug)]
 pub(super) struct LeaseEnd {
     lease: Duration,
     asked: Arc<Mutex<LeaseAsked>>,
 }
 
-/// When a lease was asked for: it ends no later than its length after that. A machine that was suspended wakes
-/// with a monotonic clock that stood still meanwhile, so its uptime counts as well.
+/// The time at which a lease was asked for. The lease ends at most its own length after that. The monotonic
+/// clock of a suspended machine stands still, so the machine's uptime counts as well.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LeaseAsked {
     at: Instant,
@@ -23,25 +23,25 @@ pub(super) struct LeaseAsked {
 }
 
 impl LeaseAsked {
-    /// What is asked for now.
+    /// Returns the current time, taken before the lease is asked for.
     pub(super) fn now() -> Self {
         Self { at: Instant::now(), at_uptime: uptime() }
     }
 
-    /// The end of a lease of this length.
+    /// Returns the end of a lease of this length.
     pub(super) fn for_lease(self, lease: Duration) -> LeaseEnd {
         LeaseEnd { lease, asked: Arc::new(Mutex::new(self)) }
     }
 }
 
 impl LeaseEnd {
-    /// The lease was renewed as it was asked for.
+    /// Moves the end: the lease was renewed by a request made at `asked`.
     pub(super) fn renewed(&self, asked: LeaseAsked) {
         // One assignment under the lock.
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = asked;
     }
 
-    /// Whether it is over, by either clock.
+    /// Tells whether the lease is over by either clock.
     pub(super) fn is_over(&self) -> bool {
         let LeaseAsked { at, at_uptime } = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         at.elapsed().max(uptime().saturating_sub(at_uptime)) >= self.lease

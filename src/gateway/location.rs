@@ -1,8 +1,9 @@
-//! `Location` and `Content-Location` that name the upstream itself, given the scheme and host that the client
-//! asked: a client that follows a redirect must not get past the gateway, nor learn of an inner address.
+//! Rewriting of `Location` and `Content-Location`: an address of the upstream itself gets the scheme and host
+//! that the client asked for. A client that follows a redirect must neither bypass the gateway nor learn an
+//! inner address.
 //!
-//! A stored answer keeps what the upstream said. It is rewritten for each client anew, because a retry may
-//! come by another name of this gateway.
+//! A stored response keeps the upstream's own address. The rewriting is done for each client, because a retry
+//! may use another name of this gateway.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -13,17 +14,16 @@ use http::{HeaderMap, HeaderValue};
 use tracing::warn;
 
 use crate::config::{Upstream, UpstreamName};
-use crate::protocol::header::{X_FORWARDED_HOST, X_FORWARDED_PROTO, tokens};
+use crate::headers::{X_FORWARDED_HOST, X_FORWARDED_PROTO, tokens};
+use crate::peer::Peer;
 
-use super::Peer;
-
-/// The headers whose value is the address of something else.
+/// Headers with an address as their value.
 static ADDRESSES: [HeaderName; 2] = [LOCATION, CONTENT_LOCATION];
 
-/// What the upstreams call themselves.
+/// The addresses of all upstreams.
 pub(super) struct Locations {
     upstreams: BTreeMap<UpstreamName, Named>,
-    /// The upstreams that were warned of.
+    /// The upstreams about which a warning was already logged.
     told: Mutex<BTreeSet<UpstreamName>>,
 }
 
@@ -34,7 +34,7 @@ struct Named {
     rewritten: bool,
 }
 
-/// The scheme and host that a client asked.
+/// The scheme and host that a client asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     secure: bool,
@@ -42,7 +42,8 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// What a request asked: in its own words, or in those of a proxy that is believed.
+    /// Returns the address that a request asked for. The forwarding headers count only if the proxy is
+    /// `believed`.
     pub(super) fn of(headers: &HeaderMap, peer: Option<Peer>, believed: bool) -> Self {
         let said = |name: &HeaderName| {
             let first = tokens(headers, name).next().filter(|_| believed)?;
@@ -63,7 +64,7 @@ impl Asked {
 }
 
 impl Locations {
-    /// The names of these upstreams.
+    /// Returns the addresses of these upstreams.
     pub(super) fn of(upstreams: &BTreeMap<UpstreamName, Upstream>) -> Self {
         let named = |(name, upstream): (&UpstreamName, &Upstream)| {
             let authority = upstream.url.authority()?;
@@ -74,7 +75,7 @@ impl Locations {
         Self { upstreams: upstreams.iter().filter_map(named).collect(), told: Mutex::default() }
     }
 
-    /// Rewrites the addresses in an answer of this upstream for a client that asked so.
+    /// Rewrites the addresses in a response of this upstream for a client that asked for `asked`.
     pub(super) fn rewrite(&self, upstream: &UpstreamName, headers: &mut HeaderMap, asked: &Asked) {
         let Some(named) = self.upstreams.get(upstream) else { return };
         for name in ADDRESSES.iter().filter(|_| named.rewritten) {
@@ -91,7 +92,7 @@ impl Locations {
         self.warn_of_others(upstream, named, headers);
     }
 
-    /// An upstream that writes its own address into other headers shows it to clients.
+    /// Warns once if the upstream shows clients its own address in a header that is not rewritten.
     fn warn_of_others(&self, upstream: &UpstreamName, named: &Named, headers: &HeaderMap) {
         let shows = |(name, value): (&HeaderName, &HeaderValue)| {
             (!named.rewritten || !ADDRESSES.contains(name)) && named.is_in(value.as_bytes())
@@ -109,7 +110,8 @@ impl Locations {
 }
 
 impl Named {
-    /// What follows the authority in an address of this upstream, absolute or without its scheme.
+    /// Returns the part after the authority if the value is an address of this upstream, absolute or without
+    /// its scheme.
     fn own<'v>(&self, value: &'v [u8]) -> Option<&'v [u8]> {
         let value = value.trim_ascii();
         let (scheme, rest) = match value.strip_prefix(b"//") {
@@ -129,7 +131,7 @@ impl Named {
         same.then_some(&rest[end..])
     }
 
-    /// Whether an absolute address of this upstream stands somewhere in a value.
+    /// Tells whether a value contains an absolute address of this upstream.
     fn is_in(&self, value: &[u8]) -> bool {
         let mut starts = memchr::memmem::find_iter(value, b"://");
         starts.any(|at| {

@@ -1,13 +1,12 @@
-//! The idempotency layer: a [`tower::Layer`] that lets each operation through to the inner service
-//! once, and answers every other attempt with what came of it.
+//! The idempotency layer: a [`tower::Layer`] that lets each operation through to the inner service once, and
+//! answers every other attempt from the outcome of that execution.
 //!
-//! What it asks of the inner service: answer with a response, or with a
-//! [`CallError`] that says whether the request can have been acted on;
-//! and never send a request twice by itself. Which upstream is meant stands in the request's
-//! extensions as [`UpstreamName`].
+//! The inner service must answer with a response, or with a [`CallError`] that says whether the upstream can
+//! have acted on the request. It must never send a request twice by itself. The request's extensions name the
+//! upstream as [`UpstreamName`].
 //!
-//! What it deliberately does not do: guess. A call whose outcome is not known is recorded as
-//! unknown and stays so until somebody decides it.
+//! The layer deliberately does not guess. It records a call with an unknown outcome as unknown, and the
+//! record stays unknown until an operator or a late completion decides it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,74 +18,72 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tower::util::BoxCloneSyncService;
 
+use crate::call::CallError;
 use crate::config::{self, Server, UpstreamName};
-use crate::protocol::{CallError, Owner};
+use crate::headers::{add_own, clean_request, forwarded_address};
+use crate::peer::Peer;
+use crate::protocol::Owner;
 use crate::routes::RouteTable;
 use crate::shares::Shares;
+use crate::stop::Stop;
 use crate::store::Ledger;
 use crate::telemetry::Metrics;
 
 use self::again::Again;
 use self::bodies::BodyBudget;
 use self::flight::Flights;
-use self::headers::{add_own, clean_request, forwarded_address};
 use self::location::{Asked, Locations};
 use self::outgoing::Outgoing;
 
 mod access;
+mod admission;
 mod again;
 mod answer;
 mod attempt;
 mod bodies;
+mod body;
 mod bypass;
 mod conclusion;
+mod contest;
 mod exchange;
 mod execution;
 mod flight;
-mod headers;
 mod layer;
 mod lease;
 mod location;
+mod operation;
 mod outgoing;
 mod patience;
-mod presence;
-mod problem;
 mod reply;
-mod stop;
 mod stops;
 mod sweeper;
 mod unprotected;
 
-pub use headers::{ClientCertificate, Peer};
 pub use layer::{GatewayLayer, GatewayService};
-pub use outgoing::held;
-pub use presence::{Presence, Stakes};
-pub use problem::{Executed, Problem, Retry, Slug};
-pub use stop::Stop;
 pub use stops::tell_stops;
 pub use sweeper::{SWEEP_INTERVAL, lapsed, sweep};
 
-/// The inner service, whatever it is.
+/// The inner service, with its type erased.
 pub type Upstream = BoxCloneSyncService<http::Request<Body>, Response<Body>, CallError>;
 
-/// Everything that all exchanges share.
+/// The state that all exchanges share.
 pub struct Gateway {
     routes: RouteTable,
     ledger: Ledger,
     metrics: Metrics,
     stop: Stop,
-    /// Makes unguessable tokens.
+    /// Function that makes unguessable tokens.
     new_owner: fn() -> Owner,
     flights: Flights,
-    /// What waits for a store that is away.
+    /// Queued writes for a store that is away.
     again: Again,
     locations: Locations,
     executions: TaskTracker,
-    /// The places of executions.
+    /// Permits of executions.
     permits: Shares,
-    /// The places of requests that no key protects.
+    /// Permits of requests that no key protects.
     streams: Shares,
-    /// For claims that may stand and are to be released.
+    /// Permits of the tasks that release a claim which may stand although nothing was sent.
     releases: Semaphore,
     bodies: BodyBudget,
     outgoing: Outgoing,
@@ -95,8 +92,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway with the limits of `server`, in front of these upstreams. `new_owner` must return tokens that nobody can guess
-    /// and that never repeat.
+    /// Returns a gateway with the limits of `server`, in front of these upstreams. `new_owner` must return
+    /// tokens that cannot be guessed and never repeat.
     #[must_use]
     pub fn new(
         server: &Server,
@@ -132,13 +129,15 @@ impl Gateway {
         }
     }
 
-    /// The tasks of executions that run, to be waited for at the end. Close it first.
+    /// Returns the tracker of the running executions, for waiting at the end. Close the tracker before
+    /// waiting.
     #[must_use]
     pub fn executions(&self) -> &TaskTracker {
         &self.executions
     }
 
-    /// Makes the headers of a request fit for the upstream; `read` are those by which it was judged.
+    /// Makes the headers of a request fit for the upstream. `read` names the headers by which the request was
+    /// judged.
     fn prepare<'n>(
         &self,
         headers: &mut HeaderMap,
@@ -154,7 +153,8 @@ impl Gateway {
         peer.is_some_and(|peer| self.trusted_proxies.iter().any(|net| net.contains(&peer.address)))
     }
 
-    /// What a request asked, scheme and host, and the address of its client as far as it is known.
+    /// Returns the scheme and host that a request asked for, and the address of its client as far as it is
+    /// known.
     fn origin(&self, request: &http::Request<Body>) -> (Asked, Option<IpAddr>) {
         let (headers, peer) = (request.headers(), request.extensions().get().copied());
         let believed = self.believes(peer);

@@ -1,16 +1,16 @@
-//! Answers on their way out, and what they hold until their clients have taken them.
+//! Outgoing responses, and the memory that they hold until their clients have taken them.
 //!
-//! An answer is let go of when its last byte was handed to the system, and a client that reads slowly
-//! puts that off until long after the execution ended. So large bodies come out of a budget of their
-//! own, the size of what executions may hold of answers. What finds no room there depends on who asks:
+//! A response is freed when its last byte was handed to the system. A slow client delays that until long
+//! after the execution ended. Large bodies therefore come out of a budget of their own, as large as the
+//! memory that executions may hold of responses. A response that finds no room there is handled by its kind:
 //!
-//! * A replay, or anything else that a retry gets again, is shed as `overloaded`.
-//! * The first answer is always passed on. Its memory was counted with its execution, so it keeps the
-//!   execution's place until it is taken.
+//! * A replay, or any other response that a retry gets again, is shed as `overloaded`.
+//! * The first response is always passed on. Its memory was counted with its execution, so it keeps the
+//!   execution's permit until the client has taken it.
 //!
-//! A body of up to [`SMALL`] is not counted: it fits into the header buffer that its connection is
-//! given, and does not use while an answer is written. Answers that stream are not counted either, for
-//! no more of them is read than their client takes.
+//! A body of up to [`SMALL`] is not counted. It fits into the header buffer of its connection, which is
+//! unused while a response is written. Streaming responses are not counted either, because no more of them is
+//! read than their client takes.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,26 +20,30 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 
+use crate::holding::held;
+use crate::problem::{Problem, Slug};
 use crate::shares::{Party, Share, Shares};
 
-use super::problem::{Problem, Slug};
 use super::reply::Reply;
 
 /// The largest body that needs no room, in bytes.
 const SMALL: u64 = 16 << 10;
-/// The memory that answers may take together while their clients read.
+/// The memory that all responses may take together while their clients read.
 pub(super) struct Outgoing(Shares);
 
-/// A place among the executions, which may be needed by several parts of one.
+/// A permit for an execution, shared by the parts of the execution that may need it.
 pub(super) type Place = Arc<Share>;
 
 impl Outgoing {
-    /// Room for `answers` answers with bodies of up to `limit` bytes.
+    /// Returns room for `answers` responses with bodies of up to `limit` bytes.
     pub(super) fn new(answers: usize, limit: usize) -> Self {
         Self(Shares::new(answers, limit))
     }
 
-    /// An answer for this party that a retry with the same key gets again.
+    /// Holds room for a response for this party that a retry with the same key gets again.
+    ///
+    /// # Errors
+    /// Returns a [`Problem`] `overloaded` if there is no room.
     pub(super) fn repeatable(&self, reply: Reply, party: Party) -> Result<Reply, Problem> {
         let Some(size) = large(&reply) else { return Ok(reply) };
         match self.0.take(party, size) {
@@ -51,7 +55,8 @@ impl Outgoing {
         }
     }
 
-    /// The answer of this party's execution, which has this place.
+    /// Holds room for the first response of the execution that has this permit. Without room, the response
+    /// keeps the permit.
     pub(super) fn first(&self, reply: Reply, place: &Place) -> Reply {
         let Some(size) = large(&reply) else { return reply };
         let held = self.0.take(place.party(), size).map_or_else(|| Arc::clone(place), Arc::new);
@@ -59,7 +64,7 @@ impl Outgoing {
     }
 }
 
-/// The size of a body that is held whole and needs room.
+/// Returns the size of a body that is held whole and needs room.
 fn large(reply: &Reply) -> Option<usize> {
     let exact = reply.response.body().size_hint().exact().filter(|size| *size > SMALL)?;
     usize::try_from(exact).ok()
@@ -69,7 +74,8 @@ fn hold(body: Body, hold: Place) -> Body {
     Body::new(Held { body, hold })
 }
 
-/// A body that holds on to something until the last of its bytes is let go of, by whoever has them.
+/// A body that keeps `hold` alive until the last of its bytes is freed, even after the bytes have left the
+/// body.
 struct Held {
     body: Body,
     hold: Place,
@@ -97,17 +103,6 @@ impl http_body::Body for Held {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
-}
-
-/// The same bytes; `hold` is dropped with the last reference to any of them.
-pub fn held<H: Send + 'static>(bytes: Bytes, hold: H) -> Bytes {
-    struct Owner<H>(Bytes, H);
-    impl<H> AsRef<[u8]> for Owner<H> {
-        fn as_ref(&self) -> &[u8] {
-            &self.0
-        }
-    }
-    Bytes::from_owner(Owner(bytes, hold))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! Waiting for an execution of another attempt: woken by its owner within this process, told by
-//! the store about an owner elsewhere, and asking again now and then in case nobody tells.
+//! Waiting for an execution of another attempt. The owner wakes the waiter within this process, and the store
+//! tells it about an owner in another process. The waiter also asks the store again now and then, in case
+//! neither tells it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,28 +15,28 @@ use crate::store::{StoreError, Woken};
 use super::conclusion::Conclusion;
 use super::flight::{Phase, Seat};
 
-/// How soon, and at most how rarely, the store is asked about an execution of another process.
+/// Time between two questions to the store about an execution of another process: at first, and at most.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
-/// How long an attempt waits at once for the store to take what this process knows already.
+/// Time an attempt waits for the store to take an outcome that this process already knows.
 const WRITE_WAIT: Duration = Duration::from_secs(1);
 
-/// How long one attempt still waits.
+/// The remaining wait of one attempt.
 pub(super) struct Patience {
-    /// `None` if the route lets nobody wait.
+    /// Deadline of the wait, or `None` if the route does not let attempts wait.
     until: Option<Instant>,
     ask_again: Duration,
     rounds: u32,
     woken: Option<Woken>,
 }
 
-/// Why the waiting ended.
+/// The reason why the wait ended.
 pub(super) enum Waited {
-    /// An owner in this process published this.
+    /// The conclusion that an owner in this process published.
     Concluded(Arc<Conclusion>),
-    /// The record may have changed.
+    /// A possible change of the record.
     AskAgain,
-    /// The route's `wait_timeout` is over, or the store does not take what this process knows.
+    /// The end of the route's `wait_timeout`, or a store that does not take the outcome this process knows.
     OutOfTime,
 }
 
@@ -48,13 +49,13 @@ impl Patience {
         Self { until, ask_again: ASK_AGAIN.0, rounds: 0, woken: None }
     }
 
-    /// Whether the attempt was already there while an execution ran.
+    /// Tells whether the attempt was present while an execution ran.
     pub(super) fn has_waited(&self) -> bool {
         self.rounds > 0
     }
 
-    /// Waits for one of the ends in [`Waited`], with a request of this fingerprint. `watch` asks the store to
-    /// tell of changes; it is called once it is clear that no owner in this process will.
+    /// Waits for one of the ends in [`Waited`], for a request with this fingerprint. `watch` asks the store
+    /// to report changes. It is called once it is clear that no owner in this process will report.
     pub(super) async fn wait<W>(
         &mut self,
         seat: &Seat,
@@ -69,7 +70,7 @@ impl Patience {
         let ask_at = until.min(Instant::now() + self.ask_again);
         self.ask_again = (self.ask_again * 2).min(ASK_AGAIN.1);
         let mut phase = seat.watch();
-        // What waits for the store is asked of it, once it has taken it.
+        // An outcome that waits for the store is read from the store, once the store has taken it.
         let unwritten = matches!(&*phase.borrow(), Phase::Unwritten(..));
         let until = if unwritten { until.min(Instant::now() + WRITE_WAIT) } else { until };
         loop {
@@ -80,15 +81,16 @@ impl Patience {
                 {
                     return Waited::Concluded(Arc::clone(conclusion));
                 }
-                // What another request came to is not for this one: the store says how it stands.
+                // The outcome of a different request is not for this attempt: the store says how the record
+                // stands.
                 Phase::Concluded(..) => return Waited::AskAgain,
-                // Its owner lives in this process and will wake us.
+                // The owner lives in this process and will wake this attempt.
                 Phase::Running | Phase::Unwritten(..) => until,
                 Phase::Vacant if self.rounds > 1 && self.woken.is_none() => break,
                 Phase::Vacant => ask_at,
             };
             select! {
-                // It cannot end: this attempt's seat keeps the flight.
+                // The channel stays open: this attempt's slot keeps the flight.
                 _ = phase.changed() => {}
                 () = told(&mut self.woken) => {
                     self.ask_again = ASK_AGAIN.0;
@@ -99,14 +101,14 @@ impl Patience {
                 }
             }
         }
-        // Who has just begun to watch has to look once more before waiting; one that cannot be told
-        // is left with asking.
+        // A change may precede the watch, so the store is asked once more before the wait. If the store
+        // cannot report changes, only the repeated questions remain.
         self.woken = Some(watch().await.unwrap_or_else(|_| Box::pin(std::future::pending())));
         Waited::AskAgain
     }
 }
 
-/// Resolves once when the store tells of a change; then it has to be watched anew.
+/// Resolves once when the store reports a change. After that, the record has to be watched anew.
 async fn told(woken: &mut Option<Woken>) {
     match woken {
         Some(told) => told.await,
@@ -134,7 +136,7 @@ mod tests {
         Fingerprint::of(asked, &scheme)
     }
 
-    /// The record that somebody waits for can be gone and made anew by another request with its key.
+    /// A record can be forgotten and made anew by another request with its key while an attempt waits for it.
     #[tokio::test(start_paused = true)]
     async fn what_comes_of_another_request_is_not_told() {
         for (ran, told) in [(b"mine", true), (b"else", false)] {

@@ -1,34 +1,33 @@
-//! Responses that are not problems: the first answer, a replay, an answer passed on with a mark,
-//! and what a record says to an attempt that asks.
+//! Responses that are not problems: the first response, a replay, a response passed on with a mark, and the
+//! answer that a record gives to an attempt.
 
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Response};
 
 use crate::clock::Timestamp;
-use crate::protocol::header::{
+use crate::headers::{
     IDEMPOTENCY_EXPIRES, IDEMPOTENCY_OUTCOME, IDEMPOTENCY_RECORD, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED,
     STRIPE_SHOULD_RETRY, X_SHOULD_RETRY,
 };
+use crate::problem::{self, Problem, Retry, Slug, advise, expires_header, record_header};
 use crate::protocol::{Executed, Record, RecordId, State, StoredResponse, Verdict};
 use crate::store::Decision;
 
-use super::problem::{self, Problem, Retry, Slug, advise, expires_header, record_header};
-
-/// A response on its way out, and what the metrics and the log call it.
+/// A response on its way out, and its outcome in metrics and log.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) response: Response<Body>,
     pub(super) outcome: &'static str,
 }
 
-/// Why an upstream's answer is passed on without being THE response.
+/// The reason why an upstream's response is passed on without being the stored response of the operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
-    /// It could not be stored in time. It is true, but later answers may differ.
+    /// A response that could not be stored in time. It is true, but later answers may differ.
     Unstored,
-    /// The upstream did not act, and the key is free again.
+    /// A response of an upstream that did not act. The key is free again.
     Released,
-    /// It does not say whether the upstream acted, or that it did not could not be recorded.
+    /// A response that does not say whether the upstream acted, or a release that could not be recorded.
     Unknown,
 }
 
@@ -41,7 +40,7 @@ impl Mark {
         }
     }
 
-    /// What the log and the metrics call an answer with this mark.
+    /// Returns the outcome of a response with this mark, as metrics and log name it.
     pub(super) fn outcome(self) -> &'static str {
         match self {
             Self::Unstored => "completed",
@@ -58,12 +57,12 @@ impl Reply {
         self
     }
 
-    /// With another body, or more about it.
+    /// Maps the body of the response.
     pub(super) fn map_body(self, map: impl FnOnce(Body) -> Body) -> Self {
         Self { response: self.response.map(map), ..self }
     }
 
-    /// The first response to an operation, stored by now; a replay of it is given until `expires`.
+    /// Makes a reply of the first response to an operation, stored by now. It is replayed until `expires`.
     pub(super) fn first(mut response: Response<Body>, expires: Option<Timestamp>) -> Self {
         if let Some(at) = expires {
             response.headers_mut().insert(IDEMPOTENCY_EXPIRES, expires_header(at));
@@ -71,17 +70,17 @@ impl Reply {
         Self { response, outcome: "completed" }
     }
 
-    /// An answer to a request that no key protects.
+    /// Makes a reply to a request that no key protects.
     pub(super) fn unprotected(response: Response<Body>) -> Self {
         Self { response, outcome: "unprotected" }
     }
 
-    /// An answer to an attempt that was forwarded without the store.
+    /// Makes a reply to an attempt that was forwarded without the store.
     pub(super) fn bypassed(response: Response<Body>) -> Self {
         Self { outcome: "unprotected", ..Self::marked(response, Mark::Unstored) }
     }
 
-    /// An answer that is not THE response.
+    /// Makes a reply that is not the stored response of the operation.
     pub(super) fn marked(mut response: Response<Body>, mark: Mark) -> Self {
         let (name, value) = mark.header();
         response.headers_mut().insert(name, value);
@@ -91,9 +90,9 @@ impl Reply {
         Self { response, outcome: mark.outcome() }
     }
 
-    /// The stored response once more: the same bytes, and the header that says so. What it said of
-    /// repeating the first request is not true of this one: a replay is the same however often it is asked
-    /// for.
+    /// Replays the stored response: the same bytes, and the header that marks a replay. The upstream's own
+    /// retry advice concerned the first request and is not true of a replay, which stays the same however
+    /// often it is asked for.
     pub(super) fn replay(kept: &StoredResponse, expires: Option<Timestamp>) -> Self {
         let mut response = Response::new(Body::from(kept.body.clone()));
         *response.status_mut() = kept.status;
@@ -115,7 +114,7 @@ impl Reply {
     }
 }
 
-/// What the record of an operation says to an attempt that may not run it.
+/// Returns the answer that the record of an operation gives to an attempt that may not run it.
 pub(super) fn standing(id: RecordId, decision: &Decision) -> Result<Reply, Problem> {
     let expires = decision.record.as_ref().and_then(replayed_until);
     let problem = match decision.verdict {
@@ -125,8 +124,8 @@ pub(super) fn standing(id: RecordId, decision: &Decision) -> Result<Reply, Probl
         },
         Verdict::Mismatch if decision.record.as_ref().is_some_and(is_undecided) => Problem::new(
             Slug::PayloadMismatch,
-            "The same key came with another method, path, query, header or body, and what became of that request \
-             is not known. Find out before this is sent under a new key.",
+            "The same key came with another method, path, query, header or body, and the outcome of that request \
+             is not known. Find out the outcome before you send this request under a new key.",
         )
         .advising(problem::Executed::No, Retry::Never),
         Verdict::Mismatch => Problem::new(
@@ -147,22 +146,22 @@ pub(super) fn standing(id: RecordId, decision: &Decision) -> Result<Reply, Probl
     Err(problem.about(id))
 }
 
-/// Until when the response of a completed record is replayed, by the store's clock.
+/// Returns the time until which the response of a completed record is replayed, by the store's clock.
 pub(super) fn replayed_until(record: &Record) -> Option<Timestamp> {
     matches!(record.state, State::Completed { .. }).then(|| record.deadline())
 }
 
-/// Whether a record, or the tombstone of one, does not know whether the operation was executed.
+/// Tells whether a record, or a tombstone, leaves open whether the operation was executed.
 fn is_undecided(record: &Record) -> bool {
     matches!(record.state, State::Unknown { .. } | State::Expired { executed: Executed::Unknown, .. })
 }
 
-/// The first attempt still runs.
+/// Makes the problem for an operation with a first attempt that still runs.
 pub(super) fn in_flight() -> Problem {
     Problem::new(Slug::InFlight, "Retry with the same key to get the answer of the first attempt.")
 }
 
-/// The outcome is unknown, and the operation will not run again.
+/// Makes the problem for an unknown outcome: the operation will not run again.
 pub(super) fn outcome_unknown() -> Problem {
     Problem::new(
         Slug::OutcomeUnknown,
@@ -171,7 +170,7 @@ pub(super) fn outcome_unknown() -> Problem {
     )
 }
 
-/// The upstream answered with a status that does not say whether it acted.
+/// Makes the problem for an upstream status that does not say whether the upstream acted.
 pub(super) fn status_says_nothing(status: u16) -> Problem {
     let detail = format!(
         "The upstream answered {status}, which does not say whether it acted. The request will not be sent again \
@@ -180,7 +179,8 @@ pub(super) fn status_says_nothing(status: u16) -> Problem {
     Problem::new(Slug::OutcomeUnknown, detail).present().original_status(status)
 }
 
-/// Executed, but too large or too long to be kept.
+/// Makes the problem for an executed operation with a response that was too large, or took too long, to be
+/// kept.
 pub(super) fn not_retained(status: u16) -> Problem {
     let detail = "The operation was executed once. Its response was passed on to the first attempt, but was too large \
                   or too long to be kept.";

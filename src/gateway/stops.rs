@@ -1,19 +1,19 @@
-//! Tells operators when no execution may begin any more though the store answers, and when one may again.
+//! Reports in log and metrics: when no execution may begin although the store answers, and when executions
+//! may begin again.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::stop::Stop;
 use crate::store::{Ledger, Stopped};
 use crate::telemetry::Metrics;
 
-use super::Stop;
-
-/// How often it is looked at. Claims are refused at once, this only tells.
+/// Time between two looks. Claims are refused at once; the looks only serve the log and the metrics.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Says once of each reason that it begins to hold, and once that it ends, until the cut.
+/// Logs once when each reason begins to hold and once when it ends, until the cut.
 pub async fn tell_stops(ledger: Ledger, metrics: Metrics, stop: Stop) {
     let looks = async {
         let mut told: Vec<Stopped> = Vec::new();
@@ -21,7 +21,7 @@ pub async fn tell_stops(ledger: Ledger, metrics: Metrics, stop: Stop) {
             let holding: Vec<_> = ledger.stopped().collect();
             for reason in holding.iter().filter(|reason| !told.contains(reason)) {
                 let why = ledger.why(*reason);
-                warn!(reason = reason.word(), "claims are stopped, what is stored is answered: {why}");
+                warn!(reason = reason.word(), "claims are stopped, stored outcomes are replayed: {why}");
             }
             for reason in told.iter().filter(|reason| !holding.contains(reason)) {
                 info!(reason = reason.word(), "claims are no longer stopped for this reason");

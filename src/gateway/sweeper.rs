@@ -1,5 +1,5 @@
-//! The sweeper: writes down what time has done, so that an execution whose owner died shows as
-//! unknown also when nobody asks for it again, and what is no longer kept takes no room.
+//! The sweeper: records the effects of time. An execution with a dead owner becomes unknown even if no
+//! attempt asks for it again, and records that are no longer kept are deleted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,22 +9,21 @@ use tracing::{info, warn};
 
 use crate::backoff::jittered;
 use crate::protocol::{Reason, Record, RecordId};
+use crate::stop::Stop;
 use crate::store::{Ledger, RouteTally, Tally};
 use crate::telemetry::{Metrics, Unknown};
 
-use super::Stop;
-
-/// How long nothing is swept after everything due was.
+/// Pause after a round that has swept everything due.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
-/// The wait between two counts of unknown records.
+/// Longest time between two counts of the unknown records.
 const COUNT_INTERVAL: Duration = Duration::from_secs(5);
-/// The wait between two comparisons of the index of unknown records with the records.
+/// Longest time between two comparisons of the index of unknown records with the records.
 const MEND_INTERVAL: Duration = Duration::from_secs(60);
-/// After a long count or comparison the wait is so many times as long as that took.
+/// Ratio of the wait to the time that a long count or comparison took.
 const SHARE: u32 = 10;
 
-/// Sweeps until the cut, and keeps the metrics of unknown records. Small batches with everybody else's writes in
-/// between; an error of the store is logged and the next round goes on.
+/// Sweeps until the cut, in small batches that leave room for other writes, and keeps the metrics of unknown
+/// records. Logs an error of the store and goes on with the next round.
 pub async fn sweep(ledger: Ledger, metrics: Metrics, stop: Stop) {
     let rounds = async {
         loop {
@@ -91,7 +90,7 @@ async fn sweep_what_is_due(ledger: &Ledger) {
                 if !swept.more {
                     return;
                 }
-                // However much is due, half of the time is for others.
+                // However much is due, half of the time is left to other writes.
                 sleep(started.elapsed()).await;
             }
             Err(error) => return warn!("cannot sweep: {error}"),
@@ -99,7 +98,8 @@ async fn sweep_what_is_due(ledger: &Ledger) {
     }
 }
 
-/// Tells of one execution that fell silent past its lease: what a ledger calls for each of them.
+/// Counts and logs one execution that stayed silent past its lease. A ledger calls this for each such
+/// execution.
 pub fn lapsed(metrics: &Metrics, id: RecordId, record: &Record) {
     let (route, execution) = (&record.route, record.state.n());
     metrics.became_unknown(route, Reason::LeaseOver);

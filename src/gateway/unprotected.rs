@@ -1,4 +1,4 @@
-//! Requests that no key protects: they stream through, and nothing is remembered of them.
+//! Requests that no key protects: they stream through, and the gateway records nothing of them.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,25 +8,27 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tower::ServiceExt;
 use tracing::warn;
 
+use crate::call::{CallLimit, Unusable};
 use crate::config::UpstreamName;
+use crate::headers::IDEMPOTENCY_PROTECTED;
+use crate::headers::prepare_response;
 use crate::holding::holding;
-use crate::protocol::header::IDEMPOTENCY_PROTECTED;
-use crate::protocol::{CallLimit, Sent, Unusable};
+use crate::problem::{Executed, Problem, Retry, Slug};
+use crate::protocol::Sent;
 use crate::shares::Party;
 use crate::telemetry::{Causes, Limited};
 
 use super::answer::head_first;
-use super::attempt::{leave, watched};
-use super::headers::prepare_response;
-use super::problem::{Executed, Problem, Retry, Slug};
+use super::body::{leave, watched};
 use super::reply::Reply;
 use super::{Gateway, Upstream};
 
-/// How many lines tell of keys that protect nothing: clients decide how many such requests there are.
+/// Limit on log lines about keys that protect nothing, because clients decide how many such requests there
+/// are.
 static KEYS_WITHOUT_ROUTE: Limited = Limited::new(5, Duration::from_secs(60));
 
-/// Sends a request on that no key protects. One that carries a key all the same is never silent: its answer
-/// says so, or it is refused.
+/// Sends on a request that no key protects. If the request carries a key all the same, its answer says that
+/// the key protects nothing, or the request is refused.
 pub(super) async fn pass_through(
     gateway: &Gateway,
     upstream: Upstream,
@@ -52,7 +54,7 @@ pub(super) async fn pass_through(
     }
     match stream(gateway, upstream, name, request, party).await {
         Ok(reply) => Ok(reply.unprotected_key()),
-        // Nothing is known of an earlier request with this key.
+        // The gateway knows nothing of an earlier request with this key.
         Err(problem) if problem.slug() == Slug::UpstreamUnreachable => {
             Err(problem.advising(Executed::Unknown, Retry::SameKey).unprotected())
         }
@@ -91,8 +93,8 @@ async fn stream(
     }
 }
 
-/// What is said of a request that was not answered. Once it may have been sent, only a safe method may be
-/// repeated: nobody knows whether the other ones acted.
+/// Makes the problem for a request without a usable answer. Once the request may have been sent, only a safe
+/// method may be repeated, because it is unknown whether any other method acted.
 fn lost(method: &Method, sent: Sent, broken: bool) -> Problem {
     let problem = match sent {
         _ if broken => {
@@ -112,8 +114,8 @@ fn lost(method: &Method, sent: Sent, broken: bool) -> Problem {
     problem.advising(Executed::Unknown, retry)
 }
 
-/// Sends a request that is not protected. Returns the upstream's answer, or a problem if its head cannot be
-/// passed on.
+/// Sends a request that is not protected. Returns the upstream's response, or a problem if the head of the
+/// response cannot be passed on.
 pub(super) async fn forward(
     upstream: Upstream,
     request: Request<Body>,
@@ -134,7 +136,7 @@ pub(super) async fn forward(
 }
 
 impl Reply {
-    /// Says that the key of the request protects nothing.
+    /// Marks the reply: the key of the request protects nothing.
     fn unprotected_key(mut self) -> Self {
         self.response.headers_mut().insert(IDEMPOTENCY_PROTECTED, HeaderValue::from_static("false"));
         Self { outcome: "unprotected-key", ..self }

@@ -1,123 +1,38 @@
-//! What a call to the upstream came to, in the protocol's terms.
-//!
-//! Any inner service of the gateway answers with these types: a response, or a [`CallError`]
-//! that says whether the upstream can have acted.
+//! The result of a call to the upstream, in the protocol's terms.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a failed call can have reached the upstream.
+/// Knowledge about whether a failed call can have reached the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sent {
-    /// Provably not: no byte of the request was written.
+    /// A call that provably wrote no byte of the request.
     Never,
-    /// A byte may have been written, so the upstream may have acted.
+    /// A call that may have written a byte, so that the upstream may have acted.
     Maybe,
 }
 
-/// A call that brought no usable response.
-#[derive(Debug)]
-pub struct CallError {
-    /// Whether the upstream can have acted.
-    pub sent: Sent,
-    /// What went wrong, for the record and the log.
-    pub reason: Reason,
-    /// The cause, for the log only.
-    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-impl fmt::Display for CallError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.sent {
-            Sent::Never => write!(f, "nothing was sent to the upstream: {}", self.reason),
-            Sent::Maybe => write!(f, "sent, but no usable answer came: {}", self.reason),
-        }
-    }
-}
-
-impl std::error::Error for CallError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| &**source as _)
-    }
-}
-
-/// What the response timeout of an upstream limits. Put into a request's extensions, it tells the
-/// inner service which; without it, everything together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallLimit {
-    /// The call as a whole, to the last byte of the answer: an execution has to end. It no longer holds once its
-    /// [`Deadline`] is lifted.
-    Whole,
-    /// Each wait for progress: a request without protection may be of any size. Such requests have connections of
-    /// their own, so that nothing they do to a connection can harm an execution.
-    Silence,
-}
-
-/// Whether a request may still be sent, found in its extensions: asked when there is a connection for it, just
-/// before its first byte is written. An execution's lease may be over by then.
-#[derive(Clone)]
-pub struct MaySend(Arc<dyn Fn() -> bool + Send + Sync>);
-
-impl MaySend {
-    /// It may while `holds` says so.
-    #[must_use]
-    pub fn new(holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(holds))
-    }
-
-    /// Whether it may be sent now.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        (self.0)()
-    }
-}
-
-/// Deadline of a call, found in the extensions of its answer. The gateway lifts it when it decides to pass the answer
-/// on without keeping it. From then on only a silence ends the answer. Clones share one deadline.
-#[derive(Clone, Debug, Default)]
-pub struct Deadline(Arc<AtomicBool>);
-
-impl Deadline {
-    /// Allows the answer to take any time.
-    pub fn lift(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Tells whether the answer may take any time.
-    #[must_use]
-    pub fn is_lifted(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Mark in the extensions of an answer: its status and its length are known, but its head cannot be passed on. Such an
-/// answer has no headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unusable;
-
-/// Why an execution brought no stored response. Kept in the record and shown to operators.
+/// The reason why an execution brought no stored response. It is kept in the record and shown to operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// No connection could be made: refused, DNS or TLS failure, connect timeout.
+    /// Failure to connect: refused, DNS or TLS failure, connect timeout.
     Unreachable,
-    /// No complete answer within the response timeout.
+    /// No complete response within the response timeout.
     ResponseTimeout,
-    /// The connection broke before a complete answer.
+    /// A connection that broke before a complete response.
     ConnectionLost,
-    /// An answer came that could not be read to its end.
+    /// A response that could not be read to its end.
     BrokenAnswer,
-    /// The upstream answered with a status that does not say whether it acted.
+    /// A response with a status that does not say whether the upstream acted.
     Status(u16),
-    /// The gateway shut down before the answer came.
+    /// A shutdown of the gateway before the response came.
     Shutdown,
-    /// The owner fell silent past its lease: its process crashed or was cut off.
+    /// An owner that stayed silent past its lease: its process crashed or was cut off.
     LeaseOver,
 }
 
 impl Reason {
-    /// The value of a metric's `reason` label: short, stable, and one of a bounded set.
+    /// Returns the value of a metric's `reason` label: short, stable, and out of a bounded set.
     #[must_use]
     pub fn label(self) -> Cow<'static, str> {
         match self {
@@ -146,18 +61,19 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What a complete answer of the upstream means for the operation.
+/// The meaning of a complete response of the upstream for the operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    /// It ran to an end, success or not: the answer is kept.
+    /// An execution that ran to its end, successful or not. The response is kept.
     Completed,
-    /// The upstream did not act: the key is free again.
+    /// An upstream that did not act. The key is free again.
     Released,
-    /// The status does not say whether the upstream acted.
+    /// A status that does not say whether the upstream acted.
     Unknown,
 }
 
-/// Which statuses say that the upstream did not act, and which say nothing; any other is final.
+/// The statuses that say that the upstream did not act, and those that leave it open. Any other status is
+/// final.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcomes {
     release: Vec<u16>,
@@ -165,15 +81,15 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// The statuses with which upstreams and what stands before them refuse without acting.
+    /// Statuses with which upstreams, and the proxies in front of them, refuse without acting.
     pub const DEFAULT_RELEASE: [u16; 8] = [307, 308, 401, 403, 407, 421, 425, 429];
-    /// The statuses that a mesh or balancer also gives after the upstream got the request.
+    /// Statuses that a mesh or balancer also sends after the upstream got the request.
     pub const DEFAULT_UNKNOWN: [u16; 4] = [408, 502, 503, 504];
 
-    /// Checked lists.
+    /// Checks the lists.
     ///
     /// # Errors
-    /// The status that is not a final one (200 to 599), or that stands in both lists.
+    /// Returns the status that is not a final one (200 to 599), or that stands in both lists.
     pub fn new(release: Vec<u16>, unknown: Vec<u16>) -> Result<Self, u16> {
         let misplaced = release.iter().chain(&unknown).find(|status| !(200..600).contains(*status));
         let doubled = release.iter().find(|status| unknown.contains(status));
@@ -183,7 +99,7 @@ impl Outcomes {
         }
     }
 
-    /// What `status` means.
+    /// Returns the meaning of `status`.
     #[must_use]
     pub fn meaning(&self, status: u16) -> Meaning {
         if self.release.contains(&status) {
@@ -195,13 +111,13 @@ impl Outcomes {
         }
     }
 
-    /// The statuses that mean "not executed".
+    /// Returns the statuses that mean "not executed".
     #[must_use]
     pub fn release(&self) -> &[u16] {
         &self.release
     }
 
-    /// The statuses that mean "cannot tell".
+    /// Returns the statuses that mean "cannot tell".
     #[must_use]
     pub fn unknown(&self) -> &[u16] {
         &self.unknown

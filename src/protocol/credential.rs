@@ -1,8 +1,8 @@
-//! Which request headers prove who asks, as far as a name tells.
+//! Request headers that prove the caller's identity, as far as their names show it.
 
 use http::HeaderName;
 
-/// Words that say it by themselves, wherever they stand in a name.
+/// Words that mark such a header, at any position in its name.
 const WORDS: [&str; 17] = [
     "assertion",
     "cert",
@@ -23,7 +23,7 @@ const WORDS: [&str; 17] = [
     "signature",
 ];
 
-/// What stands before `-key` where the key is shown to be let in.
+/// Words before `-key` in the name of a header that grants access.
 const KEYS: [&str; 10] = [
     "access",
     "api",
@@ -37,7 +37,7 @@ const KEYS: [&str; 10] = [
     "subscription",
 ];
 
-/// What stands before `-key` or `-token` where that names something else than a caller.
+/// Words before `-key` or `-token` in the name of a header that does not identify a caller.
 const NO_CALLER: [&str; 18] = [
     "cache",
     "continuation",
@@ -59,8 +59,8 @@ const NO_CALLER: [&str; 18] = [
     "xsrf",
 ];
 
-/// Whether a header of this name proves who asks: `authorization`, `cookie`, `x-api-key`, `x-auth-token`,
-/// `x-signature`, a certificate that a proxy passes on.
+/// Tells whether a header of this name proves the caller's identity: `authorization`, `cookie`, `x-api-key`,
+/// `x-auth-token`, `x-signature`, a certificate that a proxy passes on.
 pub fn proves(name: &HeaderName) -> bool {
     let words = words(name);
     let auth =
@@ -75,7 +75,8 @@ pub fn proves(name: &HeaderName) -> bool {
         || before("token").is_some_and(|before| !NO_CALLER.contains(&before))
 }
 
-/// Whether one of this name may do so: `x-merchant-key` is a secret in one API and a name in another.
+/// Tells whether a header of this name may prove the caller's identity: `x-merchant-key` is a secret in one
+/// API and a name in another.
 pub fn may_prove(name: &HeaderName) -> bool {
     let words = words(name);
     let keyed = matches!(words.as_slice(), [.., before, "key"] if !NO_CALLER.contains(before));
@@ -86,7 +87,7 @@ fn is_authorization(word: &str) -> bool {
     word.starts_with("authoriz") || word.starts_with("authoris")
 }
 
-/// The words of a name, without the `x-` of those that are not standardized.
+/// Returns the words of a name, without the `x-` of names that are not standardized.
 fn words(name: &HeaderName) -> Vec<&str> {
     name.as_str().split(['-', '_', '.']).filter(|word| !word.is_empty() && *word != "x").collect()
 }

@@ -1,5 +1,5 @@
-//! What the client asked, as a digest: the same key with a different request is a mistake that
-//! must be told, not a retry.
+//! The client's request as a digest. The same key with a different request is a mistake that the client must
+//! be told about, not a retry.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,40 +12,41 @@ use super::path::Template;
 
 mod json;
 
-/// How a fingerprint is made. It is stored with every record, so that a gateway with another
-/// configuration compares a retry in the terms the first attempt was recorded in.
+/// The rules by which a fingerprint is made. They are stored with every record, so that a gateway with
+/// another configuration compares a retry by the rules of the first attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scheme {
-    /// What of the body counts.
+    /// The part of the body that counts.
     pub body: BodyScheme,
     /// The lower-case names of the request headers that count, in the order they are hashed.
     pub headers: Vec<String>,
-    /// Which spellings of the path are one.
+    /// The spellings of the path that count as equal.
     pub path: PathScheme,
 }
 
-/// Which spellings of a path are one in the fingerprint.
+/// The spellings of a path that count as equal in the fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathScheme {
-    /// None: the path counts as it was sent.
+    /// No two spellings: the path counts as it was sent.
     AsSent,
-    /// Those that this template takes for one ([`Template::form`]). It is the one of the route that the first
-    /// attempt took: a retry may take another route, and is the same request all the same.
+    /// Spellings that this template treats as equal ([`Template::form`]). The template is that of the first
+    /// attempt's route. A retry may take another route and is still the same request.
     Equivalent(Template),
 }
 
-/// What of a body goes into the fingerprint.
+/// The part of a body that goes into the fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyScheme {
     /// Every byte.
     Raw,
-    /// The meaning of the JSON document: member order, white space, escapes and the spelling of a
-    /// number do not count (RFC 8785).
+    /// The meaning of the JSON document: member order, white space, escapes and the spelling of a number do
+    /// not count (RFC 8785).
     ///
-    /// A body that is not JSON, that names a member twice, or that holds a number which a double
-    /// might not tell from its neighbours is taken as [`BodyScheme::Raw`]: two different amounts
-    /// must never look the same. Such a number has more than 15 significant digits, however it is
-    /// spelled, or is 10^15 and more (so every integer beyond 2^53 is taken raw), or below some 10^-290.
+    /// Two different amounts must never look the same. Therefore some bodies are taken as
+    /// [`BodyScheme::Raw`]: a body that is not JSON, that names a member twice, or that holds a number which
+    /// a double might not distinguish from its neighbours. Such a number has more than 15 significant digits
+    /// in any spelling, or is at least 10^15 (so every integer beyond 2^53 is taken raw), or is below about
+    /// 10^-290.
     Json {
         /// JSON pointers (RFC 6901) of members that do not count, such as a time of sending.
         ignore: Vec<String>,
@@ -70,14 +71,14 @@ pub struct Asked<'a> {
 /// A digest of one request under one scheme.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// How it was made. Digests under different schemes say nothing about each other.
+    /// The scheme of the digest. Digests under different schemes cannot be compared.
     pub scheme: Arc<Scheme>,
     /// SHA-256 of the parts.
     pub digest: [u8; 32],
 }
 
 impl Fingerprint {
-    /// The fingerprint of `asked` under `scheme`.
+    /// Makes the fingerprint of `asked` under `scheme`.
     #[must_use]
     pub fn of(asked: Asked<'_>, scheme: &Arc<Scheme>) -> Self {
         let mut digest = Parts(Sha256::new_with_prefix(b"oncegate fingerprint v1"));
@@ -89,7 +90,7 @@ impl Fingerprint {
                 digest.part(template.form(asked.path).as_bytes());
             }
         }
-        // No query and an empty one are two requests to some upstreams.
+        // Some upstreams distinguish a missing query from an empty one.
         digest.list(asked.query.map(str::as_bytes).as_slice());
         for name in &scheme.headers {
             digest.part(name.as_bytes());
@@ -120,7 +121,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// A digest of length-prefixed parts, so that no two sequences of parts hash alike.
+/// A digest of length-prefixed parts, so that no two sequences of parts have the same digest.
 struct Parts(Sha256);
 
 impl Parts {

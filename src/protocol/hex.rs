@@ -1,9 +1,9 @@
 //! Hexadecimal digits.
 
-/// The lower-case digits of some bytes, which fill `digits` exactly.
+/// Writes the lower-case hexadecimal digits of `bytes` into `digits`, which they fill exactly.
 ///
 /// # Panics
-/// There is not exactly room for two digits a byte.
+/// Panics unless `digits` has exactly two places for each byte.
 pub fn encode<'d>(bytes: &[u8], digits: &'d mut [u8]) -> &'d str {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     assert_eq!(digits.len(), 2 * bytes.len(), "two digits a byte");

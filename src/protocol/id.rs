@@ -1,4 +1,4 @@
-//! The names of things: which operation, which execution, which version of a record.
+//! The names of operations, of executions, and of versions of a record.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,16 +9,16 @@ use super::{Key, Scope, hex};
 
 /// The stable name of one operation: a digest of its namespace, scope and key.
 ///
-/// It is what problems, logs and the admin API show, so that neither a key nor a credential has
-/// to be. Stable means stable for good: the upstream may have stored it in a marker row.
+/// Problems, logs and the admin API show the id, so that they need not show a key or a credential. The id is
+/// stable for good, because the upstream may have stored it in a marker row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId([u8; 20]);
 
 impl RecordId {
-    /// The id of the operation named by *(namespace, scope, key)*.
+    /// Returns the id of the operation named by *(namespace, scope, key)*.
     ///
-    /// SHA-256 over the length-prefixed parts, cut to 160 bits: long enough that nobody finds a
-    /// second operation for a given id, short enough to copy from a log line.
+    /// The id is SHA-256 over the length-prefixed parts, cut to 160 bits: long enough that no second
+    /// operation can be found for a given id, short enough to copy from a log line.
     #[must_use]
     pub fn of(namespace: &str, scope: &Scope, key: &Key) -> Self {
         let mut digest = Sha256::new();
@@ -33,13 +33,13 @@ impl RecordId {
         Self(id)
     }
 
-    /// The raw bytes, for a store's key.
+    /// Returns the raw bytes, for a store's key.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 20] {
         &self.0
     }
 
-    /// The id with these raw bytes, as read back from a store; `None` if the length is wrong.
+    /// Returns the id with these raw bytes, as read back from a store, or `None` if the length is wrong.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
@@ -58,7 +58,7 @@ impl fmt::Debug for RecordId {
     }
 }
 
-/// The text is not a record id.
+/// The error for a text that is not a record id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidRecordId;
 
@@ -86,27 +86,27 @@ impl FromStr for RecordId {
     }
 }
 
-/// The unguessable token of one execution. Only who holds it may renew, complete or release.
+/// The unguessable token of one execution. Only the holder of the token may renew, complete or release.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner(pub [u8; 16]);
 
 impl fmt::Debug for Owner {
-    /// Shows four digits only: enough to tell two owners apart in a log, too few to act as one.
+    /// Shows four digits only: enough to distinguish two owners in a log, too few to act as one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Owner({:02x}{:02x}…)", self.0[0], self.0[1])
     }
 }
 
-/// The version of a stored record; every write makes a new one, so that comparing it compares
-/// the whole record.
+/// The version of a stored record. Every write makes a new one, so that comparing revisions compares the
+/// whole record.
 ///
-/// It starts from the owner's random token, not from one: a record that was released and claimed
-/// again must not look like the one a slow writer still remembers.
+/// The first revision comes from the owner's random token instead of the number one. A record that was
+/// released and claimed again must not look like the one that a slow writer still remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
 
 impl Revision {
-    /// The first revision of a record that `owner` creates.
+    /// Returns the first revision of a record that `owner` creates.
     #[must_use]
     pub fn first(owner: Owner) -> Self {
         let mut seed = [0; 8];
@@ -114,14 +114,14 @@ impl Revision {
         Self(u64::from_be_bytes(seed))
     }
 
-    /// A first revision for the same owner's repeated claim. Both claims can land, the late one once
-    /// the record of the other is gone again, and the two records must not look the same either.
+    /// Returns a first revision for the same owner's repeated claim. Both claims can reach the store, the
+    /// late one after the record of the other is gone again. The two records must not look the same either.
     #[must_use]
     pub fn apart(self) -> Self {
         Self(self.0 ^ 1 << 63)
     }
 
-    /// The revision after this one.
+    /// Returns the revision after this one.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.wrapping_add(1))

@@ -1,8 +1,8 @@
-//! What names the operations of a route, and what a store remembers of it.
+//! The naming of a route's operations, and the memory of it in a store.
 //!
-//! Under another identity the same request is another operation, and a retry of it runs again. So a store
-//! keeps an [`Entry`] for each method and pattern, for as long as a record that was made under it can live.
-//! The name of a route, its fingerprint and its times are no part of an identity.
+//! Under another identity the same request is another operation, and a retry runs again. A store therefore
+//! keeps an [`Entry`] for each method and pattern, for as long as a record made under it can live. The name
+//! of a route, its fingerprint and its times are no part of an identity.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,24 +15,24 @@ use super::pattern::Pattern;
 use super::{ScopePart, hex};
 use crate::clock::Timestamp;
 
-/// How the id of a record is made of namespace, scope and key.
+/// Version of the way in which a record id is made of namespace, scope and key.
 const SCHEME: &str = "v1";
 
-/// What names the operations of a route.
+/// The settings of a route that name its operations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// What groups the keys.
+    /// Group of the keys.
     pub namespace: String,
     /// The parts of the scope in their order, each as the configuration writes it.
     pub scope: Vec<String>,
-    /// Where the key is, as the configuration writes it.
+    /// Location of the key in a request, as the configuration writes it.
     pub key: String,
-    /// How a record's id is made of these.
+    /// Version of the way in which a record's id is made of these.
     pub scheme: String,
 }
 
 impl Identity {
-    /// The identity of a route.
+    /// Returns the identity of a route.
     #[must_use]
     pub fn new(namespace: &str, scope: &[ScopePart], key_header: &HeaderName) -> Self {
         let part = |part: &ScopePart| match part {
@@ -47,7 +47,7 @@ impl Identity {
         }
     }
 
-    /// Six hexadecimal digits that tell it from others.
+    /// Returns six hexadecimal digits that distinguish this identity from others.
     #[must_use]
     pub fn digits(&self) -> String {
         let mut digest = Sha256::new();
@@ -60,7 +60,7 @@ impl Identity {
         hex::encode(&digest.finalize()[..3], &mut [0; 6]).to_owned()
     }
 
-    /// The lines of a route that make up this identity.
+    /// Returns the lines of a route's configuration that make up this identity.
     #[must_use]
     pub fn lines(&self) -> [String; 3] {
         [
@@ -78,39 +78,39 @@ impl fmt::Display for Identity {
     }
 }
 
-/// What a store remembers of how operations were named.
+/// A store's memory of how a group of operations was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Their method.
+    /// Method of the operations.
     pub method: Method,
-    /// Their paths.
+    /// Paths of the operations.
     pub pattern: Pattern,
-    /// The path template as it was last written, for people.
+    /// The path template as it was last written, for display.
     pub template: String,
-    /// What names them.
+    /// Identity under which the operations are named.
     pub identity: Identity,
-    /// How long a record made under it can live.
+    /// The longest life of a record made under this entry.
     pub life: Duration,
-    /// Until when such a record can be there, by the store's clock.
+    /// Time until which such a record can exist, by the store's clock.
     pub until: Timestamp,
-    /// Whether only gateways without a configuration file made such records.
+    /// True if only gateways without a configuration file made such records.
     pub quick_start: bool,
-    /// What may name the same operations otherwise, because an operator accepted it: for each the pattern of a
-    /// route, `#` and its [`Identity::digits`].
+    /// Other namings of the same operations that an operator accepted. Each is the pattern of a route, `#`
+    /// and its [`Identity::digits`].
     pub accepted: Vec<String>,
-    /// Whether an operator accepted that no route covers its paths.
+    /// True if an operator accepted that no route covers these paths.
     pub retired: bool,
 }
 
 impl Entry {
-    /// Whether both are about the same operations under the same names.
+    /// Tells whether both entries are about the same operations under the same identity.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.method == other.method && self.pattern == other.pattern && self.identity == other.identity
     }
 
-    /// Whether an operator accepted that these operations, as far as `pattern` covers them, are named by
-    /// `identity` from now on.
+    /// Tells whether an operator accepted that `identity` names these operations from now on, as far as
+    /// `pattern` covers them.
     #[must_use]
     pub fn yields_to(&self, pattern: &Pattern, identity: &Identity) -> bool {
         let digits = identity.digits();
@@ -118,22 +118,22 @@ impl Entry {
         accepted.into_iter().any(|(like, named)| named == digits && Pattern::of(like).is_like(pattern))
     }
 
-    /// Notes that an operator accepted that. Nothing later is accepted by it.
+    /// Notes that an operator accepted `identity` for the paths of `pattern`. This accepts no later change.
     pub fn accept(&mut self, pattern: &Pattern, identity: &Identity) {
         self.accepted.push(format!("{pattern}#{}", identity.digits()));
         self.accepted.sort();
         self.accepted.dedup();
     }
 
-    /// How the change to a route with this path is named to an operator: by the entry, and once a change of that
-    /// was accepted, by the route's path and the entry's digits.
+    /// Returns the name under which an operator sees the change to a route with this path. This is the
+    /// entry's own name. Once a change of this entry was accepted, the route's path replaces the entry's.
     #[must_use]
     pub fn change(&self, path: &str) -> EntryName {
         let template = if self.accepted.is_empty() { &self.template } else { path };
         EntryName { template: template.to_owned(), ..self.name() }
     }
 
-    /// How it is named to an operator.
+    /// Returns the name under which an operator sees this entry.
     #[must_use]
     pub fn name(&self) -> EntryName {
         EntryName {
@@ -143,7 +143,7 @@ impl Entry {
         }
     }
 
-    /// Whether an operator named it so. The spelling of the path does not count.
+    /// Tells whether an operator means this entry by `name`. The spelling of the path does not count.
     #[must_use]
     pub fn is_named(&self, name: &EntryName) -> bool {
         self.name().is_like(name)
@@ -159,7 +159,7 @@ pub struct EntryName {
 }
 
 impl EntryName {
-    /// Whether both name the same. The spelling of the path does not count.
+    /// Tells whether both names mean the same entry. The spelling of the path does not count.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         self.method == other.method
@@ -174,7 +174,7 @@ impl fmt::Display for EntryName {
     }
 }
 
-/// The text names no entry.
+/// The error for a text that is not the name of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidEntryName;
 
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(digits.len(), 6);
     }
 
-    /// Stores hold entries of earlier versions, and configurations their names.
+    /// Stores hold entries of earlier versions, and configurations hold the names of entries.
     #[test]
     fn the_digits_of_an_identity_never_change() {
         let [namespace, scope, key] = usual().lines();

@@ -1,8 +1,8 @@
 //! The idempotency key as clients send it.
 //!
-//! The IETF draft (draft-ietf-httpapi-idempotency-key-header) makes the header a structured-field
-//! string, `"…"`; most deployed clients send the bare text. Both forms are read, and both name
-//! the same key. Everything that could mean two things is refused.
+//! The IETF draft (draft-ietf-httpapi-idempotency-key-header) makes the header a structured-field string,
+//! `"…"`. Most deployed clients send the bare text. Both forms are read, and both name the same key. A value
+//! that could mean two things is refused.
 
 use std::fmt;
 
@@ -16,11 +16,11 @@ pub struct Key(String);
 impl Key {
     /// Reads the value of one header line.
     ///
-    /// A value that starts with `"` is an RFC 8941 string item without parameters. Any other is
-    /// the key itself: printable ASCII without space, comma and `"`.
+    /// A value that starts with `"` is an RFC 8941 string item without parameters. Any other value is the key
+    /// itself: printable ASCII without space, comma and `"`.
     ///
     /// # Errors
-    /// [`InvalidKey`] says which rule the value breaks.
+    /// Returns the [`InvalidKey`] for the rule that the value breaks.
     pub fn parse(value: &[u8]) -> Result<Self, InvalidKey> {
         let value = value.trim_ascii();
         let bare = match value.first() {
@@ -35,7 +35,7 @@ impl Key {
         }
     }
 
-    /// The bare form, as it is sent to the upstream.
+    /// Returns the bare form, as it is sent to the upstream.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -43,7 +43,7 @@ impl Key {
 }
 
 impl fmt::Debug for Key {
-    /// Keys are credentials of a kind: they do not appear in logs, not even by accident.
+    /// Hides the key. Keys are credentials of a kind, and must not appear in logs, not even by accident.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({} bytes)", self.0.len())
     }
@@ -68,32 +68,32 @@ fn parse_quoted(value: &[u8]) -> Result<String, InvalidKey> {
         return Err(InvalidKey::Quoting);
     };
     let text = String::from(text);
-    // The bare form goes upstream. A key whose bare form would be trimmed there, or read as a
-    // quoted one, would be another key to the upstream than to us.
+    // The bare form goes upstream. If the upstream trimmed the bare form, or read it as a quoted key, it
+    // would see another key than the gateway.
     let ambiguous = text.starts_with(['"', ' ']) || text.ends_with(' ');
     if ambiguous { Err(InvalidKey::NoBareForm) } else { Ok(text) }
 }
 
-/// Why a key was refused.
+/// The reason why a key was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidKey {
-    /// No characters at all.
+    /// A key without characters.
     Empty,
-    /// More than [`MAX_LENGTH`] characters.
+    /// A key of more than [`MAX_LENGTH`] characters.
     TooLong,
     /// A character that a bare key cannot hold.
     Character,
-    /// Several keys in one value.
+    /// A value with several keys.
     List,
-    /// Starts with `"` but is not one structured-field string.
+    /// A value that starts with `"` but is not one structured-field string.
     Quoting,
     /// A structured-field string followed by parameters.
     Parameters,
     /// A quoted key that the upstream would read as another one.
     NoBareForm,
-    /// The header appears more than once.
+    /// A header that appears more than once.
     SeveralLines,
-    /// `Connection` names the key header, which would strip it before the upstream.
+    /// A key header that `Connection` names, which would strip it before the upstream.
     ConnectionNominated,
 }
 

@@ -1,16 +1,15 @@
-//! The idempotency protocol: what an operation is, what is remembered of it, and the one function
-//! that decides what may happen next.
+//! The idempotency protocol: the definition of an operation, the record of it, and the one function that
+//! decides what may happen next.
 //!
-//! Everything in here is pure. There is no I/O, no clock, no randomness and no async: time and
-//! identity come in as arguments, decisions go out as values, and whoever called carries them out.
+//! This module is pure. It has no I/O, no clock, no randomness and no async. Time and identity come in as
+//! arguments, decisions go out as values, and the caller carries them out.
 //!
-//! Read in this order: [`key`] and [`scope`] name an operation, [`fingerprint`] says what was
-//! asked, [`record`] is what the store keeps, and [`transition`](mod@transition) is the state machine.
+//! Read in this order: [`key`] and [`scope`] name an operation, [`fingerprint`] digests the request,
+//! [`record`] is the stored state, and [`transition`](mod@transition) is the state machine.
 
 pub mod call;
 pub mod credential;
 pub mod fingerprint;
-pub mod header;
 pub mod hex;
 pub mod id;
 pub mod identity;
@@ -25,7 +24,7 @@ pub mod response;
 pub mod scope;
 pub mod transition;
 
-pub use call::{CallError, CallLimit, Deadline, MaySend, Meaning, Outcomes, Reason, Sent, Unusable};
+pub use call::{Meaning, Outcomes, Reason, Sent};
 pub use fingerprint::{Asked, BodyScheme, Fingerprint, PathScheme, Scheme};
 pub use id::{Owner, RecordId, Revision};
 pub use identity::{Entry, EntryName, Identity};

@@ -1,25 +1,26 @@
-//! Paths as routes, fingerprints and scopes compare them.
+//! Paths in the forms that routes, fingerprints and scopes compare.
 //!
-//! Servers disagree about which spellings are one path. Three forms answer three questions:
+//! Servers disagree about which spellings are the same path. Three forms answer three questions:
 //!
-//! * [`lookup`]: which route covers the path. Empty and dot segments, a trailing slash, `;parameters` and the
-//!   case of ASCII letters do not count; escapes of unreserved characters are decoded (RFC 3986, 6.2.2).
-//! * [`Template::form`]: what the fingerprint takes. Literal segments are folded; the value of a parameter
-//!   is kept as it was sent, but for escapes of unreserved characters.
-//! * [`whole`]: what a scope takes. Everything is folded, values too, so that another spelling can lead to a
-//!   mismatch and never to a second operation.
+//! * [`lookup`]: the form that finds the route of a path. It ignores empty and dot segments, a trailing
+//!   slash, `;parameters` and the case of ASCII letters. Escapes of unreserved characters are decoded (RFC
+//!   3986, 6.2.2).
+//! * [`Template::form`]: the form for the fingerprint. Literal segments are folded. The value of a parameter
+//!   is kept as it was sent, except that escapes of unreserved characters are decoded.
+//! * [`whole`]: the form for the scope. All parts are folded, values too, so that another spelling can lead
+//!   to a mismatch and never to a second operation.
 //!
 //! The upstream gets the path as it was sent.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// One segment of a path template.
+/// A segment of a path template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
     /// Text that stands for itself.
     Literal(String),
-    /// `{name}`: any one segment.
+    /// `{name}`: exactly one segment with any text.
     Parameter,
     /// `{*name}`: one segment or more, to the end of the path.
     Rest,
@@ -30,7 +31,7 @@ pub enum Segment {
 pub struct Template(Vec<Segment>);
 
 impl fmt::Display for Template {
-    /// The template without the names of its parameters, as [`Template::new`] reads it.
+    /// Writes the template without the names of its parameters, in a form that [`Template::new`] reads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for segment in &self.0 {
             match segment {
@@ -44,7 +45,7 @@ impl fmt::Display for Template {
 }
 
 impl Template {
-    /// The template that `path` writes, such as `/v1/{resource}` or `/v1/{*rest}`.
+    /// Reads a template such as `/v1/{resource}` or `/v1/{*rest}`.
     #[must_use]
     pub fn new(path: &str) -> Self {
         let segment = |text: &str| match text.strip_prefix('{') {
@@ -55,13 +56,13 @@ impl Template {
         Self(segments(path, false).into_iter().map(segment).collect())
     }
 
-    /// The segments, in order.
+    /// Returns the segments in order.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         &self.0
     }
 
-    /// The template as a router knows it that is asked with [`lookup`]: lower-case literals without
+    /// Returns the template for a router that is asked with [`lookup`]: lower-case literals without
     /// `;parameters`, and numbered parameters.
     #[must_use]
     pub fn shape(&self) -> String {
@@ -77,8 +78,8 @@ impl Template {
         if shape.is_empty() { "/".to_owned() } else { shape }
     }
 
-    /// Whether this template says more than `other` where they first differ in kind: it wins the paths that
-    /// both cover.
+    /// Tells whether this template is more exact than `other` at the first segment where they differ in kind.
+    /// The more exact template wins the paths that both cover.
     #[must_use]
     pub fn is_more_exact(&self, other: &Self) -> bool {
         let rank = |segment: &Segment| match segment {
@@ -90,14 +91,14 @@ impl Template {
         ranks.into_iter().find(|(one, other)| one != other).is_some_and(|(one, other)| one > other)
     }
 
-    /// Whether a parameter stands somewhere in the template.
+    /// Tells whether the template has a parameter.
     #[must_use]
     pub fn has_parameters(&self) -> bool {
         self.0.iter().any(|segment| !matches!(segment, Segment::Literal(_)))
     }
 
-    /// The one form of all spellings of a path that this template covers: the template's own literals, and
-    /// values as they were sent but for escapes of unreserved characters.
+    /// Returns the same form for all spellings of a path that this template covers: the template's own
+    /// literals, and values as they were sent, with escapes of unreserved characters decoded.
     ///
     /// A path that the template does not cover keeps its own segments.
     #[must_use]
@@ -133,15 +134,16 @@ impl Template {
     }
 }
 
-/// The forms under which routes are looked for that compare equivalent spellings: one, or two where a segment
-/// is nothing but `;parameters`, which some servers drop and others keep.
+/// Returns the forms under which to look for routes that compare equivalent spellings. There is one form, or
+/// two if a segment consists only of `;parameters`, because some servers drop such a segment and others keep
+/// it.
 pub fn lookups(path: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let first = lookup(path);
     let nameless = path.contains("/;").then(|| Cow::Owned(folded(&unescaped(path), true)));
     std::iter::once(first).chain(nameless)
 }
 
-/// The form under which a route is looked for that compares equivalent spellings.
+/// Returns the form under which to look for a route that compares equivalent spellings.
 #[must_use]
 pub fn lookup(path: &str) -> Cow<'_, str> {
     let bytes = path.as_bytes();
@@ -162,8 +164,8 @@ fn folded(unescaped: &str, nameless: bool) -> String {
     names.fold(String::new(), |path, name| path + "/" + &name).or_root()
 }
 
-/// The path where an escaped slash, an escaped backslash or a backslash separates segments, and escaped control
-/// characters do not count, as some servers have it; `None` if there is none of them.
+/// Returns the path as some servers read it: an escaped slash, an escaped backslash or a backslash separates
+/// segments, and escaped control characters are ignored. Returns `None` if the path has none of these.
 #[must_use]
 pub(super) fn misread(path: &str) -> Option<String> {
     let mut read = String::with_capacity(path.len());
@@ -184,8 +186,8 @@ pub(super) fn misread(path: &str) -> Option<String> {
     ambiguous.then_some(read)
 }
 
-/// The path folded whole, as a scope takes it: every escape decoded, `\` taken for `/`, without control
-/// characters, empty and dot segments and `;parameters`, in lower case.
+/// Folds a whole path for a scope: decodes every escape, takes `\` for `/`, drops control characters, empty
+/// and dot segments and `;parameters`, and makes letters lower-case.
 #[must_use]
 pub fn whole(path: &str) -> Vec<u8> {
     let mut decoded = decoded(path);
@@ -206,28 +208,29 @@ pub fn whole(path: &str) -> Vec<u8> {
     whole
 }
 
-/// The path with escapes of unreserved characters decoded and dot segments removed (RFC 3986, 6.2.2.2 and
-/// 6.2.2.3), the form under which a route is looked for that compares paths exactly.
+/// Returns the form under which to look for a route that compares paths exactly: escapes of unreserved
+/// characters are decoded and dot segments removed (RFC 3986, 6.2.2.2 and 6.2.2.3).
 #[must_use]
 pub fn exact(path: &str) -> Cow<'_, str> {
     let plain = unescaped(path);
     if plain.contains("/.") { Cow::Owned(without_dots(&plain)) } else { plain }
 }
 
-/// A segment without its `;parameters`.
+/// Returns a segment without its `;parameters`.
 pub(super) fn name(segment: &str) -> &str {
     segment.split(';').next().unwrap_or_default()
 }
 
-/// A segment as a literal one is compared: without its `;parameters`, in lower case, and with escapes of every
-/// character decoded that can stand in a segment and means nothing else in a path.
+/// Returns the form in which literal segments are compared: without `;parameters`, in lower case, and with
+/// escapes decoded. An escape is decoded if its character may stand in a segment and has no other meaning in
+/// a path.
 fn literal(segment: &str) -> String {
     let is_plain = |char: char| char.is_ascii_graphic() && !"/\\%;?#".contains(char);
     unescape(name(segment), is_plain).to_ascii_lowercase()
 }
 
-/// The segments of a path without its empty ones and its dot segments. One that is nothing but `;parameters`
-/// counts as empty unless it is asked for.
+/// Returns the segments of a path without its empty ones and its dot segments. A segment that consists only
+/// of `;parameters` counts as empty unless `nameless` is true.
 fn segments(path: &str, nameless: bool) -> Vec<&str> {
     let mut kept = Vec::new();
     for segment in path.split('/') {
@@ -246,8 +249,8 @@ pub(super) fn unescaped(path: &str) -> Cow<'_, str> {
     if path.contains('%') { Cow::Owned(unescape(path, is_unreserved)) } else { Cow::Borrowed(path) }
 }
 
-/// The path with escapes of these characters decoded; those of others are written with upper-case digits, as
-/// whose case does not count (RFC 3986, 6.2.2.1).
+/// Decodes the escapes of the characters that `decodes` accepts. Writes other escapes with upper-case digits,
+/// because the case of those digits has no meaning (RFC 3986, 6.2.2.1).
 fn unescape(path: &str, decodes: impl Fn(char) -> bool) -> String {
     let mut plain = String::with_capacity(path.len());
     let mut rest = path;
@@ -273,7 +276,7 @@ fn unescape(path: &str, decodes: impl Fn(char) -> bool) -> String {
     plain
 }
 
-/// The byte that an escape stands for which begins here.
+/// Returns the byte of the escape at the start of `text`.
 fn escape(text: &[u8]) -> Option<u8> {
     let digit = |at: usize| text.get(at).and_then(|byte| char::from(*byte).to_digit(16));
     u8::try_from(digit(1)? * 16 + digit(2)?).ok()
@@ -309,7 +312,7 @@ fn without_dots(path: &str) -> String {
     format!("/{}", kept.join("/"))
 }
 
-/// The path of the root in place of none.
+/// The root in place of an empty path.
 trait OrRoot {
     fn or_root(self) -> Self;
 }

@@ -1,5 +1,5 @@
-//! The paths that a route covers, in a form that does not depend on how its template is spelled: the names
-//! of parameters do not count, and under equivalent matching neither does the case of literals.
+//! The paths that a route covers, in a form that does not depend on the spelling of its template: the names
+//! of parameters do not count, and under equivalent matching the case of literals does not count either.
 //!
 //! Patterns outlive the configuration that wrote them. A store keeps them, and a later configuration is
 //! compared with them.
@@ -16,19 +16,19 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// The pattern of a template whose equivalent spellings are one.
+    /// Returns the pattern of a template that treats equivalent spellings as equal.
     #[must_use]
     pub fn equivalent(template: &str) -> Self {
         Self::of(&Template::new(template).shape())
     }
 
-    /// The pattern of a template that is compared exactly: its case and its empty segments stay.
+    /// Returns the pattern of a template that is compared exactly: its case and its empty segments stay.
     #[must_use]
     pub fn exact(template: &str) -> Self {
         Self::of(template)
     }
 
-    /// The pattern that was printed as `text`, or whose template was kept as it was written.
+    /// Reads a pattern that was printed as `text`, or a template as it was written.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let unnamed = text.split('/').map(|segment| match segment.strip_prefix('{') {
@@ -40,31 +40,32 @@ impl Pattern {
         Self { text: unnamed.collect::<Vec<_>>().join("/"), folded }
     }
 
-    /// Whether both cover the same paths if equivalent spellings are one.
+    /// Tells whether both patterns cover the same paths if equivalent spellings are equal.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         self.folded == other.folded
     }
 
-    /// Whether some path is covered by both.
+    /// Tells whether both patterns cover some common path.
     #[must_use]
     pub fn meets(&self, other: &Self) -> bool {
         meet(self.folded.segments(), other.folded.segments()).is_some()
     }
 
-    /// Whether it wins the paths that both cover.
+    /// Tells whether this pattern wins the paths that both cover.
     #[must_use]
     pub fn is_more_exact(&self, other: &Self) -> bool {
         self.folded.is_more_exact(&other.folded)
     }
 
-    /// Whether every path of `other` is covered.
+    /// Tells whether this pattern covers every path of `other`.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         covers(self.folded.segments(), other.folded.segments())
     }
 
-    /// Whether every path that `one` and `other` have in common is covered; true if there is none.
+    /// Tells whether this pattern covers every path that `one` and `other` have in common. Returns true if
+    /// they have none.
     #[must_use]
     pub fn covers_what_meets(&self, one: &Self, other: &Self) -> bool {
         let common = meet(one.folded.segments(), other.folded.segments());
@@ -86,7 +87,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// The segments of the paths that both cover; `None` if there is no such path.
+/// Returns the segments of the paths that both cover, or `None` if there is no such path.
 fn meet(one: &[Segment], other: &[Segment]) -> Option<Vec<Segment>> {
     match (one.split_first(), other.split_first()) {
         (None, None) => Some(Vec::new()),

@@ -1,45 +1,47 @@
-//! The part of a route's configuration that decides over a record's life, kept in the record
-//! itself: a gateway that is configured otherwise must not undo what was promised when the
-//! operation was first seen.
+//! The part of a route's configuration that decides about a record's life. It is kept in the record itself,
+//! because a gateway with another configuration must not undo the promises made when the operation was first
+//! seen.
 
 use std::time::Duration;
 
-/// What an attempt may do about an execution whose outcome is unknown.
+/// The permitted reaction to an execution with an unknown outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnUnknown {
-    /// Nothing: an operator, a late completion or time settles it. At most one execution.
+    /// No new execution. An operator or a late completion decides the outcome, or the ttl ends first. There
+    /// is at most one execution.
     Hold,
-    /// Run the operation again. More than one effect is possible.
+    /// A repeated execution. More than one effect is possible.
     Retry,
-    /// Ask the upstream what happened before anything runs again.
+    /// A question to the upstream about the outcome, before the operation runs again.
     Probe,
-    /// Fence the execution in the upstream's own transaction before the next one runs.
+    /// A fence for the execution in the upstream's own transaction, before the next one runs.
     Marker,
 }
 
-/// How long things last for one operation, and what its unknown outcome allows.
+/// The durations that apply to one operation, and the permitted reaction to its unknown outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
-    /// What may be done about an unknown outcome.
+    /// The permitted reaction to an unknown outcome.
     pub on_unknown: OnUnknown,
-    /// How long a silent owner is believed alive.
+    /// Time for which a silent owner is believed alive.
     pub lease: Duration,
-    /// The longest that one execution's call can last, connecting included.
+    /// The longest time that the call of one execution can last, connecting included.
     pub response_timeout: Duration,
-    /// How long a response is replayed, counted from the terminal transition.
+    /// Time for which a response is replayed, counted from the terminal transition.
     pub ttl: Duration,
-    /// How long the key is remembered after that. Zero drops what is known at once; what is
-    /// unknown is then kept for [`Policy::UNKNOWN_TOMBSTONE`].
+    /// Time for which the key is remembered after that. With zero, a known outcome is dropped at once, and an
+    /// unknown one is kept for [`Policy::UNKNOWN_TOMBSTONE`].
     pub tombstone_ttl: Duration,
 }
 
 impl Policy {
-    /// How long an unknown outcome is remembered where the route asks for no tombstone: forgetting
-    /// it would let a very late retry run a payment of which nobody knows whether it happened.
+    /// Time for which an unknown outcome is remembered if the route asks for no tombstone. Without this
+    /// tombstone, a very late retry could run a payment that may already have happened.
     pub const UNKNOWN_TOMBSTONE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-    /// How long a record can live from its first claim, while gateways sweep: the call and its lease, an
-    /// unknown outcome that is decided at the very end of its ttl, the ttl of that decision, and a tombstone.
+    /// Returns the longest time that a record can live from its first claim, while gateways sweep. The time
+    /// consists of the call and its lease, an unknown outcome that is decided at the very end of its ttl, the
+    /// ttl of that decision, and a tombstone.
     #[must_use]
     pub fn longest_life(&self) -> Duration {
         let tombstone =

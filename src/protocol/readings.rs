@@ -1,15 +1,17 @@
-//! How some servers read a path otherwise than [`path::lookup`] does.
+//! Other readings of a path: the ways in which some servers read it differently from [`path::lookup`].
 //!
-//! Most spellings mean the same to all servers that take them, or nothing. These do not:
+//! Most spellings mean the same to all servers that accept them. The following do not:
 //!
-//! * an escaped slash, an escaped backslash or a backslash separates segments, or is part of one;
-//! * an escaped control character is part of a segment, or does not count: `$` ends a router's pattern before
-//!   a line feed, too;
-//! * `//name` at the start is two slashes, or an authority (RFC 3986, 4.2), as `new URL(path, base)` has it;
-//! * `..` after an empty segment takes that one away (RFC 3986, 5.2.4), or the one before it, where empty
-//!   segments are dropped first; the same with a segment of nothing but `;parameters`, and with `..;parameters`.
+//! * An escaped slash, an escaped backslash or a backslash separates segments, or is part of one.
+//! * An escaped control character is part of a segment, or is ignored. (In a router's pattern, `$` also
+//!   matches before a line feed.)
+//! * `//name` at the start is two slashes, or an authority (RFC 3986, 4.2), as in `new URL(path, base)`.
+//! * `..` after an empty segment removes that segment (RFC 3986, 5.2.4), or the segment before it if empty
+//!   segments are dropped first. The same goes for a segment that consists only of `;parameters`, and for
+//!   `..;parameters`.
 //!
-//! A path is given here in each other reading, so that it can be refused where a route covers that one.
+//! This module returns the path in each other reading, so that a path can be refused if a route covers such a
+//! reading.
 
 use std::borrow::Cow;
 
@@ -18,14 +20,14 @@ use super::path;
 /// A path as some servers read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// The path that they read.
+    /// The path in their reading.
     pub path: String,
-    /// Whether a scope tells this path from the one that was sent, so that a key would be two operations
-    /// though one route covers both.
+    /// True if a scope distinguishes this path from the one that was sent. A key would then name two
+    /// operations although one route covers both paths.
     pub is_told_apart: bool,
 }
 
-/// The other readings of a path, if any.
+/// Returns the other readings of a path, if any.
 #[must_use]
 pub fn others(sent: &str) -> Vec<Reading> {
     let bytes = sent.as_bytes();
@@ -62,14 +64,14 @@ pub fn others(sent: &str) -> Vec<Reading> {
     readings
 }
 
-/// What follows `//name`.
+/// Returns the part after `//name`.
 fn without_authority(path: &str) -> Option<&str> {
     let name = path.strip_prefix("//")?.trim_start_matches('/');
     name.find('/').map(|at| &name[at..])
 }
 
-/// The path without dot segments, empty segments kept while they are taken out. Where `is_named`, segments
-/// lose their `;parameters` before that.
+/// Removes dot segments from a path, and keeps empty segments meanwhile. If `is_named` is true, segments lose
+/// their `;parameters` first.
 fn resolved(path: &str, is_named: bool) -> String {
     let mut kept: Vec<&str> = Vec::new();
     for segment in path.split('/').skip(1) {

@@ -1,4 +1,4 @@
-//! What the store keeps about one operation.
+//! The record that the store keeps about one operation.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,102 +8,103 @@ use crate::clock::Timestamp;
 
 use super::{Fingerprint, Owner, Policy, Reason, ResponseRef, Revision};
 
-/// Everything that is remembered of one operation, its response body apart.
+/// The stored facts of one operation, without its response body.
 ///
-/// A record holds no deadline, only the time of its last write and its policy's durations: the
-/// store stamps `updated_at` with its own clock, and every deadline follows from that.
+/// A record holds no deadline, only the time of its last write and its policy's durations. The store stamps
+/// `updated_at` with its own clock, and every deadline follows from that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Changes with every write; a writer compares it to know that nothing happened in between.
+    /// The version, which changes with every write. A writer compares it to know that no other write came in
+    /// between.
     pub revision: Revision,
-    /// What groups the key, from the route.
+    /// The route's namespace, which groups the keys.
     pub namespace: Arc<str>,
     /// The name of the route that created the record, for lists and metrics.
     pub route: Arc<str>,
-    /// What the first attempt asked.
+    /// The first attempt's request, as a digest.
     pub fingerprint: Fingerprint,
-    /// The promises under which the first attempt was taken.
+    /// The policy under which the first attempt was accepted.
     pub policy: Policy,
-    /// When the first attempt claimed.
+    /// Time of the first attempt's claim.
     pub created_at: Timestamp,
-    /// When this revision was written.
+    /// Time at which this revision was written.
     pub updated_at: Timestamp,
-    /// Where the operation stands.
+    /// The state of the operation.
     pub state: State,
 }
 
-/// Where an operation stands. That a record is absent is the seventh state.
+/// The state of an operation. The absence of a record is a seventh state.
 ///
-/// `n` numbers the executions and never goes back while the record lives. `undecided` says that an
-/// earlier execution of the same operation was never decided.
+/// `n` numbers the executions and never goes back while the record lives. `undecided` says that an earlier
+/// execution of the same operation was never decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// An execution may have been sent and is believed alive until its lease ends.
+    /// An execution that may have been sent and is believed alive until its lease ends.
     Running {
-        /// Whose execution it is.
+        /// Owner of the execution.
         owner: Owner,
-        /// Its number.
+        /// Number of the execution.
         n: u32,
-        /// Whether an earlier one is undecided.
+        /// True if an earlier execution is undecided.
         undecided: bool,
     },
-    /// Executed; the response is known.
+    /// An executed operation with a known response.
     Completed {
-        /// Whose execution it was.
+        /// Owner of the execution.
         owner: Owner,
-        /// Its number.
+        /// Number of the execution.
         n: u32,
-        /// What came of it.
+        /// Response of the execution.
         response: ResponseRef,
     },
-    /// Executed; the response is not known to us.
+    /// An executed operation with a response that the gateway does not know.
     Settled {
-        /// Whose execution it was; a late completion may still bring the response.
+        /// Owner of the execution. Its late completion may still bring the response.
         owner: Owner,
-        /// Its number.
+        /// Number of the execution.
         n: u32,
     },
-    /// Sent, and nobody can say what came of it.
+    /// An execution that was sent and has no known outcome.
     Unknown {
-        /// Whose execution it was; a late completion may still decide it.
+        /// Owner of the execution. Its late completion may still decide the outcome.
         owner: Owner,
-        /// Its number.
+        /// Number of the execution.
         n: u32,
-        /// Whether an earlier one is undecided too.
+        /// True if an earlier execution is undecided too.
         undecided: bool,
-        /// Why it is unknown.
+        /// Cause of the unknown outcome.
         reason: Reason,
-        /// When the call can no longer be under way: the last lease's end plus the response
+        /// Time from which the call can no longer be under way: the end of the last lease plus the response
         /// timeout.
         quiet_at: Timestamp,
     },
-    /// Declared not executed; the next attempt may run as execution n + 1.
+    /// An operation declared not executed. The next attempt may run as execution n + 1.
     Cleared {
-        /// Whose execution it was.
+        /// Owner of the execution.
         owner: Owner,
-        /// Its number.
+        /// Number of the execution.
         n: u32,
     },
-    /// The tombstone: the key was used, the response is no longer kept.
+    /// The tombstone of a used key with a response that is no longer kept.
     Expired {
-        /// The number of the last execution.
+        /// Number of the last execution.
         n: u32,
-        /// What is remembered of it.
+        /// The remembered outcome of the operation.
         executed: Executed,
     },
 }
 
-/// What a tombstone remembers.
+/// The outcome that a tombstone remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Executed {
-    /// The operation was executed.
+    /// An executed operation.
     Yes,
-    /// Nobody ever found out.
+    /// An outcome that was never decided.
     Unknown,
 }
 
 impl State {
-    /// The state's name in the admin API and in lists.
+    /// Returns the state's name in the admin API and in lists.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -116,7 +117,7 @@ impl State {
         }
     }
 
-    /// The number of the last execution.
+    /// Returns the number of the last execution.
     #[must_use]
     pub fn n(&self) -> u32 {
         match *self {
@@ -131,14 +132,14 @@ impl State {
 }
 
 impl Record {
-    /// When this record changes by time alone: a running one lapses, one that holds an outcome
-    /// expires, a tombstone ends.
+    /// Returns the time at which this record changes by time alone: a running one lapses, one with an outcome
+    /// expires, and a tombstone ends.
     #[must_use]
     pub fn deadline(&self) -> Timestamp {
         self.updated_at.plus(self.until_deadline())
     }
 
-    /// How long after its last write this record changes by time alone.
+    /// Returns how long after its last write this record changes by time alone.
     #[must_use]
     pub fn until_deadline(&self) -> Duration {
         match self.state {
@@ -151,17 +152,17 @@ impl Record {
         }
     }
 
-    /// When the current lease ends; `None` unless an execution is running.
+    /// Returns the end of the current lease, or `None` unless an execution is running.
     #[must_use]
     pub fn lease_until(&self) -> Option<Timestamp> {
         matches!(self.state, State::Running { .. }).then(|| self.deadline())
     }
 
-    /// The record as it stands at `now`: retention ends by itself, whether or not a sweep has
-    /// written that down. `None` once nothing is remembered.
+    /// Returns the record as it stands at `now`, or `None` once its tombstone has ended. Retention ends by
+    /// time alone, whether or not a sweep has written that down.
     ///
-    /// A lease that is over does *not* end by itself. The execution may still renew or complete,
-    /// so that it became unknown is decided by a write.
+    /// A lease that is over does *not* end by time alone. The execution may still renew or complete, so only
+    /// a write decides that the outcome became unknown.
     #[must_use]
     pub fn at(&self, now: Timestamp) -> Option<Cow<'_, Self>> {
         let executed = match self.state {
@@ -180,7 +181,7 @@ impl Record {
         (now < expired.deadline()).then_some(Cow::Owned(expired))
     }
 
-    /// The next revision of this record, in `state` as of `now`.
+    /// Returns the next revision of this record, in `state` as of `now`.
     #[must_use]
     pub(super) fn become_at(&self, state: State, now: Timestamp) -> Self {
         Self { revision: self.revision.next(), updated_at: now, state, ..self.clone() }

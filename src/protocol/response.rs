@@ -5,20 +5,20 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::Owner;
 
-/// A response as it is stored: what a replay sends, and nothing else.
+/// A response as it is stored: exactly the parts that a replay sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResponse {
     /// The upstream's status.
     pub status: StatusCode,
-    /// The kept headers; repeated ones keep their count and order.
+    /// The kept headers. Repeated ones keep their count and order.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body, byte for byte.
     pub body: Bytes,
 }
 
 impl StoredResponse {
-    /// The same in memory of its own. What was read from a connection shares the buffer it was read
-    /// into, and holds all of that for as long as it lives.
+    /// Copies the response into memory of its own. A response that was read from a connection shares the
+    /// whole read buffer, and holds the buffer for as long as it lives.
     #[must_use]
     pub fn detached(self) -> Self {
         let copied = |value: HeaderValue| {
@@ -31,13 +31,13 @@ impl StoredResponse {
     }
 }
 
-/// What a completed record says of its response; the response itself lies apart, so that
-/// claims and lists stay small.
+/// The reference from a completed record to its response. The response is stored separately, so that claims
+/// and lists stay small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ResponseRef {
-    /// Names the response: the owner's token for what its execution brought, a fresh one for what
-    /// an operator supplied. Two completions with the same id carry the same response, because an
-    /// owner makes one call.
+    /// Name of the response: the owner's token for the response of its execution, or a fresh token for a
+    /// response that an operator supplied. Two completions with the same id carry the same response, because
+    /// an owner makes one call.
     pub id: Owner,
     /// The upstream's status code.
     pub status: u16,

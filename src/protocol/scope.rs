@@ -9,7 +9,7 @@ use memchr::memmem;
 use super::credential::proves;
 use super::path;
 
-/// One of the things that tell the callers of a route apart.
+/// A part of a request by which a route distinguishes its callers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScopePart {
     /// A request header, with all its values.
@@ -21,7 +21,7 @@ pub enum ScopePart {
 }
 
 impl fmt::Display for ScopePart {
-    /// The part as the configuration writes it.
+    /// Writes the part as the configuration does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header(name) => f.write_str(name.as_str()),
@@ -31,7 +31,7 @@ impl fmt::Display for ScopePart {
     }
 }
 
-/// What a request shows of its caller.
+/// The parts of a request that may identify its caller.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
     /// The request headers, as the upstream will see them.
@@ -42,34 +42,34 @@ pub struct Shown<'a> {
     pub path: &'a str,
 }
 
-/// How well a request tells its caller.
+/// The degree to which a request identifies its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// A part of the scope other than the path was shown.
+    /// A request that shows a part of the scope other than the path.
     Apart,
-    /// An `Authorization` was shown that signs each request anew, and no credential that stays the same.
+    /// A request with an `Authorization` that signs each request anew, and no credential that stays the same.
     SignedAnew,
-    /// No part but the path was shown.
+    /// A request that shows no part but the path.
     Nothing,
 }
 
-/// The caller, as the parts of a route's scope tell it.
+/// The caller, as the parts of a route's scope identify it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Scope(Vec<u8>);
 
-/// What the path and the certificate are called in a scope's bytes. No header has such a name.
+/// Names of the path and the certificate in a scope's bytes. No header has such a name.
 const PATH: &str = ":path";
 const CERTIFICATE: &str = ":client-certificate";
 
 impl Scope {
-    /// The scope of requests that show none of the parts.
+    /// Returns the scope of requests that show none of the parts.
     #[must_use]
     pub fn anonymous() -> Self {
         Self(Vec::new())
     }
 
-    /// The scope that these headers give: each with its lower-case name and all its values in
-    /// order. A header without values adds nothing, so a request with none is anonymous.
+    /// Returns the scope of these headers: each with its lower-case name and all its values in order. A
+    /// header without values adds no bytes, so a request without any of the headers is anonymous.
     #[must_use]
     pub fn of<'a, V>(headers: impl IntoIterator<Item = (&'a str, V)>) -> Self
     where
@@ -84,11 +84,11 @@ impl Scope {
         scope
     }
 
-    /// The scope of a request where `parts` tell callers apart, and how well they do.
+    /// Returns the scope of a request on a route where `parts` distinguish callers, and how well they do.
     ///
-    /// An `Authorization` that signs each request anew is left out: with it, every retry would come from
-    /// a new caller. Beside one, only a credential tells the caller: what else was sent, others can send too.
-    /// A value without content tells nothing.
+    /// An `Authorization` that signs each request anew is left out, because with it every retry would come
+    /// from a new caller. Beside such a signature, only a credential identifies the caller, because other
+    /// clients can send all other parts too. A value without content identifies no caller.
     #[must_use]
     pub fn of_request(parts: &[ScopePart], shown: Shown<'_>) -> (Self, Told) {
         let mut scope = Self::anonymous();
@@ -130,16 +130,16 @@ impl Scope {
         }
     }
 
-    /// The bytes that go into the record id.
+    /// Returns the bytes that go into the record id.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// Schemes of `Authorization` whose value depends on the request or on its time: signatures, digests and
-/// challenges (the HTTP authentication scheme registry, and the signatures of large clouds). What is added here
-/// names operations otherwise, and so needs another scheme of digests (`identity.rs`).
+/// Schemes of `Authorization` with a value that depends on the request or on its time: signatures, digests
+/// and challenges (from the HTTP authentication scheme registry, and the signatures of large clouds). A
+/// scheme added here changes the names of operations, and so needs another scheme of digests (`identity.rs`).
 const SIGNING: [&str; 28] = [
     "acs",
     "amx",
@@ -170,24 +170,24 @@ const SIGNING: [&str; 28] = [
     "ucloud",
     "vapid",
 ];
-/// What the names of other such schemes contain or begin with.
+/// Parts that the names of other such schemes contain or begin with.
 const SIGNING_WITHIN: [&str; 5] = ["hmac", "sha256", "sha-256", "sha1", "sha512"];
 const SIGNING_FIRST: [&str; 5] = ["aws4-", "goog", "scram-", "signature-", "wsse"];
-/// Schemes that say nothing without what follows them.
+/// Schemes that identify no caller without the credentials after them.
 const SCHEMES: [&str; 8] = ["apikey", "basic", "bearer", "digest", "dpop", "key", "oauth", "token"];
 
-/// Whether a value has content: one that is empty, or a scheme without its credentials, tells nothing.
+/// Tells whether a value has content. A value that is empty, or a scheme without its credentials, has none.
 fn says_something(value: &HeaderValue) -> bool {
     let value = value.as_bytes().trim_ascii();
     !value.is_empty() && !SCHEMES.iter().any(|scheme| value.eq_ignore_ascii_case(scheme.as_bytes()))
 }
 
-/// Whether an `Authorization` is made anew for each request, so that a retry shows another one.
+/// Tells whether an `Authorization` is made anew for each request, so that a retry has a different one.
 fn signs_each_request(value: &HeaderValue) -> bool {
     let value = value.as_bytes().trim_ascii_start();
     let end = value.iter().position(|byte| matches!(byte, b' ' | b'\t' | b',')).unwrap_or(value.len());
     let Ok(scheme) = std::str::from_utf8(&value[..end]) else { return false };
-    // A token of its own, without a scheme, may look like anything.
+    // A bare token without a scheme may have any form.
     if end == value.len() || scheme.len() > 32 {
         return false;
     }
@@ -195,12 +195,12 @@ fn signs_each_request(value: &HeaderValue) -> bool {
     SIGNING.contains(&&*scheme)
         || SIGNING_WITHIN.iter().any(|part| scheme.contains(part))
         || SIGNING_FIRST.iter().any(|first| scheme.starts_with(first))
-        // The word also stands before tokens that stay the same.
+        // `OAuth` also precedes tokens that stay the same.
         || (scheme == "oauth" && memmem::find(&value[end..], b"oauth_").is_some())
 }
 
 impl fmt::Debug for Scope {
-    /// Scopes hold credentials and are never printed.
+    /// Hides the scope, because it holds credentials that must never be printed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_empty() { "Scope(anonymous)" } else { "Scope(…)" })
     }
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!((of(Some(b"one")).1, of(None).1), (Told::Apart, Told::Nothing));
     }
 
-    /// An account is no proof of who asks: others can send it, too.
+    /// An account does not prove the caller's identity, because other clients can send it too.
     #[test]
     fn beside_a_signature_only_a_credential_tells_a_caller() {
         let account = HeaderName::from_static("stripe-account");

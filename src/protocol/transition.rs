@@ -1,9 +1,9 @@
-//! The state machine. One pure function, [`transition`], decides every step of every operation;
-//! stores obey it, the gateway and the admin API carry its verdicts out.
+//! The state machine. One pure function, [`transition`], decides every step of every operation. The stores
+//! obey it, and the gateway and the admin API carry out its verdicts.
 //!
-//! A caller that decides on a record read earlier and writes with a comparison on its revision is
-//! safe: the only condition on time in here is "this moment has passed", which never becomes
-//! false again.
+//! A caller may decide on a record that it read earlier, if it writes with a comparison on the record's
+//! revision. This is safe because the only condition on time in this module is "this moment has passed",
+//! which never becomes false again.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 
 use super::{Executed, Fingerprint, OnUnknown, Owner, Policy, Reason, Record, ResponseRef, Revision, State};
 
-/// What an attempt brings along when it asks to run.
+/// The claim of an attempt that asks to run.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// The token of the execution that would run.
@@ -20,14 +20,14 @@ pub struct Claim {
     pub namespace: Arc<str>,
     /// The route's name.
     pub route: Arc<str>,
-    /// What the client asks now.
+    /// The client's request, as a digest.
     pub fingerprint: Fingerprint,
     /// The route's policy, for a record that does not exist yet.
     pub policy: Policy,
 }
 
 impl Claim {
-    /// The record of a first execution, as of `now`.
+    /// Returns the record of a first execution, as of `now`.
     #[must_use]
     pub fn first(&self, now: Timestamp) -> Record {
         Record {
@@ -43,164 +43,165 @@ impl Claim {
     }
 }
 
-/// Something that happens to an operation. `n` is the execution that the sender means.
+/// An event of an operation. `n` is the number of the execution that the sender means.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// An attempt asks to run the operation, or to be told why not.
+    /// A claim: an attempt asks to run the operation, or to get the reason why it may not.
     Claim(Claim),
-    /// The owner is still at it.
+    /// A renewal: the owner is still at work.
     Renew {
-        /// Who.
+        /// Owner of the execution.
         owner: Owner,
-        /// Which execution.
+        /// Number of the execution.
         n: u32,
     },
-    /// The owner has the upstream's answer.
+    /// A completion: the owner has the upstream's response.
     Complete {
-        /// Who.
+        /// Owner of the execution.
         owner: Owner,
-        /// Which execution.
+        /// Number of the execution.
         n: u32,
-        /// The answer.
+        /// Response of the upstream.
         response: ResponseRef,
     },
-    /// The owner knows that the upstream did not act.
+    /// A release: the owner knows that the upstream did not act.
     Release {
-        /// Who.
+        /// Owner of the execution.
         owner: Owner,
-        /// Which execution.
+        /// Number of the execution.
         n: u32,
     },
-    /// The owner will never know.
+    /// A loss: the owner will never know the outcome.
     Lose {
-        /// Who.
+        /// Owner of the execution.
         owner: Owner,
-        /// Which execution.
+        /// Number of the execution.
         n: u32,
-        /// Why.
+        /// Cause of the unknown outcome.
         reason: Reason,
     },
-    /// Time has passed: a lease that is over lapses, retention that is over ends.
+    /// The passing of time: a lease that is over lapses, and a record expires or ends when its retention is
+    /// over.
     Sweep,
-    /// An attempt runs an unknown operation again, where the record's policy allows that.
+    /// A take-over: an attempt runs an unknown operation again, if the record's policy allows it.
     TakeOver {
-        /// The token of the new execution.
+        /// Token of the new execution.
         owner: Owner,
-        /// The unknown execution it follows.
+        /// Number of the unknown execution that it follows.
         n: u32,
-        /// Whether every undecided execution so far was fenced and so can no longer act.
+        /// True if every undecided execution so far was fenced and so can no longer act.
         fenced: bool,
     },
-    /// A probe or a marker row says that the unknown execution was executed.
+    /// A settlement: a probe or a marker row says that the unknown execution was executed.
     Settle {
-        /// Which execution.
+        /// Number of the execution.
         n: u32,
-        /// Its response, if that was found too.
+        /// Response of the execution, if the response was found too.
         response: Option<ResponseRef>,
     },
-    /// An operator decides an unknown outcome.
+    /// A resolution: an operator decides an unknown outcome.
     Resolve(Resolution),
-    /// An operator lets a response go before its time; the tombstone stays.
+    /// A deletion: an operator drops a response before its time. The tombstone stays.
     Delete,
 }
 
-/// What an operator found out about an unknown operation.
+/// The finding of an operator about an unknown operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resolution {
-    /// It was executed, with this response if that is known.
+    /// An executed operation, with its response if that is known.
     Executed(Option<ResponseRef>),
-    /// It was not executed, and the next attempt may run.
+    /// An operation that was not executed. The next attempt may run.
     NotExecuted {
-        /// Decide although the call could still be under way. This ends "at most once".
+        /// True to decide although the call could still be under way. This ends "at most once".
         force: bool,
     },
 }
 
-/// What has to be written.
+/// The change to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
     reason = "moved once, from the decision to the store; a box would cost more"
 )]
 pub enum Next {
-    /// Nothing.
+    /// No change.
     Unchanged,
-    /// This record in place of the old one.
+    /// A record that replaces the old one.
     Write(Record),
-    /// No record any more.
+    /// Removal of the record.
     Remove,
 }
 
-/// What the sender of the event may take from it, once [`Next`] is stored.
+/// The meaning of the event for its sender, once [`Next`] is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// The claim or take-over stands: this owner runs execution `n`.
+    /// A claim or take-over that stands: this owner runs execution `n`.
     Won {
-        /// The number of the execution.
+        /// Number of the execution.
         n: u32,
     },
-    /// Another execution is believed alive.
+    /// Another execution that is believed alive.
     InFlight,
-    /// Here is the stored response.
+    /// The stored response.
     Replay(ResponseRef),
-    /// Executed, without a response to show.
+    /// An executed operation without a response to show.
     Settled,
-    /// Nobody knows; what may be done is up to the record's policy.
+    /// An unknown outcome. The record's policy says what may be done.
     Unknown,
-    /// Only the tombstone is left.
+    /// A tombstone without a response.
     Expired(Executed),
-    /// The key belongs to a different request.
+    /// A key that belongs to a different request.
     Mismatch,
-    /// The record was made under another fingerprint scheme: compare again under that one.
+    /// A record made under another fingerprint scheme. The caller compares again under that scheme.
     OtherScheme,
-    /// The lease is longer now.
+    /// A renewed lease, which now ends later.
     Renewed,
-    /// The response is THE response.
+    /// A response that is now the stored response of the operation.
     Stored,
-    /// Not executed; the key is free for another execution.
+    /// An operation that was not executed. The key is free for another execution.
     Released,
-    /// This execution did not act, but an earlier one is still undecided.
+    /// An execution that did not act, while an earlier execution is still undecided.
     StillUnknown,
-    /// The outcome is recorded as unknown.
+    /// An outcome that is recorded as unknown.
     Held,
-    /// The record has moved on without this owner: answer from the record.
+    /// A record that moved on without this owner. The caller answers from the record.
     Lost,
-    /// The operator's decision stands.
+    /// An operator's decision that stands.
     Resolved,
-    /// The operator's decision was refused.
+    /// An operator's decision that was refused.
     Refused(Refusal),
-    /// The response is gone, the tombstone is left.
+    /// A deleted response. The tombstone is left.
     Deleted,
-    /// A lease lapsed into an unknown outcome.
+    /// A lease that lapsed into an unknown outcome.
     Lapsed,
-    /// A response or an outcome became a tombstone.
+    /// A response or an outcome that became a tombstone.
     Retired,
-    /// The tombstone ended.
+    /// A tombstone that ended.
     Forgotten,
-    /// Nothing to do.
+    /// No effect.
     Nothing,
 }
 
-/// Why an operator's decision was refused.
+/// The reason why an operator's decision was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// There is no record.
+    /// No record exists.
     Absent,
-    /// The record is not in a state that the decision applies to.
+    /// A record in a state that the decision does not apply to.
     WrongState(&'static str),
-    /// The call could still be under way until then.
+    /// A call that could still be under way.
     TooEarly {
-        /// When "not executed" can be decided without force.
+        /// Time from which "not executed" can be decided without force.
         until: Timestamp,
     },
 }
 
-/// A decision: what to write, and what it means once it is written.
+/// A decision: the change to write, and its meaning once it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {
-    /// What has to be written, with a comparison on the record that was decided on.
+    /// The change to write, with a comparison on the record that was decided on.
     pub next: Next,
-    /// What holds once that is stored.
+    /// The verdict that holds once the change is stored.
     pub verdict: Verdict,
 }
 
@@ -214,10 +215,10 @@ impl Transition {
     }
 }
 
-/// Decides what `event` does to `record` at `now`, on the store's clock.
+/// Decides the effect of `event` on `record` at `now`, on the store's clock.
 ///
-/// What is not listed in the protocol changes nothing. `now` may lag behind the moment the
-/// decision is written, it must not run ahead of it.
+/// An event that the protocol does not list for a state changes nothing. `now` may lag behind the moment at
+/// which the decision is written, but must not run ahead of it.
 #[must_use]
 pub fn transition(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
     if let Event::Sweep = event {
@@ -241,8 +242,8 @@ pub fn transition(record: Option<&Record>, event: &Event, now: Timestamp) -> Tra
     }
 }
 
-/// What an attempt is told by a record it cannot claim; `InFlight` also for one whose lease is
-/// over, because only a write makes that unknown.
+/// Returns the verdict for an attempt that cannot claim the record. The verdict is `InFlight` even if the
+/// lease is over, because only a write makes the outcome unknown.
 #[must_use]
 pub fn standing(record: &Record) -> Verdict {
     match record.state {
@@ -255,7 +256,8 @@ pub fn standing(record: &Record) -> Verdict {
     }
 }
 
-/// Nothing is remembered any more; `forgotten` may still lie in the store.
+/// Decides on an operation without a record that still counts. `forgotten` is an ended record that no sweep
+/// has removed yet.
 fn on_absent(forgotten: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
     match event {
         Event::Claim(claim) => {
@@ -263,7 +265,8 @@ fn on_absent(forgotten: Option<&Record>, event: &Event, now: Timestamp) -> Trans
             let revision = forgotten.map_or(first.revision, |forgotten| forgotten.revision.next());
             Transition::write(Record { revision, ..first }, Verdict::Won { n: 1 })
         }
-        // A release whose answer was lost, repeated. A later execution's leaves a cleared record.
+        // A repeated release: the answer to the first one was lost. The release of a later execution leaves a
+        // cleared record instead.
         Event::Release { n: 1, .. } => Transition::unchanged(Verdict::Released),
         Event::Resolve(_) | Event::Delete => Transition::unchanged(Verdict::Refused(Refusal::Absent)),
         _ => Transition::unchanged(Verdict::Lost),
@@ -276,7 +279,7 @@ fn claim(record: &Record, claim: &Claim, now: Timestamp) -> Transition {
     {
         return Transition::unchanged(Verdict::Won { n });
     }
-    // What was asked counts once the outcome is decided: a release may leave the key to another request.
+    // Requests are compared only once the outcome is decided: a release may leave the key to another request.
     if let State::Running { .. } = record.state {
         return match lapse(record, now) {
             Some(unknown) => {
@@ -299,7 +302,8 @@ fn claim(record: &Record, claim: &Claim, now: Timestamp) -> Transition {
     }
 }
 
-/// What a claim is told whose request is not that of the record, or not comparable to it as it stands.
+/// Returns the verdict for a claim with a request that differs from the record's, or cannot be compared with
+/// it as it stands.
 fn other_request(record: &Record, claim: &Claim) -> Option<Verdict> {
     if record.fingerprint.scheme != claim.fingerprint.scheme {
         Some(Verdict::OtherScheme)
@@ -398,7 +402,7 @@ fn sweep(record: Option<&Record>, now: Timestamp) -> Transition {
 
 fn take_over(record: &Record, owner: Owner, n: u32, fenced: bool, now: Timestamp) -> Transition {
     match record.state {
-        // Its own take-over, whose answer was lost.
+        // The owner's own take-over, repeated because the answer to it was lost.
         State::Running { owner: holder, n: last, .. } if holder == owner => {
             Transition::unchanged(Verdict::Won { n: last })
         }
@@ -452,8 +456,8 @@ fn delete(record: &Record, now: Timestamp) -> Transition {
     }
 }
 
-/// The number of the execution after the `n`th. Nobody counts to the last number there is, but a damaged record may
-/// have it, and a number must not go back.
+/// Returns the number of the execution after the `n`th. No client reaches the largest number, but a damaged
+/// record may hold it, and a number must not go back.
 fn following(n: u32) -> u32 {
     n.saturating_add(1)
 }
@@ -465,7 +469,7 @@ fn executed(owner: Owner, n: u32, response: Option<ResponseRef>) -> State {
     }
 }
 
-/// The unknown record that a running one becomes once its lease is over; `None` before that.
+/// Returns the unknown record that a running one becomes once its lease is over, or `None` before that.
 fn lapse(record: &Record, now: Timestamp) -> Option<Record> {
     if now < record.lease_until()? {
         return None;
@@ -473,7 +477,7 @@ fn lapse(record: &Record, now: Timestamp) -> Option<Record> {
     to_unknown(record, Reason::LeaseOver, now)
 }
 
-/// The unknown record that a running one becomes; `None` unless it is running.
+/// Returns the unknown record that a running one becomes, or `None` if the record is not running.
 fn to_unknown(record: &Record, reason: Reason, now: Timestamp) -> Option<Record> {
     let State::Running { owner, n, undecided } = record.state else { return None };
     let quiet_at = record.lease_until()?.plus(record.policy.response_timeout);

@@ -1,57 +1,44 @@
-//! Whether a configuration names operations as the store knows them.
+//! The check that a configuration names operations as the store knows them.
 //!
-//! Each [`Entry`] of a store is compared with the routes that now win its paths. A route that names them
-//! otherwise is a [`Conflict`], for a retry of what the store holds would run again; an entry whose paths no
-//! route covers is lost. An operator accepts either by naming the entry in `[store]`. Two routes of one
-//! configuration may differ as they like.
+//! Each [`Entry`] of a store is compared with the routes that now win its paths. A route that names the
+//! operations differently is a [`Conflict`], because a retry of a stored operation would run again. An entry
+//! is lost if no route covers its paths. An operator accepts a conflict or a loss by naming the entry in
+//! `[store]`. Two routes of one configuration may name their operations differently.
 //!
-//! Everything here is pure; the assembly reads the store, and writes what [`Review::entries`] says.
+//! This module is pure. The assembly reads the store, and writes the entries of [`Review::entries`].
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use http::Method;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, Match, Route};
-use crate::protocol::{Entry, EntryName, Identity, Pattern};
+use crate::protocol::{Entry, EntryName};
 
 pub use self::earlier::earlier;
-pub use self::refusal::Refusal;
+pub use self::entries::refresh_interval;
+pub use self::refusal::{Conflict, Refusal};
+
+use self::entries::{identity_of, own_entries, pattern_of};
 
 mod earlier;
+mod entries;
 mod refusal;
 
-/// The least and the most time for which a gateway that serves may leave its entries as they are.
-const REFRESHES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
-
-/// What a configuration makes of the entries of a store.
+/// The result of comparing a configuration with the entries of a store.
 #[derive(Clone, Debug, Default)]
 pub struct Review {
-    /// What the store has to hold while this configuration serves.
+    /// The entries that the store has to hold while this configuration serves.
     pub entries: Vec<Entry>,
-    /// The entries whose operations are named otherwise now, without an operator's word.
+    /// The entries with operations that now have other names, without an operator's acceptance.
     pub conflicts: Vec<Conflict>,
-    /// The entries that no route covers, without an operator's word.
+    /// The entries that no route covers, without an operator's acceptance.
     pub lost: Vec<Entry>,
     /// The entries that an operator accepted in this configuration.
     pub accepted: Vec<EntryName>,
-    /// The entries some of whose paths stream to the fallback now, unprotected.
+    /// The entries with paths that now stream to the fallback, unprotected.
     pub unprotected: Vec<EntryName>,
 }
 
-/// An entry, and the routes that name its operations otherwise.
-#[derive(Clone, Debug)]
-pub struct Conflict {
-    /// What the store knows.
-    pub entry: Entry,
-    /// The routes: their names and identities.
-    pub routes: Vec<(Arc<str>, Identity)>,
-    /// By what an operator accepts it.
-    pub names: Vec<EntryName>,
-}
-
-/// Compares a configuration with the entries of a store at `now` on its clock.
+/// Compares a configuration with the entries of a store. `now` is the time on the store's clock.
 #[must_use]
 pub fn review(config: &Config, known: &[Entry], now: Timestamp) -> Review {
     let standing: Vec<Entry> = known.iter().filter(|entry| now < entry.until).cloned().collect();
@@ -66,15 +53,8 @@ pub fn review(config: &Config, known: &[Entry], now: Timestamp) -> Review {
     review
 }
 
-/// How long a gateway with this configuration may leave its entries as they are.
-#[must_use]
-pub fn refresh_interval(config: &Config) -> Duration {
-    let lives = config.routes.iter().map(|route| route.policy.longest_life());
-    (lives.min().unwrap_or(REFRESHES.1) / 16).clamp(REFRESHES.0, REFRESHES.1)
-}
-
-/// The same entries, where those of some namespaces live on from `now` because executions were cut off whose
-/// records begin to age only now.
+/// Returns the entries, and prolongs the lives of those in lingering namespaces: they are counted from `now`.
+/// Executions of these namespaces were cut off, and their records begin to age only now.
 #[must_use]
 pub fn prolonged(known: &[Entry], now: Timestamp, is_lingering: impl Fn(&str) -> bool) -> Vec<Entry> {
     let prolong = |entry: &Entry| match is_lingering(&entry.identity.namespace) {
@@ -85,8 +65,8 @@ pub fn prolonged(known: &[Entry], now: Timestamp, is_lingering: impl Fn(&str) ->
 }
 
 impl Review {
-    /// Why a gateway with this configuration must not start, if so. `from_earlier` says that the entries are
-    /// what an earlier release is taken to have done.
+    /// Returns the reason why a gateway with this configuration must not start, if there is one.
+    /// `from_earlier` says that the entries were not read but are the assumed entries of an earlier release.
     #[must_use]
     pub fn refusal(&self, config: &Config, from_earlier: bool) -> Option<Refusal> {
         let is_fine = self.conflicts.is_empty() && self.lost.is_empty();
@@ -98,7 +78,8 @@ impl Review {
         })
     }
 
-    /// The entry with what an operator accepted of it; notes what nobody did.
+    /// Returns the entry with the changes that an operator accepted, and notes the changes that no operator
+    /// accepted.
     fn judge(&mut self, config: &Config, standing: &[Entry], mut entry: Entry) -> Entry {
         let winners = winners(&config.routes, &entry);
         let (accepted, retired) = (&config.store.accept_identity_change, &config.store.retired);
@@ -137,13 +118,14 @@ impl Review {
         entry
     }
 
-    /// Adds an entry of a route that serves, or lets the one that stands live on; one that lives beyond
-    /// `enough` is left as it is.
+    /// Adds an entry of a serving route, or prolongs the entry that is there already. An entry that lives
+    /// beyond `enough` is left as it is.
     fn serve(&mut self, own: Entry, enough: Timestamp) {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.is_same(&own)) else {
             return self.entries.push(own);
         };
-        // Gateways of a fleet that differ in times or spelling must not write against each other.
+        // Gateways of a fleet with different times or spellings must not overwrite each other's entries in
+        // turn.
         if entry.until <= enough.plus(own.life) {
             (entry.until, entry.template) = (own.until, own.template);
         }
@@ -153,13 +135,14 @@ impl Review {
     }
 }
 
-/// Whether a route names the operations of an entry otherwise, and nobody accepted that.
+/// Tells whether a route names the operations of an entry differently, without an operator's acceptance.
 fn is_rival(route: &Route, entry: &Entry, standing: &[Entry]) -> bool {
     let (identity, pattern) = (identity_of(route), pattern_of(route));
     if identity == entry.identity || entry.yields_to(&pattern, &identity) {
         return false;
     }
-    // A more exact route that was there before won these paths before, unless they were this entry's since.
+    // If a more exact route existed before, it won these paths before, unless they became this entry's since
+    // then.
     let is_old = pattern.is_more_exact(&entry.pattern)
         && standing.iter().any(|other| {
             other.method == entry.method
@@ -169,7 +152,7 @@ fn is_rival(route: &Route, entry: &Entry, standing: &[Entry]) -> bool {
     !is_old
 }
 
-/// The routes that win some of the paths of an entry.
+/// Returns the routes that win some of the paths of an entry.
 fn winners<'r>(routes: &'r [Arc<Route>], entry: &Entry) -> Vec<&'r Route> {
     let with_method = || routes.iter().map(Arc::as_ref).filter(|route| route.methods.contains(&entry.method));
     let wins = |route: &&Route| {
@@ -183,43 +166,6 @@ fn winners<'r>(routes: &'r [Arc<Route>], entry: &Entry) -> Vec<&'r Route> {
         pattern.meets(&entry.pattern) && !is_hidden
     };
     with_method().filter(wins).collect()
-}
-
-fn own_entries(config: &Config, now: Timestamp) -> impl Iterator<Item = Entry> + '_ {
-    let of_route = move |route: &'_ Arc<Route>| {
-        let identity = identity_of(route);
-        let route = Arc::clone(route);
-        let methods = route.methods.clone();
-        methods.into_iter().map(move |method| entry_of(config, &route, method, identity.clone(), now))
-    };
-    config.routes.iter().flat_map(of_route)
-}
-
-/// An entry of a route that serves until `now`, and one that looks at it late, too.
-fn entry_of(config: &Config, route: &Route, method: Method, identity: Identity, now: Timestamp) -> Entry {
-    let life = route.policy.longest_life();
-    Entry {
-        method,
-        pattern: pattern_of(route),
-        template: route.path.clone(),
-        identity,
-        life,
-        until: now.plus(life).plus(2 * refresh_interval(config)),
-        quick_start: config.quick_start,
-        accepted: Vec::new(),
-        retired: false,
-    }
-}
-
-fn pattern_of(route: &Route) -> Pattern {
-    match route.matching {
-        Match::Equivalent => Pattern::equivalent(&route.path),
-        Match::Exact => Pattern::exact(&route.path),
-    }
-}
-
-fn identity_of(route: &Route) -> Identity {
-    Identity::new(&route.namespace, &route.scope, &route.key_header)
 }
 
 #[cfg(test)]

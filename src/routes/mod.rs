@@ -1,4 +1,4 @@
-//! The compiled route table: which route, if any, protects a request.
+//! The compiled route table: finds the route, if any, that protects a request.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use http::{HeaderMap, HeaderValue, Method};
 use matchit::Router;
 
 use crate::config::{Fallback, Match, Route, UpstreamName};
-use crate::protocol::header::METHOD_OVERRIDES;
+use crate::headers::METHOD_OVERRIDES;
 use crate::protocol::path;
 use crate::protocol::readings::{self, Reading};
 
 pub mod identity;
 
-/// The header that carries a key unless a route names another.
+/// The header that carries a key, unless a route names another one.
 const USUAL_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// All routes, ready to match.
+/// The routes of a configuration, compiled for matching.
 pub struct RouteTable {
-    /// Routes that take equivalent spellings of a path for one.
+    /// Routes for which equivalent spellings of a path are the same path.
     equivalent: Routers,
     /// Routes that compare paths exactly.
     exact: Routers,
@@ -28,28 +28,28 @@ pub struct RouteTable {
     largest_response: usize,
 }
 
-/// A router for each method: what one covers need not make sense beside what another does.
+/// The router of each method. Templates of different methods cannot conflict with each other.
 type Routers = HashMap<Method, Router<Arc<Route>>>;
 
-/// Where a request belongs.
+/// The destination of a request.
 #[derive(Clone, Debug)]
 pub enum Matched {
-    /// This route protects it.
+    /// A route protects the request.
     Route(Arc<Route>),
-    /// No route does; it streams to this upstream.
+    /// No route protects the request. It streams to this upstream.
     Fallback(UpstreamName),
-    /// No route does, and there is no fallback.
+    /// No route protects the request, and there is no fallback.
     Nothing,
-    /// Servers disagree about whether a route covers it.
+    /// Servers disagree about whether a route covers the request.
     Ambiguous(Ambiguity),
 }
 
-/// What servers disagree about.
+/// The part of a request that servers disagree about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ambiguity {
-    /// Which segments the path has.
+    /// The segments of the path.
     Path,
-    /// Which method it has: whether its case counts, or a header that names another one.
+    /// The method: servers disagree about whether its case counts, or whether a header replaces it.
     Method,
 }
 
@@ -57,8 +57,8 @@ impl RouteTable {
     /// Compiles the routes of a configuration.
     ///
     /// # Errors
-    /// The template that cannot stand beside the others, with the reason. A checked configuration
-    /// has none.
+    /// A message if a template conflicts with another one, with the reason. A checked configuration has no
+    /// such template.
     pub fn new(routes: &[Arc<Route>], fallback: Option<Fallback>) -> Result<Self, String> {
         let (mut equivalent, mut exact) = (Routers::new(), Routers::new());
         let mut key_headers = vec![USUAL_KEY];
@@ -80,33 +80,33 @@ impl RouteTable {
         Ok(Self { equivalent, exact, fallback, key_headers, largest_response })
     }
 
-    /// The largest response that any route keeps, in bytes.
+    /// Returns the size of the largest response that any route keeps, in bytes.
     #[must_use]
     pub fn largest_response(&self) -> usize {
         self.largest_response
     }
 
-    /// Whether a request that no route protects is refused if it carries a key.
+    /// Tells whether a request that no route protects is refused if it carries a key.
     #[must_use]
     pub fn refuses_keyed(&self) -> bool {
         self.fallback.as_ref().is_some_and(|fallback| fallback.refuses_keyed)
     }
 
-    /// Whether a request carries a key in the header of any route, or in the usual one.
+    /// Tells whether a request carries a key in the header of any route, or in the usual header.
     #[must_use]
     pub fn is_keyed(&self, headers: &HeaderMap) -> bool {
         self.key_headers().any(|name| headers.contains_key(name))
     }
 
-    /// The headers that carry keys: those of all routes, and the usual one.
+    /// Returns the headers that carry keys: those of all routes, and the usual header.
     pub fn key_headers(&self) -> impl Iterator<Item = &HeaderName> + Clone {
         self.key_headers.iter()
     }
 
-    /// Where a request with this method and path belongs.
+    /// Finds the destination of a request with this method and path.
     ///
-    /// All spellings of a path that usual servers take for one match the same route, unless it compares
-    /// exactly. A spelling that a route covers for some servers only is ambiguous.
+    /// All spellings of a path that usual servers treat as the same path match the same route, unless that
+    /// route compares exactly. A spelling that a route covers for some servers only is ambiguous.
     #[must_use]
     pub fn find(&self, method: &Method, path: &str, headers: &HeaderMap) -> Matched {
         let route = self.covering(method, path);
@@ -120,7 +120,8 @@ impl RouteTable {
         }
     }
 
-    /// The route that covers a path; the more exact template where one of each kind does.
+    /// Returns the route that covers a path. If an exact and an equivalent route cover it, the result is the
+    /// route with the more exact template.
     fn covering(&self, method: &Method, path: &str) -> Option<&Arc<Route>> {
         let equivalent = self.equivalently(method, path);
         let exact = self.exact.get(method).and_then(|router| {
@@ -167,7 +168,7 @@ impl RouteTable {
     }
 }
 
-/// The methods that some servers read in a request besides that of its request line.
+/// Returns the methods, besides that of the request line, that some servers read in a request.
 fn other_methods<'a>(method: &'a Method, headers: &'a HeaderMap) -> impl Iterator<Item = Method> + 'a {
     let named = METHOD_OVERRIDES.iter().flat_map(|name| headers.get_all(name)).map(HeaderValue::as_bytes);
     let read = [method.as_str().as_bytes()].into_iter().chain(named);

@@ -1,4 +1,4 @@
-//! An answer of HTTP/1 that its connection is at until its last byte is handed over.
+//! A response of HTTP/1 that counts as being given until its last byte is handed over.
 
 use axum::body::Body;
 use http::Response;
@@ -8,10 +8,12 @@ use crate::holding::holding;
 
 use super::places::Asked;
 
-/// The largest answer that is handed over in one step, in bytes: the system takes it, read or not.
+/// Largest response that is handed over in one step, in bytes. The system takes it whether or not the
+/// client reads.
 const SMALL: u64 = 16 << 10;
 
-/// Returns the answer, which is being given for as long as it takes; a small one is given at once.
+/// Returns the response with a body that holds `asked` until its end. A small response counts as given
+/// at once.
 pub(super) fn answering(response: Response<Body>, asked: Asked) -> Response<Body> {
     if response.body().size_hint().exact().is_some_and(|size| size <= SMALL) {
         return response;

@@ -20,47 +20,50 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::Service;
 
 use crate::config::{HEADER_BUFFER, HTTP2_WINDOW};
-use crate::gateway::{Peer, Stop};
+use crate::peer::Peer;
 use crate::shares::Shares;
+use crate::stop::Stop;
 
 use super::handshake::Handshakes;
 use super::idle::Requests;
+use super::listening::Listening;
 use super::places::Seat;
 use super::preface::{self, PREFACE};
 use super::service::{Caller, Served};
 use super::stalled::Stalled;
 use super::strict::{Frames, MAX_HEAD, Strict};
+use super::tls::Tls;
 use super::untaken::{PIECE, Untaken};
-use super::{Listening, Tls};
 
-/// How many requests may be open on one HTTP/2 connection.
+/// Maximum number of open requests on one HTTP/2 connection.
 const STREAMS: u32 = 128;
-/// How much of one body on an HTTP/2 connection may be on its way or unread, in bytes.
+/// Maximum number of bytes of one body on an HTTP/2 connection that are in transit or unread.
 const STREAM_WINDOW: u32 = 64 << 10;
-/// How much of an answer waits in the library for an HTTP/2 client, in bytes; with the piece that comes
-/// on top it is what one request is counted with.
+/// Number of bytes of a response that the library buffers for an HTTP/2 client. With the piece that
+/// comes on top, this is the memory counted for one request.
 const SEND_BUFFER: usize = HEADER_BUFFER - PIECE;
-/// How many streams may be reset before the service has taken them.
+/// Maximum number of streams that are reset before the service has taken them.
 const PENDING_RESETS: usize = 20;
-/// How many streams the library may refuse or end over the life of a connection.
+/// Maximum number of streams that the library refuses or ends over the life of a connection.
 const REFUSALS: usize = 1024;
-/// How often an HTTP/2 client that says nothing is asked whether it is there.
+/// Interval of the pings to a silent HTTP/2 client.
 const PING_EVERY: Duration = Duration::from_secs(20);
-/// And how long it may take to answer.
+/// Time within which a client has to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a new connection may take to say something once the gateway drains.
+/// Time since its opening within which a new connection has to send bytes, once the gateway drains.
 const FIRST_WORDS: Duration = Duration::from_secs(1);
-/// How long an idle connection is still listened to once the gateway drains: what has reached this machine
-/// is read within it.
+/// Time for which an idle connection is still read once the gateway drains. Bytes that have reached this
+/// machine are read within it.
 const LAST_LOOK: Duration = Duration::from_millis(10);
-/// How long a connection that has to make room may still take for what waits for its client alone.
+/// Time for which a connection that has to make room may still run when it only waits for its client.
 const LEAVING: Duration = Duration::from_secs(1);
-/// And how many times as long for an execution, which goes on without it, or for what no key protects.
+/// Number of [`LEAVING`] periods for an execution, which goes on without the connection. [`UNPROTECTED`]
+/// is the number for a request that no key protects.
 const EXECUTING: usize = 2;
 const UNPROTECTED: usize = 5;
 
-/// Why a connection ended before its time.
+/// The reason why a connection ended early.
 type Ended = Box<dyn std::error::Error + Send + Sync>;
 
 /// The client of one connection.
@@ -71,7 +74,7 @@ struct Client {
     watcher: Watcher,
 }
 
-/// Serves the connections of one listener.
+/// A server of the connections of one listener.
 pub(super) struct Connections<S> {
     served: Served<S>,
     listening: Listening,
@@ -92,7 +95,7 @@ where
         Self { served, listening, handshakes, http1: http1(), http2: http2() }
     }
 
-    /// The drain begins: from now on an answer of HTTP/1 ends its connection.
+    /// Begins the drain: every later response of HTTP/1 ends its connection.
     pub(super) fn leave(&self) {
         self.served.leave();
     }
@@ -134,7 +137,7 @@ where
         Peer { address: peer.ip().to_canonical(), secure: self.listening.tls.is_some() }
     }
 
-    /// Serves a connection of which it was agreed whether HTTP/2 is spoken.
+    /// Serves a TLS connection. `http2` tells whether its handshake agreed on HTTP/2.
     async fn serve_agreed(
         &self,
         mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -151,7 +154,8 @@ where
         }
     }
 
-    /// The beginning of a connection, which has to come in time, and in a drain soon.
+    /// Waits for the beginning of a connection: for `header_read_timeout`, and during a drain until
+    /// [`FIRST_WORDS`] after its opening.
     async fn begun<T>(
         &self,
         beginning: impl Future<Output = io::Result<T>>,
@@ -181,13 +185,13 @@ where
         stop: &Stop,
     ) -> Result<(), Ended> {
         let Client { caller, opened, seat, watcher } = client;
-        // The drain waits until it is dropped.
+        // The drain waits until this watcher is dropped.
         let _watched = watcher;
         let (stream, refusals) = Strict::new(stream, before);
         let stream = stream.within(self.listening.header_read_timeout, self.listening.keep_alive_timeout);
         let service = self.served.http1(caller, stream.presence(), Arc::clone(&seat), refusals.clone());
         let mut connection = pin!(self.http1.serve_connection(TokioIo::new(stream), service));
-        // A token of its own: that of all connections is locked whenever somebody looks at it.
+        // Each connection has its own token, because the shared token is locked at each look.
         let drain = stop.draining().child_token();
         select! {
             biased;
@@ -202,8 +206,8 @@ where
                 }
             }
         }
-        // A request that has reached this machine is answered, and so is one of a client that has only just
-        // connected. The answer ends the connection.
+        // A request that has reached this machine is answered, and so is a request of a client that has
+        // only just connected. The response ends the connection.
         let last_look = Instant::now() + LAST_LOOK;
         let until = if refusals.was_asked() { last_look } else { last_look.max(opened + FIRST_WORDS) };
         select! {
@@ -251,27 +255,27 @@ where
             select! {
                 served = &mut connection => return Ok(served?),
                 () = &mut makes_room => return Err(MADE_ROOM.into()),
-                () = &mut too_long => return Err("nothing was taken of an answer for too long".into()),
+                () = &mut too_long => return Err("the client read nothing of a response for too long".into()),
                 () = &mut goodbye, if !leaving => {
                     leaving = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = &mut stays, if leaving => return Err("its client was told to go, and stayed".into()),
+                () = &mut stays, if leaving => return Err("the client was told to leave, and stayed".into()),
             }
         }
     }
 }
 
-/// Why a connection ended that was told to leave.
-const MADE_ROOM: &str = "it made room: there are too many, and its party had most of them";
+/// The error of a connection that was told to leave.
+const MADE_ROOM: &str = "it made room: there are too many connections, and its party had the most";
 
-/// Resolves once a connection that was told to leave can end without harm, waits for its client alone, or has
-/// waited long enough for what does not need it.
+/// Waits until a connection that was told to leave can end: because nothing is lost, because it waits
+/// only for its client, or because the time for its requests is over.
 async fn has_to_go(seat: &Seat) {
     if seat.is_only_uncommitted() {
         return;
     }
-    // The library waits for a first request, and an HTTP/2 client may ignore that it is told to go.
+    // The library waits for a first request, and an HTTP/2 client may ignore the request to leave.
     sleep(LAST_LOOK).await;
     for waited in 1.. {
         if seat.is_quiet() || seat.is_only_uncommitted() {
@@ -285,8 +289,9 @@ async fn has_to_go(seat: &Seat) {
     }
 }
 
-/// As many headers as are let through come out of a buffer on the stack if nothing else is asked for. How
-/// long a client is waited for, and what the end of its side means, the stream says ([`Strict`]).
+/// Returns the settings of HTTP/1. The default limit on headers is the number that [`Strict`] lets
+/// through, and only with the default does the library read them into a buffer on the stack. [`Strict`]
+/// also limits the waits for a client, and decides what the end of the client's side means.
 fn http1() -> http1::Builder {
     let mut http = http1::Builder::new();
     http.half_close(true).header_read_timeout(None).max_buf_size(MAX_HEAD);

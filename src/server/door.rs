@@ -1,5 +1,5 @@
-//! Where connections come in: accepted at once, so that it is known whose they are, and served when there is
-//! a place.
+//! The acceptor of a listener. It accepts connections at once, so that their party is known, and serves
+//! them when there is a free slot.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -12,38 +12,40 @@ use tokio::select;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::{debug, warn};
 
-use crate::gateway::Stop;
 use crate::shares::Party;
+use crate::stop::Stop;
 use crate::telemetry::Limited;
 
 use super::places::{Place, Places};
 
 /// The pause after the system refused a connection (no file descriptors left, for example).
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-/// How soon those that still wait make somebody else leave.
+/// Interval at which waiting connections ask again that others leave.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
-/// How long a place that becomes free is kept from the party with the most, after others had to ask for one.
+/// Time for which free slots are kept from the party with the most connections, after other parties had
+/// to ask for one.
 const CONTESTED: Duration = Duration::from_secs(1);
-/// How many lines tell of that, at twenty refusals a second.
+/// Limit on the log lines about refused connections, of which there may be twenty a second.
 static NOT_ACCEPTED: Limited = Limited::new(5, Duration::from_secs(60));
 
-/// How many connections are still taken when the drain begins: more than the system's queue holds, so that
-/// clients who go on connecting cannot keep the listener open.
+/// Maximum number of connections accepted once the drain begins. Without a limit, clients that go on
+/// connecting could keep the listener open. The system's queue holds fewer connections than this.
 const MOST_AT_LAST: usize = 4096;
 
-/// A connection, still to be registered where it is served.
+/// An accepted connection that is not yet registered where it is served.
 struct Arrived {
     stream: TcpStream,
     peer: SocketAddr,
     party: Party,
 }
 
-/// The connections of one listener that have no place yet, and what serves those that have.
+/// The acceptor of one listener: the connections that have no slot yet, and the function that serves a
+/// connection with a slot.
 pub(super) struct Door<B> {
     places: Arc<Places>,
     waiting: VecDeque<Arrived>,
     most_waiting: usize,
-    /// Until when what becomes free is not for the party with the most connections.
+    /// End of the time in which no free slot is given to the party with the most connections.
     contested_until: Option<Instant>,
     begin: B,
 }
@@ -53,7 +55,7 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
         Self { places, waiting: VecDeque::new(), most_waiting, contested_until: None, begin }
     }
 
-    /// Accepts and serves until the drain begins.
+    /// Accepts and serves connections until the drain begins.
     pub(super) async fn accept_until_drain(&mut self, listener: &TcpListener, stop: &Stop) {
         let places = Arc::clone(&self.places);
         let mut again = interval(ASK_AGAIN);
@@ -69,10 +71,11 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
         }
     }
 
-    /// Serves those that wait, then takes what waits in the system's queue, and closes the listener. A client
-    /// whose connection is reset there cannot know that its request was not looked at.
+    /// Serves the waiting connections, then accepts the connections in the system's queue, and closes
+    /// the listener. When a connection is reset in that queue, its client cannot know that its request
+    /// was never read.
     pub(super) async fn accept_the_rest(mut self, listener: TcpListener, stop: &Stop) -> io::Result<()> {
-        // The runtime knows of a connection only after a while, the system at once.
+        // The runtime learns of a queued connection after a while, the system at once.
         let listener = listener.into_std()?;
         for _ in 0..MOST_AT_LAST {
             let arrived = match self.waiting.pop_front() {
@@ -116,8 +119,8 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
         }
     }
 
-    /// Makes room for those that still wait. What was told to leave may take a while, and what could not end at
-    /// once may do so by now.
+    /// Asks again for room for the waiting connections. A connection that was told to leave may take a
+    /// while, and a connection that could not end at once may now be able to.
     fn ask_again(&mut self) {
         if self.serve_waiting() {
             return;
@@ -138,18 +141,18 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
         self.contested_until = Some(Instant::now() + CONTESTED);
     }
 
-    /// The party for which no place is meant at the moment.
+    /// Returns the party that gets no slot at the moment.
     fn put_off(&self) -> Option<Party> {
         self.contested_until.filter(|until| Instant::now() < *until).and_then(|_| self.places.largest())
     }
 
-    /// Serves those that wait while there are places, those of the smallest party first. True if none waits
-    /// any more.
+    /// Serves waiting connections while there are free slots, those of the smallest party first. Returns
+    /// true if none waits any more.
     fn serve_waiting(&mut self) -> bool {
         while let Some(next) = self.fewest() {
             let Some(place) = self.places.take(self.waiting[next].party) else { return false };
             if self.put_off().is_some() {
-                // Others than the largest party come and go: they will again.
+                // Parties other than the largest open and close connections, and will do so again.
                 self.contest();
             }
             if let Some(Arrived { stream, peer, .. }) = self.waiting.remove(next) {
@@ -159,7 +162,7 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
         self.waiting.is_empty()
     }
 
-    /// The first of those that wait whose party has the fewest connections.
+    /// Returns the index of the first waiting connection of the party with the fewest connections.
     fn fewest(&self) -> Option<usize> {
         if self.waiting.is_empty() {
             return None;
@@ -169,7 +172,7 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
         all.min_by_key(|at| self.places.count(self.waiting[*at].party))
     }
 
-    /// Closes the last of those that wait whose party has the most connections.
+    /// Closes the last waiting connection of the party with the most connections.
     fn close_one(&mut self) {
         let all = |at: &usize| {
             let party = self.waiting[*at].party;
@@ -177,7 +180,7 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
         };
         let closed = (0..self.waiting.len()).max_by_key(all).and_then(|at| self.waiting.remove(at));
         if let Some(Arrived { peer, .. }) = closed {
-            debug!(%peer, "a connection was closed: there are too many, and its party has most of them");
+            debug!(%peer, "closed a connection: too many wait, and its party has the most");
         }
     }
 
@@ -188,7 +191,7 @@ impl<B: Fn(TcpStream, SocketAddr, Place)> Door<B> {
 
 impl Arrived {
     fn new(stream: TcpStream, peer: SocketAddr) -> Self {
-        // Small answers would wait for the client's delayed acknowledgement otherwise.
+        // Without this, small responses would wait for the client's delayed acknowledgement.
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%peer, "no TCP_NODELAY: {error}");
         }
@@ -196,7 +199,7 @@ impl Arrived {
     }
 }
 
-/// The next connection.
+/// Waits for the next connection.
 async fn accept(listener: &TcpListener) -> Arrived {
     loop {
         let accepted = listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));

@@ -1,8 +1,9 @@
-//! TLS handshakes with clients that come to nothing: counted, and told of now and then.
+//! Failed TLS handshakes: counted, and logged within a limit.
 //!
-//! A client whose certificate has expired is shut out without a word to it that its people would read. So
-//! the reason is a warning here, a limited number of them, and a metric. Who only connects and goes away,
-//! as balancers do to see whether something listens, is neither.
+//! A client with an expired certificate is shut out without a message that its operators would read.
+//! Therefore the reason is logged here as a warning, a limited number of times, and counted in a metric.
+//! A client that only connects and goes away, as load balancers do to see whether something listens,
+//! causes no warning.
 
 use std::error::Error;
 use std::io;
@@ -14,11 +15,11 @@ use tracing::{debug, warn};
 
 use crate::telemetry::{Causes, Limited, Metrics};
 
-/// How many warnings may be written in a period.
+/// Maximum number of warnings in one [`PERIOD`].
 const MOST: u32 = 5;
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// The failures of one listener.
+/// The failed handshakes of one listener.
 pub(super) struct Handshakes {
     metrics: Metrics,
     lines: Limited,
@@ -29,7 +30,7 @@ impl Handshakes {
         Self { metrics, lines: Limited::new(MOST, PERIOD) }
     }
 
-    /// Counts one that failed, and tells of it.
+    /// Counts a failed handshake, and logs it.
     pub(super) fn failed(&self, peer: SocketAddr, error: &io::Error) {
         let reason = reason(error);
         self.metrics.tls_failure(reason);
@@ -52,15 +53,15 @@ fn in_words(reason: &str) -> &'static str {
         "unknown-ca" => "client_ca does not vouch for its certificate",
         "bad-certificate" => "its certificate is not usable",
         "no-certificate" => "it shows no certificate, and client_ca asks for one",
-        "not-tls" => "what it sends is no TLS; this listener speaks nothing else",
-        "refused-by-client" => "it refuses this listener's certificate, or what is offered",
-        "protocol" => "the two have no version or cipher in common, or it breaks the protocol",
-        "timeout" => "it was not over within header_read_timeout",
+        "not-tls" => "it does not speak TLS, and this listener speaks nothing else",
+        "refused-by-client" => "it refuses this listener's certificate, or the protocols that it offers",
+        "protocol" => "it shares no version or cipher with this listener, or breaks the protocol",
+        "timeout" => "it did not finish within header_read_timeout",
         _ => "it failed",
     }
 }
 
-/// Why a handshake failed, in one of a fixed set of words.
+/// Returns the reason of a failed handshake, from a fixed set of labels.
 fn reason(error: &io::Error) -> &'static str {
     let source = error.get_ref().map(|source| source as &(dyn Error + 'static));
     match source.and_then(|source| source.downcast_ref::<TlsError>()) {
@@ -80,11 +81,12 @@ fn tls_reason(error: &TlsError) -> &'static str {
     use CertificateError as C;
     match error {
         TlsError::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => "expired",
-        // The second is what comes of an authority that has the same name and another key.
+        // `BadSignature` comes from an authority that has the same name and another key.
         TlsError::InvalidCertificate(C::UnknownIssuer | C::BadSignature) => "unknown-ca",
         TlsError::InvalidCertificate(_) => "bad-certificate",
         TlsError::NoCertificatesPresented => "no-certificate",
-        // What is no TLS at all is a record of a type, a version or a length that does not exist.
+        // Bytes that are no TLS are read as a record of a type, a version or a length that does not
+        // exist.
         TlsError::InvalidMessage(message) => match message {
             rustls::InvalidMessage::InvalidContentType
             | rustls::InvalidMessage::UnknownProtocolVersion

@@ -1,7 +1,7 @@
-//! How long nothing may be asked on an HTTP/2 connection.
+//! The limit on the idle time of an HTTP/2 connection.
 //!
-//! Of HTTP/1 the strict reader limits the wait for the next head. An HTTP/2 client that answers pings would
-//! keep its place among the connections for ever without this.
+//! On HTTP/1, the strict reader limits the wait for the next head. Without the limit here, an HTTP/2
+//! client that answers pings would keep its connection slot for ever.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -9,35 +9,35 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// The requests of one connection, all of which happens on one thread.
+/// The requests of one connection. All of a connection runs on one thread.
 #[derive(Debug)]
 pub(super) struct Requests {
     opened: Instant,
     begun: AtomicUsize,
     open: AtomicUsize,
-    /// When the last of them ended, in milliseconds since the connection was opened.
+    /// Time at which the last request ended, in milliseconds since the connection was opened.
     idle_since_ms: AtomicU64,
 }
 
-/// A request; dropped, it has its whole answer, or nobody waits for one.
+/// An open request. It is dropped when the client has the whole response, or no longer waits for it.
 #[derive(Debug)]
 pub(super) struct Open(Arc<Requests>);
 
 impl Requests {
-    /// Those of a connection that opens now.
+    /// Returns the requests of a connection that opens now.
     pub(super) fn new() -> Self {
         let (begun, open, idle_since_ms) = Default::default();
         Self { opened: Instant::now(), begun, open, idle_since_ms }
     }
 
-    /// One more.
+    /// Counts a request as open until the returned guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> Open {
         self.begun.fetch_add(1, Relaxed);
         self.open.fetch_add(1, Relaxed);
         Open(Arc::clone(self))
     }
 
-    /// Ends once the first request did not come for `first`, or none was open for `patience`.
+    /// Waits until the first request did not come within `first`, or no request was open for `patience`.
     pub(super) async fn idle(&self, first: Duration, patience: Duration) {
         sleep_until(self.opened + first).await;
         if self.begun.load(Relaxed) > 0 {
@@ -45,7 +45,7 @@ impl Requests {
         }
     }
 
-    /// Ends once none was open for `patience`.
+    /// Waits until no request was open for `patience`.
     pub(super) async fn none_for(&self, patience: Duration) {
         loop {
             if self.open.load(Relaxed) > 0 {
@@ -60,7 +60,7 @@ impl Requests {
         }
     }
 
-    /// Ends once a client that was told to go has asked nothing for `patience` since.
+    /// Waits until a client that was told to leave has had no open request for `patience` since then.
     pub(super) async fn stays(&self, patience: Duration) {
         sleep(patience).await;
         self.none_for(patience).await;

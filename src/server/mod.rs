@@ -1,11 +1,10 @@
-//! Listeners: accept with a cap on connections, check every request byte by byte (`strict`), serve
-//! HTTP/1.1 and, where it is asked for, HTTP/2 and TLS, with every limit explicit; and drain when the
-//! gateway stops.
+//! Listeners. A listener accepts connections up to a limit, checks every request byte by byte
+//! (`strict`), and serves HTTP/1.1 and, where configured, HTTP/2 and TLS. Every limit is explicit. The
+//! listener drains when the gateway stops.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use http::{Request, Response};
@@ -14,9 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::Service;
 use tracing::{debug, warn};
 
-use crate::gateway::Stop;
-use crate::telemetry::Metrics;
-use crate::workers::Workers;
+use crate::stop::Stop;
 
 use self::connection::Connections;
 use self::door::Door;
@@ -27,6 +24,7 @@ mod connection;
 mod door;
 mod handshake;
 mod idle;
+mod listening;
 mod places;
 mod preface;
 mod service;
@@ -36,39 +34,12 @@ pub mod strict;
 mod tls;
 mod untaken;
 
+pub use self::listening::Listening;
 pub use self::tls::Tls;
 
-/// What one listener speaks, and its limits.
-#[derive(Clone)]
-pub struct Listening {
-    /// How many connections may be open, and how many requests of HTTP/2 connections together. Of more
-    /// connections the party that has most loses one, or they wait; more requests are answered `overloaded`.
-    pub max_connections: usize,
-    /// How many connections may wait until others end.
-    pub max_waiting: usize,
-    /// How long a client may take to shake hands, to send the head of a request, and to begin its first one.
-    pub header_read_timeout: Duration,
-    /// How long nothing may be asked on a connection that has had an answer.
-    pub keep_alive_timeout: Duration,
-    /// How long a client may read nothing of an answer.
-    pub write_timeout: Duration,
-    /// Whether HTTP/2 is spoken beside HTTP/1.1.
-    pub http2: bool,
-    /// With it nothing but TLS is spoken.
-    pub tls: Option<Arc<Tls>>,
-    /// Who serves the connections.
-    pub workers: Workers,
-    /// The methods that an answer to any other one names.
-    pub methods: &'static str,
-    /// Where problems are explained: the address to which each problem's name is added.
-    pub problem_docs: Option<Arc<str>>,
-    /// Where requests are counted that are refused before a route is looked for, and failed handshakes.
-    pub metrics: Metrics,
-}
-
-/// Accepts and serves until the drain begins, then takes what waits to be accepted at that moment, and lets
-/// the open connections finish the request they are at. Returns once all are closed; how long that may take
-/// is for the caller to say.
+/// Accepts and serves connections until the drain begins. Then accepts the connections that wait to be
+/// accepted at that moment, and lets the open connections finish their current request. Returns once all
+/// are closed. The caller limits how long that may take.
 pub async fn serve<S>(listener: TcpListener, service: S, listening: Listening, stop: Stop)
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -95,7 +66,7 @@ where
     door.accept_until_drain(&listener, &stop).await;
     connections.leave();
     if let Err(error) = door.accept_the_rest(listener, &stop).await {
-        warn!("what waited to be accepted may be reset: {error}");
+        warn!("connections that waited to be accepted may be reset: {error}");
     }
     draining.shutdown().await;
 }

@@ -1,14 +1,17 @@
-//! The places of connections, and which of them makes room when there are no more.
+//! The slots of connections, and the choice of the connection that makes room when no slot is free.
 //!
-//! 1. A client may open as many connections as there are places.
-//! 2. Where none is free, and the party that has most connections has at least two more than the new one's
-//!    party, one of its connections is told to leave, and the new one takes its place.
-//! 3. One that does nothing, or for whose requests nothing was claimed or sent yet, is told first, and ends at
-//!    once; any other ends with the answer that it is at, or after a while: sooner where its client does not take
-//!    that, or a key protects it, so that it runs on without a connection.
-//! 4. Otherwise the new connection waits until one ends; those of the party with the fewest go first. Where too
-//!    many wait, one of the party with the most is closed. For a moment after one was told to leave, what becomes
-//!    free is not for the party with the most: otherwise each connection of the others would have to ask anew.
+//! 1. A client may open as many connections as there are slots.
+//! 2. When no slot is free, and the party with the most connections has at least two more than the party
+//!    of the new connection, a connection of the largest party is told to leave, and the new connection
+//!    takes its slot.
+//! 3. A connection without requests, or with requests for which nothing was claimed or sent yet, is told
+//!    first, and ends at once. Any other connection ends with its current response, or after a while. It
+//!    ends sooner when its client does not read the response, or when a key protects the request,
+//!    because the execution then goes on without a connection.
+//! 4. Otherwise the new connection waits until another ends. Connections of the party with the fewest go
+//!    first. When too many wait, one of the party with the most is closed. For a moment after a
+//!    connection was told to leave, free slots are not given to the largest party. Otherwise each
+//!    connection of the other parties would have to ask anew.
 //!
 //! Only a connection that begins or ends takes the lock.
 
@@ -19,43 +22,43 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::gateway::Stakes;
+use crate::presence::Stakes;
 use crate::shares::Party;
 
-/// The places of one listener.
+/// The slots of one listener.
 #[derive(Debug)]
 pub(super) struct Places {
     most: usize,
     taken: Mutex<Taken>,
-    /// Told when a connection has ended.
+    /// Notified when a connection has ended.
     freed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// Connections that are open, those that were told to leave included.
+    /// Number of open connections, including those that were told to leave.
     open: usize,
-    /// Those that were.
+    /// Number of open connections that were told to leave.
     leaving: usize,
-    /// Those that were not, the oldest of a party first.
+    /// The connections of each party that were not told to leave, the oldest first.
     of: HashMap<Party, Vec<Arc<Seat>>>,
-    /// How many each party has, in order.
+    /// Number of such connections of each party, in ascending order.
     order: BTreeSet<(usize, Party)>,
 }
 
-/// What is known of a connection to whoever looks for one that can go.
+/// The state of a connection, read by the search for a connection that can leave.
 #[derive(Debug, Default)]
 pub(super) struct Seat {
-    /// Requests that are being answered.
+    /// Number of requests that are being answered.
     asked: AtomicUsize,
-    /// What would be lost of them.
+    /// Counts of the requests that can be given up, and of the requests that a key protects.
     stakes: Stakes,
-    /// Whether its client takes nothing of an answer.
+    /// True while the client reads nothing of a response.
     stalled: AtomicBool,
     leave: CancellationToken,
 }
 
-/// A connection's hold on its place.
+/// A slot, held by a connection until this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
@@ -63,7 +66,7 @@ pub(super) struct Place {
     seat: Arc<Seat>,
 }
 
-/// A request that is being answered, until this is dropped.
+/// A request that is being answered until this is dropped.
 #[derive(Debug)]
 pub(super) struct Asked(Arc<Seat>);
 
@@ -72,7 +75,7 @@ impl Places {
         Arc::new(Self { most, taken: Mutex::default(), freed: Notify::new() })
     }
 
-    /// A free place, if there is one.
+    /// Takes a free slot, if there is one.
     pub(super) fn take(self: &Arc<Self>, party: Party) -> Option<Place> {
         let mut taken = self.lock();
         if taken.open >= self.most {
@@ -84,9 +87,10 @@ impl Places {
         Some(Place { places: Arc::clone(self), party, seat })
     }
 
-    /// Tells a connection of the party that has most to leave, unless a party that has so many waiting beside
-    /// those that are open would then have more. It is one that ends at once; where there is none, and fewer
-    /// than `most_leaving` were told to leave, any other. True if one was told.
+    /// Tells a connection of the largest party to leave, unless `party`, which has `waiting` connections
+    /// that wait beside its open ones, would then have more. Chooses a connection that ends at once. If
+    /// there is none, and fewer than `most_leaving` connections were told to leave, chooses the oldest.
+    /// Returns true if a connection was told.
     pub(super) fn make_room(&self, party: Party, waiting: usize, most_leaving: usize) -> bool {
         let mut taken = self.lock();
         let Some((most, largest)) = taken.order.last().copied() else { return false };
@@ -105,17 +109,17 @@ impl Places {
         .is_some()
     }
 
-    /// The party that has most connections.
+    /// Returns the party with the most connections.
     pub(super) fn largest(&self) -> Option<Party> {
         self.lock().order.last().map(|(_, party)| *party)
     }
 
-    /// How many connections a party has that were not told to leave.
+    /// Returns the number of a party's connections that were not told to leave.
     pub(super) fn count(&self, party: Party) -> usize {
         self.lock().count(party)
     }
 
-    /// Resolves when a connection has ended.
+    /// Waits until a connection has ended.
     pub(super) async fn freed(&self) {
         self.freed.notified().await;
     }
@@ -147,49 +151,50 @@ impl Taken {
 }
 
 impl Seat {
-    /// A request begins.
+    /// Counts a request as being answered until the returned guard is dropped.
     pub(super) fn ask(self: &Arc<Self>) -> Asked {
         self.asked.fetch_add(1, Relaxed);
         Asked(Arc::clone(self))
     }
 
-    /// What the gateway tells of the requests on this connection.
+    /// Returns the counts that the gateway keeps of the requests on this connection.
     pub(super) fn stakes(&self) -> &Stakes {
         &self.stakes
     }
 
-    /// Says whether the client takes what is written.
+    /// Records whether writes to the client stall.
     pub(super) fn stalls(&self, stalls: bool) {
         self.stalled.store(stalls, Relaxed);
     }
 
-    /// Whether the connection can end without harm: no request is being answered for which something may have
-    /// been claimed or sent.
+    /// Tells whether the connection can end without harm: nothing was claimed or sent for any request
+    /// that is being answered.
     pub(super) fn is_idle(&self) -> bool {
         self.asked.load(Relaxed) <= self.stakes.uncommitted()
     }
 
-    /// Whether no request is being answered, and nothing waits to be written.
+    /// Tells whether no request is being answered, and no bytes wait to be written.
     pub(super) fn is_quiet(&self) -> bool {
         self.asked.load(Relaxed) == 0 && !self.stalled.load(Relaxed)
     }
 
-    /// Whether a connection that was told to leave has to be waited for.
+    /// Tells whether a connection that was told to leave still needs time.
     pub(super) fn is_busy(&self) -> bool {
         !self.is_idle() && !self.stalled.load(Relaxed)
     }
 
-    /// Whether requests are being answered that nothing protects, so that their answers would be lost for ever.
+    /// Tells whether requests are being answered that no key protects. Their responses would be lost for
+    /// ever.
     pub(super) fn is_irreplaceable(&self) -> bool {
         self.asked.load(Relaxed) > self.stakes.protected()
     }
 
-    /// Whether requests are being answered, each of which can be given up without harm.
+    /// Tells whether requests are being answered that can all be given up without harm.
     pub(super) fn is_only_uncommitted(&self) -> bool {
         self.asked.load(Relaxed) > 0 && self.is_idle()
     }
 
-    /// Resolves when the connection is told to leave.
+    /// Waits until the connection is told to leave.
     pub(super) async fn told_to_leave(&self) {
         self.leave.cancelled().await;
     }

@@ -1,16 +1,16 @@
-//! Which protocol a client on a plain connection speaks: HTTP/2 begins with a preface that is no
-//! request of HTTP/1 (RFC 9113, 3.4).
+//! The protocol of a client on a plain connection. HTTP/2 begins with a preface that is no request of
+//! HTTP/1 (RFC 9113, 3.4).
 
 use std::io;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// How an HTTP/2 connection begins.
+/// The first bytes of an HTTP/2 connection.
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Reads until it is clear which protocol is spoken: the bytes read so far, and whether they are the
-/// preface of HTTP/2.
+/// Reads until the protocol is known. Returns the bytes read so far, and whether they are the preface of
+/// HTTP/2.
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(BytesMut, bool)> {
     let mut read = BytesMut::new();
     loop {

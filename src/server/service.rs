@@ -1,5 +1,5 @@
-//! The service as a connection calls it: told who is on the other side, and not called with what is
-//! refused.
+//! The service as a connection calls it: with the client's address and certificate, and only for
+//! requests that are not refused.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,34 +15,36 @@ use hyper::service::{HttpService, service_fn};
 use tower::{Service, ServiceExt};
 use tracing::info;
 
-use crate::gateway::{ClientCertificate, Peer, Presence, Problem, Slug, Stakes};
+use crate::peer::{ClientCertificate, Peer};
+use crate::presence::{Presence, Stakes};
+use crate::problem::{Problem, Slug};
 use crate::shares::Shares;
 use crate::telemetry::Metrics;
 
-use super::Listening;
 use super::answering::answering;
 use super::idle::Requests;
+use super::listening::Listening;
 use super::places::Seat;
 use super::strict::{Refusal, Refusals, check};
 use super::untaken::{Pieces, Untaken};
 
-/// What a connection tells of its client.
+/// The client of a connection, as the connection knows it.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) peer: Peer,
-    /// The certificate that it showed.
+    /// The certificate that the client presented.
     pub(super) certificate: Option<ClientCertificate>,
 }
 
-/// A service, and what is answered in its place.
+/// A service, and the responses that are given in its place.
 #[derive(Clone)]
 pub(super) struct Served<S> {
     service: S,
-    /// One for each request of HTTP/2 connections that may be open.
+    /// Shares of the open requests of all HTTP/2 connections, one for each request.
     places: Shares,
-    /// Set once the gateway drains.
+    /// True once the gateway drains.
     leaving: Arc<AtomicBool>,
-    /// What an answer about a method names.
+    /// The methods that the response to any other method names.
     methods: &'static str,
     problem_docs: Option<Arc<str>>,
     metrics: Metrics,
@@ -59,12 +61,12 @@ where
         Self { service, places, leaving: Arc::default(), methods, problem_docs, metrics }
     }
 
-    /// From now on each answer of HTTP/1 says that it is the last one.
+    /// Marks each later response of HTTP/1 as the last of its connection.
     pub(super) fn leave(&self) {
         self.leaving.store(true, Relaxed);
     }
 
-    /// As an HTTP/1 connection calls it, of whose client `presence` tells.
+    /// Returns the service of an HTTP/1 connection. `presence` tells whether its client is present.
     pub(super) fn http1(
         &self,
         caller: Caller,
@@ -78,7 +80,7 @@ where
             let (caller, seat, asked) = (caller.clone(), Arc::clone(&seat), seat.ask());
             async move {
                 if let Some(refusal) = refusals.get() {
-                    // The library has read something harmless in place of what was asked.
+                    // The library has read a harmless request in place of the refused one.
                     return Ok(served.refuse(caller.peer, refusals.refused(), refusal));
                 }
                 let mut request = request.map(Body::new);
@@ -93,8 +95,8 @@ where
         })
     }
 
-    /// As an HTTP/2 connection calls it, whose `requests` these are, and of which `untaken` keeps what its
-    /// client has yet to take.
+    /// Returns the service of an HTTP/2 connection. `requests` counts its open requests, and `untaken`
+    /// its responses that the client has not read yet.
     pub(super) fn http2(
         &self,
         caller: Caller,
@@ -151,7 +153,7 @@ where
         response
     }
 
-    /// An answer without a route.
+    /// Counts and logs a problem that is answered without a route. Returns its response.
     fn answer(
         &self,
         Peer { address, .. }: Peer,
@@ -170,7 +172,7 @@ where
     }
 }
 
-/// The method and the path of a request, where they are known.
+/// The method and the path of a request.
 type Asked<'a> = (&'a str, &'a str);
 
 fn asked(head: &Parts) -> Asked<'_> {

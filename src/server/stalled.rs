@@ -1,4 +1,4 @@
-//! A stream whose other side has to go on reading.
+//! A stream that fails when the other end stops reading.
 
 use std::io;
 use std::pin::Pin;
@@ -11,21 +11,21 @@ use tokio::time::{Sleep, sleep};
 
 use super::places::Seat;
 
-/// What has to be taken in the time that a client may stall, in bytes. A client that takes one byte now
-/// and then is no better than one that takes none.
+/// Number of bytes that a client has to read in the time that it may stall. A client that reads one byte
+/// now and then is no better than a client that reads none.
 const LEAST: usize = 16 << 10;
 
-/// Fails when too little of what is written is taken for too long: a client that does not read its
-/// answer would hold the memory of it, and its place, for as long as it likes.
+/// A stream that fails when too little of the written bytes is read for too long. Otherwise a client
+/// that does not read its response could hold the memory of the response, and its slot, for any time.
 #[derive(Debug)]
 pub(super) struct Stalled<S> {
     stream: S,
     patience: Duration,
-    /// Set when a write has to wait, until enough is taken, or all.
+    /// Set when a write has to wait, until enough bytes are read, or all.
     alarm: Option<Pin<Box<Sleep>>>,
-    /// How much was taken since.
+    /// Number of bytes read since then.
     taken: usize,
-    /// Told whether a write waits.
+    /// The connection's state, which records whether a write waits.
     seat: Option<Arc<Seat>>,
 }
 
@@ -34,7 +34,7 @@ impl<S> Stalled<S> {
         Self { stream, patience, alarm: None, taken: 0, seat: None }
     }
 
-    /// The same stream, which tells the seat of its connection whether a write waits.
+    /// Returns the stream, which now records in `seat` whether a write waits.
     pub(super) fn telling(self, seat: &Arc<Seat>) -> Self {
         Self { seat: Some(Arc::clone(seat)), ..self }
     }
@@ -45,7 +45,7 @@ impl<S> Stalled<S> {
         }
     }
 
-    /// After a step that has written as much as `size` says, or waits.
+    /// Applies the limit after a step that has written `size` bytes, or that waits.
     fn poll<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -123,7 +123,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// Writes to a client that takes so many bytes every second.
+    /// Writes to a client that reads `rate` bytes every second.
     async fn write_to(rate: usize, bytes: usize) -> io::Result<()> {
         let (near, mut far) = duplex(256);
         let reading = tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! TLS on a listener: who it is, whom it lets in, and what it offers to speak.
+//! TLS on a listener: its certificate, the clients that it accepts, and the protocols that it offers.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::config::ListenerTls;
-use crate::gateway::ClientCertificate;
+use crate::peer::ClientCertificate;
 use crate::pem;
 use crate::reload::Reloading;
 
-/// What HTTP/2 is called in ALPN (RFC 9113, 3.1).
+/// The name of HTTP/2 in ALPN (RFC 9113, 3.1).
 const H2: &[u8] = b"h2";
 const HTTP11: &[u8] = b"http/1.1";
 
-/// The TLS of one listener; its files may change while it runs.
+/// The TLS of one listener. Its files may change while it runs.
 #[derive(Debug)]
 pub struct Tls(Reloading<ServerConfig>);
 
 impl Tls {
-    /// Reads the files. `http2` says whether HTTP/2 is offered.
+    /// Reads the files. `http2` tells whether HTTP/2 is offered.
     ///
     /// # Errors
-    /// What is wrong with the files.
+    /// Returns a text that says what is wrong with the files.
     pub fn new(files: &ListenerTls, http2: bool) -> Result<Self, String> {
         let ListenerTls { identity, client_ca } = files;
         let paths = [Some(&identity.cert), Some(&identity.key), client_ca.as_ref()];
@@ -33,27 +33,27 @@ impl Tls {
         Reloading::new(paths, move |contents| config(contents, http2)).map(Self)
     }
 
-    /// The files, to be looked at again.
+    /// Returns the files, to be read again at a reload.
     #[must_use]
     pub fn files(&self) -> &Reloading<ServerConfig> {
         &self.0
     }
 
-    /// Shakes hands; says whether HTTP/2 was agreed on.
+    /// Performs the handshake. Returns the stream, and whether HTTP/2 was agreed on.
     pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<(TlsStream<TcpStream>, bool)> {
         let stream = TlsAcceptor::from(self.0.current()).accept(stream).await?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
         Ok((stream, http2))
     }
 
-    /// The certificate that the client showed, if it was asked for one.
+    /// Returns the certificate that the client presented, if it was asked for one.
     pub(super) fn certificate(stream: &TlsStream<TcpStream>) -> Option<ClientCertificate> {
         let shown = stream.get_ref().1.peer_certificates()?.first()?;
         pem::names(shown).map(|names| ClientCertificate(names.into()))
     }
 }
 
-/// Early data stays off: what is sent in it can be replayed by anyone on the way.
+/// Returns the settings of rustls. Early data stays off, because anyone on the way can replay it.
 fn config(contents: &[Vec<u8>], http2: bool) -> Result<ServerConfig, String> {
     let [chain, key, client_ca @ ..] = contents else {
         return Err("a certificate and a key are needed".into());

@@ -1,13 +1,13 @@
-//! What the client of an HTTP/2 connection has yet to take of its answers.
+//! The responses that the client of an HTTP/2 connection has yet to read.
 //!
-//! A client that opens no window stalls its streams without stalling the socket, so that nobody would
-//! notice: pings are answered, and the library waits for windows without end. Here every answer goes
-//! out in pieces that know when they were last taken from; one of which nothing was taken for the
-//! write timeout, or twice that at most, ends the connection. What waits for the upstream is no fault of
-//! the client's and does not count.
+//! A client that opens no window stalls its streams without stalling the socket. No other limit would
+//! notice it: pings are answered, and the library waits for windows without end. Therefore every
+//! response is sent in pieces that record when the last one was taken. A response of which nothing was
+//! taken for the write timeout, or for twice that at most, ends the connection. The time in which a
+//! response waits for the upstream does not count, because the client is not at fault.
 //!
-//! An answer also keeps its place among the requests until it is taken: the places bound what the
-//! library keeps of all of them, which is a part of the invariant on memory.
+//! A response also keeps its share of the open requests until it is taken. The shares bound the memory
+//! that the library keeps for all responses, which is a part of the invariant on memory.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,20 +20,21 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::sleep;
 
-use crate::gateway::held;
+use crate::holding::held;
 use crate::shares::Share;
 
 use super::idle::Open;
 use super::places::Asked;
 
-/// The size of a piece, in bytes: a frame's, which no client may refuse (RFC 9113, 6.5.2).
+/// Size of a piece, in bytes: the size of a frame that no client may refuse (RFC 9113, 6.5.2).
 pub(super) const PIECE: usize = 16 << 10;
 
-/// Of one connection, how many answers wait for their client since this period, and since the last one.
+/// Numbers of responses on one connection that wait for the client since the current period, and since
+/// the last one.
 ///
-/// A period is one write timeout. Two counters do for all of them: nothing older than the last period
-/// waits on a connection that goes on. All of a connection happens on one thread, so that these numbers
-/// need no order among each other.
+/// A period is one write timeout. Two counters suffice, because on a connection that goes on no response
+/// waits since an earlier period. All of a connection runs on one thread, so that these numbers need no
+/// order among each other.
 #[derive(Debug, Default)]
 pub(super) struct Untaken {
     period: AtomicUsize,
@@ -41,7 +42,7 @@ pub(super) struct Untaken {
 }
 
 impl Untaken {
-    /// Ends once nothing was taken of some answer for longer than `patience`.
+    /// Waits until nothing was taken of some response for longer than `patience`.
     pub(super) async fn too_long(&self, patience: Duration) {
         loop {
             sleep(patience).await;
@@ -51,7 +52,7 @@ impl Untaken {
         }
     }
 
-    /// Begins the next period, unless something has waited for the whole of this one.
+    /// Begins the next period. Returns false if a response has waited for the whole of the current one.
     fn turn(&self) -> bool {
         let last = 1 - self.period.load(Relaxed);
         if self.waiting[last].load(Relaxed) > 0 {
@@ -62,16 +63,17 @@ impl Untaken {
     }
 }
 
-/// What an answer holds until it is taken: a place among the requests, and that it is open.
+/// The guards that a response holds until it is taken: its share of the open requests, its open request,
+/// and its request that is being answered.
 pub(super) type Holds = (Share, Open, Asked);
 
-/// An answer while its client takes it.
+/// The progress of a client through one response.
 #[derive(Debug)]
 struct Taking {
     connection: Arc<Untaken>,
-    /// Pieces that the library has.
+    /// Number of pieces that the library holds.
     pieces: AtomicUsize,
-    /// The period in which the first or the last of them was added or taken.
+    /// The period in which a piece was last added or taken.
     since: AtomicUsize,
     _holds: Holds,
 }
@@ -102,7 +104,7 @@ impl Taking {
     }
 }
 
-/// A piece that the library has; dropped, it is taken.
+/// A piece that the library holds. When it is dropped, the client has taken it.
 struct Piece(Arc<Taking>);
 
 impl Piece {
@@ -118,10 +120,10 @@ impl Drop for Piece {
     }
 }
 
-/// A body in pieces.
+/// A body that is sent in pieces.
 pub(super) struct Pieces {
     body: Body,
-    /// What was read of it and not given.
+    /// Bytes that were read from the body and not sent yet.
     rest: Bytes,
     taking: Arc<Taking>,
 }

@@ -1,7 +1,8 @@
-//! What the gateways of one store tell each other of its clock: how far it was when one of them last believed
-//! it, and how many of its jumps an operator has accepted.
+//! The note by which the gateways of one store tell each other of its clock: how far the clock was when a
+//! gateway last believed it, and how many of its jumps an operator has accepted.
 //!
-//! A version byte, then a protocol buffer, as the document of names. Field numbers are for good.
+//! The format is a version byte and then a protocol buffer, as in the document of names. Field numbers are
+//! permanent.
 
 use std::time::Duration;
 
@@ -15,46 +16,47 @@ use super::jumps::{Flight, Jumps};
 use super::{Filter, Ledger, Replaced, Sheet, Stopped, StoreError};
 
 const VERSION: u8 = 1;
-/// How often a write may lose its comparison.
+/// Maximum number of attempts to write the note, each of which may lose its comparison.
 const MOST_CONFLICTS: usize = 64;
-/// How long it may take to see whether there is any record.
+/// Maximum time to find out whether there is any record.
 const SURVEY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How far another gateway's note may be from the clock where the shortest ttl is shorter than that.
+/// Distance between another gateway's note and the clock that is accepted even if the shortest ttl is
+/// shorter.
 const LEAST_AGREEMENT: Duration = Duration::from_secs(5);
 
-/// How the clock was found at a start.
+/// The state of the clock, as found at a start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClockFound {
-    /// Nothing is wrong with it.
+    /// A clock with nothing wrong.
     Steady,
-    /// It is so far ahead of what was last noted: longer than the shortest ttl, and not too long.
+    /// A clock that is ahead of the last note by this span: longer than the shortest ttl, and not too long.
     Ahead(Duration),
-    /// Claims are stopped because of it.
+    /// A clock that stops claims.
     Stopped,
-    /// They were, and the clock was accepted.
+    /// A clock that stopped claims and was accepted.
     Accepted,
 }
 
-/// The document.
+/// The document, as a protocol buffer.
 #[derive(Clone, PartialEq, Message)]
 struct Note {
-    /// How far the clock was, in milliseconds since the epoch.
+    /// The clock, in milliseconds since the epoch.
     #[prost(uint64, tag = "1")]
     seen: u64,
-    /// How many jumps were accepted.
+    /// Number of accepted jumps.
     #[prost(uint64, tag = "2")]
     acceptances: u64,
-    /// The boot of the machine that noted it; empty where the system does not tell.
+    /// Boot identifier of the machine that wrote the note; empty where the system does not tell.
     #[prost(string, tag = "3")]
     boot: String,
-    /// The uptime of that machine then, in milliseconds.
+    /// Uptime of that machine at that moment, in milliseconds.
     #[prost(uint64, tag = "4")]
     uptime: u64,
 }
 
 impl Note {
-    /// How far the clock has to be by now at least: where this machine has not been started anew since, its
-    /// uptime tells how much time has really passed.
+    /// Returns the least time that the clock can show by now. If this machine wrote the note and has not been
+    /// restarted since, its uptime tells how much time has really passed.
     fn at_least(&self) -> Timestamp {
         let here = boot().filter(|here| *here == self.boot);
         let passed = here.map(|_| uptime().saturating_sub(Duration::from_millis(self.uptime)));
@@ -62,7 +64,7 @@ impl Note {
     }
 }
 
-/// How far the clock of a store has to be by now at least, as its document says.
+/// Returns the least time that a store's clock can show by now, according to its document.
 pub(super) fn at_least(document: &[u8]) -> Option<Timestamp> {
     decode(document).ok().map(|note| note.at_least())
 }
@@ -76,11 +78,11 @@ struct Read {
 }
 
 impl Ledger {
-    /// Compares the store's clock with what was last noted of it: once, before anything is claimed. `accept`
-    /// accepts what would stop claims.
+    /// Compares the store's clock with the last note, once, before anything is claimed. `accept` accepts a
+    /// clock that would stop claims.
     ///
     /// # Errors
-    /// As the store's.
+    /// [`StoreError`], as the store returns it.
     pub async fn settle_clock(&self, accept: bool) -> Result<ClockFound, StoreError> {
         let found = match &self.jumps {
             Some(jumps) => self.compare_clock(jumps).await?,
@@ -107,11 +109,11 @@ impl Ledger {
         Ok(if ahead > jumps.limits().ttl { ClockFound::Ahead(ahead) } else { ClockFound::Steady })
     }
 
-    /// Notes how far the clock is, where it is believed; where it is not, looks whether another gateway's
-    /// operator has accepted it.
+    /// Notes how far the clock is, if it is believed. If it is not, finds out whether an operator has
+    /// accepted it at another gateway.
     ///
     /// # Errors
-    /// As the store's.
+    /// [`StoreError`], as the store returns it.
     pub async fn look_at_clock(&self) -> Result<(), StoreError> {
         for _ in 0..MOST_CONFLICTS {
             let read = self.read_note().await?;
@@ -135,11 +137,12 @@ impl Ledger {
         Err(changed_too_often())
     }
 
-    /// Goes by the store's clock as it is, in this gateway and in all others of the store. Says whether claims
-    /// were stopped here because of it.
+    /// Accepts the store's clock as it is, in this gateway and in all others of the store. Returns true if
+    /// claims were stopped here because of the clock.
     ///
     /// # Errors
-    /// As the store's; nothing was accepted then, unless it is [`StoreError::Unclear`].
+    /// [`StoreError`], as the store returns it. Nothing was accepted then, unless it is
+    /// [`StoreError::Unclear`].
     pub async fn accept_clock(&self) -> Result<bool, StoreError> {
         let stopped = self.stopped().any(|reason| reason == Stopped::Clock);
         let mut read = self.read_note().await?;
@@ -167,7 +170,7 @@ impl Ledger {
         }
         let note = document.bytes.as_deref().map(decode).transpose();
         let note = note.map_err(|cause| {
-            StoreError::Refused(format!("what the store keeps of its clock cannot be read here: {cause}"))
+            StoreError::Refused(format!("the store's note about its clock cannot be read here: {cause}"))
         })?;
         Ok(Read { document: document.bytes, note, now: document.now, flight })
     }
@@ -179,20 +182,21 @@ impl Ledger {
         self.answer(self.store().replace_document(Sheet::Clock, read.document.clone(), note)).await
     }
 
-    /// Whether there is a record, as far as it can be seen.
+    /// Tells whether the store may hold a record. A store that does not answer in time counts as one that
+    /// does.
     async fn may_hold_records(&self) -> bool {
         let page = timeout(SURVEY_TIMEOUT, self.store().page(Filter::default(), 1)).await;
         !matches!(page, Ok(Ok(page)) if page.records.is_empty() && page.next.is_none())
     }
 
-    /// The uptime by which the store's clock is judged; zero where it is not.
+    /// Returns the uptime by which the store's clock is judged; zero if it is not judged.
     pub(super) fn uptime(&self) -> Duration {
         self.jumps.as_ref().map_or(Duration::ZERO, |jumps| jumps.uptime())
     }
 }
 
 fn changed_too_often() -> StoreError {
-    StoreError::Unavailable("what it keeps of its clock changed too often to be written".into())
+    StoreError::Unavailable("its note about the clock changed too often to be written".into())
 }
 
 fn encode(note: &Note) -> Bytes {

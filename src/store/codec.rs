@@ -1,12 +1,12 @@
 //! Records and responses as bytes, for every store that keeps bytes.
 //!
-//! One version byte, then a protocol buffer (`wire`). A newer gateway may add fields to the
-//! messages, and an older one in the same fleet skips them; a change that an older gateway must
-//! not skip takes a new version byte, which the older one refuses. Version 2 marks a record whose
-//! fingerprint takes equivalent spellings of a path for one; everything else is written as version 1.
+//! The encoding is one version byte, then a protocol buffer (`wire`). A newer gateway may add fields to the
+//! messages, and an older one in the same fleet skips them. A change that an older gateway must not skip
+//! takes a new version byte, which the older one refuses. Version 2 marks a record with a fingerprint that
+//! treats equivalent spellings of a path as one. All other records, and responses, are written as version 1.
 //!
-//! Decoding never panics and never guesses: what is not exactly a record or a response is an
-//! [`Undecodable`] that says why. Field numbers are for good.
+//! Decoding never panics and never guesses: bytes that are not exactly a record or a response are an
+//! [`Undecodable`] that says why. Field numbers never change.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,13 +25,13 @@ use crate::protocol::{
 
 mod wire;
 
-/// The version of everything that the first release can read.
+/// The version of all data that the first release can read.
 const VERSION: u8 = 1;
 /// The version of a record with [`PathScheme::Equivalent`]: a gateway that does not know it would compare
 /// fingerprints wrongly.
 const VERSION_OF_EQUIVALENT: u8 = 2;
 
-/// Why bytes are not what they should be.
+/// The reason why bytes cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undecodable(String);
 
@@ -43,7 +43,7 @@ impl fmt::Display for Undecodable {
 
 impl std::error::Error for Undecodable {}
 
-/// The bytes of `record`.
+/// Encodes `record`.
 #[must_use]
 pub fn encode_record(record: &Record) -> Vec<u8> {
     let version = match record.fingerprint.scheme.path {
@@ -64,10 +64,10 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
     versioned(version, &message)
 }
 
-/// The record that `bytes` are.
+/// Decodes a record.
 ///
 /// # Errors
-/// What is wrong with them.
+/// The reason why `bytes` are not a record.
 pub fn decode_record(bytes: &[u8]) -> Result<Record, Undecodable> {
     let (version, wire): (u8, wire::Record) = unversioned(bytes, VERSION_OF_EQUIVALENT)?;
     let scheme = scheme_from_wire(present(wire.scheme, "fingerprint scheme")?)?;
@@ -86,7 +86,7 @@ pub fn decode_record(bytes: &[u8]) -> Result<Record, Undecodable> {
     })
 }
 
-/// The bytes of `response`.
+/// Encodes `response`.
 #[must_use]
 pub fn encode_response(response: &StoredResponse) -> Vec<u8> {
     let header = |(name, value): &(HeaderName, HeaderValue)| wire::Header {
@@ -101,10 +101,10 @@ pub fn encode_response(response: &StoredResponse) -> Vec<u8> {
     versioned(VERSION, &message)
 }
 
-/// The response that `bytes` are.
+/// Decodes a response.
 ///
 /// # Errors
-/// What is wrong with them.
+/// The reason why `bytes` are not a response.
 pub fn decode_response(bytes: &[u8]) -> Result<StoredResponse, Undecodable> {
     let (_, wire): (u8, wire::Response) = unversioned(bytes, VERSION)?;
     let headers = wire.headers.into_iter().map(header_from_wire);
@@ -122,7 +122,7 @@ fn versioned(version: u8, message: &impl Message) -> Vec<u8> {
     bytes
 }
 
-/// The version, and the message that follows it; a version after `newest` is refused.
+/// Splits off the version and decodes the message after it. Versions after `newest` are refused.
 fn unversioned<M: Message + Default>(bytes: &[u8], newest: u8) -> Result<(u8, M), Undecodable> {
     match bytes.split_first() {
         None => Err(Undecodable("it is empty".into())),
@@ -135,7 +135,7 @@ fn unversioned<M: Message + Default>(bytes: &[u8], newest: u8) -> Result<(u8, M)
 }
 
 fn header_from_wire(header: wire::Header) -> Result<(HeaderName, HeaderValue), Undecodable> {
-    // Stored names are lower-case; one that is not was not written by us.
+    // Stored names are lower-case. A name that is not was not written by a gateway.
     let name = HeaderName::from_lowercase(header.name.as_bytes());
     let name = name.map_err(|_| Undecodable("a header name is invalid".into()))?;
     let value = HeaderValue::from_maybe_shared(header.value);
@@ -320,7 +320,7 @@ fn status(code: u32) -> Result<u16, Undecodable> {
 }
 
 fn refused(what: &str, value: impl fmt::Display) -> Undecodable {
-    Undecodable(format!("its {what} is {value}, which means nothing here"))
+    Undecodable(format!("its {what} is {value}, which is not known here"))
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use crate::protocol::{Record, RecordId};
 
 use super::{Claimed, Due, Page, Snapshot, Swap, Tally, UnknownPage};
 
-/// An answer that says what time it was.
+/// An answer that carries the time of a store's clock.
 pub(super) trait Dated {
-    /// Puts what `judge` makes of the store's time in its place. An answer that does not say it for sure is
-    /// left as it is: a record is never older than its stamps, so a store tells a record's own stamp where
-    /// its clock is behind that.
+    /// Replaces the store's time by the result of `judge`. Leaves an answer as it is if the time in it may be
+    /// a record's stamp instead: a record is never older than its stamps, so a store returns a record's own
+    /// stamp while its clock is behind that.
     fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp);
 }
 
@@ -24,7 +24,7 @@ impl Dated for Snapshot {
 impl Dated for Claimed {
     fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp) {
         match self {
-            // The stamp stays: it is what the store has.
+            // The stamp stays, because the store holds it.
             Self::Won(record) => drop(judge(record.updated_at)),
             Self::Found(found) if found.now != found.record.updated_at => found.now = judge(found.now),
             Self::Found(_) => {}

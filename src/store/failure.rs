@@ -1,40 +1,40 @@
-//! What a failed question to a server means, whichever server it is: nothing was written, or nobody can
-//! tell. Which of its errors is which, each store says for its own server.
+//! The meaning of a failed command to a server: the server wrote nothing, or the outcome is unclear. Each
+//! store maps the errors of its own server.
 
 use std::fmt;
 
 use super::StoreError;
 
-/// Refusals that stand until somebody sets something right. Of Redis: no or wrong credentials, no right. Of
+/// Refusals that last until an operator corrects something. Redis: no or wrong credentials, no right.
 /// Postgres: wrong credentials, no such database, no right, no such schema or table.
 const STANDING: [&str; 9] =
     ["NOAUTH", "NOPERM", "WRONGPASS", "28000", "28P01", "3D000", "3F000", "42501", "42P01"];
 
-/// Why a question brought no answer.
+/// The reason why a command failed.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
-    /// It was not sent, or came to nothing.
+    /// The command was not sent, or had no effect.
     Down(String),
-    /// It came to nothing, and will until somebody sets something right: credentials, a setting.
+    /// The command had no effect, and has none until an operator corrects something: credentials, a setting.
     Wrong(String),
-    /// The server refused it, and nothing was written.
+    /// The server refused the command and wrote nothing.
     Refused {
-        /// What the server calls the reason: `OOM`, or an SQLSTATE.
+        /// The server's code for the reason: `OOM`, or an SQLSTATE.
         code: String,
-        /// What it said.
+        /// The text of the refusal.
         text: String,
     },
-    /// It may or may not have been done.
+    /// The command may or may not have been carried out.
     Unclear(String),
 }
 
 impl Failure {
-    /// Whether the server refused it for one of these reasons.
+    /// Tells whether the server refused the command with one of these codes.
     pub(super) fn has_code(&self, codes: &[&str]) -> bool {
         matches!(self, Self::Refused { code, .. } if codes.contains(&code.as_str()))
     }
 
-    /// The same, with the name of what it is about before it.
+    /// Returns the failure with `what` in front of its text.
     pub(super) fn about(self, what: impl fmt::Display) -> Self {
         match self {
             Self::Down(text) => Self::Down(format!("{what}: {text}")),
@@ -44,7 +44,8 @@ impl Failure {
         }
     }
 
-    /// Why none of several servers is of use: wrong only if all are.
+    /// Combines the failures of several servers. The result is [`Failure::Wrong`] only if no failure may
+    /// pass.
     pub(super) fn of_all(before: &str, causes: &[Self]) -> Self {
         let text: Vec<String> = causes.iter().map(Self::to_string).collect();
         let text = format!("{before}{}", text.join("; "));
@@ -52,12 +53,12 @@ impl Failure {
         if passes { Self::Down(text) } else { Self::Wrong(text) }
     }
 
-    /// Whether waiting may mend it.
+    /// Tells whether the failure may pass by waiting.
     pub(super) fn may_pass(&self) -> bool {
         !matches!(self, Self::Wrong(_)) && !self.has_code(&STANDING)
     }
 
-    /// The same of a question that writes nothing: then nothing was written in any case.
+    /// Converts the failure of a command that writes nothing: the outcome is clear in any case.
     pub(super) fn of_a_read(self) -> Self {
         match self {
             Self::Unclear(cause) => Self::Down(cause),
@@ -88,7 +89,7 @@ impl From<Failure> for StoreError {
     }
 }
 
-/// Why a store on a server cannot be opened.
+/// The reason why a store on a server cannot be opened.
 #[derive(Debug)]
 pub struct OpenError {
     text: String,
@@ -96,7 +97,7 @@ pub struct OpenError {
 }
 
 impl OpenError {
-    /// Whether it may be mended by waiting: the server does not answer, or is still starting.
+    /// Tells whether waiting may help: the server does not answer, or is still starting.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         self.passing

@@ -1,15 +1,16 @@
-//! Noticing that a server's clock jumps, by this machine's own: what a record's life is counted by must
-//! not run away from real time.
+//! Detection of jumps of a server's clock, by this machine's own clock. The time by which a record's life is
+//! counted must not run away from real time.
 //!
 //! Contract:
 //!
-//! * Every answer of a server carries its time. It was taken somewhere between sending and receiving, so how
-//!   far the server is ahead of this machine's uptime is known to lie between two bounds. An answer that is
-//!   slow widens them; one that comes out of order has bounds of its own. Only where the bounds of an answer
-//!   and those known before lie further apart than the limit has the clock jumped.
-//! * After a jump, forwards or back, no claim is taken, and time is counted by the uptime alone, from where
-//!   the clock was: nothing expires that would not have without the jump.
-//! * A clock that agrees again with that count for [`CALM`] is believed again. Any other has to be accepted.
+//! * Every answer of a server carries its time. The server took it at some moment between sending and
+//!   receiving, so its lead over this machine's uptime is known to lie between two bounds. A slow answer
+//!   widens the bounds. An answer that comes out of order has bounds of its own. The clock has jumped only if
+//!   the bounds of an answer and the bounds known before lie further apart than the limit.
+//! * After a jump, forwards or back, no claim is taken. Time is then counted by the uptime alone, from where
+//!   the clock was: nothing expires that would not have expired without the jump.
+//! * A clock that agrees again with that count for [`CALM`] is believed again. An operator has to accept any
+//!   other clock.
 //! * A slow drift, as of a clock that is being adjusted, is followed.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,37 +21,38 @@ use humantime::format_duration;
 
 use crate::clock::Timestamp;
 
-/// How long a clock that jumped has to agree with the count before it is believed: nodes of a cluster have
-/// clocks of their own, and only one of them may be wrong.
+/// Time for which a clock that jumped has to agree with the count before it is believed. Nodes of a cluster
+/// have clocks of their own, and only one of them may be wrong.
 const CALM: Duration = Duration::from_secs(5);
-/// An answer whose bounds are so much wider than those that are known does not replace them, in milliseconds.
+/// Largest amount by which the bounds of an answer may be wider than the known bounds and still replace them,
+/// in milliseconds.
 const LITTLE: i64 = 10;
 
-/// How far a store's clock may jump.
+/// The limits for jumps of a store's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockLimits {
-    /// The shortest ttl of the routes: a jump by more, while a gateway runs, stops claims.
+    /// The shortest ttl of the routes. A larger jump while a gateway runs stops claims.
     pub ttl: Duration,
-    /// The shortest ttl and tombstone together: a jump by more, since a gateway last noted the time, stops
-    /// claims from the start on.
+    /// The shortest sum of ttl and tombstone. A larger jump since a gateway last noted the time stops claims
+    /// from the start on.
     pub retention: Duration,
 }
 
-/// This machine's uptime.
+/// A source of this machine's uptime.
 pub type Uptime = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// What is known of a server's clock.
+/// The state of a server's clock, as far as it is known.
 pub struct Jumps {
     limits: ClockLimits,
     uptime: Uptime,
-    /// Whether the state is [`State::Jumped`].
+    /// True if the state is [`State::Jumped`].
     stopped: AtomicBool,
-    /// How many acceptances the store's note told of.
+    /// Number of acceptances in the store's note, as last read.
     acceptances: AtomicU64,
     state: Mutex<State>,
 }
 
-/// When a question was sent and its answer received, by the uptime.
+/// The moments at which a request was sent and its answer received, by the uptime.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flight {
     pub(super) sent: Duration,
@@ -59,32 +61,32 @@ pub(super) struct Flight {
 
 #[derive(Clone, Copy)]
 enum State {
-    /// It has not told the time yet.
+    /// The clock has not been heard yet.
     Unheard,
-    /// It goes on as it did.
+    /// The clock goes on as before.
     Steady(Known),
-    /// It jumped.
+    /// The clock jumped.
     Jumped {
-        /// As it was before.
+        /// The clock before the jump.
         before: Known,
-        /// How far it may be ahead of that to be believed again.
+        /// Largest lead over `before` with which the clock is believed again.
         tolerated: Duration,
-        /// By how much it was last seen to be off, in milliseconds.
+        /// Offset at which the clock was last seen to be off, in milliseconds.
         off: i64,
-        /// Since when it has agreed with what was before.
+        /// Uptime since which the clock has agreed with `before`.
         agrees_since: Option<Duration>,
     },
 }
 
-/// How far the clock is ahead of the uptime.
+/// The lead of the clock over the uptime.
 #[derive(Clone, Copy)]
 struct Known {
     ahead: Bounds,
-    /// Answers to what was asked before say nothing of it.
+    /// Uptime from which on requests count: an answer to an earlier request says nothing about the clock.
     since: Duration,
 }
 
-/// In milliseconds.
+/// The bounds of a lead, in milliseconds.
 #[derive(Clone, Copy)]
 struct Bounds {
     least: i64,
@@ -92,7 +94,7 @@ struct Bounds {
 }
 
 impl Jumps {
-    /// Nothing known yet.
+    /// Creates the state of a clock that has not been heard yet.
     pub(super) fn new(limits: ClockLimits, uptime: Uptime) -> Self {
         Self {
             limits,
@@ -103,32 +105,32 @@ impl Jumps {
         }
     }
 
-    /// The limits that it was made with.
+    /// Returns the limits that the state was made with.
     pub(super) fn limits(&self) -> ClockLimits {
         self.limits
     }
 
-    /// The uptime now.
+    /// Returns the uptime now.
     pub(super) fn uptime(&self) -> Duration {
         (self.uptime)()
     }
 
-    /// Whether no claim may be taken.
+    /// Tells whether claims are stopped because of the clock.
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::SeqCst)
     }
 
-    /// How many acceptances the store's note told of, as last read.
+    /// Returns the number of acceptances in the store's note, as last read.
     pub(super) fn acceptances(&self) -> u64 {
         self.acceptances.load(Ordering::SeqCst)
     }
 
-    /// Takes note of how many acceptances there are.
+    /// Notes the number of acceptances in the store's note.
     pub(super) fn knows_acceptances(&self, count: u64) {
         self.acceptances.store(count, Ordering::SeqCst);
     }
 
-    /// The time to go by, where the server says `now`.
+    /// Returns the time to use when the server says `now`.
     pub(super) fn judge(&self, now: Timestamp, flight: Flight) -> Timestamp {
         let mut state = self.lock();
         let (next, judged) = state.after(now, flight, self.limits.ttl);
@@ -137,8 +139,8 @@ impl Jumps {
         judged
     }
 
-    /// The clock was at `seen` when somebody last noted it, and is so far ahead of that now that time is
-    /// counted on from there.
+    /// Stops claims and counts time on from `seen`. The clock was at `seen` when it was last noted, and is
+    /// too far ahead of that now.
     pub(super) fn go_on_from(&self, seen: Timestamp, now: Timestamp, flight: Flight) {
         let ahead = Bounds::of(seen, flight);
         let mut state = self.lock();
@@ -151,14 +153,14 @@ impl Jumps {
         self.stopped.store(true, Ordering::SeqCst);
     }
 
-    /// The clock is right as it is.
+    /// Accepts the clock as it is.
     pub(super) fn accept(&self, now: Timestamp, flight: Flight) {
         let mut state = self.lock();
         *state = State::Steady(Known { ahead: Bounds::of(now, flight), since: self.uptime() });
         self.stopped.store(false, Ordering::SeqCst);
     }
 
-    /// What to say of a jump; `None` where there is none.
+    /// Returns the message about a jump; `None` if there was none.
     pub(super) fn words(&self) -> Option<String> {
         let State::Jumped { off, .. } = *self.lock() else { return None };
         let span = format_duration(Duration::from_secs(off.unsigned_abs().div_ceil(1000)));
@@ -176,7 +178,7 @@ impl Jumps {
 }
 
 impl State {
-    /// The state after an answer, and the time to go by.
+    /// Returns the state after an answer, and the time to use.
     fn after(self, now: Timestamp, flight: Flight, limit: Duration) -> (Self, Timestamp) {
         let ahead = Bounds::of(now, flight);
         match self {
@@ -220,12 +222,12 @@ impl Bounds {
         self.most - self.least
     }
 
-    /// The time at `uptime`, no later than it can be.
+    /// Returns the time at `uptime`, no later than it can be.
     fn at(self, uptime: Duration) -> Timestamp {
         Timestamp(u64::try_from(self.least + millis(uptime)).unwrap_or_default())
     }
 
-    /// The offset of `other`, if it is more than `forwards` ahead or more than `back` behind.
+    /// Returns the offset of `other` if it is more than `forwards` ahead or more than `back` behind.
     fn jump_to(self, other: Self, forwards: Duration, back: Duration) -> Option<i64> {
         let (ahead, behind) = (other.least - self.most, self.least - other.most);
         match () {
@@ -237,7 +239,7 @@ impl Bounds {
 }
 
 fn millis(span: Duration) -> i64 {
-    // Half of what there is, so that sums of two stay in bounds.
+    // A quarter of the range at most, so that sums of two stay in bounds.
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX).min(i64::MAX / 4)
 }
 
@@ -259,7 +261,7 @@ mod tests {
         Flight { sent: Duration::from_millis(sent), received: Duration::from_millis(received) }
     }
 
-    /// The server's clock is `shift` off when it answers at `at`.
+    /// Judges an answer of a server with a clock that is `shift` off when it answers at `at`.
     fn told(jumps: &Jumps, shift: i64, sent: u64, at: u64, received: u64) -> i64 {
         let now = Timestamp((START + at).saturating_add_signed(shift));
         jumps.judge(now, flight(sent, received)).0.cast_signed() - START.cast_signed()

@@ -1,5 +1,5 @@
-//! The protocol over a store: read, decide, write with a comparison, and decide again if something
-//! came in between. The only place where a [`Transition`] meets a [`Store`].
+//! The protocol over a store: read, decide, write with a comparison, and decide again if another write came
+//! in between. This is the only place where a [`Transition`] meets a [`Store`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,16 +22,16 @@ use super::{
     UnknownPage, Woken, Written,
 };
 
-/// How often a write may lose its comparison before the store is called unavailable. Only writers
-/// of the same operation compete, and each of them moves it towards an end.
+/// Number of comparisons that a write may lose before the store is called unavailable. Only writers of the
+/// same operation compete, and each of them moves it towards an end.
 const MAX_CONFLICTS: usize = 16;
 
-/// How many due records one sweep step takes on.
+/// Number of due records that one sweep step takes.
 const SWEEP_BATCH: usize = 256;
-/// How many of them are written at once: no claim waits behind more.
+/// Number of swept records written at once: no claim waits behind more.
 const SWEPT_TOGETHER: usize = 32;
 
-/// Decides with the protocol, writes to a store. Cheap to clone.
+/// A ledger: decides with the protocol and writes to a store. Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger {
     store: Arc<dyn Store>,
@@ -42,10 +42,10 @@ pub struct Ledger {
     pub(super) jumps: Option<Arc<Jumps>>,
 }
 
-/// Told of a record whose execution fell silent past its lease.
+/// A callback for each record that became unknown because its lease was over.
 type OnLapse = dyn Fn(RecordId, &Record) + Send + Sync;
 
-/// A time before which no execution may begin, by the store's clock.
+/// A time, by the store's clock, before which no execution may begin.
 struct Embargo {
     until: Timestamp,
     over: AtomicBool,
@@ -54,17 +54,17 @@ struct Embargo {
 /// A verdict, and the record it is about.
 #[derive(Clone, Debug)]
 pub struct Decision {
-    /// What holds.
+    /// The verdict that holds.
     pub verdict: Verdict,
-    /// The record as it now is; `None` if there is none.
+    /// The record after the decision; `None` if there is none.
     pub record: Option<Record>,
-    /// The stored response, where the verdict is a replay of a retained one.
+    /// The stored response, if the verdict is a replay of a retained one.
     pub response: Option<StoredResponse>,
     /// The store's clock when it last answered.
     pub now: Timestamp,
 }
 
-/// What one sweep step did.
+/// The result of one sweep step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Leases that lapsed into an unknown outcome.
@@ -73,7 +73,7 @@ pub struct Swept {
     pub retired: usize,
     /// Tombstones that ended.
     pub forgotten: usize,
-    /// Whether more may be due right now.
+    /// True if more records may be due right now.
     pub more: bool,
 }
 
@@ -89,49 +89,49 @@ impl Swept {
 }
 
 impl Ledger {
-    /// A ledger over `store` that waits at most `timeout` for each answer of it.
+    /// Creates a ledger over `store` that waits at most `timeout` for each answer of the store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, timeout: Duration) -> Self {
         Self { store, timeout, embargo: None, replays: None, lapses: None, jumps: None }
     }
 
-    /// The same ledger, with up to `bytes` of answers that were replayed in the last ten seconds kept in
-    /// this process: what one of them says is not asked again.
+    /// Returns the ledger with a replay cache of up to `bytes` for the last ten seconds in this process. A
+    /// cached answer is given without asking the store.
     #[must_use]
     pub fn keeping_replays(self, bytes: u64) -> Self {
         Self { replays: Some(Arc::new(Replays::of(bytes))), ..self }
     }
 
-    /// The same ledger, under which no execution begins before `moment` by the store's clock: for a
-    /// store that may have forgotten what ran. What it knows is answered.
+    /// Returns the ledger with a start time: no execution begins before `moment` by the store's clock. This
+    /// is for a store that may have forgotten running executions. Stored records are still answered.
     #[must_use]
     pub fn not_before(self, moment: Timestamp) -> Self {
         let embargo = Embargo { until: moment, over: AtomicBool::new(false) };
         Self { embargo: Some(Arc::new(embargo)), ..self }
     }
 
-    /// The same ledger, which calls `told` for each record that it made unknown because its lease was over,
-    /// whether an attempt or the sweep found it so. In a fleet it is called for the gateway whose write
-    /// counted, so once for each record.
+    /// Returns the ledger with the callback `told`, which is called for each record that this ledger made
+    /// unknown because its lease was over, for an attempt or in a sweep. In a fleet only the gateway that
+    /// made the write calls it, so once for each record.
     #[must_use]
     pub fn telling_lapses(self, told: impl Fn(RecordId, &Record) + Send + Sync + 'static) -> Self {
         Self { lapses: Some(Arc::new(told)), ..self }
     }
 
-    /// The same ledger over a server, whose clock may jump: beyond `limits` by this machine's `uptime` no
-    /// execution begins, and time is counted by that.
+    /// Returns the ledger with a check of the server's clock. If the clock jumps beyond `limits`, measured by
+    /// this machine's `uptime`, no execution begins, and time is counted by the uptime.
     #[must_use]
     pub fn watching_clock(self, limits: ClockLimits, uptime: Uptime) -> Self {
         Self { jumps: Some(Arc::new(Jumps::new(limits, uptime))), ..self }
     }
 
-    /// What judges the store's clock, for what asks the store beside this ledger.
+    /// Returns the judge of the store's clock, for code that uses the store beside this ledger.
     #[must_use]
     pub fn jumps(&self) -> Option<Arc<Jumps>> {
         self.jumps.clone()
     }
 
-    /// Why no execution may begin now; nothing where one may.
+    /// Returns the reasons why no execution may begin now. The iterator is empty if one may.
     pub fn stopped(&self) -> impl Iterator<Item = Stopped> {
         let embargo = self.embargo.as_ref().filter(|embargo| !embargo.over.load(Ordering::Relaxed));
         let embargo = embargo.map(|_| Stopped::NotBefore);
@@ -143,33 +143,32 @@ impl Ledger {
         self.jumps.as_ref().is_some_and(|jumps| jumps.is_stopped())
     }
 
-    /// What to say of a reason.
+    /// Returns the text that explains a reason.
     #[must_use]
     pub fn why(&self, reason: Stopped) -> String {
         let jump = || self.jumps.as_ref().and_then(|jumps| jumps.words());
         match (&self.embargo, reason) {
             (Some(embargo), Stopped::NotBefore) => {
-                format!("this gateway begins nothing before {}", embargo.until)
+                format!("this gateway begins no execution before {}", embargo.until)
             }
             (_, Stopped::Clock) => jump().unwrap_or_else(|| reason.to_string()),
             _ => reason.to_string(),
         }
     }
 
-    /// The store underneath.
+    /// Returns the underlying store.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         &*self.store
     }
 
-    /// An attempt's claim. One round trip for a first attempt and for a replay, none for what was
-    /// replayed a moment ago, where that is kept.
+    /// Makes an attempt's claim. A first attempt and a replay take one round trip. A response in the replay
+    /// cache takes none.
     ///
-    /// A claim whose answer was lost is repeated once by the same owner, which wins again if it
-    /// had won.
+    /// A claim without an answer is repeated once by the same owner, which wins again if it had won.
     ///
     /// # Errors
-    /// [`StoreError::Unclear`] if it stays unknown whether the claim was written: nothing may be
+    /// [`StoreError::Unclear`] if it stays unknown whether the claim was written. The request must not be
     /// sent then, and the claim should be released once the store answers again.
     /// [`StoreError::Refused`] if an execution would begin and none may.
     pub async fn claim(&self, id: RecordId, claim: Claim) -> Result<Decision, StoreError> {
@@ -195,7 +194,7 @@ impl Ledger {
         let first = claim.first(Timestamp::default());
         let asked = self.uptime();
         let found = match self.dated(self.store.claim(id, first.clone())).await {
-            // Whatever the second answer is, it says nothing of the first claim unless it read it.
+            // The second answer says nothing about the first claim, unless it read that claim's record.
             Err(StoreError::Unclear(_)) => {
                 let again = Record { revision: first.revision.apart(), ..first };
                 let second = Box::pin(self.dated(self.store.claim(id, again))).await;
@@ -215,7 +214,7 @@ impl Ledger {
             }
             Claimed::Found(found) => {
                 let decided = Box::pin(self.decide(id, found.into(), &Event::Claim(claim), None)).await;
-                // A record was there: that the store is silent now makes the operation no new one.
+                // A record was found, so a store that is silent now must not make the operation look new.
                 decided.map_err(|error| match error {
                     StoreError::Unclear(_) => error,
                     error => error.or_refused(),
@@ -224,21 +223,22 @@ impl Ledger {
         }
     }
 
-    /// The first reason for which the ledger itself lets no execution begin.
+    /// Returns the first reason for which the ledger itself lets no execution begin.
     fn begins_nothing(&self) -> Option<Stopped> {
         self.stopped().find(|reason| !reason.is_refused_by_store())
     }
 
-    /// What a claim is told while no execution may begin; `None` once one may.
+    /// Answers a claim while no execution may begin. Returns `None` once one may.
     async fn claim_while_stopped(&self, id: RecordId, claim: &Claim) -> Result<Option<Decision>, StoreError> {
-        // Of a store that is silent nobody knows whether the reason still holds.
+        // While the store is silent, it is not known whether the reason still holds.
         let found = self.read_raw(id).await.map_err(StoreError::or_refused)?;
         let Some(reason) = self.begins_nothing() else { return Ok(None) };
         let refused = || StoreError::Refused(self.why(reason));
         told_without_writing(id, found, claim)?.ok_or_else(refused).map(Some)
     }
 
-    /// Judges the clock by the stamp of a claim of one's own, made since `asked`, whose first answer was lost.
+    /// Judges the clock by the stamp of a claim of this owner that was made since `asked`, if its first
+    /// answer was lost.
     fn judge_own(&self, found: &Claimed, own: Owner, asked: Duration) {
         if let (Some(jumps), Claimed::Found(found)) = (&self.jumps, found)
             && matches!(found.record.state, State::Running { owner, .. } if owner == own)
@@ -247,8 +247,8 @@ impl Ledger {
         }
     }
 
-    /// What a claim is told whose own answer showed that the clock has jumped. One that was won is given
-    /// back, for nothing was sent.
+    /// Answers a claim after its own answer showed that the clock has jumped. A claim that won is released,
+    /// because the request was not sent.
     async fn claimed_by_a_wrong_clock(
         &self,
         id: RecordId,
@@ -260,7 +260,7 @@ impl Ledger {
             Claimed::Won(record) => record,
             Claimed::Found(found) => {
                 match told_without_writing(id, found.into(), claim)?.ok_or_else(refused)? {
-                    // Its first answer was lost.
+                    // The claim had won, but its first answer was lost.
                     Decision { verdict: Verdict::Won { .. }, record: Some(record), .. } => record,
                     told => return Ok(told),
                 }
@@ -269,25 +269,25 @@ impl Ledger {
         let (now, release) = (record.updated_at, Event::Release { owner: claim.owner, n: record.state.n() });
         let won = Snapshot { record: Some(record), response: None, now };
         if let Err(error) = self.decide(id, won, &release, None).await {
-            tracing::warn!(record = %id, "it stays claimed though nothing was sent: {error}");
+            tracing::warn!(record = %id, "the operation stays claimed although no request was sent: {error}");
         }
         Err(refused())
     }
 
-    /// What an attempt's claim would be told, without claiming anything; `None` if it would have
-    /// to write, to run or to let a lease lapse.
+    /// Returns how an attempt's claim would be answered, without claiming. Returns `None` if the claim would
+    /// have to write, to run or to let a lease lapse.
     ///
     /// # Errors
-    /// As the store's.
+    /// The errors of the store.
     pub async fn consult(&self, id: RecordId, claim: Claim) -> Result<Option<Decision>, StoreError> {
         told_without_writing(id, self.read_raw(id).await?, &claim)
     }
 
-    /// Applies `event`, starting from `known` where the caller has a recent record: one round trip
-    /// if nothing happened to it since. `response` goes along with a completion.
+    /// Applies `event`, starting from `known` if the caller has a recent record. That is one round trip if
+    /// the record did not change since. `response` is stored with a completion.
     ///
     /// # Errors
-    /// As the store's; after [`StoreError::Unclear`] the same event may be applied again.
+    /// The errors of the store. After [`StoreError::Unclear`] the same event may be applied again.
     pub async fn apply(
         &self,
         id: RecordId,
@@ -304,16 +304,16 @@ impl Ledger {
         };
         let decided = self.decide(id, snapshot, event, response).await;
         if let Some(replays) = &self.replays {
-            // What an attempt read before this was written may have been kept meanwhile, or be about to be.
+            // An attempt may have cached, or be about to cache, the state that it read before this write.
             replays.forget(id);
         }
         decided
     }
 
-    /// How the operation stands now, for somebody who does not ask to run it.
+    /// Returns the present state of the operation, for a caller that does not want to run it.
     ///
     /// # Errors
-    /// As the store's.
+    /// The errors of the store.
     pub async fn read(&self, id: RecordId) -> Result<Decision, StoreError> {
         let Snapshot { record, response, now } = self.read_raw(id).await?;
         let record = record.and_then(|record| record.at(now).map(std::borrow::Cow::into_owned));
@@ -321,16 +321,17 @@ impl Ledger {
         present(id, Decision { verdict, record, response, now })
     }
 
-    /// Releases whatever `owner` may hold: the clean-up after a claim that stayed unclear.
+    /// Releases any claim of `owner`: the clean-up after a claim that stayed unclear.
     ///
     /// # Errors
-    /// As the store's; may be repeated.
+    /// The errors of the store. The call may be repeated.
     pub async fn abandon(&self, id: RecordId, owner: Owner) -> Result<(), StoreError> {
-        // A claim that was given up may still be queued: absence proves something only behind it.
+        // A claim that was given up may still be queued: absence is proof only after the queue has been
+        // processed.
         self.ready().await?;
         let found = self.read_raw(id).await?;
         match found.record.as_ref().map(|record| record.state) {
-            // Also where others have taken its outcome for unknown since.
+            // Others may have declared its outcome unknown since.
             Some(State::Running { owner: holder, n, .. } | State::Unknown { owner: holder, n, .. })
                 if holder == owner =>
             {
@@ -340,13 +341,14 @@ impl Ledger {
         }
     }
 
-    /// One step of the sweep: writes down what time has done to some due records.
+    /// Makes one step of the sweep: writes the effects of time on some due records.
     ///
     /// # Errors
-    /// As the store's; the next sweep goes on from there.
+    /// The errors of the store. The next sweep continues from there.
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         let due = self.dated(self.store.due(SWEEP_BATCH)).await?;
-        // By a clock that jumped more is due than there is to be done, and the same again at once.
+        // With a clock that jumped, more records are due than there is work, and the same ones are due again
+        // at once.
         let more = due.records.len() == SWEEP_BATCH && !self.clock_has_jumped();
         let mut swept = Swept { more, ..Swept::default() };
         let mut left = due.records;
@@ -357,7 +359,7 @@ impl Ledger {
         Ok(swept)
     }
 
-    /// Sweeps some records at once, so that a store that batches its writes can.
+    /// Sweeps some records at the same time, so that a store can batch their writes.
     async fn sweep_some(
         &self,
         records: Vec<(RecordId, Record)>,
@@ -382,18 +384,18 @@ impl Ledger {
         failed.map_or(Ok(()), Err)
     }
 
-    /// As [`Store::watch`].
+    /// Subscribes to a record; see [`Store::watch`].
     ///
     /// # Errors
-    /// As the store's; who cannot be told asks again by itself.
+    /// The errors of the store. The caller then has to ask again by itself.
     pub async fn watch(&self, id: RecordId) -> Result<Woken, StoreError> {
         self.answer(self.store.watch(id)).await
     }
 
-    /// Some records, for lists.
+    /// Returns some records, for lists.
     ///
     /// # Errors
-    /// As the store's.
+    /// The errors of the store.
     pub async fn page(&self, filter: Filter, limit: usize) -> Result<Page, StoreError> {
         self.dated(self.store.page(filter, limit)).await
     }
@@ -427,10 +429,10 @@ impl Ledger {
         self.store.mend_unknown().await
     }
 
-    /// Whether the store could take a claim now.
+    /// Waits until the store could take a claim now.
     ///
     /// # Errors
-    /// Why it could not.
+    /// The reason why it could not.
     pub async fn ready(&self) -> Result<(), StoreError> {
         self.answer(self.store.ready()).await
     }
@@ -439,7 +441,7 @@ impl Ledger {
         self.dated(self.store.read(id)).await
     }
 
-    /// An answer whose time is the one to go by.
+    /// Waits for an answer and corrects its time by the judged clock.
     async fn dated<T: Dated>(&self, pending: Pending<'_, T>) -> Result<T, StoreError> {
         let Some(jumps) = &self.jumps else {
             let mut answer = self.answer(pending).await?;
@@ -460,7 +462,7 @@ impl Ledger {
         Ok(answer)
     }
 
-    /// Takes note of the store's clock.
+    /// Notes the store's clock.
     fn heard(&self, now: Timestamp) {
         if let Some(embargo) = &self.embargo
             && now >= embargo.until
@@ -503,7 +505,7 @@ impl Ledger {
 
     fn tell_lapse(&self, id: RecordId, event: &Event, written: Option<&Record>) {
         let (Some(told), Some(record)) = (&self.lapses, written) else { return };
-        // Only a lease that was over lets these two write it.
+        // With these two events, only a lease that was over leads to an unknown record.
         if matches!(event, Event::Claim(_) | Event::Sweep) && matches!(record.state, State::Unknown { .. }) {
             told(id, record);
         }
@@ -546,7 +548,7 @@ fn told_without_writing(
     }
 }
 
-/// A replay that has lost its body must not pass for an empty one.
+/// Returns the decision, or an error for a replay without its body, which must not pass for an empty one.
 fn present(id: RecordId, decision: Decision) -> Result<Decision, StoreError> {
     match decision.verdict {
         Verdict::Replay(reference) if reference.retained && decision.response.is_none() => {

@@ -1,5 +1,5 @@
-//! `memory:` — everything in one map, for tests and demonstrations. Nothing survives the process,
-//! and the store says so.
+//! `memory:`: a store in one map, for tests and demonstrations. No record survives the process, and
+//! [`Durability`] says so.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::{Future, pending, ready};
@@ -51,7 +51,7 @@ struct Tables {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, tables: Mutex::default() }

@@ -1,8 +1,8 @@
-//! Where records live: a small trait of atomic primitives, and [`Ledger`], which decides with the
-//! protocol and writes with those primitives.
+//! The stores of records: a small trait of atomic primitives, and [`Ledger`], which decides with the protocol
+//! and writes with those primitives.
 //!
-//! The protocol decides, a store obeys. A store knows nothing of outcomes or policies; it
-//! compares revisions, stamps each write with its own clock, and tells plainly what it found.
+//! The protocol decides, a store obeys. A store knows nothing of outcomes or policies. It compares revisions,
+//! stamps each write with its own clock, and reports exactly what it found.
 
 use std::fmt;
 use std::future::{Future, pending, ready};
@@ -38,35 +38,34 @@ pub use names::{Known, Names, Recorded};
 pub use stopped::Stopped;
 pub use unknown::{Position, RouteTally, Tally, UnknownFilter, UnknownPage};
 
-/// How many records one page looks at, so that a filter that fits nothing stays cheap.
+/// Number of records that one page examines, so that a filter that fits no record stays cheap.
 const PAGE_SCAN: usize = 10_000;
 
-/// What a store's primitives return.
+/// The future of a store's primitive.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Resolves when a watched record may have changed.
+/// A future that resolves when a watched record may have changed.
 pub type Woken = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The atomic primitives. Each call is one round trip and either happened entirely or not at all;
-/// [`StoreError`] says which of the two, or that nobody can tell.
+/// The atomic primitives. Each call is one round trip, and either happens entirely or not at all.
+/// [`StoreError`] says which of the two, or that it is not known.
 ///
-/// A store stamps `updated_at` of every record it writes with its own clock (and `created_at` of
-/// one it creates), and returns that clock's time with everything it found. The clock never goes
-/// back, not over a restart either.
+/// A store stamps `updated_at` of every record it writes with its own clock, and `created_at` of every record
+/// it creates. It returns that clock's time with every result. The clock never goes back, not even over a
+/// restart.
 pub trait Store: Send + Sync + 'static {
-    /// Creates `first` if nothing is stored under `id`, or returns what is, with its response if
-    /// it is completed: a replay costs one round trip.
+    /// Creates `first` if no record is stored under `id`. Otherwise returns the stored record, with its
+    /// response if it is completed, so that a replay costs one round trip.
     fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed>;
 
-    /// Makes `change` if the record's revision is still `expected`. The response of a completed
-    /// record is written, and one that no longer belongs to a completed record removed, in the
-    /// same step.
+    /// Makes `change` if the record's revision is still `expected`. In the same step it writes the response
+    /// of a completed record, or removes a response that no longer belongs to a completed record.
     fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap>;
 
-    /// What is stored under `id`, with its response if it is completed.
+    /// Returns the record under `id`, with its response if it is completed.
     fn read(&self, id: RecordId) -> Pending<'_, Snapshot>;
 
-    /// Some records that fit `filter`, in a stable order, without their responses.
+    /// Returns records that fit `filter`, in a stable order, without their responses.
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page>;
 
     /// Lists up to `limit` records with an unknown outcome, the oldest first.
@@ -84,24 +83,24 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(ready(Ok(0)))
     }
 
-    /// Up to `limit` records whose [`Record::deadline`] has passed, the longest past first. One
-    /// that cannot be decoded is logged and not returned again; it is never removed.
+    /// Returns up to `limit` records that are past their [`Record::deadline`], the longest past first. A
+    /// record that cannot be decoded is logged and not returned again. It is never removed.
     fn due(&self, limit: usize) -> Pending<'_, Due>;
 
-    /// Asks to be told when another gateway writes to this record: the future resolves some time
-    /// after that, or never. Who asks must look at the record once more after this has answered and
-    /// before waiting, and must not rely on being told.
+    /// Subscribes to writes of other gateways to this record. The future resolves some time after such a
+    /// write, or never. A caller must read the record once more after this has answered and before it waits,
+    /// and must not rely on being woken.
     ///
-    /// A store that only one process can use has nobody to tell.
+    /// A store that only one process can use has no other gateway to listen to.
     fn watch(&self, id: RecordId) -> Pending<'_, Woken> {
         let _ = id;
         Box::pin(ready(Ok(Box::pin(pending()) as Woken)))
     }
 
-    /// A document that all gateways of the store share.
+    /// Returns a document that all gateways of the store share.
     fn document(&self, sheet: Sheet) -> Pending<'_, Document>;
 
-    /// Puts `document` in the place of the one that is `expected`, `None` for none, if it still is that.
+    /// Replaces the document `expected` (`None` for none) by `document`, if it is still the stored one.
     fn replace_document(
         &self,
         sheet: Sheet,
@@ -109,44 +108,44 @@ pub trait Store: Send + Sync + 'static {
         document: Bytes,
     ) -> Pending<'_, Replaced>;
 
-    /// Goes by the time that the machine says from now on, where the store stood still because that time was
-    /// too far ahead ([`Stopped::Clock`]). A server's clock is judged by the [`Ledger`].
+    /// Accepts the machine's present time, if the store stopped because that time was too far ahead
+    /// ([`Stopped::Clock`]). A server's clock is judged by the [`Ledger`] instead.
     fn accept_clock(&self) {}
 
-    /// Why the store takes no claims now, though it answers; the gravest reason where there are several.
-    /// Asked before each claim, so it must be cheap. What may begin an execution is refused by the
-    /// [`Ledger`] then, and what is stored is answered.
+    /// Returns the reason why the store takes no claims now although it answers, or the gravest of several
+    /// reasons. This is called before each claim, so it must be cheap. Meanwhile the [`Ledger`] refuses
+    /// events that may begin an execution, and still answers from stored records.
     fn stopped(&self) -> Option<Stopped> {
         None
     }
 
-    /// Answers once the store could take a claim now, or could but for what [`Store::stopped`] says. A store that queues writes answers after
-    /// those that were queued before, also where nobody waits for them any more.
+    /// Resolves once the store could take a claim now, apart from the reason in [`Store::stopped`]. A store
+    /// that queues writes resolves after the writes queued before, even those that have no waiter any more.
     fn ready(&self) -> Pending<'_, ()>;
 
-    /// Resolves when the store can never write again in this process, with the cause. The process
-    /// has to end then.
+    /// Resolves when the store can never write again in this process, with the cause. The process has to end
+    /// then.
     fn broken(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>>;
 
-    /// What an acknowledged write survives.
+    /// Returns which failures an acknowledged write survives.
     fn durability(&self) -> Durability;
 }
 
-/// What became of a claim.
+/// The result of a claim.
 #[derive(Clone, Debug)]
 pub enum Claimed {
-    /// The record was created, stamped as returned.
+    /// The record was created; this is its stamped form.
     Won(Record),
-    /// Something is stored already.
+    /// A record is stored already.
     Found(Found),
 }
 
-/// What a store found, and when by its clock.
+/// The result of a read, with the store's clock.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// What is stored; `None` is proof of absence, not a guess.
+    /// The stored record. `None` is proof of absence, not a guess.
     pub record: Option<Record>,
-    /// The response, where the record is completed and its response was retained.
+    /// The response, if the record is completed and its response was retained.
     pub response: Option<StoredResponse>,
     /// The store's clock at that moment.
     pub now: Timestamp,
@@ -155,9 +154,9 @@ pub struct Snapshot {
 /// A record that exists, as a store found it.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The record.
+    /// The record as it is stored.
     pub record: Record,
-    /// The response, where the record is completed and its response was retained.
+    /// The response, if the record is completed and its response was retained.
     pub response: Option<StoredResponse>,
     /// The store's clock at that moment.
     pub now: Timestamp,
@@ -199,62 +198,62 @@ impl From<Record> for Written {
     }
 }
 
-/// What became of a [`Store::compare_and_set`].
+/// The result of a [`Store::compare_and_set`].
 #[derive(Clone, Debug)]
 pub enum Swap {
-    /// The change was made; the record as it was stamped, `None` if it was removed.
+    /// The change was made. The record is the stamped one, or `None` if it was removed.
     Stored(Option<Record>),
-    /// The record is another one, or gone; nothing was changed.
+    /// The record has another revision or is gone. The store changed nothing.
     Conflict(Snapshot),
 }
 
 /// Name of a document of [`Store::document`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sheet {
-    /// How operations are named ([`Names`]).
+    /// The document that says how operations are named ([`Names`]).
     Names,
-    /// How far the clock was, and which of its jumps were accepted.
+    /// The document that says how far the clock was, and which of its jumps were accepted.
     Clock,
 }
 
 /// A document, as a store found it.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// The document; `None` is proof that there is none.
+    /// The document. `None` is proof that there is none.
     pub bytes: Option<Bytes>,
     /// The store's clock at that moment.
     pub now: Timestamp,
 }
 
-/// What became of a [`Store::replace_document`].
+/// The result of a [`Store::replace_document`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replaced {
     /// The document was written.
     Stored,
-    /// Another one is there, or none; nothing was written.
+    /// A different document is stored, or none. The store wrote nothing.
     Conflict,
 }
 
 impl Replaced {
-    /// What comes of a comparison that was made while nobody else could write.
+    /// Returns the result of a comparison that no other writer could interrupt.
     fn where_equal(equal: bool) -> Self {
         if equal { Self::Stored } else { Self::Conflict }
     }
 }
 
-/// Which records a [`Store::page`] shows.
+/// Selection of the records that a [`Store::page`] shows.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Only records whose stored state has this name ([`crate::protocol::State::name`]).
+    /// Only records with a stored state of this name ([`crate::protocol::State::name`]).
     pub state: Option<&'static str>,
     /// Only records of the route with this name.
     pub route: Option<String>,
-    /// Only records after this id, the cursor of the page before.
+    /// Only records after this id, the cursor of the previous page.
     pub after: Option<RecordId>,
 }
 
 impl Filter {
-    /// Whether `record` fits; the cursor is not looked at.
+    /// Tells whether `record` fits. The cursor is not considered.
     #[must_use]
     pub fn fits(&self, record: &Record) -> bool {
         self.state.is_none_or(|state| state == record.state.name())
@@ -267,54 +266,54 @@ impl Filter {
 pub struct Page {
     /// The records, in the order of their ids.
     pub records: Vec<(RecordId, Record)>,
-    /// Where the next page starts; `None` at the end of the list. A page may be short, even empty,
-    /// and have a next one.
+    /// The start of the next page, or `None` at the end of the list. A page may be short, even empty, and
+    /// have a next one.
     pub next: Option<RecordId>,
-    /// The store's clock.
+    /// The store's clock at that moment.
     pub now: Timestamp,
 }
 
-/// Records whose time has come.
+/// Records that are past their deadline.
 #[derive(Clone, Debug, Default)]
 pub struct Due {
-    /// The records.
+    /// The records, the longest past first.
     pub records: Vec<(RecordId, Record)>,
-    /// The store's clock.
+    /// The store's clock at that moment.
     pub now: Timestamp,
 }
 
-/// What an acknowledged write survives.
+/// The failures that an acknowledged write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// Nothing: it is gone with the process.
+    /// No failure: the write is lost with the process.
     None,
-    /// A crash of the process and a loss of power: it was synced before it was acknowledged.
+    /// A crash of the process and a loss of power, because the write is synced before it is acknowledged.
     Synced,
-    /// What the server survives that it was acknowledged by, and perhaps not a failover of it.
+    /// The failures that the acknowledging server survives, but perhaps not a failover.
     Server,
 }
 
-/// A primitive that did not answer what it was asked.
+/// The failure of a primitive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreError {
-    /// Nothing was written: the store did not take the command.
+    /// The store did not take the command, so it wrote nothing.
     Unavailable(String),
-    /// Nobody can tell whether it was written.
+    /// The store may or may not have written.
     Unclear(String),
-    /// Nothing was written: the store answers, but what it holds is not to be relied on now, so no
-    /// execution may begin.
+    /// The store answers, but its data cannot be relied on now, so no execution may begin. It wrote nothing.
     Refused(String),
-    /// What is stored under this id cannot be decoded.
+    /// The bytes stored under this id cannot be decoded.
     Unreadable {
         /// The record's id.
         id: RecordId,
-        /// What is wrong with it.
+        /// The reason.
         cause: String,
     },
 }
 
 impl StoreError {
-    /// The same failure where silence is no reason to go on without the store.
+    /// Converts the failure of a silent store to a refusal, where silence is no reason to go on without the
+    /// store.
     fn or_refused(self) -> Self {
         match self {
             Self::Unavailable(cause) | Self::Unclear(cause) => Self::Refused(cause),
@@ -322,7 +321,7 @@ impl StoreError {
         }
     }
 
-    /// The same failure of a step whose earlier try may have been made.
+    /// Converts the failure of a repeated step to an unclear one, because an earlier try may have been made.
     fn or_unclear(self) -> Self {
         match self {
             Self::Unclear(cause) => Self::Unclear(cause),

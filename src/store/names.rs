@@ -1,8 +1,9 @@
-//! How operations were named, as a store keeps it: one small document, compared and replaced as a whole.
+//! The document of names: how operations were named, as a store keeps it. The document is small, and is
+//! compared and replaced as a whole.
 //!
-//! A version byte, then a protocol buffer. An older gateway skips fields that it does not know and leaves
-//! them out of what it writes; what must not be lost so takes a new version byte, which it refuses. Field
-//! numbers are for good.
+//! The format is a version byte and then a protocol buffer. An older gateway skips fields that it does not
+//! know and leaves them out of what it writes. A field that must not be lost in this way takes a new version
+//! byte, which an older gateway refuses. Field numbers are permanent.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,13 +21,12 @@ use super::jumps::{Flight, Jumps};
 use super::{Document, Filter, Pending, Replaced, Sheet, Store, StoreError};
 
 const VERSION: u8 = 1;
-/// How many records are looked at to find out how an earlier release named them: pages of so many, and how
-/// many pages.
+/// Extent of the search for how an earlier release named its records: records in a page, and number of pages.
 const SURVEY: (usize, usize) = (1000, 2);
-/// How long one of these pages may take: a server may have to walk through many keys, and nobody waits but the
-/// start.
+/// Maximum time for one of these pages. A server may have to walk through many keys, and only the start of
+/// the gateway waits for them.
 const SURVEY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many due records are looked at for executions whose gateway is gone.
+/// Number of due records that are searched for executions of gateways that are gone.
 const LINGERING: usize = 256;
 
 /// The entries of one store.
@@ -37,7 +37,7 @@ pub struct Names {
     jumps: Option<Arc<Jumps>>,
 }
 
-/// The entries as they were read.
+/// The entries as they were read, with the document that they came from.
 #[derive(Clone, Debug)]
 pub struct Known {
     /// The entries; `None` where none were ever written.
@@ -47,7 +47,7 @@ pub struct Known {
     document: Option<Bytes>,
 }
 
-/// A route of an earlier release and its namespace, as some record says it.
+/// A route of an earlier release and its namespace, as a record names them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Recorded {
     /// The name of the route.
@@ -56,22 +56,23 @@ pub struct Recorded {
     pub namespace: String,
 }
 
-/// The entries that a store's document says.
+/// Returns the entries in a store's document.
 ///
 /// # Errors
-/// It was written by a newer gateway, or is damaged.
+/// A text that says what is wrong, if a newer gateway wrote the document or if it is damaged.
 pub fn entries(document: &[u8]) -> Result<Vec<Entry>, String> {
     decode(document)
 }
 
 impl Names {
-    /// The entries of `store`, which is waited for at most `timeout` for each answer.
+    /// Creates access to the entries of `store`. Each answer is waited for at most `timeout`.
     #[must_use]
     pub fn of(store: Arc<dyn Store>, timeout: Duration) -> Self {
         Self { store, timeout, jumps: None }
     }
 
-    /// The same entries, whose lives are counted by the time to go by where the store's clock jumps.
+    /// Returns the same entries, with lives that are counted by the judged time where the store's clock
+    /// jumps.
     #[must_use]
     pub fn judged_by(self, jumps: Option<Arc<Jumps>>) -> Self {
         Self { jumps, ..self }
@@ -80,31 +81,33 @@ impl Names {
     /// Reads the entries.
     ///
     /// # Errors
-    /// As the store's; [`StoreError::Refused`] if they cannot be read by this version.
+    /// [`StoreError`], as the store returns it; [`StoreError::Refused`] if this version cannot read the
+    /// entries.
     pub async fn read(&self) -> Result<Known, StoreError> {
         let sent = self.uptime();
         let Document { bytes, now } = self.answer(self.store.document(Sheet::Names)).await?;
         let now = self.judge(now, sent);
         let entries = bytes.as_deref().map(decode).transpose();
         let entries = entries.map_err(|cause| {
-            StoreError::Refused(format!("what the store keeps of names cannot be read here: {cause}"))
+            StoreError::Refused(format!("the store's document of names cannot be read here: {cause}"))
         })?;
         Ok(Known { entries, now, document: bytes })
     }
 
-    /// Writes `entries` unless the store's are no longer those that were read.
+    /// Writes `entries`, unless the store's entries are no longer those that were read.
     ///
     /// # Errors
-    /// As the store's.
+    /// [`StoreError`], as the store returns it.
     pub async fn write(&self, known: &Known, entries: &[Entry]) -> Result<Replaced, StoreError> {
         self.answer(self.store.replace_document(Sheet::Names, known.document.clone(), encode(entries))).await
     }
 
-    /// The routes that some of the store's records tell of, if the release before this one made them; `None` if
-    /// there is no record, or one that only this release can have made: then the entries were lost.
+    /// Returns the routes that some of the store's records name, if the release before this one made these
+    /// records. Returns `None` if there is no record, or one that only this release can have made: in that
+    /// case the entries were lost.
     ///
     /// # Errors
-    /// As the store's.
+    /// [`StoreError`], as the store returns it.
     pub async fn recorded(&self) -> Result<Option<BTreeSet<Recorded>>, StoreError> {
         let (limit, pages) = SURVEY;
         let (mut filter, mut found) = (Filter::default(), None);
@@ -126,11 +129,11 @@ impl Names {
         Ok(found)
     }
 
-    /// The namespaces of executions that were cut off by the end of their gateway. Their records begin to
-    /// age only when a gateway sweeps them.
+    /// Returns the namespaces of executions that were cut off by the end of their gateway. Their records
+    /// begin to age only when a gateway sweeps them.
     ///
     /// # Errors
-    /// As the store's.
+    /// [`StoreError`], as the store returns it.
     pub async fn lingering(&self) -> Result<BTreeSet<String>, StoreError> {
         let due = self.answer(self.store.due(LINGERING)).await?;
         let running = due.records.iter().filter(|(_, record)| matches!(record.state, State::Running { .. }));

@@ -1,9 +1,8 @@
-//! Answers that were replayed a moment ago, kept in this process.
+//! The replay cache: responses that were replayed a moment ago, kept in this process.
 //!
-//! A completed record does not change until its ttl ends, so what was read of one may be said again
-//! without asking the store: a storm of retries of one operation costs one read. Two things bound how
-//! wrong that can be: an operator's deletion through *another* gateway is noticed only after
-//! [`AGE`], and the memory is the cache's own share, whatever is replayed.
+//! A completed record does not change until its ttl ends, so its response may be repeated without asking the
+//! store: a storm of retries of one operation costs one read. Two limits apply. An operator's deletion
+//! through *another* gateway is noticed only after [`AGE`]. The memory never exceeds the cache's own share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,60 +15,60 @@ use crate::protocol::{Record, RecordId, StoredResponse, Verdict};
 
 use super::{Decision, Snapshot};
 
-/// How long an answer is kept.
+/// The longest time that an entry is kept.
 pub(super) const AGE: Duration = Duration::from_secs(10);
-/// What an entry takes beside its body and headers, roughly, in bytes.
+/// Rough size of an entry without its body and headers, in bytes.
 const OVERHEAD: usize = 600;
-/// From which size on an entry is not put off: the cache counts its entries by the batch, and up to 64
-/// that it has not counted may be over its capacity.
+/// Body size, in bytes, above which an entry is counted at once. The cache counts its entries in batches, so
+/// up to 64 uncounted entries may exceed its capacity.
 const LARGE: usize = 16 << 10;
 
-/// How many counters tell that something was forgotten; each stands for many records.
+/// Number of counters of forgotten entries. Each counter stands for many records.
 const COUNTERS: usize = 1024;
 
-/// The answers of one gateway.
+/// The replay cache of one gateway.
 pub(super) struct Replays {
     answers: Cache<RecordId, Arc<Seen>>,
-    /// How often something was forgotten.
+    /// For each counter, the number of times that an entry was forgotten.
     forgotten: Box<[AtomicU32]>,
 }
 
-/// A moment before a record is read: what is read may be kept only if nothing was forgotten since.
+/// A record's counter before the record is read. The result may be kept only if the counter is unchanged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Before(u32);
 
-/// A completed record as it was read.
+/// A completed record at the time it was read.
 struct Seen {
     record: Record,
     response: StoredResponse,
-    /// The store's clock then, and when that was here.
+    /// The store's clock at the read. `heard` is the local moment of the answer.
     now: Timestamp,
     heard: Instant,
 }
 
 impl Replays {
-    /// Answers that take up to `bytes` together.
+    /// Creates a cache of up to `bytes`.
     pub(super) fn of(bytes: u64) -> Self {
         let weigh = |_: &RecordId, seen: &Arc<Seen>| u32::try_from(seen.size()).unwrap_or(u32::MAX);
         let answers = Cache::builder().max_capacity(bytes).weigher(weigh).time_to_live(AGE).build();
         Self { answers, forgotten: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect() }
     }
 
-    /// What was read of the record, at the time it is now.
+    /// Returns the kept record, dated with the store's present time.
     pub(super) fn get(&self, id: RecordId) -> Option<Snapshot> {
         let seen = self.answers.get(&id)?;
         let Seen { record, response, now, heard } = &*seen;
-        // The store's clock is at least this far.
+        // The store's clock has advanced at least this far.
         let now = now.plus(heard.elapsed());
         Some(Snapshot { record: Some(record.clone()), response: Some(response.clone()), now })
     }
 
-    /// To be asked for before the record is read.
+    /// Returns the record's counter. Call this before the record is read.
     pub(super) fn before(&self, id: RecordId) -> Before {
         Before(self.counter(id).load(Ordering::SeqCst))
     }
 
-    /// Keeps what a decision showed, if it is a replay with a response.
+    /// Keeps the record of a decision, if it is a replay with a response.
     pub(super) fn keep(&self, id: RecordId, decision: &Decision, before: Before) {
         let Decision { verdict: Verdict::Replay(_), record: Some(record), response: Some(response), now } =
             decision
@@ -79,7 +78,7 @@ impl Replays {
         let (record, response) = (record.clone(), response.clone());
         let large = response.body.len() > LARGE;
         self.answers.insert(id, Arc::new(Seen { record, response, now: *now, heard: Instant::now() }));
-        // Looked at when it is in: whoever forgets after this look finds it.
+        // Checked after the insertion, so that a later `forget` finds the entry.
         if self.counter(id).load(Ordering::SeqCst) != before.0 {
             self.answers.invalidate(&id);
         }
@@ -88,14 +87,14 @@ impl Replays {
         }
     }
 
-    /// Forgets what may have changed, and what was read of it so far and is not kept yet.
+    /// Removes an entry that may have changed. Earlier reads that are not kept yet are rejected.
     pub(super) fn forget(&self, id: RecordId) {
         self.counter(id).fetch_add(1, Ordering::SeqCst);
         self.answers.invalidate(&id);
     }
 
     fn counter(&self, id: RecordId) -> &AtomicU32 {
-        // A record's id is a digest: any of its bytes are as good as others.
+        // A record's id is a digest, so any of its bytes serve equally well.
         let [first, second, ..] = *id.as_bytes();
         &self.forgotten[usize::from(u16::from_be_bytes([first, second])) % COUNTERS]
     }
@@ -145,7 +144,7 @@ mod tests {
         }
     }
 
-    /// Also in the moment of a storm, in which the cache would count later what it takes.
+    /// Even in a storm of retries, in which the cache would otherwise count its entries late.
     #[test]
     fn large_answers_never_take_more_than_the_capacity() {
         const MIB: usize = 1 << 20;

@@ -1,25 +1,25 @@
-//! Why no execution may begin though the store answers. What is stored is answered all the same.
+//! Reasons why no execution may begin although the store answers. Stored records are still answered.
 
 use std::fmt;
 
 /// A reason to take no claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stopped {
-    /// The store's clock has jumped so far that what protects from a rerun would be forgotten.
+    /// The store's clock has jumped so far that the records that prevent a rerun would be forgotten.
     Clock,
-    /// The store has room only for the outcomes of what runs already.
+    /// The store has room only for the outcomes of running executions.
     Full,
     /// The store has lost records, or may have.
     LostData,
-    /// The operator named a time before which nothing begins.
+    /// The operator named a time before which no execution begins.
     NotBefore,
 }
 
 impl Stopped {
-    /// All reasons.
+    /// Every reason.
     pub const ALL: [Self; 4] = [Self::Clock, Self::Full, Self::LostData, Self::NotBefore];
 
-    /// The reason in one word, as `/readyz` and the metric name it.
+    /// Returns the reason in one word, as in `/readyz` and the metric.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -30,8 +30,8 @@ impl Stopped {
         }
     }
 
-    /// Whether the store refuses the claims itself. It then may still take those that lie elsewhere, on
-    /// another node of a cluster, and is the first to know that it can take some again.
+    /// Tells whether the store refuses the claims itself. Such a store may still take claims elsewhere, on
+    /// another node of a cluster, and is the first to know when it can take all of them again.
     pub(super) fn is_refused_by_store(self) -> bool {
         matches!(self, Self::Full | Self::LostData)
     }
@@ -45,7 +45,7 @@ impl fmt::Display for Stopped {
                  right, accept it with `POST /v1/accept-clock` on the admin listener or at a start with \
                  --accept-clock"
             }
-            Self::Full => "the store is full but for the outcomes of what runs already",
+            Self::Full => "the store is full, except for the outcomes of running executions",
             Self::LostData => "the store has lost records, or may have",
             Self::NotBefore => "the time that `--not-before` names has not come",
         })

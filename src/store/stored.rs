@@ -1,29 +1,29 @@
-//! A record as a server keeps it: what the server itself compares and stamps, and beside that the
-//! encoded record, into which it never looks.
+//! A record in a server's form: the fields that the server compares and stamps, and the encoded record, which
+//! the server never decodes.
 
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
 
 use super::{Found, StoreError, codec};
 
-/// One stored record, its stamps read and the rest still encoded.
+/// A stored record with decoded stamps. The rest is still encoded.
 #[derive(Clone, Debug)]
 pub(super) struct Stored<'a> {
     /// The revision that the server compares.
     pub(super) revision: Revision,
-    /// When the server created it.
+    /// The time at which the server created it.
     pub(super) created_at: Timestamp,
-    /// When the server last wrote it.
+    /// The time at which the server last wrote it.
     pub(super) updated_at: Timestamp,
-    /// The record. Its own stamps mean nothing.
+    /// The encoded record. The stamps in it are ignored.
     pub(super) encoded: &'a [u8],
 }
 
 impl Stored<'_> {
-    /// The record under `id`, as it was stamped.
+    /// Decodes the record under `id` and sets its stamps.
     ///
     /// # Errors
-    /// What is stored is not a record, or not the one that was stamped.
+    /// [`StoreError::Unreadable`] if the bytes are not a record, or not the one that was stamped.
     pub(super) fn record(&self, id: RecordId) -> Result<Record, StoreError> {
         let unreadable = |cause: String| StoreError::Unreadable { id, cause };
         let record = codec::decode_record(self.encoded).map_err(|cause| unreadable(cause.to_string()))?;
@@ -33,10 +33,10 @@ impl Stored<'_> {
         Ok(Record { created_at: self.created_at, updated_at: self.updated_at, ..record })
     }
 
-    /// The record under `id` and the response that belongs to it, as found at `now`.
+    /// Decodes the record under `id` and its response, as found at `now`.
     ///
     /// # Errors
-    /// Either of them cannot be decoded.
+    /// [`StoreError::Unreadable`] if either of them cannot be decoded.
     pub(super) fn found(
         &self,
         id: RecordId,

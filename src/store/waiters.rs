@@ -1,4 +1,4 @@
-//! Who in this process waits for the end of an execution elsewhere.
+//! The waiters in this process for executions on other gateways.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::protocol::RecordId;
 
-/// All waiters of one store, by the record they wait for.
+/// The waiters of one store, by record.
 #[derive(Default)]
 pub(super) struct Waiters(Mutex<Waiting>);
 
@@ -20,7 +20,7 @@ struct Waiting {
     by_record: HashMap<RecordId, Vec<(u64, oneshot::Sender<()>)>>,
 }
 
-/// A place in the list; resolves when the record's execution ended or that may have been missed.
+/// A waiter. Resolves when the record's execution has ended, or when that may have been missed.
 pub(super) struct Waiter {
     waiters: Arc<Waiters>,
     id: RecordId,
@@ -29,7 +29,7 @@ pub(super) struct Waiter {
 }
 
 impl Waiters {
-    /// Joins those who wait for `id`.
+    /// Adds a waiter for `id`.
     pub(super) fn join(self: &Arc<Self>, id: RecordId) -> Waiter {
         let (wake, woken) = oneshot::channel();
         let mut waiting = self.lock();
@@ -39,13 +39,13 @@ impl Waiters {
         Waiter { waiters: Arc::clone(self), id, number, woken }
     }
 
-    /// Wakes who waits for `id`.
+    /// Wakes the waiters for `id`.
     pub(super) fn wake(&self, id: RecordId) {
-        // The senders are dropped, which is what wakes.
+        // Dropping the senders wakes the waiters.
         self.lock().by_record.remove(&id);
     }
 
-    /// Wakes everybody: something may have been missed.
+    /// Wakes all waiters, because a notification may have been missed.
     pub(super) fn wake_all(&self) {
         self.lock().by_record.clear();
     }

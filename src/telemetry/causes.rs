@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::fmt;
 
-/// The most that is printed of one error with its sources, in bytes.
+/// The maximum length of a printed error with its sources, in bytes.
 const MOST: usize = 400;
 
-/// Prints an error and what caused it, each in the words that are meant for people, parted by `: `.
-/// What only repeats the error above it is left out, control characters are escaped, and the text
-/// is cut off where it is long: a part of it may have come from the other side.
+/// An error printed with its causes, each in the words meant for people, separated by `: `. A cause that only
+/// repeats the error above it is left out. Control characters are escaped and a long text is cut off, because
+/// a part of it may come from the peer.
 pub struct Causes<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for Causes<'_> {
@@ -35,7 +35,7 @@ impl fmt::Debug for Causes<'_> {
     }
 }
 
-/// The beginning of `text`, up to `most` bytes, on one line.
+/// Returns the beginning of `text`, up to `most` bytes, on one line.
 #[must_use]
 pub fn plain(text: &str, most: usize) -> String {
     let mut plain = String::new();
@@ -58,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    /// An error as a library nests them.
+    /// An error with a source, nested as libraries do it.
     #[derive(Debug)]
     struct Layer(&'static str, io::Error);
 

@@ -1,5 +1,5 @@
-//! The two text formats in which a scraper may ask for metrics: OpenMetrics 1.0, and the older format of
-//! Prometheus, version 0.0.4. The library writes the first; the second is made of that.
+//! The two text formats of metrics: OpenMetrics 1.0, and the older Prometheus format, version 0.0.4. The
+//! library writes the first, and the second is converted from it.
 
 /// A text format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The content type; Prometheus 3 refuses an answer without.
+    /// Returns the content type. Prometheus 3 refuses an answer without it.
     #[must_use]
     pub fn content_type(self) -> &'static str {
         match self {
@@ -20,8 +20,9 @@ impl Format {
         }
     }
 
-    /// The format for these values of `Accept` (RFC 9110, 12.5.1). OpenMetrics is given to those that name
-    /// it and like the text no better; anybody else gets the text, also where nothing fits.
+    /// Chooses the format for these values of `Accept` (RFC 9110, 12.5.1). A scraper that names OpenMetrics,
+    /// and does not prefer the text, gets OpenMetrics. Any other client gets the text, even if neither format
+    /// fits.
     pub fn accepted<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
         let (mut open, mut text, mut rank) = (0, 0, 0);
         for range in values.into_iter().flat_map(|value| value.split(',')) {
@@ -49,9 +50,9 @@ impl Format {
     }
 }
 
-/// One member of `Accept`.
+/// A member of `Accept`.
 struct Range<'a> {
-    /// In lower case.
+    /// The media range in lower case.
     media: String,
     version: Option<&'a str>,
     /// The weight in thousandths.
@@ -80,11 +81,11 @@ fn thousandths(value: &str) -> Option<u32> {
     Some((weight * 1000.0) as u32)
 }
 
-/// The older format, of what is written in the newer one.
+/// Converts the newer format to the older one.
 ///
-/// A counter's family is named with `_total` there, units have no line, nothing marks the end, and a
-/// quotation mark in a description is not escaped. What belongs to a sample is the same in both but for
-/// exemplars, which the older one has not.
+/// In the older format a counter's family is named with `_total`, units have no line, no line marks the end,
+/// and a quotation mark in a description is not escaped. Samples are equal in both formats, except that the
+/// older one has no exemplars.
 #[must_use]
 pub fn text_of(open: &str) -> String {
     let mut text = String::with_capacity(open.len());
@@ -114,7 +115,7 @@ fn older(kind: &str) -> &str {
     }
 }
 
-/// An exemplar begins with ` # ` behind the value; a label's value may have that, too.
+/// Removes an exemplar. It begins with ` # ` after the value, but a label's value may contain that as well.
 fn without_exemplar(sample: &str) -> &str {
     let value = match sample.find([' ', '{']) {
         Some(at) if sample[at..].starts_with('{') => labels_end(sample),
@@ -124,7 +125,7 @@ fn without_exemplar(sample: &str) -> &str {
     &sample[..end]
 }
 
-/// Where the value of a sample with labels begins, looking past quoted text.
+/// Returns the end of the labels of a sample, where its value follows. Quoted text is skipped.
 fn labels_end(sample: &str) -> usize {
     let (mut quoted, mut escaped) = (false, false);
     for (at, byte) in sample.bytes().enumerate() {

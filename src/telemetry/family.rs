@@ -1,7 +1,7 @@
 //! Families of metrics that are shown from the start.
 //!
-//! A rule on a counter that does not exist yet is a rule nobody can test, so every family shows
-//! its description before anything was counted. The library leaves empty families out.
+//! A rule on a counter that does not exist yet cannot be tested, so every family shows its description before
+//! its first sample. The library leaves empty families out.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-/// One histogram for each set of labels.
+/// A family with one histogram for each set of labels.
 pub(super) type Histograms<S> = Family<S, Histogram, fn() -> Histogram>;
 
-/// Registers `family` so that it is described even while it has no samples. A counter's `_total`
-/// is added by the encoder, and `help` gets its full stop from the registry.
+/// Registers `family` so that it is described even while it has no samples. The encoder adds a counter's
+/// `_total`, and the registry ends `help` with a full stop.
 pub(super) fn describe<M>(registry: &mut Registry, name: &str, help: &str, family: &M)
 where
     M: EncodeMetric + Clone + fmt::Debug + Send + Sync + 'static,
@@ -23,14 +23,15 @@ where
     registry.register(name, help, Described(family.clone()));
 }
 
-/// Durations of calls and requests, from half a millisecond to a minute.
+/// Returns a histogram for durations of calls and requests, from half a millisecond to a minute.
 pub(super) fn call_seconds() -> Histogram {
     Histogram::new([
         0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
     ])
 }
 
-/// How late duplicates come, from a second to thirty days; in between the usual retry horizons.
+/// Returns a histogram for the age of duplicates, from a second to thirty days, with the usual retry horizons
+/// in between.
 pub(super) fn age_seconds() -> Histogram {
     const HOUR: f64 = 3600.0;
     const DAY: f64 = 24.0 * HOUR;
@@ -52,7 +53,7 @@ pub(super) fn age_seconds() -> Histogram {
     ])
 }
 
-/// A metric that never says it is empty.
+/// A metric that never reports that it is empty.
 #[derive(Debug)]
 struct Described<M>(M);
 

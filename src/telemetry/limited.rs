@@ -1,13 +1,12 @@
-//! A limit on log lines that strangers can cause.
+//! A limit on log lines that any client can cause.
 //!
-//! A line for each event would let one client fill a disk and hide what matters. The first few in a
-//! period are written, the rest are counted, and the next line that is written says how many were held
-//! back.
+//! A line for each event would let one client fill a disk and hide important lines. The first few in a period
+//! are written and the others are counted. The next line that is written says how many were suppressed.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many lines of one kind may be written in a period.
+/// A limit on the number of lines of one kind in a period.
 #[derive(Debug)]
 pub struct Limited {
     most: u32,
@@ -15,7 +14,7 @@ pub struct Limited {
     seen: Mutex<Seen>,
 }
 
-/// What came in the current period.
+/// The lines of the current period.
 #[derive(Debug, Default)]
 struct Seen {
     since: Option<Instant>,
@@ -24,14 +23,14 @@ struct Seen {
 }
 
 impl Limited {
-    /// At most `most` lines in each `period`.
+    /// Creates a limit of `most` lines in each `period`.
     #[must_use]
     pub const fn new(most: u32, period: Duration) -> Self {
         Self { most, period, seen: Mutex::new(Seen { since: None, written: 0, held_back: 0 }) }
     }
 
-    /// Asks for one line: `Some` allows it and says how many were held back since the last one that was
-    /// allowed, `None` holds it back.
+    /// Requests one line. `Some` allows it, with the number of lines suppressed since the last one allowed.
+    /// `None` suppresses it.
     pub fn ask(&self) -> Option<u64> {
         self.ask_at(Instant::now())
     }

@@ -1,14 +1,14 @@
 //! Log lines on standard error, for people or for machines.
 //!
-//! The configured level is that of Oncegate's own events. Dependencies are heard from warnings
-//! upwards. The audit log of operators' changes is written whatever the level: who asks for less
-//! noise does not ask for fewer traces of who declared a payment not executed.
+//! The configured level applies to Oncegate's own events. Dependencies log warnings and errors at most. The
+//! audit log of operators' changes is written at every level: less noise must not mean fewer traces of which
+//! operator declared a payment not executed.
 //!
-//! A request never waits for its line. Lines go through a bounded queue to a thread of their own; while
-//! nothing reads standard error and the queue is full, lines are dropped and counted. Lines of the
-//! gateway's start and end, and of the audit log, still find room where others do not, and the end of the
-//! process waits a moment for what is left. A kill takes ordinary lines of the last few milliseconds
-//! with it; the others are written at once.
+//! A request never waits for its line. Lines go through a bounded queue to a thread of their own. While
+//! standard error is not read and the queue is full, lines are dropped and counted. Lines about the gateway's
+//! start and end, and lines of the audit log, still find room where others do not. The end of the process
+//! waits a moment for the remaining lines. A kill loses ordinary lines of the last few milliseconds. The
+//! others are written at once.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::File;
@@ -38,34 +38,34 @@ mod writer;
 
 /// The target of audit log lines.
 pub const AUDIT: &str = "oncegate::audit";
-/// The target of what the log says about itself.
+/// The target of the log's events about itself.
 const LOG: &str = "oncegate::log";
-/// The target of panics, and the beginning of those of a start and an end.
+/// The target of panics, and the prefix of the targets of start and end events.
 const LIFE: &str = "oncegate::app";
 
-/// How many bytes may wait when an ordinary line is added, when a warning is, and when a line is that must
-/// not be lost.
+/// Number of bytes that may be queued when an ordinary line is added. The next two constants are for
+/// warnings, and for lines that must not be lost.
 const ROOM: usize = 256 << 10;
 const WARNING_ROOM: usize = ROOM + (128 << 10);
 const KEPT_ROOM: usize = WARNING_ROOM + (256 << 10);
-/// How long the end of the process waits for what is left to be written.
+/// The longest wait at the end of the process for the remaining lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// The process has one standard error, and so one queue for it.
+/// The queue for standard error. A process has one of each.
 static QUEUE: Queue = Queue::new();
 static STARTED: AtomicBool = AtomicBool::new(false);
 static DROPPED: LazyLock<Counter> = LazyLock::new(Counter::default);
 
-/// Sends log lines to standard error from now on, panics among them; coloured only where that is a
-/// terminal. Does nothing in a process that has a log already.
+/// Sends log lines and panics to standard error from now on, in colour only if it is a terminal. Does nothing
+/// in a process that already has a log.
 ///
 /// # Errors
-/// The system gives no thread, or no second descriptor of standard error.
+/// The system provides no thread, or no second descriptor of standard error.
 pub fn init(log: &Log) -> io::Result<()> {
     if STARTED.swap(true, Ordering::Relaxed) {
         return Ok(());
     }
-    // Not the handle of the library: whoever used that would wait behind this thread.
+    // The standard library's handle has a lock: its other users would wait behind this thread.
     let out = File::from(io::stderr().as_fd().try_clone_to_owned()?);
     let dispatch = dispatch(log, Lines, io::stderr().is_terminal());
     thread::Builder::new().name("log".into()).spawn(|| Writer::new(out).run(&QUEUE, count, resumed))?;
@@ -75,25 +75,25 @@ pub fn init(log: &Log) -> io::Result<()> {
     Ok(())
 }
 
-/// Says something on standard error that is no event: why the process ends. Where there is a log, in
-/// its turn.
+/// Prints a text on standard error that is no event, such as the reason why the process ends. If there is a
+/// log, the text is queued behind the lines before it.
 pub fn say(text: &str) {
     let line = format!("{text}\n");
     if !STARTED.load(Ordering::Relaxed) {
-        // There is no other place to complain.
+        // A failure cannot be reported anywhere else.
         drop(io::stderr().write_all(line.as_bytes()));
     } else if !QUEUE.add(line.as_bytes(), KEPT_ROOM, true) {
         count(1);
     }
 }
 
-/// The lines that were dropped in this process.
+/// Returns the counter of lines dropped in this process.
 pub(super) fn dropped() -> Counter {
     DROPPED.clone()
 }
 
-/// Waits, when it is dropped, until all lines are written, but for no more than a second. Of use as the
-/// first value of a function that ends the process: then a panic's line is written, too.
+/// A guard that waits on drop until all lines are written, but at most a second. Create it as the first value
+/// of a function that ends the process, so that a panic's line is written as well.
 #[derive(Debug)]
 #[must_use = "lines are waited for when this is dropped"]
 pub struct LastLines;
@@ -106,7 +106,7 @@ impl Drop for LastLines {
     }
 }
 
-/// A time for a log line: milliseconds with three decimals.
+/// Converts a time for a log line to milliseconds with three decimals.
 #[must_use]
 pub fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
@@ -134,10 +134,10 @@ fn levels(own: Level) -> Targets {
         .with_target(LOG, own.max(Level::WARN))
 }
 
-/// Where events go that are formatted: each whole line in one call.
+/// The writer of formatted events. Each whole line arrives in one call.
 struct Lines;
 
-/// A line's way into the queue.
+/// A writer that adds a line to the queue.
 struct Line {
     room: usize,
 }
@@ -177,7 +177,7 @@ fn count(lines: u64) {
 }
 
 fn resumed(dropped: u64) {
-    tracing::warn!(target: LOG, dropped, "log lines were dropped, for standard error did not take them");
+    tracing::warn!(target: LOG, dropped, "log lines were dropped, because standard error did not take them");
 }
 
 fn panicked(panic: &PanicHookInfo<'_>) {
@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    /// What a process with this configuration would write for one event of each kind.
+    /// Returns the output of a process with this configuration, for one event of each kind.
     fn written(log: Log) -> String {
         #[derive(Clone, Default)]
         struct Lines(Arc<Mutex<Vec<u8>>>);

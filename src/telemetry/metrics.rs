@@ -21,31 +21,31 @@ use super::exposition::{Format, text_of};
 use super::family::{Histograms, age_seconds, call_seconds, describe};
 use super::log;
 
-/// Counts what the gateway does. Cheap to clone.
+/// The counters of the gateway. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Metrics(Arc<Families>);
 
-/// When a duplicate came, seen from the execution it duplicates.
+/// The time of a duplicate, relative to the execution it duplicates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// While it ran.
+    /// During the execution.
     Concurrent,
     /// After its end, while its outcome was kept.
     Completed,
-    /// When only the tombstone was left.
+    /// After its ttl, when only the tombstone was left.
     Late,
 }
 
-/// The records of one route whose outcome is unknown.
+/// The records of one route with an unknown outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unknown {
-    /// How many there are.
+    /// Number of records.
     pub records: i64,
-    /// How long ago the oldest of them became unknown, by the store's clock.
+    /// Time since the oldest of them became unknown, by the store's clock.
     pub oldest: Duration,
 }
 
-/// Counts one execution as in flight until it is dropped.
+/// A guard that counts one execution as in flight until it is dropped.
 #[derive(Debug)]
 #[must_use = "the execution counts as in flight only while this lives"]
 pub struct ExecutionInFlight(Gauge);
@@ -62,7 +62,7 @@ struct Families {
     became_unknown: Family<RouteReason, Counter>,
     oldest_unknown: Family<Route, Gauge>,
     tls_failures: Family<Cause, Counter>,
-    /// The routes that `unknown_records` and `oldest_unknown` have samples for.
+    /// The routes with samples in `unknown_records` and `oldest_unknown`.
     routes_shown: Mutex<BTreeSet<String>>,
     bypassed: Family<Route, Counter>,
     duplicates: Family<RouteArrival, Counter>,
@@ -107,51 +107,51 @@ struct Op {
 }
 
 impl Metrics {
-    /// Families with nothing counted yet.
+    /// Creates families without counts.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A request was answered. `outcome` is `completed`, `replayed`, `released`, `unprotected` or
-    /// the slug of the problem.
+    /// Counts an answered request. `outcome` is `completed`, `replayed`, `released`, `unprotected` or the
+    /// slug of the problem.
     pub fn request(&self, route: &str, outcome: &'static str, took: Duration) {
         let labels = RouteOutcome { route: route.to_owned(), outcome };
         self.0.requests.get_or_create(&labels).inc();
         self.0.request_duration.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    /// A call to the upstream ended, one way or another.
+    /// Counts a call to the upstream that ended, with any result.
     pub fn upstream_call(&self, route: &str, took: Duration) {
         self.0.upstream_duration.get_or_create(&Route::named(route)).observe(took.as_secs_f64());
     }
 
-    /// An execution starts; it is in flight until the returned guard is dropped.
+    /// Counts an execution as in flight until the returned guard is dropped.
     pub fn execution_started(&self, route: &str) -> ExecutionInFlight {
         let gauge = self.0.executions_in_flight.get_or_create_owned(&Route::named(route));
         gauge.inc();
         ExecutionInFlight(gauge)
     }
 
-    /// An execution ended, with what came of it: whether or not its client waited for that.
+    /// Counts an execution that ended, with its outcome, even if its client no longer waited.
     pub fn execution_ended(&self, route: &str, outcome: &'static str) {
         let labels = RouteOutcome { route: route.to_owned(), outcome };
         self.0.executions.get_or_create(&labels).inc();
     }
 
-    /// An attempt was forwarded unprotected, because the store did not answer.
+    /// Counts an attempt that was forwarded unprotected, because the store did not answer.
     pub fn bypassed(&self, route: &str) {
         self.0.bypassed.get_or_create(&Route::named(route)).inc();
     }
 
-    /// A duplicate came, `age` after the first attempt.
+    /// Counts a duplicate that came `age` after the first attempt.
     pub fn duplicate(&self, route: &str, arrival: Arrival, age: Duration) {
         let labels = RouteArrival { route: route.to_owned(), arrival: arrival.name() };
         self.0.duplicates.get_or_create(&labels).inc();
         self.0.duplicate_age.get_or_create(&Route::named(route)).observe(age.as_secs_f64());
     }
 
-    /// The store answered a primitive, or did not.
+    /// Counts a call of a store's primitive, answered or not.
     pub fn store_call(&self, op: &'static str, took: Duration, failed: bool) {
         self.0.store_duration.get_or_create(&Op { op }).observe(took.as_secs_f64());
         let errors = self.0.store_errors.get_or_create(&Op { op });
@@ -160,14 +160,14 @@ impl Metrics {
         }
     }
 
-    /// The outcome of one execution became unknown. Call it once for each.
+    /// Counts an execution with an outcome that became unknown. Call this once for each.
     pub fn became_unknown(&self, route: &str, reason: Reason) {
         let labels = RouteReason { route: route.to_owned(), reason: reason.label().into_owned() };
         self.0.became_unknown.get_or_create(&labels).inc();
     }
 
-    /// What is unknown now, for each route. A route that was shown before and is no longer in
-    /// `unknown` goes to zero.
+    /// Sets the unknown records of each route. A route that was shown before and is no longer in `unknown` is
+    /// set to zero.
     pub fn set_unknown(&self, unknown: &BTreeMap<String, Unknown>) {
         let mut shown = self.0.routes_shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.extend(unknown.keys().cloned());
@@ -182,22 +182,22 @@ impl Metrics {
         }
     }
 
-    /// A TLS handshake with a client came to nothing. `reason` is one of a small fixed set.
+    /// Counts a TLS handshake with a client that failed. `reason` is one of a small fixed set.
     pub fn tls_failure(&self, reason: &'static str) {
         self.0.tls_failures.get_or_create(&Cause { reason }).inc();
     }
 
-    /// All reasons for which no execution may begin now.
+    /// Sets the reasons for which no execution may begin now.
     pub fn set_claims_stopped(&self, holding: &[Stopped]) {
         self.0.show_claims_stopped(holding);
     }
 
-    /// A stored record could not be decoded: somebody has to look at it.
+    /// Counts a stored record that could not be decoded. An operator has to examine it.
     pub fn unreadable_record(&self) {
         self.0.unreadable_records.inc();
     }
 
-    /// Everything counted so far, in one of the text formats.
+    /// Returns all metrics in one of the text formats.
     #[must_use]
     pub fn encode_as(&self, format: Format) -> String {
         match format {
@@ -206,7 +206,7 @@ impl Metrics {
         }
     }
 
-    /// Everything counted so far, as OpenMetrics.
+    /// Returns all metrics as OpenMetrics.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::new();
@@ -216,7 +216,7 @@ impl Metrics {
 }
 
 impl Arrival {
-    /// The value of the `arrival` label.
+    /// Returns the value of the `arrival` label.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -285,9 +285,9 @@ impl Families {
         let help = "Time from the first byte sent upstream to the end of the answer";
         describe(to, "upstream_duration_seconds", help, &self.upstream_duration);
         describe(to, "store_duration_seconds", "Time the store took for a primitive", &self.store_duration);
-        let help = "Primitives that the store did not answer or refused";
+        let help = "Primitives that the store refused or did not answer";
         describe(to, "store_errors", help, &self.store_errors);
-        let help = "TLS handshakes with clients that came to nothing";
+        let help = "TLS handshakes with clients that failed";
         describe(to, "tls_failures", help, &self.tls_failures);
         let help = "Log lines that standard error did not take in time";
         describe(to, "log_lines_dropped", help, &self.log_lines_dropped);
@@ -295,22 +295,22 @@ impl Families {
 
     fn describe_records(&mut self) {
         let to = &mut self.registry;
-        let help = "Executions ended in this process, by what came of them";
+        let help = "Executions ended in this process, by outcome";
         describe(to, "executions", help, &self.executions);
         let help = "Executions running in this process now";
         describe(to, "executions_in_flight", help, &self.executions_in_flight);
-        let help = "Records whose outcome nobody knows, waiting to be resolved";
+        let help = "Records with an unknown outcome, waiting to be resolved";
         describe(to, "unknown_records", help, &self.unknown_records);
         let help = "Executions whose outcome became unknown, each once";
         describe(to, "unknown", help, &self.became_unknown);
-        let help = "Time since the oldest record of the route that is unknown now became unknown";
+        let help = "Time since the oldest unknown record of the route became unknown";
         describe(to, "oldest_unknown_seconds", help, &self.oldest_unknown);
         let help = "Attempts forwarded unprotected because the store did not answer";
         describe(to, "bypassed", help, &self.bypassed);
         describe(to, "duplicates", "Attempts that came after the first one", &self.duplicates);
-        let help = "How long after the first attempt duplicates come: what to size ttl by";
+        let help = "Time from the first attempt to a duplicate, as a measure for the ttl";
         describe(to, "duplicate_age_seconds", help, &self.duplicate_age);
-        let help = "Stored records that could not be decoded; each needs a person";
+        let help = "Stored records that could not be decoded; each needs an operator";
         describe(to, "unreadable_records", help, &self.unreadable_records);
         let help = "Whether no execution may begin now, by reason";
         describe(to, "claims_stopped", help, &self.claims_stopped);

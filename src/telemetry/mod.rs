@@ -1,8 +1,8 @@
-//! What the gateway tells about itself: [`Metrics`] for machines, [`log`] for people.
+//! Telemetry: [`Metrics`] for machines, [`log`] for people.
 //!
-//! Names of metrics and labels are a contract; dashboards and alerts are built on them. No label
-//! and no log line ever carries a key, a credential or a body: routes and outcomes are names from
-//! the configuration and from the protocol, and operations appear by their record id.
+//! Names of metrics and labels are a contract, because dashboards and alerts are built on them. No label and
+//! no log line ever carries a key, a credential or a body: routes and outcomes are names from the
+//! configuration and from the protocol, and operations appear by their record id.
 
 pub mod causes;
 pub mod exposition;

@@ -1,8 +1,8 @@
-//! A store that is measured: every primitive's time, and every one that failed.
+//! A store that measures another one: the duration and the failures of every primitive.
 //!
-//! A call that is dropped before it answered, because its deadline passed or its caller went away,
-//! counts as failed with the time it had: the slowest calls are the ones to be seen. `ready` is
-//! not measured, it is asked by probes and not by requests.
+//! A call that is dropped before it is answered, because its deadline passed or its caller went away, counts
+//! as failed with the time until then, because the slowest calls are the important ones. `ready` is not
+//! measured, because probes call it and not requests.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,14 +19,14 @@ use crate::store::{
 
 use super::Metrics;
 
-/// Measures the store it wraps and changes nothing else.
+/// A wrapper that measures a store and changes nothing else.
 pub struct MeteredStore {
     store: Arc<dyn Store>,
     metrics: Metrics,
 }
 
 impl MeteredStore {
-    /// `store`, measured into `metrics`.
+    /// Wraps `store`, measured into `metrics`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, metrics: Metrics) -> Self {
         Self { store, metrics }
@@ -129,7 +129,7 @@ impl Store for MeteredStore {
     }
 }
 
-/// One call, counted when it ends: answered or dropped.
+/// A call that is counted when it ends: answered or dropped.
 struct Measured<'a> {
     metrics: &'a Metrics,
     op: &'static str,

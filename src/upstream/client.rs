@@ -1,4 +1,4 @@
-//! One upstream: the time limits of a call, and what its errors mean.
+//! Calls to one upstream: their time limits, and the meaning of their errors.
 
 use std::error::Error as _;
 use std::io;
@@ -13,20 +13,23 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::select;
 
+use crate::call::{CallError, CallLimit, MaySend, Unusable};
 use crate::config::Upstream;
-use crate::protocol::{CallError, CallLimit, MaySend, Reason, Sent, Unusable};
+use crate::protocol::{Reason, Sent};
 use crate::workers::PerWorker;
 
+use super::connector::Connector;
 use super::lenient::{Lengths, MAX_LINES};
 use super::patience::{Patience, Watched};
-use super::pool::{Connection, Connector, Hold, Pool, Unanswered};
+use super::pool::{Connection, Hold, Pool, Unanswered};
 
 /// A client of one upstream. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Client {
     /// Connections of executions.
     executions: Pools,
-    /// Connections of requests without protection. Nothing they do to a connection can harm an execution.
+    /// Connections of requests without protection. No such request can harm an execution through its
+    /// connection.
     unprotected: Pools,
     scheme: Scheme,
     authority: Authority,
@@ -57,7 +60,7 @@ impl Client {
         }
     }
 
-    /// Sends the request once. The body of the answer keeps to the same limit as its head, unless its
+    /// Sends the request once. The body of the response keeps to the same limit as its head, unless its
     /// [`Deadline`](crate::protocol::Deadline) is lifted.
     pub(super) async fn call(
         &self,
@@ -69,7 +72,7 @@ impl Client {
         }
         let patience = Patience::new(limit, self.response_timeout);
         let request = match limit {
-            // All of it is there, and no progress lengthens the call.
+            // The whole body is in memory, and no progress lengthens the call.
             CallLimit::Whole => request,
             CallLimit::Silence => request.map(|body| Body::new(Watched::request(body, patience.clone()))),
         };
@@ -88,14 +91,14 @@ impl Client {
             () = patience.ended() => return Err(failure(Sent::Maybe, Reason::ResponseTimeout)),
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            // Nobody asked to switch, so this answers nothing that was asked.
+            // The gateway never asks to switch, so this is no response to its request.
             return Err(failure(Sent::Maybe, Reason::BrokenAnswer));
         }
         response.extensions_mut().insert(patience.deadline());
         Ok(response.map(|body| Body::new(Watched::response(body, hold, patience))))
     }
 
-    /// Writes the request once: one that a kept connection hands back unwritten takes a new one.
+    /// Sends the request. A request that a kept connection hands back unwritten takes a new connection.
     async fn send(
         &self,
         pool: &Arc<Pool>,
@@ -103,7 +106,7 @@ impl Client {
         request: Request<Body>,
     ) -> Result<(Response<Incoming>, Hold), CallError> {
         let kept = connection.was_kept();
-        // Gone with this future, unless the answer holds it.
+        // Dropped with this future, unless the response holds it.
         let wants = Arc::new(());
         let mut http2 = connection.is_http2();
         may_be_sent(&request)?;
@@ -121,11 +124,11 @@ impl Client {
             }
             answered => answered.map_err(explain)?,
         };
-        // Of HTTP/1 the head was settled as it came in.
+        // The length of an HTTP/1 response was settled as its head came in.
         if http2 { self.settled(answered) } else { Ok(answered) }
     }
 
-    /// Settles the length of an HTTP/2 answer, and takes its headers away if the head is over the limit.
+    /// Settles the length of an HTTP/2 response. Removes all headers if the head is over the limit.
     fn settled(
         &self,
         (mut response, hold): (Response<Incoming>, Hold),
@@ -141,7 +144,7 @@ impl Client {
         Ok((response, hold))
     }
 
-    /// A new connection.
+    /// Makes a new connection.
     async fn connected(&self, pool: &Arc<Pool>) -> Result<Connection, CallError> {
         let connected = pool.connect(self.connect_timeout).await;
         connected.map_err(|source| CallError {
@@ -151,12 +154,12 @@ impl Client {
         })
     }
 
-    /// The request in the form that the connection's protocol has for it.
+    /// Returns the request in the form of the connection's protocol.
     fn addressed(&self, mut request: Request<Body>, http2: bool) -> Request<Body> {
         let path = path_of(request.uri());
         settle_request_length(&mut request);
         if http2 {
-            // What HTTP/1 has in `Host` is the authority of HTTP/2.
+            // The `Host` of HTTP/1 is the authority of HTTP/2.
             let host = request.headers_mut().remove(HOST);
             let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
             let mut target = http::uri::Parts::default();
@@ -168,14 +171,14 @@ impl Client {
             request.headers_mut().remove(TRANSFER_ENCODING);
             return request;
         }
-        // One that comes back from HTTP/2 has its host there.
+        // A request that comes back from an HTTP/2 connection has its host in the authority.
         let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
         *request.uri_mut() = Uri::from(path);
         *request.version_mut() = Version::HTTP_11;
         let sized =
             request.body().size_hint().exact().is_some() || request.headers().contains_key(CONTENT_LENGTH);
         if !sized {
-            // Of some methods the library sends no body of unknown length unless it is told to.
+            // For some methods the library sends no body of unknown length unless it is told to.
             request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         request.headers_mut().entry(HOST).or_insert_with(|| host.unwrap_or_else(|| self.host.clone()));
@@ -183,8 +186,8 @@ impl Client {
     }
 }
 
-/// Returns the path and query of a request. An absolute URL may have its query directly behind the authority; the
-/// path is `/` then.
+/// Returns the path and query of a request. An absolute URL may have its query directly behind the
+/// authority. The path is `/` then.
 fn path_of(uri: &Uri) -> PathAndQuery {
     match uri.path_and_query() {
         Some(path) if path.as_str().starts_with('?') => {
@@ -195,8 +198,8 @@ fn path_of(uri: &Uri) -> PathAndQuery {
     }
 }
 
-/// Writes the length of a request in canonical digits, which cannot be read in two ways. A method that usually has a
-/// body gets a length also without one (RFC 9110, 8.6).
+/// Writes the length of a request in canonical digits, which cannot be read in two ways. A method that
+/// usually has a body gets a length also without one (RFC 9110, 8.6).
 fn settle_request_length(request: &mut Request<Body>) {
     let means_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
     let length = match (request.body().size_hint().exact(), request.headers().get(CONTENT_LENGTH)) {
@@ -210,10 +213,10 @@ fn settle_request_length(request: &mut Request<Body>) {
     }
 }
 
-/// Reduces the lengths of an HTTP/2 answer to one, in canonical digits.
+/// Reduces the lengths of an HTTP/2 response to one, in canonical digits.
 ///
 /// # Errors
-/// The lengths differ, or one is no number.
+/// Returns an error if the lengths differ, or one is no number.
 fn settle_length(headers: &mut HeaderMap) -> Result<(), CallError> {
     headers.remove(TRANSFER_ENCODING);
     let mut lengths = Lengths::default();
@@ -226,7 +229,7 @@ fn settle_length(headers: &mut HeaderMap) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Whether the execution that wants this sent still may.
+/// Checks that the execution may still send this request.
 fn may_be_sent(request: &Request<Body>) -> Result<(), CallError> {
     match request.extensions().get::<MaySend>() {
         Some(may_send) if !may_send.holds() => Err(failure(Sent::Never, Reason::LeaseOver)),
@@ -238,8 +241,9 @@ fn failure(sent: Sent, reason: Reason) -> CallError {
     CallError { sent, reason, source: None }
 }
 
-/// Translates an error of a connection. *Never sent* needs proof: no byte of the request was written, or an HTTP/2
-/// upstream says that it did not process the request. Everything else may have been sent.
+/// Translates an error of a connection. *Never sent* needs proof: no byte of the request was written, or
+/// an HTTP/2 upstream says that it did not process the request. In all other cases the request may have
+/// been sent.
 fn explain(Unanswered { written, error, .. }: Unanswered) -> CallError {
     let (sent, reason) = if !written || is_refused(&error) {
         (Sent::Never, Reason::Unreachable)
@@ -251,15 +255,16 @@ fn explain(Unanswered { written, error, .. }: Unanswered) -> CallError {
     CallError { sent, reason, source: Some(Box::new(error)) }
 }
 
-/// Tells whether the answer was found broken by [`super::lenient`].
+/// Tells whether [`super::lenient`] found the response broken.
 fn is_unreadable(error: &hyper::Error) -> bool {
     let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
 }
 
-/// Tells whether the upstream itself says that it did not process the request: it refused the stream (RFC 9113, 8.7), or
-/// sent GOAWAY with a lower last stream (6.8). The library gives that error of GOAWAY to no other stream: the ones below
-/// end with an error of the connection, or with one of the library.
+/// Tells whether the upstream itself says that it did not process the request: it refused the stream
+/// (RFC 9113, 8.7), or sent GOAWAY with a lower last stream (6.8). The library gives that error of
+/// GOAWAY to no other stream: streams below it end with an error of the connection, or with an error of
+/// the library.
 fn is_refused(error: &hyper::Error) -> bool {
     let cause = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
     cause.is_some_and(|cause| {

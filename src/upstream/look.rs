@@ -1,4 +1,4 @@
-//! Looking whether an upstream can be connected to, TLS included; nothing is asked of it.
+//! The check whether an upstream accepts connections, TLS included. It sends no request.
 
 use std::error::Error;
 
@@ -7,15 +7,15 @@ use tower::ServiceExt;
 
 use crate::config::Upstream;
 
-use super::{pool, tls};
+use super::connector::{Connect, connector};
 
 /// Connects to an upstream as for a request, and closes the connection.
 ///
 /// # Errors
-/// Why there would be no connection.
+/// Returns the reason why there is no connection.
 pub async fn look(upstream: &Upstream) -> Result<(), String> {
-    let connector = tls::connector(upstream)?;
-    let connect = pool::Connect::clone(&connector.current());
+    let connector = connector(upstream)?;
+    let connect = Connect::clone(&connector.current());
     match timeout(upstream.connect_timeout, connect.oneshot(upstream.url.clone())).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(causes(&*error)),
@@ -23,7 +23,7 @@ pub async fn look(upstream: &Upstream) -> Result<(), String> {
     }
 }
 
-/// What an error says, and what caused it.
+/// Returns the text of an error and of its causes.
 fn causes(error: &(dyn Error + 'static)) -> String {
     let mut said = vec![error.to_string()];
     let mut cause = error.source();

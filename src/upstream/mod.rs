@@ -1,6 +1,7 @@
-//! The client side: one call over HTTP/1.1 or HTTP/2, and an exact word on whether it can have been sent.
+//! The client side: one call over HTTP/1.1 or HTTP/2, and an exact statement of whether it can have been
+//! sent.
 //!
-//! What it deliberately does not do: send a request twice, follow a redirect, decompress a body.
+//! The client side deliberately never sends a request twice, follows a redirect, or decompresses a body.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -11,21 +12,22 @@ use axum::body::Body;
 use http::{Request, Response};
 use tower::Service;
 
+use crate::call::{CallError, CallLimit};
 use crate::config::{Upstream, UpstreamName};
-use crate::protocol::{CallError, CallLimit, Reason, Sent};
+use crate::protocol::{Reason, Sent};
 
 use self::client::Client;
 
 mod client;
+mod connector;
 pub mod lenient;
 mod look;
 mod patience;
 mod pool;
 mod shared;
-mod tls;
 
+pub use connector::Connector;
 pub use look::look;
-pub use pool::Connector;
 
 /// The proxy service: sends each request to the upstream named in its extensions.
 #[derive(Clone)]
@@ -35,14 +37,15 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Clients for all upstreams of a configuration; no connection is made yet.
+    /// Makes the clients of all upstreams of a configuration. No connection is made yet.
     ///
     /// # Errors
-    /// An upstream over `https` without roots to trust or with unusable certificates, with its name.
+    /// Returns the name of an upstream over `https` without roots to trust or with unusable
+    /// certificates, and the reason.
     pub fn new(upstreams: &BTreeMap<UpstreamName, Upstream>) -> Result<Self, (UpstreamName, String)> {
         let (mut clients, mut connectors) = (BTreeMap::new(), Vec::new());
         for (name, upstream) in upstreams {
-            let connector = tls::connector(upstream).map_err(|why| (name.clone(), why))?;
+            let connector = connector::connector(upstream).map_err(|why| (name.clone(), why))?;
             let connector = Arc::new(connector);
             clients.insert(name.clone(), Client::new(upstream, Arc::clone(&connector)));
             connectors.push((name.clone(), connector));
@@ -50,7 +53,7 @@ impl Proxy {
         Ok(Self { clients: Arc::new(clients), connectors: connectors.into() })
     }
 
-    /// What connects to each upstream, whose certificates may change.
+    /// Returns the connector of each upstream. The certificates of a connector may change.
     pub fn connectors(&self) -> impl Iterator<Item = (&UpstreamName, Arc<Connector>)> {
         self.connectors.iter().map(|(name, connector)| (name, Arc::clone(connector)))
     }

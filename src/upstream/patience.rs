@@ -1,5 +1,6 @@
-//! The response timeout of one call: from the first byte sent to the last byte of the answer, or,
-//! for what no key protects and for answers that are not kept, of each silence.
+//! The response timeout of one call. It limits the time from the first byte sent to the last byte of the
+//! response. For requests that no key protects, and for responses that are not kept, it limits each
+//! silence.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,8 @@ use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::BoxError;
 
-use crate::protocol::{CallError, CallLimit, Deadline, Reason, Sent};
+use crate::call::{CallError, CallLimit, Deadline};
+use crate::protocol::{Reason, Sent};
 
 use super::pool::Hold;
 
@@ -21,14 +23,14 @@ use super::pool::Hold;
 pub(super) struct Patience {
     timeout: Duration,
     times: Arc<Mutex<Times>>,
-    /// Lifted if each silence is limited, not the call as a whole.
+    /// Lifted when each silence is limited instead of the whole call.
     deadline: Deadline,
 }
 
 #[derive(Clone, Copy)]
 struct Times {
     started: Instant,
-    /// When something was sent or received last.
+    /// Time at which bytes were last sent or received.
     progress: Instant,
 }
 
@@ -41,25 +43,25 @@ impl Patience {
         Self { timeout, times: Arc::new(Mutex::new(Times { started: now, progress: now })), deadline }
     }
 
-    /// The first byte may be sent from now on.
+    /// Starts the time, because the first byte may be sent from now on.
     pub(super) fn start(&self) {
         let now = Instant::now();
         *self.times() = Times { started: now, progress: now };
     }
 
-    /// Returns the deadline of the call, for the reader of the answer.
+    /// Returns the deadline of the call, for the reader of the response.
     pub(super) fn deadline(&self) -> Deadline {
         self.deadline.clone()
     }
 
-    /// Resolves when the time is up.
+    /// Waits until the time is up.
     pub(super) async fn ended(&self) {
         while Instant::now() < self.until() {
             sleep_until(self.until()).await;
         }
     }
 
-    /// Something was sent or received.
+    /// Records that bytes were sent or received.
     fn progress(&self) {
         self.times().progress = Instant::now();
     }
@@ -74,17 +76,18 @@ impl Patience {
     }
 }
 
-/// A body whose frames count as progress; one of a response also ends when patience does.
+/// A body with frames that count as progress. The body of a response also ends when the time is up.
 ///
-/// Trailers end it: they belong to one connection, and a header that came as one protects nothing.
+/// Trailers end a body. They belong to one connection, and a header that comes as a trailer protects
+/// nothing.
 pub(super) struct Watched<B> {
     body: B,
     patience: Patience,
-    /// Whether the body watches the time itself.
+    /// True if the body watches the time itself.
     watches: bool,
-    /// Set while a frame is waited for, and kept for the next one.
+    /// Set while a frame is awaited, and kept for the next frame.
     alarm: Option<Pin<Box<Sleep>>>,
-    /// The connection that a response comes on.
+    /// The connection that brings the response.
     hold: Option<Hold>,
 }
 
@@ -92,19 +95,19 @@ impl<B> Watched<B>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
-    /// A request body: the wait for the answer's head watches the time.
+    /// Returns a request body. The wait for the head of the response watches the time.
     pub(super) fn request(body: B, patience: Patience) -> Self {
         Self { body, patience, watches: false, alarm: None, hold: None }
     }
 
-    /// A response body, which watches the time itself.
+    /// Returns a response body, which watches the time itself.
     pub(super) fn response(body: B, hold: Hold, patience: Patience) -> Self {
         let mut response = Self { body, patience, watches: true, alarm: None, hold: Some(hold) };
         response.let_go_at_end();
         response
     }
 
-    /// Gives the connection back once nothing more comes on it.
+    /// Returns the connection to the pool once no more bytes of the response come on it.
     fn let_go_at_end(&mut self) {
         if self.body.is_end_stream() {
             self.end();
@@ -117,7 +120,7 @@ where
         }
     }
 
-    /// Ready once the time is up; the alarm is set anew for as long as there was progress.
+    /// Returns ready once the time is up. The alarm is set anew as long as there was progress.
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.watches {
             return Poll::Pending;

@@ -1,9 +1,9 @@
 //! Connections to one upstream, kept for the next request.
 //!
-//! A pool of our own because of what it has to tell: whether a request was provably never sent. The
-//! library hands a request back that it has not begun to write, which happens when a kept connection is
-//! closed just then; such a request takes another connection, for nothing of it was sent. Nothing else
-//! is ever sent twice.
+//! The gateway has its own pool because the pool has to tell whether a request was provably never sent.
+//! When a kept connection is closed at the moment of a request, the library hands the request back if it
+//! has not begun to write it. Such a request takes another connection, because no byte of it was sent. A
+//! request of which a byte may have been sent is never sent again.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,52 +15,46 @@ use http::uri::Scheme;
 use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
+use hyper_util::client::legacy::connect::Connection as _;
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{BoxError, ServiceExt};
 
+use crate::call::Unusable;
 use crate::config::{HEADER_BUFFER, Upstream};
-use crate::protocol::Unusable;
-use crate::reload::Reloading;
 
+use super::connector::{Connect, Connector};
 use super::lenient::{Answered, Lenient, Line};
 use super::shared::{Shared, Wanted};
-
-/// What makes connections.
-pub(super) type Connect = HttpsConnector<HttpConnector>;
-/// The same, made anew when the files of its certificates change.
-pub type Connector = Reloading<Connect>;
 
 /// The connections to one upstream.
 pub(super) struct Pool {
     origin: Uri,
     connector: Arc<Connector>,
     http2: bool,
-    /// How long an idle connection is kept.
+    /// Time for which an idle connection is kept.
     idle: Duration,
-    /// The most bytes of an answer's head.
+    /// Maximum size of the head of a response, in bytes.
     head_limit: usize,
-    /// Whether the upstream was last found to speak HTTP/1, where both were offered.
+    /// True if the upstream last chose HTTP/1 when both protocols were offered.
     http1: AtomicBool,
-    /// Held while a connection is made that others will share.
+    /// Held while a connection is made that other requests will share.
     turn: tokio::sync::Mutex<()>,
     kept: Mutex<Kept>,
 }
 
 #[derive(Default)]
 struct Kept {
-    /// The connections of HTTP/1 that nobody uses, the oldest first.
+    /// The idle connections of HTTP/1, the oldest first.
     idle: VecDeque<(Alone, Instant)>,
     /// The connections of HTTP/2.
     shared: Vec<Shared>,
-    /// Whether a task removes those that are too old.
+    /// True while a task removes the connections that are too old.
     reaped: bool,
 }
 
-/// A connection of HTTP/1, and what made it.
+/// A connection of HTTP/1, and the service that made it.
 pub(super) struct Alone {
     sender: http1::SendRequest<Body>,
     line: Line,
@@ -78,15 +72,17 @@ enum Speaks {
     Http2(http2::SendRequest<Body>, Arc<()>),
 }
 
-/// A request's hold on its connection, to the end of the answer.
+/// A request's hold on its connection, up to the end of the response.
 pub(super) enum Hold {
-    /// Dropped, it closes the connection; nobody has read what is still to come on it.
+    /// A connection of its own. Dropping it closes the connection, because the rest of the response was
+    /// not read.
     Http1(Arc<Pool>, Alone),
-    /// Dropped, it makes room for another request, and resets this one if it still goes on.
+    /// A place on a shared connection. Dropping it makes room for another request, and resets this one
+    /// if it still goes on.
     Http2 { _user: Arc<()>, _wants: Arc<()> },
 }
 
-/// Error of a request that got no answer.
+/// Error of a request that got no response.
 pub(super) struct Unanswered {
     /// The request, if the library gave it back unwritten.
     pub(super) request: Option<Request<Body>>,
@@ -109,22 +105,24 @@ impl Pool {
         })
     }
 
-    /// A connection that was kept.
+    /// Takes a kept connection, if there is one.
     pub(super) fn kept(&self) -> Option<Connection> {
         let connect = self.connector.current();
         self.lock().take(&connect, self.idle)
     }
 
-    /// A new connection, made within `patience`, or one that another request has just made to be shared.
+    /// Makes a new connection within `patience`, or takes one that another request has just made to be
+    /// shared.
     ///
     /// # Errors
-    /// No connection could be made, so nothing was sent.
+    /// Returns an error if no connection could be made. No byte of the request was sent then.
     pub(super) async fn connect(self: &Arc<Self>, patience: Duration) -> Result<Connection, BoxError> {
         if !self.http2 || self.http1.load(Ordering::Relaxed) {
             return timeout(patience, self.make()).await?;
         }
-        // One that others will share is made in a task of its own. Whoever gets his turn late would otherwise
-        // end it with his own patience, and so would the next one, for ever.
+        // A connection that others will share is made in a task of its own. Otherwise a request that
+        // gets its turn late would give up the connection when its own patience ends, and so would each
+        // next request, for ever.
         let (tell, told) = oneshot::channel();
         let pool = Arc::clone(self);
         tokio::spawn(async move {
@@ -136,7 +134,7 @@ impl Pool {
                 Some(connection) => Ok(connection),
                 None => timeout(patience, pool.make()).await.unwrap_or_else(|late| Err(late.into())),
             };
-            // Whoever asked may be gone; the connection is there for the next one.
+            // The request may have been given up. The connection is there for the next one.
             drop(tell.send(connection));
         });
         timeout(patience, told).await??
@@ -155,8 +153,8 @@ impl Pool {
             Speaks::Http2(sender, user)
         } else {
             let mut builder = http1::Builder::new();
-            // The buffer is also how much of a body is read at once: without a limit half a MiB, many times on
-            // its way to a client.
+            // The size of the buffer is also the number of bytes of a body that are read at once. The
+            // default of half a MiB would be held many times on the way to a client.
             builder.max_buf_size(HEADER_BUFFER);
             let (stream, line) = Lenient::new(TokioIo::new(stream), self.head_limit);
             let (sender, connection) = builder.handshake::<_, Body>(TokioIo::new(stream)).await?;
@@ -180,7 +178,7 @@ impl Pool {
 }
 
 impl Kept {
-    /// Lets go of what is too old, closed, or made with certificates of before.
+    /// Drops the connections that are too old, closed, or made with earlier certificates.
     fn tidy(&mut self, connect: &Arc<Connect>, idle: Duration) {
         self.idle.retain(|(alone, since)| {
             !alone.sender.is_closed() && since.elapsed() < idle && Arc::ptr_eq(&alone.made_by, connect)
@@ -203,7 +201,7 @@ impl Kept {
         Some(Connection { kept: true, speaks })
     }
 
-    /// The one that was used last, so that the others grow old.
+    /// Takes the connection that was used last, so that the others grow old.
     fn take_idle(&mut self, connect: &Arc<Connect>, idle: Duration) -> Option<Alone> {
         let now = Instant::now();
         let mut young = self.idle.iter().enumerate().rev().take_while(|(_, (_, since))| now - *since < idle);
@@ -213,7 +211,7 @@ impl Kept {
     }
 }
 
-/// Tidies up for as long as anything is kept.
+/// Removes old connections as long as any connection is kept.
 async fn reap(pool: Weak<Pool>) {
     while let Some(pool) = pool.upgrade() {
         let idle = pool.idle;
@@ -232,7 +230,7 @@ async fn reap(pool: Weak<Pool>) {
 }
 
 impl Connection {
-    /// Whether somebody else has used it before.
+    /// Tells whether another request has used the connection before.
     pub(super) fn was_kept(&self) -> bool {
         self.kept
     }
@@ -241,11 +239,11 @@ impl Connection {
         matches!(self.speaks, Speaks::Http2(..))
     }
 
-    /// Sends a request that is wanted for as long as `wants` lives; the answer's head, and the hold on the
-    /// connection.
+    /// Sends a request that is wanted as long as `wants` lives. Returns the head of the response, and
+    /// the hold on the connection.
     ///
     /// # Errors
-    /// With the request, if not a byte of it was written.
+    /// Returns the request too, if no byte of it was written.
     pub(super) async fn send(
         self,
         request: Request<Body>,
@@ -278,7 +276,7 @@ impl Unanswered {
     }
 }
 
-/// Gives an answer the header lines that came. The library has seen only its framing.
+/// Gives a response its original header lines. The library has seen only its framing.
 fn with_headers(mut response: Response<Incoming>, answered: Option<Answered>) -> Response<Incoming> {
     response.headers_mut().clear();
     let Answered { reason, headers } = answered.unwrap_or(Answered { reason: None, headers: None });
@@ -294,7 +292,7 @@ fn with_headers(mut response: Response<Incoming>, answered: Option<Answered>) ->
 }
 
 impl Hold {
-    /// The answer was read to its end.
+    /// Keeps the connection for the next request. The response was read to its end.
     pub(super) fn done(self) {
         if let Self::Http1(pool, alone) = self
             && !alone.sender.is_closed()

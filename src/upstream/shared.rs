@@ -1,9 +1,10 @@
 //! A connection of HTTP/2, which requests share.
 //!
-//! It is used once the server has sent its settings, so that a server which does not speak HTTP/2 is
-//! sent no request, and for no more requests at once than they allow, so that none waits in the library:
-//! what waits there is sent when there is room, whether or not anybody still wants it. Should one wait
-//! all the same, it is reset before its body: [`Wanted`].
+//! The connection is used only after the server has sent its settings, so that a server that does not
+//! speak HTTP/2 is sent no request. It takes no more requests at once than the settings allow, so that
+//! no request waits in the library. The library sends a waiting request when there is room, even if the
+//! request was given up by then. A request that waits there nevertheless is reset before its body, see
+//! [`Wanted`].
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -23,35 +24,35 @@ use tower::BoxError;
 
 use crate::config::STREAM_BUFFER;
 
+use super::connector::Connect;
 use super::lenient::MAX_LINES;
-use super::pool::Connect;
 
-/// How many requests share one connection at most: what servers are asked to allow at least
-/// (RFC 9113, 6.5.2).
+/// Maximum number of requests that share one connection: the number that servers are advised to allow at
+/// least (RFC 9113, 6.5.2).
 const STREAMS: usize = 100;
-/// How long a connection is used, so that names are looked up again.
+/// Time for which a connection is used, so that names are looked up again.
 const AGE: Duration = Duration::from_secs(10 * 60);
-/// How many requests it is used for: the numbers of streams end.
+/// Number of requests for which a connection is used, because the numbers of streams are limited.
 const REQUESTS: u32 = 1 << 28;
-/// How much of one answer's body may be on its way or unread, in bytes; the other half of what an answer
-/// that streams is counted with is on its way to the client.
+/// Maximum number of bytes of one response body that are in transit or unread. The other half of the
+/// memory counted for a streamed response is on its way to the client.
 const STREAM_WINDOW: u32 = STREAM_BUFFER as u32 / 2;
-/// And of all answers on one connection.
+/// Maximum number of such bytes of all responses on one connection.
 const WINDOW: u32 = 1 << 20;
 /// Bytes that HTTP/2 counts for a header beside its name and value (RFC 9113, 6.5.2).
 const LINE: usize = 32;
-/// How often it is looked whether a new connection's settings have come.
+/// Interval at which a new connection is checked for the server's settings.
 const SETTINGS_LOOK: Duration = Duration::from_millis(1);
-/// How often an upstream that owes answers and says nothing is asked whether it is there.
+/// Interval of the pings to an upstream that owes responses and is silent.
 const PING_EVERY: Duration = Duration::from_secs(10);
-/// And how long it may take to answer.
+/// Time within which an upstream has to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct Shared {
     sender: http2::SendRequest<Body>,
-    /// How many streams the server allows at once.
+    /// Number of streams that the server allows at once.
     allowed: watch::Receiver<usize>,
-    /// Cloned by each request that uses it.
+    /// Cloned by each request that uses the connection.
     users: Arc<()>,
     made_by: Arc<Connect>,
     made: Instant,
@@ -73,7 +74,8 @@ impl Shared {
             let driven = poll_fn(|context| {
                 let polled = connection.as_mut().poll(context);
                 let now = connection.current_max_send_streams();
-                // Nobody is told when the settings come; the frames are read by a task of the library's.
+                // The arrival of the settings wakes no task here, because a task of the library reads
+                // the frames.
                 while now == 0 && look_again.poll_tick(context).is_ready() {}
                 tell.send_if_modified(|allowed| std::mem::replace(allowed, now) != now);
                 polled
@@ -85,7 +87,8 @@ impl Shared {
         Ok(Self { sender, allowed, users, made_by, made: now, used: now, requests: 0 })
     }
 
-    /// Whether it is to be kept. What runs on one that is not ends by itself.
+    /// Tells whether the connection is to be kept. Requests on a connection that is not kept run to
+    /// their end.
     pub(super) fn is_fit(&mut self, connect: &Arc<Connect>, idle: Duration) -> bool {
         if Arc::strong_count(&self.users) > 1 {
             self.used = Instant::now();
@@ -97,7 +100,7 @@ impl Shared {
             && self.requests < REQUESTS
     }
 
-    /// For one request more, if there is room.
+    /// Returns the sender for one more request, if there is room.
     pub(super) fn share(&mut self) -> Option<(http2::SendRequest<Body>, Arc<()>)> {
         let users = Arc::strong_count(&self.users) - 1;
         if users >= STREAMS.min(*self.allowed.borrow()) {
@@ -109,14 +112,14 @@ impl Shared {
     }
 }
 
-/// Sets the limits of a connection. The library does not tell the status of an answer whose head is over its own limit,
-/// so that one is far above `head_limit`.
+/// Returns the settings of a connection. The library does not tell the status of a response with a head
+/// over the library's own limit. Therefore that limit is far above `head_limit`.
 fn builder(head_limit: usize) -> http2::Builder<TokioExecutor> {
     let library_limit = u32::try_from(4 * head_limit + LINE * MAX_LINES).unwrap_or(u32::MAX);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        // Until its settings have come.
+        // No stream may be opened until the server's settings have come.
         .initial_max_send_streams(0)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(WINDOW)
@@ -126,8 +129,8 @@ fn builder(head_limit: usize) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// The body of a request that somebody waits for; without them it breaks off, which resets the request
-/// before the upstream can take it for whole.
+/// The body of a request while it is wanted. Once it is not, the body breaks off, which resets the
+/// request before the upstream can take it as complete.
 pub(super) struct Wanted {
     body: Body,
     by: Weak<()>,
@@ -149,12 +152,13 @@ impl HttpBody for Wanted {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         Poll::Ready(match self.by.strong_count() {
-            0 => Some(Err(axum::Error::new("nobody waits for this any more"))),
+            0 => Some(Err(axum::Error::new("the request is no longer wanted"))),
             _ => frame,
         })
     }
 
-    /// Never at once: the end of a body comes after a look at who waits.
+    /// Returns false always, so that the end of the body comes only after a check whether the request is
+    /// wanted.
     fn is_end_stream(&self) -> bool {
         false
     }

@@ -1,58 +1,53 @@
-//! Answers that go from one thread to tasks on another.
+//! Answers from one thread to tasks on another.
 //!
-//! To wake a task on a worker from outside costs a system call, however many others were just woken
-//! there. Whoever answers many at once therefore hands each worker all its answers together, and the
-//! tasks are woken from within.
+//! To wake a task on a worker from outside costs a system call, however many other tasks were just woken
+//! there. A thread that answers many tasks at once therefore hands each worker all its answers together, and
+//! the worker wakes its own tasks.
 
 use std::future::Future;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
-/// Where one answer goes.
+use super::current::inbox;
+use super::mailbox::{Inbox, Letter};
+
+/// The receiver of one answer.
 #[derive(Debug)]
 pub struct Callback<T> {
     answer: oneshot::Sender<T>,
-    /// That of the worker on which somebody waits; none on any other thread.
+    /// The mailbox of the worker on which the task waits; `None` on any other thread.
     inbox: Option<Arc<Inbox>>,
 }
 
-/// What waits to be handed out on one worker.
-#[derive(Default)]
-pub(super) struct Inbox {
-    letters: Mutex<Vec<Letter>>,
-    more: Notify,
-}
-
-type Letter = Box<dyn FnOnce() + Send>;
-
-/// Answers on their way. They arrive when this is dropped.
+/// Collected answers. They are sent when this is dropped.
 #[derive(Default)]
 pub struct Callbacks(Vec<(Arc<Inbox>, Vec<Letter>)>);
 
-/// A callback for the worker that this runs on, and what resolves with the answer; `None` once nobody
-/// can give one any more.
+/// Creates a callback to the current worker, and a future that resolves with the answer, or with `None` once
+/// no answer can come any more.
 pub fn callback<T: Send + 'static>() -> (Callback<T>, impl Future<Output = Option<T>> + Send) {
     let (answer, answered) = oneshot::channel();
-    (Callback { answer, inbox: super::inbox() }, async { answered.await.ok() })
+    (Callback { answer, inbox: inbox() }, async { answered.await.ok() })
 }
 
 impl<T: Send + 'static> Callback<T> {
-    /// Whether nobody waits any more.
+    /// Tells whether the task has stopped waiting.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.answer.is_closed()
     }
 
-    /// Answers now.
+    /// Sends the answer at once.
     pub fn answer(self, answer: T) {
         Callbacks::default().answer(self, answer);
     }
 }
 
 impl Callbacks {
-    /// Answers when all of these do. Whoever asked may have gone.
+    /// Adds an answer, to be sent together with the others. An answer to a task outside the workers is sent
+    /// at once. The task may have stopped waiting.
     pub fn answer<T: Send + 'static>(&mut self, callback: Callback<T>, answer: T) {
         let Callback { answer: waiting, inbox } = callback;
         let Some(inbox) = inbox else { return drop(waiting.send(answer)) };
@@ -66,36 +61,13 @@ impl Callbacks {
 
 impl Drop for Callbacks {
     fn drop(&mut self) {
-        let here = super::inbox();
+        let here = inbox();
         for (inbox, letters) in mem::take(&mut self.0) {
             if here.as_ref().is_some_and(|here| Arc::ptr_eq(here, &inbox)) {
                 letters.into_iter().for_each(|letter| letter());
             } else {
-                inbox.lock().extend(letters);
-                inbox.more.notify_one();
+                inbox.put(letters);
             }
         }
-    }
-}
-
-impl Inbox {
-    /// Hands out what comes, for ever; on the worker whose inbox it is.
-    pub(super) async fn hand_out(&self) {
-        loop {
-            self.more.notified().await;
-            let letters = mem::take(&mut *self.lock());
-            letters.into_iter().for_each(|letter| letter());
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Letter>> {
-        // Under this lock letters are only added, or taken all at once.
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl std::fmt::Debug for Inbox {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Inbox")
     }
 }

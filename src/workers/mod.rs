@@ -1,12 +1,11 @@
 //! The threads that serve connections, each with a scheduler of its own.
 //!
-//! A connection stays on one thread, and so does what is done for it: its upstream connections, its
-//! way to a Redis, and a way to Postgres, if one is free there. Nobody wakes another thread, steals from it
-//! or waits for its locks, which costs more than most requests do. What all share (the record of an
-//! operation, its waiters, the writer of the embedded store, the queue for Postgres) is reached as from any
+//! A connection stays on one thread, and so does all work for it: its upstream connections, its connection to
+//! Redis, and one to Postgres, if one is free there. No thread wakes another, steals its tasks or waits for
+//! its locks, because that costs more than most requests do. Shared parts (the record of an operation, its
+//! waiters, the writer of the embedded store, the queue for Postgres) are reached in the same way as from any
 //! thread.
 
-use std::cell::RefCell;
 use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -17,23 +16,17 @@ use tokio::runtime::{Builder, Handle};
 use tokio::task::AbortHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::callback::Inbox;
+use self::current::{Worker, become_worker};
+use self::mailbox::Inbox;
 
 mod callback;
+mod current;
+mod mailbox;
 
 pub use self::callback::{Callback, Callbacks, callback};
+pub use self::current::current;
 
-thread_local! {
-    static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
-}
-
-/// The worker that a thread is.
-struct Worker {
-    number: usize,
-    inbox: Arc<Inbox>,
-}
-
-/// Some worker threads; they end, with whatever still runs on them, when the last clone is dropped.
+/// A set of worker threads. They end, with all tasks that still run on them, when the last clone is dropped.
 /// Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Workers(Option<Arc<Running>>);
@@ -45,10 +38,10 @@ struct Running {
 }
 
 impl Workers {
-    /// One for each processor that the process may use.
+    /// Starts one worker for each processor that the process may use.
     ///
     /// # Errors
-    /// The system gives no thread, or nothing to wait with.
+    /// The system provides no thread, or no event queue for its scheduler.
     pub fn start() -> io::Result<Self> {
         let end = CancellationToken::new();
         let handles =
@@ -56,7 +49,7 @@ impl Workers {
         Ok(Self(Some(Arc::new(Running { handles, next: AtomicUsize::new(0), _end: end.drop_guard() }))))
     }
 
-    /// Runs a task on the next one in turn; where there are none, here.
+    /// Runs a task on the next worker in turn, or on the current runtime if there are no workers.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let task = match &self.0 {
             Some(running) => {
@@ -68,7 +61,7 @@ impl Workers {
         task.abort_handle()
     }
 
-    /// The way to each, in the order of their numbers.
+    /// Returns the runtime handles of the workers, in the order of their numbers.
     #[must_use]
     pub fn handles(&self) -> &[Handle] {
         self.0.as_ref().map_or(&[], |running| &running.handles)
@@ -84,33 +77,23 @@ fn start(number: usize, end: CancellationToken) -> io::Result<Handle> {
     let handle = runtime.handle().clone();
     thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         let inbox = Arc::<Inbox>::default();
-        CURRENT.set(Some(Worker { number, inbox: Arc::clone(&inbox) }));
+        become_worker(Worker { number, inbox: Arc::clone(&inbox) });
         runtime.block_on(end.run_until_cancelled(inbox.hand_out()));
     })?;
     Ok(handle)
 }
 
-/// The number of the worker that this runs on, from 1; 0 on any other thread.
-#[must_use]
-pub fn current() -> usize {
-    CURRENT.with_borrow(|current| current.as_ref().map_or(0, |worker| worker.number))
-}
-
-fn inbox() -> Option<Arc<Inbox>> {
-    CURRENT.with_borrow(|current| current.as_ref().map(|worker| Arc::clone(&worker.inbox)))
-}
-
-/// One of a thing for each worker, and one that all other threads share.
+/// A set of values: one for each worker, and one that all other threads share.
 #[derive(Debug)]
 pub struct PerWorker<T>(Vec<T>);
 
 impl<T> PerWorker<T> {
-    /// Made by `make`, as many as are needed.
+    /// Creates as many values as are needed with `make`.
     pub fn new(make: impl Fn() -> T) -> Self {
         Self((0..=processors()).map(|_| make()).collect())
     }
 
-    /// That of the worker that this runs on.
+    /// Returns the value of the current worker.
     pub fn here(&self) -> &T {
         &self.0[current() % self.0.len()]
     }

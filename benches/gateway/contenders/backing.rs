@@ -1,4 +1,4 @@
-//! What keeps a contender's records, and what it says of itself.
+//! The store of a contender's records, and its counters.
 
 use sqlx::{ConnectOptions, PgConnection, query_scalar};
 use tempfile::TempDir;
@@ -6,8 +6,8 @@ use tokio::sync::Mutex;
 
 use crate::servers::{postgres, redis};
 
-/// Transactions that write have numbers of their own; the next one's tells how many there were, at
-/// once, where the server's statistics are up to a second late.
+/// Query of the number of writing transactions. Such transactions have numbers of their own, and the
+/// next number tells the count at once, while the server's statistics are up to a second late.
 const WRITTEN: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
 
 /// A kind of store.
@@ -32,7 +32,7 @@ impl Kind {
     }
 }
 
-/// A store that one contender has for itself; ended when dropped.
+/// A store used by one contender only. It ends when dropped.
 pub enum Backing {
     Memory,
     Embedded(TempDir),
@@ -44,7 +44,8 @@ impl Backing {
     pub async fn start(kind: Kind) -> Self {
         match kind {
             Kind::Memory => Self::Memory,
-            // Not in the system's place for temporary files, which may be memory and sync nothing.
+            // The system's directory for temporary files is not used, because it may be in memory and
+            // sync nothing.
             Kind::Embedded => {
                 Self::Embedded(TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory"))
             }
@@ -62,12 +63,12 @@ impl Backing {
         }
     }
 
-    /// As the configuration and [`crate::floors`] name it.
+    /// Returns the URL in the form of the configuration and of [`crate::floors`].
     pub fn url(&self) -> String {
         self.url_at(self.port())
     }
 
-    /// The same, reached at another port.
+    /// Returns the URL with another port.
     pub fn url_at(&self, port: u16) -> String {
         match self {
             Self::Memory => "memory:".into(),
@@ -77,7 +78,7 @@ impl Backing {
         }
     }
 
-    /// Where its server listens; 0 if it has none.
+    /// Returns the port on which the store's server listens, or 0 if it has no server.
     pub fn port(&self) -> u16 {
         match self {
             Self::Memory | Self::Embedded(_) => 0,
@@ -86,7 +87,7 @@ impl Backing {
         }
     }
 
-    /// The server's process, if there is one.
+    /// Returns the process of the store's server, if there is one.
     pub fn pid(&self) -> Option<u32> {
         match self {
             Self::Memory | Self::Embedded(_) => None,
@@ -95,9 +96,9 @@ impl Backing {
         }
     }
 
-    /// How often it was turned to. Of Redis, how often it read something, which is a round trip, or
-    /// several commands that arrived together. Of Postgres, how many transactions wrote, which is a
-    /// commit and a sync each.
+    /// Returns the number of accesses so far. For Redis this is the number of reads from sockets: a read
+    /// is a round trip, or several commands that arrived together. For Postgres it is the number of
+    /// writing transactions, each with a commit and a sync.
     pub async fn turns(&self) -> Option<u64> {
         match self {
             Self::Memory | Self::Embedded(_) => None,

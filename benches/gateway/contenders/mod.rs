@@ -1,4 +1,4 @@
-//! The servers under measurement, each with what it stands on.
+//! The servers under measurement, each with its store and directory.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ pub use usage::{Reading, Used};
 
 use self::oncegate::Log;
 
-/// How many keys are replayed again and again.
+/// Number of keys that are replayed again and again.
 const CACHED: u64 = 16;
 
 /// A server, and the keys that were used on it.
@@ -30,7 +30,8 @@ pub struct Contender {
     pub role: Role,
     address: SocketAddr,
     pid: u32,
-    /// Ended when dropped, before what it stands on; the upstream is not the contender's own.
+    /// Ended when dropped, before the store and the directory. The upstream is not the contender's own
+    /// process.
     _process: Option<Process>,
     _directory: Option<TempDir>,
     pub backing: Option<Backing>,
@@ -39,7 +40,7 @@ pub struct Contender {
     replayed: Cell<u64>,
 }
 
-/// What a server is there for.
+/// The purpose of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The upstream itself.
@@ -48,11 +49,11 @@ pub enum Role {
     BareProxy,
     Floor(Kind),
     Oncegate(Kind),
-    /// With its access log, which the others do without.
+    /// The gateway with its access log, which the other roles do without.
     Logging,
 }
 
-/// All that can be had here.
+/// Starts all contenders that are available on this machine.
 pub async fn all(upstream: &Upstream) -> Vec<Rc<Contender>> {
     let address = upstream.address;
     let mut all = vec![Contender::new("direct", Role::Direct, address, upstream.pid())];
@@ -78,14 +79,14 @@ pub async fn all(upstream: &Upstream) -> Vec<Rc<Contender>> {
     all.into_iter().map(Rc::new).collect()
 }
 
-/// A floor on a store of this kind at this URL.
+/// Starts a floor on a store of this kind at this URL.
 pub fn floor(upstream: SocketAddr, kind: Kind, url: &str) -> Contender {
     let (process, listens) = Process::of_role(&["floor", &upstream.to_string(), url]);
     let name = format!("floor, {}", kind.name());
     Contender::of(&name, Role::Floor(kind), process, listens)
 }
 
-/// The release binary on a store at this URL.
+/// Starts the release binary on a store at this URL.
 pub fn gateway(upstream: SocketAddr, role: Role, url: &str) -> Contender {
     let (log, name) = match role {
         Role::Oncegate(kind) => (Log::Quiet, format!("oncegate, {}", kind.name())),
@@ -128,7 +129,7 @@ impl Contender {
         connected.unwrap_or_else(|error| panic!("{} has gone: {error}", self.name))
     }
 
-    /// A request of this case.
+    /// Returns the next request of this case.
     pub fn next_request(&self, case: Case) -> String {
         let key = match case {
             Case::NoKey => None,
@@ -139,12 +140,12 @@ impl Contender {
         request(key, 0)
     }
 
-    /// A key that nobody has used.
+    /// Returns a key that was never used.
     pub fn next_key(&self) -> u64 {
         next(&self.used)
     }
 
-    /// How many requests there are of a case before a key comes again.
+    /// Returns the number of requests of a case before a key repeats.
     pub fn at_most(&self, case: Case) -> u64 {
         if case == Case::Replay { self.used.get() } else { u64::MAX }
     }

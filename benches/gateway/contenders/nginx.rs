@@ -8,7 +8,8 @@ use tempfile::TempDir;
 use crate::roles::Process;
 use crate::servers::redis::free_port;
 
-/// One process, connections to the upstream kept, no log of requests, nothing outside of its directory.
+/// Configuration of nginx: one process, kept connections to the upstream, no log of requests, no files
+/// outside of its directory.
 const CONFIG: &str = "
 daemon off;
 master_process off;
@@ -48,7 +49,7 @@ pub struct Nginx {
     pub directory: TempDir,
 }
 
-/// None if there is no nginx.
+/// Starts nginx. Returns none if it is not installed.
 pub fn start(upstream: SocketAddr) -> Option<Nginx> {
     let known = Command::new("nginx").arg("-v").stderr(Stdio::null()).status();
     if !known.is_ok_and(|status| status.success()) {

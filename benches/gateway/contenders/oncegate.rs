@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::roles::Process;
 use crate::servers::redis::free_port;
 
-/// Whether it writes a line for each request.
+/// The logging of a gateway: with or without a line for each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Log {
     Quiet,
@@ -20,7 +20,7 @@ pub enum Log {
 pub struct Gateway {
     pub process: Process,
     pub address: SocketAddr,
-    /// From the start of the process until it took connections.
+    /// Time from the start of the process until it took connections.
     pub took: Duration,
     pub directory: TempDir,
 }

@@ -1,4 +1,4 @@
-//! What a server and its store use while they are asked.
+//! The resources that a server and its store use during a measurement.
 
 use std::time::Duration;
 
@@ -13,23 +13,23 @@ pub struct Reading {
     turns: Option<u64>,
 }
 
-/// What happened between two moments.
+/// The use between two moments.
 #[derive(Clone, Copy, Debug)]
 pub struct Used {
     pub own_cpu: Duration,
     pub store_cpu: Option<Duration>,
-    /// As [`Backing::turns`] counts them.
+    /// Accesses to the store, as [`Backing::turns`] counts them.
     pub turns: Option<u64>,
 }
 
 impl Reading {
-    /// Starts counting; to count is itself not counted.
+    /// Starts counting. The counting itself is not counted.
     pub async fn before(contender: &Contender) -> Self {
         let turns = turns(contender).await;
         Self { turns, ..Self::without_turns(contender) }
     }
 
-    /// What has been used since.
+    /// Returns the use since this reading.
     pub async fn after(self, contender: &Contender) -> Used {
         let now = Self::without_turns(contender);
         let store_cpu = now.store.zip(self.store).map(|(now, before)| now.since(&before));

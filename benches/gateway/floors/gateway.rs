@@ -1,4 +1,4 @@
-//! The least a gateway can do: read, hash, claim, forward, complete, replay.
+//! A gateway that does the least that a gateway can do: read, hash, claim, forward, complete, replay.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::pool::Pool;
 use super::records::{Claimed, Records};
 use super::remove_hops;
 
-/// How long a duplicate of what still runs waits before it asks again.
+/// Time for which a duplicate of a running operation waits before it asks again.
 const AGAIN: Duration = Duration::from_millis(2);
 
 pub struct Gateway {

@@ -1,4 +1,5 @@
-//! What the gateway is compared with: the least that a proxy and a gateway can do on the same libraries.
+//! Floors, with which the gateway is compared: the least that a proxy and a gateway can do on the same
+//! libraries.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -25,7 +26,7 @@ mod pool;
 mod records;
 mod table;
 
-/// Plays a proxy that passes everything on as it comes.
+/// Plays a proxy that passes everything on unchanged.
 pub fn serve_proxy(upstream: SocketAddr) {
     play(async move {
         let pool = Arc::new(Pool::to(upstream));
@@ -42,7 +43,7 @@ pub fn serve_proxy(upstream: SocketAddr) {
     });
 }
 
-/// Plays a gateway on records as [`Records::open`] names them.
+/// Plays a gateway on the records named by `records`, see [`Records::open`].
 pub fn serve_gateway(upstream: SocketAddr, records: &str) {
     play(async move {
         let gateway = Arc::new(Gateway { records: Records::open(records).await, pool: Pool::to(upstream) });
@@ -76,7 +77,7 @@ where
                 let answer = handler(request);
                 async { Ok::<_, Infallible>(answer.await) }
             });
-            // A client that goes away has measured enough.
+            // The client may go away once it has measured enough.
             drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
         });
     }

@@ -1,4 +1,4 @@
-//! Connections to the upstream, used again as soon as an answer is read.
+//! Connections to the upstream, used again as soon as a response is read.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -61,7 +61,7 @@ where
     }
 }
 
-/// An answer's body, which gives its connection back.
+/// The body of a response. It returns its connection to the pool.
 pub struct Answer<B> {
     body: Incoming,
     sender: Option<SendRequest<B>>,

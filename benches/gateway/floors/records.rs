@@ -1,4 +1,4 @@
-//! The least that can be kept: one value a key, written by a claim and by a completion.
+//! The least that can be kept: one value for each key, written by a claim and by a completion.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,27 +13,28 @@ use super::table::Table;
 const DAY_SECONDS: u32 = 24 * 60 * 60;
 const DIGEST: usize = 32;
 
-/// Where the values are.
+/// The store of the values.
 pub enum Records {
     Memory(Mutex<HashMap<Bytes, Bytes>>),
-    /// A claim is one round trip, whatever it finds; a completion another.
+    /// A claim is one round trip, won or not. A completion is another.
     Redis(MultiplexedConnection),
-    /// A claim and a completion are a statement and a commit each; what a claim met is read by one more.
+    /// A claim and a completion are a statement and a commit each. A claim that does not win reads the
+    /// value with one more statement.
     Postgres(Table),
 }
 
-/// What came of a claim.
+/// The outcome of a claim.
 pub enum Claimed {
     Won,
     Running,
     /// The key was used for another body.
     Other,
-    /// With its status and body.
+    /// A response was stored, with this status and body.
     Done(u16, Bytes),
 }
 
 impl Records {
-    /// `memory:`, or the URL of a Redis or a Postgres that nobody else uses.
+    /// Opens `memory:`, or the URL of a Redis or a Postgres without other users.
     pub async fn open(url: &str) -> Self {
         if url == "memory:" {
             return Self::Memory(Mutex::default());
@@ -89,7 +90,7 @@ impl Records {
     }
 }
 
-/// A value is the digest of what was asked and, once it is answered, the status and the body.
+/// Judges a value: the digest of the request and, once it is answered, the status and the body.
 fn judge(value: &Bytes, digest: [u8; DIGEST]) -> Claimed {
     match (value[..DIGEST] == digest, &value[DIGEST..]) {
         (false, _) => Claimed::Other,

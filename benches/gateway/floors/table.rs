@@ -1,4 +1,4 @@
-//! One row a key in Postgres: one row a statement, one statement a commit.
+//! A Postgres table with one row for each key, one row a statement, and one statement a commit.
 
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
@@ -15,8 +15,8 @@ const CLAIM: &str = "INSERT INTO record (key, value, until) \
 const READ: &str = "SELECT value FROM record WHERE key = $1";
 const COMPLETE: &str = "UPDATE record SET value = $2 WHERE key = $1";
 
-/// The table, and its connections. The pool of the library asks after every use whether a connection
-/// still lives, which is a round trip more for each statement; this one does not.
+/// The table, and its connections. The pool of the library checks after every use whether a connection
+/// still lives, which is one more round trip for each statement. This pool does not.
 pub struct Table {
     idle: Mutex<Vec<PgConnection>>,
     permits: Semaphore,
@@ -33,7 +33,7 @@ impl Table {
         Self { idle: Mutex::new(idle), permits: Semaphore::new(CONNECTIONS) }
     }
 
-    /// What is there already, if the claim did not win.
+    /// Claims a key. Returns the value that is there already, if the claim did not win.
     pub async fn claim(&self, key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
         self.with(async |connection| {
             let claim = query(CLAIM).bind(key).bind(value).execute(&mut *connection).await;

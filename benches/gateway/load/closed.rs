@@ -1,4 +1,4 @@
-//! Callers that ask again as soon as they are answered.
+//! Clients that send the next request as soon as they are answered.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use super::{Sample, ask};
 
 const CONNECTIONS: usize = 64;
 
-/// Lets 64 callers ask for `slice`, or until there is nothing left to ask.
+/// Lets 64 clients send requests for `slice`, or until no key is left.
 pub async fn saturate(contender: &Rc<Contender>, case: Case, slice: Duration) -> Sample {
     let mut connections = Vec::new();
     for _ in 0..CONNECTIONS {

@@ -1,4 +1,4 @@
-//! The callers.
+//! The clients that make the load.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ mod open;
 pub use closed::saturate;
 pub use open::at_rate;
 
-/// What callers saw of one server.
+/// The results of one server's clients.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
     pub took: Duration,
-    /// Of answers that were right; sorted.
+    /// Latencies of right responses; sorted.
     pub latencies: Vec<Duration>,
     pub errors: Vec<String>,
 }
@@ -38,13 +38,13 @@ impl Sample {
     }
 }
 
-/// A quantile of sorted durations.
+/// Returns a quantile of sorted durations.
 pub fn quantile_of(sorted: &[Duration], quantile: f64) -> Duration {
     let index = (sorted.len() as f64 * quantile) as usize;
     sorted.get(index.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
-/// Asks once; a connection that broke is replaced.
+/// Sends one request. A broken connection is replaced.
 pub async fn ask(connection: &mut Connection, contender: &Contender, case: Case) -> Result<(), String> {
     let request = contender.next_request(case);
     let answered = match connection.write(request.as_bytes()).await {

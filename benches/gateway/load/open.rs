@@ -1,8 +1,8 @@
-//! Requests at fixed moments, whether or not the ones before are answered.
+//! Requests at fixed moments, whether or not the earlier ones are answered.
 //!
-//! Connections are used in turn, as those of many clients are: the one that was idle longest is next. Out of a
-//! stack the same one would be taken again and again, and at a low rate carry nearly all requests, on one warm
-//! thread of the server.
+//! Connections are used in turn, as those of many clients are: the connection that was idle longest is
+//! next. A stack would hand out the same connection again and again. At a low rate that connection would
+//! carry nearly all requests, on one warm thread of the server.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,18 +18,19 @@ use crate::wire::Connection;
 
 use super::{Sample, ask};
 
-/// One server's share.
+/// The load on one server.
 struct Target {
     contender: Rc<Contender>,
     case: Case,
     idle: RefCell<VecDeque<Connection>>,
-    /// One for each connection. A request that finds all of them busy waits, and its latency counts that.
+    /// Permits, one for each connection. A request that finds all connections busy waits, and its
+    /// latency includes the wait.
     turns: Semaphore,
     sample: RefCell<Sample>,
 }
 
-/// Asks each of the servers `rate` times a second for `span`, one after the other in turn, each over so many
-/// connections in turn.
+/// Sends `rate` requests a second to each server for `span`, to one server after the other in turn. Each
+/// server gets them over `connections` connections in turn.
 pub async fn at_rate(
     group: &[(Rc<Contender>, Case)],
     rate: u32,
@@ -48,7 +49,7 @@ pub async fn at_rate(
     while let Some(moment) = due.recv().await {
         let target = Rc::clone(turns.next().expect("a group has members"));
         asking.spawn_local(async move { target.ask(moment).await });
-        // What is over is let go of, or thousands would be kept.
+        // Finished tasks are dropped at once, or thousands would be kept.
         while asking.try_join_next().is_some() {}
     }
     asking.join_all().await;
@@ -62,8 +63,8 @@ pub async fn at_rate(
     finished.collect()
 }
 
-/// The moments as they come. Timers of the runtime are good to a millisecond; a sleeping thread's are
-/// good to some 60 µs, which every server's latencies contain alike.
+/// Sends the moments as they come. Timers of the runtime are good to a millisecond. The timer of a
+/// sleeping thread is good to some 60 µs, which the latencies of all servers contain alike.
 fn moments(every: Duration, many: u32) -> mpsc::UnboundedReceiver<Instant> {
     let (send, receive) = mpsc::unbounded_channel();
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! What is written for machines: every slice, and the summary that was printed.
+//! The file for machines: every slice, and the summary that was printed.
 
 use serde_json::{Value, json};
 

@@ -10,10 +10,10 @@ mod file;
 mod summary;
 mod tables;
 
-/// Everything that was measured.
+/// The results of all measurements.
 #[derive(Default)]
 pub struct Report {
-    /// To each server at the fixed rate.
+    /// Number of connections to each server at the fixed rate.
     pub connections: usize,
     pub slices: Vec<Slice>,
     pub loaded: Vec<Loaded>,

@@ -15,17 +15,17 @@ pub struct Row {
     pub load: Load,
     pub group: usize,
     pub per_second: Spread,
-    /// Not of the upstream, which works for all at once.
+    /// CPU of the server. There is none for the upstream, which works for all servers at once.
     pub own_cpu_us: Option<Spread>,
     pub store_cpu_us: Option<Spread>,
     pub turns: Option<Spread>,
-    /// At a fixed rate CPU, saturated throughput, as a multiple of the floor's.
+    /// A multiple of the floor's figure: of CPU at a fixed rate, of throughput when saturated.
     pub to_floor: Option<Spread>,
-    /// The same as a multiple of nginx's without a key.
+    /// The multiple of nginx's figure without a key.
     pub to_nginx: Option<Spread>,
-    /// What it adds to the median of the upstream asked directly, in µs.
+    /// Latency added to the median of the upstream asked directly, in µs.
     pub added_p50_us: Option<Spread>,
-    /// Of all rounds.
+    /// Quantiles over all rounds.
     pub quantiles: [Duration; 3],
     pub errors: usize,
 }
@@ -39,7 +39,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// None of no values.
+    /// Returns the spread of the values, or none if there are none.
     pub fn of(values: impl IntoIterator<Item = Option<f64>>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().flatten().collect();
         values.sort_by(f64::total_cmp);
@@ -47,7 +47,7 @@ impl Spread {
     }
 }
 
-/// A row for each server, case and load, in the order in which they were measured.
+/// Returns a row for each server, case and load, in the order in which they were measured.
 pub fn rows(slices: &[Slice]) -> Vec<Row> {
     let first = slices.iter().filter(|slice| slice.round == 0);
     first.map(|slice| row(slice, slices)).collect()
@@ -85,14 +85,14 @@ fn row(first: &Slice, slices: &[Slice]) -> Row {
     }
 }
 
-/// What another server showed in the same group and round.
+/// Returns the slice of another server in the same group and round.
 fn beside<'a>(slices: &'a [Slice], slice: &Slice, role: Role) -> Option<&'a Slice> {
     slices.iter().find(|other| {
         (other.role, other.round, other.load, other.group) == (role, slice.round, slice.load, slice.group)
     })
 }
 
-/// What is compared under this load.
+/// Returns the figure that is compared under this load.
 fn worth(slice: &Slice) -> Option<f64> {
     match slice.load {
         Load::FixedRate => own_cpu_us(slice),

@@ -1,4 +1,4 @@
-//! What is printed.
+//! The printed tables.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl Report {
     }
 
     pub fn print_idle(&self) {
-        println!("\nthe release binary before anybody asks it");
+        println!("\nthe release binary before its first request");
         println!("{:<20} {:>16} {:>9} {:>14}", "store", "start to ready", "max", "memory (RSS)");
         for idle in &self.idle {
             println!(

@@ -1,10 +1,11 @@
-//! What is promised at each boundary. "Exactly once" is not: a proxy is not part of the upstream's
-//! transaction. Each statement carries its conditions.
+//! The promise at each boundary, with its conditions. "Exactly once" is never promised: a proxy is not part
+//! of the upstream's transaction.
 
-use super::store;
 use crate::cli::page::Page;
 use crate::config::{Config, OnStoreError, Route, StoreUrl};
 use crate::protocol::OnUnknown;
+
+use super::store::store;
 
 /// Writes the promise of every boundary under this configuration.
 pub(super) fn write(page: &mut Page, config: &Config) {
@@ -25,7 +26,7 @@ pub(super) fn write(page: &mut Page, config: &Config) {
     let bypassing: Vec<&str> = bypassing.map(|route| &*route.name).collect();
     if !bypassing.is_empty() {
         let text = "on_store_error = \"bypass\": NONE of this holds while the store does not answer. Attempts are \
-                    forwarded unprotected, and whatever is retried runs again";
+                    forwarded unprotected, and a retried operation runs again";
         page.row("gateway → upstream", &format!("{text} (routes: {})", bypassing.join(", ")));
     }
     page.row(

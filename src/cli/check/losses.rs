@@ -1,17 +1,18 @@
-//! What the store may lose and when, what follows for the promises, and what narrows it.
+//! The possible losses of a store: when they happen, their effect on the promises, and the settings that
+//! reduce them.
 //!
-//! Each store has the same questions to answer: a crash, a failover, and being lost as a whole. The
-//! promise at stake is always the same one. "At most once" holds provided that the store keeps
-//! what it acknowledged; what it loses is a key that looks new, and runs again when it is retried.
+//! The questions are the same for each store: a crash, a failover, and the loss of the whole store. The
+//! promise at stake is the same too. "At most once" holds provided that the store keeps what it acknowledged.
+//! A key that the store lost looks new, and its operation runs again when it is retried.
 
 use crate::cli::page::Page;
 use crate::config::units::Span;
 use crate::config::{Config, Postgres, Redis, RedisServers, StoreUrl};
 
-/// What may happen to a store, and what it loses then.
+/// An event that may happen to a store, and the loss that follows.
 type Loss = (&'static str, String);
 
-/// Writes what the configured store may lose.
+/// Writes the possible losses of the configured store.
 pub(super) fn write(page: &mut Page, config: &Config) {
     page.heading("What the store may lose: such a key looks new, and at most once does not hold for it");
     let losses = match &config.store.url {
@@ -33,7 +34,7 @@ pub(super) fn write(page: &mut Page, config: &Config) {
     );
 }
 
-/// What a jump of the store's clock does; `None` where nothing goes by one that can jump.
+/// Describes the effect of a jump of the store's clock; `None` if no clock that can jump is used.
 fn clock(config: &Config) -> Option<String> {
     let (ttl, retention) = (Span(config.shortest_ttl()?), Span(config.shortest_retention()?));
     let at_start = format!(
@@ -65,8 +66,8 @@ fn memory() -> Vec<Loss> {
 fn embedded() -> Vec<Loss> {
     let crash = "Nothing that was acknowledged: claims and responses survive a crash of the gateway and of the \
                  machine, not the loss of the disk. A disk that fails to sync ends the gateway.";
-    let failover = "There is none: one gateway process at a time. Whoever starts another one on a copy of the \
-                    directory has lost what came after the copy; a volume that is replicated before it \
+    let failover = "There is none: one gateway process at a time. An operator who starts another one on a \
+                    copy of the directory has lost what came after the copy; a volume that is replicated before it \
                     acknowledges a sync narrows that, and so does a store that gateways share.";
     let full = "Nothing: no operation begins unless the outcomes of all that run fit on it. If others fill it all \
                 the same, the gateway ends, and what was acknowledged is there at the next start.";

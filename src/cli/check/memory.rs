@@ -1,12 +1,12 @@
-//! The bound on memory: connections × (header buffer + what streams through) + in-flight × (body +
-//! response caps, its head too) + as many large responses on their way out + the replay cache, with this
-//! configuration's numbers.
+//! The bound on memory: connections × (header buffer + buffers of a stream) + in-flight × (largest body +
+//! largest response and its head) + as many large responses on their way out + the replay cache, with the
+//! numbers of this configuration.
 
 use crate::cli::page::Page;
 use crate::config::units::Size;
 use crate::config::{Config, HEADER_BUFFER, HTTP2_WINDOW, REPLAY_CACHE, STREAM_BUFFER};
 
-/// Writes the bound and how it comes about.
+/// Writes the bound and its parts.
 pub(super) fn write(page: &mut Page, config: &Config) {
     let server = &config.server;
     let response = config.routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
@@ -50,7 +50,7 @@ pub(super) fn write(page: &mut Page, config: &Config) {
     page.row("together", &rounded(total));
 }
 
-/// What one connection takes at most.
+/// The most memory that one connection takes.
 struct Connection {
     http2: bool,
     streams: bool,
@@ -63,7 +63,8 @@ impl Connection {
     }
 
     fn size(&self) -> usize {
-        // A request of HTTP/2 holds a head as a connection of HTTP/1 does, and there are no more of them.
+        // An HTTP/2 request holds a head, as an HTTP/1 connection does. There are no more such requests than
+        // connections.
         let windows = if self.http2 { HEADER_BUFFER + HTTP2_WINDOW as usize } else { 0 };
         HEADER_BUFFER + windows + if self.streams { STREAM_BUFFER } else { 0 }
     }
@@ -88,7 +89,7 @@ fn size(bytes: usize) -> Size {
     Size(bytes as u64)
 }
 
-/// A size with one decimal, rounded up: it is a bound.
+/// Formats a size with one decimal. It is rounded up because it is a bound.
 fn rounded(bytes: u128) -> String {
     let (unit, name) = [(1u128 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
         .into_iter()

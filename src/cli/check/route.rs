@@ -1,14 +1,14 @@
-//! What the settings of one route mean for the clients that use it.
+//! The effect of one route's settings on the clients that use it.
 
 use std::fmt::Display;
 
 use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
 use crate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers};
-use crate::protocol::header::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
+use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
 use crate::protocol::{BodyScheme, Policy, ScopePart};
 
-/// Writes what a route implies.
+/// Writes the effect of a route's settings.
 pub(super) fn write(page: &mut Page, route: &Route) {
     page.heading(&format!("Route {:?}", &*route.name));
     page.row("covers", &covers(route));
@@ -41,7 +41,7 @@ fn list<T: Display>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Words in a row: `a, b and c`.
+/// Joins words: `a, b and c`.
 fn and(words: &[String]) -> String {
     match words {
         [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
@@ -86,7 +86,7 @@ fn caller(route: &Route) -> String {
         false => " The path does not count: the same key on another path of this namespace is answered 422.",
     };
     let mut text = match parts.as_slice() {
-        [] => "everybody is one caller: the same key from two clients names one operation.".to_owned(),
+        [] => "all clients are one caller: the same key from two clients names one operation.".to_owned(),
         parts => {
             format!(
                 "told by {}: the same key from two callers names two operations.{path} {nothing}",
@@ -138,7 +138,7 @@ fn unknown(policy: &Policy) -> String {
         some => some,
     };
     format!(
-        "504 outcome-unknown, then 409 for {} and {} more, unless a late answer or an operator settles it",
+        "504 outcome-unknown, then 409 for {} and {} more, unless a late answer or an operator decides it",
         Span(policy.ttl),
         Span(tombstone)
     )

@@ -1,4 +1,4 @@
-//! The HTTP client of everybody in the story. It never sends anything twice by itself.
+//! The HTTP client of all characters in the script. It never repeats a request by itself.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use serde_json::Value;
 use super::ledger::Charge;
 use super::trouble::Trouble;
 
-/// The longest wait for any answer: longer than everything in the story can take.
+/// Longest wait for any answer: longer than any step of the script can take.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Cheap to clone.
+/// An HTTP client that is cheap to clone.
 #[derive(Clone)]
 pub(super) struct Client(legacy::Client<HttpConnector, Full<Bytes>>);
 
@@ -65,7 +65,7 @@ fn url(to: SocketAddr, path: &str) -> String {
     format!("http://{to}{path}")
 }
 
-/// A whole answer.
+/// A complete answer.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -74,23 +74,23 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Whether the gateway says that it gave this answer before.
+    /// Tells whether the gateway marked this answer as a replay.
     pub(super) fn is_replay(&self) -> bool {
         self.headers.get("idempotent-replayed").is_some_and(|value| value == "true")
     }
 
-    /// A text member of the body; empty where there is none.
+    /// Returns a text member of the body, or an empty text if there is none.
     pub(super) fn member(&self, name: &str) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body[name].as_str().unwrap_or_default().to_owned()
     }
 
-    /// The problem that the gateway names; empty where it names none.
+    /// Returns the slug of the problem that the gateway names, or an empty text if it names none.
     pub(super) fn problem(&self) -> String {
         self.member("type").rsplit_once(':').map(|(_, slug)| slug.to_owned()).unwrap_or_default()
     }
 
-    /// The answer in a few words.
+    /// Summarizes the answer in a few words.
     pub(super) fn summary(&self) -> String {
         let status = self.status.as_u16();
         if let Ok(charge) = serde_json::from_slice::<Charge>(&self.body) {

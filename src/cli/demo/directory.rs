@@ -1,4 +1,4 @@
-//! A directory of the demo's own, gone when the demo is.
+//! The directory of the demo, which is removed when the demo ends.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::output::complain;
 
-/// A directory under the system's temporary one that only this user can read. Dropping it removes
-/// it with everything in it.
+/// A directory inside the system's temporary directory that only this user can read. Dropping the value
+/// removes the directory with its contents.
 pub(super) struct Directory(PathBuf);
 
 impl Directory {
-    /// Makes one with a name that nobody can have guessed.
+    /// Creates a directory with a random name that cannot be guessed.
     pub(super) fn create() -> io::Result<Self> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let name = format!("oncegate-demo-{:016x}", u64::from_ne_bytes(random));
-        // Absolute, because the gateway that is told of it works in another directory.
+        // The path is absolute because the gateway that gets it runs in another directory.
         let path = std::path::absolute(std::env::temp_dir())?.join(name);
         let created = DirBuilder::new().mode(0o700).create(&path);
         created.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;

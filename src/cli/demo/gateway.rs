@@ -1,6 +1,6 @@
 //! The gateway as a real second process: this same binary, running `serve`.
 //!
-//! It can be killed like any process, and is when the handle goes away, whatever the reason.
+//! The process can be killed like any other. It is also killed when its handle is dropped.
 
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
@@ -19,26 +19,25 @@ use crate::cli::output::complain;
 
 use super::trouble::Trouble;
 
-/// How long a start may take: a slow disk included, a hang not.
+/// Time that a start may take: long enough for a slow disk.
 const START: Duration = Duration::from_secs(30);
 
 const CONFIG_FILE: &str = "oncegate.toml";
 
-/// A running gateway. Dropping it kills the process and sees it gone.
+/// A running gateway. Dropping the value kills the process and waits for its end.
 pub(super) struct GatewayProcess {
     process: Process,
-    /// Where clients ask.
+    /// Address for clients.
     pub(super) public: SocketAddr,
-    /// Where operators ask.
+    /// Address for operators.
     pub(super) admin: SocketAddr,
     log: AbortOnDropHandle<()>,
 }
 
-/// Writes the configuration of a gateway in front of `upstream` that keeps everything in
-/// `directory`.
+/// Writes the configuration of a gateway in front of `upstream` that keeps its records in `directory`.
 ///
-/// The lease and the response timeout are short so that the story need not wait: what is unknown
-/// shows within a second, and can be declared not executed two seconds after that.
+/// The lease and the response timeout are short, so that the script need not wait: an unknown outcome shows
+/// within a second, and can be declared not executed two seconds later.
 pub(super) fn configure(directory: &Path, upstream: SocketAddr) -> io::Result<()> {
     let text = format!(
         r#"[server]
@@ -80,29 +79,29 @@ impl GatewayProcess {
         let ready = timeout(START, Ready::read(&mut log)).await;
         let ready = ready
             .unwrap_or_else(|_| Err(Trouble::new(format!("the gateway was not ready within {START:?}"))))?;
-        // Read on: the end of the log is the end of the process.
+        // The log is read on, because its end is the end of the process.
         let log = tokio::spawn(async move { drop(copy(&mut log, &mut sink()).await) });
         Ok(Self { process, public: ready.listen, admin: ready.admin, log: AbortOnDropHandle::new(log) })
     }
 
-    /// The id of the process.
+    /// Returns the id of the process.
     pub(super) fn id(&self) -> u32 {
         self.process.0.id()
     }
 
-    /// Kills it the hard way (SIGKILL), as a crash would.
+    /// Kills the process with SIGKILL, which looks like a crash.
     pub(super) fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
 
-    /// Waits until it has ended, by whatever.
+    /// Waits until the process has ended, for any reason.
     pub(super) async fn ended(&mut self) {
-        // The log ends with the process that writes it.
+        // The log ends when the process that writes it ends.
         drop((&mut self.log).await);
     }
 }
 
-/// What the gateway says once it listens.
+/// The log line of a gateway that listens.
 #[derive(Deserialize)]
 struct Ready {
     listen: SocketAddr,
@@ -131,11 +130,12 @@ impl Process {
     fn spawn(directory: &Path) -> io::Result<(Self, ChildStderr)> {
         let mut command = Command::new(env::current_exe()?);
         command.arg("serve").arg("--config").arg(directory.join(CONFIG_FILE));
-        // A group of its own: Ctrl-C at the terminal is for the demo, which then ends the gateway.
+        // The process gets its own group: Ctrl-C at the terminal goes to the demo, which then ends the
+        // gateway.
         command.current_dir(directory).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ONCEGATE")) {
-            // What the environment says is for a gateway of the user's, not for this one.
+            // These variables are meant for a gateway of the user, not for this one.
             command.env_remove(name);
         }
         let mut child = command.spawn()?;
@@ -145,7 +145,7 @@ impl Process {
         Ok((process, ChildStderr::from_std(log)?))
     }
 
-    /// After this the process is gone, and so are its locks and its ports.
+    /// Ends the process. Afterwards the process, its locks and its ports are gone.
     fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(drop)

@@ -1,4 +1,4 @@
-//! What the payment API has booked: the truth that the story is measured against.
+//! The ledger of the payment API: the true charges that the script's results are compared with.
 
 use std::fmt;
 
@@ -7,29 +7,29 @@ use serde::{Deserialize, Serialize};
 /// The only currency of the demo.
 pub(super) const CURRENCY: &str = "EUR";
 
-/// What a client asks for.
+/// The order of a client.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Order {
-    /// In cents.
+    /// Amount in cents.
     pub(super) amount: u32,
     pub(super) currency: String,
     pub(super) customer: String,
 }
 
-/// One booked charge; also the body of the answer to whoever asked for it.
+/// A booked charge. It is also the body of the answer to the client.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Charge {
     pub(super) id: String,
     #[serde(flatten)]
     pub(super) order: Order,
-    /// The `Idempotency-Execution` that the request came with. It names the gateway's record, so
-    /// an operator who has the one finds the other.
+    /// Value of the request's `Idempotency-Execution` header. It contains the id of the gateway's record, so
+    /// an operator who has the charge finds the record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) execution: Option<String>,
 }
 
 impl Charge {
-    /// The body of the answer: one line of JSON.
+    /// Returns the body of the answer: one line of JSON.
     pub(super) fn body(&self) -> Vec<u8> {
         let mut body = serde_json::to_vec(self).expect("strings and numbers always serialize");
         body.push(b'\n');
@@ -37,14 +37,14 @@ impl Charge {
     }
 }
 
-/// All charges, in the order they were booked.
+/// A list of all charges, in the order in which they were booked.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Ledger {
     pub(super) charges: Vec<Charge>,
 }
 
 impl Ledger {
-    /// What a customer was charged.
+    /// Returns the total of a customer's charges.
     pub(super) fn total(&self, customer: &str) -> Total {
         let of_customer = self.charges.iter().filter(|charge| charge.order.customer == customer);
         of_customer.fold(Total::default(), |total, charge| Total {
@@ -53,7 +53,7 @@ impl Ledger {
         })
     }
 
-    /// The charge that was booked for the gateway's record with this id.
+    /// Returns the charge that was booked for the gateway's record with this id.
     pub(super) fn booked_for(&self, record: &str) -> Option<&Charge> {
         self.charges.iter().find(|charge| {
             let execution = charge.execution.as_deref().and_then(|execution| execution.split_once(':'));
@@ -62,7 +62,7 @@ impl Ledger {
     }
 }
 
-/// How often somebody was charged, and how much in all, in cents.
+/// The number of a customer's charges and their sum, in cents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Total {
     pub(super) charges: usize,
@@ -76,7 +76,7 @@ impl fmt::Display for Total {
     }
 }
 
-/// An amount as people write it.
+/// Formats an amount for people.
 pub(super) fn money(cents: u64) -> String {
     format!("{}.{:02} {CURRENCY}", cents / 100, cents % 100)
 }

@@ -1,4 +1,4 @@
-//! The voice of the demo: chapters, what was seen in them, and whether that is what it must be.
+//! The output of the demo: chapters, their results, and whether the results are as expected.
 
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -9,10 +9,10 @@ use crate::cli::output::{self, complain};
 use crate::cli::page::fill;
 
 const WIDTH: usize = 80;
-/// Where the text of a row starts.
+/// Column in which the text of a row starts.
 const COLUMN: usize = 19;
 
-/// Prints for people and counts what is not as it must be.
+/// A printer for people that counts unexpected results.
 pub(super) struct Narrator {
     colour: bool,
     chapter: usize,
@@ -21,30 +21,30 @@ pub(super) struct Narrator {
 }
 
 impl Narrator {
-    /// Coloured only on a terminal whose user does not object (`NO_COLOR`).
+    /// Prints to standard output, in colour only on a terminal and unless the user objects (`NO_COLOR`).
     pub(super) fn on_stdout() -> Self {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self { colour, chapter: 0, mistakes: 0, unprinted: Cell::default() }
     }
 
-    /// A new chapter.
+    /// Begins a new chapter.
     pub(super) fn chapter(&mut self, title: &str) {
         self.chapter += 1;
         let title = format!("{}. {title}", self.chapter);
         self.print(&format!("\n{}\n", if self.colour { format!("\x1b[1m{title}\x1b[0m") } else { title }));
     }
 
-    /// A paragraph.
+    /// Prints a paragraph.
     pub(super) fn say(&self, text: &str) {
         self.print(&fill("", text, WIDTH));
     }
 
-    /// Something that happened.
+    /// Prints an event as a label and a text.
     pub(super) fn row(&self, label: &str, text: &str) {
         self.print(&fill(&format!("  {label:<width$}", width = COLUMN - 2), text, WIDTH));
     }
 
-    /// Text as it is. What cannot be printed is complained of once, and is no success.
+    /// Prints text unchanged. If standard output fails, that is reported once, and the demo does not succeed.
     pub(super) fn print(&self, text: &str) {
         if let Err(error) = output::print(format_args!("{text}"))
             && !self.unprinted.replace(true)
@@ -53,7 +53,7 @@ impl Narrator {
         }
     }
 
-    /// Says so if what was seen is not what it must be.
+    /// Prints a mistake if `seen` is not `wanted`, and counts it.
     pub(super) fn check<T: Debug + PartialEq>(&mut self, what: &str, seen: &T, wanted: &T) {
         if seen != wanted {
             self.mistakes += 1;
@@ -61,7 +61,7 @@ impl Narrator {
         }
     }
 
-    /// The end, and the exit code that goes with it.
+    /// Prints the number of mistakes, if any, and returns the exit code.
     pub(super) fn verdict(&self) -> ExitCode {
         if self.mistakes > 0 {
             self.print(&format!("\n{} of the above is not as it must be.\n", self.mistakes));

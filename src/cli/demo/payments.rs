@@ -1,12 +1,10 @@
 //! A small payment API with a ledger, in the demo's own process.
 //!
 //! `POST /v1/charges` `{"amount", "currency", "customer"}` takes [`WORK`] and books a charge;
-//! `GET /v1/charges` shows the ledger. Like many an API it knows nothing of idempotency, and it
-//! finishes what it has begun even if the client is gone. The story tells it how to treat a
-//! customer's next charges (see [`Conduct`]) and can await what it does, so that nothing in the
-//! story depends on lucky timing.
+//! `GET /v1/charges` shows the ledger. Like many APIs, this one knows nothing of idempotency, and finishes a
+//! charge even if the client is gone. The script sets how the API treats a customer's next charges (see
+//! [`Conduct`]) and can wait for its bookings, so that no step of the script depends on timing.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,28 +14,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::ledger::{Charge, Ledger, Order};
+use self::books::Books;
+use super::ledger::Ledger;
 
+mod books;
 mod endpoints;
 
-/// How long the API takes for one charge.
-pub(super) const WORK: Duration = Duration::from_millis(300);
+pub(super) use self::books::{Conduct, WORK};
 
-/// How the API treats the charges of one customer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Conduct {
-    /// It books them and answers.
-    #[default]
-    Prompt,
-    /// It books them and keeps its answer back until the story says otherwise.
-    Late,
-}
-
-/// The API, serving for as long as this lives.
+/// The API. It serves until this value is dropped.
 pub(super) struct PaymentApi {
     pub(super) address: SocketAddr,
     books: Arc<Books>,
@@ -45,7 +33,7 @@ pub(super) struct PaymentApi {
 }
 
 impl PaymentApi {
-    /// Starts on a port of the system's choice.
+    /// Starts the API on a port that the system chooses.
     pub(super) async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -54,14 +42,12 @@ impl PaymentApi {
         Ok(Self { address, books, _serving: AbortOnDropHandle::new(serving) })
     }
 
-    /// From now on, `customer` is treated like this.
+    /// Sets the treatment of `customer` from now on.
     pub(super) fn treat(&self, customer: &str, conduct: Conduct) {
-        self.books.0.send_modify(|pages| {
-            pages.conduct.insert(customer.to_owned(), conduct);
-        });
+        self.books.treat(customer, conduct);
     }
 
-    /// What the ledger shows.
+    /// Returns a copy of the ledger.
     pub(super) fn ledger(&self) -> Ledger {
         self.books.ledger()
     }
@@ -72,52 +58,10 @@ impl PaymentApi {
     }
 }
 
-/// Everything the API knows; whoever waits for a change is woken by it.
-#[derive(Default)]
-struct Books(watch::Sender<Pages>);
-
-#[derive(Default)]
-struct Pages {
-    ledger: Ledger,
-    conduct: BTreeMap<String, Conduct>,
-}
-
-impl Books {
-    /// Charges a customer.
-    async fn charge(&self, order: Order, execution: Option<String>) -> Charge {
-        let customer = order.customer.clone();
-        sleep(WORK).await;
-        let charge = self.book(order, execution);
-        let conduct = |pages: &Pages| pages.conduct.get(&customer).copied().unwrap_or_default();
-        self.when(|pages| conduct(pages) != Conduct::Late).await;
-        charge
-    }
-
-    fn book(&self, order: Order, execution: Option<String>) -> Charge {
-        let mut booked = None;
-        self.0.send_modify(|pages| {
-            let id = format!("ch_{}", pages.ledger.charges.len() + 1);
-            let charge = Charge { id, order, execution };
-            pages.ledger.charges.push(charge.clone());
-            booked = Some(charge);
-        });
-        booked.expect("send_modify calls its function once")
-    }
-
-    fn ledger(&self) -> Ledger {
-        self.0.borrow().ledger.clone()
-    }
-
-    async fn when(&self, holds: impl FnMut(&Pages) -> bool) {
-        let seen = self.0.subscribe().wait_for(holds).await.map(drop);
-        seen.expect("the sender is borrowed for as long as this waits");
-    }
-}
-
 async fn serve(listener: TcpListener, books: Arc<Books>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // No file descriptors left, for example; some will be free again.
+            // The cause may be a lack of file descriptors, for example. Some will be free again.
             sleep(Duration::from_millis(50)).await;
             continue;
         };
@@ -127,7 +71,7 @@ async fn serve(listener: TcpListener, books: Arc<Books>) {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .serve_connection(TokioIo::new(stream), service);
-            // A client that gives up is part of the story.
+            // A client that gives up is part of the script.
             drop(connection.await);
         });
     }

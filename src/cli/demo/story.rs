@@ -1,4 +1,4 @@
-//! The story, chapter by chapter. Each is measured against the ledger of the payment API.
+//! The script, chapter by chapter. The result of each chapter is compared with the ledger of the payment API.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,11 +18,11 @@ use super::payments::{Conduct, PaymentApi, WORK};
 use super::trouble::Trouble;
 
 const CHARGES: &str = "/v1/charges";
-/// How long the client of the story waits before it loses patience; less than the API takes.
+/// Time that the client waits before it gives up; less than the API takes.
 const PATIENCE: Duration = Duration::from_millis(100);
 const DUPLICATES: usize = 50;
 
-/// Everybody in the story.
+/// The parties of the script.
 pub(super) struct Story {
     pub(super) gateway: GatewayProcess,
     pub(super) api: PaymentApi,
@@ -32,7 +32,7 @@ pub(super) struct Story {
 }
 
 impl Story {
-    /// All chapters.
+    /// Runs all chapters.
     pub(super) async fn tell(&mut self) -> Result<(), Trouble> {
         self.narrator.say(&format!(
             "A payment API on {} takes {} ms for a charge. Its clients give up after {} ms and try again, as \
@@ -113,7 +113,7 @@ impl Story {
         Ok(())
     }
 
-    /// The API books the charge and keeps its answer back; that is when the gateway dies.
+    /// Kills the gateway while the API, which has booked the charge, still holds its answer back.
     async fn kill_while_charging(&mut self, customer: &str, key: &'static str) -> Result<(), Trouble> {
         self.api.treat(customer, Conduct::Late);
         let (client, to, order) = (self.client.clone(), self.gateway.public, order(customer, 1200));
@@ -131,13 +131,13 @@ impl Story {
         Ok(())
     }
 
-    /// What an operator does: look into the ledger, and tell the gateway what is there.
+    /// Acts as the operator: looks into the ledger and reports the charge to the gateway.
     async fn settle(&mut self, record: &str) -> Result<(), Trouble> {
         let ledger = self.api.ledger();
         let booked =
             ledger.booked_for(record).ok_or_else(|| Trouble::new("the charge is not in the ledger"))?;
         self.narrator
-            .row("the operator", &format!("finds {} in the ledger, and settles record {record}", booked.id));
+            .row("the operator", &format!("finds {} in the ledger, and resolves record {record}", booked.id));
         let resolution = json!({
             "executed": true,
             "response": {
@@ -153,7 +153,7 @@ impl Story {
         Ok(())
     }
 
-    /// An attempt that nobody waits for to the end.
+    /// Makes an attempt, and gives up before its answer comes.
     async fn impatient_attempt(&self, to: SocketAddr, customer: &str, key: Option<&str>) {
         let text = match timeout(PATIENCE, self.charge(to, customer, key, 1200)).await {
             Err(_) => format!("no answer within {} ms", PATIENCE.as_millis()),
@@ -173,14 +173,14 @@ impl Story {
         self.client.post(to, CHARGES, key, &order(customer, amount)).await
     }
 
-    /// Shows what a customer was charged, and holds it against what it must be.
+    /// Shows the total of a customer's charges, and compares their number with the expected one.
     fn ledger(&mut self, customer: &str, charges: usize) {
         let total = self.api.ledger().total(customer);
         self.narrator.row(&format!("{customer}'s ledger"), &total.to_string());
         self.narrator.check("the number of charges", &total.charges, &charges);
     }
 
-    /// What to do next.
+    /// Prints commands for the user to try next.
     pub(super) fn offer_more(&self) {
         let Self { gateway, api, .. } = self;
         let body = format!("{{\"amount\": 500, \"currency\": \"{CURRENCY}\", \"customer\": \"you\"}}");

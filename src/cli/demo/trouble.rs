@@ -1,9 +1,9 @@
-//! Why the demo cannot go on.
+//! The reason why the demo cannot go on.
 
 use std::{fmt, io};
 
-/// A reason, in words for whoever runs the demo. A wrong answer or total is none: that is told as
-/// part of the story.
+/// A reason, in words for the user of the demo. A wrong answer or total is not such a reason: the script
+/// reports it as a result.
 #[derive(Debug)]
 pub(super) struct Trouble(String);
 

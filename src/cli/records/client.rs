@@ -1,4 +1,4 @@
-//! One request to the admin API of a gateway.
+//! A request to the admin API of a gateway.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,15 +18,16 @@ use serde_json::Value;
 use crate::config::{IdentityFiles, Secret};
 use crate::pem;
 
+use super::arguments::TOKEN_VARIABLE;
 use super::request::AdminRequest;
 
-/// The longest wait for a whole answer.
+/// Longest wait for a complete answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The largest answer, in bytes: a stored response may be large and is shown in base64.
+/// Largest answer, in bytes: a stored response may be large and is shown in base64.
 const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 
-/// Speaks to one gateway.
+/// A client of one gateway.
 pub(super) struct Client {
     admin: Uri,
     token: Option<Secret>,
@@ -34,11 +35,11 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// A client of the gateway at `admin`. With `https` it trusts `ca`, or the usual roots, and shows
-    /// `identity` where it is asked for.
+    /// Makes a client of the gateway at `admin`. With `https` it trusts `ca`, or the usual roots, and
+    /// presents `identity` to a gateway that asks for a certificate.
     ///
     /// # Errors
-    /// A file of certificates that is not usable.
+    /// A message about a file of certificates that is not usable.
     pub(super) fn new(
         admin: Uri,
         ca: Option<PathBuf>,
@@ -51,7 +52,7 @@ impl Client {
                 let own = |own: IdentityFiles| pem::identity(&read(&own.cert)?, &read(&own.key)?);
                 pem::client(ca.map_err(|why| format!("--ca: {why}"))?, identity.map(own).transpose()?)?
             }
-            // Nobody is asked, so nobody is trusted.
+            // No TLS is used, so no certificate is trusted.
             _ => ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
         };
         let connector =
@@ -59,7 +60,7 @@ impl Client {
         Ok(Self { admin, token, connector })
     }
 
-    /// The answer's JSON, or the reason why there is none.
+    /// Sends a request and returns the answer's JSON, or the reason why there is none.
     pub(super) async fn send(&self, request: AdminRequest) -> Result<Value, String> {
         let request = self.http_request(request)?;
         let answer = tokio::time::timeout(TIMEOUT, self.exchange(request)).await;
@@ -83,7 +84,7 @@ impl Client {
         ));
         if let Some(Secret(token)) = &self.token {
             let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-                .map_err(|_| format!("{} is not a valid token", super::TOKEN_VARIABLE))?;
+                .map_err(|_| format!("{} is not a valid token", TOKEN_VARIABLE))?;
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
         }
@@ -99,7 +100,7 @@ impl Client {
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
         let client: legacy::Client<_, Full<Bytes>> = legacy::Client::builder(TokioExecutor::new())
-            // A resolution that was sent once is not sent again behind the operator's back.
+            // A resolution that was sent once is never repeated without the operator's knowledge.
             .retry_canceled_requests(false)
             .build(self.connector.clone());
         let response: Response<Incoming> =
@@ -114,7 +115,7 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// The innermost cause says what an operator can act on: "connection refused".
+/// Returns the innermost cause, because an operator can act on it: "connection refused".
 fn with_cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(cause) = innermost.source() {

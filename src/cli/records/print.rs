@@ -14,7 +14,7 @@ const COLUMNS: [(&str, &str); 7] = [
     ("UPDATED", "updated_at"),
 ];
 
-/// The members of one record, in the order of the contract.
+/// Members of one record, in the order of the contract.
 const MEMBERS: [&str; 11] = [
     "id",
     "namespace",
@@ -29,7 +29,7 @@ const MEMBERS: [&str; 11] = [
     "expires_at",
 ];
 
-/// A table, and how to go on where there is more.
+/// Formats a table of records, and says how to go on if there are more.
 pub(super) fn list(answer: &Value) -> String {
     let records = answer["records"].as_array().map(Vec::as_slice).unwrap_or_default();
     let header = COLUMNS.map(|(title, _)| title.to_owned());
@@ -44,7 +44,7 @@ pub(super) fn list(answer: &Value) -> String {
     lines.join("\n")
 }
 
-/// One member a line, the stored response last.
+/// Formats one member in each line, and the stored response last.
 pub(super) fn record(answer: &Value) -> String {
     let mut lines = aligned(MEMBERS.map(|name| [name.to_owned(), text(&answer[name])]).to_vec());
     match answer.get("response") {
@@ -65,8 +65,8 @@ fn response(stored: &Value) -> String {
     lines.join("\n")
 }
 
-/// The body as text if it is harmless text; as it came otherwise, for a body is not ours and a
-/// terminal obeys control characters.
+/// Returns the body as text if it is harmless text, and in base64 otherwise: the gateway did not write the
+/// body, and a terminal obeys control characters.
 fn body(encoded: &str) -> String {
     let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let harmless = |text: &String| !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t'));

@@ -1,4 +1,4 @@
-//! What each command asks of the admin API.
+//! The request of each command to the admin API.
 
 use std::fs;
 
@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
-use super::{Command, List, Lookup, Resolve, Response, YesNo};
+use super::arguments::{Command, List, Lookup, Resolve, Response, YesNo};
 
-/// One request, relative to the admin listener.
+/// A request, relative to the admin listener.
 #[derive(Debug)]
 pub(super) struct AdminRequest {
     pub(super) method: Method,
@@ -17,7 +17,7 @@ pub(super) struct AdminRequest {
     pub(super) body: Option<Value>,
 }
 
-/// The request of `command`; fails where a file it names cannot be read.
+/// Makes the request of `command`. Fails if a file that the command names cannot be read.
 pub(super) fn of(command: &Command) -> Result<AdminRequest, String> {
     let (method, path, body) = match command {
         Command::List(list) => (Method::GET, format!("/v1/records?{}", query(list)), None),
@@ -83,7 +83,8 @@ fn pairs(headers: &[(HeaderName, HeaderValue)]) -> Value {
     headers.iter().map(|(name, value)| json!([name.as_str(), text(value)])).collect()
 }
 
-/// `text` as one part of a path or a query (RFC 3986: everything but the unreserved is encoded).
+/// Encodes `text` as one part of a path or a query (RFC 3986: all characters except the unreserved ones are
+/// encoded).
 fn encoded(text: &str) -> String {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes().fold(String::new(), |mut out, byte| {

@@ -6,64 +6,64 @@ use serde::{Deserialize, Serialize};
 use super::{ScopeText, SizeText};
 use crate::protocol::Outcomes as Checked;
 
-/// One protected route.
+/// A protected route.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 #[schemars(extend("required" = ["name", "path", "upstream"]))]
 pub(in crate::config) struct Route {
-    /// The name, unique among the routes; metrics and logs use it.
+    /// Name, unique among the routes. Metrics and logs use it.
     pub name: Option<String>,
-    /// The path: `/v1/charges`, `/v1/{resource}` for any one segment, `/v1/{*rest}` for any rest.
+    /// Path: `/v1/charges`, `/v1/{resource}` for any one segment, `/v1/{*rest}` for any rest.
     pub path: Option<String>,
-    /// The methods that are protected.
+    /// Methods that are protected.
     pub methods: Vec<String>,
-    /// The name of the upstream that requests go to.
+    /// Name of the upstream that receives the requests.
     pub upstream: Option<String>,
-    /// Which spellings of a path are this route's: "equivalent" ignores empty and dot segments, a trailing
+    /// Spellings of a path that this route covers: "equivalent" ignores empty and dot segments, a trailing
     /// slash, `;parameters`, escapes of unreserved characters and the case of letters in literal segments;
     /// "exact" ignores escapes of unreserved characters and dot segments only.
     #[serde(rename = "match")]
     pub matching: Match,
-    /// What groups keys: routes of one namespace share theirs.
+    /// Namespace of the keys. Routes of one namespace share their keys.
     pub namespace: String,
-    /// Where the idempotency key is found.
+    /// The place of the idempotency key in a request.
     pub key: Key,
-    /// What tells callers apart: request headers, `{ path = true }` for the path, and
-    /// `{ client_certificate = "issuer-subject" }`, which is added where `client_ca` is set. The same key
-    /// from two callers names two operations.
+    /// Parts of a request that tell callers apart: request headers, `{ path = true }` for the path, and
+    /// `{ client_certificate = "issuer-subject" }`, which is added if `client_ca` is set. The same key from
+    /// two callers names two operations.
     pub scope: Vec<ScopeText>,
-    /// What happens to a keyed request that shows none of the scope's parts but the path: "refuse" answers
-    /// 400, "one" counts all such callers as the same one.
+    /// Treatment of a keyed request that has none of the scope's parts except the path: "refuse" answers 400,
+    /// "one" counts all such callers as the same one.
     pub anonymous: Anonymous,
-    /// What makes two requests the same.
+    /// Parts of a request that make it the same request as another.
     pub fingerprint: Fingerprint,
-    /// How long a response is replayed, counted from completion.
+    /// Time that a response is replayed, counted from completion.
     pub ttl: String,
-    /// How long the key is remembered after that, so that a late retry is refused instead of run;
-    /// "0s" forgets what is known at once.
+    /// Time that the key is remembered after that, so that a late retry is refused instead of run; "0s"
+    /// forgets a known outcome at once.
     pub tombstone_ttl: String,
-    /// Of the response headers that a replay drops by default, those it keeps.
+    /// Response headers that a replay keeps, of those that it drops by default.
     pub replay_headers: Vec<String>,
     /// Further response headers that a replay drops.
     pub replay_drop: Vec<String>,
-    /// What a duplicate does while the first attempt runs.
+    /// Treatment of a duplicate while the first attempt runs.
     pub in_flight: InFlight,
-    /// How long a duplicate waits before it is answered 409.
+    /// Time that a duplicate waits before it is answered 409.
     pub wait_timeout: String,
-    /// How long a gateway that fell silent is believed to be still at work.
+    /// Time for which a silent gateway is assumed to be still at work.
     pub lease: String,
-    /// What may be done about an execution whose outcome is unknown.
+    /// Policy for an execution with an unknown outcome.
     pub on_unknown: OnUnknown,
-    /// What a client is told when the upstream's status leaves the outcome unknown: "pass" passes the
+    /// Answer to the client when the upstream's status leaves the outcome unknown: "pass" passes the
     /// upstream's answer on, "problem" answers `outcome-unknown`.
     pub unknown_answers: UnknownAnswers,
-    /// What happens while the store does not answer.
+    /// Treatment of an attempt while the store does not answer.
     pub on_store_error: OnStoreError,
-    /// Says that whoever set `on_store_error = "bypass"` knows that operations may then run twice.
+    /// Confirmation, required with `on_store_error = "bypass"`, that operations may then run twice.
     pub i_accept_duplicates: bool,
-    /// The largest response that is kept; a larger one is passed on and remembered without a body.
+    /// Largest response that is kept. A larger one is passed on and recorded without a body.
     pub max_response_body: SizeText,
-    /// What the upstream's statuses mean.
+    /// Meaning of the upstream's statuses.
     pub outcomes: Outcomes,
 }
 
@@ -97,13 +97,13 @@ impl Default for Route {
     }
 }
 
-/// Where the idempotency key is found.
+/// The place of the idempotency key in a request.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table like { header = \"Idempotency-Key\" }")]
 pub(in crate::config) struct Key {
-    /// The request header that carries it.
+    /// Request header that carries the key.
     pub header: String,
-    /// Whether a request without a key is refused; otherwise it passes unprotected.
+    /// True to refuse a request without a key; otherwise it passes unprotected.
     pub required: bool,
 }
 
@@ -113,7 +113,7 @@ impl Default for Key {
     }
 }
 
-/// Which spellings of a path are one.
+/// The spellings of a path that count as the same path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum Match {
@@ -121,7 +121,7 @@ pub(in crate::config) enum Match {
     Exact,
 }
 
-/// What happens to a keyed request of a caller that nothing tells apart.
+/// The treatment of a keyed request if no part of the scope tells its caller apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum Anonymous {
@@ -129,7 +129,7 @@ pub(in crate::config) enum Anonymous {
     One,
 }
 
-/// What a client is told when the upstream's status leaves the outcome unknown.
+/// The answer to the client when the upstream's status leaves the outcome unknown.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum UnknownAnswers {
@@ -137,13 +137,14 @@ pub(in crate::config) enum UnknownAnswers {
     Problem,
 }
 
-/// What makes two requests the same, beside method (with its overrides), path and query.
+/// Parts of a request that make it the same request as another, beside the method (with its overrides), the
+/// path and the query.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct Fingerprint {
-    /// Whether the bytes of the body count, or its meaning as JSON (RFC 8785).
+    /// Form of the body that counts: its bytes, or its meaning as JSON (RFC 8785).
     pub body: BodyForm,
-    /// The request headers that count.
+    /// Request headers that count.
     pub headers: Vec<String>,
     /// JSON pointers of members that do not count; only beside `body = "json"`.
     pub ignore: Vec<String>,
@@ -159,7 +160,7 @@ impl Default for Fingerprint {
     }
 }
 
-/// What of a body counts.
+/// The form of a body that counts.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum BodyForm {
@@ -167,7 +168,7 @@ pub(in crate::config) enum BodyForm {
     Json,
 }
 
-/// What a duplicate does while the first attempt runs.
+/// Treatment of a duplicate while the first attempt runs.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum InFlight {
@@ -175,14 +176,14 @@ pub(in crate::config) enum InFlight {
     Reject,
 }
 
-/// What may be done about an execution whose outcome is unknown.
+/// Policy for an execution with an unknown outcome.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum OnUnknown {
     Hold,
 }
 
-/// What happens while the store does not answer.
+/// Treatment of an attempt while the store does not answer.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum OnStoreError {
@@ -190,14 +191,14 @@ pub(in crate::config) enum OnStoreError {
     Bypass,
 }
 
-/// What the upstream's statuses mean; any other final status is stored and replayed. A list given
-/// here replaces the default one.
+/// Meaning of the upstream's statuses. Any other final status is stored and replayed. A list given here
+/// replaces the default one.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct Outcomes {
-    /// The statuses that say the upstream did not act: the key is free again.
+    /// Statuses that say that the upstream did not act: the key is free again.
     pub release: Vec<i64>,
-    /// The statuses that do not say whether the upstream acted.
+    /// Statuses that do not say whether the upstream acted.
     pub unknown: Vec<i64>,
 }
 

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-/// A part of a scope that was not looked at yet.
+/// A part of a scope before it is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::config) enum ScopeText {
     /// A request header.
@@ -20,8 +20,7 @@ pub(in crate::config) enum ScopeText {
 }
 
 impl ScopeText {
-    /// The parts that tell callers apart unless others are given: what usual APIs authenticate with, and
-    /// the path.
+    /// Returns the parts that tell callers apart by default: the usual credentials of APIs, and the path.
     pub fn usual() -> Vec<Self> {
         let headers = ["authorization", "x-api-key", "api-key", "stripe-account"];
         headers.map(|name| Self::Header(name.into())).into_iter().chain([Self::Path]).collect()

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
 
-/// A size that was not looked at yet.
+/// A size before it is checked.
 #[derive(Debug)]
 pub(in crate::config) struct SizeText(pub String);
 

@@ -1,25 +1,23 @@
-//! Names of headers.
+//! Checks of header names.
 
 use http::HeaderName;
 
 use crate::config::problem::At;
-use crate::protocol::header::{ADDED, HOP_BY_HOP, NEVER_BELIEVED, is_mimic};
+use crate::headers::{ADDED, HOP_BY_HOP, NEVER_BELIEVED, is_mimic, meaning};
 
-mod meaning;
-
-/// A header name, lower-cased.
+/// Checks a header name and converts it to lower case.
 pub fn name(at: &At<'_>, text: &str) -> Option<HeaderName> {
     if text.contains('*') {
         return at.refuse(format!("{text:?} names no header, and there are no wildcards; name each"));
     }
     text.parse().ok().or_else(|| {
-        // A header's whole line, which somebody put here, may hold a credential.
+        // The text may be a whole header line, put here by mistake, with a credential in it.
         let shown = if text.contains([' ', ':', '=']) { "this".to_owned() } else { format!("{text:?}") };
         at.refuse(format!("{shown} is not a header name; allowed: letters, digits and !#$%&'*+-.^_`|~"))
     })
 }
 
-/// Header names, each once.
+/// Checks a list of header names, and refuses a name that occurs twice.
 pub fn names(at: &At<'_>, texts: &[String]) -> Option<Vec<HeaderName>> {
     let mut found: Vec<Option<HeaderName>> = Vec::new();
     for (index, text) in texts.iter().enumerate() {
@@ -33,10 +31,10 @@ pub fn names(at: &At<'_>, texts: &[String]) -> Option<Vec<HeaderName>> {
     found.into_iter().collect()
 }
 
-/// The header that carries the key: none that HTTP, proxies or the gateway give a meaning to.
+/// Checks the name of the header that carries the key. HTTP, proxies and the gateway must give it no meaning.
 pub fn key(at: &At<'_>, text: &str) -> Option<HeaderName> {
     let name = name(at, text)?;
-    match meaning::taken(&name) {
+    match meaning(&name) {
         Some(means) => at.refuse(format!(
             "{text:?} {means}; allowed: a header of its own, like \"Idempotency-Key\" or \"X-Request-Id\""
         )),
@@ -44,14 +42,16 @@ pub fn key(at: &At<'_>, text: &str) -> Option<HeaderName> {
     }
 }
 
-/// Refuses, among the headers that tell callers or requests apart, that of the key, which would make every
-/// key its own caller or its two spellings two requests, and those that do not reach the upstream: all
-/// callers would look the same.
+/// Checks the headers that tell callers or requests apart.
+///
+/// The header of the key is refused: it would make every key its own caller, or make the two spellings of a
+/// key two requests. A header that does not reach the upstream is refused too: all callers would look the
+/// same.
 pub fn telling(at: &At<'_>, names: &[HeaderName], key: Option<&HeaderName>) -> Option<()> {
     names.iter().enumerate().try_for_each(|(index, name)| tells(&at.item(index), name, key))
 }
 
-/// The same of one header.
+/// Checks one header as [`telling`] does.
 pub fn tells(at: &At<'_>, name: &HeaderName, key: Option<&HeaderName>) -> Option<()> {
     if Some(name) == key {
         at.refuse("is the header of the key; allowed: other headers")

@@ -1,4 +1,4 @@
-//! A limit on everything: the least and the most of each span, size and count.
+//! Limits on all settings: the smallest and the largest value of each span, size and count.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::config::file::SizeText;
 use crate::config::problem::At;
 use crate::config::units::{Size, Span, parse_size, parse_span};
 
-/// The least and the most that a key takes.
+/// The smallest and the largest value of a key.
 pub struct Limits<T> {
     least: T,
     most: T,
@@ -22,38 +22,41 @@ const TENTH: Duration = Duration::from_millis(100);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const TEN_YEARS: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
-/// Of a stop, and of the delay before it; zero ends at once what still runs.
+/// Limits of the drain timeout, and of the delay before the drain. With zero, running work is ended at once.
 pub const DRAIN_TIMEOUT: Limits<Span> = spans(Duration::ZERO, HOUR);
-/// Of a client's head or body, of a connection between two requests, and of one connection to an upstream.
+/// Limits of the time for a client's head or body, for a connection between two requests, and for connecting
+/// to an upstream.
 pub const IO_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, HOUR);
-/// A store that takes longer than a minute is down.
+/// Limits of the time for an answer of the store. A store that takes longer than a minute is down.
 pub const STORE_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, Duration::from_secs(60));
-/// Zero tries once.
+/// Limits of the time that a start waits for its store. With zero, the start tries once.
 pub const START_TIMEOUT: Limits<Span> = spans(Duration::ZERO, HOUR);
-/// Of an execution: it is held in memory for as long.
+/// Limits of the time for an execution, which is held in memory for as long.
 pub const RESPONSE_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, HOUR);
-/// The idle time of a connection to an upstream. Idle connections are checked four times within it.
+/// Limits of the idle time of a connection to an upstream. Idle connections are checked four times within it.
 pub const IDLE_TIMEOUT: Limits<Span> = spans(TENTH, HOUR);
-/// Of a duplicate; a shorter wait is `in_flight = "reject"`.
+/// Limits of the time that a duplicate waits. For no wait, `in_flight = "reject"` is used.
 pub const WAIT_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, HOUR);
-/// Renewals come every third of it, so a shorter one is lost to a pause of the process; a longer
-/// one keeps the operations of a crashed gateway undecided for as long.
+/// Limits of a lease. A lease is renewed every third of its length, so a pause of the process would make a
+/// shorter one lapse. A longer one leaves the operations of a crashed gateway undecided for as long.
 pub const LEASE: Limits<Span> = spans(TENTH, HOUR);
-/// Of a stored response.
+/// Limits of the time that a stored response is replayed.
 pub const TTL: Limits<Span> = spans(TENTH, TEN_YEARS);
-/// Zero keeps no tombstone.
+/// Limits of the time that a tombstone is kept. With zero, there is no tombstone.
 pub const TOMBSTONE_TTL: Limits<Span> = spans(Duration::ZERO, TEN_YEARS);
 
-/// A body is held in memory whole.
+/// Limits of the size of a request body, which is held in memory as a whole.
 pub const REQUEST_BODY: Limits<Size> = Limits { least: Size(1), most: Size(1 << 30) };
-/// Zero remembers answers with a body as not retained.
+/// Limits of the size of a response body that is kept. With zero, an answer with a body is recorded as not
+/// retained.
 pub const RESPONSE_BODY: Limits<Size> = Limits { least: Size(0), most: Size(1 << 30) };
-/// The head of an answer, which is held in memory whole and stored with its body.
+/// Limits of the size of an answer's head, which is held in memory as a whole and stored with its body.
 pub const RESPONSE_HEAD: Limits<Size> = Limits { least: Size(1 << 10), most: Size(16 << 20) };
 
-/// A write that waits for more replicas than these waits for all of them in vain.
+/// Limits of the number of replicas that a write waits for. A write that waits for more replicas than there
+/// are waits in vain.
 pub const REPLICAS: Limits<i64> = Limits { least: 0, most: 16 };
-/// Of connections and executions.
+/// Limits of the number of connections or executions.
 pub const COUNT: Limits<i64> = Limits { least: 1, most: 1_000_000 };
 
 impl<T: PartialOrd + fmt::Display> Limits<T> {
@@ -65,7 +68,7 @@ impl<T: PartialOrd + fmt::Display> Limits<T> {
     }
 }
 
-/// A span of time within limits.
+/// Checks a span of time.
 pub fn span(at: &At<'_>, text: &str, limits: &Limits<Span>) -> Option<Duration> {
     match parse_span(text) {
         Ok(span) => limits.check(at, Span(span)).map(|span| span.0),
@@ -73,7 +76,7 @@ pub fn span(at: &At<'_>, text: &str, limits: &Limits<Span>) -> Option<Duration> 
     }
 }
 
-/// A number of bytes within limits.
+/// Checks a number of bytes.
 pub fn size(at: &At<'_>, text: &SizeText, limits: &Limits<Size>) -> Option<usize> {
     match parse_size(&text.0) {
         Ok(bytes) => limits.check(at, Size(bytes)).and_then(|size| usize::try_from(size.0).ok()),
@@ -81,15 +84,15 @@ pub fn size(at: &At<'_>, text: &SizeText, limits: &Limits<Size>) -> Option<usize
     }
 }
 
-/// A count within limits.
+/// Checks a count.
 pub fn count(at: &At<'_>, number: i64, limits: &Limits<i64>) -> Option<usize> {
     limits.check(at, number).and_then(|number| usize::try_from(number).ok())
 }
 
-/// The longest name of a route, namespace or upstream, in characters.
+/// Longest name of a route, namespace or upstream, in characters.
 const LONGEST_NAME: usize = 128;
 
-/// A name: it stands in metrics, logs and record ids.
+/// Checks a name. Names appear in metrics, logs and record ids.
 pub fn name<'n>(at: &At<'_>, text: &'n str) -> Option<&'n str> {
     let printable = text.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\');
     if text.is_empty() || text.len() > LONGEST_NAME || !printable {

@@ -1,4 +1,4 @@
-//! The two listeners.
+//! Rules for the two listeners.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,7 +11,7 @@ use crate::config::file;
 use crate::config::problem::At;
 use crate::config::{Admin, Secret, Server};
 
-/// The public listener.
+/// Checks the public listener.
 pub fn server(at: &At<'_>, file: &file::Server) -> Option<Server> {
     let span = |key: &str, text: &str, range| limits::span(&at.key(key), text, range);
     let listen = address(&at.key("listen"), &file.listen);
@@ -45,7 +45,7 @@ pub fn server(at: &At<'_>, file: &file::Server) -> Option<Server> {
     })
 }
 
-/// The admin listener.
+/// Checks the admin listener.
 pub fn admin(at: &At<'_>, file: &file::Admin, environment: &Environment) -> Option<Admin> {
     let listen = address(&at.key("listen"), &file.listen);
     let token = token(&at.key("token_env"), file.token_env.as_deref(), environment);
@@ -53,13 +53,13 @@ pub fn admin(at: &At<'_>, file: &file::Admin, environment: &Environment) -> Opti
     Some(Admin { listen: listen?, token: token?, tls: tls? })
 }
 
-/// `Some(None)` is an admin listener without a token.
+/// Reads the admin token. `Some(None)` is an admin listener without a token.
 fn token(at: &At<'_>, variable: Option<&str>, environment: &Environment) -> Option<Option<Secret>> {
     let Some(variable) = variable else {
         return Some(None);
     };
     let value = environment.value(variable);
-    // Where the token itself was written in place of a name, it is not repeated.
+    // The text may be the token itself, written in place of a name. Then the message does not repeat it.
     let variable = if is_plainly_a_name(variable) { format!(" {variable}") } else { String::new() };
     match value {
         None => at.refuse(format!(
@@ -77,7 +77,8 @@ fn token(at: &At<'_>, variable: Option<&str>, environment: &Environment) -> Opti
     }
 }
 
-/// Whether a text is a variable's name and no token: this gateway's own, or one that says what it holds.
+/// Tells whether a text is the name of a variable and not a token: a name of this gateway's own, or a name
+/// that says that it holds a token.
 fn is_plainly_a_name(text: &str) -> bool {
     let name = text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
     name && text.len() <= 64 && (text.starts_with("ONCEGATE_") || text.ends_with("_TOKEN"))
@@ -86,7 +87,7 @@ fn is_plainly_a_name(text: &str) -> bool {
 fn address(at: &At<'_>, text: &str) -> Option<SocketAddr> {
     text.parse().ok().or_else(|| {
         let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).unwrap_or(8080);
-        // A whole URL may hold a password.
+        // The text may be a whole URL with a password.
         let shown = if text.contains('@') { "this".to_owned() } else { format!("{text:?}") };
         at.refuse(format!(
             "{shown} is not an address to listen on; write an IP address and a port, \
@@ -101,7 +102,7 @@ fn trusted_proxies(at: &At<'_>, texts: &[String]) -> Option<Vec<IpNet>> {
     nets.into_iter().collect()
 }
 
-/// A network, or one address as the network that holds nothing else.
+/// Reads a network, or a single address as a network that contains only this address.
 fn network(at: &At<'_>, text: &str) -> Option<IpNet> {
     let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     network.ok().or_else(|| {
@@ -111,12 +112,12 @@ fn network(at: &At<'_>, text: &str) -> Option<IpNet> {
     })
 }
 
-/// `Some(None)` keeps the URNs.
+/// Checks the address of the problem pages. `Some(None)` keeps the URNs.
 fn problem_docs(at: &At<'_>, text: Option<&str>) -> Option<Option<String>> {
     let Some(text) = text else {
         return Some(None);
     };
-    // The parser drops a fragment without a word, and ours would be the second one.
+    // The parser drops a fragment silently, and the gateway's own fragment would be the second one.
     let page = text.parse::<Uri>().ok().filter(|_| !text.contains('#'));
     match page.as_ref().and_then(Uri::scheme_str) {
         Some("http" | "https") => Some(Some(text.to_owned())),

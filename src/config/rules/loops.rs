@@ -1,4 +1,5 @@
-//! An upstream that is the gateway itself: each request would come back until no connection is left.
+//! The rule against an upstream that is the gateway itself: each request would come back until no connection
+//! is left.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -7,7 +8,8 @@ use http::Uri;
 use super::Upstreams;
 use crate::config::problem::At;
 
-/// Refuses each upstream at one of the gateway's own listeners, given with their keys.
+/// Refuses each upstream at the address of one of the gateway's own listeners, which are given with their
+/// keys.
 pub fn no_loop(at: &At<'_>, upstreams: &Upstreams, listeners: [(&str, SocketAddr); 2]) -> Option<()> {
     let mut apart = Some(());
     for (name, upstream) in upstreams {
@@ -23,17 +25,17 @@ pub fn no_loop(at: &At<'_>, upstreams: &Upstreams, listeners: [(&str, SocketAddr
     apart
 }
 
-/// Whether a URL leads to a listener of this machine, as far as that can be told without asking for names.
+/// Tells whether a URL leads to a listener of this machine, as far as that is known without name resolution.
 fn is_at(url: &Uri, listener: SocketAddr) -> bool {
     let usual = if url.scheme_str() == Some("https") { 443 } else { 80 };
-    // Port 0 becomes one that is free.
+    // The system replaces port 0 with a free port.
     if listener.port() == 0 || url.port_u16().unwrap_or(usual) != listener.port() {
         return false;
     }
     let host = url.host().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
     let addresses = match address {
-        // Connecting to no address in particular is connecting to this machine.
+        // A connection to the unspecified address is a connection to this machine.
         Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) => vec![Ipv4Addr::LOCALHOST.into()],
         Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => vec![Ipv6Addr::LOCALHOST.into()],
         Some(address) => vec![address.to_canonical()],
@@ -45,11 +47,11 @@ fn is_at(url: &Uri, listener: SocketAddr) -> bool {
     addresses.into_iter().any(|address| listens(listener.ip().to_canonical(), address))
 }
 
-/// Whether connecting to `address` leads to a listener at `listener`.
+/// Tells whether a connection to `address` reaches a listener at `listener`.
 fn listens(listener: IpAddr, address: IpAddr) -> bool {
     match listener {
         IpAddr::V4(any) if any.is_unspecified() => address.is_loopback() && address.is_ipv4(),
-        // Usually both families.
+        // The unspecified IPv6 address usually covers both address families.
         IpAddr::V6(any) if any.is_unspecified() => address.is_loopback(),
         one => one == address,
     }

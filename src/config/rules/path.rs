@@ -1,20 +1,20 @@
 //! Path templates: `/v1/charges`, `/v1/{resource}` for one segment, `/v1/{*rest}` for the rest.
 //!
-//! What other proxies and frameworks mean by `*`, `:id` or a regular expression is refused: taken literally
-//! it would cover nothing, and everything would run unprotected.
+//! Notations of other proxies and frameworks are refused, such as `*`, `:id` or a regular expression. Taken
+//! literally, such a template would cover no path, and all requests would run unprotected.
 
 mod foreign;
 
 pub use self::foreign::meant;
 
-/// The longest template, in characters.
+/// Longest template, in characters.
 const LONGEST: usize = 1024;
 
-/// Checks a template and gives its shape: the template with its parameters numbered instead of
-/// named, so that two templates of one shape cover the same paths.
+/// Checks a template and returns its shape: the template with numbers in place of the parameters' names. Two
+/// templates of the same shape cover the same paths.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A message that describes the mistake.
 pub fn shape(template: &str) -> Result<String, &'static str> {
     let Some(segments) = template.strip_prefix('/') else {
         return Err("it does not start with `/`");
@@ -51,7 +51,7 @@ pub fn shape(template: &str) -> Result<String, &'static str> {
     Ok(shape)
 }
 
-/// The name of the parameter that a segment is, `None` for a segment that stands for itself.
+/// Returns the name of the parameter that a segment is, or `None` for a literal segment.
 fn parameter(segment: &str) -> Result<Option<&str>, &'static str> {
     if !segment.contains(['{', '}']) {
         return Ok(None);
@@ -63,7 +63,7 @@ fn parameter(segment: &str) -> Result<Option<&str>, &'static str> {
     name.filter(is_name).map(Some).ok_or("a parameter must be a whole segment, like `{name}` or `{*rest}`")
 }
 
-/// Refuses a segment that would not stand for itself.
+/// Refuses a segment that would not be matched literally.
 fn literal(segment: &str) -> Result<(), &'static str> {
     if segment == "." || segment == ".." {
         return Err("it holds a dot segment, which clients resolve before they send a path");
@@ -91,7 +91,7 @@ fn literal(segment: &str) -> Result<(), &'static str> {
     if segment.ends_with('$') || segment.contains("(.") || segment.contains("(?") || is_any_text(segment) {
         return Err("it is a regular expression, and is not read as one");
     }
-    // RFC 3986, section 3.3, but for the escapes.
+    // Characters of RFC 3986, section 3.3; the escapes are checked below.
     let holds = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%".contains(c);
     if !segment.chars().all(holds) {
         return Err("it holds a character that no path holds (use percent-encoding)");
@@ -99,13 +99,13 @@ fn literal(segment: &str) -> Result<(), &'static str> {
     escapes(segment)
 }
 
-/// Whether a segment is nothing but the regular expression for any text, or for some characters.
+/// Tells whether a segment is only a regular expression for any text, or for some characters.
 fn is_any_text(segment: &str) -> bool {
     let text = segment.trim_matches(['^', '$', '(', ')']);
     matches!(text, ".+" | ".+?") || (text.starts_with('[') && text.ends_with(['+', ']', '}']))
 }
 
-/// Refuses escapes that no request is matched with.
+/// Refuses escapes that are never matched with a request.
 fn escapes(segment: &str) -> Result<(), &'static str> {
     for after in segment.split('%').skip(1) {
         let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());

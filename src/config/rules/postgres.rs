@@ -1,4 +1,4 @@
-//! Postgres as the store: its URL, and the keys beside it.
+//! Rules for Postgres as the store: its URL, and the keys beside it.
 
 use std::str::FromStr;
 
@@ -13,11 +13,11 @@ use super::tls;
 
 const FORM: &str = "write postgres://USER:PASSWORD@HOST[:PORT]/DATABASE, several HOST[:PORT] with commas between \
                     them, parameters behind a ?, and %XX for special characters";
-/// The parameters that mean something here.
+/// Parameters of the URL that have a meaning here.
 const PARAMETERS: [&str; 7] =
     ["sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "host", "options"];
 
-/// What a URL says.
+/// The contents of a URL.
 struct Url {
     servers: Vec<Secret>,
     shown: String,
@@ -25,7 +25,7 @@ struct Url {
     root: bool,
 }
 
-/// Whether this is meant to be a URL of Postgres.
+/// Tells whether the text is meant to be a URL of Postgres.
 pub fn is_named(url: &str) -> bool {
     url.split_once(':').is_some_and(|(scheme, _)| scheme.starts_with("postgres"))
 }
@@ -48,7 +48,7 @@ pub fn store(at: &At<'_>, file: &file::Store) -> Option<Postgres> {
     Some(Postgres { servers, shown, verified, ca: ca?, schema: schema? })
 }
 
-/// A name that needs no quotes and is no reserved one.
+/// Checks the name of a schema: it needs no quotes and is not reserved.
 fn schema(at: &At<'_>, text: &str) -> Option<String> {
     let mut letters = text.chars();
     let plain = letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == '_')
@@ -68,7 +68,8 @@ fn url(text: &str) -> Result<Url, String> {
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = place.split_once('/').unwrap_or((place, ""));
     if database.contains('@') || query.contains('@') {
-        // A password that was cut off there would be taken for a database or a parameter, and shown.
+        // The part of a password behind the `/` or `?` would count as a database or a parameter, and be
+        // shown.
         return Err("has an @ behind the host (a / or ? in a password is written as %2F or %3F)".into());
     }
     let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
@@ -97,7 +98,8 @@ fn parameters(query: &str) -> Result<Vec<&str>, String> {
     }
 }
 
-/// Without the words around it, which speak of a configuration that nobody here has seen.
+/// Returns the cause without the surrounding words, which speak of a configuration that the operator does not
+/// know.
 fn cause(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Configuration(cause) => cause.to_string(),

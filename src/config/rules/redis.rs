@@ -1,4 +1,4 @@
-//! Redis as the store: its URL, and the keys that only it takes.
+//! Rules for Redis as the store: its URL, and the keys that only Redis takes.
 
 use crate::config::Secret;
 use crate::config::file;
@@ -13,7 +13,7 @@ const FORM: &str = "write redis://HOST[:PORT][/DATABASE], rediss:// for TLS, uni
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26_379;
 
-/// What a URL says.
+/// The contents of a URL.
 struct Url {
     servers: RedisServers,
     tls: bool,
@@ -22,7 +22,7 @@ struct Url {
     database: u16,
 }
 
-/// Whether this is meant to be a URL of Redis.
+/// Tells whether the text is meant to be a URL of Redis.
 pub fn is_named(url: &str) -> bool {
     url.split_once(':').is_some_and(|(scheme, _)| scheme.starts_with("redis") || scheme == "unix")
 }
@@ -63,7 +63,7 @@ pub fn store(at: &At<'_>, file: &file::Store) -> Option<Redis> {
     })
 }
 
-/// What is said to sentinels, if there are any.
+/// Checks a setting for sentinels. It is refused if there are no sentinels.
 fn for_sentinels(at: &At<'_>, text: Option<&str>, sentinels: bool) -> Option<Option<String>> {
     match text {
         Some(_) if !sentinels => at.refuse("is only for redis+sentinel://"),
@@ -96,7 +96,7 @@ fn url(text: &str) -> Result<Url, String> {
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if path.contains('@') {
-        // A password that was cut off there would be taken for a name, and shown.
+        // The part of a password behind the `/` would count as a name, and be shown.
         return Err("has an @ behind the first / (a / in a password is written as %2F)".into());
     }
     let (user, hosts) =
@@ -121,7 +121,7 @@ fn url(text: &str) -> Result<Url, String> {
     Ok(Url { servers, tls, username, password, database })
 }
 
-/// `unix:PATH` or `unix://PATH`.
+/// Reads the path in `unix:PATH` or `unix://PATH`.
 fn socket(rest: &str) -> Result<Url, String> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if !path.starts_with('/') {
@@ -165,7 +165,7 @@ fn host(text: &str, default: u16) -> Result<HostPort, String> {
     Ok((host.to_owned(), port))
 }
 
-/// The text without its percent signs.
+/// Decodes the percent signs of the text.
 fn decoded(text: &str) -> Result<String, String> {
     let broken = || "has a % that is not followed by two hexadecimal digits of UTF-8".to_owned();
     let mut parts = text.split('%');

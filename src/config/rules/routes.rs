@@ -1,4 +1,4 @@
-//! The routes, one by one and among each other.
+//! Rules for the routes: for each route, and among all of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use super::{Upstreams, headers, limits, path, upstreams};
 use crate::config::file;
 use crate::config::problem::At;
 use crate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers, UpstreamName};
-use crate::protocol::header::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_not_replayed};
+use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_not_replayed};
 use crate::protocol::path::Template;
 use crate::protocol::{BodyScheme, OnUnknown, Outcomes, PathScheme, Policy, Scheme};
 
 mod overlap;
 mod scope;
 
-/// All routes in the order of the file. `certificates` says whether clients show one.
+/// Checks all routes, in the order of the file. `certificates` says whether clients present a certificate.
 pub fn all(
     at: &At<'_>,
     files: &[file::Route],
@@ -108,7 +108,7 @@ fn required_name<'n>(at: &At<'_>, name: Option<&'n str>) -> Option<&'n str> {
     at.require(name, "a name of its own for the route").and_then(|name| limits::name(at, name))
 }
 
-/// A template as it is written, in segments, and its shape.
+/// Returns a template as it is written, in segments, and its shape.
 fn template(at: &At<'_>, text: Option<&str>, matching: Match) -> Option<(String, Template, String)> {
     let text = at.require(text, "the path of the route, like \"/v1/charges\"")?;
     match path::shape(text) {
@@ -121,7 +121,7 @@ fn template(at: &At<'_>, text: Option<&str>, matching: Match) -> Option<(String,
             Some((text.to_owned(), template, shape))
         }
         Err(why) => {
-            // A whole URL may hold a password.
+            // The text may be a whole URL with a password.
             let shown = if text.contains("://") || text.contains('@') {
                 "this".to_owned()
             } else {
@@ -155,7 +155,7 @@ fn method(at: &At<'_>, text: &str) -> Option<Method> {
         Ok(method) if method.is_safe() => {
             at.refuse(format!("{text} is safe to repeat and needs no key; {allowed}"))
         }
-        // Taken literally these would cover no request.
+        // Taken literally, these methods would cover no request.
         Ok(_)
             if matches!(text, "ANY" | "ALL")
                 || text.chars().any(|c| c.is_ascii_punctuation() && !"-_".contains(c)) =>
@@ -191,7 +191,8 @@ fn policy(
     })
 }
 
-/// At most once and a bypass exclude each other, so who wants both has to say which one gives way.
+/// Checks `on_store_error`. "At most once" and a bypass exclude each other, so an operator who asks for both
+/// has to accept duplicates explicitly.
 fn on_store_error(at: &At<'_>, file: &file::Route) -> Option<OnStoreError> {
     let file::OnUnknown::Hold = file.on_unknown;
     match (file.on_store_error, file.i_accept_duplicates) {
@@ -222,7 +223,7 @@ fn fingerprint(
         file::BodyForm::Raw => at.key("ignore").refuse("is allowed only beside body = \"json\""),
     };
     apart?;
-    // The method is what these say to many servers, so they always count.
+    // Many servers take the method from these headers, so they always count.
     let mut headers = headers?;
     let overrides = METHOD_OVERRIDES.iter().filter(|name| !headers.contains(name)).cloned();
     headers.extend(overrides.collect::<Vec<_>>());
@@ -250,8 +251,8 @@ fn pointers(at: &At<'_>, texts: &[String]) -> Option<Vec<String>> {
     checked.collect::<Vec<Option<String>>>().into_iter().collect()
 }
 
-/// Whether a step of a pointer is meant for any member, as other notations have it, or for the one behind the
-/// last (RFC 6901, section 4), which no document has.
+/// Tells whether a step of a pointer is meant for any member, as in other notations, or for the member behind
+/// the last one (RFC 6901, section 4), which no document has.
 fn is_wildcard(step: &str) -> bool {
     matches!(step, "*" | "**" | "-" | "[]" | "{}") || step.ends_with("[*]") || step.ends_with("[]")
 }

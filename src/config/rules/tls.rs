@@ -1,4 +1,4 @@
-//! Files of certificates and keys, each looked into once so that a wrong one is found early.
+//! Files of certificates and keys. Each file is read once, so that a wrong file is found early.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::config::problem::At;
 use crate::config::{IdentityFiles, ListenerTls};
 use crate::pem;
 
-/// `Some(None)` is a listener without TLS.
+/// Checks the TLS of a listener. `Some(None)` is a listener without TLS.
 pub fn listener(at: &At<'_>, file: Option<&file::ListenerTls>) -> Option<Option<ListenerTls>> {
     let Some(file) = file else {
         return Some(None);
@@ -17,7 +17,7 @@ pub fn listener(at: &At<'_>, file: Option<&file::ListenerTls>) -> Option<Option<
     Some(Some(ListenerTls { identity: identity?, client_ca: client_ca? }))
 }
 
-/// `Some(None)` shows no certificate.
+/// Checks a client certificate. `Some(None)` presents no certificate.
 pub fn identity(at: &At<'_>, file: Option<&file::Identity>) -> Option<Option<IdentityFiles>> {
     match file {
         None => Some(None),
@@ -25,7 +25,7 @@ pub fn identity(at: &At<'_>, file: Option<&file::Identity>) -> Option<Option<Ide
     }
 }
 
-/// A file of certificates to trust; `Some(None)` where none is named.
+/// Checks a file of certificates to trust. `Some(None)` if no file is named.
 pub fn authorities(at: &At<'_>, file: Option<&str>) -> Option<Option<PathBuf>> {
     let Some(file) = file else {
         return Some(None);
@@ -48,7 +48,7 @@ fn files(at: &At<'_>, cert: Option<&str>, key: Option<&str>) -> Option<IdentityF
     }
 }
 
-/// What a file of certificates holds.
+/// Returns the contents of a file of certificates.
 fn read(at: &At<'_>, file: &str) -> Option<Vec<u8>> {
     match contents(file) {
         Err(Unread::Pem) => at.refuse(NOT_PEM),
@@ -57,7 +57,8 @@ fn read(at: &At<'_>, file: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// The same of a private key: the text may be the key itself, in some form, and is not repeated.
+/// Returns the contents of a file with a private key. The text may be the key itself, in some form, so the
+/// message does not repeat it.
 fn read_key(at: &At<'_>, file: &str) -> Option<Vec<u8>> {
     match contents(file) {
         Err(Unread::Pem) => at.refuse(NOT_PEM),
@@ -68,7 +69,7 @@ fn read_key(at: &At<'_>, file: &str) -> Option<Vec<u8>> {
 
 const NOT_PEM: &str = "holds PEM itself; write the name of a file that does";
 
-/// Why a file was not read.
+/// The reason why a file was not read.
 enum Unread {
     Pem,
     Failed(std::io::Error),

@@ -1,4 +1,4 @@
-//! The upstreams, and naming them.
+//! Rules for the upstreams, and for references to them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::config::file;
 use crate::config::problem::At;
 use crate::config::{Upstream, UpstreamName};
 
-/// All upstreams; there must be one.
+/// Checks all upstreams. At least one is required.
 pub fn all(at: &At<'_>, files: &BTreeMap<String, file::Upstream>) -> Upstreams {
     if files.is_empty() {
         at.require::<()>(None, "a file needs at least one, like [upstreams.payments] with a url");
@@ -23,7 +23,7 @@ pub fn all(at: &At<'_>, files: &BTreeMap<String, file::Upstream>) -> Upstreams {
     files.iter().map(checked).collect()
 }
 
-/// The upstream that a route or the fallback names.
+/// Finds the upstream that a route or the fallback names.
 pub fn named(at: &At<'_>, name: Option<&str>, upstreams: &Upstreams) -> Option<UpstreamName> {
     let name = UpstreamName(at.require(name, "the name of an upstream")?.into());
     if upstreams.contains_key(&name) {
@@ -32,7 +32,7 @@ pub fn named(at: &At<'_>, name: Option<&str>, upstreams: &Upstreams) -> Option<U
     let known: Vec<String> = upstreams.keys().map(|known| format!("{:?}", known.0)).collect();
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     if name.0.contains("://") || name.0.contains('@') {
-        // It may hold a password, and is not repeated.
+        // The text may hold a password, so the message does not repeat it.
         return at.refuse(format!("takes the name of an upstream, not a URL; defined: {known}"));
     }
     at.refuse(format!("there is no upstream {:?}; defined: {known}", name.0))
@@ -76,7 +76,7 @@ fn upstream(at: &At<'_>, file: &file::Upstream) -> Option<Upstream> {
 fn url(at: &At<'_>, text: &str) -> Option<Uri> {
     match text.parse::<Uri>().map_err(|error| error.to_string()).and_then(|url| origin(text, url)) {
         Ok(url) => Some(url),
-        // A URL may hold a password or a token, and is not repeated.
+        // The URL may hold a password or a token, so the message does not repeat it.
         Err(why) => at.refuse(format!("is not an upstream's URL: {why}; {URL_FORM}")),
     }
 }
@@ -98,7 +98,7 @@ fn origin(text: &str, url: Uri) -> Result<Uri, String> {
     if authority.host().is_empty() || !port_fits {
         return Err("its host or port is not valid".into());
     }
-    // The parser drops a fragment without a word.
+    // The parser drops a fragment silently.
     if url.path() != "/" || url.query().is_some() || text.contains('#') {
         return Err("it has a path, a query or a fragment; a request keeps its own path".into());
     }

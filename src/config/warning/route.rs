@@ -1,4 +1,4 @@
-//! What is warned of in one route.
+//! Warnings about one route.
 
 use http::header::HOST;
 
@@ -7,7 +7,7 @@ use crate::config::{InFlight, OnStoreError, Route, Upstream};
 use crate::protocol::credential;
 use crate::protocol::{Outcomes, ScopePart};
 
-/// Everything about this route that an operator should know before it runs.
+/// Returns all warnings about this route, for the operator to read before it runs.
 pub fn warnings(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {
     let warnings = [
         ttl(route),
@@ -67,7 +67,8 @@ fn anonymous(route: &Route) -> Option<String> {
     route.anonymous.then(|| text.into())
 }
 
-/// A scope of the path alone is an error without `anonymous`, whose warning says all of this.
+/// Warns of a scope without a credential. A scope of the path alone is not considered: it is an error without
+/// `anonymous`, and the warning about `anonymous` covers it.
 fn credential(route: &Route) -> Option<String> {
     let proves = |part: &ScopePart| match part {
         ScopePart::Header(name) => credential::may_prove(name),
@@ -87,7 +88,8 @@ fn credential(route: &Route) -> Option<String> {
     ))
 }
 
-/// The upstream may be several services, told apart by the host that it is told.
+/// Warns of replays across hosts. The upstream may be several services, distinguished by the `Host` that they
+/// receive.
 fn host(route: &Route, upstream: Option<&Upstream>) -> Option<String> {
     let text = "preserve_host is set, and neither scope nor fingerprint.headers has \"host\": one host's \
                 answer may be replayed to a request for another";
@@ -97,9 +99,9 @@ fn host(route: &Route, upstream: Option<&Upstream>) -> Option<String> {
     (told && !counts).then(|| text.into())
 }
 
-/// Statuses that may come after the upstream acted: a success, a redirect to what was made, a decline (402),
-/// a server or balancer that gave up waiting (408, 460, 499), an earlier request in the way (409), and every
-/// failure. 307 and 308 say that the request is to be sent elsewhere.
+/// Tells whether a status may come after the upstream acted: a success, a redirect to the created resource, a
+/// decline (402), a server or balancer that gave up waiting (408, 460, 499), a conflict with an earlier
+/// request (409), and every failure. 307 and 308 say that the request is to be sent elsewhere.
 fn may_have_acted(status: u16) -> bool {
     matches!(status, 200..=306 | 309..=399 | 402 | 408 | 409 | 460 | 499 | 500..)
 }
@@ -116,7 +118,7 @@ fn released(outcomes: &Outcomes) -> Option<String> {
     (!listed.is_empty()).then_some(text)
 }
 
-/// The default statuses of `unknown` that were taken out of it, and so are stored.
+/// Warns of default statuses of `unknown` that were removed from it and so are stored.
 fn stored(outcomes: &Outcomes) -> Option<String> {
     let usual = Outcomes::DEFAULT_UNKNOWN.into_iter();
     let missing = usual.filter(|status| ![outcomes.unknown(), outcomes.release()].concat().contains(status));
@@ -129,7 +131,7 @@ fn stored(outcomes: &Outcomes) -> Option<String> {
     (!missing.is_empty()).then_some(text)
 }
 
-/// Words in a row: `500, 503 and 504`.
+/// Joins words: `500, 503 and 504`.
 fn and(words: &[String]) -> String {
     match words {
         [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),

@@ -63,8 +63,8 @@ fn all() -> Vec<State> {
     states
 }
 
-/// What `event` does to a record in `state` one second after it was written: the state it is then
-/// in (`None` if it is gone), and the verdict.
+/// Returns the effect of `event` on a record in `state` one second after it was written: the new state
+/// (`None` if the record is gone), and the verdict.
 fn step(state: State, event: &Event) -> (Option<State>, Verdict) {
     step_after(Duration::from_secs(1), state, event)
 }
@@ -86,7 +86,7 @@ fn step_after(age: Duration, state: State, event: &Event) -> (Option<State>, Ver
     (after, verdict)
 }
 
-/// Asserts what `event` does in the states of `changes`, and that it changes no other state.
+/// Asserts the effect of `event` in the states of `changes`, and that it changes no other state.
 fn only(event: &Event, changes: &[(State, Option<State>, Verdict)]) {
     for state in all() {
         let (after, verdict) = step(state, event);
@@ -109,7 +109,7 @@ fn a_claim_wins_what_is_absent_or_cleared() {
     only(&event, &[(CLEARED, Some(next), Verdict::Won { n: 3 })]);
 }
 
-/// A damaged record may have the last number there is; none goes back from there.
+/// A damaged record may have the largest number, and its number does not go back from there.
 #[test]
 fn the_number_of_executions_never_goes_back() {
     let cleared = record(State::Cleared { owner: ME, n: u32::MAX });
@@ -137,12 +137,12 @@ fn a_claim_is_told_how_everything_else_stands() {
     }
 }
 
-/// FAULTS 27: the answer to its claim was lost.
+/// The answer to the owner's first claim was lost.
 #[test]
 fn a_claim_wins_again_for_the_same_owner() {
     let event = Event::Claim(claim_by(ME));
     assert_eq!(step(running(true), &event), (Some(running(true)), Verdict::Won { n: 2 }));
-    // And also when somebody could have let it lapse, but did not.
+    // The claim also wins after the lease is over, as long as no write has let it lapse.
     assert_eq!(step_after(LEASE * 2, running(false), &event), (Some(running(false)), Verdict::Won { n: 2 }));
 }
 
@@ -157,7 +157,8 @@ fn a_different_request_is_told_so_and_changes_nothing() {
         path: PathScheme::AsSent,
     });
     for state in all() {
-        // What was asked counts once the outcome is decided: a release may leave the key to another request.
+        // Requests are compared only once the outcome is decided: a release may leave the key to another
+        // request.
         let (mismatch, otherwise) = match state {
             State::Running { .. } => (Verdict::InFlight, Verdict::InFlight),
             _ => (Verdict::Mismatch, Verdict::OtherScheme),
@@ -209,7 +210,7 @@ fn a_release_frees_the_key_unless_something_is_undecided() {
     let first = State::Running { owner: ME, n: 1, undecided: false };
     let event = Event::Release { owner: ME, n: 1 };
     assert_eq!(step(first, &event), (None, Verdict::Released));
-    // Its answer was lost, and it is repeated.
+    // The answer to the release was lost, so the release is repeated.
     assert_eq!(transition(None, &event, T0), Transition::unchanged(Verdict::Released));
     let later = Event::Release { owner: ME, n: 2 };
     assert_eq!(transition(None, &later, T0), Transition::unchanged(Verdict::Lost));
@@ -221,7 +222,7 @@ fn losing_leaves_an_unknown_outcome_and_when_it_will_be_quiet() {
     only(&Event::Lose { owner: ME, n: 2, reason: Reason::ResponseTimeout }, &[loses(false), loses(true)]);
 }
 
-/// FAULTS 25, 26 and 31's other half: whoever is not the owner of the last execution writes nothing.
+/// An owner that is not the owner of the last execution writes nothing.
 #[test]
 fn a_stale_owner_changes_nothing() {
     for (owner, n) in [(OTHER, 2), (ME, 1), (ME, 3)] {
@@ -257,7 +258,7 @@ fn a_lease_lapses_when_it_is_over_and_not_before() {
     }
 }
 
-/// FAULTS 11: running never expires; a tombstone of an unknown says unknown.
+/// A running record never expires, and the tombstone of an unknown outcome says unknown.
 #[test]
 fn retention_ends_in_a_tombstone_that_remembers_what_is_known() {
     let forever = TTL + TOMBSTONE + LEASE;
@@ -270,7 +271,7 @@ fn retention_ends_in_a_tombstone_that_remembers_what_is_known() {
     ] {
         assert_eq!(step(state, &Event::Sweep), (Some(state), Verdict::Nothing));
         assert_eq!(step_after(TTL, state, &Event::Sweep), (Some(expired(executed)), Verdict::Retired));
-        // Who asks before the sweep is told the same.
+        // A claim before the sweep gets the same answer.
         let event = Event::Claim(claim_by(OTHER));
         assert_eq!(step_after(TTL, state, &event).1, Verdict::Expired(executed));
         assert_eq!(step_after(TTL + TOMBSTONE, state, &Event::Sweep), (None, Verdict::Forgotten));
@@ -282,7 +283,7 @@ fn retention_ends_in_a_tombstone_that_remembers_what_is_known() {
     }
 }
 
-/// A claim on a record of which nothing is remembered any more, but which no sweep has removed.
+/// Returns the effect of a claim on a record that has ended, but that no sweep has removed.
 fn step_after_end(state: State, event: &Event) -> (State, Verdict) {
     let before = record(state);
     let Transition { next, verdict } = transition(Some(&before), event, T0.plus(TTL + TOMBSTONE));

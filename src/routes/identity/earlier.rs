@@ -1,7 +1,7 @@
-//! How the release before entries were kept named operations.
+//! The names of operations in the release that kept no entries yet.
 //!
-//! Its defaults were the route's name as namespace and a scope of `authorization`. A file could say
-//! otherwise; its namespaces can be read from its records, its scopes cannot.
+//! The defaults of that release were the route's name as namespace, and a scope of `authorization`. A file
+//! could set other values. The namespaces of such a file can be read from its records; its scopes cannot.
 
 use std::collections::BTreeSet;
 
@@ -12,9 +12,9 @@ use crate::config::{Config, Route};
 use crate::protocol::{Entry, Identity, ScopePart};
 use crate::store::Recorded;
 
-use super::{entry_of, identity_of};
+use super::entries::{entry_of, identity_of};
 
-/// The entries that the release before this one would have written, as far as its records tell.
+/// Returns the entries that the earlier release would have written, as far as its records show.
 #[must_use]
 pub fn earlier(config: &Config, recorded: &BTreeSet<Recorded>, now: Timestamp) -> Vec<Entry> {
     let mut entries = Vec::new();
@@ -28,10 +28,11 @@ pub fn earlier(config: &Config, recorded: &BTreeSet<Recorded>, now: Timestamp) -
     entries
 }
 
-/// How the operations of a route can have been named.
+/// Returns the identities under which the operations of a route may have been named.
 ///
-/// A record says under which route it was made, by name. Those of a name that the configuration no longer has
-/// may be any route's, so a route without records of its own name is fine if it goes on as one of those.
+/// A record contains the name of the route that it was made under. If the configuration no longer has a route
+/// of that name, the record may belong to any route. For this reason, a route without records of its own name
+/// is accepted if its identity is that of one of these records.
 fn identities(config: &Config, route: &Route, recorded: &BTreeSet<Recorded>) -> Vec<Identity> {
     let scope = [ScopePart::Header(AUTHORIZATION)];
     let identity = |namespace: &str| Identity::new(namespace, &scope, &route.key_header);

@@ -1,13 +1,22 @@
-//! Why a gateway does not start, in words that say how to go on.
+//! The message that explains why a gateway does not start, and how to go on.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::protocol::{Entry, EntryName, Identity, ScopePart};
 
-use super::Conflict;
+/// An entry, and the routes that name its operations differently.
+#[derive(Clone, Debug)]
+pub struct Conflict {
+    /// The entry in the store.
+    pub entry: Entry,
+    /// The routes: their names and identities.
+    pub routes: Vec<(Arc<str>, Identity)>,
+    /// The names by which an operator accepts the change.
+    pub names: Vec<EntryName>,
+}
 
-/// Why a configuration must not serve over a store, and both ways on.
+/// The reasons why a configuration must not serve over a store, and both ways to go on.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     pub(super) conflicts: Vec<Conflict>,
@@ -51,7 +60,7 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
-    /// The conflicts, those together that differ in their method only.
+    /// Groups the conflicts that differ in their method only.
     fn groups(&self) -> Vec<Vec<&Conflict>> {
         let mut groups: Vec<Vec<&Conflict>> = Vec::new();
         for conflict in &self.conflicts {
@@ -68,7 +77,7 @@ impl Refusal {
         groups
     }
 
-    /// The lines that accept everything.
+    /// Writes the configuration lines that accept all changes.
     fn acceptance(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let listed = |names: &mut dyn Iterator<Item = EntryName>| {
             names.map(|name| format!("{:?}", name.to_string())).collect::<Vec<_>>().join(", ")
@@ -96,7 +105,7 @@ impl Refusal {
     }
 }
 
-/// One conflict, of one method or more.
+/// Writes one conflict, which may be of several methods.
 fn conflict(f: &mut fmt::Formatter<'_>, group: &[&Conflict]) -> fmt::Result {
     let Some(Conflict { entry, routes, .. }) = group.first() else { return Ok(()) };
     writeln!(f)?;
@@ -113,7 +122,7 @@ fn conflict(f: &mut fmt::Formatter<'_>, group: &[&Conflict]) -> fmt::Result {
     Ok(())
 }
 
-/// The lines that keep an identity.
+/// Writes the configuration lines that keep an identity.
 fn keeping(f: &mut fmt::Formatter<'_>, kept: &Identity, route: &Arc<str>, now: &Identity) -> fmt::Result {
     let certificate = ScopePart::ClientCertificate.to_string();
     let (before, after) = (kept.scope.contains(&certificate), now.scope.contains(&certificate));

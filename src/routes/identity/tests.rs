@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::*;
 use crate::config::Environment;
@@ -7,7 +8,7 @@ use crate::store::Recorded;
 const NOW: Timestamp = Timestamp(1_000_000);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A configuration with these routes: path, further lines.
+/// Makes a configuration with these routes, each given as its path and further lines.
 fn config(store: &str, routes: &[(&str, &str)]) -> Config {
     let mut text =
         format!("[store]\nurl = \"memory:\"\n{store}\n[upstreams.a]\nurl = \"http://127.0.0.1:9\"\n");
@@ -24,7 +25,7 @@ fn quick_start() -> Config {
     Config::for_upstream("http://127.0.0.1:9", &Environment::default()).expect("valid")
 }
 
-/// What the store holds after these configurations, each of which was accepted.
+/// Returns the entries that the store holds after these configurations, each of which was accepted.
 fn held_after(configs: &[Config]) -> Vec<Entry> {
     configs.iter().fold(Vec::new(), |known, config| {
         let review = review(config, &known, NOW);
@@ -39,7 +40,7 @@ fn names(review: &Review) -> (Vec<String>, Vec<String>) {
     (conflicts.collect(), lost.collect())
 }
 
-/// The entries, without digits, that keep `then` from starting where `before` served.
+/// Returns the names, without digits, of the entries that keep `then` from starting after `before` served.
 fn refused(before: &[Config], then: &Config) -> (Vec<String>, Vec<String>) {
     let (conflicts, lost) = names(&review(then, &held_after(before), NOW));
     let bare = |names: Vec<String>| {
@@ -102,7 +103,7 @@ fn a_more_exact_route_takes_paths_over_and_so_does_a_wider_one() {
     assert_eq!(refused(&[charges("")], &rest()), fine());
     assert_eq!(refused(&[charges(OTHER)], &rest()).0, ["POST /v1/charges"]);
     assert_eq!(refused(&[charges(OTHER)], &config("", &[("/v1/{*rest}", "")])).0, ["POST /v1/charges"]);
-    // The parameter wins over the rest, whatever the rest's identity is.
+    // The parameter wins over the rest, for any identity of the rest.
     let both = config("", &[("/v1/{id}", OTHER), ("/{*rest}", "")]);
     assert_eq!(refused(&[charges(OTHER)], &both), fine());
     assert_eq!(refused(&[charges("")], &both).0, ["POST /v1/charges"]);
@@ -112,7 +113,7 @@ fn a_more_exact_route_takes_paths_over_and_so_does_a_wider_one() {
 fn routes_of_one_configuration_may_differ() {
     let both = || config("", &[("/{*rest}", ""), ("/v1/charges", OTHER)]);
     assert_eq!(refused(&[both()], &both()), fine());
-    // The wide one is gone, the narrow one is what it was.
+    // The wide route is gone, and the narrow route is unchanged.
     let (conflicts, lost) = refused(&[both()], &config("", &[("/v1/charges", OTHER)]));
     assert_eq!((conflicts, lost), fine());
     assert_eq!(refused(&[both()], &config("", &[("/{*rest}", "")])).0, ["POST /v1/charges"]);
@@ -129,9 +130,9 @@ fn a_change_is_accepted_by_the_name_that_was_printed_and_nothing_later_is() {
     let held = held_after(&[before.clone(), accepted.clone()]);
     assert_eq!(held.len(), 2, "both stand");
     assert_eq!(names(&review(&accepted, &held, NOW)), fine());
-    // The store remembers what was accepted, without the line too.
+    // The store remembers the acceptance, even without the line.
     assert_eq!(names(&review(&charges("", second), &held, NOW)), fine());
-    // A third one is another change, and so is the way back.
+    // A third identity is another change, and the way back is another change too.
     for next in [third, first] {
         let (conflicts, _) = names(&review(&charges(&accept, next), &held, NOW));
         assert_eq!(conflicts.len(), 1, "{conflicts:?}");
@@ -141,7 +142,7 @@ fn a_change_is_accepted_by_the_name_that_was_printed_and_nothing_later_is() {
     assert_eq!(names(&review(&wrong, &held_after(&[before]), NOW)).0, printed);
 }
 
-/// A file keeps the line of a change that was accepted long ago; the same entry may lose more paths later.
+/// A file may keep the line of a change that was accepted long ago. The same entry may lose more paths later.
 #[test]
 fn an_acceptance_that_was_left_in_a_file_accepts_no_other_route() {
     let routes = |store: &str, paths: &[&str]| {
@@ -167,13 +168,13 @@ fn an_entry_without_a_route_is_lost_until_it_is_retired() {
     let (_, lost) = names(&review(&after(""), &held_after(&before), NOW));
     assert_eq!(lost.len(), 1);
     assert!(lost[0].starts_with("POST /v1/refunds#"), "{lost:?}");
-    // The other key does not help.
+    // The other setting does not help.
     let wrong = after(&format!("accept_identity_change = {lost:?}"));
     assert_eq!(names(&review(&wrong, &held_after(&before), NOW)).1, lost);
     let retired = after(&format!("retired = {lost:?}"));
     let held = held_after(&[before[0].clone(), retired]);
     assert_eq!(names(&review(&after(""), &held, NOW)), fine());
-    // It may come back as it was, and not as another one.
+    // The route may come back with its old identity, and not with another one.
     let back = |lines| config("", &[("/v1/charges", ""), ("/v1/refunds", lines)]);
     assert_eq!(names(&review(&back(""), &held, NOW)), fine());
     assert_eq!(names(&review(&back(OTHER), &held, NOW)).0, lost);
@@ -190,7 +191,7 @@ fn what_the_quick_start_covered_needs_no_route_but_keeps_its_names() {
     assert_eq!(names(&review), fine());
     assert!(review.unprotected.iter().any(|name| name.to_string().starts_with("POST /{*rest}#")));
     assert_eq!(refused(&[quick_start()], &charges(OTHER)).0, ["POST /{*rest}"]);
-    // Once a file had that route, it counts as any other.
+    // Once a file had that route, the route counts like any other.
     let filed = config("", &[("/{*rest}", ""), ("/", "")]);
     let (_, lost) = refused(&[quick_start(), filed], &config("", &[("/", "")]));
     assert_eq!(lost, ["POST /{*rest}"]);
@@ -217,7 +218,7 @@ fn a_gateway_that_serves_keeps_its_entries_alive_and_seldom_writes() {
     assert_eq!(soon, held, "nothing to write");
     let later = review(&config, &held, NOW.plus(look)).entries;
     assert!(later[0].until >= held[0].until.plus(look), "{later:?}");
-    // Between two looks a record is never older than its entry.
+    // Between two looks, a record is never older than its entry.
     assert!(soon[0].until >= NOW.plus(look / 2).plus(look).plus(held[0].life));
 }
 
@@ -275,14 +276,14 @@ fn an_earlier_release_counts_as_having_had_its_defaults() {
     assert!(!text.contains("\n    key ="), "{text}");
     let kept = "namespace = \"create-charge\"\nscope = [\"authorization\"]";
     assert_eq!(refused(&named(kept), &own), None);
-    // A route of which no record is seen counts as well.
+    // A route without visible records counts as well.
     let both =
         config("", &[("/v1/charges", &format!("name = \"create-charge\"\n{kept}")), ("/v1/refunds", "")]);
     assert!(refused(&both, &own).is_some_and(|text| text.contains("POST /v1/refunds#")));
-    // Its file named another namespace.
+    // The file of the earlier release named another namespace.
     let text = refused(&named(""), &[("create-charge", "money")]).expect("a refusal");
     assert!(text.contains("namespace = \"money\""), "{text}");
-    // The records are those of its quick start, whose namespace is today's default.
+    // The records are those of the earlier release's quick start: its namespace is today's default.
     assert_eq!(refused(&named(OTHER), &[("default", "default")]), None);
     assert!(refused(&named(""), &[("default", "default")]).is_some());
 }

@@ -2,23 +2,23 @@
 
 use super::head::{is_field_byte, is_token};
 
-/// The most hexadecimal digits of a chunk's size.
+/// Maximum number of hexadecimal digits of a chunk's size.
 const MOST_DIGITS: u32 = 16;
-/// The most bytes of chunk extensions in one body; nobody reads them.
+/// Maximum size of all chunk extensions in one body, in bytes. Their content is ignored.
 const MOST_EXTENSIONS: usize = 4 * 1024;
-/// The most bytes of a trailer section; nobody reads it either.
+/// Maximum size of a trailer section, in bytes. Its content is ignored.
 const MOST_TRAILERS: usize = 8 * 1024;
 
-/// Where in a body the next byte belongs.
+/// The part of a body to which the next byte belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Size {
         digits: u32,
     },
-    /// Directly behind a semicolon, where something has to be.
+    /// Directly behind a semicolon, where an extension has to begin.
     ExtensionBegin,
     Extension,
-    /// In a quoted value of an extension, and directly behind a backslash in there.
+    /// In a quoted value of an extension. `Escaped` is directly behind a backslash in it.
     Quoted,
     Escaped,
     SizeEnd,
@@ -34,36 +34,37 @@ enum At {
     Over,
 }
 
-/// A body as far as it has been read.
+/// The state of a body that is being read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chunked {
     at: At,
-    /// What is left of the chunk.
+    /// Number of bytes left of the chunk.
     left: u64,
     extensions: usize,
     trailers: usize,
 }
 
-/// That a byte is not what a strict reader takes.
+/// The error of a byte that a strict reader does not accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Broken;
 
 impl Chunked {
-    /// Nothing of it is read yet.
+    /// Returns the state before the first byte of a body.
     pub(super) fn new() -> Self {
         Self { at: At::Size { digits: 0 }, left: 0, extensions: 0, trailers: 0 }
     }
 
-    /// Whether the body is at its end.
+    /// Tells whether the body is at its end.
     pub(super) fn is_over(&self) -> bool {
         self.at == At::Over
     }
 
-    /// Reads on; returns how many of the bytes are to be handed on, and how many of those that follow
-    /// are not: the trailers, and the empty line behind them, which whoever hands on writes itself.
+    /// Reads on. Returns the number of bytes to hand on, and the number of bytes behind them to drop.
+    /// The dropped bytes are the trailers and the empty line behind them; `Strict` writes its own empty
+    /// line.
     ///
     /// # Errors
-    /// One of them is wrong.
+    /// Returns [`Broken`] if one of the bytes is wrong.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(usize, usize), Broken> {
         let (mut passed, mut dropped) = (0, 0);
         while passed + dropped < bytes.len() && !self.is_over() {
@@ -140,7 +141,8 @@ impl Chunked {
 mod tests {
     use super::*;
 
-    /// The bytes that are handed on of a body that comes in pieces of one size, and what follows it.
+    /// Returns the bytes handed on of a body that comes in pieces of `piece` bytes, and the bytes behind
+    /// it.
     fn read(bytes: &[u8], piece: usize) -> Result<(Vec<u8>, Vec<u8>), Broken> {
         let (mut body, mut kept, mut used) = (Chunked::new(), Vec::new(), 0);
         while used < bytes.len() && !body.is_over() {

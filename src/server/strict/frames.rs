@@ -1,12 +1,12 @@
 //! HTTP/2 frames, counted before the HTTP library reads them.
 //!
-//! The library bounds what a connection may hold, not how much it may be made to do. Frames that bring
+//! The library limits what a connection may hold, not the work that it may cause. Frames that bring
 //! nothing (empty or padded DATA, PING, SETTINGS, PRIORITY, CONTINUATION, unknown types) cost their
-//! sender next to nothing, and so do streams that are reset as fast as they are opened. So each
-//! connection has two allowances, which time refills: one for empty frames, and one for resets, which a
-//! small part of its requests refills too. Who has spent one is disconnected. A head that was begun has to
-//! end in time, as in HTTP/1: within it the library can be told nothing else. Nothing is changed in what
-//! passes, and nothing is kept.
+//! sender next to nothing, and so do streams that are reset as fast as they are opened. Therefore each
+//! connection has two token buckets, which time refills: one for empty frames, and one for resets, which
+//! a small part of its requests refills too. A client that has emptied a bucket is disconnected. The
+//! head of a request that has begun has to end in time, as in HTTP/1, because within it the library can
+//! be told nothing else. The bytes pass unchanged, and none are kept.
 
 use std::io;
 use std::pin::Pin;
@@ -17,13 +17,13 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// The length of a frame's head (RFC 9113, 4.1).
+/// Length of a frame's head, in bytes (RFC 9113, 4.1).
 const HEAD: usize = 9;
-/// How many empty frames are let through at once, and how many more each second: a client that measures
-/// the way with a PING for each answer sends hundreds.
+/// Number of empty frames allowed at once, and again each second. A client that measures the round-trip
+/// time with a PING for each response sends hundreds.
 const EMPTY: Allowance = Allowance { most: 1000, each_second: 1000, cost: 1 };
-/// The same for resets, in eighths: of the requests on a connection, one in eight may be reset, and a
-/// hundred at once.
+/// Number of resets allowed, in eighths: a hundred at once, ten each second, and one for every eight
+/// requests on the connection.
 const RESETS: Allowance = Allowance { most: 800, each_second: 80, cost: 8 };
 
 const DATA: u8 = 0;
@@ -33,42 +33,42 @@ const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;
-/// A padded frame of up to this length may hold nothing but its padding.
+/// Largest padded frame that may hold nothing but its padding, in bytes.
 const PADDING: u32 = 256;
 const END_HEADERS: u8 = 4;
 
-/// A stream of HTTP/2 whose frames are counted as they are read.
+/// A stream of HTTP/2 that counts its frames as they are read.
 #[derive(Debug)]
 pub struct Frames<S> {
     stream: S,
-    /// What was read before; it is handed on first.
+    /// Bytes that were read before, which are handed on first.
     before: BytesMut,
-    /// The rest of the preface, then of each frame, that needs no look.
+    /// Number of bytes that pass without a look: the rest of the preface, then of each frame.
     pass: usize,
     head: [u8; HEAD],
-    /// How much of the head has come.
+    /// Number of bytes of the frame's head that have come.
     have: usize,
     budget: Budget,
     block: Block,
-    /// How long a head may take.
+    /// Time that the head of a request may take.
     patience: Duration,
-    /// Set while a head waits.
+    /// Set while the rest of a request's head is awaited.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-/// Where in the head of a request, which may be several frames, the stream is.
+/// Position of the stream in the head of a request, which may be several frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Block {
     None,
-    /// More frames have to come.
+    /// In a head that goes on in another frame.
     Open,
-    /// In the last one.
+    /// In the last frame of a head.
     Last,
 }
 
 impl<S> Frames<S> {
-    /// Counts what `stream` brings after `before`, which begins with a preface of this length. The head of
-    /// a request may take as long as `patience`.
+    /// Returns a stream that counts the frames of `before`, then of `stream`. `before` begins with a
+    /// preface of `preface` bytes. The head of a request may take as long as `patience`.
     pub fn new(stream: S, before: BytesMut, preface: usize, patience: Duration) -> Self {
         let (head, budget) = ([0; HEAD], Budget::new());
         Self {
@@ -84,7 +84,7 @@ impl<S> Frames<S> {
         }
     }
 
-    /// Looks at what is handed on.
+    /// Counts the frames in the bytes that are handed on.
     fn count(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             if self.pass > 0 {
@@ -115,7 +115,7 @@ impl<S> Frames<S> {
         Ok(())
     }
 
-    /// Notes that a head is whole, once its last frame has been handed on.
+    /// Marks the head of a request as complete, once its last frame has been handed on.
     fn end_block(&mut self) {
         if self.pass == 0 && self.have == 0 && self.block == Block::Last {
             self.block = Block::None;
@@ -123,7 +123,7 @@ impl<S> Frames<S> {
         }
     }
 
-    /// Nothing comes now, which is for a head to go on for so long only.
+    /// Fails when no bytes come for longer than the head of a request may take.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.block == Block::None {
             return Poll::Pending;
@@ -133,7 +133,7 @@ impl<S> Frames<S> {
     }
 }
 
-/// What a connection may still waste.
+/// The token buckets of one connection.
 #[derive(Debug)]
 struct Budget {
     empty: Purse,
@@ -154,24 +154,24 @@ impl Budget {
             DATA if flags & END_STREAM != 0 => true,
             DATA if flags & PADDED != 0 && length <= PADDING => self.empty.spend(&EMPTY),
             DATA if length > 0 => true,
-            // As many as its answers have pieces; they cost no more than their bytes.
+            // A client sends one for each piece of its responses. They cost no more than their bytes.
             WINDOW_UPDATE => true,
             RST_STREAM => self.resets.spend(&RESETS),
             _ => self.empty.spend(&EMPTY),
         };
-        let much = "too many frames that bring nothing, or resets";
+        let much = "too many empty frames or resets";
         spent.then_some(()).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, much))
     }
 }
 
-/// How much of something a connection may do.
+/// The limits of a token bucket.
 struct Allowance {
     most: u32,
     each_second: u32,
     cost: u32,
 }
 
-/// What is left of an allowance.
+/// A token bucket.
 #[derive(Debug)]
 struct Purse {
     left: u32,
@@ -187,7 +187,7 @@ impl Purse {
         self.left = self.left.saturating_add(some).min(allowance.most);
     }
 
-    /// Whether it was there.
+    /// Takes the cost of one frame. Returns false if too few tokens are left.
     fn spend(&mut self, allowance: &Allowance) -> bool {
         if self.left < allowance.cost {
             let waited = self.since.elapsed().as_millis() * u128::from(allowance.each_second) / 1000;
@@ -236,7 +236,8 @@ mod tests {
         frame
     }
 
-    /// How many rounds of these frames a connection bears, handed on in pieces of this size.
+    /// Returns the number of rounds of these frames that a connection accepts in pieces of `piece`
+    /// bytes.
     fn borne(frames: &[Vec<u8>], piece: usize) -> usize {
         let mut counted = Frames::new((), BytesMut::new(), 0, Duration::MAX);
         let round = frames.concat();
@@ -266,7 +267,7 @@ mod tests {
         assert_eq!(borne(&one_in_eight, 100), 5_000);
     }
 
-    /// Its answer may take longer than a head.
+    /// The response may take longer than a head.
     #[tokio::test(start_paused = true)]
     async fn a_head_that_is_whole_is_waited_for_no_longer() {
         for piece in [1, 9, 20, 1000] {

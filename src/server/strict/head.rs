@@ -4,65 +4,29 @@ use http::{StatusCode, Uri};
 use memchr::{memchr, memchr_iter};
 
 use super::names::{connection, framing_look_alike};
+use super::refusal::{
+    BARE, NO_HOST, OTHER_HOST, Refusal, TOO_LARGE, TOO_LONG, TOO_MANY, WRONG_HOST, WRONG_TARGET, bad, refusal,
+};
 
-/// The most bytes of a head, its empty line included.
+/// Maximum size of a head in bytes, including its empty line.
 pub const MAX_HEAD: usize = 64 * 1024;
-/// The most header lines.
+/// Maximum number of header lines.
 pub const MAX_HEADERS: usize = 100;
-/// The longest request target.
+/// Maximum length of a request target, in bytes.
 pub const MAX_TARGET: usize = 8 * 1024;
-/// The longest method that is logged of a request that is refused.
+/// Maximum length of a method that is logged for a refused request, in bytes.
 const MAX_METHOD: usize = 32;
 
-/// How the body behind a head is framed.
+/// The framing of the body behind a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// So many bytes, perhaps none.
+    /// A number of bytes, perhaps zero.
     Length(u64),
-    /// Chunks.
+    /// A chunked body.
     Chunked,
 }
 
-/// Why a request is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The status of the answer.
-    pub status: StatusCode,
-    /// What is wrong, as a sentence for the client.
-    pub why: &'static str,
-}
-
-const fn refusal(status: StatusCode, why: &'static str) -> Refusal {
-    Refusal { status, why }
-}
-
-pub(super) const fn bad(why: &'static str) -> Refusal {
-    refusal(StatusCode::BAD_REQUEST, why)
-}
-
-/// That a head does not end within [`MAX_HEAD`].
-pub(super) const TOO_LARGE: Refusal =
-    refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is larger than 64 KiB.");
-/// That its first line does not end within [`MAX_TARGET`] and a little.
-pub(super) const TOO_LONG: Refusal =
-    refusal(StatusCode::URI_TOO_LONG, "The target, or the line it stands in, is longer than 8 KiB.");
-/// That it has more lines than [`MAX_HEADERS`].
-pub(super) const TOO_MANY: Refusal =
-    refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "There are more than 100 header lines.");
-/// That nobody is named.
-pub(super) const NO_HOST: Refusal = bad("There is no Host header.");
-/// That what is named is nobody.
-pub(super) const WRONG_HOST: Refusal = bad("Host is not a name or address with an optional port.");
-/// That two are named.
-pub(super) const OTHER_HOST: Refusal = bad("Host is not the authority of the target.");
-/// That the target is in none of its forms.
-pub(super) const WRONG_TARGET: Refusal = bad("The target is not a path or an http URL.");
-/// That a client begins a TLS handshake.
-pub(super) const TLS: Refusal = bad("This is TLS, and the listener speaks plain HTTP.");
-/// That it has a line feed where a line does not end.
-pub(super) const BARE: Refusal = bad("A line ends otherwise than with CR LF.");
-
-/// What header lines say that belongs together.
+/// The header lines that have to agree with each other.
 #[derive(Default)]
 struct Lines<'a> {
     host: Option<&'a [u8]>,
@@ -73,7 +37,7 @@ struct Lines<'a> {
 /// Checks a whole head: from the request line to the empty line, both included.
 ///
 /// # Errors
-/// The first thing in it that a strict reader does not take.
+/// Returns the refusal of the first fault in the head.
 pub fn check(head: &[u8]) -> Result<Framing, Refusal> {
     if head.len() > MAX_HEAD {
         return Err(TOO_LARGE);
@@ -93,7 +57,8 @@ pub fn check(head: &[u8]) -> Result<Framing, Refusal> {
     framing(&lines, minor)
 }
 
-/// The method and the path of a head that is refused for something else, as far as they can be read.
+/// Returns the method and the path of a head that is refused for another reason, as far as they can be
+/// read.
 pub(super) fn asked(head: &[u8]) -> Option<(String, String)> {
     let end = memchr(b'\n', head)?;
     let line = head[..end].strip_suffix(b"\r")?;
@@ -108,7 +73,8 @@ pub(super) fn asked(head: &[u8]) -> Option<(String, String)> {
     Some((String::from_utf8_lossy(method).into_owned(), target.path().to_owned()))
 }
 
-/// The lines of a head; a CR or LF that ends none stays in its line, where no rule takes it.
+/// Returns the lines of a head. A CR or LF that ends no line stays in its line, where no rule accepts
+/// it.
 fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut left = Some(head);
     std::iter::from_fn(move || {
@@ -124,7 +90,7 @@ fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The target and the minor version of HTTP/1.
+/// Returns the target and the minor version of HTTP/1.
 fn request_line(line: &[u8]) -> Result<(&[u8], u8), Refusal> {
     let mut parts = line.split(|byte| *byte == b' ');
     let (Some(method), Some(target), Some(version), None) =
@@ -147,7 +113,7 @@ fn request_line(line: &[u8]) -> Result<(&[u8], u8), Refusal> {
     is_target(method, target).then_some((target, minor)).ok_or(WRONG_TARGET)
 }
 
-/// The methods that a proxy must not pass on.
+/// Refuses the methods that a proxy must not pass on.
 pub(super) fn method(method: &[u8]) -> Result<(), Refusal> {
     match method {
         b"CONNECT" => Err(refusal(StatusCode::NOT_IMPLEMENTED, "CONNECT is not proxied.")),
@@ -156,15 +122,16 @@ pub(super) fn method(method: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// Origin form, absolute form, or `*` for OPTIONS; no fragment, which is never sent. What the library does not read
-/// is refused here, because it would not say why.
+/// Tells whether a target is in origin form, in absolute form, or `*` for OPTIONS. A fragment is
+/// refused, because it is never sent. A target that the library does not read is refused here, because
+/// the library would give no reason.
 fn is_target(method: &[u8], target: &[u8]) -> bool {
     let visible = target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
     let formed = target.first() == Some(&b'/') || authority(target).is_some();
     visible && (formed || (target == b"*" && method == b"OPTIONS")) && Uri::try_from(target).is_ok()
 }
 
-/// The authority of a target in absolute form.
+/// Returns the authority of a target in absolute form.
 fn authority(target: &[u8]) -> Option<&[u8]> {
     let scheme = target.iter().position(|byte| *byte == b':')?;
     let known = [&b"http"[..], b"https"].iter().any(|name| target[..scheme].eq_ignore_ascii_case(name));
@@ -182,7 +149,7 @@ fn header_line<'a>(line: &'a [u8], lines: &mut Lines<'a>) -> Result<(), Refusal>
     if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
         return Err(bad("A header name is not a token directly before its colon."));
     }
-    // Without stopping at the first one, which is how many bytes are looked at together.
+    // The fold does not stop at the first wrong byte, so that many bytes are checked together.
     if !value.iter().fold(true, |fine, byte| fine & is_field_byte(*byte)) {
         return Err(match value.iter().find(|byte| !is_field_byte(**byte)) {
             Some(b'\r' | b'\n') => BARE,
@@ -215,11 +182,12 @@ pub(super) fn expectation(value: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// One length, in digits.
+/// Reads a length in digits, which may come only once.
 pub(super) fn content_length(value: &[u8], seen: &mut Option<u64>) -> Result<(), Refusal> {
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let length = str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
-    // What a signed number does not hold is another length, or none, to some that would read it after us.
+    // Some servers behind the gateway read a length that a signed number does not hold as another
+    // length, or as none.
     let length = length.filter(|length| i64::try_from(*length).is_ok());
     let length = length.ok_or(bad("Content-Length is not a number below 2^63."))?;
     match seen.replace(length) {
@@ -238,9 +206,9 @@ fn transfer_encoding(value: &[u8], lines: &mut Lines<'_>) -> Result<(), Refusal>
     let mut codings = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     let known = codings.all(|coding| coding.eq_ignore_ascii_case(b"chunked") || coding.is_empty());
     Err(if known {
-        bad("Transfer-Encoding says chunked more than once, or nothing.")
+        bad("Transfer-Encoding names chunked more than once, or has an empty element.")
     } else {
-        refusal(StatusCode::NOT_IMPLEMENTED, "No transfer coding but chunked is taken.")
+        refusal(StatusCode::NOT_IMPLEMENTED, "The only transfer coding accepted is chunked.")
     })
 }
 
@@ -260,7 +228,7 @@ fn host(lines: &Lines<'_>, target: &[u8], minor: u8) -> Result<(), Refusal> {
     }
 }
 
-/// `uri-host [":" port]` (RFC 3986), and not empty.
+/// Tells whether a host is `uri-host [":" port]` (RFC 3986), and not empty.
 pub(super) fn is_host(host: &[u8]) -> bool {
     let end = match host.first() {
         Some(b'[') => host.iter().position(|byte| *byte == b']').map(|end| end + 1),
@@ -288,7 +256,7 @@ fn framing(lines: &Lines<'_>, minor: u8) -> Result<Framing, Refusal> {
     }
 }
 
-/// A `tchar` (RFC 9110, 5.6.2).
+/// Tells whether a byte is a `tchar` (RFC 9110, 5.6.2).
 pub(super) fn is_token(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
@@ -308,12 +276,13 @@ const TOKEN: [bool; 256] = {
     table
 };
 
-/// A byte that a header value may have.
+/// Tells whether a header value may contain a byte.
 pub(super) fn is_field_byte(byte: u8) -> bool {
     byte == b'\t' || byte >= 0x20 && byte != 0x7f
 }
 
-/// A byte of a registered name: unreserved, sub-delims, or the start of an escape.
+/// Tells whether a registered name may contain a byte: unreserved, sub-delims, or the start of an
+/// escape.
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte)
 }

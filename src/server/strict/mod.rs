@@ -1,24 +1,24 @@
-//! What stands between a socket and the HTTP library: every request is checked byte by byte before
-//! anything else looks at it.
+//! The checks between a socket and the HTTP library: every request is checked byte by byte before any
+//! other code reads it.
 //!
-//! The library is lenient where a gateway must not be: two parsers that read one request differently
-//! are how requests are smuggled past one of them. Contract:
+//! The library is lenient where a gateway must not be. When two parsers read one request differently, a
+//! request can be smuggled past one of them. Contract:
 //!
 //! * A head is handed on only when it is whole and strictly RFC 9112: one reading, one framing. The
 //!   library finds nothing in it that it could be lenient about.
-//! * A head that is refused is replaced by a harmless one that ends the connection, and the service is
-//!   told why ([`Refusals`]), so that the client gets an answer with a reason. Nothing behind it is
+//! * A refused head is replaced by a harmless one that ends the connection. The service is told the
+//!   reason ([`Refusals`]), so that the client gets a response with a reason. Nothing behind the head is
 //!   read.
-//! * The framing of a chunked body is checked as it passes; the first wrong byte is an error of the
-//!   body, after which nothing is read either. Trailers are taken out.
-//! * Of HTTP/2 the library reads the frames, and [`Frames`] counts those that bring nothing. Its heads
-//!   are checked when they are whole ([`check`]), by the same rules, and get the form of HTTP/1.
-//! * A client that ends its side behind a whole request gets its answer ([`Strict`] keeps reading what
-//!   comes, and tells [`Presence`](crate::gateway::Presence)); one that ends it within a request has sent
-//!   none.
-//! * Nothing is changed otherwise, and no more is kept in memory than one head.
+//! * The framing of a chunked body is checked as it passes. The first wrong byte is an error of the
+//!   body, after which nothing is read either. Trailers are removed.
+//! * The library reads the frames of HTTP/2, and [`Frames`] counts the frames that bring nothing. HTTP/2
+//!   heads are checked when they are whole ([`check`]), by the same rules, and get the form of HTTP/1.
+//! * A client that ends its side behind a whole request gets its response: [`Strict`] keeps reading, and
+//!   updates [`Presence`](crate::presence::Presence). A client that ends its side within a request has
+//!   sent no request.
+//! * The bytes pass unchanged otherwise, and no more than one head is kept in memory.
 
-/// Writing, which nothing here looks at.
+/// Implements `AsyncWrite` for a stream that passes all writes on unread.
 macro_rules! written_as_is {
     ($stream:ident) => {
         impl<S: tokio::io::AsyncWrite + Unpin> tokio::io::AsyncWrite for $stream<S> {
@@ -57,13 +57,15 @@ mod chunked;
 mod frames;
 mod head;
 mod names;
+mod refusal;
 mod refusals;
 mod request;
 mod waits;
 mod wire;
 
 pub use self::frames::Frames;
-pub use self::head::{MAX_HEAD, MAX_HEADERS, Refusal};
+pub use self::head::{MAX_HEAD, MAX_HEADERS};
+pub use self::refusal::Refusal;
 pub use self::refusals::Refusals;
 pub use self::request::check;
 pub use self::wire::Strict;

@@ -1,13 +1,13 @@
-//! Header names that mean more than they say: look-alikes of what frames a message, and headers that
-//! `Connection` must not take away.
+//! Header names with a special meaning: look-alikes of the headers that frame a message, and headers
+//! that `Connection` must not take away.
 
-use super::head::{Refusal, bad};
+use super::refusal::{Refusal, bad};
 
-/// Headers that an upstream, or this gateway, goes by. A request that lets the next hop drop one of them
-/// is another request behind it: with another host, another caller, or another length.
+/// Headers that an upstream, or this gateway, acts on. A request that lets the next hop drop one of them
+/// is another request behind that hop: with another host, another caller, or another length.
 ///
-/// The key's own header is not here: a route says which that is, and refuses it in its own words. What ends
-/// with `-` stands for all names that begin so.
+/// The key's own header is not here, because a route names it, and refuses it with its own message. A
+/// name that ends with `-` stands for all names that begin with it.
 const END_TO_END: [&str; 30] = [
     "accept",
     "api-key",
@@ -40,11 +40,12 @@ const END_TO_END: [&str; 30] = [
     "x-http-method-override",
     "x-method-override",
 ];
-/// The one name with a prefix from above that a route judges.
+/// The one name with a listed prefix that a route judges instead.
 const KEY: &[u8] = b"idempotency-key";
 
-/// Whether a name is not `name`, but is to a server that takes `_` or any other mark for `-`: what CGI and
-/// WSGI hand to programs no longer shows the difference. `name` has one hyphen, which is at `hyphen`.
+/// Tells whether a name differs from `name`, but equals it for a server that takes `_` or any other mark
+/// for `-`. CGI and WSGI pass names to programs in a form that no longer shows the difference. `name`
+/// has one hyphen, at the index `hyphen`.
 pub(super) fn looks_like(found: &[u8], name: &[u8], hyphen: usize) -> bool {
     found.len() == name.len()
         && !found[hyphen].is_ascii_alphanumeric()
@@ -53,7 +54,7 @@ pub(super) fn looks_like(found: &[u8], name: &[u8], hyphen: usize) -> bool {
         && found[hyphen + 1..].eq_ignore_ascii_case(&name[hyphen + 1..])
 }
 
-/// A name that differs from that of a framing header in its hyphen only.
+/// Refuses a name that differs from the name of a framing header only in its hyphen.
 pub(super) fn framing_look_alike(name: &[u8]) -> Result<(), Refusal> {
     let alike = match name.len() {
         14 => looks_like(name, b"content-length", 7),
@@ -61,19 +62,19 @@ pub(super) fn framing_look_alike(name: &[u8]) -> Result<(), Refusal> {
         _ => false,
     };
     match alike {
-        true => Err(bad("A header's name looks like that of one that frames the message.")),
+        true => Err(bad("A header name looks like the name of a header that frames the message.")),
         false => Ok(()),
     }
 }
 
-/// What `Connection` names.
+/// Refuses a `Connection` header that names an end-to-end header.
 pub(super) fn connection(value: &[u8]) -> Result<(), Refusal> {
     if value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close") {
         return Ok(());
     }
     let mut named = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     match named.any(is_end_to_end) {
-        true => Err(bad("Connection names a header that is for the end of the way.")),
+        true => Err(bad("Connection names an end-to-end header.")),
         false => Ok(()),
     }
 }

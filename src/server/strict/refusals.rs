@@ -1,30 +1,30 @@
-//! What the reader of a connection tells those who answer its requests.
+//! The messages of a connection's reader to the service that answers its requests.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use super::head::Refusal;
+use super::refusal::Refusal;
 
-/// Shared by a connection's reader and its service.
+/// The state that a connection's reader and its service share.
 #[derive(Clone, Debug, Default)]
 pub struct Refusals(Arc<Told>);
 
 #[derive(Debug, Default)]
 struct Told {
     refusal: OnceLock<Refusal>,
-    /// The method and the path that were refused.
+    /// The method and the path of the refused request.
     refused: OnceLock<(String, String)>,
     asked: AtomicBool,
 }
 
 impl Refusals {
-    /// A whole head has come.
+    /// Records that a whole head has come.
     pub(super) fn ask(&self) {
         self.0.asked.store(true, Relaxed);
     }
 
-    /// Keeps why a request is refused, and its method and path. It is the first of its connection, for
-    /// nothing is read after it.
+    /// Keeps the reason of a refusal, and the method and path of the request. A connection has one
+    /// refusal at most, because nothing is read after it.
     pub(super) fn refuse(&self, refusal: Refusal, asked: Option<(String, String)>) {
         let _ = self.0.refusal.set(refusal);
         if let Some(asked) = asked {
@@ -32,19 +32,19 @@ impl Refusals {
         }
     }
 
-    /// The refusal that the request which the service is called with stands for.
+    /// Returns the refusal, if the service is called with the replacement of a refused request.
     #[must_use]
     pub fn get(&self) -> Option<Refusal> {
         self.0.refusal.get().copied()
     }
 
-    /// The method and the path of the request that was refused, as far as they could be read.
+    /// Returns the method and the path of the refused request, as far as they could be read.
     #[must_use]
     pub fn refused(&self) -> Option<(&str, &str)> {
         self.0.refused.get().map(|(method, path)| (&**method, &**path))
     }
 
-    /// Whether a whole request head has come on this connection.
+    /// Tells whether a whole request head has come on this connection.
     #[must_use]
     pub fn was_asked(&self) -> bool {
         self.0.asked.load(Relaxed)

@@ -1,23 +1,21 @@
-//! The head of an HTTP/2 request, checked and put into the form that HTTP/1 has (RFC 9113, 8).
+//! The head of an HTTP/2 request, checked and converted to the form of HTTP/1 (RFC 9113, 8).
 //!
-//! The library has refused malformed frames, pseudo-headers and connection headers before. What is left
-//! is what a server behind us could read in another way.
+//! The library has already refused malformed frames, pseudo-headers and connection headers. The checks
+//! here cover the parts that a server behind the gateway could read in another way.
 
 use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
-use super::head::{
-    MAX_HEADERS, MAX_TARGET, NO_HOST, OTHER_HOST, Refusal, TOO_LONG, TOO_MANY, WRONG_HOST, WRONG_TARGET, bad,
-    content_length, expectation, is_host, method,
-};
+use super::head::{MAX_HEADERS, MAX_TARGET, content_length, expectation, is_host, method};
 use super::names::framing_look_alike;
+use super::refusal::{NO_HOST, OTHER_HOST, Refusal, TOO_LONG, TOO_MANY, WRONG_HOST, WRONG_TARGET, bad};
 
 /// Checks a head, and gives it the `Host` and the path that it would have in HTTP/1.
 ///
 /// # Errors
-/// The first thing in it that a strict reader does not take.
+/// Returns the refusal of the first fault in the head.
 pub fn check(head: &mut Parts) -> Result<(), Refusal> {
     method(head.method.as_str().as_bytes())?;
     if head.headers.len() > MAX_HEADERS {
@@ -41,7 +39,7 @@ pub fn check(head: &mut Parts) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The headers that may stand once, and say one thing.
+/// Checks the headers that may come only once, with one meaning.
 fn single(headers: &HeaderMap) -> Result<(), Refusal> {
     if headers.contains_key(TRANSFER_ENCODING) {
         return Err(bad("HTTP/2 has no Transfer-Encoding."));
@@ -53,7 +51,7 @@ fn single(headers: &HeaderMap) -> Result<(), Refusal> {
     headers.get_all(EXPECT).into_iter().try_for_each(|value| expectation(value.as_bytes()))
 }
 
-/// The authority, which `Host` may only repeat.
+/// Returns the authority, which a `Host` header may only repeat.
 fn host(head: &Parts) -> Result<HeaderValue, Refusal> {
     let mut hosts = head.headers.get_all(HOST).into_iter();
     let (host, more) = (hosts.next(), hosts.next());
@@ -83,8 +81,8 @@ fn target(head: &Parts) -> Result<PathAndQuery, Refusal> {
     (known && formed && text.iter().all(u8::is_ascii_graphic)).then(|| target.clone()).ok_or(WRONG_TARGET)
 }
 
-/// HTTP/2 may send one cookie a line; in HTTP/1, and for a scope, they are one header
-/// (RFC 9113, 8.2.3).
+/// Joins the cookies into one header. HTTP/2 may send one cookie a line, but HTTP/1 and a scope have one
+/// header for all of them (RFC 9113, 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let lines: Vec<&[u8]> = headers.get_all(COOKIE).into_iter().map(HeaderValue::as_bytes).collect();
     if lines.len() > 1 {

@@ -1,5 +1,5 @@
-//! How long a client of HTTP/1 may be waited for: one limit for a head that has begun, another for a
-//! connection between two requests.
+//! Limits on the waits for a client of HTTP/1: one for a head that has begun, another for a connection
+//! between two requests.
 //!
 //! One timer serves a connection for its whole life. It is set anew only when it fires too early or
 //! would fire too late, so that a request on a busy connection costs no timer.
@@ -25,28 +25,28 @@ struct Limits {
     idle: Duration,
 }
 
-/// What is waited for, and since when.
+/// The awaited bytes, and the start of the wait.
 #[derive(Clone, Copy, Debug)]
 enum Waiting {
-    /// The rest of a head, or the first one of the connection.
+    /// The rest of a head, or the first head of the connection.
     Head(Instant),
     /// The next request.
     Idle(Instant),
 }
 
 impl Waits {
-    /// The first head is waited for from now on.
+    /// Begins the wait for the first head of a connection.
     pub(super) fn new(head: Duration, idle: Duration) -> Self {
         let waiting = Some(Waiting::Head(Instant::now()));
         Self { limits: Limits { head, idle }, waiting, alarm: None }
     }
 
-    /// A head has come whole.
+    /// Ends the wait, because a whole head has come.
     pub(super) fn over(&mut self) {
         self.waiting = None;
     }
 
-    /// Nothing comes now; `begun` says whether a part of a head has.
+    /// Returns the error of a wait that is too long. `begun` tells whether a part of a head has come.
     pub(super) fn poll_late(&mut self, begun: bool, context: &mut Context<'_>) -> Poll<io::Error> {
         let due = self.due(begun);
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
@@ -91,7 +91,7 @@ mod tests {
         since.elapsed()
     }
 
-    /// As a connection does that has nothing to read for a while.
+    /// Polls as a connection does that has nothing to read for `time`.
     async fn passes(waits: &mut Waits, begun: bool, time: Duration) {
         let until = Instant::now() + time;
         tokio::select! {

@@ -10,28 +10,29 @@ use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use crate::gateway::Presence;
+use crate::presence::Presence;
 
 use super::chunked::{Broken, Chunked};
-use super::head::{BARE, Framing, MAX_HEAD, MAX_TARGET, Refusal, TLS, TOO_LARGE, TOO_LONG, asked, check};
+use super::head::{Framing, MAX_HEAD, MAX_TARGET, asked, check};
+use super::refusal::{BARE, Refusal, TLS, TOO_LARGE, TOO_LONG};
 use super::refusals::Refusals;
 use super::waits::Waits;
 
-/// What the library reads instead of a head that is refused.
+/// The head that the library reads instead of a refused one.
 const INSTEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
 /// The end of a chunked body.
 const TAIL: &[u8] = b"\r\n";
-/// The longest request line: its target, and what is beside that.
+/// Maximum length of the request line: the target, and the other parts of the line.
 const LONGEST_FIRST: usize = MAX_TARGET + 64;
-/// How much is read from the socket at once.
+/// Number of bytes that are read from the socket at once.
 const PIECE: usize = 16 * 1024;
 /// The first byte of a TLS handshake (RFC 8446, 5.1).
 const TLS_HANDSHAKE: u8 = 22;
-/// How soon behind its request a client that only has nothing more to send ends its side. One that does
-/// so later has given up, as far as anybody can see.
+/// Time within which a client that only has nothing more to send ends its side after a request. A client
+/// that ends its side later has most likely given up.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
-/// A stream whose requests are checked as they are read.
+/// A stream that checks its requests as they are read.
 #[derive(Debug)]
 pub struct Strict<S> {
     stream: S,
@@ -39,21 +40,22 @@ pub struct Strict<S> {
     state: State,
     refusals: Refusals,
     presence: Presence,
-    /// The limits on waiting, where there are any.
+    /// Limits on the waits, if there are any.
     waits: Option<Waits>,
-    /// Whether the library waits for more of a request.
+    /// True while the library waits for more of a request.
     asked: bool,
-    /// When the last request had passed to its end.
+    /// Time at which the last request had been handed on to its end.
     passed_at: Option<Instant>,
-    /// Whether the client has ended its side.
+    /// True once the client has ended its side.
     ended: bool,
 }
 
 #[derive(Debug)]
 enum State {
-    /// Gathering a head; the buffer was looked at so far, and whether the end of the first line is in there.
+    /// Gathering a head. The first `seen` bytes of the buffer were looked at, and `begun` tells whether
+    /// the end of the first line is among them.
     Head { seen: usize, begun: bool },
-    /// Handing on a head that was checked.
+    /// Handing on a checked head.
     Checked { left: usize, framing: Framing },
     /// In a body of known length.
     Length(u64),
@@ -61,14 +63,15 @@ enum State {
     Chunked(Chunked),
     /// Handing on the end of a chunked body.
     Tail(&'static [u8]),
-    /// Handing on what stands for a refused head; nothing follows.
+    /// Handing on the replacement of a refused head. Nothing follows.
     Refused(&'static [u8]),
-    /// A chunked body was wrong; nothing follows.
+    /// Stopped at a fault in a chunked body. Nothing follows.
     Broken,
 }
 
 impl<S> Strict<S> {
-    /// Checks what `stream` brings after `before`. Whoever answers requests asks [`Refusals`] first.
+    /// Returns a stream that checks the bytes of `before`, then of `stream`. A service that answers the
+    /// requests asks [`Refusals`] first.
     pub fn new(stream: S, before: BytesMut) -> (Self, Refusals) {
         let refusals = Refusals::default();
         let state = State::Head { seen: 0, begun: false };
@@ -86,19 +89,19 @@ impl<S> Strict<S> {
         (strict, refusals)
     }
 
-    /// The same stream, which fails where the first head, or one that has begun, takes longer than `head`,
-    /// or nothing is asked for longer than `idle`.
+    /// Returns the stream with limits: it fails when the first head, or a head that has begun, takes
+    /// longer than `head`, or when no request comes for longer than `idle`.
     #[must_use]
     pub fn within(self, head: Duration, idle: Duration) -> Self {
         Self { waits: Some(Waits::new(head, idle)), ..self }
     }
 
-    /// What becomes known of the client while its requests are answered.
+    /// Returns the presence of the client, which changes while its requests are answered.
     pub fn presence(&self) -> Presence {
         self.presence.clone()
     }
 
-    /// Goes on with the next state.
+    /// Enters the next state.
     fn enter(&mut self, state: State) {
         match (&self.state, &state) {
             (State::Head { .. }, State::Checked { .. } | State::Refused(_)) => {
@@ -114,7 +117,7 @@ impl<S> Strict<S> {
         self.state = state;
     }
 
-    /// The client has ended its side.
+    /// Records that the client has ended its side.
     fn end(&mut self) {
         self.ended = true;
         if self.passed_at.is_some_and(|passed_at| passed_at.elapsed() >= AT_ONCE) {
@@ -122,11 +125,13 @@ impl<S> Strict<S> {
         }
     }
 
-    /// Looks for the end of the head in what has been gathered; the next state, if there is one. It is the same
-    /// in whichever pieces a head comes, and no byte is looked at twice for it.
+    /// Looks for the end of the head in the gathered bytes. Returns the next state, if there is one. The
+    /// result does not depend on the pieces in which a head comes, and no byte is looked at twice for
+    /// it.
     fn gathered(&mut self, mut seen: usize, mut begun: bool) -> Option<State> {
         if self.buffer.first() == Some(&TLS_HANDSHAKE) {
-            // No method begins so, and the client waits for our part of its handshake.
+            // No method begins with this byte, and the client waits for the gateway's part of the
+            // handshake.
             return Some(self.refuse(TLS));
         }
         while let Some(at) = memchr(b'\n', &self.buffer[seen..]) {
@@ -142,7 +147,7 @@ impl<S> Strict<S> {
                 return Some(self.refuse(refusal));
             }
             if !line.ends_with(b"\r\n") {
-                // There is no need to wait for the end of this.
+                // The head is refused already, so that its end need not be awaited.
                 return Some(self.refuse(BARE));
             }
             if line.ends_with(b"\r\n\r\n") {
@@ -154,7 +159,7 @@ impl<S> Strict<S> {
             begun = true;
         }
         seen = self.buffer.len();
-        // The line that is not at its end has one byte more at least.
+        // The line that is not complete has at least one more byte.
         if let Some(refusal) = too_much(seen + 1, begun) {
             return Some(self.refuse(refusal));
         }
@@ -167,7 +172,7 @@ impl<S> Strict<S> {
         State::Refused(INSTEAD)
     }
 
-    /// The state behind a message that is framed like this.
+    /// Returns the state behind a head with this framing.
     fn body(framing: Framing) -> State {
         match framing {
             Framing::Length(0) => State::Head { seen: 0, begun: false },
@@ -176,7 +181,7 @@ impl<S> Strict<S> {
         }
     }
 
-    /// Hands on what is in the buffer; the next state, and `None` if there is nothing to go on with.
+    /// Hands on bytes of the buffer. Returns the next state, or `None` if more bytes are needed.
     fn hand_on(&mut self, out: &mut ReadBuf<'_>) -> Result<Option<State>, Broken> {
         let room = out.remaining();
         Ok(match self.state {
@@ -220,7 +225,7 @@ impl<S> Strict<S> {
     }
 }
 
-/// Why a head is refused that has a line which ends behind so many bytes.
+/// Returns the refusal of a head that has a line which ends behind `bytes` bytes, if that is too many.
 fn too_much(bytes: usize, begun: bool) -> Option<Refusal> {
     match begun {
         false if bytes > LONGEST_FIRST => Some(TOO_LONG),
@@ -229,7 +234,7 @@ fn too_much(bytes: usize, begun: bool) -> Option<Refusal> {
     }
 }
 
-/// Hands out as much as there is room for; returns the rest.
+/// Hands out as many bytes as there is room for. Returns the rest.
 fn hand_out(bytes: &'static [u8], out: &mut ReadBuf<'_>) -> &'static [u8] {
     let (some, rest) = bytes.split_at(bytes.len().min(out.remaining()));
     out.put_slice(some);
@@ -237,7 +242,7 @@ fn hand_out(bytes: &'static [u8], out: &mut ReadBuf<'_>) -> &'static [u8] {
 }
 
 impl<S: AsyncRead + Unpin> Strict<S> {
-    /// Reads more from the stream. A connection that has nothing to say keeps no buffer.
+    /// Reads more from the stream. A connection without bytes to read keeps no buffer.
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.buffer.reserve(PIECE);
         let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), context, &mut self.buffer);
@@ -247,7 +252,7 @@ impl<S: AsyncRead + Unpin> Strict<S> {
         read
     }
 
-    /// Reads more from the stream, which may take as long as it is allowed to; 0 at its end.
+    /// Reads more from the stream, within the limits on the waits. Returns 0 at the end of the stream.
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.ended {
             return Poll::Ready(Ok(0));
@@ -266,7 +271,7 @@ impl<S: AsyncRead + Unpin> Strict<S> {
     /// answer and reads nothing. One byte of a next request may be read; it waits in the buffer.
     ///
     /// # Errors
-    /// The connection is gone, and nobody can be answered.
+    /// Returns an error if the connection is gone, so that no response can be sent.
     fn look_ahead(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let answering = !self.asked && matches!(self.state, State::Head { .. });
         if !answering || self.ended || !self.buffer.is_empty() {
@@ -278,7 +283,8 @@ impl<S: AsyncRead + Unpin> Strict<S> {
             Poll::Pending => {}
             Poll::Ready(Ok(())) if one.filled().is_empty() => self.end(),
             Poll::Ready(Ok(())) => self.buffer.extend_from_slice(one.filled()),
-            // TLS that ends without saying so. The request was whole, so nothing is missing.
+            // The TLS stream ended without a closing alert. The request was whole, so nothing is
+            // missing.
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => self.end(),
             Poll::Ready(Err(error)) => return Err(error),
         }
@@ -289,7 +295,7 @@ impl<S: AsyncRead + Unpin> Strict<S> {
         let before = out.filled().len();
         loop {
             if let State::Refused([]) = self.state {
-                // The answer ends the connection. An end of the stream would end it before.
+                // The response ends the connection. An end of the stream would end it before.
                 return Poll::Pending;
             }
             match self.hand_on(out) {
@@ -344,8 +350,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<S> {
         self.stream.is_write_vectored()
     }
 
-    /// The library flushes whenever it is woken, also while an answer is waited for: the one moment at which
-    /// it can be noticed that the client leaves.
+    /// Flushes the stream, and notices that the client leaves. The library flushes whenever it is woken,
+    /// also while it waits for a response, which is the one moment at which this can be noticed.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.look_ahead(context)?;

@@ -1,4 +1,4 @@
-//! Every record and response comes back as it was; nothing else comes back as one, or panics.
+//! Every record and response decodes to itself. Other bytes are refused, without a panic.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -141,7 +141,7 @@ proptest! {
         prop_assert_eq!(decode_response(&encode_response(&response)), Ok(response));
     }
 
-    /// What decodes at all is a record that could have been written: it survives another turn.
+    /// Bytes that decode are a record that could have been written: it survives another round trip.
     #[test]
     fn damaged_bytes_never_panic(
         record in record(),
@@ -181,7 +181,7 @@ proptest! {
     }
 }
 
-/// A record whose every part is a plain valid value.
+/// A record with a plain valid value in every part.
 fn plain() -> wire::Record {
     let span = Some(wire::Span { seconds: 1, nanoseconds: 0 });
     wire::Record {

@@ -1,6 +1,6 @@
-//! The protocol buffers. Tags and enumeration values are stable for good: add, never reuse.
+//! The protocol buffers. Tags and enumeration values never change: add new ones, and never reuse one.
 //!
-//! Zero is never a valid enumeration value: a field that is missing must not read as a decision.
+//! Zero is never a valid enumeration value, because a missing field must not read as a decision.
 
 use bytes::Bytes;
 use prost::{Enumeration, Message, Oneof};
@@ -35,7 +35,7 @@ pub(super) struct Scheme {
     pub(super) ignore: Vec<String>,
     #[prost(string, repeated, tag = "3")]
     pub(super) headers: Vec<String>,
-    /// The template under which spellings of the path are one; in records of version 2 only.
+    /// The template that makes spellings of the path equal. Only in records of version 2.
     #[prost(string, tag = "4")]
     pub(super) template: String,
 }

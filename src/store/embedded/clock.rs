@@ -1,12 +1,12 @@
-//! The clock that stamps what is written: the wall-clock time at the start, if it can be that, and the
-//! monotonic clock from there on.
+//! The clock that stamps writes: the wall-clock time at the start, if that can be right, and the monotonic
+//! clock from there on.
 //!
-//! While the process lives no step of the machine's clock matters. At a start it does: a wall that is far
-//! ahead of the last stamp may be wrong, and by it everything kept would have ended at once. Time then goes
-//! on from the last stamp, or from where the machine's uptime since then says it is, so that nothing ends and a
-//! start with the right time goes on as if nothing had been, until an operator accepts the wall's. While a
-//! machine is suspended time stands still here: everything is kept for that much longer, until the next
-//! start.
+//! While the process lives, no step of the machine's clock matters. At a start it matters: a wall clock that
+//! is far ahead of the last stamp may be wrong, and by it every record would end at once. Time then goes on
+//! from the last stamp, or from the time that the machine's uptime since then gives, until an operator
+//! accepts the wall clock. Nothing ends meanwhile, and a start with the right time goes on as if nothing had
+//! happened. While a machine is suspended, this clock stands still: every record is kept for that much
+//! longer, until the next start.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,8 +23,8 @@ pub(super) struct StoreClock {
 }
 
 impl StoreClock {
-    /// A clock that starts behind no stamp, of which `newest` is the last one. `noted` is how far time has to
-    /// be by a note of it. Without `limits` the wall is believed.
+    /// Creates a clock that does not start before `newest`, the last stamp. `noted` is the least time that is
+    /// possible by a note of the clock. Without `limits` the wall clock is believed.
     pub(super) fn starting(
         newest: Option<Timestamp>,
         noted: Option<Timestamp>,
@@ -55,12 +55,12 @@ impl StoreClock {
         Self { clock, stands_behind: AtomicBool::new(stands_behind) }
     }
 
-    /// Whether time goes on from the last stamp because the wall is too far ahead of it.
+    /// Tells whether time goes on from the last stamp because the wall clock is too far ahead of it.
     pub(super) fn stands_behind(&self) -> bool {
         self.stands_behind.load(Ordering::SeqCst)
     }
 
-    /// Goes by the wall from now on.
+    /// Uses the wall clock from now on.
     pub(super) fn accept(&self) {
         if self.stands_behind() {
             self.clock.catch_up();

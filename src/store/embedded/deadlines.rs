@@ -1,8 +1,8 @@
-//! Finding what is due without reading again what was swept long ago.
+//! The search for due records, without reading again the entries that were swept long ago.
 //!
-//! A removed entry of a log-structured table costs every later scan over it until a compaction
-//! drops it. [`LowWater`] remembers below which deadline there is nothing left, and why it can
-//! know: no write that a scan has not seen can carry a stamp, and so a deadline, from before it.
+//! A removed entry of a log-structured table costs every later scan over it until a compaction drops it.
+//! [`LowWater`] remembers the deadline below which no entry is left. That is safe because a write that a scan
+//! has not seen never carries an earlier stamp, and so never an earlier deadline.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use crate::store::{Due, StoreError};
 
 use super::tables::{Table, Tables, failed, report_unreadable};
 
-/// The deadline below which no entry is, and none will come.
+/// The deadline below which there is no entry, and will be none.
 #[derive(Default)]
 pub(super) struct LowWater {
     mark: AtomicU64,
@@ -24,7 +24,7 @@ pub(super) struct LowWater {
 }
 
 impl LowWater {
-    /// The stamp of a batch that starts now.
+    /// Begins a batch and returns its stamp.
     pub(super) fn begin(&self, clock: &impl Clock) -> Timestamp {
         let mut writing = self.writing();
         let now = clock.now();
@@ -32,24 +32,25 @@ impl LowWater {
         now
     }
 
-    /// The batch that began is visible to every snapshot from now on.
+    /// Ends the batch that began. From now on every snapshot shows it.
     pub(super) fn end(&self) {
         *self.writing() = None;
     }
 
-    /// A moment that no stamp precedes which a snapshot opened after this call does not show.
+    /// Returns a moment before which no stamp is missing: a snapshot that is opened after this call shows
+    /// every batch with an earlier stamp.
     fn floor(&self, clock: &impl Clock) -> Timestamp {
         let writing = self.writing();
         writing.unwrap_or_else(|| clock.now())
     }
 
     fn writing(&self) -> MutexGuard<'_, Option<Timestamp>> {
-        // One assignment under the lock: nothing can be half done.
+        // Only one assignment is made under the lock, so nothing can be half done.
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The key of a record's deadline; the order of the keys is the order of the deadlines.
+/// Returns the key of a record's deadline. The order of the keys is the order of the deadlines.
 pub(super) fn key(deadline: Timestamp, id: RecordId) -> [u8; 28] {
     let mut key = [0; 28];
     key[..8].copy_from_slice(&deadline.0.to_be_bytes());
@@ -63,7 +64,7 @@ pub(super) fn parse(key: &[u8]) -> Option<(Timestamp, RecordId)> {
     Some((Timestamp(u64::from_be_bytes(*deadline)), RecordId::from_bytes(id)?))
 }
 
-/// Up to `limit` records whose deadline has passed. Blocks on the disk.
+/// Returns up to `limit` records with a deadline that has passed. Blocks on the disk.
 pub(super) fn due(tables: &Tables, low: &LowWater, limit: usize) -> Result<Due, StoreError> {
     let floor = low.floor(&tables.clock);
     let view = tables.database.snapshot();
@@ -90,8 +91,8 @@ pub(super) fn due(tables: &Tables, low: &LowWater, limit: usize) -> Result<Due, 
     Ok(due)
 }
 
-/// The record that `deadline` belongs to; `None` for one that cannot be decoded, which the mark
-/// then passes, so that it is not looked at again before the next start.
+/// Returns the record that `deadline` belongs to. Returns `None` for a record that cannot be decoded: the
+/// low-water mark passes it, so it is not read again before the next start.
 fn due_record(
     tables: &Tables,
     view: &impl Readable,

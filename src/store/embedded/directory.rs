@@ -1,10 +1,10 @@
-//! The directory of one store: whose it is, whether somebody else has it open, and whether it was
-//! ever finished.
+//! The directory of one store. The file `DIR/oncegate-store` shows whether the directory is a store, whether
+//! another process has it open, and whether its creation was finished.
 //!
-//! `DIR/oncegate-store` is all three. It is locked while the store is open. It is empty while the
-//! store is being created and says [`FORMAT`] once that is done, so that a creation which was cut
-//! short (nothing can have been acknowledged by then) starts over, while a finished store whose
-//! data is gone is refused instead of being taken for an empty one.
+//! The file is locked while the store is open. It is empty while the store is being created, and contains
+//! [`FORMAT`] after that. A creation that was cut short starts over, because nothing can have been
+//! acknowledged by then. A finished store without its data is refused instead of being taken for an empty
+//! one.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -18,47 +18,47 @@ const DATA: &str = "data";
 const FORMAT: &str = "oncegate embedded store, format 1\n";
 
 const FORMAT_NAME: &str = "oncegate embedded store, format ";
-/// Where the operator of a damaged store finds what to do.
+/// Pointer to the documentation, for the operator of a damaged store.
 const READ_ON: &str =
-    "what to do stands in docs/stores.md, \"When records are lost, or a backup is restored\"";
+    "what to do is described in docs/stores.md, \"When records are lost, or a backup is restored\"";
 
-/// Whether a format's number may be printed: what stands in a damaged file can be anything.
+/// Tells whether a format's number may be printed: a damaged file can contain anything.
 fn is_short_text(number: &str) -> bool {
     number.len() <= 16 && number.trim().chars().all(|char| char.is_ascii_graphic())
 }
 
-/// Why a directory cannot be opened as a store. Every one names the directory.
+/// The reason why a directory cannot be opened as a store. Every variant names the directory.
 #[derive(Debug)]
 pub enum OpenError {
-    /// Another process, or another store in this one, has it open.
+    /// Another process, or another store in this process, has the directory open.
     InUse(PathBuf),
-    /// It holds files, and they are not a store's.
+    /// The directory holds files, and they are not a store's.
     Foreign(PathBuf),
-    /// It is a store in a format that this version does not know.
+    /// The store has a format that this version does not know.
     Format {
         /// The directory.
         dir: PathBuf,
-        /// What its marker says.
+        /// Content of the marker.
         found: String,
     },
-    /// What is in it cannot be a store that was closed or cut off by a crash.
+    /// The content cannot be that of a store that was closed or was cut off by a crash.
     Damaged {
         /// The directory.
         dir: PathBuf,
-        /// What is wrong.
+        /// Description of the damage.
         cause: String,
     },
     /// The file system refused.
     Io {
         /// The directory.
         dir: PathBuf,
-        /// What it said.
+        /// Error of the file system.
         source: io::Error,
     },
 }
 
 impl OpenError {
-    /// Whether it may be mended by waiting: another process that has the store open may be about to end.
+    /// Tells whether waiting may help: another process that has the store open may be about to end.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::InUse(_))
@@ -109,7 +109,7 @@ impl std::error::Error for OpenError {
     }
 }
 
-/// A directory that is locked for as long as this lives.
+/// A directory that stays locked until the value is dropped.
 pub(super) struct Directory {
     path: PathBuf,
     marker: File,
@@ -117,7 +117,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Locks `path`, which is made if it does not exist.
+    /// Locks `path`. Creates the directory if it does not exist.
     pub(super) fn lock(path: &Path) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Io { dir: path.to_owned(), source };
         modes::make(path).map_err(failed)?;
@@ -140,7 +140,7 @@ impl Directory {
         marker.read_to_end(&mut found).map_err(failed)?;
         match &*String::from_utf8_lossy(&found) {
             FORMAT => Ok(Self { path: path.to_owned(), marker, finished: true }),
-            // A crash may also leave a part of it, or as many zeros.
+            // A crash may also leave a part of the text, or as many zeros.
             part if FORMAT.starts_with(part.trim_end_matches('\0')) => {
                 Ok(Self { path: path.to_owned(), marker, finished: false })
             }
@@ -148,7 +148,7 @@ impl Directory {
         }
     }
 
-    /// Looks whether [`Directory::lock`] and [`Directory::data`] would succeed, and makes nothing.
+    /// Checks whether [`Directory::lock`] and [`Directory::data`] would succeed, and creates nothing.
     pub(super) fn look(path: &Path) -> Result<(), OpenError> {
         let failed = |source| OpenError::Io { dir: path.to_owned(), source };
         if holds_other_files(path).map_err(failed)? {
@@ -160,9 +160,9 @@ impl Directory {
         if there.finished && !data { Err(there.damaged("its data is missing".into())) } else { Ok(()) }
     }
 
-    /// Where the engine keeps its files.
+    /// Returns the path at which the engine keeps its files.
     ///
-    /// Only what the engine itself never finished is cleared away: it writes its version last, and
+    /// Only data that the engine itself never finished is removed: the engine writes its version last, and
     /// nothing can have been acknowledged before that.
     pub(super) fn data(&self) -> Result<PathBuf, OpenError> {
         let data = self.path.join(DATA);
@@ -178,7 +178,7 @@ impl Directory {
         }
     }
 
-    /// Writes down that the store is complete. True if it was not before.
+    /// Writes down that the store is complete. Returns true if it was not complete before.
     pub(super) fn finish(&mut self) -> Result<bool, OpenError> {
         if self.finished {
             return Ok(false);
@@ -193,8 +193,8 @@ impl Directory {
         self.marker.seek(SeekFrom::Start(0))?;
         self.marker.write_all(FORMAT.as_bytes())?;
         self.marker.sync_all()?;
-        // The names of the marker and of the data lie in the directory itself, and its own name in
-        // the one above.
+        // The names of the marker and of the data lie in the directory itself. The name of the directory lies
+        // in the one above.
         File::open(&self.path)?.sync_all()?;
         match self.path.canonicalize()?.parent() {
             Some(above) => File::open(above)?.sync_all(),
@@ -202,7 +202,7 @@ impl Directory {
         }
     }
 
-    /// The error for `cause` in this directory.
+    /// Returns the error for `cause` in this directory.
     pub(super) fn damaged(&self, cause: String) -> OpenError {
         OpenError::Damaged { dir: self.path.clone(), cause }
     }
@@ -212,7 +212,7 @@ impl Directory {
     }
 }
 
-/// Whether there is something in `path` although it is not a store's directory.
+/// Tells whether there are files in `path` although it is not a store's directory.
 fn holds_other_files(path: &Path) -> io::Result<bool> {
     if path.join(MARKER).try_exists()? {
         return Ok(false);

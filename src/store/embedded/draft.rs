@@ -1,5 +1,5 @@
-//! One batch in the making: what its commands decide, each on top of those before it, and what
-//! that comes to as one write.
+//! A batch in the making: the decisions of its commands, each on top of the commands before it, and the
+//! single write that results.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,21 +16,21 @@ use super::room::{Free, Room};
 use super::tables::{CLOCK, Table, Tables, key_of};
 use super::{deadlines, mark, unknown};
 
-/// Commands decided, not yet written. Nobody outside may be told of any of it before
+/// A batch of commands that are decided and not yet written. No decision may leave the store before
 /// [`Draft::commit`].
 pub(super) struct Draft<'a> {
     tables: &'a Tables,
     view: fjall::Snapshot,
     now: Timestamp,
-    /// What earlier commands of this batch made of a record.
+    /// Records as earlier commands of this batch left them.
     changed: HashMap<RecordId, Changed>,
-    /// One write for each key: the engine gives a whole batch one sequence number, so two writes
-    /// to one key within it would have no order.
+    /// The writes, one for each key: the engine gives a whole batch one sequence number, so two writes to one
+    /// key within it would have no order.
     writes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
     room: &'a Room,
-    /// What was free when the first execution of the batch began.
+    /// Free space when the first execution of the batch began.
     free: Option<Free>,
-    /// The executions whose outcome this batch writes.
+    /// The executions with an outcome in this batch.
     ended: Vec<RecordId>,
 }
 
@@ -39,7 +39,7 @@ struct Changed {
     response: Body,
 }
 
-/// What this batch does to a stored response.
+/// The effect of this batch on a stored response.
 #[derive(Clone)]
 enum Body {
     Kept,
@@ -48,14 +48,14 @@ enum Body {
 }
 
 impl<'a> Draft<'a> {
-    /// An empty batch whose writes are stamped `now`.
+    /// Creates an empty batch. Its writes are stamped `now`.
     pub(super) fn new(tables: &'a Tables, room: &'a Room, now: Timestamp) -> Self {
         let view = tables.database.snapshot();
         let (changed, writes) = (HashMap::new(), BTreeMap::new());
         Self { tables, view, now, changed, writes, room, free: None, ended: Vec::new() }
     }
 
-    /// As [`crate::store::Store::claim`].
+    /// Implements [`crate::store::Store::claim`].
     pub(super) fn claim(&mut self, id: RecordId, first: Record) -> Result<Claimed, StoreError> {
         if let Some(record) = self.record(id)? {
             let response = self.response(id, &record)?;
@@ -67,7 +67,7 @@ impl<'a> Draft<'a> {
         Ok(Claimed::Won(first))
     }
 
-    /// As [`crate::store::Store::compare_and_set`].
+    /// Implements [`crate::store::Store::compare_and_set`].
     pub(super) fn compare_and_set(
         &mut self,
         id: RecordId,
@@ -94,7 +94,7 @@ impl<'a> Draft<'a> {
         }))
     }
 
-    /// As [`crate::store::Store::replace_document`].
+    /// Implements [`crate::store::Store::replace_document`].
     pub(super) fn replace_document(
         &mut self,
         sheet: Sheet,
@@ -112,17 +112,17 @@ impl<'a> Draft<'a> {
         Ok(Replaced::where_equal(equal))
     }
 
-    /// Writes everything and syncs it; after that, and only then, readers see it.
+    /// Writes the batch and syncs it. Readers see the batch only after that.
     ///
-    /// The engine writes its journal, syncs it, and applies the batch to what it reads from, in
-    /// this order. A batch without writes only asks whether the engine is still well.
+    /// The engine writes its journal, syncs it, and applies the batch to the data that it reads from, in this
+    /// order. A batch without writes only asks whether the engine still works.
     pub(super) fn commit(mut self) -> fjall::Result<()> {
         if self.writes.is_empty() {
             return self.tables.database.persist(PersistMode::Buffer);
         }
         self.write(Table::Meta, CLOCK, Some(self.now.0.to_be_bytes().to_vec()));
         write_synced(self.tables, self.writes)?;
-        // Not before: what was set aside for them is what was just used.
+        // The room is given back only now: this write has just used the room that was set aside.
         self.room.end(&self.ended);
         Ok(())
     }
@@ -265,12 +265,13 @@ pub(super) fn commit_clock(tables: &Tables, now: Timestamp) -> fjall::Result<()>
     write_synced(tables, BTreeMap::from([((Table::Meta, CLOCK.to_vec()), stamp)]))
 }
 
-/// Writes a batch with nothing but the mark.
+/// Writes a batch that contains only the mark.
 pub(super) fn commit_mark(tables: &Tables) -> fjall::Result<()> {
     write_synced(tables, BTreeMap::new())
 }
 
-/// Every batch of the store goes through here, for each has to begin with the mark.
+/// Writes and syncs a batch. Every batch of the store goes through here, because each has to begin with the
+/// mark.
 fn write_synced(tables: &Tables, writes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>) -> fjall::Result<()> {
     let batch = OwnedWriteBatch::with_capacity(tables.database.clone(), writes.len() + 1);
     let mut batch = batch.durability(Some(PersistMode::SyncData));

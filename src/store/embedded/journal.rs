@@ -1,23 +1,23 @@
-//! The journals' ends, put right before the engine reads them.
+//! Repair of the ends of the journals, before the engine reads them.
 //!
-//! After a crash the last write may be there in part: cut off, or with holes where pages did not
-//! reach the disk. It was never acknowledged, so it goes. The engine cuts off some such ends by
-//! itself, refuses others, and does not tell either from damage further up, where it would drop
-//! acknowledged writes without a word. The difference is what follows. A batch is synced before the
-//! next one is written, so where another batch begins behind the broken one, something acknowledged
-//! is lost and the store must not be opened.
+//! After a crash the last write may be there in part: cut off, or with holes where pages did not reach the
+//! disk. That write was never acknowledged, so it is cut off. The engine cuts off some such ends by itself
+//! and refuses others. It does not tell either from damage further up, where it would drop acknowledged
+//! writes without a message. The difference is in the bytes that follow. A batch is synced before the next
+//! one is written. If another batch begins behind the broken one, something acknowledged is lost, and the
+//! store must not be opened.
 //!
-//! What begins a batch is its [`Mark`], which no caller knows: nothing in a stored body can look like
-//! one, whatever the break left of the batch around it, and no damage to the broken batch, to its
-//! lengths and counts neither, hides those behind it.
+//! A batch begins with its [`Mark`], which no caller knows. Nothing in a stored body can therefore look like
+//! the start of a batch, no matter what the break left of the batch around the body. No damage to the broken
+//! batch hides the batches behind it, not even damage to its lengths and counts.
 //!
-//! An earlier release wrote batches without a mark. Where the last whole batch of a journal is one of
-//! those, form decides: a whole batch with a later number is taken for a later write, unless the broken
-//! batch reads well up to an item that goes on past the end of what was written (`batch`). A body can
-//! pass for a later batch there only if a loss of power also tore a hole into the batch around it, and
-//! damage is taken for a torn end only where it made both lengths of an item equal and too large.
+//! An earlier release wrote batches without a mark. If the last whole batch of a journal has none, the form
+//! decides: a whole batch with a later number is taken for a later write, unless the broken batch reads well
+//! up to an item that goes on past the end of what was written (`batch`). In such a journal a body can pass
+//! for a later batch only if a loss of power also tore a hole into the batch around it. Damage is taken for a
+//! torn end only if it made both lengths of an item equal and too large.
 //!
-//! What cannot be told apart: damage to the last batch alone looks like a torn one.
+//! One case cannot be told apart: damage to the last batch alone looks like a torn batch.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -28,14 +28,14 @@ use super::mark::Mark;
 
 mod batch;
 
-/// Cuts off what is torn at the end of each journal in `data`. `mark` is the store's, if it has one.
+/// Cuts off the torn part at the end of each journal in `data`. `mark` is the store's mark, if it has one.
 ///
 /// # Errors
-/// Which journal is damaged, and where; or which file could not be read.
+/// A text that says which journal is damaged and where, or which file could not be read.
 pub(super) fn mend(data: &Path, mark: Option<&Mark>) -> Result<(), String> {
     match fs::read(data.join("version")) {
         Ok(version) if version.starts_with(VERSION_3) => {}
-        // A new store, or one in another format, which the engine refuses.
+        // The store is new, or it has another format, which the engine refuses.
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(format!("its version cannot be read: {error}")),
@@ -46,7 +46,7 @@ pub(super) fn mend(data: &Path, mark: Option<&Mark>) -> Result<(), String> {
     Ok(())
 }
 
-/// The number of the journal that comes after those in `data`.
+/// Returns the number of the journal that comes after those in `data`.
 pub(super) fn next_number(data: &Path) -> io::Result<u64> {
     match journals(data) {
         Ok(journals) => Ok(journals.iter().map(|(number, _)| number + 1).max().unwrap_or(0)),
@@ -55,7 +55,8 @@ pub(super) fn next_number(data: &Path) -> io::Result<u64> {
     }
 }
 
-/// The journals with their numbers. One whose name is no number, which the engine refuses, counts as the first.
+/// Lists the journals with their numbers. A journal with a name that is no number, which the engine refuses,
+/// counts as the first.
 fn journals(data: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut journals = Vec::new();
     for entry in fs::read_dir(data)? {
@@ -73,7 +74,7 @@ fn mend_journal(path: &Path, number: u64, mark: Option<&Mark>) -> io::Result<()>
     let (mut last, mut end, mut newest) = (0, 0, None);
     let mut reader = BufReader::with_capacity(64 * 1024, &file);
     while let Some(batch) = read_batch(&mut reader)? {
-        // The number decides which write is the newer one, and no checksum covers it.
+        // The number decides which write is newer, and no checksum covers it.
         if newest.is_some_and(|newest| batch.sequence <= newest) {
             return Err(damaged(format!("damaged at byte {end}: its writes are out of order")));
         }
@@ -101,7 +102,7 @@ fn damaged(cause: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, cause)
 }
 
-/// The bytes at `start` that show whether a batch has its mark, as far as they are there.
+/// Reads the bytes at `start` that show whether a batch has its mark, as far as they are there.
 fn head_at(file: &mut File, start: u64) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     file.seek(SeekFrom::Start(start))?;
@@ -109,7 +110,7 @@ fn head_at(file: &mut File, start: u64) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// What follows `end`, without the zeros with which the engine lengthens its journals ahead.
+/// Reads the bytes behind `end`, without the zeros by which the engine lengthens its journals in advance.
 fn written_behind(file: &mut File, end: u64) -> io::Result<Vec<u8>> {
     let (mut position, mut written_to) = (end, end);
     let mut buffer = vec![0; 64 * 1024];

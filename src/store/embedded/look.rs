@@ -1,4 +1,5 @@
-//! Looking at a store without opening it: opening makes what is not there and notes the time when it ends.
+//! A look at a store without opening it: opening creates what is missing, and notes the time when the store
+//! is closed.
 
 use std::io;
 use std::path::Path;
@@ -6,22 +7,22 @@ use std::path::Path;
 use super::directory::Directory;
 use super::{EmbeddedStore, OpenError};
 
-/// What a directory is to a gateway that would start with it.
+/// The state of a directory, as a gateway that starts with it would find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// There is no store; a start makes one.
+    /// There is no store; a start creates one.
     Absent,
-    /// A gateway has it open.
+    /// A gateway has the store open.
     InUse,
-    /// A start opens it.
+    /// There is a store; a start opens it.
     There,
 }
 
 impl EmbeddedStore {
-    /// Looks at `dir`, and changes nothing there.
+    /// Examines `dir`, and changes nothing there.
     ///
     /// # Errors
-    /// What would keep a gateway from opening it, as far as that shows from outside.
+    /// [`OpenError`] that would keep a gateway from opening the store, as far as that shows from outside.
     pub fn look(dir: &Path) -> Result<Seen, OpenError> {
         if is_absent(dir).map_err(|source| OpenError::Io { dir: dir.to_owned(), source })? {
             return Ok(Seen::Absent);
@@ -34,7 +35,8 @@ impl EmbeddedStore {
     }
 }
 
-/// Whether the directory does not exist or is empty. What is above it must be a directory.
+/// Tells whether the directory does not exist or is empty. A path with a file where a directory should be is
+/// an error.
 fn is_absent(dir: &Path) -> io::Result<bool> {
     match std::fs::read_dir(dir) {
         Ok(mut entries) => Ok(entries.next().is_none()),

@@ -1,26 +1,26 @@
-//! `embedded:DIR` — the default store: one gateway, no server to run, everything synced to the
-//! disk before it is acknowledged.
+//! `embedded:DIR`: the default store, for one gateway. There is no server to run, and every write is synced
+//! to the disk before it is acknowledged.
 //!
 //! Contract:
 //!
-//! * Whatever was acknowledged survives a crash of the process and a loss of power. Readers only
-//!   ever see what was synced.
+//! * Every acknowledged write survives a crash of the process and a loss of power. Readers see only what was
+//!   synced.
 //! * One process at a time: [`EmbeddedStore::open`] locks the directory.
-//! * After a write or sync that failed, the store is broken for good: that batch is
-//!   [`StoreError::Unclear`], everything later [`StoreError::Unavailable`], reads go on, and
-//!   [`Store::broken`] resolves.
-//! * No execution begins unless the disk has room for its outcome and for those of all that run (`room`).
-//! * Nobody but the store's own user can read its files (`modes`).
-//! * A record that cannot be decoded is an error for whoever asks for it, and is never removed or
-//!   written over. A journal that is damaged before its end is refused at open.
-//! * Time never goes back behind a stamp that was written, nor, after an orderly end, behind the
-//!   end. Where the machine's clock is too far ahead of that at a start, time goes on from there until the
-//!   machine's is accepted (`clock`).
+//! * After a write or sync that failed, the store is broken for good. That batch is [`StoreError::Unclear`],
+//!   every later write is [`StoreError::Unavailable`], reads go on, and [`Store::broken`] resolves.
+//! * No execution begins unless the disk has room for its outcome and for the outcomes of all running
+//!   executions (`room`).
+//! * Only the store's own user can read its files (`modes`).
+//! * A record that cannot be decoded is an error for each read of it, and is never removed or overwritten. A
+//!   journal that is damaged before its end is refused at open.
+//! * Time never goes back behind a stamp that was written. After an orderly end, it does not go back behind
+//!   that end either. If the machine's clock is too far ahead of that at a start, time goes on from there
+//!   until an operator accepts the machine's clock (`clock`).
 //!
-//! One thread writes (`writer`), whatever is queued as one batch with one sync; reads go to the
-//! engine directly and never queue. One claim and completion writes: the small record twice, its
-//! deadline twice (and once its removal), the response once, and each batch once the clock. A
-//! renewal writes the record and moves the deadline. Nothing else is written until retention ends.
+//! One thread writes (`writer`): it takes all queued commands as one batch with one sync. Reads go to the
+//! engine directly and never queue. One claim with its completion writes the small record twice, its deadline
+//! twice (and the removal of the first one), the response once, and the clock once for each batch. A renewal
+//! writes the record and moves the deadline. Nothing else is written until retention ends.
 
 use std::future::Future;
 use std::io;
@@ -64,14 +64,14 @@ mod writer;
 pub use self::directory::OpenError;
 pub use self::look::Seen;
 
-/// A store in a directory. Dropping it waits for the writer and gives the directory free.
+/// A store in a directory. Dropping the store waits for the writer and then unlocks the directory.
 pub struct EmbeddedStore {
     // First, so that the thread has ended when the rest is dropped.
     writer: Writer,
     shared: Arc<Shared>,
 }
 
-/// What the writer and the readers have in common.
+/// State that the writer and the readers share.
 struct Shared {
     tables: Tables,
     low: LowWater,
@@ -83,20 +83,21 @@ struct Shared {
 }
 
 impl EmbeddedStore {
-    /// Opens the store in `dir`, and makes it if there is none.
+    /// Opens the store in `dir`, and creates it if there is none.
     ///
     /// # Errors
-    /// Somebody else has it open, it is not a store or not one of this format, it is damaged, or
-    /// the file system refused.
+    /// [`OpenError`] if another process has the store open, if `dir` is not a store or has a format that is
+    /// not known here, if the store is damaged, or if the file system refuses.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         Self::open_within(dir, None)
     }
 
-    /// As [`EmbeddedStore::open`], and stands still at the last stamp ([`Stopped::Clock`]) where records are
-    /// there and the wall-clock time is further ahead of it than `limits` allow.
+    /// Opens the store as [`EmbeddedStore::open`] does, but stands still at the last stamp
+    /// ([`Stopped::Clock`]) if there are records and the wall-clock time is further ahead of that stamp than
+    /// `limits` allow.
     ///
     /// # Errors
-    /// The same.
+    /// [`OpenError`], as for [`EmbeddedStore::open`].
     pub fn open_within(dir: &Path, limits: Option<ClockLimits>) -> Result<Self, OpenError> {
         let mut directory = Directory::lock(dir)?;
         let data = directory.data()?;
@@ -144,7 +145,7 @@ impl EmbeddedStore {
         Ok(wrong.len() as u64)
     }
 
-    /// Runs a scan where it may block.
+    /// Runs a scan on a thread that may block.
     async fn scan<T: Send + 'static>(
         &self,
         scan: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,
@@ -155,15 +156,16 @@ impl EmbeddedStore {
     }
 }
 
-/// The engine asserts some of what it reads; stored bytes must not bring the process down.
+/// Opens the tables, and turns a panic of the engine into an error. The engine asserts some of what it reads,
+/// and stored bytes must not bring the process down.
 fn open_tables(data: &Path, mark: Mark, limits: Option<ClockLimits>) -> Result<Tables, String> {
     match catch_unwind(AssertUnwindSafe(|| Tables::open(data, mark, limits))) {
         Ok(opened) => opened.map_err(|error| in_words(&error)),
-        Err(_) => Err("the engine gave up on its files".into()),
+        Err(_) => Err("the engine panicked while it opened its files".into()),
     }
 }
 
-/// Writes a first batch with the mark, so that all that follows it in the journal is known to have one.
+/// Writes a first batch with the mark, so that every later batch in the journal is known to have one.
 fn begin_marking(tables: &Tables, dir: &Path) -> io::Result<()> {
     tables.mark.write(dir)?;
     draft::commit_mark(tables).map_err(|error| io::Error::other(in_words(&error)))
@@ -172,7 +174,7 @@ fn begin_marking(tables: &Tables, dir: &Path) -> io::Result<()> {
 impl Store for EmbeddedStore {
     fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed> {
         Box::pin(async move {
-            // A replay is answered from here and never queues.
+            // A replay is answered here and never queues.
             if let Snapshot { record: Some(record), response, now } = self.shared.tables.read(id)? {
                 return Ok(Claimed::Found(Found { record, response, now }));
             }
@@ -206,7 +208,7 @@ impl Store for EmbeddedStore {
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {
         Box::pin(self.scan(move |shared| {
-            // A gateway that is asked nothing must find out, too, that there is room again.
+            // A gateway without requests must also find out that there is room again.
             shared.room.look_again(&shared.tables);
             deadlines::due(&shared.tables, &shared.low, limit)
         }))

@@ -1,19 +1,19 @@
-//! Who may read the store's files: its own user, nobody else. Stored answers are what somebody was told
-//! about a payment.
+//! The access modes of the store's files: only the store's own user may read them. Stored responses are what
+//! clients were told about payments.
 //!
-//! The directory and what the engine makes in it are private from the start, for the process that serves
-//! sets its umask so. A store that an earlier release made is tightened when it is opened. Directories
-//! above the store are left as they are.
+//! The directory and the engine's files in it are private from the start, because the process that serves
+//! sets its umask so. A store that an earlier release made is tightened when it is opened. Directories above
+//! the store are left as they are.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
-/// What others than the owner may do.
+/// The mode bits of all users except the owner.
 const OTHERS: u32 = 0o077;
 
-/// Makes the directory `path`, private. One that exists stays as it is.
+/// Creates the directory `path`, private. An existing directory stays as it is.
 pub(super) fn make(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -28,11 +28,11 @@ pub(super) fn make(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes from everybody but the owner what they may do with the store in `dir`, and tells of it where it
-/// held anything before.
+/// Removes all rights of other users on the store in `dir`, and logs a warning if a store that is not new had
+/// such rights.
 ///
-/// The directory itself may be another user's, as the root of a volume is. All that lies in it is private
-/// then none the less.
+/// The directory itself may belong to another user, as the root of a volume does. Everything in it becomes
+/// private nevertheless.
 pub(super) fn tighten(dir: &Path, is_new: bool) {
     let inside = tighten_below(dir);
     let itself = fs::metadata(dir).and_then(|found| tighten_one(dir, found.mode()));
@@ -50,8 +50,8 @@ pub(super) fn tighten(dir: &Path, is_new: bool) {
     }
 }
 
-/// Whether anything below `dir` had to be changed. What lies deeper is looked at even where something cannot
-/// be changed.
+/// Removes the rights of other users below `dir`, and tells whether anything had to be changed. Goes on to
+/// the other entries if one cannot be changed.
 fn tighten_below(dir: &Path) -> io::Result<bool> {
     let mut outcome = Ok(false);
     for entry in fs::read_dir(dir)? {

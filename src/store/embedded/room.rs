@@ -1,20 +1,23 @@
-//! Room on the disk: no execution begins unless its outcome, and those of all that run already, can be
-//! written down.
+//! Room on the disk: no execution begins unless its outcome, and the outcomes of all running executions, can
+//! be written.
 //!
-//! What has to be free for one more execution:
+//! One more execution needs this much free space:
 //!
-//! * twice the largest outcome for each that runs, itself included: once in the journal, once in a table;
-//! * what the engine has yet to write from memory to tables;
-//! * what it needs while it writes tables anew to drop what is deleted: as much as they take, 1 GiB at most;
+//! * twice the largest outcome for each running execution and for itself: once in the journal, once in a
+//!   table;
+//! * the data that the engine has yet to write from memory to tables;
+//! * the space that the engine needs while it writes tables anew to drop deleted data: as much as the tables
+//!   take, 1 GiB at most;
 //! * [`SPARE`] for everything small: renewals, lapses, the ends of retention.
 //!
-//! Once claims were refused, [`MARGIN`] further outcomes must be free before one is taken again. Everything
-//! else is written as long as the disk takes it, so the store recovers by itself when others free space, or
-//! when retention ends and the engine has rewritten its tables. Its journals are given back only once they
-//! have reached 64 MB: a file system that is not much larger than that frees nothing before.
+//! After claims were refused, [`MARGIN`] further outcomes must be free before a claim is taken again.
+//! Everything else is written as long as the disk takes it. The store therefore recovers by itself when other
+//! programs free space, or when retention ends and the engine has rewritten its tables. The engine gives its
+//! journals back only once they have reached 64 MB: a file system that is not much larger than that frees
+//! nothing before.
 //!
-//! What others write to the same file system between a claim and its outcome is not foreseen. Neither is
-//! a quota that the file system does not count as the end of its space.
+//! Writes of other programs to the same file system between a claim and its outcome are not foreseen. A quota
+//! that the file system does not count as the end of its space is not foreseen either.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -31,25 +34,25 @@ use super::tables::{Table, Tables};
 
 const MIB: u64 = 1024 * 1024;
 
-/// What is kept free for writes that are not outcomes.
+/// Space that is kept free for writes that are not outcomes, in bytes.
 const SPARE: u64 = 2 * MIB;
-/// The most that the engine writes before it drops what it replaces.
+/// Largest amount that the engine writes before it drops what it replaces, in bytes.
 const MOST_REWRITTEN: u64 = 1024 * MIB;
-/// How many outcomes more must fit before claims are taken again.
+/// Number of further outcomes that must fit before claims are taken again.
 const MARGIN: u64 = 2;
-/// How long the size of the tables is believed.
+/// Time for which the size of the tables is believed.
 const TABLES_AGE: Duration = Duration::from_secs(1);
-/// What a record and its entries take beside its response.
+/// Size of a record and its entries without the response, in bytes.
 const RECORD: u64 = 8 * 1024;
 
-/// The largest response where no other one is named: the default limits of a body and of a head.
+/// Size of the largest response if none is configured: the default limits of a body and of a head.
 const DEFAULT_LARGEST: u64 = MIB + 256 * 1024;
 
-/// How much there is, and what is promised of it.
+/// The space on the disk, and the part of it that is promised to executions.
 pub(super) struct Room {
     /// A directory on the file system.
     data: PathBuf,
-    /// What one execution may have to write, in bytes.
+    /// Size of the largest outcome of an execution, in bytes.
     outcome: AtomicU64,
     full: AtomicBool,
     state: Mutex<State>,
@@ -59,32 +62,32 @@ pub(super) struct Room {
 struct State {
     /// The executions that began in this process and have no outcome yet.
     running: HashSet<RecordId>,
-    /// The size of all tables, and when it was asked.
+    /// The size of all tables, and the moment at which it was measured.
     tables: Option<(u64, Instant)>,
 }
 
-/// What is free beside what the engine needs, in bytes.
+/// Free space beside what the engine needs, in bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Free(u64);
 
 impl Room {
-    /// Room on the file system of `data`.
+    /// Creates the account of room on the file system of `data`.
     pub(super) fn new(data: PathBuf) -> Self {
         let outcome = AtomicU64::new(outcome(DEFAULT_LARGEST));
         Self { data, outcome, full: AtomicBool::default(), state: Mutex::default() }
     }
 
-    /// Keeps it for outcomes whose responses have up to `largest` bytes.
+    /// Keeps room for outcomes with responses of up to `largest` bytes.
     pub(super) fn keep_for(&self, largest: u64) {
         self.outcome.store(outcome(largest), Ordering::Relaxed);
     }
 
-    /// Whether claims are refused now.
+    /// Tells whether claims are refused now.
     pub(super) fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)
     }
 
-    /// What is free now. A file system that does not say is never full.
+    /// Measures the free space. A file system that does not report it is never full.
     pub(super) fn free(&self, tables: &Tables) -> Free {
         let available = match statvfs(&self.data) {
             Ok(found) => found.f_bavail.saturating_mul(found.f_frsize),
@@ -97,14 +100,14 @@ impl Room {
     /// Sets room aside for an execution that begins.
     ///
     /// # Errors
-    /// There is none.
+    /// A text for the operator if there is no room.
     pub(super) fn begin(&self, id: RecordId, free: Free) -> Result<(), String> {
         let mut state = self.state();
         let fits = self.fits(&state, free);
         self.full.store(!fits, Ordering::Relaxed);
         if !fits {
             return Err(format!(
-                "the file system of {} has room only for the outcomes of what runs already",
+                "the file system of {} has room only for the outcomes of running executions",
                 self.data.display()
             ));
         }
@@ -112,7 +115,7 @@ impl Room {
         Ok(())
     }
 
-    /// Takes note of executions that have an outcome.
+    /// Gives back the room of executions that have an outcome.
     pub(super) fn end(&self, ended: &[RecordId]) {
         let mut state = self.state();
         for id in ended {
@@ -120,7 +123,7 @@ impl Room {
         }
     }
 
-    /// Looks whether claims that are refused can be taken again.
+    /// Checks whether refused claims can be taken again.
     pub(super) fn look_again(&self, tables: &Tables) {
         if self.is_full() {
             let free = self.free(tables);
@@ -152,12 +155,12 @@ impl Room {
     }
 }
 
-/// What an execution may have to write whose response has up to `largest` bytes.
+/// Returns the space that the outcome of an execution may need, with a response of up to `largest` bytes.
 fn outcome(largest: u64) -> u64 {
     2 * largest.saturating_add(RECORD).min(u64::MAX / 4)
 }
 
-/// What lies in the engine's memory and has to go to tables, in bytes.
+/// Returns the amount of data in the engine's memory that has yet to go to tables, in bytes.
 fn in_memory(tables: &Tables) -> u64 {
     let of = |table: Table| {
         let keyspace = tables.keyspace(table);

@@ -1,7 +1,7 @@
-//! The tables, their keys, and everything that reads them.
+//! The tables, their keys, and all code that reads them.
 //!
-//! Every read looks at one snapshot of the engine, so that a record is never seen with another
-//! revision's response.
+//! Every read uses one snapshot of the engine, so a record is never seen with the response of another
+//! revision.
 
 use std::ops::Bound;
 use std::path::Path;
@@ -25,7 +25,7 @@ const MIB: u64 = 1024 * 1024;
 /// The key of the newest stamp in [`Table::Meta`].
 pub(super) const CLOCK: &[u8] = b"clock";
 
-/// The key of a document of [`crate::store::Store::document`] in [`Table::Meta`].
+/// Returns the key of a document of [`crate::store::Store::document`] in [`Table::Meta`].
 pub(super) fn key_of(sheet: Sheet) -> &'static [u8] {
     match sheet {
         Sheet::Names => b"names",
@@ -33,7 +33,7 @@ pub(super) fn key_of(sheet: Sheet) -> &'static [u8] {
     }
 }
 
-/// One table of the store.
+/// A table of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Table {
     /// id → record.
@@ -54,11 +54,11 @@ pub(super) enum Table {
 }
 
 impl Table {
-    /// All of them.
+    /// The tables in their order.
     pub(super) const ALL: [Self; 6] =
         [Self::Records, Self::Responses, Self::Deadlines, Self::Unknown, Self::UnknownSince, Self::Meta];
 
-    /// How many bytes of it stay in memory before they are written to a table.
+    /// Returns the number of bytes of this table that stay in memory before they are written to the disk.
     pub(super) fn buffer(self) -> u64 {
         match self {
             Self::Records => 8 * MIB,
@@ -80,11 +80,11 @@ impl Table {
     }
 }
 
-/// The open engine, and the clock that stamps what is written to it.
+/// The open engine, and the clock that stamps writes to it.
 pub(super) struct Tables {
     pub(super) database: Database,
     pub(super) clock: StoreClock,
-    /// What each batch begins with.
+    /// The mark that each batch begins with.
     pub(super) mark: Mark,
     records: Keyspace,
     responses: Keyspace,
@@ -95,7 +95,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Opens or makes the tables in `data`, to which batches with `mark` are written.
+    /// Opens or creates the tables in `data`. Batches are written to them with `mark`.
     pub(super) fn open(data: &Path, mark: Mark, limits: Option<ClockLimits>) -> fjall::Result<Self> {
         // Two workers: one flushes while the other compacts. The journals are kept small because
         // all of them are read at the next start.
@@ -128,7 +128,7 @@ impl Tables {
         })
     }
 
-    /// The engine's handle of `table`.
+    /// Returns the engine's handle of `table`.
     pub(super) fn keyspace(&self, table: Table) -> &Keyspace {
         match table {
             Table::Records => &self.records,
@@ -140,7 +140,7 @@ impl Tables {
         }
     }
 
-    /// What is stored under `id`, with its response.
+    /// Reads the record under `id`, with its response.
     pub(super) fn read(&self, id: RecordId) -> Result<Snapshot, StoreError> {
         let view = self.database.snapshot();
         let record = self.record(&view, id)?;
@@ -148,17 +148,17 @@ impl Tables {
             Some(record) => self.response(&view, id, record)?,
             None => None,
         };
-        // Asked for after the look, so that no stamp that was seen lies ahead of it.
+        // The time is read after the snapshot, so that no stamp in the snapshot lies ahead of it.
         Ok(Snapshot { record, response, now: self.clock.now() })
     }
 
-    /// As [`crate::store::Store::document`].
+    /// Implements [`crate::store::Store::document`].
     pub(super) fn document(&self, sheet: Sheet) -> Result<Document, StoreError> {
         let bytes = self.document_in(&self.database.snapshot(), sheet)?;
         Ok(Document { bytes, now: self.clock.now() })
     }
 
-    /// A document in `view`.
+    /// Reads a document in `view`.
     pub(super) fn document_in(
         &self,
         view: &impl Readable,
@@ -168,14 +168,14 @@ impl Tables {
         Ok(bytes.map(|bytes| Bytes::copy_from_slice(&bytes)))
     }
 
-    /// The record under `id` in `view`.
+    /// Reads the record under `id` in `view`.
     pub(super) fn record(&self, view: &impl Readable, id: RecordId) -> Result<Option<Record>, StoreError> {
         let bytes = view.get(&self.records, id.as_bytes()).map_err(|error| failed(&error))?;
         let record = bytes.map(|bytes| codec::decode_record(&bytes)).transpose();
         record.map_err(|cause| StoreError::Unreadable { id, cause: cause.to_string() })
     }
 
-    /// The stored response of `record` in `view`.
+    /// Reads the stored response of `record` in `view`.
     pub(super) fn response(
         &self,
         view: &impl Readable,
@@ -190,10 +190,10 @@ impl Tables {
         response.map_err(|cause| StoreError::Unreadable { id, cause: format!("its response: {cause}") })
     }
 
-    /// A part of the list. Blocks on the disk for up to [`PAGE_SCAN`] records.
+    /// Reads a part of the list. Blocks on the disk for up to [`PAGE_SCAN`] records.
     pub(super) fn page(&self, filter: &Filter, limit: usize) -> Result<Page, StoreError> {
         let view = self.database.snapshot();
-        // Unknown outcomes are few and asked for often: they have an index of their own.
+        // Unknown outcomes are few and often asked for, so they have an index of their own.
         let listed = if filter.state == Some("unknown") { &self.unknown } else { &self.records };
         let from = filter.after.map_or(Bound::Unbounded, |after| Bound::Excluded(*after.as_bytes()));
         let mut page = Page::default();
@@ -219,12 +219,12 @@ impl Tables {
     }
 }
 
-/// What the log says of a record that a scan had to leave out.
+/// Logs that a scan had to leave out a record.
 pub(super) fn report_unreadable(id: RecordId, cause: &str) {
     tracing::error!(record = %id, cause, "a stored record cannot be decoded; it is left as it is");
 }
 
-/// What a failed look into the engine means: nothing was written.
+/// Returns the error for a failed read of the engine: nothing was written.
 pub(super) fn failed(error: &fjall::Error) -> StoreError {
     StoreError::Unavailable(format!("reading failed: {}", in_words(error)))
 }

@@ -1,17 +1,17 @@
-//! What the engine's errors mean, in words for operators.
+//! The meaning of the engine's errors, in words for operators.
 
 use fjall::{Error, LsmError};
 
 const FORMAT: &str = "its files are in a format of the engine that is not known here";
-const DAMAGE: &str = "files of it are missing, or cannot be read as what they are";
+const DAMAGE: &str = "some of its files are missing or cannot be read";
 
-/// An error of the engine without the names of its types.
+/// Describes an error of the engine without the names of its types.
 pub(super) fn in_words(error: &Error) -> String {
     match error {
         Error::Io(error) | Error::Storage(LsmError::Io(error)) => error.to_string(),
         Error::InvalidVersion(_) | Error::Storage(LsmError::InvalidVersion(_)) => FORMAT.into(),
         Error::Storage(LsmError::ChecksumMismatch { .. }) => "a checksum in its files does not match".into(),
-        Error::Poisoned => "a write failed before, and no other one is taken since".into(),
+        Error::Poisoned => "a write failed before, and no further write is taken".into(),
         Error::Locked => "its files are locked by another process".into(),
         Error::KeyspaceDeleted => "one of its tables is gone".into(),
         _ => DAMAGE.into(),

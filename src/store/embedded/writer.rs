@@ -1,9 +1,9 @@
-//! The one writer: a thread that takes whatever is queued, decides it as one batch, syncs that,
+//! The single writer: a thread that takes all queued commands, decides them as one batch, syncs the batch,
 //! and answers after the sync.
 //!
-//! A lone command is written at once; while a sync runs, commands gather for the next one. After
-//! a write or sync that failed nobody can know what the disk holds, so the writer stops for good:
-//! that batch is unclear, whatever is queued behind it was not taken.
+//! A lone command is written at once. While a sync runs, commands gather for the next batch. After a write or
+//! sync that failed, the content of the disk is not known, so the writer stops for good. That batch is
+//! unclear, and the commands queued behind it were not taken.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use super::Shared;
 use super::draft::{self, Draft};
 use super::words::in_words;
 
-/// How many commands may wait. More callers than that are told that the store is unavailable.
+/// Maximum number of queued commands. A further command fails: the store is unavailable.
 const QUEUE: usize = 4096;
 
-/// How many commands go into one batch at most.
+/// Maximum number of commands in one batch.
 const BATCH_COMMANDS: usize = 512;
 
-/// How many bytes of responses end a batch early.
+/// Number of bytes of responses that end a batch early.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// Where an answer goes. Whoever asked may be gone; what was decided stands anyway.
+/// The destination of an answer. The request behind it may be gone; the decision stands anyway.
 pub(super) type Reply<T> = Callback<Result<T, StoreError>>;
 
-/// Something for the writer to do.
+/// A command for the writer.
 pub(super) enum Command {
     Claim {
         id: RecordId,
@@ -62,7 +62,7 @@ pub(super) enum Command {
     },
 }
 
-/// The writer's queue and its thread, which ends when this is dropped and the queue is empty.
+/// The writer's queue and its thread. The thread ends when this value is dropped and the queue is empty.
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Command>>,
     thread: Option<JoinHandle<()>>,
@@ -70,7 +70,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the writer's thread.
     pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<Self> {
         let (queue, commands) = mpsc::channel(QUEUE);
         let (breaks, broken) = watch::channel(None);
@@ -95,7 +95,7 @@ impl Writer {
         answer.await.unwrap_or_else(|| Err(StoreError::Unclear("its writer ended".into())))
     }
 
-    /// Resolves with the cause once nothing can be written any more.
+    /// Waits until nothing can be written any more, and returns the cause.
     pub(super) async fn broken(&self) -> String {
         let mut broken = self.broken.clone();
         loop {
@@ -114,7 +114,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(thread) = self.thread.take() {
-            // A panic in there was reported as the store's end.
+            // A panic of the thread was reported as the end of the store.
             let _ = thread.join();
         }
     }
@@ -136,7 +136,7 @@ fn work(shared: &Shared, commands: &mut mpsc::Receiver<Command>) -> Result<(), S
         write(shared, gather(first, commands))
             .map_err(|error| format!("writing failed: {}", in_words(&error)))?;
     }
-    // Nobody waits for this one. If it fails, time may go back to the last batch's stamp.
+    // No command waits for this write. If it fails, time may go back to the last batch's stamp.
     draft::commit_clock(&shared.tables, shared.tables.clock.now()).map_err(|error| in_words(&error))
 }
 
@@ -167,7 +167,7 @@ fn write(shared: &Shared, commands: Vec<Command>) -> fjall::Result<()> {
     committed
 }
 
-/// A command that was decided, and what is told of it once it is synced.
+/// A decided command, with the answer that is sent once the decision is synced.
 enum Decided {
     Claim(Reply<Claimed>, Result<Claimed, StoreError>),
     CompareAndSet(Reply<Swap>, Result<Swap, StoreError>),

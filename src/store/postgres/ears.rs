@@ -1,7 +1,7 @@
-//! The one connection over which a gateway is told of what ended elsewhere.
+//! The one connection over which a gateway hears of executions that ended on other gateways.
 //!
-//! It is made when somebody first waits, and kept from then on. While it is being made anew nobody
-//! can hear, so everybody who waits is woken, and whoever comes meanwhile is turned away.
+//! It is opened for the first waiter and kept from then on. While it is being reopened no notification can
+//! arrive, so all waiters are woken, and new ones are refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +22,12 @@ use super::session::standby;
 use super::settings::PostgresSettings;
 use super::statements::Statements;
 
-/// How often a connection on which nothing is said is tried.
+/// Interval between checks of a connection that receives nothing.
 const VIGIL: Duration = Duration::from_secs(5);
 /// The longest wait after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Hears what is told.
+/// A listener that receives the notifications of other gateways.
 pub(super) struct Ears {
     shared: Arc<Shared>,
     keeper: OnceCell<AbortHandle>,
@@ -48,7 +48,7 @@ enum State {
 }
 
 impl Ears {
-    /// Ears that wake `waiters`; nothing is connected yet.
+    /// Creates a listener that wakes `waiters`. It does not connect yet.
     pub(super) fn new(
         settings: Arc<PostgresSettings>,
         statements: Arc<Statements>,
@@ -58,10 +58,10 @@ impl Ears {
         Self { shared: Arc::new(Shared { settings, statements, waiters, state }), keeper: OnceCell::new() }
     }
 
-    /// Waits until whatever is told from now on is heard.
+    /// Waits until every notification from now on is received.
     ///
     /// # Errors
-    /// Why it would not be.
+    /// [`Failure::Down`] with the cause, if the connection cannot be made.
     pub(super) async fn open(&self) -> Result<(), Failure> {
         let shared = Arc::clone(&self.shared);
         self.keeper.get_or_init(|| async { tokio::spawn(keep(shared)).abort_handle() }).await;
@@ -75,7 +75,7 @@ impl Ears {
                 State::Deaf(cause) => Err(Failure::Down(cause.clone())),
                 _ => Ok(()),
             },
-            _ => Err(Failure::Down("no connection to be told over".into())),
+            _ => Err(Failure::Down("there is no connection for notifications".into())),
         }
     }
 }
@@ -95,7 +95,7 @@ async fn keep(shared: Arc<Shared>) {
             Ok(mut listener) => {
                 shared.state.send_replace(State::Hearing);
                 let why = shared.listen(&mut listener).await;
-                // Who waits may have missed something, who comes now must not rely on being told.
+                // Waiters may have missed a notification, and new ones must not rely on one.
                 shared.state.send_replace(State::Connecting);
                 shared.waiters.wake_all();
                 why
@@ -105,7 +105,7 @@ async fn keep(shared: Arc<Shared>) {
                 failure
             }
         };
-        tracing::debug!("nothing is heard from other gateways: {why}");
+        tracing::debug!("notifications of other gateways are not received: {why}");
         sleep(jittered(PAUSE)).await;
     }
 }
@@ -124,7 +124,7 @@ impl Shared {
     }
 
     async fn attend(&self, door: PgConnectOptions) -> Result<PgListener, Failure> {
-        // A listener of this library is made from a pool; this one has a single connection.
+        // The library makes a listener from a pool; this pool has a single connection.
         let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(door);
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
@@ -133,7 +133,7 @@ impl Shared {
         Ok(listener)
     }
 
-    /// Wakes who is told of until the connection breaks; returns why it did.
+    /// Wakes the waiters of the record in each notification, until the connection breaks. Returns the cause.
     async fn listen(&self, listener: &mut PgListener) -> Failure {
         loop {
             let heard = select! {

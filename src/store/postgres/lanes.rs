@@ -1,9 +1,9 @@
-//! The connections over which records are asked for.
+//! The connections over which tasks about records run.
 //!
-//! Each lane has one connection, takes what waits in the queue, and asks it in one statement. They are
-//! spread over the workers, so that a question need not leave its thread, and one is on the main thread. A
-//! statement that may or may not have been committed ends the lane's connection, and the lane makes
-//! another one. While no lane has one and the last attempt failed, whoever asks is told so at once.
+//! Each connection takes tasks from the queue and runs them in one statement. The connections are spread over
+//! the workers, so that a task need not leave its thread, and one connection is on the main thread. A
+//! statement that may or may not have been committed ends its connection, and a new one is opened in its
+//! place. While there is no connection and the last attempt to connect failed, every task fails at once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,19 +22,19 @@ use super::settings::PostgresSettings;
 use super::statements::Statements;
 use super::tasks::Task;
 
-/// How many connections share the work. A few let one batch gather while others are committed; more
+/// Number of connections that share the work. A few let one batch gather while others are committed. More
 /// make the batches smaller, not the work faster.
 const LANES: usize = 3;
-/// How often a connection that has nothing to do is tried.
+/// Interval between checks of an idle connection.
 const VIGIL: Duration = Duration::from_secs(5);
 /// The longest wait after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// All lanes. Dropping them closes their connections.
+/// The connections of a store. Dropping this closes them.
 pub(super) struct Lanes {
     shared: Arc<Shared>,
     keepers: Vec<AbortHandle>,
-    /// For each lane the number of the batch that is under way, and zero between two.
+    /// For each connection the number of the batch under way, or zero between two batches.
     under_way: Vec<watch::Receiver<u64>>,
 }
 
@@ -47,46 +47,46 @@ struct Shared {
 
 #[derive(Default)]
 struct Health {
-    /// How many lanes have a connection.
+    /// Number of open connections.
     up: usize,
-    /// What the last attempt to connect said, if it failed.
+    /// The failure of the last attempt to connect, if it failed.
     failed: Option<Failure>,
 }
 
 impl Lanes {
-    /// Lanes to the servers of `settings`.
+    /// Starts connections to the servers of `settings`.
     pub(super) fn new(settings: Arc<PostgresSettings>, statements: Arc<Statements>) -> Self {
         let (queue, workers) = (Queue::new(LANES, settings.deadline()), settings.workers.clone());
         let shared = Arc::new(Shared { settings, statements, queue, health: Mutex::default() });
         let (senders, under_way): (Vec<_>, Vec<_>) = (0..LANES).map(|_| watch::channel(0)).unzip();
         let keep = |(lane, sender)| {
             let keeping = keep(Arc::clone(&shared), lane, sender);
-            // The last one stays here, where it has to share its thread with the least.
+            // The last connection stays on this thread, which has the least other work.
             if lane + 1 < LANES { workers.spawn(keeping) } else { tokio::spawn(keeping).abort_handle() }
         };
         let keepers = senders.into_iter().enumerate().map(keep).collect();
         Self { shared, keepers, under_way }
     }
 
-    /// Asks about one record.
+    /// Runs a task about one record.
     ///
     /// # Errors
-    /// What is wrong, and whether anything can have been written.
+    /// The [`Failure`], which says whether anything can have been written.
     pub(super) async fn ask<T: Task>(&self, task: T) -> Result<T::Answer, Failure> {
         self.shared.reachable()?;
         self.shared.queue.ask(task).await
     }
 
-    /// Waits until whatever is being asked now has its answer or was given up.
+    /// Waits until every task that is running now is answered or given up.
     pub(super) async fn settled(&self) {
-        // Whatever was taken from the queue before this shows as under way, and whatever nobody waits for
-        // any more is not taken after it.
+        // Every task taken from the queue before this point counts as under way. A task without a waiter is
+        // not taken after it.
         self.shared.queue.look();
         for lane in &self.under_way {
             let mut lane = lane.clone();
             let now = *lane.borrow_and_update();
             if now != 0 {
-                // A lane that is gone has nothing under way.
+                // A connection that is gone has nothing under way.
                 drop(lane.wait_for(|number| *number != now).await);
             }
         }
@@ -99,7 +99,7 @@ impl Drop for Lanes {
     }
 }
 
-/// Connects, works, and connects anew whenever the connection cannot be used any more.
+/// Connects, works, and reconnects whenever the connection cannot be used any more.
 async fn keep(shared: Arc<Shared>, lane: usize, under_way: watch::Sender<u64>) {
     loop {
         match shared.connect().await {
@@ -109,7 +109,7 @@ async fn keep(shared: Arc<Shared>, lane: usize, under_way: watch::Sender<u64>) {
                 let why = shared.work(session, lane, &under_way).await;
                 shared.went_down(&server, &why);
             }
-            // The server is there, only the session that was being made was ended with the others.
+            // The server is there. Only the new session was ended, together with the others.
             Err(failure) if failure.came_to_nothing() => {}
             Err(failure) => {
                 shared.stays_down(&failure);
@@ -129,7 +129,7 @@ impl Shared {
         Ok(session)
     }
 
-    /// Takes one batch after the other until the session cannot be used any more; returns why.
+    /// Takes one batch after another until the session cannot be used any more. Returns the cause.
     async fn work(&self, mut session: Session, lane: usize, under_way: &watch::Sender<u64>) -> Failure {
         let mut number = 0;
         loop {
@@ -166,7 +166,7 @@ impl Shared {
         }
     }
 
-    /// Answers a batch. One question that cannot be answered does not keep the others from it.
+    /// Answers a batch. If one task makes the statement fail, the others still get their answers.
     async fn run<T: Task>(&self, mut batch: Batch<T>, session: &mut Session) -> Result<(), Failure> {
         match T::run(&mut batch, session, &self.statements).await {
             Err(failure) if failure.is_about_a_row() && batch.len() > 1 => {
@@ -191,7 +191,7 @@ impl Shared {
                 Err(failure)
             }
             Ok(()) => {
-                batch.fail(&Failure::Unclear("Postgres did not say what became of it".into()));
+                batch.fail(&Failure::Unclear("Postgres did not report the result".into()));
                 Ok(())
             }
         }
@@ -216,7 +216,7 @@ impl Shared {
 
     fn went_down(&self, server: &str, why: &Failure) {
         self.health().up -= 1;
-        tracing::warn!(server, "a connection to the store is given up: {why}");
+        tracing::warn!(server, "closed a connection to the store: {why}");
     }
 
     fn stays_down(&self, failure: &Failure) {

@@ -1,6 +1,6 @@
-//! What is due, pages for people, the documents, and readiness: the questions that are not about one record.
+//! Statements that are not about one record: due records, pages of lists, documents and readiness.
 //!
-//! They have a connection of their own, so that a long list keeps no claim waiting.
+//! They have a connection of their own, so that a long list delays no claim.
 
 use std::sync::Arc;
 
@@ -20,16 +20,17 @@ use super::session::{Session, standby};
 use super::settings::PostgresSettings;
 use super::statements::Statements;
 
-/// Asks what is not about one record, one question at a time.
+/// A connection for such statements. It runs one statement at a time.
 pub(super) struct Desk {
     settings: Arc<PostgresSettings>,
     pub(super) statements: Arc<Statements>,
-    /// `None` until somebody asks, and after a question that was given up.
+    /// `None` while a statement runs, after a statement that was given up, and after a failure of the
+    /// session.
     session: Mutex<Option<Session>>,
 }
 
 impl Desk {
-    /// A desk that goes on with `session`.
+    /// Creates a list connection that uses `session`.
     pub(super) fn new(
         settings: Arc<PostgresSettings>,
         statements: Arc<Statements>,
@@ -38,7 +39,7 @@ impl Desk {
         Self { settings, statements, session: Mutex::new(Some(session)) }
     }
 
-    /// As [`crate::store::Store::due`].
+    /// Implements [`crate::store::Store::due`].
     pub(super) async fn due(&self, limit: usize) -> Result<Due, StoreError> {
         let statement = query(self.statements.due.clone()).bind(count(limit));
         let rows = self.ask(statement).await.map_err(Failure::of_a_read)?;
@@ -56,7 +57,7 @@ impl Desk {
         Ok(due)
     }
 
-    /// As [`crate::store::Store::page`].
+    /// Implements [`crate::store::Store::page`].
     pub(super) async fn page(&self, filter: &Filter, limit: usize) -> Result<Page, StoreError> {
         let sql = match filter.state {
             Some("unknown") => &self.statements.page_of_unknown,
@@ -91,18 +92,18 @@ impl Desk {
             let last = rows.last().map_or(Ok(None), row::id)?;
             page.next = last.filter(|_| looked_at == count(PAGE_SCAN));
         }
-        // The clock never goes back before what it has stamped.
+        // The clock never goes back behind one of its own stamps.
         let newest = page.records.iter().map(|(_, record)| record.updated_at).max().unwrap_or_default();
         page.now = page.now.max(newest);
         Ok(page)
     }
 
-    /// Writes as a claim would.
+    /// Writes a row like a claim would.
     pub(super) async fn ready(&self) -> Result<(), StoreError> {
         Ok(self.ask(query(self.statements.ready.clone())).await.map(drop)?)
     }
 
-    /// As [`crate::store::Store::document`].
+    /// Implements [`crate::store::Store::document`].
     pub(super) async fn document(&self, sheet: Sheet) -> Result<Document, StoreError> {
         let rows =
             self.ask(query(self.statements.of(sheet).read.clone())).await.map_err(Failure::of_a_read)?;
@@ -111,7 +112,7 @@ impl Desk {
         Ok(Document { bytes: encoded.map(|bytes: Vec<u8>| bytes.into()), now })
     }
 
-    /// As [`crate::store::Store::replace_document`].
+    /// Implements [`crate::store::Store::replace_document`].
     pub(super) async fn replace_document(
         &self,
         sheet: Sheet,
@@ -135,7 +136,7 @@ impl Desk {
         statement: Query<'_, Postgres, PgArguments>,
     ) -> Result<Vec<PgRow>, Failure> {
         let mut kept = self.session.lock().await;
-        // Taken out while it is in use: one whose question is dropped half-way is not used again.
+        // The session is taken out while in use: if this future is dropped half-way, it is not used again.
         let mut session = match kept.take() {
             Some(session) => session,
             None => Session::open(&self.settings).await?,
@@ -148,14 +149,14 @@ impl Desk {
     }
 }
 
-/// The record in a row, unless the row is about none.
+/// Returns the record in a row, or `None` if the row is about no record.
 #[expect(clippy::type_complexity, reason = "said once, and taken apart where it is called")]
 pub(super) fn decode(row: &PgRow) -> Result<Option<(RecordId, Result<Record, StoreError>)>, Failure> {
     let Some(id) = row::id(row)? else { return Ok(None) };
     Ok(row::record(row, id)?.map(|record| (id, record)))
 }
 
-/// The clock, which the last row of a list holds, if it is a primary's.
+/// Returns the clock, which the last row of a list holds, if the server is a primary.
 pub(super) fn clock(rows: &[PgRow], column: &str) -> Result<Timestamp, Failure> {
     let last = rows.last().ok_or_else(|| Failure::Down("a list came without its last row".into()))?;
     if last.try_get("standby")? { Err(standby()) } else { moment(last, column) }

@@ -1,5 +1,5 @@
-//! Looking whether records could be kept here, as a start does, but writing nothing: a start also makes the
-//! tables.
+//! A check whether records could be kept here. It does what a start does but writes nothing, while a start
+//! also creates the tables.
 
 use sqlx::{Row, query};
 
@@ -13,8 +13,9 @@ use super::statements::Statements;
 use super::{OpenError, PostgresStore, schema};
 
 impl PostgresStore {
-    /// Looks at the primary and its tables. Returns how operations are named there, `None` where a start has
-    /// to make tables first, and what a crash of the server would lose, as sentences.
+    /// Examines the primary and its tables. Returns the document that says how operations are named there
+    /// (`None` if a start has to create tables first), and sentences that say what a crash of the server
+    /// would lose.
     ///
     /// # Errors
     /// No server is a primary that answers, or the tables need a newer gateway.
@@ -30,7 +31,7 @@ impl PostgresStore {
 
 async fn names(session: &mut Session, settings: &PostgresSettings) -> Result<Document, Failure> {
     let rows = session.ask(query(Statements::new(&settings.schema).of(Sheet::Names).read.clone())).await?;
-    let row = rows.first().ok_or_else(|| Failure::Down("it does not say what time it is".into()))?;
+    let row = rows.first().ok_or_else(|| Failure::Down("it does not report the time".into()))?;
     let bytes: Option<Vec<u8>> = row.try_get("encoded")?;
     Ok(Document { bytes: bytes.map(Into::into), now: row.try_get::<Moment, _>("now")?.0 })
 }

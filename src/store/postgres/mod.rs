@@ -2,19 +2,20 @@
 //!
 //! Contract:
 //!
-//! * Every step is one statement and its own transaction; none is open while an upstream is called,
-//!   and there are no advisory locks. A claim inserts or finds nothing to insert, and what was
-//!   inserted by somebody else meanwhile is read by a second statement, the only one that can see it.
-//!   Every other write compares the revision.
-//! * Steps that wait at the same time go together in one statement (`queue`), a lone one at once.
-//! * A statement that the server refuses wrote nothing and is [`StoreError::Unavailable`]; one whose
-//!   answer did not come is [`StoreError::Unclear`]. A claim carries the moment at which it is given
-//!   up, and one that reaches the server later is not made.
-//! * Only a primary is asked, and every answer that there is no record says again that it is one.
+//! * Every step is one statement and its own transaction. No transaction is open while an upstream is called,
+//!   and there are no advisory locks. A claim inserts a record or finds one in its way. A record that another
+//!   gateway inserted meanwhile is read by a second statement, because the first one cannot see it. Every
+//!   other write compares the revision.
+//! * Steps that wait at the same time are combined into one statement (`queue`). A lone step is sent at once.
+//! * A statement that the server refuses wrote nothing and is [`StoreError::Unavailable`]. A statement
+//!   without an answer is [`StoreError::Unclear`]. A claim carries the moment at which the gateway gives it
+//!   up. The server does not make a claim that reaches it later.
+//! * Statements go only to a primary, and every answer that there is no record confirms that the server is a
+//!   primary.
 //! * The server's clock stamps. On one record it never goes back.
-//! * Nothing but the sweeper and an operator removes records.
+//! * Only the sweeper and an operator remove records.
 //!
-//! What was acknowledged is kept as well as the server is set up to keep it: without synchronous
+//! An acknowledged write is as durable as the server is configured to make it: without synchronous
 //! replication a failover may lose the last writes. [`Durability`] says so.
 
 use std::future::{Future, pending};
@@ -67,10 +68,11 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects to the primary and makes the tables where they are missing.
+    /// Connects to the primary and creates missing tables.
     ///
     /// # Errors
-    /// No connection, no primary, tables that need a newer gateway, or no right to make them.
+    /// There is no connection or no primary, the tables need a newer gateway, or the role may not create
+    /// them.
     pub async fn open(settings: PostgresSettings) -> Result<Self, OpenError> {
         let (settings, waiters) = (Arc::new(settings), Arc::new(Waiters::default()));
         let statements = Arc::new(Statements::new(&settings.schema));
@@ -96,7 +98,8 @@ impl PostgresStore {
     }
 
     async fn join(&self, id: RecordId) -> Result<Woken, StoreError> {
-        // In this order: what is told after the mark is set is heard, and somebody waits.
+        // The order matters: a notification sent after the mark is set is received, and the waiter is
+        // registered.
         let waiter = self.waiters.join(id);
         self.ears.open().await?;
         self.lanes.ask(Watch(id)).await.map_err(Failure::of_a_read)?;
@@ -104,7 +107,7 @@ impl PostgresStore {
     }
 }
 
-/// An id that no operation has: no digest is all zeros.
+/// Returns an id that no operation has, because no digest is all zeros.
 fn no_record() -> RecordId {
     RecordId::from_bytes(&[0; 20]).expect("an id has twenty bytes")
 }
@@ -157,16 +160,16 @@ impl Store for PostgresStore {
 
     fn ready(&self) -> Pending<'_, ()> {
         Box::pin(async move {
-            // What is under way may be what somebody gave up and now asks about.
+            // A statement under way may be one that a caller gave up and now checks, so wait for it first.
             self.lanes.settled().await;
             self.desk.ready().await?;
-            // Claims go over other connections, which have to be there as well.
+            // Claims use other connections, which have to work as well.
             self.read_one(no_record()).await.map(drop)
         })
     }
 
     fn broken(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
-        // It may always come back.
+        // The server may always come back.
         Box::pin(pending())
     }
 

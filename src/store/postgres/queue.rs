@@ -1,9 +1,9 @@
-//! What waits to be asked, and what of it goes into one statement.
+//! The queue of tasks, and the choice of those that go into one statement.
 //!
-//! Whatever of one kind waits when a connection becomes free goes together, in the order of the
-//! ids and each id once. A lone question, or a few, call a free connection ("lane"), on their own thread
-//! if there is one, and wait for no other statement. Where many are asked, few large statements cost less than
-//! many small ones, so a further connection begins only if enough for one wait, or one waits for long.
+//! All tasks of one kind that are queued when a connection becomes free go together, in the order of the ids
+//! and each id once. A single task, or a few, wake a free connection, on their own thread if there is one,
+//! and wait for no other statement. Under load a few large statements cost less than many small ones, so a
+//! further connection starts only if enough tasks for one are queued, or one has waited long.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,29 +18,29 @@ use crate::workers::{self, Callback, Callbacks, callback};
 use super::failure::Failure;
 use super::tasks::{Claim, Read, Remove, Task, Watch, Write};
 
-/// How many questions may wait.
+/// Maximum number of queued tasks.
 const MOST_WAITING: usize = 4096;
-/// How many go into one statement.
+/// Maximum number of tasks in one statement.
 const MOST_TOGETHER: usize = 128;
-/// The bytes after which a statement takes no further ones.
+/// Number of bytes after which a statement takes no further tasks.
 const MOST_BYTES: usize = 4 << 20;
-/// As many as this may be under way together without waiting for each other.
+/// Number of tasks that may be under way together without waiting for each other.
 const FEW: usize = 3;
-/// As many are worth a statement of their own while others are under way.
+/// Number of queued tasks that justify another statement while others are under way.
 const ENOUGH: usize = 16;
-/// How long a question waits for a statement to end before another connection takes it.
+/// The longest wait of a task for a statement to end before another connection takes it.
 const LONG: Duration = Duration::from_millis(2);
 
-/// A question and who asks it.
+/// A queued task and the callback for its answer.
 pub(super) struct Asked<T: Task> {
     pub(super) task: T,
     since: Instant,
-    /// How often it was asked and came to nothing.
+    /// Number of runs that ended without effect.
     tries: usize,
     answer: Callback<Result<T::Answer, Failure>>,
 }
 
-/// Questions of one kind that are asked together.
+/// Tasks of one kind that run in one statement.
 pub(super) struct Batch<T: Task>(BTreeMap<RecordId, Asked<T>>);
 
 /// A batch of some kind.
@@ -52,45 +52,45 @@ pub(super) enum AnyBatch {
     Watches(Batch<Watch>),
 }
 
-/// The questions that wait, and the connections that they wait for.
+/// The queued tasks, and the connections that take them.
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// One for each lane.
+    /// The wakers, one for each connection.
     bells: Box<[Notify]>,
-    /// How long a question may wait before it is not worth asking.
+    /// The longest wait of a task that is still worth running.
     patience: Duration,
 }
 
 struct State {
     shelves: Shelves,
-    /// How many questions have been taken and not answered.
+    /// Number of tasks that were taken and not answered.
     under_way: usize,
     lanes: Box<[Lane]>,
 }
 
-/// A connection, as the queue sees it.
+/// A connection from the view of the queue.
 #[derive(Clone, Copy, Default)]
 struct Lane {
-    /// The worker on which it last waited.
+    /// The worker on which the connection last waited.
     worker: usize,
     rest: Rest,
 }
 
-/// What a connection is doing.
+/// The state of a connection.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Rest {
-    /// It does something, and will look by itself when it is done.
+    /// The connection is busy, and will look at the queue by itself afterwards.
     #[default]
     Busy,
-    /// It was called and has yet to look.
+    /// The connection was woken and has not looked at the queue yet.
     Called,
-    /// It looks when it is called.
+    /// The connection looks at the queue when it is woken.
     Free,
-    /// It looks when it is called, and once the oldest question has waited for [`LONG`].
+    /// The connection looks when it is woken, and once the oldest task has waited for [`LONG`].
     Alarmed,
 }
 
-/// One shelf a kind, the oldest question first.
+/// A queue for each kind of task, the oldest task first.
 #[derive(Default)]
 pub(super) struct Shelves {
     pub(super) claims: Shelf<Claim>,
@@ -100,14 +100,14 @@ pub(super) struct Shelves {
     pub(super) watches: Shelf<Watch>,
 }
 
-/// What was taken.
+/// A batch that a connection took.
 pub(super) struct Taken<'a> {
     pub(super) batch: AnyBatch,
-    /// Until this is dropped it counts as under way.
+    /// Counts the batch as under way until it is dropped.
     pub(super) under_way: UnderWay<'a>,
 }
 
-/// Some questions that are being answered.
+/// Tasks that are being answered.
 pub(super) struct UnderWay<'a> {
     queue: &'a Queue,
     questions: usize,
@@ -119,11 +119,11 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// A connection that waits, until this is dropped.
+/// Marks a connection as waiting until this is dropped.
 struct Waiting<'a> {
     queue: &'a Queue,
     lane: usize,
-    /// When to look again without being called.
+    /// The moment to look again without being woken.
     until: Option<Instant>,
 }
 
@@ -133,7 +133,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// The questions of one kind.
+/// The queued tasks of one kind.
 pub(super) struct Shelf<T: Task>(VecDeque<Asked<T>>);
 
 impl<T: Task> Default for Shelf<T> {
@@ -143,20 +143,20 @@ impl<T: Task> Default for Shelf<T> {
 }
 
 impl Queue {
-    /// An empty queue for so many connections, in which nothing waits for longer than `patience`.
+    /// Creates an empty queue for this number of connections, in which no task waits longer than `patience`.
     pub(super) fn new(lanes: usize, patience: Duration) -> Self {
         let lanes_at_work = vec![Lane::default(); lanes].into();
         let state = State { shelves: Shelves::default(), under_way: 0, lanes: lanes_at_work };
         Self { state: Mutex::new(state), bells: (0..lanes).map(|_| Notify::new()).collect(), patience }
     }
 
-    /// Asks, and waits for the answer. A question that nobody waits for any more is not asked.
+    /// Queues a task and waits for its answer. A task is not run once its caller has stopped waiting.
     pub(super) async fn ask<T: Task>(&self, task: T) -> Result<T::Answer, Failure> {
         let (answer, answered) = callback();
         let called = {
             let mut state = self.lock();
             if state.shelves.len() >= MOST_WAITING {
-                return Err(Failure::Down(format!("more than {MOST_WAITING} questions wait for Postgres")));
+                return Err(Failure::Down(format!("more than {MOST_WAITING} calls wait for Postgres")));
             }
             T::shelf(&mut state.shelves).0.push_back(Asked { task, since: Instant::now(), tries: 0, answer });
             state.call()
@@ -165,8 +165,9 @@ impl Queue {
         answered.await.unwrap_or_else(|| Err(Failure::Unclear("the store was closed".into())))
     }
 
-    /// Takes questions back that came to nothing, for another connection to ask them. Who has many ended
-    /// ends all of a gateway's at once, so each of them may bring a question back, and a new one answers it.
+    /// Puts back tasks after their statement ended without effect, so that another connection runs them. An
+    /// operator who ends sessions often ends all of a gateway's sessions at once. A task may therefore be put
+    /// back once for each connection, and a new one answers it.
     pub(super) fn again<T: Task>(&self, batch: Batch<T>, failure: &Failure) {
         let mut callbacks = Callbacks::default();
         let called = {
@@ -184,9 +185,9 @@ impl Queue {
         self.ring(called);
     }
 
-    /// Waits on the connection `lane` for something to be asked; takes what goes together with the oldest
-    /// question. `taken` is called before anybody can see that it has been taken. Each lane waits once at
-    /// a time.
+    /// Waits on the connection `lane` for tasks, and takes those that go together with the oldest one.
+    /// `taken` is called before any other thread can see that they are taken. Each connection waits once at a
+    /// time.
     pub(super) async fn next(&self, lane: usize, taken: impl Fn()) -> Taken<'_> {
         loop {
             let waiting = match self.take(lane, &taken) {
@@ -201,13 +202,13 @@ impl Queue {
         }
     }
 
-    /// Lets somebody else look at what waits, for whoever was called last does something else.
+    /// Wakes another connection for the queued tasks, because the last connection woken does something else.
     pub(super) fn pass_on(&self) {
         let called = self.lock().call();
         self.ring(called);
     }
 
-    /// Answers everybody who waits.
+    /// Answers every queued task with `failure`.
     pub(super) fn refuse_all(&self, failure: &Failure) {
         let shelves = std::mem::take(&mut self.lock().shelves);
         shelves.claims.refuse(failure);
@@ -217,12 +218,12 @@ impl Queue {
         shelves.watches.refuse(failure);
     }
 
-    /// Takes a look, so that what others have taken before is known.
+    /// Takes the lock once, so that every batch taken before this is visible.
     pub(super) fn look(&self) {
         drop(self.lock());
     }
 
-    /// Takes a batch, or begins to wait.
+    /// Takes a batch, or marks the connection as waiting.
     fn take(&self, lane: usize, taken: impl Fn()) -> Result<Taken<'_>, Waiting<'_>> {
         let mut state = self.lock();
         state.lanes[lane].rest = Rest::Busy;
@@ -239,14 +240,14 @@ impl Queue {
         let questions = waiting - state.shelves.len();
         state.under_way += questions;
         taken();
-        // Somebody else may be free, and has perhaps been called only once.
+        // Another connection may be free, and may have been woken only once for several tasks.
         let called = state.call();
         drop(state);
         self.ring(called);
         Ok(Taken { batch, under_way: UnderWay { queue: self, questions } })
     }
 
-    /// Wakes a lane that was called.
+    /// Wakes the connection that [`State::call`] chose.
     fn ring(&self, lane: Option<usize>) {
         if let Some(lane) = lane {
             self.bells[lane].notify_one();
@@ -254,21 +255,21 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Every change is one operation on a collection, or leaves out what is answered already.
+        // Every change is one operation on a collection, or leaves out tasks that are already answered.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Whether what waits is better asked together with what comes, while others are being answered.
+    /// Tells whether the queued tasks had better wait for more while others are being answered.
     fn is_crowd(&self) -> bool {
         let waiting = self.shelves.len();
         self.under_way > 0 && waiting + self.under_way > FEW && waiting < ENOUGH
     }
 
-    /// Calls a lane that waits, if anything is to be looked at and nobody will look by himself in time.
-    /// To wake another thread costs a system call, and it may be busy: a lane of this worker is
-    /// the best, then one of the main thread.
+    /// Chooses a waiting connection to wake, if tasks are queued and no connection will look at them in time
+    /// by itself. Waking another thread costs a system call, and that thread may be busy. So a connection on
+    /// this worker is preferred, then one on the main thread.
     fn call(&mut self) -> Option<usize> {
         let here = workers::current();
         let looks = |lane: &Lane| lane.rest == Rest::Called && lane.worker == here;
@@ -294,7 +295,7 @@ impl Shelves {
             + self.watches.0.len()
     }
 
-    /// Since when the oldest question waits that is worth asking, and the number of its kind.
+    /// Returns when the oldest task worth running was queued, and the number of its kind.
     fn oldest(&mut self, patience: Duration) -> Option<(Instant, usize)> {
         let ages = [
             self.claims.tidy(patience),
@@ -318,7 +319,7 @@ impl Shelves {
 }
 
 impl<T: Task> Shelf<T> {
-    /// Drops what is not worth asking; since when the oldest question waits.
+    /// Drops tasks that are no longer worth running. Returns when the oldest remaining one was queued.
     fn tidy(&mut self, patience: Duration) -> Option<Instant> {
         let mut callbacks = Callbacks::default();
         while let Some(asked) =
@@ -357,40 +358,40 @@ impl<T: Task> Shelf<T> {
 }
 
 impl<T: Task> Batch<T> {
-    /// The questions without an answer, in the order of their ids.
+    /// Returns the unanswered tasks, in the order of their ids.
     pub(super) fn tasks(&self) -> impl Iterator<Item = &T> + Clone {
         self.0.values().map(|asked| &asked.task)
     }
 
-    /// The question about `id`.
+    /// Returns the unanswered task about `id`.
     pub(super) fn task(&self, id: RecordId) -> Option<&T> {
         self.0.get(&id).map(|asked| &asked.task)
     }
 
-    /// Whether all questions have been answered.
+    /// Tells whether all tasks are answered.
     pub(super) fn is_done(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many questions have no answer.
+    /// Returns the number of unanswered tasks.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Answers the question about `id`, among others.
+    /// Answers the task about `id` through `callbacks`.
     pub(super) fn answer(&mut self, id: RecordId, answer: T::Answer, callbacks: &mut Callbacks) {
         if let Some(asked) = self.0.remove(&id) {
             callbacks.answer(asked.answer, Ok(answer));
         }
     }
 
-    /// Answers all questions that are left.
+    /// Answers all remaining tasks with `failure`.
     pub(super) fn fail(self, failure: &Failure) {
         let mut callbacks = Callbacks::default();
         self.0.into_values().for_each(|asked| callbacks.answer(asked.answer, Err(failure.clone())));
     }
 
-    /// Those questions that somebody still waits for, each by itself.
+    /// Splits off each task that still has a waiter, as a batch of its own.
     pub(super) fn apart(self) -> impl Iterator<Item = Self> {
         let wanted = self.0.into_iter().filter(|(_, asked)| !asked.answer.is_closed());
         wanted.map(|(id, asked)| Self(BTreeMap::from([(id, asked)])))
@@ -439,7 +440,7 @@ mod tests {
         }
     }
 
-    /// Takes a first statement of `few` questions, and has `more` asked behind it.
+    /// Takes a first statement of `few` tasks, and queues `more` behind it.
     async fn behind(queue: &Arc<Queue>, few: u8, more: u8) -> Taken<'_> {
         asked(queue, 0..few);
         let first = queue.next(0, || {}).await;
@@ -498,7 +499,7 @@ mod tests {
         }
     }
 
-    /// It looks as soon as whoever runs now pauses, and takes all.
+    /// The connection looks as soon as the running task pauses, and takes both.
     #[tokio::test(start_paused = true)]
     async fn one_connection_is_called_for_what_one_thread_asks_at_once() {
         let queue = Arc::new(Queue::new(LANES, Duration::from_secs(1)));
@@ -517,7 +518,7 @@ mod tests {
         assert_eq!(called, 1);
     }
 
-    /// A connection that was told of a question, and left it for later, does something else.
+    /// A connection that was woken for a task, and left it for later, does something else.
     #[tokio::test(start_paused = true)]
     async fn what_was_left_for_later_is_passed_on() {
         let queue = Arc::new(Queue::new(LANES, Duration::from_secs(1)));

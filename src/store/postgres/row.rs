@@ -1,4 +1,4 @@
-//! Rows as records.
+//! Conversion of rows to records.
 
 use sqlx::decode::Decode;
 use sqlx::error::BoxDynError;
@@ -13,9 +13,9 @@ use crate::store::{Found, StoreError};
 
 use super::failure::Failure;
 
-/// The object identifier of `timestamptz`, which is the same everywhere.
+/// The object identifier of `timestamptz`, which is the same on every server.
 const TIMESTAMPTZ: u32 = 1184;
-/// From 1970, where ours begins, to 2000, where Postgres begins to count.
+/// Microseconds from 1970, the epoch of [`Timestamp`], to 2000, the epoch of Postgres.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 /// A `timestamptz`, to the millisecond.
@@ -34,29 +34,29 @@ impl Decode<'_, Postgres> for Moment {
     }
 }
 
-/// The id in a row; `None` in one that is about no record.
+/// Returns the id in a row, or `None` if the row is about no record.
 pub(super) fn id(row: &PgRow) -> Result<Option<RecordId>, Failure> {
     let bytes: Option<&[u8]> = row.try_get("id")?;
     Ok(bytes.and_then(RecordId::from_bytes))
 }
 
-/// The moment in a column.
+/// Returns the moment in a column.
 pub(super) fn moment(row: &PgRow, column: &str) -> Result<Timestamp, Failure> {
     Ok(row.try_get::<Moment, _>(column)?.0)
 }
 
-/// The record in a row, where there is one.
+/// Returns the record in a row, if there is one.
 ///
 /// # Errors
-/// The outer one: the row is not what the statement asked for. The inner one: it holds no record.
+/// The outer error: the row does not have the expected columns. The inner error: its bytes are no record.
 pub(super) fn record(row: &PgRow, id: RecordId) -> Result<Option<Result<Record, StoreError>>, Failure> {
     Ok(stored(row)?.map(|stored| stored.record(id)))
 }
 
-/// The record and the response in a row, where there are some.
+/// Returns the record and the response in a row, if there are any.
 ///
 /// # Errors
-/// As [`record`].
+/// The same as for [`record`].
 pub(super) fn found(row: &PgRow, id: RecordId) -> Result<Option<Result<Found, StoreError>>, Failure> {
     let Some(stored) = stored(row)? else { return Ok(None) };
     let response: Option<&[u8]> = row.try_get("response")?;

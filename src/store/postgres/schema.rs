@@ -1,9 +1,9 @@
-//! The tables, and how they come to be.
+//! The tables and their migrations.
 //!
-//! Each version is one migration in one transaction that first writes its own number into the table
-//! `migration`: of many gateways that start at once one writes it, the others wait for that row and
-//! find the work done. A migration also says which version a gateway must know to go on beside it,
-//! so that a gateway that is older than the tables either works or refuses to start.
+//! Each version is one migration in one transaction, which first writes its own number into the table
+//! `migration`. Of many gateways that start at once, one writes that row; the others wait for it and find the
+//! work done. A migration also says which version a gateway must know to run beside it. So a gateway that is
+//! older than the tables either works or refuses to start.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::index;
 use super::session::Session;
 use super::statements::within;
 
-/// One version of the tables.
+/// A version of the tables.
 struct Migration {
     version: i32,
     /// The version that a gateway has to know to work with these tables.
@@ -46,14 +46,14 @@ const RIGHTS: &str = "
 -- GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.record, {schema}.response, {schema}.ready, {schema}.names, {schema}.clock TO gateway;
 ";
 
-/// What others that migrate at the same moment may cause.
+/// SQLSTATE codes that gateways migrating at the same moment may cause.
 const RACES: [&str; 6] = ["23505", "40P01", "42710", "42P06", "42P07", "55P03"];
-/// How long one migration may take.
+/// The longest time that one migration may take.
 const LONGEST: Duration = Duration::from_secs(300);
-/// The longest wait before looking again whether somebody else has done it.
+/// The longest wait before checking again whether another gateway has done the migration.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The SQL that makes the tables in `schema`, for whoever applies it by hand.
+/// Returns the SQL that creates the tables in `schema`, for an operator who applies it by hand.
 #[must_use]
 pub fn print(schema: &str) -> String {
     let scripts: Vec<String> = MIGRATIONS.iter().map(|migration| migration.script(schema)).collect();
@@ -71,10 +71,10 @@ impl Migration {
     }
 }
 
-/// Makes the tables what this gateway needs.
+/// Creates or changes the tables to the version of this gateway.
 ///
 /// # Errors
-/// The tables need a newer gateway, or may not be made.
+/// The tables need a newer gateway, or the role may not create them.
 pub(super) async fn migrate(session: &mut Session, schema: &str) -> Result<(), Failure> {
     let patience = Instant::now() + LONGEST;
     for migration in &MIGRATIONS {
@@ -99,10 +99,10 @@ pub(super) async fn migrate(session: &mut Session, schema: &str) -> Result<(), F
     Ok(())
 }
 
-/// Whether all tables are there.
+/// Tells whether all tables are there.
 ///
 /// # Errors
-/// They need a newer gateway.
+/// The tables need a newer gateway.
 pub(super) async fn look(session: &mut Session, schema: &str) -> Result<bool, Failure> {
     let applied = applied(session, schema).await?;
     fits(schema, &applied)?;
@@ -110,7 +110,7 @@ pub(super) async fn look(session: &mut Session, schema: &str) -> Result<bool, Fa
     Ok(MIGRATIONS.iter().all(is_applied))
 }
 
-/// The versions of the tables that are there, each with what it needs.
+/// Returns the versions of the existing tables, each with the version that it needs.
 async fn applied(session: &mut Session, schema: &str) -> Result<Vec<(i32, i32)>, Failure> {
     let exists = query("SELECT to_regclass($1) IS NOT NULL AS there").bind(format!("{schema}.migration"));
     let rows = session.ask(exists).await?;

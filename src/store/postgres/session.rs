@@ -1,7 +1,7 @@
-//! One connection to the primary.
+//! A single connection to the primary.
 //!
-//! It has one statement under way at a time, each its own transaction. A statement that is not
-//! answered within the deadline ends the session: what a socket still holds is not for the next one.
+//! A session runs one statement at a time, each its own transaction. A statement that is not answered within
+//! the deadline ends the session, because a late answer could be taken for that of the next statement.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -22,28 +22,28 @@ use super::failure::{Failure, of_connecting};
 use super::row::Moment;
 use super::settings::{PostgresSettings, name};
 
-/// The oldest server that knows all that the statements use.
+/// The oldest server version that supports all features the statements use.
 const OLDEST: i32 = 130_000;
 
-/// What comes of a statement: rows, and that it is done.
+/// The results of a statement: its rows, and the report that it is done.
 type BoxStream<'a> =
     Pin<Box<dyn Stream<Item = Result<Either<PgQueryResult, PgRow>, sqlx::Error>> + Send + 'a>>;
 
 /// A connection that was examined.
 pub(super) struct Session {
     connection: PgConnection,
-    /// Where it leads.
+    /// Address of the server.
     pub(super) server: String,
     deadline: Duration,
-    /// The server's clock, and when it said so.
+    /// The server's clock, and the local moment at which it was received.
     clock: (Timestamp, Instant),
 }
 
 impl Session {
-    /// Connects to whichever server is the primary.
+    /// Connects to the first server that is a primary.
     ///
     /// # Errors
-    /// What each of them said.
+    /// The failures of all servers.
     pub(super) async fn open(settings: &PostgresSettings) -> Result<Self, Failure> {
         let mut causes = Vec::new();
         for door in settings.doors() {
@@ -72,10 +72,10 @@ impl Session {
         self.examine().await
     }
 
-    /// Whether this is still a primary that records may be trusted to.
+    /// Checks that the server is still a primary of a supported version.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The reason why it is not.
     pub(super) async fn examine(&mut self) -> Result<(), Failure> {
         let rows = self
             .ask(query(
@@ -83,7 +83,7 @@ impl Session {
                  current_setting('server_version_num')::integer AS version",
             ))
             .await?;
-        let row = rows.first().ok_or_else(|| Failure::Down("it does not say what it is".into()))?;
+        let row = rows.first().ok_or_else(|| Failure::Down("it does not report its state".into()))?;
         if row.try_get("standby")? {
             return Err(standby());
         }
@@ -98,10 +98,10 @@ impl Session {
         Ok(())
     }
 
-    /// Runs one statement to its end, its commit included.
+    /// Runs one statement to its end, including its commit.
     ///
     /// # Errors
-    /// What is wrong, and whether anything can have been written.
+    /// The [`Failure`], which says whether anything can have been written.
     pub(super) async fn ask(
         &mut self,
         statement: Query<'_, Postgres, PgArguments>,
@@ -114,7 +114,7 @@ impl Session {
         }
     }
 
-    /// Makes a statement known to the server, so that asking it is one round trip from the first time.
+    /// Prepares a statement on the server, so that even its first use is one round trip.
     pub(super) async fn learn(&mut self, statement: &SqlStr) -> Result<(), Failure> {
         match timeout(self.deadline, self.connection.prepare(statement.clone())).await {
             Ok(learned) => learned.map(drop).map_err(Failure::of_unfinished),
@@ -122,7 +122,7 @@ impl Session {
         }
     }
 
-    /// Says what makes the server forget what it has acknowledged.
+    /// Logs the settings that make the server lose acknowledged writes.
     pub(super) async fn warn_of_risks(&mut self) -> Result<(), Failure> {
         for risk in self.risks().await? {
             tracing::warn!("{risk}");
@@ -130,7 +130,7 @@ impl Session {
         Ok(())
     }
 
-    /// What makes the server forget what it has acknowledged, as sentences.
+    /// Returns sentences about the settings that make the server lose acknowledged writes.
     pub(super) async fn risks(&mut self) -> Result<Vec<String>, Failure> {
         let mut risks = Vec::new();
         for setting in ["fsync", "full_page_writes"] {
@@ -145,26 +145,26 @@ impl Session {
         Ok(risks)
     }
 
-    /// Runs some SQL that takes no values, as a script.
+    /// Runs SQL without parameters, as a script.
     pub(super) async fn run(&mut self, script: SqlStr) -> Result<(), Failure> {
         raw_sql(script).execute(&mut self.connection).await?;
         Ok(())
     }
 
-    /// Takes note of the server's clock, as it was just told.
+    /// Notes the server's clock, just received.
     pub(super) fn heard(&mut self, now: Timestamp) {
         self.clock = (now, Instant::now());
     }
 
-    /// The moment on the server's clock at which a statement that is sent now has been given up. The
-    /// server was at least this far when it last answered, so it is never later than that.
+    /// Returns the moment, on the server's clock, at which a statement that is sent now is given up. The
+    /// server's clock had at least the noted time when that answer arrived, so the moment is never too late.
     pub(super) fn given_up_at(&self) -> Timestamp {
         let (then, heard) = self.clock;
         then.plus(heard.elapsed() + self.deadline)
     }
 }
 
-/// All rows of a statement, for the commit comes after the last of them.
+/// Returns all rows of a statement. It reads to the end, because the commit comes after the last row.
 async fn all(mut answers: BoxStream<'_>) -> Result<Vec<PgRow>, Failure> {
     let (mut rows, mut is_done) = (Vec::new(), false);
     while let Some(answer) = poll_fn(|context| answers.as_mut().poll_next(context)).await {
@@ -178,12 +178,12 @@ async fn all(mut answers: BoxStream<'_>) -> Result<Vec<PgRow>, Failure> {
     Ok(rows)
 }
 
-/// That a server is no primary.
+/// Returns the failure for a server that is no primary.
 pub(super) fn standby() -> Failure {
     Failure::Down("it is a standby".into())
 }
 
-/// How every session is set up. The plans must not depend on what the tables held when they were
+/// Returns the settings of every session. The plans must not depend on what the tables held when they were
 /// made: each row is found by its key, one after the other in the order of the keys.
 fn manners(settings: &PostgresSettings) -> String {
     format!(

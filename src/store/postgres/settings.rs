@@ -1,4 +1,4 @@
-//! What a Postgres store has to be told.
+//! Settings of a Postgres store.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::workers::Workers;
 
-/// Where the servers are and how to speak to them.
+/// The addresses of the servers and the connection settings.
 #[derive(Clone)]
 pub struct PostgresSettings {
     /// The servers, one of which is the primary; each with credentials, database and TLS.
@@ -29,34 +29,34 @@ impl fmt::Debug for PostgresSettings {
 }
 
 impl PostgresSettings {
-    /// How long a statement may take. Shorter than what callers wait, so that one that is given up is
-    /// given up in here, where it ends its connection.
+    /// Returns how long a statement may take. This is shorter than callers wait, so that a statement is given
+    /// up in the session, where that ends the connection.
     pub(super) fn deadline(&self) -> Duration {
         self.timeout * 9 / 10
     }
 
-    /// How long a statement may wait for a row that somebody else keeps locked.
+    /// Returns how long a statement may wait for a row that another session keeps locked.
     pub(super) fn lock_timeout(&self) -> Duration {
         self.timeout * 3 / 10
     }
 
-    /// How long one server may take to accept a connection.
+    /// Returns how long one server may take to accept a connection.
     pub(super) fn connect_timeout(&self) -> Duration {
         self.timeout / (self.servers.len().max(1) as u32)
     }
 
-    /// The servers as connections are opened to them.
+    /// Returns the connection options of each server.
     pub(super) fn doors(&self) -> impl Iterator<Item = PgConnectOptions> + '_ {
         self.servers.iter().map(|server| {
-            // A pooler in between refuses parameters that it does not know, and this one changes nothing: no
-            // statement asks for a floating-point number.
+            // A pooler in between refuses parameters that it does not know. Omitting this one changes
+            // nothing, because no statement reads a floating-point number.
             let named = server.clone().disable_statement_logging().extra_float_digits(None);
             if named.get_application_name().is_some() { named } else { named.application_name("oncegate") }
         })
     }
 }
 
-/// Where a server is, for people.
+/// Returns the address of a server as shown to people.
 pub(super) fn name(server: &PgConnectOptions) -> String {
     match server.get_socket() {
         Some(path) => path.display().to_string(),

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::store::Sheet;
 
-/// All statements of one store.
+/// The statements of one store.
 pub(super) struct Statements {
     pub(super) claim: SqlStr,
     pub(super) read: SqlStr,
@@ -22,12 +22,12 @@ pub(super) struct Statements {
     pub(super) ready: SqlStr,
     names: OfDocument,
     clock: OfDocument,
-    /// Where the end of an execution is told.
+    /// Name of the channel that carries the notification of an ended execution.
     pub(super) channel: String,
 }
 
 impl Statements {
-    /// The statements for the tables in `schema`.
+    /// Returns the statements for the tables in `schema`.
     pub(super) fn new(schema: &str) -> Self {
         let of = |text: &str| named(&within(schema, text));
         let page = include_str!("sql/page.sql");
@@ -68,7 +68,7 @@ impl OfDocument {
 }
 
 impl Statements {
-    /// The statements about this document.
+    /// Returns the statements about this document.
     pub(super) fn of(&self, sheet: Sheet) -> &OfDocument {
         match sheet {
             Sheet::Names => &self.names,
@@ -77,7 +77,7 @@ impl Statements {
     }
 }
 
-/// `text` with the name of the schema, which the configuration restricts to a plain identifier.
+/// Returns `text` with the name of the schema, which the configuration restricts to a plain identifier.
 pub(super) fn within(schema: &str, text: &str) -> String {
     text.replace("{schema}", schema)
 }

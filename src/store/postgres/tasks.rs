@@ -1,4 +1,4 @@
-//! The questions about one record, and how a statement answers many of them.
+//! The tasks about one record, and how one statement answers many of them.
 
 use std::future::Future;
 
@@ -15,29 +15,29 @@ use super::row::{self, moment};
 use super::session::{Session, standby};
 use super::statements::Statements;
 
-/// How often a claim is made while the record in its way appears and is gone again.
+/// Number of attempts at a claim while the record in its way appears and disappears.
 const MOST_ROUNDS: usize = 4;
 
-/// A kind of question about one record.
+/// A kind of task about one record.
 pub(super) trait Task: Sized + Send + Sync + 'static {
-    /// What is answered.
+    /// The type of the answer.
     type Answer: Send + 'static;
 
-    /// The record it is about.
+    /// Returns the id of the record.
     fn id(&self) -> RecordId;
 
-    /// The bytes it adds to a statement, roughly.
+    /// Returns roughly how many bytes the task adds to a statement.
     fn size(&self) -> usize {
         0
     }
 
-    /// Where such questions wait.
+    /// Returns the queue of this kind.
     fn shelf(shelves: &mut Shelves) -> &mut Shelf<Self>;
 
-    /// Asks all of `batch` and answers what it can.
+    /// Runs all of `batch` in one statement and answers the tasks it can.
     ///
     /// # Errors
-    /// What came of those that have no answer yet.
+    /// The failure of the tasks that are not answered yet.
     fn run(
         batch: &mut Batch<Self>,
         session: &mut Session,
@@ -45,14 +45,14 @@ pub(super) trait Task: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// As [`crate::store::Store::claim`].
+/// A task for [`crate::store::Store::claim`].
 pub(super) struct Claim {
     id: RecordId,
     first: Record,
     encoded: Vec<u8>,
 }
 
-/// As [`crate::store::Store::compare_and_set`], to write.
+/// A task for [`crate::store::Store::compare_and_set`] that writes.
 pub(super) struct Write {
     id: RecordId,
     expected: Revision,
@@ -61,16 +61,16 @@ pub(super) struct Write {
     response: Option<Vec<u8>>,
 }
 
-/// As [`crate::store::Store::compare_and_set`], to remove.
+/// A task for [`crate::store::Store::compare_and_set`] that removes.
 pub(super) struct Remove {
     id: RecordId,
     expected: Revision,
 }
 
-/// As [`crate::store::Store::read`].
+/// A task for [`crate::store::Store::read`].
 pub(super) struct Read(pub(super) RecordId);
 
-/// Asks to be told of the end of an execution.
+/// A task that asks for a notification of the end of an execution.
 pub(super) struct Watch(pub(super) RecordId);
 
 impl Claim {
@@ -113,8 +113,8 @@ impl Task for Claim {
             if batch.is_done() {
                 return Ok(());
             }
-            // What is left came to nothing: it was too late, or somebody else was faster, which only a
-            // statement of its own can see.
+            // The remaining claims were not made: they were too late, or another gateway was faster. Only a
+            // second statement can see its record.
             let found = read(batch.tasks().map(|claim| claim.id), session, sql);
             let found = found.await.map_err(Failure::of_a_read)?;
             let mut callbacks = Callbacks::default();
@@ -223,7 +223,7 @@ fn written(batch: &mut Batch<Write>, rows: &[PgRow]) -> Result<(), Failure> {
 }
 
 impl Write {
-    /// Whether no response belongs to the record any more.
+    /// Tells whether the record has no stored response from now on.
     fn is_bare(&self) -> bool {
         !matches!(self.record.state, State::Completed { .. })
     }
@@ -262,7 +262,7 @@ fn removed(batch: &mut Batch<Remove>, rows: &[PgRow]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Those that changed nothing are shown what there is instead.
+/// Answers the tasks that changed nothing with the record found instead.
 async fn conflicts<T>(batch: &mut Batch<T>, session: &mut Session, sql: &Statements) -> Result<(), Failure>
 where
     T: Task<Answer = Result<Swap, StoreError>>,
@@ -346,7 +346,7 @@ fn execution(record: &Record) -> i32 {
     i32::try_from(record.state.n()).unwrap_or(i32::MAX)
 }
 
-/// In milliseconds; some ten thousand years at most, which a `timestamptz` can still hold.
+/// Returns milliseconds, at most ten thousand years, which a `timestamptz` can still hold.
 fn until_deadline(record: &Record) -> i64 {
     const MOST: u128 = 10_000 * 365 * 24 * 60 * 60 * 1000;
     record.until_deadline().as_millis().min(MOST) as i64
@@ -359,7 +359,7 @@ fn reason(record: &Record) -> Option<String> {
     }
 }
 
-/// What the upstream said, as an operator may search for it.
+/// Returns the status of the upstream's response, for operators to search by.
 fn status(record: &Record) -> Option<i16> {
     let status = match record.state {
         State::Completed { response, .. } => response.status,

@@ -1,4 +1,4 @@
-//! What all gateways share, beside the first bucket.
+//! The documents that all gateways share, kept beside the first bucket.
 
 use bytes::Bytes;
 use redis::FromRedisValue;
@@ -11,11 +11,11 @@ use super::failure::Failure;
 use super::keys::DOCUMENTS_BUCKET;
 use super::script::{Call, Request, Script};
 
-/// What the script did, the time, and the document.
+/// The answer of the script: its action, the time, and the document.
 type Parts = (String, u64, Option<Vec<u8>>);
 
 impl Shared {
-    /// As [`crate::store::Store::document`].
+    /// Implements [`crate::store::Store::document`].
     pub(super) async fn document(&self, sheet: Sheet) -> Result<Document, StoreError> {
         let call = Call::new(Script::Document, vec![self.keys.document(sheet)]);
         let answer = self.look(DOCUMENTS_BUCKET, Request::Script(&call)).await?;
@@ -23,7 +23,8 @@ impl Shared {
         Ok(Document { bytes: bytes.map(Bytes::from), now: Timestamp(now) })
     }
 
-    /// As [`crate::store::Store::replace_document`]. It counts once as many replicas have it as a claim needs.
+    /// Implements [`crate::store::Store::replace_document`]. The write counts once as many replicas have it
+    /// as a claim needs.
     pub(super) async fn replace_document(
         &self,
         sheet: Sheet,
@@ -46,5 +47,5 @@ impl Shared {
 }
 
 fn odd(error: impl std::fmt::Display) -> Failure {
-    Failure::Unclear(format!("a script answered what it should not: {error}"))
+    Failure::Unclear(format!("a script gave an unexpected answer: {error}"))
 }

@@ -1,4 +1,4 @@
-//! Where a primary is: at a fixed address, or where the sentinels say.
+//! The address of a primary: a fixed one, or the one that sentinels name.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,26 +8,27 @@ use redis::{AsyncConnectionConfig, Client, cmd};
 use super::failure::{Failure, of_connecting};
 use super::settings::{Address, RedisSettings};
 
-/// How to find one primary.
+/// An endpoint: the way to find one primary.
 #[derive(Clone, Debug)]
 pub(super) enum Door {
-    /// It is there.
+    /// A fixed address.
     At(Address),
-    /// Sentinels know it by this name.
+    /// The name under which sentinels know the primary.
     Sentinels(String),
 }
 
 impl Door {
-    /// The address of the primary and a client for it.
+    /// Returns the address of the primary and a client for it.
     pub(super) async fn client(&self, settings: &RedisSettings) -> Result<(String, Client), Failure> {
         let address = self.address(settings).await?;
         Ok((address.to_string(), settings.client(&address)?))
     }
 
-    /// Makes sure that the primary has not become another one.
+    /// Checks that the primary is still at `address`.
     ///
     /// # Errors
-    /// Where it is now. Sentinels that do not answer leave it where it was.
+    /// [`Failure::Down`] with the present address if the primary is elsewhere. If no sentinel answers, the
+    /// primary counts as unmoved.
     pub(super) async fn leads_to(&self, address: &str, settings: &RedisSettings) -> Result<(), Failure> {
         match self.address(settings).await {
             Ok(now) if now.to_string() != address => Err(Failure::Down(format!("the primary is {now} now"))),
@@ -41,7 +42,7 @@ impl Door {
             Self::Sentinels(name) => name,
         };
         let mut causes = Vec::new();
-        // One that is gone must not use up the time of those behind it.
+        // A sentinel that is gone must not use up the time of the sentinels after it.
         let each = settings.timeout / (settings.addresses.len() as u32 + 1);
         for sentinel in &settings.addresses {
             match ask(settings, sentinel, name, each).await {

@@ -1,7 +1,7 @@
-//! What a command that failed means: nothing was written, or nobody can tell.
+//! The meaning of a failed command: nothing was written, or it is unclear whether anything was written.
 //!
-//! A server that *refuses* a command has not run it. That is certain for the refusals listed in
-//! here and for no other error.
+//! A server that *refuses* a command has not run it. That is certain for the refusals listed here and for no
+//! other error.
 
 use std::error::Error;
 use std::io;
@@ -11,8 +11,7 @@ use redis::{ErrorKind, RedisError};
 
 pub(super) use crate::store::failure::Failure;
 
-/// Refusals of Redis that come before anything is written, first of all by the first write of a
-/// script.
+/// Codes of refusals that come before Redis writes anything, at the latest at the first write of a script.
 const REFUSALS: [&str; 18] = [
     "ASK",
     "BUSY",
@@ -35,25 +34,25 @@ const REFUSALS: [&str; 18] = [
 ];
 
 impl Failure {
-    /// Whether the connection it came over should be replaced: the answer did not come, or it is
-    /// one that a primary does not give.
+    /// Tells whether the connection of the command should be replaced: the answer did not arrive, or a
+    /// primary does not give such an answer.
     pub(super) fn casts_doubt(&self) -> bool {
         matches!(self, Self::Unclear(_)) || self.has_code(&["LOADING", "MASTERDOWN", "READONLY"])
     }
 
-    /// Whether the cluster may have given the slot to another server.
+    /// Tells whether the cluster may have given the slot to another server.
     pub(super) fn is_misplaced(&self) -> bool {
         matches!(self, Self::Down(_) | Self::Unclear(_))
             || self.has_code(&["CLUSTERDOWN", "MASTERDOWN", "MOVED", "READONLY"])
     }
 }
 
-/// What an attempt to connect to `address` came to.
+/// Classifies a failed attempt to connect to `address`.
 pub(super) fn of_connecting(address: &str, error: &RedisError) -> Failure {
     let text = format!("cannot connect to {address}: {error}");
     let source = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
     let source = source.and_then(|source| source.downcast_ref::<io::Error>());
-    // How TLS says that it does not trust the server.
+    // The TLS library reports a server that it does not trust with this kind.
     let certificate = source.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData);
     let refused = error.code().is_some_and(|code| ["NOAUTH", "NOPERM", "WRONGPASS"].contains(&code));
     let is_wrong = certificate || refused || error.kind() == ErrorKind::AuthenticationFailed;

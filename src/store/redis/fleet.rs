@@ -1,13 +1,14 @@
-//! Which primary holds which bucket: one holds all, or the nodes of a cluster share them.
+//! The primary of each bucket: one primary holds all buckets, or the nodes of a cluster share them.
 //!
-//! The map of a cluster is read from any node that answers, and read anew when a node refuses
-//! a command as not its own, breaks, or is no primary any more. A command that was refused so was
-//! not run; within its deadline it is sent again to the node that the next map names.
+//! The map of a cluster is read from any node that answers. It is read again when a node refuses a command
+//! because the node does not own the slot, when a node breaks, and when a node is no longer a primary. A
+//! command that was refused in this way was not run. Within its deadline it is sent again to the node that
+//! the next map names.
 //!
-//! While a slot moves between nodes its records are unavailable. `ASK` is not followed, for that
-//! would help next to nobody: a node answers a script about several keys only if all of them are
-//! there (`TRYAGAIN` otherwise), and a script about a record that has no response, or about none,
-//! always names a key that is on neither node.
+//! While a slot moves between nodes, its records are unavailable. `ASK` is not followed, because that would
+//! help in almost no case: a node answers a script about several keys only if all of them are there
+//! (`TRYAGAIN` otherwise), and a script about a record without a response, or about no record, always names a
+//! key that is on neither node.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,20 +28,20 @@ use super::link::{Common, Link};
 use super::script::Request;
 use super::settings::{Address, RedisSettings, Topology};
 
-/// How long the map of a cluster is used, at most, though nothing seems wrong with it.
+/// Longest interval between readings of a cluster's map while nothing seems wrong with it.
 const MAP_AGE: Duration = Duration::from_secs(30);
 /// The wait between two readings, at most.
 const MAP_PAUSE: Duration = Duration::from_millis(100);
 
-/// All primaries.
+/// The primaries of one store.
 pub(super) enum Fleet {
-    /// One holds everything.
+    /// A single primary that holds all buckets.
     One(Arc<Link>),
     /// The nodes of a cluster.
     Cluster(Cluster),
 }
 
-/// The nodes of a cluster. Dropping it stops the reading of maps.
+/// The nodes of a cluster. Dropping the value stops the reading of maps.
 pub(super) struct Cluster {
     shared: Arc<Shared>,
     reader: AbortHandle,
@@ -49,19 +50,19 @@ pub(super) struct Cluster {
 struct Shared {
     settings: Arc<RedisSettings>,
     common: Arc<Common>,
-    /// The newest map, or why there is none; not even that before the first reading.
+    /// The newest map, or the failure of the last reading; `Err(None)` before the first reading ends.
     map: watch::Sender<Result<Arc<Map>, Option<Failure>>>,
     outdated: Notify,
 }
 
-/// The nodes with one bucket of each, and the link of each bucket.
+/// The map of a cluster: each node with one bucket that it holds, and the link of each bucket.
 struct Map {
     nodes: HashMap<Address, (u8, Arc<Link>)>,
     buckets: Vec<Arc<Link>>,
 }
 
 impl Fleet {
-    /// The servers that the settings name; nothing is known of them yet.
+    /// Creates the primaries that the settings name. Nothing is known of the servers yet.
     pub(super) fn new(common: Arc<Common>) -> Result<Self, Failure> {
         let settings = &common.settings;
         let first = || settings.addresses.first().cloned().ok_or_else(|| Failure::Down("no address".into()));
@@ -73,7 +74,7 @@ impl Fleet {
         Ok(Self::One(Arc::new(Link::new(common, door, (0..=u8::MAX).collect()))))
     }
 
-    /// The buckets, in groups that one script may touch together.
+    /// Returns the buckets, in groups that one script may touch together.
     pub(super) fn groups(&self) -> Vec<Vec<u8>> {
         let all = 0..=u8::MAX;
         match self {
@@ -82,7 +83,7 @@ impl Fleet {
         }
     }
 
-    /// The links to all primaries, with one bucket that each holds.
+    /// Returns the links to all primaries, each with one bucket that the primary holds.
     pub(super) async fn primaries(&self) -> Result<Vec<(u8, Arc<Link>)>, Failure> {
         match self {
             Self::One(link) => Ok(vec![(0, Arc::clone(link))]),
@@ -90,7 +91,7 @@ impl Fleet {
         }
     }
 
-    /// Whether `what` holds of a primary that is known now.
+    /// Tells whether `what` holds for at least one primary that is known now.
     pub(super) fn any(&self, what: impl Fn(&Link) -> bool) -> bool {
         match self {
             Self::One(link) => what(link),
@@ -101,7 +102,7 @@ impl Fleet {
         }
     }
 
-    /// The link to the primary that holds a bucket.
+    /// Returns the link to the primary that holds `bucket`.
     pub(super) async fn link(&self, bucket: u8) -> Result<Arc<Link>, Failure> {
         match self {
             Self::One(link) => Ok(Arc::clone(link)),
@@ -109,7 +110,7 @@ impl Fleet {
         }
     }
 
-    /// As [`Link::ask`], of the primary that holds `bucket`.
+    /// Sends `request` to the primary that holds `bucket`, as [`Link::ask`] does.
     pub(super) async fn ask(
         &self,
         bucket: u8,
@@ -129,7 +130,8 @@ impl Fleet {
             };
             cluster.shared.outdated.notify_one();
             let moved = failure.has_code(&["MOVED"]);
-            // The node that is asked for the next map may not have heard of the move either.
+            // The node that provides the next map may not know of the move yet, so this may take several
+            // rounds.
             if !moved || timeout_at(give_up_at, map.changed()).await.is_err() {
                 return Err(failure);
             }
@@ -145,7 +147,7 @@ impl Cluster {
         Self { shared, reader }
     }
 
-    /// The map; waits for the first reading.
+    /// Returns the newest map. Waits for the first reading.
     async fn map(&self) -> Result<Arc<Map>, Failure> {
         let mut map = self.shared.map.subscribe();
         let silent = || Failure::Down("no node of the cluster answers".into());
@@ -169,19 +171,19 @@ async fn keep_reading(shared: Arc<Shared>) {
         match (shared.read(old.as_deref().ok()).await, old) {
             (Ok(map), _) => drop(shared.map.send_replace(Ok(Arc::new(map)))),
             (Err(failure), Err(_)) => drop(shared.map.send_replace(Err(Some(failure)))),
-            // The old map is better than none: nodes that are not asked about still serve.
+            // The old map is better than none: nodes that have no part in the failure still serve.
             (Err(failure), Ok(_)) => tracing::warn!("the cluster's map cannot be read: {failure}"),
         }
         sleep(jittered(MAP_PAUSE)).await;
         let old = shared.map.borrow().is_ok();
         let age = jittered(if old { MAP_AGE } else { MAP_PAUSE });
-        // Either end of the wait is a reason to read.
+        // The notice and the timeout are both a reason to read.
         drop(timeout(age, shared.outdated.notified()).await);
     }
 }
 
 impl Shared {
-    /// Reads the map from the first node that has a whole one, and keeps the links that go on.
+    /// Reads the map from the first node that has a complete one, and keeps the links to nodes that stay.
     async fn read(&self, old: Option<&Map>) -> Result<Map, Failure> {
         let known = old.into_iter().flat_map(|map| map.nodes.keys().cloned());
         let mut causes = Vec::new();
@@ -192,7 +194,7 @@ impl Shared {
                 Err(_) => causes.push(Failure::Down(format!("{address}: no answer"))),
             }
         }
-        Err(Failure::of_all("no node of the cluster says who holds what: ", &causes))
+        Err(Failure::of_all("no node of the cluster returns the map of its slots: ", &causes))
     }
 
     fn map(&self, owners: &[Address], old: Option<&Map>) -> Map {
@@ -207,7 +209,7 @@ impl Shared {
                         link.now_holds(holds().collect());
                         (*marked, Arc::clone(link))
                     }
-                    // What a link remembers of its server lies in a bucket, which that has given away.
+                    // The node is new, or it gave away the bucket in which its link keeps the mark of `loss`.
                     before => {
                         let link = self.link(owner, holds().collect(), before.map(|(_, link)| &**link));
                         (bucket, Arc::new(link))
@@ -219,7 +221,7 @@ impl Shared {
         map
     }
 
-    /// A link to `owner`, which holds `buckets`, in place of the one `before`.
+    /// Creates a link to `owner`, which holds `buckets`, to replace the link `before`.
     fn link(&self, owner: &Address, buckets: Vec<u8>, before: Option<&Link>) -> Link {
         let mut link = Link::new(Arc::clone(&self.common), Door::At(owner.clone()), buckets);
         if let Some(held) = before.and_then(Link::held) {
@@ -229,7 +231,7 @@ impl Shared {
     }
 }
 
-/// The primary of each bucket, as the node at `address` knows it.
+/// Returns the primary of each bucket, as the node at `address` knows it.
 pub(super) async fn owners(settings: &RedisSettings, address: &Address) -> Result<Vec<Address>, Failure> {
     let config = AsyncConnectionConfig::new().set_connection_timeout(Some(settings.timeout / 2));
     let connecting = settings.client(address)?;
@@ -237,19 +239,19 @@ pub(super) async fn owners(settings: &RedisSettings, address: &Address) -> Resul
     let mut connection = connecting.map_err(|error| of_connecting(&address.to_string(), &error))?;
     let ranges: Vec<Vec<Value>> = cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
     let ranges: Option<Vec<_>> = ranges.iter().map(|range| parse_range(range, address)).collect();
-    let ranges = ranges.ok_or_else(|| Failure::Down("an odd answer to CLUSTER SLOTS".into()))?;
+    let ranges = ranges.ok_or_else(|| Failure::Down("a bad answer to CLUSTER SLOTS".into()))?;
     let owner = |bucket: u8| {
         let slot = slot(bucket);
         let range = ranges.iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
         range
             .map(|(_, _, owner)| owner.clone())
-            .ok_or_else(|| Failure::Down(format!("nobody holds slot {slot}")))
+            .ok_or_else(|| Failure::Down(format!("no node holds slot {slot}")))
     };
     (0..=u8::MAX).map(owner).collect()
 }
 
-/// The first and last slot of a range, and who its primary is. A node that does not know its own
-/// name leaves it out.
+/// Parses a range of slots: its first slot, its last slot and its primary. A node that does not know its own
+/// name leaves the name out.
 fn parse_range(range: &[Value], asked: &Address) -> Option<(u16, u16, Address)> {
     let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = range else { return None };
     let [host, Value::Int(port), ..] = primary.as_slice() else { return None };

@@ -1,23 +1,23 @@
 //! The names of keys.
 //!
-//! Records fall into 256 buckets by the first byte of their id. A bucket's number, as two
-//! hexadecimal digits in braces, is the hash tag of all its keys, so that a record, its response
-//! and the bucket's indexes lie in one slot of a cluster and one script writes them together. The
-//! order of the buckets is the order of the ids.
+//! Records fall into 256 buckets by the first byte of their id. A bucket's number, as two hexadecimal digits
+//! in braces, is the hash tag of all its keys. A record, its response and the bucket's indexes therefore lie
+//! in one slot of a cluster, and one script writes them together. The order of the buckets is the order of
+//! the ids.
 
 use crate::protocol::{RecordId, hex};
 use crate::store::Sheet;
 
-/// How many buckets there are.
+/// Number of buckets.
 pub(super) const BUCKETS: usize = 256;
 
 /// The bucket beside which the documents lie.
 pub(super) const DOCUMENTS_BUCKET: u8 = 0;
 
-/// How many slots a cluster has.
+/// Number of slots in a cluster.
 const SLOTS: u16 = 16_384;
 
-/// Makes keys that start with one prefix.
+/// The keys that start with one prefix.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
     prefix: String,
@@ -28,47 +28,49 @@ impl Keys {
         Self { prefix: prefix.to_owned() }
     }
 
-    /// The record.
+    /// Returns the key of a record.
     pub(super) fn record(&self, id: RecordId) -> String {
         self.in_bucket(bucket(id), [hex::encode(id.as_bytes(), &mut [0; 40])])
     }
 
-    /// The response of a completed record.
+    /// Returns the key of the response of a completed record.
     pub(super) fn response(&self, id: RecordId) -> String {
         self.in_bucket(bucket(id), [hex::encode(id.as_bytes(), &mut [0; 40]), ":response"])
     }
 
-    /// Ids by their deadlines: one entry for each record of the bucket.
+    /// Returns the key of the index by deadline: one entry for each record of the bucket.
     pub(super) fn deadlines(&self, bucket: u8) -> String {
         self.in_bucket(bucket, ["deadlines"])
     }
 
-    /// The ids of the bucket's records whose outcome is unknown.
+    /// Returns the key of the index of unknown records: the ids of the bucket's records with an unknown
+    /// outcome.
     pub(super) fn unknown(&self, bucket: u8) -> String {
         self.in_bucket(bucket, ["unknown"])
     }
 
-    /// The bucket's unknown records by the time of their last write: each entry is an id and the route.
+    /// Returns the key of the index of unknown records by the time of their last write. Each entry is an id
+    /// and the route.
     pub(super) fn unknown_since(&self, bucket: u8) -> String {
         self.in_bucket(bucket, ["unknown-since"])
     }
 
-    /// Which run of a server held the data.
+    /// Returns the key under which `loss` notes which run of a server held the data.
     pub(super) fn run(&self, bucket: u8) -> String {
         self.in_bucket(bucket, ["run"])
     }
 
-    /// What shows that the bucket holds what it held.
+    /// Returns the key of the bucket's mark, which shows that the bucket was not emptied.
     pub(super) fn mark(&self, bucket: u8) -> String {
         self.in_bucket(bucket, ["mark"])
     }
 
-    /// What readiness checks write to.
+    /// Returns the key that readiness checks write.
     pub(super) fn ready(&self, bucket: u8) -> String {
         self.in_bucket(bucket, ["ready"])
     }
 
-    /// A document; one for the whole store.
+    /// Returns the key of a document. The whole store has one document of each name.
     pub(super) fn document(&self, sheet: Sheet) -> String {
         let name = match sheet {
             Sheet::Names => "names",
@@ -77,7 +79,7 @@ impl Keys {
         self.in_bucket(DOCUMENTS_BUCKET, [name])
     }
 
-    /// Where ends of executions are published.
+    /// Returns the channel on which ends of executions are published.
     pub(super) fn channel(&self) -> String {
         format!("{}ended", self.prefix)
     }
@@ -91,17 +93,17 @@ impl Keys {
     }
 }
 
-/// The bucket of a record.
+/// Returns the bucket of a record.
 pub(super) fn bucket(id: RecordId) -> u8 {
     id.as_bytes()[0]
 }
 
-/// The slot of a cluster that a bucket lies in.
+/// Returns the slot of a cluster that a bucket lies in.
 pub(super) fn slot(bucket: u8) -> u16 {
     crc16(format!("{bucket:02x}").as_bytes()) % SLOTS
 }
 
-/// CRC-16/XMODEM, which Redis Cluster hashes tags with.
+/// Computes CRC-16/XMODEM, with which Redis Cluster hashes tags.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc: u16, byte| {
         (0..8).fold(
@@ -117,7 +119,7 @@ fn crc16(bytes: &[u8]) -> u16 {
 mod tests {
     use super::*;
 
-    /// The check value of the cluster specification, and what `CLUSTER KEYSLOT` says.
+    /// Compares with the check value of the cluster specification, and with an answer of `CLUSTER KEYSLOT`.
     #[test]
     fn slots_are_those_of_the_cluster_specification() {
         assert_eq!(crc16(b"123456789"), 0x31c3);

@@ -1,12 +1,12 @@
-//! The way to one primary: a connection that is kept up, examined, and given up when in doubt.
+//! The link to one primary: connections that are kept up, examined, and given up when in doubt.
 //!
-//! A task of its own ([`keep`]) connects, examines the server, and goes on examining it every
-//! [`VIGIL`]; nothing is sent to a server that failed its examination. A connection is in doubt
-//! when it broke, when an answer did not come in time, or when the server refused as a replica
-//! would. Then a new one is made; what waits for answers of the old one may still get them.
+//! A task of its own ([`keep`]) connects, examines the server, and repeats the examination every [`VIGIL`].
+//! Nothing is sent to a server that failed its examination. A connection is in doubt when it broke, when an
+//! answer did not arrive in time, or when the server refused a command as a replica would. The task then
+//! makes new connections. A command that still waits for an answer on the old one may still get it.
 //!
-//! While no connection stands, every command fails at once with [`Failure::Down`], but for the
-//! first moment, in which it waits for the connection attempt.
+//! While there is no connection, every command fails at once with [`Failure::Down`]. The exception is the
+//! first attempt to connect, at a start or after a connection was given up: commands wait for its result.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -35,19 +35,19 @@ use super::script::{Acknowledged, Beginning, Loaded, Permission, Permitted, Requ
 use super::server::Server;
 use super::settings::{RedisSettings, Topology};
 
-/// How often a server that works is examined.
+/// Interval between examinations of a server that works.
 const VIGIL: Duration = Duration::from_secs(5);
-/// How often one that has a limit is asked for the memory it uses.
+/// Interval at which a server with a memory limit is asked for the memory it uses.
 const MEMORY_VIGIL: Duration = Duration::from_millis(500);
 /// The longest wait after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How many commands may wait for their answers at once.
+/// Maximum number of commands that wait for their answers at once.
 const MOST_PENDING: usize = 4096;
-/// The connections among which writes that wait for replicas are spread: the server answers nothing
-/// else on a connection while it waits.
+/// Number of connections that share the writes that wait for replicas: the server answers nothing else on a
+/// connection while it waits.
 const LANES: usize = 8;
 
-/// What all links of a store have in common.
+/// State that all links of a store share.
 pub(super) struct Common {
     pub(super) settings: Arc<RedisSettings>,
     pub(super) waiters: Arc<Waiters>,
@@ -55,11 +55,11 @@ pub(super) struct Common {
     pub(super) outcomes: Outcomes,
 }
 
-/// One primary. Dropping it closes its connections.
+/// A link to one primary. Dropping the link closes its connections.
 pub(super) struct Link {
     shared: Arc<Shared>,
     keeper: AbortHandle,
-    /// Until when no claims are taken, whatever the server says.
+    /// End of a hold on claims that was taken over from an earlier link and that the server cannot lift.
     held_anyway: Option<Instant>,
 }
 
@@ -70,20 +70,20 @@ struct Shared {
     /// The buckets that the primary holds.
     buckets: Mutex<Vec<u8>>,
     memory: Memory,
-    /// Locked while a loss is looked into.
+    /// Lock that is held while a loss is examined.
     looking: tokio::sync::Mutex<()>,
     /// The loss that this process knows of.
     known_loss: Mutex<Option<Timestamp>>,
-    /// Where the mark of [`super::loss`] is.
+    /// The key of the mark of [`super::loss`].
     mark: String,
     state: watch::Sender<State>,
-    /// The newest session that is in doubt.
+    /// Number of the newest session that is in doubt.
     doubted: watch::Sender<u64>,
     pending: Semaphore,
     seen: Mutex<Option<Seen>>,
-    /// Until when no claims are taken.
+    /// End of the hold on claims; `None` while claims are taken.
     held: Mutex<Option<Instant>>,
-    /// The server's clock as it was last heard, and when.
+    /// The server's clock as last reported, and the moment of that report.
     clock: Mutex<(Timestamp, Instant)>,
 }
 
@@ -94,12 +94,12 @@ enum State {
     Down(Failure),
 }
 
-/// The connections that were made together.
+/// A set of connections that were made together.
 struct Session {
     number: u64,
     address: String,
     lanes: Vec<MultiplexedConnection>,
-    /// One for each worker, driven by it.
+    /// A connection for each worker, driven by that worker.
     own: Vec<Option<MultiplexedConnection>>,
     next: AtomicUsize,
     scripts: Loaded,
@@ -107,8 +107,8 @@ struct Session {
 }
 
 impl Link {
-    /// A way through `door`. The primary behind it holds `buckets`, in whose first one it is noted what this
-    /// process remembers of it.
+    /// Creates a link through `door`. The primary behind it holds `buckets`. The mark of [`super::loss`] lies
+    /// in the first of them.
     pub(super) fn new(common: Arc<Common>, door: Door, buckets: Vec<u8>) -> Self {
         let settings = Arc::clone(&common.settings);
         let mark = Keys::new(&settings.prefix).run(buckets.first().copied().unwrap_or_default());
@@ -132,13 +132,13 @@ impl Link {
         Self { shared, keeper, held_anyway: None }
     }
 
-    /// Takes note of the buckets that the primary holds now.
+    /// Notes the buckets that the primary holds now.
     pub(super) fn now_holds(&self, buckets: Vec<u8>) {
         *lock(&self.shared.buckets) = buckets;
     }
 
-    /// Looks into a bucket whose mark was not `known`. Once this returns, either claims are held back for
-    /// what the server lost, or the bucket's mark is known.
+    /// Examines a bucket after a script found that its mark is not `known`. After success, either claims are
+    /// held back because the server lost data, or the bucket's mark is known.
     pub(super) async fn look_into(&self, bucket: u8, known: Option<Digits>) -> Result<(), Failure> {
         let shared = &*self.shared;
         let looked = timeout(shared.settings.deadline(), async {
@@ -157,21 +157,21 @@ impl Link {
         looked.await.unwrap_or_else(|_| Err(silent()))
     }
 
-    /// What is known of its memory.
+    /// Returns the state of the server's memory.
     pub(super) fn memory(&self) -> &Memory {
         &self.shared.memory
     }
 
-    /// Takes no claims for so long, as the link in whose place it is.
+    /// Holds claims back for `span`, as the link that this one replaces did.
     pub(super) fn hold_for(&mut self, span: Duration) {
         self.held_anyway = Instant::now().checked_add(span);
     }
 
-    /// Asks the server one thing. The second value is how many replicas have what was written,
-    /// if `counted` and the settings want to know.
+    /// Sends one request to the server. The second value of the result is the number of replicas that have
+    /// the write, if `counted` is true and the settings ask for replicas.
     ///
     /// # Errors
-    /// What is wrong, and whether anything can have been written.
+    /// [`Failure`], which says what is wrong and whether anything can have been written.
     pub(super) async fn ask(&self, request: Request<'_>, counted: bool) -> Result<(Value, u32), Failure> {
         let shared = &*self.shared;
         let Ok(_permit) = shared.pending.try_acquire() else {
@@ -181,7 +181,7 @@ impl Link {
         let answered = timeout(shared.settings.deadline(), async {
             let session = shared.session().await?;
             let session = sent_on.get_or_init(|| session);
-            // Not before there is a session: its making finds out what was lost.
+            // The permission needs a session first: making one finds out what the server lost.
             let permitted = self.permission(request);
             session.answer(request, permitted, shared.acknowledged(counted)).await
         })
@@ -200,7 +200,8 @@ impl Link {
         Err(failure)
     }
 
-    /// How an execution may begin with `request`, if it is one with which one would.
+    /// Returns the permission for the execution that may begin with `request`; `None` if there is no such
+    /// execution or if it must not begin.
     fn permission(&self, request: Request<'_>) -> Permitted {
         let Request::Script(call) = request else { return None };
         let shared = &*self.shared;
@@ -210,17 +211,17 @@ impl Link {
         may.then(|| Permission { until: shared.given_up_at(), mark })
     }
 
-    /// Waits for the first connection, or for why there is none.
+    /// Waits for the first connection, and returns the failure if there is none.
     pub(super) async fn connected(&self) -> Result<(), Failure> {
         self.shared.session().await.map(drop)
     }
 
-    /// Takes note of the server's clock, as it was just told.
+    /// Notes the server's clock, as the server just reported it.
     pub(super) fn heard(&self, now: Timestamp) {
         *lock(&self.shared.clock) = (now, Instant::now());
     }
 
-    /// How long claims are still refused after a loss of data; `None` if they are not.
+    /// Returns how long claims are still refused after a loss of data; `None` if they are not.
     pub(super) fn held(&self) -> Option<Duration> {
         let held = *lock(&self.shared.held);
         let until = held.max(self.held_anyway)?;
@@ -235,7 +236,7 @@ impl Drop for Link {
     }
 }
 
-/// Connects, and connects anew whenever the connection is in doubt.
+/// Connects, and connects again whenever the connection is in doubt.
 async fn keep(shared: Arc<Shared>) {
     for number in 1.. {
         match timeout(shared.settings.timeout, shared.connect(number)).await {
@@ -244,9 +245,10 @@ async fn keep(shared: Arc<Shared>) {
                 tracing::info!(server = session.address, "connected to the store");
                 shared.state.send_replace(State::Up(Arc::clone(&session)));
                 let why = shared.watch_over(&session).await;
-                tracing::warn!(server = session.address, "the connection to the store is given up: {why}");
+                tracing::warn!(server = session.address, "gave up the connection to the store: {why}");
                 shared.state.send_replace(State::Connecting);
-                // Whoever came after the subscription broke, and still found this session, is told too.
+                // A waiter that came after the subscription broke, and still found this session, is woken
+                // too.
                 shared.common.waiters.wake_all();
             }
             Ok(Err(failure)) => shared.stay_down(number, failure).await,
@@ -259,8 +261,8 @@ async fn keep(shared: Arc<Shared>) {
 }
 
 impl Shared {
-    /// The session that stands and is not in doubt. Waits while the first attempt to make one is
-    /// under way: who repeats a command because its connection broke gets another connection.
+    /// Returns the newest session, if it is not in doubt. Waits during the first attempt to make a new one: a
+    /// command that is repeated because its connection broke gets another connection.
     async fn session(&self) -> Result<Arc<Session>, Failure> {
         let mut state = self.state.subscribe();
         loop {
@@ -278,7 +280,8 @@ impl Shared {
     }
 
     async fn stay_down(&self, number: u64, failure: Failure) {
-        // Whoever opens the store is told of its first failure; a cluster's nodes come later, too.
+        // The opening of the store reports its first failure itself. The nodes of a cluster may come later,
+        // so their first failure is logged.
         let is_told = number == 1 && self.settings.topology != Topology::Cluster;
         if !is_told && !matches!(&*self.state.borrow(), State::Down(_)) {
             tracing::warn!("the store cannot be reached: {failure}");
@@ -311,13 +314,15 @@ impl Shared {
         Ok(Session { number, address, lanes, own, next, scripts, subscribed })
     }
 
-    /// A connection for each worker, made by it, all at once. One that could not be made is done without.
+    /// Makes a connection for each worker, on that worker, all at once. A worker has none if its attempt
+    /// fails.
     async fn own_lanes(
         &self,
         client: &Client,
         config: &AsyncConnectionConfig,
     ) -> Vec<Option<MultiplexedConnection>> {
-        // What waits for replicas is spread over all lanes, whoever asks.
+        // With `wait_replicas`, no worker has a connection of its own: writes that wait for replicas are
+        // spread over all shared connections.
         let workers = self.settings.workers.handles().iter().filter(|_| self.settings.wait_replicas == 0);
         let making = workers.map(|worker| {
             let (client, config) = (client.clone(), config.clone());
@@ -330,7 +335,7 @@ impl Shared {
         own
     }
 
-    /// Returns why the session is in doubt, once it is.
+    /// Watches the session, and returns the reason once it is in doubt.
     async fn watch_over(&self, session: &Session) -> String {
         let mut doubted = self.doubted.subscribe();
         let mut examined = Instant::now();
@@ -360,8 +365,9 @@ impl Shared {
         }
     }
 
-    /// Whether records may be trusted to the server, and whether it has lost some: it surely has where one of
-    /// its buckets is found `unmarked`, be it here, for a gateway that claims nothing has to find it out too.
+    /// Checks that records may be trusted to the server, and finds out whether it has lost some. A server has
+    /// lost data if one of its buckets was found `unmarked`. The examination compares the marks itself as
+    /// well, because a gateway that claims nothing also has to notice the loss.
     async fn examine(&self, connection: &mut MultiplexedConnection, unmarked: bool) -> Result<(), Failure> {
         let server = Server::ask(connection).await?;
         if let Some(why) = server.unfit(self.settings.topology == Topology::Cluster) {
@@ -374,7 +380,7 @@ impl Shared {
         let lost = mark.lost(&server, remembered.as_ref(), unmarked);
         let seen = Seen::now(&server);
         match mark.write(connection, &self.mark, &seen, lost).await {
-            // It still reads, and a loss is known to this process at least.
+            // The server still answers reads, and at least this process knows of a loss.
             Err(refused) if refused.has_code(&["OOM", "MISCONF", "NOREPLICAS"]) => {}
             written => {
                 written?;
@@ -383,21 +389,22 @@ impl Shared {
         }
         self.memory.heard(server.memory.0, server.memory.1, &self.common.outcomes);
         let is_new = std::mem::replace(&mut *lock(&self.known_loss), lost) != lost && lost.is_some();
-        // First of all: with the marks that are learnt then, claims would go on.
+        // The hold comes first: with the marks that are learnt next, claims would go on.
         self.hold(lost, is_new, server.now);
         *lock(&self.clock) = (server.now, Instant::now());
         self.learn_marks(connection, is_new || unmarked).await
     }
 
-    /// Learns the marks of all buckets of the server, or only of those whose mark is not known yet.
+    /// Learns the marks of all buckets of the server, or only the marks that are not known yet.
     async fn learn_marks(&self, connection: &mut MultiplexedConnection, all: bool) -> Result<(), Failure> {
         let marks = &self.common.marks;
         let buckets = lock(&self.buckets).clone();
         marks.learn(connection, buckets.into_iter().filter(|bucket| all || marks.of(*bucket).is_none())).await
     }
 
-    /// The moment on the server's clock at which a command that is sent now has been given up. The server
-    /// was at least this far when it was last heard, so it is never later than that.
+    /// Returns the moment on the server's clock at which a command that is sent now has been given up. The
+    /// server's clock was at least at the noted time when the report arrived, so the result is never later
+    /// than the real moment.
     fn given_up_at(&self) -> Timestamp {
         let (then, heard) = *lock(&self.clock);
         then.plus(heard.elapsed() + self.settings.deadline())
@@ -427,19 +434,19 @@ impl Shared {
         self.doubted.send_if_modified(|doubted| std::mem::replace(doubted, number.max(*doubted)) < number);
     }
 
-    /// Wakes who waits for the record that a message (its channel, an id) names.
+    /// Wakes the waiters for the record that a message (its channel, an id) names.
     fn told(&self, message: &[Value]) {
         if let Some(Value::BulkString(payload)) = message.get(1) {
             RecordId::from_bytes(payload).into_iter().for_each(|id| self.common.waiters.wake(id));
         }
     }
 
-    /// Takes what the server sends unasked.
+    /// Handles a message that the server sends unasked.
     fn hear(&self, number: u64, push: PushInfo) {
         match push.kind {
             PushKind::Disconnection => {
                 self.doubt(number);
-                // Whatever is published from now on is not heard.
+                // Messages that are published from now on do not arrive.
                 self.common.waiters.wake_all();
             }
             PushKind::Message => self.told(&push.data),

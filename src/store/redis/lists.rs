@@ -1,8 +1,8 @@
-//! What is due, and pages for people: the questions about more than one record.
+//! Lists of records: the records that are due, and pages for operators.
 //!
-//! They walk the indexes of the buckets. An index is written together with its records, but not
-//! read together with them, so an entry is a hint: whatever the record does not bear out is left
-//! out, and an entry of a deadline that is wrong is put right.
+//! The lists walk the indexes of the buckets. An index is written together with its records, but not read
+//! together with them, so an entry is only a hint. An entry that the record does not confirm is left out, and
+//! an entry with a wrong deadline is corrected.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -22,18 +22,18 @@ use super::keys::bucket;
 use super::script::{Call, Request, Script};
 use super::value::decode;
 
-/// How many ids a page looks at, at least, before it is called full.
+/// Least number of ids that one page examines.
 const LOOK_AT: usize = 256;
-/// How many buckets are looked through at once.
+/// Number of buckets that are scanned at once.
 const AT_ONCE: usize = 32;
-/// When the sweeper looks again at a record that it could not decode: a newer gateway may.
+/// Time until the sweeper examines a record again that it could not decode: a newer gateway may decode it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 
-/// An entry of a deadline index.
+/// An entry of a deadline index: the deadline and the id.
 type Entry = (u64, RecordId);
 
 impl Shared {
-    /// As [`crate::store::Store::due`].
+    /// Implements [`crate::store::Store::due`].
     pub(super) async fn due(self: &Arc<Self>, limit: usize) -> Result<Due, StoreError> {
         let (entries, now) = self.passed(limit).await?;
         let ids = entries.iter().map(|(_, id)| *id).collect();
@@ -53,7 +53,7 @@ impl Shared {
         Ok(due)
     }
 
-    /// As [`crate::store::Store::page`].
+    /// Implements [`crate::store::Store::page`].
     pub(super) async fn page(self: &Arc<Self>, filter: &Filter, limit: usize) -> Result<Page, StoreError> {
         let many = limit.max(LOOK_AT);
         let ids = match filter.state {
@@ -78,9 +78,10 @@ impl Shared {
         Ok(page)
     }
 
-    /// The entries whose time has come, the earliest first, and the time.
+    /// Returns the entries with a deadline that has passed, the earliest first, and the time.
     async fn passed(self: &Arc<Self>, limit: usize) -> Result<(Vec<Entry>, Timestamp), StoreError> {
-        // Ids are digests, so what is due is spread evenly, and the rest of a bucket is due again.
+        // Ids are digests, so due records are spread evenly. The rest of a bucket is due again at the next
+        // call.
         let of_each = limit.min((limit / 64).max(8));
         let answers = self.on_groups(self.fleet.groups(), move |shared, group| async move {
             let keys = group.iter().map(|bucket| shared.keys.deadlines(*bucket)).collect();
@@ -91,7 +92,7 @@ impl Shared {
         for answer in answers.await? {
             let parts = Vec::<Vec<u8>>::from_redis_value(answer).unwrap_or_default();
             let Some((time, listed)) = parts.split_first() else { continue };
-            // Nodes of a cluster may disagree; it is no later than the earliest says.
+            // The nodes of a cluster may disagree about the time. The earliest of their times counts.
             now = now.min(Timestamp(number(time)));
             entries.extend(
                 listed
@@ -128,8 +129,8 @@ impl Shared {
         Ok(ids)
     }
 
-    /// Ids of all records in their order. A bucket has no index in that order, so it is looked
-    /// through whole, in steps that do not keep the server from others.
+    /// Returns the ids of all records in their order. A bucket has no index in that order, so it is scanned
+    /// as a whole, in steps that do not keep the server from other clients.
     async fn all_ids(
         self: &Arc<Self>,
         after: Option<RecordId>,
@@ -157,7 +158,7 @@ impl Shared {
             scan.arg(self.keys.deadlines(bucket)).arg(cursor).arg("COUNT").arg(1000);
             let answer = self.look(bucket, Request::Command(&scan)).await?;
             let (next, entries) = <(u64, Vec<Vec<u8>>)>::from_redis_value(answer)
-                .map_err(|error| Failure::Down(format!("an odd answer to ZSCAN: {error}")))?;
+                .map_err(|error| Failure::Down(format!("a bad answer to ZSCAN: {error}")))?;
             ids.extend(entries.chunks(2).filter_map(|entry| RecordId::from_bytes(&entry[0])));
             cursor = next;
             if cursor == 0 {
@@ -165,13 +166,13 @@ impl Shared {
             }
         }
         ids.retain(|id| Some(*id) > after);
-        // A scan may show one twice.
+        // A scan may return an id twice.
         ids.sort_unstable();
         ids.dedup();
         Ok(ids)
     }
 
-    /// What is stored under some ids, undecoded.
+    /// Fetches the stored values under some ids, undecoded.
     pub(super) async fn fetch(
         self: &Arc<Self>,
         ids: Vec<RecordId>,
@@ -190,14 +191,15 @@ impl Shared {
             }
             let answer = shared.look(bucket(group[0]), Request::Command(&get)).await?;
             let values = Vec::<Option<Vec<u8>>>::from_redis_value(answer);
-            let values = values.map_err(|error| Failure::Down(format!("an odd answer to MGET: {error}")))?;
+            let values = values.map_err(|error| Failure::Down(format!("a bad answer to MGET: {error}")))?;
             Ok(group.into_iter().zip(values).collect::<Vec<_>>())
         });
         let values = values.await?.into_iter().flatten();
         Ok(values.filter_map(|(id, value)| Some((id, value?))).collect())
     }
 
-    /// Puts a deadline where it belongs.
+    /// Corrects the deadline entry of a record: moves it from `listed` to `deadline`, or removes it if there
+    /// is no record.
     async fn mend(&self, id: RecordId, listed: u64, deadline: Timestamp) -> Result<(), StoreError> {
         let keys = vec![self.keys.record(id), self.keys.deadlines(bucket(id))];
         let call = Call::new(Script::Mend, keys).arg(*id.as_bytes());
@@ -205,16 +207,16 @@ impl Shared {
         Ok(self.look(bucket(id), Request::Script(&call)).await.map(drop)?)
     }
 
-    /// The time, no earlier than any stamp of `records`.
+    /// Returns the time, no earlier than any stamp of `records`.
     pub(super) async fn now(&self, records: &[(RecordId, Record)]) -> Result<Timestamp, StoreError> {
         let answer = self.look(0, Request::Command(&cmd("TIME"))).await?;
         let (seconds, micros) = <(u64, u64)>::from_redis_value(answer)
-            .map_err(|error| StoreError::Unavailable(format!("an odd answer to TIME: {error}")))?;
+            .map_err(|error| StoreError::Unavailable(format!("a bad answer to TIME: {error}")))?;
         let newest = records.iter().map(|(_, record)| record.updated_at).max().unwrap_or_default();
         Ok(newest.max(Timestamp(seconds * 1000 + micros / 1000)))
     }
 
-    /// Asks about all groups at once; the answers keep their order.
+    /// Asks about all groups at once. The answers keep the order of the groups.
     pub(super) async fn on_groups<G, T, F>(
         self: &Arc<Self>,
         groups: Vec<G>,
@@ -243,7 +245,7 @@ pub(super) fn ids_in(answer: Value) -> Vec<RecordId> {
     parts.iter().filter_map(|part| RecordId::from_bytes(part)).collect()
 }
 
-/// A score or a time as Redis writes it. One that is no number is never due.
+/// Parses a score or a time as Redis writes it. A text that is no number gives a deadline that never passes.
 pub(super) fn number(text: &[u8]) -> u64 {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(u64::MAX)
 }

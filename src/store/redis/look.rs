@@ -1,5 +1,5 @@
-//! Looking whether records could be kept here, as a start does, but writing nothing: a start also leaves a
-//! mark in each primary.
+//! A check whether a gateway could keep records here. The check examines the servers as a start does, but
+//! writes nothing: a start also leaves a mark in each primary.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,14 +19,14 @@ use super::settings::{Address, RedisSettings, Topology};
 use super::{OpenError, RedisStore};
 
 impl RedisStore {
-    /// Looks at each primary. Returns how operations are named there, and what a restart would forget, as
-    /// sentences.
+    /// Examines each primary. Returns the document about how operations are named, and sentences about the
+    /// data that a restart would forget.
     ///
     /// # Errors
-    /// One does not answer, or no record may be trusted to it.
+    /// [`OpenError`] if a primary does not answer, or if no record may be trusted to it.
     pub async fn look(settings: &RedisSettings) -> Result<(Document, Vec<String>), OpenError> {
         let (mut names, mut risks) = (None, BTreeSet::new());
-        // The first one is that of the names.
+        // The first endpoint is the primary that holds the document of names.
         for door in doors(settings).await? {
             let looking = look(&door, settings, names.is_none());
             let (document, risk) = match timeout(settings.timeout * 2, looking).await {
@@ -101,7 +101,7 @@ async fn look(
     if server.appends {
         return Ok((names, None));
     }
-    // Servers that others run do not always tell.
+    // Managed servers do not always allow this command.
     let asked = cmd("CONFIG").arg("GET").arg("save").query_async(&mut connection).await;
     let settings: BTreeMap<String, String> = asked.unwrap_or_default();
     Ok((names, Some(forgets(settings.get("save").map(String::as_str)))))

@@ -1,19 +1,19 @@
-//! Noticing that a server has lost data: it was restarted without an append-only file, or emptied.
+//! Detection of lost data: a server was restarted without an append-only file, or emptied.
 //!
-//! A mark in Redis remembers which run of the server held the data and when that was last seen, and
-//! so does every gateway for itself. A server that is another run, and whose process started after
-//! the data was last seen, was restarted; without an append-only file it may have come back with
-//! old data or none. One that was already up then is a replica that was promoted: what a failover
-//! may lose is not noticed here. A mark that a gateway has seen and that is gone was lost with
-//! everything else.
+//! A mark in Redis remembers which run of the server held the data and when that run was last seen. Every
+//! gateway remembers the same for itself. A server with another run that started after the data was last seen
+//! was restarted. Without an append-only file it may have come back with old data or with none. A server with
+//! another run that was already up at that time is a replica that was promoted: the data that a failover may
+//! lose is not noticed here. A mark that a gateway has seen and that is gone was lost with everything else.
 //!
-//! A bucket whose own mark is not the known one (`marks`) was emptied; the claim that meets it finds that out.
+//! A bucket was emptied if its own mark is not the known one (`marks`). The claim that meets the bucket finds
+//! that out.
 //!
-//! What cannot be noticed: a restart that left nothing, with no gateway alive to remember. Such a
-//! server looks like a new one.
+//! One loss cannot be noticed: a restart that left nothing, with no gateway alive to remember. Such a server
+//! looks like a new one.
 //!
-//! The moment of the loss is kept in the mark, so that every gateway refuses claims until one ttl
-//! after it, or until an operator removes it (`HDEL …:run lost`).
+//! The mark keeps the moment of the loss. Every gateway refuses claims until one ttl after that moment, or
+//! until an operator removes it (`HDEL …:run lost`).
 
 use redis::aio::MultiplexedConnection;
 use redis::cmd;
@@ -23,7 +23,7 @@ use crate::clock::Timestamp;
 use super::failure::Failure;
 use super::server::Server;
 
-/// Which run of a server was seen with the data, and when.
+/// The run of a server that was seen with the data, and the time at which it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     run: String,
@@ -31,7 +31,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// This server, now.
+    /// Returns the run of `server`, seen now.
     pub(super) fn now(server: &Server) -> Self {
         Self { run: server.run.clone(), at: server.now }
     }
@@ -41,7 +41,7 @@ impl Seen {
     }
 }
 
-/// What Redis remembers.
+/// The mark as Redis keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mark {
     seen: Option<Seen>,
@@ -49,8 +49,8 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// When the server lost data, if it did. `remembered` is what this process saw last; `unmarked`, that a
-    /// bucket's mark is not the one that this process knew then.
+    /// Returns when the server lost data, if it did. `remembered` is the run that this process saw last.
+    /// `unmarked` is true if a bucket's mark is not the one that this process knew at that time.
     pub(super) fn lost(
         &self,
         server: &Server,
@@ -60,7 +60,7 @@ impl Mark {
         let restarted = [self.seen.as_ref(), remembered].into_iter().flatten();
         let restarted = !server.appends && restarted.into_iter().any(|seen| seen.was_restarted(server));
         let emptied = self.seen.is_none() && remembered.is_some();
-        // Another gateway may have found it out and written it down already.
+        // Another gateway may have noticed the loss and written it down already.
         let told = self.lost.is_some_and(|lost| remembered.is_some_and(|seen| seen.at <= lost));
         let now = match () {
             () if restarted => Some(server.started),
@@ -78,7 +78,7 @@ impl Mark {
         Ok(Self { seen, lost: lost.map(Timestamp) })
     }
 
-    /// Writes down what was seen, and a loss that the mark does not know yet.
+    /// Writes the run that was seen, and a loss that the mark does not contain yet.
     pub(super) async fn write(
         &self,
         connection: &mut MultiplexedConnection,
@@ -140,7 +140,8 @@ mod tests {
         let server = Server::of_info("run_id:b\naof_enabled:1\n", Timestamp(1_000));
         let mark = Mark { seen: Some(Seen::now(&server)), lost: Some(Timestamp(600)) };
         assert_eq!(mark.lost(&server, None, false), Some(Timestamp(600)));
-        // The same loss, as another gateway meets it that saw the server last before that; and a further one.
+        // First the same loss, found by another gateway that saw the server last before it; then a further
+        // loss.
         let before = Seen { run: "b".into(), at: Timestamp(500) };
         assert_eq!(mark.lost(&server, Some(&before), true), Some(Timestamp(600)));
         let after = Seen { run: "b".into(), at: Timestamp(700) };

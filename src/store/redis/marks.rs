@@ -1,12 +1,12 @@
-//! A mark in every bucket, by which a claim itself sees that the bucket was emptied.
+//! A mark in every bucket, by which a claim itself notices that the bucket was emptied.
 //!
-//! A mark is random and lies in the slot of its bucket. A gateway learns all marks when it starts, and makes
-//! those that are missing: a new store has none, nor has one that only an earlier release wrote to. From
-//! then on a script with which an execution may begin compares the mark. Where it is gone, or another one,
-//! the bucket was emptied or is an older copy that was emptied since, and nothing begins.
+//! A mark is random and lies in the slot of its bucket. At its start a gateway learns all marks and makes the
+//! missing ones. A new store has no marks, and neither has a store that only an earlier release wrote to.
+//! From then on, every script that may begin an execution compares the mark. If the mark is gone or differs,
+//! no execution begins: the bucket was emptied, or it is an older copy that was emptied since.
 //!
-//! Once the loss is written down (`loss`), new marks are made, and they are learnt: claims are held back by
-//! what was written down from then on. So a mark that is not the known one is always a further loss.
+//! After the loss is written down (`loss`), new marks are made and learnt. From then on the loss that was
+//! written down holds claims back. A mark that is not the known one is therefore always a further loss.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -19,28 +19,28 @@ use crate::random;
 use super::failure::Failure;
 use super::keys::{BUCKETS, Keys};
 
-/// The digits of a mark.
+/// The hexadecimal digits of a mark.
 pub(super) type Digits = [u8; 16];
 
-/// What is known of the marks of all buckets.
+/// The marks of all buckets, as far as they are known.
 pub(super) struct Marks {
     keys: Keys,
     known: Mutex<[Option<Digits>; BUCKETS]>,
 }
 
 impl Marks {
-    /// Nothing is known yet.
+    /// Creates the marks of a store; none is known yet.
     pub(super) fn new(keys: Keys) -> Self {
         Self { keys, known: Mutex::new([None; BUCKETS]) }
     }
 
-    /// The mark of a bucket, if it is known.
+    /// Returns the mark of `bucket`, if it is known.
     pub(super) fn of(&self, bucket: u8) -> Option<Digits> {
         self.known()[usize::from(bucket)]
     }
 
-    /// Makes the marks of `buckets` that are missing, and learns all of them. One that the server refuses
-    /// to make, or does not hold, stays as it is known.
+    /// Makes the missing marks of `buckets`, and learns the marks of all of them. A mark that the server
+    /// refuses to make, or does not hold, keeps its known value.
     pub(super) async fn learn(
         &self,
         connection: &mut MultiplexedConnection,
@@ -67,8 +67,8 @@ impl Marks {
         Ok(())
     }
 
-    /// Whether the mark of one of `buckets` is not the known one. What the server does not answer for, such as
-    /// a bucket that it has given away, is not held against it.
+    /// Tells whether the mark of one of `buckets` is not the known one. A bucket for which the server gives
+    /// no answer, such as one that it has given away, does not count.
     pub(super) async fn differ(
         &self,
         connection: &mut MultiplexedConnection,

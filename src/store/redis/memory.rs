@@ -1,12 +1,12 @@
-//! Room in a server's memory: where it has a limit, no execution begins unless its outcome, and those of
-//! all that this gateway runs, can be written.
+//! Room in a server's memory: where the server has a limit, an execution begins only if its outcome, and the
+//! outcomes of all executions that this gateway runs, can be written.
 //!
-//! The server is asked twice a second what it uses, and what this gateway writes meanwhile is added. For
-//! each execution twice the largest response is kept free, because the server holds a command and what it
-//! stores of it at once, and a sixteenth of the limit on top, for everything small and for what other
-//! gateways write between two looks. Each gateway keeps room for its own executions only.
+//! The gateway asks the server twice a second how much memory it uses, and adds its own writes since then.
+//! For each execution, twice the largest response is kept free, because the server holds a command and the
+//! stored copy at the same time. A sixteenth of the limit is kept free on top, for everything small and for
+//! writes of other gateways between two questions. Each gateway keeps room for its own executions only.
 //!
-//! A server that does not tell its limit, as some that others run do not, has none here.
+//! A server that does not report its limit, as some managed servers do not, counts as one without a limit.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -14,37 +14,37 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::protocol::RecordId;
 
-/// The part of the limit that is kept free for what is no outcome.
+/// Divisor of the limit: this part of it is kept free for writes that are not outcomes.
 const SPARE: u64 = 16;
-/// How many outcomes more must fit before claims are taken again.
+/// Number of further outcomes that must fit before claims are taken again.
 const MARGIN: u64 = 1;
-/// What a record and its entries take beside its response.
+/// Size of a record and its index entries without the response, in bytes.
 const RECORD: u64 = 4 * 1024;
 
 /// The executions that began in this process and have no outcome yet.
 pub(super) struct Outcomes {
-    /// What one of them may have to write, in bytes.
+    /// Size of the largest outcome, in bytes.
     size: u64,
     running: Mutex<HashSet<RecordId>>,
 }
 
 impl Outcomes {
-    /// For responses of up to `largest` bytes.
+    /// Creates the set, for responses of up to `largest` bytes.
     pub(super) fn of(largest: u64) -> Self {
         Self { size: 2 * largest.min(u64::MAX / 4).saturating_add(RECORD), running: Mutex::default() }
     }
 
-    /// Takes note of an execution that began.
+    /// Adds an execution that began.
     pub(super) fn begin(&self, id: RecordId) {
         self.running().insert(id);
     }
 
-    /// Takes note of an execution whose outcome is written, or is no longer this gateway's to write.
+    /// Removes an execution with an outcome that is written or is no longer this gateway's to write.
     pub(super) fn end(&self, id: RecordId) {
         self.running().remove(&id);
     }
 
-    /// Whether it is one of them.
+    /// Tells whether the execution of `id` is one of them.
     pub(super) fn has(&self, id: RecordId) -> bool {
         self.running().contains(&id)
     }
@@ -55,17 +55,17 @@ impl Outcomes {
     }
 }
 
-/// The memory of one server as it was last heard, with what was written since.
+/// The memory of one server as last reported, with the bytes written since.
 #[derive(Default)]
 pub(super) struct Memory {
     used: AtomicU64,
-    /// The server's limit; zero for none.
+    /// The server's limit in bytes; zero for none.
     most: AtomicU64,
     full: AtomicBool,
 }
 
 impl Memory {
-    /// Takes note of what a server says.
+    /// Notes the used memory and the limit that a server reports.
     pub(super) fn heard(&self, used: u64, most: u64, outcomes: &Outcomes) {
         self.used.store(used, Relaxed);
         self.most.store(most, Relaxed);
@@ -74,22 +74,22 @@ impl Memory {
         }
     }
 
-    /// Adds what this gateway has just written.
+    /// Adds bytes that this gateway has just written.
     pub(super) fn wrote(&self, bytes: usize) {
         self.used.fetch_add(bytes as u64 + bytes as u64 / 4, Relaxed);
     }
 
-    /// Whether there is a limit, so that executions have to be counted.
+    /// Tells whether there is a limit, so that executions have to be counted.
     pub(super) fn is_limited(&self) -> bool {
         self.most.load(Relaxed) > 0
     }
 
-    /// Whether claims were refused when it was last asked.
+    /// Tells whether claims were refused at the last check.
     pub(super) fn is_full(&self) -> bool {
         self.full.load(Relaxed)
     }
 
-    /// Whether one more execution may begin.
+    /// Tells whether one more execution may begin.
     pub(super) fn has_room(&self, outcomes: &Outcomes) -> bool {
         let (used, most) = (self.used.load(Relaxed), self.most.load(Relaxed));
         let free = (most - most / SPARE).saturating_sub(used);

@@ -1,26 +1,27 @@
-//! `redis://`, `rediss://`, `unix:`, `redis+cluster://`, `redis+sentinel://` — many gateways on one
-//! Redis 6.2 or later, or what speaks like it.
+//! `redis://`, `rediss://`, `unix:`, `redis+cluster://`, `redis+sentinel://`: a store for many gateways on
+//! one Redis 6.2 or later, or on a compatible server.
 //!
 //! Contract:
 //!
-//! * One script, one round trip, for each primitive about one record; it compares the revision,
-//!   takes the server's time, and writes the record, its response and its bucket's indexes together
-//!   or not at all. Time does not go back on one record: it is never stamped before its last write.
-//! * Sending a script twice is harmless: what was written changed the revision that it compares.
-//! * A command that a server refuses was not run and is [`StoreError::Unavailable`]; one whose
-//!   answer did not come is [`StoreError::Unclear`]. Only a primary can say that there is no record.
-//! * What may begin an execution carries the moment at which it is given up; a claim that reaches the
-//!   server later is not made.
-//! * A server is used only while it is a primary that evicts nothing (`server`). After a restart
-//!   that lost data, claims are refused for one ttl (`loss`); what is still there is answered.
-//! * No execution begins in a bucket that was emptied since this process knows it (`marks`), nor where the
-//!   server has no room for its outcome (`memory`).
-//! * With `wait_replicas`, a write that too few replicas have is [`StoreError::Unclear`], also when
-//!   it is found again later.
-//! * Redis removes nothing by itself, however its clock jumps: only the sweeper and an operator do.
+//! * Each primitive about one record is one script and one round trip. The script compares the revision,
+//!   takes the server's time, and writes the record, its response and its bucket's indexes together or not at
+//!   all. Time does not go back on one record: a record is never stamped before its last write.
+//! * Sending a script twice is harmless: its first run changed the revision that its second run compares.
+//! * A command that a server refuses was not run and is [`StoreError::Unavailable`]. A command without an
+//!   answer is [`StoreError::Unclear`]. Only a primary can prove that there is no record.
+//! * A script that may begin an execution carries the moment at which the gateway gives it up. A claim that
+//!   reaches the server later is not made.
+//! * A server is used only while it is a primary that evicts nothing (`server`). After a restart that lost
+//!   data, claims are refused for one ttl (`loss`), and the records that are left are still answered.
+//! * No execution begins in a bucket that was emptied since this process learnt its mark (`marks`), and none
+//!   begins where the server has no room for its outcome (`memory`).
+//! * With `wait_replicas`, a write that too few replicas have is [`StoreError::Unclear`], also when a later
+//!   command finds it again.
+//! * Redis removes nothing by itself, however its clock jumps. Only the sweeper and an operator remove
+//!   records.
 //!
-//! What was acknowledged is kept as well as the server is set up to keep it; a failover may lose the
-//! last writes. [`Durability`] says so.
+//! The server's own setup decides how well it keeps an acknowledged write. A failover may lose the last
+//! writes. [`Durability`] says so.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -66,7 +67,7 @@ mod value;
 
 pub use self::settings::{Address, RedisSettings, Topology};
 
-/// How long Redis keeps what readiness checks write.
+/// Time for which Redis keeps the keys that readiness checks write.
 const READY_KEPT: Duration = Duration::from_secs(60);
 
 /// A store in Redis.
@@ -74,7 +75,7 @@ pub struct RedisStore {
     shared: Arc<Shared>,
 }
 
-/// What the primitives and the lists have in common.
+/// State that the primitives and the lists share.
 struct Shared {
     settings: Arc<RedisSettings>,
     keys: Keys,
@@ -86,8 +87,8 @@ impl RedisStore {
     /// Connects to the servers and examines them.
     ///
     /// # Errors
-    /// No connection, or a server that records may not be trusted to: a replica, one that evicts
-    /// keys, one that is set up otherwise than `settings` say.
+    /// [`OpenError`] if there is no connection, or if records must not be trusted to a server: it is a
+    /// replica, it evicts keys, or its setup does not match `settings`.
     pub async fn open(settings: RedisSettings) -> Result<Self, OpenError> {
         let (keys, settings) = (Keys::new(&settings.prefix), Arc::new(settings));
         let common = Arc::new(Common {
@@ -108,7 +109,7 @@ impl RedisStore {
 }
 
 impl Shared {
-    /// Runs a script about one record, and makes sure that enough replicas have what it wrote.
+    /// Runs a script about one record, and makes sure that enough replicas have its write.
     async fn run(&self, id: RecordId, call: &Call) -> Result<Reply, Failure> {
         let (answer, replicas) = self.fleet.ask(bucket(id), Request::Script(call), true).await?;
         let reply = Reply::of(answer)?;
@@ -119,9 +120,11 @@ impl Shared {
         Ok(reply)
     }
 
-    /// Runs a script with which an execution may begin. One that was too late may also have met a clock
-    /// that was put forward, so it is asked once more by the clock that it told; and one that met another
-    /// mark, once it is known why.
+    /// Runs a script that may begin an execution.
+    ///
+    /// A script that came too late may in fact have met a clock that was put forward, so it is sent once
+    /// more, timed by the clock that the server reported. A script that met another mark is sent once more
+    /// after the cause is known.
     async fn begin(&self, id: RecordId, call: &Call) -> Result<Reply, Failure> {
         let known = self.common.marks.of(bucket(id));
         let reply = self.run(id, call).await?;
@@ -135,13 +138,13 @@ impl Shared {
         }
         let again = self.run(id, call).await?;
         match again.kind {
-            Kind::Late => Err(Failure::Down("it reached Redis after it was given up".into())),
+            Kind::Late => Err(Failure::Down("it reached Redis after the gateway had given it up".into())),
             Kind::Unmarked => Err(Failure::Down("the mark of its bucket cannot be relied on".into())),
             _ => Ok(again),
         }
     }
 
-    /// Takes note of what a step means for the room that is kept for outcomes.
+    /// Notes what a step means for the room that is kept for outcomes.
     async fn note(&self, id: RecordId, runs: bool, written: usize) {
         if runs {
             self.common.outcomes.begin(id)
@@ -155,23 +158,23 @@ impl Shared {
         }
     }
 
-    /// Asks a server something that changes no record.
+    /// Sends a request that changes no record.
     async fn look(&self, bucket: u8, request: Request<'_>) -> Result<Value, Failure> {
         Ok(self.fleet.ask(bucket, request, false).await.map_err(Failure::of_a_read)?.0)
     }
 
-    /// Whether writes count only once replicas have them.
+    /// Tells whether writes count only once replicas have them.
     fn touches(&self) -> bool {
         self.settings.wait_replicas > 0
     }
 
-    /// The error of an execution that must not begin.
+    /// Returns the error for an execution that must not begin.
     async fn refused(&self, bucket: u8) -> StoreError {
         let left =
             match self.fleet.link(bucket).await.map(|link| link.held()) {
                 Ok(Some(left)) => left,
                 Ok(None) => return StoreError::Refused(
-                    "Redis is near its maxmemory, and has room only for the outcomes of what runs already"
+                    "Redis is near its maxmemory, and has room only for the outcomes of running executions"
                         .into(),
                 ),
                 Err(failure) => return failure.into(),
@@ -188,7 +191,8 @@ impl Shared {
         let keys = &self.keys;
         let bucket = bucket(id);
         let keys = vec![keys.record(id), keys.response(id), keys.deadlines(bucket), keys.mark(bucket)];
-        // What the claim or its repetition finds of the other is not acknowledged before replicas have it.
+        // A claim and its repetition may each find the other's record. That record counts only once replicas
+        // have it.
         let other_attempt =
             if self.touches() { first.revision.apart().0.to_be_bytes().to_vec() } else { Vec::new() };
         let call = Call::new(Script::Claim, keys)
@@ -238,7 +242,7 @@ impl Shared {
             .arg(self.keys.channel())
             .flag(self.touches())
             .arg(record.route.as_bytes())
-            // It may be a new execution of a record that an old copy of the data shows as free.
+            // An old copy of the data may show a record as free, so this may be a new execution.
             .beginning(runs.then(|| Beginning { bucket: bucket(id), is_new: !self.common.outcomes.has(id) }));
         let reply = self.begin(id, &call).await?;
         match reply.kind {
@@ -248,7 +252,7 @@ impl Shared {
             }
             Kind::Refused => Err(self.refused(bucket(id)).await),
             _ => {
-                // The record is another's by now, and so is its outcome.
+                // The record belongs to another execution by now, and so does its outcome.
                 self.note(id, false, 0).await;
                 reply.snapshot(id).map(Swap::Conflict)
             }
@@ -277,7 +281,8 @@ impl Shared {
     }
 
     async fn watch(&self, id: RecordId) -> Result<Woken, StoreError> {
-        // In this order: what is published after the mark is set is heard, and somebody waits.
+        // The order matters: an end that is published after the flag is set reaches the subscription, and the
+        // waiter is already registered.
         let waiter = self.common.waiters.join(id);
         self.look(0, Request::Subscribe(&self.keys.channel())).await?;
         let call = Call::new(Script::Watch, vec![self.keys.record(id)]);
@@ -383,7 +388,7 @@ impl Store for RedisStore {
     }
 
     fn broken(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
-        // It may always come back.
+        // A server may always come back.
         Box::pin(pending())
     }
 

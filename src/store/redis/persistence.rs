@@ -1,5 +1,5 @@
-//! Whether a server finds its data again after a restart. Nothing is refused for it: a gateway that was
-//! running notices a loss, and who wants speed only may choose so. But it is said.
+//! A check whether a server finds its data again after a restart. The result is a warning and no refusal: a
+//! running gateway notices a loss, and an operator may prefer speed.
 
 use std::collections::HashMap;
 
@@ -8,24 +8,24 @@ use redis::{FromRedisValue, cmd};
 use super::link::Link;
 use super::script::Request;
 
-/// Where the operator reads on.
+/// The section of the documentation that an operator is pointed to.
 const READ_ON: &str = "docs/stores.md, \"What Redis has to be set to\"";
 
-/// What a restart of the server would forget, if anything. What the server does not let be asked counts as
-/// not known.
+/// Returns a sentence about the data that a restart of the server would forget, if any. A setting that the
+/// server does not show counts as not known.
 pub(super) async fn warning(link: &Link) -> Option<String> {
     let info: String = asked(link, cmd("INFO").arg("persistence")).await?;
     let appends = info.lines().any(|line| line.trim() == "aof_enabled:1");
     if appends {
         return None;
     }
-    // A user of its own has no right to `CONFIG` as a rule.
+    // A Redis user made for the gateway usually has no right to `CONFIG`.
     let saves: Option<HashMap<String, String>> = asked(link, cmd("CONFIG").arg("GET").arg("save")).await;
     Some(forgets(saves.as_ref().and_then(|saves| saves.get("save")).map(String::as_str)))
 }
 
-/// What a restart forgets without an append-only file, where snapshots are made at these points; `None` if
-/// they are not known.
+/// Describes the data that a restart forgets without an append-only file. `saves` lists the points at which
+/// snapshots are made; `None` if they are not known.
 pub(super) fn forgets(saves: Option<&str>) -> String {
     match saves {
         Some("") => format!(

@@ -1,4 +1,4 @@
-//! The scripts, and one round trip for each.
+//! The scripts, each of which takes one round trip.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use super::failure::Failure;
 use super::marks::Digits;
 
-/// One of the scripts.
+/// A script that the gateway runs on a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Script {
     Claim,
@@ -94,14 +94,15 @@ impl Call {
         self.arg(if flag { "1" } else { "0" })
     }
 
-    /// An execution may begin with this, which needs a permission: it is added as last arguments when the call is sent, for only then is it known what the server has lost, and until
-    /// when somebody waits for the answer.
+    /// Marks the call as one that may begin an execution. Such a call needs a permission, which is added as
+    /// its last arguments when the call is sent. Only then is it known what the server has lost, and until
+    /// when the gateway waits for the answer.
     pub(super) fn beginning(mut self, begins: Option<Beginning>) -> Self {
         self.begins = begins;
         self
     }
 
-    /// The execution that may begin with this, if one may.
+    /// Returns the execution that may begin with this call, if there is one.
     pub(super) fn begins(&self) -> Option<Beginning> {
         self.begins
     }
@@ -124,36 +125,36 @@ impl Call {
 /// An execution that may begin.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beginning {
-    /// Where its record is.
+    /// The bucket of its record.
     pub(super) bucket: u8,
-    /// Whether it is none that runs here already, whose lease becomes longer.
+    /// False if the execution runs here already and only its lease becomes longer.
     pub(super) is_new: bool,
 }
 
-/// How an execution may begin; `None` if none may.
+/// The permission to begin an execution; `None` if none may begin.
 pub(super) type Permitted = Option<Permission>;
 
-/// What has to hold for an execution to begin.
+/// The conditions for an execution to begin.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Permission {
-    /// It is not later by the server's clock.
+    /// The latest moment, by the server's clock.
     pub(super) until: Timestamp,
-    /// The bucket's mark is this one. An unknown one is none's.
+    /// The mark that the bucket must have. An unknown mark fits no bucket.
     pub(super) mark: Option<Digits>,
 }
 
-/// What a server can be asked.
+/// A request to a server.
 #[derive(Clone, Copy)]
 pub(super) enum Request<'a> {
-    /// To run a script.
+    /// A script to run.
     Script(&'a Call),
-    /// To run any other command.
+    /// Any other command to run.
     Command(&'a Cmd),
-    /// To send what is published on this channel.
+    /// A subscription to the messages that are published on this channel.
     Subscribe(&'a str),
 }
 
-/// How many replicas must have a write, and how long the server waits for them.
+/// The number of replicas that must have a write, and how long the server waits for them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Acknowledged {
     pub(super) by: u32,
@@ -164,7 +165,7 @@ pub(super) struct Acknowledged {
 pub(super) struct Loaded(Vec<String>);
 
 impl Loaded {
-    /// Loads all scripts.
+    /// Loads all scripts into the server.
     pub(super) async fn on(connection: &mut MultiplexedConnection) -> Result<Self, Failure> {
         let mut load = pipe();
         for script in Script::ALL {
@@ -173,11 +174,11 @@ impl Loaded {
         Ok(Self(load.query_async(connection).await?))
     }
 
-    /// Runs `call`, with or without the permission to begin an execution. The second value is how many
-    /// replicas had it in time, where that was asked.
+    /// Runs `call`, with or without the permission to begin an execution. The second value of the result is
+    /// the number of replicas that had the write in time, if `acknowledged` asks for it.
     ///
-    /// A server that does not know the script (it was restarted, its scripts were flushed) has run
-    /// nothing, so it is sent again with its source.
+    /// A server that does not know the script (it was restarted, or its scripts were flushed) has run
+    /// nothing. The call is then sent again with the script's source.
     pub(super) async fn run(
         &self,
         connection: &mut MultiplexedConnection,
@@ -195,7 +196,8 @@ impl Loaded {
     }
 }
 
-/// Sends a command, and what makes the server wait for its replicas behind it in the same packet.
+/// Sends a command. With `acknowledged`, a `WAIT` follows in the same packet, by which the server waits for
+/// its replicas.
 pub(super) async fn send(
     connection: &mut MultiplexedConnection,
     command: &Cmd,
@@ -210,7 +212,7 @@ pub(super) async fn send(
     let mut answers = connection.req_packed_commands(&both, 0, 2).await?.into_iter();
     let (first, second) = (answers.next().unwrap_or_default(), answers.next().unwrap_or_default());
     let value = first.extract_error()?;
-    // Whatever WAIT says but a number, the write may be on no replica.
+    // If `WAIT` answers anything but a number, the write may be on no replica.
     let replicas = match second {
         Value::Int(replicas) => u32::try_from(replicas).unwrap_or(0),
         _ => 0,

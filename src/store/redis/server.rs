@@ -1,4 +1,4 @@
-//! What a server says of itself, and whether records may be trusted to it.
+//! The description that a server gives of itself, and the decision whether records may be trusted to it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,21 +10,23 @@ use crate::clock::Timestamp;
 
 use super::failure::Failure;
 
-/// How much shorter a server can have been up than it says: it subtracts whole seconds.
+/// Largest difference between the uptime that a server reports and its real uptime: the server subtracts
+/// whole seconds.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A server as it described itself.
+/// A server, as it described itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Server {
-    /// New at each start of the process.
+    /// Identifier of the run, new at each start of the process.
     pub(super) run: String,
-    /// Its clock.
+    /// The server's clock.
     pub(super) now: Timestamp,
-    /// When its process started, or up to two seconds later: it tells whole seconds only.
+    /// Start of the server's process, or up to two seconds later, because the server reports whole seconds
+    /// only.
     pub(super) started: Timestamp,
-    /// Whether it writes an append-only file, and so finds its data again after a restart.
+    /// True if the server writes an append-only file, and so finds its data again after a restart.
     pub(super) appends: bool,
-    /// The bytes it uses, and its limit; zero for none.
+    /// The memory in use and the limit, in bytes; a limit of zero means none.
     pub(super) memory: (u64, u64),
     role: String,
     loading: bool,
@@ -33,7 +35,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Asks the server, in one round trip.
+    /// Asks the server to describe itself, in one round trip.
     pub(super) async fn ask(connection: &mut MultiplexedConnection) -> Result<Self, Failure> {
         let mut both = pipe();
         both.cmd("INFO").cmd("TIME");
@@ -64,13 +66,13 @@ impl Server {
         }
     }
 
-    /// Why no record may be trusted to it, if so.
+    /// Returns the reason why no record may be trusted to the server, if there is one.
     pub(super) fn unfit(&self, expect_cluster: bool) -> Option<Failure> {
         let role = &self.role;
         let wrong = |why: &str| Some(Failure::Wrong(why.to_owned()));
         match () {
             () if self.loading => Some(Failure::Down("it is still loading its data".into())),
-            // It may be promoted at any moment.
+            // The server may be promoted at any moment.
             () if role != "master" => Some(Failure::Down(format!("it is no primary: its role is {role:?}"))),
             () if self.policy != "noeviction" => Some(Failure::Wrong(format!(
                 "its maxmemory-policy is {:?}, under which it drops keys that still count and operations run \

@@ -1,4 +1,4 @@
-//! What a Redis store has to be told.
+//! The settings of a Redis store.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,40 +11,40 @@ use crate::workers::Workers;
 
 use super::failure::Failure;
 
-/// Where the servers are and how to speak to them.
+/// The addresses of the servers, and how to speak to them.
 #[derive(Clone)]
 pub struct RedisSettings {
-    /// How the servers belong together.
+    /// The way the servers belong together.
     pub topology: Topology,
     /// The server, some nodes of the cluster, or the sentinels.
     pub addresses: Vec<Address>,
-    /// Whether to speak TLS, to sentinels too.
+    /// True if all connections use TLS, also those to sentinels.
     pub tls: bool,
     /// PEM certificates to trust instead of the machine's roots.
     pub ca: Option<Vec<u8>>,
-    /// Who to be on the servers, not on sentinels.
+    /// User name on the servers, not on sentinels.
     pub username: Option<String>,
-    /// The password for that.
+    /// Password for `username`.
     pub password: Option<String>,
-    /// Who to be on sentinels.
+    /// User name on sentinels.
     pub sentinel_username: Option<String>,
-    /// The password for that.
+    /// Password for `sentinel_username`.
     pub sentinel_password: Option<String>,
     /// The number of the database; zero in a cluster.
     pub database: i64,
-    /// What every key starts with; no braces.
+    /// Prefix of every key; contains no braces.
     pub prefix: String,
     /// The longest wait for one answer.
     pub timeout: Duration,
-    /// How many replicas must have a write before it counts.
+    /// Number of replicas that must have a write before it counts.
     pub wait_replicas: u32,
-    /// How long claims are refused after a restart that lost data.
+    /// Time for which claims are refused after a restart that lost data.
     pub longest_ttl: Duration,
-    /// How many bytes a response may have, head and body.
+    /// Maximum size of a response, head and body, in bytes.
     pub largest_response: u64,
-    /// Do not refuse claims after a restart that lost data.
+    /// True if claims are taken even after a restart that lost data.
     pub accept_lost: bool,
-    /// Who asks; each has a connection of its own.
+    /// The workers that send requests; each has a connection of its own.
     pub workers: Workers,
 }
 
@@ -54,10 +54,10 @@ impl fmt::Debug for RedisSettings {
     }
 }
 
-/// How servers belong together.
+/// The way servers belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Topology {
-    /// One server, or one address behind which the primary is.
+    /// A single server, or one address behind which the primary is.
     Single,
     /// A Redis Cluster.
     Cluster,
@@ -65,7 +65,7 @@ pub enum Topology {
     Sentinel(String),
 }
 
-/// Where a server listens.
+/// The address at which a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// A host and a port.
@@ -85,7 +85,7 @@ impl fmt::Display for Address {
 }
 
 impl RedisSettings {
-    /// One server without secrets, with a day as the longest ttl.
+    /// Returns the settings for one server without passwords, with a day as the longest ttl.
     #[must_use]
     pub fn single(address: Address, timeout: Duration) -> Self {
         Self {
@@ -108,24 +108,25 @@ impl RedisSettings {
         }
     }
 
-    /// How long a command may take. Shorter than what callers wait, so that a command that is given
-    /// up is given up in here, where it counts against its connection.
+    /// Returns the time that a command may take. It is shorter than the time that callers of the store wait:
+    /// a command is given up here, where that counts against its connection.
     pub(super) fn deadline(&self) -> Duration {
         self.timeout * 9 / 10
     }
 
-    /// How long the server may wait for its replicas; an answer must still fit into the deadline.
+    /// Returns the time that the server may wait for its replicas. The answer must still fit into the
+    /// deadline.
     pub(super) fn replica_wait(&self) -> Duration {
         self.timeout * 7 / 10
     }
 
-    /// A client for the server at `address`.
+    /// Creates a client for the server at `address`.
     pub(super) fn client(&self, address: &Address) -> Result<Client, Failure> {
         let info = RedisConnectionInfo::default().set_db(self.database);
         self.build(address, as_user(info, self.username.as_deref(), self.password.as_deref()))
     }
 
-    /// A client for the sentinel at `address`.
+    /// Creates a client for the sentinel at `address`.
     pub(super) fn sentinel(&self, address: &Address) -> Result<Client, Failure> {
         let info = RedisConnectionInfo::default();
         self.build(

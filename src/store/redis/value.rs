@@ -1,7 +1,7 @@
 //! A record as Redis keeps it, and the answers of the scripts.
 //!
-//! The value starts with what scripts compare and stamp (see `lua/record.lua`); the stamps in there
-//! are the record's, whatever the encoded record behind them says.
+//! The value starts with a header that scripts compare and stamp (see `lua/record.lua`). The stamps in the
+//! header are the record's stamps, even where the encoded record behind them has others.
 
 use redis::{FromRedisValue, Value};
 
@@ -14,7 +14,7 @@ use super::failure::Failure;
 
 const HEADER: usize = 25;
 
-/// What a script about one record says.
+/// The answer of a script about one record.
 pub(super) struct Reply {
     pub(super) kind: Kind,
     pub(super) now: Timestamp,
@@ -22,29 +22,29 @@ pub(super) struct Reply {
     response: Option<Vec<u8>>,
 }
 
-/// What a script did.
+/// The action of a script, as its answer names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// The record was created.
     Won,
     /// The record was written or removed.
     Stored,
-    /// Nothing was written; the record was made to count as a write.
+    /// No new value was written; the record was touched, which counts as a write.
     Touched,
     /// There is a record; nothing was written.
     Found,
-    /// There is none.
+    /// There is no record.
     Absent,
     /// An execution may not begin now.
     Refused,
-    /// Nobody waits for the answer any more.
+    /// The gateway no longer waits for the answer.
     Late,
-    /// An execution may not begin, for the bucket's mark is not the one that is known.
+    /// An execution may not begin, because the bucket's mark is not the known one.
     Unmarked,
 }
 
 impl Kind {
-    /// Whether replicas have something to acknowledge.
+    /// Tells whether replicas have something to acknowledge.
     pub(super) fn is_write(self) -> bool {
         matches!(self, Self::Won | Self::Stored | Self::Touched)
     }
@@ -52,7 +52,7 @@ impl Kind {
 
 impl Reply {
     pub(super) fn of(value: Value) -> Result<Self, Failure> {
-        let odd = |what: &str| Failure::Unclear(format!("a script answered what it should not: {what}"));
+        let odd = |what: &str| Failure::Unclear(format!("a script gave an unexpected answer: {what}"));
         type Parts = (String, u64, Option<Vec<u8>>, Option<Vec<u8>>);
         let (kind, now, record, response) =
             Parts::from_redis_value(value).map_err(|error| odd(&error.to_string()))?;
@@ -70,7 +70,7 @@ impl Reply {
         Ok(Self { kind, now: Timestamp(now), record, response })
     }
 
-    /// What is stored.
+    /// Returns the stored record and its response.
     pub(super) fn snapshot(self, id: RecordId) -> Result<Snapshot, StoreError> {
         match &self.record {
             None => Ok(Snapshot { record: None, response: None, now: self.now }),
@@ -78,15 +78,15 @@ impl Reply {
         }
     }
 
-    /// What is stored, where something is.
+    /// Returns the stored record and its response, which must exist.
     pub(super) fn found(self, id: RecordId) -> Result<Found, StoreError> {
         let Snapshot { record, response, now } = self.snapshot(id)?;
-        let missing = || StoreError::Unclear("a script found a record and did not show it".into());
+        let missing = || StoreError::Unclear("a script found a record and did not return it".into());
         Ok(Found { record: record.ok_or_else(missing)?, response, now })
     }
 }
 
-/// The record in `bytes`, as it was stamped.
+/// Decodes the record in `bytes`, with the stamps of its header.
 pub(super) fn decode(id: RecordId, bytes: &[u8]) -> Result<Record, StoreError> {
     stored(id, bytes)?.record(id)
 }

@@ -1,14 +1,14 @@
-//! Lines on their way to the thread that writes them.
+//! The queue of lines for the thread that writes them.
 //!
-//! Adding a line never waits for a reader: it is copied into one buffer that all threads share, or counted
-//! as dropped where it does not fit. How full the buffer may be depends on the line, so what must not be
-//! lost still finds room where ordinary lines no longer do.
+//! Adding a line never waits for a reader. The line is copied into one buffer that all threads share, or
+//! counted as dropped if it does not fit. The limit on the buffer depends on the line, so that lines that
+//! must not be lost still fit when ordinary lines no longer do.
 
 use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// From which size on an emptied buffer is given back to the allocator.
+/// Capacity, in bytes, above which an emptied buffer is given back to the allocator.
 const KEPT: usize = 64 << 10;
 
 /// A bounded queue of whole lines.
@@ -22,13 +22,13 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct State {
     lines: Vec<u8>,
-    /// Dropped since lines were last taken.
+    /// Number of lines dropped since lines were last taken.
     dropped: u64,
-    /// What the writer waits for: it is woken for nothing else.
+    /// The kind of line that wakes the writer. No other line does.
     waits: Waits,
-    /// Whether a line waits that should be written at once.
+    /// True if a queued line should be written at once.
     urgent: bool,
-    /// Whether lines were taken that are not written yet.
+    /// True while lines are taken and not written yet.
     writes: bool,
 }
 
@@ -46,8 +46,8 @@ impl Queue {
         Self { state: Mutex::new(state), filled: Condvar::new(), emptied: Condvar::new() }
     }
 
-    /// Adds a line, its line feed included, unless more than `room` bytes would wait then. Returns whether
-    /// it was added. An urgent one takes those before it along.
+    /// Adds a line, including its line feed, unless the queue would then hold more than `room` bytes. Returns
+    /// whether the line was added. An urgent line also hurries the lines before it.
     pub(super) fn add(&self, line: &[u8], room: usize, urgent: bool) -> bool {
         let mut state = self.lock();
         if state.lines.len() + line.len() > room {
@@ -67,9 +67,9 @@ impl Queue {
         true
     }
 
-    /// Waits for a line, lets others gather for `gather` unless one is urgent, and puts them into `taken`, in
-    /// which there are none. Returns how many were dropped since the last call. Only the thread that writes calls it, and so says that it has written what it
-    /// took before.
+    /// Waits for a line, lets others gather for `gather` unless one is urgent, and moves them to the empty
+    /// buffer `taken`. Returns how many lines were dropped since the last call. Only the writing thread calls
+    /// this, and each call reports the lines of the previous one as written.
     pub(super) fn take(&self, taken: &mut Vec<u8>, gather: Duration) -> u64 {
         if taken.capacity() > KEPT {
             *taken = Vec::new();
@@ -90,7 +90,7 @@ impl Queue {
         mem::take(&mut state.dropped)
     }
 
-    /// Waits until everything is written, but not longer than `longest`.
+    /// Waits until all lines are written, but at most for `longest`.
     pub(super) fn written(&self, longest: Duration) {
         let pending = |state: &mut State| state.writes || !state.lines.is_empty();
         let mut state = self.lock();

@@ -1,8 +1,8 @@
 //! The thread that writes log lines.
 //!
-//! It alone waits for whatever reads them. Lines that cannot be written (a reader that went away, a full
-//! disk) are counted as dropped, and a line that was written in part is finished before the next one, so
-//! that a reader sees whole lines only.
+//! Only this thread waits for the reader of the lines. Lines that cannot be written (the reader went away,
+//! the disk is full) are counted as dropped. A line that was written in part is finished before the next one,
+//! so that a reader sees whole lines only.
 
 use std::io::{ErrorKind, Write};
 use std::thread::sleep;
@@ -10,20 +10,21 @@ use std::time::Duration;
 
 use super::queue::Queue;
 
-/// The most that is written at once, but for a longer line: as much as a pipe takes whole, so that lines of
-/// two processes on one pipe do not mix (`PIPE_BUF`).
+/// The maximum number of bytes written at once, except for a longer line. A pipe takes this many as a whole,
+/// so that lines of two processes on one pipe do not mix (`PIPE_BUF`).
 const AT_ONCE: usize = 4096;
-/// How long lines gather before they are written: waking this thread for each costs more than the line.
+/// The time for which lines gather before they are written. Waking this thread costs more than writing a
+/// line.
 const GATHERED: Duration = Duration::from_millis(5);
-/// How long until a descriptor that others have made non-blocking is tried again.
+/// The wait before retrying a descriptor that another process has made non-blocking.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// Writes the lines of a queue to `out`.
+/// A writer of the lines of a queue to `out`.
 pub(super) struct Writer<W> {
     out: W,
-    /// The rest of a line of which a part was written.
+    /// The rest of a line that was written in part.
     rest: Vec<u8>,
-    /// Lines that could not be written, since this was last asked for.
+    /// Number of lines that could not be written, since the number was last taken.
     lost: u64,
 }
 
@@ -32,8 +33,8 @@ impl<W: Write> Writer<W> {
         Self { out, rest: Vec::new(), lost: 0 }
     }
 
-    /// Never returns. `lost` is told of each line that could not be written; `resumed` how many are missing
-    /// in front of what is written next, as soon as something was written after them.
+    /// Writes lines for ever. `lost` is called with the number of lines that could not be written. `resumed`
+    /// is called with the number of missing lines, once a later line has been written.
     pub(super) fn run(mut self, queue: &Queue, lost: impl Fn(u64), resumed: impl Fn(u64)) -> ! {
         let (mut lines, mut missing) = (Vec::new(), 0);
         loop {
@@ -51,7 +52,7 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Writes whole lines; returns whether the last of them was written.
+    /// Writes whole lines. Returns whether the last of them was written.
     fn write(&mut self, mut lines: &[u8]) -> bool {
         let mut lost = 0;
         while !lines.is_empty() {
@@ -63,8 +64,8 @@ impl<W: Write> Writer<W> {
         lost == 0
     }
 
-    /// Writes lines up to the first that is refused; returns how many are lost. One that was begun is not: it
-    /// is finished before anything else is written.
+    /// Writes lines up to the first that is refused. Returns how many are lost. A line that was begun is not
+    /// lost: its rest is written before any other line.
     fn write_portion(&mut self, lines: &[u8]) -> u64 {
         let rest = std::mem::take(&mut self.rest);
         let done = self.write_until_refused(&rest);
@@ -94,7 +95,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// How much of these whole lines to write at once: whole lines, and at least one.
+/// Returns how many bytes of these lines to write at once: whole lines, and at least one.
 fn portion(lines: &[u8]) -> usize {
     if lines.len() <= AT_ONCE {
         return lines.len();
@@ -117,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    /// A descriptor that takes so many bytes of each call, or refuses.
+    /// A descriptor that takes a scripted number of bytes in each call, or refuses.
     #[derive(Default)]
     struct Scripted {
         takes: VecDeque<Result<usize, ErrorKind>>,

@@ -1,12 +1,12 @@
-//! Where a chunked body ends (RFC 9112, 7.1).
+//! The end of a chunked body (RFC 9112, 7.1).
 //!
-//! The HTTP library checks whether the framing is right. Here it is only followed, to find the end of the body and to
-//! take the trailers out.
+//! The HTTP library checks whether the framing is right. Here the framing is only followed, to find the
+//! end of the body and to remove the trailers.
 
-/// The most bytes of a trailer section.
+/// Maximum size of a trailer section, in bytes.
 const MOST_TRAILERS: usize = 64 * 1024;
 
-/// Where in a body the next byte belongs.
+/// The part of a body to which the next byte belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Size,
@@ -15,26 +15,26 @@ enum At {
     Data,
     DataEnd,
     DataEnded,
-    /// Behind the last chunk; whether the line is empty so far.
+    /// Behind the last chunk. `empty` tells whether the line is empty so far.
     Trailers {
         empty: bool,
     },
     Over,
-    /// Behind something that is wrong.
+    /// Behind a fault in the framing.
     Lost,
 }
 
-/// A body as far as it has been read.
+/// The state of a body that is being read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chunks {
     at: At,
-    /// What is left of the chunk.
+    /// Number of bytes left of the chunk.
     left: u64,
     trailers: usize,
 }
 
 impl Chunks {
-    /// Begins before the first chunk.
+    /// Returns the state before the first chunk.
     pub(super) fn new() -> Self {
         Self { at: At::Size, left: 0, trailers: 0 }
     }
@@ -44,8 +44,8 @@ impl Chunks {
         self.at == At::Over
     }
 
-    /// Reads on; returns how many of the bytes are to be handed on, and how many of those that follow
-    /// are not: the trailers, and the empty line behind them.
+    /// Reads on. Returns the number of bytes to hand on, and the number of bytes behind them to drop:
+    /// the trailers, and the empty line behind them.
     pub(super) fn read(&mut self, bytes: &[u8]) -> (usize, usize) {
         let (mut passed, mut dropped) = (0, 0);
         while passed + dropped < bytes.len() && !self.is_over() {

@@ -1,4 +1,4 @@
-//! A whole head of an answer, and its header lines as they are passed on.
+//! A whole head of a response, and its header lines as they are passed on.
 
 use std::ops::Range;
 
@@ -15,17 +15,18 @@ use super::lines::{About, Framing, Lines, MAX_LINES, Start, is_space};
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) status: StatusCode,
-    /// What stands behind the status, if it is not what usually does.
+    /// The text behind the status, if it is not the usual one.
     pub(super) reason: Option<ReasonPhrase>,
     /// The header lines; `None` if they cannot be passed on.
     pub(super) headers: Option<HeaderMap>,
     pub(super) framing: Framing,
-    /// True if the connection ends with the answer.
+    /// True if the connection ends with the response.
     pub(super) closes: bool,
 }
 
 impl Head {
-    /// Reads a head from its status line to its empty line, both included; `about_lines` lines are expected.
+    /// Reads a head from its status line to its empty line, both included. About `about_lines` lines are
+    /// expected.
     pub(super) fn read(bytes: &Bytes, about_lines: usize, to_head: bool) -> Result<Self, Broken> {
         let start = Start::read(bytes)?;
         let (first, mut next) = line(bytes, 0);
@@ -60,14 +61,15 @@ impl Head {
     }
 }
 
-/// Finds the line that begins at `start`: its range without the line end, and where the next line begins.
+/// Finds the line that begins at `start`. Returns its range without the line end, and the start of the
+/// next line.
 fn line(bytes: &[u8], start: usize) -> (Range<usize>, usize) {
     let end = memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |end| start + end);
     let text = bytes[start..end].strip_suffix(b"\r").unwrap_or(&bytes[start..end]);
     (start..start + text.len(), (end + 1).min(bytes.len()))
 }
 
-/// Tells whether an answer has no body: to HEAD, or by its status (RFC 9112, 6.3).
+/// Tells whether a response has no body: a response to HEAD, or one with such a status (RFC 9112, 6.3).
 fn is_bodiless(status: StatusCode, to_head: bool) -> bool {
     to_head
         || status.is_informational()
@@ -77,7 +79,7 @@ fn is_bodiless(status: StatusCode, to_head: bool) -> bool {
 /// Adds one line, with its folds, to the headers that are passed on.
 fn keep(headers: &mut HeaderMap, bytes: &Bytes, range: Range<usize>, about: About) {
     match about {
-        // In its place; what it says is settled at the end.
+        // This keeps the position of the line. The value is settled at the end.
         About::Length => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"))),
         About::Field { colon } => {
             let colon = range.start + colon;
@@ -90,7 +92,8 @@ fn keep(headers: &mut HeaderMap, bytes: &Bytes, range: Range<usize>, about: Abou
     }
 }
 
-/// Reads a value: spaces around it are removed, and a byte that no value may have becomes a space (RFC 9110, 5.5).
+/// Reads a value. Spaces around it are removed, and a byte that no value may have becomes a space (RFC
+/// 9110, 5.5).
 fn value(bytes: &Bytes, range: Range<usize>) -> HeaderValue {
     let text = bytes[range.clone()].trim_ascii_start();
     let start = range.end - text.len();
@@ -106,7 +109,8 @@ fn is_control(byte: u8) -> bool {
     (byte < b' ' && byte != b'\t') || byte == 0x7f
 }
 
-/// Writes the length once and in canonical digits; it is removed where it is not reliable or has no meaning.
+/// Writes the length once and in canonical digits. Removes it where it is not reliable or has no
+/// meaning.
 fn settle(headers: &mut HeaderMap, lines: &Lines, status: StatusCode) {
     let means_nothing = status == StatusCode::NO_CONTENT || lines.framing(false) == Ok(Framing::Chunked);
     match lines.lengths.one() {

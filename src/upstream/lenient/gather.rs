@@ -1,4 +1,4 @@
-//! A head while it comes in: gathered up to its limit, and skimmed for its framing beyond that.
+//! A head that comes in. It is gathered up to its limit, and skimmed for its framing beyond the limit.
 
 use bytes::{Buf, BytesMut};
 use memchr::memchr;
@@ -7,21 +7,21 @@ use super::Broken;
 use super::fields::Head;
 use super::lines::{Lines, Start};
 
-/// The most bytes of one head that are skimmed, unless the limit is larger.
+/// Maximum number of bytes of one head that are skimmed, unless twice the limit is larger.
 const MOST_SKIMMED: usize = 16 << 20;
-/// The longest line that is skimmed whole. It is more than anything about framing needs.
+/// Length up to which a line is skimmed, in bytes. No line about framing needs more.
 const LONGEST: usize = 4 * 1024;
 
-/// State of a head that comes in. The result does not depend on the pieces it comes in, and no byte is searched twice
-/// for the end.
+/// The state of a head that comes in. The result does not depend on the pieces in which the head comes,
+/// and no byte is searched twice for the end.
 #[derive(Debug)]
 pub(super) struct Gathering {
     limit: usize,
-    /// True if it answers a HEAD request, and so has no body.
+    /// True if the head answers a HEAD request, so that no body follows.
     to_head: bool,
-    /// How much of the buffer was looked at.
+    /// Number of bytes of the buffer that were looked at.
     seen: usize,
-    /// Where the line begins that is not at its end.
+    /// Start of the line that is not complete.
     line: usize,
     lines: usize,
     skimming: Option<Skimming>,
@@ -44,12 +44,12 @@ impl Gathering {
         Self { limit, to_head, seen: 0, line: 0, lines: 0, skimming: None }
     }
 
-    /// Tells whether it answers a HEAD request.
+    /// Tells whether the head answers a HEAD request.
     pub(super) fn to_head(&self) -> bool {
         self.to_head
     }
 
-    /// Reads on; takes the head out of the buffer once all of it is there.
+    /// Reads on. Takes the head out of the buffer once it is complete.
     pub(super) fn read(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Broken> {
         while self.skimming.is_none() {
             let Some(at) = memchr(b'\n', &buffer[self.seen..]) else {
@@ -66,7 +66,7 @@ impl Gathering {
             let end = self.seen + at + 1;
             let empty = is_empty(&buffer[self.line..end - 1]);
             if self.line == 0 && empty {
-                // Some servers send a line end too many behind the body before.
+                // Some servers send one line end too many behind the previous body.
                 buffer.advance(end);
                 self.seen = 0;
                 continue;

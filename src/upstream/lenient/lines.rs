@@ -1,52 +1,52 @@
-//! What the lines of an answer's head say of its framing (RFC 9112, 6).
+//! The framing that the lines of a response's head declare (RFC 9112, 6).
 
 use http::StatusCode;
 use memchr::memchr;
 
 use super::Broken;
 
-/// The most header lines that are passed on.
+/// Maximum number of header lines that are passed on.
 pub(in crate::upstream) const MAX_LINES: usize = 16 * 1024;
 
 const LENGTH: &[u8] = b"content-length";
 const CODING: &[u8] = b"transfer-encoding";
 
-/// Framing of the body behind a head.
+/// The framing of the body behind a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// So many bytes, perhaps none.
+    /// A number of bytes, perhaps zero.
     Length(u64),
-    /// Chunks.
+    /// A chunked body.
     Chunked,
-    /// To the end of the connection.
+    /// A body that ends with the connection.
     Close,
 }
 
-/// Subject of one line.
+/// The subject of one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum About {
     /// The length of the body.
     Length,
-    /// Its transfer coding.
+    /// The transfer coding of the body.
     Coding,
-    /// A header that is not framing; where its colon is.
+    /// A header that is not about framing, with the index of its colon.
     Field { colon: usize },
-    /// No header that could be passed on.
+    /// A line without a header that can be passed on.
     Nothing,
 }
 
-/// The status line of an answer.
+/// The status line of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Start {
     pub(super) status: StatusCode,
     /// True for HTTP/1.0.
     pub(super) old: bool,
-    /// Where the status ends.
+    /// Index of the end of the status.
     pub(super) end: usize,
 }
 
 impl Start {
-    /// Reads the beginning of a status line, of which at least the status is there.
+    /// Reads the beginning of a status line, which contains at least the status.
     pub(super) fn read(line: &[u8]) -> Result<Self, Broken> {
         const WRONG: Broken = Broken("it does not begin with the status line of HTTP/1");
         let rest = line.strip_prefix(b"HTTP/1.").ok_or(WRONG)?;
@@ -68,7 +68,7 @@ impl Start {
     }
 }
 
-/// Lengths that an answer declares. They have to be the same.
+/// The lengths that a response declares. They have to be the same.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::upstream) struct Lengths {
     seen: Option<u64>,
@@ -81,7 +81,8 @@ impl Lengths {
         for length in value.split(|byte| *byte == b',').map(trimmed) {
             let digits = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
             let length = str::from_utf8(length).ok().filter(|_| digits).and_then(|text| text.parse().ok());
-            // What a signed number does not hold is another length, or none, to some that read it after us.
+            // Some readers behind the gateway read a length that a signed number does not hold as
+            // another length, or as none.
             let length = length.filter(|length: &u64| i64::try_from(*length).is_ok());
             self.odd |= length.is_none() || self.seen.is_some_and(|seen| Some(seen) != length);
             self.seen = length;
@@ -91,20 +92,20 @@ impl Lengths {
     /// Returns the length, if there is one.
     ///
     /// # Errors
-    /// A value is no number, or two differ.
+    /// Returns [`Broken`] if a value is no number, or two differ.
     pub(in crate::upstream) fn one(self) -> Result<Option<u64>, Broken> {
-        if self.odd { Err(Broken("its length is odd or said twice")) } else { Ok(self.seen) }
+        if self.odd { Err(Broken("its length is no number, or two lengths differ")) } else { Ok(self.seen) }
     }
 }
 
-/// Summary of the lines so far. It takes each line once, without the line end.
+/// A summary of the lines so far. It takes each line once, without the line end.
 #[derive(Debug)]
 pub(super) struct Lines {
     pub(super) lengths: Lengths,
     chunked: bool,
     /// True if a line about framing is not reliable.
     odd: bool,
-    /// True if the line before was about framing, which must not be folded.
+    /// True if the previous line was about framing. Such a line must not be folded.
     framing_before: bool,
     old: bool,
     closes: bool,
@@ -126,7 +127,7 @@ impl Lines {
         }
     }
 
-    /// Takes one line; of one that is `cut` only the beginning is there.
+    /// Takes one line. Of a `cut` line, only the beginning is given.
     pub(super) fn line(&mut self, line: &[u8], cut: bool) -> About {
         self.count += 1;
         if line.first().is_some_and(|byte| is_space(*byte)) {
@@ -166,37 +167,37 @@ impl Lines {
         About::Field { colon }
     }
 
-    /// Takes a transfer coding. The gateway asks for none but `chunked`, and would decode no other.
+    /// Takes a transfer coding. The gateway asks only for `chunked`, and decodes no other coding.
     fn coding(&mut self, value: &[u8]) {
         let again = std::mem::replace(&mut self.chunked, true);
         self.odd |= !trimmed(value).eq_ignore_ascii_case(b"chunked") || again || self.old;
     }
 
-    /// Returns the framing of the body; for an answer without a body the lines do not matter.
+    /// Returns the framing of the body. For a response without a body the lines do not matter.
     ///
     /// # Errors
-    /// The lines are not reliable.
+    /// Returns [`Broken`] if the lines are not reliable.
     pub(super) fn framing(&self, bodiless: bool) -> Result<Framing, Broken> {
         if bodiless {
             return Ok(Framing::Length(0));
         }
         let length = self.lengths.one()?;
         match (self.odd, self.chunked, length) {
-            (true, ..) => Err(Broken("what it says of its framing is odd")),
+            (true, ..) => Err(Broken("its framing is malformed or ambiguous")),
             (false, true, _) => Ok(Framing::Chunked),
             (false, false, Some(length)) => Ok(Framing::Length(length)),
             (false, false, None) => Ok(Framing::Close),
         }
     }
 
-    /// Tells whether the connection ends with this answer.
+    /// Tells whether the connection ends with this response.
     pub(super) fn closes(&self) -> bool {
         self.closes || (self.old && !self.keeps_alive)
     }
 }
 
-/// Tells whether another reader could take a line for framing that is not: a reader that skips bytes which no name may
-/// have, or that takes `_` for `-`.
+/// Tells whether another reader could take a line that is not about framing for one that is: a reader
+/// that skips bytes that no name may have, or that takes `_` for `-`.
 fn mimics(line: &[u8]) -> bool {
     let colon = memchr(b':', line);
     let name = &line[..colon.unwrap_or(line.len())];

@@ -16,34 +16,34 @@ use super::fields::Head;
 use super::gather::Gathering;
 use super::lines::Framing;
 
-/// How much is read at once while a head comes in.
+/// Number of bytes that are read at once while a head comes in.
 const PIECE: usize = 8 * 1024;
 /// The end of a chunked body.
 const TAIL: Bytes = Bytes::from_static(b"\r\n");
 
-/// Parts of an answer's head beside status and framing.
+/// The parts of a response's head beside status and framing.
 #[derive(Debug)]
 pub struct Answered {
-    /// What stands behind the status, if it is not what usually does.
+    /// The text behind the status, if it is not the usual one.
     pub reason: Option<ReasonPhrase>,
     /// The header lines; `None` if they cannot be passed on.
     pub headers: Option<HeaderMap>,
 }
 
-/// Link between a connection and the pool that uses it.
+/// The link between a connection and the pool that uses it.
 #[derive(Clone, Debug, Default)]
 pub struct Line(Arc<Mutex<Request>>);
 
-/// The request that a connection was last given.
+/// The request that was last given to a connection.
 #[derive(Debug, Default)]
 struct Request {
-    /// True for HEAD; taken when the first byte of the request is written.
+    /// True for HEAD. Taken when the first byte of the request is written.
     announced: Option<bool>,
     answered: Option<Answered>,
 }
 
 impl Line {
-    /// Announces a request, whose answer has no body if it is HEAD.
+    /// Announces a request. The response to a HEAD request has no body.
     pub fn announce(&self, head: bool) {
         *self.lock() = Request { announced: Some(head), answered: None };
     }
@@ -54,7 +54,7 @@ impl Line {
         self.lock().announced.is_some()
     }
 
-    /// Takes the header lines of the answer, once its head was read.
+    /// Takes the header lines of the response, once its head was read.
     #[must_use]
     pub fn take(&self) -> Option<Answered> {
         self.lock().answered.take()
@@ -65,11 +65,11 @@ impl Line {
     }
 }
 
-/// A stream whose answers are read before the library sees them.
+/// A stream that reads responses before the library sees them.
 #[derive(Debug)]
 pub struct Lenient<S> {
     stream: S,
-    /// What was read and not yet handed on.
+    /// Bytes that were read and not yet handed on.
     buffer: BytesMut,
     state: State,
     line: Line,
@@ -78,11 +78,11 @@ pub struct Lenient<S> {
 
 #[derive(Debug)]
 enum State {
-    /// No request is open, so nothing may come.
+    /// Waiting for a request. No bytes may come.
     Idle,
-    /// A head comes in.
+    /// Gathering a head.
     Head(Gathering),
-    /// Handing on what stands for the head.
+    /// Handing on the replacement of the head.
     Given(Bytes, Framing),
     /// In a body of known length.
     Length(u64),
@@ -92,22 +92,22 @@ enum State {
     Tail(Bytes),
     /// In a body that ends with the connection.
     Close,
-    /// Nothing that comes can be read.
+    /// Stopped at a fault. No further bytes can be read.
     Broken,
 }
 
 impl<S> Lenient<S> {
-    /// Reads the answers that `stream` brings, with heads of up to `head_limit` bytes.
+    /// Returns a stream that reads the responses of `stream`, with heads of up to `head_limit` bytes.
     pub fn new(stream: S, head_limit: usize) -> (Self, Line) {
         let line = Line::default();
         let state = State::Idle;
         (Self { stream, buffer: BytesMut::new(), state, line: line.clone(), head_limit }, line)
     }
 
-    /// Keeps what the head of an answer says; returns the state that hands on a head in its place.
+    /// Keeps the contents of a response's head. Returns the state that hands on a head in its place.
     fn answered(&mut self, head: Head) -> Result<State, Broken> {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Broken("it switches protocols, and nobody asked it to"));
+            return Err(Broken("it switches protocols without a request to do so"));
         }
         let instead = Bytes::from(instead(&head));
         let Head { reason, headers, framing, .. } = head;
@@ -115,7 +115,7 @@ impl<S> Lenient<S> {
         Ok(State::Given(instead, framing))
     }
 
-    /// Hands on what is in the buffer; true if more has to be read.
+    /// Hands on bytes of the buffer. Returns true if more bytes have to be read.
     fn hand_on(&mut self, out: &mut ReadBuf<'_>) -> Result<bool, Broken> {
         match &mut self.state {
             State::Idle | State::Broken => return Ok(true),
@@ -155,8 +155,8 @@ impl<S> Lenient<S> {
         Ok(false)
     }
 
-    /// Follows the body through some bytes. Returns how many of them are to be handed on, and where the bytes begin
-    /// that do not belong to the body.
+    /// Follows the body through some bytes. Returns the number of bytes to hand on, and the start of the
+    /// bytes that do not belong to the body.
     fn body(&mut self, bytes: &[u8]) -> (usize, usize) {
         match &mut self.state {
             State::Length(left) => {
@@ -194,7 +194,7 @@ fn instead(head: &Head) -> Vec<u8> {
     }
 }
 
-/// Returns the state behind a head whose body is framed like this.
+/// Returns the state behind a head with this framing.
 fn behind(framing: Framing) -> State {
     match framing {
         Framing::Length(0) => State::Idle,
@@ -204,14 +204,15 @@ fn behind(framing: Framing) -> State {
     }
 }
 
-/// Hands out as much as there is room for, and keeps the rest.
+/// Hands out as many bytes as there is room for, and keeps the rest.
 fn hand_out(bytes: &mut Bytes, out: &mut ReadBuf<'_>) {
     let some = bytes.split_to(bytes.len().min(out.remaining()));
     out.put_slice(&some);
 }
 
 impl<S: AsyncRead + Unpin> Lenient<S> {
-    /// Waits on a connection that has no request: an error once bytes come, `Ok` when the connection ends.
+    /// Waits on a connection that has no request. Returns an error once bytes come, and `Ok` when the
+    /// connection ends.
     fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.buffer.is_empty() {
             return Poll::Ready(Err(unasked()));
@@ -222,14 +223,14 @@ impl<S: AsyncRead + Unpin> Lenient<S> {
         if byte.filled().is_empty() { Poll::Ready(Ok(())) } else { Poll::Ready(Err(unasked())) }
     }
 
-    /// Reads more; false if there is no more.
+    /// Reads more bytes. Returns false if there are no more.
     fn poll_more(&mut self, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         if let State::Head(_) = self.state {
             self.buffer.reserve(PIECE);
             let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), context, &mut self.buffer);
             return Poll::Ready(Ok(ready!(read)? > 0));
         }
-        // Without a copy.
+        // A body is read into `out` without a copy.
         let before = out.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, out))?;
         let came = out.filled().len() - before;
@@ -260,7 +261,7 @@ impl<S: AsyncRead + Unpin> Lenient<S> {
 
 /// Makes the error for bytes that no request asked for. The connection ends with it.
 fn unasked() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the upstream sent something that no request asked for")
+    io::Error::new(io::ErrorKind::InvalidData, "the upstream sent bytes that no request asked for")
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Lenient<S> {

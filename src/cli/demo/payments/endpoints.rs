@@ -10,8 +10,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde_json::json;
 
-use super::Books;
 use crate::cli::demo::ledger::{CURRENCY, Order};
+
+use super::books::Books;
 
 /// The largest request body, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -35,8 +36,8 @@ async fn charge(books: Arc<Books>, request: Request<Incoming>) -> Response<Full<
         Ok(order) => order,
         Err(reason) => return refusal(StatusCode::BAD_REQUEST, &reason),
     };
-    // In a task of its own: hyper drops this function when the client goes away, and a payment
-    // that has begun does not stop for that.
+    // The charge runs in its own task: hyper drops this function when the client goes away, but a payment
+    // that has begun must not stop then.
     match tokio::spawn(async move { books.charge(order, execution).await }).await {
         Ok(charge) => response(StatusCode::CREATED, charge.body()),
         Err(panic) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &panic.to_string()),

@@ -1,14 +1,14 @@
-//! What other proxies and frameworks write for the templates of this one, so that a refusal can say how the
-//! same is written here.
+//! Translation of the path notations of other proxies and frameworks, so that a refusal can say how the same
+//! path is written here.
 
 use super::shape;
 
-/// How a template that was refused is probably meant, in quotes; `None` if there is no telling.
+/// Returns the probable meaning of a refused template, in quotes; `None` if it cannot be guessed.
 pub fn meant(template: &str) -> Option<String> {
     let path = bare(template);
     let open = path.strip_suffix('*').filter(|path| !path.ends_with('/') && shape(path).is_ok());
     match open.map(translated) {
-        // `/v1/charges*`: the resource and what is below it.
+        // `/v1/charges*` means the resource and the paths below it.
         Some(Some(path)) => {
             Some(format!("{path:?}, and {:?} in a route of its own", path.clone() + "/{*rest}"))
         }
@@ -21,7 +21,7 @@ fn translated(path: &str) -> Option<String> {
     if path.is_empty() || pieces.iter().rev().skip(1).any(|piece| piece.starts_with("{*")) {
         return None;
     }
-    // Alternatives are routes of their own.
+    // Each alternative needs a route of its own.
     if pieces.iter().any(|piece| piece.contains('|') || (piece.contains('{') && piece.contains(','))) {
         return None;
     }
@@ -40,25 +40,25 @@ fn translated(path: &str) -> Option<String> {
     shape(&written).is_ok().then_some(written)
 }
 
-/// The path alone: without a method, a modifier of nginx, anchors, quotes and a query.
+/// Returns the path alone: without a method, a modifier of nginx, anchors, quotes and a query.
 fn bare(template: &str) -> &str {
     let quoted = template.split(['`', '"', '\'']).nth(1).filter(|text| text.starts_with('/'));
     let text = quoted.unwrap_or_else(|| template.split_whitespace().last().unwrap_or_default());
     let text = text.trim_start_matches("~*").trim_start_matches(['~', '^', '=']).trim_start_matches("(?i)");
     let text = match text.split_once("://") {
-        // A whole URL: behind its authority.
+        // In a whole URL, the path is the part behind the authority.
         Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
         None => text,
     };
     let text = text.strip_suffix('$').filter(|text| !text.ends_with('/')).unwrap_or(text);
-    // In `(?…)` and `{id?}` it is no query.
+    // In `(?…)` and `{id?}`, the `?` begins no query.
     match text.find(['?', '#']) {
         Some(at) if !text[..at].contains(['(', '{', '[', '<']) => &text[..at],
         _ => text,
     }
 }
 
-/// The text between slashes that stand outside of brackets.
+/// Splits a path at the slashes that are not inside brackets.
 fn pieces(path: &str) -> Vec<&str> {
     let (mut pieces, mut depth, mut start) = (Vec::new(), 0_usize, 0);
     for (at, c) in path.char_indices() {
@@ -76,7 +76,7 @@ fn pieces(path: &str) -> Vec<&str> {
     pieces
 }
 
-/// What a piece means.
+/// The meaning of a piece.
 enum Piece {
     Nothing,
     Literal(String),
@@ -103,7 +103,7 @@ fn read(piece: &str, is_last: bool) -> Piece {
     }
 }
 
-/// Whether the last piece stands for more than one segment.
+/// Tells whether the last piece stands for more than one segment.
 fn is_rest(piece: &str) -> bool {
     let whole = piece.trim_matches(['(', ')', '$', '^']).trim_end_matches('?');
     let any = ["*", "**", ".*", ".+"].contains(&whole);
@@ -115,7 +115,7 @@ fn is_rest(piece: &str) -> bool {
     any || kept || open || starred
 }
 
-/// The name of a parameter: the first run of letters that is no type in front of it.
+/// Returns the name of a parameter: the first run of letters that is not a type in front of the name.
 fn name_in(piece: &str) -> Option<String> {
     const TYPES: [&str; 7] = ["int", "string", "str", "uuid", "path", "slug", "float"];
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -129,14 +129,14 @@ fn name_in(piece: &str) -> Option<String> {
     let first = words.next()?;
     let typed = piece.contains('<') && TYPES.contains(&first) && inner[first.len()..].starts_with(':');
     let name = if typed { words.next()? } else { first };
-    // `[a-z]+` and `[^/]+` name nothing.
+    // `[a-z]+` and `[^/]+` contain no name.
     let is_class = piece.starts_with('[') && !piece.ends_with(']')
         || inner.starts_with('^')
         || inner.contains(&format!("{first}-"));
     (!is_class).then(|| name.to_owned())
 }
 
-/// `name`, or one like it that no parameter has yet.
+/// Returns `name`, or a similar name that no parameter has yet.
 fn unused(names: &mut Vec<String>, name: String) -> String {
     let free = |candidate: &String| !names.contains(candidate);
     let numbered = (2..).map(|number| format!("{name}{number}"));
@@ -145,7 +145,7 @@ fn unused(names: &mut Vec<String>, name: String) -> String {
     chosen
 }
 
-/// A literal without escapes of characters that need none.
+/// Returns a literal without escapes of characters that need none.
 fn unescaped(piece: &str) -> String {
     let mut parts = piece.split('%');
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -227,7 +227,7 @@ mod tests {
             ("/v1/$id", "/v1/{id}"),
             ("/v1/{id}.json", "/v1/{id}"),
             ("/v{version}/charges", "/{version}/charges"),
-            // What a path cannot tell apart.
+            // Spellings that do not distinguish paths.
             ("/v1/charges;v=1", "/v1/charges"),
             ("/v1/charges?x=1", "/v1/charges"),
             ("/v1/%63harges", "/v1/charges"),

@@ -1,9 +1,10 @@
-//! No two routes may cover one path and method: which of them a request meant would be chance.
+//! The rule that no two routes may cover the same path and method: the choice between them would be
+//! arbitrary.
 //!
-//! `/v1/charges` beside `/v1/{id}` or `/{*rest}` is fine, as the more exact route wins. `/v1/{a}` and
-//! `/v1/{b}` are one path, and so an error unless their methods differ. So are `/v1/{a}` and
-//! `/v1/{*rest}`: the router ranks no parameter over another one at the same place. Routes with
-//! `match = "equivalent"` are compared as the spellings that they cover.
+//! `/v1/charges` beside `/v1/{id}` or `/{*rest}` is allowed, because the more exact route wins. `/v1/{a}` and
+//! `/v1/{b}` are the same path, which is an error unless their methods differ. `/v1/{a}` and `/v1/{*rest}`
+//! are an error as well: the router gives no precedence between two parameters at the same place. Routes with
+//! `match = "equivalent"` are compared by the spellings that they cover.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use crate::config::problem::At;
 use crate::config::rules::path::shape;
 use crate::protocol::path::Template;
 
-/// The shapes that one method's routes have, each with its route.
+/// The shapes of the routes of one method, each with its route.
 #[derive(Default)]
 struct Covered {
     router: Router<()>,
@@ -22,11 +23,11 @@ struct Covered {
 }
 
 impl Covered {
-    /// Adds a route; gives the shape of an earlier one that covers the same.
+    /// Adds a route. Returns the shape of an earlier route that covers the same paths, if there is one.
     fn add(&mut self, shape: &str, route: usize) -> Option<String> {
         match self.router.insert(shape, ()) {
             Err(InsertError::Conflict { with }) => Some(with),
-            // The shape was checked; whatever else the router says is no overlap.
+            // The shape was checked before. Any other error of the router is no overlap.
             Ok(()) | Err(_) => {
                 self.routes.insert(shape.to_owned(), route);
                 None
@@ -34,13 +35,13 @@ impl Covered {
         }
     }
 
-    /// Whether one of the routes covers just the paths of this folded shape.
+    /// Tells whether one of the routes covers exactly the paths of this folded shape.
     fn covers(&self, folded: &str, files: &[Route]) -> bool {
         let paths = self.routes.values().filter_map(|index| files[*index].path.as_deref());
         paths.into_iter().any(|path| Template::new(path).shape() == folded)
     }
 
-    /// How to name the route of a shape.
+    /// Describes the route of a shape.
     fn describe(&self, shape: &str, files: &[Route]) -> String {
         let index = self.routes.get(shape);
         match index.and_then(|index| Some((index, files[*index].path.as_deref()?))) {
@@ -50,12 +51,12 @@ impl Covered {
     }
 }
 
-/// Refuses each route that covers what an earlier one covers.
+/// Refuses each route that covers the same paths as an earlier one.
 pub fn no_overlap(at: &At<'_>, files: &[Route]) -> Option<()> {
     let mut methods: BTreeMap<(&str, bool), Covered> = BTreeMap::new();
     let mut apart = Some(());
     for (index, file) in files.iter().enumerate() {
-        // A path that is not valid was refused where the route was read.
+        // An invalid path was refused where the route was read.
         let Some(path) = file.path.as_deref() else { continue };
         let Ok(exact) = shape(path) else { continue };
         let folded = Template::new(path).shape();

@@ -1,4 +1,4 @@
-//! The scope of a route: what tells its callers apart.
+//! The scope of a route: the parts of a request that tell callers apart.
 
 use http::HeaderName;
 
@@ -7,7 +7,7 @@ use crate::config::problem::At;
 use crate::config::rules::headers;
 use crate::protocol::ScopePart;
 
-/// The parts of a scope. A certificate counts wherever clients show one, whether or not it is named.
+/// Checks the parts of a scope. If clients present a certificate, it counts, named in the scope or not.
 pub fn scope(
     at: &At<'_>,
     file: &file::Route,

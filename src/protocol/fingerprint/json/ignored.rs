@@ -1,18 +1,18 @@
-//! What is left out of a document: the places that JSON pointers (RFC 6901) name.
+//! The parts of a document that are left out: the places that JSON pointers (RFC 6901) name.
 //!
-//! A pointer to an array's element blanks it, so that its neighbours keep their places. A pointer to
-//! nothing leaves nothing out.
+//! A pointer to an array's element blanks the element, so that its neighbours keep their places. A pointer to
+//! a missing place leaves out no part.
 
 /// A step of a pointer: the name of a member, or the number of an element.
 pub(super) struct Step {
     name: String,
-    /// The element it means as the last step.
+    /// Element that the step means as the last step.
     last: Option<usize>,
-    /// The element it means on the way to another one: in its one canonical spelling.
+    /// Element that the step means on the way to another one, in its one canonical spelling.
     passing: Option<usize>,
 }
 
-/// The steps of each pointer.
+/// Returns the steps of each pointer.
 pub(super) fn pointers(ignore: &[String]) -> Vec<Vec<Step>> {
     let relative = ignore.iter().filter_map(|pointer| pointer.strip_prefix('/'));
     relative.map(|pointer| pointer.split('/').map(Step::of).collect()).collect()
@@ -27,17 +27,17 @@ impl Step {
     }
 }
 
-/// What is left out below one place in a document: the rests of the pointers that lead through it.
+/// The parts that are left out below one place in a document: the rests of the pointers that lead through it.
 pub(super) struct Ignored<'p>(Vec<&'p [Step]>);
 
-/// What is to be done with a value, and what below it is left out.
+/// The decision about a value, and the parts below the value that are left out.
 pub(super) struct Below<'p> {
     pub(super) is_left_out: bool,
     pub(super) ignored: Ignored<'p>,
 }
 
 impl<'p> Ignored<'p> {
-    /// From the top of a document on.
+    /// Starts at the top of a document.
     pub(super) fn of(pointers: &'p [Vec<Step>]) -> Self {
         Self(pointers.iter().map(Vec::as_slice).collect())
     }

@@ -1,7 +1,7 @@
-//! Objects whose members are written in another order than they came.
+//! Objects with members that are written in another order than they came.
 //!
-//! What was written stays where it is until the end, and is then copied once: an object inside many others
-//! is not moved with each of them.
+//! The written text stays in place until the end and is then copied once, so that an object inside many
+//! others is not moved with each of them.
 
 use std::ops::Range;
 
@@ -13,28 +13,29 @@ pub(super) struct Moved {
 }
 
 struct Object {
-    /// Where all its members stand.
+    /// Range of all its members in the written text.
     inside: Range<usize>,
-    /// Its members in order, among all members.
+    /// Its members in order, as a range of all members.
     members: Range<usize>,
-    /// The first object that is not inside this one.
+    /// Number of the first object that is not inside this one.
     next: usize,
 }
 
 impl Moved {
-    /// An object whose members stand `inside`, and belong into this order. It comes after those in it.
+    /// Adds an object with members in the range `inside`, which belong into this order. Objects inside it are
+    /// added before it.
     pub(super) fn add(&mut self, inside: Range<usize>, members: impl Iterator<Item = Range<usize>>) {
         let first = self.members.len();
         self.members.extend(members);
         self.objects.push(Object { inside, members: first..self.members.len(), next: 0 });
     }
 
-    /// Forgets what stands at `from` or behind it: it is left out.
+    /// Forgets the objects at `from` or behind it, because they are left out.
     pub(super) fn forget(&mut self, from: usize) {
         while self.objects.pop_if(|object| object.inside.start >= from).is_some() {}
     }
 
-    /// What was written, with every member in its place.
+    /// Returns the written text with every member in its place.
     pub(super) fn in_order(mut self, written: Vec<u8>) -> Vec<u8> {
         if self.objects.is_empty() {
             return written;
@@ -56,7 +57,7 @@ impl Moved {
         out
     }
 
-    /// Copies a piece of what was written, in which only some of these objects can be.
+    /// Copies a piece of the written text. Only the objects of `among` can be in it.
     fn copy(&self, written: &[u8], piece: Range<usize>, among: Range<usize>, out: &mut Vec<u8>) {
         let within = &self.objects[among.clone()];
         let mut number = among.start + within.partition_point(|object| object.inside.start < piece.start);

@@ -1,18 +1,18 @@
-//! Numbers, where a double tells each from every other.
+//! Numbers that a double distinguishes from every other number.
 //!
 //! The canonical form of a number is the shortest one of the double that it is read as (RFC 8785, 3.2.2.3).
-//! For a decimal of few digits and a small exponent that is the decimal itself, for both steps are exact
-//! then; others take the way through the double.
+//! For a decimal with few digits and a small exponent, that is the decimal itself, because both steps are
+//! then exact. Other numbers are converted through the double.
 
 use std::ops::{Range, RangeInclusive};
 
 /// Every decimal of up to 15 significant digits survives a double unchanged (IEEE 754).
 const EXACT_DIGITS: usize = 15;
-/// The powers of ten that the first of them may stand for: integers stay below 2^53, and no digit is lost to
-/// underflow.
+/// The powers of ten that the first significant digit may stand for. Within them, integers stay below 2^53,
+/// and no digit is lost to underflow.
 const EXACT_POWERS: RangeInclusive<i64> = -290..=14;
-/// Powers of ten that are doubles: an integer below 2^53 is multiplied or divided by one of them with a
-/// single rounding, the right one.
+/// Powers of ten that are doubles. An integer below 2^53 is multiplied or divided by one of them with a
+/// single, correct rounding.
 const POWERS_OF_TEN: RangeInclusive<i64> = -22..=22;
 
 /// The parts of a number as it is spelled.
@@ -24,8 +24,9 @@ struct Spelled<'t> {
     exponent: &'t [u8],
 }
 
-/// Reads the number at the start of `text` and writes its canonical form: its length as it is spelled, or
-/// `None` if it is none, or one that a double might not tell from its neighbours.
+/// Reads the number at the start of `text` and writes its canonical form. Returns the length of the number as
+/// it is spelled. Returns `None` if there is no number, or if a double might not distinguish it from its
+/// neighbours.
 pub(super) fn copy(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     let spelled = Spelled::at_start_of(text)?;
     spelled.write(out)?;
@@ -80,7 +81,8 @@ impl<'t> Spelled<'t> {
         let is_exact = spelled <= EXACT_DIGITS && POWERS_OF_TEN.contains(&by);
         if !is_exact {
             let double: f64 = serde_json::from_slice(self.whole).ok()?;
-            // Where the library reads a neighbour of the nearest double, its shortest form has other digits.
+            // If the library reads a neighbour of the nearest double, the shortest form of that neighbour has
+            // other digits.
             if std::str::from_utf8(self.whole).ok()?.parse() != Ok(double) {
                 out.extend_from_slice(ryu_js::Buffer::new().format_finite(double).as_bytes());
                 return Some(());
@@ -91,7 +93,7 @@ impl<'t> Spelled<'t> {
         Some(())
     }
 
-    /// Writes significant digits, of which the first stands for `power` (below 21), as ECMAScript does.
+    /// Writes significant digits as ECMAScript does. The first digit stands for `power` (below 21).
     fn write_decimal(
         &self,
         mut digits: impl Iterator<Item = u8>,
@@ -129,7 +131,7 @@ impl<'t> Spelled<'t> {
     }
 }
 
-/// How many digits `text` starts with: at least one.
+/// Returns the number of digits that `text` starts with, or `None` if there are none.
 fn digits(text: &[u8]) -> Option<usize> {
     let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     (count > 0).then_some(count)

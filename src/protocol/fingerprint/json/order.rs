@@ -1,15 +1,15 @@
-//! The order of members: that of their names as UTF-16 (RFC 8785, 3.2.3).
+//! The order of members: the order of their names as UTF-16 (RFC 8785, 3.2.3).
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Up to how many members are compared whole.
+/// Largest number of members that are compared by whole names.
 const FEW: usize = 32;
 
 /// A member as it was written.
 pub(super) struct Member<'t> {
     key: Cow<'t, [u8]>,
-    /// Where name and value stand in what was written; empty if it is left out.
+    /// Range of the name and value in the written text, empty if the member is left out.
     pub(super) written: Range<usize>,
 }
 
@@ -19,8 +19,8 @@ impl<'t> Member<'t> {
     }
 }
 
-/// Bytes that are ordered as the UTF-16 of a name. UTF-8 is ordered as code points are, so only those
-/// from U+E000 to U+FFFF, which start with one of two bytes, have to come after all pairs of surrogates.
+/// Returns bytes with the same order as the UTF-16 of a name. UTF-8 has the order of code points, so only
+/// those from U+E000 to U+FFFF, which start with one of two bytes, have to come after all surrogate pairs.
 fn key(name: Cow<'_, str>) -> Cow<'_, [u8]> {
     if !name.bytes().any(|byte| matches!(byte, 0xee | 0xef)) {
         return match name {
@@ -32,13 +32,13 @@ fn key(name: Cow<'_, str>) -> Cow<'_, [u8]> {
     Cow::Owned(name.bytes().map(late).collect())
 }
 
-/// How the members of an object stand.
+/// The order of the members of an object.
 pub(super) enum Order {
-    /// As they should.
+    /// The right order.
     Right,
-    /// Otherwise: their places in the right order.
+    /// Another order, with the positions of the members in the right order.
     Other(Vec<u32>),
-    /// Two have one name.
+    /// Two members with the same name.
     Repeated,
 }
 
@@ -57,8 +57,8 @@ pub(super) fn order(members: &[Member<'_>]) -> Order {
     if is_repeated { Order::Repeated } else { Order::Other(places) }
 }
 
-/// Sorts by eight bytes of the keys at a time: however alike the keys are, each byte is looked at a few
-/// times only. Returns whether two keys are equal.
+/// Sorts by eight bytes of the keys at a time. Each byte is looked at only a few times, even if the keys are
+/// very similar. Returns whether two keys are equal.
 fn sort<'k>(places: &mut [u32], key: &impl Fn(u32) -> &'k [u8]) -> bool {
     let mut parts: Vec<Part> = places.iter().map(|place| Part::of(key(*place), 0, *place)).collect();
     let mut alike = vec![(0..parts.len(), 0)];
@@ -85,7 +85,8 @@ fn sort<'k>(places: &mut [u32], key: &impl Fn(u32) -> &'k [u8]) -> bool {
     false
 }
 
-/// Eight bytes of a key, how many there were, and whose they are: one number, for that is compared quickly.
+/// Eight bytes of a key, their count, and the position of the member, in one number because numbers are
+/// compared quickly.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Part(u128);
 
@@ -106,7 +107,7 @@ impl Part {
         self.0 >> 32
     }
 
-    /// Whether the key ends here.
+    /// Tells whether the key ends here.
     fn is_end(self) -> bool {
         self.text() as u32 != 8
     }

@@ -1,4 +1,4 @@
-//! Reads a document (RFC 8259) and writes its canonical form beside it.
+//! A reader of a document (RFC 8259), which writes the canonical form beside it.
 
 use std::borrow::Cow;
 
@@ -7,16 +7,16 @@ use super::moved::Moved;
 use super::order::{Member, Order, order};
 use super::{number, text};
 
-/// How many arrays and objects may be inside each other.
+/// Largest nesting depth of arrays and objects.
 const MOST_DEPTH: usize = 127;
 
-/// One document, read up to some place. Each step takes what is next and gives `None` where the document
-/// is no JSON, or has no canonical form.
+/// A reader of one document, up to some position. Each step takes the next part. A step returns `None` if the
+/// document is not JSON, or has no canonical form.
 pub(super) struct Reader<'t> {
     rest: &'t str,
     depth: usize,
     out: Vec<u8>,
-    /// Those of all objects that are open.
+    /// Members of all objects that are open.
     members: Vec<Member<'t>>,
     moved: Moved,
 }
@@ -27,7 +27,7 @@ impl<'t> Reader<'t> {
         Self { rest: text, depth: 0, out, members: Vec::new(), moved: Moved::default() }
     }
 
-    /// The whole document.
+    /// Reads the whole document and returns its canonical form.
     pub(super) fn document(mut self, ignored: &Ignored<'_>) -> Option<Vec<u8>> {
         self.value(ignored)?;
         self.skip_space();
@@ -102,7 +102,7 @@ impl<'t> Reader<'t> {
         self.close(b'}')
     }
 
-    /// Name and value of a member of an object whose members start at `inside`.
+    /// Reads the name and value of a member of an object whose members start at `inside`.
     fn member(&mut self, inside: usize, ignored: &Ignored<'_>) -> Option<()> {
         self.skip_space();
         let before = self.out.len();
@@ -124,7 +124,7 @@ impl<'t> Reader<'t> {
         Some(())
     }
 
-    /// Takes back what was written from this place on.
+    /// Removes the text that was written from this position on.
     fn leave_out(&mut self, from: usize) {
         self.out.truncate(from);
         self.moved.forget(from);
@@ -148,14 +148,14 @@ impl<'t> Reader<'t> {
         Some(said)
     }
 
-    /// Takes what has to come now, and writes it.
+    /// Takes the expected word and writes it.
     fn word(&mut self, word: &str) -> Option<()> {
         self.rest = self.rest.strip_prefix(word)?;
         self.out.extend_from_slice(word.as_bytes());
         Some(())
     }
 
-    /// Takes a separator, if that is what comes.
+    /// Takes a separator, if it comes next.
     fn takes(&mut self, separator: &str) -> bool {
         self.skip_space();
         let rest = self.rest.strip_prefix(separator);

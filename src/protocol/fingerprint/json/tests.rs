@@ -1,5 +1,5 @@
-//! The canonical form is byte for byte what it was when a tree was made of each document: stored records
-//! hold digests of it.
+//! The canonical form is byte for byte the same as when a tree was made of each document, because stored
+//! records hold digests of it.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Reads the string literal at the start of `text`: what it says, and its length. What is borrowed has no
-/// character that has to be escaped.
+/// Reads the string literal at the start of `text`. Returns its content and its length. Borrowed content has
+/// no character that has to be escaped.
 pub(super) fn read(text: &str) -> Option<(Cow<'_, str>, usize)> {
     let inner = text.strip_prefix('"')?;
     let plain = plain(inner.as_bytes());
@@ -27,12 +27,12 @@ pub(super) fn read(text: &str) -> Option<(Cow<'_, str>, usize)> {
     }
 }
 
-/// How much stands for itself.
+/// Returns the length of the leading text that needs no escape.
 fn plain(text: &[u8]) -> usize {
     text.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).unwrap_or(text.len())
 }
 
-/// The character that the escape at the start of `text` means, and the length of the escape.
+/// Returns the character of the escape at the start of `text`, and the length of the escape.
 fn escape(text: &str) -> Option<(char, usize)> {
     let meant = match text.as_bytes().get(1)? {
         b'u' => return unicode(text),
@@ -47,7 +47,7 @@ fn escape(text: &str) -> Option<(char, usize)> {
     Some((meant, 2))
 }
 
-/// A surrogate means something only as the first or second of a pair.
+/// Reads a `\u` escape. A surrogate has a meaning only as the first or second of a pair.
 fn unicode(text: &str) -> Option<(char, usize)> {
     let first = unit(text)?;
     if let Some(meant) = char::from_u32(first) {
@@ -66,7 +66,7 @@ fn unit(text: &str) -> Option<u32> {
     digits.iter().try_fold(0, |unit, digit| Some(16 * unit + char::from(*digit).to_digit(16)?))
 }
 
-/// Writes a string as [`read`] gave it in its canonical form.
+/// Writes a string that [`read`] returned in its canonical form.
 #[expect(clippy::ptr_arg, reason = "whether it is borrowed says whether anything has to be escaped")]
 pub(super) fn write(said: &Cow<'_, str>, out: &mut Vec<u8>) {
     out.push(b'"');

@@ -153,7 +153,7 @@ fn hosts() {
 }
 
 proptest::proptest! {
-    /// Whatever comes, there is an answer; and what is taken has no line that could be read otherwise.
+    /// Checks that no head causes a panic.
     #[test]
     fn nothing_panics(head in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
         let mut head = head;

@@ -7,7 +7,7 @@ use super::*;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// Whether a client counts as gone that ends its side so long after its request.
+/// Tells whether a client counts as gone when it ends its side `after` its request.
 async fn leaves(after: Duration) -> bool {
     let (near, mut far) = duplex(1024);
     let (mut strict, _) = Strict::new(near, BytesMut::new());

@@ -1,6 +1,5 @@
-//! Version 3 of fjall's journal format: batches of a start (tag 1, count, sequence number), items (tag 2)
-//! or clearings (tag 4), and an end (tag 3, XXH3 of what lies between, trailer). Numbers are
-//! little-endian.
+//! Version 3 of fjall's journal format. A batch has a start (tag 1, count, sequence number), items (tag 2) or
+//! clearings (tag 4), and an end (tag 3, XXH3 of the bytes in between, trailer). Numbers are little-endian.
 
 use std::io::{self, Read};
 
@@ -14,21 +13,21 @@ const CLEAR: u8 = 4;
 /// The start of the version file, and the end of every batch.
 pub(super) const VERSION_3: &[u8] = b"FJL\x03";
 
-/// How far ahead a sequence number may be of the last one to be believed.
+/// Largest distance from the last sequence number to a later one that is believed.
 const MAX_SKIPPED: u64 = 1 << 20;
 
-/// The longest key that the store writes, and more.
+/// Upper limit for the length of a key; the store writes shorter ones.
 const MAX_KEY: u64 = 64;
 
-/// A whole batch.
+/// A whole batch, as read from a journal.
 pub(super) struct Batch {
-    /// Its bytes in the journal.
+    /// Length of the batch in the journal, in bytes.
     pub(super) length: u64,
-    /// Its number. Later batches have higher ones.
+    /// Sequence number. Later batches have higher ones.
     pub(super) sequence: u64,
 }
 
-/// The next batch; `None` if what comes is not a whole one.
+/// Reads the next batch. Returns `None` if the input does not go on with a whole one.
 pub(super) fn read_batch(input: &mut impl Read) -> io::Result<Option<Batch>> {
     let Some((count, sequence)) = read_start(input)? else { return Ok(None) };
     let (mut length, mut hash) = (26, Xxh3::new());
@@ -42,14 +41,14 @@ pub(super) fn read_batch(input: &mut impl Read) -> io::Result<Option<Batch>> {
     Ok(whole.then_some(Batch { length, sequence }))
 }
 
-/// Whether a whole batch with a later number than `newest` seems to lie somewhere in `rest`, at whose start
-/// there is a broken one. A body that is made of such batches is found out only where the broken batch is
-/// whole up to it.
+/// Tells whether a whole batch with a later number than `newest` seems to lie somewhere in `rest`, which
+/// starts with a broken batch. A stored body made of such batches is recognised only if the broken batch is
+/// whole up to that body.
 pub(super) fn one_looks_written_behind(rest: &[u8], newest: Option<u64>) -> bool {
     !matches!(ends_in_an_item(rest), Ok(true)) && holds_later_batch(rest, newest)
 }
 
-/// The number of items and of the batch itself.
+/// Reads the number of items in a batch and its sequence number.
 fn read_start(input: &mut impl Read) -> io::Result<Option<(u32, u64)>> {
     let Some([START, head @ ..]) = take::<13>(input)? else { return Ok(None) };
     let [c0, c1, c2, c3, sequence @ ..] = head;
@@ -78,16 +77,17 @@ fn read_item(input: &mut impl Read, hash: &mut Xxh3) -> io::Result<Option<u64>> 
     }
 }
 
-/// What an item says about its length.
+/// The lengths that an item states.
 struct Lengths {
     key: u64,
     value: u64,
-    /// The value's as it is stored, perhaps compressed.
+    /// Length of the value as stored, perhaps compressed.
     stored: u64,
 }
 
 impl Lengths {
-    /// Those in an item's head: kind, compression, keyspace (8), key (2), value (4), stored value (4).
+    /// Parses the lengths in an item's head: kind, compression, keyspace (8), key (2), value (4), stored
+    /// value (4).
     fn of(head: [u8; 20]) -> Self {
         let [.., k0, k1, v0, v1, v2, v3, s0, s1, s2, s3] = head;
         Self {
@@ -98,8 +98,7 @@ impl Lengths {
     }
 }
 
-/// Whether `rest` is the start of one batch up to some place in an item, as a write leaves it that ended
-/// there.
+/// Tells whether `rest` is one batch that ends within an item, as a write leaves it that stopped there.
 fn ends_in_an_item(mut rest: &[u8]) -> io::Result<bool> {
     let input = &mut rest;
     let Some((count, _)) = read_start(input)? else { return Ok(false) };
@@ -118,7 +117,7 @@ fn ends_in_an_item(mut rest: &[u8]) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Hashes `length` bytes; false if there are fewer.
+/// Hashes `length` bytes. Returns false if there are fewer.
 fn hash_through(input: &mut impl Read, length: u64, hash: &mut Xxh3) -> io::Result<bool> {
     let (mut left, mut buffer) = (length, [0; 8192]);
     while left > 0 {
@@ -145,9 +144,10 @@ fn take<const N: usize>(input: &mut impl Read) -> io::Result<Option<[u8; N]>> {
     }
 }
 
-/// Whether a whole batch lies somewhere in `rest`, at whose start there is none.
+/// Tells whether a whole batch lies somewhere in `rest`, which does not start with one.
 ///
-/// Its number has to follow the last one, so that an older journal's blocks are not taken for one.
+/// The sequence number of that batch has to follow the last one, so that blocks of an older journal are not
+/// taken for a later batch.
 fn holds_later_batch(rest: &[u8], newest: Option<u64>) -> bool {
     let follows =
         |sequence: u64| newest.is_none_or(|newest| sequence > newest && sequence - newest <= MAX_SKIPPED);

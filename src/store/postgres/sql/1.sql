@@ -1,5 +1,5 @@
--- Everything about an operation but its response. `encoded` is what gateways read; the columns
--- beside it are what they compare and search by, and what an operator may look at.
+-- The records of operations without their responses. Gateways read `encoded`. The other columns are
+-- those that gateways compare and search by, and that an operator may look at.
 CREATE TABLE {schema}.record (
     revision bigint NOT NULL,
     created_at timestamptz NOT NULL,
@@ -23,7 +23,7 @@ CREATE INDEX record_unknown ON {schema}.record (id) WHERE state = 'unknown';
 -- Tables of an earlier release have no such index: a running gateway builds it.
 CREATE INDEX record_unknown_since ON {schema}.record (updated_at, id) INCLUDE (route) WHERE state = 'unknown';
 
--- The responses of completed records, apart, so that claims and leases do not carry them.
+-- The responses of completed records, in a table of their own, so that claims and leases do not carry them.
 CREATE TABLE {schema}.response (
     id bytea NOT NULL PRIMARY KEY,
     encoded bytea NOT NULL
@@ -32,7 +32,7 @@ CREATE TABLE {schema}.response (
     autovacuum_analyze_scale_factor = 0.02
 );
 
--- One row that readiness checks write, as a claim would be written.
+-- The row that readiness checks write, in the way a claim is written.
 CREATE TABLE {schema}.ready (
     one boolean NOT NULL PRIMARY KEY DEFAULT true CHECK (one),
     at timestamptz NOT NULL

@@ -1,4 +1,4 @@
--- How far the clock was, and which of its jumps were accepted: one document of all gateways.
+-- The document of all gateways that says how far the clock was and which of its jumps were accepted.
 CREATE TABLE {schema}.clock (
     one boolean NOT NULL PRIMARY KEY DEFAULT true CHECK (one),
     encoded bytea NOT NULL

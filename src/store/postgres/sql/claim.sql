@@ -1,5 +1,5 @@
--- Creates records, or returns what there is. One that appeared meanwhile is in neither part of the
--- answer: this statement cannot see it. The last row is the clock.
+-- Creates records, or returns those in the way. A record that appeared meanwhile is in neither part of the
+-- answer, because this statement cannot see it. The last row is the clock.
 WITH clock AS MATERIALIZED (
     SELECT date_trunc('milliseconds', clock_timestamp()) AS now
 ), offered AS MATERIALIZED (
@@ -18,7 +18,7 @@ WITH clock AS MATERIALIZED (
         clock.now + o.until_deadline * interval '1 millisecond', o.encoded
     FROM offered o CROSS JOIN clock
     WHERE o.id NOT IN (SELECT f.id FROM found f)
-        -- Who asked has given up by then, and has been told that nothing was written.
+        -- After this moment the gateway has given up the claim and answered that nothing was written.
         AND clock_timestamp() <= to_timestamp($9::bigint / 1000.0)
     ON CONFLICT (id) DO NOTHING
     RETURNING id, updated_at

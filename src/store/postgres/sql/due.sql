@@ -1,4 +1,4 @@
--- The records whose deadline has passed, the longest past first, and the clock as last row.
+-- Returns the records that are past their deadline, the longest past first, and the clock as last row.
 WITH clock AS MATERIALIZED (
     SELECT date_trunc('milliseconds', clock_timestamp()) AS now
 ), due AS MATERIALIZED (

@@ -1,5 +1,5 @@
--- Looks at some records in the order of their ids; the last row is the last one looked at and the
--- clock. `$2` is a state or NULL, `$3` a route or NULL.
+-- Examines records in the order of their ids. The last row holds the id of the last record examined and
+-- the clock. `$2` is a state or NULL, `$3` a route or NULL.
 WITH looked_at AS MATERIALIZED (
     SELECT r.id, r.revision, r.created_at, r.updated_at, r.encoded, r.state, r.route
     FROM {schema}.record r WHERE r.id > $1 {narrow} ORDER BY r.id LIMIT $4

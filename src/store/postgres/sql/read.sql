@@ -1,4 +1,4 @@
--- What is stored under each id. Only a primary can say that there is nothing.
+-- Returns the record under each id. Only a primary can say that there is none.
 SELECT o.id, r.revision, r.created_at, r.updated_at, r.encoded, p.encoded AS response,
     greatest(date_trunc('milliseconds', clock_timestamp()), r.updated_at) AS now,
     pg_is_in_recovery() AS standby

@@ -1,3 +1,3 @@
--- Writes as a claim would.
+-- Writes a row in the way a claim is written.
 INSERT INTO {schema}.ready (at) VALUES (clock_timestamp())
 ON CONFLICT (one) DO UPDATE SET at = excluded.at

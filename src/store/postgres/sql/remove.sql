@@ -1,4 +1,4 @@
--- Removes the records with the expected revisions, and tells who waits for their end.
+-- Removes the records with the expected revisions, and notifies the gateways that wait for their end.
 WITH change AS MATERIALIZED (
     SELECT * FROM unnest($1::bytea[], $2::bigint[]) AS c (id, expected)
 ), held AS MATERIALIZED (

@@ -1,4 +1,4 @@
--- Puts the document `$2` in place of the one that is `$1`, NULL for none; a row if it did.
+-- Replaces the document `$1` (NULL for none) by `$2`. Returns a row if it did.
 WITH created AS (
     INSERT INTO {schema}.{table} (encoded) SELECT $2::bytea WHERE $1::bytea IS NULL
     ON CONFLICT (one) DO NOTHING

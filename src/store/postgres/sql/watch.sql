@@ -1,4 +1,4 @@
--- Asks whoever ends the running execution of a record to tell.
+-- Marks a running record, so that the gateway that ends its execution sends a notification.
 WITH held AS MATERIALIZED (
     SELECT r.place FROM unnest($1::bytea[]) AS o (id)
     CROSS JOIN LATERAL (

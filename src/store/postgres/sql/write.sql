@@ -1,4 +1,4 @@
--- Puts records in place of those with the expected revisions, and tells who waits for their end.
+-- Replaces the records with the expected revisions, and notifies the gateways that wait for their end.
 -- Rows are locked in the order of the ids, so that two statements never wait for each other.
 WITH change AS MATERIALIZED (
     SELECT * FROM unnest(

@@ -1,8 +1,8 @@
--- Creates a record, or returns the one there is.
+-- Creates a record, or returns the stored one.
 -- KEYS: record, response, deadlines, mark.
 -- ARGV: id, revision, record, milliseconds to the deadline, the revision of the same owner's other
---       attempt to claim if a record of either is to be touched ('' for none), until when an execution
---       may begin ('0' for never), and the mark as it is known.
+--       attempt to claim if a record of either is to be touched ('' for none), the latest moment at
+--       which an execution may begin ('0' for never), and the known mark.
 local stored = redis.call('GET', KEYS[1])
 if stored then
     local revision = string.sub(stored, 1, 8)

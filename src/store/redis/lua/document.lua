@@ -1,6 +1,6 @@
 -- Returns a document, or replaces it. KEYS: the document.
--- ARGV: none to read it; else the document that is expected there ('' for none) and the new one.
--- It is always a primary that answers: reading what is not there does as if it wrote.
+-- ARGV: none to read it; else the expected document ('' for none) and the new one.
+-- Only a primary answers: reading a document that is not there counts as a write.
 local stored = redis.call('GET', KEYS[1])
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))

@@ -1,6 +1,6 @@
--- The earliest deadlines that have passed, of each of some buckets.
--- KEYS: deadlines of one bucket each. ARGV: how many of each at most.
--- Returns the time, then id and deadline in turn.
+-- Returns the earliest deadlines that have passed in each of some buckets.
+-- KEYS: deadlines of one bucket each. ARGV: the maximum number of deadlines for each.
+-- The answer is the time, then id and deadline in turn.
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 local due = { now }

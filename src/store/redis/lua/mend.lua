@@ -1,5 +1,5 @@
--- Puts right the entry of a record whose listed deadline is not its own: one without a record
--- goes, any other moves, unless it moved meanwhile. KEYS: record, deadlines.
+-- Corrects an entry with a deadline that is not the one of its record. An entry without a record
+-- is removed, any other moves, unless it moved meanwhile. KEYS: record, deadlines.
 -- ARGV: id, the deadline as listed, the deadline to list.
 if redis.call('ZSCORE', KEYS[2], ARGV[1]) ~= ARGV[2] then
     return 0

@@ -1,4 +1,4 @@
--- Returns the record there is. KEYS: record, response. ARGV: '1' to touch it.
+-- Returns the stored record. KEYS: record, response. ARGV: '1' to touch it.
 local stored = redis.call('GET', KEYS[1])
 if not stored then
     return absent()

@@ -1,11 +1,11 @@
--- What every script about one record starts with. KEYS[1] is the record, KEYS[2] its response.
+-- The start of every script about one record. KEYS[1] is the record, KEYS[2] its response.
 --
 -- A record's value: revision, created_at and updated_at (8 bytes each, big-endian), flags (one
--- byte), and then the record as the gateway encodes it, which no script looks into.
+-- byte), and then the record as the gateway encodes it. No script reads the encoded record.
 local HEADER = 25
 local RESPONSE, WATCHED, RUNNING = 1, 2, 4
 
--- The server's time in milliseconds, but never before the record's last write.
+-- Returns the server's time in milliseconds, never before the record's last write.
 local function clock(stored)
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -15,7 +15,7 @@ local function clock(stored)
     return now
 end
 
--- Lua would write a large number with an exponent.
+-- Formats a number. Lua by itself would write a large one with an exponent.
 local function digits(number)
     return string.format('%.0f', number)
 end
@@ -32,7 +32,7 @@ local function has(stored, flag)
     return bit.band(flags(stored), flag) ~= 0
 end
 
--- What there is. Touching writes nothing new, but makes WAIT wait for what was written before.
+-- Answers with the stored record. Touching it writes nothing new, but makes WAIT wait for the writes before.
 local function found(stored, touch)
     if touch then
         redis.call('SETRANGE', KEYS[1], 0, string.sub(stored, 1, 8))
@@ -55,15 +55,16 @@ local function unlist(key, id, stored)
     end
 end
 
--- That there is nothing is only known to a primary: a replica refuses this write, which does nothing.
+-- Answers that there is no record. Only a primary can know that: a replica refuses this write, which
+-- changes nothing.
 local function absent()
     redis.call('DEL', KEYS[1])
     return { 'absent', digits(clock()), false, false }
 end
 
--- That an execution would begin here and must not: none may (`permitted_until` is 0), nobody waits for
--- the answer any more, by the server's own clock (`now`), or the bucket's mark is not the one that the
--- gateway knows. Nothing if it may.
+-- Answers that an execution must not begin here, or returns nothing if it may. It must not begin if none
+-- may (`permitted_until` is 0), if by the server's own clock (`now`) the gateway no longer waits for the
+-- answer, or if the bucket's mark is not the one that the gateway knows.
 local function stopped(permitted_until, now, mark_key, mark)
     if permitted_until == '0' then
         return { 'refused', digits(now), false, false }

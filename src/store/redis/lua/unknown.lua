@@ -1,6 +1,6 @@
--- The ids of records with an unknown outcome, in their order.
+-- Returns the ids of records with an unknown outcome, in their order.
 -- KEYS: unknown of one bucket each, in the order of the buckets.
--- ARGV: the id after which to begin ('' for the first), how many at most.
+-- ARGV: the id after which to begin ('' for the first), the maximum number of ids.
 local after = ARGV[1] == '' and '-' or '(' .. ARGV[1]
 local ids = {}
 for _, key in ipairs(KEYS) do

@@ -1,10 +1,10 @@
 -- Puts a record in place of the one with the expected revision.
 -- KEYS: record, response, deadlines, unknown, unknown-since, mark.
 -- ARGV: id, expected revision, revision, created_at, record, milliseconds to the deadline,
---       state, what becomes of the response ('keep', 'put', 'drop'), the response, channel, '1' to touch
---       a record that already has the new revision, the route, and where the new record begins an
---       execution, until when it may ('0' for never), and the mark as it is known.
--- Nothing is given to Redis to end by itself: by a clock that is ahead for a moment it would be gone.
+--       state, the action on the response ('keep', 'put', 'drop'), the response, channel, '1' to touch
+--       a record that already has the new revision, the route. If the new record begins an execution, also the
+--       latest moment at which it may ('0' for never), and the known mark.
+-- No key gets an expiry in Redis: a clock that is ahead for a moment would remove it.
 local stored = redis.call('GET', KEYS[1])
 if not stored then
     return absent()
@@ -13,7 +13,7 @@ if string.sub(stored, 1, 8) ~= ARGV[2] then
     return found(stored, ARGV[11] == '1' and string.sub(stored, 1, 8) == ARGV[3])
 end
 
--- By the server's own clock: the record may be stamped ahead of it.
+-- The server's own clock decides: the record may be stamped ahead of it.
 local no = ARGV[13] and stopped(ARGV[13], clock(), KEYS[6], ARGV[14])
 if no then
     return no
@@ -24,7 +24,7 @@ local now = clock(stored)
 local deadline = now + ARGV[6]
 local mark = state == 'running' and RUNNING + bit.band(flags(stored), WATCHED) or 0
 
--- The indexes come first: should one of them be refused, the record is as it was.
+-- The indexes come first: if Redis refuses one of them, the record is unchanged.
 redis.call('ZADD', KEYS[3], digits(deadline), id)
 local was_unknown
 if state == 'unknown' then

@@ -1,4 +1,5 @@
-//! The canonical form by way of a tree, as records were made before: what the reader must agree with.
+//! The canonical form by way of a tree, as earlier versions made it for records. The reader must agree with
+//! it.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -9,12 +10,12 @@ use serde_json::{Map, Value};
 
 /// Every decimal of up to 15 significant digits survives a double unchanged (IEEE 754).
 const EXACT_DIGITS: usize = 15;
-/// The powers of ten that the first of them may stand for: integers stay below 2^53, and no digit is lost to
-/// underflow.
+/// The powers of ten that the first significant digit may stand for. Within them, integers stay below 2^53,
+/// and no digit is lost to underflow.
 const EXACT_POWERS: RangeInclusive<i64> = -290..=14;
 
-/// The RFC 8785 form of `body` without the members at `ignore`, or `None` where two different
-/// documents could end up with the same form: then the bytes themselves have to be compared.
+/// Returns the RFC 8785 form of `body` without the members at `ignore`. Returns `None` if two different
+/// documents could have the same form, so that the bytes themselves have to be compared.
 pub(super) fn canonical(body: &[u8], ignore: &[String]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(body).ok()?;
     if !numbers_are_exact(text) {
@@ -27,7 +28,7 @@ pub(super) fn canonical(body: &[u8], ignore: &[String]) -> Option<Vec<u8>> {
     serde_json_canonicalizer::to_vec(&document).ok()
 }
 
-/// Whether every number in this JSON text means one double and no other number in it does.
+/// Tells whether every number in this JSON text means one double that no other number in it means.
 fn numbers_are_exact(text: &str) -> bool {
     let mut rest = text.as_bytes();
     while let Some(&byte) = rest.first() {
@@ -47,7 +48,7 @@ fn numbers_are_exact(text: &str) -> bool {
     true
 }
 
-/// The length of the string literal at the start of `text`, quotes included.
+/// Returns the length of the string literal at the start of `text`, quotes included.
 fn string_length(text: &[u8]) -> usize {
     let mut escaped = false;
     for (at, &byte) in text.iter().enumerate().skip(1) {
@@ -65,8 +66,8 @@ fn is_number_byte(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
 }
 
-/// However the number is spelled: only its digits count, without zeros at either end, and the power of ten
-/// that the first of them stands for.
+/// Tells whether a double distinguishes the number, in any spelling. Only its digits count, without zeros at
+/// either end, and the power of ten that the first of them stands for.
 fn is_exact(number: &[u8]) -> bool {
     let mut parts = number.split(|byte| matches!(byte, b'e' | b'E'));
     let mantissa = parts.next().unwrap_or_default();
@@ -82,8 +83,8 @@ fn is_exact(number: &[u8]) -> bool {
     significant <= EXACT_DIGITS && power.is_some_and(|power| EXACT_POWERS.contains(&power))
 }
 
-/// Removes the member at `pointer`; an array element is blanked, so that its neighbours keep
-/// their places. A pointer to nothing removes nothing.
+/// Removes the member at `pointer`. Blanks an array element, so that its neighbours keep their places.
+/// Removes nothing if the pointer leads nowhere.
 fn remove(document: &mut Value, pointer: &str) {
     let Some((parent, name)) = pointer.rsplit_once('/') else { return };
     let name = name.replace("~1", "/").replace("~0", "~");
@@ -101,8 +102,8 @@ fn remove(document: &mut Value, pointer: &str) {
     }
 }
 
-/// A JSON value in which no object names a member twice; `serde_json::Value` keeps the last one
-/// and says nothing.
+/// A JSON value in which no object names a member twice. `serde_json::Value` keeps the last member without an
+/// error.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {

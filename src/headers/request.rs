@@ -1,39 +1,30 @@
-//! Header rules, both ways: first what belongs to one connection is deleted, what `Connection`
-//! names before anything else, and only then are our own headers added, so that no client can
-//! have them deleted again.
+//! Request headers, made fit for the upstream. The headers of one connection are deleted first, before anything
+//! else those that `Connection` names. Only then are the gateway's own headers added, so that no client can have them
+//! deleted again.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 
-use crate::protocol::header::{
-    FORWARDING, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST,
-    X_FORWARDED_PROTO, is_gateway_only, is_mimic, is_not_replayed, strip_hop_by_hop, tokens,
-};
+use crate::peer::Peer;
 use crate::protocol::{Key, RecordId, hex};
 use crate::random;
 
-/// Who sent a request; put into its extensions by the server.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer {
-    /// The client's address.
-    pub address: IpAddr,
-    /// Whether the connection speaks TLS.
-    pub secure: bool,
-}
+use super::hop::{strip_hop_by_hop, tokens};
+use super::names::{
+    FORWARDING, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST,
+    X_FORWARDED_PROTO, is_mimic,
+};
 
-/// Issuer and subject of the certificate that the client of a connection showed, in DER; put into the
-/// extensions of its requests by the server.
-#[derive(Clone, Debug)]
-pub struct ClientCertificate(pub Arc<[u8]>);
-
-/// Deletes what the upstream must not see: what belongs to one connection, what only a gateway may say
-/// unless the peer is `trusted` with it, and what many servers would take for that, or for a header that
-/// was `read` to judge the request, because to them `_` and `-` are one.
-pub(super) fn clean_request<'n>(
+/// Deletes the headers that the upstream must not see:
+///
+/// - the headers of a single connection,
+/// - the headers that only a gateway may send, unless the peer is `trusted` to send them,
+/// - the names that many servers confuse with these, or with a header that was `read` to judge the request,
+///   because these servers treat `_` and `-` as equal.
+pub fn clean_request<'n>(
     headers: &mut HeaderMap,
     trusted: bool,
     read: impl Iterator<Item = &'n str> + Clone,
@@ -51,8 +42,8 @@ pub(super) fn clean_request<'n>(
     }
 }
 
-/// Adds to a clean request, which came in `version`, what a gateway says of it.
-pub(super) fn add_own(headers: &mut HeaderMap, version: Version, peer: Option<Peer>) {
+/// Adds the gateway's own headers to a clean request that arrived in `version`.
+pub fn add_own(headers: &mut HeaderMap, version: Version, peer: Option<Peer>) {
     if let Some(peer) = peer {
         headers.insert(X_FORWARDED_FOR, forwarded_for(headers, peer));
     }
@@ -70,7 +61,7 @@ pub(super) fn add_own(headers: &mut HeaderMap, version: Version, peer: Option<Pe
     }
 }
 
-/// Who has passed the request on, and what it came in (RFC 9110, 7.6.3).
+/// Returns the `Via` entry: the version in which the request arrived, and this gateway (RFC 9110, 7.6.3).
 fn via(version: Version) -> HeaderValue {
     HeaderValue::from_static(match version {
         Version::HTTP_10 => "1.0 oncegate",
@@ -80,7 +71,7 @@ fn via(version: Version) -> HeaderValue {
     })
 }
 
-/// Everybody on the way so far, the peer last.
+/// Returns all addresses on the way so far, with the peer last.
 fn forwarded_for(headers: &HeaderMap, peer: Peer) -> HeaderValue {
     let peer = peer.address.to_string();
     let before: Vec<_> = tokens(headers, &X_FORWARDED_FOR).collect();
@@ -91,49 +82,28 @@ fn forwarded_for(headers: &HeaderMap, peer: Peer) -> HeaderValue {
     chain.expect("parts of header values and an address make one")
 }
 
-/// The address that the last proxy on the way saw, as the header says that it adds to.
-pub(super) fn forwarded_address(headers: &HeaderMap) -> Option<IpAddr> {
+/// Returns the address that the last proxy on the way saw. That proxy added it to the header as the last
+/// entry.
+pub fn forwarded_address(headers: &HeaderMap) -> Option<IpAddr> {
     let last = tokens(headers, &X_FORWARDED_FOR).last()?;
     std::str::from_utf8(last).ok()?.parse().ok()
 }
 
-/// Sends the key in its bare form, whichever one it came in.
-pub(super) fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &Key) {
+/// Sends the key in its bare form, in whichever form it arrived.
+pub fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &Key) {
     let bare = HeaderValue::from_str(key.as_str()).expect("a key is printable ASCII");
     headers.insert(key_header, bare);
 }
 
 /// Names the execution to the upstream.
-pub(super) fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
+pub fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
     let execution = HeaderValue::from_maybe_shared(Bytes::from(format!("{id}:{n}")));
     let execution = execution.expect("hexadecimal digits, a colon and a number");
     headers.insert(IDEMPOTENCY_EXECUTION, execution);
 }
 
-/// Makes the upstream's response headers fit for a client; what only the gateway may say of an
-/// answer is not the upstream's to say.
-pub(super) fn prepare_response(headers: &mut HeaderMap) {
-    strip_hop_by_hop(headers);
-    // Few answers have any.
-    let deleted: Vec<HeaderName> = headers.keys().filter(|name| is_gateway_only(name)).cloned().collect();
-    for name in deleted {
-        headers.remove(name);
-    }
-}
-
-/// The headers that are kept with a response, in order, repeated ones as often as they came.
-pub(super) fn kept(
-    headers: &HeaderMap,
-    replayed: &[HeaderName],
-    dropped: &[HeaderName],
-) -> Vec<(HeaderName, HeaderValue)> {
-    let keeps =
-        |name: &HeaderName| (!is_not_replayed(name) || replayed.contains(name)) && !dropped.contains(name);
-    let kept = headers.iter().filter(|(name, _)| keeps(name));
-    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-/// Version 00 of W3C Trace Context: two hexadecimal ids that are not zero, and flags.
+/// Tells whether the value is version 00 of W3C Trace Context: two hexadecimal ids that are not zero, and
+/// flags.
 fn is_traceparent(value: &[u8]) -> bool {
     let hex = |part: &[u8], length| {
         part.len() == length && part.iter().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
@@ -153,7 +123,7 @@ fn is_traceparent(value: &[u8]) -> bool {
     }
 }
 
-/// A trace that begins here; its flags say that nobody records it yet.
+/// Makes a trace that begins here. Its flags say that it is not recorded yet.
 fn new_traceparent() -> HeaderValue {
     let mut random = random::bytes::<24>();
     random[0] |= 1;
@@ -166,8 +136,6 @@ fn new_traceparent() -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use http::header::SET_COOKIE;
-
     use super::*;
 
     fn prepare_request(headers: &mut HeaderMap, version: Version, peer: Option<Peer>, trusted: bool) {
@@ -227,7 +195,7 @@ mod tests {
         }
     }
 
-    /// CGI and its heirs have one variable for both spellings.
+    /// CGI and its successors have one variable for both spellings.
     #[test]
     fn what_only_looks_like_ours_goes_no_further() {
         let read = ["idempotency-key", "authorization", "x_tenant_id"];
@@ -287,38 +255,5 @@ mod tests {
             assert!(is_traceparent(request["traceparent"].as_bytes()), "{broken}");
             assert_ne!(request["traceparent"], broken);
         }
-    }
-
-    /// A client that reads `_` as `-` must not take the upstream's word for the gateway's.
-    #[test]
-    fn no_upstream_speaks_for_the_gateway() {
-        let mut answer = headers(&[
-            ("idempotency-outcome", "released"),
-            ("idempotency_outcome", "released"),
-            ("idempotent_replayed", "true"),
-            ("idempotency-executed", "no"),
-            ("idempotency_stored", "false"),
-            ("idempotency-record", "x"),
-            ("idempotency-expires", "x"),
-            ("idempotency_protected", "true"),
-            ("idempotency-possible_duplicate", "x"),
-            ("idempotency-key", "k"),
-            ("idempotency_marker", "conflict"),
-            ("x_request_id", "r"),
-        ]);
-        prepare_response(&mut answer);
-        let mut left: Vec<_> = answer.keys().map(HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["idempotency-key", "idempotency_marker", "x_request_id"]);
-    }
-
-    #[test]
-    fn a_replay_keeps_what_the_route_says() {
-        let answer =
-            headers(&[("set-cookie", "a=1"), ("x-a", "1"), ("x-a", "2"), ("www-authenticate", "Basic")]);
-        let names =
-            |kept: Vec<(HeaderName, HeaderValue)>| kept.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-        assert_eq!(names(kept(&answer, &[], &[])), ["x-a", "x-a"]);
-        assert_eq!(names(kept(&answer, &[SET_COOKIE], &[])).len(), 3);
     }
 }

@@ -1,40 +1,39 @@
-//! The headers that the protocol knows: those it adds to an answer, those that belong to one
-//! connection, and those that are not replayed.
+//! Names of the headers that the gateway knows, by what it does with them: headers that it adds to a response,
+//! headers of one connection, headers that it does not believe, and headers that are not replayed.
 
 use http::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, RETRY_AFTER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
     WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderValue};
 
-/// Which execution of which operation a request is: `<record id>:<n>`.
+/// Name of the execution that a request belongs to: `<record id>:<n>`.
 pub const IDEMPOTENCY_EXECUTION: HeaderName = HeaderName::from_static("idempotency-execution");
-/// `true` on every answer that is not the first: it was stored before.
+/// `true` on every response that is not the first one, because it was stored before.
 pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// `false` on an answer that could not be stored and may differ from later ones.
+/// `false` on a response that could not be stored and may differ from later ones.
 pub const IDEMPOTENCY_STORED: HeaderName = HeaderName::from_static("idempotency-stored");
-/// On an upstream's answer that is no outcome: `released` or `unknown`.
+/// `released` or `unknown`, on an upstream's response that is not the stored response.
 pub const IDEMPOTENCY_OUTCOME: HeaderName = HeaderName::from_static("idempotency-outcome");
 
-/// On an answer of the gateway's own: whether what the request asks for happened, `yes`, `no` or `unknown`.
+/// `yes`, `no` or `unknown`, on the gateway's own answer: whether the requested operation was executed.
 pub const IDEMPOTENCY_EXECUTED: HeaderName = HeaderName::from_static("idempotency-executed");
-/// The id of the record that an answer is about.
+/// The id of the record that a response is about.
 pub const IDEMPOTENCY_RECORD: HeaderName = HeaderName::from_static("idempotency-record");
-/// When the stored answer is no longer replayed, as an HTTP date.
+/// Time at which the stored response is no longer replayed, as an HTTP date.
 pub const IDEMPOTENCY_EXPIRES: HeaderName = HeaderName::from_static("idempotency-expires");
-/// `false` on the answer to a request that carries a key although no route protects it.
+/// `false` on the response to a request that carries a key although no route protects it.
 pub const IDEMPOTENCY_PROTECTED: HeaderName = HeaderName::from_static("idempotency-protected");
 /// The record of an earlier operation that looks like this one.
 pub const IDEMPOTENCY_POSSIBLE_DUPLICATE: HeaderName =
     HeaderName::from_static("idempotency-possible-duplicate");
 
-/// Whether Stripe's clients repeat the request by themselves: `true` or `false`.
+/// `true` or `false`: whether Stripe's clients are to repeat the request automatically.
 pub const STRIPE_SHOULD_RETRY: HeaderName = HeaderName::from_static("stripe-should-retry");
-/// The same for other clients.
+/// `true` or `false`: whether other clients are to repeat the request automatically.
 pub const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// What only the gateway says of an answer, whatever the upstream sent.
+/// Response headers that only the gateway may set, even if the upstream sent them.
 pub static GATEWAY_ONLY: [HeaderName; 8] = [
     IDEMPOTENT_REPLAYED,
     IDEMPOTENCY_STORED,
@@ -46,8 +45,8 @@ pub static GATEWAY_ONLY: [HeaderName; 8] = [
     IDEMPOTENCY_POSSIBLE_DUPLICATE,
 ];
 
-/// What a replay drops unless the route keeps it: it was meant for the first caller's session, or for one
-/// exchange.
+/// Headers that a replay drops unless the route keeps them, because they were meant for the first caller's
+/// session or for one exchange.
 pub static NOT_REPLAYED: [HeaderName; 7] = [
     SET_COOKIE,
     WWW_AUTHENTICATE,
@@ -57,23 +56,23 @@ pub static NOT_REPLAYED: [HeaderName; 7] = [
     HeaderName::from_static("traceresponse"),
     HeaderName::from_static("clear-site-data"),
 ];
-/// What the names of further such headers begin with.
+/// Prefixes of the names of further such headers.
 pub const NOT_REPLAYED_FAMILIES: [&str; 2] = ["ratelimit", "x-ratelimit-"];
 
-/// Whether a replay drops this header unless the route keeps it.
+/// Tells whether a replay drops this header unless the route keeps it.
 #[must_use]
 pub fn is_not_replayed(name: &HeaderName) -> bool {
     NOT_REPLAYED.contains(name) || NOT_REPLAYED_FAMILIES.iter().any(|first| name.as_str().starts_with(first))
 }
 
-/// What tells many servers another method than the request line.
+/// Headers that make many servers use another method than the request line has.
 pub static METHOD_OVERRIDES: [HeaderName; 3] = [
     HeaderName::from_static("x-http-method-override"),
     HeaderName::from_static("x-http-method"),
     HeaderName::from_static("x-method-override"),
 ];
 
-/// What belongs to one connection (RFC 9110, section 7.6.1).
+/// Headers of a single connection (RFC 9110, section 7.6.1).
 pub const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -86,20 +85,22 @@ pub const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
-/// The addresses a request came by, the client first.
+/// The addresses that a request passed, with the client first.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// The host that the client asked.
+/// The host that the client asked for.
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-/// How the client asked: `http` or `https`.
+/// The scheme that the client used: `http` or `https`.
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// The trace that a request belongs to (W3C Trace Context).
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// What no client is believed: an expectation is answered by the gateway, which reads the body.
+/// Headers that are not accepted from any client. The gateway itself answers an expectation, because it reads
+/// the body.
 pub static NEVER_BELIEVED: [HeaderName; 2] = [EXPECT, IDEMPOTENCY_EXECUTION];
 
-/// Where a request comes from, and what it asked before it was forwarded: believed of trusted proxies, said
-/// anew or deleted otherwise. The last two name another path than the request line to some servers.
+/// Headers about the origin of a request, and about its target before it was forwarded. They are believed
+/// from trusted proxies, and otherwise written anew or deleted. To some servers, the last two name another
+/// path than the request line.
 pub static FORWARDING: [HeaderName; 6] = [
     FORWARDED,
     X_FORWARDED_FOR,
@@ -109,14 +110,14 @@ pub static FORWARDING: [HeaderName; 6] = [
     HeaderName::from_static("x-rewrite-url"),
 ];
 
-/// What a gateway adds to whatever was said before.
+/// Headers to which a gateway adds its own entry, or that it sets if they are missing.
 pub static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
 
-/// What says how a request is to be read.
+/// Headers that say how a request is to be read.
 static MEANING: [HeaderName; 2] = [CONTENT_TYPE, CONTENT_ENCODING];
 
-/// Whether a name differs in nothing but `_` and `-` from one that only a gateway may say, that says how a
-/// request is read, or that is among `others`: many servers take both for one.
+/// Tells whether a name differs only in `_` and `-` from a name that only a gateway may send, that says how a
+/// request is read, or that is among `others`. Many servers treat both names as equal.
 #[must_use]
 pub fn is_mimic<'n>(name: &HeaderName, mut others: impl Iterator<Item = &'n str>) -> bool {
     let name = name.as_str();
@@ -126,54 +127,15 @@ pub fn is_mimic<'n>(name: &HeaderName, mut others: impl Iterator<Item = &'n str>
     (name.contains('_') && known.map(HeaderName::as_str).any(is_like)) || others.any(is_like)
 }
 
-/// Tells whether only the gateway may send this header in an answer: a name of [`GATEWAY_ONLY`], also with `_` for
-/// `-`.
+/// Tells whether only the gateway may send this header in a response: a name of [`GATEWAY_ONLY`], also with
+/// `_` for `-`.
 #[must_use]
 pub fn is_gateway_only(name: &HeaderName) -> bool {
     name.as_str().starts_with("idempot")
         && GATEWAY_ONLY.iter().any(|own| dashed(own.as_str()).eq(dashed(name.as_str())))
 }
 
-/// Returns the bytes of a name with `-` for `_`, which many servers take for the same.
+/// Returns the bytes of a name with `-` for `_`, because many servers treat both as equal.
 fn dashed(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().map(|byte| if byte == b'_' { b'-' } else { byte })
-}
-
-/// Deletes what belongs to one connection only: what `Connection` names before anything else.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    // Few messages have any, and looking is cheaper than nine removals.
-    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
-        return;
-    }
-    let nominated: Vec<HeaderName> =
-        tokens(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
-    for name in nominated.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
-}
-
-/// The members of a comma-separated header, over all its lines.
-pub fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    let lines = headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
-    let members = lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
-    members.filter(|member| !member.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn connection_takes_what_it_names() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in
-            [("connection", "x-a, , X-B"), ("connection", "close"), ("x-a", "1"), ("x-b", "1")]
-        {
-            headers.append(name, HeaderValue::from_static(value));
-        }
-        headers.append("x-c", HeaderValue::from_static("1"));
-        headers.append("te", HeaderValue::from_static("trailers"));
-        strip_hop_by_hop(&mut headers);
-        assert_eq!(headers.keys().collect::<Vec<_>>(), ["x-c"]);
-    }
 }

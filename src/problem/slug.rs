@@ -1,70 +1,70 @@
-//! The kinds of problems: a row for each slug, with what it says unless more is known.
+//! The kinds of problems: a row for each slug, with its default facts and advice.
 
 use http::StatusCode;
 use serde::Serialize;
 
-/// What went wrong, in the words of the contract.
+/// The kind of a problem, in the words of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slug {
-    /// The route requires a key.
+    /// Missing key on a route that requires one.
     KeyMissing,
-    /// Syntax, length or several values.
+    /// Invalid key: wrong syntax or length, or several values.
     KeyInvalid,
-    /// The key was used for a different request.
+    /// A key that was used for a different request.
     PayloadMismatch,
-    /// The first attempt still runs.
+    /// A first attempt that still runs.
     InFlight,
-    /// Sent, and no answer is known.
+    /// A request that was sent and has no known answer.
     OutcomeUnknown,
-    /// Nothing was sent; the key is free again.
+    /// Connection failure before a byte was sent. The key is free again.
     UpstreamUnreachable,
-    /// Used before, response no longer kept.
+    /// A key that was used before. Its response is no longer kept.
     KeyExpired,
-    /// Completed, but the response was not kept.
+    /// A completed operation without a kept response.
     ResponseNotRetained,
-    /// Known to be executed, without a response.
+    /// An operation that is known to be executed, without a response.
     OutcomeSettled,
-    /// The upstream answered with a head that cannot be passed on.
+    /// A response of the upstream with a head that cannot be passed on.
     AnswerUnusable,
-    /// The body is over the limit.
+    /// A request body over the limit.
     RequestTooLarge,
-    /// The store did not answer; nothing was sent.
+    /// A store that did not answer. Nothing was sent.
     StoreUnavailable,
-    /// Shed before the claim.
+    /// A request shed before the claim.
     Overloaded,
-    /// Shed before the claim, because the gateway stops.
+    /// A request shed before the claim, because the gateway stops.
     ShuttingDown,
-    /// The stored record cannot be decoded.
+    /// A stored record that cannot be decoded.
     RecordUnreadable,
-    /// None of what the route tells callers apart by was sent.
+    /// A request without any of the parts by which the route distinguishes callers.
     CallerUnknown,
-    /// Nothing matches and there is no fallback.
+    /// A request that matches no route, without a fallback.
     NoRoute,
     /// A plain HTTP error that the contract has no word for.
     Http(StatusCode),
 }
 
-/// Whether what the request asks for happened, as far as the answer can know.
+/// The answer's knowledge about whether the requested operation was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Executed {
-    /// It happened.
+    /// Known to be executed.
     Yes,
-    /// It did not.
+    /// Known not to be executed.
     No,
-    /// This answer cannot know.
+    /// Not known to this answer.
     Unknown,
 }
 
-/// What a client may do next.
+/// Advice to the client about the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Retry {
-    /// Safe later with this key.
+    /// Safe to retry later with this key.
     SameKey,
-    /// This key will never run this, a new one may.
+    /// Retry with a new key only: this key will never run the request.
     NewKey,
-    /// Find out first.
+    /// No retry before the outcome is known.
     Never,
 }
 
@@ -78,10 +78,22 @@ pub(super) struct Row {
 }
 
 impl Slug {
-    /// The slug as it stands in `type`, in metrics and in logs.
+    /// Returns the slug as it stands in `type`, in metrics and in logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.row().name
+    }
+
+    /// Returns the title on the admin listener. It differs where the client's title speaks of the client's request.
+    pub(super) fn admin_title(self) -> &'static str {
+        match self {
+            Self::KeyInvalid => "The key is not valid",
+            Self::RequestTooLarge => "The request is too large",
+            Self::StoreUnavailable => "The store does not answer",
+            Self::RecordUnreadable => "The stored record cannot be decoded",
+            Self::ShuttingDown => "The gateway shuts down",
+            _ => self.row().title,
+        }
     }
 
     pub(super) fn row(self) -> Row {
@@ -139,13 +151,13 @@ impl Slug {
                 ("shutting-down", S::SERVICE_UNAVAILABLE, "The gateway is shutting down", Unknown, SameKey)
             }
             Self::RecordUnreadable => {
-                let title = "What is stored for this key cannot be read";
+                let title = "The record stored for this key cannot be read";
                 ("record-unreadable", S::INTERNAL_SERVER_ERROR, title, Unknown, Never)
             }
             Self::CallerUnknown => (
                 "caller-unknown",
                 S::BAD_REQUEST,
-                "Nothing in the request tells its caller",
+                "Nothing in the request identifies its caller",
                 Unknown,
                 SameKey,
             ),

@@ -1,8 +1,9 @@
-//! The steps of stopping: first the gateway says that it will, then nothing new runs, later nothing runs on.
+//! The steps of stopping: the gateway announces the stop, then starts nothing new, and at last cuts off what
+//! still runs.
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
-/// Shared by everything that has to know that the gateway stops. Cheap to clone.
+/// A handle for every part that must know that the gateway stops. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     announced: CancellationToken,
@@ -11,24 +12,25 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// From now on the gateway is about to stop: balancers are to look for another one. All goes on.
+    /// Announces that the gateway is about to stop, so that balancers look for another one. Requests are
+    /// served as before.
     pub fn announce(&self) {
         self.announced.cancel();
     }
 
-    /// The token that is cancelled by [`Stop::announce`], and at the latest when the drain begins.
+    /// Returns the token that is cancelled by [`Stop::announce`], and at the latest when the drain begins.
     #[must_use]
     pub fn announced(&self) -> CancellationToken {
         self.announced.clone()
     }
 
-    /// From now on no new execution starts; what runs goes on.
+    /// Begins the drain: no new execution starts, and running ones go on.
     pub fn begin_drain(&self) {
         self.announced.cancel();
         self.drain.cancel();
     }
 
-    /// Whether [`Stop::begin_drain`] was called.
+    /// Tells whether [`Stop::begin_drain`] was called.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.drain.is_cancelled()
@@ -39,13 +41,13 @@ impl Stop {
         self.drain.cancelled()
     }
 
-    /// The token that is cancelled when the drain begins, for who only wants to know.
+    /// Returns the token that is cancelled when the drain begins.
     #[must_use]
     pub fn draining(&self) -> CancellationToken {
         self.drain.clone()
     }
 
-    /// The drain deadline has passed: executions that still run are recorded as unknown.
+    /// Cuts off executions that still run, after the drain deadline. They are recorded as unknown.
     pub fn cut_off(&self) {
         self.cut.cancel();
     }
@@ -55,7 +57,7 @@ impl Stop {
         self.cut.cancelled()
     }
 
-    /// Does `work`, but not past the cut; `None` if that came first.
+    /// Runs `work` until it ends or the cut comes. Returns `None` if the cut came first.
     pub async fn unless_cut<F: Future>(&self, work: F) -> Option<F::Output> {
         self.cut.run_until_cancelled(work).await
     }

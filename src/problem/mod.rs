@@ -1,4 +1,5 @@
-//! The problems that clients see (RFC 9457): what is known and advised, and the response made of it.
+//! The problems of the gateway, one table for clients and for operators (RFC 9457): what is known and advised,
+//! and the response made of it.
 
 use std::borrow::Cow;
 
@@ -9,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::protocol::header::{
+use crate::headers::{
     IDEMPOTENCY_EXECUTED, IDEMPOTENCY_EXPIRES, IDEMPOTENCY_PROTECTED, IDEMPOTENCY_RECORD,
     STRIPE_SHOULD_RETRY, X_SHOULD_RETRY,
 };
@@ -21,7 +22,7 @@ mod slug;
 
 pub use self::slug::{Executed, Retry, Slug};
 
-/// One problem, on its way to a client.
+/// A problem on its way to a client.
 #[derive(Clone, Debug)]
 pub struct Problem {
     slug: Slug,
@@ -34,14 +35,14 @@ pub struct Problem {
     original_status: Option<u16>,
     closes: bool,
     allow: Option<&'static str>,
-    /// Until when the record of what was executed is kept as it is.
+    /// The time until which the record of an executed operation stays as it is.
     expires: Option<Timestamp>,
-    /// Whether the request carries a key that protects nothing.
+    /// True if the request carries a key that protects nothing.
     unprotected: bool,
 }
 
 impl Problem {
-    /// The problem `slug`, with a sentence for the developer on the other side.
+    /// Makes the problem `slug`, with a sentence for the developer of the client.
     #[must_use]
     pub fn new(slug: Slug, detail: impl Into<Cow<'static, str>>) -> Self {
         let Row { status, executed, retry, .. } = slug.row();
@@ -67,7 +68,7 @@ impl Problem {
         }
     }
 
-    /// The gateway has as much to do as it is allowed to.
+    /// Makes the problem of a gateway that has as much to do as it is allowed to.
     #[must_use]
     pub fn overloaded() -> Self {
         Self::new(Slug::Overloaded, "Nothing was sent. Retry with the same key.")
@@ -79,19 +80,19 @@ impl Problem {
         Self { record: Some(record), ..self }
     }
 
-    /// Says 504 instead of 409: for attempts that were present when the execution was lost.
+    /// Changes the status from 409 to 504, for attempts that were present when the execution was lost.
     #[must_use]
     pub fn present(self) -> Self {
         Self { status: StatusCode::GATEWAY_TIMEOUT, ..self }
     }
 
-    /// As [`Problem::present`] for an unknown outcome; any other problem stays as it is.
+    /// Applies [`Problem::present`] to an unknown outcome, and leaves any other problem as it is.
     #[must_use]
     pub fn present_if_unknown(self) -> Self {
         if self.slug == Slug::OutcomeUnknown { self.present() } else { self }
     }
 
-    /// Says what is known and what a client may do, where the slug alone cannot know.
+    /// Replaces the known facts and the advice, if the caller knows more than the slug says.
     #[must_use]
     pub fn advising(self, executed: Executed, retry: Retry) -> Self {
         Self { executed, retry, ..self }
@@ -103,7 +104,7 @@ impl Problem {
         Self { allow: Some(methods), ..self }
     }
 
-    /// The upstream answered with `status`, and with a head that cannot be passed on.
+    /// Makes the problem of an upstream response with `status` and a head that cannot be passed on.
     #[must_use]
     pub fn answer_unusable(status: u16) -> Self {
         let detail = "The upstream answered, but the head of its answer is larger than response_head_limit or has \
@@ -111,19 +112,19 @@ impl Problem {
         Self::new(Slug::AnswerUnusable, detail).original_status(status)
     }
 
-    /// Carries the status of a response that was not kept.
+    /// Adds the status of a response that was not kept.
     #[must_use]
     pub fn original_status(self, status: u16) -> Self {
         Self { original_status: Some(status), ..self }
     }
 
-    /// Says until when the operation is remembered like this.
+    /// Adds the time until which the operation's record stays as it is.
     #[must_use]
     pub fn expiring(self, at: Option<Timestamp>) -> Self {
         Self { expires: at, ..self }
     }
 
-    /// Says that the request carries a key that protects nothing.
+    /// Marks that the request carries a key that protects nothing.
     #[must_use]
     pub fn unprotected(self) -> Self {
         Self { unprotected: true, ..self }
@@ -135,35 +136,30 @@ impl Problem {
         Self { closes: true, ..self }
     }
 
-    /// What the metrics and the log call this.
+    /// Returns the slug, which metrics and log use as the outcome.
     #[must_use]
     pub fn slug(&self) -> Slug {
         self.slug
     }
 
-    /// What is said to the developer on the other side.
+    /// Returns the sentence for the developer of the client.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// The record that was read, if any.
+    /// Returns the record that was read, if any.
     #[must_use]
     pub fn record(&self) -> Option<RecordId> {
         self.record
     }
 
-    /// The response. `docs` is what `type` starts with in place of the URN.
+    /// Makes the response. `type` starts with `docs`, or with the URN if `docs` is `None`.
     #[must_use]
     pub fn into_response(self, docs: Option<&str>) -> Response<Body> {
         let row = self.slug.row();
-        let kind = match (self.slug, docs) {
-            (Slug::Http(_), _) => "about:blank".to_owned(),
-            (_, Some(docs)) => format!("{docs}#{}", row.name),
-            (_, None) => format!("urn:oncegate:problem:{}", row.name),
-        };
         let members = Members {
-            kind: &kind,
+            kind: &self.kind(docs),
             title: row.title,
             status: self.status.as_u16(),
             detail: &self.detail,
@@ -173,12 +169,8 @@ impl Problem {
             original_status: self.original_status,
             error: ErrorMember { kind: self.error_type(), code: row.name, message: &self.detail },
         };
-        let body = serde_json::to_vec(&members).expect("strings and numbers always serialize");
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
+        let mut response = document(self.status, &members);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(IDEMPOTENCY_EXECUTED, self.executed.header());
         advise(headers, self.may_be_repeated());
         if let Some(record) = self.record {
@@ -202,13 +194,36 @@ impl Problem {
         response
     }
 
-    /// Whether a client that repeats the request by itself does right. Where nothing tells the caller, the
-    /// same request would be refused again.
+    /// Returns the response of the admin listener, which advises no client.
+    #[must_use]
+    pub fn into_admin_response(self) -> Response<Body> {
+        let members = AdminMembers {
+            kind: &self.kind(None),
+            title: self.slug.admin_title(),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            record: self.record.map(|record| record.to_string()),
+        };
+        document(self.status, &members)
+    }
+
+    /// Returns the `type` of the problem. `docs` replaces the start of the URN.
+    fn kind(&self, docs: Option<&str>) -> String {
+        match (self.slug, docs) {
+            (Slug::Http(_), _) => "about:blank".to_owned(),
+            (slug, Some(docs)) => format!("{docs}#{}", slug.name()),
+            (slug, None) => format!("urn:oncegate:problem:{}", slug.name()),
+        }
+    }
+
+    /// Tells whether a client may repeat the request automatically. If nothing in the request tells the
+    /// caller, the same request would be refused again.
     fn may_be_repeated(&self) -> bool {
         self.retry == Retry::SameKey && self.slug != Slug::CallerUnknown
     }
 
-    /// The type of error in the words of Stripe's API, whose clients take a body without one for a success.
+    /// Returns the type of error in the terms of Stripe's API. Its clients take a body without a type for a
+    /// success.
     fn error_type(&self) -> &'static str {
         match self.slug {
             Slug::PayloadMismatch => "idempotency_error",
@@ -228,20 +243,31 @@ impl Executed {
     }
 }
 
-/// Tells clients that repeat requests by themselves whether to, in place of what the upstream said.
-pub(super) fn advise(headers: &mut HeaderMap, repeat: bool) {
+/// Returns a response with this problem document. No cache may keep it.
+fn document(status: StatusCode, members: &impl Serialize) -> Response<Body> {
+    let body = serde_json::to_vec(members).expect("strings and numbers always serialize");
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Tells clients with automatic retries whether to retry, and replaces the upstream's own advice.
+pub fn advise(headers: &mut HeaderMap, repeat: bool) {
     let value = HeaderValue::from_static(if repeat { "true" } else { "false" });
     headers.insert(STRIPE_SHOULD_RETRY, value.clone());
     headers.insert(X_SHOULD_RETRY, value);
 }
 
-/// The end of an answer's ttl as the value of a header.
-pub(super) fn expires_header(at: Timestamp) -> HeaderValue {
+/// Formats the end of a response's ttl as a header value.
+pub fn expires_header(at: Timestamp) -> HeaderValue {
     HeaderValue::try_from(at.to_http_date()).expect("a date is visible text")
 }
 
-/// The id of a record as the value of a header.
-pub(super) fn record_header(record: RecordId) -> HeaderValue {
+/// Formats the id of a record as a header value.
+pub fn record_header(record: RecordId) -> HeaderValue {
     let id = Bytes::copy_from_slice(hex::encode(record.as_bytes(), &mut [0; 40]).as_bytes());
     HeaderValue::from_maybe_shared(id).expect("hexadecimal digits")
 }
@@ -262,7 +288,19 @@ struct Members<'a> {
     error: ErrorMember<'a>,
 }
 
-/// The problem as clients of Stripe's API read it.
+/// The members of a problem on the admin listener, in the order in which they are shown.
+#[derive(Serialize)]
+struct AdminMembers<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
+}
+
+/// The problem in the form that clients of Stripe's API read.
 #[derive(Serialize)]
 struct ErrorMember<'a> {
     #[serde(rename = "type")]

@@ -1,18 +1,18 @@
-//! What header names mean already, so that none of them is taken for the header of the key.
+//! The meaning that HTTP, proxies, browsers and the gateway give to a header, by its name. A header that has one
+//! carries no key.
 
 use http::HeaderName;
 
 use crate::protocol::credential;
-use crate::protocol::header::{
-    ADDED, FORWARDING, GATEWAY_ONLY, HOP_BY_HOP, METHOD_OVERRIDES, NEVER_BELIEVED, is_mimic,
-};
 
-/// A kind of headers that a client's key cannot be.
+use super::names::{ADDED, FORWARDING, GATEWAY_ONLY, HOP_BY_HOP, METHOD_OVERRIDES, NEVER_BELIEVED, is_mimic};
+
+/// A kind of headers that cannot carry a client's key.
 struct Kind {
-    /// What headers of the kind do.
+    /// Meaning of the headers of this kind.
     means: &'static str,
     names: &'static [&'static str],
-    /// What the names of further ones begin with.
+    /// Prefixes of the names of further headers of this kind.
     families: &'static [&'static str],
 }
 
@@ -41,15 +41,7 @@ const KINDS: [Kind; 8] = [
     },
     Kind {
         means: "is said by the gateway itself",
-        names: &[
-            "idempotency-distinct",
-            "idempotency-executed",
-            "idempotency-expires",
-            "idempotency-marker",
-            "idempotency-possible-duplicate",
-            "idempotency-protected",
-            "idempotency-record",
-        ],
+        names: &["idempotency-distinct", "idempotency-marker"],
         families: &["idempotent-"],
     },
     Kind {
@@ -110,9 +102,9 @@ const KINDS: [Kind; 8] = [
     },
 ];
 
-/// What a header of this name, or of one that differs in `_` and `-` only, means already; `None` for one that
-/// may carry a key.
-pub fn taken(name: &HeaderName) -> Option<&'static str> {
+/// Returns the meaning of a header of this name, or of a name that differs in `_` and `-` only. Returns
+/// `None` for a header that may carry a key.
+pub fn meaning(name: &HeaderName) -> Option<&'static str> {
     let dashed = name.as_str().replace('_', "-");
     let standard = HeaderName::try_from(dashed.as_str()).unwrap_or_else(|_| name.clone());
     if HOP_BY_HOP.contains(&standard) {
@@ -197,7 +189,7 @@ mod tests {
             "x-http-method-override",
             "access-control-request-headers",
         ] {
-            assert!(taken(&HeaderName::from_static(name)).is_some(), "{name} is taken for a key's");
+            assert!(meaning(&HeaderName::from_static(name)).is_some(), "{name} is taken for a key's");
         }
     }
 
@@ -220,7 +212,7 @@ mod tests {
             "x-event-id",
             "webhook-id",
         ] {
-            assert_eq!(taken(&HeaderName::from_static(name)), None, "{name}");
+            assert_eq!(meaning(&HeaderName::from_static(name)), None, "{name}");
         }
     }
 }

@@ -1,25 +1,31 @@
-//! How an upstream over `https` is trusted, and how it is told who calls.
+//! The connector of one upstream: the trust in an upstream over `https`, and the certificate that the gateway presents
+//! to it.
 
 use std::time::Duration;
 
 use http::uri::Scheme;
-use hyper_rustls::HttpsConnectorBuilder;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::Upstream;
 use crate::pem;
+use crate::reload::Reloading;
 
-use super::Connector;
+/// The service that makes connections.
+pub(super) type Connect = HttpsConnector<HttpConnector>;
+/// A service that makes connections, replaced when the files of its certificates change.
+pub type Connector = Reloading<Connect>;
 
-/// How often an idle connection is probed by the system.
+/// Interval at which the system probes an idle connection.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// Connects to the upstream in the way its URL says; made anew when a file of certificates changes. TLS
-/// early data stays off: what is sent in it can be replayed by anyone on the way.
+/// Returns the connector for the scheme of the upstream's URL. It is made anew when a file of
+/// certificates changes. TLS early data stays off, because anyone on the way can replay it.
 ///
 /// # Errors
-/// Nobody could ever be trusted: the machine has no roots, or a file is not usable.
+/// Returns the reason why no upstream could ever be trusted: the machine has no roots, or a file is not
+/// usable.
 pub(super) fn connector(upstream: &Upstream) -> Result<Connector, String> {
     let identity = upstream.identity.iter().flat_map(|files| [&files.cert, &files.key]);
     let files = upstream.ca.iter().chain(identity).cloned().collect();
@@ -38,7 +44,8 @@ pub(super) fn connector(upstream: &Upstream) -> Result<Connector, String> {
     })
 }
 
-/// All addresses of a host are tried within `patience`: one that is silent does not use it up.
+/// Returns a connector that tries all addresses of a host within `patience`: one silent address does not
+/// use it up.
 fn tcp(patience: Duration) -> HttpConnector {
     let mut tcp = HttpConnector::new();
     tcp.set_connect_timeout(Some(patience));
@@ -48,8 +55,8 @@ fn tcp(patience: Duration) -> HttpConnector {
     tcp
 }
 
-/// The files' contents come in the order of [`connector`]: authorities, certificate, key, as far as they
-/// are named.
+/// Returns the TLS settings. The contents of the files come in the order of [`connector`]: authorities,
+/// certificate, key, as far as they are configured.
 fn trusting(upstream: &Upstream, contents: &[Vec<u8>]) -> Result<ClientConfig, String> {
     let (ca, own) = match (&upstream.ca, contents) {
         (Some(path), [ca, own @ ..]) => {

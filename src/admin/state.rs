@@ -1,0 +1,29 @@
+//! The state that all endpoints of the admin listener share.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Route;
+use crate::protocol::Owner;
+use crate::store::Ledger;
+use crate::telemetry::Metrics;
+
+use super::access::Access;
+
+/// The state that the endpoints share. It is cheap to clone.
+#[derive(Clone)]
+pub struct AdminState {
+    /// Reads and changes records.
+    pub ledger: Ledger,
+    /// The metrics that `/metrics` shows.
+    pub metrics: Metrics,
+    /// The protected routes, for lookups by key.
+    pub routes: Vec<Arc<Route>>,
+    /// Access control of `/v1`.
+    pub access: Access,
+    /// Cancelled once the gateway is about to stop.
+    pub draining: CancellationToken,
+    /// Makes the unguessable names of the responses that operators supply.
+    pub new_owner: Arc<dyn Fn() -> Owner + Send + Sync>,
+}

@@ -1,0 +1,156 @@
+//! The command line of `oncegate records`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use http::{HeaderName, HeaderValue, Uri};
+
+/// Environment variable with the admin token.
+pub const TOKEN_VARIABLE: &str = "ONCEGATE_ADMIN_TOKEN";
+
+/// Show records, and decide the outcome of an operation that the gateway cannot know.
+#[derive(Clone, Debug, Args)]
+pub struct RecordsArgs {
+    /// The admin listener of a running gateway. If it asks for a bearer token, that token is taken from
+    /// ONCEGATE_ADMIN_TOKEN.
+    #[arg(
+        long,
+        env = "ONCEGATE_ADMIN_URL",
+        default_value = "http://127.0.0.1:9464",
+        value_name = "URL",
+        value_parser = parse_admin,
+        global = true
+    )]
+    pub(super) admin: Uri,
+    /// With https://, a file of PEM certificates to trust instead of the usual roots.
+    #[arg(long, env = "ONCEGATE_ADMIN_CA", value_name = "FILE", global = true)]
+    pub(super) ca: Option<PathBuf>,
+    /// With https://, a PEM file of the certificate to present to a listener that asks for one.
+    #[arg(long, value_name = "FILE", requires = "key_file", global = true)]
+    pub(super) cert: Option<PathBuf>,
+    /// The PEM file of the certificate's private key.
+    #[arg(long = "cert-key", id = "key_file", value_name = "FILE", requires = "cert", global = true)]
+    pub(super) cert_key: Option<PathBuf>,
+    /// Print the answer's JSON instead of text for people.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Command {
+    /// List records.
+    List(List),
+    /// Show one record.
+    Show(Show),
+    /// Find the record of a key.
+    Lookup(Lookup),
+    /// Decide an unknown outcome.
+    Resolve(Resolve),
+    /// Delete a stored response before its ttl ends; the key stays used.
+    Delete(Delete),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct List {
+    /// Only records in this state: running, completed, unknown, settled, cleared or expired.
+    #[arg(long)]
+    pub(super) state: Option<String>,
+    /// Only records of this route.
+    #[arg(long)]
+    pub(super) route: Option<String>,
+    /// The largest number of records to list.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) limit: u16,
+    /// The cursor that the previous list ended with, to go on from there.
+    #[arg(long)]
+    pub(super) cursor: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Show {
+    /// The record's id.
+    pub(super) id: String,
+    /// Also show the stored response, body included.
+    #[arg(long)]
+    pub(super) response: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Lookup {
+    /// The route's name.
+    #[arg(long)]
+    pub(super) route: String,
+    /// The idempotency key, as the client sent it.
+    #[arg(long)]
+    pub(super) key: String,
+    /// The path of the client's request; needed if the route's path has parameters and its scope contains the
+    /// path.
+    #[arg(long)]
+    pub(super) path: Option<String>,
+    /// A PEM file of the certificate that the client presented, if the route's scope contains it.
+    #[arg(long, value_name = "FILE")]
+    pub(super) certificate: Option<PathBuf>,
+    /// A header of the client's request that is part of its scope, such as `Authorization: …`.
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Resolve {
+    /// The record's id.
+    pub(super) id: String,
+    /// The decision whether the upstream executed the operation.
+    #[arg(long)]
+    pub(super) executed: YesNo,
+    /// The reason for your decision; it is kept in the audit log.
+    #[arg(long)]
+    pub(super) note: String,
+    /// Let the next attempt run although the call of this one could still be under way. The operation can
+    /// then happen twice.
+    #[arg(long)]
+    pub(super) force: bool,
+    #[command(flatten)]
+    pub(super) response: Response,
+}
+
+/// The response that later attempts get. Without a status there is none.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Response {
+    /// The status of the response that later attempts get.
+    #[arg(long)]
+    pub(super) status: Option<u16>,
+    /// A file with the body of the response.
+    #[arg(long, value_name = "FILE", requires = "status")]
+    pub(super) body_file: Option<PathBuf>,
+    /// A header of the response.
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header, requires = "status")]
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Delete {
+    /// The record's id.
+    pub(super) id: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum YesNo {
+    Yes,
+    No,
+}
+
+fn parse_admin(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    let known = matches!(uri.scheme_str(), Some("http" | "https"));
+    let bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
+    if known && bare { Ok(uri) } else { Err("expected http://HOST:PORT or https://HOST:PORT".into()) }
+}
+
+fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE")?;
+    let name = name.trim().parse().map_err(|_| "this is not a header name")?;
+    let value = HeaderValue::from_bytes(value.trim().as_bytes()).map_err(|_| "this is not a header value")?;
+    Ok((name, value))
+}

@@ -1,0 +1,42 @@
+//! Admission: a place among the executions that may run at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::problem::{Problem, Slug};
+use crate::shares::Party;
+
+use super::Gateway;
+use super::attempt::Attempt;
+use super::outgoing::Place;
+
+/// Time an attempt waits for a permit when other parties hold more permits than its own.
+const PLACE_WAIT: Duration = Duration::from_secs(2);
+
+impl Gateway {
+    /// Takes one of the permits for executions.
+    pub(super) fn admit(&self, party: Party) -> Result<Place, Problem> {
+        self.refuse_if_draining()?;
+        self.permits.take(party, 1).map(Arc::new).ok_or_else(Problem::overloaded)
+    }
+
+    /// Waits for a permit for an attempt that was refused one. Succeeds if its party holds fewer permits than
+    /// others and one is given back soon.
+    pub(super) async fn admit_soon(&self, attempt: &Attempt, problem: Problem) -> Result<Place, Problem> {
+        if problem.slug() != Slug::Overloaded {
+            return Err(problem);
+        }
+        let _still = attempt.stakes.begin_uncommitted();
+        let place = self.permits.take_soon(attempt.party, 1, PLACE_WAIT).await;
+        let place = place.map(Arc::new).ok_or(problem)?;
+        // A drain may have begun during the wait.
+        self.refuse_if_draining().map(|()| place)
+    }
+
+    fn refuse_if_draining(&self) -> Result<(), Problem> {
+        if self.stop.is_draining() {
+            return Err(Problem::new(Slug::ShuttingDown, "Nothing was sent. Another gateway may answer."));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! The contest for an operation: an attempt claims it until it is clear where the answer comes from. The claim decides
+//! which attempt runs. An attempt that does not run is answered from the record, now or when the running execution
+//! ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tracing::warn;
+
+use crate::config::OnStoreError;
+use crate::problem::{Problem, Slug};
+use crate::protocol::{Claim, Owner, RecordId, State, Verdict};
+use crate::store::{Decision, StoreError};
+use crate::telemetry::Arrival;
+
+use super::attempt::{Attempt, ClaimOutcome};
+use super::conclusion::Part;
+use super::execution::{Execution, Mine};
+use super::flight::{Phase, Seat};
+use super::lease::LeaseAsked;
+use super::outgoing::Place;
+use super::patience::{Patience, Waited};
+use super::reply::{Reply, in_flight, outcome_unknown, standing};
+use super::{Gateway, Upstream};
+
+impl Gateway {
+    /// Claims and waits until it is clear where the answer comes from: this attempt's own execution, the
+    /// execution of another attempt, or the record.
+    pub(super) async fn contend(
+        self: &Arc<Self>,
+        upstream: Upstream,
+        mut attempt: Box<Attempt>,
+    ) -> Result<Reply, Problem> {
+        let id = attempt.id;
+        let mut patience = Patience::of(&attempt.route);
+        let party = attempt.party;
+        let told = loop {
+            // Joined before the claim, so that nothing an owner publishes after that claim is missed.
+            let seat = self.flights.join(id);
+            match self.ask(&upstream, attempt).await? {
+                ClaimOutcome::Told(told) => return told.map(|reply| reply.about(id)),
+                ClaimOutcome::Stands(returned, decision) => {
+                    attempt = returned;
+                    self.again.store_answers();
+                    if let (Verdict::OtherScheme, Some(record)) = (decision.verdict, &decision.record) {
+                        attempt.compare_under(&record.fingerprint.scheme);
+                        continue;
+                    }
+                    if !patience.has_waited() {
+                        self.count_duplicate(&attempt, &decision);
+                    }
+                    if decision.verdict != Verdict::InFlight && !(is_undecided(&decision) && seat.is_held()) {
+                        let told = standing(id, &decision);
+                        // This attempt waited, so it was present when the execution was lost.
+                        break if patience.has_waited() {
+                            told.map_err(Problem::present_if_unknown)
+                        } else {
+                            told
+                        };
+                    }
+                }
+                // An execution in this process reports its outcome without the store.
+                ClaimOutcome::Unclaimed(returned, _) if seat.is_running() => attempt = returned,
+                ClaimOutcome::Unclaimed(attempt, error) => {
+                    return self.without_store(upstream, attempt, &seat, patience.has_waited(), &error).await;
+                }
+            }
+            let still = attempt.stakes.begin_uncommitted();
+            let waited = patience.wait(&seat, &attempt.fingerprint, || self.ledger.watch(id)).await;
+            drop(still);
+            match waited {
+                Waited::Concluded(conclusion) => break conclusion.tell(id, Part::Duplicate),
+                Waited::AskAgain => {}
+                Waited::OutOfTime => {
+                    break match seat.phase() {
+                        Phase::Unwritten(of, conclusion) if of == attempt.fingerprint => {
+                            conclusion.tell(id, Part::Duplicate)
+                        }
+                        _ => Err(in_flight().about(id)),
+                    };
+                }
+            }
+        };
+        let told = told
+            .and_then(|reply| self.outgoing.repeatable(reply, party).map_err(|problem| problem.about(id)));
+        told.map(|reply| reply.about(id))
+    }
+
+    /// Answers an attempt while the store does not say how its operation stands. Sends nothing if the
+    /// operation runs somewhere, or ran in this process.
+    async fn without_store(
+        self: &Arc<Self>,
+        upstream: Upstream,
+        attempt: Box<Attempt>,
+        seat: &Seat,
+        has_waited: bool,
+        error: &StoreError,
+    ) -> Result<Reply, Problem> {
+        let id = attempt.id;
+        let told = match (seat.phase(), attempt.route.on_store_error) {
+            (Phase::Unwritten(of, conclusion), _) if of == attempt.fingerprint => {
+                conclusion.tell(id, Part::Duplicate)
+            }
+            (Phase::Vacant, OnStoreError::Bypass) if !has_waited => {
+                self.bypass(upstream, attempt, error).await
+            }
+            _ => Err(store_problem(id, error)),
+        };
+        told.map(|reply| reply.about(id))
+    }
+
+    /// Claims, and runs if the claim is won, in a task that no client can cancel. A claim without its
+    /// execution would make an outcome unknown although nothing was sent.
+    async fn ask(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        attempt: Box<Attempt>,
+    ) -> Result<ClaimOutcome, Problem> {
+        let (id, claim) = (attempt.id, attempt.claim((self.new_owner)()));
+        let place = match self.admit(attempt.party) {
+            Ok(place) => place,
+            Err(problem) => {
+                // An attempt that needs no execution is answered even without a permit.
+                match self.ledger.consult(id, claim.clone()).await {
+                    Ok(Some(decision)) => return Ok(ClaimOutcome::Stands(attempt, decision)),
+                    Ok(None) => self.admit_soon(&attempt, problem).await?,
+                    Err(error @ (StoreError::Unavailable(_) | StoreError::Unclear(_))) => {
+                        return Ok(ClaimOutcome::Unclaimed(attempt, error));
+                    }
+                    Err(error) => return Err(store_problem(id, &error)),
+                }
+            }
+        };
+        let (tell, heard) = oneshot::channel();
+        let run = Arc::clone(self).claim_and_run(upstream.clone(), attempt, claim, place, tell);
+        self.executions.spawn(Box::pin(run));
+        // Only a panic in the task can drop the sender.
+        Ok(heard.await.unwrap_or_else(|_| ClaimOutcome::Told(Err(outcome_unknown().present().about(id)))))
+    }
+
+    async fn claim_and_run(
+        self: Arc<Self>,
+        upstream: Upstream,
+        attempt: Box<Attempt>,
+        claim: Claim,
+        place: Place,
+        tell: oneshot::Sender<ClaimOutcome>,
+    ) {
+        let (id, owner, asked) = (attempt.id, claim.owner, LeaseAsked::now());
+        let decision = match self.ledger.claim(id, claim).await {
+            Ok(decision) => decision,
+            Err(error) => {
+                warn!(record = %id, "nothing was sent: {error}");
+                let unclear = matches!(error, StoreError::Unclear(_));
+                drop(place);
+                drop(tell.send(match error {
+                    StoreError::Unavailable(_) | StoreError::Unclear(_) => {
+                        ClaimOutcome::Unclaimed(attempt, error)
+                    }
+                    // The store answers, so there is nothing to bypass.
+                    StoreError::Refused(_) | StoreError::Unreadable { .. } => {
+                        ClaimOutcome::Told(Err(store_problem(id, &error)))
+                    }
+                }));
+                if unclear {
+                    self.release_unsent(id, owner).await;
+                }
+                return;
+            }
+        };
+        match (decision.verdict, decision.record) {
+            (Verdict::Won { n: 1 }, _) if self.flights.join(id).is_held() => {
+                // The claim made execution 1, but this process runs one or holds its outcome: the store has
+                // lost the record.
+                warn!(record = %id, "nothing was sent: the store has lost the record of an execution");
+                drop(place);
+                if self.ledger.abandon(id, owner).await.is_err() {
+                    self.release_unsent(id, owner).await;
+                }
+                let stands =
+                    Decision { verdict: Verdict::InFlight, record: None, response: None, now: decision.now };
+                drop(tell.send(ClaimOutcome::Stands(attempt, stands)));
+            }
+            (Verdict::Won { n }, Some(record)) => {
+                let lease_ends = asked.for_lease(record.policy.lease);
+                let lead = self.flights.join(id).lead(record.fingerprint.clone());
+                let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record, lease_ends };
+                let execution = Execution { gateway: self, upstream, attempt, mine, lead, place };
+                // On the heap, so that a claim that is not won needs no room for it.
+                Box::pin(execution.run(tell)).await;
+            }
+            (verdict, record) => {
+                drop(place);
+                let decision = Decision { verdict, record, ..decision };
+                drop(tell.send(ClaimOutcome::Stands(attempt, decision)));
+            }
+        }
+    }
+
+    /// Releases a claim that may stand, and under which nothing was sent. If too many releases wait for the
+    /// store, leaves the claim: its lease ends, and an operator has to resolve the record as not executed.
+    async fn release_unsent(&self, id: RecordId, owner: Owner) {
+        let Ok(_place) = self.releases.try_acquire() else {
+            warn!(record = %id, "the record may stay claimed: too many releases wait for the store");
+            return;
+        };
+        let release = self.again.until_taken(&self.ledger, id, || self.ledger.abandon(id, owner));
+        self.stop.unless_cut(Box::pin(release)).await;
+    }
+
+    fn count_duplicate(&self, attempt: &Attempt, decision: &Decision) {
+        if decision.record.as_ref().is_some_and(|record| record.fingerprint != attempt.fingerprint) {
+            return;
+        }
+        let arrival = match decision.verdict {
+            Verdict::InFlight => Arrival::Concurrent,
+            Verdict::Replay(_) | Verdict::Settled => Arrival::Completed,
+            Verdict::Expired(_) => Arrival::Late,
+            _ => return,
+        };
+        let age =
+            decision.record.as_ref().map_or(Duration::ZERO, |record| decision.now.since(record.created_at));
+        self.metrics.duplicate(&attempt.route.name, arrival, age);
+    }
+}
+
+/// Tells whether the record's outcome is unknown.
+fn is_undecided(decision: &Decision) -> bool {
+    decision.record.as_ref().is_some_and(|record| matches!(record.state, State::Unknown { .. }))
+}
+
+fn store_problem(id: RecordId, error: &StoreError) -> Problem {
+    match error {
+        StoreError::Unreadable { .. } => {
+            Problem::new(Slug::RecordUnreadable, "Nothing was sent. An operator has to look at the record.")
+                .about(id)
+        }
+        StoreError::Unavailable(_) | StoreError::Unclear(_) => {
+            let detail = "This attempt sent nothing. Whether an earlier one with this key ran is not known: the store \
+                          does not answer. Retry with the same key.";
+            Problem::new(Slug::StoreUnavailable, detail)
+        }
+        StoreError::Refused(_) => {
+            let detail = "This attempt sent nothing: for now the gateway only answers from stored records. Retry with the same key.";
+            Problem::new(Slug::StoreUnavailable, detail)
+        }
+    }
+}

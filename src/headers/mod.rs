@@ -1,0 +1,20 @@
+//! HTTP headers: the one list of the names that the gateway knows, and the rules for requests and responses that
+//! pass through. Configuration, gateway, admin API and commands read this list; none has a list of its own.
+
+mod hop;
+mod meaning;
+mod names;
+mod request;
+mod response;
+
+pub use hop::{strip_hop_by_hop, tokens};
+pub use meaning::meaning;
+pub use names::{
+    ADDED, FORWARDING, GATEWAY_ONLY, HOP_BY_HOP, IDEMPOTENCY_EXECUTED, IDEMPOTENCY_EXECUTION,
+    IDEMPOTENCY_EXPIRES, IDEMPOTENCY_OUTCOME, IDEMPOTENCY_POSSIBLE_DUPLICATE, IDEMPOTENCY_PROTECTED,
+    IDEMPOTENCY_RECORD, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED, METHOD_OVERRIDES, NEVER_BELIEVED,
+    NOT_REPLAYED, NOT_REPLAYED_FAMILIES, STRIPE_SHOULD_RETRY, TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST,
+    X_FORWARDED_PROTO, X_SHOULD_RETRY, is_gateway_only, is_mimic, is_not_replayed,
+};
+pub use request::{add_own, bare_key, clean_request, forwarded_address, name_execution};
+pub use response::{kept, prepare_response};

@@ -1,0 +1,79 @@
+//! Response headers, made fit for a client and for the store.
+
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue};
+
+use super::hop::strip_hop_by_hop;
+use super::names::{is_gateway_only, is_not_replayed};
+
+/// Makes the upstream's response headers fit for a client. Deletes the headers that only the gateway may set.
+pub fn prepare_response(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    // Few responses have any.
+    let deleted: Vec<HeaderName> = headers.keys().filter(|name| is_gateway_only(name)).cloned().collect();
+    for name in deleted {
+        headers.remove(name);
+    }
+}
+
+/// Returns the headers that are kept with a response, in order. A repeated header is kept as often as it
+/// came.
+pub fn kept(
+    headers: &HeaderMap,
+    replayed: &[HeaderName],
+    dropped: &[HeaderName],
+) -> Vec<(HeaderName, HeaderValue)> {
+    let keeps =
+        |name: &HeaderName| (!is_not_replayed(name) || replayed.contains(name)) && !dropped.contains(name);
+    let kept = headers.iter().filter(|(name, _)| keeps(name));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::SET_COOKIE;
+
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            let name: HeaderName = name.parse().expect("header name");
+            headers.append(name, HeaderValue::from_str(value).expect("header value"));
+        }
+        headers
+    }
+
+    /// A client that reads `_` as `-` must not mistake the upstream's headers for the gateway's.
+    #[test]
+    fn no_upstream_speaks_for_the_gateway() {
+        let mut answer = headers(&[
+            ("idempotency-outcome", "released"),
+            ("idempotency_outcome", "released"),
+            ("idempotent_replayed", "true"),
+            ("idempotency-executed", "no"),
+            ("idempotency_stored", "false"),
+            ("idempotency-record", "x"),
+            ("idempotency-expires", "x"),
+            ("idempotency_protected", "true"),
+            ("idempotency-possible_duplicate", "x"),
+            ("idempotency-key", "k"),
+            ("idempotency_marker", "conflict"),
+            ("x_request_id", "r"),
+        ]);
+        prepare_response(&mut answer);
+        let mut left: Vec<_> = answer.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["idempotency-key", "idempotency_marker", "x_request_id"]);
+    }
+
+    #[test]
+    fn a_replay_keeps_what_the_route_says() {
+        let answer =
+            headers(&[("set-cookie", "a=1"), ("x-a", "1"), ("x-a", "2"), ("www-authenticate", "Basic")]);
+        let names =
+            |kept: Vec<(HeaderName, HeaderValue)>| kept.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(kept(&answer, &[], &[])), ["x-a", "x-a"]);
+        assert_eq!(names(kept(&answer, &[SET_COOKIE], &[])).len(), 3);
+    }
+}

@@ -1,0 +1,78 @@
+//! Facts that a connection and the gateway share about a request while it is answered: whether its client is
+//! still there, and whether the connection may end without harm.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+/// Client presence, as a connection sees it while a request is answered. The acceptor of the connection puts
+/// it into the request's extensions.
+///
+/// A client that has nothing more to send and a client that is gone look alike: both end their side. The
+/// response is written in either case. The presence only says which of the two is likely.
+#[derive(Clone, Debug, Default)]
+pub struct Presence(Arc<AtomicBool>);
+
+impl Presence {
+    /// Notes that the client ended its side well after its request, and so has most likely given up.
+    pub fn leave(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    /// Tells whether the client has most likely given up.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Counts of the requests on one connection, by what would be lost with the connection. The acceptor of the
+/// connection puts them into a request's extensions, because it may have to choose a connection to end.
+#[derive(Clone, Debug, Default)]
+pub struct Stakes(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    uncommitted: AtomicUsize,
+    protected: AtomicUsize,
+}
+
+/// A guard that keeps one more request counted until it is dropped.
+#[derive(Debug)]
+pub struct Counted(Stakes, fn(&Counts) -> &AtomicUsize);
+
+impl Stakes {
+    /// Returns the number of requests for which nothing was claimed or sent yet. Ending the connection loses
+    /// nothing.
+    #[must_use]
+    pub fn uncommitted(&self) -> usize {
+        self.0.uncommitted.load(Relaxed)
+    }
+
+    /// Returns the number of requests that a key protects, uncommitted ones included. If the connection ends,
+    /// their executions go on, and a retry is told the outcome.
+    #[must_use]
+    pub fn protected(&self) -> usize {
+        self.0.protected.load(Relaxed)
+    }
+
+    /// Counts a request as uncommitted until the returned guard is dropped.
+    pub fn begin_uncommitted(&self) -> Counted {
+        self.begin(|counts| &counts.uncommitted)
+    }
+
+    /// Counts a request as protected until the returned guard is dropped.
+    pub fn begin_protected(&self) -> Counted {
+        self.begin(|counts| &counts.protected)
+    }
+
+    fn begin(&self, of: fn(&Counts) -> &AtomicUsize) -> Counted {
+        of(&self.0).fetch_add(1, Relaxed);
+        Counted(self.clone(), of)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        (self.1)(&self.0.0).fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,64 @@
+//! The entries of the routes that serve now, and how long they may be left as they are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+
+use crate::clock::Timestamp;
+use crate::config::{Config, Match, Route};
+use crate::protocol::{Entry, Identity, Pattern};
+
+/// Shortest and longest time for which a serving gateway may leave its entries as they are.
+const REFRESHES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
+
+/// Returns how long a gateway with this configuration may leave its entries as they are.
+#[must_use]
+pub fn refresh_interval(config: &Config) -> Duration {
+    let lives = config.routes.iter().map(|route| route.policy.longest_life());
+    (lives.min().unwrap_or(REFRESHES.1) / 16).clamp(REFRESHES.0, REFRESHES.1)
+}
+
+pub(super) fn own_entries(config: &Config, now: Timestamp) -> impl Iterator<Item = Entry> + '_ {
+    let of_route = move |route: &'_ Arc<Route>| {
+        let identity = identity_of(route);
+        let route = Arc::clone(route);
+        let methods = route.methods.clone();
+        methods.into_iter().map(move |method| entry_of(config, &route, method, identity.clone(), now))
+    };
+    config.routes.iter().flat_map(of_route)
+}
+
+/// Makes the entry of a route that serves now. The entry lives for the longest life of a record, plus two
+/// refresh intervals, because a gateway may refresh it late.
+pub(super) fn entry_of(
+    config: &Config,
+    route: &Route,
+    method: Method,
+    identity: Identity,
+    now: Timestamp,
+) -> Entry {
+    let life = route.policy.longest_life();
+    Entry {
+        method,
+        pattern: pattern_of(route),
+        template: route.path.clone(),
+        identity,
+        life,
+        until: now.plus(life).plus(2 * refresh_interval(config)),
+        quick_start: config.quick_start,
+        accepted: Vec::new(),
+        retired: false,
+    }
+}
+
+pub(super) fn pattern_of(route: &Route) -> Pattern {
+    match route.matching {
+        Match::Equivalent => Pattern::equivalent(&route.path),
+        Match::Exact => Pattern::exact(&route.path),
+    }
+}
+
+pub(super) fn identity_of(route: &Route) -> Identity {
+    Identity::new(&route.namespace, &route.scope, &route.key_header)
+}

@@ -1,0 +1,76 @@
+//! Functions fit on a screen.
+
+use super::source::{complain, sources};
+
+/// Functions that may be longer than [`LONGEST`], because they are tables: one row after the other, and nothing else.
+const TABLES: [(&str, &str); 1] = [("src/problem/slug.rs", "row")];
+/// Functions that are still too long. The list may only become shorter.
+const KNOWN: [(&str, &str); 1] = [("src/app.rs", "serve")];
+
+/// The longest function, in lines.
+const LONGEST: usize = 60;
+
+/// A function outside of tests.
+struct Function {
+    name: String,
+    lines: usize,
+}
+
+#[test]
+fn functions_stay_short() {
+    let mut lengths = Vec::new();
+    let mut violations = Vec::new();
+    for source in sources() {
+        for Function { name, lines } in functions(source.without_tests()) {
+            lengths.push(lines);
+            let is_listed = TABLES
+                .iter()
+                .chain(&KNOWN)
+                .any(|(path, table)| source.path.ends_with(path) && name == *table);
+            if lines > LONGEST && !is_listed {
+                violations.push(format!("{}: {name} has {lines} lines", source.path.display()));
+            }
+        }
+    }
+    complain(violations);
+    lengths.sort_unstable();
+    assert!(lengths.len() > 1000, "only {} functions were found", lengths.len());
+    let ninetieth = lengths[lengths.len() * 9 / 10];
+    assert!(ninetieth <= 25, "the 90th percentile has {ninetieth} lines");
+}
+
+/// Finds functions with a body. Formatted code closes a body on a line of its own, indented as the function is.
+fn functions(code: &[String]) -> Vec<Function> {
+    let mut found = Vec::new();
+    for (number, line) in code.iter().enumerate() {
+        let Some(name) = function_name(line) else { continue };
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let end = format!("{indent}}}");
+        let declared = format!("{indent}) ");
+        let lines = code[number..].iter().take_while(|line| {
+            let is_declaration = line.starts_with(&declared) && line.ends_with(';');
+            line.trim_end() != end && !is_declaration
+        });
+        let lines = if line.ends_with(['}', ';']) { 1 } else { lines.count() + 1 };
+        found.push(Function { name, lines });
+    }
+    found
+}
+
+/// Returns the name of the function that a line begins, if it begins one.
+fn function_name(line: &str) -> Option<String> {
+    let mut words = line.split_whitespace().skip_while(|word| {
+        word.starts_with("pub") || word.ends_with(')') || ["const", "async", "unsafe", "in"].contains(word)
+    });
+    words.next().filter(|word| *word == "fn")?;
+    let name = words.next()?;
+    Some(name.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect())
+}
+
+#[test]
+fn lengths_are_counted() {
+    let code = "impl A {\n    pub(super) fn one() -> u8 { 1 }\n    async fn three(\n    ) {\n    }\n    fn none();\n}";
+    let code: Vec<String> = code.lines().map(str::to_owned).collect();
+    let found: Vec<_> = functions(&code).into_iter().map(|found| (found.name, found.lines)).collect();
+    assert_eq!(found, [("one".to_owned(), 1), ("three".to_owned(), 3), ("none".to_owned(), 1)]);
+}
