@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use axum::routing::{get, post};
 use oncegate::config::ConfigErrors;
-use oncegate::gateway::GatewayLayer;
+use oncegate::gateway::GatewayBuilder;
 use oncegate::store::memory::MemoryStore;
 use tokio::net::TcpListener;
 
@@ -25,7 +25,7 @@ async fn charge(amount: String) -> String {
 
 /// Returns the app. The layer passes on every request that no route protects.
 pub fn app() -> Result<Router, ConfigErrors> {
-    let once = GatewayLayer::builder(MemoryStore::default()).protect("charges", "/v1/charges").build()?;
+    let once = GatewayBuilder::new(MemoryStore::default()).protect("charges", "/v1/charges").build()?;
     let routes = Router::new().route("/v1/charges", post(charge)).route("/", get(|| async { "hello\n" }));
     Ok(routes.layer(once))
 }

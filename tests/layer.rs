@@ -44,7 +44,7 @@ async fn the_example_runs_each_charge_once() {
 #[tokio::test]
 async fn a_route_that_is_not_valid_is_refused() {
     let store = oncegate::store::memory::MemoryStore::default;
-    let builder = oncegate::gateway::GatewayLayer::builder;
+    let builder = oncegate::gateway::GatewayBuilder::new;
     let errors =
         builder(store()).protect("charges", "no slash").build().err().expect("a refusal").to_string();
     assert!(errors.contains("routes[0].path"), "{errors}");

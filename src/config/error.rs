@@ -15,7 +15,7 @@ impl ConfigErrors {
 
     /// Makes the error of a single mistake in a configuration without a file.
     pub(crate) fn of(key: &str, message: String) -> Self {
-        let place = Place::Given("the configuration".into());
+        let place = Place::File("the configuration".into());
         Self(vec![ConfigError { place, key: key.into(), message }])
     }
 
@@ -74,7 +74,7 @@ pub enum Place {
         column: usize,
     },
     /// A source outside the file: an environment variable, or an argument of the command line.
-    Given(String),
+    Override(String),
 }
 
 impl fmt::Display for Place {
@@ -82,7 +82,7 @@ impl fmt::Display for Place {
         match self {
             Self::File(file) => f.write_str(file),
             Self::Line { file, line, column } => write!(f, "{file}:{line}:{column}"),
-            Self::Given(by) => f.write_str(by),
+            Self::Override(source) => f.write_str(source),
         }
     }
 }

@@ -33,15 +33,16 @@ mod environment;
 mod error;
 mod expansion;
 mod file;
-mod misfit;
+mod ignored_variables;
+mod mistakes;
 mod overlay;
-mod problem;
 mod read;
 mod rules;
 mod schema;
-mod stray;
+mod type_error;
 pub mod units;
 mod warning;
+mod warnings;
 
 /// Largest head of one request, and number of bytes of an answer that are read at once, in bytes.
 pub const HEADER_BUFFER: usize = 64 << 10;

@@ -3,12 +3,12 @@
 //! Each function in this module examines all of its input before it gives up, so that mistakes are found
 //! together. It returns a value only if it found no mistake.
 
-use std::collections::BTreeMap;
-
 use super::environment::Environment;
 use super::file::{self, File};
-use super::problem::At;
+use super::mistakes::KeyCursor;
 use super::{Config, Fallback, Log, LogFormat, Upstream, UpstreamName};
+
+use self::upstreams::Upstreams;
 
 mod headers;
 mod limits;
@@ -24,12 +24,8 @@ mod store;
 mod tls;
 mod upstreams;
 
-/// Upstreams by name. The value is `None` for an upstream that is named but not valid, so that a route may
-/// still name it.
-type Upstreams = BTreeMap<UpstreamName, Option<Upstream>>;
-
 /// Checks a whole file.
-pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Option<Config> {
+pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment) -> Option<Config> {
     let server = listeners::server(&at.key("server"), &file.server);
     let admin = listeners::admin(&at.key("admin"), &file.admin, environment);
     let store = store::store(&at.key("store"), &file.store);
@@ -61,7 +57,11 @@ pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Opt
 }
 
 /// Checks the fallback. `Some(None)` is a configuration without a fallback.
-fn fallback(at: &At<'_>, file: Option<&file::Fallback>, upstreams: &Upstreams) -> Option<Option<Fallback>> {
+fn fallback(
+    at: &KeyCursor<'_>,
+    file: Option<&file::Fallback>,
+    upstreams: &Upstreams,
+) -> Option<Option<Fallback>> {
     let Some(file) = file else {
         return Some(None);
     };

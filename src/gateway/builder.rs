@@ -2,25 +2,22 @@
 
 use std::sync::Arc;
 
-use tokio::task::AbortHandle;
-
 use crate::config::{Config, ConfigErrors, Environment};
-use crate::protocol::Owner;
-use crate::random;
 use crate::routes::RouteTable;
 use crate::stop::Stop;
 use crate::store::{Ledger, Store};
 use crate::telemetry::Metrics;
 
-use super::{Gateway, GatewayLayer, lapsed, sweep, tell_stops};
+use super::layer::Tasks;
+use super::{Gateway, GatewayLayer, lapsed, new_owner, sweep, tell_stops};
 
 /// Builds a [`GatewayLayer`] over a store. Requests that it does not protect pass through.
 ///
 /// ```
-/// # use oncegate::{gateway::GatewayLayer, store::memory::MemoryStore};
+/// # use oncegate::{gateway::GatewayBuilder, store::memory::MemoryStore};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), oncegate::config::ConfigErrors> {
-/// let layer = GatewayLayer::builder(MemoryStore::default())
+/// let layer = GatewayBuilder::new(MemoryStore::default())
 ///     .config("server.max_in_flight = 100")
 ///     .protect("charges", "/v1/charges")
 ///     .build()?;
@@ -47,8 +44,9 @@ upstream = 'inner'
 
 impl GatewayBuilder {
     /// Returns a builder without routes, with the defaults of a configuration file.
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, text: String::new(), metrics: Metrics::new(), stop: Stop::default() }
+    #[must_use]
+    pub fn new(store: impl Store) -> Self {
+        Self { store: Arc::new(store), text: String::new(), metrics: Metrics::new(), stop: Stop::default() }
     }
 
     /// Adds a part of a configuration file: keys of `[server]`, and `[[routes]]` whose `upstream` is `"inner"`.
@@ -106,21 +104,6 @@ impl GatewayBuilder {
             Gateway::new(&config.server, &config.upstreams, routes, ledger, metrics, stop, new_owner);
         Ok(GatewayLayer::with_tasks(Arc::new(gateway), Tasks(tasks.into())))
     }
-}
-
-/// Background tasks that end with the last of the services that need them.
-pub(super) struct Tasks(Vec<AbortHandle>);
-
-impl Drop for Tasks {
-    fn drop(&mut self) {
-        self.0.iter().for_each(AbortHandle::abort);
-    }
-}
-
-/// Returns a token from the system's random source, which cannot be guessed and never repeats.
-#[must_use]
-pub fn new_owner() -> Owner {
-    Owner(random::bytes())
 }
 
 /// Quotes a text for TOML, whose basic strings have the escapes of JSON.

@@ -8,13 +8,12 @@ use std::task::{Context, Poll};
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http::{Request, Response};
+use tokio::task::AbortHandle;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer, Service, ServiceExt};
 
 use crate::call::CallError;
-use crate::store::Store;
 
-use super::builder::{GatewayBuilder, Tasks};
 use super::exchange::exchange;
 use super::{Gateway, Upstream};
 
@@ -30,12 +29,6 @@ impl GatewayLayer {
     #[must_use]
     pub fn new(gateway: Arc<Gateway>) -> Self {
         Self { gateway, tasks: None }
-    }
-
-    /// Starts to build a layer over a store, for a service in this process.
-    #[must_use]
-    pub fn builder(store: impl Store) -> GatewayBuilder {
-        GatewayBuilder::new(Arc::new(store))
     }
 
     /// Returns a layer that keeps these tasks running.
@@ -85,5 +78,14 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (gateway, inner) = (Arc::clone(&self.gateway), self.inner.clone());
         Box::pin(async move { Ok(exchange(gateway, inner, request.map(Body::new)).await) })
+    }
+}
+
+/// Background tasks that end with the last of the services that need them.
+pub(super) struct Tasks(pub(super) Vec<AbortHandle>);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
     }
 }

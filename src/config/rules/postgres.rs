@@ -1,14 +1,14 @@
 //! Rules for Postgres as the store: its URL, and the keys beside it.
 
 use crate::config::file;
-use crate::config::problem::At;
+use crate::config::mistakes::KeyCursor;
 use crate::store::postgres::Settings;
 use crate::store::postgres::url::{FORM, Url};
 
 use super::tls;
 
 /// Checks all keys of Postgres.
-pub fn settings(at: &At<'_>, file: &file::Store) -> Option<Settings> {
+pub fn settings(at: &KeyCursor<'_>, file: &file::Store) -> Option<Settings> {
     // The text may hold a password and is not repeated.
     let url = match Url::parse(&file.url) {
         Ok(url) => Some(url),
@@ -26,7 +26,7 @@ pub fn settings(at: &At<'_>, file: &file::Store) -> Option<Settings> {
 }
 
 /// Checks the name of a schema: it needs no quotes and is not reserved.
-fn schema(at: &At<'_>, text: &str) -> Option<String> {
+fn schema(at: &KeyCursor<'_>, text: &str) -> Option<String> {
     let mut letters = text.chars();
     let plain = letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == '_')
         && letters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::config::file;
-use crate::config::problem::At;
+use crate::config::mistakes::KeyCursor;
 use crate::secret::Secret;
 use crate::store::redis::url::{FORM, Url};
 use crate::store::redis::{Servers, Settings};
@@ -11,7 +11,7 @@ use crate::store::redis::{Servers, Settings};
 use super::{limits, tls};
 
 /// Checks all keys of Redis.
-pub fn settings(at: &At<'_>, file: &file::Store) -> Option<Settings> {
+pub fn settings(at: &KeyCursor<'_>, file: &file::Store) -> Option<Settings> {
     // The text may hold a password and is not repeated.
     let url = match Url::parse(&file.url) {
         Ok(url) => Some(url),
@@ -48,7 +48,7 @@ pub fn settings(at: &At<'_>, file: &file::Store) -> Option<Settings> {
 }
 
 /// Checks a setting for sentinels. It is refused if there are no sentinels.
-fn for_sentinels(at: &At<'_>, text: Option<&str>, sentinels: bool) -> Option<Option<String>> {
+fn for_sentinels(at: &KeyCursor<'_>, text: Option<&str>, sentinels: bool) -> Option<Option<String>> {
     match text {
         Some(_) if !sentinels => at.refuse("is only for redis+sentinel://"),
         Some("") => at.refuse("is empty; leave it out where sentinels ask for none"),
@@ -56,7 +56,7 @@ fn for_sentinels(at: &At<'_>, text: Option<&str>, sentinels: bool) -> Option<Opt
     }
 }
 
-fn prefix(at: &At<'_>, text: &str) -> Option<String> {
+fn prefix(at: &KeyCursor<'_>, text: &str) -> Option<String> {
     let fits = |c: char| c.is_ascii_graphic() && !"{}".contains(c);
     if text.len() > 64 || !text.chars().all(fits) {
         return at.refuse("is at most 64 printable ASCII characters, without spaces and braces");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::StoreConfig;
 use crate::config::file;
-use crate::config::problem::At;
+use crate::config::mistakes::KeyCursor;
 use crate::protocol::EntryName;
 use crate::store::{StoreSettings, memory};
 
@@ -64,7 +64,7 @@ struct Entry {
     check: Check,
 }
 
-type Check = fn(&At<'_>, &file::Store) -> Settings;
+type Check = fn(&KeyCursor<'_>, &file::Store) -> Settings;
 
 /// The settings of a store, unless something was wrong with them.
 type Settings = Option<Arc<dyn StoreSettings>>;
@@ -78,7 +78,7 @@ struct Key {
 }
 
 /// Checks the whole section.
-pub fn store(at: &At<'_>, file: &file::Store) -> Option<StoreConfig> {
+pub fn store(at: &KeyCursor<'_>, file: &file::Store) -> Option<StoreConfig> {
     let scheme = file.url.split_once(':').map(|(scheme, _)| scheme);
     let entry = STORES.iter().find(|entry| scheme.is_some_and(entry.is_meant));
     let keys = misplaced(at, file, entry.map_or(&[], |entry| entry.keys));
@@ -101,7 +101,7 @@ pub fn store(at: &At<'_>, file: &file::Store) -> Option<StoreConfig> {
 }
 
 /// Refuses the keys that are for another store than the one that takes `taken`.
-fn misplaced(at: &At<'_>, file: &file::Store, taken: &[Key]) -> Option<()> {
+fn misplaced(at: &KeyCursor<'_>, file: &file::Store, taken: &[Key]) -> Option<()> {
     let keys = || STORES.iter().flat_map(|entry| entry.keys);
     let mut refused = Vec::new();
     for key in keys().filter(|key| (key.is_given)(file)) {
@@ -118,7 +118,7 @@ fn shared(settings: Option<impl StoreSettings>) -> Settings {
     settings.map(|settings| Arc::new(settings) as Arc<dyn StoreSettings>)
 }
 
-fn in_memory(at: &At<'_>, file: &file::Store) -> Settings {
+fn in_memory(at: &KeyCursor<'_>, file: &file::Store) -> Settings {
     match file.url.as_str() {
         "memory:" => shared(Some(memory::Settings)),
         _ => no_store(at),
@@ -126,7 +126,7 @@ fn in_memory(at: &At<'_>, file: &file::Store) -> Settings {
 }
 
 #[cfg(feature = "embedded")]
-fn in_a_directory(at: &At<'_>, file: &file::Store) -> Settings {
+fn in_a_directory(at: &KeyCursor<'_>, file: &file::Store) -> Settings {
     match file.url.strip_prefix("embedded:") {
         Some(directory) if !directory.trim().is_empty() => {
             shared(Some(crate::store::embedded::Settings { directory: directory.into() }))
@@ -136,14 +136,14 @@ fn in_a_directory(at: &At<'_>, file: &file::Store) -> Settings {
 }
 
 /// Refuses a URL, which may hold a password and is not repeated.
-fn no_store(at: &At<'_>) -> Settings {
+fn no_store(at: &KeyCursor<'_>) -> Settings {
     at.key("url").refuse(
         "names no store; use \"embedded:DIR\", \"redis://HOST\", \"postgres://HOST/DATABASE\" or \"memory:\"",
     )
 }
 
 /// Checks the names of entries, in the form that a refused start prints.
-fn entries(at: &At<'_>, texts: &[String]) -> Option<Vec<EntryName>> {
+fn entries(at: &KeyCursor<'_>, texts: &[String]) -> Option<Vec<EntryName>> {
     let checked = texts.iter().enumerate().map(|(index, text)| {
         text.parse().ok().or_else(|| {
             at.item(index).refuse(format!(

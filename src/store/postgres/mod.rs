@@ -28,11 +28,12 @@ use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
     Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
-    Store, StoreError, Swap, Terms, Woken, waiters::Waiters,
+    Store, StoreError, Swap, Tally, Terms, UnknownFilter, UnknownPage, Woken, waiters::Waiters,
 };
 
 use self::ears::Ears;
 use self::failure::Failure;
+use self::index::Building;
 use self::lanes::Lanes;
 use self::lists::Desk;
 use self::session::Session;
@@ -42,6 +43,7 @@ use self::tasks::{Claim, Read, Watch, Write};
 
 mod ears;
 mod failure;
+mod index;
 mod kind;
 mod lanes;
 mod lists;
@@ -54,6 +56,7 @@ mod settings;
 mod setup;
 mod statements;
 mod tasks;
+mod unknown;
 pub mod url;
 
 pub use self::schema::print as print_schema;
@@ -65,6 +68,7 @@ pub struct PostgresStore {
     desk: Desk,
     ears: Ears,
     waiters: Arc<Waiters>,
+    _building: Building,
 }
 
 impl PostgresStore {
@@ -79,9 +83,11 @@ impl PostgresStore {
         let mut session = Session::open(&setup).await?;
         schema::migrate(&mut session, &setup.settings.schema).await?;
         session.warn_of_risks().await?;
+        let building = Building::where_missing(&mut session, &setup).await?;
         let ears = Ears::new(Arc::clone(&setup), Arc::clone(&statements), Arc::clone(&waiters));
         let lanes = Lanes::new(Arc::clone(&setup), Arc::clone(&statements));
-        Ok(Self { lanes, desk: Desk::new(setup, statements, session), ears, waiters })
+        let desk = Desk::new(setup, statements, session);
+        Ok(Self { lanes, desk, ears, waiters, _building: building })
     }
 
     async fn write(&self, id: RecordId, expected: Revision, change: Change) -> Result<Swap, StoreError> {
@@ -125,6 +131,14 @@ impl Store for PostgresStore {
 
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
         Box::pin(async move { self.desk.page(&filter, limit).await })
+    }
+
+    fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage> {
+        Box::pin(async move { self.desk.oldest_unknown(&filter, limit).await })
+    }
+
+    fn tally(&self) -> Pending<'_, Tally> {
+        Box::pin(self.desk.tally())
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {
