@@ -4,8 +4,7 @@
 use serde_json::Value;
 
 use super::document::Document;
-use super::environment::Environment;
-use super::overlay::PREFIX;
+use super::environment::{Environment, PREFIX};
 use super::warning::Warning;
 
 /// Returns a warning for each variable that has no effect although a similar one would set a value.

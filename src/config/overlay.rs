@@ -9,13 +9,11 @@ use serde_json::Value;
 use toml::de::DeValue;
 
 use super::document::{Document, KeyPath};
-use super::environment::Environment;
+use super::environment::{Environment, PREFIX};
 use super::error::Place;
 use super::ignored_variables::hint;
 use super::mistakes::Mistakes;
 use super::schema::{Notation, notation};
-
-pub(super) const PREFIX: &str = "ONCEGATE__";
 
 /// Lays the environment's values over the document.
 pub(super) fn overlay<'i>(
