@@ -14,6 +14,7 @@ pub mod hex;
 pub mod id;
 pub mod identity;
 pub mod key;
+pub mod notice;
 pub mod path;
 pub mod pattern;
 pub mod policy;
@@ -28,6 +29,7 @@ pub use fingerprint::{BodyScheme, Fingerprint, PathScheme, RequestParts, Scheme}
 pub use id::{Owner, RecordId, Revision};
 pub use identity::{Entry, EntryName, Identity};
 pub use key::{InvalidKey, Key};
+pub use notice::Notice;
 pub use pattern::Pattern;
 pub use policy::{OnUnknown, Policy};
 pub use record::{Executed, Record, State};

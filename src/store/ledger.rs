@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::clock::Timestamp;
+use crate::protocol::notice;
 use crate::protocol::transition::standing;
 use crate::protocol::{
     Claim, Event, Next, Owner, Record, RecordId, State, StoredResponse, Transition, Verdict, transition,
@@ -16,7 +17,10 @@ use crate::protocol::{
 use super::dated::Dated;
 use super::jumps::{ClockLimits, Flight, Jumps, Uptime};
 use super::replays::Replays;
-use super::{Change, Claimed, Filter, Page, Pending, Snapshot, Stopped, Store, StoreError, Swap, Woken};
+use super::{
+    Change, Claimed, Filter, Page, Pending, Snapshot, Stopped, Store, StoreError, Swap, Tally, UnknownFilter,
+    UnknownPage, Woken, Written,
+};
 
 /// Number of comparisons that a write may lose before the store is called unavailable. Only writers of the
 /// same operation compete, and each of them moves it towards an end.
@@ -396,6 +400,35 @@ impl Ledger {
         self.dated(self.store.page(filter, limit)).await
     }
 
+    /// Lists records with an unknown outcome, the oldest first.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn oldest_unknown(
+        &self,
+        filter: UnknownFilter,
+        limit: usize,
+    ) -> Result<UnknownPage, StoreError> {
+        self.dated(self.store.oldest_unknown(filter, limit)).await
+    }
+
+    /// Counts the records with an unknown outcome.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn tally(&self) -> Result<Tally, StoreError> {
+        self.dated(self.store.tally()).await
+    }
+
+    /// Mends the index of unknown records, as [`Store::mend_unknown`]. The timeout of the ledger does not
+    /// apply, because this looks at every unknown record.
+    ///
+    /// # Errors
+    /// As the store's; the next call begins again.
+    pub async fn mend_unknown(&self) -> Result<u64, StoreError> {
+        self.store.mend_unknown().await
+    }
+
     /// Waits until the store could take a claim now.
     ///
     /// # Errors
@@ -452,8 +485,11 @@ impl Ledger {
                     let Snapshot { record, response, now } = found;
                     return present(id, Decision { verdict, record, response, now });
                 }
-                Next::Write(record) => Change::Write(record, response.cloned()),
-                Next::Remove => Change::Remove,
+                Next::Write(record) => {
+                    let notice = notice::of(event, found.record.as_ref(), Some(&record));
+                    Change::Write(Written { record, response: response.cloned(), notice })
+                }
+                Next::Remove => Change::Remove(notice::of(event, found.record.as_ref(), None)),
             };
             found = match self.write(id, found.record.as_ref(), change).await? {
                 Swap::Stored(record) => {
@@ -478,7 +514,7 @@ impl Ledger {
     /// Writes over `known`, or creates the record where there was none.
     async fn write(&self, id: RecordId, known: Option<&Record>, change: Change) -> Result<Swap, StoreError> {
         let Some(known) = known else {
-            let Change::Write(first, _) = change else { return Ok(Swap::Stored(None)) };
+            let Change::Write(Written { record: first, .. }) = change else { return Ok(Swap::Stored(None)) };
             return Ok(match self.dated(self.store.claim(id, first)).await? {
                 Claimed::Won(record) => Swap::Stored(Some(record)),
                 Claimed::Found(found) => Swap::Conflict(found.into()),

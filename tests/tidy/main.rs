@@ -17,6 +17,7 @@ mod source;
 const FLOORS: [&[&str]; 7] = [
     &[
         "allocator",
+        "backoff",
         "clock",
         "descriptors",
         "failpoint",
