@@ -26,8 +26,8 @@ use crate::cli::{Cli, Command, demo, records, schema};
 use crate::config::{self, Config, Environment, REPLAY_CACHE, Room};
 use crate::descriptors;
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, new_owner, sweep, tell_stops};
-use crate::routes::RouteTable;
 use crate::routes::identity::Refusal;
+use crate::routes::{LiveRoutes, RouteTable};
 use crate::server::{self, ListenerSettings};
 use crate::stop::Stop;
 use crate::store::{Ledger, Names, Store};
@@ -335,20 +335,20 @@ impl Assembly {
         let workers = Workers::start().map_err(|error| StartError(format!("threads: {error}")))?;
         let metrics = Metrics::new();
         let mut patience = Patience::of(config.store.start_timeout);
-        let longest = config.longest_ttl();
-        let terms = stores::terms(config, workers.clone(), Arc::new(move || longest));
+        let table = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError)?;
+        let routes = LiveRoutes::new(table);
+        let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
         let store = stores::open(config, &terms, &mut patience).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
         let ledger = ledger(&store, config, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
         let stop = Stop::default();
-        let routes = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError)?;
         let proxy = Proxy::new(&config.upstreams)
             .map_err(|(name, error)| StartError(format!("upstreams.{name}: {error}")))?;
         let gateway = Gateway::new(
             &config.server,
             &config.upstreams,
-            routes,
+            routes.clone(),
             ledger.clone(),
             metrics.clone(),
             stop.clone(),
@@ -358,7 +358,7 @@ impl Assembly {
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
             metrics: metrics.clone(),
-            routes: config.routes.clone(),
+            routes,
             access: Access::of(&config.admin),
             draining: stop.announced(),
             new_owner: Arc::new(new_owner),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-/// Prefix of the variables that replace values of the file.
+/// Beginning of the names of variables that set a value of the configuration.
 pub(super) const PREFIX: &str = "ONCEGATE__";
 
 /// The environment variables that a configuration may use. The program fills this value once from

@@ -88,12 +88,6 @@ impl Config {
         self.routes.iter().map(|route| route.policy.ttl).min()
     }
 
-    /// The longest time for which a route replays; zero without a route.
-    #[must_use]
-    pub fn longest_ttl(&self) -> Duration {
-        self.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default()
-    }
-
     /// Returns the shortest time for which a route keeps an operation from running again: the sum of its ttl
     /// and its tombstone's ttl.
     #[must_use]

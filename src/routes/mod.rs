@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method};
@@ -13,6 +14,9 @@ use crate::protocol::path;
 use crate::protocol::readings::{self, Reading};
 
 pub mod identity;
+mod live;
+
+pub use self::live::LiveRoutes;
 
 /// The header that carries a key, unless a route names another one.
 const USUAL_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -24,6 +28,8 @@ pub struct RouteTable {
     /// Routes that compare paths exactly.
     exact: Routers,
     fallback: Option<Fallback>,
+    /// All routes, in the order of the configuration.
+    routes: Vec<Arc<Route>>,
     key_headers: Vec<HeaderName>,
     largest_response: usize,
 }
@@ -77,7 +83,19 @@ impl RouteTable {
             }
         }
         let largest_response = routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
-        Ok(Self { equivalent, exact, fallback, key_headers, largest_response })
+        Ok(Self { equivalent, exact, fallback, routes: routes.to_vec(), key_headers, largest_response })
+    }
+
+    /// Returns the route with this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Route>> {
+        self.routes.iter().find(|route| *route.name == *name)
+    }
+
+    /// Returns the longest time for which a route replays, or zero without a route.
+    #[must_use]
+    pub fn longest_ttl(&self) -> Duration {
+        self.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default()
     }
 
     /// Returns the size of the largest response that any route keeps, in bytes.

@@ -61,7 +61,7 @@ impl Client {
     }
 
     /// Sends the request once. The body of the response keeps to the same limit as its head, unless its
-    /// [`Deadline`](crate::protocol::Deadline) is lifted.
+    /// [`Deadline`](crate::call::Deadline) is lifted.
     pub(super) async fn call(
         &self,
         mut request: Request<Body>,

@@ -4,6 +4,7 @@
 mod claims;
 mod clocks;
 mod jumps;
+mod live;
 mod outcomes;
 mod overruled;
 mod panics;
