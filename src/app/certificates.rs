@@ -12,7 +12,7 @@ use crate::config::ListenerTls;
 use crate::reload::{Look, Reloading};
 use crate::server::Tls;
 
-use super::StartError;
+use super::start_error::StartError;
 
 /// Time between two looks at the files. SIGHUP looks at once.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -26,7 +26,7 @@ pub(super) fn tls(
     let Some(files) = files else {
         return Ok(None);
     };
-    let tls = Tls::new(files, http2).map_err(|error| StartError(format!("{section}.tls: {error}")))?;
+    let tls = Tls::new(files, http2).map_err(|error| StartError::of(format_args!("{section}.tls"), error))?;
     Ok(Some(Arc::new(tls)))
 }
 
