@@ -6,7 +6,7 @@
 use super::environment::Environment;
 use super::file::{self, File};
 use super::mistakes::KeyCursor;
-use super::{Config, Fallback, Log, LogFormat, Upstream, UpstreamName};
+use super::{Config, Fallback, Log, LogFormat};
 
 use self::upstreams::Upstreams;
 
