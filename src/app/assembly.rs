@@ -6,8 +6,9 @@ use tower::Layer;
 use tracing::warn;
 
 use crate::admin::{self, Access, AdminState};
+use crate::buffers::REPLAY_CACHE;
 use crate::cli::serve::Operator;
-use crate::config::{Config, REPLAY_CACHE, Room};
+use crate::config::{Config, Room};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, new_owner};
 use crate::routes::identity::Refusal;
 use crate::routes::{LiveRoutes, RouteTable};
@@ -67,7 +68,7 @@ impl Assembly {
         let workers = Workers::start().map_err(|error| StartError::of("threads", error))?;
         let metrics = Metrics::new();
         let mut patience = Patience::of(config.store.start_timeout);
-        let table = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError::new)?;
+        let table = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError::from)?;
         let routes = LiveRoutes::new(table);
         let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
         let store = stores::open(config, &terms, &mut patience).await?;

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{error, info};
 
 use crate::config::ListenerTls;
-use crate::reload::{Look, Reloading};
+use crate::reload::{Look, ReloadError, Reloading};
 use crate::server::Tls;
 
 use super::start_error::StartError;
@@ -31,7 +31,7 @@ pub(super) fn tls(
 }
 
 /// A check for changed files, with the name of its configuration section.
-pub(super) type Watched = (String, Box<dyn Fn() -> Result<Look, String> + Send + Sync>);
+pub(super) type Watched = (String, Box<dyn Fn() -> Result<Look, ReloadError> + Send + Sync>);
 
 /// Pairs a section with the check of the files that `holder` uses.
 pub(super) fn watched<T: Send + Sync + 'static, H: Send + Sync + 'static>(

@@ -3,12 +3,20 @@
 use std::error::Error;
 use std::fmt::Display;
 
+use crate::routes::RouteConflict;
+
 /// The reason why the gateway could not start.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct StartError {
     text: String,
     source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl From<RouteConflict> for StartError {
+    fn from(conflict: RouteConflict) -> Self {
+        Self { text: conflict.to_string(), source: Some(conflict.into()) }
+    }
 }
 
 impl StartError {

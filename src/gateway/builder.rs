@@ -92,7 +92,7 @@ impl GatewayBuilder {
         let Self { store, text, metrics, stop } = self;
         let config = Config::parse(&format!("{text}{INNER}"), "the layer", &Environment::default())?;
         let table = RouteTable::new(&config.routes, config.fallback)
-            .map_err(|why| ConfigErrors::of("routes", why))?;
+            .map_err(|why| ConfigErrors::of("routes", why.to_string()))?;
         let routes = LiveRoutes::new(table);
         let counted = metrics.clone();
         let ledger = Ledger::new(store, config.store.timeout)

@@ -59,13 +59,23 @@ pub enum Ambiguity {
     Method,
 }
 
+/// A route whose path cannot stand beside the paths of other routes.
+#[derive(Debug, thiserror::Error)]
+#[error("route {route}: {source}")]
+pub struct RouteConflict {
+    /// Name of the route.
+    pub route: Arc<str>,
+    /// The conflict, as the router describes it.
+    pub source: matchit::InsertError,
+}
+
 impl RouteTable {
     /// Compiles the routes of a configuration.
     ///
     /// # Errors
     /// A message if a template conflicts with another one, with the reason. A checked configuration has no
     /// such template.
-    pub fn new(routes: &[Arc<Route>], fallback: Option<Fallback>) -> Result<Self, String> {
+    pub fn new(routes: &[Arc<Route>], fallback: Option<Fallback>) -> Result<Self, RouteConflict> {
         let (mut equivalent, mut exact) = (Routers::new(), Routers::new());
         let mut key_headers = vec![USUAL_KEY];
         for route in routes {
@@ -76,7 +86,7 @@ impl RouteTable {
             for method in &route.methods {
                 let router = routers.entry(method.clone()).or_default();
                 let added = router.insert(route.shape.as_str(), Arc::clone(route));
-                added.map_err(|error| format!("route {}: {error}", route.name))?;
+                added.map_err(|source| RouteConflict { route: Arc::clone(&route.name), source })?;
             }
             if !key_headers.contains(&route.key_header) {
                 key_headers.push(route.key_header.clone());
