@@ -38,15 +38,19 @@ use self::lanes::Lanes;
 use self::lists::Desk;
 use self::session::Session;
 use self::statements::Statements;
-use self::tasks::{Claim, Read, Watch, Write};
+use self::tasks::{ChangeTask, Claim, Read, Watch};
 
+mod batch;
 mod ears;
 mod failure;
 mod index;
+mod kind_queue;
+mod kinds;
 mod lanes;
 mod lists;
 mod look;
 mod queue;
+mod queue_connections;
 mod row;
 mod schema;
 mod session;
@@ -87,9 +91,9 @@ impl PostgresStore {
     }
 
     async fn write(&self, id: RecordId, expected: Revision, change: Change) -> Result<Swap, StoreError> {
-        match Write::new(id, expected, change) {
-            Ok(write) => self.lanes.ask(write).await?,
-            Err(remove) => self.lanes.ask(remove).await?,
+        match ChangeTask::new(id, expected, change) {
+            ChangeTask::Write(write) => self.lanes.ask(write).await?,
+            ChangeTask::Remove(remove) => self.lanes.ask(remove).await?,
         }
     }
 
