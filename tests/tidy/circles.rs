@@ -17,15 +17,8 @@ use super::paths::{Path, Paths, paths};
 use super::source::{complain, sources};
 
 /// Circles that are still there, each by the first of its files. The list may only become shorter.
-const KNOWN: [&str; 7] = [
-    "app",
-    "config",
-    "config::overlay",
-    "config::rules",
-    "store",
-    "store::embedded",
-    "store::ledger",
-];
+const KNOWN: [&str; 7] =
+    ["app", "config", "config::overlay", "config::rules", "store", "store::embedded", "store::ledger"];
 
 /// The files by their module paths.
 struct Files(BTreeMap<Path, Paths>);

@@ -17,7 +17,11 @@ use super::read::read;
 use super::sql_task::SqlTask;
 
 /// The task that makes a change.
-pub(in crate::store::postgres) enum ChangeTask {
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once, from the store to the queue; a box would cost more"
+)]
+pub enum ChangeTask {
     /// Writes a record.
     Write(Write),
     /// Removes a record.
@@ -26,7 +30,7 @@ pub(in crate::store::postgres) enum ChangeTask {
 
 impl ChangeTask {
     /// Returns the task that makes `change` to the record under `id`, if its revision is still `expected`.
-    pub(in crate::store::postgres) fn new(id: RecordId, expected: Revision, change: Change) -> Self {
+    pub fn new(id: RecordId, expected: Revision, change: Change) -> Self {
         match change {
             Change::Remove(_) => Self::Remove(Remove { id, expected }),
             Change::Write(Written { record, response, .. }) => {
@@ -39,7 +43,7 @@ impl ChangeTask {
 }
 
 /// A task for [`crate::store::Store::compare_and_set`] that writes.
-pub(in crate::store::postgres) struct Write {
+pub struct Write {
     id: RecordId,
     expected: Revision,
     record: Record,
@@ -48,7 +52,7 @@ pub(in crate::store::postgres) struct Write {
 }
 
 /// A task for [`crate::store::Store::compare_and_set`] that removes.
-pub(in crate::store::postgres) struct Remove {
+pub struct Remove {
     id: RecordId,
     expected: Revision,
 }

@@ -19,14 +19,14 @@ use super::sql_task::SqlTask;
 const MOST_ROUNDS: usize = 4;
 
 /// A task for [`crate::store::Store::claim`].
-pub(in crate::store::postgres) struct Claim {
+pub struct Claim {
     id: RecordId,
     first: Record,
     encoded: Vec<u8>,
 }
 
 impl Claim {
-    pub(in crate::store::postgres) fn new(id: RecordId, first: Record) -> Self {
+    pub fn new(id: RecordId, first: Record) -> Self {
         Self { id, encoded: codec::encode_record(&first), first }
     }
 }

@@ -14,7 +14,7 @@ use crate::workers::Callbacks;
 use super::sql_task::SqlTask;
 
 /// A task for [`crate::store::Store::read`].
-pub(in crate::store::postgres) struct Read(pub(in crate::store::postgres) RecordId);
+pub struct Read(pub(in crate::store::postgres) RecordId);
 
 impl Task for Read {
     type Answer = Result<Snapshot, StoreError>;

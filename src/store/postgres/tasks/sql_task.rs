@@ -8,7 +8,7 @@ use crate::store::postgres::session::Session;
 use crate::store::postgres::statements::Statements;
 
 /// A task about one record that runs in one statement with others of its kind.
-pub(in crate::store::postgres) trait SqlTask: Task {
+pub trait SqlTask: Task {
     /// Runs all of `batch` in one statement and answers the tasks it can.
     ///
     /// # Errors

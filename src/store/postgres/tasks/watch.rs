@@ -12,7 +12,7 @@ use crate::workers::Callbacks;
 use super::sql_task::SqlTask;
 
 /// A task that asks for a notification of the end of an execution.
-pub(in crate::store::postgres) struct Watch(pub(in crate::store::postgres) RecordId);
+pub struct Watch(pub(in crate::store::postgres) RecordId);
 
 impl Task for Watch {
     type Answer = ();
