@@ -20,7 +20,7 @@ use crate::protocol::{
     Event, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, State, StoredResponse, Verdict,
 };
 use crate::store::{Decision, Ledger, StoreError};
-use crate::telemetry::{Causes, Metrics, millis};
+use crate::telemetry::{ErrorChain, Metrics, millis};
 
 use super::answer::{Answer, Rest};
 use super::attempt::{Attempt, ClaimOutcome};
@@ -127,7 +127,7 @@ impl Execution {
     /// call sent nothing.
     fn tell_unknown(&self, event: &Event, called: &Result<Answer, CallError>, recorded: &Recorded) {
         let Mine { id, n, .. } = self.mine;
-        let cause = called.as_ref().err().map(|error| Causes(error).to_string());
+        let cause = called.as_ref().err().map(|error| ErrorChain(error).to_string());
         match (event, recorded) {
             (Event::Lose { reason, .. }, Recorded::As(Verdict::Held, _)) => {
                 became_unknown(&self.gateway.metrics, &self.mine, *reason, cause.as_deref());

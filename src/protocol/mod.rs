@@ -25,7 +25,7 @@ pub mod scope;
 pub mod transition;
 
 pub use call::{Meaning, Outcomes, Reason, Sent};
-pub use fingerprint::{Asked, BodyScheme, Fingerprint, PathScheme, Scheme};
+pub use fingerprint::{BodyScheme, Fingerprint, PathScheme, RequestParts, Scheme};
 pub use id::{Owner, RecordId, Revision};
 pub use identity::{Entry, EntryName, Identity};
 pub use key::{InvalidKey, Key};
@@ -34,5 +34,5 @@ pub use pattern::Pattern;
 pub use policy::{OnUnknown, Policy};
 pub use record::{Executed, Record, State};
 pub use response::{ResponseRef, StoredResponse};
-pub use scope::{Scope, ScopePart, Shown, Told};
+pub use scope::{CallerIdentity, CallerParts, Scope, ScopePart};
 pub use transition::{Claim, Event, Next, Refusal, Resolution, Transition, Verdict, transition};

@@ -196,7 +196,7 @@ impl Ledger {
         let found = match self.dated(self.store.claim(id, first.clone())).await {
             // The second answer says nothing about the first claim, unless it read that claim's record.
             Err(StoreError::Unclear(_)) => {
-                let again = Record { revision: first.revision.apart(), ..first };
+                let again = Record { revision: first.revision.for_repeated_claim(), ..first };
                 let second = Box::pin(self.dated(self.store.claim(id, again))).await;
                 let second = second.map_err(StoreError::or_unclear)?;
                 self.judge_own(&second, claim.owner, asked);

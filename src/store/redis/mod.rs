@@ -193,8 +193,11 @@ impl Shared {
         let keys = vec![keys.record(id), keys.response(id), keys.deadlines(bucket), keys.mark(bucket)];
         // A claim and its repetition may each find the other's record. That record counts only once replicas
         // have it.
-        let other_attempt =
-            if self.touches() { first.revision.apart().0.to_be_bytes().to_vec() } else { Vec::new() };
+        let other_attempt = if self.touches() {
+            first.revision.for_repeated_claim().0.to_be_bytes().to_vec()
+        } else {
+            Vec::new()
+        };
         let call = Call::new(Script::Claim, keys)
             .arg(*id.as_bytes())
             .arg(first.revision.0.to_be_bytes())
