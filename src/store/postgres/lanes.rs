@@ -191,9 +191,9 @@ impl Shared {
         if health.failed.is_none() {
             tracing::warn!("the store cannot be reached: {failure}");
         }
-        health.failed = Some(Failure::Down(failure.to_string()));
+        health.failed = Some(Failure::down(failure.to_string()));
         drop(health);
-        self.queue.refuse_all(&Failure::Down(failure.to_string()));
+        self.queue.refuse_all(&Failure::down(failure.to_string()));
     }
 
     fn health(&self) -> std::sync::MutexGuard<'_, Health> {
@@ -216,7 +216,7 @@ impl RunBatch for Shared {
                     let Err(failure) = T::run(&mut one, session, &self.statements).await else { continue };
                     one.fail(&failure);
                     if !failure.leaves_session() {
-                        let unasked = Failure::Down(failure.to_string());
+                        let unasked = Failure::down(failure.to_string());
                         apart.for_each(|one| one.fail(&unasked));
                         return Err(failure);
                     }

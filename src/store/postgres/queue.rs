@@ -115,7 +115,7 @@ impl<K: Kinds> Queue<K> {
         let wakers = (0..connections).map(|_| Notify::new()).collect();
         let connections = QueueConnections::new(connections);
         let state = State { kinds: K::default(), under_way: 0, connections };
-        let busy = Failure::Down(format!("all connections to {server} were busy for too long"));
+        let busy = Failure::down(format!("all connections to {server} were busy for too long"));
         Self { state: Mutex::new(state), wakers, patience, server, busy }
     }
 
@@ -128,7 +128,7 @@ impl<K: Kinds> Queue<K> {
         let chosen = {
             let mut state = self.lock();
             if state.kinds.len() >= MOST_WAITING {
-                return Err(Failure::Down(format!(
+                return Err(Failure::down(format!(
                     "more than {MOST_WAITING} calls wait for {}",
                     self.server
                 )));

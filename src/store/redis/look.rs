@@ -31,7 +31,7 @@ impl RedisStore {
             let looking = look(&door, settings, names.is_none());
             let (document, risk) = match timeout(settings.timeout * 2, looking).await {
                 Ok(looked) => looked?,
-                Err(_) => return Err(Failure::Down(format!("{door} does not answer")).into()),
+                Err(_) => return Err(Failure::down(format!("{door} does not answer")).into()),
             };
             names.get_or_insert(document);
             risks.extend(risk);
@@ -58,7 +58,7 @@ async fn doors(settings: &RedisSettings) -> Result<Vec<Door>, Failure> {
                     Err(_) => causes.push(format!("{address} does not answer")),
                 }
             }
-            Err(Failure::Down(causes.join("; ")))
+            Err(Failure::down(causes.join("; ")))
         }
     }
 }
@@ -79,7 +79,7 @@ async fn look(
     named: bool,
 ) -> Result<(Document, Option<String>), Failure> {
     let (address, client) = door.client(settings).await?;
-    let failed = |failure: Failure| Failure::Down(format!("{address}: {failure}"));
+    let failed = |failure: Failure| Failure::down(format!("{address}: {failure}"));
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(settings.timeout))
         .set_response_timeout(Some(settings.timeout));
@@ -87,7 +87,7 @@ async fn look(
     let mut connection = connection.map_err(|error| failed(error.into()))?;
     let server = Server::ask(&mut connection).await.map_err(failed)?;
     if let Some(why) = server.unfit(settings.topology == Topology::Cluster) {
-        return Err(Failure::Down(format!("{address}: {why}")));
+        return Err(Failure::down(format!("{address}: {why}")));
     }
     let mut names = Document { bytes: None, now: server.now };
     if named {

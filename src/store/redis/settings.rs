@@ -137,7 +137,7 @@ impl RedisSettings {
 
     fn build(&self, address: &Address, info: RedisConnectionInfo) -> Result<Client, Failure> {
         let info = info.set_protocol(ProtocolVersion::RESP3);
-        let failed = |error: redis::RedisError| Failure::Wrong(format!("{address}: {error}"));
+        let failed = |error: redis::RedisError| Failure::wrong(format!("{address}: {error}"));
         let addr = match address.clone() {
             Address::Unix(path) => ConnectionAddr::Unix(path),
             Address::Tcp(host, port) if self.tls => {

@@ -228,6 +228,8 @@ async fn the_documented_rights_are_enough() {
     let wrong = RedisSettings { password: Some("loud".into()), ..known };
     let refused = RedisStore::open(wrong).await.err().expect("a refusal");
     assert!(!refused.may_pass(), "{refused}");
+    let source = std::error::Error::source(&refused);
+    assert!(source.is_some_and(|source| source.is::<redis::RedisError>()), "{source:?}");
     let refused = refused.to_string();
     assert!(!refused.contains("loud") && refused.to_lowercase().contains("pass"), "{refused}");
 }
