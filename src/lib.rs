@@ -24,6 +24,7 @@ pub mod protocol;
 mod random;
 pub mod reload;
 pub mod routes;
+pub mod secret;
 pub mod server;
 pub mod shares;
 pub mod stop;

@@ -29,11 +29,13 @@ impl Cause {
     }
 
     /// Returns the cause in other words.
+    #[cfg(any(feature = "redis", feature = "postgres"))]
     pub(super) fn reworded(self, text: String) -> Self {
         Self { text, ..self }
     }
 
     /// Returns the cause with `what` in front of its words.
+    #[cfg(any(feature = "redis", feature = "postgres"))]
     pub(super) fn about(self, what: impl fmt::Display) -> Self {
         Self { text: format!("{what}: {}", self.text), ..self }
     }
@@ -99,6 +101,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Nothing was written, because of `cause`.
+    #[cfg(any(feature = "embedded", feature = "redis", feature = "postgres"))]
     pub(super) fn unavailable(cause: impl Into<Cause>) -> Self {
         Self::Unavailable(cause.into())
     }
@@ -153,7 +156,7 @@ impl Error for StoreError {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "redis", feature = "postgres")))]
 mod tests {
     use std::io;
 

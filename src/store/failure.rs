@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::error::{Cause, StoreError};
+use super::open_error::OpenError;
 
 /// Refusals that last until an operator corrects something. Redis: no or wrong credentials, no right.
 /// Postgres: wrong credentials, no such database, no right, no such schema or table.
@@ -117,36 +118,9 @@ impl From<Failure> for StoreError {
     }
 }
 
-/// The reason why a store on a server cannot be opened.
-#[derive(Debug)]
-pub struct OpenError {
-    cause: Cause,
-    passing: bool,
-}
-
-impl OpenError {
-    /// Tells whether waiting may help: the server does not answer, or is still starting.
-    #[must_use]
-    pub fn may_pass(&self) -> bool {
-        self.passing
-    }
-}
-
 impl From<Failure> for OpenError {
     fn from(failure: Failure) -> Self {
-        let passing = failure.may_pass();
-        Self { cause: failure.into_cause(), passing }
-    }
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.cause.fmt(f)
-    }
-}
-
-impl std::error::Error for OpenError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.source()
+        let may_pass = failure.may_pass();
+        Self::new(failure.into_cause(), may_pass)
     }
 }

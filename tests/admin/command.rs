@@ -6,8 +6,8 @@ use clap::{Parser, error::ErrorKind};
 use http::StatusCode;
 use oncegate::admin::Access;
 use oncegate::cli::records::{RecordsArgs, answer, run};
-use oncegate::config::Secret;
 use oncegate::protocol::Verdict;
+use oncegate::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::world::World;

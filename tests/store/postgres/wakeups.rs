@@ -8,7 +8,7 @@ use oncegate::store::postgres::PostgresStore;
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 
-use super::settings;
+use super::{settings, terms};
 use crate::bench::{Bench, STILL, complete, id, owner};
 use crate::servers::postgres::{Server, shared};
 use crate::wakeups::{self, PATIENCE};
@@ -17,7 +17,7 @@ use crate::wakeups::{self, PATIENCE};
 async fn two(server: &Server) -> (Bench, Bench, String) {
     let settings = settings(server);
     let channel = format!("{}_ended", settings.schema);
-    let store = async || PostgresStore::open(settings.clone()).await.expect("a store");
+    let store = async || PostgresStore::open(settings.clone(), terms()).await.expect("a store");
     (Bench::of(Arc::new(store().await)), Bench::of(Arc::new(store().await)), channel)
 }
 
