@@ -5,16 +5,17 @@
 #   docker run --stop-timeout 45 -p 8080:8080 -v oncegate:/var/lib/oncegate \
 #       -e ONCEGATE__SERVER__LISTEN=0.0.0.0:8080 oncegate:0.1.0 serve --upstream http://api:9000
 #
-# `--stop-timeout`, because docker kills after 10 s what may drain for `server.drain_timeout`.
+# `--stop-timeout`, because docker kills a container after 10 s, and the gateway may drain for
+# `server.drain_timeout`.
 
-# The same Debian release as the image below: the binary links the C library of the one it is built on.
+# The same Debian release as the image below: the binary links the C library of its build image.
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 
-# A layer that holds the compiled dependencies until Cargo.toml or Cargo.lock change. The stand-in
-# program is cleaned away again: cargo compares times, and must not take it for the real one.
+# A layer with the compiled dependencies, until Cargo.toml or Cargo.lock change. The stand-in program is
+# removed again, because cargo compares times and must not take it for the real program.
 COPY Cargo.toml Cargo.lock ./
-# Cargo.toml names the benchmark, and cargo wants to find it, though it is not built.
+# Cargo.toml names the benchmark, so cargo must find its file, although it is not built.
 COPY benches benches
 RUN mkdir src \
     && touch src/lib.rs \
@@ -28,14 +29,14 @@ RUN cargo build --release --locked --bin oncegate && mkdir data
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/oncegate /usr/local/bin/oncegate
-# The default store, ./oncegate-data, lies here. A new named volume takes over the owner. There is no
-# VOLUME: it would give a container without one an anonymous volume, which looks kept and is not.
+# The default store, ./oncegate-data, is here. A new named volume takes over the owner. There is no
+# VOLUME: it would give a container without a volume an anonymous one, which looks durable and is not.
 COPY --from=build --chown=65532:65532 /build/data /var/lib/oncegate
 WORKDIR /var/lib/oncegate
 # As a number, because a kubelet cannot tell whether a name is root.
 USER 65532:65532
 # The public listener, and the one for health, metrics and records.
 EXPOSE 8080 9464
-# No HEALTHCHECK: nothing in the image could ask, and an orchestrator has probes: /healthz, /readyz.
+# No HEALTHCHECK: the image has no program for it, and an orchestrator has probes: /healthz, /readyz.
 ENTRYPOINT ["oncegate"]
 CMD ["serve", "--config", "/etc/oncegate/oncegate.toml"]

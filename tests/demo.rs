@@ -1,4 +1,4 @@
-//! The demo, as a newcomer runs it: the real program, twice over.
+//! The demo as a new user runs it: the real program, run twice.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The demo with a temporary directory that the test can look into.
+/// Starts the demo with a temporary directory that the test can look into.
 fn demo(directory: &Path, once: bool) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oncegate"));
     command.arg("demo").args(once.then_some("--once"));
@@ -21,7 +21,7 @@ fn demo(directory: &Path, once: bool) -> Child {
     command.spawn().expect("the demo can be started")
 }
 
-/// No directory and no gateway is left of it.
+/// Checks that no directory and no gateway process of the demo is left.
 fn left_nothing(directory: &Path, story: &str) {
     let left: Vec<_> = std::fs::read_dir(directory).expect("the directory").collect();
     assert!(left.is_empty(), "{left:?}");
@@ -91,7 +91,7 @@ async fn afterwards_it_stays_up_until_it_is_interrupted() {
     left_nothing(directory.path(), &story);
 }
 
-/// One request and its whole answer, as text.
+/// Sends one request and returns the whole response as text.
 async fn http(to: SocketAddr, method: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(to).await.expect("the listener accepts");
     let head = format!(

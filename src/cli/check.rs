@@ -26,8 +26,9 @@ pub use self::store::store;
 /// exits with 1 if the store or an upstream does not answer.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Ends 0 if the file is valid, with warnings or without, and 2 if it is not; with --connect 1 if \
-                        the store or an upstream does not answer. A store that a running gateway has open counts as one that answers."
+    after_help = "Exits with 0 if the file is valid, with or without warnings, and with 2 if it is not; with \
+                        --connect, exits with 1 if the store or an upstream does not answer. A store that \
+                        a running gateway has open counts as one that answers."
 )]
 pub struct CheckArgs {
     /// The configuration file

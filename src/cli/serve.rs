@@ -16,8 +16,8 @@ use crate::config::{Arguments, Config, ConfigErrors, Environment};
 /// gateway failed, and with 2 if the configuration is wrong or names operations differently from the store.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "A value of the file is replaced by ONCEGATE__SECTION__KEY in the environment, and that by an \
-                        argument here.\n\nExamples:\n  \
+    after_help = "ONCEGATE__SECTION__KEY in the environment replaces a value of the file, and an argument here \
+                        replaces both.\n\nExamples:\n  \
                         oncegate serve --upstream http://127.0.0.1:9000\n  \
                         oncegate serve --upstream http://127.0.0.1:9000 --listen 127.0.0.1:80 --store embedded:/var/lib/oncegate\n  \
                         oncegate serve --config oncegate.toml"

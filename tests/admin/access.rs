@@ -1,4 +1,4 @@
-//! Who is let in, and what no page in a browser can send.
+//! Access to the admin listener: the token, and the requests that a page in a browser cannot send.
 
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use http::{Request, StatusCode};
@@ -67,7 +67,8 @@ async fn records_can_be_off() {
     assert_eq!(world.get("/metrics").await.status, StatusCode::OK);
 }
 
-/// A form or a `fetch` without permission can send these types, but not `application/json`.
+/// A page can send these types with a form, or with a `fetch` that needs no permission, but it cannot send
+/// `application/json`.
 #[tokio::test]
 async fn a_post_has_to_say_that_it_is_json() {
     let world = World::start().await;

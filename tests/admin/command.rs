@@ -1,4 +1,4 @@
-//! `oncegate records` against a real listener.
+//! The `oncegate records` command against a real listener.
 
 use std::process::ExitCode;
 
@@ -140,7 +140,7 @@ async fn the_command_ends_0_or_1() {
 
 #[tokio::test]
 async fn a_gateway_that_is_not_there_is_said_to_be_so() {
-    // A port that was just free, and that nothing listens on any more.
+    // A port that was free a moment ago and has no listener any more.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let admin = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);

@@ -13,18 +13,18 @@ use oncegate::store::{
     Store, StoreError, Swap,
 };
 
-/// What goes wrong.
+/// A fault of the store.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// Everything is answered with this error.
+    /// Every call fails with this error.
     Everything(StoreError),
-    /// Only changes are.
+    /// Every call that changes a record or a document fails with this error.
     Changes(StoreError),
-    /// Nothing is answered at all.
+    /// Every call stays without an answer.
     Silence,
 }
 
-/// Works like a memory store until a fault is set.
+/// A memory store that works until a fault is set.
 pub struct FaultyStore {
     store: MemoryStore,
     fault: Mutex<Option<Fault>>,

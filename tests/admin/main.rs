@@ -1,5 +1,5 @@
-//! The admin listener over real sockets, and the `records` command against it: a memory store on a
-//! clock that stands still until it is told to move, a real ledger, real HTTP.
+//! The admin listener over real sockets, and the `records` command against it. Behind the listener are a
+//! memory store, a clock that a test moves by hand, a real ledger and real HTTP.
 
 mod accept_clock;
 mod access;

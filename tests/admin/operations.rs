@@ -25,7 +25,7 @@ async fn alive_and_ready_are_two_things() {
     assert!(detail.contains("disk full"), "{detail}");
 }
 
-/// Replays are worth having, so balancers are to go on.
+/// Such a gateway can still replay, and replays are useful. Load balancers should therefore keep it.
 #[tokio::test]
 async fn a_gateway_whose_claims_are_stopped_is_ready_and_says_so() {
     let world = World::start().await;
@@ -97,8 +97,8 @@ async fn scrape(world: &World, accept: Option<&str>) -> Answer {
     world.send(request, "").await
 }
 
-/// Reads the text as version 0.0.4 of the format is specified: each family has at most one HELP and one
-/// TYPE line, before its samples, under the name that the samples have.
+/// Reads the text by the rules of version 0.0.4 of the format: each family has at most one HELP and one TYPE
+/// line. These lines come before its samples and carry the name that the samples have.
 fn read_as_text(text: &str) -> Vec<(String, f64)> {
     let (mut kinds, mut samples) = (Vec::<(String, String)>::new(), Vec::new());
     for line in text.lines() {
@@ -152,7 +152,7 @@ async fn metrics_come_as_a_scraper_asks_for_them() {
     }
 }
 
-/// A balancer that is told of a moment ago sends payments to a gateway that is gone.
+/// With a cached answer, a load balancer would send payments to a gateway that is gone.
 #[tokio::test]
 async fn no_cache_may_keep_what_is_true_now() {
     let world = World::start().await;
@@ -192,7 +192,7 @@ async fn the_store_is_measured_by_primitive() {
     }
 }
 
-/// Its future is dropped at the ledger's deadline, and that is just when it must not be missed.
+/// The ledger drops the future of the call at its deadline. The metrics must still count such a call.
 #[tokio::test]
 async fn a_store_call_that_is_given_up_counts_as_failed() {
     let world = World::start().await;

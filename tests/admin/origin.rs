@@ -1,4 +1,4 @@
-//! What a page of another origin may ask for.
+//! Requests that a page of another origin may send.
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
 use http::{Method, Request};
@@ -43,7 +43,7 @@ async fn a_page_of_another_origin_changes_nothing() {
                 assert!(detail.contains("origin"), "{detail}");
             }
         }
-        // Nothing that a page learns, and no permission to see it.
+        // The page reads no response and gets no permission to read one.
         let read = ask(&world, Method::GET, &delete, &[("origin", "http://elsewhere.example")]).await;
         assert!(read.headers.keys().all(|name| !name.as_str().starts_with("access-control")));
         assert_eq!(read.json()["state"], "completed");

@@ -1,4 +1,4 @@
-//! Seeing records: lists, one record, lookups, and letting a response go.
+//! Reading records: lists, single records and lookups; and deleting a stored response.
 
 use std::collections::BTreeSet;
 
@@ -130,7 +130,7 @@ async fn pages_join_to_the_whole_list() {
     assert_eq!(BTreeSet::from_iter(seen), expected);
 }
 
-/// No sweep has run here.
+/// No sweep runs in this test.
 #[tokio::test]
 async fn lists_show_records_as_of_now() {
     let world = World::start().await;
@@ -164,7 +164,7 @@ async fn a_lookup_names_the_operation_as_a_request_does() {
     let quoted = world.post("/v1/lookup", json!({ "route": "pay", "key": "\"k-1\"", "headers": {} })).await;
     assert_eq!(quoted.json()["id"], anonymous.to_string());
 
-    // No such record, but the answer says under which id it would be.
+    // The record does not exist, but the answer names the id that it would have.
     let scope =
         Scope::of([("authorization", vec![&b"Bearer a"[..]]), ("x-tenant", vec![&b"1"[..], &b"2"[..]])]);
     let expected = id_of("pay", &scope, "k-1");

@@ -1,4 +1,4 @@
-//! What the API refuses, and that a refusal changes nothing.
+//! Requests that the API refuses. A refused request changes nothing.
 
 use http::StatusCode;
 use oncegate::store::StoreError;

@@ -1,4 +1,4 @@
-//! Deciding unknown outcomes, what attempts get afterwards, and what the audit log says.
+//! Resolving unknown outcomes: the decision, the answers that later attempts get, and the audit log.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -85,7 +85,7 @@ async fn force_decides_before_that() {
     assert_eq!(retry.verdict, Verdict::Won { n: 2 });
 }
 
-/// The gateway that ran it crashed, and no sweep came by since.
+/// The gateway of this execution crashed, and no sweep ran since then.
 #[tokio::test]
 async fn a_lease_that_is_over_need_not_be_swept_first() {
     let world = World::start().await;
@@ -151,7 +151,7 @@ async fn a_forced_decision_is_audited_as_ending_at_most_once() {
     assert_eq!((&audit[0]["forced"], &audit[0]["ends"]), (&json!(true), &json!("at-most-once")));
 }
 
-/// The store may have taken it, so the trace of it must not be missing.
+/// The store may have applied the change, so the audit log must show it.
 #[tokio::test]
 async fn a_change_whose_fate_is_unclear_is_audited_as_such() {
     let (lines, _guard) = AuditLines::capture();
@@ -168,7 +168,7 @@ async fn a_change_whose_fate_is_unclear_is_audited_as_such() {
     assert_eq!(audit[0]["outcome"], "unclear");
 }
 
-/// The audit lines that this thread writes; the listener of a test runs on the test's own thread.
+/// The audit lines that this thread writes. The listener of a test runs on the thread of that test.
 #[derive(Clone, Default)]
 struct AuditLines(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! One admin listener with everything behind it.
+//! An admin listener with every part behind it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,10 +32,10 @@ pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const TTL: Duration = Duration::from_secs(60 * 60);
 pub const TOMBSTONE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// When every world begins: 2023-11-14T22:13:20Z.
+/// The time at which each world begins: 2023-11-14T22:13:20Z.
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
 
-/// An admin listener on a free port, and what stands behind it.
+/// An admin listener on a free port, and the parts behind it.
 pub struct World {
     pub clock: Arc<ManualClock>,
     pub store: Arc<FaultyStore>,
@@ -46,7 +46,7 @@ pub struct World {
     owners: Arc<AtomicU64>,
 }
 
-/// An execution that was claimed.
+/// A claimed execution.
 #[derive(Clone, Copy)]
 pub struct Execution {
     pub id: RecordId,
@@ -82,7 +82,7 @@ impl World {
         Self { clock, store, ledger, metrics, draining, address, owners }
     }
 
-    /// An attempt's claim, by nobody in particular.
+    /// Claims for an attempt of a caller without credentials.
     pub async fn attempt(&self, route: &str, key: &str) -> (Execution, Decision) {
         let owner = next_owner(&self.owners);
         let id = id_of(route, &Scope::anonymous(), key);
@@ -98,7 +98,7 @@ impl World {
         (Execution { id, owner, n }, decision)
     }
 
-    /// An execution that was claimed and runs.
+    /// Claims an execution and leaves it running.
     pub async fn running(&self, key: &str) -> Execution {
         let (execution, decision) = self.attempt("pay", key).await;
         assert!(matches!(decision.verdict, Verdict::Won { .. }), "{:?}", decision.verdict);
@@ -167,7 +167,7 @@ impl World {
     }
 }
 
-/// What the listener answered.
+/// The listener's response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -176,14 +176,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The JSON of a success.
+    /// Returns the JSON of a success.
     #[track_caller]
     pub fn json(&self) -> Value {
         assert_eq!(self.status, StatusCode::OK, "{self:?}");
         serde_json::from_slice(&self.body).expect("JSON")
     }
 
-    /// The detail of a problem with this status and type.
+    /// Returns the detail of a problem with this status and type.
     #[track_caller]
     pub fn problem(&self, status: u16, kind: &str) -> String {
         assert_eq!(self.status, status, "{self:?}");

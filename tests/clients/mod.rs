@@ -1,5 +1,5 @@
-//! What the tests of frameworks, clients and the README share: programs that say when they are
-//! ready, and a gateway with a configuration of the test's own.
+//! Shared parts of the tests of frameworks, clients and the README: programs that print when they are ready,
+//! and a gateway with a configuration of the test's own.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,36 +16,37 @@ use tokio::time::timeout;
 
 use crate::harness::{Answer, Connection};
 
-/// The longest that anything awaited from a program may take.
+/// The longest time that a test waits for a program.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where `scripts/test` installs what the lock files beside this file name.
+/// Returns the folder in which `scripts/test` installs the packages of the lock files beside this file.
 fn installed(what: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients").join(what);
     assert!(path.exists(), "{} is missing: run ./scripts/test", path.display());
     path
 }
 
-/// A file of the repository.
+/// Returns the path of a file of the repository.
 pub fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// Node with the installed packages.
+/// Returns a command that runs Node with the installed packages.
 pub fn node(script: &Path) -> Command {
     let mut command = Command::new("node");
     command.env("NODE_PATH", installed("node_modules")).arg(script);
     command
 }
 
-/// Python with the installed packages.
+/// Returns a command that runs Python with the installed packages.
 pub fn python(script: &Path) -> Command {
     let mut command = Command::new(installed("python/bin/python"));
     command.args(["-u", "-W", "ignore"]).arg(script);
     command
 }
 
-/// An address that refuses connections for as long as the socket lives: bound, and not listening.
+/// Returns an address that refuses connections as long as the socket lives. The socket is bound and does not
+/// listen.
 pub fn nobody() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
@@ -53,20 +54,21 @@ pub fn nobody() -> (TcpSocket, SocketAddr) {
     (socket, address)
 }
 
-/// A running program; killed when it is dropped.
+/// A running program. Dropping it kills the program.
 pub struct Program {
     child: Child,
-    /// The line by which it said that it is ready.
+    /// The line with which the program reported that it is ready.
     pub ready: String,
 }
 
 impl Program {
-    /// Starts a program, and waits until it prints a line that contains `ready`.
+    /// Starts a program and waits until it prints a line that contains `ready`.
     pub async fn start(command: Command, ready: &str) -> Self {
         Self::try_start(command, ready).await.unwrap_or_else(|printed| panic!("it did not start: {printed}"))
     }
 
-    /// As [`Program::start`]; gives what it printed if it ended before.
+    /// Does the work of [`Program::start`]. Returns the printed lines if the program ended before it was
+    /// ready.
     pub async fn try_start(mut command: Command, ready: &str) -> Result<Self, String> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.stdin(Stdio::null()).spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
@@ -76,7 +78,7 @@ impl Program {
         let mut printed = String::new();
         while let Ok(Some(line)) = timeout(PATIENCE, lines.recv()).await {
             if line.contains(ready) {
-                // A program whose output nobody reads stops.
+                // A program stops if its output is not read.
                 tokio::spawn(async move { while lines.recv().await.is_some() {} });
                 return Ok(Self { child, ready: line });
             }
@@ -85,13 +87,13 @@ impl Program {
         Err(format!("{command:?}{printed}"))
     }
 
-    /// The address that the last word of its ready line gives.
+    /// Returns the address in the last word of the ready line.
     pub fn address(&self) -> SocketAddr {
         let word = self.ready.split_whitespace().last().expect("a word");
         word.parse().unwrap_or_else(|error| panic!("{error}: {}", self.ready))
     }
 
-    /// Asks it to end, and waits for that.
+    /// Asks the program to end and waits for its end.
     pub async fn stop(mut self) {
         let id = self.child.id().expect("it runs").to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs").success());
@@ -115,12 +117,12 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts a gateway with these sections; they name neither store nor listeners nor log.
+    /// Starts a gateway with these sections, which name no store, no listener and no log.
     pub async fn start(server: &str, sections: &str) -> Self {
         Self::on("memory:", server, sections).await
     }
 
-    /// As [`Gateway::start`], on the store at this URL.
+    /// Starts a gateway on the store at this URL; see [`Gateway::start`].
     pub async fn on(store: &str, server: &str, sections: &str) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let config = directory.path().join("oncegate.toml");
@@ -137,7 +139,7 @@ impl Gateway {
         Self { address: address("listen"), admin: address("admin"), _program: program, _directory: directory }
     }
 
-    /// A request with a JSON body on the admin listener.
+    /// Sends a request with a JSON body to the admin listener.
     pub async fn admin(&self, method: &str, path: &str, body: &str) -> Answer {
         let (to, length) = (self.admin, body.len());
         let head = format!("{method} {path} HTTP/1.1\r\nhost: {to}\r\ncontent-type: application/json\r\n");

@@ -1,8 +1,9 @@
-//! One mistake at a time: its line, its key and what is allowed instead. Then many at a time.
+//! Mistakes in a file: first one at a time, with its line, its key and the allowed values; then many at a
+//! time.
 
 use super::{SMALL, parse, refused};
 
-/// A file whose second line is under test, with the rest that its section needs.
+/// Returns a file with the line under test as its second line, and with the rest that its section needs.
 fn file(section: &str, line: &str) -> String {
     let key = line.split_once('=').map_or("", |(key, _)| key.trim());
     let unless_given = |lines: &[(&str, &str)]| -> String {
@@ -22,7 +23,7 @@ fn file(section: &str, line: &str) -> String {
     }
 }
 
-/// Section, line, the key that the error names, and a part of what it says is allowed.
+/// Section, line, the key that the error names, and a part of the text that says what is allowed.
 const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("server", "listen = 'localhost:8080'", "server.listen", "\"127.0.0.1:8080\""),
     ("server", "listen = ':8080'", "server.listen", "an IP address and a port"),
@@ -350,7 +351,7 @@ fn mistakes_come_together_in_the_order_of_the_file() {
     assert_eq!(places, expected, "{errors}");
 }
 
-/// A second route beside `/v1/charges` and `/v1/{id}`, both for POST and PATCH.
+/// Reads a file with a second route beside `/v1/charges` and `/v1/{id}`, both for POST and PATCH.
 fn beside(path: &str, methods: &str) -> Result<(), String> {
     let route = |name: &str, path: &str, methods: &str| {
         format!("[[routes]]\nname = '{name}'\nupstream = 'payments'\npath = '{path}'\nmethods = {methods}\n")
@@ -373,7 +374,7 @@ fn two_routes_for_one_path_and_method_are_refused() {
         assert!(errors.contains(earlier), "{errors}");
         assert_eq!(beside(path, "['PUT', 'DELETE']"), Ok(()), "{path}");
     }
-    // Which of these two a path means is not for chance to say either.
+    // A path that fits both routes must not be assigned by chance either.
     let errors = beside("/v1/{*rest}", "['POST']").expect_err("a parameter and a rest at one place");
     assert!(errors.contains("routes[1], path \"/v1/{id}\""), "{errors}");
     for path in ["/v1/refunds", "/v1/{id}/x", "/{*rest}", "/{v}/charges"] {
@@ -435,7 +436,7 @@ fn tables_that_are_written_otherwise_are_told_how() {
         assert!(errors.contains(error) && !errors.contains("hunter2"), "{errors}");
         assert_eq!(errors.lines().count(), 1, "{errors}");
     }
-    // The items would otherwise be taken for the table's values, in their order.
+    // Without this check, the items would become the values of the table, in their order.
     let errors = refused(&SMALL.replace("upstream = ", "key = ['Idempotency-Key', true]\nupstream = "));
     assert!(errors.contains("routes[0].key (route \"charges\"): is an array; allowed: a table"), "{errors}");
     let errors = refused(&SMALL.replace("[[routes]]", "[routes]"));

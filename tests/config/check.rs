@@ -1,11 +1,11 @@
-//! What `oncegate check` prints, and what it ends with.
+//! The output and the exit code of `oncegate check`.
 
 use oncegate::cli::check::{report, run};
 use oncegate::config::Environment;
 
 use super::{SMALL, parsed};
 
-/// The report of a file with its line breaks taken out, as words are what is pinned here.
+/// Returns the report of a file without its line breaks, because these tests compare words only.
 fn words(text: &str) -> String {
     report(&parsed(text)).split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -102,7 +102,8 @@ fn settings_change_what_is_said() {
     assert!(!words(&text).contains("refreshed token"));
 }
 
-/// Of every store: what a crash and a failover may lose, what follows, and what narrows it.
+/// For every store: the loss that a crash and a failover may cause, its consequence, and the setting that
+/// limits it.
 #[test]
 fn each_store_says_what_it_may_lose() {
     let with_store = |lines: &str| format!("[store]\n{lines}\n{SMALL}");
@@ -221,7 +222,7 @@ fn what_is_probably_not_meant_is_warned_of() {
     }
 }
 
-/// A scope in which a credential stands is no reason to warn, however the API calls it.
+/// A scope with a credential in it is no reason for a warning, whichever header the API uses.
 #[test]
 fn usual_credentials_are_recognised() {
     for scope in [

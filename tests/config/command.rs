@@ -1,4 +1,4 @@
-//! The program itself: `check` with its switches, and what `serve` takes without a file.
+//! The program itself: `check` with its options, and the arguments of `serve` without a file.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -26,11 +26,11 @@ fn written(text: &str) -> tempfile::TempDir {
     directory
 }
 
-/// A gateway, killed when dropped.
+/// A gateway process, killed when dropped.
 struct Running(Child, Vec<String>);
 
 impl Running {
-    /// Reads what it says until it is ready.
+    /// Starts the process and reads its output until it is ready.
     fn start(mut command: Command) -> Self {
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut running = Self(child, Vec::new());
@@ -45,7 +45,7 @@ impl Running {
         panic!("it ended: {:?}", running.1);
     }
 
-    /// An address that it says it listens at.
+    /// Returns an address that the process printed as one it listens at.
     fn address(&self, name: &str) -> SocketAddr {
         let ready = self.1.last().expect("a line");
         let (_, rest) =
@@ -96,7 +96,7 @@ fn connecting_says_of_each_place_whether_it_answers() {
     );
     assert!(!directory.path().join("oncegate-data").exists(), "looking made a store");
 
-    // In use is no failure: that is a gateway at work.
+    // An address in use is no failure: it may belong to a gateway at work.
     let arguments =
         ["serve", "--config", "gate.toml", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let running = Running::start(oncegate(&arguments, directory.path(), &[]));
@@ -120,7 +120,7 @@ fn connecting_says_of_each_place_whether_it_answers() {
     assert!(out.contains("refused"), "{out}");
 }
 
-/// A connection that speaks no TLS is no answer of an upstream over https.
+/// A connection that speaks no TLS is no working upstream over https.
 #[test]
 fn connecting_includes_tls() {
     let upstream = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -132,7 +132,7 @@ fn connecting_includes_tls() {
     assert!(out.contains(&format!("at https://{address}/: FAILED: no connection within 100ms")), "{out}");
 }
 
-/// The whole report comes first, and a file that is not valid is connected to nothing.
+/// The whole report comes first. An invalid file leads to no connection.
 #[test]
 fn connecting_comes_after_the_report() {
     let arguments = ["check", "--config", "gate.toml", "--connect"];

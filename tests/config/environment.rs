@@ -1,4 +1,4 @@
-//! `${VAR}` in the file, `ONCEGATE__SECTION__KEY` over it, the token, and `--upstream`.
+//! `${VAR}` in the file, `ONCEGATE__SECTION__KEY` that overrides the file, the token, and `--upstream`.
 
 use std::time::Duration;
 
@@ -60,7 +60,8 @@ fn an_upstream_is_found_by_its_name_in_the_file() {
     assert_eq!(config.upstreams[&config.routes[0].upstream].connect_timeout, Duration::from_secs(5));
 }
 
-/// One underscore where two must be sets nothing, which nobody would notice.
+/// A variable with a single underscore in place of two sets nothing. Without a warning, the mistake would
+/// stay hidden.
 #[test]
 fn variables_that_look_like_values_and_are_none_are_warned_of() {
     for (variable, meant) in [
@@ -76,7 +77,7 @@ fn variables_that_look_like_values_and_are_none_are_warned_of() {
             "ONCEGATE_UPSTREAMS_CARD_API_URL",
             Some("ONCEGATE__UPSTREAMS__CARD_API__URL sets upstreams.card_api.url"),
         ),
-        // What the program reads, and what a cluster sets for a service of this name.
+        // The variables that the program reads, and those that a cluster sets for a service of this name.
         ("ONCEGATE_ADMIN_TOKEN", None),
         ("ONCEGATE_ADMIN_URL", None),
         ("ONCEGATE_ADMIN_CA", None),
@@ -101,7 +102,7 @@ fn variables_that_look_like_values_and_are_none_are_warned_of() {
         }
         assert_eq!(config.server.listen.port(), 8080);
     }
-    // Where the file names it, it is read.
+    // A variable that the file names is read.
     let text = format!("[store]\nurl = '${{ONCEGATE_STORE_URL}}'\n{SMALL}");
     let config = under(&text, [("ONCEGATE_STORE_URL", "redis://h")]).expect("valid");
     assert_eq!(config.warnings(), []);
@@ -182,7 +183,8 @@ fn one_url_is_a_whole_configuration() {
     );
 }
 
-/// Beyond this machine strangers would share their keys, so it does not say that by itself there.
+/// Beyond loopback, unrelated callers would share their keys, so the gateway does not choose `anonymous`
+/// there.
 #[test]
 fn one_url_beyond_loopback_refuses_callers_that_nothing_tells_apart() {
     let environment = Environment::from([("ONCEGATE__SERVER__LISTEN", "0.0.0.0:8080")]);

@@ -1,4 +1,4 @@
-//! The example files hold what they say: every key, and the defaults.
+//! The example files contain every key and the right defaults, as they claim.
 
 use std::path::Path;
 
@@ -98,7 +98,7 @@ fn the_schema_says_what_each_key_is_and_takes() {
     assert!(!text.contains("null") && !text.contains("$ref"), "{text}");
 }
 
-/// The names of all keys under a schema.
+/// Collects the names of all keys under a schema.
 fn keys_of(schema: &Value, keys: &mut Vec<String>) {
     each_table(schema, &mut |name, property| {
         keys.push(name.to_owned());
@@ -116,7 +116,7 @@ fn undescribed_keys(path: &str, schema: &Value, found: &mut Vec<String>) {
     });
 }
 
-/// Calls `visit` for each key of a table, of an array's items, or of the tables an operator names.
+/// Calls `visit` for each key of a table, of an array's items, or of the tables that an operator names.
 fn each_table(schema: &Value, visit: &mut dyn FnMut(&str, &Value)) {
     for table in [schema, &schema["items"], &schema["additionalProperties"]] {
         for (name, property) in table["properties"].as_object().into_iter().flatten() {

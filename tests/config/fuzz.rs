@@ -1,5 +1,5 @@
-//! Whatever is read, reading ends: with a configuration that can be explained, or with mistakes
-//! that lie inside the text.
+//! Reading ends for every input: with a configuration that can be explained, or with mistakes at positions
+//! inside the text.
 
 use std::ffi::OsString;
 
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 const EXAMPLES: [&str; 2] =
     [include_str!("../../config/oncegate.toml"), include_str!("../../config/minimal.toml")];
 
-/// Pieces that mean something to the reader.
+/// Pieces of text that have a meaning for the reader.
 const PIECES: [&str; 24] = [
     "${",
     "$${X}",
@@ -53,7 +53,7 @@ fn read(text: &str, environment: &Environment) {
     }
 }
 
-/// Puts `piece` in place of some characters of `text`.
+/// Replaces some characters of `text` by `piece`.
 fn edited(text: &str, at: prop::sample::Index, length: usize, piece: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
     let at = at.index(characters.len() + 1);

@@ -1,4 +1,4 @@
-//! What is accepted, and the checked value it becomes.
+//! Accepted input, and the checked value that it becomes.
 
 use std::time::Duration;
 
@@ -68,7 +68,8 @@ fn who_the_caller_is_and_what_is_covered_become_checked_types() {
     assert_eq!((&*usual.namespace, usual.unknown_answers), ("default", UnknownAnswers::Pass));
 }
 
-/// Where clients show certificates, a certificate tells its holder, whether or not the scope names it.
+/// A listener that asks for client certificates tells callers apart by them, whether or not the scope names
+/// the certificate.
 #[test]
 fn certificates_that_are_asked_for_tell_callers_apart() {
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -1,5 +1,5 @@
-//! Reading a configuration: what is refused and how it is said, what the environment changes, what
-//! the example files hold, and what `check` and `schema` print.
+//! Reading a configuration: refused input and its error texts, the effect of the environment, the contents of
+//! the example files, and the output of `check` and `schema`.
 
 mod bad_input;
 mod check;
@@ -12,7 +12,7 @@ mod secrets;
 
 use oncegate::config::{Config, ConfigErrors, Environment};
 
-/// A file that is valid and as short as can be.
+/// The shortest valid file.
 const SMALL: &str = r#"
 [upstreams.payments]
 url = "http://127.0.0.1:9000"
@@ -31,7 +31,7 @@ fn parsed(text: &str) -> Config {
     parse(text).unwrap_or_else(|errors| panic!("{errors}\nin\n{text}"))
 }
 
-/// The mistakes as text, one a line.
+/// Returns the mistakes as text, one in each line.
 fn refused(text: &str) -> String {
     parse(text).map_or_else(|errors| errors.to_string(), |_| panic!("accepted:\n{text}"))
 }

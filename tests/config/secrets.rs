@@ -1,4 +1,4 @@
-//! No error, warning or report repeats a secret, wherever somebody put one.
+//! No error, warning or report repeats a secret, in whichever place of the file it was written.
 
 use oncegate::cli::check::report;
 use oncegate::config::{Config, Environment, schema};
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::SMALL;
 
-/// Looks like a token, holds no character that would end a string.
+/// A value that looks like a token. It contains no character that would end a string.
 const CANARY: &str = "sk_live_51CANARYh8Qz";
 
-/// Everything that is said about a file.
+/// Returns every text that the program prints about a file.
 fn said(text: &str, environment: &Environment) -> String {
     match Config::parse(text, "test.toml", environment) {
         Ok(config) => {
@@ -25,7 +25,7 @@ fn assert_hidden(text: &str) {
     assert!(!said.contains("CANARY"), "a secret is repeated in\n{said}\nabout\n{text}");
 }
 
-/// The same value under one key, in the forms that the key could have been given.
+/// Returns the same value under one key, in each form that a file can give it.
 fn forms(secret: &str) -> Vec<String> {
     let quoted = format!("'{secret}'");
     vec![quoted.clone(), format!("[{quoted}]"), format!("{{ value = {quoted} }}"), format!("[[{quoted}]]")]
@@ -53,7 +53,7 @@ fn urls_are_not_repeated() {
     }
 }
 
-/// A URL is easily written where something else is wanted.
+/// A URL is easily written in a place that needs another value.
 #[test]
 fn urls_in_other_places_are_not_repeated() {
     let url = format!("'https://me:{CANARY}@api.example.com/v1/charges'");
@@ -64,7 +64,7 @@ fn urls_in_other_places_are_not_repeated() {
     }
 }
 
-/// A valid one is told to every client.
+/// A valid address is shown to every client; an invalid one must not be repeated.
 #[test]
 fn the_address_of_no_page_is_not_repeated() {
     for url in [format!("ftp://h/{CANARY}"), format!("https://me:{CANARY}@h/#x"), CANARY.to_owned()] {
@@ -131,7 +131,7 @@ fn tokens_keys_and_credentials_are_not_repeated() {
     }
 }
 
-/// A number or a switch may be the place where a password was pasted, too: it is of the wrong type there.
+/// A password may also be pasted in the place of a number or a boolean, where it has the wrong type.
 #[test]
 fn what_is_of_the_wrong_type_is_not_repeated() {
     let mut paths = Vec::new();
@@ -142,7 +142,7 @@ fn what_is_of_the_wrong_type_is_not_repeated() {
     }
 }
 
-/// The keys of tables that take no string.
+/// Collects the keys of tables that take no string.
 fn keys(table: &Value, path: &str, found: &mut Vec<String>) {
     for (name, property) in table["properties"].as_object().into_iter().flatten() {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };

@@ -1,4 +1,4 @@
-//! Names and numbers that stand in more than one file and have to fit each other.
+//! Names and numbers that stand in more than one file and must agree.
 
 use std::ffi::OsString;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{container, environment, patched, path, pod, text, yaml};
 
-/// How long `serve` may take for its last writes after the drain, and a margin for the kubelet.
+/// Seconds that `serve` may take for its last writes after the drain, and a margin for the kubelet.
 const AFTER_THE_DRAIN_SECONDS: u64 = 3 + 2;
 
 fn config() -> Config {
@@ -21,7 +21,7 @@ fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
-/// Whether a listener's port is the one that the container calls `name`.
+/// Tells whether a listener's port is the one that the container calls `name`.
 fn is_port(name: &str, port: u16) -> bool {
     let ports = container()["ports"].clone();
     let mut named = ports.as_array().into_iter().flatten().filter(|given| given["name"] == name);
@@ -93,7 +93,7 @@ fn what_picks_pods_picks_these() {
     }
 }
 
-/// Kustomize leaves a name alone that it does not know, and the pods then wait for it forever.
+/// Kustomize leaves an unknown name as it is, and the pods then wait for it forever.
 #[test]
 fn what_pods_name_exists() {
     let generator = yaml("k8s/base/kustomization.yaml")["configMapGenerator"][0].clone();

@@ -1,4 +1,4 @@
-//! What `oncegate check` says of each overlay.
+//! The report of `oncegate check` for each overlay.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -6,10 +6,10 @@ use std::process::{Command, Output};
 use super::environment::{self, Variables};
 use super::{container, path};
 
-/// What the process takes besides requests, in MiB: the embedded store's tables, mostly.
+/// Memory in MiB that the process needs besides its requests, mostly for the tables of the embedded store.
 const BESIDES_REQUESTS_MIB: f64 = 200.0;
 
-/// The names of the overlays.
+/// Returns the names of the overlays.
 fn overlays() -> Vec<String> {
     let entries = fs::read_dir(path("k8s/overlays")).expect("the overlays' folder");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"));
@@ -32,7 +32,7 @@ fn report(overlay: &str) -> String {
     String::from_utf8(checked.stdout).expect("text")
 }
 
-/// What the report says of `name`.
+/// Returns the value that the report shows for `name`.
 fn row<'r>(report: &'r str, name: &str) -> &'r str {
     let start = format!("  {name} ");
     let rest = report.lines().find_map(|line| line.strip_prefix(&start));

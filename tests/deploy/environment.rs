@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::{text, yaml};
 
-/// Variables by their names. What comes from a secret is what the README puts there.
+/// Variables by name. A variable that comes from a secret has the value that the README puts there.
 pub type Variables = BTreeMap<String, String>;
 
-/// Those of the base and the overlay.
+/// Returns the variables of the base and the overlay.
 pub fn of(overlay: &str) -> Variables {
     let mut found = Variables::new();
     collect(&yaml("k8s/base/deployment.yaml"), &mut found);
@@ -17,7 +17,8 @@ pub fn of(overlay: &str) -> Variables {
     found
 }
 
-/// Finds what sets a variable, wherever it stands: a patch holds it at another depth than a pod.
+/// Finds the entries that set a variable at any depth, because a patch holds them at another depth than a
+/// pod.
 fn collect(value: &Value, found: &mut Variables) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| collect(item, found)),

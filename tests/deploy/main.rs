@@ -1,6 +1,6 @@
-//! What one deploys by: the gateway accepts the configuration under the environment that each overlay
-//! sets, and what has to fit each other across files does. That the manifests are valid by themselves
-//! is for `scripts/lint-deploy`.
+//! The deployment files. The gateway accepts the configuration under the environment of each overlay, and
+//! values that stand in several files agree. `scripts/lint-deploy` checks that each manifest is valid by
+//! itself.
 
 mod agreement;
 mod checked;
@@ -23,7 +23,7 @@ fn yaml(file: &str) -> Value {
     serde_yaml_ng::from_str(&text(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// What the base says of its pods.
+/// Returns the pod's specification in the base.
 fn pod() -> Value {
     yaml("k8s/base/deployment.yaml")["spec"]["template"].clone()
 }
@@ -32,7 +32,7 @@ fn container() -> Value {
     pod()["spec"]["containers"][0].clone()
 }
 
-/// The value that a JSON patch of the embedded overlay puts at `place`.
+/// Returns the value that a JSON patch of the embedded overlay sets at `place`.
 fn patched(place: &str) -> Value {
     let patch = yaml("k8s/overlays/embedded/store.yaml");
     let found = patch.as_array().and_then(|all| all.iter().find(|operation| operation["path"] == place));

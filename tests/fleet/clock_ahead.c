@@ -1,4 +1,4 @@
-/* A machine whose clock is an hour ahead. */
+/* A machine with a clock that is an hour ahead. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <time.h>

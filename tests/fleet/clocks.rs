@@ -1,4 +1,4 @@
-//! Gateways whose clocks are an hour apart (FAULTS 12): the store's clock decides.
+//! Gateways with clocks that are an hour apart: the clock of the store decides.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn an_hour_ahead_ends_no_lease_and_no_ttl(store: Store) {
         let replay = post(other.address, "/v1/charges", &key, "a").await;
         assert_eq!((replay.status, &replay.body, replay.is_replay()), (201, &first.body, true));
     }
-    // The sweepers of both have looked by now, and found nothing to end.
+    // The sweepers of both gateways have run by now and found nothing to end.
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(2) {
         assert_eq!(ahead.records("completed").await.len(), 2);

@@ -1,16 +1,17 @@
-//! `check --connect` against real servers: what keeps a gateway from starting shows, and nothing is changed.
+//! `check --connect` against real servers: the check shows each reason that keeps a gateway from starting,
+//! and changes nothing.
 
 use std::process::Command;
 
 use super::harness::{Gateway, Settings, Upstream};
 use super::servers::{postgres, redis};
 
-/// What it ends with and prints, for a configuration with this `[store]`.
+/// Returns the exit code and the output for a configuration with this `[store]`.
 fn connected(store: &str) -> (Option<i32>, String) {
     with_route(store, "")
 }
 
-/// The same with these lines for the route.
+/// Returns the exit code and the output with these lines for the route as well.
 fn with_route(store: &str, route: &str) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let upstream = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -105,7 +106,7 @@ async fn a_postgres_is_looked_at_and_left_as_it_was() {
     assert_eq!(made, 0, "looking made the schema");
 }
 
-/// A start would be refused, and that is better known before.
+/// A gateway would refuse to start, and an operator should learn this before.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_names_operations_otherwise_is_told_of() {
     let upstream = Upstream::start().await;

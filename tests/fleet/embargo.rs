@@ -1,5 +1,5 @@
-//! Gateways that begin nothing before a certain time, because their store may have forgotten what
-//! ran.
+//! Gateways that start no execution before a certain time, because their store may have forgotten running
+//! ones.
 
 use std::time::{Duration, SystemTime};
 
@@ -27,7 +27,7 @@ async fn nothing_begins_before_the_time_and_what_is_stored_is_answered(store: St
     let replay = post(gateway.address, "/v1/charges", "old", "a").await;
     assert_eq!((replay.status, &replay.body, replay.is_replay()), (201, &first.body, true));
     post(gateway.address, "/v1/charges", "old", "b").await.problem(422, "payload-mismatch", "no", "new-key");
-    // Of a silent store nobody knows whether the time has come, so nothing is bypassed either.
+    // A silent store does not say whether this time has come, so a gateway bypasses nothing either.
     proxy.set(Wire::Closed);
     post(gateway.address, "/v1/charges", "new", "a").await.problem(
         503,
@@ -55,7 +55,7 @@ async fn nothing_begins_before_the_time_and_what_is_stored_is_answered(store: St
         }
         sleep(Duration::from_millis(20)).await;
     };
-    // Gateway and store share this machine's clock.
+    // The gateway and the store share the clock of this machine.
     assert!(SystemTime::now() >= until);
     assert_eq!((begun.status, begun.is_replay(), upstream.executions()), (201, false, 2));
     gateway.logs("claims are no longer stopped").await;

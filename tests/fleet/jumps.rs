@@ -1,5 +1,5 @@
-//! FAULTS 36: a wall clock that jumps, the store's or this machine's, forwards and back. Nothing runs again
-//! in silence: claims stop, what is stored is answered, and an operator decides.
+//! A wall clock that jumps forwards or back, on the store's machine or on the gateway's. No operation runs a
+//! second time without notice: claims stop, stored responses are still replayed, and an operator decides.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::servers::preload::WallClock;
 use crate::store::Store;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// Beyond all that a record is kept for below.
+/// A span longer than a record is kept below.
 const FAR: Duration = Duration::from_secs(45 * 86_400);
 const ROUTE: &str =
     "ttl = \"1h\"\ntombstone_ttl = \"30d\"\non_store_error = \"bypass\"\ni_accept_duplicates = true";
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Payments in front of which the clock jumps: one that was answered, one of which nobody knows.
+/// Payments made before the clock jumps: one with a stored response, and one with an unknown outcome.
 struct Shop {
     upstream: Arc<Upstream>,
     paid: Answer,
@@ -37,13 +37,13 @@ impl Shop {
         let gateway = gateway(&upstream).await;
         let paid = pay(&gateway, "paid").await;
         assert_eq!(pay(&gateway, "lost").await.header("idempotency-outcome"), Some("unknown"));
-        // No gateway has kept this one for replays.
+        // No gateway keeps this one in its replay cache.
         assert_eq!(pay(&gateway, "old").await.status, 201);
         assert_eq!((paid.status, upstream.executions()), (201, 3));
         (Self { upstream, paid }, gateway)
     }
 
-    /// Nothing begins, and what is known is told.
+    /// Checks that no execution starts and that the known outcomes are still answered.
     async fn is_closed(&self, gateway: &Gateway) {
         let before = self.upstream.executions();
         self.knows(gateway).await;
@@ -60,7 +60,7 @@ impl Shop {
         assert_eq!(self.upstream.executions(), before);
     }
 
-    /// What was never seen before runs.
+    /// Checks that an operation with a new key runs.
     async fn is_open(&self, gateway: &Gateway, key: &str) {
         let before = self.upstream.executions();
         let first = pay(gateway, key).await;
@@ -105,7 +105,7 @@ async fn an_embedded_store_that_starts_far_ahead_waits_for_the_right_time() {
         Shop::open(async |upstream| Gateway::start(upstream, settings(&clock)).await).await;
     ended(&mut gateway).await;
     clock.set_ahead(FAR);
-    // Neither an orderly end nor a crash makes it the time of the store.
+    // Neither an orderly end nor a crash makes the wrong time the time of the store.
     for orderly in [true, false] {
         gateway = gateway.restart(&shop.upstream, settings(&clock)).await;
         assert_eq!(gateway.stopped_for().await.as_deref(), Some("clock"));
@@ -132,16 +132,16 @@ async fn an_embedded_store_goes_by_a_clock_that_is_accepted() {
     shop.is_closed(&gateway).await;
     assert!(accept(&gateway).await, "claims were stopped");
     assert_eq!(gateway.stopped_for().await, None);
-    // Everything has ended: so the operator said.
+    // Every record has expired, because the operator accepted this clock.
     shop.is_open(&gateway, "old").await;
     assert!(!accept(&gateway).await, "they are not any more");
-    // It is kept.
+    // The store keeps the decision across a restart.
     gateway.kill().await;
     gateway = gateway.restart(&shop.upstream, settings(&clock)).await;
     assert_eq!(gateway.stopped_for().await, None);
     assert!(pay(&gateway, "old").await.is_replay());
     ended(&mut gateway).await;
-    // For this start alone.
+    // The option counts for this start only.
     clock.set_ahead(2 * FAR);
     let accepting = settings(&clock).argument("--accept-clock");
     gateway = gateway.restart(&shop.upstream, accepting.clone()).await;
@@ -167,7 +167,7 @@ async fn an_embedded_store_that_starts_a_little_ahead_warns() {
     pay(&gateway, "paid").await.problem(410, "key-expired", "yes", "never");
     pay(&gateway, "lost").await.problem(409, "outcome-unknown", "unknown", "never");
     shop.is_open(&gateway, "new").await;
-    // A clock behind the last stamp keeps everything for longer, and stops nothing.
+    // A clock behind the last stamp keeps every record longer and stops no claim.
     ended(&mut gateway).await;
     clock.set_behind(FAR);
     gateway = gateway.restart(&shop.upstream, settings(&clock)).await;
@@ -188,7 +188,8 @@ async fn an_embedded_store_without_records_starts_at_any_time() {
     assert_eq!(pay(&gateway, "new").await.status, 201);
 }
 
-/// How long nothing ran is known from the machine's uptime: more than everything is kept for, and no jump.
+/// The gateway learns from the uptime of the machine how long it was stopped. The pause is longer than any
+/// record is kept, and still no jump.
 #[tokio::test]
 async fn a_pause_is_no_jump() {
     let clock = WallClock::new();
@@ -199,7 +200,7 @@ async fn a_pause_is_no_jump() {
         let mut gateway = Gateway::start(&upstream, settings.clone()).await;
         let paid = async |gateway: &Gateway| pay(gateway, "paid").await.is_replay();
         assert!(!paid(&gateway).await);
-        // Nothing sweeps it any more.
+        // No gateway runs that would sweep the record.
         gateway.kill().await;
         sleep(Duration::from_secs(2)).await;
         gateway = gateway.restart(&upstream, settings.clone()).await;
@@ -246,7 +247,7 @@ on_servers_with_a_clock!(
     a_server_that_is_far_ahead_at_a_start_takes_no_claims,
 );
 
-/// Three seconds ahead in a life of the server, and back.
+/// The clock of the server is wrong for three seconds while the server runs, and is then set right.
 async fn a_server_that_is_ahead_for_a_moment_forgets_nothing(clock: WallClock, store: Store) {
     let settings = Settings::route(ROUTE).store(&store.lines());
     let (shop, one) = Shop::open(async |upstream| Gateway::start(upstream, settings.clone()).await).await;
@@ -255,7 +256,7 @@ async fn a_server_that_is_ahead_for_a_moment_forgets_nothing(clock: WallClock, s
     for (round, behind) in [false, true].into_iter().enumerate() {
         let put = |span| if behind { clock.set_behind(span) } else { clock.set_ahead(span) };
         put(FAR);
-        // The first answer that the clock shows itself in is the retry's own.
+        // The retry's own answer is the first one that shows the changed clock.
         shop.knows(&other).await;
         for gateway in [&one, &other] {
             until_stopped(gateway, Some("clock")).await;
@@ -267,7 +268,7 @@ async fn a_server_that_is_ahead_for_a_moment_forgets_nothing(clock: WallClock, s
             shop.is_closed(&other).await;
             sleep(Duration::from_millis(100)).await;
         }
-        // Less than a record is kept for is no reason to begin either.
+        // A jump shorter than the retention of a record is no reason to start executions either.
         put(DAY);
         shop.is_closed(&one).await;
         clock.set_right();
@@ -294,10 +295,10 @@ async fn a_server_whose_clock_is_accepted_at_one_gateway_is_gone_by_in_all(clock
     assert_eq!(one.stopped_for().await, None);
     until_stopped(&other, None).await;
     other.logs("was accepted at another gateway").await;
-    // Everything has ended, by the clock that is right.
+    // Every record has expired, because the accepted clock counts.
     shop.is_open(&other, "old").await;
     assert!(pay(&one, "old").await.is_replay());
-    // A later jump is another one, and back is a jump.
+    // A later jump is a new one, and a step back is a jump as well.
     clock.set_right();
     for gateway in [&one, &other] {
         until_stopped(gateway, Some("clock")).await;
@@ -321,7 +322,7 @@ async fn a_server_that_is_far_ahead_at_a_start_takes_no_claims(clock: WallClock,
         shop.is_closed(&gateway).await;
         ended(&mut gateway).await;
     }
-    // Ahead of the last note by less than all is kept for, as after a long pause.
+    // The clock is ahead of the last note by less than the retention, as after a long pause.
     clock.set_ahead(DAY);
     gateway = gateway.restart(&shop.upstream, settings.clone()).await;
     gateway.logs("more than the shortest ttl").await;

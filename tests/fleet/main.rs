@@ -1,5 +1,5 @@
-//! Several gateways on one store, as real processes over real sockets, and what stands between them
-//! and the store.
+//! Several gateways on one store, as real processes over real sockets, and faults on the connections between
+//! them and the store.
 
 mod clocks;
 mod connect;

@@ -1,5 +1,5 @@
-//! Rounds of concurrent duplicates, spread over many gateways: left alone, with one of them killed in
-//! each round, and with one that stands still for longer than its leases (FAULTS 1, 4, 5).
+//! Rounds of concurrent duplicates, spread over many gateways: undisturbed, with one gateway killed in each
+//! round, and with one gateway stopped for longer than its leases.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -64,8 +64,8 @@ async fn run_once(store: &Store, gateways: usize, rounds: usize) {
     }
 }
 
-/// In each round something happens to one gateway while all are busy. No operation runs twice, no
-/// answer is taken back, and every record comes to an end.
+/// Disturbs one gateway in each round while all are busy. No operation runs twice, no answer is taken back,
+/// and every record comes to an end.
 async fn disturbed(
     store: &Store,
     gateways: usize,
@@ -80,7 +80,7 @@ async fn disturbed(
     for round in 0..rounds {
         let key = format!("round-{round}");
         let clients = spread(&fleet, &key);
-        // A little later in each round, so that it meets every step.
+        // The pause grows with each round, so that the disturbance hits each step.
         sleep(Duration::from_millis(2 * round as u64)).await;
         disturb(&mut fleet[round % gateways], &upstream, settings.clone()).await;
         told.insert(key, clients.join_all().await);
@@ -107,11 +107,11 @@ async fn disturbed(
     }
 }
 
-/// What a later retry is told has to agree with what was told before.
+/// Checks that a later retry gets an answer that agrees with the earlier ones.
 fn agree(key: &str, first: Option<&Vec<u8>>, executions: usize, retry: &Answer) {
     match retry.status {
         201 if first.is_some() => assert_eq!(Some(&retry.body), first, "{key}"),
-        // Nobody's claim had got through, or nobody's answer.
+        // No attempt had claimed the operation, or no client had received the response.
         201 => {}
         409 => {
             assert!(first.is_none(), "{key} was answered, and then {retry:?}");
@@ -141,7 +141,7 @@ async fn fleet(upstream: &Arc<Upstream>, gateways: usize, settings: Settings) ->
     fleet
 }
 
-/// The same request many times at once, to one gateway after the other. Who is killed answers nobody.
+/// Sends one request many times at once, to one gateway after the other. A killed gateway gives no answer.
 fn spread(fleet: &[Gateway], key: &str) -> JoinSet<Option<Answer>> {
     let request = request_bytes("POST", "/v1/charges", &[("idempotency-key", key)], b"a");
     let mut attempts = JoinSet::new();
@@ -156,7 +156,7 @@ fn spread(fleet: &[Gateway], key: &str) -> JoinSet<Option<Answer>> {
     attempts
 }
 
-/// Waits until nothing is running any more; every record is completed or unknown then.
+/// Waits until no execution is running. Every record is then completed or unknown.
 async fn everything_ends(gateway: &Gateway, rounds: usize) {
     let started = Instant::now();
     while !gateway.records("running").await.is_empty() {

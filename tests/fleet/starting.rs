@@ -1,9 +1,9 @@
-//! What a gateway says of a store that many share when it starts.
+//! Log messages of a starting gateway about a shared store.
 
 use crate::harness::{Gateway, Settings, Upstream};
 use crate::servers::redis::Server;
 
-/// Nothing is refused for it, but nobody should learn of it from the first restart.
+/// Such a store is not refused, but an operator should learn of the risk before its first restart.
 #[tokio::test]
 async fn a_redis_that_forgets_is_warned_of() {
     let upstream = Upstream::start().await;
@@ -13,7 +13,7 @@ async fn a_redis_that_forgets_is_warned_of() {
         (&["--save", "", "--appendonly", "yes"], None),
     ] {
         let server = Server::with(settings);
-        // With a user that may ask nothing of the configuration, too.
+        // The warning also appears for a user that may not read the configuration of the server.
         for restricted in [false, true] {
             if restricted {
                 server.say::<()>("ACL SETUSER default -config");

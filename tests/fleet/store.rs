@@ -1,4 +1,4 @@
-//! The stores that fleets share, each on a real server.
+//! The stores that gateways can share, each on a real server.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Store {
         Self::Postgres { server, schema: postgres::schema() }
     }
 
-    /// Where its server listens.
+    /// Returns the port of its server.
     pub fn port(&self) -> u16 {
         match self {
             Self::Redis(server) => server.port,
@@ -37,12 +37,12 @@ impl Store {
         }
     }
 
-    /// Lines for `[store]`.
+    /// Returns lines for `[store]`.
     pub fn lines(&self) -> String {
         self.lines_at(self.port())
     }
 
-    /// Lines for `[store]` that lead to the server by way of another port.
+    /// Returns lines for `[store]` that lead to the server through another port.
     pub fn lines_at(&self, port: u16) -> String {
         match self {
             Self::Redis(_) => format!("url = \"redis://127.0.0.1:{port}\""),

@@ -1,4 +1,4 @@
-//! Who waits on one gateway gets the answer as soon as another has it.
+//! A waiter on one gateway gets the response as soon as another gateway has it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::store::{Store, on_every_store};
 on_every_store!(a_waiter_elsewhere_is_answered_at_once);
 
 const ROUNDS: usize = 100;
-/// What the contract allows for the slowest of a hundred.
+/// The bound of the contract for the slowest of a hundred waiters.
 const SOON: Duration = Duration::from_millis(50);
 
-/// Only an unloaded machine shows it: the best of a few measurements counts.
+/// The bound holds on an unloaded machine only, so the best of a few measurements counts.
 async fn a_waiter_elsewhere_is_answered_at_once(store: Store) {
     let upstream = Upstream::start().await;
     let settings = Settings::default().store(&store.lines());
@@ -30,7 +30,8 @@ async fn a_waiter_elsewhere_is_answered_at_once(store: Store) {
     panic!("answered only after {slowest:?}");
 }
 
-/// How long after the owner's client the slowest waiter but one in a hundred was answered.
+/// Returns the time between the response to the owner's client and the response to the 99th percentile of the
+/// waiters.
 async fn measure(upstream: &Arc<Upstream>, a: &Gateway, b: &Gateway, attempt: usize) -> Duration {
     let mut delays = Vec::new();
     for round in 1..=ROUNDS {
@@ -45,7 +46,7 @@ async fn measure(upstream: &Arc<Upstream>, a: &Gateway, b: &Gateway, attempt: us
         upstream.reached(number).await;
         let waiter = client(b);
         b.duplicates(number).await;
-        // Long enough that it has asked to be told, not so long that it would soon ask by itself.
+        // The waiter has subscribed by now, and its next read by itself is still far away.
         sleep(Duration::from_millis(40)).await;
         upstream.let_go();
         let ((first, answered), (second, woken)) = (first.await.expect("a"), waiter.await.expect("b"));

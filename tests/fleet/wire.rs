@@ -1,5 +1,5 @@
-//! What may happen between a gateway and its store (FAULTS 3, 4, 8, 9, 10, 27): nothing runs twice,
-//! clients are told what is known, and it goes on by itself.
+//! Faults between a gateway and its store: no operation runs twice, clients are told what the gateway knows,
+//! and the gateway recovers by itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ on_every_store!(
 
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A gateway with a wire to the store that can be cut.
+/// A gateway with a connection to the store that the test can cut.
 struct Wired {
     upstream: Arc<Upstream>,
     gateway: Gateway,
@@ -50,7 +50,7 @@ impl Wired {
         post(self.gateway.address, "/v1/charges", key, "a").await
     }
 
-    /// Posts until the store takes part again; gives the answer and how long that took.
+    /// Posts until the store works again. Returns the answer and the time that it took.
     async fn until_answered(&self, key: &str) -> (Answer, Duration) {
         let started = Instant::now();
         loop {
@@ -58,7 +58,7 @@ impl Wired {
             match answer.status {
                 503 => drop(answer.problem(503, "store-unavailable", "unknown", "same-key")),
                 409 if answer.text().contains("in-flight") => {}
-                // The gateway that ran it holds the answer, and has yet to store it.
+                // The gateway of this execution holds the response and has not stored it yet.
                 201 if answer.header("idempotency-stored") == Some("false") => {}
                 _ => return (answer, started.elapsed()),
             }
@@ -67,7 +67,7 @@ impl Wired {
         }
     }
 
-    /// Waits until `/readyz` answers so.
+    /// Waits until `/readyz` answers with this status.
     async fn readiness(&self, status: u16) {
         let started = Instant::now();
         while self.gateway.admin_get("/readyz").await.status != status {
@@ -101,7 +101,7 @@ async fn a_claim_whose_answer_is_lost_runs_at_most_once_and_frees_its_key(store:
         wired.post(&key).await.problem(503, "store-unavailable", "unknown", "same-key");
         assert_eq!(wired.upstream.executions(), round, "nothing was sent");
         wired.proxy.set(Wire::Whole);
-        // Long before its lease is over: what may have been claimed was released.
+        // Long before the lease ends: a claim that may have been made was released.
         let (answer, _) = wired.until_answered(&key).await;
         assert_eq!((answer.status, answer.is_replay()), (201, false), "{lost:?}");
         assert_eq!(wired.upstream.executions(), round + 1);
@@ -144,8 +144,8 @@ async fn a_completion_whose_answer_is_lost_is_not_taken_back(store: Store) {
     assert_eq!(wired.upstream.executions(), 1);
 }
 
-/// One gateway is cut off from the store for longer than its lease, while its call runs; the others
-/// are not. Once it is back its answer is the operation's.
+/// One gateway is cut off from the store for longer than its lease while its call runs. The other gateways
+/// are not. After the connection is back, the response of that call is the outcome of the operation.
 async fn an_owner_that_cannot_renew_finishes_and_nobody_else_runs(store: Store) {
     let route = "lease = \"600ms\"";
     let wired = wired(&store, route).await;
@@ -181,7 +181,7 @@ async fn a_store_that_is_slow_costs_one_timeout(store: Store) {
     for answer in attempts.join_all().await {
         answer.problem(503, "store-unavailable", "unknown", "same-key");
     }
-    // A claim that stays unclear is made twice.
+    // A claim with an unclear result is made twice.
     assert!(started.elapsed() < 6 * TIMEOUT, "{:?}", started.elapsed());
     assert_eq!(wired.upstream.executions(), 0);
     wired.proxy.set(Wire::Whole);
@@ -213,7 +213,8 @@ async fn a_store_that_swallows_everything_costs_no_memory(store: Store) {
         }
     }
     let grown = wired.gateway.memory().saturating_sub(before);
-    // What was freed is not given back at once. Keeping the bodies would take as much as nine waves.
+    // The allocator does not return freed memory at once. Kept bodies would need as much memory as nine
+    // waves.
     assert!(
         grown < (3 * CLIENTS * body.len()) as u64,
         "{grown} bytes more after {} attempts",
@@ -225,7 +226,7 @@ async fn a_store_that_swallows_everything_costs_no_memory(store: Store) {
     assert_eq!((answer.status, wired.upstream.executions()), (201, 1));
 }
 
-/// For ten seconds and no longer than its ttl; a deletion ends it.
+/// A replay without the store is possible for ten seconds, and never beyond the ttl. A deletion ends it.
 async fn what_was_just_replayed_is_replayed_without_the_store(store: Store) {
     let wired = wired(&store, "ttl = \"3s\"").await;
     let first = wired.post("k").await;
@@ -238,7 +239,7 @@ async fn what_was_just_replayed_is_replayed_without_the_store(store: Store) {
         let replay = wired.post("k").await;
         assert_eq!((replay.status, &replay.body, replay.is_replay()), (201, &first.body, true));
     }
-    // Beside these the sweeper and the vigils ask now and then.
+    // The sweeper and the connection checks also ask the store now and then.
     assert!(wired.proxy.round_trips() - round_trips < 30);
 
     let records = wired.gateway.records("completed").await;
@@ -270,7 +271,7 @@ async fn a_bypass_forwards_what_the_store_says_nothing_of_and_says_so(store: Sto
     for (round, away) in [Wire::Cut, Wire::Lose].into_iter().enumerate() {
         wired.proxy.set(away);
         let before = wired.upstream.executions();
-        // Quoted, as the draft of the header has it.
+        // The key is quoted, as the draft of the header requires.
         let key = format!("\"k-{round}\"");
         for _ in 0..2 {
             let forwarded = wired.post(&key).await;

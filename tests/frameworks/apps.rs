@@ -1,5 +1,5 @@
-//! The upstreams: each a small payment API in a framework that many use, with that framework's
-//! defaults, which counts its effects.
+//! The upstreams: small payment APIs that count their effects, each in a widely used framework with the
+//! defaults of that framework.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -17,33 +17,33 @@ pub struct App {
 }
 
 impl App {
-    /// Express, of the package with this name.
+    /// Starts Express from the package with this name.
     pub async fn express(package: &str) -> Self {
         let mut command = node(&file("tests/frameworks/apps/express.js"));
         command.arg(package);
         Self::listening(command).await
     }
 
-    /// Node's own server, which resolves the path as browsers do.
+    /// Starts Node's own server, which resolves the path as browsers do.
     pub async fn url() -> Self {
         Self::listening(node(&file("tests/frameworks/apps/url.js"))).await
     }
 
-    /// Flask on Werkzeug's server.
+    /// Starts Flask on Werkzeug's server.
     pub async fn flask() -> Self {
         Self::listening(python(&file("tests/frameworks/apps/flask_app.py"))).await
     }
 
-    /// FastAPI on uvicorn.
+    /// Starts FastAPI on uvicorn.
     pub async fn fastapi() -> Self {
         Self::listening(python(&file("tests/frameworks/apps/fastapi_app.py"))).await
     }
 
-    /// Express behind an nginx that passes on what it made of the path, not what was sent.
+    /// Starts Express behind an nginx that passes on its own form of the path in place of the sent one.
     pub async fn nginx() -> Self {
         let mut app = Self::express("express").await;
         let directory = TempDir::new().expect("a temporary directory");
-        // Somebody else may take the port before the server does.
+        // Another process may take the port before the server does.
         for _ in 0..10 {
             let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
             let command = nginx(directory.path(), free, app.address);
@@ -62,19 +62,21 @@ impl App {
         Self { address: program.address(), _programs: vec![program], _directory: None }
     }
 
-    /// The keys of all effects so far, `""` for one without a key. Asks past the gateway.
+    /// Returns the keys of all effects so far, `""` for an effect without a key. The request bypasses the
+    /// gateway.
     pub async fn ledger(&self) -> Vec<String> {
         let told = request(self.address, "GET", "/ledger", &[], "").await;
         serde_json::from_slice(&told.body).unwrap_or_else(|error| panic!("{error}: {told:?}"))
     }
 
-    /// How many effects there were under this key.
+    /// Returns the number of effects under this key.
     pub async fn effects(&self, key: &str) -> usize {
         self.ledger().await.iter().filter(|charged| *charged == key).count()
     }
 }
 
-/// Runs in one process, which says its system's limits once it listens.
+/// Returns the command of an nginx in a single process, which prints the limits of its system once it
+/// listens.
 fn nginx(directory: &std::path::Path, listen: SocketAddr, upstream: SocketAddr) -> Command {
     let place = directory.display();
     let config = format!(
@@ -84,7 +86,7 @@ fn nginx(directory: &std::path::Path, listen: SocketAddr, upstream: SocketAddr) 
          server {{\n  listen {listen};\n  location / {{ proxy_pass http://{upstream}/; }}\n }}\n}}\n"
     );
     std::fs::write(directory.join("nginx.conf"), config).expect("the configuration can be written");
-    // Debian keeps it out of the path of most users.
+    // Debian installs nginx outside the path of most users.
     let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new("/bin/sh");
     command.env("PATH", path).args(["-c", "exec nginx -p \"$0\" -c nginx.conf -e stderr"]).arg(directory);

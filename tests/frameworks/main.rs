@@ -1,6 +1,6 @@
-//! Frameworks differ in what they take for the same path, and redirect where others answer. Real
-//! ones, with their defaults, stand behind a real gateway here: whatever the spelling, one key is
-//! one effect at most.
+//! Frameworks differ in the paths that they take for the same, and some redirect where others answer. Real
+//! frameworks with their defaults stand behind a real gateway here. For every spelling, one key has at most
+//! one effect.
 
 mod apps;
 mod redirects;

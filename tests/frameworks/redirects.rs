@@ -1,5 +1,5 @@
-//! Frameworks that redirect a POST to the path they would rather see, with the authority that they
-//! were asked under: the gateway's client has to stay on the gateway's side.
+//! Frameworks that redirect a POST to the path that they prefer, with the authority of the request. The
+//! client must stay on the gateway's side.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,7 @@ async fn gateway(app: &App, path: &str) -> Gateway {
     Gateway::start("", &sections).await
 }
 
-/// One attempt with `host` as the authority that the client knows.
+/// Sends one attempt with `host` as the authority that the client knows.
 async fn attempt(to: SocketAddr, host: &str, path: &str, key: &str) -> Answer {
     let body = r#"{"amount":1200}"#;
     let mut connection = Connection::open(to).await;
@@ -29,7 +29,8 @@ async fn attempt(to: SocketAddr, host: &str, path: &str, key: &str) -> Answer {
     connection.answer().await
 }
 
-/// Asks for `sent`, is redirected to `canonical`, and follows, as the framework and the client would.
+/// Sends a request for `sent`, checks the redirect to `canonical`, and follows it as the framework and the
+/// client would.
 async fn followed(app: &App, sent: &str, canonical: &str, status: u16) {
     let gateway = gateway(app, "/v1/{resource}").await;
     for (number, host) in ["pay.example", "pay.example:8443", &gateway.address.to_string()].iter().enumerate()
@@ -48,7 +49,7 @@ async fn followed(app: &App, sent: &str, canonical: &str, status: u16) {
     }
 }
 
-/// curl as users call it: follows by itself, to whatever address it is told.
+/// Runs curl as users call it: curl follows each redirect by itself, to any address.
 async fn curl_follows(app: &App, sent: &str) {
     let gateway = gateway(app, "/v1/{resource}").await;
     for replayed in [false, true] {

@@ -1,4 +1,4 @@
-//! One path, spelled in every way that some server takes for it.
+//! One path in each spelling that some server accepts for it.
 
 use tokio::task::JoinSet;
 
@@ -8,7 +8,7 @@ use crate::harness::{Answer, Connection};
 
 const PATH: &str = "/v1/charges";
 
-/// Spellings that the route covers: a retry of the operation, however it is written.
+/// Spellings that the route covers. Each of them is a retry of the operation.
 const EQUIVALENT: [&str; 17] = [
     "/v1/charges/",
     "/v1/charges//",
@@ -29,7 +29,7 @@ const EQUIVALENT: [&str; 17] = [
     "http://HOST/v1/charges",
 ];
 
-/// Requests about which servers disagree, so that the gateway refuses them.
+/// Requests that servers read differently, so that the gateway refuses them.
 const REFUSED: [(&str, &str); 18] = [
     ("POST", "/v1%2Fcharges"),
     ("POST", "/v1%2fcharges"),
@@ -37,10 +37,10 @@ const REFUSED: [(&str, &str); 18] = [
     ("POST", "/v1/x%2F..%2Fcharges"),
     ("POST", "/v1\\charges"),
     ("POST", "/v1%5Ccharges"),
-    // A pattern that ends with `$` matches before a line feed, too.
+    // A pattern that ends with `$` also matches before a line feed.
     ("POST", "/v1/charges%0A"),
     ("POST", "/v1/charges%0D%0A"),
-    // `..` takes an empty segment away, or the one before it.
+    // `..` removes an empty segment on one server, and the segment before it on another.
     ("POST", "/v1/charges//.."),
     ("POST", "/v1/charges//%2e%2E/"),
     ("POST", "/v1/charges/;/.."),
@@ -54,7 +54,7 @@ const REFUSED: [(&str, &str); 18] = [
     ("pOST", "/V1/charges/"),
 ];
 
-/// What else might reach the handler. What the answer is, is not looked at.
+/// Other spellings that might reach the handler. The test ignores their answers.
 const DOUBTFUL: [&str; 18] = [
     "/v1/charges.",
     "/v1/charges/..;x/charges",
@@ -76,13 +76,14 @@ const DOUBTFUL: [&str; 18] = [
     "/v1%252Fcharges",
 ];
 
-/// Every request line of the three lists.
+/// Returns every request line of the three lists.
 fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
     let posts = EQUIVALENT.into_iter().chain(DOUBTFUL).map(|target| ("POST", target));
     posts.chain(REFUSED)
 }
 
-/// A gateway whose one route covers the charges and asks for a key; all else falls through.
+/// Starts a gateway with one route, which covers the charges and requires a key. Other requests go to the
+/// fallback.
 async fn one_route(app: &App) -> Gateway {
     let sections = format!(
         "[upstreams.app]\nurl = \"http://{}\"\n[fallback]\nupstream = \"app\"\n\
@@ -92,7 +93,7 @@ async fn one_route(app: &App) -> Gateway {
     Gateway::start("", &sections).await
 }
 
-/// A gateway that protects everything, as `serve --upstream` does.
+/// Starts a gateway that protects every path, as `serve --upstream` does.
 async fn catch_all(app: &App) -> Gateway {
     let sections = format!(
         "[upstreams.app]\nurl = \"http://{}\"\n\
@@ -102,7 +103,8 @@ async fn catch_all(app: &App) -> Gateway {
     Gateway::start("", &sections).await
 }
 
-/// Charges on a raw socket, so that nothing mends the target. `None` where the connection ended.
+/// Sends a charge on a raw socket, so that no client library changes the target. Returns `None` if the
+/// connection ended.
 async fn charge(gateway: &Gateway, method: &str, target: &str, key: &str) -> Option<Answer> {
     let host = gateway.address;
     let target = target.replace("HOST", &host.to_string());
@@ -119,7 +121,7 @@ async fn charge(gateway: &Gateway, method: &str, target: &str, key: &str) -> Opt
     connection.try_answer().await
 }
 
-/// The operation runs under its path, and is then asked for by every other spelling.
+/// Runs the operation under its path, and then asks for it with every other spelling.
 async fn after_the_path_itself(app: &App, gateway: &Gateway, name: &str) {
     let first = charge(gateway, "POST", PATH, "key-0").await.expect("an answer");
     assert_eq!((first.status, first.is_replay()), (201, false), "{name}: {first:?}");
@@ -139,7 +141,7 @@ async fn after_the_path_itself(app: &App, gateway: &Gateway, name: &str) {
     }
 }
 
-/// The operation is first asked for by a spelling, then under its path.
+/// Asks for the operation with another spelling first, and then under its path.
 async fn before_the_path_itself(app: &App, gateway: &Gateway, name: &str) {
     let mut twice = Vec::new();
     for (number, (method, target)) in all().enumerate() {
@@ -157,7 +159,7 @@ async fn before_the_path_itself(app: &App, gateway: &Gateway, name: &str) {
     assert!(twice.is_empty(), "{name}:\n{}", twice.join("\n"));
 }
 
-/// A route that requires a key has no way around that.
+/// Checks that no spelling avoids a route that requires a key.
 async fn without_a_key(app: &App, gateway: &Gateway, name: &str) {
     let before = app.ledger().await.len();
     for (method, target) in all().chain([("POST", PATH)]) {
@@ -167,7 +169,7 @@ async fn without_a_key(app: &App, gateway: &Gateway, name: &str) {
     }
 }
 
-/// What holds in front of each of them.
+/// Checks the rules that hold in front of each framework.
 async fn one_key_is_one_effect(app: App, name: &str) {
     let gateway = one_route(&app).await;
     after_the_path_itself(&app, &gateway, name).await;
@@ -203,7 +205,8 @@ async fn nginx_before_express() {
     one_key_is_one_effect(App::nginx().await, "nginx").await;
 }
 
-/// Behind a route alone: where everything is one route, `//name` stays part of the path.
+/// The test uses a gateway with one route only. On a gateway that protects every path, `//name` stays part of
+/// the path.
 #[tokio::test]
 async fn node_with_urls() {
     let app = App::url().await;
@@ -213,7 +216,7 @@ async fn node_with_urls() {
     without_a_key(&app, &gateway, "url").await;
 }
 
-/// Spellings that arrive together are duplicates as much as those that come one by one.
+/// Spellings that arrive together are duplicates, like those that arrive one after the other.
 #[tokio::test]
 async fn all_spellings_at_once() {
     let app = App::nginx().await;

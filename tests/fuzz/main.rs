@@ -1,10 +1,10 @@
-//! What strangers send, and what lies in a store, thrown at the readers of it by the thousand.
+//! Untrusted input and stored bytes, given to their readers by the thousand.
 //!
-//! `targets` holds one function for each reader. It takes any bytes and panics unless what the reader makes of
-//! them has the properties that the function states. Two drivers run these functions: `smoke`, here, changes the
-//! committed corpus at random, the same way in every run and for a few seconds; `scripts/fuzz` is guided by
-//! coverage and runs for as long as one likes (`docs/fuzzing.md`). `same_json` states over whole documents what the
-//! target `json` finds in broken ones.
+//! `targets` holds one function for each reader. The function takes any bytes, and panics unless the result
+//! of the reader has the properties that the function states. Two drivers run these functions. The driver
+//! `smoke`, here, changes the committed corpus at random, in the same way in every run, for a few seconds.
+//! The driver `scripts/fuzz` is guided by coverage and runs as long as its user wants (`docs/fuzzing.md`).
+//! `same_json` checks with whole documents what the target `json` checks with broken ones.
 
 mod mutation;
 mod same_json;

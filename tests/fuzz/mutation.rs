@@ -1,6 +1,6 @@
-//! Random changes of bytes, the same ones in every run.
+//! Random changes of bytes, the same in every run.
 
-/// A source of numbers that one seed decides (SplitMix64).
+/// A source of numbers that depends on its seed only (SplitMix64).
 pub struct Random(pub u64);
 
 impl Random {
@@ -11,24 +11,24 @@ impl Random {
         mixed ^ mixed >> 31
     }
 
-    /// A number below `end`, which is not zero.
+    /// Returns a number below `end`, which is not zero.
     pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    /// One of `items`, of which there are some.
+    /// Returns one of `items`, which is not empty.
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
     }
 }
 
-/// Bytes that mean something to one of the readers.
+/// Bytes that have a meaning for one of the readers.
 const MEANINGFUL: &[u8] = b"\r\n\t \"\\,;:{}[]()=#$%&*+-./?@_0123456789aeEfuxzAZ\0\x01\x7f\x80\xc3\xed\xff";
 
-/// The longest part that one change takes out, repeats, or takes from elsewhere.
+/// The longest part that one change removes, repeats, or copies from another seed.
 const PART: usize = 24;
 
-/// One of the seeds with a few changes, among them parts of other seeds.
+/// Returns one of the seeds with a few changes, among them parts of other seeds.
 pub fn mutated(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut bytes = random.pick(seeds).clone();
     for _ in 0..=random.below(4) {

@@ -1,5 +1,5 @@
-//! Two bodies have one fingerprint as JSON exactly when they mean the same; where a double cannot say what they
-//! mean, or a member is named twice, their bytes count.
+//! Two bodies have the same fingerprint as JSON exactly when they have the same meaning. If a double cannot
+//! express the meaning, or if a member is named twice, the bytes count instead.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -63,7 +63,7 @@ proptest! {
         prop_assert_eq!(document == near, same(&one, &other), "{} {}", one, other);
     }
 
-    /// From 2^53 on not every integer is a double; one that is not would look like its neighbour.
+    /// From 2^53 on, some integers are no doubles. Such an integer would look like its neighbour.
     #[test]
     fn an_integer_beyond_2_to_the_53rd_is_taken_raw(integer in 1_u128 << 53..1 << 80, negative in any::<bool>()) {
         let sign = if negative { "-" } else { "" };
@@ -92,7 +92,7 @@ proptest! {
         }
     }
 
-    /// However its name is spelled, and however deep it lies.
+    /// Holds for every spelling of the name, at every depth.
     #[test]
     fn a_member_that_is_named_twice_is_taken_raw(
         document in btree_map(text(), document(), 1..4),
@@ -112,7 +112,7 @@ proptest! {
     }
 }
 
-/// What the strategies above rely on.
+/// Checks the properties of the second reader that the strategies above rely on.
 #[test]
 fn the_second_reader_reads_decimals() {
     let read = |text: &str| match Meaning::read(text.as_bytes()) {
@@ -129,8 +129,9 @@ fn the_second_reader_reads_decimals() {
     assert_eq!(Meaning::read(b" {} "), Some(Meaning::Members(BTreeMap::new())));
 }
 
-/// A body of the usual limit, of the kinds that are dear: the worker that reads it does nothing else meanwhile. What
-/// every library needs for a tree and its canonical form is the measure, for machines differ.
+/// A body at the usual limit, of the kinds that cost the most. The worker that reads it does nothing else
+/// meanwhile. The measure is the time that a usual library needs for a tree and its canonical form, because
+/// machines differ in speed.
 #[test]
 fn a_large_document_takes_less_than_a_tree_of_it() {
     let ones = format!("[1{}]", ",1".repeat((1 << 19) - 2));
@@ -147,7 +148,7 @@ fn a_large_document_takes_less_than_a_tree_of_it() {
     }
 }
 
-/// Of three times.
+/// Returns the shortest of three runs.
 fn shortest(work: impl Fn()) -> Duration {
     let once = |_| {
         let begin = Instant::now();

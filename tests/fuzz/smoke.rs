@@ -1,7 +1,7 @@
-//! Every target on its corpus, and on random changes of that.
+//! Runs every target on its corpus, and on random changes of the corpus.
 //!
-//! An input that fails is printed and kept in a file. It is run again with `scripts/fuzz TARGET FILE`, and belongs
-//! into the corpus once it is understood.
+//! A failing input is printed and kept in a file. `scripts/fuzz TARGET FILE` runs it again. Once it is
+//! understood, it belongs in the corpus.
 
 use std::path::{Path, PathBuf};
 use std::{fs, panic};
@@ -9,7 +9,8 @@ use std::{fs, panic};
 use crate::mutation::{Random, mutated};
 use crate::targets::{self, Target};
 
-/// Chosen once. Another seed is for the guided driver, which never runs the same inputs twice.
+/// Chosen once and never changed. New inputs are the task of the guided driver, which never runs the same
+/// inputs twice.
 const SEED: u64 = 0x6f6e_6365_6761_7465;
 
 #[test]
@@ -64,7 +65,7 @@ fn run(name: &str, mutations: usize) {
     }
 }
 
-/// The files of a folder, in an order that does not depend on the file system.
+/// Returns the files of a folder, in an order that does not depend on the file system.
 fn files(folder: &Path) -> Vec<Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();

@@ -1,11 +1,11 @@
-//! Documents written in one of their many spellings, and documents that differ a little.
+//! Documents in one of their many spellings, and documents that differ a little.
 
 use std::fmt::Write as _;
 
 use crate::mutation::Random;
 use crate::targets::{Decimal, Meaning};
 
-/// The document in a spelling that chance decides.
+/// Returns the document in a random spelling.
 pub fn spelled(meaning: &Meaning, random: &mut Random) -> String {
     let space = |random: &mut Random| *random.pick(&["", "", " ", "\n", "\t\r\n"]);
     let (before, after) = (space(random), space(random));
@@ -40,7 +40,7 @@ pub fn spelled(meaning: &Meaning, random: &mut Random) -> String {
     format!("{before}{inner}{after}")
 }
 
-/// A text with each character bare or escaped, as chance decides.
+/// Returns a text with each character bare or escaped, at random.
 pub fn spelled_text(text: &str, random: &mut Random) -> String {
     let mut spelled = String::from("\"");
     for character in text.chars() {
@@ -66,8 +66,8 @@ pub fn spelled_text(text: &str, random: &mut Random) -> String {
     spelled + "\""
 }
 
-/// The number with its point anywhere, zeros at its ends, and the exponent that this takes; never with more than 15
-/// significant digits.
+/// Returns the number with its point at any place, with extra zeros, and with the fitting exponent. The
+/// result never has more than 15 significant digits.
 fn spelled_number(number: &Decimal, random: &mut Random) -> String {
     if number.digits.is_empty() {
         return (*random.pick(&["0", "-0", "0.0", "0e7", "-0.00E-3"])).to_owned();
@@ -91,7 +91,7 @@ fn spelled_number(number: &Decimal, random: &mut Random) -> String {
     }
 }
 
-/// The document with one thing in it changed a little.
+/// Returns the document with one small change.
 pub fn changed(meaning: &Meaning, random: &mut Random) -> Meaning {
     match meaning {
         Meaning::Null => Meaning::Bool(false),
@@ -135,7 +135,7 @@ fn changed_number(number: &Decimal, random: &mut Random) -> Decimal {
         _ if digits.is_empty() => Decimal { negative: false, digits: "1".into(), exponent: -180 },
         0 => Decimal { negative: !negative, digits, exponent },
         1 => Decimal { negative, digits, exponent: exponent + 1 },
-        // One more in the last of 15 places: nothing nearer is told apart.
+        // Adds one at the last of 15 digits. A double does not tell nearer numbers apart.
         _ => {
             let padded: u64 = format!("{digits:0<15}").parse().expect("15 digits");
             let next = (padded + 1).to_string();

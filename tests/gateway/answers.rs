@@ -1,4 +1,4 @@
-//! Answers of the upstream that cannot be kept, or not passed on, and what is known of them.
+//! Upstream responses that cannot be kept, or cannot be passed on, and the outcome that is recorded for them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use tokio::time::sleep;
 
 use crate::harness::{Answer, Connection, Gateway, Http2, Settings, Upstream, post, request, request_bytes};
 
-/// An upstream that answers each request with these pieces, so long after one another, and then closes. Counts the
-/// requests.
+/// Starts an upstream that answers each request with these pieces, pauses before each next piece, and then
+/// closes. Counts the requests.
 async fn upstream(pieces: Vec<Vec<u8>>, pause: Duration) -> (SocketAddr, watch::Receiver<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -92,11 +92,11 @@ async fn what_no_key_protects_is_unknown_if_its_head_is_too_large() {
     for path in ["/v1/charges", "/elsewhere"] {
         unusable(&request(gateway.address, "POST", path, &[], "a").await, "unknown", "never", 201);
     }
-    // And the gateway goes on.
+    // The gateway keeps working.
     unusable(&post(gateway.address, "/v1/charges", "k-1", "a").await, "yes", "never", 201);
 }
 
-/// All of it is stored and replayed, and a client of HTTP/2 gets it, too.
+/// The whole response is stored and replayed, and an HTTP/2 client gets it as well.
 #[tokio::test]
 async fn a_large_head_below_the_limit_is_an_answer_like_any_other() {
     let lines: String = (0..5000).map(|number| format!("x-{number}: {number}\r\n")).collect();
@@ -114,7 +114,7 @@ async fn a_large_head_below_the_limit_is_an_answer_like_any_other() {
     assert_eq!(*counted.borrow(), 1);
 }
 
-/// A stream in ten pieces over 1.8 s, where a call may take 600 ms.
+/// Starts an upstream that streams ten pieces over 1.8 s, and a gateway that allows a call 600 ms.
 async fn streams(head: &str, piece: &str, route: &str) -> (Gateway, watch::Receiver<usize>) {
     let mut pieces = vec![format!("HTTP/1.1 200 OK\r\n{head}\r\n").into_bytes()];
     pieces.extend((0..10).map(|_| piece.as_bytes().to_vec()));
@@ -139,7 +139,7 @@ async fn a_stream_is_passed_through_whole_however_long_it_takes() {
     }
 }
 
-/// Chunks that are too much to be kept, once the first of them have shown that.
+/// The first chunks show that the response is too large to be kept.
 #[tokio::test]
 async fn what_turns_out_too_large_is_passed_through_too() {
     let chunk = format!("64\r\n{}\r\n", "x".repeat(100));
@@ -151,7 +151,8 @@ async fn what_turns_out_too_large_is_passed_through_too() {
     assert_eq!(post(gateway.address, "/v1/charges", "k-1", "a").await.body.len(), 1000);
 }
 
-/// Silence ends it, and the client sees that it is not whole; the record stays.
+/// A pause that is too long ends the stream, and the client sees that the stream is not whole. The record
+/// stays.
 #[tokio::test]
 async fn a_stream_that_falls_silent_is_cut_off_and_stays_executed() {
     let mut pieces = vec![b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_vec()];
@@ -166,7 +167,7 @@ async fn a_stream_that_falls_silent_is_cut_off_and_stays_executed() {
     assert_eq!(*counted.borrow(), 1);
 }
 
-/// A client that left must not leave an endless stream behind, which would hold a place among the executions.
+/// An endless stream of a client that left must end, because it holds an execution slot.
 #[tokio::test]
 async fn a_stream_that_nobody_reads_ends() {
     let mut pieces = vec![b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_vec()];
@@ -192,7 +193,7 @@ async fn a_stream_that_nobody_reads_ends() {
     }
 }
 
-/// An answer that is to be kept has to be there in time, though its head came in time.
+/// A response that will be kept must arrive whole before the deadline, even if its head was in time.
 #[tokio::test]
 async fn what_is_kept_keeps_to_the_deadline() {
     let (gateway, _) = streams("content-length: 10\r\n", "x", "").await;
@@ -200,7 +201,7 @@ async fn what_is_kept_keeps_to_the_deadline() {
     told.problem(504, "outcome-unknown", "unknown", "never");
 }
 
-/// Everything in one segment: the head, perhaps a good chunk, and one that is broken.
+/// The head, in some cases a valid chunk, and a broken chunk arrive in a single segment.
 #[tokio::test]
 async fn a_body_that_breaks_at_once_does_not_take_the_head_along() {
     for chunks in ["zz\r\n", "5\r\nhello\r\nzz\r\n", "5\r\nhello"] {
@@ -210,7 +211,7 @@ async fn a_body_that_breaks_at_once_does_not_take_the_head_along() {
         let mut asked =
             vec![request_bytes("POST", "/v1/charges", &[], b"a"), request_bytes("POST", "/x", &[], b"a")];
         if chunks.len() > 4 {
-            // Known to be executed, and too large to be kept.
+            // The operation is known to be executed, and its response is too large to be kept.
             asked.push(request_bytes("POST", "/v1/charges", &[("idempotency-key", "k-1")], b"a"));
         }
         for bytes in asked {
@@ -226,7 +227,7 @@ async fn a_body_that_breaks_at_once_does_not_take_the_head_along() {
     }
 }
 
-/// The same over HTTP/2, whose library forgets the head of a stream that it resets.
+/// A body that breaks at once, over HTTP/2. The HTTP/2 library forgets the head of a stream that it resets.
 #[tokio::test]
 async fn a_body_that_breaks_at_once_does_not_take_the_head_along_over_http2() {
     let head = "HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n";
@@ -237,7 +238,7 @@ async fn a_body_that_breaks_at_once_does_not_take_the_head_along_over_http2() {
     assert_eq!(answer.await.expect("a head").status(), 201);
 }
 
-/// No word of the upstream passes for one of the gateway.
+/// No header of the upstream can pass for a header of the gateway.
 #[tokio::test]
 async fn look_alikes_of_the_gateways_words_are_deleted() {
     let head = "HTTP/1.1 201 Created\r\nIdempotency_Outcome: released\r\nIdempotency-Outcome : released\r\n\
@@ -253,7 +254,7 @@ async fn look_alikes_of_the_gateways_words_are_deleted() {
     }
 }
 
-/// HTTP/2 has no `Content-Length` where there is no body.
+/// An HTTP/2 request without a body has no `Content-Length`.
 #[tokio::test]
 async fn an_empty_post_over_http2_says_its_length_to_an_upstream_of_http1() {
     let upstream = Upstream::start().await;

@@ -1,5 +1,5 @@
-//! Kills and standstills at moments that nobody chose: whatever the gateway was at, no operation
-//! runs twice, nothing that a client was told is taken back, and everything comes to an end.
+//! Kills and standstills at arbitrary moments: at every step of the gateway, no operation runs twice, no
+//! answer to a client is taken back, and every record comes to an end.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ fn settings() -> Settings {
     Settings::route(ROUTE).upstream("response_timeout = \"10s\"")
 }
 
-/// One attempt, and the answer if one came in full; the gateway may end at any point of it.
+/// Sends one attempt. Returns the response if it came in full, because the gateway may end at any moment.
 async fn attempt(to: SocketAddr, key: String) -> (String, Option<Answer>) {
     let request = request_bytes("POST", "/v1/charges", &[("idempotency-key", &key)], key.as_bytes());
     let answer = async {
@@ -32,7 +32,7 @@ async fn attempt(to: SocketAddr, key: String) -> (String, Option<Answer>) {
     (key, answer)
 }
 
-/// Clients with a key each, which all go on at once.
+/// Starts clients with one key each, all at the same time.
 fn attempts(to: SocketAddr, round: u64) -> JoinSet<(String, Option<Answer>)> {
     let mut attempts = JoinSet::new();
     for client in 0..CLIENTS {
@@ -41,8 +41,8 @@ fn attempts(to: SocketAddr, round: u64) -> JoinSet<(String, Option<Answer>)> {
     attempts
 }
 
-/// What retries are told in the end. A gateway that notices before the first byte that its lease is
-/// over says that nothing was sent, and to try again.
+/// Retries until the answer is final. A gateway that notices before the first byte that its lease is over
+/// answers that nothing was sent, and that the client may retry.
 async fn retry(to: SocketAddr, key: &str) -> Answer {
     loop {
         let told = post(to, "/v1/charges", key, key).await;
@@ -53,7 +53,7 @@ async fn retry(to: SocketAddr, key: &str) -> Answer {
     }
 }
 
-/// How often the upstream saw each key.
+/// Returns for each key how often the upstream received it.
 fn executions(upstream: &Upstream) -> BTreeMap<String, usize> {
     let mut executions = BTreeMap::new();
     for seen in upstream.seen() {
@@ -62,7 +62,7 @@ fn executions(upstream: &Upstream) -> BTreeMap<String, usize> {
     executions
 }
 
-/// A retry has to agree with what the first attempt was told, and must not have run anything.
+/// Checks that a retry agrees with the answer to the first attempt, and that the retry ran nothing.
 fn agree(key: &str, first: Option<&Answer>, retry: &Answer, executed: bool) {
     match first {
         Some(first) if first.status == 201 => {
@@ -74,8 +74,7 @@ fn agree(key: &str, first: Option<&Answer>, retry: &Answer, executed: bool) {
     }
 }
 
-/// FAULTS 5, at any moment: in each round the process is killed later, until it gets to answer
-/// everybody before that.
+/// Each round kills the process later, until the process answers every client before the kill.
 #[tokio::test]
 async fn a_kill_at_any_moment_runs_nothing_twice_and_takes_no_answer_back() {
     let upstream = Upstream::start().await;
@@ -96,7 +95,7 @@ async fn a_kill_at_any_moment_runs_nothing_twice_and_takes_no_answer_back() {
     assert!(before.values().all(|executions| *executions == 1), "{before:?}");
     for (key, first) in &told {
         let retry = retry(gateway.address, key).await;
-        // Whose claim never got through runs now, as a first attempt.
+        // An operation that was never claimed runs now, as a first attempt.
         let runs_now = !before.contains_key(key) && retry.status == 201 && !retry.is_replay();
         assert!(!runs_now || first.is_none(), "{key} was told {first:?}");
         agree(key, first.as_ref(), &retry, runs_now || before.contains_key(key));
@@ -104,8 +103,7 @@ async fn a_kill_at_any_moment_runs_nothing_twice_and_takes_no_answer_back() {
     assert!(executions(&upstream).values().all(|executions| *executions == 1));
 }
 
-/// FAULTS 4, at any moment: in each round the process stands still a little later, for longer than
-/// its leases.
+/// Each round stops the process a little later, for longer than its leases.
 #[tokio::test]
 async fn a_standstill_at_any_moment_runs_nothing_twice_and_leaves_nobody_without_an_answer() {
     let upstream = Upstream::start().await;

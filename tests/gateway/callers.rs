@@ -1,4 +1,4 @@
-//! Callers: the same key from two of them is two operations, and a caller that nothing tells is refused.
+//! Callers: one key of two callers names two operations, and a request without a caller is refused.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ async fn a_caller_that_nothing_tells_is_refused() {
         assert_eq!(told.header("idempotency-record"), None, "{stranger:?}");
     }
     assert_eq!((upstream.executions(), gateway.record_count().await), (1, 1));
-    // Without a key nothing is stored for anybody, and the upstream itself sees who asks.
+    // A request without a key stores nothing for any caller, and the upstream itself sees the sender.
     assert_eq!(request(gateway.address, "POST", "/v1/charges", &[], "a").await.status, 201);
 }
 
@@ -72,13 +72,14 @@ async fn a_header_without_a_value_tells_no_caller() {
     {
         pay(&gateway, &[empty]).await.problem(400, "caller-unknown", "unknown", "same-key");
     }
-    // Beside what does, it is no other caller.
+    // An unknown header beside a known one does not make another caller.
     assert!(!pay(&gateway, &[("authorization", "Bearer a")]).await.is_replay());
     assert!(pay(&gateway, &[("authorization", "Bearer a"), ("x-api-key", "")]).await.is_replay());
     assert_eq!(upstream.executions(), 1);
 }
 
-/// Every retry signs anew: with the signature in the scope it would be a new caller, and run again.
+/// Each retry has a new signature. With the signature in the scope, a retry would be a new caller and would
+/// run again.
 #[tokio::test]
 async fn a_signature_of_the_request_is_no_caller() {
     let (upstream, gateway) = gateway(DEFAULTS).await;
@@ -101,7 +102,7 @@ async fn a_signature_of_the_request_is_no_caller() {
         assert!(members["detail"].as_str().is_some_and(|detail| detail.contains("scope")), "{members}");
     }
     assert_eq!(upstream.executions(), 0);
-    // Beside something that stays the same it does no harm.
+    // Beside a stable part, a signature does no harm.
     let signed = |signature| [("authorization", signature), ("x-api-key", "k")];
     let first = pay(&gateway, &signed("AWS4-HMAC-SHA256 Credential=a, Signature=00")).await;
     let again = pay(&gateway, &signed("AWS4-HMAC-SHA256 Credential=a, Signature=11")).await;
@@ -115,7 +116,7 @@ async fn with_anonymous_one_all_whom_nothing_tells_are_one_caller() {
     assert!(pay(&gateway, &[]).await.is_replay());
     let signed = [("authorization", "Hawk id=\"a\", ts=\"1\", nonce=\"b\", mac=\"c\"")];
     assert!(pay(&gateway, &signed).await.is_replay());
-    // Others stay apart.
+    // Other callers stay apart.
     assert!(!pay(&gateway, &[("x-api-key", "other")]).await.is_replay());
     assert_eq!(upstream.executions(), 2);
 }
@@ -132,7 +133,8 @@ async fn connection_takes_no_part_of_a_scope_away() {
     assert_eq!(upstream.executions(), 0);
 }
 
-/// A client is known by its certificate, whether or not the scope names it; a renewed one is the same caller.
+/// A client certificate identifies its caller, whether or not the scope names the certificate. A renewed
+/// certificate is the same caller.
 #[tokio::test]
 async fn certificates_tell_callers_apart() {
     let authority = Authority::new();

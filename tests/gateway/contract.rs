@@ -1,4 +1,4 @@
-//! The contract with clients: first answers, replays, callers, outcomes.
+//! The contract with clients: first responses, replays, callers and outcomes.
 
 use bytes::Bytes;
 use http::Response;
@@ -51,7 +51,7 @@ async fn the_upstream_gets_the_bare_key_and_the_name_of_the_execution() {
     assert_eq!((record["route"].as_str(), record["status"].as_u64()), (Some("pay"), Some(201)));
 }
 
-/// FAULTS: two callers, one key, nothing observable crosses.
+/// Two callers with one key observe nothing of each other.
 #[tokio::test]
 async fn two_callers_with_one_key_are_two_operations() {
     let upstream = Upstream::start().await;
@@ -82,7 +82,7 @@ async fn a_status_that_releases_is_passed_on_and_frees_the_key() {
     assert_eq!(refused.header("idempotency-outcome"), Some("released"));
     assert_eq!(refused.header("retry-after"), Some("7"));
     assert_eq!(gateway.record_count().await, 0);
-    // The key is free, also for a request that asks something else.
+    // The key is free, also for a different request.
     let retry = post(gateway.address, "/v1/charges", "k-1", "b").await;
     assert_eq!((retry.status, retry.header("idempotency-outcome")), (201, None));
     assert_eq!(upstream.executions(), 2);
@@ -123,7 +123,7 @@ async fn a_route_can_say_otherwise_what_a_status_means() {
     let gateway = Gateway::start(&upstream, settings).await;
     let full = post(gateway.address, "/v1/full", "k-1", "").await;
     assert_eq!(full.header("idempotency-outcome"), Some("released"));
-    // A list that is given replaces the default one: 401 is an answer now.
+    // A list in the configuration replaces the default list, so 401 is now stored as an outcome.
     post(gateway.address, "/v1/login", "k-2", "").await;
     assert!(post(gateway.address, "/v1/login", "k-2", "").await.is_replay());
 }
@@ -168,12 +168,13 @@ async fn what_no_key_protects_streams_through_in_any_size() {
     let gateway =
         Gateway::start(&upstream, Settings::default().more("[fallback]\nupstream = \"payments\"")).await;
     let large = "y".repeat(20 << 20);
-    // No key on a route that does not need one, a method no route covers, a path no route covers.
+    // A request without a key on a route that needs none, a method that no route covers, and a path that no
+    // route covers.
     for (method, path) in [("POST", "/v1/upload"), ("PUT", "/v1/upload"), ("POST", "/elsewhere")] {
         let given = request(gateway.address, method, path, &[], &large).await;
         assert_eq!((given.status, given.body.len()), (200, large.len()), "{method} {path}");
     }
-    // What no route covers is not protected by a key either.
+    // A key does not protect a request that no route covers.
     for _ in 0..2 {
         request(gateway.address, "POST", "/elsewhere", &[("idempotency-key", "k-1")], "").await;
     }
@@ -190,7 +191,7 @@ async fn another_spelling_of_the_path_is_still_protected() {
         request(gateway.address, "POST", path, &key, "").await;
         assert!(request(gateway.address, "POST", path, &key, "").await.is_replay(), "{path}");
     }
-    // The upstream gets the path as it was sent.
+    // The upstream receives the path as it was sent.
     assert_eq!(upstream.seen()[0].path, "/%76%31/charges");
 }
 
@@ -206,7 +207,7 @@ async fn a_fingerprint_of_json_looks_at_the_meaning() {
     other.problem(422, "payload-mismatch", "no", "new-key");
 }
 
-/// A gateway that is configured otherwise compares a retry in the terms of the first attempt.
+/// A gateway with another configuration compares a retry by the rules of the first attempt.
 #[tokio::test]
 async fn a_record_keeps_the_terms_it_was_made_under() {
     let upstream = Upstream::start().await;

@@ -1,18 +1,18 @@
-//! kill -9 of the real process at every step of an execution (FAULTS 5, 31), and what an operator
-//! does about what is left.
+//! Kills of the real process with SIGKILL at every step of an execution, and the decisions of an operator
+//! about the records that are left.
 
 use serde_json::json;
 
 use crate::harness::{Answer, Connection, Gateway, Settings, Upstream, post, request_bytes};
 
-/// Short times, so that what has to lapse does.
+/// Short times, so that leases lapse during the test.
 const SHORT: &str = "lease = \"200ms\"\nwait_timeout = \"20s\"";
 
 fn settings() -> Settings {
     Settings::route(SHORT).upstream("response_timeout = \"300ms\"\nconnect_timeout = \"100ms\"")
 }
 
-/// Kills a gateway at `failpoint` while it runs `k-1`, and gives the next one on the same data.
+/// Kills a gateway at `failpoint` while it runs `k-1`. Returns the next gateway on the same data.
 async fn killed_at(failpoint: &str, upstream: &Upstream) -> Gateway {
     killed_with(settings(), failpoint, upstream).await
 }
@@ -31,7 +31,7 @@ async fn killed_with(settings: Settings, failpoint: &str, upstream: &Upstream) -
     gateway.restart(upstream, settings).await
 }
 
-/// The request that is killed, as bytes.
+/// Returns the bytes of the request that is running at the kill.
 fn keyed() -> Vec<u8> {
     request_bytes("POST", "/v1/charges", &[("idempotency-key", "k-1")], b"a")
 }
@@ -40,7 +40,8 @@ async fn retry(gateway: &Gateway) -> Answer {
     post(gateway.address, "/v1/charges", "k-1", "a").await
 }
 
-/// 504 if it came while the lease was not over yet and so saw the execution lost, else 409.
+/// Checks the answer to the first retry: 504 if it arrived before the end of the lease and saw the execution
+/// lost, otherwise 409.
 async fn first_retry_is_told_unknown(gateway: &Gateway) {
     let told = retry(gateway).await;
     assert!([409, 504].contains(&told.status), "{told:?}");
@@ -115,7 +116,7 @@ async fn killed_after_the_record_the_answer_is_replayed() {
     assert_eq!((answer.status, answer.text(), upstream.executions()), (201, "{\"charge\":1}", 1));
 }
 
-/// FAULTS 31: nobody asks again, and it still shows.
+/// No client asks again, and the metrics still show the lost execution.
 #[tokio::test]
 async fn the_sweeper_alone_makes_a_lost_execution_show() {
     let upstream = Upstream::start().await;
@@ -161,7 +162,7 @@ async fn an_operator_settles_what_the_ledger_shows() {
 #[tokio::test]
 async fn not_executed_has_to_wait_and_then_runs_once_more() {
     let upstream = Upstream::start().await;
-    // Long enough that it is too early at first, however busy the machine is.
+    // The time is long enough for the first resolution to come too early, even on a busy machine.
     let patient = Settings::route(SHORT).upstream("response_timeout = \"4s\"");
     let gateway = killed_with(patient, "before-send", &upstream).await;
     let record = gateway.record_in("unknown").await;
@@ -183,7 +184,7 @@ async fn not_executed_has_to_wait_and_then_runs_once_more() {
     assert!(upstream.seen()[0].header("idempotency-execution").ends_with(":2"));
 }
 
-/// FAULTS 24: the data belongs to one process at a time.
+/// The data belongs to one process at a time.
 #[tokio::test]
 async fn a_second_gateway_on_the_same_data_refuses_to_start() {
     let upstream = Upstream::start().await;

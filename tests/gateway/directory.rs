@@ -1,4 +1,4 @@
-//! What lies in the embedded store's directory: whoever may read it, and whatever callers had stored in it.
+//! The directory of the embedded store: its permissions, and stored bytes that imitate its journal.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use http_body_util::Full;
 
 use crate::harness::{Gateway, Settings, Upstream, post};
 
-/// Every path below `dir`, itself included, with what everybody may do with it.
+/// Returns every path below `dir`, including `dir`, with its permission bits.
 fn modes(dir: &Path) -> Vec<(PathBuf, u32)> {
     let mode = fs::metadata(dir).expect("it is there").permissions().mode() & 0o777;
     let mut all = vec![(dir.to_owned(), mode)];
@@ -40,7 +40,7 @@ async fn nobody_else_can_read_a_store_whatever_the_umask() {
         assert_private(&gateway.data());
         gateway.terminate().await;
         assert_eq!(gateway.ended().await, Some(0));
-        // A second start makes files of its own.
+        // A second start creates more files.
         let again = gateway.restart(&upstream, settings).await;
         assert_private(&again.data());
         assert!(!again.log().contains("other users"), "{}", again.log());
@@ -68,7 +68,7 @@ async fn a_store_that_others_could_read_is_tightened_and_what_is_above_it_is_not
     assert_eq!((replay.status, replay.header("idempotent-replayed")), (201, Some("true")));
 }
 
-/// A body of empty batches of the engine's journal, with numbers that count up from the store's own.
+/// Returns a body of empty batches of the engine's journal, with numbers that count up from the store's own.
 fn imitation(length: usize) -> Vec<u8> {
     let batch = |number: u64| {
         let (number, checksum) = (number.to_le_bytes(), 0x2d06_8005_38d3_94c2_u64.to_le_bytes());
@@ -77,8 +77,8 @@ fn imitation(length: usize) -> Vec<u8> {
     (1..).flat_map(batch).take(length).collect()
 }
 
-/// The gateway is killed in the write of an answer that a caller made: whatever was written of it, the store
-/// opens, and the payments of others are answered.
+/// The gateway is killed while it writes a response chosen by a caller. At each length of the written part,
+/// the store opens, and the payments of other callers are answered.
 #[tokio::test]
 async fn a_torn_answer_made_of_journal_leaves_the_payments_of_others_alone() {
     let upstream = Upstream::answering(|seen| {

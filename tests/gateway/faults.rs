@@ -1,4 +1,4 @@
-//! What goes wrong between gateway and upstream, and on the disk.
+//! Faults between the gateway and the upstream, and faults of the disk.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::harness::{Connection, Gateway, Settings, Upstream, post, request, request_bytes};
 
-/// An upstream that reads a request, writes these bytes, and closes. Counts the requests.
+/// Starts an upstream that reads a request, writes these bytes, and closes. Counts the requests.
 async fn broken_upstream(
     answer: &'static [u8],
 ) -> (std::net::SocketAddr, tokio::sync::watch::Receiver<usize>) {
@@ -31,7 +31,7 @@ async fn broken_upstream(
     (address, counted)
 }
 
-/// Otherwise what follows the shorter length would be taken for the next answer on the connection.
+/// Otherwise the bytes beyond the shorter length would be read as the next response on the connection.
 #[tokio::test]
 async fn an_answer_with_two_lengths_is_passed_on_and_replayed_with_one() {
     let answer = b"HTTP/1.1 201 Created\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n\
@@ -51,7 +51,7 @@ async fn an_answer_with_two_lengths_is_passed_on_and_replayed_with_one() {
     assert_eq!(*counted.borrow(), 2);
 }
 
-/// FAULTS 6: sent, and no usable answer.
+/// The request was sent, and no usable response came.
 #[tokio::test]
 async fn an_answer_that_breaks_off_leaves_the_outcome_unknown() {
     let cases: [(&[u8], &str); 6] = [
@@ -98,13 +98,13 @@ async fn a_response_timeout_tells_everybody_who_was_there() {
     );
     assert_eq!(gateway.records("unknown").await[0]["reason"], "response timeout");
     assert_eq!(upstream.executions(), 1);
-    // Without a key there is nothing to hold, and still nothing that is known.
+    // Without a key there is no record, and the outcome is still unknown.
     let told = request(gateway.address, "POST", "/v1/charges", &[], "a").await;
     told.problem(504, "about:blank", "unknown", "never");
 }
 
-/// FAULTS 7: the answer is too large to be kept, and breaks off on its way. It was executed, and
-/// the client must not take the part for the whole.
+/// The response is too large to be kept, and breaks off on its way. The operation was executed, and the
+/// client must not take the part for the whole.
 #[tokio::test]
 async fn a_large_answer_that_breaks_off_is_cut_off_for_the_client_too() {
     let cases: [&[u8]; 2] = [
@@ -126,7 +126,7 @@ async fn a_large_answer_that_breaks_off_is_cut_off_for_the_client_too() {
     }
 }
 
-/// FAULTS 4: the process stands still past its lease, and goes on.
+/// The process is stopped beyond its lease, and then continues.
 #[tokio::test]
 async fn a_gateway_that_stood_still_runs_nothing_twice() {
     let upstream = Upstream::start().await;
@@ -140,13 +140,13 @@ async fn a_gateway_that_stood_still_runs_nothing_twice() {
     tokio::time::sleep_until(lease_over).await;
     upstream.let_go();
     gateway.thaw().await;
-    // Its own answer came in the end; whoever asks now gets that one.
+    // The first execution's own response came in the end, and a later attempt gets this response.
     assert_eq!(first.await.expect("first").status, 201);
     assert!(post(gateway.address, "/v1/charges", "k-1", "a").await.is_replay());
     assert_eq!(upstream.executions(), 1);
 }
 
-/// FAULTS 11: many retries around the end of the ttl.
+/// Many retries around the end of the ttl.
 #[tokio::test]
 async fn a_retry_that_races_the_ttl_never_runs_the_operation_again() {
     let upstream = Upstream::start().await;
@@ -171,7 +171,7 @@ async fn a_retry_that_races_the_ttl_never_runs_the_operation_again() {
     assert_eq!(upstream.executions(), 1);
 }
 
-/// FAULTS 15: what is stored cannot be read.
+/// The stored record cannot be read.
 #[tokio::test]
 async fn a_corrupt_record_is_never_run_over() {
     let upstream = Upstream::start().await;
@@ -186,14 +186,14 @@ async fn a_corrupt_record_is_never_run_over() {
     let told = post(gateway.address, "/v1/charges", "k-1", "a").await;
     let members = told.problem(500, "record-unreadable", "unknown", "never");
     assert_eq!(members["record"], id);
-    // Its neighbour is as it was, and somebody is alarmed.
+    // The neighbouring record is unchanged, and the metric for operators counts the corrupt one.
     assert!(post(gateway.address, "/v1/charges", "k-2", "a").await.is_replay());
     assert_eq!(upstream.executions(), 2);
     let metrics = gateway.admin_get("/metrics").await;
     assert!(!metrics.text().contains("oncegate_unreadable_records_total 0"), "{}", metrics.text());
 }
 
-/// Puts bytes that mean nothing in place of a record, past the gateway.
+/// Replaces a record by meaningless bytes, without the gateway.
 fn corrupt(data: &Path, id: &str) {
     let engine = Database::builder(data.join("data")).open().expect("the engine opens");
     let records = engine.keyspace("records", KeyspaceCreateOptions::default).expect("the table is there");
@@ -203,7 +203,7 @@ fn corrupt(data: &Path, id: &str) {
     engine.persist(PersistMode::SyncAll).expect("a sync");
 }
 
-/// FAULTS 9 and 24: the disk fails while the upstream works.
+/// The disk fails while the upstream works.
 #[tokio::test]
 async fn a_failing_disk_ends_the_gateway_and_runs_nothing_twice() {
     let upstream = Upstream::start().await;
@@ -221,7 +221,7 @@ async fn a_failing_disk_ends_the_gateway_and_runs_nothing_twice() {
     upstream.reached(2).await;
     std::fs::write(&trigger, "").expect("the trigger can be set");
     upstream.let_go();
-    // The answer is true and the client gets it; it may differ from what a later attempt is told.
+    // The response is true, and the client gets it. A later attempt may get another answer.
     let answer = running.await.expect("running");
     assert_eq!((answer.status, answer.header("idempotency-stored")), (201, Some("false")));
     assert_eq!(gateway.ended().await, Some(1));
@@ -232,7 +232,7 @@ async fn a_failing_disk_ends_the_gateway_and_runs_nothing_twice() {
     assert_eq!(upstream.executions(), 2);
 }
 
-/// A library that makes `fdatasync` and `fsync` fail once a file exists.
+/// Builds a library that makes `fdatasync` and `fsync` fail once a file exists.
 fn build_shim(library: &Path) {
     let source = library.with_extension("c");
     let text = r#"
@@ -258,7 +258,7 @@ fn build_shim(library: &Path) {
     assert!(built.expect("cc runs").success());
 }
 
-/// A client that goes away before its claim is answered leaves nothing in doubt.
+/// A client that leaves before its claim is answered leaves no unknown outcome.
 #[tokio::test]
 async fn clients_that_leave_at_once_leave_nothing_unknown() {
     let upstream = Upstream::start().await;

@@ -1,4 +1,4 @@
-//! Clients that end their side of the connection once their request is sent, as `nc` and old libraries do.
+//! Clients that end their side of the connection after the request, as `nc` and old libraries do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +50,7 @@ async fn a_client_that_only_listens_gets_its_answer() {
     assert_eq!(admin.answer().await.status, 200);
 }
 
-/// Also long after its request, and while the upstream is at work.
+/// The client may also end its side long after its request, while the upstream is at work.
 #[tokio::test]
 async fn it_does_not_matter_when_the_client_ends_its_side() {
     let (upstream, gateway) = gateway("").await;
@@ -61,7 +61,7 @@ async fn it_does_not_matter_when_the_client_ends_its_side() {
         timeout(SOON, upstream.reached(upstream.executions() + 1)).await.expect("it is sent on");
         sleep(Duration::from_millis(wait)).await;
         connection.stream.shutdown().await.expect("half-close");
-        // One that comes after it is seen finds the execution running.
+        // A duplicate that comes after the end was seen finds the execution running.
         let address = gateway.address;
         let waiting = tokio::spawn(async move { post(address, "/v1/charges", key, "a").await });
         gateway.duplicates(if wait == 0 { 1 } else { 2 }).await;
@@ -95,12 +95,12 @@ async fn the_end_of_one_side_of_tls_is_no_end_either() {
     let stream = connect(&connector, gateway.address.port()).await.expect("a handshake");
     let mut connection = Connection::over(stream);
     connection.send(keyed("k")).await;
-    // close_notify, and then the end of the TCP stream.
+    // The client sends close_notify and then ends the TCP stream.
     connection.stream.shutdown().await.expect("half-close");
     timeout(SOON, upstream.reached(1)).await.expect("it is sent on");
     upstream.let_go();
     assert_eq!(timeout(SOON, connection.answer()).await.expect("in time").status, 201);
-    // Without close_notify.
+    // The client ends the stream without close_notify.
     let mut stream = connect(&connector, gateway.address.port()).await.expect("a handshake");
     stream.write_all(&keyed("k")).await.expect("it reads");
     stream.flush().await.expect("it reads");
@@ -118,7 +118,7 @@ async fn who_vanishes_behind_a_half_close_holds_no_place() {
         connection.stream.shutdown().await.expect("half-close");
         timeout(SOON, upstream.reached(upstream.executions() + 1)).await.expect("it is sent on");
         if hard {
-            // Closing resets the connection.
+            // Closing the socket resets the connection.
             connection.stream.set_zero_linger().expect("an option");
         }
         drop(connection);
@@ -130,7 +130,7 @@ async fn who_vanishes_behind_a_half_close_holds_no_place() {
     }
 }
 
-/// As before: whoever resets the connection is not waited for.
+/// The gateway does not wait for a client that resets the connection.
 #[tokio::test]
 async fn a_reset_is_noticed_while_the_upstream_is_at_work() {
     let (upstream, gateway) = gateway("max_connections = 1").await;
@@ -140,7 +140,7 @@ async fn a_reset_is_noticed_while_the_upstream_is_at_work() {
     timeout(SOON, upstream.reached(1)).await.expect("it is sent on");
     connection.stream.set_zero_linger().expect("an option");
     drop(connection);
-    // The only place is free again although the answer has not come.
+    // The only slot is free again, although the response has not come.
     let address = gateway.address;
     let next = tokio::spawn(async move { post(address, "/v1/charges", "k", "a").await });
     gateway.duplicates(1).await;

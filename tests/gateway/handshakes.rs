@@ -1,16 +1,16 @@
-//! TLS handshakes that fail, as operators see them.
+//! Failed TLS handshakes, as metrics and logs show them to operators.
 
 use serde_json::Value;
 
 use crate::harness::tls::{Authority, Files, connect};
 use crate::harness::{Connection, Gateway, Settings, Upstream, request_bytes};
 
-/// What became of a request on a connection with this identity.
+/// Sends a request on a connection with this identity and returns the response, if there is one.
 async fn asked(authority: &Authority, identity: Option<&Files>, gateway: &Gateway) -> Option<u16> {
     let stream = connect(&authority.client(identity, &[]), gateway.address.port()).await.ok()?;
     let mut connection = Connection::over(stream);
     let bytes = request_bytes("GET", "/nowhere", &[], b"");
-    // With TLS 1.3 a client learns only afterwards that it was refused.
+    // With TLS 1.3, a client learns only after the handshake that it was refused.
     tokio::io::AsyncWriteExt::write_all(&mut connection.stream, &bytes).await.ok()?;
     Some(connection.try_answer().await?.status)
 }

@@ -1,4 +1,4 @@
-//! Headers on their way through, both ways.
+//! Headers that pass through the gateway, in both directions.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ async fn what_belongs_to_one_connection_goes_no_further() {
     assert_ne!(seen.header("idempotency-execution"), "forged:1");
     assert_eq!((first.header("x-internal"), first.header("keep-alive")), (None, None));
     assert_eq!(first.header("x-kept"), Some("1"));
-    // Only the gateway says that something is a replay.
+    // Only the gateway marks a response as a replay.
     assert_eq!(first.header("idempotent-replayed"), None);
 }
 
@@ -106,8 +106,8 @@ async fn a_session_is_not_replayed_unless_the_route_says_so() {
     }
 }
 
-/// Otherwise a stranger could have the answer of whoever he says he is. Callers are known by what the
-/// upstream is told of them.
+/// Otherwise a client could name itself after another caller and get that caller's response. The gateway
+/// identifies callers by the same values that it sends to the upstream.
 #[tokio::test]
 async fn what_is_not_believed_tells_no_callers_apart() {
     let upstream = echo().await;

@@ -167,7 +167,7 @@ async fn a_drain_lets_streams_end_and_takes_no_new_ones() {
     upstream.reached(1).await;
     gateway.terminate().await;
     gateway.logs("draining").await;
-    // The connection says goodbye; whatever slips in before that is refused.
+    // The connection announces its end. A request that arrives before that is refused.
     while let Ok(late) =
         client.request("POST", "http://a/v1/charges", &[("idempotency-key", "l")], "{}").await
     {
@@ -179,7 +179,7 @@ async fn a_drain_lets_streams_end_and_takes_no_new_ones() {
     assert_eq!(upstream.executions(), 1);
 }
 
-/// Pings, which this client answers, do not make up for requests.
+/// Pings, which this client answers, do not replace requests.
 #[tokio::test]
 async fn a_connection_on_which_nothing_is_asked_is_told_to_go() {
     let (upstream, gateway) =
@@ -196,7 +196,7 @@ async fn a_connection_on_which_nothing_is_asked_is_told_to_go() {
     upstream.reached(1).await;
     let (_idle, gone) = open().await;
     gone.await.expect("no panic").expect("an orderly end");
-    // Which took as long as the other connection has been without a new request.
+    // This took as long as the other connection has been without a new request.
     assert!(!busy.is_finished(), "a request is open there");
     upstream.let_go();
     assert_eq!(read(answer).await.expect("an answer").status, 201);
@@ -215,7 +215,7 @@ async fn a_client_that_measures_with_pings_is_let_download() {
     tokio::spawn(connection);
     let request = http::Request::get("http://a/large").body(()).expect("a request");
     let (answer, _) = sender.send_request(request, true).expect("a stream");
-    // One for each way there and back, as some clients do to learn the bandwidth; up to five hundred.
+    // One ping for each direction, as some clients send them to measure the bandwidth; up to five hundred.
     let pinging = tokio::spawn(async move {
         for _ in 0..500 {
             ping.ping(h2::Ping::opaque()).await.expect("a pong");

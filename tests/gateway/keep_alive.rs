@@ -1,4 +1,4 @@
-//! How long a client connection is kept, and how long a head may take on it.
+//! The time that a client connection is kept, and the time that a head may take on it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::harness::{Connection, Gateway, Http2, Settings, Upstream, request_bytes};
 
-/// Far above the timeouts set here.
+/// A time far above the timeouts of these tests.
 const SOON: Duration = Duration::from_secs(15);
 
 fn keyed(key: &str) -> Vec<u8> {
@@ -20,7 +20,7 @@ async fn gateway(lines: &str) -> (std::sync::Arc<Upstream>, Gateway) {
     (upstream, gateway)
 }
 
-/// A balancer keeps its connections for a minute and sends a payment on one when it has one.
+/// A load balancer keeps its connections for a minute, and sends a payment on one of them when it has one.
 #[tokio::test]
 async fn an_idle_connection_outlives_the_time_for_a_head() {
     let (upstream, gateway) = gateway("http2 = true").await;
@@ -66,12 +66,12 @@ async fn a_head_has_less_time_also_on_a_connection_that_was_kept() {
         connection.send("POST /v1/charges HTTP/1.1\r\nhost:").await;
         assert_eq!(timeout(SOON, connection.try_answer()).await.expect("in time"), None);
     }
-    // And who says nothing at all does not have it either.
+    // A client that sends no byte does not get the long time either.
     let mut silent = Connection::open(gateway.address).await;
     assert_eq!(timeout(SOON, silent.try_answer()).await.expect("in time"), None);
 }
 
-/// The time is that of a head, not that of the answer to it.
+/// The timeout counts the time of a head, and not the time of the response.
 #[tokio::test]
 async fn an_answer_may_take_longer_than_a_head() {
     let (upstream, gateway) = gateway("http2 = true").await;

@@ -1,4 +1,4 @@
-//! Keys that no route protects: never silent.
+//! Requests with keys that no route protects: the gateway never passes them on without a sign.
 
 use crate::harness::{Gateway, Settings, Upstream, request};
 
@@ -18,7 +18,7 @@ async fn a_key_without_a_route_is_told_in_the_answer_the_log_and_a_metric() {
     assert!(metrics.text().contains(counted), "{}", metrics.text());
     let line = gateway.logs("no route protects it").await;
     assert!(line.contains("\"WARN\"") && line.contains("/v2/charges") && !line.contains("k-1"), "{line}");
-    // A key that the route does not look at protects nothing either.
+    // A key in a header that the route ignores does not protect the request either.
     let answer = request(gateway.address, "POST", "/elsewhere", &[], "a").await;
     assert_eq!((answer.status, answer.header("idempotency-protected")), (201, None));
     assert_eq!(upstream.executions(), 4);
@@ -46,7 +46,8 @@ async fn keys_without_a_route_can_be_refused() {
     assert_eq!(request(gateway.address, "POST", "/v2/charges", &[], "a").await.status, 201);
 }
 
-/// Once it may have been sent, only a safe method may be repeated, keyed or not.
+/// Once a request may have been sent, only a request with a safe method may be repeated, with or without a
+/// key.
 #[tokio::test]
 async fn what_was_sent_unprotected_and_not_answered_is_never_repeated() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -55,7 +56,7 @@ async fn what_was_sent_unprotected_and_not_answered_is_never_repeated() {
         use tokio::io::AsyncReadExt;
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut some = [0; 1024];
-            // It reads a request, and is gone.
+            // The upstream reads a request and disappears.
             drop(stream.read(&mut some).await);
         }
     });

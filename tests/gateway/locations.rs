@@ -1,4 +1,4 @@
-//! Addresses of the upstream in answers: clients stay on this side.
+//! Addresses of the upstream in responses: clients stay on the gateway's side.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use http_body_util::Full;
 
 use crate::harness::{Gateway, Settings, Upstream, request};
 
-/// An upstream that redirects to itself, by the host that it was asked.
+/// Starts an upstream that redirects to itself, with the host of the request.
 async fn redirecting(status: u16) -> Arc<Upstream> {
     Upstream::answering(move |seen| {
         let to = format!("http://{}{}", seen.header("host"), "/v1/charges/1");
@@ -31,7 +31,7 @@ async fn a_location_names_what_the_client_asked_also_in_a_replay() {
             assert_eq!(answer.header(name), Some("http://api.example/v1/charges/1"), "{name}");
         }
     }
-    // What is stored is what the upstream said.
+    // The record stores the address as the upstream sent it.
     let id = gateway.records("completed").await[0]["id"].as_str().expect("an id").to_owned();
     let stored = gateway.admin_get(&format!("/v1/records/{id}?response=true")).await;
     assert!(
@@ -41,7 +41,8 @@ async fn a_location_names_what_the_client_asked_also_in_a_replay() {
     );
 }
 
-/// A client that follows 307 or 308 sends the request again: nothing was done here, and the key stays free.
+/// A client that follows 307 or 308 repeats the request. The first request did nothing, so its key stays
+/// free.
 #[tokio::test]
 async fn a_redirect_that_repeats_the_request_releases_the_key() {
     for status in [307, 308] {
@@ -62,7 +63,7 @@ async fn rewriting_can_be_left_out_and_other_addresses_stay() {
     let answer = request(gateway.address, "POST", "/v1/charges", &[("idempotency-key", "k")], "a").await;
     let own = format!("http://{}/v1/charges/1", upstream.address);
     assert_eq!(answer.header("location"), Some(&*own));
-    // It shows an inner address, which an operator is told once.
+    // Such a response shows an internal address. An operator gets one warning.
     gateway.logs("shows clients the upstream's own address").await;
 
     let settings = Settings::default().upstream("preserve_host = true");

@@ -1,4 +1,4 @@
-//! The gateway as its users meet it: the real process, in front of a real server, over sockets.
+//! The gateway as its users see it: the real process in front of a real server, over sockets.
 
 mod answers;
 mod anytime;

@@ -1,4 +1,4 @@
-//! Every problem of the contract, provoked over a socket.
+//! Every problem of the contract, caused over a socket.
 
 use http::Response;
 use http_body_util::Full;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::{Answer, Connection, Gateway, Settings, Upstream, post, request, request_bytes};
 
-/// Nothing was sent and nothing is remembered.
+/// Checks that nothing was sent and that no record exists.
 async fn left_no_trace(gateway: &Gateway, upstream: &Upstream) {
     assert_eq!(upstream.executions(), 0);
     assert_eq!(gateway.record_count().await, 0);
@@ -18,7 +18,7 @@ async fn raw(gateway: &Gateway, bytes: impl AsRef<[u8]>) -> Answer {
     connection.answer().await
 }
 
-/// Closing the connection over an unread body would take the answer with it.
+/// Closing the connection with an unread body would destroy the answer.
 #[tokio::test]
 async fn who_is_refused_for_a_large_request_can_read_why_and_goes_on() {
     let upstream = Upstream::start().await;
@@ -110,7 +110,7 @@ async fn payload_mismatch() {
 #[tokio::test]
 async fn upstream_unreachable() {
     let upstream = Upstream::start().await;
-    // A port that was free a moment ago, and that nobody listens on.
+    // A port that was free a moment ago and has no listener.
     let nobody =
         std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let settings = Settings { address: Some(nobody), ..Settings::default() };
@@ -120,7 +120,7 @@ async fn upstream_unreachable() {
         told.problem(502, "upstream-unreachable", "no", "same-key");
     }
     left_no_trace(&gateway, &upstream).await;
-    // The same without a key.
+    // A request without a key.
     let told = request(gateway.address, "POST", "/v1/charges", &[], "a").await;
     told.problem(502, "upstream-unreachable", "no", "same-key");
 }
@@ -139,7 +139,7 @@ async fn key_expired_and_forgotten() {
     };
     expired.problem(410, "key-expired", "yes", "never");
     assert_eq!(upstream.executions(), 1);
-    // Once the tombstone has ended the key is as good as new.
+    // After the tombstone has ended, the key is like a new one.
     let again = loop {
         let told = post(gateway.address, "/v1/charges", "k-1", "a").await;
         if told.status != 410 {
@@ -186,11 +186,11 @@ async fn request_too_large() {
     let gateway =
         Gateway::start(&upstream, Settings::default().server("request_body_limit = \"64KiB\"")).await;
     let large = vec![b'x'; 5 << 20];
-    // Declared, and still being sent while the answer comes.
+    // The length is declared, and the body is still being sent when the answer comes.
     let told = post(gateway.address, "/v1/charges", "k-1", &large).await;
     told.problem(413, "request-too-large", "no", "never");
     assert_eq!(told.header("connection"), Some("close"));
-    // In chunks, so that only reading shows it.
+    // The body comes in chunks, so only reading it shows its length.
     let mut connection = Connection::open(gateway.address).await;
     let head =
         "POST /v1/charges HTTP/1.1\r\nhost: a\r\nidempotency-key: k-1\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -199,12 +199,12 @@ async fn request_too_large() {
     connection.send(&large).await;
     connection.send("\r\n0\r\n\r\n").await;
     connection.answer().await.problem(413, "request-too-large", "no", "never");
-    // A client that asks first is told before it has sent anything.
+    // A client that sends `Expect` gets the answer before it has sent the body.
     let head = "POST /v1/charges HTTP/1.1\r\nhost: a\r\nidempotency-key: k-1\r\nexpect: 100-continue\r\n";
     let told = raw(&gateway, format!("{head}content-length: 65537\r\n\r\n")).await;
     told.problem(413, "request-too-large", "no", "never");
     left_no_trace(&gateway, &upstream).await;
-    // The limit itself is allowed, and so is asking first.
+    // A body of exactly the limit is allowed, also after `Expect`.
     let exact = vec![b'x'; 64 << 10];
     assert_eq!(post(gateway.address, "/v1/charges", "k-1", &exact).await.status, 201);
 }
@@ -218,7 +218,7 @@ async fn a_body_that_breaks_off_or_dawdles_claims_nothing() {
     slow.problem(408, "about:blank", "unknown", "same-key");
     let broken = raw(&gateway, format!("{head}transfer-encoding: chunked\r\n\r\nzz\r\n")).await;
     assert_eq!(broken.status, 400);
-    // One that closes its side early gets an answer or a closed connection, and never an execution.
+    // A client that ends its side early gets an answer or a closed connection, and never an execution.
     let mut connection = Connection::open(gateway.address).await;
     connection.send(format!("{head}content-length: 10\r\n\r\nabc")).await;
     tokio::io::AsyncWriteExt::shutdown(&mut connection.stream).await.expect("half-close");
@@ -250,7 +250,7 @@ async fn overloaded() {
     upstream.reached(2).await;
     let told = post(address, "/v1/charges", "k-2", "a").await;
     assert!(told.problem(503, "overloaded", "unknown", "same-key").get("record").is_none());
-    // What needs no execution is answered all the same.
+    // A request that needs no execution is still answered.
     assert!(post(address, "/v1/charges", "k-0", "a").await.is_replay());
     let waiting = tokio::spawn(async move { post(address, "/v1/charges", "k-1", "a").await });
     upstream.let_go();

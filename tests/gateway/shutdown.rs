@@ -1,4 +1,4 @@
-//! Stopping: drain, the end of the drain, and no patience left (FAULTS 13).
+//! Stopping: the drain, the end of the drain, and a second signal.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ async fn what_runs_is_finished_and_nothing_new_starts() {
     upstream.hold();
     let (address, admin) = (gateway.address, gateway.admin);
     let running = tokio::spawn(async move { post(address, "/v1/charges", "k-1", "a").await });
-    // A request whose head came before the signal, which its interim answer shows, and whose body comes
-    // after it.
+    // The head of this request came before the signal, as its interim response shows. Its body comes after
+    // the signal.
     let mut late = Connection::open(address).await;
     let headers = [("idempotency-key", "k-2"), ("expect", "100-continue")];
     let mut head = request_bytes("POST", "/v1/charges", &headers, b"a");
@@ -48,7 +48,7 @@ async fn what_runs_is_finished_and_nothing_new_starts() {
     assert_eq!(upstream.executions(), 2);
 }
 
-/// Neither its client nor any other connection is needed for that.
+/// The execution needs neither its client nor any other connection.
 #[tokio::test]
 async fn what_runs_is_finished_though_nobody_is_connected() {
     let upstream = Upstream::start().await;
@@ -60,7 +60,7 @@ async fn what_runs_is_finished_though_nobody_is_connected() {
     drop(client);
     gateway.terminate().await;
     gateway.logs("draining").await;
-    // From now on nothing listens, and no connection is left.
+    // From now on no port is open, and no connection is left.
     let address = gateway.address;
     let none_listens = async { while TcpStream::connect(address).await.is_ok() {} };
     timeout(Duration::from_secs(30), none_listens).await.expect("new connections are refused");
@@ -100,7 +100,7 @@ async fn what_outlasts_the_drain_is_unknown() {
     assert_eq!(upstream.executions(), 1);
 }
 
-/// Everybody who was there hears of it: the attempt that ran, and those that waited for it.
+/// Every client gets an answer: the client of the running attempt and the clients that waited for it.
 #[tokio::test]
 async fn who_waits_for_what_outlasts_the_drain_is_told_too() {
     let upstream = Upstream::start().await;

@@ -1,5 +1,5 @@
-/* A small disk: preloaded into a gateway. Below SMALL_DISK_DIR files may take as many bytes together as
- * the file SMALL_DISK_SIZE says; the system is told so, and a write beyond it fails with ENOSPC. */
+/* A small disk: preloaded into a gateway. The files below SMALL_DISK_DIR together may take as many bytes
+ * as the file SMALL_DISK_SIZE says. statvfs reports the rest as free, and a write beyond it fails with ENOSPC. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

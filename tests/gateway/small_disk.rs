@@ -1,5 +1,5 @@
-//! A stranger fills the disk of the embedded store: no claim is taken that would leave no room for the
-//! outcomes of what runs.
+//! One client fills the disk of the embedded store. The store refuses each claim that would leave no room for
+//! the outcomes of the running executions.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::preload;
 
 const MIB: usize = 1024 * 1024;
 
-/// Answers with as much as a route stores.
+/// Starts an upstream with responses that are as large as a route stores.
 async fn large() -> std::sync::Arc<Upstream> {
     Upstream::answering(|_| {
         Response::builder().status(201).body(Full::from(vec![b'x'; MIB])).expect("a response")
@@ -21,7 +21,7 @@ async fn large() -> std::sync::Arc<Upstream> {
     .await
 }
 
-/// A gateway whose data may take as much as the file at `size` says; strangers post to `/x/`.
+/// Starts a gateway that may use as much disk as the file at `size` says. Other clients post to `/x/`.
 async fn on_a_small_disk(work: &Path, payments: &Upstream, strangers: &Upstream) -> Gateway {
     let library = preload::compile("tests/gateway/small_disk.c", work);
     let text = |path: &Path| path.to_str().expect("text").to_owned();
@@ -65,7 +65,7 @@ async fn every_payment_in_flight_is_recorded_while_a_stranger_fills_the_disk() {
     assert!((1..18).contains(&taken), "{taken}");
     assert_eq!(gateway.stopped_for().await.as_deref(), Some("full"));
     while !gateway.shows("oncegate_claims_stopped{reason=\"full\"} 1").await {}
-    // What is stored is answered, and what a stranger was refused ran nowhere.
+    // A stored response is still replayed, and a refused request ran nowhere.
     let replay = post(address, "/x/y", "x-0", "a").await;
     assert_eq!((replay.status, replay.header("idempotent-replayed")), (201, Some("true")));
     assert_eq!(strangers.executions(), taken);
@@ -79,13 +79,13 @@ async fn every_payment_in_flight_is_recorded_while_a_stranger_fills_the_disk() {
         let replay = post(address, "/v1/charges", &format!("pay-{number}"), "a").await;
         assert_eq!((replay.status, replay.header("idempotent-replayed")), (201, Some("true")));
     }
-    // It goes on by itself once there is room again.
+    // The gateway takes claims again once there is room.
     fs::write(&size, (400 * MIB).to_string()).expect("a file");
     while gateway.stopped_for().await.is_some() {}
     assert_eq!(post(address, "/v1/charges", "later", "a").await.status, 201);
 }
 
-/// No outcome that fits is refused, and nothing fails, when the disk was filled by small answers as well.
+/// Small responses fill the disk as well. No outcome that fits is refused, and no write fails.
 #[tokio::test]
 async fn a_store_that_is_full_from_the_start_takes_nothing_and_stays() {
     let work = tempfile::tempdir().expect("a directory");

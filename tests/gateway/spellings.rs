@@ -1,4 +1,5 @@
-//! Spellings of one path: one operation, or refused, and what counts as the same request besides.
+//! Spellings of one path: one operation, or a refusal; and the other rules that decide whether two requests
+//! are the same.
 
 use crate::harness::{Answer, Connection, Gateway, Settings, Upstream, request, request_bytes};
 
@@ -19,7 +20,7 @@ const SPELLINGS: [&str; 14] = [
     "/%2e/v1/charges",
 ];
 
-/// A route that covers just this path, beside the one of all tests.
+/// Returns settings with a route for exactly this path, beside the route of all tests.
 fn settings(more: &str) -> Settings {
     let sections = format!(
         "[[routes]]\nname = \"charges\"\npath = \"/v1/charges\"\nupstream = \"payments\"\n\
@@ -44,11 +45,11 @@ async fn all_spellings_of_a_path_are_one_operation() {
     for (number, spelling) in SPELLINGS.into_iter().enumerate() {
         let answer = pay(&gateway, spelling).await;
         assert_eq!((answer.status, answer.is_replay()), (201, number > 0), "{spelling}");
-        // The key is required in every spelling.
+        // The key is required for every spelling.
         let keyless = request(gateway.address, "POST", spelling, &[], "a").await;
         keyless.problem(400, "key-missing", "no", "new-key");
     }
-    // The upstream gets what was sent.
+    // The upstream receives the path as it was sent.
     assert_eq!(upstream.seen()[0].path, "/v1/charges");
     assert_eq!(upstream.executions(), 1);
 }
@@ -64,7 +65,7 @@ async fn spellings_that_servers_disagree_about_are_refused() {
             let told = request(gateway.address, "POST", spelling, headers, "a").await;
             told.problem(404, "no-route", "unknown", "never");
         }
-        // For a method that no route covers nothing is in doubt.
+        // A method that no route covers leaves no doubt.
         assert_eq!(request(gateway.address, "GET", spelling, &[], "").await.status, 201, "{spelling}");
     }
     for method in ["post", "Post", "pATCH"] {
@@ -96,7 +97,7 @@ async fn escapes_of_what_a_template_spells_out_are_one_operation() {
     assert_eq!(upstream.executions(), 1);
 }
 
-/// Under a route for everything both readings of such a path are covered, and are not one operation.
+/// Under a route for every path, both readings of such a path are covered, but they are two operations.
 #[tokio::test]
 async fn two_slashes_at_the_start_are_refused_under_any_route() {
     let upstream = Upstream::start().await;
@@ -108,7 +109,8 @@ async fn two_slashes_at_the_start_are_refused_under_any_route() {
     assert_eq!(upstream.executions(), 1);
 }
 
-/// Frameworks that heed such a header run the operation, though the method of the request line is not covered.
+/// A framework that obeys such a header runs the operation, although no route covers the method of the
+/// request line.
 #[tokio::test]
 async fn a_method_that_a_header_names_is_refused_where_a_route_covers_it() {
     let (upstream, gateway) = start("").await;
@@ -120,11 +122,11 @@ async fn a_method_that_a_header_names_is_refused_where_a_route_covers_it() {
                 told.problem(404, "no-route", "unknown", "never");
             }
         }
-        // For a method that no route covers nothing is in doubt.
+        // A method that no route covers leaves no doubt.
         let head = request(gateway.address, "GET", "/v1/charges", &[(header, "DELETE")], "").await;
         assert_eq!(head.status, 201, "{header}");
     }
-    // With `_` for `-` it goes no further.
+    // A header with `_` in place of `-` is not passed on.
     request(gateway.address, "GET", "/v1/charges", &[("x_http_method_override", "POST")], "").await;
     let seen = upstream.seen();
     assert_eq!(seen.len(), 4);
@@ -135,14 +137,14 @@ async fn a_method_that_a_header_names_is_refused_where_a_route_covers_it() {
 async fn exact_routes_compare_paths_as_before() {
     let (upstream, gateway) = start("match = \"exact\"").await;
     assert!(!pay(&gateway, "/v1/charges").await.is_replay());
-    // An escape of an unreserved character is another request, and not another operation.
+    // An escape of an unreserved character makes another request, and not another operation.
     pay(&gateway, "/v1/ch%61rges").await.problem(422, "payload-mismatch", "no", "new-key");
-    // This one goes to the wider route, and is no second operation there either.
+    // This request goes to the wider route, and is no second operation there either.
     pay(&gateway, "/v1/Charges").await.problem(422, "payload-mismatch", "no", "new-key");
     assert_eq!(upstream.executions(), 1);
 }
 
-/// A retry may take another route than its first attempt did, and is the same request all the same.
+/// A retry may take another route than its first attempt, and is still the same request.
 #[tokio::test]
 async fn a_retry_is_compared_as_the_first_attempt_was() {
     let upstream = Upstream::start().await;
@@ -187,7 +189,7 @@ async fn what_changes_the_request_counts() {
         assert!(send(&key, &[other]).await.is_replay());
         send(&key, &[]).await.problem(422, "payload-mismatch", "no", "new-key");
     }
-    // These name another path to some servers; a stranger's go no further.
+    // These headers name another path for some servers. The gateway removes them from a client's request.
     send("rewritten", &[("x-original-url", "/admin"), ("x-rewrite-url", "/admin")]).await;
     let seen = upstream.seen().pop().expect("a request");
     assert!(!seen.headers.contains_key("x-original-url") && !seen.headers.contains_key("x-rewrite-url"));

@@ -1,4 +1,4 @@
-//! What a gateway says when it starts, and when it cannot.
+//! The log of a gateway that starts, and of a gateway that cannot start.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ async fn the_store_the_upstreams_and_the_routes_are_named() {
     assert_eq!(routes["upstreams"], format!("payments http://{}/", upstream.address), "{routes}");
     assert_eq!(routes["routes"], "pay POST,PATCH /v1/{*rest} to payments", "{routes}");
     assert_eq!(routes["fallback"], "payments", "{routes}");
-    // All of it before the line that says that requests are taken.
+    // All these lines come before the line that says that requests are accepted.
     let log = gateway.log();
     let ready = log.find("\"ready\"").expect("it is ready");
     assert!(log.find("\"message\":\"routes\"").is_some_and(|said| said < ready), "{log}");
@@ -40,7 +40,7 @@ async fn the_store_the_upstreams_and_the_routes_are_named() {
     assert!(store["store"].as_str().is_some_and(|place| place.ends_with("/data")), "{store} {data:?}");
 }
 
-/// In words, in few of them, and with the place to read on.
+/// The message is short and plain, and names the place to read on.
 #[tokio::test]
 async fn a_damaged_store_is_refused_in_words() {
     let upstream = Upstream::start().await;
@@ -62,7 +62,7 @@ async fn a_damaged_store_is_refused_in_words() {
     assert!(said.contains("format 2") && !said.contains("\\n"), "{said}");
     std::fs::write(&marker, whole).expect("a file");
 
-    // The engine's own files.
+    // The files of the engine.
     for table in std::fs::read_dir(gateway.data().join("data/keyspaces")).expect("a directory") {
         std::fs::write(table.expect("an entry").path().join("current"), "nothing").expect("a file");
     }
@@ -73,7 +73,7 @@ async fn a_damaged_store_is_refused_in_words() {
     assert!(!told.contains("Error") && !told.contains("Unrecoverable"), "{said}");
 }
 
-/// What the library calls an error is for its own people.
+/// The engine's own error text is meant for the engine's developers.
 #[tokio::test]
 async fn a_lost_answer_is_told_in_words() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -1,4 +1,4 @@
-//! What comes in while the gateway stops.
+//! Connections and requests that arrive while the gateway stops.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,7 +15,8 @@ fn keyed(key: &str) -> Vec<u8> {
     request_bytes("POST", "/v1/charges", &[("idempotency-key", key)], b"a")
 }
 
-/// Connections that the system has made and nobody has accepted, each with a request.
+/// Opens connections that the system has made and the gateway has not accepted. Each of them carries a
+/// request.
 async fn waiting(to: SocketAddr, count: usize) -> Vec<Connection> {
     let mut all = Vec::new();
     for number in 0..count {
@@ -42,7 +43,7 @@ async fn what_waits_to_be_accepted_is_told() {
         running.spawn(async move { post(address, "/v1/charges", key, "a").await });
     }
     upstream.reached(2).await;
-    // There is a place for none of them before the drain begins.
+    // None of them gets a slot before the drain begins.
     let mut all = waiting(address, 100).await;
     gateway.terminate().await;
     gateway.logs("draining").await;
@@ -58,12 +59,12 @@ async fn what_waits_to_be_accepted_is_told() {
     assert_eq!(upstream.executions(), 2);
 }
 
-/// The signal, the connections and their requests are all found at one moment.
+/// The gateway finds the signal, the connections and their requests at the same moment.
 #[tokio::test]
 async fn nothing_that_has_reached_the_machine_is_reset() {
     let upstream = Upstream::start().await;
     let mut gateway = Gateway::start(&upstream, Settings::default()).await;
-    // One that is idle, and is sent its next request just before the signal is seen.
+    // An idle connection that gets its next request just before the gateway sees the signal.
     let mut kept = Connection::open(gateway.address).await;
     kept.send(keyed("k-0")).await;
     assert_eq!(kept.answer().await.status, 201);
@@ -107,7 +108,7 @@ async fn it_is_told_over_tls_and_over_http2_too() {
                 }
             }
         });
-        // The connection is made by the system, of which nothing tells this test but the system itself.
+        // The system makes the connection, so this test can only learn of it from the system.
         let connected = async {
             let port = format!(":{:04X} ", address.port());
             while !std::fs::read_to_string("/proc/net/tcp").expect("sockets").lines().any(|line| {
@@ -155,7 +156,7 @@ async fn a_second_signal_ends_the_delay_and_all_else() {
     assert_eq!(gateway.ended().await, Some(1));
 }
 
-/// Whoever has just connected and says nothing does not keep a gateway from ending.
+/// A client that connects and sends nothing does not keep a gateway from ending.
 #[tokio::test]
 async fn the_drain_waits_for_no_silent_client() {
     let upstream = Upstream::start().await;

@@ -1,4 +1,4 @@
-//! TLS on both listeners, with certificates made here.
+//! TLS on both listeners, with certificates made by the test.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ async fn who_speaks_no_tls_or_says_nothing_is_let_go() {
     assert_eq!(upstream.executions(), 0);
 }
 
-/// Who has shaken hands is owed no more patience than who has not.
+/// A client gets no more time after its handshake than before it.
 #[tokio::test]
 async fn who_agrees_on_a_protocol_and_says_nothing_is_let_go() {
     let authority = Authority::new();
@@ -77,7 +77,7 @@ async fn with_client_ca_only_those_it_vouches_for_are_let_in() {
     let (known, unknown) = (authority.certify("client"), stranger.certify("client"));
     for (identity, let_in) in [(None, false), (Some(&unknown), false), (Some(&known), true)] {
         let answer = async {
-            // With TLS 1.3 a client learns only afterwards that it was refused.
+            // With TLS 1.3, a client learns only after the handshake that it was refused.
             let stream = connect(&authority.client(identity, &[]), gateway.address.port()).await.ok()?;
             let mut connection = Connection::over(stream);
             tokio::io::AsyncWriteExt::write_all(&mut connection.stream, &charge()).await.ok()?;
@@ -117,7 +117,7 @@ async fn certificates_are_replaced_while_connections_go_on() {
     assert_eq!(connection.answer().await.status, 201);
 }
 
-/// Nobody has to say that the files changed: they are looked at every ten seconds.
+/// The gateway needs no signal when the files change, because it reads them every ten seconds.
 #[tokio::test]
 async fn certificates_are_replaced_without_a_signal() {
     let authority = Authority::new();

@@ -1,4 +1,5 @@
-//! What answers, logs and metrics tell: of every execution, of every record, and how long it is kept.
+//! The contents of answers, logs and metrics: each execution, each record, and the time that a record is
+//! kept.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use crate::harness::{Connection, Gateway, Settings, Upstream, post, request, request_bytes};
 
-/// Each execution has its line and its count when it ends, and the request its own, though its client left.
+/// Each execution has a log line and a count when it ends. The request has its own, even if its client left.
 #[tokio::test]
 async fn an_execution_whose_client_left_is_told_all_the_same() {
     let upstream = Upstream::start().await;
@@ -18,7 +19,7 @@ async fn an_execution_whose_client_left_is_told_all_the_same() {
     let mut connection = Connection::open(gateway.address).await;
     connection.send(request_bytes("POST", "/v1/charges?secret=1", &[("idempotency-key", "k")], b"a")).await;
     upstream.reached(1).await;
-    // Well after its request, as a client that gives up.
+    // The client leaves well after its request, like a client that gives up.
     tokio::time::sleep(Duration::from_millis(300)).await;
     drop(connection);
     upstream.let_go();
@@ -86,7 +87,7 @@ async fn an_answer_that_was_not_kept_says_how_long_that_is_remembered() {
     assert!(again.header("idempotency-expires").is_some());
 }
 
-/// What belonged to the first exchange is not said of a replay.
+/// Headers that belonged to the first exchange only are left out of a replay.
 #[tokio::test]
 async fn replays_drop_what_belongs_to_one_exchange() {
     let upstream = Upstream::answering(|_| {
@@ -125,7 +126,7 @@ async fn replays_drop_what_belongs_to_one_exchange() {
     assert_eq!(again, ["content-length", "date", "ratelimit-policy", "set-cookie", "x-kept"]);
 }
 
-/// Clients that repeat requests by themselves are told where that brings nothing.
+/// The header tells clients that repeat requests by themselves when a repetition is useless.
 #[tokio::test]
 async fn should_retry_is_said_of_replays_and_of_what_leaves_the_outcome_unknown() {
     let upstream = Upstream::answering(|seen| {

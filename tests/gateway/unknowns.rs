@@ -1,4 +1,4 @@
-//! Executions whose outcome became unknown, as operators see them.
+//! Executions with an unknown outcome, as logs and metrics show them to operators.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::harness::{Connection, Gateway, Settings, Upstream, post, request_byte
 
 const SETTINGS: &str = "lease = \"300ms\"";
 
-/// A gateway that was killed while it ran so many operations, and the next one on the same data.
+/// Kills a gateway while it runs this many operations. Returns the next gateway on the same data.
 async fn killed_while_running(count: usize, upstream: &Upstream) -> Gateway {
     let settings = Settings::route(SETTINGS).upstream("response_timeout = \"10s\"");
     let mut gateway = Gateway::start(upstream, settings.clone()).await;
@@ -32,12 +32,12 @@ async fn counts(gateway: &Gateway, sample: &str) -> bool {
     gateway.admin_get("/metrics").await.text().contains(&format!("{sample}\n"))
 }
 
-/// Whether the sweep or an attempt finds it, whichever comes first.
+/// Each execution is reported once, whether the sweep or an attempt finds it first.
 #[tokio::test]
 async fn each_execution_that_fell_silent_is_told_and_counted_once() {
     let upstream = Upstream::start().await;
     let gateway = killed_while_running(3, &upstream).await;
-    // Attempts on one of them, as often as they can be made.
+    // Attempts on one of the operations, sent as fast as possible.
     let mut attempts = JoinSet::new();
     for _ in 0..4 {
         let address = gateway.address;

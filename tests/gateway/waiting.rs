@@ -66,7 +66,7 @@ async fn a_different_request_waits_for_the_outcome_and_is_a_mismatch_then() {
     assert_eq!(upstream.executions(), 1);
 }
 
-/// An upstream that answers the body `a` with this status, any other with 201.
+/// Starts an upstream that answers the body `a` with this status, and any other body with 201.
 async fn saying(status: u16) -> std::sync::Arc<Upstream> {
     Upstream::answering(move |seen| {
         let status = if &*seen.body == b"a" { status } else { 201 };
@@ -75,8 +75,8 @@ async fn saying(status: u16) -> std::sync::Arc<Upstream> {
     .await
 }
 
-/// The key is free again once its first request was released: the other one runs, and nobody was told before
-/// that it never would.
+/// The release of the first request frees the key, and the other request runs. No answer said before that it
+/// never would.
 #[tokio::test]
 async fn a_different_request_runs_where_the_first_one_was_released() {
     let upstream = saying(429).await;
@@ -91,7 +91,8 @@ async fn a_different_request_runs_where_the_first_one_was_released() {
     assert_eq!((other.status, other.is_replay()), (201, false));
 }
 
-/// Without waiting, it is in flight; against an unknown record, nothing may be advised.
+/// On a route without waiting, the other request is told that the key is in flight. While the outcome is
+/// unknown, the answer advises no retry.
 #[tokio::test]
 async fn a_different_request_is_in_flight_or_never_where_nothing_is_decided() {
     let upstream = saying(503).await;
@@ -108,7 +109,7 @@ async fn a_different_request_is_in_flight_or_never_where_nothing_is_decided() {
     assert_eq!(upstream.executions(), 1);
 }
 
-/// FAULTS 2: the client leaves, or closes its sending side, while the upstream works.
+/// The client leaves, or closes its sending side, while the upstream works.
 #[tokio::test]
 async fn an_execution_outlives_its_client() {
     let upstream = Upstream::start().await;
@@ -136,7 +137,7 @@ async fn an_execution_outlives_its_client() {
     }
 }
 
-/// FAULTS 2: those who wait leave, the one who runs stays; and the other way round.
+/// The waiters leave and the owner's client stays; then the other way round.
 #[tokio::test]
 async fn a_duplicate_that_leaves_changes_nothing_for_the_others() {
     let upstream = Upstream::start().await;
@@ -159,7 +160,7 @@ async fn a_duplicate_that_leaves_changes_nothing_for_the_others() {
     assert!(gateway.records("unknown").await.is_empty());
 }
 
-/// FAULTS 3: slower than the lease, several times over.
+/// The upstream needs several times the length of the lease.
 #[tokio::test]
 async fn a_slow_upstream_keeps_its_lease_by_renewal() {
     let upstream = Upstream::start().await;
@@ -167,7 +168,7 @@ async fn a_slow_upstream_keeps_its_lease_by_renewal() {
     upstream.hold();
     let first = tokio::spawn(post_one(gateway.address));
     upstream.reached(1).await;
-    // Renewals show as new revisions; after several the first lease is long over.
+    // Each renewal shows as a new revision. After several renewals, the first lease is long over.
     let begun = gateway.record_in("running").await;
     let mut renewals = std::collections::BTreeSet::new();
     while renewals.len() < 6 {

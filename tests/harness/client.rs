@@ -1,4 +1,4 @@
-//! An HTTP/1.1 client that hides nothing: headers with their count and order, bodies as bytes.
+//! An HTTP/1.1 client that hides nothing: headers with their count and order, and bodies as bytes.
 
 use std::net::SocketAddr;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// One answer, as it came.
+/// A response as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -15,14 +15,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The value of a header that appears once, or not at all.
+    /// Returns the value of a header that appears at most once.
     pub fn header(&self, name: &str) -> Option<&str> {
         let values = self.all(name);
         assert!(values.len() <= 1, "{name} appears {} times", values.len());
         values.first().copied()
     }
 
-    /// All values of a header in order.
+    /// Returns all values of a header in order.
     pub fn all(&self, name: &str) -> Vec<&str> {
         let named = self.headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.as_str()).collect()
@@ -40,8 +40,7 @@ impl Answer {
         self.header("idempotent-replayed") == Some("true")
     }
 
-    /// Checks that this is the problem `slug`, with what the contract says of it, and gives its
-    /// members.
+    /// Checks that this is the problem `slug` with the members of the contract, and returns its members.
     pub fn problem(&self, status: u16, slug: &str, executed: &str, retry: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/problem+json"));
@@ -72,7 +71,7 @@ impl Answer {
     }
 }
 
-/// One connection, for what a well-behaved client would not do.
+/// A connection for requests that a well-behaved client would not send.
 pub struct Connection<S = TcpStream> {
     pub stream: S,
     buffer: Vec<u8>,
@@ -83,7 +82,7 @@ impl Connection {
         Self::try_open(to).await.expect("the listener accepts")
     }
 
-    /// `None` if nobody listens, or no longer.
+    /// Opens a connection. Returns `None` if there is no listener.
     pub async fn try_open(to: SocketAddr) -> Option<Self> {
         Some(Self::over(TcpStream::connect(to).await.ok()?))
     }
@@ -98,12 +97,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.stream.write_all(bytes.as_ref()).await.expect("the peer reads");
     }
 
-    /// Reads one whole answer.
+    /// Reads one whole response.
     pub async fn answer(&mut self) -> Answer {
         self.try_answer().await.expect("an answer before the end of the stream")
     }
 
-    /// Reads one whole answer; `None` if the stream ends before that.
+    /// Reads one whole response. Returns `None` if the stream ends before that.
     pub async fn try_answer(&mut self) -> Option<Answer> {
         let (mut answer, head) = loop {
             if let Some(parsed) = parse_head(&self.buffer) {
@@ -170,7 +169,7 @@ fn parse_head(buffer: &[u8]) -> Option<(Answer, usize)> {
     Some((Answer { status, headers: lines.map(header).collect(), body: Vec::new() }, end + 4))
 }
 
-/// The bytes of a request with a body of known length. `Host` is added.
+/// Returns the bytes of a request with a body of known length. Adds `Host`.
 pub fn request_bytes(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut bytes = format!("{method} {path} HTTP/1.1\r\nhost: api.example\r\n");
     for (name, value) in headers {
@@ -180,7 +179,7 @@ pub fn request_bytes(method: &str, path: &str, headers: &[(&str, &str)], body: &
     [bytes.as_bytes(), body].concat()
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a connection of its own and returns the response.
 pub async fn request(
     to: SocketAddr,
     method: &str,
@@ -193,7 +192,7 @@ pub async fn request(
     connection.answer().await
 }
 
-/// A POST with a key.
+/// Sends a POST with a key and returns the response.
 pub async fn post(to: SocketAddr, path: &str, key: &str, body: impl AsRef<[u8]>) -> Answer {
     request(to, "POST", path, &[("idempotency-key", key)], body).await
 }

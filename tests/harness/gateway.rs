@@ -1,5 +1,5 @@
-//! The gateway as a process: started with a configuration file, watched through its log, ended in
-//! whatever way the test needs.
+//! The gateway as a process. A test starts it with a configuration file, watches its log, and ends it in any
+//! way.
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
@@ -15,13 +15,13 @@ use tokio::time::timeout;
 
 use super::{Answer, Upstream};
 
-/// The longest that anything awaited from the process may take.
+/// The longest time that a test waits for the process.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a gateway is started with.
+/// The settings with which a gateway starts.
 #[derive(Clone, Default)]
 pub struct Settings {
-    /// Lines for `[store]`; without any, a directory of the gateway's own.
+    /// Lines for `[store]`. Without them, the gateway uses a directory of its own.
     pub store: String,
     /// Lines for `[server]`.
     pub server: String,
@@ -42,7 +42,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Defaults with these lines for the route.
+    /// Returns the defaults with these lines for the route.
     pub fn route(lines: &str) -> Self {
         Self { route: lines.into(), ..Self::default() }
     }
@@ -78,12 +78,12 @@ impl Settings {
         Self { shell: command.into(), ..self }
     }
 
-    /// How many files the process may have open, soft and hard.
+    /// Sets the number of files that the process may have open, as the soft and the hard limit.
     pub fn descriptors(self, limit: u64) -> Self {
         self.shell(&format!("ulimit -n {limit}"))
     }
 
-    /// How many it may have open as long as it does not raise that.
+    /// Sets the soft limit of open files, which the process may raise.
     pub fn soft_descriptors(self, limit: u64) -> Self {
         self.shell(&format!("ulimit -Sn {limit}"))
     }
@@ -94,7 +94,7 @@ impl Settings {
     }
 }
 
-/// A running gateway; killed when it is dropped.
+/// A running gateway. Dropping it kills the process.
 pub struct Gateway {
     pub address: SocketAddr,
     pub admin: SocketAddr,
@@ -105,18 +105,18 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway with a data directory of its own, in front of `upstream`.
+    /// Starts a gateway with a data directory of its own, in front of `upstream`.
     pub async fn start(upstream: &Upstream, settings: Settings) -> Self {
         let directory = Arc::new(TempDir::new().expect("a temporary directory"));
         Self::start_in(directory, upstream.address, settings).await
     }
 
-    /// Another process on the same data, with other settings.
+    /// Starts another process on the same data, with other settings.
     pub async fn restart(&self, upstream: &Upstream, settings: Settings) -> Self {
         Self::start_in(Arc::clone(&self.directory), upstream.address, settings).await
     }
 
-    /// Where the records are.
+    /// Returns the directory of the records.
     pub fn data(&self) -> std::path::PathBuf {
         self.directory.path().join("data")
     }
@@ -132,7 +132,7 @@ impl Gateway {
         Self { address: address("listen"), admin: address("admin"), directory, child, log, lines }
     }
 
-    /// Starts a process that is expected to refuse; gives its exit status and what it printed.
+    /// Starts a process that must refuse to start. Returns its exit status and its output.
     pub async fn refused(&self, upstream: &Upstream, settings: Settings) -> (ExitStatus, String) {
         let (mut child, log, mut lines) = Self::spawn(&self.directory, upstream.address, &settings);
         let status = timeout(PATIENCE, child.wait()).await.expect("it ends").expect("it can be waited for");
@@ -151,7 +151,7 @@ impl Gateway {
         let Settings { store, server, upstream: client, route, more, .. } = settings;
         let own = format!("url = \"embedded:{}\"", data.display());
         let store = if store.is_empty() { &own } else { store };
-        // Most tests are not about callers, and send nothing that tells one.
+        // Most tests do not deal with callers, and send no header that identifies one.
         let anonymous = if route.contains("anonymous") { "" } else { "anonymous = \"one\"" };
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n{server}\n\
@@ -196,17 +196,17 @@ impl Gateway {
         found.unwrap_or_else(|| panic!("{text:?} was not logged: {:#?}", self.log.lock().expect("log")))
     }
 
-    /// Everything logged so far.
+    /// Returns all log lines so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("log").join("\n")
     }
 
-    /// The limits that the system sets the process.
+    /// Returns the limits that the system sets for the process.
     pub fn limits(&self) -> String {
         std::fs::read_to_string(format!("/proc/{}/limits", self.pid())).expect("it runs")
     }
 
-    /// Resident memory, in bytes.
+    /// Returns the resident memory in bytes.
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
@@ -222,7 +222,7 @@ impl Gateway {
         assert!(status.success());
     }
 
-    /// kill -9, and waits until it is gone.
+    /// Sends SIGKILL and waits until the process is gone.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("it can be killed");
     }
@@ -231,32 +231,32 @@ impl Gateway {
         self.signal("-TERM").await;
     }
 
-    /// SIGHUP.
+    /// Sends SIGHUP.
     pub async fn hang_up(&self) {
         self.signal("-HUP").await;
     }
 
-    /// SIGSTOP.
+    /// Sends SIGSTOP.
     pub async fn freeze(&self) {
         self.signal("-STOP").await;
     }
 
-    /// SIGCONT.
+    /// Sends SIGCONT.
     pub async fn thaw(&self) {
         self.signal("-CONT").await;
     }
 
-    /// The exit code, once it has ended.
+    /// Waits for the end of the process and returns its exit code.
     pub async fn ended(&mut self) -> Option<i32> {
         timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("it can be waited for").code()
     }
 
-    /// A GET on the admin listener.
+    /// Sends a GET to the admin listener.
     pub async fn admin_get(&self, path: &str) -> Answer {
         admin(self.admin, "GET", path, "").await
     }
 
-    /// Why claims are stopped, if they are.
+    /// Returns the reason why claims are stopped, if they are.
     pub async fn stopped_for(&self) -> Option<String> {
         let ready = self.admin_get("/readyz").await;
         assert_eq!(ready.status, 200, "{ready:?}");
@@ -267,34 +267,34 @@ impl Gateway {
         reason
     }
 
-    /// Whether a line of the metrics is exactly this.
+    /// Tells whether the metrics contain exactly this line.
     pub async fn shows(&self, line: &str) -> bool {
         self.admin_get("/metrics").await.text().lines().any(|shown| shown == line)
     }
 
-    /// A DELETE on the admin listener.
+    /// Sends a DELETE to the admin listener.
     pub async fn admin_delete(&self, path: &str) -> Answer {
         admin(self.admin, "DELETE", path, "{\"note\":\"a test\"}").await
     }
 
-    /// A POST of JSON on the admin listener.
+    /// Sends a POST with JSON to the admin listener.
     pub async fn admin_post(&self, path: &str, body: &Value) -> Answer {
         admin(self.admin, "POST", path, &body.to_string()).await
     }
 
-    /// All records in one state.
+    /// Returns all records in one state.
     pub async fn records(&self, state: &str) -> Vec<Value> {
         let list = self.admin_get(&format!("/v1/records?state={state}")).await.json();
         list["records"].as_array().expect("a list").clone()
     }
 
-    /// The number of records in any state.
+    /// Returns the number of records in any state.
     pub async fn record_count(&self) -> usize {
         let list = self.admin_get("/v1/records").await.json();
         list["records"].as_array().expect("a list").len()
     }
 
-    /// Waits until so many attempts were found to be duplicates of one that runs.
+    /// Waits until this many attempts were found to be duplicates of a running one.
     pub async fn duplicates(&self, count: usize) {
         let until = tokio::time::Instant::now() + PATIENCE;
         let line = format!("oncegate_duplicates_total{{route=\"pay\",arrival=\"concurrent\"}} {count}\n");
@@ -303,7 +303,7 @@ impl Gateway {
         }
     }
 
-    /// Waits until there is a record in this state, and gives it.
+    /// Waits until there is a record in this state, and returns it.
     pub async fn record_in(&self, state: &str) -> Value {
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {

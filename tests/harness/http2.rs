@@ -1,4 +1,4 @@
-//! An HTTP/2 client, for requests that are well-formed as far as frames go.
+//! An HTTP/2 client for requests with well-formed frames.
 
 use std::net::SocketAddr;
 
@@ -11,14 +11,14 @@ use tokio::net::TcpStream;
 
 use super::Answer;
 
-/// One connection.
+/// An HTTP/2 connection of a client.
 #[derive(Clone)]
 pub struct Http2 {
     sender: SendRequest<Bytes>,
 }
 
 impl Http2 {
-    /// By prior knowledge.
+    /// Opens a connection by prior knowledge.
     pub async fn open(to: SocketAddr) -> Self {
         Self::over(TcpStream::connect(to).await.expect("the listener accepts")).await
     }
@@ -29,7 +29,7 @@ impl Http2 {
         Self { sender: sender.ready().await.expect("a connection") }
     }
 
-    /// A head; its body is still to come.
+    /// Sends a head. The body follows later.
     pub async fn begin(
         &self,
         method: &str,
@@ -54,7 +54,8 @@ impl Http2 {
         sender.send_request(request.body(()).expect("a request"), end).map_err(|error| error.reason())
     }
 
-    /// One request and its answer; `Err` if the stream or the connection ended instead.
+    /// Sends one request and returns the response. Returns `Err` if the stream or the connection ended
+    /// before.
     pub async fn request(
         &self,
         method: &str,
@@ -64,20 +65,20 @@ impl Http2 {
     ) -> Result<Answer, Option<Reason>> {
         let (answer, mut stream) = self.send(method, target, headers, body.is_empty()).await?;
         if !body.is_empty() {
-            // A server may answer without reading this.
+            // A server may answer without reading the body.
             let _ = stream.send_data(Bytes::copy_from_slice(body.as_bytes()), true);
         }
         read(answer).await
     }
 
-    /// A POST with a key.
+    /// Sends a POST with a key.
     pub async fn post(&self, path: &str, key: &str, body: &str) -> Answer {
         let target = format!("http://api.example{path}");
         self.request("POST", &target, &[("idempotency-key", key)], body).await.expect("an answer")
     }
 }
 
-/// Trailers for a stream.
+/// Returns the trailers of a stream.
 pub fn trailers(lines: &[(&'static str, &str)]) -> HeaderMap {
     let line = |(name, value): &(&'static str, &str)| {
         (HeaderName::from_static(name), value.parse().expect("a header value"))
@@ -85,7 +86,7 @@ pub fn trailers(lines: &[(&'static str, &str)]) -> HeaderMap {
     lines.iter().map(line).collect()
 }
 
-/// The whole answer.
+/// Reads the whole response.
 pub async fn read(answer: ResponseFuture) -> Result<Answer, Option<Reason>> {
     let (head, mut stream) = answer.await.map_err(|error| error.reason())?.into_parts();
     let mut body = Vec::new();

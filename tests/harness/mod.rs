@@ -1,4 +1,4 @@
-//! What the tests share: a gateway process, an upstream that does as it is told, and a client that
+//! Shared parts of the tests: a gateway process, an upstream under the control of the test, and a client that
 //! shows every byte.
 
 mod client;

@@ -15,10 +15,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Somebody who vouches for others, with a directory for everybody's files.
+/// A certificate authority, with a directory for all files.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    /// The file to trust it by.
+    /// The file with which a peer trusts this authority.
     pub ca: PathBuf,
     directory: TempDir,
 }
@@ -31,7 +31,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// As configuration has them.
+    /// Returns both paths as lines of the configuration.
     pub fn keys(&self) -> String {
         format!("cert = \"{}\", key = \"{}\"", self.cert.display(), self.key.display())
     }
@@ -50,17 +50,18 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), ca, directory }
     }
 
-    /// Certifies `localhost`, in files of this name; those that were there are replaced.
+    /// Certifies `localhost`, in files with this name. Existing files are replaced.
     pub fn certify(&self, file: &str) -> Files {
         self.certify_with(file, |_| {})
     }
 
-    /// The same, for a time that is over.
+    /// Certifies `localhost` with a certificate that has expired.
     pub fn certify_expired(&self, file: &str) -> Files {
         self.certify_with(file, |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1))
     }
 
-    /// The same for a client with this name as its subject; without one, the name is an alternative one.
+    /// Certifies a client with this name as its subject. Without a subject, the certificate has the
+    /// alternative name only.
     pub fn certify_client(&self, file: &str, subject: Option<&str>, alternative: &str) -> Files {
         self.certify_with(file, |params| {
             params.distinguished_name = DistinguishedName::new();
@@ -86,7 +87,7 @@ impl Authority {
         files
     }
 
-    /// What a client of this authority connects with.
+    /// Returns a connector for clients that trust this authority.
     pub fn client(&self, identity: Option<&Files>, protocols: &[&str]) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         for certificate in certificates(&self.ca) {
@@ -108,13 +109,13 @@ impl Authority {
     }
 }
 
-/// The certificates in a file.
+/// Reads the certificates of a file.
 pub fn certificates(file: &Path) -> Vec<CertificateDer<'static>> {
     let all = CertificateDer::pem_file_iter(file).expect("a file").collect::<Result<_, _>>();
     all.expect("certificates")
 }
 
-/// A connection to `localhost`.
+/// Opens a TLS connection to `localhost`.
 pub async fn connect(connector: &TlsConnector, port: u16) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await?;
     connector.connect(ServerName::try_from("localhost").expect("a name"), stream).await

@@ -1,5 +1,5 @@
-//! The API behind the gateway: a real server that remembers every request and answers as the test
-//! says, when the test says.
+//! The API behind the gateway: a real server that remembers every request. The test decides how and when it
+//! answers.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -18,13 +18,13 @@ use tokio::sync::watch;
 
 type Handler = dyn Fn(Seen) -> Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>> + Send + Sync;
 
-/// A request as the upstream got it.
+/// A request as the upstream received it.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub path: String,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// Its number, from 1.
+    /// The number of the request, from 1.
     pub number: usize,
 }
 
@@ -39,12 +39,12 @@ pub struct Upstream {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     count: watch::Sender<usize>,
-    /// What the paths begin with whose answers are held back, if any are.
+    /// The beginning of the paths with responses that are held back, if any are.
     gate: watch::Sender<Option<&'static str>>,
 }
 
 impl Upstream {
-    /// Answers 201 with the number of the request.
+    /// Starts an upstream that answers 201 with the number of the request.
     pub async fn start() -> Arc<Self> {
         Self::answering(|seen| {
             let body = format!("{{\"charge\":{}}}", seen.number);
@@ -54,7 +54,7 @@ impl Upstream {
         .await
     }
 
-    /// Answers with what `answer` makes of each request.
+    /// Starts an upstream that answers each request with the result of `answer`.
     pub async fn answering(
         answer: impl Fn(Seen) -> Response<Full<Bytes>> + Send + Sync + 'static,
     ) -> Arc<Self> {
@@ -105,32 +105,32 @@ impl Upstream {
         seen
     }
 
-    /// Every request so far.
+    /// Returns every request so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().expect("no panic while locked").clone()
     }
 
-    /// How many requests there were.
+    /// Returns the number of requests.
     pub fn executions(&self) -> usize {
         *self.count.borrow()
     }
 
-    /// Resolves once there were `count` requests.
+    /// Waits until there were `count` requests.
     pub async fn reached(&self, count: usize) {
         self.count.subscribe().wait_for(|seen| *seen >= count).await.expect("the upstream lives");
     }
 
-    /// Holds all answers back.
+    /// Holds all responses back.
     pub fn hold(&self) {
         self.hold_at("");
     }
 
-    /// Holds answers back to requests whose path begins so.
+    /// Holds back the responses to requests with a path that begins with `path`.
     pub fn hold_at(&self, path: &'static str) {
         self.gate.send_replace(Some(path));
     }
 
-    /// Lets held answers go.
+    /// Releases the responses that are held back.
     pub fn let_go(&self) {
         self.gate.send_replace(None);
     }

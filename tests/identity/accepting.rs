@@ -1,4 +1,4 @@
-//! An operator accepts a change by the name that the refusal printed, and nothing later.
+//! An operator accepts a change by the name that the refusal printed. The acceptance covers no later change.
 
 use crate::place::{Place, on_every_store, printed};
 use crate::process::pay;
@@ -23,18 +23,18 @@ async fn a_change_is_accepted_by_name_and_the_next_one_is_not(place: Place) {
     let accept = format!("accept_identity_change = [\"{first_entry}\"]");
     let (gateway, address) = place.serve(&accept, &second).await;
     assert!(gateway.said().contains(&format!("{first_entry}: accepted")), "{}", gateway.said());
-    // Which is what was accepted.
+    // The gateway uses the accepted change.
     assert_eq!((pay(address, "/v1/charges", "k").await.status, place.upstream.executions()), (201, 2));
     gateway.stop().await;
     let refusal = place.start(&accept, &third).await.refusal();
     let second_entry = printed(&refusal, "POST /v1/charges");
     assert!(second_entry != first_entry && !refusal.contains(&first_entry), "{refusal}");
-    // The way back is a change, too.
+    // The way back is a change as well.
     let refusal = place.start(&accept, &charges("")).await.refusal();
     assert_eq!(printed(&refusal, "POST /v1/charges"), second_entry);
     let both = format!("accept_identity_change = [\"{first_entry}\", \"{second_entry}\"]");
     place.serve(&both, &third).await.0.stop().await;
-    // What was accepted once is known without the line.
+    // A change that was accepted once needs the line no more.
     place.serve("", &third).await.0.stop().await;
 }
 

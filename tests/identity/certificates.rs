@@ -1,4 +1,4 @@
-//! A certificate that clients show is part of every scope, whether or not the scope names it.
+//! A certificate that clients present is part of every scope, whether or not the scope names it.
 
 use crate::harness::tls::Authority;
 use crate::place::{Place, printed};
@@ -22,7 +22,7 @@ async fn asking_clients_for_certificates_is_a_change_and_so_is_the_way_back() {
     assert!(refusal.contains("{ client_certificate = \"issuer-subject\" }]"), "{refusal}");
     assert!(refusal.contains("cannot be kept while [server] tls has client_ca"), "{refusal}");
     with_tls(&format!("accept_identity_change = [\"{entry}\"]"), "").await.serving().0.stop().await;
-    // To name it is the same as not to name it, at its place.
+    // Naming the certificate at its own place gives the same scope.
     let scope = "scope = [\"authorization\", \"x-api-key\", \"api-key\", \"stripe-account\", { path = true }, \
                  { client_certificate = \"issuer-subject\" }]";
     with_tls("", scope).await.serving().0.stop().await;

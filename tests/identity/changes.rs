@@ -1,4 +1,5 @@
-//! A restart with another scope, namespace or key header does not start; with another name it does.
+//! A gateway with another scope, namespace or key header does not start on the same store. A gateway with
+//! another route name does.
 
 use crate::place::{Place, on_every_store, printed};
 use crate::process::pay;
@@ -25,7 +26,7 @@ async fn a_change_of_what_names_operations_is_refused(place: Place) {
             refusal.contains("namespace = \"default\"") && refusal.contains("while none serves"),
             "{refusal}"
         );
-        // The lines that it prints keep the names.
+        // The lines that the gateway prints keep the names.
         place.serve("", &[("create-charge", "/v1/charges", kept)]).await.0.stop().await;
     }
     let (_gateway, address) = place.serve("", &[CHARGES]).await;

@@ -1,7 +1,7 @@
-//! A store of the release before entries were kept: records and nothing else.
+//! A store of the release before entries existed: it holds records only.
 //!
-//! Its records are made with its defaults written out. Under `match = "exact"` they are stored byte for byte
-//! as that release stored them.
+//! Its records are made with the defaults of that release written out. Under `match = "exact"`, their bytes
+//! are equal to those that the release stored.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn charges(lines: &str) -> [(&str, &str, &str); 1] {
     [("create-charge", "/v1/charges", lines)]
 }
 
-/// A store in which an earlier release has `k`.
+/// Makes a store in which an earlier release has the record of `k`.
 async fn made_by_an_earlier_release(place: &Place, lines: &str) {
     let lines = format!("{lines}\nmatch = \"exact\"");
     let (gateway, address) = place.serve("", &charges(&lines)).await;
@@ -39,13 +39,13 @@ async fn records_of_an_earlier_release_are_kept_with_the_printed_lines(place: Pl
         assert!(refusal.contains(part), "{part:?} is not in {refusal}");
     }
     printed(&refusal, "POST /v1/charges");
-    // The printed lines, as they are.
+    // The printed lines, unchanged.
     let kept: Vec<&str> = refusal.lines().filter(|line| line.starts_with("    ")).map(str::trim).collect();
     let (gateway, address) = place.serve("", &charges(&kept.join("\n"))).await;
     let replay = pay(address, "/v1/charges", "k").await;
     assert!(replay.is_replay() && place.upstream.executions() == 1, "{replay:?}");
     gateway.stop().await;
-    // From now on the store says it itself.
+    // From now on the store itself has the entries.
     let refusal = place.start("", &charges("")).await.refusal();
     assert!(!refusal.contains("an earlier release"), "{refusal}");
 }

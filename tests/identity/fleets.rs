@@ -1,4 +1,4 @@
-//! Gateways that share a store name operations alike, or the later one does not start (FAULTS 39).
+//! Gateways that share a store must name operations in the same way. Otherwise the later one does not start.
 
 use std::time::Duration;
 
@@ -23,14 +23,15 @@ async fn a_gateway_beside_one_with_other_names_refuses(place: Place) {
     for other in [OTHER, "key = { header = \"x-key\" }", "namespace = \"n\""] {
         place.start("", &charges(other)).await.refusal();
     }
-    // Nor one with a route of its own in there, or with a wider one.
+    // A gateway may have a wider route with other names beside the same inner route. With the wider route
+    // alone, it does not start.
     let within = [("pay", "/v1/charges", ""), ("all", "/v1/{*rest}", OTHER)];
     let (_within, _) = place.serve("", &within).await;
     place.start("", &[("all", "/v1/{*rest}", OTHER)]).await.refusal();
     assert_eq!(pay(address, "/v1/charges", "k").await.status, 201);
 }
 
-/// A new store each time: the comparison and the write are one decision.
+/// Each round uses a new store, because the comparison and the write must be one step.
 async fn of_two_that_start_at_once_with_other_names_one_serves(place: Place) {
     for round in 0..5 {
         let namespaces = ["a", "b"].map(|name| format!("namespace = \"{name}{round}\""));
@@ -80,7 +81,7 @@ async fn gateways_that_agree_start_together(place: Place) {
     assert_eq!(place.upstream.executions(), 1);
 }
 
-/// Short lives, so that the gateway soon looks again.
+/// Short lifetimes make the gateway check its entries soon again.
 async fn one_that_serves_is_told_when_another_change_was_accepted(place: Place) {
     let short = "ttl = \"100ms\"\ntombstone_ttl = \"100ms\"\nlease = \"100ms\"";
     let (mut one, _) = place.serve("", &charges(short)).await;
@@ -94,7 +95,7 @@ async fn one_that_serves_is_told_when_another_change_was_accepted(place: Place) 
     assert!(told.contains("ERROR") && told.contains("POST /v1/charges#") && !told.contains(&entry), "{told}");
 }
 
-/// Its gateways go on, and make records before the entries are there again.
+/// The gateways continue and make records before the entries exist again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_was_emptied_is_not_taken_for_one_of_an_earlier_release() {
     let place = Place::redis().await;
@@ -106,7 +107,7 @@ async fn a_store_that_was_emptied_is_not_taken_for_one_of_an_earlier_release() {
         while pay(address, "/v1/charges", "k").await.status != 201 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // Records of paths that are compared exactly look like those of an earlier release.
+        // Records of paths with exact comparison look like those of an earlier release.
         while !lines.is_empty() && server.say::<u64>("EXISTS oncegate:{00}:names") == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -1,4 +1,4 @@
-//! An entry lives as long as a record made under it can, by the store's clock.
+//! An entry lives as long as a record under it can live, by the clock of the store.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ on_every_store!(
 
 const SHORT: &str = "ttl = \"100ms\"\ntombstone_ttl = \"100ms\"\nlease = \"100ms\"";
 
-/// Starts a gateway under which records live shortly.
+/// Starts a gateway with records that live for a short time.
 async fn start(place: &Place, more: &str) -> Started {
     let lines = format!("{SHORT}\n{more}");
     let text = place.file("", &[("pay", "/v1/charges", &lines)]);
@@ -25,7 +25,7 @@ async fn start(place: &Place, more: &str) -> Started {
 
 const CHANGED: &str = "namespace = \"other\"";
 
-/// Tries until the changed one serves.
+/// Tries to start the changed gateway until it serves.
 async fn until_it_ends(place: &Place) {
     let began = Instant::now();
     loop {
@@ -50,7 +50,7 @@ async fn an_entry_ends_with_its_records_and_not_while_it_is_served(place: Place)
     assert!(stopped.elapsed() > Duration::from_millis(600), "a record can live longer than that");
 }
 
-/// Its record ages only once a gateway is there again.
+/// The record ages only after a gateway runs again.
 async fn an_execution_that_was_cut_off_keeps_its_entry(place: Place) {
     let (mut gateway, address) = start(&place, "").await.serving();
     place.upstream.hold();
@@ -64,7 +64,7 @@ async fn an_execution_that_was_cut_off_keeps_its_entry(place: Place) {
     gateway.signal("-KILL").await;
     assert_eq!((gateway.ended().await, paying.await.expect("a client")), (None, None));
     place.upstream.let_go();
-    // The entry alone would have ended by now.
+    // Without the record, the entry would have ended by now.
     tokio::time::sleep(Duration::from_secs(5)).await;
     start(&place, CHANGED).await.refusal();
     let (gateway, address) = start(&place, "").await.serving();

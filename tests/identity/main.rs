@@ -1,5 +1,4 @@
-//! Whether a gateway starts over a store that knows operations under other names: real processes over every
-//! store.
+//! The start of a gateway on a store that knows operations under other names: real processes on every store.
 
 mod accepting;
 mod certificates;

@@ -1,4 +1,4 @@
-//! The stores, each on a real server or disk, and configurations over them.
+//! The stores, each on a real server or disk, and configurations for them.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -45,7 +45,7 @@ impl Place {
         self.directory.path()
     }
 
-    /// Lines for `[store]`.
+    /// Returns lines for `[store]`.
     fn lines(&self) -> String {
         match &self.store {
             Store::Embedded => "url = \"embedded:oncegate-data\"".into(),
@@ -57,7 +57,7 @@ impl Place {
         }
     }
 
-    /// A file with more lines for the store, and these routes: name, path, further lines.
+    /// Returns a file with more lines for the store and with these routes: name, path, further lines.
     pub fn file(&self, store: &str, routes: &[(&str, &str, &str)]) -> String {
         let mut text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\n{}\n{store}\n\
@@ -74,12 +74,12 @@ impl Place {
         text
     }
 
-    /// Starts a gateway with such a file.
+    /// Starts a gateway with this file.
     pub async fn start(&self, store: &str, routes: &[(&str, &str, &str)]) -> Started {
         Process::with_file(&self.file(store, routes), self.path()).started().await
     }
 
-    /// The same where it has to serve.
+    /// Starts a gateway that must serve.
     pub async fn serve(&self, store: &str, routes: &[(&str, &str, &str)]) -> (Process, SocketAddr) {
         self.start(store, routes).await.serving()
     }
@@ -89,7 +89,7 @@ impl Place {
         self.quick_start_with(&[]).await
     }
 
-    /// The same with more in its environment.
+    /// Starts `serve --upstream` with more variables in its environment.
     pub async fn quick_start_with(&self, more: &[(&str, String)]) -> Started {
         let listen = |name| (name, "127.0.0.1:0".to_owned());
         let mut environment = vec![listen("ONCEGATE__SERVER__LISTEN"), listen("ONCEGATE__ADMIN__LISTEN")];
@@ -98,7 +98,8 @@ impl Place {
         Process::run(&["serve", "--upstream", &upstream], &environment, self.path()).started().await
     }
 
-    /// Takes away what no earlier release wrote; no gateway may have an embedded store open.
+    /// Removes the entries, which an earlier release did not write. No gateway may have an embedded store
+    /// open.
     pub async fn forget_names(&self) {
         match &self.store {
             Store::Embedded => {
@@ -118,7 +119,7 @@ impl Place {
     }
 }
 
-/// The entry that a refusal names for a method and path, as it is accepted.
+/// Returns the entry that a refusal names for a method and path, in the form in which it is accepted.
 pub fn printed(refusal: &str, entry: &str) -> String {
     let line = refusal.lines().find(|line| line.starts_with(&format!("{entry}#")));
     line.unwrap_or_else(|| panic!("{entry} is not in {refusal}")).to_owned()

@@ -1,4 +1,4 @@
-//! The binary, run with whatever arguments and file a test is about.
+//! The binary, run with the arguments and the file of the test.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,21 +13,21 @@ use tokio::time::timeout;
 
 use crate::harness::{Answer, request};
 
-/// The longest that anything awaited from a process may take.
+/// The longest time that a test waits for a process.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A process of the binary; killed when it is dropped.
+/// A process of the binary. Dropping it kills the process.
 pub struct Process {
     child: Child,
     said: Arc<Mutex<String>>,
     changes: watch::Receiver<()>,
 }
 
-/// What came of a start.
+/// The result of a start.
 pub enum Started {
-    /// It serves here.
+    /// The gateway serves at this address.
     Serving(Box<Process>, SocketAddr),
-    /// It ended.
+    /// The process ended with this exit code and output.
     Ended { code: Option<i32>, said: String },
 }
 
@@ -65,7 +65,7 @@ impl Process {
         Self { child, said, changes }
     }
 
-    /// Waits until it serves or ends.
+    /// Waits until the process serves or ends.
     pub async fn started(mut self) -> Started {
         match timeout(PATIENCE, self.until(" ready ")).await.expect("it serves or ends") {
             Some(line) => {
@@ -81,7 +81,7 @@ impl Process {
         }
     }
 
-    /// Waits until it says this; gives the line, or `None` if it ended without it.
+    /// Waits until the process prints this text. Returns the line, or `None` if the process ended without it.
     pub async fn until(&mut self, text: &str) -> Option<String> {
         loop {
             let line = self.said().lines().find(|line| line.contains(text)).map(str::to_owned);
@@ -92,7 +92,7 @@ impl Process {
         }
     }
 
-    /// Everything it said so far.
+    /// Returns the output so far.
     pub fn said(&self) -> String {
         self.said.lock().expect("a log").clone()
     }
@@ -102,12 +102,12 @@ impl Process {
         assert!(Command::new("kill").args([signal, &pid]).status().await.expect("kill runs").success());
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process.
     pub async fn ended(&mut self) -> Option<i32> {
         timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("it can be waited for").code()
     }
 
-    /// Ends it in an orderly way.
+    /// Stops the process in an orderly way.
     pub async fn stop(mut self) {
         self.signal("-TERM").await;
         assert_eq!(self.ended().await, Some(0), "{}", self.said());
@@ -122,7 +122,7 @@ impl Started {
         }
     }
 
-    /// What it said when it refused, which it did with exit code 2.
+    /// Returns the output of a process that refused to start, and checks its exit code 2.
     pub fn refusal(self) -> String {
         match self {
             Self::Serving(process, _) => panic!("it serves: {}", process.said()),
@@ -135,7 +135,7 @@ impl Started {
     }
 }
 
-/// A POST with a key and a credential.
+/// Sends a POST with a key and a credential.
 pub async fn pay(to: SocketAddr, path: &str, key: &str) -> Answer {
     request(to, "POST", path, &[("idempotency-key", key), ("authorization", "Bearer a")], b"a").await
 }

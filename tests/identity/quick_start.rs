@@ -1,4 +1,4 @@
-//! `serve --upstream`, and then a file over the same directory.
+//! A gateway with `serve --upstream`, and then one with a file on the same directory.
 
 use crate::place::{Place, printed};
 use crate::process::pay;
@@ -18,7 +18,7 @@ async fn what_was_paid_without_a_file_is_replayed_with_one() {
     let replay = pay(address, "/v1/charges", "k").await;
     assert!(replay.is_replay() && replay.body == first.body, "{replay:?}");
     assert_eq!(place.upstream.executions(), 1);
-    // Nothing covers the other paths now, which is allowed and said.
+    // No route covers the other paths now. This is allowed, and the gateway prints it.
     assert!(gateway.said().contains("streams to the fallback"), "{}", gateway.said());
     gateway.stop().await;
 
@@ -26,7 +26,7 @@ async fn what_was_paid_without_a_file_is_replayed_with_one() {
     assert!(pay(address, "/v1/charges", "k").await.is_replay());
 }
 
-/// There is no file to write a line into.
+/// Without a file there is no place for a line.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_file_a_change_is_accepted_in_the_environment() {
     let place = Place::embedded().await;

@@ -16,7 +16,7 @@ fn ended(started: Started) -> (Option<i32>, String) {
     }
 }
 
-/// A file that leads to the store's server by way of another port.
+/// Returns a file that leads to the store's server through another port.
 fn by_way_of(place: &Place, port: u16, own: u16, store: &str) -> String {
     place.file(store, &CHARGES).replace(&format!("127.0.0.1:{own}"), &format!("127.0.0.1:{port}"))
 }
@@ -68,7 +68,7 @@ async fn a_signal_ends_the_wait_at_once() {
     }
 }
 
-/// What waiting does not mend is told at once.
+/// An error that waiting does not mend is reported at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_setting_is_not_waited_for() {
     let (place, own) = of_redis().await;
@@ -99,7 +99,7 @@ async fn a_wrong_setting_is_not_waited_for() {
     }
 }
 
-/// A rolling restart on one machine: the one before still drains.
+/// A rolling restart on one machine: the earlier process still drains.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_waits_until_the_process_before_has_left_its_directory() {
     let place = Place::embedded().await;

@@ -1,11 +1,10 @@
-//! Before the upstream is called: a store that is down, and claims of which nobody can tell
-//! whether they were written. Nothing is sent unless the claim stands.
+//! The time before the call of the upstream: a store that is down, and claims with an unclear result. A
+//! gateway sends nothing unless it holds the claim.
 
 use super::store::Fault::{Late, Lost, Refused, Silence, Unanswered};
 use super::store::Step::{self, Claim, Read, Release};
 use super::world::{STORE_TIMEOUT, World};
 
-/// FAULTS 8.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_down_refuses_everything_and_nothing_is_sent() {
     for fault in [Refused, Lost, Silence] {
@@ -21,7 +20,7 @@ async fn a_store_that_is_down_refuses_everything_and_nothing_is_sent() {
     }
 }
 
-/// FAULTS 27: the same owner asks again, and wins what it had won.
+/// The owner repeats its claim, and wins the claim that it had already won.
 #[tokio::test(start_paused = true)]
 async fn a_claim_whose_answer_was_lost_is_won_by_asking_again() {
     for lost in [Unanswered, Lost, Late(2 * STORE_TIMEOUT), Silence] {
@@ -34,7 +33,7 @@ async fn a_claim_whose_answer_was_lost_is_won_by_asking_again() {
     }
 }
 
-/// FAULTS 27: it stands in the store, and nobody here can know.
+/// The claim is in the store, but this gateway cannot know that.
 #[tokio::test(start_paused = true)]
 async fn an_unclear_claim_sends_nothing_and_is_released_for_the_next_attempt() {
     for second in [Unanswered, Lost, Refused, Silence] {
@@ -43,7 +42,7 @@ async fn an_unclear_claim_sends_nothing_and_is_released_for_the_next_attempt() {
         world.store.always(&[Read], Refused);
         world.send("a").await.is_store_unavailable();
         assert_eq!((world.upstream.calls(), world.state("a")), (0, "running"));
-        // Until the store can be asked again the key is taken, and said to be.
+        // Until the store answers again, the key is in flight and is reported as such.
         world.send("a").await.is_in_flight();
         world.store.heal();
         world.until("a", "absent").await;
@@ -52,7 +51,7 @@ async fn an_unclear_claim_sends_nothing_and_is_released_for_the_next_attempt() {
     }
 }
 
-/// An attempt that waits for an unclear claim runs once that is released.
+/// An attempt that waits for an unclear claim runs after the claim is released.
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_for_an_unclear_claim_runs_when_it_is_released() {
     let world = World::new();
@@ -66,7 +65,8 @@ async fn whoever_waits_for_an_unclear_claim_runs_when_it_is_released() {
     world.store.heal();
 }
 
-/// The release comes too early to find it: time has to settle that, and nothing is ever sent for it.
+/// The release comes before the claim and does not find it. The claim then lapses with time, and is never
+/// followed by a call.
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_lands_after_it_was_given_up_lapses() {
     let world = World::rejecting();
@@ -81,7 +81,7 @@ async fn a_claim_that_lands_after_it_was_given_up_lapses() {
     world.store.heal();
 }
 
-/// Its own lease is over before the claim is answered, so nothing may be sent any more.
+/// The lease is over before the claim is answered, so nothing may be sent any more.
 #[tokio::test(start_paused = true)]
 async fn a_claim_answered_after_its_lease_sends_nothing_and_is_released() {
     let world = World::with_lease(STORE_TIMEOUT / 4);
@@ -94,7 +94,7 @@ async fn a_claim_answered_after_its_lease_sends_nothing_and_is_released() {
     world.send("a").await.is_first(201, "call 1");
 }
 
-/// A client that goes away while its claim is on the way leaves an operation that runs.
+/// A client that leaves while its claim is on the way leaves an operation that runs.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_during_the_claim_leaves_an_execution() {
     let world = World::new();

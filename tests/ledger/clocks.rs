@@ -1,4 +1,4 @@
-//! FAULTS 12: whatever the clocks say, an operation runs once and comes to an end.
+//! An operation runs once and comes to an end, with any clocks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::world::{LEASE, OnTheWall, VirtualClock, World};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Slower than the lease, so that everything depends on the clocks.
+/// Runs an operation that is slower than its lease, so that its end depends on the clocks.
 async fn runs_once(clock: Arc<dyn Clock>) {
     let world = World::with_clock(clock, |_| {});
     world.upstream.next(&[Play::Answer(201, 4 * LEASE), Play::Lost(4 * LEASE)]);
@@ -32,13 +32,13 @@ async fn a_store_an_hour_ahead_of_or_behind_the_wall_changes_nothing() {
     }
 }
 
-/// The gateway's own time passes, the store's does not: its leases do not end.
+/// Time passes for the gateway and not for the store, so leases do not end.
 #[tokio::test(start_paused = true)]
 async fn a_store_whose_clock_stands_still_changes_nothing() {
     runs_once(Arc::new(ManualClock::at(Timestamp::now_on_the_wall()))).await;
 }
 
-/// By the store's clock the lease is over, though the owner renewed it a moment ago.
+/// The lease is over by the clock of the store, although the owner renewed it a moment ago.
 #[tokio::test(start_paused = true)]
 async fn a_store_whose_clock_leaps_lapses_the_lease_and_takes_the_answer_all_the_same() {
     let clock = Arc::new(ManualClock::at(Timestamp::now_on_the_wall()));
@@ -49,14 +49,14 @@ async fn a_store_whose_clock_leaps_lapses_the_lease_and_takes_the_answer_all_the
     assert_eq!(world.state("a"), "running");
     clock.advance(HOUR);
     world.until("a", "unknown").await;
-    // It runs here, whatever the record says, so a retry waits for it.
+    // The operation runs in this process, even if the record says otherwise, so a retry waits for it.
     world.send("a").await.is_replay(201, "call 1");
     owner.await.expect("no panic").is_first(201, "call 1");
     world.send("a").await.is_replay(201, "call 1");
     assert_eq!(world.upstream.calls(), 1);
 }
 
-/// Retention goes by the store's clock, however little time has passed anywhere else.
+/// Retention follows the clock of the store, however little time has passed elsewhere.
 #[tokio::test(start_paused = true)]
 async fn a_response_is_kept_for_its_ttl_on_the_stores_clock() {
     let clock = Arc::new(ManualClock::at(Timestamp(3_600_000)));

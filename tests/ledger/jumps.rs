@@ -1,5 +1,5 @@
-//! FAULTS 36: the clock of a server jumps under a gateway. What it says is compared with the time that has
-//! passed here, in each answer.
+//! The clock of a server jumps while a gateway runs. The gateway compares the clock with its own elapsed time
+//! in each answer of the store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::world::{LEASE, OnTheWall, VirtualClock, World};
 const HOUR: i64 = 3_600_000;
 const LIMITS: ClockLimits =
     ClockLimits { ttl: Duration::from_secs(3600), retention: Duration::from_secs(10 * 3600) };
-/// After this the clock is believed again.
+/// The time after which the gateway trusts the clock again.
 const CALM: Duration = Duration::from_secs(7);
 
 fn world() -> (World, Arc<VirtualClock>) {
@@ -28,7 +28,7 @@ fn is_stopped(world: &World) -> bool {
     world.ledger.stopped().any(|reason| reason == Stopped::Clock)
 }
 
-/// What was answered, what is unknown, and what may run as execution 2.
+/// Makes a stored response, an unknown outcome, and an operation that may run as execution 2.
 async fn history(world: &World) {
     world.upstream.next(&[
         Play::Answer(201, Duration::ZERO),
@@ -59,13 +59,13 @@ async fn the_first_answer_after_a_jump_decides_nothing_by_it() {
                 }
             }
             assert!(is_stopped(&world), "{shift} {first}");
-            // What was claimed by the answer that showed the jump was given back.
+            // The claim in the answer that showed the jump was given back.
             assert_eq!((world.upstream.calls(), world.state("new")), (3, "absent"));
         }
     }
 }
 
-/// The answer to the claim is lost, and the claim's repetition shows the jump.
+/// The answer to the claim is lost, and the repeated claim shows the jump.
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_was_won_twice_is_given_back_too() {
     let (world, clock) = world();
@@ -97,14 +97,14 @@ async fn the_sweep_ends_nothing_and_a_silent_execution_lapses_all_the_same() {
     assert!(!is_stopped(&world));
     world.send("paid").await.is_replay(201, "call 1");
     world.send("cleared").await.is_first(201, "call 5");
-    // By the right clock everything ends in its time.
+    // By the right clock, every record ends in time.
     sleep(LIMITS.ttl).await;
     world.send("paid").await.is_problem(410, "key-expired", "yes", "never");
-    // What was stored by the wrong clock is kept for longer.
+    // A record with a time of the wrong clock is kept longer.
     world.send("long").await.is_replay(201, "call 4");
 }
 
-/// A store that is away, answers late, or answers out of order has no other clock for that.
+/// A store that is away, answers late, or answers out of order still has the same clock.
 #[tokio::test(start_paused = true)]
 async fn slow_answers_are_no_jump() {
     let clock = Arc::new(VirtualClock::set_to(Timestamp::now_on_the_wall()));
@@ -113,7 +113,7 @@ async fn slow_answers_are_no_jump() {
     for key in ["a", "b", "c"] {
         world.store.next(Step::Claim, &[slow]);
         let late = world.begin(key).await;
-        // Asked after it and answered before it.
+        // This attempt is asked after the late one and answered before it.
         assert_eq!(world.send("quick").await.status.is_success(), key == "a");
         late.await.expect("no panic");
         assert!(!is_stopped(&world), "{key}");

@@ -1,5 +1,5 @@
-//! The gateway layer between a store that fails in every way a store can and an upstream that
-//! counts its calls. Time is virtual: it moves on only when everything waits.
+//! The gateway layer between a store that fails in every possible way and an upstream that counts its calls.
+//! Time is virtual: it moves only while every task waits.
 
 mod claims;
 mod clocks;

@@ -1,5 +1,5 @@
-//! After the upstream answered: completions that are late, lost, or not taken, and the renewals
-//! that cross them.
+//! The time after the upstream's response: completions that are late, lost or refused, and renewals that
+//! cross them.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::store::Step::{self, Claim, Complete, Lose, Release, Renew};
 use super::upstream::Play;
 use super::world::{LEASE, MAX_IN_FLIGHT, STORE_TIMEOUT, World};
 
-/// FAULTS 9: the client gets the truth, the store gets it later, nobody gets a second execution.
+/// The client gets the true response, the store gets it later, and no second execution runs.
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_cannot_be_stored_is_given_unstored_and_stored_later() {
     for fault in [Refused, Lost, Silence] {
@@ -19,19 +19,19 @@ async fn an_answer_that_cannot_be_stored_is_given_unstored_and_stored_later() {
         let (owner, waiter) = (world.begin("a").await, world.begin("a").await);
         owner.await.expect("no panic").is_unstored(201, "call 1");
         waiter.await.expect("no panic").is_unstored(201, "call 1");
-        // The lease is no longer renewed; time makes the outcome unknown until it can be stored.
+        // The lease is no longer renewed. With time, the outcome becomes unknown until it can be stored.
         world.until("a", "unknown").await;
-        // This process knows better than the record that it cannot write.
+        // This process knows more than the record that it cannot write.
         world.send("a").await.is_unstored(201, "call 1");
         world.store.heal();
-        // The first attempt that the store answers again finds it written.
+        // The first attempt that the store answers again finds the outcome written.
         world.send("a").await.is_replay(201, "call 1");
         assert_eq!(world.state("a"), "completed");
         assert_eq!(world.upstream.calls(), 1);
     }
 }
 
-/// The store goes away altogether once the claim is in.
+/// The store becomes unreachable after the claim is made.
 #[tokio::test(start_paused = true)]
 async fn retries_while_the_store_is_away_never_run() {
     let world = World::new();
@@ -65,7 +65,7 @@ async fn a_completion_whose_answer_was_lost_is_read_back() {
     }
 }
 
-/// A loss that cannot be recorded: it becomes unknown all the same.
+/// The loss cannot be recorded, and the outcome still becomes unknown.
 #[tokio::test(start_paused = true)]
 async fn a_loss_that_cannot_be_stored_is_told_as_unknown() {
     for fault in [Refused, Lost, Silence] {
@@ -83,7 +83,7 @@ async fn a_loss_that_cannot_be_stored_is_told_as_unknown() {
     }
 }
 
-/// FAULTS 25, in either order; and the same with a renewal nobody hears of.
+/// The renewal may reach the store before or after the completion, or its result may never arrive.
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_crosses_the_completion_changes_nothing() {
     let first_renewal = LEASE / 3;
@@ -101,7 +101,7 @@ async fn a_renewal_that_crosses_the_completion_changes_nothing() {
     }
 }
 
-/// FAULTS 3: an upstream that is slower than the lease.
+/// The upstream needs more time than the lease.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_outlasts_its_lease_is_renewed_or_goes_on_without() {
     let slow = Play::Answer(201, 5 * LEASE);
@@ -119,13 +119,14 @@ async fn a_call_that_outlasts_its_lease_is_renewed_or_goes_on_without() {
     let (owner, waiter) = (lapsed.begin("a").await, lapsed.begin("a").await);
     lapsed.until("a", "unknown").await;
     lapsed.send("a").await.is_replay(201, "call 1");
-    // The answer is worth having all the same.
+    // The response is still useful.
     owner.await.expect("no panic").is_first(201, "call 1");
     waiter.await.expect("no panic").is_replay(201, "call 1");
     assert_eq!((renewed.upstream.calls(), lapsed.upstream.calls()), (1, 1));
 }
 
-/// The store goes away while an execution runs here: its duplicates need no store to hear of it.
+/// The store becomes unreachable while an execution runs in this process. Its duplicates need no store to get
+/// its response.
 #[tokio::test(start_paused = true)]
 async fn duplicates_of_what_runs_here_wait_for_it_without_the_store() {
     for (world, waits) in [(World::new(), true), (World::rejecting(), false)] {
@@ -144,7 +145,8 @@ async fn duplicates_of_what_runs_here_wait_for_it_without_the_store() {
     }
 }
 
-/// All places are taken, and the store is away: what this process knows it still tells.
+/// All slots are taken and the store is unreachable. This process still answers with the outcome that it
+/// knows.
 #[tokio::test(start_paused = true)]
 async fn what_is_not_written_is_told_without_a_place() {
     let world = World::rejecting();
@@ -161,7 +163,7 @@ async fn what_is_not_written_is_told_without_a_place() {
     assert_eq!(world.upstream.calls(), MAX_IN_FLIGHT);
 }
 
-/// What the sweeper has counted as a new unknown is not new again when its owner says so.
+/// An unknown outcome that the sweeper has counted is not counted again when its owner reports it.
 #[tokio::test(start_paused = true)]
 async fn an_outcome_becomes_unknown_once() {
     let world = World::new();
@@ -175,7 +177,7 @@ async fn an_outcome_becomes_unknown_once() {
     assert!(counted.iter().all(|line| line.ends_with(" 1") || line.ends_with(" 0")), "{counted:?}");
 }
 
-/// A status that is listed as no execution says that nothing happened, also while that cannot be written.
+/// A listed status says that the operation was not executed, also while this cannot be written.
 #[tokio::test(start_paused = true)]
 async fn a_problem_hides_only_statuses_that_say_nothing() {
     let world = World::with(|route| route.unknown_answers = UnknownAnswers::Problem);

@@ -1,5 +1,5 @@
-//! FAULTS 26: the record is decided by somebody else while its owner still runs. Then the owner's
-//! client and everybody who waits get what the record says, never what the owner says.
+//! An operator decides the record while its owner still runs. The owner's client and every waiter then get
+//! the outcome of the record, and never that of the owner.
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -11,7 +11,7 @@ use super::store::Step::{Complete, Read, Renew};
 use super::upstream::Play;
 use super::world::{Answer, LEASE, World, new_owner};
 
-/// An owner that runs and has lost its lease, a duplicate that waits for it, and the world.
+/// Returns the world, an owner that runs after its lease lapsed, and a duplicate that waits for it.
 async fn lapsed() -> (World, JoinHandle<Answer>, JoinHandle<Answer>) {
     let world = World::new();
     world.upstream.next(&[Play::Answer(201, 3 * LEASE)]);
@@ -27,7 +27,7 @@ async fn resolve(world: &World, resolution: Resolution, response: Option<&Stored
     assert_eq!(resolved.expect("the store answers").verdict, Verdict::Resolved);
 }
 
-/// As an operator found it in the upstream's books.
+/// Returns a response as an operator found it in the upstream's ledger.
 fn found() -> (ResponseRef, StoredResponse) {
     let headers = vec![(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain"))];
     let body = Bytes::from_static(b"found in the books");
@@ -49,7 +49,7 @@ async fn a_response_that_an_operator_supplied_stays_the_response() {
     assert_eq!(world.upstream.calls(), 1);
 }
 
-/// The record cannot be read at that moment: the owner's word is then not the record's.
+/// The record cannot be read at that moment, so the owner's response does not count as that of the record.
 #[tokio::test(start_paused = true)]
 async fn an_owner_that_cannot_read_who_overruled_it_says_that_its_answer_is_not_stored() {
     let (world, owner, waiter) = lapsed().await;
@@ -64,7 +64,7 @@ async fn an_owner_that_cannot_read_who_overruled_it_says_that_its_answer_is_not_
     assert_eq!(world.upstream.calls(), 1);
 }
 
-/// Known to be executed, but not with what answer: the owner still has that.
+/// The operation is known to be executed, but its response is missing. The owner still has the response.
 #[tokio::test(start_paused = true)]
 async fn a_settled_operation_still_takes_its_owners_answer() {
     let (world, owner, waiter) = lapsed().await;
@@ -76,7 +76,7 @@ async fn a_settled_operation_still_takes_its_owners_answer() {
     assert_eq!(world.upstream.calls(), 1);
 }
 
-/// The operator was wrong, and nobody has run it again yet: the owner's answer is the truth.
+/// The operator was wrong, and the operation has not run again yet. The owner's response is the truth.
 #[tokio::test(start_paused = true)]
 async fn an_operation_cleared_by_force_still_takes_its_owners_answer() {
     let (world, owner, waiter) = lapsed().await;
@@ -88,7 +88,7 @@ async fn an_operation_cleared_by_force_still_takes_its_owners_answer() {
     assert_eq!(world.upstream.calls(), 1);
 }
 
-/// The operator was wrong, and it ran again: the first owner's late answer is nobody's.
+/// The operator was wrong, and the operation ran again. The late response of the first owner is dropped.
 #[tokio::test(start_paused = true)]
 async fn the_answer_of_an_execution_that_was_followed_by_another_is_dropped() {
     let (world, owner, waiter) = lapsed().await;
@@ -103,7 +103,8 @@ async fn the_answer_of_an_execution_that_was_followed_by_another_is_dropped() {
     assert_eq!(world.upstream.calls(), 2);
 }
 
-/// The store has lost the record of what runs here: it was evicted, or restored from a backup.
+/// The store has lost the record of a running execution: the record was evicted, or the store was restored
+/// from a backup.
 #[tokio::test(start_paused = true)]
 async fn a_lost_record_lets_nothing_run_beside_the_execution_it_was_of() {
     for world in [World::new(), World::rejecting()] {
@@ -119,12 +120,12 @@ async fn a_lost_record_lets_nothing_run_beside_the_execution_it_was_of() {
         } else {
             other.is_in_flight()
         }
-        // What claimed in between is gone, too.
+        // The claim that was made in between is gone as well.
         assert_eq!((world.upstream.calls(), world.state("a")), (1, "absent"));
     }
 }
 
-/// The same while the outcome of what ran here waits to be written.
+/// The store has lost the record while the outcome of its execution waits to be written.
 #[tokio::test(start_paused = true)]
 async fn a_lost_record_lets_nothing_run_before_the_outcome_is_written() {
     let world = World::rejecting();
@@ -135,7 +136,8 @@ async fn a_lost_record_lets_nothing_run_before_the_outcome_is_written() {
     assert_eq!(world.upstream.calls(), 1);
 }
 
-/// An outcome that is written late, after an operator let another execution run: it is not that one's.
+/// An outcome is written late, after an operator let another execution run. The outcome does not belong to
+/// that execution.
 #[tokio::test(start_paused = true)]
 async fn what_an_earlier_execution_came_to_is_not_told_of_a_later_one() {
     let world = World::new();

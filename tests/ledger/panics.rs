@@ -1,4 +1,4 @@
-//! An inner service with a bug: nobody knows what it did before it fell over.
+//! An inner service with a bug. Its effects before the panic are unknown.
 
 use super::upstream::Play;
 use super::world::{LEASE, MAX_IN_FLIGHT, World};

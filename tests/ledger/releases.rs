@@ -1,5 +1,5 @@
-//! Executions that provably did not act: the key is free again once that is recorded, and the
-//! client is told "not executed" no sooner.
+//! Executions that provably did nothing. The key is free again once the release is recorded, and the client
+//! is not told "not executed" before that.
 
 use std::time::Duration;
 
@@ -31,7 +31,6 @@ async fn a_release_frees_the_key() {
     assert_eq!(world.upstream.executions(), ["1", "1", "1"]);
 }
 
-/// FAULTS 28.
 #[tokio::test(start_paused = true)]
 async fn not_executed_is_not_said_before_it_is_recorded() {
     for fault in [Refused, Lost, Silence] {
@@ -41,7 +40,7 @@ async fn not_executed_is_not_said_before_it_is_recorded() {
         world.send("a").await.is_store_unavailable();
         let shed = world.send("b").await;
         assert_eq!((shed.status.as_u16(), shed.header("idempotency-outcome")), (429, Some("unknown")));
-        // This process knows that nothing was done, and says no more than what it could write.
+        // This process knows that nothing was done, and does not say more than it could write.
         world.send("a").await.is_store_unavailable();
         let shed = world.send("b").await;
         assert_eq!((shed.status.as_u16(), shed.header("idempotency-outcome")), (429, Some("unknown")));
@@ -55,7 +54,7 @@ async fn not_executed_is_not_said_before_it_is_recorded() {
     }
 }
 
-/// The release is recorded only after the lease has lapsed: from unknown, then.
+/// The release is recorded after the lease has lapsed, so it starts from unknown.
 #[tokio::test(start_paused = true)]
 async fn a_release_recorded_late_frees_a_key_that_was_held() {
     let world = World::new();
@@ -63,10 +62,10 @@ async fn a_release_recorded_late_frees_a_key_that_was_held() {
     world.store.always(&[Release], Refused);
     world.send("a").await.is_store_unavailable();
     world.until("a", "unknown").await;
-    // This process knows that nothing was sent, and says no more than that it cannot write it.
+    // This process knows that nothing was sent. It answers only that it cannot write this.
     world.send("a").await.is_store_unavailable();
     world.store.heal();
-    // At the store's first answer it is written, and the same attempt runs.
+    // At the store's first answer the release is written, and the same attempt runs.
     world.send("a").await.is_first(201, "call 2");
 }
 
@@ -86,7 +85,7 @@ async fn a_release_whose_answer_was_lost_is_read_back() {
     }
 }
 
-/// FAULTS 29: execution 2 did not act, and of execution 1 nobody knows.
+/// Execution 2 did nothing, and the outcome of execution 1 is unknown.
 #[tokio::test(start_paused = true)]
 async fn a_release_frees_nothing_while_an_earlier_execution_is_undecided() {
     let world = World::with(|route| route.policy.on_unknown = OnUnknown::Retry);

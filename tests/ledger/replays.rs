@@ -1,4 +1,4 @@
-//! What a gateway has just replayed it says again without its store, and no longer once the record changes.
+//! The replay cache: a gateway repeats a recent replay without its store, until the record changes.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use super::store::Fault::{AnsweredLate, Late, Refused};
 use super::store::Step::{Claim, Retire};
 use super::world::{STORE_TIMEOUT, World};
 
-/// A completed operation, as yet replayed to nobody.
+/// Makes a completed operation that was not replayed yet.
 async fn completed() -> World {
     let world = World::keeping_replays();
     world.send("a").await.is_first(201, "call 1");
     world
 }
 
-/// One that was replayed, so that its answer is kept.
+/// Makes an operation that was replayed, so that its response is in the replay cache.
 async fn replayed() -> World {
     let world = completed().await;
     world.send("a").await.is_replay(201, "call 1");
@@ -43,7 +43,8 @@ async fn what_was_replayed_is_said_again_until_it_is_deleted() {
     assert_eq!(world.upstream.calls(), 1);
 }
 
-/// Whoever gives up a write, such as an operator whose connection ends, may have made it.
+/// A write may still have been made although its caller gave up, for example an operator who closed the
+/// connection.
 #[tokio::test(start_paused = true)]
 async fn it_is_forgotten_before_the_write_of_which_nothing_is_heard() {
     let world = replayed().await;
@@ -53,7 +54,7 @@ async fn it_is_forgotten_before_the_write_of_which_nothing_is_heard() {
     is_expired(&world).await;
 }
 
-/// Read and kept between the begin of the write and its end.
+/// The response is read and cached between the start of the write and its end.
 #[tokio::test(start_paused = true)]
 async fn it_is_forgotten_after_a_write_that_took_its_time() {
     let world = completed().await;
@@ -67,7 +68,7 @@ async fn it_is_forgotten_after_a_write_that_took_its_time() {
     is_expired(&world).await;
 }
 
-/// Read before the write, and heard of after it.
+/// The response is read before the write, and its read is answered after the write.
 #[tokio::test(start_paused = true)]
 async fn a_read_that_crosses_a_write_is_not_kept() {
     let world = completed().await;

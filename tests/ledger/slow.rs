@@ -1,4 +1,4 @@
-//! FAULTS 10: a store that is slow. There is a deadline for everything and a bound on what waits.
+//! A slow store: each step has a deadline, and the number of waiting steps is bounded.
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -30,7 +30,7 @@ async fn a_store_past_its_deadline_is_unavailable_and_holds_up_no_more_than_it_m
             clients.spawn(async move { world.send(&format!("key-{client}")).await });
         }
         let answers = clients.join_all().await;
-        // For whoever comes on top the store is asked what is known, without a claim.
+        // Beyond the limit, the gateway only reads the record and makes no claim.
         for answer in &answers {
             answer.is_store_unavailable();
         }
@@ -40,8 +40,8 @@ async fn a_store_past_its_deadline_is_unavailable_and_holds_up_no_more_than_it_m
     }
 }
 
-/// Completions that cannot be stored keep their place among the executions: what piles up is
-/// bounded, and what comes on top is shed before its claim.
+/// A completion that cannot be stored keeps its execution slot. Their number is bounded, and further requests
+/// are shed before their claim.
 #[tokio::test(start_paused = true)]
 async fn outcomes_that_wait_to_be_stored_are_bounded() {
     let world = World::new();

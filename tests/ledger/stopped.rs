@@ -1,4 +1,5 @@
-//! A store that takes no claims: nothing begins, nothing is bypassed, and what is stored is answered.
+//! A store that takes no claims: no execution begins, no request is bypassed, and stored responses are
+//! replayed.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ async fn nothing_begins_and_what_is_stored_is_answered() {
         world.send("new").await.is_store_unavailable();
         world.send("paid").await.is_replay(201, "call 1");
         world.send("lost").await.is_unknown(409);
-        // A store that is silent may still be stopped.
+        // A silent store may still be stopped.
         world.store.next(Step::Read, &[Fault::Refused]);
         world.send("new").await.is_store_unavailable();
         assert_eq!((world.upstream.calls(), world.state("new")), (2, "absent"));
@@ -35,7 +36,7 @@ async fn nothing_begins_and_what_is_stored_is_answered() {
     world.send("new").await.is_first(201, "call 3");
 }
 
-/// What runs goes on to its end, and is recorded.
+/// A running execution continues to its end and is recorded.
 #[tokio::test(start_paused = true)]
 async fn what_runs_is_completed() {
     let world = bypassing();

@@ -1,4 +1,4 @@
-//! A memory store behind a line that loses, delays and refuses, each kind of step on its own.
+//! A memory store behind a line that loses, delays and refuses steps, each kind of step on its own.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, pending};
@@ -24,10 +24,10 @@ pub enum Step {
     Read,
     Renew,
     Complete,
-    /// Lose and lapse: to the store they are one.
+    /// Lose and lapse, which are one step for the store.
     Lose,
     Release,
-    /// Whatever follows on retention.
+    /// Every step that follows from retention.
     Retire,
 }
 
@@ -49,26 +49,26 @@ impl Step {
     }
 }
 
-/// What becomes of a step.
+/// The fate of a step.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// None.
+    /// No fault.
     Nothing,
-    /// It is not taken, and the store says so.
+    /// The step is not taken, and the store reports it.
     Refused,
-    /// It gets lost on the way there, and the line breaks.
+    /// The step gets lost on the way to the store, and the line breaks.
     Lost,
-    /// It is taken, and its answer gets lost.
+    /// The step is taken, and its answer gets lost.
     Unanswered,
-    /// It is taken at once, and its answer comes this much later.
+    /// The step is taken at once, and its answer comes after this time.
     AnsweredLate(Duration),
-    /// It is taken this much later, whether or not somebody still waits.
+    /// The step is taken after this time, even if its caller no longer waits.
     Late(Duration),
-    /// It gets lost, and nothing says so.
+    /// The step gets lost without a report.
     Silence,
 }
 
-/// The store, and what is wrong with the line to it.
+/// The store, and the faults of the line to it.
 pub struct FaultyStore {
     store: Arc<MemoryStore>,
     next: Mutex<BTreeMap<Step, VecDeque<Fault>>>,
@@ -77,7 +77,7 @@ pub struct FaultyStore {
     stopped: Mutex<Option<Stopped>>,
 }
 
-/// How many steps are under way.
+/// The number of steps under way.
 #[derive(Default)]
 struct Load {
     now: AtomicUsize,
@@ -95,17 +95,17 @@ impl FaultyStore {
         }
     }
 
-    /// The next steps of this kind have these faults, one each.
+    /// Gives the next steps of this kind these faults, one each.
     pub fn next(&self, step: Step, faults: &[Fault]) {
         self.next.lock().expect("no panic").entry(step).or_default().extend(faults);
     }
 
-    /// All steps of these kinds have this fault, until they are healed.
+    /// Gives all steps of these kinds this fault, until [`Self::heal`].
     pub fn always(&self, steps: &[Step], fault: Fault) {
         self.always.lock().expect("no panic").extend(steps.iter().map(|step| (*step, fault)));
     }
 
-    /// Ends all faults; those that were announced must have come.
+    /// Ends all faults. Checks that each fault set with [`Self::next`] was used.
     pub fn heal(&self) {
         self.always.lock().expect("no panic").clear();
         assert!(
@@ -114,17 +114,17 @@ impl FaultyStore {
         );
     }
 
-    /// It takes no claims for this reason, and says so.
+    /// Makes the store take no claims for this reason, and say so.
     pub fn stop(&self, reason: Option<Stopped>) {
         *self.stopped.lock().expect("no panic") = reason;
     }
 
-    /// What is stored, asked on this side of the line.
+    /// Reads the stored record without the line.
     pub fn snapshot(&self, id: RecordId) -> Snapshot {
         done(self.store.read(id)).expect("a memory store can be read")
     }
 
-    /// The most claims that were ever under way at once.
+    /// Returns the highest number of claims that were under way at once.
     pub fn most_claims(&self) -> usize {
         self.claims.most.load(Ordering::SeqCst)
     }
@@ -135,7 +135,7 @@ impl FaultyStore {
         next.or_else(always).unwrap_or(Fault::Nothing)
     }
 
-    /// Takes a step over the line.
+    /// Sends a step over the line.
     fn send<T, F>(&self, step: Step, take: F) -> Pending<'_, T>
     where
         T: Send + 'static,
@@ -169,7 +169,7 @@ impl FaultyStore {
     }
 }
 
-/// A primitive of the memory store is done by the time it returns; this gets its answer.
+/// Returns the answer of a primitive of the memory store, which is ready when the call returns.
 fn done<T>(mut pending: Pending<'_, T>) -> Result<T, StoreError> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match pending.as_mut().poll(&mut context) {
@@ -236,7 +236,7 @@ impl Store for FaultyStore {
     }
 }
 
-/// One of the steps under way.
+/// Counts a step as under way until it is dropped.
 struct Counted(Arc<Load>);
 
 impl Counted {

@@ -1,4 +1,4 @@
-//! The inner service: it counts its calls and does with each what the test says.
+//! The inner service: it counts its calls and treats each as the test says.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -17,18 +17,18 @@ use oncegate::protocol::{Reason, Sent};
 use tokio::time::sleep;
 use tower::Service;
 
-/// What becomes of one call.
+/// The fate of one call.
 #[derive(Clone, Copy, Debug)]
 pub enum Play {
-    /// An answer with this status after this time; its body tells the number of the call.
+    /// A response with this status after this time. Its body is the number of the call.
     Answer(u16, Duration),
-    /// No connection.
+    /// The connection fails.
     Unreachable,
-    /// No answer, after this time.
+    /// The response is missing after this time.
     Lost(Duration),
-    /// A bug.
+    /// The service panics.
     Panic,
-    /// A bug while the body is read.
+    /// The service panics while the body is read.
     PanicInBody,
 }
 
@@ -44,7 +44,7 @@ struct Played {
 }
 
 impl Upstream {
-    /// The next calls are played like this; any other is answered 201 after a second.
+    /// Sets the fate of the next calls. Any other call is answered 201 after a second.
     pub fn next(&self, plays: &[Play]) {
         self.0.lock().expect("no panic").script.extend(plays);
     }
@@ -53,7 +53,7 @@ impl Upstream {
         self.0.lock().expect("no panic").executions.len()
     }
 
-    /// The number of each execution that was called.
+    /// Returns the number of each execution that was called.
     pub fn executions(&self) -> Vec<String> {
         let played = self.0.lock().expect("no panic");
         let number = |execution: &String| execution.rsplit(':').next().expect("a number").to_owned();

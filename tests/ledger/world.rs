@@ -27,10 +27,10 @@ pub const LEASE: Duration = Duration::from_secs(9);
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 pub const MAX_IN_FLIGHT: usize = 8;
-/// Longer than anything a test waits for.
+/// Longer than any wait of a test.
 const FOREVER: Duration = Duration::from_secs(3600);
 
-/// A gateway, what is before it and what is behind it. Clones share everything.
+/// A gateway with its client and its upstream. Clones share all parts.
 #[derive(Clone)]
 pub struct World {
     pub store: Arc<FaultyStore>,
@@ -46,7 +46,7 @@ impl World {
         Self::with(|_| {})
     }
 
-    /// Duplicates are not kept waiting.
+    /// Makes a gateway that rejects duplicates instead of keeping them waiting.
     pub fn rejecting() -> Self {
         Self::with(|route| route.in_flight = InFlight::Reject)
     }
@@ -55,12 +55,12 @@ impl World {
         Self::with(|route| route.policy.lease = lease)
     }
 
-    /// With a route that differs, and a store whose clock agrees with the wall.
+    /// Makes a gateway with a changed route, and a store with a clock that agrees with the wall clock.
     pub fn with(change: impl FnOnce(&mut Route)) -> Self {
         Self::with_clock(Arc::new(VirtualClock::set_to(Timestamp::now_on_the_wall())), change)
     }
 
-    /// With a gateway that keeps what it replayed, as it does outside tests.
+    /// Makes a gateway that keeps replays in its cache, as it does outside tests.
     pub fn keeping_replays() -> Self {
         let clock = Arc::new(VirtualClock::set_to(Timestamp::now_on_the_wall()));
         Self::over(clock, |_| {}, |ledger| ledger.keeping_replays(1 << 20))
@@ -70,7 +70,7 @@ impl World {
         Self::over(clock, change, |ledger| ledger)
     }
 
-    /// Over a store whose clock is watched, as that of a server is.
+    /// Makes a gateway on a store with a watched clock, like the clock of a server.
     pub fn watching(clock: Arc<dyn Clock>, limits: ClockLimits) -> Self {
         let started = Instant::now();
         Self::over(
@@ -110,7 +110,7 @@ impl World {
         Self { store, upstream, ledger, metrics, route, service }
     }
 
-    /// One attempt, to the last byte of its answer.
+    /// Sends one attempt and reads its response to the last byte.
     pub async fn send(&self, key: &str) -> Answer {
         let request = Request::post("/v1/charges").header("idempotency-key", key);
         let request = request.body(Body::from("{}")).expect("a well-formed request");
@@ -122,7 +122,7 @@ impl World {
         Answer { status: head.status, headers: head.headers, body }
     }
 
-    /// An attempt in the background, which has got as far as it can for now.
+    /// Starts an attempt in the background and waits until it can go no further.
     pub async fn begin(&self, key: &'static str) -> JoinHandle<Answer> {
         let world = self.clone();
         let attempt = tokio::spawn(async move { world.send(key).await });
@@ -137,12 +137,12 @@ impl World {
         RecordId::of(&self.route.namespace, &scope, &key)
     }
 
-    /// Whether duplicates are kept waiting.
+    /// Tells whether duplicates are kept waiting.
     pub fn is_waiting(&self) -> bool {
         matches!(self.route.in_flight, InFlight::Wait(_))
     }
 
-    /// The store loses the record of what runs.
+    /// Makes the store lose the record of a running execution.
     pub async fn forget(&self, key: &str) {
         let State::Running { owner, n, .. } = self.record(key).expect("a record").state else {
             panic!("{key} is {}", self.state(key));
@@ -156,7 +156,7 @@ impl World {
         self.store.snapshot(self.id(key)).record
     }
 
-    /// The name of the stored state.
+    /// Returns the name of the stored state.
     pub fn state(&self, key: &str) -> &'static str {
         self.record(key).map_or("absent", |record| record.state.name())
     }
@@ -171,7 +171,7 @@ impl World {
     }
 }
 
-/// What a client got.
+/// A response as a client got it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: StatusCode,
@@ -184,7 +184,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().expect("text"))
     }
 
-    /// The first answer to an operation, stored.
+    /// Checks that this is the first response to an operation, and that it is stored.
     #[track_caller]
     pub fn is_first(&self, status: u16, body: &str) {
         assert_eq!((self.status.as_u16(), &*self.body), (status, body), "{self:?}");
@@ -200,7 +200,7 @@ impl Answer {
         assert_eq!(self.header("idempotency-stored"), None, "{self:?}");
     }
 
-    /// True, but not stored.
+    /// Checks that this is a true response that is not stored.
     #[track_caller]
     pub fn is_unstored(&self, status: u16, body: &str) {
         assert_eq!((self.status.as_u16(), &*self.body), (status, body), "{self:?}");
@@ -208,7 +208,7 @@ impl Answer {
         assert_eq!(self.header("idempotent-replayed"), None, "{self:?}");
     }
 
-    /// A problem that says this of what it knows.
+    /// Checks that this is a problem with these members.
     #[track_caller]
     pub fn is_problem(&self, status: u16, slug: &str, executed: &str, retry: &str) {
         assert_eq!(self.status, status, "{self:?}");
@@ -234,7 +234,7 @@ impl Answer {
     }
 }
 
-/// A clock that goes with the virtual time, from whatever it was set to.
+/// A clock that follows the virtual time from any start.
 pub struct VirtualClock {
     set_to: Timestamp,
     set_at: Instant,
@@ -246,7 +246,7 @@ impl VirtualClock {
         Self { set_to, set_at: Instant::now(), shift: AtomicI64::new(0) }
     }
 
-    /// So many milliseconds off from now on.
+    /// Shifts the clock by this many milliseconds from now on.
     pub fn shift(&self, millis: i64) {
         self.shift.store(millis, Ordering::SeqCst);
     }
@@ -259,7 +259,7 @@ impl Clock for VirtualClock {
     }
 }
 
-/// What the machine believes the time to be.
+/// The time that the machine believes.
 pub trait OnTheWall {
     fn now_on_the_wall() -> Self;
 }
@@ -270,7 +270,7 @@ impl OnTheWall for Timestamp {
     }
 }
 
-/// Tokens that never repeat; nobody here guesses.
+/// Returns tokens that never repeat. No test guesses a token.
 pub fn new_owner() -> Owner {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let mut token = [0; 16];

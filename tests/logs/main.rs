@@ -1,5 +1,5 @@
-//! What the process writes, and who does not read it: standard error and standard output are pipes that
-//! stand still, end, or lead to a full disk.
+//! Output of the process, and readers that do not read it: standard error and standard output are pipes that
+//! are not read, that end, or that lead to a full disk.
 
 #[path = "../harness/mod.rs"]
 #[expect(dead_code, reason = "it also serves tests of other things")]

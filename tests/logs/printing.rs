@@ -1,4 +1,4 @@
-//! Commands that print, and a reader that has seen enough.
+//! Commands that print, and a reader that stops reading.
 
 use std::fs::File;
 use std::process::{Command, Output, Stdio};
@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use crate::harness::{Gateway, Settings, Upstream, post};
 
-/// Runs the binary with a standard output whose reader has gone.
+/// Runs the binary with a standard output without a reader.
 async fn unread(arguments: &[&str]) -> Output {
     let (read, write) = std::io::pipe().expect("a pipe");
     drop(read);

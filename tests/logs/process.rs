@@ -1,4 +1,4 @@
-//! A gateway whose standard error is whatever the test wants.
+//! A gateway with a standard error that the test chooses.
 
 use std::io::{BufRead, BufReader, PipeReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -13,10 +13,10 @@ use tokio::time::timeout;
 
 use crate::harness::{Answer, Connection, Upstream, post, request_bytes};
 
-/// The longest that anything awaited may take.
+/// The longest time that a test waits.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Ended when it is dropped.
+/// A process that ends when this value is dropped.
 pub struct Running(pub Child);
 
 /// A gateway that serves.
@@ -27,11 +27,11 @@ pub struct Process {
     _directory: TempDir,
 }
 
-/// The lines of a gateway, which nothing reads unless the test does.
+/// The log lines of a gateway, which only the test reads.
 pub struct Lines(Arc<Mutex<BufReader<PipeReader>>>);
 
 impl Process {
-    /// A gateway whose lines have been read up to the one that says it is ready.
+    /// Starts a gateway and reads its lines up to the one that says that it is ready.
     pub async fn start(upstream: &Upstream, environment: &[(&str, &str)]) -> (Self, Lines) {
         let (read, write) = std::io::pipe().expect("a pipe");
         let mut process = Self::with(upstream, environment, write.into(), [free(), free()]);
@@ -42,7 +42,7 @@ impl Process {
         (process, lines)
     }
 
-    /// A gateway whose lines go elsewhere.
+    /// Starts a gateway with its log lines going to `stderr`.
     pub async fn mute(upstream: &Upstream, stderr: Stdio) -> Self {
         let process = Self::with(upstream, &[], stderr, [free(), free()]);
         let serves = async {
@@ -54,7 +54,7 @@ impl Process {
         process
     }
 
-    /// A gateway that need not come as far as to serve.
+    /// Starts a gateway that need not become ready.
     pub fn with(
         upstream: &Upstream,
         environment: &[(&str, &str)],
@@ -76,7 +76,7 @@ impl Process {
         Self { running: Running(running), public, admin, _directory: directory }
     }
 
-    /// Sends so many keyed requests whose log lines have some 2 KB each, out of several connections.
+    /// Sends this many keyed requests over several connections. Each request has a log line of about 2 KB.
     pub async fn pass(&self, requests: usize) {
         let path = format!("/v1/{}", "x".repeat(2000));
         let callers = (0..8).map(|caller| {
@@ -96,7 +96,7 @@ impl Process {
         }
     }
 
-    /// Completes one operation and deletes its record: the record's id.
+    /// Completes one operation and deletes its record. Returns the id of the record.
     pub async fn delete_one(&self, key: &str) -> String {
         let made = post(self.public, "/v1/charges", key, "a").await;
         let id = made.header("idempotency-record").expect("a record").to_owned();
@@ -105,7 +105,7 @@ impl Process {
         id
     }
 
-    /// Asks the admin listener.
+    /// Sends a request to the admin listener.
     pub async fn asks(&self, method: &str, path: &str) -> Answer {
         let body = if method == "DELETE" { "{\"note\":\"a test\"}" } else { "" };
         let (host, length) = (self.admin, body.len());
@@ -115,7 +115,7 @@ impl Process {
         timeout(PATIENCE, connection.answer()).await.expect("an answer in time")
     }
 
-    /// The lines that the metric says were dropped.
+    /// Returns the number of dropped lines from the metric.
     pub async fn dropped(&self) -> u64 {
         let metrics = self.asks("GET", "/metrics").await;
         let line =
@@ -123,7 +123,7 @@ impl Process {
         line.expect("it is shown").parse().expect("a number")
     }
 
-    /// Waits until more lines than so many were dropped.
+    /// Waits until more lines than `before` were dropped.
     pub async fn drops_more_than(&self, before: u64) -> u64 {
         let more = async {
             loop {
@@ -136,14 +136,14 @@ impl Process {
         timeout(PATIENCE, more).await.expect("lines are dropped")
     }
 
-    /// SIGTERM, and what it ended with.
+    /// Sends SIGTERM and returns the exit code.
     pub async fn terminated(mut self) -> Option<i32> {
         let id = self.running.0.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
         self.ended().await
     }
 
-    /// What it ends with.
+    /// Waits for the end of the process and returns its exit code.
     pub async fn ended(&mut self) -> Option<i32> {
         let ended = async {
             loop {
@@ -159,7 +159,7 @@ impl Process {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         drop(self.0.kill());
         drop(self.0.wait());
     }
@@ -184,7 +184,7 @@ impl Lines {
         self.read(|lines| lines.lines().map(|line| line.expect("text")).collect()).await
     }
 
-    /// Reads on a thread of its own.
+    /// Runs the read on a thread of its own.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&mut BufReader<PipeReader>) -> T + Send + 'static,
@@ -199,15 +199,15 @@ pub fn json(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 
-/// A pipe that takes nothing more.
+/// Returns a pipe that takes no more bytes.
 pub fn full_pipe() -> (PipeReader, Stdio) {
     let (read, mut write) = std::io::pipe().expect("a pipe");
-    // The usual capacity; a line of the process does not fit any more.
+    // The usual capacity of a pipe. No line of the process fits any more.
     write.write_all(&[b'.'; 65_536]).expect("it takes that");
     (read, write.into())
 }
 
-/// An address that was free a moment ago.
+/// Returns an address that was free a moment ago.
 pub fn free() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address")

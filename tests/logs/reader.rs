@@ -1,4 +1,4 @@
-//! The reader of the log stands still.
+//! The reader of the log does not read.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ async fn no_request_waits_for_it_and_lines_come_again_when_it_reads() {
         assert_eq!(process.asks("GET", path).await.status, 200, "{path}");
     }
     process.drops_more_than(0).await;
-    // An operator's change finds room although nothing is read.
+    // The audit line of an operator's change finds room although the log is not read.
     let deleted = process.delete_one("deleted").await;
     let dropped = process.dropped().await;
 
@@ -35,7 +35,7 @@ async fn no_request_waits_for_it_and_lines_come_again_when_it_reads() {
     assert_eq!(told + dropped, 2 * 2001, "each request and each execution has its line or is counted");
     assert!(all.iter().any(|line| line.contains("oncegate::audit") && line.contains(&deleted)), "{deleted}");
 
-    // As if nothing had been.
+    // The process works as before.
     process.delete_one("deleted-later").await;
     lines.until("record deleted").await;
     assert_eq!(process.dropped().await, dropped);

@@ -1,4 +1,4 @@
-//! Standard error takes nothing: its reader is gone, its disk is full, it was closed.
+//! Standard error takes no bytes: its reader is gone, its disk is full, or it was closed.
 
 use std::fs::File;
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! What an attempt does with what it is told: the gateway's part of the protocol.
+//! The reaction of an attempt to an answer: the gateway's part of the protocol.
 
 use oncegate::protocol::{Executed, State, Verdict};
 
@@ -7,8 +7,8 @@ use crate::store::Decided;
 use crate::world::{Deed, Phase, Told, World, holder, owner};
 
 impl Protocol {
-    /// Attempt `who` reads the record and decides its next step. What needs no write takes effect
-    /// at once.
+    /// Lets attempt `who` read the record and decide its next step. A step without a write takes effect at
+    /// once.
     pub fn act(&self, world: &mut World, who: usize) {
         let deed = match world.attempts[who].phase {
             Phase::Asking { .. } => Deed::Claim { who },
@@ -22,7 +22,7 @@ impl Protocol {
         match self.decide(world, deed) {
             Decided::Stands(verdict) => self.conclude(world, who, deed, verdict),
             Decided::Write(mut write) => {
-                // A repeated claim brings a first revision of its own, as in `Ledger::claim`.
+                // A repeated claim has a first revision of its own, as in `Ledger::claim`.
                 if let (Phase::Asking { missed: 1.. }, None, Some(first)) =
                     (world.attempts[who].phase, write.expected, &mut write.next)
                 {
@@ -33,8 +33,8 @@ impl Protocol {
         }
     }
 
-    /// The write of `who` reaches the store and the answer reaches `who`, which after a conflict
-    /// decides again.
+    /// Lets the write of `who` reach the store and its answer reach `who`. After a conflict, `who` decides
+    /// again.
     pub fn land_pending(&self, world: &mut World, who: usize) {
         let Some(write) = world.attempts[who].pending.take() else { return };
         if self.land(world, &write) {
@@ -42,7 +42,7 @@ impl Protocol {
         }
     }
 
-    /// `who` gets no answer: its write may land later, or never.
+    /// Loses the answer to the write of `who`. The write may land later, or never.
     pub fn miss_answer(&self, world: &mut World, who: usize) {
         let attempt = &mut world.attempts[who];
         world.late = attempt.pending.take();
@@ -51,14 +51,14 @@ impl Protocol {
         }
     }
 
-    /// What `who` makes of a verdict that holds.
+    /// Lets `who` act on a verdict that holds.
     fn conclude(&self, world: &mut World, who: usize, deed: Deed, verdict: Verdict) {
         let attempt = &mut world.attempts[who];
         match (deed, verdict) {
-            // Its client was told long ago.
+            // The client of this attempt got an answer long ago.
             _ if attempt.phase == Phase::Abandoning => world.tell(who, Told::Unknown),
             (_, Verdict::Won { n }) => attempt.enter(Phase::Ready { n }),
-            // Another execution is alive: a waiter asks again.
+            // Another execution is running, so a waiter asks again.
             (Deed::Claim { .. }, Verdict::InFlight) => {}
             (Deed::Complete { .. }, Verdict::Lost) if self.loser_insists => tell(world, who, Verdict::Stored),
             (_, Verdict::Lost) => {
@@ -74,7 +74,7 @@ impl Protocol {
     }
 }
 
-/// Gives the client of `who` the answer that `verdict` asks for.
+/// Gives the client of `who` the answer that belongs to `verdict`.
 fn tell(world: &mut World, who: usize, verdict: Verdict) {
     let stored = match verdict {
         Verdict::Stored => owner(who),

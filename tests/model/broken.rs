@@ -1,4 +1,4 @@
-//! Transitions that are broken on purpose. Each test names the promise that must notice.
+//! Transition functions with a deliberate fault. Each test names the promise that must detect it.
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{Event, Next, Record, Resolution, State, Transition, Verdict, transition};
@@ -9,7 +9,7 @@ use crate::properties::{
 };
 use crate::{Decide, Protocol};
 
-/// What the model finds with this transition function.
+/// Returns the properties that the model finds violated by this transition function.
 fn found(broken: Decide) -> Vec<&'static str> {
     let model = Protocol { transition: broken, ..Protocol::new(2, 1, 1) };
     model.explore().expect_err("the model noticed nothing")
@@ -20,7 +20,7 @@ fn to(record: &Record, state: State, now: Timestamp, verdict: Verdict) -> Transi
     Transition { next: Next::Write(next), verdict }
 }
 
-/// A renewal that does not look at the state brings an execution back to life that has ended.
+/// A renewal that ignores the state brings an ended execution back to life.
 #[test]
 fn a_renewal_that_ignores_the_state() {
     fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
@@ -36,7 +36,7 @@ fn a_renewal_that_ignores_the_state() {
     assert!(found.iter().any(|property| noticed.contains(property)), "{found:?}");
 }
 
-/// A lease that is over lets the next claim run, although the first request may still act.
+/// After the end of a lease, the next claim runs, although the first request may still act.
 #[test]
 fn a_lapse_back_to_running() {
     fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
@@ -51,7 +51,7 @@ fn a_lapse_back_to_running() {
     assert!(found(broken).contains(&ONE_EFFECT));
 }
 
-/// "Not executed" that forgets the record gives an execution number away twice.
+/// A "not executed" that forgets the record gives one execution number to two executions.
 #[test]
 fn a_resolution_to_absent() {
     fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
@@ -66,7 +66,7 @@ fn a_resolution_to_absent() {
     assert!(found(broken).contains(&NUMBER_IS_UNIQUE));
 }
 
-/// An owner that lost the comparison and answers with what it has.
+/// An owner that lost the comparison answers with its own response.
 #[test]
 fn a_losing_owner_that_insists() {
     let model = Protocol { loser_insists: true, ..Protocol::new(2, 1, 1) };
@@ -74,7 +74,7 @@ fn a_losing_owner_that_insists() {
     assert!(found.contains(&ANSWERS_ARE_EQUAL), "{found:?}");
 }
 
-/// A completion that compares nobody writes over what was decided without its owner.
+/// A completion without a comparison overwrites a decision that was made without its owner.
 #[test]
 fn a_completion_that_compares_nothing() {
     fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
@@ -90,7 +90,7 @@ fn a_completion_that_compares_nothing() {
     assert!(found.iter().any(|property| noticed.contains(property)), "{found:?}");
 }
 
-/// A sweep that never lapses leaves an execution running for good.
+/// A sweep that never lapses a lease leaves an execution running forever.
 #[test]
 fn a_sweep_that_never_lapses() {
     fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
@@ -104,7 +104,7 @@ fn a_sweep_that_never_lapses() {
     assert!(found(broken).contains(&RUNNING_ENDS));
 }
 
-/// A lapse that does not look at the lease ends an execution that is alive.
+/// A lapse that ignores the lease ends an execution that is alive.
 #[test]
 fn a_lapse_that_ignores_the_lease() {
     fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
@@ -118,7 +118,7 @@ fn a_lapse_that_ignores_the_lease() {
     assert!(found(broken).contains(&LEASE_IS_RESPECTED));
 }
 
-/// A store that does not compare revisions lets late writes through.
+/// A store that does not compare revisions accepts late writes.
 #[test]
 fn a_store_that_compares_nothing() {
     let model = Protocol { compares: false, forgets_revisions: false, ..Protocol::new(2, 1, 1) };

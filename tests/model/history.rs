@@ -1,7 +1,7 @@
-//! The rules about single steps, and what has to be remembered to judge them.
+//! The rules about single steps, and the part of the past that is needed to judge them.
 //!
-//! Every write that lands and every answer that is given passes through here. The rules are stated
-//! on what stands before and after, without a look at how the protocol decides.
+//! Every write that lands and every answer to a client passes through here. The rules compare the states
+//! before and after a step, and ignore how the protocol decides.
 
 use oncegate::protocol::{Owner, Policy, Resolution, State};
 
@@ -11,55 +11,55 @@ use crate::world::{ATTEMPTS, Attempt, Deed, FROM_OPERATOR, Kept, NOW, Phase, Req
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Rule {
-    /// Until its ttl ends, a completed record changes by nothing but a delete.
+    /// Only a delete changes a completed record before its ttl ends.
     CompletedStays = 1,
-    /// A write of an owner changes only a record that stands at its own execution.
+    /// A write of an owner changes a record only while the record is about the owner's execution.
     StaleChangesNothing = 1 << 1,
-    /// An execution whose lease is live is ended by nobody but its owner.
+    /// Only its owner ends an execution with a live lease.
     LeaseIsRespected = 1 << 2,
-    /// One number is one owner's, and numbers only grow, while the record lives.
+    /// While the record lives, each number has one owner, and numbers only grow.
     NumberIsUnique = 1 << 3,
-    /// Two answers given as stored are equal.
+    /// Two responses that are given as stored are equal.
     AnswersAreEqual = 1 << 4,
-    /// Who is told "not executed" is told the truth.
+    /// A client that is told "not executed" is told the truth.
     NoIsTrue = 1 << 5,
-    /// Who is told "executed", or given a stored response, is told the truth.
+    /// A client that is told "executed", or gets a stored response, is told the truth.
     YesIsTrue = 1 << 6,
-    /// "Not executed" is decided without force only when the call is over.
+    /// Without force, "not executed" is decided only after the call is over.
     GuardHolds = 1 << 7,
 }
 
-/// What the past comes down to. All of it but `effects` and `broken` is about the record that lives
-/// now, and ends with its tombstone.
+/// The relevant part of the past. All fields except `effects` and `broken` belong to the record that lives
+/// now, and end with its tombstone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct History {
-    /// Whose requests the upstream acted on, a bit each.
+    /// The attempts with requests on which the upstream acted, one bit each.
     pub effects: u8,
-    /// Whose executions stand outside of "at most once", a bit each: declared not executed by an
-    /// operator, or of a time before the tombstone ended.
+    /// The attempts with executions that do not count for "at most once", one bit each: an operator declared
+    /// them not executed, or they ran before the tombstone ended.
     pub outside: u8,
-    /// Whether an operator said that the operation was executed.
+    /// True if an operator said that the operation was executed.
     vouched: bool,
-    /// The last execution number and whose it is.
+    /// The last execution number and its owner.
     last: Option<(u32, Owner)>,
     /// The response in the first answer that was given as stored.
     answered: Option<Owner>,
-    /// The rules that were broken, a bit each.
+    /// The rules that were broken, one bit each.
     broken: u8,
 }
 
 impl History {
-    /// Whether `rule` was ever broken.
+    /// Tells whether `rule` was ever broken.
     pub fn broke(&self, rule: Rule) -> bool {
         self.broken & rule as u8 != 0
     }
 
-    /// How many effects count against "at most one".
+    /// Returns the number of effects that count against "at most one".
     pub fn effects_inside(&self) -> u32 {
         (self.effects & !self.outside).count_ones()
     }
 
-    /// The tombstone has ended: what the attempts have done so far belongs to another life of the key.
+    /// Ends the tombstone: all earlier actions of the attempts belong to an earlier life of the key.
     pub fn end(&mut self, attempts: &[Attempt]) {
         let acted = |attempt: &Attempt| {
             attempt.request != Request::None
@@ -82,11 +82,11 @@ impl History {
                 Deed::Resolve(Resolution::NotExecuted { force }),
                 Some(State::Unknown { owner, undecided, quiet_at, .. }),
             ) => {
-                // It covers every execution so far that is undecided.
+                // The decision covers every undecided execution so far.
                 self.outside |= if undecided { u8::MAX >> (8 - ATTEMPTS) } else { 1 << holder(owner) };
                 self.check(Rule::GuardHolds, force || quiet_at <= NOW);
             }
-            // Its own word that nothing was executed lets a number go.
+            // If the owner says that its execution did nothing, the number may be used again.
             (Deed::Release { .. }, _) if after.is_none() => self.last = None,
             _ => {}
         }
@@ -95,7 +95,7 @@ impl History {
         }
     }
 
-    /// What may happen to a record before its lease or its ttl is over.
+    /// Judges a change of a record before its lease or its ttl is over.
     fn judge_early(&mut self, deed: Deed, before: State, after: Option<Kept>) {
         match before {
             State::Completed { .. } => {
@@ -115,7 +115,7 @@ impl History {
         self.last = Some((n, owner));
     }
 
-    /// A client is given this response as the stored one.
+    /// Judges that a client gets this response as the stored one.
     pub fn given(&mut self, id: Owner) {
         let first = *self.answered.get_or_insert(id);
         self.check(Rule::AnswersAreEqual, first == id);
@@ -126,12 +126,12 @@ impl History {
         self.check(Rule::YesIsTrue, known);
     }
 
-    /// A client is told that the operation was executed.
+    /// Judges that a client is told that the operation was executed.
     pub fn told_yes(&mut self) {
         self.check(Rule::YesIsTrue, self.effects != 0 || self.vouched);
     }
 
-    /// A client is told that the operation was not executed.
+    /// Judges that a client is told that the operation was not executed.
     pub fn told_no(&mut self) {
         self.check(Rule::NoIsTrue, self.effects_inside() == 0);
     }
@@ -144,7 +144,7 @@ impl History {
 }
 
 impl Deed {
-    /// The attempt that sends it.
+    /// Returns the attempt that sends the event.
     fn sender(self) -> Option<usize> {
         match self {
             Self::Claim { who }
@@ -156,7 +156,7 @@ impl Deed {
         }
     }
 
-    /// Whether it may change a record in this state at all.
+    /// Tells whether the event may change a record in this state at all.
     fn applies_to(self, state: Option<State>) -> bool {
         use State::{Cleared, Running, Settled, Unknown};
         let whose = |who: usize, n: u32| move |owner: Owner, last: u32| (holder(owner), last) == (who, n);

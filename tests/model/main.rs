@@ -1,8 +1,8 @@
-//! The protocol, explored exhaustively: every interleaving of a few attempts with crashes, pauses,
-//! lost and late writes, late upstream requests, a sweeper and an operator, under `hold`.
+//! The protocol, explored exhaustively: every interleaving of a few attempts with crashes, pauses, lost and
+//! late writes, late upstream requests, a sweeper and an operator, under `hold`.
 //!
-//! The model drives the protocol's own `transition`. The last tests break that function on purpose,
-//! and require that a property says so.
+//! The model calls the protocol's own `transition`. The last tests break that function on purpose, and
+//! require that a property fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,11 +37,11 @@ pub struct Protocol {
     claim: Claim,
     attempts: usize,
     start: World,
-    /// Whether the store compares revisions, as every store does.
+    /// True if the store compares revisions, as every store does.
     compares: bool,
-    /// Whether states that differ in nothing but the names of revisions count as one.
+    /// True if states that differ only in the names of revisions count as one.
     forgets_revisions: bool,
-    /// Whether an owner whose completion lost the comparison answers with its own response.
+    /// True if an owner answers with its own response after its completion lost the comparison.
     loser_insists: bool,
     properties: fn() -> Vec<Property<Self>>,
 }
@@ -49,8 +49,8 @@ pub struct Protocol {
 const TICK: Duration = Duration::from_millis(1);
 
 impl Protocol {
-    /// This many attempts, of which each may renew so often, and an operator who may decide so
-    /// often. Lease, response timeout, ttl and tombstone last a tick each.
+    /// Makes a model with this many attempts. Each attempt may renew `renewals` times, and the operator may
+    /// decide `decisions` times. Lease, response timeout, ttl and tombstone last one tick each.
     fn new(attempts: usize, renewals: u8, decisions: u8) -> Self {
         let policy = Policy {
             on_unknown: OnUnknown::Hold,
@@ -81,7 +81,7 @@ impl Protocol {
         }
     }
 
-    /// Explores everything; gives the number of states, or the properties that do not hold.
+    /// Explores all states. Returns their number, or the properties that do not hold.
     fn explore(self) -> Result<usize, Vec<&'static str>> {
         let checker = self.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
         let broken: Vec<_> = checker.discoveries().into_keys().collect();
@@ -116,8 +116,8 @@ impl Model for Protocol {
     }
 }
 
-/// The numbers of states are pinned: another number means that the protocol or the model behaves
-/// otherwise, which somebody should have meant.
+/// The numbers of states are pinned: another number means that the protocol or the model behaves differently,
+/// and such a change must be intended.
 #[test]
 fn two_attempts_with_renewals_and_an_operator_keep_every_promise() {
     assert_eq!(Protocol::new(2, 2, 2).explore(), Ok(994_934));
@@ -128,7 +128,7 @@ fn three_attempts_keep_every_promise() {
     assert_eq!(Protocol::new(3, 0, 0).explore(), Ok(2_353_657));
 }
 
-/// What the properties speak of does happen in the model: it proves something.
+/// The situations that the properties judge do occur in the model, so the model proves something.
 #[test]
 fn the_model_gets_to_see_what_it_judges() {
     let model = Protocol { properties: properties::sights, ..Protocol::new(2, 1, 1) };

@@ -1,4 +1,4 @@
-//! What must hold in every state, and what must be possible at all.
+//! Properties that must hold in every state, and situations that must be possible at all.
 
 use oncegate::protocol::{Executed, Reason, State};
 use stateright::Property;
@@ -18,7 +18,7 @@ pub const YES_IS_TRUE: &str = "nobody is told `yes` when it was not executed";
 pub const GUARD_HOLDS: &str = "not executed is not decided while the call may be under way";
 pub const RUNNING_ENDS: &str = "nothing stays running forever";
 
-/// What is promised in every state.
+/// Returns the promises, which hold in every state.
 pub fn promises() -> Vec<Property<Protocol>> {
     vec![
         Property::always(ONE_EFFECT, |_: &Protocol, world: &World| world.history.effects_inside() <= 1),
@@ -40,14 +40,14 @@ fn keeps(world: &World, rule: Rule) -> bool {
     !world.history.broke(rule)
 }
 
-/// Whoever was told that its request was not executed never has an effect later.
+/// Tells whether each request with the answer "not executed" has no effect later.
 fn no_stays_true(world: &World) -> bool {
     let told_no = |phase| phase == Phase::Done { said_no: true };
     let acted = |who: usize| world.history.effects & 1 << who != 0;
     !world.attempts.iter().enumerate().any(|(who, attempt)| told_no(attempt.phase) && acted(who))
 }
 
-/// What a model that proves anything must get to see,
+/// Returns the situations that must occur in a model that proves anything.
 pub fn sights() -> Vec<Property<Protocol>> {
     vec![
         Property::sometimes("a replay", |_, world: &World| told(world, Told::Replayed)),
@@ -97,7 +97,7 @@ fn tombstone(world: &World, remembered: Executed) -> bool {
     matches!(state(world), Some(State::Expired { executed, .. }) if executed == remembered)
 }
 
-/// The next write turns unknown into completed.
+/// Tells whether the next write turns unknown into completed.
 fn late_completion(world: &World) -> bool {
     let Some(kept) = world.record else { return false };
     let mut pending = world.attempts.iter().filter_map(|attempt| attempt.pending);

@@ -1,5 +1,5 @@
-//! What can happen next. Nothing has to: an attempt that takes no further step has crashed, one that
-//! takes it many ticks later was paused, and a request that stays on its way was lost.
+//! The possible next steps. None of them is forced: an attempt that takes no further step has crashed, an
+//! attempt that takes it many ticks later was paused, and a request that stays on its way was lost.
 
 use oncegate::protocol::{Resolution, State};
 
@@ -7,12 +7,12 @@ use crate::Protocol;
 use crate::store::Decided;
 use crate::world::{Attempt, Deed, FROM_OPERATOR, Phase, Request, World, response};
 
-/// One step.
+/// A possible next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Time passes.
     Tick,
-    /// The sweeper takes the record on.
+    /// The sweeper advances the record.
     Sweep,
     /// An operator decides.
     Operate(Deed),
@@ -20,30 +20,30 @@ pub enum Step {
     LandLate,
     /// An attempt reads the record and decides.
     Act(usize),
-    /// Its write reaches the store, and the answer reaches it.
+    /// The write of an attempt reaches the store, and the answer reaches the attempt.
     Land(usize),
-    /// Its write gets no answer in time.
+    /// The write of an attempt gets no answer in time.
     MissAnswer(usize),
-    /// It stays unclear whether its claim was written: it gives up.
+    /// An attempt gives up, because it stays unclear whether its claim was written.
     Abandon(usize),
-    /// It sends its request.
+    /// An attempt sends its request.
     Send(usize),
-    /// It provably cannot send its request.
+    /// An attempt provably cannot send its request.
     CannotSend(usize),
-    /// It renews; the write lands at any later time.
+    /// An attempt renews its lease. The write lands at any later time.
     Renew(usize),
-    /// The upstream acts on its request.
+    /// The upstream acts on the request of an attempt.
     Execute(usize),
-    /// The upstream refuses its request.
+    /// The upstream refuses the request of an attempt.
     Refuse(usize),
-    /// The upstream's answer arrives.
+    /// The upstream's response arrives at an attempt.
     Answer(usize),
-    /// No answer arrives: a timeout, a reset.
+    /// No response arrives, because of a timeout or a reset.
     LoseAnswer(usize),
 }
 
 impl Protocol {
-    /// Everything that can happen next.
+    /// Collects every possible next step.
     pub fn steps(&self, world: &World, steps: &mut Vec<Step>) {
         steps.extend([Step::Tick, Step::Sweep]);
         if world.late.is_some() {
@@ -53,7 +53,7 @@ impl Protocol {
             self.operations(world, steps);
         }
         for (who, attempt) in world.attempts[..self.attempts].iter().enumerate() {
-            // New attempts differ in nothing but their token: the first of them acts first.
+            // New attempts differ only in their token, so the first of them acts first.
             if attempt.is_new() && who > 0 && world.attempts[who - 1].is_new() {
                 break;
             }
@@ -79,7 +79,7 @@ impl Protocol {
         }
     }
 
-    /// What an operator may want.
+    /// Collects the possible decisions of an operator.
     fn operations(&self, world: &World, steps: &mut Vec<Step>) {
         let Some(kept) = world.record else { return };
         match kept.state {
@@ -95,7 +95,7 @@ impl Protocol {
         }
     }
 
-    /// What `step` makes of `world`.
+    /// Applies `step` to `world`.
     pub fn take(&self, world: &mut World, step: Step) {
         match step {
             Step::Tick => world.tick(&self.policy),
@@ -124,7 +124,7 @@ impl Protocol {
         self.apply(world, deed);
     }
 
-    /// The steps of an attempt that runs an execution.
+    /// Applies a step of an attempt that runs an execution.
     fn call(&self, world: &mut World, step: Step) {
         let (Step::Send(who) | Step::CannotSend(who) | Step::Renew(who) | Step::LoseAnswer(who)) = step
         else {

@@ -1,4 +1,4 @@
-//! How a decision reaches the record: read, decide with the protocol, compare the revision and set,
+//! The path of a decision to the record: read, decide with the protocol, compare the revision and set, and
 //! decide again after a conflict. `Ledger` does the same over a real store.
 
 use oncegate::protocol::{
@@ -10,9 +10,9 @@ use crate::world::{Deed, Kept, NOW, World, Write, owner, response};
 
 /// A decision.
 pub enum Decided {
-    /// Nothing has to be written for this to hold.
+    /// The verdict holds without a write.
     Stands(Verdict),
-    /// This has to land first.
+    /// The verdict holds after this write has landed.
     Write(Write),
 }
 
@@ -30,7 +30,8 @@ impl Protocol {
         Decided::Write(Write { deed, expected, next, verdict })
     }
 
-    /// The store takes a write, or finds that the record is another one by now and does not.
+    /// Lets the store take a write, or refuse it because the record has changed. Returns true if the store
+    /// took it.
     pub fn land(&self, world: &mut World, write: &Write) -> bool {
         let before = world.record;
         if self.compares && before.map(|kept| kept.revision) != write.expected {
@@ -42,20 +43,20 @@ impl Protocol {
         true
     }
 
-    /// Reads, decides and writes in one go.
+    /// Reads, decides and writes in one step.
     pub fn apply(&self, world: &mut World, deed: Deed) {
         if let Decided::Write(write) = self.decide(world, deed) {
             self.land(world, &write);
         }
     }
 
-    /// What an attempt that lost a comparison answers from.
+    /// Returns the verdict from which an attempt answers after a lost comparison.
     pub fn standing(&self, world: &World) -> Option<Verdict> {
         let record = self.record(world.record?);
         Some(standing(record.at(NOW)?.as_ref()))
     }
 
-    /// Whether the sweep leads a running record out of that state once its lease is over.
+    /// Tells whether the sweep ends a running record once its lease is over.
     pub fn sweep_ends(&self, kept: Kept) -> bool {
         let record = self.record(kept);
         let Some(lease_until) = record.lease_until() else { return true };

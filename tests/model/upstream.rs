@@ -1,21 +1,21 @@
-//! The upstream: it may act on a request at any time after that was sent, or never.
+//! The upstream, which may act on a request at any time after it was sent, or never.
 
 use crate::Protocol;
 use crate::world::{Deed, Phase, Request, World};
 
 impl Protocol {
-    /// The upstream acts on the request of `who`.
+    /// Lets the upstream act on the request of `who`.
     pub fn execute(&self, world: &mut World, who: usize) {
         world.history.effects |= 1 << who;
         answered(world, who, Request::Executed);
     }
 
-    /// The upstream refuses the request of `who` with a status that says it did not act.
+    /// Lets the upstream refuse the request of `who` with a status that says that it did not act.
     pub fn refuse(&self, world: &mut World, who: usize) {
         answered(world, who, Request::Refused);
     }
 
-    /// The upstream's answer reaches the gateway.
+    /// Lets the upstream's response reach the gateway.
     pub fn answer(&self, world: &mut World, who: usize) {
         let attempt = &mut world.attempts[who];
         let Phase::Calling { n } = attempt.phase else { return };
@@ -28,7 +28,7 @@ impl Protocol {
     }
 }
 
-/// The upstream has an answer, which matters only to somebody who waits for it.
+/// Records the upstream's response, which matters only if an attempt waits for it.
 fn answered(world: &mut World, who: usize, answer: Request) {
     let attempt = &mut world.attempts[who];
     let waits = matches!(attempt.phase, Phase::Calling { .. });

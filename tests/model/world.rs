@@ -1,9 +1,9 @@
-//! One state of the model: the record, the attempts, the writes that are still under way, and what
-//! has to be remembered to judge the next step.
+//! One state of the model: the record, the attempts, the writes under way, and the part of the past that is
+//! needed to judge the next step.
 //!
-//! Time stands still at [`NOW`]. A tick moves everything else one step into the past, and what lies
-//! so far back that no rule can tell the difference is not moved any further: that keeps the number
-//! of states finite without a last moment.
+//! Time stands still at [`NOW`]. A tick moves all other times one step into the past. A time that lies so far
+//! back that no rule can tell the difference is not moved any further. This keeps the number of states finite
+//! without a last moment.
 
 use std::time::Duration;
 
@@ -12,75 +12,75 @@ use oncegate::protocol::{Owner, Policy, Record, Resolution, ResponseRef, Revisio
 
 use crate::history::History;
 
-/// The only moment there is.
+/// The only moment of the model.
 pub const NOW: Timestamp = Timestamp(1_000);
 
-/// How many attempts a world has room for; a model may use fewer.
+/// The number of attempts in a world. A model may use fewer.
 pub const ATTEMPTS: usize = 3;
 
 /// The id of every response that an operator supplies.
 pub const FROM_OPERATOR: Owner = Owner([0xee; 16]);
 
-/// Everything there is at one moment.
+/// The whole state at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
-    /// What the store keeps of the one operation.
+    /// The stored part of the record of the only operation.
     pub record: Option<Kept>,
     /// The attempts, each at a gateway of its own.
     pub attempts: [Attempt; ATTEMPTS],
-    /// A write nobody waits for any more, or a renewal. It can land at any later time, or never.
+    /// A renewal, or a write without a waiting caller. It can land at any later time, or never.
     pub late: Option<Write>,
-    /// How often the operator may still act.
+    /// Number of decisions that the operator may still make.
     pub decisions: u8,
-    /// What the last step told a client.
+    /// The answer to a client in the last step.
     pub told: Option<Told>,
-    /// What the rules need to know of the past.
+    /// The part of the past that the rules need.
     pub history: History,
 }
 
 /// The changing part of a [`Record`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kept {
-    /// As in the record.
+    /// The revision of the record.
     pub revision: Revision,
-    /// As in the record, relative to [`NOW`].
+    /// The time of the last update of the record, relative to [`NOW`].
     pub updated_at: Timestamp,
-    /// As in the record, its time relative to [`NOW`].
+    /// The state of the record, with its time relative to [`NOW`].
     pub state: State,
 }
 
-/// One HTTP request with the key, and the gateway that serves it.
+/// An HTTP request with the key, and the gateway that serves it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Attempt {
-    /// What it does next.
+    /// The next action of the attempt.
     pub phase: Phase,
-    /// Its write that the store has not answered yet.
+    /// The attempt's write that the store has not answered yet.
     pub pending: Option<Write>,
-    /// What became of its request upstream.
+    /// The fate of the attempt's request.
     pub request: Request,
-    /// How often it may still renew.
+    /// Number of renewals that the attempt may still make.
     pub renewals: u8,
 }
 
-/// Where an attempt stands.
+/// The progress of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// It claims. So many of its claims have stayed without answer.
+    /// The attempt claims. `missed` of its claims have stayed without an answer.
     Asking { missed: u8 },
-    /// It runs execution `n` and has not sent anything.
+    /// The attempt runs execution `n` and has sent nothing yet.
     Ready { n: u32 },
-    /// Its request is on the way upstream.
+    /// The request of the attempt is on its way to the upstream.
     Calling { n: u32 },
-    /// It tells the store what came of something, until the store answers.
+    /// The attempt reports an outcome to the store, until the store answers.
     Telling(Deed),
-    /// It sent nothing, told its client that it cannot know, and takes back what its claim may have
-    /// left in the store.
+    /// The attempt sent nothing and told its client that the outcome is unknown. It now removes the claim
+    /// that it may have left in the store.
     Abandoning,
-    /// It has answered, and may have said that nothing was executed.
+    /// The attempt has answered. `said_no` is true if the answer was that nothing was executed.
     Done { said_no: bool },
 }
 
-/// What a client was told at last, as far as the properties care.
+/// The last answer to a client, as far as the properties need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Told {
     /// The stored response to its own call.
@@ -98,17 +98,17 @@ pub enum Told {
 /// A request between a gateway and the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
-    /// Nothing that matters any more, or nothing yet.
+    /// No request yet, or none that still matters.
     None,
-    /// Somewhere on the way: the upstream may act on it at any time, or never.
+    /// The request is on its way. The upstream may act on it at any time, or never.
     OnTheWay,
-    /// The upstream acted on it.
+    /// The upstream acted on the request.
     Executed,
-    /// The upstream did not act and never will: a status the route lists as `release`.
+    /// The upstream did not act and never will: a status that the route lists as `release`.
     Refused,
 }
 
-/// An event and who sends it. `who` is the attempt, and the owner of execution `n`.
+/// An event and its sender. `who` is the attempt, and the owner of execution `n`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Deed {
     Claim { who: usize },
@@ -124,18 +124,18 @@ pub enum Deed {
 /// A decided compare-and-set on its way to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Write {
-    /// What it does.
+    /// The event that led to the write.
     pub deed: Deed,
-    /// The revision it was decided on; `None` expects that there is no record.
+    /// The revision on which the write was decided. `None` expects that there is no record.
     pub expected: Option<Revision>,
-    /// What it puts there; `None` removes.
+    /// The new record. `None` removes the record.
     pub next: Option<Kept>,
-    /// What holds once it has landed.
+    /// The verdict that holds once the write has landed.
     pub verdict: Verdict,
 }
 
 impl World {
-    /// Nothing has happened yet.
+    /// Makes the initial state.
     pub fn new(renewals: u8, decisions: u8) -> Self {
         let attempt =
             Attempt { phase: Phase::Asking { missed: 0 }, pending: None, request: Request::None, renewals };
@@ -149,17 +149,17 @@ impl World {
         }
     }
 
-    /// `who` has answered.
+    /// Gives the client of `who` its answer.
     pub fn tell(&mut self, who: usize, told: Told) {
         self.told = Some(told);
         self.attempts[who].enter(Phase::Done { said_no: told == Told::No });
     }
 
-    /// Forgets what only the comparison of revisions can tell apart.
+    /// Forgets the differences that only a comparison of revisions can see.
     ///
-    /// A write that has lost its comparison already is taken as refused: all that can come of it is
-    /// another decision, at any later time. What is left was decided on the current revision, so
-    /// that one name serves for all of them. This holds as long as no revision comes back.
+    /// A write that would lose its comparison is treated as refused: it can only lead to another decision, at
+    /// any later time. All other writes were decided on the current revision, so one name serves for all of
+    /// them. This holds as long as no revision comes back.
     pub fn forget_revisions(&mut self) {
         let current = self.record.map(|kept| kept.revision);
         let stale = |write: &mut Write| write.expected.is_some() && write.expected != current;
@@ -174,7 +174,7 @@ impl World {
         self.record.iter_mut().for_each(|kept| kept.revision = same);
     }
 
-    /// Everything becomes one tick older.
+    /// Makes every time one tick older.
     pub fn tick(&mut self, policy: &Policy) {
         if let Some(kept) = &mut self.record {
             let older = kept.memory(policy) > NOW.since(kept.updated_at);
@@ -192,12 +192,12 @@ impl World {
 }
 
 impl Attempt {
-    /// Whether it has not done anything yet that anybody could notice.
+    /// Tells whether the attempt has not yet done anything with a visible effect.
     pub fn is_new(&self) -> bool {
         self.phase == Phase::Asking { missed: 0 } && self.pending.is_none()
     }
 
-    /// Goes on with `phase`, and forgets what that phase cannot ask about.
+    /// Continues with `phase`, and forgets the values that this phase cannot use.
     pub fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.pending = None;
@@ -213,7 +213,7 @@ impl Attempt {
 }
 
 impl Kept {
-    /// The part of `record` that is kept, as of a write that lands now.
+    /// Returns the stored part of `record`, as of a write that lands now.
     pub fn of(record: &Record) -> Self {
         let mut state = record.state;
         if let State::Unknown { quiet_at, .. } = &mut state {
@@ -228,7 +228,7 @@ impl Kept {
         }
     }
 
-    /// Whether the lease of a running record, or the first retention of another, is over.
+    /// Tells whether the lease of a running record, or the first retention of another, is over.
     pub fn is_over(&self, policy: &Policy) -> bool {
         NOW >= self.updated_at.plus(match self.state {
             State::Running { .. } => policy.lease,
@@ -237,12 +237,12 @@ impl Kept {
         })
     }
 
-    /// Whether the tombstone is over too.
+    /// Tells whether the tombstone is over as well.
     pub fn is_forgotten(&self, policy: &Policy) -> bool {
         !matches!(self.state, State::Running { .. }) && NOW >= self.updated_at.plus(self.memory(policy))
     }
 
-    /// After how long more time makes no difference.
+    /// Returns the age after which more time makes no difference.
     fn memory(&self, policy: &Policy) -> Duration {
         match self.state {
             State::Running { .. } => policy.lease + policy.response_timeout,
@@ -252,17 +252,17 @@ impl Kept {
     }
 }
 
-/// The token of attempt `who`, which also names the response to its call.
+/// Returns the token of attempt `who`, which also names the response to its call.
 pub fn owner(who: usize) -> Owner {
     Owner([u8::try_from(who + 1).expect("a few attempts"); 16])
 }
 
-/// Whose token `owner` is.
+/// Returns the attempt that has the token `owner`.
 pub fn holder(owner: Owner) -> usize {
     usize::from(owner.0[0]) - 1
 }
 
-/// The response with this id.
+/// Returns the response with this id.
 pub fn response(id: Owner) -> ResponseRef {
     ResponseRef { id, status: 201, retained: true }
 }

@@ -1,4 +1,4 @@
-//! One stranger whose bodies never end, and everybody else.
+//! One abusive client with bodies that never end, and the other clients.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::harness::{Connection, Gateway, Http2, Settings, Upstream};
 use crate::peers::{HONEST, STRANGER, connect, pay_with};
 
-/// Far below `body_read_timeout`, which is the default.
+/// A time far below `body_read_timeout`, which has its default here.
 const SOON: Duration = Duration::from_secs(15);
 
 async fn gateway(server: &str) -> (Arc<Upstream>, Gateway) {
@@ -17,7 +17,7 @@ async fn gateway(server: &str) -> (Arc<Upstream>, Gateway) {
     (upstream, gateway)
 }
 
-/// Payments of the honest caller, small and large, each once and again.
+/// Sends payments of the honest caller, small and large, each twice.
 async fn payments_run(gateway: &Gateway, name: &str, size: usize) {
     for number in 0..5 {
         let (key, body) = (format!("{name}-{number}"), vec![b'a'; size]);
@@ -29,7 +29,7 @@ async fn payments_run(gateway: &Gateway, name: &str, size: usize) {
     }
 }
 
-/// Begins a request with a body of `declared` bytes, and sends so many of them.
+/// Begins a request with a body of `declared` bytes, and sends `sent` bytes of it.
 async fn begin(gateway: &Gateway, key: &str, declared: usize, sent: usize) -> Connection {
     let mut connection = connect(STRANGER, gateway.address).await;
     let head = format!(
@@ -68,7 +68,7 @@ async fn nor_do_those_of_streams() {
     assert_eq!(upstream.executions(), 50);
 }
 
-/// There is room for four bodies, and eight come but for their last byte.
+/// There is room for four bodies. Eight bodies arrive, each without its last byte.
 #[tokio::test]
 async fn bodies_that_are_still_coming_give_way() {
     let limits = "max_in_flight = 4\nrequest_body_limit = \"256KiB\"";

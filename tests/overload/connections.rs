@@ -1,4 +1,4 @@
-//! One stranger with as many connections as there may be, whatever they do, and everybody else.
+//! One abusive client that uses every possible connection in different ways, and the other clients.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::harness::tls::Authority;
 use crate::harness::{Connection, Gateway, Settings, Upstream, request_bytes};
 use crate::peers::{HONEST, STRANGER, connect, dial, pay};
 
-/// Far below any timeout of the gateway that would end one of the stranger's connections.
+/// A time far below each timeout of the gateway that would end one of the abusive client's connections.
 const SOON: Duration = Duration::from_secs(9);
-/// How many connections may be open.
+/// The number of connections that may be open.
 const PLACES: usize = 40;
 
 async fn gateway(upstream: &Upstream, more: Settings) -> Gateway {
@@ -25,7 +25,7 @@ async fn gateway(upstream: &Upstream, more: Settings) -> Gateway {
     Gateway::start(upstream, more.server(&server)).await
 }
 
-/// Payments of the honest caller on new connections, one after the other.
+/// Sends payments of the honest caller on new connections, one after the other.
 async fn payments_run_alone(gateway: &Gateway) {
     for number in 0..5 {
         for is_replay in [false, true] {
@@ -36,7 +36,7 @@ async fn payments_run_alone(gateway: &Gateway) {
     }
 }
 
-/// The same, and a quarter of all connections at once.
+/// Sends payments of the honest caller, and then opens a quarter of all connections at once.
 async fn payments_run(gateway: &Gateway) {
     payments_run_alone(gateway).await;
     let mut kept = Vec::new();
@@ -48,7 +48,8 @@ async fn payments_run(gateway: &Gateway) {
     }
 }
 
-/// As many connections of the stranger as there are places, and more that wait, each having sent this.
+/// Opens twice as many connections of the abusive client as there are slots. Each of them has sent these
+/// bytes.
 async fn flood(gateway: &Gateway, bytes: impl Fn(usize) -> Vec<u8>) -> Vec<Connection> {
     let mut held = Vec::new();
     for number in 0..2 * PLACES {
@@ -104,7 +105,7 @@ async fn bodies_that_do_not_end_make_room() {
     payments_run(&gateway).await;
 }
 
-/// All but one wait for that one, which does not end.
+/// Every connection except the first waits for the first, which does not end.
 #[tokio::test]
 async fn duplicates_that_wait_make_room() {
     let upstream = holding().await;
@@ -121,7 +122,7 @@ async fn duplicates_that_wait_make_room() {
     assert!(told >= PLACES / 2, "only as many made room as were asked to: {told}");
 }
 
-/// An answer that nobody reads is cut off; none is that somebody reads.
+/// An unread response is cut off, and a response that is being read never is.
 #[tokio::test]
 async fn answers_that_are_not_read_make_room() {
     const ANSWER: usize = 6 << 20;
@@ -136,7 +137,7 @@ async fn answers_that_are_not_read_make_room() {
     payments_run(&gateway).await;
 }
 
-/// What is closed is what the stranger has, and never what a request is at.
+/// The gateway closes connections of the abusive client, and never one in the middle of a request.
 #[tokio::test]
 async fn what_is_executed_is_answered_to_the_end() {
     let upstream = holding().await;
@@ -157,7 +158,7 @@ async fn what_is_executed_is_answered_to_the_end() {
     assert_eq!(upstream.executions(), 2 * PLACES + 1);
 }
 
-/// What a key protects runs on without its connection, and a retry is told what came of it.
+/// An execution with a key continues without its connection, and a retry gets its outcome.
 #[tokio::test]
 async fn payments_that_do_not_end_make_room() {
     let upstream = holding().await;
@@ -182,7 +183,7 @@ async fn payments_that_do_not_end_make_room() {
     assert_eq!(keys.len(), once.len(), "nothing ran twice");
 }
 
-/// What nothing protects is cut off last, and only for as many as others need.
+/// A request without a key is cut off last, and only as many are cut off as the other clients need.
 #[tokio::test]
 async fn requests_without_a_key_make_room() {
     let upstream = holding().await;
@@ -198,7 +199,7 @@ async fn requests_without_a_key_make_room() {
     assert!(told >= PLACES * 3 / 4, "{told}");
 }
 
-/// Over HTTP/2 a client can take nothing of its answer, and every ping.
+/// Over HTTP/2, a client can refuse every byte of its response and still answer every ping.
 #[tokio::test]
 async fn windows_that_stay_closed_make_room() {
     let upstream = Upstream::start().await;
@@ -241,7 +242,7 @@ async fn tls_handshakes_that_do_not_end_make_room() {
     }
 }
 
-/// Nobody else is there, so the last one waits as long as the others like.
+/// There is no other party, so the last connection waits as long as the others stay open.
 #[tokio::test]
 async fn a_party_that_is_alone_loses_nothing() {
     let upstream = Upstream::start().await;
@@ -262,7 +263,7 @@ async fn a_party_that_is_alone_loses_nothing() {
     assert!(!waiting.is_finished());
 }
 
-/// Answers at once, but for `/v1/slow`.
+/// Starts an upstream that answers at once, except for `/v1/slow`.
 async fn holding() -> Arc<Upstream> {
     let upstream = Upstream::start().await;
     upstream.hold_at("/v1/slow");

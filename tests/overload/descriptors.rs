@@ -1,4 +1,4 @@
-//! More connections than the process may have files.
+//! More connections than the process may open files.
 
 use std::process::Command;
 use std::time::Duration;
@@ -42,7 +42,7 @@ async fn however_few_there_are() {
     flooded(256, 400).await;
 }
 
-/// The limit that most shells and services begin with is only the soft one.
+/// The limit that most shells and services start with is only the soft limit.
 #[tokio::test]
 async fn the_soft_limit_is_raised() {
     let upstream = Upstream::start().await;

@@ -1,4 +1,4 @@
-//! One stranger whose payments do not end, and everybody else.
+//! One abusive client with payments that do not end, and the other clients.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::peers::{HONEST, STRANGER, connect, dial, pay};
 
 const SOON: Duration = Duration::from_secs(15);
 
-/// An upstream that answers everything but `/v1/slow`.
+/// Starts an upstream that answers every request except `/v1/slow`.
 async fn holding() -> Arc<Upstream> {
     let upstream = Upstream::start().await;
     upstream.hold_at("/v1/slow");
@@ -22,13 +22,13 @@ async fn gateway(upstream: &Upstream, server: &str) -> Gateway {
     Gateway::start(upstream, Settings::default().server(server)).await
 }
 
-/// A payment of the stranger that the upstream does not answer.
+/// Returns a payment of the abusive client that the upstream does not answer.
 fn slow(number: usize) -> Vec<u8> {
     let key = format!("s-{number}");
     request_bytes("POST", "/v1/slow", &[("idempotency-key", &key)], b"")
 }
 
-/// Payments of the honest caller, each once and again, some at once.
+/// Sends payments of the honest caller, each twice, some at the same time.
 async fn payments_run(gateway: &Gateway) {
     let mut paying = JoinSet::new();
     for number in 0..4 {
@@ -43,7 +43,7 @@ async fn payments_run(gateway: &Gateway) {
     paying.join_all().await;
 }
 
-/// The attempts that were answered at once, which are those that were shed.
+/// Returns the answers to the attempts that were answered at once. These attempts were shed.
 async fn shed(asked: Vec<Connection>, count: usize) -> Vec<Answer> {
     let mut answers = JoinSet::new();
     for mut connection in asked {
@@ -68,7 +68,7 @@ async fn one_callers_slow_payments_leave_places_for_others() {
         connection.send(slow(number)).await;
         asked.push(connection);
     }
-    // A party alone leaves a ninth.
+    // A single party leaves a ninth of the slots free.
     upstream.reached(57).await;
     for answer in shed(asked, 43).await {
         answer.problem(503, "overloaded", "unknown", "same-key");
@@ -77,7 +77,7 @@ async fn one_callers_slow_payments_leave_places_for_others() {
     assert_eq!(upstream.executions(), 57 + 4);
 }
 
-/// All places of a few are taken; the next one that is given back goes to the caller that has none.
+/// Every slot is taken. The next free slot goes to the caller that has none.
 #[tokio::test]
 async fn the_next_place_goes_to_the_caller_that_has_fewest() {
     let upstream = holding().await;
@@ -90,7 +90,7 @@ async fn the_next_place_goes_to_the_caller_that_has_fewest() {
     }
     upstream.reached(4).await;
     let paying = tokio::spawn(pay(HONEST, gateway.address, "k"));
-    // Refused at once, while the other waits.
+    // The new request is refused at once, while the honest caller's request waits.
     let mut more = connect(STRANGER, gateway.address).await;
     more.send(slow(4)).await;
     more.answer().await.problem(503, "overloaded", "unknown", "same-key");
@@ -99,7 +99,7 @@ async fn the_next_place_goes_to_the_caller_that_has_fewest() {
     assert_eq!(upstream.executions(), 5);
 }
 
-/// What waits for a place is told when there is none.
+/// A request that waits for a slot gets an answer when none becomes free.
 #[tokio::test]
 async fn a_place_is_not_waited_for_without_end() {
     let upstream = holding().await;
@@ -139,7 +139,7 @@ async fn callers_behind_a_trusted_proxy_are_parties_of_their_own() {
     }
 }
 
-/// An answer may be streaming for hours; each takes a connection to the upstream.
+/// A response may stream for hours, and each one takes a connection to the upstream.
 #[tokio::test]
 async fn streams_of_one_caller_leave_descriptors_for_others() {
     let upstream = holding().await;
@@ -156,7 +156,7 @@ async fn streams_of_one_caller_leave_descriptors_for_others() {
     payments_run(&gateway).await;
 }
 
-/// Over HTTP/2 a few connections are enough for as many requests as there may be.
+/// Over HTTP/2, a few connections are enough for as many requests as are allowed.
 #[tokio::test]
 async fn streams_of_http2_leave_places_for_others() {
     let upstream = holding().await;

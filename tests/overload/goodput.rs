@@ -1,6 +1,6 @@
-//! What honest callers get done beside each flood, as `docs/overload.md` shows it.
+//! The number of payments that honest callers complete beside each flood, as `docs/overload.md` shows it.
 //!
-//! A moment of each flood is played by default. `ONCEGATE_FLOOD_SECONDS=5 cargo test --release --test overload
+//! By default, each flood runs for a moment. `ONCEGATE_FLOOD_SECONDS=5 cargo test --release --test overload
 //! goodput -- --nocapture` measures, and prints the lines of the table.
 
 use std::net::SocketAddr;
@@ -15,21 +15,21 @@ use crate::harness::{Gateway, Http2, Settings, Upstream, request_bytes};
 use crate::idle::allow_files;
 use crate::peers::{HONEST, STRANGER, connect, dial};
 
-/// How many connections the stranger keeps at it: more than there may be.
+/// The number of connections that the abusive client keeps busy, which is more than the gateway allows.
 const FLOODERS: usize = 400;
-/// How many honest callers pay, one payment after the other.
+/// The number of honest callers, each of which makes one payment after the other.
 const CALLERS: usize = 4;
-/// How long the stranger pauses before it tries again what was refused.
+/// The pause of the abusive client before it repeats a refused attempt.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The longest that one payment and its replay may take.
+/// The longest time that one payment and its replay may take.
 const SOON: Duration = Duration::from_secs(10);
 const LIMITS: &str = "max_connections = 256\nmax_in_flight = 64\nhttp2 = true";
 
-/// What each of the stranger's connections sends, and what it is called.
+/// A flood: its name, and the bytes that each connection of the abusive client sends.
 struct Flood {
     name: &'static str,
     bytes: fn(usize) -> Vec<u8>,
-    /// Whether it reads what it is answered.
+    /// True if the client reads the responses.
     reads: bool,
 }
 
@@ -72,13 +72,13 @@ fn large(number: usize) -> Vec<u8> {
     request_bytes("POST", "/v1/large", &[("idempotency-key", &format!("l-{number}"))], b"")
 }
 
-/// One connection of the stranger after the other.
+/// Opens connections of the abusive client, one after the other.
 async fn flood(to: SocketAddr, bytes: Vec<u8>, reads: bool) {
     loop {
         if let Some(mut stream) = dial(STRANGER, to).await {
             drop(stream.write_all(&bytes).await);
             if reads {
-                // The first word of an answer, or the end.
+                // Reads the first bytes of a response, or the end.
                 drop(stream.read(&mut [0; 1024]).await);
             } else {
                 drop(stream.ready(tokio::io::Interest::ERROR).await);
@@ -88,7 +88,7 @@ async fn flood(to: SocketAddr, bytes: Vec<u8>, reads: bool) {
     }
 }
 
-/// Streams of HTTP/2 that declare a body and send none, on nine connections.
+/// Opens HTTP/2 streams that declare a body and send none, on nine connections.
 async fn flood_of_streams(to: SocketAddr) {
     loop {
         let client = Http2::open(to).await;
@@ -105,7 +105,8 @@ async fn flood_of_streams(to: SocketAddr) {
     }
 }
 
-/// How often an honest caller paid and was replayed until the end, and the longest that it took.
+/// Lets an honest caller pay until `end`. Returns how often it paid and got its replay, and the longest time
+/// that this took.
 async fn pay_until(to: SocketAddr, name: String, end: Instant) -> (usize, Duration) {
     let (mut done, mut longest) = (0, Duration::ZERO);
     while Instant::now() < end || done == 0 {
@@ -127,7 +128,7 @@ async fn pay_until(to: SocketAddr, name: String, end: Instant) -> (usize, Durati
     (done, longest)
 }
 
-/// Pays beside a flood, and prints what came of it.
+/// Pays beside a flood, and prints the result.
 async fn measure(name: &str, start: impl FnOnce(SocketAddr, &mut JoinSet<()>)) {
     let upstream = upstream().await;
     let gateway = Gateway::start(&upstream, Settings::default().server(LIMITS)).await;

@@ -1,4 +1,4 @@
-//! Connections that are kept open for nothing.
+//! Connections that are kept open and not used.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -8,15 +8,16 @@ use tokio::task::JoinSet;
 use crate::harness::{Connection, Gateway, Settings, Upstream, request, request_bytes};
 use crate::narrow::keyed;
 
-/// As many as may be open by default.
+/// The number of connections that may be open by default.
 const CONNECTIONS: usize = 10_000;
-/// How many of them are opened at a time.
+/// The number of connections that are opened at the same time.
 const AT_ONCE: usize = 50;
-/// The most that an idle connection may take, in bytes: twice the 23 KiB that it took when this was
-/// written, in a debug build, and still less than the header buffer that it is counted with.
+/// The most memory that an idle connection may take, in bytes. This is twice the 23 KiB that it took in a
+/// debug build when this was written, and still less than the header buffer that `oncegate check` counts for
+/// it.
 const EACH: u64 = 48 << 10;
 
-/// Lets this process, and those it starts, have so many files open.
+/// Lets this process, and those that it starts, open this many files.
 pub fn allow_files(count: u64) {
     let limits = std::fs::read_to_string("/proc/self/limits").expect("limits");
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a limit");
@@ -30,7 +31,7 @@ pub fn allow_files(count: u64) {
     }
 }
 
-/// Connections on which one request was answered.
+/// Opens connections and sends one request on each. Each request was answered.
 async fn opened(to: SocketAddr, count: usize) -> Vec<Connection> {
     let mut all = Vec::new();
     for _ in 0..count {
@@ -59,7 +60,7 @@ async fn ten_thousand_idle_connections_take_little_and_disturb_nobody() {
     let grown = gateway.memory().saturating_sub(before);
     assert!(grown < CONNECTIONS as u64 * EACH, "{CONNECTIONS} idle connections took {grown} bytes");
 
-    // One more waits in the system's queue, while whoever is connected is served.
+    // A further connection waits in the system's queue, while the clients with a connection are served.
     let address = gateway.address;
     let waiting = tokio::spawn(async move { request(address, "POST", "/v1/charges", &[], "a").await });
     for number in 0..10 {

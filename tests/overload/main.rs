@@ -1,6 +1,6 @@
-//! More than the gateway has room for: more operations than may run at once, more connections than are
-//! used, and clients that send or read as slowly as they can. A binary of its own, for ten thousand
-//! connections would disturb the tests that look at time.
+//! More load than the gateway has room for: more operations than may run at once, more connections than are
+//! used, and clients that send or read as slowly as they can. These tests have a binary of their own, because
+//! ten thousand connections would disturb the tests that measure time.
 
 mod bodies;
 mod connections;

@@ -1,4 +1,4 @@
-//! Clients that ask and do not read.
+//! Clients that send requests and do not read the responses.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -7,19 +7,19 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::harness::{Connection, Gateway, request_bytes};
 
-/// A connection whose receiving side takes next to nothing by itself.
+/// Opens a connection with a receive buffer that takes almost no bytes.
 async fn narrow(to: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
     socket.connect(to).await.expect("the listener accepts")
 }
 
-/// The bytes of a POST with this key.
+/// Returns the bytes of a POST with this key.
 pub fn keyed(key: &str) -> Vec<u8> {
     request_bytes("POST", "/v1/charges", &[("idempotency-key", key)], b"a")
 }
 
-/// Asks, and looks at the status without reading it.
+/// Sends a request, and looks at the status without reading it.
 pub async fn ask(to: SocketAddr, bytes: &[u8]) -> (u16, Connection) {
     let mut connection = Connection::over(narrow(to).await);
     connection.send(bytes).await;
@@ -29,7 +29,8 @@ pub async fn ask(to: SocketAddr, bytes: &[u8]) -> (u16, Connection) {
     (status, connection)
 }
 
-/// What `oncegate check` says that requests take at most under the gateway's own configuration, in bytes.
+/// Returns the most bytes that requests may take, as `oncegate check` reports for the gateway's own
+/// configuration.
 pub fn bound(gateway: &Gateway) -> u64 {
     let file = gateway.data().with_file_name("oncegate.toml");
     let checked = Command::new(env!("CARGO_BIN_EXE_oncegate")).args(["check", "--config"]).arg(file).output();

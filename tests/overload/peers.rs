@@ -1,4 +1,4 @@
-//! Clients at other addresses of this machine, to which the gateway sees as many strangers.
+//! Clients at other addresses of this machine. For the gateway, each address is another peer.
 
 use std::net::SocketAddr;
 
@@ -6,26 +6,26 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::harness::{Answer, Connection, request_bytes};
 
-/// The caller whose payments have to run.
+/// The honest caller. Its payments must run.
 pub const HONEST: &str = "127.0.0.2";
-/// The caller that takes all it can get.
+/// The abusive client, which takes all it can get.
 pub const STRANGER: &str = "127.0.0.3";
 
-/// A connection from this address; `None` if it is refused.
+/// Opens a connection from this address. Returns `None` if the connection is refused.
 pub async fn dial(from: &str, to: SocketAddr) -> Option<TcpStream> {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(SocketAddr::new(from.parse().expect("an address"), 0)).expect("an address of this machine");
-    // What nobody reads waits at the gateway.
+    // With a small buffer, unread bytes wait at the gateway.
     socket.set_recv_buffer_size(4096).expect("a small buffer");
     socket.connect(to).await.ok()
 }
 
-/// The same, for requests.
+/// Opens a connection from this address, for requests.
 pub async fn connect(from: &str, to: SocketAddr) -> Connection {
     Connection::over(dial(from, to).await.expect("the listener accepts"))
 }
 
-/// A POST with a key on a connection of its own.
+/// Sends a POST with a key on a connection of its own.
 pub async fn pay(from: &str, to: SocketAddr, key: &str) -> Answer {
     pay_with(from, to, key, b"a").await
 }

@@ -1,6 +1,7 @@
-//! What clients take that ask and do not read, against what `oncegate check` prints. Without the budget
-//! for answers on their way out the replays here took 99 MB where 69 were allowed, and without a bound on
-//! what is read of an upstream at once a stream took 1.1 MiB instead of 0.3.
+//! Memory for clients that send requests and do not read the responses, compared with the limit that
+//! `oncegate check` prints. Without the budget for outgoing responses, the replays of this test took 99 MB
+//! where 69 were allowed. Without a bound on the bytes that are read from an upstream at once, a stream took
+//! 1.1 MiB instead of 0.3.
 
 use std::sync::Arc;
 
@@ -9,26 +10,26 @@ use http::Response;
 use crate::harness::{Answer, Gateway, Settings, Upstream, post, request_bytes};
 use crate::narrow::{ask, bound, keyed};
 
-/// The size of every answer: more than a client's system takes in its place.
+/// The size of every response: more than the system of a client buffers for it.
 const ANSWER: usize = 6 << 20;
-/// How many clients do not read an answer that is stored.
+/// The number of clients that do not read a stored response.
 const READERS: usize = 20;
-/// And how many of those to whom it only streams.
+/// The number of clients that do not read a streamed response.
 const STREAMS: usize = 128;
 
-/// Answers with `ANSWER` bytes that are the request's number.
+/// Starts an upstream that answers with `ANSWER` bytes, each equal to the request's number.
 async fn upstream() -> Arc<Upstream> {
     Upstream::answering(|seen| Response::new(vec![seen.number as u8; ANSWER].into())).await
 }
 
-/// A gateway with room for one answer of an execution, and for one that is being read.
+/// Starts a gateway with room for one response of an execution, and for one that is being read.
 async fn gateway(upstream: &Upstream) -> Gateway {
     let route = Settings::route("max_response_body = \"6MiB\"\nkey = { required = true }");
     let limits = "max_connections = 32\nmax_in_flight = 1\nrequest_body_limit = \"4KiB\"";
     Gateway::start(upstream, route.server(limits)).await
 }
 
-/// The answer to an operation, once there is room for it.
+/// Returns the response to an operation, once there is room for it.
 async fn answered(gateway: &Gateway, key: &str) -> Answer {
     loop {
         let answer = post(gateway.address, "/v1/charges", key, "a").await;
@@ -39,8 +40,8 @@ async fn answered(gateway: &Gateway, key: &str) -> Answer {
     }
 }
 
-/// Answers that are stored are read from there for each client, so that nothing but their number bounds
-/// what they take together.
+/// A stored response is read from the store for each client, so only the number of clients bounds the memory
+/// for all of them.
 #[tokio::test]
 async fn replays_that_nobody_reads_stay_inside_the_bound() {
     let upstream = upstream().await;
@@ -49,7 +50,7 @@ async fn replays_that_nobody_reads_stay_inside_the_bound() {
     for key in &keys {
         assert_eq!(answered(&gateway, key).await.status, 200);
     }
-    // Whatever the store and the allocator keep for the next one, they have now.
+    // From here on, the store and the allocator already hold the memory that they keep for later use.
     for key in &keys {
         assert!(answered(&gateway, key).await.is_replay());
     }
@@ -70,7 +71,8 @@ async fn replays_that_nobody_reads_stay_inside_the_bound() {
     assert_eq!(upstream.executions(), READERS);
 }
 
-/// What was executed is always passed on; without room it keeps the place of its execution.
+/// The response of an execution is always passed on. Without room in the budget, it keeps the slot of its
+/// execution.
 #[tokio::test]
 async fn first_answers_that_nobody_reads_keep_their_places() {
     let upstream = upstream().await;
@@ -88,7 +90,7 @@ async fn first_answers_that_nobody_reads_keep_their_places() {
     assert_eq!(upstream.executions(), 3);
 }
 
-/// Of an answer that streams no more is read than its client takes.
+/// The gateway reads no more of a streamed response than the client takes.
 #[tokio::test]
 async fn streams_that_nobody_reads_stay_inside_the_bound() {
     let upstream = upstream().await;

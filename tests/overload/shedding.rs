@@ -1,12 +1,12 @@
-//! Twice and three times as much as may run at once.
+//! Twice and three times as many clients as executions may run at once.
 //!
-//! Goodput is measured without a clock. The upstream serves in steps: it holds what it is given, and
-//! the test lets all of it go at once. What an upstream with N places can do is N answers a step. Every
-//! step begins with each of 2N clients making one attempt, on a connection of its own that it keeps, and
-//! is full once each attempt was either turned away or has arrived at the upstream. So whatever a shed
-//! attempt wastes shows as a place that stays empty: a place that it holds, a claim that makes its retry
-//! wait, a connection that it closes. And an attempt that is queued instead of shed is neither, so that
-//! the step is never full.
+//! Goodput is measured without a clock. The upstream serves in steps: it holds all requests that it receives,
+//! and the test releases all of them at once. An upstream with N slots can serve N responses in each step.
+//! Each step begins with one attempt of each of 2N clients, on a connection that the client keeps. The step
+//! is full once each attempt was either shed or has arrived at the upstream. Waste by a shed attempt
+//! therefore shows as a slot that stays empty: a slot that it holds, a claim that makes its retry wait, or a
+//! connection that it closes. An attempt that is queued instead of shed does neither, and the step is never
+//! full.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use tokio::time::timeout;
 
 use crate::harness::{Answer, Connection, Gateway, Settings, Upstream, post, request_bytes};
 
-/// How many executions may run at once.
+/// The number of executions that may run at once.
 const PLACES: usize = 8;
-/// How many steps the upstream serves.
+/// The number of steps that the upstream serves.
 const STEPS: usize = 25;
-/// The longest that a step may take to be full.
+/// The longest time until a step is full.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn gateway(upstream: &Upstream) -> Gateway {
@@ -29,7 +29,7 @@ async fn gateway(upstream: &Upstream) -> Gateway {
     Gateway::start(upstream, Settings::default().server(&limit)).await
 }
 
-/// How many of the records are in this state.
+/// Returns the number of records in this state.
 async fn records(gateway: &Gateway, state: &str) -> usize {
     gateway.records(state).await.len()
 }
@@ -61,7 +61,7 @@ async fn the_excess_is_shed_before_any_claim() {
     assert_eq!((upstream.executions(), gateway.record_count().await), (1 + PLACES, 1 + PLACES));
     assert_eq!(records(&gateway, "running").await, PLACES);
 
-    // What needs no place is answered meanwhile: what is known, what is wrong, and what waits.
+    // Requests that need no slot are still answered: a known outcome, an invalid request, and a waiter.
     assert!(post(address, "/v1/charges", "known", "a").await.is_replay());
     let other = post(address, "/v1/charges", "known", "b").await;
     other.problem(422, "payload-mismatch", "no", "new-key");
@@ -82,7 +82,7 @@ async fn the_excess_is_shed_before_any_claim() {
     assert_eq!((upstream.executions(), gateway.record_count().await), (1 + 3 * PLACES, 1 + 3 * PLACES));
 }
 
-/// One client: its connection, and how many operations it has finished.
+/// A client: its connection, and the number of operations that it has finished.
 struct Client {
     connection: Connection,
     name: usize,
@@ -90,7 +90,7 @@ struct Client {
 }
 
 impl Client {
-    /// One attempt at the operation that it is at.
+    /// Makes one attempt at the client's current operation.
     async fn attempt(&mut self) -> Answer {
         let key = format!("{}-{}", self.name, self.done);
         self.connection.send(request_bytes("POST", "/v1/charges", &[("idempotency-key", &key)], b"a")).await;
@@ -100,8 +100,8 @@ impl Client {
     }
 }
 
-/// Lets some clients make one attempt each, and the upstream serve what arrived once all are told or
-/// there; gives them back, with the number of good answers.
+/// Lets some clients make one attempt each. Once each attempt was answered or has arrived, the upstream
+/// serves the arrived ones. Returns the clients with the number of good responses.
 async fn step(gateway: &Gateway, upstream: &Arc<Upstream>, clients: Vec<Client>) -> (Vec<Client>, usize) {
     let (count, served) = (clients.len(), upstream.executions());
     upstream.hold();
@@ -130,7 +130,7 @@ async fn step(gateway: &Gateway, upstream: &Arc<Upstream>, clients: Vec<Client>)
     (told.into_iter().map(|(_, client)| client).collect(), good)
 }
 
-/// What so many clients get of the upstream.
+/// Returns the number of good responses that this many clients get from the upstream.
 async fn goodput(count: usize) -> usize {
     let upstream = Upstream::start().await;
     let gateway = gateway(&upstream).await;

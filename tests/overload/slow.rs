@@ -1,4 +1,4 @@
-//! Clients that send slowly over HTTP/2; those of HTTP/1 are in `tests/gateway/problems.rs`.
+//! Clients that send slowly over HTTP/2. Slow HTTP/1 clients are in `tests/gateway/problems.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use crate::frames::{END_HEADERS, END_STREAM, End, Frames, post};
 use crate::harness::{Gateway, Http2, Settings, Upstream, read};
 
-/// Far above the timeouts set here, and below those that are not: pings give up after 30 s.
+/// A time far above the timeouts that these tests set, and below the others: pings give up after 30 s.
 const SOON: Duration = Duration::from_secs(15);
 
 async fn gateway(server: &str) -> (Arc<Upstream>, Gateway) {
@@ -33,11 +33,11 @@ async fn a_body_that_dawdles_claims_nothing() {
     let told = timeout(SOON, read(answer)).await.expect("in time").expect("an answer");
     told.problem(408, "about:blank", "unknown", "same-key");
     left_no_trace(&upstream, &gateway).await;
-    // The others on this connection are none the worse for it.
+    // The other streams of this connection are not affected.
     assert_eq!(client.post("/v1/charges", "k", "{}").await.status, 201);
 }
 
-/// A connection on which a first request waits for its answer, so that it is not idle.
+/// Opens a connection on which a first request waits for its response, so that it is not idle.
 async fn asking(upstream: &Upstream, gateway: &Gateway) -> Frames {
     upstream.hold();
     let mut frames = Frames::open(gateway.address).await;
@@ -46,7 +46,7 @@ async fn asking(upstream: &Upstream, gateway: &Gateway) -> Frames {
     frames
 }
 
-/// Nothing may come between the frames of a head, so no ping could be answered either.
+/// No frame may come between the frames of a head, so the client could not answer a ping either.
 #[tokio::test]
 async fn a_head_that_is_not_continued_ends_the_connection() {
     let (upstream, gateway) = gateway("header_read_timeout = \"300ms\"").await;
@@ -56,7 +56,7 @@ async fn a_head_that_is_not_continued_ends_the_connection() {
     assert_eq!((upstream.executions(), gateway.record_count().await), (1, 1));
 }
 
-/// The time is that of the whole head: what trickles in does not extend it.
+/// The timeout counts the whole head. Single bytes do not extend it.
 #[tokio::test]
 async fn a_head_that_trickles_ends_the_connection() {
     let (upstream, gateway) = gateway("header_read_timeout = \"300ms\"").await;
@@ -75,7 +75,7 @@ async fn a_head_that_trickles_ends_the_connection() {
     assert_eq!((upstream.executions(), gateway.record_count().await), (1, 1));
 }
 
-/// It answers no ping either, so that the library never learns that it has heard.
+/// The client answers no ping either, so the library never learns that the client received the GOAWAY frame.
 #[tokio::test]
 async fn who_is_told_to_go_and_stays_is_let_go() {
     let (_upstream, gateway) = gateway("header_read_timeout = \"300ms\"").await;

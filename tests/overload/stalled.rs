@@ -1,4 +1,4 @@
-//! Clients that stop reading altogether: they are disconnected, and what they held is given back.
+//! Clients that stop reading: the gateway disconnects them and frees the resources that they held.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use tokio::time::timeout;
 use crate::harness::{Gateway, Settings, Upstream, post};
 use crate::narrow::{ask, keyed};
 
-/// Far more than the gateway waits for.
+/// A time far above every timeout of the gateway in these tests.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// More than a client's system takes in its place, in bytes.
+/// The size of a response in bytes: more than the system of a client buffers for it.
 const ANSWER: usize = 6 << 20;
 
-/// A gateway that has no patience, and says at which ends of connections it lost it.
+/// Starts a gateway that logs the end of each connection, with these lines for `[server]`.
 async fn gateway(upstream: &Upstream, server: &str) -> Gateway {
     let settings = Settings::route("max_response_body = \"6MiB\"").server(server);
     Gateway::start(upstream, settings.env("ONCEGATE__LOG__LEVEL", "debug")).await
@@ -29,14 +29,14 @@ async fn who_reads_nothing_over_http1_is_disconnected() {
     assert_eq!(status, 200);
     gateway.logs("connection ended").await;
     assert!(connection.try_answer().await.is_none(), "the answer is cut off");
-    // The one place for answers on their way out is free again.
+    // The only slot for outgoing responses is free again.
     assert!(post(gateway.address, "/v1/charges", "k", "a").await.is_replay());
     assert_eq!(upstream.executions(), 1);
 }
 
 type Sender = h2::client::SendRequest<bytes::Bytes>;
 
-/// An HTTP/2 client that takes nothing but heads, though it answers every ping.
+/// Opens an HTTP/2 connection that takes only heads, although it answers every ping.
 async fn closed_window(gateway: &Gateway) -> (Sender, tokio::task::JoinHandle<()>) {
     let stream = TcpStream::connect(gateway.address).await.expect("the listener accepts");
     let mut builder = h2::client::Builder::new();
@@ -46,7 +46,7 @@ async fn closed_window(gateway: &Gateway) -> (Sender, tokio::task::JoinHandle<()
     (sender.ready().await.expect("a connection"), connection)
 }
 
-/// The head of the answer to a keyed request; its body is still to come.
+/// Returns the head of the response to a keyed request. Its body follows later.
 async fn head(sender: &Sender, key: &str) -> Response<h2::RecvStream> {
     let request = Request::post("http://a/v1/charges").header("idempotency-key", key);
     let mut sender = sender.clone().ready().await.expect("the connection is open");
@@ -76,7 +76,7 @@ async fn answers_that_are_not_taken_keep_their_places() {
     assert_eq!((first.status(), second.status()), (StatusCode::CREATED, StatusCode::CREATED));
     assert_eq!(head(&sender, "k-3").await.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!((upstream.executions(), gateway.record_count().await), (2, 2));
-    // A stream that is reset is done with.
+    // Dropping the response resets its stream.
     drop(first);
     while head(&sender, "k-3").await.status() != StatusCode::CREATED {}
     assert_eq!(upstream.executions(), 3);

@@ -1,5 +1,5 @@
-//! The README's commands, as a newcomer types them from top to bottom: each does what is written
-//! beside it, and the payment of its first page is made once.
+//! The commands of the README, as a new user types them from top to bottom. Each command has the result that
+//! is written beside it, and the payment of the first page is made once.
 
 mod page;
 mod reader;

@@ -1,9 +1,9 @@
-//! What of the page is typed: shell blocks line by line, and blocks that have a file's name.
+//! The parts of the page that are typed: shell blocks line by line, and blocks with a file name.
 //!
-//! A block is a file where the line above it ends with a colon and names it: `` `oncegate.toml`: ``.
-//! A block below `<!-- not run: why -->` is left out, and so are commands of the list below.
+//! A block is a file if the line above it ends with a colon and names the file: `` `oncegate.toml`: ``. A
+//! block below `<!-- not run: why -->` is left out, and so are the commands of the list below.
 
-/// What a newcomer runs once, and what needs more than this machine.
+/// Commands that a new user runs once, and commands that need more than this machine.
 const NOT_RUN: [&str; 6] = ["cargo ", "git ", "docker ", "kubectl ", "./scripts/", "oncegate demo"];
 
 /// A command and the comment beside it.
@@ -20,7 +20,7 @@ pub enum Block {
     Commands(Vec<Command>),
 }
 
-/// The blocks of a page in order.
+/// Returns the blocks of a page in order.
 pub fn blocks(page: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut lines = page.lines();
@@ -48,7 +48,7 @@ pub fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// The file that a line ending with a colon names last.
+/// Returns the last file that a line ending with a colon names.
 fn file_name(line: &str) -> Option<String> {
     let quoted = line.strip_suffix(':')?.split('`').skip(1).step_by(2);
     quoted.filter(|name| name.contains('.') && !name.contains([' ', '/'])).last().map(str::to_owned)

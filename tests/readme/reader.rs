@@ -1,4 +1,4 @@
-//! A newcomer with a directory, a payment API, and what the page says.
+//! A new user with a directory, a payment API, and the text of the page.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -13,16 +13,16 @@ use crate::clients::{PATIENCE, Program};
 use crate::harness::Upstream;
 use crate::page::Command;
 
-/// The ports that the page names: those of gateways and their admin listeners. The API's is 9000.
+/// The ports that the page uses for gateways and their admin listeners. The API has port 9000.
 const PORTS: [u16; 4] = [8080, 9464, 8081, 9465];
 
-/// Where a reader has got to.
+/// The progress of a reader.
 pub struct Reader {
     pub upstream: Arc<Upstream>,
     /// The `serve` commands so far.
     pub served: Vec<String>,
     directory: TempDir,
-    /// What the page says, and what is free on this machine.
+    /// Pairs of an address on the page and a free address on this machine.
     addresses: Vec<(String, String)>,
     running: Vec<Program>,
     started_here: bool,
@@ -46,18 +46,18 @@ impl Reader {
         Self { upstream, served, directory, addresses, running, started_here: false }
     }
 
-    /// Gateways that are started from now on replace those that run.
+    /// Starts a new block. Gateways of this block replace the running ones.
     pub fn next_block(&mut self) {
         self.started_here = false;
     }
 
-    /// Writes a file of the page; a later one of the same name replaces it.
+    /// Writes a file of the page. A later file with the same name replaces it.
     pub fn write(&self, name: &str, text: &str) {
         let path = self.directory.path().join(name);
         std::fs::write(path, self.here(text)).expect("it can be written");
     }
 
-    /// Runs a command, and checks what the page says of it. Gives the heads that curl was answered.
+    /// Runs a command and checks the result that the page states. Returns the heads of the responses to curl.
     pub async fn run(&mut self, command: &Command) -> String {
         let text = command.text.trim_end_matches('&').trim().to_owned();
         if text.split_whitespace().any(|word| word == "serve") && text.contains("oncegate") {
@@ -86,7 +86,7 @@ impl Reader {
         heads
     }
 
-    /// Starts a gateway. What an earlier block started is stopped first: it has the same store.
+    /// Starts a gateway. A gateway of an earlier block is stopped first, because it has the same store.
     async fn serve(&mut self, text: &str) {
         if !self.started_here {
             for program in self.running.drain(..) {
@@ -99,7 +99,8 @@ impl Reader {
         self.served.push(text.to_owned());
     }
 
-    /// What makes the answer of a `curl` visible, and one of its failures an error with its body.
+    /// Returns the command with `curl` options that show the response, and that turn a failure into an error
+    /// with its body.
     fn watched(&self, text: &str) -> String {
         let Some(rest) = text.strip_prefix("curl ") else { return text.to_owned() };
         let silent = |word: &str| {
@@ -128,14 +129,14 @@ impl Reader {
         shell
     }
 
-    /// The text with addresses that are free here.
+    /// Returns the text with addresses that are free on this machine.
     fn here(&self, text: &str) -> String {
         let text = text.replace("localhost:", "127.0.0.1:");
         self.addresses.iter().fold(text, |text, (page, here)| text.replace(page, here))
     }
 }
 
-/// A status that a comment begins with, and the slug or word after it.
+/// Returns the status at the start of a comment, and the slug or word after it.
 fn status_in(says: &str) -> Option<(u16, &str)> {
     let (status, rest) = says.split_once(' ').unwrap_or((says, ""));
     let status = status.trim_end_matches([',', ':', ';']).parse().ok().filter(|s| (100..600).contains(s))?;
@@ -143,7 +144,7 @@ fn status_in(says: &str) -> Option<(u16, &str)> {
     Some((status, if slug.contains('-') && slug == slug.to_ascii_lowercase() { slug } else { "" }))
 }
 
-/// A header that a comment names, in small letters.
+/// Returns the header that a comment names, in lower case.
 fn header_in(says: &str) -> Option<String> {
     let (name, value) = says.split_once(": ")?;
     let name = name.rsplit(' ').next().filter(|name| name.starts_with("Idempot"))?;

@@ -1,4 +1,4 @@
-//! A payment API of Stripe's shape, which does what the key of a request begins with.
+//! A payment API in the shape of Stripe's. The beginning of a request's key decides its behaviour.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Answers under a key that begins with `slow` once [`Api::let_go`] was called.
+    /// Starts an API that answers under a key that begins with `slow` only after [`Api::let_go`].
     pub async fn start() -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -55,7 +55,7 @@ impl Api {
             response.header("request-id", format!("req_{number}")).body(Full::from(body.to_string()))
         };
         let answer = match key.split('-').next().unwrap_or_default() {
-            // The library closes the connection.
+            // The error makes the library close the connection.
             "dies" => return Err(io::Error::other("it died")),
             "slow" => {
                 self.gate.subscribe().wait_for(|open| *open).await.map_err(io::Error::other)?;
@@ -75,18 +75,18 @@ impl Api {
         answer.map_err(io::Error::other)
     }
 
-    /// How many requests under this key arrived.
+    /// Returns the number of requests with this key.
     pub fn executions(&self, key: &str) -> usize {
         self.keys.borrow().iter().filter(|seen| *seen == key).count()
     }
 
-    /// Resolves once a request under this key arrived.
+    /// Waits until a request with this key has arrived.
     pub async fn reached(&self, key: &str) {
         let mut keys = self.keys.subscribe();
         keys.wait_for(|keys| keys.iter().any(|seen| seen == key)).await.expect("the API lives");
     }
 
-    /// Lets the slow ones go.
+    /// Releases the responses under slow keys.
     pub fn let_go(&self) {
         self.gate.send_replace(true);
     }

@@ -1,4 +1,4 @@
-//! The examples of `docs/calling.md`, run as they stand there.
+//! The examples of `docs/calling.md`, run exactly as they are printed there.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use crate::api::Api;
 use crate::clients::{Gateway, PATIENCE, file, nobody, node, python};
 use crate::hop::Hop;
 
-/// The first block of the page in this language.
+/// Returns the first block of the page in this language.
 fn example(language: &str) -> String {
     let page = std::fs::read_to_string(file("docs/calling.md")).expect("the page");
     let start = format!("\n```{language}\n");
@@ -19,7 +19,7 @@ fn example(language: &str) -> String {
     rest.split_once("\n```\n").expect("its end").0.to_owned()
 }
 
-/// What follows the example, so that it is called and its result is printed as JSON.
+/// Code that follows the example, which calls it and prints its result as JSON.
 const CALLS: [(&str, &str); 3] = [
     (
         "python",
@@ -61,7 +61,7 @@ esac
     ),
 ];
 
-/// An example that can be called, in a directory of its own.
+/// A callable example, in a directory of its own.
 struct Example {
     language: &'static str,
     directory: TempDir,
@@ -76,7 +76,7 @@ impl Example {
         Self { language, directory }
     }
 
-    /// Sends `amount` through a hop, and gives the result.
+    /// Sends `amount` through a hop and returns the result.
     async fn send(&self, port: u16, key: &str, amount: u32) -> Value {
         let body = self.directory.path().join("order");
         std::fs::write(&body, json!({ "amount": amount }).to_string()).expect("it can be written");
@@ -96,7 +96,7 @@ impl Example {
         serde_json::from_slice(&run.stdout).unwrap_or_else(|error| panic!("{key}: {error}: {run:?}"))
     }
 
-    /// Sends, and checks what comes of it and how many requests it took. The shell says less.
+    /// Sends `amount`, and checks the result and the number of requests. The shell example reports less.
     async fn expect(&self, hop: &Hop, key: &str, amount: u32, result: Value, requests: usize) {
         let before = hop.requests(key);
         let mut expected = result;
@@ -117,7 +117,7 @@ async fn gateway(upstream: SocketAddr) -> Gateway {
     Gateway::start("", &sections).await
 }
 
-/// Every kind of answer that the page tells apart.
+/// Checks the example with every kind of response that the page distinguishes.
 async fn does_what_the_page_says(language: &'static str) {
     let example = Example::of(language);
     let api = Api::start().await;
@@ -142,7 +142,7 @@ async fn does_what_the_page_says(language: &'static str) {
     assert_eq!(api.executions("good-2"), 1, "{language}");
 }
 
-/// What was never sent is worth sending again, but not for ever.
+/// A request that was never sent may be repeated, but not forever.
 async fn gives_up_at_last(language: &'static str) {
     let (_socket, nobody) = nobody();
     let gateway = gateway(nobody).await;

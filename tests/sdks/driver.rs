@@ -1,4 +1,4 @@
-//! A process that calls an SDK: one for all calls of a language, for starting one takes long.
+//! A process that calls an SDK. One process makes all calls of a language, because a start takes long.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -15,16 +15,16 @@ use tokio::time::timeout;
 
 use crate::clients::{PATIENCE, file, node, python};
 
-/// What a call of the SDK came to.
+/// The result of a call of the SDK.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Outcome {
     pub call: usize,
-    /// The payment's id, where the call returned.
+    /// The id of the payment, if the call returned.
     pub paid: Option<String>,
-    /// The class of the error, where it raised one.
+    /// The class of the error, if the call raised one.
     pub raised: Option<String>,
-    /// Whether that is one of the SDK's own, which its users catch.
+    /// True if the error is one of the SDK's own, which its users catch.
     pub ours: bool,
     pub code: Option<String>,
     pub status: Option<u16>,

@@ -1,5 +1,5 @@
-//! A hop between client and gateway that counts the requests under each key, and changes nothing,
-//! but for the first answer, which it loses where the test says so.
+//! A hop between client and gateway. It counts the requests under each key and changes nothing. If the test
+//! says so, it loses the first response.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What each connection's client has sent.
+/// The bytes that the client of each connection has sent.
 type Sent = Arc<Mutex<Vec<Vec<u8>>>>;
 
 /// A running hop.
@@ -17,12 +17,12 @@ pub struct Hop {
 }
 
 impl Hop {
-    /// Passes connections on to `gateway`.
+    /// Starts a hop that passes connections on to `gateway`.
     pub async fn before(gateway: SocketAddr) -> Self {
         Self::new(gateway, false).await
     }
 
-    /// As [`Hop::before`], but the first connection ends where its answer should come.
+    /// Starts a hop that ends its first connection in place of the response; see [`Hop::before`].
     pub async fn losing_an_answer(gateway: SocketAddr) -> Self {
         Self::new(gateway, true).await
     }
@@ -42,7 +42,7 @@ impl Hop {
         Self { port, sent }
     }
 
-    /// How many requests carried this key.
+    /// Returns the number of requests with this key.
     pub fn requests(&self, key: &str) -> usize {
         let line = format!("\r\nidempotency-key: {key}\r\n");
         let sent = self.sent.lock().expect("no panic while locked");

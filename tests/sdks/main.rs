@@ -1,5 +1,5 @@
-//! What clients make of the gateway's answers: the real SDKs of a payment API, which retry by
-//! themselves and raise what their programs catch, and the examples of `docs/calling.md`.
+//! The behaviour of clients with the gateway's responses: the real SDKs of a payment API, which retry by
+//! themselves and raise the errors that their users catch, and the examples of `docs/calling.md`.
 
 mod api;
 mod calling;

@@ -1,4 +1,4 @@
-// Pays through stripe-node as it is told: a JSON line in for each call, one out for its result.
+// Pays through stripe-node. Reads a JSON line for each call, and writes one with its result.
 const readline = require('node:readline');
 const Stripe = require('stripe');
 

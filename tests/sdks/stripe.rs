@@ -1,5 +1,5 @@
-//! Each problem of the gateway, as the SDKs for Node and Python read it: a call raises an error of
-//! the SDK's own, and asks no more than once where asking again is no use.
+//! Each problem of the gateway, as the SDKs for Node and Python read it. A call raises an error of the SDK's
+//! own, and sends a single request if a repetition is useless.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::driver::{Driver, Outcome};
 use crate::hop::Hop;
 use crate::servers::redis::Server;
 
-/// What one case plays on.
+/// The parts of one case.
 struct World {
     sdk: Arc<Driver>,
     api: Arc<Api>,
@@ -22,7 +22,7 @@ struct World {
 }
 
 impl World {
-    /// A gateway with these lines for its server and its route.
+    /// Makes a world with a gateway that has these lines for its server and its route.
     async fn new(sdk: Arc<Driver>, server: &str, route: &str) -> Self {
         Self::with(sdk, server, route, "memory:", None).await
     }
@@ -43,13 +43,13 @@ impl World {
         self.sdk.pay(self.hop.port, key, amount).await
     }
 
-    /// Pays, which succeeds.
+    /// Pays and succeeds.
     async fn paid(&self, key: &str) -> String {
         let outcome = self.pay(key, 1200).await;
         outcome.paid.clone().unwrap_or_else(|| panic!("{key}: {outcome:?}"))
     }
 
-    /// Pays, which raises this problem, with `most` requests.
+    /// Pays and raises this problem, with at most `most` requests.
     async fn raises(&self, key: &str, amount: u32, status: u16, code: &str, most: usize) {
         let before = self.hop.requests(key);
         let outcome = self.pay(key, amount).await;
@@ -60,7 +60,7 @@ impl World {
         assert!((1..=most).contains(&requests), "{requests} requests, not {most}: {outcome:?}");
     }
 
-    /// Pays, which raises the API's own error with this status.
+    /// Pays and raises the API's own error with this status.
     async fn fails(&self, key: &str, status: u16, most: usize) {
         let before = self.hop.requests(key);
         let outcome = self.pay(key, 1200).await;
@@ -71,7 +71,7 @@ impl World {
         assert!((1..=most).contains(&requests), "{requests} requests, not {most}: {outcome:?}");
     }
 
-    /// Waits for a record in this state, and gives its id.
+    /// Waits for a record in this state and returns its id.
     async fn record_in(&self, state: &str) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -85,7 +85,7 @@ impl World {
     }
 }
 
-/// The most requests of a call that may ask again: the first, and `maxNetworkRetries`.
+/// The most requests of a call that the SDK may repeat: the first, and `maxNetworkRetries`.
 const RETRIED: usize = 3;
 const ONCE: usize = 1;
 
@@ -161,7 +161,7 @@ async fn outcome_unknown_and_settled(sdk: Arc<Driver>) {
     assert_eq!(world.api.executions("dies-1"), 1);
 }
 
-/// The API's own answer reads like a plain failure, and must not be asked again by itself.
+/// The API's own response looks like a plain failure, and the SDK must not repeat it by itself.
 async fn a_503_that_is_held(sdk: Arc<Driver>) {
     let world = World::new(sdk, "", "").await;
     world.fails("busy-1", 503, ONCE).await;
@@ -175,7 +175,7 @@ async fn a_503_told_as_a_problem(sdk: Arc<Driver>) {
     assert_eq!(world.api.executions("busy-1"), 1);
 }
 
-/// The first 500 is the API's own, which the SDK asks about once more; its replay ends that.
+/// The first 500 is the API's own, and the SDK repeats the request once. The replay ends that.
 async fn a_500_that_is_stored(sdk: Arc<Driver>) {
     let world = World::new(sdk, "", "").await;
     world.fails("fails-1", 500, 2).await;
@@ -222,7 +222,7 @@ async fn store_unavailable(sdk: Arc<Driver>) {
 
 type Case = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// All cases at once, for most of their time is the SDK's waiting between two requests.
+/// Runs all cases at once, because the SDK spends most of their time waiting between two requests.
 async fn every_problem_raises(sdk: Driver) {
     let sdk = Arc::new(sdk);
     let mut cases = JoinSet::new();

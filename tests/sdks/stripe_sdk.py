@@ -1,4 +1,4 @@
-"""Pays through stripe-python as it is told: a JSON line in for each call, one out for its result."""
+"""Pays through stripe-python. Reads a JSON line for each call, and writes one with its result."""
 
 import json
 import sys

@@ -1,4 +1,5 @@
-/* A machine whose wall clock is off by so many seconds as the file CLOCK_SHIFT holds (8 bytes), now. */
+/* A machine with a wall clock that is off by the number of seconds that the file CLOCK_SHIFT holds
+ * at this moment (8 bytes). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-//! Real servers, started by the tests for themselves on free ports and ended with them.
+//! Real servers, which the tests start on free ports and end with themselves.
 
 pub mod postgres;
 pub mod preload;

@@ -16,10 +16,10 @@ use tempfile::TempDir;
 use super::preload::WallClock;
 use super::redis::free_port;
 
-/// The user that runs servers where the tests are run by root, whom Postgres refuses.
+/// The user that runs the servers if root runs the tests, because Postgres refuses root.
 const NOBODY: u32 = 65_534;
 
-/// One server, ended when dropped.
+/// A running server. Dropping it ends the server.
 pub struct Server {
     pub port: u16,
     dir: TempDir,
@@ -31,7 +31,8 @@ pub struct Server {
 static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 static SCHEMAS: AtomicU64 = AtomicU64::new(0);
 
-/// A server that tests share, each with a schema of its own; ended with the last that uses it.
+/// Returns a server that tests share, each with a schema of its own. The server ends with the last test that
+/// uses it.
 pub fn shared() -> Arc<Server> {
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     shared.upgrade().unwrap_or_else(|| {
@@ -41,7 +42,7 @@ pub fn shared() -> Arc<Server> {
     })
 }
 
-/// The name of a schema that nobody else uses.
+/// Returns the name of a schema that no other test uses.
 pub fn schema() -> String {
     format!("test_{}", SCHEMAS.fetch_add(1, Ordering::Relaxed))
 }
@@ -51,12 +52,12 @@ impl Server {
         Self::with(&[])
     }
 
-    /// A server with more settings, such as `["wal_level=logical"]`.
+    /// Starts a server with more settings, such as `["wal_level=logical"]`.
     pub fn with(settings: &[&str]) -> Self {
         Self::with_environment(settings, Vec::new())
     }
 
-    /// A server that goes by this clock.
+    /// Starts a server that uses this clock.
     pub fn going_by(clock: &WallClock) -> Self {
         Self::with_environment(&[], clock.environment().to_vec())
     }
@@ -74,7 +75,7 @@ impl Server {
         Self::on(dir, settings, environment)
     }
 
-    /// A standby of this server that follows it.
+    /// Starts a standby that follows this server.
     pub fn standby(&self, settings: &[&str]) -> Self {
         let dir = own_directory();
         let made = program("pg_basebackup")
@@ -91,7 +92,7 @@ impl Server {
     fn on(dir: TempDir, settings: &[&str], environment: Vec<(String, String)>) -> Self {
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let mut server = Self { port: 0, dir, settings, environment, child: None };
-        // Somebody else may take the port before the server does.
+        // Another process may take the port before the server does.
         for _ in 0..10 {
             server.port = free_port();
             if server.spawn() {
@@ -101,7 +102,7 @@ impl Server {
         panic!("postgres did not start with {:?}", server.settings);
     }
 
-    /// Whether it came up: it says so.
+    /// Starts the process. Returns true if the server reports that it is up.
     fn spawn(&mut self) -> bool {
         let mut command = program("postgres");
         command.arg("-D").arg(self.data());
@@ -118,7 +119,7 @@ impl Server {
             writeln!(said, "{line}").expect("a string takes all");
             line.contains("ready to accept")
         });
-        // Nobody else reads it, and a full pipe would stop the server.
+        // No other thread reads the output, and a full pipe would stop the server.
         std::thread::spawn(move || lines.for_each(drop));
         self.child = Some(child);
         if !ready {
@@ -132,7 +133,7 @@ impl Server {
         self.dir.path().join("data")
     }
 
-    /// Where its socket is.
+    /// Returns the directory of its socket.
     pub fn socket(&self) -> &Path {
         self.dir.path()
     }
@@ -141,17 +142,17 @@ impl Server {
         self.child.as_ref().expect("it runs").id()
     }
 
-    /// Ends it as a crash would: nothing is written any more, and recovery follows the next start.
+    /// Ends the server like a crash: it writes nothing more, and recovery follows at the next start.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let sent = Command::new("kill").args(["-QUIT", &child.id().to_string()]).status();
-            // It may have ended by itself.
+            // The server may have ended by itself.
             sent.expect("kill");
             child.wait().expect("its end");
         }
     }
 
-    /// Starts it again at its port, after [`Server::kill`].
+    /// Starts the server again at its port, after [`Server::kill`].
     pub fn start_again(&mut self) {
         assert!(self.spawn(), "it did not start again");
     }
@@ -161,7 +162,7 @@ impl Server {
         self.start_again();
     }
 
-    /// Writes a file into its data directory, for it alone to read.
+    /// Writes a file into the data directory that only the server can read.
     pub fn put(&self, name: &str, text: &str) {
         let path = self.data().join(name);
         std::fs::write(&path, text).expect("a file");
@@ -171,7 +172,7 @@ impl Server {
         }
     }
 
-    /// Adds a line to its configuration, for the next start.
+    /// Adds a line to the configuration, for the next start.
     pub fn configure(&self, line: &str) {
         let path = self.data().join("postgresql.conf");
         let text = std::fs::read_to_string(&path).expect("a file");
@@ -184,13 +185,13 @@ impl Server {
         assert!(done.expect("pg_ctl").status.success());
     }
 
-    /// How to reach it.
+    /// Returns the options to connect to the server.
     pub fn options(&self) -> PgConnectOptions {
         let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(self.port);
         options.username("oncegate").database("postgres").ssl_mode(sqlx::postgres::PgSslMode::Disable)
     }
 
-    /// Runs some SQL as its owner.
+    /// Runs some SQL as the owner of the server.
     pub async fn run(&self, sql: &str) -> Vec<PgRow> {
         self.try_run(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
@@ -213,7 +214,7 @@ impl Server {
         connection.close().await.expect("closed");
     }
 
-    /// The first value of the first row.
+    /// Returns the first value of the first row.
     pub async fn value<T>(&self, sql: &str) -> T
     where
         for<'r> T: Decode<'r, Postgres> + Type<Postgres>,
@@ -228,7 +229,7 @@ impl Drop for Server {
     }
 }
 
-/// A directory that belongs to whoever runs the server.
+/// Makes a directory that belongs to the user that runs the server.
 fn own_directory() -> TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     if am_root() {
@@ -237,7 +238,7 @@ fn own_directory() -> TempDir {
     dir
 }
 
-/// One of the programs of Postgres, which Debian keeps out of the path.
+/// Returns one of the programs of Postgres, which Debian installs outside the path.
 fn program(name: &str) -> Command {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin").join(name)).collect();

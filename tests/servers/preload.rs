@@ -1,4 +1,4 @@
-//! Small libraries in C that stand between a process and its system.
+//! Small libraries in C between a process and its system.
 
 use std::fs::{File, Permissions, set_permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// A wall clock that processes can be started with, and that can be put forward and back while they run.
+/// A wall clock for processes that are started with it. A test can set it forward and back while they run.
 pub struct WallClock {
     shift: File,
     environment: Vec<(String, String)>,
@@ -16,7 +16,7 @@ pub struct WallClock {
 }
 
 impl WallClock {
-    /// Makes a clock that is right.
+    /// Makes a clock with the right time.
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         // Servers may run as another user.
@@ -35,12 +35,12 @@ impl WallClock {
         self.shift_by(0);
     }
 
-    /// Puts it so far ahead of the right time.
+    /// Sets the clock ahead of the right time by `span`.
     pub fn set_ahead(&self, span: Duration) {
         self.shift_by(span.as_secs() as i64);
     }
 
-    /// Puts it so far behind the right time.
+    /// Sets the clock behind the right time by `span`.
     pub fn set_behind(&self, span: Duration) {
         self.shift_by(-(span.as_secs() as i64));
     }
@@ -49,13 +49,13 @@ impl WallClock {
         self.shift.write_all_at(&seconds.to_ne_bytes(), 0).expect("a write");
     }
 
-    /// Variables of a process that goes by it.
+    /// Returns the environment variables of a process that uses this clock.
     pub fn environment(&self) -> &[(String, String)] {
         &self.environment
     }
 }
 
-/// Compiles `source`, a file of this package, into `into`; the result is for `LD_PRELOAD`.
+/// Compiles `source`, a file of this package, into `into`. The result is for `LD_PRELOAD`.
 pub fn compile(source: &str, into: &Path) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
     let library = into.join("preload.so");

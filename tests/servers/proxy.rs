@@ -1,4 +1,4 @@
-//! A wire between a store and its server that counts turns and can be cut.
+//! A connection between a store and its server that counts round trips and that a test can cut.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,23 +11,23 @@ use tokio::select;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// What the wire does with bytes.
+/// The treatment of bytes on the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
     Whole,
-    /// Nothing passes in either direction, and nobody is told.
+    /// No byte passes in either direction, and no side is told.
     Cut,
-    /// What the server answers is lost.
+    /// The server's answers are lost.
     Mute,
-    /// As soon as the server answers, the connection is closed instead.
+    /// The connection is closed as soon as the server answers.
     Lose,
     /// Every connection is closed.
     Closed,
-    /// Each piece takes this long.
+    /// Each piece is delayed by this time.
     Slow(Duration),
 }
 
-/// A listener that passes on to a server.
+/// A listener that passes bytes on to a server.
 pub struct Proxy {
     pub port: u16,
     wire: watch::Sender<Wire>,
@@ -35,12 +35,12 @@ pub struct Proxy {
     task: AbortHandle,
 }
 
-/// How often the client began to speak after the server had.
+/// Counts how often the client started to send after the server had sent.
 #[derive(Default)]
 struct Turns {
     count: AtomicU64,
     client_spoke_last: AtomicBool,
-    /// How many pieces were passed on to the server.
+    /// Number of pieces that were passed on to the server.
     passed: AtomicU64,
 }
 
@@ -57,17 +57,17 @@ impl Proxy {
         self.wire.send_replace(wire);
     }
 
-    /// How many round trips there were so far, for a client that waits for each answer.
+    /// Returns the number of round trips so far, for a client that waits for each answer.
     pub fn round_trips(&self) -> u64 {
         self.turns.count.load(Ordering::SeqCst)
     }
 
-    /// How many pieces of what the client said were passed on so far.
+    /// Returns the number of the client's pieces that were passed on so far.
     pub fn passed(&self) -> u64 {
         self.turns.passed.load(Ordering::SeqCst)
     }
 
-    /// Waits until nothing was said for `span`.
+    /// Waits until no byte was sent for `span`.
     pub async fn quiet(&self, span: Duration) {
         let mut before = None;
         while before.replace(self.passed()) != Some(self.passed()) {
@@ -86,14 +86,14 @@ async fn accept(listener: TcpListener, port: u16, wire: watch::Sender<Wire>, tur
     let mut connections = JoinSet::new();
     loop {
         let (client, _) = listener.accept().await.expect("a client");
-        // A server that is away closes the door in the client's face, as its own port would.
+        // If the server is away, the proxy closes the client's connection, as the server's own port would.
         let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
         client.set_nodelay(true).and_then(|()| server.set_nodelay(true)).expect("an option");
         connections.spawn(connection(client, server, wire.subscribe(), Arc::clone(&turns)));
     }
 }
 
-/// Passes on until either side ends, and then ends both.
+/// Passes bytes on until one side ends, and then ends both.
 async fn connection(
     client: TcpStream,
     server: TcpStream,

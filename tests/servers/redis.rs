@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use super::preload::WallClock;
 
-/// How long a server may take to come up, and a cluster to agree.
+/// The longest time until a server is up, and until a cluster agrees.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One server, killed when dropped.
+/// A running server. Dropping it kills the server.
 pub struct Server {
     pub port: u16,
     dir: TempDir,
@@ -24,17 +24,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server without any persistence.
+    /// Starts a server without any persistence.
     pub fn start() -> Self {
         Self::with(&[])
     }
 
-    /// A server with more settings, such as `["--appendonly", "yes"]`.
+    /// Starts a server with more settings, such as `["--appendonly", "yes"]`.
     pub fn with(settings: &[&str]) -> Self {
         Self::with_environment(settings, Vec::new())
     }
 
-    /// A server that goes by this clock.
+    /// Starts a server that uses this clock.
     pub fn going_by(clock: &WallClock) -> Self {
         Self::with_environment(&[], clock.environment().to_vec())
     }
@@ -42,7 +42,7 @@ impl Server {
     fn with_environment(settings: &[&str], environment: Vec<(String, String)>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let mut server = Self { port: 0, dir, arguments: Vec::new(), environment, child: None };
-        // Somebody else may take the port before the server does.
+        // Another process may take the port before the server does.
         for _ in 0..10 {
             server.port = free_port();
             server.arguments = server.arguments(settings);
@@ -61,7 +61,7 @@ impl Server {
         own.chain(settings.iter().copied()).map(str::to_owned).collect()
     }
 
-    /// Whether it came up: it says so.
+    /// Starts the process. Returns true if the server reports that it is up.
     fn spawn(&mut self) -> bool {
         let mut command = Command::new("redis-server");
         let mut child = command
@@ -74,7 +74,7 @@ impl Server {
         let says_ready =
             |line: String| ["Ready to accept", "+monitor master"].iter().any(|words| line.contains(words));
         let ready = lines.by_ref().map_while(Result::ok).any(says_ready);
-        // Nobody else reads it, and a full pipe would stop the server.
+        // No other thread reads the output, and a full pipe would stop the server.
         std::thread::spawn(move || lines.for_each(drop));
         self.child = Some(child);
         if !ready {
@@ -91,7 +91,7 @@ impl Server {
         self.child.as_ref().expect("it runs").id()
     }
 
-    /// kill -9.
+    /// Sends SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("a signal");
@@ -99,7 +99,7 @@ impl Server {
         }
     }
 
-    /// Starts it again at its port, after [`Server::kill`].
+    /// Starts the server again at its port, after [`Server::kill`].
     pub fn start_again(&mut self) {
         assert!(self.spawn(), "it did not start again");
     }
@@ -109,7 +109,7 @@ impl Server {
         self.start_again();
     }
 
-    /// SIGSTOP or SIGCONT.
+    /// Sends a signal, such as SIGSTOP or SIGCONT.
     pub fn signal(&self, name: &str) {
         let done = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(done.expect("kill").success());
@@ -120,7 +120,7 @@ impl Server {
         client.get_connection().expect("a connection")
     }
 
-    /// Sends a command of words.
+    /// Sends a command. Spaces separate its words.
     pub fn say<T: FromRedisValue>(&self, words: &str) -> T {
         self.try_say(words).unwrap_or_else(|error| panic!("{words}: {error}"))
     }
@@ -134,8 +134,8 @@ impl Server {
         command.query(&mut self.connection())
     }
 
-    /// What `INFO` says. A sentinel that changes the part of a server ends the connections of its clients; then it
-    /// is asked once more.
+    /// Returns the answer to an `INFO` command. A sentinel that changes the role of a server ends the
+    /// connections of its clients; the command is then sent once more.
     fn told(&self, words: &str) -> String {
         match self.try_say(words) {
             Err(error) if error.is_connection_dropped() => self.say(words),
@@ -143,14 +143,14 @@ impl Server {
         }
     }
 
-    /// The value of a line of `INFO`.
+    /// Returns the value of a line of `INFO`.
     pub fn info(&self, name: &str) -> String {
         let info = self.told("INFO everything");
         let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.unwrap_or_else(|| panic!("{name} is not in {info}")).to_owned()
     }
 
-    /// How many commands it has run, by name.
+    /// Returns how often the server ran this command.
     pub fn calls(&self, command: &str) -> u64 {
         let info = self.told("INFO commandstats");
         let line = info.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
@@ -164,19 +164,19 @@ impl Drop for Server {
     }
 }
 
-/// A server and one that replicates it.
+/// Starts a server and a replica of it.
 pub fn primary_and_replica(settings: &[&str]) -> (Server, Server) {
     let primary = Server::with(settings);
     let port = primary.port.to_string();
     let follow = ["--replicaof", "127.0.0.1", &port];
     let replica = Server::with(&[settings, &follow].concat());
     until("the replica is in step", || replica.info("master_link_status") == "up");
-    // It counts for WAIT and for a failover once the primary knows how far it is.
+    // The replica counts for WAIT and for a failover once the primary knows its progress.
     until("the primary knows", || primary.info("slave0").contains("state=online"));
     (primary, replica)
 }
 
-/// Three primaries that share the slots.
+/// Starts three primaries that share the slots.
 pub fn cluster() -> Vec<Server> {
     let node = || {
         let bus = free_port().to_string();
@@ -206,7 +206,7 @@ pub fn cluster() -> Vec<Server> {
     nodes.into()
 }
 
-/// A sentinel that watches `primary` under the name "main".
+/// Starts a sentinel that watches `primary` under the name "main".
 pub fn sentinel(primary: &Server) -> Server {
     let dir = tempfile::tempdir().expect("a directory");
     let port = free_port();
@@ -227,7 +227,7 @@ pub fn sentinel(primary: &Server) -> Server {
     sentinel
 }
 
-/// Waits for what no server announces.
+/// Waits for a condition that no server announces.
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
@@ -236,7 +236,7 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port()
 }

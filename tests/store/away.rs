@@ -1,4 +1,4 @@
-//! A server goes away and comes back: checks over any store that has one.
+//! A server that goes away and comes back: checks for any store with a server.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::bench::{STILL, claim, id, owner};
 use crate::servers::proxy::{Proxy, Wire};
 use crate::servers::redis::until;
 
-/// How long a store behind a proxy waits for its server.
+/// The time that a store behind a proxy waits for its server.
 pub const TIMEOUT: Duration = Duration::from_millis(500);
 
 pub async fn try_claim(store: &dyn Store, number: u64) -> Result<Claimed, StoreError> {
@@ -21,7 +21,7 @@ pub fn unavailable<T>(answer: Result<T, StoreError>) -> bool {
     matches!(answer, Err(StoreError::Unavailable(_)))
 }
 
-/// Waits until claims are taken again, and returns how long that took.
+/// Waits until claims are taken again, and returns the time that this took.
 pub async fn recovered(store: &dyn Store, number: u64) -> Duration {
     let started = Instant::now();
     while let Err(error) = try_claim(store, number).await {
@@ -31,7 +31,7 @@ pub async fn recovered(store: &dyn Store, number: u64) -> Duration {
     started.elapsed()
 }
 
-/// FAULTS 8 and 27: the claim was applied and its answer lost. The owner wins it again.
+/// The claim was applied and its answer is lost. The owner wins it again.
 pub async fn a_claim_whose_answer_is_lost_is_unclear(proxy: Proxy, store: Arc<dyn Store>) {
     try_claim(&*store, 3).await.expect("a claim");
     proxy.set(Wire::Mute);
@@ -44,7 +44,7 @@ pub async fn a_claim_whose_answer_is_lost_is_unclear(proxy: Proxy, store: Arc<dy
     assert_eq!(again.verdict, Verdict::Won { n: 1 });
 }
 
-/// FAULTS 10: a wire that swallows everything. Questions end in time, and it recovers in time.
+/// A connection that swallows every byte. Calls end in time, and the store recovers in time.
 pub async fn a_cut_wire_costs_one_timeout_and_heals(proxy: Proxy, store: Arc<dyn Store>) {
     proxy.set(Wire::Cut);
     let started = Instant::now();
@@ -58,8 +58,8 @@ pub async fn a_cut_wire_costs_one_timeout_and_heals(proxy: Proxy, store: Arc<dyn
     assert!(healed < 2 * TIMEOUT, "{healed:?}");
 }
 
-/// FAULTS 8: down is said at once, and the store recovers at the same address. `timeout` is the
-/// store's.
+/// A server that is down is reported at once, and the store recovers at the same address. `timeout` is the
+/// store's timeout.
 pub async fn a_server_that_comes_back_is_used_again(
     store: &dyn Store,
     timeout: Duration,
@@ -80,7 +80,7 @@ pub async fn a_server_that_comes_back_is_used_again(
     assert!(store.read(id(1)).await.expect("an answer").record.is_some());
 }
 
-/// A claim that is held up on the way until its asker has given up is not made when it arrives.
+/// A claim is delayed on its way until its caller has given up. When it arrives, it is not made.
 pub async fn a_claim_that_arrives_after_it_was_given_up_is_not_made(proxy: Proxy, store: Arc<dyn Store>) {
     try_claim(&*store, 1).await.expect("a claim");
     proxy.set(Wire::Cut);

@@ -1,4 +1,4 @@
-//! What the checks work with: a store, a ledger over it, and operations made from a number.
+//! The tools of the checks: a store, a ledger over it, and operations made from a number.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use oncegate::store::{Claimed, Decision, Ledger, Snapshot, Store};
 pub const HOUR: Duration = Duration::from_secs(3600);
 pub const SHORT: Duration = Duration::from_millis(100);
 
-/// Nothing happens by itself for an hour.
+/// A policy under which no deadline passes for an hour.
 pub const STILL: Policy = Policy {
     on_unknown: OnUnknown::Hold,
     lease: HOUR,
@@ -35,7 +35,7 @@ impl Bench {
         Self { ledger: Ledger::new(Arc::clone(&store), Duration::from_secs(60)), store }
     }
 
-    /// What is stored, and that its response is there exactly if it should be.
+    /// Reads the stored record, and checks that its response exists exactly if it should.
     pub async fn read(&self, id: RecordId) -> Snapshot {
         let snapshot = self.store.read(id).await.expect("a read");
         let expected = match snapshot.record.as_ref().map(|record| record.state) {
@@ -50,7 +50,7 @@ impl Bench {
         self.read(id).await.record.expect("a record")
     }
 
-    /// Claims as `owner` where nothing is stored yet.
+    /// Claims as `owner`, where no record exists yet.
     pub async fn won(&self, id: RecordId, owner: Owner, policy: Policy) -> Record {
         match self.store.claim(id, claim(owner, policy).first(Timestamp(0))).await.expect("a claim") {
             Claimed::Won(record) => record,
@@ -58,13 +58,13 @@ impl Bench {
         }
     }
 
-    /// Applies `event` to what is stored now.
+    /// Applies `event` to the stored record.
     pub async fn apply(&self, id: RecordId, event: Event) -> Decision {
         let response = response_in(&event);
         self.ledger.apply(id, None, &event, response.as_ref()).await.expect("a decision")
     }
 
-    /// Applies `event` through the store and through the pure protocol, and compares.
+    /// Applies `event` through the store and through the pure protocol, and compares the results.
     pub async fn check(&self, id: RecordId, event: Event) -> Verdict {
         let before = self.read(id).await;
         let pure = transition(before.record.as_ref(), &event, before.now);
@@ -89,7 +89,7 @@ impl Bench {
     }
 }
 
-/// `record` with the stamps that the store gave it, which have to be from in between.
+/// Returns `record` with the stamps that the store gave it. The stamps must lie between the two reads.
 fn stamped(record: Record, before: &Snapshot, after: &Snapshot) -> Record {
     let stamps = after.record.as_ref().map(|record| (record.created_at, record.updated_at));
     let (created_at, updated_at) = stamps.expect("the record was written");
@@ -109,7 +109,7 @@ pub fn id(number: u64) -> RecordId {
 
 pub fn owner(number: u64) -> Owner {
     let mut token = [0xa5; 16];
-    // The revision starts from the first eight bytes: they differ as a random token's would.
+    // The revision starts from the first eight bytes, which therefore differ like those of a random token.
     token[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
     token[8..].copy_from_slice(&number.to_be_bytes());
     Owner(token)
@@ -139,7 +139,7 @@ pub fn complete(owner: Owner, n: u32) -> Event {
     Event::Complete { owner, n, response: retained(owner) }
 }
 
-/// The one response that `id` names: repeated headers in an order, bytes that are not text.
+/// Returns the only response that `id` names, with repeated headers in an order, and bytes that are not text.
 pub fn response_of(id: Owner) -> StoredResponse {
     let headers: [(&str, &[u8]); 5] =
         [("x-b", b"2"), ("x-a", b"1"), ("x-b", b"1"), ("x-bytes", b"\xff\xfe caf\xe9"), ("x-empty", b"")];
@@ -154,7 +154,7 @@ pub fn response_of(id: Owner) -> StoredResponse {
     }
 }
 
-/// The response that goes along with `event`.
+/// Returns the response that belongs to `event`.
 fn response_in(event: &Event) -> Option<StoredResponse> {
     use oncegate::protocol::Resolution;
     match event {

@@ -1,9 +1,9 @@
-//! Bytes that were stored once stay readable: `bytes/version-1.txt` holds what the first version
-//! wrote, a line for each record and response, and for the value that Redis keeps of a record;
-//! `bytes/version-2.txt` a record that only later versions read.
+//! Stored bytes stay readable. `bytes/version-1.txt` holds the bytes of the first version: a line for each
+//! record and response, and for the value that Redis keeps of a record. `bytes/version-2.txt` holds a record
+//! that only later versions read.
 //!
 //! A change of the encoding adds a file. `cargo test --test store print_todays_bytes -- --ignored
-//! --nocapture` prints what belongs into it; a file that is there is never written again.
+//! --nocapture` prints its contents. An existing file is never written again.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -26,8 +26,7 @@ use crate::servers::redis::Server;
 const VERSION_1: &str = include_str!("bytes/version-1.txt");
 const VERSION_2: &str = include_str!("bytes/version-2.txt");
 
-/// One record for every state and reason; no two parts are equal, so that none can be taken for
-/// another.
+/// Returns a record for every state and reason. No two parts are equal, so no part can be taken for another.
 fn records() -> Vec<(String, Record)> {
     let (owner, n) = (Owner([0xa1; 16]), 3);
     let response = |retained| ResponseRef { id: Owner([0xb2; 16]), status: 201, retained };
@@ -102,7 +101,7 @@ fn hex(bytes: Vec<u8>) -> String {
     })
 }
 
-/// The bytes in the file under this name.
+/// Returns the bytes in the file under this name.
 fn kept(name: &str) -> Vec<u8> {
     let line = VERSION_1.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
     let hex = line.unwrap_or_else(|| panic!("{name} is not in the file"));
@@ -124,7 +123,7 @@ fn a_response_of_version_1_is_read() {
     assert_eq!(decode_response(&kept("response")), Ok(response()));
 }
 
-/// Older gateways of the same fleet read what this one writes.
+/// Older gateways of the same fleet read the bytes that this version writes.
 #[test]
 fn version_1_is_still_what_is_written() {
     for (name, record) in records() {
@@ -133,7 +132,7 @@ fn version_1_is_still_what_is_written() {
     assert_eq!(encode_response(&response()), kept("response"));
 }
 
-/// The value in Redis: what scripts compare and stamp, and the record behind it.
+/// The value in Redis holds the parts that scripts compare and stamp, and the record after them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_value_that_version_1_left_in_redis_is_read() {
     let server = Server::start();
@@ -151,7 +150,8 @@ async fn a_value_that_version_1_left_in_redis_is_read() {
     assert_eq!((found.record, found.response), (Some(completed), Some(response())));
 }
 
-/// A record whose fingerprint takes equivalent spellings of a path for one: older gateways must not read it.
+/// Returns a record with a fingerprint that treats equivalent spellings of a path as one. Older gateways must
+/// not read it.
 fn folded() -> Record {
     let record = record(State::Settled { owner: Owner([0xa1; 16]), n: 3 }, OnUnknown::Hold);
     let path = PathScheme::Equivalent(Template::new("/v1/{customer}/Charges/{*rest}"));

@@ -1,7 +1,7 @@
 //! The contract of [`oncegate::store::Store`], as checks over a fresh empty store.
 //!
-//! They use the trait and [`oncegate::store::Ledger`] and nothing else, so any store can be put
-//! under them: `suite!(open())`, where `open` returns the store and whatever must outlive it.
+//! The checks use only the trait and [`oncegate::store::Ledger`], so they work for any store:
+//! `suite!(open())`, where `open` returns the store and every value that must outlive it.
 
 pub mod claims;
 pub mod lists;

@@ -1,4 +1,4 @@
-//! `embedded:` under the contract, and against what can happen to a process and its disk.
+//! The store `embedded:` under the contract, and under faults of the process and the disk.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ mod torn;
 
 crate::contract::suite!(open());
 
-/// The largest response of these tests, in bytes: thousands run at once in some, and the store keeps room for each.
+/// The largest response of these tests, in bytes. Some tests run thousands of executions at once, and the
+/// store reserves room for each.
 const OUTCOME: u64 = 64 * 1024;
 
 fn open() -> (Arc<dyn Store>, TempDir) {

@@ -1,4 +1,4 @@
-//! Every store against one contract, and what only a store on a disk can be asked.
+//! Every store against one contract, and checks that only a store on a disk or a server needs.
 
 mod away;
 mod bench;

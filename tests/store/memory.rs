@@ -1,4 +1,4 @@
-//! `memory:` under the contract.
+//! The store `memory:` under the contract.
 
 use std::sync::Arc;
 

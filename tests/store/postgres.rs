@@ -1,4 +1,4 @@
-//! `postgres:` under the contract, and against what can happen to real servers.
+//! The store `postgres:` under the contract, and under faults of real servers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ async fn open() -> (Arc<dyn Store>, Arc<Server>) {
     (Arc::new(store(&server).await), server)
 }
 
-/// How to reach `server`, as a gateway would be told, with tables of its own.
+/// Returns settings to reach `server`, as a gateway gets them, with tables of their own.
 pub fn settings(server: &Server) -> PostgresSettings {
     PostgresSettings {
         servers: vec![server.options()],

@@ -1,4 +1,4 @@
-//! `redis:` under the contract, and against what can happen to real servers.
+//! The store `redis:` under the contract, and under faults of real servers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ async fn open() -> (Arc<dyn Store>, Server) {
     (Arc::new(store(&server).await), server)
 }
 
-/// How to reach `server`, as a gateway would be told.
+/// Returns settings to reach `server`, as a gateway gets them.
 pub fn settings(server: &Server) -> RedisSettings {
     RedisSettings::single(Address::Tcp("127.0.0.1".into(), server.port), TIMEOUT)
 }

@@ -1,4 +1,4 @@
-//! Waiters on one gateway are told of what ends on another: checks over two stores on one server.
+//! Waiters on one gateway learn of outcomes on another: checks over two stores on one server.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::bench::{Bench, STILL, complete, id, owner};
 
-/// How long anything here may take.
+/// The longest time that a wait may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 pub async fn a_waiter_elsewhere_is_told_at_once(a: Bench, b: Bench) {
@@ -31,7 +31,7 @@ pub async fn a_waiter_elsewhere_is_told_at_once(a: Bench, b: Bench) {
     assert!(latencies[197] < Duration::from_millis(50), "{:?}", latencies[197]);
 }
 
-/// Many wait for a few records; all are told.
+/// Many waiters wait for a few records, and all of them are woken.
 pub async fn everybody_is_told(a: Bench, b: Bench, while_they_wait: impl AsyncFnOnce()) {
     for number in 0..5 {
         a.won(id(number), owner(1), STILL).await;
@@ -47,7 +47,7 @@ pub async fn everybody_is_told(a: Bench, b: Bench, while_they_wait: impl AsyncFn
     timeout(PATIENCE, waiting.join_all()).await.expect("all told");
 }
 
-/// What was told meanwhile was missed, so everybody looks again; `lose` ends the subscription.
+/// Notifications were missed meanwhile, so every waiter reads its record again. `lose` ends the subscription.
 pub async fn a_lost_subscription_wakes_everybody_and_is_made_again(
     a: Bench,
     b: Bench,

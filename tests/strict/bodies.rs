@@ -1,4 +1,4 @@
-//! Chunked bodies that are not what they should be, and bodies that do not come.
+//! Malformed chunked bodies, and bodies that do not come.
 
 use crate::Bench;
 use crate::harness::Connection;
@@ -51,7 +51,7 @@ async fn a_body_that_ends_early_is_no_request() {
     }
 }
 
-/// A key in a trailer protects nothing, and no trailer goes upstream.
+/// A key in a trailer does not protect a request, and no trailer goes to the upstream.
 #[tokio::test]
 async fn trailers_are_dropped() {
     let bench = Bench::start().await;
@@ -64,8 +64,8 @@ async fn trailers_are_dropped() {
     assert_eq!(bench.gateway.record_count().await, 0);
 }
 
-/// Of a request that no key protects the body streams on, whatever its method; one that is wrong is the
-/// client's fault and not the upstream's.
+/// The body of a request without a key is streamed on, with any method. A malformed body is the fault of the
+/// client, and not of the upstream.
 #[tokio::test]
 async fn a_body_that_streams_on_is_checked_as_well() {
     let bench = Bench::start().await;

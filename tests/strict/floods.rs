@@ -1,16 +1,16 @@
-//! HTTP/2 frames that cost their sender nothing, by the hundred thousand: the connection ends, memory
-//! stays flat, and others are served meanwhile.
+//! HTTP/2 frames that cost their sender nothing, by the hundred thousand: the connection ends, memory stays
+//! flat, and other clients are served meanwhile.
 
 use crate::Bench;
 use crate::frames::*;
 use crate::harness::Http2;
 
-/// How many rounds are sent at most.
+/// The most rounds that are sent.
 const ROUNDS: u32 = 100_000;
-/// What the process may grow by, in bytes.
+/// The most that the memory of the process may grow, in bytes.
 const FLAT: u64 = 24 << 20;
 
-/// Sends rounds until the server ends the connection; returns how many were sent.
+/// Sends rounds until the server ends the connection. Returns the number of rounds.
 async fn flood(bench: &Bench, what: &str, first: Vec<u8>, round: impl Fn(u32) -> Vec<u8>) -> u32 {
     let bystander = Http2::open(bench.gateway.address).await;
     let before = bench.gateway.memory();
@@ -61,7 +61,7 @@ async fn streams_reset_as_fast_as_they_are_opened_end_the_connection() {
         [head, frame(RST_STREAM, 0, stream, [0, 0, 0, 8])].concat()
     };
     flood(&bench, "rapid reset", Vec::new(), opened).await;
-    // The bystander's own, and what the allowance bears.
+    // The requests of the bystander, and the resets that the server tolerates.
     assert!(
         bench.upstream.executions() - before <= 121,
         "{} requests came through",

@@ -1,4 +1,4 @@
-//! HTTP/2, frame by frame: what a client's library would not send.
+//! HTTP/2 frame by frame: requests that a client library would not send.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,17 +24,17 @@ pub const END_HEADERS: u8 = 4;
 pub const PADDED: u8 = 8;
 pub const PRIORITIZED: u8 = 32;
 
-/// How long a server may take to react.
+/// The longest time until a server reacts.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A frame's bytes.
+/// Returns the bytes of a frame.
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let payload = payload.as_ref();
     let [_, a, b, c] = (payload.len() as u32).to_be_bytes();
     [&[a, b, c, kind, flags][..], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A header block: literals without indexing and without Huffman (RFC 7541, 6.2.2).
+/// Returns a header block: literals without indexing and without Huffman (RFC 7541, 6.2.2).
 pub fn block(lines: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in lines {
@@ -48,32 +48,32 @@ pub fn block(lines: &[(&str, &str)]) -> Vec<u8> {
     block
 }
 
-/// The pseudo-headers of a good request.
+/// The pseudo-headers of a valid request.
 pub const PSEUDO: [(&str, &str); 4] =
     [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/v1/charges")];
 
-/// A keyed request on a stream, with these lines more.
+/// Returns a keyed request on a stream, with these additional lines.
 pub fn post(stream: u32, flags: u8, lines: &[(&str, &str)]) -> Vec<u8> {
     let lines = [&PSEUDO[..], &[("idempotency-key", "k")], lines].concat();
     frame(HEADERS, flags, stream, block(&lines))
 }
 
-/// How the server put an end to it.
+/// The way in which the server ended the exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// A stream was reset for this reason.
+    /// The stream was reset for this reason.
     Stream(u32),
-    /// The connection ended for this reason; none if it was closed without a word.
+    /// The connection ended for this reason, or without a GOAWAY frame if there is none.
     Connection(Option<u32>),
-    /// A stream was answered.
+    /// The stream got a response.
     Answered,
 }
 
-/// A connection whose frames are made by hand.
+/// A connection with frames that are made by hand.
 pub struct Frames(TcpStream);
 
 impl Frames {
-    /// A connection on which settings were exchanged.
+    /// Opens a connection and exchanges settings.
     pub async fn open(to: SocketAddr) -> Self {
         let mut stream = TcpStream::connect(to).await.expect("the listener accepts");
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("it reads");
@@ -82,12 +82,12 @@ impl Frames {
         Self(stream)
     }
 
-    /// Sends; false once the other side reads no more.
+    /// Sends bytes. Returns false once the other side reads no more.
     pub async fn send(&mut self, bytes: &[u8]) -> bool {
         timeout(PATIENCE, self.0.write_all(bytes)).await.is_ok_and(|sent| sent.is_ok())
     }
 
-    /// The next frame: its kind, flags and payload; nothing at the end of the connection.
+    /// Returns the next frame: its kind, flags and payload. Returns `None` at the end of the connection.
     async fn next(&mut self) -> Option<(u8, u8, Vec<u8>)> {
         let mut head = [0; 9];
         self.0.read_exact(&mut head).await.ok()?;

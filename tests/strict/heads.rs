@@ -1,9 +1,9 @@
-//! Heads that have two readings, or none.
+//! Heads with two readings, or with none.
 
 use crate::Bench;
 use crate::harness::Connection;
 
-/// A keyed POST to a protected route, with these lines in its head.
+/// Returns a keyed POST to a protected route, with these lines in its head.
 fn post(lines: &str, body: &str) -> String {
     format!("POST /v1/charges HTTP/1.1\r\nHost: a\r\nIdempotency-Key: k\r\n{lines}\r\n{body}")
 }
@@ -29,7 +29,8 @@ async fn a_body_has_one_framing() {
     }
 }
 
-/// A server that hands headers to programs as CGI and WSGI do takes these for what they look like.
+/// A server that passes headers to programs as CGI and WSGI do reads these headers as the ones that they
+/// resemble.
 #[tokio::test]
 async fn what_looks_like_framing_is_refused() {
     let bench = Bench::start().await;
@@ -47,8 +48,8 @@ async fn what_looks_like_framing_is_refused() {
     assert_eq!(bench.send(post("Content_Type: x\r\nContent-Length: 1\r\n", "a")).await.status, 201);
 }
 
-/// What `Connection` names is dropped on the way: another host, another caller or another request would
-/// reach the upstream than was asked.
+/// Headers that `Connection` names are dropped on the way. The upstream would then receive another host,
+/// another caller or another request.
 #[tokio::test]
 async fn connection_takes_away_nothing_that_counts() {
     let bench = Bench::start().await;
@@ -97,7 +98,7 @@ async fn a_method_that_is_not_allowed_is_told_which_are() {
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")));
 }
 
-/// The client waits for an answer to its handshake, and would wait until the time for a head is over.
+/// The client waits for an answer to its handshake, and would otherwise wait until the timeout for a head.
 #[tokio::test]
 async fn tls_on_a_plain_listener_is_told_at_once() {
     let bench = Bench::start().await;
@@ -107,7 +108,7 @@ async fn tls_on_a_plain_listener_is_told_at_once() {
     assert!(line.contains("This is TLS"), "{line}");
 }
 
-/// A refusal has the members of any other line, as far as what was asked is known.
+/// The log line of a refusal has the members of any other line, as far as the request is known.
 #[tokio::test]
 async fn a_refusal_is_logged_like_a_request() {
     let bench = Bench::start().await;
@@ -194,17 +195,17 @@ async fn heads_have_limits() {
     bench.refuses(post(&format!("X: {}\r\n", "y".repeat(65 * 1024)), ""), 431).await;
     let long = "a".repeat(9 * 1024);
     bench.refuses(format!("POST /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414).await;
-    // Whatever makes the line long, and in whichever pieces it comes.
+    // The answer is the same for any cause of the length, and for any size of the pieces.
     bench.refuses(format!("{long} / HTTP/1.1\r\nHost: a\r\n\r\n"), 414).await;
     bench.refuses(post(&format!("X: {}\nY: z\r\n", "y".repeat(65 * 1024)), ""), 431).await;
-    // It need not even end.
+    // The line need not even end.
     bench.refuses(format!("POST /{long}"), 414).await;
-    // The gateway adds a few, and the upstream has a limit too.
+    // The gateway adds a few headers, and the upstream has a limit as well.
     let many = post(&"X: y\r\n".repeat(85), "");
     assert_eq!(bench.send(many).await.status, 201);
 }
 
-/// What comes in single bytes is read like what comes at once.
+/// A request that comes in single bytes is read like one that comes at once.
 #[tokio::test]
 async fn pieces_make_no_difference() {
     let bench = Bench::start().await;
@@ -223,7 +224,7 @@ async fn pieces_make_no_difference() {
     assert!(bench.upstream.seen().iter().all(|seen| &seen.body[..] == b"ab"));
 }
 
-/// A request that is refused ends its connection; those before it are answered.
+/// A refused request ends its connection. The requests before it are answered.
 #[tokio::test]
 async fn pipelined_requests_are_answered_until_one_is_refused() {
     let bench = Bench::start().await;
@@ -240,7 +241,7 @@ async fn pipelined_requests_are_answered_until_one_is_refused() {
     assert_eq!(bench.upstream.executions(), 3);
 }
 
-/// An upgrade that nobody asked for is not offered to the upstream.
+/// An upgrade of the client is not offered to the upstream.
 #[tokio::test]
 async fn an_upgrade_is_stripped() {
     let bench = Bench::start().await;

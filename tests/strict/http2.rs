@@ -1,6 +1,6 @@
-//! HTTP/2 requests and frames that a safe server does not take. The cases are those of RFC 9113 and of
-//! h2spec that concern what a stranger may do to a server; each ends the stream or the connection, and
-//! of none is anything claimed or sent.
+//! HTTP/2 requests and frames that a safe server refuses. The cases come from RFC 9113 and h2spec, and
+//! concern harm that a client may do to a server. Each case ends the stream or the connection, and the
+//! gateway claims and sends nothing for it.
 
 use crate::Bench;
 use crate::frames::*;
@@ -10,8 +10,8 @@ const REFUSED_STREAM: u32 = 7;
 
 const WHOLE: u8 = END_HEADERS | END_STREAM;
 
-/// The frames end the stream or the connection as an error, and nobody hears of a request. Which error,
-/// among those that fit, is the library's choice.
+/// Checks that the frames end the stream or the connection with an error, and that no request reaches the
+/// upstream. The library may choose any fitting error.
 async fn ends(bench: &Bench, what: &str, frames: &[Vec<u8>]) {
     let mut connection = Frames::open(bench.gateway.address).await;
     connection.send(&frames.concat()).await;
@@ -161,7 +161,7 @@ async fn there_is_a_limit_on_streams() {
     connection.send(&streams.collect::<Vec<_>>().concat()).await;
     assert_eq!(connection.end().await, End::Stream(REFUSED_STREAM));
     bench.untouched("too many streams").await;
-    // More of them do not cost the others their connection.
+    // Further streams do not cost the others their connection.
     let streams = (129..170).map(|number| post(2 * number + 1, END_HEADERS, &[]));
     connection.send(&streams.collect::<Vec<_>>().concat()).await;
     for _ in 129..170 {

@@ -1,5 +1,5 @@
-//! What a stranger may send: everything that a strict reader does not take is answered with a reason,
-//! over a real socket, with nothing claimed and nothing sent.
+//! Untrusted input: each request that a strict reader refuses is answered with a reason, over a real socket.
+//! Nothing is claimed and nothing is sent.
 
 mod bodies;
 mod floods;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use harness::{Answer, Connection, Gateway, Settings, Upstream};
 
-/// A gateway in front of an upstream that must not hear of what is refused.
+/// A gateway in front of an upstream that must not receive a refused request.
 struct Bench {
     gateway: Gateway,
     upstream: Arc<Upstream>,
@@ -29,14 +29,15 @@ impl Bench {
         Self { gateway: Gateway::start(&upstream, settings).await, upstream }
     }
 
-    /// Sends bytes on a connection of their own; the first answer.
+    /// Sends bytes on a connection of their own, and returns the first response.
     async fn send(&self, bytes: impl AsRef<[u8]>) -> Answer {
         let mut connection = Connection::open(self.gateway.address).await;
         connection.send(bytes).await;
         connection.answer().await
     }
 
-    /// The bytes are refused with this status, the connection ends, and nobody hears of it.
+    /// Checks that the bytes are refused with this status, that the connection ends, and that the upstream
+    /// receives nothing.
     async fn refuses(&self, bytes: impl AsRef<[u8]>, status: u16) {
         let shown = String::from_utf8_lossy(bytes.as_ref()).chars().take(200).collect::<String>();
         let before = self.upstream.executions();
@@ -51,7 +52,7 @@ impl Bench {
         assert_eq!(self.gateway.record_count().await, 0, "{shown:?} was claimed");
     }
 
-    /// Nothing was ever sent or claimed.
+    /// Checks that nothing was ever sent or claimed.
     async fn untouched(&self, what: &str) {
         assert_eq!(self.upstream.executions(), 0, "{what}: sent");
         assert_eq!(self.gateway.record_count().await, 0, "{what}: claimed");

@@ -1,6 +1,5 @@
-//! Public vectors, from the folder that `ONCEGATE_VECTORS` names: what a strict parser refuses has to be
-//! refused here as well, and what this gateway refuses beyond that stands, with its reason, in
-//! `docs/http.md`.
+//! Public test vectors, from the folder that `ONCEGATE_VECTORS` names. The gateway must refuse every request
+//! that a strict parser refuses. `docs/http.md` lists the further requests that it refuses, with the reasons.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,11 +11,11 @@ use tokio::time::timeout;
 use crate::Bench;
 use crate::harness::Connection;
 
-/// One request of the vectors.
+/// A request of the vectors.
 struct Case {
     name: String,
     request: Vec<u8>,
-    /// Whether a strict parser takes it.
+    /// True if a strict parser accepts the request.
     taken: bool,
 }
 
@@ -56,31 +55,31 @@ async fn http1_requests() {
     assert_eq!(undocumented, BTreeSet::new(), "refused, and not in docs/http.md");
 }
 
-/// Whether nothing of what was sent is refused.
+/// Tells whether no part of the sent bytes is refused.
 async fn is_taken(bench: &Bench, request: &[u8]) -> bool {
     const A_MOMENT: Duration = Duration::from_millis(150);
     let mut connection = Connection::open(bench.gateway.address).await;
     connection.send(request).await;
-    // Some cases break off where a parser that looks at every byte has seen enough; this one looks at
-    // whole heads.
+    // Some cases end where a parser that looks at every byte has seen enough. This parser looks at whole
+    // heads.
     let (mut rest, mut answered) = (Some("\r\n\r\n"), false);
     loop {
         match timeout(A_MOMENT, connection.try_answer()).await {
             Err(_) => match rest.take() {
                 Some(rest) => connection.send(rest).await,
-                // It waits for more of a body.
+                // The gateway waits for more of a body.
                 None => return true,
             },
             Ok(Some(answer)) if answer.text().contains("about:blank") => return false,
             Ok(Some(answer)) if answer.header("connection") == Some("close") => return true,
             Ok(Some(_)) => answered = true,
-            // HTTP/1.0 ends with the answer.
+            // HTTP/1.0 ends with the response.
             Ok(None) => return answered,
         }
     }
 }
 
-/// The cases of one file that are about strict parsing.
+/// Returns the cases of one file that are about strict parsing.
 fn cases(text: &str) -> Vec<Case> {
     let mut cases = Vec::new();
     for section in text.split("\n#").skip(1) {
@@ -97,7 +96,7 @@ fn cases(text: &str) -> Vec<Case> {
     cases
 }
 
-/// The request with a host: most cases have none, which is refused before what they are about.
+/// Adds a host to the request. Most cases have none, and would be refused for that alone.
 fn hosted(request: Vec<u8>) -> Vec<u8> {
     let head = request.windows(4).position(|end| end == b"\r\n\r\n").unwrap_or(request.len());
     let head = String::from_utf8_lossy(&request[..head]).to_ascii_lowercase();
@@ -116,8 +115,8 @@ fn block<'a>(section: &'a str, kind: &str) -> Option<&'a str> {
     rest.split_once("\n```").map(|(block, _)| block)
 }
 
-/// A block as bytes: lines end with CR LF, a backslash at the end of a line joins it to the next, and the
-/// escapes of control characters mean what they mean in C.
+/// Returns the bytes of a block: lines end with CR LF, a backslash at the end of a line joins it to the next,
+/// and the escapes of control characters are those of C.
 fn bytes(block: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut left = block.chars().peekable();
@@ -152,7 +151,7 @@ fn bytes(block: &str) -> Vec<u8> {
     bytes
 }
 
-/// Strings of structured fields, as the key header takes them.
+/// Strings of structured fields, as the key header accepts them.
 #[test]
 fn structured_field_strings() {
     let Some(folder) = folder("structured-fields") else { return };
@@ -187,7 +186,7 @@ fn structured_field_strings() {
     assert!(count > 200, "only {count} cases");
 }
 
-/// What a key may be beyond being a string, as `docs/http.md` says.
+/// Tells whether the string has the further properties of a key in `docs/http.md`.
 fn has_bare_form(text: &str) -> bool {
     (1..=255).contains(&text.len()) && !text.starts_with(['"', ' ']) && !text.ends_with(' ')
 }

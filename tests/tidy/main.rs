@@ -1,5 +1,5 @@
-//! Keeps the structure that `docs/architecture.md` describes: who may import whom, what the
-//! protocol may know of, and a few habits.
+//! Checks for the structure that `docs/architecture.md` describes: the allowed imports, the parts that the
+//! protocol may use, and a few habits.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,9 +10,10 @@ mod circles;
 mod functions;
 mod paths;
 mod source;
+mod words;
 
-/// The floors from the bottom up. A module imports its own floor's listed neighbours and anything
-/// below, never upwards.
+/// The floors from the bottom up. A module imports the listed neighbours on its own floor and every module
+/// below, never a module above.
 const FLOORS: [&[&str]; 7] = [
     &[
         "allocator",
@@ -37,7 +38,7 @@ const FLOORS: [&[&str]; 7] = [
     &["app"],
 ];
 
-/// Who on one floor may import whom.
+/// The allowed imports within one floor.
 const NEIGHBOURS: [(&str, &str); 4] =
     [("problem", "headers"), ("telemetry", "store"), ("telemetry", "config"), ("gateway", "routes")];
 
@@ -45,7 +46,7 @@ fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|modules| modules.contains(&module))
 }
 
-/// The top-level modules that a line names as `crate::…`.
+/// Returns the top-level modules that a line names as `crate::…`.
 fn imports(line: &str) -> impl Iterator<Item = String> {
     line.match_indices("crate::").map(|(at, name)| {
         let rest = &line[at + name.len()..];
@@ -137,7 +138,7 @@ fn nothing_is_silenced_or_nameless() {
     complain(violations);
 }
 
-/// Half of the files fit on three screens, and hardly any needs more than eight.
+/// Half of the files fit on three screens, and very few need more than eight.
 #[test]
 fn files_stay_small() {
     let mut lengths: BTreeMap<usize, PathBuf> = BTreeMap::new();

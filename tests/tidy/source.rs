@@ -3,29 +3,35 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A source file and the top-level module it belongs to.
+/// A source file and its top-level module.
 pub struct Source {
     pub path: PathBuf,
     pub module: String,
-    /// Without comments; line numbers are kept.
+    /// The lines without comments. Line numbers are kept.
     pub code: Vec<String>,
+}
+
+/// Returns every `.rs` file below a folder.
+pub fn rust_files(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder is readable") {
+            let path = entry.expect("entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found
 }
 
 /// Reads all files of `src`.
 pub fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("src is readable") {
-            let path = entry.expect("entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(read(&root, path));
-            }
-        }
-    }
+    let found: Vec<Source> = rust_files(&root).into_iter().map(|path| read(&root, path)).collect();
     assert!(found.len() > 40, "the walk found only {} files", found.len());
     found
 }

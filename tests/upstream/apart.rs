@@ -1,4 +1,4 @@
-//! What arrives unasked, and what must not share a connection with executions.
+//! Bytes that arrive without a request, and requests that must not share a connection with executions.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::raw::{Act, End, RawServer};
 const MINE: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 const SECOND: &str = "HTTP/1.1 201 Created\r\ncontent-length: 6\r\n\r\nforged";
 
-/// Whatever comes behind an answer, it answers nobody.
+/// Bytes after a response are never the response to another request.
 #[tokio::test]
 async fn a_second_answer_is_never_taken_for_the_next_one() {
     for (first, extra) in [
@@ -30,7 +30,7 @@ async fn a_second_answer_is_never_taken_for_the_next_one() {
         let body = caller.post().await.expect("the first answer").body;
         match caller.post().await {
             Ok(answer) => assert_eq!(answer.body, body, "{first:?} {extra:?}"),
-            // The end of the connection was noticed when the request was on its way to be written.
+            // The client noticed the end of the connection when it was about to write the request.
             Err(error) => assert_eq!(error.sent, Sent::Never, "{error:?}"),
         }
         drop(caller);
@@ -39,7 +39,7 @@ async fn a_second_answer_is_never_taken_for_the_next_one() {
     }
 }
 
-/// The second answer comes later, while the connection is idle.
+/// The second response comes later, while the connection is idle.
 #[tokio::test]
 async fn what_arrives_on_an_idle_connection_ends_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -60,7 +60,7 @@ async fn what_arrives_on_an_idle_connection_ends_it() {
     assert_eq!(second.await.expect("no panic").expect("an answer").status, 204);
 }
 
-/// Reads a small request whole and writes this.
+/// Reads a whole small request and writes this response.
 async fn answer(stream: &mut TcpStream, answer: &str) {
     let mut request = Vec::new();
     while !request.ends_with(PAYLOAD.as_bytes()) {

@@ -1,4 +1,4 @@
-//! One client of one upstream, and what a call of it came to.
+//! One client of one upstream, and the result of its calls.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,20 +15,20 @@ use oncegate::protocol::{Reason, Sent};
 use oncegate::upstream::Proxy;
 use tower::ServiceExt;
 
-/// What most requests here carry.
+/// The body of most requests here.
 pub const PAYLOAD: &str = r#"{"amount":700,"currency":"eur"}"#;
 
 /// A client of one upstream with a pool of its own.
 #[derive(Clone)]
 pub struct Caller(Proxy);
 
-/// A complete answer.
+/// A complete response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// Whether its head cannot be passed on.
+    /// True if the head cannot be passed on.
     pub unusable: bool,
 }
 
@@ -41,17 +41,17 @@ impl Caller {
         Self(proxy)
     }
 
-    /// With time limits that no test reaches.
+    /// Makes a client with time limits that no test reaches.
     pub fn patient(address: SocketAddr) -> Self {
         Self::new(plain(address))
     }
 
-    /// Gives up on an answer after `response_timeout`.
+    /// Makes a client that waits `response_timeout` for a response.
     pub fn impatient(address: SocketAddr, response_timeout: Duration) -> Self {
         Self::new(Upstream { response_timeout, ..plain(address) })
     }
 
-    /// A small POST, and its answer to the last byte.
+    /// Sends a small POST and reads its response to the last byte.
     pub async fn post(&self) -> Result<Answer, CallError> {
         self.call(post(PAYLOAD), CallLimit::Whole).await
     }
@@ -100,14 +100,14 @@ fn name() -> UpstreamName {
     UpstreamName(Arc::from("payments"))
 }
 
-/// The call failed, and the request was provably not sent.
+/// Checks that the call failed and that the request was provably not sent.
 #[track_caller]
 pub fn assert_never_sent(called: Result<Answer, CallError>) {
     let error = called.expect_err("no answer");
     assert_eq!((error.sent, error.reason), (Sent::Never, Reason::Unreachable), "{:?}", error.source);
 }
 
-/// The call failed for one of these reasons, and the upstream may have acted.
+/// Checks that the call failed for one of these reasons, and that the upstream may have acted.
 #[track_caller]
 pub fn assert_maybe_sent(called: Result<Answer, CallError>, reasons: &[Reason]) {
     let error = called.expect_err("no usable answer");

@@ -1,4 +1,4 @@
-//! Connections that end too early, at each point of the request and of the answer.
+//! Connections that end too early, at each point of the request and of the response.
 
 use oncegate::protocol::Reason::{self, BrokenAnswer, ConnectionLost};
 use oncegate::protocol::Sent;
@@ -12,7 +12,7 @@ const CHUNKED: &str =
 const ENDS: [End; 2] = [End::Close, End::Reset];
 const CUT_OFF: [Reason; 2] = [ConnectionLost, BrokenAnswer];
 
-/// One call against one act, and what the server saw of it.
+/// Makes one call against one act. Returns its result, and the bytes that the server saw.
 async fn played(act: Act) -> (Result<Answer, oncegate::call::CallError>, Seen) {
     let server = RawServer::doing([act]).await;
     let called = Caller::patient(server.address).post().await;
@@ -70,7 +70,7 @@ async fn a_whole_answer_counts_however_the_connection_ends() {
         assert_eq!(called.expect("an answer").body, "hello world");
         let (called, _) = played(Act::answer(whole, End::Next)).await;
         assert_eq!(called.expect("an answer").body, "hello world");
-        // A reset takes along what the client has not read yet.
+        // A reset also discards the bytes that the client has not read yet.
         let (called, _) = played(Act::answer(whole, End::Reset)).await;
         match called {
             Ok(answer) => assert_eq!(answer.body, "hello world"),
@@ -106,7 +106,7 @@ async fn what_is_not_http_is_a_broken_answer() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nhello world",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\nhello world",
         "HTTP/3.0 200 OK\r\n\r\n",
-        // Nobody asked for another coding, and nobody would decode it.
+        // The client asked for no other coding, and would not decode it.
         "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nhello",
@@ -119,7 +119,7 @@ async fn what_is_not_http_is_a_broken_answer() {
     }
 }
 
-/// What is passed on must not say another length than the body has.
+/// A response that is passed on must not declare another length than that of its body.
 #[tokio::test]
 async fn an_answer_says_its_length_once() {
     for (length, said) in [
@@ -158,7 +158,7 @@ async fn an_interim_answer_decides_nothing() {
     }
 }
 
-/// The client never asks to switch protocols, so a server that does has not answered.
+/// The client never asks to switch protocols, so a server that switches has not answered.
 #[tokio::test]
 async fn a_switch_of_protocols_is_a_broken_answer() {
     let switch = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";

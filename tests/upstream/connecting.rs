@@ -1,4 +1,4 @@
-//! Connections that never come about: the one failure in which a payment is provably not made.
+//! Connections that are never made: the only failure in which a payment was provably not made.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use super::call::{Caller, assert_never_sent, plain, upstream};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Whether the end was noticed before or while the request was written is a race; what is said of it is
-/// not: as long as nothing can be written, nothing was sent.
+/// The client may notice the end before or during the write of the request. In both cases no byte could be
+/// written, so nothing was sent.
 #[tokio::test]
 async fn a_connection_that_is_closed_at_once_was_never_sent_anything() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -56,7 +56,7 @@ async fn an_upstream_that_is_not_configured_is_never_sent() {
     assert_eq!(error.sent, oncegate::protocol::Sent::Never);
 }
 
-/// Its lease ended while the connection was made.
+/// The lease ended while the connection was made.
 #[tokio::test]
 async fn what_may_no_longer_be_sent_once_there_is_a_connection_is_never_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -75,7 +75,7 @@ async fn what_may_no_longer_be_sent_once_there_is_a_connection_is_never_sent() {
     assert_eq!((sent.len(), asked.load(Ordering::SeqCst)), (0, 1));
 }
 
-/// A listener whose queue is full: the system drops further attempts to connect unanswered.
+/// A listener with a full queue: the system drops further attempts to connect without an answer.
 struct BlackHole {
     listener: TcpListener,
     address: SocketAddr,
@@ -89,7 +89,7 @@ impl BlackHole {
         let listener = socket.listen(1).expect("a listener");
         let address = listener.local_addr().expect("an address");
         let mut queued = Vec::new();
-        // Full is the queue when a connection does not come about within a time that is ample here.
+        // The queue is full once a connection is not made within a time that is ample here.
         while let Ok(stream) = timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
             queued.push(stream.expect("a place in the queue"));
             assert!(queued.len() < 64, "the queue has no end");
@@ -97,11 +97,11 @@ impl BlackHole {
         Self { listener, address, queued }
     }
 
-    /// All bytes that were ever sent here, once everybody has gone.
+    /// Returns the number of bytes that clients ever sent here. Waits until all clients have gone.
     async fn swallowed(self) -> usize {
         drop(self.queued);
         let mut swallowed = 0;
-        // Whoever was still trying gets in now, for the queue has room.
+        // A client that was still trying gets in now, because the queue has room.
         while let Ok(accepted) = timeout(Duration::from_millis(1500), self.listener.accept()).await {
             let (mut stream, _) = accepted.expect("accepting works");
             let mut bytes = Vec::new();
@@ -120,7 +120,7 @@ async fn a_connection_that_takes_too_long_is_never_sent_not_even_later() {
     let started = Instant::now();
     assert_never_sent(caller.post().await);
     assert!(started.elapsed() >= CONNECT_TIMEOUT, "{:?}", started.elapsed());
-    // The client lives on: a connection that it still made in the background would show.
+    // The client still exists, so a connection that it made in the background would show.
     assert_eq!(hole.swallowed().await, 0);
     drop(caller);
 }

@@ -1,4 +1,4 @@
-//! What the client does not do: follow, decompress, add, repeat.
+//! Actions that the client never takes: it does not follow, decompress, add or repeat.
 
 use axum::body::Body;
 use http::Request;
@@ -61,7 +61,7 @@ async fn the_target_is_the_upstream_whatever_the_request_names() {
     assert!(!request.contains("elsewhere"), "{request}");
 }
 
-/// A status that invites to try again is the caller's to act on.
+/// Only the caller may act on a status that asks for another attempt.
 #[tokio::test]
 async fn no_status_makes_the_client_repeat_a_request() {
     for status in ["408 Request Timeout", "421 Misdirected", "425 Too Early", "429 Slow", "503 Later"] {

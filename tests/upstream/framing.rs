@@ -1,4 +1,4 @@
-//! What an answer says of its framing: it is read in one way or not at all.
+//! The framing of a response: the client reads it in one way or not at all.
 
 use oncegate::call::CallLimit;
 use oncegate::config::Upstream;
@@ -46,7 +46,7 @@ const ODD: [&str; 33] = [
 #[tokio::test]
 async fn odd_framing_leaves_an_answer_unknown() {
     for odd in ODD {
-        // Below the limit of a head, and skimmed beyond it.
+        // Below the limit of a head, and beyond it, where the head is skimmed.
         for filler in ["", &"x-filler: y\r\n".repeat(200)] {
             for head in [format!("{odd}{filler}"), format!("{filler}{odd}")] {
                 let answer = format!("HTTP/1.1 201 Created\r\nx-first: 1\r\n{head}\r\nhello");
@@ -63,7 +63,7 @@ async fn odd_framing_leaves_an_answer_unknown() {
     assert_maybe_sent(Caller::patient(server.address).post().await, &[BrokenAnswer]);
 }
 
-/// A line of framing that is too long to be looked at.
+/// A framing header that is too long to be read.
 #[tokio::test]
 async fn a_length_that_is_cut_off_is_no_length() {
     let zeros = "0".repeat(100_000);
@@ -73,7 +73,7 @@ async fn a_length_that_is_cut_off_is_no_length() {
     assert_maybe_sent(Caller::new(limit).post().await, &[BrokenAnswer]);
 }
 
-/// What has no body needs no framing.
+/// A response without a body needs no framing.
 #[tokio::test]
 async fn without_a_body_the_framing_does_not_matter() {
     for (method, status, told) in [

@@ -1,8 +1,8 @@
-//! Thousands of calls against servers that end connections anywhere.
+//! Thousands of calls against servers that end connections at any point.
 //!
-//! Each case follows from its seed: one client, some calls one after the other, and a server that
-//! draws what it does with each request. The calls of a case have one-letter methods of their own,
-//! so that the first byte of a request tells which call it belongs to.
+//! Each case follows from its seed: one client, some calls one after the other, and a server that chooses at
+//! random what it does with each request. The calls of a case have one-letter methods of their own, so that
+//! the first byte of a request identifies its call.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const AT_ONCE: usize = 24;
 const METHODS: &[u8] = b"ABCDE";
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(150);
 
-/// What a call was said to have come to.
+/// The reported result of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
     Answered,
@@ -42,7 +42,7 @@ async fn never_sent_is_said_only_of_what_the_server_has_not_read() {
     }
     let count = |wanted| said.iter().filter(|said| **said == wanted).count();
     let counts = (count(Said::Answered), count(Said::Never), count(Said::Maybe));
-    // Each word has to have been put to the test.
+    // Each kind of result must have occurred.
     assert!(counts.0 > 500 && counts.1 > 0 && counts.2 > 500, "{counts:?}");
 }
 
@@ -74,7 +74,7 @@ async fn case(seed: u64) -> Vec<Said> {
     calls.into_iter().map(|(_, said)| said).collect()
 }
 
-/// SplitMix64: all that a test needs, and the same on every machine.
+/// SplitMix64, which is enough for a test and gives the same numbers on every machine.
 struct Random(u64);
 
 impl Random {
@@ -93,7 +93,7 @@ impl Random {
         usize::try_from(self.next() % end as u64).expect("below a usize")
     }
 
-    /// Nothing, a turn of the scheduler, or a moment.
+    /// Waits not at all, for one turn of the scheduler, or for a moment.
     async fn pause(&mut self) {
         match self.below(3) {
             0 => {}

@@ -1,5 +1,5 @@
-//! An HTTP/2 upstream that shuts down: by its own word, streams above its last one were never looked at
-//! (RFC 9113, 6.8).
+//! An HTTP/2 upstream that shuts down. Its GOAWAY frame says that it never looked at the streams above the
+//! last one (RFC 9113, 6.8).
 
 use oncegate::call::CallError;
 use oncegate::config::Upstream;
@@ -26,7 +26,7 @@ fn goaway(last: u32, code: u32) -> Vec<u8> {
     frame(GOAWAY, 0, 0, &[last.to_be_bytes(), code.to_be_bytes()].concat())
 }
 
-/// The static table's `:status: 200`, and the end of the stream.
+/// Returns the static table's `:status: 200`, and the end of the stream.
 fn answer(stream: u32) -> Vec<u8> {
     frame(HEADERS, 0x5, stream, &[0x88])
 }
@@ -38,7 +38,8 @@ struct Server {
 }
 
 impl Server {
-    /// Two calls on one connection, the first on stream 1 and the second on stream 3, both of which have arrived.
+    /// Makes two calls on one connection, the first on stream 1 and the second on stream 3, and waits until
+    /// both have arrived.
     async fn asked() -> (TcpStream, JoinHandle<Called>, JoinHandle<Called>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let mut server = Self { listener, stream: None };
@@ -92,12 +93,13 @@ async fn called(call: JoinHandle<Called>) -> Called {
 
 #[tokio::test]
 async fn a_stream_above_the_last_one_was_never_sent() {
-    // NO_ERROR, INTERNAL_ERROR, ENHANCE_YOUR_CALM: whatever the reason, the last stream says what was looked at.
+    // NO_ERROR, INTERNAL_ERROR, ENHANCE_YOUR_CALM: for every reason, the last stream says which streams were
+    // looked at.
     for code in [0, 2, 11] {
         let (mut stream, first, second) = Server::asked().await;
         stream.write_all(&goaway(1, code)).await.expect("it reads");
         assert_never_sent(called(second).await);
-        // What it did look at it may still answer.
+        // The server may still answer the streams that it looked at.
         stream.write_all(&answer(1)).await.expect("it reads");
         assert_eq!(called(first).await.expect("an answer").status, 200);
     }
@@ -121,7 +123,8 @@ async fn all_of_them_when_the_last_one_is_zero() {
     assert_never_sent(called(second).await);
 }
 
-/// A stream that GOAWAY leaves standing may have been acted upon, however the connection ends.
+/// The upstream may have acted on a stream that GOAWAY does not exclude, in whichever way the connection
+/// ends.
 #[tokio::test]
 async fn a_stream_up_to_the_last_one_may_have_been_sent() {
     for code in [0, 1, 2] {
@@ -132,7 +135,7 @@ async fn a_stream_up_to_the_last_one_may_have_been_sent() {
             assert_maybe_sent(called(first).await, &LOST);
             assert_maybe_sent(called(second).await, &LOST);
         }
-        // And then nonsense, which makes the client end it.
+        // After the GOAWAY frame, the server sends invalid bytes, which make the client end the connection.
         let (mut stream, first, second) = Server::asked().await;
         stream.write_all(&goaway(1, code)).await.expect("it reads");
         stream.write_all(&frame(SETTINGS, 0, 1, &[])).await.expect("it reads");
@@ -141,7 +144,7 @@ async fn a_stream_up_to_the_last_one_may_have_been_sent() {
     }
 }
 
-/// The connection still answers what it has, and takes nothing new.
+/// The connection still returns the responses to its open streams, and takes no new request.
 #[tokio::test]
 async fn what_comes_after_it_takes_another_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -155,7 +158,7 @@ async fn what_comes_after_it_takes_another_connection() {
     let first = call();
     server.reached(1).await;
     let mut old = server.stream.take().expect("a connection");
-    // What answers the ping has read what came before it.
+    // The answer to the ping shows that the client has read the GOAWAY frame before it.
     old.write_all(&[goaway(1, 0), frame(PING, 0, 0, &[7; 8])].concat()).await.expect("it reads");
     until(&mut old, |kind, flags, _| (kind, flags) == (PING, 1)).await;
     let second = call();

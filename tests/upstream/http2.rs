@@ -1,4 +1,4 @@
-//! Upstreams that speak HTTP/2: the same word on what was sent.
+//! Upstreams that speak HTTP/2: the same rules for "never sent".
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ const BROKEN: [Why; 2] = [Why::ConnectionLost, Why::BrokenAnswer];
 
 type Stream = (Request<RecvStream>, SendResponse<Bytes>);
 
-/// Serves HTTP/2 by prior knowledge, each stream by `serve`; counts connections.
+/// Serves HTTP/2 by prior knowledge, each stream with `serve`. Counts connections.
 async fn server<F>(serve: impl Fn(Stream) -> F + Send + Sync + 'static) -> (SocketAddr, Arc<AtomicUsize>)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -48,7 +48,7 @@ where
     (address, connections)
 }
 
-/// A server of one connection, and what it does with its first stream.
+/// Starts a server of one connection that handles its first stream with `act`.
 async fn once<F>(act: impl FnOnce(Connection<TcpStream, Bytes>, Stream) -> F + Send + 'static) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,
@@ -119,7 +119,7 @@ async fn executions_share_no_connection_with_anything_else() {
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
 
-/// A path without its slash is malformed, and some servers end a connection over enough of them.
+/// A path without its slash is malformed, and some servers end a connection after enough of them.
 #[tokio::test]
 async fn a_query_behind_an_authority_gets_a_path() {
     let (address, _) = server(|(request, mut respond): Stream| async move {
@@ -149,7 +149,7 @@ async fn a_length_goes_out_in_canonical_digits() {
     }
 }
 
-/// The library alone would say no more than that the stream was reset.
+/// The library alone would report only that the stream was reset.
 #[tokio::test]
 async fn a_head_beyond_its_limit_still_says_its_status() {
     let (address, _) = server(|(request, mut respond): Stream| async move {
@@ -161,7 +161,7 @@ async fn a_head_beyond_its_limit_still_says_its_status() {
         }
         let mut stream =
             respond.send_response(response.body(()).expect("a response"), false).expect("the stream is open");
-        // Whoever cannot use it may reset the stream.
+        // A client that cannot use the response may reset the stream.
         let _ = stream.send_data(Bytes::from_static(b"ok"), true);
     })
     .await;
@@ -178,8 +178,8 @@ async fn a_head_beyond_its_limit_still_says_its_status() {
     assert_eq!((answer.status.as_u16(), answer.unusable), (201, true));
 }
 
-/// A server that is silent once and then takes longer to begin than lies between two requests: each of
-/// these gets its turn only when its own patience is nearly over.
+/// A server is silent once. Later it needs more time to begin than there is between two requests, and each
+/// request gets its turn only when its own timeout is almost over.
 #[tokio::test]
 async fn a_connection_is_made_though_nobody_who_waits_has_the_time() {
     const BETWEEN: Duration = Duration::from_millis(10);
@@ -342,7 +342,7 @@ async fn no_request_waits_for_a_stream_where_few_are_allowed() {
                 while let Some(Ok((_, mut respond))) = connection.accept().await {
                     let gate = Arc::clone(&gate);
                     tokio::spawn(async move {
-                        // Nobody is answered before all have come.
+                        // The server answers no request before all of them have come.
                         gate.wait().await;
                         answer(&mut respond, "ok");
                     });

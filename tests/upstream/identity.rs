@@ -1,4 +1,4 @@
-//! Upstreams that ask who calls, and that offer HTTP/2 with TLS.
+//! Upstreams that ask for a client certificate, and that offer HTTP/2 with TLS.
 
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ use tokio_rustls::TlsAcceptor;
 use super::call::{Caller, upstream};
 use super::certificates::{Authority, Files, certificates};
 
-/// Answers with the serial of the client's certificate and the protocol of the request; its port.
+/// Starts a server that answers with the serial of the client's certificate and the protocol of the request.
+/// Returns its port.
 async fn server(authority: &Authority, offers: &[&str]) -> u16 {
     let files = authority.certify("upstream");
     let mut roots = RootCertStore::empty();

@@ -1,4 +1,4 @@
-//! What a request says of its length and of its target, as it goes out.
+//! The length and the target of a request, as the client sends them.
 
 use axum::body::Body;
 use http::{Method, Request};
@@ -7,7 +7,7 @@ use oncegate::call::CallLimit;
 use super::call::{Caller, post, request};
 use super::raw::{Act, End, RawServer};
 
-/// What the server read of a request.
+/// Returns the text of a request as the server read it.
 async fn sent(request: Request<Body>) -> String {
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0000\r\n\r\n";
     let server = RawServer::doing([Act::answer(answer, End::Close)]).await;

@@ -1,4 +1,4 @@
-//! Heads that are odd: an answer whose status and framing can be read is an answer.
+//! Heads in an unusual form: a response is usable if its status and framing can be read.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use oncegate::config::Upstream;
 use super::call::{Answer, Caller, plain};
 use super::raw::{Act, End, RawServer};
 
-/// The answer to one call, and whether the connection was used again.
+/// Returns the response to one call, and whether the connection was used again.
 async fn played(answer: impl AsRef<[u8]>, limit: usize) -> (Result<Answer, CallError>, bool) {
     let act = Act::answer(answer, End::Next);
     let server = RawServer::start(move || act.clone()).await;
@@ -20,7 +20,7 @@ async fn played(answer: impl AsRef<[u8]>, limit: usize) -> (Result<Answer, CallE
     (first, server.seen().await.accepted == 1)
 }
 
-/// A 201 with one more line, or several.
+/// Returns a 201 with one or more additional lines.
 fn with(lines: &[u8]) -> Vec<u8> {
     [b"HTTP/1.1 201 Created\r\nx-before: 1\r\n", lines, b"content-length: 2\r\nx-behind: 2\r\n\r\nok"]
         .concat()
@@ -32,7 +32,7 @@ fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a [u8]> {
     headers.get_all(name).iter().map(|value| value.as_bytes()).collect()
 }
 
-/// A line, the name to look for, and what stands there in the end.
+/// A line, the name to look for, and the expected values under this name.
 type Odd = (&'static [u8], &'static str, &'static [&'static [u8]]);
 
 const ODD: [Odd; 24] = [
@@ -115,7 +115,7 @@ async fn a_status_line_only_has_to_say_the_status() {
     assert_eq!((&*answered.expect("an answer").body, kept), (&b"ok"[..], true));
 }
 
-/// So many lines, each with a name of its own.
+/// Returns this many lines, each with a name of its own.
 fn many(lines: usize) -> Vec<u8> {
     let lines: String = (0..lines).map(|number| format!("x-{number}: v\r\n")).collect();
     with(lines.as_bytes())
@@ -150,7 +150,7 @@ async fn a_head_beyond_its_limit_still_says_status_and_framing() {
             assert_eq!((answer.unusable, answer.headers.is_empty(), kept), (over, over, true), "{size}");
         }
     }
-    // Exactly at the limit, and one byte more.
+    // A head of exactly the limit, and one with a byte more.
     let around = with(b"x: \r\n").len() - 2;
     for (size, unusable) in [(limit - around, false), (limit - around + 1, true)] {
         let head = with(format!("x: {}\r\n", "y".repeat(size)).as_bytes());

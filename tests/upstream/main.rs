@@ -1,6 +1,5 @@
-//! The upstream client against servers that misbehave in every way a socket allows: whatever they
-//! do, the word *never sent* is given only for requests of which the server read nothing, and no
-//! request is sent twice.
+//! The upstream client against servers that misbehave in every way that a socket allows. The client reports
+//! *never sent* only for requests of which the server read nothing, and it sends no request twice.
 
 mod apart;
 mod call;

@@ -1,4 +1,4 @@
-//! Connections that are used again, and servers that close them in between.
+//! Reused connections, and servers that close them between two requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,8 @@ async fn an_idle_connection_that_was_closed_costs_nothing() {
         let mut acts = [Act::answer(ANSWER, end), Act::answer(ANSWER, End::Close)].into_iter();
         let server = RawServer::start(move || acts.next().expect("two requests")).await;
         let caller = Caller::patient(server.address);
-        // After a reset the answer itself may be gone; after it, the end is noticed before long.
+        // After a reset, the response itself may be lost. After the response, the client soon notices the
+        // end.
         let first = caller.post().await;
         tokio::time::sleep(Duration::from_millis(50)).await;
         let second = caller.post().await;
@@ -40,8 +41,8 @@ async fn an_idle_connection_that_was_closed_costs_nothing() {
     }
 }
 
-/// The server closes at the very moment the next request is written. Whether it was read cannot
-/// always be known; but "never sent" is said only where it was not, and nobody sends it again.
+/// The server closes at the moment when the next request is written. The client cannot always know whether
+/// the server read it. It reports "never sent" only if the server did not, and never sends the request again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_closed_as_the_request_is_written_is_not_guessed_about() {
     let (mut answers, mut failures) = (0, 0);
@@ -76,7 +77,7 @@ async fn a_connection_closed_as_the_request_is_written_is_not_guessed_about() {
     assert!(answers > 0 && failures > 0, "the moment was never met: {answers} answers, {failures} failures");
 }
 
-/// Waits without giving the thread away, for times that a timer is too coarse for.
+/// Waits without giving up the thread, for times that are too short for a timer.
 fn spin(time: Duration) {
     let until = std::time::Instant::now() + time;
     while std::time::Instant::now() < until {

@@ -1,5 +1,5 @@
-//! A server that is nothing but a socket and a script: it reads as much of a request as it is told
-//! to, writes what it is told to, and ends the connection in the way it is told to.
+//! A server that consists of a socket and a script. It reads as much of a request as the script says, writes
+//! the bytes of the script, and ends the connection in the given way.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,51 +14,51 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long the connections may take to end once nobody uses them any more.
+/// The longest time until unused connections end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the server does with one request.
+/// The server's treatment of one request.
 #[derive(Clone, Debug)]
 pub struct Act {
     pub read: Read,
     pub write: Vec<u8>,
-    /// Waited before each written byte, if it is not zero.
+    /// The pause before each written byte, if it is not zero.
     pub drip: Duration,
-    /// Waited before the end.
+    /// The pause before the end.
     pub pause: Duration,
     pub end: End,
 }
 
-/// How much of a request is read.
+/// The part of a request that is read.
 #[derive(Clone, Copy, Debug)]
 pub enum Read {
     Bytes(usize),
     Whole,
 }
 
-/// What follows on the answer.
+/// The event after the response.
 #[derive(Clone, Debug)]
 pub enum End {
     /// The next act, with the next request on the same connection.
     Next,
-    /// FIN, and RST if there are bytes that were not read.
+    /// FIN, and RST if there are unread bytes.
     Close,
     /// RST.
     Reset,
-    /// Nothing, until the client goes.
+    /// The connection stays open until the client ends it.
     Hold,
-    /// This, over and over until the client goes.
+    /// These bytes, over and over until the client ends the connection.
     Repeat(&'static [u8]),
 }
 
 impl Act {
-    /// Reads the request and answers it, then ends like this.
+    /// Reads the request, answers it, and ends the connection in this way.
     pub fn answer(write: impl AsRef<[u8]>, end: End) -> Self {
         let write = write.as_ref().to_vec();
         Self { read: Read::Whole, write, drip: Duration::ZERO, pause: Duration::ZERO, end }
     }
 
-    /// Reads so much and ends without an answer.
+    /// Reads this part of the request, and ends the connection without a response.
     pub fn no_answer(read: Read, end: End) -> Self {
         Self { read, ..Self::answer("", end) }
     }
@@ -72,24 +72,25 @@ pub struct RawServer {
     stop: CancellationToken,
 }
 
-/// What reached a server.
+/// The connections and bytes that reached a server.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// How many connections it accepted.
+    /// Number of connections that it accepted.
     pub accepted: usize,
-    /// For each request of which it read anything: what it read.
+    /// The bytes that it read of each request, without requests of which it read nothing.
     pub requests: Vec<Vec<u8>>,
 }
 
 impl RawServer {
-    /// Does these acts, one a request, and closes any further connection unread.
+    /// Starts a server that does these acts, one for each request, and closes any further connection unread.
     pub async fn doing<const N: usize>(acts: [Act; N]) -> Self {
         let mut acts = VecDeque::from(acts);
         let no_more = Act::no_answer(Read::Bytes(0), End::Close);
         Self::start(move || acts.pop_front().unwrap_or_else(|| no_more.clone())).await
     }
 
-    /// Asks `script` for the act of each request, before anything of that request is read.
+    /// Starts a server that asks `script` for the act of each request, before it reads any byte of the
+    /// request.
     pub async fn start(script: impl FnMut() -> Act + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
@@ -105,7 +106,7 @@ impl RawServer {
         server.connections.spawn(async move {
             loop {
                 let (stream, _) = select! {
-                    // First what has connected already: it may have brought a request.
+                    // Connections that were already made come first, because they may have brought a request.
                     biased;
                     accepted = listener.accept() => accepted.expect("accepting works"),
                     () = stop.cancelled() => return,
@@ -118,7 +119,8 @@ impl RawServer {
         server
     }
 
-    /// What arrived by the time that every connection is over. Drop the client first.
+    /// Returns what reached the server by the time that every connection is over. The client must be dropped
+    /// first.
     pub async fn seen(self) -> Seen {
         self.stop.cancel();
         self.connections.close();
@@ -139,14 +141,14 @@ impl Connection {
     async fn serve(mut self) {
         loop {
             let act = (self.script.lock().expect("no panic"))();
-            // The client may end a connection at any time; then there is nothing left to do here.
+            // The client may end a connection at any time. Then there is nothing left to do here.
             if !self.perform(&act).await.unwrap_or(false) {
                 return;
             }
         }
     }
 
-    /// Whether there can be a next request.
+    /// Does an act. Returns whether there can be a next request.
     async fn perform(&mut self, act: &Act) -> io::Result<bool> {
         let mut request = Request { seen: &self.seen, place: None };
         let read = request.read(&mut self.stream, act.read).await?;
@@ -180,12 +182,12 @@ impl Connection {
 /// A request while it arrives.
 struct Request<'a> {
     seen: &'a Mutex<Seen>,
-    /// Where it stands in [`Seen`], once a byte of it was read.
+    /// The position of the request in [`Seen`], once one of its bytes was read.
     place: Option<usize>,
 }
 
 impl Request<'_> {
-    /// Reads until there is as much as `wanted`; false if the client ended it before.
+    /// Reads until as much as `wanted` has arrived. Returns false if the client ended the request before.
     async fn read(&mut self, stream: &mut TcpStream, wanted: Read) -> io::Result<bool> {
         loop {
             let missing = match wanted {
@@ -221,7 +223,7 @@ impl Request<'_> {
     }
 }
 
-/// How many bytes of this request are still to come, at least.
+/// Returns the least number of bytes of this request that are still to come.
 fn missing(request: &[u8]) -> usize {
     let text = String::from_utf8_lossy(request);
     let Some((head, _)) = text.split_once("\r\n\r\n") else { return 1 };

@@ -1,4 +1,4 @@
-//! Servers that take their time, and which of the two limits ends the call.
+//! Slow servers, and the limit that ends the call.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::call::{Caller, PAYLOAD, assert_maybe_sent, post};
 use super::raw::{Act, End, RawServer, Read};
 
 const LIMIT: Duration = Duration::from_millis(300);
-/// Well below the limit, and often enough to exceed it in sum.
+/// A pause well below the limit. The sum of the pauses exceeds the limit.
 const DRIP: Duration = Duration::from_millis(10);
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n";
 
@@ -21,7 +21,7 @@ fn answer() -> String {
     format!("{HEAD}{}", "x".repeat(60))
 }
 
-/// The call ends at its limit, and with it the connection.
+/// Checks that the call ends at its limit, and that the connection ends with it.
 async fn times_out(act: Act, limit: CallLimit) {
     let server = RawServer::doing([act]).await;
     let started = Instant::now();
@@ -60,7 +60,7 @@ async fn an_endless_answer_is_held_to_the_deadline_of_the_whole() {
 #[tokio::test]
 async fn an_unprotected_answer_may_take_as_long_as_it_goes_on() {
     let head = Act::answer(answer(), End::Close);
-    // The head counts as one wait; it is the body that drips.
+    // The head counts as one wait, and only the body arrives slowly.
     let server = RawServer::start(move || Act { drip: DRIP, ..head.clone() }).await;
     let started = Instant::now();
     let caller = Caller::impatient(server.address, Duration::from_millis(700));
@@ -89,7 +89,7 @@ async fn an_unprotected_upload_may_take_as_long_as_it_goes_on() {
     upload.await.expect("all was sent");
 }
 
-/// A server that stops reading in the middle of a large request has read some of it.
+/// A server that stops reading in the middle of a large request has read a part of it.
 #[tokio::test]
 async fn a_request_that_is_not_taken_times_out_as_maybe_sent() {
     let server = RawServer::doing([Act {

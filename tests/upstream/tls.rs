@@ -1,4 +1,4 @@
-//! Upstreams over `https`: no request byte leaves before the other side has proved who it is.
+//! Upstreams over `https`: the client sends no byte of a request before the server has proved its identity.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::raw::{Act, End, RawServer, Read};
 
 const ANSWER: &[u8] = b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\nok";
 
-/// A self-signed certificate, its key, and the file a client would trust it by.
+/// A self-signed certificate, its key, and the file by which a client trusts it.
 struct Identity {
     config: Arc<ServerConfig>,
     ca: PathBuf,
@@ -44,7 +44,7 @@ impl Identity {
         Self { config: Arc::new(config), ca, _dir: dir }
     }
 
-    /// Serves one connection, and returns the decrypted bytes that arrived.
+    /// Serves one connection. Returns the port, and the decrypted bytes that arrive.
     async fn serve_one(&self, answer: &'static [u8]) -> (u16, JoinHandle<Vec<u8>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
@@ -53,7 +53,8 @@ impl Identity {
             let (stream, _) = listener.accept().await.expect("accepting works");
             let mut received = vec![0; 4096];
             let Ok(mut tls) = acceptor.accept(stream).await else { return Vec::new() };
-            // A client that distrusts says so here, after a handshake the server believes in.
+            // A client that distrusts the server reports it here, after a handshake that succeeded for the
+            // server.
             let length = tls.read(&mut received).await.unwrap_or(0);
             received.truncate(length);
             if length > 0 {
@@ -93,7 +94,7 @@ async fn a_certificate_that_proves_nothing_is_never_sent() {
     }
 }
 
-/// What arrives there is a handshake, not a request.
+/// The server receives a handshake, and no request.
 #[tokio::test]
 async fn a_server_that_does_not_speak_tls_is_never_sent() {
     let trusted = Identity::of("localhost");
@@ -124,7 +125,7 @@ async fn a_handshake_that_does_not_end_is_never_sent() {
     assert_eq!(server.seen().await.accepted, 1);
 }
 
-/// An answer that ends without TLS's own goodbye was cut off by somebody.
+/// A response that ends without the close_notify of TLS was cut off on its way.
 #[tokio::test]
 async fn an_encrypted_answer_that_is_cut_off_is_maybe_sent() {
     let identity = Identity::of("localhost");

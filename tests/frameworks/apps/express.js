@@ -1,4 +1,4 @@
-// A payment API as the first page of Express' guide has it. Usage: node express.js express|express4
+// A payment API in the style of the first page of Express' guide. Usage: node express.js express|express4
 const express = require(process.argv[2]);
 
 const ledger = [];

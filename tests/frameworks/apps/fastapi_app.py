@@ -1,4 +1,4 @@
-"""A payment API as FastAPI's first steps have it, served by uvicorn."""
+"""A payment API in the style of FastAPI's first steps, served by uvicorn."""
 
 import socket
 

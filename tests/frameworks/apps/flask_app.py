@@ -1,4 +1,4 @@
-"""A payment API as Flask's quick start has it."""
+"""A payment API in the style of Flask's quick start."""
 
 from flask import Flask, jsonify, request
 from werkzeug.serving import make_server

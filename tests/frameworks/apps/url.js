@@ -1,4 +1,4 @@
-// A payment API without a framework: node's own server, and the path as `new URL` gives it.
+// A payment API without a framework: Node's own server, and the path from `new URL`.
 const http = require('node:http');
 
 const ledger = [];

@@ -1,4 +1,4 @@
-//! All that an upstream sends when it is asked.
+//! The bytes that an upstream sends in answer to a request.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -15,21 +15,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::stream::{Client, Pieces, to_its_end};
 
-/// The limit of a head, and one that few heads keep to.
+/// The usual limit of a head, and a limit that most heads exceed.
 const LIMITS: [usize; 2] = [64 * 1024, 48];
 
-/// What an answer came to.
+/// The result of reading a response.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     status: StatusCode,
-    /// `None` if they cannot be passed on.
+    /// `None` if the headers cannot be passed on.
     headers: Option<HeaderMap>,
-    /// `None` if it does not come to its end.
+    /// `None` if the body does not come to its end.
     body: Option<Bytes>,
 }
 
-/// An answer comes to the same in whichever pieces it comes, and beyond its limit but for the header lines. What the
-/// library alone makes an answer of is one, and says the same; if not, its framing can be read in two ways.
+/// Checks that a response has the same result in any pieces, and also beyond its limit except for the header
+/// lines. If the library alone reads a response, the gateway reads the same one, unless its framing can be
+/// read in two ways.
 pub fn answer(data: &[u8]) {
     let [whole, skimmed] = LIMITS.map(|limit| read(data, Pieces::Whole, limit));
     for pieces in [Pieces::Single, Pieces::Mixed] {
@@ -61,7 +62,7 @@ fn agree(ours: &Outcome, library: &Outcome) {
         };
         let others = headers.iter().filter(|(name, _)| !framing(name));
         let mut others: Vec<_> = others.map(|(name, value)| (name.clone(), value.clone())).collect();
-        // What is removed from a map moves others, but none of one name past another.
+        // Removing an entry from a map reorders the others, but never those of one name.
         others.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
         others
     };
@@ -79,7 +80,7 @@ fn concerns_framing(data: &[u8]) -> bool {
     text.contains("content-length") || text.contains("transfer-encoding")
 }
 
-/// The answer as the gateway reads it.
+/// Reads the response as the gateway does.
 fn read(data: &[u8], pieces: Pieces, limit: usize) -> Option<Outcome> {
     let (stream, line) = Lenient::new(Upstream { rest: Client::new(data, pieces), asked: false }, limit);
     line.announce(false);
@@ -89,7 +90,7 @@ fn read(data: &[u8], pieces: Pieces, limit: usize) -> Option<Outcome> {
     Some(outcome)
 }
 
-/// The answer as the library reads it.
+/// Reads the response as the library does.
 fn library(data: &[u8]) -> Option<Outcome> {
     called(Upstream { rest: Client::new(data, Pieces::Whole), asked: false })
 }
@@ -113,7 +114,7 @@ fn called(stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<Outcome> {
     })
 }
 
-/// A connection that brings its bytes once it is asked.
+/// A connection that delivers its bytes after the request was written.
 struct Upstream<'a> {
     rest: Client<'a>,
     asked: bool,

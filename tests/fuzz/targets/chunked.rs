@@ -5,9 +5,10 @@ use super::stream::{Passed, Pieces, passed, served};
 
 const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// A body is whole exactly when a second reader finds it whole; then it is passed on byte for byte without its
-/// trailers, and the library finds in it what that reader does. One that is not whole is never finished for the
-/// library. In which pieces it comes makes no difference, but for how much goes before the error of a malformed one.
+/// Checks that a body is whole exactly when a second reader finds it whole. A whole body is passed on byte
+/// for byte without its trailers, and the library reads the same content from it as that reader. A body that
+/// is not whole never ends for the library. The size of the pieces makes no difference, except for the number
+/// of bytes that go before the error of a malformed body.
 pub fn chunked(data: &[u8]) {
     let input = [HEAD, data].concat();
     let whole = passed(&input, Pieces::Whole);
@@ -26,7 +27,7 @@ pub fn chunked(data: &[u8]) {
     assert_eq!(seen, expected.as_ref().map(|body| &body.content[..]));
 }
 
-/// The same came out, unless it was broken; then one is the other and some more.
+/// Checks that the two results are equal. If they are broken, one is the beginning of the other.
 pub fn same(one: &Passed, other: &Passed) {
     assert_eq!((one.broken, one.refusal), (other.broken, other.refusal));
     match one.broken {

@@ -3,12 +3,13 @@
 use oncegate::cli::check::report;
 use oncegate::config::{Config, Environment, Place};
 
-/// Reading ends: with a configuration that can be explained and that reads the same again, also with the line ends
-/// of another system; or with mistakes, each of which says what is wrong and names a key, a line that is there, or
-/// who gave the value.
+/// Checks that reading ends. One end is a configuration that can be explained and that reads the same again,
+/// also with the line ends of another system. The other end is a list of mistakes. Each mistake says what is
+/// wrong, and names a key, an existing line, or the source of the value.
 pub fn config(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    // A file of certificates is read while the configuration is, and one that never ends is not what is tried here.
+    // Reading a configuration also reads its certificate files. A file that never ends is not the subject of
+    // this target.
     if text.contains("/dev") || text.contains("/proc") {
         return;
     }

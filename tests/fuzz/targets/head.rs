@@ -1,19 +1,20 @@
-//! Everything that a connection brings: heads, and bodies behind them.
+//! The bytes of a connection: heads, and the bodies behind them.
 
 use super::chunked::same;
 use super::reader::{Message, message};
 use super::stream::{Pieces, Seen, passed, served};
 
-/// Whatever is passed on, the library takes, and finds the requests in it that a second reader finds in what came:
-/// method, target, fields and body. Only those are passed on, byte for byte, and nothing behind a refusal. In which
-/// pieces it comes makes no difference.
+/// Checks that the library accepts all bytes that are passed on. The library finds the same requests in them
+/// as a second reader finds in the input: method, target, fields and body. Only these requests are passed on,
+/// byte for byte, and nothing after a refusal. The size of the pieces makes no difference.
 pub fn head(data: &[u8]) {
     let whole = passed(data, Pieces::Whole);
     for pieces in [Pieces::Single, Pieces::Mixed] {
         same(&whole, &passed(data, pieces));
     }
     let served = served(data, Pieces::Mixed);
-    // A body that does not end is the last thing of a connection; what `goes_on` lacks may be.
+    // A body that does not end is the last part of a connection. A request without `goes_on` may be the last
+    // one.
     let (mut at, mut given, mut ended, mut goes_on) = (0, Vec::new(), false, true);
     for seen in &served.requests {
         assert!(!ended, "a request is read behind a body that does not end");

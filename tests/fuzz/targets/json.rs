@@ -7,12 +7,13 @@ use oncegate::protocol::{Asked, BodyScheme, Fingerprint, PathScheme, Scheme};
 
 use super::meaning::Meaning;
 
-/// What parts the two bodies; neither JSON nor UTF-8 has it.
+/// The byte between the two bodies. Neither JSON nor UTF-8 contains it.
 const SEPARATOR: u8 = 0xff;
 
-/// A body that is compared by its meaning has one, which a second reader finds too, and every other spelling of that
-/// has its fingerprint. Two such bodies have one fingerprint exactly when they mean the same. What means nothing, or
-/// a number that a double may not hold, is compared byte by byte; what plainly means something never is.
+/// Checks that a body compared by its meaning has one, that a second reader finds the same meaning, and that
+/// every other spelling of it has the same fingerprint. Two such bodies have one fingerprint exactly when
+/// they have the same meaning. A body without a meaning, or with a number that a double may not hold, is
+/// compared byte by byte. A body with a plain meaning is never compared byte by byte.
 pub fn json(data: &[u8]) {
     let parts: Vec<&[u8]> = data.splitn(2, |byte| *byte == SEPARATOR).collect();
     let meanings: Vec<Option<Meaning>> = parts.iter().map(|part| checked(part)).collect();
@@ -24,7 +25,7 @@ pub fn json(data: &[u8]) {
     assert_eq!(digests.count(), parts.len());
 }
 
-/// What the body means, if that is what is compared.
+/// Returns the meaning of the body, or `None` if its bytes are compared instead.
 fn checked(body: &[u8]) -> Option<Meaning> {
     let meaning = Meaning::read(body);
     if is_raw(body) {
@@ -38,19 +39,19 @@ fn checked(body: &[u8]) -> Option<Meaning> {
     Some(meaning)
 }
 
-/// Whether the body is flat, and has no number that is long or has an exponent.
+/// Tells whether the body is flat and has no number that is long or has an exponent.
 fn is_plain(body: &[u8]) -> bool {
     let deep = body.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() > 100;
     let mut runs = body.split(|byte| !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
     !deep && runs.all(|run| run.len() <= 15 && !run.iter().any(|byte| matches!(byte, b'e' | b'E')))
 }
 
-/// Whether the bytes of this body count, and not its meaning.
+/// Tells whether the bytes of this body are compared, and not its meaning.
 pub fn is_raw(body: &[u8]) -> bool {
     fingerprint(body) == digest(body, BodyScheme::Raw)
 }
 
-/// The digest of a request with this body, compared as JSON.
+/// Returns the digest of a request with this body, compared as JSON.
 pub fn fingerprint(body: &[u8]) -> [u8; 32] {
     digest(body, BodyScheme::Json { ignore: Vec::new() })
 }

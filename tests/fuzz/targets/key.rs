@@ -3,8 +3,8 @@
 use oncegate::protocol::Key;
 use oncegate::protocol::key::MAX_LENGTH;
 
-/// A value is the key that a second, plainer reader takes it for, or is refused where that refuses; the quoted form
-/// of a key is that key, and its bare form, which goes upstream, is never another.
+/// Checks that a value is read as the same key by a second, simpler reader, or refused by both. The quoted
+/// form of a key is that key. The bare form, which goes to the upstream, is never another key.
 pub fn key(data: &[u8]) {
     let parsed = Key::parse(data);
     let text = parsed.as_ref().ok().map(Key::as_str);
@@ -20,7 +20,7 @@ pub fn key(data: &[u8]) {
     assert_eq!(Key::parse(format!("\t {text} ").as_bytes()).ok(), Key::parse(text.as_bytes()).ok());
 }
 
-/// The structured-field string of a text (RFC 8941, 4.1.6).
+/// Returns the structured-field string of a text (RFC 8941, 4.1.6).
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
@@ -37,7 +37,7 @@ fn expected(value: &[u8]) -> Option<String> {
     (names_itself && (1..=MAX_LENGTH).contains(&text.len())).then_some(text)
 }
 
-/// The text in front of a closing quote that is the end.
+/// Returns the text before the closing quote, which must be the end.
 fn unquoted(rest: &[u8]) -> Option<String> {
     let mut text = String::new();
     let mut bytes = rest.iter();

@@ -1,9 +1,9 @@
-//! A second reader of JSON (RFC 8259), which keeps numbers as the decimals they are.
+//! A second reader of JSON (RFC 8259), which keeps numbers as exact decimals.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// What a document means.
+/// The meaning of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
     Null,
@@ -14,27 +14,29 @@ pub enum Meaning {
     Members(BTreeMap<String, Self>),
 }
 
-/// A number: its significant digits, the first of which stands behind the point, and a power of ten.
+/// A number: its significant digits, with the point before the first of them, and a power of ten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decimal {
     pub negative: bool,
-    /// Without zeros at either end; empty for zero, which is not negative.
+    /// The digits without zeros at either end. Empty for zero, which is not negative.
     pub digits: String,
     pub exponent: i64,
 }
 
-/// Deeper documents are nothing here; it is more than any other reader takes.
+/// The deepest document that this reader accepts, which is deeper than any other reader accepts.
 const DEEPEST: usize = 200;
 
 impl Meaning {
-    /// `None` for what is no document, or names a member twice, or is deeper than [`DEEPEST`].
+    /// Returns `None` for bytes that are no document, that name a member twice, or that are deeper than
+    /// [`DEEPEST`].
     pub fn read(body: &[u8]) -> Option<Self> {
         let mut reader = Reader { rest: str::from_utf8(body).ok()? };
         let meaning = reader.value(0)?;
         reader.rest.is_empty().then_some(meaning)
     }
 
-    /// Whether every number in it has at most 15 significant digits and is below 10^15, and so is one double.
+    /// Tells whether every number in it has at most 15 significant digits and is below 10^15, and thus is
+    /// exactly one double.
     pub fn is_exact(&self) -> bool {
         self.numbers(&|number| number.digits.len() <= 15 && number.exponent <= 15)
     }
@@ -48,8 +50,8 @@ impl Meaning {
         }
     }
 
-    /// The same document with everything spelled unusually: members from behind, spaces, every character of a text
-    /// escaped, numbers with exponents.
+    /// Returns the same document in an unusual spelling: members in reverse order, spaces, every character of
+    /// a text escaped, numbers with exponents.
     pub fn spelled_otherwise(&self) -> String {
         let joined = |items: Vec<String>| items.join(" ,\n");
         match self {
@@ -70,7 +72,7 @@ impl Meaning {
     }
 }
 
-/// A text with every character as UTF-16 escapes.
+/// Returns a text with every character as UTF-16 escapes.
 fn escaped(text: &str) -> String {
     let mut escaped = String::from("\"");
     for unit in text.encode_utf16() {
@@ -80,7 +82,7 @@ fn escaped(text: &str) -> String {
 }
 
 impl Decimal {
-    /// Reads a number (RFC 8259, section 6); `None` if that is no number.
+    /// Reads a number (RFC 8259, section 6). Returns `None` if the text is no number.
     fn read(text: &str) -> Option<Self> {
         let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
@@ -97,7 +99,7 @@ impl Decimal {
         if digits.is_empty() {
             return Some(Self { negative: false, digits, exponent: 0 });
         }
-        // An exponent that no integer holds makes a number which no double holds either.
+        // A number with an exponent that no integer holds is beyond every double.
         let exponent = exponent.parse::<i64>().ok()?;
         let before_point = whole.len() as i64 - (all.len() - significant.len()) as i64;
         Some(Self { negative, digits, exponent: exponent.checked_add(before_point)? })
@@ -156,7 +158,7 @@ impl<'a> Reader<'a> {
         while self.rest.as_bytes().get(end)? != &b'"' {
             end += if self.rest.as_bytes()[end] == b'\\' { 2 } else { 1 };
         }
-        // One text alone is what both readers leave to the same library.
+        // Both readers leave a single text to the same library.
         serde_json::from_str(self.take(end + 1)?).ok()
     }
 
@@ -182,7 +184,7 @@ impl<'a> Reader<'a> {
         Some(members)
     }
 
-    /// Takes what stands before an item, the opening bracket or a comma; false at the end.
+    /// Takes the character before an item: the opening bracket or a comma. Returns false at the end.
     fn goes_on(&mut self, end: char, first: bool) -> Option<bool> {
         if first {
             self.take(1)?;

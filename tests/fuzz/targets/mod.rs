@@ -1,4 +1,4 @@
-//! The targets: one function for each reader of what strangers send, and what they share.
+//! The targets: one function for each reader of untrusted input, and their shared parts.
 
 mod answer;
 mod chunked;
@@ -21,10 +21,10 @@ use self::key::key;
 pub use self::meaning::{Decimal, Meaning};
 use self::record::record;
 
-/// Panics unless what a reader makes of these bytes is as it should be.
+/// A function that panics unless the reader's result for these bytes is correct.
 pub type Target = fn(&[u8]);
 
-/// All of them, by name.
+/// The targets by name.
 pub const ALL: [(&str, Target); 7] = [
     ("key", key),
     ("config", config),

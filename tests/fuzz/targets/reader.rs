@@ -1,35 +1,37 @@
-//! A second reader of HTTP/1.1 requests (RFC 9112): it looks at whole lines of whole input, and may take a head for
-//! good that is not.
+//! A second reader of HTTP/1.1 requests (RFC 9112). It looks at whole lines of whole input, and may accept a
+//! head that is not valid.
 
-/// The most digits of a chunk's size, bytes of extensions, and bytes of trailers, as the gateway has them.
+/// The most digits of a chunk's size, bytes of extensions, and bytes of trailers, with the limits of the
+/// gateway.
 const MOST_DIGITS: usize = 16;
 const MOST_EXTENSIONS: usize = 4 * 1024;
 const MOST_TRAILERS: usize = 8 * 1024;
 
-/// One request.
+/// A request.
 pub struct Message<'a> {
     pub method: &'a [u8],
     pub target: &'a [u8],
-    /// Whether the connection may carry another one.
+    /// True if the connection may carry another request.
     pub goes_on: bool,
-    /// Names in lower case, values without space around them.
+    /// Names in lower case, and values without surrounding space.
     pub fields: Vec<(String, &'a [u8])>,
-    /// `None` if its end is missing, or it is malformed.
+    /// `None` if the end of the body is missing or the body is malformed.
     pub body: Option<Body>,
     /// The bytes of the head.
     pub head: &'a [u8],
 }
 
-/// A body, read.
+/// A body as the reader found it.
 pub struct Body {
     pub content: Vec<u8>,
-    /// What is passed on of its bytes: all but the trailers.
+    /// The bytes that are passed on: all except the trailers.
     pub passed: Vec<u8>,
-    /// What follows it begins so many bytes behind the head.
+    /// The number of bytes from the end of the head to the next message.
     pub length: usize,
 }
 
-/// The message at the beginning of `input`, behind empty lines; how many bytes those are.
+/// Returns the message at the beginning of `input`, after empty lines, and the number of bytes of these
+/// lines.
 pub fn message(input: &[u8]) -> Option<(Message<'_>, usize)> {
     let mut skipped = 0;
     while input[skipped..].starts_with(b"\r\n") {
@@ -61,7 +63,7 @@ fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The first line, without its end.
+/// Returns the first line without its end.
 fn line(text: &[u8]) -> Option<&[u8]> {
     text.windows(2).position(|two| two == b"\r\n").map(|end| &text[..end])
 }
@@ -77,7 +79,7 @@ fn plain(rest: &[u8], length: &[u8]) -> Option<Body> {
     Some(Body { passed: content.clone(), content, length })
 }
 
-/// A whole body in chunks (RFC 9112, 7.1).
+/// Reads a whole body in chunks (RFC 9112, 7.1).
 pub fn chunked(input: &[u8]) -> Option<Body> {
     let (mut content, mut at, mut extensions) = (Vec::new(), 0, 0);
     loop {
@@ -106,7 +108,7 @@ pub fn chunked(input: &[u8]) -> Option<Body> {
     }
 }
 
-/// Not empty, no control character, and every quote closed.
+/// Tells whether the text is not empty, has no control character, and closes every quote.
 fn is_extension(text: &[u8]) -> bool {
     let (mut quoted, mut bytes) = (false, text.iter());
     while let Some(byte) = bytes.next() {
@@ -119,7 +121,7 @@ fn is_extension(text: &[u8]) -> bool {
     !text.is_empty() && !quoted && text.iter().all(is_text)
 }
 
-/// The length of a trailer section.
+/// Returns the length of a trailer section.
 fn trailers(input: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {

@@ -8,8 +8,8 @@ use oncegate::protocol::{
 };
 use oncegate::store::codec::{decode_record, decode_response, encode_record, encode_response};
 
-/// What decodes is what was encoded: it comes back the same, also as one of the records that any event makes of it
-/// at any time, and the number of executions never goes back. Anything else is an error that says something.
+/// Checks that decoded bytes give the record that was encoded. The record also comes back the same after any
+/// event at any time, and the number of executions never goes back. Other bytes give an error with a text.
 pub fn record(data: &[u8]) {
     match decode_response(data) {
         Ok(response) => assert_eq!(decode_response(&encode_response(&response)), Ok(response)),
@@ -41,7 +41,7 @@ fn lives(record: &Record) {
     }
 }
 
-/// Everything that can happen to the record; what names an execution names its last one.
+/// Returns every event that can happen to the record. An event that names an execution names the last one.
 fn events(record: &Record) -> Vec<Event> {
     let (n, owner) = (record.state.n(), holder(record));
     let response = ResponseRef { id: owner, status: 201, retained: true };

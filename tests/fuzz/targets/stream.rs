@@ -1,4 +1,4 @@
-//! Bytes through [`Strict`], looked at directly and through the HTTP library.
+//! Bytes sent through [`Strict`], read directly and through the HTTP library.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -17,18 +17,18 @@ use hyper_util::rt::TokioIo;
 use oncegate::server::strict::{MAX_HEAD, MAX_HEADERS, Refusal, Strict};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How many bytes come, or are asked for, at once.
+/// The number of bytes that arrive, or that are asked for, at once.
 #[derive(Clone, Copy)]
 pub enum Pieces {
-    /// As many as there are, or there is room for.
+    /// Every available byte, or as many as the buffer has room for.
     Whole,
-    /// One.
+    /// A single byte.
     Single,
-    /// Between one and some thirty, decided by the bytes themselves.
+    /// Between one and about thirty, decided by the bytes themselves.
     Mixed,
 }
 
-/// A connection that brings these bytes in pieces and then ends; what is written to it is dropped.
+/// A connection that delivers these bytes in pieces and then ends. Bytes written to it are dropped.
 pub struct Client<'a> {
     rest: &'a [u8],
     sizes: Sizes,
@@ -88,15 +88,15 @@ impl AsyncWrite for Client<'_> {
     }
 }
 
-/// What came out of [`Strict`].
+/// The output of [`Strict`].
 pub struct Passed {
     pub bytes: Vec<u8>,
     pub refusal: Option<Refusal>,
-    /// Whether it ended with an error, as a malformed chunk makes it.
+    /// True if the output ended with an error, for example after a malformed chunk.
     pub broken: bool,
 }
 
-/// Reads until the end, an error, or a refused head, behind which nothing may be read.
+/// Reads until the end, an error, or a refused head. No byte may be read after a refused head.
 pub fn passed(input: &[u8], pieces: Pieces) -> Passed {
     let (mut strict, refusals) = Strict::new(Client::new(input, pieces), Default::default());
     let mut sizes = Sizes::of(&[], pieces);
@@ -118,25 +118,25 @@ pub fn passed(input: &[u8], pieces: Pieces) -> Passed {
     Passed { bytes, refusal: refusals.get(), broken }
 }
 
-/// One request as the service behind the library sees it.
+/// A request as the service behind the library receives it.
 #[derive(Debug)]
 pub struct Seen {
     pub method: String,
     pub target: String,
     pub headers: HeaderMap,
-    /// `None` if it does not come to its end.
+    /// `None` if the body does not come to its end.
     pub body: Option<Bytes>,
 }
 
-/// What the library makes of what [`Strict`] passes on, with the gateway's settings.
+/// The library's reading of the output of [`Strict`], with the gateway's settings.
 pub struct Served {
     pub requests: Vec<Seen>,
     pub refused: bool,
-    /// The error that the connection ended with.
+    /// The error with which the connection ended.
     pub error: Option<hyper::Error>,
 }
 
-/// Serves one connection to its end, as `server` does it: what is refused reaches no service.
+/// Serves one connection to its end, as `server` does. A refused request reaches no service.
 pub fn served(input: &[u8], pieces: Pieces) -> Served {
     let (strict, refusals) = Strict::new(Client::new(input, pieces), Default::default());
     let (requests, refused) = (RefCell::new(Vec::new()), Cell::new(false));
@@ -152,7 +152,7 @@ pub fn served(input: &[u8], pieces: Pieces) -> Served {
         Ok::<_, Infallible>(answer)
     });
     let mut http = http1::Builder::new();
-    // Half-closed, because this client ends with the last byte it sends, and waits for no answer.
+    // Half-closed, because this client ends after its last byte and waits for no response.
     http.half_close(true).header_read_timeout(None).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
     let error = to_its_end(http.serve_connection(TokioIo::new(strict), service)).err();
     Served { requests: requests.take(), refused: refused.get(), error }
@@ -164,7 +164,7 @@ async fn seen(request: Request<Incoming>) -> Seen {
     Seen { method: head.method.to_string(), target: head.uri.to_string(), headers: head.headers, body }
 }
 
-/// Polls a future that waits for nothing but itself.
+/// Polls a future that waits for nothing outside itself.
 pub fn to_its_end<F: Future>(future: F) -> F::Output {
     const PATIENCE: usize = 1_000_000;
     let mut future = pin!(future);

@@ -1,4 +1,4 @@
-//! Pages for people, and what is due for the sweeper.
+//! Pages for operators, and due records for the sweeper.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use oncegate::store::{Filter, Page};
 
 use crate::bench::{Bench, STILL, claim_on, complete, id, owner};
 
-/// Thirty records on two routes: every third is unknown, every fifth completed, the rest running.
+/// Makes thirty records on two routes: every third is unknown, every fifth is completed, and the others are
+/// running.
 async fn thirty(bench: &Bench) -> Vec<(RecordId, Record)> {
     let mut all = Vec::new();
     for number in 0..30 {
@@ -33,7 +34,7 @@ async fn page(bench: &Bench, filter: &Filter, limit: usize) -> Page {
     bench.ledger.page(filter.clone(), limit).await.expect("a page")
 }
 
-/// Follows the cursors to the end.
+/// Follows the cursors to the end and returns all records.
 async fn whole(bench: &Bench, filter: &Filter, limit: usize) -> Vec<(RecordId, Record)> {
     let (mut filter, mut all) = (filter.clone(), Vec::new());
     loop {
@@ -66,7 +67,7 @@ pub async fn a_page_shows_what_fits(bench: Bench) {
             assert_eq!(whole(&bench, &filter, 100).await, fits.cloned().collect::<Vec<_>>(), "{filter:?}");
         }
     }
-    // What leaves a state leaves its list.
+    // A record that leaves a state leaves the list of that state.
     let (gone, _) = whole(&bench, &Filter { state: Some("unknown"), ..Filter::default() }, 1).await[0];
     let found = oncegate::protocol::Resolution::NotExecuted { force: true };
     bench.check(gone, Event::Resolve(found)).await;
@@ -84,7 +85,7 @@ pub async fn pages_follow_each_other(bench: Bench) {
     assert_eq!(whole(&bench, &unknown, 3).await.len(), 10);
 }
 
-/// A page goes on after its cursor, whatever has become of the record there.
+/// A page continues after its cursor, even if the record there has changed.
 pub async fn a_cursor_outlives_its_record(bench: Bench) {
     let all = thirty(&bench).await;
     let first = page(&bench, &Filter::default(), 10).await;
@@ -100,7 +101,7 @@ pub async fn a_cursor_outlives_its_record(bench: Bench) {
 pub async fn the_longest_due_comes_first(bench: Bench) {
     let mut last = Timestamp(0);
     for number in 0..20_u64 {
-        // Neither the order of the claims nor that of the ids.
+        // The deadlines follow neither the order of the claims nor that of the ids.
         let lease = Duration::from_millis(20 + (number * 7 % 20) * 5);
         let record = bench.won(id(number), owner(number), Policy { lease, ..STILL }).await;
         last = last.max(record.deadline());
@@ -113,7 +114,7 @@ pub async fn the_longest_due_comes_first(bench: Bench) {
     assert!(due.records.is_sorted_by_key(|(_, record)| record.deadline()));
     let some = bench.store.due(5).await.expect("what is due");
     assert_eq!(some.records, due.records[..5]);
-    // What was dealt with is not due, and what was not still is.
+    // A record that was handled is no longer due, and the others still are.
     for (id, record) in &some.records {
         let owner = owner((0..20).find(|number| self::id(*number) == *id).expect("one of them"));
         let renewed = Event::Renew { owner, n: record.state.n() };

@@ -1,4 +1,4 @@
-//! The document of how operations are named, and the entries in it.
+//! The document with the names of operations, and its entries.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub async fn a_document_is_replaced_only_where_it_is_the_expected_one(bench: Ben
     }
     assert_eq!(replace(&bench, Some("a"), "b").await, Replaced::Stored);
     assert_eq!(stored(&bench).await.as_deref(), Some(&b"b"[..]));
-    // It is no record, and records are no part of it.
+    // The document is no record, and records are no part of it.
     bench.won(id(1), owner(1), STILL).await;
     assert_eq!(bench.store.page(Default::default(), 10).await.expect("a page").records.len(), 1);
     assert_eq!(bench.store.due(10).await.expect("what is due").records, []);
@@ -110,7 +110,7 @@ pub async fn entries_that_changed_meanwhile_are_not_written_over(bench: Bench) {
 pub async fn what_records_say_of_an_earlier_release_is_found(bench: Bench) {
     let names = Names::of(Arc::clone(&bench.store), Duration::from_secs(60));
     assert_eq!(names.recorded().await, Ok(None));
-    // A tombstone is a record; one that has ended is none.
+    // A tombstone is a record, and a tombstone that has ended is none.
     let gone = Policy { ttl: SHORT, tombstone_ttl: SHORT, ..STILL };
     bench.won(id(1), owner(1), gone).await;
     bench.apply(id(1), complete(owner(1), 1)).await;

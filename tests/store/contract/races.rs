@@ -1,4 +1,4 @@
-//! Many at once: one wins, everybody else is told what the winner wrote.
+//! Many attempts at once: one wins, and the others get the winner's record.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::bench::{Bench, SHORT, STILL, claim, id, owner};
 const MANY: u64 = 64;
 const ROUNDS: u64 = 50;
 
-/// Starts `MANY` of them together and collects what they come to.
+/// Starts `MANY` of them together and collects their results.
 async fn together<T, F>(bench: &Bench, each: impl Fn(Bench, u64) -> F) -> Vec<T>
 where
     T: Send + 'static,
@@ -70,7 +70,7 @@ pub async fn one_of_many_writes_is_stored(bench: Bench) {
     }
 }
 
-/// Attempts and sweepers all find the lease over; it becomes unknown once, and stays it.
+/// Attempts and sweepers all find the lease over. The record becomes unknown once, and stays unknown.
 pub async fn a_lease_lapses_once(bench: Bench) {
     for round in 0..5 {
         let policy = Policy { lease: SHORT, ..STILL };

@@ -1,4 +1,4 @@
-//! What time does, on the store's own clock.
+//! The effects of time, by the store's own clock.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::bench::{Bench, HOUR, SHORT, STILL, claim, complete, id, owner};
 
-/// The tombstone is long enough for a slow disk between the end of the ttl and the next look.
+/// The tombstone is long enough for a slow disk between the end of the ttl and the next read.
 const BRIEF: Policy = Policy { ttl: SHORT, tombstone_ttl: Duration::from_millis(1500), ..STILL };
 
 async fn sweep(bench: &Bench) -> Swept {
@@ -27,7 +27,7 @@ pub async fn a_known_outcome_becomes_a_tombstone_and_ends(bench: Bench) {
     bench.won(id(1), owner(1), BRIEF).await;
     bench.check(id(1), complete(owner(1), 1)).await;
     pass(&bench, 1).await;
-    // What is over is over for readers, whether or not it was swept.
+    // For readers a record ends on time, even if it was not swept.
     assert_eq!(verdict(&bench, 1).await, Verdict::Expired(Executed::Yes));
     assert_eq!(sweep(&bench).await, Swept { retired: 1, ..Swept::default() });
     let tombstone = bench.record(id(1)).await;
@@ -78,14 +78,14 @@ pub async fn a_key_is_free_again_before_any_sweep(bench: Bench) {
     assert_eq!(sweep(&bench).await, Swept::default());
 }
 
-/// FAULTS 23: running inside its lease and unknown inside its ttl stay.
+/// A record that is running inside its lease, or unknown inside its ttl, stays.
 pub async fn a_sweep_leaves_alone_what_is_not_due(bench: Bench) {
     for number in 1..=4 {
         bench.won(id(number), owner(1), STILL).await;
     }
     bench.check(id(2), Event::Lose { owner: owner(1), n: 1, reason: Reason::Shutdown }).await;
     bench.check(id(3), complete(owner(1), 1)).await;
-    // A renewal moves the deadline; the old one must not be found.
+    // A renewal moves the deadline, and the sweep must not find the old one.
     let renewable = Policy { lease: Duration::from_millis(400), ..STILL };
     let started = bench.won(id(5), owner(1), renewable).await;
     bench.reach(started.updated_at.plus(SHORT)).await;
@@ -103,7 +103,7 @@ pub async fn a_sweep_leaves_alone_what_is_not_due(bench: Bench) {
     assert_eq!(bench.record(id(5)).await.state.name(), "unknown");
 }
 
-/// FAULTS 31: nobody comes back; the sweeper writes it down.
+/// No client comes back, and the sweeper records the lost executions.
 pub async fn thousands_lapse_in_small_batches(bench: Bench) {
     const DUE: u64 = 2_000;
     let policy = Policy { lease: SHORT, ..STILL };
@@ -138,7 +138,7 @@ pub async fn a_completion_may_come_after_the_lapse(bench: Bench) {
     let policy = Policy { lease: SHORT, response_timeout: HOUR, ..STILL };
     let running = bench.won(id(1), owner(1), policy).await;
     bench.reach(running.deadline()).await;
-    // An attempt finds the lease over and writes that down.
+    // An attempt finds the lease over and records it.
     let found = bench.ledger.claim(id(1), claim(owner(2), policy)).await.expect("a decision");
     assert_eq!(found.verdict, Verdict::Unknown);
     assert_eq!(bench.record(id(1)).await.state.name(), "unknown");
@@ -146,7 +146,8 @@ pub async fn a_completion_may_come_after_the_lapse(bench: Bench) {
     assert_eq!(bench.check(id(1), complete(owner(1), 1)).await, Verdict::Stored);
 }
 
-/// What was never sent leaves nothing, also where others took it for unknown meanwhile.
+/// An execution that never sent its request leaves no record, even if other attempts took it for unknown
+/// meanwhile.
 pub async fn a_claim_may_be_abandoned_after_the_lapse(bench: Bench) {
     let policy = Policy { lease: SHORT, ..STILL };
     let running = bench.won(id(1), owner(1), policy).await;

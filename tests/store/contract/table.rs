@@ -1,5 +1,5 @@
-//! Every row of the transition table, and every combination that is not in it: each state a record
-//! can be in, under each event, sent by its owner and by others, compared with the pure function.
+//! Every row of the transition table, and every combination outside it: each possible state of a record,
+//! under each event, sent by its owner and by others, compared with the pure function.
 
 use oncegate::protocol::{
     BodyScheme, Claim, Event, Fingerprint, OnUnknown, PathScheme, Policy, Reason, Record, RecordId,
@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 
 use crate::bench::{Bench, STILL, claim, complete, id, owner, retained};
 
-/// Whose execution the record is about when the event comes.
+/// The owner of the execution in the record when the event comes.
 const OWNER: u64 = 1;
-/// Who took it over from.
+/// The owner from which the execution was taken over.
 const EARLIER: u64 = 2;
 const STRANGER: u64 = 3;
 
@@ -44,8 +44,7 @@ async fn every_row(bench: Bench, on_unknown: OnUnknown, paths: &[(&'static str, 
     }
 }
 
-/// Brings a record into `state` along `path`, each step of which is compared too, and then sends
-/// one event.
+/// Brings a record into `state` along `path`, compares each step as well, and then sends one event.
 async fn row(
     bench: Bench,
     id: RecordId,
@@ -68,7 +67,7 @@ async fn row(
     bench.check(id, aimed(event, record.as_ref())).await;
 }
 
-/// The event, with the number of the execution that is stored where it says 0.
+/// Returns the event with the number of the stored execution in place of 0.
 fn aimed(event: Event, record: Option<&Record>) -> Event {
     let current = record.map_or(1, |record| record.state.n());
     let aim = |n| if n == 0 { current } else { n };
@@ -95,7 +94,7 @@ fn settled() -> Event {
     Event::Resolve(Resolution::Executed(None))
 }
 
-/// The states that a first execution can bring a record to, and the way there from its claim.
+/// Returns the states that a first execution can reach, and the path to each of them from its claim.
 fn first_executions() -> Vec<(&'static str, Vec<Event>)> {
     let dropped = ResponseRef { retained: false, ..retained(owner(OWNER)) };
     vec![
@@ -116,7 +115,7 @@ fn first_executions() -> Vec<(&'static str, Vec<Event>)> {
     ]
 }
 
-/// The states that only a second execution can bring a record to.
+/// Returns the states that only a second execution can reach.
 fn later_executions() -> Vec<(&'static str, Vec<Event>)> {
     let take_over = |fenced| Event::TakeOver { owner: owner(OWNER), n: 1, fenced };
     let second = |fenced, mut then: Vec<Event>| {
@@ -184,7 +183,7 @@ fn other_scheme(policy: Policy) -> Claim {
     Claim { fingerprint, ..claim }
 }
 
-/// What the paths are for: nobody adds a state without a row.
+/// The paths must cover every state, so that no new state is left without a row.
 #[test]
 fn the_paths_reach_every_state() {
     let paths = [first_executions(), later_executions()].concat();

@@ -1,4 +1,4 @@
-//! Compare and set, and what comes of writes that are late, lost or repeated.
+//! Compare and set, and the effects of writes that are late, lost or repeated.
 
 use oncegate::protocol::{Event, Reason, Resolution, ResponseRef, State, Verdict};
 use oncegate::store::{Change, Swap};
@@ -30,7 +30,7 @@ pub async fn what_is_absent_cannot_be_written_over(bench: Bench) {
     assert_eq!(bench.read(id(2)).await.record, None);
 }
 
-/// A slow writer still remembers the first record; the second one must not look like it.
+/// A slow writer still remembers the first record, and the second record must not look like it.
 pub async fn a_record_that_was_freed_and_claimed_again_is_another_one(bench: Bench) {
     let first = bench.won(id(1), owner(1), STILL).await;
     bench.check(id(1), Event::Release { owner: owner(1), n: 1 }).await;
@@ -43,7 +43,7 @@ pub async fn a_record_that_was_freed_and_claimed_again_is_another_one(bench: Ben
     assert_eq!(bench.record(id(1)).await, second);
 }
 
-/// FAULTS 25: completed stays completed.
+/// A completed record stays completed.
 pub async fn a_renewal_after_the_completion_changes_nothing(bench: Bench) {
     let running = bench.won(id(1), owner(1), STILL).await;
     bench.apply(id(1), complete(owner(1), 1)).await;
@@ -54,7 +54,7 @@ pub async fn a_renewal_after_the_completion_changes_nothing(bench: Bench) {
     assert_eq!(bench.record(id(1)).await, completed);
 }
 
-/// FAULTS 26: what was resolved meanwhile is the answer, not what the owner brought.
+/// The owner answers with the resolved outcome, and not with its own response.
 pub async fn an_owner_that_lost_answers_from_the_record(bench: Bench) {
     let running = bench.won(id(1), owner(1), STILL).await;
     bench.check(id(1), Event::Lose { owner: owner(1), n: 1, reason: Reason::ResponseTimeout }).await;
@@ -67,7 +67,7 @@ pub async fn an_owner_that_lost_answers_from_the_record(bench: Bench) {
     assert_eq!(bench.read(id(1)).await.response, Some(response_of(owner(9))));
 }
 
-/// FAULTS 27 and 28, for the writes after the claim.
+/// Each write after the claim can be repeated.
 pub async fn repeating_a_write_whose_answer_was_lost_changes_nothing(bench: Bench) {
     let running = bench.won(id(1), owner(1), STILL).await;
     let (once, response) = (complete(owner(1), 1), response_of(owner(1)));
@@ -107,7 +107,7 @@ pub async fn a_response_comes_back_byte_for_byte(bench: Bench) {
     }
 }
 
-/// What is removed is not found under the next completion of the same id.
+/// A removed response is not found under the next completion of the same id.
 pub async fn a_response_goes_with_its_completion(bench: Bench) {
     bench.won(id(1), owner(1), STILL).await;
     bench.check(id(1), complete(owner(1), 1)).await;
@@ -120,7 +120,7 @@ pub async fn a_response_goes_with_its_completion(bench: Bench) {
     let removed = bench.store.compare_and_set(id(2), completed.revision, Change::Remove).await;
     assert!(matches!(removed, Ok(Swap::Stored(None))), "{removed:?}");
     let running = bench.won(id(2), owner(2), STILL).await;
-    // A completion that claims a response which never came: the old one must not stand in for it.
+    // This completion refers to a response that never came. The old response must not take its place.
     let state = State::Completed { owner: owner(2), n: 1, response: retained(owner(2)) };
     let bare = oncegate::protocol::Record { revision: running.revision.next(), state, ..running.clone() };
     let bare = Change::Write(bare, None);

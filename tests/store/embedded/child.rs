@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 const DIR: &str = "ONCEGATE_TEST_DIR";
-/// Tells what a child reports from what the test harness prints.
+/// The prefix that separates a child's reports from the output of the test harness.
 const REPORT: &str = "report ";
 
-/// A child that is killed with whoever started it.
+/// A child that is killed together with its parent.
 pub struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -30,7 +30,7 @@ impl Process {
         Self { child, lines: BufReader::new(output).lines() }
     }
 
-    /// The next thing it reports; `None` once it has ended.
+    /// Returns the next report, or `None` once the child has ended.
     pub fn report(&mut self) -> Option<String> {
         loop {
             let line = self.lines.next()?.expect("lines");
@@ -40,13 +40,13 @@ impl Process {
         }
     }
 
-    /// Everything else it reports, and how it ended.
+    /// Returns the remaining reports and the exit status.
     pub fn finish(mut self) -> (Vec<String>, ExitStatus) {
         let reports = std::iter::from_fn(|| self.report()).collect();
         (reports, self.child.wait().expect("an end"))
     }
 
-    /// Kills it at once, as `kill -9` does.
+    /// Kills the child with SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill().expect("a process that can be killed");
     }
@@ -54,18 +54,18 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The child may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// In the child: the directory it was started on.
+/// Returns, in the child, the directory on which it was started.
 pub fn dir() -> PathBuf {
     std::env::var_os(DIR).expect("started by another test").into()
 }
 
-/// In the child: reports one line, whole.
+/// Reports, in the child, one whole line.
 pub fn report(line: &str) {
     let mut out = std::io::stdout().lock();
     out.write_all(format!("{REPORT}{line}\n").as_bytes()).expect("a reader");

@@ -1,4 +1,4 @@
-//! kill -9 at any moment: whatever the process had been told is stored is there afterwards.
+//! Kills with SIGKILL at arbitrary moments: every acknowledged write is there afterwards.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ fn nothing_acknowledged_is_lost_to_a_kill() {
     assert!(acknowledged.len() as u64 > ROUNDS, "the rounds did something");
 }
 
-/// What the child reported until it was killed, some `reports` after its start.
+/// Returns the reports of a child that is killed after about `reports` of them.
 fn killed_after(reports: u64, dir: &std::path::Path) -> Vec<String> {
     let mut process = Process::start("embedded::crash::busy_process", dir, &[]);
     let mut seen = Vec::new();
@@ -72,7 +72,7 @@ fn busy_process() {
     });
 }
 
-/// One operation after the other, each step reported once it is acknowledged.
+/// Runs one operation after the other, and reports each step once it is acknowledged.
 async fn operations(bench: Bench) {
     loop {
         let number = getrandom::u64().expect("randomness");

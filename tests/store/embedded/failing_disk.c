@@ -1,6 +1,6 @@
 /* A disk that fails: preloaded into a test's child process. Once the file FAILING_DISK_TRIGGER
- * exists, calls on files below FAILING_DISK_DIR fail; FAILING_DISK_MODE names which, "sync" (EIO)
- * or "write" (ENOSPC). */
+ * exists, calls on files below FAILING_DISK_DIR fail; FAILING_DISK_MODE names the failing calls,
+ * "sync" (EIO) or "write" (ENOSPC). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

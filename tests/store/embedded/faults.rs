@@ -25,8 +25,8 @@ fn a_full_disk_breaks_the_store_for_good() {
     broken_by("write");
 }
 
-/// The child checks what it can see from within; whatever it was acknowledged has to be there for
-/// the next process, on a disk that works again.
+/// The child checks the state that it can see. The next process, on a working disk, must find every
+/// acknowledged write.
 fn broken_by(mode: &str) {
     let work = tempfile::tempdir().expect("a directory");
     let (dir, library) =
@@ -48,7 +48,7 @@ fn broken_by(mode: &str) {
         for number in 0..BEFORE {
             assert_eq!(bench.record(id(number)).await.state.name(), "completed");
         }
-        // What was unclear may be there or not; what was refused is not.
+        // An unclear write may be there or not. A refused write is not there.
         for number in BEFORE..BEFORE + DURING {
             let unclear = bench.read(id(number)).await.record;
             assert!(unclear.is_none_or(|record| record.state.name() == "running"));
@@ -78,8 +78,8 @@ fn failing_process() {
     child::report("held");
 }
 
-/// Several at once. The first goes through the ledger, whose second try is refused: that must not
-/// make the first one look as if it had been refused too.
+/// Makes several claims at once. The first goes through the ledger, and its second try is refused. The
+/// refusal must not make the first try look refused as well.
 async fn nothing_is_acknowledged(bench: &Bench) {
     let mut claims = JoinSet::new();
     let first = async {
@@ -109,7 +109,7 @@ async fn is_broken(bench: &Bench) {
         assert!(matches!(&refused, StoreError::Unavailable(named) if *named == cause), "{refused}");
         assert!(bench.store.ready().await.is_err());
     }
-    // Readers see what was synced before, and nothing of what was not.
+    // Readers see every record that was synced before, and none of the others.
     for number in 0..BEFORE {
         assert_eq!(bench.record(id(number)).await.state.name(), "completed");
     }

@@ -1,4 +1,4 @@
-//! Closing, opening again, and who else may.
+//! Closing a store, opening it again, and other processes that try to open it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub fn bench(dir: &Path) -> Bench {
     Bench::of(Arc::new(EmbeddedStore::open(dir).expect("a store")))
 }
 
-/// Ends the store and gives its directory free.
+/// Ends the store and releases its directory.
 pub fn close(bench: Bench) {
     assert_eq!(Arc::strong_count(&bench.store), 2, "the bench and its ledger are the last owners");
 }
@@ -65,7 +65,7 @@ async fn everything_acknowledged_is_there_again() {
     );
 }
 
-/// A machine whose clock was an hour ahead, and is right after the restart.
+/// The clock of the machine was an hour ahead, and is right after the restart.
 #[tokio::test]
 async fn time_does_not_go_back_over_a_restart() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -127,7 +127,7 @@ fn a_store_of_another_format_is_refused() {
     assert!(matches!(&refused, OpenError::Format { found, .. } if found.contains("format 2")), "{refused}");
 }
 
-/// A creation that a crash cut short starts over; a finished store that lost its data does not.
+/// A creation that a crash interrupted starts again. A complete store that lost its data does not.
 #[test]
 fn an_empty_store_is_never_made_of_a_lost_one() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -140,7 +140,7 @@ fn an_empty_store_is_never_made_of_a_lost_one() {
     assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
 }
 
-/// FAULTS 15: an error that names it, never a panic, never a rerun; all others are fine.
+/// The error names the record. There is no panic and no second execution, and all other records are fine.
 #[tokio::test]
 async fn a_corrupt_record_is_named_and_left_as_it_is() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -184,7 +184,7 @@ async fn a_corrupt_record_is_named_and_left_as_it_is() {
     assert_eq!(kept.as_deref(), Some(&b"garbage"[..]), "it was written over");
 }
 
-/// FAULTS 27: the claim is still queued when its caller gives up and cleans up behind it.
+/// The claim is still queued when its caller gives up and removes it.
 #[tokio::test]
 async fn a_claim_that_was_given_up_in_the_queue_is_released() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -192,7 +192,7 @@ async fn a_claim_that_was_given_up_in_the_queue_is_released() {
     let mut were_queued = 0;
     for number in 0..50 {
         let mut given_up = bench.store.claim(id(number), claim(owner(1), STILL).first(Timestamp(0)));
-        // One poll queues it; the sync that follows takes longer than that, if this thread goes on.
+        // One poll queues the claim. The sync that follows takes longer than this thread needs to continue.
         let queued = std::future::poll_fn(|context| {
             std::task::Poll::Ready(given_up.as_mut().poll(context).is_pending())
         });
@@ -206,7 +206,7 @@ async fn a_claim_that_was_given_up_in_the_queue_is_released() {
     close(bench);
 }
 
-/// Works on one table of a closed store behind its back.
+/// Opens one table of a closed store with the engine, and runs `work` on it.
 fn engine(dir: &Path, table: &str, work: impl FnOnce(&fjall::Keyspace) -> fjall::Result<()>) {
     let database = Database::builder(dir.join("data")).open().expect("the engine");
     let table = database.keyspace(table, KeyspaceCreateOptions::default).expect("a table");
@@ -214,8 +214,8 @@ fn engine(dir: &Path, table: &str, work: impl FnOnce(&fjall::Keyspace) -> fjall:
     database.persist(PersistMode::SyncAll).expect("synced");
 }
 
-/// Enough for several flushes of the responses and for a second journal: what was read from memory
-/// is then read from files.
+/// The data is enough for several flushes of the responses and for a second journal, so that later reads come
+/// from files instead of memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_survive_flushes_and_journal_rotation() {
     const MANY: u64 = 400;

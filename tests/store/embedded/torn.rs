@@ -1,5 +1,5 @@
-//! The last write is there in part, in every way a crash can leave it: everything before it has to
-//! be there, it has to be there wholly or not at all, and the store has to go on.
+//! A last write that is only partly on disk, in every way that a crash can leave it. Each earlier write must
+//! be there, the last write must be there wholly or not at all, and the store must continue.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -14,15 +14,15 @@ use crate::bench::{Bench, STILL, complete, id, owner, response_of};
 
 const ACKNOWLEDGED: u64 = 5;
 
-/// A store cut off in the middle of one write: its files with the write in full, and where in the
-/// journal that write lies.
+/// A store that was cut off in the middle of one write: its files with the whole write, and the position of
+/// that write in the journal.
 struct Torn {
     dir: TempDir,
     from: u64,
     to: u64,
 }
 
-/// Does `ACKNOWLEDGED` operations, and then `last` with the journal watched.
+/// Does `ACKNOWLEDGED` operations, and then `last` while it watches the journal.
 async fn torn(last: impl AsyncFnOnce(&Bench)) -> Torn {
     let live = tempfile::tempdir().expect("a directory");
     let first = bench(live.path());
@@ -32,7 +32,7 @@ async fn torn(last: impl AsyncFnOnce(&Bench)) -> Torn {
     }
     first.won(id(100), owner(100), STILL).await;
     close(first);
-    // Opened again, the journal ends where its last write does.
+    // After a second opening, the journal ends with its last write.
     let again = bench(live.path());
     let from = length(&journal(live.path()));
     last(&again).await;
@@ -44,7 +44,7 @@ async fn torn(last: impl AsyncFnOnce(&Bench)) -> Torn {
 }
 
 impl Torn {
-    /// Opens a copy whose journal was changed by `damage`, and checks all of it.
+    /// Opens a copy of the store after `damage` changed its journal, and checks all records.
     async fn check(&self, what: &str, damage: impl FnOnce(&mut File)) {
         let dir = tempfile::tempdir().expect("a directory");
         copy(self.dir.path(), dir.path());
@@ -96,13 +96,13 @@ async fn a_completion_that_was_cut_off_and_something_behind_it() {
         .await;
         let noise = noise(cut, 700);
         torn.check(&format!("noise from {cut}"), |file| overwrite(file, cut, &noise)).await;
-        // Bytes that the journal's own tags are made of, so that reading goes on for a while.
+        // These bytes are tags of the journal, so that the reader continues for a while.
         let tags = [[1, 2, 3, 4][at % 4]; 300];
         torn.check(&format!("tags from {cut}"), |file| overwrite(file, cut, &tags)).await;
     }
 }
 
-/// Pages reach the disk in any order: the end may be there and the middle not.
+/// Pages reach the disk in any order, so the end may be there and the middle missing.
 #[tokio::test]
 async fn a_completion_with_a_hole() {
     let torn = torn(async |bench: &Bench| drop(bench.apply(id(100), complete(owner(100), 1)).await)).await;
@@ -114,14 +114,14 @@ async fn a_completion_with_a_hole() {
     }
 }
 
-/// The difference between a torn end and damage: whole writes behind it, which were acknowledged.
+/// Damage differs from a torn end by the whole, acknowledged writes that follow it.
 #[tokio::test]
 async fn damage_before_the_end_is_refused() {
     let torn = torn(async |bench: &Bench| drop(bench.won(id(200), owner(200), STILL).await)).await;
     check_that_damage_is_refused(&torn, 97, &[0x10]);
 }
 
-/// A body that holds whole writes of long ago does not pass for something behind a torn end.
+/// A body that contains whole writes of an earlier time is not taken for writes after a torn end.
 #[tokio::test]
 async fn a_body_made_of_journal_is_only_a_body() {
     let source = torn(async |bench: &Bench| drop(bench.won(id(200), owner(200), STILL).await)).await;
@@ -136,8 +136,8 @@ async fn a_body_made_of_journal_is_only_a_body() {
     torn.check("a hole before the imitation", |file| overwrite(file, torn.from + 13, &[0; 4])).await;
 }
 
-/// A body of empty batches whose numbers count up from the store's own, as a caller can guess them: an
-/// upstream that gives bytes back stores it.
+/// Returns a body of empty batches with numbers that count up from the store's own. A caller can guess these
+/// numbers, and an upstream that echoes its request makes the store keep the body.
 fn imitation(length: usize) -> Vec<u8> {
     let mut checksum = xxh3_of_nothing().to_le_bytes().to_vec();
     checksum.extend(*b"FJL\x03");
@@ -145,7 +145,7 @@ fn imitation(length: usize) -> Vec<u8> {
     (1..).flat_map(batch).take(length).collect()
 }
 
-/// XXH3 of no bytes, with which an empty batch ends.
+/// Returns the XXH3 of no bytes, with which an empty batch ends.
 fn xxh3_of_nothing() -> u64 {
     0x2d06_8005_38d3_94c2
 }
@@ -168,7 +168,7 @@ async fn a_body_made_of_later_batches_that_was_cut_off() {
     }
 }
 
-/// A loss of power can also take the head of the batch around the body, or of the items before it.
+/// A loss of power can also remove the head of the batch around the body, or of the items before it.
 #[tokio::test]
 async fn a_body_made_of_later_batches_with_holes_before_it() {
     let torn = torn_imitation(20_000).await;
@@ -182,7 +182,7 @@ async fn a_body_made_of_later_batches_with_holes_before_it() {
     }
 }
 
-/// The batches of an earlier release have no mark of the store: it is as if that were not known.
+/// The batches of an earlier release have no mark of the store. Without its file, the mark is unknown.
 #[tokio::test]
 async fn a_cut_off_body_in_a_store_of_an_earlier_release() {
     let torn = torn_imitation(20_000).await;
@@ -199,7 +199,7 @@ async fn damage_before_the_end_is_refused_in_a_store_of_an_earlier_release() {
     check_that_damage_is_refused(&torn, 61, &[0x10]);
 }
 
-/// No length or count that was damaged hides what lies behind it.
+/// A damaged length or count does not hide the writes behind it.
 #[tokio::test]
 async fn damage_of_any_byte_before_the_end_is_refused() {
     let torn = torn_imitation(3_000).await;
@@ -232,7 +232,7 @@ fn overwrite(file: &mut File, at: u64, bytes: &[u8]) {
     file.write_all(bytes).expect("written");
 }
 
-/// Bytes without a pattern that are the same in every run.
+/// Returns bytes without a pattern that are the same in every run.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed | 1;
     let mut next = || {

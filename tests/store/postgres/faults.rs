@@ -1,4 +1,5 @@
-//! The store goes away, refuses, or lies; nothing is taken for absent, and it recovers by itself.
+//! A store that goes away, refuses, or gives wrong answers: no record is taken for absent, and the store
+//! recovers by itself.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -57,8 +58,7 @@ async fn a_server_that_comes_back_is_used_again() {
     away::a_server_that_comes_back_is_used_again(&store, TIMEOUT, kill, start_again).await;
 }
 
-/// A pooler in between, such as PgBouncer, refuses a connection for any parameter of its start that it does not
-/// know.
+/// A pooler such as PgBouncer refuses a connection with any start parameter that it does not know.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_starts_with_nothing_that_a_pooler_refuses() {
     let pooler = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -86,13 +86,13 @@ async fn a_connection_starts_with_nothing_that_a_pooler_refuses() {
     // The version of the protocol, and then names and values, each ended by a zero.
     let words: Vec<_> = start[4..].split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
     let names: Vec<_> = words.iter().step_by(2).filter(|name| !name.is_empty()).collect();
-    // What PgBouncer takes: it keeps the last four for each client.
+    // The parameters that PgBouncer takes. It keeps the last four of them for each client.
     let taken = ["user", "database", "application_name", "client_encoding", "DateStyle", "TimeZone"];
     assert!(names.iter().all(|name| taken.contains(&name.as_ref())), "{names:?}");
 }
 
-/// An operator ends all sessions, between two statements or in the middle of one that waits: nothing was
-/// committed, so everything is asked again and nobody is told of it.
+/// An operator ends all sessions, between two statements or in the middle of a waiting one. Nothing was
+/// committed, so the store sends every statement again, and no caller gets an error.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_that_are_ended_by_an_operator_cost_no_answer() {
     let server = Server::start();
@@ -115,7 +115,7 @@ async fn sessions_that_are_ended_by_an_operator_cost_no_answer() {
     }
 }
 
-/// The statement waits for a row that somebody keeps locked when its session is ended.
+/// The statement waits for a row that another session keeps locked when its own session is ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_that_is_ended_in_a_statement_is_asked_again() {
     let server = Server::start();
@@ -144,7 +144,7 @@ async fn a_claim_that_arrives_after_it_was_given_up_is_not_made() {
     away::a_claim_that_arrives_after_it_was_given_up_is_not_made(proxy, store).await;
 }
 
-/// FAULTS 21: nothing but a primary is used, and nothing it says is believed once it is none.
+/// The store uses only a primary, and trusts no answer of a server that is no longer one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_is_refused_and_a_promoted_one_is_found() {
     let primary = Server::start();
@@ -170,7 +170,7 @@ async fn a_standby_is_refused_and_a_promoted_one_is_found() {
     assert_eq!(replay.response, Some(response_of(owner(1))));
 }
 
-/// An operator closes the database for writing: nothing is taken, and what is stored is answered.
+/// An operator makes the database read-only. No claim is taken, and stored responses are replayed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_closed_for_writing_takes_no_claim() {
     let server = Server::start();
@@ -195,7 +195,7 @@ async fn a_database_that_is_closed_for_writing_takes_no_claim() {
     assert!(recovered(&store, 2).await < 2 * TIMEOUT + Duration::from_secs(5));
 }
 
-/// FAULTS 22: a commit that waits for a standby that never answers may come to be or not.
+/// A commit that waits for a silent standby may become effective or not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_does_not_end_is_unclear_and_wins_again() {
     let server = Server::start();
@@ -221,8 +221,8 @@ async fn a_commit_that_does_not_end_is_unclear_and_wins_again() {
     assert_eq!(again.verdict, Verdict::Won { n: 1 });
 }
 
-/// A row that somebody keeps locked holds up its own operation and no other, though they are asked
-/// together.
+/// A row that another session keeps locked delays its own operation and no other, although the statements are
+/// sent together.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_row_holds_up_no_other() {
     let server = shared();

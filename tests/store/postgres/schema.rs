@@ -1,4 +1,4 @@
-//! The tables: made once, by whoever comes first, or by hand.
+//! The tables, which are made once, by the first gateway or by hand.
 
 use std::sync::Arc;
 
@@ -64,7 +64,8 @@ async fn an_older_gateway_works_beside_newer_tables_that_allow_it_and_refuses_ot
     running.ready().await.expect("what runs goes on");
 }
 
-/// A store of the first release: its tables gain what they lack, and its gateways go on beside them.
+/// A store of the first release: the tables get their missing parts, and the gateways of that release
+/// continue beside the new ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tables_of_the_first_release_are_brought_up_to_date() {
     let server = shared();
@@ -84,7 +85,7 @@ async fn the_tables_of_the_first_release_are_brought_up_to_date() {
     Bench::of(Arc::new(newer)).won(id(2), owner(1), STILL).await;
 }
 
-/// The SQL as it is printed, with the rights that are printed below it, is all a gateway needs.
+/// The printed SQL, with the rights that are printed below it, is all that a gateway needs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_printed_sql_and_rights_are_enough() {
     let server = Server::start();
@@ -114,7 +115,7 @@ async fn the_printed_sql_and_rights_are_enough() {
     woken.await;
 }
 
-/// What an operator sees with nothing but psql.
+/// The columns that an operator sees with psql alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_columns_say_what_the_record_says() {
     let server = shared();

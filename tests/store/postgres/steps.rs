@@ -1,4 +1,4 @@
-//! What each step costs and leaves behind.
+//! The cost of each step, and the data that it leaves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ async fn each_step_is_one_round_trip() {
     let servers = vec![server.options().port(proxy.port)];
     let store = PostgresStore::open(PostgresSettings { servers, ..settings(&server) }).await;
     let bench = Bench::of(Arc::new(store.expect("a store")));
-    // Once all connections are there nothing but the steps is on the wire.
+    // Once all connections are open, only the steps use the wire.
     proxy.quiet(Duration::from_millis(300)).await;
     let mut before = proxy.round_trips();
     let mut one = |step: &str| {
@@ -52,13 +52,13 @@ async fn each_step_is_one_round_trip() {
     one("a read");
 }
 
-/// What waits at the same time goes together: far fewer transactions than steps.
+/// Steps that wait at the same time are sent together, in far fewer transactions than steps.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn steps_that_wait_together_go_together() {
     const STEPS: u64 = 512;
     let server = Server::start();
     let bench = Bench::of(Arc::new(super::store(&server).await));
-    // Whoever writes takes the next number, and so does who asks for it.
+    // Each writing transaction takes the next number, and so does this query.
     let number = async || {
         let text = server.value::<String>("SELECT pg_current_xact_id()::text").await;
         text.parse::<u64>().expect("a number")
@@ -84,7 +84,7 @@ async fn steps_that_wait_together_go_together() {
     assert!((2..2 * STEPS / 8).contains(&transactions), "{transactions}");
 }
 
-/// What `docs/stores.md` says a record costs.
+/// A record costs as much as `docs/stores.md` says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_costs_what_is_documented() {
     const MANY: u64 = 20_000;
@@ -142,7 +142,6 @@ async fn a_body_burdens_no_record_and_goes_with_it() {
     assert_eq!(server.value::<i64>(&format!("SELECT count(*) FROM {schema}.response")).await, 0);
 }
 
-/// FAULTS 15.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bytes_that_are_no_record_are_an_error_and_stay() {
     let server = shared();
@@ -170,7 +169,7 @@ async fn bytes_that_are_no_record_are_an_error_and_stay() {
     assert_eq!(due.records.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id(2)]);
     let page = bench.store.page(Filter::default(), 10).await.expect("the other");
     assert_eq!(page.records.len(), 1);
-    // It is looked at once more in an hour, not at every sweep.
+    // The sweep reads such a record again after an hour, and not each time.
     let later = format!(
         "SELECT count(*) FROM {schema}.record WHERE deadline > clock_timestamp() + interval '30 minutes'"
     );
@@ -178,7 +177,7 @@ async fn bytes_that_are_no_record_are_an_error_and_stay() {
     assert_eq!(server.value::<i64>(&format!("SELECT count(*) FROM {schema}.record")).await, 2);
 }
 
-/// A record that is stamped with another's revision was put together by somebody else.
+/// A record with the stamp of another revision was put together by another program.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revision_that_is_not_the_records_is_an_error() {
     let server = shared();
@@ -195,7 +194,7 @@ async fn a_revision_that_is_not_the_records_is_an_error() {
 async fn no_step_reads_a_whole_table_however_it_grew() {
     let server = Server::start();
     let settings = settings(&server);
-    // A connection says what it did when it ends. What the making of the tables took is forgotten.
+    // A connection reports its statistics when it ends. The statistics of making the tables are reset.
     let all_said = async || {
         let there = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'oncegate'";
         while server.value::<i64>(there).await > 0 {
@@ -222,7 +221,7 @@ async fn no_step_reads_a_whole_table_however_it_grew() {
     let tables = "FROM pg_stat_user_tables WHERE relname IN ('record', 'response')";
     assert_eq!(server.value::<i64>(&format!("SELECT sum(n_tup_ins)::bigint {tables}")).await, 200);
     assert_eq!(server.value::<i64>(&format!("SELECT sum(seq_scan)::bigint {tables}")).await, 0);
-    // Each step finds its one record, and perhaps some versions of it that are dead.
+    // Each step finds its one record, and perhaps some dead versions of it.
     let read =
         "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE indexrelname = 'record_pkey'";
     assert!((100..100 * 20).contains(&server.value::<i64>(read).await));

@@ -1,5 +1,4 @@
-//! Waiters on one gateway are told of what ends on another, over one connection and only if they are
-//! there.
+//! Waiters on one gateway learn of outcomes on another, over one connection and only while they wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::bench::{Bench, STILL, complete, id, owner};
 use crate::servers::postgres::{Server, shared};
 use crate::wakeups::{self, PATIENCE};
 
-/// Two gateways, and the channel over which they are told.
+/// Opens two gateways. Returns them and the channel that they listen on.
 async fn two(server: &Server) -> (Bench, Bench, String) {
     let settings = settings(server);
     let channel = format!("{}_ended", settings.schema);
@@ -22,7 +21,8 @@ async fn two(server: &Server) -> (Bench, Bench, String) {
     (Bench::of(Arc::new(store().await)), Bench::of(Arc::new(store().await)), channel)
 }
 
-/// The connections that listen there. Each says `LISTEN` last, or what it was asked in a vigil.
+/// Counts the connections that listen on the channel. The last statement of each is `LISTEN`, also after a
+/// connection check.
 async fn listeners(server: &Server, channel: &str) -> i64 {
     let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN \"{channel}\"%'");
     server.value(&sql).await
@@ -49,7 +49,7 @@ async fn nothing_is_told_when_nobody_waits_or_nothing_ends() {
     a.check(id(2), Event::Renew { owner: owner(1), n: 1 }).await;
     a.check(id(2), Event::Release { owner: owner(1), n: 1 }).await;
     timeout(PATIENCE, woken).await.expect("told of the release");
-    // What is over already has nobody to end it.
+    // This operation is already over, so no notification follows.
     let _never = b.store.watch(id(1)).await.expect("a watch");
     a.check(id(1), Event::Delete).await;
     server.run(&format!("NOTIFY {channel}, 'the end'")).await;
@@ -83,7 +83,7 @@ async fn a_lost_subscription_wakes_everybody_and_is_made_again() {
     wakeups::a_lost_subscription_wakes_everybody_and_is_made_again(a, b, lose).await;
 }
 
-/// A wire that swallows everything is noticed though nobody says anything on it.
+/// The gateway notices a connection that swallows every byte, although no message is expected on it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscription_over_a_cut_wire_wakes_everybody() {
     let server = shared();

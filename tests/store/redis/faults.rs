@@ -1,4 +1,5 @@
-//! The store goes away, refuses, or lies; nothing is taken for absent, and it recovers by itself.
+//! A store that goes away, refuses, or gives wrong answers: no record is taken for absent, and the store
+//! recovers by itself.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +14,6 @@ use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
 use crate::servers::proxy::Proxy;
 use crate::servers::redis::{Server, primary_and_replica, until};
 
-/// FAULTS 17.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_evicts_is_refused_at_start() {
     let server = Server::with(&["--maxmemory-policy", "volatile-lru"]);
@@ -31,7 +31,7 @@ async fn a_server_that_is_not_there_is_named_at_start() {
     assert!(refused.contains(&format!("cannot connect to 127.0.0.1:{}", server.port)), "{refused}");
 }
 
-/// FAULTS 17: what is stored is answered, nothing new is taken.
+/// Stored responses are replayed, and no new claim is taken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_server_takes_no_claim_and_still_replays() {
     let server = Server::start();
@@ -54,7 +54,7 @@ async fn a_full_server_takes_no_claim_and_still_replays() {
     assert_eq!(late.expect("stored").verdict, Verdict::Stored);
 }
 
-/// FAULTS 18: a primary that became a replica says nothing about what is absent.
+/// A primary that became a replica does not say which records are absent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_is_refused_at_start_and_later() {
     let (primary, replica) = primary_and_replica(&[]);
@@ -71,7 +71,6 @@ async fn a_replica_is_refused_at_start_and_later() {
     assert!(recovered(&store, 1).await < 2 * TIMEOUT);
 }
 
-/// FAULTS 18.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_loads_its_data_is_unavailable() {
     let server = Server::start();
@@ -129,7 +128,7 @@ async fn a_server_that_comes_back_is_used_again() {
     away::a_server_that_comes_back_is_used_again(&store, TIMEOUT, kill, start_again).await;
 }
 
-/// FAULTS 16: WAIT says how many, and that is compared.
+/// WAIT returns the number of replicas, and the store compares this number.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_no_replica_has_is_not_acknowledged() {
     let (primary, replica) = primary_and_replica(&[]);
@@ -141,12 +140,13 @@ async fn what_no_replica_has_is_not_acknowledged() {
     let running = bench.won(id(1), owner(1), STILL).await;
     replica.signal("STOP");
     let first = claim(owner(2), STILL).first(Default::default());
-    // Neither the claim nor its repetition, which finds it on the primary.
+    // Neither the claim nor its repetition is acknowledged, although the repetition finds the claim on the
+    // primary.
     for _ in 0..2 {
         let claimed = store.claim(id(2), first.clone()).await;
         assert!(claimed.as_ref().is_err_and(|error| unclear(error.clone())), "{claimed:?}");
     }
-    // Nor through the ledger, which repeats a claim of which it has heard nothing.
+    // The ledger does not acknowledge it either, although it repeats a claim without an answer.
     let claimed = bench.ledger.claim(id(3), claim(owner(3), STILL)).await;
     assert!(claimed.as_ref().is_err_and(|error| unclear(error.clone())), "{claimed:?}");
     let response = response_of(owner(1));

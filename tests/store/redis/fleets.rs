@@ -14,7 +14,7 @@ use crate::servers::redis::{Server, cluster, primary_and_replica, sentinel, unti
 
 crate::contract::suite!(open().await);
 
-/// A store of its own in the cluster that tests running at the same time share.
+/// Opens a store of its own in the cluster that concurrent tests share.
 async fn open() -> (Arc<dyn Store>, Arc<Vec<Server>>) {
     static SHARED: Mutex<Weak<Vec<Server>>> = Mutex::new(Weak::new());
     static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -46,7 +46,7 @@ async fn records_are_spread_over_the_cluster_and_a_moved_slot_is_followed() {
     for node in &nodes {
         assert!(node.say::<u64>("DBSIZE") > 20, "a third of the records");
     }
-    // A slot without records changes hands without a word to the gateway.
+    // A slot without records moves to another node, and the gateway is not told.
     let free = (100..).map(id).find(|id| {
         let slot = slot(&nodes[0], *id);
         nodes[owner_of(slot)].say::<u64>(&format!("CLUSTER COUNTKEYSINSLOT {slot}")) == 1
@@ -61,8 +61,8 @@ async fn records_are_spread_over_the_cluster_and_a_moved_slot_is_followed() {
     assert_eq!(bench.check(free, complete(owner(7), 1)).await, Verdict::Stored);
 }
 
-/// FAULTS 18: while a slot moves, its records are unavailable and never taken for absent; before and
-/// after that they are what they were.
+/// While a slot moves, its records are unavailable and never taken for absent. Before and after the move they
+/// are unchanged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_is_moved_with_its_records_loses_none_and_runs_none_twice() {
     let nodes = tokio::task::block_in_place(cluster);
@@ -102,7 +102,7 @@ async fn a_slot_that_is_moved_with_its_records_loses_none_and_runs_none_twice() 
     bench.won(free, owner(3), STILL).await;
 }
 
-/// What a gateway knows a node by lies in the first bucket of the node.
+/// The first bucket of a node holds the mark by which a gateway recognizes the node.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_first_slot_moves_away_goes_on() {
     let nodes = tokio::task::block_in_place(cluster);
@@ -112,7 +112,7 @@ async fn a_node_whose_first_slot_moves_away_goes_on() {
     let (first, other) = (held.next().expect("a bucket"), held.next().expect("another one"));
     let (source, slot) = (&nodes[0], slot(&nodes[0], first));
     move_slot(source, &nodes[1], slot);
-    // The gateway looks at the mark whenever it connects.
+    // The gateway reads the mark whenever it connects.
     source.say::<u64>("CLIENT KILL TYPE normal SKIPME yes");
     let claimed = tokio::time::timeout(Duration::from_secs(20), async {
         while bench.store.claim(other, claim(owner(1), STILL).first(Default::default())).await.is_err() {
@@ -123,7 +123,7 @@ async fn a_node_whose_first_slot_moves_away_goes_on() {
     bench.won(first, owner(2), STILL).await;
 }
 
-/// Moves a slot with all that lies in it.
+/// Moves a slot with all its keys.
 fn move_slot(source: &Server, target: &Server, slot: usize) {
     let (from, to): (String, String) = (source.say("CLUSTER MYID"), target.say("CLUSTER MYID"));
     target.say::<()>(&format!("CLUSTER SETSLOT {slot} IMPORTING {from}"));
@@ -131,7 +131,7 @@ fn move_slot(source: &Server, target: &Server, slot: usize) {
     for key in source.say::<Vec<String>>(&format!("CLUSTER GETKEYSINSLOT {slot} 100")) {
         source.say::<()>(&format!("MIGRATE 127.0.0.1 {} {key} 0 5000", target.port));
     }
-    // The new owner first: it is the one that tells the others.
+    // The new owner is told first, because it informs the other nodes.
     target.say::<()>(&format!("CLUSTER SETSLOT {slot} NODE {to}"));
     target.say::<()>("CLUSTER BUMPEPOCH");
     source.say::<()>(&format!("CLUSTER SETSLOT {slot} NODE {to}"));
@@ -176,11 +176,11 @@ async fn sentinels_that_ask_for_a_password_are_told_theirs() {
         let why = RedisStore::open(refused).await.err().expect("a refusal").to_string();
         assert!(why.contains("no sentinel says") && !why.contains("loud"), "{why}");
     }
-    // The servers ask for none, and are told none.
+    // The servers ask for no password and are told none.
     RedisStore::open(known(hush)).await.expect("a store").ready().await.expect("a primary");
 }
 
-/// FAULTS 16 and 18: the primary dies, a replica is promoted, and what it had goes on.
+/// The primary dies, a replica is promoted, and the gateway continues with its data.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_is_followed_and_is_no_loss() {
     let (mut primary, replica) = primary_and_replica(&[]);
@@ -209,7 +209,7 @@ async fn a_failover_is_followed_and_is_no_loss() {
     let replay = bench.ledger.claim(id(2), claim(owner(9), STILL)).await.expect("a replay");
     assert_eq!(replay.response, Some(response_of(owner(2))));
     bench.won(id(3), owner(3), STILL).await;
-    // The old primary comes back as what it was, and nobody goes back to it.
+    // The old primary comes back as a primary, and the gateway does not return to it.
     primary.start_again();
     bench.won(id(4), owner(4), STILL).await;
     assert_eq!((replica.calls("set") > 0, primary.calls("set")), (true, 0));

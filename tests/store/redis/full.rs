@@ -1,4 +1,4 @@
-//! A Redis with a limit fills: claims end while there is room for the outcomes of what runs.
+//! A Redis with a memory limit fills: claims end while there is room for the outcomes of running executions.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ async fn what_runs_is_completed_though_strangers_fill_the_memory() {
     assert!((1..18).contains(&taken), "{taken}");
     assert_eq!(store.stopped(), Some(Stopped::Full));
     store.ready().await.expect("it answers");
-    // Leases go on meanwhile, and every outcome is written.
+    // Meanwhile leases are renewed, and every outcome is written.
     for number in 0..5 {
         bench.apply(id(number), oncegate::protocol::Event::Renew { owner: owner(number), n: 1 }).await;
     }

@@ -1,4 +1,4 @@
-//! FAULTS 19: a restart that lost data is noticed; one that did not goes on by itself.
+//! A restart that lost data is noticed. A restart without a loss needs no action.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::away::recovered;
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
 use crate::servers::redis::{Server, until};
 
-/// What claims are told: `None` once one is taken.
+/// Claims and returns the refusal, or `None` once the claim is taken.
 async fn refusal(store: &RedisStore, number: u64) -> Option<String> {
     let first = claim(owner(number), STILL).first(Default::default());
     match store.claim(id(number), first).await {
@@ -23,7 +23,7 @@ async fn refusal(store: &RedisStore, number: u64) -> Option<String> {
     }
 }
 
-/// Waits for the refusal that a loss brings.
+/// Waits for the refusal that follows a loss.
 async fn refused(store: &RedisStore) {
     let started = Instant::now();
     for number in 10_000.. {
@@ -54,13 +54,13 @@ async fn a_restart_that_left_nothing_ends_claims_everywhere_until_an_operator_sa
     assert_eq!(refusal(&first, 1).await, None);
     server.restart();
     refused(&first).await;
-    // What is stored is answered, once the connection that broke is another one.
+    // Stored responses are replayed, once the broken connection is replaced.
     while let Err(error) = first.ready().await {
         assert!(!error.to_string().contains("lost data"), "{error}");
         sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(first.stopped(), Some(Stopped::LostData));
-    // One that starts now has seen nothing, and is told by the mark.
+    // A gateway that starts now has seen no loss, and learns of it from the mark.
     let second = store(&server).await;
     refused(&second).await;
     server.say::<()>("HDEL oncegate:{00}:run lost");
@@ -70,7 +70,7 @@ async fn a_restart_that_left_nothing_ends_claims_everywhere_until_an_operator_sa
     }
 }
 
-/// What an old snapshot still holds is answered; what it lacks may have been there.
+/// Records in an old snapshot are answered. A missing record may have existed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_with_old_data_answers_from_it_and_takes_nothing_new() {
     let mut server = Server::start();
@@ -81,7 +81,7 @@ async fn a_restart_with_old_data_answers_from_it_and_takes_nothing_new() {
     server.say::<()>("SAVE");
     bench.won(id(2), owner(2), STILL).await;
     server.restart();
-    // Also for one that was not there before.
+    // The loss also stops a gateway that did not run before.
     let new = Arc::new(store(&server).await);
     refused(&old).await;
     refused(&new).await;
@@ -115,7 +115,7 @@ async fn a_loss_can_be_accepted_beforehand() {
     assert!(recovered(&store, 1).await < 2 * TIMEOUT);
 }
 
-/// Somebody emptied it: the mark is gone, with everything else.
+/// The store was emptied: the mark is gone, like all other keys.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_was_emptied_is_noticed() {
     let server = Server::with(&["--appendonly", "yes"]);

@@ -1,4 +1,4 @@
-//! FAULTS 37: the store is emptied while gateways run, and the claim itself sees it.
+//! The store is emptied while gateways run, and the claim itself notices it.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::away::recovered;
 use crate::bench::{Bench, STILL, claim, complete, id, owner};
 use crate::servers::redis::{Server, until};
 
-/// Keys that fall into many buckets.
+/// The number of keys, which fall into many buckets.
 const KEYS: u64 = 100;
 
-/// Claims `KEYS` at once; how many were won, and why the others were not.
+/// Claims `KEYS` at once. Returns the number of won claims, and the errors of the refused ones.
 async fn claims(store: &Arc<RedisStore>) -> (usize, Vec<StoreError>) {
     let mut claims = JoinSet::new();
     for number in 0..KEYS {
@@ -62,7 +62,7 @@ async fn no_claim_is_won_after_everything_was_removed() {
         all_refused(how, &there);
         assert_eq!(here.1.len() as u64, KEYS);
         assert_eq!(first.stopped(), Some(Stopped::LostData));
-        // Until somebody says that it may go on: then it does everywhere, and stays so.
+        // An operator removes the note of the loss. Claims are then taken everywhere, and stay allowed.
         server.say::<()>("HDEL oncegate:{00}:run lost");
         for (number, gateway) in [(500, &first), (501, &second)] {
             recovered(&**gateway, number).await;
@@ -74,7 +74,7 @@ async fn no_claim_is_won_after_everything_was_removed() {
     }
 }
 
-/// Only what the claim needs to know is compared: one bucket may be gone and the others not.
+/// A claim compares only the marks that concern it, because one bucket may be gone and the others not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_bucket_that_was_emptied_is_a_loss() {
     let server = Server::start();
@@ -88,7 +88,7 @@ async fn one_bucket_that_was_emptied_is_a_loss() {
     assert_eq!(store.stopped(), Some(Stopped::LostData));
 }
 
-/// A gateway that starts right after the loss makes marks of its own, which are not those of before.
+/// A gateway that starts right after the loss makes marks of its own, which differ from the earlier ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn marks_that_another_gateway_made_after_a_loss_are_not_believed() {
     let server = Server::start();
@@ -101,7 +101,8 @@ async fn marks_that_another_gateway_made_after_a_loss_are_not_believed() {
     all_refused("the one that did not", &claims(&new).await);
 }
 
-/// Nobody asks the gateway that knew the data, and the new one has written down that it saw the server.
+/// The gateway that knew the data gets no request, and the new gateway has already recorded that it saw the
+/// server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_claims_nothing_tells_the_others_too() {
     let server = Server::start();
@@ -113,7 +114,7 @@ async fn a_gateway_that_claims_nothing_tells_the_others_too() {
     all_refused("the new one", &claims(&new).await);
 }
 
-/// What the release before wrote has no marks: they are made at the first start of this one.
+/// The data of the previous release has no marks. They are made at the first start of this release.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_of_an_earlier_release_goes_on_and_is_watched_from_then_on() {
     let server = Server::start();

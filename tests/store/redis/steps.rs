@@ -1,4 +1,4 @@
-//! What each step costs and leaves behind.
+//! The cost of each step, and the data that it leaves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,7 +97,7 @@ async fn a_body_burdens_no_record_and_nothing_ends_by_itself() {
     assert_eq!(server.say::<u64>(&format!("EXISTS {key}:response")), 0);
 }
 
-/// What `docs/stores.md` says a record costs.
+/// A record costs as much as `docs/stores.md` says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_costs_what_is_documented() {
     const MANY: u64 = 20_000;
@@ -132,7 +132,6 @@ async fn a_record_costs_what_is_documented() {
     assert!((900..1500).contains(&with), "{with} bytes a record with its response");
 }
 
-/// FAULTS 15.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bytes_that_are_no_record_are_an_error_and_stay() {
     let server = Server::start();
@@ -151,15 +150,15 @@ async fn bytes_that_are_no_record_are_an_error_and_stay() {
         assert!(bench.store.page(Filter::default(), 10).await.expect("nothing").records.is_empty());
         assert_eq!(server.say::<String>(&format!("GET {}", key(id(1)))), garbage);
     }
-    // It is looked at once more in an hour, not at every sweep.
+    // The sweep reads such a record again after an hour, and not each time.
     let tag = &id(1).to_string()[..2];
     let soon = running.deadline().plus(HOUR / 2).0;
     assert_eq!(server.say::<u64>(&format!("ZCOUNT oncegate:{{{tag}}}:deadlines -inf {soon}")), 0);
     assert_eq!(server.say::<u64>(&format!("ZCARD oncegate:{{{tag}}}:deadlines")), 1);
 }
 
-/// As after a failover to a server whose clock is behind: the record's time does not go back, and what is sent in
-/// time by the server's own clock is not taken for late.
+/// A failover can lead to a server with a clock that is behind. The time of the record does not go back, and
+/// a write that is in time by the server's own clock is not taken for late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_is_stamped_ahead_of_the_server_is_renewed_at_once() {
     let server = Server::start();
@@ -169,7 +168,7 @@ async fn a_record_that_is_stamped_ahead_of_the_server_is_renewed_at_once() {
     let bench = Bench::of(Arc::new(store));
     let running = bench.won(id(1), owner(1), STILL).await;
     let ahead = running.updated_at.plus(HOUR);
-    // Behind the revision and the moment of creation.
+    // The stamp stands after the revision and the time of creation.
     let mut stamp = redis::cmd("SETRANGE");
     stamp.arg(key(id(1))).arg(16).arg(&ahead.0.to_be_bytes());
     stamp.query::<()>(&mut server.connection()).expect("a command");
@@ -180,7 +179,7 @@ async fn a_record_that_is_stamped_ahead_of_the_server_is_renewed_at_once() {
     assert_eq!(proxy.round_trips() - before, 1);
 }
 
-/// An index entry whose record is gone goes too.
+/// An index entry without a record is removed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_without_a_record_is_cleared_away() {
     let server = Server::start();

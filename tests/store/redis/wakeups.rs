@@ -1,5 +1,4 @@
-//! Waiters on one gateway are told of what ends on another, with one subscription and only if they
-//! are there.
+//! Waiters on one gateway learn of outcomes on another, with one subscription and only while they wait.
 
 use std::sync::Arc;
 
@@ -38,7 +37,7 @@ async fn nothing_is_published_when_nobody_waits_or_nothing_ends() {
     a.check(id(100), Event::Release { owner: owner(1), n: 1 }).await;
     timeout(PATIENCE, woken).await.expect("told of the release");
     assert_eq!(server.calls("publish"), 1);
-    // What is over already has nobody to end it.
+    // This operation is already over, so no notification follows.
     let _never = b.store.watch(id(1)).await.expect("a watch");
     a.check(id(1), Event::Delete).await;
     assert_eq!(server.calls("publish"), 1);

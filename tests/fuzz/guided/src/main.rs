@@ -1,4 +1,5 @@
-//! The targets under libFuzzer. `ONCEGATE_FUZZ_TARGET` names one: a program for each would be linked six times.
+//! The targets under libFuzzer. `ONCEGATE_FUZZ_TARGET` names one of them, because one program for each target
+//! would need six links.
 
 #![no_main]
 
