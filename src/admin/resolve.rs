@@ -9,7 +9,10 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 
-use crate::protocol::{Event, Owner, RecordId, Refusal, Resolution, ResponseRef, StoredResponse, Verdict};
+use crate::protocol::{
+    OperatorVerdict, Owner, RecordId, Refusal, Resolution, ResponseRef, State as Is, StoredResponse, Sweep,
+    SweepVerdict,
+};
 use crate::store::{Decision, Ledger, StoreError};
 
 use super::audit::{self, Change};
@@ -41,16 +44,15 @@ pub(super) async fn resolve(
     let outcome = decided.apply(&admin.ledger, id).await;
     audit::log(id, &decided.change, &outcome);
     let decision = outcome?;
-    match (decision.verdict, decision.record) {
-        (Verdict::Refused(refusal), _) => Err(AdminProblem::refused("resolved", id, refusal)),
-        (_, Some(record)) => Ok(Json(RecordView::of(id, &record))),
-        (_, None) => Err(AdminProblem::no_record(id)),
+    match decision.verdict {
+        OperatorVerdict::Refused(refusal) => Err(AdminProblem::refused("resolved", id, refusal)),
+        OperatorVerdict::Decided(record) => Ok(Json(RecordView::of(id, &record))),
     }
 }
 
 /// A checked decision of an operator.
 struct Decided {
-    event: Event,
+    resolution: Resolution,
     response: Option<StoredResponse>,
     change: Change,
 }
@@ -77,18 +79,20 @@ impl Decided {
         };
         let status = reference.map(|reference| reference.status);
         let change = Change::Resolve { executed, status, force, note };
-        Ok(Self { event: Event::Resolve(resolution), response, change })
+        Ok(Self { resolution, response, change })
     }
 
-    async fn apply(&self, ledger: &Ledger, id: RecordId) -> Result<Decision, StoreError> {
-        let first = ledger.apply(id, None, &self.event, self.response.as_ref()).await?;
-        if first.verdict != Verdict::Refused(Refusal::WrongState("running")) {
+    async fn apply(&self, ledger: &Ledger, id: RecordId) -> Result<Decision<OperatorVerdict>, StoreError> {
+        let response = self.response.as_ref();
+        let first = ledger.apply(id, None, &self.resolution, response).await?;
+        let OperatorVerdict::Refused(Refusal::WrongState(record)) = &first.verdict else { return Ok(first) };
+        if !matches!(record.state, Is::Running { .. }) {
             return Ok(first);
         }
         // The lease of the execution may be over although no gateway has recorded that yet.
-        match ledger.apply(id, None, &Event::Sweep, None).await?.verdict {
-            Verdict::Lapsed => ledger.apply(id, None, &self.event, self.response.as_ref()).await,
-            _ => Ok(first),
+        match ledger.apply(id, None, &Sweep, None).await?.verdict {
+            SweepVerdict::Lapsed(_) => ledger.apply(id, None, &self.resolution, response).await,
+            SweepVerdict::Retired(_) | SweepVerdict::Forgotten | SweepVerdict::Nothing => Ok(first),
         }
     }
 }

@@ -3,14 +3,13 @@
 //! ends.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::config::OnStoreError;
 use crate::problem::{Problem, Slug};
-use crate::protocol::{Claim, Owner, RecordId, State, Verdict};
+use crate::protocol::{Claim, ClaimVerdict, Owner, RecordId, Standing, State};
 use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
 
@@ -43,15 +42,17 @@ impl Gateway {
                 ClaimOutcome::Stands(returned, decision) => {
                     attempt = returned;
                     self.again.store_answers();
-                    if let (Verdict::OtherScheme, Some(record)) = (decision.verdict, &decision.record) {
+                    if let Standing::OtherScheme(record) = &decision.verdict {
                         attempt.compare_under(&record.fingerprint.scheme);
                         continue;
                     }
                     if !patience.has_waited() {
                         self.count_duplicate(&attempt, &decision);
                     }
-                    if decision.verdict != Verdict::InFlight && !(is_undecided(&decision) && seat.is_held()) {
-                        let told = standing(id, &decision);
+                    let is_undecided = matches!(decision.verdict.record().state, State::Unknown { .. });
+                    let in_flight = matches!(decision.verdict, Standing::InFlight(_));
+                    if !in_flight && !(is_undecided && seat.is_held()) {
+                        let told = standing(id, &decision.verdict, decision.response.as_ref());
                         // This attempt waited, so it was present when the execution was lost.
                         break if patience.has_waited() {
                             told.map_err(Problem::present_if_unknown)
@@ -122,7 +123,7 @@ impl Gateway {
             Ok(place) => place,
             Err(problem) => {
                 // An attempt that needs no execution is answered even without a permit.
-                match self.ledger.consult(id, claim.clone()).await {
+                match self.ledger.consult(id, &claim).await {
                     Ok(Some(decision)) => return Ok(ClaimOutcome::Stands(attempt, decision)),
                     Ok(None) => self.admit_soon(&attempt, problem).await?,
                     Err(error @ (StoreError::Unavailable(_) | StoreError::Unclear(_))) => {
@@ -169,8 +170,9 @@ impl Gateway {
                 return;
             }
         };
-        match (decision.verdict, decision.record) {
-            (Verdict::Won { n: 1 }, _) if self.flights.join(id).is_held() => {
+        let Decision { verdict, response, now } = decision;
+        match verdict {
+            ClaimVerdict::Won(record) if record.state.n() == 1 && self.flights.join(id).is_held() => {
                 // The claim made execution 1, but this process runs one or holds its outcome: the store has
                 // lost the record.
                 warn!(record = %id, "nothing was sent: the store has lost the record of an execution");
@@ -178,22 +180,22 @@ impl Gateway {
                 if self.ledger.abandon(id, owner).await.is_err() {
                     self.release_unsent(id, owner).await;
                 }
-                let stands =
-                    Decision { verdict: Verdict::InFlight, record: None, response: None, now: decision.now };
+                let stands = Decision { verdict: Standing::InFlight(record), response: None, now };
                 drop(tell.send(ClaimOutcome::Stands(attempt, stands)));
             }
-            (Verdict::Won { n }, Some(record)) => {
+            ClaimVerdict::Won(record) => {
                 let lease_ends = asked.for_lease(record.policy.lease);
                 let lead = self.flights.join(id).lead(record.fingerprint.clone());
+                let n = record.state.n();
                 let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record, lease_ends };
                 let execution = Execution { gateway: self, upstream, attempt, mine, lead, place };
                 // On the heap, so that a claim that is not won needs no room for it.
                 Box::pin(execution.run(tell)).await;
             }
-            (verdict, record) => {
+            ClaimVerdict::Stands(standing) => {
                 drop(place);
-                let decision = Decision { verdict, record, ..decision };
-                drop(tell.send(ClaimOutcome::Stands(attempt, decision)));
+                let stands = Decision { verdict: standing, response, now };
+                drop(tell.send(ClaimOutcome::Stands(attempt, stands)));
             }
         }
     }
@@ -209,25 +211,20 @@ impl Gateway {
         self.stop.unless_cut(Box::pin(release)).await;
     }
 
-    fn count_duplicate(&self, attempt: &Attempt, decision: &Decision) {
-        if decision.record.as_ref().is_some_and(|record| record.fingerprint != attempt.fingerprint) {
+    fn count_duplicate(&self, attempt: &Attempt, decision: &Decision<Standing>) {
+        let record = decision.verdict.record();
+        if record.fingerprint != attempt.fingerprint {
             return;
         }
         let arrival = match decision.verdict {
-            Verdict::InFlight => Arrival::Concurrent,
-            Verdict::Replay(_) | Verdict::Settled => Arrival::Completed,
-            Verdict::Expired(_) => Arrival::Late,
-            _ => return,
+            Standing::InFlight(_) => Arrival::Concurrent,
+            Standing::Replay(..) | Standing::Settled(_) => Arrival::Completed,
+            Standing::Expired(..) => Arrival::Late,
+            Standing::Unknown(_) | Standing::Mismatch(_) | Standing::OtherScheme(_) => return,
         };
-        let age =
-            decision.record.as_ref().map_or(Duration::ZERO, |record| decision.now.since(record.created_at));
+        let age = decision.now.since(record.created_at);
         self.metrics.duplicate(&attempt.route.name, arrival, age);
     }
-}
-
-/// Tells whether the record's outcome is unknown.
-fn is_undecided(decision: &Decision) -> bool {
-    decision.record.as_ref().is_some_and(|record| matches!(record.state, State::Unknown { .. }))
 }
 
 fn store_problem(id: RecordId, error: &StoreError) -> Problem {

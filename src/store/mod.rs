@@ -16,6 +16,7 @@ use crate::protocol::{Record, RecordId, Revision, StoredResponse};
 mod clock_note;
 pub mod codec;
 mod dated;
+mod decision;
 pub mod embedded;
 mod failure;
 mod jumps;
@@ -30,9 +31,10 @@ mod stored;
 mod waiters;
 
 pub use clock_note::ClockFound;
+pub use decision::Decision;
 pub use failure::OpenError;
 pub use jumps::{ClockLimits, Jumps, Uptime};
-pub use ledger::{Decision, Ledger};
+pub use ledger::Ledger;
 pub use names::{Known, Names, Recorded};
 pub use stopped::Stopped;
 

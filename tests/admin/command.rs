@@ -7,9 +7,9 @@ use http::StatusCode;
 use oncegate::admin::Access;
 use oncegate::cli::records::{RecordsArgs, answer, run};
 use oncegate::config::Secret;
-use oncegate::protocol::Verdict;
 use serde_json::{Value, json};
 
+use crate::events::Verdict;
 use crate::world::World;
 
 #[derive(Debug, Parser)]

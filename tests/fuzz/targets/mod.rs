@@ -3,6 +3,8 @@
 mod answer;
 mod chunked;
 mod config;
+#[path = "../../events/mod.rs"]
+mod events;
 mod head;
 mod json;
 mod key;

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oncegate::protocol::Event;
 use oncegate::store::postgres::PostgresStore;
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 
-use super::settings;
 use crate::bench::{Bench, STILL, complete, id, owner};
+use crate::events::Event;
 use crate::servers::postgres::{Server, shared};
 use crate::wakeups::{self, PATIENCE};
+
+use super::settings;
 
 /// Opens two gateways. Returns them and the channel that they listen on.
 async fn two(server: &Server) -> (Bench, Bench, String) {
