@@ -29,7 +29,7 @@ use crate::protocol::Owner;
 use crate::random;
 use crate::routes::RouteTable;
 use crate::routes::identity::Refusal;
-use crate::server::{self, Listening};
+use crate::server::{self, ListenerSettings};
 use crate::stop::Stop;
 use crate::store::{Ledger, Names, Store, postgres};
 use crate::telemetry::log::{self, LastLines, say};
@@ -300,7 +300,7 @@ struct Assembly {
     admin_router: axum::Router,
     stop: Stop,
     /// Settings of the public listener and of the admin listener.
-    listening: [Listening; 2],
+    listening: [ListenerSettings; 2],
     certificates: Vec<Watched>,
     /// Worker threads. They are kept to the end of the drain because an execution goes on after the last
     /// connection is closed.
@@ -379,14 +379,14 @@ fn listening(
     workers: Workers,
     metrics: &Metrics,
     certificates: &mut Vec<Watched>,
-) -> Result<[Listening; 2], StartError> {
+) -> Result<[ListenerSettings; 2], StartError> {
     let (server, admin) = (&config.server, &config.admin);
     let public_tls = tls("server", server.tls.as_ref(), server.http2)?;
     let admin_tls = tls("admin", admin.tls.as_ref(), false)?;
     for (section, tls) in [("server.tls", &public_tls), ("admin.tls", &admin_tls)] {
         certificates.extend(tls.clone().map(|tls| watched(section, tls, |tls| tls.files())));
     }
-    let public = Listening {
+    let public = ListenerSettings {
         max_connections: server.max_connections,
         max_waiting: room.waiting,
         header_read_timeout: server.header_read_timeout,
@@ -399,7 +399,7 @@ fn listening(
         problem_docs: server.problem_docs.as_deref().map(Arc::from),
         metrics: metrics.clone(),
     };
-    let admin = Listening {
+    let admin = ListenerSettings {
         max_connections: room.admin,
         http2: false,
         tls: admin_tls,

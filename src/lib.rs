@@ -10,6 +10,7 @@ extern crate self as oncegate;
 pub mod admin;
 pub mod allocator;
 pub mod app;
+pub mod backoff;
 pub mod call;
 pub mod cli;
 pub mod clock;

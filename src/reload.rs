@@ -78,8 +78,8 @@ impl<T> fmt::Debug for Reloading<T> {
 }
 
 fn read(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, String> {
-    let said = |path: &PathBuf, error: io::Error| format!("{} cannot be read: {error}", path.display());
-    files.iter().map(|path| std::fs::read(path).map_err(|error| said(path, error))).collect()
+    let failure = |path: &PathBuf, error: io::Error| format!("{} cannot be read: {error}", path.display());
+    files.iter().map(|path| std::fs::read(path).map_err(|error| failure(path, error))).collect()
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_made_leaves_the_old_value_and_is_said_once() {
+    fn a_failed_reload_keeps_the_old_value_and_is_reported_once() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("number");
         let write = |text: &str| std::fs::write(&file, text).expect("it can be written");

@@ -2,15 +2,15 @@
 //!
 //! The rules, in whole units (a slot, the largest body):
 //!
-//! 1. A party may take free units, as long as it holds less than [`GREED`] times as many as are free.
+//! 1. A party may take free units, as long as it holds less than [`SHARE_FACTOR`] times as many as are free.
 //! 2. A party that may take none, and holds less than its fair share (the total divided by the number of
 //!    parties that hold something), may wait for units that are given back. While such a party waits, a
 //!    party that holds its fair share or more gets nothing.
 //!
-//! Therefore a single party gets [`GREED`] parts of [`GREED`] + 1, and all units where there are no more
-//! than [`GREED`]. The rest stays free for parties that hold less, and their number need not be known. A
+//! Therefore a single party gets [`SHARE_FACTOR`] parts of [`SHARE_FACTOR`] + 1, and all units where there are no more
+//! than [`SHARE_FACTOR`]. The rest stays free for parties that hold less, and their number need not be known. A
 //! share is never taken away. But the units that are given back go to parties that hold less, so that
-//! `n` parties that go on taking as much as they can come to leave one part of [`GREED`] × n + 1.
+//! `n` parties that go on taking as much as they can come to leave one part of [`SHARE_FACTOR`] × n + 1.
 //!
 //! One of a few locks is held for the length of an addition, and no lock while a party waits.
 
@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 /// The multiple of the free units that a party may hold.
-pub const GREED: usize = 8;
+pub const SHARE_FACTOR: usize = 8;
 /// Number of locks over which the parties are spread.
 const SHARDS: usize = 16;
 /// Mask of the bits of an IPv6 address that tell a party. Hosts of one network choose the other bits
@@ -55,10 +55,10 @@ impl From<Option<IpAddr>> for Party {
 
 /// A number of units, and the parties that hold them. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Shares(Arc<All>);
+pub struct Shares(Arc<State>);
 
 #[derive(Debug)]
-struct All {
+struct State {
     free: AtomicUsize,
     unit: usize,
     held: [Mutex<HashMap<Party, usize>>; SHARDS],
@@ -87,7 +87,7 @@ impl Shares {
         let unit = unit.max(1);
         let all = units.saturating_mul(unit);
         let (held, hasher, given_back, parties, waiting) = Default::default();
-        Self(Arc::new(All {
+        Self(Arc::new(State {
             free: AtomicUsize::new(all),
             unit,
             held,
@@ -103,22 +103,22 @@ impl Shares {
     /// holds so much.
     #[must_use]
     pub fn take(&self, party: Party, size: usize) -> Option<Share> {
-        let mut share = self.nothing(party);
+        let mut share = self.empty(party);
         share.grow(size).then_some(share)
     }
 
-    /// Takes `size` parts for a party, now or, if it holds less than its fair share, within `patience`.
-    pub async fn take_soon(&self, party: Party, size: usize, patience: Duration) -> Option<Share> {
+    /// Takes `size` parts for a party, now or, if it holds less than its fair share, within `limit`.
+    pub async fn take_within(&self, party: Party, size: usize, limit: Duration) -> Option<Share> {
         if let Some(share) = self.take(party, size) {
             return Some(share);
         }
-        let until = Instant::now() + patience;
+        let until = Instant::now() + limit;
         let mut waits = None;
         while self.holds_less(party) {
-            waits.get_or_insert_with(|| Waits::begin(self));
+            waits.get_or_insert_with(|| WaitingParty::begin(self));
             let mut given_back = pin!(self.0.given_back.notified());
             given_back.as_mut().enable();
-            let mut share = self.nothing(party);
+            let mut share = self.empty(party);
             if share.grow_as(size, true) {
                 return Some(share);
             }
@@ -135,7 +135,7 @@ impl Shares {
 
     /// Returns an empty share, which may grow.
     #[must_use]
-    pub fn nothing(&self, party: Party) -> Share {
+    pub fn empty(&self, party: Party) -> Share {
         Share { of: self.clone(), party, size: 0 }
     }
 
@@ -158,12 +158,12 @@ impl Shares {
     }
 }
 
-impl All {
+impl State {
     /// Takes free parts for a party that holds `held` parts. `waits` tells whether it has waited for
     /// them.
     fn take(&self, size: usize, held: usize, waits: bool) -> bool {
         let rest = |free: usize| {
-            let allowed = held / self.unit < GREED.saturating_mul(free.div_ceil(self.unit));
+            let allowed = held / self.unit < SHARE_FACTOR.saturating_mul(free.div_ceil(self.unit));
             free.checked_sub(size).filter(|_| allowed)
         };
         // The waiting party may hold nothing, and counts all the same.
@@ -180,16 +180,16 @@ impl All {
 }
 
 /// A registration of a waiting party that holds less than its fair share.
-struct Waits<'s>(&'s All);
+struct WaitingParty<'s>(&'s State);
 
-impl<'s> Waits<'s> {
+impl<'s> WaitingParty<'s> {
     fn begin(shares: &'s Shares) -> Self {
         shares.0.waiting.fetch_add(1, Relaxed);
         Self(&shares.0)
     }
 }
 
-impl Drop for Waits<'_> {
+impl Drop for WaitingParty<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Relaxed);
     }
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_party_alone_gets_all_of_a_few_and_leaves_a_ninth_of_many() {
-        for units in 0..=GREED {
+        for units in 0..=SHARE_FACTOR {
             assert_eq!(all_of(&Shares::new(units, 1), 1).len(), units);
         }
         let shares = Shares::new(1024, 1);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn others_come_to_find_room_however_many_take_all_they_can() {
+    fn other_parties_find_room_however_many_take_all_they_can() {
         const PARTIES: u8 = 10;
         let shares = Shares::new(1024, 1);
         let mut held: Vec<_> = (0..PARTIES).map(|number| VecDeque::from(all_of(&shares, number))).collect();
@@ -288,14 +288,14 @@ mod tests {
                 held.extend(all_of(&shares, number));
             }
         }
-        let free = 1024 / (usize::from(PARTIES) * GREED + 1);
+        let free = 1024 / (usize::from(PARTIES) * SHARE_FACTOR + 1);
         assert!(shares.free().abs_diff(free) <= 1, "{} are free", shares.free());
-        assert!(held.iter().all(|held| held.len().abs_diff(free * GREED) <= GREED), "unevenly");
+        assert!(held.iter().all(|held| held.len().abs_diff(free * SHARE_FACTOR) <= SHARE_FACTOR), "unevenly");
         assert!(!all_of(&shares, PARTIES).is_empty());
     }
 
     #[test]
-    fn what_was_given_back_goes_to_the_party_that_holds_less() {
+    fn returned_units_go_to_the_party_that_holds_less() {
         let shares = Shares::new(90, 1);
         let mut greedy = all_of(&shares, 1);
         let modest = all_of(&shares, 2);
@@ -305,17 +305,17 @@ mod tests {
         assert!(shares.take(party(2), 1).is_some());
     }
 
-    const PATIENCE: Duration = Duration::from_secs(2);
+    const LIMIT: Duration = Duration::from_secs(2);
 
     #[tokio::test(start_paused = true)]
     async fn a_party_that_holds_less_gets_the_next_place_and_one_that_holds_most_is_refused_at_once() {
         let shares = Shares::new(4, 1);
         let mut greedy = all_of(&shares, 1);
         let began = Instant::now();
-        assert!(shares.take_soon(party(1), 1, PATIENCE).await.is_none() && began.elapsed().is_zero());
+        assert!(shares.take_within(party(1), 1, LIMIT).await.is_none() && began.elapsed().is_zero());
         let waiting = tokio::spawn({
             let shares = shares.clone();
-            async move { shares.take_soon(party(2), 1, PATIENCE).await }
+            async move { shares.take_within(party(2), 1, LIMIT).await }
         });
         tokio::task::yield_now().await;
         greedy.pop();
@@ -327,17 +327,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_longer_than_that() {
+    async fn no_party_waits_longer_than_the_limit() {
         let shares = Shares::new(4, 1);
         let (_greedy, began) = (all_of(&shares, 1), Instant::now());
-        assert!(shares.take_soon(party(2), 1, PATIENCE).await.is_none());
-        assert_eq!((began.elapsed(), shares.0.waiting.load(Relaxed)), (PATIENCE, 0));
+        assert!(shares.take_within(party(2), 1, LIMIT).await.is_none());
+        assert_eq!((began.elapsed(), shares.0.waiting.load(Relaxed)), (LIMIT, 0));
     }
 
     #[test]
     fn whole_units_count() {
         let shares = Shares::new(2, 100);
-        let (mut first, mut second) = (shares.nothing(party(1)), shares.nothing(party(1)));
+        let (mut first, mut second) = (shares.empty(party(1)), shares.empty(party(1)));
         for _ in 0..10 {
             assert!(first.grow(10) && second.grow(10));
         }

@@ -22,10 +22,10 @@ fn demo(directory: &Path, once: bool) -> Child {
 }
 
 /// Checks that no directory and no gateway process of the demo is left.
-fn left_nothing(directory: &Path, story: &str) {
+fn left_nothing(directory: &Path, output: &str) {
     let left: Vec<_> = std::fs::read_dir(directory).expect("the directory").collect();
     assert!(left.is_empty(), "{left:?}");
-    let processes = story.split("process ").skip(1).filter_map(|rest| {
+    let processes = output.split("process ").skip(1).filter_map(|rest| {
         rest.split(|char: char| !char.is_ascii_digit()).next().and_then(|id| id.parse::<u32>().ok())
     });
     for id in processes {
@@ -34,12 +34,12 @@ fn left_nothing(directory: &Path, story: &str) {
 }
 
 #[tokio::test]
-async fn the_story_is_told_and_leaves_nothing_behind() {
+async fn the_script_runs_and_leaves_nothing_behind() {
     let directory = TempDir::new().expect("a temporary directory");
     let told = timeout(PATIENCE, demo(directory.path(), true).wait_with_output());
     let told = told.await.expect("it ends").expect("it ran");
-    let story = String::from_utf8(told.stdout).expect("text");
-    assert_eq!(told.status.code(), Some(0), "{story}");
+    let output = String::from_utf8(told.stdout).expect("text");
+    assert_eq!(told.status.code(), Some(0), "{output}");
     for line in [
         "ada's ledger     2 charges, 24.00 EUR",
         "bob's ledger     1 charge, 12.00 EUR",
@@ -50,10 +50,10 @@ async fn the_story_is_told_and_leaves_nothing_behind() {
         "201 ch_5, Idempotent-Replayed: true",
         "dora's ledger    1 charge, 12.00 EUR",
     ] {
-        assert!(story.contains(line), "{line}\n{story}");
+        assert!(output.contains(line), "{line}\n{output}");
     }
-    assert!(story.lines().all(|line| line.chars().count() <= 80), "{story}");
-    left_nothing(directory.path(), &story);
+    assert!(output.lines().all(|line| line.chars().count() <= 80), "{output}");
+    left_nothing(directory.path(), &output);
 }
 
 #[tokio::test]
@@ -61,9 +61,9 @@ async fn afterwards_it_stays_up_until_it_is_interrupted() {
     let directory = TempDir::new().expect("a temporary directory");
     let mut demo = demo(directory.path(), false);
     let mut lines = BufReader::new(demo.stdout.take().expect("piped")).lines();
-    let mut story = String::new();
+    let mut output = String::new();
     let mut addresses: Vec<SocketAddr> = Vec::new();
-    while !story.contains("oncegate serve") {
+    while !output.contains("oncegate serve") {
         let line =
             timeout(PATIENCE, lines.next_line()).await.expect("it goes on").expect("text").expect("a line");
         let target = line
@@ -71,9 +71,9 @@ async fn afterwards_it_stays_up_until_it_is_interrupted() {
             .skip_while(|word| *word != "curl")
             .find(|word| word.contains("127.0.0.1"));
         addresses.extend(target.and_then(|target| target.split('/').next()?.parse::<SocketAddr>().ok()));
-        story = format!("{story}{line}\n");
+        output = format!("{output}{line}\n");
     }
-    let [gateway, api, records, metrics] = addresses[..] else { panic!("{addresses:?}\n{story}") };
+    let [gateway, api, records, metrics] = addresses[..] else { panic!("{addresses:?}\n{output}") };
     let charge = r#"{"amount": 500, "currency": "EUR", "customer": "you"}"#;
     for replayed in [false, true] {
         let answer = http(gateway, "POST", "/v1/charges", charge).await;
@@ -88,7 +88,7 @@ async fn afterwards_it_stays_up_until_it_is_interrupted() {
     assert!(Command::new("kill").args(["-INT", &id]).status().await.expect("kill runs").success());
     let status = timeout(PATIENCE, demo.wait()).await.expect("it ends").expect("it ran");
     assert_eq!(status.code(), Some(0));
-    left_nothing(directory.path(), &story);
+    left_nothing(directory.path(), &output);
 }
 
 /// Sends one request and returns the whole response as text.

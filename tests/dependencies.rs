@@ -74,14 +74,14 @@ fn allowed(licence: &str, allow: &BTreeSet<String>) -> bool {
 }
 
 /// Names of the packages that break a rule; the message says which.
-fn complain(violations: Vec<String>) {
+fn assert_none(violations: Vec<String>) {
     assert!(violations.is_empty(), "\n{}", violations.join("\n"));
 }
 
 #[test]
 fn every_licence_is_one_that_deny_toml_allows() {
     let allow = rules().licenses.allow;
-    complain(
+    assert_none(
         packages()
             .into_iter()
             .filter(|package| !package.license.as_deref().is_some_and(|licence| allowed(licence, &allow)))
@@ -106,7 +106,7 @@ fn no_banned_package_is_used() {
     let bans = rules().bans.deny;
     assert!(!bans.is_empty());
     let used = packages();
-    complain(
+    assert_none(
         bans.iter()
             .filter(|ban| used.iter().any(|package| package.name == ban.name))
             .map(|ban| format!("{}: {}", ban.name, ban.reason))
@@ -116,7 +116,7 @@ fn no_banned_package_is_used() {
 
 #[test]
 fn every_package_comes_from_the_registry() {
-    complain(
+    assert_none(
         packages()
             .into_iter()
             .filter(|package| package.name != "oncegate" && package.source.as_deref() != Some(REGISTRY))

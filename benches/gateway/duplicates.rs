@@ -34,21 +34,21 @@ pub async fn measure(upstream: &Upstream, contenders: &[Rc<Contender>], rounds: 
             for _ in 0..DUPLICATES {
                 connections.push(contender.connect().await);
             }
-            let shown = Duplicates { name: contender.name.clone(), ..Duplicates::default() };
-            all.push((Rc::clone(contender), connections, shown));
+            let result = Duplicates { name: contender.name.clone(), ..Duplicates::default() };
+            all.push((Rc::clone(contender), connections, result));
         }
     }
     for _ in 0..rounds {
-        for (contender, connections, shown) in &mut all {
+        for (contender, connections, result) in &mut all {
             let before = upstream.executions().await;
-            *connections = at_once(contender, std::mem::take(connections), shown).await;
+            *connections = at_once(contender, std::mem::take(connections), result).await;
             let executions = upstream.executions().await - before;
-            shown.most_executions = shown.most_executions.max(executions);
+            result.most_executions = result.most_executions.max(executions);
         }
     }
-    let sorted = all.into_iter().map(|(_, _, mut shown)| {
-        shown.until_all.sort();
-        shown
+    let sorted = all.into_iter().map(|(_, _, mut result)| {
+        result.until_all.sort();
+        result
     });
     sorted.collect()
 }
@@ -56,7 +56,7 @@ pub async fn measure(upstream: &Upstream, contenders: &[Rc<Contender>], rounds: 
 async fn at_once(
     contender: &Contender,
     connections: Vec<Connection>,
-    shown: &mut Duplicates,
+    result: &mut Duplicates,
 ) -> Vec<Connection> {
     let request = request(Some(contender.next_key()), DELAY_MS);
     let (mut asking, started) = (JoinSet::new(), Instant::now());
@@ -69,7 +69,7 @@ async fn at_once(
         });
     }
     let answered = asking.join_all().await;
-    shown.until_all.push(started.elapsed());
-    shown.errors += answered.iter().filter(|(_, right)| !right).count();
+    result.until_all.push(started.elapsed());
+    result.errors += answered.iter().filter(|(_, right)| !right).count();
     answered.into_iter().map(|(connection, _)| connection).collect()
 }

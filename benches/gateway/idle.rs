@@ -10,7 +10,7 @@ use crate::cpu::resident_kib;
 use crate::upstream::Upstream;
 
 /// Time for which the gateway is left alone before its memory is read.
-const REST: Duration = Duration::from_secs(1);
+const IDLE_TIME: Duration = Duration::from_secs(1);
 
 /// The figures of one store.
 pub struct Idle {
@@ -30,7 +30,7 @@ pub async fn measure(upstream: &Upstream, starts: usize) -> Vec<Idle> {
         let mut idle = Idle { store: kind.name(), ready: Vec::new(), resident_kib: Vec::new() };
         for _ in 0..starts {
             let gateway = oncegate::start(upstream.address, &backing.url(), Log::Quiet);
-            sleep(REST).await;
+            sleep(IDLE_TIME).await;
             idle.ready.push(gateway.took);
             idle.resident_kib.push(resident_kib(gateway.process.pid()));
         }

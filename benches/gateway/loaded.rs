@@ -56,26 +56,26 @@ pub async fn measure(contenders: &[Rc<Contender>], extent: &Extent) -> Vec<Loade
     });
     let mut members: Vec<_> = members.collect();
     for _ in 0..extent.rounds {
-        for (contender, shown) in &mut members {
-            shown.rounds.push(round(contender, shown.case, &direct, extent).await);
+        for (contender, result) in &mut members {
+            result.rounds.push(round(contender, result.case, &direct, extent).await);
         }
     }
-    members.into_iter().map(|(_, shown)| shown).collect()
+    members.into_iter().map(|(_, result)| result).collect()
 }
 
 async fn round(contender: &Rc<Contender>, case: Case, direct: &Rc<Contender>, extent: &Extent) -> Round {
     let capacity = load::saturate(contender, case, extent.slice).await.per_second();
     let rate = (capacity * SHARE).max(1.0) as u32;
     let member = [(Rc::clone(contender), case)];
-    let beside = [(Rc::clone(direct), Case::NoKey)];
+    let reference = [(Rc::clone(direct), Case::NoKey)];
     let through = load::at_rate(&member, rate, extent.slice, CONNECTIONS).await.swap_remove(0);
-    let beside = load::at_rate(&beside, rate, extent.slice, CONNECTIONS).await.swap_remove(0);
+    let reference = load::at_rate(&reference, rate, extent.slice, CONNECTIONS).await.swap_remove(0);
     Round {
         rate,
         p50: quantile_of(&through.latencies, 0.5),
         p99: quantile_of(&through.latencies, 0.99),
-        direct_p50: quantile_of(&beside.latencies, 0.5),
-        direct_p99: quantile_of(&beside.latencies, 0.99),
-        errors: through.errors.len() + beside.errors.len(),
+        direct_p50: quantile_of(&reference.latencies, 0.5),
+        direct_p99: quantile_of(&reference.latencies, 0.99),
+        errors: through.errors.len() + reference.errors.len(),
     }
 }

@@ -102,7 +102,7 @@ fn main() {
     if let Some(role) = words.strip_prefix(&[roles::FLAG.to_owned()][..]) {
         return roles::play(role);
     }
-    let (names, extent) = asked_for(words).unwrap_or_else(|why| {
+    let (names, extent) = parse_arguments(words).unwrap_or_else(|why| {
         eprintln!("{why}");
         std::process::exit(2);
     });
@@ -117,7 +117,7 @@ fn main() {
 }
 
 /// Reads the names of the measurements, and their extent.
-fn asked_for(words: Vec<String>) -> Result<(Vec<String>, Extent), String> {
+fn parse_arguments(words: Vec<String>) -> Result<(Vec<String>, Extent), String> {
     let (mut names, mut extent, mut connections) = (Vec::new(), FULL, CONNECTIONS);
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
@@ -135,30 +135,30 @@ fn asked_for(words: Vec<String>) -> Result<(Vec<String>, Extent), String> {
 }
 
 async fn run(names: &[String], extent: &Extent) {
-    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let is_selected = |name: &str| names.is_empty() || names.iter().any(|is_selected| is_selected == name);
     let mut report = report::Report { connections: extent.connections, ..report::Report::default() };
     let upstream = Rc::new(upstream::Upstream::start());
-    if ["fixed-rate", "saturated", "loaded", "duplicates"].into_iter().any(wanted) {
+    if ["fixed-rate", "saturated", "loaded", "duplicates"].into_iter().any(is_selected) {
         let contenders = contenders::all(&upstream).await;
-        if wanted("fixed-rate") || wanted("saturated") {
-            let plan = plan::Plan::of(&contenders, wanted("fixed-rate"), wanted("saturated"));
+        if is_selected("fixed-rate") || is_selected("saturated") {
+            let plan = plan::Plan::of(&contenders, is_selected("fixed-rate"), is_selected("saturated"));
             report.slices = measure::rounds(&upstream, &plan, extent).await;
             report.print_slices();
         }
-        if wanted("loaded") {
+        if is_selected("loaded") {
             report.loaded = loaded::measure(&contenders, extent).await;
             report.print_loaded();
         }
-        if wanted("duplicates") {
+        if is_selected("duplicates") {
             report.duplicates = duplicates::measure(&upstream, &contenders, extent.duplicate_rounds).await;
             report.print_duplicates();
         }
     }
-    if wanted("round-trips") {
+    if is_selected("round-trips") {
         report.round_trips = round_trips::measure(&upstream).await;
         report.print_round_trips();
     }
-    if wanted("idle") {
+    if is_selected("idle") {
         report.idle = idle::measure(&upstream, extent.starts).await;
         report.print_idle();
     }

@@ -2,7 +2,7 @@
 
 use crate::Extent;
 use crate::cases::Case;
-use crate::contenders::{Reading, Role, Used};
+use crate::contenders::{Reading, Role, Usage};
 use crate::load::{self, Sample};
 use crate::plan::{Group, Member, Plan};
 use crate::upstream::Upstream;
@@ -20,7 +20,7 @@ pub struct Slice {
     pub group: usize,
     pub round: usize,
     pub sample: Sample,
-    pub used: Used,
+    pub usage: Usage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +34,18 @@ pub async fn rounds(upstream: &Upstream, plan: &Plan, extent: &Extent) -> Vec<Sl
     let mut slices = Vec::new();
     for round in 0..extent.rounds {
         for (number, group) in plan.fixed_rate.iter().enumerate() {
-            let place = Place { load: Load::FixedRate, group: number, round };
-            slices.extend(together(upstream, group, place, extent).await);
+            let position = Position { load: Load::FixedRate, group: number, round };
+            slices.extend(measure_group(upstream, group, position, extent).await);
         }
         for (number, group) in plan.saturated.iter().enumerate() {
-            let place = Place { load: Load::Saturated, group: number, round };
+            let position = Position { load: Load::Saturated, group: number, round };
             let mut order: Vec<usize> = (0..group.len()).collect();
             if round % 2 == 1 {
                 // The order changes, so that no server always follows the same other one.
                 order.reverse();
             }
             for index in order {
-                slices.push(alone(upstream, &group[index], place, extent).await);
+                slices.push(measure_one(upstream, &group[index], position, extent).await);
             }
         }
         eprintln!("round {} of {}", round + 1, extent.rounds);
@@ -53,25 +53,30 @@ pub async fn rounds(upstream: &Upstream, plan: &Plan, extent: &Extent) -> Vec<Sl
     slices
 }
 
-async fn together(upstream: &Upstream, group: &Group, place: Place, extent: &Extent) -> Vec<Slice> {
+async fn measure_group(
+    upstream: &Upstream,
+    group: &Group,
+    position: Position,
+    extent: &Extent,
+) -> Vec<Slice> {
     let executed = upstream.executions().await;
     let before = readings(group).await;
     let samples = load::at_rate(group, RATE, extent.group, extent.connections).await;
-    let used = uses(group, before).await;
-    let measured = group.iter().zip(samples.into_iter().zip(used));
+    let usage = usages(group, before).await;
+    let measured = group.iter().zip(samples.into_iter().zip(usage));
     let slices: Vec<Slice> =
-        measured.map(|(member, (sample, used))| place.slice(member, sample, used)).collect();
+        measured.map(|(member, (sample, usage))| position.slice(member, sample, usage)).collect();
     compare(upstream.executions().await - executed, &slices);
     slices
 }
 
-async fn alone(upstream: &Upstream, member: &Member, place: Place, extent: &Extent) -> Slice {
+async fn measure_one(upstream: &Upstream, member: &Member, position: Position, extent: &Extent) -> Slice {
     let (contender, case) = member;
     let executed = upstream.executions().await;
     let before = Reading::before(contender).await;
     let sample = load::saturate(contender, *case, extent.slice).await;
-    let used = before.after(contender).await;
-    let slice = place.slice(member, sample, used);
+    let usage = before.after(contender).await;
+    let slice = position.slice(member, sample, usage);
     compare(upstream.executions().await - executed, std::slice::from_ref(&slice));
     slice
 }
@@ -84,38 +89,38 @@ async fn readings(group: &Group) -> Vec<Reading> {
     readings
 }
 
-async fn uses(group: &Group, before: Vec<Reading>) -> Vec<Used> {
-    let mut uses = Vec::new();
+async fn usages(group: &Group, before: Vec<Reading>) -> Vec<Usage> {
+    let mut usages = Vec::new();
     for ((contender, _), before) in group.iter().zip(before) {
-        uses.push(before.after(contender).await);
+        usages.push(before.after(contender).await);
     }
-    uses
+    usages
 }
 
 /// The position of a slice.
 #[derive(Clone, Copy)]
-struct Place {
+struct Position {
     load: Load,
     group: usize,
     round: usize,
 }
 
-impl Place {
-    fn slice(self, (contender, case): &Member, sample: Sample, used: Used) -> Slice {
+impl Position {
+    fn slice(self, (contender, case): &Member, sample: Sample, usage: Usage) -> Slice {
         if let Some(error) = sample.errors.first() {
             eprintln!("*** {}: {} errors, such as {error} ***", contender.name, sample.errors.len());
         }
         let Self { load, group, round } = self;
         let (name, role) = (contender.name.clone(), contender.role);
-        Slice { name, role, case: *case, load, group, round, sample, used }
+        Slice { name, role, case: *case, load, group, round, sample, usage }
     }
 }
 
 /// Warns if the upstream executed more or less than was answered.
 fn compare(executed: u64, slices: &[Slice]) {
-    let asked: u64 =
+    let expected: u64 =
         slices.iter().filter(|slice| slice.case.executes()).map(|slice| slice.sample.done()).sum();
-    if asked != executed && slices.iter().all(|slice| slice.sample.errors.is_empty()) {
-        eprintln!("*** {}: {executed} executions for {asked} answers ***", slices[slices.len() - 1].name);
+    if expected != executed && slices.iter().all(|slice| slice.sample.errors.is_empty()) {
+        eprintln!("*** {}: {executed} executions for {expected} answers ***", slices[slices.len() - 1].name);
     }
 }

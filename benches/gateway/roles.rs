@@ -13,7 +13,7 @@ use crate::{floors, upstream};
 pub const FLAG: &str = "--role";
 const READY: &str = "ready ";
 /// Time that a server may take to come up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server, killed when dropped.
 pub struct Process(Child);
@@ -24,7 +24,7 @@ impl Process {
         let process = Self::spawn(command);
         let started = std::time::Instant::now();
         while std::net::TcpStream::connect(address).is_err() {
-            assert!(started.elapsed() < PATIENCE, "{command:?} does not listen");
+            assert!(started.elapsed() < START_TIMEOUT, "{command:?} does not listen");
             std::thread::sleep(Duration::from_millis(1));
         }
         process

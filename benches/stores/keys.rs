@@ -14,20 +14,20 @@ use tokio::time::sleep_until;
 use crate::contenders::{Contender, STORES, begin, complete, finish, open};
 use crate::load::quantile_of;
 
-const FEW: u64 = 10_000;
+const FEW_KEYS: u64 = 10_000;
 /// Largest number of keys. Other operations have numbers above it.
-pub const MOST: u64 = 1 << 40;
+pub const MAX_KEYS: u64 = 1 << 40;
 pub const DEFAULT: u64 = 1_000_000;
 const CALLERS: u64 = 256;
 /// Number of claims a second.
 const RATE: u64 = 500;
-const TURNS: u64 = 7;
+const ROUNDS: u64 = 7;
 /// Number of operations that expire for a sweep to find.
 const EXPIRING: u64 = 5_000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The figures of one store with one number of keys.
-pub struct Kept {
+pub struct KeysResult {
     pub store: &'static str,
     pub keys: u64,
     pub filled_per_second: f64,
@@ -44,27 +44,27 @@ pub struct Kept {
 }
 
 /// Measures the stores one after the other. Each is gone before the next is filled.
-pub async fn measure(names: &[String], many: u64, slice: Duration) -> Vec<Kept> {
+pub async fn measure(names: &[String], many: u64, slice: Duration) -> Vec<KeysResult> {
     let mut all = Vec::new();
     for name in STORES.into_iter().filter(|name| names.is_empty() || names.iter().any(|one| one == name)) {
         let mut filled = Vec::new();
-        for keys in [FEW, many] {
+        for keys in [FEW_KEYS, many] {
             let contender = open(name).await;
-            let kept = fill(&contender, keys).await;
-            eprintln!("{name}: {keys} keys, {:.0} a second", kept.filled_per_second);
-            filled.push((contender, kept, Vec::new(), Vec::new()));
+            let result = fill(&contender, keys).await;
+            eprintln!("{name}: {keys} keys, {:.0} a second", result.filled_per_second);
+            filled.push((contender, result, Vec::new(), Vec::new()));
         }
-        for turn in 0..TURNS {
+        for turn in 0..ROUNDS {
             for (contender, _, p50, p99) in &mut filled {
                 let latencies = claims(&ledger(contender), slice, turn).await;
                 p50.push(quantile_of(&latencies, 0.5));
                 p99.push(quantile_of(&latencies, 0.99));
             }
         }
-        for (contender, mut kept, p50, p99) in filled {
-            (kept.p50, kept.p99) = (median(p50), median(p99));
-            sweep(&contender, &mut kept).await;
-            all.push(kept);
+        for (contender, mut result, p50, p99) in filled {
+            (result.p50, result.p99) = (median(p50), median(p99));
+            sweep(&contender, &mut result).await;
+            all.push(result);
         }
     }
     all
@@ -75,12 +75,12 @@ fn ledger(contender: &Contender) -> Ledger {
 }
 
 /// Completes `keys` operations with responses that are kept.
-async fn fill(contender: &Contender, keys: u64) -> Kept {
+async fn fill(contender: &Contender, keys: u64) -> KeysResult {
     let (before, started) = (contender.server.bytes().await, Instant::now());
     complete_all(&ledger(contender), 0, keys, DAY).await;
     let took = started.elapsed();
     let bytes = contender.server.bytes().await.saturating_sub(before);
-    Kept {
+    KeysResult {
         store: contender.name,
         keys,
         filled_per_second: keys as f64 / took.as_secs_f64(),
@@ -112,7 +112,7 @@ async fn claims(ledger: &Ledger, span: Duration, turn: u64) -> Vec<Duration> {
     let (started, mut claims) = (tokio::time::Instant::now(), JoinSet::new());
     for number in 0..RATE * span.as_millis() as u64 / 1000 {
         sleep_until(started + Duration::from_micros(number * 1_000_000 / RATE)).await;
-        let (ledger, number) = (ledger.clone(), MOST + (turn << 32) + number);
+        let (ledger, number) = (ledger.clone(), MAX_KEYS + (turn << 32) + number);
         claims.spawn(async move {
             let asked = Instant::now();
             let won = begin(&ledger, number, DAY).await;
@@ -126,25 +126,25 @@ async fn claims(ledger: &Ledger, span: Duration, turn: u64) -> Vec<Duration> {
     latencies
 }
 
-async fn sweep(contender: &Contender, kept: &mut Kept) {
+async fn sweep(contender: &Contender, result: &mut KeysResult) {
     let ledger = ledger(contender);
     let mut idle = Vec::new();
-    for _ in 0..TURNS {
+    for _ in 0..ROUNDS {
         let started = Instant::now();
         ledger.sweep().await.expect("a sweep");
         idle.push(started.elapsed());
     }
-    kept.idle_sweep = median(idle);
-    complete_all(&ledger, 2 * MOST, EXPIRING, Duration::from_millis(1)).await;
+    result.idle_sweep = median(idle);
+    complete_all(&ledger, 2 * MAX_KEYS, EXPIRING, Duration::from_millis(1)).await;
     let (own, served) = (crate::load::cpu_of(std::process::id()), contender.server.cpu());
     let (started, mut retired) = (Instant::now(), 0);
     while retired < EXPIRING as usize {
         retired += ledger.sweep().await.expect("a sweep").retired;
     }
     let each = |spent: Duration| spent / EXPIRING as u32;
-    kept.sweep_each = each(started.elapsed());
+    result.sweep_each = each(started.elapsed());
     let own = crate::load::cpu_of(std::process::id()).saturating_sub(own);
-    kept.sweep_cpu = (each(own), each(contender.server.cpu().saturating_sub(served)));
+    result.sweep_cpu = (each(own), each(contender.server.cpu().saturating_sub(served)));
 }
 
 fn median(mut all: Vec<Duration>) -> Duration {

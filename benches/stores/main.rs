@@ -34,22 +34,22 @@ const QUICK: (Duration, usize) = (Duration::from_millis(300), 2);
 
 fn main() {
     let mut words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let many = number_behind("--keys", &mut words).unwrap_or(keys::DEFAULT);
+    let many = number_after("--keys", &mut words).unwrap_or(keys::DEFAULT);
     let (slice, rounds) = if words.iter().any(|word| word == "--quick") { QUICK } else { FULL };
     let mut names: Vec<String> = words.into_iter().filter(|word| !word.starts_with("--")).collect();
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     if names.first().is_some_and(|name| name == "keys") {
         names.remove(0);
-        let kept = runtime.block_on(keys::measure(&names, many, slice));
-        report::print_keys(&kept);
-        return report::write_keys(&kept);
+        let results = runtime.block_on(keys::measure(&names, many, slice));
+        report::print_keys(&results);
+        return report::write_keys(&results);
     }
     runtime.block_on(run(&names, slice, rounds));
 }
 
 /// Takes an option and its value out of the words.
-fn number_behind(option: &str, words: &mut Vec<String>) -> Option<u64> {
+fn number_after(option: &str, words: &mut Vec<String>) -> Option<u64> {
     let at = words.iter().position(|word| word == option)?;
     words.remove(at);
     assert!(at < words.len(), "{option} needs a number");
@@ -66,12 +66,12 @@ async fn run(names: &[String], slice: Duration, rounds: usize) {
         eprintln!("round {} of {rounds}", round + 1);
     }
     report::print(&contenders, &slices);
-    let mut swept = Vec::new();
+    let mut sweeps = Vec::new();
     for contender in contenders.iter().filter(|contender| contender.sweeps()) {
-        swept.push(sweeping::measure(contender, slice).await);
+        sweeps.push(sweeping::measure(contender, slice).await);
     }
-    report::print_sweeps(&swept);
-    report::write(&slices, &swept);
+    report::print_sweeps(&sweeps);
+    report::write(&slices, &sweeps);
 }
 
 async fn measure(contender: &Contender, slice: Duration, round: usize) -> Vec<Slice> {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::contenders::Contender;
-use crate::keys::Kept;
+use crate::keys::KeysResult;
 use crate::load::Measured;
-use crate::sweeping::Swept;
+use crate::sweeping::SweepResult;
 
 const FILE: &str = "target/bench-stores.json";
 const KEYS_FILE: &str = "target/bench-stores-keys.json";
@@ -49,15 +49,15 @@ pub fn print(contenders: &[Contender], slices: &[Slice]) {
 }
 
 /// Prints the effect of sweeping.
-pub fn print_sweeps(swept: &[Swept]) {
+pub fn print_sweeps(sweeps: &[SweepResult]) {
     println!("\n{:<22} {:>15} {:>20} {:>20}", "store", "expiries/s", "cycle p99, quiet", "p99, sweeping");
-    for Swept { store, per_second, quiet, sweeping } in swept {
+    for SweepResult { store, per_second, quiet, sweeping } in sweeps {
         println!("{store:<22} {per_second:>15.0} {:>20} {:>20}", micros(*quiet), micros(*sweeping));
     }
 }
 
 /// Prints the effect of many keys on each store.
-pub fn print_keys(kept: &[Kept]) {
+pub fn print_keys(results: &[KeysResult]) {
     println!(
         "{:<10} {:>10} {:>9} {:>10} {:>10} {:>10} {:>8} {:>11} {:>11} {:>12} {:>12}",
         "store",
@@ -72,8 +72,8 @@ pub fn print_keys(kept: &[Kept]) {
         "gateway CPU",
         "server CPU"
     );
-    for one in kept {
-        let few = kept.iter().find(|few| few.store == one.store).map_or(one.p99, |few| few.p99);
+    for one in results {
+        let few = results.iter().find(|few| few.store == one.store).map_or(one.p99, |few| few.p99);
         println!(
             "{:<10} {:>10} {:>9.0} {:>10.0} {:>10} {:>10} {:>8.2} {:>11} {:>11} {:>12} {:>12}",
             one.store,
@@ -92,8 +92,8 @@ pub fn print_keys(kept: &[Kept]) {
 }
 
 /// Writes the same figures as JSON.
-pub fn write_keys(kept: &[Kept]) {
-    let kept = kept.iter().map(|one| {
+pub fn write_keys(results: &[KeysResult]) {
+    let results = results.iter().map(|one| {
         json!({
             "store": one.store, "keys": one.keys, "filled_per_second": one.filled_per_second,
             "bytes_each": one.bytes_each, "claim_p50_us": one.p50.as_micros(),
@@ -103,11 +103,11 @@ pub fn write_keys(kept: &[Kept]) {
             "sweep_server_cpu_us": one.sweep_cpu.1.as_micros(),
         })
     });
-    save(KEYS_FILE, &json!({ "keys": kept.collect::<Vec<_>>() }));
+    save(KEYS_FILE, &json!({ "keys": results.collect::<Vec<_>>() }));
 }
 
 /// Writes all figures as JSON.
-pub fn write(slices: &[Slice], swept: &[Swept]) {
+pub fn write(slices: &[Slice], sweeps: &[SweepResult]) {
     let slices = slices.iter().map(|Slice { store, work, measured }| {
         json!({
             "store": store, "work": work, "per_second": measured.per_second(),
@@ -117,13 +117,13 @@ pub fn write(slices: &[Slice], swept: &[Swept]) {
             "server_cpu_us": measured.micros_each(measured.server_cpu),
         })
     });
-    let swept = swept.iter().map(|Swept { store, per_second, quiet, sweeping }| {
+    let sweeps = sweeps.iter().map(|SweepResult { store, per_second, quiet, sweeping }| {
         json!({
             "store": store, "expiries_per_second": per_second,
             "p99_quiet_us": quiet.as_micros(), "p99_sweeping_us": sweeping.as_micros(),
         })
     });
-    let all = json!({ "slices": slices.collect::<Vec<_>>(), "sweeps": swept.collect::<Vec<_>>() });
+    let all = json!({ "slices": slices.collect::<Vec<_>>(), "sweeps": sweeps.collect::<Vec<_>>() });
     save(FILE, &all);
     println!("\nevery slice is in {FILE}");
 }

@@ -23,7 +23,7 @@ const EXPIRING: u64 = 1 << 60;
 const CLAIMED: u64 = 1 << 61;
 
 /// The figures of one store.
-pub struct Swept {
+pub struct SweepResult {
     pub store: &'static str,
     /// Expiries a second that were reached, of [`PACE`].
     pub per_second: f64,
@@ -33,7 +33,7 @@ pub struct Swept {
 
 /// Measures claims at a fixed rate, in turn alone and while records expire at [`PACE`]. Returns the
 /// median of the turns.
-pub async fn measure(contender: &Contender, slice: Duration) -> Swept {
+pub async fn measure(contender: &Contender, slice: Duration) -> SweepResult {
     let ledger = contender.worker.ledger().expect("it has one");
     let expiring = PACE * slice.as_millis() as u64 / 1000;
     let (mut rates, mut quiet, mut sweeping) = (Vec::new(), Vec::new(), Vec::new());
@@ -50,7 +50,7 @@ pub async fn measure(contender: &Contender, slice: Duration) -> Swept {
     sweeping.sort();
     rates.sort_by(f64::total_cmp);
     let middle = TURNS as usize / 2;
-    Swept {
+    SweepResult {
         store: contender.name,
         per_second: rates[middle],
         quiet: quiet[middle],

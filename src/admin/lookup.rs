@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::pem;
 use crate::problem::Slug;
-use crate::protocol::{Key, RecordId, Scope, ScopePart, Shown};
+use crate::protocol::{CallerParts, Key, RecordId, Scope, ScopePart};
 
 use super::input::JsonBody;
 use super::problem::AdminProblem;
@@ -67,7 +67,7 @@ impl AdminState {
             ));
         }
         let headers = lookup.headers.into_map();
-        let shown = Shown { headers: &headers, certificate: certificate.as_deref(), path };
+        let shown = CallerParts { headers: &headers, certificate: certificate.as_deref(), path };
         let (scope, _) = Scope::of_request(&route.scope, shown);
         Ok(RecordId::of(&route.namespace, &scope, &key))
     }

@@ -5,8 +5,8 @@
 //! JSON, no cache may keep them, and errors are problems (RFC 9457). Keys, credentials and bodies appear in
 //! no log; a stored response is shown only on request. Each change is one line of the audit log.
 //!
-//! The protocol decides what an operator may do. This module writes to a store only through the [`Ledger`],
-//! so a resolution and a late completion cannot undo each other.
+//! The protocol decides what an operator may do. This module writes to a store only through the
+//! [`Ledger`](crate::store::Ledger), so a resolution and a late completion cannot undo each other.
 
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{get, post};

@@ -6,24 +6,24 @@ use clap::Args;
 use tokio::select;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::output::complain;
+use super::output::print_error;
 
 use self::client::Client;
 use self::directory::Directory;
+use self::error::DemoError;
 use self::gateway::GatewayProcess;
 use self::narrator::Narrator;
 use self::payments::PaymentApi;
-use self::story::Story;
-use self::trouble::Trouble;
+use self::script::Script;
 
 mod client;
 mod directory;
+mod error;
 mod gateway;
 mod ledger;
 mod narrator;
 mod payments;
-mod story;
-mod trouble;
+mod script;
 
 /// Shows in five short chapters what a retried payment does without a gateway and through one, including a
 /// crash in the middle of a charge.
@@ -47,26 +47,26 @@ pub async fn run(args: DemoArgs) -> ExitCode {
     };
     let (mut interrupt, mut terminate) = (interrupt, terminate);
     select! {
-        told = tell(&args) => told.unwrap_or_else(|trouble| failed(&trouble)),
+        played = play(&args) => played.unwrap_or_else(|error| failed(&error)),
         _ = interrupt.recv() => ended(&args),
         _ = terminate.recv() => ended(&args),
     }
 }
 
-async fn tell(args: &DemoArgs) -> Result<ExitCode, Trouble> {
+async fn play(args: &DemoArgs) -> Result<ExitCode, DemoError> {
     let directory = Directory::create()?;
     let api = PaymentApi::start().await?;
     gateway::configure(directory.path(), api.address)?;
     let gateway = GatewayProcess::start(directory.path()).await?;
     let narrator = Narrator::on_stdout();
-    let mut story = Story { api, gateway, client: Client::new(), directory, narrator };
-    story.tell().await?;
+    let mut script = Script { api, gateway, client: Client::new(), directory, narrator };
+    script.play().await?;
     if args.once {
-        return Ok(story.narrator.verdict());
+        return Ok(script.narrator.exit_code());
     }
-    story.offer_more();
-    story.gateway.ended().await;
-    Err(Trouble::new("the gateway has ended by itself"))
+    script.print_next_steps();
+    script.gateway.ended().await;
+    Err(DemoError::new("the gateway has ended by itself"))
 }
 
 /// Returns the exit code after a signal. Once the demo only waits for the signal, its work is done.
@@ -74,7 +74,7 @@ fn ended(args: &DemoArgs) -> ExitCode {
     if args.once { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn failed(trouble: &Trouble) -> ExitCode {
-    complain(format_args!("oncegate: the demo cannot go on: {trouble}"));
+fn failed(error: &DemoError) -> ExitCode {
+    print_error(format_args!("oncegate: the demo cannot go on: {error}"));
     ExitCode::FAILURE
 }

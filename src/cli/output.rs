@@ -57,13 +57,13 @@ pub fn printed(result: io::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(format_args!("oncegate: standard output: {error}"));
+            print_error(format_args!("oncegate: standard output: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
 /// Prints why a command failed. A failure of standard error is ignored.
-pub fn complain(text: fmt::Arguments<'_>) {
+pub fn print_error(text: fmt::Arguments<'_>) {
     drop(writeln!(io::stderr(), "{text}"));
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use crate::config::{IdentityFiles, Secret};
 
-use super::output::{self, complain, printed};
+use super::output::{self, print_error, printed};
 
 mod arguments;
 mod client;
@@ -26,7 +26,7 @@ pub async fn run(args: RecordsArgs) -> ExitCode {
     match answer(&args, token.map(Secret)).await {
         Ok(text) => printed(output::print(format_args!("{text}\n"))),
         Err(failure) => {
-            complain(format_args!("oncegate: {failure}"));
+            print_error(format_args!("oncegate: {failure}"));
             ExitCode::FAILURE
         }
     }

@@ -18,7 +18,7 @@ pub struct Arguments {
 impl Arguments {
     /// Lays the values that are set over the document. A section that is not a table is reported later, at
     /// its place in the file.
-    pub(super) fn lay_over(&self, document: &mut Document<'_>) {
+    pub(super) fn apply(&self, document: &mut Document<'_>) {
         let all = [
             ("--listen", ["server", "listen"], &self.listen),
             ("--admin-listen", ["admin", "listen"], &self.admin_listen),
@@ -26,7 +26,7 @@ impl Arguments {
         ];
         for (argument, keys, value) in all {
             if let Some(value) = value {
-                document.lay_over(
+                document.override_value(
                     &keys.map(str::to_owned),
                     DeValue::String(value.clone().into()),
                     argument.into(),

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_told_with_what_does() {
+    fn limits_that_do_not_fit_are_reported_with_limits_that_do() {
         let told = config("max_connections = 5000\nmax_in_flight = 10").too_many_for(4096);
         assert!(told.expect("a warning").contains(" connections instead of max_connections = 5000 beside"));
         let told = config("max_connections = 10\nmax_in_flight = 5000").too_many_for(4096);

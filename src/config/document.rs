@@ -75,7 +75,7 @@ pub(super) struct Document<'i> {
     file: &'i str,
     root: DeTable<'i>,
     /// Sources of the values that are not in the file, in the order of their positions.
-    givers: Vec<String>,
+    sources: Vec<String>,
 }
 
 impl<'i> Document<'i> {
@@ -88,7 +88,7 @@ impl<'i> Document<'i> {
             Ok(root) => (root.into_inner(), None),
             Err(error) => (DeTable::new(), Some(error)),
         };
-        let document = Self { text, file, root, givers: Vec::new() };
+        let document = Self { text, file, root, sources: Vec::new() };
         match failure {
             None => Ok(document),
             Some(error) => Err(ConfigError {
@@ -114,14 +114,14 @@ impl<'i> Document<'i> {
         self.text.len()
     }
 
-    /// Puts the value of `giver` at the end of a path of tables. Returns false if a key on the way is not a
+    /// Puts the value of `source` at the end of a path of tables. Returns false if a key on the way is not a
     /// table.
-    pub fn lay_over(&mut self, keys: &[String], value: DeValue<'i>, giver: String) -> bool {
+    pub fn override_value(&mut self, keys: &[String], value: DeValue<'i>, source: String) -> bool {
         let Some((last, tables)) = keys.split_last() else {
             return false;
         };
-        self.givers.push(giver);
-        let position = self.text.len() + self.givers.len();
+        self.sources.push(source);
+        let position = self.text.len() + self.sources.len();
         let span = position..position;
         let mut table = &mut self.root;
         for key in tables {
@@ -202,8 +202,8 @@ impl<'i> Document<'i> {
     }
 
     fn place(&self, position: usize) -> Place {
-        if let Some(giver) = position.checked_sub(self.text.len() + 1).and_then(|n| self.givers.get(n)) {
-            return Place::Given(giver.clone());
+        if let Some(source) = position.checked_sub(self.text.len() + 1).and_then(|n| self.sources.get(n)) {
+            return Place::Override(source.clone());
         }
         // A parser's position may lie inside a character or one past the end.
         let before = self.text.char_indices().take_while(|(at, _)| *at < position);

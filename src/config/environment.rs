@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+/// Beginning of the names of variables that set a value of the configuration.
+pub(super) const PREFIX: &str = "ONCEGATE__";
+
 /// The environment variables that a configuration may use. The program fills this value once from
 /// `std::env::vars_os()`; tests fill it from a list.
 #[derive(Clone, Default)]

@@ -68,7 +68,7 @@ pub enum Place {
         column: usize,
     },
     /// A source outside the file: an environment variable, or an argument of the command line.
-    Given(String),
+    Override(String),
 }
 
 impl fmt::Display for Place {
@@ -76,7 +76,7 @@ impl fmt::Display for Place {
         match self {
             Self::File(file) => f.write_str(file),
             Self::Line { file, line, column } => write!(f, "{file}:{line}:{column}"),
-            Self::Given(by) => f.write_str(by),
+            Self::Override(source) => f.write_str(source),
         }
     }
 }

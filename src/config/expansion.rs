@@ -9,18 +9,18 @@ use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, KeyPath, Step};
 use super::environment::Environment;
-use super::problem::Problems;
+use super::mistakes::Mistakes;
 
 /// Expands every string of the file.
-pub(super) fn expand(document: &mut Document<'_>, environment: &Environment, problems: &Problems) {
+pub(super) fn expand(document: &mut Document<'_>, environment: &Environment, mistakes: &Mistakes) {
     let end_of_file = document.end_of_file();
-    let expansion = Expansion { environment, problems, end_of_file };
+    let expansion = Expansion { environment, mistakes, end_of_file };
     expansion.table(document.root_mut(), &KeyPath::default());
 }
 
 struct Expansion<'e> {
     environment: &'e Environment,
-    problems: &'e Problems,
+    mistakes: &'e Mistakes,
     end_of_file: usize,
 }
 
@@ -40,7 +40,7 @@ impl Expansion<'_> {
         match value.get_mut() {
             DeValue::String(text) if text.contains('$') => match expanded(text, self.environment) {
                 Ok(expanded) => *text = expanded.into(),
-                Err(message) => self.problems.add(path, message),
+                Err(message) => self.mistakes.add(path, message),
             },
             DeValue::Table(inner) => self.table(inner, &path),
             DeValue::Array(items) => {

@@ -33,15 +33,15 @@ mod environment;
 mod error;
 mod expansion;
 mod file;
-mod misfit;
+mod ignored_variables;
+mod mistakes;
 mod overlay;
 mod postgres;
-mod problem;
 mod read;
 mod redis;
 mod rules;
 mod schema;
-mod stray;
+mod type_error;
 pub mod units;
 mod warning;
 

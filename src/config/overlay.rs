@@ -9,35 +9,33 @@ use serde_json::Value;
 use toml::de::DeValue;
 
 use super::document::{Document, KeyPath};
-use super::environment::Environment;
+use super::environment::{Environment, PREFIX};
 use super::error::Place;
-use super::problem::Problems;
-use super::schema::{Wanted, wanted};
-use super::stray::hint;
-
-pub(super) const PREFIX: &str = "ONCEGATE__";
+use super::ignored_variables::hint;
+use super::mistakes::Mistakes;
+use super::schema::{Notation, notation};
 
 /// Lays the environment's values over the document.
 pub(super) fn overlay<'i>(
     document: &mut Document<'i>,
     environment: &'i Environment,
     schema: &Value,
-    problems: &Problems,
+    mistakes: &Mistakes,
 ) {
     for (variable, text) in environment.iter() {
         let Some(name) = variable.strip_prefix(PREFIX) else {
             continue;
         };
         if let Err(message) = set(document, schema, variable, name, text) {
-            let meant = hint(document, schema, variable).map(|meant| format!("; {meant}"));
-            problems.add_elsewhere(place(variable), message + &meant.unwrap_or_default());
+            let suggestion = hint(document, schema, variable).map(|suggestion| format!("; {suggestion}"));
+            mistakes.add_elsewhere(place(variable), message + &suggestion.unwrap_or_default());
         }
     }
 }
 
 /// Names a variable as the place of a value.
 fn place(variable: &str) -> Place {
-    Place::Given(format!("environment variable {variable}"))
+    Place::Override(format!("environment variable {variable}"))
 }
 
 fn set<'i>(
@@ -54,13 +52,13 @@ fn set<'i>(
     if keys.len() > 1 && keys[0] == "upstreams" {
         keys[1] = upstream_name(document, &keys[1]);
     }
-    let value = match wanted(schema, &keys)? {
-        Wanted::Toml => DeValue::parse(text).ok().map(toml::Spanned::into_inner),
-        Wanted::Text => None,
+    let value = match notation(schema, &keys)? {
+        Notation::Toml => DeValue::parse(text).ok().map(toml::Spanned::into_inner),
+        Notation::Text => None,
     };
     // Text that is not valid TOML is kept as text: the error about its type then says what is expected.
     let value = value.unwrap_or_else(|| DeValue::String(text.into()));
-    if document.lay_over(&keys, value, place(variable).to_string()) {
+    if document.override_value(&keys, value, place(variable).to_string()) {
         Ok(())
     } else {
         Err(format!("cannot set {}: the file has no table there", path_text(&keys)))

@@ -14,11 +14,11 @@ use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::expansion::expand;
 use super::file::File;
-use super::misfit::{array_for_table, arrays_for_tables, explain};
+use super::ignored_variables::ignored_variables;
+use super::mistakes::Mistakes;
 use super::overlay::overlay;
-use super::problem::Problems;
 use super::schema::{at, schema};
-use super::stray::strays;
+use super::type_error::{array_for_table, arrays_for_tables, explain};
 use super::{Config, rules};
 
 /// Largest file that is read, in bytes.
@@ -97,7 +97,7 @@ impl Config {
         let mut document = Document::parse(FOR_UPSTREAM, "the built-in configuration")
             .map_err(|error| ConfigErrors::new(vec![error]))?;
         let key = ["upstreams", "default", "url"].map(str::to_owned);
-        document.lay_over(&key, DeValue::String(url.into()), "--upstream".into());
+        document.override_value(&key, DeValue::String(url.into()), "--upstream".into());
         let mut config = read(document, environment, arguments)?;
         config.quick_start = true;
         if config.server.listen.ip().is_loopback() {
@@ -132,38 +132,38 @@ fn read<'i>(
     environment: &'i Environment,
     arguments: &Arguments,
 ) -> Result<Config, ConfigErrors> {
-    let problems = Problems::default();
+    let mistakes = Mistakes::default();
     let schema = schema();
-    overlay(&mut document, environment, &schema, &problems);
-    arguments.lay_over(&mut document);
-    let strays = strays(&document, environment, &schema);
-    expand(&mut document, environment, &problems);
-    let file = typed(&document, &schema, &problems);
-    let config = file.and_then(|file| rules::config(&problems.at_root(), &file, environment));
+    overlay(&mut document, environment, &schema, &mistakes);
+    arguments.apply(&mut document);
+    let ignored_variables = ignored_variables(&document, environment, &schema);
+    expand(&mut document, environment, &mistakes);
+    let file = typed(&document, &schema, &mistakes);
+    let config = file.and_then(|file| rules::config(&mistakes.at_root(), &file, environment));
     match config {
-        Some(config) if problems.is_empty() => Ok(Config { notes: strays, ..config }),
-        _ => Err(problems.into_errors(&document)),
+        Some(config) if mistakes.is_empty() => Ok(Config { notes: ignored_variables, ..config }),
+        _ => Err(mistakes.into_errors(&document)),
     }
 }
 
 /// Gives the document its types. A key that does not fit is noted and left out, until the rest fits. Returns
 /// `None` if that does not succeed.
-fn typed(document: &Document<'_>, schema: &Value, problems: &Problems) -> Option<File> {
+fn typed(document: &Document<'_>, schema: &Value, mistakes: &Mistakes) -> Option<File> {
     for path in arrays_for_tables(document.root(), schema) {
         let message = array_for_table(&path);
-        problems.add(path, message);
+        mistakes.add(path, message);
     }
     let mut fitting = document.root().clone();
-    for path in problems.paths() {
+    for path in mistakes.paths() {
         remove(&mut fitting, &path);
     }
-    for _ in 0..Problems::MOST {
+    for _ in 0..Mistakes::MOST {
         match deserialize(fitting.clone()) {
             Ok(file) => return Some(file),
             Err((path, message)) => {
                 let left_out = remove(&mut fitting, &path);
                 let value = document.value(&path);
-                problems.add(path.clone(), explain(&message, &path, value, at(schema, &path)));
+                mistakes.add(path.clone(), explain(&message, &path, value, at(schema, &path)));
                 if !left_out {
                     return None;
                 }

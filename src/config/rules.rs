@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::environment::Environment;
 use super::file::{self, File};
-use super::problem::At;
+use super::mistakes::KeyCursor;
 use super::{Config, Fallback, Log, LogFormat, StoreConfig, StoreUrl, Upstream, UpstreamName};
 use crate::protocol::EntryName;
 
@@ -27,7 +27,7 @@ mod upstreams;
 type Upstreams = BTreeMap<UpstreamName, Option<Upstream>>;
 
 /// Checks a whole file.
-pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Option<Config> {
+pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment) -> Option<Config> {
     let server = listeners::server(&at.key("server"), &file.server);
     let admin = listeners::admin(&at.key("admin"), &file.admin, environment);
     let store = store(&at.key("store"), &file.store);
@@ -58,7 +58,7 @@ pub(super) fn config(at: &At<'_>, file: &File, environment: &Environment) -> Opt
     })
 }
 
-fn store(at: &At<'_>, file: &file::Store) -> Option<StoreConfig> {
+fn store(at: &KeyCursor<'_>, file: &file::Store) -> Option<StoreConfig> {
     let keys = misplaced(at, file);
     let url = if redis::is_named(&file.url) {
         redis::store(at, file).map(|redis| StoreUrl::Redis(Box::new(redis)))
@@ -82,7 +82,7 @@ fn store(at: &At<'_>, file: &file::Store) -> Option<StoreConfig> {
 }
 
 /// Checks the names of entries, in the form that a refused start prints.
-fn entries(at: &At<'_>, texts: &[String]) -> Option<Vec<EntryName>> {
+fn entries(at: &KeyCursor<'_>, texts: &[String]) -> Option<Vec<EntryName>> {
     let checked = texts.iter().enumerate().map(|(index, text)| {
         text.parse().ok().or_else(|| {
             at.item(index).refuse(format!(
@@ -94,7 +94,7 @@ fn entries(at: &At<'_>, texts: &[String]) -> Option<Vec<EntryName>> {
 }
 
 /// Refuses keys that belong to another store.
-fn misplaced(at: &At<'_>, file: &file::Store) -> Option<()> {
+fn misplaced(at: &KeyCursor<'_>, file: &file::Store) -> Option<()> {
     let (redis, postgres) = (redis::is_named(&file.url), postgres::is_named(&file.url));
     let only = |key: &str, given: bool, allowed: bool, whose: &str| match given && !allowed {
         true => at.key(key).refuse(format!("is only for {whose}")),
@@ -112,7 +112,7 @@ fn misplaced(at: &At<'_>, file: &file::Store) -> Option<()> {
     refused.into_iter().collect()
 }
 
-fn store_url(at: &At<'_>, text: &str) -> Option<StoreUrl> {
+fn store_url(at: &KeyCursor<'_>, text: &str) -> Option<StoreUrl> {
     match text.split_once(':') {
         Some(("memory", "")) => Some(StoreUrl::Memory),
         Some(("embedded", directory)) if !directory.trim().is_empty() => {
@@ -126,7 +126,11 @@ fn store_url(at: &At<'_>, text: &str) -> Option<StoreUrl> {
 }
 
 /// Checks the fallback. `Some(None)` is a configuration without a fallback.
-fn fallback(at: &At<'_>, file: Option<&file::Fallback>, upstreams: &Upstreams) -> Option<Option<Fallback>> {
+fn fallback(
+    at: &KeyCursor<'_>,
+    file: Option<&file::Fallback>,
+    upstreams: &Upstreams,
+) -> Option<Option<Fallback>> {
     let Some(file) = file else {
         return Some(None);
     };

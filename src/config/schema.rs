@@ -72,7 +72,7 @@ pub(super) fn at<'s>(schema: &'s Value, path: &KeyPath) -> &'s Value {
 
 /// The notation of a key's value, as far as the reader of its text needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum Notation {
     /// Text, used unchanged.
     Text,
     /// A number, boolean or array in TOML.
@@ -83,7 +83,7 @@ pub(super) enum Wanted {
 ///
 /// # Errors
 /// A message that lists the allowed keys, if there is no such key or if it is a whole table.
-pub(super) fn wanted(schema: &Value, keys: &[String]) -> Result<Wanted, String> {
+pub(super) fn notation(schema: &Value, keys: &[String]) -> Result<Notation, String> {
     let mut here = schema;
     for key in keys {
         let next = match &here["properties"][key.as_str()] {
@@ -97,8 +97,8 @@ pub(super) fn wanted(schema: &Value, keys: &[String]) -> Result<Wanted, String> 
     }
     match here["type"].as_str() {
         Some("object") => Err(format!("is a table; set one of its keys: {}", names(here))),
-        Some("integer" | "boolean" | "array") => Ok(Wanted::Toml),
-        _ => Ok(Wanted::Text),
+        Some("integer" | "boolean" | "array") => Ok(Notation::Toml),
+        _ => Ok(Notation::Text),
     }
 }
 

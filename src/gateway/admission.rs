@@ -27,7 +27,7 @@ impl Gateway {
             return Err(problem);
         }
         let _still = attempt.stakes.begin_uncommitted();
-        let place = self.permits.take_soon(attempt.party, 1, PLACE_WAIT).await;
+        let place = self.permits.take_within(attempt.party, 1, PLACE_WAIT).await;
         let place = place.map(Arc::new).ok_or(problem)?;
         // A drain may have begun during the wait.
         self.refuse_if_draining().map(|()| place)

@@ -11,7 +11,7 @@ use crate::config::Route;
 use crate::headers::{bare_key, name_execution};
 use crate::presence::Stakes;
 use crate::problem::Problem;
-use crate::protocol::{Asked, Claim, Fingerprint, Key, Owner, RecordId, Scheme, Standing};
+use crate::protocol::{Claim, Fingerprint, Key, Owner, RecordId, RequestParts, Scheme, Standing};
 use crate::shares::Party;
 use crate::store::{Decision, StoreError};
 
@@ -103,8 +103,8 @@ impl Attempt {
     }
 }
 
-fn asked<'a>(head: &'a Parts, body: &'a Buffered) -> Asked<'a> {
-    Asked {
+fn asked<'a>(head: &'a Parts, body: &'a Buffered) -> RequestParts<'a> {
+    RequestParts {
         method: &head.method,
         path: head.uri.path(),
         query: head.uri.query(),

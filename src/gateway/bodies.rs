@@ -100,7 +100,7 @@ impl BodyBudget {
         let longest = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(self.limit);
         let arriving = Arriving {
             budget: self,
-            share: self.shares.nothing(party),
+            share: self.shares.empty(party),
             small: HEADER_BUFFER.saturating_sub(size(head)).min(SMALL),
             first: Bytes::new(),
             more: Vec::new(),
@@ -138,7 +138,7 @@ impl Arriving<'_> {
         }
         self.forget();
         let bytes = if self.more.is_empty() { std::mem::take(&mut self.first) } else { take(&mut self.more) };
-        let share = std::mem::replace(&mut self.share, self.budget.shares.nothing(None.into()));
+        let share = std::mem::replace(&mut self.share, self.budget.shares.empty(None.into()));
         Ok(Buffered { bytes, _share: share })
     }
 

@@ -21,7 +21,7 @@ use crate::protocol::{
     Standing, State, StoredResponse, finding,
 };
 use crate::store::{Decision, Ledger, Snapshot, StoreError};
-use crate::telemetry::{Causes, Metrics, millis};
+use crate::telemetry::{ErrorChain, Metrics, millis};
 
 use super::answer::{Answer, Rest};
 use super::attempt::{Attempt, ClaimOutcome};
@@ -129,7 +129,7 @@ impl Execution {
     /// call sent nothing.
     fn tell_unknown(&self, finding: Finding, called: &Result<Answer, CallError>, recorded: &Recorded) {
         let Mine { id, n, .. } = self.mine;
-        let cause = called.as_ref().err().map(|error| Causes(error).to_string());
+        let cause = called.as_ref().err().map(|error| ErrorChain(error).to_string());
         if let (Finding::Lose(reason), Recorded::Held) = (finding, recorded) {
             became_unknown(&self.gateway.metrics, &self.mine, reason, cause.as_deref());
         } else if let Some(cause) = cause {

@@ -10,7 +10,7 @@ use crate::config::Route;
 use crate::headers::tokens;
 use crate::peer::ClientCertificate;
 use crate::problem::{Executed, Problem, Retry, Slug};
-use crate::protocol::{InvalidKey, Key, Scope, ScopePart, Shown, Told};
+use crate::protocol::{CallerIdentity, CallerParts, InvalidKey, Key, Scope, ScopePart};
 
 /// Returns the key of a request on a route, or `None` if there is no key and the route does not require one.
 pub(super) fn asked_key(route: &Route, request: &Request<Body>) -> Result<Option<Key>, Problem> {
@@ -41,21 +41,21 @@ pub(super) fn asked_key(route: &Route, request: &Request<Body>) -> Result<Option
 pub(super) fn caller(route: &Route, head: &Parts) -> Result<Scope, Problem> {
     let certificate = head.extensions.get::<ClientCertificate>().cloned();
     let certificate = certificate.as_ref().map(|certificate| &*certificate.0);
-    let shown = Shown { headers: &head.headers, certificate, path: head.uri.path() };
+    let shown = CallerParts { headers: &head.headers, certificate, path: head.uri.path() };
     let (scope, told) = Scope::of_request(&route.scope, shown);
     let parts = || {
         let parts = route.scope.iter().filter(|part| **part != ScopePart::Path);
         parts.map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     let detail = match told {
-        Told::Apart => return Ok(scope),
-        Told::Nothing | Told::SignedAnew if route.anonymous => return Ok(scope),
-        Told::Nothing => format!(
+        CallerIdentity::Identified => return Ok(scope),
+        CallerIdentity::Anonymous | CallerIdentity::SignedPerRequest if route.anonymous => return Ok(scope),
+        CallerIdentity::Anonymous => format!(
             "The request carries a key, but nothing that identifies its caller. Send one of the parts that this \
              route's scope names: {}. Nothing was sent.",
             parts()
         ),
-        Told::SignedAnew => format!(
+        CallerIdentity::SignedPerRequest => format!(
             "The Authorization header signs each request anew, so a retry would seem to come from another caller. \
              The route's scope has to name something that stays the same. It names: {}. Nothing was sent.",
             parts()

@@ -126,13 +126,13 @@ mod tests {
     use super::*;
     use crate::gateway::flight::Flights;
     use crate::gateway::reply::outcome_unknown;
-    use crate::protocol::{Asked, BodyScheme, PathScheme, RecordId, Scheme};
+    use crate::protocol::{BodyScheme, PathScheme, RecordId, RequestParts, Scheme};
 
     fn fingerprint(body: &[u8]) -> Fingerprint {
         let scheme =
             Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new(), path: PathScheme::AsSent });
         let headers = HeaderMap::new();
-        let asked = Asked { method: &Method::POST, path: "/", query: None, headers: &headers, body };
+        let asked = RequestParts { method: &Method::POST, path: "/", query: None, headers: &headers, body };
         Fingerprint::of(asked, &scheme)
     }
 

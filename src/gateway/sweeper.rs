@@ -7,36 +7,76 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use crate::backoff::jittered;
 use crate::protocol::{Reason, Record, RecordId};
 use crate::stop::Stop;
-use crate::store::{Filter, Ledger, StoreError};
+use crate::store::{Ledger, RouteTally, Tally};
 use crate::telemetry::{Metrics, Unknown};
 
 /// Pause after a round that has swept everything due.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
-/// Time between two counts of the unknown records.
+/// Longest time between two counts of the unknown records.
 const COUNT_INTERVAL: Duration = Duration::from_secs(5);
-/// Number of records on one page of that count, and number of pages read at most.
-const COUNT_PAGES: (usize, usize) = (1000, 100);
+/// Longest time between two comparisons of the index of unknown records with the records.
+const MEND_INTERVAL: Duration = Duration::from_secs(60);
+/// Ratio of the wait to the time that a long count or comparison took.
+const SHARE: u32 = 10;
 
-/// Sweeps until the cut, in small batches that leave room for other writes. Logs an error of the store and
-/// goes on with the next round.
+/// Sweeps until the cut, in small batches that leave room for other writes, and keeps the metrics of unknown
+/// records. Logs an error of the store and goes on with the next round.
 pub async fn sweep(ledger: Ledger, metrics: Metrics, stop: Stop) {
     let rounds = async {
-        let mut count_at = Instant::now();
         loop {
             sweep_what_is_due(&ledger).await;
-            if Instant::now() >= count_at {
-                count_at = Instant::now() + COUNT_INTERVAL;
-                match count_unknown(&ledger).await {
-                    Ok(unknown) => metrics.set_unknown(&unknown),
-                    Err(error) => warn!("cannot count unknown records: {error}"),
-                }
-            }
             sleep(SWEEP_INTERVAL).await;
         }
     };
-    stop.unless_cut(rounds).await;
+    stop.unless_cut(async { tokio::join!(rounds, watch_unknown(&ledger, &metrics)) }).await;
+}
+
+/// Compares the index of unknown records with the records, and counts by it. The first count comes after the
+/// first comparison: after an upgrade the index is empty.
+async fn watch_unknown(ledger: &Ledger, metrics: &Metrics) {
+    mend(ledger).await;
+    let counting = async {
+        loop {
+            let started = Instant::now();
+            match ledger.tally().await {
+                Ok(tally) => metrics.set_unknown(&shown(&tally)),
+                Err(error) => warn!("cannot count unknown records: {error}"),
+            }
+            sleep(jittered(COUNT_INTERVAL.max(started.elapsed() * SHARE))).await;
+        }
+    };
+    let mending = async {
+        let mut pause = MEND_INTERVAL;
+        loop {
+            sleep(jittered(pause)).await;
+            let started = Instant::now();
+            mend(ledger).await;
+            pause = MEND_INTERVAL.max(started.elapsed() * SHARE);
+        }
+    };
+    tokio::join!(counting, mending);
+}
+
+async fn mend(ledger: &Ledger) {
+    match ledger.mend_unknown().await {
+        Ok(0) => {}
+        Ok(mended) => {
+            info!(mended, "the list of unknown outcomes lacked what an earlier release had written")
+        }
+        Err(error) => warn!("cannot compare the list of unknown outcomes with the records: {error}"),
+    }
+}
+
+fn shown(tally: &Tally) -> BTreeMap<String, Unknown> {
+    let shown = |route: &RouteTally| Unknown {
+        records: i64::try_from(route.records).unwrap_or(i64::MAX),
+        // An unknown record is not written again until it is decided.
+        oldest: tally.now.since(route.oldest),
+    };
+    tally.routes.iter().map(|(name, route)| (name.clone(), shown(route))).collect()
 }
 
 async fn sweep_what_is_due(ledger: &Ledger) {
@@ -67,24 +107,4 @@ pub fn lapsed(metrics: &Metrics, id: RecordId, record: &Record) {
         record = %id, %route, execution, reason = %Reason::LeaseOver,
         "the outcome is unknown: the execution fell silent past its lease"
     );
-}
-
-async fn count_unknown(ledger: &Ledger) -> Result<BTreeMap<String, Unknown>, StoreError> {
-    let (limit, pages) = COUNT_PAGES;
-    let mut found: BTreeMap<String, Unknown> = BTreeMap::new();
-    let mut filter = Filter { state: Some("unknown"), ..Filter::default() };
-    for _ in 0..pages {
-        let page = ledger.page(filter.clone(), limit).await?;
-        for (_, record) in &page.records {
-            let unknown = found.entry(record.route.to_string()).or_default();
-            unknown.records += 1;
-            // An unknown record is not written again until it is decided.
-            unknown.oldest = unknown.oldest.max(page.now.since(record.updated_at));
-        }
-        if page.next.is_none() {
-            break;
-        }
-        filter.after = page.next;
-    }
-    Ok(found)
 }

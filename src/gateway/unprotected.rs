@@ -16,7 +16,7 @@ use crate::holding::holding;
 use crate::problem::{Executed, Problem, Retry, Slug};
 use crate::protocol::Sent;
 use crate::shares::Party;
-use crate::telemetry::{Causes, Limited};
+use crate::telemetry::{ErrorChain, Limited};
 
 use super::answer::head_first;
 use super::body::{leave, watched};
@@ -129,7 +129,7 @@ pub(super) async fn forward(
             Ok(Ok(response.map(head_first)))
         }
         Err(error) => {
-            warn!("{}", Causes(&error));
+            warn!("{}", ErrorChain(&error));
             Err(error.sent)
         }
     }

@@ -119,7 +119,7 @@ pub fn meaning(name: &HeaderName) -> Option<&'static str> {
     if METHOD_OVERRIDES.contains(&standard) {
         return Some("tells servers another method");
     }
-    if credential::proves(&standard) {
+    if credential::is_credential(&standard) {
         return Some("proves who asks, and all requests of a caller share it");
     }
     let is_one = |kind: &&Kind| {

@@ -3,7 +3,7 @@
 use http::HeaderName;
 
 /// Words that mark such a header, at any position in its name.
-const WORDS: [&str; 17] = [
+const CREDENTIAL_WORDS: [&str; 17] = [
     "assertion",
     "cert",
     "certificate",
@@ -24,7 +24,7 @@ const WORDS: [&str; 17] = [
 ];
 
 /// Words before `-key` in the name of a header that grants access.
-const KEYS: [&str; 10] = [
+const KEY_PREFIXES: [&str; 10] = [
     "access",
     "api",
     "app",
@@ -38,7 +38,7 @@ const KEYS: [&str; 10] = [
 ];
 
 /// Words before `-key` or `-token` in the name of a header that does not identify a caller.
-const NO_CALLER: [&str; 18] = [
+const NOT_CREDENTIALS: [&str; 18] = [
     "cache",
     "continuation",
     "correlation",
@@ -61,7 +61,7 @@ const NO_CALLER: [&str; 18] = [
 
 /// Tells whether a header of this name proves the caller's identity: `authorization`, `cookie`, `x-api-key`,
 /// `x-auth-token`, `x-signature`, a certificate that a proxy passes on.
-pub fn proves(name: &HeaderName) -> bool {
+pub fn is_credential(name: &HeaderName) -> bool {
     let words = words(name);
     let auth =
         |word: &&str| word.starts_with("auth") && !word.starts_with("author") || is_authorization(word);
@@ -69,18 +69,18 @@ pub fn proves(name: &HeaderName) -> bool {
         [.., before, word] if *word == last => Some(*before),
         _ => None,
     };
-    words.iter().any(|word| WORDS.contains(word) || auth(word))
+    words.iter().any(|word| CREDENTIAL_WORDS.contains(word) || auth(word))
         || words.last().is_some_and(|word| word.ends_with("apikey") || *word == "token" && words.len() == 1)
-        || before("key").is_some_and(|before| KEYS.contains(&before))
-        || before("token").is_some_and(|before| !NO_CALLER.contains(&before))
+        || before("key").is_some_and(|before| KEY_PREFIXES.contains(&before))
+        || before("token").is_some_and(|before| !NOT_CREDENTIALS.contains(&before))
 }
 
 /// Tells whether a header of this name may prove the caller's identity: `x-merchant-key` is a secret in one
 /// API and a name in another.
-pub fn may_prove(name: &HeaderName) -> bool {
+pub fn may_be_credential(name: &HeaderName) -> bool {
     let words = words(name);
-    let keyed = matches!(words.as_slice(), [.., before, "key"] if !NO_CALLER.contains(before));
-    keyed || proves(name)
+    let keyed = matches!(words.as_slice(), [.., before, "key"] if !NOT_CREDENTIALS.contains(before));
+    keyed || is_credential(name)
 }
 
 fn is_authorization(word: &str) -> bool {
@@ -96,14 +96,14 @@ fn words(name: &HeaderName) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    fn all(names: &[&'static str], told: bool, by: fn(&HeaderName) -> bool) {
+    fn all(names: &[&'static str], expected: bool, predicate: fn(&HeaderName) -> bool) {
         for name in names {
-            assert_eq!(by(&HeaderName::from_static(name)), told, "{name}");
+            assert_eq!(predicate(&HeaderName::from_static(name)), expected, "{name}");
         }
     }
 
     #[test]
-    fn what_usual_apis_authenticate_with_proves_who_asks() {
+    fn headers_of_usual_apis_are_credentials() {
         let proofs = [
             "authorization",
             "proxy-authorization",
@@ -132,19 +132,19 @@ mod tests {
             "client-cert",
             "ssl-client-verify-cert",
         ];
-        all(&proofs, true, proves);
-        all(&proofs, true, may_prove);
+        all(&proofs, true, is_credential);
+        all(&proofs, true, may_be_credential);
     }
 
     #[test]
-    fn a_key_of_some_kind_may() {
+    fn an_unknown_key_may_be_a_credential() {
         let names = ["x-merchant-key", "x-partner-key", "x-public-key"];
-        all(&names, true, may_prove);
-        all(&names, false, proves);
+        all(&names, true, may_be_credential);
+        all(&names, false, is_credential);
     }
 
     #[test]
-    fn names_and_keys_of_other_things_do_not() {
+    fn other_names_and_keys_are_no_credentials() {
         let names = [
             "x-merchant",
             "stripe-account",
@@ -164,7 +164,7 @@ mod tests {
             "user-agent",
             "x-design",
         ];
-        all(&names, false, may_prove);
-        all(&names, false, proves);
+        all(&names, false, may_be_credential);
+        all(&names, false, is_credential);
     }
 }

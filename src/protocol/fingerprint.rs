@@ -55,7 +55,7 @@ pub enum BodyScheme {
 
 /// The parts of a request that can go into a fingerprint.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct RequestParts<'a> {
     /// The request method.
     pub method: &'a Method,
     /// The path as it was sent, not decoded.
@@ -78,28 +78,28 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Makes the fingerprint of `asked` under `scheme`.
+    /// Makes the fingerprint of `request` under `scheme`.
     #[must_use]
-    pub fn of(asked: Asked<'_>, scheme: &Arc<Scheme>) -> Self {
-        let mut digest = Parts(Sha256::new_with_prefix(b"oncegate fingerprint v1"));
-        digest.part(asked.method.as_str().as_bytes());
+    pub fn of(request: RequestParts<'_>, scheme: &Arc<Scheme>) -> Self {
+        let mut digest = PartsDigest(Sha256::new_with_prefix(b"oncegate fingerprint v1"));
+        digest.part(request.method.as_str().as_bytes());
         match &scheme.path {
-            PathScheme::AsSent => digest.part(asked.path.as_bytes()),
+            PathScheme::AsSent => digest.part(request.path.as_bytes()),
             PathScheme::Equivalent(template) => {
                 digest.part(b"equivalent");
-                digest.part(template.form(asked.path).as_bytes());
+                digest.part(template.form(request.path).as_bytes());
             }
         }
         // Some upstreams distinguish a missing query from an empty one.
-        digest.list(asked.query.map(str::as_bytes).as_slice());
+        digest.list(request.query.map(str::as_bytes).as_slice());
         for name in &scheme.headers {
             digest.part(name.as_bytes());
-            let values = asked.headers.get_all(name.as_str()).iter();
+            let values = request.headers.get_all(name.as_str()).iter();
             digest.list(&values.map(http::HeaderValue::as_bytes).collect::<Vec<_>>());
         }
         let meaning = match &scheme.body {
             BodyScheme::Raw => None,
-            BodyScheme::Json { ignore } => canonical(asked.body, ignore),
+            BodyScheme::Json { ignore } => canonical(request.body, ignore),
         };
         match meaning {
             Some(meaning) => {
@@ -108,7 +108,7 @@ impl Fingerprint {
             }
             None => {
                 digest.part(b"raw");
-                digest.part(asked.body);
+                digest.part(request.body);
             }
         }
         Self { scheme: Arc::clone(scheme), digest: digest.0.finalize().into() }
@@ -122,9 +122,9 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// A digest of length-prefixed parts, so that no two sequences of parts have the same digest.
-struct Parts(Sha256);
+struct PartsDigest(Sha256);
 
-impl Parts {
+impl PartsDigest {
     fn part(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_be_bytes());
         self.0.update(bytes);
@@ -142,7 +142,7 @@ mod tests {
 
     fn of(body: &str, scheme: BodyScheme) -> [u8; 32] {
         let headers = HeaderMap::new();
-        let asked = Asked {
+        let request = RequestParts {
             method: &Method::POST,
             path: "/v1/charges",
             query: None,
@@ -150,7 +150,7 @@ mod tests {
             body: body.as_bytes(),
         };
         Fingerprint::of(
-            asked,
+            request,
             &Arc::new(Scheme { body: scheme, headers: Vec::new(), path: PathScheme::AsSent }),
         )
         .digest
@@ -202,13 +202,13 @@ mod tests {
         typed.insert("content-type", http::HeaderValue::from_static("application/json"));
         let plain = HeaderMap::new();
         let (method, headers) = (&Method::POST, &plain);
-        let base = Asked { method, path: "/a", query: None, headers, body: b"" };
+        let base = RequestParts { method, path: "/a", query: None, headers, body: b"" };
         let others = [
-            Asked { method: &Method::PATCH, ..base },
-            Asked { path: "/b", ..base },
-            Asked { query: Some(""), ..base },
-            Asked { headers: &typed, ..base },
-            Asked { body: b"x", ..base },
+            RequestParts { method: &Method::PATCH, ..base },
+            RequestParts { path: "/b", ..base },
+            RequestParts { query: Some(""), ..base },
+            RequestParts { headers: &typed, ..base },
+            RequestParts { body: b"x", ..base },
         ];
         let path = PathScheme::Equivalent(Template::new("/a"));
         let folding = Arc::new(Scheme { path, ..Scheme::clone(&scheme) });
@@ -217,7 +217,7 @@ mod tests {
                 assert_ne!(Fingerprint::of(base, scheme), Fingerprint::of(other, scheme));
             }
         }
-        let spelled = Asked { path: "//A/", ..base };
+        let spelled = RequestParts { path: "//A/", ..base };
         assert_ne!(Fingerprint::of(base, &scheme), Fingerprint::of(spelled, &scheme));
         assert_eq!(Fingerprint::of(base, &folding), Fingerprint::of(spelled, &folding));
     }

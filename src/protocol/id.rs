@@ -117,7 +117,7 @@ impl Revision {
     /// Returns a first revision for the same owner's repeated claim. Both claims can reach the store, the
     /// late one after the record of the other is gone again. The two records must not look the same either.
     #[must_use]
-    pub fn apart(self) -> Self {
+    pub fn for_repeated_claim(self) -> Self {
         Self(self.0 ^ 1 << 63)
     }
 

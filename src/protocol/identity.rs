@@ -112,7 +112,7 @@ impl Entry {
     /// Tells whether an operator accepted that `identity` names these operations from now on, as far as
     /// `pattern` covers them.
     #[must_use]
-    pub fn yields_to(&self, pattern: &Pattern, identity: &Identity) -> bool {
+    pub fn accepts_change_to(&self, pattern: &Pattern, identity: &Identity) -> bool {
         let digits = identity.digits();
         let accepted = self.accepted.iter().filter_map(|accepted| accepted.rsplit_once('#'));
         accepted.into_iter().any(|(like, named)| named == digits && Pattern::of(like).is_like(pattern))

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_could_mean_two_things_is_refused() {
+    fn an_ambiguous_value_is_refused() {
         for (value, why) in [
             ("", InvalidKey::Empty),
             ("\"\"", InvalidKey::Empty),

@@ -15,6 +15,7 @@ pub mod hex;
 pub mod id;
 pub mod identity;
 pub mod key;
+pub mod notice;
 pub mod path;
 pub mod pattern;
 pub mod policy;
@@ -28,18 +29,24 @@ pub mod verdict;
 
 pub use call::{Meaning, Outcomes, Reason, Sent};
 pub use finding::{Called, Finding, finding};
-pub use fingerprint::{Asked, BodyScheme, Fingerprint, PathScheme, Scheme};
+pub use fingerprint::{BodyScheme, Fingerprint, PathScheme, RequestParts, Scheme};
 pub use id::{Owner, RecordId, Revision};
 pub use identity::{Entry, EntryName, Identity};
 pub use key::{InvalidKey, Key};
+pub use notice::Notice;
 pub use pattern::Pattern;
 pub use policy::{OnUnknown, Policy};
 pub use record::{Executed, Record, State};
 pub use response::{ResponseRef, StoredResponse};
-pub use scope::{Scope, ScopePart, Shown, Told};
-pub use step::{Claim, Delete, Renew, Report, Resolution, Settle, Sweep, TakeOver};
+pub use scope::{CallerIdentity, CallerParts, Scope, ScopePart};
+pub use step::{Claim, Delete, Renew, Report, Resolution, Settle, StepKind, Sweep, TakeOver};
 pub use transition::{Step, Transition, transition};
 pub use verdict::{
     ClaimVerdict, OperatorVerdict, OwnerVerdict, Refusal, RenewVerdict, SettleVerdict, Standing,
     SweepVerdict, TakeOverVerdict,
 };
+
+// Some tests go through steps of every kind.
+#[cfg(test)]
+#[path = "../../tests/events/mod.rs"]
+mod events;

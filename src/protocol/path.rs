@@ -7,7 +7,7 @@
 //!   3986, 6.2.2).
 //! * [`Template::form`]: the form for the fingerprint. Literal segments are folded. The value of a parameter
 //!   is kept as it was sent, except that escapes of unreserved characters are decoded.
-//! * [`whole`]: the form for the scope. All parts are folded, values too, so that another spelling can lead
+//! * [`scope_form`]: the form for the scope. All parts are folded, values too, so that another spelling can lead
 //!   to a mismatch and never to a second operation.
 //!
 //! The upstream gets the path as it was sent.
@@ -167,7 +167,7 @@ fn folded(unescaped: &str, nameless: bool) -> String {
 /// Returns the path as some servers read it: an escaped slash, an escaped backslash or a backslash separates
 /// segments, and escaped control characters are ignored. Returns `None` if the path has none of these.
 #[must_use]
-pub(super) fn misread(path: &str) -> Option<String> {
+pub(super) fn with_escaped_separators(path: &str) -> Option<String> {
     let mut read = String::with_capacity(path.len());
     let (mut rest, mut ambiguous) = (path, false);
     while let Some(at) = rest.find(['%', '\\']) {
@@ -189,7 +189,7 @@ pub(super) fn misread(path: &str) -> Option<String> {
 /// Folds a whole path for a scope: decodes every escape, takes `\` for `/`, drops control characters, empty
 /// and dot segments and `;parameters`, and makes letters lower-case.
 #[must_use]
-pub fn whole(path: &str) -> Vec<u8> {
+pub fn scope_form(path: &str) -> Vec<u8> {
     let mut decoded = decoded(path);
     decoded.retain(|byte| !byte.is_ascii_control());
     let mut kept: Vec<&[u8]> = Vec::new();
@@ -200,12 +200,12 @@ pub fn whole(path: &str) -> Vec<u8> {
             name => kept.push(name),
         }
     }
-    let mut whole = Vec::with_capacity(decoded.len());
+    let mut scope_form = Vec::with_capacity(decoded.len());
     for name in kept {
-        whole.push(b'/');
-        whole.extend(name.to_ascii_lowercase());
+        scope_form.push(b'/');
+        scope_form.extend(name.to_ascii_lowercase());
     }
-    whole
+    scope_form
 }
 
 /// Returns the form under which to look for a route that compares paths exactly: escapes of unreserved
@@ -350,7 +350,7 @@ mod tests {
         for spelling in SPELLINGS {
             assert_eq!(lookup(spelling), "/v1/charges", "{spelling}");
             assert_eq!(template.form(spelling), "/v1/charges", "{spelling}");
-            assert_eq!(whole(spelling), b"/v1/charges", "{spelling}");
+            assert_eq!(scope_form(spelling), b"/v1/charges", "{spelling}");
         }
         for spelling in ["/v1%2Fcharges", "/v1%5ccharges", "/v1\\charges", "/v1/ch%2561rges"] {
             assert_ne!(lookup(spelling), "/v1/charges", "{spelling}");
@@ -377,7 +377,7 @@ mod tests {
         assert_ne!(form("/v1/customers/cus_aB/charges"), form("/v1/customers/cus_Ab/charges"));
         assert_eq!(form("/v1/customers/a%2Fb;v=1/charges;x"), "/v1/Customers/a%2Fb;v=1/charges");
         assert_eq!(form("/v1/customers/;v=1/charges"), "/v1/Customers/;v=1/charges");
-        assert_eq!(whole("/v1/customers/A%2FB;v=1/charges"), b"/v1/customers/a/b/charges");
+        assert_eq!(scope_form("/v1/customers/A%2FB;v=1/charges"), b"/v1/customers/a/b/charges");
         let rest = Template::new("/v1/{*rest}");
         assert_eq!(rest.form("/V1//A/./b%2Fc/"), "/v1/A/b%2Fc");
         assert_eq!(rest.form("/elsewhere/X"), "/elsewhere/X");
@@ -385,14 +385,14 @@ mod tests {
     }
 
     #[test]
-    fn what_only_some_servers_read_is_found() {
-        assert_eq!(misread("/v1%2fa%5Cb\\c%41").as_deref(), Some("/v1/a/b/c%41"));
-        assert_eq!(misread("/v1/charges%0A").as_deref(), Some("/v1/charges"));
-        assert_eq!(misread("/v1/charges%0d%00%7F").as_deref(), Some("/v1/charges"));
-        assert_eq!(whole("/v1/charges%0A"), whole("/v1/charges"));
-        assert_eq!(misread("/v1/ch%61rges"), None);
-        assert_eq!(misread("/100%"), None);
-        assert_eq!(misread("/%2F%").as_deref(), Some("//%"));
+    fn separators_that_only_some_servers_read_are_found() {
+        assert_eq!(with_escaped_separators("/v1%2fa%5Cb\\c%41").as_deref(), Some("/v1/a/b/c%41"));
+        assert_eq!(with_escaped_separators("/v1/charges%0A").as_deref(), Some("/v1/charges"));
+        assert_eq!(with_escaped_separators("/v1/charges%0d%00%7F").as_deref(), Some("/v1/charges"));
+        assert_eq!(scope_form("/v1/charges%0A"), scope_form("/v1/charges"));
+        assert_eq!(with_escaped_separators("/v1/ch%61rges"), None);
+        assert_eq!(with_escaped_separators("/100%"), None);
+        assert_eq!(with_escaped_separators("/%2F%").as_deref(), Some("//%"));
     }
 
     #[test]
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_is_what_it_prints() {
+    fn a_printed_template_is_read_as_the_same_template() {
         for text in ["/V1/{id}/x/{*rest}", "/v1/charges/", "/", "//a/;x/./b;c"] {
             let template = Template::new(text);
             assert_eq!(Template::new(&template.to_string()), template, "{text}");

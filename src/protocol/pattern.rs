@@ -48,8 +48,8 @@ impl Pattern {
 
     /// Tells whether both patterns cover some common path.
     #[must_use]
-    pub fn meets(&self, other: &Self) -> bool {
-        meet(self.folded.segments(), other.folded.segments()).is_some()
+    pub fn overlaps(&self, other: &Self) -> bool {
+        overlap(self.folded.segments(), other.folded.segments()).is_some()
     }
 
     /// Tells whether this pattern wins the paths that both cover.
@@ -67,8 +67,8 @@ impl Pattern {
     /// Tells whether this pattern covers every path that `one` and `other` have in common. Returns true if
     /// they have none.
     #[must_use]
-    pub fn covers_what_meets(&self, one: &Self, other: &Self) -> bool {
-        let common = meet(one.folded.segments(), other.folded.segments());
+    pub fn covers_overlap(&self, one: &Self, other: &Self) -> bool {
+        let common = overlap(one.folded.segments(), other.folded.segments());
         common.is_none_or(|common| covers(self.folded.segments(), &common))
     }
 }
@@ -88,7 +88,7 @@ impl fmt::Display for Pattern {
 }
 
 /// Returns the segments of the paths that both cover, or `None` if there is no such path.
-fn meet(one: &[Segment], other: &[Segment]) -> Option<Vec<Segment>> {
+fn overlap(one: &[Segment], other: &[Segment]) -> Option<Vec<Segment>> {
     match (one.split_first(), other.split_first()) {
         (None, None) => Some(Vec::new()),
         (Some((Segment::Rest, _)), Some(_)) => Some(other.to_vec()),
@@ -100,7 +100,7 @@ fn meet(one: &[Segment], other: &[Segment]) -> Option<Vec<Segment>> {
                 (Segment::Literal(_), _) => first,
                 (_, second) => second,
             };
-            let rest = meet(one, other)?;
+            let rest = overlap(one, other)?;
             Some(std::iter::once(both.clone()).chain(rest).collect())
         }
         _ => None,
@@ -149,8 +149,8 @@ mod tests {
     }
 
     #[test]
-    fn patterns_meet_where_a_path_fits_both() {
-        for (one, other, meets) in [
+    fn patterns_overlap_if_a_path_fits_both() {
+        for (one, other, overlaps) in [
             ("/{*rest}", "/v1/charges", true),
             ("/{*rest}", "/", false),
             ("/v1/{id}", "/v1/charges", true),
@@ -161,7 +161,11 @@ mod tests {
             ("/v1", "/v1/{*rest}", false),
         ] {
             let (one, other) = (pattern(one), pattern(other));
-            assert_eq!((one.meets(&other), other.meets(&one)), (meets, meets), "{one} and {other}");
+            assert_eq!(
+                (one.overlaps(&other), other.overlaps(&one)),
+                (overlaps, overlaps),
+                "{one} and {other}"
+            );
         }
     }
 
@@ -178,7 +182,7 @@ mod tests {
             assert_eq!(pattern(wide).covers(&pattern(narrow)), covered, "{wide} over {narrow}");
         }
         let charges = pattern("/v1/charges");
-        assert!(charges.covers_what_meets(&pattern("/{*rest}"), &pattern("/v1/charges")));
-        assert!(!charges.covers_what_meets(&pattern("/{*rest}"), &pattern("/v1/{id}")));
+        assert!(charges.covers_overlap(&pattern("/{*rest}"), &pattern("/v1/charges")));
+        assert!(!charges.covers_overlap(&pattern("/{*rest}"), &pattern("/v1/{id}")));
     }
 }

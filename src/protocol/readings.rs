@@ -24,12 +24,12 @@ pub struct Reading {
     pub path: String,
     /// True if a scope distinguishes this path from the one that was sent. A key would then name two
     /// operations although one route covers both paths.
-    pub is_told_apart: bool,
+    pub is_distinguished: bool,
 }
 
 /// Returns the other readings of a path, if any.
 #[must_use]
-pub fn others(sent: &str) -> Vec<Reading> {
+pub fn alternatives(sent: &str) -> Vec<Reading> {
     let bytes = sent.as_bytes();
     if !sent.contains("..")
         && !sent.starts_with("//")
@@ -37,14 +37,14 @@ pub fn others(sent: &str) -> Vec<Reading> {
     {
         return Vec::new();
     }
-    let (mut readings, folded): (Vec<Reading>, _) = (Vec::new(), path::whole(sent));
+    let (mut readings, folded): (Vec<Reading>, _) = (Vec::new(), path::scope_form(sent));
     let mut add = |path: Cow<'_, str>| {
         if path != sent && !readings.iter().any(|reading| reading.path == path) {
-            let is_told_apart = path::whole(&path) != folded;
-            readings.push(Reading { path: path.into_owned(), is_told_apart });
+            let is_distinguished = path::scope_form(&path) != folded;
+            readings.push(Reading { path: path.into_owned(), is_distinguished });
         }
     };
-    for base in [Some(sent.to_owned()), path::misread(sent)].into_iter().flatten() {
+    for base in [Some(sent.to_owned()), path::with_escaped_separators(sent)].into_iter().flatten() {
         let plain = path::unescaped(&base);
         let rest = without_authority(&plain);
         for path in [Some(&*plain), rest].into_iter().flatten() {
@@ -89,8 +89,8 @@ mod tests {
     use super::*;
 
     fn reads(sent: &str, path: &str) -> Option<bool> {
-        let reading = others(sent).into_iter().find(|reading| path::lookup(&reading.path) == path);
-        reading.map(|reading| reading.is_told_apart)
+        let reading = alternatives(sent).into_iter().find(|reading| path::lookup(&reading.path) == path);
+        reading.map(|reading| reading.is_distinguished)
     }
 
     #[test]
@@ -98,13 +98,13 @@ mod tests {
         for sent in
             ["/v1/charges", "/v1//charges/", "/v1/./charges", "/v1/x/../charges", "/V1/charges;a=b", "/.."]
         {
-            assert_eq!(others(sent), [], "{sent}");
+            assert_eq!(alternatives(sent), [], "{sent}");
         }
         assert_eq!(reads("/v1/ch%61rges", "/v1/charges"), None);
     }
 
     #[test]
-    fn characters_that_separate_or_do_not_count() {
+    fn separators_and_ignored_characters_have_another_reading() {
         for sent in
             ["/v1%2Fcharges", "/v1\\charges", "/v1%5ccharges", "/v1/charges%0A", "/v1/x%2F..%2Fcharges"]
         {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_may_take_an_empty_segment_away() {
+    fn dots_may_remove_an_empty_segment() {
         for sent in [
             "/v1/charges//..",
             "/v1/charges//%2e%2E/",

@@ -6,7 +6,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memmem;
 
-use super::credential::proves;
+use super::credential::is_credential;
 use super::path;
 
 /// A part of a request by which a route distinguishes its callers.
@@ -33,7 +33,7 @@ impl fmt::Display for ScopePart {
 
 /// The parts of a request that may identify its caller.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct CallerParts<'a> {
     /// The request headers, as the upstream will see them.
     pub headers: &'a HeaderMap,
     /// Issuer and subject of the client's certificate, in DER.
@@ -44,13 +44,13 @@ pub struct Shown<'a> {
 
 /// The degree to which a request identifies its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum CallerIdentity {
     /// A request that shows a part of the scope other than the path.
-    Apart,
+    Identified,
     /// A request with an `Authorization` that signs each request anew, and no credential that stays the same.
-    SignedAnew,
+    SignedPerRequest,
     /// A request that shows no part but the path.
-    Nothing,
+    Anonymous,
 }
 
 /// The caller, as the parts of a route's scope identify it.
@@ -90,37 +90,37 @@ impl Scope {
     /// from a new caller. Beside such a signature, only a credential identifies the caller, because other
     /// clients can send all other parts too. A value without content identifies no caller.
     #[must_use]
-    pub fn of_request(parts: &[ScopePart], shown: Shown<'_>) -> (Self, Told) {
+    pub fn of_request(parts: &[ScopePart], caller: CallerParts<'_>) -> (Self, CallerIdentity) {
         let mut scope = Self::anonymous();
-        let (mut signed, mut shown_any, mut proven) = (false, false, false);
+        let (mut signed, mut identified, mut has_credential) = (false, false, false);
         for part in parts {
             match part {
                 ScopePart::Header(name) => {
-                    for value in shown.headers.get_all(name).iter().filter(|value| says_something(value)) {
+                    for value in caller.headers.get_all(name).iter().filter(|value| has_content(value)) {
                         if *name == AUTHORIZATION && signs_each_request(value) {
                             signed = true;
                             continue;
                         }
                         scope.add(name.as_str(), value.as_bytes());
-                        shown_any = true;
-                        proven |= proves(name);
+                        identified = true;
+                        has_credential |= is_credential(name);
                     }
                 }
                 ScopePart::ClientCertificate => {
-                    if let Some(certificate) = shown.certificate {
+                    if let Some(certificate) = caller.certificate {
                         scope.add(CERTIFICATE, certificate);
-                        (shown_any, proven) = (true, true);
+                        (identified, has_credential) = (true, true);
                     }
                 }
-                ScopePart::Path => scope.add(PATH, &path::whole(shown.path)),
+                ScopePart::Path => scope.add(PATH, &path::scope_form(caller.path)),
             }
         }
-        let told = match (signed, shown_any) {
-            (true, _) if !proven => Told::SignedAnew,
-            (_, true) => Told::Apart,
-            (_, false) => Told::Nothing,
+        let identity = match (signed, identified) {
+            (true, _) if !has_credential => CallerIdentity::SignedPerRequest,
+            (_, true) => CallerIdentity::Identified,
+            (_, false) => CallerIdentity::Anonymous,
         };
-        (scope, told)
+        (scope, identity)
     }
 
     fn add(&mut self, name: &str, value: &[u8]) {
@@ -177,7 +177,7 @@ const SIGNING_FIRST: [&str; 5] = ["aws4-", "goog", "scram-", "signature-", "wsse
 const SCHEMES: [&str; 8] = ["apikey", "basic", "bearer", "digest", "dpop", "key", "oauth", "token"];
 
 /// Tells whether a value has content. A value that is empty, or a scheme without its credentials, has none.
-fn says_something(value: &HeaderValue) -> bool {
+fn has_content(value: &HeaderValue) -> bool {
     let value = value.as_bytes().trim_ascii();
     !value.is_empty() && !SCHEMES.iter().any(|scheme| value.eq_ignore_ascii_case(scheme.as_bytes()))
 }
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn callers_are_kept_apart() {
+    fn callers_have_different_scopes() {
         let one = Scope::of([("authorization", vec![&b"Bearer a"[..]])]);
         let other = Scope::of([("authorization", vec![&b"Bearer b"[..]])]);
         let twice = Scope::of([("authorization", vec![&b"Bearer a"[..], &b"Bearer a"[..]])]);
@@ -219,65 +219,68 @@ mod tests {
         assert_eq!(Scope::of([("authorization", Vec::<&[u8]>::new())]), Scope::anonymous());
     }
 
-    fn shown(headers: &HeaderMap) -> Shown<'_> {
-        Shown { headers, certificate: None, path: "/v1/charges" }
+    fn caller(headers: &HeaderMap) -> CallerParts<'_> {
+        CallerParts { headers, certificate: None, path: "/v1/charges" }
     }
 
     #[test]
-    fn only_the_named_headers_tell_callers_apart() {
+    fn only_the_named_headers_identify_callers() {
         let tenant = HeaderName::from_static("x-tenant");
         let parts = [ScopePart::Header(AUTHORIZATION), ScopePart::Header(tenant)];
         let mut headers = HeaderMap::new();
         headers.insert("accept", HeaderValue::from_static("*/*"));
-        assert_eq!(Scope::of_request(&parts, shown(&headers)), (Scope::anonymous(), Told::Nothing));
+        assert_eq!(
+            Scope::of_request(&parts, caller(&headers)),
+            (Scope::anonymous(), CallerIdentity::Anonymous)
+        );
         headers.append("x-tenant", HeaderValue::from_static("b"));
         headers.append("authorization", HeaderValue::from_static("Bearer a"));
         headers.append("x-tenant", HeaderValue::from_static("c"));
         let expected =
             Scope::of([("authorization", vec![&b"Bearer a"[..]]), ("x-tenant", vec![&b"b"[..], &b"c"[..]])]);
-        assert_eq!(Scope::of_request(&parts, shown(&headers)), (expected, Told::Apart));
+        assert_eq!(Scope::of_request(&parts, caller(&headers)), (expected, CallerIdentity::Identified));
     }
 
     #[test]
-    fn a_path_is_folded_and_tells_nobody_apart() {
+    fn a_path_is_folded_and_identifies_no_caller() {
         let (parts, headers) = ([ScopePart::Path], HeaderMap::new());
-        let of = |path| Scope::of_request(&parts, Shown { headers: &headers, certificate: None, path });
+        let of = |path| Scope::of_request(&parts, CallerParts { headers: &headers, certificate: None, path });
         assert_eq!(of("/v1/charges"), of("/V1//ch%61rges/"));
         assert_ne!(of("/v1/charges"), of("/v1/refunds"));
-        assert_eq!(of("/v1/charges").1, Told::Nothing);
+        assert_eq!(of("/v1/charges").1, CallerIdentity::Anonymous);
     }
 
     #[test]
-    fn a_certificate_tells_callers_apart() {
+    fn a_certificate_identifies_callers() {
         let (parts, headers) = ([ScopePart::ClientCertificate, ScopePart::Path], HeaderMap::new());
-        let of = |certificate| Scope::of_request(&parts, Shown { certificate, ..shown(&headers) });
+        let of = |certificate| Scope::of_request(&parts, CallerParts { certificate, ..caller(&headers) });
         assert_ne!(of(Some(b"one")), of(Some(b"two")));
-        assert_eq!((of(Some(b"one")).1, of(None).1), (Told::Apart, Told::Nothing));
+        assert_eq!((of(Some(b"one")).1, of(None).1), (CallerIdentity::Identified, CallerIdentity::Anonymous));
     }
 
     /// An account does not prove the caller's identity, because other clients can send it too.
     #[test]
-    fn beside_a_signature_only_a_credential_tells_a_caller() {
+    fn beside_a_signature_only_a_credential_identifies_a_caller() {
         let account = HeaderName::from_static("stripe-account");
         let parts = [ScopePart::Header(AUTHORIZATION), ScopePart::Header(account.clone())];
         let mut headers = HeaderMap::new();
         headers.insert(account, HeaderValue::from_static("acct_1"));
-        assert_eq!(Scope::of_request(&parts, shown(&headers)).1, Told::Apart);
+        assert_eq!(Scope::of_request(&parts, caller(&headers)).1, CallerIdentity::Identified);
         headers.append(AUTHORIZATION, HeaderValue::from_static("AWS4-HMAC-SHA256 Signature=00"));
-        assert_eq!(Scope::of_request(&parts, shown(&headers)).1, Told::SignedAnew);
+        assert_eq!(Scope::of_request(&parts, caller(&headers)).1, CallerIdentity::SignedPerRequest);
         headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer abc"));
-        assert_eq!(Scope::of_request(&parts, shown(&headers)).1, Told::Apart);
+        assert_eq!(Scope::of_request(&parts, caller(&headers)).1, CallerIdentity::Identified);
     }
 
     #[test]
-    fn a_signature_of_the_request_names_no_caller() {
+    fn a_signature_of_the_request_identifies_no_caller() {
         let key = HeaderName::from_static("x-api-key");
         let parts = [ScopePart::Header(AUTHORIZATION), ScopePart::Header(key.clone())];
         let of = |authorization: &str, api_key: Option<&'static str>| {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, authorization.parse().expect("a value"));
             headers.extend(api_key.map(|value| (key.clone(), HeaderValue::from_static(value))));
-            Scope::of_request(&parts, shown(&headers))
+            Scope::of_request(&parts, caller(&headers))
         };
         for signing in [
             "AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu/s3/aws4_request, Signature=00ff",
@@ -293,15 +296,19 @@ mod tests {
             "SharedKey account:c2ln",
             "EG1-HMAC-SHA256 client_token=a",
         ] {
-            assert_eq!(of(signing, None), (Scope::anonymous(), Told::SignedAnew), "{signing}");
+            assert_eq!(
+                of(signing, None),
+                (Scope::anonymous(), CallerIdentity::SignedPerRequest),
+                "{signing}"
+            );
             let other = signing.replace("00ff", "00aa").replace("YII", "ZII");
             assert_eq!(of(signing, Some("k")), of(&other, Some("k")), "{signing}");
-            assert_eq!(of(signing, Some("k")).1, Told::Apart, "{signing}");
+            assert_eq!(of(signing, Some("k")).1, CallerIdentity::Identified, "{signing}");
         }
         for telling in
             ["Bearer abc", "Basic YTpi", "DPoP eyJ", "sk_test_hmac", "Token token=\"a\"", "ApiKey x"]
         {
-            assert_eq!(of(telling, None).1, Told::Apart, "{telling}");
+            assert_eq!(of(telling, None).1, CallerIdentity::Identified, "{telling}");
         }
     }
 }

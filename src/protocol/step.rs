@@ -98,3 +98,28 @@ pub struct Delete;
 /// The passing of time: a lease that is over lapses, and a record expires or ends when its retention is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sweep;
+
+/// A kind of step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    /// A [`Claim`].
+    Claim,
+    /// A [`Renew`].
+    Renew,
+    /// A [`Report`] of a completion.
+    Complete,
+    /// A [`Report`] of a release.
+    Release,
+    /// A [`Report`] of a loss.
+    Lose,
+    /// A [`TakeOver`].
+    TakeOver,
+    /// A [`Settle`].
+    Settle,
+    /// A [`Resolution`].
+    Resolve,
+    /// A [`Delete`].
+    Delete,
+    /// A [`Sweep`].
+    Sweep,
+}

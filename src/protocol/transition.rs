@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use super::{
     Claim, ClaimVerdict, Delete, Executed, Finding, OnUnknown, OperatorVerdict, Owner, OwnerVerdict, Reason,
     Record, Refusal, Renew, RenewVerdict, Report, Resolution, ResponseRef, Settle, SettleVerdict, Standing,
-    State, Sweep, SweepVerdict, TakeOver, TakeOverVerdict,
+    State, StepKind, Sweep, SweepVerdict, TakeOver, TakeOverVerdict,
 };
 
 /// A step that can happen to an operation.
@@ -21,8 +21,8 @@ pub trait Step: Debug + Send + Sync {
     /// The verdicts that the sender of the step can get.
     type Verdict: Send;
 
-    /// True if the step makes a record unknown for one reason only: a lease that is over.
-    const LAPSES: bool = false;
+    /// Returns the kind of the step.
+    fn kind(&self) -> StepKind;
 
     /// Decides the effect of the step on the stored record. See [`transition`].
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<Self::Verdict>;
@@ -57,7 +57,9 @@ fn standing(stored: Option<&Record>, now: Timestamp) -> Option<Cow<'_, Record>> 
 impl Step for Claim {
     type Verdict = ClaimVerdict;
 
-    const LAPSES: bool = true;
+    fn kind(&self) -> StepKind {
+        StepKind::Claim
+    }
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<ClaimVerdict> {
         let Some(record) = standing(stored, now) else {
@@ -112,6 +114,10 @@ fn other_request(record: &Record, claim: &Claim) -> Option<fn(Record) -> ClaimVe
 impl Step for Renew {
     type Verdict = RenewVerdict;
 
+    fn kind(&self) -> StepKind {
+        StepKind::Renew
+    }
+
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<RenewVerdict> {
         match standing(stored, now) {
             Some(record) if is_running(&record, self.owner, self.n) => {
@@ -128,6 +134,14 @@ fn is_running(record: &Record, owner: Owner, n: u32) -> bool {
 
 impl Step for Report {
     type Verdict = OwnerVerdict;
+
+    fn kind(&self) -> StepKind {
+        match self.finding {
+            Finding::Complete(_) => StepKind::Complete,
+            Finding::Release => StepKind::Release,
+            Finding::Lose(_) => StepKind::Lose,
+        }
+    }
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<OwnerVerdict> {
         let Self { owner, n, finding } = *self;
@@ -217,6 +231,10 @@ fn lose(record: &Record, owner: Owner, n: u32, reason: Reason, now: Timestamp) -
 impl Step for TakeOver {
     type Verdict = TakeOverVerdict;
 
+    fn kind(&self) -> StepKind {
+        StepKind::TakeOver
+    }
+
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<TakeOverVerdict> {
         let Self { owner, n, fenced } = *self;
         let Some(record) = standing(stored, now) else {
@@ -238,6 +256,10 @@ impl Step for TakeOver {
 
 impl Step for Settle {
     type Verdict = SettleVerdict;
+
+    fn kind(&self) -> StepKind {
+        StepKind::Settle
+    }
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<SettleVerdict> {
         let Self { n, response } = *self;
@@ -262,6 +284,10 @@ fn refused(refusal: Refusal) -> Transition<OperatorVerdict> {
 impl Step for Resolution {
     type Verdict = OperatorVerdict;
 
+    fn kind(&self) -> StepKind {
+        StepKind::Resolve
+    }
+
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<OperatorVerdict> {
         let Some(record) = standing(stored, now) else { return refused(Refusal::Absent) };
         let State::Unknown { owner, n, quiet_at, .. } = record.state else {
@@ -281,6 +307,10 @@ impl Step for Resolution {
 impl Step for Delete {
     type Verdict = OperatorVerdict;
 
+    fn kind(&self) -> StepKind {
+        StepKind::Delete
+    }
+
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<OperatorVerdict> {
         let Some(record) = standing(stored, now) else { return refused(Refusal::Absent) };
         match record.state {
@@ -296,7 +326,9 @@ impl Step for Delete {
 impl Step for Sweep {
     type Verdict = SweepVerdict;
 
-    const LAPSES: bool = true;
+    fn kind(&self) -> StepKind {
+        StepKind::Sweep
+    }
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<SweepVerdict> {
         let Some(record) = stored else { return Transition::Stands(SweepVerdict::Nothing) };

@@ -138,7 +138,7 @@ impl Review {
 /// Tells whether a route names the operations of an entry differently, without an operator's acceptance.
 fn is_rival(route: &Route, entry: &Entry, standing: &[Entry]) -> bool {
     let (identity, pattern) = (identity_of(route), pattern_of(route));
-    if identity == entry.identity || entry.yields_to(&pattern, &identity) {
+    if identity == entry.identity || entry.accepts_change_to(&pattern, &identity) {
         return false;
     }
     // If a more exact route existed before, it won these paths before, unless they became this entry's since
@@ -147,7 +147,7 @@ fn is_rival(route: &Route, entry: &Entry, standing: &[Entry]) -> bool {
         && standing.iter().any(|other| {
             other.method == entry.method
                 && other.pattern == pattern
-                && !other.yields_to(&entry.pattern, &entry.identity)
+                && !other.accepts_change_to(&entry.pattern, &entry.identity)
         });
     !is_old
 }
@@ -161,9 +161,9 @@ fn winners<'r>(routes: &'r [Arc<Route>], entry: &Entry) -> Vec<&'r Route> {
             let as_wide = other.matching == Match::Equivalent || route.matching == Match::Exact;
             as_wide
                 && other.template.is_more_exact(&route.template)
-                && pattern_of(other).covers_what_meets(&entry.pattern, &pattern)
+                && pattern_of(other).covers_overlap(&entry.pattern, &pattern)
         });
-        pattern.meets(&entry.pattern) && !is_hidden
+        pattern.overlaps(&entry.pattern) && !is_hidden
     };
     with_method().filter(wins).collect()
 }

@@ -149,11 +149,11 @@ impl RouteTable {
         headers: &HeaderMap,
         route: Option<&Arc<Route>>,
     ) -> Option<Ambiguity> {
-        let readings = readings::others(path);
+        let readings = readings::alternatives(path);
         let is_another = |reading: &Reading| {
             let other = self.equivalently(method, &reading.path);
             other.is_some_and(|other| {
-                reading.is_told_apart || route.is_none_or(|route| !Arc::ptr_eq(route, other))
+                reading.is_distinguished || route.is_none_or(|route| !Arc::ptr_eq(route, other))
             })
         };
         if readings.iter().any(is_another) {

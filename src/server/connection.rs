@@ -26,78 +26,78 @@ use crate::stop::Stop;
 
 use super::handshake::Handshakes;
 use super::idle::Requests;
-use super::listening::Listening;
-use super::places::Seat;
 use super::preface::{self, PREFACE};
-use super::service::{Caller, Served};
-use super::stalled::Stalled;
+use super::response_progress::{PIECE_SIZE, UnreadResponses};
+use super::service::{ClientInfo, ListenerService};
+use super::settings::ListenerSettings;
+use super::slots::ConnectionState;
 use super::strict::{Frames, MAX_HEAD, Strict};
 use super::tls::Tls;
-use super::untaken::{PIECE, Untaken};
+use super::write_timeout::WriteTimeout;
 
 /// Maximum number of open requests on one HTTP/2 connection.
-const STREAMS: u32 = 128;
+const MAX_STREAMS: u32 = 128;
 /// Maximum number of bytes of one body on an HTTP/2 connection that are in transit or unread.
 const STREAM_WINDOW: u32 = 64 << 10;
 /// Number of bytes of a response that the library buffers for an HTTP/2 client. With the piece that
 /// comes on top, this is the memory counted for one request.
-const SEND_BUFFER: usize = HEADER_BUFFER - PIECE;
+const SEND_BUFFER: usize = HEADER_BUFFER - PIECE_SIZE;
 /// Maximum number of streams that are reset before the service has taken them.
-const PENDING_RESETS: usize = 20;
+const MAX_PENDING_RESETS: usize = 20;
 /// Maximum number of streams that the library refuses or ends over the life of a connection.
-const REFUSALS: usize = 1024;
+const MAX_LOCAL_RESETS: usize = 1024;
 /// Interval of the pings to a silent HTTP/2 client.
-const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Time within which a client has to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time since its opening within which a new connection has to send bytes, once the gateway drains.
-const FIRST_WORDS: Duration = Duration::from_secs(1);
+const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time for which an idle connection is still read once the gateway drains. Bytes that have reached this
 /// machine are read within it.
-const LAST_LOOK: Duration = Duration::from_millis(10);
+const FINAL_READ: Duration = Duration::from_millis(10);
 /// Time for which a connection that has to make room may still run when it only waits for its client.
-const LEAVING: Duration = Duration::from_secs(1);
-/// Number of [`LEAVING`] periods for an execution, which goes on without the connection. [`UNPROTECTED`]
+const LEAVE_PERIOD: Duration = Duration::from_secs(1);
+/// Number of [`LEAVE_PERIOD`] periods for an execution, which goes on without the connection. [`UNPROTECTED_PERIODS`]
 /// is the number for a request that no key protects.
-const EXECUTING: usize = 2;
-const UNPROTECTED: usize = 5;
+const PROTECTED_PERIODS: usize = 2;
+const UNPROTECTED_PERIODS: usize = 5;
 
 /// The reason why a connection ended early.
-type Ended = Box<dyn std::error::Error + Send + Sync>;
+type EndReason = Box<dyn std::error::Error + Send + Sync>;
 
 /// The client of one connection.
-struct Client {
-    caller: Caller,
+struct ConnectionContext {
+    client: ClientInfo,
     opened: Instant,
-    seat: Arc<Seat>,
+    state: Arc<ConnectionState>,
     watcher: Watcher,
 }
 
 /// A server of the connections of one listener.
-pub(super) struct Connections<S> {
-    served: Served<S>,
-    listening: Listening,
+pub(super) struct ConnectionServer<S> {
+    service: ListenerService<S>,
+    settings: ListenerSettings,
     handshakes: Handshakes,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
 }
 
-impl<S> Connections<S>
+impl<S> ConnectionServer<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    pub(super) fn new(listening: Listening, service: S) -> Self {
-        let places = Shares::new(listening.max_connections, 1);
-        let served = Served::new(service, places, &listening);
-        let handshakes = Handshakes::new(listening.metrics.clone());
-        Self { served, listening, handshakes, http1: http1(), http2: http2() }
+    pub(super) fn new(settings: ListenerSettings, service: S) -> Self {
+        let request_shares = Shares::new(settings.max_connections, 1);
+        let service = ListenerService::new(service, request_shares, &settings);
+        let handshakes = Handshakes::new(settings.metrics.clone());
+        Self { service, settings, handshakes, http1: http1(), http2: http2() }
     }
 
     /// Begins the drain: every later response of HTTP/1 ends its connection.
     pub(super) fn leave(&self) {
-        self.served.leave();
+        self.service.leave();
     }
 
     /// Serves one connection to its end.
@@ -105,75 +105,76 @@ where
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-        seat: &Arc<Seat>,
+        state: &Arc<ConnectionState>,
         watcher: Watcher,
         stop: &Stop,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), EndReason> {
         let opened = Instant::now();
-        let seat = Arc::clone(seat);
-        if let Some(tls) = &self.listening.tls {
-            let accepted = self.begun(tls.accept(stream), opened, &seat, stop).await;
+        let state = Arc::clone(state);
+        if let Some(tls) = &self.settings.tls {
+            let accepted = self.await_beginning(tls.accept(stream), opened, &state, stop).await;
             let (stream, http2) = accepted.inspect_err(|error| self.handshakes.failed(peer, error))?;
-            let caller = Caller { peer: self.peer(peer), certificate: Tls::certificate(&stream) };
-            let stream = Stalled::new(stream, self.listening.write_timeout).telling(&seat);
-            let client = Client { caller, opened, seat, watcher };
-            return Box::pin(self.serve_agreed(stream, http2, client, stop)).await;
+            let client = ClientInfo { peer: self.peer(peer), certificate: Tls::certificate(&stream) };
+            let stream = WriteTimeout::new(stream, self.settings.write_timeout).reporting_to(&state);
+            let context = ConnectionContext { client, opened, state, watcher };
+            return Box::pin(self.serve_tls(stream, http2, context, stop)).await;
         }
-        let caller = Caller { peer: self.peer(peer), certificate: None };
-        let mut stream = Stalled::new(stream, self.listening.write_timeout).telling(&seat);
-        let client = Client { caller, opened, seat, watcher };
-        if !self.listening.http2 {
-            return self.serve_http1(stream, BytesMut::new(), client, stop).await;
+        let client = ClientInfo { peer: self.peer(peer), certificate: None };
+        let mut stream = WriteTimeout::new(stream, self.settings.write_timeout).reporting_to(&state);
+        let context = ConnectionContext { client, opened, state, watcher };
+        if !self.settings.http2 {
+            return self.serve_http1(stream, BytesMut::new(), context, stop).await;
         }
-        let (before, http2) = self.begun(preface::read(&mut stream), opened, &client.seat, stop).await?;
+        let (before, http2) =
+            self.await_beginning(preface::read(&mut stream), opened, &context.state, stop).await?;
         if http2 {
-            Box::pin(self.serve_http2(stream, before, client, stop)).await
+            Box::pin(self.serve_http2(stream, before, context, stop)).await
         } else {
-            self.serve_http1(stream, before, client, stop).await
+            self.serve_http1(stream, before, context, stop).await
         }
     }
 
     fn peer(&self, peer: SocketAddr) -> Peer {
-        Peer { address: peer.ip().to_canonical(), secure: self.listening.tls.is_some() }
+        Peer { address: peer.ip().to_canonical(), secure: self.settings.tls.is_some() }
     }
 
     /// Serves a TLS connection. `http2` tells whether its handshake agreed on HTTP/2.
-    async fn serve_agreed(
+    async fn serve_tls(
         &self,
         mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         http2: bool,
-        client: Client,
+        context: ConnectionContext,
         stop: &Stop,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), EndReason> {
         if !http2 {
-            return self.serve_http1(stream, BytesMut::new(), client, stop).await;
+            return self.serve_http1(stream, BytesMut::new(), context, stop).await;
         }
-        match self.begun(preface::read(&mut stream), client.opened, &client.seat, stop).await? {
-            (before, true) => self.serve_http2(stream, before, client, stop).await,
+        match self.await_beginning(preface::read(&mut stream), context.opened, &context.state, stop).await? {
+            (before, true) => self.serve_http2(stream, before, context, stop).await,
             (_, false) => Err("HTTP/2 was agreed on and is not spoken".into()),
         }
     }
 
     /// Waits for the beginning of a connection: for `header_read_timeout`, and during a drain until
-    /// [`FIRST_WORDS`] after its opening.
-    async fn begun<T>(
+    /// [`FIRST_BYTES_TIMEOUT`] after its opening.
+    async fn await_beginning<T>(
         &self,
         beginning: impl Future<Output = io::Result<T>>,
         opened: Instant,
-        seat: &Seat,
+        state: &ConnectionState,
         stop: &Stop,
     ) -> io::Result<T> {
-        let given_up = async {
+        let drain_timeout = async {
             stop.drain().await;
-            sleep_until(opened + FIRST_WORDS).await;
+            sleep_until(opened + FIRST_BYTES_TIMEOUT).await;
         };
         select! {
             biased;
-            begun = timeout(self.listening.header_read_timeout, beginning) => {
+            begun = timeout(self.settings.header_read_timeout, beginning) => {
                 begun.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             }
-            () = seat.told_to_leave() => Err(io::Error::other(MADE_ROOM)),
-            () = given_up => Err(io::ErrorKind::ConnectionAborted.into()),
+            () = state.told_to_leave() => Err(io::Error::other(MADE_ROOM)),
+            () = drain_timeout => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
 
@@ -181,38 +182,40 @@ where
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         before: BytesMut,
-        client: Client,
+        context: ConnectionContext,
         stop: &Stop,
-    ) -> Result<(), Ended> {
-        let Client { caller, opened, seat, watcher } = client;
+    ) -> Result<(), EndReason> {
+        let ConnectionContext { client, opened, state, watcher } = context;
         // The drain waits until this watcher is dropped.
         let _watched = watcher;
         let (stream, refusals) = Strict::new(stream, before);
-        let stream = stream.within(self.listening.header_read_timeout, self.listening.keep_alive_timeout);
-        let service = self.served.http1(caller, stream.presence(), Arc::clone(&seat), refusals.clone());
+        let stream =
+            stream.with_timeouts(self.settings.header_read_timeout, self.settings.keep_alive_timeout);
+        let service = self.service.http1(client, stream.presence(), Arc::clone(&state), refusals.clone());
         let mut connection = pin!(self.http1.serve_connection(TokioIo::new(stream), service));
         // Each connection has its own token, because the shared token is locked at each look.
         let drain = stop.draining().child_token();
         select! {
             biased;
-            served = &mut connection => return Ok(served?),
+            ended = &mut connection => return Ok(ended?),
             () = drain.cancelled() => {}
-            () = seat.told_to_leave() => {
+            () = state.told_to_leave() => {
                 connection.as_mut().graceful_shutdown();
                 select! {
                     biased;
-                    () = has_to_go(&seat) => return Err(MADE_ROOM.into()),
-                    served = &mut connection => return Ok(served?),
+                    () = until_it_can_end(&state) => return Err(MADE_ROOM.into()),
+                    ended = &mut connection => return Ok(ended?),
                 }
             }
         }
         // A request that has reached this machine is answered, and so is a request of a client that has
         // only just connected. The response ends the connection.
-        let last_look = Instant::now() + LAST_LOOK;
-        let until = if refusals.was_asked() { last_look } else { last_look.max(opened + FIRST_WORDS) };
+        let final_read = Instant::now() + FINAL_READ;
+        let until =
+            if refusals.had_head() { final_read } else { final_read.max(opened + FIRST_BYTES_TIMEOUT) };
         select! {
             biased;
-            served = &mut connection => return Ok(served?),
+            ended = &mut connection => return Ok(ended?),
             () = sleep_until(until) => {}
         }
         connection.as_mut().graceful_shutdown();
@@ -223,44 +226,44 @@ where
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         before: BytesMut,
-        client: Client,
+        context: ConnectionContext,
         stop: &Stop,
-    ) -> Result<(), Ended> {
-        let Client { caller, seat, watcher: _watched, .. } = client;
-        let (head, idle) = (self.listening.header_read_timeout, self.listening.keep_alive_timeout);
+    ) -> Result<(), EndReason> {
+        let ConnectionContext { client, state, watcher: _watched, .. } = context;
+        let (head, idle) = (self.settings.header_read_timeout, self.settings.keep_alive_timeout);
         let stream = Frames::new(stream, before, PREFACE.len(), head);
-        let (requests, untaken) = (Arc::new(Requests::new()), Arc::<Untaken>::default());
+        let (requests, unread) = (Arc::new(Requests::new()), Arc::<UnreadResponses>::default());
         let service =
-            self.served.http2(caller, Arc::clone(&requests), Arc::clone(&seat), Arc::clone(&untaken));
+            self.service.http2(client, Arc::clone(&requests), Arc::clone(&state), Arc::clone(&unread));
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(stream), service));
-        let mut too_long = pin!(untaken.too_long(self.listening.write_timeout));
+        let mut until_stalled = pin!(unread.until_stalled(self.settings.write_timeout));
         let drain = stop.draining().child_token();
-        let mut goodbye = pin!(async {
+        let mut shutdown_due = pin!(async {
             select! {
                 () = requests.idle(head, idle) => {}
                 () = drain.cancelled() => {}
-                () = seat.told_to_leave() => {}
+                () = state.told_to_leave() => {}
             }
         });
-        let mut makes_room = pin!(async {
-            seat.told_to_leave().await;
+        let mut room_made = pin!(async {
+            state.told_to_leave().await;
             select! {
-                () = has_to_go(&seat) => {}
-                () = untaken.too_long(LEAVING) => {}
+                () = until_it_can_end(&state) => {}
+                () = unread.until_stalled(LEAVE_PERIOD) => {}
             }
         });
-        let mut stays = pin!(requests.stays(head));
+        let mut overstays = pin!(requests.overstays(head));
         let mut leaving = false;
         loop {
             select! {
-                served = &mut connection => return Ok(served?),
-                () = &mut makes_room => return Err(MADE_ROOM.into()),
-                () = &mut too_long => return Err("the client read nothing of a response for too long".into()),
-                () = &mut goodbye, if !leaving => {
+                ended = &mut connection => return Ok(ended?),
+                () = &mut room_made => return Err(MADE_ROOM.into()),
+                () = &mut until_stalled => return Err("the client read nothing of a response for too long".into()),
+                () = &mut shutdown_due, if !leaving => {
                     leaving = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = &mut stays, if leaving => return Err("the client was told to leave, and stayed".into()),
+                () = &mut overstays, if leaving => return Err("the client was told to leave, and stayed".into()),
             }
         }
     }
@@ -271,19 +274,19 @@ const MADE_ROOM: &str = "it made room: there are too many connections, and its p
 
 /// Waits until a connection that was told to leave can end: because nothing is lost, because it waits
 /// only for its client, or because the time for its requests is over.
-async fn has_to_go(seat: &Seat) {
-    if seat.is_only_uncommitted() {
+async fn until_it_can_end(state: &ConnectionState) {
+    if state.is_only_uncommitted() {
         return;
     }
     // The library waits for a first request, and an HTTP/2 client may ignore the request to leave.
-    sleep(LAST_LOOK).await;
+    sleep(FINAL_READ).await;
     for waited in 1.. {
-        if seat.is_quiet() || seat.is_only_uncommitted() {
+        if state.is_quiet() || state.is_only_uncommitted() {
             return;
         }
-        sleep(LEAVING).await;
-        let patience = if seat.is_irreplaceable() { UNPROTECTED } else { EXECUTING };
-        if !seat.is_busy() || waited >= patience {
+        sleep(LEAVE_PERIOD).await;
+        let periods = if state.has_unprotected_requests() { UNPROTECTED_PERIODS } else { PROTECTED_PERIODS };
+        if !state.is_busy() || waited >= periods {
             return;
         }
     }
@@ -301,14 +304,14 @@ fn http1() -> http1::Builder {
 fn http2() -> http2::Builder<TokioExecutor> {
     let mut http = http2::Builder::new(TokioExecutor::new());
     http.timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(HEADER_BUFFER as u32)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(HTTP2_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
-        .max_pending_accept_reset_streams(PENDING_RESETS)
-        .max_local_error_reset_streams(REFUSALS)
-        .keep_alive_interval(PING_EVERY)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_LOCAL_RESETS)
+        .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
     http
 }

@@ -13,10 +13,10 @@ use std::time::Duration;
 use rustls::{CertificateError, Error as TlsError};
 use tracing::{debug, warn};
 
-use crate::telemetry::{Causes, Limited, Metrics};
+use crate::telemetry::{ErrorChain, Limited, Metrics};
 
 /// Maximum number of warnings in one [`PERIOD`].
-const MOST: u32 = 5;
+const MAX_WARNINGS: u32 = 5;
 const PERIOD: Duration = Duration::from_secs(10);
 
 /// The failed handshakes of one listener.
@@ -27,7 +27,7 @@ pub(super) struct Handshakes {
 
 impl Handshakes {
     pub(super) fn new(metrics: Metrics) -> Self {
-        Self { metrics, lines: Limited::new(MOST, PERIOD) }
+        Self { metrics, lines: Limited::new(MAX_WARNINGS, PERIOD) }
     }
 
     /// Counts a failed handshake, and logs it.
@@ -39,15 +39,15 @@ impl Handshakes {
         }
         if let Some(held_back) = self.lines.ask() {
             let held_back = (held_back > 0).then_some(held_back);
-            let (client, words) = (peer.ip().to_canonical(), in_words(reason));
-            warn!(%client, reason, held_back, cause = %Causes(error), "no TLS handshake with a client: {words}");
+            let (client, words) = (peer.ip().to_canonical(), describe(reason));
+            warn!(%client, reason, held_back, cause = %ErrorChain(error), "no TLS handshake with a client: {words}");
         }
     }
 }
 
 const CLOSED: &str = "closed";
 
-fn in_words(reason: &str) -> &'static str {
+fn describe(reason: &str) -> &'static str {
     match reason {
         "expired" => "its certificate has expired",
         "unknown-ca" => "client_ca does not vouch for its certificate",

@@ -21,7 +21,7 @@ pub(super) struct Requests {
 
 /// An open request. It is dropped when the client has the whole response, or no longer waits for it.
 #[derive(Debug)]
-pub(super) struct Open(Arc<Requests>);
+pub(super) struct OpenRequest(Arc<Requests>);
 
 impl Requests {
     /// Returns the requests of a connection that opens now.
@@ -31,28 +31,28 @@ impl Requests {
     }
 
     /// Counts a request as open until the returned guard is dropped.
-    pub(super) fn begin(self: &Arc<Self>) -> Open {
+    pub(super) fn begin(self: &Arc<Self>) -> OpenRequest {
         self.begun.fetch_add(1, Relaxed);
         self.open.fetch_add(1, Relaxed);
-        Open(Arc::clone(self))
+        OpenRequest(Arc::clone(self))
     }
 
-    /// Waits until the first request did not come within `first`, or no request was open for `patience`.
-    pub(super) async fn idle(&self, first: Duration, patience: Duration) {
+    /// Waits until the first request did not come within `first`, or no request was open for `timeout`.
+    pub(super) async fn idle(&self, first: Duration, timeout: Duration) {
         sleep_until(self.opened + first).await;
         if self.begun.load(Relaxed) > 0 {
-            self.none_for(patience).await;
+            self.idle_for(timeout).await;
         }
     }
 
-    /// Waits until no request was open for `patience`.
-    pub(super) async fn none_for(&self, patience: Duration) {
+    /// Waits until no request was open for `timeout`.
+    pub(super) async fn idle_for(&self, timeout: Duration) {
         loop {
             if self.open.load(Relaxed) > 0 {
-                sleep(patience).await;
+                sleep(timeout).await;
                 continue;
             }
-            let due = self.idle_since() + patience;
+            let due = self.idle_since() + timeout;
             if Instant::now() >= due {
                 return;
             }
@@ -60,10 +60,10 @@ impl Requests {
         }
     }
 
-    /// Waits until a client that was told to leave has had no open request for `patience` since then.
-    pub(super) async fn stays(&self, patience: Duration) {
-        sleep(patience).await;
-        self.none_for(patience).await;
+    /// Waits until a client that was told to leave has had no open request for `timeout` since then.
+    pub(super) async fn overstays(&self, timeout: Duration) {
+        sleep(timeout).await;
+        self.idle_for(timeout).await;
     }
 
     fn idle_since(&self) -> Instant {
@@ -71,7 +71,7 @@ impl Requests {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         let Requests { opened, open, idle_since_ms, .. } = &*self.0;
         open.fetch_sub(1, Relaxed);
@@ -86,17 +86,17 @@ mod tests {
     use super::*;
 
     const FIRST: Duration = Duration::from_secs(1);
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const TIMEOUT: Duration = Duration::from_secs(10);
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_on_which_nothing_is_asked_is_idle() {
+    async fn a_connection_without_requests_is_idle() {
         let requests = Arc::new(Requests::new());
         let began = Instant::now();
-        requests.idle(FIRST, PATIENCE).await;
+        requests.idle(FIRST, TIMEOUT).await;
         assert_eq!(began.elapsed(), FIRST);
         drop(requests.begin());
-        requests.idle(FIRST, PATIENCE).await;
-        assert_eq!(began.elapsed(), FIRST + PATIENCE);
+        requests.idle(FIRST, TIMEOUT).await;
+        assert_eq!(began.elapsed(), FIRST + TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]
@@ -105,15 +105,15 @@ mod tests {
         let open = requests.begin();
         let idle = tokio::spawn({
             let requests = Arc::clone(&requests);
-            async move { requests.idle(FIRST, PATIENCE).await }
+            async move { requests.idle(FIRST, TIMEOUT).await }
         });
-        sleep(10 * PATIENCE).await;
+        sleep(10 * TIMEOUT).await;
         drop(open);
         for _ in 0..10 {
-            sleep(PATIENCE * 9 / 10).await;
+            sleep(TIMEOUT * 9 / 10).await;
             drop(requests.begin());
         }
         assert!(!idle.is_finished());
-        timeout(PATIENCE + FIRST, idle).await.expect("in time").expect("no panic");
+        timeout(TIMEOUT + FIRST, idle).await.expect("in time").expect("no panic");
     }
 }

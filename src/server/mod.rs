@@ -15,57 +15,57 @@ use tracing::{debug, warn};
 
 use crate::stop::Stop;
 
-use self::connection::Connections;
-use self::door::Door;
-use self::places::{Place, Places};
+use self::acceptor::Acceptor;
+use self::connection::ConnectionServer;
+use self::slots::{Slot, Slots};
 
+mod acceptor;
 mod answering;
 mod connection;
-mod door;
 mod handshake;
 mod idle;
-mod listening;
-mod places;
 mod preface;
 mod service;
-mod stalled;
+mod settings;
+mod slots;
+mod write_timeout;
 // Public for the fuzz targets in `tests/fuzz/`, which feed it bytes without a socket.
+mod response_progress;
 pub mod strict;
 mod tls;
-mod untaken;
 
-pub use self::listening::Listening;
+pub use self::settings::ListenerSettings;
 pub use self::tls::Tls;
 
 /// Accepts and serves connections until the drain begins. Then accepts the connections that wait to be
 /// accepted at that moment, and lets the open connections finish their current request. Returns once all
 /// are closed. The caller limits how long that may take.
-pub async fn serve<S>(listener: TcpListener, service: S, listening: Listening, stop: Stop)
+pub async fn serve<S>(listener: TcpListener, service: S, settings: ListenerSettings, stop: Stop)
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    let (places, waiting) = (Places::new(listening.max_connections), listening.max_waiting);
+    let (slots, waiting) = (Slots::new(settings.max_connections), settings.max_waiting);
     let draining = GracefulShutdown::new();
-    let workers = listening.workers.clone();
-    let connections = Arc::new(Connections::new(listening, service));
-    let begin = |stream, peer: SocketAddr, place: Place| {
+    let workers = settings.workers.clone();
+    let connections = Arc::new(ConnectionServer::new(settings, service));
+    let begin = |stream, peer: SocketAddr, slot: Slot| {
         let (connections, watcher, stop) = (Arc::clone(&connections), draining.watcher(), stop.clone());
         workers.spawn(async move {
-            let served = async {
+            let serving = async {
                 let stream = TcpStream::from_std(stream)?;
-                connections.serve(stream, peer, place.seat(), watcher, &stop).await
+                connections.serve(stream, peer, slot.state(), watcher, &stop).await
             };
-            if let Err(error) = served.await {
+            if let Err(error) = serving.await {
                 debug!(%peer, "connection ended: {error}");
             }
-            drop(place);
+            drop(slot);
         });
     };
-    let mut door = Door::new(places, waiting, begin);
-    door.accept_until_drain(&listener, &stop).await;
+    let mut acceptor = Acceptor::new(slots, waiting, begin);
+    acceptor.accept_until_drain(&listener, &stop).await;
     connections.leave();
-    if let Err(error) = door.accept_the_rest(listener, &stop).await {
+    if let Err(error) = acceptor.accept_remaining(listener, &stop).await {
         warn!("connections that waited to be accepted may be reset: {error}");
     }
     draining.shutdown().await;

@@ -23,14 +23,14 @@ use crate::telemetry::Metrics;
 
 use super::answering::answering;
 use super::idle::Requests;
-use super::listening::Listening;
-use super::places::Seat;
+use super::response_progress::{PacedBody, UnreadResponses};
+use super::settings::ListenerSettings;
+use super::slots::ConnectionState;
 use super::strict::{Refusal, Refusals, check};
-use super::untaken::{Pieces, Untaken};
 
 /// The client of a connection, as the connection knows it.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
+pub(super) struct ClientInfo {
     pub(super) peer: Peer,
     /// The certificate that the client presented.
     pub(super) certificate: Option<ClientCertificate>,
@@ -38,10 +38,10 @@ pub(super) struct Caller {
 
 /// A service, and the responses that are given in its place.
 #[derive(Clone)]
-pub(super) struct Served<S> {
+pub(super) struct ListenerService<S> {
     service: S,
     /// Shares of the open requests of all HTTP/2 connections, one for each request.
-    places: Shares,
+    request_shares: Shares,
     /// True once the gateway drains.
     leaving: Arc<AtomicBool>,
     /// The methods that the response to any other method names.
@@ -50,15 +50,15 @@ pub(super) struct Served<S> {
     metrics: Metrics,
 }
 
-impl<S> Served<S>
+impl<S> ListenerService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    pub(super) fn new(service: S, places: Shares, listening: &Listening) -> Self {
-        let Listening { methods, problem_docs, metrics, .. } = listening;
+    pub(super) fn new(service: S, request_shares: Shares, settings: &ListenerSettings) -> Self {
+        let ListenerSettings { methods, problem_docs, metrics, .. } = settings;
         let (problem_docs, metrics) = (problem_docs.clone(), metrics.clone());
-        Self { service, places, leaving: Arc::default(), methods, problem_docs, metrics }
+        Self { service, request_shares, leaving: Arc::default(), methods, problem_docs, metrics }
     }
 
     /// Marks each later response of HTTP/1 as the last of its connection.
@@ -69,71 +69,75 @@ where
     /// Returns the service of an HTTP/1 connection. `presence` tells whether its client is present.
     pub(super) fn http1(
         &self,
-        caller: Caller,
+        client: ClientInfo,
         presence: Presence,
-        seat: Arc<Seat>,
+        state: Arc<ConnectionState>,
         refusals: Refusals,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
-        let served = self.clone();
+        let listener = self.clone();
         service_fn(move |request: Request<Incoming>| {
-            let (served, refusals, presence) = (served.clone(), refusals.clone(), presence.clone());
-            let (caller, seat, asked) = (caller.clone(), Arc::clone(&seat), seat.ask());
+            let (listener, refusals, presence) = (listener.clone(), refusals.clone(), presence.clone());
+            let (client, state, active) = (client.clone(), Arc::clone(&state), state.begin_request());
             async move {
                 if let Some(refusal) = refusals.get() {
                     // The library has read a harmless request in place of the refused one.
-                    return Ok(served.refuse(caller.peer, refusals.refused(), refusal));
+                    return Ok(listener.refuse(client.peer, refusals.refused(), refusal));
                 }
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(presence);
-                let leaving = Arc::clone(&served.leaving);
-                let mut response = served.call(caller, seat.stakes(), request).await?;
+                let leaving = Arc::clone(&listener.leaving);
+                let mut response = listener.call(client, state.stakes(), request).await?;
                 if leaving.load(Relaxed) {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok(answering(response, asked))
+                Ok(answering(response, active))
             }
         })
     }
 
-    /// Returns the service of an HTTP/2 connection. `requests` counts its open requests, and `untaken`
+    /// Returns the service of an HTTP/2 connection. `requests` counts its open requests, and `unread`
     /// its responses that the client has not read yet.
     pub(super) fn http2(
         &self,
-        caller: Caller,
+        client: ClientInfo,
         requests: Arc<Requests>,
-        seat: Arc<Seat>,
-        untaken: Arc<Untaken>,
+        state: Arc<ConnectionState>,
+        unread: Arc<UnreadResponses>,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
-        let served = self.clone();
+        let listener = self.clone();
         service_fn(move |request: Request<Incoming>| {
-            let (served, caller) = (served.clone(), caller.clone());
-            let (open, untaken) = (requests.begin(), Arc::clone(&untaken));
-            let (seat, asked_here) = (Arc::clone(&seat), seat.ask());
+            let (listener, client) = (listener.clone(), client.clone());
+            let (open, unread) = (requests.begin(), Arc::clone(&unread));
+            let (state, active) = (Arc::clone(&state), state.begin_request());
             async move {
                 let (mut head, body) = request.into_parts();
                 if let Err(refusal) = check(&mut head) {
-                    return Ok(served.refuse(caller.peer, Some(asked(&head)), refusal));
+                    return Ok(listener.refuse(client.peer, Some(method_and_path(&head)), refusal));
                 }
-                let Some(place) = served.places.take(caller.peer.address.into(), 1) else {
-                    return Ok(served.answer(caller.peer, Some(asked(&head)), Problem::overloaded()));
+                let Some(share) = listener.request_shares.take(client.peer.address.into(), 1) else {
+                    return Ok(listener.answer(
+                        client.peer,
+                        Some(method_and_path(&head)),
+                        Problem::overloaded(),
+                    ));
                 };
                 let request = Request::from_parts(head, Body::new(body));
-                let response = served.call(caller, seat.stakes(), request).await?;
-                let holds = (place, open, asked_here);
-                Ok(response.map(|body| Body::new(Pieces::new(body, untaken, holds))))
+                let response = listener.call(client, state.stakes(), request).await?;
+                let guards = (share, open, active);
+                Ok(response.map(|body| Body::new(PacedBody::new(body, unread, guards))))
             }
         })
     }
 
     async fn call(
         self,
-        caller: Caller,
+        client: ClientInfo,
         stakes: &Stakes,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Infallible> {
-        request.extensions_mut().insert(caller.peer);
+        request.extensions_mut().insert(client.peer);
         request.extensions_mut().insert(stakes.clone());
-        if let Some(certificate) = caller.certificate {
+        if let Some(certificate) = client.certificate {
             request.extensions_mut().insert(certificate);
         }
         self.service.oneshot(request).await
@@ -142,11 +146,11 @@ where
     fn refuse(
         &self,
         peer: Peer,
-        asked: Option<Asked<'_>>,
+        method_and_path: Option<MethodAndPath<'_>>,
         Refusal { status, why }: Refusal,
     ) -> Response<Body> {
         let problem = Problem::new(Slug::Http(status), format!("{why} Nothing was sent."));
-        let mut response = self.answer(peer, asked, problem.closing());
+        let mut response = self.answer(peer, method_and_path, problem.closing());
         if status == StatusCode::METHOD_NOT_ALLOWED {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(self.methods));
         }
@@ -157,13 +161,13 @@ where
     fn answer(
         &self,
         Peer { address, .. }: Peer,
-        asked: Option<Asked<'_>>,
+        method_and_path: Option<MethodAndPath<'_>>,
         problem: Problem,
     ) -> Response<Body> {
         let (outcome, detail) = (problem.slug().name(), problem.detail().to_owned());
         let response = problem.into_response(self.problem_docs.as_deref());
         self.metrics.request("", outcome, Duration::ZERO);
-        let (method, path) = asked.unzip();
+        let (method, path) = method_and_path.unzip();
         info!(
             target: "oncegate::access", method, path, route = "", outcome, status = response.status().as_u16(),
             took_ms = 0.0, client = %address, "{detail}"
@@ -173,8 +177,8 @@ where
 }
 
 /// The method and the path of a request.
-type Asked<'a> = (&'a str, &'a str);
+type MethodAndPath<'a> = (&'a str, &'a str);
 
-fn asked(head: &Parts) -> Asked<'_> {
+fn method_and_path(head: &Parts) -> MethodAndPath<'_> {
     (head.method.as_str(), head.uri.path())
 }

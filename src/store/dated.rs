@@ -1,8 +1,9 @@
 //! The time in a store's answer.
 
 use crate::clock::Timestamp;
+use crate::protocol::{Record, RecordId};
 
-use super::{Claimed, Due, Page, Snapshot, Swap};
+use super::{Claimed, Due, Page, Snapshot, Swap, Tally, UnknownPage};
 
 /// An answer that carries the time of a store's clock.
 pub(super) trait Dated {
@@ -47,9 +48,31 @@ impl Dated for Due {
 
 impl Dated for Page {
     fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp) {
-        // The time may be the stamp of a record in the list.
-        if self.records.iter().all(|(_, record)| record.updated_at != self.now) {
+        date_list(&self.records, &mut self.now, judge);
+    }
+}
+
+impl Dated for UnknownPage {
+    fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp) {
+        date_list(&self.records, &mut self.now, judge);
+    }
+}
+
+impl Dated for Tally {
+    fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp) {
+        if self.routes.values().all(|route| route.oldest != self.now) {
             self.now = judge(self.now);
         }
+    }
+}
+
+fn date_list(
+    records: &[(RecordId, Record)],
+    now: &mut Timestamp,
+    judge: impl FnOnce(Timestamp) -> Timestamp,
+) {
+    // The time may be the stamp of a record in the list.
+    if records.iter().all(|(_, record)| record.updated_at != *now) {
+        *now = judge(*now);
     }
 }

@@ -8,16 +8,20 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::clock::Timestamp;
+use crate::protocol::notice;
 use crate::protocol::{
-    Claim, ClaimVerdict, Finding, Owner, Record, RecordId, Report, Standing, State, Step, StoredResponse,
-    Sweep, SweepVerdict, Transition, transition,
+    Claim, ClaimVerdict, Finding, Owner, Record, RecordId, Report, Standing, State, Step, StepKind,
+    StoredResponse, Sweep, SweepVerdict, Transition, transition,
 };
 
 use super::dated::Dated;
 use super::decision::Decision;
 use super::jumps::{ClockLimits, Flight, Jumps, Uptime};
 use super::replays::Replays;
-use super::{Change, Claimed, Filter, Page, Pending, Snapshot, Stopped, Store, StoreError, Swap, Woken};
+use super::{
+    Change, Claimed, Filter, Page, Pending, Snapshot, Stopped, Store, StoreError, Swap, Tally, UnknownFilter,
+    UnknownPage, Woken, Written,
+};
 
 /// Number of comparisons that a write may lose before the store is called unavailable. Only writers of the
 /// same operation compete, and each of them moves it towards an end.
@@ -184,7 +188,7 @@ impl Ledger {
         let found = match self.dated(self.store.claim(id, first.clone())).await {
             // The second answer says nothing about the first claim, unless it read that claim's record.
             Err(StoreError::Unclear(_)) => {
-                let again = Record { revision: first.revision.apart(), ..first };
+                let again = Record { revision: first.revision.for_repeated_claim(), ..first };
                 let second = Box::pin(self.dated(self.store.claim(id, again))).await;
                 let second = second.map_err(StoreError::or_unclear)?;
                 self.judge_own(&second, claim.owner, asked);
@@ -409,6 +413,35 @@ impl Ledger {
         self.dated(self.store.page(filter, limit)).await
     }
 
+    /// Lists records with an unknown outcome, the oldest first.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn oldest_unknown(
+        &self,
+        filter: UnknownFilter,
+        limit: usize,
+    ) -> Result<UnknownPage, StoreError> {
+        self.dated(self.store.oldest_unknown(filter, limit)).await
+    }
+
+    /// Counts the records with an unknown outcome.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn tally(&self) -> Result<Tally, StoreError> {
+        self.dated(self.store.tally()).await
+    }
+
+    /// Mends the index of unknown records, as [`Store::mend_unknown`]. The timeout of the ledger does not
+    /// apply, because this looks at every unknown record.
+    ///
+    /// # Errors
+    /// As the store's; the next call begins again.
+    pub async fn mend_unknown(&self) -> Result<u64, StoreError> {
+        self.store.mend_unknown().await
+    }
+
     /// Waits until the store could take a claim now.
     ///
     /// # Errors
@@ -465,10 +498,11 @@ impl Ledger {
                     return Ok(Decision { verdict, response: found.response, now: found.now });
                 }
                 Transition::Write(record, verdict) => {
-                    let change = Change::Write(record, response.cloned());
+                    let notice = notice::of(step.kind(), known, Some(&record));
+                    let change = Change::Write(Written { record, response: response.cloned(), notice });
                     match self.write(id, known, change).await? {
                         Swap::Stored(Some(stored)) => {
-                            self.tell_lapse::<S>(id, &stored);
+                            self.tell_lapse(id, step.kind(), &stored);
                             let now = stored.updated_at;
                             return Ok(Decision { verdict: verdict(stored), response: None, now });
                         }
@@ -480,17 +514,23 @@ impl Ledger {
                         Swap::Conflict(current) => current,
                     }
                 }
-                Transition::Remove(verdict) => match self.write(id, known, Change::Remove).await? {
-                    Swap::Stored(_) => return Ok(Decision { verdict, response: None, now: found.now }),
-                    Swap::Conflict(current) => current,
-                },
+                Transition::Remove(verdict) => {
+                    let change = Change::Remove(notice::of(step.kind(), known, None));
+                    match self.write(id, known, change).await? {
+                        Swap::Stored(_) => return Ok(Decision { verdict, response: None, now: found.now }),
+                        Swap::Conflict(current) => current,
+                    }
+                }
             };
         }
         Err(StoreError::Unavailable("the record changed too often to be written".into()))
     }
 
-    fn tell_lapse<S: Step>(&self, id: RecordId, written: &Record) {
-        if let (Some(told), true, State::Unknown { .. }) = (&self.lapses, S::LAPSES, written.state) {
+    fn tell_lapse(&self, id: RecordId, kind: StepKind, written: &Record) {
+        let Some(told) = &self.lapses else { return };
+        // With these two kinds of steps, only a lease that was over leads to an unknown record.
+        if matches!(kind, StepKind::Claim | StepKind::Sweep) && matches!(written.state, State::Unknown { .. })
+        {
             told(id, written);
         }
     }
@@ -498,7 +538,7 @@ impl Ledger {
     /// Writes over `known`, or creates the record where there was none.
     async fn write(&self, id: RecordId, known: Option<&Record>, change: Change) -> Result<Swap, StoreError> {
         let Some(known) = known else {
-            let Change::Write(first, _) = change else { return Ok(Swap::Stored(None)) };
+            let Change::Write(Written { record: first, .. }) = change else { return Ok(Swap::Stored(None)) };
             return Ok(match self.dated(self.store.claim(id, first)).await? {
                 Claimed::Won(record) => Swap::Stored(Some(record)),
                 Claimed::Found(found) => Swap::Conflict(found.into()),

@@ -1,7 +1,7 @@
 //! `memory:`: a store in one map, for tests and demonstrations. No record survives the process, and
 //! [`Durability`] says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::{Future, pending, ready};
 use std::ops::Bound;
 use std::pin::Pin;
@@ -10,12 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::clock::{Clock, Timestamp};
-use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
+use crate::protocol::{Notice, Record, RecordId, Revision, State, StoredResponse};
 
 use super::{
-    Change, Claimed, Document, Due, Durability, Filter, Found, PAGE_SCAN, Page, Pending, Replaced, Sheet,
-    Snapshot, Store, Swap,
+    Change, Claimed, Document, Due, Durability, Filter, Found, PAGE_SCAN, Page, Pending, Position, Replaced,
+    Sheet, Snapshot, Store, Swap, Tally, UnknownFilter, UnknownPage, Written,
 };
+
+/// Number of notices that are kept. Nothing takes them, so older ones are dropped.
+pub const MOST_NOTICES: usize = 1024;
 
 /// A store in memory. Its clock is a parameter.
 pub struct MemoryStore {
@@ -23,11 +26,26 @@ pub struct MemoryStore {
     tables: Mutex<Tables>,
 }
 
+/// A notice, as the step that caused it stored it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredNotice {
+    /// Id of the record that the step was about.
+    pub id: RecordId,
+    /// The notice.
+    pub notice: Notice,
+    /// The store's clock at the step.
+    pub at: Timestamp,
+}
+
 #[derive(Default)]
 struct Tables {
     records: BTreeMap<RecordId, Record>,
     responses: BTreeMap<RecordId, StoredResponse>,
     deadlines: BTreeSet<(Timestamp, RecordId)>,
+    /// Route of each record with an unknown outcome.
+    unknown: BTreeMap<Position, Arc<str>>,
+    /// The latest notices, the oldest first.
+    notices: VecDeque<StoredNotice>,
     names: Option<Bytes>,
     clock_note: Option<Bytes>,
 }
@@ -37,6 +55,12 @@ impl MemoryStore {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, tables: Mutex::default() }
+    }
+
+    /// Returns the latest notices, up to [`MOST_NOTICES`] of them, the oldest first.
+    #[must_use]
+    pub fn notices(&self) -> Vec<StoredNotice> {
+        self.tables().notices.iter().cloned().collect()
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -59,8 +83,11 @@ impl Tables {
     }
 
     fn put(&mut self, id: RecordId, record: Record, response: Option<StoredResponse>) {
-        self.remove_deadline(id);
+        self.remove_entries(id);
         self.deadlines.insert((record.deadline(), id));
+        if let Some(position) = Position::of(id, &record) {
+            self.unknown.insert(position, Arc::clone(&record.route));
+        }
         match (record.state, response) {
             (State::Completed { .. }, None) => {}
             (State::Completed { .. }, Some(response)) => {
@@ -74,14 +101,24 @@ impl Tables {
     }
 
     fn remove(&mut self, id: RecordId) {
-        self.remove_deadline(id);
+        self.remove_entries(id);
         self.records.remove(&id);
         self.responses.remove(&id);
     }
 
-    fn remove_deadline(&mut self, id: RecordId) {
+    /// Stores a notice, in the step that changed the record.
+    fn tell(&mut self, id: RecordId, notice: Option<Notice>, at: Timestamp) {
+        let Some(notice) = notice else { return };
+        if self.notices.len() >= MOST_NOTICES {
+            self.notices.pop_front();
+        }
+        self.notices.push_back(StoredNotice { id, notice, at });
+    }
+
+    fn remove_entries(&mut self, id: RecordId) {
         if let Some(old) = self.records.get(&id) {
             self.deadlines.remove(&(old.deadline(), id));
+            Position::of(id, old).and_then(|position| self.unknown.remove(&position));
         }
     }
 }
@@ -109,13 +146,15 @@ impl Store for MemoryStore {
         let matches = tables.records.get(&id).is_some_and(|record| record.revision == expected);
         let swap = match change {
             _ if !matches => Swap::Conflict(tables.snapshot(id, now)),
-            Change::Write(record, response) => {
+            Change::Write(Written { record, response, notice }) => {
                 let record = Record { updated_at: now, ..record };
                 tables.put(id, record.clone(), response);
+                tables.tell(id, notice, now);
                 Swap::Stored(Some(record))
             }
-            Change::Remove => {
+            Change::Remove(notice) => {
                 tables.remove(id);
+                tables.tell(id, notice, now);
                 Swap::Stored(None)
             }
         };
@@ -140,6 +179,31 @@ impl Store for MemoryStore {
             }
         }
         Box::pin(ready(Ok(page)))
+    }
+
+    fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage> {
+        let tables = self.tables();
+        let from = filter.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut page = UnknownPage { now: self.clock.now(), ..UnknownPage::default() };
+        let listed = tables.unknown.range((from, Bound::Unbounded));
+        for (seen, (position, _)) in listed.enumerate() {
+            let fitting = tables.records.get(&position.id).filter(|record| filter.fits(record));
+            page.records.extend(fitting.map(|record| (position.id, record.clone())));
+            if page.records.len() >= limit || seen + 1 >= PAGE_SCAN {
+                page.next = Some(*position);
+                break;
+            }
+        }
+        Box::pin(ready(Ok(page)))
+    }
+
+    fn tally(&self) -> Pending<'_, Tally> {
+        let tables = self.tables();
+        let mut tally = Tally { now: self.clock.now(), ..Tally::default() };
+        for (position, route) in &tables.unknown {
+            tally.add(route, 1, position.since);
+        }
+        Box::pin(ready(Ok(tally)))
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 
 use crate::clock::Timestamp;
-use crate::protocol::{Record, RecordId, Revision, StoredResponse};
+use crate::protocol::{Notice, Record, RecordId, Revision, StoredResponse};
 
 mod clock_note;
 pub mod codec;
@@ -28,6 +28,7 @@ pub mod redis;
 mod replays;
 mod stopped;
 mod stored;
+mod unknown;
 mod waiters;
 
 pub use clock_note::ClockFound;
@@ -37,6 +38,7 @@ pub use jumps::{ClockLimits, Jumps, Uptime};
 pub use ledger::Ledger;
 pub use names::{Known, Names, Recorded};
 pub use stopped::Stopped;
+pub use unknown::{Position, RouteTally, Tally, UnknownFilter, UnknownPage};
 
 /// Number of records that one page examines, so that a filter that fits no record stays cheap.
 const PAGE_SCAN: usize = 10_000;
@@ -67,6 +69,21 @@ pub trait Store: Send + Sync + 'static {
 
     /// Returns records that fit `filter`, in a stable order, without their responses.
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page>;
+
+    /// Lists up to `limit` records with an unknown outcome, the oldest first.
+    fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage>;
+
+    /// Counts the records with an unknown outcome. No record is decoded for it.
+    fn tally(&self) -> Pending<'_, Tally>;
+
+    /// Compares the index behind [`Store::oldest_unknown`] and [`Store::tally`] with all unknown records,
+    /// and mends what a gateway of an earlier release left out or left behind. Returns the number of
+    /// mended records. This may take minutes, with pauses for other callers.
+    ///
+    /// The default is for a store whose index is always right.
+    fn mend_unknown(&self) -> Pending<'_, u64> {
+        Box::pin(ready(Ok(0)))
+    }
 
     /// Returns up to `limit` records that are past their [`Record::deadline`], the longest past first. A
     /// record that cannot be decoded is logged and not returned again. It is never removed.
@@ -160,11 +177,27 @@ impl From<Found> for Snapshot {
     reason = "moved once, from the ledger to the store; a box would cost more"
 )]
 pub enum Change {
-    /// Replaces the old record by this one. The response is given if the new record is completed with a
-    /// retained response that is not stored yet.
-    Write(Record, Option<StoredResponse>),
-    /// Removes the record and its response.
-    Remove,
+    /// Puts a record in place of the old one.
+    Write(Written),
+    /// Removes the record and its response. The notice is told in the same step, if there is one.
+    Remove(Option<Notice>),
+}
+
+/// What is written of a record in one step.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The new record.
+    pub record: Record,
+    /// The response, where the new record is completed with a retained response that is not stored yet.
+    pub response: Option<StoredResponse>,
+    /// The notice of the step, if it is told outside.
+    pub notice: Option<Notice>,
+}
+
+impl From<Record> for Written {
+    fn from(record: Record) -> Self {
+        Self { record, response: None, notice: None }
+    }
 }
 
 /// The result of a [`Store::compare_and_set`].

@@ -119,14 +119,15 @@ mod tests {
 
     use super::*;
     use crate::protocol::{
-        Asked, BodyScheme, Claim, Fingerprint, OnUnknown, Owner, PathScheme, Policy, ResponseRef, Scheme,
+        BodyScheme, Claim, Fingerprint, OnUnknown, Owner, PathScheme, Policy, RequestParts, ResponseRef,
+        Scheme,
     };
 
     fn replay(body: Bytes) -> Decision<ClaimVerdict> {
         let scheme =
             Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new(), path: PathScheme::AsSent });
         let (method, headers) = (http::Method::POST, http::HeaderMap::new());
-        let asked = Asked { method: &method, path: "/", query: None, headers: &headers, body: b"" };
+        let asked = RequestParts { method: &method, path: "/", query: None, headers: &headers, body: b"" };
         let day = Duration::from_secs(86_400);
         let policy = Policy {
             on_unknown: OnUnknown::Hold,

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scraper_gets_what_it_asks_for() {
+    fn a_scraper_gets_the_format_that_it_asks_for() {
         let open = [
             // Prometheus 2.
             "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\

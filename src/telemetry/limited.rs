@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 pub struct Limited {
     most: u32,
     period: Duration,
-    seen: Mutex<Seen>,
+    current: Mutex<CurrentPeriod>,
 }
 
 /// The lines of the current period.
 #[derive(Debug, Default)]
-struct Seen {
+struct CurrentPeriod {
     since: Option<Instant>,
     written: u32,
     held_back: u64,
@@ -26,7 +26,7 @@ impl Limited {
     /// Creates a limit of `most` lines in each `period`.
     #[must_use]
     pub const fn new(most: u32, period: Duration) -> Self {
-        Self { most, period, seen: Mutex::new(Seen { since: None, written: 0, held_back: 0 }) }
+        Self { most, period, current: Mutex::new(CurrentPeriod { since: None, written: 0, held_back: 0 }) }
     }
 
     /// Requests one line. `Some` allows it, with the number of lines suppressed since the last one allowed.
@@ -36,16 +36,16 @@ impl Limited {
     }
 
     fn ask_at(&self, now: Instant) -> Option<u64> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.since.is_none_or(|since| now.saturating_duration_since(since) >= self.period) {
-            (seen.since, seen.written) = (Some(now), 0);
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.since.is_none_or(|since| now.saturating_duration_since(since) >= self.period) {
+            (current.since, current.written) = (Some(now), 0);
         }
-        if seen.written >= self.most {
-            seen.held_back += 1;
+        if current.written >= self.most {
+            current.held_back += 1;
             return None;
         }
-        seen.written += 1;
-        Some(std::mem::take(&mut seen.held_back))
+        current.written += 1;
+        Some(std::mem::take(&mut current.held_back))
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_period_has_so_many_lines_and_the_next_one_tells_of_the_rest() {
+    fn a_period_has_a_limit_and_the_next_line_counts_the_rest() {
         let limited = Limited::new(2, Duration::from_secs(10));
         let begin = Instant::now();
         let asked: Vec<_> = (0..5).map(|at| limited.ask_at(begin + Duration::from_secs(at))).collect();

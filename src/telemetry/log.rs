@@ -41,7 +41,7 @@ pub const AUDIT: &str = "oncegate::audit";
 /// The target of the log's events about itself.
 const LOG: &str = "oncegate::log";
 /// The target of panics, and the prefix of the targets of start and end events.
-const LIFE: &str = "oncegate::app";
+const LIFECYCLE: &str = "oncegate::app";
 
 /// Number of bytes that may be queued when an ordinary line is added. The next two constants are for
 /// warnings, and for lines that must not be lost.
@@ -151,7 +151,7 @@ impl<'a> MakeWriter<'a> for Lines {
 
     fn make_writer_for(&'a self, about: &Metadata<'_>) -> Line {
         let room = match about.target() {
-            target if target == AUDIT || target.starts_with(LIFE) => KEPT_ROOM,
+            target if target == AUDIT || target.starts_with(LIFECYCLE) => KEPT_ROOM,
             _ if *about.level() <= Level::WARN => WARNING_ROOM,
             _ => ROOM,
         };
@@ -187,7 +187,7 @@ fn panicked(panic: &PanicHookInfo<'_>) {
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
     let why = panic.payload_as_str().unwrap_or("no text");
-    tracing::error!(target: LIFE, thread, at, backtrace, "panicked: {why}");
+    tracing::error!(target: LIFECYCLE, thread, at, backtrace, "panicked: {why}");
 }
 
 #[cfg(test)]

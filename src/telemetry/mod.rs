@@ -4,7 +4,7 @@
 //! no log line ever carries a key, a credential or a body: routes and outcomes are names from the
 //! configuration and from the protocol, and operations appear by their record id.
 
-pub mod causes;
+pub mod error_chain;
 pub mod exposition;
 pub mod family;
 pub mod limited;
@@ -12,7 +12,7 @@ pub mod log;
 pub mod metrics;
 pub mod store;
 
-pub use causes::Causes;
+pub use error_chain::ErrorChain;
 pub use exposition::Format;
 pub use limited::Limited;
 pub use log::millis;

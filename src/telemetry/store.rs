@@ -14,7 +14,7 @@ use bytes::Bytes;
 use crate::protocol::{Record, RecordId, Revision};
 use crate::store::{
     Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Sheet, Snapshot, Stopped,
-    Store, StoreError, Swap, Woken,
+    Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage, Woken,
 };
 
 use super::Metrics;
@@ -64,6 +64,19 @@ impl Store for MeteredStore {
 
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
         self.measure("page", move |store| store.page(filter, limit))
+    }
+
+    fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage> {
+        self.measure("oldest_unknown", move |store| store.oldest_unknown(filter, limit))
+    }
+
+    fn tally(&self) -> Pending<'_, Tally> {
+        self.measure("tally", move |store| store.tally())
+    }
+
+    // Its duration is that of its pauses, so it is not measured.
+    fn mend_unknown(&self) -> Pending<'_, u64> {
+        self.store.mend_unknown()
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {

@@ -18,9 +18,9 @@ use crate::config::Upstream;
 use crate::protocol::{Reason, Sent};
 use crate::workers::PerWorker;
 
+use super::call_timeout::{CallTimeout, TimedBody};
 use super::connector::Connector;
 use super::lenient::{Lengths, MAX_LINES};
-use super::patience::{Patience, Watched};
 use super::pool::{Connection, Hold, Pool, Unanswered};
 
 /// A client of one upstream. Cheap to clone.
@@ -61,7 +61,7 @@ impl Client {
     }
 
     /// Sends the request once. The body of the response keeps to the same limit as its head, unless its
-    /// [`Deadline`](crate::protocol::Deadline) is lifted.
+    /// [`Deadline`](crate::call::Deadline) is lifted.
     pub(super) async fn call(
         &self,
         mut request: Request<Body>,
@@ -70,32 +70,32 @@ impl Client {
         if !self.preserve_host || !request.headers().contains_key(HOST) {
             request.headers_mut().insert(HOST, self.host.clone());
         }
-        let patience = Patience::new(limit, self.response_timeout);
+        let timeout = CallTimeout::new(limit, self.response_timeout);
         let request = match limit {
             // The whole body is in memory, and no progress lengthens the call.
             CallLimit::Whole => request,
-            CallLimit::Silence => request.map(|body| Body::new(Watched::request(body, patience.clone()))),
+            CallLimit::Silence => request.map(|body| Body::new(TimedBody::request(body, timeout.clone()))),
         };
         let pool = match limit {
             CallLimit::Whole => self.executions.here(),
             CallLimit::Silence => self.unprotected.here(),
         };
-        let connection = match pool.kept() {
+        let connection = match pool.take() {
             Some(connection) => connection,
-            None => Box::pin(self.connected(pool)).await?,
+            None => Box::pin(self.connect(pool)).await?,
         };
-        patience.start();
+        timeout.start();
         let (mut response, hold) = select! {
             biased;
             answered = self.send(pool, connection, request) => answered?,
-            () = patience.ended() => return Err(failure(Sent::Maybe, Reason::ResponseTimeout)),
+            () = timeout.elapsed() => return Err(failure(Sent::Maybe, Reason::ResponseTimeout)),
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // The gateway never asks to switch, so this is no response to its request.
             return Err(failure(Sent::Maybe, Reason::BrokenAnswer));
         }
-        response.extensions_mut().insert(patience.deadline());
-        Ok(response.map(|body| Body::new(Watched::response(body, hold, patience))))
+        response.extensions_mut().insert(timeout.deadline());
+        Ok(response.map(|body| Body::new(TimedBody::response(body, hold, timeout))))
     }
 
     /// Sends the request. A request that a kept connection hands back unwritten takes a new connection.
@@ -105,36 +105,36 @@ impl Client {
         connection: Connection,
         request: Request<Body>,
     ) -> Result<(Response<Incoming>, Hold), CallError> {
-        let kept = connection.was_kept();
+        let reused = connection.is_reused();
         // Dropped with this future, unless the response holds it.
-        let wants = Arc::new(());
+        let alive = Arc::new(());
         let mut http2 = connection.is_http2();
-        may_be_sent(&request)?;
-        let request = self.addressed(request, http2);
-        let answered = match connection.send(request, pool, &wants).await {
-            Err(Unanswered { request: Some(request), .. }) if kept => {
-                let again = async {
-                    let connection = self.connected(pool).await?;
-                    may_be_sent(&request)?;
+        check_may_send(&request)?;
+        let request = self.address_request(request, http2);
+        let answered = match connection.send(request, pool, &alive).await {
+            Err(Unanswered { request: Some(request), .. }) if reused => {
+                let retry = async {
+                    let connection = self.connect(pool).await?;
+                    check_may_send(&request)?;
                     http2 = connection.is_http2();
-                    let request = self.addressed(request, http2);
-                    connection.send(request, pool, &wants).await.map_err(explain)
+                    let request = self.address_request(request, http2);
+                    connection.send(request, pool, &alive).await.map_err(explain)
                 };
-                Box::pin(again).await?
+                Box::pin(retry).await?
             }
             answered => answered.map_err(explain)?,
         };
         // The length of an HTTP/1 response was settled as its head came in.
-        if http2 { self.settled(answered) } else { Ok(answered) }
+        if http2 { self.with_canonical_length(answered) } else { Ok(answered) }
     }
 
     /// Settles the length of an HTTP/2 response. Removes all headers if the head is over the limit.
-    fn settled(
+    fn with_canonical_length(
         &self,
         (mut response, hold): (Response<Incoming>, Hold),
     ) -> Result<(Response<Incoming>, Hold), CallError> {
         let headers = response.headers_mut();
-        settle_length(headers)?;
+        set_canonical_length(headers)?;
         // Each line with its colon, its space and its end, as in HTTP/1.
         let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         if headers.len() > MAX_LINES || bytes > self.head_limit {
@@ -145,7 +145,7 @@ impl Client {
     }
 
     /// Makes a new connection.
-    async fn connected(&self, pool: &Arc<Pool>) -> Result<Connection, CallError> {
+    async fn connect(&self, pool: &Arc<Pool>) -> Result<Connection, CallError> {
         let connected = pool.connect(self.connect_timeout).await;
         connected.map_err(|source| CallError {
             sent: Sent::Never,
@@ -155,9 +155,9 @@ impl Client {
     }
 
     /// Returns the request in the form of the connection's protocol.
-    fn addressed(&self, mut request: Request<Body>, http2: bool) -> Request<Body> {
+    fn address_request(&self, mut request: Request<Body>, http2: bool) -> Request<Body> {
         let path = path_of(request.uri());
-        settle_request_length(&mut request);
+        set_canonical_request_length(&mut request);
         if http2 {
             // The `Host` of HTTP/1 is the authority of HTTP/2.
             let host = request.headers_mut().remove(HOST);
@@ -200,12 +200,12 @@ fn path_of(uri: &Uri) -> PathAndQuery {
 
 /// Writes the length of a request in canonical digits, which cannot be read in two ways. A method that
 /// usually has a body gets a length also without one (RFC 9110, 8.6).
-fn settle_request_length(request: &mut Request<Body>) {
+fn set_canonical_request_length(request: &mut Request<Body>) {
     let means_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
     let length = match (request.body().size_hint().exact(), request.headers().get(CONTENT_LENGTH)) {
         (Some(0), None) if means_body => Some(0),
         (Some(length), Some(_)) => Some(length),
-        (None, Some(said)) => said.to_str().ok().and_then(|digits| digits.parse().ok()),
+        (None, Some(declared)) => declared.to_str().ok().and_then(|digits| digits.parse().ok()),
         (_, None) => None,
     };
     if let Some(length) = length {
@@ -217,11 +217,11 @@ fn settle_request_length(request: &mut Request<Body>) {
 ///
 /// # Errors
 /// Returns an error if the lengths differ, or one is no number.
-fn settle_length(headers: &mut HeaderMap) -> Result<(), CallError> {
+fn set_canonical_length(headers: &mut HeaderMap) -> Result<(), CallError> {
     headers.remove(TRANSFER_ENCODING);
     let mut lengths = Lengths::default();
-    headers.get_all(CONTENT_LENGTH).iter().for_each(|value| lengths.value(value.as_bytes()));
-    match lengths.one() {
+    headers.get_all(CONTENT_LENGTH).iter().for_each(|value| lengths.add(value.as_bytes()));
+    match lengths.single() {
         Ok(Some(length)) => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from(length))),
         Ok(None) => {}
         Err(_) => return Err(failure(Sent::Maybe, Reason::BrokenAnswer)),
@@ -230,7 +230,7 @@ fn settle_length(headers: &mut HeaderMap) -> Result<(), CallError> {
 }
 
 /// Checks that the execution may still send this request.
-fn may_be_sent(request: &Request<Body>) -> Result<(), CallError> {
+fn check_may_send(request: &Request<Body>) -> Result<(), CallError> {
     match request.extensions().get::<MaySend>() {
         Some(may_send) if !may_send.holds() => Err(failure(Sent::Never, Reason::LeaseOver)),
         _ => Ok(()),

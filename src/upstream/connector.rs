@@ -32,7 +32,7 @@ pub(super) fn connector(upstream: &Upstream) -> Result<Connector, String> {
     let upstream = upstream.clone();
     Connector::new(files, move |contents| {
         let tls = if upstream.url.scheme() == Some(&Scheme::HTTPS) {
-            trusting(&upstream, contents)?
+            tls_config(&upstream, contents)?
         } else {
             ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
         };
@@ -44,11 +44,11 @@ pub(super) fn connector(upstream: &Upstream) -> Result<Connector, String> {
     })
 }
 
-/// Returns a connector that tries all addresses of a host within `patience`: one silent address does not
+/// Returns a connector that tries all addresses of a host within `limit`: one silent address does not
 /// use it up.
-fn tcp(patience: Duration) -> HttpConnector {
+fn tcp(limit: Duration) -> HttpConnector {
     let mut tcp = HttpConnector::new();
-    tcp.set_connect_timeout(Some(patience));
+    tcp.set_connect_timeout(Some(limit));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(KEEPALIVE));
@@ -57,7 +57,7 @@ fn tcp(patience: Duration) -> HttpConnector {
 
 /// Returns the TLS settings. The contents of the files come in the order of [`connector`]: authorities,
 /// certificate, key, as far as they are configured.
-fn trusting(upstream: &Upstream, contents: &[Vec<u8>]) -> Result<ClientConfig, String> {
+fn tls_config(upstream: &Upstream, contents: &[Vec<u8>]) -> Result<ClientConfig, String> {
     let (ca, own) = match (&upstream.ca, contents) {
         (Some(path), [ca, own @ ..]) => {
             let roots = pem::roots(ca).map_err(|why| format!("ca = \"{}\": {why}", path.display()))?;

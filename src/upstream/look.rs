@@ -18,21 +18,21 @@ pub async fn look(upstream: &Upstream) -> Result<(), String> {
     let connect = Connect::clone(&connector.current());
     match timeout(upstream.connect_timeout, connect.oneshot(upstream.url.clone())).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(causes(&*error)),
+        Ok(Err(error)) => Err(with_causes(&*error)),
         Err(_) => Err(format!("no connection within {:?}", upstream.connect_timeout)),
     }
 }
 
 /// Returns the text of an error and of its causes.
-fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut said = vec![error.to_string()];
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut texts = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(error) = cause {
         let text = error.to_string();
-        if !said.iter().any(|earlier| earlier.contains(&text)) {
-            said.push(text);
+        if !texts.iter().any(|earlier| earlier.contains(&text)) {
+            texts.push(text);
         }
         cause = error.source();
     }
-    said.join(": ")
+    texts.join(": ")
 }

@@ -18,11 +18,12 @@ use crate::protocol::{Reason, Sent};
 
 use self::client::Client;
 
+mod call_timeout;
 mod client;
 mod connector;
 pub mod lenient;
 mod look;
-mod patience;
+
 mod pool;
 mod shared;
 

@@ -25,8 +25,8 @@ use crate::call::Unusable;
 use crate::config::{HEADER_BUFFER, Upstream};
 
 use super::connector::{Connect, Connector};
-use super::lenient::{Answered, Lenient, Line};
-use super::shared::{Shared, Wanted};
+use super::lenient::{Lenient, Link, ResponseHead};
+use super::shared::{CancellableBody, SharedConnection};
 
 /// The connections to one upstream.
 pub(super) struct Pool {
@@ -40,35 +40,35 @@ pub(super) struct Pool {
     /// True if the upstream last chose HTTP/1 when both protocols were offered.
     http1: AtomicBool,
     /// Held while a connection is made that other requests will share.
-    turn: tokio::sync::Mutex<()>,
-    kept: Mutex<Kept>,
+    connecting: tokio::sync::Mutex<()>,
+    pooled: Mutex<PooledConnections>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct PooledConnections {
     /// The idle connections of HTTP/1, the oldest first.
-    idle: VecDeque<(Alone, Instant)>,
+    idle: VecDeque<(ExclusiveConnection, Instant)>,
     /// The connections of HTTP/2.
-    shared: Vec<Shared>,
+    shared: Vec<SharedConnection>,
     /// True while a task removes the connections that are too old.
-    reaped: bool,
+    has_reaper: bool,
 }
 
 /// A connection of HTTP/1, and the service that made it.
-pub(super) struct Alone {
+pub(super) struct ExclusiveConnection {
     sender: http1::SendRequest<Body>,
-    line: Line,
+    link: Link,
     made_by: Arc<Connect>,
 }
 
 /// A connection, for one request.
 pub(super) struct Connection {
-    kept: bool,
-    speaks: Speaks,
+    pooled: bool,
+    protocol: Protocol,
 }
 
-enum Speaks {
-    Http1(Alone),
+enum Protocol {
+    Http1(ExclusiveConnection),
     Http2(http2::SendRequest<Body>, Arc<()>),
 }
 
@@ -76,10 +76,10 @@ enum Speaks {
 pub(super) enum Hold {
     /// A connection of its own. Dropping it closes the connection, because the rest of the response was
     /// not read.
-    Http1(Arc<Pool>, Alone),
+    Http1(Arc<Pool>, ExclusiveConnection),
     /// A place on a shared connection. Dropping it makes room for another request, and resets this one
     /// if it still goes on.
-    Http2 { _user: Arc<()>, _wants: Arc<()> },
+    Http2 { _user: Arc<()>, _alive: Arc<()> },
 }
 
 /// Error of a request that got no response.
@@ -100,44 +100,44 @@ impl Pool {
             idle: upstream.idle_timeout,
             head_limit: upstream.response_head_limit,
             http1: AtomicBool::new(false),
-            turn: tokio::sync::Mutex::default(),
-            kept: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+            pooled: Mutex::default(),
         })
     }
 
     /// Takes a kept connection, if there is one.
-    pub(super) fn kept(&self) -> Option<Connection> {
+    pub(super) fn take(&self) -> Option<Connection> {
         let connect = self.connector.current();
         self.lock().take(&connect, self.idle)
     }
 
-    /// Makes a new connection within `patience`, or takes one that another request has just made to be
+    /// Makes a new connection within `limit`, or takes one that another request has just made to be
     /// shared.
     ///
     /// # Errors
     /// Returns an error if no connection could be made. No byte of the request was sent then.
-    pub(super) async fn connect(self: &Arc<Self>, patience: Duration) -> Result<Connection, BoxError> {
+    pub(super) async fn connect(self: &Arc<Self>, limit: Duration) -> Result<Connection, BoxError> {
         if !self.http2 || self.http1.load(Ordering::Relaxed) {
-            return timeout(patience, self.make()).await?;
+            return timeout(limit, self.make()).await?;
         }
         // A connection that others will share is made in a task of its own. Otherwise a request that
         // gets its turn late would give up the connection when its own patience ends, and so would each
         // next request, for ever.
-        let (tell, told) = oneshot::channel();
+        let (reply, replied) = oneshot::channel();
         let pool = Arc::clone(self);
         tokio::spawn(async move {
-            let _turn = pool.turn.lock().await;
-            if tell.is_closed() {
+            let _guard = pool.connecting.lock().await;
+            if reply.is_closed() {
                 return;
             }
-            let connection = match pool.kept() {
+            let connection = match pool.take() {
                 Some(connection) => Ok(connection),
-                None => timeout(patience, pool.make()).await.unwrap_or_else(|late| Err(late.into())),
+                None => timeout(limit, pool.make()).await.unwrap_or_else(|late| Err(late.into())),
             };
             // The request may have been given up. The connection is there for the next one.
-            drop(tell.send(connection));
+            drop(reply.send(connection));
         });
-        timeout(patience, told).await??
+        timeout(limit, replied).await??
     }
 
     async fn make(self: &Arc<Self>) -> Result<Connection, BoxError> {
@@ -146,68 +146,72 @@ impl Pool {
         let negotiated = stream.connected().is_negotiated_h2();
         let encrypted = self.origin.scheme() == Some(&Scheme::HTTPS);
         self.http1.store(!negotiated && encrypted, Ordering::Relaxed);
-        let speaks = if negotiated || (self.http2 && !encrypted) {
-            let mut shared = Shared::begin(stream, connect, self.head_limit).await?;
+        let protocol = if negotiated || (self.http2 && !encrypted) {
+            let mut shared = SharedConnection::begin(stream, connect, self.head_limit).await?;
             let (sender, user) = shared.share().ok_or("it allows no requests")?;
-            self.keep(|kept| kept.shared.push(shared));
-            Speaks::Http2(sender, user)
+            self.keep(|pooled| pooled.shared.push(shared));
+            Protocol::Http2(sender, user)
         } else {
             let mut builder = http1::Builder::new();
             // The size of the buffer is also the number of bytes of a body that are read at once. The
             // default of half a MiB would be held many times on the way to a client.
             builder.max_buf_size(HEADER_BUFFER);
-            let (stream, line) = Lenient::new(TokioIo::new(stream), self.head_limit);
+            let (stream, link) = Lenient::new(TokioIo::new(stream), self.head_limit);
             let (sender, connection) = builder.handshake::<_, Body>(TokioIo::new(stream)).await?;
             tokio::spawn(async move { drop(connection.await) });
-            Speaks::Http1(Alone { sender, line, made_by: connect })
+            Protocol::Http1(ExclusiveConnection { sender, link, made_by: connect })
         };
-        Ok(Connection { kept: false, speaks })
+        Ok(Connection { pooled: false, protocol })
     }
 
-    fn keep(self: &Arc<Self>, what: impl FnOnce(&mut Kept)) {
-        let mut kept = self.lock();
-        what(&mut kept);
-        if !std::mem::replace(&mut kept.reaped, true) {
+    fn keep(self: &Arc<Self>, add: impl FnOnce(&mut PooledConnections)) {
+        let mut pooled = self.lock();
+        add(&mut pooled);
+        if !std::mem::replace(&mut pooled.has_reaper, true) {
             tokio::spawn(reap(Arc::downgrade(self)));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, PooledConnections> {
+        self.pooled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl PooledConnections {
     /// Drops the connections that are too old, closed, or made with earlier certificates.
-    fn tidy(&mut self, connect: &Arc<Connect>, idle: Duration) {
-        self.idle.retain(|(alone, since)| {
-            !alone.sender.is_closed() && since.elapsed() < idle && Arc::ptr_eq(&alone.made_by, connect)
+    fn remove_unusable(&mut self, connect: &Arc<Connect>, idle: Duration) {
+        self.idle.retain(|(exclusive, since)| {
+            !exclusive.sender.is_closed()
+                && since.elapsed() < idle
+                && Arc::ptr_eq(&exclusive.made_by, connect)
         });
-        self.shared.retain_mut(|shared| shared.is_fit(connect, idle));
+        self.shared.retain_mut(|shared| shared.is_usable(connect, idle));
     }
 
     fn take(&mut self, connect: &Arc<Connect>, idle: Duration) -> Option<Connection> {
-        let speaks = match self.take_idle(connect, idle) {
-            Some(alone) => Speaks::Http1(alone),
+        let protocol = match self.take_idle(connect, idle) {
+            Some(exclusive) => Protocol::Http1(exclusive),
             None => {
                 let mut fit = self
                     .shared
                     .iter_mut()
-                    .filter_map(|shared| shared.is_fit(connect, idle).then_some(shared));
-                let (sender, user) = fit.find_map(Shared::share)?;
-                Speaks::Http2(sender, user)
+                    .filter_map(|shared| shared.is_usable(connect, idle).then_some(shared));
+                let (sender, user) = fit.find_map(SharedConnection::share)?;
+                Protocol::Http2(sender, user)
             }
         };
-        Some(Connection { kept: true, speaks })
+        Some(Connection { pooled: true, protocol })
     }
 
     /// Takes the connection that was used last, so that the others grow old.
-    fn take_idle(&mut self, connect: &Arc<Connect>, idle: Duration) -> Option<Alone> {
+    fn take_idle(&mut self, connect: &Arc<Connect>, idle: Duration) -> Option<ExclusiveConnection> {
         let now = Instant::now();
         let mut young = self.idle.iter().enumerate().rev().take_while(|(_, (_, since))| now - *since < idle);
-        let usable = |alone: &Alone| alone.sender.is_ready() && Arc::ptr_eq(&alone.made_by, connect);
-        let newest = young.find(|(_, (alone, _))| usable(alone)).map(|(at, _)| at)?;
-        self.idle.remove(newest).map(|(alone, _)| alone)
+        let usable = |exclusive: &ExclusiveConnection| {
+            exclusive.sender.is_ready() && Arc::ptr_eq(&exclusive.made_by, connect)
+        };
+        let newest = young.find(|(_, (exclusive, _))| usable(exclusive)).map(|(at, _)| at)?;
+        self.idle.remove(newest).map(|(exclusive, _)| exclusive)
     }
 }
 
@@ -217,10 +221,10 @@ async fn reap(pool: Weak<Pool>) {
         let idle = pool.idle;
         {
             let connect = pool.connector.current();
-            let mut kept = pool.lock();
-            kept.tidy(&connect, idle);
-            if kept.idle.is_empty() && kept.shared.is_empty() {
-                kept.reaped = false;
+            let mut pooled = pool.lock();
+            pooled.remove_unusable(&connect, idle);
+            if pooled.idle.is_empty() && pooled.shared.is_empty() {
+                pooled.has_reaper = false;
                 return;
             }
         }
@@ -231,15 +235,15 @@ async fn reap(pool: Weak<Pool>) {
 
 impl Connection {
     /// Tells whether another request has used the connection before.
-    pub(super) fn was_kept(&self) -> bool {
-        self.kept
+    pub(super) fn is_reused(&self) -> bool {
+        self.pooled
     }
 
     pub(super) fn is_http2(&self) -> bool {
-        matches!(self.speaks, Speaks::Http2(..))
+        matches!(self.protocol, Protocol::Http2(..))
     }
 
-    /// Sends a request that is wanted as long as `wants` lives. Returns the head of the response, and
+    /// Sends a request that is wanted as long as `alive` lives. Returns the head of the response, and
     /// the hold on the connection.
     ///
     /// # Errors
@@ -248,22 +252,22 @@ impl Connection {
         self,
         request: Request<Body>,
         pool: &Arc<Pool>,
-        wants: &Arc<()>,
+        alive: &Arc<()>,
     ) -> Result<(Response<Incoming>, Hold), Unanswered> {
-        match self.speaks {
-            Speaks::Http1(mut alone) => {
-                alone.line.announce(request.method() == Method::HEAD);
-                let response = alone.sender.try_send_request(request).await;
+        match self.protocol {
+            Protocol::Http1(mut exclusive) => {
+                exclusive.link.announce(request.method() == Method::HEAD);
+                let response = exclusive.sender.try_send_request(request).await;
                 let response =
-                    response.map_err(|error| Unanswered::new(error, !alone.line.is_unwritten()))?;
-                let response = with_headers(response, alone.line.take());
-                Ok((response, Hold::Http1(Arc::clone(pool), alone)))
+                    response.map_err(|error| Unanswered::new(error, !exclusive.link.is_unwritten()))?;
+                let response = with_headers(response, exclusive.link.take());
+                Ok((response, Hold::Http1(Arc::clone(pool), exclusive)))
             }
-            Speaks::Http2(mut sender, user) => {
-                let request = request.map(|body| Body::new(Wanted::new(body, wants)));
+            Protocol::Http2(mut sender, user) => {
+                let request = request.map(|body| Body::new(CancellableBody::new(body, alive)));
                 let response = sender.try_send_request(request).await;
                 let response = response.map_err(|error| Unanswered::new(error, true))?;
-                Ok((response, Hold::Http2 { _user: user, _wants: Arc::clone(wants) }))
+                Ok((response, Hold::Http2 { _user: user, _alive: Arc::clone(alive) }))
             }
         }
     }
@@ -277,9 +281,9 @@ impl Unanswered {
 }
 
 /// Gives a response its original header lines. The library has seen only its framing.
-fn with_headers(mut response: Response<Incoming>, answered: Option<Answered>) -> Response<Incoming> {
+fn with_headers(mut response: Response<Incoming>, head: Option<ResponseHead>) -> Response<Incoming> {
     response.headers_mut().clear();
-    let Answered { reason, headers } = answered.unwrap_or(Answered { reason: None, headers: None });
+    let ResponseHead { reason, headers } = head.unwrap_or(ResponseHead { reason: None, headers: None });
     response.extensions_mut().clear();
     if let Some(reason) = reason {
         response.extensions_mut().insert(reason);
@@ -293,11 +297,11 @@ fn with_headers(mut response: Response<Incoming>, answered: Option<Answered>) ->
 
 impl Hold {
     /// Keeps the connection for the next request. The response was read to its end.
-    pub(super) fn done(self) {
-        if let Self::Http1(pool, alone) = self
-            && !alone.sender.is_closed()
+    pub(super) fn finish(self) {
+        if let Self::Http1(pool, exclusive) = self
+            && !exclusive.sender.is_closed()
         {
-            pool.keep(|kept| kept.idle.push_back((alone, Instant::now())));
+            pool.keep(|pooled| pooled.idle.push_back((exclusive, Instant::now())));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! speak HTTP/2 is sent no request. It takes no more requests at once than the settings allow, so that
 //! no request waits in the library. The library sends a waiting request when there is room, even if the
 //! request was given up by then. A request that waits there nevertheless is reset before its body, see
-//! [`Wanted`].
+//! [`CancellableBody`].
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -29,26 +29,26 @@ use super::lenient::MAX_LINES;
 
 /// Maximum number of requests that share one connection: the number that servers are advised to allow at
 /// least (RFC 9113, 6.5.2).
-const STREAMS: usize = 100;
+const MAX_STREAMS: usize = 100;
 /// Time for which a connection is used, so that names are looked up again.
-const AGE: Duration = Duration::from_secs(10 * 60);
+const MAX_AGE: Duration = Duration::from_secs(10 * 60);
 /// Number of requests for which a connection is used, because the numbers of streams are limited.
-const REQUESTS: u32 = 1 << 28;
+const MAX_REQUESTS: u32 = 1 << 28;
 /// Maximum number of bytes of one response body that are in transit or unread. The other half of the
 /// memory counted for a streamed response is on its way to the client.
 const STREAM_WINDOW: u32 = STREAM_BUFFER as u32 / 2;
 /// Maximum number of such bytes of all responses on one connection.
 const WINDOW: u32 = 1 << 20;
 /// Bytes that HTTP/2 counts for a header beside its name and value (RFC 9113, 6.5.2).
-const LINE: usize = 32;
+const HEADER_OVERHEAD: usize = 32;
 /// Interval at which a new connection is checked for the server's settings.
-const SETTINGS_LOOK: Duration = Duration::from_millis(1);
+const SETTINGS_POLL: Duration = Duration::from_millis(1);
 /// Interval of the pings to an upstream that owes responses and is silent.
-const PING_EVERY: Duration = Duration::from_secs(10);
+const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// Time within which an upstream has to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) struct Shared {
+pub(super) struct SharedConnection {
     sender: http2::SendRequest<Body>,
     /// Number of streams that the server allows at once.
     allowed: watch::Receiver<usize>,
@@ -60,7 +60,7 @@ pub(super) struct Shared {
     requests: u32,
 }
 
-impl Shared {
+impl SharedConnection {
     /// Begins to speak HTTP/2, and waits for the server's settings.
     pub(super) async fn begin(
         stream: impl Read + Write + Send + Unpin + 'static,
@@ -68,16 +68,16 @@ impl Shared {
         head_limit: usize,
     ) -> Result<Self, BoxError> {
         let (sender, connection) = builder(head_limit).handshake(stream).await?;
-        let (tell, mut allowed) = watch::channel(0);
+        let (allowed_sender, mut allowed) = watch::channel(0);
         tokio::spawn(async move {
-            let (mut connection, mut look_again) = (pin!(connection), interval(SETTINGS_LOOK));
+            let (mut connection, mut poll_again) = (pin!(connection), interval(SETTINGS_POLL));
             let driven = poll_fn(|context| {
                 let polled = connection.as_mut().poll(context);
                 let now = connection.current_max_send_streams();
                 // The arrival of the settings wakes no task here, because a task of the library reads
                 // the frames.
-                while now == 0 && look_again.poll_tick(context).is_ready() {}
-                tell.send_if_modified(|allowed| std::mem::replace(allowed, now) != now);
+                while now == 0 && poll_again.poll_tick(context).is_ready() {}
+                allowed_sender.send_if_modified(|allowed| std::mem::replace(allowed, now) != now);
                 polled
             });
             drop(driven.await);
@@ -89,21 +89,21 @@ impl Shared {
 
     /// Tells whether the connection is to be kept. Requests on a connection that is not kept run to
     /// their end.
-    pub(super) fn is_fit(&mut self, connect: &Arc<Connect>, idle: Duration) -> bool {
+    pub(super) fn is_usable(&mut self, connect: &Arc<Connect>, idle: Duration) -> bool {
         if Arc::strong_count(&self.users) > 1 {
             self.used = Instant::now();
         }
         !self.sender.is_closed()
             && Arc::ptr_eq(&self.made_by, connect)
-            && self.made.elapsed() < AGE
+            && self.made.elapsed() < MAX_AGE
             && self.used.elapsed() < idle
-            && self.requests < REQUESTS
+            && self.requests < MAX_REQUESTS
     }
 
     /// Returns the sender for one more request, if there is room.
     pub(super) fn share(&mut self) -> Option<(http2::SendRequest<Body>, Arc<()>)> {
         let users = Arc::strong_count(&self.users) - 1;
-        if users >= STREAMS.min(*self.allowed.borrow()) {
+        if users >= MAX_STREAMS.min(*self.allowed.borrow()) {
             return None;
         }
         self.requests += 1;
@@ -115,7 +115,7 @@ impl Shared {
 /// Returns the settings of a connection. The library does not tell the status of a response with a head
 /// over the library's own limit. Therefore that limit is far above `head_limit`.
 fn builder(head_limit: usize) -> http2::Builder<TokioExecutor> {
-    let library_limit = u32::try_from(4 * head_limit + LINE * MAX_LINES).unwrap_or(u32::MAX);
+    let library_limit = u32::try_from(4 * head_limit + HEADER_OVERHEAD * MAX_LINES).unwrap_or(u32::MAX);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -124,25 +124,25 @@ fn builder(head_limit: usize) -> http2::Builder<TokioExecutor> {
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_header_list_size(library_limit)
-        .keep_alive_interval(PING_EVERY)
+        .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
     builder
 }
 
 /// The body of a request while it is wanted. Once it is not, the body breaks off, which resets the
 /// request before the upstream can take it as complete.
-pub(super) struct Wanted {
+pub(super) struct CancellableBody {
     body: Body,
-    by: Weak<()>,
+    alive: Weak<()>,
 }
 
-impl Wanted {
-    pub(super) fn new(body: Body, by: &Arc<()>) -> Self {
-        Self { body, by: Arc::downgrade(by) }
+impl CancellableBody {
+    pub(super) fn new(body: Body, alive: &Arc<()>) -> Self {
+        Self { body, alive: Arc::downgrade(alive) }
     }
 }
 
-impl HttpBody for Wanted {
+impl HttpBody for CancellableBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -151,7 +151,7 @@ impl HttpBody for Wanted {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        Poll::Ready(match self.by.strong_count() {
+        Poll::Ready(match self.alive.strong_count() {
             0 => Some(Err(axum::Error::new("the request is no longer wanted"))),
             _ => frame,
         })
@@ -175,15 +175,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_body_ends_well_only_while_somebody_waits() {
+    async fn a_body_ends_well_only_while_the_request_is_alive() {
         for body in ["", "{}"] {
-            let wants = Arc::new(());
-            let wanted = Wanted::new(Body::from(body), &wants);
-            assert!(!wanted.is_end_stream());
-            assert_eq!(wanted.collect().await.expect("it is whole").to_bytes(), body);
-            let wanted = Wanted::new(Body::from(body), &wants);
-            drop(wants);
-            assert!(wanted.collect().await.is_err());
+            let alive = Arc::new(());
+            let cancellable = CancellableBody::new(Body::from(body), &alive);
+            assert!(!cancellable.is_end_stream());
+            assert_eq!(cancellable.collect().await.expect("it is whole").to_bytes(), body);
+            let cancellable = CancellableBody::new(Body::from(body), &alive);
+            drop(alive);
+            assert!(cancellable.collect().await.is_err());
         }
     }
 }

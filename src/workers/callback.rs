@@ -10,26 +10,26 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::current::inbox;
-use super::mailbox::{Inbox, Letter};
+use super::current::mailbox;
+use super::mailbox::{Mailbox, Message};
 
 /// The receiver of one answer.
 #[derive(Debug)]
 pub struct Callback<T> {
     answer: oneshot::Sender<T>,
     /// The mailbox of the worker on which the task waits; `None` on any other thread.
-    inbox: Option<Arc<Inbox>>,
+    mailbox: Option<Arc<Mailbox>>,
 }
 
 /// Collected answers. They are sent when this is dropped.
 #[derive(Default)]
-pub struct Callbacks(Vec<(Arc<Inbox>, Vec<Letter>)>);
+pub struct Callbacks(Vec<(Arc<Mailbox>, Vec<Message>)>);
 
 /// Creates a callback to the current worker, and a future that resolves with the answer, or with `None` once
 /// no answer can come any more.
 pub fn callback<T: Send + 'static>() -> (Callback<T>, impl Future<Output = Option<T>> + Send) {
     let (answer, answered) = oneshot::channel();
-    (Callback { answer, inbox: inbox() }, async { answered.await.ok() })
+    (Callback { answer, mailbox: mailbox() }, async { answered.await.ok() })
 }
 
 impl<T: Send + 'static> Callback<T> {
@@ -49,24 +49,24 @@ impl Callbacks {
     /// Adds an answer, to be sent together with the others. An answer to a task outside the workers is sent
     /// at once. The task may have stopped waiting.
     pub fn answer<T: Send + 'static>(&mut self, callback: Callback<T>, answer: T) {
-        let Callback { answer: waiting, inbox } = callback;
-        let Some(inbox) = inbox else { return drop(waiting.send(answer)) };
-        let letter: Letter = Box::new(move || drop(waiting.send(answer)));
-        match self.0.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &inbox)) {
-            Some((_, letters)) => letters.push(letter),
-            None => self.0.push((inbox, vec![letter])),
+        let Callback { answer: waiting, mailbox } = callback;
+        let Some(mailbox) = mailbox else { return drop(waiting.send(answer)) };
+        let message: Message = Box::new(move || drop(waiting.send(answer)));
+        match self.0.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &mailbox)) {
+            Some((_, messages)) => messages.push(message),
+            None => self.0.push((mailbox, vec![message])),
         }
     }
 }
 
 impl Drop for Callbacks {
     fn drop(&mut self) {
-        let here = inbox();
-        for (inbox, letters) in mem::take(&mut self.0) {
-            if here.as_ref().is_some_and(|here| Arc::ptr_eq(here, &inbox)) {
-                letters.into_iter().for_each(|letter| letter());
+        let here = mailbox();
+        for (mailbox, messages) in mem::take(&mut self.0) {
+            if here.as_ref().is_some_and(|here| Arc::ptr_eq(here, &mailbox)) {
+                messages.into_iter().for_each(|message| message());
             } else {
-                inbox.put(letters);
+                mailbox.put(messages);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::mailbox::Inbox;
+use super::mailbox::Mailbox;
 
 thread_local! {
     static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
@@ -12,7 +12,7 @@ thread_local! {
 /// The worker of the current thread.
 pub(super) struct Worker {
     pub(super) number: usize,
-    pub(super) inbox: Arc<Inbox>,
+    pub(super) mailbox: Arc<Mailbox>,
 }
 
 /// Makes the current thread a worker.
@@ -27,6 +27,6 @@ pub fn current() -> usize {
 }
 
 /// Returns the mailbox of the current worker, or `None` on any other thread.
-pub(super) fn inbox() -> Option<Arc<Inbox>> {
-    CURRENT.with_borrow(|current| current.as_ref().map(|worker| Arc::clone(&worker.inbox)))
+pub(super) fn mailbox() -> Option<Arc<Mailbox>> {
+    CURRENT.with_borrow(|current| current.as_ref().map(|worker| Arc::clone(&worker.mailbox)))
 }

@@ -7,37 +7,37 @@ use tokio::sync::Notify;
 
 /// The mailbox of a worker: answers that it has yet to deliver.
 #[derive(Default)]
-pub(super) struct Inbox {
-    letters: Mutex<Vec<Letter>>,
-    more: Notify,
+pub(super) struct Mailbox {
+    messages: Mutex<Vec<Message>>,
+    arrived: Notify,
 }
 
-pub(super) type Letter = Box<dyn FnOnce() + Send>;
+pub(super) type Message = Box<dyn FnOnce() + Send>;
 
-impl Inbox {
+impl Mailbox {
     /// Adds messages, and wakes the worker.
-    pub(super) fn put(&self, letters: Vec<Letter>) {
-        self.lock().extend(letters);
-        self.more.notify_one();
+    pub(super) fn put(&self, messages: Vec<Message>) {
+        self.lock().extend(messages);
+        self.arrived.notify_one();
     }
 
     /// Delivers messages for ever. Runs on the worker that the mailbox belongs to.
-    pub(super) async fn hand_out(&self) {
+    pub(super) async fn deliver(&self) {
         loop {
-            self.more.notified().await;
-            let letters = mem::take(&mut *self.lock());
-            letters.into_iter().for_each(|letter| letter());
+            self.arrived.notified().await;
+            let messages = mem::take(&mut *self.lock());
+            messages.into_iter().for_each(|message| message());
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Letter>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Message>> {
         // Under this lock messages are only added, or taken all at once.
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl std::fmt::Debug for Inbox {
+impl std::fmt::Debug for Mailbox {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Inbox")
+        formatter.write_str("Mailbox")
     }
 }

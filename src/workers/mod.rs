@@ -17,7 +17,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::current::{Worker, become_worker};
-use self::mailbox::Inbox;
+use self::mailbox::Mailbox;
 
 mod callback;
 mod current;
@@ -76,9 +76,9 @@ fn start(number: usize, end: CancellationToken) -> io::Result<Handle> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        let inbox = Arc::<Inbox>::default();
-        become_worker(Worker { number, inbox: Arc::clone(&inbox) });
-        runtime.block_on(end.run_until_cancelled(inbox.hand_out()));
+        let mailbox = Arc::<Mailbox>::default();
+        become_worker(Worker { number, mailbox: Arc::clone(&mailbox) });
+        runtime.block_on(end.run_until_cancelled(mailbox.deliver()));
     })?;
     Ok(handle)
 }
@@ -110,7 +110,7 @@ mod tests {
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         for _ in 0..2 * count {
             let tell = tell.clone();
-            workers.spawn(async move { tell.send(current()).expect("somebody listens") });
+            workers.spawn(async move { tell.send(current()).expect("the test listens") });
         }
         let mut seen = Vec::new();
         for _ in 0..2 * count {
@@ -130,8 +130,8 @@ mod tests {
             let (ask, tell) = (ask.clone(), tell.clone());
             workers.spawn(async move {
                 let (reply, answer) = callback();
-                ask.send((question, reply)).expect("somebody listens");
-                tell.send((question, answer.await)).expect("somebody listens");
+                ask.send((question, reply)).expect("the test listens");
+                tell.send((question, answer.await)).expect("the test listens");
             });
         }
         let mut callbacks = Callbacks::default();

@@ -10,7 +10,7 @@ use oncegate::protocol::{Record, RecordId, Revision};
 use oncegate::store::memory::MemoryStore;
 use oncegate::store::{
     Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Sheet, Snapshot, Stopped,
-    Store, StoreError, Swap,
+    Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage,
 };
 
 /// A fault of the store.
@@ -68,6 +68,14 @@ impl Store for FaultyStore {
 
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
         self.instead(false).unwrap_or_else(|| self.store.page(filter, limit))
+    }
+
+    fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage> {
+        self.instead(false).unwrap_or_else(|| self.store.oldest_unknown(filter, limit))
+    }
+
+    fn tally(&self) -> Pending<'_, Tally> {
+        self.instead(false).unwrap_or_else(|| self.store.tally())
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {

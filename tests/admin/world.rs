@@ -16,8 +16,8 @@ use oncegate::clock::{ManualClock, Timestamp};
 use oncegate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers, UpstreamName};
 use oncegate::protocol::path::Template;
 use oncegate::protocol::{
-    Asked, BodyScheme, Claim, Fingerprint, Key, OnUnknown, Outcomes, Owner, PathScheme, Policy, Reason,
-    RecordId, ResponseRef, Scheme, Scope, ScopePart, StoredResponse,
+    BodyScheme, Claim, Fingerprint, Key, OnUnknown, Outcomes, Owner, PathScheme, Policy, Reason, RecordId,
+    RequestParts, ResponseRef, Scheme, Scope, ScopePart, StoredResponse,
 };
 use oncegate::store::{Ledger, Store};
 use oncegate::telemetry::{MeteredStore, Metrics};
@@ -231,7 +231,7 @@ fn scheme() -> Arc<Scheme> {
 fn fingerprint() -> Fingerprint {
     let headers = HeaderMap::new();
     let (method, headers) = (&Method::POST, &headers);
-    let asked = Asked { method, path: "/v1/charges", query: None, headers, body: b"{}" };
+    let asked = RequestParts { method, path: "/v1/charges", query: None, headers, body: b"{}" };
     Fingerprint::of(asked, &scheme())
 }
 

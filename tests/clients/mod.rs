@@ -47,7 +47,7 @@ pub fn python(script: &Path) -> Command {
 
 /// Returns an address that refuses connections as long as the socket lives. The socket is bound and does not
 /// listen.
-pub fn nobody() -> (TcpSocket, SocketAddr) {
+pub fn refusing_address() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
     let address = socket.local_addr().expect("an address");

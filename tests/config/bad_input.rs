@@ -276,7 +276,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
 ];
 
 #[test]
-fn every_mistake_names_its_line_its_key_and_what_is_allowed() {
+fn every_mistake_names_its_line_its_key_and_the_allowed_values() {
     for (section, line, key, allowed) in MISTAKES {
         let errors = refused(&file(section, line));
         let is_it = |error: &&str| error.contains(&format!(" {key}")) && error.contains(allowed);
@@ -291,7 +291,7 @@ fn every_mistake_names_its_line_its_key_and_what_is_allowed() {
 }
 
 #[test]
-fn what_is_missing_from_a_table_is_told_at_its_header() {
+fn a_missing_key_is_reported_at_the_header_of_its_table() {
     let errors = refused(&format!("{SMALL}[upstreams.x]\n[upstreams.'a b']\nurl = 'http://b'\n"));
     let (x, a_b) = errors.split_once('\n').expect("two mistakes");
     assert!(x.starts_with("test.toml:9:12: upstreams.x.url: is missing"), "{errors}");
@@ -413,7 +413,7 @@ fn a_file_that_does_nothing_is_refused() {
 }
 
 #[test]
-fn tables_that_are_written_otherwise_are_told_how() {
+fn a_table_in_another_notation_is_refused_with_the_right_one() {
     for (text, error) in [
         (
             "store = 'memory:'\n",

@@ -61,7 +61,7 @@ fn the_defaults_are_explained() {
 }
 
 #[test]
-fn settings_change_what_is_said() {
+fn settings_change_the_report() {
     let text = format!(
         "{SMALL}key = {{ required = true }}\nscope = ['x-tenant']\nin_flight = 'reject'\n\
          tombstone_ttl = '0s'\nttl = '2h'\nnamespace = 'money'\n\
@@ -105,7 +105,7 @@ fn settings_change_what_is_said() {
 /// For every store: the loss that a crash and a failover may cause, its consequence, and the setting that
 /// limits it.
 #[test]
-fn each_store_says_what_it_may_lose() {
+fn the_report_lists_the_losses_of_each_store() {
     let with_store = |lines: &str| format!("[store]\n{lines}\n{SMALL}");
     let stores: [(&str, &[&str]); 9] = [
         (
@@ -177,7 +177,7 @@ fn each_store_says_what_it_may_lose() {
 }
 
 #[test]
-fn what_is_probably_not_meant_is_warned_of() {
+fn probable_mistakes_are_warned_of() {
     let route = |line: &str| format!("{SMALL}{line}\n");
     let section = |line: &str| format!("{line}\n{SMALL}");
     for (text, warning) in [
@@ -244,7 +244,7 @@ fn statuses_that_prove_that_nothing_was_done_may_be_released() {
 }
 
 #[test]
-fn what_is_warned_of_alike_is_said_once() {
+fn equal_warnings_are_given_once() {
     let route = |name: &str| {
         format!(
             "[[routes]]\nname = '{name}'\npath = '/{name}'\nupstream = 'payments'\nscope = ['x-merchant']\n"

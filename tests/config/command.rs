@@ -63,7 +63,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn a_short_check_says_what_is_wrong_and_nothing_else() {
+fn a_short_check_reports_only_mistakes() {
     let check = |text: &str| ended(&["check", "--config", "gate.toml", "--short"], written(text).path());
     assert_eq!(check(SMALL), (Some(0), "gate.toml is valid.\n".into(), String::new()));
 
@@ -78,7 +78,7 @@ fn a_short_check_says_what_is_wrong_and_nothing_else() {
 }
 
 #[test]
-fn connecting_says_of_each_place_whether_it_answers() {
+fn connecting_reports_whether_each_place_answers() {
     let upstream = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = upstream.local_addr().expect("its address").to_string();
     let text = SMALL.replace("127.0.0.1:9000", &address);

@@ -72,7 +72,7 @@ fn the_full_example_names_every_key() {
 }
 
 #[test]
-fn the_schema_says_what_each_key_is_and_takes() {
+fn the_schema_describes_each_key_and_its_values() {
     let schema = schema();
     let route = &schema["properties"]["routes"]["items"];
     assert_eq!(route["required"], serde_json::json!(["name", "path", "upstream"]));

@@ -48,7 +48,7 @@ fn routes_become_checked_types() {
 }
 
 #[test]
-fn who_the_caller_is_and_what_is_covered_become_checked_types() {
+fn callers_and_covered_paths_become_checked_types() {
     let config = with_route(
         "match = 'exact'\nscope = ['X-Tenant', { path = true }]\nanonymous = 'one'\nreplay_drop = ['X-Request-Id']\n\
          unknown_answers = 'problem'\n[fallback]\nupstream = 'payments'\nkeyed = 'refuse'\n",

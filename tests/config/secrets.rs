@@ -66,7 +66,7 @@ fn urls_in_other_places_are_not_repeated() {
 
 /// A valid address is shown to every client; an invalid one must not be repeated.
 #[test]
-fn the_address_of_no_page_is_not_repeated() {
+fn an_invalid_page_address_is_not_repeated() {
     for url in [format!("ftp://h/{CANARY}"), format!("https://me:{CANARY}@h/#x"), CANARY.to_owned()] {
         for url in forms(&url) {
             assert_hidden(&format!("[server]\nproblem_docs = {url}\n{SMALL}"));
@@ -133,7 +133,7 @@ fn tokens_keys_and_credentials_are_not_repeated() {
 
 /// A password may also be pasted in the place of a number or a boolean, where it has the wrong type.
 #[test]
-fn what_is_of_the_wrong_type_is_not_repeated() {
+fn a_value_of_the_wrong_type_is_not_repeated() {
     let mut paths = Vec::new();
     keys(&schema(), "", &mut paths);
     assert!(paths.len() > 10, "{paths:?}");

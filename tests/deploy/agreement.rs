@@ -74,7 +74,7 @@ fn image_pod_and_volume_agree_on_user_and_directory() {
 }
 
 #[test]
-fn what_picks_pods_picks_these() {
+fn selectors_pick_these_pods() {
     let labels = pod()["metadata"]["labels"].clone();
     assert!(labels.as_object().is_some_and(|labels| !labels.is_empty()));
     for file in ["service", "admin-service"] {
@@ -95,7 +95,7 @@ fn what_picks_pods_picks_these() {
 
 /// Kustomize leaves an unknown name as it is, and the pods then wait for it forever.
 #[test]
-fn what_pods_name_exists() {
+fn objects_that_pods_name_exist() {
     let generator = yaml("k8s/base/kustomization.yaml")["configMapGenerator"][0].clone();
     assert_eq!(pod()["spec"]["volumes"][0]["configMap"]["name"], generator["name"]);
     let mount = container()["volumeMounts"][0].clone();

@@ -69,7 +69,7 @@ fn without_an_overlay_or_a_secret_nothing_starts() {
 }
 
 #[test]
-fn the_memory_limit_is_above_what_requests_can_take() {
+fn the_memory_limit_is_above_the_bound_of_requests() {
     let mib = |text: &str, unit: &str| text.strip_suffix(unit).and_then(|number| number.parse::<f64>().ok());
     let requests = mib(row(&report("embedded"), "together"), " MiB").expect("a bound in MiB");
     let limit = container()["resources"]["limits"]["memory"].as_str().and_then(|text| mib(text, "Mi"));

@@ -7,7 +7,7 @@ use oncegate::clock::Timestamp;
 use oncegate::protocol::{
     self, Claim, ClaimVerdict, Delete, Executed, Finding, OperatorVerdict, Owner, OwnerVerdict, Reason,
     Record, Renew, RenewVerdict, Report, Resolution, ResponseRef, Settle, SettleVerdict, Standing, Step,
-    Sweep, SweepVerdict, TakeOver, TakeOverVerdict,
+    StepKind, Sweep, SweepVerdict, TakeOver, TakeOverVerdict,
 };
 
 /// An event of an operation. `n` is the number of the execution that the sender means.
@@ -339,6 +339,23 @@ impl Event {
             Self::Resolve(ref resolution) => visitor.visit(*resolution),
             Self::Delete => visitor.visit(Delete),
         }
+    }
+}
+
+impl Event {
+    /// Returns the kind of the protocol's step for this event.
+    pub fn kind(&self) -> StepKind {
+        self.visit(Kind)
+    }
+}
+
+struct Kind;
+
+impl Visitor for Kind {
+    type Output = StepKind;
+
+    fn visit<S: Step<Verdict: Told> + 'static>(self, step: S) -> StepKind {
+        step.kind()
     }
 }
 

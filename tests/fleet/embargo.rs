@@ -42,7 +42,7 @@ async fn nothing_begins_before_the_time_and_what_is_stored_is_answered(store: St
     let refused = post(gateway.address, "/v1/charges", "new", "a").await;
     assert!(SystemTime::now() < until, "the machine is too busy for this test");
     let members = refused.problem(503, "store-unavailable", "unknown", "same-key");
-    assert!(members["detail"].as_str().is_some_and(|detail| detail.contains("already known")));
+    assert!(members["detail"].as_str().is_some_and(|detail| detail.contains("stored records")));
     assert_eq!(gateway.admin_get("/readyz").await.status, 200, "it answers what it can");
     assert_eq!(gateway.stopped_for().await.as_deref(), Some("not-before"));
     assert!(gateway.shows("oncegate_claims_stopped{reason=\"not-before\"} 1").await);

@@ -73,7 +73,7 @@ async fn it_does_not_matter_when_the_client_ends_its_side() {
 }
 
 #[tokio::test]
-async fn what_was_sent_ahead_is_answered_too() {
+async fn a_request_that_was_sent_ahead_is_answered_too() {
     let (upstream, gateway) = gateway("").await;
     let mut connection = Connection::open(gateway.address).await;
     connection.send([keyed("k-1"), keyed("k-2"), keyed("k-1")].concat()).await;
@@ -109,7 +109,7 @@ async fn the_end_of_one_side_of_tls_is_no_end_either() {
 }
 
 #[tokio::test]
-async fn who_vanishes_behind_a_half_close_holds_no_place() {
+async fn a_client_that_vanishes_behind_a_half_close_holds_no_slot() {
     let (upstream, gateway) = gateway("max_connections = 1").await;
     for (key, hard) in [("k-1", false), ("k-2", true)] {
         upstream.hold();

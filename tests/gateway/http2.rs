@@ -181,7 +181,7 @@ async fn a_drain_lets_streams_end_and_takes_no_new_ones() {
 
 /// Pings, which this client answers, do not replace requests.
 #[tokio::test]
-async fn a_connection_on_which_nothing_is_asked_is_told_to_go() {
+async fn a_connection_without_requests_is_told_to_leave() {
     let (upstream, gateway) =
         gateway("header_read_timeout = \"200ms\"\nkeep_alive_timeout = \"200ms\"").await;
     let open = async || {

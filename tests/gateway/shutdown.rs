@@ -14,7 +14,7 @@ fn keyed(key: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_runs_is_finished_and_nothing_new_starts() {
+async fn running_executions_finish_and_no_new_one_starts() {
     let upstream = Upstream::start().await;
     let mut gateway = Gateway::start(&upstream, Settings::default()).await;
     post(gateway.address, "/v1/charges", "k-0", "a").await;
@@ -50,7 +50,7 @@ async fn what_runs_is_finished_and_nothing_new_starts() {
 
 /// The execution needs neither its client nor any other connection.
 #[tokio::test]
-async fn what_runs_is_finished_though_nobody_is_connected() {
+async fn running_executions_finish_without_a_connected_client() {
     let upstream = Upstream::start().await;
     let mut gateway = Gateway::start(&upstream, Settings::default()).await;
     upstream.hold();
@@ -73,7 +73,7 @@ async fn what_runs_is_finished_though_nobody_is_connected() {
 }
 
 #[tokio::test]
-async fn what_outlasts_the_drain_is_unknown() {
+async fn an_execution_that_outlasts_the_drain_is_unknown() {
     let upstream = Upstream::start().await;
     let mut gateway =
         Gateway::start(&upstream, Settings::default().server("drain_timeout = \"100ms\"")).await;
@@ -102,7 +102,7 @@ async fn what_outlasts_the_drain_is_unknown() {
 
 /// Every client gets an answer: the client of the running attempt and the clients that waited for it.
 #[tokio::test]
-async fn who_waits_for_what_outlasts_the_drain_is_told_too() {
+async fn waiters_of_an_execution_that_outlasts_the_drain_are_answered() {
     let upstream = Upstream::start().await;
     let mut gateway =
         Gateway::start(&upstream, Settings::default().server("drain_timeout = \"100ms\"")).await;

@@ -33,7 +33,7 @@ fn shuts_down(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn what_waits_to_be_accepted_is_told() {
+async fn connections_that_wait_to_be_accepted_are_answered() {
     let upstream = Upstream::start().await;
     let mut gateway = Gateway::start(&upstream, Settings::default().server("max_connections = 2")).await;
     upstream.hold();

@@ -39,7 +39,7 @@ async fn both_protocols_are_spoken_over_tls() {
 }
 
 #[tokio::test]
-async fn who_speaks_no_tls_or_says_nothing_is_let_go() {
+async fn a_client_without_tls_or_without_bytes_is_disconnected() {
     let authority = Authority::new();
     let (upstream, gateway) = gateway(&authority, "").await;
     let mut plain = Connection::open(gateway.address).await;
@@ -51,7 +51,7 @@ async fn who_speaks_no_tls_or_says_nothing_is_let_go() {
 
 /// A client gets no more time after its handshake than before it.
 #[tokio::test]
-async fn who_agrees_on_a_protocol_and_says_nothing_is_let_go() {
+async fn a_client_that_sends_nothing_after_the_handshake_is_disconnected() {
     let authority = Authority::new();
     let (_upstream, mut gateway) = gateway(&authority, "").await;
     let port = gateway.address.port();

@@ -4,11 +4,11 @@
 use crate::place::{Place, on_every_store, printed};
 use crate::process::pay;
 
-on_every_store!(a_change_of_what_names_operations_is_refused, a_changed_name_is_no_change);
+on_every_store!(a_change_of_the_naming_is_refused, a_changed_name_is_no_change);
 
 const CHARGES: (&str, &str, &str) = ("create-charge", "/v1/charges", "");
 
-async fn a_change_of_what_names_operations_is_refused(place: Place) {
+async fn a_change_of_the_naming_is_refused(place: Place) {
     let (gateway, address) = place.serve("", &[CHARGES]).await;
     assert_eq!(pay(address, "/v1/charges", "k").await.status, 201);
     gateway.stop().await;

@@ -9,7 +9,7 @@ on_every_shared_store!(
     a_gateway_beside_one_with_other_names_refuses,
     of_two_that_start_at_once_with_other_names_one_serves,
     gateways_that_agree_start_together,
-    one_that_serves_is_told_when_another_change_was_accepted,
+    a_serving_gateway_reports_that_another_change_was_accepted,
 );
 
 fn charges(lines: &str) -> [(&str, &str, &str); 1] {
@@ -82,7 +82,7 @@ async fn gateways_that_agree_start_together(place: Place) {
 }
 
 /// Short lifetimes make the gateway check its entries soon again.
-async fn one_that_serves_is_told_when_another_change_was_accepted(place: Place) {
+async fn a_serving_gateway_reports_that_another_change_was_accepted(place: Place) {
     let short = "ttl = \"100ms\"\ntombstone_ttl = \"100ms\"\nlease = \"100ms\"";
     let (mut one, _) = place.serve("", &charges(short)).await;
     let other = format!("{short}\n{OTHER}");

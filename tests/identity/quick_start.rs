@@ -4,7 +4,7 @@ use crate::place::{Place, printed};
 use crate::process::pay;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_paid_without_a_file_is_replayed_with_one() {
+async fn a_payment_without_a_file_is_replayed_with_one() {
     let place = Place::embedded().await;
     let (gateway, address) = place.quick_start().await.serving();
     let first = pay(address, "/v1/charges", "k").await;

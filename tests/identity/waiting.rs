@@ -40,14 +40,15 @@ async fn a_start_waits_for_a_server_that_comes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_gives_up_when_its_time_is_over() {
     for (place, own) in [of_redis().await, of_postgres().await] {
-        let nobody = redis::free_port();
+        let unused_port = redis::free_port();
         for (store, least, most) in [("1s", 1, 10), ("0s", 0, 5)] {
             let lines = format!("start_timeout = \"{store}\"");
             let began = Instant::now();
-            let started = Process::with_file(&by_way_of(&place, nobody, own, &lines), place.path()).started();
+            let started =
+                Process::with_file(&by_way_of(&place, unused_port, own, &lines), place.path()).started();
             let (code, said) = ended(started.await);
             assert_eq!(code, Some(1), "{said}");
-            assert!(said.contains("cannot start") && said.contains(&nobody.to_string()), "{said}");
+            assert!(said.contains("cannot start") && said.contains(&unused_port.to_string()), "{said}");
             assert_eq!(said.contains("store.start_timeout"), least > 0, "{said}");
             let waited = began.elapsed();
             assert!(waited >= Duration::from_secs(least) && waited < Duration::from_secs(most), "{waited:?}");

@@ -13,7 +13,7 @@ use oncegate::protocol::{Record, RecordId, Revision};
 use oncegate::store::memory::MemoryStore;
 use oncegate::store::{
     Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Sheet, Snapshot, Stopped,
-    Store, StoreError, Swap,
+    Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage,
 };
 use tokio::time::sleep;
 
@@ -37,8 +37,8 @@ impl Step {
 
     fn of(change: &Change) -> Self {
         match change {
-            Change::Remove => Self::Release,
-            Change::Write(record, _) => match record.state.name() {
+            Change::Remove(_) => Self::Release,
+            Change::Write(written) => match written.record.state.name() {
                 "running" => Self::Renew,
                 "completed" | "settled" => Self::Complete,
                 "unknown" => Self::Lose,
@@ -200,6 +200,14 @@ impl Store for FaultyStore {
 
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
         self.store.page(filter, limit)
+    }
+
+    fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage> {
+        self.store.oldest_unknown(filter, limit)
+    }
+
+    fn tally(&self) -> Pending<'_, Tally> {
+        self.store.tally()
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use oncegate::clock::{Clock, Timestamp};
 use oncegate::config::{Config, Environment, InFlight, OnStoreError, Route};
 use oncegate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, sweep};
-use oncegate::protocol::{Key, Owner, Policy, Record, RecordId, Scope, Shown, State};
+use oncegate::protocol::{CallerParts, Key, Owner, Policy, Record, RecordId, Scope, State};
 use oncegate::routes::RouteTable;
 use oncegate::stop::Stop;
 use oncegate::store::{ClockLimits, Ledger, Store};
@@ -135,7 +135,7 @@ impl World {
 
     pub fn id(&self, key: &str) -> RecordId {
         let (key, headers) = (Key::parse(key.as_bytes()).expect("a valid key"), HeaderMap::new());
-        let shown = Shown { headers: &headers, certificate: None, path: "/v1/charges" };
+        let shown = CallerParts { headers: &headers, certificate: None, path: "/v1/charges" };
         let (scope, _) = Scope::of_request(&self.route.scope, shown);
         RecordId::of(&self.route.namespace, &scope, &key)
     }

@@ -33,7 +33,7 @@ fn ends(output: &Output, code: i32, says: &str) {
 }
 
 #[tokio::test]
-async fn it_ends_them_as_if_all_had_been_read() {
+async fn a_reader_that_stops_early_is_no_failure() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::start(&upstream, Settings::default()).await;
     post(gateway.address, "/v1/charges", "k", "a").await;
@@ -56,7 +56,7 @@ async fn it_ends_them_as_if_all_had_been_read() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_stays_wrong_where_nothing_reads_it() {
+async fn a_failure_stays_a_failure_without_a_reader() {
     for stderr in [Stdio::null(), File::options().write(true).open("/dev/full").expect("Linux has it").into()]
     {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oncegate"));

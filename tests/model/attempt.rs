@@ -27,7 +27,7 @@ impl Protocol {
                 if let (Phase::Asking { missed: 1.. }, None, Some(first)) =
                     (world.attempts[who].phase, write.expected, &mut write.next)
                 {
-                    first.revision = first.revision.apart();
+                    first.revision = first.revision.for_repeated_claim();
                 }
                 world.attempts[who].pending = Some(write);
             }

@@ -52,7 +52,7 @@ async fn lengths_that_are_only_declared_take_no_room() {
 }
 
 #[tokio::test]
-async fn nor_do_those_of_streams() {
+async fn lengths_of_streams_take_no_room_either() {
     let (upstream, gateway) = gateway("http2 = true").await;
     let mut held = Vec::new();
     for number in 0..9 {

@@ -139,7 +139,7 @@ async fn answers_that_are_not_read_make_room() {
 
 /// The gateway closes connections of the abusive client, and never one in the middle of a request.
 #[tokio::test]
-async fn what_is_executed_is_answered_to_the_end() {
+async fn an_execution_is_answered_to_the_end() {
     let upstream = holding().await;
     let gateway = gateway(&upstream, Settings::default()).await;
     let held = flood(&gateway, |number| {

@@ -38,7 +38,7 @@ async fn idle_connections_leave_descriptors_for_payments() {
 }
 
 #[tokio::test]
-async fn however_few_there_are() {
+async fn payments_run_however_few_descriptors_there_are() {
     flooded(256, 400).await;
 }
 
@@ -55,7 +55,7 @@ async fn the_soft_limit_is_raised() {
 }
 
 #[tokio::test]
-async fn check_warns_of_what_does_not_fit() {
+async fn check_warns_of_limits_that_do_not_fit() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::start(&upstream, Settings::default()).await;
     let file = gateway.data().with_file_name("oncegate.toml");

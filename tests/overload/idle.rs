@@ -44,7 +44,7 @@ async fn opened(to: SocketAddr, count: usize) -> Vec<Connection> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_idle_connections_take_little_and_disturb_nobody() {
+async fn ten_thousand_idle_connections_take_little_and_disturb_no_request() {
     allow_files(CONNECTIONS as u64 + 500);
     let upstream = Upstream::start().await;
     let limits = format!(

@@ -43,7 +43,7 @@ async fn answered(gateway: &Gateway, key: &str) -> Answer {
 /// A stored response is read from the store for each client, so only the number of clients bounds the memory
 /// for all of them.
 #[tokio::test]
-async fn replays_that_nobody_reads_stay_inside_the_bound() {
+async fn unread_replays_stay_inside_the_bound() {
     let upstream = upstream().await;
     let gateway = gateway(&upstream).await;
     let keys: Vec<_> = (0..READERS).map(|number| format!("k-{number}")).collect();
@@ -74,7 +74,7 @@ async fn replays_that_nobody_reads_stay_inside_the_bound() {
 /// The response of an execution is always passed on. Without room in the budget, it keeps the slot of its
 /// execution.
 #[tokio::test]
-async fn first_answers_that_nobody_reads_keep_their_places() {
+async fn unread_first_answers_keep_their_slots() {
     let upstream = upstream().await;
     let gateway = gateway(&upstream).await;
     let (_, mut in_the_budget) = ask(gateway.address, &keyed("k-1")).await;
@@ -92,7 +92,7 @@ async fn first_answers_that_nobody_reads_keep_their_places() {
 
 /// The gateway reads no more of a streamed response than the client takes.
 #[tokio::test]
-async fn streams_that_nobody_reads_stay_inside_the_bound() {
+async fn unread_streams_stay_inside_the_bound() {
     let upstream = upstream().await;
     let limits = format!("max_connections = {STREAMS}\nmax_in_flight = 1\nrequest_body_limit = \"4KiB\"");
     let settings = Settings::route("max_response_body = \"4KiB\"").server(&limits);

@@ -77,7 +77,7 @@ async fn a_head_that_trickles_ends_the_connection() {
 
 /// The client answers no ping either, so the library never learns that the client received the GOAWAY frame.
 #[tokio::test]
-async fn who_is_told_to_go_and_stays_is_let_go() {
+async fn a_client_that_is_told_to_leave_and_stays_is_disconnected() {
     let (_upstream, gateway) = gateway("header_read_timeout = \"300ms\"").await;
     let mut staying = Frames::open(gateway.address).await;
     assert_eq!(staying.end().await, End::Connection(Some(0)));

@@ -22,7 +22,7 @@ async fn gateway(upstream: &Upstream, server: &str) -> Gateway {
 }
 
 #[tokio::test]
-async fn who_reads_nothing_over_http1_is_disconnected() {
+async fn a_client_that_reads_nothing_over_http1_is_disconnected() {
     let upstream = Upstream::answering(|_| Response::new(vec![1; ANSWER].into())).await;
     let gateway = gateway(&upstream, "max_in_flight = 1\nbody_read_timeout = \"300ms\"").await;
     let (status, mut connection) = ask(gateway.address, &keyed("k")).await;
@@ -55,7 +55,7 @@ async fn head(sender: &Sender, key: &str) -> Response<h2::RecvStream> {
 }
 
 #[tokio::test]
-async fn who_opens_no_window_over_http2_is_disconnected() {
+async fn a_client_that_opens_no_window_over_http2_is_disconnected() {
     let upstream = Upstream::start().await;
     let gateway = gateway(&upstream, "http2 = true\nbody_read_timeout = \"300ms\"").await;
     let (sender, connection) = closed_window(&gateway).await;

@@ -8,7 +8,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::api::Api;
-use crate::clients::{Gateway, PATIENCE, file, nobody, node, python};
+use crate::clients::{Gateway, PATIENCE, file, node, python, refusing_address};
 use crate::hop::Hop;
 
 /// Returns the first block of the page in this language.
@@ -118,7 +118,7 @@ async fn gateway(upstream: SocketAddr) -> Gateway {
 }
 
 /// Checks the example with every kind of response that the page distinguishes.
-async fn does_what_the_page_says(language: &'static str) {
+async fn matches_the_page(language: &'static str) {
     let example = Example::of(language);
     let api = Api::start().await;
     let gateway = gateway(api.address).await;
@@ -144,8 +144,8 @@ async fn does_what_the_page_says(language: &'static str) {
 
 /// A request that was never sent may be repeated, but not forever.
 async fn gives_up_at_last(language: &'static str) {
-    let (_socket, nobody) = nobody();
-    let gateway = gateway(nobody).await;
+    let (_socket, refusing) = refusing_address();
+    let gateway = gateway(refusing).await;
     let hop = Hop::before(gateway.address).await;
     let told = match language {
         "sh" => json!({ "executed": "unknown" }),
@@ -156,15 +156,15 @@ async fn gives_up_at_last(language: &'static str) {
 
 #[tokio::test]
 async fn python_example() {
-    tokio::join!(does_what_the_page_says("python"), gives_up_at_last("python"));
+    tokio::join!(matches_the_page("python"), gives_up_at_last("python"));
 }
 
 #[tokio::test]
 async fn node_example() {
-    tokio::join!(does_what_the_page_says("js"), gives_up_at_last("js"));
+    tokio::join!(matches_the_page("js"), gives_up_at_last("js"));
 }
 
 #[tokio::test]
 async fn shell_example() {
-    tokio::join!(does_what_the_page_says("sh"), gives_up_at_last("sh"));
+    tokio::join!(matches_the_page("sh"), gives_up_at_last("sh"));
 }

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::api::Api;
-use crate::clients::{Gateway, PATIENCE, nobody};
+use crate::clients::{Gateway, PATIENCE, refusing_address};
 use crate::driver::{Driver, Outcome};
 use crate::hop::Hop;
 use crate::servers::redis::Server;
@@ -205,8 +205,8 @@ async fn answer_unusable(sdk: Arc<Driver>) {
 }
 
 async fn upstream_unreachable(sdk: Arc<Driver>) {
-    let (_socket, nobody) = nobody();
-    let world = World::with(sdk, "", "", "memory:", Some(nobody.port())).await;
+    let (_socket, refusing) = refusing_address();
+    let world = World::with(sdk, "", "", "memory:", Some(refusing.port())).await;
     world.raises("good-1", 1200, 502, "upstream-unreachable", RETRIED).await;
 }
 

@@ -9,6 +9,7 @@ pub mod names;
 pub mod races;
 pub mod retention;
 pub mod table;
+pub mod unknown;
 pub mod writes;
 
 macro_rules! suite {
@@ -44,6 +45,12 @@ macro_rules! suite {
             lists::pages_follow_each_other,
             lists::a_cursor_outlives_its_record,
             lists::the_longest_due_comes_first,
+            unknown::the_oldest_unknown_comes_first,
+            unknown::a_cursor_of_the_unknown_outlives_its_record,
+            unknown::unknown_outcomes_are_counted_by_route,
+            unknown::an_outcome_that_is_unknown_again_goes_to_the_end,
+            unknown::what_is_no_longer_remembered_is_not_counted,
+            unknown::there_is_nothing_to_mend_in_what_this_release_wrote,
             names::a_document_is_replaced_only_where_it_is_the_expected_one,
             names::a_document_comes_back_byte_for_byte,
             names::one_of_many_replacements_is_made,

@@ -11,6 +11,7 @@ mod crash;
 mod faults;
 mod reopen;
 mod torn;
+mod unknown;
 
 crate::contract::suite!(open());
 

@@ -12,6 +12,7 @@ use crate::servers::postgres::{Server, shared};
 mod faults;
 mod schema;
 mod steps;
+mod unknown;
 mod wakeups;
 
 pub const TIMEOUT: Duration = Duration::from_secs(2);

@@ -14,6 +14,7 @@ mod full;
 mod loss;
 mod marks;
 mod steps;
+mod unknown;
 mod wakeups;
 
 pub const TIMEOUT: Duration = Duration::from_secs(2);

@@ -32,7 +32,7 @@ async fn a_body_has_one_framing() {
 /// A server that passes headers to programs as CGI and WSGI do reads these headers as the ones that they
 /// resemble.
 #[tokio::test]
-async fn what_looks_like_framing_is_refused() {
+async fn look_alikes_of_framing_headers_are_refused() {
     let bench = Bench::start().await;
     for line in [
         "Transfer_Encoding: chunked",
@@ -51,7 +51,7 @@ async fn what_looks_like_framing_is_refused() {
 /// Headers that `Connection` names are dropped on the way. The upstream would then receive another host,
 /// another caller or another request.
 #[tokio::test]
-async fn connection_takes_away_nothing_that_counts() {
+async fn connection_cannot_remove_end_to_end_headers() {
     let bench = Bench::start().await;
     for named in [
         "Host",
@@ -80,7 +80,7 @@ async fn connection_takes_away_nothing_that_counts() {
 }
 
 #[tokio::test]
-async fn a_method_that_is_not_allowed_is_told_which_are() {
+async fn a_refused_method_is_answered_with_the_allowed_ones() {
     let bench = Bench::start().await;
     let gateway = &bench.gateway;
     for (to, allow) in [

@@ -66,6 +66,6 @@ impl Source {
 }
 
 /// Fails with all violations, if there are any.
-pub fn complain(violations: Vec<String>) {
+pub fn assert_none(violations: Vec<String>) {
     assert!(violations.is_empty(), "\n{}", violations.join("\n"));
 }

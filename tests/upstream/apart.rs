@@ -41,7 +41,7 @@ async fn a_second_answer_is_never_taken_for_the_next_one() {
 
 /// The second response comes later, while the connection is idle.
 #[tokio::test]
-async fn what_arrives_on_an_idle_connection_ends_it() {
+async fn bytes_on_an_idle_connection_end_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let caller = Caller::patient(listener.local_addr().expect("an address"));
     let first = tokio::spawn({

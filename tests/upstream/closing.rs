@@ -41,7 +41,7 @@ async fn a_server_that_reads_a_part_of_the_request_may_have_acted() {
 }
 
 #[tokio::test]
-async fn of_a_server_that_reads_nothing_either_can_be_said() {
+async fn a_server_that_reads_nothing_may_have_been_sent_the_request_or_not() {
     for end in ENDS.into_iter().cycle().take(100) {
         let (called, seen) = played(Act::no_answer(Read::Bytes(0), end)).await;
         let error = called.expect_err("no answer");
@@ -89,7 +89,7 @@ async fn a_body_without_a_length_ends_with_the_connection_but_not_with_a_reset()
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_a_broken_answer() {
+async fn an_answer_that_is_not_http_is_broken() {
     let garbage = [
         "SSH-2.0-OpenSSH_9.2\r\n\r\n",
         "\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}",

@@ -58,7 +58,7 @@ async fn an_upstream_that_is_not_configured_is_never_sent() {
 
 /// The lease ended while the connection was made.
 #[tokio::test]
-async fn what_may_no_longer_be_sent_once_there_is_a_connection_is_never_sent() {
+async fn a_request_that_may_no_longer_be_sent_is_never_sent_on_a_new_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let caller = Caller::patient(listener.local_addr().expect("an address"));
     let asked = Arc::new(AtomicUsize::new(0));

@@ -29,7 +29,7 @@ enum Said {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn never_sent_is_said_only_of_what_the_server_has_not_read() {
+async fn never_sent_means_that_the_server_has_not_read_it() {
     let (mut seeds, mut running, mut said) = (0..CASES, JoinSet::new(), Vec::new());
     for seed in seeds.by_ref().take(AT_ONCE) {
         running.spawn(case(seed));

@@ -106,7 +106,7 @@ async fn a_stream_above_the_last_one_was_never_sent() {
 }
 
 #[tokio::test]
-async fn first_a_warning_and_then_the_last_stream() {
+async fn a_warning_comes_before_the_last_stream() {
     let (mut stream, first, second) = Server::asked().await;
     stream.write_all(&goaway(MOST, 0)).await.expect("it reads");
     stream.write_all(&goaway(1, 0)).await.expect("it reads");
@@ -116,7 +116,7 @@ async fn first_a_warning_and_then_the_last_stream() {
 }
 
 #[tokio::test]
-async fn all_of_them_when_the_last_one_is_zero() {
+async fn a_last_stream_of_zero_refuses_all_streams() {
     let (mut stream, first, second) = Server::asked().await;
     stream.write_all(&goaway(0, 0)).await.expect("it reads");
     assert_never_sent(called(first).await);
@@ -146,7 +146,7 @@ async fn a_stream_up_to_the_last_one_may_have_been_sent() {
 
 /// The connection still returns the responses to its open streams, and takes no new request.
 #[tokio::test]
-async fn what_comes_after_it_takes_another_connection() {
+async fn later_requests_take_another_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let mut server = Server { listener, stream: None };
     let address = server.listener.local_addr().expect("an address");

@@ -181,7 +181,7 @@ async fn a_head_beyond_its_limit_still_says_its_status() {
 /// A server is silent once. Later it needs more time to begin than there is between two requests, and each
 /// request gets its turn only when its own timeout is almost over.
 #[tokio::test]
-async fn a_connection_is_made_though_nobody_who_waits_has_the_time() {
+async fn a_connection_is_made_although_no_waiting_request_has_the_time() {
     const BETWEEN: Duration = Duration::from_millis(10);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -248,7 +248,7 @@ async fn only_a_refused_stream_was_never_sent() {
 }
 
 #[tokio::test]
-async fn what_breaks_off_may_have_been_sent() {
+async fn a_request_that_breaks_off_may_have_been_sent() {
     let closed = once(|connection, stream| async move { drop((connection, stream)) }).await;
     assert_maybe_sent(caller(closed).post().await, &BROKEN);
     let goodbye = once(|mut connection, stream| async move {
@@ -270,7 +270,7 @@ async fn what_breaks_off_may_have_been_sent() {
 }
 
 #[tokio::test]
-async fn who_does_not_speak_it_is_sent_no_request() {
+async fn a_server_without_http2_is_sent_no_request() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {

@@ -41,10 +41,10 @@ async fn server(authority: &Authority, offers: &[&str]) -> u16 {
             let Ok(stream) = acceptor.accept(stream).await else { continue };
             let shown = stream.get_ref().1.peer_certificates().expect("a certificate")[0].to_vec();
             let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-                let mut said = format!("{:?} ", request.version()).into_bytes();
-                said.extend_from_slice(&shown);
+                let mut reported = format!("{:?} ", request.version()).into_bytes();
+                reported.extend_from_slice(&shown);
                 async move {
-                    Ok::<_, std::convert::Infallible>(Response::new(Full::new(bytes::Bytes::from(said))))
+                    Ok::<_, std::convert::Infallible>(Response::new(Full::new(bytes::Bytes::from(reported))))
                 }
             });
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -68,7 +68,7 @@ fn calling(authority: &Authority, port: u16, identity: Option<&Files>) -> Upstre
     Upstream { identity, http2: true, ..upstream(&url, Some(authority.ca.clone())) }
 }
 
-fn said(version: &str, files: &Files) -> Vec<u8> {
+fn reported(version: &str, files: &Files) -> Vec<u8> {
     [format!("{version} ").as_bytes(), &certificates(&files.cert)[0]].concat()
 }
 
@@ -82,7 +82,7 @@ async fn an_identity_is_shown_and_protocols_are_negotiated() {
         let port = server(&authority, offers).await;
         let caller = Caller::new(calling(&authority, port, Some(&files)));
         for _ in 0..3 {
-            assert!(caller.post().await.expect("an answer").body == said(version, &files), "{version}");
+            assert!(caller.post().await.expect("an answer").body == reported(version, &files), "{version}");
         }
     }
     let port = server(&authority, &[]).await;
@@ -100,10 +100,10 @@ async fn an_identity_that_changes_is_shown_from_then_on() {
             Proxy::new(&[(name, calling(&authority, port, Some(&old)))].into()).expect("usable files");
         let (_, connector) = proxy.connectors().next().expect("an upstream");
         let caller = Caller::of(proxy.clone());
-        assert!(caller.post().await.expect("an answer").body == said(version, &old));
+        assert!(caller.post().await.expect("an answer").body == reported(version, &old));
         assert_eq!(connector.look(), Ok(Look::Same));
         let new = authority.certify("gateway");
         assert_eq!(connector.look(), Ok(Look::Made));
-        assert!(caller.post().await.expect("an answer").body == said(version, &new), "{version}");
+        assert!(caller.post().await.expect("an answer").body == reported(version, &new), "{version}");
     }
 }

@@ -83,7 +83,7 @@ async fn an_odd_line_is_mended_or_dropped_and_the_answer_known() {
 }
 
 #[tokio::test]
-async fn in_whichever_pieces_it_comes() {
+async fn the_pieces_of_an_answer_do_not_matter() {
     for (lines, ..) in [ODD[2], ODD[7], ODD[15]] {
         let whole = with(lines);
         let act = Act { drip: Duration::from_micros(50), ..Act::answer(&whole, End::Next) };

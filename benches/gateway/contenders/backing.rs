@@ -8,7 +8,7 @@ use crate::servers::{postgres, redis};
 
 /// Query of the number of writing transactions. Such transactions have numbers of their own, and the
 /// next number tells the count at once, while the server's statistics are up to a second late.
-const WRITTEN: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
+const TRANSACTIONS: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
 
 /// A kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +109,8 @@ impl Backing {
                 line.and_then(|reads| reads.trim().parse().ok())
             }
             Self::Postgres(_, connection) => {
-                let asked = query_scalar::<_, i64>(WRITTEN).fetch_one(&mut *connection.lock().await).await;
+                let asked =
+                    query_scalar::<_, i64>(TRANSACTIONS).fetch_one(&mut *connection.lock().await).await;
                 asked.expect("a number").try_into().ok()
             }
         }

@@ -17,7 +17,7 @@ pub mod oncegate;
 mod usage;
 
 pub use backing::{Backing, KINDS, Kind};
-pub use usage::{Reading, Used};
+pub use usage::{Reading, Usage};
 
 use self::oncegate::Log;
 

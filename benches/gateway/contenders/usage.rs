@@ -15,7 +15,7 @@ pub struct Reading {
 
 /// The use between two moments.
 #[derive(Clone, Copy, Debug)]
-pub struct Used {
+pub struct Usage {
     pub own_cpu: Duration,
     pub store_cpu: Option<Duration>,
     /// Accesses to the store, as [`Backing::turns`] counts them.
@@ -30,11 +30,11 @@ impl Reading {
     }
 
     /// Returns the use since this reading.
-    pub async fn after(self, contender: &Contender) -> Used {
+    pub async fn after(self, contender: &Contender) -> Usage {
         let now = Self::without_turns(contender);
         let store_cpu = now.store.zip(self.store).map(|(now, before)| now.since(&before));
         let turns = turns(contender).await.zip(self.turns).map(|(now, before)| now.saturating_sub(before));
-        Used { own_cpu: now.own.since(&self.own), store_cpu, turns }
+        Usage { own_cpu: now.own.since(&self.own), store_cpu, turns }
     }
 
     fn without_turns(contender: &Contender) -> Self {

@@ -14,7 +14,7 @@ use super::records::{Claimed, Records};
 use super::remove_hops;
 
 /// Time for which a duplicate of a running operation waits before it asks again.
-const AGAIN: Duration = Duration::from_millis(2);
+const POLL_PAUSE: Duration = Duration::from_millis(2);
 
 pub struct Gateway {
     pub records: Records,
@@ -32,7 +32,7 @@ impl Gateway {
         loop {
             match self.records.claim(key.as_bytes(), digest).await {
                 Claimed::Won => break,
-                Claimed::Running => sleep(AGAIN).await,
+                Claimed::Running => sleep(POLL_PAUSE).await,
                 Claimed::Other => return Ok(plain(StatusCode::UNPROCESSABLE_ENTITY)),
                 Claimed::Done(status, body) => return Ok(replay(status, body)),
             }

@@ -24,10 +24,10 @@ impl Report {
                 })
             })
         });
-        let duplicates = self.duplicates.iter().map(|shown| {
+        let duplicates = self.duplicates.iter().map(|result| {
             json!({
-                "server": shown.name, "until_all_us": micros(&shown.until_all),
-                "most_executions": shown.most_executions, "errors": shown.errors,
+                "server": result.name, "until_all_us": micros(&result.until_all),
+                "most_executions": result.most_executions, "errors": result.errors,
             })
         });
         let round_trips = self.round_trips.iter().map(
@@ -57,8 +57,8 @@ fn slice(slice: &Slice) -> Value {
         "server": slice.name, "case": slice.case.name(), "load": name(slice.load), "group": slice.group, "round": slice.round,
         "done": slice.sample.done(), "errors": slice.sample.errors.len(),
         "per_second": slice.sample.per_second(), "cpu_us": own_cpu_us(slice),
-        "store_cpu_us": slice.used.store_cpu.map(|cpu| each(slice, cpu.as_secs_f64() * 1e6)),
-        "store_turns": slice.used.turns.map(|turns| each(slice, turns as f64)),
+        "store_cpu_us": slice.usage.store_cpu.map(|cpu| each(slice, cpu.as_secs_f64() * 1e6)),
+        "store_turns": slice.usage.turns.map(|turns| each(slice, turns as f64)),
         "p50_us": quantile(0.5), "p99_us": quantile(0.99), "p999_us": quantile(0.999),
     })
 }

@@ -61,7 +61,7 @@ fn row(first: &Slice, slices: &[Slice]) -> Row {
     let spread =
         |figure: &dyn Fn(&Slice) -> Option<f64>| Spread::of(rounds.iter().map(|slice| figure(slice)));
     let ratio = |to: Role| {
-        spread(&|slice| Some(worth(slice)? / worth(beside(slices, slice, to)?)?))
+        spread(&|slice| Some(figure(slice)? / figure(counterpart(slices, slice, to)?)?))
             .filter(|_| first.role != to && first.role != Role::Direct)
     };
     let mut latencies: Vec<Duration> =
@@ -74,26 +74,28 @@ fn row(first: &Slice, slices: &[Slice]) -> Row {
         group: first.group,
         per_second: spread(&|slice| Some(slice.sample.per_second())).expect("a round"),
         own_cpu_us: spread(&own_cpu_us),
-        store_cpu_us: spread(&|slice| Some(each(slice, slice.used.store_cpu?.as_secs_f64() * 1e6))),
-        turns: spread(&|slice| Some(each(slice, slice.used.turns? as f64))),
+        store_cpu_us: spread(&|slice| Some(each(slice, slice.usage.store_cpu?.as_secs_f64() * 1e6))),
+        turns: spread(&|slice| Some(each(slice, slice.usage.turns? as f64))),
         to_floor: plan::floors(first.role, first.case).into_iter().find_map(ratio),
         to_nginx: ratio(Role::Nginx),
-        added_p50_us: spread(&|slice| Some(p50_us(slice) - p50_us(beside(slices, slice, Role::Direct)?)))
-            .filter(|_| first.role != Role::Direct && first.load != Load::Saturated),
+        added_p50_us: spread(&|slice| {
+            Some(p50_us(slice) - p50_us(counterpart(slices, slice, Role::Direct)?))
+        })
+        .filter(|_| first.role != Role::Direct && first.load != Load::Saturated),
         quantiles: [0.5, 0.99, 0.999].map(|quantile| quantile_of(&latencies, quantile)),
         errors: rounds.iter().map(|slice| slice.sample.errors.len()).sum(),
     }
 }
 
 /// Returns the slice of another server in the same group and round.
-fn beside<'a>(slices: &'a [Slice], slice: &Slice, role: Role) -> Option<&'a Slice> {
+fn counterpart<'a>(slices: &'a [Slice], slice: &Slice, role: Role) -> Option<&'a Slice> {
     slices.iter().find(|other| {
         (other.role, other.round, other.load, other.group) == (role, slice.round, slice.load, slice.group)
     })
 }
 
 /// Returns the figure that is compared under this load.
-fn worth(slice: &Slice) -> Option<f64> {
+fn figure(slice: &Slice) -> Option<f64> {
     match slice.load {
         Load::FixedRate => own_cpu_us(slice),
         Load::Saturated => Some(slice.sample.per_second()),
@@ -101,7 +103,7 @@ fn worth(slice: &Slice) -> Option<f64> {
 }
 
 pub fn own_cpu_us(slice: &Slice) -> Option<f64> {
-    (slice.role != Role::Direct).then(|| each(slice, slice.used.own_cpu.as_secs_f64() * 1e6))
+    (slice.role != Role::Direct).then(|| each(slice, slice.usage.own_cpu.as_secs_f64() * 1e6))
 }
 
 pub fn each(slice: &Slice, all: f64) -> f64 {

@@ -54,14 +54,14 @@ impl Report {
             "\n{DUPLICATES} duplicates at once, the upstream takes {DELAY_MS} ms; time until all are answered"
         );
         println!("{:<20} {:>9} {:>9} {:>11} {:>7}", "server", "p50", "max", "executions", "errors");
-        for shown in &self.duplicates {
+        for result in &self.duplicates {
             println!(
                 "{:<20} {:>9} {:>9} {:>11} {:>7}",
-                shown.name,
-                millis(quantile_of(&shown.until_all, 0.5)),
-                millis(quantile_of(&shown.until_all, 1.0)),
-                shown.most_executions,
-                shown.errors
+                result.name,
+                millis(quantile_of(&result.until_all, 0.5)),
+                millis(quantile_of(&result.until_all, 1.0)),
+                result.most_executions,
+                result.errors
             );
         }
     }

@@ -13,8 +13,8 @@ use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::error::DemoError;
 use super::ledger::Charge;
-use super::trouble::Trouble;
 
 /// Longest wait for any answer: longer than any step of the script can take.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -36,20 +36,20 @@ impl Client {
         path: &str,
         key: Option<&str>,
         body: &impl Serialize,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Answer, DemoError> {
         let mut request = Request::builder().method(Method::POST).uri(url(to, path));
         request = request.header(CONTENT_TYPE, "application/json").header(AUTHORIZATION, "Bearer shop");
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        let body = serde_json::to_vec(body).map_err(|error| Trouble::new(error.to_string()))?;
+        let body = serde_json::to_vec(body).map_err(|error| DemoError::new(error.to_string()))?;
         self.send(request, Full::from(body)).await
     }
 
-    async fn send(&self, request: http::request::Builder, body: Full<Bytes>) -> Result<Answer, Trouble> {
-        let request = request.body(body).map_err(|error| Trouble::new(error.to_string()))?;
+    async fn send(&self, request: http::request::Builder, body: Full<Bytes>) -> Result<Answer, DemoError> {
+        let request = request.body(body).map_err(|error| DemoError::new(error.to_string()))?;
         let target = format!("{} {}", request.method(), request.uri());
-        let failed = |reason: String| Trouble::new(format!("{target}: {reason}"));
+        let failed = |reason: String| DemoError::new(format!("{target}: {reason}"));
         let exchange = async {
             let response = self.0.request(request).await.map_err(|error| failed(error.to_string()))?;
             let (head, body) = response.into_parts();

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::cli::output::complain;
+use crate::cli::output::print_error;
 
 /// A directory inside the system's temporary directory that only this user can read. Dropping the value
 /// removes the directory with its contents.
@@ -32,7 +32,7 @@ impl Directory {
 impl Drop for Directory {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
-            complain(format_args!("oncegate: {} is left behind: {error}", self.0.display()));
+            print_error(format_args!("oncegate: {} is left behind: {error}", self.0.display()));
         }
     }
 }

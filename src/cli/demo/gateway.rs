@@ -15,12 +15,12 @@ use tokio::process::ChildStderr;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::cli::output::complain;
+use crate::cli::output::print_error;
 
-use super::trouble::Trouble;
+use super::error::DemoError;
 
 /// Time that a start may take: long enough for a slow disk.
-const START: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 const CONFIG_FILE: &str = "oncegate.toml";
 
@@ -73,12 +73,13 @@ lease = "1s"
 
 impl GatewayProcess {
     /// Starts a gateway on the records in `directory`, and waits until it is ready.
-    pub(super) async fn start(directory: &Path) -> Result<Self, Trouble> {
+    pub(super) async fn start(directory: &Path) -> Result<Self, DemoError> {
         let (process, log) = Process::spawn(directory)?;
         let mut log = BufReader::new(log);
-        let ready = timeout(START, Ready::read(&mut log)).await;
-        let ready = ready
-            .unwrap_or_else(|_| Err(Trouble::new(format!("the gateway was not ready within {START:?}"))))?;
+        let ready = timeout(START_TIMEOUT, Ready::read(&mut log)).await;
+        let ready = ready.unwrap_or_else(|_| {
+            Err(DemoError::new(format!("the gateway was not ready within {START_TIMEOUT:?}")))
+        })?;
         // The log is read on, because its end is the end of the process.
         let log = tokio::spawn(async move { drop(copy(&mut log, &mut sink()).await) });
         Ok(Self { process, public: ready.listen, admin: ready.admin, log: AbortOnDropHandle::new(log) })
@@ -110,7 +111,7 @@ struct Ready {
 
 impl Ready {
     /// Reads the log up to that line.
-    async fn read(log: &mut BufReader<ChildStderr>) -> Result<Self, Trouble> {
+    async fn read(log: &mut BufReader<ChildStderr>) -> Result<Self, DemoError> {
         let mut lines = log.lines();
         let mut before = String::new();
         while let Some(line) = lines.next_line().await? {
@@ -119,7 +120,7 @@ impl Ready {
             }
             before += &format!("\n  {line}");
         }
-        Err(Trouble::new(format!("the gateway ended before it was ready; it said:{before}")))
+        Err(DemoError::new(format!("the gateway ended before it was ready; it said:{before}")))
     }
 }
 
@@ -155,7 +156,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if let Err(error) = self.kill() {
-            complain(format_args!(
+            print_error(format_args!(
                 "oncegate: the gateway (process {}) could not be ended: {error}",
                 self.0.id()
             ));

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use crate::cli::output::{self, complain};
+use crate::cli::output::{self, print_error};
 use crate::cli::page::fill;
 
 const WIDTH: usize = 80;
@@ -17,14 +17,14 @@ pub(super) struct Narrator {
     colour: bool,
     chapter: usize,
     mistakes: usize,
-    unprinted: Cell<bool>,
+    output_failed: Cell<bool>,
 }
 
 impl Narrator {
     /// Prints to standard output, in colour only on a terminal and unless the user objects (`NO_COLOR`).
     pub(super) fn on_stdout() -> Self {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { colour, chapter: 0, mistakes: 0, unprinted: Cell::default() }
+        Self { colour, chapter: 0, mistakes: 0, output_failed: Cell::default() }
     }
 
     /// Begins a new chapter.
@@ -47,26 +47,26 @@ impl Narrator {
     /// Prints text unchanged. If standard output fails, that is reported once, and the demo does not succeed.
     pub(super) fn print(&self, text: &str) {
         if let Err(error) = output::print(format_args!("{text}"))
-            && !self.unprinted.replace(true)
+            && !self.output_failed.replace(true)
         {
-            complain(format_args!("oncegate: standard output: {error}"));
+            print_error(format_args!("oncegate: standard output: {error}"));
         }
     }
 
-    /// Prints a mistake if `seen` is not `wanted`, and counts it.
-    pub(super) fn check<T: Debug + PartialEq>(&mut self, what: &str, seen: &T, wanted: &T) {
-        if seen != wanted {
+    /// Prints a mistake if `actual` is not `expected`, and counts it.
+    pub(super) fn check<T: Debug + PartialEq>(&mut self, what: &str, actual: &T, expected: &T) {
+        if actual != expected {
             self.mistakes += 1;
-            self.row("NOT AS IT MUST BE", &format!("{what} is {seen:?} instead of {wanted:?}"));
+            self.row("NOT AS IT MUST BE", &format!("{what} is {actual:?} instead of {expected:?}"));
         }
     }
 
     /// Prints the number of mistakes, if any, and returns the exit code.
-    pub(super) fn verdict(&self) -> ExitCode {
+    pub(super) fn exit_code(&self) -> ExitCode {
         if self.mistakes > 0 {
             self.print(&format!("\n{} of the above is not as it must be.\n", self.mistakes));
         }
-        if self.mistakes == 0 && !self.unprinted.get() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if self.mistakes == 0 && !self.output_failed.get() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
@@ -76,10 +76,11 @@ mod tests {
 
     #[test]
     fn one_wrong_total_fails_the_demo() {
-        let mut narrator = Narrator { colour: false, chapter: 0, mistakes: 0, unprinted: Cell::default() };
+        let mut narrator =
+            Narrator { colour: false, chapter: 0, mistakes: 0, output_failed: Cell::default() };
         narrator.check("the total", &1, &1);
-        assert_eq!(narrator.verdict(), ExitCode::SUCCESS);
+        assert_eq!(narrator.exit_code(), ExitCode::SUCCESS);
         narrator.check("the total", &2, &1);
-        assert_eq!(narrator.verdict(), ExitCode::FAILURE);
+        assert_eq!(narrator.exit_code(), ExitCode::FAILURE);
     }
 }

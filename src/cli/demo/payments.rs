@@ -1,9 +1,9 @@
 //! A small payment API with a ledger, in the demo's own process.
 //!
-//! `POST /v1/charges` `{"amount", "currency", "customer"}` takes [`WORK`] and books a charge;
+//! `POST /v1/charges` `{"amount", "currency", "customer"}` takes [`CHARGE_TIME`] and books a charge;
 //! `GET /v1/charges` shows the ledger. Like many APIs, this one knows nothing of idempotency, and finishes a
 //! charge even if the client is gone. The script sets how the API treats a customer's next charges (see
-//! [`Conduct`]) and can wait for its bookings, so that no step of the script depends on timing.
+//! [`AnswerMode`]) and can wait for its bookings, so that no step of the script depends on timing.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,18 +17,18 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::books::Books;
+use self::state::ApiState;
 use super::ledger::Ledger;
 
-mod books;
 mod endpoints;
+mod state;
 
-pub(super) use self::books::{Conduct, WORK};
+pub(super) use self::state::{AnswerMode, CHARGE_TIME};
 
 /// The API. It serves until this value is dropped.
 pub(super) struct PaymentApi {
     pub(super) address: SocketAddr,
-    books: Arc<Books>,
+    state: Arc<ApiState>,
     _serving: AbortOnDropHandle<()>,
 }
 
@@ -37,36 +37,36 @@ impl PaymentApi {
     pub(super) async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let books = Arc::new(Books::default());
-        let serving = tokio::spawn(serve(listener, Arc::clone(&books)));
-        Ok(Self { address, books, _serving: AbortOnDropHandle::new(serving) })
+        let state = Arc::new(ApiState::default());
+        let serving = tokio::spawn(serve(listener, Arc::clone(&state)));
+        Ok(Self { address, state, _serving: AbortOnDropHandle::new(serving) })
     }
 
     /// Sets the treatment of `customer` from now on.
-    pub(super) fn treat(&self, customer: &str, conduct: Conduct) {
-        self.books.treat(customer, conduct);
+    pub(super) fn set_mode(&self, customer: &str, answer_mode: AnswerMode) {
+        self.state.set_mode(customer, answer_mode);
     }
 
     /// Returns a copy of the ledger.
     pub(super) fn ledger(&self) -> Ledger {
-        self.books.ledger()
+        self.state.ledger()
     }
 
     /// Waits until `customer` was charged at least once.
     pub(super) async fn booked(&self, customer: &str) {
-        self.books.when(|pages| pages.ledger.total(customer).charges > 0).await;
+        self.state.wait_until(|accounts| accounts.ledger.total(customer).charges > 0).await;
     }
 }
 
-async fn serve(listener: TcpListener, books: Arc<Books>) {
+async fn serve(listener: TcpListener, state: Arc<ApiState>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // The cause may be a lack of file descriptors, for example. Some will be free again.
             sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let books = Arc::clone(&books);
-        let service = service_fn(move |request| endpoints::answer(Arc::clone(&books), request));
+        let state = Arc::clone(&state);
+        let service = service_fn(move |request| endpoints::answer(Arc::clone(&state), request));
         tokio::spawn(async move {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())

@@ -2,11 +2,11 @@
 
 use http::HeaderName;
 
-use crate::config::problem::At;
+use crate::config::mistakes::KeyCursor;
 use crate::headers::{ADDED, HOP_BY_HOP, NEVER_BELIEVED, is_mimic, meaning};
 
 /// Checks a header name and converts it to lower case.
-pub fn name(at: &At<'_>, text: &str) -> Option<HeaderName> {
+pub fn name(at: &KeyCursor<'_>, text: &str) -> Option<HeaderName> {
     if text.contains('*') {
         return at.refuse(format!("{text:?} names no header, and there are no wildcards; name each"));
     }
@@ -18,7 +18,7 @@ pub fn name(at: &At<'_>, text: &str) -> Option<HeaderName> {
 }
 
 /// Checks a list of header names, and refuses a name that occurs twice.
-pub fn names(at: &At<'_>, texts: &[String]) -> Option<Vec<HeaderName>> {
+pub fn names(at: &KeyCursor<'_>, texts: &[String]) -> Option<Vec<HeaderName>> {
     let mut found: Vec<Option<HeaderName>> = Vec::new();
     for (index, text) in texts.iter().enumerate() {
         let at = at.item(index);
@@ -32,7 +32,7 @@ pub fn names(at: &At<'_>, texts: &[String]) -> Option<Vec<HeaderName>> {
 }
 
 /// Checks the name of the header that carries the key. HTTP, proxies and the gateway must give it no meaning.
-pub fn key(at: &At<'_>, text: &str) -> Option<HeaderName> {
+pub fn key(at: &KeyCursor<'_>, text: &str) -> Option<HeaderName> {
     let name = name(at, text)?;
     match meaning(&name) {
         Some(means) => at.refuse(format!(
@@ -47,12 +47,12 @@ pub fn key(at: &At<'_>, text: &str) -> Option<HeaderName> {
 /// The header of the key is refused: it would make every key its own caller, or make the two spellings of a
 /// key two requests. A header that does not reach the upstream is refused too: all callers would look the
 /// same.
-pub fn telling(at: &At<'_>, names: &[HeaderName], key: Option<&HeaderName>) -> Option<()> {
-    names.iter().enumerate().try_for_each(|(index, name)| tells(&at.item(index), name, key))
+pub fn distinguishing(at: &KeyCursor<'_>, names: &[HeaderName], key: Option<&HeaderName>) -> Option<()> {
+    names.iter().enumerate().try_for_each(|(index, name)| distinguishes(&at.item(index), name, key))
 }
 
-/// Checks one header as [`telling`] does.
-pub fn tells(at: &At<'_>, name: &HeaderName, key: Option<&HeaderName>) -> Option<()> {
+/// Checks one header as [`distinguishing`] does.
+pub fn distinguishes(at: &KeyCursor<'_>, name: &HeaderName, key: Option<&HeaderName>) -> Option<()> {
     if Some(name) == key {
         at.refuse("is the header of the key; allowed: other headers")
     } else if HOP_BY_HOP.contains(name)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::config::file::SizeText;
-use crate::config::problem::At;
+use crate::config::mistakes::KeyCursor;
 use crate::config::units::{Size, Span, parse_size, parse_span};
 
 /// The smallest and the largest value of a key.
@@ -60,7 +60,7 @@ pub const REPLICAS: Limits<i64> = Limits { least: 0, most: 16 };
 pub const COUNT: Limits<i64> = Limits { least: 1, most: 1_000_000 };
 
 impl<T: PartialOrd + fmt::Display> Limits<T> {
-    fn check(&self, at: &At<'_>, value: T) -> Option<T> {
+    fn check(&self, at: &KeyCursor<'_>, value: T) -> Option<T> {
         if value < self.least || value > self.most {
             return at.refuse(format!("{value} is out of range; allowed: {} to {}", self.least, self.most));
         }
@@ -69,7 +69,7 @@ impl<T: PartialOrd + fmt::Display> Limits<T> {
 }
 
 /// Checks a span of time.
-pub fn span(at: &At<'_>, text: &str, limits: &Limits<Span>) -> Option<Duration> {
+pub fn span(at: &KeyCursor<'_>, text: &str, limits: &Limits<Span>) -> Option<Duration> {
     match parse_span(text) {
         Ok(span) => limits.check(at, Span(span)).map(|span| span.0),
         Err(message) => at.refuse(message),
@@ -77,7 +77,7 @@ pub fn span(at: &At<'_>, text: &str, limits: &Limits<Span>) -> Option<Duration> 
 }
 
 /// Checks a number of bytes.
-pub fn size(at: &At<'_>, text: &SizeText, limits: &Limits<Size>) -> Option<usize> {
+pub fn size(at: &KeyCursor<'_>, text: &SizeText, limits: &Limits<Size>) -> Option<usize> {
     match parse_size(&text.0) {
         Ok(bytes) => limits.check(at, Size(bytes)).and_then(|size| usize::try_from(size.0).ok()),
         Err(message) => at.refuse(message),
@@ -85,7 +85,7 @@ pub fn size(at: &At<'_>, text: &SizeText, limits: &Limits<Size>) -> Option<usize
 }
 
 /// Checks a count.
-pub fn count(at: &At<'_>, number: i64, limits: &Limits<i64>) -> Option<usize> {
+pub fn count(at: &KeyCursor<'_>, number: i64, limits: &Limits<i64>) -> Option<usize> {
     limits.check(at, number).and_then(|number| usize::try_from(number).ok())
 }
 
@@ -93,7 +93,7 @@ pub fn count(at: &At<'_>, number: i64, limits: &Limits<i64>) -> Option<usize> {
 const LONGEST_NAME: usize = 128;
 
 /// Checks a name. Names appear in metrics, logs and record ids.
-pub fn name<'n>(at: &At<'_>, text: &'n str) -> Option<&'n str> {
+pub fn name<'n>(at: &KeyCursor<'_>, text: &'n str) -> Option<&'n str> {
     let printable = text.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\');
     if text.is_empty() || text.len() > LONGEST_NAME || !printable {
         return at.refuse(format!(

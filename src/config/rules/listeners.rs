@@ -8,11 +8,11 @@ use ipnet::IpNet;
 use super::{limits, tls};
 use crate::config::environment::Environment;
 use crate::config::file;
-use crate::config::problem::At;
+use crate::config::mistakes::KeyCursor;
 use crate::config::{Admin, Secret, Server};
 
 /// Checks the public listener.
-pub fn server(at: &At<'_>, file: &file::Server) -> Option<Server> {
+pub fn server(at: &KeyCursor<'_>, file: &file::Server) -> Option<Server> {
     let span = |key: &str, text: &str, range| limits::span(&at.key(key), text, range);
     let listen = address(&at.key("listen"), &file.listen);
     let drain_timeout = span("drain_timeout", &file.drain_timeout, &limits::DRAIN_TIMEOUT);
@@ -46,7 +46,7 @@ pub fn server(at: &At<'_>, file: &file::Server) -> Option<Server> {
 }
 
 /// Checks the admin listener.
-pub fn admin(at: &At<'_>, file: &file::Admin, environment: &Environment) -> Option<Admin> {
+pub fn admin(at: &KeyCursor<'_>, file: &file::Admin, environment: &Environment) -> Option<Admin> {
     let listen = address(&at.key("listen"), &file.listen);
     let token = token(&at.key("token_env"), file.token_env.as_deref(), environment);
     let tls = tls::listener(&at.key("tls"), file.tls.as_ref());
@@ -54,7 +54,7 @@ pub fn admin(at: &At<'_>, file: &file::Admin, environment: &Environment) -> Opti
 }
 
 /// Reads the admin token. `Some(None)` is an admin listener without a token.
-fn token(at: &At<'_>, variable: Option<&str>, environment: &Environment) -> Option<Option<Secret>> {
+fn token(at: &KeyCursor<'_>, variable: Option<&str>, environment: &Environment) -> Option<Option<Secret>> {
     let Some(variable) = variable else {
         return Some(None);
     };
@@ -84,7 +84,7 @@ fn is_plainly_a_name(text: &str) -> bool {
     name && text.len() <= 64 && (text.starts_with("ONCEGATE_") || text.ends_with("_TOKEN"))
 }
 
-fn address(at: &At<'_>, text: &str) -> Option<SocketAddr> {
+fn address(at: &KeyCursor<'_>, text: &str) -> Option<SocketAddr> {
     text.parse().ok().or_else(|| {
         let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).unwrap_or(8080);
         // The text may be a whole URL with a password.
@@ -96,14 +96,14 @@ fn address(at: &At<'_>, text: &str) -> Option<SocketAddr> {
     })
 }
 
-fn trusted_proxies(at: &At<'_>, texts: &[String]) -> Option<Vec<IpNet>> {
+fn trusted_proxies(at: &KeyCursor<'_>, texts: &[String]) -> Option<Vec<IpNet>> {
     let nets: Vec<Option<IpNet>> =
         texts.iter().enumerate().map(|(index, text)| network(&at.item(index), text)).collect();
     nets.into_iter().collect()
 }
 
 /// Reads a network, or a single address as a network that contains only this address.
-fn network(at: &At<'_>, text: &str) -> Option<IpNet> {
+fn network(at: &KeyCursor<'_>, text: &str) -> Option<IpNet> {
     let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     network.ok().or_else(|| {
         at.refuse(format!(
@@ -113,7 +113,7 @@ fn network(at: &At<'_>, text: &str) -> Option<IpNet> {
 }
 
 /// Checks the address of the problem pages. `Some(None)` keeps the URNs.
-fn problem_docs(at: &At<'_>, text: Option<&str>) -> Option<Option<String>> {
+fn problem_docs(at: &KeyCursor<'_>, text: Option<&str>) -> Option<Option<String>> {
     let Some(text) = text else {
         return Some(None);
     };

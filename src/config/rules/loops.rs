@@ -6,11 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use http::Uri;
 
 use super::Upstreams;
-use crate::config::problem::At;
+use crate::config::mistakes::KeyCursor;
 
 /// Refuses each upstream at the address of one of the gateway's own listeners, which are given with their
 /// keys.
-pub fn no_loop(at: &At<'_>, upstreams: &Upstreams, listeners: [(&str, SocketAddr); 2]) -> Option<()> {
+pub fn no_loop(at: &KeyCursor<'_>, upstreams: &Upstreams, listeners: [(&str, SocketAddr); 2]) -> Option<()> {
     let mut apart = Some(());
     for (name, upstream) in upstreams {
         let Some(upstream) = upstream else { continue };
@@ -61,12 +61,12 @@ fn listens(listener: IpAddr, address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn meets(url: &str, listener: &str) -> bool {
+    fn is_loop(url: &str, listener: &str) -> bool {
         is_at(&url.parse().expect("a URL"), listener.parse().expect("an address"))
     }
 
     #[test]
-    fn this_machine_has_many_names() {
+    fn all_names_of_this_machine_are_loops() {
         for (url, listener) in [
             ("http://127.0.0.1:8080", "127.0.0.1:8080"),
             ("http://localhost:8080", "127.0.0.1:8080"),
@@ -83,12 +83,12 @@ mod tests {
             ("http://localhost", "127.0.0.1:80"),
             ("https://localhost", "127.0.0.1:443"),
         ] {
-            assert!(meets(url, listener), "{url} and {listener}");
+            assert!(is_loop(url, listener), "{url} and {listener}");
         }
     }
 
     #[test]
-    fn what_is_elsewhere_is_no_loop() {
+    fn other_addresses_are_no_loop() {
         for (url, listener) in [
             ("http://127.0.0.1:9000", "127.0.0.1:8080"),
             ("http://127.0.0.2:8080", "127.0.0.1:8080"),
@@ -99,7 +99,7 @@ mod tests {
             ("http://localhost:8080", "127.0.0.1:0"),
             ("http://localhost", "127.0.0.1:8080"),
         ] {
-            assert!(!meets(url, listener), "{url} and {listener}");
+            assert!(!is_loop(url, listener), "{url} and {listener}");
         }
     }
 }

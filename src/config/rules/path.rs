@@ -3,12 +3,12 @@
 //! Notations of other proxies and frameworks are refused, such as `*`, `:id` or a regular expression. Taken
 //! literally, such a template would cover no path, and all requests would run unprotected.
 
-mod foreign;
+mod other_notations;
 
-pub use self::foreign::meant;
+pub use self::other_notations::suggestion;
 
 /// Longest template, in characters.
-const LONGEST: usize = 1024;
+const MAX_LENGTH: usize = 1024;
 
 /// Checks a template and returns its shape: the template with numbers in place of the parameters' names. Two
 /// templates of the same shape cover the same paths.
@@ -19,7 +19,7 @@ pub fn shape(template: &str) -> Result<String, &'static str> {
     let Some(segments) = template.strip_prefix('/') else {
         return Err("it does not start with `/`");
     };
-    if template.len() > LONGEST {
+    if template.len() > MAX_LENGTH {
         return Err("it is longer than 1024 characters");
     }
     if template.contains(['?', '#']) {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_misread_is_refused() {
+    fn ambiguous_templates_are_refused() {
         for template in [
             "",
             "v1",

@@ -6,8 +6,8 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::config::Secret;
 use crate::config::file;
+use crate::config::mistakes::KeyCursor;
 use crate::config::postgres::Postgres;
-use crate::config::problem::At;
 
 use super::tls;
 
@@ -31,7 +31,7 @@ pub fn is_named(url: &str) -> bool {
 }
 
 /// Checks all keys of Postgres.
-pub fn store(at: &At<'_>, file: &file::Store) -> Option<Postgres> {
+pub fn store(at: &KeyCursor<'_>, file: &file::Store) -> Option<Postgres> {
     // The text may hold a password and is not repeated.
     let url = match url(&file.url) {
         Ok(url) => Some(url),
@@ -49,7 +49,7 @@ pub fn store(at: &At<'_>, file: &file::Store) -> Option<Postgres> {
 }
 
 /// Checks the name of a schema: it needs no quotes and is not reserved.
-fn schema(at: &At<'_>, text: &str) -> Option<String> {
+fn schema(at: &KeyCursor<'_>, text: &str) -> Option<String> {
     let mut letters = text.chars();
     let plain = letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == '_')
         && letters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');

@@ -2,7 +2,7 @@
 
 use crate::config::Secret;
 use crate::config::file;
-use crate::config::problem::At;
+use crate::config::mistakes::KeyCursor;
 use crate::config::redis::{HostPort, Redis, RedisServers};
 
 use super::{limits, tls};
@@ -28,7 +28,7 @@ pub fn is_named(url: &str) -> bool {
 }
 
 /// Checks all keys of Redis.
-pub fn store(at: &At<'_>, file: &file::Store) -> Option<Redis> {
+pub fn store(at: &KeyCursor<'_>, file: &file::Store) -> Option<Redis> {
     // The text may hold a password and is not repeated.
     let url = match url(&file.url) {
         Ok(url) => Some(url),
@@ -64,7 +64,7 @@ pub fn store(at: &At<'_>, file: &file::Store) -> Option<Redis> {
 }
 
 /// Checks a setting for sentinels. It is refused if there are no sentinels.
-fn for_sentinels(at: &At<'_>, text: Option<&str>, sentinels: bool) -> Option<Option<String>> {
+fn for_sentinels(at: &KeyCursor<'_>, text: Option<&str>, sentinels: bool) -> Option<Option<String>> {
     match text {
         Some(_) if !sentinels => at.refuse("is only for redis+sentinel://"),
         Some("") => at.refuse("is empty; leave it out where sentinels ask for none"),
@@ -72,7 +72,7 @@ fn for_sentinels(at: &At<'_>, text: Option<&str>, sentinels: bool) -> Option<Opt
     }
 }
 
-fn prefix(at: &At<'_>, text: &str) -> Option<String> {
+fn prefix(at: &KeyCursor<'_>, text: &str) -> Option<String> {
     let fits = |c: char| c.is_ascii_graphic() && !"{}".contains(c);
     if text.len() > 64 || !text.chars().all(fits) {
         return at.refuse("is at most 64 printable ASCII characters, without spaces and braces");

@@ -9,7 +9,7 @@ use self::overlap::no_overlap;
 use self::scope::scope;
 use super::{Upstreams, headers, limits, path, upstreams};
 use crate::config::file;
-use crate::config::problem::At;
+use crate::config::mistakes::KeyCursor;
 use crate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers, UpstreamName};
 use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_not_replayed};
 use crate::protocol::path::Template;
@@ -20,7 +20,7 @@ mod scope;
 
 /// Checks all routes, in the order of the file. `certificates` says whether clients present a certificate.
 pub fn all(
-    at: &At<'_>,
+    at: &KeyCursor<'_>,
     files: &[file::Route],
     upstreams: &Upstreams,
     certificates: bool,
@@ -34,7 +34,7 @@ pub fn all(
     Some(routes)
 }
 
-fn unique_names(at: &At<'_>, files: &[file::Route]) -> Option<()> {
+fn unique_names(at: &KeyCursor<'_>, files: &[file::Route]) -> Option<()> {
     let mut first = BTreeMap::new();
     let mut unique = Some(());
     for (index, file) in files.iter().enumerate() {
@@ -49,7 +49,7 @@ fn unique_names(at: &At<'_>, files: &[file::Route]) -> Option<()> {
     unique
 }
 
-fn route(at: &At<'_>, file: &file::Route, upstreams: &Upstreams, certificates: bool) -> Option<Route> {
+fn route(at: &KeyCursor<'_>, file: &file::Route, upstreams: &Upstreams, certificates: bool) -> Option<Route> {
     let name = required_name(&at.key("name"), file.name.as_deref());
     let matching = match file.matching {
         file::Match::Equivalent => Match::Equivalent,
@@ -104,12 +104,12 @@ fn route(at: &At<'_>, file: &file::Route, upstreams: &Upstreams, certificates: b
     })
 }
 
-fn required_name<'n>(at: &At<'_>, name: Option<&'n str>) -> Option<&'n str> {
+fn required_name<'n>(at: &KeyCursor<'_>, name: Option<&'n str>) -> Option<&'n str> {
     at.require(name, "a name of its own for the route").and_then(|name| limits::name(at, name))
 }
 
 /// Returns a template as it is written, in segments, and its shape.
-fn template(at: &At<'_>, text: Option<&str>, matching: Match) -> Option<(String, Template, String)> {
+fn template(at: &KeyCursor<'_>, text: Option<&str>, matching: Match) -> Option<(String, Template, String)> {
     let text = at.require(text, "the path of the route, like \"/v1/charges\"")?;
     match path::shape(text) {
         Ok(shape) => {
@@ -128,13 +128,13 @@ fn template(at: &At<'_>, text: Option<&str>, matching: Match) -> Option<(String,
                 format!("{text:?}")
             };
             let usual = || "\"/v1/charges\", \"/v1/{resource}\" or \"/v1/{*rest}\"".to_owned();
-            let write = path::meant(text).unwrap_or_else(usual);
+            let write = path::suggestion(text).unwrap_or_else(usual);
             at.refuse(format!("{shown} is not a path: {why}; write {write}"))
         }
     }
 }
 
-fn methods(at: &At<'_>, texts: &[String]) -> Option<Vec<Method>> {
+fn methods(at: &KeyCursor<'_>, texts: &[String]) -> Option<Vec<Method>> {
     if texts.is_empty() {
         return at.refuse("names no method; allowed: [\"POST\", \"PATCH\"] and others that change something");
     }
@@ -148,7 +148,7 @@ fn methods(at: &At<'_>, texts: &[String]) -> Option<Vec<Method>> {
     checked.collect::<Vec<Option<Method>>>().into_iter().collect()
 }
 
-fn method(at: &At<'_>, text: &str) -> Option<Method> {
+fn method(at: &KeyCursor<'_>, text: &str) -> Option<Method> {
     let allowed = "allowed: methods that change something, like \"POST\" or \"PATCH\"";
     match text.parse::<Method>() {
         Ok(Method::CONNECT) => at.refuse(format!("CONNECT is not proxied; {allowed}")),
@@ -171,7 +171,7 @@ fn method(at: &At<'_>, text: &str) -> Option<Method> {
 }
 
 fn policy(
-    at: &At<'_>,
+    at: &KeyCursor<'_>,
     file: &file::Route,
     upstream: Option<&UpstreamName>,
     upstreams: &Upstreams,
@@ -193,7 +193,7 @@ fn policy(
 
 /// Checks `on_store_error`. "At most once" and a bypass exclude each other, so an operator who asks for both
 /// has to accept duplicates explicitly.
-fn on_store_error(at: &At<'_>, file: &file::Route) -> Option<OnStoreError> {
+fn on_store_error(at: &KeyCursor<'_>, file: &file::Route) -> Option<OnStoreError> {
     let file::OnUnknown::Hold = file.on_unknown;
     match (file.on_store_error, file.i_accept_duplicates) {
         (file::OnStoreError::Reject, false) => Some(OnStoreError::Reject),
@@ -210,12 +210,12 @@ fn on_store_error(at: &At<'_>, file: &file::Route) -> Option<OnStoreError> {
 }
 
 fn fingerprint(
-    at: &At<'_>,
+    at: &KeyCursor<'_>,
     file: &file::Fingerprint,
     key_header: Option<&http::HeaderName>,
 ) -> Option<Scheme> {
     let headers = headers::names(&at.key("headers"), &file.headers);
-    let apart = headers::telling(&at.key("headers"), headers.as_deref().unwrap_or(&[]), key_header);
+    let apart = headers::distinguishing(&at.key("headers"), headers.as_deref().unwrap_or(&[]), key_header);
     let ignore = pointers(&at.key("ignore"), &file.ignore);
     let body = match file.body {
         file::BodyForm::Json => ignore.map(|ignore| BodyScheme::Json { ignore }),
@@ -231,7 +231,7 @@ fn fingerprint(
     Some(Scheme { body: body?, headers, path: PathScheme::AsSent })
 }
 
-fn pointers(at: &At<'_>, texts: &[String]) -> Option<Vec<String>> {
+fn pointers(at: &KeyCursor<'_>, texts: &[String]) -> Option<Vec<String>> {
     let checked = texts.iter().enumerate().map(|(index, text)| {
         let escapes = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
         if !text.starts_with('/') || !escapes {
@@ -257,7 +257,7 @@ fn is_wildcard(step: &str) -> bool {
     matches!(step, "*" | "**" | "-" | "[]" | "{}") || step.ends_with("[*]") || step.ends_with("[]")
 }
 
-fn replay_headers(at: &At<'_>, texts: &[String]) -> Option<Vec<http::HeaderName>> {
+fn replay_headers(at: &KeyCursor<'_>, texts: &[String]) -> Option<Vec<http::HeaderName>> {
     let names = headers::names(at, texts)?;
     match names.iter().position(|name| !is_not_replayed(name)) {
         None => Some(names),
@@ -270,7 +270,7 @@ fn replay_headers(at: &At<'_>, texts: &[String]) -> Option<Vec<http::HeaderName>
     }
 }
 
-fn in_flight(at: &At<'_>, file: &file::Route) -> Option<InFlight> {
+fn in_flight(at: &KeyCursor<'_>, file: &file::Route) -> Option<InFlight> {
     let wait_timeout = limits::span(at, &file.wait_timeout, &limits::WAIT_TIMEOUT)?;
     Some(match file.in_flight {
         file::InFlight::Wait => InFlight::Wait(wait_timeout),
@@ -278,7 +278,7 @@ fn in_flight(at: &At<'_>, file: &file::Route) -> Option<InFlight> {
     })
 }
 
-fn outcomes(at: &At<'_>, file: &file::Outcomes) -> Option<Outcomes> {
+fn outcomes(at: &KeyCursor<'_>, file: &file::Outcomes) -> Option<Outcomes> {
     let release = statuses(&at.key("release"), &file.release);
     let unknown = statuses(&at.key("unknown"), &file.unknown);
     let (release, unknown) = (release?, unknown?);
@@ -288,7 +288,7 @@ fn outcomes(at: &At<'_>, file: &file::Outcomes) -> Option<Outcomes> {
     )
 }
 
-fn statuses(at: &At<'_>, numbers: &[i64]) -> Option<Vec<u16>> {
+fn statuses(at: &KeyCursor<'_>, numbers: &[i64]) -> Option<Vec<u16>> {
     let checked = numbers.iter().enumerate().map(|(index, number)| {
         let status = u16::try_from(*number).ok().filter(|status| (200..600).contains(status));
         status

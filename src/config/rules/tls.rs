@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use crate::config::file;
-use crate::config::problem::At;
+use crate::config::mistakes::KeyCursor;
 use crate::config::{IdentityFiles, ListenerTls};
 use crate::pem;
 
 /// Checks the TLS of a listener. `Some(None)` is a listener without TLS.
-pub fn listener(at: &At<'_>, file: Option<&file::ListenerTls>) -> Option<Option<ListenerTls>> {
+pub fn listener(at: &KeyCursor<'_>, file: Option<&file::ListenerTls>) -> Option<Option<ListenerTls>> {
     let Some(file) = file else {
         return Some(None);
     };
@@ -18,7 +18,7 @@ pub fn listener(at: &At<'_>, file: Option<&file::ListenerTls>) -> Option<Option<
 }
 
 /// Checks a client certificate. `Some(None)` presents no certificate.
-pub fn identity(at: &At<'_>, file: Option<&file::Identity>) -> Option<Option<IdentityFiles>> {
+pub fn identity(at: &KeyCursor<'_>, file: Option<&file::Identity>) -> Option<Option<IdentityFiles>> {
     match file {
         None => Some(None),
         Some(file) => files(at, file.cert.as_deref(), file.key.as_deref()).map(Some),
@@ -26,7 +26,7 @@ pub fn identity(at: &At<'_>, file: Option<&file::Identity>) -> Option<Option<Ide
 }
 
 /// Checks a file of certificates to trust. `Some(None)` if no file is named.
-pub fn authorities(at: &At<'_>, file: Option<&str>) -> Option<Option<PathBuf>> {
+pub fn authorities(at: &KeyCursor<'_>, file: Option<&str>) -> Option<Option<PathBuf>> {
     let Some(file) = file else {
         return Some(None);
     };
@@ -36,7 +36,7 @@ pub fn authorities(at: &At<'_>, file: Option<&str>) -> Option<Option<PathBuf>> {
     }
 }
 
-fn files(at: &At<'_>, cert: Option<&str>, key: Option<&str>) -> Option<IdentityFiles> {
+fn files(at: &KeyCursor<'_>, cert: Option<&str>, key: Option<&str>) -> Option<IdentityFiles> {
     let (at_cert, at_key) = (at.key("cert"), at.key("key"));
     let cert = at_cert.require(cert, "a PEM file with the certificate and those that vouch for it");
     let key = at_key.require(key, "the PEM file of the certificate's private key");
@@ -49,7 +49,7 @@ fn files(at: &At<'_>, cert: Option<&str>, key: Option<&str>) -> Option<IdentityF
 }
 
 /// Returns the contents of a file of certificates.
-fn read(at: &At<'_>, file: &str) -> Option<Vec<u8>> {
+fn read(at: &KeyCursor<'_>, file: &str) -> Option<Vec<u8>> {
     match contents(file) {
         Err(Unread::Pem) => at.refuse(NOT_PEM),
         Err(Unread::Failed(error)) => at.refuse(format!("{file:?} cannot be read: {error}")),
@@ -59,7 +59,7 @@ fn read(at: &At<'_>, file: &str) -> Option<Vec<u8>> {
 
 /// Returns the contents of a file with a private key. The text may be the key itself, in some form, so the
 /// message does not repeat it.
-fn read_key(at: &At<'_>, file: &str) -> Option<Vec<u8>> {
+fn read_key(at: &KeyCursor<'_>, file: &str) -> Option<Vec<u8>> {
     match contents(file) {
         Err(Unread::Pem) => at.refuse(NOT_PEM),
         Err(Unread::Failed(error)) => at.refuse(format!("the file that it names cannot be read: {error}")),

@@ -6,11 +6,11 @@ use http::Uri;
 
 use super::{Upstreams, limits, tls};
 use crate::config::file;
-use crate::config::problem::At;
+use crate::config::mistakes::KeyCursor;
 use crate::config::{Upstream, UpstreamName};
 
 /// Checks all upstreams. At least one is required.
-pub fn all(at: &At<'_>, files: &BTreeMap<String, file::Upstream>) -> Upstreams {
+pub fn all(at: &KeyCursor<'_>, files: &BTreeMap<String, file::Upstream>) -> Upstreams {
     if files.is_empty() {
         at.require::<()>(None, "a file needs at least one, like [upstreams.payments] with a url");
     }
@@ -24,7 +24,7 @@ pub fn all(at: &At<'_>, files: &BTreeMap<String, file::Upstream>) -> Upstreams {
 }
 
 /// Finds the upstream that a route or the fallback names.
-pub fn named(at: &At<'_>, name: Option<&str>, upstreams: &Upstreams) -> Option<UpstreamName> {
+pub fn named(at: &KeyCursor<'_>, name: Option<&str>, upstreams: &Upstreams) -> Option<UpstreamName> {
     let name = UpstreamName(at.require(name, "the name of an upstream")?.into());
     if upstreams.contains_key(&name) {
         return Some(name);
@@ -38,7 +38,7 @@ pub fn named(at: &At<'_>, name: Option<&str>, upstreams: &Upstreams) -> Option<U
     at.refuse(format!("there is no upstream {:?}; defined: {known}", name.0))
 }
 
-fn upstream(at: &At<'_>, file: &file::Upstream) -> Option<Upstream> {
+fn upstream(at: &KeyCursor<'_>, file: &file::Upstream) -> Option<Upstream> {
     let url = at.key("url");
     let url = url
         .require(file.url.as_deref(), "where the upstream is, like \"http://127.0.0.1:9000\"")
@@ -73,7 +73,7 @@ fn upstream(at: &At<'_>, file: &file::Upstream) -> Option<Upstream> {
     })
 }
 
-fn url(at: &At<'_>, text: &str) -> Option<Uri> {
+fn url(at: &KeyCursor<'_>, text: &str) -> Option<Uri> {
     match text.parse::<Uri>().map_err(|error| error.to_string()).and_then(|url| origin(text, url)) {
         Ok(url) => Some(url),
         // The URL may hold a password or a token, so the message does not repeat it.

@@ -71,7 +71,7 @@ fn anonymous(route: &Route) -> Option<String> {
 /// `anonymous`, and the warning about `anonymous` covers it.
 fn credential(route: &Route) -> Option<String> {
     let proves = |part: &ScopePart| match part {
-        ScopePart::Header(name) => credential::may_prove(name),
+        ScopePart::Header(name) => credential::may_be_credential(name),
         ScopePart::ClientCertificate => true,
         ScopePart::Path => false,
     };

@@ -8,10 +8,11 @@ use self::ignored::{Ignored, pointers};
 use self::reader::Reader;
 
 mod ignored;
-mod moved;
+
 mod number;
 mod order;
 mod reader;
+mod reordered;
 mod text;
 
 #[cfg(test)]

@@ -7,10 +7,7 @@ use oncegate::protocol::{
     Resolution, ResponseRef, Scheme, State,
 };
 
-use self::events::{Event, Next, Refusal, Transition, Verdict, transition};
-
-#[path = "../../../tests/events/mod.rs"]
-mod events;
+use crate::protocol::events::{Event, Next, Refusal, Transition, Verdict, transition};
 
 const LEASE: Duration = Duration::from_secs(10);
 const CALL: Duration = Duration::from_secs(30);

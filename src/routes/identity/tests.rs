@@ -56,7 +56,7 @@ fn fine() -> (Vec<String>, Vec<String>) {
 const OTHER: &str = "scope = [\"authorization\"]";
 
 #[test]
-fn what_names_operations_may_not_change() {
+fn the_naming_of_operations_may_not_change() {
     let before = [config("", &[("/v1/charges", "")])];
     for changed in [
         OTHER,
@@ -181,7 +181,7 @@ fn an_entry_without_a_route_is_lost_until_it_is_retired() {
 }
 
 #[test]
-fn what_the_quick_start_covered_needs_no_route_but_keeps_its_names() {
+fn paths_of_the_quick_start_need_no_route_but_keep_their_names() {
     let charges = |lines: &str| {
         let fallback = "[fallback]\nupstream = \"a\"\n";
         config(&format!("{fallback}[log]"), &[("/v1/charges", lines)])

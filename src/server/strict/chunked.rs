@@ -3,15 +3,15 @@
 use super::head::{is_field_byte, is_token};
 
 /// Maximum number of hexadecimal digits of a chunk's size.
-const MOST_DIGITS: u32 = 16;
+const MAX_DIGITS: u32 = 16;
 /// Maximum size of all chunk extensions in one body, in bytes. Their content is ignored.
-const MOST_EXTENSIONS: usize = 4 * 1024;
+const MAX_EXTENSIONS: usize = 4 * 1024;
 /// Maximum size of a trailer section, in bytes. Its content is ignored.
-const MOST_TRAILERS: usize = 8 * 1024;
+const MAX_TRAILERS: usize = 8 * 1024;
 
 /// The part of a body to which the next byte belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
+enum Position {
     Size {
         digits: u32,
     },
@@ -37,7 +37,7 @@ enum At {
 /// The state of a body that is being read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chunked {
-    at: At,
+    at: Position,
     /// Number of bytes left of the chunk.
     left: u64,
     extensions: usize,
@@ -51,12 +51,12 @@ pub(super) struct Broken;
 impl Chunked {
     /// Returns the state before the first byte of a body.
     pub(super) fn new() -> Self {
-        Self { at: At::Size { digits: 0 }, left: 0, extensions: 0, trailers: 0 }
+        Self { at: Position::Size { digits: 0 }, left: 0, extensions: 0, trailers: 0 }
     }
 
     /// Tells whether the body is at its end.
     pub(super) fn is_over(&self) -> bool {
-        self.at == At::Over
+        self.at == Position::Over
     }
 
     /// Reads on. Returns the number of bytes to hand on, and the number of bytes behind them to drop.
@@ -69,18 +69,22 @@ impl Chunked {
         let (mut passed, mut dropped) = (0, 0);
         while passed + dropped < bytes.len() && !self.is_over() {
             let rest = &bytes[passed + dropped..];
-            if self.at == At::Data {
+            if self.at == Position::Data {
                 let some = rest.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
                 self.left -= some as u64;
                 passed += some;
                 if self.left == 0 {
-                    self.at = At::DataEnd;
+                    self.at = Position::DataEnd;
                 }
                 continue;
             }
             let behind = matches!(
                 self.at,
-                At::Trailer | At::TrailerName | At::TrailerValue | At::TrailerEnd | At::End
+                Position::Trailer
+                    | Position::TrailerName
+                    | Position::TrailerValue
+                    | Position::TrailerEnd
+                    | Position::End
             );
             self.at = self.step(rest[0])?;
             if behind { dropped += 1 } else { passed += 1 }
@@ -88,50 +92,52 @@ impl Chunked {
         Ok((passed, dropped))
     }
 
-    fn step(&mut self, byte: u8) -> Result<At, Broken> {
+    fn step(&mut self, byte: u8) -> Result<Position, Broken> {
         match (self.at, byte) {
-            (At::Size { digits }, byte) if byte.is_ascii_hexdigit() && digits < MOST_DIGITS => {
+            (Position::Size { digits }, byte) if byte.is_ascii_hexdigit() && digits < MAX_DIGITS => {
                 let digit = (byte as char).to_digit(16).ok_or(Broken)?;
                 self.left = self.left << 4 | u64::from(digit);
-                Ok(At::Size { digits: digits + 1 })
+                Ok(Position::Size { digits: digits + 1 })
             }
-            (At::Size { digits: 1.. }, b';') => Ok(At::ExtensionBegin),
-            (At::Size { digits: 1.. } | At::Extension, b'\r') => Ok(At::SizeEnd),
-            (At::ExtensionBegin | At::Extension | At::Quoted | At::Escaped, byte) => self.extension(byte),
-            (At::SizeEnd, b'\n') if self.left == 0 => Ok(At::Trailer),
-            (At::SizeEnd, b'\n') => Ok(At::Data),
-            (At::DataEnd, b'\r') => Ok(At::DataEnded),
-            (At::DataEnded, b'\n') => Ok(At::Size { digits: 0 }),
-            (At::Trailer, b'\r') => Ok(At::End),
-            (At::End, b'\n') => Ok(At::Over),
+            (Position::Size { digits: 1.. }, b';') => Ok(Position::ExtensionBegin),
+            (Position::Size { digits: 1.. } | Position::Extension, b'\r') => Ok(Position::SizeEnd),
+            (Position::ExtensionBegin | Position::Extension | Position::Quoted | Position::Escaped, byte) => {
+                self.extension(byte)
+            }
+            (Position::SizeEnd, b'\n') if self.left == 0 => Ok(Position::Trailer),
+            (Position::SizeEnd, b'\n') => Ok(Position::Data),
+            (Position::DataEnd, b'\r') => Ok(Position::DataEnded),
+            (Position::DataEnded, b'\n') => Ok(Position::Size { digits: 0 }),
+            (Position::Trailer, b'\r') => Ok(Position::End),
+            (Position::End, b'\n') => Ok(Position::Over),
             (at, byte) => self.trailer(at, byte),
         }
     }
 
-    fn extension(&mut self, byte: u8) -> Result<At, Broken> {
+    fn extension(&mut self, byte: u8) -> Result<Position, Broken> {
         self.extensions += 1;
-        if !is_field_byte(byte) || self.extensions > MOST_EXTENSIONS {
+        if !is_field_byte(byte) || self.extensions > MAX_EXTENSIONS {
             return Err(Broken);
         }
         Ok(match (self.at, byte) {
-            (At::Quoted, b'\\') => At::Escaped,
-            (At::Quoted, b'"') => At::Extension,
-            (At::Quoted | At::Escaped, _) | (_, b'"') => At::Quoted,
-            _ => At::Extension,
+            (Position::Quoted, b'\\') => Position::Escaped,
+            (Position::Quoted, b'"') => Position::Extension,
+            (Position::Quoted | Position::Escaped, _) | (_, b'"') => Position::Quoted,
+            _ => Position::Extension,
         })
     }
 
-    fn trailer(&mut self, at: At, byte: u8) -> Result<At, Broken> {
+    fn trailer(&mut self, at: Position, byte: u8) -> Result<Position, Broken> {
         self.trailers += 1;
-        if self.trailers > MOST_TRAILERS {
+        if self.trailers > MAX_TRAILERS {
             return Err(Broken);
         }
         match (at, byte) {
-            (At::Trailer | At::TrailerName, byte) if is_token(byte) => Ok(At::TrailerName),
-            (At::TrailerName, b':') => Ok(At::TrailerValue),
-            (At::TrailerValue, b'\r') => Ok(At::TrailerEnd),
-            (At::TrailerValue, byte) if is_field_byte(byte) => Ok(At::TrailerValue),
-            (At::TrailerEnd, b'\n') => Ok(At::Trailer),
+            (Position::Trailer | Position::TrailerName, byte) if is_token(byte) => Ok(Position::TrailerName),
+            (Position::TrailerName, b':') => Ok(Position::TrailerValue),
+            (Position::TrailerValue, b'\r') => Ok(Position::TrailerEnd),
+            (Position::TrailerValue, byte) if is_field_byte(byte) => Ok(Position::TrailerValue),
+            (Position::TrailerEnd, b'\n') => Ok(Position::Trailer),
             _ => Err(Broken),
         }
     }
@@ -159,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_passes_and_what_follows_does_not() {
+    fn a_body_passes_and_the_bytes_after_it_do_not() {
         for piece in 1..20 {
             let body = b"4;a=\"b\\\";\"\r\nwiki\r\nA\r\n0123456789\r\n0\r\n\r\nGET / HTTP/1.1";
             let (kept, next) = read(body, piece).expect("valid");
@@ -178,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_strictly_chunked_is_broken() {
+    fn a_body_that_is_not_strictly_chunked_is_broken() {
         for body in [
             &b"\r\nx"[..],
             b" 1\r\nx\r\n0\r\n\r\n",
@@ -211,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn nobody_fills_a_body_with_what_nobody_reads() {
+    fn extensions_and_trailers_are_limited() {
         let long = |front: &str, byte: &str, count: usize, back: &str| {
             read(format!("{front}{}{back}", byte.repeat(count)).as_bytes(), 100)
         };
-        assert!(long("0;", "a", MOST_EXTENSIONS, "\r\n\r\n").is_ok());
-        assert!(long("0;", "a", MOST_EXTENSIONS + 1, "\r\n\r\n").is_err());
-        assert!(long("", "1;aaaaaaaa\r\nx\r\n", MOST_EXTENSIONS / 8 + 1, "0\r\n\r\n").is_err());
-        assert!(long("0\r\n", "a: b\r\n", MOST_TRAILERS / 6 - 1, "\r\n").is_ok());
-        assert!(long("0\r\n", "a: b\r\n", MOST_TRAILERS / 6 + 1, "\r\n").is_err());
+        assert!(long("0;", "a", MAX_EXTENSIONS, "\r\n\r\n").is_ok());
+        assert!(long("0;", "a", MAX_EXTENSIONS + 1, "\r\n\r\n").is_err());
+        assert!(long("", "1;aaaaaaaa\r\nx\r\n", MAX_EXTENSIONS / 8 + 1, "0\r\n\r\n").is_err());
+        assert!(long("0\r\n", "a: b\r\n", MAX_TRAILERS / 6 - 1, "\r\n").is_ok());
+        assert!(long("0\r\n", "a: b\r\n", MAX_TRAILERS / 6 + 1, "\r\n").is_err());
     }
 }

@@ -59,7 +59,7 @@ pub fn check(head: &[u8]) -> Result<Framing, Refusal> {
 
 /// Returns the method and the path of a head that is refused for another reason, as far as they can be
 /// read.
-pub(super) fn asked(head: &[u8]) -> Option<(String, String)> {
+pub(super) fn method_and_path(head: &[u8]) -> Option<(String, String)> {
     let end = memchr(b'\n', head)?;
     let line = head[..end].strip_suffix(b"\r")?;
     let mut parts = line.split(|byte| *byte == b' ');

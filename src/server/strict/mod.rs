@@ -57,10 +57,10 @@ mod chunked;
 mod frames;
 mod head;
 mod names;
+mod read_timeouts;
 mod refusal;
 mod refusals;
 mod request;
-mod waits;
 mod wire;
 
 pub use self::frames::Frames;

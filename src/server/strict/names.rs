@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_takes_away_only_what_belongs_to_the_hop() {
+    fn connection_removes_only_hop_by_hop_headers() {
         for value in [
             "close",
             "Keep-Alive",

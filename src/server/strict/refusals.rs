@@ -7,28 +7,28 @@ use super::refusal::Refusal;
 
 /// The state that a connection's reader and its service share.
 #[derive(Clone, Debug, Default)]
-pub struct Refusals(Arc<Told>);
+pub struct Refusals(Arc<SharedState>);
 
 #[derive(Debug, Default)]
-struct Told {
+struct SharedState {
     refusal: OnceLock<Refusal>,
     /// The method and the path of the refused request.
     refused: OnceLock<(String, String)>,
-    asked: AtomicBool,
+    head_came: AtomicBool,
 }
 
 impl Refusals {
     /// Records that a whole head has come.
-    pub(super) fn ask(&self) {
-        self.0.asked.store(true, Relaxed);
+    pub(super) fn note_head(&self) {
+        self.0.head_came.store(true, Relaxed);
     }
 
     /// Keeps the reason of a refusal, and the method and path of the request. A connection has one
     /// refusal at most, because nothing is read after it.
-    pub(super) fn refuse(&self, refusal: Refusal, asked: Option<(String, String)>) {
+    pub(super) fn refuse(&self, refusal: Refusal, request: Option<(String, String)>) {
         let _ = self.0.refusal.set(refusal);
-        if let Some(asked) = asked {
-            let _ = self.0.refused.set(asked);
+        if let Some(request) = request {
+            let _ = self.0.refused.set(request);
         }
     }
 
@@ -46,7 +46,7 @@ impl Refusals {
 
     /// Tells whether a whole request head has come on this connection.
     #[must_use]
-    pub fn was_asked(&self) -> bool {
-        self.0.asked.load(Relaxed)
+    pub fn had_head(&self) -> bool {
+        self.0.head_came.load(Relaxed)
     }
 }

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_twice_is_refused() {
+    fn a_head_with_two_readings_is_refused() {
         let bad = Some(StatusCode::BAD_REQUEST);
         assert_eq!(refused("/v1", &[]), bad);
         assert_eq!(refused("/v1", &[("host", "a")]), None);

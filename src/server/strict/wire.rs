@@ -13,24 +13,24 @@ use tokio::time::Instant;
 use crate::presence::Presence;
 
 use super::chunked::{Broken, Chunked};
-use super::head::{Framing, MAX_HEAD, MAX_TARGET, asked, check};
+use super::head::{Framing, MAX_HEAD, MAX_TARGET, check, method_and_path};
+use super::read_timeouts::ReadTimeouts;
 use super::refusal::{BARE, Refusal, TLS, TOO_LARGE, TOO_LONG};
 use super::refusals::Refusals;
-use super::waits::Waits;
 
 /// The head that the library reads instead of a refused one.
-const INSTEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
+const REPLACEMENT_HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
 /// The end of a chunked body.
 const TAIL: &[u8] = b"\r\n";
 /// Maximum length of the request line: the target, and the other parts of the line.
-const LONGEST_FIRST: usize = MAX_TARGET + 64;
+const MAX_FIRST_LINE: usize = MAX_TARGET + 64;
 /// Number of bytes that are read from the socket at once.
-const PIECE: usize = 16 * 1024;
+const READ_SIZE: usize = 16 * 1024;
 /// The first byte of a TLS handshake (RFC 8446, 5.1).
 const TLS_HANDSHAKE: u8 = 22;
 /// Time within which a client that only has nothing more to send ends its side after a request. A client
 /// that ends its side later has most likely given up.
-const AT_ONCE: Duration = Duration::from_millis(100);
+const HALF_CLOSE_WINDOW: Duration = Duration::from_millis(100);
 
 /// A stream that checks its requests as they are read.
 #[derive(Debug)]
@@ -41,11 +41,11 @@ pub struct Strict<S> {
     refusals: Refusals,
     presence: Presence,
     /// Limits on the waits, if there are any.
-    waits: Option<Waits>,
+    timeouts: Option<ReadTimeouts>,
     /// True while the library waits for more of a request.
-    asked: bool,
+    library_waits: bool,
     /// Time at which the last request had been handed on to its end.
-    passed_at: Option<Instant>,
+    request_ended_at: Option<Instant>,
     /// True once the client has ended its side.
     ended: bool,
 }
@@ -81,9 +81,9 @@ impl<S> Strict<S> {
             state,
             refusals: refusals.clone(),
             presence: Presence::default(),
-            waits: None,
-            asked: false,
-            passed_at: None,
+            timeouts: None,
+            library_waits: false,
+            request_ended_at: None,
             ended: false,
         };
         (strict, refusals)
@@ -92,8 +92,8 @@ impl<S> Strict<S> {
     /// Returns the stream with limits: it fails when the first head, or a head that has begun, takes
     /// longer than `head`, or when no request comes for longer than `idle`.
     #[must_use]
-    pub fn within(self, head: Duration, idle: Duration) -> Self {
-        Self { waits: Some(Waits::new(head, idle)), ..self }
+    pub fn with_timeouts(self, head: Duration, idle: Duration) -> Self {
+        Self { timeouts: Some(ReadTimeouts::new(head, idle)), ..self }
     }
 
     /// Returns the presence of the client, which changes while its requests are answered.
@@ -105,22 +105,25 @@ impl<S> Strict<S> {
     fn enter(&mut self, state: State) {
         match (&self.state, &state) {
             (State::Head { .. }, State::Checked { .. } | State::Refused(_)) => {
-                self.refusals.ask();
-                if let Some(waits) = &mut self.waits {
-                    waits.over();
+                self.refusals.note_head();
+                if let Some(timeouts) = &mut self.timeouts {
+                    timeouts.stop();
                 }
             }
             (State::Head { .. }, _) => {}
-            (_, State::Head { .. }) => self.passed_at = Some(Instant::now()),
+            (_, State::Head { .. }) => self.request_ended_at = Some(Instant::now()),
             _ => {}
         }
         self.state = state;
     }
 
     /// Records that the client has ended its side.
-    fn end(&mut self) {
+    fn note_client_end(&mut self) {
         self.ended = true;
-        if self.passed_at.is_some_and(|passed_at| passed_at.elapsed() >= AT_ONCE) {
+        if self
+            .request_ended_at
+            .is_some_and(|request_ended_at| request_ended_at.elapsed() >= HALF_CLOSE_WINDOW)
+        {
             self.presence.leave();
         }
     }
@@ -128,7 +131,7 @@ impl<S> Strict<S> {
     /// Looks for the end of the head in the gathered bytes. Returns the next state, if there is one. The
     /// result does not depend on the pieces in which a head comes, and no byte is looked at twice for
     /// it.
-    fn gathered(&mut self, mut seen: usize, mut begun: bool) -> Option<State> {
+    fn find_end(&mut self, mut seen: usize, mut begun: bool) -> Option<State> {
         if self.buffer.first() == Some(&TLS_HANDSHAKE) {
             // No method begins with this byte, and the client waits for the gateway's part of the
             // handshake.
@@ -143,7 +146,7 @@ impl<S> Strict<S> {
                 seen = 0;
                 continue;
             }
-            if let Some(refusal) = too_much(seen, begun) {
+            if let Some(refusal) = over_limit(seen, begun) {
                 return Some(self.refuse(refusal));
             }
             if !line.ends_with(b"\r\n") {
@@ -160,7 +163,7 @@ impl<S> Strict<S> {
         }
         seen = self.buffer.len();
         // The line that is not complete has at least one more byte.
-        if let Some(refusal) = too_much(seen + 1, begun) {
+        if let Some(refusal) = over_limit(seen + 1, begun) {
             return Some(self.refuse(refusal));
         }
         self.state = State::Head { seen, begun };
@@ -168,8 +171,8 @@ impl<S> Strict<S> {
     }
 
     fn refuse(&mut self, refusal: Refusal) -> State {
-        self.refusals.refuse(refusal, asked(&self.buffer));
-        State::Refused(INSTEAD)
+        self.refusals.refuse(refusal, method_and_path(&self.buffer));
+        State::Refused(REPLACEMENT_HEAD)
     }
 
     /// Returns the state behind a head with this framing.
@@ -182,10 +185,10 @@ impl<S> Strict<S> {
     }
 
     /// Hands on bytes of the buffer. Returns the next state, or `None` if more bytes are needed.
-    fn hand_on(&mut self, out: &mut ReadBuf<'_>) -> Result<Option<State>, Broken> {
+    fn forward(&mut self, out: &mut ReadBuf<'_>) -> Result<Option<State>, Broken> {
         let room = out.remaining();
         Ok(match self.state {
-            State::Head { seen, begun } => self.gathered(seen, begun),
+            State::Head { seen, begun } => self.find_end(seen, begun),
             State::Checked { left, framing } => {
                 let some = self.pass(left.min(room), out);
                 Some(if some == left {
@@ -209,11 +212,11 @@ impl<S> Strict<S> {
                 let state = if body.is_over() { State::Tail(TAIL) } else { State::Chunked(body) };
                 (some > 0).then_some(state)
             }
-            State::Tail(rest) => Some(match hand_out(rest, out) {
+            State::Tail(rest) => Some(match copy_out(rest, out) {
                 [] => State::Head { seen: 0, begun: false },
                 rest => State::Tail(rest),
             }),
-            State::Refused(rest) => Some(State::Refused(hand_out(rest, out))),
+            State::Refused(rest) => Some(State::Refused(copy_out(rest, out))),
             State::Broken => return Err(Broken),
         })
     }
@@ -226,16 +229,16 @@ impl<S> Strict<S> {
 }
 
 /// Returns the refusal of a head that has a line which ends behind `bytes` bytes, if that is too many.
-fn too_much(bytes: usize, begun: bool) -> Option<Refusal> {
+fn over_limit(bytes: usize, begun: bool) -> Option<Refusal> {
     match begun {
-        false if bytes > LONGEST_FIRST => Some(TOO_LONG),
+        false if bytes > MAX_FIRST_LINE => Some(TOO_LONG),
         _ if bytes > MAX_HEAD => Some(TOO_LARGE),
         _ => None,
     }
 }
 
 /// Hands out as many bytes as there is room for. Returns the rest.
-fn hand_out(bytes: &'static [u8], out: &mut ReadBuf<'_>) -> &'static [u8] {
+fn copy_out(bytes: &'static [u8], out: &mut ReadBuf<'_>) -> &'static [u8] {
     let (some, rest) = bytes.split_at(bytes.len().min(out.remaining()));
     out.put_slice(some);
     rest
@@ -244,7 +247,7 @@ fn hand_out(bytes: &'static [u8], out: &mut ReadBuf<'_>) -> &'static [u8] {
 impl<S: AsyncRead + Unpin> Strict<S> {
     /// Reads more from the stream. A connection without bytes to read keeps no buffer.
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.buffer.reserve(PIECE);
+        self.buffer.reserve(READ_SIZE);
         let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), context, &mut self.buffer);
         if read.is_pending() && self.buffer.is_empty() {
             self.buffer = BytesMut::new();
@@ -260,9 +263,9 @@ impl<S: AsyncRead + Unpin> Strict<S> {
         let read = self.poll_fill(context);
         if read.is_pending()
             && let State::Head { .. } = self.state
-            && let Some(waits) = &mut self.waits
+            && let Some(timeouts) = &mut self.timeouts
         {
-            return waits.poll_late(!self.buffer.is_empty(), context).map(Err);
+            return timeouts.poll_late(!self.buffer.is_empty(), context).map(Err);
         }
         read
     }
@@ -273,7 +276,7 @@ impl<S: AsyncRead + Unpin> Strict<S> {
     /// # Errors
     /// Returns an error if the connection is gone, so that no response can be sent.
     fn look_ahead(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        let answering = !self.asked && matches!(self.state, State::Head { .. });
+        let answering = !self.library_waits && matches!(self.state, State::Head { .. });
         if !answering || self.ended || !self.buffer.is_empty() {
             return Ok(());
         }
@@ -281,11 +284,11 @@ impl<S: AsyncRead + Unpin> Strict<S> {
         let mut one = ReadBuf::new(&mut byte);
         match Pin::new(&mut self.stream).poll_read(context, &mut one) {
             Poll::Pending => {}
-            Poll::Ready(Ok(())) if one.filled().is_empty() => self.end(),
+            Poll::Ready(Ok(())) if one.filled().is_empty() => self.note_client_end(),
             Poll::Ready(Ok(())) => self.buffer.extend_from_slice(one.filled()),
             // The TLS stream ended without a closing alert. The request was whole, so nothing is
             // missing.
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => self.end(),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => self.note_client_end(),
             Poll::Ready(Err(error)) => return Err(error),
         }
         Ok(())
@@ -298,7 +301,7 @@ impl<S: AsyncRead + Unpin> Strict<S> {
                 // The response ends the connection. An end of the stream would end it before.
                 return Poll::Pending;
             }
-            match self.hand_on(out) {
+            match self.forward(out) {
                 Ok(Some(state)) => self.enter(state),
                 Ok(None) => {
                     if ready!(self.poll_more(context))? == 0 {
@@ -328,7 +331,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let read = this.poll_pass(context, out);
-        this.asked = read.is_pending();
+        this.library_waits = read.is_pending();
         read
     }
 }

@@ -58,7 +58,8 @@ pub(super) fn key(deadline: Timestamp, id: RecordId) -> [u8; 28] {
     key
 }
 
-fn parse(key: &[u8]) -> Option<(Timestamp, RecordId)> {
+/// Returns the parts of such a key.
+pub(super) fn parse(key: &[u8]) -> Option<(Timestamp, RecordId)> {
     let (deadline, id) = key.split_first_chunk::<8>()?;
     Some((Timestamp(u64::from_be_bytes(*deadline)), RecordId::from_bytes(id)?))
 }

@@ -8,11 +8,13 @@ use fjall::{OwnedWriteBatch, PersistMode};
 
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
-use crate::store::{Change, Claimed, Found, Replaced, Sheet, Snapshot, StoreError, Swap, codec};
+use crate::store::{
+    Change, Claimed, Found, Position, Replaced, Sheet, Snapshot, StoreError, Swap, Written, codec,
+};
 
 use super::room::{Free, Room};
 use super::tables::{CLOCK, Table, Tables, key_of};
-use super::{deadlines, mark};
+use super::{deadlines, mark, unknown};
 
 /// A batch of commands that are decided and not yet written. No decision may leave the store before
 /// [`Draft::commit`].
@@ -77,7 +79,7 @@ impl<'a> Draft<'a> {
             other => return self.snapshot(id, other).map(Swap::Conflict),
         };
         Ok(Swap::Stored(match change {
-            Change::Write(record, response) => {
+            Change::Write(Written { record, response, .. }) => {
                 if is_running(&record) && !is_running(&old) {
                     self.begin(id)?;
                 }
@@ -85,7 +87,7 @@ impl<'a> Draft<'a> {
                 self.put(id, Some(&old), record.clone(), response);
                 Some(record)
             }
-            Change::Remove => {
+            Change::Remove(_) => {
                 self.remove(id, &old);
                 None
             }
@@ -209,11 +211,47 @@ impl<'a> Draft<'a> {
     }
 
     fn list_unknown(&mut self, id: RecordId, old: Option<&Record>, new: Option<&Record>) {
-        match (old.is_some_and(is_unknown), new.is_some_and(is_unknown)) {
-            (false, true) => self.write(Table::Unknown, id.as_bytes(), Some(Vec::new())),
-            (true, false) => self.write(Table::Unknown, id.as_bytes(), None),
+        let position = |record: Option<&Record>| record.and_then(|record| Position::of(id, record));
+        let (before, after) = (position(old), position(new));
+        match (before, after) {
+            (None, Some(_)) => self.write(Table::Unknown, id.as_bytes(), Some(Vec::new())),
+            (Some(_), None) => self.write(Table::Unknown, id.as_bytes(), None),
             _ => {}
         }
+        if let Some(before) = before.filter(|_| before != after) {
+            self.write(Table::UnknownSince, &unknown::key(before), None);
+        }
+        if let (Some(after), Some(record)) = (after, new) {
+            self.write(Table::UnknownSince, &unknown::key(after), Some(record.route.as_bytes().to_vec()));
+        }
+    }
+
+    /// As [`Draft::relist`], for each of `positions`. A record that cannot be decoded keeps its entries.
+    pub(super) fn relist_all(&mut self, positions: &[Position]) -> Result<(), StoreError> {
+        for position in positions {
+            match self.relist(*position) {
+                Ok(()) | Err(StoreError::Unreadable { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the listed `position` from the index by time if the record does not bear it out, and lists
+    /// the record where it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] if the record cannot be decoded; its entries stay as they are.
+    fn relist(&mut self, position: Position) -> Result<(), StoreError> {
+        let record = self.record(position.id)?;
+        let right = record.as_ref().and_then(|record| Position::of(position.id, record));
+        if right != Some(position) {
+            self.write(Table::UnknownSince, &unknown::key(position), None);
+        }
+        if let (Some(right), Some(record)) = (right, record) {
+            self.write(Table::UnknownSince, &unknown::key(right), Some(record.route.as_bytes().to_vec()));
+        }
+        Ok(())
     }
 
     fn write(&mut self, table: Table, key: &[u8], value: Option<Vec<u8>>) {
@@ -253,8 +291,4 @@ fn has_response(record: &Record) -> bool {
 
 fn is_running(record: &Record) -> bool {
     matches!(record.state, State::Running { .. })
-}
-
-fn is_unknown(record: &Record) -> bool {
-    matches!(record.state, State::Unknown { .. })
 }

@@ -28,6 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
@@ -35,7 +36,7 @@ use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
     Change, Claimed, ClockLimits, Document, Due, Durability, Filter, Found, Page, Pending, Replaced, Sheet,
-    Snapshot, Stopped, Store, StoreError, Swap,
+    Snapshot, Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage,
 };
 
 use self::deadlines::LowWater;
@@ -56,6 +57,7 @@ mod mark;
 mod modes;
 mod room;
 mod tables;
+mod unknown;
 mod words;
 mod writer;
 
@@ -74,6 +76,8 @@ struct Shared {
     tables: Tables,
     low: LowWater,
     room: Room,
+    /// True once the index of unknown records by time has been compared with the records.
+    mended: AtomicBool,
     // Last, so that the engine is closed before the lock is gone.
     _directory: Directory,
 }
@@ -112,7 +116,8 @@ impl EmbeddedStore {
         }
         modes::tighten(dir, is_new);
         let room = Room::new(data);
-        let shared = Arc::new(Shared { tables, low: LowWater::default(), room, _directory: directory });
+        let (low, mended) = (LowWater::default(), AtomicBool::new(false));
+        let shared = Arc::new(Shared { tables, low, room, mended, _directory: directory });
         let writer = Writer::start(Arc::clone(&shared));
         let writer = writer.map_err(failed)?;
         Ok(Self { writer, shared })
@@ -123,6 +128,21 @@ impl EmbeddedStore {
     pub fn with_outcomes_of(self, largest: u64) -> Self {
         self.shared.room.keep_for(largest);
         self
+    }
+
+    /// Mends the index of unknown records by time, once in the life of this process: no other process
+    /// writes to the store meanwhile.
+    async fn mend(&self) -> Result<u64, StoreError> {
+        if self.shared.mended.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
+        let wrong = self.scan(|shared| unknown::wrong(&shared.tables)).await?;
+        for some in wrong.chunks(unknown::MENDED_TOGETHER) {
+            let positions = some.to_vec();
+            self.writer.ask(|reply| Command::Relist { positions, reply }).await?;
+        }
+        self.shared.mended.store(true, Ordering::Relaxed);
+        Ok(wrong.len() as u64)
     }
 
     /// Runs a scan on a thread that may block.
@@ -172,6 +192,18 @@ impl Store for EmbeddedStore {
 
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
         Box::pin(self.scan(move |shared| shared.tables.page(&filter, limit)))
+    }
+
+    fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage> {
+        Box::pin(self.scan(move |shared| unknown::oldest(&shared.tables, &filter, limit)))
+    }
+
+    fn tally(&self) -> Pending<'_, Tally> {
+        Box::pin(self.scan(|shared| unknown::tally(&shared.tables)))
+    }
+
+    fn mend_unknown(&self) -> Pending<'_, u64> {
+        Box::pin(self.mend())
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {

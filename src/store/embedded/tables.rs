@@ -44,6 +44,9 @@ pub(super) enum Table {
     Deadlines,
     /// id → nothing; one for each record in the state `unknown`.
     Unknown,
+    /// time of the last write, id → route; one for each record in the state `unknown`, except those that an
+    /// earlier release wrote (`unknown`).
+    UnknownSince,
     /// [`CLOCK`] → the newest stamp, [`mark::KEY`] → the mark; the documents under [`key_of`].
     ///
     /// [`mark::KEY`]: super::mark::KEY
@@ -52,8 +55,8 @@ pub(super) enum Table {
 
 impl Table {
     /// The tables in their order.
-    pub(super) const ALL: [Self; 5] =
-        [Self::Records, Self::Responses, Self::Deadlines, Self::Unknown, Self::Meta];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Records, Self::Responses, Self::Deadlines, Self::Unknown, Self::UnknownSince, Self::Meta];
 
     /// Returns the number of bytes of this table that stay in memory before they are written to the disk.
     pub(super) fn buffer(self) -> u64 {
@@ -61,7 +64,7 @@ impl Table {
             Self::Records => 8 * MIB,
             Self::Responses => 16 * MIB,
             Self::Deadlines => 4 * MIB,
-            Self::Unknown | Self::Meta => MIB,
+            Self::Unknown | Self::UnknownSince | Self::Meta => MIB,
         }
     }
 
@@ -71,6 +74,7 @@ impl Table {
             Self::Responses => "responses",
             Self::Deadlines => "deadlines",
             Self::Unknown => "unknown",
+            Self::UnknownSince => "unknown-since",
             Self::Meta => "meta",
         }
     }
@@ -86,6 +90,7 @@ pub(super) struct Tables {
     responses: Keyspace,
     deadlines: Keyspace,
     unknown: Keyspace,
+    unknown_since: Keyspace,
     meta: Keyspace,
 }
 
@@ -117,6 +122,7 @@ impl Tables {
             responses: table(Table::Responses)?,
             deadlines: table(Table::Deadlines)?,
             unknown: table(Table::Unknown)?,
+            unknown_since: table(Table::UnknownSince)?,
             meta,
             database,
         })
@@ -129,6 +135,7 @@ impl Tables {
             Table::Responses => &self.responses,
             Table::Deadlines => &self.deadlines,
             Table::Unknown => &self.unknown,
+            Table::UnknownSince => &self.unknown_since,
             Table::Meta => &self.meta,
         }
     }

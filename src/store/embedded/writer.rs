@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::protocol::{Record, RecordId, Revision};
-use crate::store::{Change, Claimed, Replaced, Sheet, StoreError, Swap};
+use crate::store::{Change, Claimed, Position, Replaced, Sheet, StoreError, Swap};
 use crate::workers::{Callback, Callbacks, callback};
 
 use super::Shared;
@@ -35,10 +35,31 @@ pub(super) type Reply<T> = Callback<Result<T, StoreError>>;
 
 /// A command for the writer.
 pub(super) enum Command {
-    Claim { id: RecordId, first: Record, reply: Reply<Claimed> },
-    CompareAndSet { id: RecordId, expected: Revision, change: Change, reply: Reply<Swap> },
-    ReplaceDocument { sheet: Sheet, expected: Option<Bytes>, document: Bytes, reply: Reply<Replaced> },
-    Ready { reply: Reply<()> },
+    Claim {
+        id: RecordId,
+        first: Record,
+        reply: Reply<Claimed>,
+    },
+    CompareAndSet {
+        id: RecordId,
+        expected: Revision,
+        change: Change,
+        reply: Reply<Swap>,
+    },
+    ReplaceDocument {
+        sheet: Sheet,
+        expected: Option<Bytes>,
+        document: Bytes,
+        reply: Reply<Replaced>,
+    },
+    /// Compares these entries of the index of unknown records by time with their records.
+    Relist {
+        positions: Vec<Position>,
+        reply: Reply<()>,
+    },
+    Ready {
+        reply: Reply<()>,
+    },
 }
 
 /// The writer's queue and its thread. The thread ends when this value is dropped and the queue is empty.
@@ -151,6 +172,7 @@ enum Decided {
     Claim(Reply<Claimed>, Result<Claimed, StoreError>),
     CompareAndSet(Reply<Swap>, Result<Swap, StoreError>),
     ReplaceDocument(Reply<Replaced>, Result<Replaced, StoreError>),
+    Relist(Reply<()>, Result<(), StoreError>),
     Ready(Reply<()>),
 }
 
@@ -160,6 +182,7 @@ impl Decided {
             Self::Claim(reply, answer) => callbacks.answer(reply, synced.and(answer)),
             Self::CompareAndSet(reply, answer) => callbacks.answer(reply, synced.and(answer)),
             Self::ReplaceDocument(reply, answer) => callbacks.answer(reply, synced.and(answer)),
+            Self::Relist(reply, answer) => callbacks.answer(reply, synced.and(answer)),
             Self::Ready(reply) => callbacks.answer(reply, synced),
         }
     }
@@ -176,6 +199,7 @@ impl Command {
                 let replaced = draft.replace_document(sheet, expected.as_ref(), &document);
                 Decided::ReplaceDocument(reply, replaced)
             }
+            Self::Relist { positions, reply } => Decided::Relist(reply, draft.relist_all(&positions)),
             Self::Ready { reply } => Decided::Ready(reply),
         }
     }
@@ -186,13 +210,16 @@ impl Command {
             Self::Claim { reply, .. } => reply.answer(Err(refused)),
             Self::CompareAndSet { reply, .. } => reply.answer(Err(refused)),
             Self::ReplaceDocument { reply, .. } => reply.answer(Err(refused)),
+            Self::Relist { reply, .. } => reply.answer(Err(refused)),
             Self::Ready { reply } => reply.answer(Err(refused)),
         }
     }
 
     fn weight(&self) -> usize {
         match self {
-            Self::CompareAndSet { change: Change::Write(_, Some(response)), .. } => response.body.len(),
+            Self::CompareAndSet { change: Change::Write(written), .. } => {
+                written.response.as_ref().map_or(0, |response| response.body.len())
+            }
             _ => 0,
         }
     }

@@ -13,6 +13,7 @@ use tokio::sync::{OnceCell, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::backoff::jittered;
 use crate::protocol::RecordId;
 use crate::store::waiters::Waiters;
 
@@ -23,7 +24,7 @@ use super::statements::Statements;
 
 /// Interval between checks of a connection that receives nothing.
 const VIGIL: Duration = Duration::from_secs(5);
-/// The wait after a failed attempt to connect.
+/// The longest wait after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A listener that receives the notifications of other gateways.
@@ -105,7 +106,7 @@ async fn keep(shared: Arc<Shared>) {
             }
         };
         tracing::debug!("notifications of other gateways are not received: {why}");
-        sleep(PAUSE).await;
+        sleep(jittered(PAUSE)).await;
     }
 }
 

@@ -13,6 +13,8 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use crate::backoff::jittered;
+
 use super::failure::Failure;
 use super::queue::{AnyBatch, Batch, Queue, Taken};
 use super::session::Session;
@@ -25,7 +27,7 @@ use super::tasks::Task;
 const LANES: usize = 3;
 /// Interval between checks of an idle connection.
 const VIGIL: Duration = Duration::from_secs(5);
-/// The wait after a failed attempt to connect.
+/// The longest wait after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The connections of a store. Dropping this closes them.
@@ -111,7 +113,7 @@ async fn keep(shared: Arc<Shared>, lane: usize, under_way: watch::Sender<u64>) {
             Err(failure) if failure.came_to_nothing() => {}
             Err(failure) => {
                 shared.stays_down(&failure);
-                sleep(PAUSE.min(shared.settings.timeout / 4)).await;
+                sleep(jittered(PAUSE.min(shared.settings.timeout / 4))).await;
             }
         }
     }

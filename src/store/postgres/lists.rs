@@ -23,7 +23,7 @@ use super::statements::Statements;
 /// A connection for such statements. It runs one statement at a time.
 pub(super) struct Desk {
     settings: Arc<PostgresSettings>,
-    statements: Arc<Statements>,
+    pub(super) statements: Arc<Statements>,
     /// `None` while a statement runs, after a statement that was given up, and after a failure of the
     /// session.
     session: Mutex<Option<Session>>,
@@ -131,7 +131,10 @@ impl Desk {
         Ok(self.ask(statement).await.map(drop)?)
     }
 
-    async fn ask(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, Failure> {
+    pub(super) async fn ask(
+        &self,
+        statement: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>, Failure> {
         let mut kept = self.session.lock().await;
         // The session is taken out while in use: if this future is dropped half-way, it is not used again.
         let mut session = match kept.take() {
@@ -148,17 +151,17 @@ impl Desk {
 
 /// Returns the record in a row, or `None` if the row is about no record.
 #[expect(clippy::type_complexity, reason = "said once, and taken apart where it is called")]
-fn decode(row: &PgRow) -> Result<Option<(RecordId, Result<Record, StoreError>)>, Failure> {
+pub(super) fn decode(row: &PgRow) -> Result<Option<(RecordId, Result<Record, StoreError>)>, Failure> {
     let Some(id) = row::id(row)? else { return Ok(None) };
     Ok(row::record(row, id)?.map(|record| (id, record)))
 }
 
 /// Returns the clock, which the last row of a list holds, if the server is a primary.
-fn clock(rows: &[PgRow], column: &str) -> Result<Timestamp, Failure> {
+pub(super) fn clock(rows: &[PgRow], column: &str) -> Result<Timestamp, Failure> {
     let last = rows.last().ok_or_else(|| Failure::Down("a list came without its last row".into()))?;
     if last.try_get("standby")? { Err(standby()) } else { moment(last, column) }
 }
 
-fn count(number: usize) -> i64 {
+pub(super) fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

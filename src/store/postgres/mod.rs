@@ -28,11 +28,12 @@ use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
     Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
-    Store, StoreError, Swap, Woken, waiters::Waiters,
+    Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage, Woken, waiters::Waiters,
 };
 
 use self::ears::Ears;
 use self::failure::Failure;
+use self::index::Building;
 use self::lanes::Lanes;
 use self::lists::Desk;
 use self::session::Session;
@@ -41,6 +42,7 @@ use self::tasks::{Claim, Read, Watch, Write};
 
 mod ears;
 mod failure;
+mod index;
 mod lanes;
 mod lists;
 mod look;
@@ -51,6 +53,7 @@ mod session;
 mod settings;
 mod statements;
 mod tasks;
+mod unknown;
 
 pub use self::schema::print as print_schema;
 pub use self::settings::PostgresSettings;
@@ -61,6 +64,7 @@ pub struct PostgresStore {
     desk: Desk,
     ears: Ears,
     waiters: Arc<Waiters>,
+    _building: Building,
 }
 
 impl PostgresStore {
@@ -75,9 +79,11 @@ impl PostgresStore {
         let mut session = Session::open(&settings).await?;
         schema::migrate(&mut session, &settings.schema).await?;
         session.warn_of_risks().await?;
+        let building = Building::where_missing(&mut session, &settings).await?;
         let ears = Ears::new(Arc::clone(&settings), Arc::clone(&statements), Arc::clone(&waiters));
         let lanes = Lanes::new(Arc::clone(&settings), Arc::clone(&statements));
-        Ok(Self { lanes, desk: Desk::new(settings, statements, session), ears, waiters })
+        let desk = Desk::new(settings, statements, session);
+        Ok(Self { lanes, desk, ears, waiters, _building: building })
     }
 
     async fn write(&self, id: RecordId, expected: Revision, change: Change) -> Result<Swap, StoreError> {
@@ -121,6 +127,14 @@ impl Store for PostgresStore {
 
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
         Box::pin(async move { self.desk.page(&filter, limit).await })
+    }
+
+    fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage> {
+        Box::pin(async move { self.desk.oldest_unknown(&filter, limit).await })
+    }
+
+    fn tally(&self) -> Pending<'_, Tally> {
+        Box::pin(self.desk.tally())
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {

@@ -10,7 +10,10 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Row, SqlSafeStr, query};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::backoff::jittered;
+
 use super::failure::Failure;
+use super::index;
 use super::session::Session;
 use super::statements::within;
 
@@ -47,14 +50,14 @@ const RIGHTS: &str = "
 const RACES: [&str; 6] = ["23505", "40P01", "42710", "42P06", "42P07", "55P03"];
 /// The longest time that one migration may take.
 const LONGEST: Duration = Duration::from_secs(300);
-/// The wait before checking again whether another gateway has done the migration.
+/// The longest wait before checking again whether another gateway has done the migration.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Returns the SQL that creates the tables in `schema`, for an operator who applies it by hand.
 #[must_use]
 pub fn print(schema: &str) -> String {
     let scripts: Vec<String> = MIGRATIONS.iter().map(|migration| migration.script(schema)).collect();
-    format!("{}{}", scripts.join("\n"), within(schema, RIGHTS))
+    format!("{}{}{}", scripts.join("\n"), index::by_hand(schema), within(schema, RIGHTS))
 }
 
 impl Migration {
@@ -86,7 +89,7 @@ pub(super) async fn migrate(session: &mut Session, schema: &str) -> Result<(), F
                 Err(Failure::Refused { code, .. })
                     if RACES.contains(&&*code) && Instant::now() < patience =>
                 {
-                    sleep(PAUSE).await;
+                    sleep(jittered(PAUSE)).await;
                 }
                 Err(Failure::Refused { code, text }) if code == "42501" => return Err(not_allowed(&text)),
                 Err(failure) => return Err(failure),

@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Row, query};
 
 use crate::protocol::{Reason, Record, RecordId, Revision, State};
-use crate::store::{Change, Claimed, Snapshot, StoreError, Swap, codec};
+use crate::store::{Change, Claimed, Snapshot, StoreError, Swap, Written, codec};
 use crate::workers::Callbacks;
 
 use super::failure::Failure;
@@ -82,8 +82,8 @@ impl Claim {
 impl Write {
     pub(super) fn new(id: RecordId, expected: Revision, change: Change) -> Result<Self, Remove> {
         match change {
-            Change::Remove => Err(Remove { id, expected }),
-            Change::Write(record, response) => {
+            Change::Remove(_) => Err(Remove { id, expected }),
+            Change::Write(Written { record, response, .. }) => {
                 let (encoded, response) =
                     (codec::encode_record(&record), response.as_ref().map(codec::encode_response));
                 Ok(Self { id, expected, record, encoded, response })

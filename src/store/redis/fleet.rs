@@ -19,6 +19,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::backoff::jittered;
+
 use super::door::Door;
 use super::failure::{Failure, of_connecting};
 use super::keys::{BUCKETS, slot};
@@ -26,9 +28,9 @@ use super::link::{Common, Link};
 use super::script::Request;
 use super::settings::{Address, RedisSettings, Topology};
 
-/// Interval between readings of a cluster's map while nothing seems wrong with it.
+/// Longest interval between readings of a cluster's map while nothing seems wrong with it.
 const MAP_AGE: Duration = Duration::from_secs(30);
-/// The least time between two readings.
+/// The wait between two readings, at most.
 const MAP_PAUSE: Duration = Duration::from_millis(100);
 
 /// The primaries of one store.
@@ -172,9 +174,9 @@ async fn keep_reading(shared: Arc<Shared>) {
             // The old map is better than none: nodes that have no part in the failure still serve.
             (Err(failure), Ok(_)) => tracing::warn!("the cluster's map cannot be read: {failure}"),
         }
-        sleep(MAP_PAUSE).await;
+        sleep(jittered(MAP_PAUSE)).await;
         let old = shared.map.borrow().is_ok();
-        let age = if old { MAP_AGE } else { MAP_PAUSE };
+        let age = jittered(if old { MAP_AGE } else { MAP_PAUSE });
         // The notice and the timeout are both a reason to read.
         drop(timeout(age, shared.outdated.notified()).await);
     }

@@ -49,6 +49,12 @@ impl Keys {
         self.in_bucket(bucket, ["unknown"])
     }
 
+    /// Returns the key of the index of unknown records by the time of their last write. Each entry is an id
+    /// and the route.
+    pub(super) fn unknown_since(&self, bucket: u8) -> String {
+        self.in_bucket(bucket, ["unknown-since"])
+    }
+
     /// Returns the key under which `loss` notes which run of a server held the data.
     pub(super) fn run(&self, bucket: u8) -> String {
         self.in_bucket(bucket, ["run"])

@@ -19,6 +19,7 @@ use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::backoff::jittered;
 use crate::clock::Timestamp;
 use crate::protocol::RecordId;
 use crate::store::waiters::Waiters;
@@ -38,7 +39,7 @@ use super::settings::{RedisSettings, Topology};
 const VIGIL: Duration = Duration::from_secs(5);
 /// Interval at which a server with a memory limit is asked for the memory it uses.
 const MEMORY_VIGIL: Duration = Duration::from_millis(500);
-/// The wait after a failed attempt to connect.
+/// The longest wait after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Maximum number of commands that wait for their answers at once.
 const MOST_PENDING: usize = 4096;
@@ -286,7 +287,7 @@ impl Shared {
             tracing::warn!("the store cannot be reached: {failure}");
         }
         self.state.send_replace(State::Down(failure));
-        sleep(PAUSE.min(self.settings.timeout / 4)).await;
+        sleep(jittered(PAUSE.min(self.settings.timeout / 4))).await;
     }
 
     async fn connect(self: &Arc<Self>, number: u64) -> Result<Session, Failure> {

@@ -173,7 +173,10 @@ impl Shared {
     }
 
     /// Fetches the stored values under some ids, undecoded.
-    async fn fetch(self: &Arc<Self>, ids: Vec<RecordId>) -> Result<BTreeMap<RecordId, Vec<u8>>, StoreError> {
+    pub(super) async fn fetch(
+        self: &Arc<Self>,
+        ids: Vec<RecordId>,
+    ) -> Result<BTreeMap<RecordId, Vec<u8>>, StoreError> {
         let groups: Vec<Vec<RecordId>> = self
             .fleet
             .groups()
@@ -205,7 +208,7 @@ impl Shared {
     }
 
     /// Returns the time, no earlier than any stamp of `records`.
-    async fn now(&self, records: &[(RecordId, Record)]) -> Result<Timestamp, StoreError> {
+    pub(super) async fn now(&self, records: &[(RecordId, Record)]) -> Result<Timestamp, StoreError> {
         let answer = self.look(0, Request::Command(&cmd("TIME"))).await?;
         let (seconds, micros) = <(u64, u64)>::from_redis_value(answer)
             .map_err(|error| StoreError::Unavailable(format!("a bad answer to TIME: {error}")))?;
@@ -214,7 +217,7 @@ impl Shared {
     }
 
     /// Asks about all groups at once. The answers keep the order of the groups.
-    async fn on_groups<G, T, F>(
+    pub(super) async fn on_groups<G, T, F>(
         self: &Arc<Self>,
         groups: Vec<G>,
         ask: impl Fn(Arc<Self>, G) -> F,
@@ -237,12 +240,12 @@ impl Shared {
     }
 }
 
-fn ids_in(answer: Value) -> Vec<RecordId> {
+pub(super) fn ids_in(answer: Value) -> Vec<RecordId> {
     let parts = Vec::<Vec<u8>>::from_redis_value(answer).unwrap_or_default();
     parts.iter().filter_map(|part| RecordId::from_bytes(part)).collect()
 }
 
 /// Parses a score or a time as Redis writes it. A text that is no number gives a deadline that never passes.
-fn number(text: &[u8]) -> u64 {
+pub(super) fn number(text: &[u8]) -> u64 {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(u64::MAX)
 }

@@ -35,7 +35,7 @@ use crate::protocol::{Record, RecordId, Revision, State};
 
 use super::{
     Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
-    Stopped, Store, StoreError, Swap, Woken, codec,
+    Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage, Woken, Written, codec,
 };
 
 use self::failure::Failure;
@@ -62,6 +62,7 @@ mod persistence;
 mod script;
 mod server;
 mod settings;
+mod unknown;
 mod value;
 
 pub use self::settings::{Address, RedisSettings, Topology};
@@ -192,8 +193,11 @@ impl Shared {
         let keys = vec![keys.record(id), keys.response(id), keys.deadlines(bucket), keys.mark(bucket)];
         // A claim and its repetition may each find the other's record. That record counts only once replicas
         // have it.
-        let other_attempt =
-            if self.touches() { first.revision.apart().0.to_be_bytes().to_vec() } else { Vec::new() };
+        let other_attempt = if self.touches() {
+            first.revision.for_repeated_claim().0.to_be_bytes().to_vec()
+        } else {
+            Vec::new()
+        };
         let call = Call::new(Script::Claim, keys)
             .arg(*id.as_bytes())
             .arg(first.revision.0.to_be_bytes())
@@ -240,6 +244,7 @@ impl Shared {
             .arg(response.unwrap_or_default())
             .arg(self.keys.channel())
             .flag(self.touches())
+            .arg(record.route.as_bytes())
             // An old copy of the data may show a record as free, so this may be a new execution.
             .beginning(runs.then(|| Beginning { bucket: bucket(id), is_new: !self.common.outcomes.has(id) }));
         let reply = self.begin(id, &call).await?;
@@ -304,7 +309,13 @@ impl Shared {
 
     fn all_keys(&self, id: RecordId) -> Vec<String> {
         let (keys, bucket) = (&self.keys, bucket(id));
-        vec![keys.record(id), keys.response(id), keys.deadlines(bucket), keys.unknown(bucket)]
+        vec![
+            keys.record(id),
+            keys.response(id),
+            keys.deadlines(bucket),
+            keys.unknown(bucket),
+            keys.unknown_since(bucket),
+        ]
     }
 }
 
@@ -316,8 +327,8 @@ impl Store for RedisStore {
     fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap> {
         Box::pin(async move {
             match change {
-                Change::Remove => self.shared.remove(id, expected).await,
-                Change::Write(record, response) => {
+                Change::Remove(_) => self.shared.remove(id, expected).await,
+                Change::Write(Written { record, response, .. }) => {
                     let response = response.as_ref().map(codec::encode_response);
                     self.shared.write(id, expected, record, response).await
                 }
@@ -331,6 +342,18 @@ impl Store for RedisStore {
 
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
         Box::pin(async move { self.shared.page(&filter, limit).await })
+    }
+
+    fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage> {
+        Box::pin(async move { self.shared.oldest_unknown(&filter, limit).await })
+    }
+
+    fn tally(&self) -> Pending<'_, Tally> {
+        Box::pin(self.shared.tally())
+    }
+
+    fn mend_unknown(&self) -> Pending<'_, u64> {
+        Box::pin(self.shared.mend_unknown())
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {

@@ -22,6 +22,9 @@ pub(super) enum Script {
     Unknown,
     Mend,
     Document,
+    Oldest,
+    Tally,
+    Relist,
 }
 
 macro_rules! about_a_record {
@@ -31,7 +34,7 @@ macro_rules! about_a_record {
 }
 
 impl Script {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 12] = [
         Self::Claim,
         Self::Write,
         Self::Remove,
@@ -41,6 +44,9 @@ impl Script {
         Self::Unknown,
         Self::Mend,
         Self::Document,
+        Self::Oldest,
+        Self::Tally,
+        Self::Relist,
     ];
 
     fn source(self) -> &'static str {
@@ -54,6 +60,9 @@ impl Script {
             Self::Unknown => include_str!("lua/unknown.lua"),
             Self::Mend => include_str!("lua/mend.lua"),
             Self::Document => include_str!("lua/document.lua"),
+            Self::Oldest => include_str!("lua/oldest.lua"),
+            Self::Tally => include_str!("lua/tally.lua"),
+            Self::Relist => include_str!("lua/relist.lua"),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Capacity, in bytes, above which an emptied buffer is given back to the allocator.
-const KEPT: usize = 64 << 10;
+const MAX_KEPT_CAPACITY: usize = 64 << 10;
 
 /// A bounded queue of whole lines.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ struct State {
     /// Number of lines dropped since lines were last taken.
     dropped: u64,
     /// The kind of line that wakes the writer. No other line does.
-    waits: Waits,
+    woken_by: WokenBy,
     /// True if a queued line should be written at once.
     urgent: bool,
     /// True while lines are taken and not written yet.
@@ -33,7 +33,7 @@ struct State {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waits {
+enum WokenBy {
     Nothing,
     Urgent,
     Any,
@@ -42,7 +42,7 @@ enum Waits {
 impl Queue {
     pub(super) const fn new() -> Self {
         let state =
-            State { lines: Vec::new(), dropped: 0, waits: Waits::Nothing, urgent: false, writes: false };
+            State { lines: Vec::new(), dropped: 0, woken_by: WokenBy::Nothing, urgent: false, writes: false };
         Self { state: Mutex::new(state), filled: Condvar::new(), emptied: Condvar::new() }
     }
 
@@ -56,9 +56,9 @@ impl Queue {
         }
         state.lines.extend_from_slice(line);
         state.urgent |= urgent;
-        let wake = state.waits == Waits::Any || urgent && state.waits == Waits::Urgent;
+        let wake = state.woken_by == WokenBy::Any || urgent && state.woken_by == WokenBy::Urgent;
         if wake {
-            state.waits = Waits::Nothing;
+            state.woken_by = WokenBy::Nothing;
         }
         drop(state);
         if wake {
@@ -71,21 +71,21 @@ impl Queue {
     /// buffer `taken`. Returns how many lines were dropped since the last call. Only the writing thread calls
     /// this, and each call reports the lines of the previous one as written.
     pub(super) fn take(&self, taken: &mut Vec<u8>, gather: Duration) -> u64 {
-        if taken.capacity() > KEPT {
+        if taken.capacity() > MAX_KEPT_CAPACITY {
             *taken = Vec::new();
         }
         let mut state = self.lock();
         state.writes = false;
         while state.lines.is_empty() {
             self.emptied.notify_all();
-            state.waits = Waits::Any;
+            state.woken_by = WokenBy::Any;
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.waits = Waits::Urgent;
+        state.woken_by = WokenBy::Urgent;
         let gathers = |state: &mut State| !state.urgent;
         let gathered = self.filled.wait_timeout_while(state, gather, gathers);
         (state, _) = gathered.unwrap_or_else(PoisonError::into_inner);
-        (state.waits, state.urgent, state.writes) = (Waits::Nothing, false, true);
+        (state.woken_by, state.urgent, state.writes) = (WokenBy::Nothing, false, true);
         mem::swap(&mut state.lines, taken);
         mem::take(&mut state.dropped)
     }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_is_counted_and_lines_of_more_room_still_fit() {
+    fn lines_that_do_not_fit_are_counted_and_lines_of_more_room_still_fit() {
         let queue = Queue::new();
         assert!(queue.add(b"one\n", 8, false));
         assert!(queue.add(b"two\n", 8, false));

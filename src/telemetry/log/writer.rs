@@ -12,12 +12,12 @@ use super::queue::Queue;
 
 /// The maximum number of bytes written at once, except for a longer line. A pipe takes this many as a whole,
 /// so that lines of two processes on one pipe do not mix (`PIPE_BUF`).
-const AT_ONCE: usize = 4096;
+const MAX_PORTION: usize = 4096;
 /// The time for which lines gather before they are written. Waking this thread costs more than writing a
 /// line.
-const GATHERED: Duration = Duration::from_millis(5);
+const GATHER_TIME: Duration = Duration::from_millis(5);
 /// The wait before retrying a descriptor that another process has made non-blocking.
-const AGAIN: Duration = Duration::from_millis(10);
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
 /// A writer of the lines of a queue to `out`.
 pub(super) struct Writer<W> {
@@ -38,7 +38,7 @@ impl<W: Write> Writer<W> {
     pub(super) fn run(mut self, queue: &Queue, lost: impl Fn(u64), resumed: impl Fn(u64)) -> ! {
         let (mut lines, mut missing) = (Vec::new(), 0);
         loop {
-            missing += queue.take(&mut lines, GATHERED);
+            missing += queue.take(&mut lines, GATHER_TIME);
             let written = self.write(&lines);
             lines.clear();
             let unwritten = std::mem::take(&mut self.lost);
@@ -87,7 +87,7 @@ impl<W: Write> Writer<W> {
                 Ok(0) => break,
                 Ok(some) => done += some,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => sleep(AGAIN),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => sleep(RETRY_PAUSE),
                 Err(_) => break,
             }
         }
@@ -97,10 +97,10 @@ impl<W: Write> Writer<W> {
 
 /// Returns how many bytes of these lines to write at once: whole lines, and at least one.
 fn portion(lines: &[u8]) -> usize {
-    if lines.len() <= AT_ONCE {
+    if lines.len() <= MAX_PORTION {
         return lines.len();
     }
-    memchr::memrchr(b'\n', &lines[..AT_ONCE]).map_or_else(|| first_line(lines), |last| last + 1)
+    memchr::memrchr(b'\n', &lines[..MAX_PORTION]).map_or_else(|| first_line(lines), |last| last + 1)
 }
 
 fn first_line(lines: &[u8]) -> usize {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_put_off_is_not_lost() {
+    fn lines_that_are_only_delayed_are_not_lost() {
         let mut writer = writer([Ok(2), Err(ErrorKind::WouldBlock), Err(ErrorKind::Interrupted), Ok(3)]);
         assert!(writer.write(b"one\ntwo\n"));
         assert_eq!((writer.out.text.as_str(), writer.lost), ("one\ntwo\n", 0));

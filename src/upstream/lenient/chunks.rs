@@ -4,11 +4,11 @@
 //! end of the body and to remove the trailers.
 
 /// Maximum size of a trailer section, in bytes.
-const MOST_TRAILERS: usize = 64 * 1024;
+const MAX_TRAILERS: usize = 64 * 1024;
 
 /// The part of a body to which the next byte belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
+enum Position {
     Size,
     Extension,
     SizeEnd,
@@ -21,13 +21,13 @@ enum At {
     },
     Over,
     /// Behind a fault in the framing.
-    Lost,
+    Malformed,
 }
 
 /// The state of a body that is being read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chunks {
-    at: At,
+    at: Position,
     /// Number of bytes left of the chunk.
     left: u64,
     trailers: usize,
@@ -36,12 +36,12 @@ pub(super) struct Chunks {
 impl Chunks {
     /// Returns the state before the first chunk.
     pub(super) fn new() -> Self {
-        Self { at: At::Size, left: 0, trailers: 0 }
+        Self { at: Position::Size, left: 0, trailers: 0 }
     }
 
     /// Tells whether the body is at its end.
     pub(super) fn is_over(&self) -> bool {
-        self.at == At::Over
+        self.at == Position::Over
     }
 
     /// Reads on. Returns the number of bytes to hand on, and the number of bytes behind them to drop:
@@ -51,16 +51,16 @@ impl Chunks {
         while passed + dropped < bytes.len() && !self.is_over() {
             let rest = &bytes[passed + dropped..];
             match self.at {
-                At::Data => {
+                Position::Data => {
                     let some = rest.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
                     self.left -= some as u64;
                     passed += some;
                     if self.left == 0 {
-                        self.at = At::DataEnd;
+                        self.at = Position::DataEnd;
                     }
                 }
-                At::Lost => passed += rest.len(),
-                At::Trailers { empty } => {
+                Position::Malformed => passed += rest.len(),
+                Position::Trailers { empty } => {
                     self.trailer(empty, rest[0]);
                     dropped += 1;
                 }
@@ -73,37 +73,37 @@ impl Chunks {
         (passed, dropped)
     }
 
-    fn step(&mut self, at: At, byte: u8) -> At {
+    fn step(&mut self, at: Position, byte: u8) -> Position {
         match (at, byte) {
-            (At::Size, byte) if byte.is_ascii_hexdigit() => {
+            (Position::Size, byte) if byte.is_ascii_hexdigit() => {
                 let digit = (byte as char).to_digit(16).map_or(0, u64::from);
                 match self.left.checked_mul(16) {
                     Some(left) => {
                         self.left = left | digit;
-                        At::Size
+                        Position::Size
                     }
-                    None => At::Lost,
+                    None => Position::Malformed,
                 }
             }
-            (At::Size, b' ' | b'\t' | b';') => At::Extension,
-            (At::Size | At::Extension, b'\r') => At::SizeEnd,
-            (At::Extension, _) => At::Extension,
-            (At::SizeEnd, b'\n') if self.left == 0 => At::Trailers { empty: true },
-            (At::SizeEnd, b'\n') => At::Data,
-            (At::DataEnd, b'\r') => At::DataEnded,
-            (At::DataEnded, b'\n') => At::Size,
-            _ => At::Lost,
+            (Position::Size, b' ' | b'\t' | b';') => Position::Extension,
+            (Position::Size | Position::Extension, b'\r') => Position::SizeEnd,
+            (Position::Extension, _) => Position::Extension,
+            (Position::SizeEnd, b'\n') if self.left == 0 => Position::Trailers { empty: true },
+            (Position::SizeEnd, b'\n') => Position::Data,
+            (Position::DataEnd, b'\r') => Position::DataEnded,
+            (Position::DataEnded, b'\n') => Position::Size,
+            _ => Position::Malformed,
         }
     }
 
     fn trailer(&mut self, empty: bool, byte: u8) {
         self.trailers += 1;
         self.at = match byte {
-            _ if self.trailers > MOST_TRAILERS => At::Lost,
-            b'\n' if empty => At::Over,
-            b'\n' => At::Trailers { empty: true },
-            b'\r' => At::Trailers { empty },
-            _ => At::Trailers { empty: false },
+            _ if self.trailers > MAX_TRAILERS => Position::Malformed,
+            b'\n' if empty => Position::Over,
+            b'\n' => Position::Trailers { empty: true },
+            b'\r' => Position::Trailers { empty },
+            _ => Position::Trailers { empty: false },
         };
     }
 }

@@ -9,7 +9,7 @@ use hyper::ext::ReasonPhrase;
 use memchr::memchr;
 
 use super::Broken;
-use super::lines::{About, Framing, Lines, MAX_LINES, Start, is_space};
+use super::lines::{Framing, LineKind, Lines, MAX_LINES, StatusLine, is_space};
 
 /// A head that was read.
 #[derive(Debug)]
@@ -25,29 +25,29 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Reads a head from its status line to its empty line, both included. About `about_lines` lines are
+    /// Reads a head from its status line to its empty line, both included. About `expected_lines` lines are
     /// expected.
-    pub(super) fn read(bytes: &Bytes, about_lines: usize, to_head: bool) -> Result<Self, Broken> {
-        let start = Start::read(bytes)?;
+    pub(super) fn read(bytes: &Bytes, expected_lines: usize, to_head: bool) -> Result<Self, Broken> {
+        let start = StatusLine::read(bytes)?;
         let (first, mut next) = line(bytes, 0);
         let mut lines = Lines::new(start);
-        let mut headers = (about_lines <= MAX_LINES).then(|| HeaderMap::with_capacity(about_lines));
+        let mut headers = (expected_lines <= MAX_LINES).then(|| HeaderMap::with_capacity(expected_lines));
         while next < bytes.len() {
             let (mut range, behind) = line(bytes, next);
             next = behind;
-            let about = lines.line(&bytes[range.clone()], false);
+            let kind = lines.add(&bytes[range.clone()], false);
             while bytes.get(next).is_some_and(|byte| is_space(*byte)) {
                 let (fold, behind) = line(bytes, next);
-                lines.line(&bytes[fold.clone()], false);
+                lines.add(&bytes[fold.clone()], false);
                 (range.end, next) = (fold.end, behind);
             }
             if let Some(headers) = &mut headers {
-                keep(headers, bytes, range, about);
+                add_line(headers, bytes, range, kind);
             }
         }
         let bodiless = is_bodiless(start.status, to_head);
         if let Some(headers) = &mut headers {
-            settle(headers, &lines, start.status);
+            set_length(headers, &lines, start.status);
         }
         let reason = reason(&bytes[start.end..first.end], start.status);
         let (framing, closes) = (lines.framing(bodiless)?, lines.closes());
@@ -55,7 +55,7 @@ impl Head {
     }
 
     /// Makes a head of which only status and framing are known.
-    pub(super) fn skimmed(start: Start, lines: &Lines, to_head: bool) -> Result<Self, Broken> {
+    pub(super) fn skimmed(start: StatusLine, lines: &Lines, to_head: bool) -> Result<Self, Broken> {
         let framing = lines.framing(is_bodiless(start.status, to_head))?;
         Ok(Self { status: start.status, reason: None, headers: None, framing, closes: lines.closes() })
     }
@@ -77,18 +77,18 @@ fn is_bodiless(status: StatusCode, to_head: bool) -> bool {
 }
 
 /// Adds one line, with its folds, to the headers that are passed on.
-fn keep(headers: &mut HeaderMap, bytes: &Bytes, range: Range<usize>, about: About) {
-    match about {
+fn add_line(headers: &mut HeaderMap, bytes: &Bytes, range: Range<usize>, kind: LineKind) {
+    match kind {
         // This keeps the position of the line. The value is settled at the end.
-        About::Length => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"))),
-        About::Field { colon } => {
+        LineKind::Length => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"))),
+        LineKind::Field { colon } => {
             let colon = range.start + colon;
             let name = HeaderName::from_bytes(bytes[range.start..colon].trim_ascii_end());
             if let Ok(name) = name {
                 headers.append(name, value(bytes, colon + 1..range.end));
             }
         }
-        About::Coding | About::Nothing => {}
+        LineKind::Coding | LineKind::Nothing => {}
     }
 }
 
@@ -111,9 +111,9 @@ fn is_control(byte: u8) -> bool {
 
 /// Writes the length once and in canonical digits. Removes it where it is not reliable or has no
 /// meaning.
-fn settle(headers: &mut HeaderMap, lines: &Lines, status: StatusCode) {
+fn set_length(headers: &mut HeaderMap, lines: &Lines, status: StatusCode) {
     let means_nothing = status == StatusCode::NO_CONTENT || lines.framing(false) == Ok(Framing::Chunked);
-    match lines.lengths.one() {
+    match lines.lengths.single() {
         Ok(Some(length)) if !means_nothing && lines.framing(false).is_ok() => {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }

@@ -5,12 +5,12 @@ use memchr::memchr;
 
 use super::Broken;
 use super::fields::Head;
-use super::lines::{Lines, Start};
+use super::lines::{Lines, StatusLine};
 
 /// Maximum number of bytes of one head that are skimmed, unless twice the limit is larger.
-const MOST_SKIMMED: usize = 16 << 20;
+const MAX_SKIMMED: usize = 16 << 20;
 /// Length up to which a line is skimmed, in bytes. No line about framing needs more.
-const LONGEST: usize = 4 * 1024;
+const MAX_SKIMMED_LINE: usize = 4 * 1024;
 
 /// The state of a head that comes in. The result does not depend on the pieces in which the head comes,
 /// and no byte is searched twice for the end.
@@ -30,7 +30,7 @@ pub(super) struct Gathering {
 /// A head that is too large to be kept.
 #[derive(Debug)]
 struct Skimming {
-    start: Start,
+    start: StatusLine,
     lines: Lines,
     /// True while the status line is still to be skipped.
     first: bool,
@@ -54,13 +54,13 @@ impl Gathering {
         while self.skimming.is_none() {
             let Some(at) = memchr(b'\n', &buffer[self.seen..]) else {
                 self.seen = buffer.len();
-                if self.line == 0 && !Start::is_plausible(buffer.trim_ascii_start()) {
+                if self.line == 0 && !StatusLine::is_plausible(buffer.trim_ascii_start()) {
                     return Err(Broken("it is not HTTP/1"));
                 }
                 if self.seen <= self.limit {
                     return Ok(None);
                 }
-                self.begin_to_skim(buffer)?;
+                self.begin_skimming(buffer)?;
                 break;
             };
             let end = self.seen + at + 1;
@@ -72,10 +72,10 @@ impl Gathering {
                 continue;
             }
             if self.line == 0 {
-                Start::read(&buffer[..end])?;
+                StatusLine::read(&buffer[..end])?;
             }
             if end > self.limit {
-                self.begin_to_skim(buffer)?;
+                self.begin_skimming(buffer)?;
                 break;
             }
             if empty {
@@ -88,8 +88,8 @@ impl Gathering {
         self.skim(buffer)
     }
 
-    fn begin_to_skim(&mut self, buffer: &BytesMut) -> Result<(), Broken> {
-        let start = Start::read(buffer)?;
+    fn begin_skimming(&mut self, buffer: &BytesMut) -> Result<(), Broken> {
+        let start = StatusLine::read(buffer)?;
         let lines = Lines::new(start);
         self.seen = 0;
         self.skimming = Some(Skimming { start, lines, first: true, cut: false, skimmed: 0 });
@@ -100,11 +100,11 @@ impl Gathering {
         let Some(skimming) = &mut self.skimming else { return Ok(None) };
         while let Some(at) = memchr(b'\n', &buffer[self.seen..]) {
             let end = self.seen + at;
-            let line = &buffer[..end.min(LONGEST)];
+            let line = &buffer[..end.min(MAX_SKIMMED_LINE)];
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let over = line.is_empty() && !skimming.first;
             if !skimming.first && !over {
-                skimming.lines.line(line, skimming.cut || end > LONGEST);
+                skimming.lines.add(line, skimming.cut || end > MAX_SKIMMED_LINE);
             }
             (skimming.first, skimming.cut) = (false, false);
             skimming.skimmed += end;
@@ -114,13 +114,13 @@ impl Gathering {
                 return Head::skimmed(skimming.start, &skimming.lines, self.to_head).map(Some);
             }
         }
-        if buffer.len() > LONGEST {
-            skimming.skimmed += buffer.len() - LONGEST;
+        if buffer.len() > MAX_SKIMMED_LINE {
+            skimming.skimmed += buffer.len() - MAX_SKIMMED_LINE;
             skimming.cut = true;
-            buffer.truncate(LONGEST);
+            buffer.truncate(MAX_SKIMMED_LINE);
         }
         self.seen = buffer.len();
-        if skimming.skimmed > MOST_SKIMMED.max(2 * self.limit) {
+        if skimming.skimmed > MAX_SKIMMED.max(2 * self.limit) {
             Err(Broken("its head has no end"))
         } else {
             Ok(None)

@@ -24,7 +24,7 @@ pub(super) enum Framing {
 
 /// The subject of one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum About {
+pub(super) enum LineKind {
     /// The length of the body.
     Length,
     /// The transfer coding of the body.
@@ -37,27 +37,27 @@ pub(super) enum About {
 
 /// The status line of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Start {
+pub(super) struct StatusLine {
     pub(super) status: StatusCode,
     /// True for HTTP/1.0.
-    pub(super) old: bool,
+    pub(super) is_http10: bool,
     /// Index of the end of the status.
     pub(super) end: usize,
 }
 
-impl Start {
+impl StatusLine {
     /// Reads the beginning of a status line, which contains at least the status.
     pub(super) fn read(line: &[u8]) -> Result<Self, Broken> {
-        const WRONG: Broken = Broken("it does not begin with the status line of HTTP/1");
-        let rest = line.strip_prefix(b"HTTP/1.").ok_or(WRONG)?;
-        let (minor, rest) = rest.split_first().ok_or(WRONG)?;
+        const MALFORMED: Broken = Broken("it does not begin with the status line of HTTP/1");
+        let rest = line.strip_prefix(b"HTTP/1.").ok_or(MALFORMED)?;
+        let (minor, rest) = rest.split_first().ok_or(MALFORMED)?;
         let spaces = rest.iter().take_while(|byte| is_space(**byte)).count();
         let digits = rest.get(spaces..spaces + 3).filter(|_| spaces > 0 && minor.is_ascii_digit());
-        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_digit)).ok_or(WRONG)?;
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_digit)).ok_or(MALFORMED)?;
         let end = line.len() - rest.len() + spaces + 3;
         let ends = line.get(end).is_none_or(|byte| is_space(*byte) || matches!(byte, b'\r' | b'\n'));
-        let status = StatusCode::from_bytes(digits).map_err(|_| WRONG)?;
-        if ends { Ok(Self { status, old: *minor == b'0', end }) } else { Err(WRONG) }
+        let status = StatusCode::from_bytes(digits).map_err(|_| MALFORMED)?;
+        if ends { Ok(Self { status, is_http10: *minor == b'0', end }) } else { Err(MALFORMED) }
     }
 
     /// Tells whether the bytes can be the beginning of a status line.
@@ -72,19 +72,19 @@ impl Start {
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::upstream) struct Lengths {
     seen: Option<u64>,
-    odd: bool,
+    unreliable: bool,
 }
 
 impl Lengths {
     /// Takes one header value, which may be a list of the same length (RFC 9112, 6.3).
-    pub(in crate::upstream) fn value(&mut self, value: &[u8]) {
+    pub(in crate::upstream) fn add(&mut self, value: &[u8]) {
         for length in value.split(|byte| *byte == b',').map(trimmed) {
             let digits = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
             let length = str::from_utf8(length).ok().filter(|_| digits).and_then(|text| text.parse().ok());
             // Some readers behind the gateway read a length that a signed number does not hold as
             // another length, or as none.
             let length = length.filter(|length: &u64| i64::try_from(*length).is_ok());
-            self.odd |= length.is_none() || self.seen.is_some_and(|seen| Some(seen) != length);
+            self.unreliable |= length.is_none() || self.seen.is_some_and(|seen| Some(seen) != length);
             self.seen = length;
         }
     }
@@ -93,8 +93,12 @@ impl Lengths {
     ///
     /// # Errors
     /// Returns [`Broken`] if a value is no number, or two differ.
-    pub(in crate::upstream) fn one(self) -> Result<Option<u64>, Broken> {
-        if self.odd { Err(Broken("its length is no number, or two lengths differ")) } else { Ok(self.seen) }
+    pub(in crate::upstream) fn single(self) -> Result<Option<u64>, Broken> {
+        if self.unreliable {
+            Err(Broken("its length is no number, or two lengths differ"))
+        } else {
+            Ok(self.seen)
+        }
     }
 }
 
@@ -104,23 +108,23 @@ pub(super) struct Lines {
     pub(super) lengths: Lengths,
     chunked: bool,
     /// True if a line about framing is not reliable.
-    odd: bool,
+    unreliable: bool,
     /// True if the previous line was about framing. Such a line must not be folded.
     framing_before: bool,
-    old: bool,
+    is_http10: bool,
     closes: bool,
     keeps_alive: bool,
     pub(super) count: usize,
 }
 
 impl Lines {
-    pub(super) fn new(start: Start) -> Self {
+    pub(super) fn new(start: StatusLine) -> Self {
         Self {
             lengths: Lengths::default(),
             chunked: false,
-            odd: false,
+            unreliable: false,
             framing_before: false,
-            old: start.old,
+            is_http10: start.is_http10,
             closes: false,
             keeps_alive: false,
             count: 0,
@@ -128,49 +132,49 @@ impl Lines {
     }
 
     /// Takes one line. Of a `cut` line, only the beginning is given.
-    pub(super) fn line(&mut self, line: &[u8], cut: bool) -> About {
+    pub(super) fn add(&mut self, line: &[u8], cut: bool) -> LineKind {
         self.count += 1;
         if line.first().is_some_and(|byte| is_space(*byte)) {
-            self.odd |= self.framing_before || mimics(line);
-            return About::Nothing;
+            self.unreliable |= self.framing_before || mimics(line);
+            return LineKind::Nothing;
         }
-        let about = self.about(line);
-        self.framing_before = matches!(about, About::Length | About::Coding);
-        self.odd |= self.framing_before && cut;
-        about
+        let kind = self.kind(line);
+        self.framing_before = matches!(kind, LineKind::Length | LineKind::Coding);
+        self.unreliable |= self.framing_before && cut;
+        kind
     }
 
-    fn about(&mut self, line: &[u8]) -> About {
+    fn kind(&mut self, line: &[u8]) -> LineKind {
         let Some(colon) = memchr(b':', line) else {
-            self.odd |= mimics(line);
-            return About::Nothing;
+            self.unreliable |= mimics(line);
+            return LineKind::Nothing;
         };
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         if name.eq_ignore_ascii_case(LENGTH) {
-            self.lengths.value(value);
-            return About::Length;
+            self.lengths.add(value);
+            return LineKind::Length;
         }
         if name.eq_ignore_ascii_case(CODING) {
             self.coding(value);
-            return About::Coding;
+            return LineKind::Coding;
         }
         if mimics(line) {
             // With an underscore the name is valid, and no reader of HTTP takes it for framing.
-            self.odd |= !name.iter().all(|byte| is_token(*byte));
-            return About::Nothing;
+            self.unreliable |= !name.iter().all(|byte| is_token(*byte));
+            return LineKind::Nothing;
         }
         if name.trim_ascii_end().eq_ignore_ascii_case(b"connection") {
             let mut options = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
             self.closes |= options.clone().any(|option| option.eq_ignore_ascii_case(b"close"));
             self.keeps_alive |= options.any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
         }
-        About::Field { colon }
+        LineKind::Field { colon }
     }
 
     /// Takes a transfer coding. The gateway asks only for `chunked`, and decodes no other coding.
     fn coding(&mut self, value: &[u8]) {
-        let again = std::mem::replace(&mut self.chunked, true);
-        self.odd |= !trimmed(value).eq_ignore_ascii_case(b"chunked") || again || self.old;
+        let repeated = std::mem::replace(&mut self.chunked, true);
+        self.unreliable |= !trimmed(value).eq_ignore_ascii_case(b"chunked") || repeated || self.is_http10;
     }
 
     /// Returns the framing of the body. For a response without a body the lines do not matter.
@@ -181,8 +185,8 @@ impl Lines {
         if bodiless {
             return Ok(Framing::Length(0));
         }
-        let length = self.lengths.one()?;
-        match (self.odd, self.chunked, length) {
+        let length = self.lengths.single()?;
+        match (self.unreliable, self.chunked, length) {
             (true, ..) => Err(Broken("its framing is malformed or ambiguous")),
             (false, true, _) => Ok(Framing::Chunked),
             (false, false, Some(length)) => Ok(Framing::Length(length)),
@@ -192,7 +196,7 @@ impl Lines {
 
     /// Tells whether the connection ends with this response.
     pub(super) fn closes(&self) -> bool {
-        self.closes || (self.old && !self.keeps_alive)
+        self.closes || (self.is_http10 && !self.keeps_alive)
     }
 }
 

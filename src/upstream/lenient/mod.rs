@@ -9,7 +9,7 @@
 //! * Lines about framing are not mended. Where they are odd, contradict each other or only look like
 //!   framing, the response is broken.
 //! * The library gets a head made here, with only status and framing. The header lines wait in
-//!   [`Answered`] for the pool. There are none if the head is beyond its limits.
+//!   [`ResponseHead`] for the pool. There are none if the head is beyond its limits.
 //! * Interim responses and trailers are removed.
 //! * Bytes that arrive before a request was written, or behind the end of a response, end the connection
 //!   and are never taken for a response.
@@ -22,7 +22,7 @@ mod lines;
 mod wire;
 
 pub(super) use self::lines::{Lengths, MAX_LINES};
-pub use self::wire::{Answered, Lenient, Line};
+pub use self::wire::{Lenient, Link, ResponseHead};
 
 /// The reason why a response cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

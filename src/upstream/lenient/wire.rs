@@ -17,13 +17,13 @@ use super::gather::Gathering;
 use super::lines::Framing;
 
 /// Number of bytes that are read at once while a head comes in.
-const PIECE: usize = 8 * 1024;
+const READ_SIZE: usize = 8 * 1024;
 /// The end of a chunked body.
 const TAIL: Bytes = Bytes::from_static(b"\r\n");
 
 /// The parts of a response's head beside status and framing.
 #[derive(Debug)]
-pub struct Answered {
+pub struct ResponseHead {
     /// The text behind the status, if it is not the usual one.
     pub reason: Option<ReasonPhrase>,
     /// The header lines; `None` if they cannot be passed on.
@@ -32,20 +32,20 @@ pub struct Answered {
 
 /// The link between a connection and the pool that uses it.
 #[derive(Clone, Debug, Default)]
-pub struct Line(Arc<Mutex<Request>>);
+pub struct Link(Arc<Mutex<Request>>);
 
 /// The request that was last given to a connection.
 #[derive(Debug, Default)]
 struct Request {
     /// True for HEAD. Taken when the first byte of the request is written.
     announced: Option<bool>,
-    answered: Option<Answered>,
+    head: Option<ResponseHead>,
 }
 
-impl Line {
+impl Link {
     /// Announces a request. The response to a HEAD request has no body.
-    pub fn announce(&self, head: bool) {
-        *self.lock() = Request { announced: Some(head), answered: None };
+    pub fn announce(&self, to_head: bool) {
+        *self.lock() = Request { announced: Some(to_head), head: None };
     }
 
     /// Tells whether no byte was written of the request that was announced last.
@@ -56,8 +56,8 @@ impl Line {
 
     /// Takes the header lines of the response, once its head was read.
     #[must_use]
-    pub fn take(&self) -> Option<Answered> {
-        self.lock().answered.take()
+    pub fn take(&self) -> Option<ResponseHead> {
+        self.lock().head.take()
     }
 
     fn lock(&self) -> MutexGuard<'_, Request> {
@@ -72,7 +72,7 @@ pub struct Lenient<S> {
     /// Bytes that were read and not yet handed on.
     buffer: BytesMut,
     state: State,
-    line: Line,
+    link: Link,
     head_limit: usize,
 }
 
@@ -83,7 +83,7 @@ enum State {
     /// Gathering a head.
     Head(Gathering),
     /// Handing on the replacement of the head.
-    Given(Bytes, Framing),
+    Replacement(Bytes, Framing),
     /// In a body of known length.
     Length(u64),
     /// In a chunked body.
@@ -98,25 +98,25 @@ enum State {
 
 impl<S> Lenient<S> {
     /// Returns a stream that reads the responses of `stream`, with heads of up to `head_limit` bytes.
-    pub fn new(stream: S, head_limit: usize) -> (Self, Line) {
-        let line = Line::default();
+    pub fn new(stream: S, head_limit: usize) -> (Self, Link) {
+        let link = Link::default();
         let state = State::Idle;
-        (Self { stream, buffer: BytesMut::new(), state, line: line.clone(), head_limit }, line)
+        (Self { stream, buffer: BytesMut::new(), state, link: link.clone(), head_limit }, link)
     }
 
     /// Keeps the contents of a response's head. Returns the state that hands on a head in its place.
-    fn answered(&mut self, head: Head) -> Result<State, Broken> {
+    fn replace_head(&mut self, head: Head) -> Result<State, Broken> {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Broken("it switches protocols without a request to do so"));
         }
-        let instead = Bytes::from(instead(&head));
+        let replacement = Bytes::from(replacement_head(&head));
         let Head { reason, headers, framing, .. } = head;
-        self.line.lock().answered = Some(Answered { reason, headers });
-        Ok(State::Given(instead, framing))
+        self.link.lock().head = Some(ResponseHead { reason, headers });
+        Ok(State::Replacement(replacement, framing))
     }
 
     /// Hands on bytes of the buffer. Returns true if more bytes have to be read.
-    fn hand_on(&mut self, out: &mut ReadBuf<'_>) -> Result<bool, Broken> {
+    fn forward(&mut self, out: &mut ReadBuf<'_>) -> Result<bool, Broken> {
         match &mut self.state {
             State::Idle | State::Broken => return Ok(true),
             State::Head(gathering) => {
@@ -127,17 +127,17 @@ impl<S> Lenient<S> {
                 self.state = if interim {
                     State::Head(Gathering::new(self.head_limit, to_head))
                 } else {
-                    self.answered(head)?
+                    self.replace_head(head)?
                 };
             }
-            State::Given(instead, framing) => {
-                hand_out(instead, out);
-                if instead.is_empty() {
-                    self.state = behind(*framing);
+            State::Replacement(replacement, framing) => {
+                copy_out(replacement, out);
+                if replacement.is_empty() {
+                    self.state = body_state(*framing);
                 }
             }
             State::Tail(tail) => {
-                hand_out(tail, out);
+                copy_out(tail, out);
                 if tail.is_empty() {
                     self.state = State::Idle;
                 }
@@ -180,7 +180,7 @@ impl<S> Lenient<S> {
 }
 
 /// Writes the head that the library reads.
-fn instead(head: &Head) -> Vec<u8> {
+fn replacement_head(head: &Head) -> Vec<u8> {
     let close = if head.closes { "connection: close\r\n" } else { "" };
     let status = head.status.as_str();
     match head.framing {
@@ -195,7 +195,7 @@ fn instead(head: &Head) -> Vec<u8> {
 }
 
 /// Returns the state behind a head with this framing.
-fn behind(framing: Framing) -> State {
+fn body_state(framing: Framing) -> State {
     match framing {
         Framing::Length(0) => State::Idle,
         Framing::Length(length) => State::Length(length),
@@ -205,7 +205,7 @@ fn behind(framing: Framing) -> State {
 }
 
 /// Hands out as many bytes as there is room for, and keeps the rest.
-fn hand_out(bytes: &mut Bytes, out: &mut ReadBuf<'_>) {
+fn copy_out(bytes: &mut Bytes, out: &mut ReadBuf<'_>) {
     let some = bytes.split_to(bytes.len().min(out.remaining()));
     out.put_slice(&some);
 }
@@ -215,18 +215,18 @@ impl<S: AsyncRead + Unpin> Lenient<S> {
     /// connection ends.
     fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.buffer.is_empty() {
-            return Poll::Ready(Err(unasked()));
+            return Poll::Ready(Err(unexpected_bytes()));
         }
         let mut byte = [0];
         let mut byte = ReadBuf::new(&mut byte);
         ready!(Pin::new(&mut self.stream).poll_read(context, &mut byte))?;
-        if byte.filled().is_empty() { Poll::Ready(Ok(())) } else { Poll::Ready(Err(unasked())) }
+        if byte.filled().is_empty() { Poll::Ready(Ok(())) } else { Poll::Ready(Err(unexpected_bytes())) }
     }
 
     /// Reads more bytes. Returns false if there are no more.
     fn poll_more(&mut self, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         if let State::Head(_) = self.state {
-            self.buffer.reserve(PIECE);
+            self.buffer.reserve(READ_SIZE);
             let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), context, &mut self.buffer);
             return Poll::Ready(Ok(ready!(read)? > 0));
         }
@@ -244,23 +244,23 @@ impl<S: AsyncRead + Unpin> Lenient<S> {
 
     /// Begins a request, if the connection is silent.
     fn begin(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        let Some(to_head) = self.line.lock().announced else { return Ok(()) };
+        let Some(to_head) = self.link.lock().announced else { return Ok(()) };
         match &self.state {
             State::Idle => match self.poll_silence(context) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => return Err(io::ErrorKind::ConnectionReset.into()),
                 Poll::Ready(Err(error)) => return Err(error),
             },
-            _ => return Err(unasked()),
+            _ => return Err(unexpected_bytes()),
         }
-        self.line.lock().announced = None;
+        self.link.lock().announced = None;
         self.state = State::Head(Gathering::new(self.head_limit, to_head));
         Ok(())
     }
 }
 
 /// Makes the error for bytes that no request asked for. The connection ends with it.
-fn unasked() -> io::Error {
+fn unexpected_bytes() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the upstream sent bytes that no request asked for")
 }
 
@@ -276,7 +276,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lenient<S> {
             let more = match &this.state {
                 State::Idle => return this.poll_silence(context),
                 State::Broken => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-                _ => this.hand_on(out),
+                _ => this.forward(out),
             };
             match more {
                 Ok(false) => {}

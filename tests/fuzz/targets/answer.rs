@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use oncegate::upstream::lenient::{Answered, Lenient};
+use oncegate::upstream::lenient::{Lenient, ResponseHead};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::stream::{Client, Pieces, to_its_end};
@@ -85,7 +85,7 @@ fn read(data: &[u8], pieces: Pieces, limit: usize) -> Option<Outcome> {
     let (stream, line) = Lenient::new(Upstream { rest: Client::new(data, pieces), asked: false }, limit);
     line.announce(false);
     let mut outcome = called(stream)?;
-    let Answered { headers, .. } = line.take().expect("the lines wait beside the answer");
+    let ResponseHead { headers, .. } = line.take().expect("the lines wait beside the answer");
     outcome.headers = headers;
     Some(outcome)
 }

@@ -39,7 +39,7 @@ pub fn config(data: &[u8]) {
                         let columns = 1..=line.chars().count() + 1;
                         assert!(columns.contains(column), "no such column: {error}");
                     }
-                    Place::Given(by) => assert!(!by.is_empty()),
+                    Place::Override(by) => assert!(!by.is_empty()),
                     Place::File(_) => assert!(!error.key.is_empty() || text.len() > 1 << 20, "{error}"),
                 }
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
-use oncegate::protocol::{Asked, BodyScheme, Fingerprint, PathScheme, Scheme};
+use oncegate::protocol::{BodyScheme, Fingerprint, PathScheme, RequestParts, Scheme};
 
 use super::meaning::Meaning;
 
@@ -58,7 +58,8 @@ pub fn fingerprint(body: &[u8]) -> [u8; 32] {
 
 fn digest(body: &[u8], scheme: BodyScheme) -> [u8; 32] {
     let headers = HeaderMap::new();
-    let asked = Asked { method: &Method::POST, path: "/v1/charges", query: None, headers: &headers, body };
+    let asked =
+        RequestParts { method: &Method::POST, path: "/v1/charges", query: None, headers: &headers, body };
     Fingerprint::of(asked, &Arc::new(Scheme { body: scheme, headers: Vec::new(), path: PathScheme::AsSent }))
         .digest
 }

@@ -4,6 +4,7 @@ mod answer;
 mod chunked;
 mod config;
 #[path = "../../events/mod.rs"]
+#[expect(dead_code, reason = "it also serves the contract of the stores")]
 mod events;
 mod head;
 mod json;

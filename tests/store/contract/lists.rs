@@ -93,7 +93,8 @@ pub async fn a_cursor_outlives_its_record(bench: Bench) {
     let cursor = first.next.expect("more");
     assert_eq!(cursor, all[9].0);
     let record = bench.record(cursor).await;
-    let removed = bench.store.compare_and_set(cursor, record.revision, oncegate::store::Change::Remove).await;
+    let removed =
+        bench.store.compare_and_set(cursor, record.revision, oncegate::store::Change::Remove(None)).await;
     removed.expect("a removal");
     let after = Filter { after: Some(cursor), ..Filter::default() };
     assert_eq!(whole(&bench, &after, 10).await, all[10..]);

@@ -58,7 +58,7 @@ pub async fn one_of_many_writes_is_stored(bench: Bench) {
             let next = Record { revision: known.revision.next(), state, ..known.clone() };
             let expected = known.revision;
             async move {
-                let change = Change::Write(next, None);
+                let change = Change::Write(next.into());
                 match bench.store.compare_and_set(id(1), expected, change).await.expect("an answer") {
                     Swap::Stored(record) => (true, record),
                     Swap::Conflict(found) => (false, found.record),

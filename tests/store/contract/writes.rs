@@ -11,7 +11,7 @@ pub async fn a_stale_revision_changes_nothing(bench: Bench) {
     let first = bench.won(id(1), owner(1), STILL).await;
     bench.apply(id(1), complete(owner(1), 1)).await;
     let completed = bench.record(id(1)).await;
-    for change in [Change::Remove, Change::Write(first.clone(), None)] {
+    for change in [Change::Remove(None), Change::Write(first.clone().into())] {
         match bench.store.compare_and_set(id(1), first.revision, change).await.expect("an answer") {
             Swap::Conflict(found) => {
                 assert_eq!(found.record.as_ref(), Some(&completed));
@@ -25,7 +25,7 @@ pub async fn a_stale_revision_changes_nothing(bench: Bench) {
 
 pub async fn what_is_absent_cannot_be_written_over(bench: Bench) {
     let first = bench.won(id(1), owner(1), STILL).await;
-    for change in [Change::Remove, Change::Write(first.clone(), None)] {
+    for change in [Change::Remove(None), Change::Write(first.clone().into())] {
         let swap = bench.store.compare_and_set(id(2), first.revision, change).await.expect("an answer");
         assert!(matches!(&swap, Swap::Conflict(found) if found.record.is_none()), "{swap:?}");
     }
@@ -37,7 +37,8 @@ pub async fn a_record_that_was_freed_and_claimed_again_is_another_one(bench: Ben
     let first = bench.won(id(1), owner(1), STILL).await;
     bench.check(id(1), Event::Release { owner: owner(1), n: 1 }).await;
     let second = bench.won(id(1), owner(2), STILL).await;
-    let late = bench.store.compare_and_set(id(1), first.revision, Change::Remove).await.expect("an answer");
+    let late =
+        bench.store.compare_and_set(id(1), first.revision, Change::Remove(None)).await.expect("an answer");
     assert!(matches!(&late, Swap::Conflict(found) if found.record.as_ref() == Some(&second)), "{late:?}");
     let renewed = Event::Renew { owner: owner(1), n: 1 };
     let late =
@@ -124,13 +125,13 @@ pub async fn a_response_goes_with_its_completion(bench: Bench) {
     bench.won(id(2), owner(1), STILL).await;
     bench.check(id(2), complete(owner(1), 1)).await;
     let completed = bench.record(id(2)).await;
-    let removed = bench.store.compare_and_set(id(2), completed.revision, Change::Remove).await;
+    let removed = bench.store.compare_and_set(id(2), completed.revision, Change::Remove(None)).await;
     assert!(matches!(removed, Ok(Swap::Stored(None))), "{removed:?}");
     let running = bench.won(id(2), owner(2), STILL).await;
     // This completion refers to a response that never came. The old response must not take its place.
     let state = State::Completed { owner: owner(2), n: 1, response: retained(owner(2)) };
     let bare = oncegate::protocol::Record { revision: running.revision.next(), state, ..running.clone() };
-    let bare = Change::Write(bare, None);
+    let bare = Change::Write(bare.into());
     bench.store.compare_and_set(id(2), running.revision, bare).await.expect("an answer");
     assert_eq!(bench.store.read(id(2)).await.expect("a read").response, None);
     let missing = decisions::read(&bench.ledger, id(2)).await.expect_err("a replay without its body");

@@ -167,7 +167,7 @@ async fn a_corrupt_record_is_named_and_left_as_it_is() {
         let (id, first) = (id(number), claim(owner(9), STILL).first(Timestamp(0)));
         unreadable(id, second.store.claim(id, first).await.map(|found| debug(&found)));
         unreadable(id, second.store.read(id).await.map(|found| debug(&found)));
-        let removal = second.store.compare_and_set(id, revision, Change::Remove).await;
+        let removal = second.store.compare_and_set(id, revision, Change::Remove(None)).await;
         unreadable(id, removal.map(|swap| debug(&swap)));
     }
     let page = second.store.page(Filter::default(), 10).await.expect("a page");
@@ -210,7 +210,7 @@ async fn a_claim_that_was_given_up_in_the_queue_is_released() {
 }
 
 /// Opens one table of a closed store with the engine, and runs `work` on it.
-fn engine(dir: &Path, table: &str, work: impl FnOnce(&fjall::Keyspace) -> fjall::Result<()>) {
+pub fn engine(dir: &Path, table: &str, work: impl FnOnce(&fjall::Keyspace) -> fjall::Result<()>) {
     let database = Database::builder(dir.join("data")).open().expect("the engine");
     let table = database.keyspace(table, KeyspaceCreateOptions::default).expect("a table");
     work(&table).expect("done");

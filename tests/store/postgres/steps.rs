@@ -169,7 +169,7 @@ async fn bytes_that_are_no_record_are_an_error_and_stay() {
     let removed = bench.store.compare_and_set(
         key,
         claim(stale, STILL).first(Default::default()).revision,
-        Change::Remove,
+        Change::Remove(None),
     );
     assert!(removed.await.is_err_and(unreadable));
     bench.reach(other.deadline().max(running.deadline())).await;

@@ -153,7 +153,7 @@ async fn bytes_that_are_no_record_are_an_error_and_stay() {
         let first = claim(owner(2), STILL).first(Default::default());
         assert!(bench.store.claim(id(1), first).await.is_err_and(unreadable));
         assert!(bench.store.read(id(1)).await.is_err_and(unreadable));
-        let removed = bench.store.compare_and_set(id(1), running.revision, Change::Remove).await;
+        let removed = bench.store.compare_and_set(id(1), running.revision, Change::Remove(None)).await;
         assert!(removed.is_err_and(unreadable));
         bench.reach(running.deadline()).await;
         assert!(bench.store.due(10).await.expect("nothing").records.is_empty());
@@ -225,6 +225,9 @@ async fn the_documented_rights_are_enough() {
     bench.store.ready().await.expect("ready");
     crate::contract::table::every_row_under_hold(bench.clone()).await;
     crate::contract::retention::a_known_outcome_becomes_a_tombstone_and_ends(bench.clone()).await;
+    server.say::<()>("FLUSHDB");
+    let bench = Bench::of(Arc::new(RedisStore::open(known.clone()).await.expect("a store")));
+    crate::contract::unknown::there_is_nothing_to_mend_in_what_this_release_wrote(bench.clone()).await;
     server.say::<()>("FLUSHDB");
     let bench = Bench::of(Arc::new(RedisStore::open(known.clone()).await.expect("a store")));
     crate::contract::lists::a_page_shows_what_fits(bench.clone()).await;

@@ -12,24 +12,24 @@ use serde_json::json;
 
 use crate::cli::demo::ledger::{CURRENCY, Order};
 
-use super::books::Books;
+use super::state::ApiState;
 
 /// The largest request body, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
 
 pub(super) async fn answer(
-    books: Arc<Books>,
+    state: Arc<ApiState>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     match (request.method(), request.uri().path()) {
-        (&Method::POST, "/v1/charges") => Ok(charge(books, request).await),
-        (&Method::GET, "/v1/charges") => Ok(ledger(&books)),
+        (&Method::POST, "/v1/charges") => Ok(charge(state, request).await),
+        (&Method::GET, "/v1/charges") => Ok(ledger(&state)),
         (_, "/v1/charges") => Ok(refusal(StatusCode::METHOD_NOT_ALLOWED, "POST a charge or GET the ledger")),
         _ => Ok(refusal(StatusCode::NOT_FOUND, "there is only /v1/charges here")),
     }
 }
 
-async fn charge(books: Arc<Books>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn charge(state: Arc<ApiState>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let execution = request.headers().get("idempotency-execution");
     let execution = execution.and_then(|value| value.to_str().ok()).map(str::to_owned);
     let order = match order(request.into_body()).await {
@@ -38,7 +38,7 @@ async fn charge(books: Arc<Books>, request: Request<Incoming>) -> Response<Full<
     };
     // The charge runs in its own task: hyper drops this function when the client goes away, but a payment
     // that has begun must not stop then.
-    match tokio::spawn(async move { books.charge(order, execution).await }).await {
+    match tokio::spawn(async move { state.charge(order, execution).await }).await {
         Ok(charge) => response(StatusCode::CREATED, charge.body()),
         Err(panic) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &panic.to_string()),
     }
@@ -54,8 +54,8 @@ async fn order(body: Incoming) -> Result<Order, String> {
     }
 }
 
-fn ledger(books: &Books) -> Response<Full<Bytes>> {
-    let mut text = serde_json::to_vec_pretty(&books.ledger()).expect("strings and numbers always serialize");
+fn ledger(state: &ApiState) -> Response<Full<Bytes>> {
+    let mut text = serde_json::to_vec_pretty(&state.ledger()).expect("strings and numbers always serialize");
     text.push(b'\n');
     response(StatusCode::OK, text)
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use matchit::{InsertError, Router};
 
 use crate::config::file::{Match, Route};
-use crate::config::problem::At;
+use crate::config::mistakes::KeyCursor;
 use crate::config::rules::path::shape;
 use crate::protocol::path::Template;
 
@@ -52,7 +52,7 @@ impl Covered {
 }
 
 /// Refuses each route that covers the same paths as an earlier one.
-pub fn no_overlap(at: &At<'_>, files: &[Route]) -> Option<()> {
+pub fn no_overlap(at: &KeyCursor<'_>, files: &[Route]) -> Option<()> {
     let mut methods: BTreeMap<(&str, bool), Covered> = BTreeMap::new();
     let mut apart = Some(());
     for (index, file) in files.iter().enumerate() {

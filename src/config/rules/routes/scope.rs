@@ -3,13 +3,13 @@
 use http::HeaderName;
 
 use crate::config::file::{self, ScopeText};
-use crate::config::problem::At;
+use crate::config::mistakes::KeyCursor;
 use crate::config::rules::headers;
 use crate::protocol::ScopePart;
 
 /// Checks the parts of a scope. If clients present a certificate, it counts, named in the scope or not.
 pub fn scope(
-    at: &At<'_>,
+    at: &KeyCursor<'_>,
     file: &file::Route,
     key_header: Option<&HeaderName>,
     certificates: bool,
@@ -36,7 +36,7 @@ pub fn scope(
 }
 
 fn part(
-    at: &At<'_>,
+    at: &KeyCursor<'_>,
     text: &ScopeText,
     key_header: Option<&HeaderName>,
     certificates: bool,
@@ -44,7 +44,7 @@ fn part(
     match text {
         ScopeText::Header(name) => {
             let name = headers::name(at, name)?;
-            headers::tells(at, &name, key_header)?;
+            headers::distinguishes(at, &name, key_header)?;
             Some(ScopePart::Header(name))
         }
         ScopeText::Path => Some(ScopePart::Path),

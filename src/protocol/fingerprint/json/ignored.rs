@@ -31,7 +31,7 @@ impl Step {
 pub(super) struct Ignored<'p>(Vec<&'p [Step]>);
 
 /// The decision about a value, and the parts below the value that are left out.
-pub(super) struct Below<'p> {
+pub(super) struct Subtree<'p> {
     pub(super) is_left_out: bool,
     pub(super) ignored: Ignored<'p>,
 }
@@ -42,27 +42,27 @@ impl<'p> Ignored<'p> {
         Self(pointers.iter().map(Vec::as_slice).collect())
     }
 
-    pub(super) fn member(&self, name: &str) -> Below<'p> {
-        self.below(|step, _| step.name == name)
+    pub(super) fn member(&self, name: &str) -> Subtree<'p> {
+        self.subtree(|step, _| step.name == name)
     }
 
-    pub(super) fn element(&self, number: usize) -> Below<'p> {
-        self.below(|step, is_last| {
+    pub(super) fn element(&self, number: usize) -> Subtree<'p> {
+        self.subtree(|step, is_last| {
             number == if is_last { step.last } else { step.passing }.unwrap_or(usize::MAX)
         })
     }
 
-    fn below(&self, leads_there: impl Fn(&Step, bool) -> bool) -> Below<'p> {
-        let mut below = Below { is_left_out: false, ignored: Self(Vec::new()) };
+    fn subtree(&self, leads_there: impl Fn(&Step, bool) -> bool) -> Subtree<'p> {
+        let mut subtree = Subtree { is_left_out: false, ignored: Self(Vec::new()) };
         for pointer in &self.0 {
             match pointer {
                 [step, rest @ ..] if leads_there(step, rest.is_empty()) => {
-                    below.is_left_out |= rest.is_empty();
-                    below.ignored.0.push(rest);
+                    subtree.is_left_out |= rest.is_empty();
+                    subtree.ignored.0.push(rest);
                 }
                 _ => {}
             }
         }
-        below
+        subtree
     }
 }

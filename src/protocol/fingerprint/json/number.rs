@@ -16,7 +16,7 @@ const EXACT_POWERS: RangeInclusive<i64> = -290..=14;
 const POWERS_OF_TEN: RangeInclusive<i64> = -22..=22;
 
 /// The parts of a number as it is spelled.
-struct Spelled<'t> {
+struct NumberText<'t> {
     whole: &'t [u8],
     negative: bool,
     /// Digits, with at most one point among them.
@@ -27,13 +27,13 @@ struct Spelled<'t> {
 /// Reads the number at the start of `text` and writes its canonical form. Returns the length of the number as
 /// it is spelled. Returns `None` if there is no number, or if a double might not distinguish it from its
 /// neighbours.
-pub(super) fn copy(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
-    let spelled = Spelled::at_start_of(text)?;
-    spelled.write(out)?;
-    Some(spelled.whole.len())
+pub(super) fn write_canonical(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+    let number = NumberText::at_start_of(text)?;
+    number.write(out)?;
+    Some(number.whole.len())
 }
 
-impl<'t> Spelled<'t> {
+impl<'t> NumberText<'t> {
     fn at_start_of(text: &'t [u8]) -> Option<Self> {
         let negative = text.first() == Some(&b'-');
         let from = usize::from(negative);
@@ -76,9 +76,9 @@ impl<'t> Spelled<'t> {
             return None;
         }
         let fraction = self.mantissa.len().saturating_sub(point + 1) as i64;
-        let spelled = self.mantissa.len() - first;
+        let length = self.mantissa.len() - first;
         let by = exponent.checked_sub(fraction)?;
-        let is_exact = spelled <= EXACT_DIGITS && POWERS_OF_TEN.contains(&by);
+        let is_exact = length <= EXACT_DIGITS && POWERS_OF_TEN.contains(&by);
         if !is_exact {
             let double: f64 = serde_json::from_slice(self.whole).ok()?;
             // If the library reads a neighbour of the nearest double, the shortest form of that neighbour has

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::ignored::{Below, Ignored};
-use super::moved::Moved;
+use super::ignored::{Ignored, Subtree};
 use super::order::{Member, Order, order};
+use super::reordered::Reordered;
 use super::{number, text};
 
 /// Largest nesting depth of arrays and objects.
-const MOST_DEPTH: usize = 127;
+const MAX_DEPTH: usize = 127;
 
 /// A reader of one document, up to some position. Each step takes the next part. A step returns `None` if the
 /// document is not JSON, or has no canonical form.
@@ -18,20 +18,20 @@ pub(super) struct Reader<'t> {
     out: Vec<u8>,
     /// Members of all objects that are open.
     members: Vec<Member<'t>>,
-    moved: Moved,
+    reordered: Reordered,
 }
 
 impl<'t> Reader<'t> {
     pub(super) fn of(text: &'t str) -> Self {
         let out = Vec::with_capacity(text.len());
-        Self { rest: text, depth: 0, out, members: Vec::new(), moved: Moved::default() }
+        Self { rest: text, depth: 0, out, members: Vec::new(), reordered: Reordered::default() }
     }
 
     /// Reads the whole document and returns its canonical form.
     pub(super) fn document(mut self, ignored: &Ignored<'_>) -> Option<Vec<u8>> {
         self.value(ignored)?;
         self.skip_space();
-        self.rest.is_empty().then(|| self.moved.in_order(self.out))
+        self.rest.is_empty().then(|| self.reordered.in_order(self.out))
     }
 
     fn value(&mut self, ignored: &Ignored<'_>) -> Option<()> {
@@ -40,15 +40,15 @@ impl<'t> Reader<'t> {
             b'[' => self.array(ignored),
             b'{' => self.object(ignored),
             b'"' => {
-                let said = self.string()?;
-                text::write(&said, &mut self.out);
+                let content = self.string()?;
+                text::write(&content, &mut self.out);
                 Some(())
             }
             b't' => self.word("true"),
             b'f' => self.word("false"),
             b'n' => self.word("null"),
             _ => {
-                let length = number::copy(self.rest.as_bytes(), &mut self.out)?;
+                let length = number::write_canonical(self.rest.as_bytes(), &mut self.out)?;
                 self.rest = &self.rest[length..];
                 Some(())
             }
@@ -57,22 +57,22 @@ impl<'t> Reader<'t> {
 
     fn array(&mut self, ignored: &Ignored<'_>) -> Option<()> {
         self.open("[")?;
-        if !self.takes("]") {
+        if !self.accepts("]") {
             for place in 0.. {
                 if place > 0 {
                     self.out.push(b',');
                 }
-                let (start, below) = (self.out.len(), ignored.element(place));
-                self.value(&below.ignored)?;
-                if below.is_left_out {
+                let (start, subtree) = (self.out.len(), ignored.element(place));
+                self.value(&subtree.ignored)?;
+                if subtree.is_left_out {
                     self.leave_out(start);
                     self.out.extend_from_slice(b"null");
                 }
-                if !self.takes(",") {
+                if !self.accepts(",") {
                     break;
                 }
             }
-            self.takes("]").then_some(())?;
+            self.accepts("]").then_some(())?;
         }
         self.close(b']')
     }
@@ -80,21 +80,21 @@ impl<'t> Reader<'t> {
     fn object(&mut self, ignored: &Ignored<'_>) -> Option<()> {
         self.open("{")?;
         let (inside, first) = (self.out.len(), self.members.len());
-        if !self.takes("}") {
+        if !self.accepts("}") {
             loop {
                 self.member(inside, ignored)?;
-                if !self.takes(",") {
+                if !self.accepts(",") {
                     break;
                 }
             }
-            self.takes("}").then_some(())?;
+            self.accepts("}").then_some(())?;
         }
         let members = &self.members[first..];
         match order(members) {
             Order::Right => {}
             Order::Other(places) => {
                 let written = places.iter().map(|place| members[*place as usize].written.clone());
-                self.moved.add(inside..self.out.len(), written.filter(|written| !written.is_empty()));
+                self.reordered.add(inside..self.out.len(), written.filter(|written| !written.is_empty()));
             }
             Order::Repeated => return None,
         }
@@ -112,9 +112,9 @@ impl<'t> Reader<'t> {
         let start = self.out.len();
         let name = self.string()?;
         text::write(&name, &mut self.out);
-        self.takes(":").then_some(())?;
+        self.accepts(":").then_some(())?;
         self.out.push(b':');
-        let Below { is_left_out, ignored } = ignored.member(&name);
+        let Subtree { is_left_out, ignored } = ignored.member(&name);
         self.value(&ignored)?;
         let written = if is_left_out { start..start } else { start..self.out.len() };
         if is_left_out {
@@ -127,13 +127,13 @@ impl<'t> Reader<'t> {
     /// Removes the text that was written from this position on.
     fn leave_out(&mut self, from: usize) {
         self.out.truncate(from);
-        self.moved.forget(from);
+        self.reordered.forget(from);
     }
 
     fn open(&mut self, bracket: &str) -> Option<()> {
         self.depth += 1;
         self.word(bracket)?;
-        (self.depth <= MOST_DEPTH).then_some(())
+        (self.depth <= MAX_DEPTH).then_some(())
     }
 
     fn close(&mut self, bracket: u8) -> Option<()> {
@@ -143,9 +143,9 @@ impl<'t> Reader<'t> {
     }
 
     fn string(&mut self) -> Option<Cow<'t, str>> {
-        let (said, length) = text::read(self.rest)?;
+        let (content, length) = text::read(self.rest)?;
         self.rest = &self.rest[length..];
-        Some(said)
+        Some(content)
     }
 
     /// Takes the expected word and writes it.
@@ -156,7 +156,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Takes a separator, if it comes next.
-    fn takes(&mut self, separator: &str) -> bool {
+    fn accepts(&mut self, separator: &str) -> bool {
         self.skip_space();
         let rest = self.rest.strip_prefix(separator);
         self.rest = rest.unwrap_or(self.rest);

@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_no_document_has_no_form(
+    fn text_that_is_no_document_has_no_form(
         text in document(), at in any::<prop::sample::Index>(), put in "[\\[\\]{}:,\"a0 eE+.\\\\u-]?", cut in 0..2_usize,
     ) {
         let places: Vec<usize> = text.char_indices().map(|(place, _)| place).chain([text.len()]).collect();
@@ -104,7 +104,7 @@ proptest! {
 }
 
 #[test]
-fn only_so_much_may_be_inside_each_other() {
+fn the_nesting_depth_is_limited() {
     for (depth, has_form) in [(126, true), (127, true), (128, false), (100_000, false)] {
         let text = "[".repeat(depth) + &"]".repeat(depth);
         assert_eq!(canonical(text.as_bytes(), &[]).is_some(), has_form, "{depth}");

@@ -10,19 +10,19 @@ pub(super) fn read(text: &str) -> Option<(Cow<'_, str>, usize)> {
     if inner.as_bytes().get(plain) == Some(&b'"') {
         return Some((Cow::Borrowed(&inner[..plain]), plain + 2));
     }
-    let (mut said, mut rest) = (String::from(&inner[..plain]), &inner[plain..]);
+    let (mut content, mut rest) = (String::from(&inner[..plain]), &inner[plain..]);
     loop {
         match rest.as_bytes().first()? {
-            b'"' => return Some((Cow::Owned(said), text.len() - rest.len() + 1)),
+            b'"' => return Some((Cow::Owned(content), text.len() - rest.len() + 1)),
             b'\\' => {
-                let (meant, length) = escape(rest)?;
-                said.push(meant);
+                let (character, length) = escape(rest)?;
+                content.push(character);
                 rest = &rest[length..];
             }
             _ => return None,
         }
         let plain = self::plain(rest.as_bytes());
-        said.push_str(&rest[..plain]);
+        content.push_str(&rest[..plain]);
         rest = &rest[plain..];
     }
 }
@@ -34,7 +34,7 @@ fn plain(text: &[u8]) -> usize {
 
 /// Returns the character of the escape at the start of `text`, and the length of the escape.
 fn escape(text: &str) -> Option<(char, usize)> {
-    let meant = match text.as_bytes().get(1)? {
+    let character = match text.as_bytes().get(1)? {
         b'u' => return unicode(text),
         b'b' => '\u{8}',
         b'f' => '\u{c}',
@@ -44,19 +44,19 @@ fn escape(text: &str) -> Option<(char, usize)> {
         byte @ (b'"' | b'\\' | b'/') => char::from(*byte),
         _ => return None,
     };
-    Some((meant, 2))
+    Some((character, 2))
 }
 
 /// Reads a `\u` escape. A surrogate has a meaning only as the first or second of a pair.
 fn unicode(text: &str) -> Option<(char, usize)> {
     let first = unit(text)?;
-    if let Some(meant) = char::from_u32(first) {
-        return Some((meant, 6));
+    if let Some(character) = char::from_u32(first) {
+        return Some((character, 6));
     }
     let units = [first, unit(text.get(6..)?)?].map(|unit| unit as u16);
     let mut decoded = char::decode_utf16(units);
     match (decoded.next(), decoded.next()) {
-        (Some(Ok(meant)), None) => Some((meant, 12)),
+        (Some(Ok(character)), None) => Some((character, 12)),
         _ => None,
     }
 }
@@ -68,18 +68,18 @@ fn unit(text: &str) -> Option<u32> {
 
 /// Writes a string that [`read`] returned in its canonical form.
 #[expect(clippy::ptr_arg, reason = "whether it is borrowed says whether anything has to be escaped")]
-pub(super) fn write(said: &Cow<'_, str>, out: &mut Vec<u8>) {
+pub(super) fn write(content: &Cow<'_, str>, out: &mut Vec<u8>) {
     out.push(b'"');
-    match said {
+    match content {
         Cow::Borrowed(plain) => out.extend_from_slice(plain.as_bytes()),
-        Cow::Owned(said) => write_escaped(said.as_bytes(), out),
+        Cow::Owned(content) => write_escaped(content.as_bytes(), out),
     }
     out.push(b'"');
 }
 
-fn write_escaped(mut said: &[u8], out: &mut Vec<u8>) {
+fn write_escaped(mut content: &[u8], out: &mut Vec<u8>) {
     loop {
-        let (plain, rest) = said.split_at(plain(said));
+        let (plain, rest) = content.split_at(plain(content));
         out.extend_from_slice(plain);
         let Some((byte, rest)) = rest.split_first() else { return };
         let short = match byte {
@@ -92,11 +92,11 @@ fn write_escaped(mut said: &[u8], out: &mut Vec<u8>) {
             _ => {
                 let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
                 out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 0xf)]);
-                said = rest;
+                content = rest;
                 continue;
             }
         };
         out.extend_from_slice(&[b'\\', short]);
-        said = rest;
+        content = rest;
     }
 }

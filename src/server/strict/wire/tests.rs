@@ -24,10 +24,10 @@ async fn leaves(after: Duration) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_ends_its_side_late_has_most_likely_left() {
+async fn a_client_that_ends_its_side_late_has_most_likely_left() {
     assert!(!leaves(Duration::ZERO).await, "it only has nothing more to send");
-    assert!(!leaves(AT_ONCE / 2).await);
-    assert!(leaves(AT_ONCE * 5).await, "it waited for the answer and gave up");
+    assert!(!leaves(HALF_CLOSE_WINDOW / 2).await);
+    assert!(leaves(HALF_CLOSE_WINDOW * 5).await, "it waited for the answer and gave up");
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ CREATE TABLE {schema}.record (
 );
 CREATE INDEX record_deadline ON {schema}.record (deadline);
 CREATE INDEX record_unknown ON {schema}.record (id) WHERE state = 'unknown';
+-- Tables of an earlier release have no such index: a running gateway builds it.
+CREATE INDEX record_unknown_since ON {schema}.record (updated_at, id) INCLUDE (route) WHERE state = 'unknown';
 
 -- The responses of completed records, in a table of their own, so that claims and leases do not carry them.
 CREATE TABLE {schema}.response (

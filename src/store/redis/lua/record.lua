@@ -41,6 +41,20 @@ local function found(stored, touch)
     return { touch and 'touched' or 'found', digits(clock(stored)), stored, response }
 end
 
+-- Takes an unknown record, as it is stored, out of the list of those in the order of time. An entry is the id and
+-- the route, and its score the time of the record's last write.
+local function unlist(key, id, stored)
+    if #stored < HEADER then
+        return
+    end
+    local since = digits((struct.unpack('>I8', stored, 17)))
+    for _, entry in ipairs(redis.call('ZRANGEBYSCORE', key, since, since)) do
+        if string.sub(entry, 1, #id) == id then
+            redis.call('ZREM', key, entry)
+        end
+    end
+end
+
 -- Answers that there is no record. Only a primary can know that: a replica refuses this write, which
 -- changes nothing.
 local function absent()

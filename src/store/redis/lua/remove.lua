@@ -1,5 +1,5 @@
 -- Removes the record with the expected revision.
--- KEYS: record, response, deadlines, unknown. ARGV: id, expected revision, channel.
+-- KEYS: record, response, deadlines, unknown, unknown-since. ARGV: id, expected revision, channel.
 local stored = redis.call('GET', KEYS[1])
 if not stored then
     return absent()
@@ -9,7 +9,9 @@ if string.sub(stored, 1, 8) ~= ARGV[2] then
 end
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('ZREM', KEYS[3], ARGV[1])
-redis.call('ZREM', KEYS[4], ARGV[1])
+if redis.call('ZREM', KEYS[4], ARGV[1]) == 1 then
+    unlist(KEYS[5], ARGV[1], stored)
+end
 if has(stored, WATCHED) then
     redis.call('PUBLISH', ARGV[3], ARGV[1])
 end

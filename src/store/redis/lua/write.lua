@@ -1,8 +1,8 @@
 -- Puts a record in place of the one with the expected revision.
--- KEYS: record, response, deadlines, unknown, mark.
+-- KEYS: record, response, deadlines, unknown, unknown-since, mark.
 -- ARGV: id, expected revision, revision, created_at, record, milliseconds to the deadline,
 --       state, the action on the response ('keep', 'put', 'drop'), the response, channel, '1' to touch
---       a record that already has the new revision. If the new record begins an execution, also the
+--       a record that already has the new revision, the route. If the new record begins an execution, also the
 --       latest moment at which it may ('0' for never), and the known mark.
 -- No key gets an expiry in Redis: a clock that is ahead for a moment would remove it.
 local stored = redis.call('GET', KEYS[1])
@@ -14,7 +14,7 @@ if string.sub(stored, 1, 8) ~= ARGV[2] then
 end
 
 -- The server's own clock decides: the record may be stamped ahead of it.
-local no = ARGV[12] and stopped(ARGV[12], clock(), KEYS[5], ARGV[13])
+local no = ARGV[13] and stopped(ARGV[13], clock(), KEYS[6], ARGV[14])
 if no then
     return no
 end
@@ -26,10 +26,17 @@ local mark = state == 'running' and RUNNING + bit.band(flags(stored), WATCHED) o
 
 -- The indexes come first: if Redis refuses one of them, the record is unchanged.
 redis.call('ZADD', KEYS[3], digits(deadline), id)
+local was_unknown
 if state == 'unknown' then
-    redis.call('ZADD', KEYS[4], 0, id)
+    was_unknown = redis.call('ZADD', KEYS[4], 0, id) == 0
 else
-    redis.call('ZREM', KEYS[4], id)
+    was_unknown = redis.call('ZREM', KEYS[4], id) == 1
+end
+if was_unknown then
+    unlist(KEYS[5], id, stored)
+end
+if state == 'unknown' then
+    redis.call('ZADD', KEYS[5], digits(now), id .. ARGV[12])
 end
 
 if ARGV[8] == 'put' then

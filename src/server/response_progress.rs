@@ -23,11 +23,11 @@ use tokio::time::sleep;
 use crate::holding::held;
 use crate::shares::Share;
 
-use super::idle::Open;
-use super::places::Asked;
+use super::idle::OpenRequest;
+use super::slots::ActiveRequest;
 
 /// Size of a piece, in bytes: the size of a frame that no client may refuse (RFC 9113, 6.5.2).
-pub(super) const PIECE: usize = 16 << 10;
+pub(super) const PIECE_SIZE: usize = 16 << 10;
 
 /// Numbers of responses on one connection that wait for the client since the current period, and since
 /// the last one.
@@ -36,24 +36,24 @@ pub(super) const PIECE: usize = 16 << 10;
 /// waits since an earlier period. All of a connection runs on one thread, so that these numbers need no
 /// order among each other.
 #[derive(Debug, Default)]
-pub(super) struct Untaken {
+pub(super) struct UnreadResponses {
     period: AtomicUsize,
     waiting: [AtomicUsize; 2],
 }
 
-impl Untaken {
-    /// Waits until nothing was taken of some response for longer than `patience`.
-    pub(super) async fn too_long(&self, patience: Duration) {
+impl UnreadResponses {
+    /// Waits until nothing was taken of some response for longer than `period`.
+    pub(super) async fn until_stalled(&self, period: Duration) {
         loop {
-            sleep(patience).await;
-            if !self.turn() {
+            sleep(period).await;
+            if !self.next_period() {
                 return;
             }
         }
     }
 
     /// Begins the next period. Returns false if a response has waited for the whole of the current one.
-    fn turn(&self) -> bool {
+    fn next_period(&self) -> bool {
         let last = 1 - self.period.load(Relaxed);
         if self.waiting[last].load(Relaxed) > 0 {
             return false;
@@ -65,20 +65,20 @@ impl Untaken {
 
 /// The guards that a response holds until it is taken: its share of the open requests, its open request,
 /// and its request that is being answered.
-pub(super) type Holds = (Share, Open, Asked);
+pub(super) type ResponseGuards = (Share, OpenRequest, ActiveRequest);
 
 /// The progress of a client through one response.
 #[derive(Debug)]
-struct Taking {
-    connection: Arc<Untaken>,
+struct ResponseProgress {
+    connection: Arc<UnreadResponses>,
     /// Number of pieces that the library holds.
     pieces: AtomicUsize,
     /// The period in which a piece was last added or taken.
     since: AtomicUsize,
-    _holds: Holds,
+    _guards: ResponseGuards,
 }
 
-impl Taking {
+impl ResponseProgress {
     fn add(&self) {
         if self.pieces.fetch_add(1, Relaxed) > 0 {
             self.leave();
@@ -105,38 +105,38 @@ impl Taking {
 }
 
 /// A piece that the library holds. When it is dropped, the client has taken it.
-struct Piece(Arc<Taking>);
+struct SentPiece(Arc<ResponseProgress>);
 
-impl Piece {
-    fn of(taking: &Arc<Taking>, bytes: Bytes) -> Bytes {
-        taking.add();
-        held(bytes, Self(Arc::clone(taking)))
+impl SentPiece {
+    fn of(progress: &Arc<ResponseProgress>, bytes: Bytes) -> Bytes {
+        progress.add();
+        held(bytes, Self(Arc::clone(progress)))
     }
 }
 
-impl Drop for Piece {
+impl Drop for SentPiece {
     fn drop(&mut self) {
         self.0.take();
     }
 }
 
 /// A body that is sent in pieces.
-pub(super) struct Pieces {
+pub(super) struct PacedBody {
     body: Body,
     /// Bytes that were read from the body and not sent yet.
     rest: Bytes,
-    taking: Arc<Taking>,
+    progress: Arc<ResponseProgress>,
 }
 
-impl Pieces {
-    pub(super) fn new(body: Body, connection: Arc<Untaken>, holds: Holds) -> Self {
+impl PacedBody {
+    pub(super) fn new(body: Body, connection: Arc<UnreadResponses>, guards: ResponseGuards) -> Self {
         let (pieces, since) = Default::default();
-        let taking = Arc::new(Taking { connection, pieces, since, _holds: holds });
-        Self { body, rest: Bytes::new(), taking }
+        let progress = Arc::new(ResponseProgress { connection, pieces, since, _guards: guards });
+        Self { body, rest: Bytes::new(), progress }
     }
 }
 
-impl http_body::Body for Pieces {
+impl http_body::Body for PacedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -155,8 +155,8 @@ impl http_body::Body for Pieces {
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             }
         }
-        let piece = this.rest.split_to(this.rest.len().min(PIECE));
-        Poll::Ready(Some(Ok(Frame::data(Piece::of(&this.taking, piece)))))
+        let piece = this.rest.split_to(this.rest.len().min(PIECE_SIZE));
+        Poll::Ready(Some(Ok(Frame::data(SentPiece::of(&this.progress, piece)))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -179,51 +179,52 @@ mod tests {
 
     use super::*;
     use crate::server::idle::Requests;
-    use crate::server::places::Seat;
+    use crate::server::slots::ConnectionState;
     use crate::shares::Shares;
 
-    fn pieces(connection: &Arc<Untaken>, size: usize) -> (Pieces, Shares) {
-        let places = Shares::new(1, 1);
-        let place = places.take(None.into(), 1).expect("a place");
-        let holds = (place, Arc::new(Requests::new()).begin(), Arc::<Seat>::default().ask());
-        (Pieces::new(Body::from(vec![7; size]), Arc::clone(connection), holds), places)
+    fn pieces(connection: &Arc<UnreadResponses>, size: usize) -> (PacedBody, Shares) {
+        let shares = Shares::new(1, 1);
+        let share = shares.take(None.into(), 1).expect("a place");
+        let guards =
+            (share, Arc::new(Requests::new()).begin(), Arc::<ConnectionState>::default().begin_request());
+        (PacedBody::new(Body::from(vec![7; size]), Arc::clone(connection), guards), shares)
     }
 
-    async fn next(pieces: &mut Pieces) -> Bytes {
+    async fn next(pieces: &mut PacedBody) -> Bytes {
         use http_body_util::BodyExt as _;
         pieces.frame().await.expect("a frame").expect("data").into_data().expect("data")
     }
 
     #[tokio::test]
-    async fn what_is_taken_in_time_may_take_long() {
-        let connection = Arc::<Untaken>::default();
-        let (mut pieces, places) = pieces(&connection, 3 * PIECE - 1);
+    async fn a_response_read_in_time_may_take_long() {
+        let connection = Arc::<UnreadResponses>::default();
+        let (mut pieces, shares) = pieces(&connection, 3 * PIECE_SIZE - 1);
         let mut had = next(&mut pieces).await;
-        for size in [PIECE, PIECE - 1] {
-            assert!(connection.turn() && !pieces.is_end_stream());
+        for size in [PIECE_SIZE, PIECE_SIZE - 1] {
+            assert!(connection.next_period() && !pieces.is_end_stream());
             let following = next(&mut pieces).await;
             assert_eq!(following.len(), size);
-            assert!(connection.turn());
+            assert!(connection.next_period());
             had = following;
         }
         assert!(pieces.is_end_stream());
         drop(pieces);
-        assert_eq!(places.free(), 0, "a piece is not taken yet");
+        assert_eq!(shares.free(), 0, "a piece is not taken yet");
         drop(had);
-        assert_eq!(places.free(), 1);
-        assert!(connection.turn() && connection.turn() && connection.turn());
+        assert_eq!(shares.free(), 1);
+        assert!(connection.next_period() && connection.next_period() && connection.next_period());
     }
 
     #[tokio::test]
-    async fn what_is_not_taken_ends_the_connection() {
-        let connection = Arc::<Untaken>::default();
+    async fn a_response_that_is_not_read_ends_the_connection() {
+        let connection = Arc::<UnreadResponses>::default();
         let (mut slow, _) = pieces(&connection, 1);
-        let (mut other, _) = pieces(&connection, 4 * PIECE);
+        let (mut other, _) = pieces(&connection, 4 * PIECE_SIZE);
         let kept = next(&mut slow).await;
-        assert!(connection.turn());
+        assert!(connection.next_period());
         drop(next(&mut other).await);
-        assert!(!connection.turn() && !connection.turn());
+        assert!(!connection.next_period() && !connection.next_period());
         drop(kept);
-        assert!(connection.turn());
+        assert!(connection.next_period());
     }
 }

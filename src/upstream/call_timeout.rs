@@ -20,7 +20,7 @@ use super::pool::Hold;
 
 /// Time limit of a call. Clones share the times.
 #[derive(Clone)]
-pub(super) struct Patience {
+pub(super) struct CallTimeout {
     timeout: Duration,
     times: Arc<Mutex<Times>>,
     /// Lifted when each silence is limited instead of the whole call.
@@ -34,7 +34,7 @@ struct Times {
     progress: Instant,
 }
 
-impl Patience {
+impl CallTimeout {
     pub(super) fn new(limit: CallLimit, timeout: Duration) -> Self {
         let (now, deadline) = (Instant::now(), Deadline::default());
         if limit == CallLimit::Silence {
@@ -55,9 +55,9 @@ impl Patience {
     }
 
     /// Waits until the time is up.
-    pub(super) async fn ended(&self) {
-        while Instant::now() < self.until() {
-            sleep_until(self.until()).await;
+    pub(super) async fn elapsed(&self) {
+        while Instant::now() < self.ends_at() {
+            sleep_until(self.ends_at()).await;
         }
     }
 
@@ -66,7 +66,7 @@ impl Patience {
         self.times().progress = Instant::now();
     }
 
-    fn until(&self) -> Instant {
+    fn ends_at(&self) -> Instant {
         let Times { started, progress } = *self.times();
         (if self.deadline.is_lifted() { progress } else { started }) + self.timeout
     }
@@ -80,35 +80,35 @@ impl Patience {
 ///
 /// Trailers end a body. They belong to one connection, and a header that comes as a trailer protects
 /// nothing.
-pub(super) struct Watched<B> {
+pub(super) struct TimedBody<B> {
     body: B,
-    patience: Patience,
+    timeout: CallTimeout,
     /// True if the body watches the time itself.
-    watches: bool,
+    enforces_timeout: bool,
     /// Set while a frame is awaited, and kept for the next frame.
     alarm: Option<Pin<Box<Sleep>>>,
     /// The connection that brings the response.
     hold: Option<Hold>,
 }
 
-impl<B> Watched<B>
+impl<B> TimedBody<B>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
     /// Returns a request body. The wait for the head of the response watches the time.
-    pub(super) fn request(body: B, patience: Patience) -> Self {
-        Self { body, patience, watches: false, alarm: None, hold: None }
+    pub(super) fn request(body: B, timeout: CallTimeout) -> Self {
+        Self { body, timeout, enforces_timeout: false, alarm: None, hold: None }
     }
 
     /// Returns a response body, which watches the time itself.
-    pub(super) fn response(body: B, hold: Hold, patience: Patience) -> Self {
-        let mut response = Self { body, patience, watches: true, alarm: None, hold: Some(hold) };
-        response.let_go_at_end();
+    pub(super) fn response(body: B, hold: Hold, timeout: CallTimeout) -> Self {
+        let mut response = Self { body, timeout, enforces_timeout: true, alarm: None, hold: Some(hold) };
+        response.release_at_end();
         response
     }
 
     /// Returns the connection to the pool once no more bytes of the response come on it.
-    fn let_go_at_end(&mut self) {
+    fn release_at_end(&mut self) {
         if self.body.is_end_stream() {
             self.end();
         }
@@ -116,29 +116,29 @@ where
 
     fn end(&mut self) {
         if let Some(hold) = self.hold.take() {
-            hold.done();
+            hold.finish();
         }
     }
 
     /// Returns ready once the time is up. The alarm is set anew as long as there was progress.
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.watches {
+    fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.enforces_timeout {
             return Poll::Pending;
         }
-        let patience = &self.patience;
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(patience.until())));
+        let timeout = &self.timeout;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(timeout.ends_at())));
         loop {
             ready!(alarm.as_mut().poll(cx));
-            let until = patience.until();
-            if Instant::now() >= until {
+            let ends_at = timeout.ends_at();
+            if Instant::now() >= ends_at {
                 return Poll::Ready(());
             }
-            alarm.as_mut().reset(until);
+            alarm.as_mut().reset(ends_at);
         }
     }
 }
 
-impl<B> HttpBody for Watched<B>
+impl<B> HttpBody for TimedBody<B>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
@@ -152,8 +152,8 @@ where
         let lost = |reason, source| CallError { sent: Sent::Maybe, reason, source };
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
-                self.patience.progress();
-                self.let_go_at_end();
+                self.timeout.progress();
+                self.release_at_end();
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Ok(_)) | None) => {
@@ -163,7 +163,7 @@ where
             Poll::Ready(Some(Err(error))) => {
                 Poll::Ready(Some(Err(lost(Reason::BrokenAnswer, Some(error.into())))))
             }
-            Poll::Pending => self.poll_ended(cx).map(|()| Some(Err(lost(Reason::ResponseTimeout, None)))),
+            Poll::Pending => self.poll_elapsed(cx).map(|()| Some(Err(lost(Reason::ResponseTimeout, None)))),
         }
     }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// The objects of a document that are out of order.
 #[derive(Default)]
-pub(super) struct Moved {
+pub(super) struct Reordered {
     objects: Vec<Object>,
     members: Vec<Range<usize>>,
 }
@@ -21,7 +21,7 @@ struct Object {
     next: usize,
 }
 
-impl Moved {
+impl Reordered {
     /// Adds an object with members in the range `inside`, which belong into this order. Objects inside it are
     /// added before it.
     pub(super) fn add(&mut self, inside: Range<usize>, members: impl Iterator<Item = Range<usize>>) {

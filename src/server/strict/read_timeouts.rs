@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The wait of one connection.
 #[derive(Debug)]
-pub(super) struct Waits {
+pub(super) struct ReadTimeouts {
     limits: Limits,
     waiting: Option<Waiting>,
     alarm: Option<Pin<Box<Sleep>>>,
@@ -34,7 +34,7 @@ enum Waiting {
     Idle(Instant),
 }
 
-impl Waits {
+impl ReadTimeouts {
     /// Begins the wait for the first head of a connection.
     pub(super) fn new(head: Duration, idle: Duration) -> Self {
         let waiting = Some(Waiting::Head(Instant::now()));
@@ -42,7 +42,7 @@ impl Waits {
     }
 
     /// Ends the wait, because a whole head has come.
-    pub(super) fn over(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.waiting = None;
     }
 
@@ -85,42 +85,42 @@ mod tests {
     const HEAD: Duration = Duration::from_secs(10);
     const IDLE: Duration = Duration::from_secs(75);
 
-    async fn late(waits: &mut Waits, begun: bool) -> Duration {
+    async fn late(timeouts: &mut ReadTimeouts, begun: bool) -> Duration {
         let since = Instant::now();
-        poll_fn(|context| waits.poll_late(begun, context)).await;
+        poll_fn(|context| timeouts.poll_late(begun, context)).await;
         since.elapsed()
     }
 
     /// Polls as a connection does that has nothing to read for `time`.
-    async fn passes(waits: &mut Waits, begun: bool, time: Duration) {
+    async fn passes(timeouts: &mut ReadTimeouts, begun: bool, time: Duration) {
         let until = Instant::now() + time;
         tokio::select! {
             biased;
-            _ = poll_fn(|context| waits.poll_late(begun, context)) => panic!("it is not late yet"),
+            _ = poll_fn(|context| timeouts.poll_late(begun, context)) => panic!("it is not late yet"),
             () = sleep_until(until) => {}
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_first_head_and_one_that_has_begun_have_less_time_than_an_idle_connection() {
-        let mut waits = Waits::new(HEAD, IDLE);
-        assert_eq!(late(&mut waits, false).await, HEAD);
-        let mut waits = Waits::new(HEAD, IDLE);
-        waits.over();
-        assert_eq!(late(&mut waits, false).await, IDLE);
-        waits.over();
-        passes(&mut waits, false, IDLE / 2).await;
-        assert_eq!(late(&mut waits, true).await, HEAD);
+        let mut timeouts = ReadTimeouts::new(HEAD, IDLE);
+        assert_eq!(late(&mut timeouts, false).await, HEAD);
+        let mut timeouts = ReadTimeouts::new(HEAD, IDLE);
+        timeouts.stop();
+        assert_eq!(late(&mut timeouts, false).await, IDLE);
+        timeouts.stop();
+        passes(&mut timeouts, false, IDLE / 2).await;
+        assert_eq!(late(&mut timeouts, true).await, HEAD);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_request_begins_the_time_anew_and_what_trickles_does_not() {
-        let mut waits = Waits::new(HEAD, IDLE);
+    async fn each_request_begins_the_time_anew_and_a_trickling_head_does_not() {
+        let mut timeouts = ReadTimeouts::new(HEAD, IDLE);
         for _ in 0..10 {
-            waits.over();
-            passes(&mut waits, false, IDLE * 9 / 10).await;
-            passes(&mut waits, true, HEAD * 9 / 10).await;
+            timeouts.stop();
+            passes(&mut timeouts, false, IDLE * 9 / 10).await;
+            passes(&mut timeouts, true, HEAD * 9 / 10).await;
         }
-        assert_eq!(late(&mut waits, true).await, HEAD / 10);
+        assert_eq!(late(&mut timeouts, true).await, HEAD / 10);
     }
 }

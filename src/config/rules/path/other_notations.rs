@@ -4,37 +4,40 @@
 use super::shape;
 
 /// Returns the probable meaning of a refused template, in quotes; `None` if it cannot be guessed.
-pub fn meant(template: &str) -> Option<String> {
+pub fn suggestion(template: &str) -> Option<String> {
     let path = bare(template);
     let open = path.strip_suffix('*').filter(|path| !path.ends_with('/') && shape(path).is_ok());
-    match open.map(translated) {
+    match open.map(to_template) {
         // `/v1/charges*` means the resource and the paths below it.
         Some(Some(path)) => {
             Some(format!("{path:?}, and {:?} in a route of its own", path.clone() + "/{*rest}"))
         }
-        _ => translated(path).filter(|written| written != template).map(|written| format!("{written:?}")),
+        _ => to_template(path).filter(|written| written != template).map(|written| format!("{written:?}")),
     }
 }
 
-fn translated(path: &str) -> Option<String> {
-    let pieces = pieces(path.strip_prefix('/').unwrap_or(path));
-    if path.is_empty() || pieces.iter().rev().skip(1).any(|piece| piece.starts_with("{*")) {
+fn to_template(path: &str) -> Option<String> {
+    let segments = segments(path.strip_prefix('/').unwrap_or(path));
+    if path.is_empty() || segments.iter().rev().skip(1).any(|segment| segment.starts_with("{*")) {
         return None;
     }
     // Each alternative needs a route of its own.
-    if pieces.iter().any(|piece| piece.contains('|') || (piece.contains('{') && piece.contains(','))) {
+    if segments
+        .iter()
+        .any(|segment| segment.contains('|') || (segment.contains('{') && segment.contains(',')))
+    {
         return None;
     }
-    let last = pieces.len() - 1;
+    let last = segments.len() - 1;
     let mut names = Vec::new();
     let mut written = String::new();
-    for (index, piece) in pieces.iter().enumerate() {
-        match read(piece, index == last) {
-            Piece::Nothing if index < last => {}
-            Piece::Nothing => written.push('/'),
-            Piece::Literal(text) => written = written + "/" + &text,
-            Piece::One(name) => written = written + "/{" + &unused(&mut names, name) + "}",
-            Piece::Rest(name) => written = written + "/{*" + &unused(&mut names, name) + "}",
+    for (index, segment) in segments.iter().enumerate() {
+        match parse(segment, index == last) {
+            Segment::Empty if index < last => {}
+            Segment::Empty => written.push('/'),
+            Segment::Literal(text) => written = written + "/" + &text,
+            Segment::Parameter(name) => written = written + "/{" + &unused(&mut names, name) + "}",
+            Segment::Rest(name) => written = written + "/{*" + &unused(&mut names, name) + "}",
         }
     }
     shape(&written).is_ok().then_some(written)
@@ -59,78 +62,78 @@ fn bare(template: &str) -> &str {
 }
 
 /// Splits a path at the slashes that are not inside brackets.
-fn pieces(path: &str) -> Vec<&str> {
-    let (mut pieces, mut depth, mut start) = (Vec::new(), 0_usize, 0);
+fn segments(path: &str) -> Vec<&str> {
+    let (mut segments, mut depth, mut start) = (Vec::new(), 0_usize, 0);
     for (at, c) in path.char_indices() {
         match c {
             '(' | '[' | '{' | '<' => depth += 1,
             ')' | ']' | '}' | '>' => depth = depth.saturating_sub(1),
             '/' if depth == 0 => {
-                pieces.push(&path[start..at]);
+                segments.push(&path[start..at]);
                 start = at + 1;
             }
             _ => {}
         }
     }
-    pieces.push(&path[start..]);
-    pieces
+    segments.push(&path[start..]);
+    segments
 }
 
 /// The meaning of a piece.
-enum Piece {
-    Nothing,
+enum Segment {
+    Empty,
     Literal(String),
-    One(String),
+    Parameter(String),
     Rest(String),
 }
 
-fn read(piece: &str, is_last: bool) -> Piece {
-    let piece = piece.split(';').next().unwrap_or_default();
-    if piece.is_empty() || piece == "." {
-        return Piece::Nothing;
+fn parse(segment: &str, is_last: bool) -> Segment {
+    let segment = segment.split(';').next().unwrap_or_default();
+    if segment.is_empty() || segment == "." {
+        return Segment::Empty;
     }
-    if is_last && is_rest(piece) {
-        return Piece::Rest(name_in(piece).unwrap_or_else(|| "rest".into()));
+    if is_last && is_rest(segment) {
+        return Segment::Rest(name_in(segment).unwrap_or_else(|| "rest".into()));
     }
-    let parameter = piece.contains(['*', '{', '<', '[', '^', '\\', '|'])
-        || piece.starts_with([':', '$'])
-        || piece.contains("(.")
-        || piece.contains("(?")
-        || matches!(piece, ".+");
+    let parameter = segment.contains(['*', '{', '<', '[', '^', '\\', '|'])
+        || segment.starts_with([':', '$'])
+        || segment.contains("(.")
+        || segment.contains("(?")
+        || matches!(segment, ".+");
     match parameter {
-        true => Piece::One(name_in(piece).unwrap_or_else(|| "id".into())),
-        false => Piece::Literal(unescaped(piece)),
+        true => Segment::Parameter(name_in(segment).unwrap_or_else(|| "id".into())),
+        false => Segment::Literal(unescaped(segment)),
     }
 }
 
 /// Tells whether the last piece stands for more than one segment.
-fn is_rest(piece: &str) -> bool {
-    let whole = piece.trim_matches(['(', ')', '$', '^']).trim_end_matches('?');
+fn is_rest(segment: &str) -> bool {
+    let whole = segment.trim_matches(['(', ')', '$', '^']).trim_end_matches('?');
     let any = ["*", "**", ".*", ".+"].contains(&whole);
-    let kept = ["{*", "<path:", "[..."].iter().any(|first| piece.starts_with(first));
-    let open = ["...}", ":.*}", ":.+}", ":path}", "=**}", "..>"].iter().any(|end| piece.ends_with(end));
-    let open = open || (piece.ends_with("+}") && !piece.contains(':'));
-    let starred = (piece.starts_with('*') || (piece.starts_with(':') && piece.ends_with(['*', '+'])))
-        && !piece.contains(['(', '[', '{']);
+    let kept = ["{*", "<path:", "[..."].iter().any(|first| segment.starts_with(first));
+    let open = ["...}", ":.*}", ":.+}", ":path}", "=**}", "..>"].iter().any(|end| segment.ends_with(end));
+    let open = open || (segment.ends_with("+}") && !segment.contains(':'));
+    let starred = (segment.starts_with('*') || (segment.starts_with(':') && segment.ends_with(['*', '+'])))
+        && !segment.contains(['(', '[', '{']);
     any || kept || open || starred
 }
 
 /// Returns the name of a parameter: the first run of letters that is not a type in front of the name.
-fn name_in(piece: &str) -> Option<String> {
+fn name_in(segment: &str) -> Option<String> {
     const TYPES: [&str; 7] = ["int", "string", "str", "uuid", "path", "slug", "float"];
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let inner = match piece.find(['{', '<', '[']) {
-        Some(at) => &piece[at + 1..],
-        None => piece.strip_prefix([':', '$', '*'])?,
+    let inner = match segment.find(['{', '<', '[']) {
+        Some(at) => &segment[at + 1..],
+        None => segment.strip_prefix([':', '$', '*'])?,
     };
     let mut words = inner
         .split(|c| !word(c))
         .filter(|text| text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
     let first = words.next()?;
-    let typed = piece.contains('<') && TYPES.contains(&first) && inner[first.len()..].starts_with(':');
+    let typed = segment.contains('<') && TYPES.contains(&first) && inner[first.len()..].starts_with(':');
     let name = if typed { words.next()? } else { first };
     // `[a-z]+` and `[^/]+` contain no name.
-    let is_class = piece.starts_with('[') && !piece.ends_with(']')
+    let is_class = segment.starts_with('[') && !segment.ends_with(']')
         || inner.starts_with('^')
         || inner.contains(&format!("{first}-"));
     (!is_class).then(|| name.to_owned())
@@ -146,8 +149,8 @@ fn unused(names: &mut Vec<String>, name: String) -> String {
 }
 
 /// Returns a literal without escapes of characters that need none.
-fn unescaped(piece: &str) -> String {
-    let mut parts = piece.split('%');
+fn unescaped(segment: &str) -> String {
+    let mut parts = segment.split('%');
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let byte = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).map(char::from);
@@ -174,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_write_is_translated() {
+    fn other_notations_are_translated() {
         for (theirs, ours) in [
             // nginx, Envoy, Caddy, Spring, Kong, Traefik
             ("/v1/*", "/v1/{*rest}"),
@@ -236,24 +239,24 @@ mod tests {
             ("//v1//charges", "/v1/charges"),
         ] {
             assert!(shape(theirs).is_err(), "{theirs} is taken");
-            assert_eq!(meant(theirs), Some(format!("{ours:?}")), "{theirs}");
+            assert_eq!(suggestion(theirs), Some(format!("{ours:?}")), "{theirs}");
         }
         let both = "\"/v1/charges\", and \"/v1/charges/{*rest}\" in a route of its own";
-        assert_eq!(meant("/v1/charges*").as_deref(), Some(both));
+        assert_eq!(suggestion("/v1/charges*").as_deref(), Some(both));
     }
 
     #[test]
-    fn where_there_is_no_telling_nothing_is_told() {
+    fn ambiguous_notations_get_no_suggestion() {
         for theirs in ["", "/é", "/{*rest}/x", "/v1/../x", "/v1/(a|b)", "/v1/{a,b}", "/v1/a|b"] {
-            assert_eq!(meant(theirs), None, "{theirs}");
+            assert_eq!(suggestion(theirs), None, "{theirs}");
         }
     }
 
     #[test]
-    fn whatever_is_written_is_read_to_an_end() {
+    fn any_text_is_read_to_its_end() {
         use proptest::prelude::*;
         proptest!(|(text in "[/{}<>()\\[\\]:$*?#%;.^~=a2é\\\\ ]{0,24}")| {
-            if let Some(ours) = translated(&text) {
+            if let Some(ours) = to_template(&text) {
                 prop_assert!(shape(&ours).is_ok(), "{text} became {ours}");
             }
         });

@@ -9,39 +9,39 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::places::Seat;
+use super::slots::ConnectionState;
 
 /// Number of bytes that a client has to read in the time that it may stall. A client that reads one byte
 /// now and then is no better than a client that reads none.
-const LEAST: usize = 16 << 10;
+const MIN_PROGRESS: usize = 16 << 10;
 
 /// A stream that fails when too little of the written bytes is read for too long. Otherwise a client
 /// that does not read its response could hold the memory of the response, and its slot, for any time.
 #[derive(Debug)]
-pub(super) struct Stalled<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
-    patience: Duration,
+    timeout: Duration,
     /// Set when a write has to wait, until enough bytes are read, or all.
     alarm: Option<Pin<Box<Sleep>>>,
     /// Number of bytes read since then.
-    taken: usize,
+    drained: usize,
     /// The connection's state, which records whether a write waits.
-    seat: Option<Arc<Seat>>,
+    state: Option<Arc<ConnectionState>>,
 }
 
-impl<S> Stalled<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, alarm: None, taken: 0, seat: None }
+impl<S> WriteTimeout<S> {
+    pub(super) fn new(stream: S, timeout: Duration) -> Self {
+        Self { stream, timeout, alarm: None, drained: 0, state: None }
     }
 
-    /// Returns the stream, which now records in `seat` whether a write waits.
-    pub(super) fn telling(self, seat: &Arc<Seat>) -> Self {
-        Self { seat: Some(Arc::clone(seat)), ..self }
+    /// Returns the stream, which now records in `state` whether a write waits.
+    pub(super) fn reporting_to(self, state: &Arc<ConnectionState>) -> Self {
+        Self { state: Some(Arc::clone(state)), ..self }
     }
 
-    fn tell(&self, waits: bool) {
-        if let Some(seat) = &self.seat {
-            seat.stalls(waits);
+    fn report(&self, waits: bool) {
+        if let Some(state) = &self.state {
+            state.set_stalled(waits);
         }
     }
 
@@ -54,24 +54,24 @@ impl<S> Stalled<S> {
     ) -> Poll<io::Result<T>> {
         if let Poll::Ready(written) = step {
             if self.alarm.is_some() {
-                self.taken = self.taken.saturating_add(written.as_ref().map_or(0, size));
-                if self.taken >= LEAST {
+                self.drained = self.drained.saturating_add(written.as_ref().map_or(0, size));
+                if self.drained >= MIN_PROGRESS {
                     self.alarm = None;
-                    self.tell(false);
+                    self.report(false);
                 }
             }
             return Poll::Ready(written);
         }
         if self.alarm.is_none() {
-            self.taken = 0;
-            self.tell(true);
+            self.drained = 0;
+            self.report(true);
         }
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(self.patience)));
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(self.timeout)));
         alarm.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Stalled<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -81,7 +81,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stalled<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Stalled<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
@@ -105,13 +105,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalled<S> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let flushed = Pin::new(&mut this.stream).poll_flush(context);
-        this.poll(context, flushed, |()| LEAST)
+        this.poll(context, flushed, |()| MIN_PROGRESS)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let shut = Pin::new(&mut this.stream).poll_shutdown(context);
-        this.poll(context, shut, |()| LEAST)
+        this.poll(context, shut, |()| MIN_PROGRESS)
     }
 }
 
@@ -121,18 +121,18 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const TIMEOUT: Duration = Duration::from_secs(10);
 
     /// Writes to a client that reads `rate` bytes every second.
     async fn write_to(rate: usize, bytes: usize) -> io::Result<()> {
         let (near, mut far) = duplex(256);
         let reading = tokio::spawn(async move {
-            let mut taken = vec![0; rate];
-            while far.read_exact(&mut taken).await.is_ok() {
+            let mut drained = vec![0; rate];
+            while far.read_exact(&mut drained).await.is_ok() {
                 sleep(Duration::from_secs(1)).await;
             }
         });
-        let mut stream = Stalled::new(near, PATIENCE);
+        let mut stream = WriteTimeout::new(near, TIMEOUT);
         let written = async {
             stream.write_all(&vec![0; bytes]).await?;
             stream.flush().await
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_reader_is_borne_and_one_that_all_but_stops_is_not() {
+    async fn a_slow_reader_is_served_and_an_almost_stopped_reader_is_not() {
         write_to(2_000, 200_000).await.expect("two kilobytes a second are slow, and enough");
         let error = write_to(10, 200_000).await.expect_err("ten bytes a second are a way to hold on");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -152,19 +152,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_slow_before_does_not_count_against_the_next_answer() {
+    async fn slowness_before_does_not_count_against_the_next_answer() {
         let (near, mut far) = duplex(10);
-        let mut stream = Stalled::new(near, PATIENCE);
+        let mut stream = WriteTimeout::new(near, TIMEOUT);
         for _ in 0..3 {
-            let mut taken = [0; 20];
+            let mut drained = [0; 20];
             let (written, read) = tokio::join!(
                 async {
                     stream.write_all(&[0; 20]).await?;
                     stream.flush().await
                 },
                 async {
-                    sleep(PATIENCE * 4 / 5).await;
-                    far.read_exact(&mut taken).await
+                    sleep(TIMEOUT * 4 / 5).await;
+                    far.read_exact(&mut drained).await
                 }
             );
             written.expect("in time");

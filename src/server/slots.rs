@@ -27,30 +27,30 @@ use crate::shares::Party;
 
 /// The slots of one listener.
 #[derive(Debug)]
-pub(super) struct Places {
-    most: usize,
-    taken: Mutex<Taken>,
+pub(super) struct Slots {
+    max: usize,
+    occupancy: Mutex<Occupancy>,
     /// Notified when a connection has ended.
     freed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct Occupancy {
     /// Number of open connections, including those that were told to leave.
     open: usize,
     /// Number of open connections that were told to leave.
     leaving: usize,
     /// The connections of each party that were not told to leave, the oldest first.
-    of: HashMap<Party, Vec<Arc<Seat>>>,
+    by_party: HashMap<Party, Vec<Arc<ConnectionState>>>,
     /// Number of such connections of each party, in ascending order.
-    order: BTreeSet<(usize, Party)>,
+    by_count: BTreeSet<(usize, Party)>,
 }
 
 /// The state of a connection, read by the search for a connection that can leave.
 #[derive(Debug, Default)]
-pub(super) struct Seat {
+pub(super) struct ConnectionState {
     /// Number of requests that are being answered.
-    asked: AtomicUsize,
+    active_requests: AtomicUsize,
     /// Counts of the requests that can be given up, and of the requests that a key protects.
     stakes: Stakes,
     /// True while the client reads nothing of a response.
@@ -60,58 +60,59 @@ pub(super) struct Seat {
 
 /// A slot, held by a connection until this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Arc<Places>,
+pub(super) struct Slot {
+    slots: Arc<Slots>,
     party: Party,
-    seat: Arc<Seat>,
+    state: Arc<ConnectionState>,
 }
 
 /// A request that is being answered until this is dropped.
 #[derive(Debug)]
-pub(super) struct Asked(Arc<Seat>);
+pub(super) struct ActiveRequest(Arc<ConnectionState>);
 
-impl Places {
-    pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, taken: Mutex::default(), freed: Notify::new() })
+impl Slots {
+    pub(super) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { max, occupancy: Mutex::default(), freed: Notify::new() })
     }
 
     /// Takes a free slot, if there is one.
-    pub(super) fn take(self: &Arc<Self>, party: Party) -> Option<Place> {
-        let mut taken = self.lock();
-        if taken.open >= self.most {
+    pub(super) fn take(self: &Arc<Self>, party: Party) -> Option<Slot> {
+        let mut occupancy = self.lock();
+        if occupancy.open >= self.max {
             return None;
         }
-        taken.open += 1;
-        let seat = Arc::<Seat>::default();
-        taken.change(party, |seats| seats.push(Arc::clone(&seat)));
-        Some(Place { places: Arc::clone(self), party, seat })
+        occupancy.open += 1;
+        let state = Arc::<ConnectionState>::default();
+        occupancy.update(party, |states| states.push(Arc::clone(&state)));
+        Some(Slot { slots: Arc::clone(self), party, state })
     }
 
     /// Tells a connection of the largest party to leave, unless `party`, which has `waiting` connections
     /// that wait beside its open ones, would then have more. Chooses a connection that ends at once. If
-    /// there is none, and fewer than `most_leaving` connections were told to leave, chooses the oldest.
+    /// there is none, and fewer than `max_leaving` connections were told to leave, chooses the oldest.
     /// Returns true if a connection was told.
-    pub(super) fn make_room(&self, party: Party, waiting: usize, most_leaving: usize) -> bool {
-        let mut taken = self.lock();
-        let Some((most, largest)) = taken.order.last().copied() else { return false };
-        if most < taken.count(party) + waiting + 2 || largest == party {
+    pub(super) fn make_room(&self, party: Party, waiting: usize, max_leaving: usize) -> bool {
+        let mut occupancy = self.lock();
+        let Some((count, largest)) = occupancy.by_count.last().copied() else { return false };
+        if count < occupancy.count(party) + waiting + 2 || largest == party {
             return false;
         }
-        let any = taken.leaving < most_leaving;
-        let told = taken.change(largest, |seats| {
-            let idle = seats.iter().position(|seat| seat.is_idle());
-            idle.or_else(|| any.then_some(0)).map(|at| seats.remove(at))
+        let any = occupancy.leaving < max_leaving;
+        let chosen = occupancy.update(largest, |states| {
+            let idle = states.iter().position(|state| state.is_idle());
+            idle.or_else(|| any.then_some(0)).map(|at| states.remove(at))
         });
-        told.inspect(|told| {
-            taken.leaving += 1;
-            told.leave.cancel();
-        })
-        .is_some()
+        chosen
+            .inspect(|chosen| {
+                occupancy.leaving += 1;
+                chosen.leave.cancel();
+            })
+            .is_some()
     }
 
     /// Returns the party with the most connections.
     pub(super) fn largest(&self) -> Option<Party> {
-        self.lock().order.last().map(|(_, party)| *party)
+        self.lock().by_count.last().map(|(_, party)| *party)
     }
 
     /// Returns the number of a party's connections that were not told to leave.
@@ -124,37 +125,37 @@ impl Places {
         self.freed.notified().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Taken> {
+    fn lock(&self) -> MutexGuard<'_, Occupancy> {
         // Each change under this lock is made by methods that do not panic half-way.
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.occupancy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Taken {
+impl Occupancy {
     fn count(&self, party: Party) -> usize {
-        self.of.get(&party).map_or(0, Vec::len)
+        self.by_party.get(&party).map_or(0, Vec::len)
     }
 
-    fn change<T>(&mut self, party: Party, change: impl FnOnce(&mut Vec<Arc<Seat>>) -> T) -> T {
-        let seats = self.of.entry(party).or_default();
-        let before = seats.len();
-        let changed = change(seats);
-        let after = seats.len();
-        self.order.remove(&(before, party));
+    fn update<T>(&mut self, party: Party, update: impl FnOnce(&mut Vec<Arc<ConnectionState>>) -> T) -> T {
+        let states = self.by_party.entry(party).or_default();
+        let before = states.len();
+        let updated = update(states);
+        let after = states.len();
+        self.by_count.remove(&(before, party));
         if after == 0 {
-            self.of.remove(&party);
+            self.by_party.remove(&party);
         } else {
-            self.order.insert((after, party));
+            self.by_count.insert((after, party));
         }
-        changed
+        updated
     }
 }
 
-impl Seat {
+impl ConnectionState {
     /// Counts a request as being answered until the returned guard is dropped.
-    pub(super) fn ask(self: &Arc<Self>) -> Asked {
-        self.asked.fetch_add(1, Relaxed);
-        Asked(Arc::clone(self))
+    pub(super) fn begin_request(self: &Arc<Self>) -> ActiveRequest {
+        self.active_requests.fetch_add(1, Relaxed);
+        ActiveRequest(Arc::clone(self))
     }
 
     /// Returns the counts that the gateway keeps of the requests on this connection.
@@ -163,19 +164,19 @@ impl Seat {
     }
 
     /// Records whether writes to the client stall.
-    pub(super) fn stalls(&self, stalls: bool) {
-        self.stalled.store(stalls, Relaxed);
+    pub(super) fn set_stalled(&self, stalled: bool) {
+        self.stalled.store(stalled, Relaxed);
     }
 
     /// Tells whether the connection can end without harm: nothing was claimed or sent for any request
     /// that is being answered.
     pub(super) fn is_idle(&self) -> bool {
-        self.asked.load(Relaxed) <= self.stakes.uncommitted()
+        self.active_requests.load(Relaxed) <= self.stakes.uncommitted()
     }
 
     /// Tells whether no request is being answered, and no bytes wait to be written.
     pub(super) fn is_quiet(&self) -> bool {
-        self.asked.load(Relaxed) == 0 && !self.stalled.load(Relaxed)
+        self.active_requests.load(Relaxed) == 0 && !self.stalled.load(Relaxed)
     }
 
     /// Tells whether a connection that was told to leave still needs time.
@@ -185,13 +186,13 @@ impl Seat {
 
     /// Tells whether requests are being answered that no key protects. Their responses would be lost for
     /// ever.
-    pub(super) fn is_irreplaceable(&self) -> bool {
-        self.asked.load(Relaxed) > self.stakes.protected()
+    pub(super) fn has_unprotected_requests(&self) -> bool {
+        self.active_requests.load(Relaxed) > self.stakes.protected()
     }
 
     /// Tells whether requests are being answered that can all be given up without harm.
     pub(super) fn is_only_uncommitted(&self) -> bool {
-        self.asked.load(Relaxed) > 0 && self.is_idle()
+        self.active_requests.load(Relaxed) > 0 && self.is_idle()
     }
 
     /// Waits until the connection is told to leave.
@@ -200,29 +201,29 @@ impl Seat {
     }
 }
 
-impl Place {
-    pub(super) fn seat(&self) -> &Arc<Seat> {
-        &self.seat
+impl Slot {
+    pub(super) fn state(&self) -> &Arc<ConnectionState> {
+        &self.state
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let mut taken = self.places.lock();
-        taken.open -= 1;
-        if self.seat.leave.is_cancelled() {
-            taken.leaving -= 1;
+        let mut occupancy = self.slots.lock();
+        occupancy.open -= 1;
+        if self.state.leave.is_cancelled() {
+            occupancy.leaving -= 1;
         } else {
-            taken.change(self.party, |seats| seats.retain(|seat| !Arc::ptr_eq(seat, &self.seat)));
+            occupancy.update(self.party, |states| states.retain(|state| !Arc::ptr_eq(state, &self.state)));
         }
-        drop(taken);
-        self.places.freed.notify_one();
+        drop(occupancy);
+        self.slots.freed.notify_one();
     }
 }
 
-impl Drop for Asked {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.asked.fetch_sub(1, Relaxed);
+        self.0.active_requests.fetch_sub(1, Relaxed);
     }
 }
 
@@ -234,34 +235,34 @@ mod tests {
         std::net::IpAddr::from([192, 0, 2, number]).into()
     }
 
-    fn told(places: &[Place]) -> Vec<usize> {
-        (0..places.len()).filter(|at| places[*at].seat.leave.is_cancelled()).collect()
+    fn chosen(slots: &[Slot]) -> Vec<usize> {
+        (0..slots.len()).filter(|at| slots[*at].state.leave.is_cancelled()).collect()
     }
 
     #[test]
-    fn the_party_that_has_most_makes_room_and_the_idle_go_first() {
-        let places = Places::new(4);
-        let held: Vec<_> = (0..4).map(|_| places.take(party(1)).expect("a place")).collect();
-        assert!(places.take(party(2)).is_none());
-        let busy: Vec<_> = [0, 1, 3].map(|at| held[at].seat.ask()).into();
-        assert!(!places.make_room(party(1), 0, 0), "not for itself");
-        assert!(places.make_room(party(2), 0, 0));
-        assert_eq!(told(&held), [2]);
-        assert!(!places.make_room(party(2), 0, 0), "no other can end at once");
-        assert!(!places.make_room(party(2), 0, 1), "one leaves already");
-        assert!(places.make_room(party(2), 0, 2));
-        assert_eq!(told(&held), [0, 2]);
-        assert!(!places.make_room(party(2), 1, 9), "it would have no fewer");
+    fn the_largest_party_makes_room_and_idle_connections_go_first() {
+        let slots = Slots::new(4);
+        let held: Vec<_> = (0..4).map(|_| slots.take(party(1)).expect("a slot")).collect();
+        assert!(slots.take(party(2)).is_none());
+        let busy: Vec<_> = [0, 1, 3].map(|at| held[at].state.begin_request()).into();
+        assert!(!slots.make_room(party(1), 0, 0), "not for itself");
+        assert!(slots.make_room(party(2), 0, 0));
+        assert_eq!(chosen(&held), [2]);
+        assert!(!slots.make_room(party(2), 0, 0), "no other can end at once");
+        assert!(!slots.make_room(party(2), 0, 1), "one leaves already");
+        assert!(slots.make_room(party(2), 0, 2));
+        assert_eq!(chosen(&held), [0, 2]);
+        assert!(!slots.make_room(party(2), 1, 9), "it would have no fewer");
         drop(busy);
         drop(held);
-        let taken = places.lock();
-        assert_eq!((taken.open, taken.leaving, taken.order.len()), (0, 0, 0));
+        let occupancy = slots.lock();
+        assert_eq!((occupancy.open, occupancy.leaving, occupancy.by_count.len()), (0, 0, 0));
     }
 
     #[test]
-    fn nobody_makes_room_where_all_have_as_many() {
-        let places = Places::new(4);
-        let _held: Vec<_> = (1..=4).map(|number| places.take(party(number)).expect("a place")).collect();
-        assert!(!places.make_room(party(5), 0, 9));
+    fn no_connection_makes_room_if_all_parties_have_as_many() {
+        let slots = Slots::new(4);
+        let _held: Vec<_> = (1..=4).map(|number| slots.take(party(number)).expect("a slot")).collect();
+        assert!(!slots.make_room(party(5), 0, 9));
     }
 }

@@ -9,11 +9,11 @@ use tokio::time::sleep;
 use crate::cli::demo::ledger::{Charge, Ledger, Order};
 
 /// Time that the API takes for one charge.
-pub(in crate::cli::demo) const WORK: Duration = Duration::from_millis(300);
+pub(in crate::cli::demo) const CHARGE_TIME: Duration = Duration::from_millis(300);
 
 /// The treatment of one customer's charges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::cli::demo) enum Conduct {
+pub(in crate::cli::demo) enum AnswerMode {
     /// Book the charges and answer.
     #[default]
     Prompt,
@@ -23,38 +23,39 @@ pub(in crate::cli::demo) enum Conduct {
 
 /// The state of the API. A change wakes the tasks that wait for it.
 #[derive(Default)]
-pub(super) struct Books(watch::Sender<Pages>);
+pub(super) struct ApiState(watch::Sender<Accounts>);
 
 #[derive(Default)]
-pub(super) struct Pages {
+pub(super) struct Accounts {
     pub(super) ledger: Ledger,
-    conduct: BTreeMap<String, Conduct>,
+    answer_modes: BTreeMap<String, AnswerMode>,
 }
 
-impl Books {
+impl ApiState {
     /// Sets the treatment of `customer` from now on.
-    pub(super) fn treat(&self, customer: &str, conduct: Conduct) {
-        self.0.send_modify(|pages| {
-            pages.conduct.insert(customer.to_owned(), conduct);
+    pub(super) fn set_mode(&self, customer: &str, answer_mode: AnswerMode) {
+        self.0.send_modify(|accounts| {
+            accounts.answer_modes.insert(customer.to_owned(), answer_mode);
         });
     }
 
     /// Charges a customer.
     pub(super) async fn charge(&self, order: Order, execution: Option<String>) -> Charge {
         let customer = order.customer.clone();
-        sleep(WORK).await;
+        sleep(CHARGE_TIME).await;
         let charge = self.book(order, execution);
-        let conduct = |pages: &Pages| pages.conduct.get(&customer).copied().unwrap_or_default();
-        self.when(|pages| conduct(pages) != Conduct::Late).await;
+        let answer_mode =
+            |accounts: &Accounts| accounts.answer_modes.get(&customer).copied().unwrap_or_default();
+        self.wait_until(|accounts| answer_mode(accounts) != AnswerMode::Late).await;
         charge
     }
 
     fn book(&self, order: Order, execution: Option<String>) -> Charge {
         let mut booked = None;
-        self.0.send_modify(|pages| {
-            let id = format!("ch_{}", pages.ledger.charges.len() + 1);
+        self.0.send_modify(|accounts| {
+            let id = format!("ch_{}", accounts.ledger.charges.len() + 1);
             let charge = Charge { id, order, execution };
-            pages.ledger.charges.push(charge.clone());
+            accounts.ledger.charges.push(charge.clone());
             booked = Some(charge);
         });
         booked.expect("send_modify calls its function once")
@@ -64,8 +65,8 @@ impl Books {
         self.0.borrow().ledger.clone()
     }
 
-    pub(super) async fn when(&self, holds: impl FnMut(&Pages) -> bool) {
-        let seen = self.0.subscribe().wait_for(holds).await.map(drop);
+    pub(super) async fn wait_until(&self, condition: impl FnMut(&Accounts) -> bool) {
+        let seen = self.0.subscribe().wait_for(condition).await.map(drop);
         seen.expect("the sender is borrowed for as long as this waits");
     }
 }

@@ -11,19 +11,19 @@ use tokio::time::timeout;
 
 use super::client::{Answer, Client};
 use super::directory::Directory;
+use super::error::DemoError;
 use super::gateway::GatewayProcess;
 use super::ledger::{CURRENCY, Order};
 use super::narrator::Narrator;
-use super::payments::{Conduct, PaymentApi, WORK};
-use super::trouble::Trouble;
+use super::payments::{AnswerMode, CHARGE_TIME, PaymentApi};
 
 const CHARGES: &str = "/v1/charges";
 /// Time that the client waits before it gives up; less than the API takes.
-const PATIENCE: Duration = Duration::from_millis(100);
+const CLIENT_TIMEOUT: Duration = Duration::from_millis(100);
 const DUPLICATES: usize = 50;
 
 /// The parties of the script.
-pub(super) struct Story {
+pub(super) struct Script {
     pub(super) gateway: GatewayProcess,
     pub(super) api: PaymentApi,
     pub(super) client: Client,
@@ -31,15 +31,15 @@ pub(super) struct Story {
     pub(super) narrator: Narrator,
 }
 
-impl Story {
+impl Script {
     /// Runs all chapters.
-    pub(super) async fn tell(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn play(&mut self) -> Result<(), DemoError> {
         self.narrator.say(&format!(
             "A payment API on {} takes {} ms for a charge. Its clients give up after {} ms and try again, as \
              clients do. A gateway (process {}) stands in front of it on {}.",
             self.api.address,
-            WORK.as_millis(),
-            PATIENCE.as_millis(),
+            CHARGE_TIME.as_millis(),
+            CLIENT_TIMEOUT.as_millis(),
             self.gateway.id(),
             self.gateway.public,
         ));
@@ -50,7 +50,7 @@ impl Story {
         self.a_crash_in_the_middle().await
     }
 
-    async fn without_the_gateway(&mut self) -> Result<(), Trouble> {
+    async fn without_the_gateway(&mut self) -> Result<(), DemoError> {
         self.narrator.chapter("Without the gateway, a retry is a second charge");
         self.impatient_attempt(self.api.address, "ada", None).await;
         let retry = self.charge(self.api.address, "ada", None, 1200).await?;
@@ -59,7 +59,7 @@ impl Story {
         Ok(())
     }
 
-    async fn through_the_gateway(&mut self) -> Result<(), Trouble> {
+    async fn through_the_gateway(&mut self) -> Result<(), DemoError> {
         self.narrator.chapter("Through the gateway, a retry gets the answer of the first attempt");
         self.impatient_attempt(self.gateway.public, "bob", Some("order-1001")).await;
         let retry = self.charge(self.gateway.public, "bob", Some("order-1001"), 1200).await?;
@@ -70,7 +70,7 @@ impl Story {
         Ok(())
     }
 
-    async fn fifty_at_once(&mut self) -> Result<(), Trouble> {
+    async fn fifty_at_once(&mut self) -> Result<(), DemoError> {
         self.narrator.chapter("Fifty duplicates at once are one charge");
         let mut attempts = JoinSet::new();
         for _ in 0..DUPLICATES {
@@ -89,7 +89,7 @@ impl Story {
         Ok(())
     }
 
-    async fn another_payload(&mut self) -> Result<(), Trouble> {
+    async fn another_payload(&mut self) -> Result<(), DemoError> {
         self.narrator.chapter("A key that comes back with another amount is refused");
         let other = self.charge(self.gateway.public, "bob", Some("order-1001"), 999_900).await?;
         self.narrator.row("answer", &other.summary());
@@ -98,14 +98,14 @@ impl Story {
         Ok(())
     }
 
-    async fn a_crash_in_the_middle(&mut self) -> Result<(), Trouble> {
+    async fn a_crash_in_the_middle(&mut self) -> Result<(), DemoError> {
         self.narrator.chapter("The gateway is killed in the middle of a charge, and says so honestly");
         self.kill_while_charging("dora", "order-1003").await?;
         let retry = self.charge(self.gateway.public, "dora", Some("order-1003"), 1200).await?;
         self.narrator.row("retry", &retry.summary());
         self.narrator.check("the problem", &retry.problem().as_str(), &"outcome-unknown");
         self.ledger("dora", 1);
-        self.settle(&retry.member("record")).await?;
+        self.resolve(&retry.member("record")).await?;
         let retry = self.charge(self.gateway.public, "dora", Some("order-1003"), 1200).await?;
         self.narrator.row("retry", &retry.summary());
         self.narrator.check("a replay", &retry.is_replay(), &true);
@@ -114,8 +114,8 @@ impl Story {
     }
 
     /// Kills the gateway while the API, which has booked the charge, still holds its answer back.
-    async fn kill_while_charging(&mut self, customer: &str, key: &'static str) -> Result<(), Trouble> {
-        self.api.treat(customer, Conduct::Late);
+    async fn kill_while_charging(&mut self, customer: &str, key: &'static str) -> Result<(), DemoError> {
+        self.api.set_mode(customer, AnswerMode::Late);
         let (client, to, order) = (self.client.clone(), self.gateway.public, order(customer, 1200));
         let attempt = tokio::spawn(async move { client.post(to, CHARGES, Some(key), &order).await });
         self.api.booked(customer).await;
@@ -125,17 +125,17 @@ impl Story {
         self.narrator
             .row("kill -9", &format!("process {killed}, while the API holds the booked charge's answer"));
         self.narrator.check("the first attempt, cut off", &cut_off, &true);
-        self.api.treat(customer, Conduct::Prompt);
+        self.api.set_mode(customer, AnswerMode::Prompt);
         self.gateway = GatewayProcess::start(self.directory.path()).await?;
         self.narrator.row("started again", &format!("process {}, on the same records", self.gateway.id()));
         Ok(())
     }
 
     /// Acts as the operator: looks into the ledger and reports the charge to the gateway.
-    async fn settle(&mut self, record: &str) -> Result<(), Trouble> {
+    async fn resolve(&mut self, record: &str) -> Result<(), DemoError> {
         let ledger = self.api.ledger();
         let booked =
-            ledger.booked_for(record).ok_or_else(|| Trouble::new("the charge is not in the ledger"))?;
+            ledger.booked_for(record).ok_or_else(|| DemoError::new("the charge is not in the ledger"))?;
         self.narrator
             .row("the operator", &format!("finds {} in the ledger, and resolves record {record}", booked.id));
         let resolution = json!({
@@ -148,17 +148,17 @@ impl Story {
             "note": format!("{} is in the ledger", booked.id),
         });
         let path = format!("/v1/records/{record}/resolve");
-        let settled = self.client.post(self.gateway.admin, &path, None, &resolution).await?;
-        self.narrator.check("the record", &settled.member("state").as_str(), &"completed");
+        let resolved = self.client.post(self.gateway.admin, &path, None, &resolution).await?;
+        self.narrator.check("the record", &resolved.member("state").as_str(), &"completed");
         Ok(())
     }
 
     /// Makes an attempt, and gives up before its answer comes.
     async fn impatient_attempt(&self, to: SocketAddr, customer: &str, key: Option<&str>) {
-        let text = match timeout(PATIENCE, self.charge(to, customer, key, 1200)).await {
-            Err(_) => format!("no answer within {} ms", PATIENCE.as_millis()),
+        let text = match timeout(CLIENT_TIMEOUT, self.charge(to, customer, key, 1200)).await {
+            Err(_) => format!("no answer within {} ms", CLIENT_TIMEOUT.as_millis()),
             Ok(Ok(answer)) => answer.summary(),
-            Ok(Err(trouble)) => trouble.to_string(),
+            Ok(Err(error)) => error.to_string(),
         };
         self.narrator.row("first attempt", &text);
     }
@@ -169,7 +169,7 @@ impl Story {
         customer: &str,
         key: Option<&str>,
         amount: u32,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Answer, DemoError> {
         self.client.post(to, CHARGES, key, &order(customer, amount)).await
     }
 
@@ -181,7 +181,7 @@ impl Story {
     }
 
     /// Prints commands for the user to try next.
-    pub(super) fn offer_more(&self) {
+    pub(super) fn print_next_steps(&self) {
         let Self { gateway, api, .. } = self;
         let body = format!("{{\"amount\": 500, \"currency\": \"{CURRENCY}\", \"customer\": \"you\"}}");
         let (public, admin, api) = (gateway.public, gateway.admin, api.address);

@@ -1,4 +1,4 @@
-//! Plain words: comments name their subject.
+//! The comments: each names its subject.
 
 use std::fs;
 use std::path::Path;

@@ -7,34 +7,34 @@ use super::error::{ConfigError, ConfigErrors, Place};
 
 /// The mistakes found so far.
 #[derive(Default)]
-pub(super) struct Problems(RefCell<Vec<Problem>>);
+pub(super) struct Mistakes(RefCell<Vec<Mistake>>);
 
-struct Problem {
+struct Mistake {
     path: KeyPath,
     message: String,
     /// Set if the place is not that of the key.
     place: Option<Place>,
 }
 
-impl Problems {
+impl Mistakes {
     /// Largest number of mistakes that are reported: enough to correct a file, and few enough to read.
     pub const MOST: usize = 50;
 
     /// Notes a mistake at a key.
     pub fn add(&self, path: KeyPath, message: impl Into<String>) {
-        self.push(Problem { path, message: message.into(), place: None });
+        self.push(Mistake { path, message: message.into(), place: None });
     }
 
     /// Notes a mistake outside the values of the document.
     pub fn add_elsewhere(&self, place: Place, message: impl Into<String>) {
         let path = KeyPath::default();
-        self.push(Problem { path, message: message.into(), place: Some(place) });
+        self.push(Mistake { path, message: message.into(), place: Some(place) });
     }
 
-    fn push(&self, problem: Problem) {
-        let mut problems = self.0.borrow_mut();
-        if problems.len() < Self::MOST {
-            problems.push(problem);
+    fn push(&self, mistake: Mistake) {
+        let mut mistakes = self.0.borrow_mut();
+        if mistakes.len() < Self::MOST {
+            mistakes.push(mistake);
         }
     }
 
@@ -45,20 +45,20 @@ impl Problems {
 
     /// Returns the keys with mistakes.
     pub fn paths(&self) -> Vec<KeyPath> {
-        self.0.borrow().iter().map(|problem| problem.path.clone()).collect()
+        self.0.borrow().iter().map(|mistake| mistake.path.clone()).collect()
     }
 
     /// Returns the root of the document, where reading starts.
-    pub fn at_root(&self) -> At<'_> {
-        At { problems: self, path: KeyPath::default() }
+    pub fn at_root(&self) -> KeyCursor<'_> {
+        KeyCursor { mistakes: self, path: KeyPath::default() }
     }
 
     /// Returns the mistakes with their places in `document`.
     pub fn into_errors(self, document: &Document<'_>) -> ConfigErrors {
-        let located = |problem: Problem| ConfigError {
-            place: problem.place.unwrap_or_else(|| document.locate(&problem.path)),
-            key: document.describe(&problem.path),
-            message: problem.message,
+        let located = |mistake: Mistake| ConfigError {
+            place: mistake.place.unwrap_or_else(|| document.locate(&mistake.path)),
+            key: document.describe(&mistake.path),
+            message: mistake.message,
         };
         ConfigErrors::new(self.0.into_inner().into_iter().map(located).collect())
     }
@@ -66,31 +66,31 @@ impl Problems {
 
 /// A place in the document that is being checked.
 #[derive(Clone)]
-pub(super) struct At<'p> {
-    problems: &'p Problems,
+pub(super) struct KeyCursor<'p> {
+    mistakes: &'p Mistakes,
     path: KeyPath,
 }
 
-impl At<'_> {
+impl KeyCursor<'_> {
     /// Returns the place of the value under a key of this table.
     pub fn key(&self, key: &str) -> Self {
-        Self { problems: self.problems, path: self.path.then(Step::Key(key.to_owned())) }
+        Self { mistakes: self.mistakes, path: self.path.then(Step::Key(key.to_owned())) }
     }
 
     /// Returns the place of an item of this array.
     pub fn item(&self, index: usize) -> Self {
-        Self { problems: self.problems, path: self.path.then(Step::Index(index)) }
+        Self { mistakes: self.mistakes, path: self.path.then(Step::Index(index)) }
     }
 
     /// Notes a mistake here. The result is `None` for any type, because there is no value then.
     pub fn refuse<T>(&self, message: impl Into<String>) -> Option<T> {
-        self.problems.add(self.path.clone(), message);
+        self.mistakes.add(self.path.clone(), message);
         None
     }
 
     /// Requires a value. A value that was refused before looks absent, and is not reported a second time.
     pub fn require<'v, T: ?Sized>(&self, value: Option<&'v T>, what: &str) -> Option<&'v T> {
-        let refused = || self.problems.0.borrow().iter().any(|problem| problem.path == self.path);
+        let refused = || self.mistakes.0.borrow().iter().any(|mistake| mistake.path == self.path);
         if value.is_none() && !refused() {
             return self.refuse(format!("is missing: {what}"));
         }

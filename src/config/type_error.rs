@@ -12,26 +12,26 @@ use super::schema::at;
 use super::units::parse_span;
 
 /// Rewrites the message of a deserializer about the value at `path`. `schema` is the schema of that value.
-pub(super) fn explain(said: &str, path: &KeyPath, value: Option<&DeValue<'_>>, schema: &Value) -> String {
+pub(super) fn explain(message: &str, path: &KeyPath, value: Option<&DeValue<'_>>, schema: &Value) -> String {
     let is = value.map_or("something else", kind);
-    if let (true, Some(values)) = (said.starts_with("wanted "), schema["enum"].as_array()) {
+    if let (true, Some(values)) = (message.starts_with("wanted "), schema["enum"].as_array()) {
         let values: Vec<String> =
             values.iter().filter_map(Value::as_str).map(|value| format!("`{value}`")).collect();
         return format!("is {is}; allowed: {}", values.join(" or "));
     }
-    let wrong = said.strip_prefix("invalid type: ").or_else(|| said.strip_prefix("invalid value: "));
-    let Some((_, wanted)) = wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) else {
-        return in_plain_words(said);
+    let wrong = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    let Some((_, expected)) = wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) else {
+        return in_plain_words(message);
     };
-    let wanted = in_plain_words(&format!("expected {wanted}"));
-    let wanted = wanted.strip_prefix("expected ").unwrap_or(&wanted);
-    let hint = value.and_then(|value| hint(path, value, wanted, &schema["default"]));
+    let expected = in_plain_words(&format!("expected {expected}"));
+    let expected = expected.strip_prefix("expected ").unwrap_or(&expected);
+    let hint = value.and_then(|value| hint(path, value, expected, &schema["default"]));
     let hint = hint.map(|hint| format!("; write {hint}")).unwrap_or_default();
-    format!("is {is}; allowed: {wanted}{hint}")
+    format!("is {is}; allowed: {expected}{hint}")
 }
 
 /// Translates a message of the deserializer into the words of a configuration file.
-fn in_plain_words(said: &str) -> String {
+fn in_plain_words(message: &str) -> String {
     [
         ("unknown field", "unknown key"),
         ("unknown variant", "unknown value"),
@@ -43,7 +43,7 @@ fn in_plain_words(said: &str) -> String {
         (", expected", "; allowed:"),
     ]
     .iter()
-    .fold(said.to_owned(), |said, (theirs, ours)| said.replace(theirs, ours))
+    .fold(message.to_owned(), |message, (theirs, ours)| message.replace(theirs, ours))
 }
 
 fn kind(value: &DeValue<'_>) -> &'static str {
@@ -59,12 +59,12 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 }
 
 /// Returns the notation of the value that was probably meant.
-fn hint(path: &KeyPath, value: &DeValue<'_>, wanted: &str, default: &Value) -> Option<String> {
+fn hint(path: &KeyPath, value: &DeValue<'_>, expected: &str, default: &Value) -> Option<String> {
     match value {
-        DeValue::Integer(number) if wanted.contains("string") => {
+        DeValue::Integer(number) if expected.contains("string") => {
             number_as_text(path, number.as_str(), default)
         }
-        DeValue::Integer(number) if wanted.contains("boolean") => match number.as_str() {
+        DeValue::Integer(number) if expected.contains("boolean") => match number.as_str() {
             "1" => Some("true".into()),
             "0" => Some("false".into()),
             _ => None,
@@ -72,11 +72,11 @@ fn hint(path: &KeyPath, value: &DeValue<'_>, wanted: &str, default: &Value) -> O
         DeValue::Float(_) if default.as_str().is_some_and(is_span) => {
             Some("whole units, like \"1500ms\" for 1.5 s".into())
         }
-        DeValue::String(text) if wanted.starts_with("a whole number") => {
+        DeValue::String(text) if expected.starts_with("a whole number") => {
             let number: i64 = text.trim().parse().ok()?;
             Some(format!("{number}, without quotes"))
         }
-        DeValue::String(text) if wanted.contains("boolean") => {
+        DeValue::String(text) if expected.contains("boolean") => {
             let yes = match text.trim().to_ascii_lowercase().as_str() {
                 "true" | "yes" | "on" | "1" => true,
                 "false" | "no" | "off" | "0" => false,
@@ -84,9 +84,9 @@ fn hint(path: &KeyPath, value: &DeValue<'_>, wanted: &str, default: &Value) -> O
             };
             Some(format!("{yes}, without quotes"))
         }
-        DeValue::String(_) if wanted.starts_with("an array") => Some("it in brackets, like [\"…\"]".into()),
-        DeValue::String(_) if wanted.starts_with("a table") => text_as_table(path),
-        DeValue::Table(_) if wanted.starts_with("an array") && path.0 == [Step::Key("routes".into())] => {
+        DeValue::String(_) if expected.starts_with("an array") => Some("it in brackets, like [\"…\"]".into()),
+        DeValue::String(_) if expected.starts_with("a table") => text_as_table(path),
+        DeValue::Table(_) if expected.starts_with("an array") && path.0 == [Step::Key("routes".into())] => {
             Some("[[routes]], with double brackets, for each".into())
         }
         _ => None,

@@ -10,7 +10,7 @@ use super::tls::Tls;
 
 /// The protocols of one listener, and its limits.
 #[derive(Clone)]
-pub struct Listening {
+pub struct ListenerSettings {
     /// Maximum number of open connections, and of open requests on all HTTP/2 connections together. When
     /// there are more connections, the party with the most loses one, or the new ones wait. More
     /// requests get the problem `overloaded`.

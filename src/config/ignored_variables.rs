@@ -4,36 +4,39 @@
 use serde_json::Value;
 
 use super::document::Document;
-use super::environment::Environment;
-use super::overlay::PREFIX;
+use super::environment::{Environment, PREFIX};
 use super::warning::Warning;
 
 /// Returns a warning for each variable that has no effect although a similar one would set a value.
 ///
 /// Other variables are ignored: a cluster gives its pods about a dozen of them for a service with the name of
 /// this program.
-pub(super) fn strays(document: &Document<'_>, environment: &Environment, schema: &Value) -> Vec<Warning> {
+pub(super) fn ignored_variables(
+    document: &Document<'_>,
+    environment: &Environment,
+    schema: &Value,
+) -> Vec<Warning> {
     let keys = keys(document, schema);
-    let stray = |(variable, _): (&str, &str)| {
+    let warning = |(variable, _): (&str, &str)| {
         let read = variable.starts_with(PREFIX) || document.names(variable);
-        let meant = meant(variable, &keys).filter(|_| !read)?;
-        let text = format!("{variable} is read by nothing; {meant}");
+        let intended = intended(variable, &keys).filter(|_| !read)?;
+        let text = format!("{variable} is read by nothing; {intended}");
         Some(Warning { about: "environment".into(), text })
     };
-    environment.iter().filter_map(stray).collect()
+    environment.iter().filter_map(warning).collect()
 }
 
 /// Says which variable was probably meant by one that sets nothing.
 pub(super) fn hint(document: &Document<'_>, schema: &Value, variable: &str) -> Option<String> {
-    meant(variable, &keys(document, schema))
+    intended(variable, &keys(document, schema))
 }
 
-fn meant(variable: &str, keys: &[Vec<String>]) -> Option<String> {
+fn intended(variable: &str, keys: &[Vec<String>]) -> Option<String> {
     let letters = letters(variable);
     let rest = letters.strip_prefix("oncegate")?;
     let key = keys.iter().find(|key| self::letters(&key.concat()) == rest)?;
-    let meant = format!("{PREFIX}{}", key.join("__").to_ascii_uppercase());
-    Some(format!("{meant} sets {}", key.join(".")))
+    let intended = format!("{PREFIX}{}", key.join("__").to_ascii_uppercase());
+    Some(format!("{intended} sets {}", key.join(".")))
 }
 
 /// Reduces a name to the characters that people usually get right.

@@ -4,32 +4,32 @@ use std::error::Error;
 use std::fmt;
 
 /// The maximum length of a printed error with its sources, in bytes.
-const MOST: usize = 400;
+const MAX_LENGTH: usize = 400;
 
 /// An error printed with its causes, each in the words meant for people, separated by `: `. A cause that only
 /// repeats the error above it is left out. Control characters are escaped and a long text is cut off, because
 /// a part of it may come from the peer.
-pub struct Causes<'a>(pub &'a (dyn Error + 'static));
+pub struct ErrorChain<'a>(pub &'a (dyn Error + 'static));
 
-impl fmt::Display for Causes<'_> {
+impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut told = String::new();
+        let mut text = String::new();
         let mut next = Some(self.0);
         while let Some(error) = next {
             let words = error.to_string();
-            if !words.is_empty() && !told.ends_with(&words) {
-                if !told.is_empty() {
-                    told.push_str(": ");
+            if !words.is_empty() && !text.ends_with(&words) {
+                if !text.is_empty() {
+                    text.push_str(": ");
                 }
-                told.push_str(&words);
+                text.push_str(&words);
             }
             next = error.source();
         }
-        f.write_str(&plain(&told, MOST))
+        f.write_str(&plain(&text, MAX_LENGTH))
     }
 }
 
-impl fmt::Debug for Causes<'_> {
+impl fmt::Debug for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -75,20 +75,20 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_with_its_causes_and_no_names_of_types() {
+    fn an_error_is_printed_with_its_causes_and_without_type_names() {
         let error =
             Layer("error reading a body", io::Error::new(io::ErrorKind::UnexpectedEof, "it ends early"));
-        assert_eq!(Causes(&error).to_string(), "error reading a body: it ends early");
-        assert_eq!(format!("{:?}", Causes(&error)), "error reading a body: it ends early");
+        assert_eq!(ErrorChain(&error).to_string(), "error reading a body: it ends early");
+        assert_eq!(format!("{:?}", ErrorChain(&error)), "error reading a body: it ends early");
         let repeated = Layer("it ends early", io::Error::other("it ends early"));
-        assert_eq!(Causes(&repeated).to_string(), "it ends early");
+        assert_eq!(ErrorChain(&repeated).to_string(), "it ends early");
     }
 
     #[test]
-    fn what_the_other_side_said_stays_short_and_on_one_line() {
+    fn text_of_the_peer_stays_short_and_on_one_line() {
         let long = io::Error::other(format!("a\nb\u{1b}{}", "x".repeat(1000)));
-        let told = Causes(&long).to_string();
-        assert!(told.starts_with("a\\nb\\u{1b}xxx") && told.ends_with('…'), "{told}");
-        assert!(told.len() <= MOST + '…'.len_utf8());
+        let text = ErrorChain(&long).to_string();
+        assert!(text.starts_with("a\\nb\\u{1b}xxx") && text.ends_with('…'), "{text}");
+        assert!(text.len() <= MAX_LENGTH + '…'.len_utf8());
     }
 }

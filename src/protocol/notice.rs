@@ -1,0 +1,149 @@
+//! What other systems are told of an operation, decided by the same step that writes its outcome.
+//!
+//! [`of`] is pure. It looks at the event of a step and at the record before and after it, so every step tells
+//! the same, whichever gateway makes it and however often it is repeated. The event counts because a probe
+//! and an operator write the same record, and so do a release and the end of retention.
+//!
+//! A notice says nothing of the key, the caller or the response's body.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::{Executed, Owner, Reason, Record, RecordId, Revision, State, StepKind, hex};
+
+/// Subject of a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The owner stored the response of its execution.
+    Completed,
+    /// The outcome of an execution became unknown.
+    Unknown,
+    /// A probe or a marker row decided an unknown outcome.
+    Settled,
+    /// An operator decided an unknown outcome.
+    Resolved,
+    /// The owner released its execution, which did not act.
+    Released,
+    /// The time to remember an unknown outcome ended before it was decided.
+    Expired,
+}
+
+impl Kind {
+    /// Returns the name of the kind in events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Unknown => "unknown",
+            Self::Settled => "settled",
+            Self::Resolved => "resolved",
+            Self::Released => "released",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// A notice of one step of one operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Subject of the notice.
+    pub kind: Kind,
+    /// Namespace of the operation.
+    pub namespace: Arc<str>,
+    /// Name of the route that created the record.
+    pub route: Arc<str>,
+    /// Number of the execution.
+    pub execution: u32,
+    /// Status of the stored response, where there is one.
+    pub status: Option<u16>,
+    /// Reason for an unknown outcome.
+    pub reason: Option<Reason>,
+    owner: Owner,
+    /// Revision that the step writes, or would write if it did not remove the record.
+    revision: Revision,
+}
+
+impl Notice {
+    /// Returns the mark of the step: 16 hexadecimal digits that are the same whenever the step is repeated,
+    /// others for every other step, and from which the owner's token cannot be found out.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(b"oncegate notice v1");
+        digest.update(self.owner.0);
+        digest.update(self.revision.0.to_be_bytes());
+        hex::encode(&digest.finalize()[..8], &mut [0; 16]).to_owned()
+    }
+
+    /// Returns the id of the event about the record `id`: `<record id>:<n>:<mark>:<kind>`.
+    #[must_use]
+    pub fn id(&self, id: RecordId) -> String {
+        format!("{id}:{}:{}:{}", self.execution, self.mark(), self.kind)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Decides what is told of a step of the kind `step`: it puts `after` in the place of `before`, or removes
+/// the record. Returns `None` for a step of which nothing is told.
+#[must_use]
+pub fn of(step: StepKind, before: Option<&Record>, after: Option<&Record>) -> Option<Notice> {
+    // A first execution begins: its outcome is told, not its beginning.
+    let before = before?;
+    let kind = kind(step, &before.state, after.map(|record| &record.state))?;
+    let is_expired = kind == Kind::Expired;
+    // A claim may find a record that is forgotten but not swept, and begin another operation in its place.
+    let told = after.filter(|_| !is_expired).unwrap_or(before);
+    let (status, reason) = match told.state {
+        State::Completed { response, .. } => (Some(response.status), None),
+        State::Unknown { reason, .. } if kind != Kind::Released => (None, Some(reason)),
+        _ => (None, None),
+    };
+    Some(Notice {
+        kind,
+        namespace: Arc::clone(&told.namespace),
+        route: Arc::clone(&told.route),
+        execution: told.state.n(),
+        status,
+        reason,
+        owner: owner(&before.state)?,
+        revision: after.map_or_else(|| before.revision.next(), |after| after.revision),
+    })
+}
+
+fn kind(step: StepKind, before: &State, after: Option<&State>) -> Option<Kind> {
+    let becomes_unknown = matches!(after, Some(State::Unknown { .. }));
+    match step {
+        StepKind::Complete => Some(Kind::Completed),
+        StepKind::Settle => Some(Kind::Settled),
+        StepKind::Resolve => Some(Kind::Resolved),
+        // An earlier execution is undecided, so the operation is.
+        StepKind::Release if becomes_unknown => Some(Kind::Unknown),
+        StepKind::Release => Some(Kind::Released),
+        StepKind::Lose | StepKind::Claim | StepKind::Sweep if becomes_unknown => Some(Kind::Unknown),
+        StepKind::Claim | StepKind::Sweep if matches!(before, State::Unknown { .. }) => Some(Kind::Expired),
+        StepKind::Lose | StepKind::Claim | StepKind::Sweep => None,
+        StepKind::Renew | StepKind::TakeOver | StepKind::Delete => None,
+    }
+}
+
+/// Returns the token of the last execution; a tombstone has none.
+fn owner(state: &State) -> Option<Owner> {
+    match *state {
+        State::Running { owner, .. }
+        | State::Completed { owner, .. }
+        | State::Settled { owner, .. }
+        | State::Unknown { owner, .. }
+        | State::Cleared { owner, .. } => Some(owner),
+        State::Expired { n: _, executed: Executed::Yes | Executed::Unknown } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! The index of unknown records in the order of time, where an earlier release made the tables.
+//!
+//! New tables have it from the start (`sql/1.sql`). On tables that are in use a running gateway builds it
+//! outside any transaction, with `CREATE INDEX CONCURRENTLY`, so that no claim waits for it. Until it is
+//! there, lists and counts use the older index of unknown records: they are slower and say the same.
+//!
+//! Many gateways may try at once. The server lets one build an index of the table at a time. A build that
+//! was cut short leaves an index that is not valid: it is dropped, unless a session holds the lock of a build
+//! or a vacuum, and built anew.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Row, SqlSafeStr, query};
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use crate::backoff::jittered;
+
+use super::failure::Failure;
+use super::session::Session;
+use super::settings::PostgresSettings;
+use super::statements::within;
+
+/// The longest wait before the state of the index is looked at again.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// What lets the server work for as long as a build takes.
+const PATIENCE: &str = "SET statement_timeout = '6h'; SET lock_timeout = 0;";
+
+const CREATE: &str = "CREATE INDEX CONCURRENTLY IF NOT EXISTS record_unknown_since \
+    ON {schema}.record (updated_at, id) INCLUDE (route) WHERE state = 'unknown'";
+
+const DROP: &str = "DROP INDEX CONCURRENTLY IF EXISTS {schema}.record_unknown_since";
+
+/// The state of the index. `busy` says that a session builds an index of the table, or vacuums it.
+const LOOK: &str = "SELECT i.indisvalid AS valid, EXISTS (
+        SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+        WHERE l.relation = i.indrelid AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted
+            AND l.pid <> pg_backend_pid() AND d.datname = current_database()
+    ) AS busy
+    FROM pg_index i WHERE i.indexrelid = to_regclass($1)";
+
+/// State of the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// There is none.
+    Absent,
+    /// It is used.
+    Valid,
+    /// Another session may be building it.
+    Busy,
+    /// A build was cut short.
+    Broken,
+}
+
+/// A build in the background. Dropping it ends the attempts of this gateway.
+pub(super) struct Building(Option<AbortHandle>);
+
+impl Building {
+    /// Looks for the index, and begins to build it where it is missing.
+    ///
+    /// # Errors
+    /// [`Failure`] if the server does not say whether there is one.
+    pub(super) async fn where_missing(
+        session: &mut Session,
+        settings: &Arc<PostgresSettings>,
+    ) -> Result<Self, Failure> {
+        if look(session, &settings.schema).await? == Found::Valid {
+            return Ok(Self(None));
+        }
+        Ok(Self(Some(tokio::spawn(keep_trying(Arc::clone(settings))).abort_handle())))
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        if let Some(attempts) = &self.0 {
+            attempts.abort();
+        }
+    }
+}
+
+/// Returns a sentence and the statement for an operator who makes the tables by hand.
+pub(super) fn by_hand(schema: &str) -> String {
+    let text =
+        format!("\n-- Tables that were made before this index was: outside a transaction,\n-- {CREATE};\n");
+    within(schema, &text)
+}
+
+async fn keep_trying(settings: Arc<PostgresSettings>) {
+    loop {
+        match try_once(&settings).await {
+            Ok(Found::Valid) => return,
+            Ok(_) => {}
+            Err(failure) if failure.has_code(&["42501"]) => {
+                return tracing::info!(
+                    schema = settings.schema,
+                    "lists of unknown outcomes take longer than they must: {failure}; the owner of the tables can \
+                     make the index with what `oncegate check --print-schema` prints"
+                );
+            }
+            Err(failure) => tracing::debug!("the index of unknown outcomes is not built yet: {failure}"),
+        }
+        sleep(jittered(PAUSE)).await;
+    }
+}
+
+/// Returns what was found, or `Valid` once the index was built.
+async fn try_once(settings: &PostgresSettings) -> Result<Found, Failure> {
+    let mut session = Session::open(settings).await?;
+    let found = look(&mut session, &settings.schema).await?;
+    if matches!(found, Found::Valid | Found::Busy) {
+        return Ok(found);
+    }
+    let run = async |session: &mut Session, text: &str| {
+        session.run(AssertSqlSafe(within(&settings.schema, text)).into_sql_str()).await
+    };
+    run(&mut session, PATIENCE).await?;
+    if found == Found::Broken {
+        run(&mut session, DROP).await?;
+    }
+    run(&mut session, CREATE).await?;
+    let found = look(&mut session, &settings.schema).await?;
+    if found == Found::Valid {
+        tracing::info!(schema = settings.schema, "built the index of unknown outcomes");
+    }
+    Ok(found)
+}
+
+async fn look(session: &mut Session, schema: &str) -> Result<Found, Failure> {
+    let name = format!("{schema}.record_unknown_since");
+    let rows = session.ask(query(LOOK).bind(name)).await?;
+    let Some(row) = rows.first() else { return Ok(Found::Absent) };
+    Ok(match (row.try_get("valid")?, row.try_get("busy")?) {
+        (true, _) => Found::Valid,
+        (false, true) => Found::Busy,
+        (false, false) => Found::Broken,
+    })
+}

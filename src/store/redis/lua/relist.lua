@@ -1,0 +1,15 @@
+-- Puts right how a record is listed among the unknown ones in the order of time, unless it changed meanwhile.
+-- KEYS: record, unknown-since.
+-- ARGV: the record's revision ('' for no record), its time ('' if its outcome is not unknown), its entry,
+--       and the entries to remove.
+local stored = redis.call('GET', KEYS[1])
+if (stored and string.sub(stored, 1, 8) or '') ~= ARGV[1] then
+    return 0
+end
+for at = 4, #ARGV do
+    redis.call('ZREM', KEYS[2], ARGV[at])
+end
+if ARGV[2] ~= '' then
+    redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3])
+end
+return 1
