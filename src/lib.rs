@@ -29,6 +29,7 @@ mod random;
 pub mod reload;
 pub mod routes;
 pub mod server;
+pub mod settle;
 pub mod shares;
 pub mod stop;
 pub mod store;

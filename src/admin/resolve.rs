@@ -7,13 +7,15 @@
 
 use axum::Json;
 use axum::extract::State;
+use http::StatusCode;
 use serde::Deserialize;
 
 use crate::protocol::{
     OperatorVerdict, Owner, RecordId, Refusal, Resolution, ResponseRef, State as Is, StoredResponse, Sweep,
-    SweepVerdict,
+    SweepVerdict, Transition, transition,
 };
-use crate::store::{Decision, Ledger, StoreError};
+use crate::settle::{Fence, Settler};
+use crate::store::{Decision, Ledger, Snapshot, StoreError};
 
 use super::audit::{self, Change};
 use super::input::{Id, JsonBody};
@@ -41,7 +43,11 @@ pub(super) async fn resolve(
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Json<RecordView>, AdminProblem> {
     let decided = Decided::read(body, &*admin.new_owner).map_err(AdminProblem::bad_request)?;
-    let outcome = decided.apply(&admin.ledger, id).await;
+    let Some(outcome) = decided.apply(&admin.ledger, id).await.transpose() else {
+        return Err(
+            AdminProblem::http(StatusCode::CONFLICT, "the upstream has executed the operation").about(id)
+        );
+    };
     audit::log(id, &decided.change, &outcome);
     let decision = outcome?;
     match decision.verdict {
@@ -82,17 +88,49 @@ impl Decided {
         Ok(Self { resolution, response, change })
     }
 
-    async fn apply(&self, ledger: &Ledger, id: RecordId) -> Result<Decision<OperatorVerdict>, StoreError> {
-        let response = self.response.as_ref();
-        let first = ledger.apply(id, None, &self.resolution, response).await?;
-        let OperatorVerdict::Refused(Refusal::WrongState(record)) = &first.verdict else { return Ok(first) };
+    /// Applies the decision. Returns `None` if a fence shows that the upstream has executed the operation.
+    async fn apply(
+        &self,
+        ledger: &Ledger,
+        id: RecordId,
+    ) -> Result<Option<Decision<OperatorVerdict>>, StoreError> {
+        let first = self.decide(ledger, id).await?;
+        let Some(Decision { verdict: OperatorVerdict::Refused(Refusal::WrongState(record)), .. }) = &first
+        else {
+            return Ok(first);
+        };
         if !matches!(record.state, Is::Running { .. }) {
             return Ok(first);
         }
         // The lease of the execution may be over although no gateway has recorded that yet.
         match ledger.apply(id, None, &Sweep, None).await?.verdict {
-            SweepVerdict::Lapsed(_) => ledger.apply(id, None, &self.resolution, response).await,
+            SweepVerdict::Lapsed(_) => self.decide(ledger, id).await,
             SweepVerdict::Retired(_) | SweepVerdict::Forgotten | SweepVerdict::Nothing => Ok(first),
+        }
+    }
+
+    /// Fences the execution if the decision is "not executed", and applies the decision.
+    async fn decide(
+        &self,
+        ledger: &Ledger,
+        id: RecordId,
+    ) -> Result<Option<Decision<OperatorVerdict>>, StoreError> {
+        if let Resolution::NotExecuted { .. } = self.resolution
+            && self.fence(ledger, id).await? == Fence::Executed
+        {
+            return Ok(None);
+        }
+        ledger.apply(id, None, &self.resolution, self.response.as_ref()).await.map(Some)
+    }
+
+    /// Fences the execution, if the decision would stand without a fence.
+    async fn fence(&self, ledger: &Ledger, id: RecordId) -> Result<Fence, StoreError> {
+        let Snapshot { record, now, .. } = ledger.read(id).await?;
+        match (transition(record.as_ref(), &self.resolution, now), record) {
+            (Transition::Write(..), Some(record)) => {
+                Ok(Settler::new(ledger.clone()).fence(id, &record).await)
+            }
+            (Transition::Write(..) | Transition::Stands(_) | Transition::Remove(_), _) => Ok(Fence::Absent),
         }
     }
 }

@@ -9,7 +9,8 @@ use tracing::warn;
 
 use crate::config::OnStoreError;
 use crate::problem::{Problem, Slug};
-use crate::protocol::{Claim, ClaimVerdict, Owner, RecordId, Standing, State};
+use crate::protocol::{Claim, ClaimVerdict, Owner, Record, RecordId, Standing, State};
+use crate::settle::Settlement;
 use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
 
@@ -22,6 +23,16 @@ use super::outgoing::Place;
 use super::patience::{Patience, Waited};
 use super::reply::{Reply, in_flight, outcome_unknown, standing};
 use super::{Gateway, Upstream};
+
+/// The next step of an attempt that did not run.
+enum Course {
+    /// Claim again at once.
+    AskAgain,
+    /// Wait for the execution of another attempt.
+    Wait,
+    /// Answer the client.
+    Answer(Result<Reply, Problem>),
+}
 
 impl Gateway {
     /// Claims and waits until it is clear where the answer comes from: this attempt's own execution, the
@@ -42,23 +53,10 @@ impl Gateway {
                 ClaimOutcome::Stands(returned, decision) => {
                     attempt = returned;
                     self.again.store_answers();
-                    if let Standing::OtherScheme(record) = &decision.verdict {
-                        attempt.compare_under(&record.fingerprint.scheme);
-                        continue;
-                    }
-                    if !patience.has_waited() {
-                        self.count_duplicate(&attempt, &decision);
-                    }
-                    let is_undecided = matches!(decision.verdict.record().state, State::Unknown { .. });
-                    let in_flight = matches!(decision.verdict, Standing::InFlight(_));
-                    if !in_flight && !(is_undecided && seat.is_held()) {
-                        let told = standing(id, &decision.verdict, decision.response.as_ref());
-                        // This attempt waited, so it was present when the execution was lost.
-                        break if patience.has_waited() {
-                            told.map_err(Problem::present_if_unknown)
-                        } else {
-                            told
-                        };
+                    match self.course(&mut attempt, &decision, &seat, patience.has_waited()).await {
+                        Course::AskAgain => continue,
+                        Course::Wait => {}
+                        Course::Answer(told) => break told,
                     }
                 }
                 // An execution in this process reports its outcome without the store.
@@ -67,25 +65,79 @@ impl Gateway {
                     return self.without_store(upstream, attempt, &seat, patience.has_waited(), &error).await;
                 }
             }
-            let still = attempt.stakes.begin_uncommitted();
-            let waited = patience.wait(&seat, &attempt.fingerprint, || self.ledger.watch(id)).await;
-            drop(still);
-            match waited {
-                Waited::Concluded(conclusion) => break conclusion.tell(id, Part::Duplicate),
-                Waited::AskAgain => {}
-                Waited::OutOfTime => {
-                    break match seat.phase() {
-                        Phase::Unwritten(of, conclusion) if of == attempt.fingerprint => {
-                            conclusion.tell(id, Part::Duplicate)
-                        }
-                        _ => Err(in_flight().about(id)),
-                    };
-                }
+            if let Some(told) = self.wait(&attempt, &seat, &mut patience).await {
+                break told;
             }
         };
         let told = told
             .and_then(|reply| self.outgoing.repeatable(reply, party).map_err(|problem| problem.about(id)));
         told.map(|reply| reply.about(id))
+    }
+
+    /// Decides what an attempt does next, by what the record says to it.
+    async fn course(
+        &self,
+        attempt: &mut Attempt,
+        decision: &Decision<Standing>,
+        seat: &Seat,
+        has_waited: bool,
+    ) -> Course {
+        if let Standing::OtherScheme(record) = &decision.verdict {
+            attempt.compare_under(&record.fingerprint.scheme);
+            return Course::AskAgain;
+        }
+        if !has_waited {
+            self.count_duplicate(attempt, decision);
+        }
+        let is_undecided = matches!(decision.verdict.record().state, State::Unknown { .. });
+        if matches!(decision.verdict, Standing::InFlight(_)) || (is_undecided && seat.is_held()) {
+            return Course::Wait;
+        }
+        // On the heap, because few attempts meet an unknown outcome.
+        if let Standing::Unknown(record) = &decision.verdict
+            && Box::pin(self.settle(attempt.id, record)).await
+        {
+            return Course::AskAgain;
+        }
+        let told = standing(attempt.id, &decision.verdict, decision.response.as_ref());
+        // An attempt that waited was present when the execution was lost.
+        Course::Answer(if has_waited { told.map_err(Problem::present_if_unknown) } else { told })
+    }
+
+    /// Asks what became of an unknown execution. Returns true if the record has changed since.
+    async fn settle(&self, id: RecordId, record: &Record) -> bool {
+        match self.settler.settle(id, record, self.new_owner).await {
+            Ok(Settlement::Changed) => true,
+            // No policy that the configuration accepts lets an attempt take over: the outcome stays unknown.
+            Ok(Settlement::Unknown | Settlement::MayTakeOver { .. }) => false,
+            Err(error) => {
+                warn!(record = %id, "the outcome stays unknown: {error}");
+                false
+            }
+        }
+    }
+
+    /// Waits for an execution of another attempt. Returns its answer, or `None` if the store has to be asked again.
+    async fn wait(
+        &self,
+        attempt: &Attempt,
+        seat: &Seat,
+        patience: &mut Patience,
+    ) -> Option<Result<Reply, Problem>> {
+        let id = attempt.id;
+        let still = attempt.stakes.begin_uncommitted();
+        let waited = patience.wait(seat, &attempt.fingerprint, || self.ledger.watch(id)).await;
+        drop(still);
+        match waited {
+            Waited::Concluded(conclusion) => Some(conclusion.tell(id, Part::Duplicate)),
+            Waited::AskAgain => None,
+            Waited::OutOfTime => Some(match seat.phase() {
+                Phase::Unwritten(of, conclusion) if of == attempt.fingerprint => {
+                    conclusion.tell(id, Part::Duplicate)
+                }
+                _ => Err(in_flight().about(id)),
+            }),
+        }
     }
 
     /// Answers an attempt while the store does not say how its operation stands. Sends nothing if the

@@ -67,7 +67,7 @@ impl Execution {
             Err(error) => (Err(error), None),
         };
         failpoint!("after-response");
-        let finding = self.finding(&called);
+        let finding = self.mine.admitted(&self.gateway, self.finding(&called)).await;
         let kept = self.kept(finding, &called);
         let recorded = self.mine.record(finding, kept.as_ref()).await;
         failpoint!("after-complete");
@@ -222,6 +222,17 @@ impl Mine {
         })
     }
 
+    /// Returns the finding, unless it is a late completion that the settler does not admit: the outcome of such an
+    /// execution is unknown.
+    async fn admitted(&self, gateway: &Gateway, finding: Finding) -> Finding {
+        let Finding::Complete(_) = finding else { return finding };
+        if !self.lease_ends.is_over() || gateway.settler.may_complete(self.id, &self.record, self.n).await {
+            return finding;
+        }
+        warn!(record = %self.id, execution = self.n, "the execution was fenced, and completes no more");
+        Finding::Lose(Reason::LeaseOver)
+    }
+
     fn report(&self, finding: Finding) -> Report {
         Report { owner: self.owner, n: self.n, finding }
     }
@@ -233,6 +244,7 @@ impl Mine {
         finding: Finding,
         kept: Option<&StoredResponse>,
     ) -> Option<Recorded> {
+        let finding = self.admitted(gateway, finding).await;
         let report = self.report(finding);
         let write = || async {
             let verdict = self.ledger.apply(self.id, None, &report, kept).await?.verdict;

@@ -24,6 +24,7 @@ use crate::headers::{add_own, clean_request, forwarded_address};
 use crate::peer::Peer;
 use crate::protocol::Owner;
 use crate::routes::RouteTable;
+use crate::settle::Settler;
 use crate::shares::Shares;
 use crate::stop::Stop;
 use crate::store::Ledger;
@@ -70,6 +71,7 @@ pub type Upstream = BoxCloneSyncService<http::Request<Body>, Response<Body>, Cal
 pub struct Gateway {
     routes: RouteTable,
     ledger: Ledger,
+    settler: Settler,
     metrics: Metrics,
     stop: Stop,
     /// Function that makes unguessable tokens.
@@ -107,6 +109,7 @@ impl Gateway {
         let outgoing = Outgoing::new(server.max_in_flight, routes.largest_response());
         Self {
             routes,
+            settler: Settler::new(ledger.clone()),
             ledger,
             metrics,
             stop,
