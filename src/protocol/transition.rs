@@ -30,6 +30,10 @@ pub trait Step: Debug + Send + Sync {
 
 /// A decision: the change to write, and its verdict once the change is stored.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once, from the decision to the store; a box would cost more"
+)]
 pub enum Transition<V> {
     /// No change. The verdict holds already.
     Stands(V),

@@ -74,6 +74,7 @@ pub enum Event {
 
 /// The change to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack of a test")]
 pub enum Next {
     /// No change.
     Unchanged,
