@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,14 +25,12 @@ use crate::cli::serve::Operator;
 use crate::cli::{Cli, Command, demo, records, schema};
 use crate::config::{self, Config, Environment, REPLAY_CACHE, Room};
 use crate::descriptors;
-use crate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, sweep, tell_stops};
-use crate::protocol::Owner;
-use crate::random;
+use crate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, new_owner, sweep, tell_stops};
 use crate::routes::RouteTable;
 use crate::routes::identity::Refusal;
 use crate::server::{self, ListenerSettings};
 use crate::stop::Stop;
-use crate::store::{Ledger, Names, Store, postgres};
+use crate::store::{Ledger, Names, Store};
 use crate::telemetry::log::{self, LastLines, say};
 use crate::telemetry::{MeteredStore, Metrics};
 use crate::upstream::Proxy;
@@ -40,7 +39,6 @@ use crate::workers::Workers;
 use self::certificates::{Watched, tls, watch, watched};
 use self::patience::Patience;
 use self::signals::{Signals, hang_ups};
-use self::stores::open;
 
 mod announce;
 mod certificates;
@@ -83,6 +81,17 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
+/// The statements that make the tables of the store that a file names; of a usual Postgres without a file.
+fn tables(file: Option<&Path>, environment: &Environment) -> Result<String, String> {
+    match file {
+        Some(file) => check::tables(file, environment),
+        #[cfg(feature = "postgres")]
+        None => Ok(crate::store::postgres::print_schema("oncegate")),
+        #[cfg(not(feature = "postgres"))]
+        None => Err("this build has no Postgres store; build with --features postgres".into()),
+    }
+}
+
 fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
     let CheckArgs { config, print_schema, short, connect } = args;
     match config {
@@ -95,8 +104,8 @@ fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
                 Err(error) => printed(Err(error)),
             }
         }
-        config => match check::schema_name(config.as_deref(), environment) {
-            Ok(schema) => printed(output::print(format_args!("{}", postgres::print_schema(&schema)))),
+        config => match tables(config.as_deref(), environment) {
+            Ok(statements) => printed(output::print(format_args!("{statements}"))),
             Err(why) => {
                 say(&why);
                 ExitCode::from(check::BAD_CONFIGURATION)
@@ -176,7 +185,7 @@ pub async fn serve(config: Config, operator: Operator) -> Result<ExitCode, Start
     let warnings = config.warnings();
     let room = config.room(descriptors::most());
     let config = config.within(room);
-    let found = announce::is_found(&config.store.url);
+    let found = config.store.settings.exists();
     let (mut signals, hang_ups) = (Signals::new()?, hang_ups()?);
     let assembly = select! {
         assembly = Assembly::new(&config, room, operator) => assembly?,
@@ -310,23 +319,28 @@ struct Assembly {
     refusal: Option<Refusal>,
 }
 
+/// Returns the ledger over a store. It counts lapsed executions and keeps what it replayed.
+fn ledger(store: &Arc<dyn Store>, config: &Config, metrics: &Metrics, operator: Operator) -> Ledger {
+    let counted = metrics.clone();
+    let ledger = clock::watched(Ledger::new(Arc::clone(store), config.store.timeout), config)
+        .keeping_replays(REPLAY_CACHE as u64)
+        .telling_lapses(move |id, record| lapsed(&counted, id, record));
+    let Some(moment) = operator.not_before else { return ledger };
+    warn!("no operation begins before {moment}; what is stored is answered");
+    ledger.not_before(moment)
+}
+
 impl Assembly {
     async fn new(config: &Config, room: Room, operator: Operator) -> Result<Self, StartError> {
         let workers = Workers::start().map_err(|error| StartError(format!("threads: {error}")))?;
         let metrics = Metrics::new();
         let mut patience = Patience::of(config.store.start_timeout);
-        let store = open(config, workers.clone(), &mut patience).await?;
+        let longest = config.longest_ttl();
+        let terms = stores::terms(config, workers.clone(), Arc::new(move || longest));
+        let store = stores::open(config, &terms, &mut patience).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
-        let ledger = clock::watched(Ledger::new(Arc::clone(&store), config.store.timeout), config);
+        let ledger = ledger(&store, config, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
-        let counted = metrics.clone();
-        let mut ledger = ledger
-            .keeping_replays(REPLAY_CACHE as u64)
-            .telling_lapses(move |id, record| lapsed(&counted, id, record));
-        if let Some(moment) = operator.not_before {
-            warn!("no operation begins before {moment}; what is stored is answered");
-            ledger = ledger.not_before(moment);
-        }
         let stop = Stop::default();
         let routes = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError)?;
         let proxy = Proxy::new(&config.upstreams)
@@ -435,9 +449,4 @@ fn say_ready(public: &TcpListener, admin: &TcpListener) -> Result<(), StartError
     let local = |listener: &TcpListener| listener.local_addr().map_err(|error| StartError(error.to_string()));
     info!(listen = %local(public)?, admin = %local(admin)?, "ready");
     Ok(())
-}
-
-/// Makes an owner token from the system's random source.
-fn new_owner() -> Owner {
-    Owner(random::bytes())
 }

@@ -2,6 +2,7 @@
 //!
 //! Any inner service answers with a response, or with a [`CallError`] that says whether the upstream can have acted.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,13 @@ impl fmt::Display for CallError {
             Sent::Never => write!(f, "nothing was sent to the upstream: {}", self.reason),
             Sent::Maybe => write!(f, "sent, but no usable answer came: {}", self.reason),
         }
+    }
+}
+
+impl From<Infallible> for CallError {
+    /// Lets a service that never fails be the inner service.
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

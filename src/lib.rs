@@ -28,6 +28,7 @@ pub mod protocol;
 mod random;
 pub mod reload;
 pub mod routes;
+pub mod secret;
 pub mod server;
 pub mod settle;
 pub mod shares;

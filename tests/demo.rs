@@ -1,5 +1,7 @@
 //! The demo as a new user runs it: the real program, run twice.
 
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;

@@ -16,10 +16,9 @@ use oncegate::protocol::{
 };
 use oncegate::store::embedded::EmbeddedStore;
 use oncegate::store::memory::MemoryStore;
-use oncegate::store::postgres::{PostgresSettings, PostgresStore};
-use oncegate::store::redis::{Address, RedisSettings, RedisStore};
-use oncegate::store::{Ledger, Store};
-use oncegate::workers::Workers;
+use oncegate::store::postgres::{self as pg, PostgresStore};
+use oncegate::store::redis::{Address, RedisStore, Servers, Settings};
+use oncegate::store::{Ledger, Store, Terms};
 use tempfile::TempDir;
 
 use crate::floor::OneByOne;
@@ -89,23 +88,14 @@ pub async fn open(name: &'static str) -> Contender {
         }
         "redis" => {
             let server = redis::Server::start();
-            let store = RedisStore::open(RedisSettings::single(
-                Address::Tcp("127.0.0.1".into(), server.port),
-                TIMEOUT,
-            ))
-            .await
-            .expect("a store");
+            let servers = Servers::One(Address::Tcp("127.0.0.1".into(), server.port));
+            let store = RedisStore::open(Settings::of(servers), Terms::new(TIMEOUT)).await.expect("a store");
             (through_a_ledger(store), Server::Redis(server))
         }
         "postgres" => {
             let server = postgres::Server::start();
-            let settings = PostgresSettings {
-                servers: vec![server.options()],
-                schema: "oncegate".into(),
-                timeout: TIMEOUT,
-                workers: Workers::default(),
-            };
-            let store = PostgresStore::open(settings).await.expect("a store");
+            let settings = pg::Settings::of(vec![server.options()], "oncegate");
+            let store = PostgresStore::open(settings, Terms::new(TIMEOUT)).await.expect("a store");
             (through_a_ledger(store), Server::Postgres(server))
         }
         _ => {

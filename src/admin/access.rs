@@ -19,8 +19,9 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 
-use crate::config::{Admin, Secret};
+use crate::config::Admin;
 use crate::peer::Peer;
+use crate::secret::Secret;
 
 use super::origin::is_foreign;
 use super::problem::AdminProblem;

@@ -1,34 +1,21 @@
 //! Log lines that a gateway writes about itself when it starts: its upstreams and routes, and the place of
 //! its store. A store in the wrong directory is empty, and nothing else would show that.
 
-use std::path::Path;
-
 use tracing::info;
 
-use crate::config::{Config, Route, StoreUrl};
-use crate::store::{Filter, Ledger};
+use crate::config::{Config, Route};
+use crate::store::{Filter, Ledger, StoreSettings};
 
 /// Number of records that are read to say how many there are.
 const COUNTED: usize = 100;
 /// Number of routes and upstreams that are named.
 const NAMED: usize = 50;
-/// Name of the file that every embedded store has.
-const MARKER: &str = "oncegate-store";
 
-/// Tells whether the store exists, before it is opened. This can be known only of a directory.
-pub(super) fn is_found(url: &StoreUrl) -> Option<bool> {
-    match url {
-        StoreUrl::Memory => Some(false),
-        StoreUrl::Embedded(directory) => Some(directory.join(MARKER).exists()),
-        StoreUrl::Redis(_) | StoreUrl::Postgres(_) => None,
-    }
-}
-
-/// Logs the store, the upstreams and the routes. `found` is the result of [`is_found`] before the store was
-/// opened.
+/// Logs the store, the upstreams and the routes. `found` says whether the store was there before it was opened.
 pub(super) async fn told(config: &Config, ledger: &Ledger, found: Option<bool>) {
     let found = found.map(|found| if found { "found" } else { "new" });
-    let (store, records) = (place(&config.store.url), records(&config.store.url, ledger).await);
+    let settings = &*config.store.settings;
+    let (store, records) = (settings.place(), records(settings, ledger).await);
     info!(store, found, records, "store");
     let upstreams = config.upstreams.iter().map(|(name, upstream)| format!("{name} {}", upstream.url));
     let routes = config.routes.iter().map(|route| of_route(route));
@@ -36,24 +23,9 @@ pub(super) async fn told(config: &Config, ledger: &Ledger, found: Option<bool>) 
     info!(upstreams = list(upstreams), routes = list(routes), fallback, "routes");
 }
 
-/// Returns the store's URL without credentials. A directory is given as an absolute path.
-fn place(url: &StoreUrl) -> String {
-    match url {
-        StoreUrl::Memory => "memory:".into(),
-        StoreUrl::Embedded(directory) => format!("embedded:{}", whole(directory)),
-        StoreUrl::Redis(redis) => redis.to_string(),
-        StoreUrl::Postgres(postgres) => postgres.to_string(),
-    }
-}
-
-fn whole(directory: &Path) -> String {
-    directory.canonicalize().unwrap_or_else(|_| directory.to_owned()).display().to_string()
-}
-
-/// Returns about how many records there are, if reading the first of them is cheap. For Redis the result is
-/// `None`: the store would have to walk through its keys.
-async fn records(url: &StoreUrl, ledger: &Ledger) -> Option<String> {
-    if let StoreUrl::Redis(_) = url {
+/// Returns about how many records there are, if reading the first of them is cheap.
+async fn records(settings: &dyn StoreSettings, ledger: &Ledger) -> Option<String> {
+    if !settings.lists_cheaply() {
         return None;
     }
     let page = ledger.page(Filter::default(), COUNTED).await.ok()?;

@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use crate::clock::uptime;
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use crate::stop::Stop;
-use crate::store::{ClockFound, ClockLimits, Ledger, Stopped, StoreError};
+use crate::store::{ClockFound, ClockLimits, ClockSource, Ledger, Stopped, StoreError};
 
 use super::StartError;
 use super::patience::{Patience, Trouble};
@@ -29,10 +29,8 @@ pub(super) fn limits(config: &Config) -> Option<ClockLimits> {
 /// Returns the ledger, made to watch the clock if the store is a server. The other stores use this process's
 /// own monotonic clock.
 pub(super) fn watched(ledger: Ledger, config: &Config) -> Ledger {
-    match (&config.store.url, limits(config)) {
-        (StoreUrl::Redis(_) | StoreUrl::Postgres(_), Some(limits)) => {
-            ledger.watching_clock(limits, Arc::new(uptime))
-        }
+    match (config.store.settings.clock(), limits(config)) {
+        (ClockSource::Server, Some(limits)) => ledger.watching_clock(limits, Arc::new(uptime)),
         _ => ledger,
     }
 }
@@ -67,7 +65,8 @@ pub(super) async fn settle(ledger: &Ledger, accept: bool, patience: &mut Patienc
 
 /// Notes the clock while it is trusted. While it is not, looks whether it was accepted.
 pub(super) async fn keep(ledger: Ledger, config: Config, stop: Stop) {
-    let Some(limits) = limits(&config).filter(|_| !matches!(config.store.url, StoreUrl::Memory)) else {
+    let Some(limits) = limits(&config).filter(|_| config.store.settings.clock() != ClockSource::Process)
+    else {
         return;
     };
     let interval = (limits.ttl / 4).clamp(NOTED.0, NOTED.1);

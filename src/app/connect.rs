@@ -4,20 +4,19 @@
 use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cli::check;
 use crate::cli::output::{Output, printed};
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use crate::routes::identity::review;
 use crate::store::Document;
-use crate::store::embedded::{EmbeddedStore, Seen};
 use crate::store::names::entries;
-use crate::store::postgres::PostgresStore;
-use crate::store::redis::RedisStore;
 use crate::upstream;
 use crate::workers::Workers;
 
-use super::stores::{postgres_settings, redis_settings};
+use super::stores::terms;
 
 /// The result of one connection.
 struct Found {
@@ -72,7 +71,7 @@ impl fmt::Display for Lines<'_> {
 }
 
 async fn store(config: &Config) -> Found {
-    let place = format!("store {}", check::store(&config.store.url));
+    let place = format!("store {}", config.store.settings.description());
     let (answer, risks) = match looked(config).await {
         Ok((answer, risks)) => (Ok(answer), risks),
         Err(why) => (Err(why), Vec::new()),
@@ -81,36 +80,12 @@ async fn store(config: &Config) -> Found {
 }
 
 async fn looked(config: &Config) -> Result<(String, Vec<String>), String> {
-    match &config.store.url {
-        StoreUrl::Memory => Ok(("in the gateway's own memory".into(), Vec::new())),
-        StoreUrl::Embedded(directory) => {
-            let seen = EmbeddedStore::look(directory).map_err(|error| error.to_string())?;
-            let text = match seen {
-                Seen::Absent => "there is none yet, a start makes it",
-                Seen::InUse => "in use by a running gateway",
-                Seen::There => "is there, and in use by no gateway",
-            };
-            Ok((text.into(), Vec::new()))
-        }
-        StoreUrl::Redis(redis) => {
-            let settings =
-                redis_settings(config, redis, Workers::default()).map_err(|error| error.to_string())?;
-            let (names, risks) = RedisStore::look(&settings).await.map_err(|error| error.to_string())?;
-            agrees(config, &names)?;
-            Ok(("answers".into(), risks))
-        }
-        StoreUrl::Postgres(postgres) => {
-            let settings = postgres_settings(config, postgres, Workers::default());
-            let settings = settings.map_err(|error| error.to_string())?;
-            let (names, risks) = PostgresStore::look(&settings).await.map_err(|error| error.to_string())?;
-            let text = match &names {
-                Some(_) => "answers",
-                None => "answers; its tables are not all there yet, a start makes them",
-            };
-            names.map_or(Ok(()), |names| agrees(config, &names))?;
-            Ok((text.into(), risks))
-        }
+    let terms = terms(config, Workers::default(), Arc::new(|| Duration::ZERO));
+    let look = config.store.settings.look(terms).await.map_err(|error| error.to_string())?;
+    if let Some(names) = &look.names {
+        agrees(config, names)?;
     }
+    Ok((look.answer.into(), look.risks))
 }
 
 /// Makes sure that a start would not be refused because the store names operations differently.

@@ -10,15 +10,12 @@ use clap::Args;
 
 use super::page::Page;
 use crate::config::units::{Size, Span};
-use crate::config::{Config, Environment, Fallback, ListenerTls, Server, StoreUrl, Upstream};
+use crate::config::{Config, Environment, Fallback, ListenerTls, Server, Upstream};
 
 mod boundaries;
 mod losses;
 mod memory;
 mod route;
-mod store;
-
-pub use self::store::store;
 
 /// Says whether a configuration is valid, what it promises, and what looks wrong; runs nothing.
 ///
@@ -88,16 +85,16 @@ pub fn run(
     Ok(Some(config))
 }
 
-/// Returns the schema of the Postgres store that a file names, or the default schema without a file.
+/// Returns the statements that make the tables of the store that a file names.
 ///
 /// # Errors
-/// A message if the file is not valid, or if its store is not Postgres.
-pub fn schema_name(file: Option<&Path>, environment: &Environment) -> Result<String, String> {
-    let Some(file) = file else { return Ok("oncegate".into()) };
-    match Config::load(file, environment).map_err(|errors| errors.to_string())?.store.url {
-        StoreUrl::Postgres(postgres) => Ok(postgres.schema),
-        other => Err(format!("{}: its store is {}, which has no schema", file.display(), store(&other))),
-    }
+/// The file is not valid, or its store has no tables.
+pub fn tables(file: &Path, environment: &Environment) -> Result<String, String> {
+    let settings = Config::load(file, environment).map_err(|errors| errors.to_string())?.store.settings;
+    settings.tables().ok_or_else(|| {
+        let store = settings.description();
+        format!("{}: its store is {store}, which has no schema", file.display())
+    })
 }
 
 /// Describes what a configuration promises and implies, as text of at most 96 columns (long names may exceed
@@ -134,7 +131,7 @@ fn setup(page: &mut Page, config: &Config) {
     page.heading("Setup");
     page.row("listens on", &public(&config.server));
     page.row("admin", &admin(config));
-    page.row("store", &store(&config.store.url));
+    page.row("store", &config.store.settings.description());
     for (name, upstream) in &config.upstreams {
         let text = format!(
             "{name} at {}{}, {} to connect, {} to answer; a head of {} at most; idle connections are kept {}",

@@ -6,7 +6,8 @@
 
 use std::process::ExitCode;
 
-use crate::config::{IdentityFiles, Secret};
+use crate::config::IdentityFiles;
+use crate::secret::Secret;
 
 use super::output::{self, print_error, printed};
 

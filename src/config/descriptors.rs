@@ -5,7 +5,7 @@
 //! connection to an upstream. The remaining descriptors are for clients. If requests may stream through
 //! unprotected, a third of the remaining ones is for the upstreams of these requests.
 
-use super::{Config, StoreUrl};
+use super::Config;
 use crate::descriptors;
 
 /// Largest number of open connections of the admin listener.
@@ -15,10 +15,6 @@ const WAITING: usize = 256;
 /// Descriptors for standard streams, listeners, the event queues of the schedulers, and certificates that are
 /// read again.
 const RESERVE: usize = 64;
-/// Descriptors for the journals of the embedded store, its lock, and tables that are being written.
-const STORE_WRITES: usize = 32;
-/// Descriptors for connections to a Postgres, or to the servers of a Redis.
-const STORE_CONNECTIONS: usize = 64;
 
 /// The capacity that the descriptors allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +35,7 @@ impl Config {
     /// Returns the capacity that fits into this number of descriptors.
     #[must_use]
     pub fn room(&self, descriptors: usize) -> Room {
-        let store = match &self.store.url {
-            StoreUrl::Memory => 0,
-            StoreUrl::Embedded(_) => descriptors::of_store(descriptors) + STORE_WRITES,
-            StoreUrl::Redis(_) | StoreUrl::Postgres(_) => STORE_CONNECTIONS,
-        };
+        let store = self.store.settings.descriptors(descriptors);
         let (admin, waiting) = (ADMIN.min(descriptors / 16), WAITING.min(descriptors / 16));
         let left = descriptors.saturating_sub(store + RESERVE + admin + waiting);
         let executions = self.server.max_in_flight.min(left / 3).max(1);
@@ -94,7 +86,7 @@ impl Config {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "embedded"))]
 mod tests {
     use super::*;
     use crate::config::Environment;
@@ -115,7 +107,8 @@ mod tests {
             let config = config("");
             let Room { connections, waiting, executions, streams, admin } = config.room(limit);
             let together = connections + waiting + executions + admin + streams;
-            assert!(together + descriptors::of_store(limit) + STORE_WRITES + RESERVE <= limit + 1, "{limit}");
+            let store = config.store.settings.descriptors(limit);
+            assert!(store > 0 && together + store + RESERVE <= limit + 1, "{limit}");
             assert!(connections >= limit.min(20_000) / 8 && executions > limit.min(1024) / 16, "{limit}");
         }
     }

@@ -13,6 +13,12 @@ impl ConfigErrors {
         Self(errors)
     }
 
+    /// Makes the error of a single mistake in a configuration without a file.
+    pub(crate) fn of(key: &str, message: String) -> Self {
+        let place = Place::File("the configuration".into());
+        Self(vec![ConfigError { place, key: key.into(), message }])
+    }
+
     /// Iterates over the mistakes.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()

@@ -16,13 +16,13 @@ use ipnet::IpNet;
 
 use crate::protocol::path::Template;
 use crate::protocol::{EntryName, Outcomes, Policy, Scheme, ScopePart};
+use crate::secret::Secret;
+use crate::store::StoreSettings;
 
 pub use self::arguments::Arguments;
 pub use self::descriptors::Room;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
-pub use self::postgres::Postgres;
-pub use self::redis::{HostPort, Redis, RedisServers};
 pub use self::schema::schema;
 pub use self::warning::Warning;
 
@@ -36,14 +36,13 @@ mod file;
 mod ignored_variables;
 mod mistakes;
 mod overlay;
-mod postgres;
 mod read;
-mod redis;
 mod rules;
 mod schema;
 mod type_error;
 pub mod units;
 mod warning;
+mod warnings;
 
 /// Largest head of one request, and number of bytes of an answer that are read at once, in bytes.
 pub const HEADER_BUFFER: usize = 64 << 10;
@@ -87,6 +86,12 @@ impl Config {
     #[must_use]
     pub fn shortest_ttl(&self) -> Option<Duration> {
         self.routes.iter().map(|route| route.policy.ttl).min()
+    }
+
+    /// The longest time for which a route replays; zero without a route.
+    #[must_use]
+    pub fn longest_ttl(&self) -> Duration {
+        self.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default()
     }
 
     /// Returns the shortest time for which a route keeps an operation from running again: the sum of its ttl
@@ -182,21 +187,11 @@ pub struct IdentityFiles {
     pub key: PathBuf,
 }
 
-/// A value that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
 /// The store of the records, and the limits on waiting for it.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// URL of the store.
-    pub url: StoreUrl,
+    /// The store that `store.url` names, with the keys that only it takes.
+    pub settings: Arc<dyn StoreSettings>,
     /// Longest wait for one answer.
     pub timeout: Duration,
     /// Time that a start waits for a store that does not answer.
@@ -205,19 +200,6 @@ pub struct StoreConfig {
     pub accept_identity_change: Vec<EntryName>,
     /// Entries with operations that need no route any more.
     pub retired: Vec<EntryName>,
-}
-
-/// A store, named by its URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// `memory:`
-    Memory,
-    /// `embedded:DIR`
-    Embedded(PathBuf),
-    /// `redis://` and the related schemes.
-    Redis(Box<Redis>),
-    /// `postgres://`
-    Postgres(Postgres),
 }
 
 /// An upstream API.

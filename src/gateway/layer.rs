@@ -8,8 +8,9 @@ use std::task::{Context, Poll};
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http::{Request, Response};
+use tokio::task::AbortHandle;
 use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Layer, Service};
+use tower::{BoxError, Layer, Service, ServiceExt};
 
 use crate::call::CallError;
 
@@ -18,25 +19,35 @@ use super::{Gateway, Upstream};
 
 /// A layer that puts a [`Gateway`] in front of a service.
 #[derive(Clone)]
-pub struct GatewayLayer(Arc<Gateway>);
+pub struct GatewayLayer {
+    gateway: Arc<Gateway>,
+    tasks: Option<Arc<Tasks>>,
+}
 
 impl GatewayLayer {
     /// Returns a layer of this gateway. All services made by the layer share its executions and limits.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>) -> Self {
-        Self(gateway)
+        Self { gateway, tasks: None }
+    }
+
+    /// Returns a layer that keeps these tasks running.
+    pub(super) fn with_tasks(gateway: Arc<Gateway>, tasks: Tasks) -> Self {
+        Self { gateway, tasks: Some(Arc::new(tasks)) }
     }
 }
 
 impl<S> Layer<S> for GatewayLayer
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = CallError> + Clone + Send + Sync + 'static,
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + Sync + 'static,
+    S::Error: Into<CallError> + Send + 'static,
     S::Future: Send + 'static,
 {
     type Service = GatewayService;
 
     fn layer(&self, inner: S) -> GatewayService {
-        GatewayService { gateway: Arc::clone(&self.0), inner: BoxCloneSyncService::new(inner) }
+        let inner = BoxCloneSyncService::new(inner.map_err(Into::into));
+        GatewayService { gateway: Arc::clone(&self.gateway), inner, _tasks: self.tasks.clone() }
     }
 }
 
@@ -48,6 +59,7 @@ where
 pub struct GatewayService {
     gateway: Arc<Gateway>,
     inner: Upstream,
+    _tasks: Option<Arc<Tasks>>,
 }
 
 impl<B> Service<Request<B>> for GatewayService
@@ -66,5 +78,14 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (gateway, inner) = (Arc::clone(&self.gateway), self.inner.clone());
         Box::pin(async move { Ok(exchange(gateway, inner, request.map(Body::new)).await) })
+    }
+}
+
+/// Background tasks that end with the last of the services that need them.
+pub(super) struct Tasks(pub(super) Vec<AbortHandle>);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
     }
 }

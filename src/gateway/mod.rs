@@ -43,6 +43,7 @@ mod answer;
 mod attempt;
 mod bodies;
 mod body;
+mod builder;
 mod bypass;
 mod conclusion;
 mod contest;
@@ -54,13 +55,16 @@ mod lease;
 mod location;
 mod operation;
 mod outgoing;
+mod owner;
 mod patience;
 mod reply;
 mod stops;
 mod sweeper;
 mod unprotected;
 
+pub use builder::GatewayBuilder;
 pub use layer::{GatewayLayer, GatewayService};
+pub use owner::new_owner;
 pub use stops::tell_stops;
 pub use sweeper::{SWEEP_INTERVAL, lapsed, sweep};
 

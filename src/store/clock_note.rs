@@ -65,6 +65,7 @@ impl Note {
 }
 
 /// Returns the least time that a store's clock can show by now, according to its document.
+#[cfg(feature = "embedded")]
 pub(super) fn at_least(document: &[u8]) -> Option<Timestamp> {
     decode(document).ok().map(|note| note.at_least())
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::StoreError;
+use super::{OpenError, StoreError};
 
 /// Refusals that last until an operator corrects something. Redis: no or wrong credentials, no right.
 /// Postgres: wrong credentials, no such database, no right, no such schema or table.
@@ -89,31 +89,8 @@ impl From<Failure> for StoreError {
     }
 }
 
-/// The reason why a store on a server cannot be opened.
-#[derive(Debug)]
-pub struct OpenError {
-    text: String,
-    passing: bool,
-}
-
-impl OpenError {
-    /// Tells whether waiting may help: the server does not answer, or is still starting.
-    #[must_use]
-    pub fn may_pass(&self) -> bool {
-        self.passing
-    }
-}
-
 impl From<Failure> for OpenError {
     fn from(failure: Failure) -> Self {
-        Self { text: failure.to_string(), passing: failure.may_pass() }
+        Self::new(failure.to_string(), failure.may_pass())
     }
 }
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for OpenError {}

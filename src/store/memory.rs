@@ -9,13 +9,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, SteadyClock, Timestamp};
 use crate::protocol::{Notice, Record, RecordId, Revision, State, StoredResponse};
 
 use super::{
     Change, Claimed, Document, Due, Durability, Filter, Found, PAGE_SCAN, Page, Pending, Position, Replaced,
     Sheet, Snapshot, Store, Swap, Tally, UnknownFilter, UnknownPage, Written,
 };
+
+pub use self::settings::Settings;
+
+mod settings;
 
 /// Number of notices that are kept. Nothing takes them, so older ones are dropped.
 pub const MOST_NOTICES: usize = 1024;
@@ -66,6 +70,13 @@ impl MemoryStore {
     fn tables(&self) -> MutexGuard<'_, Tables> {
         // Every change below is complete before anything in it can panic.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryStore {
+    /// Creates an empty store with a clock that begins with the store.
+    fn default() -> Self {
+        Self::new(Arc::new(SteadyClock::starting(Timestamp::default())))
     }
 }
 

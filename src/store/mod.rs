@@ -17,26 +17,35 @@ mod clock_note;
 pub mod codec;
 mod dated;
 mod decision;
+#[cfg(feature = "embedded")]
 pub mod embedded;
+#[cfg(any(feature = "redis", feature = "postgres"))]
 mod failure;
 mod jumps;
 pub mod ledger;
 pub mod memory;
 pub mod names;
+mod open_error;
+#[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "redis")]
 pub mod redis;
 mod replays;
+mod settings;
 mod stopped;
+#[cfg(any(feature = "redis", feature = "postgres"))]
 mod stored;
 mod unknown;
+#[cfg(any(feature = "redis", feature = "postgres"))]
 mod waiters;
 
 pub use clock_note::ClockFound;
 pub use decision::Decision;
-pub use failure::OpenError;
 pub use jumps::{ClockLimits, Jumps, Uptime};
 pub use ledger::Ledger;
 pub use names::{Known, Names, Recorded};
+pub use open_error::OpenError;
+pub use settings::{ClockSource, LongestTtl, Look, Loss, Opening, StoreSettings, Terms};
 pub use stopped::Stopped;
 pub use unknown::{Position, RouteTally, Tally, UnknownFilter, UnknownPage};
 

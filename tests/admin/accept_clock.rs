@@ -3,7 +3,7 @@
 use http::header::HOST;
 use http::{Method, Request, StatusCode};
 use oncegate::admin::Access;
-use oncegate::config::Secret;
+use oncegate::secret::Secret;
 use oncegate::store::{Stopped, StoreError};
 
 use crate::faulty::Fault;

@@ -3,7 +3,7 @@
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use http::{Request, StatusCode};
 use oncegate::admin::Access;
-use oncegate::config::Secret;
+use oncegate::secret::Secret;
 
 use crate::world::{Answer, World};
 

@@ -6,7 +6,7 @@ use clap::{Parser, error::ErrorKind};
 use http::StatusCode;
 use oncegate::admin::Access;
 use oncegate::cli::records::{RecordsArgs, answer, run};
-use oncegate::config::Secret;
+use oncegate::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::events::Verdict;

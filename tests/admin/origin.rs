@@ -3,7 +3,7 @@
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
 use http::{Method, Request};
 use oncegate::admin::Access;
-use oncegate::config::Secret;
+use oncegate::secret::Secret;
 
 use crate::world::{Answer, World};
 

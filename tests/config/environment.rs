@@ -1,8 +1,10 @@
 //! `${VAR}` in the file, `ONCEGATE__SECTION__KEY` that overrides the file, the token, and `--upstream`.
 
+use std::path::Path;
 use std::time::Duration;
 
-use oncegate::config::{Config, Environment, StoreUrl};
+use oncegate::config::{Config, Environment};
+use oncegate::store::embedded;
 
 use super::SMALL;
 
@@ -10,11 +12,17 @@ fn under<const N: usize>(text: &str, variables: [(&str, &str); N]) -> Result<Con
     Config::parse(text, "test.toml", &Environment::from(variables)).map_err(|errors| errors.to_string())
 }
 
+/// The directory of the embedded store.
+fn directory(config: &Config) -> &Path {
+    let settings: &embedded::Settings = config.store.settings.of_kind().expect("it is embedded");
+    &settings.directory
+}
+
 #[test]
 fn variables_stand_for_their_values_in_every_string() {
     let text = format!("[store]\nurl = 'embedded:${{HOME}}/$$x'\n{}", SMALL.replace("/v1/", "/${V}/"));
     let config = under(&text, [("HOME", "/data"), ("V", "v9")]).expect("valid");
-    assert_eq!(config.store.url, StoreUrl::Embedded("/data/$x".into()));
+    assert_eq!(directory(&config), Path::new("/data/$x"));
     assert_eq!(config.routes[0].path, "/v9/charges");
 }
 
@@ -42,7 +50,7 @@ fn a_value_in_the_environment_replaces_the_one_in_the_file() {
     assert_eq!(config.server.max_connections, 7);
     assert_eq!(config.server.request_body_limit, 2048);
     assert_eq!(config.server.trusted_proxies.len(), 2);
-    assert_eq!(config.store.url, StoreUrl::Embedded("/${literal}".into()));
+    assert_eq!(directory(&config), Path::new("/${literal}"));
     let upstream = &config.upstreams[&config.routes[0].upstream];
     assert_eq!(upstream.url.to_string(), "https://api.example.com/");
     assert!(upstream.preserve_host);
@@ -167,7 +175,7 @@ fn one_url_is_a_whole_configuration() {
     let environment = Environment::from([("ONCEGATE__SERVER__LISTEN", "127.0.0.1:0")]);
     let config = Config::for_upstream("http://127.0.0.1:9000", &environment).expect("valid");
     assert_eq!(config.server.listen.port(), 0);
-    assert_eq!(config.store.url, StoreUrl::Embedded("./oncegate-data".into()));
+    assert_eq!(directory(&config), Path::new("./oncegate-data"));
     let fallback = config.fallback.as_ref().map(|fallback| (&fallback.upstream, fallback.refuses_keyed));
     assert_eq!(fallback, config.upstreams.keys().next().map(|only| (only, false)));
     let paths: Vec<&str> = config.routes.iter().map(|route| route.path.as_str()).collect();

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use oncegate::config::{Config, Environment, StoreUrl, schema};
+use oncegate::config::{Config, Environment, schema};
+use oncegate::store::{postgres, redis};
 use serde_json::Value;
 
 fn load(file: &str) -> Config {
@@ -18,7 +19,7 @@ fn the_full_example_holds_the_defaults() {
 #[test]
 fn the_redis_example_holds_the_defaults_of_its_keys() {
     let config = load("redis.toml");
-    let StoreUrl::Redis(redis) = &config.store.url else { panic!("{:?}", config.store.url) };
+    let redis: &redis::Settings = config.store.settings.of_kind().expect("it is Redis");
     assert_eq!(redis.to_string(), "redis://127.0.0.1:6379");
     let keys = (redis.prefix.as_str(), redis.wait_replicas, redis.accept_lost, &redis.ca);
     assert_eq!(keys, ("oncegate:", 0, false, &None));
@@ -27,7 +28,7 @@ fn the_redis_example_holds_the_defaults_of_its_keys() {
 #[test]
 fn the_postgres_example_holds_the_defaults_of_its_keys() {
     let config = load("postgres.toml");
-    let StoreUrl::Postgres(postgres) = &config.store.url else { panic!("{:?}", config.store.url) };
+    let postgres: &postgres::Settings = config.store.settings.of_kind().expect("it is Postgres");
     assert_eq!(postgres.to_string(), "postgres://127.0.0.1:5432/payments");
     assert_eq!((postgres.schema.as_str(), &postgres.ca, config.warnings().len()), ("oncegate", &None, 0));
 }
@@ -39,7 +40,7 @@ fn the_defaults_are_those_of_the_contract() {
         "listen: 127.0.0.1:8080, drain_timeout: 30s, shutdown_delay: 0ns, max_connections: 10000, max_in_flight: 1024",
         "header_read_timeout: 10s, keep_alive_timeout: 75s, body_read_timeout: 30s, request_body_limit: 1048576",
         "listen: 127.0.0.1:9464",
-        "url: Embedded(\"./oncegate-data\"), timeout: 1s, start_timeout: 30s, accept_identity_change: [], retired: []",
+        "settings: Settings { directory: \"./oncegate-data\" }, timeout: 1s, start_timeout: 30s, accept_identity_change: [], retired: []",
         "connect_timeout: 1s, response_timeout: 30s, idle_timeout: 4s, response_head_limit: 262144",
         "preserve_host: false, rewrite_location: true",
         "refuses_keyed: false",

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use oncegate::config::{InFlight, LogFormat, Match, OnStoreError, RedisServers, StoreUrl, UnknownAnswers};
+use oncegate::config::{InFlight, LogFormat, Match, OnStoreError, UnknownAnswers};
 use oncegate::protocol::{BodyScheme, PathScheme, ScopePart};
+use oncegate::store::redis::{Address, Servers};
+use oncegate::store::{memory, postgres, redis};
 
 use super::{SMALL, parsed};
 
@@ -102,7 +104,7 @@ fn sections_become_checked_types() {
     let proxies: Vec<String> = config.server.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]);
     assert_eq!(config.server.problem_docs.as_deref(), Some("https://docs.example.com/problems"));
-    assert_eq!(config.store.url, StoreUrl::Memory);
+    assert_eq!(config.store.settings.of_kind(), Some(&memory::Settings));
     assert_eq!(config.store.timeout, Duration::from_millis(250));
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.log.level, tracing::Level::TRACE);
@@ -113,8 +115,8 @@ fn redis_is_a_store_and_its_password_is_never_shown() {
     let config = parsed(&format!(
         "[store]\nurl = 'rediss://me:hush@cache:7000/2'\nprefix = 'pay:'\nwait_replicas = 1\naccept_lost = true\n{SMALL}"
     ));
-    let StoreUrl::Redis(redis) = &config.store.url else { panic!("{:?}", config.store.url) };
-    assert_eq!(redis.servers, RedisServers::One(("cache".into(), 7000)));
+    let redis: &redis::Settings = config.store.settings.of_kind().expect("it is Redis");
+    assert_eq!(redis.servers, Servers::One(Address::Tcp("cache".into(), 7000)));
     assert_eq!((redis.tls, redis.database, redis.wait_replicas, redis.accept_lost), (true, 2, 1, true));
     assert_eq!((redis.prefix.as_str(), redis.username.as_deref()), ("pay:", Some("me")));
     assert_eq!(redis.to_string(), "rediss://cache:7000/2");
@@ -127,7 +129,7 @@ fn redis_is_a_store_and_its_password_is_never_shown() {
 fn postgres_is_a_store_and_its_password_is_never_shown() {
     let config =
         parsed(&format!("[store]\nurl = 'postgres://me:hush@db1,db2:7000/pay'\nschema = 'charges'\n{SMALL}"));
-    let StoreUrl::Postgres(postgres) = &config.store.url else { panic!("{:?}", config.store.url) };
+    let postgres: &postgres::Settings = config.store.settings.of_kind().expect("it is Postgres");
     assert_eq!((postgres.servers.len(), postgres.schema.as_str()), (2, "charges"));
     assert!(!format!("{config:?}").contains("hush"));
     let report = oncegate::cli::check::report(&config);
@@ -156,7 +158,7 @@ fn sentinels_have_a_user_of_their_own() {
         "[store]\nurl = 'redis+sentinel://a:hush@h/main'\nsentinel_username = 'me'\n\
          sentinel_password = 'secret-too'\n{SMALL}"
     ));
-    let StoreUrl::Redis(redis) = &config.store.url else { panic!("{:?}", config.store.url) };
+    let redis: &redis::Settings = config.store.settings.of_kind().expect("it is Redis");
     assert_eq!((redis.username.as_deref(), redis.sentinel_username.as_deref()), (Some("a"), Some("me")));
     assert_eq!(redis.sentinel_password.as_ref().map(|secret| &*secret.0), Some("secret-too"));
     assert!(!format!("{config:?}").contains("secret-too"));

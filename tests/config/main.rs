@@ -1,6 +1,8 @@
 //! Reading a configuration: refused input and its error texts, the effect of the environment, the contents of
 //! the example files, and the output of `check` and `schema`.
 
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
+
 mod bad_input;
 mod check;
 mod command;

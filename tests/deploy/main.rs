@@ -2,6 +2,8 @@
 //! values that stand in several files agree. `scripts/lint-deploy` checks that each manifest is valid by
 //! itself.
 
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
+
 mod agreement;
 mod checked;
 mod environment;

@@ -1,6 +1,8 @@
 //! Several gateways on one store, as real processes over real sockets, and faults on the connections between
 //! them and the store.
 
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
+
 mod clocks;
 mod connect;
 mod embargo;

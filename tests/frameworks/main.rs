@@ -2,6 +2,8 @@
 //! frameworks with their defaults stand behind a real gateway here. For every spelling, one key has at most
 //! one effect.
 
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
+
 mod apps;
 mod redirects;
 mod spellings;

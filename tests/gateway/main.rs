@@ -1,5 +1,7 @@
 //! The gateway as its users see it: the real process in front of a real server, over sockets.
 
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
+
 mod answers;
 mod anytime;
 mod callers;

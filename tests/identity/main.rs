@@ -1,5 +1,7 @@
 //! The start of a gateway on a store that knows operations under other names: real processes on every store.
 
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
+
 mod accepting;
 mod certificates;
 mod changes;

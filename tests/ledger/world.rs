@@ -92,7 +92,8 @@ impl World {
         change: impl FnOnce(&mut Route),
         with: impl FnOnce(Ledger) -> Ledger,
     ) -> Self {
-        let config = Config::for_upstream("http://127.0.0.1:9", &Environment::default()).expect("valid");
+        let environment = Environment::from([("ONCEGATE__STORE__URL", "memory:")]);
+        let config = Config::for_upstream("http://127.0.0.1:9", &environment).expect("valid");
         let policy = Policy { lease: LEASE, response_timeout: RESPONSE_TIMEOUT, ..config.routes[0].policy };
         let in_flight = InFlight::Wait(FOREVER);
         let mut route = Route { policy, in_flight, ..Route::clone(&config.routes[0]) };

@@ -2,6 +2,8 @@
 //! used, and clients that send or read as slowly as they can. These tests have a binary of their own, because
 //! ten thousand connections would disturb the tests that measure time.
 
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
+
 mod bodies;
 mod connections;
 mod descriptors;

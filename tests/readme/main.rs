@@ -1,6 +1,8 @@
 //! The commands of the README, as a new user types them from top to bottom. Each command has the result that
 //! is written beside it, and the payment of the first page is made once.
 
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
+
 mod page;
 mod reader;
 

@@ -1,6 +1,8 @@
 //! The behaviour of clients with the gateway's responses: the real SDKs of a payment API, which retry by
 //! themselves and raise the errors that their users catch, and the examples of `docs/calling.md`.
 
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
+
 mod api;
 mod calling;
 mod driver;

@@ -1,5 +1,7 @@
 //! Every store against one contract, and checks that only a store on a disk or a server needs.
 
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
+
 mod away;
 mod bench;
 mod bytes;

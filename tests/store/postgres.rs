@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oncegate::store::Store;
-use oncegate::store::postgres::{PostgresSettings, PostgresStore};
+use oncegate::store::postgres::{PostgresStore, Settings};
+use oncegate::store::{Store, Terms};
 use oncegate::workers::Workers;
 
 use crate::servers::postgres::{Server, shared};
@@ -25,15 +25,15 @@ async fn open() -> (Arc<dyn Store>, Arc<Server>) {
 }
 
 /// Returns settings to reach `server`, as a gateway gets them, with tables of their own.
-pub fn settings(server: &Server) -> PostgresSettings {
-    PostgresSettings {
-        servers: vec![server.options()],
-        schema: crate::servers::postgres::schema(),
-        timeout: TIMEOUT,
-        workers: Workers::start().expect("threads"),
-    }
+pub fn settings(server: &Server) -> Settings {
+    Settings::of(vec![server.options()], crate::servers::postgres::schema())
+}
+
+/// What a gateway with several threads asks of the store.
+pub fn terms() -> Terms {
+    Terms { workers: Workers::start().expect("threads"), ..Terms::new(TIMEOUT) }
 }
 
 pub async fn store(server: &Server) -> PostgresStore {
-    PostgresStore::open(settings(server)).await.expect("a store")
+    PostgresStore::open(settings(server), terms()).await.expect("a store")
 }

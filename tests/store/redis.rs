@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oncegate::store::Store;
-use oncegate::store::redis::{Address, RedisSettings, RedisStore};
+use oncegate::store::redis::{Address, RedisStore, Servers, Settings};
+use oncegate::store::{Store, Terms};
 
 use crate::servers::redis::Server;
 
@@ -27,10 +27,15 @@ async fn open() -> (Arc<dyn Store>, Server) {
 }
 
 /// Returns settings to reach `server`, as a gateway gets them.
-pub fn settings(server: &Server) -> RedisSettings {
-    RedisSettings::single(Address::Tcp("127.0.0.1".into(), server.port), TIMEOUT)
+pub fn settings(server: &Server) -> Settings {
+    Settings::of(Servers::One(Address::Tcp("127.0.0.1".into(), server.port)))
+}
+
+/// What a gateway asks of the store.
+pub fn terms() -> Terms {
+    Terms::new(TIMEOUT)
 }
 
 pub async fn store(server: &Server) -> RedisStore {
-    RedisStore::open(settings(server)).await.expect("a store")
+    RedisStore::open(settings(server), terms()).await.expect("a store")
 }

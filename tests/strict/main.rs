@@ -1,6 +1,8 @@
 //! Untrusted input: each request that a strict reader refuses is answered with a reason, over a real socket.
 //! Nothing is claimed and nothing is sent.
 
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
+
 mod bodies;
 mod floods;
 mod frames;

@@ -2,10 +2,8 @@
 //! of the upstream's transaction.
 
 use crate::cli::page::Page;
-use crate::config::{Config, OnStoreError, Route, StoreUrl};
+use crate::config::{Config, OnStoreError, Route};
 use crate::protocol::OnUnknown;
-
-use super::store::store;
 
 /// Writes the promise of every boundary under this configuration.
 pub(super) fn write(page: &mut Page, config: &Config) {
@@ -42,16 +40,12 @@ fn routes_with(config: &Config, policy: OnUnknown) -> impl Iterator<Item = &Rout
 }
 
 fn gateway_to_store(config: &Config) -> String {
-    let kept = match &config.store.url {
-        StoreUrl::Redis(_) => "they are kept as Redis keeps them.",
-        StoreUrl::Postgres(_) => "they are committed first.",
-        StoreUrl::Embedded(_) => "they are synced to disk first.",
-        StoreUrl::Memory => "NOT durable: they are kept in memory.",
-    };
+    let settings = &config.store.settings;
     format!(
         "One atomic claim per operation, as long as the store keeps what it acknowledged. Claims and \
-         responses are acted on once {} has acknowledged them: {kept}",
-        store(&config.store.url)
+         responses are acted on once {} has acknowledged them: {}",
+        settings.description(),
+        settings.acknowledged()
     )
 }
 

@@ -15,8 +15,9 @@ use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
-use crate::config::{IdentityFiles, Secret};
+use crate::config::IdentityFiles;
 use crate::pem;
+use crate::secret::Secret;
 
 use super::arguments::TOKEN_VARIABLE;
 use super::request::AdminRequest;

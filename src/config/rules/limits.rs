@@ -53,6 +53,7 @@ pub const RESPONSE_BODY: Limits<Size> = Limits { least: Size(0), most: Size(1 <<
 /// Limits of the size of an answer's head, which is held in memory as a whole and stored with its body.
 pub const RESPONSE_HEAD: Limits<Size> = Limits { least: Size(1 << 10), most: Size(16 << 20) };
 
+#[cfg(feature = "redis")]
 /// Limits of the number of replicas that a write waits for. A write that waits for more replicas than there
 /// are waits in vain.
 pub const REPLICAS: Limits<i64> = Limits { least: 0, most: 16 };

@@ -9,7 +9,8 @@ use super::{limits, tls};
 use crate::config::environment::Environment;
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
-use crate::config::{Admin, Secret, Server};
+use crate::config::{Admin, Server};
+use crate::secret::Secret;
 
 /// Checks the public listener.
 pub fn server(at: &KeyCursor<'_>, file: &file::Server) -> Option<Server> {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use http::Uri;
 
-use super::Upstreams;
+use super::upstreams::Upstreams;
 use crate::config::mistakes::KeyCursor;
 
 /// Refuses each upstream at the address of one of the gateway's own listeners, which are given with their

@@ -7,7 +7,8 @@ use http::Method;
 
 use self::overlap::no_overlap;
 use self::scope::scope;
-use super::{Upstreams, headers, limits, path, upstreams};
+use super::upstreams::{self, Upstreams};
+use super::{headers, limits, path};
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
 use crate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers, UpstreamName};

@@ -27,11 +27,17 @@ pub fn identity(at: &KeyCursor<'_>, file: Option<&file::Identity>) -> Option<Opt
 
 /// Checks a file of certificates to trust. `Some(None)` if no file is named.
 pub fn authorities(at: &KeyCursor<'_>, file: Option<&str>) -> Option<Option<PathBuf>> {
-    let Some(file) = file else {
-        return Some(None);
-    };
-    match pem::roots(&read(at, file)?) {
-        Ok(_) => Some(Some(file.into())),
+    match file {
+        None => Some(None),
+        Some(name) => trusted(at, name).map(|_| Some(name.into())),
+    }
+}
+
+/// The certificates to trust that a file holds.
+pub fn trusted(at: &KeyCursor<'_>, file: &str) -> Option<Vec<u8>> {
+    let pem = read(at, file)?;
+    match pem::roots(&pem) {
+        Ok(_) => Some(pem),
         Err(why) => at.refuse(format!("{file:?}: {why}")),
     }
 }

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use http::Uri;
 
-use super::{Upstreams, limits, tls};
+use super::{limits, tls};
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
 use crate::config::{Upstream, UpstreamName};
+
+/// Upstreams by name. The value is `None` for an upstream that is named but not valid, so that a route may
+/// still name it.
+pub type Upstreams = BTreeMap<UpstreamName, Option<Upstream>>;
 
 /// Checks all upstreams. At least one is required.
 pub fn all(at: &KeyCursor<'_>, files: &BTreeMap<String, file::Upstream>) -> Upstreams {

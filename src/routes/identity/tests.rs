@@ -22,7 +22,8 @@ fn config(store: &str, routes: &[(&str, &str)]) -> Config {
 }
 
 fn quick_start() -> Config {
-    Config::for_upstream("http://127.0.0.1:9", &Environment::default()).expect("valid")
+    let environment = Environment::from([("ONCEGATE__STORE__URL", "memory:")]);
+    Config::for_upstream("http://127.0.0.1:9", &environment).expect("valid")
 }
 
 /// Returns the entries that the store holds after these configurations, each of which was accepted.

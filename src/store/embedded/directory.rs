@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::modes;
 
-const MARKER: &str = "oncegate-store";
+pub(super) const MARKER: &str = "oncegate-store";
 const DATA: &str = "data";
 const FORMAT: &str = "oncegate embedded store, format 1\n";
 

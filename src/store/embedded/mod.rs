@@ -56,6 +56,7 @@ mod look;
 mod mark;
 mod modes;
 mod room;
+mod settings;
 mod tables;
 mod unknown;
 mod words;
@@ -63,6 +64,7 @@ mod writer;
 
 pub use self::directory::OpenError;
 pub use self::look::Seen;
+pub use self::settings::Settings;
 
 /// A store in a directory. Dropping the store waits for the writer and then unlocks the directory.
 pub struct EmbeddedStore {

@@ -19,7 +19,7 @@ use crate::store::waiters::Waiters;
 
 use super::failure::Failure;
 use super::session::standby;
-use super::settings::PostgresSettings;
+use super::setup::Setup;
 use super::statements::Statements;
 
 /// Interval between checks of a connection that receives nothing.
@@ -34,7 +34,7 @@ pub(super) struct Ears {
 }
 
 struct Shared {
-    settings: Arc<PostgresSettings>,
+    setup: Arc<Setup>,
     statements: Arc<Statements>,
     waiters: Arc<Waiters>,
     state: watch::Sender<State>,
@@ -49,13 +49,9 @@ enum State {
 
 impl Ears {
     /// Creates a listener that wakes `waiters`. It does not connect yet.
-    pub(super) fn new(
-        settings: Arc<PostgresSettings>,
-        statements: Arc<Statements>,
-        waiters: Arc<Waiters>,
-    ) -> Self {
+    pub(super) fn new(setup: Arc<Setup>, statements: Arc<Statements>, waiters: Arc<Waiters>) -> Self {
         let state = watch::Sender::new(State::Connecting);
-        Self { shared: Arc::new(Shared { settings, statements, waiters, state }), keeper: OnceCell::new() }
+        Self { shared: Arc::new(Shared { setup, statements, waiters, state }), keeper: OnceCell::new() }
     }
 
     /// Waits until every notification from now on is received.
@@ -67,7 +63,7 @@ impl Ears {
         self.keeper.get_or_init(|| async { tokio::spawn(keep(shared)).abort_handle() }).await;
         let mut state = self.shared.state.subscribe();
         let known = timeout(
-            self.shared.settings.deadline(),
+            self.shared.setup.deadline(),
             state.wait_for(|state| !matches!(state, State::Connecting)),
         );
         match known.await {
@@ -113,8 +109,8 @@ async fn keep(shared: Arc<Shared>) {
 impl Shared {
     async fn connect(&self) -> Result<PgListener, Failure> {
         let mut causes = Vec::new();
-        for door in self.settings.doors() {
-            match timeout(self.settings.connect_timeout(), self.attend(door)).await {
+        for door in self.setup.doors() {
+            match timeout(self.setup.connect_timeout(), self.attend(door)).await {
                 Ok(Ok(listener)) => return Ok(listener),
                 Ok(Err(failure)) => causes.push(failure.to_string()),
                 Err(_) => causes.push("no answer".into()),
@@ -146,7 +142,7 @@ impl Shared {
                 }
                 Some(Ok(None)) => return Failure::Down("the connection ended".into()),
                 Some(Err(error)) => return error.into(),
-                None => match timeout(self.settings.deadline(), examine(listener)).await {
+                None => match timeout(self.setup.deadline(), examine(listener)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(failure)) => return failure,
                     Err(_) => return Failure::Down("no answer".into()),

@@ -19,7 +19,7 @@ use crate::backoff::jittered;
 
 use super::failure::Failure;
 use super::session::Session;
-use super::settings::PostgresSettings;
+use super::setup::Setup;
 use super::statements::within;
 
 /// The longest wait before the state of the index is looked at again.
@@ -62,14 +62,11 @@ impl Building {
     ///
     /// # Errors
     /// [`Failure`] if the server does not say whether there is one.
-    pub(super) async fn where_missing(
-        session: &mut Session,
-        settings: &Arc<PostgresSettings>,
-    ) -> Result<Self, Failure> {
-        if look(session, &settings.schema).await? == Found::Valid {
+    pub(super) async fn where_missing(session: &mut Session, setup: &Arc<Setup>) -> Result<Self, Failure> {
+        if look(session, &setup.settings.schema).await? == Found::Valid {
             return Ok(Self(None));
         }
-        Ok(Self(Some(tokio::spawn(keep_trying(Arc::clone(settings))).abort_handle())))
+        Ok(Self(Some(tokio::spawn(keep_trying(Arc::clone(setup))).abort_handle())))
     }
 }
 
@@ -88,14 +85,14 @@ pub(super) fn by_hand(schema: &str) -> String {
     within(schema, &text)
 }
 
-async fn keep_trying(settings: Arc<PostgresSettings>) {
+async fn keep_trying(setup: Arc<Setup>) {
     loop {
-        match try_once(&settings).await {
+        match try_once(&setup).await {
             Ok(Found::Valid) => return,
             Ok(_) => {}
             Err(failure) if failure.has_code(&["42501"]) => {
                 return tracing::info!(
-                    schema = settings.schema,
+                    schema = setup.settings.schema,
                     "lists of unknown outcomes take longer than they must: {failure}; the owner of the tables can \
                      make the index with what `oncegate check --print-schema` prints"
                 );
@@ -107,23 +104,23 @@ async fn keep_trying(settings: Arc<PostgresSettings>) {
 }
 
 /// Returns what was found, or `Valid` once the index was built.
-async fn try_once(settings: &PostgresSettings) -> Result<Found, Failure> {
-    let mut session = Session::open(settings).await?;
-    let found = look(&mut session, &settings.schema).await?;
+async fn try_once(setup: &Setup) -> Result<Found, Failure> {
+    let mut session = Session::open(setup).await?;
+    let found = look(&mut session, &setup.settings.schema).await?;
     if matches!(found, Found::Valid | Found::Busy) {
         return Ok(found);
     }
     let run = async |session: &mut Session, text: &str| {
-        session.run(AssertSqlSafe(within(&settings.schema, text)).into_sql_str()).await
+        session.run(AssertSqlSafe(within(&setup.settings.schema, text)).into_sql_str()).await
     };
     run(&mut session, PATIENCE).await?;
     if found == Found::Broken {
         run(&mut session, DROP).await?;
     }
     run(&mut session, CREATE).await?;
-    let found = look(&mut session, &settings.schema).await?;
+    let found = look(&mut session, &setup.settings.schema).await?;
     if found == Found::Valid {
-        tracing::info!(schema = settings.schema, "built the index of unknown outcomes");
+        tracing::info!(schema = setup.settings.schema, "built the index of unknown outcomes");
     }
     Ok(found)
 }

@@ -18,7 +18,7 @@ use crate::backoff::jittered;
 use super::failure::Failure;
 use super::queue::{AnyBatch, Batch, Queue, Taken};
 use super::session::Session;
-use super::settings::PostgresSettings;
+use super::setup::Setup;
 use super::statements::Statements;
 use super::tasks::Task;
 
@@ -39,7 +39,7 @@ pub(super) struct Lanes {
 }
 
 struct Shared {
-    settings: Arc<PostgresSettings>,
+    setup: Arc<Setup>,
     statements: Arc<Statements>,
     queue: Queue,
     health: Mutex<Health>,
@@ -55,9 +55,9 @@ struct Health {
 
 impl Lanes {
     /// Starts connections to the servers of `settings`.
-    pub(super) fn new(settings: Arc<PostgresSettings>, statements: Arc<Statements>) -> Self {
-        let (queue, workers) = (Queue::new(LANES, settings.deadline()), settings.workers.clone());
-        let shared = Arc::new(Shared { settings, statements, queue, health: Mutex::default() });
+    pub(super) fn new(setup: Arc<Setup>, statements: Arc<Statements>) -> Self {
+        let (queue, workers) = (Queue::new(LANES, setup.deadline()), setup.terms.workers.clone());
+        let shared = Arc::new(Shared { setup, statements, queue, health: Mutex::default() });
         let (senders, under_way): (Vec<_>, Vec<_>) = (0..LANES).map(|_| watch::channel(0)).unzip();
         let keep = |(lane, sender)| {
             let keeping = keep(Arc::clone(&shared), lane, sender);
@@ -113,7 +113,7 @@ async fn keep(shared: Arc<Shared>, lane: usize, under_way: watch::Sender<u64>) {
             Err(failure) if failure.came_to_nothing() => {}
             Err(failure) => {
                 shared.stays_down(&failure);
-                sleep(jittered(PAUSE.min(shared.settings.timeout / 4))).await;
+                sleep(jittered(PAUSE.min(shared.setup.terms.timeout / 4))).await;
             }
         }
     }
@@ -121,7 +121,7 @@ async fn keep(shared: Arc<Shared>, lane: usize, under_way: watch::Sender<u64>) {
 
 impl Shared {
     async fn connect(&self) -> Result<Session, Failure> {
-        let mut session = Session::open(&self.settings).await?;
+        let mut session = Session::open(&self.setup).await?;
         let Statements { claim, read, write, remove, watch, .. } = &*self.statements;
         for statement in [claim, read, write, remove, watch] {
             session.learn(statement).await?;

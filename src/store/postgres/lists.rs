@@ -17,12 +17,12 @@ use crate::store::{Document, Due, Filter, PAGE_SCAN, Page, Replaced, Sheet, Stor
 use super::failure::Failure;
 use super::row::{self, moment};
 use super::session::{Session, standby};
-use super::settings::PostgresSettings;
+use super::setup::Setup;
 use super::statements::Statements;
 
 /// A connection for such statements. It runs one statement at a time.
 pub(super) struct Desk {
-    settings: Arc<PostgresSettings>,
+    setup: Arc<Setup>,
     pub(super) statements: Arc<Statements>,
     /// `None` while a statement runs, after a statement that was given up, and after a failure of the
     /// session.
@@ -31,12 +31,8 @@ pub(super) struct Desk {
 
 impl Desk {
     /// Creates a list connection that uses `session`.
-    pub(super) fn new(
-        settings: Arc<PostgresSettings>,
-        statements: Arc<Statements>,
-        session: Session,
-    ) -> Self {
-        Self { settings, statements, session: Mutex::new(Some(session)) }
+    pub(super) fn new(setup: Arc<Setup>, statements: Arc<Statements>, session: Session) -> Self {
+        Self { setup, statements, session: Mutex::new(Some(session)) }
     }
 
     /// Implements [`crate::store::Store::due`].
@@ -139,7 +135,7 @@ impl Desk {
         // The session is taken out while in use: if this future is dropped half-way, it is not used again.
         let mut session = match kept.take() {
             Some(session) => session,
-            None => Session::open(&self.settings).await?,
+            None => Session::open(&self.setup).await?,
         };
         let answered = session.ask(statement).await;
         if answered.as_ref().err().is_none_or(Failure::leaves_session) {

@@ -3,12 +3,13 @@
 
 use sqlx::{Row, query};
 
-use crate::store::{Document, Sheet};
+use crate::store::{Document, Sheet, Terms};
 
 use super::failure::Failure;
 use super::row::Moment;
 use super::session::Session;
-use super::settings::PostgresSettings;
+use super::settings::Settings;
+use super::setup::Setup;
 use super::statements::Statements;
 use super::{OpenError, PostgresStore, schema};
 
@@ -19,18 +20,23 @@ impl PostgresStore {
     ///
     /// # Errors
     /// No server is a primary that answers, or the tables need a newer gateway.
-    pub async fn look(settings: &PostgresSettings) -> Result<(Option<Document>, Vec<String>), OpenError> {
-        let mut session = Session::open(settings).await?;
-        let names = match schema::look(&mut session, &settings.schema).await? {
-            true => Some(names(&mut session, settings).await?),
+    pub async fn look(
+        settings: Settings,
+        terms: Terms,
+    ) -> Result<(Option<Document>, Vec<String>), OpenError> {
+        let setup = Setup { settings, terms };
+        let mut session = Session::open(&setup).await?;
+        let schema = &setup.settings.schema;
+        let names = match schema::look(&mut session, schema).await? {
+            true => Some(names(&mut session, schema).await?),
             false => None,
         };
         Ok((names, session.risks().await?))
     }
 }
 
-async fn names(session: &mut Session, settings: &PostgresSettings) -> Result<Document, Failure> {
-    let rows = session.ask(query(Statements::new(&settings.schema).of(Sheet::Names).read.clone())).await?;
+async fn names(session: &mut Session, schema: &str) -> Result<Document, Failure> {
+    let rows = session.ask(query(Statements::new(schema).of(Sheet::Names).read.clone())).await?;
     let row = rows.first().ok_or_else(|| Failure::Down("it does not report the time".into()))?;
     let bytes: Option<Vec<u8>> = row.try_get("encoded")?;
     Ok(Document { bytes: bytes.map(Into::into), now: row.try_get::<Moment, _>("now")?.0 })

@@ -28,7 +28,7 @@ use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
     Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
-    Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage, Woken, waiters::Waiters,
+    Store, StoreError, Swap, Tally, Terms, UnknownFilter, UnknownPage, Woken, waiters::Waiters,
 };
 
 use self::ears::Ears;
@@ -37,12 +37,14 @@ use self::index::Building;
 use self::lanes::Lanes;
 use self::lists::Desk;
 use self::session::Session;
+use self::setup::Setup;
 use self::statements::Statements;
 use self::tasks::{Claim, Read, Watch, Write};
 
 mod ears;
 mod failure;
 mod index;
+mod kind;
 mod lanes;
 mod lists;
 mod look;
@@ -51,12 +53,14 @@ mod row;
 mod schema;
 mod session;
 mod settings;
+mod setup;
 mod statements;
 mod tasks;
 mod unknown;
+pub mod url;
 
 pub use self::schema::print as print_schema;
-pub use self::settings::PostgresSettings;
+pub use self::settings::Settings;
 
 /// A store in Postgres.
 pub struct PostgresStore {
@@ -73,16 +77,16 @@ impl PostgresStore {
     /// # Errors
     /// There is no connection or no primary, the tables need a newer gateway, or the role may not create
     /// them.
-    pub async fn open(settings: PostgresSettings) -> Result<Self, OpenError> {
-        let (settings, waiters) = (Arc::new(settings), Arc::new(Waiters::default()));
+    pub async fn open(settings: Settings, terms: Terms) -> Result<Self, OpenError> {
         let statements = Arc::new(Statements::new(&settings.schema));
-        let mut session = Session::open(&settings).await?;
-        schema::migrate(&mut session, &settings.schema).await?;
+        let (setup, waiters) = (Arc::new(Setup { settings, terms }), Arc::new(Waiters::default()));
+        let mut session = Session::open(&setup).await?;
+        schema::migrate(&mut session, &setup.settings.schema).await?;
         session.warn_of_risks().await?;
-        let building = Building::where_missing(&mut session, &settings).await?;
-        let ears = Ears::new(Arc::clone(&settings), Arc::clone(&statements), Arc::clone(&waiters));
-        let lanes = Lanes::new(Arc::clone(&settings), Arc::clone(&statements));
-        let desk = Desk::new(settings, statements, session);
+        let building = Building::where_missing(&mut session, &setup).await?;
+        let ears = Ears::new(Arc::clone(&setup), Arc::clone(&statements), Arc::clone(&waiters));
+        let lanes = Lanes::new(Arc::clone(&setup), Arc::clone(&statements));
+        let desk = Desk::new(setup, statements, session);
         Ok(Self { lanes, desk, ears, waiters, _building: building })
     }
 

@@ -20,7 +20,8 @@ use crate::clock::Timestamp;
 
 use super::failure::{Failure, of_connecting};
 use super::row::Moment;
-use super::settings::{PostgresSettings, name};
+use super::settings::name;
+use super::setup::Setup;
 
 /// The oldest server version that supports all features the statements use.
 const OLDEST: i32 = 130_000;
@@ -44,19 +45,19 @@ impl Session {
     ///
     /// # Errors
     /// The failures of all servers.
-    pub(super) async fn open(settings: &PostgresSettings) -> Result<Self, Failure> {
+    pub(super) async fn open(setup: &Setup) -> Result<Self, Failure> {
         let mut causes = Vec::new();
-        for door in settings.doors() {
+        for door in setup.doors() {
             let server = name(&door);
             let opening = async {
                 let connection = door.connect().await.map_err(|error| of_connecting(&error))?;
                 let clock = (Timestamp::default(), Instant::now());
-                let deadline = settings.deadline();
+                let deadline = setup.deadline();
                 let mut session = Self { connection, server: server.clone(), deadline, clock };
-                session.prepare(settings).await.map_err(Failure::of_a_read)?;
+                session.prepare(setup).await.map_err(Failure::of_a_read)?;
                 Ok::<_, Failure>(session)
             };
-            match timeout(settings.connect_timeout(), opening).await {
+            match timeout(setup.connect_timeout(), opening).await {
                 Ok(Ok(session)) => return Ok(session),
                 Ok(Err(failure)) => causes.push(failure.about(&server)),
                 Err(_) => causes.push(Failure::Down(format!("{server} does not answer"))),
@@ -66,8 +67,8 @@ impl Session {
         Err(ended.cloned().unwrap_or_else(|| Failure::of_all("", &causes)))
     }
 
-    async fn prepare(&mut self, settings: &PostgresSettings) -> Result<(), Failure> {
-        let manners = raw_sql(AssertSqlSafe(manners(settings)).into_sql_str());
+    async fn prepare(&mut self, setup: &Setup) -> Result<(), Failure> {
+        let manners = raw_sql(AssertSqlSafe(manners(setup)).into_sql_str());
         manners.execute(&mut self.connection).await.map_err(Failure::of_unfinished)?;
         self.examine().await
     }
@@ -185,7 +186,7 @@ pub(super) fn standby() -> Failure {
 
 /// Returns the settings of every session. The plans must not depend on what the tables held when they were
 /// made: each row is found by its key, one after the other in the order of the keys.
-fn manners(settings: &PostgresSettings) -> String {
+fn manners(setup: &Setup) -> String {
     format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; \
          SET default_transaction_isolation = 'read committed'; SET client_min_messages = 'error'; \
@@ -193,7 +194,7 @@ fn manners(settings: &PostgresSettings) -> String {
          SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
          SELECT set_config('synchronous_commit', 'on', false) \
          WHERE current_setting('synchronous_commit') = 'off';",
-        settings.deadline().as_millis().max(1),
-        settings.lock_timeout().as_millis().max(1),
+        setup.deadline().as_millis().max(1),
+        setup.lock_timeout().as_millis().max(1),
     )
 }

@@ -1,58 +1,51 @@
-//! Settings of a Postgres store.
+//! The settings of a Postgres store.
 
 use std::fmt;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
-
-use crate::workers::Workers;
 
 /// The addresses of the servers and the connection settings.
 #[derive(Clone)]
-pub struct PostgresSettings {
+pub struct Settings {
     /// The servers, one of which is the primary; each with credentials, database and TLS.
     pub servers: Vec<PgConnectOptions>,
+    /// The URL without credentials and parameters.
+    pub shown: String,
+    /// True if the servers' names are verified over TLS, or if there is no network in between.
+    pub is_verified: bool,
+    /// A file of PEM certificates to trust instead of the usual roots. It is read for each connection.
+    pub ca: Option<PathBuf>,
     /// The schema that holds the tables: a plain lower-case identifier.
     pub schema: String,
-    /// The longest wait for one answer.
-    pub timeout: Duration,
-    /// The threads over which the connections are spread, beside the one that opens the store.
-    pub workers: Workers,
 }
 
-impl fmt::Debug for PostgresSettings {
+impl Settings {
+    /// Returns the settings for `servers` without further keys.
+    #[must_use]
+    pub fn of(servers: Vec<PgConnectOptions>, schema: impl Into<String>) -> Self {
+        let names: Vec<String> = servers.iter().map(name).collect();
+        let shown = format!("postgres://{}", names.join(","));
+        Self { servers, shown, is_verified: true, ca: None, schema: schema.into() }
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// Leaves out the servers, whose own form shows their passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let servers: Vec<String> = self.servers.iter().map(name).collect();
-        write!(f, "PostgresSettings({servers:?}, schema {:?})", self.schema)
+        f.debug_struct("Settings")
+            .field("servers", &servers)
+            .field("is_verified", &self.is_verified)
+            .field("ca", &self.ca)
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
     }
 }
 
-impl PostgresSettings {
-    /// Returns how long a statement may take. This is shorter than callers wait, so that a statement is given
-    /// up in the session, where that ends the connection.
-    pub(super) fn deadline(&self) -> Duration {
-        self.timeout * 9 / 10
-    }
-
-    /// Returns how long a statement may wait for a row that another session keeps locked.
-    pub(super) fn lock_timeout(&self) -> Duration {
-        self.timeout * 3 / 10
-    }
-
-    /// Returns how long one server may take to accept a connection.
-    pub(super) fn connect_timeout(&self) -> Duration {
-        self.timeout / (self.servers.len().max(1) as u32)
-    }
-
-    /// Returns the connection options of each server.
-    pub(super) fn doors(&self) -> impl Iterator<Item = PgConnectOptions> + '_ {
-        self.servers.iter().map(|server| {
-            // A pooler in between refuses parameters that it does not know. Omitting this one changes
-            // nothing, because no statement reads a floating-point number.
-            let named = server.clone().disable_statement_logging().extra_float_digits(None);
-            if named.get_application_name().is_some() { named } else { named.application_name("oncegate") }
-        })
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
     }
 }
 

@@ -36,7 +36,7 @@ impl Shared {
             .arg(document);
         let (answer, replicas) = self.fleet.ask(DOCUMENTS_BUCKET, Request::Script(&call), true).await?;
         let (kind, ..) = Parts::from_redis_value(answer).map_err(odd)?;
-        let wanted = self.settings.wait_replicas;
+        let wanted = self.setup.settings.wait_replicas;
         match kind.as_str() {
             "stored" if replicas < wanted => {
                 Err(StoreError::Unclear(format!("only {replicas} of {wanted} replicas have it")))

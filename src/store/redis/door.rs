@@ -6,22 +6,23 @@ use std::time::Duration;
 use redis::{AsyncConnectionConfig, Client, cmd};
 
 use super::failure::{Failure, of_connecting};
-use super::settings::{Address, RedisSettings};
+use super::settings::{Address, Sentinels};
+use super::setup::Setup;
 
 /// An endpoint: the way to find one primary.
 #[derive(Clone, Debug)]
 pub(super) enum Door {
     /// A fixed address.
     At(Address),
-    /// The name under which sentinels know the primary.
-    Sentinels(String),
+    /// Sentinels know where it is.
+    Sentinels(Sentinels),
 }
 
 impl Door {
     /// Returns the address of the primary and a client for it.
-    pub(super) async fn client(&self, settings: &RedisSettings) -> Result<(String, Client), Failure> {
-        let address = self.address(settings).await?;
-        Ok((address.to_string(), settings.client(&address)?))
+    pub(super) async fn client(&self, setup: &Setup) -> Result<(String, Client), Failure> {
+        let address = self.address(setup).await?;
+        Ok((address.to_string(), setup.client(&address)?))
     }
 
     /// Checks that the primary is still at `address`.
@@ -29,23 +30,23 @@ impl Door {
     /// # Errors
     /// [`Failure::Down`] with the present address if the primary is elsewhere. If no sentinel answers, the
     /// primary counts as unmoved.
-    pub(super) async fn leads_to(&self, address: &str, settings: &RedisSettings) -> Result<(), Failure> {
-        match self.address(settings).await {
+    pub(super) async fn leads_to(&self, address: &str, setup: &Setup) -> Result<(), Failure> {
+        match self.address(setup).await {
             Ok(now) if now.to_string() != address => Err(Failure::Down(format!("the primary is {now} now"))),
             _ => Ok(()),
         }
     }
 
-    async fn address(&self, settings: &RedisSettings) -> Result<Address, Failure> {
-        let name = match self {
+    async fn address(&self, setup: &Setup) -> Result<Address, Failure> {
+        let Sentinels { addresses, primary: name } = match self {
             Self::At(address) => return Ok(address.clone()),
-            Self::Sentinels(name) => name,
+            Self::Sentinels(sentinels) => sentinels,
         };
         let mut causes = Vec::new();
         // A sentinel that is gone must not use up the time of the sentinels after it.
-        let each = settings.timeout / (settings.addresses.len() as u32 + 1);
-        for sentinel in &settings.addresses {
-            match ask(settings, sentinel, name, each).await {
+        let each = setup.terms.timeout / (addresses.len() as u32 + 1);
+        for sentinel in addresses {
+            match ask(setup, sentinel, name, each).await {
                 Ok(Some((host, port))) => return Ok(Address::Tcp(host, port)),
                 Ok(None) => causes.push(Failure::Down(format!("{sentinel} knows no primary {name:?}"))),
                 Err(failure) => causes.push(failure.about(sentinel)),
@@ -56,7 +57,7 @@ impl Door {
 }
 
 async fn ask(
-    settings: &RedisSettings,
+    setup: &Setup,
     sentinel: &Address,
     name: &str,
     within: Duration,
@@ -64,7 +65,7 @@ async fn ask(
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(within / 2))
         .set_response_timeout(Some(within / 2));
-    let connecting = settings.sentinel(sentinel)?;
+    let connecting = setup.sentinel(sentinel)?;
     let connecting = connecting.get_multiplexed_async_connection_with_config(&config).await;
     let mut connection = connecting.map_err(|error| of_connecting(&sentinel.to_string(), &error))?;
     Ok(cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name).query_async(&mut connection).await?)
@@ -74,7 +75,7 @@ impl fmt::Display for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::At(address) => address.fmt(f),
-            Self::Sentinels(name) => write!(f, "the primary {name:?}"),
+            Self::Sentinels(sentinels) => write!(f, "the primary {:?}", sentinels.primary),
         }
     }
 }

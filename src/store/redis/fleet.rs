@@ -26,7 +26,8 @@ use super::failure::{Failure, of_connecting};
 use super::keys::{BUCKETS, slot};
 use super::link::{Common, Link};
 use super::script::Request;
-use super::settings::{Address, RedisSettings, Topology};
+use super::settings::{Address, Servers};
+use super::setup::Setup;
 
 /// Longest interval between readings of a cluster's map while nothing seems wrong with it.
 const MAP_AGE: Duration = Duration::from_secs(30);
@@ -48,7 +49,9 @@ pub(super) struct Cluster {
 }
 
 struct Shared {
-    settings: Arc<RedisSettings>,
+    setup: Arc<Setup>,
+    /// The nodes that the settings name.
+    named: Vec<Address>,
     common: Arc<Common>,
     /// The newest map, or the failure of the last reading; `Err(None)` before the first reading ends.
     map: watch::Sender<Result<Arc<Map>, Option<Failure>>>,
@@ -63,15 +66,13 @@ struct Map {
 
 impl Fleet {
     /// Creates the primaries that the settings name. Nothing is known of the servers yet.
-    pub(super) fn new(common: Arc<Common>) -> Result<Self, Failure> {
-        let settings = &common.settings;
-        let first = || settings.addresses.first().cloned().ok_or_else(|| Failure::Down("no address".into()));
-        let door = match &settings.topology {
-            Topology::Single => Door::At(first()?),
-            Topology::Sentinel(name) => Door::Sentinels(name.clone()),
-            Topology::Cluster => return Ok(Self::Cluster(Cluster::new(common))),
+    pub(super) fn new(common: Arc<Common>) -> Self {
+        let door = match common.setup.settings.servers.clone() {
+            Servers::One(address) => Door::At(address),
+            Servers::Sentinels(sentinels) => Door::Sentinels(sentinels),
+            Servers::Cluster(nodes) => return Self::Cluster(Cluster::new(common, nodes)),
         };
-        Ok(Self::One(Arc::new(Link::new(common, door, (0..=u8::MAX).collect()))))
+        Self::One(Arc::new(Link::new(common, door, (0..=u8::MAX).collect())))
     }
 
     /// Returns the buckets, in groups that one script may touch together.
@@ -120,7 +121,7 @@ impl Fleet {
         let Self::Cluster(cluster) = self else {
             return self.link(bucket).await?.ask(request, counted).await;
         };
-        let give_up_at = Instant::now() + cluster.shared.settings.deadline();
+        let give_up_at = Instant::now() + cluster.shared.setup.deadline();
         loop {
             let mut map = cluster.shared.map.subscribe();
             map.mark_unchanged();
@@ -140,9 +141,9 @@ impl Fleet {
 }
 
 impl Cluster {
-    fn new(common: Arc<Common>) -> Self {
-        let (map, settings) = (watch::Sender::new(Err(None)), Arc::clone(&common.settings));
-        let shared = Arc::new(Shared { settings, common, map, outdated: Notify::new() });
+    fn new(common: Arc<Common>, named: Vec<Address>) -> Self {
+        let (map, setup) = (watch::Sender::new(Err(None)), Arc::clone(&common.setup));
+        let shared = Arc::new(Shared { setup, named, common, map, outdated: Notify::new() });
         let reader = tokio::spawn(keep_reading(Arc::clone(&shared))).abort_handle();
         Self { shared, reader }
     }
@@ -152,7 +153,7 @@ impl Cluster {
         let mut map = self.shared.map.subscribe();
         let silent = || Failure::Down("no node of the cluster answers".into());
         let read = map.wait_for(|map| !matches!(map, Err(None)));
-        match timeout(self.shared.settings.deadline(), read).await {
+        match timeout(self.shared.setup.deadline(), read).await {
             Ok(Ok(map)) => map.clone().map_err(|failure| failure.unwrap_or_else(silent)),
             _ => Err(silent()),
         }
@@ -187,8 +188,8 @@ impl Shared {
     async fn read(&self, old: Option<&Map>) -> Result<Map, Failure> {
         let known = old.into_iter().flat_map(|map| map.nodes.keys().cloned());
         let mut causes = Vec::new();
-        for address in known.chain(self.settings.addresses.iter().cloned()) {
-            match timeout(self.settings.timeout / 2, owners(&self.settings, &address)).await {
+        for address in known.chain(self.named.iter().cloned()) {
+            match timeout(self.setup.terms.timeout / 2, owners(&self.setup, &address)).await {
                 Ok(Ok(owners)) => return Ok(self.map(&owners, old)),
                 Ok(Err(failure)) => causes.push(failure.about(&address)),
                 Err(_) => causes.push(Failure::Down(format!("{address}: no answer"))),
@@ -232,9 +233,9 @@ impl Shared {
 }
 
 /// Returns the primary of each bucket, as the node at `address` knows it.
-pub(super) async fn owners(settings: &RedisSettings, address: &Address) -> Result<Vec<Address>, Failure> {
-    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(settings.timeout / 2));
-    let connecting = settings.client(address)?;
+pub(super) async fn owners(setup: &Setup, address: &Address) -> Result<Vec<Address>, Failure> {
+    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(setup.terms.timeout / 2));
+    let connecting = setup.client(address)?;
     let connecting = connecting.get_multiplexed_async_connection_with_config(&config).await;
     let mut connection = connecting.map_err(|error| of_connecting(&address.to_string(), &error))?;
     let ranges: Vec<Vec<Value>> = cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;

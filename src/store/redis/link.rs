@@ -33,7 +33,7 @@ use super::marks::{Digits, Marks};
 use super::memory::{Memory, Outcomes};
 use super::script::{Acknowledged, Beginning, Loaded, Permission, Permitted, Request, send};
 use super::server::Server;
-use super::settings::{RedisSettings, Topology};
+use super::setup::Setup;
 
 /// Interval between examinations of a server that works.
 const VIGIL: Duration = Duration::from_secs(5);
@@ -49,7 +49,7 @@ const LANES: usize = 8;
 
 /// State that all links of a store share.
 pub(super) struct Common {
-    pub(super) settings: Arc<RedisSettings>,
+    pub(super) setup: Arc<Setup>,
     pub(super) waiters: Arc<Waiters>,
     pub(super) marks: Marks,
     pub(super) outcomes: Outcomes,
@@ -65,7 +65,7 @@ pub(super) struct Link {
 
 struct Shared {
     common: Arc<Common>,
-    settings: Arc<RedisSettings>,
+    setup: Arc<Setup>,
     door: Door,
     /// The buckets that the primary holds.
     buckets: Mutex<Vec<u8>>,
@@ -110,11 +110,11 @@ impl Link {
     /// Creates a link through `door`. The primary behind it holds `buckets`. The mark of [`super::loss`] lies
     /// in the first of them.
     pub(super) fn new(common: Arc<Common>, door: Door, buckets: Vec<u8>) -> Self {
-        let settings = Arc::clone(&common.settings);
-        let mark = Keys::new(&settings.prefix).run(buckets.first().copied().unwrap_or_default());
+        let setup = Arc::clone(&common.setup);
+        let mark = Keys::new(&setup.settings.prefix).run(buckets.first().copied().unwrap_or_default());
         let shared = Arc::new(Shared {
             common,
-            settings,
+            setup,
             door,
             buckets: Mutex::new(buckets),
             memory: Memory::default(),
@@ -141,7 +141,7 @@ impl Link {
     /// held back because the server lost data, or the bucket's mark is known.
     pub(super) async fn look_into(&self, bucket: u8, known: Option<Digits>) -> Result<(), Failure> {
         let shared = &*self.shared;
-        let looked = timeout(shared.settings.deadline(), async {
+        let looked = timeout(shared.setup.deadline(), async {
             let _alone = shared.looking.lock().await;
             if shared.common.marks.of(bucket) != known {
                 return Ok(());
@@ -153,7 +153,7 @@ impl Link {
             }
         });
         let silent =
-            || Failure::Down(format!("no answer of {} within {:?}", shared.door, shared.settings.deadline()));
+            || Failure::Down(format!("no answer of {} within {:?}", shared.door, shared.setup.deadline()));
         looked.await.unwrap_or_else(|_| Err(silent()))
     }
 
@@ -178,7 +178,7 @@ impl Link {
             return Err(Failure::Down(format!("more than {MOST_PENDING} commands wait for {}", shared.door)));
         };
         let sent_on = OnceLock::new();
-        let answered = timeout(shared.settings.deadline(), async {
+        let answered = timeout(shared.setup.deadline(), async {
             let session = shared.session().await?;
             let session = sent_on.get_or_init(|| session);
             // The permission needs a session first: making one finds out what the server lost.
@@ -190,7 +190,7 @@ impl Link {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(failure)) => failure,
             Err(_) => {
-                let cause = format!("no answer of {} within {:?}", shared.door, shared.settings.deadline());
+                let cause = format!("no answer of {} within {:?}", shared.door, shared.setup.deadline());
                 if sent_on.get().is_some() { Failure::Unclear(cause) } else { Failure::Down(cause) }
             }
         };
@@ -239,7 +239,7 @@ impl Drop for Link {
 /// Connects, and connects again whenever the connection is in doubt.
 async fn keep(shared: Arc<Shared>) {
     for number in 1.. {
-        match timeout(shared.settings.timeout, shared.connect(number)).await {
+        match timeout(shared.setup.terms.timeout, shared.connect(number)).await {
             Ok(Ok(session)) => {
                 let session = Arc::new(session);
                 tracing::info!(server = session.address, "connected to the store");
@@ -282,21 +282,21 @@ impl Shared {
     async fn stay_down(&self, number: u64, failure: Failure) {
         // The opening of the store reports its first failure itself. The nodes of a cluster may come later,
         // so their first failure is logged.
-        let is_told = number == 1 && self.settings.topology != Topology::Cluster;
+        let is_told = number == 1 && !self.setup.settings.servers.is_cluster();
         if !is_told && !matches!(&*self.state.borrow(), State::Down(_)) {
             tracing::warn!("the store cannot be reached: {failure}");
         }
         self.state.send_replace(State::Down(failure));
-        sleep(jittered(PAUSE.min(self.settings.timeout / 4))).await;
+        sleep(jittered(PAUSE.min(self.setup.terms.timeout / 4))).await;
     }
 
     async fn connect(self: &Arc<Self>, number: u64) -> Result<Session, Failure> {
-        let (address, client) = self.door.client(&self.settings).await?;
+        let (address, client) = self.door.client(&self.setup).await?;
         let failed = |error: redis::RedisError| of_connecting(&address, &error);
         let link = Arc::downgrade(self);
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.settings.timeout / 2))
-            .set_response_timeout(Some(self.settings.timeout))
+            .set_connection_timeout(Some(self.setup.terms.timeout / 2))
+            .set_response_timeout(Some(self.setup.terms.timeout))
             .set_push_sender(move |push: PushInfo| {
                 if let Some(link) = link.upgrade() {
                     link.hear(number, push);
@@ -304,7 +304,7 @@ impl Shared {
                 Ok::<(), ()>(())
             });
         let mut lanes = Vec::new();
-        for _ in 0..if self.settings.wait_replicas > 0 { LANES } else { 1 } {
+        for _ in 0..if self.setup.settings.wait_replicas > 0 { LANES } else { 1 } {
             lanes.push(client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?);
         }
         self.examine(&mut lanes[0], false).await.map_err(|failure| failure.about(&address))?;
@@ -323,7 +323,8 @@ impl Shared {
     ) -> Vec<Option<MultiplexedConnection>> {
         // With `wait_replicas`, no worker has a connection of its own: writes that wait for replicas are
         // spread over all shared connections.
-        let workers = self.settings.workers.handles().iter().filter(|_| self.settings.wait_replicas == 0);
+        let workers =
+            self.setup.terms.workers.handles().iter().filter(|_| self.setup.settings.wait_replicas == 0);
         let making = workers.map(|worker| {
             let (client, config) = (client.clone(), config.clone());
             worker.spawn(async move { client.get_multiplexed_async_connection_with_config(&config).await })
@@ -354,10 +355,10 @@ impl Shared {
                     return Ok(());
                 }
                 examined = Instant::now();
-                self.door.leads_to(&session.address, &self.settings).await?;
+                self.door.leads_to(&session.address, &self.setup).await?;
                 self.examine(&mut session.lane_zero(), false).await
             };
-            match timeout(self.settings.timeout, again).await {
+            match timeout(self.setup.terms.timeout, again).await {
                 Ok(Ok(())) => {}
                 Ok(Err(failure)) => return failure.to_string(),
                 Err(_) => return "it was too slow when it was examined".into(),
@@ -370,7 +371,7 @@ impl Shared {
     /// well, because a gateway that claims nothing also has to notice the loss.
     async fn examine(&self, connection: &mut MultiplexedConnection, unmarked: bool) -> Result<(), Failure> {
         let server = Server::ask(connection).await?;
-        if let Some(why) = server.unfit(self.settings.topology == Topology::Cluster) {
+        if let Some(why) = server.unfit(self.setup.settings.servers.is_cluster()) {
             return Err(why);
         }
         let buckets = lock(&self.buckets).clone();
@@ -407,14 +408,14 @@ impl Shared {
     /// than the real moment.
     fn given_up_at(&self) -> Timestamp {
         let (then, heard) = *lock(&self.clock);
-        then.plus(heard.elapsed() + self.settings.deadline())
+        then.plus(heard.elapsed() + self.setup.deadline())
     }
 
     fn hold(&self, lost: Option<Timestamp>, is_new: bool, now: Timestamp) {
-        let left = lost.map_or(Duration::ZERO, |lost| lost.plus(self.settings.longest_ttl).since(now));
+        let left = lost.map_or(Duration::ZERO, |lost| lost.plus((self.setup.terms.longest_ttl)()).since(now));
         let mut held = lock(&self.held);
         if !left.is_zero() && is_new {
-            let accepted = self.settings.accept_lost;
+            let accepted = self.setup.settings.accept_lost;
             tracing::error!(
                 mark = self.mark,
                 accepted,
@@ -422,11 +423,11 @@ impl Shared {
             );
         }
         let until = Instant::now().checked_add(left);
-        *held = until.filter(|_| !left.is_zero() && !self.settings.accept_lost);
+        *held = until.filter(|_| !left.is_zero() && !self.setup.settings.accept_lost);
     }
 
     fn acknowledged(&self, counted: bool) -> Option<Acknowledged> {
-        let (by, within) = (self.settings.wait_replicas, self.settings.replica_wait());
+        let (by, within) = (self.setup.settings.wait_replicas, self.setup.replica_wait());
         (counted && by > 0).then_some(Acknowledged { by, within })
     }
 

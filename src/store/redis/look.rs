@@ -7,7 +7,7 @@ use bytes::Bytes;
 use redis::{AsyncConnectionConfig, RedisError, cmd};
 use tokio::time::timeout;
 
-use crate::store::{Document, Sheet};
+use crate::store::{Document, Sheet, Terms};
 
 use super::door::Door;
 use super::failure::Failure;
@@ -15,7 +15,8 @@ use super::fleet::owners;
 use super::keys::{DOCUMENTS_BUCKET, Keys};
 use super::persistence::forgets;
 use super::server::Server;
-use super::settings::{Address, RedisSettings, Topology};
+use super::settings::{Address, Servers, Settings};
+use super::setup::Setup;
 use super::{OpenError, RedisStore};
 
 impl RedisStore {
@@ -24,12 +25,13 @@ impl RedisStore {
     ///
     /// # Errors
     /// [`OpenError`] if a primary does not answer, or if no record may be trusted to it.
-    pub async fn look(settings: &RedisSettings) -> Result<(Document, Vec<String>), OpenError> {
+    pub async fn look(settings: Settings, terms: Terms) -> Result<(Document, Vec<String>), OpenError> {
+        let setup = Setup { settings, terms };
         let (mut names, mut risks) = (None, BTreeSet::new());
         // The first endpoint is the primary that holds the document of names.
-        for door in doors(settings).await? {
-            let looking = look(&door, settings, names.is_none());
-            let (document, risk) = match timeout(settings.timeout * 2, looking).await {
+        for door in doors(&setup).await? {
+            let looking = look(&door, &setup, names.is_none());
+            let (document, risk) = match timeout(setup.terms.timeout * 2, looking).await {
                 Ok(looked) => looked?,
                 Err(_) => return Err(Failure::Down(format!("{door} does not answer")).into()),
             };
@@ -41,14 +43,14 @@ impl RedisStore {
     }
 }
 
-async fn doors(settings: &RedisSettings) -> Result<Vec<Door>, Failure> {
-    match &settings.topology {
-        Topology::Sentinel(name) => Ok(vec![Door::Sentinels(name.clone())]),
-        Topology::Single => Ok(settings.addresses.iter().take(1).cloned().map(Door::At).collect()),
-        Topology::Cluster => {
+async fn doors(setup: &Setup) -> Result<Vec<Door>, Failure> {
+    match &setup.settings.servers {
+        Servers::Sentinels(sentinels) => Ok(vec![Door::Sentinels(sentinels.clone())]),
+        Servers::One(address) => Ok(vec![Door::At(address.clone())]),
+        Servers::Cluster(nodes) => {
             let mut causes = Vec::new();
-            for address in &settings.addresses {
-                match timeout(settings.timeout, owners(settings, address)).await {
+            for address in nodes {
+                match timeout(setup.terms.timeout, owners(setup, address)).await {
                     Ok(Ok(owners)) => {
                         let named = owners.get(usize::from(DOCUMENTS_BUCKET)).cloned().into_iter();
                         let once = each_once(named.chain(owners).collect());
@@ -73,26 +75,22 @@ fn each_once(owners: Vec<Address>) -> Vec<Address> {
     once
 }
 
-async fn look(
-    door: &Door,
-    settings: &RedisSettings,
-    named: bool,
-) -> Result<(Document, Option<String>), Failure> {
-    let (address, client) = door.client(settings).await?;
+async fn look(door: &Door, setup: &Setup, named: bool) -> Result<(Document, Option<String>), Failure> {
+    let (address, client) = door.client(setup).await?;
     let failed = |failure: Failure| Failure::Down(format!("{address}: {failure}"));
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(settings.timeout))
-        .set_response_timeout(Some(settings.timeout));
+        .set_connection_timeout(Some(setup.terms.timeout))
+        .set_response_timeout(Some(setup.terms.timeout));
     let connection = client.get_multiplexed_async_connection_with_config(&config).await;
     let mut connection = connection.map_err(|error| failed(error.into()))?;
     let server = Server::ask(&mut connection).await.map_err(failed)?;
-    if let Some(why) = server.unfit(settings.topology == Topology::Cluster) {
+    if let Some(why) = server.unfit(setup.settings.servers.is_cluster()) {
         return Err(Failure::Down(format!("{address}: {why}")));
     }
     let mut names = Document { bytes: None, now: server.now };
     if named {
         let asked = cmd("GET")
-            .arg(Keys::new(&settings.prefix).document(Sheet::Names))
+            .arg(Keys::new(&setup.settings.prefix).document(Sheet::Names))
             .query_async(&mut connection)
             .await;
         let bytes: Option<Vec<u8>> = asked.map_err(|error: RedisError| failed(error.into()))?;

@@ -35,7 +35,7 @@ use crate::protocol::{Record, RecordId, Revision, State};
 
 use super::{
     Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
-    Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage, Woken, Written, codec,
+    Stopped, Store, StoreError, Swap, Tally, Terms, UnknownFilter, UnknownPage, Woken, Written, codec,
 };
 
 use self::failure::Failure;
@@ -45,6 +45,7 @@ use self::link::Common;
 use self::marks::Marks;
 use self::memory::Outcomes;
 use self::script::{Beginning, Call, Request, Script};
+use self::setup::Setup;
 use self::value::{Kind, Reply};
 
 mod documents;
@@ -52,20 +53,24 @@ mod door;
 mod failure;
 mod fleet;
 mod keys;
+mod kind;
 mod link;
 mod lists;
 mod look;
 mod loss;
+mod losses;
 mod marks;
 mod memory;
 mod persistence;
 mod script;
 mod server;
 mod settings;
+mod setup;
 mod unknown;
+pub mod url;
 mod value;
 
-pub use self::settings::{Address, RedisSettings, Topology};
+pub use self::settings::{Address, Sentinels, Servers, Settings};
 
 /// Time for which Redis keeps the keys that readiness checks write.
 const READY_KEPT: Duration = Duration::from_secs(60);
@@ -77,7 +82,7 @@ pub struct RedisStore {
 
 /// State that the primitives and the lists share.
 struct Shared {
-    settings: Arc<RedisSettings>,
+    setup: Arc<Setup>,
     keys: Keys,
     fleet: Fleet,
     common: Arc<Common>,
@@ -89,22 +94,23 @@ impl RedisStore {
     /// # Errors
     /// [`OpenError`] if there is no connection, or if records must not be trusted to a server: it is a
     /// replica, it evicts keys, or its setup does not match `settings`.
-    pub async fn open(settings: RedisSettings) -> Result<Self, OpenError> {
-        let (keys, settings) = (Keys::new(&settings.prefix), Arc::new(settings));
+    pub async fn open(settings: Settings, terms: Terms) -> Result<Self, OpenError> {
+        let (keys, outcomes) = (Keys::new(&settings.prefix), Outcomes::of(terms.largest_response));
+        let setup = Arc::new(Setup { settings, terms });
         let common = Arc::new(Common {
-            settings: Arc::clone(&settings),
+            setup: Arc::clone(&setup),
             waiters: Arc::default(),
             marks: Marks::new(keys.clone()),
-            outcomes: Outcomes::of(settings.largest_response),
+            outcomes,
         });
-        let fleet = Fleet::new(Arc::clone(&common))?;
+        let fleet = Fleet::new(Arc::clone(&common));
         for (_, link) in fleet.primaries().await? {
             link.connected().await?;
             if let Some(warning) = persistence::warning(&link).await {
                 tracing::warn!("store: {warning}");
             }
         }
-        Ok(Self { shared: Arc::new(Shared { settings, keys, fleet, common }) })
+        Ok(Self { shared: Arc::new(Shared { setup, keys, fleet, common }) })
     }
 }
 
@@ -113,7 +119,7 @@ impl Shared {
     async fn run(&self, id: RecordId, call: &Call) -> Result<Reply, Failure> {
         let (answer, replicas) = self.fleet.ask(bucket(id), Request::Script(call), true).await?;
         let reply = Reply::of(answer)?;
-        let wanted = self.settings.wait_replicas;
+        let wanted = self.setup.settings.wait_replicas;
         if reply.kind.is_write() && replicas < wanted {
             return Err(Failure::Unclear(format!("only {replicas} of {wanted} replicas have it")));
         }
@@ -165,7 +171,7 @@ impl Shared {
 
     /// Tells whether writes count only once replicas have them.
     fn touches(&self) -> bool {
-        self.settings.wait_replicas > 0
+        self.setup.settings.wait_replicas > 0
     }
 
     /// Returns the error for an execution that must not begin.
@@ -183,7 +189,7 @@ impl Shared {
             "Redis was restarted without its data or emptied; claims are refused for another {} s (one ttl), or \
              until the field `lost` of the key {}{{…}}:run is removed",
             left.as_secs(),
-            self.settings.prefix
+            self.setup.settings.prefix
         ))
     }
 
@@ -295,7 +301,7 @@ impl Shared {
 
     /// Writes to every server, as a claim would.
     async fn ready(&self) -> Result<(), StoreError> {
-        let wanted = self.settings.wait_replicas;
+        let wanted = self.setup.settings.wait_replicas;
         for (bucket, link) in self.fleet.primaries().await? {
             let mut set = cmd("SET");
             set.arg(self.keys.ready(bucket)).arg(1).arg("PX").arg(READY_KEPT.as_millis() as u64);

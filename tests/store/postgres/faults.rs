@@ -4,14 +4,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use oncegate::store::postgres::{PostgresSettings, PostgresStore};
-use oncegate::store::{Claimed, Ledger, Store, StoreError};
-use oncegate::workers::Workers;
+use oncegate::store::postgres::{PostgresStore, Settings};
+use oncegate::store::{Claimed, Ledger, Store, StoreError, Terms};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection};
 use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
+use super::{TIMEOUT, settings, store, terms};
 use crate::away::{self, recovered, try_claim, unavailable};
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
 use crate::decisions;
@@ -20,20 +20,19 @@ use crate::servers::postgres::{Server, shared};
 use crate::servers::proxy::Proxy;
 use crate::servers::redis::until;
 
-use super::{TIMEOUT, settings, store};
-
 pub async fn through_a_proxy(server: &Server) -> (Proxy, Arc<PostgresStore>) {
     let proxy = Proxy::to(server.port).await;
     let servers = vec![server.options().port(proxy.port)];
-    let behind = PostgresSettings { servers, timeout: away::TIMEOUT, ..settings(server) };
-    (proxy, Arc::new(PostgresStore::open(behind).await.expect("a store")))
+    let behind = Settings { servers, ..settings(server) };
+    let terms = Terms { timeout: away::TIMEOUT, ..terms() };
+    (proxy, Arc::new(PostgresStore::open(behind, terms).await.expect("a store")))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_not_there_is_named_at_start() {
     let mut server = Server::start();
     server.kill();
-    let refused = PostgresStore::open(settings(&server)).await.err().expect("a refusal").to_string();
+    let refused = PostgresStore::open(settings(&server), terms()).await.err().expect("a refusal").to_string();
     assert!(refused.contains(&format!("127.0.0.1:{}", server.port)), "{refused}");
 }
 
@@ -77,13 +76,8 @@ async fn a_connection_starts_with_nothing_that_a_pooler_refuses() {
         .port(port)
         .username("oncegate")
         .ssl_mode(PgSslMode::Disable);
-    let settings = PostgresSettings {
-        servers: vec![server],
-        schema: "oncegate".into(),
-        timeout: TIMEOUT,
-        workers: Workers::default(),
-    };
-    assert!(PostgresStore::open(settings).await.is_err(), "it hung up");
+    let settings = Settings::of(vec![server], "oncegate");
+    assert!(PostgresStore::open(settings, Terms::new(TIMEOUT)).await.is_err(), "it hung up");
     let start = first.await.expect("no panic");
     // The version of the protocol, and then names and values, each ended by a zero.
     let words: Vec<_> = start[4..].split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
@@ -121,8 +115,8 @@ async fn sessions_that_are_ended_by_an_operator_cost_no_answer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_that_is_ended_in_a_statement_is_asked_again() {
     let server = Server::start();
-    let usual = PostgresSettings { schema: "oncegate".into(), ..settings(&server) };
-    let bench = Bench::of(Arc::new(PostgresStore::open(usual).await.expect("a store")));
+    let usual = Settings { schema: "oncegate".into(), ..settings(&server) };
+    let bench = Bench::of(Arc::new(PostgresStore::open(usual, terms()).await.expect("a store")));
     bench.won(id(1), owner(1), STILL).await;
     let mut operator = server.options().connect().await.expect("a connection");
     let mut locked = server.options().connect().await.expect("a connection");
@@ -151,11 +145,11 @@ async fn a_claim_that_arrives_after_it_was_given_up_is_not_made() {
 async fn a_standby_is_refused_and_a_promoted_one_is_found() {
     let primary = Server::start();
     let standby = primary.standby(&[]);
-    let alone = PostgresSettings { servers: vec![standby.options()], ..settings(&primary) };
-    let refused = PostgresStore::open(alone).await.err().expect("a refusal").to_string();
+    let alone = Settings { servers: vec![standby.options()], ..settings(&primary) };
+    let refused = PostgresStore::open(alone, terms()).await.err().expect("a refusal").to_string();
     assert!(refused.contains("standby"), "{refused}");
-    let both = PostgresSettings { servers: vec![standby.options(), primary.options()], ..settings(&primary) };
-    let store = Arc::new(PostgresStore::open(both).await.expect("a store"));
+    let both = Settings { servers: vec![standby.options(), primary.options()], ..settings(&primary) };
+    let store = Arc::new(PostgresStore::open(both, terms()).await.expect("a store"));
     let bench = Bench::of(Arc::clone(&store) as Arc<dyn Store>);
     bench.won(id(1), owner(1), STILL).await;
     bench.apply(id(1), complete(owner(1), 1)).await;
@@ -201,8 +195,8 @@ async fn a_database_that_is_closed_for_writing_takes_no_claim() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_does_not_end_is_unclear_and_wins_again() {
     let server = Server::start();
-    let behind = PostgresSettings { timeout: away::TIMEOUT, ..settings(&server) };
-    let store = Arc::new(PostgresStore::open(behind).await.expect("a store"));
+    let terms = Terms { timeout: away::TIMEOUT, ..terms() };
+    let store = Arc::new(PostgresStore::open(settings(&server), terms).await.expect("a store"));
     server.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
     server.run("SELECT pg_reload_conf()").await;
     while server.value::<String>("SHOW synchronous_standby_names").await != "nobody" {
@@ -230,7 +224,7 @@ async fn a_locked_row_holds_up_no_other() {
     let server = shared();
     let settings = settings(&server);
     let schema = settings.schema.clone();
-    let bench = Bench::of(Arc::new(PostgresStore::open(settings).await.expect("a store")));
+    let bench = Bench::of(Arc::new(PostgresStore::open(settings, terms()).await.expect("a store")));
     let mut running = Vec::new();
     for number in 0..40 {
         running.push(bench.won(id(number), owner(number), STILL).await);
@@ -262,8 +256,8 @@ async fn a_locked_row_holds_up_no_other() {
 async fn gateways_that_write_the_same_records_do_not_deadlock() {
     let server = Server::start();
     let settings = settings(&server);
-    let one = PostgresStore::open(settings.clone()).await.expect("a store");
-    let other = PostgresStore::open(settings.clone()).await.expect("a store");
+    let one = PostgresStore::open(settings.clone(), terms()).await.expect("a store");
+    let other = PostgresStore::open(settings.clone(), terms()).await.expect("a store");
     let benches = [Bench::of(Arc::new(one)), Bench::of(Arc::new(other))];
     for round in 0..30 {
         let mut steps = JoinSet::new();
@@ -291,8 +285,7 @@ async fn gateways_that_write_the_same_records_do_not_deadlock() {
 async fn a_role_that_is_not_there_is_named_at_start() {
     let server = shared();
     let started = Instant::now();
-    let settings =
-        PostgresSettings { servers: vec![server.options().username("nobody-here")], ..settings(&server) };
-    let refused = PostgresStore::open(settings).await.err().expect("a refusal").to_string();
+    let settings = Settings { servers: vec![server.options().username("nobody-here")], ..settings(&server) };
+    let refused = PostgresStore::open(settings, terms()).await.err().expect("a refusal").to_string();
     assert!(refused.contains("nobody-here") && started.elapsed() < 2 * TIMEOUT, "{refused}");
 }

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use oncegate::store::postgres::{PostgresSettings, PostgresStore, print_schema};
+use oncegate::store::postgres::{PostgresStore, Settings, print_schema};
 use oncegate::store::{Sheet, Store};
 use tokio::task::JoinSet;
 
+use super::{settings, terms};
 use crate::bench::{Bench, STILL, complete, id, owner};
 use crate::servers::postgres::{Server, shared};
 
-use super::settings;
-
-async fn refused(settings: PostgresSettings) -> String {
-    let refused = PostgresStore::open(settings).await.err().expect("a refusal");
+async fn refused(settings: Settings) -> String {
+    let refused = PostgresStore::open(settings, terms()).await.err().expect("a refusal");
     assert!(!refused.may_pass(), "{refused}");
     refused.to_string()
 }
@@ -20,13 +19,11 @@ async fn refused(settings: PostgresSettings) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_may_come_is_worth_waiting_for_and_a_wrong_setting_is_not() {
     let server = shared();
-    let at = |options: sqlx::postgres::PgConnectOptions| PostgresSettings {
-        servers: vec![options],
-        ..settings(&server)
-    };
+    let at =
+        |options: sqlx::postgres::PgConnectOptions| Settings { servers: vec![options], ..settings(&server) };
     assert!(refused(at(server.options().database("nowhere"))).await.contains("nowhere"));
     let away = at(server.options().port(crate::servers::redis::free_port()));
-    let away = PostgresStore::open(away).await.err().expect("nobody is there");
+    let away = PostgresStore::open(away, terms()).await.err().expect("nobody is there");
     assert!(away.may_pass(), "{away}");
 }
 
@@ -37,7 +34,7 @@ async fn ten_gateways_that_start_at_once_make_the_tables_once() {
         let settings = settings(&server);
         let mut starting = JoinSet::new();
         for _ in 0..10 {
-            starting.spawn(PostgresStore::open(settings.clone()));
+            starting.spawn(PostgresStore::open(settings.clone(), terms()));
         }
         let stores = starting.join_all().await;
         let stores: Vec<_> = stores.into_iter().map(|store| store.expect("a store")).collect();
@@ -53,11 +50,12 @@ async fn ten_gateways_that_start_at_once_make_the_tables_once() {
 async fn an_older_gateway_works_beside_newer_tables_that_allow_it_and_refuses_others() {
     let server = shared();
     let settings = settings(&server);
-    let running = PostgresStore::open(settings.clone()).await.expect("a store");
+    let running = PostgresStore::open(settings.clone(), terms()).await.expect("a store");
     let schema = &settings.schema;
     server.run(&format!("ALTER TABLE {schema}.record ADD COLUMN later text")).await;
     server.run(&format!("INSERT INTO {schema}.migration (version, needs) VALUES (1000, 1)")).await;
-    let bench = Bench::of(Arc::new(PostgresStore::open(settings.clone()).await.expect("it goes on")));
+    let bench =
+        Bench::of(Arc::new(PostgresStore::open(settings.clone(), terms()).await.expect("it goes on")));
     bench.won(id(1), owner(1), STILL).await;
     bench.check(id(1), complete(owner(1), 1)).await;
     server.run(&format!("UPDATE {schema}.migration SET needs = 1000 WHERE version = 1000")).await;
@@ -72,11 +70,11 @@ async fn the_tables_of_the_first_release_are_brought_up_to_date() {
     let server = shared();
     let settings = settings(&server);
     let schema = &settings.schema;
-    let running = Bench::of(Arc::new(PostgresStore::open(settings.clone()).await.expect("a store")));
+    let running = Bench::of(Arc::new(PostgresStore::open(settings.clone(), terms()).await.expect("a store")));
     running.won(id(1), owner(1), STILL).await;
     server.run(&format!("DROP TABLE {schema}.names, {schema}.clock")).await;
     server.run(&format!("DELETE FROM {schema}.migration WHERE version > 1")).await;
-    let newer = PostgresStore::open(settings.clone()).await.expect("a store");
+    let newer = PostgresStore::open(settings.clone(), terms()).await.expect("a store");
     for sheet in [Sheet::Names, Sheet::Clock] {
         assert!(newer.document(sheet).await.expect("an answer").bytes.is_none());
     }
@@ -91,7 +89,7 @@ async fn the_tables_of_the_first_release_are_brought_up_to_date() {
 async fn the_printed_sql_and_rights_are_enough() {
     let server = Server::start();
     server.run("CREATE ROLE gateway LOGIN").await;
-    let as_gateway = PostgresSettings {
+    let as_gateway = Settings {
         servers: vec![server.options().username("gateway")],
         schema: "payments".into(),
         ..settings(&server)
@@ -103,7 +101,7 @@ async fn the_printed_sql_and_rights_are_enough() {
     for right in sql.lines().filter_map(|line| line.strip_prefix("-- GRANT")) {
         server.run(&format!("GRANT{right}")).await;
     }
-    let bench = Bench::of(Arc::new(PostgresStore::open(as_gateway).await.expect("a store")));
+    let bench = Bench::of(Arc::new(PostgresStore::open(as_gateway, terms()).await.expect("a store")));
     bench.store.ready().await.expect("ready");
     crate::contract::table::every_row_under_hold(bench.clone()).await;
     crate::contract::retention::a_known_outcome_becomes_a_tombstone_and_ends(bench.clone()).await;
@@ -121,7 +119,7 @@ async fn the_printed_sql_and_rights_are_enough() {
 async fn the_columns_say_what_the_record_says() {
     let server = shared();
     let settings = settings(&server);
-    let bench = Bench::of(Arc::new(PostgresStore::open(settings.clone()).await.expect("a store")));
+    let bench = Bench::of(Arc::new(PostgresStore::open(settings.clone(), terms()).await.expect("a store")));
     bench.won(id(1), owner(1), STILL).await;
     bench.apply(id(1), complete(owner(1), 1)).await;
     bench.won(id(2), owner(2), STILL).await;

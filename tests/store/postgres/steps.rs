@@ -6,25 +6,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use oncegate::protocol::{Policy, StoredResponse};
-use oncegate::store::postgres::{PostgresSettings, PostgresStore};
+use oncegate::store::postgres::{PostgresStore, Settings};
 use oncegate::store::{Change, Filter, StoreError};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio::task::JoinSet;
 
+use super::{settings, terms};
 use crate::bench::{Bench, HOUR, STILL, claim, complete, id, owner, response_of};
 use crate::decisions;
 use crate::events::Event;
 use crate::servers::postgres::{Server, shared};
 use crate::servers::proxy::Proxy;
 
-use super::settings;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_step_is_one_round_trip() {
     let server = shared();
     let proxy = Proxy::to(server.port).await;
     let servers = vec![server.options().port(proxy.port)];
-    let store = PostgresStore::open(PostgresSettings { servers, ..settings(&server) }).await;
+    let store = PostgresStore::open(Settings { servers, ..settings(&server) }, terms()).await;
     let bench = Bench::of(Arc::new(store.expect("a store")));
     // Once all connections are open, only the steps use the wire.
     proxy.quiet(Duration::from_millis(300)).await;
@@ -95,7 +94,7 @@ async fn a_record_costs_what_is_documented() {
     let server = shared();
     let settings = settings(&server);
     let schema = settings.schema.clone();
-    let bench = Bench::of(Arc::new(PostgresStore::open(settings).await.expect("a store")));
+    let bench = Bench::of(Arc::new(PostgresStore::open(settings, terms()).await.expect("a store")));
     let used = async |tables: &[&str]| {
         let mut bytes = 0;
         for table in tables {
@@ -135,7 +134,7 @@ async fn a_body_burdens_no_record_and_goes_with_it() {
     let server = shared();
     let settings = settings(&server);
     let schema = settings.schema.clone();
-    let bench = Bench::of(Arc::new(PostgresStore::open(settings).await.expect("a store")));
+    let bench = Bench::of(Arc::new(PostgresStore::open(settings, terms()).await.expect("a store")));
     let running = bench.won(id(1), owner(1), STILL).await;
     let large =
         StoredResponse { status: StatusCode::CREATED, headers: vec![], body: Bytes::from(vec![7; 1 << 20]) };
@@ -155,7 +154,7 @@ async fn bytes_that_are_no_record_are_an_error_and_stay() {
     let server = shared();
     let settings = settings(&server);
     let schema = settings.schema.clone();
-    let bench = Bench::of(Arc::new(PostgresStore::open(settings).await.expect("a store")));
+    let bench = Bench::of(Arc::new(PostgresStore::open(settings, terms()).await.expect("a store")));
     let lease = Duration::from_millis(100);
     let running = bench.won(id(1), owner(1), Policy { lease, ..STILL }).await;
     let other = bench.won(id(2), owner(2), Policy { lease, ..STILL }).await;
@@ -191,7 +190,7 @@ async fn a_revision_that_is_not_the_records_is_an_error() {
     let server = shared();
     let settings = settings(&server);
     let schema = settings.schema.clone();
-    let bench = Bench::of(Arc::new(PostgresStore::open(settings).await.expect("a store")));
+    let bench = Bench::of(Arc::new(PostgresStore::open(settings, terms()).await.expect("a store")));
     bench.won(id(1), owner(1), STILL).await;
     server.run(&format!("UPDATE {schema}.record SET revision = revision + 1")).await;
     assert!(matches!(bench.store.read(id(1)).await, Err(StoreError::Unreadable { .. })));
@@ -209,13 +208,13 @@ async fn no_step_reads_a_whole_table_however_it_grew() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    drop(PostgresStore::open(settings.clone()).await.expect("a store"));
+    drop(PostgresStore::open(settings.clone(), terms()).await.expect("a store"));
     for table in ["record", "response"] {
         server.run(&format!("VACUUM ANALYZE {}.{table}", settings.schema)).await;
     }
     all_said().await;
     server.run("SELECT pg_stat_reset()").await;
-    let bench = Bench::of(Arc::new(PostgresStore::open(settings).await.expect("a store")));
+    let bench = Bench::of(Arc::new(PostgresStore::open(settings, terms()).await.expect("a store")));
     for number in 0..100 {
         let running = bench.won(id(number), owner(number), STILL).await;
         let stored = complete(owner(number), 1);
@@ -242,7 +241,7 @@ async fn a_socket_in_the_file_system_is_an_address() {
     let server = shared();
     let socket = PgConnectOptions::new_without_pgpass().socket(server.socket()).port(server.port);
     let servers = vec![socket.username("oncegate").database("postgres")];
-    let store = PostgresStore::open(PostgresSettings { servers, ..settings(&server) }).await;
+    let store = PostgresStore::open(Settings { servers, ..settings(&server) }, terms()).await;
     let bench = Bench::of(Arc::new(store.expect("a store")));
     bench.won(id(1), owner(1), Policy { ttl: HOUR, ..STILL }).await;
     bench.check(id(1), complete(owner(1), 1)).await;
@@ -259,13 +258,14 @@ async fn tls_is_spoken_and_the_certificate_is_checked() {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let verified = server.options().host("localhost").ssl_mode(PgSslMode::VerifyFull);
     let trusting = verified.clone().ssl_root_cert_from_pem(signed.cert.pem().into_bytes());
-    let known = PostgresSettings { servers: vec![trusting], ..settings(&server) };
-    let bench = Bench::of(Arc::new(PostgresStore::open(known.clone()).await.expect("a store")));
+    let known = Settings { servers: vec![trusting], ..settings(&server) };
+    let bench = Bench::of(Arc::new(PostgresStore::open(known.clone(), terms()).await.expect("a store")));
     bench.won(id(1), owner(1), STILL).await;
     let spoken = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
                   WHERE ssl AND application_name = 'oncegate'";
     assert!(server.value::<i64>(spoken).await >= 2);
-    let strange = PostgresSettings { servers: vec![verified], ..known };
-    let refused = PostgresStore::open(strange).await.err().expect("a stranger's certificate").to_string();
+    let strange = Settings { servers: vec![verified], ..known };
+    let refused =
+        PostgresStore::open(strange, terms()).await.err().expect("a stranger's certificate").to_string();
     assert!(refused.contains("certificate"), "{refused}");
 }

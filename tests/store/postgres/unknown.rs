@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oncegate::store::postgres::{PostgresSettings, PostgresStore};
+use oncegate::store::postgres::{PostgresStore, Settings};
 use tokio::task::JoinSet;
 
-use super::settings;
+use super::{settings, terms};
 use crate::bench::{Bench, STILL};
 use crate::contract::unknown::{listed, tally, unknown_on};
 use crate::servers::postgres::{Server, shared};
 
 const INDEX: &str = "record_unknown_since";
 
-async fn bench(settings: &PostgresSettings) -> Bench {
-    Bench::of(Arc::new(PostgresStore::open(settings.clone()).await.expect("a store")))
+async fn bench(settings: &Settings) -> Bench {
+    Bench::of(Arc::new(PostgresStore::open(settings.clone(), terms()).await.expect("a store")))
 }
 
 /// Whether the index is used; `None` where there is none.
@@ -113,7 +113,7 @@ async fn a_role_that_may_not_make_the_index_lists_without_it() {
     server.run(&format!("GRANT USAGE ON SCHEMA {schema} TO gateway")).await;
     server.run(&format!("GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO gateway")).await;
     let servers = vec![server.options().username("gateway")];
-    let bench = bench(&PostgresSettings { servers, ..owner.clone() }).await;
+    let bench = bench(&Settings { servers, ..owner.clone() }).await;
     unknown_on(&bench, 1, "contract", STILL).await;
     assert_eq!(listed(&bench, None, 100).await.len(), 1);
     assert_eq!(tally(&bench).await.total(), 1);

@@ -7,18 +7,17 @@ use oncegate::store::postgres::PostgresStore;
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 
+use super::{settings, terms};
 use crate::bench::{Bench, STILL, complete, id, owner};
 use crate::events::Event;
 use crate::servers::postgres::{Server, shared};
 use crate::wakeups::{self, PATIENCE};
 
-use super::settings;
-
 /// Opens two gateways. Returns them and the channel that they listen on.
 async fn two(server: &Server) -> (Bench, Bench, String) {
     let settings = settings(server);
     let channel = format!("{}_ended", settings.schema);
-    let store = async || PostgresStore::open(settings.clone()).await.expect("a store");
+    let store = async || PostgresStore::open(settings.clone(), terms()).await.expect("a store");
     (Bench::of(Arc::new(store().await)), Bench::of(Arc::new(store().await)), channel)
 }
 

@@ -4,9 +4,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use oncegate::store::redis::{Address, RedisSettings, RedisStore};
-use oncegate::store::{Claimed, Sheet, Store, StoreError};
+use oncegate::store::redis::{Address, RedisStore, Servers, Settings};
+use oncegate::store::{Claimed, Sheet, Store, StoreError, Terms};
 
+use super::{TIMEOUT, settings, store, terms};
 use crate::away::{self, recovered, try_claim, unavailable};
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
 use crate::decisions;
@@ -14,12 +15,10 @@ use crate::events::Verdict;
 use crate::servers::proxy::Proxy;
 use crate::servers::redis::{Server, primary_and_replica, until};
 
-use super::{TIMEOUT, settings, store};
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_evicts_is_refused_at_start() {
     let server = Server::with(&["--maxmemory-policy", "volatile-lru"]);
-    let refused = RedisStore::open(settings(&server)).await.err().expect("a refusal").to_string();
+    let refused = RedisStore::open(settings(&server), terms()).await.err().expect("a refusal").to_string();
     assert!(refused.contains("volatile-lru") && refused.contains("CONFIG SET maxmemory-policy noeviction"));
     server.say::<()>("CONFIG SET maxmemory-policy noeviction");
     store(&server).await;
@@ -29,7 +28,7 @@ async fn a_server_that_evicts_is_refused_at_start() {
 async fn a_server_that_is_not_there_is_named_at_start() {
     let mut server = Server::start();
     server.kill();
-    let refused = RedisStore::open(settings(&server)).await.err().expect("a refusal").to_string();
+    let refused = RedisStore::open(settings(&server), terms()).await.err().expect("a refusal").to_string();
     assert!(refused.contains(&format!("cannot connect to 127.0.0.1:{}", server.port)), "{refused}");
 }
 
@@ -62,7 +61,7 @@ async fn a_full_server_takes_no_claim_and_still_replays() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_is_refused_at_start_and_later() {
     let (primary, replica) = primary_and_replica(&[]);
-    let refused = RedisStore::open(settings(&replica)).await.err().expect("a refusal").to_string();
+    let refused = RedisStore::open(settings(&replica), terms()).await.err().expect("a refusal").to_string();
     assert!(refused.contains("no primary"), "{refused}");
     let store = store(&primary).await;
     replica.say::<()>("REPLICAOF NO ONE");
@@ -97,9 +96,9 @@ async fn a_server_that_loads_its_data_is_unavailable() {
 
 async fn through_a_proxy(server: &Server) -> (Proxy, Arc<RedisStore>) {
     let proxy = Proxy::to(server.port).await;
-    let addresses = vec![Address::Tcp("127.0.0.1".into(), proxy.port)];
-    let behind = RedisSettings { addresses, timeout: away::TIMEOUT, ..settings(server) };
-    (proxy, Arc::new(RedisStore::open(behind).await.expect("a store")))
+    let servers = Servers::One(Address::Tcp("127.0.0.1".into(), proxy.port));
+    let behind = Settings { servers, ..settings(server) };
+    (proxy, Arc::new(RedisStore::open(behind, Terms::new(away::TIMEOUT)).await.expect("a store")))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,9 +135,9 @@ async fn a_server_that_comes_back_is_used_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_no_replica_has_is_not_acknowledged() {
     let (primary, replica) = primary_and_replica(&[]);
-    let waiting =
-        RedisSettings { wait_replicas: 1, timeout: Duration::from_millis(500), ..settings(&primary) };
-    let store = Arc::new(RedisStore::open(waiting).await.expect("a store"));
+    let waiting = Settings { wait_replicas: 1, ..settings(&primary) };
+    let terms = Terms::new(Duration::from_millis(500));
+    let store = Arc::new(RedisStore::open(waiting, terms).await.expect("a store"));
     let bench = Bench::of(Arc::clone(&store) as Arc<dyn Store>);
     let unclear = |error: StoreError| matches!(error, StoreError::Unclear(_));
     let running = bench.won(id(1), owner(1), STILL).await;

@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use oncegate::store::redis::{Address, RedisSettings, RedisStore, Topology};
+use oncegate::secret::Secret;
+use oncegate::store::redis::{Address, RedisStore, Sentinels, Servers, Settings};
 use oncegate::store::{Store, StoreError};
 
+use super::{TIMEOUT, settings, terms};
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
 use crate::decisions;
 use crate::events::Verdict;
 use crate::servers::redis::{Server, cluster, primary_and_replica, sentinel, until};
-
-use super::{TIMEOUT, settings};
 
 crate::contract::suite!(open().await);
 
@@ -29,18 +29,23 @@ async fn open() -> (Arc<dyn Store>, Arc<Vec<Server>>) {
         })
     });
     let prefix = format!("test-{}:", NEXT.fetch_add(1, Ordering::Relaxed));
-    let store = RedisStore::open(RedisSettings { prefix, ..cluster_settings(&nodes) }).await;
+    let store = RedisStore::open(Settings { prefix, ..cluster_settings(&nodes) }, terms()).await;
     (Arc::new(store.expect("a store")), nodes)
 }
 
-fn cluster_settings(nodes: &[Server]) -> RedisSettings {
-    RedisSettings { topology: Topology::Cluster, ..settings(&nodes[0]) }
+fn sentinels(addresses: Vec<Address>) -> Servers {
+    Servers::Sentinels(Sentinels { addresses, primary: "main".into() })
+}
+
+fn cluster_settings(nodes: &[Server]) -> Settings {
+    let servers = Servers::Cluster(vec![Address::Tcp("127.0.0.1".into(), nodes[0].port)]);
+    Settings { servers, ..settings(&nodes[0]) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_are_spread_over_the_cluster_and_a_moved_slot_is_followed() {
     let nodes = tokio::task::block_in_place(cluster);
-    let store = RedisStore::open(cluster_settings(&nodes)).await.expect("a store");
+    let store = RedisStore::open(cluster_settings(&nodes), terms()).await.expect("a store");
     let bench = Bench::of(Arc::new(store));
     for number in 0..100 {
         bench.won(id(number), owner(number), STILL).await;
@@ -68,7 +73,8 @@ async fn records_are_spread_over_the_cluster_and_a_moved_slot_is_followed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_is_moved_with_its_records_loses_none_and_runs_none_twice() {
     let nodes = tokio::task::block_in_place(cluster);
-    let bench = Bench::of(Arc::new(RedisStore::open(cluster_settings(&nodes)).await.expect("a store")));
+    let bench =
+        Bench::of(Arc::new(RedisStore::open(cluster_settings(&nodes), terms()).await.expect("a store")));
     let mut together = (1..).map(id).filter(|other| other.as_bytes()[0] == id(1).as_bytes()[0]);
     let [done, running, free] = [(); 3].map(|()| together.next().expect("ids never end"));
     bench.won(done, owner(1), STILL).await;
@@ -110,7 +116,8 @@ async fn a_slot_that_is_moved_with_its_records_loses_none_and_runs_none_twice() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_first_slot_moves_away_goes_on() {
     let nodes = tokio::task::block_in_place(cluster);
-    let bench = Bench::of(Arc::new(RedisStore::open(cluster_settings(&nodes)).await.expect("a store")));
+    let bench =
+        Bench::of(Arc::new(RedisStore::open(cluster_settings(&nodes), terms()).await.expect("a store")));
     let of_bucket = |bucket: u8| (0..).map(id).find(|id| id.as_bytes()[0] == bucket).expect("ids never end");
     let mut held = (0..=u8::MAX).map(of_bucket).filter(|id| owner_of(slot(&nodes[0], *id)) == 0);
     let (first, other) = (held.next().expect("a bucket"), held.next().expect("another one"));
@@ -152,10 +159,11 @@ fn owner_of(slot: usize) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_url_of_the_wrong_kind_is_refused() {
     let nodes = tokio::task::block_in_place(cluster);
-    let single = RedisStore::open(settings(&nodes[0])).await.err().expect("a refusal").to_string();
+    let single = RedisStore::open(settings(&nodes[0]), terms()).await.err().expect("a refusal").to_string();
     assert!(single.contains("redis+cluster://"), "{single}");
     let alone = Server::start();
-    let refused = RedisStore::open(cluster_settings(&[alone])).await.err().expect("a refusal").to_string();
+    let refused =
+        RedisStore::open(cluster_settings(&[alone]), terms()).await.err().expect("a refusal").to_string();
     assert!(refused.contains("cluster"), "{refused}");
 }
 
@@ -165,23 +173,22 @@ async fn sentinels_that_ask_for_a_password_are_told_theirs() {
     let sentinel = sentinel(&primary);
     sentinel.say::<()>("ACL SETUSER gateway on >hush +@all");
     sentinel.say::<()>("ACL SETUSER default off");
-    let nobody = RedisSettings {
-        topology: Topology::Sentinel("main".into()),
-        addresses: vec![Address::Tcp("127.0.0.1".into(), sentinel.port)],
+    let nobody = Settings {
+        servers: sentinels(vec![Address::Tcp("127.0.0.1".into(), sentinel.port)]),
         ..settings(&primary)
     };
     let (gateway, hush) = (Some("gateway".to_owned()), Some("hush".to_owned()));
-    let known = |password: Option<String>| RedisSettings {
+    let known = |password: Option<String>| Settings {
         sentinel_username: gateway.clone(),
-        sentinel_password: password,
+        sentinel_password: password.map(Secret),
         ..nobody.clone()
     };
     for refused in [nobody.clone(), known(Some("loud".into()))] {
-        let why = RedisStore::open(refused).await.err().expect("a refusal").to_string();
+        let why = RedisStore::open(refused, terms()).await.err().expect("a refusal").to_string();
         assert!(why.contains("no sentinel says") && !why.contains("loud"), "{why}");
     }
     // The servers ask for no password and are told none.
-    RedisStore::open(known(hush)).await.expect("a store").ready().await.expect("a primary");
+    RedisStore::open(known(hush), terms()).await.expect("a store").ready().await.expect("a primary");
 }
 
 /// The primary dies, a replica is promoted, and the gateway continues with its data.
@@ -189,12 +196,14 @@ async fn sentinels_that_ask_for_a_password_are_told_theirs() {
 async fn a_failover_is_followed_and_is_no_loss() {
     let (mut primary, replica) = primary_and_replica(&[]);
     let sentinel = sentinel(&primary);
-    let settings = RedisSettings {
-        topology: Topology::Sentinel("main".into()),
-        addresses: vec![Address::Tcp("127.0.0.1".into(), 1), Address::Tcp("127.0.0.1".into(), sentinel.port)],
+    let settings = Settings {
+        servers: sentinels(vec![
+            Address::Tcp("127.0.0.1".into(), 1),
+            Address::Tcp("127.0.0.1".into(), sentinel.port),
+        ]),
         ..settings(&primary)
     };
-    let store = Arc::new(RedisStore::open(settings).await.expect("a store"));
+    let store = Arc::new(RedisStore::open(settings, terms()).await.expect("a store"));
     let bench = Bench::of(Arc::clone(&store) as Arc<dyn Store>);
     let running = bench.won(id(1), owner(1), STILL).await;
     bench.won(id(2), owner(2), STILL).await;

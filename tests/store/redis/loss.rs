@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use oncegate::store::redis::{RedisSettings, RedisStore};
-use oncegate::store::{Stopped, Store, StoreError};
+use oncegate::store::redis::{RedisStore, Settings};
+use oncegate::store::{Stopped, Store, StoreError, Terms};
 use tokio::time::sleep;
 
+use super::{TIMEOUT, settings, store, terms};
 use crate::away::recovered;
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
 use crate::decisions;
 use crate::events::Verdict;
 use crate::servers::redis::{Server, until};
-
-use super::{TIMEOUT, settings, store};
 
 /// Claims and returns the refusal, or `None` once the claim is taken.
 async fn refusal(store: &RedisStore, number: u64) -> Option<String> {
@@ -98,8 +97,9 @@ async fn a_restart_with_old_data_answers_from_it_and_takes_nothing_new() {
 async fn a_loss_is_over_after_one_ttl() {
     let mut server = Server::start();
     let ttl = Duration::from_secs(4);
-    let store =
-        RedisStore::open(RedisSettings { longest_ttl: ttl, ..settings(&server) }).await.expect("a store");
+    let store = RedisStore::open(settings(&server), Terms { longest_ttl: Arc::new(move || ttl), ..terms() })
+        .await
+        .expect("a store");
     assert_eq!(refusal(&store, 1).await, None);
     let restarted = Instant::now();
     server.restart();
@@ -111,8 +111,8 @@ async fn a_loss_is_over_after_one_ttl() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loss_can_be_accepted_beforehand() {
     let mut server = Server::start();
-    let accepting = RedisSettings { accept_lost: true, ..settings(&server) };
-    let store = RedisStore::open(accepting).await.expect("a store");
+    let accepting = Settings { accept_lost: true, ..settings(&server) };
+    let store = RedisStore::open(accepting, terms()).await.expect("a store");
     assert_eq!(refusal(&store, 1).await, None);
     server.restart();
     assert!(recovered(&store, 1).await < 2 * TIMEOUT);

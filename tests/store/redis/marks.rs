@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use oncegate::store::redis::{RedisSettings, RedisStore};
+use oncegate::store::redis::{RedisStore, Settings};
 use oncegate::store::{Claimed, Stopped, Store, StoreError};
 use tokio::task::JoinSet;
 
-use super::{settings, store};
+use super::{settings, store, terms};
 use crate::away::recovered;
 use crate::bench::{Bench, STILL, claim, complete, id, owner};
 use crate::servers::redis::{Server, until};
@@ -136,8 +136,8 @@ async fn a_store_of_an_earlier_release_goes_on_and_is_watched_from_then_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loss_that_was_accepted_beforehand_stops_nothing() {
     let server = Server::start();
-    let accepting = RedisSettings { accept_lost: true, ..settings(&server) };
-    let store = Arc::new(RedisStore::open(accepting).await.expect("a store"));
+    let accepting = Settings { accept_lost: true, ..settings(&server) };
+    let store = Arc::new(RedisStore::open(accepting, terms()).await.expect("a store"));
     paid(&store).await;
     server.say::<()>("FLUSHALL");
     let (won, refusals) = claims(&store).await;

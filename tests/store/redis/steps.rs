@@ -6,17 +6,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use oncegate::protocol::{Policy, RecordId, StoredResponse};
-use oncegate::store::redis::{Address, RedisSettings, RedisStore};
+use oncegate::secret::Secret;
+use oncegate::store::redis::{Address, RedisStore, Servers, Settings};
 use oncegate::store::{Change, Claimed, Filter, Store, StoreError};
 use tokio::task::JoinSet;
 
+use super::{settings, store, terms};
 use crate::bench::{Bench, HOUR, STILL, claim, complete, id, owner, response_of};
 use crate::decisions;
 use crate::events::{Event, Verdict};
 use crate::servers::proxy::Proxy;
 use crate::servers::redis::{Server, primary_and_replica};
-
-use super::{settings, store};
 
 fn key(id: RecordId) -> String {
     let id = id.to_string();
@@ -25,9 +25,9 @@ fn key(id: RecordId) -> String {
 
 async fn count_round_trips(server: &Server, wait_replicas: u32) {
     let proxy = Proxy::to(server.port).await;
-    let addresses = vec![Address::Tcp("127.0.0.1".into(), proxy.port)];
-    let settings = RedisSettings { addresses, wait_replicas, ..settings(server) };
-    let bench = Bench::of(Arc::new(RedisStore::open(settings).await.expect("a store")));
+    let servers = Servers::One(Address::Tcp("127.0.0.1".into(), proxy.port));
+    let settings = Settings { servers, wait_replicas, ..settings(server) };
+    let bench = Bench::of(Arc::new(RedisStore::open(settings, terms()).await.expect("a store")));
     let mut before = proxy.round_trips();
     let mut one = |step: &str| {
         let now = proxy.round_trips();
@@ -173,8 +173,8 @@ async fn bytes_that_are_no_record_are_an_error_and_stay() {
 async fn a_record_that_is_stamped_ahead_of_the_server_is_renewed_at_once() {
     let server = Server::start();
     let proxy = Proxy::to(server.port).await;
-    let addresses = vec![Address::Tcp("127.0.0.1".into(), proxy.port)];
-    let store = RedisStore::open(RedisSettings { addresses, ..settings(&server) }).await.expect("a store");
+    let servers = Servers::One(Address::Tcp("127.0.0.1".into(), proxy.port));
+    let store = RedisStore::open(Settings { servers, ..settings(&server) }, terms()).await.expect("a store");
     let bench = Bench::of(Arc::new(store));
     let running = bench.won(id(1), owner(1), STILL).await;
     let ahead = running.updated_at.plus(HOUR);
@@ -206,8 +206,8 @@ async fn an_entry_without_a_record_is_cleared_away() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_socket_in_the_file_system_is_an_address() {
     let server = Server::start();
-    let addresses = vec![Address::Unix(server.socket())];
-    let store = RedisStore::open(RedisSettings { addresses, ..settings(&server) }).await.expect("a store");
+    let servers = Servers::One(Address::Unix(server.socket()));
+    let store = RedisStore::open(Settings { servers, ..settings(&server) }, terms()).await.expect("a store");
     let bench = Bench::of(Arc::new(store));
     bench.won(id(1), owner(1), STILL).await;
     assert_eq!(bench.check(id(1), complete(owner(1), 1)).await, Verdict::Stored);
@@ -219,25 +219,25 @@ async fn the_documented_rights_are_enough() {
     let documentation = include_str!("../../../docs/stores.md");
     let rights = documentation.lines().map(str::trim).find(|line| line.starts_with("ACL SETUSER gateway"));
     server.say::<()>(&rights.expect("the line of rights").replace("PASSWORD", "hush"));
-    let (username, password) = (Some("gateway".into()), Some("hush".into()));
-    let known = RedisSettings { username, password, ..settings(&server) };
-    let bench = Bench::of(Arc::new(RedisStore::open(known.clone()).await.expect("a store")));
+    let (username, password) = (Some("gateway".into()), Some(Secret("hush".into())));
+    let known = Settings { username, password, ..settings(&server) };
+    let bench = Bench::of(Arc::new(RedisStore::open(known.clone(), terms()).await.expect("a store")));
     bench.store.ready().await.expect("ready");
     crate::contract::table::every_row_under_hold(bench.clone()).await;
     crate::contract::retention::a_known_outcome_becomes_a_tombstone_and_ends(bench.clone()).await;
     server.say::<()>("FLUSHDB");
-    let bench = Bench::of(Arc::new(RedisStore::open(known.clone()).await.expect("a store")));
+    let bench = Bench::of(Arc::new(RedisStore::open(known.clone(), terms()).await.expect("a store")));
     crate::contract::unknown::there_is_nothing_to_mend_in_what_this_release_wrote(bench.clone()).await;
     server.say::<()>("FLUSHDB");
-    let bench = Bench::of(Arc::new(RedisStore::open(known.clone()).await.expect("a store")));
+    let bench = Bench::of(Arc::new(RedisStore::open(known.clone(), terms()).await.expect("a store")));
     crate::contract::lists::a_page_shows_what_fits(bench.clone()).await;
     crate::contract::names::one_of_many_replacements_is_made(bench.clone()).await;
     bench.won(id(100), owner(1), Policy { lease: Duration::from_millis(100), ..STILL }).await;
     let woken = bench.store.watch(id(100)).await.expect("a watch");
     bench.apply(id(100), complete(owner(1), 1)).await;
     woken.await;
-    let wrong = RedisSettings { password: Some("loud".into()), ..known };
-    let refused = RedisStore::open(wrong).await.err().expect("a refusal");
+    let wrong = Settings { password: Some(Secret("loud".into())), ..known };
+    let refused = RedisStore::open(wrong, terms()).await.err().expect("a refusal");
     assert!(!refused.may_pass(), "{refused}");
     let refused = refused.to_string();
     assert!(!refused.contains("loud") && refused.to_lowercase().contains("pass"), "{refused}");
@@ -258,12 +258,11 @@ async fn tls_is_spoken_and_the_certificate_is_checked() {
     let server = Server::with(&[&tls[..], &["--tls-key-file", &key, "--tls-ca-cert-file", &cert]].concat());
     // Another test may have installed it before.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let addresses = vec![Address::Tcp("localhost".into(), port)];
-    let trusting =
-        RedisSettings { addresses, tls: true, ca: Some(signed.cert.pem().into()), ..settings(&server) };
-    let bench = Bench::of(Arc::new(RedisStore::open(trusting.clone()).await.expect("a store")));
+    let servers = Servers::One(Address::Tcp("localhost".into(), port));
+    let trusting = Settings { servers, tls: true, ca: Some(signed.cert.pem().into()), ..settings(&server) };
+    let bench = Bench::of(Arc::new(RedisStore::open(trusting.clone(), terms()).await.expect("a store")));
     bench.won(id(1), owner(1), STILL).await;
-    let strange = RedisSettings { ca: None, ..trusting };
-    let refused = RedisStore::open(strange).await.err().expect("a stranger's certificate");
+    let strange = Settings { ca: None, ..trusting };
+    let refused = RedisStore::open(strange, terms()).await.err().expect("a stranger's certificate");
     assert!(refused.to_string().contains("certificate") && !refused.may_pass(), "{refused}");
 }

@@ -1,0 +1,112 @@
+//! A gateway for a service in the same process: the layer, made of a store and the paths to protect.
+
+use std::sync::Arc;
+
+use crate::config::{Config, ConfigErrors, Environment};
+use crate::routes::RouteTable;
+use crate::stop::Stop;
+use crate::store::{Ledger, Store};
+use crate::telemetry::Metrics;
+
+use super::layer::Tasks;
+use super::{Gateway, GatewayLayer, lapsed, new_owner, sweep, tell_stops};
+
+/// Builds a [`GatewayLayer`] over a store. Requests that it does not protect pass through.
+///
+/// ```
+/// # use oncegate::{gateway::GatewayBuilder, store::memory::MemoryStore};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), oncegate::config::ConfigErrors> {
+/// let layer = GatewayBuilder::new(MemoryStore::default())
+///     .config("server.max_in_flight = 100")
+///     .protect("charges", "/v1/charges")
+///     .build()?;
+/// # Ok(()) }
+/// ```
+pub struct GatewayBuilder {
+    store: Arc<dyn Store>,
+    /// The configuration, as in a file.
+    text: String,
+    metrics: Metrics,
+    stop: Stop,
+}
+
+/// The tables that a configuration needs and that mean nothing here: the store is given, and the only upstream
+/// is the inner service.
+const INNER: &str = "
+[store]
+url = 'memory:'
+[upstreams.inner]
+url = 'http://inner.invalid'
+[fallback]
+upstream = 'inner'
+";
+
+impl GatewayBuilder {
+    /// Returns a builder without routes, with the defaults of a configuration file.
+    #[must_use]
+    pub fn new(store: impl Store) -> Self {
+        Self { store: Arc::new(store), text: String::new(), metrics: Metrics::new(), stop: Stop::default() }
+    }
+
+    /// Adds a part of a configuration file: keys of `[server]`, and `[[routes]]` whose `upstream` is `"inner"`.
+    /// `[store]`, `[upstreams]` and `[fallback]` are taken.
+    #[must_use]
+    pub fn config(mut self, toml: &str) -> Self {
+        self.text.push_str(toml);
+        self.text.push('\n');
+        self
+    }
+
+    /// Protects `POST` and `PATCH` on the paths that fit `template`, such as `/v1/charges` or `/v1/{resource}`,
+    /// with the defaults of a route. `name` is the route's name in records, logs and metrics.
+    #[must_use]
+    pub fn protect(self, name: &str, template: &str) -> Self {
+        let (name, template) = (quoted(name), quoted(template));
+        self.config(&format!("[[routes]]\nname = {name}\npath = {template}\nupstream = 'inner'"))
+    }
+
+    /// Counts in `metrics`, which can be shown.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Stops with `stop`: no execution begins after [`Stop::begin_drain`].
+    #[must_use]
+    pub fn stop(mut self, stop: Stop) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Builds the layer, and starts the tasks that keep the store clean while the layer or a service of it is
+    /// there.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every mistake in a route or in [`GatewayBuilder::config`].
+    ///
+    /// # Panics
+    /// Panics outside of a Tokio runtime.
+    pub fn build(self) -> Result<GatewayLayer, ConfigErrors> {
+        let Self { store, text, metrics, stop } = self;
+        let config = Config::parse(&format!("{text}{INNER}"), "the layer", &Environment::default())?;
+        let routes = RouteTable::new(&config.routes, config.fallback)
+            .map_err(|why| ConfigErrors::of("routes", why))?;
+        let counted = metrics.clone();
+        let ledger = Ledger::new(store, config.store.timeout)
+            .telling_lapses(move |id, record| lapsed(&counted, id, record));
+        let tasks = [
+            tokio::spawn(sweep(ledger.clone(), metrics.clone(), stop.clone())).abort_handle(),
+            tokio::spawn(tell_stops(ledger.clone(), metrics.clone(), stop.clone())).abort_handle(),
+        ];
+        let gateway =
+            Gateway::new(&config.server, &config.upstreams, routes, ledger, metrics, stop, new_owner);
+        Ok(GatewayLayer::with_tasks(Arc::new(gateway), Tasks(tasks.into())))
+    }
+}
+
+/// Quotes a text for TOML, whose basic strings have the escapes of JSON.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

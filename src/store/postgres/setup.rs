@@ -1,0 +1,48 @@
+//! The settings together with the terms: how the store's connections are opened, and how long they wait.
+
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::store::Terms;
+
+use super::settings::Settings;
+
+/// The settings of a store that is open, and what the gateway asks of it.
+pub(super) struct Setup {
+    pub(super) settings: Settings,
+    pub(super) terms: Terms,
+}
+
+impl Setup {
+    /// Returns how long a statement may take. This is shorter than callers wait, so that a statement is given
+    /// up in the session, where that ends the connection.
+    pub(super) fn deadline(&self) -> Duration {
+        self.terms.timeout * 9 / 10
+    }
+
+    /// Returns how long a statement may wait for a row that another session keeps locked.
+    pub(super) fn lock_timeout(&self) -> Duration {
+        self.terms.timeout * 3 / 10
+    }
+
+    /// Returns how long one server may take to accept a connection.
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.terms.timeout / (self.settings.servers.len().max(1) as u32)
+    }
+
+    /// Returns the connection options of each server.
+    pub(super) fn doors(&self) -> impl Iterator<Item = PgConnectOptions> + '_ {
+        self.settings.servers.iter().map(|server| {
+            let trusting = match &self.settings.ca {
+                Some(ca) => server.clone().ssl_root_cert(ca),
+                None => server.clone(),
+            };
+            // A pooler in between refuses parameters that it does not know. Omitting this one changes
+            // nothing, because no statement reads a floating-point number.
+            let named = trusting.disable_statement_logging().extra_float_digits(None);
+            if named.get_application_name().is_some() { named } else { named.application_name("oncegate") }
+        })
+    }
+}
