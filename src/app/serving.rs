@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use crate::cli::serve::Operator;
 use crate::config::Config;
 use crate::descriptors;
-use crate::gateway::{sweep, tell_stops};
+use crate::gateway::{report_stopped_claims, sweep};
 use crate::server;
 use crate::stop::Stop;
 use crate::telemetry::log::say;
@@ -126,7 +126,7 @@ impl Assembly {
         let Self { gateway, ledger, metrics, stop, names, service, admin_router, certificates, .. } = self;
         let ([public, admin], admin_stop) = (self.listening, Stop::default());
         tokio::spawn(clock::keep(ledger.clone(), config.clone(), stop.clone()));
-        tokio::spawn(tell_stops(ledger.clone(), metrics.clone(), stop.clone()));
+        tokio::spawn(report_stopped_claims(ledger.clone(), metrics.clone(), stop.clone()));
         tokio::spawn(identity::keep(names, config.clone(), stop.clone()));
         tokio::spawn(watch(certificates, hang_ups));
         let sweeping = tokio::spawn(sweep(ledger, metrics, stop.clone()));
