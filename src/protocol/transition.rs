@@ -104,7 +104,7 @@ fn claim_decided(record: &Record, owner: Owner, now: Timestamp) -> Transition<Cl
     }
 }
 
-/// Returns the verdict for a claim whose request is not that of the record, or not yet comparable to it.
+/// Returns the verdict for a claim with a request that is not that of the record, or not yet comparable to it.
 fn other_request(record: &Record, claim: &Claim) -> Option<fn(Record) -> ClaimVerdict> {
     if record.fingerprint.scheme != claim.fingerprint.scheme {
         Some(|record| ClaimVerdict::Stands(Standing::OtherScheme(record)))
@@ -245,7 +245,7 @@ impl Step for TakeOver {
             return Transition::Stands(TakeOverVerdict::Lost(None));
         };
         match record.state {
-            // Its own take-over, whose answer was lost.
+            // Its own take-over. The answer to it was lost.
             State::Running { owner: holder, .. } if holder == owner => {
                 Transition::Stands(TakeOverVerdict::Won(record.into_owned()))
             }
