@@ -8,7 +8,7 @@
 //!
 //! The record's policy chooses the witness, not the route's: the promise of the first attempt counts. Today
 //! every policy has the witness [`Hold`], because the configuration accepts no other policy. A new witness is
-//! one more file here, and one more line in [`Settler::witness`].
+//! one more file here, and one more line in `Settler::witness`.
 
 mod hold;
 mod witness;
