@@ -43,6 +43,7 @@ use self::deadlines::LowWater;
 use self::directory::Directory;
 use self::mark::Mark;
 use self::room::Room;
+use self::shared::Shared;
 use self::tables::Tables;
 use self::words::in_words;
 use self::writer::{Command, Writer};
@@ -57,6 +58,7 @@ mod mark;
 mod modes;
 mod room;
 mod settings;
+mod shared;
 mod tables;
 mod unknown;
 mod words;
@@ -71,17 +73,6 @@ pub struct EmbeddedStore {
     // First, so that the thread has ended when the rest is dropped.
     writer: Writer,
     shared: Arc<Shared>,
-}
-
-/// State that the writer and the readers share.
-struct Shared {
-    tables: Tables,
-    low: LowWater,
-    room: Room,
-    /// True once the index of unknown records by time has been compared with the records.
-    mended: AtomicBool,
-    // Last, so that the engine is closed before the lock is gone.
-    _directory: Directory,
 }
 
 impl EmbeddedStore {
