@@ -24,6 +24,7 @@ use crate::headers::{add_own, clean_request, forwarded_address};
 use crate::peer::Peer;
 use crate::protocol::Owner;
 use crate::routes::LiveRoutes;
+use crate::settle::Settler;
 use crate::shares::Shares;
 use crate::stop::Stop;
 use crate::store::Ledger;
@@ -74,6 +75,7 @@ pub type Upstream = BoxCloneSyncService<http::Request<Body>, Response<Body>, Cal
 pub struct Gateway {
     routes: LiveRoutes,
     ledger: Ledger,
+    settler: Settler,
     metrics: Metrics,
     stop: Stop,
     /// Function that makes unguessable tokens.
@@ -111,6 +113,7 @@ impl Gateway {
         let outgoing = Outgoing::new(server.max_in_flight, routes.table().largest_response());
         Self {
             routes,
+            settler: Settler::new(ledger.clone()),
             ledger,
             metrics,
             stop,

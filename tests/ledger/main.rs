@@ -3,6 +3,12 @@
 
 mod claims;
 mod clocks;
+#[path = "../events/ledger.rs"]
+#[expect(dead_code, reason = "it also serves the contract of the stores")]
+mod decisions;
+#[path = "../events/mod.rs"]
+#[expect(dead_code, reason = "it also serves the contract of the stores")]
+mod events;
 mod jumps;
 mod live;
 mod outcomes;

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use oncegate::clock::{Clock, Timestamp};
 use oncegate::config::{Config, Environment, InFlight, OnStoreError, Route};
 use oncegate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, sweep};
-use oncegate::protocol::{CallerParts, Event, Key, Owner, Policy, Record, RecordId, Scope, State};
+use oncegate::protocol::{CallerParts, Key, Owner, Policy, Record, RecordId, Scope, State};
 use oncegate::routes::{LiveRoutes, RouteTable};
 use oncegate::stop::Stop;
 use oncegate::store::{ClockLimits, Ledger, Store};
@@ -19,6 +19,9 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{Layer, ServiceExt};
+
+use crate::decisions;
+use crate::events::Event;
 
 use super::store::FaultyStore;
 use super::upstream::Upstream;
@@ -157,7 +160,8 @@ impl World {
         let State::Running { owner, n, .. } = self.record(key).expect("a record").state else {
             panic!("{key} is {}", self.state(key));
         };
-        let removed = self.ledger.apply(self.id(key), None, &Event::Release { owner, n }, None).await;
+        let removed =
+            decisions::apply(&self.ledger, self.id(key), None, &Event::Release { owner, n }, None).await;
         removed.expect("the store answers");
         assert_eq!(self.state(key), "absent");
     }

@@ -25,6 +25,8 @@ async fn a_server_that_may_come_is_worth_waiting_for_and_a_wrong_setting_is_not(
     let away = at(server.options().port(crate::servers::redis::free_port()));
     let away = PostgresStore::open(away, terms()).await.err().expect("nobody is there");
     assert!(away.may_pass(), "{away}");
+    let source = std::error::Error::source(&away).and_then(|source| source.downcast_ref::<sqlx::Error>());
+    assert!(matches!(source, Some(sqlx::Error::Io(_))), "{source:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,7 +126,7 @@ async fn the_columns_say_what_the_record_says() {
     bench.apply(id(1), complete(owner(1), 1)).await;
     bench.won(id(2), owner(2), STILL).await;
     let reason = oncegate::protocol::Reason::Status(503);
-    bench.apply(id(2), oncegate::protocol::Event::Lose { owner: owner(2), n: 1, reason }).await;
+    bench.apply(id(2), crate::events::Event::Lose { owner: owner(2), n: 1, reason }).await;
     let said: String = server
         .value(&format!(
             "SELECT string_agg(concat_ws(' ', namespace, route, state, execution, status, reason), '; ' \

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use oncegate::protocol::{Event, Policy, StoredResponse};
+use oncegate::protocol::{Policy, StoredResponse};
 use oncegate::store::postgres::{PostgresStore, Settings};
 use oncegate::store::{Change, Filter, StoreError};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -13,6 +13,9 @@ use tokio::task::JoinSet;
 
 use super::{settings, terms};
 use crate::bench::{Bench, HOUR, STILL, claim, complete, id, owner, response_of};
+use crate::contract::round_trips::each_step;
+use crate::decisions;
+use crate::events::Event;
 use crate::servers::postgres::{Server, shared};
 use crate::servers::proxy::Proxy;
 
@@ -25,31 +28,7 @@ async fn each_step_is_one_round_trip() {
     let bench = Bench::of(Arc::new(store.expect("a store")));
     // Once all connections are open, only the steps use the wire.
     proxy.quiet(Duration::from_millis(300)).await;
-    let mut before = proxy.round_trips();
-    let mut one = |step: &str| {
-        let now = proxy.round_trips();
-        assert_eq!(now - before, 1, "{step}");
-        before = now;
-    };
-    let running = bench.won(id(1), owner(1), STILL).await;
-    one("a claim");
-    let renew = Event::Renew { owner: owner(1), n: 1 };
-    let renewed = bench.ledger.apply(id(1), Some(&running), &renew, None).await.expect("a renewal");
-    one("a renewal");
-    let response = response_of(owner(1));
-    let record = renewed.record.as_ref();
-    bench.ledger.apply(id(1), record, &complete(owner(1), 1), Some(&response)).await.expect("a completion");
-    one("a completion");
-    let replay = bench.ledger.claim(id(1), claim(owner(2), STILL)).await.expect("a replay");
-    assert_eq!(replay.response, Some(response));
-    one("a replay with its body");
-    let second = bench.won(id(2), owner(1), STILL).await;
-    one("another claim");
-    let release = Event::Release { owner: owner(1), n: 1 };
-    bench.ledger.apply(id(2), Some(&second), &release, None).await.expect("a release");
-    one("a release");
-    bench.store.read(id(1)).await.expect("a read");
-    one("a read");
+    each_step(&bench, || proxy.round_trips()).await;
 }
 
 /// Steps that wait at the same time are sent together, in far fewer transactions than steps.
@@ -71,9 +50,7 @@ async fn steps_that_wait_together_go_together() {
             let running = bench.won(id(number), owner(number), STILL).await;
             let response = response_of(owner(number));
             let completed = complete(owner(number), 1);
-            bench
-                .ledger
-                .apply(id(number), Some(&running), &completed, Some(&response))
+            decisions::apply(&bench.ledger, id(number), Some(&running), &completed, Some(&response))
                 .await
                 .expect("stored");
         });
@@ -113,7 +90,9 @@ async fn a_record_costs_what_is_documented() {
             for number in (part..MANY).step_by(64) {
                 let running = bench.won(id(number), owner(number), STILL).await;
                 let stored = complete(owner(number), 1);
-                bench.ledger.apply(id(number), Some(&running), &stored, Some(&body)).await.expect("stored");
+                decisions::apply(&bench.ledger, id(number), Some(&running), &stored, Some(&body))
+                    .await
+                    .expect("stored");
             }
         });
     }
@@ -133,10 +112,12 @@ async fn a_body_burdens_no_record_and_goes_with_it() {
     let running = bench.won(id(1), owner(1), STILL).await;
     let large =
         StoredResponse { status: StatusCode::CREATED, headers: vec![], body: Bytes::from(vec![7; 1 << 20]) };
-    bench.ledger.apply(id(1), Some(&running), &complete(owner(1), 1), Some(&large)).await.expect("stored");
+    decisions::apply(&bench.ledger, id(1), Some(&running), &complete(owner(1), 1), Some(&large))
+        .await
+        .expect("stored");
     let hot = server.value::<i32>(&format!("SELECT pg_column_size(r.*) FROM {schema}.record r")).await;
     assert!(hot < 500, "{hot}");
-    let replay = bench.ledger.claim(id(1), claim(owner(2), STILL)).await.expect("a replay");
+    let replay = decisions::claim(&bench.ledger, id(1), claim(owner(2), STILL)).await.expect("a replay");
     assert_eq!(replay.response, Some(large));
     bench.apply(id(1), Event::Delete).await;
     assert_eq!(server.value::<i64>(&format!("SELECT count(*) FROM {schema}.response")).await, 0);
@@ -212,9 +193,11 @@ async fn no_step_reads_a_whole_table_however_it_grew() {
         let running = bench.won(id(number), owner(number), STILL).await;
         let stored = complete(owner(number), 1);
         let response = response_of(owner(number));
-        bench.ledger.apply(id(number), Some(&running), &stored, Some(&response)).await.expect("stored");
+        decisions::apply(&bench.ledger, id(number), Some(&running), &stored, Some(&response))
+            .await
+            .expect("stored");
         bench.check(id(number), Event::Delete).await;
-        bench.ledger.claim(id(number), claim(owner(999), STILL)).await.expect("an answer");
+        decisions::claim(&bench.ledger, id(number), claim(owner(999), STILL)).await.expect("an answer");
     }
     drop(bench);
     all_said().await;

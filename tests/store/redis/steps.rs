@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use oncegate::protocol::{Event, Policy, RecordId, StoredResponse, Verdict};
+use oncegate::protocol::{Policy, RecordId, StoredResponse};
 use oncegate::secret::Secret;
 use oncegate::store::redis::{Address, RedisStore, Servers, Settings};
 use oncegate::store::{Change, Claimed, Filter, Store, StoreError};
@@ -13,6 +13,9 @@ use tokio::task::JoinSet;
 
 use super::{settings, store, terms};
 use crate::bench::{Bench, HOUR, STILL, claim, complete, id, owner, response_of};
+use crate::contract::round_trips::each_step;
+use crate::decisions;
+use crate::events::{Event, Verdict};
 use crate::servers::proxy::Proxy;
 use crate::servers::redis::{Server, primary_and_replica};
 
@@ -26,31 +29,7 @@ async fn count_round_trips(server: &Server, wait_replicas: u32) {
     let servers = Servers::One(Address::Tcp("127.0.0.1".into(), proxy.port));
     let settings = Settings { servers, wait_replicas, ..settings(server) };
     let bench = Bench::of(Arc::new(RedisStore::open(settings, terms()).await.expect("a store")));
-    let mut before = proxy.round_trips();
-    let mut one = |step: &str| {
-        let now = proxy.round_trips();
-        assert_eq!(now - before, 1, "{step}");
-        before = now;
-    };
-    let running = bench.won(id(1), owner(1), STILL).await;
-    one("a claim");
-    let renew = Event::Renew { owner: owner(1), n: 1 };
-    let renewed = bench.ledger.apply(id(1), Some(&running), &renew, None).await.expect("a renewal");
-    one("a renewal");
-    let response = response_of(owner(1));
-    let record = renewed.record.as_ref();
-    bench.ledger.apply(id(1), record, &complete(owner(1), 1), Some(&response)).await.expect("a completion");
-    one("a completion");
-    let replay = bench.ledger.claim(id(1), claim(owner(2), STILL)).await.expect("a replay");
-    assert_eq!(replay.response, Some(response));
-    one("a replay with its body");
-    let second = bench.won(id(2), owner(1), STILL).await;
-    one("another claim");
-    let release = Event::Release { owner: owner(1), n: 1 };
-    bench.ledger.apply(id(2), Some(&second), &release, None).await.expect("a release");
-    one("a release");
-    bench.store.read(id(1)).await.expect("a read");
-    one("a read");
+    each_step(&bench, || proxy.round_trips()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -89,7 +68,9 @@ async fn a_body_burdens_no_record_and_nothing_ends_by_itself() {
     let key = key(id(1));
     let large =
         StoredResponse { status: StatusCode::CREATED, headers: vec![], body: Bytes::from(vec![7; 1 << 20]) };
-    bench.ledger.apply(id(1), Some(&running), &complete(owner(1), 1), Some(&large)).await.expect("stored");
+    decisions::apply(&bench.ledger, id(1), Some(&running), &complete(owner(1), 1), Some(&large))
+        .await
+        .expect("stored");
     assert!(server.say::<u64>(&format!("STRLEN {key}")) < 400);
     for key in [key.clone(), format!("{key}:response")] {
         assert_eq!(server.say::<i64>(&format!("PTTL {key}")), -1, "{key}: a clock that jumps would end it");
@@ -119,7 +100,9 @@ async fn a_record_costs_what_is_documented() {
     let claimed = used();
     for (number, record) in (0..MANY).zip(&records) {
         let stored = complete(owner(number), 1);
-        bench.ledger.apply(id(number), Some(record), &stored, Some(&body)).await.expect("stored");
+        decisions::apply(&bench.ledger, id(number), Some(record), &stored, Some(&body))
+            .await
+            .expect("stored");
     }
     let completed = used();
     let (without, with) = ((claimed - start) / MANY, (completed - start) / MANY);
@@ -175,7 +158,8 @@ async fn a_record_that_is_stamped_ahead_of_the_server_is_renewed_at_once() {
     stamp.query::<()>(&mut server.connection()).expect("a command");
     let before = proxy.round_trips();
     let renew = Event::Renew { owner: owner(1), n: 1 };
-    let renewed = bench.ledger.apply(id(1), Some(&running), &renew, None).await.expect("a renewal");
+    let renewed =
+        decisions::apply(&bench.ledger, id(1), Some(&running), &renew, None).await.expect("a renewal");
     assert_eq!(renewed.record.map(|record| record.updated_at), Some(ahead));
     assert_eq!(proxy.round_trips() - before, 1);
 }
@@ -229,6 +213,8 @@ async fn the_documented_rights_are_enough() {
     let wrong = Settings { password: Some(Secret("loud".into())), ..known };
     let refused = RedisStore::open(wrong, terms()).await.err().expect("a refusal");
     assert!(!refused.may_pass(), "{refused}");
+    let source = std::error::Error::source(&refused);
+    assert!(source.is_some_and(|source| source.is::<redis::RedisError>()), "{source:?}");
     let refused = refused.to_string();
     assert!(!refused.contains("loud") && refused.to_lowercase().contains("pass"), "{refused}");
 }
