@@ -221,13 +221,6 @@ pub enum Swap {
     Conflict(Snapshot),
 }
 
-impl Replaced {
-    /// Returns the result of a comparison that no other writer could interrupt.
-    fn where_equal(equal: bool) -> Self {
-        if equal { Self::Stored } else { Self::Conflict }
-    }
-}
-
 /// Selection of the records that a [`Store::page`] shows.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {

@@ -28,7 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -39,7 +39,6 @@ use super::{
     Sheet, Snapshot, Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage,
 };
 
-use self::deadlines::LowWater;
 use self::directory::Directory;
 use self::mark::Mark;
 use self::room::Room;
@@ -109,8 +108,7 @@ impl EmbeddedStore {
         }
         modes::tighten(dir, is_new);
         let room = Room::new(data);
-        let (low, mended) = (LowWater::default(), AtomicBool::new(false));
-        let shared = Arc::new(Shared { tables, low, room, mended, _directory: directory });
+        let shared = Arc::new(Shared::new(tables, room, directory));
         let writer = Writer::start(Arc::clone(&shared));
         let writer = writer.map_err(failed)?;
         Ok(Self { writer, shared })
