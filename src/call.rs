@@ -1,6 +1,8 @@
-//! The contract between the gateway and its inner service: the facts that a request and a response carry beside HTTP.
+//! The contract between the gateway and its inner service: the facts that a request and a response carry
+//! beside HTTP.
 //!
-//! Any inner service answers with a response, or with a [`CallError`] that says whether the upstream can have acted.
+//! Any inner service answers with a response, or with a [`CallError`] that says whether the upstream can have
+//! acted.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -12,7 +12,7 @@ pub struct Peer {
     pub secure: bool,
 }
 
-/// Issuer and subject, in DER, of the certificate that the peer of a connection showed. The server puts it into the
-/// extensions of the connection's requests.
+/// Issuer and subject, in DER, of the certificate that the peer of a connection showed. The server puts it
+/// into the extensions of the connection's requests.
 #[derive(Clone, Debug)]
 pub struct ClientCertificate(pub Arc<[u8]>);

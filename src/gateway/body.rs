@@ -1,4 +1,5 @@
-//! The body of a request that is not read whole: one that streams on, is not wanted, comes too slowly or breaks off.
+//! The body of a request that is not read whole: one that streams on, is not wanted, comes too slowly or
+//! breaks off.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -91,8 +91,8 @@ impl Conclusion {
                     (Finding::Lose(_), UnknownAnswers::Problem) => {
                         Self::Failed(status_says_nothing(answer.status.as_u16()))
                     }
-                    // A status that is listed as "not executed" tells the client more than a problem would, even if
-                    // the release could not be recorded.
+                    // A status that is listed as "not executed" tells the client more than a problem would,
+                    // even if the release could not be recorded.
                     (Finding::Lose(_) | Finding::Release, _) => {
                         Self::PassedOn { answer, reason: PassOnReason::Unknown }
                     }

@@ -1,6 +1,6 @@
-//! The contest for an operation: an attempt claims it until it is clear where the answer comes from. The claim decides
-//! which attempt runs. An attempt that does not run is answered from the record, now or when the running execution
-//! ends.
+//! The contest for an operation: an attempt claims it until it is clear where the answer comes from. The
+//! claim decides which attempt runs. An attempt that does not run is answered from the record, now or when
+//! the running execution ends.
 
 use std::sync::Arc;
 
@@ -119,7 +119,8 @@ impl Gateway {
         }
     }
 
-    /// Waits for an execution of another attempt. Returns its answer, or `None` if the store has to be asked again.
+    /// Waits for an execution of another attempt. Returns its answer, or `None` if the store has to be asked
+    /// again.
     async fn wait(
         &self,
         attempt: &Attempt,

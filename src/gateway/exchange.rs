@@ -1,6 +1,7 @@
 //! The exchange: one request from its head to its answer.
 //!
-//! Each step before the claim can refuse the request without a trace. [`Gateway::contend`] claims the operation.
+//! Each step before the claim can refuse the request without a trace. [`Gateway::contend`] claims the
+//! operation.
 
 use std::sync::Arc;
 

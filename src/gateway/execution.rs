@@ -222,8 +222,8 @@ impl HeldLease {
         })
     }
 
-    /// Returns the finding, unless it is a late completion that the settler does not admit: the outcome of such an
-    /// execution is unknown.
+    /// Returns the finding, unless it is a late completion that the settler does not admit: the outcome of
+    /// such an execution is unknown.
     async fn admitted(&self, gateway: &Gateway, finding: Finding) -> Finding {
         let Finding::Complete(_) = finding else { return finding };
         if !self.end.is_over() || gateway.settler.may_complete(self.id, &self.record, self.n).await {

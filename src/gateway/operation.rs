@@ -1,5 +1,5 @@
-//! The operation that a request on a route asks for: its key and its caller. A request that fails here is refused
-//! without a claim and without a byte to the upstream.
+//! The operation that a request on a route asks for: its key and its caller. A request that fails here is
+//! refused without a claim and without a byte to the upstream.
 
 use axum::body::Body;
 use http::header::{CONNECTION, CONTENT_TYPE};

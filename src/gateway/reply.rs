@@ -113,8 +113,8 @@ impl Reply {
     }
 }
 
-/// Returns the answer that the record of an operation gives to an attempt that may not run it. `kept` is the stored
-/// response, if there is one.
+/// Returns the answer that the record of an operation gives to an attempt that may not run it. `kept` is the
+/// stored response, if there is one.
 pub(super) fn reply_to(
     id: RecordId,
     standing: &Standing,

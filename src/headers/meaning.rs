@@ -1,5 +1,5 @@
-//! The meaning that HTTP, proxies, browsers and the gateway give to a header, by its name. A header that has one
-//! carries no key.
+//! The meaning that HTTP, proxies, browsers and the gateway give to a header, by its name. A header that has
+//! one carries no key.
 
 use http::HeaderName;
 

@@ -1,5 +1,6 @@
-//! HTTP headers: the one list of the names that the gateway knows, and the rules for requests and responses that
-//! pass through. Configuration, gateway, admin API and commands read this list; none has a list of its own.
+//! HTTP headers: the one list of the names that the gateway knows, and the rules for requests and responses
+//! that pass through. Configuration, gateway, admin API and commands read this list; none has a list of its
+//! own.
 
 mod hop;
 mod meaning;

@@ -1,5 +1,5 @@
-//! Names of the headers that the gateway knows, by what it does with them: headers that it adds to a response,
-//! headers of one connection, headers that it does not believe, and headers that are not replayed.
+//! Names of the headers that the gateway knows, by what it does with them: headers that it adds to a
+//! response, headers of one connection, headers that it does not believe, and headers that are not replayed.
 
 use http::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE,

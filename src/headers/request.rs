@@ -1,6 +1,6 @@
-//! Request headers, made fit for the upstream. The headers of one connection are deleted first, before anything
-//! else those that `Connection` names. Only then are the gateway's own headers added, so that no client can have them
-//! deleted again.
+//! Request headers, made fit for the upstream. The headers of one connection are deleted first, before
+//! anything else those that `Connection` names. Only then are the gateway's own headers added, so that no
+//! client can have them deleted again.
 
 use std::net::IpAddr;
 

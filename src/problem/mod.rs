@@ -1,5 +1,5 @@
-//! The problems of the gateway, one table for clients and for operators (RFC 9457): what is known and advised,
-//! and the response made of it.
+//! The problems of the gateway, one table for clients and for operators (RFC 9457): what is known and
+//! advised, and the response made of it.
 
 use std::borrow::Cow;
 

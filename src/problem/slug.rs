@@ -84,7 +84,8 @@ impl Slug {
         self.row().name
     }
 
-    /// Returns the title on the admin listener. It differs where the client's title speaks of the client's request.
+    /// Returns the title on the admin listener. It differs where the client's title speaks of the client's
+    /// request.
     pub(super) fn admin_title(self) -> &'static str {
         match self {
             Self::KeyInvalid => "The key is not valid",

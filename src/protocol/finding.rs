@@ -32,12 +32,12 @@ pub enum Finding {
     Lose(Reason),
 }
 
-/// Decides what a call means for the record of its operation, by the policy of the record and the outcomes of the
-/// route.
+/// Decides what a call means for the record of its operation, by the policy of the record and the outcomes of
+/// the route.
 ///
-/// A release has to be provable: either no byte was sent, or the route lists the status as one with which its upstream
-/// refuses without acting. Under `marker` the upstream's own transaction says whether it acted, so that a status
-/// proves nothing there.
+/// A release has to be provable: either no byte was sent, or the route lists the status as one with which its
+/// upstream refuses without acting. Under `marker` the upstream's own transaction says whether it acted, so
+/// that a status proves nothing there.
 #[must_use]
 pub fn finding(owner: Owner, policy: &Policy, outcomes: &Outcomes, called: Called) -> Finding {
     let (status, retained) = match called {

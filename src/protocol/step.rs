@@ -1,5 +1,5 @@
-//! The steps of an operation: what can happen to it, and who says so. `n` is always the number of the execution that
-//! the sender means.
+//! The steps of an operation: what can happen to it, and who says so. `n` is always the number of the
+//! execution that the sender means.
 
 use std::sync::Arc;
 

@@ -37,8 +37,8 @@ pub trait Step: Debug + Send + Sync {
 pub enum Transition<V> {
     /// No change. The verdict holds already.
     Stands(V),
-    /// A record that replaces the old one, with a comparison on the record that was decided on. The verdict is about the
-    /// record as the store stamps it, so it exists only once the record is stored.
+    /// A record that replaces the old one, with a comparison on the record that was decided on. The verdict
+    /// is about the record as the store stamps it, so it exists only once the record is stored.
     Write(Record, fn(Record) -> V),
     /// Removal of the record. The verdict holds once it is removed.
     Remove(V),
@@ -76,7 +76,8 @@ impl Step for Claim {
             State::Running { owner, .. } if owner == self.owner => {
                 Transition::Stands(ClaimVerdict::Won(record.into_owned()))
             }
-            // Requests are compared once the outcome is decided: a release may leave the key to another request.
+            // Requests are compared once the outcome is decided: a release may leave the key to another
+            // request.
             State::Running { .. } => match lapse(&record, now) {
                 Some(unknown) => {
                     let verdict = other_request(&unknown, self)
@@ -153,8 +154,8 @@ impl Step for Report {
             (Some(record), Finding::Complete(response)) => complete(&record, owner, n, response, now),
             (Some(record), Finding::Release) => release(&record, owner, n, now),
             (Some(record), Finding::Lose(reason)) => lose(&record, owner, n, reason, now),
-            // The answer to the release was lost, and the release is repeated. A later execution leaves a cleared
-            // record.
+            // The answer to the release was lost, and the release is repeated. A later execution leaves a
+            // cleared record.
             (None, Finding::Release) if n == 1 => Transition::Stands(OwnerVerdict::Released(None)),
             (None, _) => Transition::Stands(OwnerVerdict::Lost(None)),
         }

@@ -1,6 +1,6 @@
-//! The verdicts: the meaning of a step for its sender, once the step is stored. Each kind of step has verdicts of its
-//! own, so that a caller reads exactly those that it can get. A verdict carries the record that it is about, as the
-//! store holds it.
+//! The verdicts: the meaning of a step for its sender, once the step is stored. Each kind of step has
+//! verdicts of its own, so that a caller reads exactly those that it can get. A verdict carries the record
+//! that it is about, as the store holds it.
 
 use crate::clock::Timestamp;
 
@@ -18,7 +18,8 @@ pub enum ClaimVerdict {
 /// The state of an operation, for an attempt that may not run it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Another execution that is believed alive. Its lease may be over, because only a write makes it unknown.
+    /// Another execution that is believed alive. Its lease may be over, because only a write makes it
+    /// unknown.
     InFlight(Record),
     /// A stored response.
     Replay(Record, ResponseRef),
@@ -35,8 +36,8 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Returns how a record stands for an attempt with the same request, or `None` for a cleared record, which the
-    /// next attempt may run.
+    /// Returns how a record stands for an attempt with the same request, or `None` for a cleared record,
+    /// which the next attempt may run.
     #[must_use]
     pub fn of(record: Record) -> Option<Self> {
         Some(match record.state {
@@ -78,7 +79,8 @@ pub enum RenewVerdict {
 pub enum OwnerVerdict {
     /// A response that is now the stored response of the operation.
     Stored(Record),
-    /// An operation that was not executed. The key is free for another execution. A first execution leaves no record.
+    /// An operation that was not executed. The key is free for another execution. A first execution leaves no
+    /// record.
     Released(Option<Record>),
     /// An execution that did not act, while an earlier execution is still undecided.
     StillUnknown(Record),

@@ -6,9 +6,9 @@
 //! 2. An owner with a late completion ([`Settler::may_complete`]).
 //! 3. An operator who decides that an operation was not executed ([`Settler::fence`]).
 //!
-//! The record's policy chooses the witness, not the route's: the promise of the first attempt counts. Today every
-//! policy has the witness [`Hold`], because the configuration accepts no other policy. A new witness is one more file
-//! here, and one more line in [`Settler::witness`].
+//! The record's policy chooses the witness, not the route's: the promise of the first attempt counts. Today
+//! every policy has the witness [`Hold`], because the configuration accepts no other policy. A new witness is
+//! one more file here, and one more line in `Settler::witness`.
 
 mod hold;
 mod witness;
@@ -49,11 +49,10 @@ impl Settler {
         Self { ledger, hold: Hold }
     }
 
-    /// Asks what became of the unknown execution of a record, and records that it was executed. `new_owner` names the
-    /// response, if the witness brings one.
+    /// Asks what became of the unknown execution of a record, and records that it was executed. `new_owner`
+    /// names the response, if the witness brings one.
     ///
-    /// # Errors
-    /// The errors of the store.
+    /// # Errors The errors of the store.
     pub async fn settle(
         &self,
         id: RecordId,

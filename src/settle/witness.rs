@@ -45,7 +45,8 @@ pub enum Fence {
 
 /// A source of knowledge about executions outside of the gateway, by a policy for unknown outcomes.
 ///
-/// A witness that does not get its own answer gives the safe one: undecided, may not complete, or an executed call.
+/// A witness that does not get its own answer gives the safe one: undecided, may not complete, or an executed
+/// call.
 pub trait Witness: Send + Sync {
     /// Asks what became of an unknown execution.
     fn ask<'w>(&'w self, case: Case<'w>) -> Pending<'w, Testimony>;

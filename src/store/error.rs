@@ -156,7 +156,8 @@ impl Error for StoreError {
     }
 }
 
-#[cfg(all(test, any(feature = "redis", feature = "postgres")))]
+#[cfg(any(feature = "redis", feature = "postgres"))]
+#[cfg(test)]
 mod tests {
     use std::io;
 

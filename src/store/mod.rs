@@ -16,6 +16,7 @@ mod clock_note;
 pub mod codec;
 mod dated;
 mod decision;
+mod document;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod error;
@@ -41,6 +42,7 @@ mod waiters;
 
 pub use clock_note::ClockFound;
 pub use decision::Decision;
+pub use document::{Document, Replaced, Sheet};
 pub use error::{Cause, StoreError};
 pub use jumps::{ClockLimits, Jumps, Uptime};
 pub use ledger::Ledger;
@@ -217,40 +219,6 @@ pub enum Swap {
     Stored(Option<Record>),
     /// The record has another revision or is gone. The store changed nothing.
     Conflict(Snapshot),
-}
-
-/// Name of a document of [`Store::document`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sheet {
-    /// The document that says how operations are named ([`Names`]).
-    Names,
-    /// The document that says how far the clock was, and which of its jumps were accepted.
-    Clock,
-}
-
-/// A document, as a store found it.
-#[derive(Clone, Debug)]
-pub struct Document {
-    /// The document. `None` is proof that there is none.
-    pub bytes: Option<Bytes>,
-    /// The store's clock at that moment.
-    pub now: Timestamp,
-}
-
-/// The result of a [`Store::replace_document`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replaced {
-    /// The document was written.
-    Stored,
-    /// A different document is stored, or none. The store wrote nothing.
-    Conflict,
-}
-
-impl Replaced {
-    /// Returns the result of a comparison that no other writer could interrupt.
-    fn where_equal(equal: bool) -> Self {
-        if equal { Self::Stored } else { Self::Conflict }
-    }
 }
 
 /// Selection of the records that a [`Store::page`] shows.

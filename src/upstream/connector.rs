@@ -1,5 +1,5 @@
-//! The connector of one upstream: the trust in an upstream over `https`, and the certificate that the gateway presents
-//! to it.
+//! The connector of one upstream: the trust in an upstream over `https`, and the certificate that the gateway
+//! presents to it.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Steps of every kind in one type, and their verdicts in another: for tables that go through all of them.
 //!
-//! The protocol gives each kind of step verdicts of its own. Here they become the names of one list. That the record of
-//! a verdict is the record that was written is checked on the way.
+//! The protocol gives each kind of step verdicts of its own. Here they become the names of one list. That the
+//! record of a verdict is the record that was written is checked on the way.
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{

@@ -1,4 +1,5 @@
-//! Transition functions, and findings, with a deliberate fault. Each test names the promise that must detect it.
+//! Transition functions, and findings, with a deliberate fault. Each test names the promise that must detect
+//! it.
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{

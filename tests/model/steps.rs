@@ -145,8 +145,8 @@ impl Protocol {
             Step::CannotSend(_) => {
                 self.found(world, who, n, Called::Failed { sent: Sent::Never, reason: Reason::Unreachable });
             }
-            // The even attempts run out of time. The others get an answer of something on the way, which does not say
-            // whether the upstream acted.
+            // The even attempts run out of time. The others get an answer of something on the way, which does
+            // not say whether the upstream acted.
             _ if who.is_multiple_of(2) => {
                 self.found(
                     world,

@@ -22,7 +22,8 @@ pub(super) const fn bad(why: &'static str) -> Refusal {
 /// Refusal of a head that does not end within [`MAX_HEAD`](super::head::MAX_HEAD).
 pub(super) const TOO_LARGE: Refusal =
     refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is larger than 64 KiB.");
-/// Refusal of a target longer than [`MAX_TARGET`](super::head::MAX_TARGET), or of a first line that is longer still.
+/// Refusal of a target longer than [`MAX_TARGET`](super::head::MAX_TARGET), or of a first line that is longer
+/// still.
 pub(super) const TOO_LONG: Refusal =
     refusal(StatusCode::URI_TOO_LONG, "The target, or the line it stands in, is longer than 8 KiB.");
 /// Refusal of more header lines than [`MAX_HEADERS`](super::head::MAX_HEADERS).

@@ -28,7 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -39,10 +39,10 @@ use super::{
     Sheet, Snapshot, Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage,
 };
 
-use self::deadlines::LowWater;
 use self::directory::Directory;
 use self::mark::Mark;
 use self::room::Room;
+use self::shared::Shared;
 use self::tables::Tables;
 use self::words::in_words;
 use self::writer::{Command, Writer};
@@ -57,6 +57,7 @@ mod mark;
 mod modes;
 mod room;
 mod settings;
+mod shared;
 mod tables;
 mod unknown;
 mod words;
@@ -71,17 +72,6 @@ pub struct EmbeddedStore {
     // First, so that the thread has ended when the rest is dropped.
     writer: Writer,
     shared: Arc<Shared>,
-}
-
-/// State that the writer and the readers share.
-struct Shared {
-    tables: Tables,
-    low: LowWater,
-    room: Room,
-    /// True once the index of unknown records by time has been compared with the records.
-    mended: AtomicBool,
-    // Last, so that the engine is closed before the lock is gone.
-    _directory: Directory,
 }
 
 impl EmbeddedStore {
@@ -118,8 +108,7 @@ impl EmbeddedStore {
         }
         modes::tighten(dir, is_new);
         let room = Room::new(data);
-        let (low, mended) = (LowWater::default(), AtomicBool::new(false));
-        let shared = Arc::new(Shared { tables, low, room, mended, _directory: directory });
+        let shared = Arc::new(Shared::new(tables, room, directory));
         let writer = Writer::start(Arc::clone(&shared));
         let writer = writer.map_err(failed)?;
         Ok(Self { writer, shared })

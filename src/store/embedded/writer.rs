@@ -17,8 +17,8 @@ use crate::protocol::{Record, RecordId, Revision};
 use crate::store::{Cause, Change, Claimed, Position, Replaced, Sheet, StoreError, Swap};
 use crate::workers::{Callback, Callbacks, callback};
 
-use super::Shared;
 use super::draft::{self, Draft};
+use super::shared::Shared;
 use super::words::in_words;
 
 /// Maximum number of queued commands. A further command fails: the store is unavailable.

@@ -8,14 +8,13 @@
 //! While there is no connection, every command fails at once with [`Failure::Down`]. The exception is the
 //! first attempt to connect, at a start or after a connection was given up: commands wait for its result.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, Value};
+use redis::{AsyncConnectionConfig, PushInfo, PushKind, Value};
 use tokio::select;
-use tokio::sync::{OnceCell, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
@@ -23,7 +22,6 @@ use crate::backoff::jittered;
 use crate::clock::Timestamp;
 use crate::protocol::RecordId;
 use crate::store::waiters::Waiters;
-use crate::workers;
 
 use super::door::Door;
 use super::failure::{Failure, of_connecting};
@@ -31,8 +29,10 @@ use super::keys::Keys;
 use super::loss::{Mark, Seen};
 use super::marks::{Digits, Marks};
 use super::memory::{Memory, Outcomes};
-use super::script::{Acknowledged, Beginning, Loaded, Permission, Permitted, Request, send};
+use super::script::{Acknowledged, Beginning, Permission, Permitted, Request};
 use super::server::Server;
+use super::server_state::ServerState;
+use super::session::Session;
 use super::setup::Setup;
 
 /// Interval between examinations of a server that works.
@@ -72,19 +72,13 @@ struct Shared {
     memory: Memory,
     /// Lock that is held while a loss is examined.
     looking: tokio::sync::Mutex<()>,
-    /// The loss that this process knows of.
-    known_loss: Mutex<Option<Timestamp>>,
     /// The key of the mark of [`super::loss`].
     mark: String,
     state: watch::Sender<State>,
     /// Number of the newest session that is in doubt.
     doubted: watch::Sender<u64>,
     pending: Semaphore,
-    seen: Mutex<Option<Seen>>,
-    /// End of the hold on claims; `None` while claims are taken.
-    held: Mutex<Option<Instant>>,
-    /// The server's clock as last reported, and the moment of that report.
-    clock: Mutex<(Timestamp, Instant)>,
+    server: Mutex<ServerState>,
 }
 
 #[derive(Clone)]
@@ -92,18 +86,6 @@ enum State {
     Connecting,
     Up(Arc<Session>),
     Down(Failure),
-}
-
-/// A set of connections that were made together.
-struct Session {
-    number: u64,
-    address: String,
-    lanes: Vec<MultiplexedConnection>,
-    /// A connection for each worker, driven by that worker.
-    own: Vec<Option<MultiplexedConnection>>,
-    next: AtomicUsize,
-    scripts: Loaded,
-    subscribed: OnceCell<()>,
 }
 
 impl Link {
@@ -119,14 +101,11 @@ impl Link {
             buckets: Mutex::new(buckets),
             memory: Memory::default(),
             looking: tokio::sync::Mutex::default(),
-            known_loss: Mutex::default(),
             mark,
             state: watch::Sender::new(State::Connecting),
             doubted: watch::Sender::new(0),
             pending: Semaphore::new(MOST_PENDING),
-            seen: Mutex::default(),
-            held: Mutex::default(),
-            clock: Mutex::new((Timestamp::default(), Instant::now())),
+            server: Mutex::default(),
         });
         let keeper = tokio::spawn(keep(Arc::clone(&shared))).abort_handle();
         Self { shared, keeper, held_anyway: None }
@@ -208,7 +187,7 @@ impl Link {
         let Beginning { bucket, is_new } = call.begins()?;
         let mark = shared.common.marks.of(bucket);
         let may = self.held().is_none() && (!is_new || shared.memory.has_room(&shared.common.outcomes));
-        may.then(|| Permission { until: shared.given_up_at(), mark })
+        may.then(|| Permission { until: lock(&shared.server).given_up_at(shared.setup.deadline()), mark })
     }
 
     /// Waits for the first connection, and returns the failure if there is none.
@@ -218,12 +197,12 @@ impl Link {
 
     /// Notes the server's clock, as the server just reported it.
     pub(super) fn heard(&self, now: Timestamp) {
-        *lock(&self.shared.clock) = (now, Instant::now());
+        lock(&self.shared.server).heard(now);
     }
 
     /// Returns how long claims are still refused after a loss of data; `None` if they are not.
     pub(super) fn held(&self) -> Option<Duration> {
-        let held = *lock(&self.shared.held);
+        let held = lock(&self.shared.server).held;
         let until = held.max(self.held_anyway)?;
         Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
@@ -308,32 +287,7 @@ impl Shared {
             lanes.push(client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?);
         }
         self.examine(&mut lanes[0], false).await.map_err(|failure| failure.about(&address))?;
-        let scripts = Loaded::on(&mut lanes[0]).await?;
-        let own = self.own_lanes(&client, &config).await;
-        let (next, subscribed) = (AtomicUsize::new(0), OnceCell::new());
-        Ok(Session { number, address, lanes, own, next, scripts, subscribed })
-    }
-
-    /// Makes a connection for each worker, on that worker, all at once. A worker has none if its attempt
-    /// fails.
-    async fn own_lanes(
-        &self,
-        client: &Client,
-        config: &AsyncConnectionConfig,
-    ) -> Vec<Option<MultiplexedConnection>> {
-        // With `wait_replicas`, no worker has a connection of its own: writes that wait for replicas are
-        // spread over all shared connections.
-        let workers =
-            self.setup.terms.workers.handles().iter().filter(|_| self.setup.settings.wait_replicas == 0);
-        let making = workers.map(|worker| {
-            let (client, config) = (client.clone(), config.clone());
-            worker.spawn(async move { client.get_multiplexed_async_connection_with_config(&config).await })
-        });
-        let mut own = Vec::new();
-        for made in making.collect::<Vec<_>>() {
-            own.push(made.await.ok().and_then(Result::ok));
-        }
-        own
+        Session::over(lanes, number, address, &self.setup, &client, &config).await
     }
 
     /// Watches the session, and returns the reason once it is in doubt.
@@ -377,7 +331,7 @@ impl Shared {
         let buckets = lock(&self.buckets).clone();
         let unmarked = unmarked || self.common.marks.differ(connection, &buckets).await?;
         let mark = Mark::read(connection, &self.mark).await?;
-        let remembered = lock(&self.seen).clone();
+        let remembered = lock(&self.server).seen.clone();
         let lost = mark.lost(&server, remembered.as_ref(), unmarked);
         let seen = Seen::now(&server);
         match mark.write(connection, &self.mark, &seen, lost).await {
@@ -385,14 +339,14 @@ impl Shared {
             Err(refused) if refused.has_code(&["OOM", "MISCONF", "NOREPLICAS"]) => {}
             written => {
                 written?;
-                *lock(&self.seen) = Some(seen);
+                lock(&self.server).seen = Some(seen);
             }
         }
         self.memory.heard(server.memory.0, server.memory.1, &self.common.outcomes);
-        let is_new = std::mem::replace(&mut *lock(&self.known_loss), lost) != lost && lost.is_some();
+        let is_new = lock(&self.server).is_new_loss(lost);
         // The hold comes first: with the marks that are learnt next, claims would go on.
         self.hold(lost, is_new, server.now);
-        *lock(&self.clock) = (server.now, Instant::now());
+        lock(&self.server).heard(server.now);
         self.learn_marks(connection, is_new || unmarked).await
     }
 
@@ -403,17 +357,8 @@ impl Shared {
         marks.learn(connection, buckets.into_iter().filter(|bucket| all || marks.of(*bucket).is_none())).await
     }
 
-    /// Returns the moment on the server's clock at which a command that is sent now has been given up. The
-    /// server's clock was at least at the noted time when the report arrived, so the result is never later
-    /// than the real moment.
-    fn given_up_at(&self) -> Timestamp {
-        let (then, heard) = *lock(&self.clock);
-        then.plus(heard.elapsed() + self.setup.deadline())
-    }
-
     fn hold(&self, lost: Option<Timestamp>, is_new: bool, now: Timestamp) {
         let left = lost.map_or(Duration::ZERO, |lost| lost.plus((self.setup.terms.longest_ttl)()).since(now));
-        let mut held = lock(&self.held);
         if !left.is_zero() && is_new {
             let accepted = self.setup.settings.accept_lost;
             tracing::error!(
@@ -423,7 +368,7 @@ impl Shared {
             );
         }
         let until = Instant::now().checked_add(left);
-        *held = until.filter(|_| !left.is_zero() && !self.setup.settings.accept_lost);
+        lock(&self.server).held = until.filter(|_| !left.is_zero() && !self.setup.settings.accept_lost);
     }
 
     fn acknowledged(&self, counted: bool) -> Option<Acknowledged> {
@@ -453,38 +398,6 @@ impl Shared {
             PushKind::Message => self.told(&push.data),
             _ => {}
         }
-    }
-}
-
-impl Session {
-    async fn answer(
-        &self,
-        request: Request<'_>,
-        permitted: Permitted,
-        acknowledged: Option<Acknowledged>,
-    ) -> Result<(Value, u32), Failure> {
-        match request {
-            Request::Script(call) => self.scripts.run(&mut self.lane(), call, permitted, acknowledged).await,
-            Request::Command(command) => send(&mut self.lane(), command, acknowledged).await,
-            Request::Subscribe(channel) => {
-                let mut connection = self.lane_zero();
-                self.subscribed.get_or_try_init(|| connection.subscribe(channel)).await?;
-                Ok((Value::Okay, 0))
-            }
-        }
-    }
-
-    fn lane(&self) -> MultiplexedConnection {
-        if let Some(own) = workers::current().checked_sub(1).and_then(|worker| self.own.get(worker)?.as_ref())
-        {
-            return own.clone();
-        }
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        self.lanes[next % self.lanes.len()].clone()
-    }
-
-    fn lane_zero(&self) -> MultiplexedConnection {
-        self.lanes[0].clone()
     }
 }
 

@@ -64,6 +64,8 @@ mod memory;
 mod persistence;
 mod script;
 mod server;
+mod server_state;
+mod session;
 mod settings;
 mod setup;
 mod unknown;

@@ -1,6 +1,7 @@
 //! A restart that lost data is noticed. A restart without a loss needs no action.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use oncegate::store::redis::{RedisStore, Settings};
@@ -106,6 +107,22 @@ async fn a_loss_is_over_after_one_ttl() {
     refused(&store).await;
     recovered(&store, 2).await;
     assert!(restarted.elapsed() >= ttl - Duration::from_secs(1), "{:?}", restarted.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ttl_that_grew_since_the_start_counts() {
+    let mut server = Server::start();
+    let ttl = Arc::new(AtomicU64::new(1));
+    let asked = Arc::clone(&ttl);
+    let longest_ttl = Arc::new(move || Duration::from_secs(asked.load(Ordering::SeqCst)));
+    let store = RedisStore::open(settings(&server), Terms { longest_ttl, ..terms() }).await.expect("a store");
+    assert_eq!(refusal(&store, 1).await, None);
+    ttl.store(5, Ordering::SeqCst);
+    let restarted = Instant::now();
+    server.restart();
+    refused(&store).await;
+    recovered(&store, 2).await;
+    assert!(restarted.elapsed() >= Duration::from_secs(4), "{:?}", restarted.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
