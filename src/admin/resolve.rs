@@ -130,7 +130,9 @@ impl ResolveRequest {
             (Transition::Write(..), Some(record)) => {
                 Ok(Settler::new(ledger.clone()).fence(id, &record).await)
             }
-            (Transition::Write(..) | Transition::Stands(_) | Transition::Remove(_), _) => Ok(Fence::Absent),
+            (Transition::Write(..) | Transition::Unchanged(_) | Transition::Remove(_), _) => {
+                Ok(Fence::Absent)
+            }
         }
     }
 }

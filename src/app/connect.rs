@@ -81,11 +81,11 @@ async fn store(config: &Config) -> CheckResult {
 
 async fn checked(config: &Config) -> Result<(String, Vec<String>), String> {
     let terms = terms(config, Workers::default(), Arc::new(|| Duration::ZERO));
-    let look = config.store.settings.look(terms).await.map_err(|error| error.to_string())?;
-    if let Some(names) = &look.names {
+    let check = config.store.settings.check_connection(terms).await.map_err(|error| error.to_string())?;
+    if let Some(names) = &check.names {
         agrees(config, names)?;
     }
-    Ok((look.answer.into(), look.risks))
+    Ok((check.answer.into(), check.risks))
 }
 
 /// Makes sure that a start would not be refused because the store names operations differently.

@@ -41,7 +41,7 @@ pub(super) enum Recorded {
     /// A stored release.
     Released,
     /// An outcome that this owner made unknown.
-    Held,
+    MadeUnknown,
     /// An outcome that stays unknown, for another cause than this owner's report.
     StillUnknown,
     /// The record as it stands, because it moved on without its owner.
@@ -85,7 +85,10 @@ impl Conclusion {
             (recorded, Err(error)) => Self::Failed(failure(finding, &recorded, error.reason)),
             (Recorded::Completed(expires), Ok(answer)) => Self::Completed { answer, kept, expires },
             (Recorded::Released, Ok(answer)) => Self::PassedOn { answer, reason: PassOnReason::Released },
-            (Recorded::Held | Recorded::StillUnknown | Recorded::Gone | Recorded::NotYet, Ok(answer)) => {
+            (
+                Recorded::MadeUnknown | Recorded::StillUnknown | Recorded::Gone | Recorded::NotYet,
+                Ok(answer),
+            ) => {
                 match (finding, unknown_answers) {
                     (Finding::Complete(_), _) => Self::PassedOn { answer, reason: PassOnReason::Unstored },
                     (Finding::Lose(_), UnknownAnswers::Problem) => {
@@ -172,9 +175,10 @@ fn failure(finding: Finding, recorded: &Recorded, reason: Reason) -> Problem {
             Problem::new(Slug::StoreUnavailable, detail)
         }
         (Recorded::NotYet | Recorded::Gone, Finding::Complete(_) | Finding::Lose(_))
-        | (Recorded::Completed(_) | Recorded::Held | Recorded::StillUnknown | Recorded::Overruled(_), _) => {
-            outcome_unknown().present()
-        }
+        | (
+            Recorded::Completed(_) | Recorded::MadeUnknown | Recorded::StillUnknown | Recorded::Overruled(_),
+            _,
+        ) => outcome_unknown().present(),
     }
 }
 

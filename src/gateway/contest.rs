@@ -249,7 +249,7 @@ impl Gateway {
                 // On the heap, so that a claim that is not won needs no room for it.
                 Box::pin(execution.run(sender)).await;
             }
-            ClaimVerdict::Stands(standing) => {
+            ClaimVerdict::NotWon(standing) => {
                 drop(permit);
                 let not_run = Decision { verdict: standing, response, now };
                 drop(sender.send(ClaimOutcome::NotRun(attempt, not_run)));

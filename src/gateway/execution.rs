@@ -130,7 +130,7 @@ impl Execution {
     fn warn_unknown(&self, finding: Finding, called: &Result<Answer, CallError>, recorded: &Recorded) {
         let HeldLease { id, n, .. } = self.lease;
         let cause = called.as_ref().err().map(|error| ErrorChain(error).to_string());
-        if let (Finding::Lose(reason), Recorded::Held) = (finding, recorded) {
+        if let (Finding::Lose(reason), Recorded::MadeUnknown) = (finding, recorded) {
             became_unknown(&self.gateway.metrics, &self.lease, reason, cause.as_deref());
         } else if let Some(cause) = cause {
             warn!(record = %id, execution = n, "{cause}");
@@ -250,7 +250,7 @@ impl HeldLease {
             let verdict = self.ledger.apply(self.id, None, &report, kept).await?.verdict;
             info!(record = %self.id, execution = self.n, verdict = verdict.name(), "recorded late");
             let recorded = self.recorded(finding, verdict).await?;
-            if let (Finding::Lose(reason), Recorded::Held) = (finding, &recorded) {
+            if let (Finding::Lose(reason), Recorded::MadeUnknown) = (finding, &recorded) {
                 became_unknown(&gateway.metrics, self, reason, None);
             }
             Ok(recorded)
@@ -258,18 +258,18 @@ impl HeldLease {
         gateway.pending_writes.until_taken(&self.ledger, self.id, write).await
     }
 
-    /// Interprets the store's verdict on an outcome. `Held` remains only if this owner made the outcome
+    /// Interprets the store's verdict on an outcome. `MadeUnknown` remains only if this owner made the outcome
     /// unknown: an outcome that was unknown before is not new.
     async fn recorded(&self, finding: Finding, verdict: OwnerVerdict) -> Result<Recorded, StoreError> {
         Ok(match verdict {
             OwnerVerdict::Stored(record) => Recorded::Completed(replayed_until(&record)),
             OwnerVerdict::Released(_) => Recorded::Released,
             OwnerVerdict::StillUnknown(_) => Recorded::StillUnknown,
-            OwnerVerdict::Held(record) => match (finding, record.state) {
+            OwnerVerdict::Unknown(record) => match (finding, record.state) {
                 (Finding::Lose(reason), State::Unknown { reason: why, .. }) if why != reason => {
                     Recorded::StillUnknown
                 }
-                _ => Recorded::Held,
+                _ => Recorded::MadeUnknown,
             },
             OwnerVerdict::Lost(_) => return self.overruled().await,
         })

@@ -141,7 +141,7 @@ mod tests {
             };
             let lost = Report { owner: OWNER, n: 1, finding: Finding::Lose(Reason::ResponseTimeout) };
             let held = ledger.apply(id, None, &lost, None).await.expect("a report").verdict;
-            let OwnerVerdict::Held(record) = held else { panic!("{held:?}") };
+            let OwnerVerdict::Unknown(record) = held else { panic!("{held:?}") };
             Self { ledger, id, record }
         }
 

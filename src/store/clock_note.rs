@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::clock::{Timestamp, boot, uptime};
 
 use super::jumps::{Flight, Jumps};
-use super::{Filter, Ledger, Replaced, Sheet, Stopped, StoreError};
+use super::{DocumentName, Filter, Ledger, Replaced, Stopped, StoreError};
 
 const VERSION: u8 = 1;
 /// Maximum number of attempts to write the note, each of which may lose its comparison.
@@ -164,7 +164,7 @@ impl Ledger {
 
     async fn read_note(&self) -> Result<Read, StoreError> {
         let sent = self.uptime();
-        let document = self.answer(self.store().document(Sheet::Clock)).await?;
+        let document = self.answer(self.store().document(DocumentName::Clock)).await?;
         let flight = Flight { sent, received: self.uptime() };
         if let Some(jumps) = &self.jumps {
             jumps.judge(document.now, flight);
@@ -180,7 +180,7 @@ impl Ledger {
         let millis = u64::try_from(uptime().as_millis()).unwrap_or(u64::MAX);
         let boot = boot().unwrap_or_default();
         let note = encode(&Note { seen: read.now.0, acceptances, boot, uptime: millis });
-        self.answer(self.store().replace_document(Sheet::Clock, read.document.clone(), note)).await
+        self.answer(self.store().replace_document(DocumentName::Clock, read.document.clone(), note)).await
     }
 
     /// Tells whether the store may hold a record. A store that does not answer in time counts as one that

@@ -285,7 +285,7 @@ impl Ledger {
         let told = told_without_writing(id, self.read_raw(id).await?, claim)?;
         Ok(told.and_then(|Decision { verdict, response, now }| match verdict {
             ClaimVerdict::Won(_) => None,
-            ClaimVerdict::Stands(standing) => Some(Decision { verdict: standing, response, now }),
+            ClaimVerdict::NotWon(standing) => Some(Decision { verdict: standing, response, now }),
         }))
     }
 
@@ -494,7 +494,7 @@ impl Ledger {
         for _ in 0..MAX_CONFLICTS {
             let known = found.record.as_ref();
             found = match transition(known, step, found.now) {
-                Transition::Stands(verdict) => {
+                Transition::Unchanged(verdict) => {
                     return Ok(Decision { verdict, response: found.response, now: found.now });
                 }
                 Transition::Write(record, verdict) => {
@@ -565,7 +565,7 @@ fn told_without_writing(
 ) -> Result<Option<Decision<ClaimVerdict>>, StoreError> {
     let Snapshot { record, response, now } = found;
     match transition(record.as_ref(), claim, now) {
-        Transition::Stands(verdict) => present(id, Decision { verdict, response, now }).map(Some),
+        Transition::Unchanged(verdict) => present(id, Decision { verdict, response, now }).map(Some),
         Transition::Write(..) | Transition::Remove(_) => Ok(None),
     }
 }
@@ -573,12 +573,12 @@ fn told_without_writing(
 /// Returns the decision, or an error for a replay without its body, which must not pass for an empty one.
 fn present(id: RecordId, decision: Decision<ClaimVerdict>) -> Result<Decision<ClaimVerdict>, StoreError> {
     match &decision.verdict {
-        ClaimVerdict::Stands(Standing::Replay(_, reference))
+        ClaimVerdict::NotWon(Standing::Replay(_, reference))
             if reference.retained && decision.response.is_none() =>
         {
             Err(without_response(id))
         }
-        ClaimVerdict::Won(_) | ClaimVerdict::Stands(_) => Ok(decision),
+        ClaimVerdict::Won(_) | ClaimVerdict::NotWon(_) => Ok(decision),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::clock::Timestamp;
 use crate::protocol::{Entry, Identity, PathScheme, Pattern, State};
 
 use super::jumps::{Flight, Jumps};
-use super::{Document, Filter, Pending, Replaced, Sheet, Store, StoreError};
+use super::{Document, DocumentName, Filter, Pending, Replaced, Store, StoreError};
 
 const VERSION: u8 = 1;
 /// Extent of the search for how an earlier release named its records: records in a page, and number of pages.
@@ -85,7 +85,7 @@ impl Names {
     /// entries.
     pub async fn read(&self) -> Result<Known, StoreError> {
         let sent = self.uptime();
-        let Document { bytes, now } = self.answer(self.store.document(Sheet::Names)).await?;
+        let Document { bytes, now } = self.answer(self.store.document(DocumentName::Names)).await?;
         let now = self.judge(now, sent);
         let entries = bytes.as_deref().map(decode).transpose();
         let entries = entries.map_err(|cause| {
@@ -99,7 +99,8 @@ impl Names {
     /// # Errors
     /// [`StoreError`], as the store returns it.
     pub async fn write(&self, known: &Known, entries: &[Entry]) -> Result<Replaced, StoreError> {
-        self.answer(self.store.replace_document(Sheet::Names, known.document.clone(), encode(entries))).await
+        self.answer(self.store.replace_document(DocumentName::Names, known.document.clone(), encode(entries)))
+            .await
     }
 
     /// Returns the routes that some of the store's records name, if the release before this one made these

@@ -72,7 +72,7 @@ impl Replays {
     /// Keeps the record of a decision, if it is a replay with a response.
     pub(super) fn keep(&self, id: RecordId, decision: &Decision<ClaimVerdict>, before: Before) {
         let Decision {
-            verdict: ClaimVerdict::Stands(Standing::Replay(record, _)),
+            verdict: ClaimVerdict::NotWon(Standing::Replay(record, _)),
             response: Some(response),
             now,
         } = decision
@@ -142,7 +142,7 @@ mod tests {
         let reference = ResponseRef { id: claim.owner, status: 200, retained: true };
         let response = StoredResponse { status: StatusCode::OK, headers: Vec::new(), body };
         Decision {
-            verdict: ClaimVerdict::Stands(Standing::Replay(claim.first(Timestamp(0)), reference)),
+            verdict: ClaimVerdict::NotWon(Standing::Replay(claim.first(Timestamp(0)), reference)),
             response: Some(response),
             now: Timestamp(0),
         }

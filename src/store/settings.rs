@@ -33,7 +33,7 @@ pub trait StoreSettings: Any + fmt::Debug + fmt::Display + Send + Sync {
     ///
     /// # Errors
     /// [`OpenError`] where a start would fail.
-    fn look(&self, terms: Terms) -> Opening<'_, Look>;
+    fn check_connection(&self, terms: Terms) -> Opening<'_, ConnectionCheck>;
 
     /// Returns the key and value that an error of opening is about.
     fn key(&self) -> String {
@@ -124,7 +124,7 @@ impl Terms {
 
 /// Result of a look at a store.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub struct ConnectionCheck {
     /// State of the store, for people.
     pub answer: &'static str,
     /// The document that says how operations are named there; `None` where the store does not tell.
