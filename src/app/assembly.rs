@@ -53,7 +53,7 @@ fn ledger(store: &Arc<dyn Store>, config: &Config, metrics: &Metrics, operator: 
     let counted = metrics.clone();
     let ledger = clock::watched(Ledger::new(Arc::clone(store), config.store.timeout), config)
         .keeping_replays(REPLAY_CACHE as u64)
-        .telling_lapses(move |id, record| lapsed(&counted, id, record));
+        .reporting_lapses(move |id, record| lapsed(&counted, id, record));
     let Some(moment) = operator.not_before else { return ledger };
     warn!("no operation begins before {moment}; what is stored is answered");
     ledger.not_before(moment)

@@ -45,7 +45,7 @@ pub(super) async fn compare_at_start(
     deadline: &mut StartDeadline,
 ) -> Result<(), StartError> {
     let found = loop {
-        match ledger.settle_clock(accept).await {
+        match ledger.check_clock(accept).await {
             Ok(found) => break found,
             Err(error) => {
                 let may_pass = !matches!(error, StoreError::Refused(_));
@@ -80,7 +80,7 @@ pub(super) async fn maintain(ledger: Ledger, config: Config, stop: Stop) {
             let stopped = ledger.stopped().any(|reason| reason == Stopped::Clock);
             if stopped || Instant::now() >= note_at {
                 note_at = Instant::now() + interval;
-                if let Err(error) = ledger.look_at_clock().await {
+                if let Err(error) = ledger.maintain_clock().await {
                     // A store that does not answer is reported where it matters.
                     debug!("the store's clock could not be noted: {error}");
                 }

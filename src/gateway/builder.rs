@@ -96,7 +96,7 @@ impl GatewayBuilder {
         let routes = LiveRoutes::new(table);
         let counted = metrics.clone();
         let ledger = Ledger::new(store, config.store.timeout)
-            .telling_lapses(move |id, record| lapsed(&counted, id, record));
+            .reporting_lapses(move |id, record| lapsed(&counted, id, record));
         let tasks = [
             tokio::spawn(sweep(ledger.clone(), metrics.clone(), stop.clone())).abort_handle(),
             tokio::spawn(report_stopped_claims(ledger.clone(), metrics.clone(), stop.clone())).abort_handle(),

@@ -178,7 +178,7 @@ impl Gateway {
             Ok(permit) => permit,
             Err(problem) => {
                 // An attempt that needs no execution is answered even without a permit.
-                match self.ledger.consult(id, &claim).await {
+                match self.ledger.claim_without_writing(id, &claim).await {
                     Ok(Some(decision)) => return Ok(ClaimOutcome::NotRun(attempt, decision)),
                     Ok(None) => self.admit_soon(&attempt, problem).await?,
                     Err(error @ (StoreError::Unavailable(_) | StoreError::Unclear(_))) => {

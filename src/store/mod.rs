@@ -46,7 +46,7 @@ pub use document::{Document, DocumentName, Replaced};
 pub use error::{Cause, StoreError};
 pub use jumps::{ClockLimits, Jumps, Uptime};
 pub use ledger::Ledger;
-pub use names::{Known, Names, Recorded};
+pub use names::{Names, NamesSnapshot, RecordedRoute};
 pub use open_error::OpenError;
 pub use settings::{ClockSource, ConnectionCheck, LongestTtl, Loss, Opening, StoreSettings, Terms};
 pub use stopped::Stopped;

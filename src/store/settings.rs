@@ -15,7 +15,7 @@ use crate::workers::Workers;
 
 use super::{ClockLimits, Document, OpenError, Store};
 
-/// Future of opening a store or looking at one.
+/// Future of opening a store or checking one.
 pub type Opening<'a, T> = Pin<Box<dyn Future<Output = Result<T, OpenError>> + Send + 'a>>;
 
 /// Returns the longest ttl of the routes that are in use.
@@ -29,7 +29,7 @@ pub trait StoreSettings: Any + fmt::Debug + fmt::Display + Send + Sync {
     /// [`OpenError`] where records cannot be kept there, now or ever.
     fn open(&self, terms: Terms) -> Opening<'_, Arc<dyn Store>>;
 
-    /// Looks at the store as a start would, and changes nothing there.
+    /// Checks the store as a start would, and changes nothing there.
     ///
     /// # Errors
     /// [`OpenError`] where a start would fail.
@@ -122,7 +122,7 @@ impl Terms {
     }
 }
 
-/// Result of a look at a store.
+/// The result of a check of a store.
 #[derive(Clone, Debug)]
 pub struct ConnectionCheck {
     /// State of the store, for people.

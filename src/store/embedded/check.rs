@@ -1,4 +1,4 @@
-//! A look at a store without opening it: opening creates what is missing, and notes the time when the store
+//! A check of a store without opening it: opening creates what is missing, and notes the time when the store
 //! is closed.
 
 use std::io;

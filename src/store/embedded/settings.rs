@@ -33,7 +33,7 @@ impl Settings {
         Ok(Arc::new(store.with_outcomes_of(terms.largest_response)))
     }
 
-    fn looked(&self) -> Result<ConnectionCheck, store::OpenError> {
+    fn checked(&self) -> Result<ConnectionCheck, store::OpenError> {
         let answer = match EmbeddedStore::check(&self.directory)? {
             DirectoryState::Absent => "there is none yet, a start makes it",
             DirectoryState::InUse => "in use by a running gateway",
@@ -49,7 +49,7 @@ impl StoreSettings for Settings {
     }
 
     fn check_connection(&self, _: Terms) -> Opening<'_, ConnectionCheck> {
-        Box::pin(ready(self.looked()))
+        Box::pin(ready(self.checked()))
     }
 
     /// Returns the key alone: errors of this store name the directory.

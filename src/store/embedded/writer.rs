@@ -153,10 +153,10 @@ fn gather(first: Command, commands: &mut mpsc::Receiver<Command>) -> Vec<Command
 
 fn write(shared: &Shared, commands: Vec<Command>) -> Result<(), Cause> {
     let now = shared.low.begin(&shared.tables.clock);
-    let mut draft = PendingBatch::new(&shared.tables, &shared.room, now);
-    let decided: Vec<_> = commands.into_iter().map(|command| command.decide(&mut draft)).collect();
+    let mut pending = PendingBatch::new(&shared.tables, &shared.room, now);
+    let decided: Vec<_> = commands.into_iter().map(|command| command.decide(&mut pending)).collect();
     let failed = |error| Cause::of(format!("writing failed: {}", describe(&error)), error);
-    let committed = draft.commit().map_err(failed);
+    let committed = pending.commit().map_err(failed);
     shared.room.measure(&shared.tables);
     shared.low.end();
     let outcome = committed.clone().map_err(StoreError::Unclear);
@@ -189,17 +189,17 @@ impl Decided {
 }
 
 impl Command {
-    fn decide(self, draft: &mut PendingBatch<'_>) -> Decided {
+    fn decide(self, pending: &mut PendingBatch<'_>) -> Decided {
         match self {
-            Self::Claim { id, first, reply } => Decided::Claim(reply, draft.claim(id, first)),
+            Self::Claim { id, first, reply } => Decided::Claim(reply, pending.claim(id, first)),
             Self::CompareAndSet { id, expected, change, reply } => {
-                Decided::CompareAndSet(reply, draft.compare_and_set(id, expected, change))
+                Decided::CompareAndSet(reply, pending.compare_and_set(id, expected, change))
             }
             Self::ReplaceDocument { name, expected, document, reply } => {
-                let replaced = draft.replace_document(name, expected.as_ref(), &document);
+                let replaced = pending.replace_document(name, expected.as_ref(), &document);
                 Decided::ReplaceDocument(reply, replaced)
             }
-            Self::Relist { positions, reply } => Decided::Relist(reply, draft.relist_all(&positions)),
+            Self::Relist { positions, reply } => Decided::Relist(reply, pending.relist_all(&positions)),
             Self::Ready { reply } => Decided::Ready(reply),
         }
     }

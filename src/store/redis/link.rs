@@ -120,7 +120,7 @@ impl Link {
     /// held back because the server lost data, or the bucket's mark is known.
     pub(super) async fn examine_bucket(&self, bucket: u8, known: Option<Digits>) -> Result<(), Failure> {
         let shared = &*self.shared;
-        let looked = timeout(shared.setup.deadline(), async {
+        let checked = timeout(shared.setup.deadline(), async {
             let _alone = shared.examining.lock().await;
             if shared.common.marks.of(bucket) != known {
                 return Ok(());
@@ -134,7 +134,7 @@ impl Link {
         let silent = || {
             Failure::down(format!("no answer of {} within {:?}", shared.endpoint, shared.setup.deadline()))
         };
-        looked.await.unwrap_or_else(|_| Err(silent()))
+        checked.await.unwrap_or_else(|_| Err(silent()))
     }
 
     /// Returns the state of the server's memory.

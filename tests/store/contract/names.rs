@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Method;
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{Entry, Identity, Pattern, Policy};
-use oncegate::store::{DocumentName, Names, Recorded, Replaced};
+use oncegate::store::{DocumentName, Names, RecordedRoute, Replaced};
 use tokio::task::JoinSet;
 
 use crate::bench::{Bench, SHORT, STILL, claim_on, complete, id, owner};
@@ -131,7 +131,7 @@ pub async fn what_records_say_of_an_earlier_release_is_found(bench: Bench) {
     bench.reach(expires).await;
     bench.apply(id(2), Event::Sweep).await;
     assert_eq!(bench.record(id(2)).await.state.name(), "expired");
-    let recorded = |route: &str| Recorded { route: route.into(), namespace: "contract".into() };
+    let recorded = |route: &str| RecordedRoute { route: route.into(), namespace: "contract".into() };
     assert_eq!(names.recorded().await, Ok(Some(BTreeSet::from([recorded("contract")]))));
     decisions::claim(&bench.ledger, id(3), claim_on("other", owner(3), STILL)).await.expect("a claim");
     assert_eq!(names.recorded().await, Ok(Some(BTreeSet::from([recorded("contract"), recorded("other")]))));
