@@ -11,6 +11,7 @@ pub mod admin;
 pub mod allocator;
 pub mod app;
 pub mod backoff;
+pub mod buffers;
 pub mod call;
 pub mod cli;
 pub mod clock;

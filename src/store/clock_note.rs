@@ -171,7 +171,7 @@ impl Ledger {
         }
         let note = document.bytes.as_deref().map(decode).transpose();
         let note = note.map_err(|cause| {
-            StoreError::Refused(format!("the store's note about its clock cannot be read here: {cause}"))
+            StoreError::refused(format!("the store's note about its clock cannot be read here: {cause}"))
         })?;
         Ok(Read { document: document.bytes, note, now: document.now, flight })
     }

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use super::{OpenError, StoreError};
+use super::error::{Cause, StoreError};
+use super::open_error::OpenError;
 
 /// Refusals that last until an operator corrects something. Redis: no or wrong credentials, no right.
 /// Postgres: wrong credentials, no such database, no right, no such schema or table.
@@ -14,21 +15,36 @@ const STANDING: [&str; 9] =
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
     /// The command was not sent, or had no effect.
-    Down(String),
+    Down(Cause),
     /// The command had no effect, and has none until an operator corrects something: credentials, a setting.
-    Wrong(String),
+    Wrong(Cause),
     /// The server refused the command and wrote nothing.
     Refused {
         /// The server's code for the reason: `OOM`, or an SQLSTATE.
         code: String,
         /// The text of the refusal.
-        text: String,
+        text: Cause,
     },
     /// The command may or may not have been carried out.
-    Unclear(String),
+    Unclear(Cause),
 }
 
 impl Failure {
+    /// The command had no effect, because of `cause`.
+    pub(super) fn down(cause: impl Into<Cause>) -> Self {
+        Self::Down(cause.into())
+    }
+
+    /// The command has no effect until an operator corrects `cause`.
+    pub(super) fn wrong(cause: impl Into<Cause>) -> Self {
+        Self::Wrong(cause.into())
+    }
+
+    /// The command may or may not have been carried out, because of `cause`.
+    pub(super) fn unclear(cause: impl Into<Cause>) -> Self {
+        Self::Unclear(cause.into())
+    }
+
     /// Tells whether the server refused the command with one of these codes.
     pub(super) fn has_code(&self, codes: &[&str]) -> bool {
         matches!(self, Self::Refused { code, .. } if codes.contains(&code.as_str()))
@@ -37,10 +53,10 @@ impl Failure {
     /// Returns the failure with `what` in front of its text.
     pub(super) fn about(self, what: impl fmt::Display) -> Self {
         match self {
-            Self::Down(text) => Self::Down(format!("{what}: {text}")),
-            Self::Wrong(text) => Self::Wrong(format!("{what}: {text}")),
-            Self::Refused { code, text } => Self::Refused { code, text: format!("{what}: {text}") },
-            Self::Unclear(text) => Self::Unclear(format!("{what}: {text}")),
+            Self::Down(text) => Self::Down(text.about(what)),
+            Self::Wrong(text) => Self::Wrong(text.about(what)),
+            Self::Refused { code, text } => Self::Refused { code, text: text.about(what) },
+            Self::Unclear(text) => Self::Unclear(text.about(what)),
         }
     }
 
@@ -50,12 +66,27 @@ impl Failure {
         let text: Vec<String> = causes.iter().map(Self::to_string).collect();
         let text = format!("{before}{}", text.join("; "));
         let passes = causes.is_empty() || causes.iter().any(Self::may_pass);
-        if passes { Self::Down(text) } else { Self::Wrong(text) }
+        // A failure has one source: that of the server that was asked first.
+        let cause = match causes.first() {
+            Some(first) => first.clone().into_cause().reworded(text),
+            None => text.into(),
+        };
+        if passes { Self::Down(cause) } else { Self::Wrong(cause) }
     }
 
     /// Tells whether the failure may pass by waiting.
     pub(super) fn may_pass(&self) -> bool {
         !matches!(self, Self::Wrong(_)) && !self.has_code(&STANDING)
+    }
+
+    /// Returns the cause alone.
+    pub(super) fn into_cause(self) -> Cause {
+        match self {
+            Self::Down(cause)
+            | Self::Wrong(cause)
+            | Self::Refused { text: cause, .. }
+            | Self::Unclear(cause) => cause,
+        }
     }
 
     /// Converts the failure of a command that writes nothing: the outcome is clear in any case.
@@ -73,7 +104,7 @@ impl fmt::Display for Failure {
             Self::Down(cause)
             | Self::Wrong(cause)
             | Self::Refused { text: cause, .. }
-            | Self::Unclear(cause) => f.write_str(cause),
+            | Self::Unclear(cause) => cause.fmt(f),
         }
     }
 }
@@ -81,16 +112,15 @@ impl fmt::Display for Failure {
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Down(cause) | Failure::Wrong(cause) | Failure::Refused { text: cause, .. } => {
-                Self::Unavailable(cause)
-            }
             Failure::Unclear(cause) => Self::Unclear(cause),
+            failure => Self::Unavailable(failure.into_cause()),
         }
     }
 }
 
 impl From<Failure> for OpenError {
     fn from(failure: Failure) -> Self {
-        Self::new(failure.to_string(), failure.may_pass())
+        let may_pass = failure.may_pass();
+        Self::new(failure.into_cause(), may_pass)
     }
 }

@@ -19,8 +19,8 @@ use super::decision::Decision;
 use super::jumps::{ClockLimits, Flight, Jumps, Uptime};
 use super::replays::Replays;
 use super::{
-    Change, Claimed, Filter, Page, Pending, Snapshot, Stopped, Store, StoreError, Swap, Tally, UnknownFilter,
-    UnknownPage, Woken, Written,
+    Cause, Change, Claimed, Filter, Page, Pending, Snapshot, Stopped, Store, StoreError, Swap, Tally,
+    UnknownFilter, UnknownPage, Woken, Written,
 };
 
 /// Number of comparisons that a write may lose before the store is called unavailable. Only writers of the
@@ -230,7 +230,7 @@ impl Ledger {
         // While the store is silent, it is not known whether the reason still holds.
         let found = self.read_raw(id).await.map_err(StoreError::or_refused)?;
         let Some(reason) = self.begins_nothing() else { return Ok(None) };
-        let refused = || StoreError::Refused(self.why(reason));
+        let refused = || StoreError::refused(self.why(reason));
         told_without_writing(id, found, claim)?.ok_or_else(refused).map(Some)
     }
 
@@ -252,7 +252,7 @@ impl Ledger {
         claim: &Claim,
         found: Claimed,
     ) -> Result<Decision<ClaimVerdict>, StoreError> {
-        let refused = || StoreError::Refused(self.why(Stopped::Clock));
+        let refused = || StoreError::refused(self.why(Stopped::Clock));
         let record = match found {
             Claimed::Won(record) => record,
             Claimed::Found(found) => {
@@ -389,7 +389,7 @@ impl Ledger {
         }
         let mut failed = None;
         while let Some(step) = steps.join_next().await {
-            match step.map_err(|error| StoreError::Unclear(error.to_string())).flatten() {
+            match step.map_err(|error| StoreError::Unclear(Cause::of(error.to_string(), error))).flatten() {
                 Ok(decision) => swept.count(&decision.verdict),
                 Err(error) => failed = Some(error),
             }
@@ -553,7 +553,7 @@ impl Ledger {
     ) -> Result<T, StoreError> {
         match timeout(self.timeout, pending).await {
             Ok(answered) => answered,
-            Err(_) => Err(StoreError::Unclear(format!("no answer within {:?}", self.timeout))),
+            Err(_) => Err(StoreError::unclear(format!("no answer within {:?}", self.timeout))),
         }
     }
 }

@@ -4,7 +4,6 @@
 //! The protocol decides, a store obeys. A store knows nothing of outcomes or policies. It compares revisions,
 //! stamps each write with its own clock, and reports exactly what it found.
 
-use std::fmt;
 use std::future::{Future, pending, ready};
 use std::pin::Pin;
 
@@ -20,6 +19,7 @@ mod decision;
 mod document;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+mod error;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod failure;
 mod jumps;
@@ -43,6 +43,7 @@ mod waiters;
 pub use clock_note::ClockFound;
 pub use decision::Decision;
 pub use document::{Document, Replaced, Sheet};
+pub use error::{Cause, StoreError};
 pub use jumps::{ClockLimits, Jumps, Uptime};
 pub use ledger::Ledger;
 pub use names::{Known, Names, Recorded};
@@ -278,53 +279,3 @@ pub enum Durability {
     /// The failures that the acknowledging server survives, but perhaps not a failover.
     Server,
 }
-
-/// The failure of a primitive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreError {
-    /// The store did not take the command, so it wrote nothing.
-    Unavailable(String),
-    /// The store may or may not have written.
-    Unclear(String),
-    /// The store answers, but its data cannot be relied on now, so no execution may begin. It wrote nothing.
-    Refused(String),
-    /// The bytes stored under this id cannot be decoded.
-    Unreadable {
-        /// The record's id.
-        id: RecordId,
-        /// The reason.
-        cause: String,
-    },
-}
-
-impl StoreError {
-    /// Converts the failure of a silent store to a refusal, where silence is no reason to go on without the
-    /// store.
-    fn or_refused(self) -> Self {
-        match self {
-            Self::Unavailable(cause) | Self::Unclear(cause) => Self::Refused(cause),
-            other => other,
-        }
-    }
-
-    /// Converts the failure of a repeated step to an unclear one, because an earlier try may have been made.
-    fn or_unclear(self) -> Self {
-        match self {
-            Self::Unclear(cause) => Self::Unclear(cause),
-            other => Self::Unclear(other.to_string()),
-        }
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unavailable(cause) => write!(f, "the store is unavailable: {cause}"),
-            Self::Refused(cause) => write!(f, "no execution may begin: {cause}"),
-            Self::Unclear(cause) => write!(f, "the store may or may not have written: {cause}"),
-            Self::Unreadable { id, cause } => write!(f, "record {id} cannot be decoded: {cause}"),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}

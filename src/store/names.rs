@@ -89,7 +89,7 @@ impl Names {
         let now = self.judge(now, sent);
         let entries = bytes.as_deref().map(decode).transpose();
         let entries = entries.map_err(|cause| {
-            StoreError::Refused(format!("the store's document of names cannot be read here: {cause}"))
+            StoreError::refused(format!("the store's document of names cannot be read here: {cause}"))
         })?;
         Ok(Known { entries, now, document: bytes })
     }
@@ -155,7 +155,7 @@ impl Names {
 }
 
 async fn answer<T>(pending: Pending<'_, T>, within: Duration) -> Result<T, StoreError> {
-    let late = |_| Err(StoreError::Unclear(format!("no answer within {within:?}")));
+    let late = |_| Err(StoreError::unclear(format!("no answer within {within:?}")));
     timeout(within, pending).await.unwrap_or_else(late)
 }
 

@@ -1,19 +1,22 @@
 //! The error of opening a store, of whichever kind the store is.
 
+use std::error::Error;
 use std::fmt;
 
-/// The reason why a store cannot be opened.
+use super::error::Cause;
+
+/// The reason why a store cannot be opened. [`Error::source`] is the error of the server or the system behind it.
 #[derive(Debug)]
 pub struct OpenError {
-    text: String,
+    cause: Cause,
     passing: bool,
 }
 
 impl OpenError {
-    /// Makes an error with the reason `text`. Waiting may help if `passing` is true.
+    /// Makes an error with the reason `cause`. Waiting may help if `passing` is true.
     #[must_use]
-    pub fn new(text: String, passing: bool) -> Self {
-        Self { text, passing }
+    pub fn new(cause: impl Into<Cause>, passing: bool) -> Self {
+        Self { cause: cause.into(), passing }
     }
 
     /// Tells whether waiting may help: the server does not answer or is still starting, or another process has
@@ -26,8 +29,12 @@ impl OpenError {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        self.cause.fmt(f)
     }
 }
 
-impl std::error::Error for OpenError {}
+impl Error for OpenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.source()
+    }
+}

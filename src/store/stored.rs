@@ -4,7 +4,7 @@
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
 
-use super::{Found, StoreError, codec};
+use super::{Cause, Found, StoreError, codec};
 
 /// A stored record with decoded stamps. The rest is still encoded.
 #[derive(Clone, Debug)]
@@ -25,8 +25,9 @@ impl Stored<'_> {
     /// # Errors
     /// [`StoreError::Unreadable`] if the bytes are not a record, or not the one that was stamped.
     pub(super) fn record(&self, id: RecordId) -> Result<Record, StoreError> {
-        let unreadable = |cause: String| StoreError::Unreadable { id, cause };
-        let record = codec::decode_record(self.encoded).map_err(|cause| unreadable(cause.to_string()))?;
+        let unreadable = |cause: Cause| StoreError::Unreadable { id, cause };
+        let record = codec::decode_record(self.encoded)
+            .map_err(|cause| unreadable(Cause::of(cause.to_string(), cause)))?;
         if self.revision != record.revision {
             return Err(unreadable("it is stamped with the revision of another record".into()));
         }
@@ -55,6 +56,8 @@ impl Stored<'_> {
 }
 
 fn decode_response(id: RecordId, bytes: &[u8]) -> Result<StoredResponse, StoreError> {
-    codec::decode_response(bytes)
-        .map_err(|cause| StoreError::Unreadable { id, cause: format!("its response: {cause}") })
+    codec::decode_response(bytes).map_err(|cause| StoreError::Unreadable {
+        id,
+        cause: Cause::of(format!("its response: {cause}"), cause),
+    })
 }

@@ -19,6 +19,7 @@ use oncegate::protocol::{
     BodyScheme, Claim, Fingerprint, Key, OnUnknown, Outcomes, Owner, PathScheme, Policy, Reason, RecordId,
     RequestParts, ResponseRef, Scheme, Scope, ScopePart, StoredResponse,
 };
+use oncegate::routes::{LiveRoutes, RouteTable};
 use oncegate::store::{Ledger, Store};
 use oncegate::telemetry::{MeteredStore, Metrics};
 use serde_json::Value;
@@ -73,7 +74,9 @@ impl World {
         let state = AdminState {
             ledger: ledger.clone(),
             metrics: metrics.clone(),
-            routes: vec![route("pay"), route("refund")],
+            routes: LiveRoutes::new(
+                RouteTable::new(&[route("pay"), route("refund")], None).expect("two routes"),
+            ),
             access,
             draining: draining.clone(),
             new_owner: Arc::new(move || next_owner(&counter)),

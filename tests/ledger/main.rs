@@ -10,6 +10,7 @@ mod decisions;
 #[expect(dead_code, reason = "it also serves the contract of the stores")]
 mod events;
 mod jumps;
+mod live;
 mod outcomes;
 mod overruled;
 mod panics;

@@ -8,6 +8,7 @@ pub mod lists;
 pub mod names;
 pub mod races;
 pub mod retention;
+pub mod round_trips;
 pub mod table;
 pub mod unknown;
 pub mod writes;

@@ -18,6 +18,7 @@ const FLOORS: [&[&str]; 8] = [
     &[
         "allocator",
         "backoff",
+        "buffers",
         "clock",
         "descriptors",
         "failpoint",

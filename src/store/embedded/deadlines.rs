@@ -73,7 +73,7 @@ pub(super) fn due(tables: &Tables, low: &LowWater, limit: usize) -> Result<Due, 
     let from = low.mark.load(Ordering::Acquire).to_be_bytes().to_vec();
     let to = due.now.0.saturating_add(1).to_be_bytes().to_vec();
     for entry in view.range(tables.keyspace(Table::Deadlines), from..to) {
-        let key = entry.key().map_err(|error| failed(&error))?;
+        let key = entry.key().map_err(failed)?;
         let Some((deadline, id)) = parse(&key) else {
             tracing::error!(length = key.len(), "a stored key is not a deadline");
             continue;

@@ -130,7 +130,7 @@ impl<'a> Draft<'a> {
     /// Sets room aside for an execution that begins.
     fn begin(&mut self, id: RecordId) -> Result<(), StoreError> {
         let free = *self.free.get_or_insert_with(|| self.room.free(self.tables));
-        self.room.begin(id, free).map_err(StoreError::Refused)?;
+        self.room.begin(id, free).map_err(StoreError::refused)?;
         self.ended.retain(|ended| *ended != id);
         Ok(())
     }

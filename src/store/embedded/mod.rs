@@ -35,8 +35,8 @@ use bytes::Bytes;
 use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
-    Change, Claimed, ClockLimits, Document, Due, Durability, Filter, Found, Page, Pending, Replaced, Sheet,
-    Snapshot, Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage,
+    Cause, Change, Claimed, ClockLimits, Document, Due, Durability, Filter, Found, Page, Pending, Replaced,
+    Sheet, Snapshot, Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage,
 };
 
 use self::deadlines::LowWater;
@@ -145,7 +145,7 @@ impl EmbeddedStore {
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
         let scanned = tokio::task::spawn_blocking(move || scan(&shared)).await;
-        scanned.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+        scanned.unwrap_or_else(|error| Err(StoreError::Unavailable(Cause::of(error.to_string(), error))))
     }
 }
 

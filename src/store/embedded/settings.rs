@@ -92,6 +92,7 @@ impl StoreSettings for Settings {
 
 impl From<OpenError> for store::OpenError {
     fn from(error: OpenError) -> Self {
-        Self::new(error.to_string(), error.may_pass())
+        let may_pass = error.may_pass();
+        Self::new(store::Cause::of(error.to_string(), error), may_pass)
     }
 }

@@ -13,7 +13,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::descriptors;
 use crate::protocol::{Record, RecordId, State, StoredResponse};
 use crate::store::{
-    ClockLimits, Document, Filter, PAGE_SCAN, Page, Sheet, Snapshot, StoreError, clock_note, codec,
+    Cause, ClockLimits, Document, Filter, PAGE_SCAN, Page, Sheet, Snapshot, StoreError, clock_note, codec,
 };
 
 use super::clock::StoreClock;
@@ -164,15 +164,15 @@ impl Tables {
         view: &impl Readable,
         sheet: Sheet,
     ) -> Result<Option<Bytes>, StoreError> {
-        let bytes = view.get(&self.meta, key_of(sheet)).map_err(|error| failed(&error))?;
+        let bytes = view.get(&self.meta, key_of(sheet)).map_err(failed)?;
         Ok(bytes.map(|bytes| Bytes::copy_from_slice(&bytes)))
     }
 
     /// Reads the record under `id` in `view`.
     pub(super) fn record(&self, view: &impl Readable, id: RecordId) -> Result<Option<Record>, StoreError> {
-        let bytes = view.get(&self.records, id.as_bytes()).map_err(|error| failed(&error))?;
+        let bytes = view.get(&self.records, id.as_bytes()).map_err(failed)?;
         let record = bytes.map(|bytes| codec::decode_record(&bytes)).transpose();
-        record.map_err(|cause| StoreError::Unreadable { id, cause: cause.to_string() })
+        record.map_err(|cause| StoreError::Unreadable { id, cause: Cause::of(cause.to_string(), cause) })
     }
 
     /// Reads the stored response of `record` in `view`.
@@ -185,9 +185,12 @@ impl Tables {
         if !matches!(record.state, State::Completed { response, .. } if response.retained) {
             return Ok(None);
         }
-        let bytes = view.get(&self.responses, id.as_bytes()).map_err(|error| failed(&error))?;
+        let bytes = view.get(&self.responses, id.as_bytes()).map_err(failed)?;
         let response = bytes.map(|bytes| codec::decode_response(&bytes)).transpose();
-        response.map_err(|cause| StoreError::Unreadable { id, cause: format!("its response: {cause}") })
+        response.map_err(|cause| StoreError::Unreadable {
+            id,
+            cause: Cause::of(format!("its response: {cause}"), cause),
+        })
     }
 
     /// Reads a part of the list. Blocks on the disk for up to [`PAGE_SCAN`] records.
@@ -198,7 +201,7 @@ impl Tables {
         let from = filter.after.map_or(Bound::Unbounded, |after| Bound::Excluded(*after.as_bytes()));
         let mut page = Page::default();
         for (seen, entry) in view.range(listed, (from, Bound::Unbounded)).enumerate() {
-            let key = entry.key().map_err(|error| failed(&error))?;
+            let key = entry.key().map_err(failed)?;
             let Some(id) = RecordId::from_bytes(&key) else {
                 tracing::error!(length = key.len(), "a stored key is not a record id");
                 continue;
@@ -225,6 +228,6 @@ pub(super) fn report_unreadable(id: RecordId, cause: &str) {
 }
 
 /// Returns the error for a failed read of the engine: nothing was written.
-pub(super) fn failed(error: &fjall::Error) -> StoreError {
-    StoreError::Unavailable(format!("reading failed: {}", in_words(error)))
+pub(super) fn failed(error: fjall::Error) -> StoreError {
+    StoreError::Unavailable(Cause::of(format!("reading failed: {}", in_words(&error)), error))
 }

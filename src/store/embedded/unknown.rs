@@ -42,7 +42,7 @@ pub(super) fn oldest(
     let mut page = UnknownPage::default();
     let listed = view.range(tables.keyspace(Table::UnknownSince), (from, Bound::Unbounded));
     for (seen, entry) in listed.enumerate() {
-        let key = entry.key().map_err(|error| failed(&error))?;
+        let key = entry.key().map_err(failed)?;
         let Some(position) = parse(&key) else { continue };
         let listed = readable(tables, &view, position.id)?
             .filter(|record| Position::of(position.id, record) == Some(position) && filter.fits(record));
@@ -61,7 +61,7 @@ pub(super) fn tally(tables: &Tables) -> Result<Tally, StoreError> {
     let view = tables.database.snapshot();
     let mut tally = Tally::default();
     for entry in view.iter(tables.keyspace(Table::UnknownSince)) {
-        let (key, route) = entry.into_inner().map_err(|error| failed(&error))?;
+        let (key, route) = entry.into_inner().map_err(failed)?;
         if let Some(position) = parse(&key) {
             tally.add(&String::from_utf8_lossy(&route), 1, position.since);
         }
@@ -76,19 +76,19 @@ pub(super) fn wrong(tables: &Tables) -> Result<Vec<Position>, StoreError> {
     let view = tables.database.snapshot();
     let mut wrong = Vec::new();
     for entry in view.iter(tables.keyspace(Table::UnknownSince)) {
-        let key = entry.key().map_err(|error| failed(&error))?;
+        let key = entry.key().map_err(failed)?;
         let Some(position) = parse(&key) else { continue };
         if !is_listed_rightly(tables, &view, position)? {
             wrong.push(position);
         }
     }
     for entry in view.iter(tables.keyspace(Table::Unknown)) {
-        let id = entry.key().map_err(|error| failed(&error))?;
+        let id = entry.key().map_err(failed)?;
         let Some(id) = RecordId::from_bytes(&id) else { continue };
         let record = readable(tables, &view, id)?;
         let Some(position) = record.and_then(|record| Position::of(id, &record)) else { continue };
         let listed = view.get(tables.keyspace(Table::UnknownSince), key(position));
-        if listed.map_err(|error| failed(&error))?.is_none() {
+        if listed.map_err(failed)?.is_none() {
             wrong.push(position);
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::protocol::{Record, RecordId, Revision};
-use crate::store::{Change, Claimed, Position, Replaced, Sheet, StoreError, Swap};
+use crate::store::{Cause, Change, Claimed, Position, Replaced, Sheet, StoreError, Swap};
 use crate::workers::{Callback, Callbacks, callback};
 
 use super::draft::{self, Draft};
@@ -66,7 +66,7 @@ pub(super) enum Command {
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Command>>,
     thread: Option<JoinHandle<()>>,
-    broken: watch::Receiver<Option<String>>,
+    broken: watch::Receiver<Option<Cause>>,
 }
 
 impl Writer {
@@ -90,7 +90,7 @@ impl Writer {
         let (reply, answer) = callback();
         let queue = self.queue.as_ref().ok_or_else(|| StoreError::Unavailable("it is closed".into()))?;
         let refused =
-            |error: mpsc::error::TrySendError<_>| StoreError::Unavailable(format!("its queue: {error}"));
+            |error: mpsc::error::TrySendError<_>| StoreError::unavailable(format!("its queue: {error}"));
         queue.try_send(command(reply)).map_err(refused)?;
         answer.await.unwrap_or_else(|| Err(StoreError::Unclear("its writer ended".into())))
     }
@@ -100,7 +100,7 @@ impl Writer {
         let mut broken = self.broken.clone();
         loop {
             if let Some(cause) = broken.borrow_and_update().clone() {
-                return cause;
+                return cause.to_string();
             }
             if broken.changed().await.is_err() {
                 // The thread ends without a cause only when this writer is dropped.
@@ -120,7 +120,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(shared: &Shared, mut commands: mpsc::Receiver<Command>, breaks: &watch::Sender<Option<String>>) {
+fn run(shared: &Shared, mut commands: mpsc::Receiver<Command>, breaks: &watch::Sender<Option<Cause>>) {
     let worked = catch_unwind(AssertUnwindSafe(|| work(shared, &mut commands)));
     let Err(cause) = worked.unwrap_or_else(|_| Err("its writer panicked".into())) else { return };
     breaks.send_replace(Some(cause.clone()));
@@ -131,13 +131,13 @@ fn run(shared: &Shared, mut commands: mpsc::Receiver<Command>, breaks: &watch::S
 }
 
 /// Writes batches until the queue is closed, or until one fails.
-fn work(shared: &Shared, commands: &mut mpsc::Receiver<Command>) -> Result<(), String> {
+fn work(shared: &Shared, commands: &mut mpsc::Receiver<Command>) -> Result<(), Cause> {
     while let Some(first) = commands.blocking_recv() {
-        write(shared, gather(first, commands))
-            .map_err(|error| format!("writing failed: {}", in_words(&error)))?;
+        write(shared, gather(first, commands))?;
     }
     // No command waits for this write. If it fails, time may go back to the last batch's stamp.
-    draft::commit_clock(&shared.tables, shared.tables.clock.now()).map_err(|error| in_words(&error))
+    draft::commit_clock(&shared.tables, shared.tables.clock.now())
+        .map_err(|error| Cause::of(in_words(&error), error))
 }
 
 fn gather(first: Command, commands: &mut mpsc::Receiver<Command>) -> Vec<Command> {
@@ -151,18 +151,18 @@ fn gather(first: Command, commands: &mut mpsc::Receiver<Command>) -> Vec<Command
     batch
 }
 
-fn write(shared: &Shared, commands: Vec<Command>) -> fjall::Result<()> {
+fn write(shared: &Shared, commands: Vec<Command>) -> Result<(), Cause> {
     let now = shared.low.begin(&shared.tables.clock);
     let mut draft = Draft::new(&shared.tables, &shared.room, now);
     let decided: Vec<_> = commands.into_iter().map(|command| command.decide(&mut draft)).collect();
-    let committed = draft.commit();
+    let failed = |error| Cause::of(format!("writing failed: {}", in_words(&error)), error);
+    let committed = draft.commit().map_err(failed);
     shared.room.look_again(&shared.tables);
     shared.low.end();
-    let failed = |error| StoreError::Unclear(format!("writing failed: {}", in_words(error)));
-    let outcome = committed.as_ref().map_err(failed);
+    let outcome = committed.clone().map_err(StoreError::Unclear);
     let mut callbacks = Callbacks::default();
     for decided in decided {
-        decided.tell(outcome.clone().copied(), &mut callbacks);
+        decided.tell(outcome.clone(), &mut callbacks);
     }
     committed
 }
@@ -204,8 +204,8 @@ impl Command {
         }
     }
 
-    fn refuse(self, cause: &str) {
-        let refused = StoreError::Unavailable(cause.to_owned());
+    fn refuse(self, cause: &Cause) {
+        let refused = StoreError::Unavailable(cause.clone());
         match self {
             Self::Claim { reply, .. } => reply.answer(Err(refused)),
             Self::CompareAndSet { reply, .. } => reply.answer(Err(refused)),

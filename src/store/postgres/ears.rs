@@ -68,7 +68,7 @@ impl Ears {
         );
         match known.await {
             Ok(Ok(state)) => match &*state {
-                State::Deaf(cause) => Err(Failure::Down(cause.clone())),
+                State::Deaf(cause) => Err(Failure::down(cause.clone())),
                 _ => Ok(()),
             },
             _ => Err(Failure::Down("there is no connection for notifications".into())),
@@ -116,7 +116,7 @@ impl Shared {
                 Err(_) => causes.push("no answer".into()),
             }
         }
-        Err(Failure::Down(causes.join("; ")))
+        Err(Failure::down(causes.join("; ")))
     }
 
     async fn attend(&self, door: PgConnectOptions) -> Result<PgListener, Failure> {

@@ -7,6 +7,7 @@ use sqlx::Error;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
+use crate::store::error::Cause;
 pub(super) use crate::store::failure::Failure;
 
 impl Failure {
@@ -24,19 +25,16 @@ impl Failure {
     /// Converts an error that arrived before the server reported the statement as done. The server sends that
     /// report before it commits. If it reports the end of the session instead, nothing was committed.
     pub(super) fn of_unfinished(error: Error) -> Self {
-        match &error {
-            Error::Database(refusal) if is_ended_by_operator(&**refusal) => {
-                Self::ended_by_operator(&**refusal)
-            }
-            _ => error.into(),
+        match error {
+            Error::Database(refusal) if is_ended_by_operator(&*refusal) => Self::ended_by_operator(refusal),
+            error => error.into(),
         }
     }
 
-    fn ended_by_operator(refusal: &dyn DatabaseError) -> Self {
-        Self::Refused {
-            code: ENDED_BY_OPERATOR.into(),
-            text: format!("Postgres refuses: {}", refusal.message()),
-        }
+    fn ended_by_operator(refusal: Box<dyn DatabaseError>) -> Self {
+        let text = format!("Postgres refuses: {}", refusal.message());
+        let text = Cause::of(text, Error::Database(refusal));
+        Self::Refused { code: ENDED_BY_OPERATOR.into(), text }
     }
 
     /// Tells whether the statement could succeed without the row that caused this: bad or too large data, a
@@ -59,35 +57,45 @@ fn is_ended_by_operator(error: &dyn DatabaseError) -> bool {
 }
 
 /// Converts the error of an attempt to connect. A server that refuses a connection has done nothing.
-pub(super) fn of_connecting(error: &Error) -> Failure {
+pub(super) fn of_connecting(error: Error) -> Failure {
+    let text = error.to_string();
     let is_wrong = match error {
-        Error::Database(refusal) if is_ended_by_operator(&**refusal) => {
-            return Failure::ended_by_operator(&**refusal);
+        Error::Database(refusal) if is_ended_by_operator(&*refusal) => {
+            return Failure::ended_by_operator(refusal);
         }
-        Error::Database(refusal) => !Failure::refused(&**refusal).may_pass(),
+        Error::Database(refusal) => return of_refused_connection(text, refusal),
         Error::Configuration(_) | Error::Tls(_) => true,
         _ => false,
     };
-    if is_wrong { Failure::Wrong(error.to_string()) } else { Failure::Down(error.to_string()) }
+    let cause = Cause::of(text, error);
+    if is_wrong { Failure::Wrong(cause) } else { Failure::Down(cause) }
+}
+
+fn of_refused_connection(text: String, refusal: Box<dyn DatabaseError>) -> Failure {
+    let failure = Failure::refused(refusal);
+    let may_pass = failure.may_pass();
+    let cause = failure.into_cause().reworded(text);
+    if may_pass { Failure::Down(cause) } else { Failure::Wrong(cause) }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        match &error {
-            Error::Database(refusal) => Self::refused(&**refusal),
+        match error {
+            Error::Database(refusal) => Self::refused(refusal),
             // The statement could not even be encoded in this process, so nothing was sent.
-            Error::Encode(_) | Error::Configuration(_) | Error::InvalidArgument(_) => {
-                Self::Down(error.to_string())
+            error @ (Error::Encode(_) | Error::Configuration(_) | Error::InvalidArgument(_)) => {
+                Self::Down(Cause::of(error.to_string(), error))
             }
-            _ => Self::Unclear(error.to_string()),
+            error => Self::Unclear(Cause::of(error.to_string(), error)),
         }
     }
 }
 
 impl Failure {
-    fn refused(error: &dyn DatabaseError) -> Self {
-        let code = error.code().unwrap_or_default().into_owned();
-        let text = format!("Postgres refuses: {} ({code})", error.message());
+    fn refused(refusal: Box<dyn DatabaseError>) -> Self {
+        let code = refusal.code().unwrap_or_default().into_owned();
+        let text = format!("Postgres refuses: {} ({code})", refusal.message());
+        let text = Cause::of(text, Error::Database(refusal));
         // 57P01..05: the server ends the connection. 08: the server or something on the way ended it. 40003:
         // the server itself does not know.
         let ended = code.starts_with("57P") || code.starts_with("08") || code == "40003" || code.is_empty();

@@ -15,12 +15,14 @@ use tokio::time::sleep;
 
 use crate::backoff::jittered;
 
+use super::batch::Batch;
 use super::failure::Failure;
-use super::queue::{AnyBatch, Batch, Queue, Taken};
+use super::queue::{Holds, Queue, Taken};
 use super::session::Session;
 use super::setup::Setup;
 use super::statements::Statements;
-use super::tasks::Task;
+use super::task_kinds::{KindQueues, RunBatch};
+use super::tasks::SqlTask;
 
 /// Number of connections that share the work. A few let one batch gather while others are committed. More
 /// make the batches smaller, not the work faster.
@@ -41,7 +43,7 @@ pub(super) struct Lanes {
 struct Shared {
     setup: Arc<Setup>,
     statements: Arc<Statements>,
-    queue: Queue,
+    queue: Queue<KindQueues>,
     health: Mutex<Health>,
 }
 
@@ -56,7 +58,7 @@ struct Health {
 impl Lanes {
     /// Starts connections to the servers of `settings`.
     pub(super) fn new(setup: Arc<Setup>, statements: Arc<Statements>) -> Self {
-        let (queue, workers) = (Queue::new(LANES, setup.deadline()), setup.terms.workers.clone());
+        let (queue, workers) = (Queue::new("Postgres", LANES, setup.deadline()), setup.terms.workers.clone());
         let shared = Arc::new(Shared { setup, statements, queue, health: Mutex::default() });
         let (senders, under_way): (Vec<_>, Vec<_>) = (0..LANES).map(|_| watch::channel(0)).unzip();
         let keep = |(lane, sender)| {
@@ -72,7 +74,10 @@ impl Lanes {
     ///
     /// # Errors
     /// The [`Failure`], which says whether anything can have been written.
-    pub(super) async fn ask<T: Task>(&self, task: T) -> Result<T::Answer, Failure> {
+    pub(super) async fn ask<T: SqlTask>(&self, task: T) -> Result<T::Answer, Failure>
+    where
+        KindQueues: Holds<T>,
+    {
         self.shared.reachable()?;
         self.shared.queue.ask(task).await
     }
@@ -136,7 +141,7 @@ impl Shared {
             number += 1;
             let worked = select! {
                 Taken { batch, under_way: counted } = self.queue.next(lane, || { under_way.send_replace(number); }) => {
-                    let worked = self.answer(batch, &mut session).await;
+                    let worked = batch.run_by(self, &mut session).await;
                     under_way.send_replace(0);
                     drop(counted);
                     worked
@@ -152,47 +157,6 @@ impl Shared {
                     return failure;
                 }
                 _ => {}
-            }
-        }
-    }
-
-    async fn answer(&self, batch: AnyBatch, session: &mut Session) -> Result<(), Failure> {
-        match batch {
-            AnyBatch::Claims(batch) => self.run(batch, session).await,
-            AnyBatch::Writes(batch) => self.run(batch, session).await,
-            AnyBatch::Removals(batch) => self.run(batch, session).await,
-            AnyBatch::Reads(batch) => self.run(batch, session).await,
-            AnyBatch::Watches(batch) => self.run(batch, session).await,
-        }
-    }
-
-    /// Answers a batch. If one task makes the statement fail, the others still get their answers.
-    async fn run<T: Task>(&self, mut batch: Batch<T>, session: &mut Session) -> Result<(), Failure> {
-        match T::run(&mut batch, session, &self.statements).await {
-            Err(failure) if failure.is_about_a_row() && batch.len() > 1 => {
-                let mut apart = batch.apart();
-                while let Some(mut one) = apart.next() {
-                    let Err(failure) = T::run(&mut one, session, &self.statements).await else { continue };
-                    one.fail(&failure);
-                    if !failure.leaves_session() {
-                        let unasked = Failure::Down(failure.to_string());
-                        apart.for_each(|one| one.fail(&unasked));
-                        return Err(failure);
-                    }
-                }
-                Ok(())
-            }
-            Err(failure) if failure.came_to_nothing() => {
-                self.queue.again(batch, &failure);
-                Err(failure)
-            }
-            Err(failure) => {
-                batch.fail(&failure);
-                Err(failure)
-            }
-            Ok(()) => {
-                batch.fail(&Failure::Unclear("Postgres did not report the result".into()));
-                Ok(())
             }
         }
     }
@@ -227,13 +191,50 @@ impl Shared {
         if health.failed.is_none() {
             tracing::warn!("the store cannot be reached: {failure}");
         }
-        health.failed = Some(Failure::Down(failure.to_string()));
+        health.failed = Some(Failure::down(failure.to_string()));
         drop(health);
-        self.queue.refuse_all(&Failure::Down(failure.to_string()));
+        self.queue.refuse_all(&Failure::down(failure.to_string()));
     }
 
     fn health(&self) -> std::sync::MutexGuard<'_, Health> {
         // Only whole values are assigned under this lock.
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RunBatch for Shared {
+    /// Answers a batch. If one task makes the statement fail, the others still get their answers.
+    async fn run<T>(&self, mut batch: Batch<T>, session: &mut Session) -> Result<(), Failure>
+    where
+        T: SqlTask,
+        KindQueues: Holds<T>,
+    {
+        match T::run(&mut batch, session, &self.statements).await {
+            Err(failure) if failure.is_about_a_row() && batch.len() > 1 => {
+                let mut apart = batch.apart();
+                while let Some(mut one) = apart.next() {
+                    let Err(failure) = T::run(&mut one, session, &self.statements).await else { continue };
+                    one.fail(&failure);
+                    if !failure.leaves_session() {
+                        let unasked = Failure::down(failure.to_string());
+                        apart.for_each(|one| one.fail(&unasked));
+                        return Err(failure);
+                    }
+                }
+                Ok(())
+            }
+            Err(failure) if failure.came_to_nothing() => {
+                self.queue.again(batch, &failure);
+                Err(failure)
+            }
+            Err(failure) => {
+                batch.fail(&failure);
+                Err(failure)
+            }
+            Ok(()) => {
+                batch.fail(&Failure::Unclear("Postgres did not report the result".into()));
+                Ok(())
+            }
+        }
     }
 }

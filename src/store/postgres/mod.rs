@@ -39,22 +39,27 @@ use self::lists::Desk;
 use self::session::Session;
 use self::setup::Setup;
 use self::statements::Statements;
-use self::tasks::{Claim, Read, Watch, Write};
+use self::tasks::{ChangeTask, Claim, Read, Watch};
 
+mod batch;
 mod ears;
 mod failure;
 mod index;
 mod kind;
+mod kind_queue;
+
 mod lanes;
 mod lists;
 mod look;
 mod queue;
+mod queue_connections;
 mod row;
 mod schema;
 mod session;
 mod settings;
 mod setup;
 mod statements;
+mod task_kinds;
 mod tasks;
 mod unknown;
 pub mod url;
@@ -91,9 +96,9 @@ impl PostgresStore {
     }
 
     async fn write(&self, id: RecordId, expected: Revision, change: Change) -> Result<Swap, StoreError> {
-        match Write::new(id, expected, change) {
-            Ok(write) => self.lanes.ask(write).await?,
-            Err(remove) => self.lanes.ask(remove).await?,
+        match ChangeTask::new(id, expected, change) {
+            ChangeTask::Write(write) => self.lanes.ask(write).await?,
+            ChangeTask::Remove(remove) => self.lanes.ask(remove).await?,
         }
     }
 

@@ -125,7 +125,7 @@ async fn applied(session: &mut Session, schema: &str) -> Result<Vec<(i32, i32)>,
 fn fits(schema: &str, applied: &[(i32, i32)]) -> Result<(), Failure> {
     let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
     match applied.iter().find(|(_, needs)| *needs > known) {
-        Some((version, _)) => Err(Failure::Wrong(format!(
+        Some((version, _)) => Err(Failure::wrong(format!(
             "the tables in the schema {schema} have version {version}, which needs a newer gateway"
         ))),
         None => Ok(()),
@@ -140,12 +140,12 @@ async fn apply(session: &mut Session, migration: &Migration, schema: &str) -> Re
         }
         applied
     };
-    let late = |_| Err(Failure::Unclear(format!("a migration took longer than {LONGEST:?}")));
+    let late = |_| Err(Failure::unclear(format!("a migration took longer than {LONGEST:?}")));
     timeout(LONGEST, run).await.unwrap_or_else(late)
 }
 
 fn not_allowed(text: &str) -> Failure {
-    Failure::Wrong(format!(
+    Failure::wrong(format!(
         "{text}: the tables are missing and this role may not make them; apply what `oncegate check \
          --print-schema` prints as their owner"
     ))

@@ -50,7 +50,7 @@ impl Session {
         for door in setup.doors() {
             let server = name(&door);
             let opening = async {
-                let connection = door.connect().await.map_err(|error| of_connecting(&error))?;
+                let connection = door.connect().await.map_err(of_connecting)?;
                 let clock = (Timestamp::default(), Instant::now());
                 let deadline = setup.deadline();
                 let mut session = Self { connection, server: server.clone(), deadline, clock };
@@ -60,7 +60,7 @@ impl Session {
             match timeout(setup.connect_timeout(), opening).await {
                 Ok(Ok(session)) => return Ok(session),
                 Ok(Err(failure)) => causes.push(failure.about(&server)),
-                Err(_) => causes.push(Failure::Down(format!("{server} does not answer"))),
+                Err(_) => causes.push(Failure::down(format!("{server} does not answer"))),
             }
         }
         let ended = causes.iter().find(|failure| failure.came_to_nothing());
@@ -90,7 +90,7 @@ impl Session {
         }
         let version: i32 = row.try_get("version")?;
         if version < OLDEST {
-            return Err(Failure::Wrong(format!(
+            return Err(Failure::wrong(format!(
                 "Postgres {} is too old, 13 is the oldest",
                 version / 10_000
             )));
@@ -110,7 +110,7 @@ impl Session {
         match timeout(self.deadline, all(self.connection.fetch_many(statement))).await {
             Ok(answered) => answered,
             Err(_) => {
-                Err(Failure::Unclear(format!("no answer of {} within {:?}", self.server, self.deadline)))
+                Err(Failure::unclear(format!("no answer of {} within {:?}", self.server, self.deadline)))
             }
         }
     }
@@ -119,7 +119,7 @@ impl Session {
     pub(super) async fn learn(&mut self, statement: &SqlStr) -> Result<(), Failure> {
         match timeout(self.deadline, self.connection.prepare(statement.clone())).await {
             Ok(learned) => learned.map(drop).map_err(Failure::of_unfinished),
-            Err(_) => Err(Failure::Down(format!("no answer of {} within {:?}", self.server, self.deadline))),
+            Err(_) => Err(Failure::down(format!("no answer of {} within {:?}", self.server, self.deadline))),
         }
     }
 

@@ -39,7 +39,7 @@ impl Shared {
         let wanted = self.setup.settings.wait_replicas;
         match kind.as_str() {
             "stored" if replicas < wanted => {
-                Err(StoreError::Unclear(format!("only {replicas} of {wanted} replicas have it")))
+                Err(StoreError::unclear(format!("only {replicas} of {wanted} replicas have it")))
             }
             kind => Ok(Replaced::where_equal(kind == "stored")),
         }
@@ -47,5 +47,5 @@ impl Shared {
 }
 
 fn odd(error: impl std::fmt::Display) -> Failure {
-    Failure::Unclear(format!("a script gave an unexpected answer: {error}"))
+    Failure::unclear(format!("a script gave an unexpected answer: {error}"))
 }

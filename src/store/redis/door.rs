@@ -32,7 +32,7 @@ impl Door {
     /// primary counts as unmoved.
     pub(super) async fn leads_to(&self, address: &str, setup: &Setup) -> Result<(), Failure> {
         match self.address(setup).await {
-            Ok(now) if now.to_string() != address => Err(Failure::Down(format!("the primary is {now} now"))),
+            Ok(now) if now.to_string() != address => Err(Failure::down(format!("the primary is {now} now"))),
             _ => Ok(()),
         }
     }
@@ -48,7 +48,7 @@ impl Door {
         for sentinel in addresses {
             match ask(setup, sentinel, name, each).await {
                 Ok(Some((host, port))) => return Ok(Address::Tcp(host, port)),
-                Ok(None) => causes.push(Failure::Down(format!("{sentinel} knows no primary {name:?}"))),
+                Ok(None) => causes.push(Failure::down(format!("{sentinel} knows no primary {name:?}"))),
                 Err(failure) => causes.push(failure.about(sentinel)),
             }
         }
@@ -67,7 +67,7 @@ async fn ask(
         .set_response_timeout(Some(within / 2));
     let connecting = setup.sentinel(sentinel)?;
     let connecting = connecting.get_multiplexed_async_connection_with_config(&config).await;
-    let mut connection = connecting.map_err(|error| of_connecting(&sentinel.to_string(), &error))?;
+    let mut connection = connecting.map_err(|error| of_connecting(&sentinel.to_string(), error))?;
     Ok(cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name).query_async(&mut connection).await?)
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError};
 
+use crate::store::error::Cause;
 pub(super) use crate::store::failure::Failure;
 
 /// Codes of refusals that come before Redis writes anything, at the latest at the first write of a script.
@@ -48,7 +49,7 @@ impl Failure {
 }
 
 /// Classifies a failed attempt to connect to `address`.
-pub(super) fn of_connecting(address: &str, error: &RedisError) -> Failure {
+pub(super) fn of_connecting(address: &str, error: RedisError) -> Failure {
     let text = format!("cannot connect to {address}: {error}");
     let source = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
     let source = source.and_then(|source| source.downcast_ref::<io::Error>());
@@ -56,16 +57,17 @@ pub(super) fn of_connecting(address: &str, error: &RedisError) -> Failure {
     let certificate = source.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData);
     let refused = error.code().is_some_and(|code| ["NOAUTH", "NOPERM", "WRONGPASS"].contains(&code));
     let is_wrong = certificate || refused || error.kind() == ErrorKind::AuthenticationFailed;
-    if is_wrong { Failure::Wrong(text) } else { Failure::Down(text) }
+    let cause = Cause::of(text, error);
+    if is_wrong { Failure::Wrong(cause) } else { Failure::Down(cause) }
 }
 
 impl From<RedisError> for Failure {
     fn from(error: RedisError) -> Self {
-        match error.code() {
-            Some(code) if REFUSALS.contains(&code) => {
-                Self::Refused { code: code.to_owned(), text: error.to_string() }
-            }
-            _ => Self::Unclear(error.to_string()),
+        let code = error.code().filter(|code| REFUSALS.contains(code)).map(str::to_owned);
+        let cause = Cause::of(error.to_string(), error);
+        match code {
+            Some(code) => Self::Refused { code, text: cause },
+            None => Self::Unclear(cause),
         }
     }
 }

@@ -192,7 +192,7 @@ impl Shared {
             match timeout(self.setup.terms.timeout / 2, owners(&self.setup, &address)).await {
                 Ok(Ok(owners)) => return Ok(self.map(&owners, old)),
                 Ok(Err(failure)) => causes.push(failure.about(&address)),
-                Err(_) => causes.push(Failure::Down(format!("{address}: no answer"))),
+                Err(_) => causes.push(Failure::down(format!("{address}: no answer"))),
             }
         }
         Err(Failure::of_all("no node of the cluster returns the map of its slots: ", &causes))
@@ -237,7 +237,7 @@ pub(super) async fn owners(setup: &Setup, address: &Address) -> Result<Vec<Addre
     let config = AsyncConnectionConfig::new().set_connection_timeout(Some(setup.terms.timeout / 2));
     let connecting = setup.client(address)?;
     let connecting = connecting.get_multiplexed_async_connection_with_config(&config).await;
-    let mut connection = connecting.map_err(|error| of_connecting(&address.to_string(), &error))?;
+    let mut connection = connecting.map_err(|error| of_connecting(&address.to_string(), error))?;
     let ranges: Vec<Vec<Value>> = cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
     let ranges: Option<Vec<_>> = ranges.iter().map(|range| parse_range(range, address)).collect();
     let ranges = ranges.ok_or_else(|| Failure::Down("a bad answer to CLUSTER SLOTS".into()))?;
@@ -246,7 +246,7 @@ pub(super) async fn owners(setup: &Setup, address: &Address) -> Result<Vec<Addre
         let range = ranges.iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
         range
             .map(|(_, _, owner)| owner.clone())
-            .ok_or_else(|| Failure::Down(format!("no node holds slot {slot}")))
+            .ok_or_else(|| Failure::down(format!("no node holds slot {slot}")))
     };
     (0..=u8::MAX).map(owner).collect()
 }

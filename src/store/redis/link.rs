@@ -153,7 +153,7 @@ impl Link {
             }
         });
         let silent =
-            || Failure::Down(format!("no answer of {} within {:?}", shared.door, shared.setup.deadline()));
+            || Failure::down(format!("no answer of {} within {:?}", shared.door, shared.setup.deadline()));
         looked.await.unwrap_or_else(|_| Err(silent()))
     }
 
@@ -175,7 +175,7 @@ impl Link {
     pub(super) async fn ask(&self, request: Request<'_>, counted: bool) -> Result<(Value, u32), Failure> {
         let shared = &*self.shared;
         let Ok(_permit) = shared.pending.try_acquire() else {
-            return Err(Failure::Down(format!("more than {MOST_PENDING} commands wait for {}", shared.door)));
+            return Err(Failure::down(format!("more than {MOST_PENDING} commands wait for {}", shared.door)));
         };
         let sent_on = OnceLock::new();
         let answered = timeout(shared.setup.deadline(), async {
@@ -191,7 +191,7 @@ impl Link {
             Ok(Err(failure)) => failure,
             Err(_) => {
                 let cause = format!("no answer of {} within {:?}", shared.door, shared.setup.deadline());
-                if sent_on.get().is_some() { Failure::Unclear(cause) } else { Failure::Down(cause) }
+                if sent_on.get().is_some() { Failure::unclear(cause) } else { Failure::down(cause) }
             }
         };
         if let (Some(session), true) = (sent_on.get(), failure.casts_doubt()) {
@@ -253,7 +253,7 @@ async fn keep(shared: Arc<Shared>) {
             }
             Ok(Err(failure)) => shared.stay_down(number, failure).await,
             Err(_) => {
-                let silent = Failure::Down(format!("{} does not answer", shared.door));
+                let silent = Failure::down(format!("{} does not answer", shared.door));
                 shared.stay_down(number, silent).await;
             }
         }
@@ -292,7 +292,7 @@ impl Shared {
 
     async fn connect(self: &Arc<Self>, number: u64) -> Result<Session, Failure> {
         let (address, client) = self.door.client(&self.setup).await?;
-        let failed = |error: redis::RedisError| of_connecting(&address, &error);
+        let failed = |error: redis::RedisError| of_connecting(&address, error);
         let link = Arc::downgrade(self);
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.setup.terms.timeout / 2))

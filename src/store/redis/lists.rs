@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId};
-use crate::store::{Due, Filter, Page, StoreError};
+use crate::store::{Cause, Due, Filter, Page, StoreError};
 
 use super::Shared;
 use super::failure::Failure;
@@ -158,7 +158,7 @@ impl Shared {
             scan.arg(self.keys.deadlines(bucket)).arg(cursor).arg("COUNT").arg(1000);
             let answer = self.look(bucket, Request::Command(&scan)).await?;
             let (next, entries) = <(u64, Vec<Vec<u8>>)>::from_redis_value(answer)
-                .map_err(|error| Failure::Down(format!("a bad answer to ZSCAN: {error}")))?;
+                .map_err(|error| Failure::down(format!("a bad answer to ZSCAN: {error}")))?;
             ids.extend(entries.chunks(2).filter_map(|entry| RecordId::from_bytes(&entry[0])));
             cursor = next;
             if cursor == 0 {
@@ -191,7 +191,7 @@ impl Shared {
             }
             let answer = shared.look(bucket(group[0]), Request::Command(&get)).await?;
             let values = Vec::<Option<Vec<u8>>>::from_redis_value(answer);
-            let values = values.map_err(|error| Failure::Down(format!("a bad answer to MGET: {error}")))?;
+            let values = values.map_err(|error| Failure::down(format!("a bad answer to MGET: {error}")))?;
             Ok(group.into_iter().zip(values).collect::<Vec<_>>())
         });
         let values = values.await?.into_iter().flatten();
@@ -211,7 +211,7 @@ impl Shared {
     pub(super) async fn now(&self, records: &[(RecordId, Record)]) -> Result<Timestamp, StoreError> {
         let answer = self.look(0, Request::Command(&cmd("TIME"))).await?;
         let (seconds, micros) = <(u64, u64)>::from_redis_value(answer)
-            .map_err(|error| StoreError::Unavailable(format!("a bad answer to TIME: {error}")))?;
+            .map_err(|error| StoreError::unavailable(format!("a bad answer to TIME: {error}")))?;
         let newest = records.iter().map(|(_, record)| record.updated_at).max().unwrap_or_default();
         Ok(newest.max(Timestamp(seconds * 1000 + micros / 1000)))
     }
@@ -233,7 +233,8 @@ impl Shared {
         }
         let mut answers = BTreeMap::new();
         while let Some(answer) = asking.join_next().await {
-            let (number, answer) = answer.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+            let (number, answer) =
+                answer.map_err(|error| StoreError::Unavailable(Cause::of(error.to_string(), error)))??;
             answers.insert(number, answer);
         }
         Ok(answers.into_values().collect())

@@ -33,7 +33,7 @@ impl RedisStore {
             let looking = look(&door, &setup, names.is_none());
             let (document, risk) = match timeout(setup.terms.timeout * 2, looking).await {
                 Ok(looked) => looked?,
-                Err(_) => return Err(Failure::Down(format!("{door} does not answer")).into()),
+                Err(_) => return Err(Failure::down(format!("{door} does not answer")).into()),
             };
             names.get_or_insert(document);
             risks.extend(risk);
@@ -60,7 +60,7 @@ async fn doors(setup: &Setup) -> Result<Vec<Door>, Failure> {
                     Err(_) => causes.push(format!("{address} does not answer")),
                 }
             }
-            Err(Failure::Down(causes.join("; ")))
+            Err(Failure::down(causes.join("; ")))
         }
     }
 }
@@ -77,7 +77,7 @@ fn each_once(owners: Vec<Address>) -> Vec<Address> {
 
 async fn look(door: &Door, setup: &Setup, named: bool) -> Result<(Document, Option<String>), Failure> {
     let (address, client) = door.client(setup).await?;
-    let failed = |failure: Failure| Failure::Down(format!("{address}: {failure}"));
+    let failed = |failure: Failure| Failure::down(format!("{address}: {failure}"));
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(setup.terms.timeout))
         .set_response_timeout(Some(setup.terms.timeout));
@@ -85,7 +85,7 @@ async fn look(door: &Door, setup: &Setup, named: bool) -> Result<(Document, Opti
     let mut connection = connection.map_err(|error| failed(error.into()))?;
     let server = Server::ask(&mut connection).await.map_err(failed)?;
     if let Some(why) = server.unfit(setup.settings.servers.is_cluster()) {
-        return Err(Failure::Down(format!("{address}: {why}")));
+        return Err(Failure::down(format!("{address}: {why}")));
     }
     let mut names = Document { bytes: None, now: server.now };
     if named {

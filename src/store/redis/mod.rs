@@ -121,7 +121,7 @@ impl Shared {
         let reply = Reply::of(answer)?;
         let wanted = self.setup.settings.wait_replicas;
         if reply.kind.is_write() && replicas < wanted {
-            return Err(Failure::Unclear(format!("only {replicas} of {wanted} replicas have it")));
+            return Err(Failure::unclear(format!("only {replicas} of {wanted} replicas have it")));
         }
         Ok(reply)
     }
@@ -185,7 +185,7 @@ impl Shared {
                 ),
                 Err(failure) => return failure.into(),
             };
-        StoreError::Refused(format!(
+        StoreError::refused(format!(
             "Redis was restarted without its data or emptied; claims are refused for another {} s (one ttl), or \
              until the field `lost` of the key {}{{…}}:run is removed",
             left.as_secs(),
@@ -307,7 +307,7 @@ impl Shared {
             set.arg(self.keys.ready(bucket)).arg(1).arg("PX").arg(READY_KEPT.as_millis() as u64);
             let (_, replicas) = link.ask(Request::Command(&set), true).await?;
             if replicas < wanted {
-                return Err(StoreError::Unavailable(format!("only {replicas} of {wanted} replicas follow")));
+                return Err(StoreError::unavailable(format!("only {replicas} of {wanted} replicas follow")));
             }
         }
         Ok(())

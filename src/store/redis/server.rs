@@ -69,12 +69,12 @@ impl Server {
     /// Returns the reason why no record may be trusted to the server, if there is one.
     pub(super) fn unfit(&self, expect_cluster: bool) -> Option<Failure> {
         let role = &self.role;
-        let wrong = |why: &str| Some(Failure::Wrong(why.to_owned()));
+        let wrong = |why: &str| Some(Failure::wrong(why));
         match () {
             () if self.loading => Some(Failure::Down("it is still loading its data".into())),
             // The server may be promoted at any moment.
-            () if role != "master" => Some(Failure::Down(format!("it is no primary: its role is {role:?}"))),
-            () if self.policy != "noeviction" => Some(Failure::Wrong(format!(
+            () if role != "master" => Some(Failure::down(format!("it is no primary: its role is {role:?}"))),
+            () if self.policy != "noeviction" => Some(Failure::wrong(format!(
                 "its maxmemory-policy is {:?}, under which it drops keys that still count and operations run \
                  twice; set `maxmemory-policy noeviction` in redis.conf, or at once with \
                  `CONFIG SET maxmemory-policy noeviction`",

@@ -47,7 +47,7 @@ impl Setup {
     fn build(&self, address: &Address, info: RedisConnectionInfo) -> Result<Client, Failure> {
         let (Settings { tls, ca, .. }, timeout) = (&self.settings, self.terms.timeout);
         let info = info.set_protocol(ProtocolVersion::RESP3);
-        let failed = |error: redis::RedisError| Failure::Wrong(format!("{address}: {error}"));
+        let failed = |error: redis::RedisError| Failure::wrong(format!("{address}: {error}"));
         let addr = match address.clone() {
             Address::Unix(path) => ConnectionAddr::Unix(path),
             Address::Tcp(host, port) if *tls => {

@@ -81,7 +81,7 @@ impl Shared {
         });
         let mut tally = Tally { now: Timestamp(u64::MAX), ..Tally::default() };
         for answer in answers.await? {
-            let odd = |error| StoreError::Unavailable(format!("an odd count of unknown records: {error}"));
+            let odd = |error| StoreError::unavailable(format!("an odd count of unknown records: {error}"));
             let mut parts = Vec::<Value>::from_redis_value(answer).map_err(odd)?.into_iter();
             let time = parts.next().unwrap_or_default();
             // Nodes of a cluster may disagree; it is no later than the earliest says.
@@ -201,7 +201,7 @@ impl Shared {
         let call = Call::new(Script::Oldest, keys).number(from.0.into()).arg(id).number(of_each as u128);
         let answer = self.look(group[0], Request::Script(&call)).await?;
         let parts = Vec::<Vec<u8>>::from_redis_value(answer)
-            .map_err(|error| Failure::Down(format!("an odd list of unknown records: {error}")))?;
+            .map_err(|error| Failure::down(format!("an odd list of unknown records: {error}")))?;
         let (pairs, _) = parts.as_chunks::<2>();
         let entry = |[member, since]: &[Vec<u8>; 2]| {
             let id = RecordId::from_bytes(member.get(..ID)?)?;

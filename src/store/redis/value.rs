@@ -52,7 +52,7 @@ impl Kind {
 
 impl Reply {
     pub(super) fn of(value: Value) -> Result<Self, Failure> {
-        let odd = |what: &str| Failure::Unclear(format!("a script gave an unexpected answer: {what}"));
+        let odd = |what: &str| Failure::unclear(format!("a script gave an unexpected answer: {what}"));
         type Parts = (String, u64, Option<Vec<u8>>, Option<Vec<u8>>);
         let (kind, now, record, response) =
             Parts::from_redis_value(value).map_err(|error| odd(&error.to_string()))?;
@@ -94,7 +94,7 @@ pub(super) fn decode(id: RecordId, bytes: &[u8]) -> Result<Record, StoreError> {
 fn stored(id: RecordId, bytes: &[u8]) -> Result<Stored<'_>, StoreError> {
     let Some((header, encoded)) = bytes.split_at_checked(HEADER) else {
         let cause = format!("it has {} bytes, fewer than its header", bytes.len());
-        return Err(StoreError::Unreadable { id, cause });
+        return Err(StoreError::Unreadable { id, cause: cause.into() });
     };
     let number = |at: usize| header[at..at + 8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
     let (created_at, updated_at) = (Timestamp(number(8)), Timestamp(number(16)));

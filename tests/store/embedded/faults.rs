@@ -96,6 +96,7 @@ async fn nothing_is_acknowledged(bench: &Bench) {
     };
     let (first, others) = tokio::join!(biased; first, others);
     assert!(matches!(first, StoreError::Unclear(_)), "{first}");
+    assert!(std::error::Error::source(&first).is_some(), "the engine's own error");
     for other in others {
         let error = other.expect_err("refused");
         assert!(!matches!(error, StoreError::Unreadable { .. }), "{error}");

@@ -25,6 +25,8 @@ async fn a_server_that_may_come_is_worth_waiting_for_and_a_wrong_setting_is_not(
     let away = at(server.options().port(crate::servers::redis::free_port()));
     let away = PostgresStore::open(away, terms()).await.err().expect("nobody is there");
     assert!(away.may_pass(), "{away}");
+    let source = std::error::Error::source(&away).and_then(|source| source.downcast_ref::<sqlx::Error>());
+    assert!(matches!(source, Some(sqlx::Error::Io(_))), "{source:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::{settings, terms};
 use crate::bench::{Bench, HOUR, STILL, claim, complete, id, owner, response_of};
+use crate::contract::round_trips::each_step;
 use crate::decisions;
 use crate::events::Event;
 use crate::servers::postgres::{Server, shared};
@@ -27,34 +28,7 @@ async fn each_step_is_one_round_trip() {
     let bench = Bench::of(Arc::new(store.expect("a store")));
     // Once all connections are open, only the steps use the wire.
     proxy.quiet(Duration::from_millis(300)).await;
-    let mut before = proxy.round_trips();
-    let mut one = |step: &str| {
-        let now = proxy.round_trips();
-        assert_eq!(now - before, 1, "{step}");
-        before = now;
-    };
-    let running = bench.won(id(1), owner(1), STILL).await;
-    one("a claim");
-    let renew = Event::Renew { owner: owner(1), n: 1 };
-    let renewed =
-        decisions::apply(&bench.ledger, id(1), Some(&running), &renew, None).await.expect("a renewal");
-    one("a renewal");
-    let response = response_of(owner(1));
-    let record = renewed.record.as_ref();
-    decisions::apply(&bench.ledger, id(1), record, &complete(owner(1), 1), Some(&response))
-        .await
-        .expect("a completion");
-    one("a completion");
-    let replay = decisions::claim(&bench.ledger, id(1), claim(owner(2), STILL)).await.expect("a replay");
-    assert_eq!(replay.response, Some(response));
-    one("a replay with its body");
-    let second = bench.won(id(2), owner(1), STILL).await;
-    one("another claim");
-    let release = Event::Release { owner: owner(1), n: 1 };
-    decisions::apply(&bench.ledger, id(2), Some(&second), &release, None).await.expect("a release");
-    one("a release");
-    bench.store.read(id(1)).await.expect("a read");
-    one("a read");
+    each_step(&bench, || proxy.round_trips()).await;
 }
 
 /// Steps that wait at the same time are sent together, in far fewer transactions than steps.

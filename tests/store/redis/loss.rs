@@ -19,7 +19,7 @@ async fn refusal(store: &RedisStore, number: u64) -> Option<String> {
     let first = claim(owner(number), STILL).first(Default::default());
     match store.claim(id(number), first).await {
         Ok(_) => None,
-        Err(StoreError::Unavailable(why)) => Some(why),
+        Err(StoreError::Unavailable(why)) => Some(why.to_string()),
         Err(other) => Some(other.to_string()),
     }
 }

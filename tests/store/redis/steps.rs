@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::{settings, store, terms};
 use crate::bench::{Bench, HOUR, STILL, claim, complete, id, owner, response_of};
+use crate::contract::round_trips::each_step;
 use crate::decisions;
 use crate::events::{Event, Verdict};
 use crate::servers::proxy::Proxy;
@@ -28,34 +29,7 @@ async fn count_round_trips(server: &Server, wait_replicas: u32) {
     let servers = Servers::One(Address::Tcp("127.0.0.1".into(), proxy.port));
     let settings = Settings { servers, wait_replicas, ..settings(server) };
     let bench = Bench::of(Arc::new(RedisStore::open(settings, terms()).await.expect("a store")));
-    let mut before = proxy.round_trips();
-    let mut one = |step: &str| {
-        let now = proxy.round_trips();
-        assert_eq!(now - before, 1, "{step}");
-        before = now;
-    };
-    let running = bench.won(id(1), owner(1), STILL).await;
-    one("a claim");
-    let renew = Event::Renew { owner: owner(1), n: 1 };
-    let renewed =
-        decisions::apply(&bench.ledger, id(1), Some(&running), &renew, None).await.expect("a renewal");
-    one("a renewal");
-    let response = response_of(owner(1));
-    let record = renewed.record.as_ref();
-    decisions::apply(&bench.ledger, id(1), record, &complete(owner(1), 1), Some(&response))
-        .await
-        .expect("a completion");
-    one("a completion");
-    let replay = decisions::claim(&bench.ledger, id(1), claim(owner(2), STILL)).await.expect("a replay");
-    assert_eq!(replay.response, Some(response));
-    one("a replay with its body");
-    let second = bench.won(id(2), owner(1), STILL).await;
-    one("another claim");
-    let release = Event::Release { owner: owner(1), n: 1 };
-    decisions::apply(&bench.ledger, id(2), Some(&second), &release, None).await.expect("a release");
-    one("a release");
-    bench.store.read(id(1)).await.expect("a read");
-    one("a read");
+    each_step(&bench, || proxy.round_trips()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -239,6 +213,8 @@ async fn the_documented_rights_are_enough() {
     let wrong = Settings { password: Some(Secret("loud".into())), ..known };
     let refused = RedisStore::open(wrong, terms()).await.err().expect("a refusal");
     assert!(!refused.may_pass(), "{refused}");
+    let source = std::error::Error::source(&refused);
+    assert!(source.is_some_and(|source| source.is::<redis::RedisError>()), "{source:?}");
     let refused = refused.to_string();
     assert!(!refused.contains("loud") && refused.to_lowercase().contains("pass"), "{refused}");
 }

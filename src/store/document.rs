@@ -1,0 +1,32 @@
+//! Documents of a store: a few small ones beside the records, each replaced as a whole.
+
+use bytes::Bytes;
+
+use crate::clock::Timestamp;
+
+/// Name of a document of [`Store::document`](super::Store::document).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sheet {
+    /// The document that says how operations are named ([`Names`](super::Names)).
+    Names,
+    /// The document that says how far the clock was, and which of its jumps were accepted.
+    Clock,
+}
+
+/// A document, as a store found it.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The document. `None` is proof that there is none.
+    pub bytes: Option<Bytes>,
+    /// The store's clock at that moment.
+    pub now: Timestamp,
+}
+
+/// The result of a [`Store::replace_document`](super::Store::replace_document).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// The document was written.
+    Stored,
+    /// A different document is stored, or none. The store wrote nothing.
+    Conflict,
+}

@@ -1,0 +1,161 @@
+//! Changes of a record whose revision is the expected one: writes and removals.
+
+use sqlx::postgres::PgRow;
+use sqlx::query;
+
+use crate::protocol::{Record, RecordId, Revision, State};
+use crate::store::postgres::batch::{Batch, Task};
+use crate::store::postgres::failure::Failure;
+use crate::store::postgres::row::{self, moment};
+use crate::store::postgres::session::Session;
+use crate::store::postgres::statements::Statements;
+use crate::store::{Change, StoreError, Swap, Written, codec};
+use crate::workers::Callbacks;
+
+use super::columns::{execution, reason, status, until_deadline};
+use super::read::read;
+use super::sql_task::SqlTask;
+
+/// The task that makes a change.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once, from the store to the queue; a box would cost more"
+)]
+pub enum ChangeTask {
+    /// Writes a record.
+    Write(Write),
+    /// Removes a record.
+    Remove(Remove),
+}
+
+impl ChangeTask {
+    /// Returns the task that makes `change` to the record under `id`, if its revision is still `expected`.
+    pub fn new(id: RecordId, expected: Revision, change: Change) -> Self {
+        match change {
+            Change::Remove(_) => Self::Remove(Remove { id, expected }),
+            Change::Write(Written { record, response, .. }) => {
+                let encoded = codec::encode_record(&record);
+                let response = response.as_ref().map(codec::encode_response);
+                Self::Write(Write { id, expected, record, encoded, response })
+            }
+        }
+    }
+}
+
+/// A task for [`crate::store::Store::compare_and_set`] that writes.
+pub struct Write {
+    id: RecordId,
+    expected: Revision,
+    record: Record,
+    encoded: Vec<u8>,
+    response: Option<Vec<u8>>,
+}
+
+/// A task for [`crate::store::Store::compare_and_set`] that removes.
+pub struct Remove {
+    id: RecordId,
+    expected: Revision,
+}
+
+impl Task for Write {
+    type Answer = Result<Swap, StoreError>;
+
+    fn id(&self) -> RecordId {
+        self.id
+    }
+
+    fn size(&self) -> usize {
+        self.encoded.len() + self.response.as_ref().map_or(0, Vec::len)
+    }
+}
+
+impl SqlTask for Write {
+    async fn run(batch: &mut Batch<Self>, session: &mut Session, sql: &Statements) -> Result<(), Failure> {
+        let writes = batch.tasks();
+        let statement = query(sql.write.clone())
+            .bind(writes.clone().map(|write| write.id.as_bytes().as_slice()).collect::<Vec<_>>())
+            .bind(writes.clone().map(|write| write.expected.0.cast_signed()).collect::<Vec<_>>())
+            .bind(writes.clone().map(|write| write.record.revision.0.cast_signed()).collect::<Vec<_>>())
+            .bind(writes.clone().map(|write| write.record.state.name()).collect::<Vec<_>>())
+            .bind(writes.clone().map(|write| execution(&write.record)).collect::<Vec<_>>())
+            .bind(writes.clone().map(|write| reason(&write.record)).collect::<Vec<_>>())
+            .bind(writes.clone().map(|write| status(&write.record)).collect::<Vec<_>>())
+            .bind(writes.clone().map(|write| write.record.created_at.0.cast_signed()).collect::<Vec<_>>())
+            .bind(writes.clone().map(|write| until_deadline(&write.record)).collect::<Vec<_>>())
+            .bind(writes.clone().map(|write| write.encoded.as_slice()).collect::<Vec<_>>())
+            .bind(writes.clone().map(Write::is_bare).collect::<Vec<_>>())
+            .bind(writes.map(|write| write.response.as_deref()).collect::<Vec<_>>())
+            .bind(&sql.channel);
+        let rows = session.ask(statement).await?;
+        written(batch, &rows)?;
+        conflicts(batch, session, sql).await
+    }
+}
+
+fn written(batch: &mut Batch<Write>, rows: &[PgRow]) -> Result<(), Failure> {
+    let mut callbacks = Callbacks::default();
+    for row in rows {
+        let Some(id) = row::id(row)? else { continue };
+        if let Some(write) = batch.task(id) {
+            let updated_at = moment(row, "updated_at")?;
+            let record = Record { updated_at, ..write.record.clone() };
+            batch.answer(id, Ok(Swap::Stored(Some(record))), &mut callbacks);
+        }
+    }
+    Ok(())
+}
+
+impl Write {
+    /// Tells whether the record has no stored response from now on.
+    fn is_bare(&self) -> bool {
+        !matches!(self.record.state, State::Completed { .. })
+    }
+}
+
+impl Task for Remove {
+    type Answer = Result<Swap, StoreError>;
+
+    fn id(&self) -> RecordId {
+        self.id
+    }
+}
+
+impl SqlTask for Remove {
+    async fn run(batch: &mut Batch<Self>, session: &mut Session, sql: &Statements) -> Result<(), Failure> {
+        let removals = batch.tasks();
+        let statement = query(sql.remove.clone())
+            .bind(removals.clone().map(|remove| remove.id.as_bytes().as_slice()).collect::<Vec<_>>())
+            .bind(removals.map(|remove| remove.expected.0.cast_signed()).collect::<Vec<_>>())
+            .bind(&sql.channel);
+        let rows = session.ask(statement).await?;
+        removed(batch, &rows)?;
+        conflicts(batch, session, sql).await
+    }
+}
+
+fn removed(batch: &mut Batch<Remove>, rows: &[PgRow]) -> Result<(), Failure> {
+    let mut callbacks = Callbacks::default();
+    for row in rows {
+        if let Some(id) = row::id(row)? {
+            batch.answer(id, Ok(Swap::Stored(None)), &mut callbacks);
+        }
+    }
+    Ok(())
+}
+
+/// Answers the tasks that changed nothing with the record found instead.
+async fn conflicts<T>(batch: &mut Batch<T>, session: &mut Session, sql: &Statements) -> Result<(), Failure>
+where
+    T: SqlTask<Answer = Result<Swap, StoreError>>,
+{
+    if batch.is_done() {
+        return Ok(());
+    }
+    let found = read(batch.tasks().map(Task::id), session, sql);
+    let found = found.await.map_err(Failure::of_a_read)?;
+    let mut callbacks = Callbacks::default();
+    for (id, snapshot) in found {
+        batch.answer(id, snapshot.map(Swap::Conflict), &mut callbacks);
+    }
+    Ok(())
+}
