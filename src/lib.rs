@@ -3,10 +3,15 @@
 //! Oncegate is a reverse proxy that makes retried requests safe. Imports between floors go downwards only;
 //! `docs/architecture.md` describes the floors and follows one request through them.
 
+// The tests beside the code share files with those in `tests/`, which name this crate from outside.
+#[cfg(test)]
+extern crate self as oncegate;
+
 pub mod admin;
 pub mod allocator;
 pub mod app;
 pub mod backoff;
+pub mod buffers;
 pub mod call;
 pub mod cli;
 pub mod clock;
@@ -26,6 +31,7 @@ pub mod reload;
 pub mod routes;
 pub mod secret;
 pub mod server;
+pub mod settle;
 pub mod shares;
 pub mod stop;
 pub mod store;

@@ -4,11 +4,40 @@
 
 use hyper_rustls::ConfigBuilderExt;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore};
 use webpki::EndEntityCert;
+
+/// The reason why certificates or a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PemError {
+    /// A text that is no PEM, or broken PEM.
+    #[error("it is no PEM file of certificates: {0}")]
+    NoPem(#[source] pem::Error),
+    /// PEM without a certificate.
+    #[error("there is no PEM certificate (-----BEGIN CERTIFICATE-----) in it")]
+    NoCertificate,
+    /// A key file without a key that can be read. The cause is left out: it may repeat the contents.
+    #[error("there is no usable private key in the key file")]
+    NoKey,
+    /// A key that belongs to another certificate.
+    #[error("the key is not the certificate's")]
+    OtherKey,
+    /// A certificate and a key that cannot be used for another reason.
+    #[error("the certificate or its key is not usable: {0}")]
+    Unusable(#[source] rustls::Error),
+    /// A certificate of an authority, or an identity of a client, that TLS refuses.
+    #[error("{0}")]
+    Refused(#[source] rustls::Error),
+    /// A machine without root certificates.
+    #[error("this machine has no root certificates ({0}); install ca-certificates or set ca")]
+    NoRoots(#[source] std::io::Error),
+    /// A certificate that is no X.509.
+    #[error("it is no X.509 certificate")]
+    NotX509,
+}
 
 /// The identity of one side of a TLS connection: a certificate with the certificates that vouch for it,
 /// and its key.
@@ -24,13 +53,12 @@ pub struct Identity {
 ///
 /// # Errors
 /// Returns an error if there is no certificate or no key, or if the key is not the certificate's.
-pub fn identity(chain: &[u8], key: &[u8]) -> Result<Identity, String> {
+pub fn identity(chain: &[u8], key: &[u8]) -> Result<Identity, PemError> {
     let chain = certificates(chain)?;
-    let key =
-        PrivateKeyDer::from_pem_slice(key).map_err(|_| "there is no usable private key in the key file")?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| PemError::NoKey)?;
     CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider()).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => "the key is not the certificate's".to_owned(),
-        error => format!("the certificate or its key is not usable: {error}"),
+        rustls::Error::InconsistentKeys(_) => PemError::OtherKey,
+        error => PemError::Unusable(error),
     })?;
     Ok(Identity { chain, key })
 }
@@ -39,10 +67,10 @@ pub fn identity(chain: &[u8], key: &[u8]) -> Result<Identity, String> {
 ///
 /// # Errors
 /// Returns an error if there is no certificate, or one that cannot be used.
-pub fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
+pub fn roots(pem: &[u8]) -> Result<RootCertStore, PemError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem)? {
-        roots.add(certificate).map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(PemError::Refused)?;
     }
     Ok(roots)
 }
@@ -52,26 +80,22 @@ pub fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
 ///
 /// # Errors
 /// Returns an error if this machine has no usual roots, or if `own` cannot be used.
-pub fn client(ca: Option<RootCertStore>, own: Option<Identity>) -> Result<ClientConfig, String> {
+pub fn client(ca: Option<RootCertStore>, own: Option<Identity>) -> Result<ClientConfig, PemError> {
     let builder = ClientConfig::builder();
     let trusting = match ca {
         Some(ca) => builder.with_root_certificates(ca),
-        None => builder.with_native_roots().map_err(|error| {
-            format!("this machine has no root certificates ({error}); install ca-certificates or set ca")
-        })?,
+        None => builder.with_native_roots().map_err(PemError::NoRoots)?,
     };
     match own {
-        Some(own) => trusting.with_client_auth_cert(own.chain, own.key).map_err(|error| error.to_string()),
+        Some(own) => trusting.with_client_auth_cert(own.chain, own.key).map_err(PemError::Refused),
         None => Ok(trusting.with_no_client_auth()),
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match all.map_err(|error| format!("it is no PEM file of certificates: {error}"))? {
-        none if none.is_empty() => {
-            Err("there is no PEM certificate (-----BEGIN CERTIFICATE-----) in it".into())
-        }
+    match all.map_err(PemError::NoPem)? {
+        none if none.is_empty() => Err(PemError::NoCertificate),
         all => Ok(all),
     }
 }
@@ -80,9 +104,9 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
 ///
 /// # Errors
 /// Returns an error if there is no certificate, or if it is not X.509.
-pub fn issuer_subject(pem: &[u8]) -> Result<Vec<u8>, String> {
+pub fn issuer_subject(pem: &[u8]) -> Result<Vec<u8>, PemError> {
     let all = certificates(pem)?;
-    all.first().and_then(names).ok_or_else(|| "it is no X.509 certificate".to_owned())
+    all.first().and_then(names).ok_or(PemError::NotX509)
 }
 
 /// Returns issuer and subject of a certificate in DER, each behind its length in eight bytes. Both stay

@@ -5,14 +5,18 @@
 //! The error is reported once, not at each look. Nothing here waits or watches: the owner of the value
 //! calls [`Reloading::look`].
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+/// An error of any type.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
 /// A function that makes the value from the contents of the files, in the order in which the files were
 /// named.
-type Make<T> = dyn Fn(&[Vec<u8>]) -> Result<T, String> + Send + Sync;
+type Make<T> = dyn Fn(&[Vec<u8>]) -> Result<T, BoxError> + Send + Sync;
 
 /// A value made of files.
 pub struct Reloading<T> {
@@ -21,6 +25,22 @@ pub struct Reloading<T> {
     current: RwLock<Arc<T>>,
     /// Contents of the files at the last look.
     seen: Mutex<Vec<Vec<u8>>>,
+}
+
+/// The reason why no value could be made of the files.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// A file that cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// Contents of which no value can be made.
+    #[error("{0}")]
+    Unusable(#[source] BoxError),
 }
 
 /// The result of a look at the files.
@@ -39,10 +59,10 @@ impl<T> Reloading<T> {
     /// Returns the file that cannot be read, or the error of `make`.
     pub fn new(
         files: Vec<PathBuf>,
-        make: impl Fn(&[Vec<u8>]) -> Result<T, String> + Send + Sync + 'static,
-    ) -> Result<Self, String> {
+        make: impl Fn(&[Vec<u8>]) -> Result<T, BoxError> + Send + Sync + 'static,
+    ) -> Result<Self, ReloadError> {
         let contents = read(&files)?;
-        let current = RwLock::new(Arc::new(make(&contents)?));
+        let current = RwLock::new(Arc::new(make(&contents).map_err(ReloadError::Unusable)?));
         Ok(Self { files, make: Box::new(make), current, seen: Mutex::new(contents) })
     }
 
@@ -56,7 +76,7 @@ impl<T> Reloading<T> {
     /// # Errors
     /// Returns the file that cannot be read, or the error in the contents. An error in the contents is
     /// returned once. The old value stays in use.
-    pub fn look(&self) -> Result<Look, String> {
+    pub fn look(&self) -> Result<Look, ReloadError> {
         let contents = read(&self.files)?;
         {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +85,7 @@ impl<T> Reloading<T> {
             }
             seen.clone_from(&contents);
         }
-        let made = Arc::new((self.make)(&contents)?);
+        let made = Arc::new((self.make)(&contents).map_err(ReloadError::Unusable)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = made;
         Ok(Look::Made)
     }
@@ -77,9 +97,9 @@ impl<T> fmt::Debug for Reloading<T> {
     }
 }
 
-fn read(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, String> {
-    let failure = |path: &PathBuf, error: io::Error| format!("{} cannot be read: {error}", path.display());
-    files.iter().map(|path| std::fs::read(path).map_err(|error| failure(path, error))).collect()
+fn read(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, ReloadError> {
+    let unreadable = |path: &PathBuf, source| ReloadError::Unreadable { path: path.clone(), source };
+    files.iter().map(|path| std::fs::read(path).map_err(|error| unreadable(path, error))).collect()
 }
 
 #[cfg(test)]
@@ -94,17 +114,17 @@ mod tests {
         write("1");
         let number = Reloading::new(vec![file.clone()], |contents| {
             let text = String::from_utf8_lossy(&contents[0]).into_owned();
-            text.parse::<u32>().map_err(|error| error.to_string())
+            Ok(text.parse::<u32>()?)
         });
         let number = number.expect("a number");
-        assert_eq!((number.look(), *number.current()), (Ok(Look::Same), 1));
+        assert_eq!((number.look().ok(), *number.current()), (Some(Look::Same), 1));
         write("2");
-        assert_eq!((number.look(), *number.current()), (Ok(Look::Made), 2));
+        assert_eq!((number.look().ok(), *number.current()), (Some(Look::Made), 2));
         write("x");
         assert!(number.look().is_err());
-        assert_eq!((number.look(), *number.current()), (Ok(Look::Same), 2));
+        assert_eq!((number.look().ok(), *number.current()), (Some(Look::Same), 2));
         write("3");
-        assert_eq!((number.look(), *number.current()), (Ok(Look::Made), 3));
+        assert_eq!((number.look().ok(), *number.current()), (Some(Look::Made), 3));
         std::fs::remove_file(&file).expect("it can be removed");
         assert!(number.look().is_err());
         assert_eq!(*number.current(), 3);

@@ -11,14 +11,14 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use oncegate::clock::{SteadyClock, Timestamp};
 use oncegate::protocol::{
-    BodyScheme, Claim, Event, Fingerprint, Key, OnUnknown, Owner, PathScheme, Policy, RecordId, ResponseRef,
-    Scheme, Scope, StoredResponse, Verdict,
+    BodyScheme, Claim, ClaimVerdict, Finding, Fingerprint, Key, OnUnknown, Owner, OwnerVerdict, PathScheme,
+    Policy, Record, RecordId, Report, ResponseRef, Scheme, Scope, StoredResponse,
 };
 use oncegate::store::embedded::EmbeddedStore;
 use oncegate::store::memory::MemoryStore;
 use oncegate::store::postgres::{self as pg, PostgresStore};
 use oncegate::store::redis::{Address, RedisStore, Servers, Settings};
-use oncegate::store::{Decision, Ledger, Store, Terms};
+use oncegate::store::{Ledger, Store, Terms};
 use tempfile::TempDir;
 
 use crate::floor::OneByOne;
@@ -138,19 +138,20 @@ pub async fn complete(ledger: &Ledger, number: u64, ttl: Duration) {
 }
 
 /// Claims an operation.
-pub async fn begin(ledger: &Ledger, number: u64, ttl: Duration) -> Decision {
-    let won = ledger.claim(id(number), claim(owner(number), ttl)).await.expect("a claim");
-    assert_eq!(won.verdict, Verdict::Won { n: 1 });
-    won
+pub async fn begin(ledger: &Ledger, number: u64, ttl: Duration) -> Record {
+    let decision = ledger.claim(id(number), claim(owner(number), ttl)).await.expect("a claim");
+    let ClaimVerdict::Won(record) = decision.verdict else { panic!("{number} is not free") };
+    assert_eq!(record.state.n(), 1);
+    record
 }
 
 /// Completes an operation that was claimed.
-pub async fn finish(ledger: &Ledger, number: u64, won: &Decision) {
+pub async fn finish(ledger: &Ledger, number: u64, won: &Record) {
     let (id, owner) = (id(number), owner(number));
     let reference = ResponseRef { id: owner, status: 201, retained: true };
-    let event = Event::Complete { owner, n: 1, response: reference };
-    let stored = ledger.apply(id, won.record.as_ref(), &event, Some(&response())).await.expect("stored");
-    assert_eq!(stored.verdict, Verdict::Stored);
+    let report = Report { owner, n: 1, finding: Finding::Complete(reference) };
+    let stored = ledger.apply(id, Some(won), &report, Some(&response())).await.expect("stored");
+    assert!(matches!(stored.verdict, OwnerVerdict::Stored(_)));
 }
 
 /// Returns the id of operation `number`.

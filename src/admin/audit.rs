@@ -1,6 +1,6 @@
 //! The audit log: one line for each change that an operator made, or may have made.
 
-use crate::protocol::{Record, RecordId, Verdict};
+use crate::protocol::{OperatorVerdict, Record, RecordId};
 use crate::store::{Decision, StoreError};
 use crate::telemetry::log::AUDIT;
 
@@ -23,13 +23,14 @@ pub(super) enum Change {
 
 /// Logs the result of `change`. A change that was refused, or that could not be stored, changed nothing and
 /// is not logged. A change that may have been stored is logged.
-pub(super) fn log(id: RecordId, change: &Change, decided: &Result<Decision, StoreError>) {
+pub(super) fn log(id: RecordId, change: &Change, decided: &Result<Decision<OperatorVerdict>, StoreError>) {
     match decided {
-        Ok(decision) if matches!(decision.verdict, Verdict::Deleted | Verdict::Resolved) => {
-            write(id, change, "done", decision.record.as_ref());
+        Ok(Decision { verdict: OperatorVerdict::Decided(record), .. }) => {
+            write(id, change, "done", Some(record));
         }
         Err(StoreError::Unclear(_)) => write(id, change, "unclear", None),
-        Ok(_) | Err(StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::Unreadable { .. }) => {}
+        Ok(Decision { verdict: OperatorVerdict::Refused(_), .. })
+        | Err(StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::Unreadable { .. }) => {}
     }
 }
 

@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::State;
 
-use crate::protocol::{Event, Verdict};
+use crate::protocol::{Delete, OperatorVerdict};
 
 use super::audit::{self, Change};
 use super::input::Id;
@@ -16,12 +16,11 @@ pub(super) async fn delete(
     State(admin): State<AdminState>,
     Id(id): Id,
 ) -> Result<Json<RecordView>, AdminProblem> {
-    let decided = admin.ledger.apply(id, None, &Event::Delete, None).await;
+    let decided = admin.ledger.apply(id, None, &Delete, None).await;
     audit::log(id, &Change::Delete, &decided);
     let decision = decided?;
-    match (decision.verdict, decision.record) {
-        (Verdict::Refused(refusal), _) => Err(AdminProblem::refused("deleted", id, refusal)),
-        (_, Some(record)) => Ok(Json(RecordView::of(id, &record))),
-        (_, None) => Err(AdminProblem::no_record(id)),
+    match decision.verdict {
+        OperatorVerdict::Refused(refusal) => Err(AdminProblem::refused("deleted", id, refusal)),
+        OperatorVerdict::Decided(record) => Ok(Json(RecordView::of(id, &record))),
     }
 }

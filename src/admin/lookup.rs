@@ -46,7 +46,8 @@ pub(super) async fn lookup(
 impl AdminState {
     /// Derives the id of the operation in the same way as for a request.
     fn name(&self, lookup: Lookup) -> Result<RecordId, AdminProblem> {
-        let route = self.routes.iter().find(|route| *route.name == *lookup.route).ok_or_else(|| {
+        let table = self.routes.table();
+        let route = table.named(&lookup.route).ok_or_else(|| {
             AdminProblem::http(StatusCode::NOT_FOUND, format!("no route is named `{}`", lookup.route))
         })?;
         let key = Key::parse(lookup.key.as_bytes())

@@ -38,8 +38,10 @@ impl AdminProblem {
     pub(super) fn refused(action: &str, id: RecordId, refusal: Refusal) -> Self {
         let detail = match refusal {
             Refusal::Absent => return Self::no_record(id),
-            Refusal::WrongState(state) => format!("a record that is {state} cannot be {action}"),
-            Refusal::TooEarly { until } => format!(
+            Refusal::WrongState(record) => {
+                format!("a record that is {} cannot be {action}", record.state.name())
+            }
+            Refusal::TooEarly { until, .. } => format!(
                 "the call may still be under way until {until}; from then on it can be {action} as not \
                  executed, before that only with force"
             ),

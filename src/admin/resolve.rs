@@ -7,10 +7,15 @@
 
 use axum::Json;
 use axum::extract::State;
+use http::StatusCode;
 use serde::Deserialize;
 
-use crate::protocol::{Event, Owner, RecordId, Refusal, Resolution, ResponseRef, StoredResponse, Verdict};
-use crate::store::{Decision, Ledger, StoreError};
+use crate::protocol::{
+    OperatorVerdict, Owner, RecordId, Refusal, Resolution, ResponseRef, State as Is, StoredResponse, Sweep,
+    SweepVerdict, Transition, transition,
+};
+use crate::settle::{Fence, Settler};
+use crate::store::{Decision, Ledger, Snapshot, StoreError};
 
 use super::audit::{self, Change};
 use super::input::{Id, JsonBody};
@@ -38,19 +43,22 @@ pub(super) async fn resolve(
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Json<RecordView>, AdminProblem> {
     let decided = Decided::read(body, &*admin.new_owner).map_err(AdminProblem::bad_request)?;
-    let outcome = decided.apply(&admin.ledger, id).await;
+    let Some(outcome) = decided.apply(&admin.ledger, id).await.transpose() else {
+        return Err(
+            AdminProblem::http(StatusCode::CONFLICT, "the upstream has executed the operation").about(id)
+        );
+    };
     audit::log(id, &decided.change, &outcome);
     let decision = outcome?;
-    match (decision.verdict, decision.record) {
-        (Verdict::Refused(refusal), _) => Err(AdminProblem::refused("resolved", id, refusal)),
-        (_, Some(record)) => Ok(Json(RecordView::of(id, &record))),
-        (_, None) => Err(AdminProblem::no_record(id)),
+    match decision.verdict {
+        OperatorVerdict::Refused(refusal) => Err(AdminProblem::refused("resolved", id, refusal)),
+        OperatorVerdict::Decided(record) => Ok(Json(RecordView::of(id, &record))),
     }
 }
 
 /// A checked decision of an operator.
 struct Decided {
-    event: Event,
+    resolution: Resolution,
     response: Option<StoredResponse>,
     change: Change,
 }
@@ -77,18 +85,52 @@ impl Decided {
         };
         let status = reference.map(|reference| reference.status);
         let change = Change::Resolve { executed, status, force, note };
-        Ok(Self { event: Event::Resolve(resolution), response, change })
+        Ok(Self { resolution, response, change })
     }
 
-    async fn apply(&self, ledger: &Ledger, id: RecordId) -> Result<Decision, StoreError> {
-        let first = ledger.apply(id, None, &self.event, self.response.as_ref()).await?;
-        if first.verdict != Verdict::Refused(Refusal::WrongState("running")) {
+    /// Applies the decision. Returns `None` if a fence shows that the upstream has executed the operation.
+    async fn apply(
+        &self,
+        ledger: &Ledger,
+        id: RecordId,
+    ) -> Result<Option<Decision<OperatorVerdict>>, StoreError> {
+        let first = self.decide(ledger, id).await?;
+        let Some(Decision { verdict: OperatorVerdict::Refused(Refusal::WrongState(record)), .. }) = &first
+        else {
+            return Ok(first);
+        };
+        if !matches!(record.state, Is::Running { .. }) {
             return Ok(first);
         }
         // The lease of the execution may be over although no gateway has recorded that yet.
-        match ledger.apply(id, None, &Event::Sweep, None).await?.verdict {
-            Verdict::Lapsed => ledger.apply(id, None, &self.event, self.response.as_ref()).await,
-            _ => Ok(first),
+        match ledger.apply(id, None, &Sweep, None).await?.verdict {
+            SweepVerdict::Lapsed(_) => self.decide(ledger, id).await,
+            SweepVerdict::Retired(_) | SweepVerdict::Forgotten | SweepVerdict::Nothing => Ok(first),
+        }
+    }
+
+    /// Fences the execution if the decision is "not executed", and applies the decision.
+    async fn decide(
+        &self,
+        ledger: &Ledger,
+        id: RecordId,
+    ) -> Result<Option<Decision<OperatorVerdict>>, StoreError> {
+        if let Resolution::NotExecuted { .. } = self.resolution
+            && self.fence(ledger, id).await? == Fence::Executed
+        {
+            return Ok(None);
+        }
+        ledger.apply(id, None, &self.resolution, self.response.as_ref()).await.map(Some)
+    }
+
+    /// Fences the execution, if the decision would stand without a fence.
+    async fn fence(&self, ledger: &Ledger, id: RecordId) -> Result<Fence, StoreError> {
+        let Snapshot { record, now, .. } = ledger.read(id).await?;
+        match (transition(record.as_ref(), &self.resolution, now), record) {
+            (Transition::Write(..), Some(record)) => {
+                Ok(Settler::new(ledger.clone()).fence(id, &record).await)
+            }
+            (Transition::Write(..) | Transition::Stands(_) | Transition::Remove(_), _) => Ok(Fence::Absent),
         }
     }
 }

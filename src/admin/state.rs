@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Route;
 use crate::protocol::Owner;
+use crate::routes::LiveRoutes;
 use crate::store::Ledger;
 use crate::telemetry::Metrics;
 
@@ -18,8 +18,8 @@ pub struct AdminState {
     pub ledger: Ledger,
     /// The metrics that `/metrics` shows.
     pub metrics: Metrics,
-    /// The protected routes, for lookups by key.
-    pub routes: Vec<Arc<Route>>,
+    /// The routes in use, for lookups by key.
+    pub routes: LiveRoutes,
     /// Access control of `/v1`.
     pub access: Access,
     /// Cancelled once the gateway is about to stop.

@@ -9,10 +9,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{error, info};
 
 use crate::config::ListenerTls;
-use crate::reload::{Look, Reloading};
+use crate::reload::{Look, ReloadError, Reloading};
 use crate::server::Tls;
 
-use super::StartError;
+use super::start_error::StartError;
 
 /// Time between two looks at the files. SIGHUP looks at once.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -26,12 +26,12 @@ pub(super) fn tls(
     let Some(files) = files else {
         return Ok(None);
     };
-    let tls = Tls::new(files, http2).map_err(|error| StartError(format!("{section}.tls: {error}")))?;
+    let tls = Tls::new(files, http2).map_err(|error| StartError::of(format_args!("{section}.tls"), error))?;
     Ok(Some(Arc::new(tls)))
 }
 
 /// A check for changed files, with the name of its configuration section.
-pub(super) type Watched = (String, Box<dyn Fn() -> Result<Look, String> + Send + Sync>);
+pub(super) type Watched = (String, Box<dyn Fn() -> Result<Look, ReloadError> + Send + Sync>);
 
 /// Pairs a section with the check of the files that `holder` uses.
 pub(super) fn watched<T: Send + Sync + 'static, H: Send + Sync + 'static>(

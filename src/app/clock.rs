@@ -13,8 +13,8 @@ use crate::config::Config;
 use crate::stop::Stop;
 use crate::store::{ClockFound, ClockLimits, ClockSource, Ledger, Stopped, StoreError};
 
-use super::StartError;
 use super::patience::{Patience, Trouble};
+use super::start_error::StartError;
 
 /// Shortest and longest time between two notes of the clock.
 const NOTED: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(60));

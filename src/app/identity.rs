@@ -13,8 +13,8 @@ use crate::routes::identity::{Refusal, earlier, prolonged, refresh_interval, rev
 use crate::stop::Stop;
 use crate::store::{Names, Replaced, StoreError};
 
-use super::StartError;
 use super::patience::{Patience, Trouble};
+use super::start_error::StartError;
 
 /// Number of times that a write may lose its comparison. Only gateways that start at the same time compete.
 const MOST_CONFLICTS: usize = 64;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use super::StartError;
+use super::start_error::StartError;
 
 /// Pause after the first failure. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -43,10 +43,12 @@ impl Patience {
         let Trouble { cause, may_pass } = trouble;
         let now = Instant::now();
         match () {
-            () if !may_pass || self.span.is_zero() => return Err(StartError(cause)),
+            () if !may_pass || self.span.is_zero() => return Err(StartError::new(cause)),
             () if now >= self.until => {
                 let span = humantime::format_duration(self.span);
-                return Err(StartError(format!("{cause}; it was tried for {span} (store.start_timeout)")));
+                return Err(StartError::new(format!(
+                    "{cause}; it was tried for {span} (store.start_timeout)"
+                )));
             }
             () => {}
         }

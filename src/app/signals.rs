@@ -3,7 +3,7 @@
 use tokio::select;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::StartError;
+use super::start_error::StartError;
 
 /// Listens for SIGHUP. From now on SIGHUP does not end the process.
 pub(super) fn hang_ups() -> Result<Signal, StartError> {
@@ -11,7 +11,7 @@ pub(super) fn hang_ups() -> Result<Signal, StartError> {
 }
 
 fn listen(kind: SignalKind) -> Result<Signal, StartError> {
-    signal(kind).map_err(|error| StartError(format!("signals: {error}")))
+    signal(kind).map_err(|error| StartError::of("signals", error))
 }
 
 /// The signals SIGTERM and SIGINT.

@@ -6,9 +6,9 @@ use crate::config::Config;
 use crate::store::{LongestTtl, Store, Terms};
 use crate::workers::Workers;
 
-use super::StartError;
 use super::clock;
 use super::patience::{Patience, Trouble};
+use super::start_error::StartError;
 
 /// Opens the store that the configuration names, and waits for one that is not there yet.
 pub(super) async fn open(

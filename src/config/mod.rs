@@ -44,19 +44,6 @@ pub mod units;
 mod warning;
 mod warnings;
 
-/// Largest head of one request, and number of bytes of an answer that are read at once, in bytes.
-pub const HEADER_BUFFER: usize = 64 << 10;
-
-/// Number of body bytes on one HTTP/2 connection that may be on their way or unread.
-pub const HTTP2_WINDOW: u32 = 256 << 10;
-
-/// Number of bytes of one streamed answer that may be between its upstream and its client: a header buffer
-/// that is being read, one that is handed over, and two that wait for the socket.
-pub const STREAM_BUFFER: usize = 4 * HEADER_BUFFER;
-
-/// Memory that recently replayed answers may take together, in bytes.
-pub const REPLAY_CACHE: usize = 32 << 20;
-
 /// A whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -86,12 +73,6 @@ impl Config {
     #[must_use]
     pub fn shortest_ttl(&self) -> Option<Duration> {
         self.routes.iter().map(|route| route.policy.ttl).min()
-    }
-
-    /// The longest time for which a route replays; zero without a route.
-    #[must_use]
-    pub fn longest_ttl(&self) -> Duration {
-        self.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default()
     }
 
     /// Returns the shortest time for which a route keeps an operation from running again: the sum of its ttl

@@ -11,7 +11,7 @@ use crate::config::Route;
 use crate::headers::{bare_key, name_execution};
 use crate::presence::Stakes;
 use crate::problem::Problem;
-use crate::protocol::{Claim, Fingerprint, Key, Owner, RecordId, RequestParts, Scheme};
+use crate::protocol::{Claim, Fingerprint, Key, Owner, RecordId, RequestParts, Scheme, Standing};
 use crate::shares::Party;
 use crate::store::{Decision, StoreError};
 
@@ -36,7 +36,7 @@ pub(super) enum ClaimOutcome {
     /// The final answer: the attempt ran, or it was refused.
     Told(Result<Reply, Problem>),
     /// The attempt, which did not run, and the record as it stands.
-    Stands(Box<Attempt>, Decision),
+    Stands(Box<Attempt>, Decision<Standing>),
     /// The attempt, which sent nothing because the store did not say whether it may run.
     Unclaimed(Box<Attempt>, StoreError),
 }

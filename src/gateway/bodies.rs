@@ -25,7 +25,7 @@ use tokio::select;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::HEADER_BUFFER;
+use crate::buffers::HEADER_BUFFER;
 use crate::problem::{Problem, Slug};
 use crate::shares::{Party, Share, Shares};
 

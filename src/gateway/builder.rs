@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{Config, ConfigErrors, Environment};
-use crate::routes::RouteTable;
+use crate::routes::{LiveRoutes, RouteTable};
 use crate::stop::Stop;
 use crate::store::{Ledger, Store};
 use crate::telemetry::Metrics;
@@ -91,8 +91,9 @@ impl GatewayBuilder {
     pub fn build(self) -> Result<GatewayLayer, ConfigErrors> {
         let Self { store, text, metrics, stop } = self;
         let config = Config::parse(&format!("{text}{INNER}"), "the layer", &Environment::default())?;
-        let routes = RouteTable::new(&config.routes, config.fallback)
-            .map_err(|why| ConfigErrors::of("routes", why))?;
+        let table = RouteTable::new(&config.routes, config.fallback)
+            .map_err(|why| ConfigErrors::of("routes", why.to_string()))?;
+        let routes = LiveRoutes::new(table);
         let counted = metrics.clone();
         let ledger = Ledger::new(store, config.store.timeout)
             .telling_lapses(move |id, record| lapsed(&counted, id, record));

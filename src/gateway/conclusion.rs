@@ -4,8 +4,7 @@ use crate::call::CallError;
 use crate::clock::Timestamp;
 use crate::config::UnknownAnswers;
 use crate::problem::{Executed, Problem, Retry, Slug};
-use crate::protocol::{Event, Reason, RecordId, StoredResponse, Verdict};
-use crate::store::Decision;
+use crate::protocol::{Finding, Reason, RecordId, Standing, StoredResponse};
 
 use super::answer::Answer;
 use super::reply::{Mark, Reply, in_flight, not_retained, outcome_unknown, standing, status_says_nothing};
@@ -21,7 +20,7 @@ pub(super) enum Conclusion {
     /// A failure: there is no answer to pass on.
     Failed(Problem),
     /// A record that moved on without its owner. All attempts are answered from it.
-    Overruled(Box<Decision>),
+    Overruled(Box<Overruling>),
 }
 
 /// The part that an attempt had in an execution.
@@ -35,14 +34,38 @@ pub(super) enum Part {
 
 /// The result of recording an outcome.
 pub(super) enum Recorded {
-    /// A recorded outcome: its verdict, and the time until which the response is kept, if there is one.
-    As(Verdict, Option<Timestamp>),
+    /// A stored completion, and the time until which its response is kept.
+    Completed(Option<Timestamp>),
+    /// A stored release.
+    Released,
+    /// An outcome that this owner made unknown.
+    Held,
+    /// An outcome that stays unknown, for another cause than this owner's report.
+    StillUnknown,
     /// The record as it stands, because it moved on without its owner.
-    Overruled(Box<Decision>),
+    Overruled(Box<Overruling>),
     /// A record that the store has lost: it is gone, or was made anew.
     Gone,
     /// No answer of the store yet. Writing goes on in the background.
     NotYet,
+}
+
+/// A record that moved on without its owner.
+#[derive(Debug)]
+pub(super) struct Overruling {
+    /// The record's answer to attempts; `None` for a cleared record.
+    pub(super) standing: Option<Standing>,
+    /// The stored response, if there is one.
+    pub(super) response: Option<StoredResponse>,
+}
+
+impl Overruling {
+    fn tell(&self, id: RecordId) -> Result<Reply, Problem> {
+        match &self.standing {
+            Some(found) => standing(id, found, self.response.as_ref()),
+            None => Err(outcome_unknown().about(id)),
+        }
+    }
 }
 
 impl Conclusion {
@@ -51,33 +74,29 @@ impl Conclusion {
     pub(super) fn of(
         called: Result<Answer, CallError>,
         kept: Option<StoredResponse>,
-        event: &Event,
+        finding: Finding,
         recorded: Recorded,
         unknown_answers: UnknownAnswers,
     ) -> Self {
-        let recorded = match recorded {
-            Recorded::Overruled(decision) => return Self::Overruled(decision),
-            Recorded::As(verdict, expires) => (Some(verdict), expires),
-            Recorded::NotYet | Recorded::Gone => (None, None),
-        };
-        let (recorded, expires) = recorded;
-        let answer = match called {
-            Ok(answer) => answer,
-            Err(error) => return Self::Failed(failure(event, recorded, error.reason)),
-        };
-        let mark = match (event, recorded) {
-            (_, Some(Verdict::Stored)) => return Self::Completed { answer, kept, expires },
-            (_, Some(Verdict::Released)) => Mark::Released,
-            (Event::Complete { .. }, _) => Mark::Unstored,
-            _ => Mark::Unknown,
-        };
-        // A status that is listed as "not executed" tells the client more than a problem would, even if the
-        // release could not be recorded.
-        let says_nothing = matches!(event, Event::Lose { .. });
-        if mark == Mark::Unknown && says_nothing && unknown_answers == UnknownAnswers::Problem {
-            return Self::Failed(status_says_nothing(answer.status.as_u16()));
+        match (recorded, called) {
+            (Recorded::Overruled(overruling), _) => Self::Overruled(overruling),
+            (recorded, Err(error)) => Self::Failed(failure(finding, &recorded, error.reason)),
+            (Recorded::Completed(expires), Ok(answer)) => Self::Completed { answer, kept, expires },
+            (Recorded::Released, Ok(answer)) => Self::PassedOn { answer, mark: Mark::Released },
+            (Recorded::Held | Recorded::StillUnknown | Recorded::Gone | Recorded::NotYet, Ok(answer)) => {
+                match (finding, unknown_answers) {
+                    (Finding::Complete(_), _) => Self::PassedOn { answer, mark: Mark::Unstored },
+                    (Finding::Lose(_), UnknownAnswers::Problem) => {
+                        Self::Failed(status_says_nothing(answer.status.as_u16()))
+                    }
+                    // A status that is listed as "not executed" tells the client more than a problem would, even if
+                    // the release could not be recorded.
+                    (Finding::Lose(_) | Finding::Release, _) => {
+                        Self::PassedOn { answer, mark: Mark::Unknown }
+                    }
+                }
+            }
         }
-        Self::PassedOn { answer, mark }
     }
 
     /// Returns the outcome as log and metrics name it.
@@ -120,7 +139,7 @@ impl Conclusion {
             (Self::PassedOn { answer, mark }, _) => Ok(Reply::marked(answer.response(), *mark)),
             (Self::Failed(problem), _) => Err(problem.clone().about(id)),
             // An attempt that gets this was present when the execution was lost.
-            (Self::Overruled(decision), _) => standing(id, decision).map_err(Problem::present_if_unknown),
+            (Self::Overruled(overruling), _) => overruling.tell(id).map_err(Problem::present_if_unknown),
         }
     }
 
@@ -132,9 +151,9 @@ impl Conclusion {
 
 /// Makes the problem for a call that brought no answer. The problem says "not executed" only for a stored
 /// release with nothing undecided.
-fn failure(event: &Event, recorded: Option<Verdict>, reason: Reason) -> Problem {
-    match (event, recorded) {
-        (_, Some(Verdict::Released)) => {
+fn failure(finding: Finding, recorded: &Recorded, reason: Reason) -> Problem {
+    match (recorded, finding) {
+        (Recorded::Released, _) => {
             let detail = match reason {
                 Reason::LeaseOver => {
                     "The gateway stood still for longer than the lease before it could send anything. The key is \
@@ -144,11 +163,14 @@ fn failure(event: &Event, recorded: Option<Verdict>, reason: Reason) -> Problem 
             };
             Problem::new(Slug::UpstreamUnreachable, detail)
         }
-        (Event::Release { .. }, None) => {
+        (Recorded::NotYet | Recorded::Gone, Finding::Release) => {
             let detail = "This attempt sent nothing to the upstream, but that could not be recorded yet.";
             Problem::new(Slug::StoreUnavailable, detail)
         }
-        _ => outcome_unknown().present(),
+        (Recorded::NotYet | Recorded::Gone, Finding::Complete(_) | Finding::Lose(_))
+        | (Recorded::Completed(_) | Recorded::Held | Recorded::StillUnknown | Recorded::Overruled(_), _) => {
+            outcome_unknown().present()
+        }
     }
 }
 

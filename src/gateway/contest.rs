@@ -3,14 +3,14 @@
 //! ends.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::config::OnStoreError;
 use crate::problem::{Problem, Slug};
-use crate::protocol::{Claim, Owner, RecordId, State, Verdict};
+use crate::protocol::{Claim, ClaimVerdict, Owner, Record, RecordId, Standing, State};
+use crate::settle::Settlement;
 use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
 
@@ -23,6 +23,16 @@ use super::outgoing::Place;
 use super::patience::{Patience, Waited};
 use super::reply::{Reply, in_flight, outcome_unknown, standing};
 use super::{Gateway, Upstream};
+
+/// The next step of an attempt that did not run.
+enum Course {
+    /// Claim again at once.
+    AskAgain,
+    /// Wait for the execution of another attempt.
+    Wait,
+    /// Answer the client.
+    Answer(Result<Reply, Problem>),
+}
 
 impl Gateway {
     /// Claims and waits until it is clear where the answer comes from: this attempt's own execution, the
@@ -43,21 +53,10 @@ impl Gateway {
                 ClaimOutcome::Stands(returned, decision) => {
                     attempt = returned;
                     self.again.store_answers();
-                    if let (Verdict::OtherScheme, Some(record)) = (decision.verdict, &decision.record) {
-                        attempt.compare_under(&record.fingerprint.scheme);
-                        continue;
-                    }
-                    if !patience.has_waited() {
-                        self.count_duplicate(&attempt, &decision);
-                    }
-                    if decision.verdict != Verdict::InFlight && !(is_undecided(&decision) && seat.is_held()) {
-                        let told = standing(id, &decision);
-                        // This attempt waited, so it was present when the execution was lost.
-                        break if patience.has_waited() {
-                            told.map_err(Problem::present_if_unknown)
-                        } else {
-                            told
-                        };
+                    match self.course(&mut attempt, &decision, &seat, patience.has_waited()).await {
+                        Course::AskAgain => continue,
+                        Course::Wait => {}
+                        Course::Answer(told) => break told,
                     }
                 }
                 // An execution in this process reports its outcome without the store.
@@ -66,25 +65,79 @@ impl Gateway {
                     return self.without_store(upstream, attempt, &seat, patience.has_waited(), &error).await;
                 }
             }
-            let still = attempt.stakes.begin_uncommitted();
-            let waited = patience.wait(&seat, &attempt.fingerprint, || self.ledger.watch(id)).await;
-            drop(still);
-            match waited {
-                Waited::Concluded(conclusion) => break conclusion.tell(id, Part::Duplicate),
-                Waited::AskAgain => {}
-                Waited::OutOfTime => {
-                    break match seat.phase() {
-                        Phase::Unwritten(of, conclusion) if of == attempt.fingerprint => {
-                            conclusion.tell(id, Part::Duplicate)
-                        }
-                        _ => Err(in_flight().about(id)),
-                    };
-                }
+            if let Some(told) = self.wait(&attempt, &seat, &mut patience).await {
+                break told;
             }
         };
         let told = told
             .and_then(|reply| self.outgoing.repeatable(reply, party).map_err(|problem| problem.about(id)));
         told.map(|reply| reply.about(id))
+    }
+
+    /// Decides what an attempt does next, by what the record says to it.
+    async fn course(
+        &self,
+        attempt: &mut Attempt,
+        decision: &Decision<Standing>,
+        seat: &Seat,
+        has_waited: bool,
+    ) -> Course {
+        if let Standing::OtherScheme(record) = &decision.verdict {
+            attempt.compare_under(&record.fingerprint.scheme);
+            return Course::AskAgain;
+        }
+        if !has_waited {
+            self.count_duplicate(attempt, decision);
+        }
+        let is_undecided = matches!(decision.verdict.record().state, State::Unknown { .. });
+        if matches!(decision.verdict, Standing::InFlight(_)) || (is_undecided && seat.is_held()) {
+            return Course::Wait;
+        }
+        // On the heap, because few attempts meet an unknown outcome.
+        if let Standing::Unknown(record) = &decision.verdict
+            && Box::pin(self.settle(attempt.id, record)).await
+        {
+            return Course::AskAgain;
+        }
+        let told = standing(attempt.id, &decision.verdict, decision.response.as_ref());
+        // An attempt that waited was present when the execution was lost.
+        Course::Answer(if has_waited { told.map_err(Problem::present_if_unknown) } else { told })
+    }
+
+    /// Asks what became of an unknown execution. Returns true if the record has changed since.
+    async fn settle(&self, id: RecordId, record: &Record) -> bool {
+        match self.settler.settle(id, record, self.new_owner).await {
+            Ok(Settlement::Changed) => true,
+            // No policy that the configuration accepts lets an attempt take over: the outcome stays unknown.
+            Ok(Settlement::Unknown | Settlement::MayTakeOver { .. }) => false,
+            Err(error) => {
+                warn!(record = %id, "the outcome stays unknown: {error}");
+                false
+            }
+        }
+    }
+
+    /// Waits for an execution of another attempt. Returns its answer, or `None` if the store has to be asked again.
+    async fn wait(
+        &self,
+        attempt: &Attempt,
+        seat: &Seat,
+        patience: &mut Patience,
+    ) -> Option<Result<Reply, Problem>> {
+        let id = attempt.id;
+        let still = attempt.stakes.begin_uncommitted();
+        let waited = patience.wait(seat, &attempt.fingerprint, || self.ledger.watch(id)).await;
+        drop(still);
+        match waited {
+            Waited::Concluded(conclusion) => Some(conclusion.tell(id, Part::Duplicate)),
+            Waited::AskAgain => None,
+            Waited::OutOfTime => Some(match seat.phase() {
+                Phase::Unwritten(of, conclusion) if of == attempt.fingerprint => {
+                    conclusion.tell(id, Part::Duplicate)
+                }
+                _ => Err(in_flight().about(id)),
+            }),
+        }
     }
 
     /// Answers an attempt while the store does not say how its operation stands. Sends nothing if the
@@ -122,7 +175,7 @@ impl Gateway {
             Ok(place) => place,
             Err(problem) => {
                 // An attempt that needs no execution is answered even without a permit.
-                match self.ledger.consult(id, claim.clone()).await {
+                match self.ledger.consult(id, &claim).await {
                     Ok(Some(decision)) => return Ok(ClaimOutcome::Stands(attempt, decision)),
                     Ok(None) => self.admit_soon(&attempt, problem).await?,
                     Err(error @ (StoreError::Unavailable(_) | StoreError::Unclear(_))) => {
@@ -169,8 +222,9 @@ impl Gateway {
                 return;
             }
         };
-        match (decision.verdict, decision.record) {
-            (Verdict::Won { n: 1 }, _) if self.flights.join(id).is_held() => {
+        let Decision { verdict, response, now } = decision;
+        match verdict {
+            ClaimVerdict::Won(record) if record.state.n() == 1 && self.flights.join(id).is_held() => {
                 // The claim made execution 1, but this process runs one or holds its outcome: the store has
                 // lost the record.
                 warn!(record = %id, "nothing was sent: the store has lost the record of an execution");
@@ -178,22 +232,22 @@ impl Gateway {
                 if self.ledger.abandon(id, owner).await.is_err() {
                     self.release_unsent(id, owner).await;
                 }
-                let stands =
-                    Decision { verdict: Verdict::InFlight, record: None, response: None, now: decision.now };
+                let stands = Decision { verdict: Standing::InFlight(record), response: None, now };
                 drop(tell.send(ClaimOutcome::Stands(attempt, stands)));
             }
-            (Verdict::Won { n }, Some(record)) => {
+            ClaimVerdict::Won(record) => {
                 let lease_ends = asked.for_lease(record.policy.lease);
                 let lead = self.flights.join(id).lead(record.fingerprint.clone());
+                let n = record.state.n();
                 let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record, lease_ends };
                 let execution = Execution { gateway: self, upstream, attempt, mine, lead, place };
                 // On the heap, so that a claim that is not won needs no room for it.
                 Box::pin(execution.run(tell)).await;
             }
-            (verdict, record) => {
+            ClaimVerdict::Stands(standing) => {
                 drop(place);
-                let decision = Decision { verdict, record, ..decision };
-                drop(tell.send(ClaimOutcome::Stands(attempt, decision)));
+                let stands = Decision { verdict: standing, response, now };
+                drop(tell.send(ClaimOutcome::Stands(attempt, stands)));
             }
         }
     }
@@ -209,25 +263,20 @@ impl Gateway {
         self.stop.unless_cut(Box::pin(release)).await;
     }
 
-    fn count_duplicate(&self, attempt: &Attempt, decision: &Decision) {
-        if decision.record.as_ref().is_some_and(|record| record.fingerprint != attempt.fingerprint) {
+    fn count_duplicate(&self, attempt: &Attempt, decision: &Decision<Standing>) {
+        let record = decision.verdict.record();
+        if record.fingerprint != attempt.fingerprint {
             return;
         }
         let arrival = match decision.verdict {
-            Verdict::InFlight => Arrival::Concurrent,
-            Verdict::Replay(_) | Verdict::Settled => Arrival::Completed,
-            Verdict::Expired(_) => Arrival::Late,
-            _ => return,
+            Standing::InFlight(_) => Arrival::Concurrent,
+            Standing::Replay(..) | Standing::Settled(_) => Arrival::Completed,
+            Standing::Expired(..) => Arrival::Late,
+            Standing::Unknown(_) | Standing::Mismatch(_) | Standing::OtherScheme(_) => return,
         };
-        let age =
-            decision.record.as_ref().map_or(Duration::ZERO, |record| decision.now.since(record.created_at));
+        let age = decision.now.since(record.created_at);
         self.metrics.duplicate(&attempt.route.name, arrival, age);
     }
-}
-
-/// Tells whether the record's outcome is unknown.
-fn is_undecided(decision: &Decision) -> bool {
-    decision.record.as_ref().is_some_and(|record| matches!(record.state, State::Unknown { .. }))
 }
 
 fn store_problem(id: RecordId, error: &StoreError) -> Problem {

@@ -29,7 +29,7 @@ pub(super) async fn exchange(
     upstream: Upstream,
     request: Request<Body>,
 ) -> Response<Body> {
-    let matched = gateway.routes.find(request.method(), request.uri().path(), request.headers());
+    let matched = gateway.routes.table().find(request.method(), request.uri().path(), request.headers());
     let (asked, client) = gateway.origin(&request);
     let party = client.into();
     let mut access = Access::begin(&gateway.metrics, &request, &matched, client);

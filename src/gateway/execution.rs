@@ -17,14 +17,15 @@ use tracing::{info, warn};
 use crate::call::{CallError, MaySend};
 use crate::failpoint::failpoint;
 use crate::protocol::{
-    Event, Meaning, Owner, Reason, Record, RecordId, ResponseRef, Sent, State, StoredResponse, Verdict,
+    Called, Finding, Owner, OwnerVerdict, Reason, Record, RecordId, Renew, RenewVerdict, Report, Sent,
+    Standing, State, StoredResponse, finding,
 };
-use crate::store::{Decision, Ledger, StoreError};
+use crate::store::{Decision, Ledger, Snapshot, StoreError};
 use crate::telemetry::{ErrorChain, Metrics, millis};
 
 use super::answer::{Answer, Rest};
 use super::attempt::{Attempt, ClaimOutcome};
-use super::conclusion::{Conclusion, Part, Recorded};
+use super::conclusion::{Conclusion, Overruling, Part, Recorded};
 use super::flight::Lead;
 use super::lease::{LeaseAsked, LeaseEnd};
 use super::outgoing::Place;
@@ -66,13 +67,14 @@ impl Execution {
             Err(error) => (Err(error), None),
         };
         failpoint!("after-response");
-        let (event, kept) = self.finding(&called);
-        let recorded = self.mine.record(&event, kept.as_ref()).await;
+        let finding = self.mine.admitted(&self.gateway, self.finding(&called)).await;
+        let kept = self.kept(finding, &called);
+        let recorded = self.mine.record(finding, kept.as_ref()).await;
         failpoint!("after-complete");
-        self.tell_unknown(&event, &called, &recorded);
+        self.tell_unknown(finding, &called, &recorded);
         let late = matches!(recorded, Recorded::NotYet).then(|| kept.clone());
         let unknown_answers = self.attempt.route.unknown_answers;
-        let conclusion = Arc::new(Conclusion::of(called, kept, &event, recorded, unknown_answers));
+        let conclusion = Arc::new(Conclusion::of(called, kept, finding, recorded, unknown_answers));
         self.tell_end(&conclusion, started.elapsed());
         let told = conclusion.tell(self.mine.id, Part::Owner);
         let mut told = told.map(|reply| self.gateway.outgoing.first(reply, &self.place));
@@ -99,7 +101,7 @@ impl Execution {
         };
         lead.publish_unwritten(Arc::clone(&conclusion));
         let recording = async {
-            let late = Box::pin(mine.record_late(&gateway, &event, kept.as_ref()));
+            let late = Box::pin(mine.record_late(&gateway, finding, kept.as_ref()));
             match gateway.stop.unless_cut(late).await.flatten() {
                 // The record moved on, so waiters have to ask the store.
                 Some(Recorded::Overruled(_)) => drop(lead),
@@ -125,18 +127,13 @@ impl Execution {
 
     /// Warns once of each new unknown outcome, with its cause as far as known. Also warns of the cause when a
     /// call sent nothing.
-    fn tell_unknown(&self, event: &Event, called: &Result<Answer, CallError>, recorded: &Recorded) {
+    fn tell_unknown(&self, finding: Finding, called: &Result<Answer, CallError>, recorded: &Recorded) {
         let Mine { id, n, .. } = self.mine;
         let cause = called.as_ref().err().map(|error| ErrorChain(error).to_string());
-        match (event, recorded) {
-            (Event::Lose { reason, .. }, Recorded::As(Verdict::Held, _)) => {
-                became_unknown(&self.gateway.metrics, &self.mine, *reason, cause.as_deref());
-            }
-            _ => {
-                if let Some(cause) = cause {
-                    warn!(record = %id, execution = n, "{cause}");
-                }
-            }
+        if let (Finding::Lose(reason), Recorded::Held) = (finding, recorded) {
+            became_unknown(&self.gateway.metrics, &self.mine, reason, cause.as_deref());
+        } else if let Some(cause) = cause {
+            warn!(record = %id, execution = n, "{cause}");
         }
     }
 
@@ -166,26 +163,22 @@ impl Execution {
         called
     }
 
-    /// Returns the event that the call means for the record, and the part of the response that is kept.
-    fn finding(&self, called: &Result<Answer, CallError>) -> (Event, Option<StoredResponse>) {
-        let Mine { owner, n, .. } = self.mine;
-        let route = &self.attempt.route;
-        let answer = match called {
-            Err(CallError { sent: Sent::Never, .. }) => return (Event::Release { owner, n }, None),
-            Err(CallError { sent: Sent::Maybe, reason, .. }) => {
-                return (Event::Lose { owner, n, reason: *reason }, None);
+    /// Returns what the call means for the record.
+    fn finding(&self, called: &Result<Answer, CallError>) -> Finding {
+        let called = match called {
+            Ok(answer) => {
+                Called::Answered { status: answer.status.as_u16(), retained: answer.body.is_some() }
             }
-            Ok(answer) => answer,
+            Err(CallError { sent, reason, .. }) => Called::Failed { sent: *sent, reason: *reason },
         };
-        let status = answer.status.as_u16();
-        match route.outcomes.meaning(status) {
-            Meaning::Released => (Event::Release { owner, n }, None),
-            Meaning::Unknown => (Event::Lose { owner, n, reason: Reason::Status(status) }, None),
-            Meaning::Completed => {
-                let kept = answer.kept(route);
-                let response = ResponseRef { id: owner, status, retained: kept.is_some() };
-                (Event::Complete { owner, n, response }, kept)
-            }
+        finding(self.mine.owner, &self.mine.record.policy, &self.attempt.route.outcomes, called)
+    }
+
+    /// Returns the part of the response that the route keeps, if the call completes the operation.
+    fn kept(&self, finding: Finding, called: &Result<Answer, CallError>) -> Option<StoredResponse> {
+        match (finding, called) {
+            (Finding::Complete(_), Ok(answer)) => answer.kept(&self.attempt.route),
+            (Finding::Complete(_), Err(_)) | (Finding::Release | Finding::Lose(_), _) => None,
         }
     }
 }
@@ -197,29 +190,30 @@ impl Mine {
         let (owner, n) = (self.owner, self.n);
         loop {
             sleep(self.record.policy.lease / 3).await;
-            let (renew, asked) = (Event::Renew { owner, n }, LeaseAsked::now());
+            let (renew, asked) = (Renew { owner, n }, LeaseAsked::now());
             let renewal = self.ledger.apply(self.id, Some(&self.record), &renew, None);
             // On the heap, like everything that few executions need: a future is as large as all futures that
             // it may await, and is moved at that size.
             match Box::pin(renewal).await {
-                Ok(Decision { verdict: Verdict::Renewed, record: Some(record), .. }) => {
+                Ok(Decision { verdict: RenewVerdict::Renewed(record), .. }) => {
                     self.lease_ends.renewed(asked);
                     self.record = record;
                 }
-                Ok(_) => return pending().await,
+                Ok(Decision { verdict: RenewVerdict::Lost(_), .. }) => return pending().await,
                 Err(error) => warn!(record = %self.id, "the lease could not be renewed: {error}"),
             }
         }
     }
 
     /// Records the outcome of the call. Writes it once more if the store's answer was unclear.
-    async fn record(&self, event: &Event, kept: Option<&StoredResponse>) -> Recorded {
-        let recorded = match self.ledger.apply(self.id, Some(&self.record), event, kept).await {
-            Err(StoreError::Unclear(_)) => Box::pin(self.ledger.apply(self.id, None, event, kept)).await,
+    async fn record(&self, finding: Finding, kept: Option<&StoredResponse>) -> Recorded {
+        let report = self.report(finding);
+        let recorded = match self.ledger.apply(self.id, Some(&self.record), &report, kept).await {
+            Err(StoreError::Unclear(_)) => Box::pin(self.ledger.apply(self.id, None, &report, kept)).await,
             answered => answered,
         };
         let recorded = match recorded {
-            Ok(decision) => Box::pin(self.recorded(event, decision)).await,
+            Ok(decision) => Box::pin(self.recorded(finding, decision.verdict)).await,
             Err(error) => Err(error),
         };
         recorded.unwrap_or_else(|error| {
@@ -228,43 +222,67 @@ impl Mine {
         })
     }
 
+    /// Returns the finding, unless it is a late completion that the settler does not admit: the outcome of such an
+    /// execution is unknown.
+    async fn admitted(&self, gateway: &Gateway, finding: Finding) -> Finding {
+        let Finding::Complete(_) = finding else { return finding };
+        if !self.lease_ends.is_over() || gateway.settler.may_complete(self.id, &self.record, self.n).await {
+            return finding;
+        }
+        warn!(record = %self.id, execution = self.n, "the execution was fenced, and completes no more");
+        Finding::Lose(Reason::LeaseOver)
+    }
+
+    fn report(&self, finding: Finding) -> Report {
+        Report { owner: self.owner, n: self.n, finding }
+    }
+
     /// Records the outcome once the store answers again. Returns `None` if the store never takes it.
     async fn record_late(
         &self,
         gateway: &Gateway,
-        event: &Event,
+        finding: Finding,
         kept: Option<&StoredResponse>,
     ) -> Option<Recorded> {
+        let finding = self.admitted(gateway, finding).await;
+        let report = self.report(finding);
         let write = || async {
-            let decision = self.ledger.apply(self.id, None, event, kept).await?;
-            info!(record = %self.id, execution = self.n, verdict = ?decision.verdict, "recorded late");
-            let recorded = self.recorded(event, decision).await?;
-            if let (Event::Lose { reason, .. }, Recorded::As(Verdict::Held, _)) = (event, &recorded) {
-                became_unknown(&gateway.metrics, self, *reason, None);
+            let verdict = self.ledger.apply(self.id, None, &report, kept).await?.verdict;
+            info!(record = %self.id, execution = self.n, verdict = verdict.name(), "recorded late");
+            let recorded = self.recorded(finding, verdict).await?;
+            if let (Finding::Lose(reason), Recorded::Held) = (finding, &recorded) {
+                became_unknown(&gateway.metrics, self, reason, None);
             }
             Ok(recorded)
         };
         gateway.again.until_taken(&self.ledger, self.id, write).await
     }
 
-    /// Interprets the store's answer to an outcome. `Held` remains only if this owner made the outcome
+    /// Interprets the store's verdict on an outcome. `Held` remains only if this owner made the outcome
     /// unknown: an outcome that was unknown before is not new.
-    async fn recorded(&self, event: &Event, decision: Decision) -> Result<Recorded, StoreError> {
-        if decision.verdict == Verdict::Lost {
-            let stands = self.ledger.read(self.id).await?;
-            if stands.record.as_ref().is_some_and(|record| !self.is_older_than(&record.state)) {
-                return Ok(Recorded::Overruled(Box::new(stands)));
-            }
+    async fn recorded(&self, finding: Finding, verdict: OwnerVerdict) -> Result<Recorded, StoreError> {
+        Ok(match verdict {
+            OwnerVerdict::Stored(record) => Recorded::Completed(replayed_until(&record)),
+            OwnerVerdict::Released(_) => Recorded::Released,
+            OwnerVerdict::StillUnknown(_) => Recorded::StillUnknown,
+            OwnerVerdict::Held(record) => match (finding, record.state) {
+                (Finding::Lose(reason), State::Unknown { reason: why, .. }) if why != reason => {
+                    Recorded::StillUnknown
+                }
+                _ => Recorded::Held,
+            },
+            OwnerVerdict::Lost(_) => return self.overruled().await,
+        })
+    }
+
+    /// Reads the record that moved on without this owner.
+    async fn overruled(&self) -> Result<Recorded, StoreError> {
+        let Snapshot { record, response, .. } = self.ledger.read(self.id).await?;
+        let Some(record) = record.filter(|record| !self.is_older_than(&record.state)) else {
             warn!(record = %self.id, execution = self.n, "the store has lost the record of this execution");
             return Ok(Recorded::Gone);
-        }
-        let verdict = match (event, decision.record.as_ref().map(|record| record.state)) {
-            (Event::Lose { reason, .. }, Some(State::Unknown { reason: why, .. })) if why != *reason => {
-                Verdict::Unknown
-            }
-            _ => decision.verdict,
         };
-        Ok(Recorded::As(verdict, decision.record.as_ref().and_then(replayed_until)))
+        Ok(Recorded::Overruled(Box::new(Overruling { standing: Standing::of(record), response })))
     }
 
     /// Tells whether a record in this state was made anew after this execution's record. Numbers never go

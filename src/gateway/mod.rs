@@ -23,7 +23,8 @@ use crate::config::{self, Server, UpstreamName};
 use crate::headers::{add_own, clean_request, forwarded_address};
 use crate::peer::Peer;
 use crate::protocol::Owner;
-use crate::routes::RouteTable;
+use crate::routes::LiveRoutes;
+use crate::settle::Settler;
 use crate::shares::Shares;
 use crate::stop::Stop;
 use crate::store::Ledger;
@@ -72,8 +73,9 @@ pub type Upstream = BoxCloneSyncService<http::Request<Body>, Response<Body>, Cal
 
 /// The state that all exchanges share.
 pub struct Gateway {
-    routes: RouteTable,
+    routes: LiveRoutes,
     ledger: Ledger,
+    settler: Settler,
     metrics: Metrics,
     stop: Stop,
     /// Function that makes unguessable tokens.
@@ -102,15 +104,16 @@ impl Gateway {
     pub fn new(
         server: &Server,
         upstreams: &BTreeMap<UpstreamName, config::Upstream>,
-        routes: RouteTable,
+        routes: LiveRoutes,
         ledger: Ledger,
         metrics: Metrics,
         stop: Stop,
         new_owner: fn() -> Owner,
     ) -> Self {
-        let outgoing = Outgoing::new(server.max_in_flight, routes.largest_response());
+        let outgoing = Outgoing::new(server.max_in_flight, routes.table().largest_response());
         Self {
             routes,
+            settler: Settler::new(ledger.clone()),
             ledger,
             metrics,
             stop,

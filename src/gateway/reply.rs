@@ -10,8 +10,7 @@ use crate::headers::{
     STRIPE_SHOULD_RETRY, X_SHOULD_RETRY,
 };
 use crate::problem::{self, Problem, Retry, Slug, advise, expires_header, record_header};
-use crate::protocol::{Executed, Record, RecordId, State, StoredResponse, Verdict};
-use crate::store::Decision;
+use crate::protocol::{Executed, Record, RecordId, Standing, State, StoredResponse};
 
 /// A response on its way out, and its outcome in metrics and log.
 #[derive(Debug)]
@@ -114,36 +113,46 @@ impl Reply {
     }
 }
 
-/// Returns the answer that the record of an operation gives to an attempt that may not run it.
-pub(super) fn standing(id: RecordId, decision: &Decision) -> Result<Reply, Problem> {
-    let expires = decision.record.as_ref().and_then(replayed_until);
-    let problem = match decision.verdict {
-        Verdict::Replay(reference) => match &decision.response {
-            Some(kept) => return Ok(Reply::replay(kept, expires)),
-            None => not_retained(reference.status).expiring(expires),
-        },
-        Verdict::Mismatch if decision.record.as_ref().is_some_and(is_undecided) => Problem::new(
-            Slug::PayloadMismatch,
-            "The same key came with another method, path, query, header or body, and the outcome of that request \
-             is not known. Find out the outcome before you send this request under a new key.",
-        )
-        .advising(problem::Executed::No, Retry::Never),
-        Verdict::Mismatch => Problem::new(
-            Slug::PayloadMismatch,
-            "The same key came with another method, path, query, header or body. Use a new key for a new operation.",
-        ),
-        Verdict::Settled => Problem::new(
+/// Returns the answer that the record of an operation gives to an attempt that may not run it. `kept` is the stored
+/// response, if there is one.
+pub(super) fn standing(
+    id: RecordId,
+    standing: &Standing,
+    kept: Option<&StoredResponse>,
+) -> Result<Reply, Problem> {
+    let problem = match (standing, kept) {
+        (Standing::Replay(record, _), Some(kept)) => return Ok(Reply::replay(kept, replayed_until(record))),
+        (Standing::Replay(record, reference), None) => {
+            not_retained(reference.status).expiring(replayed_until(record))
+        }
+        (Standing::Mismatch(record), _) => mismatch(record),
+        (Standing::Settled(_), _) => Problem::new(
             Slug::OutcomeSettled,
             "The operation is known to be executed, but its response is not. Look the result up in the upstream API.",
         ),
-        Verdict::Expired(Executed::Yes) => Problem::new(
+        (Standing::Expired(_, Executed::Yes), _) => Problem::new(
             Slug::KeyExpired,
             "The operation was executed, and its response was kept until its ttl ended. It will not run again.",
         ),
-        Verdict::InFlight => in_flight(),
-        _ => outcome_unknown(),
+        (Standing::InFlight(_), _) => in_flight(),
+        (Standing::Unknown(_) | Standing::Expired(_, Executed::Unknown), _) => outcome_unknown(),
+        // An attempt compares again before it is answered.
+        (Standing::OtherScheme(_), _) => outcome_unknown(),
     };
     Err(problem.about(id))
+}
+
+/// Returns the problem of an attempt whose key belongs to another request.
+fn mismatch(record: &Record) -> Problem {
+    if !is_undecided(record) {
+        return Problem::new(
+            Slug::PayloadMismatch,
+            "The same key came with another method, path, query, header or body. Use a new key for a new operation.",
+        );
+    }
+    let detail = "The same key came with another method, path, query, header or body, and the outcome of that request \
+                  is not known. Find out the outcome before you send this request under a new key.";
+    Problem::new(Slug::PayloadMismatch, detail).advising(problem::Executed::No, Retry::Never)
 }
 
 /// Returns the time until which the response of a completed record is replayed, by the store's clock.

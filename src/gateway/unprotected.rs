@@ -36,10 +36,14 @@ pub(super) async fn pass_through(
     request: Request<Body>,
     party: Party,
 ) -> Result<Reply, Problem> {
-    if !gateway.routes.is_keyed(request.headers()) {
+    let (is_keyed, refuses_keyed) = {
+        let table = gateway.routes.table();
+        (table.is_keyed(request.headers()), table.refuses_keyed())
+    };
+    if !is_keyed {
         return stream(gateway, upstream, name, request, party).await;
     }
-    if gateway.routes.refuses_keyed() {
+    if refuses_keyed {
         leave(request);
         let detail = "The request carries an idempotency key, and no route protects this method and path. \
                       Nothing was sent.";
@@ -78,7 +82,7 @@ async fn stream(
         request.headers_mut(),
         version,
         peer,
-        gateway.routes.key_headers().map(HeaderName::as_str),
+        gateway.routes.table().key_headers().map(HeaderName::as_str),
     );
     request.extensions_mut().insert(name);
     request.extensions_mut().insert(CallLimit::Silence);

@@ -9,6 +9,7 @@
 
 pub mod call;
 pub mod credential;
+pub mod finding;
 pub mod fingerprint;
 pub mod hex;
 pub mod id;
@@ -22,9 +23,12 @@ pub mod readings;
 pub mod record;
 pub mod response;
 pub mod scope;
+pub mod step;
 pub mod transition;
+pub mod verdict;
 
 pub use call::{Meaning, Outcomes, Reason, Sent};
+pub use finding::{Called, Finding, finding};
 pub use fingerprint::{BodyScheme, Fingerprint, PathScheme, RequestParts, Scheme};
 pub use id::{Owner, RecordId, Revision};
 pub use identity::{Entry, EntryName, Identity};
@@ -35,4 +39,14 @@ pub use policy::{OnUnknown, Policy};
 pub use record::{Executed, Record, State};
 pub use response::{ResponseRef, StoredResponse};
 pub use scope::{CallerIdentity, CallerParts, Scope, ScopePart};
-pub use transition::{Claim, Event, Next, Refusal, Resolution, Transition, Verdict, transition};
+pub use step::{Claim, Delete, Renew, Report, Resolution, Settle, StepKind, Sweep, TakeOver};
+pub use transition::{Step, Transition, transition};
+pub use verdict::{
+    ClaimVerdict, OperatorVerdict, OwnerVerdict, Refusal, RenewVerdict, SettleVerdict, Standing,
+    SweepVerdict, TakeOverVerdict,
+};
+
+// Some tests go through steps of every kind.
+#[cfg(test)]
+#[path = "../../tests/events/mod.rs"]
+mod events;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{Event, Executed, Owner, Reason, Record, RecordId, Revision, State, hex};
+use super::{Executed, Owner, Reason, Record, RecordId, Revision, State, StepKind, hex};
 
 /// Subject of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,13 +90,13 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Decides what is told of a step that `event` caused: it puts `after` in the place of `before`, or removes
+/// Decides what is told of a step of the kind `step`: it puts `after` in the place of `before`, or removes
 /// the record. Returns `None` for a step of which nothing is told.
 #[must_use]
-pub fn of(event: &Event, before: Option<&Record>, after: Option<&Record>) -> Option<Notice> {
+pub fn of(step: StepKind, before: Option<&Record>, after: Option<&Record>) -> Option<Notice> {
     // A first execution begins: its outcome is told, not its beginning.
     let before = before?;
-    let kind = kind(event, &before.state, after.map(|record| &record.state))?;
+    let kind = kind(step, &before.state, after.map(|record| &record.state))?;
     let is_expired = kind == Kind::Expired;
     // A claim may find a record that is forgotten but not swept, and begin another operation in its place.
     let told = after.filter(|_| !is_expired).unwrap_or(before);
@@ -117,19 +117,19 @@ pub fn of(event: &Event, before: Option<&Record>, after: Option<&Record>) -> Opt
     })
 }
 
-fn kind(event: &Event, before: &State, after: Option<&State>) -> Option<Kind> {
+fn kind(step: StepKind, before: &State, after: Option<&State>) -> Option<Kind> {
     let becomes_unknown = matches!(after, Some(State::Unknown { .. }));
-    match event {
-        Event::Complete { .. } => Some(Kind::Completed),
-        Event::Settle { .. } => Some(Kind::Settled),
-        Event::Resolve(_) => Some(Kind::Resolved),
+    match step {
+        StepKind::Complete => Some(Kind::Completed),
+        StepKind::Settle => Some(Kind::Settled),
+        StepKind::Resolve => Some(Kind::Resolved),
         // An earlier execution is undecided, so the operation is.
-        Event::Release { .. } if becomes_unknown => Some(Kind::Unknown),
-        Event::Release { .. } => Some(Kind::Released),
-        Event::Lose { .. } | Event::Claim(_) | Event::Sweep if becomes_unknown => Some(Kind::Unknown),
-        Event::Claim(_) | Event::Sweep if matches!(before, State::Unknown { .. }) => Some(Kind::Expired),
-        Event::Lose { .. } | Event::Claim(_) | Event::Sweep => None,
-        Event::Renew { .. } | Event::TakeOver { .. } | Event::Delete => None,
+        StepKind::Release if becomes_unknown => Some(Kind::Unknown),
+        StepKind::Release => Some(Kind::Released),
+        StepKind::Lose | StepKind::Claim | StepKind::Sweep if becomes_unknown => Some(Kind::Unknown),
+        StepKind::Claim | StepKind::Sweep if matches!(before, State::Unknown { .. }) => Some(Kind::Expired),
+        StepKind::Lose | StepKind::Claim | StepKind::Sweep => None,
+        StepKind::Renew | StepKind::TakeOver | StepKind::Delete => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method};
@@ -13,6 +14,9 @@ use crate::protocol::path;
 use crate::protocol::readings::{self, Reading};
 
 pub mod identity;
+mod live;
+
+pub use self::live::LiveRoutes;
 
 /// The header that carries a key, unless a route names another one.
 const USUAL_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -24,6 +28,8 @@ pub struct RouteTable {
     /// Routes that compare paths exactly.
     exact: Routers,
     fallback: Option<Fallback>,
+    /// All routes, in the order of the configuration.
+    routes: Vec<Arc<Route>>,
     key_headers: Vec<HeaderName>,
     largest_response: usize,
 }
@@ -53,13 +59,23 @@ pub enum Ambiguity {
     Method,
 }
 
+/// A route whose path cannot stand beside the paths of other routes.
+#[derive(Debug, thiserror::Error)]
+#[error("route {route}: {source}")]
+pub struct RouteConflict {
+    /// Name of the route.
+    pub route: Arc<str>,
+    /// The conflict, as the router describes it.
+    pub source: matchit::InsertError,
+}
+
 impl RouteTable {
     /// Compiles the routes of a configuration.
     ///
     /// # Errors
     /// A message if a template conflicts with another one, with the reason. A checked configuration has no
     /// such template.
-    pub fn new(routes: &[Arc<Route>], fallback: Option<Fallback>) -> Result<Self, String> {
+    pub fn new(routes: &[Arc<Route>], fallback: Option<Fallback>) -> Result<Self, RouteConflict> {
         let (mut equivalent, mut exact) = (Routers::new(), Routers::new());
         let mut key_headers = vec![USUAL_KEY];
         for route in routes {
@@ -70,14 +86,26 @@ impl RouteTable {
             for method in &route.methods {
                 let router = routers.entry(method.clone()).or_default();
                 let added = router.insert(route.shape.as_str(), Arc::clone(route));
-                added.map_err(|error| format!("route {}: {error}", route.name))?;
+                added.map_err(|source| RouteConflict { route: Arc::clone(&route.name), source })?;
             }
             if !key_headers.contains(&route.key_header) {
                 key_headers.push(route.key_header.clone());
             }
         }
         let largest_response = routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
-        Ok(Self { equivalent, exact, fallback, key_headers, largest_response })
+        Ok(Self { equivalent, exact, fallback, routes: routes.to_vec(), key_headers, largest_response })
+    }
+
+    /// Returns the route with this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Route>> {
+        self.routes.iter().find(|route| *route.name == *name)
+    }
+
+    /// Returns the longest time for which a route replays, or zero without a route.
+    #[must_use]
+    pub fn longest_ttl(&self) -> Duration {
+        self.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default()
     }
 
     /// Returns the size of the largest response that any route keeps, in bytes.

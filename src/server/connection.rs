@@ -19,7 +19,7 @@ use tokio::select;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::Service;
 
-use crate::config::{HEADER_BUFFER, HTTP2_WINDOW};
+use crate::buffers::{HEADER_BUFFER, HTTP2_WINDOW};
 use crate::peer::Peer;
 use crate::shares::Shares;
 use crate::stop::Stop;

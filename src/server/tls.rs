@@ -11,7 +11,7 @@ use tokio_rustls::server::TlsStream;
 use crate::config::ListenerTls;
 use crate::peer::ClientCertificate;
 use crate::pem;
-use crate::reload::Reloading;
+use crate::reload::{BoxError, ReloadError, Reloading};
 
 /// The name of HTTP/2 in ALPN (RFC 9113, 3.1).
 const H2: &[u8] = b"h2";
@@ -25,8 +25,8 @@ impl Tls {
     /// Reads the files. `http2` tells whether HTTP/2 is offered.
     ///
     /// # Errors
-    /// Returns a text that says what is wrong with the files.
-    pub fn new(files: &ListenerTls, http2: bool) -> Result<Self, String> {
+    /// Returns the file that cannot be read, or the error in the contents.
+    pub fn new(files: &ListenerTls, http2: bool) -> Result<Self, ReloadError> {
         let ListenerTls { identity, client_ca } = files;
         let paths = [Some(&identity.cert), Some(&identity.key), client_ca.as_ref()];
         let paths = paths.into_iter().flatten().cloned().collect();
@@ -54,7 +54,7 @@ impl Tls {
 }
 
 /// Returns the settings of rustls. Early data stays off, because anyone on the way can replay it.
-fn config(contents: &[Vec<u8>], http2: bool) -> Result<ServerConfig, String> {
+fn config(contents: &[Vec<u8>], http2: bool) -> Result<ServerConfig, BoxError> {
     let [chain, key, client_ca @ ..] = contents else {
         return Err("a certificate and a key are needed".into());
     };
@@ -64,11 +64,10 @@ fn config(contents: &[Vec<u8>], http2: bool) -> Result<ServerConfig, String> {
         [] => builder.with_no_client_auth(),
         [roots, ..] => {
             let verifier = WebPkiClientVerifier::builder(Arc::new(pem::roots(roots)?)).build();
-            builder.with_client_cert_verifier(verifier.map_err(|error| error.to_string())?)
+            builder.with_client_cert_verifier(verifier?)
         }
     };
-    let mut config =
-        builder.with_single_cert(identity.chain, identity.key).map_err(|error| error.to_string())?;
+    let mut config = builder.with_single_cert(identity.chain, identity.key)?;
     let offered: &[&[u8]] = if http2 { &[H2, HTTP11] } else { &[HTTP11] };
     config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
     Ok(config)

@@ -9,12 +9,13 @@ use tokio::time::timeout;
 
 use crate::clock::Timestamp;
 use crate::protocol::notice;
-use crate::protocol::transition::standing;
 use crate::protocol::{
-    Claim, Event, Next, Owner, Record, RecordId, State, StoredResponse, Transition, Verdict, transition,
+    Claim, ClaimVerdict, Finding, Owner, Record, RecordId, Report, Standing, State, Step, StepKind,
+    StoredResponse, Sweep, SweepVerdict, Transition, transition,
 };
 
 use super::dated::Dated;
+use super::decision::Decision;
 use super::jumps::{ClockLimits, Flight, Jumps, Uptime};
 use super::replays::Replays;
 use super::{
@@ -51,19 +52,6 @@ struct Embargo {
     over: AtomicBool,
 }
 
-/// A verdict, and the record it is about.
-#[derive(Clone, Debug)]
-pub struct Decision {
-    /// The verdict that holds.
-    pub verdict: Verdict,
-    /// The record after the decision; `None` if there is none.
-    pub record: Option<Record>,
-    /// The stored response, if the verdict is a replay of a retained one.
-    pub response: Option<StoredResponse>,
-    /// The store's clock when it last answered.
-    pub now: Timestamp,
-}
-
 /// The result of one sweep step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -78,12 +66,12 @@ pub struct Swept {
 }
 
 impl Swept {
-    fn count(&mut self, verdict: Verdict) {
+    fn count(&mut self, verdict: &SweepVerdict) {
         match verdict {
-            Verdict::Lapsed => self.lapsed += 1,
-            Verdict::Retired => self.retired += 1,
-            Verdict::Forgotten => self.forgotten += 1,
-            _ => {}
+            SweepVerdict::Lapsed(_) => self.lapsed += 1,
+            SweepVerdict::Retired(_) => self.retired += 1,
+            SweepVerdict::Forgotten => self.forgotten += 1,
+            SweepVerdict::Nothing => {}
         }
     }
 }
@@ -171,7 +159,7 @@ impl Ledger {
     /// [`StoreError::Unclear`] if it stays unknown whether the claim was written. The request must not be
     /// sent then, and the claim should be released once the store answers again.
     /// [`StoreError::Refused`] if an execution would begin and none may.
-    pub async fn claim(&self, id: RecordId, claim: Claim) -> Result<Decision, StoreError> {
+    pub async fn claim(&self, id: RecordId, claim: Claim) -> Result<Decision<ClaimVerdict>, StoreError> {
         if let Some(found) = self.replays.as_ref().and_then(|replays| replays.get(id))
             && let Some(decision) = told_without_writing(id, found, &claim)?
         {
@@ -185,7 +173,11 @@ impl Ledger {
         Ok(decision)
     }
 
-    async fn claim_from_store(&self, id: RecordId, claim: Claim) -> Result<Decision, StoreError> {
+    async fn claim_from_store(
+        &self,
+        id: RecordId,
+        claim: Claim,
+    ) -> Result<Decision<ClaimVerdict>, StoreError> {
         if self.begins_nothing().is_some()
             && let Some(decision) = Box::pin(self.claim_while_stopped(id, &claim)).await?
         {
@@ -209,11 +201,12 @@ impl Ledger {
         }
         match found {
             Claimed::Won(record) => {
-                let (verdict, now) = (Verdict::Won { n: record.state.n() }, record.updated_at);
-                Ok(Decision { verdict, record: Some(record), response: None, now })
+                let now = record.updated_at;
+                Ok(Decision { verdict: ClaimVerdict::Won(record), response: None, now })
             }
             Claimed::Found(found) => {
-                let decided = Box::pin(self.decide(id, found.into(), &Event::Claim(claim), None)).await;
+                let decided = Box::pin(self.decide(id, found.into(), &claim, None)).await;
+                let decided = decided.and_then(|decision| present(id, decision));
                 // A record was found, so a store that is silent now must not make the operation look new.
                 decided.map_err(|error| match error {
                     StoreError::Unclear(_) => error,
@@ -229,7 +222,11 @@ impl Ledger {
     }
 
     /// Answers a claim while no execution may begin. Returns `None` once one may.
-    async fn claim_while_stopped(&self, id: RecordId, claim: &Claim) -> Result<Option<Decision>, StoreError> {
+    async fn claim_while_stopped(
+        &self,
+        id: RecordId,
+        claim: &Claim,
+    ) -> Result<Option<Decision<ClaimVerdict>>, StoreError> {
         // While the store is silent, it is not known whether the reason still holds.
         let found = self.read_raw(id).await.map_err(StoreError::or_refused)?;
         let Some(reason) = self.begins_nothing() else { return Ok(None) };
@@ -254,19 +251,20 @@ impl Ledger {
         id: RecordId,
         claim: &Claim,
         found: Claimed,
-    ) -> Result<Decision, StoreError> {
+    ) -> Result<Decision<ClaimVerdict>, StoreError> {
         let refused = || StoreError::refused(self.why(Stopped::Clock));
         let record = match found {
             Claimed::Won(record) => record,
             Claimed::Found(found) => {
                 match told_without_writing(id, found.into(), claim)?.ok_or_else(refused)? {
                     // The claim had won, but its first answer was lost.
-                    Decision { verdict: Verdict::Won { .. }, record: Some(record), .. } => record,
+                    Decision { verdict: ClaimVerdict::Won(record), .. } => record,
                     told => return Ok(told),
                 }
             }
         };
-        let (now, release) = (record.updated_at, Event::Release { owner: claim.owner, n: record.state.n() });
+        let release = Report { owner: claim.owner, n: record.state.n(), finding: Finding::Release };
+        let now = record.updated_at;
         let won = Snapshot { record: Some(record), response: None, now };
         if let Err(error) = self.decide(id, won, &release, None).await {
             tracing::warn!(record = %id, "the operation stays claimed although no request was sent: {error}");
@@ -279,22 +277,30 @@ impl Ledger {
     ///
     /// # Errors
     /// The errors of the store.
-    pub async fn consult(&self, id: RecordId, claim: Claim) -> Result<Option<Decision>, StoreError> {
-        told_without_writing(id, self.read_raw(id).await?, &claim)
+    pub async fn consult(
+        &self,
+        id: RecordId,
+        claim: &Claim,
+    ) -> Result<Option<Decision<Standing>>, StoreError> {
+        let told = told_without_writing(id, self.read_raw(id).await?, claim)?;
+        Ok(told.and_then(|Decision { verdict, response, now }| match verdict {
+            ClaimVerdict::Won(_) => None,
+            ClaimVerdict::Stands(standing) => Some(Decision { verdict: standing, response, now }),
+        }))
     }
 
-    /// Applies `event`, starting from `known` if the caller has a recent record. That is one round trip if
+    /// Applies `step`, starting from `known` if the caller has a recent record. That is one round trip if
     /// the record did not change since. `response` is stored with a completion.
     ///
     /// # Errors
-    /// The errors of the store. After [`StoreError::Unclear`] the same event may be applied again.
-    pub async fn apply(
+    /// The errors of the store. After [`StoreError::Unclear`] the same step may be applied again.
+    pub async fn apply<S: Step>(
         &self,
         id: RecordId,
         known: Option<&Record>,
-        event: &Event,
+        step: &S,
         response: Option<&StoredResponse>,
-    ) -> Result<Decision, StoreError> {
+    ) -> Result<Decision<S::Verdict>, StoreError> {
         if let Some(replays) = &self.replays {
             replays.forget(id);
         }
@@ -302,7 +308,7 @@ impl Ledger {
             Some(known) => Snapshot { record: Some(known.clone()), response: None, now: known.updated_at },
             None => self.read_raw(id).await?,
         };
-        let decided = self.decide(id, snapshot, event, response).await;
+        let decided = self.decide(id, snapshot, step, response).await;
         if let Some(replays) = &self.replays {
             // An attempt may have cached, or be about to cache, the state that it read before this write.
             replays.forget(id);
@@ -314,11 +320,17 @@ impl Ledger {
     ///
     /// # Errors
     /// The errors of the store.
-    pub async fn read(&self, id: RecordId) -> Result<Decision, StoreError> {
+    pub async fn read(&self, id: RecordId) -> Result<Snapshot, StoreError> {
         let Snapshot { record, response, now } = self.read_raw(id).await?;
         let record = record.and_then(|record| record.at(now).map(std::borrow::Cow::into_owned));
-        let verdict = record.as_ref().map_or(Verdict::Nothing, standing);
-        present(id, Decision { verdict, record, response, now })
+        match record.as_ref().map(|record| record.state) {
+            Some(State::Completed { response: reference, .. })
+                if reference.retained && response.is_none() =>
+            {
+                Err(without_response(id))
+            }
+            _ => Ok(Snapshot { record, response, now }),
+        }
     }
 
     /// Releases any claim of `owner`: the clean-up after a claim that stayed unclear.
@@ -335,7 +347,8 @@ impl Ledger {
             Some(State::Running { owner: holder, n, .. } | State::Unknown { owner: holder, n, .. })
                 if holder == owner =>
             {
-                self.decide(id, found, &Event::Release { owner, n }, None).await.map(drop)
+                let release = Report { owner, n, finding: Finding::Release };
+                self.decide(id, found, &release, None).await.map(drop)
             }
             _ => Ok(()),
         }
@@ -371,13 +384,13 @@ impl Ledger {
             let ledger = self.clone();
             steps.spawn(async move {
                 let snapshot = Snapshot { record: Some(record), response: None, now };
-                ledger.decide(id, snapshot, &Event::Sweep, None).await
+                ledger.decide(id, snapshot, &Sweep, None).await
             });
         }
         let mut failed = None;
         while let Some(step) = steps.join_next().await {
             match step.map_err(|error| StoreError::Unclear(Cause::of(error.to_string(), error))).flatten() {
-                Ok(decision) => swept.count(decision.verdict),
+                Ok(decision) => swept.count(&decision.verdict),
                 Err(error) => failed = Some(error),
             }
         }
@@ -471,43 +484,54 @@ impl Ledger {
         }
     }
 
-    async fn decide(
+    async fn decide<S: Step>(
         &self,
         id: RecordId,
         mut found: Snapshot,
-        event: &Event,
+        step: &S,
         response: Option<&StoredResponse>,
-    ) -> Result<Decision, StoreError> {
+    ) -> Result<Decision<S::Verdict>, StoreError> {
         for _ in 0..MAX_CONFLICTS {
-            let Transition { next, verdict } = transition(found.record.as_ref(), event, found.now);
-            let change = match next {
-                Next::Unchanged => {
-                    let Snapshot { record, response, now } = found;
-                    return present(id, Decision { verdict, record, response, now });
+            let known = found.record.as_ref();
+            found = match transition(known, step, found.now) {
+                Transition::Stands(verdict) => {
+                    return Ok(Decision { verdict, response: found.response, now: found.now });
                 }
-                Next::Write(record) => {
-                    let notice = notice::of(event, found.record.as_ref(), Some(&record));
-                    Change::Write(Written { record, response: response.cloned(), notice })
+                Transition::Write(record, verdict) => {
+                    let notice = notice::of(step.kind(), known, Some(&record));
+                    let change = Change::Write(Written { record, response: response.cloned(), notice });
+                    match self.write(id, known, change).await? {
+                        Swap::Stored(Some(stored)) => {
+                            self.tell_lapse(id, step.kind(), &stored);
+                            let now = stored.updated_at;
+                            return Ok(Decision { verdict: verdict(stored), response: None, now });
+                        }
+                        Swap::Stored(None) => {
+                            return Err(StoreError::Unclear(
+                                "the store answered a write as a removal".into(),
+                            ));
+                        }
+                        Swap::Conflict(current) => current,
+                    }
                 }
-                Next::Remove => Change::Remove(notice::of(event, found.record.as_ref(), None)),
-            };
-            found = match self.write(id, found.record.as_ref(), change).await? {
-                Swap::Stored(record) => {
-                    self.tell_lapse(id, event, record.as_ref());
-                    let now = record.as_ref().map_or(found.now, |record| record.updated_at);
-                    return Ok(Decision { verdict, record, response: None, now });
+                Transition::Remove(verdict) => {
+                    let change = Change::Remove(notice::of(step.kind(), known, None));
+                    match self.write(id, known, change).await? {
+                        Swap::Stored(_) => return Ok(Decision { verdict, response: None, now: found.now }),
+                        Swap::Conflict(current) => current,
+                    }
                 }
-                Swap::Conflict(current) => current,
             };
         }
         Err(StoreError::Unavailable("the record changed too often to be written".into()))
     }
 
-    fn tell_lapse(&self, id: RecordId, event: &Event, written: Option<&Record>) {
-        let (Some(told), Some(record)) = (&self.lapses, written) else { return };
-        // With these two events, only a lease that was over leads to an unknown record.
-        if matches!(event, Event::Claim(_) | Event::Sweep) && matches!(record.state, State::Unknown { .. }) {
-            told(id, record);
+    fn tell_lapse(&self, id: RecordId, kind: StepKind, written: &Record) {
+        let Some(told) = &self.lapses else { return };
+        // With these two kinds of steps, only a lease that was over leads to an unknown record.
+        if matches!(kind, StepKind::Claim | StepKind::Sweep) && matches!(written.state, State::Unknown { .. })
+        {
+            told(id, written);
         }
     }
 
@@ -538,22 +562,26 @@ fn told_without_writing(
     id: RecordId,
     found: Snapshot,
     claim: &Claim,
-) -> Result<Option<Decision>, StoreError> {
+) -> Result<Option<Decision<ClaimVerdict>>, StoreError> {
     let Snapshot { record, response, now } = found;
-    match transition(record.as_ref(), &Event::Claim(claim.clone()), now) {
-        Transition { next: Next::Unchanged, verdict } => {
-            present(id, Decision { verdict, record, response, now }).map(Some)
-        }
-        _ => Ok(None),
+    match transition(record.as_ref(), claim, now) {
+        Transition::Stands(verdict) => present(id, Decision { verdict, response, now }).map(Some),
+        Transition::Write(..) | Transition::Remove(_) => Ok(None),
     }
 }
 
 /// Returns the decision, or an error for a replay without its body, which must not pass for an empty one.
-fn present(id: RecordId, decision: Decision) -> Result<Decision, StoreError> {
-    match decision.verdict {
-        Verdict::Replay(reference) if reference.retained && decision.response.is_none() => {
-            Err(StoreError::Unreadable { id, cause: "its response is missing".into() })
+fn present(id: RecordId, decision: Decision<ClaimVerdict>) -> Result<Decision<ClaimVerdict>, StoreError> {
+    match &decision.verdict {
+        ClaimVerdict::Stands(Standing::Replay(_, reference))
+            if reference.retained && decision.response.is_none() =>
+        {
+            Err(without_response(id))
         }
-        _ => Ok(decision),
+        ClaimVerdict::Won(_) | ClaimVerdict::Stands(_) => Ok(decision),
     }
+}
+
+fn without_response(id: RecordId) -> StoreError {
+    StoreError::Unreadable { id, cause: "its response is missing".into() }
 }

@@ -15,6 +15,7 @@ use crate::protocol::{Notice, Record, RecordId, Revision, StoredResponse};
 mod clock_note;
 pub mod codec;
 mod dated;
+mod decision;
 mod document;
 #[cfg(feature = "embedded")]
 pub mod embedded;
@@ -40,10 +41,11 @@ mod unknown;
 mod waiters;
 
 pub use clock_note::ClockFound;
+pub use decision::Decision;
 pub use document::{Document, Replaced, Sheet};
 pub use error::{Cause, StoreError};
 pub use jumps::{ClockLimits, Jumps, Uptime};
-pub use ledger::{Decision, Ledger};
+pub use ledger::Ledger;
 pub use names::{Known, Names, Recorded};
 pub use open_error::OpenError;
 pub use settings::{ClockSource, LongestTtl, Look, Loss, Opening, StoreSettings, Terms};

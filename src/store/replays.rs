@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use moka::sync::Cache;
 
 use crate::clock::Timestamp;
-use crate::protocol::{Record, RecordId, StoredResponse, Verdict};
+use crate::protocol::{ClaimVerdict, Record, RecordId, Standing, StoredResponse};
 
-use super::{Decision, Snapshot};
+use super::Snapshot;
+use super::decision::Decision;
 
 /// The longest time that an entry is kept.
 pub(super) const AGE: Duration = Duration::from_secs(10);
@@ -69,9 +70,12 @@ impl Replays {
     }
 
     /// Keeps the record of a decision, if it is a replay with a response.
-    pub(super) fn keep(&self, id: RecordId, decision: &Decision, before: Before) {
-        let Decision { verdict: Verdict::Replay(_), record: Some(record), response: Some(response), now } =
-            decision
+    pub(super) fn keep(&self, id: RecordId, decision: &Decision<ClaimVerdict>, before: Before) {
+        let Decision {
+            verdict: ClaimVerdict::Stands(Standing::Replay(record, _)),
+            response: Some(response),
+            now,
+        } = decision
         else {
             return;
         };
@@ -119,7 +123,7 @@ mod tests {
         Scheme,
     };
 
-    fn replay(body: Bytes) -> Decision {
+    fn replay(body: Bytes) -> Decision<ClaimVerdict> {
         let scheme =
             Arc::new(Scheme { body: BodyScheme::Raw, headers: Vec::new(), path: PathScheme::AsSent });
         let (method, headers) = (http::Method::POST, http::HeaderMap::new());
@@ -138,8 +142,7 @@ mod tests {
         let reference = ResponseRef { id: claim.owner, status: 200, retained: true };
         let response = StoredResponse { status: StatusCode::OK, headers: Vec::new(), body };
         Decision {
-            verdict: Verdict::Replay(reference),
-            record: Some(claim.first(Timestamp(0))),
+            verdict: ClaimVerdict::Stands(Standing::Replay(claim.first(Timestamp(0)), reference)),
             response: Some(response),
             now: Timestamp(0),
         }

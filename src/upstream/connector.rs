@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::Upstream;
 use crate::pem;
-use crate::reload::Reloading;
+use crate::reload::{BoxError, ReloadError, Reloading};
 
 /// The service that makes connections.
 pub(super) type Connect = HttpsConnector<HttpConnector>;
@@ -26,7 +26,7 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 /// # Errors
 /// Returns the reason why no upstream could ever be trusted: the machine has no roots, or a file is not
 /// usable.
-pub(super) fn connector(upstream: &Upstream) -> Result<Connector, String> {
+pub(super) fn connector(upstream: &Upstream) -> Result<Connector, ReloadError> {
     let identity = upstream.identity.iter().flat_map(|files| [&files.cert, &files.key]);
     let files = upstream.ca.iter().chain(identity).cloned().collect();
     let upstream = upstream.clone();
@@ -57,7 +57,7 @@ fn tcp(limit: Duration) -> HttpConnector {
 
 /// Returns the TLS settings. The contents of the files come in the order of [`connector`]: authorities,
 /// certificate, key, as far as they are configured.
-fn tls_config(upstream: &Upstream, contents: &[Vec<u8>]) -> Result<ClientConfig, String> {
+fn tls_config(upstream: &Upstream, contents: &[Vec<u8>]) -> Result<ClientConfig, BoxError> {
     let (ca, own) = match (&upstream.ca, contents) {
         (Some(path), [ca, own @ ..]) => {
             let roots = pem::roots(ca).map_err(|why| format!("ca = \"{}\": {why}", path.display()))?;
@@ -69,5 +69,5 @@ fn tls_config(upstream: &Upstream, contents: &[Vec<u8>]) -> Result<ClientConfig,
         [chain, key] => Some(pem::identity(chain, key).map_err(|why| format!("identity: {why}"))?),
         _ => None,
     };
-    pem::client(ca, own)
+    Ok(pem::client(ca, own)?)
 }

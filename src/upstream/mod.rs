@@ -15,6 +15,7 @@ use tower::Service;
 use crate::call::{CallError, CallLimit};
 use crate::config::{Upstream, UpstreamName};
 use crate::protocol::{Reason, Sent};
+use crate::reload::ReloadError;
 
 use self::client::Client;
 
@@ -43,7 +44,7 @@ impl Proxy {
     /// # Errors
     /// Returns the name of an upstream over `https` without roots to trust or with unusable
     /// certificates, and the reason.
-    pub fn new(upstreams: &BTreeMap<UpstreamName, Upstream>) -> Result<Self, (UpstreamName, String)> {
+    pub fn new(upstreams: &BTreeMap<UpstreamName, Upstream>) -> Result<Self, (UpstreamName, ReloadError)> {
         let (mut clients, mut connectors) = (BTreeMap::new(), Vec::new());
         for (name, upstream) in upstreams {
             let connector = connector::connector(upstream).map_err(|why| (name.clone(), why))?;

@@ -21,8 +21,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{BoxError, ServiceExt};
 
+use crate::buffers::HEADER_BUFFER;
 use crate::call::Unusable;
-use crate::config::{HEADER_BUFFER, Upstream};
+use crate::config::Upstream;
 
 use super::connector::{Connect, Connector};
 use super::lenient::{Lenient, Link, ResponseHead};

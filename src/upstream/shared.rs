@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, interval};
 use tower::BoxError;
 
-use crate::config::STREAM_BUFFER;
+use crate::buffers::STREAM_BUFFER;
 
 use super::connector::Connect;
 use super::lenient::MAX_LINES;

@@ -6,10 +6,10 @@ use clap::{Parser, error::ErrorKind};
 use http::StatusCode;
 use oncegate::admin::Access;
 use oncegate::cli::records::{RecordsArgs, answer, run};
-use oncegate::protocol::Verdict;
 use oncegate::secret::Secret;
 use serde_json::{Value, json};
 
+use crate::events::Verdict;
 use crate::world::World;
 
 #[derive(Debug, Parser)]

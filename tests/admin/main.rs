@@ -4,6 +4,12 @@
 mod accept_clock;
 mod access;
 mod command;
+#[path = "../events/ledger.rs"]
+#[expect(dead_code, reason = "it also serves the contract of the stores")]
+mod decisions;
+#[path = "../events/mod.rs"]
+#[expect(dead_code, reason = "it also serves the contract of the stores")]
+mod events;
 mod faulty;
 mod operations;
 mod origin;

@@ -6,9 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use oncegate::clock::Clock;
-use oncegate::protocol::{Scope, Verdict};
+use oncegate::protocol::Scope;
 use serde_json::{Value, json};
 
+use crate::events::Verdict;
 use crate::world::{LEASE, TOMBSTONE, TTL, World, id_of};
 
 fn ids(list: &Value) -> BTreeSet<String> {

@@ -7,11 +7,12 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue, StatusCode};
-use oncegate::protocol::{StoredResponse, Verdict};
+use oncegate::protocol::StoredResponse;
 use oncegate::store::StoreError;
 use serde_json::{Value, json};
 use tracing::subscriber::DefaultGuard;
 
+use crate::events::Verdict;
 use crate::faulty::Fault;
 use crate::world::{LEASE, RESPONSE_TIMEOUT, World};
 

@@ -16,15 +16,18 @@ use oncegate::clock::{ManualClock, Timestamp};
 use oncegate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers, UpstreamName};
 use oncegate::protocol::path::Template;
 use oncegate::protocol::{
-    BodyScheme, Claim, Event, Fingerprint, Key, OnUnknown, Outcomes, Owner, PathScheme, Policy, Reason,
-    RecordId, RequestParts, ResponseRef, Scheme, Scope, ScopePart, StoredResponse, Verdict,
+    BodyScheme, Claim, Fingerprint, Key, OnUnknown, Outcomes, Owner, PathScheme, Policy, Reason, RecordId,
+    RequestParts, ResponseRef, Scheme, Scope, ScopePart, StoredResponse,
 };
-use oncegate::store::{Decision, Ledger, Store};
+use oncegate::routes::{LiveRoutes, RouteTable};
+use oncegate::store::{Ledger, Store};
 use oncegate::telemetry::{MeteredStore, Metrics};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::decisions::{self, Decision};
+use crate::events::{Event, Verdict};
 use crate::faulty::FaultyStore;
 
 pub const LEASE: Duration = Duration::from_secs(10);
@@ -71,7 +74,9 @@ impl World {
         let state = AdminState {
             ledger: ledger.clone(),
             metrics: metrics.clone(),
-            routes: vec![route("pay"), route("refund")],
+            routes: LiveRoutes::new(
+                RouteTable::new(&[route("pay"), route("refund")], None).expect("two routes"),
+            ),
             access,
             draining: draining.clone(),
             new_owner: Arc::new(move || next_owner(&counter)),
@@ -93,7 +98,7 @@ impl World {
             fingerprint: fingerprint(),
             policy: policy(),
         };
-        let decision = self.ledger.claim(id, claim).await.expect("the store answers");
+        let decision = decisions::claim(&self.ledger, id, claim).await.expect("the store answers");
         let n = decision.record.as_ref().map_or(0, |record| record.state.n());
         (Execution { id, owner, n }, decision)
     }
@@ -128,7 +133,8 @@ impl World {
     }
 
     async fn apply(&self, id: RecordId, event: &Event, response: Option<&StoredResponse>, expected: Verdict) {
-        let decision = self.ledger.apply(id, None, event, response).await.expect("the store answers");
+        let decision =
+            decisions::apply(&self.ledger, id, None, event, response).await.expect("the store answers");
         assert_eq!(decision.verdict, expected);
     }
 

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oncegate::clock::Timestamp;
-use oncegate::protocol::{Event, Resolution};
+use oncegate::protocol::Resolution;
 use oncegate::store::{ClockLimits, Stopped};
 use tokio::time::sleep;
+
+use crate::decisions;
+use crate::events::Event;
 
 use super::store::{Fault, Step};
 use super::upstream::Play;
@@ -39,7 +42,9 @@ async fn history(world: &World) {
     world.send("lost").await.is_unknown(504);
     world.send("cleared").await.is_unknown(504);
     let cleared = Event::Resolve(Resolution::NotExecuted { force: true });
-    world.ledger.apply(world.id("cleared"), None, &cleared, None).await.expect("the store answers");
+    decisions::apply(&world.ledger, world.id("cleared"), None, &cleared, None)
+        .await
+        .expect("the store answers");
     assert_eq!(world.state("cleared"), "cleared");
 }
 

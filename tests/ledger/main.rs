@@ -3,7 +3,14 @@
 
 mod claims;
 mod clocks;
+#[path = "../events/ledger.rs"]
+#[expect(dead_code, reason = "it also serves the contract of the stores")]
+mod decisions;
+#[path = "../events/mod.rs"]
+#[expect(dead_code, reason = "it also serves the contract of the stores")]
+mod events;
 mod jumps;
+mod live;
 mod outcomes;
 mod overruled;
 mod panics;

@@ -3,8 +3,11 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
-use oncegate::protocol::{Event, Resolution, ResponseRef, StoredResponse, Verdict};
+use oncegate::protocol::{Resolution, ResponseRef, StoredResponse};
 use tokio::task::JoinHandle;
+
+use crate::decisions;
+use crate::events::{Event, Verdict};
 
 use super::store::Fault::Refused;
 use super::store::Step::{Complete, Read, Renew};
@@ -23,7 +26,8 @@ async fn lapsed() -> (World, JoinHandle<Answer>, JoinHandle<Answer>) {
 }
 
 async fn resolve(world: &World, resolution: Resolution, response: Option<&StoredResponse>) {
-    let resolved = world.ledger.apply(world.id("a"), None, &Event::Resolve(resolution), response).await;
+    let resolved =
+        decisions::apply(&world.ledger, world.id("a"), None, &Event::Resolve(resolution), response).await;
     assert_eq!(resolved.expect("the store answers").verdict, Verdict::Resolved);
 }
 

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use oncegate::protocol::{Event, OnUnknown, Verdict};
+use oncegate::protocol::OnUnknown;
+
+use crate::decisions;
+use crate::events::{Event, Verdict};
 
 use super::store::Fault::{Late, Lost, Refused, Silence, Unanswered};
 use super::store::Step::Release;
@@ -97,7 +100,8 @@ async fn a_release_frees_nothing_while_an_earlier_execution_is_undecided() {
         (Event::Release { owner, n: 2 }, Verdict::StillUnknown),
     ];
     for (event, expected) in steps {
-        let decision = world.ledger.apply(id, None, &event, None).await.expect("the store answers");
+        let decision =
+            decisions::apply(&world.ledger, id, None, &event, None).await.expect("the store answers");
         assert_eq!(decision.verdict, expected);
     }
     assert_eq!(world.state("a"), "unknown");

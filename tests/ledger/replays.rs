@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use oncegate::protocol::Event;
 use oncegate::store::StoreError;
 use tokio::time::{sleep, timeout};
+
+use crate::decisions;
+use crate::events::Event;
 
 use super::store::Fault::{AnsweredLate, Late, Refused};
 use super::store::Step::{Claim, Retire};
@@ -25,7 +27,7 @@ async fn replayed() -> World {
 }
 
 async fn delete(world: &World) -> Result<(), StoreError> {
-    world.ledger.apply(world.id("a"), None, &Event::Delete, None).await.map(drop)
+    decisions::apply(&world.ledger, world.id("a"), None, &Event::Delete, None).await.map(drop)
 }
 
 async fn is_expired(world: &World) {

@@ -10,8 +10,8 @@ use http_body_util::BodyExt;
 use oncegate::clock::{Clock, Timestamp};
 use oncegate::config::{Config, Environment, InFlight, OnStoreError, Route};
 use oncegate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, sweep};
-use oncegate::protocol::{CallerParts, Event, Key, Owner, Policy, Record, RecordId, Scope, State};
-use oncegate::routes::RouteTable;
+use oncegate::protocol::{CallerParts, Key, Owner, Policy, Record, RecordId, Scope, State};
+use oncegate::routes::{LiveRoutes, RouteTable};
 use oncegate::stop::Stop;
 use oncegate::store::{ClockLimits, Ledger, Store};
 use oncegate::telemetry::Metrics;
@@ -19,6 +19,9 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{Layer, ServiceExt};
+
+use crate::decisions;
+use crate::events::Event;
 
 use super::store::FaultyStore;
 use super::upstream::Upstream;
@@ -37,7 +40,8 @@ pub struct World {
     pub upstream: Upstream,
     pub ledger: Ledger,
     pub metrics: Metrics,
-    route: Arc<Route>,
+    pub routes: LiveRoutes,
+    pub route: Arc<Route>,
     service: GatewayService,
 }
 
@@ -103,12 +107,20 @@ impl World {
             .telling_lapses(move |id, record| lapsed(&counted, id, record));
         let server = oncegate::config::Server { max_in_flight: MAX_IN_FLIGHT, ..config.server };
         let routes = RouteTable::new(&[Arc::clone(&route)], None).expect("one route");
+        let routes = LiveRoutes::new(routes);
         let (stop, measured) = (Stop::default(), metrics.clone());
         tokio::spawn(sweep(ledger.clone(), metrics.clone(), stop.clone()));
-        let gateway =
-            Gateway::new(&server, &config.upstreams, routes, ledger.clone(), measured, stop, new_owner);
+        let gateway = Gateway::new(
+            &server,
+            &config.upstreams,
+            routes.clone(),
+            ledger.clone(),
+            measured,
+            stop,
+            new_owner,
+        );
         let service = GatewayLayer::new(Arc::new(gateway)).layer(upstream.clone());
-        Self { store, upstream, ledger, metrics, route, service }
+        Self { store, upstream, ledger, metrics, routes, route, service }
     }
 
     /// Sends one attempt and reads its response to the last byte.
@@ -148,7 +160,8 @@ impl World {
         let State::Running { owner, n, .. } = self.record(key).expect("a record").state else {
             panic!("{key} is {}", self.state(key));
         };
-        let removed = self.ledger.apply(self.id(key), None, &Event::Release { owner, n }, None).await;
+        let removed =
+            decisions::apply(&self.ledger, self.id(key), None, &Event::Release { owner, n }, None).await;
         removed.expect("the store answers");
         assert_eq!(self.state(key), "absent");
     }

@@ -1,8 +1,9 @@
 //! The reaction of an attempt to an answer: the gateway's part of the protocol.
 
-use oncegate::protocol::{Executed, State, Verdict};
+use oncegate::protocol::{Executed, State};
 
 use crate::Protocol;
+use crate::events::Verdict;
 use crate::store::Decided;
 use crate::world::{Deed, Phase, Told, World, holder, owner};
 

@@ -1,13 +1,16 @@
-//! Transition functions with a deliberate fault. Each test names the promise that must detect it.
+//! Transition functions, and findings, with a deliberate fault. Each test names the promise that must detect it.
 
 use oncegate::clock::Timestamp;
-use oncegate::protocol::{Event, Next, Record, Resolution, State, Transition, Verdict, transition};
-
-use crate::properties::{
-    ANSWERS_ARE_EQUAL, COMPLETED_STAYS, LEASE_IS_RESPECTED, NUMBER_IS_UNIQUE, ONE_EFFECT, RUNNING_ENDS,
-    STALE_CHANGES_NOTHING,
+use oncegate::protocol::{
+    Called, Finding, Outcomes, Owner, Policy, Record, Resolution, ResponseRef, State, finding,
 };
-use crate::{Decide, Protocol};
+
+use crate::events::{Event, Next, Transition, Verdict, transition};
+use crate::properties::{
+    ANSWERS_ARE_EQUAL, COMPLETED_STAYS, LEASE_IS_RESPECTED, NO_IS_TRUE, NUMBER_IS_UNIQUE, ONE_EFFECT,
+    RUNNING_ENDS, STALE_CHANGES_NOTHING, YES_IS_TRUE,
+};
+use crate::{Decide, Find, Protocol};
 
 /// Returns the properties that the model finds violated by this transition function.
 fn found(broken: Decide) -> Vec<&'static str> {
@@ -125,4 +128,51 @@ fn a_store_that_compares_nothing() {
     let found = model.explore().expect_err("the model noticed nothing");
     let noticed = [STALE_CHANGES_NOTHING, COMPLETED_STAYS, NUMBER_IS_UNIQUE, ONE_EFFECT, LEASE_IS_RESPECTED];
     assert!(found.iter().any(|property| noticed.contains(property)), "{found:?}");
+}
+
+/// Returns what the model finds with this function for what a call means.
+fn found_by_finding(broken: Find) -> Vec<&'static str> {
+    let model = Protocol { finding: broken, ..Protocol::new(2, 1, 1) };
+    model.explore().expect_err("the model noticed nothing")
+}
+
+/// A call without an answer that releases the key lets the operation run again.
+#[test]
+fn a_finding_that_takes_silence_for_a_refusal() {
+    fn broken(owner: Owner, policy: &Policy, outcomes: &Outcomes, called: Called) -> Finding {
+        match called {
+            Called::Failed { .. } => Finding::Release,
+            Called::Answered { .. } => finding(owner, policy, outcomes, called),
+        }
+    }
+    let found = found_by_finding(broken);
+    assert!(found.contains(&ONE_EFFECT) || found.contains(&NO_IS_TRUE), "{found:?}");
+}
+
+/// A status that does not say whether the upstream acted, taken for one that says that it did not.
+#[test]
+fn a_finding_that_takes_any_error_for_a_refusal() {
+    fn broken(owner: Owner, policy: &Policy, outcomes: &Outcomes, called: Called) -> Finding {
+        match called {
+            Called::Answered { status: 500.., .. } => Finding::Release,
+            called => finding(owner, policy, outcomes, called),
+        }
+    }
+    let found = found_by_finding(broken);
+    assert!(found.contains(&ONE_EFFECT) || found.contains(&NO_IS_TRUE), "{found:?}");
+}
+
+/// A refusal that is stored as the response says "executed" of an operation that was not.
+#[test]
+fn a_finding_that_completes_with_a_refusal() {
+    fn broken(owner: Owner, policy: &Policy, outcomes: &Outcomes, called: Called) -> Finding {
+        match called {
+            Called::Answered { status, retained } => {
+                Finding::Complete(ResponseRef { id: owner, status, retained })
+            }
+            Called::Failed { .. } => finding(owner, policy, outcomes, called),
+        }
+    }
+    let found = found_by_finding(broken);
+    assert!(found.contains(&YES_IS_TRUE), "{found:?}");
 }

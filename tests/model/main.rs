@@ -1,21 +1,24 @@
 //! The protocol, explored exhaustively: every interleaving of a few attempts with crashes, pauses, lost and
 //! late writes, late upstream requests, a sweeper and an operator, under `hold`.
 //!
-//! The model calls the protocol's own `transition`. The last tests break that function on purpose, and
-//! require that a property fails.
+//! The model calls the protocol's own `transition` and `finding`. The last tests break these functions on
+//! purpose, and require that a property fails.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    BodyScheme, Claim, Event, Fingerprint, OnUnknown, PathScheme, Policy, Record, Scheme, Transition,
-    transition,
+    BodyScheme, Called, Claim, Finding, Fingerprint, OnUnknown, Outcomes, Owner, PathScheme, Policy, Record,
+    Scheme, finding,
 };
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 mod attempt;
 mod broken;
+#[path = "../events/mod.rs"]
+#[expect(dead_code, reason = "it also serves tests of other policies")]
+mod events;
 mod history;
 mod properties;
 mod steps;
@@ -23,16 +26,21 @@ mod store;
 mod upstream;
 mod world;
 
+use self::events::{Event, Transition, transition};
 use self::steps::Step;
 use self::world::{World, owner};
 
 /// The transition function under test.
 type Decide = fn(Option<&Record>, &Event, Timestamp) -> Transition;
 
+/// The function under test that says what a call means for the record.
+type Find = fn(Owner, &Policy, &Outcomes, Called) -> Finding;
+
 /// A system to explore.
 #[derive(Clone)]
 pub struct Protocol {
     transition: Decide,
+    finding: Find,
     policy: Policy,
     claim: Claim,
     attempts: usize,
@@ -70,6 +78,7 @@ impl Protocol {
         };
         Self {
             transition,
+            finding,
             policy,
             claim,
             attempts,

@@ -1,11 +1,11 @@
 //! The possible next steps. None of them is forced: an attempt that takes no further step has crashed, an
 //! attempt that takes it many ticks later was paused, and a request that stays on its way was lost.
 
-use oncegate::protocol::{Resolution, State};
+use oncegate::protocol::{Called, Finding, Outcomes, Reason, Resolution, Sent, State};
 
 use crate::Protocol;
 use crate::store::Decided;
-use crate::world::{Attempt, Deed, FROM_OPERATOR, Phase, Request, World, response};
+use crate::world::{Attempt, Deed, FROM_OPERATOR, Phase, Request, World, owner, response};
 
 /// A possible next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,8 +142,30 @@ impl Protocol {
                     world.late = Some(write);
                 }
             }
-            Step::CannotSend(_) => world.attempts[who].enter(Phase::Telling(Deed::Release { who, n })),
-            _ => world.attempts[who].enter(Phase::Telling(Deed::Lose { who, n })),
+            Step::CannotSend(_) => {
+                self.found(world, who, n, Called::Failed { sent: Sent::Never, reason: Reason::Unreachable });
+            }
+            // The even attempts run out of time. The others get an answer of something on the way, which does not say
+            // whether the upstream acted.
+            _ if who.is_multiple_of(2) => {
+                self.found(
+                    world,
+                    who,
+                    n,
+                    Called::Failed { sent: Sent::Maybe, reason: Reason::ResponseTimeout },
+                );
+            }
+            _ => self.found(world, who, n, Called::Answered { status: 503, retained: true }),
         }
+    }
+
+    /// Ends the call of `who`: the finding says what the attempt reports.
+    pub fn found(&self, world: &mut World, who: usize, n: u32, called: Called) {
+        let deed = match (self.finding)(owner(who), &self.policy, &Outcomes::default(), called) {
+            Finding::Complete(_) => Deed::Complete { who, n },
+            Finding::Release => Deed::Release { who, n },
+            Finding::Lose(_) => Deed::Lose { who, n },
+        };
+        world.attempts[who].enter(Phase::Telling(deed));
     }
 }

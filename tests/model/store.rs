@@ -1,11 +1,10 @@
 //! The path of a decision to the record: read, decide with the protocol, compare the revision and set, and
 //! decide again after a conflict. `Ledger` does the same over a real store.
 
-use oncegate::protocol::{
-    Claim, Event, Next, Reason, Record, State, Transition, Verdict, transition::standing,
-};
+use oncegate::protocol::{Claim, Reason, Record, Standing, State};
 
 use crate::Protocol;
+use crate::events::{Event, Next, Told, Transition, Verdict};
 use crate::world::{Deed, Kept, NOW, World, Write, owner, response};
 
 /// A decision.
@@ -53,7 +52,8 @@ impl Protocol {
     /// Returns the verdict from which an attempt answers after a lost comparison.
     pub fn standing(&self, world: &World) -> Option<Verdict> {
         let record = self.record(world.record?);
-        Some(standing(record.at(NOW)?.as_ref()))
+        let standing = Standing::of(record.at(NOW)?.into_owned());
+        Some(standing.map_or(Verdict::Released, |standing| standing.told()))
     }
 
     /// Tells whether the sweep ends a running record once its lease is over.

@@ -1,7 +1,9 @@
 //! The upstream, which may act on a request at any time after it was sent, or never.
 
+use oncegate::protocol::Called;
+
 use crate::Protocol;
-use crate::world::{Deed, Phase, Request, World};
+use crate::world::{Phase, Request, World};
 
 impl Protocol {
     /// Lets the upstream act on the request of `who`.
@@ -17,14 +19,14 @@ impl Protocol {
 
     /// Lets the upstream's response reach the gateway.
     pub fn answer(&self, world: &mut World, who: usize) {
-        let attempt = &mut world.attempts[who];
+        let attempt = &world.attempts[who];
         let Phase::Calling { n } = attempt.phase else { return };
-        let deed = match attempt.request {
-            Request::Executed => Deed::Complete { who, n },
-            Request::Refused => Deed::Release { who, n },
+        let status = match attempt.request {
+            Request::Executed => 201,
+            Request::Refused => 429,
             Request::None | Request::OnTheWay => return,
         };
-        attempt.enter(Phase::Telling(deed));
+        self.found(world, who, n, Called::Answered { status, retained: true });
     }
 }
 

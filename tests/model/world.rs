@@ -8,8 +8,9 @@
 use std::time::Duration;
 
 use oncegate::clock::Timestamp;
-use oncegate::protocol::{Owner, Policy, Record, Resolution, ResponseRef, Revision, State, Verdict};
+use oncegate::protocol::{Owner, Policy, Record, Resolution, ResponseRef, Revision, State};
 
+use crate::events::Verdict;
 use crate::history::History;
 
 /// The only moment of the model.

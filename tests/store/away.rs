@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use oncegate::protocol::Verdict;
 use oncegate::store::{Claimed, Ledger, Store, StoreError};
 
 use crate::bench::{STILL, claim, id, owner};
+use crate::decisions;
+use crate::events::Verdict;
 use crate::servers::proxy::{Proxy, Wire};
 use crate::servers::redis::until;
 
@@ -40,7 +41,7 @@ pub async fn a_claim_whose_answer_is_lost_is_unclear(proxy: Proxy, store: Arc<dy
     proxy.set(Wire::Whole);
     let ledger = Ledger::new(Arc::clone(&store), 4 * TIMEOUT);
     recovered(&*store, 2).await;
-    let again = ledger.claim(id(1), claim(owner(1), STILL)).await.expect("an answer");
+    let again = decisions::claim(&ledger, id(1), claim(owner(1), STILL)).await.expect("an answer");
     assert_eq!(again.verdict, Verdict::Won { n: 1 });
 }
 

@@ -7,10 +7,13 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    BodyScheme, Claim, Event, Fingerprint, Key, Next, OnUnknown, Owner, PathScheme, Policy, Record, RecordId,
-    ResponseRef, Scheme, Scope, State, StoredResponse, Verdict, transition,
+    BodyScheme, Claim, Fingerprint, Key, OnUnknown, Owner, PathScheme, Policy, Record, RecordId, ResponseRef,
+    Scheme, Scope, State, StoredResponse,
 };
-use oncegate::store::{Claimed, Decision, Ledger, Snapshot, Store};
+use oncegate::store::{Claimed, Ledger, Snapshot, Store};
+
+use crate::decisions::{self, Decision};
+use crate::events::{Event, Next, Verdict, transition};
 
 pub const HOUR: Duration = Duration::from_secs(3600);
 pub const SHORT: Duration = Duration::from_millis(100);
@@ -61,7 +64,7 @@ impl Bench {
     /// Applies `event` to the stored record.
     pub async fn apply(&self, id: RecordId, event: Event) -> Decision {
         let response = response_in(&event);
-        self.ledger.apply(id, None, &event, response.as_ref()).await.expect("a decision")
+        decisions::apply(&self.ledger, id, None, &event, response.as_ref()).await.expect("a decision")
     }
 
     /// Applies `event` through the store and through the pure protocol, and compares the results.

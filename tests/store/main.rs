@@ -6,7 +6,11 @@ mod away;
 mod bench;
 mod bytes;
 mod contract;
+#[path = "../events/ledger.rs"]
+mod decisions;
 mod embedded;
+#[path = "../events/mod.rs"]
+mod events;
 mod memory;
 mod postgres;
 mod redis;

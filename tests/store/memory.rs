@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::events::{Event, Next, transition};
 use oncegate::clock::{SteadyClock, Timestamp};
 use oncegate::protocol::notice::{self, Kind};
-use oncegate::protocol::{Event, Next, Policy, Reason, Resolution, transition};
+use oncegate::protocol::{Policy, Reason, Resolution};
 use oncegate::store::memory::MemoryStore;
 use oncegate::store::{Change, Store, Swap, Written};
 
@@ -59,7 +60,7 @@ async fn a_step_that_loses_its_comparison_stores_no_notice() {
     store.claim(id(1), first.clone()).await.expect("a claim");
     let lose = Event::Lose { owner: owner(1), n: 1, reason: Reason::Shutdown };
     let Next::Write(record) = transition(Some(&first), &lose, Timestamp(0)).next else { panic!("a record") };
-    let notice = notice::of(&lose, Some(&first), Some(&record));
+    let notice = notice::of(lose.kind(), Some(&first), Some(&record));
     assert!(notice.is_some());
     for expected in [first.revision.next(), record.revision] {
         let written = Written { record: record.clone(), response: None, notice: notice.clone() };

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A source file and the top-level module it belongs to.
+/// A source file and its top-level module.
 pub struct Source {
     pub path: PathBuf,
     pub module: String,
-    /// Without comments; line numbers are kept.
+    /// The lines without comments. Line numbers are kept.
     pub code: Vec<String>,
 }
 

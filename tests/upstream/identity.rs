@@ -101,9 +101,9 @@ async fn an_identity_that_changes_is_shown_from_then_on() {
         let (_, connector) = proxy.connectors().next().expect("an upstream");
         let caller = Caller::of(proxy.clone());
         assert!(caller.post().await.expect("an answer").body == reported(version, &old));
-        assert_eq!(connector.look(), Ok(Look::Same));
+        assert_eq!(connector.look().expect("readable"), Look::Same);
         let new = authority.certify("gateway");
-        assert_eq!(connector.look(), Ok(Look::Made));
+        assert_eq!(connector.look().expect("usable"), Look::Made);
         assert!(caller.post().await.expect("an answer").body == reported(version, &new), "{version}");
     }
 }

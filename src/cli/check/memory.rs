@@ -2,9 +2,10 @@
 //! largest response and its head) + as many large responses on their way out + the replay cache, with the
 //! numbers of this configuration.
 
+use crate::buffers::{HEADER_BUFFER, HTTP2_WINDOW, REPLAY_CACHE, STREAM_BUFFER};
 use crate::cli::page::Page;
+use crate::config::Config;
 use crate::config::units::Size;
-use crate::config::{Config, HEADER_BUFFER, HTTP2_WINDOW, REPLAY_CACHE, STREAM_BUFFER};
 
 /// Writes the bound and its parts.
 pub(super) fn write(page: &mut Page, config: &Config) {

@@ -49,9 +49,12 @@ impl Client {
     ) -> Result<Self, String> {
         let tls = match admin.scheme_str() {
             Some("https") => {
-                let ca = ca.map(|ca| pem::roots(&read(&ca)?)).transpose();
-                let own = |own: IdentityFiles| pem::identity(&read(&own.cert)?, &read(&own.key)?);
-                pem::client(ca.map_err(|why| format!("--ca: {why}"))?, identity.map(own).transpose()?)?
+                let roots = |ca: PathBuf| pem::roots(&read(&ca)?).map_err(|error| error.to_string());
+                let ca = ca.map(roots).transpose().map_err(|why| format!("--ca: {why}"))?;
+                let own = |own: IdentityFiles| {
+                    pem::identity(&read(&own.cert)?, &read(&own.key)?).map_err(|error| error.to_string())
+                };
+                pem::client(ca, identity.map(own).transpose()?).map_err(|error| error.to_string())?
             }
             // No TLS is used, so no certificate is trusted.
             _ => ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth(),

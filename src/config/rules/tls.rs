@@ -50,7 +50,7 @@ fn files(at: &KeyCursor<'_>, cert: Option<&str>, key: Option<&str>) -> Option<Id
     let secret = key.and_then(|key| read_key(&at_key, key));
     match pem::identity(&contents?, &secret?) {
         Ok(_) => Some(IdentityFiles { cert: cert?.into(), key: key?.into() }),
-        Err(why) => at.refuse(why),
+        Err(why) => at.refuse(why.to_string()),
     }
 }
 

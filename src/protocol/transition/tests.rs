@@ -1,7 +1,13 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::*;
-use crate::protocol::{BodyScheme, PathScheme, Scheme};
+use oncegate::clock::Timestamp;
+use oncegate::protocol::{
+    BodyScheme, Claim, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record,
+    Resolution, ResponseRef, Scheme, State,
+};
+
+use crate::protocol::events::{Event, Next, Refusal, Transition, Verdict, transition};
 
 const LEASE: Duration = Duration::from_secs(10);
 const CALL: Duration = Duration::from_secs(30);
@@ -61,6 +67,10 @@ fn all() -> Vec<State> {
     states.extend(undecided.map(running));
     states.extend(undecided.map(unknown));
     states
+}
+
+fn unchanged(verdict: Verdict) -> Transition {
+    Transition { next: Next::Unchanged, verdict }
 }
 
 /// Returns the effect of `event` on a record in `state` one second after it was written: the new state
@@ -211,9 +221,9 @@ fn a_release_frees_the_key_unless_something_is_undecided() {
     let event = Event::Release { owner: ME, n: 1 };
     assert_eq!(step(first, &event), (None, Verdict::Released));
     // The answer to the release was lost, so the release is repeated.
-    assert_eq!(transition(None, &event, T0), Transition::unchanged(Verdict::Released));
+    assert_eq!(transition(None, &event, T0), unchanged(Verdict::Released));
     let later = Event::Release { owner: ME, n: 2 };
-    assert_eq!(transition(None, &later, T0), Transition::unchanged(Verdict::Lost));
+    assert_eq!(transition(None, &later, T0), unchanged(Verdict::Lost));
 }
 
 #[test]

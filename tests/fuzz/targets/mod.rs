@@ -3,6 +3,9 @@
 mod answer;
 mod chunked;
 mod config;
+#[path = "../../events/mod.rs"]
+#[expect(dead_code, reason = "it also serves the contract of the stores")]
+mod events;
 mod head;
 mod json;
 mod key;

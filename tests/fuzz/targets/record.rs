@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use oncegate::clock::Timestamp;
-use oncegate::protocol::{
-    Claim, Event, Next, Owner, Reason, Record, Resolution, ResponseRef, State, Verdict, transition,
-};
+use oncegate::protocol::{Claim, Owner, Reason, Record, Resolution, ResponseRef, State};
 use oncegate::store::codec::{decode_record, decode_response, encode_record, encode_response};
+
+use super::events::{Event, Next, Verdict, transition};
 
 /// Checks that decoded bytes give the record that was encoded. The record also comes back the same after any
 /// event at any time, and the number of executions never goes back. Other bytes give an error with a text.

@@ -1,10 +1,12 @@
 //! The first round trip.
 
 use oncegate::clock::Timestamp;
-use oncegate::protocol::{Event, Revision, State, Verdict};
+use oncegate::protocol::{Revision, State};
 use oncegate::store::Claimed;
 
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
+use crate::decisions;
+use crate::events::{Event, Verdict};
 
 pub async fn a_claim_creates_a_stamped_record(bench: Bench) {
     let before = bench.read(id(1)).await;
@@ -33,16 +35,16 @@ pub async fn a_claim_finds_what_is_there(bench: Bench) {
 
 pub async fn a_claim_whose_answer_was_lost_wins_again(bench: Bench) {
     let first = bench.won(id(1), owner(1), STILL).await;
-    let again = bench.ledger.claim(id(1), claim(owner(1), STILL)).await.expect("a decision");
+    let again = decisions::claim(&bench.ledger, id(1), claim(owner(1), STILL)).await.expect("a decision");
     assert_eq!((again.verdict, again.record.as_ref()), (Verdict::Won { n: 1 }, Some(&first)));
-    let other = bench.ledger.claim(id(1), claim(owner(2), STILL)).await.expect("a decision");
+    let other = decisions::claim(&bench.ledger, id(1), claim(owner(2), STILL)).await.expect("a decision");
     assert_eq!((other.verdict, other.record), (Verdict::InFlight, Some(first)));
 }
 
 pub async fn a_claim_of_a_completed_operation_brings_its_response(bench: Bench) {
     bench.won(id(1), owner(1), STILL).await;
     bench.apply(id(1), complete(owner(1), 1)).await;
-    let replay = bench.ledger.claim(id(1), claim(owner(2), STILL)).await.expect("a decision");
+    let replay = decisions::claim(&bench.ledger, id(1), claim(owner(2), STILL)).await.expect("a decision");
     assert!(matches!(replay.verdict, Verdict::Replay(response) if response.id == owner(1)));
     assert_eq!(replay.response, Some(response_of(owner(1))));
 }

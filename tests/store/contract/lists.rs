@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use oncegate::clock::Timestamp;
-use oncegate::protocol::{Event, Policy, Reason, Record, RecordId};
+use oncegate::protocol::{Policy, Reason, Record, RecordId};
 use oncegate::store::{Filter, Page};
 
 use crate::bench::{Bench, STILL, claim_on, complete, id, owner};
+use crate::events::Event;
 
 /// Makes thirty records on two routes: every third is unknown, every fifth is completed, and the others are
 /// running.

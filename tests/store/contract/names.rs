@@ -7,11 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Method;
 use oncegate::clock::Timestamp;
-use oncegate::protocol::{Entry, Event, Identity, Pattern, Policy};
+use oncegate::protocol::{Entry, Identity, Pattern, Policy};
 use oncegate::store::{Names, Recorded, Replaced, Sheet};
 use tokio::task::JoinSet;
 
 use crate::bench::{Bench, SHORT, STILL, claim_on, complete, id, owner};
+use crate::decisions;
+use crate::events::Event;
 
 const MANY: usize = 32;
 
@@ -127,7 +129,7 @@ pub async fn what_records_say_of_an_earlier_release_is_found(bench: Bench) {
     assert_eq!(bench.record(id(2)).await.state.name(), "expired");
     let recorded = |route: &str| Recorded { route: route.into(), namespace: "contract".into() };
     assert_eq!(names.recorded().await, Ok(Some(BTreeSet::from([recorded("contract")]))));
-    bench.ledger.claim(id(3), claim_on("other", owner(3), STILL)).await.expect("a claim");
+    decisions::claim(&bench.ledger, id(3), claim_on("other", owner(3), STILL)).await.expect("a claim");
     assert_eq!(names.recorded().await, Ok(Some(BTreeSet::from([recorded("contract"), recorded("other")]))));
 }
 

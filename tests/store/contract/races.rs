@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use oncegate::protocol::{Event, Policy, Reason, Record, State, Verdict};
+use oncegate::protocol::{Policy, Reason, Record, State};
 use oncegate::store::{Change, Claimed, Swap};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::bench::{Bench, SHORT, STILL, claim, id, owner};
+use crate::decisions;
+use crate::events::{Event, Verdict};
 
 const MANY: u64 = 64;
 const ROUNDS: u64 = 50;
@@ -81,7 +83,7 @@ pub async fn a_lease_lapses_once(bench: Bench) {
                 return bench.ledger.sweep().await.expect("a sweep").lapsed;
             }
             let late = claim(owner(1000 + number), policy);
-            let decision = bench.ledger.claim(id(round), late).await.expect("a decision");
+            let decision = decisions::claim(&bench.ledger, id(round), late).await.expect("a decision");
             assert_eq!(decision.verdict, Verdict::Unknown);
             0
         })

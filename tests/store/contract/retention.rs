@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use oncegate::protocol::{Event, Executed, Policy, Reason, Resolution, State, Verdict};
+use oncegate::protocol::{Executed, Policy, Reason, Resolution, State};
 use oncegate::store::ledger::Swept;
 use tokio::task::JoinSet;
 
 use crate::bench::{Bench, HOUR, SHORT, STILL, claim, complete, id, owner};
+use crate::decisions;
+use crate::events::{Event, Verdict};
 
 /// The tombstone is long enough for a slow disk between the end of the ttl and the next read.
 const BRIEF: Policy = Policy { ttl: SHORT, tombstone_ttl: Duration::from_millis(1500), ..STILL };
@@ -20,7 +22,7 @@ async fn pass(bench: &Bench, number: u64) {
 }
 
 async fn verdict(bench: &Bench, number: u64) -> Verdict {
-    bench.ledger.read(id(number)).await.expect("a decision").verdict
+    decisions::read(&bench.ledger, id(number)).await.expect("a decision").verdict
 }
 
 pub async fn a_known_outcome_becomes_a_tombstone_and_ends(bench: Bench) {
@@ -44,7 +46,7 @@ pub async fn an_unknown_outcome_is_remembered_as_unknown(bench: Bench) {
     bench.check(id(1), Event::Lose { owner: owner(1), n: 1, reason: Reason::ConnectionLost }).await;
     pass(&bench, 1).await;
     assert_eq!(sweep(&bench).await, Swept { retired: 1, ..Swept::default() });
-    let late = bench.ledger.claim(id(1), claim(owner(2), BRIEF)).await.expect("a decision");
+    let late = decisions::claim(&bench.ledger, id(1), claim(owner(2), BRIEF)).await.expect("a decision");
     assert_eq!(late.verdict, Verdict::Expired(Executed::Unknown));
     pass(&bench, 1).await;
     assert_eq!(sweep(&bench).await, Swept { forgotten: 1, ..Swept::default() });
@@ -139,7 +141,7 @@ pub async fn a_completion_may_come_after_the_lapse(bench: Bench) {
     let running = bench.won(id(1), owner(1), policy).await;
     bench.reach(running.deadline()).await;
     // An attempt finds the lease over and records it.
-    let found = bench.ledger.claim(id(1), claim(owner(2), policy)).await.expect("a decision");
+    let found = decisions::claim(&bench.ledger, id(1), claim(owner(2), policy)).await.expect("a decision");
     assert_eq!(found.verdict, Verdict::Unknown);
     assert_eq!(bench.record(id(1)).await.state.name(), "unknown");
     assert_eq!(bench.check(id(1), Event::Renew { owner: owner(1), n: 1 }).await, Verdict::Lost);

@@ -2,12 +2,13 @@
 //! under each event, sent by its owner and by others, compared with the pure function.
 
 use oncegate::protocol::{
-    BodyScheme, Claim, Event, Fingerprint, OnUnknown, PathScheme, Policy, Reason, Record, RecordId,
-    Resolution, ResponseRef, Scheme, State,
+    BodyScheme, Claim, Fingerprint, OnUnknown, PathScheme, Policy, Reason, Record, RecordId, Resolution,
+    ResponseRef, Scheme, State,
 };
 use tokio::task::JoinSet;
 
 use crate::bench::{Bench, STILL, claim, complete, id, owner, retained};
+use crate::events::Event;
 
 /// The owner of the execution in the record when the event comes.
 const OWNER: u64 = 1;

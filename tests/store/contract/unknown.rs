@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use oncegate::protocol::{Event, Policy, Reason, Record, RecordId, Resolution};
+use crate::events::Event;
+use oncegate::protocol::{Policy, Reason, Record, RecordId, Resolution};
 use oncegate::store::{Filter, Position, Tally, UnknownFilter};
 
 use crate::bench::{Bench, STILL, claim, claim_on, complete, id, owner};

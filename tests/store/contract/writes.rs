@@ -1,9 +1,11 @@
 //! Compare and set, and the effects of writes that are late, lost or repeated.
 
-use oncegate::protocol::{Event, Reason, Resolution, ResponseRef, State, Verdict};
+use oncegate::protocol::{Reason, Resolution, ResponseRef, State};
 use oncegate::store::{Change, Swap};
 
 use crate::bench::{Bench, STILL, complete, id, owner, response_of, retained};
+use crate::decisions;
+use crate::events::{Event, Verdict};
 
 pub async fn a_stale_revision_changes_nothing(bench: Bench) {
     let first = bench.won(id(1), owner(1), STILL).await;
@@ -39,7 +41,8 @@ pub async fn a_record_that_was_freed_and_claimed_again_is_another_one(bench: Ben
         bench.store.compare_and_set(id(1), first.revision, Change::Remove(None)).await.expect("an answer");
     assert!(matches!(&late, Swap::Conflict(found) if found.record.as_ref() == Some(&second)), "{late:?}");
     let renewed = Event::Renew { owner: owner(1), n: 1 };
-    let late = bench.ledger.apply(id(1), Some(&first), &renewed, None).await.expect("a decision");
+    let late =
+        decisions::apply(&bench.ledger, id(1), Some(&first), &renewed, None).await.expect("a decision");
     assert_eq!(late.verdict, Verdict::Lost);
     assert_eq!(bench.record(id(1)).await, second);
 }
@@ -50,7 +53,8 @@ pub async fn a_renewal_after_the_completion_changes_nothing(bench: Bench) {
     bench.apply(id(1), complete(owner(1), 1)).await;
     let completed = bench.record(id(1)).await;
     let renew = Event::Renew { owner: owner(1), n: 1 };
-    let late = bench.ledger.apply(id(1), Some(&running), &renew, None).await.expect("a decision");
+    let late =
+        decisions::apply(&bench.ledger, id(1), Some(&running), &renew, None).await.expect("a decision");
     assert_eq!((late.verdict, late.record.as_ref()), (Verdict::Lost, Some(&completed)));
     assert_eq!(bench.record(id(1)).await, completed);
 }
@@ -63,7 +67,8 @@ pub async fn an_owner_that_lost_answers_from_the_record(bench: Bench) {
     assert_eq!(bench.check(id(1), Event::Resolve(decided)).await, Verdict::Resolved);
     let own = response_of(owner(1));
     let late = complete(owner(1), 1);
-    let late = bench.ledger.apply(id(1), Some(&running), &late, Some(&own)).await.expect("a decision");
+    let late =
+        decisions::apply(&bench.ledger, id(1), Some(&running), &late, Some(&own)).await.expect("a decision");
     assert_eq!((late.verdict, late.response), (Verdict::Lost, Some(response_of(owner(9)))));
     assert_eq!(bench.read(id(1)).await.response, Some(response_of(owner(9))));
 }
@@ -74,7 +79,8 @@ pub async fn repeating_a_write_whose_answer_was_lost_changes_nothing(bench: Benc
     let (once, response) = (complete(owner(1), 1), response_of(owner(1)));
     for _ in 0..3 {
         let known = Some(&running);
-        let stored = bench.ledger.apply(id(1), known, &once, Some(&response)).await.expect("a decision");
+        let stored =
+            decisions::apply(&bench.ledger, id(1), known, &once, Some(&response)).await.expect("a decision");
         assert_eq!(stored.verdict, Verdict::Stored);
     }
     assert_eq!(bench.record(id(1)).await.revision, running.revision.next());
@@ -82,7 +88,8 @@ pub async fn repeating_a_write_whose_answer_was_lost_changes_nothing(bench: Benc
     let running = bench.won(id(2), owner(1), STILL).await;
     let release = Event::Release { owner: owner(1), n: 1 };
     for _ in 0..3 {
-        let released = bench.ledger.apply(id(2), Some(&running), &release, None).await.expect("a decision");
+        let released =
+            decisions::apply(&bench.ledger, id(2), Some(&running), &release, None).await.expect("a decision");
         assert_eq!((released.verdict, released.record), (Verdict::Released, None));
     }
     let lose = Event::Lose { owner: owner(1), n: 1, reason: Reason::Shutdown };
@@ -100,7 +107,7 @@ pub async fn a_response_comes_back_byte_for_byte(bench: Bench) {
     for (number, response) in [(1, response_of(owner(1))), (2, large), (3, empty)] {
         bench.won(id(number), owner(1), STILL).await;
         let event = complete(owner(1), 1);
-        bench.ledger.apply(id(number), None, &event, Some(&response)).await.expect("a decision");
+        decisions::apply(&bench.ledger, id(number), None, &event, Some(&response)).await.expect("a decision");
         let kept = bench.store.read(id(number)).await.expect("a read").response.expect("a response");
         let repeated: Vec<_> = kept.headers.iter().filter(|(name, _)| name == "x-b").collect();
         assert!(kept == response, "response {number} is another one");
@@ -127,7 +134,7 @@ pub async fn a_response_goes_with_its_completion(bench: Bench) {
     let bare = Change::Write(bare.into());
     bench.store.compare_and_set(id(2), running.revision, bare).await.expect("an answer");
     assert_eq!(bench.store.read(id(2)).await.expect("a read").response, None);
-    let missing = bench.ledger.read(id(2)).await.expect_err("a replay without its body");
+    let missing = decisions::read(&bench.ledger, id(2)).await.expect_err("a replay without its body");
     assert!(matches!(missing, oncegate::store::StoreError::Unreadable { id: named, .. } if named == id(2)));
 }
 
@@ -135,6 +142,6 @@ pub async fn a_response_that_was_not_retained_is_remembered(bench: Bench) {
     bench.won(id(1), owner(1), STILL).await;
     let response = ResponseRef { id: owner(1), status: 413, retained: false };
     bench.check(id(1), Event::Complete { owner: owner(1), n: 1, response }).await;
-    let read = bench.ledger.read(id(1)).await.expect("a decision");
+    let read = decisions::read(&bench.ledger, id(1)).await.expect("a decision");
     assert_eq!((read.verdict, read.response), (Verdict::Replay(response), None));
 }

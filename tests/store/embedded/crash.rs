@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use oncegate::protocol::{Reason, RecordId};
 
+use crate::bench::{Bench, STILL, complete, id, owner};
+
 use super::child::{self, Process};
 use super::reopen::{bench, close};
-use crate::bench::{Bench, STILL, complete, id, owner};
 
 const ROUNDS: u64 = 8;
 const TASKS: u64 = 16;
@@ -82,7 +83,7 @@ async fn operations(bench: Bench) {
         let (end, state) = match number % 4 {
             0 => {
                 let reason = Reason::ConnectionLost;
-                (oncegate::protocol::Event::Lose { owner: owner(number), n: 1, reason }, "unknown")
+                (crate::events::Event::Lose { owner: owner(number), n: 1, reason }, "unknown")
             }
             _ => (complete(owner(number), 1), "completed"),
         };

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::child::{self, Process};
 use super::reopen::{bench, close};
 use crate::bench::{Bench, STILL, claim, complete, id, owner};
+use crate::decisions;
 use crate::servers::preload;
 
 const BEFORE: u64 = 10;
@@ -83,7 +84,7 @@ fn failing_process() {
 async fn nothing_is_acknowledged(bench: &Bench) {
     let mut claims = JoinSet::new();
     let first = async {
-        let claimed = bench.ledger.claim(id(BEFORE), claim(owner(BEFORE), STILL)).await;
+        let claimed = decisions::claim(&bench.ledger, id(BEFORE), claim(owner(BEFORE), STILL)).await;
         claimed.map(|decision| decision.verdict).expect_err("refused")
     };
     let others = async {

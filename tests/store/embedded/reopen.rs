@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use oncegate::clock::Timestamp;
-use oncegate::protocol::{Event, Reason, Record, RecordId, StoredResponse};
+use oncegate::protocol::{Reason, Record, RecordId, StoredResponse};
 use oncegate::store::embedded::{EmbeddedStore, OpenError};
 use oncegate::store::{Change, Durability, Filter, Sheet, StoreError};
 
-use super::child::{self, Process};
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
+use crate::decisions;
+use crate::events::Event;
+
+use super::child::{self, Process};
 
 pub fn bench(dir: &Path) -> Bench {
     Bench::of(Arc::new(EmbeddedStore::open(dir).expect("a store")))
@@ -227,7 +230,7 @@ async fn records_survive_flushes_and_journal_rotation() {
         tasks.spawn(async move {
             bench.won(id(number), owner(number), STILL).await;
             let (event, response) = (complete(owner(number), 1), large(number));
-            bench.ledger.apply(id(number), None, &event, Some(&response)).await.expect("stored");
+            decisions::apply(&bench.ledger, id(number), None, &event, Some(&response)).await.expect("stored");
         });
     }
     tasks.join_all().await;

@@ -9,8 +9,10 @@ use oncegate::protocol::StoredResponse;
 use oncegate::store::embedded::{EmbeddedStore, OpenError};
 use tempfile::TempDir;
 
-use super::reopen::{bench, close};
 use crate::bench::{Bench, STILL, complete, id, owner, response_of};
+use crate::decisions;
+
+use super::reopen::{bench, close};
 
 const ACKNOWLEDGED: u64 = 5;
 
@@ -130,7 +132,7 @@ async fn a_body_made_of_journal_is_only_a_body() {
     let torn = torn(async |bench: &Bench| {
         let response = StoredResponse { body: imitation.into(), ..response_of(owner(100)) };
         let event = complete(owner(100), 1);
-        bench.ledger.apply(id(100), None, &event, Some(&response)).await.expect("stored");
+        decisions::apply(&bench.ledger, id(100), None, &event, Some(&response)).await.expect("stored");
     })
     .await;
     torn.check("a hole before the imitation", |file| overwrite(file, torn.from + 13, &[0; 4])).await;
@@ -154,7 +156,7 @@ async fn torn_imitation(length: usize) -> Torn {
     torn(async |bench: &Bench| {
         let response = StoredResponse { body: imitation(length).into(), ..response_of(owner(100)) };
         let event = complete(owner(100), 1);
-        bench.ledger.apply(id(100), None, &event, Some(&response)).await.expect("stored");
+        decisions::apply(&bench.ledger, id(100), None, &event, Some(&response)).await.expect("stored");
     })
     .await
 }

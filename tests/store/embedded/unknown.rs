@@ -1,6 +1,7 @@
 //! The list of unknown outcomes of a store that the release before opened in between.
 
-use oncegate::protocol::{Event, Resolution};
+use crate::events::Event;
+use oncegate::protocol::Resolution;
 
 use super::reopen::{bench, close, engine};
 use crate::bench::{STILL, id};

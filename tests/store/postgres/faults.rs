@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use oncegate::protocol::{Event, Verdict};
 use oncegate::store::postgres::{PostgresStore, Settings};
 use oncegate::store::{Claimed, Ledger, Store, StoreError, Terms};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -15,6 +14,8 @@ use tokio::task::JoinSet;
 use super::{TIMEOUT, settings, store, terms};
 use crate::away::{self, recovered, try_claim, unavailable};
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
+use crate::decisions;
+use crate::events::{Event, Verdict};
 use crate::servers::postgres::{Server, shared};
 use crate::servers::proxy::Proxy;
 use crate::servers::redis::until;
@@ -161,7 +162,7 @@ async fn a_standby_is_refused_and_a_promoted_one_is_found() {
     tokio::task::block_in_place(|| standby.promote());
     let healed = recovered(&*store, 3).await;
     assert!(healed < 2 * TIMEOUT, "{healed:?}");
-    let replay = bench.ledger.claim(id(1), claim(owner(2), STILL)).await.expect("a replay");
+    let replay = decisions::claim(&bench.ledger, id(1), claim(owner(2), STILL)).await.expect("a replay");
     assert_eq!(replay.response, Some(response_of(owner(1))));
 }
 
@@ -212,7 +213,7 @@ async fn a_commit_that_does_not_end_is_unclear_and_wins_again() {
     server.run_each(&["SET synchronous_commit = local", reset, "SELECT pg_reload_conf()"]).await;
     recovered(&*store, 2).await;
     let ledger = Ledger::new(Arc::clone(&store) as Arc<dyn Store>, TIMEOUT);
-    let again = ledger.claim(id(1), claim(owner(1), STILL)).await.expect("an answer");
+    let again = decisions::claim(&ledger, id(1), claim(owner(1), STILL)).await.expect("an answer");
     assert_eq!(again.verdict, Verdict::Won { n: 1 });
 }
 
@@ -237,7 +238,7 @@ async fn a_locked_row_holds_up_no_other() {
         let bench = bench.clone();
         renewals.spawn(async move {
             let renew = Event::Renew { owner: owner(number), n: 1 };
-            (number, bench.ledger.apply(id(number), Some(&record), &renew, None).await)
+            (number, decisions::apply(&bench.ledger, id(number), Some(&record), &renew, None).await)
         });
     }
     for (number, renewed) in renewals.join_all().await {

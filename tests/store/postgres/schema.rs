@@ -126,7 +126,7 @@ async fn the_columns_say_what_the_record_says() {
     bench.apply(id(1), complete(owner(1), 1)).await;
     bench.won(id(2), owner(2), STILL).await;
     let reason = oncegate::protocol::Reason::Status(503);
-    bench.apply(id(2), oncegate::protocol::Event::Lose { owner: owner(2), n: 1, reason }).await;
+    bench.apply(id(2), crate::events::Event::Lose { owner: owner(2), n: 1, reason }).await;
     let said: String = server
         .value(&format!(
             "SELECT string_agg(concat_ws(' ', namespace, route, state, execution, status, reason), '; ' \

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use oncegate::protocol::{Event, Policy, StoredResponse};
+use oncegate::protocol::{Policy, StoredResponse};
 use oncegate::store::postgres::{PostgresStore, Settings};
 use oncegate::store::{Change, Filter, StoreError};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -14,6 +14,8 @@ use tokio::task::JoinSet;
 use super::{settings, terms};
 use crate::bench::{Bench, HOUR, STILL, claim, complete, id, owner, response_of};
 use crate::contract::round_trips::each_step;
+use crate::decisions;
+use crate::events::Event;
 use crate::servers::postgres::{Server, shared};
 use crate::servers::proxy::Proxy;
 
@@ -48,9 +50,7 @@ async fn steps_that_wait_together_go_together() {
             let running = bench.won(id(number), owner(number), STILL).await;
             let response = response_of(owner(number));
             let completed = complete(owner(number), 1);
-            bench
-                .ledger
-                .apply(id(number), Some(&running), &completed, Some(&response))
+            decisions::apply(&bench.ledger, id(number), Some(&running), &completed, Some(&response))
                 .await
                 .expect("stored");
         });
@@ -90,7 +90,9 @@ async fn a_record_costs_what_is_documented() {
             for number in (part..MANY).step_by(64) {
                 let running = bench.won(id(number), owner(number), STILL).await;
                 let stored = complete(owner(number), 1);
-                bench.ledger.apply(id(number), Some(&running), &stored, Some(&body)).await.expect("stored");
+                decisions::apply(&bench.ledger, id(number), Some(&running), &stored, Some(&body))
+                    .await
+                    .expect("stored");
             }
         });
     }
@@ -110,10 +112,12 @@ async fn a_body_burdens_no_record_and_goes_with_it() {
     let running = bench.won(id(1), owner(1), STILL).await;
     let large =
         StoredResponse { status: StatusCode::CREATED, headers: vec![], body: Bytes::from(vec![7; 1 << 20]) };
-    bench.ledger.apply(id(1), Some(&running), &complete(owner(1), 1), Some(&large)).await.expect("stored");
+    decisions::apply(&bench.ledger, id(1), Some(&running), &complete(owner(1), 1), Some(&large))
+        .await
+        .expect("stored");
     let hot = server.value::<i32>(&format!("SELECT pg_column_size(r.*) FROM {schema}.record r")).await;
     assert!(hot < 500, "{hot}");
-    let replay = bench.ledger.claim(id(1), claim(owner(2), STILL)).await.expect("a replay");
+    let replay = decisions::claim(&bench.ledger, id(1), claim(owner(2), STILL)).await.expect("a replay");
     assert_eq!(replay.response, Some(large));
     bench.apply(id(1), Event::Delete).await;
     assert_eq!(server.value::<i64>(&format!("SELECT count(*) FROM {schema}.response")).await, 0);
@@ -189,9 +193,11 @@ async fn no_step_reads_a_whole_table_however_it_grew() {
         let running = bench.won(id(number), owner(number), STILL).await;
         let stored = complete(owner(number), 1);
         let response = response_of(owner(number));
-        bench.ledger.apply(id(number), Some(&running), &stored, Some(&response)).await.expect("stored");
+        decisions::apply(&bench.ledger, id(number), Some(&running), &stored, Some(&response))
+            .await
+            .expect("stored");
         bench.check(id(number), Event::Delete).await;
-        bench.ledger.claim(id(number), claim(owner(999), STILL)).await.expect("an answer");
+        decisions::claim(&bench.ledger, id(number), claim(owner(999), STILL)).await.expect("an answer");
     }
     drop(bench);
     all_said().await;

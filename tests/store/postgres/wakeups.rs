@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oncegate::protocol::Event;
 use oncegate::store::postgres::PostgresStore;
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 
 use super::{settings, terms};
 use crate::bench::{Bench, STILL, complete, id, owner};
+use crate::events::Event;
 use crate::servers::postgres::{Server, shared};
 use crate::wakeups::{self, PATIENCE};
 

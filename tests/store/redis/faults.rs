@@ -4,13 +4,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use oncegate::protocol::Verdict;
 use oncegate::store::redis::{Address, RedisStore, Servers, Settings};
 use oncegate::store::{Claimed, Sheet, Store, StoreError, Terms};
 
 use super::{TIMEOUT, settings, store, terms};
 use crate::away::{self, recovered, try_claim, unavailable};
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
+use crate::decisions;
+use crate::events::Verdict;
 use crate::servers::proxy::Proxy;
 use crate::servers::redis::{Server, primary_and_replica, until};
 
@@ -44,13 +45,15 @@ async fn a_full_server_takes_no_claim_and_still_replays() {
     assert!(unavailable(try_claim(&*store, 3).await));
     assert!(unavailable(store.ready().await));
     let response = response_of(owner(2));
-    let late = bench.ledger.apply(id(2), Some(&running), &complete(owner(2), 1), Some(&response)).await;
+    let late =
+        decisions::apply(&bench.ledger, id(2), Some(&running), &complete(owner(2), 1), Some(&response)).await;
     assert!(unavailable(late));
-    let replay = bench.ledger.claim(id(1), claim(owner(9), STILL)).await.expect("a replay");
+    let replay = decisions::claim(&bench.ledger, id(1), claim(owner(9), STILL)).await.expect("a replay");
     assert_eq!(replay.response, Some(response_of(owner(1))));
     server.say::<()>("CONFIG SET maxmemory 0");
     store.ready().await.expect("ready again");
-    let late = bench.ledger.apply(id(2), Some(&running), &complete(owner(2), 1), Some(&response)).await;
+    let late =
+        decisions::apply(&bench.ledger, id(2), Some(&running), &complete(owner(2), 1), Some(&response)).await;
     assert_eq!(late.expect("stored").verdict, Verdict::Stored);
 }
 
@@ -147,11 +150,12 @@ async fn what_no_replica_has_is_not_acknowledged() {
         assert!(claimed.as_ref().is_err_and(|error| unclear(error.clone())), "{claimed:?}");
     }
     // The ledger does not acknowledge it either, although it repeats a claim without an answer.
-    let claimed = bench.ledger.claim(id(3), claim(owner(3), STILL)).await;
+    let claimed = decisions::claim(&bench.ledger, id(3), claim(owner(3), STILL)).await;
     assert!(claimed.as_ref().is_err_and(|error| unclear(error.clone())), "{claimed:?}");
     let response = response_of(owner(1));
     for known in [Some(&running), Some(&running), None] {
-        let stored = bench.ledger.apply(id(1), known, &complete(owner(1), 1), Some(&response)).await;
+        let stored =
+            decisions::apply(&bench.ledger, id(1), known, &complete(owner(1), 1), Some(&response)).await;
         assert!(stored.is_err(), "{stored:?}");
     }
     assert!(store.ready().await.is_err());
@@ -162,7 +166,8 @@ async fn what_no_replica_has_is_not_acknowledged() {
         let runtime = tokio::runtime::Handle::current();
         tokio::task::block_in_place(|| runtime.block_on(store.ready())).is_ok()
     });
-    let stored = bench.ledger.apply(id(1), Some(&running), &complete(owner(1), 1), Some(&response)).await;
+    let stored =
+        decisions::apply(&bench.ledger, id(1), Some(&running), &complete(owner(1), 1), Some(&response)).await;
     assert_eq!(stored.expect("an answer").verdict, Verdict::Stored);
     assert!(matches!(store.claim(id(2), first).await, Ok(Claimed::Found(_))));
 }

@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use oncegate::protocol::Verdict;
 use oncegate::secret::Secret;
 use oncegate::store::redis::{Address, RedisStore, Sentinels, Servers, Settings};
 use oncegate::store::{Store, StoreError};
 
 use super::{TIMEOUT, settings, terms};
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
+use crate::decisions;
+use crate::events::Verdict;
 use crate::servers::redis::{Server, cluster, primary_and_replica, sentinel, until};
 
 crate::contract::suite!(open().await);
@@ -93,7 +94,7 @@ async fn a_slot_that_is_moved_with_its_records_loses_none_and_runs_none_twice() 
             let told = bench.store.claim(id, claim(owner(9), STILL).first(Default::default())).await;
             assert!(matches!(told, Err(StoreError::Unavailable(_))), "{key} is on its way: {told:?}");
         }
-        match bench.ledger.claim(done, claim(owner(9), STILL)).await {
+        match decisions::claim(&bench.ledger, done, claim(owner(9), STILL)).await {
             Ok(replay) => assert_eq!(replay.response, Some(response_of(owner(1)))),
             Err(error) => assert!(matches!(error, StoreError::Unavailable(_)), "{error}"),
         }
@@ -101,10 +102,12 @@ async fn a_slot_that_is_moved_with_its_records_loses_none_and_runs_none_twice() 
     target.say::<()>(&format!("CLUSTER SETSLOT {slot} NODE {to}"));
     target.say::<()>("CLUSTER BUMPEPOCH");
     source.say::<()>(&format!("CLUSTER SETSLOT {slot} NODE {to}"));
-    let replay = bench.ledger.claim(done, claim(owner(9), STILL)).await.expect("a replay");
+    let replay = decisions::claim(&bench.ledger, done, claim(owner(9), STILL)).await.expect("a replay");
     assert_eq!(replay.response, Some(response_of(owner(1))));
     let response = response_of(owner(2));
-    let stored = bench.ledger.apply(running, Some(&claimed), &complete(owner(2), 1), Some(&response)).await;
+    let stored =
+        decisions::apply(&bench.ledger, running, Some(&claimed), &complete(owner(2), 1), Some(&response))
+            .await;
     assert_eq!(stored.expect("an answer").verdict, Verdict::Stored);
     bench.won(free, owner(3), STILL).await;
 }
@@ -214,9 +217,10 @@ async fn a_failover_is_followed_and_is_no_loss() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let response = response_of(owner(1));
-    let stored = bench.ledger.apply(id(1), Some(&running), &complete(owner(1), 1), Some(&response)).await;
+    let stored =
+        decisions::apply(&bench.ledger, id(1), Some(&running), &complete(owner(1), 1), Some(&response)).await;
     assert_eq!(stored.expect("an answer").verdict, Verdict::Stored);
-    let replay = bench.ledger.claim(id(2), claim(owner(9), STILL)).await.expect("a replay");
+    let replay = decisions::claim(&bench.ledger, id(2), claim(owner(9), STILL)).await.expect("a replay");
     assert_eq!(replay.response, Some(response_of(owner(2))));
     bench.won(id(3), owner(3), STILL).await;
     // The old primary comes back as a primary, and the gateway does not return to it.

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use oncegate::protocol::StoredResponse;
 use oncegate::store::{Stopped, Store, StoreError};
 
-use super::store;
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
+use crate::decisions;
 use crate::servers::redis::{Server, until};
+
+use super::store;
 
 const MIB: usize = 1024 * 1024;
 
 async fn complete_large(bench: &Bench, number: u64) {
     let large = StoredResponse { body: vec![b'x'; MIB].into(), ..response_of(owner(number)) };
     let event = complete(owner(number), 1);
-    let decision = bench.ledger.apply(id(number), None, &event, Some(&large)).await;
+    let decision = decisions::apply(&bench.ledger, id(number), None, &event, Some(&large)).await;
     let record = decision.unwrap_or_else(|error| panic!("{number}: {error}")).record.expect("a record");
     assert_eq!(record.state.name(), "completed", "{number}");
 }
@@ -44,7 +46,7 @@ async fn what_runs_is_completed_though_strangers_fill_the_memory() {
     store.ready().await.expect("it answers");
     // Meanwhile leases are renewed, and every outcome is written.
     for number in 0..5 {
-        bench.apply(id(number), oncegate::protocol::Event::Renew { owner: owner(number), n: 1 }).await;
+        bench.apply(id(number), crate::events::Event::Renew { owner: owner(number), n: 1 }).await;
     }
     for number in 0..5 {
         complete_large(&bench, number).await;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use oncegate::protocol::Verdict;
 use oncegate::store::redis::{RedisStore, Settings};
 use oncegate::store::{Stopped, Store, StoreError, Terms};
 use tokio::time::sleep;
@@ -11,6 +10,8 @@ use tokio::time::sleep;
 use super::{TIMEOUT, settings, store, terms};
 use crate::away::recovered;
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
+use crate::decisions;
+use crate::events::Verdict;
 use crate::servers::redis::{Server, until};
 
 /// Claims and returns the refusal, or `None` once the claim is taken.
@@ -86,7 +87,8 @@ async fn a_restart_with_old_data_answers_from_it_and_takes_nothing_new() {
     refused(&old).await;
     refused(&new).await;
     assert!(refusal(&new, 2).await.is_some(), "it was claimed, and that was lost");
-    let replay = Bench::of(new).ledger.claim(id(1), claim(owner(9), STILL)).await.expect("a replay");
+    let replay =
+        decisions::claim(&Bench::of(new).ledger, id(1), claim(owner(9), STILL)).await.expect("a replay");
     assert!(matches!(replay.verdict, Verdict::Replay(_)));
     assert_eq!(replay.response, Some(response_of(owner(1))));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use oncegate::protocol::{Event, Policy, RecordId, StoredResponse, Verdict};
+use oncegate::protocol::{Policy, RecordId, StoredResponse};
 use oncegate::secret::Secret;
 use oncegate::store::redis::{Address, RedisStore, Servers, Settings};
 use oncegate::store::{Change, Claimed, Filter, Store, StoreError};
@@ -14,6 +14,8 @@ use tokio::task::JoinSet;
 use super::{settings, store, terms};
 use crate::bench::{Bench, HOUR, STILL, claim, complete, id, owner, response_of};
 use crate::contract::round_trips::each_step;
+use crate::decisions;
+use crate::events::{Event, Verdict};
 use crate::servers::proxy::Proxy;
 use crate::servers::redis::{Server, primary_and_replica};
 
@@ -66,7 +68,9 @@ async fn a_body_burdens_no_record_and_nothing_ends_by_itself() {
     let key = key(id(1));
     let large =
         StoredResponse { status: StatusCode::CREATED, headers: vec![], body: Bytes::from(vec![7; 1 << 20]) };
-    bench.ledger.apply(id(1), Some(&running), &complete(owner(1), 1), Some(&large)).await.expect("stored");
+    decisions::apply(&bench.ledger, id(1), Some(&running), &complete(owner(1), 1), Some(&large))
+        .await
+        .expect("stored");
     assert!(server.say::<u64>(&format!("STRLEN {key}")) < 400);
     for key in [key.clone(), format!("{key}:response")] {
         assert_eq!(server.say::<i64>(&format!("PTTL {key}")), -1, "{key}: a clock that jumps would end it");
@@ -96,7 +100,9 @@ async fn a_record_costs_what_is_documented() {
     let claimed = used();
     for (number, record) in (0..MANY).zip(&records) {
         let stored = complete(owner(number), 1);
-        bench.ledger.apply(id(number), Some(record), &stored, Some(&body)).await.expect("stored");
+        decisions::apply(&bench.ledger, id(number), Some(record), &stored, Some(&body))
+            .await
+            .expect("stored");
     }
     let completed = used();
     let (without, with) = ((claimed - start) / MANY, (completed - start) / MANY);
@@ -152,7 +158,8 @@ async fn a_record_that_is_stamped_ahead_of_the_server_is_renewed_at_once() {
     stamp.query::<()>(&mut server.connection()).expect("a command");
     let before = proxy.round_trips();
     let renew = Event::Renew { owner: owner(1), n: 1 };
-    let renewed = bench.ledger.apply(id(1), Some(&running), &renew, None).await.expect("a renewal");
+    let renewed =
+        decisions::apply(&bench.ledger, id(1), Some(&running), &renew, None).await.expect("a renewal");
     assert_eq!(renewed.record.map(|record| record.updated_at), Some(ahead));
     assert_eq!(proxy.round_trips() - before, 1);
 }

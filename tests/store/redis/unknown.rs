@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use oncegate::protocol::{Event, Next, Reason, Record, RecordId, Resolution, transition};
+use crate::events::{Event, Next, transition};
+use oncegate::protocol::{Reason, Record, RecordId, Resolution};
 use oncegate::store::codec::encode_record;
 use redis::Value;
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use oncegate::protocol::Event;
 use tokio::time::timeout;
 
-use super::store;
 use crate::bench::{Bench, STILL, complete, id, owner};
+use crate::events::Event;
 use crate::servers::redis::Server;
 use crate::wakeups::{self, PATIENCE};
+
+use super::store;
 
 async fn two(server: &Server) -> (Bench, Bench) {
     (Bench::of(Arc::new(store(server).await)), Bench::of(Arc::new(store(server).await)))

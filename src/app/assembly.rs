@@ -1,0 +1,167 @@
+//! The parts of a gateway, connected: the only place that names the concrete upstream client.
+
+use std::sync::Arc;
+
+use tower::Layer;
+use tracing::warn;
+
+use crate::admin::{self, Access, AdminState};
+use crate::buffers::REPLAY_CACHE;
+use crate::cli::serve::Operator;
+use crate::config::{Config, Room};
+use crate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, new_owner};
+use crate::routes::identity::Refusal;
+use crate::routes::{LiveRoutes, RouteTable};
+use crate::server::ListenerSettings;
+use crate::stop::Stop;
+use crate::store::{Ledger, Names, Store};
+use crate::telemetry::{MeteredStore, Metrics};
+use crate::upstream::Proxy;
+use crate::workers::Workers;
+
+use super::certificates::{Watched, tls, watched};
+use super::patience::Patience;
+use super::start_error::StartError;
+use super::{clock, identity, stores};
+
+/// Methods that the answer to `TRACE` names on the public listener: those a client may use on any path.
+const PUBLIC_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const ADMIN_METHODS: &str = "GET, HEAD, POST, DELETE";
+
+/// The parts of a gateway, except its listeners.
+pub(super) struct Assembly {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) ledger: Ledger,
+    pub(super) metrics: Metrics,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) service: GatewayService,
+    pub(super) admin_router: axum::Router,
+    pub(super) stop: Stop,
+    /// Settings of the public listener and of the admin listener.
+    pub(super) listening: [ListenerSettings; 2],
+    pub(super) certificates: Vec<Watched>,
+    /// Worker threads. They are kept to the end of the drain because an execution goes on after the last
+    /// connection is closed.
+    pub(super) workers: Workers,
+    pub(super) names: Names,
+    /// Reason why the gateway must not serve.
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// Returns the ledger over a store. It counts lapsed executions and keeps what it replayed.
+fn ledger(store: &Arc<dyn Store>, config: &Config, metrics: &Metrics, operator: Operator) -> Ledger {
+    let counted = metrics.clone();
+    let ledger = clock::watched(Ledger::new(Arc::clone(store), config.store.timeout), config)
+        .keeping_replays(REPLAY_CACHE as u64)
+        .telling_lapses(move |id, record| lapsed(&counted, id, record));
+    let Some(moment) = operator.not_before else { return ledger };
+    warn!("no operation begins before {moment}; what is stored is answered");
+    ledger.not_before(moment)
+}
+
+impl Assembly {
+    /// Opens the store and connects the parts.
+    ///
+    /// # Errors
+    /// [`StartError`] if a part cannot be made, or if the store does not answer in time.
+    pub(super) async fn new(config: &Config, room: Room, operator: Operator) -> Result<Self, StartError> {
+        let workers = Workers::start().map_err(|error| StartError::of("threads", error))?;
+        let metrics = Metrics::new();
+        let mut patience = Patience::of(config.store.start_timeout);
+        let table = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError::from)?;
+        let routes = LiveRoutes::new(table);
+        let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
+        let store = stores::open(config, &terms, &mut patience).await?;
+        let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
+        let ledger = ledger(&store, config, &metrics, operator);
+        let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
+        let stop = Stop::default();
+        let proxy = Proxy::new(&config.upstreams)
+            .map_err(|(name, error)| StartError::of(format_args!("upstreams.{name}"), error))?;
+        let gateway = Gateway::new(
+            &config.server,
+            &config.upstreams,
+            routes.clone(),
+            ledger.clone(),
+            metrics.clone(),
+            stop.clone(),
+            new_owner,
+        );
+        let gateway = Arc::new(gateway);
+        let admin_router = admin::router(AdminState {
+            ledger: ledger.clone(),
+            metrics: metrics.clone(),
+            routes,
+            access: Access::of(&config.admin),
+            draining: stop.announced(),
+            new_owner: Arc::new(new_owner),
+        });
+        let mut certificates = certificates_of(&proxy);
+        let listening = listening(config, room, workers.clone(), &metrics, &mut certificates)?;
+        let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
+        clock::settle(&ledger, operator.accept_clock, &mut patience).await?;
+        // This comes last, so that nothing is noted in the store for a gateway that cannot start.
+        let refusal = identity::settle(&names, config, &mut patience).await?;
+        Ok(Self {
+            store,
+            ledger,
+            metrics,
+            gateway,
+            service,
+            admin_router,
+            stop,
+            listening,
+            certificates,
+            workers,
+            names,
+            refusal,
+        })
+    }
+}
+
+/// Returns the settings of both listeners, and adds the files of their certificates to `certificates`.
+fn listening(
+    config: &Config,
+    room: Room,
+    workers: Workers,
+    metrics: &Metrics,
+    certificates: &mut Vec<Watched>,
+) -> Result<[ListenerSettings; 2], StartError> {
+    let (server, admin) = (&config.server, &config.admin);
+    let public_tls = tls("server", server.tls.as_ref(), server.http2)?;
+    let admin_tls = tls("admin", admin.tls.as_ref(), false)?;
+    for (section, tls) in [("server.tls", &public_tls), ("admin.tls", &admin_tls)] {
+        certificates.extend(tls.clone().map(|tls| watched(section, tls, |tls| tls.files())));
+    }
+    let public = ListenerSettings {
+        max_connections: server.max_connections,
+        max_waiting: room.waiting,
+        header_read_timeout: server.header_read_timeout,
+        keep_alive_timeout: server.keep_alive_timeout,
+        write_timeout: server.body_read_timeout,
+        http2: server.http2,
+        tls: public_tls,
+        workers,
+        methods: PUBLIC_METHODS,
+        problem_docs: server.problem_docs.as_deref().map(Arc::from),
+        metrics: metrics.clone(),
+    };
+    let admin = ListenerSettings {
+        max_connections: room.admin,
+        http2: false,
+        tls: admin_tls,
+        workers: Workers::default(),
+        methods: ADMIN_METHODS,
+        problem_docs: None,
+        ..public.clone()
+    };
+    Ok([public, admin])
+}
+
+/// Returns the certificates of the upstreams, for the watcher.
+fn certificates_of(proxy: &Proxy) -> Vec<Watched> {
+    let upstream = |(name, connector)| {
+        watched(format!("upstreams.{name}"), connector, |connector: &Arc<_>| &**connector)
+    };
+    proxy.connectors().map(upstream).collect()
+}

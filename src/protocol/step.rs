@@ -1,0 +1,125 @@
+//! The steps of an operation: what can happen to it, and who says so. `n` is always the number of the execution that
+//! the sender means.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+
+use super::{Finding, Fingerprint, Owner, Policy, Record, ResponseRef, Revision, State};
+
+/// The claim of an attempt that asks to run.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The token of the execution that would run.
+    pub owner: Owner,
+    /// The route's namespace.
+    pub namespace: Arc<str>,
+    /// The route's name.
+    pub route: Arc<str>,
+    /// The client's request, as a digest.
+    pub fingerprint: Fingerprint,
+    /// The route's policy, for a record that does not exist yet.
+    pub policy: Policy,
+}
+
+impl Claim {
+    /// Returns the record of a first execution, as of `now`.
+    #[must_use]
+    pub fn first(&self, now: Timestamp) -> Record {
+        Record {
+            revision: Revision::first(self.owner),
+            namespace: Arc::clone(&self.namespace),
+            route: Arc::clone(&self.route),
+            fingerprint: self.fingerprint.clone(),
+            policy: self.policy,
+            created_at: now,
+            updated_at: now,
+            state: State::Running { owner: self.owner, n: 1, undecided: false },
+        }
+    }
+}
+
+/// A renewal: the owner of an execution is still at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renew {
+    /// Owner of the execution.
+    pub owner: Owner,
+    /// Number of the execution.
+    pub n: u32,
+}
+
+/// The report of an owner whose call is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Owner of the execution.
+    pub owner: Owner,
+    /// Number of the execution.
+    pub n: u32,
+    /// The meaning of the call for the record.
+    pub finding: Finding,
+}
+
+/// A take-over: an attempt runs an unknown operation again, if the record's policy allows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakeOver {
+    /// Token of the new execution.
+    pub owner: Owner,
+    /// Number of the unknown execution that it follows.
+    pub n: u32,
+    /// True if every undecided execution so far was fenced and so can no longer act.
+    pub fenced: bool,
+}
+
+/// A settlement: a probe or a marker row says that the unknown execution was executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settle {
+    /// Number of the execution.
+    pub n: u32,
+    /// Response of the execution, if the response was found too.
+    pub response: Option<ResponseRef>,
+}
+
+/// The finding of an operator about an unknown operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resolution {
+    /// An executed operation, with its response if that is known.
+    Executed(Option<ResponseRef>),
+    /// An operation that was not executed. The next attempt may run.
+    NotExecuted {
+        /// True to decide although the call could still be under way. This ends "at most once".
+        force: bool,
+    },
+}
+
+/// A deletion: an operator drops a response before its time. The tombstone stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delete;
+
+/// The passing of time: a lease that is over lapses, and a record expires or ends when its retention is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sweep;
+
+/// A kind of step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    /// A [`Claim`].
+    Claim,
+    /// A [`Renew`].
+    Renew,
+    /// A [`Report`] of a completion.
+    Complete,
+    /// A [`Report`] of a release.
+    Release,
+    /// A [`Report`] of a loss.
+    Lose,
+    /// A [`TakeOver`].
+    TakeOver,
+    /// A [`Settle`].
+    Settle,
+    /// A [`Resolution`].
+    Resolve,
+    /// A [`Delete`].
+    Delete,
+    /// A [`Sweep`].
+    Sweep,
+}
