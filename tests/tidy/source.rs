@@ -59,10 +59,15 @@ impl Source {
     /// Returns the code in front of the tests that stand at the end of the file.
     pub fn without_tests(&self) -> &[String] {
         let tests = self.code.windows(2).position(|lines| {
-            lines[0].starts_with("#[cfg(test)]") && lines[1].starts_with("mod ") && lines[1].ends_with('{')
+            is_for_tests(&lines[0]) && lines[1].starts_with("mod ") && lines[1].ends_with('{')
         });
         &self.code[..tests.unwrap_or(self.code.len())]
     }
+}
+
+/// Tells whether an attribute keeps an item for tests, perhaps for those of one feature.
+fn is_for_tests(attribute: &str) -> bool {
+    ["#[cfg(test)]", "#[cfg(all(test,"].iter().any(|begin| attribute.starts_with(begin))
 }
 
 /// Fails with all violations, if there are any.
