@@ -17,13 +17,13 @@ use super::state::AdminState;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Body {
+pub(super) struct AcceptClockBody {
     note: Option<String>,
 }
 
 pub(super) async fn accept_clock(
     State(admin): State<AdminState>,
-    OptionalJson(Body { note }): OptionalJson<Body>,
+    OptionalJson(AcceptClockBody { note }): OptionalJson<AcceptClockBody>,
 ) -> Result<Json<Value>, AdminProblem> {
     if note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE) {
         return Err(AdminProblem::bad_request(format!("note: at most {MAX_NOTE} characters")));

@@ -29,7 +29,7 @@ pub(super) const MAX_NOTE: usize = 1000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Body {
+pub(super) struct ResolveBody {
     executed: bool,
     response: Option<SuppliedResponse>,
     note: String,
@@ -40,7 +40,7 @@ pub(super) struct Body {
 pub(super) async fn resolve(
     State(admin): State<AdminState>,
     Id(id): Id,
-    JsonBody(body): JsonBody<Body>,
+    JsonBody(body): JsonBody<ResolveBody>,
 ) -> Result<Json<RecordView>, AdminProblem> {
     let request = ResolveRequest::read(body, &*admin.new_owner).map_err(AdminProblem::bad_request)?;
     let Some(outcome) = request.apply(&admin.ledger, id).await.transpose() else {
@@ -64,8 +64,8 @@ struct ResolveRequest {
 }
 
 impl ResolveRequest {
-    fn read(body: Body, new_owner: &dyn Fn() -> Owner) -> Result<Self, String> {
-        let Body { executed, response, note, force } = body;
+    fn read(body: ResolveBody, new_owner: &dyn Fn() -> Owner) -> Result<Self, String> {
+        let ResolveBody { executed, response, note, force } = body;
         if note.trim().is_empty() || note.chars().count() > MAX_NOTE {
             return Err(format!("note: say why, in 1 to {MAX_NOTE} characters"));
         }

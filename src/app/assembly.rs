@@ -8,9 +8,9 @@ use tracing::warn;
 use crate::admin::{self, Access, AdminState};
 use crate::buffers::REPLAY_CACHE;
 use crate::cli::serve::Operator;
-use crate::config::{Config, Room};
+use crate::config::{Capacity, Config};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, new_owner};
-use crate::routes::identity::Refusal;
+use crate::routes::identity::NamesRefusal;
 use crate::routes::{LiveRoutes, RouteTable};
 use crate::server::ListenerSettings;
 use crate::stop::Stop;
@@ -45,7 +45,7 @@ pub(super) struct Assembly {
     pub(super) workers: Workers,
     pub(super) names: Names,
     /// Reason why the gateway must not serve.
-    pub(super) refusal: Option<Refusal>,
+    pub(super) refusal: Option<NamesRefusal>,
 }
 
 /// Returns the ledger over a store. It counts lapsed executions and keeps what it replayed.
@@ -64,7 +64,11 @@ impl Assembly {
     ///
     /// # Errors
     /// [`StartError`] if a part cannot be made, or if the store does not answer in time.
-    pub(super) async fn new(config: &Config, room: Room, operator: Operator) -> Result<Self, StartError> {
+    pub(super) async fn new(
+        config: &Config,
+        capacity: Capacity,
+        operator: Operator,
+    ) -> Result<Self, StartError> {
         let workers = Workers::start().map_err(|error| StartError::of("threads", error))?;
         let metrics = Metrics::new();
         let mut deadline = StartDeadline::of(config.store.start_timeout);
@@ -97,7 +101,7 @@ impl Assembly {
             new_owner: Arc::new(new_owner),
         });
         let mut certificates = certificates_of(&proxy);
-        let listening = listening(config, room, workers.clone(), &metrics, &mut certificates)?;
+        let listening = listening(config, capacity, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
         clock::compare_at_start(&ledger, operator.accept_clock, &mut deadline).await?;
         // This comes last, so that nothing is noted in the store for a gateway that cannot start.
@@ -122,7 +126,7 @@ impl Assembly {
 /// Returns the settings of both listeners, and adds the files of their certificates to `certificates`.
 fn listening(
     config: &Config,
-    room: Room,
+    capacity: Capacity,
     workers: Workers,
     metrics: &Metrics,
     certificates: &mut Vec<WatchedFiles>,
@@ -135,7 +139,7 @@ fn listening(
     }
     let public = ListenerSettings {
         max_connections: server.max_connections,
-        max_waiting: room.waiting,
+        max_waiting: capacity.waiting,
         header_read_timeout: server.header_read_timeout,
         keep_alive_timeout: server.keep_alive_timeout,
         write_timeout: server.body_read_timeout,
@@ -147,7 +151,7 @@ fn listening(
         metrics: metrics.clone(),
     };
     let admin = ListenerSettings {
-        max_connections: room.admin,
+        max_connections: capacity.admin,
         http2: false,
         tls: admin_tls,
         workers: Workers::default(),

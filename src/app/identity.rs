@@ -9,7 +9,7 @@ use tracing::{error, warn};
 
 use crate::config::Config;
 use crate::protocol::EntryName;
-use crate::routes::identity::{Refusal, earlier, prolonged, refresh_interval, review};
+use crate::routes::identity::{NamesRefusal, earlier, prolonged, refresh_interval, review};
 use crate::stop::Stop;
 use crate::store::{Names, Replaced, StoreError};
 
@@ -33,7 +33,7 @@ pub(super) async fn compare_at_start(
     names: &Names,
     config: &Config,
     deadline: &mut StartDeadline,
-) -> Result<Option<Refusal>, StartError> {
+) -> Result<Option<NamesRefusal>, StartError> {
     loop {
         match compare_once(names, config).await {
             Ok(refusal) => return Ok(refusal),
@@ -45,7 +45,7 @@ pub(super) async fn compare_at_start(
     }
 }
 
-async fn compare_once(names: &Names, config: &Config) -> Result<Option<Refusal>, StoreError> {
+async fn compare_once(names: &Names, config: &Config) -> Result<Option<NamesRefusal>, StoreError> {
     for _ in 0..MOST_CONFLICTS {
         let snapshot = names.read().await?;
         let (entries, from_earlier) = match &snapshot.entries {

@@ -39,12 +39,12 @@ const BACKLOG: u32 = 1024;
 pub(super) async fn serve(config: Config, operator: Operator) -> Result<ExitCode, StartError> {
     descriptors::raise();
     let warnings = config.warnings();
-    let room = config.room(descriptors::most());
-    let config = config.within(room);
+    let capacity = config.capacity(descriptors::most());
+    let config = config.within(capacity);
     let found = config.store.settings.exists();
     let (mut signals, hang_ups) = (Signals::new()?, hang_ups()?);
     let assembly = select! {
-        assembly = Assembly::new(&config, room, operator) => assembly?,
+        assembly = Assembly::new(&config, capacity, operator) => assembly?,
         name = signals.next() => {
             info!("{name}: ended before anything was served");
             return Ok(ExitCode::SUCCESS);

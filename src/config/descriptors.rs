@@ -18,7 +18,7 @@ const RESERVE: usize = 64;
 
 /// The capacity that the descriptors allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct Capacity {
     /// Number of client connections.
     pub connections: usize,
     /// Number of connections that wait until others are closed.
@@ -34,7 +34,7 @@ pub struct Room {
 impl Config {
     /// Returns the capacity that fits into this number of descriptors.
     #[must_use]
-    pub fn room(&self, descriptors: usize) -> Room {
+    pub fn capacity(&self, descriptors: usize) -> Capacity {
         let store = self.store.settings.descriptors(descriptors);
         let (admin, waiting) = (ADMIN.min(descriptors / 16), WAITING.min(descriptors / 16));
         let left = descriptors.saturating_sub(store + RESERVE + admin + waiting);
@@ -43,7 +43,7 @@ impl Config {
         let streams = if self.streams() { left / 3 } else { 0 };
         let connections = self.server.max_connections.min(left - streams).max(1);
         let streams = left.saturating_sub(connections).max(1);
-        Room { connections, waiting: waiting.max(1), executions, streams, admin: admin.max(1) }
+        Capacity { connections, waiting: waiting.max(1), executions, streams, admin: admin.max(1) }
     }
 
     /// Tells whether a request may stream to an upstream without protection.
@@ -51,13 +51,13 @@ impl Config {
         self.fallback.is_some() || self.routes.iter().any(|route| !route.key_required)
     }
 
-    /// Reduces the numbers of connections, executions and streams to those of `room`.
+    /// Reduces the numbers of connections, executions and streams to those of `capacity`.
     #[must_use]
-    pub fn within(mut self, room: Room) -> Self {
+    pub fn within(mut self, capacity: Capacity) -> Self {
         let server = &mut self.server;
-        server.max_connections = room.connections;
-        server.max_in_flight = room.executions;
-        server.max_streams = room.streams;
+        server.max_connections = capacity.connections;
+        server.max_in_flight = capacity.executions;
+        server.max_streams = capacity.streams;
         self
     }
 
@@ -66,10 +66,10 @@ impl Config {
     }
 
     fn too_many_for(&self, descriptors: usize) -> Option<String> {
-        let (room, server) = (self.room(descriptors), &self.server);
+        let (capacity, server) = (self.capacity(descriptors), &self.server);
         let clamped = [
-            (server.max_connections, room.connections, "connections", "max_connections"),
-            (server.max_in_flight, room.executions, "executions", "max_in_flight"),
+            (server.max_connections, capacity.connections, "connections", "max_connections"),
+            (server.max_in_flight, capacity.executions, "executions", "max_in_flight"),
         ];
         let clamped: Vec<_> = clamped
             .into_iter()
@@ -105,7 +105,7 @@ mod tests {
     fn all_of_it_together_stays_below_the_limit() {
         for limit in [256, 1024, 4096, 20_000, 1 << 20] {
             let config = config("");
-            let Room { connections, waiting, executions, streams, admin } = config.room(limit);
+            let Capacity { connections, waiting, executions, streams, admin } = config.capacity(limit);
             let together = connections + waiting + executions + admin + streams;
             let store = config.store.settings.descriptors(limit);
             assert!(store > 0 && together + store + RESERVE <= limit + 1, "{limit}");

@@ -20,7 +20,7 @@ use crate::secret::Secret;
 use crate::store::StoreSettings;
 
 pub use self::arguments::Arguments;
-pub use self::descriptors::Room;
+pub use self::descriptors::Capacity;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::schema::schema;

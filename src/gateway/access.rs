@@ -19,7 +19,7 @@ const CLIENT_LEFT: &str = "client-left";
 
 /// A request from its head to its answer. Dropped before its end, it is logged as a request with a client
 /// that left.
-pub(super) struct Access {
+pub(super) struct AccessLine {
     metrics: Metrics,
     started: Instant,
     route: Arc<str>,
@@ -32,7 +32,7 @@ pub(super) struct Access {
     ended: bool,
 }
 
-impl Access {
+impl AccessLine {
     /// Begins the log entry of a request from the client at this address.
     pub(super) fn begin(
         metrics: &Metrics,
@@ -88,7 +88,7 @@ impl Access {
     }
 }
 
-impl Drop for Access {
+impl Drop for AccessLine {
     fn drop(&mut self) {
         if !self.ended {
             self.log(CLIENT_LEFT, None);

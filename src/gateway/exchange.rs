@@ -16,7 +16,7 @@ use crate::protocol::RecordId;
 use crate::routes::{Ambiguity, Matched};
 use crate::shares::Party;
 
-use super::access::Access;
+use super::access::AccessLine;
 use super::attempt::Attempt;
 use super::body::{leave, leave_body};
 use super::operation::{caller, requested_key};
@@ -33,7 +33,7 @@ pub(super) async fn exchange(
     let matched = gateway.routes.table().find(request.method(), request.uri().path(), request.headers());
     let (origin, client) = gateway.origin(&request);
     let party = client.into();
-    let mut access = Access::begin(&gateway.metrics, &request, &matched, client);
+    let mut access = AccessLine::begin(&gateway.metrics, &request, &matched, client);
     let (name, replied) = match matched {
         Matched::Route(route) => {
             // On the heap, like many futures below: a future is as large as all futures that it may await,
@@ -88,7 +88,7 @@ async fn protected(
     route: Arc<Route>,
     request: Request<Body>,
     party: Party,
-    access: &mut Access,
+    access: &mut AccessLine,
 ) -> Result<Reply, Problem> {
     let key = match requested_key(&route, &request) {
         Ok(Some(key)) => key,

@@ -15,7 +15,7 @@ use crate::protocol::{Entry, EntryName};
 
 pub use self::earlier::earlier;
 pub use self::entries::refresh_interval;
-pub use self::refusal::{Conflict, Refusal};
+pub use self::refusal::{Conflict, NamesRefusal};
 
 use self::entries::{identity_of, own_entries, pattern_of};
 
@@ -68,9 +68,9 @@ impl Review {
     /// Returns the reason why a gateway with this configuration must not start, if there is one.
     /// `from_earlier` says that the entries were not read but are the assumed entries of an earlier release.
     #[must_use]
-    pub fn refusal(&self, config: &Config, from_earlier: bool) -> Option<Refusal> {
+    pub fn refusal(&self, config: &Config, from_earlier: bool) -> Option<NamesRefusal> {
         let is_fine = self.conflicts.is_empty() && self.lost.is_empty();
-        (!is_fine).then(|| Refusal {
+        (!is_fine).then(|| NamesRefusal {
             conflicts: self.conflicts.clone(),
             lost: self.lost.clone(),
             from_earlier,

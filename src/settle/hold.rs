@@ -2,22 +2,22 @@
 
 use std::future::ready;
 
-use super::witness::{Case, Fence, Pending, Testimony, Witness};
+use super::witness::{Case, Fence, Testimony, Witness, WitnessFuture};
 
 /// The witness that knows nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hold;
 
 impl Witness for Hold {
-    fn ask<'w>(&'w self, _: Case<'w>) -> Pending<'w, Testimony> {
+    fn ask<'w>(&'w self, _: Case<'w>) -> WitnessFuture<'w, Testimony> {
         Box::pin(ready(Testimony::Undecided))
     }
 
-    fn may_complete<'w>(&'w self, _: Case<'w>) -> Pending<'w, bool> {
+    fn may_complete<'w>(&'w self, _: Case<'w>) -> WitnessFuture<'w, bool> {
         Box::pin(ready(true))
     }
 
-    fn fence<'w>(&'w self, _: Case<'w>) -> Pending<'w, Fence> {
+    fn fence<'w>(&'w self, _: Case<'w>) -> WitnessFuture<'w, Fence> {
         Box::pin(ready(Fence::Absent))
     }
 }

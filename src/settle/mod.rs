@@ -14,7 +14,7 @@ mod hold;
 mod witness;
 
 pub use hold::Hold;
-pub use witness::{Case, Fence, Pending, Testimony, Witness};
+pub use witness::{Case, Fence, Testimony, Witness, WitnessFuture};
 
 use crate::protocol::{OnUnknown, Owner, Record, RecordId, ResponseRef, Settle, SettleVerdict};
 use crate::store::{Ledger, StoreError};
@@ -181,15 +181,15 @@ mod tests {
     struct Says(Testimony);
 
     impl Witness for Says {
-        fn ask<'w>(&'w self, _: Case<'w>) -> Pending<'w, Testimony> {
+        fn ask<'w>(&'w self, _: Case<'w>) -> WitnessFuture<'w, Testimony> {
             Box::pin(std::future::ready(self.0.clone()))
         }
 
-        fn may_complete<'w>(&'w self, _: Case<'w>) -> Pending<'w, bool> {
+        fn may_complete<'w>(&'w self, _: Case<'w>) -> WitnessFuture<'w, bool> {
             Box::pin(std::future::ready(false))
         }
 
-        fn fence<'w>(&'w self, _: Case<'w>) -> Pending<'w, Fence> {
+        fn fence<'w>(&'w self, _: Case<'w>) -> WitnessFuture<'w, Fence> {
             Box::pin(std::future::ready(Fence::Closed))
         }
     }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use crate::protocol::{Record, RecordId, StoredResponse};
 
 /// A future of a witness.
-pub type Pending<'w, T> = Pin<Box<dyn Future<Output = T> + Send + 'w>>;
+pub type WitnessFuture<'w, T> = Pin<Box<dyn Future<Output = T> + Send + 'w>>;
 
 /// An execution that a witness is asked about: execution `n` of the operation.
 #[derive(Clone, Copy, Debug)]
@@ -49,11 +49,11 @@ pub enum Fence {
 /// call.
 pub trait Witness: Send + Sync {
     /// Asks what became of an unknown execution.
-    fn ask<'w>(&'w self, case: Case<'w>) -> Pending<'w, Testimony>;
+    fn ask<'w>(&'w self, case: Case<'w>) -> WitnessFuture<'w, Testimony>;
 
     /// Tells whether a completion that comes late may still be recorded: a fenced execution may not complete.
-    fn may_complete<'w>(&'w self, case: Case<'w>) -> Pending<'w, bool>;
+    fn may_complete<'w>(&'w self, case: Case<'w>) -> WitnessFuture<'w, bool>;
 
     /// Fences an execution, so that it can no longer act.
-    fn fence<'w>(&'w self, case: Case<'w>) -> Pending<'w, Fence>;
+    fn fence<'w>(&'w self, case: Case<'w>) -> WitnessFuture<'w, Fence>;
 }

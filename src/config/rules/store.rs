@@ -25,41 +25,49 @@ macro_rules! with_feature {
 }
 
 /// The stores that `store.url` can name. A new store is one entry here.
-const STORES: [Entry; 4] = [
-    Entry { is_meant: |scheme| scheme == "memory", keys: &[], check: in_memory },
-    Entry {
+const STORES: [KindRules; 4] = [
+    KindRules { is_meant: |scheme| scheme == "memory", keys: &[], check: in_memory },
+    KindRules {
         is_meant: |scheme| scheme == "embedded",
         keys: &[],
         check: with_feature!("embedded", "embedded", in_a_directory),
     },
-    Entry {
+    KindRules {
         is_meant: |scheme| scheme.starts_with("redis") || scheme == "unix",
         keys: &[
-            Key { name: "ca", of: "rediss://", is_given: |file| file.ca.is_some() },
-            Key { name: "sentinel_username", of: "Redis", is_given: |file| file.sentinel_username.is_some() },
-            Key { name: "sentinel_password", of: "Redis", is_given: |file| file.sentinel_password.is_some() },
-            Key { name: "prefix", of: "Redis", is_given: |file| file.prefix.is_some() },
-            Key { name: "wait_replicas", of: "Redis", is_given: |file| file.wait_replicas.is_some() },
-            Key { name: "accept_lost", of: "Redis", is_given: |file| file.accept_lost.is_some() },
+            KindKey { name: "ca", of: "rediss://", is_given: |file| file.ca.is_some() },
+            KindKey {
+                name: "sentinel_username",
+                of: "Redis",
+                is_given: |file| file.sentinel_username.is_some(),
+            },
+            KindKey {
+                name: "sentinel_password",
+                of: "Redis",
+                is_given: |file| file.sentinel_password.is_some(),
+            },
+            KindKey { name: "prefix", of: "Redis", is_given: |file| file.prefix.is_some() },
+            KindKey { name: "wait_replicas", of: "Redis", is_given: |file| file.wait_replicas.is_some() },
+            KindKey { name: "accept_lost", of: "Redis", is_given: |file| file.accept_lost.is_some() },
         ],
         check: with_feature!("redis", "Redis", |at, file| shared(super::redis::settings(at, file))),
     },
-    Entry {
+    KindRules {
         is_meant: |scheme| scheme.starts_with("postgres"),
         keys: &[
-            Key { name: "ca", of: "postgres://", is_given: |file| file.ca.is_some() },
-            Key { name: "schema", of: "Postgres", is_given: |file| file.schema.is_some() },
+            KindKey { name: "ca", of: "postgres://", is_given: |file| file.ca.is_some() },
+            KindKey { name: "schema", of: "Postgres", is_given: |file| file.schema.is_some() },
         ],
         check: with_feature!("postgres", "Postgres", |at, file| shared(super::postgres::settings(at, file))),
     },
 ];
 
 /// A kind of store.
-struct Entry {
+struct KindRules {
     /// Tells whether a URL with this scheme is meant for the store, be it right or wrong.
     is_meant: fn(&str) -> bool,
     /// The keys that not every store takes.
-    keys: &'static [Key],
+    keys: &'static [KindKey],
     /// Checks the URL and those keys.
     check: Check,
 }
@@ -70,7 +78,7 @@ type Check = fn(&KeyCursor<'_>, &file::Store) -> Settings;
 type Settings = Option<Arc<dyn StoreSettings>>;
 
 /// A key of some stores.
-struct Key {
+struct KindKey {
     name: &'static str,
     /// Purpose of the key, as its refusal says it.
     of: &'static str,
@@ -101,7 +109,7 @@ pub fn store(at: &KeyCursor<'_>, file: &file::Store) -> Option<StoreConfig> {
 }
 
 /// Refuses the keys that are for another store than the one that takes `taken`.
-fn misplaced(at: &KeyCursor<'_>, file: &file::Store, taken: &[Key]) -> Option<()> {
+fn misplaced(at: &KeyCursor<'_>, file: &file::Store, taken: &[KindKey]) -> Option<()> {
     let keys = || STORES.iter().flat_map(|entry| entry.keys);
     let mut refused = Vec::new();
     for key in keys().filter(|key| (key.is_given)(file)) {

@@ -18,14 +18,14 @@ pub struct Conflict {
 
 /// The reasons why a configuration must not serve over a store, and both ways to go on.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub struct NamesRefusal {
     pub(super) conflicts: Vec<Conflict>,
     pub(super) lost: Vec<Entry>,
     pub(super) from_earlier: bool,
     pub(super) without_file: bool,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for NamesRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -59,7 +59,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl Refusal {
+impl NamesRefusal {
     /// Groups the conflicts that differ in their method only.
     fn groups(&self) -> Vec<Vec<&Conflict>> {
         let mut groups: Vec<Vec<&Conflict>> = Vec::new();

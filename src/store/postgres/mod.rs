@@ -39,7 +39,7 @@ use self::lists::ListConnection;
 use self::session::Session;
 use self::setup::Setup;
 use self::statements::Statements;
-use self::tasks::{ChangeTask, Claim, Read, Watch};
+use self::tasks::{ChangeTask, ClaimTask, ReadTask, WatchTask};
 
 mod batch;
 mod failure;
@@ -103,7 +103,7 @@ impl PostgresStore {
     }
 
     async fn read_one(&self, id: RecordId) -> Result<Snapshot, StoreError> {
-        self.connections.ask(Read(id)).await.map_err(Failure::of_a_read)?
+        self.connections.ask(ReadTask(id)).await.map_err(Failure::of_a_read)?
     }
 
     async fn join(&self, id: RecordId) -> Result<Woken, StoreError> {
@@ -111,7 +111,7 @@ impl PostgresStore {
         // registered.
         let waiter = self.waiters.join(id);
         self.listener.open().await?;
-        self.connections.ask(Watch(id)).await.map_err(Failure::of_a_read)?;
+        self.connections.ask(WatchTask(id)).await.map_err(Failure::of_a_read)?;
         Ok(Box::pin(waiter))
     }
 }
@@ -123,7 +123,7 @@ fn no_record() -> RecordId {
 
 impl Store for PostgresStore {
     fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed> {
-        Box::pin(async move { self.connections.ask(Claim::new(id, first)).await? })
+        Box::pin(async move { self.connections.ask(ClaimTask::new(id, first)).await? })
     }
 
     fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap> {

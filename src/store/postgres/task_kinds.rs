@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::kind_queue::KindQueue;
 use super::queue::{Holds, Kinds};
 use super::session::Session;
-use super::tasks::{Claim, Read, Remove, SqlTask, Watch, Write};
+use super::tasks::{ClaimTask, ReadTask, RemoveTask, SqlTask, WatchTask, WriteTask};
 
 /// A way to run a batch of any kind.
 pub(super) trait RunBatch {
@@ -92,9 +92,9 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Claims(Claim) in claims,
-    Writes(Write) in writes,
-    Removals(Remove) in removals,
-    Reads(Read) in reads,
-    Watches(Watch) in watches,
+    Claims(ClaimTask) in claims,
+    Writes(WriteTask) in writes,
+    Removals(RemoveTask) in removals,
+    Reads(ReadTask) in reads,
+    Watches(WatchTask) in watches,
 }

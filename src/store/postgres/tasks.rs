@@ -7,8 +7,8 @@ mod read;
 mod sql_task;
 mod watch;
 
-pub(super) use self::change::{ChangeTask, Remove, Write};
-pub(super) use self::claim::Claim;
-pub(super) use self::read::Read;
+pub(super) use self::change::{ChangeTask, RemoveTask, WriteTask};
+pub(super) use self::claim::ClaimTask;
+pub(super) use self::read::ReadTask;
 pub(super) use self::sql_task::SqlTask;
-pub(super) use self::watch::Watch;
+pub(super) use self::watch::WatchTask;

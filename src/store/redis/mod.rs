@@ -47,7 +47,7 @@ use self::memory::Outcomes;
 use self::nodes::Nodes;
 use self::script::{Call, ExecutionStart, Request, Script};
 use self::setup::Setup;
-use self::value::{Kind, Reply};
+use self::value::{Reply, ReplyKind};
 
 mod check;
 mod documents;
@@ -138,8 +138,8 @@ impl Shared {
         let known = self.common.marks.of(bucket(id));
         let reply = self.run(id, call).await?;
         match reply.kind {
-            Kind::Late => self.nodes.link(bucket(id)).await?.heard(reply.now),
-            Kind::Unmarked => {
+            ReplyKind::Late => self.nodes.link(bucket(id)).await?.heard(reply.now),
+            ReplyKind::Unmarked => {
                 let link = self.nodes.link(bucket(id)).await?;
                 link.examine_bucket(bucket(id), known).await.map_err(Failure::of_a_read)?;
             }
@@ -147,8 +147,10 @@ impl Shared {
         }
         let again = self.run(id, call).await?;
         match again.kind {
-            Kind::Late => Err(Failure::Down("it reached Redis after the gateway had given it up".into())),
-            Kind::Unmarked => Err(Failure::Down("the mark of its bucket cannot be relied on".into())),
+            ReplyKind::Late => {
+                Err(Failure::Down("it reached Redis after the gateway had given it up".into()))
+            }
+            ReplyKind::Unmarked => Err(Failure::Down("the mark of its bucket cannot be relied on".into())),
             _ => Ok(again),
         }
     }
@@ -216,11 +218,11 @@ impl Shared {
             .starting(Some(ExecutionStart { bucket, is_new: true }));
         let reply = self.begin(id, &call).await?;
         match reply.kind {
-            Kind::Won => {
+            ReplyKind::Won => {
                 self.note(id, true, 0).await;
                 Ok(Claimed::Won(Record { created_at: reply.now, updated_at: reply.now, ..first }))
             }
-            Kind::Refused => Err(self.refused(bucket).await),
+            ReplyKind::Refused => Err(self.refused(bucket).await),
             _ => reply.found(id).map(Claimed::Found),
         }
     }
@@ -260,11 +262,11 @@ impl Shared {
             );
         let reply = self.begin(id, &call).await?;
         match reply.kind {
-            Kind::Stored => {
+            ReplyKind::Stored => {
                 self.note(id, runs, size).await;
                 Ok(Swap::Stored(Some(Record { updated_at: reply.now, ..record })))
             }
-            Kind::Refused => Err(self.refused(bucket(id)).await),
+            ReplyKind::Refused => Err(self.refused(bucket(id)).await),
             _ => {
                 // The record belongs to another execution by now, and so does its outcome.
                 self.note(id, false, 0).await;
@@ -280,7 +282,7 @@ impl Shared {
             .arg(self.keys.channel());
         let reply = self.run(id, &call).await?;
         match reply.kind {
-            Kind::Stored => {
+            ReplyKind::Stored => {
                 self.note(id, false, 0).await;
                 Ok(Swap::Stored(None))
             }

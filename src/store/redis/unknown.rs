@@ -32,13 +32,13 @@ const LOOK_AT: usize = 256;
 const ALL: usize = i32::MAX as usize;
 
 /// An entry of a bucket's `unknown-since`.
-struct Entry {
+struct UnknownEntry {
     position: Position,
     /// Id and route, as Redis has it.
     member: Vec<u8>,
 }
 
-impl Entry {
+impl UnknownEntry {
     fn is_of(&self, route: Option<&str>) -> bool {
         route.is_none_or(|route| route.as_bytes() == &self.member[ID..])
     }
@@ -59,7 +59,7 @@ impl Shared {
         }
         let mut stored = self.fetch(listed.iter().map(|entry| entry.position.id).collect()).await?;
         let mut page = UnknownPage { next, ..UnknownPage::default() };
-        for Entry { position, .. } in listed {
+        for UnknownEntry { position, .. } in listed {
             match stored.remove(&position.id).map(|bytes| decode(position.id, &bytes)).transpose() {
                 Ok(Some(record)) if Position::of(position.id, &record) == Some(position) => {
                     page.records.push((position.id, record));
@@ -114,7 +114,7 @@ impl Shared {
         let keys = group.iter().map(|bucket| self.keys.unknown(*bucket)).collect();
         let call = Call::new(Script::Unknown, keys).arg("").number(ALL as u128);
         let unknown = ids_in(self.ask_bucket(group[0], Request::Script(&call)).await?);
-        let mut listed: BTreeMap<RecordId, Vec<Entry>> = BTreeMap::new();
+        let mut listed: BTreeMap<RecordId, Vec<UnknownEntry>> = BTreeMap::new();
         for entry in self.entries(&group, None, ALL).await? {
             listed.entry(entry.position.id).or_default().push(entry);
         }
@@ -136,10 +136,10 @@ impl Shared {
         &self,
         id: RecordId,
         record: Option<&Record>,
-        listed: &[Entry],
+        listed: &[UnknownEntry],
     ) -> Result<u64, StoreError> {
         let right = record.and_then(|record| Some((Position::of(id, record)?, member(id, record))));
-        let is_right = |entry: &Entry| {
+        let is_right = |entry: &UnknownEntry| {
             right
                 .as_ref()
                 .is_some_and(|(position, member)| *position == entry.position && *member == entry.member)
@@ -167,13 +167,13 @@ impl Shared {
         self: &Arc<Self>,
         after: Option<Position>,
         many: usize,
-    ) -> Result<(Vec<Entry>, Option<Position>), StoreError> {
+    ) -> Result<(Vec<UnknownEntry>, Option<Position>), StoreError> {
         // Ids are digests, so the oldest are spread evenly over the buckets.
         let of_each = (many / 64).max(8);
         let answers = self.on_groups(self.nodes.groups(), move |shared, group| async move {
             shared.entries(&group, after, of_each).await
         });
-        let mut entries: Vec<Entry> = answers.await?.into_iter().flatten().collect();
+        let mut entries: Vec<UnknownEntry> = answers.await?.into_iter().flatten().collect();
         let mut ends = vec![(0, None); BUCKETS];
         for entry in &entries {
             let (number, end) = &mut ends[usize::from(bucket(entry.position.id))];
@@ -194,7 +194,7 @@ impl Shared {
         group: &[u8],
         after: Option<Position>,
         of_each: usize,
-    ) -> Result<Vec<Entry>, Failure> {
+    ) -> Result<Vec<UnknownEntry>, Failure> {
         let keys = group.iter().map(|bucket| self.keys.unknown_since(*bucket)).collect();
         let (from, id) =
             after.map_or((Timestamp(0), Vec::new()), |after| (after.since, after.id.as_bytes().to_vec()));
@@ -206,7 +206,7 @@ impl Shared {
         let entry = |[member, since]: &[Vec<u8>; 2]| {
             let id = RecordId::from_bytes(member.get(..ID)?)?;
             let position = Position { since: Timestamp(number(since)), id };
-            Some(Entry { position, member: member.clone() })
+            Some(UnknownEntry { position, member: member.clone() })
         };
         Ok(pairs.iter().filter_map(entry).collect())
     }

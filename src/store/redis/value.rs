@@ -16,7 +16,7 @@ const HEADER: usize = 25;
 
 /// The answer of a script about one record.
 pub(super) struct Reply {
-    pub(super) kind: Kind,
+    pub(super) kind: ReplyKind,
     pub(super) now: Timestamp,
     record: Option<Vec<u8>>,
     response: Option<Vec<u8>>,
@@ -24,7 +24,7 @@ pub(super) struct Reply {
 
 /// The action of a script, as its answer names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ReplyKind {
     /// The record was created.
     Won,
     /// The record was written or removed.
@@ -43,7 +43,7 @@ pub(super) enum Kind {
     Unmarked,
 }
 
-impl Kind {
+impl ReplyKind {
     /// Tells whether replicas have something to acknowledge.
     pub(super) fn is_write(self) -> bool {
         matches!(self, Self::Won | Self::Stored | Self::Touched)
@@ -57,14 +57,14 @@ impl Reply {
         let (kind, now, record, response) =
             Parts::from_redis_value(value).map_err(|error| odd(&error.to_string()))?;
         let kind = match kind.as_str() {
-            "won" => Kind::Won,
-            "stored" => Kind::Stored,
-            "touched" => Kind::Touched,
-            "found" => Kind::Found,
-            "absent" => Kind::Absent,
-            "refused" => Kind::Refused,
-            "late" => Kind::Late,
-            "unmarked" => Kind::Unmarked,
+            "won" => ReplyKind::Won,
+            "stored" => ReplyKind::Stored,
+            "touched" => ReplyKind::Touched,
+            "found" => ReplyKind::Found,
+            "absent" => ReplyKind::Absent,
+            "refused" => ReplyKind::Refused,
+            "late" => ReplyKind::Late,
+            "unmarked" => ReplyKind::Unmarked,
             other => return Err(odd(other)),
         };
         Ok(Self { kind, now: Timestamp(now), record, response })

@@ -23,27 +23,27 @@ use super::sql_task::SqlTask;
 )]
 pub enum ChangeTask {
     /// Writes a record.
-    Write(Write),
+    Write(WriteTask),
     /// Removes a record.
-    Remove(Remove),
+    Remove(RemoveTask),
 }
 
 impl ChangeTask {
     /// Returns the task that makes `change` to the record under `id`, if its revision is still `expected`.
     pub fn new(id: RecordId, expected: Revision, change: Change) -> Self {
         match change {
-            Change::Remove(_) => Self::Remove(Remove { id, expected }),
+            Change::Remove(_) => Self::Remove(RemoveTask { id, expected }),
             Change::Write(Written { record, response, .. }) => {
                 let encoded = codec::encode_record(&record);
                 let response = response.as_ref().map(codec::encode_response);
-                Self::Write(Write { id, expected, record, encoded, response })
+                Self::Write(WriteTask { id, expected, record, encoded, response })
             }
         }
     }
 }
 
 /// A task for [`crate::store::Store::compare_and_set`] that writes.
-pub struct Write {
+pub struct WriteTask {
     id: RecordId,
     expected: Revision,
     record: Record,
@@ -52,12 +52,12 @@ pub struct Write {
 }
 
 /// A task for [`crate::store::Store::compare_and_set`] that removes.
-pub struct Remove {
+pub struct RemoveTask {
     id: RecordId,
     expected: Revision,
 }
 
-impl Task for Write {
+impl Task for WriteTask {
     type Answer = Result<Swap, StoreError>;
 
     fn id(&self) -> RecordId {
@@ -69,7 +69,7 @@ impl Task for Write {
     }
 }
 
-impl SqlTask for Write {
+impl SqlTask for WriteTask {
     async fn run(batch: &mut Batch<Self>, session: &mut Session, sql: &Statements) -> Result<(), Failure> {
         let writes = batch.tasks();
         let statement = query(sql.write.clone())
@@ -83,7 +83,7 @@ impl SqlTask for Write {
             .bind(writes.clone().map(|write| write.record.created_at.0.cast_signed()).collect::<Vec<_>>())
             .bind(writes.clone().map(|write| until_deadline(&write.record)).collect::<Vec<_>>())
             .bind(writes.clone().map(|write| write.encoded.as_slice()).collect::<Vec<_>>())
-            .bind(writes.clone().map(Write::is_bare).collect::<Vec<_>>())
+            .bind(writes.clone().map(WriteTask::is_bare).collect::<Vec<_>>())
             .bind(writes.map(|write| write.response.as_deref()).collect::<Vec<_>>())
             .bind(&sql.channel);
         let rows = session.ask(statement).await?;
@@ -92,7 +92,7 @@ impl SqlTask for Write {
     }
 }
 
-fn written(batch: &mut Batch<Write>, rows: &[PgRow]) -> Result<(), Failure> {
+fn written(batch: &mut Batch<WriteTask>, rows: &[PgRow]) -> Result<(), Failure> {
     let mut callbacks = Callbacks::default();
     for row in rows {
         let Some(id) = row::id(row)? else { continue };
@@ -105,14 +105,14 @@ fn written(batch: &mut Batch<Write>, rows: &[PgRow]) -> Result<(), Failure> {
     Ok(())
 }
 
-impl Write {
+impl WriteTask {
     /// Tells whether the record has no stored response from now on.
     fn is_bare(&self) -> bool {
         !matches!(self.record.state, State::Completed { .. })
     }
 }
 
-impl Task for Remove {
+impl Task for RemoveTask {
     type Answer = Result<Swap, StoreError>;
 
     fn id(&self) -> RecordId {
@@ -120,7 +120,7 @@ impl Task for Remove {
     }
 }
 
-impl SqlTask for Remove {
+impl SqlTask for RemoveTask {
     async fn run(batch: &mut Batch<Self>, session: &mut Session, sql: &Statements) -> Result<(), Failure> {
         let removals = batch.tasks();
         let statement = query(sql.remove.clone())
@@ -133,7 +133,7 @@ impl SqlTask for Remove {
     }
 }
 
-fn removed(batch: &mut Batch<Remove>, rows: &[PgRow]) -> Result<(), Failure> {
+fn removed(batch: &mut Batch<RemoveTask>, rows: &[PgRow]) -> Result<(), Failure> {
     let mut callbacks = Callbacks::default();
     for row in rows {
         if let Some(id) = row::id(row)? {

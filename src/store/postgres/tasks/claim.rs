@@ -19,19 +19,19 @@ use super::sql_task::SqlTask;
 const MOST_ROUNDS: usize = 4;
 
 /// A task for [`crate::store::Store::claim`].
-pub struct Claim {
+pub struct ClaimTask {
     id: RecordId,
     first: Record,
     encoded: Vec<u8>,
 }
 
-impl Claim {
+impl ClaimTask {
     pub fn new(id: RecordId, first: Record) -> Self {
         Self { id, encoded: codec::encode_record(&first), first }
     }
 }
 
-impl Task for Claim {
+impl Task for ClaimTask {
     type Answer = Result<Claimed, StoreError>;
 
     fn id(&self) -> RecordId {
@@ -43,7 +43,7 @@ impl Task for Claim {
     }
 }
 
-impl SqlTask for Claim {
+impl SqlTask for ClaimTask {
     async fn run(batch: &mut Batch<Self>, session: &mut Session, sql: &Statements) -> Result<(), Failure> {
         for _ in 0..MOST_ROUNDS {
             offer(batch, session, sql).await?;
@@ -70,7 +70,7 @@ impl SqlTask for Claim {
     }
 }
 
-async fn offer(batch: &mut Batch<Claim>, session: &mut Session, sql: &Statements) -> Result<(), Failure> {
+async fn offer(batch: &mut Batch<ClaimTask>, session: &mut Session, sql: &Statements) -> Result<(), Failure> {
     let claims = batch.tasks();
     let statement = query(sql.claim.clone())
         .bind(claims.clone().map(|claim| claim.id.as_bytes().as_slice()).collect::<Vec<_>>())
@@ -93,7 +93,7 @@ async fn offer(batch: &mut Batch<Claim>, session: &mut Session, sql: &Statements
         let answer = match row::found(&row, id)? {
             Some(found) => found.map(Claimed::Found),
             None => match batch.task(id) {
-                Some(Claim { first, .. }) => {
+                Some(ClaimTask { first, .. }) => {
                     Ok(Claimed::Won(Record { created_at: now, updated_at: now, ..first.clone() }))
                 }
                 None => continue,

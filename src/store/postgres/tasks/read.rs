@@ -14,9 +14,9 @@ use crate::workers::Callbacks;
 use super::sql_task::SqlTask;
 
 /// A task for [`crate::store::Store::read`].
-pub struct Read(pub(in crate::store::postgres) RecordId);
+pub struct ReadTask(pub(in crate::store::postgres) RecordId);
 
-impl Task for Read {
+impl Task for ReadTask {
     type Answer = Result<Snapshot, StoreError>;
 
     fn id(&self) -> RecordId {
@@ -24,7 +24,7 @@ impl Task for Read {
     }
 }
 
-impl SqlTask for Read {
+impl SqlTask for ReadTask {
     async fn run(batch: &mut Batch<Self>, session: &mut Session, sql: &Statements) -> Result<(), Failure> {
         let found = read(batch.tasks().map(Task::id), session, sql).await?;
         let mut callbacks = Callbacks::default();

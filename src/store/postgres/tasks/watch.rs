@@ -12,9 +12,9 @@ use crate::workers::Callbacks;
 use super::sql_task::SqlTask;
 
 /// A task that asks for a notification of the end of an execution.
-pub struct Watch(pub(in crate::store::postgres) RecordId);
+pub struct WatchTask(pub(in crate::store::postgres) RecordId);
 
-impl Task for Watch {
+impl Task for WatchTask {
     type Answer = ();
 
     fn id(&self) -> RecordId {
@@ -22,7 +22,7 @@ impl Task for Watch {
     }
 }
 
-impl SqlTask for Watch {
+impl SqlTask for WatchTask {
     async fn run(batch: &mut Batch<Self>, session: &mut Session, sql: &Statements) -> Result<(), Failure> {
         let ids: Vec<RecordId> = batch.tasks().map(Task::id).collect();
         let keys: Vec<[u8; 20]> = ids.iter().map(|id| *id.as_bytes()).collect();
