@@ -9,7 +9,10 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 
 /// An error of any type.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -22,7 +25,7 @@ type Make<T> = dyn Fn(&[Vec<u8>]) -> Result<T, BoxError> + Send + Sync;
 pub struct Reloading<T> {
     files: Vec<PathBuf>,
     make: Box<Make<T>>,
-    current: RwLock<Arc<T>>,
+    current: ArcSwap<T>,
     /// Contents of the files at the last check.
     seen: Mutex<Vec<Vec<u8>>>,
 }
@@ -62,13 +65,13 @@ impl<T> Reloading<T> {
         make: impl Fn(&[Vec<u8>]) -> Result<T, BoxError> + Send + Sync + 'static,
     ) -> Result<Self, ReloadError> {
         let contents = read(&files)?;
-        let current = RwLock::new(Arc::new(make(&contents).map_err(ReloadError::Unusable)?));
+        let current = ArcSwap::from_pointee(make(&contents).map_err(ReloadError::Unusable)?);
         Ok(Self { files, make: Box::new(make), current, seen: Mutex::new(contents) })
     }
 
     /// Returns the value in use.
     pub fn current(&self) -> Arc<T> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        self.current.load_full()
     }
 
     /// Checks whether the files changed, and if so makes the value anew.
@@ -79,14 +82,14 @@ impl<T> Reloading<T> {
     pub fn check(&self) -> Result<FileCheck, ReloadError> {
         let contents = read(&self.files)?;
         {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut seen = self.seen.lock();
             if *seen == contents {
                 return Ok(FileCheck::Unchanged);
             }
             seen.clone_from(&contents);
         }
         let made = Arc::new((self.make)(&contents).map_err(ReloadError::Unusable)?);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = made;
+        self.current.store(made);
         Ok(FileCheck::Reloaded)
     }
 }

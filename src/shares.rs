@@ -18,10 +18,11 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
@@ -154,7 +155,7 @@ impl Shares {
     fn held(&self, party: Party) -> MutexGuard<'_, HashMap<Party, usize>> {
         let at = self.0.hasher.hash_one(party) as usize % SHARDS;
         // Only one number is changed under this lock.
-        self.0.held[at].lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.held[at].lock()
     }
 }
 

@@ -18,6 +18,7 @@ use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::config::Admin;
 use crate::peer::Peer;
@@ -105,10 +106,10 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-/// Compares digests instead of texts. The comparison takes longer the more bytes agree, but how far two
-/// digests agree says nothing about how far the texts agree. So the time gives nothing away.
+/// Compares two tokens in a time that does not depend on how far they agree. It compares their digests,
+/// because a comparison of the texts would end early for texts of different lengths.
 fn same(shown: &[u8], token: &Secret) -> bool {
-    Sha256::digest(shown) == Sha256::digest(token.0.as_bytes())
+    Sha256::digest(shown).ct_eq(&Sha256::digest(token.0.as_bytes())).into()
 }
 
 fn names_loopback(headers: &HeaderMap) -> bool {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use humantime::format_duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
+use crate::backoff::jittered;
 use crate::clock::uptime;
 use crate::config::Config;
 use crate::stop::Stop;
@@ -18,7 +19,8 @@ use super::start_error::StartError;
 
 /// Shortest and longest time between two notes of the clock.
 const NOTED: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(60));
-/// Time between two checks of a gateway with stopped claims: another gateway may have accepted the clock.
+/// Longest time between two checks of a gateway with stopped claims: another gateway may have accepted the
+/// clock.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Returns how far the clock may jump under this configuration; `None` without a route.
@@ -79,13 +81,13 @@ pub(super) async fn maintain(ledger: Ledger, config: Config, stop: Stop) {
         loop {
             let stopped = ledger.stopped().any(|reason| reason == Stopped::Clock);
             if stopped || Instant::now() >= note_at {
-                note_at = Instant::now() + interval;
+                note_at = Instant::now() + jittered(interval);
                 if let Err(error) = ledger.maintain_clock().await {
                     // A store that does not answer is reported where it matters.
                     debug!("the store's clock could not be noted: {error}");
                 }
             }
-            sleep(CHECK_INTERVAL.min(interval)).await;
+            sleep_until(note_at.min(Instant::now() + jittered(CHECK_INTERVAL))).await;
         }
     };
     stop.unless_cut(checks).await;

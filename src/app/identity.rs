@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
+use crate::backoff::jittered;
 use crate::config::Config;
 use crate::protocol::EntryName;
 use crate::routes::identity::{NamesRefusal, earlier, prolonged, refresh_interval, review};
@@ -18,7 +19,7 @@ use super::start_error::StartError;
 
 /// Number of times that a write may lose its comparison. Only gateways that start at the same time compete.
 const MOST_CONFLICTS: usize = 64;
-/// Time between two checks of the entries while a gateway serves. After this time at most, a store that was
+/// Longest time between two checks of the entries while a gateway serves. After this time, a store that was
 /// emptied knows the entries again.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -95,7 +96,7 @@ pub(super) async fn maintain(names: Names, config: Config, stop: Stop) {
     let checks = async {
         let mut reported = BTreeSet::new();
         loop {
-            sleep(CHECK_INTERVAL.min(refresh_interval(&config))).await;
+            sleep(jittered(CHECK_INTERVAL.min(refresh_interval(&config)))).await;
             if let Err(error) = refresh(&names, &config, &mut reported).await {
                 warn!("cannot keep up what the store knows of names: {error}");
             }

@@ -5,9 +5,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
+use crate::backoff::Backoff;
+
 use super::start_error::StartError;
 
-/// Pause after the first failure. Each further pause is twice as long.
+/// Longest pause after the first failure. It doubles with each further one, because a fleet starts together.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Time between two log lines that say that the start still waits.
@@ -25,14 +27,19 @@ pub(super) struct OpenFailure {
 pub(super) struct StartDeadline {
     span: Duration,
     until: Instant,
-    pause: Duration,
+    pauses: Backoff,
     log_at: Option<Instant>,
 }
 
 impl StartDeadline {
     /// Grants `span`, counted from now.
     pub(super) fn of(span: Duration) -> Self {
-        Self { span, until: Instant::now() + span, pause: FIRST_PAUSE, log_at: None }
+        Self {
+            span,
+            until: Instant::now() + span,
+            pauses: Backoff::between(FIRST_PAUSE, LONGEST_PAUSE),
+            log_at: None,
+        }
     }
 
     /// Waits before the next try.
@@ -58,8 +65,7 @@ impl StartDeadline {
             warn!("the store is not there yet, the start waits for it up to {left} more: {cause}");
             self.log_at = Some(now + LOG_INTERVAL);
         }
-        sleep(self.pause.min(self.until.duration_since(now))).await;
-        self.pause = (2 * self.pause).min(LONGEST_PAUSE);
+        sleep(self.pauses.next_wait().min(self.until.duration_since(now))).await;
         Ok(())
     }
 }

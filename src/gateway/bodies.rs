@@ -12,8 +12,8 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -21,6 +21,7 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http_body_util::BodyExt;
+use parking_lot::Mutex;
 use tokio::select;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -51,6 +52,7 @@ pub(super) struct BodyBudget {
 }
 
 /// The large bodies that are still arriving.
+// Under its lock entries are only added or removed.
 #[derive(Default)]
 struct ArrivingBodies(Mutex<HashMap<Party, Vec<Arc<LargeBody>>>>);
 
@@ -208,11 +210,11 @@ impl Drop for ArrivingBody<'_> {
 
 impl ArrivingBodies {
     fn add(&self, party: Party, large: Arc<LargeBody>) {
-        self.lock().entry(party).or_default().push(large);
+        self.0.lock().entry(party).or_default().push(large);
     }
 
     fn remove(&self, party: Party, large: &Arc<LargeBody>) {
-        let mut arriving = self.lock();
+        let mut arriving = self.0.lock();
         if let Some(of_party) = arriving.get_mut(&party) {
             of_party.retain(|other| !Arc::ptr_eq(other, large));
             if of_party.is_empty() {
@@ -224,7 +226,7 @@ impl ArrivingBodies {
     /// Tells the largest body of the party with the most arriving bytes to give way to a body that asks for
     /// `more`. Returns false if the asking party would have the most.
     fn give_way(&self, asking: Party, more: usize) -> bool {
-        let arriving = self.lock();
+        let arriving = self.0.lock();
         let size = |large: &Arc<LargeBody>| large.size.load(Relaxed);
         let of = |all: &[Arc<LargeBody>]| all.iter().map(size).sum::<usize>();
         let own = arriving.get(&asking).map_or(0, |all| of(all));
@@ -232,11 +234,6 @@ impl ArrivingBodies {
         let Some((_, party)) = most.filter(|(most, _)| *most > own + more) else { return false };
         let largest = arriving[party].iter().max_by_key(|large| size(large));
         largest.inspect(|large| large.gives_way.cancel()).is_some()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Party, Vec<Arc<LargeBody>>>> {
-        // Under this lock entries are only added or removed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -185,7 +185,8 @@ impl Execution {
 
 impl HeldLease {
     /// Renews the lease every third of its length. Tries a failed renewal again at the next third. An owner
-    /// that lost its record goes on with its call, because the response is worth having.
+    /// that lost its record goes on with its call, because the response is worth having. The thirds have no
+    /// jitter: each counts from the claim of its own operation.
     async fn keep_renewing(&mut self) -> Infallible {
         let (owner, n) = (self.owner, self.n);
         loop {

@@ -7,9 +7,10 @@
 //! and made anew by another request with the same key while an attempt waits.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::protocol::{Fingerprint, RecordId};
@@ -49,7 +50,7 @@ pub(super) struct Membership {
 impl Flights {
     /// Joins the flight of the operation.
     pub(super) fn join(&self, id: RecordId) -> Membership {
-        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flights = self.0.lock();
         let flight = flights.entry(id).or_insert_with(|| {
             Arc::new(Flight { phase: watch::Sender::new(Phase::Vacant), leaders: AtomicU64::new(0) })
         });
@@ -93,7 +94,7 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let mut flights = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flights = self.flights.0.lock();
         // Two references: the map's and this one's. Members only join under the same lock.
         let last = Arc::strong_count(&self.flight) == 2;
         let listed = flights.get(&self.id).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
@@ -141,7 +142,7 @@ impl Lead {
     }
 
     fn unlist(&self) {
-        let mut flights = self.membership.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flights = self.membership.flights.0.lock();
         if self.is_latest()
             && flights
                 .get(&self.membership.id)

@@ -1,8 +1,9 @@
 //! The end of an execution's lease, as far as this process can know it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::clock::uptime;
@@ -38,12 +39,12 @@ impl LeaseEnd {
     /// Moves the end: the lease was renewed by a request made at `asked`.
     pub(super) fn renewed(&self, asked: LeaseAsked) {
         // One assignment under the lock.
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+        *self.asked.lock() = asked;
     }
 
     /// Tells whether the lease is over by either clock.
     pub(super) fn is_over(&self) -> bool {
-        let LeaseAsked { at, at_uptime } = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let LeaseAsked { at, at_uptime } = *self.asked.lock();
         at.elapsed().max(uptime().saturating_sub(at_uptime)) >= self.lease
     }
 }

@@ -6,11 +6,11 @@
 //! may use another name of this gateway.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 
 use http::header::{CONTENT_LOCATION, HOST, HeaderName, LOCATION};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue};
+use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::config::{Upstream, UpstreamName};
@@ -98,7 +98,7 @@ impl Locations {
             (!authority.rewritten || !ADDRESSES.contains(name)) && authority.is_in(value.as_bytes())
         };
         let Some((header, _)) = headers.iter().find(|(name, value)| shows((name, value))) else { return };
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warned = self.warned.lock();
         if warned.insert(upstream.clone()) {
             warn!(
                 %upstream, %header,

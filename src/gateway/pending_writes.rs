@@ -7,10 +7,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{error, warn};
 
+use crate::backoff::Backoff;
 use crate::protocol::RecordId;
 use crate::store::{Ledger, StoreError};
 
-/// Time before a failed write is tried again: at first, and at most.
+/// Time before a failed write is tried again, before jitter: at first, and at most.
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// The queue of writes for a store that is away. The store's first answer to any request wakes all of them.
@@ -55,11 +56,11 @@ impl PendingWrites {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let (mut wait, longest) = WAIT;
+        let mut waits = Backoff::between(WAIT.0, WAIT.1);
         let mut answers = self.0.subscribe();
         loop {
             // The channel stays open: this gateway has the sender.
-            let answered = timeout(wait, answers.changed()).await.is_ok();
+            let answered = timeout(waits.next_wait(), answers.changed()).await.is_ok();
             match write().await {
                 Ok(taken) => return Some(taken),
                 Err(error @ StoreError::Unreadable { .. }) => {
@@ -68,7 +69,9 @@ impl PendingWrites {
                 }
                 Err(error) => warn!(record = %id, "not written yet: {error}"),
             }
-            wait = if answered { WAIT.0 } else { (wait * 2).min(longest) };
+            if answered {
+                waits.reset();
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::stop::Stop;
 use crate::store::{Ledger, RouteTally, Tally};
 use crate::telemetry::{Metrics, Unknown};
 
-/// Pause after a round that has swept everything due.
+/// Longest pause after a round that has swept everything due.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 /// Longest time between two counts of the unknown records.
 const COUNT_INTERVAL: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ pub async fn sweep(ledger: Ledger, metrics: Metrics, stop: Stop) {
     let rounds = async {
         loop {
             sweep_what_is_due(&ledger).await;
-            sleep(SWEEP_INTERVAL).await;
+            sleep(jittered(SWEEP_INTERVAL)).await;
         }
     };
     stop.unless_cut(async { tokio::join!(rounds, watch_unknown(&ledger, &metrics)) }).await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::select;
 use tokio::time::{Instant, sleep_until};
 
+use crate::backoff::jittered;
 use crate::config::{InFlight, Route};
 use crate::protocol::Fingerprint;
 use crate::store::{StoreError, Woken};
@@ -15,7 +16,8 @@ use crate::store::{StoreError, Woken};
 use super::conclusion::Conclusion;
 use super::flight::{Membership, Phase};
 
-/// Time between two questions to the store about an execution of another process: at first, and at most.
+/// Time between two questions to the store about an execution of another process, before jitter: at first,
+/// and at most.
 const ASK_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
 /// Time an attempt waits for the store to take an outcome that this process already knows.
@@ -67,7 +69,7 @@ impl Wait {
     {
         let Some(until) = self.until else { return WaitEnd::OutOfTime };
         self.rounds += 1;
-        let ask_at = until.min(Instant::now() + self.ask_interval);
+        let ask_at = until.min(Instant::now() + jittered(self.ask_interval));
         self.ask_interval = (self.ask_interval * 2).min(ASK_INTERVAL.1);
         let mut phase = membership.watch();
         // An outcome that waits for the store is read from the store, once the store has taken it.

@@ -16,9 +16,10 @@
 //! Only a connection that begins or ends takes the lock.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +30,7 @@ use crate::shares::Party;
 #[derive(Debug)]
 pub(super) struct Slots {
     max: usize,
+    // Each change under this lock is made by methods that do not panic half-way.
     occupancy: Mutex<Occupancy>,
     /// Notified when a connection has ended.
     freed: Notify,
@@ -77,7 +79,7 @@ impl Slots {
 
     /// Takes a free slot, if there is one.
     pub(super) fn take(self: &Arc<Self>, party: Party) -> Option<Slot> {
-        let mut occupancy = self.lock();
+        let mut occupancy = self.occupancy.lock();
         if occupancy.open >= self.max {
             return None;
         }
@@ -92,7 +94,7 @@ impl Slots {
     /// there is none, and fewer than `max_leaving` connections were told to leave, chooses the oldest.
     /// Returns true if a connection was told.
     pub(super) fn make_room(&self, party: Party, waiting: usize, max_leaving: usize) -> bool {
-        let mut occupancy = self.lock();
+        let mut occupancy = self.occupancy.lock();
         let Some((count, largest)) = occupancy.by_count.last().copied() else { return false };
         if count < occupancy.count(party) + waiting + 2 || largest == party {
             return false;
@@ -112,22 +114,17 @@ impl Slots {
 
     /// Returns the party with the most connections.
     pub(super) fn largest(&self) -> Option<Party> {
-        self.lock().by_count.last().map(|(_, party)| *party)
+        self.occupancy.lock().by_count.last().map(|(_, party)| *party)
     }
 
     /// Returns the number of a party's connections that were not told to leave.
     pub(super) fn count(&self, party: Party) -> usize {
-        self.lock().count(party)
+        self.occupancy.lock().count(party)
     }
 
     /// Waits until a connection has ended.
     pub(super) async fn freed(&self) {
         self.freed.notified().await;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Occupancy> {
-        // Each change under this lock is made by methods that do not panic half-way.
-        self.occupancy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -209,7 +206,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut occupancy = self.slots.lock();
+        let mut occupancy = self.slots.occupancy.lock();
         occupancy.open -= 1;
         if self.state.leave.is_cancelled() {
             occupancy.leaving -= 1;
@@ -255,7 +252,7 @@ mod tests {
         assert!(!slots.make_room(party(2), 1, 9), "it would have no fewer");
         drop(busy);
         drop(held);
-        let occupancy = slots.lock();
+        let occupancy = slots.occupancy.lock();
         assert_eq!((occupancy.open, occupancy.leaving, occupancy.by_count.len()), (0, 0, 0));
     }
 

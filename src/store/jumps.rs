@@ -13,11 +13,12 @@
 //!   other clock.
 //! * A slow drift, as of a clock that is being adjusted, is followed.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use humantime::format_duration;
+use parking_lot::Mutex;
 
 use crate::clock::Timestamp;
 
@@ -49,6 +50,7 @@ pub struct Jumps {
     stopped: AtomicBool,
     /// Number of acceptances in the store's note, as last read.
     acceptances: AtomicU64,
+    // Only whole values are assigned under the lock.
     state: Mutex<State>,
 }
 
@@ -132,7 +134,7 @@ impl Jumps {
 
     /// Returns the time to use when the server says `now`.
     pub(super) fn judge(&self, now: Timestamp, round_trip: RoundTrip) -> Timestamp {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let (next, judged) = state.after(now, round_trip, self.limits.ttl);
         *state = next;
         self.stopped.store(matches!(next, State::Jumped { .. }), Ordering::SeqCst);
@@ -143,7 +145,7 @@ impl Jumps {
     /// too far ahead of that now.
     pub(super) fn go_on_from(&self, seen: Timestamp, now: Timestamp, round_trip: RoundTrip) {
         let ahead = Bounds::of(seen, round_trip);
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         *state = State::Jumped {
             before: ClockLead { ahead, since: round_trip.received },
             tolerated: self.limits.retention,
@@ -155,25 +157,20 @@ impl Jumps {
 
     /// Accepts the clock as it is.
     pub(super) fn accept(&self, now: Timestamp, round_trip: RoundTrip) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         *state = State::Steady(ClockLead { ahead: Bounds::of(now, round_trip), since: self.uptime() });
         self.stopped.store(false, Ordering::SeqCst);
     }
 
     /// Returns the message about a jump; `None` if there was none.
     pub(super) fn message(&self) -> Option<String> {
-        let State::Jumped { off, .. } = *self.lock() else { return None };
+        let State::Jumped { off, .. } = *self.state.lock() else { return None };
         let span = format_duration(Duration::from_secs(off.unsigned_abs().div_ceil(1000)));
         let side = if off < 0 { "behind" } else { "ahead of" };
         Some(format!(
             "the store's clock is {span} {side} what a gateway last knew of it: set it right, or, if it is right, accept \
              it with `POST /v1/accept-clock` on the admin listener or at a start with --accept-clock"
         ))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Only whole values are assigned under the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

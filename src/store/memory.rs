@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::{Future, pending, ready};
 use std::ops::Bound;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use crate::clock::{Clock, SteadyClock, Timestamp};
 use crate::protocol::{Notice, Record, RecordId, Revision, State, StoredResponse};
@@ -27,6 +28,7 @@ pub const MOST_NOTICES: usize = 1024;
 /// A store in memory. Its clock is a parameter.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
+    // Every change of the tables is complete before anything in it can panic.
     tables: Mutex<Tables>,
 }
 
@@ -64,12 +66,7 @@ impl MemoryStore {
     /// Returns the latest notices, up to [`MOST_NOTICES`] of them, the oldest first.
     #[must_use]
     pub fn notices(&self) -> Vec<StoredNotice> {
-        self.tables().notices.iter().cloned().collect()
-    }
-
-    fn tables(&self) -> MutexGuard<'_, Tables> {
-        // Every change below is complete before anything in it can panic.
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tables.lock().notices.iter().cloned().collect()
     }
 }
 
@@ -136,7 +133,7 @@ impl Tables {
 
 impl Store for MemoryStore {
     fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed> {
-        let mut tables = self.tables();
+        let mut tables = self.tables.lock();
         let now = self.clock.now();
         let claimed = match tables.snapshot(id, now) {
             Snapshot { record: Some(record), response, now } => {
@@ -152,7 +149,7 @@ impl Store for MemoryStore {
     }
 
     fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap> {
-        let mut tables = self.tables();
+        let mut tables = self.tables.lock();
         let now = self.clock.now();
         let matches = tables.records.get(&id).is_some_and(|record| record.revision == expected);
         let swap = match change {
@@ -173,11 +170,11 @@ impl Store for MemoryStore {
     }
 
     fn read(&self, id: RecordId) -> Pending<'_, Snapshot> {
-        Box::pin(ready(Ok(self.tables().snapshot(id, self.clock.now()))))
+        Box::pin(ready(Ok(self.tables.lock().snapshot(id, self.clock.now()))))
     }
 
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
-        let tables = self.tables();
+        let tables = self.tables.lock();
         let from = filter.after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut page = Page { now: self.clock.now(), ..Page::default() };
         for (seen, (id, record)) in tables.records.range((from, Bound::Unbounded)).enumerate() {
@@ -193,7 +190,7 @@ impl Store for MemoryStore {
     }
 
     fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage> {
-        let tables = self.tables();
+        let tables = self.tables.lock();
         let from = filter.after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut page = UnknownPage { now: self.clock.now(), ..UnknownPage::default() };
         let listed = tables.unknown.range((from, Bound::Unbounded));
@@ -209,7 +206,7 @@ impl Store for MemoryStore {
     }
 
     fn tally(&self) -> Pending<'_, Tally> {
-        let tables = self.tables();
+        let tables = self.tables.lock();
         let mut tally = Tally { now: self.clock.now(), ..Tally::default() };
         for (position, route) in &tables.unknown {
             tally.add(route, 1, position.since);
@@ -218,14 +215,14 @@ impl Store for MemoryStore {
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {
-        let (tables, now) = (self.tables(), self.clock.now());
+        let (tables, now) = (self.tables.lock(), self.clock.now());
         let due = tables.deadlines.iter().take_while(|(deadline, _)| *deadline <= now).take(limit);
         let records = due.filter_map(|(_, id)| Some((*id, tables.records.get(id)?.clone()))).collect();
         Box::pin(ready(Ok(Due { records, now })))
     }
 
     fn document(&self, name: DocumentName) -> Pending<'_, Document> {
-        let bytes = self.tables().document(name).clone();
+        let bytes = self.tables.lock().document(name).clone();
         Box::pin(ready(Ok(Document { bytes, now: self.clock.now() })))
     }
 
@@ -235,7 +232,7 @@ impl Store for MemoryStore {
         expected: Option<Bytes>,
         document: Bytes,
     ) -> Pending<'_, Replaced> {
-        let mut tables = self.tables();
+        let mut tables = self.tables.lock();
         let kept = tables.document(name);
         let replaced = Replaced::where_equal(*kept == expected);
         if replaced == Replaced::Stored {

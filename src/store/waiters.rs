@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::protocol::RecordId;
 
 /// The waiters of one store, by record.
+// Every change under its lock is one operation on a collection.
 #[derive(Default)]
 pub(super) struct Waiters(Mutex<Waiting>);
 
@@ -32,7 +34,7 @@ impl Waiters {
     /// Adds a waiter for `id`.
     pub(super) fn join(self: &Arc<Self>, id: RecordId) -> Waiter {
         let (wake, woken) = oneshot::channel();
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         let number = waiting.next;
         waiting.next += 1;
         waiting.by_record.entry(id).or_default().push((number, wake));
@@ -42,27 +44,22 @@ impl Waiters {
     /// Wakes the waiters for `id`.
     pub(super) fn wake(&self, id: RecordId) {
         // Dropping the senders wakes the waiters.
-        self.lock().by_record.remove(&id);
+        self.0.lock().by_record.remove(&id);
     }
 
     /// Wakes all waiters, because a notification may have been missed.
     pub(super) fn wake_all(&self) {
-        self.lock().by_record.clear();
+        self.0.lock().by_record.clear();
     }
 
     fn leave(&self, id: RecordId, number: u64) {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         if let Some(same) = waiting.by_record.get_mut(&id) {
             same.retain(|(other, _)| *other != number);
             if same.is_empty() {
                 waiting.by_record.remove(&id);
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Every change is one operation on a collection.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,9 +89,9 @@ mod tests {
         drop(gone);
         waiters.wake(id(1));
         one.await;
-        assert!(!waiters.lock().by_record.contains_key(&id(1)));
+        assert!(!waiters.0.lock().by_record.contains_key(&id(1)));
         waiters.wake_all();
         other.await;
-        assert!(waiters.lock().by_record.is_empty());
+        assert!(waiters.0.lock().by_record.is_empty());
     }
 }

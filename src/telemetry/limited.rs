@@ -3,8 +3,9 @@
 //! A line for each event would let one client fill a disk and hide important lines. The first few in a period
 //! are written and the others are counted. The next line that is written says how many were suppressed.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// A limit on the number of lines of one kind in a period.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl Limited {
     }
 
     fn ask_at(&self, now: Instant) -> Option<u64> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.lock();
         if current.since.is_none_or(|since| now.saturating_duration_since(since) >= self.period) {
             (current.since, current.written) = (Some(now), 0);
         }

@@ -5,9 +5,10 @@
 //! bounded by the configuration and not by what clients send.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -169,7 +170,7 @@ impl Metrics {
     /// Sets the unknown records of each route. A route that was shown before and is no longer in `unknown` is
     /// set to zero.
     pub fn set_unknown(&self, unknown: &BTreeMap<String, Unknown>) {
-        let mut shown = self.0.routes_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self.0.routes_shown.lock();
         shown.extend(unknown.keys().cloned());
         for route in &*shown {
             let Unknown { records, oldest } = unknown.get(route).copied().unwrap_or_default();

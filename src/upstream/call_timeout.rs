@@ -3,13 +3,14 @@
 //! silence.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::HttpBody;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::BoxError;
 
@@ -46,7 +47,7 @@ impl CallTimeout {
     /// Starts the time, because the first byte may be sent from now on.
     pub(super) fn start(&self) {
         let now = Instant::now();
-        *self.times() = Times { started: now, progress: now };
+        *self.times.lock() = Times { started: now, progress: now };
     }
 
     /// Returns the deadline of the call, for the reader of the response.
@@ -63,16 +64,12 @@ impl CallTimeout {
 
     /// Records that bytes were sent or received.
     fn progress(&self) {
-        self.times().progress = Instant::now();
+        self.times.lock().progress = Instant::now();
     }
 
     fn ends_at(&self) -> Instant {
-        let Times { started, progress } = *self.times();
+        let Times { started, progress } = *self.times.lock();
         (if self.deadline.is_lifted() { progress } else { started }) + self.timeout
-    }
-
-    fn times(&self) -> MutexGuard<'_, Times> {
-        self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

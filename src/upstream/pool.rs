@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::client::legacy::connect::Connection as _;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{BoxError, ServiceExt};
@@ -109,7 +110,7 @@ impl Pool {
     /// Takes a kept connection, if there is one.
     pub(super) fn take(&self) -> Option<Connection> {
         let connect = self.connector.current();
-        self.lock().take(&connect, self.idle)
+        self.pooled.lock().take(&connect, self.idle)
     }
 
     /// Makes a new connection within `limit`, or takes one that another request has just made to be
@@ -166,15 +167,11 @@ impl Pool {
     }
 
     fn keep(self: &Arc<Self>, add: impl FnOnce(&mut PooledConnections)) {
-        let mut pooled = self.lock();
+        let mut pooled = self.pooled.lock();
         add(&mut pooled);
         if !std::mem::replace(&mut pooled.has_reaper, true) {
             tokio::spawn(reap(Arc::downgrade(self)));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, PooledConnections> {
-        self.pooled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -222,7 +219,7 @@ async fn reap(pool: Weak<Pool>) {
         let idle = pool.idle;
         {
             let connect = pool.connector.current();
-            let mut pooled = pool.lock();
+            let mut pooled = pool.pooled.lock();
             pooled.remove_unusable(&connect, idle);
             if pooled.idle.is_empty() && pooled.shared.is_empty() {
                 pooled.has_reaper = false;

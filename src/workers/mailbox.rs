@@ -1,13 +1,14 @@
 //! The mailbox of a worker: messages of other threads, which the worker delivers to its own tasks.
 
 use std::mem;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// The mailbox of a worker: answers that it has yet to deliver.
 #[derive(Default)]
 pub(super) struct Mailbox {
+    // Under this lock messages are only added, or taken all at once.
     messages: Mutex<Vec<Message>>,
     arrived: Notify,
 }
@@ -17,7 +18,7 @@ pub(super) type Message = Box<dyn FnOnce() + Send>;
 impl Mailbox {
     /// Adds messages, and wakes the worker.
     pub(super) fn put(&self, messages: Vec<Message>) {
-        self.lock().extend(messages);
+        self.messages.lock().extend(messages);
         self.arrived.notify_one();
     }
 
@@ -25,14 +26,9 @@ impl Mailbox {
     pub(super) async fn deliver(&self) {
         loop {
             self.arrived.notified().await;
-            let messages = mem::take(&mut *self.lock());
+            let messages = mem::take(&mut *self.messages.lock());
             messages.into_iter().for_each(|message| message());
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Message>> {
-        // Under this lock messages are only added, or taken all at once.
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,9 +5,9 @@
 //! has not seen never carries an earlier stamp, and so never an earlier deadline.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fjall::Readable;
+use parking_lot::Mutex;
 
 use crate::clock::{Clock, Timestamp};
 use crate::protocol::{Record, RecordId};
@@ -20,13 +20,14 @@ use super::tables::{Table, Tables, failed, report_unreadable};
 pub(super) struct LowWater {
     mark: AtomicU64,
     /// The stamp of the batch that is being written.
+    // Only one assignment is made under the lock, so nothing can be half done.
     writing: Mutex<Option<Timestamp>>,
 }
 
 impl LowWater {
     /// Begins a batch and returns its stamp.
     pub(super) fn begin(&self, clock: &impl Clock) -> Timestamp {
-        let mut writing = self.writing();
+        let mut writing = self.writing.lock();
         let now = clock.now();
         *writing = Some(now);
         now
@@ -34,19 +35,14 @@ impl LowWater {
 
     /// Ends the batch that began. From now on every snapshot shows it.
     pub(super) fn end(&self) {
-        *self.writing() = None;
+        *self.writing.lock() = None;
     }
 
     /// Returns a moment before which no stamp is missing: a snapshot that is opened after this call shows
     /// every batch with an earlier stamp.
     fn floor(&self, clock: &impl Clock) -> Timestamp {
-        let writing = self.writing();
+        let writing = self.writing.lock();
         writing.unwrap_or_else(|| clock.now())
-    }
-
-    fn writing(&self) -> MutexGuard<'_, Option<Timestamp>> {
-        // Only one assignment is made under the lock, so nothing can be half done.
-        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

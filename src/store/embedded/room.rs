@@ -22,10 +22,10 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fjall::AbstractTree;
+use parking_lot::Mutex;
 use rustix::fs::statvfs;
 
 use crate::protocol::RecordId;
@@ -55,6 +55,7 @@ pub(super) struct Room {
     /// Size of the largest outcome of an execution, in bytes.
     outcome: AtomicU64,
     full: AtomicBool,
+    // Only whole changes are made under this lock.
     state: Mutex<State>,
 }
 
@@ -102,7 +103,7 @@ impl Room {
     /// # Errors
     /// A text for the operator if there is no room.
     pub(super) fn begin(&self, id: RecordId, free: Free) -> Result<(), String> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let fits = self.fits(&state, free);
         self.full.store(!fits, Ordering::Relaxed);
         if !fits {
@@ -117,7 +118,7 @@ impl Room {
 
     /// Gives back the room of executions that have an outcome.
     pub(super) fn end(&self, ended: &[RecordId]) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         for id in ended {
             state.running.remove(id);
         }
@@ -127,7 +128,7 @@ impl Room {
     pub(super) fn measure(&self, tables: &Tables) {
         if self.is_full() {
             let free = self.free(tables);
-            let fits = self.fits(&self.state(), free);
+            let fits = self.fits(&self.state.lock(), free);
             self.full.store(!fits, Ordering::Relaxed);
         }
     }
@@ -138,7 +139,7 @@ impl Room {
     }
 
     fn size_of(&self, tables: &Tables) -> u64 {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         match state.tables {
             Some((size, asked)) if asked.elapsed() < TABLES_AGE => size,
             _ => {
@@ -147,11 +148,6 @@ impl Room {
                 size
             }
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Only whole changes are made under this lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,9 +5,10 @@
 //! statement that may or may not have been committed ends its connection, and a new one is opened in its
 //! place. While there is no connection and the last attempt to connect failed, every task fails at once.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::select;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -44,6 +45,7 @@ struct Shared {
     setup: Arc<Setup>,
     statements: Arc<Statements>,
     queue: Queue<KindQueues>,
+    // Only whole values are assigned under this lock.
     health: Mutex<Health>,
 }
 
@@ -163,7 +165,7 @@ impl Shared {
     }
 
     fn reachable(&self) -> Result<(), Failure> {
-        let health = self.health();
+        let health = self.health.lock();
         match &health.failed {
             Some(failure) if health.up == 0 => Err(failure.clone()),
             _ => Ok(()),
@@ -171,7 +173,7 @@ impl Shared {
     }
 
     fn came_up(&self, session: &Session) {
-        let mut health = self.health();
+        let mut health = self.health.lock();
         health.up += 1;
         health.failed = None;
         if health.up == 1 {
@@ -180,12 +182,12 @@ impl Shared {
     }
 
     fn went_down(&self, server: &str, why: &Failure) {
-        self.health().up -= 1;
+        self.health.lock().up -= 1;
         tracing::warn!(server, "closed a connection to the store: {why}");
     }
 
     fn stays_down(&self, failure: &Failure) {
-        let mut health = self.health();
+        let mut health = self.health.lock();
         if health.up > 0 {
             return;
         }
@@ -195,11 +197,6 @@ impl Shared {
         health.failed = Some(Failure::down(failure.to_string()));
         drop(health);
         self.queue.refuse_all(&Failure::down(failure.to_string()));
-    }
-
-    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
-        // Only whole values are assigned under this lock.
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

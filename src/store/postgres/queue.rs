@@ -7,9 +7,9 @@
 //!
 //! The queue knows nothing of the tasks: [`Kinds`] says which kinds there are.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
@@ -57,6 +57,8 @@ pub(super) trait Holds<T: Task>: Kinds {
 
 /// The queued tasks, and the connections that take them.
 pub(super) struct Queue<K: Kinds> {
+    // Every change under this lock is one operation on a collection, or leaves out tasks that are already
+    // answered.
     state: Mutex<State<K>>,
     /// The wakers, one for each connection.
     wakers: Box<[Notify]>,
@@ -90,7 +92,7 @@ pub(super) struct UnderWay<'a, K: Kinds> {
 
 impl<K: Kinds> Drop for UnderWay<'_, K> {
     fn drop(&mut self) {
-        self.queue.lock().under_way -= self.tasks;
+        self.queue.state.lock().under_way -= self.tasks;
     }
 }
 
@@ -104,7 +106,7 @@ struct Waiting<'a, K: Kinds> {
 
 impl<K: Kinds> Drop for Waiting<'_, K> {
     fn drop(&mut self) {
-        self.queue.lock().connections.is_busy(self.connection);
+        self.queue.state.lock().connections.is_busy(self.connection);
     }
 }
 
@@ -126,7 +128,7 @@ impl<K: Kinds> Queue<K> {
     {
         let (answer, answered) = callback();
         let chosen = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if state.kinds.len() >= MOST_WAITING {
                 return Err(Failure::down(format!(
                     "more than {MOST_WAITING} calls wait for {}",
@@ -149,7 +151,7 @@ impl<K: Kinds> Queue<K> {
     {
         let mut callbacks = Callbacks::default();
         let chosen = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             for queued in batch.into_queued() {
                 let tries = queued.tries + 1;
                 if tries > self.wakers.len() {
@@ -181,24 +183,24 @@ impl<K: Kinds> Queue<K> {
 
     /// Wakes another connection for the queued tasks, because the last connection woken does something else.
     pub(super) fn pass_on(&self) {
-        let chosen = self.lock().choose();
+        let chosen = self.state.lock().choose();
         self.wake(chosen);
     }
 
     /// Answers every queued task with `failure`.
     pub(super) fn refuse_all(&self, failure: &Failure) {
-        let kinds = std::mem::take(&mut self.lock().kinds);
+        let kinds = std::mem::take(&mut self.state.lock().kinds);
         kinds.refuse(failure);
     }
 
     /// Takes the lock once, so that every batch taken before this is visible.
     pub(super) fn synchronize(&self) {
-        drop(self.lock());
+        drop(self.state.lock());
     }
 
     /// Takes a batch, or marks the connection as waiting.
     fn take(&self, connection: usize, taken: impl Fn()) -> Result<Taken<'_, K>, Waiting<'_, K>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.connections.is_busy(connection);
         let oldest = state.kinds.oldest(self.max_wait, &self.busy);
         let ready = oldest.filter(|(since, _)| !state.is_crowd() || since.elapsed() >= LONG);
@@ -224,11 +226,6 @@ impl<K: Kinds> Queue<K> {
         if let Some(connection) = connection {
             self.wakers[connection].notify_one();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<K>> {
-        // Every change is one operation on a collection, or leaves out tasks that are already answered.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,9 +8,10 @@
 //! While there is no connection, every command fails at once with [`Failure::Down`]. The exception is the
 //! first attempt to connect, at a start or after a connection was given up: commands wait for its result.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, Value};
 use tokio::select;
@@ -63,6 +64,7 @@ pub(super) struct Link {
     held_anyway: Option<Instant>,
 }
 
+// Only whole values are assigned under the locks.
 struct Shared {
     common: Arc<Common>,
     setup: Arc<Setup>,
@@ -113,7 +115,7 @@ impl Link {
 
     /// Notes the buckets that the primary holds now.
     pub(super) fn now_holds(&self, buckets: Vec<u8>) {
-        *lock(&self.shared.buckets) = buckets;
+        *self.shared.buckets.lock() = buckets;
     }
 
     /// Examines a bucket after a script found that its mark is not `known`. After success, either claims are
@@ -191,7 +193,7 @@ impl Link {
         let ExecutionStart { bucket, is_new } = call.begins()?;
         let mark = shared.common.marks.of(bucket);
         let may = self.held().is_none() && (!is_new || shared.memory.has_room(&shared.common.outcomes));
-        may.then(|| Permission { until: lock(&shared.server).given_up_at(shared.setup.deadline()), mark })
+        may.then(|| Permission { until: shared.server.lock().given_up_at(shared.setup.deadline()), mark })
     }
 
     /// Waits for the first connection, and returns the failure if there is none.
@@ -201,12 +203,12 @@ impl Link {
 
     /// Notes the server's clock, as the server just reported it.
     pub(super) fn heard(&self, now: Timestamp) {
-        lock(&self.shared.server).heard(now);
+        self.shared.server.lock().heard(now);
     }
 
     /// Returns how long claims are still refused after a loss of data; `None` if they are not.
     pub(super) fn held(&self) -> Option<Duration> {
-        let held = lock(&self.shared.server).held;
+        let held = self.shared.server.lock().held;
         let until = held.max(self.held_anyway)?;
         Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
@@ -332,10 +334,10 @@ impl Shared {
         if let Some(why) = server.unfit(self.setup.settings.servers.is_cluster()) {
             return Err(why);
         }
-        let buckets = lock(&self.buckets).clone();
+        let buckets = self.buckets.lock().clone();
         let unmarked = unmarked || self.common.marks.differ(connection, &buckets).await?;
         let mark = RunMark::read(connection, &self.mark).await?;
-        let remembered = lock(&self.server).seen.clone();
+        let remembered = self.server.lock().seen.clone();
         let lost = mark.lost(&server, remembered.as_ref(), unmarked);
         let seen = SeenRun::now(&server);
         match mark.write(connection, &self.mark, &seen, lost).await {
@@ -343,21 +345,21 @@ impl Shared {
             Err(refused) if refused.has_code(&["OOM", "MISCONF", "NOREPLICAS"]) => {}
             written => {
                 written?;
-                lock(&self.server).seen = Some(seen);
+                self.server.lock().seen = Some(seen);
             }
         }
         self.memory.heard(server.memory.0, server.memory.1, &self.common.outcomes);
-        let is_new = lock(&self.server).is_new_loss(lost);
+        let is_new = self.server.lock().is_new_loss(lost);
         // The hold comes first: with the marks that are learnt next, claims would go on.
         self.hold(lost, is_new, server.now);
-        lock(&self.server).heard(server.now);
+        self.server.lock().heard(server.now);
         self.learn_marks(connection, is_new || unmarked).await
     }
 
     /// Learns the marks of all buckets of the server, or only the marks that are not known yet.
     async fn learn_marks(&self, connection: &mut MultiplexedConnection, all: bool) -> Result<(), Failure> {
         let marks = &self.common.marks;
-        let buckets = lock(&self.buckets).clone();
+        let buckets = self.buckets.lock().clone();
         marks.learn(connection, buckets.into_iter().filter(|bucket| all || marks.of(*bucket).is_none())).await
     }
 
@@ -372,7 +374,7 @@ impl Shared {
             );
         }
         let until = Instant::now().checked_add(left);
-        lock(&self.server).held = until.filter(|_| !left.is_zero() && !self.setup.settings.accept_lost);
+        self.server.lock().held = until.filter(|_| !left.is_zero() && !self.setup.settings.accept_lost);
     }
 
     fn acknowledged(&self, counted: bool) -> Option<Acknowledged> {
@@ -403,9 +405,4 @@ impl Shared {
             _ => {}
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // Only whole values are assigned under these locks.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,8 +8,7 @@
 //! After the loss is written down (`loss`), new marks are made and learnt. From then on the loss that was
 //! written down holds claims back. A mark that is not the known one is therefore always a further loss.
 
-use std::sync::{Mutex, PoisonError};
-
+use parking_lot::Mutex;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{FromRedisValue, Value, pipe};
 
@@ -25,6 +24,7 @@ pub(super) type Digits = [u8; 16];
 /// The marks of all buckets, as far as they are known.
 pub(super) struct Marks {
     keys: Keys,
+    // Only whole values are assigned under this lock.
     known: Mutex<[Option<Digits>; BUCKETS]>,
 }
 
@@ -36,7 +36,7 @@ impl Marks {
 
     /// Returns the mark of `bucket`, if it is known.
     pub(super) fn of(&self, bucket: u8) -> Option<Digits> {
-        self.known()[usize::from(bucket)]
+        self.known.lock()[usize::from(bucket)]
     }
 
     /// Makes the missing marks of `buckets`, and learns the marks of all of them. A mark that the server
@@ -61,7 +61,7 @@ impl Marks {
         for (bucket, answer) in buckets.iter().zip(answers.into_iter().skip(1).step_by(2)) {
             let found = answer.extract_error().ok().and_then(|value| Vec::from_redis_value(value).ok());
             if let Some(mark) = found.and_then(|found| Digits::try_from(found).ok()) {
-                self.known()[usize::from(*bucket)] = Some(mark);
+                self.known.lock()[usize::from(*bucket)] = Some(mark);
             }
         }
         Ok(())
@@ -88,10 +88,5 @@ impl Marks {
             Value::BulkString(found) => found != mark,
             _ => false,
         }))
-    }
-
-    fn known(&self) -> std::sync::MutexGuard<'_, [Option<Digits>; BUCKETS]> {
-        // Only whole values are assigned under this lock.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

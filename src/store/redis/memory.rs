@@ -10,7 +10,8 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::protocol::RecordId;
 
@@ -25,6 +26,7 @@ const RECORD: u64 = 4 * 1024;
 pub(super) struct Outcomes {
     /// Size of the largest outcome, in bytes.
     size: u64,
+    // Only whole changes are made under this lock.
     running: Mutex<HashSet<RecordId>>,
 }
 
@@ -36,22 +38,17 @@ impl Outcomes {
 
     /// Adds an execution that began.
     pub(super) fn begin(&self, id: RecordId) {
-        self.running().insert(id);
+        self.running.lock().insert(id);
     }
 
     /// Removes an execution with an outcome that is written or is no longer this gateway's to write.
     pub(super) fn end(&self, id: RecordId) {
-        self.running().remove(&id);
+        self.running.lock().remove(&id);
     }
 
     /// Tells whether the execution of `id` is one of them.
     pub(super) fn has(&self, id: RecordId) -> bool {
-        self.running().contains(&id)
-    }
-
-    fn running(&self) -> MutexGuard<'_, HashSet<RecordId>> {
-        // Only whole changes are made under this lock.
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock().contains(&id)
     }
 }
 
@@ -94,7 +91,7 @@ impl Memory {
         let (used, most) = (self.used.load(Relaxed), self.most.load(Relaxed));
         let free = (most - most / SPARE).saturating_sub(used);
         let more = if self.is_full() { 1 + MARGIN } else { 1 };
-        let fits = most == 0 || free / outcomes.size >= outcomes.running().len() as u64 + more;
+        let fits = most == 0 || free / outcomes.size >= outcomes.running.lock().len() as u64 + more;
         self.full.store(!fits, Relaxed);
         fits
     }

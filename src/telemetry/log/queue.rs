@@ -5,8 +5,9 @@
 //! must not be lost still fit when ordinary lines no longer do.
 
 use std::mem;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// Capacity, in bytes, above which an emptied buffer is given back to the allocator.
 const MAX_KEPT_CAPACITY: usize = 64 << 10;
@@ -49,7 +50,7 @@ impl Queue {
     /// Adds a line, including its line feed, unless the queue would then hold more than `room` bytes. Returns
     /// whether the line was added. An urgent line also hurries the lines before it.
     pub(super) fn add(&self, line: &[u8], room: usize, urgent: bool) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.lines.len() + line.len() > room {
             state.dropped += 1;
             return false;
@@ -74,17 +75,16 @@ impl Queue {
         if taken.capacity() > MAX_KEPT_CAPACITY {
             *taken = Vec::new();
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.writes = false;
         while state.lines.is_empty() {
             self.emptied.notify_all();
             state.woken_by = WokenBy::Any;
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.filled.wait(&mut state);
         }
         state.woken_by = WokenBy::Urgent;
         let gathers = |state: &mut State| !state.urgent;
-        let gathered = self.filled.wait_timeout_while(state, gather, gathers);
-        (state, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        self.filled.wait_while_for(&mut state, gathers, gather);
         (state.woken_by, state.urgent, state.writes) = (WokenBy::Nothing, false, true);
         mem::swap(&mut state.lines, taken);
         mem::take(&mut state.dropped)
@@ -93,14 +93,10 @@ impl Queue {
     /// Waits until all lines are written, but at most for `longest`.
     pub(super) fn written(&self, longest: Duration) {
         let pending = |state: &mut State| state.writes || !state.lines.is_empty();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.urgent = true;
         self.filled.notify_one();
-        drop(self.emptied.wait_timeout_while(state, longest, pending));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.emptied.wait_while_for(&mut state, pending, longest);
     }
 }
 

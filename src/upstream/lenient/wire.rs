@@ -2,12 +2,13 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use hyper::ext::ReasonPhrase;
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Broken;
@@ -45,23 +46,19 @@ struct Request {
 impl Link {
     /// Announces a request. The response to a HEAD request has no body.
     pub fn announce(&self, to_head: bool) {
-        *self.lock() = Request { announced: Some(to_head), head: None };
+        *self.0.lock() = Request { announced: Some(to_head), head: None };
     }
 
     /// Tells whether no byte was written of the request that was announced last.
     #[must_use]
     pub fn is_unwritten(&self) -> bool {
-        self.lock().announced.is_some()
+        self.0.lock().announced.is_some()
     }
 
     /// Takes the header lines of the response, once its head was read.
     #[must_use]
     pub fn take(&self) -> Option<ResponseHead> {
-        self.lock().head.take()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Request> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().head.take()
     }
 }
 
@@ -111,7 +108,7 @@ impl<S> Lenient<S> {
         }
         let replacement = Bytes::from(replacement_head(&head));
         let Head { reason, headers, framing, .. } = head;
-        self.link.lock().head = Some(ResponseHead { reason, headers });
+        self.link.0.lock().head = Some(ResponseHead { reason, headers });
         Ok(State::Replacement(replacement, framing))
     }
 
@@ -244,7 +241,7 @@ impl<S: AsyncRead + Unpin> Lenient<S> {
 
     /// Begins a request, if the connection is silent.
     fn begin(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        let Some(to_head) = self.link.lock().announced else { return Ok(()) };
+        let Some(to_head) = self.link.0.lock().announced else { return Ok(()) };
         match &self.state {
             State::Idle => match self.poll_silence(context) {
                 Poll::Pending => {}
@@ -253,7 +250,7 @@ impl<S: AsyncRead + Unpin> Lenient<S> {
             },
             _ => return Err(unexpected_bytes()),
         }
-        self.link.lock().announced = None;
+        self.link.0.lock().announced = None;
         self.state = State::Head(Gathering::new(self.head_limit, to_head));
         Ok(())
     }

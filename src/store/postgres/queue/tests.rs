@@ -131,7 +131,7 @@ async fn a_question_stays_on_the_thread_where_it_is_asked() {
             tell.send((length(&taken), workers::current())).expect("somebody listens");
         });
     }
-    while queue.lock().connections.states().contains(&ConnectionState::Busy) {
+    while queue.state.lock().connections.states().contains(&ConnectionState::Busy) {
         tokio::task::yield_now().await;
     }
     for (number, worker) in (1..).zip(workers.handles()) {
@@ -157,8 +157,14 @@ async fn one_connection_is_called_for_what_one_thread_asks_at_once() {
     for question in &mut questions {
         assert!(poll_fn(|context| Poll::Ready(question.as_mut().poll(context))).await.is_pending());
     }
-    let called =
-        queue.lock().connections.states().iter().filter(|state| **state == ConnectionState::Woken).count();
+    let called = queue
+        .state
+        .lock()
+        .connections
+        .states()
+        .iter()
+        .filter(|state| **state == ConnectionState::Woken)
+        .count();
     assert_eq!(called, 1);
 }
 
