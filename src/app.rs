@@ -25,9 +25,9 @@ mod clock;
 mod connect;
 mod drain;
 mod identity;
-mod patience;
 mod serving;
 mod signals;
+mod start_deadline;
 mod start_error;
 mod stores;
 

@@ -28,7 +28,7 @@ impl Presence {
 /// Counts of the requests on one connection, by what would be lost with the connection. The acceptor of the
 /// connection puts them into a request's extensions, because it may have to choose a connection to end.
 #[derive(Clone, Debug, Default)]
-pub struct Stakes(Arc<Counts>);
+pub struct OpenRequests(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -38,9 +38,9 @@ struct Counts {
 
 /// A guard that keeps one more request counted until it is dropped.
 #[derive(Debug)]
-pub struct Counted(Stakes, fn(&Counts) -> &AtomicUsize);
+pub struct OpenRequestGuard(OpenRequests, fn(&Counts) -> &AtomicUsize);
 
-impl Stakes {
+impl OpenRequests {
     /// Returns the number of requests for which nothing was claimed or sent yet. Ending the connection loses
     /// nothing.
     #[must_use]
@@ -56,22 +56,22 @@ impl Stakes {
     }
 
     /// Counts a request as uncommitted until the returned guard is dropped.
-    pub fn begin_uncommitted(&self) -> Counted {
+    pub fn begin_uncommitted(&self) -> OpenRequestGuard {
         self.begin(|counts| &counts.uncommitted)
     }
 
     /// Counts a request as protected until the returned guard is dropped.
-    pub fn begin_protected(&self) -> Counted {
+    pub fn begin_protected(&self) -> OpenRequestGuard {
         self.begin(|counts| &counts.protected)
     }
 
-    fn begin(&self, of: fn(&Counts) -> &AtomicUsize) -> Counted {
+    fn begin(&self, of: fn(&Counts) -> &AtomicUsize) -> OpenRequestGuard {
         of(&self.0).fetch_add(1, Relaxed);
-        Counted(self.clone(), of)
+        OpenRequestGuard(self.clone(), of)
     }
 }
 
-impl Drop for Counted {
+impl Drop for OpenRequestGuard {
     fn drop(&mut self) {
         (self.1)(&self.0.0).fetch_sub(1, Relaxed);
     }

@@ -2,8 +2,8 @@
 //!
 //! Contents are compared, not times. Therefore the way in which files are replaced (renamed over, linked
 //! anew, mounted again) makes no difference. When a new value cannot be made, the old one stays in use.
-//! The error is reported once, not at each look. Nothing here waits or watches: the owner of the value
-//! calls [`Reloading::look`].
+//! The error is reported once, not at each check. Nothing here waits or watches: the owner of the value
+//! calls [`Reloading::check`].
 
 use std::error::Error;
 use std::fmt;
@@ -26,7 +26,7 @@ pub struct Reloading<T> {
     files: Vec<PathBuf>,
     make: Box<Make<T>>,
     current: ArcSwap<T>,
-    /// Contents of the files at the last look.
+    /// Contents of the files at the last check.
     seen: Mutex<Vec<Vec<u8>>>,
 }
 
@@ -46,13 +46,13 @@ pub enum ReloadError {
     Unusable(#[source] BoxError),
 }
 
-/// The result of a look at the files.
+/// The result of a check of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum FileCheck {
     /// The files have not changed.
-    Same,
+    Unchanged,
     /// The files changed, and the new value is in use.
-    Made,
+    Reloaded,
 }
 
 impl<T> Reloading<T> {
@@ -74,23 +74,23 @@ impl<T> Reloading<T> {
         self.current.load_full()
     }
 
-    /// Looks whether the files changed, and if so makes the value anew.
+    /// Checks whether the files changed, and if so makes the value anew.
     ///
     /// # Errors
     /// Returns the file that cannot be read, or the error in the contents. An error in the contents is
     /// returned once. The old value stays in use.
-    pub fn look(&self) -> Result<Look, ReloadError> {
+    pub fn check(&self) -> Result<FileCheck, ReloadError> {
         let contents = read(&self.files)?;
         {
             let mut seen = self.seen.lock();
             if *seen == contents {
-                return Ok(Look::Same);
+                return Ok(FileCheck::Unchanged);
             }
             seen.clone_from(&contents);
         }
         let made = Arc::new((self.make)(&contents).map_err(ReloadError::Unusable)?);
         self.current.store(made);
-        Ok(Look::Made)
+        Ok(FileCheck::Reloaded)
     }
 }
 
@@ -120,16 +120,16 @@ mod tests {
             Ok(text.parse::<u32>()?)
         });
         let number = number.expect("a number");
-        assert_eq!((number.look().ok(), *number.current()), (Some(Look::Same), 1));
+        assert_eq!((number.check().ok(), *number.current()), (Some(FileCheck::Unchanged), 1));
         write("2");
-        assert_eq!((number.look().ok(), *number.current()), (Some(Look::Made), 2));
+        assert_eq!((number.check().ok(), *number.current()), (Some(FileCheck::Reloaded), 2));
         write("x");
-        assert!(number.look().is_err());
-        assert_eq!((number.look().ok(), *number.current()), (Some(Look::Same), 2));
+        assert!(number.check().is_err());
+        assert_eq!((number.check().ok(), *number.current()), (Some(FileCheck::Unchanged), 2));
         write("3");
-        assert_eq!((number.look().ok(), *number.current()), (Some(Look::Made), 3));
+        assert_eq!((number.check().ok(), *number.current()), (Some(FileCheck::Reloaded), 3));
         std::fs::remove_file(&file).expect("it can be removed");
-        assert!(number.look().is_err());
+        assert!(number.check().is_err());
         assert_eq!(*number.current(), 3);
     }
 }

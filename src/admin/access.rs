@@ -49,31 +49,31 @@ impl Access {
         }
     }
 
-    fn admit(&self, request: &Request) -> Result<(), Refused> {
+    fn admit(&self, request: &Request) -> Result<(), Denial> {
         let headers = request.headers();
         let secure = request.extensions().get::<Peer>().map(|peer| peer.secure);
         if is_foreign(request.method(), headers, secure) {
-            return Err(Refused::Origin);
+            return Err(Denial::Origin);
         }
         match self {
             Self::Token(token) if bearer(headers).is_some_and(|shown| same(shown, token)) => Ok(()),
-            Self::Token(_) => Err(Refused::Token),
+            Self::Token(_) => Err(Denial::Token),
             Self::Loopback if names_loopback(headers) => Ok(()),
-            Self::Loopback => Err(Refused::Host),
-            Self::Off => Err(Refused::Off),
+            Self::Loopback => Err(Denial::Host),
+            Self::Off => Err(Denial::Off),
         }
     }
 }
 
 /// The reason why a request was refused.
-enum Refused {
+enum Denial {
     Origin,
     Token,
     Host,
     Off,
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for Denial {
     fn into_response(self) -> Response {
         let forbidden = |detail| AdminProblem::http(StatusCode::FORBIDDEN, detail).into_response();
         match self {
@@ -96,7 +96,7 @@ impl IntoResponse for Refused {
 pub(super) async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
     match access.admit(&request) {
         Ok(()) => next.run(request).await,
-        Err(refused) => refused.into_response(),
+        Err(denial) => denial.into_response(),
     }
 }
 

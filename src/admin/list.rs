@@ -43,19 +43,19 @@ pub(super) async fn list(
     State(admin): State<AdminState>,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<RecordList>, AdminProblem> {
-    let wanted = Wanted::read(query).map_err(AdminProblem::bad_request)?;
-    Ok(Json(wanted.gather(&admin.ledger).await?))
+    let filter = ListFilter::read(query).map_err(AdminProblem::bad_request)?;
+    Ok(Json(filter.gather(&admin.ledger).await?))
 }
 
 /// A checked query.
-struct Wanted {
+struct ListFilter {
     state: Option<&'static str>,
     route: Option<String>,
     limit: usize,
     after: Option<RecordId>,
 }
 
-impl Wanted {
+impl ListFilter {
     fn read(query: ListQuery) -> Result<Self, String> {
         let given = |parameter: Option<String>| parameter.filter(|text| !text.is_empty());
         Ok(Self {
@@ -76,10 +76,10 @@ impl Wanted {
         for _ in 0..MAX_PAGES {
             let page = ledger.page(filter.clone(), self.limit - records.len()).await?;
             for (id, record) in &page.records {
-                let standing = record.at(page.now);
+                let current = record.at(page.now);
                 let fits = |name| self.state.is_none_or(|state| state == name);
                 records.extend(
-                    standing
+                    current
                         .filter(|record| fits(record.state.name()))
                         .map(|record| RecordView::of(*id, &record)),
                 );

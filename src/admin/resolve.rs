@@ -42,13 +42,13 @@ pub(super) async fn resolve(
     Id(id): Id,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Json<RecordView>, AdminProblem> {
-    let decided = Decided::read(body, &*admin.new_owner).map_err(AdminProblem::bad_request)?;
-    let Some(outcome) = decided.apply(&admin.ledger, id).await.transpose() else {
+    let request = ResolveRequest::read(body, &*admin.new_owner).map_err(AdminProblem::bad_request)?;
+    let Some(outcome) = request.apply(&admin.ledger, id).await.transpose() else {
         return Err(
             AdminProblem::http(StatusCode::CONFLICT, "the upstream has executed the operation").about(id)
         );
     };
-    audit::log(id, &decided.change, &outcome);
+    audit::log(id, &request.change, &outcome);
     let decision = outcome?;
     match decision.verdict {
         OperatorVerdict::Refused(refusal) => Err(AdminProblem::refused("resolved", id, refusal)),
@@ -57,13 +57,13 @@ pub(super) async fn resolve(
 }
 
 /// A checked decision of an operator.
-struct Decided {
+struct ResolveRequest {
     resolution: Resolution,
     response: Option<StoredResponse>,
     change: Change,
 }
 
-impl Decided {
+impl ResolveRequest {
     fn read(body: Body, new_owner: &dyn Fn() -> Owner) -> Result<Self, String> {
         let Body { executed, response, note, force } = body;
         if note.trim().is_empty() || note.chars().count() > MAX_NOTE {
@@ -130,7 +130,9 @@ impl Decided {
             (Transition::Write(..), Some(record)) => {
                 Ok(Settler::new(ledger.clone()).fence(id, &record).await)
             }
-            (Transition::Write(..) | Transition::Stands(_) | Transition::Remove(_), _) => Ok(Fence::Absent),
+            (Transition::Write(..) | Transition::Unchanged(_) | Transition::Remove(_), _) => {
+                Ok(Fence::Absent)
+            }
         }
     }
 }

@@ -7,12 +7,12 @@ use crate::config::{Config, Route};
 use crate::store::{Filter, Ledger, StoreSettings};
 
 /// Number of records that are read to say how many there are.
-const COUNTED: usize = 100;
+const MAX_COUNTED: usize = 100;
 /// Number of routes and upstreams that are named.
-const NAMED: usize = 50;
+const MAX_NAMED: usize = 50;
 
 /// Logs the store, the upstreams and the routes. `found` says whether the store was there before it was opened.
-pub(super) async fn told(config: &Config, ledger: &Ledger, found: Option<bool>) {
+pub(super) async fn log_settings(config: &Config, ledger: &Ledger, found: Option<bool>) {
     let found = found.map(|found| if found { "found" } else { "new" });
     let settings = &*config.store.settings;
     let (store, records) = (settings.place(), records(settings, ledger).await);
@@ -28,7 +28,7 @@ async fn records(settings: &dyn StoreSettings, ledger: &Ledger) -> Option<String
     if !settings.lists_cheaply() {
         return None;
     }
-    let page = ledger.page(Filter::default(), COUNTED).await.ok()?;
+    let page = ledger.page(Filter::default(), MAX_COUNTED).await.ok()?;
     Some(match (page.records.len(), page.next) {
         (0, None) => "none".into(),
         (count, None) => count.to_string(),
@@ -43,9 +43,9 @@ fn of_route(route: &Route) -> String {
 
 fn list(all: impl ExactSizeIterator<Item = String>) -> String {
     let count = all.len();
-    let mut named: Vec<_> = all.take(NAMED).collect();
-    if count > NAMED {
-        named.push(format!("and {} more", count - NAMED));
+    let mut named: Vec<_> = all.take(MAX_NAMED).collect();
+    if count > MAX_NAMED {
+        named.push(format!("and {} more", count - MAX_NAMED));
     }
     named.join("; ")
 }

@@ -19,8 +19,8 @@ use crate::telemetry::{MeteredStore, Metrics};
 use crate::upstream::Proxy;
 use crate::workers::Workers;
 
-use super::certificates::{Watched, tls, watched};
-use super::patience::Patience;
+use super::certificates::{WatchedFiles, tls, watched_files};
+use super::start_deadline::StartDeadline;
 use super::start_error::StartError;
 use super::{clock, identity, stores};
 
@@ -39,7 +39,7 @@ pub(super) struct Assembly {
     pub(super) stop: Stop,
     /// Settings of the public listener and of the admin listener.
     pub(super) listening: [ListenerSettings; 2],
-    pub(super) certificates: Vec<Watched>,
+    pub(super) certificates: Vec<WatchedFiles>,
     /// Worker threads. They are kept to the end of the drain because an execution goes on after the last
     /// connection is closed.
     pub(super) workers: Workers,
@@ -53,7 +53,7 @@ fn ledger(store: &Arc<dyn Store>, config: &Config, metrics: &Metrics, operator: 
     let counted = metrics.clone();
     let ledger = clock::watched(Ledger::new(Arc::clone(store), config.store.timeout), config)
         .keeping_replays(REPLAY_CACHE as u64)
-        .telling_lapses(move |id, record| lapsed(&counted, id, record));
+        .reporting_lapses(move |id, record| lapsed(&counted, id, record));
     let Some(moment) = operator.not_before else { return ledger };
     warn!("no operation begins before {moment}; what is stored is answered");
     ledger.not_before(moment)
@@ -67,11 +67,11 @@ impl Assembly {
     pub(super) async fn new(config: &Config, room: Room, operator: Operator) -> Result<Self, StartError> {
         let workers = Workers::start().map_err(|error| StartError::of("threads", error))?;
         let metrics = Metrics::new();
-        let mut patience = Patience::of(config.store.start_timeout);
+        let mut deadline = StartDeadline::of(config.store.start_timeout);
         let table = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError::from)?;
         let routes = LiveRoutes::new(table);
         let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
-        let store = stores::open(config, &terms, &mut patience).await?;
+        let store = stores::open(config, &terms, &mut deadline).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
         let ledger = ledger(&store, config, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
@@ -99,9 +99,9 @@ impl Assembly {
         let mut certificates = certificates_of(&proxy);
         let listening = listening(config, room, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
-        clock::settle(&ledger, operator.accept_clock, &mut patience).await?;
+        clock::compare_at_start(&ledger, operator.accept_clock, &mut deadline).await?;
         // This comes last, so that nothing is noted in the store for a gateway that cannot start.
-        let refusal = identity::settle(&names, config, &mut patience).await?;
+        let refusal = identity::compare_at_start(&names, config, &mut deadline).await?;
         Ok(Self {
             store,
             ledger,
@@ -125,13 +125,13 @@ fn listening(
     room: Room,
     workers: Workers,
     metrics: &Metrics,
-    certificates: &mut Vec<Watched>,
+    certificates: &mut Vec<WatchedFiles>,
 ) -> Result<[ListenerSettings; 2], StartError> {
     let (server, admin) = (&config.server, &config.admin);
     let public_tls = tls("server", server.tls.as_ref(), server.http2)?;
     let admin_tls = tls("admin", admin.tls.as_ref(), false)?;
     for (section, tls) in [("server.tls", &public_tls), ("admin.tls", &admin_tls)] {
-        certificates.extend(tls.clone().map(|tls| watched(section, tls, |tls| tls.files())));
+        certificates.extend(tls.clone().map(|tls| watched_files(section, tls, |tls| tls.files())));
     }
     let public = ListenerSettings {
         max_connections: server.max_connections,
@@ -159,9 +159,9 @@ fn listening(
 }
 
 /// Returns the certificates of the upstreams, for the watcher.
-fn certificates_of(proxy: &Proxy) -> Vec<Watched> {
+fn certificates_of(proxy: &Proxy) -> Vec<WatchedFiles> {
     let upstream = |(name, connector)| {
-        watched(format!("upstreams.{name}"), connector, |connector: &Arc<_>| &**connector)
+        watched_files(format!("upstreams.{name}"), connector, |connector: &Arc<_>| &**connector)
     };
     proxy.connectors().map(upstream).collect()
 }

@@ -9,13 +9,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{error, info};
 
 use crate::config::ListenerTls;
-use crate::reload::{Look, ReloadError, Reloading};
+use crate::reload::{FileCheck, ReloadError, Reloading};
 use crate::server::Tls;
 
 use super::start_error::StartError;
 
-/// Time between two looks at the files. SIGHUP looks at once.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Time between two checks of the files. SIGHUP starts one at once.
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Returns the TLS of a listener, or `None` if the listener does not use TLS.
 pub(super) fn tls(
@@ -31,22 +31,22 @@ pub(super) fn tls(
 }
 
 /// A check for changed files, with the name of its configuration section.
-pub(super) type Watched = (String, Box<dyn Fn() -> Result<Look, ReloadError> + Send + Sync>);
+pub(super) type WatchedFiles = (String, Box<dyn Fn() -> Result<FileCheck, ReloadError> + Send + Sync>);
 
 /// Pairs a section with the check of the files that `holder` uses.
-pub(super) fn watched<T: Send + Sync + 'static, H: Send + Sync + 'static>(
+pub(super) fn watched_files<T: Send + Sync + 'static, H: Send + Sync + 'static>(
     section: impl Into<String>,
     holder: H,
     files: impl Fn(&H) -> &Reloading<T> + Send + Sync + 'static,
-) -> Watched {
-    (section.into(), Box::new(move || files(&holder).look()))
+) -> WatchedFiles {
+    (section.into(), Box::new(move || files(&holder).check()))
 }
 
-/// Looks at all files for as long as the gateway runs: every [`LOOK_EVERY`], and at each of `hang_ups`.
-pub(super) async fn watch(all: Vec<Watched>, mut hang_ups: Signal) {
-    let all: Arc<[Watched]> = all.into();
-    // The files were read a moment ago, so the first look comes after a full interval.
-    let mut ticks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+/// Looks at all files for as long as the gateway runs: every [`CHECK_INTERVAL`], and at each of `hang_ups`.
+pub(super) async fn watch(all: Vec<WatchedFiles>, mut hang_ups: Signal) {
+    let all: Arc<[WatchedFiles]> = all.into();
+    // The files were read a moment ago, so the first check comes after a full interval.
+    let mut ticks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         select! {
@@ -55,14 +55,14 @@ pub(super) async fn watch(all: Vec<Watched>, mut hang_ups: Signal) {
         }
         // The files may be on a disk that hangs.
         let all = Arc::clone(&all);
-        drop(tokio::task::spawn_blocking(move || all.iter().for_each(look)).await);
+        drop(tokio::task::spawn_blocking(move || all.iter().for_each(check)).await);
     }
 }
 
-fn look((section, look): &Watched) {
-    match look() {
-        Ok(Look::Same) => {}
-        Ok(Look::Made) => info!("{section}: the certificates changed and are in use"),
+fn check((section, check): &WatchedFiles) {
+    match check() {
+        Ok(FileCheck::Unchanged) => {}
+        Ok(FileCheck::Reloaded) => info!("{section}: the certificates changed and are in use"),
         Err(why) => {
             error!("{section}: the certificates changed and are not usable, the old ones stay in use: {why}")
         }

@@ -14,14 +14,13 @@ use crate::config::Config;
 use crate::stop::Stop;
 use crate::store::{ClockFound, ClockLimits, ClockSource, Ledger, Stopped, StoreError};
 
-use super::patience::{Patience, Trouble};
+use super::start_deadline::{OpenFailure, StartDeadline};
 use super::start_error::StartError;
 
 /// Shortest and longest time between two notes of the clock.
 const NOTED: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(60));
-/// Longest time between two looks of a gateway with stopped claims: another gateway may have accepted the
-/// clock.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Longest time between two checks of a gateway with stopped claims: another gateway may have accepted the clock.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Returns how far the clock may jump under this configuration; `None` without a route.
 pub(super) fn limits(config: &Config) -> Option<ClockLimits> {
@@ -40,14 +39,18 @@ pub(super) fn watched(ledger: Ledger, config: &Config) -> Ledger {
 /// Compares the clock with its last noted time, before anything else uses the clock.
 ///
 /// # Errors
-/// [`StartError`] if the store does not answer for as long as `patience` lasts.
-pub(super) async fn settle(ledger: &Ledger, accept: bool, patience: &mut Patience) -> Result<(), StartError> {
+/// [`StartError`] if the store does not answer for as long as `deadline` lasts.
+pub(super) async fn compare_at_start(
+    ledger: &Ledger,
+    accept: bool,
+    deadline: &mut StartDeadline,
+) -> Result<(), StartError> {
     let found = loop {
-        match ledger.settle_clock(accept).await {
+        match ledger.check_clock(accept).await {
             Ok(found) => break found,
             Err(error) => {
                 let may_pass = !matches!(error, StoreError::Refused(_));
-                patience.after(Trouble { cause: error.to_string(), may_pass }).await?;
+                deadline.wait_after(OpenFailure { cause: error.to_string(), may_pass }).await?;
             }
         }
     };
@@ -65,26 +68,26 @@ pub(super) async fn settle(ledger: &Ledger, accept: bool, patience: &mut Patienc
     Ok(())
 }
 
-/// Notes the clock while it is trusted. While it is not, looks whether it was accepted.
-pub(super) async fn keep(ledger: Ledger, config: Config, stop: Stop) {
+/// Notes the clock while it is trusted. While it is not trusted, checks whether it was accepted.
+pub(super) async fn maintain(ledger: Ledger, config: Config, stop: Stop) {
     let Some(limits) = limits(&config).filter(|_| config.store.settings.clock() != ClockSource::Process)
     else {
         return;
     };
     let interval = (limits.ttl / 4).clamp(NOTED.0, NOTED.1);
-    let looks = async {
+    let checks = async {
         let mut note_at = Instant::now();
         loop {
             let stopped = ledger.stopped().any(|reason| reason == Stopped::Clock);
             if stopped || Instant::now() >= note_at {
                 note_at = Instant::now() + jittered(interval);
-                if let Err(error) = ledger.look_at_clock().await {
+                if let Err(error) = ledger.maintain_clock().await {
                     // A store that does not answer is reported where it matters.
                     debug!("the store's clock could not be noted: {error}");
                 }
             }
-            sleep_until(note_at.min(Instant::now() + jittered(LOOK_INTERVAL))).await;
+            sleep_until(note_at.min(Instant::now() + jittered(CHECK_INTERVAL))).await;
         }
     };
-    stop.unless_cut(looks).await;
+    stop.unless_cut(checks).await;
 }

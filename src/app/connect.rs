@@ -19,7 +19,7 @@ use crate::workers::Workers;
 use super::stores::terms;
 
 /// The result of one connection.
-struct Found {
+struct CheckResult {
     /// Place: `store …` or `upstream …`.
     place: String,
     /// Description of the answer, or the reason why there is no answer.
@@ -36,17 +36,17 @@ pub(super) async fn connect(config: Config, short: bool) -> ExitCode {
         return printed(Err(error));
     }
     let indent = if short { "" } else { "  " };
-    let mut tell = |found: Found| {
-        all_answer &= found.answer.is_ok();
-        write!(out, "{}", Lines { indent, found: &found })
+    let mut print = |result: CheckResult| {
+        all_answer &= result.answer.is_ok();
+        write!(out, "{}", Lines { indent, result: &result })
     };
-    let mut told = tell(store(&config).await);
+    let mut written = print(store(&config).await);
     for (name, upstream) in &config.upstreams {
-        let answer = upstream::look(upstream).await.map(|()| "answers".to_owned());
+        let answer = upstream::check(upstream).await.map(|()| "answers".to_owned());
         let place = format!("upstream {name} at {}", upstream.url);
-        told = told.and_then(|()| tell(Found { place, answer, risks: Vec::new() }));
+        written = written.and_then(|()| print(CheckResult { place, answer, risks: Vec::new() }));
     }
-    match told {
+    match written {
         Err(error) => printed(Err(error)),
         Ok(()) if all_answer => ExitCode::from(check::FINE),
         Ok(()) => ExitCode::from(check::NO_ANSWER),
@@ -56,12 +56,12 @@ pub(super) async fn connect(config: Config, short: bool) -> ExitCode {
 /// A finding as lines of text.
 struct Lines<'f> {
     indent: &'static str,
-    found: &'f Found,
+    result: &'f CheckResult,
 }
 
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { indent, found: Found { place, answer, risks } } = self;
+        let Self { indent, result: CheckResult { place, answer, risks } } = self;
         match answer {
             Ok(answer) => writeln!(f, "{indent}{place}: {answer}")?,
             Err(why) => writeln!(f, "{indent}{place}: FAILED: {why}")?,
@@ -70,22 +70,22 @@ impl fmt::Display for Lines<'_> {
     }
 }
 
-async fn store(config: &Config) -> Found {
+async fn store(config: &Config) -> CheckResult {
     let place = format!("store {}", config.store.settings.description());
-    let (answer, risks) = match looked(config).await {
+    let (answer, risks) = match checked(config).await {
         Ok((answer, risks)) => (Ok(answer), risks),
         Err(why) => (Err(why), Vec::new()),
     };
-    Found { place, answer, risks }
+    CheckResult { place, answer, risks }
 }
 
-async fn looked(config: &Config) -> Result<(String, Vec<String>), String> {
+async fn checked(config: &Config) -> Result<(String, Vec<String>), String> {
     let terms = terms(config, Workers::default(), Arc::new(|| Duration::ZERO));
-    let look = config.store.settings.look(terms).await.map_err(|error| error.to_string())?;
-    if let Some(names) = &look.names {
+    let check = config.store.settings.check_connection(terms).await.map_err(|error| error.to_string())?;
+    if let Some(names) = &check.names {
         agrees(config, names)?;
     }
-    Ok((look.answer.into(), look.risks))
+    Ok((check.answer.into(), check.risks))
 }
 
 /// Makes sure that a start would not be refused because the store names operations differently.

@@ -14,14 +14,14 @@ use crate::routes::identity::{Refusal, earlier, prolonged, refresh_interval, rev
 use crate::stop::Stop;
 use crate::store::{Names, Replaced, StoreError};
 
-use super::patience::{Patience, Trouble};
+use super::start_deadline::{OpenFailure, StartDeadline};
 use super::start_error::StartError;
 
 /// Number of times that a write may lose its comparison. Only gateways that start at the same time compete.
 const MOST_CONFLICTS: usize = 64;
-/// Longest time between two looks at the entries while a gateway serves. After this time, a store that was
+/// Longest time between two checks of the entries while a gateway serves. After this time at most, a store that was
 /// emptied knows the entries again.
-const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Writes the entries of `config` to the store, if both name operations alike.
 ///
@@ -29,44 +29,44 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// made again.
 ///
 /// # Errors
-/// [`StartError`] if the store does not answer for as long as `patience` lasts.
-pub(super) async fn settle(
+/// [`StartError`] if the store does not answer for as long as `deadline` lasts.
+pub(super) async fn compare_at_start(
     names: &Names,
     config: &Config,
-    patience: &mut Patience,
+    deadline: &mut StartDeadline,
 ) -> Result<Option<Refusal>, StartError> {
     loop {
-        match try_to_settle(names, config).await {
-            Ok(settled) => return Ok(settled),
+        match compare_once(names, config).await {
+            Ok(refusal) => return Ok(refusal),
             Err(error) => {
                 let may_pass = !matches!(error, StoreError::Refused(_));
-                patience.after(Trouble { cause: error.to_string(), may_pass }).await?;
+                deadline.wait_after(OpenFailure { cause: error.to_string(), may_pass }).await?;
             }
         }
     }
 }
 
-async fn try_to_settle(names: &Names, config: &Config) -> Result<Option<Refusal>, StoreError> {
+async fn compare_once(names: &Names, config: &Config) -> Result<Option<Refusal>, StoreError> {
     for _ in 0..MOST_CONFLICTS {
-        let known = names.read().await?;
-        let (entries, from_earlier) = match &known.entries {
+        let snapshot = names.read().await?;
+        let (entries, from_earlier) = match &snapshot.entries {
             Some(entries) => {
                 let lingering = names.lingering().await?;
-                (prolonged(entries, known.now, |namespace| lingering.contains(namespace)), false)
+                (prolonged(entries, snapshot.now, |namespace| lingering.contains(namespace)), false)
             }
             None => match names.recorded().await? {
-                Some(recorded) => (earlier(config, &recorded, known.now), true),
+                Some(recorded) => (earlier(config, &recorded, snapshot.now), true),
                 None => (Vec::new(), false),
             },
         };
-        let review = review(config, &entries, known.now);
+        let review = review(config, &entries, snapshot.now);
         if let Some(refusal) = review.refusal(config, from_earlier) {
             return Ok(Some(refusal));
         }
-        if known.entries.as_ref() == Some(&review.entries)
-            || names.write(&known, &review.entries).await? == Replaced::Stored
+        if snapshot.entries.as_ref() == Some(&review.entries)
+            || names.write(&snapshot, &review.entries).await? == Replaced::Stored
         {
-            tell(&review.accepted, &review.unprotected);
+            warn_of_changes(&review.accepted, &review.unprotected);
             return Ok(None);
         }
     }
@@ -77,7 +77,7 @@ fn changed_too_often() -> StoreError {
     StoreError::Unavailable("what it keeps of names changed too often to be written".into())
 }
 
-fn tell(accepted: &[EntryName], unprotected: &[EntryName]) {
+fn warn_of_changes(accepted: &[EntryName], unprotected: &[EntryName]) {
     for name in accepted {
         warn!("{name}: accepted; a retry of what the store holds of it may run again");
     }
@@ -92,34 +92,34 @@ fn tell(accepted: &[EntryName], unprotected: &[EntryName]) {
 }
 
 /// Keeps the entries of `config` alive while its gateway serves, and removes the entries that ended.
-pub(super) async fn keep(names: Names, config: Config, stop: Stop) {
-    let looks = async {
-        let mut said = BTreeSet::new();
+pub(super) async fn maintain(names: Names, config: Config, stop: Stop) {
+    let checks = async {
+        let mut reported = BTreeSet::new();
         loop {
-            sleep(jittered(LOOK_INTERVAL.min(refresh_interval(&config)))).await;
-            if let Err(error) = look(&names, &config, &mut said).await {
+            sleep(jittered(CHECK_INTERVAL.min(refresh_interval(&config)))).await;
+            if let Err(error) = refresh(&names, &config, &mut reported).await {
                 warn!("cannot keep up what the store knows of names: {error}");
             }
         }
     };
-    stop.unless_cut(looks).await;
+    stop.unless_cut(checks).await;
 }
 
-async fn look(names: &Names, config: &Config, said: &mut BTreeSet<String>) -> Result<(), StoreError> {
+async fn refresh(names: &Names, config: &Config, reported: &mut BTreeSet<String>) -> Result<(), StoreError> {
     for _ in 0..MOST_CONFLICTS {
-        let known = names.read().await?;
-        let entries = known.entries.clone().unwrap_or_default();
-        let review = review(config, &entries, known.now);
+        let snapshot = names.read().await?;
+        let entries = snapshot.entries.clone().unwrap_or_default();
+        let review = review(config, &entries, snapshot.now);
         // This gateway serves, no matter what other gateways do: its records exist already, so its entries
         // must stand.
         let others = review.conflicts.iter().map(|conflict| conflict.entry.name().to_string());
-        for name in others.filter(|name| said.insert(name.clone())) {
+        for name in others.filter(|name| reported.insert(name.clone())) {
             error!(
                 "another gateway names operations otherwise than this one does: {name}; keys are not shared"
             );
         }
-        if known.entries.as_ref() == Some(&review.entries)
-            || names.write(&known, &review.entries).await? == Replaced::Stored
+        if snapshot.entries.as_ref() == Some(&review.entries)
+            || names.write(&snapshot, &review.entries).await? == Replaced::Stored
         {
             return Ok(());
         }

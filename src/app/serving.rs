@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use crate::cli::serve::Operator;
 use crate::config::Config;
 use crate::descriptors;
-use crate::gateway::{sweep, tell_stops};
+use crate::gateway::{report_stopped_claims, sweep};
 use crate::server;
 use crate::stop::Stop;
 use crate::telemetry::log::say;
@@ -58,7 +58,7 @@ pub(super) async fn serve(config: Config, operator: Operator) -> Result<ExitCode
     for warning in warnings {
         warn!("{warning}");
     }
-    announce::told(&config, &assembly.ledger, found).await;
+    announce::log_settings(&config, &assembly.ledger, found).await;
     listeners.say_ready()?;
     Ok(assembly.run(&config, listeners, signals, hang_ups).await)
 }
@@ -125,9 +125,9 @@ impl Assembly {
     fn start(self, config: &Config, listeners: Listeners, hang_ups: Signal) -> Running {
         let Self { gateway, ledger, metrics, stop, names, service, admin_router, certificates, .. } = self;
         let ([public, admin], admin_stop) = (self.listening, Stop::default());
-        tokio::spawn(clock::keep(ledger.clone(), config.clone(), stop.clone()));
-        tokio::spawn(tell_stops(ledger.clone(), metrics.clone(), stop.clone()));
-        tokio::spawn(identity::keep(names, config.clone(), stop.clone()));
+        tokio::spawn(clock::maintain(ledger.clone(), config.clone(), stop.clone()));
+        tokio::spawn(report_stopped_claims(ledger.clone(), metrics.clone(), stop.clone()));
+        tokio::spawn(identity::maintain(names, config.clone(), stop.clone()));
         tokio::spawn(watch(certificates, hang_ups));
         let sweeping = tokio::spawn(sweep(ledger, metrics, stop.clone()));
         let serving = tokio::spawn(server::serve(listeners.public, service, public, stop.clone()));

@@ -7,14 +7,14 @@ use crate::store::{LongestTtl, Store, Terms};
 use crate::workers::Workers;
 
 use super::clock;
-use super::patience::{Patience, Trouble};
+use super::start_deadline::{OpenFailure, StartDeadline};
 use super::start_error::StartError;
 
 /// Opens the store that the configuration names, and waits for one that is not there yet.
 pub(super) async fn open(
     config: &Config,
     terms: &Terms,
-    patience: &mut Patience,
+    deadline: &mut StartDeadline,
 ) -> Result<Arc<dyn Store>, StartError> {
     let settings = &config.store.settings;
     loop {
@@ -22,7 +22,7 @@ pub(super) async fn open(
             Ok(store) => return Ok(store),
             Err(error) => {
                 let cause = format!("{}: {error}", settings.key());
-                patience.after(Trouble { cause, may_pass: error.may_pass() }).await?;
+                deadline.wait_after(OpenFailure { cause, may_pass: error.may_pass() }).await?;
             }
         }
     }

@@ -65,12 +65,12 @@ impl Access {
     /// Logs the answer, or that the client has given up on it.
     pub(super) fn end(mut self, outcome: &'static str, response: &Response<Body>) {
         if self.presence.as_ref().is_some_and(Presence::has_left) {
-            return self.tell(CLIENT_LEFT, None);
+            return self.log(CLIENT_LEFT, None);
         }
-        self.tell(outcome, Some(response.status()));
+        self.log(outcome, Some(response.status()));
     }
 
-    fn tell(&mut self, outcome: &'static str, status: Option<StatusCode>) {
+    fn log(&mut self, outcome: &'static str, status: Option<StatusCode>) {
         self.ended = true;
         let took: Duration = self.started.elapsed();
         self.metrics.request(&self.route, outcome, took);
@@ -91,7 +91,7 @@ impl Access {
 impl Drop for Access {
     fn drop(&mut self) {
         if !self.ended {
-            self.tell(CLIENT_LEFT, None);
+            self.log(CLIENT_LEFT, None);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Admission: a place among the executions that may run at once.
+//! Admission: a permit among the executions that may run at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,29 +8,29 @@ use crate::shares::Party;
 
 use super::Gateway;
 use super::attempt::Attempt;
-use super::outgoing::Place;
+use super::outgoing::Permit;
 
 /// Time an attempt waits for a permit when other parties hold more permits than its own.
-const PLACE_WAIT: Duration = Duration::from_secs(2);
+const PERMIT_WAIT: Duration = Duration::from_secs(2);
 
 impl Gateway {
     /// Takes one of the permits for executions.
-    pub(super) fn admit(&self, party: Party) -> Result<Place, Problem> {
+    pub(super) fn admit(&self, party: Party) -> Result<Permit, Problem> {
         self.refuse_if_draining()?;
         self.permits.take(party, 1).map(Arc::new).ok_or_else(Problem::overloaded)
     }
 
     /// Waits for a permit for an attempt that was refused one. Succeeds if its party holds fewer permits than
     /// others and one is given back soon.
-    pub(super) async fn admit_soon(&self, attempt: &Attempt, problem: Problem) -> Result<Place, Problem> {
+    pub(super) async fn admit_soon(&self, attempt: &Attempt, problem: Problem) -> Result<Permit, Problem> {
         if problem.slug() != Slug::Overloaded {
             return Err(problem);
         }
-        let _still = attempt.stakes.begin_uncommitted();
-        let place = self.permits.take_within(attempt.party, 1, PLACE_WAIT).await;
-        let place = place.map(Arc::new).ok_or(problem)?;
+        let _uncommitted = attempt.open_requests.begin_uncommitted();
+        let permit = self.permits.take_within(attempt.party, 1, PERMIT_WAIT).await;
+        let permit = permit.map(Arc::new).ok_or(problem)?;
         // A drain may have begun during the wait.
-        self.refuse_if_draining().map(|()| place)
+        self.refuse_if_draining().map(|()| permit)
     }
 
     fn refuse_if_draining(&self) -> Result<(), Problem> {

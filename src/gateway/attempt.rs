@@ -9,7 +9,7 @@ use http::{Method, Request};
 use crate::call::CallLimit;
 use crate::config::Route;
 use crate::headers::{bare_key, name_execution};
-use crate::presence::Stakes;
+use crate::presence::OpenRequests;
 use crate::problem::Problem;
 use crate::protocol::{Claim, Fingerprint, Key, Owner, RecordId, RequestParts, Scheme, Standing};
 use crate::shares::Party;
@@ -28,15 +28,15 @@ pub(super) struct Attempt {
     pub(super) fingerprint: Fingerprint,
     /// The party that the permits and memory of this attempt are counted for.
     pub(super) party: Party,
-    pub(super) stakes: Stakes,
+    pub(super) open_requests: OpenRequests,
 }
 
 /// The outcome of a claim, as the attempt gets it.
 pub(super) enum ClaimOutcome {
     /// The final answer: the attempt ran, or it was refused.
-    Told(Result<Reply, Problem>),
+    Answered(Result<Reply, Problem>),
     /// The attempt, which did not run, and the record as it stands.
-    Stands(Box<Attempt>, Decision<Standing>),
+    NotRun(Box<Attempt>, Decision<Standing>),
     /// The attempt, which sent nothing because the store did not say whether it may run.
     Unclaimed(Box<Attempt>, StoreError),
 }
@@ -50,10 +50,10 @@ impl Attempt {
         head: Parts,
         body: Buffered,
         party: Party,
-        stakes: Stakes,
+        open_requests: OpenRequests,
     ) -> Self {
-        let fingerprint = Fingerprint::of(asked(&head, &body), &route.fingerprint);
-        Self { id, route, key, head, body, fingerprint, party, stakes }
+        let fingerprint = Fingerprint::of(parts(&head, &body), &route.fingerprint);
+        Self { id, route, key, head, body, fingerprint, party, open_requests }
     }
 
     /// Returns the claim of an execution with the token `owner`.
@@ -79,7 +79,7 @@ impl Attempt {
 
     /// Recomputes the fingerprint in the scheme of an existing record.
     pub(super) fn compare_under(&mut self, scheme: &Arc<Scheme>) {
-        self.fingerprint = Fingerprint::of(asked(&self.head, &self.body), scheme);
+        self.fingerprint = Fingerprint::of(parts(&self.head, &self.body), scheme);
     }
 
     /// Builds the request of execution `n`. An attempt has one execution, so the head is moved, not copied.
@@ -103,7 +103,7 @@ impl Attempt {
     }
 }
 
-fn asked<'a>(head: &'a Parts, body: &'a Buffered) -> RequestParts<'a> {
+fn parts<'a>(head: &'a Parts, body: &'a Buffered) -> RequestParts<'a> {
     RequestParts {
         method: &head.method,
         path: head.uri.path(),

@@ -46,7 +46,7 @@ pub(super) struct Buffered {
 /// The memory that bodies of protected requests may take together.
 pub(super) struct BodyBudget {
     shares: Shares,
-    coming: Coming,
+    arriving: ArrivingBodies,
     limit: usize,
     read_timeout: Duration,
 }
@@ -54,31 +54,31 @@ pub(super) struct BodyBudget {
 /// The large bodies that are still arriving.
 // Under its lock entries are only added or removed.
 #[derive(Default)]
-struct Coming(Mutex<HashMap<Party, Vec<Arc<Large>>>>);
+struct ArrivingBodies(Mutex<HashMap<Party, Vec<Arc<LargeBody>>>>);
 
 /// A large body that is still arriving.
 #[derive(Default)]
-struct Large {
+struct LargeBody {
     size: AtomicUsize,
     gives_way: CancellationToken,
 }
 
 /// A body that is being read.
-struct Arriving<'b> {
+struct ArrivingBody<'b> {
     budget: &'b BodyBudget,
     share: Share,
     /// Number of bytes that need no room.
     small: usize,
     first: Bytes,
     more: Vec<u8>,
-    large: Arc<Large>,
+    large: Arc<LargeBody>,
 }
 
 impl BodyBudget {
     /// Returns room for `bodies` bodies of up to `limit` bytes. Each body has to arrive within
     /// `read_timeout`.
     pub(super) fn new(bodies: usize, limit: usize, read_timeout: Duration) -> Self {
-        Self { shares: Shares::new(bodies, limit), coming: Coming::default(), limit, read_timeout }
+        Self { shares: Shares::new(bodies, limit), arriving: ArrivingBodies::default(), limit, read_timeout }
     }
 
     /// Reads a whole body of this party. `expects` says whether the client waits for "100 Continue".
@@ -100,7 +100,7 @@ impl BodyBudget {
             return Err(self.too_large());
         }
         let longest = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(self.limit);
-        let arriving = Arriving {
+        let arriving = ArrivingBody {
             budget: self,
             share: self.shares.empty(party),
             small: HEADER_BUFFER.saturating_sub(size(head)).min(SMALL),
@@ -117,7 +117,7 @@ impl BodyBudget {
     }
 }
 
-impl Arriving<'_> {
+impl ArrivingBody<'_> {
     async fn read(mut self, mut body: Body, longest: usize) -> Result<Buffered, Problem> {
         let gives_way = self.large.gives_way.clone();
         loop {
@@ -182,7 +182,7 @@ impl Arriving<'_> {
                 self.remember();
                 return true;
             }
-            let gives_way = self.budget.coming.give_way(self.share.party(), more);
+            let gives_way = self.budget.arriving.give_way(self.share.party(), more);
             if !gives_way || timeout_at(until, given_back).await.is_err() {
                 return false;
             }
@@ -191,34 +191,34 @@ impl Arriving<'_> {
 
     fn remember(&self) {
         if self.large.size.swap(self.share.size(), Relaxed) == 0 {
-            self.budget.coming.add(self.share.party(), Arc::clone(&self.large));
+            self.budget.arriving.add(self.share.party(), Arc::clone(&self.large));
         }
     }
 
     fn forget(&self) {
         if self.large.size.swap(0, Relaxed) > 0 {
-            self.budget.coming.remove(self.share.party(), &self.large);
+            self.budget.arriving.remove(self.share.party(), &self.large);
         }
     }
 }
 
-impl Drop for Arriving<'_> {
+impl Drop for ArrivingBody<'_> {
     fn drop(&mut self) {
         self.forget();
     }
 }
 
-impl Coming {
-    fn add(&self, party: Party, large: Arc<Large>) {
+impl ArrivingBodies {
+    fn add(&self, party: Party, large: Arc<LargeBody>) {
         self.0.lock().entry(party).or_default().push(large);
     }
 
-    fn remove(&self, party: Party, large: &Arc<Large>) {
-        let mut coming = self.0.lock();
-        if let Some(of_party) = coming.get_mut(&party) {
+    fn remove(&self, party: Party, large: &Arc<LargeBody>) {
+        let mut arriving = self.0.lock();
+        if let Some(of_party) = arriving.get_mut(&party) {
             of_party.retain(|other| !Arc::ptr_eq(other, large));
             if of_party.is_empty() {
-                coming.remove(&party);
+                arriving.remove(&party);
             }
         }
     }
@@ -226,13 +226,13 @@ impl Coming {
     /// Tells the largest body of the party with the most arriving bytes to give way to a body that asks for
     /// `more`. Returns false if the asking party would have the most.
     fn give_way(&self, asking: Party, more: usize) -> bool {
-        let coming = self.0.lock();
-        let size = |large: &Arc<Large>| large.size.load(Relaxed);
-        let of = |all: &[Arc<Large>]| all.iter().map(size).sum::<usize>();
-        let own = coming.get(&asking).map_or(0, |all| of(all));
-        let most = coming.iter().map(|(party, all)| (of(all), party)).max();
+        let arriving = self.0.lock();
+        let size = |large: &Arc<LargeBody>| large.size.load(Relaxed);
+        let of = |all: &[Arc<LargeBody>]| all.iter().map(size).sum::<usize>();
+        let own = arriving.get(&asking).map_or(0, |all| of(all));
+        let most = arriving.iter().map(|(party, all)| (of(all), party)).max();
         let Some((_, party)) = most.filter(|(most, _)| *most > own + more) else { return false };
-        let largest = coming[party].iter().max_by_key(|large| size(large));
+        let largest = arriving[party].iter().max_by_key(|large| size(large));
         largest.inspect(|large| large.gives_way.cancel()).is_some()
     }
 }

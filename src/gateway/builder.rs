@@ -9,7 +9,7 @@ use crate::store::{Ledger, Store};
 use crate::telemetry::Metrics;
 
 use super::layer::Tasks;
-use super::{Gateway, GatewayLayer, lapsed, new_owner, sweep, tell_stops};
+use super::{Gateway, GatewayLayer, lapsed, new_owner, report_stopped_claims, sweep};
 
 /// Builds a [`GatewayLayer`] over a store. Requests that it does not protect pass through.
 ///
@@ -49,7 +49,7 @@ impl GatewayBuilder {
         Self { store: Arc::new(store), text: String::new(), metrics: Metrics::new(), stop: Stop::default() }
     }
 
-    /// Adds a part of a configuration file: keys of `[server]`, and `[[routes]]` whose `upstream` is `"inner"`.
+    /// Adds a part of a configuration file: keys of `[server]`, and `[[routes]]` with the `upstream` `"inner"`.
     /// `[store]`, `[upstreams]` and `[fallback]` are taken.
     #[must_use]
     pub fn config(mut self, toml: &str) -> Self {
@@ -96,10 +96,10 @@ impl GatewayBuilder {
         let routes = LiveRoutes::new(table);
         let counted = metrics.clone();
         let ledger = Ledger::new(store, config.store.timeout)
-            .telling_lapses(move |id, record| lapsed(&counted, id, record));
+            .reporting_lapses(move |id, record| lapsed(&counted, id, record));
         let tasks = [
             tokio::spawn(sweep(ledger.clone(), metrics.clone(), stop.clone())).abort_handle(),
-            tokio::spawn(tell_stops(ledger.clone(), metrics.clone(), stop.clone())).abort_handle(),
+            tokio::spawn(report_stopped_claims(ledger.clone(), metrics.clone(), stop.clone())).abort_handle(),
         ];
         let gateway =
             Gateway::new(&config.server, &config.upstreams, routes, ledger, metrics, stop, new_owner);
@@ -107,7 +107,7 @@ impl GatewayBuilder {
     }
 }
 
-/// Quotes a text for TOML, whose basic strings have the escapes of JSON.
+/// Quotes a text for TOML. The basic strings of TOML have the escapes of JSON.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

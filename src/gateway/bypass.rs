@@ -3,7 +3,7 @@
 //! The attempt is forwarded like a request without a key. The answer (`Idempotency-Stored: false`), a metric
 //! and the log say so. No record is written, so a retry runs the operation again. The operator accepted this
 //! in the route's configuration. An operation that is known to run already is not forwarded, and neither is
-//! one whose record was found but cannot be read.
+//! an operation with a record that was found but cannot be read.
 
 use std::sync::Arc;
 
@@ -28,21 +28,21 @@ impl Gateway {
         mut attempt: Box<Attempt>,
         error: &StoreError,
     ) -> Result<Reply, Problem> {
-        let place = self.admit(attempt.party)?;
+        let permit = self.admit(attempt.party)?;
         let route = &attempt.route.name;
         warn!(record = %attempt.id, %route, "forwarded UNPROTECTED, as on_store_error says: {error}");
         self.metrics.bypassed(route);
         let request = attempt.unprotected_request();
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         self.executions.spawn(async move {
-            drop(tell.send(forward(upstream, request).await));
-            drop(place);
+            drop(sender.send(forward(upstream, request).await));
+            drop(permit);
         });
         // Only a panic in the task can drop the sender.
-        let told = told.await.unwrap_or(Err(Sent::Maybe)).map_err(|sent| match sent {
+        let answer = receiver.await.unwrap_or(Err(Sent::Maybe)).map_err(|sent| match sent {
             Sent::Never => Problem::new(Slug::UpstreamUnreachable, "No connection could be made."),
             Sent::Maybe => outcome_unknown().present(),
         });
-        told.flatten().map(Reply::bypassed)
+        answer.flatten().map(Reply::bypassed)
     }
 }

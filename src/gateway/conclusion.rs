@@ -7,7 +7,9 @@ use crate::problem::{Executed, Problem, Retry, Slug};
 use crate::protocol::{Finding, Reason, RecordId, Standing, StoredResponse};
 
 use super::answer::Answer;
-use super::reply::{Mark, Reply, in_flight, not_retained, outcome_unknown, standing, status_says_nothing};
+use super::reply::{
+    PassOnReason, Reply, in_flight, not_retained, outcome_unknown, reply_to, status_says_nothing,
+};
 
 /// The end of an execution, as this process saw it.
 #[derive(Debug)]
@@ -15,8 +17,8 @@ pub(super) enum Conclusion {
     /// A stored completion. The owner gives the answer as it came, and all other attempts replay the kept
     /// part.
     Completed { answer: Answer, kept: Option<StoredResponse>, expires: Option<Timestamp> },
-    /// An answer that is not the stored response of the operation. The mark gives the reason.
-    PassedOn { answer: Answer, mark: Mark },
+    /// An answer that is not the stored response of the operation. The variant of `reason` says why.
+    PassedOn { answer: Answer, reason: PassOnReason },
     /// A failure: there is no answer to pass on.
     Failed(Problem),
     /// A record that moved on without its owner. All attempts are answered from it.
@@ -25,7 +27,7 @@ pub(super) enum Conclusion {
 
 /// The part that an attempt had in an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum Role {
     /// The attempt that started the execution.
     Owner,
     /// An attempt that waited for the execution.
@@ -39,7 +41,7 @@ pub(super) enum Recorded {
     /// A stored release.
     Released,
     /// An outcome that this owner made unknown.
-    Held,
+    MadeUnknown,
     /// An outcome that stays unknown, for another cause than this owner's report.
     StillUnknown,
     /// The record as it stands, because it moved on without its owner.
@@ -60,9 +62,9 @@ pub(super) struct Overruling {
 }
 
 impl Overruling {
-    fn tell(&self, id: RecordId) -> Result<Reply, Problem> {
+    fn answer(&self, id: RecordId) -> Result<Reply, Problem> {
         match &self.standing {
-            Some(found) => standing(id, found, self.response.as_ref()),
+            Some(found) => reply_to(id, found, self.response.as_ref()),
             None => Err(outcome_unknown().about(id)),
         }
     }
@@ -82,17 +84,20 @@ impl Conclusion {
             (Recorded::Overruled(overruling), _) => Self::Overruled(overruling),
             (recorded, Err(error)) => Self::Failed(failure(finding, &recorded, error.reason)),
             (Recorded::Completed(expires), Ok(answer)) => Self::Completed { answer, kept, expires },
-            (Recorded::Released, Ok(answer)) => Self::PassedOn { answer, mark: Mark::Released },
-            (Recorded::Held | Recorded::StillUnknown | Recorded::Gone | Recorded::NotYet, Ok(answer)) => {
+            (Recorded::Released, Ok(answer)) => Self::PassedOn { answer, reason: PassOnReason::Released },
+            (
+                Recorded::MadeUnknown | Recorded::StillUnknown | Recorded::Gone | Recorded::NotYet,
+                Ok(answer),
+            ) => {
                 match (finding, unknown_answers) {
-                    (Finding::Complete(_), _) => Self::PassedOn { answer, mark: Mark::Unstored },
+                    (Finding::Complete(_), _) => Self::PassedOn { answer, reason: PassOnReason::Unstored },
                     (Finding::Lose(_), UnknownAnswers::Problem) => {
                         Self::Failed(status_says_nothing(answer.status.as_u16()))
                     }
                     // A status that is listed as "not executed" tells the client more than a problem would,
                     // even if the release could not be recorded.
                     (Finding::Lose(_) | Finding::Release, _) => {
-                        Self::PassedOn { answer, mark: Mark::Unknown }
+                        Self::PassedOn { answer, reason: PassOnReason::Unknown }
                     }
                 }
             }
@@ -103,7 +108,7 @@ impl Conclusion {
     pub(super) fn outcome(&self) -> &'static str {
         match self {
             Self::Completed { .. } => "completed",
-            Self::PassedOn { mark, .. } => mark.outcome(),
+            Self::PassedOn { reason, .. } => reason.outcome(),
             Self::Failed(problem) => problem.slug().name(),
             Self::Overruled(_) => "overruled",
         }
@@ -118,28 +123,30 @@ impl Conclusion {
     }
 
     /// Returns the answer to an attempt. The owner's answer has no body yet if it streams.
-    pub(super) fn tell(&self, id: RecordId, part: Part) -> Result<Reply, Problem> {
-        match (self, part) {
-            (Self::Completed { answer, expires, .. }, Part::Owner) if answer.unusable => {
-                Err(unusable(answer, Mark::Unstored).expiring(*expires).about(id))
+    pub(super) fn answer(&self, id: RecordId, role: Role) -> Result<Reply, Problem> {
+        match (self, role) {
+            (Self::Completed { answer, expires, .. }, Role::Owner) if answer.unusable => {
+                Err(unusable(answer, PassOnReason::Unstored).expiring(*expires).about(id))
             }
-            (Self::PassedOn { answer, mark }, _) if answer.unusable => Err(unusable(answer, *mark).about(id)),
-            (Self::Completed { answer, expires, .. }, Part::Owner) => {
+            (Self::PassedOn { answer, reason }, _) if answer.unusable => {
+                Err(unusable(answer, *reason).about(id))
+            }
+            (Self::Completed { answer, expires, .. }, Role::Owner) => {
                 Ok(Reply::first(answer.response(), *expires))
             }
-            (Self::Completed { kept: Some(kept), expires, .. }, Part::Duplicate) => {
+            (Self::Completed { kept: Some(kept), expires, .. }, Role::Duplicate) => {
                 Ok(Reply::replay(kept, *expires))
             }
-            (Self::Completed { answer, kept: None, expires }, Part::Duplicate) => {
+            (Self::Completed { answer, kept: None, expires }, Role::Duplicate) => {
                 Err(not_retained(answer.status.as_u16()).expiring(*expires).about(id))
             }
-            (Self::PassedOn { answer, mark }, Part::Duplicate) if answer.body.is_none() => {
-                Err(without_stream(*mark).about(id))
+            (Self::PassedOn { answer, reason }, Role::Duplicate) if answer.body.is_none() => {
+                Err(without_stream(*reason).about(id))
             }
-            (Self::PassedOn { answer, mark }, _) => Ok(Reply::marked(answer.response(), *mark)),
+            (Self::PassedOn { answer, reason }, _) => Ok(Reply::passed_on(answer.response(), *reason)),
             (Self::Failed(problem), _) => Err(problem.clone().about(id)),
             // An attempt that gets this was present when the execution was lost.
-            (Self::Overruled(overruling), _) => overruling.tell(id).map_err(Problem::present_if_unknown),
+            (Self::Overruled(overruling), _) => overruling.answer(id).map_err(Problem::present_if_unknown),
         }
     }
 
@@ -168,27 +175,28 @@ fn failure(finding: Finding, recorded: &Recorded, reason: Reason) -> Problem {
             Problem::new(Slug::StoreUnavailable, detail)
         }
         (Recorded::NotYet | Recorded::Gone, Finding::Complete(_) | Finding::Lose(_))
-        | (Recorded::Completed(_) | Recorded::Held | Recorded::StillUnknown | Recorded::Overruled(_), _) => {
-            outcome_unknown().present()
-        }
+        | (
+            Recorded::Completed(_) | Recorded::MadeUnknown | Recorded::StillUnknown | Recorded::Overruled(_),
+            _,
+        ) => outcome_unknown().present(),
     }
 }
 
 /// Makes the problem for an answer with a head that cannot be passed on. The problem says what the status
 /// means.
-fn unusable(answer: &Answer, mark: Mark) -> Problem {
+fn unusable(answer: &Answer, reason: PassOnReason) -> Problem {
     let problem = Problem::answer_unusable(answer.status.as_u16());
-    match mark {
-        Mark::Unstored => problem.advising(Executed::Yes, Retry::Never),
-        Mark::Released => problem.advising(Executed::No, Retry::SameKey),
-        Mark::Unknown => problem.advising(Executed::Unknown, Retry::Never),
+    match reason {
+        PassOnReason::Unstored => problem.advising(Executed::Yes, Retry::Never),
+        PassOnReason::Released => problem.advising(Executed::No, Retry::SameKey),
+        PassOnReason::Unknown => problem.advising(Executed::Unknown, Retry::Never),
     }
 }
 
 /// Makes the problem for a duplicate of an answer that only its first reader saw.
-fn without_stream(mark: Mark) -> Problem {
-    match mark {
-        Mark::Unstored | Mark::Released => in_flight(),
-        Mark::Unknown => outcome_unknown().present(),
+fn without_stream(reason: PassOnReason) -> Problem {
+    match reason {
+        PassOnReason::Unstored | PassOnReason::Released => in_flight(),
+        PassOnReason::Unknown => outcome_unknown().present(),
     }
 }

@@ -15,19 +15,19 @@ use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
 
 use super::attempt::{Attempt, ClaimOutcome};
-use super::conclusion::Part;
-use super::execution::{Execution, Mine};
-use super::flight::{Phase, Seat};
+use super::conclusion::Role;
+use super::execution::{Execution, HeldLease};
+use super::flight::{Membership, Phase};
 use super::lease::LeaseAsked;
-use super::outgoing::Place;
-use super::patience::{Patience, Waited};
-use super::reply::{Reply, in_flight, outcome_unknown, standing};
+use super::outgoing::Permit;
+use super::reply::{Reply, in_flight, outcome_unknown, reply_to};
+use super::wait::{Wait, WaitEnd};
 use super::{Gateway, Upstream};
 
 /// The next step of an attempt that did not run.
 enum Course {
     /// Claim again at once.
-    AskAgain,
+    ClaimAgain,
     /// Wait for the execution of another attempt.
     Wait,
     /// Answer the client.
@@ -43,35 +43,37 @@ impl Gateway {
         mut attempt: Box<Attempt>,
     ) -> Result<Reply, Problem> {
         let id = attempt.id;
-        let mut patience = Patience::of(&attempt.route);
+        let mut wait = Wait::of(&attempt.route);
         let party = attempt.party;
-        let told = loop {
+        let answer = loop {
             // Joined before the claim, so that nothing an owner publishes after that claim is missed.
-            let seat = self.flights.join(id);
-            match self.ask(&upstream, attempt).await? {
-                ClaimOutcome::Told(told) => return told.map(|reply| reply.about(id)),
-                ClaimOutcome::Stands(returned, decision) => {
+            let membership = self.flights.join(id);
+            match self.claim(&upstream, attempt).await? {
+                ClaimOutcome::Answered(answer) => return answer.map(|reply| reply.about(id)),
+                ClaimOutcome::NotRun(returned, decision) => {
                     attempt = returned;
-                    self.again.store_answers();
-                    match self.course(&mut attempt, &decision, &seat, patience.has_waited()).await {
-                        Course::AskAgain => continue,
+                    self.pending_writes.store_answered();
+                    match self.course(&mut attempt, &decision, &membership, wait.has_waited()).await {
+                        Course::ClaimAgain => continue,
                         Course::Wait => {}
-                        Course::Answer(told) => break told,
+                        Course::Answer(answer) => break answer,
                     }
                 }
                 // An execution in this process reports its outcome without the store.
-                ClaimOutcome::Unclaimed(returned, _) if seat.is_running() => attempt = returned,
+                ClaimOutcome::Unclaimed(returned, _) if membership.is_running() => attempt = returned,
                 ClaimOutcome::Unclaimed(attempt, error) => {
-                    return self.without_store(upstream, attempt, &seat, patience.has_waited(), &error).await;
+                    return self
+                        .without_store(upstream, attempt, &membership, wait.has_waited(), &error)
+                        .await;
                 }
             }
-            if let Some(told) = self.wait(&attempt, &seat, &mut patience).await {
-                break told;
+            if let Some(answer) = self.wait(&attempt, &membership, &mut wait).await {
+                break answer;
             }
         };
-        let told = told
+        let answer = answer
             .and_then(|reply| self.outgoing.repeatable(reply, party).map_err(|problem| problem.about(id)));
-        told.map(|reply| reply.about(id))
+        answer.map(|reply| reply.about(id))
     }
 
     /// Decides what an attempt does next, by what the record says to it.
@@ -79,29 +81,29 @@ impl Gateway {
         &self,
         attempt: &mut Attempt,
         decision: &Decision<Standing>,
-        seat: &Seat,
+        membership: &Membership,
         has_waited: bool,
     ) -> Course {
         if let Standing::OtherScheme(record) = &decision.verdict {
             attempt.compare_under(&record.fingerprint.scheme);
-            return Course::AskAgain;
+            return Course::ClaimAgain;
         }
         if !has_waited {
             self.count_duplicate(attempt, decision);
         }
         let is_undecided = matches!(decision.verdict.record().state, State::Unknown { .. });
-        if matches!(decision.verdict, Standing::InFlight(_)) || (is_undecided && seat.is_held()) {
+        if matches!(decision.verdict, Standing::InFlight(_)) || (is_undecided && membership.has_execution()) {
             return Course::Wait;
         }
         // On the heap, because few attempts meet an unknown outcome.
         if let Standing::Unknown(record) = &decision.verdict
             && Box::pin(self.settle(attempt.id, record)).await
         {
-            return Course::AskAgain;
+            return Course::ClaimAgain;
         }
-        let told = standing(attempt.id, &decision.verdict, decision.response.as_ref());
+        let answer = reply_to(attempt.id, &decision.verdict, decision.response.as_ref());
         // An attempt that waited was present when the execution was lost.
-        Course::Answer(if has_waited { told.map_err(Problem::present_if_unknown) } else { told })
+        Course::Answer(if has_waited { answer.map_err(Problem::present_if_unknown) } else { answer })
     }
 
     /// Asks what became of an unknown execution. Returns true if the record has changed since.
@@ -122,19 +124,19 @@ impl Gateway {
     async fn wait(
         &self,
         attempt: &Attempt,
-        seat: &Seat,
-        patience: &mut Patience,
+        membership: &Membership,
+        wait: &mut Wait,
     ) -> Option<Result<Reply, Problem>> {
         let id = attempt.id;
-        let still = attempt.stakes.begin_uncommitted();
-        let waited = patience.wait(seat, &attempt.fingerprint, || self.ledger.watch(id)).await;
-        drop(still);
-        match waited {
-            Waited::Concluded(conclusion) => Some(conclusion.tell(id, Part::Duplicate)),
-            Waited::AskAgain => None,
-            Waited::OutOfTime => Some(match seat.phase() {
+        let uncommitted = attempt.open_requests.begin_uncommitted();
+        let end = wait.next_end(membership, &attempt.fingerprint, || self.ledger.watch(id)).await;
+        drop(uncommitted);
+        match end {
+            WaitEnd::Concluded(conclusion) => Some(conclusion.answer(id, Role::Duplicate)),
+            WaitEnd::ClaimAgain => None,
+            WaitEnd::OutOfTime => Some(match membership.phase() {
                 Phase::Unwritten(of, conclusion) if of == attempt.fingerprint => {
-                    conclusion.tell(id, Part::Duplicate)
+                    conclusion.answer(id, Role::Duplicate)
                 }
                 _ => Err(in_flight().about(id)),
             }),
@@ -147,37 +149,37 @@ impl Gateway {
         self: &Arc<Self>,
         upstream: Upstream,
         attempt: Box<Attempt>,
-        seat: &Seat,
+        membership: &Membership,
         has_waited: bool,
         error: &StoreError,
     ) -> Result<Reply, Problem> {
         let id = attempt.id;
-        let told = match (seat.phase(), attempt.route.on_store_error) {
+        let answer = match (membership.phase(), attempt.route.on_store_error) {
             (Phase::Unwritten(of, conclusion), _) if of == attempt.fingerprint => {
-                conclusion.tell(id, Part::Duplicate)
+                conclusion.answer(id, Role::Duplicate)
             }
             (Phase::Vacant, OnStoreError::Bypass) if !has_waited => {
                 self.bypass(upstream, attempt, error).await
             }
             _ => Err(store_problem(id, error)),
         };
-        told.map(|reply| reply.about(id))
+        answer.map(|reply| reply.about(id))
     }
 
     /// Claims, and runs if the claim is won, in a task that no client can cancel. A claim without its
     /// execution would make an outcome unknown although nothing was sent.
-    async fn ask(
+    async fn claim(
         self: &Arc<Self>,
         upstream: &Upstream,
         attempt: Box<Attempt>,
     ) -> Result<ClaimOutcome, Problem> {
         let (id, claim) = (attempt.id, attempt.claim((self.new_owner)()));
-        let place = match self.admit(attempt.party) {
-            Ok(place) => place,
+        let permit = match self.admit(attempt.party) {
+            Ok(permit) => permit,
             Err(problem) => {
                 // An attempt that needs no execution is answered even without a permit.
-                match self.ledger.consult(id, &claim).await {
-                    Ok(Some(decision)) => return Ok(ClaimOutcome::Stands(attempt, decision)),
+                match self.ledger.claim_without_writing(id, &claim).await {
+                    Ok(Some(decision)) => return Ok(ClaimOutcome::NotRun(attempt, decision)),
                     Ok(None) => self.admit_soon(&attempt, problem).await?,
                     Err(error @ (StoreError::Unavailable(_) | StoreError::Unclear(_))) => {
                         return Ok(ClaimOutcome::Unclaimed(attempt, error));
@@ -186,11 +188,13 @@ impl Gateway {
                 }
             }
         };
-        let (tell, heard) = oneshot::channel();
-        let run = Arc::clone(self).claim_and_run(upstream.clone(), attempt, claim, place, tell);
+        let (sender, receiver) = oneshot::channel();
+        let run = Arc::clone(self).claim_and_run(upstream.clone(), attempt, claim, permit, sender);
         self.executions.spawn(Box::pin(run));
         // Only a panic in the task can drop the sender.
-        Ok(heard.await.unwrap_or_else(|_| ClaimOutcome::Told(Err(outcome_unknown().present().about(id)))))
+        Ok(receiver
+            .await
+            .unwrap_or_else(|_| ClaimOutcome::Answered(Err(outcome_unknown().present().about(id)))))
     }
 
     async fn claim_and_run(
@@ -198,8 +202,8 @@ impl Gateway {
         upstream: Upstream,
         attempt: Box<Attempt>,
         claim: Claim,
-        place: Place,
-        tell: oneshot::Sender<ClaimOutcome>,
+        permit: Permit,
+        sender: oneshot::Sender<ClaimOutcome>,
     ) {
         let (id, owner, asked) = (attempt.id, claim.owner, LeaseAsked::now());
         let decision = match self.ledger.claim(id, claim).await {
@@ -207,14 +211,14 @@ impl Gateway {
             Err(error) => {
                 warn!(record = %id, "nothing was sent: {error}");
                 let unclear = matches!(error, StoreError::Unclear(_));
-                drop(place);
-                drop(tell.send(match error {
+                drop(permit);
+                drop(sender.send(match error {
                     StoreError::Unavailable(_) | StoreError::Unclear(_) => {
                         ClaimOutcome::Unclaimed(attempt, error)
                     }
                     // The store answers, so there is nothing to bypass.
                     StoreError::Refused(_) | StoreError::Unreadable { .. } => {
-                        ClaimOutcome::Told(Err(store_problem(id, &error)))
+                        ClaimOutcome::Answered(Err(store_problem(id, &error)))
                     }
                 }));
                 if unclear {
@@ -225,30 +229,30 @@ impl Gateway {
         };
         let Decision { verdict, response, now } = decision;
         match verdict {
-            ClaimVerdict::Won(record) if record.state.n() == 1 && self.flights.join(id).is_held() => {
+            ClaimVerdict::Won(record) if record.state.n() == 1 && self.flights.join(id).has_execution() => {
                 // The claim made execution 1, but this process runs one or holds its outcome: the store has
                 // lost the record.
                 warn!(record = %id, "nothing was sent: the store has lost the record of an execution");
-                drop(place);
+                drop(permit);
                 if self.ledger.abandon(id, owner).await.is_err() {
                     self.release_unsent(id, owner).await;
                 }
-                let stands = Decision { verdict: Standing::InFlight(record), response: None, now };
-                drop(tell.send(ClaimOutcome::Stands(attempt, stands)));
+                let not_run = Decision { verdict: Standing::InFlight(record), response: None, now };
+                drop(sender.send(ClaimOutcome::NotRun(attempt, not_run)));
             }
             ClaimVerdict::Won(record) => {
-                let lease_ends = asked.for_lease(record.policy.lease);
+                let end = asked.for_lease(record.policy.lease);
                 let lead = self.flights.join(id).lead(record.fingerprint.clone());
                 let n = record.state.n();
-                let mine = Mine { ledger: self.ledger.clone(), id, owner, n, record, lease_ends };
-                let execution = Execution { gateway: self, upstream, attempt, mine, lead, place };
+                let lease = HeldLease { ledger: self.ledger.clone(), id, owner, n, record, end };
+                let execution = Execution { gateway: self, upstream, attempt, lease, lead, permit };
                 // On the heap, so that a claim that is not won needs no room for it.
-                Box::pin(execution.run(tell)).await;
+                Box::pin(execution.run(sender)).await;
             }
-            ClaimVerdict::Stands(standing) => {
-                drop(place);
-                let stands = Decision { verdict: standing, response, now };
-                drop(tell.send(ClaimOutcome::Stands(attempt, stands)));
+            ClaimVerdict::NotWon(standing) => {
+                drop(permit);
+                let not_run = Decision { verdict: standing, response, now };
+                drop(sender.send(ClaimOutcome::NotRun(attempt, not_run)));
             }
         }
     }
@@ -256,11 +260,11 @@ impl Gateway {
     /// Releases a claim that may stand, and under which nothing was sent. If too many releases wait for the
     /// store, leaves the claim: its lease ends, and an operator has to resolve the record as not executed.
     async fn release_unsent(&self, id: RecordId, owner: Owner) {
-        let Ok(_place) = self.releases.try_acquire() else {
+        let Ok(_permit) = self.releases.try_acquire() else {
             warn!(record = %id, "the record may stay claimed: too many releases wait for the store");
             return;
         };
-        let release = self.again.until_taken(&self.ledger, id, || self.ledger.abandon(id, owner));
+        let release = self.pending_writes.until_taken(&self.ledger, id, || self.ledger.abandon(id, owner));
         self.stop.unless_cut(Box::pin(release)).await;
     }
 

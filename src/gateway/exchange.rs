@@ -10,7 +10,7 @@ use http::header::EXPECT;
 use http::{Request, Response};
 
 use crate::config::Route;
-use crate::presence::Stakes;
+use crate::presence::OpenRequests;
 use crate::problem::{Problem, Slug};
 use crate::protocol::RecordId;
 use crate::routes::{Ambiguity, Matched};
@@ -19,7 +19,7 @@ use crate::shares::Party;
 use super::access::Access;
 use super::attempt::Attempt;
 use super::body::{leave, leave_body};
-use super::operation::{asked_key, caller};
+use super::operation::{caller, requested_key};
 use super::reply::Reply;
 use super::unprotected::pass_through;
 use super::{Gateway, Upstream};
@@ -31,7 +31,7 @@ pub(super) async fn exchange(
     request: Request<Body>,
 ) -> Response<Body> {
     let matched = gateway.routes.table().find(request.method(), request.uri().path(), request.headers());
-    let (asked, client) = gateway.origin(&request);
+    let (origin, client) = gateway.origin(&request);
     let party = client.into();
     let mut access = Access::begin(&gateway.metrics, &request, &matched, client);
     let (name, replied) = match matched {
@@ -58,7 +58,7 @@ pub(super) async fn exchange(
         }
     };
     if let Some(name) = &name {
-        gateway.locations.rewrite(name, response.headers_mut(), &asked);
+        gateway.locations.rewrite(name, response.headers_mut(), &origin);
     }
     access.end(outcome, &response);
     response
@@ -90,7 +90,7 @@ async fn protected(
     party: Party,
     access: &mut Access,
 ) -> Result<Reply, Problem> {
-    let key = match asked_key(&route, &request) {
+    let key = match requested_key(&route, &request) {
         Ok(Some(key)) => key,
         Ok(None) => return pass_through(gateway, upstream, route.upstream.clone(), request, party).await,
         Err(problem) => {
@@ -113,11 +113,11 @@ async fn protected(
     };
     let id = RecordId::of(&route.namespace, &scope, &key);
     access.about(id);
-    let stakes: Stakes = head.extensions.remove().unwrap_or_default();
-    let _protected = stakes.begin_protected();
-    let still = stakes.begin_uncommitted();
+    let open_requests: OpenRequests = head.extensions.remove().unwrap_or_default();
+    let _protected = open_requests.begin_protected();
+    let uncommitted = open_requests.begin_uncommitted();
     let body = gateway.bodies.read(party, expects, &head, body).await?;
-    drop(still);
-    let attempt = Box::new(Attempt::new(id, route, key, head, body, party, stakes.clone()));
+    drop(uncommitted);
+    let attempt = Box::new(Attempt::new(id, route, key, head, body, party, open_requests.clone()));
     gateway.contend(upstream, attempt).await
 }

@@ -25,10 +25,10 @@ use crate::telemetry::{ErrorChain, Metrics, millis};
 
 use super::answer::{Answer, Rest};
 use super::attempt::{Attempt, ClaimOutcome};
-use super::conclusion::{Conclusion, Overruling, Part, Recorded};
+use super::conclusion::{Conclusion, Overruling, Recorded, Role};
 use super::flight::Lead;
 use super::lease::{LeaseAsked, LeaseEnd};
-use super::outgoing::Place;
+use super::outgoing::Permit;
 use super::reply::replayed_until;
 use super::{Gateway, Upstream};
 
@@ -37,15 +37,15 @@ pub(super) struct Execution {
     pub(super) gateway: Arc<Gateway>,
     pub(super) upstream: Upstream,
     pub(super) attempt: Box<Attempt>,
-    pub(super) mine: Mine,
+    pub(super) lease: HeldLease,
     pub(super) lead: Lead,
     /// Permit, held until the outcome is recorded, so that executions cannot pile up while the store is away.
     /// It is held further until the client has taken the response, if the response finds no room elsewhere.
-    pub(super) place: Place,
+    pub(super) permit: Permit,
 }
 
 /// The execution's lease: its owner's hold on the record in the store.
-pub(super) struct Mine {
+pub(super) struct HeldLease {
     pub(super) ledger: Ledger,
     pub(super) id: RecordId,
     pub(super) owner: Owner,
@@ -53,7 +53,7 @@ pub(super) struct Mine {
     /// The record as this owner last saw it written.
     pub(super) record: Record,
     /// The end of the lease, counted from before the lease was asked for.
-    pub(super) lease_ends: LeaseEnd,
+    pub(super) end: LeaseEnd,
 }
 
 impl Execution {
@@ -67,27 +67,27 @@ impl Execution {
             Err(error) => (Err(error), None),
         };
         failpoint!("after-response");
-        let finding = self.mine.admitted(&self.gateway, self.finding(&called)).await;
+        let finding = self.lease.admitted(&self.gateway, self.finding(&called)).await;
         let kept = self.kept(finding, &called);
-        let recorded = self.mine.record(finding, kept.as_ref()).await;
+        let recorded = self.lease.record(finding, kept.as_ref()).await;
         failpoint!("after-complete");
-        self.tell_unknown(finding, &called, &recorded);
+        self.warn_unknown(finding, &called, &recorded);
         let late = matches!(recorded, Recorded::NotYet).then(|| kept.clone());
         let unknown_answers = self.attempt.route.unknown_answers;
         let conclusion = Arc::new(Conclusion::of(called, kept, finding, recorded, unknown_answers));
-        self.tell_end(&conclusion, started.elapsed());
-        let told = conclusion.tell(self.mine.id, Part::Owner);
-        let mut told = told.map(|reply| self.gateway.outgoing.first(reply, &self.place));
-        let alone = self.mine.record.policy.response_timeout;
+        self.log_end(&conclusion, started.elapsed());
+        let reply = conclusion.answer(self.lease.id, Role::Owner);
+        let mut reply = reply.map(|reply| self.gateway.outgoing.first(reply, &self.permit));
+        let alone = self.lease.record.policy.response_timeout;
         let pump = rest.map(|rest| rest.pump(self.gateway.stop.clone(), alone)).map(|(body, pump)| {
-            if let (Ok(reply), true) = (&mut told, conclusion.passes_on()) {
+            if let (Ok(reply), true) = (&mut reply, conclusion.passes_on()) {
                 *reply.response.body_mut() = body;
             }
             pump
         });
         // A client that is gone does not matter: its retry finds the record.
-        drop(client.send(ClaimOutcome::Told(told)));
-        let Self { gateway, mine, lead, attempt, place, .. } = self;
+        drop(client.send(ClaimOutcome::Answered(reply)));
+        let Self { gateway, lease, lead, attempt, permit, .. } = self;
         drop((in_flight, attempt));
         let passing_on = async {
             if let Some(pump) = pump {
@@ -97,11 +97,11 @@ impl Execution {
         let Some(kept) = late else {
             lead.publish(conclusion);
             passing_on.await;
-            return drop(place);
+            return drop(permit);
         };
         lead.publish_unwritten(Arc::clone(&conclusion));
         let recording = async {
-            let late = Box::pin(mine.record_late(&gateway, finding, kept.as_ref()));
+            let late = Box::pin(lease.record_late(&gateway, finding, kept.as_ref()));
             match gateway.stop.unless_cut(late).await.flatten() {
                 // The record moved on, so waiters have to ask the store.
                 Some(Recorded::Overruled(_)) => drop(lead),
@@ -110,28 +110,28 @@ impl Execution {
         };
         // A response that streams may take any time, but its outcome is known already.
         Box::pin(async { join!(passing_on, recording) }).await;
-        drop(place);
+        drop(permit);
     }
 
     /// Logs one line and counts one execution, whether or not its client is still there.
-    fn tell_end(&self, conclusion: &Conclusion, took: Duration) {
+    fn log_end(&self, conclusion: &Conclusion, took: Duration) {
         let (route, outcome) = (&self.attempt.route.name, conclusion.outcome());
         self.gateway.metrics.execution_ended(route, outcome);
         info!(
             target: "oncegate::execution",
             method = %self.attempt.method(), path = self.attempt.path(),
-            %route, record = %self.mine.id, execution = self.mine.n, outcome, status = conclusion.status(),
+            %route, record = %self.lease.id, execution = self.lease.n, outcome, status = conclusion.status(),
             took_ms = millis(took), "execution ended"
         );
     }
 
     /// Warns once of each new unknown outcome, with its cause as far as known. Also warns of the cause when a
     /// call sent nothing.
-    fn tell_unknown(&self, finding: Finding, called: &Result<Answer, CallError>, recorded: &Recorded) {
-        let Mine { id, n, .. } = self.mine;
+    fn warn_unknown(&self, finding: Finding, called: &Result<Answer, CallError>, recorded: &Recorded) {
+        let HeldLease { id, n, .. } = self.lease;
         let cause = called.as_ref().err().map(|error| ErrorChain(error).to_string());
-        if let (Finding::Lose(reason), Recorded::Held) = (finding, recorded) {
-            became_unknown(&self.gateway.metrics, &self.mine, reason, cause.as_deref());
+        if let (Finding::Lose(reason), Recorded::MadeUnknown) = (finding, recorded) {
+            became_unknown(&self.gateway.metrics, &self.lease, reason, cause.as_deref());
         } else if let Some(cause) = cause {
             warn!(record = %id, execution = n, "{cause}");
         }
@@ -142,21 +142,21 @@ impl Execution {
         failpoint!("after-claim");
         // This check narrows the window in which a gateway that was stopped or suspended could send late. It
         // does not close the window, and nothing relies on it.
-        if self.mine.lease_ends.is_over() {
+        if self.lease.end.is_over() {
             return Err(CallError { sent: Sent::Never, reason: Reason::LeaseOver, source: None });
         }
         failpoint!("before-send");
         let started = Instant::now();
-        let (limit, cap) = (self.mine.record.policy.response_timeout, self.attempt.route.max_response_body);
-        let mut request = self.attempt.request(self.mine.n);
-        let lease_ends = self.mine.lease_ends.clone();
+        let (limit, cap) = (self.lease.record.policy.response_timeout, self.attempt.route.max_response_body);
+        let mut request = self.attempt.request(self.lease.n);
+        let lease_ends = self.lease.end.clone();
         request.extensions_mut().insert(MaySend::new(move || !lease_ends.is_over()));
         let upstream = self.upstream.clone();
         let call = async move { Answer::read(upstream.oneshot(request).await?, cap).await };
         let lost = |reason| CallError { sent: Sent::Maybe, reason, source: None };
         let called = select! {
             called = timeout(limit, call) => called.unwrap_or_else(|_| Err(lost(Reason::ResponseTimeout))),
-            never = self.mine.keep_renewing() => match never {},
+            never = self.lease.keep_renewing() => match never {},
             () = self.gateway.stop.cut() => Err(lost(Reason::Shutdown)),
         };
         self.gateway.metrics.upstream_call(&self.attempt.route.name, started.elapsed());
@@ -171,7 +171,7 @@ impl Execution {
             }
             Err(CallError { sent, reason, .. }) => Called::Failed { sent: *sent, reason: *reason },
         };
-        finding(self.mine.owner, &self.mine.record.policy, &self.attempt.route.outcomes, called)
+        finding(self.lease.owner, &self.lease.record.policy, &self.attempt.route.outcomes, called)
     }
 
     /// Returns the part of the response that the route keeps, if the call completes the operation.
@@ -183,7 +183,7 @@ impl Execution {
     }
 }
 
-impl Mine {
+impl HeldLease {
     /// Renews the lease every third of its length. Tries a failed renewal again at the next third. An owner
     /// that lost its record goes on with its call, because the response is worth having. The thirds have no
     /// jitter: each counts from the claim of its own operation.
@@ -197,7 +197,7 @@ impl Mine {
             // it may await, and is moved at that size.
             match Box::pin(renewal).await {
                 Ok(Decision { verdict: RenewVerdict::Renewed(record), .. }) => {
-                    self.lease_ends.renewed(asked);
+                    self.end.renewed(asked);
                     self.record = record;
                 }
                 Ok(Decision { verdict: RenewVerdict::Lost(_), .. }) => return pending().await,
@@ -227,7 +227,7 @@ impl Mine {
     /// such an execution is unknown.
     async fn admitted(&self, gateway: &Gateway, finding: Finding) -> Finding {
         let Finding::Complete(_) = finding else { return finding };
-        if !self.lease_ends.is_over() || gateway.settler.may_complete(self.id, &self.record, self.n).await {
+        if !self.end.is_over() || gateway.settler.may_complete(self.id, &self.record, self.n).await {
             return finding;
         }
         warn!(record = %self.id, execution = self.n, "the execution was fenced, and completes no more");
@@ -251,26 +251,26 @@ impl Mine {
             let verdict = self.ledger.apply(self.id, None, &report, kept).await?.verdict;
             info!(record = %self.id, execution = self.n, verdict = verdict.name(), "recorded late");
             let recorded = self.recorded(finding, verdict).await?;
-            if let (Finding::Lose(reason), Recorded::Held) = (finding, &recorded) {
+            if let (Finding::Lose(reason), Recorded::MadeUnknown) = (finding, &recorded) {
                 became_unknown(&gateway.metrics, self, reason, None);
             }
             Ok(recorded)
         };
-        gateway.again.until_taken(&self.ledger, self.id, write).await
+        gateway.pending_writes.until_taken(&self.ledger, self.id, write).await
     }
 
-    /// Interprets the store's verdict on an outcome. `Held` remains only if this owner made the outcome
+    /// Interprets the store's verdict on an outcome. `MadeUnknown` remains only if this owner made the outcome
     /// unknown: an outcome that was unknown before is not new.
     async fn recorded(&self, finding: Finding, verdict: OwnerVerdict) -> Result<Recorded, StoreError> {
         Ok(match verdict {
             OwnerVerdict::Stored(record) => Recorded::Completed(replayed_until(&record)),
             OwnerVerdict::Released(_) => Recorded::Released,
             OwnerVerdict::StillUnknown(_) => Recorded::StillUnknown,
-            OwnerVerdict::Held(record) => match (finding, record.state) {
+            OwnerVerdict::Unknown(record) => match (finding, record.state) {
                 (Finding::Lose(reason), State::Unknown { reason: why, .. }) if why != reason => {
                     Recorded::StillUnknown
                 }
-                _ => Recorded::Held,
+                _ => Recorded::MadeUnknown,
             },
             OwnerVerdict::Lost(_) => return self.overruled().await,
         })
@@ -301,8 +301,8 @@ impl Mine {
 }
 
 /// Counts a new unknown outcome, and warns of it.
-fn became_unknown(metrics: &Metrics, mine: &Mine, reason: Reason, cause: Option<&str>) {
-    let (route, execution) = (&mine.record.route, mine.n);
+fn became_unknown(metrics: &Metrics, lease: &HeldLease, reason: Reason, cause: Option<&str>) {
+    let (route, execution) = (&lease.record.route, lease.n);
     metrics.became_unknown(route, reason);
-    warn!(record = %mine.id, %route, execution, %reason, cause, "the outcome is unknown");
+    warn!(record = %lease.id, %route, execution, %reason, cause, "the outcome is unknown");
 }

@@ -40,25 +40,25 @@ pub(super) enum Phase {
     Concluded(Fingerprint, Arc<Conclusion>),
 }
 
-/// A slot in a flight. The flight is removed with its last slot.
-pub(super) struct Seat {
+/// The membership of one attempt in a flight. The flight is removed with its last member.
+pub(super) struct Membership {
     flights: Flights,
     id: RecordId,
     flight: Arc<Flight>,
 }
 
 impl Flights {
-    /// Takes a slot in the flight of the operation.
-    pub(super) fn join(&self, id: RecordId) -> Seat {
+    /// Joins the flight of the operation.
+    pub(super) fn join(&self, id: RecordId) -> Membership {
         let mut flights = self.0.lock();
         let flight = flights.entry(id).or_insert_with(|| {
             Arc::new(Flight { phase: watch::Sender::new(Phase::Vacant), leaders: AtomicU64::new(0) })
         });
-        Seat { flights: self.clone(), id, flight: Arc::clone(flight) }
+        Membership { flights: self.clone(), id, flight: Arc::clone(flight) }
     }
 }
 
-impl Seat {
+impl Membership {
     /// Takes the lead: from now on this execution publishes the outcome for requests with this fingerprint.
     /// An earlier leader no longer publishes.
     pub(super) fn lead(self, fingerprint: Fingerprint) -> Lead {
@@ -67,7 +67,7 @@ impl Seat {
             number = self.flight.leaders.fetch_add(1, Ordering::Relaxed) + 1;
             *phase = Phase::Running;
         });
-        Lead { seat: self, fingerprint, number, published: false }
+        Lead { membership: self, fingerprint, number, published: false }
     }
 
     /// Tells whether the operation runs in this process.
@@ -77,7 +77,7 @@ impl Seat {
 
     /// Tells whether this process knows more of the operation than its record does: the operation runs here,
     /// or its outcome waits to be written.
-    pub(super) fn is_held(&self) -> bool {
+    pub(super) fn has_execution(&self) -> bool {
         matches!(&*self.flight.phase.borrow(), Phase::Running | Phase::Unwritten(..))
     }
 
@@ -92,10 +92,10 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Membership {
     fn drop(&mut self) {
         let mut flights = self.flights.0.lock();
-        // Two references: the map's and this slot's. Slots are only made under the same lock.
+        // Two references: the map's and this one's. Members only join under the same lock.
         let last = Arc::strong_count(&self.flight) == 2;
         let listed = flights.get(&self.id).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
         if last && listed {
@@ -104,10 +104,10 @@ impl Drop for Seat {
     }
 }
 
-/// The owner's slot. A lead dropped without a conclusion (a panic, or a record that moved on) sends the
+/// The owner's membership. A lead dropped without a conclusion (a panic, or a record that moved on) sends the
 /// waiters back to the store. A lead that another execution has replaced publishes nothing.
 pub(super) struct Lead {
-    seat: Seat,
+    membership: Membership,
     fingerprint: Fingerprint,
     number: u64,
     published: bool,
@@ -117,36 +117,38 @@ impl Lead {
     /// Wakes all waiters with a conclusion that the store has yet to take. Later attempts find it in the
     /// flight, because until it is written, the record says less than this process knows.
     pub(super) fn publish_unwritten(&self, conclusion: Arc<Conclusion>) {
-        self.say(Phase::Unwritten(self.fingerprint.clone(), conclusion));
+        self.set_phase(Phase::Unwritten(self.fingerprint.clone(), conclusion));
     }
 
     /// Wakes all waiters with the conclusion. Later attempts ask the store.
     pub(super) fn publish(mut self, conclusion: Arc<Conclusion>) {
         self.published = true;
         self.unlist();
-        self.say(Phase::Concluded(self.fingerprint.clone(), conclusion));
+        self.set_phase(Phase::Concluded(self.fingerprint.clone(), conclusion));
     }
 
-    fn say(&self, said: Phase) {
-        self.seat.flight.phase.send_if_modified(|phase| {
-            let leads = self.leads();
-            if leads {
-                *phase = said;
+    fn set_phase(&self, next: Phase) {
+        self.membership.flight.phase.send_if_modified(|phase| {
+            let latest = self.is_latest();
+            if latest {
+                *phase = next;
             }
-            leads
+            latest
         });
     }
 
-    fn leads(&self) -> bool {
-        self.seat.flight.leaders.load(Ordering::Relaxed) == self.number
+    fn is_latest(&self) -> bool {
+        self.membership.flight.leaders.load(Ordering::Relaxed) == self.number
     }
 
     fn unlist(&self) {
-        let mut flights = self.seat.flights.0.lock();
-        if self.leads()
-            && flights.get(&self.seat.id).is_some_and(|flight| Arc::ptr_eq(flight, &self.seat.flight))
+        let mut flights = self.membership.flights.0.lock();
+        if self.is_latest()
+            && flights
+                .get(&self.membership.id)
+                .is_some_and(|flight| Arc::ptr_eq(flight, &self.membership.flight))
         {
-            flights.remove(&self.seat.id);
+            flights.remove(&self.membership.id);
         }
     }
 }
@@ -154,7 +156,7 @@ impl Lead {
 impl Drop for Lead {
     fn drop(&mut self) {
         if !self.published {
-            self.say(Phase::Vacant);
+            self.set_phase(Phase::Vacant);
         }
     }
 }

@@ -22,13 +22,13 @@ static ADDRESSES: [HeaderName; 2] = [LOCATION, CONTENT_LOCATION];
 
 /// The addresses of all upstreams.
 pub(super) struct Locations {
-    upstreams: BTreeMap<UpstreamName, Named>,
+    upstreams: BTreeMap<UpstreamName, UpstreamAuthority>,
     /// The upstreams about which a warning was already logged.
-    told: Mutex<BTreeSet<UpstreamName>>,
+    warned: Mutex<BTreeSet<UpstreamName>>,
 }
 
 /// The authority of one upstream.
-struct Named {
+struct UpstreamAuthority {
     host: String,
     port: u16,
     rewritten: bool,
@@ -36,24 +36,24 @@ struct Named {
 
 /// The scheme and host that a client asked for.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct ClientOrigin {
     secure: bool,
     host: Option<HeaderValue>,
 }
 
-impl Asked {
+impl ClientOrigin {
     /// Returns the address that a request asked for. The forwarding headers count only if the proxy is
     /// `believed`.
     pub(super) fn of(headers: &HeaderMap, peer: Option<Peer>, believed: bool) -> Self {
-        let said = |name: &HeaderName| {
+        let forwarded = |name: &HeaderName| {
             let first = tokens(headers, name).next().filter(|_| believed)?;
             HeaderValue::from_bytes(first).ok()
         };
-        let secure = match said(&X_FORWARDED_PROTO) {
+        let secure = match forwarded(&X_FORWARDED_PROTO) {
             Some(scheme) => scheme.as_bytes().eq_ignore_ascii_case(b"https"),
             None => peer.is_some_and(|peer| peer.secure),
         };
-        Self { secure, host: said(&X_FORWARDED_HOST).or_else(|| headers.get(HOST).cloned()) }
+        Self { secure, host: forwarded(&X_FORWARDED_HOST).or_else(|| headers.get(HOST).cloned()) }
     }
 
     fn base(&self) -> Option<String> {
@@ -70,36 +70,36 @@ impl Locations {
             let authority = upstream.url.authority()?;
             let port = authority.port_u16().unwrap_or_else(|| usual_port(upstream.url.scheme_str()));
             let host = authority.host().to_ascii_lowercase();
-            Some((name.clone(), Named { host, port, rewritten: upstream.rewrite_location }))
+            Some((name.clone(), UpstreamAuthority { host, port, rewritten: upstream.rewrite_location }))
         };
-        Self { upstreams: upstreams.iter().filter_map(named).collect(), told: Mutex::default() }
+        Self { upstreams: upstreams.iter().filter_map(named).collect(), warned: Mutex::default() }
     }
 
-    /// Rewrites the addresses in a response of this upstream for a client that asked for `asked`.
-    pub(super) fn rewrite(&self, upstream: &UpstreamName, headers: &mut HeaderMap, asked: &Asked) {
-        let Some(named) = self.upstreams.get(upstream) else { return };
-        for name in ADDRESSES.iter().filter(|_| named.rewritten) {
+    /// Rewrites the addresses in a response of this upstream for a client that asked for `origin`.
+    pub(super) fn rewrite(&self, upstream: &UpstreamName, headers: &mut HeaderMap, origin: &ClientOrigin) {
+        let Some(authority) = self.upstreams.get(upstream) else { return };
+        for name in ADDRESSES.iter().filter(|_| authority.rewritten) {
             let Some(value) = headers.get(name).filter(|_| headers.get_all(name).iter().count() == 1) else {
                 continue;
             };
-            if let Some(rest) = named.own(value.as_bytes())
-                && let Some(base) = asked.base()
+            if let Some(rest) = authority.after_authority(value.as_bytes())
+                && let Some(base) = origin.base()
                 && let Ok(rewritten) = HeaderValue::from_bytes(&[base.as_bytes(), rest].concat())
             {
                 headers.insert(name, rewritten);
             }
         }
-        self.warn_of_others(upstream, named, headers);
+        self.warn_of_others(upstream, authority, headers);
     }
 
     /// Warns once if the upstream shows clients its own address in a header that is not rewritten.
-    fn warn_of_others(&self, upstream: &UpstreamName, named: &Named, headers: &HeaderMap) {
+    fn warn_of_others(&self, upstream: &UpstreamName, authority: &UpstreamAuthority, headers: &HeaderMap) {
         let shows = |(name, value): (&HeaderName, &HeaderValue)| {
-            (!named.rewritten || !ADDRESSES.contains(name)) && named.is_in(value.as_bytes())
+            (!authority.rewritten || !ADDRESSES.contains(name)) && authority.is_in(value.as_bytes())
         };
         let Some((header, _)) = headers.iter().find(|(name, value)| shows((name, value))) else { return };
-        let mut told = self.told.lock();
-        if told.insert(upstream.clone()) {
+        let mut warned = self.warned.lock();
+        if warned.insert(upstream.clone()) {
             warn!(
                 %upstream, %header,
                 "an answer shows clients the upstream's own address; preserve_host = true lets it use the \
@@ -109,10 +109,10 @@ impl Locations {
     }
 }
 
-impl Named {
+impl UpstreamAuthority {
     /// Returns the part after the authority if the value is an address of this upstream, absolute or without
     /// its scheme.
-    fn own<'v>(&self, value: &'v [u8]) -> Option<&'v [u8]> {
+    fn after_authority<'v>(&self, value: &'v [u8]) -> Option<&'v [u8]> {
         let value = value.trim_ascii();
         let (scheme, rest) = match value.strip_prefix(b"//") {
             Some(rest) => (None, rest),
@@ -139,7 +139,7 @@ impl Named {
                 value[..at].iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
             let rest = &value[begin..];
             let end = rest.iter().position(|byte| b" \"'<>,;".contains(byte)).unwrap_or(rest.len());
-            self.own(&rest[..end]).is_some()
+            self.after_authority(&rest[..end]).is_some()
         })
     }
 }
@@ -156,21 +156,21 @@ mod tests {
 
     const NAME: &str = "payments";
 
-    fn named(url: &str) -> Named {
+    fn authority(url: &str) -> UpstreamAuthority {
         let url: Uri = url.parse().expect("a URL");
         let authority = url.authority().expect("an authority");
         let port = authority.port_u16().unwrap_or_else(|| usual_port(url.scheme_str()));
-        Named { host: authority.host().to_ascii_lowercase(), port, rewritten: true }
+        UpstreamAuthority { host: authority.host().to_ascii_lowercase(), port, rewritten: true }
     }
 
     fn rewritten(url: &str, location: &str, secure: bool) -> String {
         let name = UpstreamName(NAME.into());
-        let upstreams = [(name.clone(), named(url))].into();
-        let locations = Locations { upstreams, told: Mutex::default() };
-        let asked = Asked { secure, host: Some(HeaderValue::from_static("shop.example:8443")) };
+        let upstreams = [(name.clone(), authority(url))].into();
+        let locations = Locations { upstreams, warned: Mutex::default() };
+        let origin = ClientOrigin { secure, host: Some(HeaderValue::from_static("shop.example:8443")) };
         let mut headers = HeaderMap::new();
         headers.insert(LOCATION, location.parse().expect("a value"));
-        locations.rewrite(&name, &mut headers, &asked);
+        locations.rewrite(&name, &mut headers, &origin);
         headers[LOCATION].to_str().expect("text").to_owned()
     }
 
@@ -210,11 +210,11 @@ mod tests {
 
     #[test]
     fn an_address_is_found_inside_another_value() {
-        let named = named("http://api.internal:9000");
-        assert!(named.is_in(b"<http://api.internal:9000/p?page=2>; rel=\"next\""));
-        assert!(named.is_in(b"0; url=http://api.internal:9000/x"));
-        assert!(!named.is_in(b"<http://shop.example/p>; rel=\"next\""));
-        assert!(!named.is_in(b"api.internal:9000"));
+        let authority = authority("http://api.internal:9000");
+        assert!(authority.is_in(b"<http://api.internal:9000/p?page=2>; rel=\"next\""));
+        assert!(authority.is_in(b"0; url=http://api.internal:9000/x"));
+        assert!(!authority.is_in(b"<http://shop.example/p>; rel=\"next\""));
+        assert!(!authority.is_in(b"api.internal:9000"));
     }
 
     #[test]
@@ -223,7 +223,7 @@ mod tests {
         headers.insert(HOST, HeaderValue::from_static("inner"));
         headers.insert(X_FORWARDED_HOST, HeaderValue::from_static("shop.example"));
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
-        assert_eq!(Asked::of(&headers, None, true).base().as_deref(), Some("https://shop.example"));
-        assert_eq!(Asked::of(&headers, None, false).base().as_deref(), Some("http://inner"));
+        assert_eq!(ClientOrigin::of(&headers, None, true).base().as_deref(), Some("https://shop.example"));
+        assert_eq!(ClientOrigin::of(&headers, None, false).base().as_deref(), Some("http://inner"));
     }
 }

@@ -30,21 +30,21 @@ use crate::stop::Stop;
 use crate::store::Ledger;
 use crate::telemetry::Metrics;
 
-use self::again::Again;
 use self::bodies::BodyBudget;
 use self::flight::Flights;
-use self::location::{Asked, Locations};
+use self::location::{ClientOrigin, Locations};
 use self::outgoing::Outgoing;
+use self::pending_writes::PendingWrites;
 
 mod access;
 mod admission;
-mod again;
 mod answer;
 mod attempt;
 mod bodies;
 mod body;
 mod builder;
 mod bypass;
+mod claims_stopped;
 mod conclusion;
 mod contest;
 mod exchange;
@@ -56,16 +56,16 @@ mod location;
 mod operation;
 mod outgoing;
 mod owner;
-mod patience;
+mod pending_writes;
 mod reply;
-mod stops;
 mod sweeper;
 mod unprotected;
+mod wait;
 
 pub use builder::GatewayBuilder;
+pub use claims_stopped::report_stopped_claims;
 pub use layer::{GatewayLayer, GatewayService};
 pub use owner::new_owner;
-pub use stops::tell_stops;
 pub use sweeper::{SWEEP_INTERVAL, lapsed, sweep};
 
 /// The inner service, with its type erased.
@@ -82,7 +82,7 @@ pub struct Gateway {
     new_owner: fn() -> Owner,
     flights: Flights,
     /// Queued writes for a store that is away.
-    again: Again,
+    pending_writes: PendingWrites,
     locations: Locations,
     executions: TaskTracker,
     /// Permits of executions.
@@ -119,7 +119,7 @@ impl Gateway {
             stop,
             new_owner,
             flights: Flights::default(),
-            again: Again::default(),
+            pending_writes: PendingWrites::default(),
             locations: Locations::of(upstreams),
             executions: TaskTracker::new(),
             permits: Shares::new(server.max_in_flight, 1),
@@ -162,11 +162,11 @@ impl Gateway {
 
     /// Returns the scheme and host that a request asked for, and the address of its client as far as it is
     /// known.
-    fn origin(&self, request: &http::Request<Body>) -> (Asked, Option<IpAddr>) {
+    fn origin(&self, request: &http::Request<Body>) -> (ClientOrigin, Option<IpAddr>) {
         let (headers, peer) = (request.headers(), request.extensions().get().copied());
         let believed = self.believes(peer);
         let address = peer.map(|peer| peer.address);
         let client = if believed { forwarded_address(headers).or(address) } else { address };
-        (Asked::of(headers, peer, believed), client)
+        (ClientOrigin::of(headers, peer, believed), client)
     }
 }

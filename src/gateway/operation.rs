@@ -13,7 +13,7 @@ use crate::problem::{Executed, Problem, Retry, Slug};
 use crate::protocol::{CallerIdentity, CallerParts, InvalidKey, Key, Scope, ScopePart};
 
 /// Returns the key of a request on a route, or `None` if there is no key and the route does not require one.
-pub(super) fn asked_key(route: &Route, request: &Request<Body>) -> Result<Option<Key>, Problem> {
+pub(super) fn requested_key(route: &Route, request: &Request<Body>) -> Result<Option<Key>, Problem> {
     let headers = request.headers();
     match key(headers, &route.key_header)? {
         None if route.key_required => {
@@ -33,7 +33,7 @@ pub(super) fn asked_key(route: &Route, request: &Request<Body>) -> Result<Option
             );
             Err(Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail))
         }
-        asked => Ok(asked),
+        key => Ok(key),
     }
 }
 
@@ -42,12 +42,12 @@ pub(super) fn caller(route: &Route, head: &Parts) -> Result<Scope, Problem> {
     let certificate = head.extensions.get::<ClientCertificate>().cloned();
     let certificate = certificate.as_ref().map(|certificate| &*certificate.0);
     let shown = CallerParts { headers: &head.headers, certificate, path: head.uri.path() };
-    let (scope, told) = Scope::of_request(&route.scope, shown);
+    let (scope, identity) = Scope::of_request(&route.scope, shown);
     let parts = || {
         let parts = route.scope.iter().filter(|part| **part != ScopePart::Path);
         parts.map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
-    let detail = match told {
+    let detail = match identity {
         CallerIdentity::Identified => return Ok(scope),
         CallerIdentity::Anonymous | CallerIdentity::SignedPerRequest if route.anonymous => return Ok(scope),
         CallerIdentity::Anonymous => format!(

@@ -32,7 +32,7 @@ const SMALL: u64 = 16 << 10;
 pub(super) struct Outgoing(Shares);
 
 /// A permit for an execution, shared by the parts of the execution that may need it.
-pub(super) type Place = Arc<Share>;
+pub(super) type Permit = Arc<Share>;
 
 impl Outgoing {
     /// Returns room for `answers` responses with bodies of up to `limit` bytes.
@@ -57,9 +57,9 @@ impl Outgoing {
 
     /// Holds room for the first response of the execution that has this permit. Without room, the response
     /// keeps the permit.
-    pub(super) fn first(&self, reply: Reply, place: &Place) -> Reply {
+    pub(super) fn first(&self, reply: Reply, permit: &Permit) -> Reply {
         let Some(size) = large(&reply) else { return reply };
-        let held = self.0.take(place.party(), size).map_or_else(|| Arc::clone(place), Arc::new);
+        let held = self.0.take(permit.party(), size).map_or_else(|| Arc::clone(permit), Arc::new);
         reply.map_body(|body| hold(body, held))
     }
 }
@@ -70,18 +70,18 @@ fn large(reply: &Reply) -> Option<usize> {
     usize::try_from(exact).ok()
 }
 
-fn hold(body: Body, hold: Place) -> Body {
-    Body::new(Held { body, hold })
+fn hold(body: Body, hold: Permit) -> Body {
+    Body::new(HoldingBody { body, hold })
 }
 
 /// A body that keeps `hold` alive until the last of its bytes is freed, even after the bytes have left the
 /// body.
-struct Held {
+struct HoldingBody {
     body: Body,
-    hold: Place,
+    hold: Permit,
 }
 
-impl http_body::Body for Held {
+impl http_body::Body for HoldingBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -146,13 +146,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_first_answer_without_room_keeps_its_place() {
-        let (outgoing, places) = (Outgoing::new(1, 1024), Shares::new(1, 1));
-        let place = Arc::new(places.take(nobody(), 1).expect("a place"));
-        let first = outgoing.first(reply(SMALL + 1), &place);
-        drop(place);
+        let (outgoing, permits) = (Outgoing::new(1, 1024), Shares::new(1, 1));
+        let permit = Arc::new(permits.take(nobody(), 1).expect("a place"));
+        let first = outgoing.first(reply(SMALL + 1), &permit);
+        drop(permit);
         let data = data(first).await;
-        assert_eq!(places.free(), 0);
+        assert_eq!(permits.free(), 0);
         drop(data);
-        assert_eq!(places.free(), 1);
+        assert_eq!(permits.free(), 1);
     }
 }

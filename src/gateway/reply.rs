@@ -1,4 +1,4 @@
-//! Responses that are not problems: the first response, a replay, a response passed on with a mark, and the
+//! Responses that are not problems: the first response, a replay, a response passed on for a reason, and the
 //! answer that a record gives to an attempt.
 
 use axum::body::Body;
@@ -21,7 +21,7 @@ pub(super) struct Reply {
 
 /// The reason why an upstream's response is passed on without being the stored response of the operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(super) enum PassOnReason {
     /// A response that could not be stored in time. It is true, but later answers may differ.
     Unstored,
     /// A response of an upstream that did not act. The key is free again.
@@ -30,7 +30,7 @@ pub(super) enum Mark {
     Unknown,
 }
 
-impl Mark {
+impl PassOnReason {
     fn header(self) -> (HeaderName, HeaderValue) {
         match self {
             Self::Unstored => (IDEMPOTENCY_STORED, HeaderValue::from_static("false")),
@@ -39,7 +39,7 @@ impl Mark {
         }
     }
 
-    /// Returns the outcome of a response with this mark, as metrics and log name it.
+    /// Returns the outcome of a response passed on for this reason, as metrics and log name it.
     pub(super) fn outcome(self) -> &'static str {
         match self {
             Self::Unstored => "completed",
@@ -76,17 +76,17 @@ impl Reply {
 
     /// Makes a reply to an attempt that was forwarded without the store.
     pub(super) fn bypassed(response: Response<Body>) -> Self {
-        Self { outcome: "unprotected", ..Self::marked(response, Mark::Unstored) }
+        Self { outcome: "unprotected", ..Self::passed_on(response, PassOnReason::Unstored) }
     }
 
     /// Makes a reply that is not the stored response of the operation.
-    pub(super) fn marked(mut response: Response<Body>, mark: Mark) -> Self {
-        let (name, value) = mark.header();
+    pub(super) fn passed_on(mut response: Response<Body>, reason: PassOnReason) -> Self {
+        let (name, value) = reason.header();
         response.headers_mut().insert(name, value);
-        if mark == Mark::Unknown {
+        if reason == PassOnReason::Unknown {
             advise(response.headers_mut(), false);
         }
-        Self { response, outcome: mark.outcome() }
+        Self { response, outcome: reason.outcome() }
     }
 
     /// Replays the stored response: the same bytes, and the header that marks a replay. The upstream's own
@@ -115,7 +115,7 @@ impl Reply {
 
 /// Returns the answer that the record of an operation gives to an attempt that may not run it. `kept` is the
 /// stored response, if there is one.
-pub(super) fn standing(
+pub(super) fn reply_to(
     id: RecordId,
     standing: &Standing,
     kept: Option<&StoredResponse>,
@@ -142,7 +142,7 @@ pub(super) fn standing(
     Err(problem.about(id))
 }
 
-/// Returns the problem of an attempt whose key belongs to another request.
+/// Returns the problem of an attempt with a key that belongs to another request.
 fn mismatch(record: &Record) -> Problem {
     if !is_undecided(record) {
         return Problem::new(

@@ -73,7 +73,7 @@ async fn stream(
     mut request: Request<Body>,
     party: Party,
 ) -> Result<Reply, Problem> {
-    let Some(place) = gateway.streams.take(party, 1) else {
+    let Some(permit) = gateway.streams.take(party, 1) else {
         leave(request);
         return Err(Problem::overloaded());
     };
@@ -91,7 +91,7 @@ async fn stream(
     let (body, broken) = watched(body);
     match forward(upstream, Request::from_parts(head, body)).await {
         Ok(answered) => {
-            answered.map(|response| Reply::unprotected(response.map(|body| holding(body, place))))
+            answered.map(|response| Reply::unprotected(response.map(|body| holding(body, permit))))
         }
         Err(sent) => Err(lost(&method, sent, broken.load(Ordering::Relaxed))),
     }

@@ -5,7 +5,7 @@ use super::{Meaning, OnUnknown, Outcomes, Owner, Policy, Reason, ResponseRef, Se
 /// A call that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Called {
-    /// A response that came whole, or whose rest is passed on as it comes.
+    /// A response that came whole, or a response with a rest that is passed on as it comes.
     Answered {
         /// Status of the response.
         status: u16,

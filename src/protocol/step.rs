@@ -48,7 +48,7 @@ pub struct Renew {
     pub n: u32,
 }
 
-/// The report of an owner whose call is over.
+/// The report of an owner after its call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Owner of the execution.

@@ -36,7 +36,7 @@ pub trait Step: Debug + Send + Sync {
 )]
 pub enum Transition<V> {
     /// No change. The verdict holds already.
-    Stands(V),
+    Unchanged(V),
     /// A record that replaces the old one, with a comparison on the record that was decided on. The verdict
     /// is about the record as the store stamps it, so it exists only once the record is stored.
     Write(Record, fn(Record) -> V),
@@ -54,7 +54,7 @@ pub fn transition<S: Step>(record: Option<&Record>, step: &S, now: Timestamp) ->
 }
 
 /// Returns the record as it stands now, or `None` once nothing is remembered.
-fn standing(stored: Option<&Record>, now: Timestamp) -> Option<Cow<'_, Record>> {
+fn current(stored: Option<&Record>, now: Timestamp) -> Option<Cow<'_, Record>> {
     stored.and_then(|record| record.at(now))
 }
 
@@ -66,7 +66,7 @@ impl Step for Claim {
     }
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<ClaimVerdict> {
-        let Some(record) = standing(stored, now) else {
+        let Some(record) = current(stored, now) else {
             // A forgotten record may still lie in the store.
             let first = self.first(now);
             let revision = stored.map_or(first.revision, |forgotten| forgotten.revision.next());
@@ -74,20 +74,20 @@ impl Step for Claim {
         };
         match record.state {
             State::Running { owner, .. } if owner == self.owner => {
-                Transition::Stands(ClaimVerdict::Won(record.into_owned()))
+                Transition::Unchanged(ClaimVerdict::Won(record.into_owned()))
             }
             // Requests are compared once the outcome is decided: a release may leave the key to another
             // request.
             State::Running { .. } => match lapse(&record, now) {
                 Some(unknown) => {
                     let verdict = other_request(&unknown, self)
-                        .unwrap_or(|unknown| ClaimVerdict::Stands(Standing::Unknown(unknown)));
+                        .unwrap_or(|unknown| ClaimVerdict::NotWon(Standing::Unknown(unknown)));
                     Transition::Write(unknown, verdict)
                 }
-                None => Transition::Stands(ClaimVerdict::Stands(Standing::InFlight(record.into_owned()))),
+                None => Transition::Unchanged(ClaimVerdict::NotWon(Standing::InFlight(record.into_owned()))),
             },
             _ => match other_request(&record, self) {
-                Some(other) => Transition::Stands(other(record.into_owned())),
+                Some(other) => Transition::Unchanged(other(record.into_owned())),
                 None => claim_decided(&record, self.owner, now),
             },
         }
@@ -97,7 +97,7 @@ impl Step for Claim {
 /// Decides a claim with the request of a record that is not running.
 fn claim_decided(record: &Record, owner: Owner, now: Timestamp) -> Transition<ClaimVerdict> {
     match Standing::of(record.clone()) {
-        Some(standing) => Transition::Stands(ClaimVerdict::Stands(standing)),
+        Some(standing) => Transition::Unchanged(ClaimVerdict::NotWon(standing)),
         None => {
             let running = State::Running { owner, n: following(record.state.n()), undecided: false };
             Transition::Write(record.become_at(running, now), ClaimVerdict::Won)
@@ -105,12 +105,12 @@ fn claim_decided(record: &Record, owner: Owner, now: Timestamp) -> Transition<Cl
     }
 }
 
-/// Returns the verdict for a claim whose request is not that of the record, or not yet comparable to it.
+/// Returns the verdict for a claim with a request that is not that of the record, or not yet comparable to it.
 fn other_request(record: &Record, claim: &Claim) -> Option<fn(Record) -> ClaimVerdict> {
     if record.fingerprint.scheme != claim.fingerprint.scheme {
-        Some(|record| ClaimVerdict::Stands(Standing::OtherScheme(record)))
+        Some(|record| ClaimVerdict::NotWon(Standing::OtherScheme(record)))
     } else if record.fingerprint.digest != claim.fingerprint.digest {
-        Some(|record| ClaimVerdict::Stands(Standing::Mismatch(record)))
+        Some(|record| ClaimVerdict::NotWon(Standing::Mismatch(record)))
     } else {
         None
     }
@@ -124,11 +124,11 @@ impl Step for Renew {
     }
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<RenewVerdict> {
-        match standing(stored, now) {
+        match current(stored, now) {
             Some(record) if is_running(&record, self.owner, self.n) => {
                 Transition::Write(record.become_at(record.state, now), RenewVerdict::Renewed)
             }
-            other => Transition::Stands(RenewVerdict::Lost(other.map(Cow::into_owned))),
+            other => Transition::Unchanged(RenewVerdict::Lost(other.map(Cow::into_owned))),
         }
     }
 }
@@ -150,20 +150,20 @@ impl Step for Report {
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<OwnerVerdict> {
         let Self { owner, n, finding } = *self;
-        match (standing(stored, now), finding) {
+        match (current(stored, now), finding) {
             (Some(record), Finding::Complete(response)) => complete(&record, owner, n, response, now),
             (Some(record), Finding::Release) => release(&record, owner, n, now),
             (Some(record), Finding::Lose(reason)) => lose(&record, owner, n, reason, now),
             // The answer to the release was lost, and the release is repeated. A later execution leaves a
             // cleared record.
-            (None, Finding::Release) if n == 1 => Transition::Stands(OwnerVerdict::Released(None)),
-            (None, _) => Transition::Stands(OwnerVerdict::Lost(None)),
+            (None, Finding::Release) if n == 1 => Transition::Unchanged(OwnerVerdict::Released(None)),
+            (None, _) => Transition::Unchanged(OwnerVerdict::Lost(None)),
         }
     }
 }
 
 fn lost(record: &Record) -> Transition<OwnerVerdict> {
-    Transition::Stands(OwnerVerdict::Lost(Some(record.clone())))
+    Transition::Unchanged(OwnerVerdict::Lost(Some(record.clone())))
 }
 
 fn complete(
@@ -177,7 +177,7 @@ fn complete(
         State::Completed { owner: holder, n: done, response: kept }
             if (holder, done, kept.id) == (owner, n, response.id) =>
         {
-            Transition::Stands(OwnerVerdict::Stored(record.clone()))
+            Transition::Unchanged(OwnerVerdict::Stored(record.clone()))
         }
         State::Running { owner: holder, n: last, .. }
         | State::Unknown { owner: holder, n: last, .. }
@@ -201,14 +201,14 @@ fn release(record: &Record, owner: Owner, n: u32, now: Timestamp) -> Transition<
             undecided
         }
         State::Cleared { owner: holder, n: last } if (holder, last) == (owner, n) => {
-            return Transition::Stands(OwnerVerdict::Released(Some(record.clone())));
+            return Transition::Unchanged(OwnerVerdict::Released(Some(record.clone())));
         }
         _ => return lost(record),
     };
     if undecided {
         return match to_unknown(record, Reason::Unreachable, now) {
             Some(unknown) => Transition::Write(unknown, OwnerVerdict::StillUnknown),
-            None => Transition::Stands(OwnerVerdict::StillUnknown(record.clone())),
+            None => Transition::Unchanged(OwnerVerdict::StillUnknown(record.clone())),
         };
     }
     if n > 1 {
@@ -222,12 +222,12 @@ fn lose(record: &Record, owner: Owner, n: u32, reason: Reason, now: Timestamp) -
     match record.state {
         State::Running { owner: holder, n: last, .. } if (holder, last) == (owner, n) => {
             match to_unknown(record, reason, now) {
-                Some(unknown) => Transition::Write(unknown, OwnerVerdict::Held),
-                None => Transition::Stands(OwnerVerdict::Held(record.clone())),
+                Some(unknown) => Transition::Write(unknown, OwnerVerdict::Unknown),
+                None => Transition::Unchanged(OwnerVerdict::Unknown(record.clone())),
             }
         }
         State::Unknown { owner: holder, n: last, .. } if (holder, last) == (owner, n) => {
-            Transition::Stands(OwnerVerdict::Held(record.clone()))
+            Transition::Unchanged(OwnerVerdict::Unknown(record.clone()))
         }
         _ => lost(record),
     }
@@ -242,19 +242,19 @@ impl Step for TakeOver {
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<TakeOverVerdict> {
         let Self { owner, n, fenced } = *self;
-        let Some(record) = standing(stored, now) else {
-            return Transition::Stands(TakeOverVerdict::Lost(None));
+        let Some(record) = current(stored, now) else {
+            return Transition::Unchanged(TakeOverVerdict::Lost(None));
         };
         match record.state {
-            // Its own take-over, whose answer was lost.
+            // Its own take-over. The answer to it was lost.
             State::Running { owner: holder, .. } if holder == owner => {
-                Transition::Stands(TakeOverVerdict::Won(record.into_owned()))
+                Transition::Unchanged(TakeOverVerdict::Won(record.into_owned()))
             }
             State::Unknown { n: last, .. } if last == n && record.policy.on_unknown != OnUnknown::Hold => {
                 let running = State::Running { owner, n: following(n), undecided: !fenced };
                 Transition::Write(record.become_at(running, now), TakeOverVerdict::Won)
             }
-            _ => Transition::Stands(TakeOverVerdict::Lost(Some(record.into_owned()))),
+            _ => Transition::Unchanged(TakeOverVerdict::Lost(Some(record.into_owned()))),
         }
     }
 }
@@ -268,8 +268,8 @@ impl Step for Settle {
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<SettleVerdict> {
         let Self { n, response } = *self;
-        let Some(record) = standing(stored, now) else {
-            return Transition::Stands(SettleVerdict::Lost(None));
+        let Some(record) = current(stored, now) else {
+            return Transition::Unchanged(SettleVerdict::Lost(None));
         };
         match record.state {
             State::Unknown { owner, n: last, .. }
@@ -277,13 +277,13 @@ impl Step for Settle {
             {
                 Transition::Write(record.become_at(executed(owner, n, response), now), SettleVerdict::Settled)
             }
-            _ => Transition::Stands(SettleVerdict::Lost(Some(record.into_owned()))),
+            _ => Transition::Unchanged(SettleVerdict::Lost(Some(record.into_owned()))),
         }
     }
 }
 
 fn refused(refusal: Refusal) -> Transition<OperatorVerdict> {
-    Transition::Stands(OperatorVerdict::Refused(refusal))
+    Transition::Unchanged(OperatorVerdict::Refused(refusal))
 }
 
 impl Step for Resolution {
@@ -294,7 +294,7 @@ impl Step for Resolution {
     }
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<OperatorVerdict> {
-        let Some(record) = standing(stored, now) else { return refused(Refusal::Absent) };
+        let Some(record) = current(stored, now) else { return refused(Refusal::Absent) };
         let State::Unknown { owner, n, quiet_at, .. } = record.state else {
             return refused(Refusal::WrongState(record.into_owned()));
         };
@@ -317,7 +317,7 @@ impl Step for Delete {
     }
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<OperatorVerdict> {
-        let Some(record) = standing(stored, now) else { return refused(Refusal::Absent) };
+        let Some(record) = current(stored, now) else { return refused(Refusal::Absent) };
         match record.state {
             State::Completed { n, .. } | State::Settled { n, .. } => {
                 let expired = State::Expired { n, executed: Executed::Yes };
@@ -336,17 +336,17 @@ impl Step for Sweep {
     }
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<SweepVerdict> {
-        let Some(record) = stored else { return Transition::Stands(SweepVerdict::Nothing) };
+        let Some(record) = stored else { return Transition::Unchanged(SweepVerdict::Nothing) };
         if let State::Running { .. } = record.state {
             return match lapse(record, now) {
                 Some(unknown) => Transition::Write(unknown, SweepVerdict::Lapsed),
-                None => Transition::Stands(SweepVerdict::Nothing),
+                None => Transition::Unchanged(SweepVerdict::Nothing),
             };
         }
         match record.at(now) {
             None => Transition::Remove(SweepVerdict::Forgotten),
             Some(standing) if standing.revision == record.revision => {
-                Transition::Stands(SweepVerdict::Nothing)
+                Transition::Unchanged(SweepVerdict::Nothing)
             }
             Some(expired) => Transition::Write(expired.into_owned(), SweepVerdict::Retired),
         }

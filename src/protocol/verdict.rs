@@ -12,7 +12,7 @@ pub enum ClaimVerdict {
     /// A claim that stands: its owner runs the execution of this record.
     Won(Record),
     /// The reason why the attempt may not run.
-    Stands(Standing),
+    NotWon(Standing),
 }
 
 /// The state of an operation, for an attempt that may not run it.
@@ -85,7 +85,7 @@ pub enum OwnerVerdict {
     /// An execution that did not act, while an earlier execution is still undecided.
     StillUnknown(Record),
     /// An outcome that is recorded as unknown.
-    Held(Record),
+    Unknown(Record),
     /// A record that moved on without this owner, if there is one. The caller answers from the record.
     Lost(Option<Record>),
 }
@@ -98,7 +98,7 @@ impl OwnerVerdict {
             Self::Stored(_) => "Stored",
             Self::Released(_) => "Released",
             Self::StillUnknown(_) => "StillUnknown",
-            Self::Held(_) => "Held",
+            Self::Unknown(_) => "Held",
             Self::Lost(_) => "Lost",
         }
     }

@@ -28,7 +28,7 @@ pub struct RouteTable {
     /// Routes that compare paths exactly.
     exact: Routers,
     fallback: Option<Fallback>,
-    /// All routes, in the order of the configuration.
+    /// The routes, in the order of the configuration.
     routes: Vec<Arc<Route>>,
     key_headers: Vec<HeaderName>,
     largest_response: usize,
@@ -59,7 +59,7 @@ pub enum Ambiguity {
     Method,
 }
 
-/// A route whose path cannot stand beside the paths of other routes.
+/// A route with a path that cannot stand beside the paths of other routes.
 #[derive(Debug, thiserror::Error)]
 #[error("route {route}: {source}")]
 pub struct RouteConflict {

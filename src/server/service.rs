@@ -16,7 +16,7 @@ use tower::{Service, ServiceExt};
 use tracing::info;
 
 use crate::peer::{ClientCertificate, Peer};
-use crate::presence::{Presence, Stakes};
+use crate::presence::{OpenRequests, Presence};
 use crate::problem::{Problem, Slug};
 use crate::shares::Shares;
 use crate::telemetry::Metrics;
@@ -86,7 +86,7 @@ where
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(presence);
                 let leaving = Arc::clone(&listener.leaving);
-                let mut response = listener.call(client, state.stakes(), request).await?;
+                let mut response = listener.call(client, state.open_requests(), request).await?;
                 if leaving.load(Relaxed) {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -122,7 +122,7 @@ where
                     ));
                 };
                 let request = Request::from_parts(head, Body::new(body));
-                let response = listener.call(client, state.stakes(), request).await?;
+                let response = listener.call(client, state.open_requests(), request).await?;
                 let guards = (share, open, active);
                 Ok(response.map(|body| Body::new(PacedBody::new(body, unread, guards))))
             }
@@ -132,11 +132,11 @@ where
     async fn call(
         self,
         client: ClientInfo,
-        stakes: &Stakes,
+        open_requests: &OpenRequests,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Infallible> {
         request.extensions_mut().insert(client.peer);
-        request.extensions_mut().insert(stakes.clone());
+        request.extensions_mut().insert(open_requests.clone());
         if let Some(certificate) = client.certificate {
             request.extensions_mut().insert(certificate);
         }

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::presence::Stakes;
+use crate::presence::OpenRequests;
 use crate::shares::Party;
 
 /// The slots of one listener.
@@ -54,7 +54,7 @@ pub(super) struct ConnectionState {
     /// Number of requests that are being answered.
     active_requests: AtomicUsize,
     /// Counts of the requests that can be given up, and of the requests that a key protects.
-    stakes: Stakes,
+    open_requests: OpenRequests,
     /// True while the client reads nothing of a response.
     stalled: AtomicBool,
     leave: CancellationToken,
@@ -156,8 +156,8 @@ impl ConnectionState {
     }
 
     /// Returns the counts that the gateway keeps of the requests on this connection.
-    pub(super) fn stakes(&self) -> &Stakes {
-        &self.stakes
+    pub(super) fn open_requests(&self) -> &OpenRequests {
+        &self.open_requests
     }
 
     /// Records whether writes to the client stall.
@@ -168,7 +168,7 @@ impl ConnectionState {
     /// Tells whether the connection can end without harm: nothing was claimed or sent for any request
     /// that is being answered.
     pub(super) fn is_idle(&self) -> bool {
-        self.active_requests.load(Relaxed) <= self.stakes.uncommitted()
+        self.active_requests.load(Relaxed) <= self.open_requests.uncommitted()
     }
 
     /// Tells whether no request is being answered, and no bytes wait to be written.
@@ -184,7 +184,7 @@ impl ConnectionState {
     /// Tells whether requests are being answered that no key protects. Their responses would be lost for
     /// ever.
     pub(super) fn has_unprotected_requests(&self) -> bool {
-        self.active_requests.load(Relaxed) > self.stakes.protected()
+        self.active_requests.load(Relaxed) > self.open_requests.protected()
     }
 
     /// Tells whether requests are being answered that can all be given up without harm.

@@ -3,7 +3,7 @@
 //! Three callers ask here, and none of them knows a witness:
 //!
 //! 1. An attempt that meets an unknown outcome ([`Settler::settle`]).
-//! 2. An owner whose completion comes late ([`Settler::may_complete`]).
+//! 2. An owner with a late completion ([`Settler::may_complete`]).
 //! 3. An operator who decides that an operation was not executed ([`Settler::fence`]).
 //!
 //! The record's policy chooses the witness, not the route's: the promise of the first attempt counts. Today
@@ -123,7 +123,7 @@ mod tests {
 
     const OWNER: Owner = Owner([1; 16]);
 
-    /// A ledger, and an operation in it whose outcome is unknown.
+    /// A ledger, and an operation in it with an unknown outcome.
     struct Unknown {
         ledger: Ledger,
         id: RecordId,
@@ -141,7 +141,7 @@ mod tests {
             };
             let lost = Report { owner: OWNER, n: 1, finding: Finding::Lose(Reason::ResponseTimeout) };
             let held = ledger.apply(id, None, &lost, None).await.expect("a report").verdict;
-            let OwnerVerdict::Held(record) = held else { panic!("{held:?}") };
+            let OwnerVerdict::Unknown(record) = held else { panic!("{held:?}") };
             Self { ledger, id, record }
         }
 

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 use crate::clock::{Timestamp, boot, uptime};
 
-use super::jumps::{Flight, Jumps};
-use super::{Filter, Ledger, Replaced, Sheet, Stopped, StoreError};
+use super::jumps::{Jumps, RoundTrip};
+use super::{DocumentName, Filter, Ledger, Replaced, Stopped, StoreError};
 
 const VERSION: u8 = 1;
 /// Maximum number of attempts to write the note, each of which may lose its comparison.
@@ -75,7 +75,7 @@ struct Read {
     document: Option<Bytes>,
     note: Option<Note>,
     now: Timestamp,
-    flight: Flight,
+    round_trip: RoundTrip,
 }
 
 impl Ledger {
@@ -84,7 +84,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`StoreError`], as the store returns it.
-    pub async fn settle_clock(&self, accept: bool) -> Result<ClockFound, StoreError> {
+    pub async fn check_clock(&self, accept: bool) -> Result<ClockFound, StoreError> {
         let found = match &self.jumps {
             Some(jumps) => self.compare_clock(jumps).await?,
             None if self.stopped().any(|reason| reason == Stopped::Clock) => ClockFound::Stopped,
@@ -98,13 +98,13 @@ impl Ledger {
     }
 
     async fn compare_clock(&self, jumps: &Jumps) -> Result<ClockFound, StoreError> {
-        let Read { note, now, flight, .. } = self.read_note().await?;
+        let Read { note, now, round_trip, .. } = self.read_note().await?;
         let Some(note) = note else { return Ok(ClockFound::Steady) };
         jumps.knows_acceptances(note.acceptances);
         let at_least = note.at_least();
         let ahead = now.since(at_least);
         if ahead > jumps.limits().retention && self.may_hold_records().await {
-            jumps.go_on_from(at_least, now, flight);
+            jumps.go_on_from(at_least, now, round_trip);
             return Ok(ClockFound::Stopped);
         }
         Ok(if ahead > jumps.limits().ttl { ClockFound::Ahead(ahead) } else { ClockFound::Steady })
@@ -115,7 +115,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`StoreError`], as the store returns it.
-    pub async fn look_at_clock(&self) -> Result<(), StoreError> {
+    pub async fn maintain_clock(&self) -> Result<(), StoreError> {
         for _ in 0..MOST_CONFLICTS {
             let read = self.read_note().await?;
             let (seen, acceptances) = read.note.as_ref().map_or((0, 0), |note| (note.seen, note.acceptances));
@@ -125,7 +125,7 @@ impl Ledger {
                     if acceptances > jumps.acceptances() && apart <= jumps.limits().ttl.max(LEAST_AGREEMENT) {
                         tracing::info!("the store's clock was accepted at another gateway");
                         jumps.knows_acceptances(acceptances);
-                        jumps.accept(read.now, read.flight);
+                        jumps.accept(read.now, read.round_trip);
                     }
                     return Ok(());
                 }
@@ -153,7 +153,7 @@ impl Ledger {
             if self.write_note(&read, acceptances).await? == Replaced::Stored {
                 if let Some(jumps) = &self.jumps {
                     jumps.knows_acceptances(acceptances);
-                    jumps.accept(read.now, read.flight);
+                    jumps.accept(read.now, read.round_trip);
                 }
                 return Ok(stopped);
             }
@@ -164,23 +164,23 @@ impl Ledger {
 
     async fn read_note(&self) -> Result<Read, StoreError> {
         let sent = self.uptime();
-        let document = self.answer(self.store().document(Sheet::Clock)).await?;
-        let flight = Flight { sent, received: self.uptime() };
+        let document = self.answer(self.store().document(DocumentName::Clock)).await?;
+        let round_trip = RoundTrip { sent, received: self.uptime() };
         if let Some(jumps) = &self.jumps {
-            jumps.judge(document.now, flight);
+            jumps.judge(document.now, round_trip);
         }
         let note = document.bytes.as_deref().map(decode).transpose();
         let note = note.map_err(|cause| {
             StoreError::refused(format!("the store's note about its clock cannot be read here: {cause}"))
         })?;
-        Ok(Read { document: document.bytes, note, now: document.now, flight })
+        Ok(Read { document: document.bytes, note, now: document.now, round_trip })
     }
 
     async fn write_note(&self, read: &Read, acceptances: u64) -> Result<Replaced, StoreError> {
         let millis = u64::try_from(uptime().as_millis()).unwrap_or(u64::MAX);
         let boot = boot().unwrap_or_default();
         let note = encode(&Note { seen: read.now.0, acceptances, boot, uptime: millis });
-        self.answer(self.store().replace_document(Sheet::Clock, read.document.clone(), note)).await
+        self.answer(self.store().replace_document(DocumentName::Clock, read.document.clone(), note)).await
     }
 
     /// Tells whether the store may hold a record. A store that does not answer in time counts as one that

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 
 /// Name of a document of [`Store::document`](super::Store::document).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sheet {
+pub enum DocumentName {
     /// The document that says how operations are named ([`Names`](super::Names)).
     Names,
     /// The document that says how far the clock was, and which of its jumps were accepted.

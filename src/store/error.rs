@@ -100,13 +100,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Nothing was written, because of `cause`.
+    /// Returns the error that nothing was written, because of `cause`.
     #[cfg(any(feature = "embedded", feature = "redis", feature = "postgres"))]
     pub(super) fn unavailable(cause: impl Into<Cause>) -> Self {
         Self::Unavailable(cause.into())
     }
 
-    /// It is unclear whether anything was written, because of `cause`.
+    /// Returns the error that it is unclear whether anything was written, because of `cause`.
     pub(super) fn unclear(cause: impl Into<Cause>) -> Self {
         Self::Unclear(cause.into())
     }

@@ -56,7 +56,7 @@ pub struct Jumps {
 
 /// The moments at which a request was sent and its answer received, by the uptime.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Flight {
+pub(super) struct RoundTrip {
     pub(super) sent: Duration,
     pub(super) received: Duration,
 }
@@ -66,11 +66,11 @@ enum State {
     /// The clock has not been heard yet.
     Unheard,
     /// The clock goes on as before.
-    Steady(Known),
+    Steady(ClockLead),
     /// The clock jumped.
     Jumped {
         /// The clock before the jump.
-        before: Known,
+        before: ClockLead,
         /// Largest lead over `before` with which the clock is believed again.
         tolerated: Duration,
         /// Offset at which the clock was last seen to be off, in milliseconds.
@@ -82,7 +82,7 @@ enum State {
 
 /// The lead of the clock over the uptime.
 #[derive(Clone, Copy)]
-struct Known {
+struct ClockLead {
     ahead: Bounds,
     /// Uptime from which on requests count: an answer to an earlier request says nothing about the clock.
     since: Duration,
@@ -133,9 +133,9 @@ impl Jumps {
     }
 
     /// Returns the time to use when the server says `now`.
-    pub(super) fn judge(&self, now: Timestamp, flight: Flight) -> Timestamp {
+    pub(super) fn judge(&self, now: Timestamp, round_trip: RoundTrip) -> Timestamp {
         let mut state = self.state.lock();
-        let (next, judged) = state.after(now, flight, self.limits.ttl);
+        let (next, judged) = state.after(now, round_trip, self.limits.ttl);
         *state = next;
         self.stopped.store(matches!(next, State::Jumped { .. }), Ordering::SeqCst);
         judged
@@ -143,27 +143,27 @@ impl Jumps {
 
     /// Stops claims and counts time on from `seen`. The clock was at `seen` when it was last noted, and is
     /// too far ahead of that now.
-    pub(super) fn go_on_from(&self, seen: Timestamp, now: Timestamp, flight: Flight) {
-        let ahead = Bounds::of(seen, flight);
+    pub(super) fn go_on_from(&self, seen: Timestamp, now: Timestamp, round_trip: RoundTrip) {
+        let ahead = Bounds::of(seen, round_trip);
         let mut state = self.state.lock();
         *state = State::Jumped {
-            before: Known { ahead, since: flight.received },
+            before: ClockLead { ahead, since: round_trip.received },
             tolerated: self.limits.retention,
-            off: Bounds::of(now, flight).least - ahead.most,
+            off: Bounds::of(now, round_trip).least - ahead.most,
             agrees_since: None,
         };
         self.stopped.store(true, Ordering::SeqCst);
     }
 
     /// Accepts the clock as it is.
-    pub(super) fn accept(&self, now: Timestamp, flight: Flight) {
+    pub(super) fn accept(&self, now: Timestamp, round_trip: RoundTrip) {
         let mut state = self.state.lock();
-        *state = State::Steady(Known { ahead: Bounds::of(now, flight), since: self.uptime() });
+        *state = State::Steady(ClockLead { ahead: Bounds::of(now, round_trip), since: self.uptime() });
         self.stopped.store(false, Ordering::SeqCst);
     }
 
     /// Returns the message about a jump; `None` if there was none.
-    pub(super) fn words(&self) -> Option<String> {
+    pub(super) fn message(&self) -> Option<String> {
         let State::Jumped { off, .. } = *self.state.lock() else { return None };
         let span = format_duration(Duration::from_secs(off.unsigned_abs().div_ceil(1000)));
         let side = if off < 0 { "behind" } else { "ahead of" };
@@ -176,26 +176,28 @@ impl Jumps {
 
 impl State {
     /// Returns the state after an answer, and the time to use.
-    fn after(self, now: Timestamp, flight: Flight, limit: Duration) -> (Self, Timestamp) {
-        let ahead = Bounds::of(now, flight);
+    fn after(self, now: Timestamp, round_trip: RoundTrip, limit: Duration) -> (Self, Timestamp) {
+        let ahead = Bounds::of(now, round_trip);
         match self {
-            Self::Unheard => (Self::Steady(Known { ahead, since: flight.received }), now),
-            Self::Steady(known) if flight.sent < known.since => (self, known.ahead.at(flight.received)),
+            Self::Unheard => (Self::Steady(ClockLead { ahead, since: round_trip.received }), now),
+            Self::Steady(known) if round_trip.sent < known.since => {
+                (self, known.ahead.at(round_trip.received))
+            }
             Self::Steady(known) => match known.ahead.jump_to(ahead, limit, limit) {
                 None => (Self::Steady(known.refined_by(ahead)), now),
                 Some(off) => {
                     let jumped = Self::Jumped { before: known, tolerated: limit, off, agrees_since: None };
-                    (jumped, known.ahead.at(flight.received))
+                    (jumped, known.ahead.at(round_trip.received))
                 }
             },
             Self::Jumped { before, tolerated, off, agrees_since } => {
                 if let Some(off) = before.ahead.jump_to(ahead, tolerated, limit) {
                     let jumped = Self::Jumped { before, tolerated, off, agrees_since: None };
-                    return (jumped, before.ahead.at(flight.received));
+                    return (jumped, before.ahead.at(round_trip.received));
                 }
-                let since = agrees_since.unwrap_or(flight.received);
-                if flight.received.saturating_sub(since) >= CALM {
-                    return (Self::Steady(Known { ahead, since: flight.received }), now);
+                let since = agrees_since.unwrap_or(round_trip.received);
+                if round_trip.received.saturating_sub(since) >= CALM {
+                    return (Self::Steady(ClockLead { ahead, since: round_trip.received }), now);
                 }
                 (Self::Jumped { before, tolerated, off, agrees_since: Some(since) }, now)
             }
@@ -203,16 +205,16 @@ impl State {
     }
 }
 
-impl Known {
+impl ClockLead {
     fn refined_by(self, ahead: Bounds) -> Self {
         if ahead.width() <= self.ahead.width() + LITTLE { Self { ahead, ..self } } else { self }
     }
 }
 
 impl Bounds {
-    fn of(now: Timestamp, flight: Flight) -> Self {
+    fn of(now: Timestamp, round_trip: RoundTrip) -> Self {
         let (now, millis) = (i64::try_from(now.0).unwrap_or(i64::MAX), millis);
-        Self { least: now - millis(flight.received), most: now - millis(flight.sent) }
+        Self { least: now - millis(round_trip.received), most: now - millis(round_trip.sent) }
     }
 
     fn width(self) -> i64 {
@@ -254,14 +256,14 @@ mod tests {
         Jumps::new(limits, Arc::new(|| Duration::ZERO))
     }
 
-    fn flight(sent: u64, received: u64) -> Flight {
-        Flight { sent: Duration::from_millis(sent), received: Duration::from_millis(received) }
+    fn round_trip(sent: u64, received: u64) -> RoundTrip {
+        RoundTrip { sent: Duration::from_millis(sent), received: Duration::from_millis(received) }
     }
 
     /// Judges an answer of a server with a clock that is `shift` off when it answers at `at`.
     fn told(jumps: &Jumps, shift: i64, sent: u64, at: u64, received: u64) -> i64 {
         let now = Timestamp((START + at).saturating_add_signed(shift));
-        jumps.judge(now, flight(sent, received)).0.cast_signed() - START.cast_signed()
+        jumps.judge(now, round_trip(sent, received)).0.cast_signed() - START.cast_signed()
     }
 
     #[test]
@@ -278,7 +280,7 @@ mod tests {
             assert_eq!(told(&jumps, 0, sent, at, received), at.cast_signed());
         }
         assert!(!jumps.is_stopped());
-        assert_eq!(jumps.words(), None);
+        assert_eq!(jumps.message(), None);
     }
 
     #[test]
@@ -292,8 +294,8 @@ mod tests {
             assert_eq!(told(&jumps, shift, 100, 100, 100), 100);
             assert!(jumps.is_stopped());
             assert_eq!(told(&jumps, shift, 7 * TTL, 7 * TTL, 7 * TTL), 7 * TTL as i64);
-            let words = jumps.words().expect("it jumped");
-            assert!(words.contains(side), "{words}");
+            let message = jumps.message().expect("it jumped");
+            assert!(message.contains(side), "{message}");
         }
     }
 
@@ -318,7 +320,7 @@ mod tests {
         told(&jumps, 0, 0, 0, 0);
         let shift = 5 * TTL as i64;
         told(&jumps, shift, 100, 100, 100);
-        jumps.accept(Timestamp(START + 200 + shift as u64), flight(200, 200));
+        jumps.accept(Timestamp(START + 200 + shift as u64), round_trip(200, 200));
         assert!(!jumps.is_stopped());
         assert_eq!(told(&jumps, shift, 300, 300, 300), 300 + shift);
         assert!(!jumps.is_stopped());
@@ -328,8 +330,8 @@ mod tests {
     fn a_start_goes_on_from_what_was_noted_until_the_clock_is_back_within_what_is_kept() {
         let jumps = jumps();
         let now = Timestamp(START + 30 * TTL);
-        jumps.judge(now, flight(0, 0));
-        jumps.go_on_from(Timestamp(START), now, flight(0, 0));
+        jumps.judge(now, round_trip(0, 0));
+        jumps.go_on_from(Timestamp(START), now, round_trip(0, 0));
         assert_eq!(told(&jumps, 30 * TTL as i64, 500, 500, 500), 500);
         assert!(jumps.is_stopped());
         // The gateway may have been away for that long.

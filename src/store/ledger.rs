@@ -16,7 +16,7 @@ use crate::protocol::{
 
 use super::dated::Dated;
 use super::decision::Decision;
-use super::jumps::{ClockLimits, Flight, Jumps, Uptime};
+use super::jumps::{ClockLimits, Jumps, RoundTrip, Uptime};
 use super::replays::Replays;
 use super::{
     Cause, Change, Claimed, Filter, Page, Pending, Snapshot, Stopped, Store, StoreError, Swap, Tally,
@@ -37,7 +37,7 @@ const SWEPT_TOGETHER: usize = 32;
 pub struct Ledger {
     store: Arc<dyn Store>,
     timeout: Duration,
-    embargo: Option<Arc<Embargo>>,
+    not_before: Option<Arc<NotBefore>>,
     replays: Option<Arc<Replays>>,
     lapses: Option<Arc<OnLapse>>,
     pub(super) jumps: Option<Arc<Jumps>>,
@@ -47,7 +47,7 @@ pub struct Ledger {
 type OnLapse = dyn Fn(RecordId, &Record) + Send + Sync;
 
 /// A time, by the store's clock, before which no execution may begin.
-struct Embargo {
+struct NotBefore {
     until: Timestamp,
     over: AtomicBool,
 }
@@ -80,7 +80,7 @@ impl Ledger {
     /// Creates a ledger over `store` that waits at most `timeout` for each answer of the store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, timeout: Duration) -> Self {
-        Self { store, timeout, embargo: None, replays: None, lapses: None, jumps: None }
+        Self { store, timeout, not_before: None, replays: None, lapses: None, jumps: None }
     }
 
     /// Returns the ledger with a replay cache of up to `bytes` for the last ten seconds in this process. A
@@ -94,16 +94,16 @@ impl Ledger {
     /// is for a store that may have forgotten running executions. Stored records are still answered.
     #[must_use]
     pub fn not_before(self, moment: Timestamp) -> Self {
-        let embargo = Embargo { until: moment, over: AtomicBool::new(false) };
-        Self { embargo: Some(Arc::new(embargo)), ..self }
+        let not_before = NotBefore { until: moment, over: AtomicBool::new(false) };
+        Self { not_before: Some(Arc::new(not_before)), ..self }
     }
 
-    /// Returns the ledger with the callback `told`, which is called for each record that this ledger made
+    /// Returns the ledger with the callback `report`, which is called for each record that this ledger made
     /// unknown because its lease was over, for an attempt or in a sweep. In a fleet only the gateway that
     /// made the write calls it, so once for each record.
     #[must_use]
-    pub fn telling_lapses(self, told: impl Fn(RecordId, &Record) + Send + Sync + 'static) -> Self {
-        Self { lapses: Some(Arc::new(told)), ..self }
+    pub fn reporting_lapses(self, report: impl Fn(RecordId, &Record) + Send + Sync + 'static) -> Self {
+        Self { lapses: Some(Arc::new(report)), ..self }
     }
 
     /// Returns the ledger with a check of the server's clock. If the clock jumps beyond `limits`, measured by
@@ -121,10 +121,11 @@ impl Ledger {
 
     /// Returns the reasons why no execution may begin now. The iterator is empty if one may.
     pub fn stopped(&self) -> impl Iterator<Item = Stopped> {
-        let embargo = self.embargo.as_ref().filter(|embargo| !embargo.over.load(Ordering::Relaxed));
-        let embargo = embargo.map(|_| Stopped::NotBefore);
+        let not_before =
+            self.not_before.as_ref().filter(|not_before| !not_before.over.load(Ordering::Relaxed));
+        let not_before = not_before.map(|_| Stopped::NotBefore);
         let clock = self.clock_has_jumped().then_some(Stopped::Clock);
-        embargo.into_iter().chain(clock).chain(self.store.stopped())
+        not_before.into_iter().chain(clock).chain(self.store.stopped())
     }
 
     fn clock_has_jumped(&self) -> bool {
@@ -134,10 +135,10 @@ impl Ledger {
     /// Returns the text that explains a reason.
     #[must_use]
     pub fn why(&self, reason: Stopped) -> String {
-        let jump = || self.jumps.as_ref().and_then(|jumps| jumps.words());
-        match (&self.embargo, reason) {
-            (Some(embargo), Stopped::NotBefore) => {
-                format!("this gateway begins no execution before {}", embargo.until)
+        let jump = || self.jumps.as_ref().and_then(|jumps| jumps.message());
+        match (&self.not_before, reason) {
+            (Some(not_before), Stopped::NotBefore) => {
+                format!("this gateway begins no execution before {}", not_before.until)
             }
             (_, Stopped::Clock) => jump().unwrap_or_else(|| reason.to_string()),
             _ => reason.to_string(),
@@ -161,7 +162,7 @@ impl Ledger {
     /// [`StoreError::Refused`] if an execution would begin and none may.
     pub async fn claim(&self, id: RecordId, claim: Claim) -> Result<Decision<ClaimVerdict>, StoreError> {
         if let Some(found) = self.replays.as_ref().and_then(|replays| replays.get(id))
-            && let Some(decision) = told_without_writing(id, found, &claim)?
+            && let Some(decision) = decide_without_writing(id, found, &claim)?
         {
             return Ok(decision);
         }
@@ -231,7 +232,7 @@ impl Ledger {
         let found = self.read_raw(id).await.map_err(StoreError::or_refused)?;
         let Some(reason) = self.begins_nothing() else { return Ok(None) };
         let refused = || StoreError::refused(self.why(reason));
-        told_without_writing(id, found, claim)?.ok_or_else(refused).map(Some)
+        decide_without_writing(id, found, claim)?.ok_or_else(refused).map(Some)
     }
 
     /// Judges the clock by the stamp of a claim of this owner that was made since `asked`, if its first
@@ -240,7 +241,7 @@ impl Ledger {
         if let (Some(jumps), Claimed::Found(found)) = (&self.jumps, found)
             && matches!(found.record.state, State::Running { owner, .. } if owner == own)
         {
-            jumps.judge(found.record.updated_at, Flight { sent: asked, received: jumps.uptime() });
+            jumps.judge(found.record.updated_at, RoundTrip { sent: asked, received: jumps.uptime() });
         }
     }
 
@@ -256,10 +257,10 @@ impl Ledger {
         let record = match found {
             Claimed::Won(record) => record,
             Claimed::Found(found) => {
-                match told_without_writing(id, found.into(), claim)?.ok_or_else(refused)? {
+                match decide_without_writing(id, found.into(), claim)?.ok_or_else(refused)? {
                     // The claim had won, but its first answer was lost.
                     Decision { verdict: ClaimVerdict::Won(record), .. } => record,
-                    told => return Ok(told),
+                    report => return Ok(report),
                 }
             }
         };
@@ -277,15 +278,15 @@ impl Ledger {
     ///
     /// # Errors
     /// The errors of the store.
-    pub async fn consult(
+    pub async fn claim_without_writing(
         &self,
         id: RecordId,
         claim: &Claim,
     ) -> Result<Option<Decision<Standing>>, StoreError> {
-        let told = told_without_writing(id, self.read_raw(id).await?, claim)?;
-        Ok(told.and_then(|Decision { verdict, response, now }| match verdict {
+        let report = decide_without_writing(id, self.read_raw(id).await?, claim)?;
+        Ok(report.and_then(|Decision { verdict, response, now }| match verdict {
             ClaimVerdict::Won(_) => None,
-            ClaimVerdict::Stands(standing) => Some(Decision { verdict: standing, response, now }),
+            ClaimVerdict::NotWon(standing) => Some(Decision { verdict: standing, response, now }),
         }))
     }
 
@@ -466,9 +467,9 @@ impl Ledger {
         };
         let sent = jumps.uptime();
         let mut answer = self.answer(pending).await?;
-        let flight = Flight { sent, received: jumps.uptime() };
+        let round_trip = RoundTrip { sent, received: jumps.uptime() };
         answer.date(|now| {
-            let now = jumps.judge(now, flight);
+            let now = jumps.judge(now, round_trip);
             self.heard(now);
             now
         });
@@ -477,10 +478,10 @@ impl Ledger {
 
     /// Notes the store's clock.
     fn heard(&self, now: Timestamp) {
-        if let Some(embargo) = &self.embargo
-            && now >= embargo.until
+        if let Some(not_before) = &self.not_before
+            && now >= not_before.until
         {
-            embargo.over.store(true, Ordering::Relaxed);
+            not_before.over.store(true, Ordering::Relaxed);
         }
     }
 
@@ -494,7 +495,7 @@ impl Ledger {
         for _ in 0..MAX_CONFLICTS {
             let known = found.record.as_ref();
             found = match transition(known, step, found.now) {
-                Transition::Stands(verdict) => {
+                Transition::Unchanged(verdict) => {
                     return Ok(Decision { verdict, response: found.response, now: found.now });
                 }
                 Transition::Write(record, verdict) => {
@@ -502,7 +503,7 @@ impl Ledger {
                     let change = Change::Write(Written { record, response: response.cloned(), notice });
                     match self.write(id, known, change).await? {
                         Swap::Stored(Some(stored)) => {
-                            self.tell_lapse(id, step.kind(), &stored);
+                            self.report_lapse(id, step.kind(), &stored);
                             let now = stored.updated_at;
                             return Ok(Decision { verdict: verdict(stored), response: None, now });
                         }
@@ -526,12 +527,12 @@ impl Ledger {
         Err(StoreError::Unavailable("the record changed too often to be written".into()))
     }
 
-    fn tell_lapse(&self, id: RecordId, kind: StepKind, written: &Record) {
-        let Some(told) = &self.lapses else { return };
+    fn report_lapse(&self, id: RecordId, kind: StepKind, written: &Record) {
+        let Some(report) = &self.lapses else { return };
         // With these two kinds of steps, only a lease that was over leads to an unknown record.
         if matches!(kind, StepKind::Claim | StepKind::Sweep) && matches!(written.state, State::Unknown { .. })
         {
-            told(id, written);
+            report(id, written);
         }
     }
 
@@ -558,14 +559,14 @@ impl Ledger {
     }
 }
 
-fn told_without_writing(
+fn decide_without_writing(
     id: RecordId,
     found: Snapshot,
     claim: &Claim,
 ) -> Result<Option<Decision<ClaimVerdict>>, StoreError> {
     let Snapshot { record, response, now } = found;
     match transition(record.as_ref(), claim, now) {
-        Transition::Stands(verdict) => present(id, Decision { verdict, response, now }).map(Some),
+        Transition::Unchanged(verdict) => present(id, Decision { verdict, response, now }).map(Some),
         Transition::Write(..) | Transition::Remove(_) => Ok(None),
     }
 }
@@ -573,12 +574,12 @@ fn told_without_writing(
 /// Returns the decision, or an error for a replay without its body, which must not pass for an empty one.
 fn present(id: RecordId, decision: Decision<ClaimVerdict>) -> Result<Decision<ClaimVerdict>, StoreError> {
     match &decision.verdict {
-        ClaimVerdict::Stands(Standing::Replay(_, reference))
+        ClaimVerdict::NotWon(Standing::Replay(_, reference))
             if reference.retained && decision.response.is_none() =>
         {
             Err(without_response(id))
         }
-        ClaimVerdict::Won(_) | ClaimVerdict::Stands(_) => Ok(decision),
+        ClaimVerdict::Won(_) | ClaimVerdict::NotWon(_) => Ok(decision),
     }
 }
 

@@ -14,8 +14,8 @@ use crate::clock::{Clock, SteadyClock, Timestamp};
 use crate::protocol::{Notice, Record, RecordId, Revision, State, StoredResponse};
 
 use super::{
-    Change, Claimed, Document, Due, Durability, Filter, Found, PAGE_SCAN, Page, Pending, Position, Replaced,
-    Sheet, Snapshot, Store, Swap, Tally, UnknownFilter, UnknownPage, Written,
+    Change, Claimed, Document, DocumentName, Due, Durability, Filter, Found, PAGE_SCAN, Page, Pending,
+    Position, Replaced, Snapshot, Store, Swap, Tally, UnknownFilter, UnknownPage, Written,
 };
 
 pub use self::settings::Settings;
@@ -78,10 +78,10 @@ impl Default for MemoryStore {
 }
 
 impl Tables {
-    fn document(&mut self, sheet: Sheet) -> &mut Option<Bytes> {
-        match sheet {
-            Sheet::Names => &mut self.names,
-            Sheet::Clock => &mut self.clock_note,
+    fn document(&mut self, name: DocumentName) -> &mut Option<Bytes> {
+        match name {
+            DocumentName::Names => &mut self.names,
+            DocumentName::Clock => &mut self.clock_note,
         }
     }
 
@@ -221,19 +221,19 @@ impl Store for MemoryStore {
         Box::pin(ready(Ok(Due { records, now })))
     }
 
-    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
-        let bytes = self.tables.lock().document(sheet).clone();
+    fn document(&self, name: DocumentName) -> Pending<'_, Document> {
+        let bytes = self.tables.lock().document(name).clone();
         Box::pin(ready(Ok(Document { bytes, now: self.clock.now() })))
     }
 
     fn replace_document(
         &self,
-        sheet: Sheet,
+        name: DocumentName,
         expected: Option<Bytes>,
         document: Bytes,
     ) -> Pending<'_, Replaced> {
         let mut tables = self.tables.lock();
-        let kept = tables.document(sheet);
+        let kept = tables.document(name);
         let replaced = Replaced::where_equal(*kept == expected);
         if replaced == Replaced::Stored {
             *kept = Some(document);

@@ -42,13 +42,13 @@ mod waiters;
 
 pub use clock_note::ClockFound;
 pub use decision::Decision;
-pub use document::{Document, Replaced, Sheet};
+pub use document::{Document, DocumentName, Replaced};
 pub use error::{Cause, StoreError};
 pub use jumps::{ClockLimits, Jumps, Uptime};
 pub use ledger::Ledger;
-pub use names::{Known, Names, Recorded};
+pub use names::{Names, NamesSnapshot, RecordedRoute};
 pub use open_error::OpenError;
-pub use settings::{ClockSource, LongestTtl, Look, Loss, Opening, StoreSettings, Terms};
+pub use settings::{ClockSource, ConnectionCheck, LongestTtl, Loss, Opening, StoreSettings, Terms};
 pub use stopped::Stopped;
 pub use unknown::{Position, RouteTally, Tally, UnknownFilter, UnknownPage};
 
@@ -92,7 +92,7 @@ pub trait Store: Send + Sync + 'static {
     /// and mends what a gateway of an earlier release left out or left behind. Returns the number of
     /// mended records. This may take minutes, with pauses for other callers.
     ///
-    /// The default is for a store whose index is always right.
+    /// The default is for a store with an index that is always right.
     fn mend_unknown(&self) -> Pending<'_, u64> {
         Box::pin(ready(Ok(0)))
     }
@@ -112,12 +112,12 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Returns a document that all gateways of the store share.
-    fn document(&self, sheet: Sheet) -> Pending<'_, Document>;
+    fn document(&self, name: DocumentName) -> Pending<'_, Document>;
 
     /// Replaces the document `expected` (`None` for none) by `document`, if it is still the stored one.
     fn replace_document(
         &self,
-        sheet: Sheet,
+        name: DocumentName,
         expected: Option<Bytes>,
         document: Bytes,
     ) -> Pending<'_, Replaced>;
@@ -195,7 +195,7 @@ pub enum Change {
     Remove(Option<Notice>),
 }
 
-/// What is written of a record in one step.
+/// The parts of a record that one step writes.
 #[derive(Clone, Debug)]
 pub struct Written {
     /// The new record.

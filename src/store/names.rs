@@ -17,8 +17,8 @@ use tokio::time::timeout;
 use crate::clock::Timestamp;
 use crate::protocol::{Entry, Identity, PathScheme, Pattern, State};
 
-use super::jumps::{Flight, Jumps};
-use super::{Document, Filter, Pending, Replaced, Sheet, Store, StoreError};
+use super::jumps::{Jumps, RoundTrip};
+use super::{Document, DocumentName, Filter, Pending, Replaced, Store, StoreError};
 
 const VERSION: u8 = 1;
 /// Extent of the search for how an earlier release named its records: records in a page, and number of pages.
@@ -39,7 +39,7 @@ pub struct Names {
 
 /// The entries as they were read, with the document that they came from.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct NamesSnapshot {
     /// The entries; `None` where none were ever written.
     pub entries: Option<Vec<Entry>>,
     /// The store's clock.
@@ -49,7 +49,7 @@ pub struct Known {
 
 /// A route of an earlier release and its namespace, as a record names them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Recorded {
+pub struct RecordedRoute {
     /// The name of the route.
     pub route: String,
     /// The namespace of its keys.
@@ -83,23 +83,28 @@ impl Names {
     /// # Errors
     /// [`StoreError`], as the store returns it; [`StoreError::Refused`] if this version cannot read the
     /// entries.
-    pub async fn read(&self) -> Result<Known, StoreError> {
+    pub async fn read(&self) -> Result<NamesSnapshot, StoreError> {
         let sent = self.uptime();
-        let Document { bytes, now } = self.answer(self.store.document(Sheet::Names)).await?;
+        let Document { bytes, now } = self.answer(self.store.document(DocumentName::Names)).await?;
         let now = self.judge(now, sent);
         let entries = bytes.as_deref().map(decode).transpose();
         let entries = entries.map_err(|cause| {
             StoreError::refused(format!("the store's document of names cannot be read here: {cause}"))
         })?;
-        Ok(Known { entries, now, document: bytes })
+        Ok(NamesSnapshot { entries, now, document: bytes })
     }
 
     /// Writes `entries`, unless the store's entries are no longer those that were read.
     ///
     /// # Errors
     /// [`StoreError`], as the store returns it.
-    pub async fn write(&self, known: &Known, entries: &[Entry]) -> Result<Replaced, StoreError> {
-        self.answer(self.store.replace_document(Sheet::Names, known.document.clone(), encode(entries))).await
+    pub async fn write(&self, snapshot: &NamesSnapshot, entries: &[Entry]) -> Result<Replaced, StoreError> {
+        self.answer(self.store.replace_document(
+            DocumentName::Names,
+            snapshot.document.clone(),
+            encode(entries),
+        ))
+        .await
     }
 
     /// Returns the routes that some of the store's records name, if the release before this one made these
@@ -108,7 +113,7 @@ impl Names {
     ///
     /// # Errors
     /// [`StoreError`], as the store returns it.
-    pub async fn recorded(&self) -> Result<Option<BTreeSet<Recorded>>, StoreError> {
+    pub async fn recorded(&self) -> Result<Option<BTreeSet<RecordedRoute>>, StoreError> {
         let (limit, pages) = SURVEY;
         let (mut filter, mut found) = (Filter::default(), None);
         for _ in 0..pages {
@@ -119,7 +124,7 @@ impl Names {
                     return Ok(None);
                 }
                 let (route, namespace) = (record.route.to_string(), record.namespace.to_string());
-                found.get_or_insert_with(BTreeSet::new).insert(Recorded { route, namespace });
+                found.get_or_insert_with(BTreeSet::new).insert(RecordedRoute { route, namespace });
             }
             filter.after = page.next;
             if page.next.is_none() {
@@ -145,7 +150,7 @@ impl Names {
     }
 
     fn judge(&self, now: Timestamp, sent: Duration) -> Timestamp {
-        let judge = |jumps: &Arc<Jumps>| jumps.judge(now, Flight { sent, received: jumps.uptime() });
+        let judge = |jumps: &Arc<Jumps>| jumps.judge(now, RoundTrip { sent, received: jumps.uptime() });
         self.jumps.as_ref().map_or(now, judge)
     }
 

@@ -29,7 +29,7 @@ const COUNTERS: usize = 1024;
 
 /// The replay cache of one gateway.
 pub(super) struct Replays {
-    answers: Cache<RecordId, Arc<Seen>>,
+    answers: Cache<RecordId, Arc<CachedReplay>>,
     /// For each counter, the number of times that an entry was forgotten.
     forgotten: Box<[AtomicU32]>,
 }
@@ -39,7 +39,7 @@ pub(super) struct Replays {
 pub(super) struct Before(u32);
 
 /// A completed record at the time it was read.
-struct Seen {
+struct CachedReplay {
     record: Record,
     response: StoredResponse,
     /// The store's clock at the read. `heard` is the local moment of the answer.
@@ -50,15 +50,16 @@ struct Seen {
 impl Replays {
     /// Creates a cache of up to `bytes`.
     pub(super) fn of(bytes: u64) -> Self {
-        let weigh = |_: &RecordId, seen: &Arc<Seen>| u32::try_from(seen.size()).unwrap_or(u32::MAX);
+        let weigh =
+            |_: &RecordId, cached: &Arc<CachedReplay>| u32::try_from(cached.size()).unwrap_or(u32::MAX);
         let answers = Cache::builder().max_capacity(bytes).weigher(weigh).time_to_live(AGE).build();
         Self { answers, forgotten: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect() }
     }
 
     /// Returns the kept record, dated with the store's present time.
     pub(super) fn get(&self, id: RecordId) -> Option<Snapshot> {
-        let seen = self.answers.get(&id)?;
-        let Seen { record, response, now, heard } = &*seen;
+        let cached = self.answers.get(&id)?;
+        let CachedReplay { record, response, now, heard } = &*cached;
         // The store's clock has advanced at least this far.
         let now = now.plus(heard.elapsed());
         Some(Snapshot { record: Some(record.clone()), response: Some(response.clone()), now })
@@ -72,7 +73,7 @@ impl Replays {
     /// Keeps the record of a decision, if it is a replay with a response.
     pub(super) fn keep(&self, id: RecordId, decision: &Decision<ClaimVerdict>, before: Before) {
         let Decision {
-            verdict: ClaimVerdict::Stands(Standing::Replay(record, _)),
+            verdict: ClaimVerdict::NotWon(Standing::Replay(record, _)),
             response: Some(response),
             now,
         } = decision
@@ -81,7 +82,8 @@ impl Replays {
         };
         let (record, response) = (record.clone(), response.clone());
         let large = response.body.len() > LARGE;
-        self.answers.insert(id, Arc::new(Seen { record, response, now: *now, heard: Instant::now() }));
+        self.answers
+            .insert(id, Arc::new(CachedReplay { record, response, now: *now, heard: Instant::now() }));
         // Checked after the insertion, so that a later `forget` finds the entry.
         if self.counter(id).load(Ordering::SeqCst) != before.0 {
             self.answers.invalidate(&id);
@@ -104,7 +106,7 @@ impl Replays {
     }
 }
 
-impl Seen {
+impl CachedReplay {
     fn size(&self) -> usize {
         let headers = self.response.headers.iter();
         let headers: usize = headers.map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
@@ -142,7 +144,7 @@ mod tests {
         let reference = ResponseRef { id: claim.owner, status: 200, retained: true };
         let response = StoredResponse { status: StatusCode::OK, headers: Vec::new(), body };
         Decision {
-            verdict: ClaimVerdict::Stands(Standing::Replay(claim.first(Timestamp(0)), reference)),
+            verdict: ClaimVerdict::NotWon(Standing::Replay(claim.first(Timestamp(0)), reference)),
             response: Some(response),
             now: Timestamp(0),
         }

@@ -15,7 +15,7 @@ use crate::workers::Workers;
 
 use super::{ClockLimits, Document, OpenError, Store};
 
-/// Future of opening a store or looking at one.
+/// Future of opening a store or checking one.
 pub type Opening<'a, T> = Pin<Box<dyn Future<Output = Result<T, OpenError>> + Send + 'a>>;
 
 /// Returns the longest ttl of the routes that are in use.
@@ -29,11 +29,11 @@ pub trait StoreSettings: Any + fmt::Debug + fmt::Display + Send + Sync {
     /// [`OpenError`] where records cannot be kept there, now or ever.
     fn open(&self, terms: Terms) -> Opening<'_, Arc<dyn Store>>;
 
-    /// Looks at the store as a start would, and changes nothing there.
+    /// Checks the store as a start would, and changes nothing there.
     ///
     /// # Errors
     /// [`OpenError`] where a start would fail.
-    fn look(&self, terms: Terms) -> Opening<'_, Look>;
+    fn check_connection(&self, terms: Terms) -> Opening<'_, ConnectionCheck>;
 
     /// Returns the key and value that an error of opening is about.
     fn key(&self) -> String {
@@ -122,9 +122,9 @@ impl Terms {
     }
 }
 
-/// Result of a look at a store.
+/// The result of a check of a store.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub struct ConnectionCheck {
     /// State of the store, for people.
     pub answer: &'static str,
     /// The document that says how operations are named there; `None` where the store does not tell.

@@ -13,8 +13,8 @@ use bytes::Bytes;
 
 use crate::protocol::{Record, RecordId, Revision};
 use crate::store::{
-    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Sheet, Snapshot, Stopped,
-    Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage, Woken,
+    Change, Claimed, Document, DocumentName, Due, Durability, Filter, Page, Pending, Replaced, Snapshot,
+    Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage, Woken,
 };
 
 use super::Metrics;
@@ -87,25 +87,25 @@ impl Store for MeteredStore {
         self.measure("watch", move |store| store.watch(id))
     }
 
-    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
-        let op = match sheet {
-            Sheet::Names => "names",
-            Sheet::Clock => "clock",
+    fn document(&self, name: DocumentName) -> Pending<'_, Document> {
+        let op = match name {
+            DocumentName::Names => "names",
+            DocumentName::Clock => "clock",
         };
-        self.measure(op, move |store| store.document(sheet))
+        self.measure(op, move |store| store.document(name))
     }
 
     fn replace_document(
         &self,
-        sheet: Sheet,
+        name: DocumentName,
         expected: Option<Bytes>,
         document: Bytes,
     ) -> Pending<'_, Replaced> {
-        let op = match sheet {
-            Sheet::Names => "replace_names",
-            Sheet::Clock => "replace_clock",
+        let op = match name {
+            DocumentName::Names => "replace_names",
+            DocumentName::Clock => "replace_clock",
         };
-        self.measure(op, move |store| store.replace_document(sheet, expected, document))
+        self.measure(op, move |store| store.replace_document(name, expected, document))
     }
 
     fn accept_clock(&self) {

@@ -20,16 +20,16 @@ use crate::reload::ReloadError;
 use self::client::Client;
 
 mod call_timeout;
+mod check;
 mod client;
 mod connector;
 pub mod lenient;
-mod look;
 
 mod pool;
 mod shared;
 
+pub use check::check;
 pub use connector::Connector;
-pub use look::look;
 
 /// The proxy service: sends each request to the upstream named in its extensions.
 #[derive(Clone)]

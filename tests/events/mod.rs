@@ -170,14 +170,14 @@ impl Told for ClaimVerdict {
     fn told(&self) -> Verdict {
         match self {
             Self::Won(record) => Verdict::Won { n: record.state.n() },
-            Self::Stands(standing) => standing.told(),
+            Self::NotWon(standing) => standing.told(),
         }
     }
 
     fn record(&self) -> Option<&Record> {
         match self {
             Self::Won(record) => Some(record),
-            Self::Stands(standing) => Some(standing.record()),
+            Self::NotWon(standing) => Some(standing.record()),
         }
     }
 }
@@ -222,14 +222,14 @@ impl Told for OwnerVerdict {
             Self::Stored(_) => Verdict::Stored,
             Self::Released(_) => Verdict::Released,
             Self::StillUnknown(_) => Verdict::StillUnknown,
-            Self::Held(_) => Verdict::Held,
+            Self::Unknown(_) => Verdict::Held,
             Self::Lost(_) => Verdict::Lost,
         }
     }
 
     fn record(&self) -> Option<&Record> {
         match self {
-            Self::Stored(record) | Self::StillUnknown(record) | Self::Held(record) => Some(record),
+            Self::Stored(record) | Self::StillUnknown(record) | Self::Unknown(record) => Some(record),
             Self::Released(record) | Self::Lost(record) => record.as_ref(),
         }
     }
@@ -375,7 +375,7 @@ impl Visitor for Decide<'_> {
 
     fn visit<S: Step<Verdict: Told> + 'static>(self, step: S) -> Transition {
         match protocol::transition(self.record, &step, self.now) {
-            protocol::Transition::Stands(verdict) => {
+            protocol::Transition::Unchanged(verdict) => {
                 Transition { next: Next::Unchanged, verdict: verdict.told() }
             }
             protocol::Transition::Write(record, verdict) => {

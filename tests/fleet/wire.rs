@@ -144,7 +144,7 @@ async fn a_completion_whose_answer_is_lost_is_not_taken_back(store: Store) {
     assert_eq!(wired.upstream.executions(), 1);
 }
 
-/// One gateway is cut off from the store for longer than its lease while its call runs. The other gateways
+/// A gateway is cut off from the store for longer than its lease while its call runs. The other gateways
 /// are not. After the connection is back, the response of that call is the outcome of the operation.
 async fn an_owner_that_cannot_renew_finishes_and_nobody_else_runs(store: Store) {
     let route = "lease = \"600ms\"";

@@ -145,8 +145,8 @@ async fn duplicates_of_what_runs_here_wait_for_it_without_the_store() {
     }
 }
 
-/// All slots are taken and the store is unreachable. This process still answers with the outcome that it
-/// knows.
+/// Without a free permit and with an unreachable store, this process still answers with the outcome that
+/// it knows.
 #[tokio::test(start_paused = true)]
 async fn what_is_not_written_is_told_without_a_place() {
     let world = World::rejecting();

@@ -12,8 +12,8 @@ use oncegate::clock::Clock;
 use oncegate::protocol::{Record, RecordId, Revision};
 use oncegate::store::memory::MemoryStore;
 use oncegate::store::{
-    Change, Claimed, Document, Due, Durability, Filter, Page, Pending, Replaced, Sheet, Snapshot, Stopped,
-    Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage,
+    Change, Claimed, Document, DocumentName, Due, Durability, Filter, Page, Pending, Replaced, Snapshot,
+    Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage,
 };
 use tokio::time::sleep;
 
@@ -214,17 +214,17 @@ impl Store for FaultyStore {
         self.store.due(limit)
     }
 
-    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
-        self.store.document(sheet)
+    fn document(&self, name: DocumentName) -> Pending<'_, Document> {
+        self.store.document(name)
     }
 
     fn replace_document(
         &self,
-        sheet: Sheet,
+        name: DocumentName,
         expected: Option<Bytes>,
         document: Bytes,
     ) -> Pending<'_, Replaced> {
-        self.store.replace_document(sheet, expected, document)
+        self.store.replace_document(name, expected, document)
     }
 
     fn stopped(&self) -> Option<Stopped> {

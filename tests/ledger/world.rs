@@ -104,7 +104,7 @@ impl World {
             (Arc::new(FaultyStore::new(clock)), Upstream::default(), Metrics::new());
         let counted = metrics.clone();
         let ledger = with(Ledger::new(Arc::clone(&store) as Arc<dyn Store>, STORE_TIMEOUT))
-            .telling_lapses(move |id, record| lapsed(&counted, id, record));
+            .reporting_lapses(move |id, record| lapsed(&counted, id, record));
         let server = oncegate::config::Server { max_in_flight: MAX_IN_FLIGHT, ..config.server };
         let routes = RouteTable::new(&[Arc::clone(&route)], None).expect("one route");
         let routes = LiveRoutes::new(routes);

@@ -17,7 +17,7 @@ fn open() -> (Arc<dyn Store>, ()) {
     (Arc::new(MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp(0))))), ())
 }
 
-/// What other systems are told is stored in the step that is told of, and in no other.
+/// The notice for other systems is stored in the step that it reports, and in no other step.
 #[tokio::test]
 async fn each_step_stores_its_notice_with_the_record() {
     let store = Arc::new(MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp(0)))));

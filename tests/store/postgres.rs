@@ -29,7 +29,7 @@ pub fn settings(server: &Server) -> Settings {
     Settings::of(vec![server.options()], crate::servers::postgres::schema())
 }
 
-/// What a gateway with several threads asks of the store.
+/// Returns the terms that a gateway with several threads asks of the store.
 pub fn terms() -> Terms {
     Terms { workers: Workers::start().expect("threads"), ..Terms::new(TIMEOUT) }
 }

@@ -31,7 +31,7 @@ pub fn settings(server: &Server) -> Settings {
     Settings::of(Servers::One(Address::Tcp("127.0.0.1".into(), server.port)))
 }
 
-/// What a gateway asks of the store.
+/// Returns the terms that a gateway asks of the store.
 pub fn terms() -> Terms {
     Terms::new(TIMEOUT)
 }

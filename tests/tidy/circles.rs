@@ -58,7 +58,7 @@ impl Files {
         reached
     }
 
-    /// Returns the files whose items a file uses.
+    /// Returns the files that have items which a file uses.
     fn arrows<'f>(&'f self, file: &Path) -> Vec<&'f Path> {
         let Paths { used, reexported, rest } = &self.0[file];
         let own_use = |path: &&Path| path.last().is_some_and(|name| has_word(rest, name));

@@ -38,7 +38,7 @@ pub fn paths(code: &[String]) -> Paths {
     found
 }
 
-/// Returns a line without `pub(in …)`, whose path is no use of what it names.
+/// Returns a line without `pub(in …)`, because the path in it does not use the module that it names.
 fn without_visibility(line: &str) -> String {
     match line.split_once("pub(in ").and_then(|(before, rest)| Some((before, rest.split_once(')')?.1))) {
         Some((before, after)) => format!("{before}pub{after}"),

@@ -8,7 +8,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use oncegate::config::{IdentityFiles, Upstream};
-use oncegate::reload::Look;
+use oncegate::reload::FileCheck;
 use oncegate::upstream::Proxy;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -101,9 +101,9 @@ async fn an_identity_that_changes_is_shown_from_then_on() {
         let (_, connector) = proxy.connectors().next().expect("an upstream");
         let caller = Caller::of(proxy.clone());
         assert!(caller.post().await.expect("an answer").body == reported(version, &old));
-        assert_eq!(connector.look().expect("readable"), Look::Same);
+        assert_eq!(connector.check().expect("readable"), FileCheck::Unchanged);
         let new = authority.certify("gateway");
-        assert_eq!(connector.look().expect("usable"), Look::Made);
+        assert_eq!(connector.check().expect("usable"), FileCheck::Reloaded);
         assert!(caller.post().await.expect("an answer").body == reported(version, &new), "{version}");
     }
 }

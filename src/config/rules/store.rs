@@ -54,7 +54,7 @@ const STORES: [Entry; 4] = [
     },
 ];
 
-/// One kind of store.
+/// A kind of store.
 struct Entry {
     /// Tells whether a URL with this scheme is meant for the store, be it right or wrong.
     is_meant: fn(&str) -> bool,
@@ -72,7 +72,7 @@ type Settings = Option<Arc<dyn StoreSettings>>;
 /// A key of some stores.
 struct Key {
     name: &'static str,
-    /// What the key is for, as its refusal says it.
+    /// Purpose of the key, as its refusal says it.
     of: &'static str,
     is_given: fn(&file::Store) -> bool,
 }

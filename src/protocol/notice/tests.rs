@@ -43,7 +43,7 @@ fn unknown(n: u32) -> Record {
     record(State::Unknown { owner: ME, n, undecided: false, reason: Reason::Status(503), quiet_at: T0 })
 }
 
-/// What is told of `event` on `before` at `now`, and of a step that the protocol makes of it.
+/// Returns the notice of `event` on `before` at `now`, decided as the protocol decides that step.
 fn told(before: &Record, event: &Event, now: Timestamp) -> Option<Notice> {
     match transition(Some(before), event, now).next {
         Next::Unchanged => panic!("{event:?} changes nothing"),

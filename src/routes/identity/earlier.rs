@@ -10,13 +10,13 @@ use http::header::AUTHORIZATION;
 use crate::clock::Timestamp;
 use crate::config::{Config, Route};
 use crate::protocol::{Entry, Identity, ScopePart};
-use crate::store::Recorded;
+use crate::store::RecordedRoute;
 
 use super::entries::{entry_of, identity_of};
 
 /// Returns the entries that the earlier release would have written, as far as its records show.
 #[must_use]
-pub fn earlier(config: &Config, recorded: &BTreeSet<Recorded>, now: Timestamp) -> Vec<Entry> {
+pub fn earlier(config: &Config, recorded: &BTreeSet<RecordedRoute>, now: Timestamp) -> Vec<Entry> {
     let mut entries = Vec::new();
     for route in &config.routes {
         for identity in identities(config, route, recorded) {
@@ -33,7 +33,7 @@ pub fn earlier(config: &Config, recorded: &BTreeSet<Recorded>, now: Timestamp) -
 /// A record contains the name of the route that it was made under. If the configuration no longer has a route
 /// of that name, the record may belong to any route. For this reason, a route without records of its own name
 /// is accepted if its identity is that of one of these records.
-fn identities(config: &Config, route: &Route, recorded: &BTreeSet<Recorded>) -> Vec<Identity> {
+fn identities(config: &Config, route: &Route, recorded: &BTreeSet<RecordedRoute>) -> Vec<Identity> {
     let scope = [ScopePart::Header(AUTHORIZATION)];
     let identity = |namespace: &str| Identity::new(namespace, &scope, &route.key_header);
     let namespaces = |fits: &dyn Fn(&str) -> bool| {

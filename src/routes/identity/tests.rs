@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::Environment;
-use crate::store::Recorded;
+use crate::store::RecordedRoute;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -250,8 +250,8 @@ fn executions_that_were_cut_off_prolong_their_entries() {
     assert_eq!(prolonged[1], held[1]);
 }
 
-fn recorded(pairs: &[(&str, &str)]) -> BTreeSet<Recorded> {
-    let recorded = |(route, namespace): &(&str, &str)| Recorded {
+fn recorded(pairs: &[(&str, &str)]) -> BTreeSet<RecordedRoute> {
+    let recorded = |(route, namespace): &(&str, &str)| RecordedRoute {
         route: (*route).to_owned(),
         namespace: (*namespace).to_owned(),
     };

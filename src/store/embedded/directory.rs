@@ -149,7 +149,7 @@ impl Directory {
     }
 
     /// Checks whether [`Directory::lock`] and [`Directory::data`] would succeed, and creates nothing.
-    pub(super) fn look(path: &Path) -> Result<(), OpenError> {
+    pub(super) fn check(path: &Path) -> Result<(), OpenError> {
         let failed = |source| OpenError::Io { dir: path.to_owned(), source };
         if holds_other_files(path).map_err(failed)? {
             return Err(OpenError::Foreign(path.to_owned()));

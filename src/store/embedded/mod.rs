@@ -35,36 +35,36 @@ use bytes::Bytes;
 use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
-    Cause, Change, Claimed, ClockLimits, Document, Due, Durability, Filter, Found, Page, Pending, Replaced,
-    Sheet, Snapshot, Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage,
+    Cause, Change, Claimed, ClockLimits, Document, DocumentName, Due, Durability, Filter, Found, Page,
+    Pending, Replaced, Snapshot, Stopped, Store, StoreError, Swap, Tally, UnknownFilter, UnknownPage,
 };
 
 use self::directory::Directory;
+use self::errors::describe;
 use self::mark::Mark;
 use self::room::Room;
 use self::shared::Shared;
 use self::tables::Tables;
-use self::words::in_words;
 use self::writer::{Command, Writer};
 
+mod check;
 mod clock;
 mod deadlines;
 mod directory;
-mod draft;
+mod errors;
 mod journal;
-mod look;
 mod mark;
 mod modes;
+mod pending_batch;
 mod room;
 mod settings;
 mod shared;
 mod tables;
 mod unknown;
-mod words;
 mod writer;
 
+pub use self::check::DirectoryState;
 pub use self::directory::OpenError;
-pub use self::look::Seen;
 pub use self::settings::Settings;
 
 /// A store in a directory. Dropping the store waits for the writer and then unlocks the directory.
@@ -151,7 +151,7 @@ impl EmbeddedStore {
 /// and stored bytes must not bring the process down.
 fn open_tables(data: &Path, mark: Mark, limits: Option<ClockLimits>) -> Result<Tables, String> {
     match catch_unwind(AssertUnwindSafe(|| Tables::open(data, mark, limits))) {
-        Ok(opened) => opened.map_err(|error| in_words(&error)),
+        Ok(opened) => opened.map_err(|error| describe(&error)),
         Err(_) => Err("the engine panicked while it opened its files".into()),
     }
 }
@@ -159,7 +159,7 @@ fn open_tables(data: &Path, mark: Mark, limits: Option<ClockLimits>) -> Result<T
 /// Writes a first batch with the mark, so that every later batch in the journal is known to have one.
 fn begin_marking(tables: &Tables, dir: &Path) -> io::Result<()> {
     tables.mark.write(dir)?;
-    draft::commit_mark(tables).map_err(|error| io::Error::other(in_words(&error)))
+    pending_batch::commit_mark(tables).map_err(|error| io::Error::other(describe(&error)))
 }
 
 impl Store for EmbeddedStore {
@@ -200,22 +200,22 @@ impl Store for EmbeddedStore {
     fn due(&self, limit: usize) -> Pending<'_, Due> {
         Box::pin(self.scan(move |shared| {
             // A gateway without requests must also find out that there is room again.
-            shared.room.look_again(&shared.tables);
+            shared.room.measure(&shared.tables);
             deadlines::due(&shared.tables, &shared.low, limit)
         }))
     }
 
-    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
-        Box::pin(async move { self.shared.tables.document(sheet) })
+    fn document(&self, name: DocumentName) -> Pending<'_, Document> {
+        Box::pin(async move { self.shared.tables.document(name) })
     }
 
     fn replace_document(
         &self,
-        sheet: Sheet,
+        name: DocumentName,
         expected: Option<Bytes>,
         document: Bytes,
     ) -> Pending<'_, Replaced> {
-        Box::pin(self.writer.ask(move |reply| Command::ReplaceDocument { sheet, expected, document, reply }))
+        Box::pin(self.writer.ask(move |reply| Command::ReplaceDocument { name, expected, document, reply }))
     }
 
     fn stopped(&self) -> Option<Stopped> {

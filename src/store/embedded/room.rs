@@ -125,7 +125,7 @@ impl Room {
     }
 
     /// Checks whether refused claims can be taken again.
-    pub(super) fn look_again(&self, tables: &Tables) {
+    pub(super) fn measure(&self, tables: &Tables) {
         if self.is_full() {
             let free = self.free(tables);
             let fits = self.fits(&self.state.lock(), free);

@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::descriptors;
-use crate::store::{self, ClockSource, Look, Loss, Opening, Store, StoreSettings, Terms};
+use crate::store::{self, ClockSource, ConnectionCheck, Loss, Opening, Store, StoreSettings, Terms};
 
 use super::directory::MARKER;
-use super::{EmbeddedStore, OpenError, Seen};
+use super::{DirectoryState, EmbeddedStore, OpenError};
 
 /// Journals of the store, its lock, and tables that are being written.
 const WRITES: usize = 32;
 
-/// Where the store is.
+/// The settings of an embedded store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The directory, which only one gateway uses at a time.
@@ -33,13 +33,13 @@ impl Settings {
         Ok(Arc::new(store.with_outcomes_of(terms.largest_response)))
     }
 
-    fn looked(&self) -> Result<Look, store::OpenError> {
-        let answer = match EmbeddedStore::look(&self.directory)? {
-            Seen::Absent => "there is none yet, a start makes it",
-            Seen::InUse => "in use by a running gateway",
-            Seen::There => "is there, and in use by no gateway",
+    fn checked(&self) -> Result<ConnectionCheck, store::OpenError> {
+        let answer = match EmbeddedStore::check(&self.directory)? {
+            DirectoryState::Absent => "there is none yet, a start makes it",
+            DirectoryState::InUse => "in use by a running gateway",
+            DirectoryState::There => "is there, and in use by no gateway",
         };
-        Ok(Look { answer, names: None, risks: Vec::new() })
+        Ok(ConnectionCheck { answer, names: None, risks: Vec::new() })
     }
 }
 
@@ -48,8 +48,8 @@ impl StoreSettings for Settings {
         Box::pin(async move { self.opened(&terms) })
     }
 
-    fn look(&self, _: Terms) -> Opening<'_, Look> {
-        Box::pin(ready(self.looked()))
+    fn check_connection(&self, _: Terms) -> Opening<'_, ConnectionCheck> {
+        Box::pin(ready(self.checked()))
     }
 
     /// Returns the key alone: errors of this store name the directory.

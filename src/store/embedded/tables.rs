@@ -13,12 +13,13 @@ use crate::clock::{Clock, Timestamp};
 use crate::descriptors;
 use crate::protocol::{Record, RecordId, State, StoredResponse};
 use crate::store::{
-    Cause, ClockLimits, Document, Filter, PAGE_SCAN, Page, Sheet, Snapshot, StoreError, clock_note, codec,
+    Cause, ClockLimits, Document, DocumentName, Filter, PAGE_SCAN, Page, Snapshot, StoreError, clock_note,
+    codec,
 };
 
 use super::clock::StoreClock;
+use super::errors::describe;
 use super::mark::Mark;
-use super::words::in_words;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -26,10 +27,10 @@ const MIB: u64 = 1024 * 1024;
 pub(super) const CLOCK: &[u8] = b"clock";
 
 /// Returns the key of a document of [`crate::store::Store::document`] in [`Table::Meta`].
-pub(super) fn key_of(sheet: Sheet) -> &'static [u8] {
-    match sheet {
-        Sheet::Names => b"names",
-        Sheet::Clock => b"clock-note",
+pub(super) fn key_of(name: DocumentName) -> &'static [u8] {
+    match name {
+        DocumentName::Names => b"names",
+        DocumentName::Clock => b"clock-note",
     }
 }
 
@@ -114,7 +115,7 @@ impl Tables {
         let newest = meta.get(CLOCK)?.and_then(|stamp| Some(u64::from_be_bytes((*stamp).try_into().ok()?)));
         let records = table(Table::Records)?;
         let limits = if records.is_empty()? { None } else { limits };
-        let noted = meta.get(key_of(Sheet::Clock))?.and_then(|note| clock_note::at_least(&note));
+        let noted = meta.get(key_of(DocumentName::Clock))?.and_then(|note| clock_note::at_least(&note));
         Ok(Self {
             clock: StoreClock::starting(newest.map(Timestamp), noted, limits),
             mark,
@@ -153,8 +154,8 @@ impl Tables {
     }
 
     /// Implements [`crate::store::Store::document`].
-    pub(super) fn document(&self, sheet: Sheet) -> Result<Document, StoreError> {
-        let bytes = self.document_in(&self.database.snapshot(), sheet)?;
+    pub(super) fn document(&self, name: DocumentName) -> Result<Document, StoreError> {
+        let bytes = self.document_in(&self.database.snapshot(), name)?;
         Ok(Document { bytes, now: self.clock.now() })
     }
 
@@ -162,9 +163,9 @@ impl Tables {
     pub(super) fn document_in(
         &self,
         view: &impl Readable,
-        sheet: Sheet,
+        name: DocumentName,
     ) -> Result<Option<Bytes>, StoreError> {
-        let bytes = view.get(&self.meta, key_of(sheet)).map_err(failed)?;
+        let bytes = view.get(&self.meta, key_of(name)).map_err(failed)?;
         Ok(bytes.map(|bytes| Bytes::copy_from_slice(&bytes)))
     }
 
@@ -229,5 +230,5 @@ pub(super) fn report_unreadable(id: RecordId, cause: &str) {
 
 /// Returns the error for a failed read of the engine: nothing was written.
 pub(super) fn failed(error: fjall::Error) -> StoreError {
-    StoreError::Unavailable(Cause::of(format!("reading failed: {}", in_words(&error)), error))
+    StoreError::Unavailable(Cause::of(format!("reading failed: {}", describe(&error)), error))
 }

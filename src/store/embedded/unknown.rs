@@ -31,7 +31,7 @@ fn parse(key: &[u8]) -> Option<Position> {
     position
 }
 
-/// As [`crate::store::Store::oldest_unknown`]. Blocks on the disk for up to [`PAGE_SCAN`] records.
+/// Implements [`crate::store::Store::oldest_unknown`]. Blocks on the disk for up to [`PAGE_SCAN`] records.
 pub(super) fn oldest(
     tables: &Tables,
     filter: &UnknownFilter,
@@ -56,7 +56,7 @@ pub(super) fn oldest(
     Ok(page)
 }
 
-/// As [`crate::store::Store::tally`]. Blocks on the disk for all entries.
+/// Implements [`crate::store::Store::tally`]. Blocks on the disk for all entries.
 pub(super) fn tally(tables: &Tables) -> Result<Tally, StoreError> {
     let view = tables.database.snapshot();
     let mut tally = Tally::default();

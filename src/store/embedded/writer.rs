@@ -14,12 +14,12 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::protocol::{Record, RecordId, Revision};
-use crate::store::{Cause, Change, Claimed, Position, Replaced, Sheet, StoreError, Swap};
+use crate::store::{Cause, Change, Claimed, DocumentName, Position, Replaced, StoreError, Swap};
 use crate::workers::{Callback, Callbacks, callback};
 
-use super::draft::{self, Draft};
+use super::errors::describe;
+use super::pending_batch::{self, PendingBatch};
 use super::shared::Shared;
-use super::words::in_words;
 
 /// Maximum number of queued commands. A further command fails: the store is unavailable.
 const QUEUE: usize = 4096;
@@ -47,7 +47,7 @@ pub(super) enum Command {
         reply: Reply<Swap>,
     },
     ReplaceDocument {
-        sheet: Sheet,
+        name: DocumentName,
         expected: Option<Bytes>,
         document: Bytes,
         reply: Reply<Replaced>,
@@ -136,8 +136,8 @@ fn work(shared: &Shared, commands: &mut mpsc::Receiver<Command>) -> Result<(), C
         write(shared, gather(first, commands))?;
     }
     // No command waits for this write. If it fails, time may go back to the last batch's stamp.
-    draft::commit_clock(&shared.tables, shared.tables.clock.now())
-        .map_err(|error| Cause::of(in_words(&error), error))
+    pending_batch::commit_clock(&shared.tables, shared.tables.clock.now())
+        .map_err(|error| Cause::of(describe(&error), error))
 }
 
 fn gather(first: Command, commands: &mut mpsc::Receiver<Command>) -> Vec<Command> {
@@ -153,11 +153,11 @@ fn gather(first: Command, commands: &mut mpsc::Receiver<Command>) -> Vec<Command
 
 fn write(shared: &Shared, commands: Vec<Command>) -> Result<(), Cause> {
     let now = shared.low.begin(&shared.tables.clock);
-    let mut draft = Draft::new(&shared.tables, &shared.room, now);
-    let decided: Vec<_> = commands.into_iter().map(|command| command.decide(&mut draft)).collect();
-    let failed = |error| Cause::of(format!("writing failed: {}", in_words(&error)), error);
-    let committed = draft.commit().map_err(failed);
-    shared.room.look_again(&shared.tables);
+    let mut pending = PendingBatch::new(&shared.tables, &shared.room, now);
+    let decided: Vec<_> = commands.into_iter().map(|command| command.decide(&mut pending)).collect();
+    let failed = |error| Cause::of(format!("writing failed: {}", describe(&error)), error);
+    let committed = pending.commit().map_err(failed);
+    shared.room.measure(&shared.tables);
     shared.low.end();
     let outcome = committed.clone().map_err(StoreError::Unclear);
     let mut callbacks = Callbacks::default();
@@ -189,17 +189,17 @@ impl Decided {
 }
 
 impl Command {
-    fn decide(self, draft: &mut Draft<'_>) -> Decided {
+    fn decide(self, pending: &mut PendingBatch<'_>) -> Decided {
         match self {
-            Self::Claim { id, first, reply } => Decided::Claim(reply, draft.claim(id, first)),
+            Self::Claim { id, first, reply } => Decided::Claim(reply, pending.claim(id, first)),
             Self::CompareAndSet { id, expected, change, reply } => {
-                Decided::CompareAndSet(reply, draft.compare_and_set(id, expected, change))
+                Decided::CompareAndSet(reply, pending.compare_and_set(id, expected, change))
             }
-            Self::ReplaceDocument { sheet, expected, document, reply } => {
-                let replaced = draft.replace_document(sheet, expected.as_ref(), &document);
+            Self::ReplaceDocument { name, expected, document, reply } => {
+                let replaced = pending.replace_document(name, expected.as_ref(), &document);
                 Decided::ReplaceDocument(reply, replaced)
             }
-            Self::Relist { positions, reply } => Decided::Relist(reply, draft.relist_all(&positions)),
+            Self::Relist { positions, reply } => Decided::Relist(reply, pending.relist_all(&positions)),
             Self::Ready { reply } => Decided::Ready(reply),
         }
     }

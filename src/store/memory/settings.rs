@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
 
-use crate::store::{ClockSource, Look, Loss, Opening, Store, StoreSettings, Terms};
+use crate::store::{ClockSource, ConnectionCheck, Loss, Opening, Store, StoreSettings, Terms};
 
 use super::MemoryStore;
 
@@ -23,9 +23,9 @@ impl StoreSettings for Settings {
         Box::pin(ready(Ok(Arc::new(MemoryStore::default()) as Arc<dyn Store>)))
     }
 
-    fn look(&self, _: Terms) -> Opening<'_, Look> {
+    fn check_connection(&self, _: Terms) -> Opening<'_, ConnectionCheck> {
         let answer = "in the gateway's own memory";
-        Box::pin(ready(Ok(Look { answer, names: None, risks: Vec::new() })))
+        Box::pin(ready(Ok(ConnectionCheck { answer, names: None, risks: Vec::new() })))
     }
 
     fn exists(&self) -> Option<bool> {

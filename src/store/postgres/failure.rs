@@ -18,7 +18,7 @@ impl Failure {
     }
 
     /// Tells whether the session was ended before its statement was done, so that another session can run it.
-    pub(super) fn came_to_nothing(&self) -> bool {
+    pub(super) fn ended_without_effect(&self) -> bool {
         self.has_code(&[ENDED_BY_OPERATOR])
     }
 

@@ -25,8 +25,8 @@ use super::statements::within;
 /// The longest wait before the state of the index is looked at again.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// What lets the server work for as long as a build takes.
-const PATIENCE: &str = "SET statement_timeout = '6h'; SET lock_timeout = 0;";
+/// Timeouts that let the server work for as long as a build takes.
+const BUILD_TIMEOUTS: &str = "SET statement_timeout = '6h'; SET lock_timeout = 0;";
 
 const CREATE: &str = "CREATE INDEX CONCURRENTLY IF NOT EXISTS record_unknown_since \
     ON {schema}.record (updated_at, id) INCLUDE (route) WHERE state = 'unknown'";
@@ -34,7 +34,7 @@ const CREATE: &str = "CREATE INDEX CONCURRENTLY IF NOT EXISTS record_unknown_sin
 const DROP: &str = "DROP INDEX CONCURRENTLY IF EXISTS {schema}.record_unknown_since";
 
 /// The state of the index. `busy` says that a session builds an index of the table, or vacuums it.
-const LOOK: &str = "SELECT i.indisvalid AS valid, EXISTS (
+const STATE: &str = "SELECT i.indisvalid AS valid, EXISTS (
         SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
         WHERE l.relation = i.indrelid AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted
             AND l.pid <> pg_backend_pid() AND d.datname = current_database()
@@ -43,10 +43,10 @@ const LOOK: &str = "SELECT i.indisvalid AS valid, EXISTS (
 
 /// State of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
-    /// There is none.
+enum IndexState {
+    /// There is no index.
     Absent,
-    /// It is used.
+    /// The index is used.
     Valid,
     /// Another session may be building it.
     Busy,
@@ -63,7 +63,7 @@ impl Building {
     /// # Errors
     /// [`Failure`] if the server does not say whether there is one.
     pub(super) async fn where_missing(session: &mut Session, setup: &Arc<Setup>) -> Result<Self, Failure> {
-        if look(session, &setup.settings.schema).await? == Found::Valid {
+        if index_state(session, &setup.settings.schema).await? == IndexState::Valid {
             return Ok(Self(None));
         }
         Ok(Self(Some(tokio::spawn(keep_trying(Arc::clone(setup))).abort_handle())))
@@ -88,7 +88,7 @@ pub(super) fn by_hand(schema: &str) -> String {
 async fn keep_trying(setup: Arc<Setup>) {
     loop {
         match try_once(&setup).await {
-            Ok(Found::Valid) => return,
+            Ok(IndexState::Valid) => return,
             Ok(_) => {}
             Err(failure) if failure.has_code(&["42501"]) => {
                 return tracing::info!(
@@ -103,35 +103,35 @@ async fn keep_trying(setup: Arc<Setup>) {
     }
 }
 
-/// Returns what was found, or `Valid` once the index was built.
-async fn try_once(setup: &Setup) -> Result<Found, Failure> {
+/// Returns the state that was found, or `Valid` once the index was built.
+async fn try_once(setup: &Setup) -> Result<IndexState, Failure> {
     let mut session = Session::open(setup).await?;
-    let found = look(&mut session, &setup.settings.schema).await?;
-    if matches!(found, Found::Valid | Found::Busy) {
-        return Ok(found);
+    let state = index_state(&mut session, &setup.settings.schema).await?;
+    if matches!(state, IndexState::Valid | IndexState::Busy) {
+        return Ok(state);
     }
     let run = async |session: &mut Session, text: &str| {
         session.run(AssertSqlSafe(within(&setup.settings.schema, text)).into_sql_str()).await
     };
-    run(&mut session, PATIENCE).await?;
-    if found == Found::Broken {
+    run(&mut session, BUILD_TIMEOUTS).await?;
+    if state == IndexState::Broken {
         run(&mut session, DROP).await?;
     }
     run(&mut session, CREATE).await?;
-    let found = look(&mut session, &setup.settings.schema).await?;
-    if found == Found::Valid {
+    let state = index_state(&mut session, &setup.settings.schema).await?;
+    if state == IndexState::Valid {
         tracing::info!(schema = setup.settings.schema, "built the index of unknown outcomes");
     }
-    Ok(found)
+    Ok(state)
 }
 
-async fn look(session: &mut Session, schema: &str) -> Result<Found, Failure> {
+async fn index_state(session: &mut Session, schema: &str) -> Result<IndexState, Failure> {
     let name = format!("{schema}.record_unknown_since");
-    let rows = session.ask(query(LOOK).bind(name)).await?;
-    let Some(row) = rows.first() else { return Ok(Found::Absent) };
+    let rows = session.ask(query(STATE).bind(name)).await?;
+    let Some(row) = rows.first() else { return Ok(IndexState::Absent) };
     Ok(match (row.try_get("valid")?, row.try_get("busy")?) {
-        (true, _) => Found::Valid,
-        (false, true) => Found::Busy,
-        (false, false) => Found::Broken,
+        (true, _) => IndexState::Valid,
+        (false, true) => IndexState::Busy,
+        (false, false) => IndexState::Broken,
     })
 }

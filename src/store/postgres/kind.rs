@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::store::{ClockSource, Look, Loss, Opening, Store, StoreSettings, Terms};
+use crate::store::{ClockSource, ConnectionCheck, Loss, Opening, Store, StoreSettings, Terms};
 
 use super::settings::Settings;
 use super::{PostgresStore, schema};
@@ -18,14 +18,14 @@ impl StoreSettings for Settings {
         })
     }
 
-    fn look(&self, terms: Terms) -> Opening<'_, Look> {
+    fn check_connection(&self, terms: Terms) -> Opening<'_, ConnectionCheck> {
         Box::pin(async move {
-            let (names, risks) = PostgresStore::look(self.clone(), terms).await?;
+            let (names, risks) = PostgresStore::check(self.clone(), terms).await?;
             let answer = match &names {
                 Some(_) => "answers",
                 None => "answers; its tables are not all there yet, a start makes them",
             };
-            Ok(Look { answer, names, risks })
+            Ok(ConnectionCheck { answer, names, risks })
         })
     }
 

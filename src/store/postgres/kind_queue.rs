@@ -36,16 +36,16 @@ impl<T: Task> KindQueue<T> {
     }
 
     /// Queues a task before the others, because it waited already.
-    pub(super) fn push_again(&mut self, queued: Queued<T>) {
+    pub(super) fn push_back(&mut self, queued: Queued<T>) {
         self.0.push_front(queued);
     }
 
     /// Drops tasks that are no longer worth running: the caller has left, or they waited longer than
-    /// `patience`, which is answered with `busy`. Returns when the oldest remaining one was queued.
-    pub(super) fn tidy(&mut self, patience: Duration, busy: &Failure) -> Option<Instant> {
+    /// `max_wait`, which is answered with `busy`. Returns when the oldest remaining one was queued.
+    pub(super) fn tidy(&mut self, max_wait: Duration, busy: &Failure) -> Option<Instant> {
         let mut callbacks = Callbacks::default();
         while let Some(queued) =
-            self.0.pop_front_if(|queued| queued.answer.is_closed() || queued.since.elapsed() > patience)
+            self.0.pop_front_if(|queued| queued.answer.is_closed() || queued.since.elapsed() > max_wait)
         {
             callbacks.answer(queued.answer, Err(busy.clone()));
         }

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId};
-use crate::store::{Document, Due, Filter, PAGE_SCAN, Page, Replaced, Sheet, StoreError};
+use crate::store::{Document, DocumentName, Due, Filter, PAGE_SCAN, Page, Replaced, StoreError};
 
 use super::failure::Failure;
 use super::row::{self, moment};
@@ -21,7 +21,7 @@ use super::setup::Setup;
 use super::statements::Statements;
 
 /// A connection for such statements. It runs one statement at a time.
-pub(super) struct Desk {
+pub(super) struct ListConnection {
     setup: Arc<Setup>,
     pub(super) statements: Arc<Statements>,
     /// `None` while a statement runs, after a statement that was given up, and after a failure of the
@@ -29,7 +29,7 @@ pub(super) struct Desk {
     session: Mutex<Option<Session>>,
 }
 
-impl Desk {
+impl ListConnection {
     /// Creates a list connection that uses `session`.
     pub(super) fn new(setup: Arc<Setup>, statements: Arc<Statements>, session: Session) -> Self {
         Self { setup, statements, session: Mutex::new(Some(session)) }
@@ -100,9 +100,9 @@ impl Desk {
     }
 
     /// Implements [`crate::store::Store::document`].
-    pub(super) async fn document(&self, sheet: Sheet) -> Result<Document, StoreError> {
+    pub(super) async fn document(&self, name: DocumentName) -> Result<Document, StoreError> {
         let rows =
-            self.ask(query(self.statements.of(sheet).read.clone())).await.map_err(Failure::of_a_read)?;
+            self.ask(query(self.statements.of(name).read.clone())).await.map_err(Failure::of_a_read)?;
         let now = clock(&rows, "now")?;
         let encoded = rows.last().map_or(Ok(None), |row| row.try_get("encoded")).map_err(Failure::from)?;
         Ok(Document { bytes: encoded.map(|bytes: Vec<u8>| bytes.into()), now })
@@ -111,13 +111,13 @@ impl Desk {
     /// Implements [`crate::store::Store::replace_document`].
     pub(super) async fn replace_document(
         &self,
-        sheet: Sheet,
+        name: DocumentName,
         expected: Option<Bytes>,
         document: Bytes,
     ) -> Result<Replaced, StoreError> {
         let expected = expected.map(|bytes| bytes.to_vec());
         let statement =
-            query(self.statements.of(sheet).replace.clone()).bind(expected).bind(document.to_vec());
+            query(self.statements.of(name).replace.clone()).bind(expected).bind(document.to_vec());
         Ok(Replaced::where_equal(!self.ask(statement).await?.is_empty()))
     }
 

@@ -27,30 +27,30 @@ use bytes::Bytes;
 use crate::protocol::{Record, RecordId, Revision};
 
 use super::{
-    Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
-    Store, StoreError, Swap, Tally, Terms, UnknownFilter, UnknownPage, Woken, waiters::Waiters,
+    Change, Claimed, Document, DocumentName, Due, Durability, Filter, OpenError, Page, Pending, Replaced,
+    Snapshot, Store, StoreError, Swap, Tally, Terms, UnknownFilter, UnknownPage, Woken, waiters::Waiters,
 };
 
-use self::ears::Ears;
+use self::connections::Connections;
 use self::failure::Failure;
 use self::index::Building;
-use self::lanes::Lanes;
-use self::lists::Desk;
+use self::listener::Listener;
+use self::lists::ListConnection;
 use self::session::Session;
 use self::setup::Setup;
 use self::statements::Statements;
 use self::tasks::{ChangeTask, Claim, Read, Watch};
 
 mod batch;
-mod ears;
 mod failure;
 mod index;
 mod kind;
 mod kind_queue;
+mod listener;
 
-mod lanes;
+mod check;
+mod connections;
 mod lists;
-mod look;
 mod queue;
 mod queue_connections;
 mod row;
@@ -69,9 +69,9 @@ pub use self::settings::Settings;
 
 /// A store in Postgres.
 pub struct PostgresStore {
-    lanes: Lanes,
-    desk: Desk,
-    ears: Ears,
+    connections: Connections,
+    list_connection: ListConnection,
+    listener: Listener,
     waiters: Arc<Waiters>,
     _building: Building,
 }
@@ -89,29 +89,29 @@ impl PostgresStore {
         schema::migrate(&mut session, &setup.settings.schema).await?;
         session.warn_of_risks().await?;
         let building = Building::where_missing(&mut session, &setup).await?;
-        let ears = Ears::new(Arc::clone(&setup), Arc::clone(&statements), Arc::clone(&waiters));
-        let lanes = Lanes::new(Arc::clone(&setup), Arc::clone(&statements));
-        let desk = Desk::new(setup, statements, session);
-        Ok(Self { lanes, desk, ears, waiters, _building: building })
+        let listener = Listener::new(Arc::clone(&setup), Arc::clone(&statements), Arc::clone(&waiters));
+        let connections = Connections::new(Arc::clone(&setup), Arc::clone(&statements));
+        let list_connection = ListConnection::new(setup, statements, session);
+        Ok(Self { connections, list_connection, listener, waiters, _building: building })
     }
 
     async fn write(&self, id: RecordId, expected: Revision, change: Change) -> Result<Swap, StoreError> {
         match ChangeTask::new(id, expected, change) {
-            ChangeTask::Write(write) => self.lanes.ask(write).await?,
-            ChangeTask::Remove(remove) => self.lanes.ask(remove).await?,
+            ChangeTask::Write(write) => self.connections.ask(write).await?,
+            ChangeTask::Remove(remove) => self.connections.ask(remove).await?,
         }
     }
 
     async fn read_one(&self, id: RecordId) -> Result<Snapshot, StoreError> {
-        self.lanes.ask(Read(id)).await.map_err(Failure::of_a_read)?
+        self.connections.ask(Read(id)).await.map_err(Failure::of_a_read)?
     }
 
     async fn join(&self, id: RecordId) -> Result<Woken, StoreError> {
         // The order matters: a notification sent after the mark is set is received, and the waiter is
         // registered.
         let waiter = self.waiters.join(id);
-        self.ears.open().await?;
-        self.lanes.ask(Watch(id)).await.map_err(Failure::of_a_read)?;
+        self.listener.open().await?;
+        self.connections.ask(Watch(id)).await.map_err(Failure::of_a_read)?;
         Ok(Box::pin(waiter))
     }
 }
@@ -123,7 +123,7 @@ fn no_record() -> RecordId {
 
 impl Store for PostgresStore {
     fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed> {
-        Box::pin(async move { self.lanes.ask(Claim::new(id, first)).await? })
+        Box::pin(async move { self.connections.ask(Claim::new(id, first)).await? })
     }
 
     fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap> {
@@ -135,43 +135,43 @@ impl Store for PostgresStore {
     }
 
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
-        Box::pin(async move { self.desk.page(&filter, limit).await })
+        Box::pin(async move { self.list_connection.page(&filter, limit).await })
     }
 
     fn oldest_unknown(&self, filter: UnknownFilter, limit: usize) -> Pending<'_, UnknownPage> {
-        Box::pin(async move { self.desk.oldest_unknown(&filter, limit).await })
+        Box::pin(async move { self.list_connection.oldest_unknown(&filter, limit).await })
     }
 
     fn tally(&self) -> Pending<'_, Tally> {
-        Box::pin(self.desk.tally())
+        Box::pin(self.list_connection.tally())
     }
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {
-        Box::pin(self.desk.due(limit))
+        Box::pin(self.list_connection.due(limit))
     }
 
     fn watch(&self, id: RecordId) -> Pending<'_, Woken> {
         Box::pin(self.join(id))
     }
 
-    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
-        Box::pin(self.desk.document(sheet))
+    fn document(&self, name: DocumentName) -> Pending<'_, Document> {
+        Box::pin(self.list_connection.document(name))
     }
 
     fn replace_document(
         &self,
-        sheet: Sheet,
+        name: DocumentName,
         expected: Option<Bytes>,
         document: Bytes,
     ) -> Pending<'_, Replaced> {
-        Box::pin(self.desk.replace_document(sheet, expected, document))
+        Box::pin(self.list_connection.replace_document(name, expected, document))
     }
 
     fn ready(&self) -> Pending<'_, ()> {
         Box::pin(async move {
             // A statement under way may be one that a caller gave up and now checks, so wait for it first.
-            self.lanes.settled().await;
-            self.desk.ready().await?;
+            self.connections.running_tasks_ended().await;
+            self.list_connection.ready().await?;
             // Claims use other connections, which have to work as well.
             self.read_one(no_record()).await.map(drop)
         })

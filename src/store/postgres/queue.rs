@@ -40,7 +40,7 @@ pub(super) trait Kinds: Default {
     fn len(&self) -> usize;
 
     /// Returns when the oldest task worth running was queued, and its kind. See [`KindQueue::tidy`].
-    fn oldest(&mut self, patience: Duration, busy: &Failure) -> Option<(Instant, Self::Kind)>;
+    fn oldest(&mut self, max_wait: Duration, busy: &Failure) -> Option<(Instant, Self::Kind)>;
 
     /// Takes the tasks of `kind` that go together.
     fn take(&mut self, kind: Self::Kind) -> Self::Batch;
@@ -63,7 +63,7 @@ pub(super) struct Queue<K: Kinds> {
     /// The wakers, one for each connection.
     wakers: Box<[Notify]>,
     /// The longest wait of a task that is still worth running.
-    patience: Duration,
+    max_wait: Duration,
     /// Name of the server, for failures.
     server: &'static str,
     /// The failure of a task that waited longer.
@@ -112,13 +112,13 @@ impl<K: Kinds> Drop for Waiting<'_, K> {
 
 impl<K: Kinds> Queue<K> {
     /// Creates an empty queue for this number of connections to `server`, in which no task waits longer than
-    /// `patience`.
-    pub(super) fn new(server: &'static str, connections: usize, patience: Duration) -> Self {
+    /// `max_wait`.
+    pub(super) fn new(server: &'static str, connections: usize, max_wait: Duration) -> Self {
         let wakers = (0..connections).map(|_| Notify::new()).collect();
         let connections = QueueConnections::new(connections);
         let state = State { kinds: K::default(), under_way: 0, connections };
         let busy = Failure::down(format!("all connections to {server} were busy for too long"));
-        Self { state: Mutex::new(state), wakers, patience, server, busy }
+        Self { state: Mutex::new(state), wakers, max_wait, server, busy }
     }
 
     /// Queues a task and waits for its answer. A task is not run once its caller has stopped waiting.
@@ -145,7 +145,7 @@ impl<K: Kinds> Queue<K> {
     /// Puts back tasks after their batch ended without effect, so that another connection runs them. An
     /// operator who ends sessions often ends all of a gateway's sessions at once. A task may therefore be put
     /// back once for each connection, and a new one answers it.
-    pub(super) fn again<T: Task>(&self, batch: Batch<T>, failure: &Failure)
+    pub(super) fn requeue<T: Task>(&self, batch: Batch<T>, failure: &Failure)
     where
         K: Holds<T>,
     {
@@ -157,7 +157,7 @@ impl<K: Kinds> Queue<K> {
                 if tries > self.wakers.len() {
                     callbacks.answer(queued.answer, Err(failure.clone()));
                 } else {
-                    state.kinds.queue().push_again(Queued { tries, ..queued });
+                    state.kinds.queue().push_back(Queued { tries, ..queued });
                 }
             }
             state.choose()
@@ -194,7 +194,7 @@ impl<K: Kinds> Queue<K> {
     }
 
     /// Takes the lock once, so that every batch taken before this is visible.
-    pub(super) fn look(&self) {
+    pub(super) fn synchronize(&self) {
         drop(self.state.lock());
     }
 
@@ -202,7 +202,7 @@ impl<K: Kinds> Queue<K> {
     fn take(&self, connection: usize, taken: impl Fn()) -> Result<Taken<'_, K>, Waiting<'_, K>> {
         let mut state = self.state.lock();
         state.connections.is_busy(connection);
-        let oldest = state.kinds.oldest(self.patience, &self.busy);
+        let oldest = state.kinds.oldest(self.max_wait, &self.busy);
         let ready = oldest.filter(|(since, _)| !state.is_crowd() || since.elapsed() >= LONG);
         let Some((_, kind)) = ready else {
             let until = oldest.map(|(since, _)| since + LONG);

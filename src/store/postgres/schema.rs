@@ -76,7 +76,7 @@ impl Migration {
 /// # Errors
 /// The tables need a newer gateway, or the role may not create them.
 pub(super) async fn migrate(session: &mut Session, schema: &str) -> Result<(), Failure> {
-    let patience = Instant::now() + LONGEST;
+    let give_up_at = Instant::now() + LONGEST;
     for migration in &MIGRATIONS {
         loop {
             let applied = applied(session, schema).await?;
@@ -87,7 +87,7 @@ pub(super) async fn migrate(session: &mut Session, schema: &str) -> Result<(), F
             match apply(session, migration, schema).await {
                 Ok(()) => tracing::info!(schema, version = migration.version, "made the tables of the store"),
                 Err(Failure::Refused { code, .. })
-                    if RACES.contains(&&*code) && Instant::now() < patience =>
+                    if RACES.contains(&&*code) && Instant::now() < give_up_at =>
                 {
                     sleep(jittered(PAUSE)).await;
                 }
@@ -103,7 +103,7 @@ pub(super) async fn migrate(session: &mut Session, schema: &str) -> Result<(), F
 ///
 /// # Errors
 /// The tables need a newer gateway.
-pub(super) async fn look(session: &mut Session, schema: &str) -> Result<bool, Failure> {
+pub(super) async fn check(session: &mut Session, schema: &str) -> Result<bool, Failure> {
     let applied = applied(session, schema).await?;
     fits(schema, &applied)?;
     let is_applied = |known: &Migration| applied.iter().any(|(version, _)| *version == known.version);

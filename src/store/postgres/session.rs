@@ -47,14 +47,14 @@ impl Session {
     /// The failures of all servers.
     pub(super) async fn open(setup: &Setup) -> Result<Self, Failure> {
         let mut causes = Vec::new();
-        for door in setup.doors() {
-            let server = name(&door);
+        for endpoint in setup.endpoints() {
+            let server = name(&endpoint);
             let opening = async {
-                let connection = door.connect().await.map_err(of_connecting)?;
+                let connection = endpoint.connect().await.map_err(of_connecting)?;
                 let clock = (Timestamp::default(), Instant::now());
                 let deadline = setup.deadline();
                 let mut session = Self { connection, server: server.clone(), deadline, clock };
-                session.prepare(setup).await.map_err(Failure::of_a_read)?;
+                session.apply_settings(setup).await.map_err(Failure::of_a_read)?;
                 Ok::<_, Failure>(session)
             };
             match timeout(setup.connect_timeout(), opening).await {
@@ -63,13 +63,13 @@ impl Session {
                 Err(_) => causes.push(Failure::down(format!("{server} does not answer"))),
             }
         }
-        let ended = causes.iter().find(|failure| failure.came_to_nothing());
+        let ended = causes.iter().find(|failure| failure.ended_without_effect());
         Err(ended.cloned().unwrap_or_else(|| Failure::of_all("", &causes)))
     }
 
-    async fn prepare(&mut self, setup: &Setup) -> Result<(), Failure> {
-        let manners = raw_sql(AssertSqlSafe(manners(setup)).into_sql_str());
-        manners.execute(&mut self.connection).await.map_err(Failure::of_unfinished)?;
+    async fn apply_settings(&mut self, setup: &Setup) -> Result<(), Failure> {
+        let settings = raw_sql(AssertSqlSafe(session_settings(setup)).into_sql_str());
+        settings.execute(&mut self.connection).await.map_err(Failure::of_unfinished)?;
         self.examine().await
     }
 
@@ -95,7 +95,7 @@ impl Session {
                 version / 10_000
             )));
         }
-        self.heard(row.try_get::<Moment, _>("now")?.0);
+        self.clock_received(row.try_get::<Moment, _>("now")?.0);
         Ok(())
     }
 
@@ -116,9 +116,9 @@ impl Session {
     }
 
     /// Prepares a statement on the server, so that even its first use is one round trip.
-    pub(super) async fn learn(&mut self, statement: &SqlStr) -> Result<(), Failure> {
+    pub(super) async fn prepare(&mut self, statement: &SqlStr) -> Result<(), Failure> {
         match timeout(self.deadline, self.connection.prepare(statement.clone())).await {
-            Ok(learned) => learned.map(drop).map_err(Failure::of_unfinished),
+            Ok(prepared) => prepared.map(drop).map_err(Failure::of_unfinished),
             Err(_) => Err(Failure::down(format!("no answer of {} within {:?}", self.server, self.deadline))),
         }
     }
@@ -153,15 +153,15 @@ impl Session {
     }
 
     /// Notes the server's clock, just received.
-    pub(super) fn heard(&mut self, now: Timestamp) {
+    pub(super) fn clock_received(&mut self, now: Timestamp) {
         self.clock = (now, Instant::now());
     }
 
     /// Returns the moment, on the server's clock, at which a statement that is sent now is given up. The
     /// server's clock had at least the noted time when that answer arrived, so the moment is never too late.
     pub(super) fn given_up_at(&self) -> Timestamp {
-        let (then, heard) = self.clock;
-        then.plus(heard.elapsed() + self.deadline)
+        let (then, clock_received) = self.clock;
+        then.plus(clock_received.elapsed() + self.deadline)
     }
 }
 
@@ -186,7 +186,7 @@ pub(super) fn standby() -> Failure {
 
 /// Returns the settings of every session. The plans must not depend on what the tables held when they were
 /// made: each row is found by its key, one after the other in the order of the keys.
-fn manners(setup: &Setup) -> String {
+fn session_settings(setup: &Setup) -> String {
     format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; \
          SET default_transaction_isolation = 'read committed'; SET client_min_messages = 'error'; \

@@ -31,7 +31,7 @@ impl Settings {
 }
 
 impl fmt::Debug for Settings {
-    /// Leaves out the servers, whose own form shows their passwords.
+    /// Leaves out the servers, because their own form shows their passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let servers: Vec<String> = self.servers.iter().map(name).collect();
         f.debug_struct("Settings")

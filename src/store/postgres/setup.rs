@@ -33,7 +33,7 @@ impl Setup {
     }
 
     /// Returns the connection options of each server.
-    pub(super) fn doors(&self) -> impl Iterator<Item = PgConnectOptions> + '_ {
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = PgConnectOptions> + '_ {
         self.settings.servers.iter().map(|server| {
             let trusting = match &self.settings.ca {
                 Some(ca) => server.clone().ssl_root_cert(ca),

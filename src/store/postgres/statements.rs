@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use crate::store::Sheet;
+use crate::store::DocumentName;
 
 /// The statements of one store.
 pub(super) struct Statements {
@@ -69,10 +69,10 @@ impl OfDocument {
 
 impl Statements {
     /// Returns the statements about this document.
-    pub(super) fn of(&self, sheet: Sheet) -> &OfDocument {
-        match sheet {
-            Sheet::Names => &self.names,
-            Sheet::Clock => &self.clock,
+    pub(super) fn of(&self, name: DocumentName) -> &OfDocument {
+        match name {
+            DocumentName::Names => &self.names,
+            DocumentName::Clock => &self.clock,
         }
     }
 }

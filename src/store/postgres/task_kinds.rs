@@ -47,7 +47,7 @@ macro_rules! kinds {
         }
 
         impl AnyBatch {
-            /// Runs the batch, whatever its kind is.
+            /// Runs the batch of any kind.
             pub(super) async fn run_by(
                 self,
                 runner: &(impl RunBatch + Sync),
@@ -67,8 +67,8 @@ macro_rules! kinds {
                 [$(self.$queue.len(),)*].into_iter().sum()
             }
 
-            fn oldest(&mut self, patience: Duration, busy: &Failure) -> Option<(Instant, Kind)> {
-                let ages = [$((self.$queue.tidy(patience, busy), Kind::$kind),)*];
+            fn oldest(&mut self, max_wait: Duration, busy: &Failure) -> Option<(Instant, Kind)> {
+                let ages = [$((self.$queue.tidy(max_wait, busy), Kind::$kind),)*];
                 ages.into_iter().filter_map(|(since, kind)| Some((since?, kind))).min()
             }
 

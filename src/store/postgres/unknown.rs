@@ -6,11 +6,11 @@ use crate::protocol::{Record, RecordId};
 use crate::store::{PAGE_SCAN, Position, StoreError, Tally, UnknownFilter, UnknownPage};
 
 use super::failure::Failure;
-use super::lists::{Desk, clock, count, decode};
+use super::lists::{ListConnection, clock, count, decode};
 use super::row::{self, moment};
 
-impl Desk {
-    /// As [`crate::store::Store::oldest_unknown`].
+impl ListConnection {
+    /// Implements [`crate::store::Store::oldest_unknown`].
     pub(super) async fn oldest_unknown(
         &self,
         filter: &UnknownFilter,
@@ -49,7 +49,7 @@ impl Desk {
         Ok(page)
     }
 
-    /// As [`crate::store::Store::tally`].
+    /// Implements [`crate::store::Store::tally`].
     pub(super) async fn tally(&self) -> Result<Tally, StoreError> {
         let rows = self.ask(query(self.statements.tally.clone())).await.map_err(Failure::of_a_read)?;
         let mut tally = Tally { now: clock(&rows, "now")?, ..Tally::default() };

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use redis::FromRedisValue;
 
 use crate::clock::Timestamp;
-use crate::store::{Document, Replaced, Sheet, StoreError};
+use crate::store::{Document, DocumentName, Replaced, StoreError};
 
 use super::Shared;
 use super::failure::Failure;
@@ -16,9 +16,9 @@ type Parts = (String, u64, Option<Vec<u8>>);
 
 impl Shared {
     /// Implements [`crate::store::Store::document`].
-    pub(super) async fn document(&self, sheet: Sheet) -> Result<Document, StoreError> {
-        let call = Call::new(Script::Document, vec![self.keys.document(sheet)]);
-        let answer = self.look(DOCUMENTS_BUCKET, Request::Script(&call)).await?;
+    pub(super) async fn document(&self, name: DocumentName) -> Result<Document, StoreError> {
+        let call = Call::new(Script::Document, vec![self.keys.document(name)]);
+        let answer = self.ask_bucket(DOCUMENTS_BUCKET, Request::Script(&call)).await?;
         let (_, now, bytes) = Parts::from_redis_value(answer).map_err(odd).map_err(Failure::of_a_read)?;
         Ok(Document { bytes: bytes.map(Bytes::from), now: Timestamp(now) })
     }
@@ -27,14 +27,14 @@ impl Shared {
     /// as a claim needs.
     pub(super) async fn replace_document(
         &self,
-        sheet: Sheet,
+        name: DocumentName,
         expected: Option<Bytes>,
         document: Bytes,
     ) -> Result<Replaced, StoreError> {
-        let call = Call::new(Script::Document, vec![self.keys.document(sheet)])
+        let call = Call::new(Script::Document, vec![self.keys.document(name)])
             .arg(expected.unwrap_or_default())
             .arg(document);
-        let (answer, replicas) = self.fleet.ask(DOCUMENTS_BUCKET, Request::Script(&call), true).await?;
+        let (answer, replicas) = self.nodes.ask(DOCUMENTS_BUCKET, Request::Script(&call), true).await?;
         let (kind, ..) = Parts::from_redis_value(answer).map_err(odd)?;
         let wanted = self.setup.settings.wait_replicas;
         match kind.as_str() {

@@ -37,7 +37,7 @@ const REFUSALS: [&str; 18] = [
 impl Failure {
     /// Tells whether the connection of the command should be replaced: the answer did not arrive, or a
     /// primary does not give such an answer.
-    pub(super) fn casts_doubt(&self) -> bool {
+    pub(super) fn makes_suspect(&self) -> bool {
         matches!(self, Self::Unclear(_)) || self.has_code(&["LOADING", "MASTERDOWN", "READONLY"])
     }
 

@@ -6,7 +6,7 @@
 //! the ids.
 
 use crate::protocol::{RecordId, hex};
-use crate::store::Sheet;
+use crate::store::DocumentName;
 
 /// Number of buckets.
 pub(super) const BUCKETS: usize = 256;
@@ -71,10 +71,10 @@ impl Keys {
     }
 
     /// Returns the key of a document. The whole store has one document of each name.
-    pub(super) fn document(&self, sheet: Sheet) -> String {
-        let name = match sheet {
-            Sheet::Names => "names",
-            Sheet::Clock => "clock",
+    pub(super) fn document(&self, name: DocumentName) -> String {
+        let name = match name {
+            DocumentName::Names => "names",
+            DocumentName::Clock => "clock",
         };
         self.in_bucket(DOCUMENTS_BUCKET, [name])
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::store::{ClockSource, Look, Loss, Opening, Store, StoreSettings, Terms};
+use crate::store::{ClockSource, ConnectionCheck, Loss, Opening, Store, StoreSettings, Terms};
 
 use super::settings::Settings;
 use super::{RedisStore, losses};
@@ -18,10 +18,10 @@ impl StoreSettings for Settings {
         })
     }
 
-    fn look(&self, terms: Terms) -> Opening<'_, Look> {
+    fn check_connection(&self, terms: Terms) -> Opening<'_, ConnectionCheck> {
         Box::pin(async move {
-            let (names, risks) = RedisStore::look(self.clone(), terms).await?;
-            Ok(Look { answer: "answers", names: Some(names), risks })
+            let (names, risks) = RedisStore::check(self.clone(), terms).await?;
+            Ok(ConnectionCheck { answer: "answers", names: Some(names), risks })
         })
     }
 

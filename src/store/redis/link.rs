@@ -1,6 +1,6 @@
 //! The link to one primary: connections that are kept up, examined, and given up when in doubt.
 //!
-//! A task of its own ([`keep`]) connects, examines the server, and repeats the examination every [`VIGIL`].
+//! A task of its own ([`stay_connected`]) connects, examines the server, and repeats the examination every [`EXAMINE_INTERVAL`].
 //! Nothing is sent to a server that failed its examination. A connection is in doubt when it broke, when an
 //! answer did not arrive in time, or when the server refused a command as a replica would. The task then
 //! makes new connections. A command that still waits for an answer on the old one may still get it.
@@ -24,29 +24,29 @@ use crate::clock::Timestamp;
 use crate::protocol::RecordId;
 use crate::store::waiters::Waiters;
 
-use super::door::Door;
+use super::endpoint::Endpoint;
 use super::failure::{Failure, of_connecting};
 use super::keys::Keys;
-use super::loss::{Mark, Seen};
+use super::loss::{RunMark, SeenRun};
 use super::marks::{Digits, Marks};
 use super::memory::{Memory, Outcomes};
-use super::script::{Acknowledged, Beginning, Permission, Permitted, Request};
+use super::script::{Acknowledged, ExecutionStart, Permission, Permitted, Request};
 use super::server::Server;
 use super::server_state::ServerState;
 use super::session::Session;
 use super::setup::Setup;
 
 /// Interval between examinations of a server that works.
-const VIGIL: Duration = Duration::from_secs(5);
+const EXAMINE_INTERVAL: Duration = Duration::from_secs(5);
 /// Interval at which a server with a memory limit is asked for the memory it uses.
-const MEMORY_VIGIL: Duration = Duration::from_millis(500);
+const MEMORY_INTERVAL: Duration = Duration::from_millis(500);
 /// The longest wait after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Maximum number of commands that wait for their answers at once.
 const MOST_PENDING: usize = 4096;
 /// Number of connections that share the writes that wait for replicas: the server answers nothing else on a
 /// connection while it waits.
-const LANES: usize = 8;
+const SHARED_CONNECTIONS: usize = 8;
 
 /// State that all links of a store share.
 pub(super) struct Common {
@@ -59,7 +59,7 @@ pub(super) struct Common {
 /// A link to one primary. Dropping the link closes its connections.
 pub(super) struct Link {
     shared: Arc<Shared>,
-    keeper: AbortHandle,
+    task: AbortHandle,
     /// End of a hold on claims that was taken over from an earlier link and that the server cannot lift.
     held_anyway: Option<Instant>,
 }
@@ -68,17 +68,17 @@ pub(super) struct Link {
 struct Shared {
     common: Arc<Common>,
     setup: Arc<Setup>,
-    door: Door,
+    endpoint: Endpoint,
     /// The buckets that the primary holds.
     buckets: Mutex<Vec<u8>>,
     memory: Memory,
     /// Lock that is held while a loss is examined.
-    looking: tokio::sync::Mutex<()>,
+    examining: tokio::sync::Mutex<()>,
     /// The key of the mark of [`super::loss`].
     mark: String,
     state: watch::Sender<State>,
     /// Number of the newest session that is in doubt.
-    doubted: watch::Sender<u64>,
+    suspect: watch::Sender<u64>,
     pending: Semaphore,
     server: Mutex<ServerState>,
 }
@@ -91,26 +91,26 @@ enum State {
 }
 
 impl Link {
-    /// Creates a link through `door`. The primary behind it holds `buckets`. The mark of [`super::loss`] lies
+    /// Creates a link through `endpoint`. The primary behind it holds `buckets`. The mark of [`super::loss`] lies
     /// in the first of them.
-    pub(super) fn new(common: Arc<Common>, door: Door, buckets: Vec<u8>) -> Self {
+    pub(super) fn new(common: Arc<Common>, endpoint: Endpoint, buckets: Vec<u8>) -> Self {
         let setup = Arc::clone(&common.setup);
         let mark = Keys::new(&setup.settings.prefix).run(buckets.first().copied().unwrap_or_default());
         let shared = Arc::new(Shared {
             common,
             setup,
-            door,
+            endpoint,
             buckets: Mutex::new(buckets),
             memory: Memory::default(),
-            looking: tokio::sync::Mutex::default(),
+            examining: tokio::sync::Mutex::default(),
             mark,
             state: watch::Sender::new(State::Connecting),
-            doubted: watch::Sender::new(0),
+            suspect: watch::Sender::new(0),
             pending: Semaphore::new(MOST_PENDING),
             server: Mutex::default(),
         });
-        let keeper = tokio::spawn(keep(Arc::clone(&shared))).abort_handle();
-        Self { shared, keeper, held_anyway: None }
+        let task = tokio::spawn(stay_connected(Arc::clone(&shared))).abort_handle();
+        Self { shared, task, held_anyway: None }
     }
 
     /// Notes the buckets that the primary holds now.
@@ -120,22 +120,23 @@ impl Link {
 
     /// Examines a bucket after a script found that its mark is not `known`. After success, either claims are
     /// held back because the server lost data, or the bucket's mark is known.
-    pub(super) async fn look_into(&self, bucket: u8, known: Option<Digits>) -> Result<(), Failure> {
+    pub(super) async fn examine_bucket(&self, bucket: u8, known: Option<Digits>) -> Result<(), Failure> {
         let shared = &*self.shared;
-        let looked = timeout(shared.setup.deadline(), async {
-            let _alone = shared.looking.lock().await;
+        let checked = timeout(shared.setup.deadline(), async {
+            let _alone = shared.examining.lock().await;
             if shared.common.marks.of(bucket) != known {
                 return Ok(());
             }
-            let mut connection = shared.session().await?.lane_zero();
+            let mut connection = shared.session().await?.first_connection();
             match known {
                 None => shared.common.marks.learn(&mut connection, [bucket]).await,
                 Some(_) => shared.examine(&mut connection, true).await,
             }
         });
-        let silent =
-            || Failure::down(format!("no answer of {} within {:?}", shared.door, shared.setup.deadline()));
-        looked.await.unwrap_or_else(|_| Err(silent()))
+        let silent = || {
+            Failure::down(format!("no answer of {} within {:?}", shared.endpoint, shared.setup.deadline()))
+        };
+        checked.await.unwrap_or_else(|_| Err(silent()))
     }
 
     /// Returns the state of the server's memory.
@@ -156,7 +157,10 @@ impl Link {
     pub(super) async fn ask(&self, request: Request<'_>, counted: bool) -> Result<(Value, u32), Failure> {
         let shared = &*self.shared;
         let Ok(_permit) = shared.pending.try_acquire() else {
-            return Err(Failure::down(format!("more than {MOST_PENDING} commands wait for {}", shared.door)));
+            return Err(Failure::down(format!(
+                "more than {MOST_PENDING} commands wait for {}",
+                shared.endpoint
+            )));
         };
         let sent_on = OnceLock::new();
         let answered = timeout(shared.setup.deadline(), async {
@@ -171,12 +175,12 @@ impl Link {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(failure)) => failure,
             Err(_) => {
-                let cause = format!("no answer of {} within {:?}", shared.door, shared.setup.deadline());
+                let cause = format!("no answer of {} within {:?}", shared.endpoint, shared.setup.deadline());
                 if sent_on.get().is_some() { Failure::unclear(cause) } else { Failure::down(cause) }
             }
         };
-        if let (Some(session), true) = (sent_on.get(), failure.casts_doubt()) {
-            shared.doubt(session.number);
+        if let (Some(session), true) = (sent_on.get(), failure.makes_suspect()) {
+            shared.mark_suspect(session.number);
         }
         Err(failure)
     }
@@ -186,7 +190,7 @@ impl Link {
     fn permission(&self, request: Request<'_>) -> Permitted {
         let Request::Script(call) = request else { return None };
         let shared = &*self.shared;
-        let Beginning { bucket, is_new } = call.begins()?;
+        let ExecutionStart { bucket, is_new } = call.begins()?;
         let mark = shared.common.marks.of(bucket);
         let may = self.held().is_none() && (!is_new || shared.memory.has_room(&shared.common.outcomes));
         may.then(|| Permission { until: shared.server.lock().given_up_at(shared.setup.deadline()), mark })
@@ -212,13 +216,13 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.task.abort();
         self.shared.common.waiters.wake_all();
     }
 }
 
 /// Connects, and connects again whenever the connection is in doubt.
-async fn keep(shared: Arc<Shared>) {
+async fn stay_connected(shared: Arc<Shared>) {
     for number in 1.. {
         match timeout(shared.setup.terms.timeout, shared.connect(number)).await {
             Ok(Ok(session)) => {
@@ -234,7 +238,7 @@ async fn keep(shared: Arc<Shared>) {
             }
             Ok(Err(failure)) => shared.stay_down(number, failure).await,
             Err(_) => {
-                let silent = Failure::down(format!("{} does not answer", shared.door));
+                let silent = Failure::down(format!("{} does not answer", shared.endpoint));
                 shared.stay_down(number, silent).await;
             }
         }
@@ -248,7 +252,7 @@ impl Shared {
         let mut state = self.state.subscribe();
         loop {
             match &*state.borrow_and_update() {
-                State::Up(session) if session.number > *self.doubted.borrow() => {
+                State::Up(session) if session.number > *self.suspect.borrow() => {
                     return Ok(Arc::clone(session));
                 }
                 State::Down(failure) => return Err(failure.clone()),
@@ -272,7 +276,7 @@ impl Shared {
     }
 
     async fn connect(self: &Arc<Self>, number: u64) -> Result<Session, Failure> {
-        let (address, client) = self.door.client(&self.setup).await?;
+        let (address, client) = self.endpoint.client(&self.setup).await?;
         let failed = |error: redis::RedisError| of_connecting(&address, error);
         let link = Arc::downgrade(self);
         let config = AsyncConnectionConfig::new()
@@ -284,35 +288,35 @@ impl Shared {
                 }
                 Ok::<(), ()>(())
             });
-        let mut lanes = Vec::new();
-        for _ in 0..if self.setup.settings.wait_replicas > 0 { LANES } else { 1 } {
-            lanes.push(client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?);
+        let mut shared = Vec::new();
+        for _ in 0..if self.setup.settings.wait_replicas > 0 { SHARED_CONNECTIONS } else { 1 } {
+            shared.push(client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?);
         }
-        self.examine(&mut lanes[0], false).await.map_err(|failure| failure.about(&address))?;
-        Session::over(lanes, number, address, &self.setup, &client, &config).await
+        self.examine(&mut shared[0], false).await.map_err(|failure| failure.about(&address))?;
+        Session::over(shared, number, address, &self.setup, &client, &config).await
     }
 
     /// Watches the session, and returns the reason once it is in doubt.
     async fn watch_over(&self, session: &Session) -> String {
-        let mut doubted = self.doubted.subscribe();
+        let mut suspect = self.suspect.subscribe();
         let mut examined = Instant::now();
         loop {
-            let pause = if self.memory.is_limited() { MEMORY_VIGIL } else { VIGIL };
+            let pause = if self.memory.is_limited() { MEMORY_INTERVAL } else { EXAMINE_INTERVAL };
             select! {
-                _ = doubted.wait_for(|doubted| *doubted >= session.number) => {
+                _ = suspect.wait_for(|suspect| *suspect >= session.number) => {
                     return "it broke, was too slow, or refused to write".into();
                 }
                 () = sleep(pause) => {}
             }
             let again = async {
-                if examined.elapsed() < VIGIL {
-                    let (used, most) = Server::ask_memory(&mut session.lane_zero()).await?;
+                if examined.elapsed() < EXAMINE_INTERVAL {
+                    let (used, most) = Server::ask_memory(&mut session.first_connection()).await?;
                     self.memory.heard(used, most, &self.common.outcomes);
                     return Ok(());
                 }
                 examined = Instant::now();
-                self.door.leads_to(&session.address, &self.setup).await?;
-                self.examine(&mut session.lane_zero(), false).await
+                self.endpoint.leads_to(&session.address, &self.setup).await?;
+                self.examine(&mut session.first_connection(), false).await
             };
             match timeout(self.setup.terms.timeout, again).await {
                 Ok(Ok(())) => {}
@@ -332,10 +336,10 @@ impl Shared {
         }
         let buckets = self.buckets.lock().clone();
         let unmarked = unmarked || self.common.marks.differ(connection, &buckets).await?;
-        let mark = Mark::read(connection, &self.mark).await?;
+        let mark = RunMark::read(connection, &self.mark).await?;
         let remembered = self.server.lock().seen.clone();
         let lost = mark.lost(&server, remembered.as_ref(), unmarked);
-        let seen = Seen::now(&server);
+        let seen = SeenRun::now(&server);
         match mark.write(connection, &self.mark, &seen, lost).await {
             // The server still answers reads, and at least this process knows of a loss.
             Err(refused) if refused.has_code(&["OOM", "MISCONF", "NOREPLICAS"]) => {}
@@ -378,8 +382,8 @@ impl Shared {
         (counted && by > 0).then_some(Acknowledged { by, within })
     }
 
-    fn doubt(&self, number: u64) {
-        self.doubted.send_if_modified(|doubted| std::mem::replace(doubted, number.max(*doubted)) < number);
+    fn mark_suspect(&self, number: u64) {
+        self.suspect.send_if_modified(|suspect| std::mem::replace(suspect, number.max(*suspect)) < number);
     }
 
     /// Wakes the waiters for the record that a message (its channel, an id) names.
@@ -393,7 +397,7 @@ impl Shared {
     fn hear(&self, number: u64, push: PushInfo) {
         match push.kind {
             PushKind::Disconnection => {
-                self.doubt(number);
+                self.mark_suspect(number);
                 // Messages that are published from now on do not arrive.
                 self.common.waiters.wake_all();
             }

@@ -83,10 +83,10 @@ impl Shared {
         // Ids are digests, so due records are spread evenly. The rest of a bucket is due again at the next
         // call.
         let of_each = limit.min((limit / 64).max(8));
-        let answers = self.on_groups(self.fleet.groups(), move |shared, group| async move {
+        let answers = self.on_groups(self.nodes.groups(), move |shared, group| async move {
             let keys = group.iter().map(|bucket| shared.keys.deadlines(*bucket)).collect();
             let call = Call::new(Script::Due, keys).number(of_each as u128);
-            shared.look(group[0], Request::Script(&call)).await
+            shared.ask_bucket(group[0], Request::Script(&call)).await
         });
         let (mut entries, mut now) = (Vec::new(), Timestamp(u64::MAX));
         for answer in answers.await? {
@@ -113,7 +113,7 @@ impl Shared {
     ) -> Result<Vec<RecordId>, StoreError> {
         let from = after.map_or(0, bucket);
         let groups = self
-            .fleet
+            .nodes
             .groups()
             .into_iter()
             .map(|group| group.into_iter().filter(|bucket| *bucket >= from).collect::<Vec<_>>());
@@ -122,7 +122,7 @@ impl Shared {
             let keys = group.iter().map(|bucket| shared.keys.unknown(*bucket)).collect();
             let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
             let call = Call::new(Script::Unknown, keys).arg(after).number(many as u128);
-            shared.look(group[0], Request::Script(&call)).await
+            shared.ask_bucket(group[0], Request::Script(&call)).await
         });
         let mut ids: Vec<_> = answers.await?.into_iter().flat_map(ids_in).collect();
         ids.truncate(many);
@@ -156,7 +156,7 @@ impl Shared {
         loop {
             let mut scan = cmd("ZSCAN");
             scan.arg(self.keys.deadlines(bucket)).arg(cursor).arg("COUNT").arg(1000);
-            let answer = self.look(bucket, Request::Command(&scan)).await?;
+            let answer = self.ask_bucket(bucket, Request::Command(&scan)).await?;
             let (next, entries) = <(u64, Vec<Vec<u8>>)>::from_redis_value(answer)
                 .map_err(|error| Failure::down(format!("a bad answer to ZSCAN: {error}")))?;
             ids.extend(entries.chunks(2).filter_map(|entry| RecordId::from_bytes(&entry[0])));
@@ -178,7 +178,7 @@ impl Shared {
         ids: Vec<RecordId>,
     ) -> Result<BTreeMap<RecordId, Vec<u8>>, StoreError> {
         let groups: Vec<Vec<RecordId>> = self
-            .fleet
+            .nodes
             .groups()
             .into_iter()
             .map(|group| ids.iter().copied().filter(|id| group.contains(&bucket(*id))).collect())
@@ -189,7 +189,7 @@ impl Shared {
             for id in &group {
                 get.arg(shared.keys.record(*id));
             }
-            let answer = shared.look(bucket(group[0]), Request::Command(&get)).await?;
+            let answer = shared.ask_bucket(bucket(group[0]), Request::Command(&get)).await?;
             let values = Vec::<Option<Vec<u8>>>::from_redis_value(answer);
             let values = values.map_err(|error| Failure::down(format!("a bad answer to MGET: {error}")))?;
             Ok(group.into_iter().zip(values).collect::<Vec<_>>())
@@ -204,12 +204,12 @@ impl Shared {
         let keys = vec![self.keys.record(id), self.keys.deadlines(bucket(id))];
         let call = Call::new(Script::Mend, keys).arg(*id.as_bytes());
         let call = call.number(listed.into()).number(deadline.0.into());
-        Ok(self.look(bucket(id), Request::Script(&call)).await.map(drop)?)
+        Ok(self.ask_bucket(bucket(id), Request::Script(&call)).await.map(drop)?)
     }
 
     /// Returns the time, no earlier than any stamp of `records`.
     pub(super) async fn now(&self, records: &[(RecordId, Record)]) -> Result<Timestamp, StoreError> {
-        let answer = self.look(0, Request::Command(&cmd("TIME"))).await?;
+        let answer = self.ask_bucket(0, Request::Command(&cmd("TIME"))).await?;
         let (seconds, micros) = <(u64, u64)>::from_redis_value(answer)
             .map_err(|error| StoreError::unavailable(format!("a bad answer to TIME: {error}")))?;
         let newest = records.iter().map(|(_, record)| record.updated_at).max().unwrap_or_default();

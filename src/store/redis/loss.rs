@@ -25,12 +25,12 @@ use super::server::Server;
 
 /// The run of a server that was seen with the data, and the time at which it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct SeenRun {
     run: String,
     at: Timestamp,
 }
 
-impl Seen {
+impl SeenRun {
     /// Returns the run of `server`, seen now.
     pub(super) fn now(server: &Server) -> Self {
         Self { run: server.run.clone(), at: server.now }
@@ -43,18 +43,18 @@ impl Seen {
 
 /// The mark as Redis keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Mark {
-    seen: Option<Seen>,
+pub(super) struct RunMark {
+    seen: Option<SeenRun>,
     lost: Option<Timestamp>,
 }
 
-impl Mark {
+impl RunMark {
     /// Returns when the server lost data, if it did. `remembered` is the run that this process saw last.
     /// `unmarked` is true if a bucket's mark is not the one that this process knew at that time.
     pub(super) fn lost(
         &self,
         server: &Server,
-        remembered: Option<&Seen>,
+        remembered: Option<&SeenRun>,
         unmarked: bool,
     ) -> Option<Timestamp> {
         let restarted = [self.seen.as_ref(), remembered].into_iter().flatten();
@@ -74,7 +74,7 @@ impl Mark {
     pub(super) async fn read(connection: &mut MultiplexedConnection, key: &str) -> Result<Self, Failure> {
         let (run, at, lost): (Option<String>, Option<u64>, Option<u64>) =
             cmd("HMGET").arg(key).arg(&["run", "seen", "lost"]).query_async(connection).await?;
-        let seen = run.zip(at).map(|(run, at)| Seen { run, at: Timestamp(at) });
+        let seen = run.zip(at).map(|(run, at)| SeenRun { run, at: Timestamp(at) });
         Ok(Self { seen, lost: lost.map(Timestamp) })
     }
 
@@ -83,7 +83,7 @@ impl Mark {
         &self,
         connection: &mut MultiplexedConnection,
         key: &str,
-        seen: &Seen,
+        seen: &SeenRun,
         lost: Option<Timestamp>,
     ) -> Result<(), Failure> {
         let mut command = cmd("HSET");
@@ -99,13 +99,13 @@ impl Mark {
 mod tests {
     use super::*;
 
-    fn seen(run: &str, at: u64) -> Seen {
-        Seen { run: run.into(), at: Timestamp(at) }
+    fn seen(run: &str, at: u64) -> SeenRun {
+        SeenRun { run: run.into(), at: Timestamp(at) }
     }
 
     fn lost(
-        mark: Option<Seen>,
-        remembered: Option<Seen>,
+        mark: Option<SeenRun>,
+        remembered: Option<SeenRun>,
         server: &str,
         started: u64,
         aof: bool,
@@ -114,7 +114,7 @@ mod tests {
         let info = format!("run_id:{server}\naof_enabled:{}\nuptime_in_seconds:0\n", u8::from(aof));
         let mut server = Server::of_info(&info, Timestamp(1_000));
         server.started = Timestamp(started);
-        Mark { seen: mark, lost: None }.lost(&server, remembered.as_ref(), unmarked).map(|lost| lost.0)
+        RunMark { seen: mark, lost: None }.lost(&server, remembered.as_ref(), unmarked).map(|lost| lost.0)
     }
 
     #[test]
@@ -138,15 +138,15 @@ mod tests {
     #[test]
     fn a_loss_that_is_written_down_stays_until_it_is_removed() {
         let server = Server::of_info("run_id:b\naof_enabled:1\n", Timestamp(1_000));
-        let mark = Mark { seen: Some(Seen::now(&server)), lost: Some(Timestamp(600)) };
+        let mark = RunMark { seen: Some(SeenRun::now(&server)), lost: Some(Timestamp(600)) };
         assert_eq!(mark.lost(&server, None, false), Some(Timestamp(600)));
         // First the same loss, found by another gateway that saw the server last before it; then a further
         // loss.
-        let before = Seen { run: "b".into(), at: Timestamp(500) };
+        let before = SeenRun { run: "b".into(), at: Timestamp(500) };
         assert_eq!(mark.lost(&server, Some(&before), true), Some(Timestamp(600)));
-        let after = Seen { run: "b".into(), at: Timestamp(700) };
+        let after = SeenRun { run: "b".into(), at: Timestamp(700) };
         assert_eq!(mark.lost(&server, Some(&after), true), Some(Timestamp(1_000)));
-        let removed = Mark { lost: None, ..mark };
-        assert_eq!(removed.lost(&server, Some(&Seen::now(&server)), false), None);
+        let removed = RunMark { lost: None, ..mark };
+        assert_eq!(removed.lost(&server, Some(&SeenRun::now(&server)), false), None);
     }
 }

@@ -34,33 +34,34 @@ use redis::{Value, cmd};
 use crate::protocol::{Record, RecordId, Revision, State};
 
 use super::{
-    Change, Claimed, Document, Due, Durability, Filter, OpenError, Page, Pending, Replaced, Sheet, Snapshot,
-    Stopped, Store, StoreError, Swap, Tally, Terms, UnknownFilter, UnknownPage, Woken, Written, codec,
+    Change, Claimed, Document, DocumentName, Due, Durability, Filter, OpenError, Page, Pending, Replaced,
+    Snapshot, Stopped, Store, StoreError, Swap, Tally, Terms, UnknownFilter, UnknownPage, Woken, Written,
+    codec,
 };
 
 use self::failure::Failure;
-use self::fleet::Fleet;
 use self::keys::{Keys, bucket};
 use self::link::Common;
 use self::marks::Marks;
 use self::memory::Outcomes;
-use self::script::{Beginning, Call, Request, Script};
+use self::nodes::Nodes;
+use self::script::{Call, ExecutionStart, Request, Script};
 use self::setup::Setup;
 use self::value::{Kind, Reply};
 
+mod check;
 mod documents;
-mod door;
+mod endpoint;
 mod failure;
-mod fleet;
 mod keys;
 mod kind;
 mod link;
 mod lists;
-mod look;
 mod loss;
 mod losses;
 mod marks;
 mod memory;
+mod nodes;
 mod persistence;
 mod script;
 mod server;
@@ -86,7 +87,7 @@ pub struct RedisStore {
 struct Shared {
     setup: Arc<Setup>,
     keys: Keys,
-    fleet: Fleet,
+    nodes: Nodes,
     common: Arc<Common>,
 }
 
@@ -105,21 +106,21 @@ impl RedisStore {
             marks: Marks::new(keys.clone()),
             outcomes,
         });
-        let fleet = Fleet::new(Arc::clone(&common));
-        for (_, link) in fleet.primaries().await? {
+        let nodes = Nodes::new(Arc::clone(&common));
+        for (_, link) in nodes.primaries().await? {
             link.connected().await?;
             if let Some(warning) = persistence::warning(&link).await {
                 tracing::warn!("store: {warning}");
             }
         }
-        Ok(Self { shared: Arc::new(Shared { setup, keys, fleet, common }) })
+        Ok(Self { shared: Arc::new(Shared { setup, keys, nodes, common }) })
     }
 }
 
 impl Shared {
     /// Runs a script about one record, and makes sure that enough replicas have its write.
     async fn run(&self, id: RecordId, call: &Call) -> Result<Reply, Failure> {
-        let (answer, replicas) = self.fleet.ask(bucket(id), Request::Script(call), true).await?;
+        let (answer, replicas) = self.nodes.ask(bucket(id), Request::Script(call), true).await?;
         let reply = Reply::of(answer)?;
         let wanted = self.setup.settings.wait_replicas;
         if reply.kind.is_write() && replicas < wanted {
@@ -137,10 +138,10 @@ impl Shared {
         let known = self.common.marks.of(bucket(id));
         let reply = self.run(id, call).await?;
         match reply.kind {
-            Kind::Late => self.fleet.link(bucket(id)).await?.heard(reply.now),
+            Kind::Late => self.nodes.link(bucket(id)).await?.heard(reply.now),
             Kind::Unmarked => {
-                let link = self.fleet.link(bucket(id)).await?;
-                link.look_into(bucket(id), known).await.map_err(Failure::of_a_read)?;
+                let link = self.nodes.link(bucket(id)).await?;
+                link.examine_bucket(bucket(id), known).await.map_err(Failure::of_a_read)?;
             }
             _ => return Ok(reply),
         }
@@ -160,15 +161,15 @@ impl Shared {
             self.common.outcomes.end(id)
         }
         if written > 0
-            && let Ok(link) = self.fleet.link(bucket(id)).await
+            && let Ok(link) = self.nodes.link(bucket(id)).await
         {
             link.memory().wrote(written);
         }
     }
 
     /// Sends a request that changes no record.
-    async fn look(&self, bucket: u8, request: Request<'_>) -> Result<Value, Failure> {
-        Ok(self.fleet.ask(bucket, request, false).await.map_err(Failure::of_a_read)?.0)
+    async fn ask_bucket(&self, bucket: u8, request: Request<'_>) -> Result<Value, Failure> {
+        Ok(self.nodes.ask(bucket, request, false).await.map_err(Failure::of_a_read)?.0)
     }
 
     /// Tells whether writes count only once replicas have them.
@@ -179,7 +180,7 @@ impl Shared {
     /// Returns the error for an execution that must not begin.
     async fn refused(&self, bucket: u8) -> StoreError {
         let left =
-            match self.fleet.link(bucket).await.map(|link| link.held()) {
+            match self.nodes.link(bucket).await.map(|link| link.held()) {
                 Ok(Some(left)) => left,
                 Ok(None) => return StoreError::Refused(
                     "Redis is near its maxmemory, and has room only for the outcomes of running executions"
@@ -212,7 +213,7 @@ impl Shared {
             .arg(codec::encode_record(&first))
             .number(first.until_deadline().as_millis())
             .arg(other_attempt)
-            .beginning(Some(Beginning { bucket, is_new: true }));
+            .starting(Some(ExecutionStart { bucket, is_new: true }));
         let reply = self.begin(id, &call).await?;
         match reply.kind {
             Kind::Won => {
@@ -254,7 +255,9 @@ impl Shared {
             .flag(self.touches())
             .arg(record.route.as_bytes())
             // An old copy of the data may show a record as free, so this may be a new execution.
-            .beginning(runs.then(|| Beginning { bucket: bucket(id), is_new: !self.common.outcomes.has(id) }));
+            .starting(
+                runs.then(|| ExecutionStart { bucket: bucket(id), is_new: !self.common.outcomes.has(id) }),
+            );
         let reply = self.begin(id, &call).await?;
         match reply.kind {
             Kind::Stored => {
@@ -295,16 +298,16 @@ impl Shared {
         // The order matters: an end that is published after the flag is set reaches the subscription, and the
         // waiter is already registered.
         let waiter = self.common.waiters.join(id);
-        self.look(0, Request::Subscribe(&self.keys.channel())).await?;
+        self.ask_bucket(0, Request::Subscribe(&self.keys.channel())).await?;
         let call = Call::new(Script::Watch, vec![self.keys.record(id)]);
-        self.look(bucket(id), Request::Script(&call)).await?;
+        self.ask_bucket(bucket(id), Request::Script(&call)).await?;
         Ok(Box::pin(waiter))
     }
 
     /// Writes to every server, as a claim would.
     async fn ready(&self) -> Result<(), StoreError> {
         let wanted = self.setup.settings.wait_replicas;
-        for (bucket, link) in self.fleet.primaries().await? {
+        for (bucket, link) in self.nodes.primaries().await? {
             let mut set = cmd("SET");
             set.arg(self.keys.ready(bucket)).arg(1).arg("PX").arg(READY_KEPT.as_millis() as u64);
             let (_, replicas) = link.ask(Request::Command(&set), true).await?;
@@ -372,24 +375,24 @@ impl Store for RedisStore {
         Box::pin(self.shared.watch(id))
     }
 
-    fn document(&self, sheet: Sheet) -> Pending<'_, Document> {
-        Box::pin(self.shared.document(sheet))
+    fn document(&self, name: DocumentName) -> Pending<'_, Document> {
+        Box::pin(self.shared.document(name))
     }
 
     fn replace_document(
         &self,
-        sheet: Sheet,
+        name: DocumentName,
         expected: Option<Bytes>,
         document: Bytes,
     ) -> Pending<'_, Replaced> {
-        Box::pin(self.shared.replace_document(sheet, expected, document))
+        Box::pin(self.shared.replace_document(name, expected, document))
     }
 
     fn stopped(&self) -> Option<Stopped> {
-        let fleet = &self.shared.fleet;
+        let nodes = &self.shared.nodes;
         match () {
-            () if fleet.any(|link| link.held().is_some()) => Some(Stopped::LostData),
-            () if fleet.any(|link| link.memory().is_full()) => Some(Stopped::Full),
+            () if nodes.any(|link| link.held().is_some()) => Some(Stopped::LostData),
+            () if nodes.any(|link| link.memory().is_full()) => Some(Stopped::Full),
             () => None,
         }
     }

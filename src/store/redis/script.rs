@@ -73,7 +73,7 @@ pub(super) struct Call {
     script: Script,
     keys: Vec<String>,
     arguments: Vec<Vec<u8>>,
-    begins: Option<Beginning>,
+    begins: Option<ExecutionStart>,
 }
 
 impl Call {
@@ -97,13 +97,13 @@ impl Call {
     /// Marks the call as one that may begin an execution. Such a call needs a permission, which is added as
     /// its last arguments when the call is sent. Only then is it known what the server has lost, and until
     /// when the gateway waits for the answer.
-    pub(super) fn beginning(mut self, begins: Option<Beginning>) -> Self {
+    pub(super) fn starting(mut self, begins: Option<ExecutionStart>) -> Self {
         self.begins = begins;
         self
     }
 
     /// Returns the execution that may begin with this call, if there is one.
-    pub(super) fn begins(&self) -> Option<Beginning> {
+    pub(super) fn begins(&self) -> Option<ExecutionStart> {
         self.begins
     }
 
@@ -124,7 +124,7 @@ impl Call {
 
 /// An execution that may begin.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Beginning {
+pub(super) struct ExecutionStart {
     /// The bucket of its record.
     pub(super) bucket: u8,
     /// False if the execution runs here already and only its lease becomes longer.

@@ -46,19 +46,19 @@ impl Server {
     /// Asks only for [`Server::memory`].
     pub(super) async fn ask_memory(connection: &mut MultiplexedConnection) -> Result<(u64, u64), Failure> {
         let info: String = cmd("INFO").arg("memory").query_async(connection).await?;
-        Ok(memory(&said(&info)))
+        Ok(memory(&fields(&info)))
     }
 
     pub(super) fn of_info(info: &str, now: Timestamp) -> Self {
-        let said = said(info);
-        let text = |name| said.get(name).copied().unwrap_or_default();
+        let fields = fields(info);
+        let text = |name| fields.get(name).copied().unwrap_or_default();
         let up = Duration::from_secs(text("uptime_in_seconds").parse().unwrap_or(0));
         Self {
             run: text("run_id").to_owned(),
             now,
             started: Timestamp(now.0.saturating_sub(up.saturating_sub(SECOND).as_millis() as u64)),
             appends: text("aof_enabled") == "1",
-            memory: memory(&said),
+            memory: memory(&fields),
             role: text("role").to_owned(),
             loading: text("loading") == "1",
             policy: text("maxmemory_policy").to_owned(),
@@ -91,12 +91,12 @@ impl Server {
     }
 }
 
-fn said(info: &str) -> HashMap<&str, &str> {
+fn fields(info: &str) -> HashMap<&str, &str> {
     info.lines().filter_map(|line| line.trim().split_once(':')).collect()
 }
 
-fn memory(said: &HashMap<&str, &str>) -> (u64, u64) {
-    let number = |name| said.get(name).and_then(|number| number.parse().ok()).unwrap_or(0);
+fn memory(fields: &HashMap<&str, &str>) -> (u64, u64) {
+    let number = |name| fields.get(name).and_then(|number| number.parse().ok()).unwrap_or(0);
     (number("used_memory"), number("maxmemory"))
 }
 

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 
-use super::loss::Seen;
+use super::loss::SeenRun;
 
 /// The state of a server as it was last reported.
 pub(super) struct ServerState {
     /// The run of the server that was noted last, in the server and here.
-    pub(super) seen: Option<Seen>,
+    pub(super) seen: Option<SeenRun>,
     /// The loss that this process knows of.
     loss: Option<Timestamp>,
     /// End of the hold on claims; `None` while claims are taken.

@@ -16,7 +16,7 @@ use super::setup::Setup;
 pub(super) struct Session {
     pub(super) number: u64,
     pub(super) address: String,
-    lanes: Vec<MultiplexedConnection>,
+    shared: Vec<MultiplexedConnection>,
     /// A connection for each worker, driven by that worker.
     own: Vec<Option<MultiplexedConnection>>,
     next: AtomicUsize,
@@ -25,23 +25,23 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Makes a session over the shared connections `lanes`, to a server that was examined, and adds a
+    /// Makes a session over the shared connections `shared`, to a server that was examined, and adds a
     /// connection for each worker.
     ///
     /// # Errors
     /// [`Failure`] if the scripts cannot be loaded.
     pub(super) async fn over(
-        mut lanes: Vec<MultiplexedConnection>,
+        mut shared: Vec<MultiplexedConnection>,
         number: u64,
         address: String,
         setup: &Setup,
         client: &Client,
         config: &AsyncConnectionConfig,
     ) -> Result<Self, Failure> {
-        let scripts = Loaded::on(&mut lanes[0]).await?;
-        let own = own_lanes(setup, client, config).await;
+        let scripts = Loaded::on(&mut shared[0]).await?;
+        let own = worker_connections(setup, client, config).await;
         let (next, subscribed) = (AtomicUsize::new(0), OnceCell::new());
-        Ok(Self { number, address, lanes, own, next, scripts, subscribed })
+        Ok(Self { number, address, shared, own, next, scripts, subscribed })
     }
 
     /// Sends one request over the connection that suits it.
@@ -55,34 +55,36 @@ impl Session {
         acknowledged: Option<Acknowledged>,
     ) -> Result<(Value, u32), Failure> {
         match request {
-            Request::Script(call) => self.scripts.run(&mut self.lane(), call, permitted, acknowledged).await,
-            Request::Command(command) => send(&mut self.lane(), command, acknowledged).await,
+            Request::Script(call) => {
+                self.scripts.run(&mut self.connection(), call, permitted, acknowledged).await
+            }
+            Request::Command(command) => send(&mut self.connection(), command, acknowledged).await,
             Request::Subscribe(channel) => {
-                let mut connection = self.lane_zero();
+                let mut connection = self.first_connection();
                 self.subscribed.get_or_try_init(|| connection.subscribe(channel)).await?;
                 Ok((Value::Okay, 0))
             }
         }
     }
 
-    fn lane(&self) -> MultiplexedConnection {
+    fn connection(&self) -> MultiplexedConnection {
         if let Some(own) = workers::current().checked_sub(1).and_then(|worker| self.own.get(worker)?.as_ref())
         {
             return own.clone();
         }
         let next = self.next.fetch_add(1, Ordering::Relaxed);
-        self.lanes[next % self.lanes.len()].clone()
+        self.shared[next % self.shared.len()].clone()
     }
 
     /// Returns the first shared connection, over which the server is examined.
-    pub(super) fn lane_zero(&self) -> MultiplexedConnection {
-        self.lanes[0].clone()
+    pub(super) fn first_connection(&self) -> MultiplexedConnection {
+        self.shared[0].clone()
     }
 }
 
 /// Makes a connection for each worker, on that worker, all at once. A worker has none if its attempt
 /// fails.
-async fn own_lanes(
+async fn worker_connections(
     setup: &Setup,
     client: &Client,
     config: &AsyncConnectionConfig,

@@ -54,7 +54,7 @@ impl Servers {
 /// The sentinels of one primary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sentinels {
-    /// Where the sentinels listen.
+    /// Addresses of the sentinels.
     pub addresses: Vec<Address>,
     /// The name under which they watch the primary.
     pub primary: String,

@@ -45,7 +45,7 @@ impl Entry {
 }
 
 impl Shared {
-    /// As [`crate::store::Store::oldest_unknown`].
+    /// Implements [`crate::store::Store::oldest_unknown`].
     pub(super) async fn oldest_unknown(
         self: &Arc<Self>,
         filter: &UnknownFilter,
@@ -73,11 +73,11 @@ impl Shared {
         Ok(page)
     }
 
-    /// As [`crate::store::Store::tally`].
+    /// Implements [`crate::store::Store::tally`].
     pub(super) async fn tally(self: &Arc<Self>) -> Result<Tally, StoreError> {
         let answers = self.on_groups(self.small_groups(), |shared, group| async move {
             let keys = group.iter().map(|bucket| shared.keys.unknown_since(*bucket)).collect();
-            shared.look(group[0], Request::Script(&Call::new(Script::Tally, keys))).await
+            shared.ask_bucket(group[0], Request::Script(&Call::new(Script::Tally, keys))).await
         });
         let mut tally = Tally { now: Timestamp(u64::MAX), ..Tally::default() };
         for answer in answers.await? {
@@ -99,7 +99,7 @@ impl Shared {
         Ok(tally)
     }
 
-    /// As [`crate::store::Store::mend_unknown`]. Half of the time is left to other callers.
+    /// Implements [`crate::store::Store::mend_unknown`]. Half of the time is left to other callers.
     pub(super) async fn mend_unknown(self: &Arc<Self>) -> Result<u64, StoreError> {
         let mut mended = 0;
         for group in self.small_groups() {
@@ -113,7 +113,7 @@ impl Shared {
     async fn mend_buckets(self: &Arc<Self>, group: Vec<u8>) -> Result<u64, StoreError> {
         let keys = group.iter().map(|bucket| self.keys.unknown(*bucket)).collect();
         let call = Call::new(Script::Unknown, keys).arg("").number(ALL as u128);
-        let unknown = ids_in(self.look(group[0], Request::Script(&call)).await?);
+        let unknown = ids_in(self.ask_bucket(group[0], Request::Script(&call)).await?);
         let mut listed: BTreeMap<RecordId, Vec<Entry>> = BTreeMap::new();
         for entry in self.entries(&group, None, ALL).await? {
             listed.entry(entry.position.id).or_default().push(entry);
@@ -158,7 +158,7 @@ impl Shared {
         for wrong in listed {
             call = call.arg(wrong.member.clone());
         }
-        let changed = self.look(bucket(id), Request::Script(&call)).await?;
+        let changed = self.ask_bucket(bucket(id), Request::Script(&call)).await?;
         Ok(u64::from_redis_value(changed).unwrap_or_default())
     }
 
@@ -170,7 +170,7 @@ impl Shared {
     ) -> Result<(Vec<Entry>, Option<Position>), StoreError> {
         // Ids are digests, so the oldest are spread evenly over the buckets.
         let of_each = (many / 64).max(8);
-        let answers = self.on_groups(self.fleet.groups(), move |shared, group| async move {
+        let answers = self.on_groups(self.nodes.groups(), move |shared, group| async move {
             shared.entries(&group, after, of_each).await
         });
         let mut entries: Vec<Entry> = answers.await?.into_iter().flatten().collect();
@@ -199,7 +199,7 @@ impl Shared {
         let (from, id) =
             after.map_or((Timestamp(0), Vec::new()), |after| (after.since, after.id.as_bytes().to_vec()));
         let call = Call::new(Script::Oldest, keys).number(from.0.into()).arg(id).number(of_each as u128);
-        let answer = self.look(group[0], Request::Script(&call)).await?;
+        let answer = self.ask_bucket(group[0], Request::Script(&call)).await?;
         let parts = Vec::<Vec<u8>>::from_redis_value(answer)
             .map_err(|error| Failure::down(format!("an odd list of unknown records: {error}")))?;
         let (pairs, _) = parts.as_chunks::<2>();
@@ -212,7 +212,7 @@ impl Shared {
     }
 
     fn small_groups(&self) -> Vec<Vec<u8>> {
-        let groups = self.fleet.groups();
+        let groups = self.nodes.groups();
         groups.iter().flat_map(|group| group.chunks(TOGETHER)).map(<[u8]>::to_vec).collect()
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Method;
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{Entry, Identity, Pattern, Policy};
-use oncegate::store::{Names, Recorded, Replaced, Sheet};
+use oncegate::store::{DocumentName, Names, RecordedRoute, Replaced};
 use tokio::task::JoinSet;
 
 use crate::bench::{Bench, SHORT, STILL, claim_on, complete, id, owner};
@@ -19,16 +19,16 @@ const MANY: usize = 32;
 
 async fn replace(bench: &Bench, expected: Option<&'static str>, document: &'static str) -> Replaced {
     let expected = expected.map(Bytes::from);
-    bench.store.replace_document(Sheet::Names, expected, document.into()).await.expect("an answer")
+    bench.store.replace_document(DocumentName::Names, expected, document.into()).await.expect("an answer")
 }
 
 async fn stored(bench: &Bench) -> Option<Bytes> {
-    bench.store.document(Sheet::Names).await.expect("an answer").bytes
+    bench.store.document(DocumentName::Names).await.expect("an answer").bytes
 }
 
 pub async fn a_document_is_replaced_only_where_it_is_the_expected_one(bench: Bench) {
     let before = bench.read(id(1)).await.now;
-    let first = bench.store.document(Sheet::Names).await.expect("an answer");
+    let first = bench.store.document(DocumentName::Names).await.expect("an answer");
     assert!(first.bytes.is_none() && first.now >= before, "{first:?}");
     assert_eq!(replace(&bench, Some("a"), "b").await, Replaced::Conflict);
     assert_eq!(stored(&bench).await, None);
@@ -52,8 +52,11 @@ pub async fn a_document_comes_back_byte_for_byte(bench: Bench) {
     let documents = [Bytes::from(large), Bytes::from_static(b"\0"), Bytes::from_static(b"\xff\0\r\n'{}")];
     let mut before = None;
     for document in documents {
-        let replaced =
-            bench.store.replace_document(Sheet::Names, before, document.clone()).await.expect("an answer");
+        let replaced = bench
+            .store
+            .replace_document(DocumentName::Names, before, document.clone())
+            .await
+            .expect("an answer");
         assert_eq!(replaced, Replaced::Stored);
         assert_eq!(stored(&bench).await.as_ref(), Some(&document));
         before = Some(document);
@@ -68,7 +71,8 @@ pub async fn one_of_many_replacements_is_made(bench: Bench) {
             let (bench, expected) = (bench.clone(), before.clone());
             let document = Bytes::from(format!("{round} {number}"));
             racers.spawn(async move {
-                let replaced = bench.store.replace_document(Sheet::Names, expected, document.clone()).await;
+                let replaced =
+                    bench.store.replace_document(DocumentName::Names, expected, document.clone()).await;
                 (replaced.expect("an answer") == Replaced::Stored).then_some(document)
             });
         }
@@ -127,7 +131,7 @@ pub async fn what_records_say_of_an_earlier_release_is_found(bench: Bench) {
     bench.reach(expires).await;
     bench.apply(id(2), Event::Sweep).await;
     assert_eq!(bench.record(id(2)).await.state.name(), "expired");
-    let recorded = |route: &str| Recorded { route: route.into(), namespace: "contract".into() };
+    let recorded = |route: &str| RecordedRoute { route: route.into(), namespace: "contract".into() };
     assert_eq!(names.recorded().await, Ok(Some(BTreeSet::from([recorded("contract")]))));
     decisions::claim(&bench.ledger, id(3), claim_on("other", owner(3), STILL)).await.expect("a claim");
     assert_eq!(names.recorded().await, Ok(Some(BTreeSet::from([recorded("contract"), recorded("other")]))));

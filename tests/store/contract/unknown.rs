@@ -72,7 +72,7 @@ pub async fn the_oldest_unknown_comes_first(bench: Bench) {
     assert_eq!(found.expect("a page").records.len(), all.len());
 }
 
-/// A page goes on behind its cursor, whatever has become of the record there.
+/// A page goes on behind its cursor, even if the record there is gone or changed.
 pub async fn a_cursor_of_the_unknown_outlives_its_record(bench: Bench) {
     let all = twelve(&bench).await;
     let first = bench.ledger.oldest_unknown(UnknownFilter::default(), 4).await.expect("a page");
@@ -118,7 +118,7 @@ async fn decide(bench: &Bench, way: usize, id: RecordId) {
     bench.check(id, event).await;
 }
 
-/// A later execution of the same operation whose outcome is unknown, too, is the newest.
+/// A later execution of the same operation is the newest, if its outcome is unknown too.
 pub async fn an_outcome_that_is_unknown_again_goes_to_the_end(bench: Bench) {
     let all = twelve(&bench).await;
     let (again, _) = all[0];

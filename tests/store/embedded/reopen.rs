@@ -7,7 +7,7 @@ use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{Reason, Record, RecordId, StoredResponse};
 use oncegate::store::embedded::{EmbeddedStore, OpenError};
-use oncegate::store::{Change, Durability, Filter, Sheet, StoreError};
+use oncegate::store::{Change, DocumentName, Durability, Filter, StoreError};
 
 use crate::bench::{Bench, STILL, claim, complete, id, owner, response_of};
 use crate::decisions;
@@ -49,7 +49,7 @@ async fn everything_acknowledged_is_there_again() {
     for number in 0..100 {
         before.push(first.read(id(number)).await);
     }
-    first.store.replace_document(Sheet::Names, None, "names".into()).await.expect("an answer");
+    first.store.replace_document(DocumentName::Names, None, "names".into()).await.expect("an answer");
     let unknown = Filter { state: Some("unknown"), ..Filter::default() };
     let listed = first.store.page(unknown.clone(), 100).await.expect("a page").records;
     assert_eq!(listed.len(), 25);
@@ -63,7 +63,7 @@ async fn everything_acknowledged_is_there_again() {
     }
     assert_eq!(second.store.page(unknown, 100).await.expect("a page").records, listed);
     assert_eq!(
-        second.store.document(Sheet::Names).await.expect("an answer").bytes.as_deref(),
+        second.store.document(DocumentName::Names).await.expect("an answer").bytes.as_deref(),
         Some(&b"names"[..])
     );
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oncegate::store::postgres::{PostgresStore, Settings, print_schema};
-use oncegate::store::{Sheet, Store};
+use oncegate::store::{DocumentName, Store};
 use tokio::task::JoinSet;
 
 use super::{settings, terms};
@@ -77,7 +77,7 @@ async fn the_tables_of_the_first_release_are_brought_up_to_date() {
     server.run(&format!("DROP TABLE {schema}.names, {schema}.clock")).await;
     server.run(&format!("DELETE FROM {schema}.migration WHERE version > 1")).await;
     let newer = PostgresStore::open(settings.clone(), terms()).await.expect("a store");
-    for sheet in [Sheet::Names, Sheet::Clock] {
+    for sheet in [DocumentName::Names, DocumentName::Clock] {
         assert!(newer.document(sheet).await.expect("an answer").bytes.is_none());
     }
     let needs = format!("SELECT max(needs) FROM {schema}.migration");

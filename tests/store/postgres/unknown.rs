@@ -17,7 +17,7 @@ async fn bench(settings: &Settings) -> Bench {
     Bench::of(Arc::new(PostgresStore::open(settings.clone(), terms()).await.expect("a store")))
 }
 
-/// Whether the index is used; `None` where there is none.
+/// Tells whether the index is used. Returns `None` where there is no index.
 async fn state(server: &Server, schema: &str) -> Option<bool> {
     let all = format!(
         "SELECT array_agg(indisvalid) FROM pg_index WHERE indexrelid = to_regclass('{schema}.{INDEX}')"
@@ -42,7 +42,7 @@ async fn new_tables_have_the_index() {
     assert_eq!(state(&server, &settings.schema).await, Some(true));
 }
 
-/// What the release before wrote is listed and counted at once, and by the index once that is built.
+/// Records that the release before wrote are listed and counted at once, and by the index once it is built.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_of_the_release_before_are_read_and_gain_the_index() {
     let server = shared();
@@ -82,7 +82,7 @@ async fn many_gateways_that_miss_the_index_build_it_once() {
     assert_eq!(listed(&benches[0], None, 100).await.len(), benches.len());
 }
 
-/// As after a gateway that ended while it built: the server keeps an index that it does not use.
+/// A gateway ended while it built the index: the server keeps an index that it does not use.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_that_was_left_half_built_is_built_anew() {
     let server = shared();

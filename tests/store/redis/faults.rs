@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use oncegate::store::redis::{Address, RedisStore, Servers, Settings};
-use oncegate::store::{Claimed, Sheet, Store, StoreError, Terms};
+use oncegate::store::{Claimed, DocumentName, Store, StoreError, Terms};
 
 use super::{TIMEOUT, settings, store, terms};
 use crate::away::{self, recovered, try_claim, unavailable};
@@ -159,7 +159,7 @@ async fn what_no_replica_has_is_not_acknowledged() {
         assert!(stored.is_err(), "{stored:?}");
     }
     assert!(store.ready().await.is_err());
-    let replaced = store.replace_document(Sheet::Names, None, "names".into()).await;
+    let replaced = store.replace_document(DocumentName::Names, None, "names".into()).await;
     assert!(replaced.as_ref().is_err_and(|error| unclear(error.clone())), "{replaced:?}");
     replica.signal("CONT");
     until("the replica is back", || {

@@ -80,7 +80,7 @@ async fn what_the_release_before_made_unknown_is_listed_once_it_was_looked_for()
     assert_eq!(counted.routes["old"].records, 39);
     assert_eq!((counted.routes["new"].records, counted.total()), (1, 40));
     assert_eq!(bench.store.mend_unknown().await, Ok(0));
-    // Whatever was mended leaves the list as if this release had written it.
+    // A mended record leaves the list as if this release had written it.
     bench.check(id(5), complete(owner(5), 1)).await;
     assert_eq!(listed(&bench, None, 100).await.len(), 39);
     assert_eq!(tally(&bench).await.total(), 39);

@@ -102,7 +102,7 @@ impl<'t> Reader<'t> {
         self.close(b'}')
     }
 
-    /// Reads the name and value of a member of an object whose members start at `inside`.
+    /// Reads the name and value of a member of an object. The members of the object start at `inside`.
     fn member(&mut self, inside: usize, ignored: &Ignored<'_>) -> Option<()> {
         self.skip_space();
         let before = self.out.len();

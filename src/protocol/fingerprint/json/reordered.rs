@@ -15,7 +15,7 @@ pub(super) struct Reordered {
 struct Object {
     /// Range of all its members in the written text.
     inside: Range<usize>,
-    /// Its members in order, as a range of all members.
+    /// Members of the object in order, as a range of all members.
     members: Range<usize>,
     /// Number of the first object that is not inside this one.
     next: usize,

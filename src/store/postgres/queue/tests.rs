@@ -36,8 +36,8 @@ impl Kinds for Asks {
         self.0.len()
     }
 
-    fn oldest(&mut self, patience: Duration, busy: &Failure) -> Option<(Instant, ())> {
-        Some((self.0.tidy(patience, busy)?, ()))
+    fn oldest(&mut self, max_wait: Duration, busy: &Failure) -> Option<(Instant, ())> {
+        Some((self.0.tidy(max_wait, busy)?, ()))
     }
 
     fn take(&mut self, (): ()) -> Batch<Ask> {
@@ -55,8 +55,8 @@ impl Holds<Ask> for Asks {
     }
 }
 
-fn queue(connections: usize, patience: Duration) -> Arc<Queue<Asks>> {
-    Arc::new(Queue::new("a server", connections, patience))
+fn queue(connections: usize, max_wait: Duration) -> Arc<Queue<Asks>> {
+    Arc::new(Queue::new("a server", connections, max_wait))
 }
 
 fn asked(queue: &Arc<Queue<Asks>>, ids: std::ops::Range<u8>) {

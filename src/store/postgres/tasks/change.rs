@@ -1,4 +1,4 @@
-//! Changes of a record whose revision is the expected one: writes and removals.
+//! Changes of a record that has the expected revision: writes and removals.
 
 use sqlx::postgres::PgRow;
 use sqlx::query;

@@ -87,7 +87,7 @@ async fn offer(batch: &mut Batch<Claim>, session: &mut Session, sql: &Statements
     for row in rows {
         let now = moment(&row, "now")?;
         let Some(id) = row::id(&row)? else {
-            session.heard(now);
+            session.clock_received(now);
             continue;
         };
         let answer = match row::found(&row, id)? {

@@ -27,16 +27,16 @@ use super::tasks::SqlTask;
 
 /// Number of connections that share the work. A few let one batch gather while others are committed. More
 /// make the batches smaller, not the work faster.
-const LANES: usize = 3;
+const CONNECTIONS: usize = 3;
 /// Interval between checks of an idle connection.
-const VIGIL: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// The longest wait after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The connections of a store. Dropping this closes them.
-pub(super) struct Lanes {
+pub(super) struct Connections {
     shared: Arc<Shared>,
-    keepers: Vec<AbortHandle>,
+    tasks: Vec<AbortHandle>,
     /// For each connection the number of the batch under way, or zero between two batches.
     under_way: Vec<watch::Receiver<u64>>,
 }
@@ -57,19 +57,20 @@ struct Health {
     failed: Option<Failure>,
 }
 
-impl Lanes {
+impl Connections {
     /// Starts connections to the servers of `settings`.
     pub(super) fn new(setup: Arc<Setup>, statements: Arc<Statements>) -> Self {
-        let (queue, workers) = (Queue::new("Postgres", LANES, setup.deadline()), setup.terms.workers.clone());
+        let (queue, workers) =
+            (Queue::new("Postgres", CONNECTIONS, setup.deadline()), setup.terms.workers.clone());
         let shared = Arc::new(Shared { setup, statements, queue, health: Mutex::default() });
-        let (senders, under_way): (Vec<_>, Vec<_>) = (0..LANES).map(|_| watch::channel(0)).unzip();
-        let keep = |(lane, sender)| {
-            let keeping = keep(Arc::clone(&shared), lane, sender);
+        let (senders, under_way): (Vec<_>, Vec<_>) = (0..CONNECTIONS).map(|_| watch::channel(0)).unzip();
+        let start = |(connection, sender)| {
+            let work = stay_connected(Arc::clone(&shared), connection, sender);
             // The last connection stays on this thread, which has the least other work.
-            if lane + 1 < LANES { workers.spawn(keeping) } else { tokio::spawn(keeping).abort_handle() }
+            if connection + 1 < CONNECTIONS { workers.spawn(work) } else { tokio::spawn(work).abort_handle() }
         };
-        let keepers = senders.into_iter().enumerate().map(keep).collect();
-        Self { shared, keepers, under_way }
+        let tasks = senders.into_iter().enumerate().map(start).collect();
+        Self { shared, tasks, under_way }
     }
 
     /// Runs a task about one record.
@@ -85,39 +86,39 @@ impl Lanes {
     }
 
     /// Waits until every task that is running now is answered or given up.
-    pub(super) async fn settled(&self) {
+    pub(super) async fn running_tasks_ended(&self) {
         // Every task taken from the queue before this point counts as under way. A task without a waiter is
         // not taken after it.
-        self.shared.queue.look();
-        for lane in &self.under_way {
-            let mut lane = lane.clone();
-            let now = *lane.borrow_and_update();
+        self.shared.queue.synchronize();
+        for connection in &self.under_way {
+            let mut connection = connection.clone();
+            let now = *connection.borrow_and_update();
             if now != 0 {
                 // A connection that is gone has nothing under way.
-                drop(lane.wait_for(|number| *number != now).await);
+                drop(connection.wait_for(|number| *number != now).await);
             }
         }
     }
 }
 
-impl Drop for Lanes {
+impl Drop for Connections {
     fn drop(&mut self) {
-        self.keepers.iter().for_each(AbortHandle::abort);
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
 /// Connects, works, and reconnects whenever the connection cannot be used any more.
-async fn keep(shared: Arc<Shared>, lane: usize, under_way: watch::Sender<u64>) {
+async fn stay_connected(shared: Arc<Shared>, connection: usize, under_way: watch::Sender<u64>) {
     loop {
         match shared.connect().await {
             Ok(session) => {
                 shared.came_up(&session);
                 let server = session.server.clone();
-                let why = shared.work(session, lane, &under_way).await;
+                let why = shared.work(session, connection, &under_way).await;
                 shared.went_down(&server, &why);
             }
             // The server is there. Only the new session was ended, together with the others.
-            Err(failure) if failure.came_to_nothing() => {}
+            Err(failure) if failure.ended_without_effect() => {}
             Err(failure) => {
                 shared.stays_down(&failure);
                 sleep(jittered(PAUSE.min(shared.setup.terms.timeout / 4))).await;
@@ -131,24 +132,24 @@ impl Shared {
         let mut session = Session::open(&self.setup).await?;
         let Statements { claim, read, write, remove, watch, .. } = &*self.statements;
         for statement in [claim, read, write, remove, watch] {
-            session.learn(statement).await?;
+            session.prepare(statement).await?;
         }
         Ok(session)
     }
 
     /// Takes one batch after another until the session cannot be used any more. Returns the cause.
-    async fn work(&self, mut session: Session, lane: usize, under_way: &watch::Sender<u64>) -> Failure {
+    async fn work(&self, mut session: Session, connection: usize, under_way: &watch::Sender<u64>) -> Failure {
         let mut number = 0;
         loop {
             number += 1;
             let worked = select! {
-                Taken { batch, under_way: counted } = self.queue.next(lane, || { under_way.send_replace(number); }) => {
+                Taken { batch, under_way: counted } = self.queue.next(connection, || { under_way.send_replace(number); }) => {
                     let worked = batch.run_by(self, &mut session).await;
                     under_way.send_replace(0);
                     drop(counted);
                     worked
                 }
-                () = sleep(VIGIL) => {
+                () = sleep(CHECK_INTERVAL) => {
                     self.queue.pass_on();
                     session.examine().await
                 }
@@ -220,8 +221,8 @@ impl RunBatch for Shared {
                 }
                 Ok(())
             }
-            Err(failure) if failure.came_to_nothing() => {
-                self.queue.again(batch, &failure);
+            Err(failure) if failure.ended_without_effect() => {
+                self.queue.requeue(batch, &failure);
                 Err(failure)
             }
             Err(failure) => {

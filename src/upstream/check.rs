@@ -13,7 +13,7 @@ use super::connector::{Connect, connector};
 ///
 /// # Errors
 /// Returns the reason why there is no connection.
-pub async fn look(upstream: &Upstream) -> Result<(), String> {
+pub async fn check(upstream: &Upstream) -> Result<(), String> {
     let connector = connector(upstream).map_err(|error| error.to_string())?;
     let connect = Connect::clone(&connector.current());
     match timeout(upstream.connect_timeout, connect.oneshot(upstream.url.clone())).await {

@@ -1,4 +1,4 @@
-//! A look at a store without opening it: opening creates what is missing, and notes the time when the store
+//! A check of a store without opening it: opening creates what is missing, and notes the time when the store
 //! is closed.
 
 use std::io;
@@ -9,7 +9,7 @@ use super::{EmbeddedStore, OpenError};
 
 /// The state of a directory, as a gateway that starts with it would find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum DirectoryState {
     /// There is no store; a start creates one.
     Absent,
     /// A gateway has the store open.
@@ -23,13 +23,13 @@ impl EmbeddedStore {
     ///
     /// # Errors
     /// [`OpenError`] that would keep a gateway from opening the store, as far as that shows from outside.
-    pub fn look(dir: &Path) -> Result<Seen, OpenError> {
+    pub fn check(dir: &Path) -> Result<DirectoryState, OpenError> {
         if is_absent(dir).map_err(|source| OpenError::Io { dir: dir.to_owned(), source })? {
-            return Ok(Seen::Absent);
+            return Ok(DirectoryState::Absent);
         }
-        match Directory::look(dir) {
-            Ok(()) => Ok(Seen::There),
-            Err(OpenError::InUse(_)) => Ok(Seen::InUse),
+        match Directory::check(dir) {
+            Ok(()) => Ok(DirectoryState::There),
+            Err(OpenError::InUse(_)) => Ok(DirectoryState::InUse),
             Err(error) => Err(error),
         }
     }

@@ -11,14 +11,14 @@ use super::setup::Setup;
 
 /// An endpoint: the way to find one primary.
 #[derive(Clone, Debug)]
-pub(super) enum Door {
+pub(super) enum Endpoint {
     /// A fixed address.
-    At(Address),
+    Fixed(Address),
     /// Sentinels know where it is.
     Sentinels(Sentinels),
 }
 
-impl Door {
+impl Endpoint {
     /// Returns the address of the primary and a client for it.
     pub(super) async fn client(&self, setup: &Setup) -> Result<(String, Client), Failure> {
         let address = self.address(setup).await?;
@@ -39,7 +39,7 @@ impl Door {
 
     async fn address(&self, setup: &Setup) -> Result<Address, Failure> {
         let Sentinels { addresses, primary: name } = match self {
-            Self::At(address) => return Ok(address.clone()),
+            Self::Fixed(address) => return Ok(address.clone()),
             Self::Sentinels(sentinels) => sentinels,
         };
         let mut causes = Vec::new();
@@ -71,10 +71,10 @@ async fn ask(
     Ok(cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name).query_async(&mut connection).await?)
 }
 
-impl fmt::Display for Door {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::At(address) => address.fmt(f),
+            Self::Fixed(address) => address.fmt(f),
             Self::Sentinels(sentinels) => write!(f, "the primary {:?}", sentinels.primary),
         }
     }

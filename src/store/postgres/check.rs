@@ -3,7 +3,7 @@
 
 use sqlx::{Row, query};
 
-use crate::store::{Document, Sheet, Terms};
+use crate::store::{Document, DocumentName, Terms};
 
 use super::failure::Failure;
 use super::row::Moment;
@@ -20,14 +20,14 @@ impl PostgresStore {
     ///
     /// # Errors
     /// No server is a primary that answers, or the tables need a newer gateway.
-    pub async fn look(
+    pub async fn check(
         settings: Settings,
         terms: Terms,
     ) -> Result<(Option<Document>, Vec<String>), OpenError> {
         let setup = Setup { settings, terms };
         let mut session = Session::open(&setup).await?;
         let schema = &setup.settings.schema;
-        let names = match schema::look(&mut session, schema).await? {
+        let names = match schema::check(&mut session, schema).await? {
             true => Some(names(&mut session, schema).await?),
             false => None,
         };
@@ -36,7 +36,7 @@ impl PostgresStore {
 }
 
 async fn names(session: &mut Session, schema: &str) -> Result<Document, Failure> {
-    let rows = session.ask(query(Statements::new(schema).of(Sheet::Names).read.clone())).await?;
+    let rows = session.ask(query(Statements::new(schema).of(DocumentName::Names).read.clone())).await?;
     let row = rows.first().ok_or_else(|| Failure::Down("it does not report the time".into()))?;
     let bytes: Option<Vec<u8>> = row.try_get("encoded")?;
     Ok(Document { bytes: bytes.map(Into::into), now: row.try_get::<Moment, _>("now")?.0 })

@@ -6,7 +6,7 @@ const FORMAT: &str = "its files are in a format of the engine that is not known 
 const DAMAGE: &str = "some of its files are missing or cannot be read";
 
 /// Describes an error of the engine without the names of its types.
-pub(super) fn in_words(error: &Error) -> String {
+pub(super) fn describe(error: &Error) -> String {
     match error {
         Error::Io(error) | Error::Storage(LsmError::Io(error)) => error.to_string(),
         Error::InvalidVersion(_) | Error::Storage(LsmError::InvalidVersion(_)) => FORMAT.into(),
@@ -38,9 +38,9 @@ mod tests {
             Error::Storage(LsmError::Unrecoverable),
             Error::Storage(LsmError::InvalidHeader("Block")),
         ] {
-            let words = in_words(&error);
+            let errors = describe(&error);
             let names = ["Error", "Io(", "Unrecoverable", "Invalid", "Poisoned", "Kind", "Custom"];
-            assert!(names.iter().all(|name| !words.contains(name)), "{words}");
+            assert!(names.iter().all(|name| !errors.contains(name)), "{errors}");
         }
     }
 }

@@ -15,17 +15,17 @@ use crate::store::{Ledger, StoreError};
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// The queue of writes for a store that is away. The store's first answer to any request wakes all of them.
-pub(super) struct Again(watch::Sender<()>);
+pub(super) struct PendingWrites(watch::Sender<()>);
 
-impl Default for Again {
+impl Default for PendingWrites {
     fn default() -> Self {
         Self(watch::Sender::new(()))
     }
 }
 
-impl Again {
+impl PendingWrites {
     /// Notes that the store has answered, so it may take the queued writes.
-    pub(super) fn store_answers(&self) {
+    pub(super) fn store_answered(&self) {
         if self.0.receiver_count() > 0 {
             self.0.send_replace(());
         }

@@ -14,41 +14,41 @@ use crate::protocol::Fingerprint;
 use crate::store::{StoreError, Woken};
 
 use super::conclusion::Conclusion;
-use super::flight::{Phase, Seat};
+use super::flight::{Membership, Phase};
 
-/// Time between two questions to the store about an execution of another process, before jitter: at first,
-/// and at most.
-const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// Time between two questions to the store about an execution of another process, before jitter:
+/// at first, and at most.
+const ASK_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
 /// Time an attempt waits for the store to take an outcome that this process already knows.
 const WRITE_WAIT: Duration = Duration::from_secs(1);
 
 /// The remaining wait of one attempt.
-pub(super) struct Patience {
+pub(super) struct Wait {
     /// Deadline of the wait, or `None` if the route does not let attempts wait.
     until: Option<Instant>,
-    ask_again: Duration,
+    ask_interval: Duration,
     rounds: u32,
     woken: Option<Woken>,
 }
 
 /// The reason why the wait ended.
-pub(super) enum Waited {
+pub(super) enum WaitEnd {
     /// The conclusion that an owner in this process published.
     Concluded(Arc<Conclusion>),
     /// A possible change of the record.
-    AskAgain,
+    ClaimAgain,
     /// The end of the route's `wait_timeout`, or a store that does not take the outcome this process knows.
     OutOfTime,
 }
 
-impl Patience {
+impl Wait {
     pub(super) fn of(route: &Route) -> Self {
         let until = match route.in_flight {
             InFlight::Wait(longest) => Some(Instant::now() + longest),
             InFlight::Reject => None,
         };
-        Self { until, ask_again: ASK_AGAIN.0, rounds: 0, woken: None }
+        Self { until, ask_interval: ASK_INTERVAL.0, rounds: 0, woken: None }
     }
 
     /// Tells whether the attempt was present while an execution ran.
@@ -56,22 +56,22 @@ impl Patience {
         self.rounds > 0
     }
 
-    /// Waits for one of the ends in [`Waited`], for a request with this fingerprint. `watch` asks the store
+    /// Waits for one of the ends in [`WaitEnd`], for a request with this fingerprint. `watch` asks the store
     /// to report changes. It is called once it is clear that no owner in this process will report.
-    pub(super) async fn wait<W>(
+    pub(super) async fn next_end<W>(
         &mut self,
-        seat: &Seat,
+        membership: &Membership,
         fingerprint: &Fingerprint,
         watch: impl FnOnce() -> W,
-    ) -> Waited
+    ) -> WaitEnd
     where
         W: Future<Output = Result<Woken, StoreError>>,
     {
-        let Some(until) = self.until else { return Waited::OutOfTime };
+        let Some(until) = self.until else { return WaitEnd::OutOfTime };
         self.rounds += 1;
-        let ask_at = until.min(Instant::now() + jittered(self.ask_again));
-        self.ask_again = (self.ask_again * 2).min(ASK_AGAIN.1);
-        let mut phase = seat.watch();
+        let ask_at = until.min(Instant::now() + jittered(self.ask_interval));
+        self.ask_interval = (self.ask_interval * 2).min(ASK_INTERVAL.1);
+        let mut phase = membership.watch();
         // An outcome that waits for the store is read from the store, once the store has taken it.
         let unwritten = matches!(&*phase.borrow(), Phase::Unwritten(..));
         let until = if unwritten { until.min(Instant::now() + WRITE_WAIT) } else { until };
@@ -81,39 +81,39 @@ impl Patience {
                 Phase::Concluded(of, conclusion) | Phase::Unwritten(of, conclusion)
                     if of == fingerprint && !unwritten =>
                 {
-                    return Waited::Concluded(Arc::clone(conclusion));
+                    return WaitEnd::Concluded(Arc::clone(conclusion));
                 }
                 // The outcome of a different request is not for this attempt: the store says how the record
                 // stands.
-                Phase::Concluded(..) => return Waited::AskAgain,
+                Phase::Concluded(..) => return WaitEnd::ClaimAgain,
                 // The owner lives in this process and will wake this attempt.
                 Phase::Running | Phase::Unwritten(..) => until,
                 Phase::Vacant if self.rounds > 1 && self.woken.is_none() => break,
                 Phase::Vacant => ask_at,
             };
             select! {
-                // The channel stays open: this attempt's slot keeps the flight.
+                // The channel stays open: this attempt's membership keeps the flight.
                 _ = phase.changed() => {}
-                () = told(&mut self.woken) => {
-                    self.ask_again = ASK_AGAIN.0;
-                    return Waited::AskAgain;
+                () = changed(&mut self.woken) => {
+                    self.ask_interval = ASK_INTERVAL.0;
+                    return WaitEnd::ClaimAgain;
                 }
                 () = sleep_until(wake_at) => {
-                    return if Instant::now() >= until { Waited::OutOfTime } else { Waited::AskAgain };
+                    return if Instant::now() >= until { WaitEnd::OutOfTime } else { WaitEnd::ClaimAgain };
                 }
             }
         }
         // A change may precede the watch, so the store is asked once more before the wait. If the store
         // cannot report changes, only the repeated questions remain.
         self.woken = Some(watch().await.unwrap_or_else(|_| Box::pin(std::future::pending())));
-        Waited::AskAgain
+        WaitEnd::ClaimAgain
     }
 }
 
 /// Resolves once when the store reports a change. After that, the record has to be watched anew.
-async fn told(woken: &mut Option<Woken>) {
+async fn changed(woken: &mut Option<Woken>) {
     match woken {
-        Some(told) => told.await,
+        Some(changed) => changed.await,
         None => std::future::pending().await,
     }
     *woken = None;
@@ -141,22 +141,22 @@ mod tests {
     /// A record can be forgotten and made anew by another request with its key while an attempt waits for it.
     #[tokio::test(start_paused = true)]
     async fn what_comes_of_another_request_is_not_told() {
-        for (ran, told) in [(b"mine", true), (b"else", false)] {
+        for (ran, changed) in [(b"mine", true), (b"else", false)] {
             let (flights, id) = (Flights::default(), RecordId::from_bytes(&[1; 20]).expect("twenty bytes"));
-            let seat = flights.join(id);
+            let membership = flights.join(id);
             let until = Some(Instant::now() + Duration::from_secs(60));
-            let mut patience = Patience { until, ask_again: ASK_AGAIN.0, rounds: 0, woken: None };
+            let mut wait = Wait { until, ask_interval: ASK_INTERVAL.0, rounds: 0, woken: None };
             let waiting = tokio::spawn(async move {
-                patience.wait(&seat, &fingerprint(b"mine"), pending::<Result<Woken, StoreError>>).await
+                wait.next_end(&membership, &fingerprint(b"mine"), pending::<Result<Woken, StoreError>>).await
             });
             tokio::task::yield_now().await;
             let lead = flights.join(id).lead(fingerprint(ran));
             tokio::task::yield_now().await;
             lead.publish(Arc::new(Conclusion::Failed(outcome_unknown())));
             match waiting.await.expect("no panic") {
-                Waited::Concluded(_) => assert!(told),
-                Waited::AskAgain => assert!(!told),
-                Waited::OutOfTime => panic!("there was time"),
+                WaitEnd::Concluded(_) => assert!(changed),
+                WaitEnd::ClaimAgain => assert!(!changed),
+                WaitEnd::OutOfTime => panic!("there was time"),
             }
         }
     }

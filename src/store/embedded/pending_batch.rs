@@ -9,7 +9,7 @@ use fjall::{OwnedWriteBatch, PersistMode};
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
 use crate::store::{
-    Change, Claimed, Found, Position, Replaced, Sheet, Snapshot, StoreError, Swap, Written, codec,
+    Change, Claimed, DocumentName, Found, Position, Replaced, Snapshot, StoreError, Swap, Written, codec,
 };
 
 use super::room::{Free, Room};
@@ -17,8 +17,8 @@ use super::tables::{CLOCK, Table, Tables, key_of};
 use super::{deadlines, mark, unknown};
 
 /// A batch of commands that are decided and not yet written. No decision may leave the store before
-/// [`Draft::commit`].
-pub(super) struct Draft<'a> {
+/// [`PendingBatch::commit`].
+pub(super) struct PendingBatch<'a> {
     tables: &'a Tables,
     view: fjall::Snapshot,
     now: Timestamp,
@@ -47,7 +47,7 @@ enum Body {
     Removed,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> PendingBatch<'a> {
     /// Creates an empty batch. Its writes are stamped `now`.
     pub(super) fn new(tables: &'a Tables, room: &'a Room, now: Timestamp) -> Self {
         let view = tables.database.snapshot();
@@ -97,17 +97,17 @@ impl<'a> Draft<'a> {
     /// Implements [`crate::store::Store::replace_document`].
     pub(super) fn replace_document(
         &mut self,
-        sheet: Sheet,
+        name: DocumentName,
         expected: Option<&Bytes>,
         document: &Bytes,
     ) -> Result<Replaced, StoreError> {
-        let written = self.writes.get(&(Table::Meta, key_of(sheet).to_vec()));
+        let written = self.writes.get(&(Table::Meta, key_of(name).to_vec()));
         let equal = match written {
             Some(written) => written.as_deref() == expected.map(|bytes| &bytes[..]),
-            None => self.tables.document_in(&self.view, sheet)?.as_ref() == expected,
+            None => self.tables.document_in(&self.view, name)?.as_ref() == expected,
         };
         if equal {
-            self.write(Table::Meta, key_of(sheet), Some(document.to_vec()));
+            self.write(Table::Meta, key_of(name), Some(document.to_vec()));
         }
         Ok(Replaced::where_equal(equal))
     }
@@ -226,7 +226,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// As [`Draft::relist`], for each of `positions`. A record that cannot be decoded keeps its entries.
+    /// Runs [`PendingBatch::relist`] for each of `positions`. A record that cannot be decoded keeps its entries.
     pub(super) fn relist_all(&mut self, positions: &[Position]) -> Result<(), StoreError> {
         for position in positions {
             match self.relist(*position) {

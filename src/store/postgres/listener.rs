@@ -23,14 +23,14 @@ use super::setup::Setup;
 use super::statements::Statements;
 
 /// Interval between checks of a connection that receives nothing.
-const VIGIL: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// The longest wait after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A listener that receives the notifications of other gateways.
-pub(super) struct Ears {
+pub(super) struct Listener {
     shared: Arc<Shared>,
-    keeper: OnceCell<AbortHandle>,
+    task: OnceCell<AbortHandle>,
 }
 
 struct Shared {
@@ -43,15 +43,15 @@ struct Shared {
 #[derive(Clone, Debug)]
 enum State {
     Connecting,
-    Hearing,
-    Deaf(String),
+    Listening,
+    Disconnected(String),
 }
 
-impl Ears {
+impl Listener {
     /// Creates a listener that wakes `waiters`. It does not connect yet.
     pub(super) fn new(setup: Arc<Setup>, statements: Arc<Statements>, waiters: Arc<Waiters>) -> Self {
         let state = watch::Sender::new(State::Connecting);
-        Self { shared: Arc::new(Shared { setup, statements, waiters, state }), keeper: OnceCell::new() }
+        Self { shared: Arc::new(Shared { setup, statements, waiters, state }), task: OnceCell::new() }
     }
 
     /// Waits until every notification from now on is received.
@@ -60,7 +60,7 @@ impl Ears {
     /// [`Failure::Down`] with the cause, if the connection cannot be made.
     pub(super) async fn open(&self) -> Result<(), Failure> {
         let shared = Arc::clone(&self.shared);
-        self.keeper.get_or_init(|| async { tokio::spawn(keep(shared)).abort_handle() }).await;
+        self.task.get_or_init(|| async { tokio::spawn(stay_connected(shared)).abort_handle() }).await;
         let mut state = self.shared.state.subscribe();
         let known = timeout(
             self.shared.setup.deadline(),
@@ -68,7 +68,7 @@ impl Ears {
         );
         match known.await {
             Ok(Ok(state)) => match &*state {
-                State::Deaf(cause) => Err(Failure::down(cause.clone())),
+                State::Disconnected(cause) => Err(Failure::down(cause.clone())),
                 _ => Ok(()),
             },
             _ => Err(Failure::Down("there is no connection for notifications".into())),
@@ -76,20 +76,20 @@ impl Ears {
     }
 }
 
-impl Drop for Ears {
+impl Drop for Listener {
     fn drop(&mut self) {
-        if let Some(keeper) = self.keeper.get() {
-            keeper.abort();
+        if let Some(task) = self.task.get() {
+            task.abort();
         }
         self.shared.waiters.wake_all();
     }
 }
 
-async fn keep(shared: Arc<Shared>) {
+async fn stay_connected(shared: Arc<Shared>) {
     loop {
         let why = match shared.connect().await {
             Ok(mut listener) => {
-                shared.state.send_replace(State::Hearing);
+                shared.state.send_replace(State::Listening);
                 let why = shared.listen(&mut listener).await;
                 // Waiters may have missed a notification, and new ones must not rely on one.
                 shared.state.send_replace(State::Connecting);
@@ -97,7 +97,7 @@ async fn keep(shared: Arc<Shared>) {
                 why
             }
             Err(failure) => {
-                shared.state.send_replace(State::Deaf(failure.to_string()));
+                shared.state.send_replace(State::Disconnected(failure.to_string()));
                 failure
             }
         };
@@ -109,8 +109,8 @@ async fn keep(shared: Arc<Shared>) {
 impl Shared {
     async fn connect(&self) -> Result<PgListener, Failure> {
         let mut causes = Vec::new();
-        for door in self.setup.doors() {
-            match timeout(self.setup.connect_timeout(), self.attend(door)).await {
+        for endpoint in self.setup.endpoints() {
+            match timeout(self.setup.connect_timeout(), self.connect_to(endpoint)).await {
                 Ok(Ok(listener)) => return Ok(listener),
                 Ok(Err(failure)) => causes.push(failure.to_string()),
                 Err(_) => causes.push("no answer".into()),
@@ -119,9 +119,9 @@ impl Shared {
         Err(Failure::down(causes.join("; ")))
     }
 
-    async fn attend(&self, door: PgConnectOptions) -> Result<PgListener, Failure> {
+    async fn connect_to(&self, endpoint: PgConnectOptions) -> Result<PgListener, Failure> {
         // The library makes a listener from a pool; this pool has a single connection.
-        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(door);
+        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(endpoint);
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
         examine(&mut listener).await?;
@@ -132,13 +132,17 @@ impl Shared {
     /// Wakes the waiters of the record in each notification, until the connection breaks. Returns the cause.
     async fn listen(&self, listener: &mut PgListener) -> Failure {
         loop {
-            let heard = select! {
-                heard = listener.try_recv() => Some(heard),
-                () = sleep(VIGIL) => None,
+            let received = select! {
+                received = listener.try_recv() => Some(received),
+                () = sleep(CHECK_INTERVAL) => None,
             };
-            match heard {
-                Some(Ok(Some(told))) => {
-                    told.payload().parse::<RecordId>().into_iter().for_each(|id| self.waiters.wake(id));
+            match received {
+                Some(Ok(Some(notification))) => {
+                    notification
+                        .payload()
+                        .parse::<RecordId>()
+                        .into_iter()
+                        .for_each(|id| self.waiters.wake(id));
                 }
                 Some(Ok(None)) => return Failure::Down("the connection ended".into()),
                 Some(Err(error)) => return error.into(),

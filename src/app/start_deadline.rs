@@ -13,10 +13,10 @@ use super::start_error::StartError;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Time between two log lines that say that the start still waits.
-const SAID_EVERY: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The reason why a start has no store yet.
-pub(super) struct Trouble {
+pub(super) struct OpenFailure {
     /// Description of the failure.
     pub(super) cause: String,
     /// True if waiting may help.
@@ -24,21 +24,21 @@ pub(super) struct Trouble {
 }
 
 /// The time that a start has for its store.
-pub(super) struct Patience {
+pub(super) struct StartDeadline {
     span: Duration,
     until: Instant,
     pauses: Backoff,
-    say_at: Option<Instant>,
+    log_at: Option<Instant>,
 }
 
-impl Patience {
+impl StartDeadline {
     /// Grants `span`, counted from now.
     pub(super) fn of(span: Duration) -> Self {
         Self {
             span,
             until: Instant::now() + span,
             pauses: Backoff::between(FIRST_PAUSE, LONGEST_PAUSE),
-            say_at: None,
+            log_at: None,
         }
     }
 
@@ -46,8 +46,8 @@ impl Patience {
     ///
     /// # Errors
     /// [`StartError`] if waiting does not help, or if no time is left.
-    pub(super) async fn after(&mut self, trouble: Trouble) -> Result<(), StartError> {
-        let Trouble { cause, may_pass } = trouble;
+    pub(super) async fn wait_after(&mut self, failure: OpenFailure) -> Result<(), StartError> {
+        let OpenFailure { cause, may_pass } = failure;
         let now = Instant::now();
         match () {
             () if !may_pass || self.span.is_zero() => return Err(StartError::new(cause)),
@@ -59,11 +59,11 @@ impl Patience {
             }
             () => {}
         }
-        if self.say_at.is_none_or(|at| now >= at) {
+        if self.log_at.is_none_or(|at| now >= at) {
             let left =
                 humantime::format_duration(Duration::from_secs(self.until.duration_since(now).as_secs()));
             warn!("the store is not there yet, the start waits for it up to {left} more: {cause}");
-            self.say_at = Some(now + SAID_EVERY);
+            self.log_at = Some(now + LOG_INTERVAL);
         }
         sleep(self.pauses.next_wait().min(self.until.duration_since(now))).await;
         Ok(())

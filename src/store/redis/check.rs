@@ -7,12 +7,12 @@ use bytes::Bytes;
 use redis::{AsyncConnectionConfig, RedisError, cmd};
 use tokio::time::timeout;
 
-use crate::store::{Document, Sheet, Terms};
+use crate::store::{Document, DocumentName, Terms};
 
-use super::door::Door;
+use super::endpoint::Endpoint;
 use super::failure::Failure;
-use super::fleet::owners;
 use super::keys::{DOCUMENTS_BUCKET, Keys};
+use super::nodes::owners;
 use super::persistence::forgets;
 use super::server::Server;
 use super::settings::{Address, Servers, Settings};
@@ -25,15 +25,15 @@ impl RedisStore {
     ///
     /// # Errors
     /// [`OpenError`] if a primary does not answer, or if no record may be trusted to it.
-    pub async fn look(settings: Settings, terms: Terms) -> Result<(Document, Vec<String>), OpenError> {
+    pub async fn check(settings: Settings, terms: Terms) -> Result<(Document, Vec<String>), OpenError> {
         let setup = Setup { settings, terms };
         let (mut names, mut risks) = (None, BTreeSet::new());
         // The first endpoint is the primary that holds the document of names.
-        for door in doors(&setup).await? {
-            let looking = look(&door, &setup, names.is_none());
-            let (document, risk) = match timeout(setup.terms.timeout * 2, looking).await {
-                Ok(looked) => looked?,
-                Err(_) => return Err(Failure::down(format!("{door} does not answer")).into()),
+        for endpoint in endpoints(&setup).await? {
+            let checking = check(&endpoint, &setup, names.is_none());
+            let (document, risk) = match timeout(setup.terms.timeout * 2, checking).await {
+                Ok(checked) => checked?,
+                Err(_) => return Err(Failure::down(format!("{endpoint} does not answer")).into()),
             };
             names.get_or_insert(document);
             risks.extend(risk);
@@ -43,10 +43,10 @@ impl RedisStore {
     }
 }
 
-async fn doors(setup: &Setup) -> Result<Vec<Door>, Failure> {
+async fn endpoints(setup: &Setup) -> Result<Vec<Endpoint>, Failure> {
     match &setup.settings.servers {
-        Servers::Sentinels(sentinels) => Ok(vec![Door::Sentinels(sentinels.clone())]),
-        Servers::One(address) => Ok(vec![Door::At(address.clone())]),
+        Servers::Sentinels(sentinels) => Ok(vec![Endpoint::Sentinels(sentinels.clone())]),
+        Servers::One(address) => Ok(vec![Endpoint::Fixed(address.clone())]),
         Servers::Cluster(nodes) => {
             let mut causes = Vec::new();
             for address in nodes {
@@ -54,7 +54,7 @@ async fn doors(setup: &Setup) -> Result<Vec<Door>, Failure> {
                     Ok(Ok(owners)) => {
                         let named = owners.get(usize::from(DOCUMENTS_BUCKET)).cloned().into_iter();
                         let once = each_once(named.chain(owners).collect());
-                        return Ok(once.into_iter().map(Door::At).collect());
+                        return Ok(once.into_iter().map(Endpoint::Fixed).collect());
                     }
                     Ok(Err(failure)) => causes.push(format!("{address}: {failure}")),
                     Err(_) => causes.push(format!("{address} does not answer")),
@@ -75,8 +75,12 @@ fn each_once(owners: Vec<Address>) -> Vec<Address> {
     once
 }
 
-async fn look(door: &Door, setup: &Setup, named: bool) -> Result<(Document, Option<String>), Failure> {
-    let (address, client) = door.client(setup).await?;
+async fn check(
+    endpoint: &Endpoint,
+    setup: &Setup,
+    named: bool,
+) -> Result<(Document, Option<String>), Failure> {
+    let (address, client) = endpoint.client(setup).await?;
     let failed = |failure: Failure| Failure::down(format!("{address}: {failure}"));
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(setup.terms.timeout))
@@ -90,7 +94,7 @@ async fn look(door: &Door, setup: &Setup, named: bool) -> Result<(Document, Opti
     let mut names = Document { bytes: None, now: server.now };
     if named {
         let asked = cmd("GET")
-            .arg(Keys::new(&setup.settings.prefix).document(Sheet::Names))
+            .arg(Keys::new(&setup.settings.prefix).document(DocumentName::Names))
             .query_async(&mut connection)
             .await;
         let bytes: Option<Vec<u8>> = asked.map_err(|error: RedisError| failed(error.into()))?;

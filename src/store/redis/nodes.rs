@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::backoff::jittered;
 
-use super::door::Door;
+use super::endpoint::Endpoint;
 use super::failure::{Failure, of_connecting};
 use super::keys::{BUCKETS, slot};
 use super::link::{Common, Link};
@@ -35,7 +35,7 @@ const MAP_AGE: Duration = Duration::from_secs(30);
 const MAP_PAUSE: Duration = Duration::from_millis(100);
 
 /// The primaries of one store.
-pub(super) enum Fleet {
+pub(super) enum Nodes {
     /// A single primary that holds all buckets.
     One(Arc<Link>),
     /// The nodes of a cluster.
@@ -64,15 +64,15 @@ struct Map {
     buckets: Vec<Arc<Link>>,
 }
 
-impl Fleet {
+impl Nodes {
     /// Creates the primaries that the settings name. Nothing is known of the servers yet.
     pub(super) fn new(common: Arc<Common>) -> Self {
-        let door = match common.setup.settings.servers.clone() {
-            Servers::One(address) => Door::At(address),
-            Servers::Sentinels(sentinels) => Door::Sentinels(sentinels),
+        let endpoint = match common.setup.settings.servers.clone() {
+            Servers::One(address) => Endpoint::Fixed(address),
+            Servers::Sentinels(sentinels) => Endpoint::Sentinels(sentinels),
             Servers::Cluster(nodes) => return Self::Cluster(Cluster::new(common, nodes)),
         };
-        Self::One(Arc::new(Link::new(common, door, (0..=u8::MAX).collect())))
+        Self::One(Arc::new(Link::new(common, endpoint, (0..=u8::MAX).collect())))
     }
 
     /// Returns the buckets, in groups that one script may touch together.
@@ -224,7 +224,7 @@ impl Shared {
 
     /// Creates a link to `owner`, which holds `buckets`, to replace the link `before`.
     fn link(&self, owner: &Address, buckets: Vec<u8>, before: Option<&Link>) -> Link {
-        let mut link = Link::new(Arc::clone(&self.common), Door::At(owner.clone()), buckets);
+        let mut link = Link::new(Arc::clone(&self.common), Endpoint::Fixed(owner.clone()), buckets);
         if let Some(held) = before.and_then(Link::held) {
             link.hold_for(held);
         }
