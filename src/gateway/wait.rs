@@ -16,8 +16,8 @@ use crate::store::{StoreError, Woken};
 use super::conclusion::Conclusion;
 use super::flight::{Membership, Phase};
 
-/// Time between two questions to the store about an execution of another process, before jitter: at first,
-/// and at most.
+/// Time between two questions to the store about an execution of another process, before jitter:
+/// at first, and at most.
 const ASK_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
 /// Time an attempt waits for the store to take an outcome that this process already knows.
