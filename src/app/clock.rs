@@ -19,7 +19,8 @@ use super::start_error::StartError;
 
 /// Shortest and longest time between two notes of the clock.
 const NOTED: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(60));
-/// Longest time between two checks of a gateway with stopped claims: another gateway may have accepted the clock.
+/// Longest time between two checks of a gateway with stopped claims: another gateway may have accepted the
+/// clock.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Returns how far the clock may jump under this configuration; `None` without a route.
