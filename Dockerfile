@@ -20,15 +20,15 @@ COPY benches benches
 RUN mkdir src \
     && touch src/lib.rs \
     && echo 'fn main() {}' > src/main.rs \
-    && cargo build --release --locked --bin oncegate \
-    && cargo clean --release --package oncegate \
+    && cargo build --profile dist --locked --bin oncegate \
+    && cargo clean --profile dist --package oncegate \
     && rm -r src
 
 COPY src src
-RUN cargo build --release --locked --bin oncegate && mkdir data
+RUN cargo build --profile dist --locked --bin oncegate && mkdir data
 
 FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /build/target/release/oncegate /usr/local/bin/oncegate
+COPY --from=build /build/target/dist/oncegate /usr/local/bin/oncegate
 # The default store, ./oncegate-data, is here. A new named volume takes over the owner. There is no
 # VOLUME: it would give a container without a volume an anonymous one, which looks durable and is not.
 COPY --from=build --chown=65532:65532 /build/data /var/lib/oncegate
