@@ -48,6 +48,8 @@ async fn a_route_that_is_not_valid_is_refused() {
     let errors =
         builder(store()).protect("charges", "no slash").build().err().expect("a refusal").to_string();
     assert!(errors.contains("routes[0].path"), "{errors}");
+    let later = builder(store()).protect("charges", "/v1/charges").config("server.max_in_flight = 100");
+    assert!(later.build().is_ok(), "keys of the configuration may follow a path");
     let errors = builder(store()).config("[server]\nmax_in_flight = 0").build().err().expect("a refusal");
     assert!(errors.to_string().contains("server.max_in_flight"), "{errors}");
 }

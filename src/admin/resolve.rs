@@ -125,7 +125,11 @@ impl ResolveRequest {
 
     /// Fences the execution, if the decision would stand without a fence.
     async fn fence(&self, ledger: &Ledger, id: RecordId) -> Result<Fence, StoreError> {
-        let Snapshot { record, now, .. } = ledger.read(id).await?;
+        let Snapshot { record, now, .. } = match ledger.read(id).await {
+            // The record lacks its response, so it is completed, and the decision is refused in any case.
+            Err(StoreError::Unreadable { .. }) => return Ok(Fence::Absent),
+            read => read?,
+        };
         match (transition(record.as_ref(), &self.resolution, now), record) {
             (Transition::Write(..), Some(record)) => {
                 Ok(Settler::new(ledger.clone()).fence(id, &record).await)

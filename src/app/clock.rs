@@ -81,11 +81,12 @@ pub(super) async fn maintain(ledger: Ledger, config: Config, stop: Stop) {
         loop {
             let stopped = ledger.stopped().any(|reason| reason == Stopped::Clock);
             if stopped || Instant::now() >= note_at {
-                note_at = Instant::now() + jittered(interval);
                 if let Err(error) = ledger.maintain_clock().await {
                     // A store that does not answer is reported where it matters.
                     debug!("the store's clock could not be noted: {error}");
                 }
+                // Counted from the answer, so that a slow store is not asked without a pause.
+                note_at = Instant::now() + jittered(interval);
             }
             sleep_until(note_at.min(Instant::now() + jittered(CHECK_INTERVAL))).await;
         }

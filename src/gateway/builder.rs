@@ -13,6 +13,9 @@ use super::{Gateway, GatewayLayer, lapsed, new_owner, report_stopped_claims, swe
 
 /// Builds a [`GatewayLayer`] over a store. Requests that it does not protect pass through.
 ///
+/// The program that contains the layer is responsible for two conditions of the promise, which `oncegate serve`
+/// checks by itself: the store's clock makes no jump, and all that use the store name operations alike.
+///
 /// ```
 /// # use oncegate::{gateway::GatewayBuilder, store::memory::MemoryStore};
 /// # #[tokio::main(flavor = "current_thread")]
@@ -25,8 +28,11 @@ use super::{Gateway, GatewayLayer, lapsed, new_owner, report_stopped_claims, swe
 /// ```
 pub struct GatewayBuilder {
     store: Arc<dyn Store>,
-    /// The configuration, as in a file.
+    /// Parts of a configuration file.
     text: String,
+    /// The routes of [`GatewayBuilder::protect`], as in a file. They come last, because keys after a table would be
+    /// keys of that table.
+    routes: String,
     metrics: Metrics,
     stop: Stop,
 }
@@ -46,7 +52,13 @@ impl GatewayBuilder {
     /// Returns a builder without routes, with the defaults of a configuration file.
     #[must_use]
     pub fn new(store: impl Store) -> Self {
-        Self { store: Arc::new(store), text: String::new(), metrics: Metrics::new(), stop: Stop::default() }
+        Self {
+            store: Arc::new(store),
+            text: String::new(),
+            routes: String::new(),
+            metrics: Metrics::new(),
+            stop: Stop::default(),
+        }
     }
 
     /// Adds a part of a configuration file: keys of `[server]`, and `[[routes]]` with the `upstream` `"inner"`.
@@ -61,9 +73,10 @@ impl GatewayBuilder {
     /// Protects `POST` and `PATCH` on the paths that fit `template`, such as `/v1/charges` or `/v1/{resource}`,
     /// with the defaults of a route. `name` is the route's name in records, logs and metrics.
     #[must_use]
-    pub fn protect(self, name: &str, template: &str) -> Self {
+    pub fn protect(mut self, name: &str, template: &str) -> Self {
         let (name, template) = (quoted(name), quoted(template));
-        self.config(&format!("[[routes]]\nname = {name}\npath = {template}\nupstream = 'inner'"))
+        self.routes += &format!("[[routes]]\nname = {name}\npath = {template}\nupstream = 'inner'\n");
+        self
     }
 
     /// Counts in `metrics`, which can be shown.
@@ -89,8 +102,8 @@ impl GatewayBuilder {
     /// # Panics
     /// Panics outside of a Tokio runtime.
     pub fn build(self) -> Result<GatewayLayer, ConfigErrors> {
-        let Self { store, text, metrics, stop } = self;
-        let config = Config::parse(&format!("{text}{INNER}"), "the layer", &Environment::default())?;
+        let Self { store, text, routes, metrics, stop } = self;
+        let config = Config::parse(&format!("{text}{INNER}{routes}"), "the layer", &Environment::default())?;
         let table = RouteTable::new(&config.routes, config.fallback)
             .map_err(|why| ConfigErrors::of("routes", why.to_string()))?;
         let routes = LiveRoutes::new(table);

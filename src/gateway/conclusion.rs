@@ -71,8 +71,8 @@ impl Overruling {
 }
 
 impl Conclusion {
-    /// Decides the conclusion from the call and from the store's answer. `event` is the event that the owner
-    /// asked the store to record.
+    /// Decides the conclusion from the call and from the store's answer. `finding` is the outcome that the
+    /// owner asked the store to record.
     pub(super) fn of(
         called: Result<Answer, CallError>,
         kept: Option<StoredResponse>,

@@ -105,7 +105,15 @@ impl Execution {
             match gateway.stop.unless_cut(late).await.flatten() {
                 // The record moved on, so waiters have to ask the store.
                 Some(Recorded::Overruled(_)) => drop(lead),
-                _ => lead.publish(conclusion),
+                Some(
+                    Recorded::Completed(_)
+                    | Recorded::Released
+                    | Recorded::MadeUnknown
+                    | Recorded::StillUnknown
+                    | Recorded::Gone
+                    | Recorded::NotYet,
+                )
+                | None => lead.publish(conclusion),
             }
         };
         // A response that streams may take any time, but its outcome is known already.
@@ -247,6 +255,7 @@ impl HeldLease {
     ) -> Option<Recorded> {
         let finding = self.admitted(gateway, finding).await;
         let report = self.report(finding);
+        let kept = kept.filter(|_| matches!(finding, Finding::Complete(_)));
         let write = || async {
             let verdict = self.ledger.apply(self.id, None, &report, kept).await?.verdict;
             info!(record = %self.id, execution = self.n, verdict = verdict.name(), "recorded late");
@@ -266,12 +275,8 @@ impl HeldLease {
             OwnerVerdict::Stored(record) => Recorded::Completed(replayed_until(&record)),
             OwnerVerdict::Released(_) => Recorded::Released,
             OwnerVerdict::StillUnknown(_) => Recorded::StillUnknown,
-            OwnerVerdict::Unknown(record) => match (finding, record.state) {
-                (Finding::Lose(reason), State::Unknown { reason: why, .. }) if why != reason => {
-                    Recorded::StillUnknown
-                }
-                _ => Recorded::MadeUnknown,
-            },
+            OwnerVerdict::Unknown(record) if is_for_another_reason(finding, &record) => Recorded::StillUnknown,
+            OwnerVerdict::Unknown(_) => Recorded::MadeUnknown,
             OwnerVerdict::Lost(_) => return self.overruled().await,
         })
     }
@@ -305,4 +310,10 @@ fn became_unknown(metrics: &Metrics, lease: &HeldLease, reason: Reason, cause: O
     let (route, execution) = (&lease.record.route, lease.n);
     metrics.became_unknown(route, reason);
     warn!(record = %lease.id, %route, execution, %reason, cause, "the outcome is unknown");
+}
+
+/// Tells whether the record is unknown for another reason than the one that the owner reported.
+fn is_for_another_reason(finding: Finding, record: &Record) -> bool {
+    let (Finding::Lose(reported), State::Unknown { reason, .. }) = (finding, record.state) else { return false };
+    reason != reported
 }

@@ -28,6 +28,9 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Timeouts that let the server work for as long as a build takes.
 const BUILD_TIMEOUTS: &str = "SET statement_timeout = '6h'; SET lock_timeout = 0;";
 
+/// Timeouts of the removal of an index that a build left unfinished.
+const DROP_TIMEOUTS: &str = "SET statement_timeout = '1min'; SET lock_timeout = '1s';";
+
 const CREATE: &str = "CREATE INDEX CONCURRENTLY IF NOT EXISTS record_unknown_since \
     ON {schema}.record (updated_at, id) INCLUDE (route) WHERE state = 'unknown'";
 
@@ -113,10 +116,12 @@ async fn try_once(setup: &Setup) -> Result<IndexState, Failure> {
     let run = async |session: &mut Session, text: &str| {
         session.run(AssertSqlSafe(within(&setup.settings.schema, text)).into_sql_str()).await
     };
-    run(&mut session, BUILD_TIMEOUTS).await?;
     if state == IndexState::Broken {
+        // Not behind the build of another gateway: the index that it drops then would be that gateway's.
+        run(&mut session, DROP_TIMEOUTS).await?;
         run(&mut session, DROP).await?;
     }
+    run(&mut session, BUILD_TIMEOUTS).await?;
     run(&mut session, CREATE).await?;
     let state = index_state(&mut session, &setup.settings.schema).await?;
     if state == IndexState::Valid {

@@ -2,14 +2,16 @@
 -- KEYS: record, unknown-since.
 -- ARGV: the record's revision ('' for no record), its time ('' if its outcome is not unknown), its entry,
 --       and the entries to remove.
+-- Returns the number of entries that were added, removed or given another time.
 local stored = redis.call('GET', KEYS[1])
 if (stored and string.sub(stored, 1, 8) or '') ~= ARGV[1] then
     return 0
 end
+local changed = 0
 for at = 4, #ARGV do
-    redis.call('ZREM', KEYS[2], ARGV[at])
+    changed = changed + redis.call('ZREM', KEYS[2], ARGV[at])
 end
 if ARGV[2] ~= '' then
-    redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3])
+    changed = changed + redis.call('ZADD', KEYS[2], 'CH', ARGV[2], ARGV[3])
 end
-return 1
+return changed
