@@ -31,8 +31,8 @@ pub struct GatewayBuilder {
     stop: Stop,
 }
 
-/// The tables that a configuration needs and that mean nothing here: the store is given, and the only upstream
-/// is the inner service.
+/// The tables that a configuration needs and that mean nothing here: the store is given, and the only
+/// upstream is the inner service.
 const INNER: &str = "
 [store]
 url = 'memory:'
@@ -49,8 +49,8 @@ impl GatewayBuilder {
         Self { store: Arc::new(store), text: String::new(), metrics: Metrics::new(), stop: Stop::default() }
     }
 
-    /// Adds a part of a configuration file: keys of `[server]`, and `[[routes]]` with the `upstream` `"inner"`.
-    /// `[store]`, `[upstreams]` and `[fallback]` are taken.
+    /// Adds a part of a configuration file: keys of `[server]`, and `[[routes]]` with the `upstream`
+    /// `"inner"`. `[store]`, `[upstreams]` and `[fallback]` are taken.
     #[must_use]
     pub fn config(mut self, toml: &str) -> Self {
         self.text.push_str(toml);
@@ -58,8 +58,9 @@ impl GatewayBuilder {
         self
     }
 
-    /// Protects `POST` and `PATCH` on the paths that fit `template`, such as `/v1/charges` or `/v1/{resource}`,
-    /// with the defaults of a route. `name` is the route's name in records, logs and metrics.
+    /// Protects `POST` and `PATCH` on the paths that fit `template`, such as `/v1/charges` or
+    /// `/v1/{resource}`, with the defaults of a route. `name` is the route's name in records, logs and
+    /// metrics.
     #[must_use]
     pub fn protect(self, name: &str, template: &str) -> Self {
         let (name, template) = (quoted(name), quoted(template));

@@ -259,8 +259,8 @@ impl HeldLease {
         gateway.pending_writes.until_taken(&self.ledger, self.id, write).await
     }
 
-    /// Interprets the store's verdict on an outcome. `MadeUnknown` remains only if this owner made the outcome
-    /// unknown: an outcome that was unknown before is not new.
+    /// Interprets the store's verdict on an outcome. `MadeUnknown` remains only if this owner made the
+    /// outcome unknown: an outcome that was unknown before is not new.
     async fn recorded(&self, finding: Finding, verdict: OwnerVerdict) -> Result<Recorded, StoreError> {
         Ok(match verdict {
             OwnerVerdict::Stored(record) => Recorded::Completed(replayed_until(&record)),

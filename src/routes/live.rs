@@ -22,8 +22,8 @@ impl LiveRoutes {
         Self(Arc::new(ArcSwap::from_pointee(table)))
     }
 
-    /// Returns the table in use, for one look at it. Do not keep the guard over an await: a later table may be
-    /// in use by then.
+    /// Returns the table in use, for one look at it. Do not keep the guard over an await: a later table may
+    /// be in use by then.
     #[must_use]
     pub fn table(&self) -> Guard<Arc<RouteTable>> {
         self.0.load()
