@@ -52,7 +52,8 @@ impl Settler {
     /// Asks what became of the unknown execution of a record, and records that it was executed. `new_owner`
     /// names the response, if the witness brings one.
     ///
-    /// # Errors The errors of the store.
+    /// # Errors
+    /// The errors of the store.
     pub async fn settle(
         &self,
         id: RecordId,
