@@ -31,11 +31,11 @@ use tokio::time::{Instant, timeout_at};
 pub const SHARE_FACTOR: usize = 8;
 /// Number of locks over which the parties are spread.
 const SHARDS: usize = 16;
-/// Mask of the bits of an IPv6 address that tell a party. Hosts of one network choose the other bits
+/// Mask of the bits of an IPv6 address that identify a party. Hosts of one network choose the other bits
 /// (RFC 4291, 2.5.4).
 const NETWORK: u128 = !0 << 64;
 
-/// A client, for the purpose of shares: an IPv4 address, or an IPv6 network of 64 bits.
+/// A peer as shares count it: an IPv4 address, or an IPv6 network of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Party(IpAddr);
 

@@ -1,5 +1,5 @@
-//! The route table in use. Gateway, admin API and store ask the same one, so that none of them goes by routes
-//! that another has left behind.
+//! The route table in use. Gateway, admin API and store read the same table, so that none of them uses an
+//! outdated one.
 //!
 //! A table is replaced as a whole. A request that found its route keeps it to its end.
 

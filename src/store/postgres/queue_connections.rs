@@ -48,8 +48,8 @@ impl QueueConnections {
     /// one that was woken on this worker will look at them, or if they `can_wait` and a connection looks in
     /// time by itself.
     ///
-    /// Waking another thread costs a system call, and that thread may be busy. So a connection on this worker
-    /// is preferred, then one on the main thread.
+    /// Waking another thread costs a system call, and that thread may be busy. Therefore a connection on this
+    /// worker is preferred, then one on the main thread.
     pub(super) fn choose(&mut self, can_wait: bool) -> Option<usize> {
         let here = workers::current();
         let any = |fits: &dyn Fn(&QueueConnection) -> bool| self.0.iter().any(fits);

@@ -1,4 +1,4 @@
-//! What this process remembers of one primary: a loss of its data, and its clock.
+//! The state of one primary, as this process remembers it: a loss of its data, and its clock.
 
 use std::time::{Duration, Instant};
 
