@@ -11,7 +11,7 @@ use crate::telemetry::Metrics;
 use super::layer::Tasks;
 use super::{Gateway, GatewayLayer, lapsed, new_owner, report_stopped_claims, sweep};
 
-/// Builds a [`GatewayLayer`] over a store. Requests that it does not protect pass through.
+/// A builder of a [`GatewayLayer`] over a store. Requests that the layer does not protect pass through.
 ///
 /// ```
 /// # use oncegate::{gateway::GatewayBuilder, store::memory::MemoryStore};

@@ -112,7 +112,7 @@ impl StoreError {
         Self::Unclear(cause.into())
     }
 
-    /// No execution may begin, because of `cause`.
+    /// Returns the error that no execution may begin, because of `cause`.
     pub(super) fn refused(cause: impl Into<Cause>) -> Self {
         Self::Refused(cause.into())
     }

@@ -18,7 +18,7 @@ use super::{ClockLimits, Document, OpenError, Store};
 /// Future of opening a store or checking one.
 pub type Opening<'a, T> = Pin<Box<dyn Future<Output = Result<T, OpenError>> + Send + 'a>>;
 
-/// Returns the longest ttl of the routes that are in use.
+/// A function that returns the longest ttl of the routes in use.
 pub type LongestTtl = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// The settings of one store. `Display` shows the URL without credentials.

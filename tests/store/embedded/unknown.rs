@@ -59,7 +59,7 @@ async fn a_store_of_the_release_before_gains_the_whole_list() {
     close(second);
 }
 
-/// The key of an entry: the time, then the id.
+/// Returns the key of an entry: the time, then the id.
 fn key((id, record): &(oncegate::protocol::RecordId, oncegate::protocol::Record)) -> Vec<u8> {
     [&record.updated_at.0.to_be_bytes()[..], id.as_bytes()].concat()
 }
