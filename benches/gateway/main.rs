@@ -4,7 +4,7 @@
 //! Names: `fixed-rate`, `saturated`, `loaded`, `duplicates`, `round-trips`, `idle`; without a name, all
 //! of them in turn.
 //!
-//! The release binary runs on each of its stores. It is compared with the upstream asked directly,
+//! The gateway, built as it is shipped, runs on each of its stores. It is compared with the upstream asked directly,
 //! nginx, a bare proxy, and *floors*. A floor is a gateway that does the least that a gateway can do:
 //! read, hash, claim, forward, complete, replay. Every server is a process of its own on loopback, so
 //! that CPU per request is the kernel's own accounting. The same holds for each server's own Redis or

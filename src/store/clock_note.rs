@@ -142,8 +142,9 @@ impl Ledger {
     /// claims were stopped here because of the clock.
     ///
     /// # Errors
-    /// [`StoreError`], as the store returns it. Nothing was accepted then, unless it is
-    /// [`StoreError::Unclear`].
+    /// [`StoreError`], as the store returns it. Nothing was accepted then, with two exceptions: after
+    /// [`StoreError::Unclear`] the clock may be accepted, and a store with a clock of its own (the embedded
+    /// one) has accepted it until the process ends. The call may be repeated.
     pub async fn accept_clock(&self) -> Result<bool, StoreError> {
         let stopped = self.stopped().any(|reason| reason == Stopped::Clock);
         let mut read = self.read_note().await?;
