@@ -9,9 +9,8 @@
 //!
 //! Therefore a single party gets [`SHARE_FACTOR`] parts of [`SHARE_FACTOR`] + 1, and all units where there
 //! are no more than [`SHARE_FACTOR`]. The rest stays free for parties that hold less, and their number need
-//! not be known. A share is never taken away. But the units that are given back go to parties that hold less,
-//! so that `n` parties that go on taking as much as they can come to leave one part of [`SHARE_FACTOR`] × n +
-//! 1.
+//! not be known. A share is never taken away. But the units that are given back go to parties that hold less:
+//! `n` parties that go on taking as much as they can leave one part of [`SHARE_FACTOR`] × `n` + 1 in the end.
 //!
 //! One of a few locks is held for the length of an addition, and no lock while a party waits.
 
