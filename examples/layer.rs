@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --no-default-features --example layer
-//! curl -i http://127.0.0.1:8080/v1/charges -H 'Authorization: Bearer me' -H 'Idempotency-Key: order-1' -d 1200
+//! curl -i http://127.0.0.1:8080/v1/charges -H 'Authorization: Bearer me' -H 'Idempotency-Key: a-1' -d 1200
 //! ```
 //!
 //! The second time curl prints the same charge, and `Idempotent-Replayed: true`.

@@ -53,7 +53,8 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-/// The statements that make the tables of the store that a file names; of a usual Postgres without a file.
+/// Returns the statements that make the tables of the store in `file`; without a file, those of a Postgres
+/// store with the default schema.
 fn tables(file: Option<&Path>, environment: &Environment) -> Result<String, String> {
     match file {
         Some(file) => check::tables(file, environment),

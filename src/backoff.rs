@@ -1,8 +1,8 @@
-//! Waits before another attempt: no two gateways make it at the same moment.
+//! Random waits before another attempt.
 //!
-//! A fleet loses its store in one moment. Gateways that wait for fixed times come back in step, and a server
-//! that has just started meets all of them at once. So every wait here is random, between half of the time
-//! that the caller names and all of it.
+//! All gateways of a fleet lose their store at the same moment. If they waited for fixed times, all of them
+//! would come back at the same moment too, to a server that has just started. Therefore every wait here is
+//! random, between half of the time that the caller names and all of it.
 
 use std::time::Duration;
 

@@ -7,10 +7,10 @@
 //!    parties that hold something), may wait for units that are given back. While such a party waits, a
 //!    party that holds its fair share or more gets nothing.
 //!
-//! Therefore a single party gets [`SHARE_FACTOR`] parts of [`SHARE_FACTOR`] + 1, and all units where there are no more
-//! than [`SHARE_FACTOR`]. The rest stays free for parties that hold less, and their number need not be known. A
-//! share is never taken away. But the units that are given back go to parties that hold less, so that
-//! `n` parties that go on taking as much as they can come to leave one part of [`SHARE_FACTOR`] × n + 1.
+//! Therefore a single party gets [`SHARE_FACTOR`] parts of [`SHARE_FACTOR`] + 1, and all units where there
+//! are no more than [`SHARE_FACTOR`]. The rest stays free for parties that hold less, and their number need
+//! not be known. A share is never taken away. But the units that are given back go to parties that hold less:
+//! `n` parties that go on taking as much as they can leave one part of [`SHARE_FACTOR`] × `n` + 1 in the end.
 //!
 //! One of a few locks is held for the length of an addition, and no lock while a party waits.
 
@@ -30,11 +30,11 @@ use tokio::time::{Instant, timeout_at};
 pub const SHARE_FACTOR: usize = 8;
 /// Number of locks over which the parties are spread.
 const SHARDS: usize = 16;
-/// Mask of the bits of an IPv6 address that tell a party. Hosts of one network choose the other bits
+/// Mask of the bits of an IPv6 address that identify a party. Hosts of one network choose the other bits
 /// (RFC 4291, 2.5.4).
 const NETWORK: u128 = !0 << 64;
 
-/// A client, for the purpose of shares: an IPv4 address, or an IPv6 network of 64 bits.
+/// A peer as shares count it: an IPv4 address, or an IPv6 network of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Party(IpAddr);
 

@@ -53,7 +53,7 @@ fn rules() -> Rules {
     toml::from_str(&text).expect("deny.toml has the tables that this test reads")
 }
 
-/// Every package of Cargo.lock, for all platforms and features.
+/// Returns every package of Cargo.lock, for all platforms and features.
 fn packages() -> Vec<Package> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--locked", "--format-version", "1", "--all-features", "--manifest-path"])

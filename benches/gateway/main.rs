@@ -4,9 +4,9 @@
 //! Names: `fixed-rate`, `saturated`, `loaded`, `duplicates`, `round-trips`, `idle`; without a name, all
 //! of them in turn.
 //!
-//! The gateway, built as it is shipped, runs on each of its stores. It is compared with the upstream asked directly,
-//! nginx, a bare proxy, and *floors*. A floor is a gateway that does the least that a gateway can do:
-//! read, hash, claim, forward, complete, replay. Every server is a process of its own on loopback, so
+//! The gateway, built as it is shipped, runs on each of its stores. It is compared with the upstream asked
+//! directly, nginx, a bare proxy, and *floors*. A floor is a gateway that does the least that a gateway can
+//! do: read, hash, claim, forward, complete, replay. Every server is a process of its own on loopback, so
 //! that CPU per request is the kernel's own accounting. The same holds for each server's own Redis or
 //! Postgres. This binary starts itself again for the floors and the upstream. The load comes from this
 //! process, out of one thread, and the status and the replay mark of every response are checked.

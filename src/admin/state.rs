@@ -24,6 +24,6 @@ pub struct AdminState {
     pub access: Access,
     /// Cancelled once the gateway is about to stop.
     pub draining: CancellationToken,
-    /// Makes the unguessable names of the responses that operators supply.
+    /// Source of unguessable names for the responses that operators supply.
     pub new_owner: Arc<dyn Fn() -> Owner + Send + Sync>,
 }

@@ -11,7 +11,8 @@ const MAX_COUNTED: usize = 100;
 /// Number of routes and upstreams that are named.
 const MAX_NAMED: usize = 50;
 
-/// Logs the store, the upstreams and the routes. `found` says whether the store was there before it was opened.
+/// Logs the store, the upstreams and the routes. `found` says whether the store was there before it was
+/// opened.
 pub(super) async fn log_settings(config: &Config, ledger: &Ledger, found: Option<bool>) {
     let found = found.map(|found| if found { "found" } else { "new" });
     let settings = &*config.store.settings;

@@ -19,8 +19,8 @@ use super::start_error::StartError;
 
 /// Number of times that a write may lose its comparison. Only gateways that start at the same time compete.
 const MOST_CONFLICTS: usize = 64;
-/// Longest time between two checks of the entries while a gateway serves. After this time at most, a store that was
-/// emptied knows the entries again.
+/// Longest time between two checks of the entries while a gateway serves. After this time at most, a store
+/// that was emptied knows the entries again.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Writes the entries of `config` to the store, if both name operations alike.

@@ -9,7 +9,7 @@ use crate::backoff::Backoff;
 
 use super::start_error::StartError;
 
-/// Longest pause after the first failure. It doubles with each further one, because a fleet starts together.
+/// Longest pause after the first failure. It doubles with each further failure, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Time between two log lines that say that the start still waits.

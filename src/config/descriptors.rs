@@ -1,6 +1,6 @@
 //! The division of the process's file descriptors among the configured connections and executions.
 //!
-//! Descriptors that clients cannot make many of come first: those of the store's files or connections, those
+//! Descriptors of which clients cannot open many come first: those of the store's files or connections, those
 //! of the admin listener, and a reserve. Executions get up to a third of the rest, because each has one
 //! connection to an upstream. The remaining descriptors are for clients. If requests may stream through
 //! unprotected, a third of the remaining ones is for the upstreams of these requests.

@@ -1,7 +1,7 @@
 //! The parsed text before it has types: TOML values with their positions in the text.
 //!
 //! This module also lays values from outside the file over the document. Each of them gets a position behind
-//! the end of the text. So one kind of position distinguishes a line of the file from an environment
+//! the end of the text. Therefore one kind of position distinguishes a line of the file from an environment
 //! variable.
 
 use std::fmt;

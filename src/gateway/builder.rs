@@ -11,7 +11,7 @@ use crate::telemetry::Metrics;
 use super::layer::Tasks;
 use super::{Gateway, GatewayLayer, lapsed, new_owner, report_stopped_claims, sweep};
 
-/// Builds a [`GatewayLayer`] over a store. Requests that it does not protect pass through.
+/// A builder of a [`GatewayLayer`] over a store. Requests that the layer does not protect pass through.
 ///
 /// The program that contains the layer is responsible for two conditions of the promise, which `oncegate serve`
 /// checks by itself: the store's clock makes no jump, and all that use the store name operations alike.
@@ -37,8 +37,8 @@ pub struct GatewayBuilder {
     stop: Stop,
 }
 
-/// The tables that a configuration needs and that mean nothing here: the store is given, and the only upstream
-/// is the inner service.
+/// The tables that a configuration needs and that mean nothing here: the store is given, and the only
+/// upstream is the inner service.
 const INNER: &str = "
 [store]
 url = 'memory:'
@@ -61,8 +61,8 @@ impl GatewayBuilder {
         }
     }
 
-    /// Adds a part of a configuration file: keys of `[server]`, and `[[routes]]` with the `upstream` `"inner"`.
-    /// `[store]`, `[upstreams]` and `[fallback]` are taken.
+    /// Adds a part of a configuration file: keys of `[server]`, and `[[routes]]` with the `upstream`
+    /// `"inner"`. `[store]`, `[upstreams]` and `[fallback]` are taken.
     #[must_use]
     pub fn config(mut self, toml: &str) -> Self {
         self.text.push_str(toml);
@@ -70,8 +70,9 @@ impl GatewayBuilder {
         self
     }
 
-    /// Protects `POST` and `PATCH` on the paths that fit `template`, such as `/v1/charges` or `/v1/{resource}`,
-    /// with the defaults of a route. `name` is the route's name in records, logs and metrics.
+    /// Protects `POST` and `PATCH` on the paths that fit `template`, such as `/v1/charges` or
+    /// `/v1/{resource}`, with the defaults of a route. `name` is the route's name in records, logs and
+    /// metrics.
     #[must_use]
     pub fn protect(mut self, name: &str, template: &str) -> Self {
         let (name, template) = (quoted(name), quoted(template));

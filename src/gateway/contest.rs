@@ -166,8 +166,8 @@ impl Gateway {
         answer.map(|reply| reply.about(id))
     }
 
-    /// Claims, and runs if the claim is won, in a task that no client can cancel. A claim without its
-    /// execution would make an outcome unknown although nothing was sent.
+    /// Makes the claim, and runs the execution if the claim is won. Both happen in a task that no client can
+    /// cancel: a claim without its execution would make an outcome unknown although nothing was sent.
     async fn claim(
         self: &Arc<Self>,
         upstream: &Upstream,

@@ -268,14 +268,16 @@ impl HeldLease {
         gateway.pending_writes.until_taken(&self.ledger, self.id, write).await
     }
 
-    /// Interprets the store's verdict on an outcome. `MadeUnknown` remains only if this owner made the outcome
-    /// unknown: an outcome that was unknown before is not new.
+    /// Interprets the store's verdict on an outcome. `MadeUnknown` remains only if this owner made the
+    /// outcome unknown: an outcome that was unknown before is not new.
     async fn recorded(&self, finding: Finding, verdict: OwnerVerdict) -> Result<Recorded, StoreError> {
         Ok(match verdict {
             OwnerVerdict::Stored(record) => Recorded::Completed(replayed_until(&record)),
             OwnerVerdict::Released(_) => Recorded::Released,
             OwnerVerdict::StillUnknown(_) => Recorded::StillUnknown,
-            OwnerVerdict::Unknown(record) if is_for_another_reason(finding, &record) => Recorded::StillUnknown,
+            OwnerVerdict::Unknown(record) if is_for_another_reason(finding, &record) => {
+                Recorded::StillUnknown
+            }
             OwnerVerdict::Unknown(_) => Recorded::MadeUnknown,
             OwnerVerdict::Lost(_) => return self.overruled().await,
         })
@@ -314,6 +316,8 @@ fn became_unknown(metrics: &Metrics, lease: &HeldLease, reason: Reason, cause: O
 
 /// Tells whether the record is unknown for another reason than the one that the owner reported.
 fn is_for_another_reason(finding: Finding, record: &Record) -> bool {
-    let (Finding::Lose(reported), State::Unknown { reason, .. }) = (finding, record.state) else { return false };
+    let (Finding::Lose(reported), State::Unknown { reason, .. }) = (finding, record.state) else {
+        return false;
+    };
     reason != reported
 }

@@ -1,5 +1,5 @@
-//! The client's request as a digest. The same key with a different request is a mistake that the client must
-//! be told about, not a retry.
+//! The client's request as a digest. The same key with a different request is not a retry, but a mistake that
+//! the gateway reports to the client.
 
 use std::fmt;
 use std::sync::Arc;

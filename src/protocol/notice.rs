@@ -1,10 +1,10 @@
-//! What other systems are told of an operation, decided by the same step that writes its outcome.
+//! Notices of operations for other systems. The step that writes an outcome also decides its notice.
 //!
-//! [`of`] is pure. It looks at the event of a step and at the record before and after it, so every step tells
-//! the same, whichever gateway makes it and however often it is repeated. The event counts because a probe
-//! and an operator write the same record, and so do a release and the end of retention.
+//! [`of`] is pure. It looks at the kind of a step and at the record before and after it. Therefore a step has
+//! the same notice on every gateway, and again when it is repeated. The kind of the step counts because a
+//! probe and an operator write the same record, and so do a release and the end of retention.
 //!
-//! A notice says nothing of the key, the caller or the response's body.
+//! A notice does not contain the key, the caller or the response's body.
 
 use std::fmt;
 use std::sync::Arc;
@@ -66,8 +66,8 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// Returns the mark of the step: 16 hexadecimal digits that are the same whenever the step is repeated,
-    /// others for every other step, and from which the owner's token cannot be found out.
+    /// Returns the mark of the step: 16 hexadecimal digits. A repeated step has the same mark, and every
+    /// other step has another one. The mark does not reveal the owner's token.
     #[must_use]
     pub fn mark(&self) -> String {
         let mut digest = Sha256::new();
@@ -90,11 +90,11 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Decides what is told of a step of the kind `step`: it puts `after` in the place of `before`, or removes
-/// the record. Returns `None` for a step of which nothing is told.
+/// Decides the notice of a step of the kind `step`, which puts `after` in the place of `before`, or removes
+/// the record. Returns `None` for a step without a notice.
 #[must_use]
 pub fn of(step: StepKind, before: Option<&Record>, after: Option<&Record>) -> Option<Notice> {
-    // A first execution begins: its outcome is told, not its beginning.
+    // The beginning of a first execution has no notice; its outcome has one.
     let before = before?;
     let kind = kind(step, &before.state, after.map(|record| &record.state))?;
     let is_expired = kind == Kind::Expired;

@@ -7,8 +7,8 @@
 //!   3986, 6.2.2).
 //! * [`Template::form`]: the form for the fingerprint. Literal segments are folded. The value of a parameter
 //!   is kept as it was sent, except that escapes of unreserved characters are decoded.
-//! * [`scope_form`]: the form for the scope. All parts are folded, values too, so that another spelling can lead
-//!   to a mismatch and never to a second operation.
+//! * [`scope_form`]: the form for the scope. All parts are folded, values too, so that another spelling can
+//!   lead to a mismatch and never to a second operation.
 //!
 //! The upstream gets the path as it was sent.
 

@@ -1,4 +1,4 @@
-//! The steps of an operation: what can happen to it, and who says so. `n` is always the number of the
+//! The steps of an operation, each with its sender. `n` is always the number of the
 //! execution that the sender means.
 
 use std::sync::Arc;

@@ -105,7 +105,8 @@ fn claim_decided(record: &Record, owner: Owner, now: Timestamp) -> Transition<Cl
     }
 }
 
-/// Returns the verdict for a claim with a request that is not that of the record, or not yet comparable to it.
+/// Returns the verdict for a claim with a request that is not that of the record, or not yet comparable to
+/// it.
 fn other_request(record: &Record, claim: &Claim) -> Option<fn(Record) -> ClaimVerdict> {
     if record.fingerprint.scheme != claim.fingerprint.scheme {
         Some(|record| ClaimVerdict::NotWon(Standing::OtherScheme(record)))

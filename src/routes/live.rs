@@ -1,5 +1,5 @@
-//! The route table in use. Gateway, admin API and store ask the same one, so that none of them goes by routes
-//! that another has left behind.
+//! The route table in use. Gateway, admin API and store read the same table, so that none of them uses an
+//! outdated one.
 //!
 //! A table is replaced as a whole. A request that found its route keeps it to its end.
 
@@ -22,8 +22,8 @@ impl LiveRoutes {
         Self(Arc::new(ArcSwap::from_pointee(table)))
     }
 
-    /// Returns the table in use, for one look at it. Do not keep the guard over an await: a later table may be
-    /// in use by then.
+    /// Returns the table in use, for one look at it. Do not keep the guard over an await: a later table may
+    /// be in use by then.
     #[must_use]
     pub fn table(&self) -> Guard<Arc<RouteTable>> {
         self.0.load()

@@ -58,8 +58,8 @@ const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(1);
 const FINAL_READ: Duration = Duration::from_millis(10);
 /// Time for which a connection that has to make room may still run when it only waits for its client.
 const LEAVE_PERIOD: Duration = Duration::from_secs(1);
-/// Number of [`LEAVE_PERIOD`] periods for an execution, which goes on without the connection. [`UNPROTECTED_PERIODS`]
-/// is the number for a request that no key protects.
+/// Number of [`LEAVE_PERIOD`] periods for an execution, which goes on without the connection.
+/// [`UNPROTECTED_PERIODS`] is the number for a request that no key protects.
 const PROTECTED_PERIODS: usize = 2;
 const UNPROTECTED_PERIODS: usize = 5;
 

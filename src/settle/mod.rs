@@ -19,7 +19,7 @@ pub use witness::{Case, Fence, Testimony, Witness, WitnessFuture};
 use crate::protocol::{OnUnknown, Owner, Record, RecordId, ResponseRef, Settle, SettleVerdict};
 use crate::store::{Ledger, StoreError};
 
-/// Asks witnesses, and records what they say. Cheap to clone.
+/// The part that asks witnesses and records their answers. Cheap to clone.
 #[derive(Clone)]
 pub struct Settler {
     ledger: Ledger,

@@ -1,4 +1,5 @@
-//! The witness of an execution: it can tell what became of a call with an outcome that the gateway does not know.
+//! The witness of an execution: it can tell what became of a call with an outcome that the gateway does not
+//! know.
 
 use std::pin::Pin;
 

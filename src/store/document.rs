@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 pub enum DocumentName {
     /// The document that says how operations are named ([`Names`](super::Names)).
     Names,
-    /// The document that says how far the clock was, and which of its jumps were accepted.
+    /// The document with the last known time of the store's clock, and with the jumps that were accepted.
     Clock,
 }
 

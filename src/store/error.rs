@@ -9,8 +9,8 @@ use crate::protocol::RecordId;
 
 /// A cause in words for operators, and the error that it describes, if there is one.
 ///
-/// The words already say what the error says. The error is kept for a caller that looks for its type or its own
-/// causes. Two causes are equal if their words are.
+/// The words already say what the error says. The error is kept for a caller that looks for its type or its
+/// own causes. Two causes are equal if their words are.
 #[derive(Clone, Debug)]
 pub struct Cause {
     text: String,
@@ -81,7 +81,8 @@ impl From<&str> for Cause {
     }
 }
 
-/// The failure of a primitive. [`Error::source`] is the error of the server, the engine or the codec behind it.
+/// The failure of a primitive. [`Error::source`] is the error of the server, the engine or the codec behind
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreError {
     /// The store did not take the command, so it wrote nothing.
@@ -111,7 +112,7 @@ impl StoreError {
         Self::Unclear(cause.into())
     }
 
-    /// No execution may begin, because of `cause`.
+    /// Returns the error that no execution may begin, because of `cause`.
     pub(super) fn refused(cause: impl Into<Cause>) -> Self {
         Self::Refused(cause.into())
     }

@@ -30,17 +30,17 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// The command had no effect, because of `cause`.
+    /// Returns the failure of a command that had no effect, because of `cause`.
     pub(super) fn down(cause: impl Into<Cause>) -> Self {
         Self::Down(cause.into())
     }
 
-    /// The command has no effect until an operator corrects `cause`.
+    /// Returns the failure of a command that has no effect until an operator corrects `cause`.
     pub(super) fn wrong(cause: impl Into<Cause>) -> Self {
         Self::Wrong(cause.into())
     }
 
-    /// The command may or may not have been carried out, because of `cause`.
+    /// Returns the failure of a command that may or may not have been carried out, because of `cause`.
     pub(super) fn unclear(cause: impl Into<Cause>) -> Self {
         Self::Unclear(cause.into())
     }

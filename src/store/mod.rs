@@ -191,7 +191,7 @@ impl From<Found> for Snapshot {
 pub enum Change {
     /// Puts a record in place of the old one.
     Write(Written),
-    /// Removes the record and its response. The notice is told in the same step, if there is one.
+    /// Removes the record and its response. The notice of the step, if there is one, is stored with it.
     Remove(Option<Notice>),
 }
 
@@ -202,7 +202,7 @@ pub struct Written {
     pub record: Record,
     /// The response, where the new record is completed with a retained response that is not stored yet.
     pub response: Option<StoredResponse>,
-    /// The notice of the step, if it is told outside.
+    /// The notice of the step, if it has one.
     pub notice: Option<Notice>,
 }
 

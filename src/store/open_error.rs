@@ -5,7 +5,8 @@ use std::fmt;
 
 use super::error::Cause;
 
-/// The reason why a store cannot be opened. [`Error::source`] is the error of the server or the system behind it.
+/// The reason why a store cannot be opened. [`Error::source`] is the error of the server or the system behind
+/// it.
 #[derive(Debug)]
 pub struct OpenError {
     cause: Cause,
@@ -19,8 +20,8 @@ impl OpenError {
         Self { cause: cause.into(), passing }
     }
 
-    /// Tells whether waiting may help: the server does not answer or is still starting, or another process has
-    /// the store open.
+    /// Tells whether waiting may help: the server does not answer or is still starting, or another process
+    /// has the store open.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         self.passing

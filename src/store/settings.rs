@@ -1,5 +1,5 @@
-//! The questions that every kind of store answers before it is opened, so that the rest of the gateway needs no
-//! list of the kinds.
+//! The questions that every kind of store answers before it is opened, so that the rest of the gateway needs
+//! no list of the kinds.
 //!
 //! Each store's folder has one type `Settings`. The configuration builds it from the file, and nothing
 //! translates it on the way to the store. What the gateway asks of any store travels beside it, in [`Terms`].
@@ -18,7 +18,7 @@ use super::{ClockLimits, Document, OpenError, Store};
 /// Future of opening a store or checking one.
 pub type Opening<'a, T> = Pin<Box<dyn Future<Output = Result<T, OpenError>> + Send + 'a>>;
 
-/// Returns the longest ttl of the routes that are in use.
+/// A function that returns the longest ttl of the routes in use.
 pub type LongestTtl = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// The settings of one store. `Display` shows the URL without credentials.
@@ -69,8 +69,8 @@ pub trait StoreSettings: Any + fmt::Debug + fmt::Display + Send + Sync {
     /// Says what has happened to a claim or a response when the store acknowledges it.
     fn acknowledged(&self) -> &'static str;
 
-    /// Lists what the store may lose and when, and what narrows that: a crash, a failover, and what else can happen
-    /// to this kind.
+    /// Lists what the store may lose and when, and what narrows that: a crash, a failover, and what else can
+    /// happen to this kind.
     fn losses(&self) -> Vec<Loss>;
 
     /// Warns of settings that are valid but probably not meant.
@@ -78,8 +78,8 @@ pub trait StoreSettings: Any + fmt::Debug + fmt::Display + Send + Sync {
         None
     }
 
-    /// Returns the statements that make the tables, for operators who apply them by hand; `None` for a store without
-    /// tables.
+    /// Returns the statements that make the tables, for operators who apply them by hand; `None` for a store
+    /// without tables.
     fn tables(&self) -> Option<String> {
         None
     }

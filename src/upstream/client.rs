@@ -124,11 +124,12 @@ impl Client {
             }
             answered => answered.map_err(explain)?,
         };
-        // The length of an HTTP/1 response was settled as its head came in.
+        // The length of an HTTP/1 response was checked as its head came in.
         if http2 { self.with_canonical_length(answered) } else { Ok(answered) }
     }
 
-    /// Settles the length of an HTTP/2 response. Removes all headers if the head is over the limit.
+    /// Checks the length of an HTTP/2 response and writes it in canonical digits. Removes all headers if the
+    /// head is over the limit.
     fn with_canonical_length(
         &self,
         (mut response, hold): (Response<Incoming>, Hold),

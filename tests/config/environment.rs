@@ -12,7 +12,7 @@ fn under<const N: usize>(text: &str, variables: [(&str, &str); N]) -> Result<Con
     Config::parse(text, "test.toml", &Environment::from(variables)).map_err(|errors| errors.to_string())
 }
 
-/// The directory of the embedded store.
+/// Returns the directory of the embedded store.
 fn directory(config: &Config) -> &Path {
     let settings: &embedded::Settings = config.store.settings.of_kind().expect("it is embedded");
     &settings.directory

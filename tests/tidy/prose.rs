@@ -43,7 +43,7 @@ const VAGUE_OPENINGS: [&str; 29] = [
 const VAGUE_WORDS: [&str; 9] =
     ["anybody", "everybody", "nobody", "somebody", "someone", "whatever", "whichever", "whoever", "whose"];
 
-/// The words of one comment line, in lower case.
+/// Returns the words of one comment line, in lower case.
 fn words(comment: &str) -> impl Iterator<Item = String> {
     comment
         .split(|char: char| !char.is_alphanumeric() && char != '\'')
@@ -51,7 +51,7 @@ fn words(comment: &str) -> impl Iterator<Item = String> {
         .map(str::to_lowercase)
 }
 
-/// The text of a comment line, with how it began: `//`, `///` or `//!`.
+/// Returns the start of a comment line (`//`, `///` or `//!`) and its text.
 fn comment(line: &str) -> Option<(&str, &str)> {
     let line = line.trim_start();
     ["///", "//!", "//"].into_iter().find_map(|mark| Some((mark, line.strip_prefix(mark)?)))

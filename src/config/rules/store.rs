@@ -1,4 +1,4 @@
-//! Where records are kept: the registry of the stores, and the keys that all of them take.
+//! The registry of the stores, and the settings that all stores have.
 
 use std::sync::Arc;
 

@@ -33,7 +33,7 @@ pub fn authorities(at: &KeyCursor<'_>, file: Option<&str>) -> Option<Option<Path
     }
 }
 
-/// The certificates to trust that a file holds.
+/// Reads the certificates to trust from a file, and checks them.
 pub fn trusted(at: &KeyCursor<'_>, file: &str) -> Option<Vec<u8>> {
     let pem = read(at, file)?;
     match pem::roots(&pem) {

@@ -181,7 +181,7 @@ proptest! {
     }
 }
 
-/// A record with a plain valid value in every part.
+/// Returns a record with a plain valid value in every part.
 fn plain() -> wire::Record {
     let span = Some(wire::Span { seconds: 1, nanoseconds: 0 });
     wire::Record {

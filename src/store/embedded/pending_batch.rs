@@ -226,7 +226,8 @@ impl<'a> PendingBatch<'a> {
         }
     }
 
-    /// Runs [`PendingBatch::relist`] for each of `positions`. A record that cannot be decoded keeps its entries.
+    /// Runs [`PendingBatch::relist`] for each of `positions`. A record that cannot be decoded keeps its
+    /// entries.
     pub(super) fn relist_all(&mut self, positions: &[Position]) -> Result<(), StoreError> {
         for position in positions {
             match self.relist(*position) {

@@ -1,4 +1,4 @@
-//! The directory of an embedded store, and what it means to keep records there.
+//! The settings of an embedded store: how it is opened and checked, what it guarantees, and what it may lose.
 
 use std::fmt;
 use std::future::ready;

@@ -1,7 +1,7 @@
 //! The index of unknown records in the order of time: its keys, the list, the count, and what an earlier
 //! release left out or left behind.
 //!
-//! An earlier release that opened this store in between wrote [`Table::Unknown`] only. So the first
+//! An earlier release that opened this store in between wrote [`Table::Unknown`] only. The first
 //! comparison after a start finds the entries that are missing or left over, and the writer mends them.
 
 use std::ops::Bound;

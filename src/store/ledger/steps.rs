@@ -1,4 +1,5 @@
-//! Steps: decide with the protocol, write with a comparison, and decide again if another write came in between.
+//! Steps: decide with the protocol, write with a comparison, and decide again if another write came in
+//! between.
 
 use crate::protocol::notice;
 use crate::protocol::{Record, RecordId, State, Step, StepKind, StoredResponse, Transition, transition};

@@ -1,4 +1,4 @@
-//! `memory:`, which has no settings, and what it means to keep records there.
+//! `memory:`, which has no settings: how it is opened, and what it may lose.
 
 use std::fmt;
 use std::future::ready;

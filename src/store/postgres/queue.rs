@@ -165,8 +165,8 @@ impl<K: Kinds> Queue<K> {
         self.wake(chosen);
     }
 
-    /// Waits on a connection for tasks, and takes those that go together with the oldest one. `taken` is called
-    /// before any other thread can see that they are taken. Each connection waits once at a time.
+    /// Waits on a connection for tasks, and takes those that go together with the oldest one. `taken` is
+    /// called before any other thread can see that they are taken. Each connection waits once at a time.
     pub(super) async fn next(&self, connection: usize, taken: impl Fn()) -> Taken<'_, K> {
         loop {
             let waiting = match self.take(connection, &taken) {

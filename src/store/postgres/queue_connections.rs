@@ -44,12 +44,12 @@ impl QueueConnections {
         self.0[connection] = QueueConnection { worker: workers::current(), state };
     }
 
-    /// Chooses a waiting connection to wake for the queued tasks, and marks it as woken. Returns `None` if one
-    /// that was woken on this worker will look at them, or if they `can_wait` and a connection looks in time by
-    /// itself.
+    /// Chooses a waiting connection to wake for the queued tasks, and marks it as woken. Returns `None` if
+    /// one that was woken on this worker will look at them, or if they `can_wait` and a connection looks in
+    /// time by itself.
     ///
-    /// Waking another thread costs a system call, and that thread may be busy. So a connection on this worker
-    /// is preferred, then one on the main thread.
+    /// Waking another thread costs a system call, and that thread may be busy. Therefore a connection on this
+    /// worker is preferred, then one on the main thread.
     pub(super) fn choose(&mut self, can_wait: bool) -> Option<usize> {
         let here = workers::current();
         let any = |fits: &dyn Fn(&QueueConnection) -> bool| self.0.iter().any(fits);

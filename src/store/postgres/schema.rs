@@ -1,9 +1,9 @@
 //! The tables and their migrations.
 //!
 //! Each version is one migration in one transaction, which first writes its own number into the table
-//! `migration`. Of many gateways that start at once, one writes that row; the others wait for it and find the
-//! work done. A migration also says which version a gateway must know to run beside it. So a gateway that is
-//! older than the tables either works or refuses to start.
+//! `migration`. If many gateways start at once, one writes that row; the others wait for it and find the work
+//! done. A migration also says which version a gateway must know to run beside it. Therefore a gateway that
+//! is older than the tables either works or refuses to start.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Redis as one of the stores: how it is opened, and what it means to keep records there.
+//! Redis as one of the stores: how it is opened and checked, what it guarantees, and what it may lose.
 
 use std::sync::Arc;
 

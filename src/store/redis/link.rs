@@ -1,9 +1,10 @@
 //! The link to one primary: connections that are kept up, examined, and given up when in doubt.
 //!
-//! A task of its own ([`stay_connected`]) connects, examines the server, and repeats the examination every [`EXAMINE_INTERVAL`].
-//! Nothing is sent to a server that failed its examination. A connection is in doubt when it broke, when an
-//! answer did not arrive in time, or when the server refused a command as a replica would. The task then
-//! makes new connections. A command that still waits for an answer on the old one may still get it.
+//! A task of its own ([`stay_connected`]) connects, examines the server, and repeats the examination every
+//! [`EXAMINE_INTERVAL`]. Nothing is sent to a server that failed its examination. A connection is in doubt
+//! when it broke, when an answer did not arrive in time, or when the server refused a command as a replica
+//! would. The task then makes new connections. A command that still waits for an answer on the old one may
+//! still get it.
 //!
 //! While there is no connection, every command fails at once with [`Failure::Down`]. The exception is the
 //! first attempt to connect, at a start or after a connection was given up: commands wait for its result.
@@ -91,8 +92,8 @@ enum State {
 }
 
 impl Link {
-    /// Creates a link through `endpoint`. The primary behind it holds `buckets`. The mark of [`super::loss`] lies
-    /// in the first of them.
+    /// Creates a link through `endpoint`. The primary behind it holds `buckets`. The mark of [`super::loss`]
+    /// lies in the first of them.
     pub(super) fn new(common: Arc<Common>, endpoint: Endpoint, buckets: Vec<u8>) -> Self {
         let setup = Arc::clone(&common.setup);
         let mark = Keys::new(&setup.settings.prefix).run(buckets.first().copied().unwrap_or_default());

@@ -1,4 +1,4 @@
-//! What Redis may lose and when, and what narrows that.
+//! The possible losses of Redis: the events, their effects, and the settings that reduce them.
 
 use crate::store::Loss;
 

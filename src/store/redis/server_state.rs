@@ -1,4 +1,4 @@
-//! What this process remembers of one primary: a loss of its data, and its clock.
+//! The state of one primary, as this process remembers it: a loss of its data, and its clock.
 
 use std::time::{Duration, Instant};
 
@@ -31,8 +31,8 @@ impl ServerState {
     }
 
     /// Returns the moment on the server's clock at which a command that is sent now has been given up, after
-    /// `deadline`. The server's clock was at least at the noted time when the report arrived, so the result is
-    /// never later than the real moment.
+    /// `deadline`. The server's clock was at least at the noted time when the report arrived, so the result
+    /// is never later than the real moment.
     pub(super) fn given_up_at(&self, deadline: Duration) -> Timestamp {
         let (then, heard) = self.clock;
         then.plus(heard.elapsed() + deadline)

@@ -24,7 +24,7 @@ use super::value::decode;
 
 /// Length of the id at the beginning of an entry, in bytes. The route follows.
 const ID: usize = 20;
-/// Number of buckets that one script looks through to count or to compare: no caller waits behind more.
+/// Number of buckets that one script counts or compares. It limits how long other callers wait for a script.
 const TOGETHER: usize = 16;
 /// Number of entries that a page looks at, at least, before it is called full.
 const LOOK_AT: usize = 256;
@@ -123,7 +123,7 @@ impl Shared {
         let mut mended = 0;
         for id in ids {
             let listed = listed.remove(&id).unwrap_or_default();
-            // Of a record that cannot be decoded nothing is known; each list logs what is wrong with it.
+            // A record that cannot be decoded keeps its entries; each list logs the fault.
             if let Ok(record) = stored.get(&id).map(|bytes| decode(id, bytes)).transpose() {
                 mended += self.relist(id, record.as_ref(), &listed).await?;
             }

@@ -79,7 +79,7 @@ fn is_bodiless(status: StatusCode, to_head: bool) -> bool {
 /// Adds one line, with its folds, to the headers that are passed on.
 fn add_line(headers: &mut HeaderMap, bytes: &Bytes, range: Range<usize>, kind: LineKind) {
     match kind {
-        // This keeps the position of the line. The value is settled at the end.
+        // This keeps the position of the line. The value is set at the end.
         LineKind::Length => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"))),
         LineKind::Field { colon } => {
             let colon = range.start + colon;

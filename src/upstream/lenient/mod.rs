@@ -1,7 +1,7 @@
 //! The reader between an HTTP/1 upstream and the HTTP library: every response is read here first.
 //!
 //! The library gives up a response because of one odd line in its head. Its outcome would then be
-//! unknown although the upstream told it. Contract:
+//! unknown although the upstream reported it. Contract:
 //!
 //! * A head with a readable status line and readable framing is a response. Odd lines in it are mended
 //!   (a space before the colon, a fold, a control byte in a value) or dropped (no colon, a name that is

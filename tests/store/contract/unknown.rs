@@ -17,7 +17,7 @@ pub async fn unknown_on(bench: &Bench, number: u64, route: &str, policy: Policy)
     (id, bench.record(id).await)
 }
 
-/// Twelve unknown outcomes on two routes among other records, in the order of the list.
+/// Makes twelve unknown outcomes on two routes among other records. Returns them in the order of the list.
 async fn twelve(bench: &Bench) -> Vec<(RecordId, Record)> {
     let mut unknown = Vec::new();
     for number in 0..12 {
@@ -106,7 +106,7 @@ pub async fn unknown_outcomes_are_counted_by_route(bench: Bench) {
     }
 }
 
-/// Each way in which an outcome is no longer unknown.
+/// Ends an unknown outcome in the way with this number.
 async fn decide(bench: &Bench, way: usize, id: RecordId) {
     let number = (0..12).find(|number| self::id(*number) == id).expect("one of them");
     let event = match way % 4 {

@@ -19,7 +19,8 @@ async fn entries_that_are_missing_or_left_over_are_mended_after_a_start() {
     let (decided, entry) = (all[0].0, key(&all[0]));
     first.check(decided, Event::Resolve(Resolution::NotExecuted { force: true })).await;
     close(first);
-    // The release before knows no such table: it left it alone when it made these unknown or decided that one.
+    // The release before knows no such table: it left it alone when it made these unknown or decided that
+    // one.
     engine(dir.path(), "unknown-since", |since| {
         since.insert(&entry, "contract")?;
         all[5..10].iter().try_for_each(|listed| since.remove(key(listed)))
@@ -58,7 +59,7 @@ async fn a_store_of_the_release_before_gains_the_whole_list() {
     close(second);
 }
 
-/// The key of an entry: the time, then the id.
+/// Returns the key of an entry: the time, then the id.
 fn key((id, record): &(oncegate::protocol::RecordId, oncegate::protocol::Record)) -> Vec<u8> {
     [&record.updated_at.0.to_be_bytes()[..], id.as_bytes()].concat()
 }

@@ -1,4 +1,4 @@
-//! What makes a task one of Postgres.
+//! The tasks that run in one statement of Postgres, with others of their kind.
 
 use std::future::Future;
 
