@@ -3,6 +3,7 @@
 //! the running execution ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tracing::warn;
@@ -206,29 +207,14 @@ impl Gateway {
         sender: oneshot::Sender<ClaimOutcome>,
     ) {
         let (id, owner, asked) = (attempt.id, claim.owner, LeaseAsked::now());
-        let decision = match self.ledger.claim(id, claim).await {
+        let Decision { verdict, response, now } = match self.ledger.claim(id, claim).await {
             Ok(decision) => decision,
             Err(error) => {
-                warn!(record = %id, "nothing was sent: {error}");
-                let unclear = matches!(error, StoreError::Unclear(_));
                 drop(permit);
-                drop(sender.send(match error {
-                    StoreError::Unavailable(_) | StoreError::Unclear(_) => {
-                        ClaimOutcome::Unclaimed(attempt, error)
-                    }
-                    // The store answers, so there is nothing to bypass.
-                    StoreError::Refused(_) | StoreError::Unreadable { .. } => {
-                        ClaimOutcome::Answered(Err(store_problem(id, &error)))
-                    }
-                }));
-                if unclear {
-                    self.release_unsent(id, owner).await;
-                }
-                return;
+                return self.not_claimed(attempt, owner, error, sender).await;
             }
         };
-        let Decision { verdict, response, now } = decision;
-        match verdict {
+        let (record, end) = match verdict {
             ClaimVerdict::Won(record) if record.state.n() == 1 && self.flights.join(id).has_execution() => {
                 // The claim made execution 1, but this process runs one or holds its outcome: the store has
                 // lost the record.
@@ -238,22 +224,51 @@ impl Gateway {
                     self.release_unsent(id, owner).await;
                 }
                 let not_run = Decision { verdict: Standing::InFlight(record), response: None, now };
-                drop(sender.send(ClaimOutcome::NotRun(attempt, not_run)));
+                return drop(sender.send(ClaimOutcome::NotRun(attempt, not_run)));
             }
             ClaimVerdict::Won(record) => {
                 let end = asked.for_lease(record.policy.lease);
-                let lead = self.flights.join(id).lead(record.fingerprint.clone());
-                let n = record.state.n();
-                let lease = HeldLease { ledger: self.ledger.clone(), id, owner, n, record, end };
-                let execution = Execution { gateway: self, upstream, attempt, lease, lead, permit };
-                // On the heap, so that a claim that is not won needs no room for it.
-                Box::pin(execution.run(sender)).await;
+                (record, end)
+            }
+            // The claim had won, but its lease was over before the answer came. Nothing was sent, and nothing may
+            // be: the execution connects at most, and releases its claim.
+            ClaimVerdict::NotWon(Standing::Unknown(record)) if is_owned_by(&record, owner) => {
+                (record, asked.for_lease(Duration::ZERO))
             }
             ClaimVerdict::NotWon(standing) => {
                 drop(permit);
                 let not_run = Decision { verdict: standing, response, now };
-                drop(sender.send(ClaimOutcome::NotRun(attempt, not_run)));
+                return drop(sender.send(ClaimOutcome::NotRun(attempt, not_run)));
             }
+        };
+        let lead = self.flights.join(id).lead(record.fingerprint.clone());
+        let n = record.state.n();
+        let lease = HeldLease { ledger: self.ledger.clone(), id, owner, n, record, end };
+        let execution = Execution { gateway: self, upstream, attempt, lease, lead, permit };
+        // On the heap, so that a claim that is not won needs no room for it.
+        Box::pin(execution.run(sender)).await;
+    }
+
+    /// Answers an attempt whose claim failed. Releases the claim if it may stand.
+    async fn not_claimed(
+        &self,
+        attempt: Box<Attempt>,
+        owner: Owner,
+        error: StoreError,
+        sender: oneshot::Sender<ClaimOutcome>,
+    ) {
+        let id = attempt.id;
+        warn!(record = %id, "nothing was sent: {error}");
+        let unclear = matches!(error, StoreError::Unclear(_));
+        drop(sender.send(match error {
+            StoreError::Unavailable(_) | StoreError::Unclear(_) => ClaimOutcome::Unclaimed(attempt, error),
+            // The store answers, so there is nothing to bypass.
+            StoreError::Refused(_) | StoreError::Unreadable { .. } => {
+                ClaimOutcome::Answered(Err(store_problem(id, &error)))
+            }
+        }));
+        if unclear {
+            self.release_unsent(id, owner).await;
         }
     }
 
@@ -282,6 +297,11 @@ impl Gateway {
         let age = decision.now.since(record.created_at);
         self.metrics.duplicate(&attempt.route.name, arrival, age);
     }
+}
+
+/// Tells whether the record's unknown execution is the one of `owner`.
+fn is_owned_by(record: &Record, owner: Owner) -> bool {
+    matches!(record.state, State::Unknown { owner: holder, .. } if holder == owner)
 }
 
 fn store_problem(id: RecordId, error: &StoreError) -> Problem {
