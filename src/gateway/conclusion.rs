@@ -52,6 +52,21 @@ pub(super) enum Recorded {
     NotYet,
 }
 
+impl Recorded {
+    /// Tells whether another writer decided the record.
+    pub(super) fn has_moved_on(&self) -> bool {
+        match self {
+            Self::Overruled(_) => true,
+            Self::Completed(_)
+            | Self::Released
+            | Self::MadeUnknown
+            | Self::StillUnknown
+            | Self::Gone
+            | Self::NotYet => false,
+        }
+    }
+}
+
 /// A record that moved on without its owner.
 #[derive(Debug)]
 pub(super) struct Overruling {

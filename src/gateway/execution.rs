@@ -102,18 +102,11 @@ impl Execution {
         lead.publish_unwritten(Arc::clone(&conclusion));
         let recording = async {
             let late = Box::pin(lease.record_late(&gateway, finding, kept.as_ref()));
-            match gateway.stop.unless_cut(late).await.flatten() {
-                // The record moved on, so waiters have to ask the store.
-                Some(Recorded::Overruled(_)) => drop(lead),
-                Some(
-                    Recorded::Completed(_)
-                    | Recorded::Released
-                    | Recorded::MadeUnknown
-                    | Recorded::StillUnknown
-                    | Recorded::Gone
-                    | Recorded::NotYet,
-                )
-                | None => lead.publish(conclusion),
+            let recorded = gateway.stop.unless_cut(late).await.flatten();
+            // The record moved on, so waiters have to ask the store.
+            match recorded.is_some_and(|recorded| recorded.has_moved_on()) {
+                true => drop(lead),
+                false => lead.publish(conclusion),
             }
         };
         // A response that streams may take any time, but its outcome is known already.
