@@ -2,7 +2,7 @@
 -- KEYS: record, unknown-since.
 -- ARGV: the record's revision ('' for no record), its time ('' if its outcome is not unknown), its entry,
 --       and the entries to remove.
--- Returns the number of entries that were added, removed or given another time.
+-- Returns 1 if that changed an entry, else 0.
 local stored = redis.call('GET', KEYS[1])
 if (stored and string.sub(stored, 1, 8) or '') ~= ARGV[1] then
     return 0
@@ -14,4 +14,4 @@ end
 if ARGV[2] ~= '' then
     changed = changed + redis.call('ZADD', KEYS[2], 'CH', ARGV[2], ARGV[3])
 end
-return changed
+return changed > 0 and 1 or 0
