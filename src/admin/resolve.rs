@@ -74,11 +74,7 @@ impl ResolveRequest {
         }
         let response = response.map(SuppliedResponse::into_stored).transpose();
         let response = response.map_err(|error| format!("response: {error}"))?;
-        let reference = response.as_ref().map(|response| ResponseRef {
-            id: new_owner(),
-            status: response.status.as_u16(),
-            retained: true,
-        });
+        let reference = response.as_ref().map(|response| ResponseRef::stored(new_owner(), response));
         let resolution = match executed {
             true => Resolution::Executed(reference),
             false => Resolution::NotExecuted { force },

@@ -232,7 +232,7 @@ impl Gateway {
             }
             // The claim had won, but its lease was over before the answer came. Nothing was sent, and nothing may
             // be: the execution connects at most, and releases its claim.
-            ClaimVerdict::NotWon(Standing::Unknown(record)) if is_owned_by(&record, owner) => {
+            ClaimVerdict::NotWon(Standing::Unknown(record)) if record.state.owner() == Some(owner) => {
                 (record, asked.for_lease(Duration::ZERO))
             }
             ClaimVerdict::NotWon(standing) => {
@@ -297,11 +297,6 @@ impl Gateway {
         let age = decision.now.since(record.created_at);
         self.metrics.duplicate(&attempt.route.name, arrival, age);
     }
-}
-
-/// Tells whether the record's unknown execution is the one of `owner`.
-fn is_owned_by(record: &Record, owner: Owner) -> bool {
-    matches!(record.state, State::Unknown { owner: holder, .. } if holder == owner)
 }
 
 fn store_problem(id: RecordId, error: &StoreError) -> Problem {

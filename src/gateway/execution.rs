@@ -104,9 +104,10 @@ impl Execution {
             let late = Box::pin(lease.record_late(&gateway, finding, kept.as_ref()));
             let recorded = gateway.stop.unless_cut(late).await.flatten();
             // The record moved on, so waiters have to ask the store.
-            match recorded.is_some_and(|recorded| recorded.has_moved_on()) {
-                true => drop(lead),
-                false => lead.publish(conclusion),
+            if recorded.is_some_and(|recorded| recorded.has_moved_on()) {
+                drop(lead);
+            } else {
+                lead.publish(conclusion);
             }
         };
         // A response that streams may take any time, but its outcome is known already.
@@ -289,14 +290,8 @@ impl HeldLease {
     /// Tells whether a record in this state was made anew after this execution's record. Numbers never go
     /// back within a record, so a lower number shows a new record.
     fn is_older_than(&self, state: &State) -> bool {
-        match *state {
-            State::Running { owner, n, .. }
-            | State::Completed { owner, n, .. }
-            | State::Settled { owner, n }
-            | State::Unknown { owner, n, .. }
-            | State::Cleared { owner, n } => n < self.n || (n == self.n && owner != self.owner),
-            State::Expired { n, .. } => n < self.n,
-        }
+        let n = state.n();
+        n < self.n || (n == self.n && state.owner().is_some_and(|owner| owner != self.owner))
     }
 }
 

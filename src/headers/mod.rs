@@ -19,3 +19,21 @@ pub use names::{
 };
 pub use request::{add_own, bare_key, clean_request, forwarded_address, name_execution};
 pub use response::{kept, prepare_response};
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    /// Returns a map of these lines, in their order.
+    pub(super) fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let header = |(name, value): &(&str, &str)| {
+            let name: HeaderName = name.parse().expect("header name");
+            (name, HeaderValue::from_str(value).expect("header value"))
+        };
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines.iter().map(header) {
+            headers.append(name, value);
+        }
+        headers
+    }
+}

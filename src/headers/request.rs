@@ -137,6 +137,7 @@ fn new_traceparent() -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::tests::headers;
 
     fn prepare_request(headers: &mut HeaderMap, version: Version, peer: Option<Peer>, trusted: bool) {
         clean_request(headers, trusted, std::iter::empty());
@@ -144,15 +145,6 @@ mod tests {
     }
 
     const PEER: Peer = Peer { address: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), secure: false };
-
-    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            let name: HeaderName = name.parse().expect("header name");
-            headers.append(name, HeaderValue::from_str(value).expect("header value"));
-        }
-        headers
-    }
 
     #[test]
     fn connection_takes_what_it_names_but_never_ours() {

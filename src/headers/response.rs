@@ -34,15 +34,7 @@ mod tests {
     use http::header::SET_COOKIE;
 
     use super::*;
-
-    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            let name: HeaderName = name.parse().expect("header name");
-            headers.append(name, HeaderValue::from_str(value).expect("header value"));
-        }
-        headers
-    }
+    use crate::headers::tests::headers;
 
     /// A client that reads `_` as `-` must not mistake the upstream's headers for the gateway's.
     #[test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{Executed, Owner, Reason, Record, RecordId, Revision, State, StepKind, hex};
+use super::{Owner, Reason, Record, RecordId, Revision, State, StepKind, hex};
 
 /// Subject of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,7 +112,7 @@ pub fn of(step: StepKind, before: Option<&Record>, after: Option<&Record>) -> Op
         execution: told.state.n(),
         status,
         reason,
-        owner: owner(&before.state)?,
+        owner: before.state.owner()?,
         revision: after.map_or_else(|| before.revision.next(), |after| after.revision),
     })
 }
@@ -130,18 +130,6 @@ fn kind(step: StepKind, before: &State, after: Option<&State>) -> Option<Kind> {
         StepKind::Claim | StepKind::Sweep if matches!(before, State::Unknown { .. }) => Some(Kind::Expired),
         StepKind::Lose | StepKind::Claim | StepKind::Sweep => None,
         StepKind::Renew | StepKind::TakeOver | StepKind::Delete => None,
-    }
-}
-
-/// Returns the token of the last execution; a tombstone has none.
-fn owner(state: &State) -> Option<Owner> {
-    match *state {
-        State::Running { owner, .. }
-        | State::Completed { owner, .. }
-        | State::Settled { owner, .. }
-        | State::Unknown { owner, .. }
-        | State::Cleared { owner, .. } => Some(owner),
-        State::Expired { n: _, executed: Executed::Yes | Executed::Unknown } => None,
     }
 }
 

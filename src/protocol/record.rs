@@ -117,6 +117,19 @@ impl State {
         }
     }
 
+    /// Returns the token of the last execution; `None` for a tombstone.
+    #[must_use]
+    pub fn owner(&self) -> Option<Owner> {
+        match *self {
+            Self::Running { owner, .. }
+            | Self::Completed { owner, .. }
+            | Self::Settled { owner, .. }
+            | Self::Unknown { owner, .. }
+            | Self::Cleared { owner, .. } => Some(owner),
+            Self::Expired { .. } => None,
+        }
+    }
+
     /// Returns the number of the last execution.
     #[must_use]
     pub fn n(&self) -> u32 {

@@ -44,3 +44,11 @@ pub struct ResponseRef {
     /// False if the response was passed through without being kept (too large, or a stream).
     pub retained: bool,
 }
+
+impl ResponseRef {
+    /// Returns the reference to a response that is stored with the record, under the name `id`.
+    #[must_use]
+    pub fn stored(id: Owner, response: &StoredResponse) -> Self {
+        Self { id, status: response.status.as_u16(), retained: true }
+    }
+}

@@ -77,11 +77,7 @@ impl Settler {
             Testimony::NotExecuted { fenced } => return Ok(Settlement::MayTakeOver { n, fenced }),
             Testimony::Executed(response) => response,
         };
-        let reference = response.as_ref().map(|response| ResponseRef {
-            id: new_owner(),
-            status: response.status.as_u16(),
-            retained: true,
-        });
+        let reference = response.as_ref().map(|response| ResponseRef::stored(new_owner(), response));
         let settle = Settle { n, response: reference };
         match self.ledger.apply(id, Some(record), &settle, response.as_ref()).await?.verdict {
             SettleVerdict::Settled(_) | SettleVerdict::Lost(_) => Ok(Settlement::Changed),

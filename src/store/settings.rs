@@ -120,6 +120,12 @@ impl Terms {
             clock: None,
         }
     }
+
+    /// Returns the time that one step on a server may take. It is shorter than the time that callers of the store
+    /// wait: the step is given up in its session, where that counts against the connection.
+    pub(super) fn deadline(&self) -> Duration {
+        self.timeout * 9 / 10
+    }
 }
 
 /// The result of a check of a store.

@@ -5,7 +5,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::protocol::events::{Event, Next, transition};
 use crate::protocol::{
-    BodyScheme, Claim, Fingerprint, OnUnknown, PathScheme, Policy, Resolution, ResponseRef, Scheme,
+    BodyScheme, Claim, Executed, Fingerprint, OnUnknown, PathScheme, Policy, Resolution, ResponseRef, Scheme,
 };
 
 const T0: Timestamp = Timestamp(1_000_000);

@@ -61,7 +61,7 @@ impl Connections {
     /// Starts connections to the servers of `settings`.
     pub(super) fn new(setup: Arc<Setup>, statements: Arc<Statements>) -> Self {
         let (queue, workers) =
-            (Queue::new("Postgres", CONNECTIONS, setup.deadline()), setup.terms.workers.clone());
+            (Queue::new("Postgres", CONNECTIONS, setup.terms.deadline()), setup.terms.workers.clone());
         let shared = Arc::new(Shared { setup, statements, queue, health: Mutex::default() });
         let (senders, under_way): (Vec<_>, Vec<_>) = (0..CONNECTIONS).map(|_| watch::channel(0)).unzip();
         let start = |(connection, sender)| {

@@ -63,7 +63,7 @@ impl Listener {
         self.task.get_or_init(|| async { tokio::spawn(stay_connected(shared)).abort_handle() }).await;
         let mut state = self.shared.state.subscribe();
         let known = timeout(
-            self.shared.setup.deadline(),
+            self.shared.setup.terms.deadline(),
             state.wait_for(|state| !matches!(state, State::Connecting)),
         );
         match known.await {
@@ -146,7 +146,7 @@ impl Shared {
                 }
                 Some(Ok(None)) => return Failure::Down("the connection ended".into()),
                 Some(Err(error)) => return error.into(),
-                None => match timeout(self.setup.deadline(), examine(listener)).await {
+                None => match timeout(self.setup.terms.deadline(), examine(listener)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(failure)) => return failure,
                     Err(_) => return Failure::Down("no answer".into()),

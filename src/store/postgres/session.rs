@@ -52,7 +52,7 @@ impl Session {
             let opening = async {
                 let connection = endpoint.connect().await.map_err(of_connecting)?;
                 let clock = (Timestamp::default(), Instant::now());
-                let deadline = setup.deadline();
+                let deadline = setup.terms.deadline();
                 let mut session = Self { connection, server: server.clone(), deadline, clock };
                 session.apply_settings(setup).await.map_err(Failure::of_a_read)?;
                 Ok::<_, Failure>(session)
@@ -194,7 +194,7 @@ fn session_settings(setup: &Setup) -> String {
          SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
          SELECT set_config('synchronous_commit', 'on', false) \
          WHERE current_setting('synchronous_commit') = 'off';",
-        setup.deadline().as_millis().max(1),
+        setup.terms.deadline().as_millis().max(1),
         setup.lock_timeout().as_millis().max(1),
     )
 }

@@ -16,12 +16,6 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// Returns how long a statement may take. This is shorter than callers wait, so that a statement is given
-    /// up in the session, where that ends the connection.
-    pub(super) fn deadline(&self) -> Duration {
-        self.terms.timeout * 9 / 10
-    }
-
     /// Returns how long a statement may wait for a row that another session keeps locked.
     pub(super) fn lock_timeout(&self) -> Duration {
         self.terms.timeout * 3 / 10

@@ -123,7 +123,7 @@ impl Link {
     /// held back because the server lost data, or the bucket's mark is known.
     pub(super) async fn examine_bucket(&self, bucket: u8, known: Option<Digits>) -> Result<(), Failure> {
         let shared = &*self.shared;
-        let checked = timeout(shared.setup.deadline(), async {
+        let checked = timeout(shared.setup.terms.deadline(), async {
             let _alone = shared.examining.lock().await;
             if shared.common.marks.of(bucket) != known {
                 return Ok(());
@@ -135,7 +135,11 @@ impl Link {
             }
         });
         let silent = || {
-            Failure::down(format!("no answer of {} within {:?}", shared.endpoint, shared.setup.deadline()))
+            Failure::down(format!(
+                "no answer of {} within {:?}",
+                shared.endpoint,
+                shared.setup.terms.deadline()
+            ))
         };
         checked.await.unwrap_or_else(|_| Err(silent()))
     }
@@ -164,7 +168,7 @@ impl Link {
             )));
         };
         let sent_on = OnceLock::new();
-        let answered = timeout(shared.setup.deadline(), async {
+        let answered = timeout(shared.setup.terms.deadline(), async {
             let session = shared.session().await?;
             let session = sent_on.get_or_init(|| session);
             // The permission needs a session first: making one finds out what the server lost.
@@ -176,7 +180,8 @@ impl Link {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(failure)) => failure,
             Err(_) => {
-                let cause = format!("no answer of {} within {:?}", shared.endpoint, shared.setup.deadline());
+                let cause =
+                    format!("no answer of {} within {:?}", shared.endpoint, shared.setup.terms.deadline());
                 if sent_on.get().is_some() { Failure::unclear(cause) } else { Failure::down(cause) }
             }
         };
@@ -194,7 +199,10 @@ impl Link {
         let ExecutionStart { bucket, is_new } = call.begins()?;
         let mark = shared.common.marks.of(bucket);
         let may = self.held().is_none() && (!is_new || shared.memory.has_room(&shared.common.outcomes));
-        may.then(|| Permission { until: shared.server.lock().given_up_at(shared.setup.deadline()), mark })
+        may.then(|| Permission {
+            until: shared.server.lock().given_up_at(shared.setup.terms.deadline()),
+            mark,
+        })
     }
 
     /// Waits for the first connection, and returns the failure if there is none.

@@ -121,7 +121,7 @@ impl Nodes {
         let Self::Cluster(cluster) = self else {
             return self.link(bucket).await?.ask(request, counted).await;
         };
-        let give_up_at = Instant::now() + cluster.shared.setup.deadline();
+        let give_up_at = Instant::now() + cluster.shared.setup.terms.deadline();
         loop {
             let mut map = cluster.shared.map.subscribe();
             map.mark_unchanged();
@@ -153,7 +153,7 @@ impl Cluster {
         let mut map = self.shared.map.subscribe();
         let silent = || Failure::Down("no node of the cluster answers".into());
         let read = map.wait_for(|map| !matches!(map, Err(None)));
-        match timeout(self.shared.setup.deadline(), read).await {
+        match timeout(self.shared.setup.terms.deadline(), read).await {
             Ok(Ok(map)) => map.clone().map_err(|failure| failure.unwrap_or_else(silent)),
             _ => Err(silent()),
         }

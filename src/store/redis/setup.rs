@@ -18,12 +18,6 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// Returns the time that a command may take. It is shorter than the time that callers of the store wait:
-    /// a command is given up here, where that counts against its connection.
-    pub(super) fn deadline(&self) -> Duration {
-        self.terms.timeout * 9 / 10
-    }
-
     /// Returns the time that the server may wait for its replicas. The answer must still fit into the
     /// deadline.
     pub(super) fn replica_wait(&self) -> Duration {
