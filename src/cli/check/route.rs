@@ -4,12 +4,14 @@ use std::fmt::Display;
 
 use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
-use crate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers};
+use crate::config::{Config, InFlight, Match, OnStoreError, Route, UnknownAnswers};
 use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
 use crate::protocol::{BodyScheme, Policy, ScopePart};
 
+use super::settling;
+
 /// Writes the effect of a route's settings.
-pub(super) fn write(page: &mut Page, route: &Route) {
+pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
     page.heading(&format!("Route {:?}", &*route.name));
     page.row("covers", &covers(route));
     page.row("key", &key(route));
@@ -17,7 +19,7 @@ pub(super) fn write(page: &mut Page, route: &Route) {
     page.row("same request", &same_request(route));
     page.row("while one runs", &while_running(route));
     page.row("a later retry", &later_retry(&route.policy));
-    page.row("a lost answer", &unknown(&route.policy));
+    settling::write(page, config, route);
     page.row("a crashed gateway", &crash(&route.policy));
     page.row("no store", without_store(route));
     page.row("not executed", &statuses(route.outcomes.release(), "the key is free again for a retry"));
@@ -130,18 +132,6 @@ fn later_retry(policy: &Policy) -> String {
         let refused = Span(policy.tombstone_ttl);
         format!("{replayed}, then refused for {refused} (410 key-expired), then a new operation")
     }
-}
-
-fn unknown(policy: &Policy) -> String {
-    let tombstone = match policy.tombstone_ttl {
-        none if none.is_zero() => Policy::UNKNOWN_TOMBSTONE,
-        some => some,
-    };
-    format!(
-        "504 outcome-unknown, then 409 for {} and {} more, unless a late answer or an operator decides it",
-        Span(policy.ttl),
-        Span(tombstone)
-    )
 }
 
 fn crash(policy: &Policy) -> String {
