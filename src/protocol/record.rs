@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::clock::Timestamp;
 
 use super::{Fingerprint, OnUnknown, Owner, Policy, Reason, ResponseRef, Revision};
@@ -35,7 +33,7 @@ pub struct Record {
     pub state: State,
     /// The parts of the first attempt's request that settling an unknown outcome needs, encoded by the
     /// settler. They are kept only while the outcome may still become unknown, or is.
-    pub kept: Option<Bytes>,
+    pub kept: Option<Arc<[u8]>>,
 }
 
 /// The state of an operation. The absence of a record is a seventh state.

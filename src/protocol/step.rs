@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::clock::Timestamp;
 
 use super::{Finding, Fingerprint, Owner, Policy, Record, ResponseRef, Revision, State};
@@ -23,7 +21,7 @@ pub struct Claim {
     /// The route's policy, for a record that does not exist yet.
     pub policy: Policy,
     /// The parts of the request that settling needs. See [`Record::kept`].
-    pub kept: Option<Bytes>,
+    pub kept: Option<Arc<[u8]>>,
 }
 
 impl Claim {

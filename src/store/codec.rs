@@ -61,7 +61,7 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
         created_at: record.created_at.0,
         updated_at: record.updated_at.0,
         state: Some(state_to_wire(&record.state)),
-        kept: record.kept.clone(),
+        kept: record.kept.as_deref().map(Into::into),
     };
     versioned(version, &message)
 }
@@ -96,7 +96,7 @@ pub fn decode_record(bytes: &[u8]) -> Result<Record, Undecodable> {
         created_at: Timestamp(wire.created_at),
         updated_at: Timestamp(wire.updated_at),
         state: state_from_wire(present(wire.state, "state")?)?,
-        kept: wire.kept,
+        kept: wire.kept.map(Into::into),
     })
 }
 

@@ -178,7 +178,7 @@ fn settling() -> Vec<(String, Record)> {
         (Owner([0xa1; 16]), 3, Reason::ResponseTimeout, Timestamp(1_700_000_050_000));
     let unknown = State::Unknown { owner, n, undecided: true, reason, quiet_at };
     let window = Some(Duration::from_secs(82_800));
-    let kept = |record: Record| Record { kept: Some(Bytes::from_static(b"\x0a\x02hi")), ..record };
+    let kept = |record: Record| Record { kept: Some(b"\x0a\x02hi".as_slice().into()), ..record };
     vec![
         ("record-retried".into(), kept(record(unknown, OnUnknown::Retry { window }))),
         ("record-probed".into(), kept(record(unknown, OnUnknown::Probe))),

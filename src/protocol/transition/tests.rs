@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
     BodyScheme, Claim, Evidence, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record,
@@ -374,7 +373,7 @@ fn nothing_takes_over_what_is_held() {
 
 /// Returns a record of this policy with an unknown outcome.
 fn held_under(on_unknown: OnUnknown) -> Record {
-    let kept = Some(Bytes::from_static(b"kept"));
+    let kept = Some(b"kept".as_slice().into());
     Record { state: unknown(false), kept, ..claim_under(ME, on_unknown).first(T0) }
 }
 
@@ -453,7 +452,7 @@ fn what_was_not_fenced_stays_undecided() {
     for (fenced, released) in [(true, "cleared"), (false, "unknown")] {
         let settle = Event::Settle { n: 2, evidence: Evidence::NotExecuted { fenced } };
         let cleared = after(&held_under(OnUnknown::Probe), &settle, T0).expect("a settlement");
-        let again = Claim { kept: Some(Bytes::from_static(b"new")), ..claim_under(OTHER, OnUnknown::Probe) };
+        let again = Claim { kept: Some(b"new".as_slice().into()), ..claim_under(OTHER, OnUnknown::Probe) };
         let running = after(&cleared, &Event::Claim(again), T0).expect("a claim that wins");
         assert_eq!(running.state, State::Running { owner: OTHER, n: 3, undecided: !fenced });
         assert_eq!(running.kept.as_deref(), Some(&b"new"[..]), "the new attempt's");

@@ -24,8 +24,8 @@ pub(super) struct Record {
     #[prost(uint64, tag = "8")]
     pub(super) updated_at: u64,
     /// Only in records of version 3.
-    #[prost(bytes = "bytes", optional, tag = "9")]
-    pub(super) kept: Option<Bytes>,
+    #[prost(bytes = "vec", optional, tag = "9")]
+    pub(super) kept: Option<Vec<u8>>,
     #[prost(oneof = "State", tags = "16, 17, 18, 19, 20, 21")]
     pub(super) state: Option<State>,
 }
