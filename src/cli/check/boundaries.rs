@@ -36,7 +36,9 @@ pub(super) fn write(page: &mut Page, config: &Config) {
 }
 
 fn routes_with(config: &Config, policy: OnUnknown) -> impl Iterator<Item = &Route> {
-    config.routes.iter().map(|route| &**route).filter(move |route| route.policy.on_unknown == policy)
+    config.routes.iter().map(|route| &**route).filter(move |route| {
+        std::mem::discriminant(&route.policy.on_unknown) == std::mem::discriminant(&policy)
+    })
 }
 
 fn gateway_to_store(config: &Config) -> String {
