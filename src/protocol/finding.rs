@@ -47,7 +47,7 @@ pub fn finding(owner: Owner, policy: &Policy, outcomes: &Outcomes, called: Calle
     };
     match (outcomes.meaning(status), policy.on_unknown) {
         (Meaning::Completed, _) => Finding::Complete(ResponseRef { id: owner, status, retained }),
-        (Meaning::Released, OnUnknown::Hold | OnUnknown::Retry | OnUnknown::Probe) => Finding::Release,
+        (Meaning::Released, OnUnknown::Hold | OnUnknown::Retry { .. } | OnUnknown::Probe) => Finding::Release,
         (Meaning::Released, OnUnknown::Marker) | (Meaning::Unknown, _) => {
             Finding::Lose(Reason::Status(status))
         }
@@ -74,7 +74,9 @@ mod tests {
 
     #[test]
     fn a_call_means_one_thing_under_each_policy() {
-        for policy in [OnUnknown::Hold, OnUnknown::Retry, OnUnknown::Probe, OnUnknown::Marker] {
+        for policy in
+            [OnUnknown::Hold, OnUnknown::Retry { window: None }, OnUnknown::Probe, OnUnknown::Marker]
+        {
             for reason in [Reason::Unreachable, Reason::LeaseOver] {
                 assert_eq!(found(policy, Called::Failed { sent: Sent::Never, reason }), Finding::Release);
             }
@@ -94,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_status_releases_unless_a_marker_decides() {
-        for policy in [OnUnknown::Hold, OnUnknown::Retry, OnUnknown::Probe] {
+        for policy in [OnUnknown::Hold, OnUnknown::Retry { window: None }, OnUnknown::Probe] {
             assert_eq!(found(policy, answered(429)), Finding::Release);
         }
         assert_eq!(found(OnUnknown::Marker, answered(429)), Finding::Lose(Reason::Status(429)));

@@ -10,8 +10,12 @@ pub enum OnUnknown {
     /// No new execution. An operator or a late completion decides the outcome, or the ttl ends first. There
     /// is at most one execution.
     Hold,
-    /// A repeated execution. More than one effect is possible.
-    Retry,
+    /// A repeated execution. More than one effect is possible, unless the upstream recognises the key.
+    Retry {
+        /// Time, counted from the first attempt's claim, for which the upstream recognises the key. After it,
+        /// the policy is that of [`OnUnknown::Hold`]. Without it, an execution is repeated at any time.
+        window: Option<Duration>,
+    },
     /// A question to the upstream about the outcome, before the operation runs again.
     Probe,
     /// A fence for the execution in the upstream's own transaction, before the next one runs.

@@ -98,7 +98,7 @@ impl Settler {
     /// Chooses the witness by the policy of the record.
     fn witness(&self, record: &Record) -> &dyn Witness {
         match record.policy.on_unknown {
-            OnUnknown::Hold | OnUnknown::Retry | OnUnknown::Probe | OnUnknown::Marker => &self.hold,
+            OnUnknown::Hold | OnUnknown::Retry { .. } | OnUnknown::Probe | OnUnknown::Marker => &self.hold,
         }
     }
 }

@@ -170,7 +170,7 @@ fn scheme_from_wire(wire: wire::Scheme) -> Result<Scheme, Undecodable> {
 fn policy_to_wire(policy: &Policy) -> wire::Policy {
     let on_unknown = match policy.on_unknown {
         OnUnknown::Hold => wire::OnUnknown::Hold,
-        OnUnknown::Retry => wire::OnUnknown::Retry,
+        OnUnknown::Retry { .. } => wire::OnUnknown::Retry,
         OnUnknown::Probe => wire::OnUnknown::Probe,
         OnUnknown::Marker => wire::OnUnknown::Marker,
     };
@@ -189,7 +189,7 @@ fn policy_to_wire(policy: &Policy) -> wire::Policy {
 fn policy_from_wire(wire: wire::Policy) -> Result<Policy, Undecodable> {
     let on_unknown = match wire::OnUnknown::try_from(wire.on_unknown) {
         Ok(wire::OnUnknown::Hold) => OnUnknown::Hold,
-        Ok(wire::OnUnknown::Retry) => OnUnknown::Retry,
+        Ok(wire::OnUnknown::Retry) => OnUnknown::Retry { window: None },
         Ok(wire::OnUnknown::Probe) => OnUnknown::Probe,
         Ok(wire::OnUnknown::Marker) => OnUnknown::Marker,
         Ok(wire::OnUnknown::Unspecified) | Err(_) => return Err(refused("policy", wire.on_unknown)),

@@ -13,7 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use oncegate::admin::{Access, AdminState, router};
 use oncegate::clock::{ManualClock, Timestamp};
-use oncegate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers, UpstreamName};
+use oncegate::config::{InFlight, Match, OnStoreError, Route, Settling, UnknownAnswers, UpstreamName};
 use oncegate::protocol::path::Template;
 use oncegate::protocol::{
     BodyScheme, Claim, Fingerprint, Key, OnUnknown, Outcomes, Owner, PathScheme, Policy, Reason, RecordId,
@@ -256,6 +256,9 @@ fn route(name: &str) -> Arc<Route> {
         anonymous: false,
         fingerprint: scheme(),
         policy: policy(),
+        settling: Settling::Hold,
+        keep_request: false,
+        retry_horizon: None,
         replay_headers: Vec::new(),
         replay_drop: Vec::new(),
         in_flight: InFlight::Reject,

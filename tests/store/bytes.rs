@@ -51,7 +51,7 @@ fn records() -> Vec<(String, Record)> {
         State::Expired { n, executed: Executed::Yes },
         State::Expired { n, executed: Executed::Unknown },
     ];
-    let policies = [OnUnknown::Hold, OnUnknown::Retry, OnUnknown::Probe, OnUnknown::Marker];
+    let policies = [OnUnknown::Hold, OnUnknown::Retry { window: None }, OnUnknown::Probe, OnUnknown::Marker];
     let all = states.into_iter().chain(unknown).enumerate();
     all.map(|(number, state)| {
         let on_unknown = policies[number % policies.len()];

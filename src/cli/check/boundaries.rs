@@ -13,7 +13,7 @@ pub(super) fn write(page: &mut Page, config: &Config) {
         "Delivery is at-least-once: clients may retry as often as they like, also at the same time.",
     );
     page.row("gateway → store", &gateway_to_store(config));
-    for policy in [OnUnknown::Hold, OnUnknown::Retry, OnUnknown::Probe, OnUnknown::Marker] {
+    for policy in [OnUnknown::Hold, OnUnknown::Retry { window: None }, OnUnknown::Probe, OnUnknown::Marker] {
         let routes: Vec<&str> = routes_with(config, policy).map(|route| &*route.name).collect();
         if !routes.is_empty() {
             let text = format!("{} (routes: {})", gateway_to_upstream(policy), routes.join(", "));
@@ -36,7 +36,9 @@ pub(super) fn write(page: &mut Page, config: &Config) {
 }
 
 fn routes_with(config: &Config, policy: OnUnknown) -> impl Iterator<Item = &Route> {
-    config.routes.iter().map(|route| &**route).filter(move |route| route.policy.on_unknown == policy)
+    config.routes.iter().map(|route| &**route).filter(move |route| {
+        std::mem::discriminant(&route.policy.on_unknown) == std::mem::discriminant(&policy)
+    })
 }
 
 fn gateway_to_store(config: &Config) -> String {
@@ -58,7 +60,7 @@ fn gateway_to_upstream(policy: OnUnknown) -> &'static str {
              repeats a request, and every status listed as release is true. What cannot be decided is held as unknown and \
              shown. An operator who declares \"not executed\" steps outside this promise."
         }
-        OnUnknown::Retry => {
+        OnUnknown::Retry { .. } => {
             "on_unknown = \"retry\": may run more than once, with the same key forwarded; at least once \
              only if a client keeps retrying until it gets an answer."
         }

@@ -127,7 +127,7 @@ fn the_number_of_executions_never_goes_back() {
     assert_eq!(claimed.verdict, Verdict::Won { n: u32::MAX });
     let State::Unknown { owner, undecided, reason, quiet_at, .. } = unknown(false) else { unreachable!() };
     let state = State::Unknown { owner, n: u32::MAX, undecided, reason, quiet_at };
-    let retried = Record { state, ..claim_under(ME, OnUnknown::Retry).first(T0) };
+    let retried = Record { state, ..claim_under(ME, OnUnknown::Retry { window: None }).first(T0) };
     let event = Event::TakeOver { owner: OTHER, n: u32::MAX, fenced: true };
     assert_eq!(transition(Some(&retried), &event, T0).verdict, Verdict::Won { n: u32::MAX });
 }
@@ -346,7 +346,8 @@ fn nothing_takes_over_what_is_held() {
 
 #[test]
 fn where_the_policy_allows_it_the_next_execution_takes_over() {
-    let retried = Record { state: unknown(false), ..claim_under(ME, OnUnknown::Retry).first(T0) };
+    let retried =
+        Record { state: unknown(false), ..claim_under(ME, OnUnknown::Retry { window: None }).first(T0) };
     for (n, fenced, wins) in [(2, false, true), (2, true, true), (1, true, false)] {
         let step = transition(Some(&retried), &Event::TakeOver { owner: OTHER, n, fenced }, T0);
         match step.next {

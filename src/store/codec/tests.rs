@@ -73,7 +73,7 @@ fn scheme() -> impl Strategy<Value = Scheme> {
 fn policy() -> impl Strategy<Value = Policy> {
     let on_unknown = prop_oneof![
         Just(OnUnknown::Hold),
-        Just(OnUnknown::Retry),
+        Just(OnUnknown::Retry { window: None }),
         Just(OnUnknown::Probe),
         Just(OnUnknown::Marker)
     ];

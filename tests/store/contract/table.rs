@@ -22,7 +22,7 @@ pub async fn every_row_under_hold(bench: Bench) {
 
 pub async fn every_row_under_retry(bench: Bench) {
     let paths = [first_executions(), later_executions()].concat();
-    every_row(bench, OnUnknown::Retry, &paths).await;
+    every_row(bench, OnUnknown::Retry { window: None }, &paths).await;
 }
 
 pub async fn every_row_under_marker(bench: Bench) {
