@@ -407,7 +407,7 @@ fn the_promise_of_each_policy_is_said_with_its_conditions() {
          upstream's own transaction covers, while the marker table is durable, its rows are kept, and the upstream \
          fails on a conflict. (routes: marked)",
         "RUNS THE OPERATION AGAIN, with the same key forwarded",
-        "until 31s before 23h from the first attempt are over",
+        "for 23h from the first attempt, less the 31s that a call may take, an attempt with the same bytes",
         "400, 401, 403, 404, 409, 422, 425, 429: may be the upstream's word about its key",
         "every status but those of outcomes is taken for the operation's own, even 409",
         "credentials included, is stored with the record until its operation is settled, sealed under [store] seal",
@@ -420,6 +420,12 @@ fn the_promise_of_each_policy_is_said_with_its_conditions() {
         "table oncegate_marker at postgres://localhost/pay. The upstream inserts the Idempotency-Execution value",
         "in the transaction of the operation itself, and fails if that row is there: no ON CONFLICT DO NOTHING",
         "keeps its rows longer than 31d (ttl and tombstone_ttl)",
+        "After that held: 409 for 24h and 30d more, unless a late answer or an operator decides it",
+        "Anything else: 409 for 24h and 30d more",
+        "A row that is not committed yet, or no answer: 409 for 24h and 30d more",
+        "429: fenced at once, and if the fence is first the key is free again for a retry",
+        "408, 502, 503, 504: passed on once, then treated as a lost answer",
+        "408, 502, 503, 504: passed on once, then held as unknown",
         "`oncegate check --print-marker-schema`",
     ] {
         assert!(words.contains(part), "{part:?} is not in\n{report}");

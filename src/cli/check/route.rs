@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
-use crate::config::{Config, InFlight, Match, OnStoreError, Route, UnknownAnswers};
+use crate::config::{Config, InFlight, Match, OnStoreError, Route, Settling, UnknownAnswers};
 use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
 use crate::protocol::{BodyScheme, Policy, ScopePart};
 
@@ -22,12 +22,8 @@ pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
     settling::write(page, config, route);
     page.row("a crashed gateway", &crash(&route.policy));
     page.row("no store", without_store(route));
-    page.row("not executed", &statuses(route.outcomes.release(), "the key is free again for a retry"));
-    let unknown = match route.unknown_answers {
-        UnknownAnswers::Pass => "passed on once, then held as unknown",
-        UnknownAnswers::Problem => "answered outcome-unknown, and held as unknown",
-    };
-    page.row("unknown", &statuses(route.outcomes.unknown(), unknown));
+    page.row("not executed", &statuses(route.outcomes.release(), released(&route.settling)));
+    page.row("unknown", &statuses(route.outcomes.unknown(), &unknown(route)));
     page.row("any other status", "stored and replayed, 500 included");
     page.row("a replay", &replay(route));
     page.row(
@@ -151,6 +147,25 @@ fn without_store(route: &Route) -> &'static str {
              back, runs the operation again"
         }
     }
+}
+
+fn released(settling: &Settling) -> &'static str {
+    match settling {
+        Settling::Marker(_) => "fenced at once, and if the fence is first the key is free again for a retry",
+        Settling::Hold | Settling::Retry(_) | Settling::Probe(_) => "the key is free again for a retry",
+    }
+}
+
+fn unknown(route: &Route) -> String {
+    let answer = match route.unknown_answers {
+        UnknownAnswers::Pass => "passed on once, then",
+        UnknownAnswers::Problem => "answered outcome-unknown, and",
+    };
+    let then = match route.settling {
+        Settling::Hold => "held as unknown",
+        Settling::Retry(_) | Settling::Probe(_) | Settling::Marker(_) => "treated as a lost answer",
+    };
+    format!("{answer} {then}")
 }
 
 fn statuses(statuses: &[u16], meaning: &str) -> String {

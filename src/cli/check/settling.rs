@@ -38,12 +38,17 @@ pub(super) fn seals(page: &mut Page, keys: &[SealKey]) {
 }
 
 fn held(policy: &Policy) -> String {
+    format!("504 outcome-unknown, then {}", later(policy))
+}
+
+/// Describes how long an outcome stays unknown.
+fn later(policy: &Policy) -> String {
     let tombstone = match policy.tombstone_ttl {
         none if none.is_zero() => Policy::UNKNOWN_TOMBSTONE,
         some => some,
     };
     format!(
-        "504 outcome-unknown, then 409 for {} and {} more, unless a late answer or an operator decides it",
+        "409 for {} and {} more, unless a late answer or an operator decides it",
         Span(policy.ttl),
         Span(tombstone)
     )
@@ -57,11 +62,11 @@ fn recognised(page: &mut Page, keys: &UpstreamKeys, policy: &Policy) {
     page.row(
         "a lost answer",
         &format!(
-            "504 outcome-unknown; an attempt with the same bytes goes upstream again with the same key until {} \
-             before {window} from the first attempt are over: at most once, provided the upstream honours its keys for \
-             {window}. After that {}",
+            "504 outcome-unknown; for {window} from the first attempt, less the {} that a call may take, an attempt \
+             with the same bytes goes upstream again with the same key: at most once, provided the upstream honours its \
+             keys for {window}. After that held: {}",
             Span(policy.response_timeout),
-            held(policy),
+            later(policy),
         ),
     );
     let text = match keys.undecided.as_slice() {
@@ -85,7 +90,7 @@ fn asked(page: &mut Page, config: &Config, probe: &Probe, policy: &Policy) {
             "504 outcome-unknown; {} after the lease ended, when no call can be under way any more, the upstream is \
              asked. Executed: settled, and never run again. Not executed: the next attempt runs. Anything else: {}",
             Span(policy.response_timeout),
-            held(policy),
+            later(policy),
         ),
     );
     let placeholders = probe.template.placeholders();
@@ -156,8 +161,9 @@ fn marked(page: &mut Page, marker: &Marker, policy: &Policy) {
         &format!(
             "504 outcome-unknown; {} after the lease ended the marker table is asked. The upstream's row: settled as \
              executed. No row: the gateway inserts a fence, which the execution can never pass, and the next attempt \
-             runs. A row that is not committed yet: unknown",
+             runs. A row that is not committed yet, or no answer: {}",
             Span(policy.response_timeout),
+            later(policy),
         ),
     );
     page.row(
