@@ -415,7 +415,7 @@ fn the_promise_of_each_policy_is_said_with_its_conditions() {
         "GET at http://127.0.0.1:9000/, 5s to answer. 404: not executed; 200: executed; any other answer leaves it \
          unknown. The response stays unknown: 409 outcome-settled",
         "keeps for it key, with the record until it is settled, sealed under [store] seal",
-        "believed only 1m after that time (not_before), because a search may not find yet",
+        "if told no believed only 1m after that time (not_before), because a search may not find yet",
         "A request that is still in flight can execute even later",
         "table oncegate_marker at postgres://localhost/pay. The upstream inserts the Idempotency-Execution value",
         "in the transaction of the operation itself, and fails if that row is there: no ON CONFLICT DO NOTHING",
@@ -440,7 +440,7 @@ fn the_promise_of_each_policy_is_said_with_its_conditions() {
 fn the_meaning_of_answers_is_said() {
     let report = report(&with_route(
         "on_unknown = 'probe'\nprobe = { url = 'http://h/{execution}', headers = { x-a = '1' }, not_executed = [404], \
-         executed = [303], when = { pointer = '/s', executed = ['paid'], not_executed = ['absent'] }, response = '/r' }",
+         executed = [200, 303], when = { pointer = '/s', executed = ['paid'], not_executed = ['absent'] }, response = '/r' }",
     ));
     let words = report.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [

@@ -116,7 +116,7 @@ fn asked(page: &mut Page, config: &Config, probe: &Probe, policy: &Policy) {
     };
     page.row("keeps for it", &kept);
     page.row(
-        "not executed",
+        "if told no",
         &format!(
             "believed only {} after that time (not_before), because a search may not find yet what was just executed. \
              A request that is still in flight can execute even later",
@@ -143,7 +143,10 @@ fn meaning(rules: &Rules) -> String {
         parts.push(said(values(executed), "executed"));
         parts.push(said(values(not_executed), "not executed"));
     }
-    parts.push(said(by_status(&rules.executed), "executed"));
+    // A value that decides a 2xx leaves no meaning to the status.
+    let effective = |status: &&u16| rules.when.is_none() || !(200..300).contains(*status);
+    let executed: Vec<u16> = rules.executed.iter().filter(effective).copied().collect();
+    parts.push(said(by_status(&executed), "executed"));
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let response = match &rules.response {
         None => "The response stays unknown: 409 outcome-settled".to_owned(),
