@@ -16,6 +16,7 @@ mod boundaries;
 mod losses;
 mod memory;
 mod route;
+mod settling;
 
 /// Says whether a configuration is valid, what it promises, and what looks wrong; runs nothing.
 ///
@@ -106,7 +107,7 @@ pub fn report(config: &Config) -> String {
     boundaries::write(&mut page, config);
     losses::write(&mut page, config);
     for route in &config.routes {
-        route::write(&mut page, route);
+        route::write(&mut page, config, route);
     }
     memory::write(&mut page, config);
     warnings(&mut page, config);
@@ -132,7 +133,8 @@ fn setup(page: &mut Page, config: &Config) {
     page.row("listens on", &public(&config.server));
     page.row("admin", &admin(config));
     page.row("store", &config.store.settings.description());
-    for (name, upstream) in &config.upstreams {
+    settling::seals(page, &config.store.seal);
+    for (name, upstream) in config.upstreams.iter().filter(|(name, _)| !name.is_of_probe()) {
         let text = format!(
             "{name} at {}{}, {} to connect, {} to answer; a head of {} at most; idle connections are kept {}",
             upstream.url,
