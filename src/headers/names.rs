@@ -9,6 +9,8 @@ use http::header::{
 
 /// Name of the execution that a request belongs to: `<record id>:<n>`.
 pub const IDEMPOTENCY_EXECUTION: HeaderName = HeaderName::from_static("idempotency-execution");
+/// `conflict` on an upstream's response to an execution that was fenced: its transaction was rolled back.
+pub const IDEMPOTENCY_MARKER: HeaderName = HeaderName::from_static("idempotency-marker");
 /// `true` on every response that is not the first one, because it was stored before.
 pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// `false` on a response that could not be stored and may differ from later ones.
