@@ -11,7 +11,7 @@ use tower::ServiceExt;
 
 use crate::call::CallLimit;
 use crate::cli::check::marker::{Judgement, MarkerArgs, ProbeAnswer, judgement};
-use crate::cli::check::{BAD_CONFIGURATION, NO_ANSWER};
+use crate::cli::check::{BAD_CONFIGURATION, NOT_PROVEN};
 use crate::cli::output;
 use crate::config::{Config, Marker, Route, Settling};
 use crate::headers::{IDEMPOTENCY_MARKER, add_own, clean_request, name_execution};
@@ -42,7 +42,7 @@ pub(super) async fn probe_marker(config: &Config, args: &MarkerArgs) -> ExitCode
         },
         Err(why) => {
             say(&format!("oncegate: NOT PROVEN: {why}"));
-            ExitCode::from(NO_ANSWER)
+            ExitCode::from(NOT_PROVEN)
         }
     }
 }

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+pub use self::exit_code::{BAD_CONFIGURATION, FINE, NO_ANSWER, NOT_PROVEN};
 use self::marker::MarkerArgs;
 use super::page::Page;
 use crate::config::units::{Size, Span};
 use crate::config::{Config, Environment, Fallback, ListenerTls, Server, Upstream};
 
 mod boundaries;
+mod exit_code;
 mod losses;
 pub mod marker;
 mod memory;
@@ -49,14 +51,6 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub marker: MarkerArgs,
 }
-
-/// The exit code for a valid configuration.
-pub const FINE: u8 = 0;
-/// The exit code for an invalid configuration.
-pub const BAD_CONFIGURATION: u8 = 2;
-
-/// The exit code for a valid configuration with a store or upstream that does not answer.
-pub const NO_ANSWER: u8 = 1;
 
 /// Checks a file. The report goes to `out`, or only the warnings if `short`; mistakes go to `err`. Returns
 /// the configuration if there are no mistakes.

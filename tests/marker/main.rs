@@ -91,8 +91,13 @@ impl Payments {
 
     /// Returns the first value of the first row.
     pub async fn value(&self, sql: &str) -> i64 {
+        self.run(sql).await.first().unwrap_or_else(|| panic!("{sql}: no row")).get(0)
+    }
+
+    /// Runs some SQL.
+    pub async fn run(&self, sql: &str) -> Vec<sqlx::postgres::PgRow> {
         let mut connection = self.options.connect().await.expect("a connection");
-        let row = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_one(&mut connection).await;
-        row.unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
+        rows.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 }

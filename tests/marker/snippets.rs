@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use oncegate::settle::marker::Row;
+use oncegate::settle::marker::{DEFAULT_TABLE, Row, schema_sql};
 use serde_json::{Value, json};
 
 use crate::Payments;
@@ -96,4 +96,40 @@ async fn the_snippet_in_javascript() {
     let payments = Payments::on(&server).await;
     payments.served(false).await;
     commits_once_and_never_after_a_fence(&payments, Upstream::Script(node, "charge.js")).await;
+}
+
+/// Returns the text of the first block in `language` on the page of the example.
+fn block(language: &str) -> String {
+    let page = std::fs::read_to_string(file("examples/marker-upstream/README.md")).expect("a page");
+    let (_, rest) = page.split_once(&format!("```{language}\n")).expect("a block");
+    rest.split_once("```").expect("its end").0.to_owned()
+}
+
+#[tokio::test]
+async fn the_two_lines_of_the_page_make_the_table_and_the_mark() {
+    let server = shared();
+    let payments = Payments::on(&server).await;
+    let made = format!("{}; SELECT count(*) FROM oncegate_marker", block("sql").replace("$1", "'a:1'"));
+    let columns = "(SELECT array_agg(column_name || data_type || is_nullable || coalesce(column_default, '')) \
+                   FROM information_schema.columns WHERE table_name = 'oncegate_marker')";
+    let same = format!(
+        "CREATE TEMP TABLE page AS SELECT {columns} AS columns; DROP TABLE oncegate_marker; {}; \
+         SELECT count(*) FROM page WHERE columns = {columns}",
+        schema_sql(DEFAULT_TABLE)
+    );
+    payments.run(&made).await;
+    assert_eq!(payments.table().read("a:1").await, Ok(Some(Row::Committed(None))));
+    assert_eq!(payments.value(&same).await, 1, "the page and `check` print different tables");
+}
+
+#[test]
+fn the_configuration_of_the_page_is_valid() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let config = directory.path().join("gate.toml");
+    let text = format!("[upstreams.payments]\nurl = 'http://127.0.0.1:9000'\n{}", block("toml"));
+    std::fs::write(&config, text).expect("a writable directory");
+    let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_oncegate"));
+    let ended = check.args(["check", "--config"]).arg(&config).env("MARKER_PASSWORD", "x").output();
+    let ended = ended.expect("it runs");
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use http::{HeaderName, HeaderValue, Method};
 
-use super::{FINE, NO_ANSWER};
+use super::exit_code::{FINE, NOT_PROVEN};
 use crate::cli::header::parse_header;
 use crate::cli::page::{WIDTH, fill};
 use crate::config::{Config, Environment, Route, Settling};
@@ -118,7 +118,7 @@ pub fn judgement(answer: ProbeAnswer, outcomes: &Outcomes, table: &str, executio
             )
         }
         (false, _) if (200..300).contains(&status) => (
-            NO_ANSWER,
+            NOT_PROVEN,
             format!(
                 "CONFLICT SWALLOWED: the upstream answered {status} to an execution that was fenced before. A fence \
                  protects nothing here, and operations may run twice. This request may have made a payment: look for \
@@ -126,7 +126,7 @@ pub fn judgement(answer: ProbeAnswer, outcomes: &Outcomes, table: &str, executio
             ),
         ),
         (false, _) => (
-            NO_ANSWER,
+            NOT_PROVEN,
             format!(
                 "NOT PROVEN: the upstream answered {status}, which says nothing about the marker. If the request lacks \
                  something, add it with --path, --method, --header or --body. If {status} is the report of a conflict, \
