@@ -183,6 +183,7 @@ fn claim(owner: Owner, ttl: Duration) -> Claim {
         route: "create-charge".into(),
         fingerprint: Fingerprint { scheme: Arc::new(scheme), digest: [7; 32] },
         policy,
+        kept: None,
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::call::{CallError, Deadline, Unusable};
 use crate::config::Route;
-use crate::headers::{kept, prepare_response};
+use crate::headers::{IDEMPOTENCY_MARKER, kept, prepare_response};
 use crate::protocol::{Reason, Sent, StoredResponse};
 use crate::stop::Stop;
 
@@ -39,6 +39,11 @@ pub(super) struct Rest {
 }
 
 impl Answer {
+    /// Tells whether the upstream says that the marker of this execution was there already.
+    pub(super) fn reports_conflict(&self) -> bool {
+        self.headers.get(&IDEMPOTENCY_MARKER).is_some_and(|value| value == "conflict")
+    }
+
     /// Reads a response with a body of up to `cap` bytes. Reads at most the first part of a longer body or of
     /// a stream. From then on, the response may take any time.
     ///

@@ -64,6 +64,7 @@ impl Attempt {
             route: Arc::clone(&self.route.name),
             fingerprint: self.fingerprint.clone(),
             policy: self.route.policy,
+            kept: None,
         }
     }
 

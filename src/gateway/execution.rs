@@ -169,11 +169,17 @@ impl Execution {
     fn finding(&self, called: &Result<Answer, CallError>) -> Finding {
         let called = match called {
             Ok(answer) => {
-                Called::Answered { status: answer.status.as_u16(), retained: answer.body.is_some() }
+                let conflict = answer.reports_conflict();
+                Called::Answered { status: answer.status.as_u16(), retained: answer.body.is_some(), conflict }
             }
             Err(CallError { sent, reason, .. }) => Called::Failed { sent: *sent, reason: *reason },
         };
-        finding(self.lease.owner, &self.lease.record.policy, &self.attempt.route.outcomes, called)
+        let HeldLease { owner, record, .. } = &self.lease;
+        let undecided = matches!(
+            record.state,
+            State::Running { undecided: true, .. } | State::Unknown { undecided: true, .. }
+        );
+        finding(*owner, &record.policy, undecided, &self.attempt.route.outcomes, called)
     }
 
     /// Returns the part of the response that the route keeps, if the call completes the operation.

@@ -9,7 +9,8 @@ use http::header::{
 
 /// Name of the execution that a request belongs to: `<record id>:<n>`.
 pub const IDEMPOTENCY_EXECUTION: HeaderName = HeaderName::from_static("idempotency-execution");
-/// `conflict` on an upstream's response to an execution that was fenced: its transaction was rolled back.
+/// `conflict`, on an upstream's response: the marker of this execution was there already, so the upstream
+/// rolled its transaction back.
 pub const IDEMPOTENCY_MARKER: HeaderName = HeaderName::from_static("idempotency-marker");
 /// `true` on every response that is not the first one, because it was stored before.
 pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");

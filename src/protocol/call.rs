@@ -78,6 +78,7 @@ pub enum Meaning {
 pub struct Outcomes {
     release: Vec<u16>,
     unknown: Vec<u16>,
+    about_keys: Vec<u16>,
 }
 
 impl Outcomes {
@@ -86,7 +87,10 @@ impl Outcomes {
     /// Statuses that a mesh or balancer also sends after the upstream got the request.
     pub const DEFAULT_UNKNOWN: [u16; 4] = [408, 502, 503, 504];
 
-    /// Checks the lists.
+    /// Statuses with which upstreams also speak about their own idempotency keys.
+    pub const DEFAULT_ABOUT_KEYS: [u16; 8] = [400, 401, 403, 404, 409, 422, 425, 429];
+
+    /// Checks the lists of releases and of unknown outcomes.
     ///
     /// # Errors
     /// Returns the status that is not a final one (200 to 599), or that stands in both lists.
@@ -95,8 +99,21 @@ impl Outcomes {
         let doubled = release.iter().find(|status| unknown.contains(status));
         match misplaced.or(doubled) {
             Some(status) => Err(*status),
-            None => Ok(Self { release, unknown }),
+            None => Ok(Self { release, unknown, about_keys: Self::DEFAULT_ABOUT_KEYS.to_vec() }),
         }
+    }
+
+    /// Returns the outcomes with other statuses that may be about the upstream's own key.
+    #[must_use]
+    pub fn with_about_keys(self, about_keys: Vec<u16>) -> Self {
+        Self { about_keys, ..self }
+    }
+
+    /// Tells whether `status` may be the upstream's word about its own key, instead of the outcome of the
+    /// operation. This matters for an execution that follows an undecided one with the same key.
+    #[must_use]
+    pub fn may_be_about_key(&self, status: u16) -> bool {
+        self.about_keys.contains(&status)
     }
 
     /// Returns the meaning of `status`.
@@ -126,7 +143,11 @@ impl Outcomes {
 
 impl Default for Outcomes {
     fn default() -> Self {
-        Self { release: Self::DEFAULT_RELEASE.to_vec(), unknown: Self::DEFAULT_UNKNOWN.to_vec() }
+        Self {
+            release: Self::DEFAULT_RELEASE.to_vec(),
+            unknown: Self::DEFAULT_UNKNOWN.to_vec(),
+            about_keys: Self::DEFAULT_ABOUT_KEYS.to_vec(),
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub use policy::{OnUnknown, Policy};
 pub use record::{Executed, Record, State};
 pub use response::{ResponseRef, StoredResponse};
 pub use scope::{CallerIdentity, CallerParts, Scope, ScopePart};
-pub use step::{Claim, Delete, Renew, Report, Resolution, Settle, StepKind, Sweep, TakeOver};
+pub use step::{Claim, Delete, Evidence, Renew, Report, Resolution, Settle, StepKind, Sweep, TakeOver};
 pub use transition::{Step, Transition, transition};
 pub use verdict::{
     ClaimVerdict, OperatorVerdict, OwnerVerdict, Refusal, RenewVerdict, SettleVerdict, Standing,

@@ -10,16 +10,25 @@ pub enum OnUnknown {
     /// No new execution. An operator or a late completion decides the outcome, or the ttl ends first. There
     /// is at most one execution.
     Hold,
-    /// A repeated execution. More than one effect is possible, unless the upstream recognises the key.
+    /// A repeated execution with the same key. More than one effect is possible, unless the upstream honours
+    /// its own keys.
     Retry {
-        /// Time, counted from the first attempt's claim, for which the upstream recognises the key. After it,
-        /// the policy is that of [`OnUnknown::Hold`]. Without it, an execution is repeated at any time.
+        /// Time from the first attempt's claim for which the upstream honours its keys. After it, the
+        /// outcome is held. `None` repeats without an end.
         window: Option<Duration>,
     },
     /// A question to the upstream about the outcome, before the operation runs again.
     Probe,
     /// A fence for the execution in the upstream's own transaction, before the next one runs.
     Marker,
+}
+
+impl OnUnknown {
+    /// Tells whether evidence outside of the gateway can decide the outcome.
+    #[must_use]
+    pub fn has_evidence(self) -> bool {
+        matches!(self, Self::Probe | Self::Marker)
+    }
 }
 
 /// The durations that apply to one operation, and the permitted reaction to its unknown outcome.

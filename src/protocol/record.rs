@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-use super::{Fingerprint, Owner, Policy, Reason, ResponseRef, Revision};
+use super::{Fingerprint, OnUnknown, Owner, Policy, Reason, ResponseRef, Revision};
 
 /// The stored facts of one operation, without its response body.
 ///
@@ -31,6 +31,9 @@ pub struct Record {
     pub updated_at: Timestamp,
     /// The state of the operation.
     pub state: State,
+    /// The parts of the first attempt's request that settling an unknown outcome needs, encoded by the
+    /// settler. They are kept only while the outcome may still become unknown, or is.
+    pub kept: Option<Arc<[u8]>>,
 }
 
 /// The state of an operation. The absence of a record is a seventh state.
@@ -84,6 +87,8 @@ pub enum State {
         owner: Owner,
         /// Number of the execution.
         n: u32,
+        /// True if an execution so far could still act: the evidence did not exclude that.
+        undecided: bool,
     },
     /// The tombstone of a used key with a response that is no longer kept.
     Expired {
@@ -189,6 +194,7 @@ impl Record {
             revision: self.revision.next(),
             updated_at: self.deadline(),
             state: State::Expired { n: self.state.n(), executed },
+            kept: None,
             ..self.clone()
         };
         (now < expired.deadline()).then_some(Cow::Owned(expired))
@@ -197,7 +203,33 @@ impl Record {
     /// Returns the next revision of this record, in `state` as of `now`.
     #[must_use]
     pub(super) fn become_at(&self, state: State, now: Timestamp) -> Self {
-        Self { revision: self.revision.next(), updated_at: now, state, ..self.clone() }
+        let is_open = matches!(state, State::Running { .. } | State::Unknown { .. });
+        let kept = self.kept.clone().filter(|_| is_open);
+        Self { revision: self.revision.next(), updated_at: now, state, kept, ..self.clone() }
+    }
+
+    /// Tells whether the policy of this record allows another execution, or evidence, to decide an unknown
+    /// outcome at `now`. An outcome that is not decided by then waits for an operator.
+    #[must_use]
+    pub fn may_be_settled(&self, now: Timestamp) -> bool {
+        match self.policy.on_unknown {
+            OnUnknown::Hold => false,
+            OnUnknown::Retry { .. } => self.may_run_again(now),
+            OnUnknown::Probe | OnUnknown::Marker => true,
+        }
+    }
+
+    /// Tells whether the policy of this record allows another execution after an unknown one at `now`. A call
+    /// that begins now must end before the upstream forgets its key.
+    #[must_use]
+    pub fn may_run_again(&self, now: Timestamp) -> bool {
+        match self.policy.on_unknown {
+            OnUnknown::Retry { window: None } => true,
+            OnUnknown::Retry { window: Some(window) } => {
+                now.plus(self.policy.response_timeout) < self.created_at.plus(window)
+            }
+            OnUnknown::Hold | OnUnknown::Probe | OnUnknown::Marker => false,
+        }
     }
 
     fn tombstone(&self, executed: Executed) -> Duration {

@@ -20,6 +20,8 @@ pub struct Claim {
     pub fingerprint: Fingerprint,
     /// The route's policy, for a record that does not exist yet.
     pub policy: Policy,
+    /// The parts of the request that settling needs. See [`Record::kept`].
+    pub kept: Option<Arc<[u8]>>,
 }
 
 impl Claim {
@@ -35,6 +37,7 @@ impl Claim {
             created_at: now,
             updated_at: now,
             state: State::Running { owner: self.owner, n: 1, undecided: false },
+            kept: self.kept.clone(),
         }
     }
 }
@@ -59,24 +62,35 @@ pub struct Report {
     pub finding: Finding,
 }
 
-/// A take-over: an attempt runs an unknown operation again, if the record's policy allows it.
+/// A take-over: an operation runs again if its record is cleared, or if it is unknown and the record's policy
+/// allows that without evidence. In contrast to a claim, it never begins an operation that has no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TakeOver {
     /// Token of the new execution.
     pub owner: Owner,
     /// Number of the unknown execution that it follows.
     pub n: u32,
-    /// True if every undecided execution so far was fenced and so can no longer act.
-    pub fenced: bool,
 }
 
-/// A settlement: a probe or a marker row says that the unknown execution was executed.
+/// A settlement: a probe or a marker row decides an unknown outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settle {
-    /// Number of the execution.
+    /// Number of the unknown execution.
     pub n: u32,
-    /// Response of the execution, if the response was found too.
-    pub response: Option<ResponseRef>,
+    /// The evidence.
+    pub evidence: Evidence,
+}
+
+/// Evidence about an operation with an unknown outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Evidence {
+    /// An executed operation, with its response if that was found too.
+    Executed(Option<ResponseRef>),
+    /// An operation that was not executed. The next attempt may run.
+    NotExecuted {
+        /// True if every undecided execution so far was fenced and so can no longer act.
+        fenced: bool,
+    },
 }
 
 /// The finding of an operator about an unknown operation.

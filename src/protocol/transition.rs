@@ -11,7 +11,7 @@ use std::fmt::Debug;
 use crate::clock::Timestamp;
 
 use super::{
-    Claim, ClaimVerdict, Delete, Executed, Finding, OnUnknown, OperatorVerdict, Owner, OwnerVerdict, Reason,
+    Claim, ClaimVerdict, Delete, Evidence, Executed, Finding, OperatorVerdict, Owner, OwnerVerdict, Reason,
     Record, Refusal, Renew, RenewVerdict, Report, Resolution, ResponseRef, Settle, SettleVerdict, Standing,
     State, StepKind, Sweep, SweepVerdict, TakeOver, TakeOverVerdict,
 };
@@ -88,20 +88,22 @@ impl Step for Claim {
             },
             _ => match other_request(&record, self) {
                 Some(other) => Transition::Unchanged(other(record.into_owned())),
-                None => claim_decided(&record, self.owner, now),
+                None => self.claim_decided(&record, now),
             },
         }
     }
 }
 
-/// Decides a claim with the request of a record that is not running.
-fn claim_decided(record: &Record, owner: Owner, now: Timestamp) -> Transition<ClaimVerdict> {
-    match Standing::of(record.clone()) {
-        Some(standing) => Transition::Unchanged(ClaimVerdict::NotWon(standing)),
-        None => {
-            let running = State::Running { owner, n: following(record.state.n()), undecided: false };
-            Transition::Write(record.become_at(running, now), ClaimVerdict::Won)
+impl Claim {
+    /// Decides this claim with the request of a record that is not running.
+    fn claim_decided(&self, record: &Record, now: Timestamp) -> Transition<ClaimVerdict> {
+        if let Some(standing) = Standing::of(record.clone()) {
+            return Transition::Unchanged(ClaimVerdict::NotWon(standing));
         }
+        let undecided = matches!(record.state, State::Cleared { undecided: true, .. });
+        let n = following(record.state.n());
+        let running = record.become_at(State::Running { owner: self.owner, n, undecided }, now);
+        Transition::Write(Record { kept: self.kept.clone(), ..running }, ClaimVerdict::Won)
     }
 }
 
@@ -183,7 +185,7 @@ fn complete(
         State::Running { owner: holder, n: last, .. }
         | State::Unknown { owner: holder, n: last, .. }
         | State::Settled { owner: holder, n: last }
-        | State::Cleared { owner: holder, n: last }
+        | State::Cleared { owner: holder, n: last, .. }
             if (holder, last) == (owner, n) =>
         {
             let completed = State::Completed { owner, n, response };
@@ -201,8 +203,9 @@ fn release(record: &Record, owner: Owner, n: u32, now: Timestamp) -> Transition<
         {
             undecided
         }
-        State::Cleared { owner: holder, n: last } if (holder, last) == (owner, n) => {
-            return Transition::Unchanged(OwnerVerdict::Released(Some(record.clone())));
+        State::Cleared { owner: holder, n: last, undecided } if (holder, last) == (owner, n) => {
+            let verdict = if undecided { OwnerVerdict::StillUnknown } else { released };
+            return Transition::Unchanged(verdict(record.clone()));
         }
         _ => return lost(record),
     };
@@ -213,10 +216,14 @@ fn release(record: &Record, owner: Owner, n: u32, now: Timestamp) -> Transition<
         };
     }
     if n > 1 {
-        let cleared = record.become_at(State::Cleared { owner, n }, now);
-        return Transition::Write(cleared, |cleared| OwnerVerdict::Released(Some(cleared)));
+        let cleared = record.become_at(State::Cleared { owner, n, undecided }, now);
+        return Transition::Write(cleared, released);
     }
     Transition::Remove(OwnerVerdict::Released(None))
+}
+
+fn released(cleared: Record) -> OwnerVerdict {
+    OwnerVerdict::Released(Some(cleared))
 }
 
 fn lose(record: &Record, owner: Owner, n: u32, reason: Reason, now: Timestamp) -> Transition<OwnerVerdict> {
@@ -242,7 +249,7 @@ impl Step for TakeOver {
     }
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<TakeOverVerdict> {
-        let Self { owner, n, fenced } = *self;
+        let Self { owner, n } = *self;
         let Some(record) = current(stored, now) else {
             return Transition::Unchanged(TakeOverVerdict::Lost(None));
         };
@@ -251,8 +258,12 @@ impl Step for TakeOver {
             State::Running { owner: holder, .. } if holder == owner => {
                 Transition::Unchanged(TakeOverVerdict::Won(record.into_owned()))
             }
-            State::Unknown { n: last, .. } if last == n && record.policy.on_unknown != OnUnknown::Hold => {
-                let running = State::Running { owner, n: following(n), undecided: !fenced };
+            State::Unknown { n: last, .. } if last == n && record.may_run_again(now) => {
+                let running = State::Running { owner, n: following(n), undecided: true };
+                Transition::Write(record.become_at(running, now), TakeOverVerdict::Won)
+            }
+            State::Cleared { n: last, undecided, .. } if last == n => {
+                let running = State::Running { owner, n: following(n), undecided };
                 Transition::Write(record.become_at(running, now), TakeOverVerdict::Won)
             }
             _ => Transition::Unchanged(TakeOverVerdict::Lost(Some(record.into_owned()))),
@@ -268,15 +279,17 @@ impl Step for Settle {
     }
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<SettleVerdict> {
-        let Self { n, response } = *self;
+        let Self { n, evidence } = *self;
         let Some(record) = current(stored, now) else {
             return Transition::Unchanged(SettleVerdict::Lost(None));
         };
         match record.state {
-            State::Unknown { owner, n: last, .. }
-                if last == n && matches!(record.policy.on_unknown, OnUnknown::Probe | OnUnknown::Marker) =>
-            {
-                Transition::Write(record.become_at(executed(owner, n, response), now), SettleVerdict::Settled)
+            State::Unknown { owner, n: last, .. } if last == n && record.policy.on_unknown.has_evidence() => {
+                let decided = match evidence {
+                    Evidence::Executed(response) => executed(owner, n, response),
+                    Evidence::NotExecuted { fenced } => State::Cleared { owner, n, undecided: !fenced },
+                };
+                Transition::Write(record.become_at(decided, now), SettleVerdict::Settled)
             }
             _ => Transition::Unchanged(SettleVerdict::Lost(Some(record.into_owned()))),
         }
@@ -301,7 +314,9 @@ impl Step for Resolution {
         };
         let decided = match *self {
             Self::Executed(response) => executed(owner, n, response),
-            Self::NotExecuted { force } if force || now >= quiet_at => State::Cleared { owner, n },
+            Self::NotExecuted { force } if force || now >= quiet_at => {
+                State::Cleared { owner, n, undecided: false }
+            }
             Self::NotExecuted { .. } => {
                 return refused(Refusal::TooEarly { record: record.into_owned(), until: quiet_at });
             }

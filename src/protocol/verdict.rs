@@ -109,14 +109,14 @@ impl OwnerVerdict {
 pub enum TakeOverVerdict {
     /// A take-over that stands: the new owner runs the execution of this record.
     Won(Record),
-    /// A record that moved on, or that its policy holds, if there is one.
+    /// A record that moved on, or that may not run again by its policy, if there is one.
     Lost(Option<Record>),
 }
 
 /// The verdict on a [`Settle`](super::Settle).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettleVerdict {
-    /// A record that is settled, or completed if the response was found too.
+    /// A record that is decided: completed, settled or cleared.
     Settled(Record),
     /// A record that moved on, or that its policy holds, if there is one.
     Lost(Option<Record>),

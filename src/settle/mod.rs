@@ -17,7 +17,7 @@ mod witness;
 pub use hold::Hold;
 pub use witness::{Case, Fence, Testimony, Witness, WitnessFuture};
 
-use crate::protocol::{OnUnknown, Owner, Record, RecordId, ResponseRef, Settle, SettleVerdict};
+use crate::protocol::{Evidence, Owner, Record, RecordId, ResponseRef, Settle, SettleVerdict};
 use crate::store::{Ledger, StoreError};
 
 /// The part that asks witnesses and records their answers. Cheap to clone.
@@ -79,7 +79,7 @@ impl Settler {
             Testimony::Executed(response) => response,
         };
         let reference = response.as_ref().map(|response| ResponseRef::stored(new_owner(), response));
-        let settle = Settle { n, response: reference };
+        let settle = Settle { n, evidence: Evidence::Executed(reference) };
         match self.ledger.apply(id, Some(record), &settle, response.as_ref()).await?.verdict {
             SettleVerdict::Settled(_) | SettleVerdict::Lost(_) => Ok(Settlement::Changed),
         }
@@ -97,9 +97,8 @@ impl Settler {
 
     /// Chooses the witness by the policy of the record.
     fn witness(&self, record: &Record) -> &dyn Witness {
-        match record.policy.on_unknown {
-            OnUnknown::Hold | OnUnknown::Retry { .. } | OnUnknown::Probe | OnUnknown::Marker => &self.hold,
-        }
+        let _ = record;
+        &self.hold
     }
 }
 
@@ -114,8 +113,8 @@ mod tests {
     use super::*;
     use crate::clock::{SteadyClock, Timestamp};
     use crate::protocol::{
-        BodyScheme, Claim, ClaimVerdict, Finding, Fingerprint, Key, OwnerVerdict, PathScheme, Policy, Reason,
-        Report, Scheme, Scope, State, StoredResponse,
+        BodyScheme, Claim, ClaimVerdict, Finding, Fingerprint, Key, OnUnknown, OwnerVerdict, PathScheme,
+        Policy, Reason, Report, Scheme, Scope, State, StoredResponse,
     };
     use crate::store::memory::MemoryStore;
 
@@ -157,6 +156,7 @@ mod tests {
             route: "settle".into(),
             fingerprint: Fingerprint { scheme: Arc::new(scheme), digest: [0; 32] },
             policy: Policy { on_unknown, lease: day, response_timeout: day, ttl: day, tombstone_ttl: day },
+            kept: None,
         }
     }
 

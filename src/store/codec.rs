@@ -2,7 +2,8 @@
 //!
 //! The encoding is one version byte, then a protocol buffer (`wire`). A newer gateway may add fields to the
 //! messages, and an older one in the same fleet skips them. A change that an older gateway must not skip
-//! takes a new version byte, which the older one refuses. Version 2 marks a record with a fingerprint that
+//! takes a new version byte, which the older one refuses. Version 3 marks a record with another policy than
+//! `hold`: an older gateway would drop what settles it. Version 2 marks any other record with a fingerprint that
 //! treats equivalent spellings of a path as one. All other records, and responses, are written as version 1.
 //!
 //! Decoding never panics and never guesses: bytes that are not exactly a record or a response are an
@@ -30,6 +31,9 @@ const VERSION: u8 = 1;
 /// The version of a record with [`PathScheme::Equivalent`]: a gateway that does not know it would compare
 /// fingerprints wrongly.
 const VERSION_OF_EQUIVALENT: u8 = 2;
+/// The version of a record with a policy that settles unknown outcomes: a gateway that does not know it would
+/// drop the window and the kept parts of the request.
+const VERSION_OF_SETTLING: u8 = 3;
 
 /// The reason why bytes cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +50,7 @@ impl std::error::Error for Undecodable {}
 /// Encodes `record`.
 #[must_use]
 pub fn encode_record(record: &Record) -> Vec<u8> {
-    let version = match record.fingerprint.scheme.path {
-        PathScheme::AsSent => VERSION,
-        PathScheme::Equivalent(_) => VERSION_OF_EQUIVALENT,
-    };
+    let version = version_of(&record.policy, &record.fingerprint.scheme);
     let message = wire::Record {
         revision: record.revision.0,
         namespace: record.namespace.as_ref().to_owned(),
@@ -60,8 +61,17 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
         created_at: record.created_at.0,
         updated_at: record.updated_at.0,
         state: Some(state_to_wire(&record.state)),
+        kept: record.kept.as_deref().map(Into::into),
     };
     versioned(version, &message)
+}
+
+fn version_of(policy: &Policy, scheme: &Scheme) -> u8 {
+    match (policy.on_unknown, &scheme.path) {
+        (OnUnknown::Retry { .. } | OnUnknown::Probe | OnUnknown::Marker, _) => VERSION_OF_SETTLING,
+        (OnUnknown::Hold, PathScheme::Equivalent(_)) => VERSION_OF_EQUIVALENT,
+        (OnUnknown::Hold, PathScheme::AsSent) => VERSION,
+    }
 }
 
 /// Decodes a record.
@@ -69,9 +79,12 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
 /// # Errors
 /// The reason why `bytes` are not a record.
 pub fn decode_record(bytes: &[u8]) -> Result<Record, Undecodable> {
-    let (version, wire): (u8, wire::Record) = unversioned(bytes, VERSION_OF_EQUIVALENT)?;
+    let (version, wire): (u8, wire::Record) = unversioned(bytes, VERSION_OF_SETTLING)?;
     let scheme = scheme_from_wire(present(wire.scheme, "fingerprint scheme")?)?;
-    if (version == VERSION_OF_EQUIVALENT) != (scheme.path != PathScheme::AsSent) {
+    let policy = policy_from_wire(present(wire.policy, "policy")?)?;
+    // The first versions could hold any policy.
+    let is_equivalent = scheme.path != PathScheme::AsSent;
+    if version != VERSION_OF_SETTLING && is_equivalent != (version == VERSION_OF_EQUIVALENT) {
         return Err(refused("encoding version", version));
     }
     Ok(Record {
@@ -79,10 +92,11 @@ pub fn decode_record(bytes: &[u8]) -> Result<Record, Undecodable> {
         namespace: wire.namespace.into(),
         route: wire.route.into(),
         fingerprint: Fingerprint { scheme: Arc::new(scheme), digest: sized(&wire.digest, "fingerprint")? },
-        policy: policy_from_wire(present(wire.policy, "policy")?)?,
+        policy,
         created_at: Timestamp(wire.created_at),
         updated_at: Timestamp(wire.updated_at),
         state: state_from_wire(present(wire.state, "state")?)?,
+        kept: wire.kept.map(Into::into),
     })
 }
 
@@ -168,11 +182,11 @@ fn scheme_from_wire(wire: wire::Scheme) -> Result<Scheme, Undecodable> {
 }
 
 fn policy_to_wire(policy: &Policy) -> wire::Policy {
-    let on_unknown = match policy.on_unknown {
-        OnUnknown::Hold => wire::OnUnknown::Hold,
-        OnUnknown::Retry { .. } => wire::OnUnknown::Retry,
-        OnUnknown::Probe => wire::OnUnknown::Probe,
-        OnUnknown::Marker => wire::OnUnknown::Marker,
+    let (on_unknown, window) = match policy.on_unknown {
+        OnUnknown::Hold => (wire::OnUnknown::Hold, None),
+        OnUnknown::Retry { window } => (wire::OnUnknown::Retry, window),
+        OnUnknown::Probe => (wire::OnUnknown::Probe, None),
+        OnUnknown::Marker => (wire::OnUnknown::Marker, None),
     };
     let span = |duration: Duration| {
         Some(wire::Span { seconds: duration.as_secs(), nanoseconds: duration.subsec_nanos() })
@@ -183,13 +197,15 @@ fn policy_to_wire(policy: &Policy) -> wire::Policy {
         response_timeout: span(policy.response_timeout),
         ttl: span(policy.ttl),
         tombstone_ttl: span(policy.tombstone_ttl),
+        window: window.and_then(span),
     }
 }
 
 fn policy_from_wire(wire: wire::Policy) -> Result<Policy, Undecodable> {
+    let window = |span| span_from_wire(Some(span), "window");
     let on_unknown = match wire::OnUnknown::try_from(wire.on_unknown) {
         Ok(wire::OnUnknown::Hold) => OnUnknown::Hold,
-        Ok(wire::OnUnknown::Retry) => OnUnknown::Retry { window: None },
+        Ok(wire::OnUnknown::Retry) => OnUnknown::Retry { window: wire.window.map(window).transpose()? },
         Ok(wire::OnUnknown::Probe) => OnUnknown::Probe,
         Ok(wire::OnUnknown::Marker) => OnUnknown::Marker,
         Ok(wire::OnUnknown::Unspecified) | Err(_) => return Err(refused("policy", wire.on_unknown)),
@@ -211,7 +227,7 @@ fn span_from_wire(span: Option<wire::Span>, what: &str) -> Result<Duration, Unde
 }
 
 fn state_to_wire(state: &State) -> wire::State {
-    let held = |owner: Owner, n| wire::Held { owner: owner.0.to_vec(), n };
+    let held = |owner: Owner, n, undecided| wire::Held { owner: owner.0.to_vec(), n, undecided };
     match *state {
         State::Running { owner, n, undecided } => {
             wire::State::Running(wire::Running { owner: owner.0.to_vec(), n, undecided })
@@ -223,8 +239,8 @@ fn state_to_wire(state: &State) -> wire::State {
             status: u32::from(response.status),
             retained: response.retained,
         }),
-        State::Settled { owner, n } => wire::State::Settled(held(owner, n)),
-        State::Cleared { owner, n } => wire::State::Cleared(held(owner, n)),
+        State::Settled { owner, n } => wire::State::Settled(held(owner, n, false)),
+        State::Cleared { owner, n, undecided } => wire::State::Cleared(held(owner, n, undecided)),
         State::Unknown { owner, n, undecided, reason, quiet_at } => wire::State::Unknown(wire::Unknown {
             owner: owner.0.to_vec(),
             n,
@@ -257,8 +273,10 @@ fn state_from_wire(state: wire::State) -> Result<State, Undecodable> {
                 retained: wire.retained,
             },
         },
-        wire::State::Settled(wire::Held { owner, n }) => State::Settled { owner: token(&owner)?, n },
-        wire::State::Cleared(wire::Held { owner, n }) => State::Cleared { owner: token(&owner)?, n },
+        wire::State::Settled(wire) => State::Settled { owner: token(&wire.owner)?, n: wire.n },
+        wire::State::Cleared(wire) => {
+            State::Cleared { owner: token(&wire.owner)?, n: wire.n, undecided: wire.undecided }
+        }
         wire::State::Unknown(wire) => State::Unknown {
             owner: token(&wire.owner)?,
             n: wire.n,

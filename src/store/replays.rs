@@ -139,8 +139,14 @@ mod tests {
             tombstone_ttl: day,
         };
         let fingerprint = Fingerprint::of(asked, &scheme);
-        let claim =
-            Claim { owner: Owner([0; 16]), namespace: "n".into(), route: "r".into(), fingerprint, policy };
+        let claim = Claim {
+            owner: Owner([0; 16]),
+            namespace: "n".into(),
+            route: "r".into(),
+            fingerprint,
+            policy,
+            kept: None,
+        };
         let reference = ResponseRef { id: claim.owner, status: 200, retained: true };
         let response = StoredResponse { status: StatusCode::OK, headers: Vec::new(), body };
         Decision {

@@ -97,6 +97,7 @@ impl World {
             route: route.into(),
             fingerprint: fingerprint(),
             policy: policy(),
+            kept: None,
         };
         let decision = decisions::claim(&self.ledger, id, claim).await.expect("the store answers");
         let n = decision.record.as_ref().map_or(0, |record| record.state.n());

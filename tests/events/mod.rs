@@ -5,9 +5,9 @@
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    self, Claim, ClaimVerdict, Delete, Executed, Finding, OperatorVerdict, Owner, OwnerVerdict, Reason,
-    Record, Renew, RenewVerdict, Report, Resolution, ResponseRef, Settle, SettleVerdict, Standing, Step,
-    StepKind, Sweep, SweepVerdict, TakeOver, TakeOverVerdict,
+    self, Claim, ClaimVerdict, Delete, Evidence, Executed, Finding, OperatorVerdict, Owner, OwnerVerdict,
+    Reason, Record, Renew, RenewVerdict, Report, Resolution, ResponseRef, Settle, SettleVerdict, Standing,
+    Step, StepKind, Sweep, SweepVerdict, TakeOver, TakeOverVerdict,
 };
 
 /// An event of an operation. `n` is the number of the execution that the sender means.
@@ -56,15 +56,13 @@ pub enum Event {
         owner: Owner,
         /// Number of the unknown execution that it follows.
         n: u32,
-        /// True if every undecided execution so far was fenced and so can no longer act.
-        fenced: bool,
     },
-    /// A settlement: a probe or a marker row says that the unknown execution was executed.
+    /// A settlement: a probe or a marker row decides an unknown outcome.
     Settle {
         /// Number of the execution.
         n: u32,
-        /// Response of the execution, if the response was found too.
-        response: Option<ResponseRef>,
+        /// The evidence.
+        evidence: Evidence,
     },
     /// A resolution: an operator decides an unknown outcome.
     Resolve(Resolution),
@@ -335,8 +333,8 @@ impl Event {
             Self::Release { owner, n } => visitor.visit(report(owner, n, Finding::Release)),
             Self::Lose { owner, n, reason } => visitor.visit(report(owner, n, Finding::Lose(reason))),
             Self::Sweep => visitor.visit(Sweep),
-            Self::TakeOver { owner, n, fenced } => visitor.visit(TakeOver { owner, n, fenced }),
-            Self::Settle { n, response } => visitor.visit(Settle { n, response }),
+            Self::TakeOver { owner, n } => visitor.visit(TakeOver { owner, n }),
+            Self::Settle { n, evidence } => visitor.visit(Settle { n, evidence }),
             Self::Resolve(ref resolution) => visitor.visit(*resolution),
             Self::Delete => visitor.visit(Delete),
         }

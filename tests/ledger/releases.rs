@@ -96,7 +96,7 @@ async fn a_release_frees_nothing_while_an_earlier_execution_is_undecided() {
     world.send("a").await.is_unknown(504);
     let (id, owner) = (world.id("a"), new_owner());
     let steps = [
-        (Event::TakeOver { owner, n: 1, fenced: false }, Verdict::Won { n: 2 }),
+        (Event::TakeOver { owner, n: 1 }, Verdict::Won { n: 2 }),
         (Event::Release { owner, n: 2 }, Verdict::StillUnknown),
     ];
     for (event, expected) in steps {

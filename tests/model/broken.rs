@@ -140,10 +140,16 @@ fn found_by_finding(broken: Find) -> Vec<&'static str> {
 /// A call without an answer that releases the key lets the operation run again.
 #[test]
 fn a_finding_that_takes_silence_for_a_refusal() {
-    fn broken(owner: Owner, policy: &Policy, outcomes: &Outcomes, called: Called) -> Finding {
+    fn broken(
+        owner: Owner,
+        policy: &Policy,
+        undecided: bool,
+        outcomes: &Outcomes,
+        called: Called,
+    ) -> Finding {
         match called {
             Called::Failed { .. } => Finding::Release,
-            Called::Answered { .. } => finding(owner, policy, outcomes, called),
+            Called::Answered { .. } => finding(owner, policy, undecided, outcomes, called),
         }
     }
     let found = found_by_finding(broken);
@@ -153,10 +159,16 @@ fn a_finding_that_takes_silence_for_a_refusal() {
 /// A status that does not say whether the upstream acted, taken for one that says that it did not.
 #[test]
 fn a_finding_that_takes_any_error_for_a_refusal() {
-    fn broken(owner: Owner, policy: &Policy, outcomes: &Outcomes, called: Called) -> Finding {
+    fn broken(
+        owner: Owner,
+        policy: &Policy,
+        undecided: bool,
+        outcomes: &Outcomes,
+        called: Called,
+    ) -> Finding {
         match called {
             Called::Answered { status: 500.., .. } => Finding::Release,
-            called => finding(owner, policy, outcomes, called),
+            called => finding(owner, policy, undecided, outcomes, called),
         }
     }
     let found = found_by_finding(broken);
@@ -166,12 +178,18 @@ fn a_finding_that_takes_any_error_for_a_refusal() {
 /// A refusal that is stored as the response says "executed" of an operation that was not.
 #[test]
 fn a_finding_that_completes_with_a_refusal() {
-    fn broken(owner: Owner, policy: &Policy, outcomes: &Outcomes, called: Called) -> Finding {
+    fn broken(
+        owner: Owner,
+        policy: &Policy,
+        undecided: bool,
+        outcomes: &Outcomes,
+        called: Called,
+    ) -> Finding {
         match called {
-            Called::Answered { status, retained } => {
+            Called::Answered { status, retained, .. } => {
                 Finding::Complete(ResponseRef { id: owner, status, retained })
             }
-            Called::Failed { .. } => finding(owner, policy, outcomes, called),
+            Called::Failed { .. } => finding(owner, policy, undecided, outcomes, called),
         }
     }
     let found = found_by_finding(broken);

@@ -174,7 +174,7 @@ impl Deed {
                     Running { owner, n: last, .. }
                     | Unknown { owner, n: last, .. }
                     | Settled { owner, n: last }
-                    | Cleared { owner, n: last },
+                    | Cleared { owner, n: last, .. },
                 ),
             ) => whose(who, n)(owner, last),
             (Self::Claim { .. } | Self::Resolve(_) | Self::Delete | Self::Sweep, _) => true,

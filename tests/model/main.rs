@@ -34,7 +34,7 @@ use self::world::{World, owner};
 type Decide = fn(Option<&Record>, &Event, Timestamp) -> Transition;
 
 /// The function under test that says what a call means for the record.
-type Find = fn(Owner, &Policy, &Outcomes, Called) -> Finding;
+type Find = fn(Owner, &Policy, bool, &Outcomes, Called) -> Finding;
 
 /// A system to explore.
 #[derive(Clone)]
@@ -75,6 +75,7 @@ impl Protocol {
             route: "create-charge".into(),
             fingerprint: Fingerprint { scheme, digest: [0; 32] },
             policy,
+            kept: None,
         };
         Self {
             transition,

@@ -155,13 +155,13 @@ impl Protocol {
                     Called::Failed { sent: Sent::Maybe, reason: Reason::ResponseTimeout },
                 );
             }
-            _ => self.found(world, who, n, Called::Answered { status: 503, retained: true }),
+            _ => self.found(world, who, n, Called::Answered { status: 503, retained: true, conflict: false }),
         }
     }
 
     /// Ends the call of `who`: the finding says what the attempt reports.
     pub fn found(&self, world: &mut World, who: usize, n: u32, called: Called) {
-        let deed = match (self.finding)(owner(who), &self.policy, &Outcomes::default(), called) {
+        let deed = match (self.finding)(owner(who), &self.policy, false, &Outcomes::default(), called) {
             Finding::Complete(_) => Deed::Complete { who, n },
             Finding::Release => Deed::Release { who, n },
             Finding::Lose(_) => Deed::Lose { who, n },

@@ -26,7 +26,7 @@ impl Protocol {
             Request::Refused => 429,
             Request::None | Request::OnTheWay => return,
         };
-        self.found(world, who, n, Called::Answered { status, retained: true });
+        self.found(world, who, n, Called::Answered { status, retained: true, conflict: false });
     }
 }
 

@@ -131,6 +131,7 @@ pub fn claim_on(route: &str, owner: Owner, policy: Policy) -> Claim {
         route: route.into(),
         fingerprint: Fingerprint { scheme: Arc::new(scheme), digest: [7; 32] },
         policy,
+        kept: None,
     }
 }
 
@@ -159,10 +160,10 @@ pub fn response_of(id: Owner) -> StoredResponse {
 
 /// Returns the response that belongs to `event`.
 fn response_in(event: &Event) -> Option<StoredResponse> {
-    use oncegate::protocol::Resolution;
+    use oncegate::protocol::{Evidence, Resolution};
     match event {
         Event::Complete { response, .. }
-        | Event::Settle { response: Some(response), .. }
+        | Event::Settle { evidence: Evidence::Executed(Some(response)), .. }
         | Event::Resolve(Resolution::Executed(Some(response)))
             if response.retained =>
         {

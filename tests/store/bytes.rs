@@ -24,6 +24,7 @@ use crate::bench::id;
 use crate::servers::redis::Server;
 
 const VERSION_1: &str = include_str!("bytes/version-1.txt");
+const VERSION_3: &str = include_str!("bytes/version-3.txt");
 const VERSION_2: &str = include_str!("bytes/version-2.txt");
 
 /// Returns a record for every state and reason. No two parts are equal, so no part can be taken for another.
@@ -47,7 +48,7 @@ fn records() -> Vec<(String, Record)> {
         State::Completed { owner, n, response: response(true) },
         State::Completed { owner, n, response: response(false) },
         State::Settled { owner, n },
-        State::Cleared { owner, n },
+        State::Cleared { owner, n, undecided: false },
         State::Expired { n, executed: Executed::Yes },
         State::Expired { n, executed: Executed::Unknown },
     ];
@@ -82,6 +83,7 @@ fn record(state: State, on_unknown: OnUnknown) -> Record {
         created_at: Timestamp(1_700_000_000_001),
         updated_at: Timestamp(1_700_000_000_999),
         state,
+        kept: None,
     }
 }
 
@@ -123,10 +125,13 @@ fn a_response_of_version_1_is_read() {
     assert_eq!(decode_response(&kept("response")), Ok(response()));
 }
 
-/// Older gateways of the same fleet read the bytes that this version writes.
+/// Older gateways of the same fleet read the bytes that this version writes. No gateway of theirs could make a
+/// record of another policy than `hold`.
 #[test]
 fn version_1_is_still_what_is_written() {
-    for (name, record) in records() {
+    for (name, record) in
+        records().into_iter().filter(|(_, record)| record.policy.on_unknown == OnUnknown::Hold)
+    {
         assert_eq!(encode_record(&record), kept(&name), "{name}");
     }
     assert_eq!(encode_response(&response()), kept("response"));
@@ -167,10 +172,39 @@ fn a_record_of_version_2_is_read_and_still_what_is_written() {
     assert_eq!(encode_record(&folded())[0], 2, "its version");
 }
 
+/// Returns records with all that only version 3 holds. Older gateways must not read them.
+fn settling() -> Vec<(String, Record)> {
+    let (owner, n, reason, quiet_at) =
+        (Owner([0xa1; 16]), 3, Reason::ResponseTimeout, Timestamp(1_700_000_050_000));
+    let unknown = State::Unknown { owner, n, undecided: true, reason, quiet_at };
+    let window = Some(Duration::from_secs(82_800));
+    let kept = |record: Record| Record { kept: Some(b"\x0a\x02hi".as_slice().into()), ..record };
+    vec![
+        ("record-retried".into(), kept(record(unknown, OnUnknown::Retry { window }))),
+        ("record-probed".into(), kept(record(unknown, OnUnknown::Probe))),
+        ("record-cleared".into(), record(State::Cleared { owner, n, undecided: true }, OnUnknown::Probe)),
+        ("record-marked".into(), record(unknown, OnUnknown::Marker)),
+    ]
+}
+
+#[test]
+fn records_of_version_3_are_read_and_still_what_is_written() {
+    for (name, record) in settling() {
+        let line =
+            VERSION_3.lines().find_map(|line| line.strip_prefix(&format!("{name} "))).expect("its line");
+        assert_eq!(hex(encode_record(&record)), line, "{name}");
+        assert_eq!(decode_record(&encode_record(&record)), Ok(record.clone()), "{name}");
+        assert_eq!(encode_record(&record)[0], 3, "its version");
+    }
+}
+
 #[test]
 #[ignore = "prints what a new file of bytes has to hold"]
 fn print_todays_bytes() {
     println!("record-folded {}", hex(encode_record(&folded())));
+    for (name, record) in settling() {
+        println!("{name} {}", hex(encode_record(&record)));
+    }
     for (name, record) in records() {
         println!("{name} {}", hex(encode_record(&record)));
     }

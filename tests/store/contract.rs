@@ -24,6 +24,7 @@ macro_rules! suite {
             table::every_row_under_hold,
             table::every_row_under_retry,
             table::every_row_under_marker,
+            table::every_row_under_probe,
             writes::a_stale_revision_changes_nothing,
             writes::what_is_absent_cannot_be_written_over,
             writes::a_record_that_was_freed_and_claimed_again_is_another_one,

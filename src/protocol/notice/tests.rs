@@ -5,7 +5,8 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::protocol::events::{Event, Next, transition};
 use crate::protocol::{
-    BodyScheme, Claim, Executed, Fingerprint, OnUnknown, PathScheme, Policy, Resolution, ResponseRef, Scheme,
+    BodyScheme, Claim, Evidence, Executed, Fingerprint, OnUnknown, PathScheme, Policy, Resolution,
+    ResponseRef, Scheme,
 };
 
 const T0: Timestamp = Timestamp(1_000_000);
@@ -28,6 +29,7 @@ fn claim(owner: Owner) -> Claim {
             ttl: 10 * LATER,
             tombstone_ttl: 10 * LATER,
         },
+        kept: None,
     }
 }
 
@@ -63,7 +65,8 @@ const LOSE: Event = Event::Lose { owner: ME, n: 2, reason: Reason::ResponseTimeo
 #[test]
 fn each_outcome_is_told_with_what_applies_to_it() {
     let (n, lost, over) = (2, Some(Reason::ResponseTimeout), Some(Reason::LeaseOver));
-    let settle = |response| Event::Settle { n, response };
+    let settle = |response| Event::Settle { n, evidence: Evidence::Executed(response) };
+    let not_executed = Event::Settle { n, evidence: Evidence::NotExecuted { fenced: true } };
     let resolve = Event::Resolve;
     let late = T0.plus(LATER);
     for (before, event, now, expected) in [
@@ -78,6 +81,7 @@ fn each_outcome_is_told_with_what_applies_to_it() {
         (unknown(1), Event::Release { owner: ME, n: 1 }, T0, (Kind::Released, 1, None, None)),
         (unknown(n), settle(None), T0, (Kind::Settled, n, None, None)),
         (unknown(n), settle(Some(RESPONSE)), T0, (Kind::Settled, n, Some(201), None)),
+        (unknown(n), not_executed, T0, (Kind::Settled, n, None, None)),
         (unknown(n), resolve(Resolution::Executed(None)), T0, (Kind::Resolved, n, None, None)),
         (unknown(n), resolve(Resolution::Executed(Some(RESPONSE))), T0, (Kind::Resolved, n, Some(201), None)),
         (unknown(n), resolve(Resolution::NotExecuted { force: true }), T0, (Kind::Resolved, n, None, None)),
@@ -102,7 +106,7 @@ fn only_an_unknown_outcome_expires() {
     for known in [
         record(State::Completed { owner: ME, n: 2, response: RESPONSE }),
         record(State::Settled { owner: ME, n: 2 }),
-        record(State::Cleared { owner: ME, n: 2 }),
+        record(State::Cleared { owner: ME, n: 2, undecided: false }),
     ] {
         assert_eq!(told(&known, &Event::Sweep, retired), None);
         assert_eq!(told(&known, &Event::Sweep, forgotten), None);
@@ -115,9 +119,10 @@ fn only_an_unknown_outcome_expires() {
 fn beginnings_renewals_and_deletions_are_not_told() {
     assert_eq!(of(StepKind::Claim, None, Some(&running(1, false))), None);
     assert_eq!(told(&running(2, false), &Event::Renew { owner: ME, n: 2 }, T0), None);
-    let take_over = Event::TakeOver { owner: OTHER, n: 2, fenced: true };
-    assert_eq!(told(&unknown(2), &take_over, T0), None);
-    let cleared = record(State::Cleared { owner: ME, n: 2 });
+    let take_over = Event::TakeOver { owner: OTHER, n: 2 };
+    let retried = Policy { on_unknown: OnUnknown::Retry { window: None }, ..unknown(2).policy };
+    assert_eq!(told(&Record { policy: retried, ..unknown(2) }, &take_over, T0), None);
+    let cleared = record(State::Cleared { owner: ME, n: 2, undecided: false });
     assert_eq!(told(&cleared, &Event::Claim(claim(OTHER)), T0), None);
     assert_eq!(told(&record(State::Settled { owner: ME, n: 2 }), &Event::Delete, T0), None);
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    BodyScheme, Claim, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record,
+    BodyScheme, Claim, Evidence, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record,
     Resolution, ResponseRef, Scheme, State,
 };
 
@@ -37,6 +37,7 @@ fn claim_under(owner: Owner, on_unknown: OnUnknown) -> Claim {
             ttl: TTL,
             tombstone_ttl: TOMBSTONE,
         },
+        kept: None,
     }
 }
 
@@ -55,7 +56,20 @@ fn unknown(undecided: bool) -> State {
 
 const COMPLETED: State = State::Completed { owner: ME, n: 2, response: MINE };
 const SETTLED: State = State::Settled { owner: ME, n: 2 };
-const CLEARED: State = State::Cleared { owner: ME, n: 2 };
+const CLEARED: State = State::Cleared { owner: ME, n: 2, undecided: false };
+const MAYBE_CLEARED: State = State::Cleared { owner: ME, n: 2, undecided: true };
+
+const RETRY: OnUnknown = OnUnknown::Retry { window: None };
+const EVIDENCE: [Evidence; 4] = [
+    Evidence::Executed(None),
+    Evidence::Executed(Some(MINE)),
+    Evidence::NotExecuted { fenced: true },
+    Evidence::NotExecuted { fenced: false },
+];
+
+fn next(undecided: bool) -> State {
+    State::Running { owner: OTHER, n: 3, undecided }
+}
 
 fn expired(executed: Executed) -> State {
     State::Expired { n: 2, executed }
@@ -63,7 +77,8 @@ fn expired(executed: Executed) -> State {
 
 fn all() -> Vec<State> {
     let undecided = [false, true];
-    let mut states = vec![COMPLETED, SETTLED, CLEARED, expired(Executed::Yes), expired(Executed::Unknown)];
+    let mut states =
+        vec![COMPLETED, SETTLED, CLEARED, MAYBE_CLEARED, expired(Executed::Yes), expired(Executed::Unknown)];
     states.extend(undecided.map(running));
     states.extend(undecided.map(unknown));
     states
@@ -115,20 +130,20 @@ fn a_claim_wins_what_is_absent_or_cleared() {
     };
     assert_eq!(first.state, State::Running { owner: OTHER, n: 1, undecided: false });
     assert_eq!(verdict, Verdict::Won { n: 1 });
-    let next = State::Running { owner: OTHER, n: 3, undecided: false };
-    only(&event, &[(CLEARED, Some(next), Verdict::Won { n: 3 })]);
+    let won = |state, undecided| (state, Some(next(undecided)), Verdict::Won { n: 3 });
+    only(&event, &[won(CLEARED, false), won(MAYBE_CLEARED, true)]);
 }
 
 /// A damaged record may have the largest number, and its number does not go back from there.
 #[test]
 fn the_number_of_executions_never_goes_back() {
-    let cleared = record(State::Cleared { owner: ME, n: u32::MAX });
+    let cleared = record(State::Cleared { owner: ME, n: u32::MAX, undecided: false });
     let claimed = transition(Some(&cleared), &Event::Claim(claim_by(OTHER)), T0);
     assert_eq!(claimed.verdict, Verdict::Won { n: u32::MAX });
     let State::Unknown { owner, undecided, reason, quiet_at, .. } = unknown(false) else { unreachable!() };
     let state = State::Unknown { owner, n: u32::MAX, undecided, reason, quiet_at };
-    let retried = Record { state, ..claim_under(ME, OnUnknown::Retry { window: None }).first(T0) };
-    let event = Event::TakeOver { owner: OTHER, n: u32::MAX, fenced: true };
+    let retried = Record { state, ..claim_under(ME, RETRY).first(T0) };
+    let event = Event::TakeOver { owner: OTHER, n: u32::MAX };
     assert_eq!(transition(Some(&retried), &event, T0).verdict, Verdict::Won { n: u32::MAX });
 }
 
@@ -190,7 +205,16 @@ fn only_the_owner_of_the_running_execution_renews() {
 #[test]
 fn only_its_owner_completes_an_execution_and_only_once() {
     let completes = |state| (state, Some(COMPLETED), Verdict::Stored);
-    let states = [running(false), running(true), unknown(false), unknown(true), SETTLED, CLEARED, COMPLETED];
+    let states = [
+        running(false),
+        running(true),
+        unknown(false),
+        unknown(true),
+        SETTLED,
+        CLEARED,
+        MAYBE_CLEARED,
+        COMPLETED,
+    ];
     only(&Event::Complete { owner: ME, n: 2, response: MINE }, &states.map(completes));
     let resolved = ResponseRef { id: OTHER, ..MINE };
     let by_operator = State::Completed { owner: ME, n: 2, response: resolved };
@@ -215,6 +239,7 @@ fn a_release_frees_the_key_unless_something_is_undecided() {
             (running(true), Some(lost), Verdict::StillUnknown),
             (unknown(true), Some(unknown(true)), Verdict::StillUnknown),
             (CLEARED, Some(CLEARED), Verdict::Released),
+            (MAYBE_CLEARED, Some(MAYBE_CLEARED), Verdict::StillUnknown),
         ],
     );
     let first = State::Running { owner: ME, n: 1, undecided: false };
@@ -339,23 +364,99 @@ fn only_what_is_executed_can_be_deleted_and_the_key_stays_used() {
 
 #[test]
 fn nothing_takes_over_what_is_held() {
-    let event = Event::TakeOver { owner: OTHER, n: 2, fenced: true };
-    only(&event, &[]);
-    only(&Event::Settle { n: 2, response: Some(MINE) }, &[]);
+    let after = |state, undecided| (state, Some(next(undecided)), Verdict::Won { n: 3 });
+    only(&Event::TakeOver { owner: OTHER, n: 2 }, &[after(CLEARED, false), after(MAYBE_CLEARED, true)]);
+    for evidence in EVIDENCE {
+        only(&Event::Settle { n: 2, evidence }, &[]);
+    }
+}
+
+/// Returns a record of this policy with an unknown outcome.
+fn held_under(on_unknown: OnUnknown) -> Record {
+    let kept = Some(b"kept".as_slice().into());
+    Record { state: unknown(false), kept, ..claim_under(ME, on_unknown).first(T0) }
+}
+
+/// Returns the state after the event, `None` if it changes nothing.
+fn after(record: &Record, event: &Event, now: Timestamp) -> Option<Record> {
+    match transition(Some(record), event, now).next {
+        Next::Write(after) => Some(after),
+        Next::Unchanged => None,
+        Next::Remove => panic!("{event:?} removes {record:?}"),
+    }
 }
 
 #[test]
-fn where_the_policy_allows_it_the_next_execution_takes_over() {
-    let retried =
-        Record { state: unknown(false), ..claim_under(ME, OnUnknown::Retry { window: None }).first(T0) };
-    for (n, fenced, wins) in [(2, false, true), (2, true, true), (1, true, false)] {
-        let step = transition(Some(&retried), &Event::TakeOver { owner: OTHER, n, fenced }, T0);
-        match step.next {
-            Next::Write(after) if wins => {
-                assert_eq!(after.state, State::Running { owner: OTHER, n: 3, undecided: !fenced });
-            }
-            Next::Unchanged if !wins => assert_eq!(step.verdict, Verdict::Lost),
-            next => panic!("{next:?}"),
+fn under_retry_the_next_execution_takes_over() {
+    let retried = held_under(RETRY);
+    let next = after(&retried, &Event::TakeOver { owner: OTHER, n: 2 }, T0).expect("a take-over");
+    assert_eq!(next.state, State::Running { owner: OTHER, n: 3, undecided: true });
+    assert_eq!(next.kept, retried.kept, "the next take-over needs it again");
+    let stale = transition(Some(&retried), &Event::TakeOver { owner: OTHER, n: 1 }, T0);
+    assert_eq!(stale, unchanged(Verdict::Lost));
+    for evidence in EVIDENCE {
+        assert_eq!(after(&retried, &Event::Settle { n: 2, evidence }, T0), None);
+    }
+}
+
+/// A call that begins last has the response timeout to end, and the upstream still knows its key then.
+#[test]
+fn a_window_ends_a_response_timeout_early() {
+    let window = Duration::from_secs(100);
+    let retried = held_under(OnUnknown::Retry { window: Some(window) });
+    let take_over = Event::TakeOver { owner: OTHER, n: 2 };
+    let last = T0.plus(window - CALL);
+    for (now, wins) in [(T0, true), (Timestamp(last.0 - 1), true), (last, false), (T0.plus(window), false)] {
+        assert_eq!(after(&retried, &take_over, now).is_some(), wins, "{now}");
+        assert_eq!(retried.may_be_settled(now), wins, "{now}");
+    }
+}
+
+/// The window counts from the first claim, however often the record was written since.
+#[test]
+fn a_window_does_not_begin_anew() {
+    let window = Duration::from_secs(100);
+    let mut retried = held_under(OnUnknown::Retry { window: Some(window) });
+    for (second, n) in [(30, 2), (60, 3)] {
+        let now = T0.plus(Duration::from_secs(second));
+        retried = after(&retried, &Event::TakeOver { owner: OTHER, n }, now).expect("a take-over");
+        let lose = Event::Lose { owner: OTHER, n: n + 1, reason: Reason::ConnectionLost };
+        retried = after(&retried, &lose, now).expect("an unknown outcome");
+    }
+    let late = T0.plus(Duration::from_secs(70));
+    assert_eq!(after(&retried, &Event::TakeOver { owner: ME, n: 4 }, late), None);
+}
+
+#[test]
+fn evidence_decides_under_probe_and_marker() {
+    let answer = ResponseRef { id: OTHER, status: 200, retained: true };
+    for on_unknown in [OnUnknown::Probe, OnUnknown::Marker] {
+        let record = held_under(on_unknown);
+        for (evidence, state) in [
+            (Evidence::Executed(None), SETTLED),
+            (Evidence::Executed(Some(answer)), State::Completed { owner: ME, n: 2, response: answer }),
+            (Evidence::NotExecuted { fenced: true }, CLEARED),
+            (Evidence::NotExecuted { fenced: false }, MAYBE_CLEARED),
+        ] {
+            let settled = after(&record, &Event::Settle { n: 2, evidence }, T0).expect("a settlement");
+            assert_eq!((settled.state, settled.kept), (state, None), "what was kept is not needed any more");
+            assert_eq!(after(&record, &Event::Settle { n: 1, evidence }, T0), None, "another execution");
         }
+        assert_eq!(after(&record, &Event::TakeOver { owner: OTHER, n: 2 }, T0), None);
+    }
+}
+
+/// An execution that was not fenced can still act after a probe found nothing: a release must not free the key.
+#[test]
+fn what_was_not_fenced_stays_undecided() {
+    for (fenced, released) in [(true, "cleared"), (false, "unknown")] {
+        let settle = Event::Settle { n: 2, evidence: Evidence::NotExecuted { fenced } };
+        let cleared = after(&held_under(OnUnknown::Probe), &settle, T0).expect("a settlement");
+        let again = Claim { kept: Some(b"new".as_slice().into()), ..claim_under(OTHER, OnUnknown::Probe) };
+        let running = after(&cleared, &Event::Claim(again), T0).expect("a claim that wins");
+        assert_eq!(running.state, State::Running { owner: OTHER, n: 3, undecided: !fenced });
+        assert_eq!(running.kept.as_deref(), Some(&b"new"[..]), "the new attempt's");
+        let release = after(&running, &Event::Release { owner: OTHER, n: 3 }, T0).expect("a release");
+        assert_eq!(release.state.name(), released);
     }
 }

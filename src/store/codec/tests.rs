@@ -52,7 +52,11 @@ fn state() -> impl Strategy<Value = State> {
                 quiet_at: Timestamp(quiet_at)
             }
         ),
-        (owner(), any::<u32>()).prop_map(|(owner, n)| State::Cleared { owner, n }),
+        (owner(), any::<u32>(), any::<bool>()).prop_map(|(owner, n, undecided)| State::Cleared {
+            owner,
+            n,
+            undecided
+        }),
         (any::<u32>(), any::<bool>()).prop_map(|(n, known)| State::Expired {
             n,
             executed: if known { Executed::Yes } else { Executed::Unknown }
@@ -73,7 +77,7 @@ fn scheme() -> impl Strategy<Value = Scheme> {
 fn policy() -> impl Strategy<Value = Policy> {
     let on_unknown = prop_oneof![
         Just(OnUnknown::Hold),
-        Just(OnUnknown::Retry { window: None }),
+        proptest::option::of(duration()).prop_map(|window| OnUnknown::Retry { window }),
         Just(OnUnknown::Probe),
         Just(OnUnknown::Marker)
     ];
@@ -96,7 +100,14 @@ prop_compose! {
         digest in any::<[u8; 32]>(),
         policy in policy(),
         state in state(),
+        kept in proptest::option::of(vec(any::<u8>(), 0..9)),
     ) -> Record {
+        // Version 1 and 2 hold neither.
+        let settles = policy.on_unknown != OnUnknown::Hold;
+        let state = match state {
+            State::Cleared { owner, n, undecided } => State::Cleared { owner, n, undecided: undecided && settles },
+            state => state,
+        };
         Record {
             revision: Revision(revision),
             namespace: namespace.into(),
@@ -106,6 +117,7 @@ prop_compose! {
             created_at: Timestamp(created_at),
             updated_at: Timestamp(updated_at),
             state,
+            kept: kept.filter(|_| settles).map(Into::into),
         }
     }
 }
@@ -196,10 +208,12 @@ fn plain() -> wire::Record {
             response_timeout: span,
             ttl: span,
             tombstone_ttl: span,
+            window: None,
         }),
         created_at: 1,
         updated_at: 1,
         state: Some(wire::State::Running(wire::Running { owner: vec![0; 16], n: 1, undecided: false })),
+        kept: None,
     }
 }
 
@@ -235,7 +249,10 @@ fn a_part_that_is_missing_or_wrong_is_named() {
         ("ttl", with(|record| record.policy = record.policy.map(|p| wire::Policy { ttl: None, ..p }))),
         ("lease", with(|record| record.policy = record.policy.map(|p| wire::Policy { lease: long, ..p }))),
         ("state", with(|record| record.state = None)),
-        ("token", with_state(wire::State::Settled(wire::Held { owner: vec![0; 15], n: 1 }))),
+        (
+            "token",
+            with_state(wire::State::Settled(wire::Held { owner: vec![0; 15], n: 1, undecided: false })),
+        ),
         ("tombstone", with_state(wire::State::Expired(wire::Expired { n: 1, executed: 0 }))),
         ("reason", with_state(unknown(0, 0))),
         ("reason", with_state(unknown(99, 0))),

@@ -23,6 +23,9 @@ pub(super) struct Record {
     pub(super) created_at: u64,
     #[prost(uint64, tag = "8")]
     pub(super) updated_at: u64,
+    /// Only in records of version 3.
+    #[prost(bytes = "vec", optional, tag = "9")]
+    pub(super) kept: Option<Vec<u8>>,
     #[prost(oneof = "State", tags = "16, 17, 18, 19, 20, 21")]
     pub(super) state: Option<State>,
 }
@@ -60,6 +63,9 @@ pub(super) struct Policy {
     pub(super) ttl: Option<Span>,
     #[prost(message, optional, tag = "5")]
     pub(super) tombstone_ttl: Option<Span>,
+    /// Only beside `Retry`.
+    #[prost(message, optional, tag = "6")]
+    pub(super) window: Option<Span>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -126,6 +132,9 @@ pub(super) struct Held {
     pub(super) owner: Vec<u8>,
     #[prost(uint32, tag = "2")]
     pub(super) n: u32,
+    /// Only in a cleared record of version 3.
+    #[prost(bool, tag = "3")]
+    pub(super) undecided: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oncegate::clock::Timestamp;
-use oncegate::protocol::{Claim, Owner, Reason, Record, Resolution, ResponseRef, State};
+use oncegate::protocol::{Claim, Evidence, Owner, Reason, Record, Resolution, ResponseRef, State};
 use oncegate::store::codec::{decode_record, decode_response, encode_record, encode_response};
 
 use super::events::{Event, Next, Verdict, transition};
@@ -51,6 +51,7 @@ fn events(record: &Record) -> Vec<Event> {
         route: Arc::clone(&record.route),
         fingerprint: record.fingerprint.clone(),
         policy: record.policy,
+        kept: None,
     };
     vec![
         Event::Claim(claim),
@@ -59,9 +60,11 @@ fn events(record: &Record) -> Vec<Event> {
         Event::Release { owner, n },
         Event::Lose { owner, n, reason: Reason::Shutdown },
         Event::Sweep,
-        Event::TakeOver { owner: Owner([0x5a; 16]), n, fenced: true },
-        Event::Settle { n, response: None },
-        Event::Settle { n, response: Some(response) },
+        Event::TakeOver { owner: Owner([0x5a; 16]), n },
+        Event::Settle { n, evidence: Evidence::Executed(None) },
+        Event::Settle { n, evidence: Evidence::Executed(Some(response)) },
+        Event::Settle { n, evidence: Evidence::NotExecuted { fenced: false } },
+        Event::Settle { n, evidence: Evidence::NotExecuted { fenced: true } },
         Event::Resolve(Resolution::Executed(Some(response))),
         Event::Resolve(Resolution::NotExecuted { force: true }),
         Event::Resolve(Resolution::NotExecuted { force: false }),

@@ -2,8 +2,8 @@
 //! under each event, sent by its owner and by others, compared with the pure function.
 
 use oncegate::protocol::{
-    BodyScheme, Claim, Fingerprint, OnUnknown, PathScheme, Policy, Reason, Record, RecordId, Resolution,
-    ResponseRef, Scheme, State,
+    BodyScheme, Claim, Evidence, Fingerprint, OnUnknown, PathScheme, Policy, Reason, Record, RecordId,
+    Resolution, ResponseRef, Scheme, State,
 };
 use tokio::task::JoinSet;
 
@@ -21,13 +21,22 @@ pub async fn every_row_under_hold(bench: Bench) {
 }
 
 pub async fn every_row_under_retry(bench: Bench) {
-    let paths = [first_executions(), later_executions()].concat();
+    let paths =
+        [first_executions(), later_executions(vec![Event::TakeOver { owner: owner(OWNER), n: 1 }], true)]
+            .concat();
     every_row(bench, OnUnknown::Retry { window: None }, &paths).await;
 }
 
 pub async fn every_row_under_marker(bench: Bench) {
-    let paths = [first_executions(), later_executions()].concat();
+    let paths = [first_executions(), after_evidence(Policy { on_unknown: OnUnknown::Marker, ..STILL }, true)]
+        .concat();
     every_row(bench, OnUnknown::Marker, &paths).await;
+}
+
+pub async fn every_row_under_probe(bench: Bench) {
+    let paths = [first_executions(), after_evidence(Policy { on_unknown: OnUnknown::Probe, ..STILL }, false)]
+        .concat();
+    every_row(bench, OnUnknown::Probe, &paths).await;
 }
 
 async fn every_row(bench: Bench, on_unknown: OnUnknown, paths: &[(&'static str, Vec<Event>)]) {
@@ -55,8 +64,11 @@ async fn row(
     at: usize,
     event: Event,
 ) {
-    let first =
-        if path.iter().any(|event| matches!(event, Event::TakeOver { .. })) { EARLIER } else { OWNER };
+    let first = if matches!(path.first(), Some(&Event::Lose { owner: lost, .. }) if lost == owner(EARLIER)) {
+        EARLIER
+    } else {
+        OWNER
+    };
     if state != "absent" {
         bench.won(id, owner(first), policy).await;
     }
@@ -77,8 +89,8 @@ fn aimed(event: Event, record: Option<&Record>) -> Event {
         Event::Complete { owner, n, response } => Event::Complete { owner, n: aim(n), response },
         Event::Release { owner, n } => Event::Release { owner, n: aim(n) },
         Event::Lose { owner, n, reason } => Event::Lose { owner, n: aim(n), reason },
-        Event::TakeOver { owner, n, fenced } => Event::TakeOver { owner, n: aim(n), fenced },
-        Event::Settle { n, response } => Event::Settle { n: aim(n), response },
+        Event::TakeOver { owner, n } => Event::TakeOver { owner, n: aim(n) },
+        Event::Settle { n, evidence } => Event::Settle { n: aim(n), evidence },
         other => other,
     }
 }
@@ -116,23 +128,37 @@ fn first_executions() -> Vec<(&'static str, Vec<Event>)> {
     ]
 }
 
-/// Returns the states that only a second execution can reach.
-fn later_executions() -> Vec<(&'static str, Vec<Event>)> {
-    let take_over = |fenced| Event::TakeOver { owner: owner(OWNER), n: 1, fenced };
-    let second = |fenced, mut then: Vec<Event>| {
-        let mut path = vec![lose(EARLIER, 1), take_over(fenced)];
+/// Returns the states that only a second execution can reach, after the steps in `taken`. `undecided` says
+/// whether the first execution is still undecided then.
+fn later_executions(taken: Vec<Event>, undecided: bool) -> Vec<(&'static str, Vec<Event>)> {
+    let second = |mut then: Vec<Event>| {
+        let mut path = vec![lose(EARLIER, 1)];
+        path.extend(taken.iter().cloned());
         path.append(&mut then);
         path
     };
+    let released = if undecided { "unknown" } else { "cleared" };
     vec![
-        ("running", second(false, vec![])),
-        ("running", second(true, vec![])),
-        ("unknown", second(false, vec![lose(OWNER, 2)])),
-        ("unknown", second(false, vec![Event::Release { owner: owner(OWNER), n: 2 }])),
-        ("cleared", second(true, vec![Event::Release { owner: owner(OWNER), n: 2 }])),
-        ("completed", second(false, vec![complete(owner(OWNER), 2)])),
-        ("settled", second(false, vec![lose(OWNER, 2), settled()])),
+        ("running", second(vec![])),
+        ("unknown", second(vec![lose(OWNER, 2)])),
+        (released, second(vec![Event::Release { owner: owner(OWNER), n: 2 }])),
+        ("completed", second(vec![complete(owner(OWNER), 2)])),
+        ("settled", second(vec![lose(OWNER, 2), settled()])),
     ]
+}
+
+/// Returns the states after evidence about the first execution, and those of the second execution.
+fn after_evidence(policy: Policy, fenced: bool) -> Vec<(&'static str, Vec<Event>)> {
+    let settle = |evidence| Event::Settle { n: 1, evidence };
+    let not_executed = settle(Evidence::NotExecuted { fenced });
+    let found = Some(retained(owner(STRANGER)));
+    let mut paths = vec![
+        ("cleared", vec![lose(OWNER, 1), not_executed.clone()]),
+        ("settled", vec![lose(OWNER, 1), settle(Evidence::Executed(None))]),
+        ("completed", vec![lose(OWNER, 1), settle(Evidence::Executed(found))]),
+    ];
+    paths.extend(later_executions(vec![not_executed, Event::Claim(claim(owner(OWNER), policy))], !fenced));
+    paths
 }
 
 fn events(policy: Policy) -> Vec<Event> {
@@ -143,12 +169,13 @@ fn events(policy: Policy) -> Vec<Event> {
         cleared(),
         Event::Resolve(Resolution::NotExecuted { force: false }),
         Event::Resolve(Resolution::Executed(Some(retained(owner(STRANGER))))),
-        Event::TakeOver { owner: owner(STRANGER), n: 0, fenced: false },
-        Event::TakeOver { owner: owner(STRANGER), n: 0, fenced: true },
-        Event::TakeOver { owner: owner(STRANGER), n: 7, fenced: true },
-        Event::Settle { n: 0, response: None },
-        Event::Settle { n: 0, response: Some(retained(owner(STRANGER))) },
-        Event::Settle { n: 7, response: None },
+        Event::TakeOver { owner: owner(STRANGER), n: 0 },
+        Event::TakeOver { owner: owner(STRANGER), n: 7 },
+        Event::Settle { n: 0, evidence: Evidence::Executed(None) },
+        Event::Settle { n: 0, evidence: Evidence::Executed(Some(retained(owner(STRANGER)))) },
+        Event::Settle { n: 0, evidence: Evidence::NotExecuted { fenced: false } },
+        Event::Settle { n: 0, evidence: Evidence::NotExecuted { fenced: true } },
+        Event::Settle { n: 7, evidence: Evidence::Executed(None) },
         Event::Claim(claim(owner(OWNER), policy)),
         Event::Claim(claim(owner(STRANGER), policy)),
         Event::Claim(other_request(policy)),
@@ -187,7 +214,7 @@ fn other_scheme(policy: Policy) -> Claim {
 /// The paths must cover every state, so that no new state is left without a row.
 #[test]
 fn the_paths_reach_every_state() {
-    let paths = [first_executions(), later_executions()].concat();
+    let paths = first_executions();
     let reached = |name| paths.iter().any(|(state, _)| *state == name);
     let (owner, n, undecided) = (owner(1), 1, false);
     let (reason, quiet_at) = (Reason::Shutdown, Default::default());
@@ -196,7 +223,7 @@ fn the_paths_reach_every_state() {
         State::Completed { owner, n, response: retained(owner) },
         State::Settled { owner, n },
         State::Unknown { owner, n, undecided, reason, quiet_at },
-        State::Cleared { owner, n },
+        State::Cleared { owner, n, undecided },
         State::Expired { n, executed: oncegate::protocol::Executed::Yes },
     ] {
         assert!(reached(state.name()), "{}", state.name());
