@@ -59,7 +59,8 @@ pub fn client(port: u16, table: &str) -> MarkerTable {
 pub struct Payments {
     /// URL of the database.
     pub url: String,
-    options: sqlx::postgres::PgConnectOptions,
+    /// Options to connect to the database.
+    pub options: sqlx::postgres::PgConnectOptions,
 }
 
 impl Payments {
