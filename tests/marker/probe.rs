@@ -126,4 +126,7 @@ async fn the_schema_is_printed_for_the_tables_of_a_file() {
     assert_eq!(printed(&["--config", "gate.toml", "--route", "any"]).await, (Some(0), other));
     let (code, said) = printed(&["--config", "gate.toml", "--route", "held"]).await;
     assert_eq!((code, said.contains("held")), (Some(2), true), "{said}");
+    for alone in [&["--config", "gate.toml", "--route", "any"][..], &["--config", "gate.toml", "--yes"][..]] {
+        assert_eq!(check(directory.path(), alone).await.0, Some(2), "{alone:?} means nothing by itself");
+    }
 }

@@ -19,18 +19,19 @@ use crate::settle::marker::{DEFAULT_TABLE, schema_sql};
 pub struct MarkerArgs {
     /// Print only the SQL that makes the marker table, for the upstream's database; with --config, for the
     /// tables that its routes name, or only that of --route
-    #[arg(long, conflicts_with_all = ["print_schema", "short", "connect"])]
+    #[arg(long, group = "about_markers", conflicts_with_all = ["print_schema", "short", "connect"])]
     pub print_marker_schema: bool,
     /// Fence a new execution of --route and send the upstream a request under it: a correct upstream reports
     /// the conflict. An upstream that swallows it executes the request, so this needs --yes
     #[arg(
         long,
+        group = "about_markers",
         requires_all = ["config", "route"],
         conflicts_with_all = ["print_schema", "short", "connect", "print_marker_schema"]
     )]
     pub probe_marker: bool,
     /// A route with on_unknown = "marker"
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires_all = ["about_markers", "config"])]
     pub route: Option<String>,
     /// Path and query of the request; the route's own path if it has no wildcard
     #[arg(long, requires = "probe_marker")]
