@@ -20,6 +20,10 @@ mod broken;
 #[expect(dead_code, reason = "it also serves tests of other policies")]
 mod events;
 mod history;
+mod keys;
+mod marker;
+mod policies;
+mod probe;
 mod properties;
 mod steps;
 mod store;
@@ -51,6 +55,10 @@ pub struct Protocol {
     forgets_revisions: bool,
     /// True if an owner answers with its own response after its completion lost the comparison.
     loser_insists: bool,
+    /// True if the store may take a write, or lose it, without an answer.
+    loses_writes: bool,
+    /// The behaviour around the marker table.
+    conduct: marker::Conduct,
     properties: fn() -> Vec<Property<Self>>,
 }
 
@@ -87,6 +95,8 @@ impl Protocol {
             compares: true,
             forgets_revisions: true,
             loser_insists: false,
+            loses_writes: true,
+            conduct: marker::Conduct::RIGHT,
             properties: properties::promises,
         }
     }
@@ -115,6 +125,7 @@ impl Model for Protocol {
         let mut world = last.clone();
         world.told = None;
         self.take(&mut world, step);
+        keys::forget(&mut world);
         if self.forgets_revisions {
             world.forget_revisions();
         }

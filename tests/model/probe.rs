@@ -1,0 +1,82 @@
+//! The probe: a question to the upstream's ledger about the operation.
+//!
+//! The ledger is read at one moment. The answer arrives at any later time, or never. A request that was on its
+//! way at that moment can act after it.
+
+use oncegate::protocol::{Evidence, State};
+
+use crate::Protocol;
+use crate::store::Decided;
+use crate::world::{Attempt, Deed, FROM_EVIDENCE, NOW, World, bits, response};
+
+/// The answer of a probe on its way to the gateway. Another question replaces it: it is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Probe {
+    answer: Option<Answer>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Answer {
+    /// Number of the unknown execution.
+    n: u32,
+    /// True if the ledger had the operation.
+    executed: bool,
+    /// The attempts with requests that could still act, one bit each.
+    open: u8,
+}
+
+/// A step of the probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The upstream reads its ledger for a gateway.
+    Read,
+    /// The answer arrives, and the gateway records it, with the response if `true`. The write lands at any
+    /// later time.
+    Settle(bool),
+}
+
+impl Protocol {
+    /// Collects the steps of the probe.
+    pub fn probe_steps(&self, world: &World, steps: &mut Vec<crate::steps::Step>) {
+        let mut add = |step| steps.push(crate::steps::Step::Probe(step));
+        if matches!(world.record.map(|kept| kept.state), Some(State::Unknown { .. })) {
+            add(Step::Read);
+        }
+        if let Some(answer) = world.probe.answer {
+            add(Step::Settle(false));
+            if answer.executed {
+                add(Step::Settle(true));
+            }
+        }
+    }
+
+    /// Applies a step of the probe.
+    pub fn take_probe(&self, world: &mut World, step: Step) {
+        match step {
+            Step::Read => read(world),
+            Step::Settle(with_response) => self.settle_by_probe(world, with_response),
+        }
+    }
+
+    fn settle_by_probe(&self, world: &mut World, with_response: bool) {
+        let Some(Answer { n, executed, open }) = world.probe.answer.take() else { return };
+        let evidence = if executed {
+            Evidence::Executed(with_response.then(|| response(FROM_EVIDENCE)))
+        } else {
+            Evidence::NotExecuted { fenced: false }
+        };
+        if let Decided::Write(write) = self.decide(world, Deed::Settle { n, evidence, open }) {
+            world.late = Some(write);
+        }
+    }
+}
+
+/// Reads the ledger. "Not executed" is believed only after the deadline.
+fn read(world: &mut World) {
+    let Some(State::Unknown { n, quiet_at, .. }) = world.record.map(|kept| kept.state) else { return };
+    let executed = world.history.effects != 0;
+    if executed || quiet_at <= NOW {
+        let open = if executed { 0 } else { bits(&world.attempts, Attempt::can_act) };
+        world.probe.answer = Some(Answer { n, executed, open });
+    }
+}
