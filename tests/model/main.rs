@@ -62,6 +62,8 @@ pub struct Protocol {
     properties: fn() -> Vec<Property<Self>>,
 }
 
+const CAP: usize = 3_000_000;
+
 const TICK: Duration = Duration::from_millis(1);
 
 impl Protocol {
@@ -103,7 +105,24 @@ impl Protocol {
 
     /// Explores all states. Returns their number, or the properties that do not hold.
     fn explore(self) -> Result<usize, Vec<&'static str>> {
-        let checker = self.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+        let checker = self
+            .checker()
+            .threads(2)
+            .target_state_count(CAP)
+            .finish_when(HasDiscoveries::AnyFailures)
+            .spawn_bfs()
+            .join();
+        for (name, path) in checker.discoveries() {
+            println!("== {name}");
+            for (w, a) in path.into_vec() {
+                println!(
+                    "{:?} {:?} -> {:?}",
+                    w.record.map(|k| k.state),
+                    w.attempts.iter().map(|a| (a.phase, a.request)).collect::<Vec<_>>(),
+                    a
+                );
+            }
+        }
         let broken: Vec<_> = checker.discoveries().into_keys().collect();
         if broken.is_empty() { Ok(checker.unique_state_count()) } else { Err(broken) }
     }

@@ -31,15 +31,19 @@ impl Conduct {
         Self { waits: true, reads_row: true, knows_fences: true, decides_fenced: true, says_conflict: true };
 }
 
+/// Number of executions with a place for a row: an attempt whose first claim got no answer may claim twice.
+const ROWS: usize = 2 * ATTEMPTS;
+
 /// The marker table, and the questions that are under way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Table {
-    /// The rows of the executions 1, 2 and 3.
-    rows: [Option<Row>; ATTEMPTS],
+    /// The rows of the executions, from the first.
+    rows: [Option<Row>; ROWS],
     /// The number that the request of each attempt carries, 0 if none is on its way.
     sent: [u32; ATTEMPTS],
-    /// Two gateways that settle. They are alike, so they are kept in order.
-    settlers: [Settler; 2],
+    /// The executions with a fence on its way, one bit each. A fence may arrive at any time, or never, and
+    /// several gateways may send the same: a second one changes nothing.
+    fences: u8,
     /// The execution that an operator has fenced, and whether the decision is forced.
     operator: Option<(u32, bool)>,
     /// Number of times that the store may still lose everything.
@@ -55,29 +59,18 @@ pub enum Row {
     Committed,
 }
 
-/// The progress of a gateway that settles.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Settler {
-    /// No question.
-    #[default]
-    Idle,
-    /// A fence for execution `n` on its way to the table. It may arrive at any time, or never.
-    Fencing { n: u32 },
-    /// An answer about execution `n`, which never changes.
-    Knows { n: u32 },
-}
-
 /// A step around the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A settler sends a fence for the unknown execution.
-    Ask(usize),
-    /// A settler's fence reaches the table, and the answer reaches the settler.
-    Fence(usize),
-    /// A settler's fence reaches the table, and the answer is lost.
-    FenceUnheard(usize),
-    /// A settler records its evidence, with the row's response if `true`. The write lands at any later time.
-    Settle(usize, bool),
+    /// A gateway sends a fence for the unknown execution.
+    Ask,
+    /// The fence for execution `n` reaches the table.
+    Fence { n: u32 },
+    /// A gateway that knows the row of execution `n` records the evidence. The write lands at any later time.
+    ///
+    /// A row never changes. So it does not matter which gateway asked, or how late its answer comes: each of
+    /// them knows the same from the moment at which there is a row, and records it at any time, or never.
+    Settle { n: u32, with_response: bool },
     /// An attempt looks whether its response comes late.
     Admit(usize),
     /// An attempt fences its own execution, and gets the answer.
@@ -97,6 +90,7 @@ impl Table {
 
     /// Inserts a row unless there is one. Returns the row that stands.
     fn insert(&mut self, n: u32, row: Row) -> Row {
+        self.fences &= !(1 << n);
         *self.rows[n as usize - 1].get_or_insert(row)
     }
 
@@ -124,20 +118,17 @@ impl Protocol {
     pub fn marker_steps(&self, world: &World, steps: &mut Vec<crate::steps::Step>) {
         let table = &world.table;
         let mut add = |step| steps.push(crate::steps::Step::Marker(step));
-        if self.unknown_to_fence(world).is_some() && table.settlers[0] == Settler::Idle {
-            add(Step::Ask(0));
+        if self.to_fence(world).is_some() {
+            add(Step::Ask);
         }
-        for (which, settler) in table.settlers.iter().enumerate() {
-            match *settler {
-                Settler::Idle => {}
-                Settler::Fencing { .. } => {
-                    add(Step::Fence(which));
-                    add(Step::FenceUnheard(which));
-                }
-                Settler::Knows { n } => {
-                    add(Step::Settle(which, false));
-                    if table.row(n) == Some(Row::Committed) {
-                        add(Step::Settle(which, true));
+        for n in (1..).take(ROWS) {
+            match table.row(n) {
+                None if table.fences & 1 << n != 0 => add(Step::Fence { n }),
+                None => {}
+                Some(row) => {
+                    add(Step::Settle { n, with_response: false });
+                    if row == Row::Committed {
+                        add(Step::Settle { n, with_response: true });
                     }
                 }
             }
@@ -156,26 +147,28 @@ impl Protocol {
         }
     }
 
-    /// Returns the execution that a settler may fence now.
-    fn unknown_to_fence(&self, world: &World) -> Option<u32> {
-        match state(world)? {
+    /// Returns the execution that a gateway may fence now. Where there is a row, it knows all.
+    fn to_fence(&self, world: &World) -> Option<u32> {
+        let n = match state(world)? {
             State::Unknown { n, quiet_at, .. } => (quiet_at <= NOW || !self.conduct.waits).then_some(n),
             State::Running { n, .. } => (!self.conduct.waits).then_some(n),
             _ => None,
-        }
+        };
+        n.filter(|n| world.table.row(*n).is_none())
     }
 
     /// Applies a step around the table.
     pub fn take_marker(&self, world: &mut World, step: Step) {
         match step {
-            Step::Ask(which) => {
-                if let Some(n) = self.unknown_to_fence(world) {
-                    world.table.settlers[which] = Settler::Fencing { n };
+            Step::Ask => {
+                if let Some(n) = self.to_fence(world) {
+                    world.table.fences |= 1 << n;
                 }
             }
-            Step::Fence(which) => fence(world, which, true),
-            Step::FenceUnheard(which) => fence(world, which, false),
-            Step::Settle(which, with_response) => self.settle(world, which, with_response),
+            Step::Fence { n } => {
+                world.table.insert(n, Row::Fenced);
+            }
+            Step::Settle { n, with_response } => self.settle(world, n, with_response),
             Step::Admit(who) => self.admit(world, who),
             Step::FenceOwn(who) => self.fence_own(world, who),
             Step::OperatorFences { force } => operator_fences(world, force),
@@ -186,7 +179,6 @@ impl Protocol {
                 world.history.end(&world.attempts);
             }
         }
-        world.table.settlers.sort_unstable();
     }
 
     /// Returns what the row of execution `n` proves.
@@ -198,8 +190,7 @@ impl Protocol {
         }
     }
 
-    fn settle(&self, world: &mut World, which: usize, with_response: bool) {
-        let Settler::Knows { n } = std::mem::take(&mut world.table.settlers[which]) else { return };
+    fn settle(&self, world: &mut World, n: u32, with_response: bool) {
         let evidence = self.evidence(world, n, with_response);
         if let Decided::Write(write) = self.decide(world, Deed::Settle { n, evidence, open: 0 }) {
             world.late = Some(write);
@@ -243,12 +234,6 @@ impl Protocol {
 
 fn state(world: &World) -> Option<State> {
     world.record.map(|kept| kept.state)
-}
-
-fn fence(world: &mut World, which: usize, is_heard: bool) {
-    let Settler::Fencing { n } = world.table.settlers[which] else { return };
-    world.table.insert(n, Row::Fenced);
-    world.table.settlers[which] = if is_heard { Settler::Knows { n } } else { Settler::Idle };
 }
 
 /// Lets an operator fence the unknown execution. A commit refuses the decision.

@@ -70,6 +70,7 @@ impl Protocol {
         }
     }
 
+    /// Returns the record with this stored part.
     pub fn record(&self, kept: Kept) -> Record {
         let Kept { revision, created_at, updated_at, state } = kept;
         Record { revision, created_at, updated_at, state, ..self.claim.first(NOW) }
