@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 
 mod route;
 mod scope;
+mod settling;
 mod size;
 
 pub(super) use self::route::{
-    Anonymous, BodyForm, Fingerprint, InFlight, Match, OnStoreError, OnUnknown, Outcomes, Route,
-    UnknownAnswers,
+    Anonymous, BodyForm, Fingerprint, InFlight, Match, OnStoreError, Outcomes, Route, UnknownAnswers,
 };
 pub(super) use self::scope::ScopeText;
+pub(super) use self::settling::{Marker, OnUnknown, Probe, RetryHorizon, Seal, UpstreamKeys, When};
 pub(super) use self::size::SizeText;
 
 /// Configuration of the Oncegate idempotency gateway.
@@ -160,6 +161,9 @@ pub(super) struct Store {
     pub accept_identity_change: Vec<String>,
     /// Names that a refused start printed, of operations that no route covers any more.
     pub retired: Vec<String>,
+    /// Keys that seal what a record keeps of its request. The first one seals, and all of them open, so that
+    /// a new key is put in front of the old one.
+    pub seal: Vec<Seal>,
     /// File of PEM certificates to trust instead of the usual roots; for `rediss://` and `postgres://`.
     pub ca: Option<String>,
     /// Username on sentinels; the default user if left out.
@@ -185,6 +189,7 @@ impl Default for Store {
             start_timeout: "30s".into(),
             accept_identity_change: Vec::new(),
             retired: Vec::new(),
+            seal: Vec::new(),
             ca: None,
             sentinel_username: None,
             sentinel_password: None,

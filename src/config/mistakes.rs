@@ -88,10 +88,14 @@ impl KeyCursor<'_> {
         None
     }
 
+    /// Tells whether a mistake was noted here.
+    pub fn is_refused(&self) -> bool {
+        self.mistakes.0.borrow().iter().any(|mistake| mistake.path == self.path)
+    }
+
     /// Requires a value. A value that was refused before looks absent, and is not reported a second time.
     pub fn require<'v, T: ?Sized>(&self, value: Option<&'v T>, what: &str) -> Option<&'v T> {
-        let refused = || self.mistakes.0.borrow().iter().any(|mistake| mistake.path == self.path);
-        if value.is_none() && !refused() {
+        if value.is_none() && !self.is_refused() {
             return self.refuse(format!("is missing: {what}"));
         }
         value

@@ -5,7 +5,6 @@
 //! the command line as values. [`Config::warnings`] reports settings that are valid but unwise.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +23,8 @@ pub use self::descriptors::Capacity;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::schema::schema;
+pub use self::settling::{Marker, Probe, RetryHorizon, SealKey, Settling, UpstreamKeys};
+pub use self::upstream_name::UpstreamName;
 pub use self::warning::Warning;
 
 mod arguments;
@@ -39,8 +40,10 @@ mod overlay;
 mod read;
 mod rules;
 mod schema;
+mod settling;
 mod type_error;
 pub mod units;
+mod upstream_name;
 mod warning;
 mod warnings;
 
@@ -53,7 +56,7 @@ pub struct Config {
     pub admin: Admin,
     /// The store of the records.
     pub store: StoreConfig,
-    /// The upstream APIs by name.
+    /// The upstream APIs by name, and one hidden upstream for each probe.
     pub upstreams: BTreeMap<UpstreamName, Upstream>,
     /// Settings of the log.
     pub log: Log,
@@ -91,16 +94,6 @@ pub struct Fallback {
     pub upstream: UpstreamName,
     /// True if a request that carries a key is refused although no route protects it.
     pub refuses_keyed: bool,
-}
-
-/// The name of an upstream. Put into a request's extensions, it tells the proxy where to go.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UpstreamName(pub Arc<str>);
-
-impl fmt::Display for UpstreamName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// The public listener and its limits.
@@ -181,6 +174,8 @@ pub struct StoreConfig {
     pub accept_identity_change: Vec<EntryName>,
     /// Entries with operations that need no route any more.
     pub retired: Vec<EntryName>,
+    /// Keys that seal kept requests. The first one seals, and all of them open.
+    pub seal: Vec<SealKey>,
 }
 
 /// An upstream API.
@@ -260,6 +255,12 @@ pub struct Route {
     pub fingerprint: Arc<Scheme>,
     /// Lease, retention, and the policy for an unknown outcome.
     pub policy: Policy,
+    /// Evidence that settles an unknown outcome. It agrees with the policy.
+    pub settling: Settling,
+    /// True if the request is kept, sealed, until its operation is settled.
+    pub keep_request: bool,
+    /// Longest times over which the same request may come again, as the operator declares them.
+    pub retry_horizon: Option<RetryHorizon>,
     /// Response headers that a replay keeps, of those that it drops by default.
     pub replay_headers: Vec<HeaderName>,
     /// Further response headers that a replay drops.

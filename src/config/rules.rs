@@ -15,11 +15,14 @@ mod limits;
 mod listeners;
 mod loops;
 mod path;
+mod pointers;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod routes;
+mod seal;
+mod settling;
 mod store;
 mod tls;
 mod upstreams;
@@ -28,11 +31,15 @@ mod upstreams;
 pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment) -> Option<Config> {
     let server = listeners::server(&at.key("server"), &file.server);
     let admin = listeners::admin(&at.key("admin"), &file.admin, environment);
-    let store = store::store(&at.key("store"), &file.store);
+    let store = store::store(&at.key("store"), &file.store, environment);
     let upstreams = upstreams::all(&at.key("upstreams"), &file.upstreams);
     let fallback = fallback(&at.key("fallback"), file.fallback.as_ref(), &upstreams);
-    let certificates = file.server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-    let routes = routes::all(&at.key("routes"), &file.routes, &upstreams, certificates);
+    let surroundings = routes::Surroundings {
+        upstreams: &upstreams,
+        certificates: file.server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
+        sealed: !file.store.seal.is_empty() || at.key("store").key("seal").is_refused(),
+    };
+    let routes = routes::all(&at.key("routes"), &file.routes, surroundings);
     if file.routes.is_empty() && file.fallback.is_none() {
         at.key("routes").require::<()>(None, "a file needs a route or a [fallback]")?;
     }
@@ -43,14 +50,17 @@ pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment)
         return at.key("admin").key("listen").refuse("must not be the address of server.listen");
     }
     apart?;
+    let routes = routes?;
+    let hidden = settling::probe_upstreams(&routes, &upstreams);
+    let upstreams = upstreams.into_iter().chain(hidden);
     Some(Config {
         server,
         admin,
         store: store?,
-        upstreams: upstreams.into_iter().map(|(name, up)| Some((name, up?))).collect::<Option<_>>()?,
+        upstreams: upstreams.map(|(name, up)| Some((name, up?))).collect::<Option<_>>()?,
         log: log(&file.log),
         fallback: fallback?,
-        routes: routes?,
+        routes,
         notes: Vec::new(),
         quick_start: false,
     })

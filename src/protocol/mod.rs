@@ -19,6 +19,7 @@ pub mod notice;
 pub mod path;
 pub mod pattern;
 pub mod policy;
+pub mod probe;
 pub mod readings;
 pub mod record;
 pub mod response;

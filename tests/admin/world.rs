@@ -13,13 +13,14 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use oncegate::admin::{Access, AdminState, router};
 use oncegate::clock::{ManualClock, Timestamp};
-use oncegate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers, UpstreamName};
+use oncegate::config::{InFlight, Match, OnStoreError, Route, Settling, UnknownAnswers, UpstreamName};
 use oncegate::protocol::path::Template;
 use oncegate::protocol::{
     BodyScheme, Claim, Fingerprint, Key, OnUnknown, Outcomes, Owner, PathScheme, Policy, Reason, RecordId,
     RequestParts, ResponseRef, Scheme, Scope, ScopePart, StoredResponse,
 };
 use oncegate::routes::{LiveRoutes, RouteTable};
+use oncegate::settle::{Keeper, Settler};
 use oncegate::store::{Ledger, Store};
 use oncegate::telemetry::{MeteredStore, Metrics};
 use serde_json::Value;
@@ -73,6 +74,7 @@ impl World {
         let counter = owners.clone();
         let state = AdminState {
             ledger: ledger.clone(),
+            settler: Settler::new(ledger.clone(), metrics.clone(), Keeper::default(), || Owner([0xee; 16])),
             metrics: metrics.clone(),
             routes: LiveRoutes::new(
                 RouteTable::new(&[route("pay"), route("refund")], None).expect("two routes"),
@@ -257,6 +259,9 @@ fn route(name: &str) -> Arc<Route> {
         anonymous: false,
         fingerprint: scheme(),
         policy: policy(),
+        settling: Settling::Hold,
+        keep_request: false,
+        retry_horizon: None,
         replay_headers: Vec::new(),
         replay_drop: Vec::new(),
         in_flight: InFlight::Reject,

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::settling::{Marker, OnUnknown, Probe, RetryHorizon, UpstreamKeys};
 use super::{ScopeText, SizeText};
 use crate::protocol::Outcomes as Checked;
 
@@ -52,8 +53,18 @@ pub(in crate::config) struct Route {
     pub wait_timeout: String,
     /// Time for which a silent gateway is assumed to be still at work.
     pub lease: String,
-    /// Policy for an execution with an unknown outcome.
+    /// Policy for an execution with an unknown outcome: "hold" waits for an operator, "retry" runs it again,
+    /// "probe" asks the upstream first, "marker" looks for a row that the upstream writes.
     pub on_unknown: OnUnknown,
+    /// The upstream's own idempotency keys; only beside `on_unknown = "retry"`.
+    pub upstream_keys: Option<UpstreamKeys>,
+    /// True to keep the request, with its credentials, until its operation is settled, so that the gateway
+    /// itself can send it again. Needs `[store] seal`.
+    pub keep_request: bool,
+    /// The question to the upstream; only beside `on_unknown = "probe"`.
+    pub probe: Option<Probe>,
+    /// The table with the upstream's marks; only beside `on_unknown = "marker"`.
+    pub marker: Option<Marker>,
     /// Answer to the client when the upstream's status leaves the outcome unknown: "pass" passes the
     /// upstream's answer on, "problem" answers `outcome-unknown`.
     pub unknown_answers: UnknownAnswers,
@@ -65,6 +76,9 @@ pub(in crate::config) struct Route {
     pub max_response_body: SizeText,
     /// Meaning of the upstream's statuses.
     pub outcomes: Outcomes,
+    /// Longest times over which the same request may come again. `check` compares them with `ttl` and
+    /// `tombstone_ttl`.
+    pub retry_horizon: Option<RetryHorizon>,
 }
 
 impl Default for Route {
@@ -88,11 +102,16 @@ impl Default for Route {
             wait_timeout: "10s".into(),
             lease: "10s".into(),
             on_unknown: OnUnknown::Hold,
+            upstream_keys: None,
+            keep_request: false,
+            probe: None,
+            marker: None,
             unknown_answers: UnknownAnswers::Pass,
             on_store_error: OnStoreError::Reject,
             i_accept_duplicates: false,
             max_response_body: "1MiB".into(),
             outcomes: Outcomes::default(),
+            retry_horizon: None,
         }
     }
 }
@@ -174,13 +193,6 @@ pub(in crate::config) enum BodyForm {
 pub(in crate::config) enum InFlight {
     Wait,
     Reject,
-}
-
-/// Policy for an execution with an unknown outcome.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::config) enum OnUnknown {
-    Hold,
 }
 
 /// Treatment of an attempt while the store does not answer.

@@ -45,6 +45,16 @@ pub const TTL: Limits<Span> = spans(TENTH, TEN_YEARS);
 /// Limits of the time that a tombstone is kept. With zero, there is no tombstone.
 pub const TOMBSTONE_TTL: Limits<Span> = spans(Duration::ZERO, TEN_YEARS);
 
+/// Limits of the time for which an upstream recognises its keys.
+pub const WINDOW: Limits<Span> = spans(TENTH, TEN_YEARS);
+/// Limits of the time for the answer to a probe.
+pub const PROBE_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, Duration::from_secs(5 * 60));
+/// Limits of the time before "not executed" is believed. With zero, the upstream's search finds an operation
+/// as soon as it is executed.
+pub const NOT_BEFORE: Limits<Span> = spans(Duration::ZERO, Duration::from_secs(30 * 24 * 60 * 60));
+/// Limits of each time over which a request may come again.
+pub const HORIZON: Limits<Span> = spans(Duration::ZERO, TEN_YEARS);
+
 /// Limits of the size of a request body, which is held in memory as a whole.
 pub const REQUEST_BODY: Limits<Size> = Limits { least: Size(1), most: Size(1 << 30) };
 /// Limits of the size of a response body that is kept. With zero, an answer with a body is recorded as not
@@ -88,6 +98,16 @@ pub fn size(at: &KeyCursor<'_>, text: &SizeText, limits: &Limits<Size>) -> Optio
 /// Checks a count.
 pub fn count(at: &KeyCursor<'_>, number: i64, limits: &Limits<i64>) -> Option<usize> {
     limits.check(at, number).and_then(|number| usize::try_from(number).ok())
+}
+
+/// Checks a list of final statuses.
+pub fn statuses(at: &KeyCursor<'_>, numbers: &[i64]) -> Option<Vec<u16>> {
+    let checked = numbers.iter().enumerate().map(|(index, number)| {
+        let status = u16::try_from(*number).ok().filter(|status| (200..600).contains(status));
+        status
+            .or_else(|| at.item(index).refuse(format!("{number} is not a final status; allowed: 200 to 599")))
+    });
+    checked.collect::<Vec<Option<u16>>>().into_iter().collect()
 }
 
 /// Longest name of a route, namespace or upstream, in characters.

@@ -80,7 +80,7 @@ fn token(at: &KeyCursor<'_>, variable: Option<&str>, environment: &Environment) 
 
 /// Tells whether a text is the name of a variable and not a token: a name of this gateway's own, or a name
 /// that says that it holds a token.
-fn is_plainly_a_name(text: &str) -> bool {
+pub fn is_plainly_a_name(text: &str) -> bool {
     let name = text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
     name && text.len() <= 64 && (text.starts_with("ONCEGATE_") || text.ends_with("_TOKEN"))
 }

@@ -2,31 +2,42 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 
 use self::overlap::no_overlap;
 use self::scope::scope;
 use super::upstreams::{self, Upstreams};
-use super::{headers, limits, path};
+use super::{headers, limits, path, pointers, settling};
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
-use crate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers, UpstreamName};
+use crate::config::{InFlight, Match, OnStoreError, Route, Settling, UnknownAnswers, UpstreamName};
 use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_not_replayed};
 use crate::protocol::path::Template;
-use crate::protocol::{BodyScheme, OnUnknown, Outcomes, PathScheme, Policy, Scheme};
+use crate::protocol::{BodyScheme, Outcomes, PathScheme, Policy, Scheme};
 
 mod overlap;
 mod scope;
 
-/// Checks all routes, in the order of the file. `certificates` says whether clients present a certificate.
+/// The parts of the configuration that decide what a route may say.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'c> {
+    /// The upstreams that routes may name.
+    pub upstreams: &'c Upstreams,
+    /// True if clients present a certificate.
+    pub certificates: bool,
+    /// True if there is a key that seals kept requests.
+    pub sealed: bool,
+}
+
+/// Checks all routes, in the order of the file.
 pub fn all(
     at: &KeyCursor<'_>,
     files: &[file::Route],
-    upstreams: &Upstreams,
-    certificates: bool,
+    surroundings: Surroundings<'_>,
 ) -> Option<Vec<Arc<Route>>> {
-    let checked = |(index, file)| route(&at.item(index), file, upstreams, certificates).map(Arc::new);
+    let checked = |(index, file)| route(&at.item(index), file, surroundings).map(Arc::new);
     let routes: Vec<Option<Arc<Route>>> = files.iter().enumerate().map(checked).collect();
     let unique = unique_names(at, files);
     let apart = no_overlap(at, files);
@@ -50,7 +61,8 @@ fn unique_names(at: &KeyCursor<'_>, files: &[file::Route]) -> Option<()> {
     unique
 }
 
-fn route(at: &KeyCursor<'_>, file: &file::Route, upstreams: &Upstreams, certificates: bool) -> Option<Route> {
+fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>) -> Option<Route> {
+    let Surroundings { upstreams, certificates, sealed } = surroundings;
     let name = required_name(&at.key("name"), file.name.as_deref());
     let matching = match file.matching {
         file::Match::Equivalent => Match::Equivalent,
@@ -63,7 +75,11 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, upstreams: &Upstreams, certific
     let key_header = headers::key(&at.key("key").key("header"), &file.key.header);
     let scope = scope(at, file, key_header.as_ref(), certificates);
     let fingerprint = fingerprint(&at.key("fingerprint"), &file.fingerprint, key_header.as_ref());
-    let policy = policy(at, file, upstream.as_ref(), upstreams);
+    let longest_call = longest_call(upstream.as_ref(), upstreams);
+    let settling = settling::settling(at, file, longest_call);
+    let policy = policy(at, file, longest_call, settling.as_ref());
+    let keep_request = settling::keep_request(at, file, sealed);
+    let retry_horizon = settling::retry_horizon(&at.key("retry_horizon"), file.retry_horizon.as_ref());
     let replay_headers = replay_headers(&at.key("replay_headers"), &file.replay_headers);
     let replay_drop = headers::names(&at.key("replay_drop"), &file.replay_drop);
     let in_flight = in_flight(&at.key("wait_timeout"), file);
@@ -92,15 +108,15 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, upstreams: &Upstreams, certific
         anonymous: file.anonymous == file::Anonymous::One,
         fingerprint: Arc::new(Scheme { path: spellings, ..fingerprint? }),
         policy: policy?,
+        settling: settling?,
+        keep_request: keep_request?,
+        retry_horizon: retry_horizon?,
         replay_headers: replay_headers?,
         replay_drop: replay_drop?,
         in_flight: in_flight?,
         max_response_body: max_response_body?,
         outcomes: outcomes?,
-        unknown_answers: match file.unknown_answers {
-            file::UnknownAnswers::Pass => UnknownAnswers::Pass,
-            file::UnknownAnswers::Problem => UnknownAnswers::Problem,
-        },
+        unknown_answers: unknown_answers(file.unknown_answers),
         on_store_error: on_store_error?,
     })
 }
@@ -171,39 +187,43 @@ fn method(at: &KeyCursor<'_>, text: &str) -> Option<Method> {
     }
 }
 
+/// Returns the longest time that one execution can take, connecting included.
+fn longest_call(upstream: Option<&UpstreamName>, upstreams: &Upstreams) -> Option<Duration> {
+    let upstream = upstreams.get(upstream?)?.as_ref()?;
+    Some(upstream.connect_timeout + upstream.response_timeout)
+}
+
 fn policy(
     at: &KeyCursor<'_>,
     file: &file::Route,
-    upstream: Option<&UpstreamName>,
-    upstreams: &Upstreams,
+    longest_call: Option<Duration>,
+    settling: Option<&Settling>,
 ) -> Option<Policy> {
     let ttl = limits::span(&at.key("ttl"), &file.ttl, &limits::TTL);
     let tombstone_ttl = limits::span(&at.key("tombstone_ttl"), &file.tombstone_ttl, &limits::TOMBSTONE_TTL);
     let lease = limits::span(&at.key("lease"), &file.lease, &limits::LEASE);
-    let upstream = upstreams.get(upstream?)?.as_ref()?;
     Some(Policy {
-        on_unknown: match file.on_unknown {
-            file::OnUnknown::Hold => OnUnknown::Hold,
-        },
+        on_unknown: settling::on_unknown(settling?),
         lease: lease?,
-        response_timeout: upstream.connect_timeout + upstream.response_timeout,
+        response_timeout: longest_call?,
         ttl: ttl?,
         tombstone_ttl: tombstone_ttl?,
     })
 }
 
 /// Checks `on_store_error`. "At most once" and a bypass exclude each other, so an operator who asks for both
-/// has to accept duplicates explicitly.
+/// has to accept duplicates explicitly. "retry" does not promise it.
 fn on_store_error(at: &KeyCursor<'_>, file: &file::Route) -> Option<OnStoreError> {
-    let file::OnUnknown::Hold = file.on_unknown;
+    let repeats = file.on_unknown == file::OnUnknown::Retry;
     match (file.on_store_error, file.i_accept_duplicates) {
         (file::OnStoreError::Reject, false) => Some(OnStoreError::Reject),
-        (file::OnStoreError::Bypass, true) => Some(OnStoreError::Bypass),
-        (file::OnStoreError::Bypass, false) => at.key("on_store_error").refuse(
+        (file::OnStoreError::Bypass, accepted) if accepted || repeats => Some(OnStoreError::Bypass),
+        (file::OnStoreError::Bypass, _) => at.key("on_store_error").refuse(format!(
             "\"bypass\" runs operations twice that are retried while the store is away, which \
-             on_unknown = \"hold\" promises never to do; allowed: \"reject\", or \"bypass\" with \
+             on_unknown = \"{}\" promises never to do; allowed: \"reject\", or \"bypass\" with \
              i_accept_duplicates = true beside it",
-        ),
+            file.on_unknown.name(),
+        )),
         (file::OnStoreError::Reject, true) => {
             at.key("i_accept_duplicates").refuse("is only for on_store_error = \"bypass\"")
         }
@@ -217,7 +237,7 @@ fn fingerprint(
 ) -> Option<Scheme> {
     let headers = headers::names(&at.key("headers"), &file.headers);
     let apart = headers::distinguishing(&at.key("headers"), headers.as_deref().unwrap_or(&[]), key_header);
-    let ignore = pointers(&at.key("ignore"), &file.ignore);
+    let ignore = pointers::all(&at.key("ignore"), &file.ignore);
     let body = match file.body {
         file::BodyForm::Json => ignore.map(|ignore| BodyScheme::Json { ignore }),
         file::BodyForm::Raw if file.ignore.is_empty() => Some(BodyScheme::Raw),
@@ -230,32 +250,6 @@ fn fingerprint(
     headers.extend(overrides.collect::<Vec<_>>());
     let headers = headers.iter().map(|name| name.as_str().to_owned()).collect();
     Some(Scheme { body: body?, headers, path: PathScheme::AsSent })
-}
-
-fn pointers(at: &KeyCursor<'_>, texts: &[String]) -> Option<Vec<String>> {
-    let checked = texts.iter().enumerate().map(|(index, text)| {
-        let escapes = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
-        if !text.starts_with('/') || !escapes {
-            return at.item(index).refuse(format!(
-                "{text:?} is not the JSON pointer of a member; write one like \"/sent_at\", \
-                 with `~0` for `~` and `~1` for `/`"
-            ));
-        }
-        match text.split('/').skip(1).find(|step| is_wildcard(step)) {
-            Some(step) => at.item(index).refuse(format!(
-                "{text:?} has the step {step:?}, which stands for no other member: there are no wildcards. Name \
-                 each, like \"/items/0/ts\"; a member that is called {step:?} cannot be left out"
-            )),
-            None => Some(text.clone()),
-        }
-    });
-    checked.collect::<Vec<Option<String>>>().into_iter().collect()
-}
-
-/// Tells whether a step of a pointer is meant for any member, as in other notations, or for the member behind
-/// the last one (RFC 6901, section 4), which no document has.
-fn is_wildcard(step: &str) -> bool {
-    matches!(step, "*" | "**" | "-" | "[]" | "{}") || step.ends_with("[*]") || step.ends_with("[]")
 }
 
 fn replay_headers(at: &KeyCursor<'_>, texts: &[String]) -> Option<Vec<http::HeaderName>> {
@@ -279,21 +273,19 @@ fn in_flight(at: &KeyCursor<'_>, file: &file::Route) -> Option<InFlight> {
     })
 }
 
+fn unknown_answers(file: file::UnknownAnswers) -> UnknownAnswers {
+    match file {
+        file::UnknownAnswers::Pass => UnknownAnswers::Pass,
+        file::UnknownAnswers::Problem => UnknownAnswers::Problem,
+    }
+}
+
 fn outcomes(at: &KeyCursor<'_>, file: &file::Outcomes) -> Option<Outcomes> {
-    let release = statuses(&at.key("release"), &file.release);
-    let unknown = statuses(&at.key("unknown"), &file.unknown);
+    let release = limits::statuses(&at.key("release"), &file.release);
+    let unknown = limits::statuses(&at.key("unknown"), &file.unknown);
     let (release, unknown) = (release?, unknown?);
     Outcomes::new(release, unknown).map_or_else(
         |status| at.refuse(format!("{status} stands in both lists; allowed: one meaning for a status")),
         Some,
     )
-}
-
-fn statuses(at: &KeyCursor<'_>, numbers: &[i64]) -> Option<Vec<u16>> {
-    let checked = numbers.iter().enumerate().map(|(index, number)| {
-        let status = u16::try_from(*number).ok().filter(|status| (200..600).contains(status));
-        status
-            .or_else(|| at.item(index).refuse(format!("{number} is not a final status; allowed: 200 to 599")))
-    });
-    checked.collect::<Vec<Option<u16>>>().into_iter().collect()
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::config::StoreConfig;
+use crate::config::environment::Environment;
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
 use crate::protocol::EntryName;
 use crate::store::{StoreSettings, memory};
 
-use super::limits;
+use super::{limits, seal};
 
 /// The check of a store's section, or in a build without its feature a refusal that names the feature.
 macro_rules! with_feature {
@@ -86,7 +87,7 @@ struct KindKey {
 }
 
 /// Checks the whole section.
-pub fn store(at: &KeyCursor<'_>, file: &file::Store) -> Option<StoreConfig> {
+pub fn store(at: &KeyCursor<'_>, file: &file::Store, environment: &Environment) -> Option<StoreConfig> {
     let scheme = file.url.split_once(':').map(|(scheme, _)| scheme);
     let entry = STORES.iter().find(|entry| scheme.is_some_and(entry.is_meant));
     let keys = misplaced(at, file, entry.map_or(&[], |entry| entry.keys));
@@ -98,6 +99,7 @@ pub fn store(at: &KeyCursor<'_>, file: &file::Store) -> Option<StoreConfig> {
     let start_timeout = limits::span(&at.key("start_timeout"), &file.start_timeout, &limits::START_TIMEOUT);
     let accepted = entries(&at.key("accept_identity_change"), &file.accept_identity_change);
     let retired = entries(&at.key("retired"), &file.retired);
+    let seal = seal::keys(&at.key("seal"), &file.seal, environment);
     keys?;
     Some(StoreConfig {
         settings: settings?,
@@ -105,6 +107,7 @@ pub fn store(at: &KeyCursor<'_>, file: &file::Store) -> Option<StoreConfig> {
         start_timeout: start_timeout?,
         accept_identity_change: accepted?,
         retired: retired?,
+        seal: seal?,
     })
 }
 

@@ -20,11 +20,19 @@ pub fn all(at: &KeyCursor<'_>, files: &BTreeMap<String, file::Upstream>) -> Upst
     }
     let checked = |(name, file): (&String, &file::Upstream)| {
         let at = at.key(name);
-        let valid_name = limits::name(&at, name);
+        let valid_name = self::name(&at, name);
         let upstream = upstream(&at, file);
         (UpstreamName(name.as_str().into()), valid_name.and(upstream))
     };
     files.iter().map(checked).collect()
+}
+
+/// Checks the name of an upstream. Some names are those of the hidden upstreams of probes.
+fn name<'n>(at: &KeyCursor<'_>, text: &'n str) -> Option<&'n str> {
+    match text.starts_with(UpstreamName::PROBE) {
+        true => at.refuse(format!("begins with {:?}, as the gateway's own names do", UpstreamName::PROBE)),
+        false => limits::name(at, text),
+    }
 }
 
 /// Finds the upstream that a route or the fallback names.

@@ -1,0 +1,187 @@
+//! Values in a JSON document, in the spelling of its author.
+//!
+//! A tree of parsed values would round long numbers and would keep one of two members with the same name. The
+//! values are found in the text instead. The text comes from an untrusted client or from an upstream, so
+//! reading it uses no recursion, and its time is bounded by its length for each step of a pointer.
+
+use serde::de::IgnoredAny;
+
+use super::Pointer;
+
+/// A JSON document with valid syntax.
+pub(super) struct Document<'t>(&'t str);
+
+/// The result of a search for a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found<'t> {
+    /// The value.
+    Value(Node<'t>),
+    /// A place where no value, or null, stands.
+    Absent,
+    /// A place that the document does not name clearly: a member on the way has its name twice, or the way
+    /// leads into a value that is neither an object nor a list.
+    Unclear,
+}
+
+/// A value other than null, as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Node<'t>(&'t str);
+
+impl<'t> Document<'t> {
+    /// Checks a document; `None` if it is not JSON.
+    pub(super) fn parse(body: &'t [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(body).ok()?;
+        serde_json::from_str::<IgnoredAny>(text).ok()?;
+        Some(Self(text.trim_matches(WHITESPACE)))
+    }
+
+    /// Finds the value at a place.
+    pub(super) fn at(&self, pointer: &Pointer) -> Found<'t> {
+        let mut value = self.0;
+        for step in pointer.steps() {
+            match child(value, step) {
+                Found::Value(Node(below)) => value = below,
+                other => return other,
+            }
+        }
+        if value == NULL { Found::Absent } else { Found::Value(Node(value)) }
+    }
+}
+
+impl<'t> Node<'t> {
+    /// Returns the value as it was written.
+    pub(super) fn json(self) -> &'t str {
+        self.0
+    }
+
+    /// Returns the text of a string, the digits of a whole number, or `true` or `false`. Returns `None` for
+    /// objects, lists, and numbers that have another usual spelling.
+    pub(super) fn text(self) -> Option<String> {
+        match self.0.as_bytes().first()? {
+            b'"' => serde_json::from_str(self.0).ok(),
+            b'{' | b'[' => None,
+            b't' | b'f' => Some(self.0.to_owned()),
+            _ => is_usual(self.0).then(|| self.0.to_owned()),
+        }
+    }
+}
+
+const WHITESPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+const NULL: &str = "null";
+
+/// Tells whether a number is written as usual programs write it: a whole number in its digits, any other in
+/// the shortest decimal form.
+fn is_usual(number: &str) -> bool {
+    match number.contains(['.', 'e', 'E']) {
+        true => number.parse::<f64>().is_ok_and(|value| value.to_string() == number),
+        false => number != "-0",
+    }
+}
+
+/// Finds the member or element of a value. Null on the way has no members.
+fn child<'t>(value: &'t str, step: &str) -> Found<'t> {
+    match value.as_bytes().first() {
+        Some(b'{') => {
+            let mut named = Members(&value[1..]).filter(|(name, _)| is_name(name, step));
+            match (named.next(), named.next()) {
+                (Some((_, value)), None) => Found::Value(Node(value)),
+                (None, _) => Found::Absent,
+                (Some(_), Some(_)) => Found::Unclear,
+            }
+        }
+        Some(b'[') => match index(step) {
+            Some(number) => {
+                Elements(&value[1..]).nth(number).map_or(Found::Absent, |value| Found::Value(Node(value)))
+            }
+            None => Found::Unclear,
+        },
+        _ if value == NULL => Found::Absent,
+        _ => Found::Unclear,
+    }
+}
+
+/// Returns the number of an element in its one spelling.
+fn index(step: &str) -> Option<usize> {
+    step.parse().ok().filter(|number: &usize| number.to_string() == step)
+}
+
+/// Tells whether a name, as it is written in a document, is `step`.
+fn is_name(written: &str, step: &str) -> bool {
+    match written.contains('\\') {
+        true => serde_json::from_str::<String>(written).is_ok_and(|name| name == step),
+        false => written.get(1..written.len() - 1) == Some(step),
+    }
+}
+
+/// The members of an object: names, as they are written, and values. The text begins behind the brace.
+struct Members<'t>(&'t str);
+
+impl<'t> Iterator for Members<'t> {
+    type Item = (&'t str, &'t str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, rest) = next_value(self.0)?;
+        let rest = rest.trim_start_matches(WHITESPACE).strip_prefix(':')?;
+        let (value, rest) = next_value(rest)?;
+        self.0 = rest;
+        Some((name, value))
+    }
+}
+
+/// The elements of a list. The text begins behind the bracket.
+struct Elements<'t>(&'t str);
+
+impl<'t> Iterator for Elements<'t> {
+    type Item = &'t str;
+
+    fn next(&mut self) -> Option<&'t str> {
+        let (value, rest) = next_value(self.0)?;
+        self.0 = rest;
+        Some(value)
+    }
+}
+
+/// Splits the next value from the text behind it; `None` at the end of an object or a list.
+fn next_value(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start_matches(WHITESPACE);
+    let text = text.strip_prefix(',').unwrap_or(text).trim_start_matches(WHITESPACE);
+    let end = match text.as_bytes().first()? {
+        b'}' | b']' => return None,
+        b'"' => string_end(text.as_bytes()),
+        b'{' | b'[' => container_end(text.as_bytes()),
+        _ => text.find(|c| WHITESPACE.contains(&c) || ",]}".contains(c)).unwrap_or(text.len()),
+    };
+    text.split_at_checked(end)
+}
+
+/// Returns the position behind the string at the start of `text`.
+fn string_end(text: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+/// Returns the position behind the object or list at the start of `text`.
+fn container_end(text: &[u8]) -> usize {
+    let (mut at, mut depth) = (0_usize, 0_usize);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => {
+                at += string_end(&text[at..]);
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 1 => return at + 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    text.len()
+}
