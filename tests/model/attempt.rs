@@ -1,6 +1,6 @@
 //! The reaction of an attempt to an answer: the gateway's part of the protocol.
 
-use oncegate::protocol::{Executed, State};
+use oncegate::protocol::{Executed, OnUnknown, State};
 
 use crate::events::Verdict;
 use crate::store::Decided;
@@ -94,7 +94,7 @@ impl Protocol {
         let undecided =
             matches!(world.record.map(|kept| kept.state), Some(State::Running { undecided: true, .. }));
         world.attempts[who].enter(Phase::Ready { n, undecided });
-        keys::begin(world, who);
+        keys::begin(world, who, &self.policy);
     }
 
     /// Returns what `who` does next after a claim or a take-over that was not won: it takes over from an unknown
@@ -107,7 +107,10 @@ impl Protocol {
             return Some(Phase::Asking { missed });
         }
         let record = self.record(world.record?);
-        record.may_run_again(NOW).then_some(Phase::TakingOver { n: record.state.n(), missed })
+        let may = matches!(self.policy.on_unknown, OnUnknown::Retry { .. })
+            && (record.may_run_again(NOW) || !self.looks_at_window);
+        let is_unknown = matches!(record.state, State::Unknown { .. });
+        (may && is_unknown).then_some(Phase::TakingOver { n: record.state.n(), missed })
     }
 }
 

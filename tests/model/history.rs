@@ -106,6 +106,8 @@ impl History {
                     self.outside |= if undecided { u8::MAX >> (8 - ATTEMPTS) } else { 1 << holder(owner) };
                 }
                 self.check(Rule::GuardHolds, force || quiet_at <= NOW);
+                let is_evidence = policy.on_unknown == OnUnknown::Marker;
+                self.check(Rule::EvidenceIsTrue, !is_evidence || self.effects & !self.outside == 0);
             }
             (Deed::Settle { evidence: Evidence::Executed(_), .. }, _) => {
                 self.check(Rule::EvidenceIsTrue, self.effects != 0);
@@ -214,8 +216,10 @@ impl Deed {
                     | Cleared { owner, n: last, .. },
                 ),
             ) => whose(who, n)(owner, last),
-            (Self::TakeOver { n, .. }, Some(Unknown { n: last, .. } | Cleared { n: last, .. }))
-            | (Self::Settle { n, .. }, Some(Unknown { n: last, .. })) => n == last,
+            (Self::TakeOver { n, .. }, Some(Unknown { n: last, .. } | Cleared { n: last, .. })) => n == last,
+            (Self::Settle { owner, n, .. }, Some(Unknown { owner: holder, n: last, .. })) => {
+                (owner, n) == (holder, last)
+            }
             (Self::Claim { .. } | Self::Resolve(_) | Self::Delete | Self::Sweep, _) => true,
             _ => false,
         }

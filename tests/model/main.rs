@@ -1,5 +1,5 @@
 //! The protocol, explored exhaustively: every interleaving of a few attempts with crashes, pauses, lost and
-//! late writes, late upstream requests, a sweeper and an operator, under `hold`.
+//! late writes, late upstream requests, a sweeper and an operator, under each policy for unknown outcomes.
 //!
 //! The model calls the protocol's own `transition` and `finding`. The last tests break these functions on
 //! purpose, and require that a property fails.
@@ -16,6 +16,7 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 mod attempt;
 mod broken;
+mod broken_policies;
 #[path = "../events/mod.rs"]
 #[expect(dead_code, reason = "it also serves tests of other policies")]
 mod events;
@@ -57,12 +58,12 @@ pub struct Protocol {
     loser_insists: bool,
     /// True if the store may take a write, or lose it, without an answer.
     loses_writes: bool,
+    /// True if attempts and owners look whether the window is over.
+    looks_at_window: bool,
     /// The behaviour around the marker table.
     conduct: marker::Conduct,
     properties: fn() -> Vec<Property<Self>>,
 }
-
-const CAP: usize = 3_000_000;
 
 const TICK: Duration = Duration::from_millis(1);
 
@@ -98,6 +99,7 @@ impl Protocol {
             forgets_revisions: true,
             loser_insists: false,
             loses_writes: true,
+            looks_at_window: true,
             conduct: marker::Conduct::RIGHT,
             properties: properties::promises,
         }
@@ -105,24 +107,7 @@ impl Protocol {
 
     /// Explores all states. Returns their number, or the properties that do not hold.
     fn explore(self) -> Result<usize, Vec<&'static str>> {
-        let checker = self
-            .checker()
-            .threads(2)
-            .target_state_count(CAP)
-            .finish_when(HasDiscoveries::AnyFailures)
-            .spawn_bfs()
-            .join();
-        for (name, path) in checker.discoveries() {
-            println!("== {name}");
-            for (w, a) in path.into_vec() {
-                println!(
-                    "{:?} {:?} -> {:?}",
-                    w.record.map(|k| k.state),
-                    w.attempts.iter().map(|a| (a.phase, a.request)).collect::<Vec<_>>(),
-                    a
-                );
-            }
-        }
+        let checker = self.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
         let broken: Vec<_> = checker.discoveries().into_keys().collect();
         if broken.is_empty() { Ok(checker.unique_state_count()) } else { Err(broken) }
     }

@@ -8,7 +8,7 @@ use oncegate::protocol::{Evidence, Resolution, State};
 
 use crate::Protocol;
 use crate::store::Decided;
-use crate::world::{ATTEMPTS, Deed, FROM_EVIDENCE, NOW, Phase, Told, World, response};
+use crate::world::{ATTEMPTS, Deed, FROM_EVIDENCE, NOW, Phase, Told, World, owner, response};
 
 /// The behaviour of the gateways and of the upstream around the table. A test makes one of them wrong.
 #[derive(Clone, Copy, Debug)]
@@ -191,8 +191,9 @@ impl Protocol {
     }
 
     fn settle(&self, world: &mut World, n: u32, with_response: bool) {
+        let Some(State::Unknown { owner, .. }) = state(world) else { return };
         let evidence = self.evidence(world, n, with_response);
-        if let Decided::Write(write) = self.decide(world, Deed::Settle { n, evidence, open: 0 }) {
+        if let Decided::Write(write) = self.decide(world, Deed::Settle { owner, n, evidence, open: 0 }) {
             world.late = Some(write);
         }
     }
@@ -210,7 +211,7 @@ impl Protocol {
 
     fn holds_lease(&self, world: &World, who: usize) -> bool {
         world.record.is_some_and(|kept| match kept.state {
-            State::Running { owner, .. } => owner == crate::world::owner(who) && !kept.is_over(&self.policy),
+            State::Running { owner: holder, .. } => holder == owner(who) && !kept.is_over(&self.policy),
             _ => false,
         })
     }
@@ -220,7 +221,7 @@ impl Protocol {
         let Phase::Fencing { n } = world.attempts[who].phase else { return };
         world.table.insert(n, Row::Fenced);
         let evidence = self.evidence(world, n, false);
-        world.attempts[who].enter(Phase::Telling(Deed::Settle { n, evidence, open: 0 }));
+        world.attempts[who].enter(Phase::Telling(Deed::Settle { owner: owner(who), n, evidence, open: 0 }));
     }
 
     fn operator_decides(&self, world: &mut World) {

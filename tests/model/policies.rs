@@ -1,42 +1,121 @@
 //! Every policy for unknown outcomes, explored under the condition of its promise.
+//!
+//! Two attempts cover one unknown execution, the next one, and every interleaving of them with the evidence. The
+//! state spaces with an operator, or with a loss of the store, leave out writes that get no answer: those are
+//! explored without an operator.
 
 use oncegate::protocol::OnUnknown;
+use stateright::{Checker, Model, Property};
 
+use crate::marker::Conduct;
 use crate::{Protocol, TICK, properties};
 
-fn under(on_unknown: OnUnknown, model: Protocol) -> Protocol {
-    let mut model = model;
+/// Returns the model of a policy.
+pub fn under(
+    on_unknown: OnUnknown,
+    properties: fn() -> Vec<Property<Protocol>>,
+    model: Protocol,
+) -> Protocol {
+    let mut model = Protocol { properties, ..model };
     model.policy.on_unknown = on_unknown;
     model.claim.policy.on_unknown = on_unknown;
     model
 }
 
-fn marked(model: Protocol, wipes: u8) -> Protocol {
-    let mut model =
-        Protocol { properties: properties::guarded_by_upstream, ..under(OnUnknown::Marker, model) };
+/// Returns the model in which every write is answered.
+pub fn answered(model: Protocol) -> Protocol {
+    Protocol { loses_writes: false, ..model }
+}
+
+/// Returns the model of `marker`, with a store that loses everything this many times.
+pub fn marked(model: Protocol, wipes: u8) -> Protocol {
+    let mut model = under(OnUnknown::Marker, properties::guarded_by_upstream, model);
     model.start.table.wipes = wipes;
     model
 }
 
+/// Returns the model of `probe`.
+pub fn probed(model: Protocol) -> Protocol {
+    under(OnUnknown::Probe, properties::promises, model)
+}
+
+/// Returns the model of `retry` with a window, over an upstream that remembers a key for `lasting` ticks. Calls
+/// end: see [`keys::Keys`](crate::keys::Keys).
+pub fn keyed(model: Protocol, window: u32, lasting: u8) -> Protocol {
+    let window = Some(window * TICK);
+    let mut model = under(OnUnknown::Retry { window }, properties::promises, model);
+    let keys = &mut model.start.keys;
+    (keys.lasting, keys.calls_end, keys.margin) = (lasting, true, 1);
+    model
+}
+
+/// At most one effect, whatever the store loses and the operator forces.
 #[test]
-fn measure() {
-    let quiet = |model| Protocol { loses_writes: false, ..model };
-    let timed = |name: &str, model: Protocol| {
-        let start = std::time::Instant::now();
-        println!("{name}: {:?} {:?}", model.explore(), start.elapsed());
+fn marker_promises_one_effect_after_a_loss_of_the_store_and_a_forced_decision() {
+    assert_eq!(answered(marked(Protocol::new(2, 0, 1), 1)).explore(), Ok(0));
+}
+
+#[test]
+fn marker_promises_one_effect_with_lost_and_late_writes() {
+    assert_eq!(marked(Protocol::new(2, 0, 0), 0).explore(), Ok(0));
+}
+
+/// The deadline is a courtesy to an execution that is alive. The promise does not need it.
+#[test]
+fn a_fence_is_safe_at_any_time() {
+    let conduct = Conduct { waits: false, ..Conduct::RIGHT };
+    let model = Protocol { conduct, ..answered(marked(Protocol::new(2, 0, 0), 1)) };
+    assert_eq!(model.explore(), Ok(0));
+}
+
+/// An upstream that does not mark its conflicts breaks the contract. The row of a late completion still shows
+/// them.
+#[test]
+fn a_late_completion_finds_an_unmarked_conflict_in_its_row() {
+    let conduct = Conduct { says_conflict: false, ..Conduct::RIGHT };
+    let model = Protocol {
+        conduct,
+        properties: properties::conflict_in_first_life,
+        ..answered(marked(Protocol::new(2, 0, 0), 0))
     };
-    timed("hold 2,0,0", Protocol::new(2, 0, 0));
-    timed("marker 2,0,0 quiet", quiet(marked(Protocol::new(2, 0, 0), 0)));
-    timed("marker 2,0,0 quiet wipe", quiet(marked(Protocol::new(2, 0, 0), 1)));
-    timed("marker 2,0,1 quiet", quiet(marked(Protocol::new(2, 0, 1), 0)));
-    timed("marker 2,0,0", marked(Protocol::new(2, 0, 0), 0));
-    timed("probe 2,0,0", under(OnUnknown::Probe, Protocol::new(2, 0, 0)));
-    timed(
-        "retry 2,0,0",
-        Protocol {
-            properties: properties::without_one_effect,
-            ..under(OnUnknown::Retry { window: None }, Protocol::new(2, 0, 0))
-        },
-    );
-    let _ = TICK;
+    assert_eq!(model.explore(), Ok(0));
+}
+
+#[test]
+fn the_model_of_marker_gets_to_see_what_it_judges() {
+    let model = answered(marked(Protocol::new(2, 0, 0), 1));
+    let model = Protocol { properties: properties::marker_sights, ..model };
+    model.checker().threads(2).spawn_bfs().join().assert_properties();
+}
+
+/// At most one effect among the executions that could no longer act when the probe found nothing. A request
+/// that acts after that makes a second effect, and no client is told "not executed".
+#[test]
+fn probe_promises_one_effect_of_requests_that_have_ended() {
+    assert_eq!(probed(Protocol::new(2, 0, 0)).explore(), Ok(0));
+}
+
+#[test]
+fn probe_keeps_its_promises_with_an_operator() {
+    assert_eq!(answered(probed(Protocol::new(2, 0, 1))).explore(), Ok(0));
+}
+
+#[test]
+fn the_model_of_probe_gets_to_see_what_it_judges() {
+    let model = answered(probed(Protocol::new(2, 0, 0)));
+    let model = Protocol { properties: properties::probe_sights, ..model };
+    model.checker().threads(2).spawn_bfs().join().assert_properties();
+}
+
+/// At most one effect, if the upstream remembers a key for as long as the window, and calls end.
+#[test]
+fn retry_promises_one_effect_inside_the_upstreams_memory() {
+    assert_eq!(keyed(Protocol::new(2, 0, 0), 3, 3).explore(), Ok(0));
+}
+
+/// Everything but the number of effects.
+#[test]
+fn retry_without_a_window_keeps_every_other_promise() {
+    let retry = OnUnknown::Retry { window: None };
+    assert_eq!(under(retry, properties::without_one_effect, Protocol::new(2, 0, 0)).explore(), Ok(0));
 }

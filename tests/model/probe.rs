@@ -3,7 +3,7 @@
 //! The ledger is read at one moment. The answer arrives at any later time, or never. A request that was on its
 //! way at that moment can act after it.
 
-use oncegate::protocol::{Evidence, State};
+use oncegate::protocol::{Evidence, Owner, State};
 
 use crate::Protocol;
 use crate::store::Decided;
@@ -17,6 +17,8 @@ pub struct Probe {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Answer {
+    /// Owner of the unknown execution.
+    owner: Owner,
     /// Number of the unknown execution.
     n: u32,
     /// True if the ledger had the operation.
@@ -39,7 +41,7 @@ impl Protocol {
     /// Collects the steps of the probe.
     pub fn probe_steps(&self, world: &World, steps: &mut Vec<crate::steps::Step>) {
         let mut add = |step| steps.push(crate::steps::Step::Probe(step));
-        if matches!(world.record.map(|kept| kept.state), Some(State::Unknown { .. })) {
+        if self.unknown_to_probe(world).is_some() {
             add(Step::Read);
         }
         if let Some(answer) = world.probe.answer {
@@ -53,30 +55,37 @@ impl Protocol {
     /// Applies a step of the probe.
     pub fn take_probe(&self, world: &mut World, step: Step) {
         match step {
-            Step::Read => read(world),
+            Step::Read => self.read(world),
             Step::Settle(with_response) => self.settle_by_probe(world, with_response),
         }
     }
 
     fn settle_by_probe(&self, world: &mut World, with_response: bool) {
-        let Some(Answer { n, executed, open }) = world.probe.answer.take() else { return };
+        let Some(Answer { owner, n, executed, open }) = world.probe.answer.take() else { return };
         let evidence = if executed {
             Evidence::Executed(with_response.then(|| response(FROM_EVIDENCE)))
         } else {
             Evidence::NotExecuted { fenced: false }
         };
-        if let Decided::Write(write) = self.decide(world, Deed::Settle { n, evidence, open }) {
+        if let Decided::Write(write) = self.decide(world, Deed::Settle { owner, n, evidence, open }) {
             world.late = Some(write);
         }
     }
-}
 
-/// Reads the ledger. "Not executed" is believed only after the deadline.
-fn read(world: &mut World) {
-    let Some(State::Unknown { n, quiet_at, .. }) = world.record.map(|kept| kept.state) else { return };
-    let executed = world.history.effects != 0;
-    if executed || quiet_at <= NOW {
-        let open = if executed { 0 } else { bits(&world.attempts, Attempt::can_act) };
-        world.probe.answer = Some(Answer { n, executed, open });
+    /// Returns the state of an operation that is unknown and not yet forgotten.
+    fn unknown_to_probe(&self, world: &World) -> Option<State> {
+        let record = self.record(world.record?);
+        let state = record.at(NOW)?.state;
+        matches!(state, State::Unknown { .. }).then_some(state)
+    }
+
+    /// Reads the ledger. "Not executed" is believed only after the deadline.
+    fn read(&self, world: &mut World) {
+        let Some(State::Unknown { owner, n, quiet_at, .. }) = self.unknown_to_probe(world) else { return };
+        let executed = world.history.effects != 0;
+        if executed || quiet_at <= NOW {
+            let open = if executed { 0 } else { bits(&world.attempts, Attempt::can_act) };
+            world.probe.answer = Some(Answer { owner, n, executed, open });
+        }
     }
 }

@@ -5,7 +5,7 @@ use stateright::Property;
 
 use crate::Protocol;
 use crate::history::Rule;
-use crate::world::{CONFLICT, Deed, EXECUTED, FROM_OPERATOR, Phase, Request, Told, World};
+use crate::world::{CONFLICT, Deed, EXECUTED, FROM_EVIDENCE, FROM_OPERATOR, Phase, Request, Told, World};
 
 pub const ONE_EFFECT: &str = "at most one effect";
 pub const COMPLETED_STAYS: &str = "a completed record never changes until its ttl ends";
@@ -66,6 +66,18 @@ pub fn without_one_effect() -> Vec<Property<Protocol>> {
     ]
 }
 
+/// Returns the promise that a response about a marker row is not stored, for the first life of the record: a
+/// later life meets the rows of the first one, and an upstream that hides its conflicts breaks it there.
+pub fn conflict_in_first_life() -> Vec<Property<Protocol>> {
+    vec![Property::always(CONFLICT_IS_NOT_STORED, |_: &Protocol, world: &World| {
+        !has_conflict(world) || world.history.outside != 0
+    })]
+}
+
+fn has_conflict(world: &World) -> bool {
+    matches!(state(world), Some(State::Completed { response, .. }) if response.status == CONFLICT)
+}
+
 /// Tells whether the record has a response of the upstream to an executed operation.
 fn is_success(world: &World) -> bool {
     matches!(
@@ -120,6 +132,49 @@ pub fn sights() -> Vec<Property<Protocol>> {
                 matches!((attempt.phase, attempt.request), (Phase::Done { .. }, Request::OnTheWay))
             })
         }),
+    ]
+}
+
+/// Returns the situations that must occur under `marker`.
+pub fn marker_sights() -> Vec<Property<Protocol>> {
+    vec![
+        Property::sometimes("a conflict", |_: &Protocol, world: &World| {
+            world.attempts.iter().any(|attempt| attempt.request == Request::Conflicted)
+        }),
+        Property::sometimes("an execution after a fence", |_, world: &World| {
+            matches!(state(world), Some(State::Running { n: 2, undecided: false, .. }))
+        }),
+        Property::sometimes("an operation settled by its row", |_, world: &World| {
+            matches!(state(world), Some(State::Settled { .. }))
+        }),
+        Property::sometimes(
+            "a response taken from a row",
+            |_, world: &World| matches!(state(world), Some(State::Completed { response, .. }) if response.id == FROM_EVIDENCE),
+        ),
+        Property::sometimes("an answer `no` after a fence of its own", |_, world: &World| {
+            told(world, Told::No) && matches!(state(world), Some(State::Cleared { .. }))
+        }),
+        Property::sometimes("a request of an earlier life that meets a later one", |_, world: &World| {
+            world.table.wipes == 0
+                && matches!(state(world), Some(State::Running { n: 1, .. }))
+                && world.history.effects & world.history.outside != 0
+        }),
+    ]
+}
+
+/// Returns the situations that must occur under `probe`.
+pub fn probe_sights() -> Vec<Property<Protocol>> {
+    vec![
+        Property::sometimes("an undecided execution after a probe", |_: &Protocol, world: &World| {
+            matches!(state(world), Some(State::Running { n: 2, undecided: true, .. }))
+        }),
+        Property::sometimes("a second effect after a probe found nothing", |_, world: &World| {
+            (world.history.effects & !world.history.outside).count_ones() == 2
+        }),
+        Property::sometimes(
+            "a response that a probe found",
+            |_, world: &World| matches!(state(world), Some(State::Completed { response, .. }) if response.id == FROM_EVIDENCE),
+        ),
     ]
 }
 

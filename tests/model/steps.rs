@@ -88,7 +88,7 @@ impl Protocol {
             Phase::Asking { .. } | Phase::TakingOver { .. } | Phase::Telling(_) | Phase::Abandoning => {
                 steps.push(Step::Act(who));
             }
-            Phase::Ready { .. } if world.keys.is_too_late(who) => steps.push(Step::CannotSend(who)),
+            Phase::Ready { .. } if self.is_too_late(world, who) => steps.push(Step::CannotSend(who)),
             Phase::Ready { .. } => steps.extend([Step::Send(who), Step::CannotSend(who)]),
             Phase::Calling { .. } => steps.extend([Step::Answer(who), Step::LoseAnswer(who)]),
             Phase::Admitting { .. } => steps.push(Step::Marker(marker::Step::Admit(who))),
@@ -102,6 +102,12 @@ impl Protocol {
             steps.extend([Step::Execute(who), Step::Refuse(who)]);
             steps.extend(keys::can_collide(world, who).then_some(Step::Collide(who)));
         }
+    }
+
+    /// Tells whether `who` may no longer send its request.
+    fn is_too_late(&self, world: &World, who: usize) -> bool {
+        let keys = &world.keys;
+        keys.is_lease_over(who, &self.policy) || (self.looks_at_window && keys.is_window_over(who))
     }
 
     /// Collects the possible decisions of an operator.
@@ -128,7 +134,7 @@ impl Protocol {
         match step {
             Step::Tick => {
                 world.tick(&self.policy);
-                keys::tick(world);
+                keys::tick(world, &self.policy);
             }
             Step::Sweep => self.apply(world, Deed::Sweep),
             Step::Operate(deed) => self.operate(world, deed),
@@ -172,6 +178,7 @@ impl Protocol {
             Step::Send(_) => {
                 world.attempts[who].enter(Phase::Calling { n, undecided });
                 world.attempts[who].request = Request::OnTheWay;
+                world.keys.send(who);
                 if self.policy.on_unknown == OnUnknown::Marker {
                     world.table.send(who, n);
                 }

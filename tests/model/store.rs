@@ -89,7 +89,7 @@ impl Protocol {
                 Event::Lose { owner: owner(who), n, reason: Reason::ResponseTimeout }
             }
             Deed::TakeOver { who, n } => Event::TakeOver { owner: owner(who), n },
-            Deed::Settle { n, evidence, .. } => Event::Settle { n, evidence },
+            Deed::Settle { owner, n, evidence, .. } => Event::Settle { owner, n, evidence },
             Deed::Resolve(resolution) => Event::Resolve(resolution),
             Deed::Delete => Event::Delete,
             Deed::Sweep => Event::Sweep,

@@ -174,6 +174,7 @@ pub enum Deed {
     },
     /// `open` has a bit for each attempt that could still act when the evidence was taken.
     Settle {
+        owner: Owner,
         n: u32,
         evidence: Evidence,
         open: u8,
@@ -248,6 +249,12 @@ impl World {
             kept.age(policy);
             if older && kept.is_forgotten(policy) {
                 self.history.end(&self.attempts);
+                // No answer of a probe takes longer than a record lives.
+                self.probe = Probe::default();
+                if self.keys.calls_end {
+                    // Nor does a write where calls end.
+                    self.late = None;
+                }
             }
         }
         let pending = self.attempts.iter_mut().filter_map(|attempt| attempt.pending.as_mut());
