@@ -57,7 +57,7 @@ fn marker_promises_one_effect_after_a_loss_of_the_store_and_a_forced_decision() 
 
 #[test]
 fn marker_promises_one_effect_with_lost_and_late_writes() {
-    marked(Protocol::new(2, 0, 0), 0).explore().expect("every promise holds");
+    assert_eq!(marked(Protocol::new(2, 0, 0), 0).explore(), Ok(1_270_116));
 }
 
 /// The deadline is a courtesy to an execution that is alive. The promise does not need it.
