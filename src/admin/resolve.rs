@@ -127,28 +127,34 @@ impl ResolveRequest {
     /// Fences the execution if the decision is "not executed", and applies the decision to the record that was
     /// fenced. If the record changed in between, begins again.
     async fn decide(&self, admin: &AdminState, id: RecordId) -> Result<Resolved, StoreError> {
-        let Resolution::NotExecuted { force } = self.resolution else { return self.write(admin, id).await };
+        if self.executed() {
+            return self.write(admin, id).await;
+        }
         for _ in 0..MOST_CHANGES {
             let Snapshot { record, now, .. } = match admin.ledger.read(id).await {
                 // The record lacks its response, so it is completed, and the decision is refused in any case.
                 Err(StoreError::Unreadable { .. }) => return self.write(admin, id).await,
                 read => read?,
             };
-            let (Transition::Write(..), Some(record)) =
-                (transition(record.as_ref(), &self.resolution, now), record)
-            else {
-                return self.write(admin, id).await;
+            // A refusal holds for the record that was read. A record that changes meanwhile is not cleared unseen.
+            let record = match (transition(record.as_ref(), &self.resolution, now), record) {
+                (Transition::Write(..), Some(record)) => record,
+                (Transition::Unchanged(verdict), _) => {
+                    let decision = Decision { verdict, response: None, now };
+                    return Ok(Resolved::Decided(Box::new(decision)));
+                }
+                (Transition::Write(..) | Transition::Remove(_), _) => return self.write(admin, id).await,
             };
             match admin.settler.fence(id, &record, now).await {
                 Fence::Executed => {
                     return Ok(Resolved::Fenced("the upstream has executed the operation".into()));
                 }
-                Fence::Unanswered(why) if !force => {
+                Fence::Unanswered(why) => {
                     return Ok(Resolved::Fenced(format!("the execution could not be fenced: {why}")));
                 }
-                Fence::Absent | Fence::Closed | Fence::Unanswered(_) => {}
+                Fence::Absent | Fence::Closed => {}
             }
-            if let Some(decision) = admin.ledger.apply_to(id, &record, now, &self.resolution).await? {
+            if let Some(decision) = admin.ledger.apply_to(id, &record, now, &self.resolution, None).await? {
                 return Ok(Resolved::Decided(Box::new(decision)));
             }
         }

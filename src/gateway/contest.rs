@@ -49,8 +49,8 @@ impl Bid {
 enum Course {
     /// Claim again at once.
     ClaimAgain,
-    /// Run the operation again after execution `n`, as its policy allows.
-    TakeOver(u32),
+    /// Run the operation again after this execution, as its policy allows.
+    TakeOver { after: Owner, n: u32 },
     /// Wait for the execution of another attempt.
     Wait,
     /// Answer the client.
@@ -79,8 +79,8 @@ impl Gateway {
                     self.pending_writes.store_answered();
                     match self.course(&mut attempt, &decision, &membership, wait.has_waited()).await {
                         Course::ClaimAgain => continue,
-                        Course::TakeOver(n) => {
-                            again = Some(n);
+                        Course::TakeOver { after, n } => {
+                            again = Some((after, n));
                             continue;
                         }
                         Course::Wait => {}
@@ -144,7 +144,7 @@ impl Gateway {
         match self.settler.settle(id, record, now).await {
             Ok(Settlement::Changed | Settlement::Decided(_)) => Some(Course::ClaimAgain),
             Ok(Settlement::MayRunAgain) if self.settler.may_send(id, record, attempt.sent()) => {
-                Some(Course::TakeOver(record.state.n()))
+                record.state.owner().map(|after| Course::TakeOver { after, n: record.state.n() })
             }
             Ok(Settlement::MayRunAgain) => {
                 let problem = outcome_unknown(Unsettled::OtherBytes).about(id);
@@ -211,12 +211,12 @@ impl Gateway {
         self: &Arc<Self>,
         upstream: &Upstream,
         attempt: Box<Attempt>,
-        again: Option<u32>,
+        again: Option<(Owner, u32)>,
     ) -> Result<ClaimOutcome, Problem> {
         let (id, owner) = (attempt.id, (self.new_owner)());
         let bid = match again {
             None => Bid::Claim(attempt.claim(owner)),
-            Some(n) => Bid::TakeOver(TakeOver { owner, n }),
+            Some((after, n)) => Bid::TakeOver(TakeOver { owner, after, n }),
         };
         let permit = match (self.admit(attempt.party), &bid) {
             (Ok(permit), _) => permit,

@@ -38,11 +38,12 @@ impl LeaseAsked {
 
 impl LeaseAsked {
     /// Returns the end of the time in which a repeated execution of `record` may be sent, where its policy has
-    /// a window. `now` is the store's clock since this moment.
+    /// a window: its call has the response timeout to end inside the window. `now` is the store's clock since this moment.
     pub(super) fn until_window_ends(self, record: &Record, now: Timestamp) -> Option<LeaseEnd> {
         match (record.policy.on_unknown, record.state) {
             (OnUnknown::Retry { window: Some(window) }, State::Running { undecided: true, .. }) => {
-                Some(self.for_lease(record.created_at.plus(window).since(now)))
+                let last = record.created_at.plus(window.saturating_sub(record.policy.response_timeout));
+                Some(self.for_lease(last.since(now)))
             }
             _ => None,
         }

@@ -37,7 +37,8 @@ impl Runner for KeptRunner {
             };
             // The next try comes by itself.
             let Ok(permit) = self.gateway.admit(attempt.party) else { return };
-            let step = TakeOver { owner: (self.gateway.new_owner)(), n: record.state.n() };
+            let Some(after) = record.state.owner() else { return };
+            let step = TakeOver { owner: (self.gateway.new_owner)(), after, n: record.state.n() };
             info!(record = %id, route = %record.route, execution = step.n + 1, "the kept request is sent again");
             let (sender, receiver) = oneshot::channel();
             let run = Arc::clone(&self.gateway).bid_and_run(

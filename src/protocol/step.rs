@@ -68,7 +68,9 @@ pub struct Report {
 pub struct TakeOver {
     /// Token of the new execution.
     pub owner: Owner,
-    /// Number of the unknown execution that it follows.
+    /// Owner of the execution that it follows.
+    pub after: Owner,
+    /// Number of the execution that it follows.
     pub n: u32,
 }
 

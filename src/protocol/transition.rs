@@ -249,7 +249,7 @@ impl Step for TakeOver {
     }
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<TakeOverVerdict> {
-        let Self { owner, n } = *self;
+        let Self { owner, after, n } = *self;
         let Some(record) = current(stored, now) else {
             return Transition::Unchanged(TakeOverVerdict::Lost(None));
         };
@@ -258,11 +258,13 @@ impl Step for TakeOver {
             State::Running { owner: holder, .. } if holder == owner => {
                 Transition::Unchanged(TakeOverVerdict::Won(record.into_owned()))
             }
-            State::Unknown { n: last, .. } if last == n && record.may_run_again(now) => {
+            State::Unknown { owner: holder, n: last, .. }
+                if (holder, last) == (after, n) && record.may_run_again(now) =>
+            {
                 let running = State::Running { owner, n: following(n), undecided: true };
                 Transition::Write(record.become_at(running, now), TakeOverVerdict::Won)
             }
-            State::Cleared { n: last, undecided, .. } if last == n => {
+            State::Cleared { owner: holder, n: last, undecided } if (holder, last) == (after, n) => {
                 let running = State::Running { owner, n: following(n), undecided };
                 Transition::Write(record.become_at(running, now), TakeOverVerdict::Won)
             }
@@ -284,8 +286,10 @@ impl Step for Settle {
             return Transition::Unchanged(SettleVerdict::Lost(None));
         };
         match record.state {
-            State::Unknown { owner: holder, n: last, .. }
-                if (holder, last) == (owner, n) && record.policy.on_unknown.has_evidence() =>
+            State::Unknown { owner: holder, n: last, quiet_at, .. }
+                if (holder, last) == (owner, n)
+                    && record.policy.on_unknown.has_evidence()
+                    && is_in_time(evidence, quiet_at, now) =>
             {
                 let decided = match evidence {
                     Evidence::Executed(response) => executed(owner, n, response),
@@ -295,6 +299,15 @@ impl Step for Settle {
             }
             _ => Transition::Unchanged(SettleVerdict::Lost(Some(record.into_owned()))),
         }
+    }
+}
+
+/// Tells whether evidence may decide now. Until the deadline a call can be under way, so only a fence shows that
+/// it will not act.
+fn is_in_time(evidence: Evidence, quiet_at: Timestamp, now: Timestamp) -> bool {
+    match evidence {
+        Evidence::Executed(_) | Evidence::NotExecuted { fenced: true } => true,
+        Evidence::NotExecuted { fenced: false } => now >= quiet_at,
     }
 }
 

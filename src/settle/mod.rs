@@ -144,27 +144,29 @@ impl Settler {
             }
             Testimony::NotExecuted { fenced } => {
                 self.metrics.asked(&record.route, "not-executed");
-                return self.write(id, record, Evidence::NotExecuted { fenced }, None).await;
+                return self.write(id, record, now, Evidence::NotExecuted { fenced }, None).await;
             }
             Testimony::Executed(response) => response,
         };
         self.metrics.asked(&record.route, "executed");
         let reference = response.as_ref().map(|response| ResponseRef::stored((self.new_owner)(), response));
-        self.write(id, record, Evidence::Executed(reference), response.as_ref()).await
+        self.write(id, record, now, Evidence::Executed(reference), response.as_ref()).await
     }
 
     async fn write(
         &self,
         id: RecordId,
         unknown: &Record,
+        now: Timestamp,
         evidence: Evidence,
         response: Option<&crate::protocol::StoredResponse>,
     ) -> Result<Settlement, StoreError> {
         let State::Unknown { owner, n, .. } = unknown.state else { return Ok(Settlement::Changed) };
         let settle = Settle { owner, n, evidence };
-        match self.ledger.apply(id, Some(unknown), &settle, response).await?.verdict {
-            SettleVerdict::Lost(_) => Ok(Settlement::Changed),
-            SettleVerdict::Settled(record) => {
+        let decided = self.ledger.apply_to(id, unknown, now, &settle, response).await?;
+        match decided.map(|decision| decision.verdict) {
+            None | Some(SettleVerdict::Lost(_)) => Ok(Settlement::Changed),
+            Some(SettleVerdict::Settled(record)) => {
                 let took = record.updated_at.since(unknown.updated_at);
                 self.report(id, &record, evidence, took);
                 Ok(Settlement::Decided(Arc::new(record)))

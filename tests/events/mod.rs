@@ -54,7 +54,9 @@ pub enum Event {
     TakeOver {
         /// Token of the new execution.
         owner: Owner,
-        /// Number of the unknown execution that it follows.
+        /// Owner of the execution that it follows.
+        after: Owner,
+        /// Number of the execution that it follows.
         n: u32,
     },
     /// A settlement: a probe or a marker row decides an unknown outcome.
@@ -335,7 +337,7 @@ impl Event {
             Self::Release { owner, n } => visitor.visit(report(owner, n, Finding::Release)),
             Self::Lose { owner, n, reason } => visitor.visit(report(owner, n, Finding::Lose(reason))),
             Self::Sweep => visitor.visit(Sweep),
-            Self::TakeOver { owner, n } => visitor.visit(TakeOver { owner, n }),
+            Self::TakeOver { owner, after, n } => visitor.visit(TakeOver { owner, after, n }),
             Self::Settle { owner, n, evidence } => visitor.visit(Settle { owner, n, evidence }),
             Self::Resolve(ref resolution) => visitor.visit(*resolution),
             Self::Delete => visitor.visit(Delete),

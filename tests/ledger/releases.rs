@@ -95,8 +95,9 @@ async fn a_release_frees_nothing_while_an_earlier_execution_is_undecided() {
     world.upstream.next(&[Play::Lost(AT_ONCE)]);
     world.send("a").await.is_problem(504, "outcome-unknown", "unknown", "same-key");
     let (id, owner) = (world.id("a"), new_owner());
+    let after = world.record("a").and_then(|record| record.state.owner()).expect("an owner");
     let steps = [
-        (Event::TakeOver { owner, n: 1 }, Verdict::Won { n: 2 }),
+        (Event::TakeOver { owner, after, n: 1 }, Verdict::Won { n: 2 }),
         (Event::Release { owner, n: 2 }, Verdict::StillUnknown),
     ];
     for (event, expected) in steps {

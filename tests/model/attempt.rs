@@ -13,7 +13,7 @@ impl Protocol {
     pub fn act(&self, world: &mut World, who: usize) {
         let deed = match world.attempts[who].phase {
             Phase::Asking { .. } => Deed::Claim { who },
-            Phase::TakingOver { n, .. } => Deed::TakeOver { who, n },
+            Phase::TakingOver { after, n, .. } => Deed::TakeOver { who, after, n },
             Phase::Telling(deed) => deed,
             Phase::Abandoning => match world.record.map(|kept| kept.state) {
                 Some(State::Running { owner, n, .. }) if holder(owner) == who => Deed::Release { who, n },
@@ -109,8 +109,8 @@ impl Protocol {
         let record = self.record(world.record?);
         let may = matches!(self.policy.on_unknown, OnUnknown::Retry { .. })
             && (record.may_run_again(NOW) || !self.looks_at_window);
-        let is_unknown = matches!(record.state, State::Unknown { .. });
-        (may && is_unknown).then_some(Phase::TakingOver { n: record.state.n(), missed })
+        let State::Unknown { owner: after, n, .. } = record.state else { return None };
+        may.then_some(Phase::TakingOver { after, n, missed })
     }
 }
 

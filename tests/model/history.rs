@@ -216,7 +216,10 @@ impl Deed {
                     | Cleared { owner, n: last, .. },
                 ),
             ) => whose(who, n)(owner, last),
-            (Self::TakeOver { n, .. }, Some(Unknown { n: last, .. } | Cleared { n: last, .. })) => n == last,
+            (
+                Self::TakeOver { after, n, .. },
+                Some(Unknown { owner, n: last, .. } | Cleared { owner, n: last, .. }),
+            ) => (after, n) == (owner, last),
             (Self::Settle { owner, n, .. }, Some(Unknown { owner: holder, n: last, .. })) => {
                 (owner, n) == (holder, last)
             }

@@ -88,7 +88,7 @@ impl Protocol {
             Deed::Lose { who, n, .. } => {
                 Event::Lose { owner: owner(who), n, reason: Reason::ResponseTimeout }
             }
-            Deed::TakeOver { who, n } => Event::TakeOver { owner: owner(who), n },
+            Deed::TakeOver { who, after, n } => Event::TakeOver { owner: owner(who), after, n },
             Deed::Settle { owner, n, evidence, .. } => Event::Settle { owner, n, evidence },
             Deed::Resolve(resolution) => Event::Resolve(resolution),
             Deed::Delete => Event::Delete,

@@ -91,9 +91,9 @@ pub struct Attempt {
 pub enum Phase {
     /// The attempt claims. `missed` of its claims have stayed without an answer.
     Asking { missed: u8 },
-    /// The attempt takes over from execution `n`. `missed` of its claims and take-overs have stayed without
+    /// The attempt takes over from execution `n` of the owner `after`. `missed` of its claims and take-overs have stayed without
     /// an answer.
-    TakingOver { n: u32, missed: u8 },
+    TakingOver { after: Owner, n: u32, missed: u8 },
     /// The attempt runs execution `n` and has sent nothing yet. `undecided` says that an earlier execution
     /// is undecided.
     Ready { n: u32, undecided: bool },
@@ -170,6 +170,7 @@ pub enum Deed {
     },
     TakeOver {
         who: usize,
+        after: Owner,
         n: u32,
     },
     /// `open` has a bit for each attempt that could still act when the evidence was taken.

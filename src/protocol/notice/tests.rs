@@ -119,7 +119,7 @@ fn only_an_unknown_outcome_expires() {
 fn beginnings_renewals_and_deletions_are_not_told() {
     assert_eq!(of(StepKind::Claim, None, Some(&running(1, false))), None);
     assert_eq!(told(&running(2, false), &Event::Renew { owner: ME, n: 2 }, T0), None);
-    let take_over = Event::TakeOver { owner: OTHER, n: 2 };
+    let take_over = Event::TakeOver { owner: OTHER, after: ME, n: 2 };
     let retried = Policy { on_unknown: OnUnknown::Retry { window: None }, ..unknown(2).policy };
     assert_eq!(told(&Record { policy: retried, ..unknown(2) }, &take_over, T0), None);
     let cleared = record(State::Cleared { owner: ME, n: 2, undecided: false });

@@ -143,7 +143,7 @@ fn the_number_of_executions_never_goes_back() {
     let State::Unknown { owner, undecided, reason, quiet_at, .. } = unknown(false) else { unreachable!() };
     let state = State::Unknown { owner, n: u32::MAX, undecided, reason, quiet_at };
     let retried = Record { state, ..claim_under(ME, RETRY).first(T0) };
-    let event = Event::TakeOver { owner: OTHER, n: u32::MAX };
+    let event = Event::TakeOver { owner: OTHER, after: ME, n: u32::MAX };
     assert_eq!(transition(Some(&retried), &event, T0).verdict, Verdict::Won { n: u32::MAX });
 }
 
@@ -365,7 +365,10 @@ fn only_what_is_executed_can_be_deleted_and_the_key_stays_used() {
 #[test]
 fn nothing_takes_over_what_is_held() {
     let after = |state, undecided| (state, Some(next(undecided)), Verdict::Won { n: 3 });
-    only(&Event::TakeOver { owner: OTHER, n: 2 }, &[after(CLEARED, false), after(MAYBE_CLEARED, true)]);
+    only(
+        &Event::TakeOver { owner: OTHER, after: ME, n: 2 },
+        &[after(CLEARED, false), after(MAYBE_CLEARED, true)],
+    );
     for evidence in EVIDENCE {
         only(&Event::Settle { owner: ME, n: 2, evidence }, &[]);
     }
@@ -389,11 +392,13 @@ fn after(record: &Record, event: &Event, now: Timestamp) -> Option<Record> {
 #[test]
 fn under_retry_the_next_execution_takes_over() {
     let retried = held_under(RETRY);
-    let next = after(&retried, &Event::TakeOver { owner: OTHER, n: 2 }, T0).expect("a take-over");
+    let next = after(&retried, &Event::TakeOver { owner: OTHER, after: ME, n: 2 }, T0).expect("a take-over");
     assert_eq!(next.state, State::Running { owner: OTHER, n: 3, undecided: true });
     assert_eq!(next.kept, retried.kept, "the next take-over needs it again");
-    let stale = transition(Some(&retried), &Event::TakeOver { owner: OTHER, n: 1 }, T0);
+    let stale = transition(Some(&retried), &Event::TakeOver { owner: OTHER, after: ME, n: 1 }, T0);
     assert_eq!(stale, unchanged(Verdict::Lost));
+    let other = transition(Some(&retried), &Event::TakeOver { owner: OTHER, after: OTHER, n: 2 }, T0);
+    assert_eq!(other, unchanged(Verdict::Lost), "an execution with other bytes may have got the number");
     for evidence in EVIDENCE {
         assert_eq!(after(&retried, &Event::Settle { owner: ME, n: 2, evidence }, T0), None);
     }
@@ -404,7 +409,7 @@ fn under_retry_the_next_execution_takes_over() {
 fn a_window_ends_a_response_timeout_early() {
     let window = Duration::from_secs(100);
     let retried = held_under(OnUnknown::Retry { window: Some(window) });
-    let take_over = Event::TakeOver { owner: OTHER, n: 2 };
+    let take_over = Event::TakeOver { owner: OTHER, after: ME, n: 2 };
     let last = T0.plus(window - CALL);
     for (now, wins) in [(T0, true), (Timestamp(last.0 - 1), true), (last, false), (T0.plus(window), false)] {
         assert_eq!(after(&retried, &take_over, now).is_some(), wins, "{now}");
@@ -417,14 +422,15 @@ fn a_window_ends_a_response_timeout_early() {
 fn a_window_does_not_begin_anew() {
     let window = Duration::from_secs(100);
     let mut retried = held_under(OnUnknown::Retry { window: Some(window) });
-    for (second, n) in [(30, 2), (60, 3)] {
+    for (second, last, n) in [(30, ME, 2), (60, OTHER, 3)] {
         let now = T0.plus(Duration::from_secs(second));
-        retried = after(&retried, &Event::TakeOver { owner: OTHER, n }, now).expect("a take-over");
+        let take_over = Event::TakeOver { owner: OTHER, after: last, n };
+        retried = after(&retried, &take_over, now).expect("a take-over");
         let lose = Event::Lose { owner: OTHER, n: n + 1, reason: Reason::ConnectionLost };
         retried = after(&retried, &lose, now).expect("an unknown outcome");
     }
     let late = T0.plus(Duration::from_secs(70));
-    assert_eq!(after(&retried, &Event::TakeOver { owner: ME, n: 4 }, late), None);
+    assert_eq!(after(&retried, &Event::TakeOver { owner: ME, after: OTHER, n: 4 }, late), None);
 }
 
 #[test]
@@ -446,7 +452,7 @@ fn evidence_decides_under_probe_and_marker() {
                 assert_eq!(after(&record, &other, T0), None, "another execution");
             }
         }
-        assert_eq!(after(&record, &Event::TakeOver { owner: OTHER, n: 2 }, T0), None);
+        assert_eq!(after(&record, &Event::TakeOver { owner: OTHER, after: ME, n: 2 }, T0), None);
     }
 }
 

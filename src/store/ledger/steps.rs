@@ -51,6 +51,7 @@ impl Ledger {
         record: &Record,
         now: Timestamp,
         step: &S,
+        response: Option<&StoredResponse>,
     ) -> Result<Option<Decision<S::Verdict>>, StoreError> {
         let forget = || self.replays.as_ref().map(|replays| replays.forget(id));
         forget();
@@ -60,7 +61,7 @@ impl Ledger {
             Transition::Write(written, verdict) => (written, verdict),
         };
         let notice = notice::of(step.kind(), Some(record), Some(&written));
-        let change = Change::Write(Written { record: written, response: None, notice });
+        let change = Change::Write(Written { record: written, response: response.cloned(), notice });
         let swap = self.write(id, Some(record), change).await;
         forget();
         Ok(match swap? {

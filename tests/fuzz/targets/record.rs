@@ -60,7 +60,7 @@ fn events(record: &Record) -> Vec<Event> {
         Event::Release { owner, n },
         Event::Lose { owner, n, reason: Reason::Shutdown },
         Event::Sweep,
-        Event::TakeOver { owner: Owner([0x5a; 16]), n },
+        Event::TakeOver { owner: Owner([0x5a; 16]), after: owner, n },
         Event::Settle { owner, n, evidence: Evidence::Executed(None) },
         Event::Settle { owner, n, evidence: Evidence::Executed(Some(response)) },
         Event::Settle { owner, n, evidence: Evidence::NotExecuted { fenced: false } },

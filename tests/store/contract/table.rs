@@ -21,9 +21,11 @@ pub async fn every_row_under_hold(bench: Bench) {
 }
 
 pub async fn every_row_under_retry(bench: Bench) {
-    let paths =
-        [first_executions(), later_executions(vec![Event::TakeOver { owner: owner(OWNER), n: 1 }], true)]
-            .concat();
+    let paths = [
+        first_executions(),
+        later_executions(vec![Event::TakeOver { owner: owner(OWNER), after: owner(EARLIER), n: 1 }], true),
+    ]
+    .concat();
     every_row(bench, OnUnknown::Retry { window: None }, &paths).await;
 }
 
@@ -89,7 +91,7 @@ fn aimed(event: Event, record: Option<&Record>) -> Event {
         Event::Complete { owner, n, response } => Event::Complete { owner, n: aim(n), response },
         Event::Release { owner, n } => Event::Release { owner, n: aim(n) },
         Event::Lose { owner, n, reason } => Event::Lose { owner, n: aim(n), reason },
-        Event::TakeOver { owner, n } => Event::TakeOver { owner, n: aim(n) },
+        Event::TakeOver { owner, after, n } => Event::TakeOver { owner, after, n: aim(n) },
         Event::Settle { owner, n, evidence } => Event::Settle { owner, n: aim(n), evidence },
         other => other,
     }
@@ -169,8 +171,9 @@ fn events(policy: Policy) -> Vec<Event> {
         cleared(),
         Event::Resolve(Resolution::NotExecuted { force: false }),
         Event::Resolve(Resolution::Executed(Some(retained(owner(STRANGER))))),
-        Event::TakeOver { owner: owner(STRANGER), n: 0 },
-        Event::TakeOver { owner: owner(STRANGER), n: 7 },
+        Event::TakeOver { owner: owner(STRANGER), after: owner(OWNER), n: 0 },
+        Event::TakeOver { owner: owner(STRANGER), after: owner(EARLIER), n: 0 },
+        Event::TakeOver { owner: owner(STRANGER), after: owner(OWNER), n: 7 },
         Event::Settle { owner: owner(OWNER), n: 0, evidence: Evidence::Executed(None) },
         Event::Settle {
             owner: owner(OWNER),
