@@ -24,11 +24,18 @@ use self::state::ApiState;
 use super::error::DemoError;
 use super::ledger::{Ledger, Total};
 
+#[cfg(feature = "postgres")]
 mod database;
 mod endpoints;
+mod failure;
+#[cfg(not(feature = "postgres"))]
+mod no_database;
 mod state;
 
+#[cfg(feature = "postgres")]
 pub(super) use self::database::Database;
+#[cfg(not(feature = "postgres"))]
+pub(super) use self::no_database::Database;
 pub(super) use self::state::{AnswerMode, CHARGE_TIME};
 
 /// The API. It serves until this value is dropped.

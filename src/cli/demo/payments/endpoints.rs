@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::cli::demo::ledger::{CURRENCY, Order};
 
-use super::database::Failure;
+use super::failure::Failure;
 use super::state::{ApiState, Names};
 
 /// The largest request body, in bytes.

@@ -9,7 +9,11 @@ use tokio::time::sleep;
 use crate::cli::demo::error::DemoError;
 use crate::cli::demo::ledger::{Charge, Ledger, Order, Total};
 
-use super::database::{Database, Failure};
+#[cfg(feature = "postgres")]
+use super::database::Database;
+use super::failure::Failure;
+#[cfg(not(feature = "postgres"))]
+use super::no_database::Database;
 
 /// Time that the API takes for one charge.
 pub(in crate::cli::demo) const CHARGE_TIME: Duration = Duration::from_millis(300);
