@@ -74,8 +74,8 @@ impl Execution {
         let kept = self.kept(finding, &called);
         let recorded = self.lease.record(finding, kept.as_ref()).await;
         failpoint!("after-complete");
-        self.warn_unknown(finding, &called, &recorded);
         let recorded = self.settled(&called, recorded).await;
+        self.warn_unknown(finding, &called, &recorded);
         let late = matches!(recorded, Recorded::NotYet).then(|| kept.clone());
         let unknown_answers = self.attempt.route.unknown_answers;
         let unsettled = Unsettled::of(&self.lease.record, self.lease.record.updated_at);

@@ -160,7 +160,8 @@ impl Settler {
         evidence: Evidence,
         response: Option<&crate::protocol::StoredResponse>,
     ) -> Result<Settlement, StoreError> {
-        let settle = Settle { n: unknown.state.n(), evidence };
+        let State::Unknown { owner, n, .. } = unknown.state else { return Ok(Settlement::Changed) };
+        let settle = Settle { owner, n, evidence };
         match self.ledger.apply(id, Some(unknown), &settle, response).await?.verdict {
             SettleVerdict::Lost(_) => Ok(Settlement::Changed),
             SettleVerdict::Settled(record) => {
