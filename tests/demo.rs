@@ -3,6 +3,7 @@
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
 use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,12 +16,40 @@ use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_oncegate");
+/// The user that runs the demo in place of root, because Postgres refuses root.
+const NOBODY: u32 = 65_534;
+
 /// Starts the demo with a temporary directory that the test can look into.
 fn demo(directory: &Path, once: bool) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_oncegate"));
+    let mut command = Command::new(PROGRAM);
     command.arg("demo").args(once.then_some("--once"));
+    if am_root() && others_can_run(PROGRAM) {
+        chown(directory, Some(NOBODY), Some(NOBODY)).expect("another owner");
+        command.uid(NOBODY).gid(NOBODY);
+    }
     command.env("TMPDIR", directory).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     command.spawn().expect("the demo can be started")
+}
+
+fn am_root() -> bool {
+    std::fs::metadata("/proc/self").expect("this process").uid() == 0
+}
+
+/// Tells whether users beside root reach a program.
+fn others_can_run(program: &str) -> bool {
+    let mode = |path: &Path| std::fs::metadata(path).is_ok_and(|found| found.mode() & 0o001 != 0);
+    Path::new(program).ancestors().all(mode)
+}
+
+/// Tells whether the demo of this test can start a Postgres.
+fn has_postgres() -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let mut installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    (!am_root() || others_can_run(PROGRAM))
+        && (std::env::split_paths(&paths).any(|path| path.join("initdb").exists())
+            || installed.any(|version| version.path().join("bin/initdb").exists()))
 }
 
 /// Checks that no directory and no gateway process of the demo is left.
@@ -51,9 +80,17 @@ async fn the_script_runs_and_leaves_nothing_behind() {
         "outcome-unknown, executed: unknown",
         "201 ch_5, Idempotent-Replayed: true",
         "dora's ledger    1 charge, 12.00 EUR",
+        "504 outcome-unknown, executed: unknown",
+        "retry: same-key, Retry-After: 4",
+        "the gateway asks GET /v1/charges?idempotency_key=order-1004",
+        "200 ch_6, Idempotent-Replayed: true",
+        "erin's ledger    1 charge, 12.00 EUR",
     ] {
         assert!(output.contains(line), "{line}\n{output}");
     }
+    let marker = ["201 ch_101, Idempotent-Replayed: true", "fay's ledger     1 charge, 12.00 EUR"];
+    let last = if has_postgres() { &marker[..] } else { &["  left out         "] };
+    assert!(last.iter().all(|line| output.contains(line)), "{last:?}\n{output}");
     assert!(output.lines().all(|line| line.chars().count() <= 80), "{output}");
     left_nothing(directory.path(), &output);
 }
@@ -90,6 +127,26 @@ async fn afterwards_it_stays_up_until_it_is_interrupted() {
     assert!(Command::new("kill").args(["-INT", &id]).status().await.expect("kill runs").success());
     let status = timeout(PATIENCE, demo.wait()).await.expect("it ends").expect("it ran");
     assert_eq!(status.code(), Some(0));
+    left_nothing(directory.path(), &output);
+}
+
+#[tokio::test]
+async fn a_demo_that_is_interrupted_ends_its_postgres() {
+    if !has_postgres() {
+        return;
+    }
+    let directory = TempDir::new().expect("a temporary directory");
+    let mut demo = demo(directory.path(), true);
+    let mut lines = BufReader::new(demo.stdout.take().expect("piped")).lines();
+    let mut output = String::new();
+    while !output.contains("a Postgres       process ") {
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("it goes on").expect("text");
+        output = format!("{output}{}\n", line.unwrap_or_else(|| panic!("{output}")));
+    }
+    let id = demo.id().expect("it runs").to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().await.expect("kill runs").success());
+    let status = timeout(PATIENCE, demo.wait()).await.expect("it ends").expect("it ran");
+    assert_eq!(status.code(), Some(1), "it was not played to its end");
     left_nothing(directory.path(), &output);
 }
 

@@ -14,7 +14,7 @@ use self::error::DemoError;
 use self::gateway::GatewayProcess;
 use self::narrator::Narrator;
 use self::payments::PaymentApi;
-use self::script::Script;
+use self::script::{Script, Stage};
 
 mod client;
 mod directory;
@@ -23,14 +23,19 @@ mod gateway;
 mod ledger;
 mod narrator;
 mod payments;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod process;
 mod script;
+mod settling;
 
-/// Shows in five short chapters what a retried payment does without a gateway and through one, including a
-/// crash in the middle of a charge.
+/// Shows in seven short chapters what a retried payment does without a gateway and through one, including
+/// crashes in the middle of a charge, and unknown outcomes that evidence settles.
 ///
 /// The demo needs only loopback: the payment API runs in this process, the gateway is the same program as a
-/// second process, and its records are in a temporary directory. Afterwards both stay up, with curl commands
-/// to try, until Ctrl-C.
+/// second process, and its records are in a temporary directory. The last chapter needs an installed Postgres
+/// (not as root), and is left out otherwise. Afterwards API and gateway stay up, with curl commands to try,
+/// until Ctrl-C.
 #[derive(Args, Debug)]
 pub struct DemoArgs {
     /// End after the last chapter: with 0, or with 1 if a total or an answer is not as expected
@@ -55,17 +60,17 @@ pub async fn run(args: DemoArgs) -> ExitCode {
 
 async fn play(args: &DemoArgs) -> Result<ExitCode, DemoError> {
     let directory = Directory::create()?;
-    let api = PaymentApi::start().await?;
-    gateway::configure(directory.path(), api.address)?;
+    let api = PaymentApi::start(None).await?;
+    gateway::configure(directory.path(), api.address, "")?;
     let gateway = GatewayProcess::start(directory.path()).await?;
-    let narrator = Narrator::on_stdout();
-    let mut script = Script { api, gateway, client: Client::new(), directory, narrator };
+    let stage = Stage { gateway, api, directory };
+    let mut script = Script { stage, client: Client::new(), narrator: Narrator::on_stdout() };
     script.play().await?;
     if args.once {
         return Ok(script.narrator.exit_code());
     }
     script.print_next_steps();
-    script.gateway.ended().await;
+    script.stage.gateway.ended().await;
     Err(DemoError::new("the gateway has ended by itself"))
 }
 

@@ -5,6 +5,7 @@
 
 mod page;
 mod reader;
+mod settling;
 
 #[path = "../clients/mod.rs"]
 #[expect(dead_code, reason = "it also serves tests of frameworks and clients")]

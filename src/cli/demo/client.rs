@@ -46,6 +46,12 @@ impl Client {
         self.send(request, Full::from(body)).await
     }
 
+    /// Gets a document.
+    pub(super) async fn get(&self, from: SocketAddr, path: &str) -> Result<Answer, DemoError> {
+        let request = Request::builder().method(Method::GET).uri(url(from, path));
+        self.send(request, Full::default()).await
+    }
+
     async fn send(&self, request: http::request::Builder, body: Full<Bytes>) -> Result<Answer, DemoError> {
         let request = request.body(body).map_err(|error| DemoError::new(error.to_string()))?;
         let target = format!("{} {}", request.method(), request.uri());
@@ -76,7 +82,12 @@ pub(super) struct Answer {
 impl Answer {
     /// Tells whether the gateway marked this answer as a replay.
     pub(super) fn is_replay(&self) -> bool {
-        self.headers.get("idempotent-replayed").is_some_and(|value| value == "true")
+        self.header("idempotent-replayed") == "true"
+    }
+
+    /// Returns a header as text, or an empty text if there is none.
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// Returns a text member of the body, or an empty text if there is none.

@@ -26,6 +26,9 @@ pub(super) struct Charge {
     /// an operator who has the charge finds the record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) execution: Option<String>,
+    /// Key of the request, by which the API finds the charge again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) idempotency_key: Option<String>,
 }
 
 impl Charge {
@@ -59,6 +62,11 @@ impl Ledger {
             let execution = charge.execution.as_deref().and_then(|execution| execution.split_once(':'));
             execution.is_some_and(|(id, _)| id == record)
         })
+    }
+
+    /// Returns the charge that was booked under this key.
+    pub(super) fn booked_under(&self, key: &str) -> Option<&Charge> {
+        self.charges.iter().find(|charge| charge.idempotency_key.as_deref() == Some(key))
     }
 }
 
