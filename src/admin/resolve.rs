@@ -107,6 +107,10 @@ impl ResolveRequest {
         matches!(self.resolution, Resolution::Executed(_))
     }
 
+    fn is_forced(&self) -> bool {
+        matches!(self.resolution, Resolution::NotExecuted { force: true })
+    }
+
     /// Applies the decision.
     async fn apply(&self, admin: &AdminState, id: RecordId) -> Result<Resolved, StoreError> {
         let first = self.decide(admin, id).await?;
@@ -149,10 +153,11 @@ impl ResolveRequest {
                 Fence::Executed => {
                     return Ok(Resolved::Fenced("the upstream has executed the operation".into()));
                 }
-                Fence::Unanswered(why) => {
+                Fence::Unanswered(why) if !self.is_forced() => {
                     return Ok(Resolved::Fenced(format!("the execution could not be fenced: {why}")));
                 }
-                Fence::Absent | Fence::Closed => {}
+                // A forced decision is logged as the end of "at most once".
+                Fence::Absent | Fence::Closed | Fence::Unanswered(_) => {}
             }
             if let Some(decision) = admin.ledger.apply_to(id, &record, now, &self.resolution, None).await? {
                 return Ok(Resolved::Decided(Box::new(decision)));

@@ -14,7 +14,7 @@ use crate::cli::check::marker::{Judgement, MarkerArgs, ProbeAnswer, judgement};
 use crate::cli::check::{BAD_CONFIGURATION, NOT_PROVEN};
 use crate::cli::output;
 use crate::config::{Config, Marker, Route, Settling};
-use crate::headers::{IDEMPOTENCY_MARKER, add_own, clean_request, name_execution};
+use crate::headers::{add_own, clean_request, name_execution, reports_conflict};
 use crate::protocol::RecordId;
 use crate::random;
 use crate::routes::{Matched, RouteTable};
@@ -143,7 +143,5 @@ async fn called(config: &Config, route: &Route, mut request: Request<Body>) -> R
         .map_err(|(name, error)| format!("upstreams.{name}: {error}"))?;
     request.extensions_mut().insert(route.upstream.clone());
     let answer = proxy.oneshot(request).await.map_err(|error| ErrorChain(&error).to_string())?;
-    let markers = answer.headers().get_all(IDEMPOTENCY_MARKER);
-    let is_marked = markers.iter().any(|value| value.as_bytes().eq_ignore_ascii_case(b"conflict"));
-    Ok(ProbeAnswer { status: answer.status().as_u16(), is_marked })
+    Ok(ProbeAnswer { status: answer.status().as_u16(), is_marked: reports_conflict(answer.headers()) })
 }

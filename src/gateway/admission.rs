@@ -10,6 +10,8 @@ use super::Gateway;
 use super::attempt::Attempt;
 use super::outgoing::Permit;
 
+/// Time that a kept request waits for a permit.
+const KEPT_WAIT: Duration = Duration::from_secs(30);
 /// Time an attempt waits for a permit when other parties hold more permits than its own.
 const PERMIT_WAIT: Duration = Duration::from_secs(2);
 
@@ -31,6 +33,12 @@ impl Gateway {
         let permit = permit.map(Arc::new).ok_or(problem)?;
         // A drain may have begun during the wait.
         self.refuse_if_draining().map(|()| permit)
+    }
+
+    /// Waits for a permit for a kept request, which has no client that could try again.
+    pub(super) async fn admit_kept(&self, party: Party) -> Option<Permit> {
+        let permit = self.permits.take_within(party, 1, KEPT_WAIT).await.map(Arc::new)?;
+        self.refuse_if_draining().is_ok().then_some(permit)
     }
 
     fn refuse_if_draining(&self) -> Result<(), Problem> {

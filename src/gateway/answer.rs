@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::call::{CallError, Deadline, Unusable};
 use crate::config::Route;
-use crate::headers::{IDEMPOTENCY_MARKER, kept, prepare_response};
+use crate::headers::{kept, prepare_response, reports_conflict};
 use crate::protocol::{Reason, Sent, StoredResponse};
 use crate::stop::Stop;
 
@@ -39,9 +39,10 @@ pub(super) struct Rest {
 }
 
 impl Answer {
-    /// Tells whether the upstream says that the marker of this execution was there already.
+    /// Tells whether the upstream says that the marker of this execution was there already, or may say so in a
+    /// head that cannot be read.
     pub(super) fn reports_conflict(&self) -> bool {
-        self.headers.get(&IDEMPOTENCY_MARKER).is_some_and(|value| value == "conflict")
+        self.unusable || reports_conflict(&self.headers)
     }
 
     /// Reads a response with a body of up to `cap` bytes. Reads at most the first part of a longer body or of

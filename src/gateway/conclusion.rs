@@ -74,14 +74,14 @@ pub(super) struct Overruling {
     pub(super) standing: Option<Standing>,
     /// The stored response, if there is one.
     pub(super) response: Option<StoredResponse>,
-    /// The store's clock at that moment.
-    pub(super) now: Timestamp,
+    /// The prospect of the operation, if its outcome is unknown.
+    pub(super) unsettled: Unsettled,
 }
 
 impl Overruling {
     fn answer(&self, id: RecordId) -> Result<Reply, Problem> {
         match &self.standing {
-            Some(found) => reply_to(id, found, self.response.as_ref(), self.now),
+            Some(found) => reply_to(id, found, self.response.as_ref(), self.unsettled),
             None => Err(outcome_unknown(Unsettled::RunsAgain).about(id)),
         }
     }

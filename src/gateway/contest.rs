@@ -133,28 +133,33 @@ impl Gateway {
         {
             return course;
         }
-        let answer = reply_to(attempt.id, &decision.verdict, decision.response.as_ref(), decision.now);
+        let unsettled = self.prospect(decision.verdict.record(), decision.now);
+        let answer = reply_to(attempt.id, &decision.verdict, decision.response.as_ref(), unsettled);
         // An attempt that waited was present when the execution was lost.
         Course::Answer(if has_waited { answer.map_err(Problem::present_if_unknown) } else { answer })
+    }
+
+    /// Returns the prospect of an operation with an unknown outcome.
+    pub(super) fn prospect(&self, record: &Record, now: Timestamp) -> Unsettled {
+        match self.settler.may_settle(record, now) {
+            true => Unsettled::of(record, now),
+            false => Unsettled::Held,
+        }
     }
 
     /// Asks what became of an unknown execution. Returns `None` if the outcome stays unknown.
     async fn settle(&self, attempt: &Attempt, record: &Record, now: Timestamp) -> Option<Course> {
         let id = attempt.id;
         match self.settler.settle(id, record, now).await {
-            Ok(Settlement::Changed | Settlement::Decided(_)) => Some(Course::ClaimAgain),
-            Ok(Settlement::MayRunAgain) if self.settler.may_send(id, record, attempt.sent()) => {
+            Settlement::Changed | Settlement::Decided(_) => Some(Course::ClaimAgain),
+            Settlement::MayRunAgain if self.settler.may_send(id, record, attempt.sent()) => {
                 record.state.owner().map(|after| Course::TakeOver { after, n: record.state.n() })
             }
-            Ok(Settlement::MayRunAgain) => {
+            Settlement::MayRunAgain => {
                 let problem = outcome_unknown(Unsettled::OtherBytes).about(id);
                 Some(Course::Answer(Err(problem)))
             }
-            Ok(Settlement::Unknown) => None,
-            Err(error) => {
-                warn!(record = %id, "the outcome stays unknown: {error}");
-                None
-            }
+            Settlement::Unknown => None,
         }
     }
 

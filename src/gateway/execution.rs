@@ -20,7 +20,7 @@ use crate::protocol::{
     Called, Finding, Meaning, OnUnknown, Owner, OwnerVerdict, Reason, Record, RecordId, Renew, RenewVerdict,
     Report, Sent, Standing, State, StoredResponse, finding,
 };
-use crate::settle;
+use crate::settle::{self, Admission};
 use crate::store::{Decision, Ledger, Snapshot, StoreError};
 use crate::telemetry::{ErrorChain, Metrics, millis};
 
@@ -70,15 +70,20 @@ impl Execution {
             Err(error) => (Err(error), None),
         };
         failpoint!("after-response");
-        let finding = self.lease.admitted(&self.gateway, self.finding(&called)).await;
+        let finding = self.finding(&called);
+        let admitted = self.lease.admitted(&self.gateway, finding).await;
+        let finding = admitted.unwrap_or(finding);
         let kept = self.kept(finding, &called);
-        let recorded = self.lease.record(finding, kept.as_ref()).await;
+        let recorded = match admitted {
+            Some(_) => self.lease.record(finding, kept.as_ref()).await,
+            None => Recorded::NotYet,
+        };
         failpoint!("after-complete");
         let recorded = self.settled(&called, recorded).await;
         self.warn_unknown(finding, &called, &recorded);
         let late = matches!(recorded, Recorded::NotYet).then(|| kept.clone());
         let unknown_answers = self.attempt.route.unknown_answers;
-        let unsettled = Unsettled::of(&self.lease.record, self.lease.record.updated_at);
+        let unsettled = self.gateway.prospect(&self.lease.record, self.lease.record.updated_at);
         let conclusion = Conclusion::of(called, kept, finding, recorded, unknown_answers, unsettled);
         let conclusion = Arc::new(conclusion);
         self.log_end(&conclusion, started.elapsed());
@@ -112,28 +117,34 @@ impl Execution {
         drop(permit);
     }
 
-    /// Tells whether the upstream answered with a status that its route lists as a release, where only the
-    /// marker table can prove that it did not act.
+    /// Tells whether nothing was sent, or the upstream answered with a status that its route lists as a
+    /// release, where only the marker table can prove that it did not act.
     fn is_refusal(&self, called: &Result<Answer, CallError>) -> bool {
-        let Ok(answer) = called else { return false };
-        self.lease.record.policy.on_unknown == OnUnknown::Marker
-            && !answer.reports_conflict()
-            && self.attempt.route.outcomes.meaning(answer.status.as_u16()) == Meaning::Released
+        let refused = match called {
+            Ok(answer) => {
+                !answer.reports_conflict()
+                    && self.attempt.route.outcomes.meaning(answer.status.as_u16()) == Meaning::Released
+            }
+            Err(error) => error.sent == Sent::Never,
+        };
+        refused && self.lease.record.policy.on_unknown == OnUnknown::Marker
     }
 
     /// Fences this execution if its upstream has refused it, and counts an outcome that it has settled.
     async fn settled(&self, called: &Result<Answer, CallError>, recorded: Recorded) -> Recorded {
         self.count_settled(&recorded);
         match recorded {
-            Recorded::MadeUnknown if self.is_refusal(called) => Box::pin(self.fenced()).await,
+            Recorded::MadeUnknown | Recorded::StillUnknown if self.is_refusal(called) => {
+                Box::pin(self.fenced()).await
+            }
             recorded => recorded,
         }
     }
 
     /// Fences this execution, which the upstream has refused. The key is free again if the fence closed.
     async fn fenced(&self) -> Recorded {
-        let HeldLease { id, n, .. } = self.lease;
-        match self.gateway.settler.settle_answered(id, n).await {
+        let HeldLease { id, owner, n, .. } = self.lease;
+        match self.gateway.settler.settle_answered(id, owner, n).await {
             Ok(true) => Recorded::Released,
             Ok(false) => Recorded::MadeUnknown,
             Err(error) => {
@@ -278,15 +289,21 @@ impl HeldLease {
         })
     }
 
-    /// Returns the finding, unless it is a late completion that the settler does not admit: the outcome of
-    /// such an execution is unknown.
-    async fn admitted(&self, gateway: &Gateway, finding: Finding) -> Finding {
-        let Finding::Complete(_) = finding else { return finding };
-        if !self.end.is_over() || gateway.settler.may_complete(self.id, &self.record, self.n).await {
-            return finding;
+    /// Returns the finding, unless it is a late completion that a fence refuses: the outcome of such an execution
+    /// is unknown. Returns `None` while it is not known whether there is a fence.
+    async fn admitted(&self, gateway: &Gateway, finding: Finding) -> Option<Finding> {
+        let (Finding::Complete(_), true) = (finding, self.end.is_over()) else { return Some(finding) };
+        match gateway.settler.may_complete(self.id, &self.record, self.n).await {
+            Admission::Admitted => Some(finding),
+            Admission::Fenced => {
+                warn!(record = %self.id, execution = self.n, "the execution was fenced, and completes no more");
+                Some(Finding::Lose(Reason::LeaseOver))
+            }
+            Admission::Unanswered(why) => {
+                warn!(record = %self.id, execution = self.n, "not completed yet: {why}");
+                None
+            }
         }
-        warn!(record = %self.id, execution = self.n, "the execution was fenced, and completes no more");
-        Finding::Lose(Reason::LeaseOver)
     }
 
     fn report(&self, finding: Finding) -> Report {
@@ -303,10 +320,9 @@ impl HeldLease {
         kept: Option<&StoredResponse>,
     ) {
         let late = async {
-            let admitted = self.admitted(gateway, finding).await;
-            let recorded = self.record_late(gateway, admitted, kept).await;
+            let recorded = self.record_late(gateway, finding, kept).await;
             // The record moved on, or a fence has refused the answer, so waiters have to ask the store.
-            admitted != finding || recorded.is_some_and(|recorded| recorded.has_moved_on())
+            recorded.is_some_and(|(recorded, was_refused)| was_refused || recorded.has_moved_on())
         };
         match gateway.stop.unless_cut(Box::pin(late)).await {
             Some(true) => drop(lead),
@@ -314,24 +330,25 @@ impl HeldLease {
         }
     }
 
-    /// Records the outcome once the store answers again. `finding` is admitted. Returns `None` if the store
-    /// never takes it.
+    /// Records the outcome once the store, and the table of fences, answer again. Returns `None` if the store never
+    /// takes it. The other result is true if a fence has refused the completion.
     async fn record_late(
         &self,
         gateway: &Gateway,
         finding: Finding,
         kept: Option<&StoredResponse>,
-    ) -> Option<Recorded> {
-        let report = self.report(finding);
-        let kept = kept.filter(|_| matches!(finding, Finding::Complete(_)));
+    ) -> Option<(Recorded, bool)> {
         let write = || async {
-            let verdict = self.ledger.apply(self.id, None, &report, kept).await?.verdict;
+            let silent = || StoreError::Unavailable("the marker table does not answer".into());
+            let admitted = self.admitted(gateway, finding).await.ok_or_else(silent)?;
+            let kept = kept.filter(|_| matches!(admitted, Finding::Complete(_)));
+            let verdict = self.ledger.apply(self.id, None, &self.report(admitted), kept).await?.verdict;
             info!(record = %self.id, execution = self.n, verdict = verdict.name(), "recorded late");
-            let recorded = self.recorded(finding, verdict).await?;
-            if let (Finding::Lose(reason), Recorded::MadeUnknown) = (finding, &recorded) {
+            let recorded = self.recorded(admitted, verdict).await?;
+            if let (Finding::Lose(reason), Recorded::MadeUnknown) = (admitted, &recorded) {
                 became_unknown(&gateway.metrics, self, reason, None);
             }
-            Ok(recorded)
+            Ok((recorded, admitted != finding))
         };
         gateway.pending_writes.until_taken(&self.ledger, self.id, write).await
     }
@@ -358,7 +375,8 @@ impl HeldLease {
             warn!(record = %self.id, execution = self.n, "the store has lost the record of this execution");
             return Ok(Recorded::Gone);
         };
-        Ok(Recorded::Overruled(Box::new(Overruling { standing: Standing::of(record), response, now })))
+        let unsettled = Unsettled::of(&record, now);
+        Ok(Recorded::Overruled(Box::new(Overruling { standing: Standing::of(record), response, unsettled })))
     }
 
     /// Tells whether a record in this state was made anew after this execution's record. Numbers never go

@@ -44,11 +44,14 @@ pub(super) enum Unsettled {
 }
 
 impl Unsettled {
-    /// Returns the prospect of an operation with an unknown outcome, by its policy.
+    /// Returns the prospect of an operation with an unknown outcome, by its policy. After the deadline the answer may
+    /// come at any time, but a client need not ask every second.
     pub(super) fn of(record: &Record, now: Timestamp) -> Self {
+        const AGAIN: u64 = 5;
         match (record.policy.on_unknown, record.state) {
             _ if !record.may_be_settled(now) => Self::Held,
             (OnUnknown::Retry { .. }, _) => Self::RunsAgain,
+            (_, State::Unknown { quiet_at, .. }) if now >= quiet_at => Self::AskedFor(AGAIN),
             (_, State::Unknown { quiet_at, .. }) => Self::AskedFor(quiet_at.since(now).as_secs() + 1),
             _ => Self::AskedFor(record.policy.lease.saturating_add(record.policy.response_timeout).as_secs()),
         }
@@ -165,7 +168,7 @@ pub(super) fn reply_to(
     id: RecordId,
     standing: &Standing,
     kept: Option<&StoredResponse>,
-    now: Timestamp,
+    unsettled: Unsettled,
 ) -> Result<Reply, Problem> {
     let problem = match (standing, kept) {
         (Standing::Replay(record, _), Some(kept)) => return Ok(Reply::replay(kept, replayed_until(record))),
@@ -182,7 +185,7 @@ pub(super) fn reply_to(
             "The operation was executed, and its response was kept until its ttl ended. It will not run again.",
         ),
         (Standing::InFlight(_), _) => in_flight(),
-        (Standing::Unknown(record), _) => outcome_unknown(Unsettled::of(record, now)),
+        (Standing::Unknown(_), _) => outcome_unknown(unsettled),
         (Standing::Expired(_, Executed::Unknown), _) => outcome_unknown(Unsettled::Held),
         // An attempt compares again before it is answered.
         (Standing::OtherScheme(_), _) => outcome_unknown(Unsettled::Held),

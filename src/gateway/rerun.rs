@@ -35,8 +35,11 @@ impl Runner for KeptRunner {
             let Some(attempt) = attempt else {
                 return warn!(record = %id, route = %record.route, "the kept request does not fit its route");
             };
-            // The next try comes by itself.
-            let Ok(permit) = self.gateway.admit(attempt.party) else { return };
+            // An execution in this process may hold an answer that the store has yet to take.
+            if self.gateway.flights.join(id).has_execution() {
+                return;
+            }
+            let Some(permit) = self.gateway.admit_kept(attempt.party).await else { return };
             let Some(after) = record.state.owner() else { return };
             let step = TakeOver { owner: (self.gateway.new_owner)(), after, n: record.state.n() };
             info!(record = %id, route = %record.route, execution = step.n + 1, "the kept request is sent again");

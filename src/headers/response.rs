@@ -4,7 +4,7 @@ use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 
 use super::hop::strip_hop_by_hop;
-use super::names::{is_gateway_only, is_not_replayed};
+use super::names::{IDEMPOTENCY_MARKER, is_gateway_only, is_not_replayed};
 
 /// Makes the upstream's response headers fit for a client. Deletes the headers that only the gateway may set.
 pub fn prepare_response(headers: &mut HeaderMap) {
@@ -14,6 +14,13 @@ pub fn prepare_response(headers: &mut HeaderMap) {
     for name in deleted {
         headers.remove(name);
     }
+}
+
+/// Tells whether an upstream's response says that the marker of its execution was there already.
+#[must_use]
+pub fn reports_conflict(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(&IDEMPOTENCY_MARKER).iter();
+    values.any(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"conflict"))
 }
 
 /// Returns the headers that are kept with a response, in order. A repeated header is kept as often as it

@@ -32,7 +32,7 @@ pub struct Record {
     /// The state of the operation.
     pub state: State,
     /// The parts of the first attempt's request that settling an unknown outcome needs, encoded by the
-    /// settler. They are kept only while the outcome may still become unknown, or is.
+    /// settler. They are kept until the operation is completed or settled, or an operator decides.
     pub kept: Option<Arc<[u8]>>,
 }
 
@@ -203,7 +203,7 @@ impl Record {
     /// Returns the next revision of this record, in `state` as of `now`.
     #[must_use]
     pub(super) fn become_at(&self, state: State, now: Timestamp) -> Self {
-        let is_open = matches!(state, State::Running { .. } | State::Unknown { .. });
+        let is_open = matches!(state, State::Running { .. } | State::Unknown { .. } | State::Cleared { .. });
         let kept = self.kept.clone().filter(|_| is_open);
         Self { revision: self.revision.next(), updated_at: now, state, kept, ..self.clone() }
     }

@@ -11,9 +11,9 @@ use std::fmt::Debug;
 use crate::clock::Timestamp;
 
 use super::{
-    Claim, ClaimVerdict, Delete, Evidence, Executed, Finding, OperatorVerdict, Owner, OwnerVerdict, Reason,
-    Record, Refusal, Renew, RenewVerdict, Report, Resolution, ResponseRef, Settle, SettleVerdict, Standing,
-    State, StepKind, Sweep, SweepVerdict, TakeOver, TakeOverVerdict,
+    Claim, ClaimVerdict, Delete, Evidence, Executed, Finding, OnUnknown, OperatorVerdict, Owner,
+    OwnerVerdict, Reason, Record, Refusal, Renew, RenewVerdict, Report, Resolution, ResponseRef, Settle,
+    SettleVerdict, Standing, State, StepKind, Sweep, SweepVerdict, TakeOver, TakeOverVerdict,
 };
 
 /// A step that can happen to an operation.
@@ -103,7 +103,9 @@ impl Claim {
         let undecided = matches!(record.state, State::Cleared { undecided: true, .. });
         let n = following(record.state.n());
         let running = record.become_at(State::Running { owner: self.owner, n, undecided }, now);
-        Transition::Write(Record { kept: self.kept.clone(), ..running }, ClaimVerdict::Won)
+        // While the first request can still act, the question is about that request.
+        let kept = if undecided { running.kept.clone() } else { self.kept.clone() };
+        Transition::Write(Record { kept, ..running }, ClaimVerdict::Won)
     }
 }
 
@@ -209,7 +211,10 @@ fn release(record: &Record, owner: Owner, n: u32, now: Timestamp) -> Transition<
         }
         _ => return lost(record),
     };
-    if undecided {
+    // Under marker every number below a committed one has a row, or the number could act after the store has
+    // lost its records. The owner fences the number at once.
+    let needs_row = record.policy.on_unknown == OnUnknown::Marker && n > 1;
+    if undecided || needs_row {
         return match to_unknown(record, Reason::Unreachable, now) {
             Some(unknown) => Transition::Write(unknown, OwnerVerdict::StillUnknown),
             None => Transition::Unchanged(OwnerVerdict::StillUnknown(record.clone())),
@@ -336,7 +341,8 @@ impl Step for Resolution {
                 return refused(Refusal::TooEarly { record: record.into_owned(), until: quiet_at });
             }
         };
-        Transition::Write(record.become_at(decided, now), OperatorVerdict::Decided)
+        let decided = Record { kept: None, ..record.become_at(decided, now) };
+        Transition::Write(decided, OperatorVerdict::Decided)
     }
 }
 
@@ -408,7 +414,8 @@ fn lapse(record: &Record, now: Timestamp) -> Option<Record> {
 /// Returns the unknown record that a running one becomes, or `None` if the record is not running.
 fn to_unknown(record: &Record, reason: Reason, now: Timestamp) -> Option<Record> {
     let State::Running { owner, n, undecided } = record.state else { return None };
-    let quiet_at = record.lease_until()?.plus(record.policy.response_timeout);
+    // The clock may have stepped over the end of the lease while the call ran.
+    let quiet_at = record.lease_until()?.max(now).plus(record.policy.response_timeout);
     Some(record.become_at(State::Unknown { owner, n, undecided, reason, quiet_at }, now))
 }
 

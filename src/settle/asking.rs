@@ -8,10 +8,8 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use crate::protocol::{RecordId, Revision};
-use crate::store::StoreError;
-
 use super::settlement::Settlement;
+use crate::protocol::{RecordId, Revision};
 
 /// Time for which an answer holds for later attempts, so that a client that repeats its request all the time
 /// does not make the gateway ask all the time.
@@ -21,7 +19,25 @@ const MANY: usize = 256;
 
 /// The questions under way in this process, and the answers of the last second.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asking(Arc<Mutex<HashMap<RecordId, Question>>>);
+pub(super) struct Asking(Arc<Mutex<Questions>>);
+
+#[derive(Debug, Default)]
+struct Questions {
+    by_id: HashMap<RecordId, Question>,
+    /// Time at which old questions were dropped last.
+    trimmed: Option<Instant>,
+}
+
+impl Questions {
+    /// Drops old questions, at most once in the time for which an answer holds.
+    fn trim(&mut self) {
+        let is_due = self.trimmed.is_none_or(|at| at.elapsed() >= HOLDS);
+        if self.by_id.len() > MANY && is_due {
+            self.by_id.retain(|_, question| !question.is_over() && !question.is_abandoned());
+            self.trimmed = Some(Instant::now());
+        }
+    }
+}
 
 /// A question about one revision of a record.
 #[derive(Clone, Debug)]
@@ -48,20 +64,18 @@ impl Asking {
         &self,
         id: RecordId,
         revision: Revision,
-        ask: impl Future<Output = Result<Settlement, StoreError>>,
-    ) -> Result<Settlement, StoreError> {
+        ask: impl Future<Output = Settlement>,
+    ) -> Settlement {
         let answer = self.join(id, revision);
-        let answered = answer.get_or_try_init(async || Ok((ask.await?, Instant::now()))).await;
-        answered.map(|(settlement, _)| settlement.clone())
+        let (settlement, _) = answer.get_or_init(async || (ask.await, Instant::now())).await;
+        settlement.clone()
     }
 
     fn join(&self, id: RecordId, revision: Revision) -> Arc<OnceCell<(Settlement, Instant)>> {
         let mut questions = self.0.lock();
-        if questions.len() > MANY {
-            questions.retain(|_, question| !question.is_over() && !question.is_abandoned());
-        }
+        questions.trim();
         let new = || Question { revision, answer: Arc::default() };
-        let question = questions.entry(id).or_insert_with(new);
+        let question = questions.by_id.entry(id).or_insert_with(new);
         if question.revision != revision || question.is_over() {
             *question = new();
         }
@@ -78,7 +92,6 @@ mod tests {
 
     use super::*;
     use crate::protocol::{Key, Scope};
-    use crate::store::StoreError;
 
     fn id() -> RecordId {
         RecordId::of("asking", &Scope::anonymous(), &Key::parse(b"key").expect("a key"))
@@ -88,9 +101,9 @@ mod tests {
         let question = async {
             asked.fetch_add(1, Ordering::SeqCst);
             sleep(Duration::from_millis(100)).await;
-            Ok(Settlement::Unknown)
+            Settlement::Unknown
         };
-        asking.once(id(), Revision(revision), question).await.expect("an answer")
+        asking.once(id(), Revision(revision), question).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -113,14 +126,5 @@ mod tests {
         assert!(first.await.is_err());
         ask(&asking, 1, &asked).await;
         assert_eq!(asked.load(Ordering::SeqCst), 2);
-    }
-
-    #[tokio::test]
-    async fn an_error_of_the_store_is_not_kept() {
-        let asking = Asking::default();
-        let failed = asking.once(id(), Revision(1), async { Err(StoreError::Unavailable("away".into())) });
-        assert!(failed.await.is_err());
-        let answered = asking.once(id(), Revision(1), async { Ok(Settlement::Changed) }).await;
-        assert_eq!(answered.expect("an answer"), Settlement::Changed);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Every gateway of a fleet runs one, and none has to: each step is atomic in the store, and a question that two
 //! gateways ask is harmless. An outcome is asked for once its deadline is over, and again after growing pauses
-//! with jitter. A route has a bounded rate, so that an upstream that comes back is not flooded by its own
+//! with jitter. An upstream has a bounded rate, so that an upstream that comes back is not flooded by its own
 //! past. An outcome that stays unknown for a day, or past the window of `retry`, is left to attempts and to operators.
 //!
 //! Under `retry` there is nothing to ask: the kept request is sent again, inside the window.
@@ -18,27 +18,33 @@ use tracing::warn;
 
 use crate::backoff::jittered;
 use crate::clock::Timestamp;
-use crate::config::{Route, Settling};
+use crate::config::{Route, Settling, UpstreamName};
 use crate::protocol::{OnUnknown, Record, RecordId, State};
 use crate::stop::Stop;
 use crate::store::{Position, StoreError, UnknownFilter};
 
 use super::{KeptRequest, Settlement, Settler, by};
 
-/// Pause between two looks at the list of unknown outcomes.
-const INTERVAL: Duration = Duration::from_millis(500);
+/// Pause between two looks at the list of unknown outcomes, and the longest one once looks find nothing to do.
+const INTERVALS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(4)];
 /// Number of records that one page holds.
 const PAGE: usize = 64;
 /// Number of pages of one route that one look reads. The next look goes on behind them.
 const PAGES: usize = 16;
-/// Largest number of outcomes of one route that are settled at the same time.
+/// Largest number of outcomes of one upstream that are settled at the same time.
 const AT_ONCE: usize = 16;
 /// Shortest time between the beginnings of two tries of one route.
 const BETWEEN: Duration = Duration::from_millis(5);
 /// Pause after the first try, and the longest one.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(300)];
-/// Time after which an outcome that stays unknown is asked for no more.
+/// Time since the first attempt after which an outcome that stays unknown is asked for no more, if it was asked
+/// for at all. A window of `retry` ends this by itself.
 const GIVES_UP_AFTER: Duration = Duration::from_hours(24);
+/// Number of executions of one operation that the gateway makes by itself where no window of the upstream's keys
+/// protects it.
+const MOST_EXECUTIONS: u32 = 4;
+/// Time for which the tries of a record are remembered after the last sight of it.
+const REMEMBERED: Duration = Duration::from_mins(15);
 
 /// A future that sends a kept request again.
 pub type Rerun<'r> = Pin<Box<dyn Future<Output = ()> + Send + 'r>>;
@@ -62,12 +68,15 @@ pub async fn settle_in_background(
         Settling::Probe(_) | Settling::Marker(_) => true,
     };
     let mut tasks = tokio::task::JoinSet::new();
+    let mut permits: HashMap<UpstreamName, Arc<Semaphore>> = HashMap::new();
     for route in routes.iter().filter(settled) {
+        let shared =
+            permits.entry(route.upstream.clone()).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)));
         let background = Background {
             settler: settler.clone(),
-            route: Arc::clone(&route.name),
+            route: Arc::clone(route),
             runner: Arc::clone(&runner),
-            permits: Arc::new(Semaphore::new(AT_ONCE)),
+            permits: Arc::clone(shared),
             stop: stop.clone(),
             tries: HashMap::new(),
         };
@@ -80,7 +89,7 @@ pub async fn settle_in_background(
 /// The background settler of one route.
 struct Background {
     settler: Settler,
-    route: Arc<str>,
+    route: Arc<Route>,
     runner: Arc<dyn Runner>,
     permits: Arc<Semaphore>,
     stop: Stop,
@@ -91,74 +100,85 @@ struct Background {
 struct Tries {
     count: u32,
     next: Instant,
-    /// Number of the look that saw the record last.
-    seen: u64,
+    seen: Instant,
     /// True if the record is tried no more.
     gave_up: bool,
 }
 
 impl Background {
     async fn run(mut self) {
-        let (mut after, mut look) = (None, 0);
+        let [shortest, longest] = INTERVALS;
+        let (mut after, mut pause, mut is_idle) = (None, shortest, true);
         loop {
-            sleep(jittered(INTERVAL)).await;
-            look += u64::from(after.is_none());
-            match self.look(after, look).await {
-                Ok(next) => after = next,
+            sleep(jittered(pause)).await;
+            match self.look(after).await {
+                Ok((next, started)) => {
+                    after = next;
+                    is_idle &= started == 0;
+                }
                 Err(error) => {
-                    warn!(route = %self.route, "cannot list unknown outcomes: {error}");
+                    warn!(route = %self.route.name, "cannot list unknown outcomes: {error}");
                     after = None;
                 }
             }
             if after.is_none() {
-                self.tries.retain(|_, tries| tries.seen == look);
+                pause = if is_idle { pause.saturating_mul(2).min(longest) } else { shortest };
+                is_idle = true;
+                self.tries.retain(|_, tries| tries.seen.elapsed() < REMEMBERED);
             }
         }
     }
 
-    /// Starts a try for each record on the next pages that is due. Returns the position to go on from.
-    async fn look(&mut self, mut after: Option<Position>, look: u64) -> Result<Option<Position>, StoreError> {
+    /// Starts a try for each record on the next pages that is due. Returns the position to go on from, and the number
+    /// of tries.
+    async fn look(&mut self, mut after: Option<Position>) -> Result<(Option<Position>, usize), StoreError> {
+        let mut started = 0;
         for _ in 0..PAGES {
-            let filter = UnknownFilter { route: Some(self.route.to_string()), after };
+            let filter = UnknownFilter { route: Some(self.route.name.to_string()), after };
             let page = self.settler.ledger.oldest_unknown(filter, PAGE).await?;
             for (id, record) in page.records {
-                if self.is_due(id, &record, page.now, look) {
+                if self.is_due(id, &record, page.now) {
+                    started += 1;
                     self.start(id, record, page.now).await;
                 }
             }
             after = page.next;
             if after.is_none() {
-                return Ok(None);
+                break;
             }
         }
-        Ok(after)
+        Ok((after, started))
     }
 
     /// Tells whether a record is to be tried now, and counts the try.
-    fn is_due(&mut self, id: RecordId, record: &Record, now: Timestamp, look: u64) -> bool {
-        let State::Unknown { quiet_at, .. } = record.state else { return false };
-        if now < quiet_at || record.policy.on_unknown == OnUnknown::Hold {
+    fn is_due(&mut self, id: RecordId, record: &Record, now: Timestamp) -> bool {
+        let State::Unknown { n, quiet_at, .. } = record.state else { return false };
+        let policy = record.policy.on_unknown;
+        if policy == OnUnknown::Hold {
             return false;
         }
-        let first = || Tries { count: 0, next: Instant::now(), seen: look, gave_up: false };
-        let tries = self.tries.entry(id).or_insert_with(first);
-        tries.seen = look;
-        if tries.gave_up || tries.next > Instant::now() {
+        // Executions of this operation, in whatever process, count as tries.
+        let new =
+            || Tries { count: n - n.min(1), next: Instant::now(), seen: Instant::now(), gave_up: false };
+        let tries = self.tries.entry(id).or_insert_with(new);
+        tries.seen = Instant::now();
+        if now < quiet_at || tries.gave_up || tries.next > Instant::now() {
             return false;
         }
-        tries.gave_up = !record.may_be_settled(now) || now.since(record.updated_at) > GIVES_UP_AFTER;
+        let is_old = tries.count > 0 && now.since(record.created_at) > GIVES_UP_AFTER;
+        let has_window = matches!(policy, OnUnknown::Retry { window: Some(_) });
+        let is_spent = matches!(policy, OnUnknown::Retry { window: None }) && n >= MOST_EXECUTIONS;
+        tries.gave_up = !record.may_be_settled(now) || (is_old && !has_window) || is_spent;
         if tries.gave_up {
-            self.settler.metrics.settling_gave_up(&record.route, by(record.policy.on_unknown));
+            self.settler.metrics.settling_gave_up(&record.route, by(policy));
             warn!(
-                record = %id, route = %record.route, execution = record.state.n(),
+                record = %id, route = %record.route, execution = n,
                 "the outcome stays unknown: no evidence came in time, and an operator has to decide"
             );
             return false;
         }
         tries.count += 1;
-        let [first, longest] = PAUSES;
-        let pause = first.saturating_mul(1 << (tries.count - 1).min(16)).min(longest);
-        tries.next = Instant::now() + jittered(pause);
+        tries.next = Instant::now() + jittered(pause(&self.route.settling, tries.count, quiet_at, now));
         true
     }
 
@@ -175,6 +195,18 @@ impl Background {
     }
 }
 
+/// Returns the pause after a try. "Not executed" is believed only some time after the deadline, so a try comes then.
+fn pause(settling: &Settling, count: u32, quiet_at: Timestamp, now: Timestamp) -> Duration {
+    let [first, longest] = PAUSES;
+    let pause = first.saturating_mul(1 << (count - 1).min(16)).min(longest);
+    match settling {
+        Settling::Probe(probe) if now < quiet_at.plus(probe.not_before) => {
+            pause.min(quiet_at.plus(probe.not_before).since(now)).max(first)
+        }
+        _ => pause,
+    }
+}
+
 async fn try_to_settle(
     settler: Settler,
     runner: Arc<dyn Runner>,
@@ -184,12 +216,24 @@ async fn try_to_settle(
 ) {
     let request = settler.kept_request(id, &record);
     let runs_again = match settler.settle(id, &record, now).await {
-        Ok(Settlement::MayRunAgain) => Some(Arc::new(record)),
-        Ok(Settlement::Decided(decided)) => matches!(decided.state, State::Cleared { .. }).then_some(decided),
-        Ok(Settlement::Unknown | Settlement::Changed) => None,
-        Err(error) => return warn!(record = %id, "the outcome stays unknown: {error}"),
+        Settlement::MayRunAgain => Some(Arc::new(record)),
+        Settlement::Decided(decided) => matches!(decided.state, State::Cleared { .. }).then_some(decided),
+        Settlement::Unknown | Settlement::Changed => None,
     };
-    if let (Some(record), Some(request)) = (runs_again, request) {
+    if let (Some(record), Some(request)) = (runs_again, request)
+        && may_run_unasked(&record)
+    {
         runner.run_again(id, record, request).await;
+    }
+}
+
+/// Tells whether the gateway may run an operation again without a client. An upstream that takes requests and forgets
+/// its keys, or that executes them late, must not get them without end.
+fn may_run_unasked(record: &Record) -> bool {
+    match record.policy.on_unknown {
+        OnUnknown::Retry { window: Some(_) } | OnUnknown::Marker => true,
+        OnUnknown::Retry { window: None } | OnUnknown::Probe | OnUnknown::Hold => {
+            record.state.n() < MOST_EXECUTIONS
+        }
     }
 }

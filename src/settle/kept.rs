@@ -10,6 +10,7 @@
 //! Values and requests are sealed if the store has a key for that. A whole request is never kept without.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -29,7 +30,7 @@ pub const LARGEST_REQUEST: usize = 64 << 10;
 const PURPOSE: &str = "oncegate kept request v1";
 
 /// A whole request that was kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KeptRequest {
     /// Method.
     pub method: Method,
@@ -39,6 +40,13 @@ pub struct KeptRequest {
     pub headers: HeaderMap,
     /// Body.
     pub body: Bytes,
+}
+
+impl fmt::Debug for KeptRequest {
+    /// Prints only the method, because the rest belongs to the client.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptRequest").field("method", &self.method).finish_non_exhaustive()
+    }
 }
 
 /// The kept parts of one request.

@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::clock::Timestamp;
 use crate::protocol::{
@@ -35,7 +35,7 @@ mod witnesses;
 
 pub use kept::{Keeper, Kept, KeptRequest, LARGEST_REQUEST};
 pub use settlement::Settlement;
-pub use witness::{Case, Fence, Testimony, Witness, WitnessFuture};
+pub use witness::{Admission, Case, Fence, Testimony, Witness, WitnessFuture};
 pub use witnesses::Witnesses;
 
 use self::asking::Asking;
@@ -92,39 +92,46 @@ impl Settler {
     /// Asks what became of the unknown execution of a record, and records the answer. `now` is the store's
     /// clock.
     ///
-    /// Nothing is asked before the execution's deadline: until then its call may be under way.
-    ///
-    /// # Errors
-    /// [`StoreError`], as the store returns it.
-    pub async fn settle(
-        &self,
-        id: RecordId,
-        record: &Record,
-        now: Timestamp,
-    ) -> Result<Settlement, StoreError> {
-        let State::Unknown { quiet_at, .. } = record.state else { return Ok(Settlement::Changed) };
+    /// Nothing is asked before the execution's deadline: until then its call may be under way. If the store does not
+    /// take the answer, the outcome stays unknown.
+    pub async fn settle(&self, id: RecordId, record: &Record, now: Timestamp) -> Settlement {
+        let State::Unknown { quiet_at, .. } = record.state else { return Settlement::Changed };
         if !record.may_be_settled(now) {
-            return Ok(Settlement::Unknown);
+            return Settlement::Unknown;
         }
         match record.policy.on_unknown {
-            OnUnknown::Retry { .. } => Ok(Settlement::MayRunAgain),
-            _ if now < quiet_at => Ok(Settlement::Unknown),
+            OnUnknown::Retry { .. } => Settlement::MayRunAgain,
+            _ if now < quiet_at => Settlement::Unknown,
             _ => {
-                let ask = self.ask(id, record, now);
+                let ask = async {
+                    self.ask(id, record, now).await.unwrap_or_else(|error| {
+                        warn!(record = %id, "the outcome stays unknown: {error}");
+                        Settlement::Unknown
+                    })
+                };
                 self.asking.once(id, record.revision, Box::pin(ask)).await
             }
         }
     }
 
-    /// Settles execution `n`, which has got an answer that its route lists as a release. The deadline does not
-    /// matter: the upstream has answered. Returns true if it is now certain that the execution did not act.
+    /// Tells whether an unknown outcome may be decided without an operator at `now`. Evidence counts only if there is
+    /// a witness for it here.
+    #[must_use]
+    pub fn may_settle(&self, record: &Record, now: Timestamp) -> bool {
+        let has_witness = !record.policy.on_unknown.has_evidence() || self.witnesses.of(record).is_some();
+        has_witness && record.may_be_settled(now)
+    }
+
+    /// Settles execution `n` of `owner`, which sent nothing or has got an answer that its route lists as a release.
+    /// The deadline does not matter: the call is over. Returns true if it is now certain that the execution did not act.
     ///
     /// # Errors
     /// [`StoreError`], as the store returns it.
-    pub async fn settle_answered(&self, id: RecordId, n: u32) -> Result<bool, StoreError> {
+    pub async fn settle_answered(&self, id: RecordId, owner: Owner, n: u32) -> Result<bool, StoreError> {
         let found = self.ledger.read(id).await?;
         let Some(record) = found.record else { return Ok(false) };
-        if !matches!(record.state, State::Unknown { n: last, .. } if last == n) {
+        if !matches!(record.state, State::Unknown { owner: holder, n: last, .. } if (holder, last) == (owner, n))
+        {
             return Ok(false);
         }
         Ok(match self.ask(id, &record, found.now).await? {
@@ -185,12 +192,13 @@ impl Settler {
     }
 
     /// Tells whether execution `n` may still complete, although its lease is over or its record has moved on.
-    pub async fn may_complete(&self, id: RecordId, record: &Record, n: u32) -> bool {
+    pub async fn may_complete(&self, id: RecordId, record: &Record, n: u32) -> Admission {
         let now = record.updated_at;
         match self.witnesses.of(record) {
             Some(witness) => witness.may_complete(Case { id, record, n, now }).await,
             // A fence may be closed, and no table to look it up is known here.
-            None => record.policy.on_unknown != OnUnknown::Marker,
+            None if record.policy.on_unknown == OnUnknown::Marker => Admission::Fenced,
+            None => Admission::Admitted,
         }
     }
 

@@ -56,7 +56,7 @@ impl Unknown {
     }
 
     async fn settle_at(&self, now: Timestamp) -> Settlement {
-        self.settler.settle(self.id, &self.record, now).await.expect("the store answers")
+        self.settler.settle(self.id, &self.record, now).await
     }
 
     async fn stored(&self) -> Record {
@@ -102,8 +102,8 @@ impl Witness for Says {
         })
     }
 
-    fn may_complete<'w>(&'w self, _: Case<'w>) -> WitnessFuture<'w, bool> {
-        Box::pin(std::future::ready(false))
+    fn may_complete<'w>(&'w self, _: Case<'w>) -> WitnessFuture<'w, Admission> {
+        Box::pin(std::future::ready(Admission::Fenced))
     }
 
     fn fence<'w>(&'w self, _: Case<'w>) -> WitnessFuture<'w, Fence> {
@@ -116,7 +116,8 @@ async fn hold_changes_nothing() {
     let unknown = Unknown::under(OnUnknown::Hold).await;
     let late = unknown.quiet_at().plus(Duration::from_hours(1));
     assert_eq!(unknown.settle_at(late).await, Settlement::Unknown);
-    assert!(unknown.settler.may_complete(unknown.id, &unknown.record, 1).await);
+    let admitted = unknown.settler.may_complete(unknown.id, &unknown.record, 1).await;
+    assert_eq!(admitted, Admission::Admitted);
     assert_eq!(unknown.settler.fence(unknown.id, &unknown.record, late).await, Fence::Absent);
     assert_eq!(unknown.stored().await, unknown.record);
 }
@@ -161,8 +162,11 @@ async fn nothing_is_asked_before_the_deadline() {
     assert_eq!(unknown.settle_at(before).await, Settlement::Unknown);
     assert_eq!((asked.load(Ordering::SeqCst), unknown.stored().await), (0, unknown.record.clone()));
     // The upstream has answered, so there is nothing to wait for.
-    assert!(unknown.settler.settle_answered(unknown.id, 1).await.expect("the store answers"));
-    assert!(!unknown.settler.settle_answered(unknown.id, 1).await.expect("the store answers"), "decided");
+    assert!(unknown.settler.settle_answered(unknown.id, OWNER, 1).await.expect("the store answers"));
+    assert!(
+        !unknown.settler.settle_answered(unknown.id, OWNER, 1).await.expect("the store answers"),
+        "decided"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,7 +198,8 @@ async fn a_record_without_a_witness_here_is_held() {
         assert_eq!(unknown.settle_at(unknown.quiet_at()).await, Settlement::Unknown);
         // The table that would show a fence is not known here.
         let may = unknown.settler.may_complete(unknown.id, &unknown.record, 1).await;
-        assert_eq!(may, policy == OnUnknown::Probe);
+        assert_eq!(may == Admission::Admitted, policy == OnUnknown::Probe);
+        assert!(!unknown.settler.may_settle(&unknown.record, unknown.quiet_at()));
         let fence = unknown.settler.fence(unknown.id, &unknown.record, unknown.quiet_at()).await;
         assert_eq!(matches!(fence, Fence::Unanswered(_)), policy == OnUnknown::Marker);
     }

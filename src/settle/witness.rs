@@ -66,6 +66,17 @@ pub enum Testimony {
     Undecided(String),
 }
 
+/// The answer of a witness about a completion that comes late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// A completion without a fence in its way.
+    Admitted,
+    /// A fenced execution, which has not acted.
+    Fenced,
+    /// A completion that may be fenced or not. The text says why that is not known.
+    Unanswered(String),
+}
+
 /// The answer of a witness that was told to fence an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fence {
@@ -81,7 +92,7 @@ pub enum Fence {
 
 /// A source of knowledge about executions outside of the gateway, by a policy for unknown outcomes.
 ///
-/// A witness that does not get its own answer gives the safe one: undecided, may not complete, or unanswered.
+/// A witness that does not get its own answer says so: undecided, or unanswered.
 pub trait Witness: Send + Sync {
     /// Tells whether this witness knows of executions under `policy`.
     fn serves(&self, policy: OnUnknown) -> bool;
@@ -91,9 +102,9 @@ pub trait Witness: Send + Sync {
     fn ask<'w>(&'w self, case: Case<'w>) -> WitnessFuture<'w, Testimony>;
 
     /// Tells whether a completion that comes late may still be recorded: a fenced execution may not complete.
-    fn may_complete<'w>(&'w self, case: Case<'w>) -> WitnessFuture<'w, bool> {
+    fn may_complete<'w>(&'w self, case: Case<'w>) -> WitnessFuture<'w, Admission> {
         let _ = case;
-        Box::pin(std::future::ready(true))
+        Box::pin(std::future::ready(Admission::Admitted))
     }
 
     /// Fences an execution, so that it can no longer act.

@@ -23,7 +23,7 @@ fn claim(owner: Owner) -> Claim {
         route: "create-charge".into(),
         fingerprint: Fingerprint { scheme, digest: [0; 32] },
         policy: Policy {
-            on_unknown: OnUnknown::Marker,
+            on_unknown: OnUnknown::Probe,
             lease: LATER,
             response_timeout: LATER,
             ttl: 10 * LATER,

@@ -16,10 +16,10 @@ pub(super) struct Document<'t>(&'t str);
 pub(super) enum Found<'t> {
     /// The value.
     Value(Node<'t>),
-    /// A place where no value, or null, stands, outside of any element of a list.
+    /// A place where no value stands: behind the end of a list, or a last member that is missing or null.
     Absent,
     /// A place that the document does not name clearly: a member on the way has its name twice, or the way
-    /// leads into a value that is neither an object nor a list, or an element of a list lacks the value.
+    /// leads into a value that is neither an object nor a list, or something on the way to it is missing.
     Unclear,
 }
 
@@ -38,18 +38,25 @@ impl<'t> Document<'t> {
     /// Finds the value at a place.
     pub(super) fn at(&self, pointer: &Pointer) -> Found<'t> {
         let (mut value, mut in_element) = (self.0, false);
-        // An element of a list is something that was found, even if it lacks the member.
-        let absent = |in_element| if in_element { Found::Unclear } else { Found::Absent };
-        for step in pointer.steps() {
-            let is_list = value.starts_with('[');
+        let mut steps = pointer.steps().iter().peekable();
+        while let Some(step) = steps.next() {
+            let (is_list, is_last) = (value.starts_with('['), steps.peek().is_none());
             match child(value, step) {
                 Found::Value(Node(below)) => value = below,
-                Found::Absent => return absent(in_element),
-                Found::Unclear => return Found::Unclear,
+                // Nothing stands in a list that is there, or the named member is not in an object that is there.
+                // Anything else may be the answer of a search that failed.
+                Found::Absent if !in_element && (is_list || is_last) && value != NULL => {
+                    return Found::Absent;
+                }
+                Found::Absent | Found::Unclear => return Found::Unclear,
             }
             in_element |= is_list;
         }
-        if value == NULL { absent(in_element) } else { Found::Value(Node(value)) }
+        match value == NULL {
+            true if in_element => Found::Unclear,
+            true => Found::Absent,
+            false => Found::Value(Node(value)),
+        }
     }
 }
 

@@ -32,7 +32,11 @@ pub(super) fn read(execution: &str, column: Column) -> Option<StoredResponse> {
 
 /// Parses a response. A JSON `null` is no response.
 fn parse(text: &str) -> Result<Option<StoredResponse>, String> {
-    let supplied: Option<SuppliedResponse> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    // The library's own words would repeat a part of the response.
+    let place = |error: serde_json::Error| {
+        format!("it is not such a response, at line {}, column {}", error.line(), error.column())
+    };
+    let supplied: Option<SuppliedResponse> = serde_json::from_str(text).map_err(place)?;
     supplied.map(SuppliedResponse::into_stored).transpose()
 }
 

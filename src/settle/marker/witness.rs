@@ -9,7 +9,7 @@ use crate::config::{Marker, Route};
 use crate::headers::kept;
 use crate::protocol::{OnUnknown, StoredResponse};
 
-use super::super::witness::{Case, Fence, Testimony, Witness, WitnessFuture};
+use super::super::witness::{Admission, Case, Fence, Testimony, Witness, WitnessFuture};
 use super::{MarkerTable, Row, TableError};
 
 /// Longest wait for one row. An upstream's transaction that is open for longer leaves the outcome unknown.
@@ -67,9 +67,13 @@ impl Witness for MarkerWitness {
         })
     }
 
-    fn may_complete<'w>(&'w self, case: Case<'w>) -> WitnessFuture<'w, bool> {
+    fn may_complete<'w>(&'w self, case: Case<'w>) -> WitnessFuture<'w, Admission> {
         Box::pin(async move {
-            matches!(self.table.read(&case.execution(case.n)).await, Ok(None | Some(Row::Committed(_))))
+            match self.table.read(&case.execution(case.n)).await {
+                Ok(Some(Row::Fenced)) => Admission::Fenced,
+                Ok(None | Some(Row::Committed(_))) => Admission::Admitted,
+                Err(error) => Admission::Unanswered(error.to_string()),
+            }
         })
     }
 
