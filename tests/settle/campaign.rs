@@ -1,0 +1,89 @@
+//! Seeded rounds of every policy on every store: a few in every test run, hundreds by hand.
+
+use std::env;
+use std::fmt::Write as _;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::policy::Policy;
+use crate::round::{Report, Round};
+use crate::store::Kind;
+
+const STORES: [Kind; 3] = [Kind::Postgres, Kind::Redis, Kind::Embedded];
+
+/// Runs a few rounds, the same in every run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_few_rounds_of_every_policy() {
+    run(6, 1, 12).await;
+}
+
+/// Runs the rounds of the environment: `ONCEGATE_ROUNDS` for each policy and store, from `ONCEGATE_SEED` on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it takes minutes: by hand, before a release and after a change of settling"]
+async fn campaign() {
+    run(of_env("ONCEGATE_ROUNDS", 300), of_env("ONCEGATE_SEED", 1), of_env("ONCEGATE_PARALLEL", 10)).await;
+}
+
+/// Returns a number from the environment.
+pub fn of_env<T: FromStr>(name: &str, default: T) -> T {
+    env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Runs `rounds` of each policy on each store, `parallel` at a time, and prints what came of them.
+async fn run(rounds: u64, seed: u64, parallel: usize) {
+    let (started, places) = (Instant::now(), Arc::new(Semaphore::new(parallel)));
+    let only = env::var("ONCEGATE_ONLY").unwrap_or_default();
+    let mut table = format!("{:<30}{:<10}{}\n", "policy", "store", HEAD);
+    let mut failures = String::new();
+    for policy in Policy::ALL.into_iter().filter(|policy| only.is_empty() || policy.name() == only) {
+        for store in STORES {
+            let mut running = JoinSet::new();
+            for seed in seed..seed + rounds {
+                let (round, places) = (Round { seed, policy, store }, Arc::clone(&places));
+                running.spawn(async move {
+                    let _place = places.acquire_owned().await.expect("it is never closed");
+                    // A panic of one round must not end the others.
+                    let report = tokio::spawn(round.run()).await;
+                    (round, report.unwrap_or_else(|error| broken(error.to_string())))
+                });
+            }
+            let reports = running.join_all().await;
+            for (round, report) in reports.iter().filter(|(_, report)| !report.broken.is_empty()) {
+                let fault = round.fault();
+                writeln!(
+                    failures,
+                    "seed {} {policy:?} {store:?} {fault:?}: {:#?}",
+                    round.seed, report.broken
+                )
+                .expect("a string takes all");
+            }
+            let line = summary(&reports);
+            writeln!(table, "{:<30}{store:<10?}{line}", policy.name()).expect("a string takes all");
+        }
+    }
+    println!("{table}{:?}", started.elapsed());
+    assert!(failures.is_empty(), "{failures}");
+}
+
+const HEAD: &str = "  rounds  operations  unknowns  held  doubles  failed";
+
+fn summary(reports: &[(Round, Report)]) -> String {
+    let sum = |of: fn(&Report) -> usize| reports.iter().map(|(_, report)| of(report)).sum::<usize>();
+    let failed = reports.iter().filter(|(_, report)| !report.broken.is_empty()).count();
+    format!(
+        "{:>8}{:>12}{:>10}{:>6}{:>9}{failed:>8}",
+        reports.len(),
+        sum(|report| report.operations),
+        sum(|report| report.unknowns),
+        sum(|report| report.held),
+        sum(|report| report.doubles),
+    )
+}
+
+fn broken(why: String) -> Report {
+    Report { broken: vec![why], ..Report::default() }
+}

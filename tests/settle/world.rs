@@ -1,0 +1,151 @@
+//! A payment API, a store, and the gateways between them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::api::{Api, Protection};
+use crate::client::{Addresses, Client};
+use crate::harness::{Gateway, Settings};
+use crate::policy::{Policy, RESPONSE_TIMEOUT, SEAL, SEAL_LINES, route_lines};
+use crate::servers::proxy::Proxy;
+use crate::store::Store;
+
+/// The longest wait for a state that gateways reach by themselves.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// A running world.
+pub struct World {
+    pub api: Arc<Api>,
+    pub store: Store,
+    /// The way of the first gateway to the store's server.
+    pub store_wire: Option<Proxy>,
+    /// The way of all gateways to the marker table.
+    pub marker_wire: Option<Proxy>,
+    pub fleet: Vec<Gateway>,
+    pub addresses: Addresses,
+    settings: Vec<Settings>,
+    /// The logs of processes that were killed.
+    ended: Vec<String>,
+}
+
+/// The settings of a world beside its policy.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub gateways: usize,
+    /// The failpoint of the first gateway.
+    pub failpoint: Option<String>,
+    /// More lines of the route.
+    pub route: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { gateways: 2, failpoint: None, route: String::new() }
+    }
+}
+
+impl World {
+    /// Starts gateways under a policy, between `api` and `store`.
+    pub async fn start(policy: Policy, api: Arc<Api>, store: Store, options: Options) -> Self {
+        let marker_wire = match &api.protection {
+            Protection::Marker(marker) => Some(Proxy::to(marker.server.port).await),
+            Protection::Absent | Protection::Keys(_) => None,
+        };
+        let route = route_lines(policy, &api, marker_wire.as_ref().map(|wire| wire.port));
+        let route = format!("{route}\n{}", options.route);
+        Self::with_route(api, store, marker_wire, &route, options).await
+    }
+
+    /// Starts gateways with these lines of the route.
+    pub async fn with_route(
+        api: Arc<Api>,
+        store: Store,
+        marker_wire: Option<Proxy>,
+        route: &str,
+        options: Options,
+    ) -> Self {
+        let store_wire = match store.port() {
+            Some(port) => Some(Proxy::to(port).await),
+            None => None,
+        };
+        let mut world = Self {
+            api,
+            store,
+            store_wire,
+            marker_wire,
+            fleet: Vec::new(),
+            addresses: Addresses::default(),
+            settings: Vec::new(),
+            ended: Vec::new(),
+        };
+        for number in 0..options.gateways {
+            let settings = world.settings_of(number, route);
+            let first = match &options.failpoint {
+                Some(failpoint) if number == 0 => settings.clone().stop_at(failpoint),
+                _ => settings.clone(),
+            };
+            let gateway = Gateway::before(first).await;
+            world.addresses.set(number, gateway.address);
+            world.fleet.push(gateway);
+            world.settings.push(settings);
+        }
+        world
+    }
+
+    fn settings_of(&self, number: usize, route: &str) -> Settings {
+        let wire = self.store_wire.as_ref().filter(|_| number == 0).map(|wire| wire.port);
+        let store = self.store.lines_at(wire);
+        let upstream = format!("response_timeout = \"{}ms\"", RESPONSE_TIMEOUT.as_millis());
+        let store = format!("{store}\ntimeout = \"700ms\"\n{SEAL_LINES}");
+        let settings = Settings::route(route).store(&store).upstream(&upstream).env("ONCEGATE_SEAL", SEAL);
+        Settings { address: Some(self.api.address), ..settings }
+    }
+
+    /// Returns a client of these gateways.
+    pub fn client(&self, key: &str) -> Client {
+        let body = format!("{{\"amount\":100,\"order\":\"{key}\"}}");
+        Client { addresses: self.addresses.clone(), key: key.to_owned(), body }
+    }
+
+    /// Kills a gateway.
+    pub async fn kill(&mut self, number: usize) {
+        self.fleet[number].kill().await;
+        self.ended.push(self.fleet[number].log());
+    }
+
+    /// Starts a gateway that was killed again, without a failpoint.
+    pub async fn start_again(&mut self, number: usize) {
+        self.fleet[number] = self.fleet[number].again(self.settings[number].clone()).await;
+        self.addresses.set(number, self.fleet[number].address);
+    }
+
+    /// Returns everything that all processes have logged.
+    pub fn logs(&self) -> String {
+        let running = self.fleet.iter().map(Gateway::log);
+        self.ended.iter().cloned().chain(running).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Waits until no record is in any of these states. Returns the states that never end.
+    pub async fn leaves(&self, states: &[&str]) -> Result<(), String> {
+        let until = Instant::now() + PATIENCE;
+        for state in states {
+            loop {
+                let listed = self.fleet[0].admin_get(&format!("/v1/records?state={state}")).await;
+                let left = match listed.status {
+                    200 => listed.json()["records"].as_array().expect("a list").clone(),
+                    _ => vec![listed.json()],
+                };
+                if left.is_empty() {
+                    break;
+                }
+                if Instant::now() > until {
+                    return Err(format!("for ever {state}: {left:?}"));
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(())
+    }
+}
