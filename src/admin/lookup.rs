@@ -8,13 +8,13 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 
+use crate::headers::HeaderList;
 use crate::pem;
 use crate::problem::Slug;
 use crate::protocol::{CallerParts, Key, RecordId, Scope, ScopePart};
 
 use super::input::JsonBody;
 use super::problem::AdminProblem;
-use super::response::HeaderList;
 use super::state::AdminState;
 use super::view::RecordView;
 

@@ -10,6 +10,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 
+use crate::headers::SuppliedResponse;
 use crate::protocol::{
     OperatorVerdict, Owner, RecordId, Refusal, Resolution, ResponseRef, State as Is, StoredResponse, Sweep,
     SweepVerdict, Transition, transition,
@@ -20,7 +21,6 @@ use crate::store::{Decision, Ledger, Snapshot, StoreError};
 use super::audit::{self, Change};
 use super::input::{Id, JsonBody};
 use super::problem::AdminProblem;
-use super::response::SuppliedResponse;
 use super::state::AdminState;
 use super::view::RecordView;
 

@@ -7,6 +7,7 @@ mod meaning;
 mod names;
 mod request;
 mod response;
+mod supplied;
 
 pub use hop::{strip_hop_by_hop, tokens};
 pub use meaning::meaning;
@@ -19,6 +20,7 @@ pub use names::{
 };
 pub use request::{add_own, bare_key, clean_request, forwarded_address, name_execution};
 pub use response::{kept, prepare_response};
+pub use supplied::{HeaderList, SuppliedResponse};
 
 #[cfg(test)]
 mod tests {

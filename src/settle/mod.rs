@@ -11,6 +11,7 @@
 //! one more file here, and one more line in `Settler::witness`.
 
 mod hold;
+pub mod marker;
 mod witness;
 
 pub use hold::Hold;

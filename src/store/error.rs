@@ -24,7 +24,7 @@ impl Cause {
     }
 
     /// Returns the error that this describes, for [`Error::source`].
-    pub(super) fn source(&self) -> Option<&(dyn Error + 'static)> {
+    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
 

@@ -13,7 +13,7 @@ const STANDING: [&str; 9] =
 
 /// The reason why a command failed.
 #[derive(Clone, Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The command was not sent, or had no effect.
     Down(Cause),
     /// The command had no effect, and has none until an operator corrects something: credentials, a setting.
@@ -31,7 +31,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// Returns the failure of a command that had no effect, because of `cause`.
-    pub(super) fn down(cause: impl Into<Cause>) -> Self {
+    pub(crate) fn down(cause: impl Into<Cause>) -> Self {
         Self::Down(cause.into())
     }
 
@@ -41,12 +41,12 @@ impl Failure {
     }
 
     /// Returns the failure of a command that may or may not have been carried out, because of `cause`.
-    pub(super) fn unclear(cause: impl Into<Cause>) -> Self {
+    pub(crate) fn unclear(cause: impl Into<Cause>) -> Self {
         Self::Unclear(cause.into())
     }
 
     /// Tells whether the server refused the command with one of these codes.
-    pub(super) fn has_code(&self, codes: &[&str]) -> bool {
+    pub(crate) fn has_code(&self, codes: &[&str]) -> bool {
         matches!(self, Self::Refused { code, .. } if codes.contains(&code.as_str()))
     }
 
@@ -75,12 +75,12 @@ impl Failure {
     }
 
     /// Tells whether the failure may pass by waiting.
-    pub(super) fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         !matches!(self, Self::Wrong(_)) && !self.has_code(&STANDING)
     }
 
     /// Returns the cause alone.
-    pub(super) fn into_cause(self) -> Cause {
+    pub(crate) fn into_cause(self) -> Cause {
         match self {
             Self::Down(cause)
             | Self::Wrong(cause)
@@ -90,7 +90,7 @@ impl Failure {
     }
 
     /// Converts the failure of a command that writes nothing: the outcome is clear in any case.
-    pub(super) fn of_a_read(self) -> Self {
+    pub(crate) fn of_a_read(self) -> Self {
         match self {
             Self::Unclear(cause) => Self::Down(cause),
             other => other,

@@ -48,6 +48,8 @@ pub use jumps::{ClockLimits, Jumps, Uptime};
 pub use ledger::Ledger;
 pub use names::{Names, NamesSnapshot, RecordedRoute};
 pub use open_error::OpenError;
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::primary;
 pub use settings::{ClockSource, ConnectionCheck, LongestTtl, Loss, Opening, StoreSettings, Terms};
 pub use stopped::Stopped;
 pub use unknown::{Position, RouteTally, Tally, UnknownFilter, UnknownPage};

@@ -8,11 +8,11 @@ use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
 use crate::store::error::Cause;
-pub(super) use crate::store::failure::Failure;
+pub(crate) use crate::store::failure::Failure;
 
 impl Failure {
     /// Tells whether the connection may still be used.
-    pub(super) fn leaves_session(&self) -> bool {
+    pub(crate) fn leaves_session(&self) -> bool {
         // 25006, read-only: the server is a standby now, or an operator has closed the database for writing.
         matches!(self, Self::Refused { code, .. } if code != "25006" && code != ENDED_BY_OPERATOR)
     }
@@ -57,7 +57,7 @@ fn is_ended_by_operator(error: &dyn DatabaseError) -> bool {
 }
 
 /// Converts the error of an attempt to connect. A server that refuses a connection has done nothing.
-pub(super) fn of_connecting(error: Error) -> Failure {
+pub(crate) fn of_connecting(error: Error) -> Failure {
     let text = error.to_string();
     let is_wrong = match error {
         Error::Database(refusal) if is_ended_by_operator(&*refusal) => {

@@ -18,7 +18,7 @@ use crate::protocol::RecordId;
 use crate::store::waiters::Waiters;
 
 use super::failure::Failure;
-use super::session::standby;
+use super::primary::standby;
 use super::setup::Setup;
 use super::statements::Statements;
 

@@ -15,8 +15,9 @@ use crate::protocol::{Record, RecordId};
 use crate::store::{Document, DocumentName, Due, Filter, PAGE_SCAN, Page, Replaced, StoreError};
 
 use super::failure::Failure;
+use super::primary::standby;
 use super::row::{self, moment};
-use super::session::{Session, standby};
+use super::session::Session;
 use super::setup::Setup;
 use super::statements::Statements;
 

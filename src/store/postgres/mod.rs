@@ -51,6 +51,7 @@ mod listener;
 mod check;
 mod connections;
 mod lists;
+pub(crate) mod primary;
 mod queue;
 mod queue_connections;
 mod row;

@@ -3,32 +3,25 @@
 //! A session runs one statement at a time, each its own transaction. A statement that is not answered within
 //! the deadline ends the session, because a late answer could be taken for that of the next statement.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use futures_core::Stream;
-use sqlx::postgres::{PgArguments, PgQueryResult, PgRow};
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Either, Executor, PgConnection, Postgres, Row, SqlSafeStr, SqlStr, query,
-    raw_sql,
+    AssertSqlSafe, ConnectOptions, Executor, PgConnection, Postgres, Row, SqlSafeStr, SqlStr, query, raw_sql,
 };
 use tokio::time::timeout;
 
 use crate::clock::Timestamp;
 
 use super::failure::{Failure, of_connecting};
+use super::primary::{all, first_primary, standby};
 use super::row::Moment;
 use super::settings::name;
 use super::setup::Setup;
 
 /// The oldest server version that supports all features the statements use.
 const OLDEST: i32 = 130_000;
-
-/// The results of a statement: its rows, and the report that it is done.
-type BoxStream<'a> =
-    Pin<Box<dyn Stream<Item = Result<Either<PgQueryResult, PgRow>, sqlx::Error>> + Send + 'a>>;
 
 /// A connection that was examined.
 pub(super) struct Session {
@@ -46,25 +39,15 @@ impl Session {
     /// # Errors
     /// The failures of all servers.
     pub(super) async fn open(setup: &Setup) -> Result<Self, Failure> {
-        let mut causes = Vec::new();
-        for endpoint in setup.endpoints() {
+        first_primary(setup.endpoints(), setup.connect_timeout(), |endpoint| async move {
             let server = name(&endpoint);
-            let opening = async {
-                let connection = endpoint.connect().await.map_err(of_connecting)?;
-                let clock = (Timestamp::default(), Instant::now());
-                let deadline = setup.terms.deadline();
-                let mut session = Self { connection, server: server.clone(), deadline, clock };
-                session.apply_settings(setup).await.map_err(Failure::of_a_read)?;
-                Ok::<_, Failure>(session)
-            };
-            match timeout(setup.connect_timeout(), opening).await {
-                Ok(Ok(session)) => return Ok(session),
-                Ok(Err(failure)) => causes.push(failure.about(&server)),
-                Err(_) => causes.push(Failure::down(format!("{server} does not answer"))),
-            }
-        }
-        let ended = causes.iter().find(|failure| failure.ended_without_effect());
-        Err(ended.cloned().unwrap_or_else(|| Failure::of_all("", &causes)))
+            let connection = endpoint.connect().await.map_err(of_connecting)?;
+            let clock = (Timestamp::default(), Instant::now());
+            let mut session = Self { connection, server, deadline: setup.terms.deadline(), clock };
+            session.apply_settings(setup).await.map_err(Failure::of_a_read)?;
+            Ok(session)
+        })
+        .await
     }
 
     async fn apply_settings(&mut self, setup: &Setup) -> Result<(), Failure> {
@@ -163,25 +146,6 @@ impl Session {
         let (then, clock_received) = self.clock;
         then.plus(clock_received.elapsed() + self.deadline)
     }
-}
-
-/// Returns all rows of a statement. It reads to the end, because the commit comes after the last row.
-async fn all(mut answers: BoxStream<'_>) -> Result<Vec<PgRow>, Failure> {
-    let (mut rows, mut is_done) = (Vec::new(), false);
-    while let Some(answer) = poll_fn(|context| answers.as_mut().poll_next(context)).await {
-        match answer {
-            Ok(Either::Right(row)) => rows.push(row),
-            Ok(Either::Left(_)) => is_done = true,
-            Err(error) if is_done => return Err(error.into()),
-            Err(error) => return Err(Failure::of_unfinished(error)),
-        }
-    }
-    Ok(rows)
-}
-
-/// Returns the failure for a server that is no primary.
-pub(super) fn standby() -> Failure {
-    Failure::Down("it is a standby".into())
 }
 
 /// Returns the settings of every session. The plans must not depend on what the tables held when they were

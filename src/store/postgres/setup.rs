@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::store::Terms;
 
+use super::primary::connect_options;
 use super::settings::Settings;
 
 /// The settings of a store that is open, and what the gateway asks of it.
@@ -28,15 +28,7 @@ impl Setup {
 
     /// Returns the connection options of each server.
     pub(super) fn endpoints(&self) -> impl Iterator<Item = PgConnectOptions> + '_ {
-        self.settings.servers.iter().map(|server| {
-            let trusting = match &self.settings.ca {
-                Some(ca) => server.clone().ssl_root_cert(ca),
-                None => server.clone(),
-            };
-            // A pooler in between refuses parameters that it does not know. Omitting this one changes
-            // nothing, because no statement reads a floating-point number.
-            let named = trusting.disable_statement_logging().extra_float_digits(None);
-            if named.get_application_name().is_some() { named } else { named.application_name("oncegate") }
-        })
+        let ca = self.settings.ca.as_deref();
+        self.settings.servers.iter().map(move |server| connect_options(server, ca))
     }
 }
