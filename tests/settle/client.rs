@@ -40,6 +40,8 @@ pub struct Client {
     pub addresses: Addresses,
     pub key: String,
     pub body: String,
+    /// The value of `Authorization`.
+    pub credential: String,
 }
 
 /// The last answer to a client.
@@ -101,7 +103,11 @@ impl Client {
 
     /// Sends the request once. Returns `None` if there is no answer.
     pub async fn attempt(&self, gateway: usize) -> Option<Answer> {
-        let headers = [("idempotency-key", &*self.key), ("content-type", "application/json")];
+        let headers = [
+            ("idempotency-key", &*self.key),
+            ("authorization", &self.credential),
+            ("content-type", "application/json"),
+        ];
         let request = request_bytes("POST", PATH, &headers, self.body.as_bytes());
         let to = self.addresses.of(gateway);
         let exchange = async {

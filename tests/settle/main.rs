@@ -11,13 +11,18 @@
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
 mod api;
+mod api_itself;
 mod campaign;
+mod canaries;
+mod cases;
 mod check;
 mod client;
 mod policy;
 mod random;
 mod round;
 mod store;
+mod thousand;
+mod window;
 mod world;
 
 #[path = "../harness/mod.rs"]

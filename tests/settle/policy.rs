@@ -65,7 +65,7 @@ pub async fn api(
 
 /// Returns lines of a route for the policy. A marker table is reached through `marker_port`.
 pub fn route_lines(policy: Policy, api: &Api, marker_port: Option<u16>) -> String {
-    let own = match (policy, &api.protection) {
+    match (policy, &api.protection) {
         (Policy::Marker, Protection::Marker(marker)) => {
             marker.lines_at(marker_port.unwrap_or(marker.server.port))
         }
@@ -73,9 +73,7 @@ pub fn route_lines(policy: Policy, api: &Api, marker_port: Option<u16>) -> Strin
         (Policy::Keys, _) => keys_lines(WINDOW),
         (Policy::KeptKeys, _) => format!("{}\nkeep_request = true", keys_lines(WINDOW)),
         (Policy::Marker, _) => unreachable!("the API of this policy has markers"),
-    };
-    let (lease, wait) = (LEASE.as_millis(), "1500ms");
-    format!("lease = \"{lease}ms\"\nwait_timeout = \"{wait}\"\n{own}")
+    }
 }
 
 /// Returns lines of a route with a probe that asks the API's search.

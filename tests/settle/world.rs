@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::api::{Api, Protection};
 use crate::client::{Addresses, Client};
 use crate::harness::{Gateway, Settings};
-use crate::policy::{Policy, RESPONSE_TIMEOUT, SEAL, SEAL_LINES, route_lines};
+use crate::policy::{LEASE, Policy, RESPONSE_TIMEOUT, SEAL, SEAL_LINES, route_lines};
 use crate::servers::proxy::Proxy;
 use crate::store::Store;
 
@@ -38,11 +39,15 @@ pub struct Options {
     pub failpoint: Option<String>,
     /// More lines of the route.
     pub route: String,
+    /// The lease, where it is not [`LEASE`].
+    pub lease: Duration,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { gateways: 2, failpoint: None, route: String::new() }
+        Self { gateways: 2, failpoint: None, route: String::new(), lease: LEASE, environment: Vec::new() }
     }
 }
 
@@ -54,7 +59,8 @@ impl World {
             Protection::Absent | Protection::Keys(_) => None,
         };
         let route = route_lines(policy, &api, marker_wire.as_ref().map(|wire| wire.port));
-        let route = format!("{route}\n{}", options.route);
+        let lease = options.lease.as_millis();
+        let route = format!("lease = \"{lease}ms\"\nwait_timeout = \"1500ms\"\n{route}\n{}", options.route);
         Self::with_route(api, store, marker_wire, &route, options).await
     }
 
@@ -82,6 +88,8 @@ impl World {
         };
         for number in 0..options.gateways {
             let settings = world.settings_of(number, route);
+            let mut settings = settings;
+            settings.environment.extend(options.environment.iter().cloned());
             let first = match &options.failpoint {
                 Some(failpoint) if number == 0 => settings.clone().stop_at(failpoint),
                 _ => settings.clone(),
@@ -106,7 +114,8 @@ impl World {
     /// Returns a client of these gateways.
     pub fn client(&self, key: &str) -> Client {
         let body = format!("{{\"amount\":100,\"order\":\"{key}\"}}");
-        Client { addresses: self.addresses.clone(), key: key.to_owned(), body }
+        let (addresses, credential) = (self.addresses.clone(), "Bearer test".to_owned());
+        Client { addresses, key: key.to_owned(), body, credential }
     }
 
     /// Kills a gateway.
@@ -127,16 +136,27 @@ impl World {
         self.ended.iter().cloned().chain(running).collect::<Vec<_>>().join("\n")
     }
 
-    /// Waits until no record is in any of these states. Returns the states that never end.
+    /// Returns the records in one state, or in any, as a gateway lists them.
+    pub async fn records(&self, gateway: usize, state: &str) -> Vec<Value> {
+        let (mut records, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let query = format!("/v1/records?limit=1000&state={state}&cursor={cursor}");
+            let listed = self.fleet[gateway].admin_get(&query).await.json();
+            let page = listed["records"].as_array();
+            records.extend(page.unwrap_or_else(|| panic!("a list: {listed}")).iter().cloned());
+            match listed["next_cursor"].as_str() {
+                Some(next) => cursor = next.to_owned(),
+                None => return records,
+            }
+        }
+    }
+
+    /// Waits until no record is in any of these states. Otherwise returns the records that stay in one.
     pub async fn leaves(&self, states: &[&str]) -> Result<(), String> {
         let until = Instant::now() + PATIENCE;
         for state in states {
             loop {
-                let listed = self.fleet[0].admin_get(&format!("/v1/records?state={state}")).await;
-                let left = match listed.status {
-                    200 => listed.json()["records"].as_array().expect("a list").clone(),
-                    _ => vec![listed.json()],
-                };
+                let left = self.records(0, state).await;
                 if left.is_empty() {
                     break;
                 }
@@ -147,5 +167,20 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Waits until the one record is in a state, as a gateway lists it.
+    pub async fn record_in(&self, gateway: usize, state: &str) -> Value {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let records = self.records(gateway, "").await;
+            assert!(records.len() <= 1, "{records:?}");
+            if let Some(record) = records.into_iter().find(|record| record["state"] == state) {
+                return record;
+            }
+            let logs = || self.logs();
+            assert!(Instant::now() < until, "the record never became {state}: {}", logs());
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 }

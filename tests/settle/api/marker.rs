@@ -68,11 +68,6 @@ impl Marker {
         )
     }
 
-    /// Returns lines of a route for these tables.
-    pub fn lines(&self) -> String {
-        self.lines_at(self.server.port)
-    }
-
     async fn connect(&self) -> PgConnection {
         self.server.options().disable_statement_logging().connect().await.expect("a connection")
     }

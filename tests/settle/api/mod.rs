@@ -87,6 +87,8 @@ pub struct Api {
     searches: Mutex<Vec<Search>>,
     points: watch::Sender<HashMap<Point, usize>>,
     gate: watch::Sender<bool>,
+    /// False while searches get no answer.
+    search_gate: watch::Sender<bool>,
 }
 
 /// A question of a probe.
@@ -127,6 +129,7 @@ impl Api {
             searches: Mutex::default(),
             points: watch::Sender::default(),
             gate: watch::Sender::new(false),
+            search_gate: watch::Sender::new(true),
         });
         tokio::spawn(server::accept(Arc::clone(&api), listener));
         api
@@ -166,6 +169,16 @@ impl Api {
     /// Lets the requests go on that wait at [`Pause::Gate`], and every later one.
     pub fn open_gate(&self) {
         self.gate.send_replace(true);
+    }
+
+    /// Holds the answers to searches back.
+    pub fn hold_searches(&self) {
+        self.search_gate.send_replace(false);
+    }
+
+    /// Answers the searches that are held back, and every later one.
+    pub fn answer_searches(&self) {
+        self.search_gate.send_replace(true);
     }
 
     fn passes(&self, point: Point) {

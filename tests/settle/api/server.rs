@@ -41,7 +41,9 @@ async fn respond(api: Arc<Api>, request: Request<Incoming>) -> Option<Answer> {
     let (head, body) = request.into_parts();
     if head.method == Method::GET {
         let query = head.uri.query().unwrap_or_default();
-        return Some(api.search(query.rsplit('=').next().unwrap_or_default(), head.headers));
+        let answer = api.search(query.rsplit('=').next().unwrap_or_default(), head.headers);
+        api.search_gate.subscribe().wait_for(|open| *open).await.ok()?;
+        return Some(answer);
     }
     let body = body.collect().await.ok()?.to_bytes();
     let text = |name: &str| {
