@@ -1,5 +1,6 @@
 //! Seeded rounds of every policy on every store: a few in every test run, hundreds by hand.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -69,13 +70,17 @@ async fn run(rounds: u64, seed: u64, parallel: usize) {
     assert!(failures.is_empty(), "{failures}");
 }
 
-const HEAD: &str = "  rounds  operations  unknowns  held  doubles  failed";
+const HEAD: &str = "  rounds  operations  unknowns  held  doubles  failed  settled";
 
 fn summary(reports: &[(Round, Report)]) -> String {
     let sum = |of: fn(&Report) -> usize| reports.iter().map(|(_, report)| of(report)).sum::<usize>();
+    let mut settled = BTreeMap::<&str, usize>::new();
+    for (by, count) in reports.iter().flat_map(|(_, report)| &report.settled) {
+        *settled.entry(by).or_default() += count;
+    }
     let failed = reports.iter().filter(|(_, report)| !report.broken.is_empty()).count();
     format!(
-        "{:>8}{:>12}{:>10}{:>6}{:>9}{failed:>8}",
+        "{:>8}{:>12}{:>10}{:>6}{:>9}{failed:>8}  {settled:?}",
         reports.len(),
         sum(|report| report.operations),
         sum(|report| report.unknowns),

@@ -37,6 +37,7 @@ pub async fn round(round: &Round, world: &World, told: Vec<(String, Told)>) -> R
     if round.policy == Policy::Probe {
         report.broken.extend(early_reruns(&world.api.calls()));
     }
+    report.settled = world.settled().await;
     let logs = world.logs();
     report.unknowns = logs.matches("the outcome is unknown").count();
     if !report.broken.is_empty() && std::env::var_os("ONCEGATE_SHOW_LOGS").is_some() {

@@ -1,5 +1,6 @@
 //! One round: a few operations, one fault of the gateways or of the wires, and faults of the API, all by a seed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -92,6 +93,8 @@ pub enum Fault {
 pub struct Report {
     pub operations: usize,
     pub unknowns: usize,
+    /// Settled outcomes, by the evidence and the outcome.
+    pub settled: BTreeMap<String, usize>,
     /// Operations that ended as refused, not with a response.
     pub held: usize,
     /// Charges beyond the first one of an operation.

@@ -61,6 +61,8 @@ struct Settled {
     took: Vec<Duration>,
     states: BTreeMap<String, usize>,
     doubles: usize,
+    /// Settled outcomes, by the evidence and the outcome.
+    by: BTreeMap<String, usize>,
 }
 
 impl Settled {
@@ -74,14 +76,15 @@ impl Settled {
             self.took.get((last * share).round() as usize).map_or(f64::NAN, Duration::as_secs_f64)
         };
         format!(
-            "{:>8}{:>17}  {:<9.2}{:<9.2}{:<9.2}{:<9.2}{:?}",
+            "{:>8}{:>17}  {:<9.2}{:<9.2}{:<9.2}{:<9.2}{:?} {:?}",
             self.unknowns,
             self.in_time(),
             at(0.0),
             at(0.5),
             at(0.99),
             at(1.0),
-            self.states
+            self.states,
+            self.by
         )
     }
 }
@@ -110,7 +113,8 @@ async fn settle(policy: Policy, store: Kind, count: usize) -> Settled {
     for effect in &effects {
         *charges.entry(&effect.key).or_default() += 1;
     }
-    Settled { unknowns, took, states, doubles: charges.values().filter(|charges| **charges > 1).count() }
+    let doubles = charges.values().filter(|charges| **charges > 1).count();
+    Settled { unknowns, took, states, doubles, by: world.settled().await }
 }
 
 /// Sends `count` requests once each. Returns how many of them have an unknown outcome.

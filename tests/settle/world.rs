@@ -1,5 +1,6 @@
 //! A payment API, a store, and the gateways between them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +28,8 @@ pub struct World {
     pub fleet: Vec<Gateway>,
     pub addresses: Addresses,
     settings: Vec<Settings>,
-    /// The logs of processes that were killed.
-    ended: Vec<String>,
+    /// The logs of processes that were killed, and their metrics just before.
+    ended: Vec<(String, String)>,
 }
 
 /// The settings of a world beside its policy.
@@ -120,8 +121,9 @@ impl World {
 
     /// Kills a gateway.
     pub async fn kill(&mut self, number: usize) {
+        let metrics = self.fleet[number].admin_get("/metrics").await.text().to_owned();
         self.fleet[number].kill().await;
-        self.ended.push(self.fleet[number].log());
+        self.ended.push((self.fleet[number].log(), metrics));
     }
 
     /// Starts a gateway that was killed again, without a failpoint.
@@ -133,7 +135,22 @@ impl World {
     /// Returns everything that all processes have logged.
     pub fn logs(&self) -> String {
         let running = self.fleet.iter().map(Gateway::log);
-        self.ended.iter().cloned().chain(running).collect::<Vec<_>>().join("\n")
+        self.ended.iter().map(|(log, _)| log.clone()).chain(running).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Returns how many outcomes were settled, by the evidence and the outcome, in the words of the metrics.
+    pub async fn settled(&self) -> BTreeMap<String, usize> {
+        let mut metrics: Vec<String> = self.ended.iter().map(|(_, metrics)| metrics.clone()).collect();
+        for gateway in &self.fleet {
+            metrics.push(gateway.admin_get("/metrics").await.text().to_owned());
+        }
+        let mut settled = BTreeMap::new();
+        for line in metrics.iter().flat_map(|metrics| metrics.lines()) {
+            let Some(line) = line.strip_prefix("oncegate_settled_total{route=\"pay\",") else { continue };
+            let (labels, count) = line.split_once("} ").expect("a sample");
+            *settled.entry(labels.replace('"', "")).or_default() += count.parse::<usize>().expect("a number");
+        }
+        settled
     }
 
     /// Returns the records in one state, or in any, as a gateway lists them.
