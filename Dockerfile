@@ -15,8 +15,9 @@ WORKDIR /build
 # A layer with the compiled dependencies, until Cargo.toml or Cargo.lock change. The stand-in program is
 # removed again, because cargo compares times and must not take it for the real program.
 COPY Cargo.toml Cargo.lock ./
-# Cargo.toml names the benchmark, so cargo must find its file, although it is not built.
+# Cargo.toml names the benchmarks and an example, so cargo must find their files, although they are not built.
 COPY benches benches
+COPY examples examples
 RUN mkdir src \
     && touch src/lib.rs \
     && echo 'fn main() {}' > src/main.rs \

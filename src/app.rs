@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use rustix::fs::Mode;
 use rustix::process::umask;
 
+use crate::cli::check::marker::MarkerArgs;
 use crate::cli::check::{self, CheckArgs};
 use crate::cli::output::{self, Output, printed};
 use crate::cli::serve::Operator;
@@ -25,6 +26,8 @@ mod clock;
 mod connect;
 mod drain;
 mod identity;
+#[cfg(feature = "postgres")]
+mod probe_marker;
 mod serving;
 mod signals;
 mod start_deadline;
@@ -66,8 +69,19 @@ fn tables(file: Option<&Path>, environment: &Environment) -> Result<String, Stri
 }
 
 fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
-    let CheckArgs { config, print_schema, short, connect } = args;
+    let CheckArgs { config, print_schema, short, connect, marker } = args;
     match config {
+        config if marker.print_marker_schema => {
+            let route = marker.route.as_deref();
+            print_statements(check::marker::tables(config.as_deref(), route, environment))
+        }
+        Some(config) if marker.probe_marker => match Config::load(config, environment) {
+            Ok(config) => probe_marker(&config, marker),
+            Err(errors) => {
+                say(&errors.to_string());
+                ExitCode::from(check::BAD_CONFIGURATION)
+            }
+        },
         Some(config) if !print_schema => {
             let checked = check::run(config, environment, *short, &mut Output::new(), &mut io::stderr());
             match checked {
@@ -77,13 +91,29 @@ fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
                 Err(error) => printed(Err(error)),
             }
         }
-        config => match tables(config.as_deref(), environment) {
-            Ok(statements) => printed(output::print(format_args!("{statements}"))),
-            Err(why) => {
-                say(&why);
-                ExitCode::from(check::BAD_CONFIGURATION)
-            }
-        },
+        config => print_statements(tables(config.as_deref(), environment)),
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn probe_marker(config: &Config, args: &MarkerArgs) -> ExitCode {
+    blocking(probe_marker::probe_marker(config, args))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn probe_marker(_: &Config, _: &MarkerArgs) -> ExitCode {
+    say("oncegate: this build has no Postgres; build with --features postgres");
+    ExitCode::from(check::BAD_CONFIGURATION)
+}
+
+/// Prints SQL, or the reason why there is none.
+fn print_statements(statements: Result<String, String>) -> ExitCode {
+    match statements {
+        Ok(statements) => printed(output::print(format_args!("{statements}"))),
+        Err(why) => {
+            say(&why);
+            ExitCode::from(check::BAD_CONFIGURATION)
+        }
     }
 }
 

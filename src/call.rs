@@ -9,6 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use axum::body::Body;
+use http::{Request, Response};
+use tower::util::BoxCloneSyncService;
+
 use crate::protocol::{Reason, Sent};
 
 /// A call that brought no usable response.
@@ -43,6 +47,9 @@ impl std::error::Error for CallError {
         self.source.as_ref().map(|source| &**source as _)
     }
 }
+
+/// The inner service, with its type erased.
+pub type Upstream = BoxCloneSyncService<Request<Body>, Response<Body>, CallError>;
 
 /// The part of a call that the upstream's response timeout limits. The inner service finds it in the
 /// request's extensions. Without it, the timeout limits the whole call.

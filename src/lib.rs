@@ -29,6 +29,7 @@ pub mod protocol;
 mod random;
 pub mod reload;
 pub mod routes;
+pub mod seal;
 pub mod secret;
 pub mod server;
 pub mod settle;

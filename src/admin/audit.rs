@@ -21,7 +21,7 @@ pub(super) enum Change {
     },
 }
 
-/// Logs the result of `change`. A change that was refused, or that could not be stored, changed nothing and
+/// Logs the result of `change`. A change that the protocol refused, or that could not be stored, changed nothing and
 /// is not logged. A change that may have been stored is logged.
 pub(super) fn log(id: RecordId, change: &Change, decided: &Result<Decision<OperatorVerdict>, StoreError>) {
     match decided {
@@ -32,6 +32,11 @@ pub(super) fn log(id: RecordId, change: &Change, decided: &Result<Decision<Opera
         Ok(Decision { verdict: OperatorVerdict::Refused(_), .. })
         | Err(StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::Unreadable { .. }) => {}
     }
+}
+
+/// Logs a change that evidence of the upstream has refused. The fence that was asked for may have been written.
+pub(super) fn log_refused(id: RecordId, change: &Change) {
+    write(id, change, "refused", None);
 }
 
 /// Logs the result of accepting a clock. `accepted` says whether claims were stopped.

@@ -15,8 +15,8 @@ use crate::protocol::{
     OperatorVerdict, Owner, RecordId, Refusal, Resolution, ResponseRef, State as Is, StoredResponse, Sweep,
     SweepVerdict, Transition, transition,
 };
-use crate::settle::{Fence, Settler};
-use crate::store::{Decision, Ledger, Snapshot, StoreError};
+use crate::settle::Fence;
+use crate::store::{Decision, Snapshot, StoreError};
 
 use super::audit::{self, Change};
 use super::input::{Id, JsonBody};
@@ -24,6 +24,8 @@ use super::problem::AdminProblem;
 use super::state::AdminState;
 use super::view::RecordView;
 
+/// Number of changes of the record during one decision after which the decision is given up.
+const MOST_CHANGES: usize = 8;
 /// Longest note, in characters.
 pub(super) const MAX_NOTE: usize = 1000;
 
@@ -43,17 +45,27 @@ pub(super) async fn resolve(
     JsonBody(body): JsonBody<ResolveBody>,
 ) -> Result<Json<RecordView>, AdminProblem> {
     let request = ResolveRequest::read(body, &*admin.new_owner).map_err(AdminProblem::bad_request)?;
-    let Some(outcome) = request.apply(&admin.ledger, id).await.transpose() else {
-        return Err(
-            AdminProblem::http(StatusCode::CONFLICT, "the upstream has executed the operation").about(id)
-        );
+    let outcome = match request.apply(&admin, id).await {
+        Ok(Resolved::Decided(decision)) => Ok(*decision),
+        Ok(Resolved::Fenced(why)) => {
+            audit::log_refused(id, &request.change);
+            return Err(AdminProblem::http(StatusCode::CONFLICT, why).about(id));
+        }
+        Err(error) => Err(error),
     };
     audit::log(id, &request.change, &outcome);
-    let decision = outcome?;
-    match decision.verdict {
+    match outcome?.verdict {
         OperatorVerdict::Refused(refusal) => Err(AdminProblem::refused("resolved", id, refusal)),
         OperatorVerdict::Decided(record) => Ok(Json(RecordView::of(id, &record))),
     }
+}
+
+/// The result of an operator's decision.
+enum Resolved {
+    /// A decision that the protocol has judged.
+    Decided(Box<Decision<OperatorVerdict>>),
+    /// A decision that evidence of the upstream refuses. The text says why.
+    Fenced(String),
 }
 
 /// A checked decision of an operator.
@@ -84,55 +96,56 @@ impl ResolveRequest {
         Ok(Self { resolution, response, change })
     }
 
-    /// Applies the decision. Returns `None` if a fence shows that the upstream has executed the operation.
-    async fn apply(
-        &self,
-        ledger: &Ledger,
-        id: RecordId,
-    ) -> Result<Option<Decision<OperatorVerdict>>, StoreError> {
-        let first = self.decide(ledger, id).await?;
-        let Some(Decision { verdict: OperatorVerdict::Refused(Refusal::WrongState(record)), .. }) = &first
-        else {
+    /// Applies the decision.
+    async fn apply(&self, admin: &AdminState, id: RecordId) -> Result<Resolved, StoreError> {
+        let first = self.decide(admin, id).await?;
+        let Resolved::Decided(decision) = &first else { return Ok(first) };
+        let OperatorVerdict::Refused(Refusal::WrongState(record)) = &decision.verdict else {
             return Ok(first);
         };
         if !matches!(record.state, Is::Running { .. }) {
             return Ok(first);
         }
         // The lease of the execution may be over although no gateway has recorded that yet.
-        match ledger.apply(id, None, &Sweep, None).await?.verdict {
-            SweepVerdict::Lapsed(_) => self.decide(ledger, id).await,
+        match admin.ledger.apply(id, None, &Sweep, None).await?.verdict {
+            SweepVerdict::Lapsed(_) => self.decide(admin, id).await,
             SweepVerdict::Retired(_) | SweepVerdict::Forgotten | SweepVerdict::Nothing => Ok(first),
         }
     }
 
-    /// Fences the execution if the decision is "not executed", and applies the decision.
-    async fn decide(
-        &self,
-        ledger: &Ledger,
-        id: RecordId,
-    ) -> Result<Option<Decision<OperatorVerdict>>, StoreError> {
-        if let Resolution::NotExecuted { .. } = self.resolution
-            && self.fence(ledger, id).await? == Fence::Executed
-        {
-            return Ok(None);
+    /// Fences the execution if the decision is "not executed", and applies the decision to the record that was
+    /// fenced. If the record changed in between, begins again.
+    async fn decide(&self, admin: &AdminState, id: RecordId) -> Result<Resolved, StoreError> {
+        let Resolution::NotExecuted { force } = self.resolution else { return self.write(admin, id).await };
+        for _ in 0..MOST_CHANGES {
+            let Snapshot { record, now, .. } = match admin.ledger.read(id).await {
+                // The record lacks its response, so it is completed, and the decision is refused in any case.
+                Err(StoreError::Unreadable { .. }) => return self.write(admin, id).await,
+                read => read?,
+            };
+            let (Transition::Write(..), Some(record)) =
+                (transition(record.as_ref(), &self.resolution, now), record)
+            else {
+                return self.write(admin, id).await;
+            };
+            match admin.settler.fence(id, &record, now).await {
+                Fence::Executed => {
+                    return Ok(Resolved::Fenced("the upstream has executed the operation".into()));
+                }
+                Fence::Unanswered(why) if !force => {
+                    return Ok(Resolved::Fenced(format!("the execution could not be fenced: {why}")));
+                }
+                Fence::Absent | Fence::Closed | Fence::Unanswered(_) => {}
+            }
+            if let Some(decision) = admin.ledger.apply_to(id, &record, now, &self.resolution).await? {
+                return Ok(Resolved::Decided(Box::new(decision)));
+            }
         }
-        ledger.apply(id, None, &self.resolution, self.response.as_ref()).await.map(Some)
+        Err(StoreError::Unavailable("the record changed too often to be decided".into()))
     }
 
-    /// Fences the execution, if the decision would stand without a fence.
-    async fn fence(&self, ledger: &Ledger, id: RecordId) -> Result<Fence, StoreError> {
-        let Snapshot { record, now, .. } = match ledger.read(id).await {
-            // The record lacks its response, so it is completed, and the decision is refused in any case.
-            Err(StoreError::Unreadable { .. }) => return Ok(Fence::Absent),
-            read => read?,
-        };
-        match (transition(record.as_ref(), &self.resolution, now), record) {
-            (Transition::Write(..), Some(record)) => {
-                Ok(Settler::new(ledger.clone()).fence(id, &record).await)
-            }
-            (Transition::Write(..) | Transition::Unchanged(_) | Transition::Remove(_), _) => {
-                Ok(Fence::Absent)
-            }
-        }
+    async fn write(&self, admin: &AdminState, id: RecordId) -> Result<Resolved, StoreError> {
+        let decided = admin.ledger.apply(id, None, &self.resolution, self.response.as_ref()).await;
+        decided.map(|decision| Resolved::Decided(Box::new(decision)))
     }
 }

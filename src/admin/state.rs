@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::protocol::Owner;
 use crate::routes::LiveRoutes;
+use crate::settle::Settler;
 use crate::store::Ledger;
 use crate::telemetry::Metrics;
 
@@ -16,6 +17,8 @@ use super::access::Access;
 pub struct AdminState {
     /// Reads and changes records.
     pub ledger: Ledger,
+    /// Fences executions before an operator decides that they did not act.
+    pub settler: Settler,
     /// The metrics that `/metrics` shows.
     pub metrics: Metrics,
     /// The routes in use, for lookups by key.

@@ -18,10 +18,11 @@ pub(super) async fn log_settings(config: &Config, ledger: &Ledger, found: Option
     let settings = &*config.store.settings;
     let (store, records) = (settings.place(), records(settings, ledger).await);
     info!(store, found, records, "store");
-    let upstreams = config.upstreams.iter().map(|(name, upstream)| format!("{name} {}", upstream.url));
+    let upstreams = config.upstreams.iter().filter(|(name, _)| !name.is_of_probe());
+    let upstreams: Vec<_> = upstreams.map(|(name, upstream)| format!("{name} {}", upstream.url)).collect();
     let routes = config.routes.iter().map(|route| of_route(route));
     let fallback = config.fallback.as_ref().map(|fallback| tracing::field::display(&fallback.upstream));
-    info!(upstreams = list(upstreams), routes = list(routes), fallback, "routes");
+    info!(upstreams = list(upstreams.into_iter()), routes = list(routes), fallback, "routes");
 }
 
 /// Returns about how many records there are, if reading the first of them is cheap.

@@ -9,10 +9,13 @@ use crate::admin::{self, Access, AdminState};
 use crate::buffers::REPLAY_CACHE;
 use crate::cli::serve::Operator;
 use crate::config::{Capacity, Config};
-use crate::gateway::{Gateway, GatewayLayer, GatewayService, lapsed, new_owner};
+use crate::gateway::{Gateway, GatewayLayer, GatewayService, KeptRunner, Upstream, lapsed, new_owner};
 use crate::routes::identity::NamesRefusal;
 use crate::routes::{LiveRoutes, RouteTable};
+use crate::seal::Sealer;
 use crate::server::ListenerSettings;
+use crate::settle::background::Runner;
+use crate::settle::{Keeper, Settler, Witnesses};
 use crate::stop::Stop;
 use crate::store::{Ledger, Names, Store};
 use crate::telemetry::{MeteredStore, Metrics};
@@ -46,6 +49,15 @@ pub(super) struct Assembly {
     pub(super) names: Names,
     /// Reason why the gateway must not serve.
     pub(super) refusal: Option<NamesRefusal>,
+    /// Settler of unknown outcomes, and the runner of kept requests for it.
+    pub(super) settler: Settler,
+    pub(super) runner: Arc<dyn Runner>,
+}
+
+/// Returns the keeper of what settling needs. It seals where the configuration has keys.
+fn keeper(config: &Config) -> Keeper {
+    let keys = config.store.seal.iter().map(|key| (key.id.clone(), key.key));
+    Keeper::new(Sealer::new(keys).map(Arc::new))
 }
 
 /// Returns the ledger over a store. It counts lapsed executions and keeps what it replayed.
@@ -91,9 +103,16 @@ impl Assembly {
             stop.clone(),
             new_owner,
         );
-        let gateway = Arc::new(gateway);
+        let keeper = keeper(config);
+        let upstream = Upstream::new(proxy.clone());
+        let witnesses = Witnesses::of_routes(&config.routes, &upstream, &keeper)
+            .map_err(|(route, why)| StartError::of(format_args!("routes.{route}"), why))?;
+        let settler = Settler::new(ledger.clone(), metrics.clone(), keeper, new_owner).asking(witnesses);
+        let gateway = Arc::new(gateway.settling(settler.clone()));
+        let runner = Arc::new(KeptRunner::new(Arc::clone(&gateway), upstream));
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
+            settler: settler.clone(),
             metrics: metrics.clone(),
             routes,
             access: Access::of(&config.admin),
@@ -119,6 +138,8 @@ impl Assembly {
             workers,
             names,
             refusal,
+            settler,
+            runner,
         })
     }
 }

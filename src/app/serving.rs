@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::descriptors;
 use crate::gateway::{report_stopped_claims, sweep};
 use crate::server;
+use crate::settle::background::settle_in_background;
 use crate::stop::Stop;
 use crate::telemetry::log::say;
 
@@ -125,6 +126,8 @@ impl Assembly {
     fn start(self, config: &Config, listeners: Listeners, hang_ups: Signal) -> Running {
         let Self { gateway, ledger, metrics, stop, names, service, admin_router, certificates, .. } = self;
         let ([public, admin], admin_stop) = (self.listening, Stop::default());
+        let settling = settle_in_background(self.settler, config.routes.clone(), self.runner, stop.clone());
+        tokio::spawn(settling);
         tokio::spawn(clock::maintain(ledger.clone(), config.clone(), stop.clone()));
         tokio::spawn(report_stopped_claims(ledger.clone(), metrics.clone(), stop.clone()));
         tokio::spawn(identity::maintain(names, config.clone(), stop.clone()));

@@ -8,14 +8,19 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+pub use self::exit_code::{BAD_CONFIGURATION, FINE, NO_ANSWER, NOT_PROVEN};
+use self::marker::MarkerArgs;
 use super::page::Page;
 use crate::config::units::{Size, Span};
 use crate::config::{Config, Environment, Fallback, ListenerTls, Server, Upstream};
 
 mod boundaries;
+mod exit_code;
 mod losses;
+pub mod marker;
 mod memory;
 mod route;
+mod settling;
 
 /// Says whether a configuration is valid, what it promises, and what looks wrong; runs nothing.
 ///
@@ -25,11 +30,12 @@ mod route;
 #[command(
     after_help = "Exits with 0 if the file is valid, with or without warnings, and with 2 if it is not; with \
                         --connect, exits with 1 if the store or an upstream does not answer. A store that \
-                        a running gateway has open counts as one that answers."
+                        a running gateway has open counts as one that answers. With --probe-marker, exits \
+                        with 0 only if the upstream reports the conflict with the fence."
 )]
 pub struct CheckArgs {
     /// The configuration file
-    #[arg(long, value_name = "FILE", required_unless_present = "print_schema")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["print_schema", "print_marker_schema"])]
     pub config: Option<PathBuf>,
     /// Print only errors and warnings, one in each line
     #[arg(long, conflicts_with = "print_schema")]
@@ -42,15 +48,10 @@ pub struct CheckArgs {
     /// --config, for the schema that the file names
     #[arg(long)]
     pub print_schema: bool,
+    /// The arguments about marker tables.
+    #[command(flatten)]
+    pub marker: MarkerArgs,
 }
-
-/// The exit code for a valid configuration.
-pub const FINE: u8 = 0;
-/// The exit code for an invalid configuration.
-pub const BAD_CONFIGURATION: u8 = 2;
-
-/// The exit code for a valid configuration with a store or upstream that does not answer.
-pub const NO_ANSWER: u8 = 1;
 
 /// Checks a file. The report goes to `out`, or only the warnings if `short`; mistakes go to `err`. Returns
 /// the configuration if there are no mistakes.
@@ -106,7 +107,7 @@ pub fn report(config: &Config) -> String {
     boundaries::write(&mut page, config);
     losses::write(&mut page, config);
     for route in &config.routes {
-        route::write(&mut page, route);
+        route::write(&mut page, config, route);
     }
     memory::write(&mut page, config);
     warnings(&mut page, config);
@@ -132,7 +133,8 @@ fn setup(page: &mut Page, config: &Config) {
     page.row("listens on", &public(&config.server));
     page.row("admin", &admin(config));
     page.row("store", &config.store.settings.description());
-    for (name, upstream) in &config.upstreams {
+    settling::seals(page, &config.store.seal);
+    for (name, upstream) in config.upstreams.iter().filter(|(name, _)| !name.is_of_probe()) {
         let text = format!(
             "{name} at {}{}, {} to connect, {} to answer; a head of {} at most; idle connections are kept {}",
             upstream.url,

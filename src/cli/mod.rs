@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 
 pub mod check;
 pub mod demo;
+mod header;
 pub mod output;
 mod page;
 pub mod records;

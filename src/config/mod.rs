@@ -5,7 +5,6 @@
 //! the command line as values. [`Config::warnings`] reports settings that are valid but unwise.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +24,7 @@ pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::schema::schema;
 pub use self::settling::{Marker, Probe, RetryHorizon, SealKey, Settling, UpstreamKeys};
+pub use self::upstream_name::UpstreamName;
 pub use self::warning::Warning;
 
 mod arguments;
@@ -43,6 +43,7 @@ mod schema;
 mod settling;
 mod type_error;
 pub mod units;
+mod upstream_name;
 mod warning;
 mod warnings;
 
@@ -93,16 +94,6 @@ pub struct Fallback {
     pub upstream: UpstreamName,
     /// True if a request that carries a key is refused although no route protects it.
     pub refuses_keyed: bool,
-}
-
-/// The name of an upstream. Put into a request's extensions, it tells the proxy where to go.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UpstreamName(pub Arc<str>);
-
-impl fmt::Display for UpstreamName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// The public listener and its limits.

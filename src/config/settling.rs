@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::UpstreamName;
+use super::upstream_name::UpstreamName;
 use crate::protocol::probe::{Rules, UrlTemplate};
 use crate::secret::Secret;
 
@@ -32,11 +32,6 @@ pub struct UpstreamKeys {
     /// Statuses of a repeated execution that may be the upstream's word about the key, not about the
     /// operation.
     pub undecided: Vec<u16>,
-}
-
-impl UpstreamKeys {
-    /// Statuses with which upstreams refuse a key, or a request before they look at its key.
-    pub const DEFAULT_UNDECIDED: [u16; 8] = [400, 401, 403, 404, 409, 422, 425, 429];
 }
 
 /// The question to an upstream about an unknown outcome.
@@ -101,23 +96,5 @@ impl fmt::Debug for SealKey {
     /// Prints only the name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SealKey").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-impl UpstreamName {
-    /// Beginning of the names of the upstreams that receive the questions of probes. No configured upstream
-    /// may have such a name.
-    pub const PROBE: &str = "probe:";
-
-    /// Names the upstream that receives the questions of a route.
-    #[must_use]
-    pub fn of_probe(route: &str) -> Self {
-        Self(format!("{}{route}", Self::PROBE).into())
-    }
-
-    /// Tells whether this upstream receives the questions of a probe and was not written by an operator.
-    #[must_use]
-    pub fn is_of_probe(&self) -> bool {
-        self.0.starts_with(Self::PROBE)
     }
 }

@@ -14,7 +14,8 @@ use super::units::parse_span;
 /// Rewrites the message of a deserializer about the value at `path`. `schema` is the schema of that value.
 pub(super) fn explain(message: &str, path: &KeyPath, value: Option<&DeValue<'_>>, schema: &Value) -> String {
     let is = value.map_or("something else", kind);
-    if let (true, Some(values)) = (message.starts_with("wanted "), schema["enum"].as_array()) {
+    let no_word = message.starts_with("wanted ") || message == "expected empty table";
+    if let (true, Some(values)) = (no_word, schema["enum"].as_array()) {
         let values: Vec<String> =
             values.iter().filter_map(Value::as_str).map(|value| format!("`{value}`")).collect();
         return format!("is {is}; allowed: {}", values.join(" or "));

@@ -5,6 +5,7 @@ use super::units::Span;
 use super::warning::Warning;
 
 mod route;
+mod settling;
 
 impl Config {
     /// Returns all warnings about this configuration, for the operator to read before it runs.
@@ -28,7 +29,9 @@ impl Config {
     fn route_warnings(&self) -> Vec<Warning> {
         let mut said: Vec<(String, Vec<&str>)> = Vec::new();
         for route in &self.routes {
-            for text in route::warnings(route, self.upstreams.get(&route.upstream)) {
+            let texts = route::warnings(route, self.upstreams.get(&route.upstream));
+            let sealed = !self.store.seal.is_empty();
+            for text in texts.into_iter().chain(settling::warnings(route, sealed)) {
                 match said.iter_mut().find(|(earlier, _)| *earlier == text) {
                     Some((_, names)) => names.push(&route.name),
                     None => said.push((text, vec![&route.name])),

@@ -11,7 +11,8 @@ use crate::config::Route;
 use crate::headers::{bare_key, name_execution};
 use crate::presence::OpenRequests;
 use crate::problem::Problem;
-use crate::protocol::{Claim, Fingerprint, Key, Owner, RecordId, RequestParts, Scheme, Standing};
+use crate::protocol::{Claim, Fingerprint, Key, Owner, Record, RecordId, RequestParts, Scheme, Standing};
+use crate::settle::{KeptRequest, Settler};
 use crate::shares::Party;
 use crate::store::{Decision, StoreError};
 
@@ -26,6 +27,8 @@ pub(super) struct Attempt {
     head: Parts,
     body: Buffered,
     pub(super) fingerprint: Fingerprint,
+    /// The parts of the request that are kept with the record until the operation is settled.
+    kept: Option<Arc<[u8]>>,
     /// The party that the permits and memory of this attempt are counted for.
     pub(super) party: Party,
     pub(super) open_requests: OpenRequests,
@@ -37,6 +40,8 @@ pub(super) enum ClaimOutcome {
     Answered(Result<Reply, Problem>),
     /// The attempt, which did not run, and the record as it stands.
     NotRun(Box<Attempt>, Decision<Standing>),
+    /// The attempt, which did not take over: the record had moved on.
+    MovedOn(Box<Attempt>),
     /// The attempt, which sent nothing because the store did not say whether it may run.
     Unclaimed(Box<Attempt>, StoreError),
 }
@@ -53,7 +58,42 @@ impl Attempt {
         open_requests: OpenRequests,
     ) -> Self {
         let fingerprint = Fingerprint::of(parts(&head, &body), &route.fingerprint);
-        Self { id, route, key, head, body, fingerprint, party, open_requests }
+        Self { id, route, key, head, body, fingerprint, kept: None, party, open_requests }
+    }
+
+    /// Takes what settling an unknown outcome would need of the request.
+    pub(super) fn keeping(mut self, settler: &Settler) -> Self {
+        self.kept = settler.keep(self.id, &self.route, &self.key, self.sent());
+        self
+    }
+
+    /// Creates the attempt that the kept request of a record makes. Returns `None` if the request has no key
+    /// any more where the route expects it.
+    pub(super) fn again(
+        id: RecordId,
+        route: Arc<Route>,
+        record: &Record,
+        request: KeptRequest,
+    ) -> Option<Self> {
+        let key = Key::parse(request.headers.get(&route.key_header)?.as_bytes()).ok()?;
+        let (mut head, ()) = Request::new(()).into_parts();
+        (head.method, head.uri, head.headers) = (request.method, request.uri, request.headers);
+        Some(Self {
+            id,
+            route,
+            key,
+            head,
+            body: Buffered { bytes: request.body, _share: None },
+            fingerprint: record.fingerprint.clone(),
+            kept: None,
+            party: None.into(),
+            open_requests: OpenRequests::default(),
+        })
+    }
+
+    /// Returns the request as the client sent it.
+    pub(super) fn sent(&self) -> RequestParts<'_> {
+        parts(&self.head, &self.body)
     }
 
     /// Returns the claim of an execution with the token `owner`.
@@ -64,7 +104,7 @@ impl Attempt {
             route: Arc::clone(&self.route.name),
             fingerprint: self.fingerprint.clone(),
             policy: self.route.policy,
-            kept: None,
+            kept: self.kept.clone(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, ConfigErrors, Environment};
+use crate::config::{Config, ConfigErrors, Environment, Route, Settling};
 use crate::routes::{LiveRoutes, RouteTable};
 use crate::stop::Stop;
 use crate::store::{Ledger, Store};
@@ -105,6 +105,7 @@ impl GatewayBuilder {
     pub fn build(self) -> Result<GatewayLayer, ConfigErrors> {
         let Self { store, text, routes, metrics, stop } = self;
         let config = Config::parse(&format!("{text}{INNER}{routes}"), "the layer", &Environment::default())?;
+        without_client(&config.routes)?;
         let table = RouteTable::new(&config.routes, config.fallback)
             .map_err(|why| ConfigErrors::of("routes", why.to_string()))?;
         let routes = LiveRoutes::new(table);
@@ -118,6 +119,23 @@ impl GatewayBuilder {
         let gateway =
             Gateway::new(&config.server, &config.upstreams, routes, ledger, metrics, stop, new_owner);
         Ok(GatewayLayer::with_tasks(Arc::new(gateway), Tasks(tasks.into())))
+    }
+}
+
+/// Refuses settings that need the gateway's own client of the upstream or of a marker table: the layer has only its
+/// inner service.
+fn without_client(routes: &[Arc<Route>]) -> Result<(), ConfigErrors> {
+    let needs_client = |route: &&Arc<Route>| {
+        route.keep_request || matches!(route.settling, Settling::Probe(_) | Settling::Marker(_))
+    };
+    match routes.iter().find(needs_client) {
+        None => Ok(()),
+        Some(route) => Err(ConfigErrors::of(
+            &format!("routes {:?}", &*route.name),
+            "on_unknown is \"hold\" or \"retry\" in the layer, without keep_request: only the gateway itself asks an \
+             upstream or a marker table"
+                .into(),
+        )),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::protocol::Sent;
 use crate::store::StoreError;
 
 use super::attempt::Attempt;
-use super::reply::{Reply, outcome_unknown};
+use super::reply::{Reply, Unsettled, outcome_unknown};
 use super::unprotected::forward;
 use super::{Gateway, Upstream};
 
@@ -41,7 +41,7 @@ impl Gateway {
         // Only a panic in the task can drop the sender.
         let answer = receiver.await.unwrap_or(Err(Sent::Maybe)).map_err(|sent| match sent {
             Sent::Never => Problem::new(Slug::UpstreamUnreachable, "No connection could be made."),
-            Sent::Maybe => outcome_unknown().present(),
+            Sent::Maybe => outcome_unknown(Unsettled::Held).present(),
         });
         answer.flatten().map(Reply::bypassed)
     }

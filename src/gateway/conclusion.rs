@@ -8,7 +8,7 @@ use crate::protocol::{Finding, Reason, RecordId, Standing, StoredResponse};
 
 use super::answer::Answer;
 use super::reply::{
-    PassOnReason, Reply, in_flight, not_retained, outcome_unknown, reply_to, status_says_nothing,
+    PassOnReason, Reply, Unsettled, in_flight, not_retained, outcome_unknown, reply_to, status_says_nothing,
 };
 
 /// The end of an execution, as this process saw it.
@@ -74,13 +74,15 @@ pub(super) struct Overruling {
     pub(super) standing: Option<Standing>,
     /// The stored response, if there is one.
     pub(super) response: Option<StoredResponse>,
+    /// The store's clock at that moment.
+    pub(super) now: Timestamp,
 }
 
 impl Overruling {
     fn answer(&self, id: RecordId) -> Result<Reply, Problem> {
         match &self.standing {
-            Some(found) => reply_to(id, found, self.response.as_ref()),
-            None => Err(outcome_unknown().about(id)),
+            Some(found) => reply_to(id, found, self.response.as_ref(), self.now),
+            None => Err(outcome_unknown(Unsettled::RunsAgain).about(id)),
         }
     }
 }
@@ -94,10 +96,11 @@ impl Conclusion {
         finding: Finding,
         recorded: Recorded,
         unknown_answers: UnknownAnswers,
+        unsettled: Unsettled,
     ) -> Self {
         match (recorded, called) {
             (Recorded::Overruled(overruling), _) => Self::Overruled(overruling),
-            (recorded, Err(error)) => Self::Failed(failure(finding, &recorded, error.reason)),
+            (recorded, Err(error)) => Self::Failed(failure(finding, &recorded, error.reason, unsettled)),
             (Recorded::Completed(expires), Ok(answer)) => Self::Completed { answer, kept, expires },
             (Recorded::Released, Ok(answer)) => Self::PassedOn { answer, reason: PassOnReason::Released },
             (
@@ -107,12 +110,12 @@ impl Conclusion {
                 match (finding, unknown_answers) {
                     (Finding::Complete(_), _) => Self::PassedOn { answer, reason: PassOnReason::Unstored },
                     (Finding::Lose(_), UnknownAnswers::Problem) => {
-                        Self::Failed(status_says_nothing(answer.status.as_u16()))
+                        Self::Failed(status_says_nothing(answer.status.as_u16(), unsettled))
                     }
                     // A status that is listed as "not executed" tells the client more than a problem would,
                     // even if the release could not be recorded.
                     (Finding::Lose(_) | Finding::Release, _) => {
-                        Self::PassedOn { answer, reason: PassOnReason::Unknown }
+                        Self::PassedOn { answer, reason: PassOnReason::Unknown(unsettled) }
                     }
                 }
             }
@@ -173,7 +176,7 @@ impl Conclusion {
 
 /// Makes the problem for a call that brought no answer. The problem says "not executed" only for a stored
 /// release with nothing undecided.
-fn failure(finding: Finding, recorded: &Recorded, reason: Reason) -> Problem {
+fn failure(finding: Finding, recorded: &Recorded, reason: Reason, unsettled: Unsettled) -> Problem {
     match (recorded, finding) {
         (Recorded::Released, _) => {
             let detail = match reason {
@@ -193,7 +196,7 @@ fn failure(finding: Finding, recorded: &Recorded, reason: Reason) -> Problem {
         | (
             Recorded::Completed(_) | Recorded::MadeUnknown | Recorded::StillUnknown | Recorded::Overruled(_),
             _,
-        ) => outcome_unknown().present(),
+        ) => outcome_unknown(unsettled).present(),
     }
 }
 
@@ -204,7 +207,7 @@ fn unusable(answer: &Answer, reason: PassOnReason) -> Problem {
     match reason {
         PassOnReason::Unstored => problem.advising(Executed::Yes, Retry::Never),
         PassOnReason::Released => problem.advising(Executed::No, Retry::SameKey),
-        PassOnReason::Unknown => problem.advising(Executed::Unknown, Retry::Never),
+        PassOnReason::Unknown(_) => problem.advising(Executed::Unknown, Retry::Never),
     }
 }
 
@@ -212,6 +215,6 @@ fn unusable(answer: &Answer, reason: PassOnReason) -> Problem {
 fn without_stream(reason: PassOnReason) -> Problem {
     match reason {
         PassOnReason::Unstored | PassOnReason::Released => in_flight(),
-        PassOnReason::Unknown => outcome_unknown().present(),
+        PassOnReason::Unknown(unsettled) => outcome_unknown(unsettled).present(),
     }
 }

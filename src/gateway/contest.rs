@@ -8,9 +8,12 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::warn;
 
+use crate::clock::Timestamp;
 use crate::config::OnStoreError;
 use crate::problem::{Problem, Slug};
-use crate::protocol::{Claim, ClaimVerdict, Owner, Record, RecordId, Standing, State};
+use crate::protocol::{
+    Claim, ClaimVerdict, Owner, Record, RecordId, Standing, State, TakeOver, TakeOverVerdict,
+};
 use crate::settle::Settlement;
 use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
@@ -21,14 +24,33 @@ use super::execution::{Execution, HeldLease};
 use super::flight::{Membership, Phase};
 use super::lease::LeaseAsked;
 use super::outgoing::Permit;
-use super::reply::{Reply, in_flight, outcome_unknown, reply_to};
+use super::reply::{Reply, Unsettled, in_flight, outcome_unknown, reply_to};
 use super::wait::{Wait, WaitEnd};
 use super::{Gateway, Upstream};
+
+/// The way in which an attempt asks to run.
+pub(super) enum Bid {
+    /// A claim.
+    Claim(Claim),
+    /// A take-over of an operation that may run again.
+    TakeOver(TakeOver),
+}
+
+impl Bid {
+    fn owner(&self) -> Owner {
+        match self {
+            Self::Claim(claim) => claim.owner,
+            Self::TakeOver(step) => step.owner,
+        }
+    }
+}
 
 /// The next step of an attempt that did not run.
 enum Course {
     /// Claim again at once.
     ClaimAgain,
+    /// Run the operation again after execution `n`, as its policy allows.
+    TakeOver(u32),
     /// Wait for the execution of another attempt.
     Wait,
     /// Answer the client.
@@ -46,19 +68,28 @@ impl Gateway {
         let id = attempt.id;
         let mut wait = Wait::of(&attempt.route);
         let party = attempt.party;
+        let mut again = None;
         let answer = loop {
             // Joined before the claim, so that nothing an owner publishes after that claim is missed.
             let membership = self.flights.join(id);
-            match self.claim(&upstream, attempt).await? {
+            match self.claim(&upstream, attempt, again.take()).await? {
                 ClaimOutcome::Answered(answer) => return answer.map(|reply| reply.about(id)),
                 ClaimOutcome::NotRun(returned, decision) => {
                     attempt = returned;
                     self.pending_writes.store_answered();
                     match self.course(&mut attempt, &decision, &membership, wait.has_waited()).await {
                         Course::ClaimAgain => continue,
+                        Course::TakeOver(n) => {
+                            again = Some(n);
+                            continue;
+                        }
                         Course::Wait => {}
                         Course::Answer(answer) => break answer,
                     }
+                }
+                ClaimOutcome::MovedOn(returned) => {
+                    attempt = returned;
+                    continue;
                 }
                 // An execution in this process reports its outcome without the store.
                 ClaimOutcome::Unclaimed(returned, _) if membership.is_running() => attempt = returned,
@@ -98,24 +129,31 @@ impl Gateway {
         }
         // On the heap, because few attempts meet an unknown outcome.
         if let Standing::Unknown(record) = &decision.verdict
-            && Box::pin(self.settle(attempt.id, record)).await
+            && let Some(course) = Box::pin(self.settle(attempt, record, decision.now)).await
         {
-            return Course::ClaimAgain;
+            return course;
         }
-        let answer = reply_to(attempt.id, &decision.verdict, decision.response.as_ref());
+        let answer = reply_to(attempt.id, &decision.verdict, decision.response.as_ref(), decision.now);
         // An attempt that waited was present when the execution was lost.
         Course::Answer(if has_waited { answer.map_err(Problem::present_if_unknown) } else { answer })
     }
 
-    /// Asks what became of an unknown execution. Returns true if the record has changed since.
-    async fn settle(&self, id: RecordId, record: &Record) -> bool {
-        match self.settler.settle(id, record, self.new_owner).await {
-            Ok(Settlement::Changed) => true,
-            // No policy that the configuration accepts lets an attempt take over: the outcome stays unknown.
-            Ok(Settlement::Unknown | Settlement::MayTakeOver { .. }) => false,
+    /// Asks what became of an unknown execution. Returns `None` if the outcome stays unknown.
+    async fn settle(&self, attempt: &Attempt, record: &Record, now: Timestamp) -> Option<Course> {
+        let id = attempt.id;
+        match self.settler.settle(id, record, now).await {
+            Ok(Settlement::Changed | Settlement::Decided(_)) => Some(Course::ClaimAgain),
+            Ok(Settlement::MayRunAgain) if self.settler.may_send(id, record, attempt.sent()) => {
+                Some(Course::TakeOver(record.state.n()))
+            }
+            Ok(Settlement::MayRunAgain) => {
+                let problem = outcome_unknown(Unsettled::OtherBytes).about(id);
+                Some(Course::Answer(Err(problem)))
+            }
+            Ok(Settlement::Unknown) => None,
             Err(error) => {
                 warn!(record = %id, "the outcome stays unknown: {error}");
-                false
+                None
             }
         }
     }
@@ -173,13 +211,19 @@ impl Gateway {
         self: &Arc<Self>,
         upstream: &Upstream,
         attempt: Box<Attempt>,
+        again: Option<u32>,
     ) -> Result<ClaimOutcome, Problem> {
-        let (id, claim) = (attempt.id, attempt.claim((self.new_owner)()));
-        let permit = match self.admit(attempt.party) {
-            Ok(permit) => permit,
-            Err(problem) => {
+        let (id, owner) = (attempt.id, (self.new_owner)());
+        let bid = match again {
+            None => Bid::Claim(attempt.claim(owner)),
+            Some(n) => Bid::TakeOver(TakeOver { owner, n }),
+        };
+        let permit = match (self.admit(attempt.party), &bid) {
+            (Ok(permit), _) => permit,
+            (Err(problem), Bid::TakeOver(_)) => self.admit_soon(&attempt, problem).await?,
+            (Err(problem), Bid::Claim(claim)) => {
                 // An attempt that needs no execution is answered even without a permit.
-                match self.ledger.claim_without_writing(id, &claim).await {
+                match self.ledger.claim_without_writing(id, claim).await {
                     Ok(Some(decision)) => return Ok(ClaimOutcome::NotRun(attempt, decision)),
                     Ok(None) => self.admit_soon(&attempt, problem).await?,
                     Err(error @ (StoreError::Unavailable(_) | StoreError::Unclear(_))) => {
@@ -190,24 +234,38 @@ impl Gateway {
             }
         };
         let (sender, receiver) = oneshot::channel();
-        let run = Arc::clone(self).claim_and_run(upstream.clone(), attempt, claim, permit, sender);
+        let run = Arc::clone(self).bid_and_run(upstream.clone(), attempt, bid, permit, sender);
         self.executions.spawn(Box::pin(run));
         // Only a panic in the task can drop the sender.
-        Ok(receiver
-            .await
-            .unwrap_or_else(|_| ClaimOutcome::Answered(Err(outcome_unknown().present().about(id)))))
+        Ok(receiver.await.unwrap_or_else(|_| {
+            ClaimOutcome::Answered(Err(outcome_unknown(Unsettled::Held).present().about(id)))
+        }))
     }
 
-    async fn claim_and_run(
+    /// Makes a bid, and runs the execution that it wins.
+    pub(super) async fn bid_and_run(
         self: Arc<Self>,
         upstream: Upstream,
         attempt: Box<Attempt>,
-        claim: Claim,
+        bid: Bid,
         permit: Permit,
         sender: oneshot::Sender<ClaimOutcome>,
     ) {
-        let (id, owner, asked) = (attempt.id, claim.owner, LeaseAsked::now());
-        let Decision { verdict, response, now } = match self.ledger.claim(id, claim).await {
+        let (id, owner, asked) = (attempt.id, bid.owner(), LeaseAsked::now());
+        let bidding = match bid {
+            Bid::Claim(claim) => self.ledger.claim(id, claim).await,
+            Bid::TakeOver(step) => match Box::pin(self.ledger.take_over(id, step)).await {
+                Ok(Decision { verdict: TakeOverVerdict::Won(record), response, now }) => {
+                    Ok(Decision { verdict: ClaimVerdict::Won(record), response, now })
+                }
+                Ok(Decision { verdict: TakeOverVerdict::Lost(_), .. }) => {
+                    drop(permit);
+                    return drop(sender.send(ClaimOutcome::MovedOn(attempt)));
+                }
+                Err(error) => Err(error),
+            },
+        };
+        let Decision { verdict, response, now } = match bidding {
             Ok(decision) => decision,
             Err(error) => {
                 drop(permit);
@@ -243,7 +301,8 @@ impl Gateway {
         };
         let lead = self.flights.join(id).lead(record.fingerprint.clone());
         let n = record.state.n();
-        let lease = HeldLease { ledger: self.ledger.clone(), id, owner, n, record, end };
+        let sends_until = asked.until_window_ends(&record, now);
+        let lease = HeldLease { ledger: self.ledger.clone(), id, owner, n, record, end, sends_until };
         let execution = Execution { gateway: self, upstream, attempt, lease, lead, permit };
         // On the heap, so that a claim that is not won needs no room for it.
         Box::pin(execution.run(sender)).await;

@@ -118,6 +118,7 @@ async fn protected(
     let uncommitted = open_requests.begin_uncommitted();
     let body = gateway.bodies.read(party, expects, &head, body).await?;
     drop(uncommitted);
-    let attempt = Box::new(Attempt::new(id, route, key, head, body, party, open_requests.clone()));
+    let attempt = Attempt::new(id, route, key, head, body, party, open_requests.clone());
+    let attempt = Box::new(attempt.keeping(&gateway.settler));
     gateway.contend(upstream, attempt).await
 }

@@ -17,9 +17,10 @@ use tracing::{info, warn};
 use crate::call::{CallError, MaySend};
 use crate::failpoint::failpoint;
 use crate::protocol::{
-    Called, Finding, Owner, OwnerVerdict, Reason, Record, RecordId, Renew, RenewVerdict, Report, Sent,
-    Standing, State, StoredResponse, finding,
+    Called, Finding, Meaning, OnUnknown, Owner, OwnerVerdict, Reason, Record, RecordId, Renew, RenewVerdict,
+    Report, Sent, Standing, State, StoredResponse, finding,
 };
+use crate::settle;
 use crate::store::{Decision, Ledger, Snapshot, StoreError};
 use crate::telemetry::{ErrorChain, Metrics, millis};
 
@@ -29,7 +30,7 @@ use super::conclusion::{Conclusion, Overruling, Recorded, Role};
 use super::flight::Lead;
 use super::lease::{LeaseAsked, LeaseEnd};
 use super::outgoing::Permit;
-use super::reply::replayed_until;
+use super::reply::{Unsettled, replayed_until};
 use super::{Gateway, Upstream};
 
 /// An execution that was won and is not yet sent.
@@ -54,6 +55,8 @@ pub(super) struct HeldLease {
     pub(super) record: Record,
     /// The end of the lease, counted from before the lease was asked for.
     pub(super) end: LeaseEnd,
+    /// The end of the window in which a repeated request may be sent, if there is one.
+    pub(super) sends_until: Option<LeaseEnd>,
 }
 
 impl Execution {
@@ -72,9 +75,16 @@ impl Execution {
         let recorded = self.lease.record(finding, kept.as_ref()).await;
         failpoint!("after-complete");
         self.warn_unknown(finding, &called, &recorded);
+        let recorded = match recorded {
+            Recorded::MadeUnknown if self.is_refusal(&called) => Box::pin(self.fenced()).await,
+            recorded => recorded,
+        };
+        self.count_settled(&recorded);
         let late = matches!(recorded, Recorded::NotYet).then(|| kept.clone());
         let unknown_answers = self.attempt.route.unknown_answers;
-        let conclusion = Arc::new(Conclusion::of(called, kept, finding, recorded, unknown_answers));
+        let unsettled = Unsettled::of(&self.lease.record, self.lease.record.updated_at);
+        let conclusion = Conclusion::of(called, kept, finding, recorded, unknown_answers, unsettled);
+        let conclusion = Arc::new(conclusion);
         self.log_end(&conclusion, started.elapsed());
         let reply = conclusion.answer(self.lease.id, Role::Owner);
         let mut reply = reply.map(|reply| self.gateway.outgoing.first(reply, &self.permit));
@@ -101,18 +111,59 @@ impl Execution {
         };
         lead.publish_unwritten(Arc::clone(&conclusion));
         let recording = async {
-            let late = Box::pin(lease.record_late(&gateway, finding, kept.as_ref()));
-            let recorded = gateway.stop.unless_cut(late).await.flatten();
-            // The record moved on, so waiters have to ask the store.
-            if recorded.is_some_and(|recorded| recorded.has_moved_on()) {
-                drop(lead);
-            } else {
-                lead.publish(conclusion);
+            let late = async {
+                let admitted = lease.admitted(&gateway, finding).await;
+                let recorded = lease.record_late(&gateway, admitted, kept.as_ref()).await;
+                // The record moved on, or a fence has refused the answer, so waiters have to ask the store.
+                admitted != finding || recorded.is_some_and(|recorded| recorded.has_moved_on())
+            };
+            match gateway.stop.unless_cut(Box::pin(late)).await {
+                Some(true) => drop(lead),
+                Some(false) | None => lead.publish(conclusion),
             }
         };
         // A response that streams may take any time, but its outcome is known already.
         Box::pin(async { join!(passing_on, recording) }).await;
         drop(permit);
+    }
+
+    /// Tells whether the upstream answered with a status that its route lists as a release, where only the
+    /// marker table can prove that it did not act.
+    fn is_refusal(&self, called: &Result<Answer, CallError>) -> bool {
+        let Ok(answer) = called else { return false };
+        self.lease.record.policy.on_unknown == OnUnknown::Marker
+            && !answer.reports_conflict()
+            && self.attempt.route.outcomes.meaning(answer.status.as_u16()) == Meaning::Released
+    }
+
+    /// Fences this execution, which the upstream has refused. The key is free again if the fence closed.
+    async fn fenced(&self) -> Recorded {
+        let HeldLease { id, n, .. } = self.lease;
+        match self.gateway.settler.settle_answered(id, n).await {
+            Ok(true) => Recorded::Released,
+            Ok(false) => Recorded::MadeUnknown,
+            Err(error) => {
+                warn!(record = %id, execution = n, "the refused execution is not fenced yet: {error}");
+                Recorded::MadeUnknown
+            }
+        }
+    }
+
+    /// Counts an unknown outcome that this repeated execution has decided.
+    fn count_settled(&self, recorded: &Recorded) {
+        let HeldLease { record, .. } = &self.lease;
+        let repeats = matches!(record.state, State::Running { undecided: true, .. });
+        if let (true, Recorded::Completed(_), OnUnknown::Retry { .. }) =
+            (repeats, recorded, record.policy.on_unknown)
+        {
+            let took = record.updated_at.since(record.created_at);
+            self.gateway.metrics.settled(
+                &record.route,
+                settle::by(record.policy.on_unknown),
+                "executed",
+                took,
+            );
+        }
     }
 
     /// Logs one line and counts one execution, whether or not its client is still there.
@@ -152,7 +203,9 @@ impl Execution {
         let (limit, cap) = (self.lease.record.policy.response_timeout, self.attempt.route.max_response_body);
         let mut request = self.attempt.request(self.lease.n);
         let lease_ends = self.lease.end.clone();
-        request.extensions_mut().insert(MaySend::new(move || !lease_ends.is_over()));
+        let window_ends = self.lease.sends_until.clone();
+        let may_send = move || !lease_ends.is_over() && !window_ends.as_ref().is_some_and(LeaseEnd::is_over);
+        request.extensions_mut().insert(MaySend::new(may_send));
         let upstream = self.upstream.clone();
         let call = async move { Answer::read(upstream.oneshot(request).await?, cap).await };
         let lost = |reason| CallError { sent: Sent::Maybe, reason, source: None };
@@ -246,14 +299,14 @@ impl HeldLease {
         Report { owner: self.owner, n: self.n, finding }
     }
 
-    /// Records the outcome once the store answers again. Returns `None` if the store never takes it.
+    /// Records the outcome once the store answers again. `finding` is admitted. Returns `None` if the store
+    /// never takes it.
     async fn record_late(
         &self,
         gateway: &Gateway,
         finding: Finding,
         kept: Option<&StoredResponse>,
     ) -> Option<Recorded> {
-        let finding = self.admitted(gateway, finding).await;
         let report = self.report(finding);
         let kept = kept.filter(|_| matches!(finding, Finding::Complete(_)));
         let write = || async {
@@ -285,12 +338,12 @@ impl HeldLease {
 
     /// Reads the record that moved on without this owner.
     async fn overruled(&self) -> Result<Recorded, StoreError> {
-        let Snapshot { record, response, .. } = self.ledger.read(self.id).await?;
+        let Snapshot { record, response, now } = self.ledger.read(self.id).await?;
         let Some(record) = record.filter(|record| !self.is_older_than(&record.state)) else {
             warn!(record = %self.id, execution = self.n, "the store has lost the record of this execution");
             return Ok(Recorded::Gone);
         };
-        Ok(Recorded::Overruled(Box::new(Overruling { standing: Standing::of(record), response })))
+        Ok(Recorded::Overruled(Box::new(Overruling { standing: Standing::of(record), response, now })))
     }
 
     /// Tells whether a record in this state was made anew after this execution's record. Numbers never go

@@ -6,7 +6,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::clock::uptime;
+use crate::clock::{Timestamp, uptime};
+use crate::protocol::{OnUnknown, Record, State};
 
 /// The end of a lease. All clones share the same end.
 #[derive(Clone, Debug)]
@@ -32,6 +33,19 @@ impl LeaseAsked {
     /// Returns the end of a lease of this length.
     pub(super) fn for_lease(self, lease: Duration) -> LeaseEnd {
         LeaseEnd { lease, asked: Arc::new(Mutex::new(self)) }
+    }
+}
+
+impl LeaseAsked {
+    /// Returns the end of the time in which a repeated execution of `record` may be sent, where its policy has
+    /// a window. `now` is the store's clock since this moment.
+    pub(super) fn until_window_ends(self, record: &Record, now: Timestamp) -> Option<LeaseEnd> {
+        match (record.policy.on_unknown, record.state) {
+            (OnUnknown::Retry { window: Some(window) }, State::Running { undecided: true, .. }) => {
+                Some(self.for_lease(record.created_at.plus(window).since(now)))
+            }
+            _ => None,
+        }
     }
 }
 

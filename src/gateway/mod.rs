@@ -6,25 +6,23 @@
 //! upstream as [`UpstreamName`].
 //!
 //! The layer deliberately does not guess. It records a call with an unknown outcome as unknown, and the
-//! record stays unknown until an operator or a late completion decides it.
+//! record stays unknown until evidence, an operator or a late completion decides it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use axum::body::Body;
-use http::{HeaderMap, Response, Version};
+use http::{HeaderMap, Version};
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
-use tower::util::BoxCloneSyncService;
 
-use crate::call::CallError;
 use crate::config::{self, Server, UpstreamName};
 use crate::headers::{add_own, clean_request, forwarded_address};
 use crate::peer::Peer;
 use crate::protocol::Owner;
 use crate::routes::LiveRoutes;
-use crate::settle::Settler;
+use crate::settle::{Keeper, Settler};
 use crate::shares::Shares;
 use crate::stop::Stop;
 use crate::store::Ledger;
@@ -58,18 +56,18 @@ mod outgoing;
 mod owner;
 mod pending_writes;
 mod reply;
+mod rerun;
 mod sweeper;
 mod unprotected;
 mod wait;
 
+pub use crate::call::Upstream;
 pub use builder::GatewayBuilder;
 pub use claims_stopped::report_stopped_claims;
 pub use layer::{GatewayLayer, GatewayService};
 pub use owner::new_owner;
+pub use rerun::KeptRunner;
 pub use sweeper::{SWEEP_INTERVAL, lapsed, sweep};
-
-/// The inner service, with its type erased.
-pub type Upstream = BoxCloneSyncService<http::Request<Body>, Response<Body>, CallError>;
 
 /// The state that all exchanges share.
 pub struct Gateway {
@@ -113,7 +111,7 @@ impl Gateway {
         let outgoing = Outgoing::new(server.max_in_flight, routes.table().largest_response());
         Self {
             routes,
-            settler: Settler::new(ledger.clone()),
+            settler: Settler::new(ledger.clone(), metrics.clone(), Keeper::default(), new_owner),
             ledger,
             metrics,
             stop,
@@ -134,6 +132,12 @@ impl Gateway {
             trusted_proxies: server.trusted_proxies.clone(),
             problem_docs: server.problem_docs.clone(),
         }
+    }
+
+    /// Returns the gateway with another settler, which knows the witnesses of the routes.
+    #[must_use]
+    pub fn settling(self, settler: Settler) -> Self {
+        Self { settler, ..self }
     }
 
     /// Returns the tracker of the running executions, for waiting at the end. Close the tracker before

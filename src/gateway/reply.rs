@@ -10,7 +10,7 @@ use crate::headers::{
     STRIPE_SHOULD_RETRY, X_SHOULD_RETRY,
 };
 use crate::problem::{self, Problem, Retry, Slug, advise, expires_header, record_header};
-use crate::protocol::{Executed, Record, RecordId, Standing, State, StoredResponse};
+use crate::protocol::{Executed, OnUnknown, Record, RecordId, Standing, State, StoredResponse};
 
 /// A response on its way out, and its outcome in metrics and log.
 #[derive(Debug)]
@@ -27,7 +27,53 @@ pub(super) enum PassOnReason {
     /// A response of an upstream that did not act. The key is free again.
     Released,
     /// A response that does not say whether the upstream acted, or a release that could not be recorded.
-    Unknown,
+    Unknown(Unsettled),
+}
+
+/// The prospect of an unknown outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unsettled {
+    /// The outcome waits for an operator or a late completion.
+    Held,
+    /// Evidence is asked for, from this number of seconds on.
+    AskedFor(u64),
+    /// The next attempt with the same bytes runs the operation again.
+    RunsAgain,
+    /// The operation may run again, but not with the bytes of this attempt.
+    OtherBytes,
+}
+
+impl Unsettled {
+    /// Returns the prospect of an operation with an unknown outcome, by its policy.
+    pub(super) fn of(record: &Record, now: Timestamp) -> Self {
+        match (record.policy.on_unknown, record.state) {
+            _ if !record.may_be_settled(now) => Self::Held,
+            (OnUnknown::Retry { .. }, _) => Self::RunsAgain,
+            (_, State::Unknown { quiet_at, .. }) => Self::AskedFor(quiet_at.since(now).as_secs() + 1),
+            _ => Self::AskedFor(record.policy.lease.saturating_add(record.policy.response_timeout).as_secs()),
+        }
+    }
+
+    /// Returns the prospect as a sentence for the developer of the client.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Held => "It will not be sent again until an operator finds out what happened.",
+            Self::AskedFor(_) => {
+                "Retry with the same key: the upstream's own evidence decides before anything is sent again."
+            }
+            Self::RunsAgain => {
+                "Retry with the same key and the same request: it is sent again with that key."
+            }
+            Self::OtherBytes => {
+                "It may be sent again, but only with the path, the query and the body of the first attempt, byte \
+                 by byte."
+            }
+        }
+    }
+
+    fn is_held(self) -> bool {
+        matches!(self, Self::Held | Self::OtherBytes)
+    }
 }
 
 impl PassOnReason {
@@ -35,7 +81,7 @@ impl PassOnReason {
         match self {
             Self::Unstored => (IDEMPOTENCY_STORED, HeaderValue::from_static("false")),
             Self::Released => (IDEMPOTENCY_OUTCOME, HeaderValue::from_static("released")),
-            Self::Unknown => (IDEMPOTENCY_OUTCOME, HeaderValue::from_static("unknown")),
+            Self::Unknown(_) => (IDEMPOTENCY_OUTCOME, HeaderValue::from_static("unknown")),
         }
     }
 
@@ -44,7 +90,7 @@ impl PassOnReason {
         match self {
             Self::Unstored => "completed",
             Self::Released => "released",
-            Self::Unknown => Slug::OutcomeUnknown.name(),
+            Self::Unknown(_) => Slug::OutcomeUnknown.name(),
         }
     }
 }
@@ -83,7 +129,7 @@ impl Reply {
     pub(super) fn passed_on(mut response: Response<Body>, reason: PassOnReason) -> Self {
         let (name, value) = reason.header();
         response.headers_mut().insert(name, value);
-        if reason == PassOnReason::Unknown {
+        if matches!(reason, PassOnReason::Unknown(unsettled) if unsettled.is_held()) {
             advise(response.headers_mut(), false);
         }
         Self { response, outcome: reason.outcome() }
@@ -119,6 +165,7 @@ pub(super) fn reply_to(
     id: RecordId,
     standing: &Standing,
     kept: Option<&StoredResponse>,
+    now: Timestamp,
 ) -> Result<Reply, Problem> {
     let problem = match (standing, kept) {
         (Standing::Replay(record, _), Some(kept)) => return Ok(Reply::replay(kept, replayed_until(record))),
@@ -135,9 +182,10 @@ pub(super) fn reply_to(
             "The operation was executed, and its response was kept until its ttl ended. It will not run again.",
         ),
         (Standing::InFlight(_), _) => in_flight(),
-        (Standing::Unknown(_) | Standing::Expired(_, Executed::Unknown), _) => outcome_unknown(),
+        (Standing::Unknown(record), _) => outcome_unknown(Unsettled::of(record, now)),
+        (Standing::Expired(_, Executed::Unknown), _) => outcome_unknown(Unsettled::Held),
         // An attempt compares again before it is answered.
-        (Standing::OtherScheme(_), _) => outcome_unknown(),
+        (Standing::OtherScheme(_), _) => outcome_unknown(Unsettled::Held),
     };
     Err(problem.about(id))
 }
@@ -170,22 +218,26 @@ pub(super) fn in_flight() -> Problem {
     Problem::new(Slug::InFlight, "Retry with the same key to get the answer of the first attempt.")
 }
 
-/// Makes the problem for an unknown outcome: the operation will not run again.
-pub(super) fn outcome_unknown() -> Problem {
-    Problem::new(
-        Slug::OutcomeUnknown,
-        "The request was sent to the upstream and no usable answer came back. It will not be sent again until \
-         an operator finds out what happened.",
-    )
+/// Makes the problem for an unknown outcome.
+pub(super) fn outcome_unknown(unsettled: Unsettled) -> Problem {
+    let sent = "The request was sent to the upstream and no usable answer came back.";
+    advised(Problem::new(Slug::OutcomeUnknown, format!("{sent} {}", unsettled.text())), unsettled)
 }
 
 /// Makes the problem for an upstream status that does not say whether the upstream acted.
-pub(super) fn status_says_nothing(status: u16) -> Problem {
-    let detail = format!(
-        "The upstream answered {status}, which does not say whether it acted. The request will not be sent again \
-         until an operator finds out what happened."
-    );
-    Problem::new(Slug::OutcomeUnknown, detail).present().original_status(status)
+pub(super) fn status_says_nothing(status: u16, unsettled: Unsettled) -> Problem {
+    let detail =
+        format!("The upstream answered {status}, which does not say whether it acted. {}", unsettled.text());
+    advised(Problem::new(Slug::OutcomeUnknown, detail), unsettled).present().original_status(status)
+}
+
+fn advised(problem: Problem, unsettled: Unsettled) -> Problem {
+    let same_key = |problem: Problem| problem.advising(problem::Executed::Unknown, Retry::SameKey);
+    match unsettled {
+        Unsettled::Held | Unsettled::OtherBytes => problem,
+        Unsettled::RunsAgain => same_key(problem).retrying_after(1),
+        Unsettled::AskedFor(seconds) => same_key(problem).retrying_after(seconds),
+    }
 }
 
 /// Makes the problem for an executed operation with a response that was too large, or took too long, to be

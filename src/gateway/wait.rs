@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
     use crate::gateway::flight::Flights;
-    use crate::gateway::reply::outcome_unknown;
+    use crate::gateway::reply::{Unsettled, outcome_unknown};
     use crate::protocol::{BodyScheme, PathScheme, RecordId, RequestParts, Scheme};
 
     fn fingerprint(body: &[u8]) -> Fingerprint {
@@ -152,7 +152,7 @@ mod tests {
             tokio::task::yield_now().await;
             let lead = flights.join(id).lead(fingerprint(ran));
             tokio::task::yield_now().await;
-            lead.publish(Arc::new(Conclusion::Failed(outcome_unknown())));
+            lead.publish(Arc::new(Conclusion::Failed(outcome_unknown(Unsettled::Held))));
             match waiting.await.expect("no panic") {
                 WaitEnd::Concluded(_) => assert!(changed),
                 WaitEnd::ClaimAgain => assert!(!changed),

@@ -98,6 +98,12 @@ impl Problem {
         Self { executed, retry, ..self }
     }
 
+    /// Names the time after which a repeated request may get another answer.
+    #[must_use]
+    pub fn retrying_after(self, seconds: u64) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
+    }
+
     /// Names the methods that are allowed, for a 405.
     #[must_use]
     pub fn allowing(self, methods: &'static str) -> Self {

@@ -1,6 +1,12 @@
 //! `on_unknown = "marker"`: the upstream's own transaction writes a row with the name of the execution, and
 //! the gateway reads or fences that row.
 
+use std::sync::Arc;
+
+use crate::config::Marker;
+
+use super::witness::Witness;
+
 #[cfg(feature = "postgres")]
 mod connections;
 #[cfg(feature = "postgres")]
@@ -8,7 +14,27 @@ mod response;
 mod schema;
 #[cfg(feature = "postgres")]
 mod table;
+#[cfg(feature = "postgres")]
+mod witness;
 
 pub use schema::{DEFAULT_TABLE, schema_sql};
 #[cfg(feature = "postgres")]
 pub use table::{MarkerTable, Row, TableError};
+
+/// Creates the witness of a marker table. It does not connect yet.
+///
+/// # Errors
+/// The reason why the settings cannot be used.
+#[cfg(feature = "postgres")]
+pub(super) fn witness(marker: &Marker) -> Result<Arc<dyn Witness>, String> {
+    Ok(Arc::new(witness::MarkerWitness::new(marker)?))
+}
+
+/// Refuses: this build has no driver for the table.
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "postgres"))]
+pub(super) fn witness(_: &Marker) -> Result<Arc<dyn Witness>, String> {
+    Err("needs a build with the feature postgres".into())
+}

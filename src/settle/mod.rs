@@ -1,57 +1,109 @@
-//! Settling unknown outcomes: the one place that asks whether an unknown execution acted.
+//! Settling unknown outcomes by evidence: the one place that asks whether an unknown execution acted.
 //!
-//! Three callers ask here, and none of them knows a witness:
+//! Four callers ask here, and none of them knows a witness:
 //!
 //! 1. An attempt that meets an unknown outcome ([`Settler::settle`]).
-//! 2. An owner with a late completion ([`Settler::may_complete`]).
-//! 3. An operator who decides that an operation was not executed ([`Settler::fence`]).
+//! 2. The background ([`background`]), for outcomes that no attempt asks for.
+//! 3. An owner with a late completion ([`Settler::may_complete`]), or with an answer that its route lists as a
+//!    release ([`Settler::settle_answered`]).
+//! 4. An operator who decides that an operation was not executed ([`Settler::fence`]).
 //!
-//! The record's policy chooses the witness, not the route's: the promise of the first attempt counts. Today
-//! every policy has the witness [`Hold`], because the configuration accepts no other policy. A new witness is
-//! one more file here, and one more line in `Settler::witness`.
+//! The record's policy decides, not the route's: the promise of the first attempt counts. The route of the
+//! record brings the settings of the witness. If it has another policy by now, there is no witness here, and the
+//! outcome is held.
 
-mod hold;
-pub mod marker;
-mod witness;
+use std::sync::Arc;
 
-pub use hold::Hold;
-pub use witness::{Case, Fence, Testimony, Witness, WitnessFuture};
+use tracing::{debug, info};
 
-use crate::protocol::{Evidence, Owner, Record, RecordId, ResponseRef, Settle, SettleVerdict};
+use crate::clock::Timestamp;
+use crate::protocol::{
+    Evidence, Key, OnUnknown, Owner, Record, RecordId, RequestParts, ResponseRef, Settle, SettleVerdict,
+    State,
+};
 use crate::store::{Ledger, StoreError};
+use crate::telemetry::Metrics;
 
-/// The part that asks witnesses and records their answers. Cheap to clone.
+mod asking;
+pub mod background;
+mod kept;
+pub mod marker;
+mod probe;
+mod witness;
+mod witnesses;
+
+pub use kept::{Keeper, Kept, KeptRequest, LARGEST_REQUEST};
+pub use witness::{Case, Fence, Testimony, Witness, WitnessFuture};
+pub use witnesses::Witnesses;
+
+use self::asking::Asking;
+
+/// The part that asks witnesses and records their answers. One serves a whole process. Cheap to clone.
 #[derive(Clone)]
 pub struct Settler {
     ledger: Ledger,
-    hold: Hold,
+    metrics: Metrics,
+    keeper: Keeper,
+    witnesses: Witnesses,
+    asking: Asking,
+    new_owner: fn() -> Owner,
 }
 
-/// The result of [`Settler::settle`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The result of asking what became of an unknown outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// An outcome that stays unknown.
+    /// An outcome that stays unknown for now.
     Unknown,
-    /// A record that has changed, so that the attempt asks again.
+    /// A record that moved on meanwhile. The attempt claims again.
     Changed,
-    /// An operation that was not executed. Its next execution may take over.
-    MayTakeOver {
-        /// Number of the unknown execution.
-        n: u32,
-        /// True if every undecided execution so far was fenced and so can no longer act.
-        fenced: bool,
-    },
+    /// A record that evidence has decided. The attempt claims again.
+    Decided(Arc<Record>),
+    /// An operation that may run again without evidence: the policy `retry`.
+    MayRunAgain,
 }
 
 impl Settler {
-    /// Creates a settler that records in `ledger`.
+    /// Creates a settler that records in `ledger`. `new_owner` names the responses that witnesses bring.
     #[must_use]
-    pub fn new(ledger: Ledger) -> Self {
-        Self { ledger, hold: Hold }
+    pub fn new(ledger: Ledger, metrics: Metrics, keeper: Keeper, new_owner: fn() -> Owner) -> Self {
+        let (witnesses, asking) = (Witnesses::default(), Asking::default());
+        Self { ledger, metrics, keeper, witnesses, asking, new_owner }
     }
 
-    /// Asks what became of the unknown execution of a record, and records that it was executed. `new_owner`
-    /// names the response, if the witness brings one.
+    /// Returns the settler with these witnesses.
+    #[must_use]
+    pub fn asking(self, witnesses: Witnesses) -> Self {
+        Self { witnesses, ..self }
+    }
+
+    /// Returns what a route keeps of a request until its operation is settled.
+    #[must_use]
+    pub fn keep(
+        &self,
+        id: RecordId,
+        route: &crate::config::Route,
+        key: &Key,
+        request: RequestParts<'_>,
+    ) -> Option<Arc<[u8]>> {
+        self.keeper.keep(id, route, key, request)
+    }
+
+    /// Returns the request that was kept with a record.
+    #[must_use]
+    pub fn kept_request(&self, id: RecordId, record: &Record) -> Option<KeptRequest> {
+        self.keeper.read(id, record.kept.as_deref()).request
+    }
+
+    /// Tells whether `request` has the bytes of the first attempt, so that it may be sent in its place.
+    #[must_use]
+    pub fn may_send(&self, id: RecordId, record: &Record, request: RequestParts<'_>) -> bool {
+        self.keeper.is_same(id, record.kept.as_deref(), request)
+    }
+
+    /// Asks what became of the unknown execution of a record, and records the answer. `now` is the store's
+    /// clock.
+    ///
+    /// Nothing is asked before the execution's deadline: until then its call may be under way.
     ///
     /// # Errors
     /// [`StoreError`], as the store returns it.
@@ -59,166 +111,126 @@ impl Settler {
         &self,
         id: RecordId,
         record: &Record,
-        new_owner: fn() -> Owner,
+        now: Timestamp,
     ) -> Result<Settlement, StoreError> {
-        self.record_testimony(self.witness(record), id, record, new_owner).await
-    }
-
-    async fn record_testimony(
-        &self,
-        witness: &dyn Witness,
-        id: RecordId,
-        record: &Record,
-        new_owner: fn() -> Owner,
-    ) -> Result<Settlement, StoreError> {
-        let n = record.state.n();
-        let testimony = witness.ask(Case { id, record, n }).await;
-        let response = match testimony {
-            Testimony::Undecided => return Ok(Settlement::Unknown),
-            Testimony::NotExecuted { fenced } => return Ok(Settlement::MayTakeOver { n, fenced }),
-            Testimony::Executed(response) => response,
-        };
-        let reference = response.as_ref().map(|response| ResponseRef::stored(new_owner(), response));
-        let settle = Settle { n, evidence: Evidence::Executed(reference) };
-        match self.ledger.apply(id, Some(record), &settle, response.as_ref()).await?.verdict {
-            SettleVerdict::Settled(_) | SettleVerdict::Lost(_) => Ok(Settlement::Changed),
+        let State::Unknown { quiet_at, .. } = record.state else { return Ok(Settlement::Changed) };
+        if !record.may_be_settled(now) {
+            return Ok(Settlement::Unknown);
         }
-    }
-
-    /// Tells whether execution `n` may still complete, although its lease is over or its record has moved on.
-    pub async fn may_complete(&self, id: RecordId, record: &Record, n: u32) -> bool {
-        self.witness(record).may_complete(Case { id, record, n }).await
-    }
-
-    /// Fences the unknown execution of a record before an operator declares it not executed.
-    pub async fn fence(&self, id: RecordId, record: &Record) -> Fence {
-        self.witness(record).fence(Case { id, record, n: record.state.n() }).await
-    }
-
-    /// Chooses the witness by the policy of the record.
-    fn witness(&self, record: &Record) -> &dyn Witness {
-        let _ = record;
-        &self.hold
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use bytes::Bytes;
-    use http::StatusCode;
-
-    use super::*;
-    use crate::clock::{SteadyClock, Timestamp};
-    use crate::protocol::{
-        BodyScheme, Claim, ClaimVerdict, Finding, Fingerprint, Key, OnUnknown, OwnerVerdict, PathScheme,
-        Policy, Reason, Report, Scheme, Scope, State, StoredResponse,
-    };
-    use crate::store::memory::MemoryStore;
-
-    const OWNER: Owner = Owner([1; 16]);
-
-    /// A ledger, and an operation in it with an unknown outcome.
-    struct Unknown {
-        ledger: Ledger,
-        id: RecordId,
-        record: Record,
-    }
-
-    impl Unknown {
-        async fn under(on_unknown: OnUnknown) -> Self {
-            let store = MemoryStore::new(Arc::new(SteadyClock::starting(Timestamp(0))));
-            let ledger = Ledger::new(Arc::new(store), Duration::from_secs(60));
-            let id = RecordId::of("settle", &Scope::anonymous(), &Key::parse(b"key").expect("a key"));
-            let ClaimVerdict::Won(_) = ledger.claim(id, claim(on_unknown)).await.expect("a claim").verdict
-            else {
-                panic!("the operation is not free");
-            };
-            let lost = Report { owner: OWNER, n: 1, finding: Finding::Lose(Reason::ResponseTimeout) };
-            let held = ledger.apply(id, None, &lost, None).await.expect("a report").verdict;
-            let OwnerVerdict::Unknown(record) = held else { panic!("{held:?}") };
-            Self { ledger, id, record }
-        }
-
-        async fn stored(&self) -> Record {
-            self.ledger.read(self.id).await.expect("a read").record.expect("a record")
-        }
-    }
-
-    fn claim(on_unknown: OnUnknown) -> Claim {
-        let day = Duration::from_secs(86_400);
-        let scheme = Scheme { body: BodyScheme::Raw, headers: Vec::new(), path: PathScheme::AsSent };
-        Claim {
-            owner: OWNER,
-            namespace: "settle".into(),
-            route: "settle".into(),
-            fingerprint: Fingerprint { scheme: Arc::new(scheme), digest: [0; 32] },
-            policy: Policy { on_unknown, lease: day, response_timeout: day, ttl: day, tombstone_ttl: day },
-            kept: None,
-        }
-    }
-
-    fn new_owner() -> Owner {
-        Owner([9; 16])
-    }
-
-    #[tokio::test]
-    async fn hold_changes_nothing() {
-        let unknown = Unknown::under(OnUnknown::Hold).await;
-        let (settler, record) = (Settler::new(unknown.ledger.clone()), &unknown.record);
-        let settled = settler.settle(unknown.id, record, new_owner).await;
-        assert_eq!(settled.expect("the store answers"), Settlement::Unknown);
-        assert!(settler.may_complete(unknown.id, record, 1).await);
-        assert_eq!(settler.fence(unknown.id, record).await, Fence::Absent);
-        assert_eq!(unknown.stored().await, *record);
-    }
-
-    /// A witness with one testimony.
-    struct Says(Testimony);
-
-    impl Witness for Says {
-        fn ask<'w>(&'w self, _: Case<'w>) -> WitnessFuture<'w, Testimony> {
-            Box::pin(std::future::ready(self.0.clone()))
-        }
-
-        fn may_complete<'w>(&'w self, _: Case<'w>) -> WitnessFuture<'w, bool> {
-            Box::pin(std::future::ready(false))
-        }
-
-        fn fence<'w>(&'w self, _: Case<'w>) -> WitnessFuture<'w, Fence> {
-            Box::pin(std::future::ready(Fence::Closed))
-        }
-    }
-
-    #[tokio::test]
-    async fn a_witness_of_an_execution_settles_its_record() {
-        let found =
-            StoredResponse { status: StatusCode::CREATED, headers: Vec::new(), body: Bytes::from("{}") };
-        for response in [None, Some(found)] {
-            let unknown = Unknown::under(OnUnknown::Marker).await;
-            let settler = Settler::new(unknown.ledger.clone());
-            let witness = Says(Testimony::Executed(response.clone()));
-            let settled = settler.record_testimony(&witness, unknown.id, &unknown.record, new_owner).await;
-            assert_eq!(settled.expect("the store answers"), Settlement::Changed);
-            match (unknown.stored().await.state, response) {
-                (State::Settled { n: 1, .. }, None) => {}
-                (State::Completed { n: 1, response, .. }, Some(_)) => assert_eq!(response.id, new_owner()),
-                (state, _) => panic!("{state:?}"),
+        match record.policy.on_unknown {
+            OnUnknown::Retry { .. } => Ok(Settlement::MayRunAgain),
+            _ if now < quiet_at => Ok(Settlement::Unknown),
+            _ => {
+                let ask = self.ask(id, record, now);
+                self.asking.once(id, record.revision, Box::pin(ask)).await
             }
         }
     }
 
-    #[tokio::test]
-    async fn a_witness_of_no_execution_lets_the_next_one_take_over() {
-        for fenced in [false, true] {
-            let unknown = Unknown::under(OnUnknown::Marker).await;
-            let settler = Settler::new(unknown.ledger.clone());
-            let witness = Says(Testimony::NotExecuted { fenced });
-            let settled = settler.record_testimony(&witness, unknown.id, &unknown.record, new_owner).await;
-            assert_eq!(settled.expect("the store answers"), Settlement::MayTakeOver { n: 1, fenced });
-            assert_eq!(unknown.stored().await, unknown.record, "a take-over is the attempt's own step");
+    /// Settles execution `n`, which has got an answer that its route lists as a release. The deadline does not
+    /// matter: the upstream has answered. Returns true if it is now certain that the execution did not act.
+    ///
+    /// # Errors
+    /// [`StoreError`], as the store returns it.
+    pub async fn settle_answered(&self, id: RecordId, n: u32) -> Result<bool, StoreError> {
+        let found = self.ledger.read(id).await?;
+        let Some(record) = found.record else { return Ok(false) };
+        if !matches!(record.state, State::Unknown { n: last, .. } if last == n) {
+            return Ok(false);
+        }
+        Ok(match self.ask(id, &record, found.now).await? {
+            Settlement::Decided(record) => matches!(record.state, State::Cleared { undecided: false, .. }),
+            Settlement::Unknown | Settlement::Changed | Settlement::MayRunAgain => false,
+        })
+    }
+
+    async fn ask(&self, id: RecordId, record: &Record, now: Timestamp) -> Result<Settlement, StoreError> {
+        let Some(witness) = self.witnesses.of(record) else { return Ok(Settlement::Unknown) };
+        let n = record.state.n();
+        let response = match witness.ask(Case { id, record, n, now }).await {
+            Testimony::Undecided(why) => {
+                debug!(record = %id, execution = n, "the outcome stays unknown: {why}");
+                self.metrics.asked(&record.route, "undecided");
+                return Ok(Settlement::Unknown);
+            }
+            Testimony::NotExecuted { fenced } => {
+                self.metrics.asked(&record.route, "not-executed");
+                return self.write(id, record, Evidence::NotExecuted { fenced }, None).await;
+            }
+            Testimony::Executed(response) => response,
+        };
+        self.metrics.asked(&record.route, "executed");
+        let reference = response.as_ref().map(|response| ResponseRef::stored((self.new_owner)(), response));
+        self.write(id, record, Evidence::Executed(reference), response.as_ref()).await
+    }
+
+    async fn write(
+        &self,
+        id: RecordId,
+        unknown: &Record,
+        evidence: Evidence,
+        response: Option<&crate::protocol::StoredResponse>,
+    ) -> Result<Settlement, StoreError> {
+        let settle = Settle { n: unknown.state.n(), evidence };
+        match self.ledger.apply(id, Some(unknown), &settle, response).await?.verdict {
+            SettleVerdict::Lost(_) => Ok(Settlement::Changed),
+            SettleVerdict::Settled(record) => {
+                let took = record.updated_at.since(unknown.updated_at);
+                self.report(id, &record, evidence, took);
+                Ok(Settlement::Decided(Arc::new(record)))
+            }
+        }
+    }
+
+    fn report(&self, id: RecordId, record: &Record, evidence: Evidence, took: std::time::Duration) {
+        let (by, outcome) = (by(record.policy.on_unknown), name(evidence));
+        self.metrics.settled(&record.route, by, outcome, took);
+        info!(
+            record = %id, route = %record.route, execution = record.state.n(), by, outcome,
+            unknown_for_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "the unknown outcome is settled"
+        );
+    }
+
+    /// Tells whether execution `n` may still complete, although its lease is over or its record has moved on.
+    pub async fn may_complete(&self, id: RecordId, record: &Record, n: u32) -> bool {
+        let now = record.updated_at;
+        match self.witnesses.of(record) {
+            Some(witness) => witness.may_complete(Case { id, record, n, now }).await,
+            // A fence may be closed, and no table to look it up is known here.
+            None => record.policy.on_unknown != OnUnknown::Marker,
+        }
+    }
+
+    /// Fences the unknown execution of a record before an operator declares it not executed.
+    pub async fn fence(&self, id: RecordId, record: &Record, now: Timestamp) -> Fence {
+        match self.witnesses.of(record) {
+            Some(witness) => witness.fence(Case { id, record, n: record.state.n(), now }).await,
+            None if record.policy.on_unknown == OnUnknown::Marker => {
+                Fence::Unanswered("no route of this gateway has the marker table of this record".into())
+            }
+            None => Fence::Absent,
         }
     }
 }
+
+/// Returns the name of a policy in metrics and logs, as the source of a decision.
+#[must_use]
+pub fn by(policy: OnUnknown) -> &'static str {
+    match policy {
+        OnUnknown::Hold => "hold",
+        OnUnknown::Retry { .. } => "retry",
+        OnUnknown::Probe => "probe",
+        OnUnknown::Marker => "marker",
+    }
+}
+
+fn name(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::Executed(_) => "executed",
+        Evidence::NotExecuted { .. } => "not-executed",
+    }
+}
+
+#[cfg(test)]
+mod tests;

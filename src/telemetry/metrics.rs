@@ -61,6 +61,10 @@ struct Families {
     executions_in_flight: Family<Route, Gauge>,
     unknown_records: Family<Route, Gauge>,
     became_unknown: Family<RouteReason, Counter>,
+    asked: Family<RouteAnswer, Counter>,
+    settled: Family<RouteSettled, Counter>,
+    settle_duration: Histograms<RouteBy>,
+    settling_gave_up: Family<RouteBy, Counter>,
     oldest_unknown: Family<Route, Gauge>,
     tls_failures: Family<Cause, Counter>,
     /// The routes with samples in `unknown_records` and `oldest_unknown`.
@@ -95,6 +99,25 @@ struct RouteArrival {
 struct RouteReason {
     route: String,
     reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteAnswer {
+    route: String,
+    answer: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteSettled {
+    route: String,
+    by: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteBy {
+    route: String,
+    by: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -165,6 +188,24 @@ impl Metrics {
     pub fn became_unknown(&self, route: &str, reason: Reason) {
         let labels = RouteReason { route: route.to_owned(), reason: reason.label().into_owned() };
         self.0.became_unknown.get_or_create(&labels).inc();
+    }
+
+    /// Counts a question about an unknown outcome that was answered: `executed`, `not-executed` or `undecided`.
+    pub fn asked(&self, route: &str, answer: &'static str) {
+        self.0.asked.get_or_create(&RouteAnswer { route: route.to_owned(), answer }).inc();
+    }
+
+    /// Counts an outcome that is unknown no more. `by` names what decided it, and `took` is the time for which
+    /// it was unknown.
+    pub fn settled(&self, route: &str, by: &'static str, outcome: &'static str, took: Duration) {
+        let route = route.to_owned();
+        self.0.settled.get_or_create(&RouteSettled { route: route.clone(), by, outcome }).inc();
+        self.0.settle_duration.get_or_create(&RouteBy { route, by }).observe(took.as_secs_f64());
+    }
+
+    /// Counts an unknown outcome that the background settler of this process asks for no more.
+    pub fn settling_gave_up(&self, route: &str, by: &'static str) {
+        self.0.settling_gave_up.get_or_create(&RouteBy { route: route.to_owned(), by }).inc();
     }
 
     /// Sets the unknown records of each route. A route that was shown before and is no longer in `unknown` is
@@ -252,6 +293,10 @@ impl Default for Families {
             executions_in_flight: Family::default(),
             unknown_records: Family::default(),
             became_unknown: Family::default(),
+            asked: Family::default(),
+            settled: Family::default(),
+            settle_duration: Histograms::new_with_constructor(age_seconds),
+            settling_gave_up: Family::default(),
             oldest_unknown: Family::default(),
             tls_failures: Family::default(),
             routes_shown: Mutex::default(),
@@ -265,6 +310,7 @@ impl Default for Families {
         };
         families.describe_traffic();
         families.describe_records();
+        families.describe_settling();
         families.show_claims_stopped(&[]);
         families
     }
@@ -316,6 +362,18 @@ impl Families {
         let help = "Whether no execution may begin now, by reason";
         describe(to, "claims_stopped", help, &self.claims_stopped);
     }
+
+    fn describe_settling(&mut self) {
+        let to = &mut self.registry;
+        let help = "Questions about unknown outcomes that were answered";
+        describe(to, "settle_answers", help, &self.asked);
+        let help = "Unknown outcomes that were decided, by what";
+        describe(to, "settled", help, &self.settled);
+        let help = "Time for which a decided outcome was unknown";
+        describe(to, "settle_duration_seconds", help, &self.settle_duration);
+        let help = "Unknown outcomes that the background settler asks for no more";
+        describe(to, "settling_gave_up", help, &self.settling_gave_up);
+    }
 }
 
 #[cfg(test)]
@@ -338,6 +396,10 @@ mod tests {
             "executions_in_flight gauge",
             "unknown_records gauge",
             "unknown counter",
+            "settle_answers counter",
+            "settled counter",
+            "settle_duration_seconds histogram",
+            "settling_gave_up counter",
             "oldest_unknown_seconds gauge",
             "tls_failures counter",
             "bypassed counter",

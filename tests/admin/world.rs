@@ -20,6 +20,7 @@ use oncegate::protocol::{
     RequestParts, ResponseRef, Scheme, Scope, ScopePart, StoredResponse,
 };
 use oncegate::routes::{LiveRoutes, RouteTable};
+use oncegate::settle::{Keeper, Settler};
 use oncegate::store::{Ledger, Store};
 use oncegate::telemetry::{MeteredStore, Metrics};
 use serde_json::Value;
@@ -73,6 +74,7 @@ impl World {
         let counter = owners.clone();
         let state = AdminState {
             ledger: ledger.clone(),
+            settler: Settler::new(ledger.clone(), metrics.clone(), Keeper::default(), || Owner([0xee; 16])),
             metrics: metrics.clone(),
             routes: LiveRoutes::new(
                 RouteTable::new(&[route("pay"), route("refund")], None).expect("two routes"),

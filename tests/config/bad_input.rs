@@ -255,8 +255,13 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("route", "wait_timeout = '0s'", "routes[0].wait_timeout", "10ms to 1h"),
     ("route", "lease = '50ms'", "routes[0].lease", "100ms to 1h"),
     ("route", "lease = '2h'", "routes[0].lease", "100ms to 1h"),
-    ("route", "on_unknown = 'retry'", "routes[0].on_unknown", "allowed: `hold`"),
-    ("route", "on_unknown = { probe = {} }", "routes[0].on_unknown", "allowed: `hold`"),
+    ("route", "on_unknown = 'ask'", "routes[0].on_unknown", "allowed: `hold`"),
+    (
+        "route",
+        "on_unknown = { probe = { url = 'http://h' } }",
+        "routes[0].on_unknown",
+        "`hold` or `retry` or `probe` or `marker`",
+    ),
     (
         "route",
         "on_store_error = 'bypass'",
@@ -270,7 +275,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("route", "outcomes = { unknown = [600] }", "routes[0].outcomes.unknown[0]", "200 to 599"),
     ("route", "outcomes = { unknown = ['x'] }", "routes[0].outcomes.unknown[0]", "a whole number"),
     ("route", "outcomes = { release = [503] }", "routes[0].outcomes", "one meaning for a status"),
-    ("route", "retry_horizon = {}", "routes[0].retry_horizon", "`tombstone_ttl`"),
+    ("route", "retry_horizon = {}", "routes[0].retry_horizon", "declares nothing"),
     ("route", "ttl = '${NOT_SET}'", "routes[0].ttl", "NOT_SET is not set"),
     ("route", "ttl = '${'", "routes[0].ttl", "`$${`"),
 ];

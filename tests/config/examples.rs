@@ -1,8 +1,10 @@
 //! The example files contain every key and the right defaults, as they claim.
 
 use std::path::Path;
+use std::time::Duration;
 
 use oncegate::config::{Config, Environment, schema};
+use oncegate::protocol::OnUnknown;
 use oncegate::store::{postgres, redis};
 use serde_json::Value;
 
@@ -33,6 +35,21 @@ fn the_postgres_example_holds_the_defaults_of_its_keys() {
     assert_eq!((postgres.schema.as_str(), &postgres.ca, config.warnings().len()), ("oncegate", &None, 0));
 }
 
+/// One route for each policy, and no warning about any of them.
+#[test]
+fn the_settling_example_has_a_route_for_each_policy() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/settling.toml");
+    let key = "c2VhbHNlYWxzZWFsc2VhbHNlYWxzZWFsc2VhbHNlYWw=";
+    let environment =
+        Environment::from([("ONCEGATE_SEAL", key), ("LEDGER_TOKEN", "token"), ("PGPASSWORD", "password")]);
+    let config = Config::load(&path, &environment).unwrap_or_else(|errors| panic!("{errors}"));
+    let policies: Vec<OnUnknown> = config.routes.iter().map(|route| route.policy.on_unknown).collect();
+    let window = Some(Duration::from_secs(23 * 60 * 60));
+    let all = [OnUnknown::Hold, OnUnknown::Retry { window }, OnUnknown::Probe, OnUnknown::Marker];
+    assert_eq!(policies, all);
+    assert_eq!(config.warnings(), []);
+}
+
 #[test]
 fn the_defaults_are_those_of_the_contract() {
     let shown = format!("{:?}", load("minimal.toml"));
@@ -40,7 +57,7 @@ fn the_defaults_are_those_of_the_contract() {
         "listen: 127.0.0.1:8080, drain_timeout: 30s, shutdown_delay: 0ns, max_connections: 10000, max_in_flight: 1024",
         "header_read_timeout: 10s, keep_alive_timeout: 75s, body_read_timeout: 30s, request_body_limit: 1048576",
         "listen: 127.0.0.1:9464",
-        "settings: Settings { directory: \"./oncegate-data\" }, timeout: 1s, start_timeout: 30s, accept_identity_change: [], retired: []",
+        "settings: Settings { directory: \"./oncegate-data\" }, timeout: 1s, start_timeout: 30s, accept_identity_change: [], retired: [], seal: []",
         "connect_timeout: 1s, response_timeout: 30s, idle_timeout: 4s, response_head_limit: 262144",
         "preserve_host: false, rewrite_location: true",
         "refuses_keyed: false",
@@ -52,6 +69,7 @@ fn the_defaults_are_those_of_the_contract() {
         "body: Raw, headers: [\"content-type\", \"content-encoding\", \"x-http-method-override\", \
          \"x-http-method\", \"x-method-override\"], path: Equivalent(Template([Literal(\"v1\"), Literal(\"charges\")]))",
         "on_unknown: Hold, lease: 10s, response_timeout: 31s, ttl: 86400s, tombstone_ttl: 2592000s",
+        "settling: Hold, keep_request: false, retry_horizon: None",
         "replay_headers: [], replay_drop: [], in_flight: Wait(10s), max_response_body: 1048576",
         "release: [307, 308, 401, 403, 407, 421, 425, 429], unknown: [408, 502, 503, 504]",
         "unknown_answers: Pass",
@@ -79,7 +97,14 @@ fn the_schema_describes_each_key_and_its_values() {
     assert_eq!(route["required"], serde_json::json!(["name", "path", "upstream"]));
     assert_eq!(route["additionalProperties"], false);
     assert_eq!(route["properties"]["ttl"]["default"], "24h");
-    assert_eq!(route["properties"]["on_unknown"]["enum"], serde_json::json!(["hold"]));
+    assert_eq!(
+        route["properties"]["on_unknown"]["enum"],
+        serde_json::json!(["hold", "retry", "probe", "marker"])
+    );
+    assert_eq!(route["properties"]["upstream_keys"]["required"], serde_json::json!(["window"]));
+    assert_eq!(route["properties"]["probe"]["properties"]["not_before"]["default"], "1m");
+    assert_eq!(route["properties"]["probe"]["properties"]["timeout"]["default"], "5s");
+    assert_eq!(route["properties"]["marker"]["properties"]["table"]["default"], "oncegate_marker");
     assert_eq!(schema["properties"]["server"]["properties"]["max_in_flight"]["default"], 1024);
     assert_eq!(route["properties"]["match"]["enum"], serde_json::json!(["equivalent", "exact"]));
     assert_eq!(route["properties"]["anonymous"]["default"], "refuse");

@@ -7,8 +7,11 @@ use oncegate::cli::check::report;
 use oncegate::config::{Config, Environment, Place};
 use proptest::prelude::*;
 
-const EXAMPLES: [&str; 2] =
-    [include_str!("../../config/oncegate.toml"), include_str!("../../config/minimal.toml")];
+const EXAMPLES: [&str; 3] = [
+    include_str!("../../config/oncegate.toml"),
+    include_str!("../../config/minimal.toml"),
+    include_str!("../../config/settling.toml"),
+];
 
 /// Pieces of text that have a meaning for the reader.
 const PIECES: [&str; 24] = [
@@ -82,7 +85,9 @@ proptest! {
         let damaged = edits.into_iter().fold(example.to_owned(), |text, (at, length, piece)| {
             edited(&text, at, length, piece)
         });
-        read(&damaged, &Environment::default());
+        let seal = "c2VhbHNlYWxzZWFsc2VhbHNlYWxzZWFsc2VhbHNlYWw=";
+        let variables = [("ONCEGATE_SEAL", seal), ("LEDGER_TOKEN", "token"), ("PGPASSWORD", "password")];
+        read(&damaged, &Environment::from(variables));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod examples;
 mod fuzz;
 mod good_input;
 mod secrets;
+mod settling;
 
 use oncegate::config::{Config, ConfigErrors, Environment};
 

@@ -131,6 +131,60 @@ fn tokens_keys_and_credentials_are_not_repeated() {
     }
 }
 
+/// The keys about unknown outcomes: URLs with passwords, headers with tokens, and keys in place of their
+/// names.
+#[test]
+fn what_settles_an_outcome_is_not_repeated() {
+    let route = |policy: &str, line: &str| format!("{SMALL}on_unknown = '{policy}'\n{line}\n");
+    for value in forms(CANARY) {
+        for policy in ["hold", "retry", "probe", "marker"] {
+            for key in ["upstream_keys", "probe", "marker", "keep_request", "retry_horizon"] {
+                assert_hidden(&route(policy, &format!("{key} = {value}")));
+            }
+        }
+        for key in ["seal", "seal[0]"] {
+            assert_hidden(&format!("[store]\n{key} = {value}\n{SMALL}"));
+        }
+        for seal in
+            [format!("id = {value}, env = 'X'"), format!("id = 'a', env = {value}"), format!("key = {value}")]
+        {
+            assert_hidden(&format!("[store]\nseal = [{{ {seal} }}]\n{SMALL}"));
+        }
+        for key in ["headers", "headers.x-a", "executed", "when", "when.pointer", "response"] {
+            let probe = format!("probe = {{ url = 'http://h/{{key}}', executed = [200], {key} = {value} }}");
+            assert_hidden(&route("probe", &probe));
+        }
+    }
+    for url in [
+        format!("http://h/{{key}}?token={CANARY}"),
+        format!("http://h/{CANARY}/{{key}}"),
+        format!("http://me:{CANARY}@h/{{key}}"),
+        format!("http://{CANARY} /{{key}}"),
+        format!("http://h/{{{CANARY}}}"),
+        format!("http://h/{{body:{CANARY}}}"),
+        format!("http://h/{CANARY}"),
+        format!("ftp://h/{CANARY}/{{key}}"),
+        format!("https://h/{{key}}#{CANARY}"),
+        CANARY.to_owned(),
+    ] {
+        for url in forms(&url) {
+            assert_hidden(&route("probe", &format!("probe = {{ url = {url}, executed = [200] }}")));
+        }
+    }
+    for url in [
+        format!("postgres://me:{CANARY}@h/db"),
+        format!("postgres://me:{CANARY}@h:x/db"),
+        format!("postgres://me:12/{CANARY}@h/db"),
+        format!("mysql://me:{CANARY}@h/db"),
+        CANARY.to_owned(),
+    ] {
+        for url in forms(&url) {
+            assert_hidden(&route("marker", &format!("marker = {{ url = {url} }}")));
+            assert_hidden(&route("marker", &format!("marker = {{ url = 'postgres://h/x', table = {url} }}")));
+        }
+    }
+}
+
 /// A password may also be pasted in the place of a number or a boolean, where it has the wrong type.
 #[test]
 fn a_value_of_the_wrong_type_is_not_repeated() {

@@ -10,6 +10,7 @@ use oncegate::admin::{self, Access, AdminState};
 use oncegate::config::Route;
 use oncegate::protocol::Policy;
 use oncegate::routes::RouteTable;
+use oncegate::settle::{Keeper, Settler};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -33,6 +34,7 @@ async fn gateway_admin_and_store_follow_a_new_table_and_a_running_request_keeps_
     let world = World::new();
     let admin = admin::router(AdminState {
         ledger: world.ledger.clone(),
+        settler: Settler::new(world.ledger.clone(), world.metrics.clone(), Keeper::default(), new_owner),
         metrics: world.metrics.clone(),
         routes: world.routes.clone(),
         access: Access::Loopback,

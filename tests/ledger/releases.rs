@@ -93,7 +93,7 @@ async fn a_release_whose_answer_was_lost_is_read_back() {
 async fn a_release_frees_nothing_while_an_earlier_execution_is_undecided() {
     let world = World::with(|route| route.policy.on_unknown = OnUnknown::Retry { window: None });
     world.upstream.next(&[Play::Lost(AT_ONCE)]);
-    world.send("a").await.is_unknown(504);
+    world.send("a").await.is_problem(504, "outcome-unknown", "unknown", "same-key");
     let (id, owner) = (world.id("a"), new_owner());
     let steps = [
         (Event::TakeOver { owner, n: 1 }, Verdict::Won { n: 2 }),

@@ -77,9 +77,9 @@ async fn a_server_that_is_a_standby_after_a_restart_is_not_believed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_restarts_costs_no_answer_and_forgets_no_fence() {
     let mut server = Server::start();
+    let table = made(&server).await;
     // Fences are written with synchronous commits, whatever the database does otherwise.
     server.run("ALTER DATABASE postgres SET synchronous_commit = off").await;
-    let table = made(&server).await;
     let client = client(server.port, &table);
     for number in 0..4 {
         assert_eq!(client.fence(&format!("a:{number}")).await, Ok(Row::Fenced));

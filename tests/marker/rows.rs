@@ -1,15 +1,15 @@
 //! The rows that a fence or a read finds.
 
-use oncegate::settle::marker::{MarkerTable, Row, TableError, schema_sql};
-use sqlx::postgres::PgConnection;
+use oncegate::settle::marker::{DEFAULT_TABLE, MarkerTable, Row, TableError, schema_sql};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, raw_sql};
 
 use crate::servers::postgres::{Server, shared};
-use crate::{TIMEOUT, client, made, url};
+use crate::{Payments, TIMEOUT, client, made};
 
 /// An open transaction of an upstream that has inserted the row of `execution`.
-async fn inserted(server: &Server, table: &str, execution: &str) -> PgConnection {
-    let mut upstream = server.options().connect().await.expect("a connection");
+async fn inserted(server: &PgConnectOptions, table: &str, execution: &str) -> PgConnection {
+    let mut upstream = server.connect().await.expect("a connection");
     let sql = format!("BEGIN; INSERT INTO {table} (execution) VALUES ('{execution}')");
     run(&mut upstream, &sql).await;
     upstream
@@ -60,10 +60,11 @@ async fn a_committed_row_is_found_with_the_response_that_it_has() {
     server
         .run(&format!(
             "INSERT INTO {table} (execution, response) VALUES ('a:1', NULL), ('a:2', '{response}'), \
-             ('a:3', '{{\"status\": 7}}'), ('a:4', 'null')"
+             ('a:3', '{{\"status\": 7}}'), ('a:4', 'null'), \
+             ('a:5', jsonb_build_object('status', 200, 'body_base64', repeat('AAAA', 1 << 23)))"
         ))
         .await;
-    for execution in ["a:1", "a:3", "a:4"] {
+    for execution in ["a:1", "a:3", "a:4", "a:5"] {
         assert_eq!(client.fence(execution).await, Ok(Row::Committed(None)), "{execution}");
         assert_eq!(client.read(execution).await, Ok(Some(Row::Committed(None))), "{execution}");
     }
@@ -82,7 +83,7 @@ async fn a_row_in_an_open_transaction_keeps_the_outcome_open() {
     let client = client(server.port, &table);
     for (end, expected) in [("COMMIT", Row::Committed(None)), ("ROLLBACK", Row::Fenced)] {
         let execution = format!("{}:1", end.to_lowercase());
-        let mut upstream = inserted(&server, &table, &execution).await;
+        let mut upstream = inserted(&server.options(), &table, &execution).await;
         let started = std::time::Instant::now();
         assert_eq!(client.fence(&execution).await, Err(TableError::Busy));
         assert!(started.elapsed() < TIMEOUT, "{:?}", started.elapsed());
@@ -92,25 +93,32 @@ async fn a_row_in_an_open_transaction_keeps_the_outcome_open() {
     }
 }
 
-/// The transaction ends while the fence waits for it.
+/// The transaction ends while the fence waits for it, whatever isolation the database has by default.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_waiting_fence_sees_how_the_transaction_ends() {
     let server = shared();
-    let table = made(&server).await;
-    for (end, expected) in [("COMMIT", Row::Committed(None)), ("ROLLBACK", Row::Fenced)] {
-        let execution = format!("{}:1", end.to_lowercase());
-        let client = MarkerTable::new(&url(server.port), &table, 20 * TIMEOUT).expect("a plain table");
-        let mut upstream = inserted(&server, &table, &execution).await;
-        let fence = {
-            let execution = execution.clone();
-            tokio::spawn(async move { client.fence(&execution).await })
-        };
-        let waits = format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%{execution}%'"
-        );
-        while server.value::<i64>(&waits).await == 0 {}
-        run(&mut upstream, end).await;
-        assert_eq!(fence.await.expect("no panic"), Ok(expected));
+    for isolation in ["read committed", "serializable"] {
+        let payments = Payments::on(&server).await;
+        payments.run(&schema_sql(DEFAULT_TABLE)).await;
+        let database = format!("current_database(), '{isolation}'");
+        let set = "'ALTER DATABASE %I SET default_transaction_isolation = %L'";
+        payments.run(&format!("DO $$ BEGIN EXECUTE format({set}, {database}); END $$")).await;
+        for (end, expected) in [("COMMIT", Row::Committed(None)), ("ROLLBACK", Row::Fenced)] {
+            let execution = format!("{}:1", end.to_lowercase());
+            let table = MarkerTable::new(&payments.url, DEFAULT_TABLE, 20 * TIMEOUT).expect("a plain table");
+            let mut upstream = inserted(&payments.options, DEFAULT_TABLE, &execution).await;
+            let fence = {
+                let execution = execution.clone();
+                tokio::spawn(async move { table.fence(&execution).await })
+            };
+            let waits = format!(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                 AND datname = current_database() AND query LIKE '%{execution}%'"
+            );
+            while payments.value(&waits).await == 0 {}
+            run(&mut upstream, end).await;
+            assert_eq!(fence.await.expect("no panic"), Ok(expected), "{isolation}");
+        }
     }
 }
 
@@ -121,7 +129,7 @@ async fn a_caller_that_goes_away_takes_its_connection_with_it() {
     let table = made(&server).await;
     let client = client(server.port, &table);
     assert_eq!(client.read("a:1").await, Ok(None));
-    let mut upstream = inserted(&server, &table, "a:1").await;
+    let mut upstream = inserted(&server.options(), &table, "a:1").await;
     for _ in 0..8 {
         let gone = tokio::time::timeout(std::time::Duration::from_millis(50), client.fence("a:1")).await;
         assert!(gone.is_err(), "{gone:?}");
@@ -134,11 +142,11 @@ async fn a_caller_that_goes_away_takes_its_connection_with_it() {
 #[tokio::test]
 async fn the_schema_is_made_once_and_holds_the_default_table() {
     let server = Server::start();
-    let sql = schema_sql(oncegate::settle::marker::DEFAULT_TABLE);
+    let sql = schema_sql(DEFAULT_TABLE);
     for _ in 0..2 {
         server.run(&sql).await;
     }
-    let client = client(server.port, oncegate::settle::marker::DEFAULT_TABLE);
+    let client = client(server.port, DEFAULT_TABLE);
     assert_eq!(client.fence("a:1").await, Ok(Row::Fenced));
     let columns: String = server
         .value(

@@ -4,12 +4,14 @@ use std::fmt::Display;
 
 use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
-use crate::config::{InFlight, Match, OnStoreError, Route, UnknownAnswers};
+use crate::config::{Config, InFlight, Match, OnStoreError, Route, Settling, UnknownAnswers};
 use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
 use crate::protocol::{BodyScheme, Policy, ScopePart};
 
+use super::settling;
+
 /// Writes the effect of a route's settings.
-pub(super) fn write(page: &mut Page, route: &Route) {
+pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
     page.heading(&format!("Route {:?}", &*route.name));
     page.row("covers", &covers(route));
     page.row("key", &key(route));
@@ -17,15 +19,11 @@ pub(super) fn write(page: &mut Page, route: &Route) {
     page.row("same request", &same_request(route));
     page.row("while one runs", &while_running(route));
     page.row("a later retry", &later_retry(&route.policy));
-    page.row("a lost answer", &unknown(&route.policy));
+    settling::write(page, config, route);
     page.row("a crashed gateway", &crash(&route.policy));
     page.row("no store", without_store(route));
-    page.row("not executed", &statuses(route.outcomes.release(), "the key is free again for a retry"));
-    let unknown = match route.unknown_answers {
-        UnknownAnswers::Pass => "passed on once, then held as unknown",
-        UnknownAnswers::Problem => "answered outcome-unknown, and held as unknown",
-    };
-    page.row("unknown", &statuses(route.outcomes.unknown(), unknown));
+    page.row("not executed", &statuses(route.outcomes.release(), released(&route.settling)));
+    page.row("unknown", &statuses(route.outcomes.unknown(), &unknown(route)));
     page.row("any other status", "stored and replayed, 500 included");
     page.row("a replay", &replay(route));
     page.row(
@@ -132,18 +130,6 @@ fn later_retry(policy: &Policy) -> String {
     }
 }
 
-fn unknown(policy: &Policy) -> String {
-    let tombstone = match policy.tombstone_ttl {
-        none if none.is_zero() => Policy::UNKNOWN_TOMBSTONE,
-        some => some,
-    };
-    format!(
-        "504 outcome-unknown, then 409 for {} and {} more, unless a late answer or an operator decides it",
-        Span(policy.ttl),
-        Span(tombstone)
-    )
-}
-
 fn crash(policy: &Policy) -> String {
     format!(
         "its executions are unknown once it was silent for {}; an operator can declare one not executed \
@@ -161,6 +147,25 @@ fn without_store(route: &Route) -> &'static str {
              back, runs the operation again"
         }
     }
+}
+
+fn released(settling: &Settling) -> &'static str {
+    match settling {
+        Settling::Marker(_) => "fenced at once, and if the fence is first the key is free again for a retry",
+        Settling::Hold | Settling::Retry(_) | Settling::Probe(_) => "the key is free again for a retry",
+    }
+}
+
+fn unknown(route: &Route) -> String {
+    let answer = match route.unknown_answers {
+        UnknownAnswers::Pass => "passed on once, then",
+        UnknownAnswers::Problem => "answered outcome-unknown, and",
+    };
+    let then = match route.settling {
+        Settling::Hold => "held as unknown",
+        Settling::Retry(_) | Settling::Probe(_) | Settling::Marker(_) => "treated as a lost answer",
+    };
+    format!("{answer} {then}")
 }
 
 fn statuses(statuses: &[u16], meaning: &str) -> String {

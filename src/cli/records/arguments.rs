@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use http::{HeaderName, HeaderValue, Uri};
 
+use crate::cli::header::parse_header;
+
 /// Environment variable with the admin token.
 pub const TOKEN_VARIABLE: &str = "ONCEGATE_ADMIN_TOKEN";
 
@@ -146,11 +148,4 @@ fn parse_admin(text: &str) -> Result<Uri, String> {
     let known = matches!(uri.scheme_str(), Some("http" | "https"));
     let bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
     if known && bare { Ok(uri) } else { Err("expected http://HOST:PORT or https://HOST:PORT".into()) }
-}
-
-fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE")?;
-    let name = name.trim().parse().map_err(|_| "this is not a header name")?;
-    let value = HeaderValue::from_bytes(value.trim().as_bytes()).map_err(|_| "this is not a header value")?;
-    Ok((name, value))
 }

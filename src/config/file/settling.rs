@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::settling::UpstreamKeys as Checked;
-
 /// Policy for an execution with an unknown outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -44,7 +42,7 @@ pub(in crate::config) struct UpstreamKeys {
 
 impl Default for UpstreamKeys {
     fn default() -> Self {
-        Self { window: None, undecided: Checked::DEFAULT_UNDECIDED.map(i64::from).to_vec() }
+        Self { window: None, undecided: vec![400, 401, 403, 404, 409, 422, 425, 429] }
     }
 }
 

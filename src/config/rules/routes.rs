@@ -116,10 +116,7 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         in_flight: in_flight?,
         max_response_body: max_response_body?,
         outcomes: outcomes?,
-        unknown_answers: match file.unknown_answers {
-            file::UnknownAnswers::Pass => UnknownAnswers::Pass,
-            file::UnknownAnswers::Problem => UnknownAnswers::Problem,
-        },
+        unknown_answers: unknown_answers(file.unknown_answers),
         on_store_error: on_store_error?,
     })
 }
@@ -274,6 +271,13 @@ fn in_flight(at: &KeyCursor<'_>, file: &file::Route) -> Option<InFlight> {
         file::InFlight::Wait => InFlight::Wait(wait_timeout),
         file::InFlight::Reject => InFlight::Reject,
     })
+}
+
+fn unknown_answers(file: file::UnknownAnswers) -> UnknownAnswers {
+    match file {
+        file::UnknownAnswers::Pass => UnknownAnswers::Pass,
+        file::UnknownAnswers::Problem => UnknownAnswers::Problem,
+    }
 }
 
 fn outcomes(at: &KeyCursor<'_>, file: &file::Outcomes) -> Option<Outcomes> {

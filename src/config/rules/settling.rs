@@ -161,3 +161,18 @@ pub fn probe_upstreams(
     };
     routes.iter().filter_map(of_route).collect()
 }
+
+#[cfg(all(test, not(feature = "postgres")))]
+mod tests {
+    use crate::config::{Config, Environment};
+
+    #[test]
+    fn markers_need_the_driver_of_postgres() {
+        let text = "store.url = 'memory:'\n[upstreams.a]\nurl = 'http://a'\n[[routes]]\nname = 'a'\npath = '/a'\n\
+                    upstream = 'a'\non_unknown = 'marker'\nmarker = { url = 'postgres://me:hush@h/pay' }\n";
+        let errors =
+            Config::parse(text, "a.toml", &Environment::default()).expect_err("there is none").to_string();
+        assert!(errors.starts_with("a.toml:9:1: routes[0].marker (route \"a\"): this build"), "{errors}");
+        assert!(errors.contains("--features postgres") && !errors.contains("hush"), "{errors}");
+    }
+}

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::protocol::{
-    Claim, ClaimVerdict, Finding, Owner, Record, RecordId, Report, Standing, State, Transition, transition,
+    Claim, ClaimVerdict, Finding, Owner, Record, RecordId, Report, Standing, State, TakeOver,
+    TakeOverVerdict, Transition, transition,
 };
 
 use super::super::jumps::RoundTrip;
@@ -75,6 +76,39 @@ impl Ledger {
                     error => error.or_refused(),
                 })
             }
+        }
+    }
+
+    /// Takes an operation over for another execution. The record is read anew, because a take-over may have to
+    /// begin before a certain time.
+    ///
+    /// A take-over without an answer is repeated once by the same owner, which wins again if it had won.
+    ///
+    /// # Errors
+    /// As [`Ledger::claim`].
+    pub async fn take_over(
+        &self,
+        id: RecordId,
+        step: TakeOver,
+    ) -> Result<Decision<TakeOverVerdict>, StoreError> {
+        if let Some(reason) = self.stopped().next() {
+            return Err(StoreError::refused(self.why(reason)));
+        }
+        let decided = match self.apply(id, None, &step, None).await {
+            Err(StoreError::Unclear(_)) => {
+                Box::pin(self.apply(id, None, &step, None)).await.map_err(StoreError::or_unclear)?
+            }
+            answered => answered?,
+        };
+        match &decided.verdict {
+            TakeOverVerdict::Won(record) if self.clock_has_jumped() => {
+                let release = Report { owner: step.owner, n: record.state.n(), finding: Finding::Release };
+                if let Err(error) = self.apply(id, Some(record), &release, None).await {
+                    tracing::warn!(record = %id, "the operation stays claimed although no request was sent: {error}");
+                }
+                Err(StoreError::refused(self.why(Stopped::Clock)))
+            }
+            TakeOverVerdict::Won(_) | TakeOverVerdict::Lost(_) => Ok(decided),
         }
     }
 

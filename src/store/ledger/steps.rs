@@ -1,6 +1,7 @@
 //! Steps: decide with the protocol, write with a comparison, and decide again if another write came in
 //! between.
 
+use crate::clock::Timestamp;
 use crate::protocol::notice;
 use crate::protocol::{Record, RecordId, State, Step, StepKind, StoredResponse, Transition, transition};
 
@@ -37,6 +38,38 @@ impl Ledger {
             replays.forget(id);
         }
         decided
+    }
+
+    /// Applies `step` to exactly this record, as of `now`. Returns `None` if the record has changed: the
+    /// caller has looked at something else that belongs to it, and has to look again.
+    ///
+    /// # Errors
+    /// The errors of the store.
+    pub async fn apply_to<S: Step>(
+        &self,
+        id: RecordId,
+        record: &Record,
+        now: Timestamp,
+        step: &S,
+    ) -> Result<Option<Decision<S::Verdict>>, StoreError> {
+        let forget = || self.replays.as_ref().map(|replays| replays.forget(id));
+        forget();
+        let (written, verdict) = match transition(Some(record), step, now) {
+            Transition::Unchanged(verdict) => return Ok(Some(Decision { verdict, response: None, now })),
+            Transition::Remove(_) => return Ok(None),
+            Transition::Write(written, verdict) => (written, verdict),
+        };
+        let notice = notice::of(step.kind(), Some(record), Some(&written));
+        let change = Change::Write(Written { record: written, response: None, notice });
+        let swap = self.write(id, Some(record), change).await;
+        forget();
+        Ok(match swap? {
+            Swap::Stored(Some(stored)) => {
+                let now = stored.updated_at;
+                Some(Decision { verdict: verdict(stored), response: None, now })
+            }
+            Swap::Stored(None) | Swap::Conflict(_) => None,
+        })
     }
 
     /// Decides on the record in `found`, and writes the decision.

@@ -1,0 +1,322 @@
+//! The parts of a request that settling needs: taken when the operation is claimed, and kept with its record
+//! until the outcome is decided.
+//!
+//! Each policy keeps what it needs and no more:
+//!
+//! 1. `retry` keeps a digest of path, query and body, because the upstream must get the same bytes again.
+//! 2. `probe` keeps the values that the URL of its question names.
+//! 3. With `keep_request`, any of them keeps the whole request, so that the gateway can send it again.
+//!
+//! Values and requests are sealed if the store has a key for that. A whole request is never kept without.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use crate::config::{Route, Settling};
+use crate::protocol::probe::Values;
+use crate::protocol::{Key, RecordId, RequestParts};
+use crate::seal::Sealer;
+
+/// The largest request that is kept, in bytes, with its head. A larger one is sent again by its client alone.
+pub const LARGEST_REQUEST: usize = 64 << 10;
+
+/// The purpose that sealed texts are bound to.
+const PURPOSE: &str = "oncegate kept request v1";
+
+/// A whole request that was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptRequest {
+    /// Method.
+    pub method: Method,
+    /// Path and query.
+    pub uri: Uri,
+    /// Headers in their order.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+/// The kept parts of one request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Digest of path, query and body.
+    digest: Option<Vec<u8>>,
+    /// The values that a probe's URL names.
+    pub values: Values,
+    /// The whole request.
+    pub request: Option<KeptRequest>,
+}
+
+/// The part that takes what is to be kept out of a request, and reads it again.
+#[derive(Clone, Debug, Default)]
+pub struct Keeper {
+    sealer: Option<Arc<Sealer>>,
+}
+
+impl Keeper {
+    /// Creates a keeper that seals with `sealer`.
+    #[must_use]
+    pub fn new(sealer: Option<Arc<Sealer>>) -> Self {
+        Self { sealer }
+    }
+
+    /// Returns what the policy of `route` keeps of a request, encoded for the record.
+    #[must_use]
+    pub fn keep(
+        &self,
+        id: RecordId,
+        route: &Route,
+        key: &Key,
+        request: RequestParts<'_>,
+    ) -> Option<Arc<[u8]>> {
+        let (digest, values) = match &route.settling {
+            Settling::Hold => return None,
+            Settling::Marker(_) if !route.keep_request => return None,
+            Settling::Marker(_) => (None, Values::default()),
+            Settling::Retry(_) => (Some(digest(request)), Values::default()),
+            Settling::Probe(probe) => (None, probe.template.values(key.as_str(), request.body)),
+        };
+        let request = if route.keep_request { self.whole(request) } else { None };
+        let closed = wire::Closed { values: values.0, request };
+        let kept = match &self.sealer {
+            Some(sealer) if closed != wire::Closed::default() => {
+                let sealed = sealer.seal(PURPOSE, id.to_string().as_bytes(), &closed.encode_to_vec());
+                wire::Kept { digest, values: BTreeMap::new(), sealed: Some(sealed) }
+            }
+            _ => wire::Kept { digest, values: closed.values, sealed: None },
+        };
+        Some(kept.encode_to_vec().into())
+    }
+
+    /// Returns the whole request, unless it is too large or could not be sealed.
+    fn whole(&self, request: RequestParts<'_>) -> Option<wire::Request> {
+        self.sealer.as_ref()?;
+        let header = |(name, value): (&HeaderName, &HeaderValue)| wire::Header {
+            name: name.as_str().to_owned(),
+            value: value.as_bytes().to_vec(),
+        };
+        let whole = wire::Request {
+            method: request.method.as_str().to_owned(),
+            uri: match request.query {
+                Some(query) => format!("{}?{query}", request.path),
+                None => request.path.to_owned(),
+            },
+            headers: request.headers.iter().map(header).collect(),
+            body: Bytes::copy_from_slice(request.body),
+        };
+        (whole.encoded_len() <= LARGEST_REQUEST).then_some(whole)
+    }
+
+    /// Reads what was kept. A part that was sealed under a key that is not known here is missing. So is a part that
+    /// is damaged.
+    #[must_use]
+    pub fn read(&self, id: RecordId, kept: Option<&[u8]>) -> Kept {
+        let Some(wire) = kept.and_then(|kept| wire::Kept::decode(kept).ok()) else {
+            return Kept::default();
+        };
+        let wire::Kept { digest, values, sealed } = wire;
+        let Some(sealed) = sealed else { return Kept { digest, values: Values(values), request: None } };
+        let opened = self
+            .sealer
+            .as_ref()
+            .and_then(|sealer| sealer.open(PURPOSE, id.to_string().as_bytes(), &sealed))
+            .and_then(|opened| wire::Closed::decode(&*opened).ok());
+        match opened {
+            Some(closed) => {
+                let request = closed.request.and_then(KeptRequest::of_wire);
+                Kept { digest, values: Values(closed.values), request }
+            }
+            None => {
+                tracing::warn!(record = %id, "what was kept for settling cannot be opened: no key here fits");
+                Kept { digest, ..Kept::default() }
+            }
+        }
+    }
+
+    /// Tells whether `request` has the path, the query and the body of the request that was kept.
+    #[must_use]
+    pub fn is_same(&self, id: RecordId, kept: Option<&[u8]>, request: RequestParts<'_>) -> bool {
+        self.read(id, kept).digest.is_some_and(|kept| kept == digest(request))
+    }
+}
+
+impl KeptRequest {
+    fn of_wire(wire: wire::Request) -> Option<Self> {
+        let mut headers = HeaderMap::with_capacity(wire.headers.len());
+        for wire::Header { name, value } in wire.headers {
+            headers.append(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
+        }
+        Some(Self {
+            method: wire.method.parse().ok()?,
+            uri: wire.uri.parse().ok()?,
+            headers,
+            body: wire.body,
+        })
+    }
+}
+
+/// Digests path, query and body, each with its length.
+fn digest(request: RequestParts<'_>) -> Vec<u8> {
+    let mut digest = Sha256::new();
+    digest.update(b"oncegate request v1");
+    for part in [
+        request.path.as_bytes(),
+        &[u8::from(request.query.is_some())],
+        request.query.unwrap_or_default().as_bytes(),
+        request.body,
+    ] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().to_vec()
+}
+
+/// The encoding. Tags never change: add new ones, and never reuse one.
+mod wire {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
+    use prost::Message;
+
+    #[derive(Clone, PartialEq, Message)]
+    pub(super) struct Kept {
+        #[prost(bytes = "vec", optional, tag = "1")]
+        pub(super) digest: Option<Vec<u8>>,
+        #[prost(btree_map = "string, string", tag = "2")]
+        pub(super) values: BTreeMap<String, String>,
+        #[prost(bytes = "vec", optional, tag = "3")]
+        pub(super) sealed: Option<Vec<u8>>,
+    }
+
+    /// The sealed part.
+    #[derive(Clone, PartialEq, Message)]
+    pub(super) struct Closed {
+        #[prost(btree_map = "string, string", tag = "1")]
+        pub(super) values: BTreeMap<String, String>,
+        #[prost(message, optional, tag = "2")]
+        pub(super) request: Option<Request>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub(super) struct Request {
+        #[prost(string, tag = "1")]
+        pub(super) method: String,
+        #[prost(string, tag = "2")]
+        pub(super) uri: String,
+        #[prost(message, repeated, tag = "3")]
+        pub(super) headers: Vec<Header>,
+        #[prost(bytes = "bytes", tag = "4")]
+        pub(super) body: Bytes,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub(super) struct Header {
+        #[prost(string, tag = "1")]
+        pub(super) name: String,
+        #[prost(bytes = "vec", tag = "2")]
+        pub(super) value: Vec<u8>,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Environment};
+    use crate::protocol::Scope;
+
+    fn id(key: &str) -> RecordId {
+        RecordId::of("kept", &Scope::anonymous(), &Key::parse(key.as_bytes()).expect("a key"))
+    }
+
+    /// Returns a route with these settings in its table.
+    fn route(settings: &str) -> Arc<Route> {
+        let text = format!(
+            "[store]\nurl = \"memory:\"\nseal = [{{ id = \"k\", env = \"SEAL\" }}]\n\
+             [upstreams.u]\nurl = \"http://127.0.0.1:9\"\n\
+             [[routes]]\nname = \"pay\"\npath = \"/pay\"\nupstream = \"u\"\n{settings}"
+        );
+        let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+        let config =
+            Config::parse(&text, "a test", &Environment::from([("SEAL", key)])).expect("a configuration");
+        Arc::clone(&config.routes[0])
+    }
+
+    fn keeper() -> Keeper {
+        Keeper::new(Sealer::new([("k".to_owned(), [7; 32])]).map(Arc::new))
+    }
+
+    fn keep(keeper: &Keeper, settings: &str, path: &str, body: &[u8]) -> Option<Arc<[u8]>> {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", HeaderValue::from_static("Bearer canary"));
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let request = RequestParts { method: &Method::POST, path, query, headers: &headers, body };
+        keeper.keep(id("key-1"), &route(settings), &Key::parse(b"key-1").expect("a key"), request)
+    }
+
+    const RETRY: &str = "on_unknown = \"retry\"";
+    const PROBE: &str = "on_unknown = \"probe\"\n\
+        probe = { url = \"http://127.0.0.1:9/{key}/{body:/order}\", executed = [200], not_executed = [404] }";
+
+    #[test]
+    fn each_policy_keeps_what_it_needs_and_no_more() {
+        let (sealing, plain) = (keeper(), Keeper::default());
+        assert_eq!(keep(&sealing, "on_unknown = \"hold\"", "/pay", b"{}"), None);
+        let digest = keep(&sealing, RETRY, "/pay", b"{\"card\":\"canary\"}").expect("a digest");
+        assert!(digest.len() < 40, "{} bytes", digest.len());
+        let body = b"{\"order\":\"o-1\",\"card\":\"canary\"}";
+        for keeper in [&sealing, &plain] {
+            let kept = keep(keeper, PROBE, "/pay", body).expect("values");
+            assert!(!kept.windows(6).any(|part| part == b"canary"));
+            let values = keeper.read(id("key-1"), Some(&kept)).values;
+            assert_eq!((&*values.0["key"], &*values.0["body:/order"]), ("key-1", "o-1"));
+        }
+        let sealed = keep(&sealing, PROBE, "/pay", body).expect("values");
+        assert!(!sealed.windows(3).any(|part| part == b"o-1" || part == b"key"));
+        assert_eq!(plain.read(id("key-1"), Some(&sealed)), Kept::default(), "no key opens it here");
+    }
+
+    #[test]
+    fn the_same_bytes_are_the_same_request() {
+        let keeper = keeper();
+        let kept = keep(&keeper, RETRY, "/pay?a=1", b"{\"a\":1}");
+        let headers = HeaderMap::new();
+        for (path, query, body, same) in [
+            ("/pay", Some("a=1"), "{\"a\":1}", true),
+            ("/pay", Some("a=1"), "{\"a\": 1}", false),
+            ("/pay", Some("a=2"), "{\"a\":1}", false),
+            ("/pay", None, "{\"a\":1}", false),
+            ("/pay/", Some("a=1"), "{\"a\":1}", false),
+        ] {
+            let body = body.as_bytes();
+            let request = RequestParts { method: &Method::POST, path, query, headers: &headers, body };
+            assert_eq!(keeper.is_same(id("key-1"), kept.as_deref(), request), same, "{path} {query:?}");
+        }
+        let request =
+            RequestParts { method: &Method::POST, path: "/", query: None, headers: &headers, body: b"" };
+        assert!(!keeper.is_same(id("key-1"), None, request), "nothing was kept");
+    }
+
+    #[test]
+    fn a_whole_request_comes_back_under_its_own_record_and_is_sealed() {
+        let keeper = keeper();
+        let settings = format!("{RETRY}\nkeep_request = true");
+        let kept = keep(&keeper, &settings, "/pay?a=1", b"{\"card\":\"canary\"}").expect("a request");
+        assert!(!kept.windows(6).any(|part| part == b"canary"));
+        let request = keeper.read(id("key-1"), Some(&kept)).request.expect("the request");
+        assert_eq!((request.method, request.uri.to_string()), (Method::POST, "/pay?a=1".into()));
+        assert_eq!(request.headers["authorization"], "Bearer canary");
+        assert_eq!(request.body, "{\"card\":\"canary\"}");
+        assert_eq!(keeper.read(id("key-2"), Some(&kept)).request, None);
+        for cut in 0..kept.len() {
+            assert_eq!(keeper.read(id("key-1"), Some(&kept[..cut])).request, None);
+        }
+        let large = vec![b'x'; LARGEST_REQUEST];
+        let kept = keep(&keeper, &settings, "/pay", &large).expect("a digest");
+        assert_eq!(keeper.read(id("key-1"), Some(&kept)).request, None, "too large");
+    }
+}
