@@ -41,5 +41,7 @@ fn stop(name: &str) {
         eprintln!("failpoint {name}");
         // A process may always send itself a signal.
         let _ = kill_process(getpid(), Signal::STOP);
+        // Another thread may be the one that takes the signal, a moment later.
+        std::thread::sleep(std::time::Duration::from_millis(50));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::api::{Call, Effect, Reply};
 use crate::client::{End, Told, is_stored};
 use crate::harness::Answer;
-use crate::policy::{LEASE, NOT_BEFORE, Policy, RESPONSE_TIMEOUT};
+use crate::policy::{DEADLINE, NOT_BEFORE, Policy};
 use crate::round::{Report, Round};
 use crate::world::World;
 
@@ -92,7 +92,7 @@ fn strange_requests(calls: &[Call]) -> Option<String> {
 
 /// Finds executions that began before the deadline of an undecided earlier one, or before a probe may be believed.
 fn early_reruns(calls: &[Call]) -> Option<String> {
-    let least = LEASE + RESPONSE_TIMEOUT + NOT_BEFORE - SLACK;
+    let least = DEADLINE + NOT_BEFORE - SLACK;
     calls.iter().find_map(|call| {
         let undecided = |earlier: &&Call| earlier.plan.reply != Reply::Status(429);
         let earlier = calls.iter().filter(|earlier| earlier.key == call.key && earlier.n() < call.n());

@@ -38,6 +38,10 @@ impl Policy {
 pub const LEASE: Duration = Duration::from_millis(700);
 /// The longest call of the gateways.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_millis(700);
+/// The longest time for a connection to the upstream.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(100);
+/// Time from a claim without renewal to the deadline of its execution.
+pub const DEADLINE: Duration = LEASE.saturating_add(RESPONSE_TIMEOUT).saturating_add(CONNECT_TIMEOUT);
 /// The time after the deadline before a probe is believed that found nothing.
 pub const NOT_BEFORE: Duration = Duration::from_millis(400);
 /// The time until the API's search finds a charge.

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use crate::api::{Call, Pause, Plan, Point};
 use crate::check;
 use crate::client::Told;
-use crate::policy::{LEASE, Policy, RESPONSE_TIMEOUT, api};
+use crate::policy::{DEADLINE, LEASE, Policy, api};
 use crate::random::Random;
 use crate::servers::proxy::Wire;
 use crate::store::{Kind, Store};
@@ -111,7 +111,7 @@ impl Round {
         let short = Duration::from_millis(random.between(200, 1200));
         let wire = random.pick(&[Wire::Mute, Wire::Lose, Wire::Closed]);
         let step = random.pick(&Step::ALL);
-        let stopped = LEASE + RESPONSE_TIMEOUT + Duration::from_millis(random.below(1500));
+        let stopped = DEADLINE + Duration::from_millis(random.below(1500));
         let alone = self.store == Kind::Embedded;
         loop {
             return match random.below(12) {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::api::{Act, Call, Pause, Plan, Reply};
 use crate::campaign::of_env;
 use crate::client::is_stored;
-use crate::policy::{LEASE, Policy, RESPONSE_TIMEOUT, api};
+use crate::policy::{DEADLINE, Policy, RESPONSE_TIMEOUT, api};
 use crate::random::Random;
 use crate::store::{Kind, Store};
 use crate::world::{Options, World};
@@ -93,7 +93,7 @@ async fn settle(policy: Policy, store: Kind, count: usize) -> Settled {
     let api = api(policy, true, lost).await;
     let world = World::start(policy, api, Store::of(store).await, Options::default()).await;
     let unknowns = make(&world, count).await;
-    let until = Instant::now() + LEASE + RESPONSE_TIMEOUT + GOAL + Duration::from_secs(5);
+    let until = Instant::now() + DEADLINE + GOAL + Duration::from_secs(5);
     let records = loop {
         let records = world.records(1, "").await;
         let open = |record: &&Value| record["state"] == "unknown" || record["state"] == "running";
@@ -156,6 +156,6 @@ fn took(record: &Value) -> Option<Duration> {
     let time = |name: &str| -> SystemTime {
         humantime::parse_rfc3339(record[name].as_str().expect("a time")).expect("a time")
     };
-    let deadline = time("created_at") + LEASE + RESPONSE_TIMEOUT;
+    let deadline = time("created_at") + DEADLINE;
     settled.then(|| time("updated_at").duration_since(deadline).unwrap_or_default())
 }

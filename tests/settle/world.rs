@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::api::{Api, Protection};
 use crate::client::{Addresses, Client};
 use crate::harness::{Gateway, Settings};
-use crate::policy::{LEASE, Policy, RESPONSE_TIMEOUT, SEAL, SEAL_LINES, route_lines};
+use crate::policy::{CONNECT_TIMEOUT, LEASE, Policy, RESPONSE_TIMEOUT, SEAL, SEAL_LINES, route_lines};
 use crate::servers::proxy::Proxy;
 use crate::store::Store;
 
@@ -106,7 +106,8 @@ impl World {
     fn settings_of(&self, number: usize, route: &str) -> Settings {
         let wire = self.store_wire.as_ref().filter(|_| number == 0).map(|wire| wire.port);
         let store = self.store.lines_at(wire);
-        let upstream = format!("response_timeout = \"{}ms\"", RESPONSE_TIMEOUT.as_millis());
+        let times = [CONNECT_TIMEOUT, RESPONSE_TIMEOUT].map(|time| time.as_millis());
+        let upstream = format!("connect_timeout = \"{}ms\"\nresponse_timeout = \"{}ms\"", times[0], times[1]);
         let store = format!("{store}\ntimeout = \"700ms\"\n{SEAL_LINES}");
         let settings = Settings::route(route).store(&store).upstream(&upstream).env("ONCEGATE_SEAL", SEAL);
         Settings { address: Some(self.api.address), ..settings }
@@ -192,11 +193,11 @@ impl World {
         loop {
             let records = self.records(gateway, "").await;
             assert!(records.len() <= 1, "{records:?}");
-            if let Some(record) = records.into_iter().find(|record| record["state"] == state) {
-                return record;
+            match records.into_iter().next() {
+                Some(record) if record["state"] == state => return record,
+                other if Instant::now() > until => panic!("never {state}: {other:?}\n{}", self.logs()),
+                _ => {}
             }
-            let logs = || self.logs();
-            assert!(Instant::now() < until, "the record never became {state}: {}", logs());
             sleep(Duration::from_millis(20)).await;
         }
     }

@@ -23,25 +23,27 @@ on_every_store!(
 /// The upstream is paused from before its transaction until after the fence.
 const PAUSED: Plan = Plan::CHARGE.received(Pause::Gate);
 
-/// Waits until the first execution is fenced.
-async fn first_is_fenced(world: &World) {
+/// Waits until these executions are fenced, and no other has a marker.
+async fn are_fenced(world: &World, executions: &[u32]) {
+    let expected: Vec<(u32, bool)> = executions.iter().map(|n| (*n, true)).collect();
     let fence = async {
-        while fenced(&world.api).await != [(1, true)] {
+        while fenced(&world.api).await != expected {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(LIMIT, fence).await.expect("the first execution is fenced");
+    timeout(LIMIT, fence).await.expect("a fence");
 }
 
-/// Lets the first execution go on behind its fence, and checks that nothing came of it.
-async fn nothing_comes_of_the_first(world: &World) {
+/// Lets the paused execution go on behind its fence, and checks that the one charge is that of execution `n`.
+async fn only_charge(world: &World, n: u32) {
     let done = world.api.calls().len();
     world.api.open_gate();
     world.api.reached(Point::Done, done).await;
     let charges = world.api.effects().await;
     assert_eq!(charges.len(), 1, "{charges:?}");
-    assert!(charges[0].execution.ends_with(":2"), "{charges:?}");
-    assert_eq!(fenced(&world.api).await, [(1, true), (2, false)]);
+    assert!(charges[0].execution.ends_with(&format!(":{n}")), "{charges:?}");
+    let rows: Vec<(u32, bool)> = (1..=n).map(|number| (number, number < n)).collect();
+    assert_eq!(fenced(&world.api).await, rows);
     for gateway in 0..2 {
         let answer = world.client("key").attempt(gateway).await.expect("an answer");
         assert!(answer.is_replay() && answer.status == 201, "{answer:?}");
@@ -49,18 +51,22 @@ async fn nothing_comes_of_the_first(world: &World) {
 }
 
 async fn a_fence_whose_answer_was_lost_is_not_taken_for_a_commit(store: Kind) {
-    let world = world(Policy::Marker, store, &[PAUSED], Options::default()).await;
+    // The refusal makes the first gateway fence at once, so that it has a connection to the marker table.
+    let world = world(Policy::Marker, store, &[Plan::refuse(429), PAUSED], Options::default()).await;
     let wire = world.marker_wire.as_ref().expect("a way to the marker table");
+    let refused = world.client("key").attempt(0).await.expect("an answer");
+    assert_eq!(refused.status, 429, "{refused:?}");
     let told = world.client("key").attempt(0).await.expect("an answer");
     told.problem(504, "outcome-unknown", "unknown", "same-key");
     wire.set(Wire::Mute);
-    first_is_fenced(&world).await;
+    are_fenced(&world, &[1, 2]).await;
+    assert_eq!(world.records(1, "").await[0]["state"], "unknown");
     wire.set(Wire::Closed);
     sleep(Duration::from_millis(20)).await;
     wire.set(Wire::Whole);
     let end = world.client("key").run(1, LIMIT).await.end;
     assert!(matches!(&end, End::Response(answer) if is_stored(answer)), "{end:?}");
-    nothing_comes_of_the_first(&world).await;
+    only_charge(&world, 3).await;
 }
 
 async fn two_gateways_fence_at_once_and_one_execution_follows(store: Kind) {
@@ -74,7 +80,7 @@ async fn two_gateways_fence_at_once_and_one_execution_follows(store: Kind) {
         assert!(matches!(&end, End::Response(answer) if is_stored(answer)), "{end:?}");
     }
     assert_eq!(world.api.calls().len(), 2, "{:?}", world.api.calls());
-    nothing_comes_of_the_first(&world).await;
+    only_charge(&world, 2).await;
 }
 
 /// The upstream says 201 and has committed nothing. Its answer lies in a gateway that is stopped until the

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use tokio::time::sleep;
+
 use super::{LIMIT, fenced, on_every_store, resolve, world};
 use crate::api::{Pause, Plan, Point};
 use crate::client::{End, is_stored};
-use crate::policy::Policy;
+use crate::policy::{DEADLINE, Policy};
+use crate::servers::proxy::Wire;
 use crate::store::Kind;
 use crate::world::Options;
 
@@ -55,12 +58,19 @@ async fn not_executed_is_refused_where_the_marker_is_committed(store: Kind) {
 }
 
 async fn not_executed_is_refused_while_the_marker_table_is_away(store: Kind) {
-    let world = world(Policy::Marker, store, &[Plan::NEVER_ARRIVED], patient()).await;
+    let world = world(Policy::Marker, store, &[Plan::NEVER_ARRIVED], Options::default()).await;
+    let wire = world.marker_wire.as_ref().expect("a way to the marker table");
+    wire.set(Wire::Closed);
     drop(world.client("key").attempt(0).await);
     let record = world.record_in(1, "unknown").await;
-    world.marker_wire.as_ref().expect("a way").set(crate::servers::proxy::Wire::Closed);
-    let forced = json!({ "executed": false, "note": "a test", "force": true });
-    let refused = world.fleet[1].admin_post(&resolve(&record), &forced).await;
-    assert!([409, 503].contains(&refused.status), "{refused:?}");
+    let note = json!({ "executed": false, "note": "a test" });
+    // Beyond the deadline, the missing fence is the only reason for a refusal.
+    sleep(DEADLINE).await;
+    let refused = world.fleet[1].admin_post(&resolve(&record), &note).await;
+    assert_eq!(refused.status, 409, "{refused:?}");
+    assert!(refused.text().contains("could not be fenced"), "{refused:?}");
     assert_eq!(world.records(1, "").await[0]["state"], "unknown");
+    wire.set(Wire::Whole);
+    world.record_in(1, "cleared").await;
+    assert_eq!(fenced(&world.api).await, [(1, true)]);
 }

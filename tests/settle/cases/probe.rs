@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{LIMIT, on_every_store, world};
 use crate::api::Plan;
 use crate::client::{End, is_stored};
-use crate::policy::{LEASE, NOT_BEFORE, Policy, RESPONSE_TIMEOUT};
+use crate::policy::{DEADLINE, NOT_BEFORE, Policy};
 use crate::store::Kind;
 use crate::world::{Options, World};
 
@@ -72,9 +72,8 @@ async fn nothing_runs_again_before_the_deadline_and_not_before(store: Kind) {
     assert!(matches!(&told.end, End::Response(answer) if is_stored(answer)), "{told:?}");
     let calls = world.api.calls();
     assert_eq!(calls.len(), 2, "{calls:?}");
-    let deadline = LEASE + RESPONSE_TIMEOUT;
-    assert!(calls[1].at - began >= deadline + NOT_BEFORE, "{:?}", calls[1].at - began);
+    assert!(calls[1].at - began >= DEADLINE + NOT_BEFORE, "{:?}", calls[1].at - began);
     for search in world.api.searches() {
-        assert!(search.at - began >= deadline, "asked {:?} after the start", search.at - began);
+        assert!(search.at - began >= DEADLINE, "asked {:?} after the start", search.at - began);
     }
 }
