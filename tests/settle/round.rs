@@ -104,9 +104,13 @@ pub struct Report {
 }
 
 impl Round {
+    fn random(&self) -> Random {
+        Random::of(self.seed).part(&format!("{:?} {:?}", self.policy, self.store))
+    }
+
     /// Draws the fault of this round.
     pub fn fault(&self) -> Fault {
-        let mut random = Random::of(self.seed).part("fault");
+        let mut random = self.random().part("fault");
         let soon = Duration::from_millis(random.below(900));
         let short = Duration::from_millis(random.between(200, 1200));
         let wire = random.pick(&[Wire::Mute, Wire::Lose, Wire::Closed]);
@@ -129,13 +133,13 @@ impl Round {
 
     /// Returns whether the API fills the response of its marker rows.
     pub fn row_has_response(&self) -> bool {
-        !Random::of(self.seed).part("row").percent(20)
+        !self.random().part("row").percent(20)
     }
 
     /// Runs the round and checks every promise.
     pub async fn run(self) -> Report {
         let fault = self.fault();
-        let random = Random::of(self.seed);
+        let random = self.random();
         let policy = self.policy;
         let api = api(policy, self.row_has_response(), move |call| plan(&random, policy, call)).await;
         let gateways = if self.store == Kind::Embedded { 1 } else { 2 };
@@ -149,7 +153,7 @@ impl Round {
 
     /// Starts the clients: one or two for each operation.
     fn clients(&self, world: &World) -> JoinSet<(String, Told)> {
-        let mut random = Random::of(self.seed).part("clients");
+        let mut random = self.random().part("clients");
         let mut clients = JoinSet::new();
         for number in 0..OPERATIONS {
             let key = format!("key-{number}");

@@ -41,7 +41,8 @@ async fn every_policy(count: usize) {
     for policy in [Policy::Marker, Policy::Probe, Policy::KeptKeys] {
         for store in [Kind::Postgres, Kind::Redis] {
             let settled = settle(policy, store, count).await;
-            writeln!(table, "{:<30}{store:<10?}{}", policy.name(), settled.line()).expect("a string");
+            writeln!(table, "{:<30}{:<10}{}", policy.name(), format!("{store:?}"), settled.line())
+                .expect("a string");
             if settled.in_time() * 100 < count * 99 || settled.doubles > 0 {
                 missed.push(format!("{policy:?} on {store:?}: {settled:?}"));
             }
