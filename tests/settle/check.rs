@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::api::{Call, Effect, Reply};
+use crate::api::{Call, Effect, Point, Reply};
 use crate::client::{End, Told, is_stored};
 use crate::harness::Answer;
 use crate::policy::{DEADLINE, NOT_BEFORE, Policy};
@@ -24,13 +24,18 @@ pub async fn round(round: &Round, world: &World, told: Vec<(String, Told)>) -> R
     for (key, told) in told {
         by_key.entry(key).or_default().push(told);
     }
+    let mut ended = BTreeMap::new();
     for (key, mut told) in by_key {
         report.operations += 1;
         for number in 0..world.fleet.len() {
             told.push(world.client(&key).run(number, LIMIT).await);
         }
-        let effects = world.api.effects_of(&key).await;
-        operation(round, &key, &told, &effects, &mut report);
+        ended.insert(key, told);
+    }
+    // A request that is paused in the API may still charge.
+    world.api.reached(Point::Done, world.api.calls().len()).await;
+    for (key, told) in ended {
+        operation(round, &key, &told, &world.api.effects_of(&key).await, &mut report);
     }
     report.broken.extend(world.leaves(ending).await.err());
     report.broken.extend(strange_requests(&world.api.calls()));

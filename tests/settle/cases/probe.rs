@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{LIMIT, on_every_store, world};
-use crate::api::Plan;
+use crate::api::{Pause, Plan, Point};
 use crate::client::{End, is_stored};
 use crate::policy::{DEADLINE, NOT_BEFORE, Policy};
 use crate::store::Kind;
@@ -16,6 +16,7 @@ on_every_store!(
     many_waiting_duplicates_ask_once,
     an_executed_operation_is_settled_with_the_found_response,
     nothing_runs_again_before_the_deadline_and_not_before,
+    a_request_that_acts_after_the_answer_of_a_probe_is_a_second_charge,
 );
 
 async fn first_search(world: &World) {
@@ -76,4 +77,16 @@ async fn nothing_runs_again_before_the_deadline_and_not_before(store: Kind) {
     for search in world.api.searches() {
         assert!(search.at - began >= DEADLINE, "asked {:?} after the start", search.at - began);
     }
+}
+
+/// The limit of a probe: the first request comes to the upstream after the probe has found nothing.
+async fn a_request_that_acts_after_the_answer_of_a_probe_is_a_second_charge(store: Kind) {
+    let paused = [Plan::CHARGE.received(Pause::Gate)];
+    let world = world(Policy::Probe, store, &paused, Options::default()).await;
+    let told = world.client("key").run(0, LIMIT).await;
+    assert!(matches!(&told.end, End::Response(answer) if is_stored(answer)), "{told:?}");
+    assert_eq!(world.api.effects().await.len(), 1);
+    world.api.open_gate();
+    world.api.reached(Point::Done, 2).await;
+    assert_eq!(world.api.effects().await.len(), 2);
 }

@@ -1,16 +1,17 @@
 //! Sending again under the upstream's own keys: only the first attempt's bytes.
 
 use super::{LIMIT, on_every_store, world};
-use crate::api::Plan;
+use crate::api::{Api, Call, Plan, Protection};
 use crate::client::{Client, End, is_stored};
 use crate::policy::Policy;
-use crate::store::Kind;
-use crate::world::Options;
+use crate::store::{Kind, Store};
+use crate::world::{Options, World};
 
 on_every_store!(
     another_body_is_never_sent_again_although_the_fingerprint_ignores_the_difference,
     the_upstreams_word_about_its_key_is_not_the_response,
     a_kept_request_is_sent_again_as_it_was,
+    without_keys_of_the_upstream_each_execution_is_a_charge,
 );
 
 async fn another_body_is_never_sent_again_although_the_fingerprint_ignores_the_difference(store: Kind) {
@@ -65,4 +66,17 @@ async fn a_kept_request_is_sent_again_as_it_was(store: Kind) {
     }
     let replay = client.attempt(1).await.expect("an answer");
     assert!(replay.is_replay() && replay.status == 201, "{replay:?}");
+}
+
+/// The limit of `retry` alone: an upstream that recognises nothing.
+async fn without_keys_of_the_upstream_each_execution_is_a_charge(store: Kind) {
+    let lost_first = |call: &Call| if call.number == 1 { Plan::ANSWER_LOST } else { Plan::CHARGE };
+    let api = Api::start(Protection::Absent, lost_first).await;
+    let (store, route) = (Store::of(store).await, "lease = \"700ms\"\non_unknown = \"retry\"");
+    let world = World::with_route(api, store, None, route, Options::default()).await;
+    let told = world.client("key").run(0, LIMIT).await;
+    assert!(matches!(&told.end, End::Response(answer) if is_stored(answer)), "{told:?}");
+    let calls = world.api.calls();
+    assert!(calls.len() == 2 && calls[0].key == calls[1].key, "{calls:?}");
+    assert_eq!(world.api.effects().await.len(), 2);
 }
