@@ -51,8 +51,8 @@ async fn on_every_store(policy: Policy) {
     }
 }
 
-/// Runs an operation with every fault, and one whose gateway is killed. Looks for the secrets while outcomes
-/// are unknown, and after they were settled.
+/// Runs an operation with every fault, and one with a gateway that is killed. Looks for the secrets while
+/// outcomes are unknown, and after they were settled.
 async fn planted(policy: Policy, store: Kind) {
     assert!(RESPONSE_TIMEOUT < Duration::from_millis(1000), "an answer is late");
     let script = |call: &Call| {
@@ -137,7 +137,7 @@ fn contains(bytes: &[u8], secret: &str) -> bool {
     has(secret.as_bytes()) || has(hex.as_bytes()) || (0..3).any(|shift| has(base64(secret, shift).as_bytes()))
 }
 
-/// Returns the digits of base64 that a secret has behind `shift` other bytes, whatever these are.
+/// Returns the digits of base64 that a secret has behind `shift` bytes of any value.
 fn base64(secret: &str, shift: usize) -> String {
     use base64::Engine as _;
 

@@ -78,7 +78,8 @@ fn operation(round: &Round, key: &str, told: &[Told], effects: &[Effect], report
     }
 }
 
-/// Tells whether an operation may end without its response: the charge is known, and no one wrote the response.
+/// Tells whether an operation may end without its response: its charge is known, and its marker row has no
+/// response.
 fn may_be_refused(round: &Round, answer: &Answer, effects: &[Effect]) -> bool {
     let slug = answer.json()["type"].as_str().unwrap_or_default().to_owned();
     let without = round.policy == Policy::Marker && !round.row_has_response();
@@ -95,7 +96,8 @@ fn strange_requests(calls: &[Call]) -> Option<String> {
     strange.map(|(key, bodies)| format!("{key} was sent with several bodies: {bodies:?}"))
 }
 
-/// Finds executions that began before the deadline of an undecided earlier one, or before a probe may be believed.
+/// Finds executions that began before the deadline of an undecided earlier one, or before a probe may be
+/// believed.
 fn early_reruns(calls: &[Call]) -> Option<String> {
     let least = DEADLINE + NOT_BEFORE - SLACK;
     calls.iter().find_map(|call| {

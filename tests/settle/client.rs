@@ -55,11 +55,11 @@ pub enum End {
     GaveUp(Option<Answer>),
 }
 
-/// Everything that one client was told.
+/// The answers to one client.
 #[derive(Clone, Debug)]
 pub struct Told {
     pub end: End,
-    /// All answers in order.
+    /// Each answer, in order.
     pub answers: Vec<Answer>,
 }
 

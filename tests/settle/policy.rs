@@ -91,7 +91,7 @@ pub fn probe_lines(api: &Api, not_before: Duration) -> String {
     )
 }
 
-/// Returns lines of a route whose upstream has keys.
+/// Returns lines of a route to an upstream with keys.
 pub fn keys_lines(window: Duration) -> String {
     format!("on_unknown = \"retry\"\nupstream_keys = {{ window = \"{}ms\" }}", window.as_millis())
 }

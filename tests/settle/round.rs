@@ -1,4 +1,4 @@
-//! One round: a few operations, one fault of the gateways or of the wires, and faults of the API, all by a seed.
+//! One round by a seed: a few operations, one fault of the gateways or of the wires, and faults of the API.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,7 +80,7 @@ pub enum Fault {
     Stop(Step, Duration),
     /// The store loses everything while gateways run, after this time.
     Wipe(Duration),
-    /// All gateways are killed after this time, and the store loses everything.
+    /// SIGKILL of all gateways after this time. The store loses everything before they start again.
     WipeStopped(Duration),
     /// The store's replies are lost for the first gateway, after one time and for another.
     StoreReplies(Wire, Duration, Duration),
@@ -88,7 +88,7 @@ pub enum Fault {
     MarkerReplies(Wire, Duration, Duration),
 }
 
-/// Everything that a round brought about.
+/// The results of a round.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub operations: usize,
@@ -245,7 +245,7 @@ async fn lose_replies(
     sleep(after).await;
     proxy.set(wire);
     sleep(time).await;
-    // What was sent without an answer hangs in its connection for ever, as it would behind a broken router.
+    // Requests without an answer would hang in their connections for ever, as behind a broken router.
     proxy.set(Wire::Closed);
     sleep(Duration::from_millis(20)).await;
     proxy.set(Wire::Whole);

@@ -1,4 +1,5 @@
-//! Many unknown outcomes at once, and no client that asks again: how many are settled by evidence, and how soon.
+//! Many unknown outcomes at once, and no client that asks again: the share that is settled by evidence, and
+//! the time until then.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -23,7 +23,7 @@ struct Known {
     answer: Option<(u16, Bytes)>,
 }
 
-/// What the API knows of a key.
+/// Knowledge of the API about a key.
 pub enum Recognised {
     /// A key that is new, or forgotten.
     New,

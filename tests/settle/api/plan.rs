@@ -39,7 +39,7 @@ pub enum Reply {
     Own,
     /// The connection is closed without an answer.
     Lost,
-    /// Another status, whatever was done.
+    /// Another status, with or without a charge.
     Status(u16),
 }
 
