@@ -55,7 +55,14 @@ async fn run(rounds: u64, seed: u64, parallel: usize) {
             }
         }
     }
-    let reports = running.join_all().await;
+    let mut reports = Vec::new();
+    while let Some(report) = running.join_next().await {
+        reports.push(report.expect("no panic"));
+        if reports.len().is_multiple_of(100) {
+            let failed = reports.iter().filter(|(_, report)| !report.broken.is_empty()).count();
+            println!("{} rounds, {failed} failed, {:?}", reports.len(), started.elapsed());
+        }
+    }
     println!("{}{:?}", table(&reports), started.elapsed());
     let mut failures = String::new();
     for (round, report) in reports.iter().filter(|(_, report)| !report.broken.is_empty()) {
@@ -77,7 +84,7 @@ fn table(reports: &[(Round, Report)]) -> String {
     table
 }
 
-const HEAD: &str = "  rounds  operations  unknowns  held  doubles  failed  settled";
+const HEAD: &str = "  rounds  operations  unknowns  held  doubles  late  failed  settled";
 
 fn summary(reports: &[&(Round, Report)]) -> String {
     let sum = |of: fn(&Report) -> usize| reports.iter().map(|(_, report)| of(report)).sum::<usize>();
@@ -87,12 +94,13 @@ fn summary(reports: &[&(Round, Report)]) -> String {
     }
     let failed = reports.iter().filter(|(_, report)| !report.broken.is_empty()).count();
     format!(
-        "{:>8}{:>12}{:>10}{:>6}{:>9}{failed:>8}  {settled:?}",
+        "{:>8}{:>12}{:>10}{:>6}{:>9}{:>6}{failed:>8}  {settled:?}",
         reports.len(),
         sum(|report| report.operations),
         sum(|report| report.unknowns),
         sum(|report| report.held),
         sum(|report| report.doubles),
+        sum(|report| report.late),
     )
 }
 

@@ -35,12 +35,12 @@ pub async fn round(round: &Round, world: &World, told: Vec<(String, Told)>) -> R
     // A request that is paused in the API may still charge.
     world.api.reached(Point::Done, world.api.calls().len()).await;
     for (key, told) in ended {
-        operation(round, &key, &told, &world.api.effects_of(&key).await, &mut report);
+        operation(round, world, &key, &told, &mut report).await;
     }
     report.broken.extend(world.leaves(ending).await.err());
     report.broken.extend(strange_requests(&world.api.calls()));
     if round.policy == Policy::Probe {
-        report.broken.extend(early_reruns(&world.api.calls()));
+        report.broken.extend(early_reruns(world));
     }
     report.settled = world.settled().await;
     let logs = world.logs();
@@ -52,10 +52,13 @@ pub async fn round(round: &Round, world: &World, told: Vec<(String, Told)>) -> R
 }
 
 /// Checks one operation: its charges, and everything that its clients were told.
-fn operation(round: &Round, key: &str, told: &[Told], effects: &[Effect], report: &mut Report) {
+async fn operation(round: &Round, world: &World, key: &str, told: &[Told], report: &mut Report) {
+    let effects = world.api.effects_of(key).await;
     let doubles = effects.len().saturating_sub(1);
-    report.doubles += doubles;
-    if doubles > 0 {
+    if doubles > 0 && only_late(round, world, &effects) {
+        report.late += doubles;
+    } else if doubles > 0 {
+        report.doubles += doubles;
         report.broken.push(format!("{key} was charged {} times: {effects:?}", effects.len()));
     }
     let stored: BTreeSet<(u16, Vec<u8>)> =
@@ -71,8 +74,8 @@ fn operation(round: &Round, key: &str, told: &[Told], effects: &[Effect], report
     }
     for told in &told[told.len() - 1..] {
         match &told.end {
-            End::Response(answer) if is_stored(answer) && effects.len() == 1 => {}
-            End::Refused(answer) if may_be_refused(round, answer, effects) => report.held += 1,
+            End::Response(answer) if is_stored(answer) && !effects.is_empty() => {}
+            End::Refused(answer) if may_be_refused(round, answer, &effects) => report.held += 1,
             end => report.broken.push(format!("{key} ends with {end:?}; charges: {effects:?}")),
         }
     }
@@ -98,13 +101,31 @@ fn strange_requests(calls: &[Call]) -> Option<String> {
 
 /// Finds executions that began before the deadline of an undecided earlier one, or before a probe may be
 /// believed.
-fn early_reruns(calls: &[Call]) -> Option<String> {
+fn early_reruns(world: &World) -> Option<String> {
+    let calls = world.api.calls();
     let least = DEADLINE + NOT_BEFORE - SLACK;
     calls.iter().find_map(|call| {
-        let undecided = |earlier: &&Call| earlier.plan.reply != Reply::Status(429);
+        let undecided =
+            |earlier: &&Call| earlier.plan.reply != Reply::Status(429) && !is_late(world, earlier);
         let earlier = calls.iter().filter(|earlier| earlier.key == call.key && earlier.n() < call.n());
         let earlier = earlier.filter(undecided);
         let soonest = earlier.map(|earlier| call.at - earlier.at).min()?;
         (soonest < least).then(|| format!("{} ran {soonest:?} after the execution before it", call.execution))
     })
+}
+
+/// Tells whether a gateway sent this request at the moment at which it went on after a stop: between its last
+/// look at the lease and the first byte it was stopped. No gateway can exclude that, and no probe can see it.
+fn is_late(world: &World, call: &Call) -> bool {
+    let moment = Duration::from_millis(500);
+    world.continued.is_some_and(|at| call.at + SLACK >= at && call.at <= at + moment)
+}
+
+/// Tells whether each charge beyond one came from a late request, which the policy of the round does not catch.
+fn only_late(round: &Round, world: &World, effects: &[Effect]) -> bool {
+    let calls = world.api.calls();
+    let late = |effect: &&Effect| {
+        calls.iter().any(|call| call.execution == effect.execution && is_late(world, call))
+    };
+    round.policy == Policy::Probe && effects.iter().filter(late).count() + 1 >= effects.len()
 }

@@ -85,9 +85,11 @@ pub fn probe_lines(api: &Api, not_before: Duration) -> String {
     let (address, not_before) = (api.address, not_before.as_millis());
     format!(
         "on_unknown = \"probe\"\n\
-         probe = {{ url = \"http://{address}/search?idempotency_key={{key}}\", not_before = \"{not_before}ms\", \
+         probe = {{ url = \"http://{address}/search?idempotency_key={{key}}\", \
+         not_before = \"{not_before}ms\", \
          timeout = \"1s\", headers = {{ authorization = \"Bearer probe-secret\" }}, response = \"/data/0\", \
-         when = {{ pointer = \"/data/0/status\", executed = [\"succeeded\"], not_executed = [\"absent\"] }} }}"
+         when = {{ pointer = \"/data/0/status\", \
+         executed = [\"succeeded\"], not_executed = [\"absent\"] }} }}"
     )
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::{Call, Pause, Plan, Point};
 use crate::check;
@@ -20,6 +20,8 @@ pub const OPERATIONS: usize = 3;
 /// The longest time that a client repeats its request.
 const LIMIT: Duration = Duration::from_secs(40);
 
+/// The longest wait for an answer of a store that loses replies.
+const STORE_TIMEOUT: Duration = Duration::from_millis(700);
 /// The longest wait for an execution of the first gateway.
 const AT_STEP: Duration = Duration::from_secs(5);
 
@@ -99,6 +101,8 @@ pub struct Report {
     pub held: usize,
     /// Charges beyond the first one of an operation.
     pub doubles: usize,
+    /// Charges beyond the first one that are outside of the promise: a late request under a probe.
+    pub late: usize,
     /// Broken promises.
     pub broken: Vec<String>,
 }
@@ -143,7 +147,12 @@ impl Round {
         let policy = self.policy;
         let api = api(policy, self.row_has_response(), move |call| plan(&random, policy, call)).await;
         let gateways = if self.store == Kind::Embedded { 1 } else { 2 };
-        let options = Options { gateways, failpoint: fault.failpoint(), ..Options::default() };
+        let options = Options {
+            gateways,
+            failpoint: fault.failpoint(),
+            store_timeout: STORE_TIMEOUT,
+            ..Options::default()
+        };
         let mut world = World::start(policy, api, Store::of(self.store).await, options).await;
         let clients = self.clients(&world);
         world.suffer(fault).await;
@@ -197,6 +206,7 @@ impl World {
                     self.fleet[0].freeze().await;
                 }
                 sleep(time).await;
+                self.continued = Some(Instant::now());
                 self.fleet[0].thaw().await;
             }
             Fault::Wipe(after) => {

@@ -27,6 +27,8 @@ pub struct World {
     pub marker_wire: Option<Proxy>,
     pub fleet: Vec<Gateway>,
     pub addresses: Addresses,
+    /// Time at which a stopped gateway went on.
+    pub continued: Option<Instant>,
     settings: Vec<Settings>,
     /// The logs of processes that were killed, and their metrics just before.
     ended: Vec<(String, String)>,
@@ -42,13 +44,23 @@ pub struct Options {
     pub route: String,
     /// The lease, where it is not [`LEASE`].
     pub lease: Duration,
+    /// The longest wait for an answer of the store.
+    pub store_timeout: Duration,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { gateways: 2, failpoint: None, route: String::new(), lease: LEASE, environment: Vec::new() }
+        Self {
+            gateways: 2,
+            failpoint: None,
+            route: String::new(),
+            lease: LEASE,
+            // Many tests run at once.
+            store_timeout: Duration::from_secs(5),
+            environment: Vec::new(),
+        }
     }
 }
 
@@ -84,11 +96,12 @@ impl World {
             marker_wire,
             fleet: Vec::new(),
             addresses: Addresses::default(),
+            continued: None,
             settings: Vec::new(),
             ended: Vec::new(),
         };
         for number in 0..options.gateways {
-            let settings = world.settings_of(number, route);
+            let settings = world.settings_of(number, route, options.store_timeout);
             let mut settings = settings;
             settings.environment.extend(options.environment.iter().cloned());
             let first = match &options.failpoint {
@@ -103,12 +116,13 @@ impl World {
         world
     }
 
-    fn settings_of(&self, number: usize, route: &str) -> Settings {
+    fn settings_of(&self, number: usize, route: &str, store_timeout: Duration) -> Settings {
         let wire = self.store_wire.as_ref().filter(|_| number == 0).map(|wire| wire.port);
         let store = self.store.lines_at(wire);
         let times = [CONNECT_TIMEOUT, RESPONSE_TIMEOUT].map(|time| time.as_millis());
         let upstream = format!("connect_timeout = \"{}ms\"\nresponse_timeout = \"{}ms\"", times[0], times[1]);
-        let store = format!("{store}\ntimeout = \"700ms\"\n{SEAL_LINES}");
+        let timeout = store_timeout.as_millis();
+        let store = format!("{store}\ntimeout = \"{timeout}ms\"\n{SEAL_LINES}");
         let settings = Settings::route(route).store(&store).upstream(&upstream).env("ONCEGATE_SEAL", SEAL);
         Settings { address: Some(self.api.address), ..settings }
     }

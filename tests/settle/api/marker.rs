@@ -44,7 +44,8 @@ impl Marker {
              response jsonb, created_at timestamptz NOT NULL DEFAULT now())"
         );
         let ledger = format!(
-            "CREATE TABLE {payments} (charge bigserial PRIMARY KEY, key text NOT NULL, execution text NOT NULL)"
+            "CREATE TABLE {payments} \
+             (charge bigserial PRIMARY KEY, key text NOT NULL, execution text NOT NULL)"
         );
         marker.server.run_each(&[&schema, &ledger]).await;
         marker

@@ -28,7 +28,8 @@ pub(super) async fn accept(api: Arc<Api>, listener: TcpListener) {
         let service = service_fn(move |request| {
             // The API works on if the connection is closed meanwhile.
             let work = tokio::spawn(respond(Arc::clone(&api), request));
-            async move { work.await.expect("no panic in the API").ok_or(io::Error::other("the answer is lost")) }
+            let lost = || io::Error::other("the answer is lost");
+            async move { work.await.expect("no panic in the API").ok_or_else(lost) }
         });
         tokio::spawn(
             hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
@@ -149,7 +150,9 @@ impl Api {
         let found = self.ledger.find(key, self.search_lag);
         let search = Search { key: key.to_owned(), headers, at: Instant::now(), found: found.is_some() };
         self.searches.lock().expect("no panic while locked").push(search);
-        let entry = |effect: super::Effect| json!({ "charge": effect.charge, "status": "succeeded", "text": self.response_text });
+        let text = &self.response_text;
+        let entry =
+            |effect: super::Effect| json!({ "charge": effect.charge, "status": "succeeded", "text": text });
         let list: Vec<_> = found.map(entry).into_iter().collect();
         json_answer(200, json!({ "data": list }).to_string().into())
     }

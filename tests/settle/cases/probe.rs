@@ -6,10 +6,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{LIMIT, on_every_store, world};
-use crate::api::{Pause, Plan, Point};
+use crate::api::{Api, Call, Pause, Plan, Point, Protection};
 use crate::client::{End, is_stored};
-use crate::policy::{DEADLINE, NOT_BEFORE, Policy};
-use crate::store::Kind;
+use crate::policy::{DEADLINE, LEASE, Policy, probe_lines};
+use crate::store::{Kind, Store};
 use crate::world::{Options, World};
 
 on_every_store!(
@@ -67,13 +67,17 @@ async fn an_executed_operation_is_settled_with_the_found_response(store: Kind) {
 }
 
 async fn nothing_runs_again_before_the_deadline_and_not_before(store: Kind) {
-    let world = world(Policy::Probe, store, &[Plan::NEVER_ARRIVED], Options::default()).await;
+    let not_before = Duration::from_secs(3);
+    let never = |call: &Call| if call.number == 1 { Plan::NEVER_ARRIVED } else { Plan::CHARGE };
+    let api = Api::start(Protection::Absent, never).await;
+    let route = format!("lease = \"{}ms\"\n{}", LEASE.as_millis(), probe_lines(&api, not_before));
+    let world = World::with_route(api, Store::of(store).await, None, &route, Options::default()).await;
     let began = Instant::now();
     let told = world.client("key").run(0, LIMIT).await;
     assert!(matches!(&told.end, End::Response(answer) if is_stored(answer)), "{told:?}");
     let calls = world.api.calls();
     assert_eq!(calls.len(), 2, "{calls:?}");
-    assert!(calls[1].at - began >= DEADLINE + NOT_BEFORE, "{:?}", calls[1].at - began);
+    assert!(calls[1].at - began >= DEADLINE + not_before, "{:?}", calls[1].at - began);
     for search in world.api.searches() {
         assert!(search.at - began >= DEADLINE, "asked {:?} after the start", search.at - began);
     }
