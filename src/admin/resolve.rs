@@ -45,6 +45,7 @@ pub(super) async fn resolve(
     JsonBody(body): JsonBody<ResolveBody>,
 ) -> Result<Json<RecordView>, AdminProblem> {
     let request = ResolveRequest::read(body, &*admin.new_owner).map_err(AdminProblem::bad_request)?;
+    let before = admin.ledger.read(id).await.ok().and_then(|found| found.record);
     let outcome = match request.apply(&admin, id).await {
         Ok(Resolved::Decided(decision)) => Ok(*decision),
         Ok(Resolved::Fenced(why)) => {
@@ -54,7 +55,13 @@ pub(super) async fn resolve(
         Err(error) => Err(error),
     };
     audit::log(id, &request.change, &outcome);
-    match outcome?.verdict {
+    let outcome = outcome?;
+    if let (OperatorVerdict::Decided(decided), Some(unknown)) = (&outcome.verdict, before) {
+        let took = decided.updated_at.since(unknown.updated_at);
+        let settled = if request.executed() { "executed" } else { "not-executed" };
+        admin.metrics.settled(&decided.route, "operator", settled, took);
+    }
+    match outcome.verdict {
         OperatorVerdict::Refused(refusal) => Err(AdminProblem::refused("resolved", id, refusal)),
         OperatorVerdict::Decided(record) => Ok(Json(RecordView::of(id, &record))),
     }
@@ -94,6 +101,10 @@ impl ResolveRequest {
         let status = reference.map(|reference| reference.status);
         let change = Change::Resolve { executed, status, force, note };
         Ok(Self { resolution, response, change })
+    }
+
+    fn executed(&self) -> bool {
+        matches!(self.resolution, Resolution::Executed(_))
     }
 
     /// Applies the decision.

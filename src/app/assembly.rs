@@ -54,10 +54,23 @@ pub(super) struct Assembly {
     pub(super) runner: Arc<dyn Runner>,
 }
 
-/// Returns the keeper of what settling needs. It seals where the configuration has keys.
-fn keeper(config: &Config) -> Keeper {
+fn proxy(config: &Config) -> Result<Proxy, StartError> {
+    let of = |(name, error)| StartError::of(format_args!("upstreams.{name}"), error);
+    Proxy::new(&config.upstreams).map_err(of)
+}
+
+/// Returns the settler with the witnesses of all routes. It seals what it keeps where the configuration has keys.
+fn settler(
+    config: &Config,
+    ledger: &Ledger,
+    metrics: &Metrics,
+    upstream: &Upstream,
+) -> Result<Settler, StartError> {
     let keys = config.store.seal.iter().map(|key| (key.id.clone(), key.key));
-    Keeper::new(Sealer::new(keys).map(Arc::new))
+    let keeper = Keeper::new(Sealer::new(keys).map(Arc::new));
+    let witnesses = Witnesses::of_routes(&config.routes, upstream, &keeper)
+        .map_err(|(route, why)| StartError::of(format_args!("routes.{route}"), why))?;
+    Ok(Settler::new(ledger.clone(), metrics.clone(), keeper, new_owner).asking(witnesses))
 }
 
 /// Returns the ledger over a store. It counts lapsed executions and keeps what it replayed.
@@ -91,9 +104,7 @@ impl Assembly {
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
         let ledger = ledger(&store, config, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
-        let stop = Stop::default();
-        let proxy = Proxy::new(&config.upstreams)
-            .map_err(|(name, error)| StartError::of(format_args!("upstreams.{name}"), error))?;
+        let (stop, proxy) = (Stop::default(), proxy(config)?);
         let gateway = Gateway::new(
             &config.server,
             &config.upstreams,
@@ -103,13 +114,9 @@ impl Assembly {
             stop.clone(),
             new_owner,
         );
-        let keeper = keeper(config);
         let upstream = Upstream::new(proxy.clone());
-        let witnesses = Witnesses::of_routes(&config.routes, &upstream, &keeper)
-            .map_err(|(route, why)| StartError::of(format_args!("routes.{route}"), why))?;
-        let settler = Settler::new(ledger.clone(), metrics.clone(), keeper, new_owner).asking(witnesses);
+        let settler = settler(config, &ledger, &metrics, &upstream)?;
         let gateway = Arc::new(gateway.settling(settler.clone()));
-        let runner = Arc::new(KeptRunner::new(Arc::clone(&gateway), upstream));
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
             settler: settler.clone(),
@@ -129,7 +136,7 @@ impl Assembly {
             store,
             ledger,
             metrics,
-            gateway,
+            gateway: Arc::clone(&gateway),
             service,
             admin_router,
             stop,
@@ -139,7 +146,7 @@ impl Assembly {
             names,
             refusal,
             settler,
-            runner,
+            runner: Arc::new(KeptRunner::new(gateway, upstream)),
         })
     }
 }

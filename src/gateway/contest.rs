@@ -252,21 +252,12 @@ impl Gateway {
         sender: oneshot::Sender<ClaimOutcome>,
     ) {
         let (id, owner, asked) = (attempt.id, bid.owner(), LeaseAsked::now());
-        let bidding = match bid {
-            Bid::Claim(claim) => self.ledger.claim(id, claim).await,
-            Bid::TakeOver(step) => match Box::pin(self.ledger.take_over(id, step)).await {
-                Ok(Decision { verdict: TakeOverVerdict::Won(record), response, now }) => {
-                    Ok(Decision { verdict: ClaimVerdict::Won(record), response, now })
-                }
-                Ok(Decision { verdict: TakeOverVerdict::Lost(_), .. }) => {
-                    drop(permit);
-                    return drop(sender.send(ClaimOutcome::MovedOn(attempt)));
-                }
-                Err(error) => Err(error),
-            },
-        };
-        let Decision { verdict, response, now } = match bidding {
-            Ok(decision) => decision,
+        let Decision { verdict, response, now } = match self.bid(id, bid).await {
+            Ok(Some(decision)) => decision,
+            Ok(None) => {
+                drop(permit);
+                return drop(sender.send(ClaimOutcome::MovedOn(attempt)));
+            }
             Err(error) => {
                 drop(permit);
                 return self.not_claimed(attempt, owner, error, sender).await;
@@ -306,6 +297,22 @@ impl Gateway {
         let execution = Execution { gateway: self, upstream, attempt, lease, lead, permit };
         // On the heap, so that a claim that is not won needs no room for it.
         Box::pin(execution.run(sender)).await;
+    }
+
+    /// Makes a bid. Returns `None` if the record of a take-over has moved on.
+    async fn bid(&self, id: RecordId, bid: Bid) -> Result<Option<Decision<ClaimVerdict>>, StoreError> {
+        let step = match bid {
+            Bid::Claim(claim) => return self.ledger.claim(id, claim).await.map(Some),
+            Bid::TakeOver(step) => step,
+        };
+        // On the heap, because few operations are taken over.
+        let Decision { verdict, response, now } = Box::pin(self.ledger.take_over(id, step)).await?;
+        Ok(match verdict {
+            TakeOverVerdict::Won(record) => {
+                Some(Decision { verdict: ClaimVerdict::Won(record), response, now })
+            }
+            TakeOverVerdict::Lost(_) => None,
+        })
     }
 
     /// Answers an attempt whose claim failed. Releases the claim if it may stand.

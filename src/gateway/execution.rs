@@ -74,12 +74,8 @@ impl Execution {
         let kept = self.kept(finding, &called);
         let recorded = self.lease.record(finding, kept.as_ref()).await;
         failpoint!("after-complete");
+        let recorded = self.settled(&called, recorded).await;
         self.warn_unknown(finding, &called, &recorded);
-        let recorded = match recorded {
-            Recorded::MadeUnknown if self.is_refusal(&called) => Box::pin(self.fenced()).await,
-            recorded => recorded,
-        };
-        self.count_settled(&recorded);
         let late = matches!(recorded, Recorded::NotYet).then(|| kept.clone());
         let unknown_answers = self.attempt.route.unknown_answers;
         let unsettled = Unsettled::of(&self.lease.record, self.lease.record.updated_at);
@@ -110,18 +106,7 @@ impl Execution {
             return drop(permit);
         };
         lead.publish_unwritten(Arc::clone(&conclusion));
-        let recording = async {
-            let late = async {
-                let admitted = lease.admitted(&gateway, finding).await;
-                let recorded = lease.record_late(&gateway, admitted, kept.as_ref()).await;
-                // The record moved on, or a fence has refused the answer, so waiters have to ask the store.
-                admitted != finding || recorded.is_some_and(|recorded| recorded.has_moved_on())
-            };
-            match gateway.stop.unless_cut(Box::pin(late)).await {
-                Some(true) => drop(lead),
-                Some(false) | None => lead.publish(conclusion),
-            }
-        };
+        let recording = lease.conclude_late(&gateway, lead, conclusion, finding, kept.as_ref());
         // A response that streams may take any time, but its outcome is known already.
         Box::pin(async { join!(passing_on, recording) }).await;
         drop(permit);
@@ -134,6 +119,15 @@ impl Execution {
         self.lease.record.policy.on_unknown == OnUnknown::Marker
             && !answer.reports_conflict()
             && self.attempt.route.outcomes.meaning(answer.status.as_u16()) == Meaning::Released
+    }
+
+    /// Fences this execution if its upstream has refused it, and counts an outcome that it has settled.
+    async fn settled(&self, called: &Result<Answer, CallError>, recorded: Recorded) -> Recorded {
+        self.count_settled(&recorded);
+        match recorded {
+            Recorded::MadeUnknown if self.is_refusal(called) => Box::pin(self.fenced()).await,
+            recorded => recorded,
+        }
     }
 
     /// Fences this execution, which the upstream has refused. The key is free again if the fence closed.
@@ -297,6 +291,27 @@ impl HeldLease {
 
     fn report(&self, finding: Finding) -> Report {
         Report { owner: self.owner, n: self.n, finding }
+    }
+
+    /// Records the outcome once the store answers again, and publishes the conclusion.
+    async fn conclude_late(
+        &self,
+        gateway: &Gateway,
+        lead: Lead,
+        conclusion: Arc<Conclusion>,
+        finding: Finding,
+        kept: Option<&StoredResponse>,
+    ) {
+        let late = async {
+            let admitted = self.admitted(gateway, finding).await;
+            let recorded = self.record_late(gateway, admitted, kept).await;
+            // The record moved on, or a fence has refused the answer, so waiters have to ask the store.
+            admitted != finding || recorded.is_some_and(|recorded| recorded.has_moved_on())
+        };
+        match gateway.stop.unless_cut(Box::pin(late)).await {
+            Some(true) => drop(lead),
+            Some(false) | None => lead.publish(conclusion),
+        }
     }
 
     /// Records the outcome once the store answers again. `finding` is admitted. Returns `None` if the store

@@ -75,6 +75,9 @@ pub struct TakeOver {
 /// A settlement: a probe or a marker row decides an unknown outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settle {
+    /// Owner of the unknown execution. A release leaves the number to another owner, about whose execution
+    /// the evidence says nothing.
+    pub owner: Owner,
     /// Number of the unknown execution.
     pub n: u32,
     /// The evidence.

@@ -279,12 +279,14 @@ impl Step for Settle {
     }
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<SettleVerdict> {
-        let Self { n, evidence } = *self;
+        let Self { owner, n, evidence } = *self;
         let Some(record) = current(stored, now) else {
             return Transition::Unchanged(SettleVerdict::Lost(None));
         };
         match record.state {
-            State::Unknown { owner, n: last, .. } if last == n && record.policy.on_unknown.has_evidence() => {
+            State::Unknown { owner: holder, n: last, .. }
+                if (holder, last) == (owner, n) && record.policy.on_unknown.has_evidence() =>
+            {
                 let decided = match evidence {
                     Evidence::Executed(response) => executed(owner, n, response),
                     Evidence::NotExecuted { fenced } => State::Cleared { owner, n, undecided: !fenced },

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::protocol::{RecordId, Revision};
 use crate::store::StoreError;
 
-use super::Settlement;
+use super::settlement::Settlement;
 
 /// Time for which an answer holds for later attempts, so that a client that repeats its request all the time
 /// does not make the gateway ask all the time.

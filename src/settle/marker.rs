@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::config::Marker;
+use crate::config::{Marker, Route};
 
 use super::witness::Witness;
 
@@ -21,13 +21,13 @@ pub use schema::{DEFAULT_TABLE, schema_sql};
 #[cfg(feature = "postgres")]
 pub use table::{MarkerTable, Row, TableError};
 
-/// Creates the witness of a marker table. It does not connect yet.
+/// Creates the witness of a route's marker table. It does not connect yet.
 ///
 /// # Errors
 /// The reason why the settings cannot be used.
 #[cfg(feature = "postgres")]
-pub(super) fn witness(marker: &Marker) -> Result<Arc<dyn Witness>, String> {
-    Ok(Arc::new(witness::MarkerWitness::new(marker)?))
+pub(super) fn witness(marker: &Marker, route: &Arc<Route>) -> Result<Arc<dyn Witness>, String> {
+    Ok(Arc::new(witness::MarkerWitness::new(marker, Arc::clone(route))?))
 }
 
 /// Refuses: this build has no driver for the table.
@@ -35,6 +35,6 @@ pub(super) fn witness(marker: &Marker) -> Result<Arc<dyn Witness>, String> {
 /// # Errors
 /// Always.
 #[cfg(not(feature = "postgres"))]
-pub(super) fn witness(_: &Marker) -> Result<Arc<dyn Witness>, String> {
+pub(super) fn witness(_: &Marker, _: &Arc<Route>) -> Result<Arc<dyn Witness>, String> {
     Err("needs a build with the feature postgres".into())
 }

@@ -29,10 +29,12 @@ pub mod background;
 mod kept;
 pub mod marker;
 mod probe;
+mod settlement;
 mod witness;
 mod witnesses;
 
 pub use kept::{Keeper, Kept, KeptRequest, LARGEST_REQUEST};
+pub use settlement::Settlement;
 pub use witness::{Case, Fence, Testimony, Witness, WitnessFuture};
 pub use witnesses::Witnesses;
 
@@ -47,19 +49,6 @@ pub struct Settler {
     witnesses: Witnesses,
     asking: Asking,
     new_owner: fn() -> Owner,
-}
-
-/// The result of asking what became of an unknown outcome.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settlement {
-    /// An outcome that stays unknown for now.
-    Unknown,
-    /// A record that moved on meanwhile. The attempt claims again.
-    Changed,
-    /// A record that evidence has decided. The attempt claims again.
-    Decided(Arc<Record>),
-    /// An operation that may run again without evidence: the policy `retry`.
-    MayRunAgain,
 }
 
 impl Settler {
@@ -171,7 +160,8 @@ impl Settler {
         evidence: Evidence,
         response: Option<&crate::protocol::StoredResponse>,
     ) -> Result<Settlement, StoreError> {
-        let settle = Settle { n: unknown.state.n(), evidence };
+        let State::Unknown { owner, n, .. } = unknown.state else { return Ok(Settlement::Changed) };
+        let settle = Settle { owner, n, evidence };
         match self.ledger.apply(id, Some(unknown), &settle, response).await?.verdict {
             SettleVerdict::Lost(_) => Ok(Settlement::Changed),
             SettleVerdict::Settled(record) => {

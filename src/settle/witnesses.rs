@@ -34,7 +34,9 @@ impl Witnesses {
                     let (probe, largest) = (Arc::clone(probe), route.max_response_body);
                     Arc::new(ProbeWitness::new(probe, upstream.clone(), keeper.clone(), largest))
                 }
-                Settling::Marker(marker) => super::marker::witness(marker).map_err(|why| (name(), why))?,
+                Settling::Marker(marker) => {
+                    super::marker::witness(marker, route).map_err(|why| (name(), why))?
+                }
             };
             witnesses.insert(name(), witness);
         }

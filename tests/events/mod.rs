@@ -59,6 +59,8 @@ pub enum Event {
     },
     /// A settlement: a probe or a marker row decides an unknown outcome.
     Settle {
+        /// Owner of the execution.
+        owner: Owner,
         /// Number of the execution.
         n: u32,
         /// The evidence.
@@ -334,7 +336,7 @@ impl Event {
             Self::Lose { owner, n, reason } => visitor.visit(report(owner, n, Finding::Lose(reason))),
             Self::Sweep => visitor.visit(Sweep),
             Self::TakeOver { owner, n } => visitor.visit(TakeOver { owner, n }),
-            Self::Settle { n, evidence } => visitor.visit(Settle { n, evidence }),
+            Self::Settle { owner, n, evidence } => visitor.visit(Settle { owner, n, evidence }),
             Self::Resolve(ref resolution) => visitor.visit(*resolution),
             Self::Delete => visitor.visit(Delete),
         }

@@ -3,13 +3,15 @@
 //! Every write that lands and every answer to a client passes through here. The rules compare the states
 //! before and after a step, and ignore how the protocol decides.
 
-use oncegate::protocol::{Owner, Policy, Resolution, State};
+use oncegate::protocol::{Evidence, OnUnknown, Owner, Policy, Resolution, State};
 
-use crate::world::{ATTEMPTS, Attempt, Deed, FROM_OPERATOR, Kept, NOW, Phase, Request, holder};
+use crate::world::{
+    ATTEMPTS, Attempt, Deed, FROM_EVIDENCE, FROM_OPERATOR, Kept, NOW, Phase, Request, bits, holder,
+};
 
 /// A rule about single steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
+#[repr(u16)]
 pub enum Rule {
     /// Only a delete changes a completed record before its ttl ends.
     CompletedStays = 1,
@@ -27,6 +29,8 @@ pub enum Rule {
     YesIsTrue = 1 << 6,
     /// Without force, "not executed" is decided only after the call is over.
     GuardHolds = 1 << 7,
+    /// Evidence that an operation was executed, or can never be, is true.
+    EvidenceIsTrue = 1 << 8,
 }
 
 /// The relevant part of the past. All fields except `effects` and `broken` belong to the record that lives
@@ -38,6 +42,13 @@ pub struct History {
     /// The attempts with executions that do not count for "at most once", one bit each: an operator declared
     /// them not executed, or they ran before the tombstone ended.
     pub outside: u8,
+    /// The attempts with a repeated answer: the upstream knew the key and did not act again. One bit each.
+    pub repeats: u8,
+    /// The attempts with executions that could still act when a probe found nothing, one bit each. Under
+    /// `probe` they do not count for "at most once".
+    pub raced: u8,
+    /// The attempts with executions that could still act when a client was told "not executed", one bit each.
+    denied: u8,
     /// True if an operator said that the operation was executed.
     vouched: bool,
     /// The last execution number and its owner.
@@ -45,29 +56,36 @@ pub struct History {
     /// The response in the first answer that was given as stored.
     answered: Option<Owner>,
     /// The rules that were broken, one bit each.
-    broken: u8,
+    broken: u16,
 }
 
 impl History {
     /// Tells whether `rule` was ever broken.
     pub fn broke(&self, rule: Rule) -> bool {
-        self.broken & rule as u8 != 0
+        self.broken & rule as u16 != 0
     }
 
     /// Returns the number of effects that count against "at most one".
     pub fn effects_inside(&self) -> u32 {
-        (self.effects & !self.outside).count_ones()
+        (self.effects & !self.outside & !self.raced).count_ones()
     }
 
     /// Ends the tombstone: all earlier actions of the attempts belong to an earlier life of the key.
     pub fn end(&mut self, attempts: &[Attempt]) {
         let acted = |attempt: &Attempt| {
             attempt.request != Request::None
-                || matches!(attempt.phase, Phase::Ready { .. } | Phase::Calling { .. } | Phase::Telling(_))
+                || matches!(
+                    attempt.phase,
+                    Phase::Ready { .. }
+                        | Phase::Calling { .. }
+                        | Phase::Admitting { .. }
+                        | Phase::Fencing { .. }
+                        | Phase::Telling(_)
+                )
         };
-        let acting = attempts.iter().enumerate().filter(|(_, attempt)| acted(attempt));
-        let outside = acting.fold(self.outside | self.effects, |bits, (who, _)| bits | 1 << who);
-        *self = Self { effects: self.effects, outside, broken: self.broken, ..Self::default() };
+        let outside = self.outside | self.effects | bits(attempts, acted);
+        let Self { effects, repeats, broken, .. } = *self;
+        *self = Self { effects, repeats, outside, broken, ..Self::default() };
     }
 
     /// Judges a write that lands: `deed` turns `before` into `after`.
@@ -82,9 +100,21 @@ impl History {
                 Deed::Resolve(Resolution::NotExecuted { force }),
                 Some(State::Unknown { owner, undecided, quiet_at, .. }),
             ) => {
-                // The decision covers every undecided execution so far.
-                self.outside |= if undecided { u8::MAX >> (8 - ATTEMPTS) } else { 1 << holder(owner) };
+                // The decision covers every undecided execution so far. Under `marker` it follows a fence, and
+                // leaves nothing out of "at most once".
+                if policy.on_unknown != OnUnknown::Marker {
+                    self.outside |= if undecided { u8::MAX >> (8 - ATTEMPTS) } else { 1 << holder(owner) };
+                }
                 self.check(Rule::GuardHolds, force || quiet_at <= NOW);
+                let is_evidence = policy.on_unknown == OnUnknown::Marker;
+                self.check(Rule::EvidenceIsTrue, !is_evidence || self.effects & !self.outside == 0);
+            }
+            (Deed::Settle { evidence: Evidence::Executed(_), .. }, _) => {
+                self.check(Rule::EvidenceIsTrue, self.effects != 0);
+            }
+            (Deed::Settle { evidence: Evidence::NotExecuted { .. }, open, .. }, _) => {
+                self.check(Rule::EvidenceIsTrue, self.effects & !self.outside & !open == 0);
+                self.raced |= open;
             }
             // If the owner says that its execution did nothing, the number may be used again.
             (Deed::Release { .. }, _) if after.is_none() => self.last = None,
@@ -121,7 +151,8 @@ impl History {
         self.check(Rule::AnswersAreEqual, first == id);
         let known = match id {
             FROM_OPERATOR => self.vouched,
-            owner => self.effects & 1 << holder(owner) != 0,
+            FROM_EVIDENCE => self.effects != 0,
+            owner => (self.effects | self.repeats) & 1 << holder(owner) != 0,
         };
         self.check(Rule::YesIsTrue, known);
     }
@@ -132,13 +163,20 @@ impl History {
     }
 
     /// Judges that a client is told that the operation was not executed.
-    pub fn told_no(&mut self) {
-        self.check(Rule::NoIsTrue, self.effects_inside() == 0);
+    pub fn told_no(&mut self, attempts: &[Attempt]) {
+        self.check(Rule::NoIsTrue, self.effects & !self.outside == 0);
+        self.denied |= bits(attempts, Attempt::can_act) & !self.outside;
+    }
+
+    /// Records that the upstream acts on the request of `who`.
+    pub fn acts(&mut self, who: usize) {
+        self.check(Rule::NoIsTrue, self.denied & 1 << who == 0);
+        self.effects |= 1 << who;
     }
 
     fn check(&mut self, rule: Rule, holds: bool) {
         if !holds {
-            self.broken |= rule as u8;
+            self.broken |= rule as u16;
         }
     }
 }
@@ -151,8 +189,9 @@ impl Deed {
             | Self::Renew { who, .. }
             | Self::Complete { who, .. }
             | Self::Release { who, .. }
-            | Self::Lose { who, .. } => Some(who),
-            Self::Resolve(_) | Self::Delete | Self::Sweep => None,
+            | Self::Lose { who, .. }
+            | Self::TakeOver { who, .. } => Some(who),
+            Self::Settle { .. } | Self::Resolve(_) | Self::Delete | Self::Sweep => None,
         }
     }
 
@@ -161,7 +200,7 @@ impl Deed {
         use State::{Cleared, Running, Settled, Unknown};
         let whose = |who: usize, n: u32| move |owner: Owner, last: u32| (holder(owner), last) == (who, n);
         match (self, state) {
-            (Self::Renew { who, n } | Self::Lose { who, n }, Some(Running { owner, n: last, .. })) => {
+            (Self::Renew { who, n } | Self::Lose { who, n, .. }, Some(Running { owner, n: last, .. })) => {
                 whose(who, n)(owner, last)
             }
             (
@@ -169,7 +208,7 @@ impl Deed {
                 Some(Running { owner, n: last, .. } | Unknown { owner, n: last, .. }),
             ) => whose(who, n)(owner, last),
             (
-                Self::Complete { who, n },
+                Self::Complete { who, n, .. },
                 Some(
                     Running { owner, n: last, .. }
                     | Unknown { owner, n: last, .. }
@@ -177,6 +216,10 @@ impl Deed {
                     | Cleared { owner, n: last, .. },
                 ),
             ) => whose(who, n)(owner, last),
+            (Self::TakeOver { n, .. }, Some(Unknown { n: last, .. } | Cleared { n: last, .. })) => n == last,
+            (Self::Settle { owner, n, .. }, Some(Unknown { owner: holder, n: last, .. })) => {
+                (owner, n) == (holder, last)
+            }
             (Self::Claim { .. } | Self::Resolve(_) | Self::Delete | Self::Sweep, _) => true,
             _ => false,
         }

@@ -1,5 +1,5 @@
 //! The protocol, explored exhaustively: every interleaving of a few attempts with crashes, pauses, lost and
-//! late writes, late upstream requests, a sweeper and an operator, under `hold`.
+//! late writes, late upstream requests, a sweeper and an operator, under each policy for unknown outcomes.
 //!
 //! The model calls the protocol's own `transition` and `finding`. The last tests break these functions on
 //! purpose, and require that a property fails.
@@ -16,10 +16,15 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 mod attempt;
 mod broken;
+mod broken_policies;
 #[path = "../events/mod.rs"]
 #[expect(dead_code, reason = "it also serves tests of other policies")]
 mod events;
 mod history;
+mod keys;
+mod marker;
+mod policies;
+mod probe;
 mod properties;
 mod steps;
 mod store;
@@ -51,6 +56,12 @@ pub struct Protocol {
     forgets_revisions: bool,
     /// True if an owner answers with its own response after its completion lost the comparison.
     loser_insists: bool,
+    /// True if the store may take a write, or lose it, without an answer.
+    loses_writes: bool,
+    /// True if attempts and owners look whether the window is over.
+    looks_at_window: bool,
+    /// The behaviour around the marker table.
+    conduct: marker::Conduct,
     properties: fn() -> Vec<Property<Self>>,
 }
 
@@ -87,6 +98,9 @@ impl Protocol {
             compares: true,
             forgets_revisions: true,
             loser_insists: false,
+            loses_writes: true,
+            looks_at_window: true,
+            conduct: marker::Conduct::RIGHT,
             properties: properties::promises,
         }
     }
@@ -115,6 +129,7 @@ impl Model for Protocol {
         let mut world = last.clone();
         world.told = None;
         self.take(&mut world, step);
+        keys::forget(&mut world);
         if self.forgets_revisions {
             world.forget_revisions();
         }

@@ -5,7 +5,7 @@ use stateright::Property;
 
 use crate::Protocol;
 use crate::history::Rule;
-use crate::world::{Deed, Phase, Request, Told, World};
+use crate::world::{CONFLICT, Deed, EXECUTED, FROM_EVIDENCE, FROM_OPERATOR, Phase, Request, Told, World};
 
 pub const ONE_EFFECT: &str = "at most one effect";
 pub const COMPLETED_STAYS: &str = "a completed record never changes until its ttl ends";
@@ -17,12 +17,37 @@ pub const NO_IS_TRUE: &str = "nobody is told `no` when it was executed";
 pub const YES_IS_TRUE: &str = "nobody is told `yes` when it was not executed";
 pub const GUARD_HOLDS: &str = "not executed is not decided while the call may be under way";
 pub const RUNNING_ENDS: &str = "nothing stays running forever";
+pub const EVIDENCE_IS_TRUE: &str = "evidence that is recorded is true";
+pub const CONFLICT_IS_NOT_STORED: &str = "a conflict is never stored as the answer";
+pub const SUCCESS_IS_ONE_EFFECT: &str = "a stored success means exactly one effect";
+pub const ONE_EFFECT_EVER: &str = "at most one effect, also after a loss of the store or a forced decision";
 
-/// Returns the promises, which hold in every state.
+/// Returns the promises, which hold in every state under every policy that promises at most one effect.
 pub fn promises() -> Vec<Property<Protocol>> {
+    let mut promises = without_one_effect();
+    promises.push(Property::always(ONE_EFFECT, |_: &Protocol, world: &World| {
+        world.history.effects_inside() <= 1
+    }));
+    promises
+}
+
+/// Returns the promises of a policy under which the upstream itself decides about a second effect: a marker
+/// row, or a key that it honours, outlives the record.
+pub fn guarded_by_upstream() -> Vec<Property<Protocol>> {
+    let mut promises = without_one_effect();
+    promises.push(Property::always(ONE_EFFECT_EVER, |_: &Protocol, world: &World| {
+        world.history.effects.count_ones() <= 1
+    }));
+    promises.push(Property::always(SUCCESS_IS_ONE_EFFECT, |_, world: &World| {
+        !is_success(world) || world.history.effects.count_ones() == 1
+    }));
+    promises
+}
+
+/// Returns the promises of a policy that does not promise at most one effect.
+pub fn without_one_effect() -> Vec<Property<Protocol>> {
     vec![
-        Property::always(ONE_EFFECT, |_: &Protocol, world: &World| world.history.effects_inside() <= 1),
-        Property::always(COMPLETED_STAYS, |_, world: &World| keeps(world, Rule::CompletedStays)),
+        Property::always(COMPLETED_STAYS, |_: &Protocol, world: &World| keeps(world, Rule::CompletedStays)),
         Property::always(STALE_CHANGES_NOTHING, |_, world: &World| keeps(world, Rule::StaleChangesNothing)),
         Property::always(LEASE_IS_RESPECTED, |_, world: &World| keeps(world, Rule::LeaseIsRespected)),
         Property::always(NUMBER_IS_UNIQUE, |_, world: &World| keeps(world, Rule::NumberIsUnique)),
@@ -30,10 +55,35 @@ pub fn promises() -> Vec<Property<Protocol>> {
         Property::always(NO_IS_TRUE, |_, world: &World| keeps(world, Rule::NoIsTrue) && no_stays_true(world)),
         Property::always(YES_IS_TRUE, |_, world: &World| keeps(world, Rule::YesIsTrue)),
         Property::always(GUARD_HOLDS, |_, world: &World| keeps(world, Rule::GuardHolds)),
+        Property::always(EVIDENCE_IS_TRUE, |_, world: &World| keeps(world, Rule::EvidenceIsTrue)),
+        Property::always(
+            CONFLICT_IS_NOT_STORED,
+            |_, world: &World| !matches!(state(world), Some(State::Completed { response, .. }) if response.status == CONFLICT),
+        ),
         Property::always(RUNNING_ENDS, |protocol: &Protocol, world: &World| {
             world.record.is_none_or(|kept| protocol.sweep_ends(kept))
         }),
     ]
+}
+
+/// Returns the promise that a response about a marker row is not stored, for the first life of the record: a
+/// later life meets the rows of the first one, and an upstream that hides its conflicts breaks it there.
+pub fn conflict_in_first_life() -> Vec<Property<Protocol>> {
+    vec![Property::always(CONFLICT_IS_NOT_STORED, |_: &Protocol, world: &World| {
+        !has_conflict(world) || world.history.outside != 0
+    })]
+}
+
+fn has_conflict(world: &World) -> bool {
+    matches!(state(world), Some(State::Completed { response, .. }) if response.status == CONFLICT)
+}
+
+/// Tells whether the record has a response of the upstream to an executed operation.
+fn is_success(world: &World) -> bool {
+    matches!(
+        state(world),
+        Some(State::Completed { response, .. }) if response.status == EXECUTED && response.id != FROM_OPERATOR
+    )
 }
 
 fn keeps(world: &World, rule: Rule) -> bool {
@@ -82,6 +132,49 @@ pub fn sights() -> Vec<Property<Protocol>> {
                 matches!((attempt.phase, attempt.request), (Phase::Done { .. }, Request::OnTheWay))
             })
         }),
+    ]
+}
+
+/// Returns the situations that must occur under `marker`.
+pub fn marker_sights() -> Vec<Property<Protocol>> {
+    vec![
+        Property::sometimes("a conflict", |_: &Protocol, world: &World| {
+            world.attempts.iter().any(|attempt| attempt.request == Request::Conflicted)
+        }),
+        Property::sometimes("an execution after a fence", |_, world: &World| {
+            matches!(state(world), Some(State::Running { n: 2, undecided: false, .. }))
+        }),
+        Property::sometimes("an operation settled by its row", |_, world: &World| {
+            matches!(state(world), Some(State::Settled { .. }))
+        }),
+        Property::sometimes(
+            "a response taken from a row",
+            |_, world: &World| matches!(state(world), Some(State::Completed { response, .. }) if response.id == FROM_EVIDENCE),
+        ),
+        Property::sometimes("an answer `no` after a fence of its own", |_, world: &World| {
+            told(world, Told::No) && matches!(state(world), Some(State::Cleared { .. }))
+        }),
+        Property::sometimes("a request of an earlier life that meets a later one", |_, world: &World| {
+            world.table.wipes == 0
+                && matches!(state(world), Some(State::Running { n: 1, .. }))
+                && world.history.effects & world.history.outside != 0
+        }),
+    ]
+}
+
+/// Returns the situations that must occur under `probe`.
+pub fn probe_sights() -> Vec<Property<Protocol>> {
+    vec![
+        Property::sometimes("an undecided execution after a probe", |_: &Protocol, world: &World| {
+            matches!(state(world), Some(State::Running { n: 2, undecided: true, .. }))
+        }),
+        Property::sometimes("a second effect after a probe found nothing", |_, world: &World| {
+            (world.history.effects & !world.history.outside).count_ones() == 2
+        }),
+        Property::sometimes(
+            "a response that a probe found",
+            |_, world: &World| matches!(state(world), Some(State::Completed { response, .. }) if response.id == FROM_EVIDENCE),
+        ),
     ]
 }
 

@@ -1,11 +1,11 @@
 //! The possible next steps. None of them is forced: an attempt that takes no further step has crashed, an
 //! attempt that takes it many ticks later was paused, and a request that stays on its way was lost.
 
-use oncegate::protocol::{Called, Finding, Outcomes, Reason, Resolution, Sent, State};
+use oncegate::protocol::{Called, Finding, Meaning, OnUnknown, Outcomes, Reason, Resolution, Sent, State};
 
-use crate::Protocol;
 use crate::store::Decided;
-use crate::world::{Attempt, Deed, FROM_OPERATOR, Phase, Request, World, owner, response};
+use crate::world::{Deed, FROM_OPERATOR, Phase, Request, World, owner, response};
+use crate::{Protocol, keys, marker, probe};
 
 /// A possible next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +36,16 @@ pub enum Step {
     Execute(usize),
     /// The upstream refuses the request of an attempt.
     Refuse(usize),
+    /// The request of an attempt meets another one with the same key, and the upstream says so.
+    Collide(usize),
     /// The upstream's response arrives at an attempt.
     Answer(usize),
     /// No response arrives, because of a timeout or a reset.
     LoseAnswer(usize),
+    /// A step around the marker table.
+    Marker(marker::Step),
+    /// A step of the probe.
+    Probe(probe::Step),
 }
 
 impl Protocol {
@@ -52,23 +58,41 @@ impl Protocol {
         if world.decisions > 0 {
             self.operations(world, steps);
         }
+        match self.policy.on_unknown {
+            OnUnknown::Marker => self.marker_steps(world, steps),
+            OnUnknown::Probe => self.probe_steps(world, steps),
+            OnUnknown::Hold | OnUnknown::Retry { .. } => {}
+        }
         for (who, attempt) in world.attempts[..self.attempts].iter().enumerate() {
             // New attempts differ only in their token, so the first of them acts first.
             if attempt.is_new() && who > 0 && world.attempts[who - 1].is_new() {
                 break;
             }
-            self.attempt_steps(who, attempt, steps);
+            self.attempt_steps(world, who, steps);
         }
     }
 
-    fn attempt_steps(&self, who: usize, attempt: &Attempt, steps: &mut Vec<Step>) {
+    fn attempt_steps(&self, world: &World, who: usize, steps: &mut Vec<Step>) {
+        let attempt = &world.attempts[who];
         match attempt.phase {
-            _ if attempt.pending.is_some() => steps.extend([Step::Land(who), Step::MissAnswer(who)]),
-            Phase::Asking { missed: 1 } => steps.extend([Step::Act(who), Step::Abandon(who)]),
-            Phase::Asking { missed: 2.. } => steps.push(Step::Abandon(who)),
-            Phase::Asking { .. } | Phase::Telling(_) | Phase::Abandoning => steps.push(Step::Act(who)),
+            _ if attempt.pending.is_some() => {
+                steps.push(Step::Land(who));
+                steps.extend(self.loses_writes.then_some(Step::MissAnswer(who)));
+            }
+            Phase::Asking { missed: 1 } | Phase::TakingOver { missed: 1, .. } => {
+                steps.extend([Step::Act(who), Step::Abandon(who)]);
+            }
+            Phase::Asking { missed: 2.. } | Phase::TakingOver { missed: 2.., .. } => {
+                steps.push(Step::Abandon(who));
+            }
+            Phase::Asking { .. } | Phase::TakingOver { .. } | Phase::Telling(_) | Phase::Abandoning => {
+                steps.push(Step::Act(who));
+            }
+            Phase::Ready { .. } if self.is_too_late(world, who) => steps.push(Step::CannotSend(who)),
             Phase::Ready { .. } => steps.extend([Step::Send(who), Step::CannotSend(who)]),
             Phase::Calling { .. } => steps.extend([Step::Answer(who), Step::LoseAnswer(who)]),
+            Phase::Admitting { .. } => steps.push(Step::Marker(marker::Step::Admit(who))),
+            Phase::Fencing { .. } => steps.push(Step::Marker(marker::Step::FenceOwn(who))),
             Phase::Done { .. } => {}
         }
         if matches!(attempt.phase, Phase::Calling { .. }) && attempt.renewals > 0 {
@@ -76,7 +100,14 @@ impl Protocol {
         }
         if attempt.request == Request::OnTheWay {
             steps.extend([Step::Execute(who), Step::Refuse(who)]);
+            steps.extend(keys::can_collide(world, who).then_some(Step::Collide(who)));
         }
+    }
+
+    /// Tells whether `who` may no longer send its request.
+    fn is_too_late(&self, world: &World, who: usize) -> bool {
+        let keys = &world.keys;
+        keys.is_lease_over(who, &self.policy) || (self.looks_at_window && keys.is_window_over(who))
     }
 
     /// Collects the possible decisions of an operator.
@@ -87,6 +118,9 @@ impl Protocol {
                 let supplied = Some(response(FROM_OPERATOR));
                 let executed = [None, supplied].map(Resolution::Executed);
                 let not_executed = [false, true].map(|force| Resolution::NotExecuted { force });
+                // Under `marker` the operator fences first.
+                let is_fenced_first = self.policy.on_unknown == OnUnknown::Marker;
+                let not_executed = not_executed.into_iter().filter(|_| !is_fenced_first);
                 let resolutions = executed.into_iter().chain(not_executed);
                 steps.extend(resolutions.map(|resolution| Step::Operate(Deed::Resolve(resolution))));
             }
@@ -98,7 +132,10 @@ impl Protocol {
     /// Applies `step` to `world`.
     pub fn take(&self, world: &mut World, step: Step) {
         match step {
-            Step::Tick => world.tick(&self.policy),
+            Step::Tick => {
+                world.tick(&self.policy);
+                keys::tick(world, &self.policy);
+            }
             Step::Sweep => self.apply(world, Deed::Sweep),
             Step::Operate(deed) => self.operate(world, deed),
             Step::LandLate => {
@@ -115,7 +152,10 @@ impl Protocol {
             }
             Step::Execute(who) => self.execute(world, who),
             Step::Refuse(who) => self.refuse(world, who),
+            Step::Collide(who) => self.collide(world, who),
             Step::Answer(who) => self.answer(world, who),
+            Step::Marker(step) => self.take_marker(world, step),
+            Step::Probe(step) => self.take_probe(world, step),
         }
     }
 
@@ -130,11 +170,18 @@ impl Protocol {
         else {
             return;
         };
-        let (Phase::Ready { n } | Phase::Calling { n }) = world.attempts[who].phase else { return };
+        let (Phase::Ready { n, undecided } | Phase::Calling { n, undecided }) = world.attempts[who].phase
+        else {
+            return;
+        };
         match step {
             Step::Send(_) => {
-                world.attempts[who].enter(Phase::Calling { n });
+                world.attempts[who].enter(Phase::Calling { n, undecided });
                 world.attempts[who].request = Request::OnTheWay;
+                world.keys.send(who);
+                if self.policy.on_unknown == OnUnknown::Marker {
+                    world.table.send(who, n);
+                }
             }
             Step::Renew(_) => {
                 world.attempts[who].renewals -= 1;
@@ -143,29 +190,47 @@ impl Protocol {
                 }
             }
             Step::CannotSend(_) => {
-                self.found(world, who, n, Called::Failed { sent: Sent::Never, reason: Reason::Unreachable });
+                self.found(world, who, Called::Failed { sent: Sent::Never, reason: Reason::Unreachable });
             }
             // The even attempts run out of time. The others get an answer of something on the way, which does
-            // not say whether the upstream acted.
+            // not say whether the upstream acted. Under `marker` no status says that, not even a refusal.
             _ if who.is_multiple_of(2) => {
-                self.found(
-                    world,
-                    who,
-                    n,
-                    Called::Failed { sent: Sent::Maybe, reason: Reason::ResponseTimeout },
-                );
+                self.found(world, who, Called::Failed { sent: Sent::Maybe, reason: Reason::ResponseTimeout });
             }
-            _ => self.found(world, who, n, Called::Answered { status: 503, retained: true, conflict: false }),
+            _ => {
+                let status = if self.policy.on_unknown == OnUnknown::Marker { 429 } else { 503 };
+                self.found(world, who, Called::Answered { status, retained: true, conflict: false });
+            }
         }
     }
 
     /// Ends the call of `who`: the finding says what the attempt reports.
-    pub fn found(&self, world: &mut World, who: usize, n: u32, called: Called) {
-        let deed = match (self.finding)(owner(who), &self.policy, false, &Outcomes::default(), called) {
-            Finding::Complete(_) => Deed::Complete { who, n },
-            Finding::Release => Deed::Release { who, n },
-            Finding::Lose(_) => Deed::Lose { who, n },
+    pub fn found(&self, world: &mut World, who: usize, called: Called) {
+        let (Phase::Ready { n, undecided } | Phase::Calling { n, undecided }) = world.attempts[who].phase
+        else {
+            return;
         };
-        world.attempts[who].enter(Phase::Telling(deed));
+        let outcomes = Outcomes::default();
+        let is_marked = self.policy.on_unknown == OnUnknown::Marker;
+        let finding = (self.finding)(owner(who), &self.policy, undecided, &outcomes, called);
+        world.attempts[who].enter(match finding {
+            Finding::Complete(response) if is_marked => Phase::Admitting { n, status: response.status },
+            Finding::Complete(response) => Phase::Telling(Deed::Complete { who, n, status: response.status }),
+            Finding::Release => Phase::Telling(Deed::Release { who, n }),
+            Finding::Lose(_) => {
+                let refused = is_marked && is_refusal(&outcomes, called);
+                Phase::Telling(Deed::Lose { who, n, refused })
+            }
+        });
+    }
+}
+
+/// Tells whether the upstream answered with a status that is a refusal, and not with a conflict.
+fn is_refusal(outcomes: &Outcomes, called: Called) -> bool {
+    match called {
+        Called::Answered { status, conflict, .. } => {
+            !conflict && outcomes.meaning(status) == Meaning::Released
+        }
+        Called::Failed { .. } => false,
     }
 }

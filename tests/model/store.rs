@@ -1,7 +1,7 @@
 //! The path of a decision to the record: read, decide with the protocol, compare the revision and set, and
 //! decide again after a conflict. `Ledger` does the same over a real store.
 
-use oncegate::protocol::{Claim, Reason, Record, Standing, State};
+use oncegate::protocol::{Claim, Reason, Record, ResponseRef, Standing, State};
 
 use crate::Protocol;
 use crate::events::{Event, Next, Told, Transition, Verdict};
@@ -36,7 +36,11 @@ impl Protocol {
         if self.compares && before.map(|kept| kept.revision) != write.expected {
             return false;
         }
-        let after = write.next.map(|kept| Kept { updated_at: NOW, ..kept });
+        let after = write.next.map(|kept| {
+            // The store stamps a record that it creates.
+            let created_at = if before.is_none() { NOW } else { kept.created_at };
+            Kept { created_at, updated_at: NOW, ..kept }
+        });
         world.record = after;
         world.history.judge(write.deed, before, after, &self.policy);
         true
@@ -66,20 +70,26 @@ impl Protocol {
         }
     }
 
-    fn record(&self, kept: Kept) -> Record {
-        let Kept { revision, updated_at, state } = kept;
-        Record { revision, updated_at, state, ..self.claim.first(NOW) }
+    /// Returns the record with this stored part.
+    pub fn record(&self, kept: Kept) -> Record {
+        let Kept { revision, created_at, updated_at, state } = kept;
+        Record { revision, created_at, updated_at, state, ..self.claim.first(NOW) }
     }
 
     fn event(&self, deed: Deed) -> Event {
         match deed {
             Deed::Claim { who } => Event::Claim(Claim { owner: owner(who), ..self.claim.clone() }),
             Deed::Renew { who, n } => Event::Renew { owner: owner(who), n },
-            Deed::Complete { who, n } => {
-                Event::Complete { owner: owner(who), n, response: response(owner(who)) }
+            Deed::Complete { who, n, status } => {
+                let response = ResponseRef { status, ..response(owner(who)) };
+                Event::Complete { owner: owner(who), n, response }
             }
             Deed::Release { who, n } => Event::Release { owner: owner(who), n },
-            Deed::Lose { who, n } => Event::Lose { owner: owner(who), n, reason: Reason::ResponseTimeout },
+            Deed::Lose { who, n, .. } => {
+                Event::Lose { owner: owner(who), n, reason: Reason::ResponseTimeout }
+            }
+            Deed::TakeOver { who, n } => Event::TakeOver { owner: owner(who), n },
+            Deed::Settle { owner, n, evidence, .. } => Event::Settle { owner, n, evidence },
             Deed::Resolve(resolution) => Event::Resolve(resolution),
             Deed::Delete => Event::Delete,
             Deed::Sweep => Event::Sweep,

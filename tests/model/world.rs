@@ -8,19 +8,33 @@
 use std::time::Duration;
 
 use oncegate::clock::Timestamp;
-use oncegate::protocol::{Owner, Policy, Record, Resolution, ResponseRef, Revision, State};
+use oncegate::protocol::{
+    Evidence, OnUnknown, Owner, Policy, Record, Resolution, ResponseRef, Revision, State,
+};
 
 use crate::events::Verdict;
 use crate::history::History;
+use crate::keys::Keys;
+use crate::marker::Table;
+use crate::probe::Probe;
 
 /// The only moment of the model.
 pub const NOW: Timestamp = Timestamp(1_000);
+
+/// The status of a response to an executed operation.
+pub const EXECUTED: u16 = 201;
+
+/// The status of a response about a marker row, or about the upstream's own key.
+pub const CONFLICT: u16 = 409;
 
 /// The number of attempts in a world. A model may use fewer.
 pub const ATTEMPTS: usize = 3;
 
 /// The id of every response that an operator supplies.
 pub const FROM_OPERATOR: Owner = Owner([0xee; 16]);
+
+/// The id of every response that a probe or a marker row brings.
+pub const FROM_EVIDENCE: Owner = Owner([0xdd; 16]);
 
 /// The whole state at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +51,12 @@ pub struct World {
     pub told: Option<Told>,
     /// The part of the past that the rules need.
     pub history: History,
+    /// The marker table, with the gateways that ask it. Used under `marker`.
+    pub table: Table,
+    /// The answer of a probe. Used under `probe`.
+    pub probe: Probe,
+    /// The keys that the upstream remembers. Used under `retry` with a window.
+    pub keys: Keys,
 }
 
 /// The changing part of a [`Record`].
@@ -44,6 +64,9 @@ pub struct World {
 pub struct Kept {
     /// The revision of the record.
     pub revision: Revision,
+    /// The time of the first claim, relative to [`NOW`]. It stands still at [`NOW`] unless the policy has a
+    /// window.
+    pub created_at: Timestamp,
     /// The time of the last update of the record, relative to [`NOW`].
     pub updated_at: Timestamp,
     /// The state of the record, with its time relative to [`NOW`].
@@ -68,10 +91,19 @@ pub struct Attempt {
 pub enum Phase {
     /// The attempt claims. `missed` of its claims have stayed without an answer.
     Asking { missed: u8 },
-    /// The attempt runs execution `n` and has sent nothing yet.
-    Ready { n: u32 },
+    /// The attempt takes over from execution `n`. `missed` of its claims and take-overs have stayed without
+    /// an answer.
+    TakingOver { n: u32, missed: u8 },
+    /// The attempt runs execution `n` and has sent nothing yet. `undecided` says that an earlier execution
+    /// is undecided.
+    Ready { n: u32, undecided: bool },
     /// The request of the attempt is on its way to the upstream.
-    Calling { n: u32 },
+    Calling { n: u32, undecided: bool },
+    /// The attempt has a response with this status. It looks whether the response comes late before it
+    /// reports a completion.
+    Admitting { n: u32, status: u16 },
+    /// The attempt fences its own execution, because the upstream answered with a refusal.
+    Fencing { n: u32 },
     /// The attempt reports an outcome to the store, until the store answers.
     Telling(Deed),
     /// The attempt sent nothing and told its client that the outcome is unknown. It now removes the claim
@@ -107,16 +139,46 @@ pub enum Request {
     Executed,
     /// The upstream did not act and never will: a status that the route lists as `release`.
     Refused,
+    /// The upstream did not act, because of a marker row or of its own key: status 409.
+    Conflicted,
 }
 
 /// An event and its sender. `who` is the attempt, and the owner of execution `n`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Deed {
-    Claim { who: usize },
-    Renew { who: usize, n: u32 },
-    Complete { who: usize, n: u32 },
-    Release { who: usize, n: u32 },
-    Lose { who: usize, n: u32 },
+    Claim {
+        who: usize,
+    },
+    Renew {
+        who: usize,
+        n: u32,
+    },
+    Complete {
+        who: usize,
+        n: u32,
+        status: u16,
+    },
+    Release {
+        who: usize,
+        n: u32,
+    },
+    /// `refused` says that the upstream answered, with a status that is a refusal under other policies.
+    Lose {
+        who: usize,
+        n: u32,
+        refused: bool,
+    },
+    TakeOver {
+        who: usize,
+        n: u32,
+    },
+    /// `open` has a bit for each attempt that could still act when the evidence was taken.
+    Settle {
+        owner: Owner,
+        n: u32,
+        evidence: Evidence,
+        open: u8,
+    },
     Resolve(Resolution),
     Delete,
     Sweep,
@@ -147,6 +209,9 @@ impl World {
             decisions,
             told: None,
             history: History::default(),
+            table: Table::default(),
+            probe: Probe::default(),
+            keys: Keys::default(),
         }
     }
 
@@ -181,18 +246,35 @@ impl World {
             let older = kept.memory(policy) > NOW.since(kept.updated_at);
             kept.updated_at.0 -= u64::from(older);
             kept.approach();
+            kept.age(policy);
             if older && kept.is_forgotten(policy) {
                 self.history.end(&self.attempts);
+                // No answer of a probe takes longer than a record lives.
+                self.probe = Probe::default();
+                if self.keys.calls_end {
+                    // Nor does a write where calls end.
+                    self.late = None;
+                }
             }
         }
         let pending = self.attempts.iter_mut().filter_map(|attempt| attempt.pending.as_mut());
         for write in pending.chain(&mut self.late) {
-            write.next.iter_mut().for_each(Kept::approach);
+            write.next.iter_mut().for_each(|next| {
+                next.approach();
+                if write.expected.is_some() {
+                    next.age(policy);
+                }
+            });
         }
     }
 }
 
 impl Attempt {
+    /// Tells whether the upstream may still act on a request of the attempt.
+    pub fn can_act(&self) -> bool {
+        self.request == Request::OnTheWay || matches!(self.phase, Phase::Ready { .. })
+    }
+
     /// Tells whether the attempt has not yet done anything with a visible effect.
     pub fn is_new(&self) -> bool {
         self.phase == Phase::Asking { missed: 0 } && self.pending.is_none()
@@ -206,7 +288,7 @@ impl Attempt {
             if !matches!(self.request, Request::OnTheWay) {
                 self.request = Request::None;
             }
-            if !matches!(phase, Phase::Asking { .. }) {
+            if !matches!(phase, Phase::Asking { .. } | Phase::TakingOver { .. }) {
                 self.renewals = 0;
             }
         }
@@ -220,12 +302,21 @@ impl Kept {
         if let State::Unknown { quiet_at, .. } = &mut state {
             *quiet_at = (*quiet_at).max(NOW);
         }
-        Self { revision: record.revision, updated_at: NOW, state }
+        Self { revision: record.revision, created_at: record.created_at, updated_at: NOW, state }
     }
 
     fn approach(&mut self) {
         if let State::Unknown { quiet_at, .. } = &mut self.state {
             *quiet_at = Timestamp((quiet_at.0 - 1).max(NOW.0));
+        }
+    }
+
+    /// Lets the time since the first claim pass, as long as a window can tell the difference.
+    fn age(&mut self, policy: &Policy) {
+        if let OnUnknown::Retry { window: Some(window) } = policy.on_unknown
+            && NOW.since(self.created_at) < window
+        {
+            self.created_at.0 -= 1;
         }
     }
 
@@ -253,6 +344,15 @@ impl Kept {
     }
 }
 
+/// Returns the attempts that satisfy `holds`, one bit each.
+pub fn bits(attempts: &[Attempt], holds: impl Fn(&Attempt) -> bool) -> u8 {
+    attempts
+        .iter()
+        .enumerate()
+        .filter(|(_, attempt)| holds(attempt))
+        .fold(0, |bits, (who, _)| bits | 1 << who)
+}
+
 /// Returns the token of attempt `who`, which also names the response to its call.
 pub fn owner(who: usize) -> Owner {
     Owner([u8::try_from(who + 1).expect("a few attempts"); 16])
@@ -265,5 +365,5 @@ pub fn holder(owner: Owner) -> usize {
 
 /// Returns the response with this id.
 pub fn response(id: Owner) -> ResponseRef {
-    ResponseRef { id, status: 201, retained: true }
+    ResponseRef { id, status: EXECUTED, retained: true }
 }

@@ -56,8 +56,12 @@ impl Source {
         names
     }
 
-    /// Returns the code in front of the tests that stand at the end of the file.
+    /// Returns the code in front of the tests that stand at the end of the file. A file of tests has none.
     pub fn without_tests(&self) -> &[String] {
+        // Such a file is a module for tests as a whole.
+        if self.module_path().iter().any(|name| name == "tests") {
+            return &[];
+        }
         let tests = self.code.windows(2).position(|lines| {
             is_for_tests(&lines[0]) && lines[1].starts_with("mod ") && lines[1].ends_with('{')
         });

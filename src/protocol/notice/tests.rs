@@ -65,8 +65,8 @@ const LOSE: Event = Event::Lose { owner: ME, n: 2, reason: Reason::ResponseTimeo
 #[test]
 fn each_outcome_is_told_with_what_applies_to_it() {
     let (n, lost, over) = (2, Some(Reason::ResponseTimeout), Some(Reason::LeaseOver));
-    let settle = |response| Event::Settle { n, evidence: Evidence::Executed(response) };
-    let not_executed = Event::Settle { n, evidence: Evidence::NotExecuted { fenced: true } };
+    let settle = |response| Event::Settle { owner: ME, n, evidence: Evidence::Executed(response) };
+    let not_executed = Event::Settle { owner: ME, n, evidence: Evidence::NotExecuted { fenced: true } };
     let resolve = Event::Resolve;
     let late = T0.plus(LATER);
     for (before, event, now, expected) in [

@@ -16,10 +16,10 @@ pub(super) struct Document<'t>(&'t str);
 pub(super) enum Found<'t> {
     /// The value.
     Value(Node<'t>),
-    /// A place where no value, or null, stands.
+    /// A place where no value, or null, stands, outside of any element of a list.
     Absent,
     /// A place that the document does not name clearly: a member on the way has its name twice, or the way
-    /// leads into a value that is neither an object nor a list.
+    /// leads into a value that is neither an object nor a list, or an element of a list lacks the value.
     Unclear,
 }
 
@@ -37,14 +37,19 @@ impl<'t> Document<'t> {
 
     /// Finds the value at a place.
     pub(super) fn at(&self, pointer: &Pointer) -> Found<'t> {
-        let mut value = self.0;
+        let (mut value, mut in_element) = (self.0, false);
+        // An element of a list is something that was found, even if it lacks the member.
+        let absent = |in_element| if in_element { Found::Unclear } else { Found::Absent };
         for step in pointer.steps() {
+            let is_list = value.starts_with('[');
             match child(value, step) {
                 Found::Value(Node(below)) => value = below,
-                other => return other,
+                Found::Absent => return absent(in_element),
+                Found::Unclear => return Found::Unclear,
             }
+            in_element |= is_list;
         }
-        if value == NULL { Found::Absent } else { Found::Value(Node(value)) }
+        if value == NULL { absent(in_element) } else { Found::Value(Node(value)) }
     }
 }
 

@@ -367,7 +367,7 @@ fn nothing_takes_over_what_is_held() {
     let after = |state, undecided| (state, Some(next(undecided)), Verdict::Won { n: 3 });
     only(&Event::TakeOver { owner: OTHER, n: 2 }, &[after(CLEARED, false), after(MAYBE_CLEARED, true)]);
     for evidence in EVIDENCE {
-        only(&Event::Settle { n: 2, evidence }, &[]);
+        only(&Event::Settle { owner: ME, n: 2, evidence }, &[]);
     }
 }
 
@@ -395,7 +395,7 @@ fn under_retry_the_next_execution_takes_over() {
     let stale = transition(Some(&retried), &Event::TakeOver { owner: OTHER, n: 1 }, T0);
     assert_eq!(stale, unchanged(Verdict::Lost));
     for evidence in EVIDENCE {
-        assert_eq!(after(&retried, &Event::Settle { n: 2, evidence }, T0), None);
+        assert_eq!(after(&retried, &Event::Settle { owner: ME, n: 2, evidence }, T0), None);
     }
 }
 
@@ -438,9 +438,13 @@ fn evidence_decides_under_probe_and_marker() {
             (Evidence::NotExecuted { fenced: true }, CLEARED),
             (Evidence::NotExecuted { fenced: false }, MAYBE_CLEARED),
         ] {
-            let settled = after(&record, &Event::Settle { n: 2, evidence }, T0).expect("a settlement");
+            let settled =
+                after(&record, &Event::Settle { owner: ME, n: 2, evidence }, T0).expect("a settlement");
             assert_eq!((settled.state, settled.kept), (state, None), "what was kept is not needed any more");
-            assert_eq!(after(&record, &Event::Settle { n: 1, evidence }, T0), None, "another execution");
+            for (owner, n) in [(ME, 1), (OTHER, 2)] {
+                let other = Event::Settle { owner, n, evidence };
+                assert_eq!(after(&record, &other, T0), None, "another execution");
+            }
         }
         assert_eq!(after(&record, &Event::TakeOver { owner: OTHER, n: 2 }, T0), None);
     }
@@ -450,7 +454,7 @@ fn evidence_decides_under_probe_and_marker() {
 #[test]
 fn what_was_not_fenced_stays_undecided() {
     for (fenced, released) in [(true, "cleared"), (false, "unknown")] {
-        let settle = Event::Settle { n: 2, evidence: Evidence::NotExecuted { fenced } };
+        let settle = Event::Settle { owner: ME, n: 2, evidence: Evidence::NotExecuted { fenced } };
         let cleared = after(&held_under(OnUnknown::Probe), &settle, T0).expect("a settlement");
         let again = Claim { kept: Some(b"new".as_slice().into()), ..claim_under(OTHER, OnUnknown::Probe) };
         let running = after(&cleared, &Event::Claim(again), T0).expect("a claim that wins");

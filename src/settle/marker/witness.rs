@@ -1,8 +1,12 @@
 //! The witness of a marker table: it fences what it is asked about.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Marker;
+use http::HeaderMap;
+
+use crate::config::{Marker, Route};
+use crate::headers::kept;
 use crate::protocol::{OnUnknown, StoredResponse};
 
 use super::super::witness::{Case, Fence, Testimony, Witness, WitnessFuture};
@@ -11,8 +15,11 @@ use super::{MarkerTable, Row, TableError};
 /// Longest wait for one row. An upstream's transaction that is open for longer leaves the outcome unknown.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The witness that reads and fences rows of one table.
-pub(super) struct MarkerWitness(MarkerTable);
+/// The witness that reads and fences rows of one table, for one route.
+pub(super) struct MarkerWitness {
+    table: MarkerTable,
+    route: Arc<Route>,
+}
 
 /// The rows of all undecided executions, after each was fenced.
 enum Rows {
@@ -23,14 +30,22 @@ enum Rows {
 }
 
 impl MarkerWitness {
-    pub(super) fn new(marker: &Marker) -> Result<Self, String> {
-        MarkerTable::new(&marker.url.0, &marker.table, TIMEOUT).map(Self)
+    pub(super) fn new(marker: &Marker, route: Arc<Route>) -> Result<Self, String> {
+        Ok(Self { table: MarkerTable::new(&marker.url.0, &marker.table, TIMEOUT)?, route })
+    }
+
+    /// Returns the part of a response that the route keeps for replays. A response that is too large is not kept.
+    fn kept(&self, response: StoredResponse) -> Option<StoredResponse> {
+        let headers: HeaderMap = response.headers.into_iter().collect();
+        let headers = kept(&headers, &self.route.replay_headers, &self.route.replay_drop);
+        let fits = response.body.len() <= self.route.max_response_body;
+        fits.then_some(StoredResponse { headers, ..response })
     }
 
     async fn fence_all(&self, case: Case<'_>) -> Result<Rows, TableError> {
         for n in case.undecided() {
-            if let Row::Committed(response) = self.0.fence(&case.execution(n)).await? {
-                return Ok(Rows::Committed(response));
+            if let Row::Committed(response) = self.table.fence(&case.execution(n)).await? {
+                return Ok(Rows::Committed(response.and_then(|response| self.kept(response))));
             }
         }
         Ok(Rows::Fenced)
@@ -54,7 +69,7 @@ impl Witness for MarkerWitness {
 
     fn may_complete<'w>(&'w self, case: Case<'w>) -> WitnessFuture<'w, bool> {
         Box::pin(async move {
-            matches!(self.0.read(&case.execution(case.n)).await, Ok(None | Some(Row::Committed(_))))
+            matches!(self.table.read(&case.execution(case.n)).await, Ok(None | Some(Row::Committed(_))))
         })
     }
 

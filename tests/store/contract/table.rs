@@ -90,7 +90,7 @@ fn aimed(event: Event, record: Option<&Record>) -> Event {
         Event::Release { owner, n } => Event::Release { owner, n: aim(n) },
         Event::Lose { owner, n, reason } => Event::Lose { owner, n: aim(n), reason },
         Event::TakeOver { owner, n } => Event::TakeOver { owner, n: aim(n) },
-        Event::Settle { n, evidence } => Event::Settle { n: aim(n), evidence },
+        Event::Settle { owner, n, evidence } => Event::Settle { owner, n: aim(n), evidence },
         other => other,
     }
 }
@@ -149,7 +149,7 @@ fn later_executions(taken: Vec<Event>, undecided: bool) -> Vec<(&'static str, Ve
 
 /// Returns the states after evidence about the first execution, and those of the second execution.
 fn after_evidence(policy: Policy, fenced: bool) -> Vec<(&'static str, Vec<Event>)> {
-    let settle = |evidence| Event::Settle { n: 1, evidence };
+    let settle = |evidence| Event::Settle { owner: owner(OWNER), n: 1, evidence };
     let not_executed = settle(Evidence::NotExecuted { fenced });
     let found = Some(retained(owner(STRANGER)));
     let mut paths = vec![
@@ -171,11 +171,16 @@ fn events(policy: Policy) -> Vec<Event> {
         Event::Resolve(Resolution::Executed(Some(retained(owner(STRANGER))))),
         Event::TakeOver { owner: owner(STRANGER), n: 0 },
         Event::TakeOver { owner: owner(STRANGER), n: 7 },
-        Event::Settle { n: 0, evidence: Evidence::Executed(None) },
-        Event::Settle { n: 0, evidence: Evidence::Executed(Some(retained(owner(STRANGER)))) },
-        Event::Settle { n: 0, evidence: Evidence::NotExecuted { fenced: false } },
-        Event::Settle { n: 0, evidence: Evidence::NotExecuted { fenced: true } },
-        Event::Settle { n: 7, evidence: Evidence::Executed(None) },
+        Event::Settle { owner: owner(OWNER), n: 0, evidence: Evidence::Executed(None) },
+        Event::Settle {
+            owner: owner(OWNER),
+            n: 0,
+            evidence: Evidence::Executed(Some(retained(owner(STRANGER)))),
+        },
+        Event::Settle { owner: owner(OWNER), n: 0, evidence: Evidence::NotExecuted { fenced: false } },
+        Event::Settle { owner: owner(OWNER), n: 0, evidence: Evidence::NotExecuted { fenced: true } },
+        Event::Settle { owner: owner(OWNER), n: 7, evidence: Evidence::Executed(None) },
+        Event::Settle { owner: owner(STRANGER), n: 0, evidence: Evidence::Executed(None) },
         Event::Claim(claim(owner(OWNER), policy)),
         Event::Claim(claim(owner(STRANGER), policy)),
         Event::Claim(other_request(policy)),
