@@ -2,7 +2,8 @@
 //!
 //! With `ONCEGATE_FAILPOINT=after-claim` in the environment, a task that reaches that point says
 //! so on standard error and goes no further; the test that reads the line sends the kill. With
-//! `ONCEGATE_FAILPOINT=panic-after-claim` it panics there.
+//! `ONCEGATE_FAILPOINT=panic-after-claim` it panics there. With `ONCEGATE_FAILPOINT=stop-after-claim` the first
+//! task at that point stops the whole process with SIGSTOP; after SIGCONT it goes on.
 
 /// Stops here if the test asked for it. Expands to nothing in a release build.
 macro_rules! failpoint {
@@ -19,8 +20,28 @@ pub(crate) use failpoint;
 pub(crate) async fn reached(name: &str) {
     let Ok(wanted) = std::env::var("ONCEGATE_FAILPOINT") else { return };
     assert_ne!(wanted.strip_prefix("panic-"), Some(name), "a failpoint that panics");
+    if wanted.strip_prefix("stop-") == Some(name) {
+        stop(name);
+    }
     if wanted == name {
         eprintln!("failpoint {name}");
         std::future::pending().await
+    }
+}
+
+/// Stops this process until it gets SIGCONT. Only the first call does.
+#[cfg(debug_assertions)]
+fn stop(name: &str) {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    static STOPPED: AtomicBool = AtomicBool::new(false);
+    if !STOPPED.swap(true, Ordering::Relaxed) {
+        eprintln!("failpoint {name}");
+        // A process may always send itself a signal.
+        let _ = kill_process(getpid(), Signal::STOP);
+        // Another thread may be the one that takes the signal, a moment later.
+        std::thread::sleep(std::time::Duration::from_millis(50));
     }
 }

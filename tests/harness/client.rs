@@ -66,7 +66,8 @@ impl Answer {
             assert!(members[text].as_str().is_some_and(|text| text.len() > 10), "{members}");
         }
         let again = ["in-flight", "upstream-unreachable", "store-unavailable", "overloaded", "shutting-down"];
-        assert_eq!(self.header("retry-after").is_some(), again.contains(&slug), "{slug}: Retry-After");
+        let again = again.contains(&slug) || (slug, retry) == ("outcome-unknown", "same-key");
+        assert_eq!(self.header("retry-after").is_some(), again, "{slug}: Retry-After");
         members
     }
 }

@@ -116,6 +116,18 @@ impl Gateway {
         Self::start_in(Arc::clone(&self.directory), upstream.address, settings).await
     }
 
+    /// Starts a gateway in front of the address of the settings.
+    pub async fn before(settings: Settings) -> Self {
+        let directory = Arc::new(TempDir::new().expect("a temporary directory"));
+        Self::start_in(directory, settings.address.expect("an address"), settings).await
+    }
+
+    /// Starts another process on the same data, in front of the address of the settings.
+    pub async fn again(&self, settings: Settings) -> Self {
+        let directory = Arc::clone(&self.directory);
+        Self::start_in(directory, settings.address.expect("an address"), settings).await
+    }
+
     /// Returns the directory of the records.
     pub fn data(&self) -> std::path::PathBuf {
         self.directory.path().join("data")
