@@ -4,10 +4,11 @@
 use std::fmt::Display;
 
 use crate::cli::page::Page;
-use crate::config::units::Span;
+use crate::config::units::{Size, Span};
 use crate::config::{Config, Marker, Probe, Route, SealKey, Settling, UpstreamKeys};
 use crate::protocol::Policy;
 use crate::protocol::probe::{Rules, When};
+use crate::settle::LARGEST_REQUEST;
 
 /// Writes the effect of an unknown outcome on a route.
 pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
@@ -20,9 +21,13 @@ pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
         Settling::Marker(marker) => marked(page, marker, policy),
     }
     if route.keep_request {
-        let text = "the request as it goes upstream, credentials included, is stored with the record until its \
-                    operation is settled, sealed under [store] seal. A party with that key and access to the store can read it";
-        page.row("keeps the request", text);
+        let text = format!(
+            "the request as it goes upstream, credentials included, is stored with the record until its operation is \
+             settled, sealed under [store] seal. A party with that key and access to the store can read it. A request \
+             above {} with its head is not kept: only its client can send it again",
+            Size(LARGEST_REQUEST as u64)
+        );
+        page.row("keeps the request", &text);
     }
 }
 

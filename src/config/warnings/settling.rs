@@ -14,6 +14,11 @@ pub fn warnings(route: &Route, sealed: bool) -> Vec<String> {
     let mut warnings: Vec<Option<String>> = vec![horizon(route)];
     match &route.settling {
         Settling::Hold | Settling::Retry(Some(_)) => {}
+        Settling::Retry(None) if route.keep_request => {
+            warnings.push(Some(format!(
+                "{REPEATED}. With keep_request the gateway itself runs it again, up to four times in all"
+            )));
+        }
         Settling::Retry(None) => warnings.push(Some(REPEATED.to_owned())),
         Settling::Probe(probe) => {
             warnings.extend([readable(probe, sealed), overheard(probe), refused(probe)])
