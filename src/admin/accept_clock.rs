@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::audit;
 use super::input::OptionalJson;
+use super::operator::Operator;
 use super::problem::AdminProblem;
 use super::resolve::MAX_NOTE;
 use super::state::AdminState;
@@ -23,12 +24,13 @@ pub(super) struct AcceptClockBody {
 
 pub(super) async fn accept_clock(
     State(admin): State<AdminState>,
+    operator: Operator,
     OptionalJson(AcceptClockBody { note }): OptionalJson<AcceptClockBody>,
 ) -> Result<Json<Value>, AdminProblem> {
     if note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE) {
         return Err(AdminProblem::bad_request(format!("note: at most {MAX_NOTE} characters")));
     }
     let accepted = admin.ledger.accept_clock().await;
-    audit::log_clock(note.as_deref(), &accepted);
+    audit::log_clock(&operator, note.as_deref(), &accepted);
     Ok(Json(json!({ "accepted": accepted? })))
 }

@@ -1,6 +1,7 @@
 //! Access control of `/v1`.
 //!
-//! With a token configured, a request has to present it. Without a token, a request is admitted only on a
+//! With tokens configured, a request has to present one of them, and the token's role has to permit the
+//! request: `read` looks, `settle` also changes records and sees the bodies of stored responses. Without a token, a request is admitted only on a
 //! loopback listener, and only if its `Host` is a loopback name: the host name of a page in the operator's
 //! own browser may be rebound to 127.0.0.1, and the browser would still send that host name. On any other
 //! listener without a token, `/v1` is off.
@@ -10,28 +11,36 @@
 //! permission before it sends either of them, and this listener never gives that permission.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::config::Admin;
+use crate::config::{Admin, AdminToken, Role};
 use crate::peer::Peer;
-use crate::secret::Secret;
+use crate::protocol::RecordId;
 
+use super::audit;
+use super::operator::{Operator, PeerAddress};
 use super::origin::is_foreign;
 use super::problem::AdminProblem;
+use super::quota::Quota;
+
+/// Name of an operator where no token is needed.
+const LOOPBACK: &str = "loopback";
 
 /// The condition for a request to `/v1`.
 #[derive(Clone, Debug)]
 pub enum Access {
-    /// The request presents this bearer token.
-    Token(Secret),
+    /// The request presents one of these bearer tokens.
+    Tokens(Arc<[AdminToken]>),
     /// The request has a `Host` that names this machine.
     Loopback,
     /// No request is admitted.
@@ -42,42 +51,67 @@ impl Access {
     /// Derives the condition from the configuration of the admin listener.
     #[must_use]
     pub fn of(admin: &Admin) -> Self {
-        match &admin.token {
-            Some(token) if !token.0.is_empty() => Self::Token(token.clone()),
-            _ if admin.listen.ip().is_loopback() => Self::Loopback,
-            _ => Self::Off,
+        let tokens: Arc<[AdminToken]> =
+            admin.tokens.iter().filter(|token| !token.secret.0.is_empty()).cloned().collect();
+        match tokens.is_empty() {
+            false => Self::Tokens(tokens),
+            true if admin.listen.ip().is_loopback() => Self::Loopback,
+            true => Self::Off,
         }
     }
 
-    fn admit(&self, request: &Request) -> Result<(), Denial> {
+    fn admit(&self, request: &Request) -> Result<Operator, Denial> {
         let headers = request.headers();
-        let secure = request.extensions().get::<Peer>().map(|peer| peer.secure);
-        if is_foreign(request.method(), headers, secure) {
+        let peer = request.extensions().get::<Peer>();
+        if is_foreign(request.method(), headers, peer.map(|peer| peer.secure)) {
             return Err(Denial::Origin);
         }
-        match self {
-            Self::Token(token) if bearer(headers).is_some_and(|shown| same(shown, token)) => Ok(()),
-            Self::Token(_) => Err(Denial::Token),
-            Self::Loopback if names_loopback(headers) => Ok(()),
-            Self::Loopback => Err(Denial::Host),
-            Self::Off => Err(Denial::Off),
-        }
+        let (name, role) = match self {
+            Self::Tokens(tokens) => {
+                let shown = bearer(headers).ok_or(Denial::NoToken)?;
+                let token = matching(shown, tokens).ok_or(Denial::WrongToken)?;
+                (Arc::clone(&token.name), token.role)
+            }
+            Self::Loopback if names_loopback(headers) => (LOOPBACK.into(), Role::Settle),
+            Self::Loopback => return Err(Denial::Host),
+            Self::Off => return Err(Denial::Off),
+        };
+        Ok(Operator { name, role, peer: peer_of(request) })
     }
 }
 
+fn peer_of(request: &Request) -> PeerAddress {
+    PeerAddress(request.extensions().get::<Peer>().map(|peer| peer.address))
+}
+
 /// The reason why a request was refused.
+#[derive(Clone, Copy)]
 enum Denial {
     Origin,
-    Token,
+    NoToken,
+    WrongToken,
     Host,
     Off,
+}
+
+impl Denial {
+    /// Returns the reason as the audit log has it.
+    fn why(self) -> &'static str {
+        match self {
+            Self::Origin => "page of another origin",
+            Self::NoToken => "no token",
+            Self::WrongToken => "wrong token",
+            Self::Host => "host is not loopback",
+            Self::Off => "records are off",
+        }
+    }
 }
 
 impl IntoResponse for Denial {
     fn into_response(self) -> Response {
         let forbidden = |detail| AdminProblem::http(StatusCode::FORBIDDEN, detail).into_response();
         match self {
-            Self::Token => {
+            Self::NoToken | Self::WrongToken => {
                 let problem =
                     AdminProblem::http(StatusCode::UNAUTHORIZED, "this needs the admin token as bearer");
                 let challenge = HeaderValue::from_static("Bearer realm=\"oncegate\"");
@@ -92,12 +126,56 @@ impl IntoResponse for Denial {
     }
 }
 
-/// Passes an admitted request on to the records, and answers any other one here.
-pub(super) async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
-    match access.admit(&request) {
-        Ok(()) => next.run(request).await,
-        Err(denial) => denial.into_response(),
+/// Access control of one admin listener.
+#[derive(Clone)]
+pub(super) struct Guard {
+    access: Access,
+    /// Limit on the audit lines about requests that were not admitted.
+    denials: Arc<Quota>,
+}
+
+impl Guard {
+    /// Creates the access control for a condition.
+    pub(super) fn new(access: Access) -> Self {
+        Self { access, denials: Arc::default() }
     }
+}
+
+/// Passes an admitted request on to the records, and answers any other one here.
+pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    let operator = match guard.access.admit(&request) {
+        Ok(operator) => operator,
+        Err(denial) => {
+            if let Some(left_out) = guard.denials.take(Instant::now()) {
+                audit::log_denied(peer_of(&request), request.method(), denial.why(), left_out);
+            }
+            return denial.into_response();
+        }
+    };
+    let needed = needed(&request);
+    if !operator.may(needed) {
+        audit::log_role(&operator, request.method(), record_in(&request), needed);
+        return operator.lacks(needed).into_response();
+    }
+    request.extensions_mut().insert(operator);
+    next.run(request).await
+}
+
+/// Returns the role that a request needs. Each method that may change something needs `settle`, except the
+/// lookup, which is a POST because keys must not stand in URLs.
+fn needed(request: &Request) -> Role {
+    // The router has taken the prefix off.
+    let lookup = request.method() == Method::POST && request.uri().path() == "/lookup";
+    match *request.method() {
+        Method::GET | Method::HEAD => Role::Read,
+        _ if lookup => Role::Read,
+        _ => Role::Settle,
+    }
+}
+
+/// Returns the record that a request is about, if its path names one.
+fn record_in(request: &Request) -> Option<RecordId> {
+    request.uri().path().split('/').find_map(|segment| segment.parse().ok())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
@@ -106,10 +184,17 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-/// Compares two tokens in a time that does not depend on how far they agree. It compares their digests,
-/// because a comparison of the texts would end early for texts of different lengths.
-fn same(shown: &[u8], token: &Secret) -> bool {
-    Sha256::digest(shown).ct_eq(&Sha256::digest(token.0.as_bytes())).into()
+/// Finds the token that was presented. Compares it with all tokens, each in a time that does not depend on
+/// how far they agree. It compares digests, because a comparison of the texts would end early for texts of
+/// different lengths.
+fn matching<'t>(shown: &[u8], tokens: &'t [AdminToken]) -> Option<&'t AdminToken> {
+    let shown = Sha256::digest(shown);
+    tokens.iter().fold(None, |found, token| {
+        match bool::from(shown.ct_eq(&Sha256::digest(token.secret.0.as_bytes()))) {
+            true => Some(token),
+            false => found,
+        }
+    })
 }
 
 fn names_loopback(headers: &HeaderMap) -> bool {
@@ -128,6 +213,11 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
+
+    fn token_of(text: &str) -> AdminToken {
+        AdminToken { name: "ops".into(), role: Role::Read, secret: Secret(text.into()) }
+    }
 
     #[test]
     fn only_names_of_this_machine_are_loopback() {
@@ -148,13 +238,13 @@ mod tests {
     fn without_a_token_only_a_loopback_listener_shows_records() {
         let admin = |listen: &str, token: Option<&str>| Admin {
             listen: listen.parse().expect("an address"),
-            token: token.map(|token| Secret(token.into())),
+            tokens: token.into_iter().map(token_of).collect(),
             tls: None,
         };
         assert!(matches!(Access::of(&admin("127.0.0.1:1", None)), Access::Loopback));
         assert!(matches!(Access::of(&admin("[::1]:1", Some(""))), Access::Loopback));
         assert!(matches!(Access::of(&admin("0.0.0.0:1", None)), Access::Off));
         assert!(matches!(Access::of(&admin("0.0.0.0:1", Some(""))), Access::Off));
-        assert!(matches!(Access::of(&admin("0.0.0.0:1", Some("t"))), Access::Token(_)));
+        assert!(matches!(Access::of(&admin("0.0.0.0:1", Some("t"))), Access::Tokens(_)));
     }
 }

@@ -1,8 +1,18 @@
-//! The audit log: one line for each change that an operator made, or may have made.
+//! The audit log: one line for each change that an operator made, may have made, or was refused, for each
+//! showing of a stored response, and for requests that access control denied.
+//!
+//! `by` is the name of the operator's token, and `peer` the address at the other end of the connection.
 
-use crate::protocol::{OperatorVerdict, Record, RecordId};
+use std::borrow::Cow;
+
+use http::Method;
+
+use crate::config::Role;
+use crate::protocol::{OperatorVerdict, Record, RecordId, Refusal};
 use crate::store::{Decision, StoreError};
 use crate::telemetry::log::AUDIT;
+
+use super::operator::{Operator, PeerAddress};
 
 /// The change that an operator asked for.
 pub(super) enum Change {
@@ -21,52 +31,116 @@ pub(super) enum Change {
     },
 }
 
-/// Logs the result of `change`. A change that the protocol refused, or that could not be stored, changed nothing and
-/// is not logged. A change that may have been stored is logged.
-pub(super) fn log(id: RecordId, change: &Change, decided: &Result<Decision<OperatorVerdict>, StoreError>) {
+/// Logs the result of `change`. A change that could not be stored changed nothing and is not logged. A change that
+/// may have been stored is logged.
+pub(super) fn log(
+    operator: &Operator,
+    id: RecordId,
+    change: &Change,
+    decided: &Result<Decision<OperatorVerdict>, StoreError>,
+) {
+    let line = Line { operator, id, change };
     match decided {
         Ok(Decision { verdict: OperatorVerdict::Decided(record), .. }) => {
-            write(id, change, "done", Some(record));
+            line.write("done", None, Some(record));
         }
-        Err(StoreError::Unclear(_)) => write(id, change, "unclear", None),
-        Ok(Decision { verdict: OperatorVerdict::Refused(_), .. })
-        | Err(StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::Unreadable { .. }) => {}
+        Ok(Decision { verdict: OperatorVerdict::Refused(refusal), .. }) => {
+            let record = match refusal {
+                Refusal::WrongState(record) => Some(record),
+                Refusal::Absent | Refusal::TooEarly { .. } => None,
+            };
+            line.write("refused", Some(&why(refusal)), record);
+        }
+        Err(StoreError::Unclear(_)) => line.write("unclear", None, None),
+        Err(StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::Unreadable { .. }) => {}
+    }
+}
+
+fn why(refusal: &Refusal) -> Cow<'static, str> {
+    match refusal {
+        Refusal::Absent => "no record has this id".into(),
+        Refusal::WrongState(record) => format!("the record is {}", record.state.name()).into(),
+        Refusal::TooEarly { until, .. } => format!("the call may still be under way until {until}").into(),
     }
 }
 
 /// Logs a change that evidence of the upstream has refused. The fence that was asked for may have been written.
-pub(super) fn log_refused(id: RecordId, change: &Change) {
-    write(id, change, "refused", None);
+pub(super) fn log_refused(operator: &Operator, id: RecordId, change: &Change, why: &str) {
+    Line { operator, id, change }.write("refused", Some(why), None);
+}
+
+/// Logs that a stored response was shown.
+pub(super) fn log_shown(operator: &Operator, id: RecordId, record: &Record) {
+    let Operator { name: by, peer, .. } = operator;
+    tracing::info!(
+        target: AUDIT, action = "show-response", by = %by, %peer, record = %id, outcome = "done",
+        route = &*record.route, execution = record.state.n(), "stored response shown",
+    );
+}
+
+/// Logs a request that needs a role which the operator does not have.
+pub(super) fn log_role(operator: &Operator, method: &Method, id: Option<RecordId>, needed: Role) {
+    let Operator { name: by, peer, role } = operator;
+    let record = id.map(tracing::field::display);
+    tracing::info!(
+        target: AUDIT, action = "access", by = %by, %peer, record, outcome = "denied", why = "role",
+        %method, %role, %needed, "the operator's role does not suffice",
+    );
+}
+
+/// Logs a request that was not admitted. `left_out` is the number of such requests since the last line.
+pub(super) fn log_denied(peer: PeerAddress, method: &Method, why: &str, left_out: u64) {
+    tracing::info!(
+        target: AUDIT, action = "access", %peer, outcome = "denied", why, %method, left_out,
+        "request to /v1 denied",
+    );
 }
 
 /// Logs the result of accepting a clock. `accepted` says whether claims were stopped.
-pub(super) fn log_clock(note: Option<&str>, accepted: &Result<bool, StoreError>) {
+pub(super) fn log_clock(operator: &Operator, note: Option<&str>, accepted: &Result<bool, StoreError>) {
     let (outcome, stopped) = match accepted {
         Ok(stopped) => ("done", Some(*stopped)),
         Err(StoreError::Unclear(_)) => ("unclear", None),
         Err(StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::Unreadable { .. }) => return,
     };
+    let Operator { name: by, peer, .. } = operator;
     tracing::info!(
-        target: AUDIT, action = "accept-clock", outcome, claims_were_stopped = stopped, note,
+        target: AUDIT, action = "accept-clock", by = %by, %peer, outcome, claims_were_stopped = stopped, note,
         "the store's clock accepted",
     );
 }
 
-fn write(id: RecordId, change: &Change, outcome: &str, record: Option<&Record>) {
-    let route = record.map(|record| &*record.route);
-    let execution = record.map(|record| record.state.n());
-    match change {
-        Change::Delete => {
-            tracing::info!(target: AUDIT, action = "delete", record = %id, outcome, route, execution, "record deleted");
-        }
-        Change::Resolve { executed, status, force, note } => {
-            // A forced "not executed" does not wait for the clock: the call may still act, and the next
-            // execution runs too.
-            let ends = (*force && !executed).then_some("at-most-once");
-            tracing::info!(
-                target: AUDIT, action = "resolve", record = %id, outcome, route, execution,
-                executed, response_status = status, forced = force, ends, note, "record resolved",
-            );
+/// A change to be logged.
+struct Line<'a> {
+    operator: &'a Operator,
+    id: RecordId,
+    change: &'a Change,
+}
+
+impl Line<'_> {
+    fn write(&self, outcome: &str, why: Option<&str>, record: Option<&Record>) {
+        let Operator { name: by, peer, .. } = self.operator;
+        let id = self.id;
+        let route = record.map(|record| &*record.route);
+        let execution = record.map(|record| record.state.n());
+        match self.change {
+            Change::Delete => {
+                let text = if outcome == "refused" { "deletion refused" } else { "record deleted" };
+                tracing::info!(
+                    target: AUDIT, action = "delete", by = %by, %peer, record = %id, outcome, why, route,
+                    execution, "{text}",
+                );
+            }
+            Change::Resolve { executed, status, force, note } => {
+                // A forced "not executed" does not wait for the clock: the call may still act, and the next
+                // execution runs too.
+                let ends = (*force && !executed && outcome != "refused").then_some("at-most-once");
+                let text = if outcome == "refused" { "resolution refused" } else { "record resolved" };
+                tracing::info!(
+                    target: AUDIT, action = "resolve", by = %by, %peer, record = %id, outcome, why, route,
+                    execution, executed, response_status = status, forced = force, ends, note, "{text}",
+                );
+            }
         }
     }
 }

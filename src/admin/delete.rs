@@ -8,16 +8,18 @@ use crate::protocol::{Delete, OperatorVerdict};
 
 use super::audit::{self, Change};
 use super::input::Id;
+use super::operator::Operator;
 use super::problem::AdminProblem;
 use super::state::AdminState;
 use super::view::RecordView;
 
 pub(super) async fn delete(
     State(admin): State<AdminState>,
+    operator: Operator,
     Id(id): Id,
 ) -> Result<Json<RecordView>, AdminProblem> {
     let decided = admin.ledger.apply(id, None, &Delete, None).await;
-    audit::log(id, &Change::Delete, &decided);
+    audit::log(&operator, id, &Change::Delete, &decided);
     let decision = decided?;
     match decision.verdict {
         OperatorVerdict::Refused(refusal) => Err(AdminProblem::refused("deleted", id, refusal)),

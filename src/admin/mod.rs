@@ -3,7 +3,8 @@
 //! `/healthz`, `/readyz` and `/metrics` never ask for a token. The paths under `/v1` are for operators. They
 //! are guarded by [`Access`], and a change requested by a page of another origin is refused. Answers are
 //! JSON, no cache may keep them, and errors are problems (RFC 9457). Keys, credentials and bodies appear in
-//! no log; a stored response is shown only on request. Each change is one line of the audit log.
+//! no log; a stored response is shown only on request. Each change, refusal and showing of a stored response
+//! is one line of the audit log, with the operator's name and address.
 //!
 //! The protocol decides what an operator may do. This module writes to a store only through the
 //! [`Ledger`](crate::store::Ledger), so a resolution and a late completion cannot undo each other.
@@ -23,8 +24,10 @@ mod input;
 mod list;
 mod lookup;
 mod metrics;
+mod operator;
 mod origin;
 mod problem;
+mod quota;
 mod readyz;
 mod resolve;
 mod response;
@@ -35,6 +38,7 @@ mod view;
 pub use access::Access;
 pub use state::AdminState;
 
+use access::Guard;
 use problem::AdminProblem;
 
 /// Largest request body, in bytes: a resolution with a response.
@@ -51,7 +55,7 @@ pub fn router(state: AdminState) -> Router {
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn_with_state(state.access.clone(), access::guard));
+        .layer(middleware::from_fn_with_state(Guard::new(state.access.clone()), access::guard));
     Router::new()
         .route("/healthz", get(healthz::healthz))
         .route("/readyz", get(readyz::readyz))

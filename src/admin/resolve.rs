@@ -20,6 +20,7 @@ use crate::store::{Decision, Snapshot, StoreError};
 
 use super::audit::{self, Change};
 use super::input::{Id, JsonBody};
+use super::operator::Operator;
 use super::problem::AdminProblem;
 use super::state::AdminState;
 use super::view::RecordView;
@@ -41,6 +42,7 @@ pub(super) struct ResolveBody {
 
 pub(super) async fn resolve(
     State(admin): State<AdminState>,
+    operator: Operator,
     Id(id): Id,
     JsonBody(body): JsonBody<ResolveBody>,
 ) -> Result<Json<RecordView>, AdminProblem> {
@@ -49,12 +51,12 @@ pub(super) async fn resolve(
     let outcome = match request.apply(&admin, id).await {
         Ok(Resolved::Decided(decision)) => Ok(*decision),
         Ok(Resolved::Fenced(why)) => {
-            audit::log_refused(id, &request.change);
+            audit::log_refused(&operator, id, &request.change, &why);
             return Err(AdminProblem::http(StatusCode::CONFLICT, why).about(id));
         }
         Err(error) => Err(error),
     };
-    audit::log(id, &request.change, &outcome);
+    audit::log(&operator, id, &request.change, &outcome);
     let outcome = outcome?;
     if let (OperatorVerdict::Decided(decided), Some(unknown)) = (&outcome.verdict, before) {
         let took = decided.updated_at.since(unknown.updated_at);

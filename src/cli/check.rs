@@ -186,10 +186,12 @@ fn no_route(config: &Config) -> String {
 }
 
 fn admin(config: &Config) -> String {
-    let records = match (&config.admin.token, config.admin.listen.ip().is_loopback()) {
-        (Some(_), _) => "records with a bearer token",
-        (None, true) => "records for all users of this machine, no token",
-        (None, false) => "records are off: not loopback, no token",
+    let tokens: Vec<String> =
+        config.admin.tokens.iter().map(|token| format!("{} ({})", token.name, token.role)).collect();
+    let records = match (tokens.is_empty(), config.admin.listen.ip().is_loopback()) {
+        (false, _) => format!("records with a bearer token: {}", tokens.join(", ")),
+        (true, true) => "records for all users of this machine, no token".into(),
+        (true, false) => "records are off: not loopback, no token".into(),
     };
     format!("{}{}; {records}", config.admin.listen, tls(config.admin.tls.as_ref()))
 }

@@ -14,6 +14,7 @@ mod route;
 mod scope;
 mod settling;
 mod size;
+mod token;
 
 pub(super) use self::route::{
     Anonymous, BodyForm, Fingerprint, InFlight, Match, OnStoreError, Outcomes, Route, UnknownAnswers,
@@ -21,6 +22,7 @@ pub(super) use self::route::{
 pub(super) use self::scope::ScopeText;
 pub(super) use self::settling::{Marker, OnUnknown, Probe, RetryHorizon, Seal, UpstreamKeys, When};
 pub(super) use self::size::SizeText;
+pub(super) use self::token::AdminToken;
 
 /// Configuration of the Oncegate idempotency gateway.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -109,13 +111,16 @@ pub(super) struct Admin {
     /// Environment variable that holds the bearer token for `/v1`. Without a token, `/v1` is off unless the
     /// listener is loopback.
     pub token_env: Option<String>,
+    /// Further bearer tokens for `/v1`, each with a name and a role. The token of `token_env` is named `admin`
+    /// and has the role `settle`.
+    pub tokens: Vec<AdminToken>,
     /// TLS settings. With them, the listener accepts TLS only.
     pub tls: Option<ListenerTls>,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:9464".into(), token_env: None, tls: None }
+        Self { listen: "127.0.0.1:9464".into(), token_env: None, tokens: Vec::new(), tls: None }
     }
 }
 

@@ -15,9 +15,9 @@ use ipnet::IpNet;
 
 use crate::protocol::path::Template;
 use crate::protocol::{EntryName, Outcomes, Policy, Scheme, ScopePart};
-use crate::secret::Secret;
 use crate::store::StoreSettings;
 
+pub use self::admin_token::{AdminToken, Role};
 pub use self::arguments::Arguments;
 pub use self::descriptors::Capacity;
 pub use self::environment::Environment;
@@ -27,6 +27,7 @@ pub use self::settling::{Marker, Probe, RetryHorizon, SealKey, Settling, Upstrea
 pub use self::upstream_name::UpstreamName;
 pub use self::warning::Warning;
 
+mod admin_token;
 mod arguments;
 mod descriptors;
 mod document;
@@ -136,9 +137,9 @@ pub struct Server {
 pub struct Admin {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// Bearer token for the paths under `/v1`. Without a token, these paths are off on a listener that is not
+    /// Bearer tokens for the paths under `/v1`. Without a token, these paths are off on a listener that is not
     /// loopback.
-    pub token: Option<Secret>,
+    pub tokens: Vec<AdminToken>,
     /// TLS settings. With them, the listener accepts TLS only.
     pub tls: Option<ListenerTls>,
 }

@@ -25,6 +25,7 @@ mod seal;
 mod settling;
 mod store;
 mod tls;
+mod tokens;
 mod upstreams;
 
 /// Checks a whole file.

@@ -47,10 +47,10 @@ impl Config {
 
     fn admin_warning(&self) -> Option<String> {
         let text = format!(
-            "{} is not loopback and token_env is not set, so records are off there",
+            "{} is not loopback and has no token (token_env, tokens), so records are off there",
             self.admin.listen
         );
-        (!self.admin.listen.ip().is_loopback() && self.admin.token.is_none()).then_some(text)
+        (!self.admin.listen.ip().is_loopback() && self.admin.tokens.is_empty()).then_some(text)
     }
 
     /// Compares the drain timeout with the response timeouts. Only upstreams that a route uses count, because

@@ -2,12 +2,10 @@
 
 use http::header::HOST;
 use http::{Method, Request, StatusCode};
-use oncegate::admin::Access;
-use oncegate::secret::Secret;
 use oncegate::store::{Stopped, StoreError};
 
 use crate::faulty::Fault;
-use crate::world::{Answer, World};
+use crate::world::{Answer, World, token};
 
 async fn ask(world: &World, lines: &[(&str, &str)], body: &'static str) -> Answer {
     let mut request = Request::builder().method(Method::POST).uri(world.url("/v1/accept-clock"));
@@ -44,7 +42,7 @@ async fn it_is_guarded_as_other_changes_are() {
         ask(&world, &lines, "").await.problem(403, "about:blank");
     }
     assert_eq!(world.get("/v1/accept-clock").await.status, StatusCode::METHOD_NOT_ALLOWED);
-    let token = World::guarded_by(Access::Token(Secret("t".into()))).await;
+    let token = World::guarded_by(token("t")).await;
     token.store.stop(Stopped::Clock);
     assert_eq!(ask(&token, &[], "").await.status, StatusCode::UNAUTHORIZED);
     for world in [&world, &token] {

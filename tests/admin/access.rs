@@ -3,9 +3,8 @@
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use http::{Request, StatusCode};
 use oncegate::admin::Access;
-use oncegate::secret::Secret;
 
-use crate::world::{Answer, World};
+use crate::world::{Answer, World, token};
 
 async fn with_authorization(world: &World, value: &str) -> Answer {
     let request = Request::get(world.url("/v1/records")).header(AUTHORIZATION, value);
@@ -18,7 +17,7 @@ async fn with_host(world: &World, path: &str, host: &str) -> Answer {
 
 #[tokio::test]
 async fn a_token_guards_the_records_and_nothing_else() {
-    let world = World::guarded_by(Access::Token(Secret("s3cret".into()))).await;
+    let world = World::guarded_by(token("s3cret")).await;
     for path in ["/v1/records", "/v1/lookup", "/v1/nothing"] {
         let answer = world.get(path).await;
         answer.problem(401, "about:blank");
@@ -38,7 +37,7 @@ async fn a_token_guards_the_records_and_nothing_else() {
 
 #[tokio::test]
 async fn a_token_is_good_under_any_host() {
-    let world = World::guarded_by(Access::Token(Secret("s3cret".into()))).await;
+    let world = World::guarded_by(token("s3cret")).await;
     let request = Request::get(world.url("/v1/records"))
         .header(HOST, "gateway.internal")
         .header(AUTHORIZATION, "Bearer s3cret");

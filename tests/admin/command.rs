@@ -4,13 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, error::ErrorKind};
 use http::StatusCode;
-use oncegate::admin::Access;
 use oncegate::cli::records::{RecordsArgs, answer, run};
 use oncegate::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::events::Verdict;
-use crate::world::World;
+use crate::world::{World, token};
 
 #[derive(Debug, Parser)]
 enum Cli {
@@ -124,7 +123,7 @@ async fn delete_leaves_the_tombstone() {
 
 #[tokio::test]
 async fn the_token_is_presented() {
-    let world = World::guarded_by(Access::Token(Secret("s3cret".into()))).await;
+    let world = World::guarded_by(token("s3cret")).await;
     let list = against(&world, &["list"]);
     let failure = answer(&list, None).await.expect_err("no token");
     assert!(failure.contains("401") && failure.contains("admin token"), "{failure}");

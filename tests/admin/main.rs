@@ -3,6 +3,7 @@
 
 mod accept_clock;
 mod access;
+mod audit_lines;
 mod command;
 #[path = "../events/ledger.rs"]
 #[expect(dead_code, reason = "it also serves the contract of the stores")]
@@ -16,4 +17,5 @@ mod origin;
 mod records;
 mod refusals;
 mod resolve;
+mod roles;
 mod world;

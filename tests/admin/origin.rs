@@ -3,9 +3,8 @@
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
 use http::{Method, Request};
 use oncegate::admin::Access;
-use oncegate::secret::Secret;
 
-use crate::world::{Answer, World};
+use crate::world::{Answer, World, token};
 
 const BODY: &str = r#"{"executed":true,"note":"n"}"#;
 
@@ -19,7 +18,7 @@ async fn ask(world: &World, method: Method, path: &str, lines: &[(&str, &str)]) 
 
 #[tokio::test]
 async fn a_page_of_another_origin_changes_nothing() {
-    for access in [Access::Loopback, Access::Token(Secret("t".into()))] {
+    for access in [Access::Loopback, token("t")] {
         let world = World::guarded_by(access).await;
         let (unknown, done) = (
             world.unknown("k-1").await.id,

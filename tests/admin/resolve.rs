@@ -1,7 +1,5 @@
 //! Resolving unknown outcomes: the decision, the answers that later attempts get, and the audit log.
 
-use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
@@ -10,8 +8,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use oncegate::protocol::StoredResponse;
 use oncegate::store::StoreError;
 use serde_json::{Value, json};
-use tracing::subscriber::DefaultGuard;
 
+use crate::audit_lines::AuditLines;
 use crate::events::Verdict;
 use crate::faulty::Fault;
 use crate::world::{LEASE, RESPONSE_TIMEOUT, World};
@@ -121,8 +119,18 @@ async fn each_change_is_one_line_of_the_audit_log() {
     world.delete(unknown).await.problem(409, "about:blank");
 
     let audit = lines.read();
-    assert_eq!(audit.len(), 2, "one line a change, none for a refusal: {audit:?}");
-    let (resolved, deleted) = (&audit[0], &audit[1]);
+    let outcomes: Vec<_> = audit.iter().map(|line| (&line["action"], &line["outcome"])).collect();
+    let pair = |action: &str, outcome: &str| (json!(action), json!(outcome));
+    let expected = [
+        pair("resolve", "done"),
+        pair("resolve", "refused"),
+        pair("delete", "done"),
+        pair("delete", "refused"),
+    ];
+    assert_eq!(outcomes, expected.iter().map(|(action, outcome)| (action, outcome)).collect::<Vec<_>>());
+    assert_eq!(audit[1]["why"], "the record is completed");
+    assert_eq!(audit[3]["why"], "the record is expired");
+    let (resolved, deleted) = (&audit[0], &audit[2]);
     assert_eq!(resolved["action"], "resolve");
     assert_eq!(resolved["record"], unknown.to_string());
     assert_eq!(resolved["outcome"], "done");
@@ -133,6 +141,7 @@ async fn each_change_is_one_line_of_the_audit_log() {
     assert!(resolved.get("ends").is_none(), "{resolved}");
     assert_eq!((&deleted["action"], &deleted["outcome"]), (&json!("delete"), &json!("done")));
     for line in &audit {
+        assert_eq!((&line["by"], &line["peer"]), (&json!("loopback"), &json!("10.1.2.3")), "{line}");
         let text = line.to_string();
         let leaks =
             ["k-secret", "card 4242", &STANDARD.encode("card 4242")].map(|secret| text.contains(secret));
@@ -167,35 +176,4 @@ async fn a_change_whose_fate_is_unclear_is_audited_as_such() {
     let audit = lines.read();
     assert_eq!(audit.len(), 1, "{audit:?}");
     assert_eq!(audit[0]["outcome"], "unclear");
-}
-
-/// The audit lines that this thread writes. The listener of a test runs on the thread of that test.
-#[derive(Clone, Default)]
-struct AuditLines(Arc<Mutex<Vec<u8>>>);
-
-impl AuditLines {
-    fn capture() -> (Self, DefaultGuard) {
-        let lines = Self::default();
-        let into = lines.clone();
-        let subscriber =
-            tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || into.clone()).finish();
-        (lines, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn read(&self) -> Vec<Value> {
-        let written = self.0.lock().expect("no test panics here").clone();
-        let lines = written.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let lines = lines.map(|line| serde_json::from_slice::<Value>(line).expect("a JSON line"));
-        lines.filter(|line| line["target"] == "oncegate::audit").collect()
-    }
-}
-
-impl io::Write for AuditLines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no test panics here").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -1,6 +1,6 @@
 //! An admin listener with every part behind it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,13 +13,17 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use oncegate::admin::{Access, AdminState, router};
 use oncegate::clock::{ManualClock, Timestamp};
-use oncegate::config::{InFlight, Match, OnStoreError, Route, Settling, UnknownAnswers, UpstreamName};
+use oncegate::config::{
+    AdminToken, InFlight, Match, OnStoreError, Role, Route, Settling, UnknownAnswers, UpstreamName,
+};
+use oncegate::peer::Peer;
 use oncegate::protocol::path::Template;
 use oncegate::protocol::{
     BodyScheme, Claim, Fingerprint, Key, OnUnknown, Outcomes, Owner, PathScheme, Policy, Reason, RecordId,
     RequestParts, ResponseRef, Scheme, Scope, ScopePart, StoredResponse,
 };
 use oncegate::routes::{LiveRoutes, RouteTable};
+use oncegate::secret::Secret;
 use oncegate::settle::{Keeper, Settler};
 use oncegate::store::{Ledger, Store};
 use oncegate::telemetry::{MeteredStore, Metrics};
@@ -27,6 +31,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit_lines;
 use crate::decisions::{self, Decision};
 use crate::events::{Event, Verdict};
 use crate::faulty::FaultyStore;
@@ -38,6 +43,24 @@ pub const TOMBSTONE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The time at which each world begins: 2023-11-14T22:13:20Z.
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
+
+/// The peer of each connection, which the server of the gateway would note.
+const PEER: Peer = Peer { address: IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)), secure: false };
+
+/// Admits with one token that may change records.
+pub fn token(text: &str) -> Access {
+    tokens(&[("admin", text, Role::Settle)])
+}
+
+/// Admits with tokens of these names, values and roles.
+pub fn tokens(tokens: &[(&str, &str, Role)]) -> Access {
+    let token = |&(name, text, role): &(&str, &str, Role)| AdminToken {
+        name: name.into(),
+        role,
+        secret: Secret(text.into()),
+    };
+    Access::Tokens(tokens.iter().map(token).collect())
+}
 
 /// An admin listener on a free port, and the parts behind it.
 pub struct World {
@@ -64,6 +87,7 @@ impl World {
     }
 
     pub async fn guarded_by(access: Access) -> Self {
+        audit_lines::prepare();
         let clock = Arc::new(ManualClock::at(BEGIN));
         let store = Arc::new(FaultyStore::new(clock.clone()));
         let metrics = Metrics::new();
@@ -85,7 +109,7 @@ impl World {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
-        tokio::spawn(async move { axum::serve(listener, router(state)).await });
+        tokio::spawn(async move { axum::serve(listener, router(state).layer(axum::Extension(PEER))).await });
         Self { clock, store, ledger, metrics, draining, address, owners }
     }
 

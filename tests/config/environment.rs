@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use oncegate::config::{Config, Environment};
+use oncegate::config::{Config, Environment, Role};
 use oncegate::store::embedded;
 
 use super::SMALL;
@@ -161,12 +161,70 @@ fn a_variable_over_something_that_is_no_table_says_so() {
 fn the_token_comes_from_the_variable_that_is_named() {
     let text = format!("[admin]\ntoken_env = 'TOKEN'\n{SMALL}");
     let config = under(&text, [("TOKEN", "s3cret")]).expect("valid");
-    assert_eq!(config.admin.token.as_ref().map(|token| token.0.as_str()), Some("s3cret"));
+    let tokens: Vec<_> =
+        config.admin.tokens.iter().map(|token| (&*token.name, token.role, token.secret.0.as_str())).collect();
+    assert_eq!(tokens, [("admin", Role::Settle, "s3cret")]);
     assert!(!format!("{config:?}").contains("s3cret"));
     for (value, part) in [("", "is empty"), ("two words", "cannot be sent as a bearer token")] {
         let error = under(&text, [("TOKEN", value)]).expect_err(part);
         assert!(error.starts_with("test.toml:2:1: admin.token_env: ") && error.contains(part), "{error}");
         assert!(!error.contains("two words"));
+    }
+}
+
+#[test]
+fn each_token_has_a_name_and_a_role() {
+    let text = format!(
+        "[admin]\ntoken_env = 'TOKEN'\ntokens = [{{ name = 'ops-1', env = 'OPS_1', role = 'settle' }}, \
+         {{ name = 'viewer', env = 'VIEWER', role = 'read' }}]\n{SMALL}"
+    );
+    let config = under(&text, [("TOKEN", "s3cret"), ("OPS_1", "s3cret-1"), ("VIEWER", "s3cret-2")]);
+    let config = config.expect("valid");
+    let tokens: Vec<_> = config.admin.tokens.iter().map(|token| (&*token.name, token.role)).collect();
+    assert_eq!(tokens, [("admin", Role::Settle), ("ops-1", Role::Settle), ("viewer", Role::Read)]);
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let report = oncegate::cli::check::report(&config);
+    let words = report.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("admin (settle), ops-1 (settle), viewer (read)"), "{report}");
+    assert!(!report.contains("s3cret"), "{report}");
+
+    for (values, key, part) in [
+        (["a", "a", "b"], "admin.tokens[0].env", "holds the token of \"admin\", too"),
+        (["a", "b", "b"], "admin.tokens[1].env", "holds the token of \"ops-1\", too"),
+        (["a", "b", ""], "admin.tokens[1].env", "is empty"),
+        (["a", "two words", "b"], "admin.tokens[0].env", "cannot be sent as a bearer token"),
+    ] {
+        let [token, one, viewer] = values;
+        let error = under(&text, [("TOKEN", token), ("OPS_1", one), ("VIEWER", viewer)]).expect_err(part);
+        assert!(error.contains(&format!("{key}: ")) && error.contains(part), "{error}");
+        assert!(!error.contains("two words"), "{error}");
+    }
+}
+
+#[test]
+fn a_mistake_in_a_token_names_its_key() {
+    let long = format!("name = '{}', env = 'ONE', role = 'read'", "a".repeat(65));
+    for (token, key, part) in [
+        ("env = 'ONE', role = 'read'", "tokens[0].name", "is missing"),
+        ("name = 'a', role = 'read'", "tokens[0].env", "is missing"),
+        ("name = 'a', env = 'ONE'", "tokens[0].role", "is missing"),
+        ("name = 'a', env = 'NOT_SET', role = 'read'", "tokens[0].env", "is not set"),
+        ("name = 'a', env = 'ONE', role = 'root'", "tokens[0].role", "\"settle\""),
+        ("name = '', env = 'ONE', role = 'read'", "tokens[0].name", "1 to 64 letters"),
+        ("name = 'a b', env = 'ONE', role = 'read'", "tokens[0].name", "1 to 64 letters"),
+        (long.as_str(), "tokens[0].name", "1 to 64 letters"),
+        ("name = 'loopback', env = 'ONE', role = 'read'", "tokens[0].name", "without a token"),
+        ("name = 'admin', env = 'ONE', role = 'read'", "tokens[0].name", "an earlier token"),
+        (
+            "name = 'a', env = 'ONE', role = 'read' }, { name = 'a', env = 'TWO', role = 'read'",
+            "tokens[1].name",
+            "an earlier token",
+        ),
+    ] {
+        let text = format!("[admin]\ntoken_env = 'TOKEN'\ntokens = [{{ {token} }}]\n{SMALL}");
+        let error = under(&text, [("TOKEN", "t-0"), ("ONE", "t-1"), ("TWO", "t-2")]).expect_err(part);
+        assert_eq!(error.lines().count(), 1, "{token}: {error}");
+        assert!(error.contains(&format!("admin.{key}: ")) && error.contains(part), "{token}: {error}");
     }
 }
 

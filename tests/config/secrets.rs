@@ -115,6 +115,10 @@ fn tokens_keys_and_credentials_are_not_repeated() {
     for value in forms(CANARY).into_iter().chain(forms(&pem)) {
         assert_hidden(&format!("[admin]\ntoken_env = {value}\n{SMALL}"));
         assert_hidden(&format!("[admin]\ntoken = {value}\n{SMALL}"));
+        for token in ["name", "env", "role", "token"].map(|key| format!("[{{ {key} = {value} }}]")) {
+            assert_hidden(&format!("[admin]\ntokens = {token}\n{SMALL}"));
+        }
+        assert_hidden(&format!("[admin]\ntokens = {value}\n{SMALL}"));
         assert_hidden(&format!("admin = {value}\n{SMALL}"));
         assert_hidden(&format!("[server]\ntls = {{ cert = 'Cargo.toml', key = {value} }}\n{SMALL}"));
         assert_hidden(&format!("[server]\ntls = {value}\n{SMALL}"));

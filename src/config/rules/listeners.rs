@@ -5,12 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use http::Uri;
 use ipnet::IpNet;
 
-use super::{limits, tls};
+use super::{limits, tls, tokens};
 use crate::config::environment::Environment;
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
 use crate::config::{Admin, Server};
-use crate::secret::Secret;
 
 /// Checks the public listener.
 pub fn server(at: &KeyCursor<'_>, file: &file::Server) -> Option<Server> {
@@ -49,40 +48,9 @@ pub fn server(at: &KeyCursor<'_>, file: &file::Server) -> Option<Server> {
 /// Checks the admin listener.
 pub fn admin(at: &KeyCursor<'_>, file: &file::Admin, environment: &Environment) -> Option<Admin> {
     let listen = address(&at.key("listen"), &file.listen);
-    let token = token(&at.key("token_env"), file.token_env.as_deref(), environment);
+    let tokens = tokens::all(at, file, environment);
     let tls = tls::listener(&at.key("tls"), file.tls.as_ref());
-    Some(Admin { listen: listen?, token: token?, tls: tls? })
-}
-
-/// Reads the admin token. `Some(None)` is an admin listener without a token.
-fn token(at: &KeyCursor<'_>, variable: Option<&str>, environment: &Environment) -> Option<Option<Secret>> {
-    let Some(variable) = variable else {
-        return Some(None);
-    };
-    let value = environment.value(variable);
-    // The text may be the token itself, written in place of a name. Then the message does not repeat it.
-    let variable = if is_plainly_a_name(variable) { format!(" {variable}") } else { String::new() };
-    match value {
-        None => at.refuse(format!(
-            "the environment variable{variable} that it names is not set; write the name of one that holds the \
-             token, not the token itself"
-        )),
-        Some("") => {
-            at.refuse(format!("the environment variable{variable} that it names is empty; it must hold the token"))
-        }
-        Some(token) if !token.chars().all(|c| c.is_ascii_graphic()) => at.refuse(format!(
-            "the token in the environment variable{variable} that it names cannot be sent as a bearer token; \
-             allowed: printable ASCII characters without spaces"
-        )),
-        Some(token) => Some(Some(Secret(token.to_owned()))),
-    }
-}
-
-/// Tells whether a text is the name of a variable and not a token: a name of this gateway's own, or a name
-/// that says that it holds a token.
-pub fn is_plainly_a_name(text: &str) -> bool {
-    let name = text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    name && text.len() <= 64 && (text.starts_with("ONCEGATE_") || text.ends_with("_TOKEN"))
+    Some(Admin { listen: listen?, tokens: tokens?, tls: tls? })
 }
 
 fn address(at: &KeyCursor<'_>, text: &str) -> Option<SocketAddr> {

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::listeners::is_plainly_a_name;
+use super::tokens::is_plainly_a_name;
 use crate::config::SealKey;
 use crate::config::environment::Environment;
 use crate::config::file;

@@ -1,0 +1,117 @@
+//! Rules for the tokens of the admin listener.
+
+use crate::config::environment::Environment;
+use crate::config::file;
+use crate::config::mistakes::KeyCursor;
+use crate::config::{AdminToken, Role};
+use crate::secret::Secret;
+
+/// Longest name of a token, in characters.
+const LONGEST_NAME: usize = 64;
+/// Name of the token that `token_env` names.
+const ADMIN: &str = "admin";
+/// Name that audit lines carry for a request without a token.
+const NO_TOKEN: &str = "loopback";
+
+/// Checks all tokens: first that of `token_env`, then the others in the order of the file. The result is
+/// empty for an admin listener without a token.
+pub fn all(at: &KeyCursor<'_>, file: &file::Admin, environment: &Environment) -> Option<Vec<AdminToken>> {
+    let mut found: Vec<Option<AdminToken>> = Vec::new();
+    if let Some(variable) = &file.token_env {
+        let secret = secret(&at.key("token_env"), variable, environment);
+        found.push(secret.map(|secret| AdminToken { name: ADMIN.into(), role: Role::Settle, secret }));
+    }
+    let mut names: Vec<&str> = file.token_env.iter().map(|_| ADMIN).collect();
+    for (index, file) in file.tokens.iter().enumerate() {
+        let at = at.key("tokens").item(index);
+        let token = token(&at, file, &names, environment);
+        names.extend(file.name.as_deref());
+        let earlier = found
+            .iter()
+            .flatten()
+            .find(|earlier| token.as_ref().is_some_and(|token| token.secret == earlier.secret));
+        let token = match earlier {
+            Some(earlier) => at.key("env").refuse(format!(
+                "the environment variable that it names holds the token of {:?}, too; give each a token of its own",
+                earlier.name
+            )),
+            None => token,
+        };
+        found.push(token);
+    }
+    found.into_iter().collect()
+}
+
+/// Checks one token. `names` are those of the tokens before it.
+fn token(
+    at: &KeyCursor<'_>,
+    file: &file::AdminToken,
+    names: &[&str],
+    environment: &Environment,
+) -> Option<AdminToken> {
+    let (name, env, role) = (at.key("name"), at.key("env"), at.key("role"));
+    let text = name.require(file.name.as_deref(), "a name for the token, like \"ops-1\"");
+    let checked = text.and_then(|text| self::name(&name, text, names));
+    let variable = env
+        .require(file.env.as_deref(), "the environment variable that holds the token, like \"OPS_1_TOKEN\"");
+    let secret = variable.and_then(|variable| secret(&env, variable, environment));
+    let text =
+        role.require(file.role.as_deref(), "\"read\", or \"settle\" for a token that may change records");
+    let permitted = text.and_then(|text| self::role(&role, text));
+    Some(AdminToken { name: checked?.into(), role: permitted?, secret: secret? })
+}
+
+fn role(at: &KeyCursor<'_>, text: &str) -> Option<Role> {
+    match text {
+        "read" => Some(Role::Read),
+        "settle" => Some(Role::Settle),
+        // The text may be the token itself.
+        _ => at.refuse("is not a role; allowed: \"read\" or \"settle\""),
+    }
+}
+
+fn name<'t>(at: &KeyCursor<'_>, text: &'t str, names: &[&str]) -> Option<&'t str> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if text.is_empty() || text.len() > LONGEST_NAME || !text.chars().all(fits) {
+        // The text may be the token itself, written in place of its name.
+        return at.refuse(format!(
+            "is not the name of a token; allowed: 1 to {LONGEST_NAME} letters, digits, - _ and ."
+        ));
+    }
+    if text == NO_TOKEN {
+        return at
+            .refuse("is the name that audit lines carry for a request without a token; choose another one");
+    }
+    if names.contains(&text) {
+        return at.refuse("is the name of an earlier token, too; the token of token_env is named \"admin\"");
+    }
+    Some(text)
+}
+
+/// Reads a token from the environment. No message repeats a value.
+fn secret(at: &KeyCursor<'_>, variable: &str, environment: &Environment) -> Option<Secret> {
+    let value = environment.value(variable);
+    // The text may be the token itself, written in place of a name. Then the message does not repeat it.
+    let variable = if is_plainly_a_name(variable) { format!(" {variable}") } else { String::new() };
+    match value {
+        None => at.refuse(format!(
+            "the environment variable{variable} that it names is not set; write the name of one that holds the \
+             token, not the token itself"
+        )),
+        Some("") => {
+            at.refuse(format!("the environment variable{variable} that it names is empty; it must hold the token"))
+        }
+        Some(token) if !token.chars().all(|c| c.is_ascii_graphic()) => at.refuse(format!(
+            "the token in the environment variable{variable} that it names cannot be sent as a bearer token; \
+             allowed: printable ASCII characters without spaces"
+        )),
+        Some(token) => Some(Secret(token.to_owned())),
+    }
+}
+
+/// Tells whether a text is the name of a variable and not a token: a name of this gateway's own, or a name
+/// that says that it holds a token.
+pub fn is_plainly_a_name(text: &str) -> bool {
+    let name = text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    name && text.len() <= 64 && (text.starts_with("ONCEGATE_") || text.ends_with("_TOKEN"))
+}
