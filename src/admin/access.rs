@@ -1,10 +1,10 @@
 //! Access control of `/v1`.
 //!
 //! With tokens configured, a request has to present one of them, and the token's role has to permit the
-//! request: `read` looks, `settle` also changes records and sees the bodies of stored responses. Without a token, a request is admitted only on a
-//! loopback listener, and only if its `Host` is a loopback name: the host name of a page in the operator's
-//! own browser may be rebound to 127.0.0.1, and the browser would still send that host name. On any other
-//! listener without a token, `/v1` is off.
+//! request: `read` looks, `settle` also changes records and sees the bodies of stored responses. Without a
+//! token, a request is admitted only on a loopback listener, and only if its `Host` is a loopback name: the
+//! host name of a page in the operator's own browser may be rebound to 127.0.0.1, and the browser would still
+//! send that host name. On any other listener without a token, `/v1` is off.
 //!
 //! A page of another origin cannot change anything either, no matter which credentials its browser sends
 //! along (see `origin`). Also, each change needs `DELETE` or `application/json`. A browser asks for
