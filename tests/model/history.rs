@@ -76,11 +76,7 @@ impl History {
             attempt.request != Request::None
                 || matches!(
                     attempt.phase,
-                    Phase::Ready { .. }
-                        | Phase::Calling { .. }
-                        | Phase::Admitting { .. }
-                        | Phase::Fencing { .. }
-                        | Phase::Telling(_)
+                    Phase::Ready { .. } | Phase::Calling { .. } | Phase::Fencing { .. } | Phase::Telling(_)
                 )
         };
         let outside = self.outside | self.effects | bits(attempts, acted);

@@ -20,6 +20,7 @@ pub const RUNNING_ENDS: &str = "nothing stays running forever";
 pub const EVIDENCE_IS_TRUE: &str = "evidence that is recorded is true";
 pub const CONFLICT_IS_NOT_STORED: &str = "a conflict is never stored as the answer";
 pub const SUCCESS_IS_ONE_EFFECT: &str = "a stored success means exactly one effect";
+pub const NUMBERS_HAVE_ROWS: &str = "every number before the next execution has a marker row";
 pub const ONE_EFFECT_EVER: &str = "at most one effect, also after a loss of the store or a forced decision";
 
 /// Returns the promises, which hold in every state under every policy that promises at most one effect.
@@ -40,6 +41,14 @@ pub fn guarded_by_upstream() -> Vec<Property<Protocol>> {
     }));
     promises.push(Property::always(SUCCESS_IS_ONE_EFFECT, |_, world: &World| {
         !is_success(world) || world.history.effects.count_ones() == 1
+    }));
+    promises.push(Property::always(NUMBERS_HAVE_ROWS, |_, world: &World| {
+        let decided = match state(world) {
+            Some(State::Running { n, .. } | State::Unknown { n, .. }) => n - 1,
+            Some(State::Cleared { n, .. }) => n,
+            _ => 0,
+        };
+        (1..=decided).all(|n| world.table.row(n).is_some())
     }));
     promises
 }
@@ -64,18 +73,6 @@ pub fn without_one_effect() -> Vec<Property<Protocol>> {
             world.record.is_none_or(|kept| protocol.sweep_ends(kept))
         }),
     ]
-}
-
-/// Returns the promise that a response about a marker row is not stored, for the first life of the record: a
-/// later life meets the rows of the first one, and an upstream that hides its conflicts breaks it there.
-pub fn conflict_in_first_life() -> Vec<Property<Protocol>> {
-    vec![Property::always(CONFLICT_IS_NOT_STORED, |_: &Protocol, world: &World| {
-        !has_conflict(world) || world.history.outside != 0
-    })]
-}
-
-fn has_conflict(world: &World) -> bool {
-    matches!(state(world), Some(State::Completed { response, .. }) if response.status == CONFLICT)
 }
 
 /// Tells whether the record has a response of the upstream to an executed operation.

@@ -38,7 +38,7 @@ impl Protocol {
         let (status, conflict) = match attempt.request {
             Request::Executed => (EXECUTED, false),
             Request::Refused => (429, false),
-            Request::Conflicted => (CONFLICT, is_marked && self.conduct.says_conflict),
+            Request::Conflicted => (CONFLICT, is_marked),
             Request::None | Request::OnTheWay => return,
         };
         self.found(world, who, Called::Answered { status, retained: true, conflict });
