@@ -69,13 +69,14 @@ const TICK: Duration = Duration::from_millis(1);
 
 impl Protocol {
     /// Makes a model with this many attempts. Each attempt may renew `renewals` times, and the operator may
-    /// decide `decisions` times. Lease, response timeout, ttl and tombstone last one tick each.
+    /// decide `decisions` times. Lease, response timeout and tombstone last one tick each. The ttl lasts two, so
+    /// that an outcome that lapses is still unknown after its deadline.
     fn new(attempts: usize, renewals: u8, decisions: u8) -> Self {
         let policy = Policy {
             on_unknown: OnUnknown::Hold,
             lease: TICK,
             response_timeout: TICK,
-            ttl: TICK,
+            ttl: 2 * TICK,
             tombstone_ttl: TICK,
         };
         let scheme =

@@ -336,7 +336,11 @@ impl Kept {
     /// Returns the age after which more time makes no difference.
     fn memory(&self, policy: &Policy) -> Duration {
         match self.state {
-            State::Running { .. } => policy.lease + policy.response_timeout,
+            // The upstream's keys count how long ago a call began. A lapse counts from its own moment.
+            State::Running { .. } => match policy.on_unknown {
+                OnUnknown::Retry { window: Some(_) } => policy.lease + policy.response_timeout,
+                _ => policy.lease,
+            },
             State::Expired { .. } => policy.tombstone_ttl,
             _ => policy.ttl + policy.tombstone_ttl,
         }
