@@ -101,8 +101,8 @@ impl Protocol {
         keys::begin(world, who, &self.policy);
     }
 
-    /// Returns what `who` does next after a claim or a take-over that was not won: it takes over from an unknown
-    /// execution if the policy allows that now, and claims again after a lost take-over.
+    /// Returns what `who` does next after a claim or a take-over that was not won: it takes over from an
+    /// unknown execution if the policy allows that now, and claims again after a lost take-over.
     fn to_take_over(&self, world: &World, who: usize, deed: Deed) -> Option<Phase> {
         let (Phase::Asking { missed } | Phase::TakingOver { missed, .. }) = world.attempts[who].phase else {
             return None;

@@ -1,11 +1,12 @@
 //! The upstream's marker table, and the gateways that fence executions in it.
 //!
 //! The upstream commits its effect and a row for the execution's id together. The id is the record's id and
-//! the number, so a number that is used again after a loss of the store meets its old row. A row never changes,
-//! and outlives the record.
+//! the number, so a number that is used again after a loss of the store meets its old row. A row never
+//! changes, and outlives the record.
 //!
-//! The upstream says of each conflict that it is one, so a response that completes an execution has a committed
-//! row. A late completion that reads its row then learns nothing, and the model leaves this reading out.
+//! The upstream says of each conflict that it is one, so a response that completes an execution has a
+//! committed row. A late completion that reads its row then learns nothing, and the model leaves this reading
+//! out.
 
 use oncegate::protocol::{Evidence, Resolution, State};
 
@@ -194,7 +195,8 @@ impl Protocol {
         }
     }
 
-    /// Lets `who` fence its own execution after a refusal, or after it sent nothing, and then record the evidence.
+    /// Lets `who` fence its own execution after a refusal, or after it sent nothing, and then record the
+    /// evidence.
     fn fence_own(&self, world: &mut World, who: usize) {
         let Phase::Fencing { n } = world.attempts[who].phase else { return };
         world.table.insert(n, Row::Fenced);

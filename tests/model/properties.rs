@@ -1,11 +1,13 @@
 //! Properties that must hold in every state, and situations that must be possible at all.
 
-use oncegate::protocol::{Executed, Reason, State};
+use oncegate::protocol::{Executed, Reason, ResponseRef, State};
 use stateright::Property;
 
 use crate::Protocol;
 use crate::history::Rule;
-use crate::world::{CONFLICT, Deed, EXECUTED, FROM_EVIDENCE, FROM_OPERATOR, Phase, Request, Told, World};
+use crate::world::{
+    CONFLICT, Deed, EXECUTED, FROM_EVIDENCE, FROM_OPERATOR, Kept, NOW, Phase, Request, Told, World,
+};
 
 pub const ONE_EFFECT: &str = "at most one effect";
 pub const COMPLETED_STAYS: &str = "a completed record never changes until its ttl ends";
@@ -65,10 +67,9 @@ pub fn without_one_effect() -> Vec<Property<Protocol>> {
         Property::always(YES_IS_TRUE, |_, world: &World| keeps(world, Rule::YesIsTrue)),
         Property::always(GUARD_HOLDS, |_, world: &World| keeps(world, Rule::GuardHolds)),
         Property::always(EVIDENCE_IS_TRUE, |_, world: &World| keeps(world, Rule::EvidenceIsTrue)),
-        Property::always(
-            CONFLICT_IS_NOT_STORED,
-            |_, world: &World| !matches!(state(world), Some(State::Completed { response, .. }) if response.status == CONFLICT),
-        ),
+        Property::always(CONFLICT_IS_NOT_STORED, |_, world: &World| {
+            response(world).is_none_or(|response| response.status != CONFLICT)
+        }),
         Property::always(RUNNING_ENDS, |protocol: &Protocol, world: &World| {
             world.record.is_none_or(|kept| protocol.sweep_ends(kept))
         }),
@@ -77,10 +78,7 @@ pub fn without_one_effect() -> Vec<Property<Protocol>> {
 
 /// Tells whether the record has a response of the upstream to an executed operation.
 fn is_success(world: &World) -> bool {
-    matches!(
-        state(world),
-        Some(State::Completed { response, .. }) if response.status == EXECUTED && response.id != FROM_OPERATOR
-    )
+    response(world).is_some_and(|response| response.status == EXECUTED && response.id != FROM_OPERATOR)
 }
 
 fn keeps(world: &World, rule: Rule) -> bool {
@@ -105,6 +103,16 @@ pub fn sights() -> Vec<Property<Protocol>> {
         Property::sometimes("a lapsed lease", |_, world: &World| {
             matches!(state(world), Some(State::Unknown { reason: Reason::LeaseOver, .. }))
         }),
+        Property::sometimes(
+            "an outcome that is unknown at its deadline",
+            |protocol: &Protocol, world: &World| {
+                let is_quiet =
+                    matches!(state(world), Some(State::Unknown { quiet_at, .. }) if quiet_at <= NOW);
+                // Time has passed since the record was written, and its ttl is not over.
+                let waited = |kept: Kept| kept.updated_at < NOW && !kept.is_over(&protocol.policy);
+                is_quiet && world.record.is_some_and(waited)
+            },
+        ),
         Property::sometimes("a second execution", |_, world: &World| {
             matches!(state(world), Some(State::Running { n: 2, .. }))
         }),
@@ -144,10 +152,9 @@ pub fn marker_sights() -> Vec<Property<Protocol>> {
         Property::sometimes("an operation settled by its row", |_, world: &World| {
             matches!(state(world), Some(State::Settled { .. }))
         }),
-        Property::sometimes(
-            "a response taken from a row",
-            |_, world: &World| matches!(state(world), Some(State::Completed { response, .. }) if response.id == FROM_EVIDENCE),
-        ),
+        Property::sometimes("a response taken from a row", |_, world: &World| {
+            response(world).is_some_and(|response| response.id == FROM_EVIDENCE)
+        }),
         Property::sometimes("an answer `no` after a fence of its own", |_, world: &World| {
             told(world, Told::No) && matches!(state(world), Some(State::Cleared { .. }))
         }),
@@ -168,15 +175,22 @@ pub fn probe_sights() -> Vec<Property<Protocol>> {
         Property::sometimes("a second effect after a probe found nothing", |_, world: &World| {
             (world.history.effects & !world.history.outside).count_ones() == 2
         }),
-        Property::sometimes(
-            "a response that a probe found",
-            |_, world: &World| matches!(state(world), Some(State::Completed { response, .. }) if response.id == FROM_EVIDENCE),
-        ),
+        Property::sometimes("a response that a probe found", |_, world: &World| {
+            response(world).is_some_and(|response| response.id == FROM_EVIDENCE)
+        }),
     ]
 }
 
 fn state(world: &World) -> Option<State> {
     world.record.map(|kept| kept.state)
+}
+
+/// Returns the response in the record.
+fn response(world: &World) -> Option<ResponseRef> {
+    match state(world)? {
+        State::Completed { response, .. } => Some(response),
+        _ => None,
+    }
 }
 
 fn told(world: &World, told: Told) -> bool {

@@ -77,7 +77,7 @@ impl Protocol {
         match attempt.phase {
             _ if attempt.pending.is_some() => {
                 steps.push(Step::Land(who));
-                steps.extend(self.loses_writes.then_some(Step::MissAnswer(who)));
+                steps.extend((who < self.unanswered).then_some(Step::MissAnswer(who)));
             }
             Phase::Asking { missed: 1 } | Phase::TakingOver { missed: 1, .. } => {
                 steps.extend([Step::Act(who), Step::Abandon(who)]);

@@ -91,16 +91,16 @@ pub struct Attempt {
 pub enum Phase {
     /// The attempt claims. `missed` of its claims have stayed without an answer.
     Asking { missed: u8 },
-    /// The attempt takes over from execution `n` of the owner `after`. `missed` of its claims and take-overs have
-    /// stayed without an answer.
+    /// The attempt takes over from execution `n` of the owner `after`. `missed` of its claims and take-overs
+    /// have stayed without an answer.
     TakingOver { after: Owner, n: u32, missed: u8 },
     /// The attempt runs execution `n` and has sent nothing yet. `undecided` says that an earlier execution
     /// is undecided.
     Ready { n: u32, undecided: bool },
     /// The request of the attempt is on its way to the upstream.
     Calling { n: u32, undecided: bool },
-    /// The attempt fences its own execution, because the upstream answered with a refusal, or because nothing was
-    /// sent.
+    /// The attempt fences its own execution, because the upstream answered with a refusal, or because nothing
+    /// was sent.
     Fencing { n: u32 },
     /// The attempt reports an outcome to the store, until the store answers.
     Telling(Deed),
