@@ -1,7 +1,7 @@
 //! The idempotency layer: a [`tower::Layer`] that lets each operation through to the inner service once, and
 //! answers every other attempt from the outcome of that execution.
 //!
-//! The inner service must answer with a response, or with a [`CallError`] that says whether the upstream can
+//! The inner service must answer with a response, or with a [`CallError`](crate::call::CallError) that says whether the upstream can
 //! have acted on the request. It must never send a request twice by itself. The request's extensions name the
 //! upstream as [`UpstreamName`].
 //!
