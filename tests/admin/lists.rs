@@ -151,7 +151,7 @@ async fn a_page_may_be_empty_although_more_records_follow() {
     assert!(ids(&first).is_empty(), "{first}");
     let cursor = first["next_cursor"].as_str().expect("more records follow");
     let query = format!("order=oldest&reason=status-503&limit=1&cursor={cursor}");
-    assert_eq!(listed(&world, &query).await, [wanted.clone()]);
+    assert_eq!(listed(&world, &query).await, std::slice::from_ref(&wanted));
     let list = ["list", "--order", "oldest", "--reason", "status 503", "--limit", "1"];
     let shown = crate::command::json_of(&world, &list).await;
     assert_eq!(ids(&shown), [wanted], "the command follows the cursors");
