@@ -102,7 +102,7 @@ impl Order {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Show {
     /// The record's id, or its first digits, at least 6, if no other record's id begins with them. On Redis
-    /// a shortened id is slow, because the store scans a part of its records.
+    /// a shortened id takes longer, because the store scans a part of its records.
     pub(super) id: String,
     /// Also show the stored response, body included.
     #[arg(long)]
@@ -132,7 +132,7 @@ pub(super) struct Lookup {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Resolve {
     /// The record's id, or its first digits, at least 6, if no other record's id begins with them. On Redis
-    /// a shortened id is slow, because the store scans a part of its records.
+    /// a shortened id takes longer, because the store scans a part of its records.
     pub(super) id: String,
     /// The decision whether the upstream executed the operation.
     #[arg(long)]
@@ -165,7 +165,7 @@ pub(super) struct Response {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Delete {
     /// The record's id, or its first digits, at least 6, if no other record's id begins with them. On Redis
-    /// a shortened id is slow, because the store scans a part of its records.
+    /// a shortened id takes longer, because the store scans a part of its records.
     pub(super) id: String,
 }
 
