@@ -28,6 +28,7 @@ mod problem;
 mod readyz;
 mod resolve;
 mod response;
+mod short_id;
 mod show;
 mod state;
 mod view;
