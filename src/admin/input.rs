@@ -11,21 +11,29 @@ use crate::problem::Slug;
 use crate::protocol::RecordId;
 
 use super::problem::AdminProblem;
+use super::short_id::{LEAST_DIGITS, ShortId};
+use super::state::AdminState;
 
-/// The record id in the path.
+/// The record id in the path, which may be shortened to its first digits.
 pub(super) struct Id(pub(super) RecordId);
 
-impl<S: Send + Sync> FromRequestParts<S> for Id {
+impl FromRequestParts<AdminState> for Id {
     type Rejection = AdminProblem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AdminProblem> {
+    async fn from_request_parts(parts: &mut Parts, state: &AdminState) -> Result<Self, AdminProblem> {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let Path(id) = path.map_err(|rejection| AdminProblem::bad_request(rejection.body_text()))?;
+        let invalid = match (id.parse(), ShortId::read(&id)) {
+            (Ok(id), _) => return Ok(Self(id)),
+            (Err(_), Some(short)) => return short.find(&state.ledger).await.map(Self),
+            (Err(error), None) => error,
+        };
         // There cannot be a record with such an id, so the answer is "not found", as for any other id without
         // a record.
-        id.parse().map(Self).map_err(|error| {
-            AdminProblem::http(StatusCode::NOT_FOUND, format!("no record has this id: {error}"))
-        })
+        Err(AdminProblem::http(
+            StatusCode::NOT_FOUND,
+            format!("no record has this id: {invalid}, or its first {LEAST_DIGITS} or more"),
+        ))
     }
 }
 

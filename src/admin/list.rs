@@ -1,39 +1,36 @@
-//! `GET /v1/records?state=&route=&limit=&cursor=`: records as of now, in the order of their ids.
+//! `GET /v1/records?state=&route=&reason=&older_than=&order=&limit=&cursor=`: records as of now, in the order
+//! of their ids, or the unknown outcomes with the oldest first.
 //!
 //! An empty parameter counts as an absent one. An unknown parameter is refused. A page of the list may be
 //! short or even empty although more records follow: follow `next_cursor` until it is null.
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::protocol::RecordId;
-use crate::store::{Filter, Ledger, StoreError};
+use crate::clock::Timestamp;
+use crate::protocol::{Record, RecordId};
+use crate::store::{Filter, Ledger, StoreError, UnknownFilter};
 
 use super::input::Parameters;
 use super::problem::AdminProblem;
 use super::state::AdminState;
 use super::view::RecordView;
 
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1000;
+mod place;
+mod query;
 
-/// Number of store pages that one list may read. A filter that few records pass ends the list early, with a
+use place::Place;
+use query::{ListQuery, Selection};
+
+/// Number of store pages that one list may read. A selection that few records fit ends the list early, with a
 /// cursor to go on from.
 const MAX_PAGES: usize = 16;
 
-const STATES: [&str; 6] = ["running", "completed", "unknown", "settled", "cleared", "expired"];
+/// Least number of records in a store page, if the selection has a part that the store does not know.
+const LOOK_AT: usize = 256;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
-    state: Option<String>,
-    route: Option<String>,
-    limit: Option<String>,
-    cursor: Option<String>,
-}
-
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct RecordList {
     records: Vec<RecordView>,
     next_cursor: Option<String>,
@@ -43,62 +40,67 @@ pub(super) async fn list(
     State(admin): State<AdminState>,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<RecordList>, AdminProblem> {
-    let filter = ListFilter::read(query).map_err(AdminProblem::bad_request)?;
-    Ok(Json(filter.gather(&admin.ledger).await?))
+    let selection = Selection::read(query).map_err(AdminProblem::bad_request)?;
+    Ok(Json(gather(&admin.ledger, &selection).await?))
 }
 
-/// A checked query.
-struct ListFilter {
-    state: Option<&'static str>,
-    route: Option<String>,
-    limit: usize,
-    after: Option<RecordId>,
+/// A page of a store, in either order.
+struct StorePage {
+    records: Vec<(RecordId, Record)>,
+    next: Option<Place>,
+    now: Timestamp,
 }
 
-impl ListFilter {
-    fn read(query: ListQuery) -> Result<Self, String> {
-        let given = |parameter: Option<String>| parameter.filter(|text| !text.is_empty());
-        Ok(Self {
-            state: given(query.state).map(|name| state_named(&name)).transpose()?,
-            route: given(query.route),
-            limit: given(query.limit).map_or(Ok(DEFAULT_LIMIT), |text| limit_of(&text))?,
-            after: given(query.cursor)
-                .map(|text| text.parse().map_err(|error| format!("cursor: {error}")))
-                .transpose()?,
-        })
-    }
-
-    async fn gather(self, ledger: &Ledger) -> Result<RecordList, StoreError> {
-        // A record past its time is stored under its old state until the sweep reaches it.
-        let stored_state = self.state.filter(|state| *state != "expired");
-        let mut filter = Filter { state: stored_state, route: self.route, after: self.after };
-        let mut records = Vec::new();
-        for _ in 0..MAX_PAGES {
-            let page = ledger.page(filter.clone(), self.limit - records.len()).await?;
-            for (id, record) in &page.records {
-                let current = record.at(page.now);
-                let fits = |name| self.state.is_none_or(|state| state == name);
-                records.extend(
-                    current
-                        .filter(|record| fits(record.state.name()))
-                        .map(|record| RecordView::of(*id, &record)),
-                );
-            }
-            filter.after = page.next;
-            if filter.after.is_none() || records.len() == self.limit {
-                break;
-            }
+async fn gather(ledger: &Ledger, selection: &Selection) -> Result<RecordList, StoreError> {
+    let mut records = Vec::new();
+    let mut place = Some(selection.place);
+    for _ in 0..MAX_PAGES {
+        let Some(from) = place else { break };
+        let page = store_page(ledger, selection, from, selection.limit - records.len()).await?;
+        place = take(page, selection, from, &mut records);
+        if records.len() == selection.limit {
+            break;
         }
-        Ok(RecordList { records, next_cursor: filter.after.map(|id| id.to_string()) })
     }
+    Ok(RecordList { records, next_cursor: place.map(|place| place.to_string()) })
 }
 
-fn state_named(name: &str) -> Result<&'static str, String> {
-    let known = STATES.into_iter().find(|state| *state == name);
-    known.ok_or_else(|| format!("state: `{name}` is not one of {}", STATES.join(", ")))
+/// Reads the next page of the store, with at least `wanted` records if there are that many.
+async fn store_page(
+    ledger: &Ledger,
+    selection: &Selection,
+    from: Place,
+    wanted: usize,
+) -> Result<StorePage, StoreError> {
+    let limit = if selection.is_narrower_than_store() { wanted.max(LOOK_AT) } else { wanted };
+    let route = selection.route.clone();
+    Ok(match from {
+        Place::ById(after) => {
+            let page = ledger.page(Filter { state: selection.stored_state(), route, after }, limit).await?;
+            let next = page.next.map(|id| Place::ById(Some(id)));
+            StorePage { records: page.records, next, now: page.now }
+        }
+        Place::ByAge(after) => {
+            let page = ledger.oldest_unknown(UnknownFilter { route, after }, limit).await?;
+            let next = page.next.map(|position| Place::ByAge(Some(position)));
+            StorePage { records: page.records, next, now: page.now }
+        }
+    })
 }
 
-fn limit_of(text: &str) -> Result<usize, String> {
-    let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-    limit.ok_or_else(|| format!("limit: `{text}` is not a number from 1 to {MAX_LIMIT}"))
+/// Adds the records of a store page that fit, up to the limit, and returns the place to go on from.
+fn take(page: StorePage, selection: &Selection, from: Place, records: &mut Vec<RecordView>) -> Option<Place> {
+    let last = page.records.len().saturating_sub(1);
+    for (index, (id, stored)) in page.records.iter().enumerate() {
+        // The records behind this one are younger still.
+        if matches!(from, Place::ByAge(_)) && !selection.is_old_enough(stored, page.now) {
+            return None;
+        }
+        let current = stored.at(page.now).filter(|record| selection.fits(record, page.now));
+        records.extend(current.map(|record| RecordView::of(*id, &record)));
+        if records.len() == selection.limit && index < last {
+            return Some(from.behind(*id, stored));
+        }
+    }
+    page.next
 }

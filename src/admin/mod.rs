@@ -31,6 +31,7 @@ mod quota;
 mod readyz;
 mod resolve;
 mod response;
+mod short_id;
 mod show;
 mod state;
 mod view;

@@ -5,6 +5,9 @@
 //! refuses a request, the command fails with the gateway's reason.
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::config::IdentityFiles;
 use crate::secret::Secret;
@@ -18,8 +21,11 @@ mod request;
 
 pub use arguments::{RecordsArgs, TOKEN_VARIABLE};
 
-use arguments::Command;
+use arguments::{Command, List};
 use client::Client;
+
+/// Time for which a list follows cursors. Then it shows what it has, and the cursor to go on from.
+const FOLLOWING: Duration = Duration::from_secs(10);
 
 /// Runs the command and prints its result.
 pub async fn run(args: RecordsArgs) -> ExitCode {
@@ -41,7 +47,10 @@ pub async fn answer(args: &RecordsArgs, token: Option<Secret>) -> Result<String,
     let identity = args.cert.clone().zip(args.cert_key.clone());
     let identity = identity.map(|(cert, key)| IdentityFiles { cert, key });
     let client = Client::new(args.admin.clone(), args.ca.clone(), identity, token)?;
-    let answer = client.send(request::of(&args.command)?).await?;
+    let answer = match &args.command {
+        Command::List(list) => whole_list(&client, list.clone()).await?,
+        command => client.send(request::of(command)?).await?,
+    };
     if args.json {
         return serde_json::to_string_pretty(&answer).map_err(|error| error.to_string());
     }
@@ -51,4 +60,21 @@ pub async fn answer(args: &RecordsArgs, token: Option<Secret>) -> Result<String,
             print::record(&answer)
         }
     })
+}
+
+/// Follows the cursors until the limit is reached, the list ends, or [`FOLLOWING`] is over. A page can be
+/// short, even empty, if few records fit. The result has the form of one page.
+async fn whole_list(client: &Client, mut list: List) -> Result<Value, String> {
+    let (mut records, started) = (Vec::new(), Instant::now());
+    loop {
+        let mut page = client.send(request::of(&Command::List(list.clone()))?).await?;
+        let shown = page["records"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        list.limit = list.limit.saturating_sub(u16::try_from(shown.len()).unwrap_or(u16::MAX));
+        records.extend(shown);
+        list.cursor = page["next_cursor"].as_str().map(str::to_owned);
+        if list.cursor.is_none() || list.limit == 0 || started.elapsed() >= FOLLOWING {
+            page["records"] = records.into();
+            return Ok(page);
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// A message that says why the text is not a span of time.
-pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
+pub fn parse_span(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|_| format!("{text:?} is not a span of time; write it like \"24h\", \"10m\" or \"500ms\""))
 }

@@ -1,9 +1,9 @@
 //! The idempotency layer: a [`tower::Layer`] that lets each operation through to the inner service once, and
 //! answers every other attempt from the outcome of that execution.
 //!
-//! The inner service must answer with a response, or with a [`CallError`] that says whether the upstream can
-//! have acted on the request. It must never send a request twice by itself. The request's extensions name the
-//! upstream as [`UpstreamName`].
+//! The inner service must answer with a response, or with a [`CallError`](crate::call::CallError) that says
+//! whether the upstream can have acted on the request. It must never send a request twice by itself. The
+//! request's extensions name the upstream as [`UpstreamName`].
 //!
 //! The layer deliberately does not guess. It records a call with an unknown outcome as unknown, and the
 //! record stays unknown until evidence, an operator or a late completion decides it.

@@ -32,6 +32,24 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The reasons that carry no status.
+    pub const WITHOUT_STATUS: [Self; 6] = [
+        Self::Unreachable,
+        Self::ResponseTimeout,
+        Self::ConnectionLost,
+        Self::BrokenAnswer,
+        Self::Shutdown,
+        Self::LeaseOver,
+    ];
+
+    /// Returns the reason with this text, as a record shows it, or with this label of a metric.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        let status = text.strip_prefix("status").and_then(|rest| rest.get(1..)?.parse().ok());
+        let mut candidates = Self::WITHOUT_STATUS.into_iter().chain(status.map(Self::Status));
+        candidates.find(|reason| reason.to_string() == text || reason.label() == text)
+    }
+
     /// Returns the value of a metric's `reason` label: short, stable, and out of a bounded set.
     #[must_use]
     pub fn label(self) -> Cow<'static, str> {
@@ -154,6 +172,19 @@ impl Default for Outcomes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_named_by_its_text_and_by_its_label() {
+        for reason in Reason::WITHOUT_STATUS.into_iter().chain([Reason::Status(503)]) {
+            assert_eq!(Reason::named(&reason.to_string()), Some(reason));
+            assert_eq!(Reason::named(&reason.label()), Some(reason));
+        }
+        for text in
+            ["", "status", "status 0503", "status +503", "status_503", "statusé503", "503", "lease  over"]
+        {
+            assert_eq!(Reason::named(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn a_status_means_one_thing() {

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use clap::{Parser, error::ErrorKind};
 use http::StatusCode;
 use oncegate::cli::records::{RecordsArgs, answer, run};
+use oncegate::protocol::Reason;
 use oncegate::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::events::Verdict;
-use crate::world::{World, token};
+use crate::world::{LEASE, World, token};
 
 #[derive(Debug, Parser)]
 enum Cli {
@@ -31,7 +32,7 @@ async fn printed(world: &World, arguments: &[&str]) -> Result<String, String> {
     answer(&against(world, arguments), None).await
 }
 
-async fn json_of(world: &World, arguments: &[&str]) -> Value {
+pub async fn json_of(world: &World, arguments: &[&str]) -> Value {
     let arguments: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
     serde_json::from_str(&printed(world, &arguments).await.expect("it works")).expect("JSON")
 }
@@ -58,6 +59,44 @@ async fn list_prints_a_table() {
     assert_ne!(first["records"][0]["id"], second["records"][0]["id"]);
     let text = printed(&world, &["list", "--limit", "1"]).await.expect("it works");
     assert!(text.ends_with(&format!("--cursor {cursor}")), "{text}");
+}
+
+#[tokio::test]
+async fn list_finds_the_oldest_of_a_reason() {
+    let world = World::start().await;
+    let lost = |key: &'static str| world.unknown_of("pay", key, Reason::Status(503));
+    let (old, young) = (lost("k-1").await.id.to_string(), lost("k-2").await.id.to_string());
+    world.unknown("k-other").await;
+    world.clock.advance(LEASE);
+    let newest = lost("k-3").await.id.to_string();
+    let list = ["list", "--order", "oldest", "--reason", "status 503"];
+    let all = json_of(&world, &list).await;
+    let ids: Vec<_> =
+        all["records"].as_array().expect("records").iter().map(|record| &record["id"]).collect();
+    assert_eq!(ids.len(), 3, "{all}");
+    assert_eq!(ids[2], &newest);
+    assert!(ids.contains(&&json!(old)) && ids.contains(&&json!(young)), "{all}");
+    let aged = json_of(&world, &[&list[..], &["--older-than", "10s", "--route", "pay"]].concat()).await;
+    assert_eq!(aged["records"].as_array().map(Vec::len), Some(2), "{aged}");
+    let failure = printed(&world, &["list", "--older-than", "soon"]).await.expect_err("no span of time");
+    assert!(failure.contains("older_than") && failure.contains("400"), "{failure}");
+}
+
+/// Each command prints the answer of the API.
+#[tokio::test]
+async fn json_is_the_document_of_the_api() {
+    let world = World::start().await;
+    let id = world.unknown("k-1").await.id;
+    let short = &id.to_string()[..6];
+    let record = world.show(id).await;
+    assert_eq!(json_of(&world, &["list"]).await, world.get("/v1/records").await.json());
+    assert_eq!(json_of(&world, &["show", short]).await, record);
+    assert_eq!(json_of(&world, &["lookup", "--route", "pay", "--key", "k-1"]).await, record);
+    let resolve = ["resolve", short, "--executed", "yes", "--note", "seen", "--status", "201"];
+    let resolved = json_of(&world, &resolve).await;
+    assert_eq!((&resolved["id"], &resolved), (&record["id"], &world.show(id).await));
+    let deleted = json_of(&world, &["delete", short]).await;
+    assert_eq!((&deleted["state"], &deleted), (&json!("expired"), &world.show(id).await));
 }
 
 #[tokio::test]
@@ -155,6 +194,7 @@ fn wrong_usage_is_told_before_anything_is_sent() {
         (vec![], ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
         (vec!["show"], ErrorKind::MissingRequiredArgument),
         (vec!["list", "--limit", "0"], ErrorKind::ValueValidation),
+        (vec!["list", "--order", "newest"], ErrorKind::InvalidValue),
         (vec!["list", "--admin", "ftp://localhost"], ErrorKind::ValueValidation),
         (vec!["list", "--admin", "localhost:9464"], ErrorKind::ValueValidation),
         (vec!["resolve", "id", "--note", "n"], ErrorKind::MissingRequiredArgument),

@@ -12,10 +12,12 @@ mod decisions;
 #[expect(dead_code, reason = "it also serves the contract of the stores")]
 mod events;
 mod faulty;
+mod lists;
 mod operations;
 mod origin;
 mod records;
 mod refusals;
 mod resolve;
 mod roles;
+mod short_ids;
 mod world;

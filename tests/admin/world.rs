@@ -152,9 +152,14 @@ impl World {
     }
 
     pub async fn unknown(&self, key: &str) -> Execution {
-        let execution = self.running(key).await;
+        self.unknown_of("pay", key, Reason::ResponseTimeout).await
+    }
+
+    pub async fn unknown_of(&self, route: &str, key: &str, reason: Reason) -> Execution {
+        let (execution, decision) = self.attempt(route, key).await;
+        assert!(matches!(decision.verdict, Verdict::Won { .. }), "{:?}", decision.verdict);
         let Execution { id, owner, n } = execution;
-        let event = Event::Lose { owner, n, reason: Reason::ResponseTimeout };
+        let event = Event::Lose { owner, n, reason };
         self.apply(id, &event, None, Verdict::Held).await;
         execution
     }

@@ -19,11 +19,9 @@ impl Protocol {
                 Some(State::Running { owner, n, .. }) if holder(owner) == who => Deed::Release { who, n },
                 _ => return world.tell(who, Told::Unknown),
             },
-            Phase::Ready { .. }
-            | Phase::Calling { .. }
-            | Phase::Admitting { .. }
-            | Phase::Fencing { .. }
-            | Phase::Done { .. } => return,
+            Phase::Ready { .. } | Phase::Calling { .. } | Phase::Fencing { .. } | Phase::Done { .. } => {
+                return;
+            }
         };
         match self.decide(world, deed) {
             Decided::Stands(verdict) => self.conclude(world, who, deed, verdict),
@@ -71,6 +69,12 @@ impl Protocol {
                 attempt.enter(next);
             }
             (Deed::Lose { n, refused: true, .. }, Verdict::Held) => attempt.enter(Phase::Fencing { n }),
+            // Nothing was sent, but the number needs a row.
+            (Deed::Release { n, .. }, Verdict::StillUnknown)
+                if self.policy.on_unknown == OnUnknown::Marker =>
+            {
+                attempt.enter(Phase::Fencing { n });
+            }
             (Deed::Settle { evidence, .. }, Verdict::Settled) => {
                 marker::told_after_fence(world, who, evidence);
             }
@@ -97,8 +101,8 @@ impl Protocol {
         keys::begin(world, who, &self.policy);
     }
 
-    /// Returns what `who` does next after a claim or a take-over that was not won: it takes over from an unknown
-    /// execution if the policy allows that now, and claims again after a lost take-over.
+    /// Returns what `who` does next after a claim or a take-over that was not won: it takes over from an
+    /// unknown execution if the policy allows that now, and claims again after a lost take-over.
     fn to_take_over(&self, world: &World, who: usize, deed: Deed) -> Option<Phase> {
         let (Phase::Asking { missed } | Phase::TakingOver { missed, .. }) = world.attempts[who].phase else {
             return None;

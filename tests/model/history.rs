@@ -76,11 +76,7 @@ impl History {
             attempt.request != Request::None
                 || matches!(
                     attempt.phase,
-                    Phase::Ready { .. }
-                        | Phase::Calling { .. }
-                        | Phase::Admitting { .. }
-                        | Phase::Fencing { .. }
-                        | Phase::Telling(_)
+                    Phase::Ready { .. } | Phase::Calling { .. } | Phase::Fencing { .. } | Phase::Telling(_)
                 )
         };
         let outside = self.outside | self.effects | bits(attempts, acted);
@@ -100,8 +96,8 @@ impl History {
                 Deed::Resolve(Resolution::NotExecuted { force }),
                 Some(State::Unknown { owner, undecided, quiet_at, .. }),
             ) => {
-                // The decision covers every undecided execution so far. Under `marker` it follows a fence, and
-                // leaves nothing out of "at most once".
+                // The decision covers every undecided execution so far. Under `marker` it follows a fence,
+                // and leaves nothing out of "at most once".
                 if policy.on_unknown != OnUnknown::Marker {
                     self.outside |= if undecided { u8::MAX >> (8 - ATTEMPTS) } else { 1 << holder(owner) };
                 }

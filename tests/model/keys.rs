@@ -1,5 +1,5 @@
-//! The upstream's own keys: the upstream remembers the key of an execution for a while, and answers a repeated
-//! request with the first answer.
+//! The upstream's own keys: the upstream remembers the key of an execution for a while, and answers a
+//! repeated request with the first answer.
 
 use std::time::Duration;
 
@@ -63,8 +63,8 @@ fn ticks(span: Duration) -> u8 {
     u8::try_from(span.as_millis() / TICK.as_millis()).expect("a few ticks")
 }
 
-/// Lets the execution of `who` begin. Its lease counts from the write that began it, also if the answer to that
-/// write was lost.
+/// Lets the execution of `who` begin. Its lease counts from the write that began it, also if the answer to
+/// that write was lost.
 pub fn begin(world: &mut World, who: usize, policy: &Policy) {
     let Some(kept) = world.record else { return };
     let window = match (kept.state, policy.on_unknown) {

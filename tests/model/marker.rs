@@ -1,8 +1,12 @@
 //! The upstream's marker table, and the gateways that fence executions in it.
 //!
 //! The upstream commits its effect and a row for the execution's id together. The id is the record's id and
-//! the number, so a number that is used again after a loss of the store meets its old row. A row never changes,
-//! and outlives the record.
+//! the number, so a number that is used again after a loss of the store meets its old row. A row never
+//! changes, and outlives the record.
+//!
+//! The upstream says of each conflict that it is one, so a response that completes an execution has a
+//! committed row. A late completion that reads its row then learns nothing, and the model leaves this reading
+//! out.
 
 use oncegate::protocol::{Evidence, Resolution, State};
 
@@ -15,20 +19,15 @@ use crate::world::{ATTEMPTS, Deed, FROM_EVIDENCE, NOW, Phase, Told, World, owner
 pub struct Conduct {
     /// True if a gateway fences only after the deadline.
     pub waits: bool,
-    /// True if a late completion reads its row.
-    pub reads_row: bool,
     /// True if a fenced row is told from a commit.
     pub knows_fences: bool,
     /// True if an operator decides about the execution that was fenced, and about no other.
     pub decides_fenced: bool,
-    /// True if the upstream says that a response is about the marker row.
-    pub says_conflict: bool,
 }
 
 impl Conduct {
     /// The behaviour as it must be.
-    pub const RIGHT: Self =
-        Self { waits: true, reads_row: true, knows_fences: true, decides_fenced: true, says_conflict: true };
+    pub const RIGHT: Self = Self { waits: true, knows_fences: true, decides_fenced: true };
 }
 
 /// Number of executions with a place for a row: an attempt whose first claim got no answer may claim twice.
@@ -71,8 +70,6 @@ pub enum Step {
     /// A row never changes. So it does not matter which gateway asked, or how late its answer comes: each of
     /// them knows the same from the moment at which there is a row, and records it at any time, or never.
     Settle { n: u32, with_response: bool },
-    /// An attempt looks whether its response comes late.
-    Admit(usize),
     /// An attempt fences its own execution, and gets the answer.
     FenceOwn(usize),
     /// An operator fences the unknown execution.
@@ -84,7 +81,8 @@ pub enum Step {
 }
 
 impl Table {
-    fn row(&self, n: u32) -> Option<Row> {
+    /// Returns the row of execution `n`.
+    pub fn row(&self, n: u32) -> Option<Row> {
         self.rows[n as usize - 1]
     }
 
@@ -169,7 +167,6 @@ impl Protocol {
                 world.table.insert(n, Row::Fenced);
             }
             Step::Settle { n, with_response } => self.settle(world, n, with_response),
-            Step::Admit(who) => self.admit(world, who),
             Step::FenceOwn(who) => self.fence_own(world, who),
             Step::OperatorFences { force } => operator_fences(world, force),
             Step::OperatorDecides => self.operator_decides(world),
@@ -198,25 +195,8 @@ impl Protocol {
         }
     }
 
-    /// Lets `who` read its row if its lease is over, and then report.
-    fn admit(&self, world: &mut World, who: usize) {
-        let Phase::Admitting { n, status } = world.attempts[who].phase else { return };
-        let is_fenced = self.conduct.reads_row
-            && !self.holds_lease(world, who)
-            && world.table.row(n) == Some(Row::Fenced);
-        let deed =
-            if is_fenced { Deed::Lose { who, n, refused: false } } else { Deed::Complete { who, n, status } };
-        world.attempts[who].enter(Phase::Telling(deed));
-    }
-
-    fn holds_lease(&self, world: &World, who: usize) -> bool {
-        world.record.is_some_and(|kept| match kept.state {
-            State::Running { owner: holder, .. } => holder == owner(who) && !kept.is_over(&self.policy),
-            _ => false,
-        })
-    }
-
-    /// Lets `who` fence its own execution after a refusal, and then record the evidence.
+    /// Lets `who` fence its own execution after a refusal, or after it sent nothing, and then record the
+    /// evidence.
     fn fence_own(&self, world: &mut World, who: usize) {
         let Phase::Fencing { n } = world.attempts[who].phase else { return };
         world.table.insert(n, Row::Fenced);

@@ -1,8 +1,8 @@
 //! Every policy for unknown outcomes, explored under the condition of its promise.
 //!
-//! Two attempts cover one unknown execution, the next one, and every interleaving of them with the evidence. The
-//! state spaces with an operator, or with a loss of the store, leave out writes that get no answer: those are
-//! explored without an operator.
+//! Two attempts cover one unknown execution, the next one, and every interleaving of them with the evidence.
+//! The state spaces with an operator, or with a loss of the store, leave out writes that get no answer. Those
+//! of marker and probe that have such writes have them for the first attempt only, to end soon.
 
 use oncegate::protocol::OnUnknown;
 use stateright::{Checker, Model, Property};
@@ -24,7 +24,12 @@ pub fn under(
 
 /// Returns the model in which every write is answered.
 pub fn answered(model: Protocol) -> Protocol {
-    Protocol { loses_writes: false, ..model }
+    Protocol { unanswered: 0, ..model }
+}
+
+/// Returns the model in which only the first attempt has writes without an answer.
+fn answered_to_second(model: Protocol) -> Protocol {
+    Protocol { unanswered: 1, ..model }
 }
 
 /// Returns the model of `marker`, with a store that loses everything this many times.
@@ -39,8 +44,8 @@ pub fn probed(model: Protocol) -> Protocol {
     under(OnUnknown::Probe, properties::promises, model)
 }
 
-/// Returns the model of `retry` with a window, over an upstream that remembers a key for `lasting` ticks. Calls
-/// end: see [`keys::Keys`](crate::keys::Keys).
+/// Returns the model of `retry` with a window, over an upstream that remembers a key for `lasting` ticks.
+/// Calls end: see [`keys::Keys`](crate::keys::Keys).
 pub fn keyed(model: Protocol, window: u32, lasting: u8) -> Protocol {
     let window = Some(window * TICK);
     let mut model = under(OnUnknown::Retry { window }, properties::promises, model);
@@ -52,12 +57,12 @@ pub fn keyed(model: Protocol, window: u32, lasting: u8) -> Protocol {
 /// At most one effect, whatever the store loses and the operator forces.
 #[test]
 fn marker_promises_one_effect_after_a_loss_of_the_store_and_a_forced_decision() {
-    assert_eq!(answered(marked(Protocol::new(2, 0, 1), 1)).explore(), Ok(516_261));
+    assert_eq!(answered(marked(Protocol::new(2, 0, 1), 1)).explore(), Ok(559_089));
 }
 
 #[test]
 fn marker_promises_one_effect_with_lost_and_late_writes() {
-    assert_eq!(marked(Protocol::new(2, 0, 0), 0).explore(), Ok(1_270_116));
+    assert_eq!(answered_to_second(marked(Protocol::new(2, 0, 0), 0)).explore(), Ok(389_061));
 }
 
 /// The deadline is a courtesy to an execution that is alive. The promise does not need it.
@@ -65,7 +70,7 @@ fn marker_promises_one_effect_with_lost_and_late_writes() {
 fn a_fence_is_safe_at_any_time() {
     let conduct = Conduct { waits: false, ..Conduct::RIGHT };
     let model = Protocol { conduct, ..answered(marked(Protocol::new(2, 0, 0), 1)) };
-    assert_eq!(model.explore(), Ok(143_527));
+    assert_eq!(model.explore(), Ok(147_890));
 }
 
 #[test]
@@ -79,12 +84,12 @@ fn the_model_of_marker_gets_to_see_what_it_judges() {
 /// that acts after that makes a second effect, and no client is told "not executed".
 #[test]
 fn probe_promises_one_effect_of_requests_that_have_ended() {
-    assert_eq!(probed(Protocol::new(2, 0, 0)).explore(), Ok(1_366_815));
+    assert_eq!(answered_to_second(probed(Protocol::new(2, 0, 0))).explore(), Ok(597_228));
 }
 
 #[test]
 fn probe_keeps_its_promises_with_an_operator() {
-    assert_eq!(answered(probed(Protocol::new(2, 0, 1))).explore(), Ok(410_252));
+    assert_eq!(answered(probed(Protocol::new(2, 0, 1))).explore(), Ok(480_740));
 }
 
 #[test]
@@ -97,12 +102,12 @@ fn the_model_of_probe_gets_to_see_what_it_judges() {
 /// At most one effect, if the upstream remembers a key for as long as the window, and calls end.
 #[test]
 fn retry_promises_one_effect_inside_the_upstreams_memory() {
-    assert_eq!(keyed(Protocol::new(2, 0, 0), 3, 3).explore(), Ok(290_947));
+    assert_eq!(keyed(Protocol::new(2, 0, 0), 3, 3).explore(), Ok(299_448));
 }
 
 /// Everything but the number of effects.
 #[test]
 fn retry_without_a_window_keeps_every_other_promise() {
     let retry = OnUnknown::Retry { window: None };
-    assert_eq!(under(retry, properties::without_one_effect, Protocol::new(2, 0, 0)).explore(), Ok(258_023));
+    assert_eq!(under(retry, properties::without_one_effect, Protocol::new(2, 0, 0)).explore(), Ok(272_525));
 }

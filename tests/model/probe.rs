@@ -1,7 +1,7 @@
 //! The probe: a question to the upstream's ledger about the operation.
 //!
-//! The ledger is read at one moment. The answer arrives at any later time, or never. A request that was on its
-//! way at that moment can act after it.
+//! The ledger is read at one moment. The answer arrives at any later time, or never. A request that was on
+//! its way at that moment can act after it.
 
 use oncegate::protocol::{Evidence, Owner, State};
 

@@ -1,11 +1,13 @@
 //! Properties that must hold in every state, and situations that must be possible at all.
 
-use oncegate::protocol::{Executed, Reason, State};
+use oncegate::protocol::{Executed, Reason, ResponseRef, State};
 use stateright::Property;
 
 use crate::Protocol;
 use crate::history::Rule;
-use crate::world::{CONFLICT, Deed, EXECUTED, FROM_EVIDENCE, FROM_OPERATOR, Phase, Request, Told, World};
+use crate::world::{
+    CONFLICT, Deed, EXECUTED, FROM_EVIDENCE, FROM_OPERATOR, Kept, NOW, Phase, Request, Told, World,
+};
 
 pub const ONE_EFFECT: &str = "at most one effect";
 pub const COMPLETED_STAYS: &str = "a completed record never changes until its ttl ends";
@@ -20,6 +22,7 @@ pub const RUNNING_ENDS: &str = "nothing stays running forever";
 pub const EVIDENCE_IS_TRUE: &str = "evidence that is recorded is true";
 pub const CONFLICT_IS_NOT_STORED: &str = "a conflict is never stored as the answer";
 pub const SUCCESS_IS_ONE_EFFECT: &str = "a stored success means exactly one effect";
+pub const NUMBERS_HAVE_ROWS: &str = "every number before the next execution has a marker row";
 pub const ONE_EFFECT_EVER: &str = "at most one effect, also after a loss of the store or a forced decision";
 
 /// Returns the promises, which hold in every state under every policy that promises at most one effect.
@@ -41,6 +44,14 @@ pub fn guarded_by_upstream() -> Vec<Property<Protocol>> {
     promises.push(Property::always(SUCCESS_IS_ONE_EFFECT, |_, world: &World| {
         !is_success(world) || world.history.effects.count_ones() == 1
     }));
+    promises.push(Property::always(NUMBERS_HAVE_ROWS, |_, world: &World| {
+        let decided = match state(world) {
+            Some(State::Running { n, .. } | State::Unknown { n, .. }) => n - 1,
+            Some(State::Cleared { n, .. }) => n,
+            _ => 0,
+        };
+        (1..=decided).all(|n| world.table.row(n).is_some())
+    }));
     promises
 }
 
@@ -56,34 +67,18 @@ pub fn without_one_effect() -> Vec<Property<Protocol>> {
         Property::always(YES_IS_TRUE, |_, world: &World| keeps(world, Rule::YesIsTrue)),
         Property::always(GUARD_HOLDS, |_, world: &World| keeps(world, Rule::GuardHolds)),
         Property::always(EVIDENCE_IS_TRUE, |_, world: &World| keeps(world, Rule::EvidenceIsTrue)),
-        Property::always(
-            CONFLICT_IS_NOT_STORED,
-            |_, world: &World| !matches!(state(world), Some(State::Completed { response, .. }) if response.status == CONFLICT),
-        ),
+        Property::always(CONFLICT_IS_NOT_STORED, |_, world: &World| {
+            response(world).is_none_or(|response| response.status != CONFLICT)
+        }),
         Property::always(RUNNING_ENDS, |protocol: &Protocol, world: &World| {
             world.record.is_none_or(|kept| protocol.sweep_ends(kept))
         }),
     ]
 }
 
-/// Returns the promise that a response about a marker row is not stored, for the first life of the record: a
-/// later life meets the rows of the first one, and an upstream that hides its conflicts breaks it there.
-pub fn conflict_in_first_life() -> Vec<Property<Protocol>> {
-    vec![Property::always(CONFLICT_IS_NOT_STORED, |_: &Protocol, world: &World| {
-        !has_conflict(world) || world.history.outside != 0
-    })]
-}
-
-fn has_conflict(world: &World) -> bool {
-    matches!(state(world), Some(State::Completed { response, .. }) if response.status == CONFLICT)
-}
-
 /// Tells whether the record has a response of the upstream to an executed operation.
 fn is_success(world: &World) -> bool {
-    matches!(
-        state(world),
-        Some(State::Completed { response, .. }) if response.status == EXECUTED && response.id != FROM_OPERATOR
-    )
+    response(world).is_some_and(|response| response.status == EXECUTED && response.id != FROM_OPERATOR)
 }
 
 fn keeps(world: &World, rule: Rule) -> bool {
@@ -108,6 +103,16 @@ pub fn sights() -> Vec<Property<Protocol>> {
         Property::sometimes("a lapsed lease", |_, world: &World| {
             matches!(state(world), Some(State::Unknown { reason: Reason::LeaseOver, .. }))
         }),
+        Property::sometimes(
+            "an outcome that is unknown at its deadline",
+            |protocol: &Protocol, world: &World| {
+                let is_quiet =
+                    matches!(state(world), Some(State::Unknown { quiet_at, .. }) if quiet_at <= NOW);
+                // Time has passed since the record was written, and its ttl is not over.
+                let waited = |kept: Kept| kept.updated_at < NOW && !kept.is_over(&protocol.policy);
+                is_quiet && world.record.is_some_and(waited)
+            },
+        ),
         Property::sometimes("a second execution", |_, world: &World| {
             matches!(state(world), Some(State::Running { n: 2, .. }))
         }),
@@ -147,10 +152,9 @@ pub fn marker_sights() -> Vec<Property<Protocol>> {
         Property::sometimes("an operation settled by its row", |_, world: &World| {
             matches!(state(world), Some(State::Settled { .. }))
         }),
-        Property::sometimes(
-            "a response taken from a row",
-            |_, world: &World| matches!(state(world), Some(State::Completed { response, .. }) if response.id == FROM_EVIDENCE),
-        ),
+        Property::sometimes("a response taken from a row", |_, world: &World| {
+            response(world).is_some_and(|response| response.id == FROM_EVIDENCE)
+        }),
         Property::sometimes("an answer `no` after a fence of its own", |_, world: &World| {
             told(world, Told::No) && matches!(state(world), Some(State::Cleared { .. }))
         }),
@@ -171,15 +175,22 @@ pub fn probe_sights() -> Vec<Property<Protocol>> {
         Property::sometimes("a second effect after a probe found nothing", |_, world: &World| {
             (world.history.effects & !world.history.outside).count_ones() == 2
         }),
-        Property::sometimes(
-            "a response that a probe found",
-            |_, world: &World| matches!(state(world), Some(State::Completed { response, .. }) if response.id == FROM_EVIDENCE),
-        ),
+        Property::sometimes("a response that a probe found", |_, world: &World| {
+            response(world).is_some_and(|response| response.id == FROM_EVIDENCE)
+        }),
     ]
 }
 
 fn state(world: &World) -> Option<State> {
     world.record.map(|kept| kept.state)
+}
+
+/// Returns the response in the record.
+fn response(world: &World) -> Option<ResponseRef> {
+    match state(world)? {
+        State::Completed { response, .. } => Some(response),
+        _ => None,
+    }
 }
 
 fn told(world: &World, told: Told) -> bool {

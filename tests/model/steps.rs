@@ -77,7 +77,7 @@ impl Protocol {
         match attempt.phase {
             _ if attempt.pending.is_some() => {
                 steps.push(Step::Land(who));
-                steps.extend(self.loses_writes.then_some(Step::MissAnswer(who)));
+                steps.extend((who < self.unanswered).then_some(Step::MissAnswer(who)));
             }
             Phase::Asking { missed: 1 } | Phase::TakingOver { missed: 1, .. } => {
                 steps.extend([Step::Act(who), Step::Abandon(who)]);
@@ -91,7 +91,6 @@ impl Protocol {
             Phase::Ready { .. } if self.is_too_late(world, who) => steps.push(Step::CannotSend(who)),
             Phase::Ready { .. } => steps.extend([Step::Send(who), Step::CannotSend(who)]),
             Phase::Calling { .. } => steps.extend([Step::Answer(who), Step::LoseAnswer(who)]),
-            Phase::Admitting { .. } => steps.push(Step::Marker(marker::Step::Admit(who))),
             Phase::Fencing { .. } => steps.push(Step::Marker(marker::Step::FenceOwn(who))),
             Phase::Done { .. } => {}
         }
@@ -214,7 +213,6 @@ impl Protocol {
         let is_marked = self.policy.on_unknown == OnUnknown::Marker;
         let finding = (self.finding)(owner(who), &self.policy, undecided, &outcomes, called);
         world.attempts[who].enter(match finding {
-            Finding::Complete(response) if is_marked => Phase::Admitting { n, status: response.status },
             Finding::Complete(response) => Phase::Telling(Deed::Complete { who, n, status: response.status }),
             Finding::Release => Phase::Telling(Deed::Release { who, n }),
             Finding::Lose(_) => {

@@ -6,8 +6,8 @@ use crate::Protocol;
 use crate::world::{CONFLICT, EXECUTED, Phase, Request, World};
 
 impl Protocol {
-    /// Lets the request of `who` reach the upstream. The upstream acts, unless a marker row or its own key says
-    /// that it must not.
+    /// Lets the request of `who` reach the upstream. The upstream acts, unless a marker row or its own key
+    /// says that it must not.
     pub fn execute(&self, world: &mut World, who: usize) {
         if self.policy.on_unknown == OnUnknown::Marker && !world.table.arrive(who) {
             return answered(world, who, Request::Conflicted);
@@ -38,7 +38,7 @@ impl Protocol {
         let (status, conflict) = match attempt.request {
             Request::Executed => (EXECUTED, false),
             Request::Refused => (429, false),
-            Request::Conflicted => (CONFLICT, is_marked && self.conduct.says_conflict),
+            Request::Conflicted => (CONFLICT, is_marked),
             Request::None | Request::OnTheWay => return,
         };
         self.found(world, who, Called::Answered { status, retained: true, conflict });

@@ -91,18 +91,16 @@ pub struct Attempt {
 pub enum Phase {
     /// The attempt claims. `missed` of its claims have stayed without an answer.
     Asking { missed: u8 },
-    /// The attempt takes over from execution `n` of the owner `after`. `missed` of its claims and take-overs have stayed without
-    /// an answer.
+    /// The attempt takes over from execution `n` of the owner `after`. `missed` of its claims and take-overs
+    /// have stayed without an answer.
     TakingOver { after: Owner, n: u32, missed: u8 },
     /// The attempt runs execution `n` and has sent nothing yet. `undecided` says that an earlier execution
     /// is undecided.
     Ready { n: u32, undecided: bool },
     /// The request of the attempt is on its way to the upstream.
     Calling { n: u32, undecided: bool },
-    /// The attempt has a response with this status. It looks whether the response comes late before it
-    /// reports a completion.
-    Admitting { n: u32, status: u16 },
-    /// The attempt fences its own execution, because the upstream answered with a refusal.
+    /// The attempt fences its own execution, because the upstream answered with a refusal, or because nothing
+    /// was sent.
     Fencing { n: u32 },
     /// The attempt reports an outcome to the store, until the store answers.
     Telling(Deed),
@@ -338,7 +336,11 @@ impl Kept {
     /// Returns the age after which more time makes no difference.
     fn memory(&self, policy: &Policy) -> Duration {
         match self.state {
-            State::Running { .. } => policy.lease + policy.response_timeout,
+            // The upstream's keys count how long ago a call began. A lapse counts from its own moment.
+            State::Running { .. } => match policy.on_unknown {
+                OnUnknown::Retry { window: Some(_) } => policy.lease + policy.response_timeout,
+                _ => policy.lease,
+            },
             State::Expired { .. } => policy.tombstone_ttl,
             _ => policy.ttl + policy.tombstone_ttl,
         }

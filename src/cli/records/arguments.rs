@@ -33,7 +33,7 @@ pub struct RecordsArgs {
     /// The PEM file of the certificate's private key.
     #[arg(long = "cert-key", id = "key_file", value_name = "FILE", requires = "cert", global = true)]
     pub(super) cert_key: Option<PathBuf>,
-    /// Print the answer's JSON instead of text for people.
+    /// Print one JSON document, as the admin API gives it, instead of text for people.
     #[arg(long, global = true)]
     pub(super) json: bool,
     #[command(subcommand)]
@@ -42,7 +42,7 @@ pub struct RecordsArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Command {
-    /// List records.
+    /// List records: which outcomes are unknown, which of them the longest, and why.
     List(List),
     /// Show one record.
     Show(Show),
@@ -62,17 +62,47 @@ pub(super) struct List {
     /// Only records of this route.
     #[arg(long)]
     pub(super) route: Option<String>,
+    /// Only unknown outcomes with this reason: "response timeout", "connection lost", "broken answer",
+    /// "lease over", "gateway shut down", "upstream unreachable", or a status such as "status 503". The
+    /// label in oncegate_unknown_total, such as status-503, means the same.
+    #[arg(long)]
+    pub(super) reason: Option<String>,
+    /// Only records whose last change is this long ago, such as 90s, 1h or 2d.
+    #[arg(long, value_name = "TIME")]
+    pub(super) older_than: Option<String>,
+    /// The order of the list. The default is `id`.
+    #[arg(long)]
+    pub(super) order: Option<Order>,
     /// The largest number of records to list.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) limit: u16,
-    /// The cursor that the previous list ended with, to go on from there.
+    /// The cursor that the previous list ended with, to go on from there. Repeat the other options.
     #[arg(long)]
     pub(super) cursor: Option<String>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Order {
+    /// By id.
+    Id,
+    /// Unknown outcomes only, the oldest first.
+    Oldest,
+}
+
+impl Order {
+    /// Returns the value of the parameter `order`.
+    pub(super) fn parameter(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Oldest => "oldest",
+        }
+    }
+}
+
 #[derive(Clone, Debug, Args)]
 pub(super) struct Show {
-    /// The record's id.
+    /// The record's id, or its first digits, at least 6, if no other record's id begins with them. On Redis
+    /// a shortened id takes longer, because the store scans a part of its records.
     pub(super) id: String,
     /// Also show the stored response, body included.
     #[arg(long)]
@@ -101,7 +131,8 @@ pub(super) struct Lookup {
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Resolve {
-    /// The record's id.
+    /// The record's id, or its first digits, at least 6, if no other record's id begins with them. On Redis
+    /// a shortened id takes longer, because the store scans a part of its records.
     pub(super) id: String,
     /// The decision whether the upstream executed the operation.
     #[arg(long)]
@@ -133,7 +164,8 @@ pub(super) struct Response {
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Delete {
-    /// The record's id.
+    /// The record's id, or its first digits, at least 6, if no other record's id begins with them. On Redis
+    /// a shortened id takes longer, because the store scans a part of its records.
     pub(super) id: String,
 }
 

@@ -35,6 +35,7 @@ pub(super) fn list(answer: &Value) -> String {
     let header = COLUMNS.map(|(title, _)| title.to_owned());
     let rows = records.iter().map(|record| COLUMNS.map(|(_, member)| text(&record[member])));
     let mut lines = match records {
+        [] if answer["next_cursor"].is_string() => vec!["no records so far".to_owned()],
         [] => vec!["no records".to_owned()],
         _ => aligned(std::iter::once(header).chain(rows).collect()),
     };
@@ -117,6 +118,8 @@ mod tests {
              there may be more: --cursor bb"
         );
         assert_eq!(list(&json!({ "records": [], "next_cursor": null })), "no records");
+        let empty = json!({ "records": [], "next_cursor": "bb" });
+        assert_eq!(list(&empty), "no records so far\nthere may be more: --cursor bb");
     }
 
     #[test]

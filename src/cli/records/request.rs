@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
-use super::arguments::{Command, List, Lookup, Resolve, Response, YesNo};
+use super::arguments::{Command, List, Lookup, Order, Resolve, Response, YesNo};
 
 /// A request, relative to the admin listener.
 #[derive(Debug)]
@@ -37,7 +37,15 @@ pub(super) fn of(command: &Command) -> Result<AdminRequest, String> {
 
 fn query(list: &List) -> String {
     let mut query = format!("limit={}", list.limit);
-    for (name, value) in [("state", &list.state), ("route", &list.route), ("cursor", &list.cursor)] {
+    let parameters = [
+        ("state", list.state.as_deref()),
+        ("route", list.route.as_deref()),
+        ("reason", list.reason.as_deref()),
+        ("older_than", list.older_than.as_deref()),
+        ("order", list.order.map(Order::parameter)),
+        ("cursor", list.cursor.as_deref()),
+    ];
+    for (name, value) in parameters {
         if let Some(value) = value {
             query.push_str(&format!("&{name}={}", encoded(value)));
         }

@@ -24,7 +24,7 @@ use super::value::decode;
 
 /// Least number of ids that one page examines.
 const LOOK_AT: usize = 256;
-/// Number of buckets that are scanned at once.
+/// Largest number of buckets that are scanned at once.
 const AT_ONCE: usize = 32;
 /// Time until the sweeper examines a record again that it could not decode: a newer gateway may decode it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
@@ -130,22 +130,22 @@ impl Shared {
     }
 
     /// Returns the ids of all records in their order. A bucket has no index in that order, so it is scanned
-    /// as a whole, in steps that do not keep the server from other clients.
+    /// as a whole, in steps that do not keep the server from other clients. One bucket of a large store has
+    /// enough ids for a page, so the first steps scan few buckets.
     async fn all_ids(
         self: &Arc<Self>,
         after: Option<RecordId>,
         many: usize,
     ) -> Result<Vec<RecordId>, StoreError> {
-        let buckets: Vec<Vec<u8>> = (after.map_or(0, bucket)..=u8::MAX).map(|bucket| vec![bucket]).collect();
-        let mut ids = Vec::new();
-        for some in buckets.chunks(AT_ONCE) {
-            let scanned = self.on_groups(some.to_vec(), move |shared, group| async move {
-                shared.scan(group[0], after).await
+        let buckets: Vec<u8> = (after.map_or(0, bucket)..=u8::MAX).collect();
+        let (mut ids, mut rest, mut number) = (Vec::new(), buckets.as_slice(), 1);
+        while ids.len() < many && !rest.is_empty() {
+            let (some, others) = rest.split_at(number.min(rest.len()));
+            let scanned = self.on_groups(some.to_vec(), move |shared, bucket| async move {
+                shared.scan(bucket, after).await
             });
             ids.extend(scanned.await?.into_iter().flatten());
-            if ids.len() >= many {
-                break;
-            }
+            (rest, number) = (others, AT_ONCE.min(2 * number));
         }
         ids.truncate(many);
         Ok(ids)

@@ -23,21 +23,26 @@ pub async fn every_row_under_hold(bench: Bench) {
 pub async fn every_row_under_retry(bench: Bench) {
     let paths = [
         first_executions(),
-        later_executions(vec![Event::TakeOver { owner: owner(OWNER), after: owner(EARLIER), n: 1 }], true),
+        later_executions(
+            vec![Event::TakeOver { owner: owner(OWNER), after: owner(EARLIER), n: 1 }],
+            "unknown",
+        ),
     ]
     .concat();
     every_row(bench, OnUnknown::Retry { window: None }, &paths).await;
 }
 
 pub async fn every_row_under_marker(bench: Bench) {
-    let paths = [first_executions(), after_evidence(Policy { on_unknown: OnUnknown::Marker, ..STILL }, true)]
-        .concat();
+    let paths =
+        [first_executions(), after_evidence(Policy { on_unknown: OnUnknown::Marker, ..STILL }, "unknown")]
+            .concat();
     every_row(bench, OnUnknown::Marker, &paths).await;
 }
 
 pub async fn every_row_under_probe(bench: Bench) {
-    let paths = [first_executions(), after_evidence(Policy { on_unknown: OnUnknown::Probe, ..STILL }, false)]
-        .concat();
+    let paths =
+        [first_executions(), after_evidence(Policy { on_unknown: OnUnknown::Probe, ..STILL }, "cleared")]
+            .concat();
     every_row(bench, OnUnknown::Probe, &paths).await;
 }
 
@@ -130,16 +135,15 @@ fn first_executions() -> Vec<(&'static str, Vec<Event>)> {
     ]
 }
 
-/// Returns the states that only a second execution can reach, after the steps in `taken`. `undecided` says
-/// whether the first execution is still undecided then.
-fn later_executions(taken: Vec<Event>, undecided: bool) -> Vec<(&'static str, Vec<Event>)> {
+/// Returns the states that only a second execution can reach, after the steps in `taken`. `released` is the
+/// state after its release.
+fn later_executions(taken: Vec<Event>, released: &'static str) -> Vec<(&'static str, Vec<Event>)> {
     let second = |mut then: Vec<Event>| {
         let mut path = vec![lose(EARLIER, 1)];
         path.extend(taken.iter().cloned());
         path.append(&mut then);
         path
     };
-    let released = if undecided { "unknown" } else { "cleared" };
     vec![
         ("running", second(vec![])),
         ("unknown", second(vec![lose(OWNER, 2)])),
@@ -149,17 +153,22 @@ fn later_executions(taken: Vec<Event>, undecided: bool) -> Vec<(&'static str, Ve
     ]
 }
 
-/// Returns the states after evidence about the first execution, and those of the second execution.
-fn after_evidence(policy: Policy, fenced: bool) -> Vec<(&'static str, Vec<Event>)> {
-    let settle = |evidence| Event::Settle { owner: owner(OWNER), n: 1, evidence };
-    let not_executed = settle(Evidence::NotExecuted { fenced });
+/// Returns the states after evidence about the first execution, and those of the second execution. The evidence
+/// is fenced, because without a fence it decides only once the call must be over.
+fn after_evidence(policy: Policy, released: &'static str) -> Vec<(&'static str, Vec<Event>)> {
+    let settle_of = |number, evidence| Event::Settle { owner: owner(number), n: 1, evidence };
+    let settle = |evidence| settle_of(OWNER, evidence);
+    let not_executed = Evidence::NotExecuted { fenced: true };
     let found = Some(retained(owner(STRANGER)));
     let mut paths = vec![
-        ("cleared", vec![lose(OWNER, 1), not_executed.clone()]),
+        ("cleared", vec![lose(OWNER, 1), settle(not_executed)]),
         ("settled", vec![lose(OWNER, 1), settle(Evidence::Executed(None))]),
         ("completed", vec![lose(OWNER, 1), settle(Evidence::Executed(found))]),
     ];
-    paths.extend(later_executions(vec![not_executed, Event::Claim(claim(owner(OWNER), policy))], !fenced));
+    paths.extend(later_executions(
+        vec![settle_of(EARLIER, not_executed), Event::Claim(claim(owner(OWNER), policy))],
+        released,
+    ));
     paths
 }
 
