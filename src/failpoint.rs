@@ -2,8 +2,8 @@
 //!
 //! With `ONCEGATE_FAILPOINT=after-claim` in the environment, a task that reaches that point says
 //! so on standard error and goes no further; the test that reads the line sends the kill. With
-//! `ONCEGATE_FAILPOINT=panic-after-claim` it panics there. With `ONCEGATE_FAILPOINT=stop-after-claim` the first
-//! task at that point stops the whole process with SIGSTOP; after SIGCONT it goes on.
+//! `ONCEGATE_FAILPOINT=panic-after-claim` it panics there. With `ONCEGATE_FAILPOINT=stop-after-claim` the
+//! first task at that point stops the whole process with SIGSTOP; after SIGCONT it goes on.
 
 /// Stops here if the test asked for it. Expands to nothing in a release build.
 macro_rules! failpoint {

@@ -1,9 +1,9 @@
 //! Sealing: encryption of what the store keeps for a while and nothing but a gateway may read.
 //!
-//! A sealed text is AES-256-GCM-SIV (RFC 8452) under a key of the operator's. It is bound to its purpose, to the
-//! record it belongs to, and to the name of its key, so that a text that was moved to another record does not
-//! open. The layout is the length of the key's name in one byte, the name, a nonce of 12 random bytes, and the
-//! encrypted text with its tag.
+//! A sealed text is AES-256-GCM-SIV (RFC 8452) under a key of the operator's. It is bound to its purpose, to
+//! the record it belongs to, and to the name of its key, so that a text that was moved to another record does
+//! not open. The layout is the length of the key's name in one byte, the name, a nonce of 12 random bytes,
+//! and the encrypted text with its tag.
 
 use std::fmt;
 

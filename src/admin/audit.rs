@@ -31,8 +31,8 @@ pub(super) enum Change {
     },
 }
 
-/// Logs the result of `change`. A change that could not be stored changed nothing and is not logged. A change that
-/// may have been stored is logged.
+/// Logs the result of `change`. A change that could not be stored changed nothing and is not logged. A change
+/// that may have been stored is logged.
 pub(super) fn log(
     operator: &Operator,
     id: RecordId,
@@ -64,7 +64,8 @@ fn why(refusal: &Refusal) -> Cow<'static, str> {
     }
 }
 
-/// Logs a change that evidence of the upstream has refused. The fence that was asked for may have been written.
+/// Logs a change that evidence of the upstream has refused. The fence that was asked for may have been
+/// written.
 pub(super) fn log_refused(operator: &Operator, id: RecordId, change: &Change, why: &str) {
     Line { operator, id, change }.write("refused", Some(why), None);
 }

@@ -130,8 +130,8 @@ impl ResolveRequest {
         }
     }
 
-    /// Fences the execution if the decision is "not executed", and applies the decision to the record that was
-    /// fenced. If the record changed in between, begins again.
+    /// Fences the execution if the decision is "not executed", and applies the decision to the record that
+    /// was fenced. If the record changed in between, begins again.
     async fn decide(&self, admin: &AdminState, id: RecordId) -> Result<Resolved, StoreError> {
         if self.executed() {
             return self.write(admin, id).await;
@@ -142,7 +142,8 @@ impl ResolveRequest {
                 Err(StoreError::Unreadable { .. }) => return self.write(admin, id).await,
                 read => read?,
             };
-            // A refusal holds for the record that was read. A record that changes meanwhile is not cleared unseen.
+            // A refusal holds for the record that was read. A record that changes meanwhile is not cleared
+            // unseen.
             let record = match (transition(record.as_ref(), &self.resolution, now), record) {
                 (Transition::Write(..), Some(record)) => record,
                 (Transition::Unchanged(verdict), _) => {

@@ -59,7 +59,8 @@ fn proxy(config: &Config) -> Result<Proxy, StartError> {
     Proxy::new(&config.upstreams).map_err(of)
 }
 
-/// Returns the settler with the witnesses of all routes. It seals what it keeps where the configuration has keys.
+/// Returns the settler with the witnesses of all routes. It seals what it keeps where the configuration has
+/// keys.
 fn settler(
     config: &Config,
     ledger: &Ledger,

@@ -111,8 +111,8 @@ pub(super) struct Admin {
     /// Environment variable that holds the bearer token for `/v1`. Without a token, `/v1` is off unless the
     /// listener is loopback.
     pub token_env: Option<String>,
-    /// Further bearer tokens for `/v1`, each with a name and a role. The token of `token_env` is named `admin`
-    /// and has the role `settle`.
+    /// Further bearer tokens for `/v1`, each with a name and a role. The token of `token_env` is named
+    /// `admin` and has the role `settle`.
     pub tokens: Vec<AdminToken>,
     /// TLS settings. With them, the listener accepts TLS only.
     pub tls: Option<ListenerTls>,

@@ -137,8 +137,8 @@ pub struct Server {
 pub struct Admin {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// Bearer tokens for the paths under `/v1`. Without a token, these paths are off on a listener that is not
-    /// loopback.
+    /// Bearer tokens for the paths under `/v1`. Without a token, these paths are off on a listener that is
+    /// not loopback.
     pub tokens: Vec<AdminToken>,
     /// TLS settings. With them, the listener accepts TLS only.
     pub tls: Option<ListenerTls>,

@@ -39,8 +39,8 @@ pub(super) struct Rest {
 }
 
 impl Answer {
-    /// Tells whether the upstream says that the marker of this execution was there already, or may say so in a
-    /// head that cannot be read.
+    /// Tells whether the upstream says that the marker of this execution was there already, or may say so in
+    /// a head that cannot be read.
     pub(super) fn reports_conflict(&self) -> bool {
         self.unusable || reports_conflict(&self.headers)
     }

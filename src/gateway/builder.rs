@@ -13,8 +13,9 @@ use super::{Gateway, GatewayLayer, lapsed, new_owner, report_stopped_claims, swe
 
 /// A builder of a [`GatewayLayer`] over a store. Requests that the layer does not protect pass through.
 ///
-/// The program that contains the layer is responsible for two conditions of the promise, which `oncegate serve`
-/// checks by itself: the store's clock makes no jump, and all that use the store name operations alike.
+/// The program that contains the layer is responsible for two conditions of the promise, which `oncegate
+/// serve` checks by itself: the store's clock makes no jump, and all that use the store name operations
+/// alike.
 ///
 /// ```
 /// # use oncegate::{gateway::GatewayBuilder, store::memory::MemoryStore};
@@ -30,8 +31,8 @@ pub struct GatewayBuilder {
     store: Arc<dyn Store>,
     /// Parts of a configuration file.
     text: String,
-    /// The routes of [`GatewayBuilder::protect`], as in a file. They come last, because keys after a table would be
-    /// keys of that table.
+    /// The routes of [`GatewayBuilder::protect`], as in a file. They come last, because keys after a table
+    /// would be keys of that table.
     routes: String,
     metrics: Metrics,
     stop: Stop,
@@ -122,8 +123,8 @@ impl GatewayBuilder {
     }
 }
 
-/// Refuses settings that need the gateway's own client of the upstream or of a marker table: the layer has only its
-/// inner service.
+/// Refuses settings that need the gateway's own client of the upstream or of a marker table: the layer has
+/// only its inner service.
 fn without_client(routes: &[Arc<Route>]) -> Result<(), ConfigErrors> {
     let needs_client = |route: &&Arc<Route>| {
         route.keep_request || matches!(route.settling, Settling::Probe(_) | Settling::Marker(_))

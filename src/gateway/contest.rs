@@ -284,8 +284,8 @@ impl Gateway {
                 let end = asked.for_lease(record.policy.lease);
                 (record, end)
             }
-            // The claim had won, but its lease was over before the answer came. Nothing was sent, and nothing may
-            // be: the execution connects at most, and releases its claim.
+            // The claim had won, but its lease was over before the answer came. Nothing was sent, and nothing
+            // may be: the execution connects at most, and releases its claim.
             ClaimVerdict::NotWon(Standing::Unknown(record)) if record.state.owner() == Some(owner) => {
                 (record, asked.for_lease(Duration::ZERO))
             }

@@ -289,8 +289,8 @@ impl HeldLease {
         })
     }
 
-    /// Returns the finding, unless it is a late completion that a fence refuses: the outcome of such an execution
-    /// is unknown. Returns `None` while it is not known whether there is a fence.
+    /// Returns the finding, unless it is a late completion that a fence refuses: the outcome of such an
+    /// execution is unknown. Returns `None` while it is not known whether there is a fence.
     async fn admitted(&self, gateway: &Gateway, finding: Finding) -> Option<Finding> {
         let (Finding::Complete(_), true) = (finding, self.end.is_over()) else { return Some(finding) };
         match gateway.settler.may_complete(self.id, &self.record, self.n).await {
@@ -330,8 +330,8 @@ impl HeldLease {
         }
     }
 
-    /// Records the outcome once the store, and the table of fences, answer again. Returns `None` if the store never
-    /// takes it. The other result is true if a fence has refused the completion.
+    /// Records the outcome once the store, and the table of fences, answer again. Returns `None` if the store
+    /// never takes it. The other result is true if a fence has refused the completion.
     async fn record_late(
         &self,
         gateway: &Gateway,

@@ -37,8 +37,9 @@ impl LeaseAsked {
 }
 
 impl LeaseAsked {
-    /// Returns the end of the time in which a repeated execution of `record` may be sent, where its policy has
-    /// a window: its call has the response timeout to end inside the window. `now` is the store's clock since this moment.
+    /// Returns the end of the time in which a repeated execution of `record` may be sent, where its policy
+    /// has a window: its call has the response timeout to end inside the window. `now` is the store's clock
+    /// since this moment.
     pub(super) fn until_window_ends(self, record: &Record, now: Timestamp) -> Option<LeaseEnd> {
         match (record.policy.on_unknown, record.state) {
             (OnUnknown::Retry { window: Some(window) }, State::Running { undecided: true, .. }) => {

@@ -44,8 +44,8 @@ pub(super) enum Unsettled {
 }
 
 impl Unsettled {
-    /// Returns the prospect of an operation with an unknown outcome, by its policy. After the deadline the answer may
-    /// come at any time, but a client need not ask every second.
+    /// Returns the prospect of an operation with an unknown outcome, by its policy. After the deadline the
+    /// answer may come at any time, but a client need not ask every second.
     pub(super) fn of(record: &Record, now: Timestamp) -> Self {
         const AGAIN: u64 = 5;
         match (record.policy.on_unknown, record.state) {

@@ -307,8 +307,8 @@ impl Step for Settle {
     }
 }
 
-/// Tells whether evidence may decide now. Until the deadline a call can be under way, so only a fence shows that
-/// it will not act.
+/// Tells whether evidence may decide now. Until the deadline a call can be under way, so only a fence shows
+/// that it will not act.
 fn is_in_time(evidence: Evidence, quiet_at: Timestamp, now: Timestamp) -> bool {
     match evidence {
         Evidence::Executed(_) | Evidence::NotExecuted { fenced: true } => true,

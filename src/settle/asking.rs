@@ -58,8 +58,8 @@ impl Question {
 }
 
 impl Asking {
-    /// Returns the answer to the question about this revision of the record. Asks with `ask` if no other attempt
-    /// does, or did a moment ago. If the attempt that asks is given up, the next one asks.
+    /// Returns the answer to the question about this revision of the record. Asks with `ask` if no other
+    /// attempt does, or did a moment ago. If the attempt that asks is given up, the next one asks.
     pub(super) async fn once(
         &self,
         id: RecordId,

@@ -1,9 +1,10 @@
 //! The background settler: decides unknown outcomes that no attempt asks for.
 //!
-//! Every gateway of a fleet runs one, and none has to: each step is atomic in the store, and a question that two
-//! gateways ask is harmless. An outcome is asked for once its deadline is over, and again after growing pauses
-//! with jitter. An upstream has a bounded rate, so that an upstream that comes back is not flooded by its own
-//! past. An outcome that stays unknown for a day, or past the window of `retry`, is left to attempts and to operators.
+//! Every gateway of a fleet runs one, and none has to: each step is atomic in the store, and a question that
+//! two gateways ask is harmless. An outcome is asked for once its deadline is over, and again after growing
+//! pauses with jitter. An upstream has a bounded rate, so that an upstream that comes back is not flooded by
+//! its own past. An outcome that stays unknown for a day, or past the window of `retry`, is left to attempts
+//! and to operators.
 //!
 //! Under `retry` there is nothing to ask: the kept request is sent again, inside the window.
 
@@ -25,7 +26,8 @@ use crate::store::{Position, StoreError, UnknownFilter};
 
 use super::{KeptRequest, Settlement, Settler, by};
 
-/// Pause between two looks at the list of unknown outcomes, and the longest one once looks find nothing to do.
+/// Pause between two looks at the list of unknown outcomes, and the longest one once looks find nothing to
+/// do.
 const INTERVALS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(4)];
 /// Number of records that one page holds.
 const PAGE: usize = 64;
@@ -37,11 +39,11 @@ const AT_ONCE: usize = 16;
 const BETWEEN: Duration = Duration::from_millis(5);
 /// Pause after the first try, and the longest one.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(300)];
-/// Time since the first attempt after which an outcome that stays unknown is asked for no more, if it was asked
-/// for at all. A window of `retry` ends this by itself.
+/// Time since the first attempt after which an outcome that stays unknown is asked for no more, if it was
+/// asked for at all. A window of `retry` ends this by itself.
 const GIVES_UP_AFTER: Duration = Duration::from_hours(24);
-/// Number of executions of one operation that the gateway makes by itself where no window of the upstream's keys
-/// protects it.
+/// Number of executions of one operation that the gateway makes by itself where no window of the upstream's
+/// keys protects it.
 const MOST_EXECUTIONS: u32 = 4;
 /// Time for which the tries of a record are remembered after the last sight of it.
 const REMEMBERED: Duration = Duration::from_mins(15);
@@ -129,8 +131,8 @@ impl Background {
         }
     }
 
-    /// Starts a try for each record on the next pages that is due. Returns the position to go on from, and the number
-    /// of tries.
+    /// Starts a try for each record on the next pages that is due. Returns the position to go on from, and
+    /// the number of tries.
     async fn look(&mut self, mut after: Option<Position>) -> Result<(Option<Position>, usize), StoreError> {
         let mut started = 0;
         for _ in 0..PAGES {
@@ -195,7 +197,8 @@ impl Background {
     }
 }
 
-/// Returns the pause after a try. "Not executed" is believed only some time after the deadline, so a try comes then.
+/// Returns the pause after a try. "Not executed" is believed only some time after the deadline, so a try
+/// comes then.
 fn pause(settling: &Settling, count: u32, quiet_at: Timestamp, now: Timestamp) -> Duration {
     let [first, longest] = PAUSES;
     let pause = first.saturating_mul(1 << (count - 1).min(16)).min(longest);
@@ -227,13 +230,24 @@ async fn try_to_settle(
     }
 }
 
-/// Tells whether the gateway may run an operation again without a client. An upstream that takes requests and forgets
-/// its keys, or that executes them late, must not get them without end.
+/// Tells whether the gateway may run an operation again without a client. An upstream that takes requests and
+/// forgets its keys, or that executes them late, must not get them without end.
 fn may_run_unasked(record: &Record) -> bool {
     match record.policy.on_unknown {
         OnUnknown::Retry { window: Some(_) } | OnUnknown::Marker => true,
         OnUnknown::Retry { window: None } | OnUnknown::Probe | OnUnknown::Hold => {
             record.state.n() < MOST_EXECUTIONS
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let of = |count| pause(&Settling::Hold, count, Timestamp(0), Timestamp(0)).as_secs();
+        assert_eq!([1, 2, 3, 9, 10, 60].map(of), [1, 2, 4, 256, 300, 300]);
     }
 }

@@ -120,8 +120,8 @@ impl Keeper {
         (whole.encoded_len() <= LARGEST_REQUEST).then_some(whole)
     }
 
-    /// Reads what was kept. A part that was sealed under a key that is not known here is missing. So is a part that
-    /// is damaged.
+    /// Reads what was kept. A part that was sealed under a key that is not known here is missing. So is a
+    /// part that is damaged.
     #[must_use]
     pub fn read(&self, id: RecordId, kept: Option<&[u8]>) -> Kept {
         let Some(wire) = kept.and_then(|kept| wire::Kept::decode(kept).ok()) else {

@@ -9,17 +9,19 @@
 //! 4. An operator who decides that an operation was not executed ([`Settler::fence`]).
 //!
 //! The record's policy decides, not the route's: the promise of the first attempt counts. The route of the
-//! record brings the settings of the witness. If it has another policy by now, there is no witness here, and the
-//! outcome is held.
+//! record brings the settings of the witness. If it has another policy by now, there is no witness here, and
+//! the outcome is held.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
 use crate::clock::Timestamp;
+use crate::config::Route;
 use crate::protocol::{
     Evidence, Key, OnUnknown, Owner, Record, RecordId, RequestParts, ResponseRef, Settle, SettleVerdict,
-    State,
+    State, StoredResponse,
 };
 use crate::store::{Ledger, StoreError};
 use crate::telemetry::Metrics;
@@ -70,7 +72,7 @@ impl Settler {
     pub fn keep(
         &self,
         id: RecordId,
-        route: &crate::config::Route,
+        route: &Route,
         key: &Key,
         request: RequestParts<'_>,
     ) -> Option<Arc<[u8]>> {
@@ -92,8 +94,8 @@ impl Settler {
     /// Asks what became of the unknown execution of a record, and records the answer. `now` is the store's
     /// clock.
     ///
-    /// Nothing is asked before the execution's deadline: until then its call may be under way. If the store does not
-    /// take the answer, the outcome stays unknown.
+    /// Nothing is asked before the execution's deadline: until then its call may be under way. If the store
+    /// does not take the answer, the outcome stays unknown.
     pub async fn settle(&self, id: RecordId, record: &Record, now: Timestamp) -> Settlement {
         let State::Unknown { quiet_at, .. } = record.state else { return Settlement::Changed };
         if !record.may_be_settled(now) {
@@ -114,16 +116,17 @@ impl Settler {
         }
     }
 
-    /// Tells whether an unknown outcome may be decided without an operator at `now`. Evidence counts only if there is
-    /// a witness for it here.
+    /// Tells whether an unknown outcome may be decided without an operator at `now`. Evidence counts only if
+    /// there is a witness for it here.
     #[must_use]
     pub fn may_settle(&self, record: &Record, now: Timestamp) -> bool {
         let has_witness = !record.policy.on_unknown.has_evidence() || self.witnesses.of(record).is_some();
         has_witness && record.may_be_settled(now)
     }
 
-    /// Settles execution `n` of `owner`, which sent nothing or has got an answer that its route lists as a release.
-    /// The deadline does not matter: the call is over. Returns true if it is now certain that the execution did not act.
+    /// Settles execution `n` of `owner`, which sent nothing or has got an answer that its route lists as a
+    /// release. The deadline does not matter: the call is over. Returns true if it is now certain that the
+    /// execution did not act.
     ///
     /// # Errors
     /// [`StoreError`], as the store returns it.
@@ -166,7 +169,7 @@ impl Settler {
         unknown: &Record,
         now: Timestamp,
         evidence: Evidence,
-        response: Option<&crate::protocol::StoredResponse>,
+        response: Option<&StoredResponse>,
     ) -> Result<Settlement, StoreError> {
         let State::Unknown { owner, n, .. } = unknown.state else { return Ok(Settlement::Changed) };
         let settle = Settle { owner, n, evidence };
@@ -181,7 +184,7 @@ impl Settler {
         }
     }
 
-    fn report(&self, id: RecordId, record: &Record, evidence: Evidence, took: std::time::Duration) {
+    fn report(&self, id: RecordId, record: &Record, evidence: Evidence, took: Duration) {
         let (by, outcome) = (by(record.policy.on_unknown), name(evidence));
         self.metrics.settled(&record.route, by, outcome, took);
         info!(

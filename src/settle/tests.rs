@@ -128,7 +128,9 @@ async fn an_execution_that_a_witness_knows_settles_its_record() {
     for response in [None, Some(found)] {
         let says = Says::the(Testimony::Executed(response.clone()));
         let unknown = Unknown::under(OnUnknown::Marker).await.with(says);
-        let Settlement::Decided(decided) = unknown.settle_at(unknown.quiet_at()).await else { panic!() };
+        let Settlement::Decided(decided) = unknown.settle_at(unknown.quiet_at()).await else {
+            panic!("it is not decided")
+        };
         assert_eq!(*decided, unknown.stored().await);
         match (decided.state, response) {
             (State::Settled { n: 1, .. }, None) => {}
@@ -143,7 +145,9 @@ async fn an_execution_that_did_not_act_clears_its_record() {
     for fenced in [false, true] {
         let says = Says::the(Testimony::NotExecuted { fenced });
         let unknown = Unknown::under(OnUnknown::Marker).await.with(says);
-        let Settlement::Decided(decided) = unknown.settle_at(unknown.quiet_at()).await else { panic!() };
+        let Settlement::Decided(decided) = unknown.settle_at(unknown.quiet_at()).await else {
+            panic!("it is not decided")
+        };
         assert_eq!(decided.state, State::Cleared { owner: OWNER, n: 1, undecided: !fenced });
         assert_eq!(
             unknown.settle_at(unknown.quiet_at()).await,

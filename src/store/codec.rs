@@ -3,8 +3,9 @@
 //! The encoding is one version byte, then a protocol buffer (`wire`). A newer gateway may add fields to the
 //! messages, and an older one in the same fleet skips them. A change that an older gateway must not skip
 //! takes a new version byte, which the older one refuses. Version 3 marks a record with another policy than
-//! `hold`: an older gateway would drop what settles it. Version 2 marks any other record with a fingerprint that
-//! treats equivalent spellings of a path as one. All other records, and responses, are written as version 1.
+//! `hold`: an older gateway would drop what settles it. Version 2 marks any other record with a fingerprint
+//! that treats equivalent spellings of a path as one. All other records, and responses, are written as
+//! version 1.
 //!
 //! Decoding never panics and never guesses: bytes that are not exactly a record or a response are an
 //! [`Undecodable`] that says why. Field numbers never change.

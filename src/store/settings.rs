@@ -121,8 +121,8 @@ impl Terms {
         }
     }
 
-    /// Returns the time that one step on a server may take. It is shorter than the time that callers of the store
-    /// wait: the step is given up in its session, where that counts against the connection.
+    /// Returns the time that one step on a server may take. It is shorter than the time that callers of the
+    /// store wait: the step is given up in its session, where that counts against the connection.
     #[cfg(any(feature = "redis", feature = "postgres"))]
     pub(super) fn deadline(&self) -> Duration {
         self.timeout * 9 / 10

@@ -190,13 +190,14 @@ impl Metrics {
         self.0.became_unknown.get_or_create(&labels).inc();
     }
 
-    /// Counts a question about an unknown outcome that was answered: `executed`, `not-executed` or `undecided`.
+    /// Counts a question about an unknown outcome that was answered: `executed`, `not-executed` or
+    /// `undecided`.
     pub fn asked(&self, route: &str, answer: &'static str) {
         self.0.asked.get_or_create(&RouteAnswer { route: route.to_owned(), answer }).inc();
     }
 
-    /// Counts an outcome that is unknown no more. `by` names what decided it, and `took` is the time for which
-    /// it was unknown.
+    /// Counts an outcome that is unknown no more. `by` names what decided it, and `took` is the time for
+    /// which it was unknown.
     pub fn settled(&self, route: &str, by: &'static str, outcome: &'static str, took: Duration) {
         let route = route.to_owned();
         self.0.settled.get_or_create(&RouteSettled { route: route.clone(), by, outcome }).inc();

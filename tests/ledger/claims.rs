@@ -81,8 +81,8 @@ async fn a_claim_that_lands_after_it_was_given_up_lapses() {
     world.store.heal();
 }
 
-/// The lease is over before the claim is answered, so nothing may be sent any more. For the last key, a sweep has made
-/// the outcome unknown before the repeated claim finds the record.
+/// The lease is over before the claim is answered, so nothing may be sent any more. For the last key, a sweep
+/// has made the outcome unknown before the repeated claim finds the record.
 #[tokio::test(start_paused = true)]
 async fn a_claim_answered_after_its_lease_sends_nothing_and_is_released() {
     let world = World::with_lease(STORE_TIMEOUT / 4);

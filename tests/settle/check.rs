@@ -121,7 +121,8 @@ fn is_late(world: &World, call: &Call) -> bool {
     world.continued.is_some_and(|at| call.at + SLACK >= at && call.at <= at + moment)
 }
 
-/// Tells whether each charge beyond one came from a late request, which the policy of the round does not catch.
+/// Tells whether each charge beyond one came from a late request, which the policy of the round does not
+/// catch.
 fn only_late(round: &Round, world: &World, effects: &[Effect]) -> bool {
     let calls = world.api.calls();
     let late = |effect: &&Effect| {

@@ -135,7 +135,8 @@ async fn make(world: &World, count: usize) -> usize {
     answers.len()
 }
 
-/// The faults: charged, and the answer lost, too late or misleading; never arrived; arrived, and nothing done.
+/// The faults: charged, and the answer lost, too late or misleading; never arrived; arrived, and nothing
+/// done.
 fn lost(call: &Call) -> Plan {
     if call.number > 1 {
         return Plan::CHARGE;

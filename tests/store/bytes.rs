@@ -125,8 +125,8 @@ fn a_response_of_version_1_is_read() {
     assert_eq!(decode_response(&kept("response")), Ok(response()));
 }
 
-/// Older gateways of the same fleet read the bytes that this version writes. No gateway of theirs could make a
-/// record of another policy than `hold`.
+/// Older gateways of the same fleet read the bytes that this version writes. No gateway of theirs could make
+/// a record of another policy than `hold`.
 #[test]
 fn version_1_is_still_what_is_written() {
     for (name, record) in

@@ -2,9 +2,9 @@
 //!
 //! `POST /v1/charges` `{"amount", "currency", "customer"}` takes [`CHARGE_TIME`] and books a charge;
 //! `GET /v1/charges` shows the ledger, and `GET /v1/charges?idempotency_key=KEY` the charge with a key. Like
-//! many APIs, this one makes a second charge for a key that it knows, and finishes a charge even if the client
-//! is gone. The script sets how the API treats a customer's next charges (see [`AnswerMode`]) and can wait for
-//! its bookings, so that no step of the script depends on timing.
+//! many APIs, this one makes a second charge for a key that it knows, and finishes a charge even if the
+//! client is gone. The script sets how the API treats a customer's next charges (see [`AnswerMode`]) and can
+//! wait for its bookings, so that no step of the script depends on timing.
 //!
 //! With a [`Database`], the API commits each charge there, together with its marker row.
 

@@ -24,7 +24,8 @@ impl Process {
         name: &'static str,
         ends_by: Signal,
     ) -> io::Result<(Self, ChildStderr)> {
-        // The process gets its own group: Ctrl-C at the terminal goes to the demo, which then ends the process.
+        // The process gets its own group: Ctrl-C at the terminal goes to the demo, which then ends the
+        // process.
         command.process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn()?;

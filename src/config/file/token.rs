@@ -18,8 +18,8 @@ pub(in crate::config) struct AdminToken {
     pub env: Option<String>,
     /// The actions that the token permits: `read` looks at records, `settle` also changes them and sees the
     /// bodies of stored responses.
-    // This is a text and not an enum, because the message about an unknown variant repeats the value, which may be
-    // the token itself.
+    // This is a text and not an enum, because the message about an unknown variant repeats the value, which
+    // may be the token itself.
     #[schemars(extend("enum" = ["read", "settle"]))]
     pub role: Option<String>,
 }

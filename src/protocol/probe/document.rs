@@ -43,8 +43,8 @@ impl<'t> Document<'t> {
             let (is_list, is_last) = (value.starts_with('['), steps.peek().is_none());
             match child(value, step) {
                 Found::Value(Node(below)) => value = below,
-                // Nothing stands in a list that is there, or the named member is not in an object that is there.
-                // Anything else may be the answer of a search that failed.
+                // Nothing stands in a list that is there, or the named member is not in an object that is
+                // there. Anything else may be the answer of a search that failed.
                 Found::Absent if !in_element && (is_list || is_last) && value != NULL => {
                     return Found::Absent;
                 }

@@ -460,7 +460,8 @@ fn evidence_decides_under_probe_and_marker() {
     }
 }
 
-/// An execution that was not fenced can still act after a probe found nothing: a release must not free the key.
+/// An execution that was not fenced can still act after a probe found nothing: a release must not free the
+/// key.
 #[test]
 fn what_was_not_fenced_stays_undecided() {
     let quiet = T0.plus(LEASE + CALL);

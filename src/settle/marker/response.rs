@@ -16,8 +16,8 @@ pub(super) enum Column {
     TooLong,
 }
 
-/// Reads the response of `execution`. A response that cannot be used is left out with a warning: the execution
-/// has committed all the same.
+/// Reads the response of `execution`. A response that cannot be used is left out with a warning: the
+/// execution has committed all the same.
 pub(super) fn read(execution: &str, column: Column) -> Option<StoredResponse> {
     let read = match column {
         Column::Empty => return None,

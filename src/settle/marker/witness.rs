@@ -34,7 +34,8 @@ impl MarkerWitness {
         Ok(Self { table: MarkerTable::new(&marker.url.0, &marker.table, TIMEOUT)?, route })
     }
 
-    /// Returns the part of a response that the route keeps for replays. A response that is too large is not kept.
+    /// Returns the part of a response that the route keeps for replays. A response that is too large is not
+    /// kept.
     fn kept(&self, response: StoredResponse) -> Option<StoredResponse> {
         let headers: HeaderMap = response.headers.into_iter().collect();
         let headers = kept(&headers, &self.route.replay_headers, &self.route.replay_drop);

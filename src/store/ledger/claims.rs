@@ -79,8 +79,8 @@ impl Ledger {
         }
     }
 
-    /// Takes an operation over for another execution. The record is read anew, because a take-over may have to
-    /// begin before a certain time.
+    /// Takes an operation over for another execution. The record is read anew, because a take-over may have
+    /// to begin before a certain time.
     ///
     /// A take-over without an answer is repeated once by the same owner, which wins again if it had won.
     ///

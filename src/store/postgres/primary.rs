@@ -31,8 +31,8 @@ pub(crate) fn connect_options(server: &PgConnectOptions, ca: Option<&Path>) -> P
     if named.get_application_name().is_some() { named } else { named.application_name("oncegate") }
 }
 
-/// Returns the connection that `open` makes to the first server for which it succeeds. Each server has `limit`
-/// to answer.
+/// Returns the connection that `open` makes to the first server for which it succeeds. Each server has
+/// `limit` to answer.
 ///
 /// # Errors
 /// The failures of all servers.

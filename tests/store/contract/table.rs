@@ -153,8 +153,8 @@ fn later_executions(taken: Vec<Event>, released: &'static str) -> Vec<(&'static 
     ]
 }
 
-/// Returns the states after evidence about the first execution, and those of the second execution. The evidence
-/// is fenced, because without a fence it decides only once the call must be over.
+/// Returns the states after evidence about the first execution, and those of the second execution. The
+/// evidence is fenced, because without a fence it decides only once the call must be over.
 fn after_evidence(policy: Policy, released: &'static str) -> Vec<(&'static str, Vec<Event>)> {
     let settle_of = |number, evidence| Event::Settle { owner: owner(number), n: 1, evidence };
     let settle = |evidence| settle_of(OWNER, evidence);

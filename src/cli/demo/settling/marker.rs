@@ -48,7 +48,8 @@ impl Script {
         self.kill_while_charging("fay", "order-1005").await?;
         let retry = self.charge(self.stage.gateway.public, "fay", Some("order-1005"), 1200).await?;
         self.narrator.row("retry", &retry.summary());
-        // The attempt may have waited for the end of the lease: then it was present when the execution was lost.
+        // The attempt may have waited for the end of the lease: then it was present when the execution was
+        // lost.
         self.unknown_for_now(&retry, &[409, 504]);
         let state = self.decided(&retry.member("record")).await?;
         self.narrator.check("the record", &state.as_str(), &"completed");
