@@ -18,6 +18,11 @@ use super::operator::{Operator, PeerAddress};
 pub(super) enum Change {
     /// Deletes a response.
     Delete,
+    /// Takes a decision back.
+    Reopen {
+        /// The reason, in the operator's words.
+        note: String,
+    },
     /// Decides an unknown outcome.
     Resolve {
         /// The decision.
@@ -130,6 +135,13 @@ impl Line<'_> {
                 tracing::info!(
                     target: AUDIT, action = "delete", by = %by, %peer, record = %id, outcome, why, route,
                     execution, "{text}",
+                );
+            }
+            Change::Reopen { note } => {
+                let text = if outcome == "refused" { "reopening refused" } else { "record reopened" };
+                tracing::info!(
+                    target: AUDIT, action = "reopen", by = %by, %peer, record = %id, outcome, why, route,
+                    execution, note, "{text}",
                 );
             }
             Change::Resolve { executed, status, force, note } => {

@@ -20,6 +20,7 @@ mod access;
 mod audit;
 mod delete;
 mod healthz;
+mod history;
 mod input;
 mod list;
 mod lookup;
@@ -29,6 +30,7 @@ mod origin;
 mod problem;
 mod quota;
 mod readyz;
+mod reopen;
 mod resolve;
 mod response;
 mod short_id;
@@ -51,6 +53,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/records", get(list::list))
         .route("/records/{id}", get(show::show).delete(delete::delete))
         .route("/records/{id}/resolve", post(resolve::resolve))
+        .route("/records/{id}/reopen", post(reopen::reopen))
         .route("/lookup", post(lookup::lookup))
         .route("/accept-clock", post(accept_clock::accept_clock))
         .fallback(unknown_path)

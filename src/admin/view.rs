@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use crate::protocol::{Record, RecordId, State};
 
+use super::history::{self, EntryView};
+
 /// A record. Its times are RFC 3339, on the store's clock.
 #[derive(Debug, Serialize)]
 pub(super) struct RecordView {
@@ -23,9 +25,18 @@ pub(super) struct RecordView {
     lease_until: Option<String>,
     /// Time at which the present state ends by itself. A running state has none: its lease ends instead.
     expires_at: Option<String>,
+    /// The steps so far, the oldest first. Absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Vec<EntryView>>,
 }
 
 impl RecordView {
+    /// Returns the view of a record that is shown alone, with its history.
+    pub(super) fn alone(id: RecordId, record: &Record) -> Self {
+        Self { history: Some(history::of(record)), ..Self::of(id, record) }
+    }
+
+    /// Returns the view of a record in a list.
     pub(super) fn of(id: RecordId, record: &Record) -> Self {
         let (mut reason, mut status) = (None, None);
         match record.state {
@@ -48,6 +59,7 @@ impl RecordView {
             updated_at: record.updated_at.to_string(),
             lease_until: lease_until.map(|time| time.to_string()),
             expires_at: expires_at.map(|time| time.to_string()),
+            history: None,
         }
     }
 }

@@ -129,6 +129,7 @@ fn kind(step: StepKind, before: &State, after: Option<&State>) -> Option<Kind> {
         StepKind::Lose | StepKind::Claim | StepKind::Sweep if becomes_unknown => Some(Kind::Unknown),
         StepKind::Claim | StepKind::Sweep if matches!(before, State::Unknown { .. }) => Some(Kind::Expired),
         StepKind::Lose | StepKind::Claim | StepKind::Sweep => None,
+        StepKind::Reopen => Some(Kind::Unknown),
         StepKind::Renew | StepKind::TakeOver | StepKind::Delete => None,
     }
 }

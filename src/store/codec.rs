@@ -25,6 +25,7 @@ use crate::protocol::{
     Revision, Scheme, State, StoredResponse,
 };
 
+mod history;
 mod wire;
 
 /// The version of all data that the first release can read.
@@ -63,6 +64,9 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
         updated_at: record.updated_at.0,
         state: Some(state_to_wire(&record.state)),
         kept: record.kept.as_deref().map(Into::into),
+        history: record.history.entries().iter().map(history::entry_to_wire).collect(),
+        left_out: record.history.left_out(),
+        doubt: record.doubt.as_deref().map(history::doubt_to_wire),
     };
     versioned(version, &message)
 }
@@ -98,6 +102,8 @@ pub fn decode_record(bytes: &[u8]) -> Result<Record, Undecodable> {
         updated_at: Timestamp(wire.updated_at),
         state: state_from_wire(present(wire.state, "state")?)?,
         kept: wire.kept.map(Into::into),
+        doubt: wire.doubt.map(history::doubt_from_wire).transpose()?.map(Box::new),
+        history: history::from_wire(wire.history, wire.left_out),
     })
 }
 
@@ -247,7 +253,7 @@ fn state_to_wire(state: &State) -> wire::State {
             n,
             undecided,
             reason: reason_to_wire(reason).into(),
-            status: if let Reason::Status(status) = reason { u32::from(status) } else { 0 },
+            status: status_of(reason),
             quiet_at: quiet_at.0,
         }),
         State::Expired { n, executed } => {
@@ -303,6 +309,11 @@ fn reason_to_wire(reason: Reason) -> wire::Reason {
         Reason::Shutdown => wire::Reason::Shutdown,
         Reason::LeaseOver => wire::Reason::LeaseOver,
     }
+}
+
+/// Returns the status of a reason, or zero for a reason without one.
+fn status_of(reason: Reason) -> u32 {
+    if let Reason::Status(status) = reason { u32::from(status) } else { 0 }
 }
 
 fn reason_from_wire(reason: i32, code: u32) -> Result<Reason, Undecodable> {

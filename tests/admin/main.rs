@@ -17,6 +17,7 @@ mod operations;
 mod origin;
 mod records;
 mod refusals;
+mod reopen;
 mod resolve;
 mod roles;
 mod short_ids;

@@ -84,6 +84,8 @@ fn record(state: State, on_unknown: OnUnknown) -> Record {
         updated_at: Timestamp(1_700_000_000_999),
         state,
         kept: None,
+        doubt: None,
+        history: History::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::protocol::events::{Event, Next, transition};
 use crate::protocol::{
-    BodyScheme, Claim, Evidence, Executed, Fingerprint, OnUnknown, PathScheme, Policy, Resolution,
+    BodyScheme, Claim, Doubt, Evidence, Executed, Fingerprint, OnUnknown, PathScheme, Policy, Resolution,
     ResponseRef, Scheme,
 };
 
@@ -68,6 +68,9 @@ fn each_outcome_is_told_with_what_applies_to_it() {
     let settle = |response| Event::Settle { owner: ME, n, evidence: Evidence::Executed(response) };
     let not_executed = Event::Settle { owner: ME, n, evidence: Evidence::NotExecuted { fenced: true } };
     let resolve = Event::Resolve;
+    let doubt = Doubt { undecided: false, reason: Reason::ResponseTimeout, quiet_at: T0 };
+    let resolved = |state| Record { doubt: Some(Box::new(doubt)), ..record(state) };
+    let cleared = State::Cleared { owner: ME, n, undecided: false };
     let late = T0.plus(LATER);
     for (before, event, now, expected) in [
         (running(n, false), COMPLETE, T0, (Kind::Completed, n, Some(201), None)),
@@ -85,6 +88,8 @@ fn each_outcome_is_told_with_what_applies_to_it() {
         (unknown(n), resolve(Resolution::Executed(None)), T0, (Kind::Resolved, n, None, None)),
         (unknown(n), resolve(Resolution::Executed(Some(RESPONSE))), T0, (Kind::Resolved, n, Some(201), None)),
         (unknown(n), resolve(Resolution::NotExecuted { force: true }), T0, (Kind::Resolved, n, None, None)),
+        (resolved(State::Settled { owner: ME, n }), Event::Reopen, T0, (Kind::Unknown, n, None, lost)),
+        (resolved(cleared), Event::Reopen, T0, (Kind::Unknown, n, None, lost)),
     ] {
         let notice = told(&before, &event, now);
         assert_eq!(summary(notice.clone()), Some(expected), "{event:?} on {:?}", before.state);

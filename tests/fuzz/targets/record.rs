@@ -68,6 +68,7 @@ fn events(record: &Record) -> Vec<Event> {
         Event::Resolve(Resolution::Executed(Some(response))),
         Event::Resolve(Resolution::NotExecuted { force: true }),
         Event::Resolve(Resolution::NotExecuted { force: false }),
+        Event::Reopen,
         Event::Delete,
     ]
 }
