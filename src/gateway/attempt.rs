@@ -11,7 +11,9 @@ use crate::config::Route;
 use crate::headers::{bare_key, name_execution};
 use crate::presence::OpenRequests;
 use crate::problem::Problem;
-use crate::protocol::{Claim, Fingerprint, Key, Owner, Record, RecordId, RequestParts, Scheme, Standing};
+use crate::protocol::{
+    Claim, Fingerprint, Key, Labels, Owner, Record, RecordId, RequestParts, Scheme, Standing,
+};
 use crate::settle::{KeptRequest, Settler};
 use crate::shares::Party;
 use crate::store::{Decision, StoreError};
@@ -105,6 +107,7 @@ impl Attempt {
             fingerprint: self.fingerprint.clone(),
             policy: self.route.policy,
             kept: self.kept.clone(),
+            labels: Labels::default(),
         }
     }
 

@@ -121,8 +121,8 @@ mod tests {
 
     use super::*;
     use crate::protocol::{
-        BodyScheme, Claim, Fingerprint, OnUnknown, Owner, PathScheme, Policy, RequestParts, ResponseRef,
-        Scheme,
+        BodyScheme, Claim, Fingerprint, Labels, OnUnknown, Owner, PathScheme, Policy, RequestParts,
+        ResponseRef, Scheme,
     };
 
     fn replay(body: Bytes) -> Decision<ClaimVerdict> {
@@ -146,6 +146,7 @@ mod tests {
             fingerprint,
             policy,
             kept: None,
+            labels: Labels::default(),
         };
         let reference = ResponseRef { id: claim.owner, status: 200, retained: true };
         let response = StoredResponse { status: StatusCode::OK, headers: Vec::new(), body };

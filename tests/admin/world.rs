@@ -19,8 +19,8 @@ use oncegate::config::{
 use oncegate::peer::Peer;
 use oncegate::protocol::path::Template;
 use oncegate::protocol::{
-    BodyScheme, Claim, Fingerprint, Key, OnUnknown, Outcomes, Owner, PathScheme, Policy, Reason, RecordId,
-    RequestParts, ResponseRef, Scheme, Scope, ScopePart, StoredResponse,
+    BodyScheme, Claim, Fingerprint, Key, Labels, OnUnknown, Outcomes, Owner, PathScheme, Policy, Reason,
+    RecordId, RequestParts, ResponseRef, Scheme, Scope, ScopePart, StoredResponse,
 };
 use oncegate::routes::{LiveRoutes, RouteTable};
 use oncegate::secret::Secret;
@@ -124,6 +124,7 @@ impl World {
             fingerprint: fingerprint(),
             policy: policy(),
             kept: None,
+            labels: Labels::default(),
         };
         let decision = decisions::claim(&self.ledger, id, claim).await.expect("the store answers");
         let n = decision.record.as_ref().map_or(0, |record| record.state.n());
