@@ -110,6 +110,12 @@ impl Labels {
         self.0.iter().flat_map(|labels| labels.iter()).map(|(name, value)| (&**name, &**value))
     }
 
+    /// Returns the labels for a log line, which has none rather than an empty object.
+    #[must_use]
+    pub fn shown(&self) -> Option<&Self> {
+        (!self.is_empty()).then_some(self)
+    }
+
     /// Tells whether a label has this value. A longer text is cut as values are.
     #[must_use]
     pub fn have(&self, value: &str) -> bool {
@@ -119,17 +125,32 @@ impl Labels {
 }
 
 impl fmt::Display for Labels {
-    /// Writes a JSON object. Its members stand in the order of the labels.
+    /// Writes a JSON object for log lines. Its members stand in the order of the labels. White space and `=`
+    /// are escaped, so that a value looks like no other field of a line of text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
         for (index, (name, value)) in self.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            // Values have no control characters, so a JSON text of them escapes quotes and backslashes alone.
-            let (name, value) = (serde_json::Value::from(name), serde_json::Value::from(value));
-            write!(f, "{comma}{name}:{value}")?;
+            f.write_str(comma)?;
+            write_json(f, name)?;
+            f.write_str(":")?;
+            write_json(f, value)?;
         }
         f.write_str("}")
     }
+}
+
+fn write_json(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_str("\"")?;
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => write!(f, "\\{c}")?,
+            // White space lies in the first plane of Unicode, so four digits are enough.
+            c if c == '=' || c.is_whitespace() => write!(f, "\\u{:04x}", u32::from(c))?,
+            c => write!(f, "{c}")?,
+        }
+    }
+    f.write_str("\"")
 }
 
 /// Returns the part of a value that is kept. Returns `None` if the value is empty, or has a character that
@@ -146,7 +167,8 @@ fn cut(value: &str) -> &str {
 
 /// Tells whether a character is a control character, a separator of lines or paragraphs, or a mark of the
 /// bidirectional algorithm (UAX #9).
-fn acts_on_lines(c: char) -> bool {
+#[must_use]
+pub fn acts_on_lines(c: char) -> bool {
     let separates = matches!(c, '\u{2028}' | '\u{2029}');
     let turns =
         matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -241,6 +263,19 @@ mod tests {
         let odd = format!("x{long}");
         assert_eq!(of_member(&format!("\"{odd}\"")).expect("a label").len(), 127);
         assert!(labels.have(&long) && labels.have(value) && !labels.have("é") && !labels.have(""));
+    }
+
+    #[test]
+    fn the_text_for_logs_is_json_without_white_space_and_equals_signs() {
+        let value = "o\" outcome=released\\\u{a0}x";
+        let labels = Labels::stored([("/a b", value), ("x-é", "\u{3000}")]);
+        let text = labels.to_string();
+        assert_eq!(
+            text,
+            "{\"/a\\u0020b\":\"o\\\"\\u0020outcome\\u003dreleased\\\\\\u00a0x\",\"x-é\":\"\\u3000\"}"
+        );
+        let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(read, serde_json::json!({ "/a b": value, "x-é": "\u{3000}" }));
     }
 
     #[test]

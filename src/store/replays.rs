@@ -110,7 +110,9 @@ impl CachedReplay {
     fn size(&self) -> usize {
         let headers = self.response.headers.iter();
         let headers: usize = headers.map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
-        OVERHEAD + headers + self.response.body.len()
+        let labels: usize =
+            self.record.labels.iter().map(|(name, value)| name.len() + value.len() + 64).sum();
+        OVERHEAD + headers + labels + self.response.body.len()
     }
 }
 

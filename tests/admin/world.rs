@@ -288,6 +288,7 @@ fn route(name: &str) -> Arc<Route> {
             .into(),
         anonymous: false,
         fingerprint: scheme(),
+        labels: Vec::new(),
         policy: policy(),
         settling: Settling::Hold,
         keep_request: false,
