@@ -1,8 +1,8 @@
 //! A record as the admin API shows it. Its members are a contract.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::protocol::{Record, RecordId, State};
+use crate::protocol::{Labels, Record, RecordId, State};
 
 use super::history::{self, EntryView};
 
@@ -28,6 +28,13 @@ pub(super) struct RecordView {
     /// The steps so far, the oldest first. Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<Vec<EntryView>>,
+    /// The labels of the first attempt, by name.
+    #[serde(serialize_with = "by_name")]
+    labels: Labels,
+}
+
+fn by_name<S: Serializer>(labels: &Labels, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(labels.iter())
 }
 
 impl RecordView {
@@ -60,6 +67,7 @@ impl RecordView {
             lease_until: lease_until.map(|time| time.to_string()),
             expires_at: expires_at.map(|time| time.to_string()),
             history: None,
+            labels: record.labels.clone(),
         }
     }
 }

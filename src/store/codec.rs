@@ -21,8 +21,8 @@ use prost::Message;
 use crate::clock::Timestamp;
 use crate::protocol::path::Template;
 use crate::protocol::{
-    BodyScheme, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record, ResponseRef,
-    Revision, Scheme, State, StoredResponse,
+    BodyScheme, Executed, Fingerprint, Labels, OnUnknown, Owner, PathScheme, Policy, Reason, Record,
+    ResponseRef, Revision, Scheme, State, StoredResponse,
 };
 
 mod history;
@@ -67,8 +67,13 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
         history: record.history.entries().iter().map(history::entry_to_wire).collect(),
         left_out: record.history.left_out(),
         doubt: record.doubt.as_deref().map(history::doubt_to_wire),
+        labels: record.labels.iter().map(label_to_wire).collect(),
     };
     versioned(version, &message)
+}
+
+fn label_to_wire((name, value): (&str, &str)) -> wire::Label {
+    wire::Label { name: name.to_owned(), value: value.to_owned() }
 }
 
 fn version_of(policy: &Policy, scheme: &Scheme) -> u8 {
@@ -104,6 +109,7 @@ pub fn decode_record(bytes: &[u8]) -> Result<Record, Undecodable> {
         kept: wire.kept.map(Into::into),
         doubt: wire.doubt.map(history::doubt_from_wire).transpose()?.map(Box::new),
         history: history::from_wire(wire.history, wire.left_out),
+        labels: Labels::stored(wire.labels.iter().map(|label| (&*label.name, &*label.value))),
     })
 }
 

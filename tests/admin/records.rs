@@ -37,8 +37,8 @@ async fn a_record_has_exactly_the_members_of_the_contract() {
             "id": running.to_string(), "namespace": "pay-keys", "route": "pay", "state": "running",
             "execution": 1, "reason": null, "status": null,
             "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
-            "lease_until": "2023-11-14T22:13:30.000Z", "expires_at": null,
             "history": [claimed],
+            "lease_until": "2023-11-14T22:13:30.000Z", "expires_at": null, "labels": {},
         })
     );
     let unknown = world.unknown("k-unknown").await.id;
@@ -48,8 +48,8 @@ async fn a_record_has_exactly_the_members_of_the_contract() {
             "id": unknown.to_string(), "namespace": "pay-keys", "route": "pay", "state": "unknown",
             "execution": 1, "reason": "response timeout", "status": null,
             "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
-            "lease_until": null, "expires_at": "2023-11-14T23:13:20.000Z",
             "history": [claimed, lost],
+            "lease_until": null, "expires_at": "2023-11-14T23:13:20.000Z", "labels": {},
         })
     );
     let completed = world.completed("k-done", StatusCode::CREATED, "paid").await.id;

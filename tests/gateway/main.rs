@@ -19,6 +19,7 @@ mod headers;
 mod http2;
 mod keep_alive;
 mod keyed;
+mod labels;
 mod locations;
 #[path = "../servers/preload.rs"]
 #[expect(dead_code, reason = "it also serves tests of clocks")]

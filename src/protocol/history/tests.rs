@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::protocol::{
-    BodyScheme, Claim, Delete, Evidence, Finding, Fingerprint, Owner, PathScheme, Policy, Renew, Reopen,
-    Report, Resolution, ResponseRef, Scheme, Settle, Signed, Step, Sweep, TakeOver, Transition, transition,
+    BodyScheme, Claim, Delete, Evidence, Finding, Fingerprint, Labels, Owner, PathScheme, Policy, Renew,
+    Reopen, Report, Resolution, ResponseRef, Scheme, Settle, Signed, Step, Sweep, TakeOver, Transition,
+    transition,
 };
 
 const T0: Timestamp = Timestamp(1_000_000);
@@ -28,6 +29,7 @@ fn claim(owner: Owner, on_unknown: OnUnknown) -> Claim {
             tombstone_ttl: 1000 * SECOND,
         },
         kept: None,
+        labels: Labels::default(),
     }
 }
 

@@ -5,8 +5,8 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::protocol::events::{Event, Next, transition};
 use crate::protocol::{
-    BodyScheme, Claim, Doubt, Evidence, Executed, Fingerprint, OnUnknown, PathScheme, Policy, Resolution,
-    ResponseRef, Scheme,
+    BodyScheme, Claim, Doubt, Evidence, Executed, Fingerprint, Labels, OnUnknown, PathScheme, Policy,
+    Resolution, ResponseRef, Scheme,
 };
 
 const T0: Timestamp = Timestamp(1_000_000);
@@ -30,6 +30,7 @@ fn claim(owner: Owner) -> Claim {
             tombstone_ttl: 10 * LATER,
         },
         kept: None,
+        labels: Labels::default(),
     }
 }
 

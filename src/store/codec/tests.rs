@@ -95,6 +95,11 @@ fn policy() -> impl Strategy<Value = Policy> {
     )
 }
 
+fn labels() -> impl Strategy<Value = Labels> {
+    vec(("[a-z/~-]{1,9}", "\\PC{1,60}"), 0..6)
+        .prop_map(|labels| Labels::stored(labels.iter().map(|(name, value)| (name.as_str(), value.as_str()))))
+}
+
 prop_compose! {
     fn doubt()(undecided in any::<bool>(), reason in reason(), quiet_at in any::<u64>()) -> Doubt {
         Doubt { undecided, reason, quiet_at: Timestamp(quiet_at) }
@@ -141,6 +146,7 @@ prop_compose! {
         kept in proptest::option::of(vec(any::<u8>(), 0..9)),
         doubt in proptest::option::of(doubt()),
         (entries, left_out) in (vec(entry(), 1..40), 0..1000_u32),
+        labels in labels(),
     ) -> Record {
         // Version 1 and 2 hold neither.
         let settles = policy.on_unknown != OnUnknown::Hold;
@@ -160,6 +166,7 @@ prop_compose! {
             kept: kept.filter(|_| settles).map(Into::into),
             doubt: doubt.map(Box::new),
             history: History::of(entries, left_out),
+            labels,
         }
     }
 }
@@ -259,6 +266,7 @@ fn plain() -> wire::Record {
         history: Vec::new(),
         left_out: 0,
         doubt: None,
+        labels: Vec::new(),
     }
 }
 

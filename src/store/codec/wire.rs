@@ -35,8 +35,19 @@ pub(super) struct Record {
     /// Only in a cleared or settled record.
     #[prost(message, optional, tag = "13")]
     pub(super) doubt: Option<Doubt>,
+    /// A gateway that does not know labels skips them.
+    #[prost(message, repeated, tag = "10")]
+    pub(super) labels: Vec<Label>,
     #[prost(oneof = "State", tags = "16, 17, 18, 19, 20, 21")]
     pub(super) state: Option<State>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Label {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, tag = "2")]
+    pub(super) value: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
