@@ -9,6 +9,7 @@
 
 pub mod call;
 pub mod credential;
+mod entry;
 pub mod finding;
 pub mod fingerprint;
 pub mod hex;

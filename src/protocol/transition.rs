@@ -14,7 +14,7 @@ use super::{
     Claim, ClaimVerdict, Delete, Doubt, Evidence, Executed, Finding, OnUnknown, OperatorVerdict, Owner,
     OwnerVerdict, Reason, Record, Refusal, Renew, RenewVerdict, Reopen, Report, Resolution, ResponseRef,
     Settle, SettleVerdict, Signature, Signed, Standing, State, StepKind, Sweep, SweepVerdict, TakeOver,
-    TakeOverVerdict, history,
+    TakeOverVerdict, entry,
 };
 
 /// A step that can happen to an operation.
@@ -58,7 +58,7 @@ pub enum Transition<V> {
 pub fn transition<S: Step>(record: Option<&Record>, step: &S, now: Timestamp) -> Transition<S::Verdict> {
     let mut decided = step.decide(record, now);
     if let Transition::Write(next, _) = &mut decided
-        && let Some(entry) = history::of(step.kind(), step.signature(), record, next, now)
+        && let Some(entry) = entry::of(step.kind(), step.signature(), record, next, now)
     {
         next.history = next.history.with(entry);
     }

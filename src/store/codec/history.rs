@@ -4,7 +4,8 @@ use crate::clock::Timestamp;
 use crate::protocol::history::{By, Entry, Event};
 use crate::protocol::{Doubt, History};
 
-use super::{Undecodable, reason_from_wire, reason_to_wire, refused, status, status_of, wire};
+use super::parts::{Undecodable, reason_from_wire, reason_to_wire, refused, status, status_of};
+use super::wire;
 
 pub(super) fn doubt_to_wire(doubt: &Doubt) -> wire::Doubt {
     let Doubt { undecided, reason, quiet_at } = *doubt;

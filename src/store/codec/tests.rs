@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::protocol::history::{By, Entry, Event};
-use crate::protocol::{Doubt, History};
+use crate::protocol::{Doubt, History, Reason};
 
 use super::*;
 

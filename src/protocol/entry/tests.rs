@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::protocol::{
-    BodyScheme, Claim, Delete, Evidence, Finding, Fingerprint, Labels, Owner, PathScheme, Policy, Renew,
-    Reopen, Report, Resolution, ResponseRef, Scheme, Settle, Signed, Step, Sweep, TakeOver, Transition,
-    transition,
+    BodyScheme, Claim, Delete, Evidence, Finding, Fingerprint, History, Labels, Owner, PathScheme, Policy,
+    Reason, Renew, Reopen, Report, Resolution, ResponseRef, Scheme, Settle, Signed, Step, Sweep, TakeOver,
+    Transition, transition,
 };
 
 const T0: Timestamp = Timestamp(1_000_000);
