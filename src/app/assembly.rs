@@ -10,6 +10,7 @@ use crate::buffers::REPLAY_CACHE;
 use crate::cli::serve::Operator;
 use crate::config::{Capacity, Config};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, KeptRunner, Upstream, lapsed, new_owner};
+use crate::notify::Notifier;
 use crate::routes::identity::NamesRefusal;
 use crate::routes::{LiveRoutes, RouteTable};
 use crate::seal::Sealer;
@@ -52,6 +53,8 @@ pub(super) struct Assembly {
     /// Settler of unknown outcomes, and the runner of kept requests for it.
     pub(super) settler: Settler,
     pub(super) runner: Arc<dyn Runner>,
+    /// Notifier of the webhook for unknown outcomes.
+    pub(super) notifier: Option<Notifier>,
 }
 
 fn proxy(config: &Config) -> Result<Proxy, StartError> {
@@ -72,6 +75,13 @@ fn settler(
     let witnesses = Witnesses::of_routes(&config.routes, upstream, &keeper)
         .map_err(|(route, why)| StartError::of(format_args!("routes.{route}"), why))?;
     Ok(Settler::new(ledger.clone(), metrics.clone(), keeper, new_owner).asking(witnesses))
+}
+
+/// Returns the notifier, where the configuration names a webhook.
+fn notifier(config: &Config, ledger: &Ledger, metrics: &Metrics) -> Result<Option<Notifier>, StartError> {
+    let notify = config.admin.notify.as_ref();
+    let of = |notify| Notifier::new(notify, ledger.clone(), metrics.clone());
+    notify.map(of).transpose().map_err(|error| StartError::of("admin.notify", error))
 }
 
 /// Returns the ledger over a store. It counts lapsed executions and keeps what it replayed.
@@ -127,6 +137,7 @@ impl Assembly {
             draining: stop.announced(),
             new_owner: Arc::new(new_owner),
         });
+        let notifier = notifier(config, &ledger, &metrics)?;
         let mut certificates = certificates_of(&proxy);
         let listening = listening(config, capacity, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
@@ -148,6 +159,7 @@ impl Assembly {
             refusal,
             settler,
             runner: Arc::new(KeptRunner::new(gateway, upstream)),
+            notifier,
         })
     }
 }
