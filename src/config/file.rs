@@ -124,13 +124,7 @@ pub(super) struct Admin {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:9464".into(),
-            token_env: None,
-            tokens: Vec::new(),
-            tls: None,
-            notify: None,
-        }
+        Self { listen: "127.0.0.1:9464".into(), token_env: None, tokens: Vec::new(), tls: None, notify: None }
     }
 }
 

@@ -136,8 +136,7 @@ mod tests {
         let clock = Arc::new(Hand::default());
         let t0 = Timestamp(1_000_000);
         clock.set(t0);
-        let ledger =
-            Ledger::new(Arc::new(MemoryStore::new(Arc::clone(&clock) as _)), Duration::from_secs(1));
+        let ledger = Ledger::new(Arc::new(MemoryStore::new(Arc::clone(&clock) as _)), Duration::from_secs(1));
         let (one, other) = (Lease::new(ledger.clone()), Lease::new(ledger.clone()));
         assert!(one.hold().await.expect("an answer"));
         assert!(!other.hold().await.expect("an answer"));

@@ -23,6 +23,6 @@ mod tests {
         let secret = BASE64.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("base64");
         let (id, seconds) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330);
         let signed = signature(&secret, id, seconds, b"{\"test\": 2432232314}");
-        assert_eq!(signed, "v1,g0hM9SsE+OTPJTt/tmKtSyEuE8uJ4ktPPlzpHk4Ui/I=");
+        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 }

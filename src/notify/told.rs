@@ -135,7 +135,9 @@ impl Part {
             events.append(&mut self.events);
             (self.stored, self.events) = (stored, events);
         }
-        Err(StoreError::Unavailable("the list of events that were told changed too often to be written".into()))
+        Err(StoreError::Unavailable(
+            "the list of events that were told changed too often to be written".into(),
+        ))
     }
 }
 
@@ -164,7 +166,8 @@ fn encode(events: &BTreeMap<EventDigest, bool>) -> Bytes {
 /// Returns the events in a document. A document that cannot be read counts as empty, so its events are told
 /// again.
 fn decode(bytes: &[u8]) -> BTreeMap<EventDigest, bool> {
-    let readable = bytes.split_first().filter(|(version, rest)| **version == VERSION && rest.len() % DIGEST == 0);
+    let readable =
+        bytes.split_first().filter(|(version, rest)| **version == VERSION && rest.len() % DIGEST == 0);
     let Some((_, rest)) = readable else {
         warn!("a list of events that the webhook was told cannot be read here; these events are told again");
         return BTreeMap::new();

@@ -28,7 +28,10 @@ async fn a_new_unknown_outcome_is_told_once() {
     });
     assert_eq!(event, expected);
     let parts: Vec<&str> = event["id"].as_str().expect("text").split(':').collect();
-    assert!(matches!(parts[..], [record, "1", mark, "unknown"] if record == id && mark.len() == 16), "{parts:?}");
+    assert!(
+        matches!(parts[..], [record, "1", mark, "unknown"] if record == id && mark.len() == 16),
+        "{parts:?}"
+    );
     let sent: u64 = receiver.seen()[0].header("webhook-timestamp").parse().expect("seconds");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     assert!((now - 30..=now).contains(&sent), "{sent} at {now}");

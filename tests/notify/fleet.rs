@@ -37,9 +37,7 @@ async fn events_are_told_once(store: &str, kills_first: bool) {
 #[tokio::test]
 async fn two_gateways_on_redis_tell_each_event_once() {
     let server = redis::Server::start();
-    let store = |number: u8| {
-        format!("url = \"redis://127.0.0.1:{}\"\nprefix = \"p{number}:\"", server.port)
-    };
+    let store = |number: u8| format!("url = \"redis://127.0.0.1:{}\"\nprefix = \"p{number}:\"", server.port);
     let (one, other) = (store(1), store(2));
     tokio::join!(events_are_told_once(&one, true), events_are_told_once(&other, false));
 }

@@ -6,6 +6,7 @@ mod crash;
 mod delivery;
 mod failing;
 mod fleet;
+mod page;
 mod world;
 
 #[path = "../harness/mod.rs"]

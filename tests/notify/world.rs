@@ -39,9 +39,8 @@ pub fn answer(status: u16) -> Response<Full<Bytes>> {
 
 /// Returns the settings of a gateway that tells the webhook at `receiver`.
 pub fn telling(receiver: SocketAddr) -> Settings {
-    let section = format!(
-        "[admin.notify]\nurl = \"http://{receiver}{PATH}\"\nsecret_env = \"ONCEGATE_NOTIFY_SECRET\""
-    );
+    let section =
+        format!("[admin.notify]\nurl = \"http://{receiver}{PATH}\"\nsecret_env = \"ONCEGATE_NOTIFY_SECRET\"");
     Settings::default().more(&section).env("ONCEGATE_NOTIFY_SECRET", SECRET)
 }
 

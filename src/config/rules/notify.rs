@@ -37,7 +37,9 @@ fn url(at: &KeyCursor<'_>, text: Option<&str>) -> Option<WebhookUrl> {
     let text = at.require(text, &format!("the address of the webhook, like {URL_EXAMPLE}"))?;
     match parsed(text) {
         Ok(url) => Some(WebhookUrl(url)),
-        Err(why) => at.refuse(format!("is not the address of a webhook: {why}; write one like {URL_EXAMPLE}")),
+        Err(why) => {
+            at.refuse(format!("is not the address of a webhook: {why}; write one like {URL_EXAMPLE}"))
+        }
     }
 }
 

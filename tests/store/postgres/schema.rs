@@ -77,7 +77,8 @@ async fn the_tables_of_the_first_release_are_brought_up_to_date() {
     server.run(&format!("DROP TABLE {schema}.names, {schema}.clock, {schema}.document")).await;
     server.run(&format!("DELETE FROM {schema}.migration WHERE version > 1")).await;
     let newer = PostgresStore::open(settings.clone(), terms()).await.expect("a store");
-    for sheet in [DocumentName::Names, DocumentName::Clock, DocumentName::Notifier, DocumentName::Notified(1)] {
+    for sheet in [DocumentName::Names, DocumentName::Clock, DocumentName::Notifier, DocumentName::Notified(1)]
+    {
         assert!(newer.document(sheet).await.expect("an answer").bytes.is_none());
     }
     let needs = format!("SELECT max(needs) FROM {schema}.migration");
