@@ -106,8 +106,7 @@ impl Assembly {
         operator: Operator,
     ) -> Result<Self, StartError> {
         let workers = Workers::start().map_err(|error| StartError::of("threads", error))?;
-        let metrics = Metrics::new();
-        let mut deadline = StartDeadline::of(config.store.start_timeout);
+        let (metrics, mut deadline) = (Metrics::new(), StartDeadline::of(config.store.start_timeout));
         let table = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError::from)?;
         let routes = LiveRoutes::new(table);
         let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
@@ -137,7 +136,6 @@ impl Assembly {
             draining: stop.announced(),
             new_owner: Arc::new(new_owner),
         });
-        let notifier = notifier(config, &ledger, &metrics)?;
         let mut certificates = certificates_of(&proxy);
         let listening = listening(config, capacity, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
@@ -145,6 +143,7 @@ impl Assembly {
         // This comes last, so that nothing is noted in the store for a gateway that cannot start.
         let refusal = identity::compare_at_start(&names, config, &mut deadline).await?;
         Ok(Self {
+            notifier: notifier(config, &ledger, &metrics)?,
             store,
             ledger,
             metrics,
@@ -159,7 +158,6 @@ impl Assembly {
             refusal,
             settler,
             runner: Arc::new(KeptRunner::new(gateway, upstream)),
-            notifier,
         })
     }
 }

@@ -74,17 +74,10 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("admin", "notify = 'https://h/x'", "admin.notify", "a table like { url = "),
     (
         "admin",
-        "notify = { secret_env = 'PATH' }",
-        "admin.notify.url",
-        "is missing: the address of the webhook",
-    ),
-    (
-        "admin",
         "notify = { url = 'https://h/x' }",
         "admin.notify.secret_env",
         "is missing: the environment variable",
     ),
-    ("admin", "notify.secret = 'x'", "admin.notify.secret", "`secret_env`"),
     ("admin", "token = 'secret'", "admin.token", "`token_env`"),
     ("store", "url = 'redis:/127.0.0.1'", "store.url", "write redis://HOST"),
     ("store", "url = 'redis://:secret@h:x'", "store.url", "has a port that is none"),

@@ -10,4 +10,4 @@ mod upstream;
 pub use client::{Answer, Connection, post, request, request_bytes};
 pub use gateway::{Gateway, Settings};
 pub use http2::{Http2, read, trailers};
-pub use upstream::{Seen, Upstream};
+pub use upstream::Upstream;

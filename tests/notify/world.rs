@@ -50,9 +50,10 @@ pub async fn leave_unknown(gateway: &Gateway, key: &str) {
     assert_eq!(told.status, 503, "{told:?}");
 }
 
-/// The events that a receiver got, each with a valid signature, in the order in which they came.
+/// Returns the events that a receiver got, each with a valid signature, in the order in which they came.
 pub fn events(receiver: &Upstream) -> Vec<Value> {
-    let verified = |seen: crate::harness::Seen| {
+    let mut events = Vec::new();
+    for seen in receiver.seen() {
         assert_eq!(seen.path, PATH);
         assert_eq!(seen.header("content-type"), "application/cloudevents+json");
         let (id, time) = (seen.header("webhook-id"), seen.header("webhook-timestamp"));
@@ -63,9 +64,9 @@ pub fn events(receiver: &Upstream) -> Vec<Value> {
         verify(&key, &signed, &BASE64.decode(tag).expect("base64")).expect("a valid signature");
         let event: Value = serde_json::from_slice(&seen.body).expect("JSON");
         assert_eq!(event["id"], id, "the id is the event's");
-        event
-    };
-    receiver.seen().into_iter().map(verified).collect()
+        events.push(event);
+    }
+    events
 }
 
 /// Returns the records that the events are about, in the order in which they came.
