@@ -116,13 +116,18 @@ impl Notifier {
             let page = self.ledger.oldest_unknown(UnknownFilter { route: None, after }, PAGE).await?;
             after = page.next;
             let events = self.untold(page, told, &mut postponed).await?;
-            for some in events.chunks(AT_ONCE) {
+            let mut rest = events.as_slice();
+            while !rest.is_empty() {
+                // A webhook that fails is tried with one event.
+                let at_once = if self.is_failing { 1 } else { AT_ONCE };
+                let (some, later) = rest.split_at(at_once.min(rest.len()));
                 let all_taken = self.deliver(some, told).await;
                 told.save().await?;
                 if !all_taken {
                     return Ok(Pass::Failed);
                 }
                 delivered += some.len();
+                rest = later;
             }
             if after.is_none() {
                 break;
@@ -254,3 +259,6 @@ pub async fn notify_unknown(notifier: Notifier, stop: Stop) {
     // Another gateway waits for the end of the lease if this fails.
     drop(timeout(RELEASE, lease.release()).await);
 }
+
+#[cfg(test)]
+mod tests;
