@@ -132,6 +132,10 @@ fn setup(page: &mut Page, config: &Config) {
     page.heading("Setup");
     page.row("listens on", &public(&config.server));
     page.row("admin", &admin(config));
+    if let Some(notify) = &config.admin.notify {
+        let text = "is told of each new unknown outcome, by a POST signed as Standard Webhooks says";
+        page.row("webhook", &format!("{} {text}", notify.url));
+    }
     page.row("store", &config.store.settings.description());
     settling::seals(page, &config.store.seal);
     for (name, upstream) in config.upstreams.iter().filter(|(name, _)| !name.is_of_probe()) {

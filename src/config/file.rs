@@ -10,12 +10,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod notify;
 mod route;
 mod scope;
 mod settling;
 mod size;
 mod token;
 
+pub(super) use self::notify::Notify;
 pub(super) use self::route::{
     Anonymous, BodyForm, Fingerprint, InFlight, Match, OnStoreError, Outcomes, Route, UnknownAnswers,
 };
@@ -116,11 +118,13 @@ pub(super) struct Admin {
     pub tokens: Vec<AdminToken>,
     /// TLS settings. With them, the listener accepts TLS only.
     pub tls: Option<ListenerTls>,
+    /// The webhook that is told of each new unknown outcome, at least once, by a signed POST.
+    pub notify: Option<Notify>,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:9464".into(), token_env: None, tokens: Vec::new(), tls: None }
+        Self { listen: "127.0.0.1:9464".into(), token_env: None, tokens: Vec::new(), tls: None, notify: None }
     }
 }
 

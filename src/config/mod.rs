@@ -22,6 +22,7 @@ pub use self::arguments::Arguments;
 pub use self::descriptors::Capacity;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
+pub use self::notify::{Notify, WebhookSecret, WebhookUrl};
 pub use self::schema::schema;
 pub use self::settling::{Marker, Probe, RetryHorizon, SealKey, Settling, UpstreamKeys};
 pub use self::upstream_name::UpstreamName;
@@ -37,6 +38,7 @@ mod expansion;
 mod file;
 mod ignored_variables;
 mod mistakes;
+mod notify;
 mod overlay;
 mod read;
 mod rules;
@@ -142,6 +144,8 @@ pub struct Admin {
     pub tokens: Vec<AdminToken>,
     /// TLS settings. With them, the listener accepts TLS only.
     pub tls: Option<ListenerTls>,
+    /// The webhook that is told of each new unknown outcome.
+    pub notify: Option<Notify>,
 }
 
 /// PEM files of a listener that uses TLS. They were usable when they were checked.

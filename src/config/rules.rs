@@ -14,6 +14,7 @@ mod headers;
 mod limits;
 mod listeners;
 mod loops;
+mod notify;
 mod path;
 mod pointers;
 #[cfg(feature = "postgres")]

@@ -15,6 +15,7 @@ impl Config {
         let sections = [
             section("store", self.store.settings.warning()),
             section("admin", self.admin_warning()),
+            section("admin", self.notify_warning()),
             section("server", self.drain_warning()),
             section("server", self.proxies_warning()),
             section("server", self.descriptors_warning()),
@@ -51,6 +52,15 @@ impl Config {
             self.admin.listen
         );
         (!self.admin.listen.ip().is_loopback() && self.admin.tokens.is_empty()).then_some(text)
+    }
+
+    fn notify_warning(&self) -> Option<String> {
+        let notify = self.admin.notify.as_ref().filter(|notify| notify.url.is_exposed())?;
+        Some(format!(
+            "notify sends to {} without encryption: everyone on the way can read which operations are unknown; \
+             the signature keeps them from being changed",
+            notify.url
+        ))
     }
 
     /// Compares the drain timeout with the response timeouts. Only upstreams that a route uses count, because

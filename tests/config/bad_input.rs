@@ -71,6 +71,13 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "admin.token_env",
         "the environment variable GATE_TOKEN that it names",
     ),
+    ("admin", "notify = 'https://h/x'", "admin.notify", "a table like { url = "),
+    (
+        "admin",
+        "notify = { url = 'https://h/x' }",
+        "admin.notify.secret_env",
+        "is missing: the environment variable",
+    ),
     ("admin", "token = 'secret'", "admin.token", "`token_env`"),
     ("store", "url = 'redis:/127.0.0.1'", "store.url", "write redis://HOST"),
     ("store", "url = 'redis://:secret@h:x'", "store.url", "has a port that is none"),

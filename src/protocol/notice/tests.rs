@@ -50,7 +50,13 @@ fn unknown(n: u32) -> Record {
 fn told(before: &Record, event: &Event, now: Timestamp) -> Option<Notice> {
     match transition(Some(before), event, now).next {
         Next::Unchanged => panic!("{event:?} changes nothing"),
-        Next::Write(after) => of(event.kind(), Some(before), Some(&after)),
+        Next::Write(after) => {
+            let notice = of(event.kind(), Some(before), Some(&after));
+            if notice.as_ref().is_some_and(|notice| notice.kind == Kind::Unknown) {
+                assert_eq!(Notice::of_unknown(&after), notice, "the record alone has the same notice");
+            }
+            notice
+        }
         Next::Remove => of(event.kind(), Some(before), None),
     }
 }
