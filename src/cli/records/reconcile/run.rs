@@ -8,10 +8,10 @@ use super::super::client::Client;
 use super::apply::{Applied, apply};
 use super::decisions::{Decisions, Origin};
 use super::failure::Failure;
-use super::join::{Group, Join, Operation};
+use super::join::{Join, Operation};
 use super::judge::{Judge, Kind, Tally, Window};
 use super::keys::Keys;
-use super::known::{Known, Pages};
+use super::known::Pages;
 use super::ledger::Ledger;
 use super::line::{self, Line};
 use super::progress::Progress;
@@ -140,25 +140,18 @@ impl<W: Write> Walk<W> {
         let (mut join, mut pages) = (Join::new(sorted), Pages::new(client));
         while let Some(records) = pages.next().await? {
             for record in &records {
-                while let Some(group) = join.next_before(record)? {
-                    self.take(None, Some(group))?;
-                }
-                let lines = join.of(record)?;
-                self.take(Some(record), lines)?;
+                join.advance(record, &mut |operation: &Operation<'_>| self.take(operation))?;
             }
             if let Some(last) = records.last() {
                 self.progress.at_record(last.id);
             }
         }
-        while let Some(group) = join.rest()? {
-            self.take(None, Some(group))?;
-        }
-        Ok(())
+        join.finish(&mut |operation: &Operation<'_>| self.take(operation))
     }
 
     /// Judges one operation, reports it, and keeps the decision about it.
-    fn take(&mut self, record: Option<&Known>, lines: Option<Group>) -> Result<(), Failure> {
-        let judgement = self.judge.judge(&Operation { record, lines });
+    fn take(&mut self, operation: &Operation<'_>) -> Result<(), Failure> {
+        let judgement = self.judge.judge(operation);
         for finding in judgement.findings {
             self.progress.aside(|| self.report.find(finding))?;
         }

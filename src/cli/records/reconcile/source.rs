@@ -19,17 +19,24 @@ pub(super) struct Source {
     at: u64,
     /// Offset that no byte is read beyond.
     bound: u64,
+    /// The last byte that was read.
+    last: u8,
 }
 
 impl Source {
     /// Creates the stream of `file`, which stands at its beginning.
     pub(super) fn new(file: File) -> Self {
-        Self { file, digest: Sha256::new(), at: 0, bound: LONGEST_LINE + READ_AHEAD }
+        Self { file, digest: Sha256::new(), at: 0, bound: LONGEST_LINE + READ_AHEAD, last: 0 }
     }
 
     /// Allows to read a line that begins at `offset`.
     pub(super) fn allow_line_at(&mut self, offset: u64) {
         self.bound = offset + LONGEST_LINE + READ_AHEAD;
+    }
+
+    /// Tells whether all bytes so far end at `offset`, and the last one ends no line.
+    pub(super) fn ends_open_at(&self, offset: u64) -> bool {
+        self.at == offset && self.last != b'\n'
     }
 
     /// Returns the SHA-256 of all bytes so far, in hexadecimal digits.
@@ -46,6 +53,7 @@ impl Read for Source {
         let count = self.file.read(buffer)?;
         self.digest.update(&buffer[..count]);
         self.at += count as u64;
+        self.last = buffer[..count].last().copied().unwrap_or(self.last);
         Ok(count)
     }
 }
