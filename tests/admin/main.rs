@@ -15,6 +15,8 @@ mod faulty;
 mod lists;
 mod operations;
 mod origin;
+mod reconcile;
+mod record_ids;
 mod records;
 mod refusals;
 mod resolve;

@@ -115,8 +115,12 @@ impl World {
 
     /// Claims for an attempt of a caller without credentials.
     pub async fn attempt(&self, route: &str, key: &str) -> (Execution, Decision) {
+        self.attempt_of(id_of(route, &Scope::anonymous(), key), route).await
+    }
+
+    /// Claims for an attempt of the operation `id`.
+    pub async fn attempt_of(&self, id: RecordId, route: &str) -> (Execution, Decision) {
         let owner = next_owner(&self.owners);
-        let id = id_of(route, &Scope::anonymous(), key);
         let claim = Claim {
             owner,
             namespace: format!("{route}-keys").into(),
@@ -156,7 +160,11 @@ impl World {
     }
 
     pub async fn unknown_of(&self, route: &str, key: &str, reason: Reason) -> Execution {
-        let (execution, decision) = self.attempt(route, key).await;
+        self.lost(self.attempt(route, key).await, reason).await
+    }
+
+    /// Loses the answer of an execution that was just claimed.
+    pub async fn lost(&self, (execution, decision): (Execution, Decision), reason: Reason) -> Execution {
         assert!(matches!(decision.verdict, Verdict::Won { .. }), "{:?}", decision.verdict);
         let Execution { id, owner, n } = execution;
         let event = Event::Lose { owner, n, reason };
