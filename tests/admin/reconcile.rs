@@ -234,6 +234,7 @@ async fn a_ledger_with_gaps_proves_nothing_by_absence() {
     let world = World::start().await;
     let absent = world.completed("k-1", StatusCode::CREATED, "paid").await.id;
     let (unknown, proven) = (world.unknown("k-2").await.id, world.unknown("k-3").await.id);
+    let refund = world.unknown_of("refund", "k-1", Reason::ConnectionLost).await.id;
     world.clock.advance(LEASE + RESPONSE_TIMEOUT);
     let apply = ["--from", "2023-11-14", "--to", "2023-11-15", "--route", "pay", "--apply"];
 
@@ -241,6 +242,16 @@ async fn a_ledger_with_gaps_proves_nothing_by_absence() {
     let (held, code) = report(&world, &unnamed, &apply).await;
     assert_eq!(held["applied"], json!({ "executed": 1, "not_executed": 0, "refused": 0 }));
     assert_eq!((code, state(&world, unknown).await), (Some(1), json!("unknown")));
+
+    let foreign = file(&format!("execution\n{}:1\n", "0".repeat(40)));
+    let (held, code) = report(
+        &world,
+        &foreign,
+        &["--from", "2023-11-13", "--to", "2023-11-15", "--route", "refund", "--apply"],
+    )
+    .await;
+    assert_eq!((&held["applied"]["not_executed"], code), (&json!(0), Some(1)), "{held}");
+    assert_eq!(state(&world, refund).await, "unknown");
 
     let incomplete = file(&format!("execution\n{proven}:1\n"));
     let ran = run(&world, &incomplete, &apply).await;
@@ -322,7 +333,7 @@ async fn wrong_input_changes_nothing() {
     let no_file = NamedTempFile::new().expect("a temporary file");
     std::fs::remove_file(no_file.path()).expect("it was there");
     let ran = run(&world, &no_file, &[]).await;
-    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
     assert_eq!(state(&world, id).await, "unknown");
 }
 

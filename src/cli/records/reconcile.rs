@@ -45,10 +45,16 @@ pub(super) async fn run(client: Client, args: &Reconcile, json: bool) -> ExitCod
     match ended.and_then(|is_fine| flushed.map(|()| is_fine)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(failure) => {
-            let (Failure::Usage(why) | Failure::Failed(why)) = &failure;
-            print_error(format_args!("oncegate: {}: {why}", args.ledger.display()));
-            ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 1 })
+        Err(Failure::Ledger(why)) => wrong(&format!("{}: {why}", args.ledger.display())),
+        Err(Failure::Usage(why)) => wrong(&why),
+        Err(Failure::Failed(why)) => {
+            print_error(format_args!("oncegate: {why}"));
+            ExitCode::FAILURE
         }
     }
+}
+
+fn wrong(why: &str) -> ExitCode {
+    print_error(format_args!("oncegate: {why}"));
+    ExitCode::from(2)
 }

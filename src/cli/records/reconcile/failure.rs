@@ -3,8 +3,10 @@
 /// The reason of an early end, in words for the operator.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The command line or the ledger is wrong (exit code 2).
+    /// The command line is wrong (exit code 2).
     Usage(String),
+    /// The ledger is wrong (exit code 2). The file's name is added later.
+    Ledger(String),
     /// Something failed that may work at the next try (exit code 1).
     Failed(String),
 }
@@ -12,7 +14,7 @@ pub(super) enum Failure {
 impl Failure {
     /// Creates the failure of a line of the ledger.
     pub(super) fn line(number: u64, why: impl std::fmt::Display) -> Self {
-        Self::Usage(format!("line {number}: {why}"))
+        Self::Ledger(format!("line {number}: {why}"))
     }
 }
 

@@ -40,16 +40,16 @@ impl Ledger {
     /// # Errors
     /// [`Failure`] if the file cannot be read, is empty, or has a header line that names no operation.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        let mut file = File::open(path)?;
+        let mut file = File::open(path).map_err(|error| Failure::Ledger(error.to_string()))?;
         if !file.metadata()?.is_file() {
-            return Err(Failure::Usage("this is not a regular file; it is read more than once".into()));
+            return Err(Failure::Ledger("this is not a regular file; it is read more than once".into()));
         }
         let stamp = Stamp::of(&file)?;
         let beginning = beginning(&mut file)?;
         let source = Source::new(file.try_clone()?);
         let text = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&beginning).trim_ascii_start();
         let lines = match text.first() {
-            None => return Err(Failure::Usage("there is no line in this file".into())),
+            None => return Err(Failure::Ledger("there is no line in this file".into())),
             Some(b'{') => Lines::Json(JsonLines::open(source)),
             Some(_) => Lines::Csv(CsvLines::open(source)?),
         };
@@ -113,7 +113,7 @@ impl Ledger {
         match Stamp::of(&self.file)? == self.stamp {
             true => Ok(()),
             false => {
-                Err(Failure::Failed("the file was changed while it was read; nothing was applied".into()))
+                Err(Failure::Failed("the ledger was changed while it was read; nothing was applied".into()))
             }
         }
     }
@@ -132,7 +132,7 @@ fn beginning(file: &mut File) -> Result<Vec<u8>, Failure> {
     let read = BufReader::new(&mut *file).take(BEGINNING as u64).read_to_end(&mut bytes);
     match read {
         Err(error) if error.kind() == ErrorKind::IsADirectory => {
-            return Err(Failure::Usage("this is a directory".into()));
+            return Err(Failure::Ledger("this is a directory".into()));
         }
         read => read?,
     };
@@ -286,18 +286,18 @@ mod tests {
             ("{\"key\":[\"canary\"]}".into(), 1, "key: expected text or a number"),
             (format!("{{\"memo\":\"{long}\"}}\n"), 1, "more than 1 MiB"),
         ] {
-            let Err(Failure::Usage(told)) = lines(content.as_bytes()) else { panic!("{why}: it was read") };
+            let Err(Failure::Ledger(told)) = lines(content.as_bytes()) else { panic!("{why}: it was read") };
             assert!(told.starts_with(&format!("line {number}: ")) && told.contains(why), "{why}: {told}");
             assert!(!told.contains("canary"), "{told}");
         }
         let latin = [b"execution,memo,key\n,\xe9,k\n,,\xe9\n".as_slice(), b"{\"key\":\"\xe9\"}"];
         for content in latin {
-            let Err(Failure::Usage(told)) = lines(content) else { panic!("it was read") };
+            let Err(Failure::Ledger(told)) = lines(content) else { panic!("it was read") };
             assert!(told.starts_with("line "), "{told}");
         }
         for content in ["", " \r\n\n", "\u{feff}"] {
-            assert!(matches!(lines(content.as_bytes()), Err(Failure::Usage(_))), "{content:?}");
+            assert!(matches!(lines(content.as_bytes()), Err(Failure::Ledger(_))), "{content:?}");
         }
-        assert!(matches!(Ledger::open(Path::new("/")), Err(Failure::Usage(_))));
+        assert!(matches!(Ledger::open(Path::new("/")), Err(Failure::Ledger(_))));
     }
 }

@@ -11,6 +11,10 @@ use super::judge::{Finding, Kind, Tally};
 /// Largest number of findings of one kind, and of refusals, that a JSON report names.
 const MOST_IN_JSON: usize = 10_000;
 
+/// Counts that people get to see even if they are zero.
+const ALWAYS_SHOWN: [&str; 7] =
+    ["lines", "records", "agreed", "double", "contradiction", "executed", "undecided"];
+
 /// The facts about the ledger itself.
 pub(super) struct LedgerFacts {
     pub(super) path: String,
@@ -137,6 +141,7 @@ impl<W: Write> Report<W> {
             rows.push(("applied not-executed".into(), *not_executed, "the next attempt runs"));
             rows.push(("refused".into(), *refused, "changed meanwhile, or decided otherwise by evidence"));
         }
+        rows.retain(|(name, count, _)| *count > 0 || ALWAYS_SHOWN.contains(&name.as_str()));
         if self.counts.values().any(|count| *count > 0) {
             writeln!(self.out)?;
         }

@@ -67,7 +67,7 @@ fn window(args: &Reconcile, ledger: &Ledger) -> Result<Option<Window>, Failure> 
         return Err(Failure::Usage("--from is not before --to".into()));
     }
     if to > written {
-        return Err(Failure::Usage(format!(
+        return Err(Failure::Ledger(format!(
             "it was written at {written}, so it cannot be complete up to {to}"
         )));
     }
@@ -92,7 +92,7 @@ async fn sorted(
     while let Some(mut line) = ledger.next()? {
         lines += 1;
         if lines > MOST_LINES {
-            return Err(Failure::Usage(format!("there are more than {MOST_LINES} lines")));
+            return Err(Failure::Ledger(format!("there are more than {MOST_LINES} lines")));
         }
         if lines % LINES_AT_ONCE == 0 {
             progress.at(ledger.offset());
@@ -173,7 +173,9 @@ impl<W: Write> Walk<W> {
         args: &Reconcile,
         facts: &LedgerFacts,
     ) -> Result<bool, Failure> {
-        let has_gaps = facts.unnamed > 0 || self.report.count(Kind::Missing) > 0;
+        let has_gaps = facts.unnamed > 0
+            || self.report.count(Kind::Missing) > 0
+            || matched(facts, &self.judge.tally) == 0;
         let is_held_back = has_gaps && !args.despite_gaps && self.not_executed.count > 0;
         let mut applied = args.apply.then(Applied::default);
         let mut ended = Ok(());
@@ -195,7 +197,7 @@ impl<W: Write> Walk<W> {
             }
         }
         let mut notes = notes(facts, &self.judge, is_held_back);
-        if let Err(Failure::Failed(why) | Failure::Usage(why)) = &ended {
+        if let Err(Failure::Failed(why) | Failure::Usage(why) | Failure::Ledger(why)) = &ended {
             notes.push(format!("Not all decisions were applied: {why}. Run the command again to go on."));
         }
         drop(self.progress);
@@ -205,13 +207,18 @@ impl<W: Write> Walk<W> {
     }
 }
 
+/// Returns the number of lines with a record of the routes in question.
+fn matched(facts: &LedgerFacts, tally: &Tally) -> u64 {
+    facts.lines - facts.unnamed - tally.lines_without_record - tally.lines_of_other_routes
+}
+
 /// Returns what a person should know beside the counts.
 fn notes(facts: &LedgerFacts, judge: &Judge, is_held_back: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if is_held_back {
         notes.push(
-            "The ledger has gaps (missing, or lines unnamed), so the absence of a line proves nothing: \
-             not-executed is not applied. Look into them, then repeat with --despite-gaps."
+            "The ledger has gaps (missing, lines unnamed, or no line with a record), so the absence of a line \
+             proves nothing: not-executed is not applied. Look into them, then repeat with --despite-gaps."
                 .into(),
         );
     }
