@@ -1,6 +1,6 @@
 //! Operators who declare an operation not executed on a route with markers.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use oncegate::clock::Timestamp;
 use serde_json::{Value, json};
@@ -87,6 +87,9 @@ async fn absence_in_a_ledger_needs_the_fence(store: Kind) {
     let to = Timestamp::of_the_wall().to_string();
     let ledger = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(ledger.path(), "execution\n").expect("it can be written");
+    // The times of files are coarse.
+    let later = SystemTime::now() + Duration::from_secs(1);
+    ledger.as_file().set_modified(later).expect("a time of its own");
     let reconciled = tokio::process::Command::new(env!("CARGO_BIN_EXE_oncegate"))
         .args(["records", "reconcile", "--json", "--apply", "--despite-gaps", "--settle-lag", "0s"])
         .args(["--from", "2026-01-01", "--to", &to, "--admin", &format!("http://{}", world.fleet[1].admin)])
