@@ -30,6 +30,7 @@ mod origin;
 mod problem;
 mod quota;
 mod readyz;
+mod record_ids;
 mod reopen;
 mod resolve;
 mod response;
@@ -55,6 +56,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/records/{id}/resolve", post(resolve::resolve))
         .route("/records/{id}/reopen", post(reopen::reopen))
         .route("/lookup", post(lookup::lookup))
+        .route("/record-ids", post(record_ids::record_ids))
         .route("/accept-clock", post(accept_clock::accept_clock))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)

@@ -40,6 +40,11 @@ impl FaultyStore {
         *self.fault.lock().expect("no test panics here") = Some(fault);
     }
 
+    /// Ends the fault.
+    pub fn works(&self) {
+        *self.fault.lock().expect("no test panics here") = None;
+    }
+
     pub fn stop(&self, reason: Stopped) {
         *self.stopped.lock().expect("no test panics here") = Some(reason);
     }

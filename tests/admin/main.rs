@@ -16,6 +16,8 @@ mod labels;
 mod lists;
 mod operations;
 mod origin;
+mod reconcile;
+mod record_ids;
 mod records;
 mod refusals;
 mod reopen;

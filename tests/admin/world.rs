@@ -120,8 +120,12 @@ impl World {
 
     /// Claims for an attempt with these labels.
     pub async fn attempt_labelled(&self, route: &str, key: &str, labels: Labels) -> (Execution, Decision) {
+        self.attempt_of(id_of(route, &Scope::anonymous(), key), route, labels).await
+    }
+
+    /// Claims for an attempt of the operation `id`.
+    pub async fn attempt_of(&self, id: RecordId, route: &str, labels: Labels) -> (Execution, Decision) {
         let owner = next_owner(&self.owners);
-        let id = id_of(route, &Scope::anonymous(), key);
         let claim = Claim {
             owner,
             namespace: format!("{route}-keys").into(),
@@ -171,7 +175,8 @@ impl World {
         self.lost(attempt, Reason::ResponseTimeout).await
     }
 
-    async fn lost(&self, (execution, decision): (Execution, Decision), reason: Reason) -> Execution {
+    /// Loses the answer of an execution that was just claimed.
+    pub async fn lost(&self, (execution, decision): (Execution, Decision), reason: Reason) -> Execution {
         assert!(matches!(decision.verdict, Verdict::Won { .. }), "{:?}", decision.verdict);
         let Execution { id, owner, n } = execution;
         let event = Event::Lose { owner, n, reason };

@@ -1,8 +1,9 @@
 //! Operators who declare an operation not executed on a route with markers.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use serde_json::json;
+use oncegate::clock::Timestamp;
+use serde_json::{Value, json};
 
 use tokio::time::sleep;
 
@@ -18,6 +19,7 @@ on_every_store!(
     not_executed_is_said_only_behind_a_fence,
     not_executed_is_refused_where_the_marker_is_committed,
     not_executed_is_refused_while_the_marker_table_is_away,
+    absence_in_a_ledger_needs_the_fence,
 );
 
 /// A lease after which gateways settle nothing by themselves in these tests.
@@ -73,4 +75,35 @@ async fn not_executed_is_refused_while_the_marker_table_is_away(store: Kind) {
     wire.set(Wire::Whole);
     world.record_in(1, "cleared").await;
     assert_eq!(fenced(&world.api).await, [(1, true)]);
+}
+
+async fn absence_in_a_ledger_needs_the_fence(store: Kind) {
+    let world = world(Policy::Marker, store, &[Plan::NEVER_ARRIVED], Options::default()).await;
+    let wire = world.marker_wire.as_ref().expect("a way to the marker table");
+    wire.set(Wire::Closed);
+    drop(world.client("key").attempt(0).await);
+    let record = world.record_in(1, "unknown").await;
+    sleep(DEADLINE).await;
+    let to = Timestamp::of_the_wall().to_string();
+    let ledger = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(ledger.path(), "execution\n").expect("it can be written");
+    // The times of files are coarse.
+    let later = SystemTime::now() + Duration::from_secs(1);
+    ledger.as_file().set_modified(later).expect("a time of its own");
+    let reconciled = tokio::process::Command::new(env!("CARGO_BIN_EXE_oncegate"))
+        .args(["records", "reconcile", "--json", "--apply", "--despite-gaps", "--settle-lag", "0s"])
+        .args(["--from", "2026-01-01", "--to", &to, "--admin", &format!("http://{}", world.fleet[1].admin)])
+        .args(["--route", record["route"].as_str().expect("a route"), "--ledger"])
+        .arg(ledger.path())
+        .output()
+        .await
+        .expect("the command runs");
+    let report: Value = serde_json::from_slice(&reconciled.stdout).expect("JSON");
+    assert_eq!(report["applied"], json!({ "executed": 0, "not_executed": 0, "refused": 1 }), "{report}");
+    let refusal = &report["refusals"][0];
+    assert_eq!(refusal["record"], record["id"]);
+    assert!(refusal["detail"].as_str().is_some_and(|why| why.contains("could not be fenced")), "{refusal}");
+    assert_eq!(world.records(1, "").await[0]["state"], "unknown");
+    wire.set(Wire::Whole);
+    world.record_in(1, "cleared").await;
 }

@@ -1,0 +1,193 @@
+//! The lines of each operation beside its record. Both come in the order of ids.
+
+use std::io;
+use std::iter::Peekable;
+
+use super::known::Known;
+use super::sorter::Entry;
+use crate::protocol::RecordId;
+
+/// Number of lines of one operation that are kept.
+const MOST_LINES: usize = 20;
+
+/// The lines of one operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    pub(super) id: RecordId,
+    /// The lines by execution and number: the first [`MOST_LINES`] of them.
+    pub(super) lines: Vec<Entry>,
+    /// Number of all lines.
+    pub(super) count: u64,
+    /// The highest execution of a line; 0 if no line says its execution.
+    pub(super) execution: u32,
+}
+
+/// An operation with its lines, its record, or both.
+#[derive(Clone, Debug)]
+pub(super) struct Operation<'r> {
+    pub(super) record: Option<&'r Known>,
+    pub(super) lines: Option<Group>,
+}
+
+/// A walk through the sorted lines, in step with the records.
+pub(super) struct Join<E: Iterator<Item = io::Result<Entry>>> {
+    entries: Peekable<E>,
+}
+
+impl<E: Iterator<Item = io::Result<Entry>>> Join<E> {
+    /// Begins at the first of the sorted entries.
+    pub(super) fn new(entries: E) -> Self {
+        Self { entries: entries.peekable() }
+    }
+
+    /// Goes on to a record. Tells `each` the operations before it, which have lines only, and then the record
+    /// with its lines. Records come in the order of their ids.
+    ///
+    /// # Errors
+    /// The errors of the sorted entries and of `each`.
+    pub(super) fn advance<F: From<io::Error>>(
+        &mut self,
+        record: &Known,
+        each: &mut impl FnMut(&Operation<'_>) -> Result<(), F>,
+    ) -> Result<(), F> {
+        while let Some(group) = self.group_if(|id| id < record.id)? {
+            each(&Operation { record: None, lines: Some(group) })?;
+        }
+        let lines = self.group_if(|id| id == record.id)?;
+        each(&Operation { record: Some(record), lines })
+    }
+
+    /// Tells `each` the operations behind the last record.
+    ///
+    /// # Errors
+    /// The errors of the sorted entries and of `each`.
+    pub(super) fn finish<F: From<io::Error>>(
+        &mut self,
+        each: &mut impl FnMut(&Operation<'_>) -> Result<(), F>,
+    ) -> Result<(), F> {
+        while let Some(group) = self.group_if(|_| true)? {
+            each(&Operation { record: None, lines: Some(group) })?;
+        }
+        Ok(())
+    }
+
+    fn group_if(&mut self, fits: impl Fn(RecordId) -> bool) -> io::Result<Option<Group>> {
+        let Some(first) = self.take_if(&fits)? else { return Ok(None) };
+        let mut group = Group { id: first.id, lines: vec![first], count: 1, execution: first.execution };
+        while let Some(entry) = self.take_if(|id| id == first.id)? {
+            group.count += 1;
+            group.execution = group.execution.max(entry.execution);
+            if group.lines.len() < MOST_LINES {
+                group.lines.push(entry);
+            }
+        }
+        Ok(Some(group))
+    }
+
+    fn take_if(&mut self, fits: impl Fn(RecordId) -> bool) -> io::Result<Option<Entry>> {
+        self.entries.next_if(|entry| entry.as_ref().map_or(true, |entry| fits(entry.id))).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::known::Stage;
+    use super::*;
+    use crate::clock::Timestamp;
+
+    /// An operation as both ways of joining show it.
+    type Shown = (RecordId, Option<u32>, Vec<(u32, u64)>);
+
+    fn id(number: u8) -> RecordId {
+        RecordId::from_bytes(&[number; 20]).expect("20 bytes")
+    }
+
+    fn entry((number, execution, line): (u8, u32, u64)) -> Entry {
+        Entry { id: id(number), execution, line, offset: 0, has_response: false }
+    }
+
+    fn record((number, execution): (&u8, &u32)) -> Known {
+        Known {
+            id: id(*number),
+            route: "pay".into(),
+            state: Stage::Unknown,
+            execution: *execution,
+            status: None,
+            created_at: Timestamp(0),
+            quiet_at: None,
+        }
+    }
+
+    fn joined(records: &[Known], mut entries: Vec<Entry>) -> Vec<Shown> {
+        entries.sort_unstable();
+        let mut shown = Vec::new();
+        let mut each = |operation: &Operation<'_>| {
+            let lines = operation.lines.as_ref();
+            let id = lines.map(|group| group.id).or(operation.record.map(|record| record.id));
+            let of_lines = |group: &Group| {
+                assert_eq!(group.count, group.lines.len() as u64);
+                assert_eq!(Some(group.execution), group.lines.iter().map(|line| line.execution).max());
+                group.lines.iter().map(|line| (line.execution, line.line)).collect()
+            };
+            shown.push((
+                id.expect("an operation has one of both"),
+                operation.record.map(|record| record.execution),
+                lines.map(of_lines).unwrap_or_default(),
+            ));
+            Ok::<(), io::Error>(())
+        };
+        let mut join = Join::new(entries.into_iter().map(Ok));
+        for record in records {
+            join.advance(record, &mut each).expect("no entry fails");
+        }
+        join.finish(&mut each).expect("no entry fails");
+        shown
+    }
+
+    fn naive(records: &[Known], entries: &[Entry]) -> Vec<Shown> {
+        let mut all: BTreeMap<RecordId, (Option<u32>, Vec<(u32, u64)>)> = BTreeMap::new();
+        for record in records {
+            all.entry(record.id).or_default().0 = Some(record.execution);
+        }
+        for entry in entries {
+            all.entry(entry.id).or_default().1.push((entry.execution, entry.line));
+        }
+        let sorted = |(id, (record, mut lines)): (RecordId, (Option<u32>, Vec<_>))| {
+            lines.sort_unstable();
+            (id, record, lines)
+        };
+        all.into_iter().map(sorted).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_join_finds_what_a_map_finds(
+            records in prop::collection::btree_map(0_u8..40, 1_u32..4, 0..40),
+            lines in prop::collection::vec((0_u8..40, 0_u32..4), 0..60),
+        ) {
+            let records: Vec<_> = records.iter().map(record).collect();
+            let numbered = (1..).zip(lines).map(|(line, (id, execution))| entry((id, execution, line)));
+            let entries: Vec<_> = numbered.collect();
+            prop_assume!(naive(&records, &entries).iter().all(|(_, _, lines)| lines.len() <= MOST_LINES));
+            let expected = naive(&records, &entries);
+            prop_assert_eq!(joined(&records, entries), expected);
+        }
+    }
+
+    #[test]
+    fn many_lines_of_one_operation_are_counted_and_not_kept() {
+        let entries = (1..=1000).map(|line| Ok(entry((1, 2, line))));
+        let mut found = Vec::new();
+        let mut each = |operation: &Operation<'_>| {
+            found.push(operation.lines.clone().expect("it has lines"));
+            Ok::<(), io::Error>(())
+        };
+        Join::new(entries).finish(&mut each).expect("no entry fails");
+        let [group] = found.as_slice() else { panic!("one operation: {found:?}") };
+        assert_eq!((group.count, group.lines.len()), (1000, MOST_LINES));
+    }
+}
