@@ -12,14 +12,14 @@ use http::{Request, Response};
 use crate::config::Route;
 use crate::presence::OpenRequests;
 use crate::problem::{Problem, Slug};
-use crate::protocol::RecordId;
 use crate::routes::{Ambiguity, Matched};
 use crate::shares::Party;
 
 use super::access::AccessLine;
 use super::attempt::Attempt;
 use super::body::{leave, leave_body};
-use super::operation::{caller, requested_key};
+use super::lookup::look_up;
+use super::operation::requested_key;
 use super::reply::Reply;
 use super::unprotected::pass_through;
 use super::{Gateway, Upstream};
@@ -45,6 +45,7 @@ pub(super) async fn exchange(
             (Some(name.clone()), pass_through(&gateway, upstream, name, request, party).await)
         }
         Matched::Ambiguous(ambiguity) => (None, Err(ambiguous(ambiguity, request))),
+        Matched::Lookup => (None, look_up(&gateway, request, party, &mut access).await),
         Matched::Nothing => {
             leave(request);
             (None, Err(Problem::new(Slug::NoRoute, "No route matches this method and path.")))
@@ -99,19 +100,14 @@ async fn protected(
         }
     };
     let (mut head, body) = request.into_parts();
-    // Callers and requests are distinguished by the headers that the upstream will see, so the headers are
-    // cleaned first.
     let expects = head.headers.contains_key(EXPECT);
-    let peer = head.extensions.get().copied();
-    gateway.prepare(&mut head.headers, head.version, peer, route.read_headers());
-    let scope = match caller(&route, &head) {
-        Ok(scope) => scope,
+    let id = match gateway.name_operation(&route, &key, &mut head, None) {
+        Ok(id) => id,
         Err(problem) => {
             leave_body(expects, body);
             return Err(problem);
         }
     };
-    let id = RecordId::of(&route.namespace, &scope, &key);
     access.about(id);
     let open_requests: OpenRequests = head.extensions.remove().unwrap_or_default();
     let _protected = open_requests.begin_protected();
