@@ -20,6 +20,7 @@ mod http2;
 mod keep_alive;
 mod keyed;
 mod locations;
+mod lookups;
 #[path = "../servers/preload.rs"]
 #[expect(dead_code, reason = "it also serves tests of clocks")]
 mod preload;
