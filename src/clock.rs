@@ -22,7 +22,13 @@ impl Timestamp {
     /// Returns the machine's wall-clock time.
     #[must_use]
     pub fn of_the_wall() -> Self {
-        Self(0).plus(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+        Self::of_system(SystemTime::now())
+    }
+
+    /// Returns a wall-clock time as a timestamp. A time before 1970 becomes the beginning of 1970.
+    #[must_use]
+    pub fn of_system(time: SystemTime) -> Self {
+        Self(0).plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 
     /// Returns the time from `earlier` to this moment, or zero if `earlier` is not earlier.
@@ -35,6 +41,16 @@ impl Timestamp {
     #[must_use]
     pub fn to_system_time(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.0)
+    }
+}
+
+impl Timestamp {
+    /// Parses a moment in RFC 3339, in UTC, as [`Timestamp`] is displayed. Returns `None` for any other text,
+    /// and for moments before 1970.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let time = humantime::parse_rfc3339(text).ok()?;
+        Some(Self(0).plus(time.duration_since(UNIX_EPOCH).ok()?))
     }
 }
 

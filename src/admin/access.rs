@@ -162,10 +162,11 @@ pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next
 }
 
 /// Returns the role that a request needs. Each method that may change something needs `settle`, except the
-/// lookup, which is a POST because keys must not stand in URLs.
+/// lookups, which are POST because keys must not stand in URLs.
 fn needed(request: &Request) -> Role {
     // The router has taken the prefix off.
-    let lookup = request.method() == Method::POST && request.uri().path() == "/lookup";
+    let lookup =
+        request.method() == Method::POST && ["/lookup", "/record-ids"].contains(&request.uri().path());
     match *request.method() {
         Method::GET | Method::HEAD => Role::Read,
         _ if lookup => Role::Read,

@@ -28,6 +28,8 @@ pub(super) enum Change {
         force: bool,
         /// The reason, in the operator's words.
         note: String,
+        /// The SHA-256 of the upstream's ledger that the decision was taken from, in hexadecimal digits.
+        ledger_sha256: Option<String>,
     },
 }
 
@@ -132,14 +134,15 @@ impl Line<'_> {
                     execution, "{text}",
                 );
             }
-            Change::Resolve { executed, status, force, note } => {
+            Change::Resolve { executed, status, force, note, ledger_sha256 } => {
                 // A forced "not executed" does not wait for the clock: the call may still act, and the next
                 // execution runs too.
                 let ends = (*force && !executed && outcome != "refused").then_some("at-most-once");
                 let text = if outcome == "refused" { "resolution refused" } else { "record resolved" };
                 tracing::info!(
                     target: AUDIT, action = "resolve", by = %by, %peer, record = %id, outcome, why, route,
-                    execution, executed, response_status = status, forced = force, ends, note, "{text}",
+                    execution, executed, response_status = status, forced = force, ends, note, ledger_sha256,
+                    "{text}",
                 );
             }
         }

@@ -45,7 +45,7 @@ pub(super) async fn lookup(
 
 impl AdminState {
     /// Derives the id of the operation in the same way as for a request.
-    fn name(&self, lookup: Lookup) -> Result<RecordId, AdminProblem> {
+    pub(super) fn name(&self, lookup: Lookup) -> Result<RecordId, AdminProblem> {
         let table = self.routes.table();
         let route = table.named(&lookup.route).ok_or_else(|| {
             AdminProblem::http(StatusCode::NOT_FOUND, format!("no route is named `{}`", lookup.route))

@@ -29,6 +29,7 @@ mod origin;
 mod problem;
 mod quota;
 mod readyz;
+mod record_ids;
 mod resolve;
 mod response;
 mod short_id;
@@ -52,6 +53,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/records/{id}", get(show::show).delete(delete::delete))
         .route("/records/{id}/resolve", post(resolve::resolve))
         .route("/lookup", post(lookup::lookup))
+        .route("/record-ids", post(record_ids::record_ids))
         .route("/accept-clock", post(accept_clock::accept_clock))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)

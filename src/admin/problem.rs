@@ -49,6 +49,11 @@ impl AdminProblem {
         Self::http(StatusCode::CONFLICT, detail).about(id)
     }
 
+    /// Names the part of the request that the problem is about.
+    pub(super) fn within(self, part: &str) -> Self {
+        Self::new(self.0.slug(), format!("{part}: {}", self.0.detail()))
+    }
+
     /// Names the record that the problem is about.
     pub(super) fn about(self, id: RecordId) -> Self {
         Self(self.0.about(id))

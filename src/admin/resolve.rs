@@ -1,9 +1,13 @@
-//! `POST /v1/records/{id}/resolve` `{"executed", "response"?, "note", "force"?}`: an operator decides an
-//! outcome that the gateway cannot know.
+//! `POST /v1/records/{id}/resolve` `{"executed", "response"?, "note", "force"?, "execution"?,
+//! "ledger_sha256"?}`: an operator decides an outcome that the gateway cannot know.
 //!
 //! *Executed* answers every later attempt with `response`, or with "settled" if there is no response. *Not
 //! executed* lets the next attempt run. It is refused while the call could still be under way, unless it is
 //! forced. A forced decision gives up "at most once" for this operation and is logged as such.
+//!
+//! With `execution`, the decision holds for the execution of this number only. A record with another last
+//! execution refuses it. `ledger_sha256` is the digest of a ledger that the decision was taken from; only the
+//! audit line shows it.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,8 +16,8 @@ use serde::Deserialize;
 
 use crate::headers::SuppliedResponse;
 use crate::protocol::{
-    OperatorVerdict, Owner, RecordId, Refusal, Resolution, ResponseRef, State as Is, StoredResponse, Sweep,
-    SweepVerdict, Transition, transition,
+    OperatorVerdict, Owner, Record, RecordId, Refusal, Resolution, ResponseRef, State as Is, StoredResponse,
+    Sweep, SweepVerdict, Transition, transition,
 };
 use crate::settle::Fence;
 use crate::store::{Decision, Snapshot, StoreError};
@@ -38,6 +42,8 @@ pub(super) struct ResolveBody {
     note: String,
     #[serde(default)]
     force: bool,
+    execution: Option<u32>,
+    ledger_sha256: Option<String>,
 }
 
 pub(super) async fn resolve(
@@ -73,7 +79,8 @@ pub(super) async fn resolve(
 enum Resolved {
     /// A decision that the protocol has judged.
     Decided(Box<Decision<OperatorVerdict>>),
-    /// A decision that evidence of the upstream refuses. The text says why.
+    /// A decision that evidence of the upstream refuses, or that is about another execution. The text says
+    /// why.
     Fenced(String),
 }
 
@@ -81,17 +88,23 @@ enum Resolved {
 struct ResolveRequest {
     resolution: Resolution,
     response: Option<StoredResponse>,
+    /// The only execution that the decision is about.
+    execution: Option<u32>,
     change: Change,
 }
 
 impl ResolveRequest {
     fn read(body: ResolveBody, new_owner: &dyn Fn() -> Owner) -> Result<Self, String> {
-        let ResolveBody { executed, response, note, force } = body;
+        let ResolveBody { executed, response, note, force, execution, ledger_sha256 } = body;
         if note.trim().is_empty() || note.chars().count() > MAX_NOTE {
             return Err(format!("note: say why, in 1 to {MAX_NOTE} characters"));
         }
         if response.is_some() && !executed {
             return Err("response: what was not executed has no response".into());
+        }
+        let is_digest = |text: &String| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if !ledger_sha256.as_ref().is_none_or(is_digest) {
+            return Err("ledger_sha256: a SHA-256 is 64 hexadecimal digits".into());
         }
         let response = response.map(SuppliedResponse::into_stored).transpose();
         let response = response.map_err(|error| format!("response: {error}"))?;
@@ -101,8 +114,8 @@ impl ResolveRequest {
             false => Resolution::NotExecuted { force },
         };
         let status = reference.map(|reference| reference.status);
-        let change = Change::Resolve { executed, status, force, note };
-        Ok(Self { resolution, response, change })
+        let change = Change::Resolve { executed, status, force, note, ledger_sha256 };
+        Ok(Self { resolution, response, execution, change })
     }
 
     fn executed(&self) -> bool {
@@ -134,7 +147,14 @@ impl ResolveRequest {
     /// was fenced. If the record changed in between, begins again.
     async fn decide(&self, admin: &AdminState, id: RecordId) -> Result<Resolved, StoreError> {
         if self.executed() {
-            return self.write(admin, id).await;
+            let record = match self.execution {
+                Some(_) => admin.ledger.read(id).await?.record,
+                None => None,
+            };
+            return match self.mistaken(record.as_ref()) {
+                Some(why) => Ok(Resolved::Fenced(why)),
+                None => self.write(admin, id).await,
+            };
         }
         for _ in 0..MOST_CHANGES {
             let Snapshot { record, now, .. } = match admin.ledger.read(id).await {
@@ -152,6 +172,9 @@ impl ResolveRequest {
                 }
                 (Transition::Write(..) | Transition::Remove(_), _) => return self.write(admin, id).await,
             };
+            if let Some(why) = self.mistaken(Some(&record)) {
+                return Ok(Resolved::Fenced(why));
+            }
             match admin.settler.fence(id, &record, now).await {
                 Fence::Executed => {
                     return Ok(Resolved::Fenced("the upstream has executed the operation".into()));
@@ -167,6 +190,13 @@ impl ResolveRequest {
             }
         }
         Err(StoreError::Unavailable("the record changed too often to be decided".into()))
+    }
+
+    /// Returns the reason if the decision is about another execution than the record's last one.
+    fn mistaken(&self, record: Option<&Record>) -> Option<String> {
+        let (last, decided) = (record?.state.n(), self.execution?);
+        (last != decided)
+            .then(|| format!("the decision is about execution {decided}; the record's last one is {last}"))
     }
 
     async fn write(&self, admin: &AdminState, id: RecordId) -> Result<Resolved, StoreError> {

@@ -21,15 +21,19 @@ pub(super) struct RecordView {
     updated_at: String,
     /// Time at which a running execution that stays silent is given up.
     lease_until: Option<String>,
+    /// Time from which the call with the unknown outcome can no longer be under way.
+    quiet_at: Option<String>,
     /// Time at which the present state ends by itself. A running state has none: its lease ends instead.
     expires_at: Option<String>,
 }
 
 impl RecordView {
     pub(super) fn of(id: RecordId, record: &Record) -> Self {
-        let (mut reason, mut status) = (None, None);
+        let (mut reason, mut status, mut quiet_at) = (None, None, None);
         match record.state {
-            State::Unknown { reason: why, .. } => reason = Some(why.to_string()),
+            State::Unknown { reason: why, quiet_at: quiet, .. } => {
+                (reason, quiet_at) = (Some(why.to_string()), Some(quiet.to_string()));
+            }
             State::Completed { response, .. } => status = Some(response.status),
             State::Running { .. } | State::Settled { .. } | State::Cleared { .. } | State::Expired { .. } => {
             }
@@ -47,6 +51,7 @@ impl RecordView {
             created_at: record.created_at.to_string(),
             updated_at: record.updated_at.to_string(),
             lease_until: lease_until.map(|time| time.to_string()),
+            quiet_at,
             expires_at: expires_at.map(|time| time.to_string()),
         }
     }

@@ -17,6 +17,7 @@ use super::output::{self, print_error, printed};
 mod arguments;
 mod client;
 mod print;
+mod reconcile;
 mod request;
 
 pub use arguments::{RecordsArgs, TOKEN_VARIABLE};
@@ -30,13 +31,28 @@ const FOLLOWING: Duration = Duration::from_secs(10);
 /// Runs the command and prints its result.
 pub async fn run(args: RecordsArgs) -> ExitCode {
     let token = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
-    match answer(&args, token.map(Secret)).await {
-        Ok(text) => printed(output::print(format_args!("{text}\n"))),
-        Err(failure) => {
-            print_error(format_args!("oncegate: {failure}"));
-            ExitCode::FAILURE
-        }
+    let token = token.map(Secret);
+    if let Command::Reconcile(reconcile) = &args.command {
+        return match client(&args, token) {
+            Ok(client) => reconcile::run(client, reconcile, args.json).await,
+            Err(failure) => failed(&failure),
+        };
     }
+    match answer(&args, token).await {
+        Ok(text) => printed(output::print(format_args!("{text}\n"))),
+        Err(failure) => failed(&failure),
+    }
+}
+
+fn failed(why: &str) -> ExitCode {
+    print_error(format_args!("oncegate: {why}"));
+    ExitCode::FAILURE
+}
+
+fn client(args: &RecordsArgs, token: Option<Secret>) -> Result<Client, String> {
+    let identity = args.cert.clone().zip(args.cert_key.clone());
+    let identity = identity.map(|(cert, key)| IdentityFiles { cert, key });
+    Client::new(args.admin.clone(), args.ca.clone(), identity, token)
 }
 
 /// Returns the text that [`run`] prints.
@@ -44,9 +60,7 @@ pub async fn run(args: RecordsArgs) -> ExitCode {
 /// # Errors
 /// The reason of the failure, in words for the operator.
 pub async fn answer(args: &RecordsArgs, token: Option<Secret>) -> Result<String, String> {
-    let identity = args.cert.clone().zip(args.cert_key.clone());
-    let identity = identity.map(|(cert, key)| IdentityFiles { cert, key });
-    let client = Client::new(args.admin.clone(), args.ca.clone(), identity, token)?;
+    let client = client(args, token)?;
     let answer = match &args.command {
         Command::List(list) => whole_list(&client, list.clone()).await?,
         command => client.send(request::of(command)?).await?,
@@ -56,9 +70,11 @@ pub async fn answer(args: &RecordsArgs, token: Option<Secret>) -> Result<String,
     }
     Ok(match args.command {
         Command::List(_) => print::list(&answer),
-        Command::Show(_) | Command::Lookup(_) | Command::Resolve(_) | Command::Delete(_) => {
-            print::record(&answer)
-        }
+        Command::Show(_)
+        | Command::Lookup(_)
+        | Command::Resolve(_)
+        | Command::Delete(_)
+        | Command::Reconcile(_) => print::record(&answer),
     })
 }
 

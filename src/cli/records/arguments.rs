@@ -7,6 +7,10 @@ use http::{HeaderName, HeaderValue, Uri};
 
 use crate::cli::header::parse_header;
 
+mod reconcile;
+
+pub(super) use reconcile::Reconcile;
+
 /// Environment variable with the admin token.
 pub const TOKEN_VARIABLE: &str = "ONCEGATE_ADMIN_TOKEN";
 
@@ -52,6 +56,9 @@ pub(super) enum Command {
     Resolve(Resolve),
     /// Delete a stored response before its ttl ends; the key stays used.
     Delete(Delete),
+    /// Compare the records with an export of the upstream's ledger: find doubles and contradictions, and
+    /// decide unknown outcomes.
+    Reconcile(Box<Reconcile>),
 }
 
 #[derive(Clone, Debug, Args)]

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
@@ -25,6 +25,9 @@ use super::request::AdminRequest;
 /// Longest wait for a complete answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Time for which an unused connection is kept, below the time after which a gateway closes it.
+const IDLE: Duration = Duration::from_secs(2);
+
 /// Largest answer, in bytes: a stored response may be large and is shown in base64.
 const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 
@@ -32,7 +35,7 @@ const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 pub(super) struct Client {
     admin: Uri,
     token: Option<Secret>,
-    connector: HttpsConnector<HttpConnector>,
+    http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl Client {
@@ -61,11 +64,28 @@ impl Client {
         };
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-        Ok(Self { admin, token, connector })
+        let http = legacy::Client::builder(TokioExecutor::new())
+            // A resolution that was sent once is never repeated without the operator's knowledge.
+            .retry_canceled_requests(false)
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .build(connector);
+        Ok(Self { admin, token, http })
     }
 
     /// Sends a request and returns the answer's JSON, or the reason why there is none.
     pub(super) async fn send(&self, request: AdminRequest) -> Result<Value, String> {
+        match self.ask(&request).await? {
+            (status, answer) if status.is_success() => Ok(answer),
+            (status, problem) => Err(explain(status, &problem)),
+        }
+    }
+
+    /// Sends a request and returns the answer's status and JSON.
+    ///
+    /// # Errors
+    /// The reason why there is no answer, or none of an admin API.
+    pub(super) async fn ask(&self, request: &AdminRequest) -> Result<(StatusCode, Value), String> {
         let request = self.http_request(request)?;
         let answer = tokio::time::timeout(TIMEOUT, self.exchange(request)).await;
         let (status, body) = answer
@@ -73,15 +93,14 @@ impl Client {
             .flatten()
             .map_err(|error| format!("{}: {error}", self.admin))?;
         match serde_json::from_slice(&body) {
-            Ok(answer) if status.is_success() => Ok(answer),
-            Ok(problem) => Err(explain(status, &problem)),
+            Ok(answer) => Ok((status, answer)),
             Err(_) => Err(format!("{}: this is not the admin API of a gateway ({status})", self.admin)),
         }
     }
 
-    fn http_request(&self, request: AdminRequest) -> Result<Request<Full<Bytes>>, String> {
+    fn http_request(&self, request: &AdminRequest) -> Result<Request<Full<Bytes>>, String> {
         let base = self.admin.to_string();
-        let mut builder = Request::builder().method(request.method).uri(format!(
+        let mut builder = Request::builder().method(&request.method).uri(format!(
             "{}{}",
             base.trim_end_matches('/'),
             request.path
@@ -92,7 +111,7 @@ impl Client {
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
         }
-        let body = match request.body {
+        let body = match &request.body {
             Some(body) => {
                 builder = builder.header(CONTENT_TYPE, "application/json");
                 Full::from(body.to_string())
@@ -103,12 +122,8 @@ impl Client {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
-        let client: legacy::Client<_, Full<Bytes>> = legacy::Client::builder(TokioExecutor::new())
-            // A resolution that was sent once is never repeated without the operator's knowledge.
-            .retry_canceled_requests(false)
-            .build(self.connector.clone());
         let response: Response<Incoming> =
-            client.request(request).await.map_err(|error| with_cause(&error))?;
+            self.http.request(request).await.map_err(|error| with_cause(&error))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect().await;
         Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
@@ -128,7 +143,8 @@ fn with_cause(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
-fn explain(status: StatusCode, problem: &Value) -> String {
+/// Explains an answer that is a problem.
+pub(super) fn explain(status: StatusCode, problem: &Value) -> String {
     let detail = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("no reason given");
     match problem["record"].as_str() {
         Some(record) => format!("{detail} ({status}, record {record})"),

@@ -15,7 +15,7 @@ const COLUMNS: [(&str, &str); 7] = [
 ];
 
 /// Members of one record, in the order of the contract.
-const MEMBERS: [&str; 11] = [
+const MEMBERS: [&str; 12] = [
     "id",
     "namespace",
     "route",
@@ -26,6 +26,7 @@ const MEMBERS: [&str; 11] = [
     "created_at",
     "updated_at",
     "lease_until",
+    "quiet_at",
     "expires_at",
 ];
 

@@ -31,6 +31,7 @@ pub(super) fn of(command: &Command) -> Result<AdminRequest, String> {
             let path = format!("/v1/records/{}/resolve", encoded(&resolve.id));
             (Method::POST, path, Some(resolve_body(resolve)?))
         }
+        Command::Reconcile(_) => return Err("this command is not a single request".into()),
     };
     Ok(AdminRequest { method, path, body })
 }

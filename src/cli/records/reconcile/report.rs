@@ -1,0 +1,185 @@
+//! The report: findings one a line, then the counts; or all of it as one JSON object.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use super::apply::Applied;
+use super::judge::{Finding, Kind, Tally};
+
+/// Largest number of findings of one kind, and of refusals, that a JSON report names.
+const MOST_IN_JSON: usize = 10_000;
+
+/// The facts about the ledger itself.
+pub(super) struct LedgerFacts {
+    pub(super) path: String,
+    pub(super) sha256: String,
+    pub(super) lines: u64,
+    /// Lines without an execution and a key.
+    pub(super) unnamed: u64,
+}
+
+/// A report that is written while findings come in.
+pub(super) struct Report<W> {
+    out: W,
+    json: bool,
+    counts: BTreeMap<Kind, u64>,
+    /// The findings that a JSON report names.
+    findings: Vec<Finding>,
+    /// The refusals that a JSON report names.
+    refusals: Vec<Value>,
+}
+
+impl<W: Write> Report<W> {
+    pub(super) fn new(out: W, json: bool) -> Self {
+        let counts = Kind::ALL.into_iter().map(|kind| (kind, 0)).collect();
+        Self { out, json, counts, findings: Vec::new(), refusals: Vec::new() }
+    }
+
+    /// Returns the number of findings of a kind.
+    pub(super) fn count(&self, kind: Kind) -> u64 {
+        self.counts.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// Takes a finding.
+    pub(super) fn find(&mut self, finding: Finding) -> io::Result<()> {
+        let count = self.counts.entry(finding.kind).or_default();
+        *count += 1;
+        match self.json {
+            true if *count <= MOST_IN_JSON as u64 => self.findings.push(finding),
+            true => {}
+            false => writeln!(self.out, "{}", text(&finding))?,
+        }
+        Ok(())
+    }
+
+    /// Takes a decision that the gateway refused.
+    pub(super) fn refuse(&mut self, id: &str, why: &str) -> io::Result<()> {
+        match self.json {
+            true if self.refusals.len() < MOST_IN_JSON => {
+                self.refusals.push(json!({ "record": id, "detail": why }));
+                Ok(())
+            }
+            true => Ok(()),
+            false => writeln!(self.out, "refused {id} {why}"),
+        }
+    }
+
+    /// Ends the report. `notes` are sentences for people; `applied` is absent if nothing was to be applied.
+    pub(super) fn finish(
+        mut self,
+        ledger: &LedgerFacts,
+        tally: &Tally,
+        applied: Option<&Applied>,
+        notes: &[String],
+    ) -> io::Result<()> {
+        match self.json {
+            true => {
+                let document = self.document(ledger, tally, applied, notes);
+                writeln!(self.out, "{document:#}")?;
+            }
+            false => self.summary(ledger, tally, applied, notes)?,
+        }
+        self.out.flush()
+    }
+
+    fn document(
+        &self,
+        ledger: &LedgerFacts,
+        tally: &Tally,
+        applied: Option<&Applied>,
+        notes: &[String],
+    ) -> Value {
+        let counts: BTreeMap<_, _> = self.counts.iter().map(|(kind, count)| (kind.name(), count)).collect();
+        let left_out =
+            |(kind, count): (&Kind, &u64)| (kind.name(), count.saturating_sub(MOST_IN_JSON as u64));
+        let left_out: BTreeMap<_, _> =
+            self.counts.iter().map(left_out).filter(|(_, count)| *count > 0).collect();
+        json!({
+            "ledger": ledger.path,
+            "ledger_sha256": ledger.sha256,
+            "lines": ledger.lines,
+            "unnamed_lines": ledger.unnamed,
+            "tally": tally,
+            "counts": counts,
+            "findings": self.findings,
+            "findings_left_out": left_out,
+            "applied": applied,
+            "refusals": self.refusals,
+            "notes": notes,
+        })
+    }
+
+    fn summary(
+        &mut self,
+        ledger: &LedgerFacts,
+        tally: &Tally,
+        applied: Option<&Applied>,
+        notes: &[String],
+    ) -> io::Result<()> {
+        let LedgerFacts { path, sha256, lines, unnamed } = ledger;
+        let mut rows = vec![
+            ("lines".to_owned(), *lines, "in the ledger"),
+            ("lines unnamed".into(), *unnamed, "without an execution and a key"),
+            ("lines without record".into(), tally.lines_without_record, "no record has their operation"),
+            ("lines of other routes".into(), tally.lines_of_other_routes, "not compared"),
+            ("records".into(), tally.records, "in the store"),
+            ("compared".into(), tally.compared, "records of the routes in question"),
+            ("agreed".into(), tally.agreed, "executed here, and in the ledger"),
+            ("running".into(), tally.running, "still running here, and in the ledger"),
+            ("expired".into(), tally.expired, "with a response that is no longer kept, and in the ledger"),
+        ];
+        rows.extend(self.counts.iter().map(|(kind, count)| (kind.name().into(), *count, meaning(*kind))));
+        rows.push(("undecided".into(), tally.undecided, "unknown here, and the ledger does not decide it"));
+        if let Some(Applied { executed, not_executed, refused }) = applied {
+            rows.push(("applied executed".into(), *executed, "settled as executed"));
+            rows.push(("applied not-executed".into(), *not_executed, "the next attempt runs"));
+            rows.push(("refused".into(), *refused, "changed meanwhile, or decided otherwise by evidence"));
+        }
+        if self.counts.values().any(|count| *count > 0) {
+            writeln!(self.out)?;
+        }
+        writeln!(self.out, "{path} sha256 {sha256}")?;
+        for (name, count, meaning) in rows {
+            writeln!(self.out, "{name:<22}{count:>11}  {meaning}")?;
+        }
+        notes.iter().try_for_each(|note| writeln!(self.out, "{note}"))
+    }
+}
+
+fn meaning(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Double => "paid more than once",
+        Kind::Contradiction => "in the ledger, and not executed here",
+        Kind::ErrorStored => "in the ledger, and clients get an error",
+        Kind::Missing => "executed here, and not in the ledger",
+        Kind::Executed => "unknown here, and in the ledger",
+        Kind::NotExecuted => "unknown here, and not in the ledger",
+    }
+}
+
+/// Formats a finding as one line. A route's name and a detail are no text of the ledger.
+fn text(finding: &Finding) -> String {
+    let Finding { kind, record, route, execution, lines, line_count, detail } = finding;
+    let mut text = format!("{} {record}", kind.name());
+    if let Some(route) = route {
+        text.push_str(&format!(" route {route}"));
+    }
+    if let Some(execution) = execution {
+        text.push_str(&format!(" execution {execution}"));
+    }
+    let numbers: Vec<_> = lines.iter().map(u64::to_string).collect();
+    match numbers.as_slice() {
+        [] => {}
+        [one] => text.push_str(&format!(" line {one}")),
+        several => text.push_str(&format!(" lines {}", several.join(","))),
+    }
+    if *line_count > lines.len() as u64 {
+        text.push_str(&format!(" and {} more", line_count - lines.len() as u64));
+    }
+    if !detail.is_empty() {
+        text.push_str(&format!(": {detail}"));
+    }
+    text
+}
