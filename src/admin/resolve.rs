@@ -57,7 +57,7 @@ pub(super) async fn resolve(
     let outcome = match request.apply(&admin, id).await {
         Ok(Resolved::Decided(decision)) => Ok(*decision),
         Ok(Resolved::Fenced(why)) => {
-            audit::log_refused(&operator, id, &request.change, &why);
+            audit::log_refused(&operator, id, &request.change, &why, before.as_ref());
             return Err(AdminProblem::http(StatusCode::CONFLICT, why).about(id));
         }
         Err(error) => Err(error),

@@ -1,8 +1,8 @@
 //! A record as the admin API shows it. Its members are a contract.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::protocol::{Record, RecordId, State};
+use crate::protocol::{Labels, Record, RecordId, State};
 
 /// A record. Its times are RFC 3339, on the store's clock.
 #[derive(Debug, Serialize)]
@@ -25,6 +25,13 @@ pub(super) struct RecordView {
     quiet_at: Option<String>,
     /// Time at which the present state ends by itself. A running state has none: its lease ends instead.
     expires_at: Option<String>,
+    /// The labels of the first attempt, by name.
+    #[serde(serialize_with = "by_name")]
+    labels: Labels,
+}
+
+fn by_name<S: Serializer>(labels: &Labels, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(labels.iter())
 }
 
 impl RecordView {
@@ -53,6 +60,7 @@ impl RecordView {
             lease_until: lease_until.map(|time| time.to_string()),
             quiet_at,
             expires_at: expires_at.map(|time| time.to_string()),
+            labels: record.labels.clone(),
         }
     }
 }

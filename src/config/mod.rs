@@ -14,7 +14,7 @@ use http::{HeaderName, Method, Uri};
 use ipnet::IpNet;
 
 use crate::protocol::path::Template;
-use crate::protocol::{EntryName, Outcomes, Policy, Scheme, ScopePart};
+use crate::protocol::{EntryName, LabelSource, Outcomes, Policy, Scheme, ScopePart};
 use crate::store::StoreSettings;
 
 pub use self::admin_token::{AdminToken, Role};
@@ -263,6 +263,8 @@ pub struct Route {
     pub anonymous: bool,
     /// Parts of a request that make it the same request as another.
     pub fingerprint: Arc<Scheme>,
+    /// Places of the labels by which people find a record.
+    pub labels: Vec<LabelSource>,
     /// Lease, retention, and the policy for an unknown outcome.
     pub policy: Policy,
     /// Evidence that settles an unknown outcome. It agrees with the policy.

@@ -115,6 +115,7 @@ async fn protected(
     let body = gateway.bodies.read(party, expects, &head, body).await?;
     drop(uncommitted);
     let attempt = Attempt::new(id, route, key, head, body, party, open_requests.clone());
+    access.labelled(attempt.labels());
     let attempt = Box::new(attempt.keeping(&gateway.settler));
     gateway.contend(upstream, attempt).await
 }

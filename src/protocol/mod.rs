@@ -15,6 +15,7 @@ pub mod hex;
 pub mod id;
 pub mod identity;
 pub mod key;
+pub mod labels;
 pub mod notice;
 pub mod path;
 pub mod pattern;
@@ -34,6 +35,7 @@ pub use fingerprint::{BodyScheme, Fingerprint, PathScheme, RequestParts, Scheme}
 pub use id::{Owner, RecordId, Revision};
 pub use identity::{Entry, EntryName, Identity};
 pub use key::{InvalidKey, Key};
+pub use labels::{LabelSource, Labels};
 pub use notice::Notice;
 pub use pattern::Pattern;
 pub use policy::{OnUnknown, Policy};

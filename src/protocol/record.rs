@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-use super::{Fingerprint, OnUnknown, Owner, Policy, Reason, ResponseRef, Revision};
+use super::{Fingerprint, Labels, OnUnknown, Owner, Policy, Reason, ResponseRef, Revision};
 
 /// The stored facts of one operation, without its response body.
 ///
@@ -34,6 +34,8 @@ pub struct Record {
     /// The parts of the first attempt's request that settling an unknown outcome needs, encoded by the
     /// settler. They are kept until the operation is completed or settled, or an operator decides.
     pub kept: Option<Arc<[u8]>>,
+    /// The labels of the first attempt. They stay as long as the record.
+    pub labels: Labels,
 }
 
 /// The state of an operation. The absence of a record is a seventh state.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 
-use super::{Finding, Fingerprint, Owner, Policy, Record, ResponseRef, Revision, State};
+use super::{Finding, Fingerprint, Labels, Owner, Policy, Record, ResponseRef, Revision, State};
 
 /// The claim of an attempt that asks to run.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Claim {
     pub policy: Policy,
     /// The parts of the request that settling needs. See [`Record::kept`].
     pub kept: Option<Arc<[u8]>>,
+    /// The labels of the request. See [`Record::labels`].
+    pub labels: Labels,
 }
 
 impl Claim {
@@ -38,6 +40,7 @@ impl Claim {
             updated_at: now,
             state: State::Running { owner: self.owner, n: 1, undecided: false },
             kept: self.kept.clone(),
+            labels: self.labels.clone(),
         }
     }
 }

@@ -21,8 +21,8 @@ use prost::Message;
 use crate::clock::Timestamp;
 use crate::protocol::path::Template;
 use crate::protocol::{
-    BodyScheme, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record, ResponseRef,
-    Revision, Scheme, State, StoredResponse,
+    BodyScheme, Executed, Fingerprint, Labels, OnUnknown, Owner, PathScheme, Policy, Reason, Record,
+    ResponseRef, Revision, Scheme, State, StoredResponse,
 };
 
 mod wire;
@@ -63,8 +63,13 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
         updated_at: record.updated_at.0,
         state: Some(state_to_wire(&record.state)),
         kept: record.kept.as_deref().map(Into::into),
+        labels: record.labels.iter().map(label_to_wire).collect(),
     };
     versioned(version, &message)
+}
+
+fn label_to_wire((name, value): (&str, &str)) -> wire::Label {
+    wire::Label { name: name.to_owned(), value: value.to_owned() }
 }
 
 fn version_of(policy: &Policy, scheme: &Scheme) -> u8 {
@@ -98,6 +103,7 @@ pub fn decode_record(bytes: &[u8]) -> Result<Record, Undecodable> {
         updated_at: Timestamp(wire.updated_at),
         state: state_from_wire(present(wire.state, "state")?)?,
         kept: wire.kept.map(Into::into),
+        labels: Labels::stored(wire.labels.iter().map(|label| (&*label.name, &*label.value))),
     })
 }
 

@@ -28,7 +28,7 @@ fn against(world: &World, arguments: &[&str]) -> RecordsArgs {
     parsed(&arguments).expect("right usage")
 }
 
-async fn printed(world: &World, arguments: &[&str]) -> Result<String, String> {
+pub async fn printed(world: &World, arguments: &[&str]) -> Result<String, String> {
     answer(&against(world, arguments), None).await
 }
 

@@ -12,6 +12,7 @@ mod decisions;
 #[expect(dead_code, reason = "it also serves the contract of the stores")]
 mod events;
 mod faulty;
+mod labels;
 mod lists;
 mod operations;
 mod origin;

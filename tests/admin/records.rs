@@ -31,7 +31,7 @@ async fn a_record_has_exactly_the_members_of_the_contract() {
             "id": running.to_string(), "namespace": "pay-keys", "route": "pay", "state": "running",
             "execution": 1, "reason": null, "status": null,
             "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
-            "lease_until": "2023-11-14T22:13:30.000Z", "quiet_at": null, "expires_at": null,
+            "lease_until": "2023-11-14T22:13:30.000Z", "quiet_at": null, "expires_at": null, "labels": {},
         })
     );
     let unknown = world.unknown("k-unknown").await.id;
@@ -42,7 +42,7 @@ async fn a_record_has_exactly_the_members_of_the_contract() {
             "execution": 1, "reason": "response timeout", "status": null,
             "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
             "lease_until": null, "quiet_at": "2023-11-14T22:14:00.000Z",
-            "expires_at": "2023-11-14T23:13:20.000Z",
+            "expires_at": "2023-11-14T23:13:20.000Z", "labels": {},
         })
     );
     let completed = world.completed("k-done", StatusCode::CREATED, "paid").await.id;

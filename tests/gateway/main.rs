@@ -19,6 +19,7 @@ mod headers;
 mod http2;
 mod keep_alive;
 mod keyed;
+mod labels;
 mod locations;
 mod lookups;
 #[path = "../servers/preload.rs"]

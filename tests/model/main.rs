@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    BodyScheme, Called, Claim, Finding, Fingerprint, OnUnknown, Outcomes, Owner, PathScheme, Policy, Record,
-    Scheme, finding,
+    BodyScheme, Called, Claim, Finding, Fingerprint, Labels, OnUnknown, Outcomes, Owner, PathScheme, Policy,
+    Record, Scheme, finding,
 };
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
@@ -88,6 +88,7 @@ impl Protocol {
             fingerprint: Fingerprint { scheme, digest: [0; 32] },
             policy,
             kept: None,
+            labels: Labels::default(),
         };
         Self {
             transition,

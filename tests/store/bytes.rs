@@ -1,6 +1,6 @@
 //! Stored bytes stay readable. `bytes/version-1.txt` holds the bytes of the first version: a line for each
 //! record and response, and for the value that Redis keeps of a record. `bytes/version-2.txt` holds a record
-//! that only later versions read.
+//! that only later versions read. `bytes/labels.txt` holds records with labels, which older versions skip.
 //!
 //! A change of the encoding adds a file. `cargo test --test store print_todays_bytes -- --ignored
 //! --nocapture` prints its contents. An existing file is never written again.
@@ -14,8 +14,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use oncegate::clock::Timestamp;
 use oncegate::protocol::path::Template;
 use oncegate::protocol::{
-    BodyScheme, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record, ResponseRef,
-    Revision, Scheme, State, StoredResponse,
+    BodyScheme, Executed, Fingerprint, Labels, OnUnknown, Owner, PathScheme, Policy, Reason, Record,
+    ResponseRef, Revision, Scheme, State, StoredResponse,
 };
 use oncegate::store::Store;
 use oncegate::store::codec::{decode_record, decode_response, encode_record, encode_response};
@@ -26,6 +26,7 @@ use crate::servers::redis::Server;
 const VERSION_1: &str = include_str!("bytes/version-1.txt");
 const VERSION_3: &str = include_str!("bytes/version-3.txt");
 const VERSION_2: &str = include_str!("bytes/version-2.txt");
+const LABELS: &str = include_str!("bytes/labels.txt");
 
 /// Returns a record for every state and reason. No two parts are equal, so no part can be taken for another.
 fn records() -> Vec<(String, Record)> {
@@ -84,6 +85,7 @@ fn record(state: State, on_unknown: OnUnknown) -> Record {
         updated_at: Timestamp(1_700_000_000_999),
         state,
         kept: None,
+        labels: Labels::default(),
     }
 }
 
@@ -198,6 +200,28 @@ fn records_of_version_3_are_read_and_still_what_is_written() {
     }
 }
 
+/// Returns records with labels, whose version older gateways know. They skip the labels.
+fn labelled() -> Vec<(String, Record)> {
+    let (owner, n) = (Owner([0xa1; 16]), 3);
+    let labels = Labels::stored([("x-request-id", "r-17"), ("/metadata/order_id", "Zürich \"8\"")]);
+    let of = |state, on_unknown| Record { labels: labels.clone(), ..record(state, on_unknown) };
+    vec![
+        ("labelled-settled".into(), of(State::Settled { owner, n }, OnUnknown::Hold)),
+        ("labelled-expired".into(), of(State::Expired { n, executed: Executed::Yes }, OnUnknown::Probe)),
+    ]
+}
+
+#[test]
+fn labels_are_read_and_still_what_is_written() {
+    for (name, record) in labelled() {
+        let line = LABELS.lines().find_map(|line| line.strip_prefix(&format!("{name} "))).expect("its line");
+        assert_eq!(hex(encode_record(&record)), line, "{name}");
+        assert_eq!(decode_record(&encode_record(&record)), Ok(record.clone()), "{name}");
+        let bare = encode_record(&Record { labels: Labels::default(), ..record });
+        assert_eq!(&line[..2], &hex(bare)[..2], "labels take no version of their own");
+    }
+}
+
 #[test]
 #[ignore = "prints what a new file of bytes has to hold"]
 fn print_todays_bytes() {
@@ -205,7 +229,7 @@ fn print_todays_bytes() {
     for (name, record) in settling() {
         println!("{name} {}", hex(encode_record(&record)));
     }
-    for (name, record) in records() {
+    for (name, record) in records().into_iter().chain(labelled()) {
         println!("{name} {}", hex(encode_record(&record)));
     }
     println!("response {}", hex(encode_response(&response())));

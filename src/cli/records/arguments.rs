@@ -74,6 +74,10 @@ pub(super) struct List {
     /// label in oncegate_unknown_total, such as status-503, means the same.
     #[arg(long)]
     pub(super) reason: Option<String>,
+    /// Only records with this value of a label, such as an order number. A route chooses its labels with
+    /// `label = [...]`.
+    #[arg(long, value_name = "VALUE")]
+    pub(super) label: Option<String>,
     /// Only records whose last change is this long ago, such as 90s, 1h or 2d.
     #[arg(long, value_name = "TIME")]
     pub(super) older_than: Option<String>,

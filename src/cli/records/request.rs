@@ -42,6 +42,7 @@ fn query(list: &List) -> String {
         ("state", list.state.as_deref()),
         ("route", list.route.as_deref()),
         ("reason", list.reason.as_deref()),
+        ("label", list.label.as_deref()),
         ("older_than", list.older_than.as_deref()),
         ("order", list.order.map(Order::parameter)),
         ("cursor", list.cursor.as_deref()),

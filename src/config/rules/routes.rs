@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use self::label::{Hidden, labels};
 use self::overlap::no_overlap;
 use self::scope::scope;
 use super::upstreams::{self, Upstreams};
@@ -17,6 +18,7 @@ use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_n
 use crate::protocol::path::Template;
 use crate::protocol::{BodyScheme, Outcomes, PathScheme, Policy, Scheme};
 
+mod label;
 mod overlap;
 mod scope;
 
@@ -75,6 +77,8 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
     let key_header = headers::key(&at.key("key").key("header"), &file.key.header);
     let scope = scope(at, file, key_header.as_ref(), certificates);
     let fingerprint = fingerprint(&at.key("fingerprint"), &file.fingerprint, key_header.as_ref());
+    let hidden = Hidden { key: key_header.as_ref(), scope: scope.as_deref().unwrap_or(&[]) };
+    let labels = labels(&at.key("label"), &file.label, hidden);
     let longest_call = longest_call(upstream.as_ref(), upstreams);
     let settling = settling::settling(at, file, longest_call);
     let policy = policy(at, file, longest_call, settling.as_ref());
@@ -107,6 +111,7 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         scope: scope?,
         anonymous: file.anonymous == file::Anonymous::One,
         fingerprint: Arc::new(Scheme { path: spellings, ..fingerprint? }),
+        labels: labels?,
         policy: policy?,
         settling: settling?,
         keep_request: keep_request?,

@@ -5,7 +5,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::protocol::events::{Event, Next, transition};
 use crate::protocol::{
-    BodyScheme, Claim, Evidence, Executed, Fingerprint, OnUnknown, PathScheme, Policy, Resolution,
+    BodyScheme, Claim, Evidence, Executed, Fingerprint, Labels, OnUnknown, PathScheme, Policy, Resolution,
     ResponseRef, Scheme,
 };
 
@@ -30,6 +30,7 @@ fn claim(owner: Owner) -> Claim {
             tombstone_ttl: 10 * LATER,
         },
         kept: None,
+        labels: Labels::default(),
     }
 }
 

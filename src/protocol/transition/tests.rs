@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    BodyScheme, Claim, Evidence, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record,
-    Resolution, ResponseRef, Scheme, State,
+    BodyScheme, Claim, Evidence, Executed, Fingerprint, Labels, OnUnknown, Owner, PathScheme, Policy, Reason,
+    Record, Resolution, ResponseRef, Scheme, State,
 };
 
 use crate::protocol::events::{Event, Next, Refusal, Transition, Verdict, transition};
@@ -38,6 +38,7 @@ fn claim_under(owner: Owner, on_unknown: OnUnknown) -> Claim {
             tombstone_ttl: TOMBSTONE,
         },
         kept: None,
+        labels: Labels::default(),
     }
 }
 

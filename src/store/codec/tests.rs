@@ -92,6 +92,11 @@ fn policy() -> impl Strategy<Value = Policy> {
     )
 }
 
+fn labels() -> impl Strategy<Value = Labels> {
+    vec(("[a-z/~-]{1,9}", "\\PC{1,60}"), 0..6)
+        .prop_map(|labels| Labels::stored(labels.iter().map(|(name, value)| (name.as_str(), value.as_str()))))
+}
+
 prop_compose! {
     fn record()(
         (revision, created_at, updated_at) in any::<(u64, u64, u64)>(),
@@ -101,6 +106,7 @@ prop_compose! {
         policy in policy(),
         state in state(),
         kept in proptest::option::of(vec(any::<u8>(), 0..9)),
+        labels in labels(),
     ) -> Record {
         // Version 1 and 2 hold neither.
         let settles = policy.on_unknown != OnUnknown::Hold;
@@ -118,6 +124,7 @@ prop_compose! {
             updated_at: Timestamp(updated_at),
             state,
             kept: kept.filter(|_| settles).map(Into::into),
+            labels,
         }
     }
 }
@@ -214,6 +221,7 @@ fn plain() -> wire::Record {
         updated_at: 1,
         state: Some(wire::State::Running(wire::Running { owner: vec![0; 16], n: 1, undecided: false })),
         kept: None,
+        labels: Vec::new(),
     }
 }
 

@@ -26,8 +26,19 @@ pub(super) struct Record {
     /// Only in records of version 3.
     #[prost(bytes = "vec", optional, tag = "9")]
     pub(super) kept: Option<Vec<u8>>,
+    /// A gateway that does not know labels skips them.
+    #[prost(message, repeated, tag = "10")]
+    pub(super) labels: Vec<Label>,
     #[prost(oneof = "State", tags = "16, 17, 18, 19, 20, 21")]
     pub(super) state: Option<State>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Label {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, tag = "2")]
+    pub(super) value: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
