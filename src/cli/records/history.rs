@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(
             lines(history.as_array().expect("a list")).join("\n"),
             "  t-1   claimed                           execution 1   by gateway\n\
-             \x20 t-20  unknown                           execution 1   by gateway  status 503\n\
+             \x20 t-20  unknown                           execution 1   by gateway   status 503\n\
              \x20 t-3   resolved as not executed, forced  execution 12  by ops\\u{7}  \\u{1b}[2Jnot there\\n  \
              ledger\\u{8}=\\r\\u{9b}x"
         );

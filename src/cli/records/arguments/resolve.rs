@@ -32,7 +32,7 @@ pub(in crate::cli::records) struct Resolve {
     pub(in crate::cli::records) note: String,
     /// Let the next attempt run although the call of this one could still be under way. The operation can
     /// then happen twice.
-    #[arg(long, requires = "id")]
+    #[arg(long, conflicts_with_all = FILTERS)]
     pub(in crate::cli::records) force: bool,
     #[command(flatten)]
     pub(in crate::cli::records) many: Many,
@@ -86,7 +86,7 @@ impl Many {
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli::records) struct Response {
     /// The status of the response that later attempts get.
-    #[arg(long, requires = "id")]
+    #[arg(long, conflicts_with_all = FILTERS)]
     pub(in crate::cli::records) status: Option<u16>,
     /// A file with the body of the response.
     #[arg(long, value_name = "FILE", requires = "status")]
