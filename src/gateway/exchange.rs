@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use http::header::EXPECT;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 use crate::config::Route;
 use crate::presence::OpenRequests;
@@ -17,7 +17,7 @@ use crate::shares::Party;
 
 use super::access::AccessLine;
 use super::attempt::Attempt;
-use super::body::{leave, leave_body};
+use super::body::{leave, leave_body, without_body};
 use super::lookup::look_up;
 use super::operation::requested_key;
 use super::reply::Reply;
@@ -33,6 +33,8 @@ pub(super) async fn exchange(
     let matched = gateway.routes.table().find(request.method(), request.uri().path(), request.headers());
     let (origin, client) = gateway.origin(&request);
     let party = client.into();
+    let is_head = request.method() == Method::HEAD;
+    let is_own = matches!(matched, Matched::Lookup);
     let mut access = AccessLine::begin(&gateway.metrics, &request, &matched, client);
     let (name, replied) = match matched {
         Matched::Route(route) => {
@@ -51,6 +53,7 @@ pub(super) async fn exchange(
             (None, Err(Problem::new(Slug::NoRoute, "No route matches this method and path.")))
         }
     };
+    let is_own = is_own || replied.is_err();
     let (mut response, outcome) = match replied {
         Ok(Reply { response, outcome }) => (response, outcome),
         Err(problem) => {
@@ -58,6 +61,9 @@ pub(super) async fn exchange(
             (problem.into_response(gateway.problem_docs.as_deref()), outcome)
         }
     };
+    if is_head && is_own {
+        response = without_body(response);
+    }
     if let Some(name) = &name {
         gateway.locations.rewrite(name, response.headers_mut(), &origin);
     }

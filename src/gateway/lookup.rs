@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Query;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,6 @@ pub(super) async fn look_up(
     party: Party,
     access: &mut AccessLine,
 ) -> Result<Reply, Problem> {
-    let is_head = request.method() == Method::HEAD;
     let open_requests: OpenRequests = request.extensions().get().cloned().unwrap_or_default();
     let named = named(gateway, &request, access);
     leave(request);
@@ -77,7 +76,7 @@ pub(super) async fn look_up(
         return Err(Problem::overloaded());
     };
     let found = gateway.ledger.read(id).await.map_err(|error| store_problem(id, &error))?;
-    let reply = match found.record {
+    Ok(match found.record {
         Some(record) => {
             Reply { response: document(StatusCode::OK, &view(&record)), outcome: FOUND }.about(id)
         }
@@ -85,8 +84,7 @@ pub(super) async fn look_up(
         None => {
             Reply { response: document(StatusCode::NOT_FOUND, &Absent { state: "absent" }), outcome: NONE }
         }
-    };
-    Ok(if is_head { reply.map_body(|_| Body::empty()) } else { reply })
+    })
 }
 
 /// Names the operation that a lookup is about.
@@ -180,13 +178,11 @@ fn view(record: &Record) -> CallerView {
 
 fn document(status: StatusCode, members: &impl Serialize) -> Response<Body> {
     let body = serde_json::to_vec(members).expect("strings and numbers always serialize");
-    let length = body.len();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     response
 }
 

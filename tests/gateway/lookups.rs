@@ -9,7 +9,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 
 use crate::harness::tls::{Authority, connect};
-use crate::harness::{Answer, Connection, Gateway, Settings, Upstream, request, request_bytes};
+use crate::harness::{Answer, Connection, Gateway, Http2, Settings, Upstream, request, request_bytes};
 
 const ON: &str = "[lookup]\nenabled = true";
 const PATH: &str = "/.well-known/idempotency/record";
@@ -239,6 +239,24 @@ async fn wrong_questions_are_explained() {
         assert_eq!((head.status, undated(head).headers), (get.status, get.headers), "{key}");
     }
     assert_eq!(upstream.executions(), 1, "the path leads to no upstream");
+}
+
+/// The answer to a HEAD has no body. Over HTTP/2, the client would take a body for an error.
+#[tokio::test]
+async fn a_head_is_answered_over_http2() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&upstream, Settings::default().server("http2 = true").more(ON)).await;
+    let client = Http2::open(gateway.address).await;
+    let key = ("idempotency-key", "k");
+    for (path, headers, status) in
+        [(CHARGES, vec![key], 404), (CHARGES, vec![], 400), (PATH, vec![key], 400), ("/nowhere", vec![], 404)]
+    {
+        let target = format!("http://api.example{path}");
+        let get = client.request("GET", &target, &headers, "").await.expect("an answer");
+        let head = client.request("HEAD", &target, &headers, "").await.expect("an answer");
+        assert_eq!((head.status, head.body.len()), (status, 0), "{path}");
+        assert_eq!(head.header("content-length"), Some(&*get.body.len().to_string()), "{path}");
+    }
 }
 
 #[tokio::test]

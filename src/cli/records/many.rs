@@ -170,7 +170,8 @@ async fn send(client: Arc<Client>, id: String, body: Value) -> Answer {
     match client.ask(&AdminRequest { method: Method::POST, path, body: Some(body) }).await {
         Ok((status, record)) if status.is_success() => Answer::Resolved(record),
         Ok((status @ (StatusCode::CONFLICT | StatusCode::NOT_FOUND), problem)) => {
-            Answer::Refused(NotTaken { id, why: explain(status, &problem) })
+            let why = problem["detail"].as_str().map(str::to_owned);
+            Answer::Refused(NotTaken { id, why: why.unwrap_or_else(|| explain(status, &problem)) })
         }
         Ok((status, problem)) => Answer::Failed(NotTaken { id, why: explain(status, &problem) }),
         Err(why) => Answer::Failed(NotTaken { id, why }),
