@@ -55,15 +55,18 @@ struct Results {
 /// Resolves all records that fit, and prints the results.
 ///
 /// # Errors
-/// A message if the records cannot be listed, or if nobody confirms the decision.
+/// A message if the records cannot be listed, or if the operator does not confirm the decision.
 pub(super) async fn resolve(client: Arc<Client>, args: &Resolve, json: bool) -> Result<ExitCode, String> {
     let selected = select(&client, &args.many).await?;
     let executed = args.executed == YesNo::Yes;
-    if !selected.records.is_empty() && !(json && args.many.yes) {
-        show(&selected).map_err(|error| error.to_string())?;
-    }
-    if !selected.records.is_empty() && !args.many.yes {
-        confirm(selected.records.len(), executed)?;
+    if !selected.records.is_empty() {
+        // A script that reads JSON needs no table.
+        if !(json && args.many.yes) {
+            show(&selected).map_err(|error| error.to_string())?;
+        }
+        if !args.many.yes {
+            confirm(selected.records.len(), executed)?;
+        }
     }
     let results = decide(&client, selected.records, executed, &args.note).await;
     let text = match json {
