@@ -43,7 +43,7 @@ pub(super) enum ClaimOutcome {
     /// The final answer: the attempt ran, or it was refused.
     Answered(Result<Reply, Problem>),
     /// The attempt, which did not run, and the record as it stands.
-    NotRun(Box<Attempt>, Decision<Standing>),
+    NotRun(Box<Attempt>, Box<Decision<Standing>>),
     /// The attempt, which did not take over: the record had moved on.
     MovedOn(Box<Attempt>),
     /// The attempt, which sent nothing because the store did not say whether it may run.

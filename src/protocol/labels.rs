@@ -54,8 +54,16 @@ impl LabelSource {
 }
 
 /// The labels of one request. The order is that of the route's configuration.
+///
+/// A clone shares them. A request without labels needs no memory for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels(Option<Arc<[(Arc<str>, Arc<str>)]>>);
+pub struct Labels(Option<Arc<Vec<Label>>>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Label {
+    name: Arc<str>,
+    value: Box<str>,
+}
 
 impl Labels {
     /// Takes the labels out of a request. A label is absent if the request has no value for it: the header is
@@ -68,7 +76,7 @@ impl Labels {
         let has_member = sources.iter().any(|source| matches!(source.place, Place::Member(_)));
         let document = if has_member { Document::parse(request.body) } else { None };
         let found = sources.iter().filter_map(|source| {
-            let value: Arc<str> = match &source.place {
+            let value = match &source.place {
                 Place::Header(name) => {
                     let value = request.headers.get(name)?.as_bytes();
                     kept(std::str::from_utf8(value).ok()?)?.into()
@@ -78,7 +86,7 @@ impl Labels {
                     Found::Absent | Found::Unclear => return None,
                 },
             };
-            Some((Arc::clone(&source.name), value))
+            Some(Label { name: Arc::clone(&source.name), value })
         });
         Self::of_kept(found)
     }
@@ -89,14 +97,14 @@ impl Labels {
     pub fn stored<'t>(labels: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let labels = labels.into_iter().filter_map(|(name, value)| {
             let is_whole = kept(name).is_some_and(|kept| kept.len() == name.len());
-            Some((Arc::from(Some(name).filter(|_| is_whole)?), Arc::from(kept(value)?)))
+            is_whole.then_some(Label { name: name.into(), value: kept(value)?.into() })
         });
         Self::of_kept(labels)
     }
 
-    fn of_kept(labels: impl Iterator<Item = (Arc<str>, Arc<str>)>) -> Self {
+    fn of_kept(labels: impl Iterator<Item = Label>) -> Self {
         let labels: Vec<_> = labels.take(MOST).collect();
-        Self((!labels.is_empty()).then(|| labels.into()))
+        Self((!labels.is_empty()).then(|| Arc::new(labels)))
     }
 
     /// Tells whether there is no label.
@@ -107,7 +115,7 @@ impl Labels {
 
     /// Returns the names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().flat_map(|labels| labels.iter()).map(|(name, value)| (&**name, &**value))
+        self.0.iter().flat_map(|labels| labels.iter()).map(|label| (&*label.name, &*label.value))
     }
 
     /// Returns the labels for a log line, which has none rather than an empty object.

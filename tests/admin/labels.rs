@@ -1,11 +1,12 @@
 //! Labels: an operator finds a record by the number of an order.
 
 use http::StatusCode;
-use oncegate::protocol::RecordId;
+use oncegate::protocol::{Labels, RecordId};
 use serde_json::{Value, json};
 
 use crate::audit_lines::AuditLines;
 use crate::command::{json_of, printed};
+use crate::events::Verdict;
 use crate::world::{TTL, World};
 
 const ORDER: (&str, &str) = ("/metadata/order_id", "o-17");
@@ -35,6 +36,16 @@ async fn every_view_of_a_record_has_its_labels_through_all_states() {
     let deleted = world.delete(id).await.json();
     assert_eq!((&deleted["state"], &deleted["labels"]), (&json!("expired"), &both()));
     assert_eq!(world.show(id).await["labels"], both());
+
+    // The labels stay those of the first attempt when a later one runs the operation.
+    let id = world.unknown_labelled("k-3", &[ORDER]).await.id;
+    world.resolve(id, json!({ "executed": false, "note": "never sent", "force": true })).await.json();
+    let later = Labels::stored([("/metadata/order_id", "o-18")]);
+    let (_, decision) = world.attempt_labelled("pay", "k-3", later).await;
+    assert_eq!(decision.verdict, Verdict::Won { n: 2 });
+    let shown = world.show(id).await;
+    let (running, order) = (json!("running"), json!({ "/metadata/order_id": "o-17" }));
+    assert_eq!((&shown["state"], &shown["labels"]), (&running, &order));
 
     // A record that the sweep has not reached ends by time.
     let id = world.unknown_labelled("k-2", &[ORDER]).await.id;

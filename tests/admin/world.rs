@@ -118,7 +118,8 @@ impl World {
         self.attempt_labelled(route, key, Labels::default()).await
     }
 
-    async fn attempt_labelled(&self, route: &str, key: &str, labels: Labels) -> (Execution, Decision) {
+    /// Claims for an attempt with these labels.
+    pub async fn attempt_labelled(&self, route: &str, key: &str, labels: Labels) -> (Execution, Decision) {
         let owner = next_owner(&self.owners);
         let id = id_of(route, &Scope::anonymous(), key);
         let claim = Claim {

@@ -132,6 +132,9 @@ fn tokens_keys_and_credentials_are_not_repeated() {
         assert_hidden(&format!("{SMALL}scope = ['{header}']\n"));
         assert_hidden(&format!("{SMALL}key = {{ header = '{header}' }}\n"));
         assert_hidden(&format!("{SMALL}fingerprint = {{ headers = ['{header}'] }}\n"));
+        for label in [header.clone(), format!("header:{header}"), format!("json:{header}")] {
+            assert_hidden(&format!("{SMALL}label = ['{label}']\n"));
+        }
     }
 }
 
@@ -142,7 +145,7 @@ fn what_settles_an_outcome_is_not_repeated() {
     let route = |policy: &str, line: &str| format!("{SMALL}on_unknown = '{policy}'\n{line}\n");
     for value in forms(CANARY) {
         for policy in ["hold", "retry", "probe", "marker"] {
-            for key in ["upstream_keys", "probe", "marker", "keep_request", "retry_horizon"] {
+            for key in ["upstream_keys", "probe", "marker", "keep_request", "retry_horizon", "label"] {
                 assert_hidden(&route(policy, &format!("{key} = {value}")));
             }
         }

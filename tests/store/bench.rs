@@ -132,7 +132,7 @@ pub fn claim_on(route: &str, owner: Owner, policy: Policy) -> Claim {
         fingerprint: Fingerprint { scheme: Arc::new(scheme), digest: [7; 32] },
         policy,
         kept: None,
-        labels: Labels::default(),
+        labels: Labels::stored([("x-request-id", "r-1")]),
     }
 }
 

@@ -66,10 +66,7 @@ fn unique_names(at: &KeyCursor<'_>, files: &[file::Route]) -> Option<()> {
 fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>) -> Option<Route> {
     let Surroundings { upstreams, certificates, sealed } = surroundings;
     let name = required_name(&at.key("name"), file.name.as_deref());
-    let matching = match file.matching {
-        file::Match::Equivalent => Match::Equivalent,
-        file::Match::Exact => Match::Exact,
-    };
+    let matching = matching(file.matching);
     let template = template(&at.key("path"), file.path.as_deref(), matching);
     let methods = methods(&at.key("methods"), &file.methods);
     let upstream = upstreams::named(&at.key("upstream"), file.upstream.as_deref(), upstreams);
@@ -124,6 +121,13 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         unknown_answers: unknown_answers(file.unknown_answers),
         on_store_error: on_store_error?,
     })
+}
+
+fn matching(file: file::Match) -> Match {
+    match file {
+        file::Match::Equivalent => Match::Equivalent,
+        file::Match::Exact => Match::Exact,
+    }
 }
 
 fn required_name<'n>(at: &KeyCursor<'_>, name: Option<&'n str>) -> Option<&'n str> {
