@@ -108,7 +108,7 @@ impl Assembly {
         let workers = Workers::start().map_err(|error| StartError::of("threads", error))?;
         let (metrics, mut deadline) = (Metrics::new(), StartDeadline::of(config.store.start_timeout));
         let table = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError::from)?;
-        let routes = LiveRoutes::new(table);
+        let routes = LiveRoutes::new(table.answering_lookups(config.lookup.enabled));
         let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
         let store = stores::open(config, &terms, &mut deadline).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));

@@ -151,7 +151,15 @@ fn setup(page: &mut Page, config: &Config) {
         page.row("upstream", &format!("{text}. {}", host(upstream)));
     }
     page.row("no route matches", &no_route(config));
+    if config.lookup.enabled {
+        page.row("lookups", LOOKUPS);
+    }
 }
+
+/// The answer to clients that ask what became of a key.
+const LOOKUPS: &str = "GET /.well-known/idempotency/record says what became of a key, without the response, to the \
+                       caller whose key it is; the key of another caller and one never used are both absent. The path \
+                       leads to no route and to no upstream.";
 
 /// Describes which `Host` an upstream receives, and the effect on the addresses that the upstream writes.
 fn host(upstream: &Upstream) -> String {

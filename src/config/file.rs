@@ -43,6 +43,8 @@ pub(super) struct File {
     pub log: Log,
     /// Destination of a request that no route matches. Without it, such a request is answered 404.
     pub fallback: Option<Fallback>,
+    /// Lookups by clients on the public listener.
+    pub lookup: Lookup,
     /// The protected routes.
     pub routes: Vec<Route>,
 }
@@ -287,6 +289,15 @@ pub(super) enum LogLevel {
     Info,
     Debug,
     Trace,
+}
+
+/// Lookups by clients on the public listener.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Lookup {
+    /// True to answer `GET /.well-known/idempotency/record`, where a client asks what became of its key. The
+    /// path then leads neither to a route nor to the fallback.
+    pub enabled: bool,
 }
 
 /// The destination of a request that no route matches.

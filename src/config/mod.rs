@@ -65,6 +65,8 @@ pub struct Config {
     pub log: Log,
     /// Destination of a request that no route matches; `None` answers `no-route`.
     pub fallback: Option<Fallback>,
+    /// Lookups by clients.
+    pub lookup: Lookup,
     /// The protected routes, in the order of the file.
     pub routes: Vec<Arc<Route>>,
     /// Warnings found while the configuration was read, beside those that [`Config::warnings`] finds in the
@@ -97,6 +99,13 @@ pub struct Fallback {
     pub upstream: UpstreamName,
     /// True if a request that carries a key is refused although no route protects it.
     pub refuses_keyed: bool,
+}
+
+/// Lookups by clients on the public listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lookup {
+    /// True if a client may ask what became of its key.
+    pub enabled: bool,
 }
 
 /// The public listener and its limits.

@@ -32,7 +32,8 @@ impl Config {
         for route in &self.routes {
             let texts = route::warnings(route, self.upstreams.get(&route.upstream));
             let sealed = !self.store.seal.is_empty();
-            for text in texts.into_iter().chain(settling::warnings(route, sealed)) {
+            let lookup = route::lookup(route, self.lookup);
+            for text in texts.into_iter().chain(settling::warnings(route, sealed)).chain(lookup) {
                 match said.iter_mut().find(|(earlier, _)| *earlier == text) {
                     Some((_, names)) => names.push(&route.name),
                     None => said.push((text, vec![&route.name])),

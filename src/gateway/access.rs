@@ -59,6 +59,11 @@ impl AccessLine {
         }
     }
 
+    /// Names the route that the request is about, if it is not a request on that route.
+    pub(super) fn about_route(&mut self, route: &Arc<str>) {
+        self.route = Arc::clone(route);
+    }
+
     /// Names the record that the request is about.
     pub(super) fn about(&mut self, record: RecordId) {
         self.record = Some(record);

@@ -143,8 +143,8 @@ impl Metrics {
         Self::default()
     }
 
-    /// Counts an answered request. `outcome` is `completed`, `replayed`, `released`, `unprotected` or the
-    /// slug of the problem.
+    /// Counts an answered request. `outcome` is `completed`, `replayed`, `released`, `unprotected`, `lookup`,
+    /// `lookup-absent` or the slug of the problem.
     pub fn request(&self, route: &str, outcome: &'static str, took: Duration) {
         let labels = RouteOutcome { route: route.to_owned(), outcome };
         self.0.requests.get_or_create(&labels).inc();

@@ -14,6 +14,7 @@ mod events;
 mod faulty;
 mod labels;
 mod lists;
+mod many;
 mod operations;
 mod origin;
 mod reconcile;

@@ -132,6 +132,8 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("log", "level = 'loud'", "log.level", "`error`, `warn`, `info`, `debug`, `trace`"),
     ("fallback", "keyed = 'deny'\nupstream = 'payments'", "fallback.keyed", "`pass` or `refuse`"),
     ("fallback", "upstream = 'refunds'", "fallback.upstream", "defined: \"payments\""),
+    ("lookup", "enabled = 'yes'", "lookup.enabled", "a boolean; write true"),
+    ("lookup", "path = '/lookup'", "lookup.path", "allowed: `enabled`"),
     ("upstream", "url = 'ftp://127.0.0.1'", "upstreams.payments.url", "http:// or https://"),
     ("upstream", "url = '127.0.0.1:9000'", "upstreams.payments.url", "http:// or https://"),
     ("upstream", "url = '/v1'", "upstreams.payments.url", "http:// or https://"),

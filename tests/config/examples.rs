@@ -61,6 +61,7 @@ fn the_defaults_are_those_of_the_contract() {
         "connect_timeout: 1s, response_timeout: 30s, idle_timeout: 4s, response_head_limit: 262144",
         "preserve_host: false, rewrite_location: true",
         "refuses_keyed: false",
+        "lookup: Lookup { enabled: false }",
         "methods: [POST, PATCH]",
         "matching: Equivalent",
         "namespace: \"default\", key_header: \"idempotency-key\", key_required: false",

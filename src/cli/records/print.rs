@@ -4,6 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::history;
+
 const COLUMNS: [(&str, &str); 7] = [
     ("ID", "id"),
     ("STATE", "state"),
@@ -66,13 +68,26 @@ pub(super) fn record(answer: &Value) -> String {
         let title = if index == 0 { "labels" } else { "" };
         rows.push(vec![title.into(), format!("{name}: {value}")]);
     }
+    rows.extend(others(answer));
     let mut lines = aligned(rows);
+    if let Some(history) = answer["history"].as_array() {
+        lines.push("history".into());
+        lines.extend(history::lines(history));
+    }
     match answer.get("response") {
         None => {}
         Some(Value::Null) => lines.push("no response is stored".into()),
         Some(stored) => lines.extend(["".into(), response(stored)]),
     }
     lines.join("\n")
+}
+
+/// Returns the members that this command does not know, because a later gateway shows them.
+fn others(record: &Value) -> impl Iterator<Item = Vec<String>> {
+    let shown = |name: &str| MEMBERS.contains(&name) || ["labels", "history", "response"].contains(&name);
+    let members = record.as_object().into_iter().flatten();
+    let others = members.filter(move |(name, _)| !shown(name));
+    others.map(|(name, value)| vec![text(&Value::from(name.as_str())), text(value)])
 }
 
 /// Returns the names and values of a record's labels.
@@ -105,18 +120,26 @@ fn body(encoded: &str) -> String {
     decoded.filter(harmless).unwrap_or_else(|| format!("(base64) {encoded}"))
 }
 
-fn text(value: &Value) -> String {
+/// Formats a value in one line, without characters that a terminal would obey.
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
-        Value::String(text) => {
-            let shown = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
-            text.chars().map(shown).collect()
-        }
-        other => other.to_string(),
+        Value::String(text) => harmless(text),
+        other => harmless(&other.to_string()),
     }
 }
 
-fn aligned(rows: Vec<Vec<String>>) -> Vec<String> {
+/// Escapes control characters, and the characters that change the direction of text or end a line.
+pub(super) fn harmless(text: &str) -> String {
+    let steers =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown =
+        |c: char| if c.is_control() || steers(c) { c.escape_default().collect() } else { String::from(c) };
+    text.chars().map(shown).collect()
+}
+
+/// Aligns the cells of each column.
+pub(super) fn aligned(rows: Vec<Vec<String>>) -> Vec<String> {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
