@@ -17,6 +17,7 @@ use super::output::{self, print_error, printed};
 
 mod advice;
 mod arguments;
+mod cells;
 mod client;
 mod history;
 mod many;

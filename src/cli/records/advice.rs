@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::print::text;
+use super::cells::text;
 
 /// Returns sentences about the decision that led to this record.
 pub(super) fn about(record: &Value) -> String {

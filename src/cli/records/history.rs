@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::print::{aligned, text};
+use super::cells::{aligned, text};
 
 /// Members of a step that have a column, or a place in one.
 const SHOWN: [&str; 7] = ["at", "event", "execution", "executed", "forced", "by", "note"];

@@ -15,9 +15,10 @@ use tokio::task::JoinSet;
 use crate::cli::output::{self, printed};
 
 use super::advice;
-use super::arguments::{Command, Many, Resolve, YesNo};
+use super::arguments::{Command, List, Many, Order, Resolve, YesNo};
+use super::cells::harmless;
 use super::client::{Client, explain};
-use super::print::{self, harmless};
+use super::print;
 use super::request::{self, AdminRequest};
 
 /// Largest number of decisions that are under way at once.
@@ -81,7 +82,7 @@ pub(super) async fn resolve(client: Arc<Client>, args: &Resolve, json: bool) -> 
 /// records fit.
 async fn select(client: &Client, many: &Many) -> Result<Selected, String> {
     let limit = usize::from(many.limit);
-    let (mut list, mut records) = (many.list(), Vec::new());
+    let (mut list, mut records) = (list(many), Vec::new());
     loop {
         list.limit = list.limit.min(u16::try_from(limit - records.len()).unwrap_or(u16::MAX));
         let page = client.send(request::of(&Command::List(list.clone()))?).await?;
@@ -90,6 +91,20 @@ async fn select(client: &Client, many: &Many) -> Result<Selected, String> {
         if list.cursor.is_none() || records.len() >= limit {
             return Ok(Selected { records, is_cut: list.cursor.is_some() });
         }
+    }
+}
+
+/// Returns the list of all that fit, the oldest first.
+fn list(many: &Many) -> List {
+    List {
+        state: Some("unknown".into()),
+        route: many.route.clone(),
+        reason: many.reason.clone(),
+        label: many.label.clone(),
+        older_than: many.older_than.clone(),
+        order: Some(Order::Oldest),
+        limit: 1000,
+        cursor: None,
     }
 }
 

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use http::{HeaderName, HeaderValue};
 
-use super::{List, Order};
 use crate::cli::header::parse_header;
 
 /// The options that select records. One of them, or an id, is needed.
@@ -45,16 +44,16 @@ pub(in crate::cli::records) struct Resolve {
 pub(in crate::cli::records) struct Many {
     /// Without an id: all unknown outcomes of this route.
     #[arg(long)]
-    route: Option<String>,
+    pub(in crate::cli::records) route: Option<String>,
     /// Without an id: all unknown outcomes with this reason, such as "status 503" or "lease over".
     #[arg(long)]
-    reason: Option<String>,
+    pub(in crate::cli::records) reason: Option<String>,
     /// Without an id: all unknown outcomes with this value of a label.
     #[arg(long, value_name = "VALUE")]
-    label: Option<String>,
+    pub(in crate::cli::records) label: Option<String>,
     /// Without an id: all outcomes that have been unknown for this long, such as 90s, 1h or 2d.
     #[arg(long, value_name = "TIME")]
-    older_than: Option<String>,
+    pub(in crate::cli::records) older_than: Option<String>,
     /// Without an id: all unknown outcomes. Other states cannot be resolved.
     #[arg(long)]
     state: Option<ResolvableState>,
@@ -64,22 +63,6 @@ pub(in crate::cli::records) struct Many {
     /// Decide without asking, for scripts.
     #[arg(long, conflicts_with = "id")]
     pub(in crate::cli::records) yes: bool,
-}
-
-impl Many {
-    /// Returns the list of the selected records, the oldest first.
-    pub(in crate::cli::records) fn list(&self) -> List {
-        List {
-            state: Some("unknown".into()),
-            route: self.route.clone(),
-            reason: self.reason.clone(),
-            label: self.label.clone(),
-            older_than: self.older_than.clone(),
-            order: Some(Order::Oldest),
-            limit: 1000,
-            cursor: None,
-        }
-    }
 }
 
 /// The response that later attempts get. Without a status there is none.

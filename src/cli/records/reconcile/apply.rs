@@ -75,9 +75,21 @@ async fn send(client: Arc<Client>, Resolution { id, body }: Resolution) -> Resul
     let request = AdminRequest { method: Method::POST, path, body: Some(body) };
     match client.ask(&request).await.map_err(Failure::Failed)? {
         (status, _) if status.is_success() => Ok(Answer::Done { executed }),
-        (status @ (StatusCode::CONFLICT | StatusCode::NOT_FOUND), problem) => {
-            Ok(Answer::Refused { id, why: explain(status, &problem) })
-        }
-        (status, problem) => Err(Failure::Failed(explain(status, &problem))),
+        (status, problem) if is_about_all(status) => Err(Failure::Failed(explain(status, &problem))),
+        (status, problem) => Ok(Answer::Refused { id, why: explain(status, &problem) }),
     }
+}
+
+/// Tells whether the next decisions would get this answer, too: it is about the operator's token, or about the
+/// gateway, and not about the record.
+fn is_about_all(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
 }

@@ -99,8 +99,10 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
 
+    /// The execution and the number of each line.
+    type Lines = Vec<(u32, u64)>;
     /// An operation as both ways of joining show it.
-    type Shown = (RecordId, Option<u32>, Vec<(u32, u64)>);
+    type Shown = (RecordId, Option<u32>, Lines);
 
     fn id(number: u8) -> RecordId {
         RecordId::from_bytes(&[number; 20]).expect("20 bytes")
@@ -149,7 +151,7 @@ mod tests {
     }
 
     fn naive(records: &[Known], entries: &[Entry]) -> Vec<Shown> {
-        let mut all: BTreeMap<RecordId, (Option<u32>, Vec<(u32, u64)>)> = BTreeMap::new();
+        let mut all: BTreeMap<RecordId, (Option<u32>, Lines)> = BTreeMap::new();
         for record in records {
             all.entry(record.id).or_default().0 = Some(record.execution);
         }
