@@ -213,7 +213,8 @@ fn a_mistake_in_a_token_names_its_key() {
         ("name = '', env = 'ONE', role = 'read'", "tokens[0].name", "1 to 64 letters"),
         ("name = 'a b', env = 'ONE', role = 'read'", "tokens[0].name", "1 to 64 letters"),
         (long.as_str(), "tokens[0].name", "1 to 64 letters"),
-        ("name = 'loopback', env = 'ONE', role = 'read'", "tokens[0].name", "without a token"),
+        ("name = 'loopback', env = 'ONE', role = 'read'", "tokens[0].name", "another author"),
+        ("name = 'probe', env = 'ONE', role = 'read'", "tokens[0].name", "another author"),
         ("name = 'admin', env = 'ONE', role = 'read'", "tokens[0].name", "an earlier token"),
         (
             "name = 'a', env = 'ONE', role = 'read' }, { name = 'a', env = 'TWO', role = 'read'",
