@@ -7,12 +7,13 @@ use axum::extract::{Request, State};
 use axum::response::IntoResponse;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
+use oncegate::config::Role;
 use oncegate::protocol::Reason;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use crate::world::{LEASE, RESPONSE_TIMEOUT, World};
+use crate::world::{LEASE, RESPONSE_TIMEOUT, World, tokens};
 
 const NOT_EXECUTED: [&str; 4] = ["--executed", "no", "--note", "INC-7"];
 
@@ -265,4 +266,21 @@ async fn a_decision_is_taken_back_and_shown_with_its_notes() {
     let again = run(&["reopen", &id, "--note", "n"]).await;
     assert_eq!((again.status.code(), out(&again)), (Some(1), ""));
     assert!(err(&again).contains("only a decision of an operator can be taken back"), "{}", err(&again));
+}
+
+/// A failure that all further decisions would share ends the sending. The result says which failed, and which were not
+/// sent.
+#[tokio::test]
+async fn a_gateway_that_refuses_the_operator_gets_no_further_decision() {
+    let world = World::guarded_by(tokens(&[("watcher", "s3cret", Role::Read)])).await;
+    lost(&world, 40).await;
+    let arguments = [&["resolve"], &NOT_EXECUTED[..], &["--route", "pay", "--yes", "--json"]].concat();
+    let failed = command(&world.url(""), &arguments, &[("ONCEGATE_ADMIN_TOKEN", "s3cret")]).await;
+    assert_eq!(failed.status.code(), Some(1), "{}", err(&failed));
+    let results: Value = serde_json::from_str(out(&failed)).expect("JSON");
+    let count = |name: &str| results[name].as_array().map_or(0, Vec::len);
+    assert!((1..=8).contains(&count("failed")), "{results}");
+    assert_eq!((count("resolved"), count("refused")), (0, 0), "{results}");
+    assert_eq!(count("failed") + count("not_sent"), 40, "{results}");
+    assert!(results["failed"][0]["why"].as_str().is_some_and(|why| why.contains("403")), "{results}");
 }
