@@ -15,6 +15,7 @@ mod faulty;
 mod lists;
 mod operations;
 mod origin;
+mod precondition;
 mod reconcile;
 mod record_ids;
 mod records;
