@@ -21,6 +21,7 @@ mod failpoint;
 pub mod gateway;
 pub mod headers;
 mod holding;
+pub mod notify;
 pub mod peer;
 pub mod pem;
 pub mod presence;

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use oncegate::clock::{SteadyClock, Timestamp};
 use oncegate::protocol::{
-    BodyScheme, Claim, ClaimVerdict, Finding, Fingerprint, Key, OnUnknown, Owner, OwnerVerdict, PathScheme,
-    Policy, Record, RecordId, Report, ResponseRef, Scheme, Scope, StoredResponse,
+    BodyScheme, Claim, ClaimVerdict, Finding, Fingerprint, Key, Labels, OnUnknown, Owner, OwnerVerdict,
+    PathScheme, Policy, Record, RecordId, Report, ResponseRef, Scheme, Scope, StoredResponse,
 };
 use oncegate::store::embedded::EmbeddedStore;
 use oncegate::store::memory::MemoryStore;
@@ -184,6 +184,7 @@ fn claim(owner: Owner, ttl: Duration) -> Claim {
         fingerprint: Fingerprint { scheme: Arc::new(scheme), digest: [7; 32] },
         policy,
         kept: None,
+        labels: Labels::default(),
     }
 }
 

@@ -241,6 +241,7 @@ mod tests {
             listen: listen.parse().expect("an address"),
             tokens: token.into_iter().map(token_of).collect(),
             tls: None,
+            notify: None,
         };
         assert!(matches!(Access::of(&admin("127.0.0.1:1", None)), Access::Loopback));
         assert!(matches!(Access::of(&admin("[::1]:1", Some(""))), Access::Loopback));

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use http::Method;
+use tracing::field::display;
 
 use crate::config::Role;
 use crate::protocol::{OperatorVerdict, Record, RecordId, Refusal};
@@ -18,6 +19,11 @@ use super::operator::{Operator, PeerAddress};
 pub(super) enum Change {
     /// Deletes a response.
     Delete,
+    /// Takes a decision back.
+    Reopen {
+        /// The reason, in the operator's words.
+        note: String,
+    },
     /// Decides an unknown outcome.
     Resolve {
         /// The decision.
@@ -48,8 +54,8 @@ pub(super) fn log(
         }
         Ok(Decision { verdict: OperatorVerdict::Refused(refusal), .. }) => {
             let record = match refusal {
-                Refusal::WrongState(record) => Some(record),
-                Refusal::Absent | Refusal::TooEarly { .. } => None,
+                Refusal::WrongState(record) | Refusal::TooEarly { record, .. } => Some(record),
+                Refusal::Absent => None,
             };
             line.write("refused", Some(&why(refusal)), record);
         }
@@ -68,8 +74,14 @@ fn why(refusal: &Refusal) -> Cow<'static, str> {
 
 /// Logs a change that evidence of the upstream has refused. The fence that was asked for may have been
 /// written.
-pub(super) fn log_refused(operator: &Operator, id: RecordId, change: &Change, why: &str) {
-    Line { operator, id, change }.write("refused", Some(why), None);
+pub(super) fn log_refused(
+    operator: &Operator,
+    id: RecordId,
+    change: &Change,
+    why: &str,
+    record: Option<&Record>,
+) {
+    Line { operator, id, change }.write("refused", Some(why), record);
 }
 
 /// Logs that a stored response was shown.
@@ -77,7 +89,7 @@ pub(super) fn log_shown(operator: &Operator, id: RecordId, record: &Record) {
     let Operator { name: by, peer, .. } = operator;
     tracing::info!(
         target: AUDIT, action = "show-response", by = %by, %peer, record = %id, outcome = "done",
-        route = &*record.route, execution = record.state.n(), "stored response shown",
+        route = &*record.route, execution = record.state.n(), labels = record.labels.shown().map(display), "stored response shown",
     );
 }
 
@@ -126,12 +138,20 @@ impl Line<'_> {
         let id = self.id;
         let route = record.map(|record| &*record.route);
         let execution = record.map(|record| record.state.n());
+        let labels = record.and_then(|record| record.labels.shown()).map(display);
         match self.change {
             Change::Delete => {
                 let text = if outcome == "refused" { "deletion refused" } else { "record deleted" };
                 tracing::info!(
                     target: AUDIT, action = "delete", by = %by, %peer, record = %id, outcome, why, route,
-                    execution, "{text}",
+                    execution, labels, "{text}",
+                );
+            }
+            Change::Reopen { note } => {
+                let text = if outcome == "refused" { "reopening refused" } else { "record reopened" };
+                tracing::info!(
+                    target: AUDIT, action = "reopen", by = %by, %peer, record = %id, outcome, why, route,
+                    execution, note, "{text}",
                 );
             }
             Change::Resolve { executed, status, force, note, ledger_sha256 } => {
@@ -142,7 +162,7 @@ impl Line<'_> {
                 tracing::info!(
                     target: AUDIT, action = "resolve", by = %by, %peer, record = %id, outcome, why, route,
                     execution, executed, response_status = status, forced = force, ends, note, ledger_sha256,
-                    "{text}",
+                    labels, "{text}",
                 );
             }
         }

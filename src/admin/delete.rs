@@ -18,11 +18,11 @@ pub(super) async fn delete(
     operator: Operator,
     Id(id): Id,
 ) -> Result<Json<RecordView>, AdminProblem> {
-    let decided = admin.ledger.apply(id, None, &Delete, None).await;
+    let decided = admin.ledger.apply(id, None, &operator.signed(Delete, None), None).await;
     audit::log(&operator, id, &Change::Delete, &decided);
     let decision = decided?;
     match decision.verdict {
         OperatorVerdict::Refused(refusal) => Err(AdminProblem::refused("deleted", id, refusal)),
-        OperatorVerdict::Decided(record) => Ok(Json(RecordView::of(id, &record))),
+        OperatorVerdict::Decided(record) => Ok(Json(RecordView::alone(id, &record))),
     }
 }

@@ -1,5 +1,5 @@
-//! `GET /v1/records?state=&route=&reason=&older_than=&order=&limit=&cursor=`: records as of now, in the order
-//! of their ids, or the unknown outcomes with the oldest first.
+//! `GET /v1/records?state=&route=&reason=&label=&older_than=&order=&limit=&cursor=`: records as of now, in the
+//! order of their ids, or the unknown outcomes with the oldest first. `label` is the value of any label.
 //!
 //! An empty parameter counts as an absent one. An unknown parameter is refused. A page of the list may be
 //! short or even empty although more records follow: follow `next_cursor` until it is null.

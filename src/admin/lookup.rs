@@ -40,7 +40,7 @@ pub(super) async fn lookup(
     let record = found.record.ok_or_else(|| {
         AdminProblem::http(StatusCode::NOT_FOUND, "there is no record of this operation").about(id)
     })?;
-    Ok(Json(RecordView::of(id, &record)))
+    Ok(Json(RecordView::alone(id, &record)))
 }
 
 impl AdminState {

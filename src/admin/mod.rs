@@ -20,6 +20,7 @@ mod access;
 mod audit;
 mod delete;
 mod healthz;
+mod history;
 mod input;
 mod list;
 mod lookup;
@@ -30,6 +31,7 @@ mod problem;
 mod quota;
 mod readyz;
 mod record_ids;
+mod reopen;
 mod resolve;
 mod response;
 mod short_id;
@@ -52,6 +54,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/records", get(list::list))
         .route("/records/{id}", get(show::show).delete(delete::delete))
         .route("/records/{id}/resolve", post(resolve::resolve))
+        .route("/records/{id}/reopen", post(reopen::reopen))
         .route("/lookup", post(lookup::lookup))
         .route("/record-ids", post(record_ids::record_ids))
         .route("/accept-clock", post(accept_clock::accept_clock))

@@ -9,6 +9,7 @@ use http::StatusCode;
 use http::request::Parts;
 
 use crate::config::Role;
+use crate::protocol::{Signature, Signed};
 
 use super::problem::AdminProblem;
 
@@ -27,6 +28,11 @@ impl Operator {
     /// Tells whether the operator is permitted the actions of `needed`.
     pub(super) fn may(&self, needed: Role) -> bool {
         self.role >= needed
+    }
+
+    /// Signs a step for the record's history.
+    pub(super) fn signed<S>(&self, step: S, note: Option<&str>) -> Signed<S> {
+        Signed { step, signature: Signature { by: Arc::clone(&self.name), note: note.map(Into::into) } }
     }
 
     /// Creates the problem of an operator that is not permitted the actions of `needed`.

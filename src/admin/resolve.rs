@@ -16,8 +16,8 @@ use serde::Deserialize;
 
 use crate::headers::SuppliedResponse;
 use crate::protocol::{
-    OperatorVerdict, Owner, Record, RecordId, Refusal, Resolution, ResponseRef, State as Is, StoredResponse,
-    Sweep, SweepVerdict, Transition, transition,
+    OperatorVerdict, Owner, Record, RecordId, Refusal, Resolution, ResponseRef, Signed, State as Is,
+    StoredResponse, Sweep, SweepVerdict, Transition, transition,
 };
 use crate::settle::Fence;
 use crate::store::{Decision, Snapshot, StoreError};
@@ -52,12 +52,13 @@ pub(super) async fn resolve(
     Id(id): Id,
     JsonBody(body): JsonBody<ResolveBody>,
 ) -> Result<Json<RecordView>, AdminProblem> {
-    let request = ResolveRequest::read(body, &*admin.new_owner).map_err(AdminProblem::bad_request)?;
+    let request =
+        ResolveRequest::read(body, &operator, &*admin.new_owner).map_err(AdminProblem::bad_request)?;
     let before = admin.ledger.read(id).await.ok().and_then(|found| found.record);
     let outcome = match request.apply(&admin, id).await {
         Ok(Resolved::Decided(decision)) => Ok(*decision),
         Ok(Resolved::Fenced(why)) => {
-            audit::log_refused(&operator, id, &request.change, &why);
+            audit::log_refused(&operator, id, &request.change, &why, before.as_ref());
             return Err(AdminProblem::http(StatusCode::CONFLICT, why).about(id));
         }
         Err(error) => Err(error),
@@ -71,7 +72,7 @@ pub(super) async fn resolve(
     }
     match outcome.verdict {
         OperatorVerdict::Refused(refusal) => Err(AdminProblem::refused("resolved", id, refusal)),
-        OperatorVerdict::Decided(record) => Ok(Json(RecordView::of(id, &record))),
+        OperatorVerdict::Decided(record) => Ok(Json(RecordView::alone(id, &record))),
     }
 }
 
@@ -84,9 +85,17 @@ enum Resolved {
     Fenced(String),
 }
 
+/// Checks the reason that an operator gives for a change.
+pub(super) fn check_note(note: &str) -> Result<(), String> {
+    match note.trim().is_empty() || note.chars().count() > MAX_NOTE {
+        true => Err(format!("note: say why, in 1 to {MAX_NOTE} characters")),
+        false => Ok(()),
+    }
+}
+
 /// A checked decision of an operator.
 struct ResolveRequest {
-    resolution: Resolution,
+    step: Signed<Resolution>,
     response: Option<StoredResponse>,
     /// The only execution that the decision is about.
     execution: Option<u32>,
@@ -94,11 +103,9 @@ struct ResolveRequest {
 }
 
 impl ResolveRequest {
-    fn read(body: ResolveBody, new_owner: &dyn Fn() -> Owner) -> Result<Self, String> {
+    fn read(body: ResolveBody, operator: &Operator, new_owner: &dyn Fn() -> Owner) -> Result<Self, String> {
         let ResolveBody { executed, response, note, force, execution, ledger_sha256 } = body;
-        if note.trim().is_empty() || note.chars().count() > MAX_NOTE {
-            return Err(format!("note: say why, in 1 to {MAX_NOTE} characters"));
-        }
+        check_note(&note)?;
         if response.is_some() && !executed {
             return Err("response: what was not executed has no response".into());
         }
@@ -114,16 +121,17 @@ impl ResolveRequest {
             false => Resolution::NotExecuted { force },
         };
         let status = reference.map(|reference| reference.status);
+        let step = operator.signed(resolution, Some(&note));
         let change = Change::Resolve { executed, status, force, note, ledger_sha256 };
-        Ok(Self { resolution, response, execution, change })
+        Ok(Self { step, response, execution, change })
     }
 
     fn executed(&self) -> bool {
-        matches!(self.resolution, Resolution::Executed(_))
+        matches!(self.step.step, Resolution::Executed(_))
     }
 
     fn is_forced(&self) -> bool {
-        matches!(self.resolution, Resolution::NotExecuted { force: true })
+        matches!(self.step.step, Resolution::NotExecuted { force: true })
     }
 
     /// Applies the decision.
@@ -164,7 +172,7 @@ impl ResolveRequest {
             };
             // A refusal holds for the record that was read. A record that changes meanwhile is not cleared
             // unseen.
-            let record = match (transition(record.as_ref(), &self.resolution, now), record) {
+            let record = match (transition(record.as_ref(), &self.step, now), record) {
                 (Transition::Write(..), Some(record)) => record,
                 (Transition::Unchanged(verdict), _) => {
                     let decision = Decision { verdict, response: None, now };
@@ -185,7 +193,7 @@ impl ResolveRequest {
                 // A forced decision is logged as the end of "at most once".
                 Fence::Absent | Fence::Closed | Fence::Unanswered(_) => {}
             }
-            if let Some(decision) = admin.ledger.apply_to(id, &record, now, &self.resolution, None).await? {
+            if let Some(decision) = admin.ledger.apply_to(id, &record, now, &self.step, None).await? {
                 return Ok(Resolved::Decided(Box::new(decision)));
             }
         }
@@ -200,7 +208,7 @@ impl ResolveRequest {
     }
 
     async fn write(&self, admin: &AdminState, id: RecordId) -> Result<Resolved, StoreError> {
-        let decided = admin.ledger.apply(id, None, &self.resolution, self.response.as_ref()).await;
+        let decided = admin.ledger.apply(id, None, &self.step, self.response.as_ref()).await;
         decided.map(|decision| Resolved::Decided(Box::new(decision)))
     }
 }

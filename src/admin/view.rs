@@ -1,8 +1,10 @@
 //! A record as the admin API shows it. Its members are a contract.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::protocol::{Record, RecordId, State};
+use crate::protocol::{Labels, Record, RecordId, State};
+
+use super::history::{self, EntryView};
 
 /// A record. Its times are RFC 3339, on the store's clock.
 #[derive(Debug, Serialize)]
@@ -25,9 +27,25 @@ pub(super) struct RecordView {
     quiet_at: Option<String>,
     /// Time at which the present state ends by itself. A running state has none: its lease ends instead.
     expires_at: Option<String>,
+    /// The steps so far, the oldest first. Absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Vec<EntryView>>,
+    /// The labels of the first attempt, by name.
+    #[serde(serialize_with = "by_name")]
+    labels: Labels,
+}
+
+fn by_name<S: Serializer>(labels: &Labels, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(labels.iter())
 }
 
 impl RecordView {
+    /// Returns the view of a record that is shown alone, with its history.
+    pub(super) fn alone(id: RecordId, record: &Record) -> Self {
+        Self { history: Some(history::of(record)), ..Self::of(id, record) }
+    }
+
+    /// Returns the view of a record in a list.
     pub(super) fn of(id: RecordId, record: &Record) -> Self {
         let (mut reason, mut status, mut quiet_at) = (None, None, None);
         match record.state {
@@ -53,6 +71,8 @@ impl RecordView {
             lease_until: lease_until.map(|time| time.to_string()),
             quiet_at,
             expires_at: expires_at.map(|time| time.to_string()),
+            history: None,
+            labels: record.labels.clone(),
         }
     }
 }

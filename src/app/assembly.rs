@@ -10,6 +10,7 @@ use crate::buffers::REPLAY_CACHE;
 use crate::cli::serve::Operator;
 use crate::config::{Capacity, Config};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, KeptRunner, Upstream, lapsed, new_owner};
+use crate::notify::Notifier;
 use crate::routes::identity::NamesRefusal;
 use crate::routes::{LiveRoutes, RouteTable};
 use crate::seal::Sealer;
@@ -52,6 +53,8 @@ pub(super) struct Assembly {
     /// Settler of unknown outcomes, and the runner of kept requests for it.
     pub(super) settler: Settler,
     pub(super) runner: Arc<dyn Runner>,
+    /// Notifier of the webhook for unknown outcomes.
+    pub(super) notifier: Option<Notifier>,
 }
 
 fn proxy(config: &Config) -> Result<Proxy, StartError> {
@@ -72,6 +75,13 @@ fn settler(
     let witnesses = Witnesses::of_routes(&config.routes, upstream, &keeper)
         .map_err(|(route, why)| StartError::of(format_args!("routes.{route}"), why))?;
     Ok(Settler::new(ledger.clone(), metrics.clone(), keeper, new_owner).asking(witnesses))
+}
+
+/// Returns the notifier, where the configuration names a webhook.
+fn notifier(config: &Config, ledger: &Ledger, metrics: &Metrics) -> Result<Option<Notifier>, StartError> {
+    let notify = config.admin.notify.as_ref();
+    let of = |notify| Notifier::new(notify, ledger.clone(), metrics.clone());
+    notify.map(of).transpose().map_err(|error| StartError::of("admin.notify", error))
 }
 
 /// Returns the ledger over a store. It counts lapsed executions and keeps what it replayed.
@@ -96,10 +106,9 @@ impl Assembly {
         operator: Operator,
     ) -> Result<Self, StartError> {
         let workers = Workers::start().map_err(|error| StartError::of("threads", error))?;
-        let metrics = Metrics::new();
-        let mut deadline = StartDeadline::of(config.store.start_timeout);
+        let (metrics, mut deadline) = (Metrics::new(), StartDeadline::of(config.store.start_timeout));
         let table = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError::from)?;
-        let routes = LiveRoutes::new(table);
+        let routes = LiveRoutes::new(table.answering_lookups(config.lookup.enabled));
         let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
         let store = stores::open(config, &terms, &mut deadline).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
@@ -134,6 +143,7 @@ impl Assembly {
         // This comes last, so that nothing is noted in the store for a gateway that cannot start.
         let refusal = identity::compare_at_start(&names, config, &mut deadline).await?;
         Ok(Self {
+            notifier: notifier(config, &ledger, &metrics)?,
             store,
             ledger,
             metrics,

@@ -27,6 +27,8 @@ pub(super) struct Running {
     /// Task of the public listener.
     pub(super) serving: JoinHandle<()>,
     pub(super) sweeping: JoinHandle<()>,
+    /// Task of the notifier, which ends soon after the drain begins.
+    pub(super) notifying: Option<JoinHandle<()>>,
     pub(super) stop: Stop,
     pub(super) admin_stop: Stop,
 }
@@ -35,7 +37,7 @@ impl Running {
     /// Waits until all executions have ended. After `drain_timeout`, cuts off those that still run. The admin
     /// listener ends last.
     pub(super) async fn drain(self, drain_timeout: Duration) {
-        let Self { gateway, serving, sweeping, stop, admin_stop } = self;
+        let Self { gateway, serving, sweeping, notifying, stop, admin_stop } = self;
         let executions = gateway.executions();
         executions.close();
         let mut all_done = pin!(async {
@@ -54,6 +56,9 @@ impl Running {
         admin_stop.begin_drain();
         admin_stop.cut_off();
         drop(sweeping.await);
+        if let Some(notifying) = notifying {
+            drop(notifying.await);
+        }
     }
 }
 

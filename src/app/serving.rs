@@ -13,6 +13,7 @@ use crate::cli::serve::Operator;
 use crate::config::Config;
 use crate::descriptors;
 use crate::gateway::{report_stopped_claims, sweep};
+use crate::notify::notify_unknown;
 use crate::server;
 use crate::settle::background::settle_in_background;
 use crate::stop::Stop;
@@ -132,9 +133,10 @@ impl Assembly {
         tokio::spawn(report_stopped_claims(ledger.clone(), metrics.clone(), stop.clone()));
         tokio::spawn(identity::maintain(names, config.clone(), stop.clone()));
         tokio::spawn(watch(certificates, hang_ups));
+        let notifying = self.notifier.map(|notifier| tokio::spawn(notify_unknown(notifier, stop.clone())));
         let sweeping = tokio::spawn(sweep(ledger, metrics, stop.clone()));
         let serving = tokio::spawn(server::serve(listeners.public, service, public, stop.clone()));
         tokio::spawn(server::serve(listeners.admin, admin_router, admin, admin_stop.clone()));
-        Running { gateway, serving, sweeping, stop, admin_stop }
+        Running { gateway, serving, sweeping, notifying, stop, admin_stop }
     }
 }

@@ -132,6 +132,10 @@ fn setup(page: &mut Page, config: &Config) {
     page.heading("Setup");
     page.row("listens on", &public(&config.server));
     page.row("admin", &admin(config));
+    if let Some(notify) = &config.admin.notify {
+        let text = "is told of each new unknown outcome, by a POST signed as Standard Webhooks says";
+        page.row("webhook", &format!("{} {text}", notify.url));
+    }
     page.row("store", &config.store.settings.description());
     settling::seals(page, &config.store.seal);
     for (name, upstream) in config.upstreams.iter().filter(|(name, _)| !name.is_of_probe()) {
@@ -147,7 +151,15 @@ fn setup(page: &mut Page, config: &Config) {
         page.row("upstream", &format!("{text}. {}", host(upstream)));
     }
     page.row("no route matches", &no_route(config));
+    if config.lookup.enabled {
+        page.row("lookups", LOOKUPS);
+    }
 }
+
+/// The answer to clients that ask what became of a key.
+const LOOKUPS: &str = "GET /.well-known/idempotency/record says what became of a key, without the response, to the \
+                       caller whose key it is; the key of another caller and one never used are both absent. The path \
+                       leads to no route and to no upstream.";
 
 /// Describes which `Host` an upstream receives, and the effect on the addresses that the upstream writes.
 fn host(upstream: &Upstream) -> String {

@@ -5,6 +5,7 @@
 //! refuses a request, the command fails with the gateway's reason.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -14,8 +15,12 @@ use crate::secret::Secret;
 
 use super::output::{self, print_error, printed};
 
+mod advice;
 mod arguments;
+mod cells;
 mod client;
+mod history;
+mod many;
 mod print;
 mod reconcile;
 mod request;
@@ -37,6 +42,12 @@ pub async fn run(args: RecordsArgs) -> ExitCode {
             Ok(client) => reconcile::run(client, reconcile, args.json).await,
             Err(failure) => failed(&failure),
         };
+    }
+    if let Command::Resolve(resolve) = &args.command
+        && resolve.id.is_none()
+    {
+        let resolved = async { many::resolve(Arc::new(client(&args, token)?), resolve, args.json).await };
+        return resolved.await.unwrap_or_else(|failure| failed(&failure));
     }
     match answer(&args, token).await {
         Ok(text) => printed(output::print(format_args!("{text}\n"))),
@@ -70,9 +81,10 @@ pub async fn answer(args: &RecordsArgs, token: Option<Secret>) -> Result<String,
     }
     Ok(match args.command {
         Command::List(_) => print::list(&answer),
+        Command::Resolve(_) => format!("{}\n\n{}", print::record(&answer), advice::about(&answer)),
         Command::Show(_)
         | Command::Lookup(_)
-        | Command::Resolve(_)
+        | Command::Reopen(_)
         | Command::Delete(_)
         | Command::Reconcile(_) => print::record(&answer),
     })

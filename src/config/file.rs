@@ -10,12 +10,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod notify;
 mod route;
 mod scope;
 mod settling;
 mod size;
 mod token;
 
+pub(super) use self::notify::Notify;
 pub(super) use self::route::{
     Anonymous, BodyForm, Fingerprint, InFlight, Match, OnStoreError, Outcomes, Route, UnknownAnswers,
 };
@@ -41,6 +43,8 @@ pub(super) struct File {
     pub log: Log,
     /// Destination of a request that no route matches. Without it, such a request is answered 404.
     pub fallback: Option<Fallback>,
+    /// Lookups by clients on the public listener.
+    pub lookup: Lookup,
     /// The protected routes.
     pub routes: Vec<Route>,
 }
@@ -116,11 +120,13 @@ pub(super) struct Admin {
     pub tokens: Vec<AdminToken>,
     /// TLS settings. With them, the listener accepts TLS only.
     pub tls: Option<ListenerTls>,
+    /// The webhook that is told of each new unknown outcome, at least once, by a signed POST.
+    pub notify: Option<Notify>,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:9464".into(), token_env: None, tokens: Vec::new(), tls: None }
+        Self { listen: "127.0.0.1:9464".into(), token_env: None, tokens: Vec::new(), tls: None, notify: None }
     }
 }
 
@@ -283,6 +289,15 @@ pub(super) enum LogLevel {
     Info,
     Debug,
     Trace,
+}
+
+/// Lookups by clients on the public listener.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Lookup {
+    /// True to answer `GET /.well-known/idempotency/record`, where a client asks what became of its key. The
+    /// path then leads neither to a route nor to the fallback.
+    pub enabled: bool,
 }
 
 /// The destination of a request that no route matches.

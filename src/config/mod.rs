@@ -14,7 +14,7 @@ use http::{HeaderName, Method, Uri};
 use ipnet::IpNet;
 
 use crate::protocol::path::Template;
-use crate::protocol::{EntryName, Outcomes, Policy, Scheme, ScopePart};
+use crate::protocol::{EntryName, LabelSource, Outcomes, Policy, Scheme, ScopePart};
 use crate::store::StoreSettings;
 
 pub use self::admin_token::{AdminToken, Role};
@@ -22,6 +22,7 @@ pub use self::arguments::Arguments;
 pub use self::descriptors::Capacity;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
+pub use self::notify::{Notify, WebhookSecret, WebhookUrl};
 pub use self::schema::schema;
 pub use self::settling::{Marker, Probe, RetryHorizon, SealKey, Settling, UpstreamKeys};
 pub use self::upstream_name::UpstreamName;
@@ -37,6 +38,7 @@ mod expansion;
 mod file;
 mod ignored_variables;
 mod mistakes;
+mod notify;
 mod overlay;
 mod read;
 mod rules;
@@ -63,6 +65,8 @@ pub struct Config {
     pub log: Log,
     /// Destination of a request that no route matches; `None` answers `no-route`.
     pub fallback: Option<Fallback>,
+    /// Lookups by clients.
+    pub lookup: Lookup,
     /// The protected routes, in the order of the file.
     pub routes: Vec<Arc<Route>>,
     /// Warnings found while the configuration was read, beside those that [`Config::warnings`] finds in the
@@ -95,6 +99,13 @@ pub struct Fallback {
     pub upstream: UpstreamName,
     /// True if a request that carries a key is refused although no route protects it.
     pub refuses_keyed: bool,
+}
+
+/// Lookups by clients on the public listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lookup {
+    /// True if a client may ask what became of its key.
+    pub enabled: bool,
 }
 
 /// The public listener and its limits.
@@ -142,6 +153,8 @@ pub struct Admin {
     pub tokens: Vec<AdminToken>,
     /// TLS settings. With them, the listener accepts TLS only.
     pub tls: Option<ListenerTls>,
+    /// The webhook that is told of each new unknown outcome.
+    pub notify: Option<Notify>,
 }
 
 /// PEM files of a listener that uses TLS. They were usable when they were checked.
@@ -254,6 +267,8 @@ pub struct Route {
     pub anonymous: bool,
     /// Parts of a request that make it the same request as another.
     pub fingerprint: Arc<Scheme>,
+    /// Places of the labels by which people find a record.
+    pub labels: Vec<LabelSource>,
     /// Lease, retention, and the policy for an unknown outcome.
     pub policy: Policy,
     /// Evidence that settles an unknown outcome. It agrees with the policy.

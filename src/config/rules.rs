@@ -6,7 +6,7 @@
 use super::environment::Environment;
 use super::file::{self, File};
 use super::mistakes::KeyCursor;
-use super::{Config, Fallback, Log, LogFormat};
+use super::{Config, Fallback, Log, LogFormat, Lookup};
 
 use self::upstreams::Upstreams;
 
@@ -14,6 +14,7 @@ mod headers;
 mod limits;
 mod listeners;
 mod loops;
+mod notify;
 mod path;
 mod pointers;
 #[cfg(feature = "postgres")]
@@ -61,6 +62,7 @@ pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment)
         upstreams: upstreams.map(|(name, up)| Some((name, up?))).collect::<Option<_>>()?,
         log: log(&file.log),
         fallback: fallback?,
+        lookup: Lookup { enabled: file.lookup.enabled },
         routes,
         notes: Vec::new(),
         quick_start: false,

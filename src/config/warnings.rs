@@ -15,6 +15,7 @@ impl Config {
         let sections = [
             section("store", self.store.settings.warning()),
             section("admin", self.admin_warning()),
+            section("admin", self.notify_warning()),
             section("server", self.drain_warning()),
             section("server", self.proxies_warning()),
             section("server", self.descriptors_warning()),
@@ -31,7 +32,8 @@ impl Config {
         for route in &self.routes {
             let texts = route::warnings(route, self.upstreams.get(&route.upstream));
             let sealed = !self.store.seal.is_empty();
-            for text in texts.into_iter().chain(settling::warnings(route, sealed)) {
+            let lookup = route::lookup(route, self.lookup);
+            for text in texts.into_iter().chain(settling::warnings(route, sealed)).chain(lookup) {
                 match said.iter_mut().find(|(earlier, _)| *earlier == text) {
                     Some((_, names)) => names.push(&route.name),
                     None => said.push((text, vec![&route.name])),
@@ -51,6 +53,15 @@ impl Config {
             self.admin.listen
         );
         (!self.admin.listen.ip().is_loopback() && self.admin.tokens.is_empty()).then_some(text)
+    }
+
+    fn notify_warning(&self) -> Option<String> {
+        let notify = self.admin.notify.as_ref().filter(|notify| notify.url.is_exposed())?;
+        Some(format!(
+            "notify sends to {} without encryption: everyone on the way can read which operations are unknown; \
+             the signature keeps them from being changed",
+            notify.url
+        ))
     }
 
     /// Compares the drain timeout with the response timeouts. Only upstreams that a route uses count, because

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::presence::Presence;
-use crate::protocol::RecordId;
+use crate::protocol::{Labels, RecordId};
 use crate::routes::Matched;
 use crate::telemetry::{Metrics, millis};
 
@@ -29,6 +29,7 @@ pub(super) struct AccessLine {
     /// Client presence, if the connection reports it.
     presence: Option<Presence>,
     record: Option<RecordId>,
+    labels: Labels,
     ended: bool,
 }
 
@@ -53,13 +54,24 @@ impl AccessLine {
             client,
             presence: request.extensions().get().cloned(),
             record: None,
+            labels: Labels::default(),
             ended: false,
         }
+    }
+
+    /// Names the route that the request is about, if it is not a request on that route.
+    pub(super) fn about_route(&mut self, route: &Arc<str>) {
+        self.route = Arc::clone(route);
     }
 
     /// Names the record that the request is about.
     pub(super) fn about(&mut self, record: RecordId) {
         self.record = Some(record);
+    }
+
+    /// Adds the labels of the request.
+    pub(super) fn labelled(&mut self, labels: &Labels) {
+        self.labels = labels.clone();
     }
 
     /// Logs the answer, or that the client has given up on it.
@@ -84,6 +96,7 @@ impl AccessLine {
             record = self.record.as_ref().map(display),
             took_ms = millis(took),
             client = self.client.as_ref().map(display),
+            labels = self.labels.shown().map(display),
         );
     }
 }

@@ -11,7 +11,9 @@ use crate::config::Route;
 use crate::headers::{bare_key, name_execution};
 use crate::presence::OpenRequests;
 use crate::problem::Problem;
-use crate::protocol::{Claim, Fingerprint, Key, Owner, Record, RecordId, RequestParts, Scheme, Standing};
+use crate::protocol::{
+    Claim, Fingerprint, Key, Labels, Owner, Record, RecordId, RequestParts, Scheme, Standing,
+};
 use crate::settle::{KeptRequest, Settler};
 use crate::shares::Party;
 use crate::store::{Decision, StoreError};
@@ -29,6 +31,8 @@ pub(super) struct Attempt {
     pub(super) fingerprint: Fingerprint,
     /// The parts of the request that are kept with the record until the operation is settled.
     kept: Option<Arc<[u8]>>,
+    /// The labels of the request.
+    labels: Labels,
     /// The party that the permits and memory of this attempt are counted for.
     pub(super) party: Party,
     pub(super) open_requests: OpenRequests,
@@ -39,7 +43,7 @@ pub(super) enum ClaimOutcome {
     /// The final answer: the attempt ran, or it was refused.
     Answered(Result<Reply, Problem>),
     /// The attempt, which did not run, and the record as it stands.
-    NotRun(Box<Attempt>, Decision<Standing>),
+    NotRun(Box<Attempt>, Box<Decision<Standing>>),
     /// The attempt, which did not take over: the record had moved on.
     MovedOn(Box<Attempt>),
     /// The attempt, which sent nothing because the store did not say whether it may run.
@@ -58,7 +62,8 @@ impl Attempt {
         open_requests: OpenRequests,
     ) -> Self {
         let fingerprint = Fingerprint::of(parts(&head, &body), &route.fingerprint);
-        Self { id, route, key, head, body, fingerprint, kept: None, party, open_requests }
+        let labels = Labels::of_request(&route.labels, parts(&head, &body));
+        Self { id, route, key, head, body, fingerprint, kept: None, labels, party, open_requests }
     }
 
     /// Takes what settling an unknown outcome would need of the request.
@@ -86,6 +91,7 @@ impl Attempt {
             body: Buffered { bytes: request.body, _share: None },
             fingerprint: record.fingerprint.clone(),
             kept: None,
+            labels: record.labels.clone(),
             party: None.into(),
             open_requests: OpenRequests::default(),
         })
@@ -105,7 +111,13 @@ impl Attempt {
             fingerprint: self.fingerprint.clone(),
             policy: self.route.policy,
             kept: self.kept.clone(),
+            labels: self.labels.clone(),
         }
+    }
+
+    /// Returns the labels of the request.
+    pub(super) fn labels(&self) -> &Labels {
+        &self.labels
     }
 
     /// Returns the method of the request.

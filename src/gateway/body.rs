@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::EXPECT;
-use http::{Request, StatusCode};
+use http::header::{CONTENT_LENGTH, EXPECT};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
@@ -27,6 +27,15 @@ pub(super) fn watched(body: Body) -> (Body, Arc<AtomicBool>) {
         error
     });
     (Body::new(body), broken)
+}
+
+/// Removes the body of an answer to a HEAD, and keeps its length. Over HTTP/1.1 the HTTP library does so;
+/// over HTTP/2 a body there is an error, and the client loses the answer.
+pub(super) fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.map(|_| Body::empty())
 }
 
 /// Number of bytes still read of a body that is too large, so that the client can read the answer.

@@ -62,8 +62,8 @@ impl GatewayBuilder {
         }
     }
 
-    /// Adds a part of a configuration file: keys of `[server]`, and `[[routes]]` with the `upstream`
-    /// `"inner"`. `[store]`, `[upstreams]` and `[fallback]` are taken.
+    /// Adds a part of a configuration file: keys of `[server]` and `[lookup]`, and `[[routes]]` with the
+    /// `upstream` `"inner"`. `[store]`, `[upstreams]` and `[fallback]` are taken.
     #[must_use]
     pub fn config(mut self, toml: &str) -> Self {
         self.text.push_str(toml);
@@ -109,7 +109,7 @@ impl GatewayBuilder {
         without_client(&config.routes)?;
         let table = RouteTable::new(&config.routes, config.fallback)
             .map_err(|why| ConfigErrors::of("routes", why.to_string()))?;
-        let routes = LiveRoutes::new(table);
+        let routes = LiveRoutes::new(table.answering_lookups(config.lookup.enabled));
         let counted = metrics.clone();
         let ledger = Ledger::new(store, config.store.timeout)
             .reporting_lapses(move |id, record| lapsed(&counted, id, record));

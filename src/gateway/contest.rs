@@ -229,7 +229,7 @@ impl Gateway {
             (Err(problem), Bid::Claim(claim)) => {
                 // An attempt that needs no execution is answered even without a permit.
                 match self.ledger.claim_without_writing(id, claim).await {
-                    Ok(Some(decision)) => return Ok(ClaimOutcome::NotRun(attempt, decision)),
+                    Ok(Some(decision)) => return Ok(ClaimOutcome::NotRun(attempt, Box::new(decision))),
                     Ok(None) => self.admit_soon(&attempt, problem).await?,
                     Err(error @ (StoreError::Unavailable(_) | StoreError::Unclear(_))) => {
                         return Ok(ClaimOutcome::Unclaimed(attempt, error));
@@ -278,7 +278,7 @@ impl Gateway {
                     self.release_unsent(id, owner).await;
                 }
                 let not_run = Decision { verdict: Standing::InFlight(record), response: None, now };
-                return drop(sender.send(ClaimOutcome::NotRun(attempt, not_run)));
+                return drop(sender.send(ClaimOutcome::NotRun(attempt, Box::new(not_run))));
             }
             ClaimVerdict::Won(record) => {
                 let end = asked.for_lease(record.policy.lease);
@@ -292,7 +292,7 @@ impl Gateway {
             ClaimVerdict::NotWon(standing) => {
                 drop(permit);
                 let not_run = Decision { verdict: standing, response, now };
-                return drop(sender.send(ClaimOutcome::NotRun(attempt, not_run)));
+                return drop(sender.send(ClaimOutcome::NotRun(attempt, Box::new(not_run))));
             }
         };
         let lead = self.flights.join(id).lead(record.fingerprint.clone());

@@ -7,19 +7,19 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use http::header::EXPECT;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 use crate::config::Route;
 use crate::presence::OpenRequests;
 use crate::problem::{Problem, Slug};
-use crate::protocol::RecordId;
 use crate::routes::{Ambiguity, Matched};
 use crate::shares::Party;
 
 use super::access::AccessLine;
 use super::attempt::Attempt;
-use super::body::{leave, leave_body};
-use super::operation::{caller, requested_key};
+use super::body::{leave, leave_body, without_body};
+use super::lookup::look_up;
+use super::operation::requested_key;
 use super::reply::Reply;
 use super::unprotected::pass_through;
 use super::{Gateway, Upstream};
@@ -33,6 +33,8 @@ pub(super) async fn exchange(
     let matched = gateway.routes.table().find(request.method(), request.uri().path(), request.headers());
     let (origin, client) = gateway.origin(&request);
     let party = client.into();
+    let is_head = request.method() == Method::HEAD;
+    let is_own = matches!(matched, Matched::Lookup);
     let mut access = AccessLine::begin(&gateway.metrics, &request, &matched, client);
     let (name, replied) = match matched {
         Matched::Route(route) => {
@@ -45,11 +47,13 @@ pub(super) async fn exchange(
             (Some(name.clone()), pass_through(&gateway, upstream, name, request, party).await)
         }
         Matched::Ambiguous(ambiguity) => (None, Err(ambiguous(ambiguity, request))),
+        Matched::Lookup => (None, look_up(&gateway, request, party, &mut access).await),
         Matched::Nothing => {
             leave(request);
             (None, Err(Problem::new(Slug::NoRoute, "No route matches this method and path.")))
         }
     };
+    let is_own = is_own || replied.is_err();
     let (mut response, outcome) = match replied {
         Ok(Reply { response, outcome }) => (response, outcome),
         Err(problem) => {
@@ -57,6 +61,9 @@ pub(super) async fn exchange(
             (problem.into_response(gateway.problem_docs.as_deref()), outcome)
         }
     };
+    if is_head && is_own {
+        response = without_body(response);
+    }
     if let Some(name) = &name {
         gateway.locations.rewrite(name, response.headers_mut(), &origin);
     }
@@ -99,19 +106,14 @@ async fn protected(
         }
     };
     let (mut head, body) = request.into_parts();
-    // Callers and requests are distinguished by the headers that the upstream will see, so the headers are
-    // cleaned first.
     let expects = head.headers.contains_key(EXPECT);
-    let peer = head.extensions.get().copied();
-    gateway.prepare(&mut head.headers, head.version, peer, route.read_headers());
-    let scope = match caller(&route, &head) {
-        Ok(scope) => scope,
+    let id = match gateway.name_operation(&route, &key, &mut head, None) {
+        Ok(id) => id,
         Err(problem) => {
             leave_body(expects, body);
             return Err(problem);
         }
     };
-    let id = RecordId::of(&route.namespace, &scope, &key);
     access.about(id);
     let open_requests: OpenRequests = head.extensions.remove().unwrap_or_default();
     let _protected = open_requests.begin_protected();
@@ -119,6 +121,7 @@ async fn protected(
     let body = gateway.bodies.read(party, expects, &head, body).await?;
     drop(uncommitted);
     let attempt = Attempt::new(id, route, key, head, body, party, open_requests.clone());
+    access.labelled(attempt.labels());
     let attempt = Box::new(attempt.keeping(&gateway.settler));
     gateway.contend(upstream, attempt).await
 }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tokio::{join, select};
 use tower::ServiceExt;
+use tracing::field::display;
 use tracing::{info, warn};
 
 use crate::call::{CallError, MaySend};
@@ -179,7 +180,7 @@ impl Execution {
             target: "oncegate::execution",
             method = %self.attempt.method(), path = self.attempt.path(),
             %route, record = %self.lease.id, execution = self.lease.n, outcome, status = conclusion.status(),
-            took_ms = millis(took), "execution ended"
+            took_ms = millis(took), labels = self.lease.record.labels.shown().map(display), "execution ended"
         );
     }
 
@@ -391,7 +392,8 @@ impl HeldLease {
 fn became_unknown(metrics: &Metrics, lease: &HeldLease, reason: Reason, cause: Option<&str>) {
     let (route, execution) = (&lease.record.route, lease.n);
     metrics.became_unknown(route, reason);
-    warn!(record = %lease.id, %route, execution, %reason, cause, "the outcome is unknown");
+    let labels = lease.record.labels.shown().map(display);
+    warn!(record = %lease.id, %route, execution, %reason, cause, labels, "the outcome is unknown");
 }
 
 /// Tells whether the record is unknown for another reason than the one that the owner reported.

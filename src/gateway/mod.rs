@@ -51,6 +51,7 @@ mod flight;
 mod layer;
 mod lease;
 mod location;
+mod lookup;
 mod operation;
 mod outgoing;
 mod owner;
@@ -87,6 +88,8 @@ pub struct Gateway {
     permits: Shares,
     /// Permits of requests that no key protects.
     streams: Shares,
+    /// Permits of lookups by clients.
+    lookups: Shares,
     /// Permits of the tasks that release a claim which may stand although nothing was sent.
     releases: Semaphore,
     bodies: BodyBudget,
@@ -122,6 +125,7 @@ impl Gateway {
             executions: TaskTracker::new(),
             permits: Shares::new(server.max_in_flight, 1),
             streams: Shares::new(server.max_streams, 1),
+            lookups: Shares::new(server.max_in_flight, 1),
             releases: Semaphore::new(server.max_in_flight),
             bodies: BodyBudget::new(
                 server.max_in_flight,

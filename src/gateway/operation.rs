@@ -10,7 +10,9 @@ use crate::config::Route;
 use crate::headers::tokens;
 use crate::peer::ClientCertificate;
 use crate::problem::{Executed, Problem, Retry, Slug};
-use crate::protocol::{CallerIdentity, CallerParts, InvalidKey, Key, Scope, ScopePart};
+use crate::protocol::{CallerIdentity, CallerParts, InvalidKey, Key, RecordId, Scope, ScopePart};
+
+use super::Gateway;
 
 /// Returns the key of a request on a route, or `None` if there is no key and the route does not require one.
 pub(super) fn requested_key(route: &Route, request: &Request<Body>) -> Result<Option<Key>, Problem> {
@@ -37,11 +39,31 @@ pub(super) fn requested_key(route: &Route, request: &Request<Body>) -> Result<Op
     }
 }
 
+impl Gateway {
+    /// Names the operation that a request with this key asks for on a route, and makes the headers of the
+    /// request fit for the upstream. `path` is the operation's path if the request itself has another one.
+    ///
+    /// Callers and requests are distinguished by the headers that the upstream will see, so the headers are
+    /// cleaned first.
+    pub(super) fn name_operation(
+        &self,
+        route: &Route,
+        key: &Key,
+        head: &mut Parts,
+        path: Option<&str>,
+    ) -> Result<RecordId, Problem> {
+        let peer = head.extensions.get().copied();
+        self.prepare(&mut head.headers, head.version, peer, route.read_headers());
+        let scope = caller(route, head, path.unwrap_or(head.uri.path()))?;
+        Ok(RecordId::of(&route.namespace, &scope, key))
+    }
+}
+
 /// Returns the scope of a request that is prepared for the upstream.
-pub(super) fn caller(route: &Route, head: &Parts) -> Result<Scope, Problem> {
+fn caller(route: &Route, head: &Parts, path: &str) -> Result<Scope, Problem> {
     let certificate = head.extensions.get::<ClientCertificate>().cloned();
     let certificate = certificate.as_ref().map(|certificate| &*certificate.0);
-    let shown = CallerParts { headers: &head.headers, certificate, path: head.uri.path() };
+    let shown = CallerParts { headers: &head.headers, certificate, path };
     let (scope, identity) = Scope::of_request(&route.scope, shown);
     let parts = || {
         let parts = route.scope.iter().filter(|part| **part != ScopePart::Path);

@@ -105,6 +105,7 @@ pub fn lapsed(metrics: &Metrics, id: RecordId, record: &Record) {
     metrics.became_unknown(route, Reason::LeaseOver);
     warn!(
         record = %id, %route, execution, reason = %Reason::LeaseOver,
+        labels = record.labels.shown().map(tracing::field::display),
         "the outcome is unknown: the execution fell silent past its lease"
     );
 }

@@ -9,12 +9,15 @@
 
 pub mod call;
 pub mod credential;
+mod entry;
 pub mod finding;
 pub mod fingerprint;
 pub mod hex;
+pub mod history;
 pub mod id;
 pub mod identity;
 pub mod key;
+pub mod labels;
 pub mod notice;
 pub mod path;
 pub mod pattern;
@@ -31,16 +34,20 @@ pub mod verdict;
 pub use call::{Meaning, Outcomes, Reason, Sent};
 pub use finding::{Called, Finding, finding};
 pub use fingerprint::{BodyScheme, Fingerprint, PathScheme, RequestParts, Scheme};
+pub use history::{History, Signature};
 pub use id::{Owner, RecordId, Revision};
 pub use identity::{Entry, EntryName, Identity};
 pub use key::{InvalidKey, Key};
+pub use labels::{LabelSource, Labels};
 pub use notice::Notice;
 pub use pattern::Pattern;
 pub use policy::{OnUnknown, Policy};
-pub use record::{Executed, Record, State};
+pub use record::{Doubt, Executed, Record, State};
 pub use response::{ResponseRef, StoredResponse};
 pub use scope::{CallerIdentity, CallerParts, Scope, ScopePart};
-pub use step::{Claim, Delete, Evidence, Renew, Report, Resolution, Settle, StepKind, Sweep, TakeOver};
+pub use step::{
+    Claim, Delete, Evidence, Renew, Reopen, Report, Resolution, Settle, Signed, StepKind, Sweep, TakeOver,
+};
 pub use transition::{Step, Transition, transition};
 pub use verdict::{
     ClaimVerdict, OperatorVerdict, OwnerVerdict, Refusal, RenewVerdict, SettleVerdict, Standing,

@@ -66,6 +66,23 @@ pub struct Notice {
 }
 
 impl Notice {
+    /// Returns the notice that the outcome of `record` became unknown; `None` if its outcome is not unknown.
+    /// No step writes an unknown record again, so this is the notice of the step that wrote it.
+    #[must_use]
+    pub fn of_unknown(record: &Record) -> Option<Self> {
+        let State::Unknown { owner, n, reason, .. } = record.state else { return None };
+        Some(Self {
+            kind: Kind::Unknown,
+            namespace: Arc::clone(&record.namespace),
+            route: Arc::clone(&record.route),
+            execution: n,
+            status: None,
+            reason: Some(reason),
+            owner,
+            revision: record.revision,
+        })
+    }
+
     /// Returns the mark of the step: 16 hexadecimal digits. A repeated step has the same mark, and every
     /// other step has another one. The mark does not reveal the owner's token.
     #[must_use]
@@ -129,6 +146,7 @@ fn kind(step: StepKind, before: &State, after: Option<&State>) -> Option<Kind> {
         StepKind::Lose | StepKind::Claim | StepKind::Sweep if becomes_unknown => Some(Kind::Unknown),
         StepKind::Claim | StepKind::Sweep if matches!(before, State::Unknown { .. }) => Some(Kind::Expired),
         StepKind::Lose | StepKind::Claim | StepKind::Sweep => None,
+        StepKind::Reopen => Some(Kind::Unknown),
         StepKind::Renew | StepKind::TakeOver | StepKind::Delete => None,
     }
 }

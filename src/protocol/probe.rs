@@ -9,7 +9,6 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use self::document::{Document, Found};
 use super::StoredResponse;
 
 mod document;
@@ -19,6 +18,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::document::{Document, Found};
 pub use self::pointer::Pointer;
 pub use self::template::{UrlTemplate, Values};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-use super::{Fingerprint, OnUnknown, Owner, Policy, Reason, ResponseRef, Revision};
+use super::{Fingerprint, History, Labels, OnUnknown, Owner, Policy, Reason, ResponseRef, Revision};
 
 /// The stored facts of one operation, without its response body.
 ///
@@ -34,6 +34,23 @@ pub struct Record {
     /// The parts of the first attempt's request that settling an unknown outcome needs, encoded by the
     /// settler. They are kept until the operation is completed or settled, or an operator decides.
     pub kept: Option<Arc<[u8]>>,
+    /// The labels of the first attempt. They stay as long as the record.
+    pub labels: Labels,
+    /// The doubt that an operator's decision has ended, while the decision can be taken back.
+    pub doubt: Option<Box<Doubt>>,
+    /// The steps so far that the other fields do not show.
+    pub history: History,
+}
+
+/// The part of an unknown outcome that an operator's decision ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Doubt {
+    /// True if an earlier execution is undecided too.
+    pub undecided: bool,
+    /// Cause of the unknown outcome.
+    pub reason: Reason,
+    /// Time from which the call can no longer be under way.
+    pub quiet_at: Timestamp,
 }
 
 /// The state of an operation. The absence of a record is a seventh state.
@@ -195,6 +212,8 @@ impl Record {
             updated_at: self.deadline(),
             state: State::Expired { n: self.state.n(), executed },
             kept: None,
+            doubt: None,
+            history: self.history.dated(self.updated_at),
             ..self.clone()
         };
         (now < expired.deadline()).then_some(Cow::Owned(expired))
@@ -205,7 +224,9 @@ impl Record {
     pub(super) fn become_at(&self, state: State, now: Timestamp) -> Self {
         let is_open = matches!(state, State::Running { .. } | State::Unknown { .. } | State::Cleared { .. });
         let kept = self.kept.clone().filter(|_| is_open);
-        Self { revision: self.revision.next(), updated_at: now, state, kept, ..self.clone() }
+        let history = self.history.dated(self.updated_at);
+        let revision = self.revision.next();
+        Self { revision, updated_at: now, state, kept, doubt: None, history, ..self.clone() }
     }
 
     /// Tells whether the policy of this record allows another execution, or evidence, to decide an unknown

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 
-use super::{Finding, Fingerprint, Owner, Policy, Record, ResponseRef, Revision, State};
+use super::{
+    Finding, Fingerprint, History, Labels, Owner, Policy, Record, ResponseRef, Revision, Signature, State,
+};
 
 /// The claim of an attempt that asks to run.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Claim {
     pub policy: Policy,
     /// The parts of the request that settling needs. See [`Record::kept`].
     pub kept: Option<Arc<[u8]>>,
+    /// The labels of the request. See [`Record::labels`].
+    pub labels: Labels,
 }
 
 impl Claim {
@@ -38,6 +42,9 @@ impl Claim {
             updated_at: now,
             state: State::Running { owner: self.owner, n: 1, undecided: false },
             kept: self.kept.clone(),
+            labels: self.labels.clone(),
+            doubt: None,
+            history: History::default(),
         }
     }
 }
@@ -110,9 +117,23 @@ pub enum Resolution {
     },
 }
 
+/// The taking back of an operator's decision: the outcome is unknown again, as it was before the decision. A
+/// decision that gave clients a response, or after which another step was written, stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reopen;
+
 /// A deletion: an operator drops a response before its time. The tombstone stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delete;
+
+/// A step of an operator, signed for the record's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed<S> {
+    /// The step.
+    pub step: S,
+    /// The operator's name and reason.
+    pub signature: Signature,
+}
 
 /// The passing of time: a lease that is over lapses, and a record expires or ends when its retention is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +158,8 @@ pub enum StepKind {
     Settle,
     /// A [`Resolution`].
     Resolve,
+    /// A [`Reopen`].
+    Reopen,
     /// A [`Delete`].
     Delete,
     /// A [`Sweep`].

@@ -11,9 +11,10 @@ use std::fmt::Debug;
 use crate::clock::Timestamp;
 
 use super::{
-    Claim, ClaimVerdict, Delete, Evidence, Executed, Finding, OnUnknown, OperatorVerdict, Owner,
-    OwnerVerdict, Reason, Record, Refusal, Renew, RenewVerdict, Report, Resolution, ResponseRef, Settle,
-    SettleVerdict, Standing, State, StepKind, Sweep, SweepVerdict, TakeOver, TakeOverVerdict,
+    Claim, ClaimVerdict, Delete, Doubt, Evidence, Executed, Finding, OnUnknown, OperatorVerdict, Owner,
+    OwnerVerdict, Reason, Record, Refusal, Renew, RenewVerdict, Reopen, Report, Resolution, ResponseRef,
+    Settle, SettleVerdict, Signature, Signed, Standing, State, StepKind, Sweep, SweepVerdict, TakeOver,
+    TakeOverVerdict, entry,
 };
 
 /// A step that can happen to an operation.
@@ -26,6 +27,11 @@ pub trait Step: Debug + Send + Sync {
 
     /// Decides the effect of the step on the stored record. See [`transition`].
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<Self::Verdict>;
+
+    /// Returns the signature of the operator that sends the step, for the record's history.
+    fn signature(&self) -> Option<&Signature> {
+        None
+    }
 }
 
 /// A decision: the change to write, and its verdict once the change is stored.
@@ -50,7 +56,13 @@ pub enum Transition<V> {
 /// which the decision is written, but must not run ahead of it.
 #[must_use]
 pub fn transition<S: Step>(record: Option<&Record>, step: &S, now: Timestamp) -> Transition<S::Verdict> {
-    step.decide(record, now)
+    let mut decided = step.decide(record, now);
+    if let Transition::Write(next, _) = &mut decided
+        && let Some(entry) = entry::of(step.kind(), step.signature(), record, next, now)
+    {
+        next.history = next.history.with(entry);
+    }
+    decided
 }
 
 /// Returns the record as it stands now, or `None` once nothing is remembered.
@@ -329,7 +341,7 @@ impl Step for Resolution {
 
     fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<OperatorVerdict> {
         let Some(record) = current(stored, now) else { return refused(Refusal::Absent) };
-        let State::Unknown { owner, n, quiet_at, .. } = record.state else {
+        let State::Unknown { owner, n, undecided, reason, quiet_at } = record.state else {
             return refused(Refusal::WrongState(record.into_owned()));
         };
         let decided = match *self {
@@ -341,8 +353,47 @@ impl Step for Resolution {
                 return refused(Refusal::TooEarly { record: record.into_owned(), until: quiet_at });
             }
         };
-        let decided = Record { kept: None, ..record.become_at(decided, now) };
+        // A response that clients may have got is never taken back.
+        let can_reopen = !matches!(decided, State::Completed { .. });
+        let doubt = can_reopen.then(|| Box::new(Doubt { undecided, reason, quiet_at }));
+        let decided = Record { kept: None, doubt, ..record.become_at(decided, now) };
         Transition::Write(decided, OperatorVerdict::Decided)
+    }
+}
+
+impl Step for Reopen {
+    type Verdict = OperatorVerdict;
+
+    fn kind(&self) -> StepKind {
+        StepKind::Reopen
+    }
+
+    fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<OperatorVerdict> {
+        let Some(record) = current(stored, now) else { return refused(Refusal::Absent) };
+        match (record.state, record.doubt.as_deref()) {
+            (State::Cleared { owner, n, .. } | State::Settled { owner, n }, Some(doubt)) => {
+                let Doubt { undecided, reason, quiet_at } = *doubt;
+                let unknown = State::Unknown { owner, n, undecided, reason, quiet_at };
+                Transition::Write(record.become_at(unknown, now), OperatorVerdict::Decided)
+            }
+            _ => refused(Refusal::WrongState(record.into_owned())),
+        }
+    }
+}
+
+impl<S: Step> Step for Signed<S> {
+    type Verdict = S::Verdict;
+
+    fn kind(&self) -> StepKind {
+        self.step.kind()
+    }
+
+    fn decide(&self, stored: Option<&Record>, now: Timestamp) -> Transition<S::Verdict> {
+        self.step.decide(stored, now)
+    }
+
+    fn signature(&self) -> Option<&Signature> {
+        Some(&self.signature)
     }
 }
 

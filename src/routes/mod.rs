@@ -21,6 +21,9 @@ pub use self::live::LiveRoutes;
 /// The header that carries a key, unless a route names another one.
 const USUAL_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// The path at which a client looks up the record of a key, if the configuration allows it.
+pub const LOOKUP_PATH: &str = "/.well-known/idempotency/record";
+
 /// The routes of a configuration, compiled for matching.
 pub struct RouteTable {
     /// Routes for which equivalent spellings of a path are the same path.
@@ -32,6 +35,8 @@ pub struct RouteTable {
     routes: Vec<Arc<Route>>,
     key_headers: Vec<HeaderName>,
     largest_response: usize,
+    /// True if [`LOOKUP_PATH`] is the gateway's own.
+    answers_lookups: bool,
 }
 
 /// The router of each method. Templates of different methods cannot conflict with each other.
@@ -48,6 +53,8 @@ pub enum Matched {
     Nothing,
     /// Servers disagree about whether a route covers the request.
     Ambiguous(Ambiguity),
+    /// The gateway itself answers: the client looks up the record of a key.
+    Lookup,
 }
 
 /// The part of a request that servers disagree about.
@@ -93,7 +100,16 @@ impl RouteTable {
             }
         }
         let largest_response = routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
-        Ok(Self { equivalent, exact, fallback, routes: routes.to_vec(), key_headers, largest_response })
+        let routes = routes.to_vec();
+        let answers_lookups = false;
+        Ok(Self { equivalent, exact, fallback, routes, key_headers, largest_response, answers_lookups })
+    }
+
+    /// Returns the table with or without lookups by clients. Without them, [`LOOKUP_PATH`] is a path like any
+    /// other.
+    #[must_use]
+    pub fn answering_lookups(self, answers_lookups: bool) -> Self {
+        Self { answers_lookups, ..self }
     }
 
     /// Returns the route with this name.
@@ -137,6 +153,9 @@ impl RouteTable {
     /// route compares exactly. A spelling that a route covers for some servers only is ambiguous.
     #[must_use]
     pub fn find(&self, method: &Method, path: &str, headers: &HeaderMap) -> Matched {
+        if self.answers_lookups && path::exact(path) == LOOKUP_PATH {
+            return Matched::Lookup;
+        }
         let route = self.covering(method, path);
         if let Some(ambiguity) = self.ambiguity(method, path, headers, route) {
             return Matched::Ambiguous(ambiguity);
@@ -146,6 +165,15 @@ impl RouteTable {
             (None, Some(fallback)) => Matched::Fallback(fallback.upstream.clone()),
             (None, None) => Matched::Nothing,
         }
+    }
+
+    /// Tells whether requests with this path, and a method of this route, are requests on this route.
+    #[must_use]
+    pub fn leads_to(&self, route: &Arc<Route>, path: &str) -> bool {
+        route.methods.iter().any(|method| {
+            let found = self.find(method, path, &HeaderMap::new());
+            matches!(found, Matched::Route(found) if Arc::ptr_eq(&found, route))
+        })
     }
 
     /// Returns the route that covers a path. If an exact and an equivalent route cover it, the result is the

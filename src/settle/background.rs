@@ -175,6 +175,7 @@ impl Background {
             self.settler.metrics.settling_gave_up(&record.route, by(policy));
             warn!(
                 record = %id, route = %record.route, execution = n,
+                labels = record.labels.shown().map(tracing::field::display),
                 "the outcome stays unknown: no evidence came in time, and an operator has to decide"
             );
             return false;

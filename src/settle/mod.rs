@@ -190,6 +190,7 @@ impl Settler {
         info!(
             record = %id, route = %record.route, execution = record.state.n(), by, outcome,
             unknown_for_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            labels = record.labels.shown().map(tracing::field::display),
             "the unknown outcome is settled"
         );
     }

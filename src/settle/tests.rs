@@ -10,8 +10,8 @@ use tokio::time::advance;
 use super::*;
 use crate::clock::SteadyClock;
 use crate::protocol::{
-    BodyScheme, Claim, ClaimVerdict, Finding, Fingerprint, OwnerVerdict, PathScheme, Policy, Reason, Report,
-    Scheme, Scope, StoredResponse,
+    BodyScheme, Claim, ClaimVerdict, Finding, Fingerprint, Labels, OwnerVerdict, PathScheme, Policy, Reason,
+    Report, Scheme, Scope, StoredResponse,
 };
 use crate::store::memory::MemoryStore;
 
@@ -74,6 +74,7 @@ fn claim(on_unknown: OnUnknown) -> Claim {
         fingerprint: Fingerprint { scheme: Arc::new(scheme), digest: [0; 32] },
         policy: Policy { on_unknown, lease: LEASE, response_timeout: CALL, ttl: day, tombstone_ttl: day },
         kept: None,
+        labels: Labels::default(),
     }
 }
 

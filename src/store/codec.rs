@@ -10,7 +10,6 @@
 //! Decoding never panics and never guesses: bytes that are not exactly a record or a response are an
 //! [`Undecodable`] that says why. Field numbers never change.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,11 +20,17 @@ use prost::Message;
 use crate::clock::Timestamp;
 use crate::protocol::path::Template;
 use crate::protocol::{
-    BodyScheme, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record, ResponseRef,
+    BodyScheme, Executed, Fingerprint, Labels, OnUnknown, Owner, PathScheme, Policy, Record, ResponseRef,
     Revision, Scheme, State, StoredResponse,
 };
 
+mod history;
+mod parts;
 mod wire;
+
+pub use parts::Undecodable;
+
+use parts::{present, reason_from_wire, reason_to_wire, refused, sized, status, status_of, token};
 
 /// The version of all data that the first release can read.
 const VERSION: u8 = 1;
@@ -35,18 +40,6 @@ const VERSION_OF_EQUIVALENT: u8 = 2;
 /// The version of a record with a policy that settles unknown outcomes: a gateway that does not know it would
 /// drop the window and the kept parts of the request.
 const VERSION_OF_SETTLING: u8 = 3;
-
-/// The reason why bytes cannot be decoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undecodable(String);
-
-impl fmt::Display for Undecodable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Undecodable {}
 
 /// Encodes `record`.
 #[must_use]
@@ -63,8 +56,16 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
         updated_at: record.updated_at.0,
         state: Some(state_to_wire(&record.state)),
         kept: record.kept.as_deref().map(Into::into),
+        history: record.history.entries().iter().map(history::entry_to_wire).collect(),
+        left_out: record.history.left_out(),
+        doubt: record.doubt.as_deref().map(history::doubt_to_wire),
+        labels: record.labels.iter().map(label_to_wire).collect(),
     };
     versioned(version, &message)
+}
+
+fn label_to_wire((name, value): (&str, &str)) -> wire::Label {
+    wire::Label { name: name.to_owned(), value: value.to_owned() }
 }
 
 fn version_of(policy: &Policy, scheme: &Scheme) -> u8 {
@@ -98,6 +99,9 @@ pub fn decode_record(bytes: &[u8]) -> Result<Record, Undecodable> {
         updated_at: Timestamp(wire.updated_at),
         state: state_from_wire(present(wire.state, "state")?)?,
         kept: wire.kept.map(Into::into),
+        doubt: wire.doubt.map(history::doubt_from_wire).transpose()?.map(Box::new),
+        history: history::from_wire(wire.history, wire.left_out),
+        labels: Labels::stored(wire.labels.iter().map(|label| (&*label.name, &*label.value))),
     })
 }
 
@@ -247,7 +251,7 @@ fn state_to_wire(state: &State) -> wire::State {
             n,
             undecided,
             reason: reason_to_wire(reason).into(),
-            status: if let Reason::Status(status) = reason { u32::from(status) } else { 0 },
+            status: status_of(reason),
             quiet_at: quiet_at.0,
         }),
         State::Expired { n, executed } => {
@@ -291,55 +295,6 @@ fn state_from_wire(state: wire::State) -> Result<State, Undecodable> {
             Ok(wire::Executed::Unspecified) | Err(_) => return Err(refused("tombstone", wire.executed)),
         },
     })
-}
-
-fn reason_to_wire(reason: Reason) -> wire::Reason {
-    match reason {
-        Reason::Unreachable => wire::Reason::Unreachable,
-        Reason::ResponseTimeout => wire::Reason::ResponseTimeout,
-        Reason::ConnectionLost => wire::Reason::ConnectionLost,
-        Reason::BrokenAnswer => wire::Reason::BrokenAnswer,
-        Reason::Status(_) => wire::Reason::Status,
-        Reason::Shutdown => wire::Reason::Shutdown,
-        Reason::LeaseOver => wire::Reason::LeaseOver,
-    }
-}
-
-fn reason_from_wire(reason: i32, code: u32) -> Result<Reason, Undecodable> {
-    Ok(match wire::Reason::try_from(reason) {
-        Ok(wire::Reason::Unreachable) => Reason::Unreachable,
-        Ok(wire::Reason::ResponseTimeout) => Reason::ResponseTimeout,
-        Ok(wire::Reason::ConnectionLost) => Reason::ConnectionLost,
-        Ok(wire::Reason::BrokenAnswer) => Reason::BrokenAnswer,
-        Ok(wire::Reason::Status) => Reason::Status(status(code)?),
-        Ok(wire::Reason::Shutdown) => Reason::Shutdown,
-        Ok(wire::Reason::LeaseOver) => Reason::LeaseOver,
-        Ok(wire::Reason::Unspecified) | Err(_) => return Err(refused("reason", reason)),
-    })
-}
-
-fn present<T>(part: Option<T>, what: &str) -> Result<T, Undecodable> {
-    part.ok_or_else(|| Undecodable(format!("its {what} is missing or of a kind not known here")))
-}
-
-fn sized<const N: usize>(bytes: &[u8], what: &str) -> Result<[u8; N], Undecodable> {
-    let wrong = || Undecodable(format!("its {what} has {} bytes instead of {N}", bytes.len()));
-    bytes.try_into().map_err(|_| wrong())
-}
-
-fn token(bytes: &[u8]) -> Result<Owner, Undecodable> {
-    sized(bytes, "token").map(Owner)
-}
-
-fn status(code: u32) -> Result<u16, Undecodable> {
-    match u16::try_from(code) {
-        Ok(status) if StatusCode::from_u16(status).is_ok() => Ok(status),
-        _ => Err(refused("status", code)),
-    }
-}
-
-fn refused(what: &str, value: impl fmt::Display) -> Undecodable {
-    Undecodable(format!("its {what} is {value}, which is not known here"))
 }
 
 #[cfg(test)]

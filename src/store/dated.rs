@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId};
 
-use super::{Claimed, Due, Page, Snapshot, Swap, Tally, UnknownPage};
+use super::{Claimed, Document, Due, Page, Snapshot, Swap, Tally, UnknownPage};
 
 /// An answer that carries the time of a store's clock.
 pub(super) trait Dated {
@@ -41,6 +41,12 @@ impl Dated for Swap {
 }
 
 impl Dated for Due {
+    fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp) {
+        self.now = judge(self.now);
+    }
+}
+
+impl Dated for Document {
     fn date(&mut self, judge: impl FnOnce(Timestamp) -> Timestamp) {
         self.now = judge(self.now);
     }

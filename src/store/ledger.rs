@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::timeout;
 
 use crate::clock::Timestamp;
@@ -16,7 +17,8 @@ use super::dated::Dated;
 use super::jumps::{ClockLimits, Jumps, RoundTrip, Uptime};
 use super::replays::Replays;
 use super::{
-    Filter, Page, Pending, Snapshot, Stopped, Store, StoreError, Tally, UnknownFilter, UnknownPage, Woken,
+    Document, DocumentName, Filter, Page, Pending, Replaced, Snapshot, Stopped, Store, StoreError, Tally,
+    UnknownFilter, UnknownPage, Woken,
 };
 
 mod claims;
@@ -188,6 +190,27 @@ impl Ledger {
     /// The reason why it could not.
     pub async fn ready(&self) -> Result<(), StoreError> {
         self.answer(self.store.ready()).await
+    }
+
+    /// Returns a document that all gateways of the store share.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn document(&self, name: DocumentName) -> Result<Document, StoreError> {
+        self.dated(self.store.document(name)).await
+    }
+
+    /// Replaces a document; see [`Store::replace_document`].
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn replace_document(
+        &self,
+        name: DocumentName,
+        expected: Option<Bytes>,
+        document: Bytes,
+    ) -> Result<Replaced, StoreError> {
+        self.answer(self.store.replace_document(name, expected, document)).await
     }
 
     async fn read_raw(&self, id: RecordId) -> Result<Snapshot, StoreError> {

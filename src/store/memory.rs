@@ -52,8 +52,7 @@ struct Tables {
     unknown: BTreeMap<Position, Arc<str>>,
     /// The latest notices, the oldest first.
     notices: VecDeque<StoredNotice>,
-    names: Option<Bytes>,
-    clock_note: Option<Bytes>,
+    documents: BTreeMap<DocumentName, Bytes>,
 }
 
 impl MemoryStore {
@@ -78,13 +77,6 @@ impl Default for MemoryStore {
 }
 
 impl Tables {
-    fn document(&mut self, name: DocumentName) -> &mut Option<Bytes> {
-        match name {
-            DocumentName::Names => &mut self.names,
-            DocumentName::Clock => &mut self.clock_note,
-        }
-    }
-
     fn snapshot(&self, id: RecordId, now: Timestamp) -> Snapshot {
         let (record, response) = (self.records.get(&id), self.responses.get(&id));
         Snapshot { record: record.cloned(), response: response.cloned(), now }
@@ -222,7 +214,7 @@ impl Store for MemoryStore {
     }
 
     fn document(&self, name: DocumentName) -> Pending<'_, Document> {
-        let bytes = self.tables.lock().document(name).clone();
+        let bytes = self.tables.lock().documents.get(&name).cloned();
         Box::pin(ready(Ok(Document { bytes, now: self.clock.now() })))
     }
 
@@ -233,10 +225,9 @@ impl Store for MemoryStore {
         document: Bytes,
     ) -> Pending<'_, Replaced> {
         let mut tables = self.tables.lock();
-        let kept = tables.document(name);
-        let replaced = Replaced::where_equal(*kept == expected);
+        let replaced = Replaced::where_equal(tables.documents.get(&name) == expected.as_ref());
         if replaced == Replaced::Stored {
-            *kept = Some(document);
+            tables.documents.insert(name, document);
         }
         Box::pin(ready(Ok(replaced)))
     }

@@ -110,7 +110,9 @@ impl CachedReplay {
     fn size(&self) -> usize {
         let headers = self.response.headers.iter();
         let headers: usize = headers.map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
-        OVERHEAD + headers + self.response.body.len()
+        let labels: usize =
+            self.record.labels.iter().map(|(name, value)| name.len() + value.len() + 64).sum();
+        OVERHEAD + headers + labels + self.response.body.len()
     }
 }
 
@@ -121,8 +123,8 @@ mod tests {
 
     use super::*;
     use crate::protocol::{
-        BodyScheme, Claim, Fingerprint, OnUnknown, Owner, PathScheme, Policy, RequestParts, ResponseRef,
-        Scheme,
+        BodyScheme, Claim, Fingerprint, Labels, OnUnknown, Owner, PathScheme, Policy, RequestParts,
+        ResponseRef, Scheme,
     };
 
     fn replay(body: Bytes) -> Decision<ClaimVerdict> {
@@ -146,6 +148,7 @@ mod tests {
             fingerprint,
             policy,
             kept: None,
+            labels: Labels::default(),
         };
         let reference = ResponseRef { id: claim.owner, status: 200, retained: true };
         let response = StoredResponse { status: StatusCode::OK, headers: Vec::new(), body };

@@ -65,6 +65,7 @@ struct Families {
     settled: Family<RouteSettled, Counter>,
     settle_duration: Histograms<RouteBy>,
     settling_gave_up: Family<RouteBy, Counter>,
+    notifications: Family<Outcome, Counter>,
     oldest_unknown: Family<Route, Gauge>,
     tls_failures: Family<Cause, Counter>,
     /// The routes with samples in `unknown_records` and `oldest_unknown`.
@@ -126,6 +127,11 @@ struct Cause {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Op {
     op: &'static str,
 }
@@ -137,8 +143,8 @@ impl Metrics {
         Self::default()
     }
 
-    /// Counts an answered request. `outcome` is `completed`, `replayed`, `released`, `unprotected` or the
-    /// slug of the problem.
+    /// Counts an answered request. `outcome` is `completed`, `replayed`, `released`, `unprotected`, `lookup`,
+    /// `lookup-absent` or the slug of the problem.
     pub fn request(&self, route: &str, outcome: &'static str, took: Duration) {
         let labels = RouteOutcome { route: route.to_owned(), outcome };
         self.0.requests.get_or_create(&labels).inc();
@@ -207,6 +213,11 @@ impl Metrics {
     /// Counts an unknown outcome that the background settler of this process asks for no more.
     pub fn settling_gave_up(&self, route: &str, by: &'static str) {
         self.0.settling_gave_up.get_or_create(&RouteBy { route: route.to_owned(), by }).inc();
+    }
+
+    /// Counts a delivery to the webhook for unknown outcomes. `outcome` is `delivered` or `failed`.
+    pub fn notified(&self, outcome: &'static str) {
+        self.0.notifications.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Sets the unknown records of each route. A route that was shown before and is no longer in `unknown` is
@@ -298,6 +309,7 @@ impl Default for Families {
             settled: Family::default(),
             settle_duration: Histograms::new_with_constructor(age_seconds),
             settling_gave_up: Family::default(),
+            notifications: Family::default(),
             oldest_unknown: Family::default(),
             tls_failures: Family::default(),
             routes_shown: Mutex::default(),
@@ -374,6 +386,8 @@ impl Families {
         describe(to, "settle_duration_seconds", help, &self.settle_duration);
         let help = "Unknown outcomes that the background settler asks for no more";
         describe(to, "settling_gave_up", help, &self.settling_gave_up);
+        let help = "Deliveries to the webhook for unknown outcomes";
+        describe(to, "notifications", help, &self.notifications);
     }
 }
 
@@ -401,6 +415,7 @@ mod tests {
             "settled counter",
             "settle_duration_seconds histogram",
             "settling_gave_up counter",
+            "notifications counter",
             "oldest_unknown_seconds gauge",
             "tls_failures counter",
             "bypassed counter",

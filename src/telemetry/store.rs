@@ -91,6 +91,8 @@ impl Store for MeteredStore {
         let op = match name {
             DocumentName::Names => "names",
             DocumentName::Clock => "clock",
+            DocumentName::Notifier => "notifier",
+            DocumentName::Notified(_) => "notified",
         };
         self.measure(op, move |store| store.document(name))
     }
@@ -104,6 +106,8 @@ impl Store for MeteredStore {
         let op = match name {
             DocumentName::Names => "replace_names",
             DocumentName::Clock => "replace_clock",
+            DocumentName::Notifier => "replace_notifier",
+            DocumentName::Notified(_) => "replace_notified",
         };
         self.measure(op, move |store| store.replace_document(name, expected, document))
     }

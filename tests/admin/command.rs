@@ -28,7 +28,7 @@ fn against(world: &World, arguments: &[&str]) -> RecordsArgs {
     parsed(&arguments).expect("right usage")
 }
 
-async fn printed(world: &World, arguments: &[&str]) -> Result<String, String> {
+pub async fn printed(world: &World, arguments: &[&str]) -> Result<String, String> {
     answer(&against(world, arguments), None).await
 }
 
@@ -190,6 +190,8 @@ async fn a_gateway_that_is_not_there_is_said_to_be_so() {
 #[test]
 fn wrong_usage_is_told_before_anything_is_sent() {
     let resolve = ["resolve", "id", "--executed", "yes", "--note", "n"];
+    let many = ["resolve", "--route", "pay", "--executed", "yes", "--note", "n"];
+    let lookup = ["lookup", "--route", "pay", "--key", "k"];
     for (arguments, kind) in [
         (vec![], ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
         (vec!["show"], ErrorKind::MissingRequiredArgument),
@@ -200,6 +202,18 @@ fn wrong_usage_is_told_before_anything_is_sent() {
         (vec!["resolve", "id", "--note", "n"], ErrorKind::MissingRequiredArgument),
         (vec!["resolve", "id", "--executed", "yes"], ErrorKind::MissingRequiredArgument),
         (vec!["resolve", "id", "--executed", "maybe", "--note", "n"], ErrorKind::InvalidValue),
+        (vec!["resolve", "--executed", "no", "--note", "n"], ErrorKind::MissingRequiredArgument),
+        ([&resolve[..], &["--route", "pay"]].concat(), ErrorKind::ArgumentConflict),
+        ([&resolve[..], &["--yes"]].concat(), ErrorKind::ArgumentConflict),
+        ([&many[..], &["--force"]].concat(), ErrorKind::ArgumentConflict),
+        ([&many[..], &["--status", "201"]].concat(), ErrorKind::ArgumentConflict),
+        ([&many[..], &["--state", "completed"]].concat(), ErrorKind::InvalidValue),
+        ([&many[..], &["--limit", "10001"]].concat(), ErrorKind::ValueValidation),
+        (vec!["reopen", "id"], ErrorKind::MissingRequiredArgument),
+        (vec!["lookup", "--route", "pay"], ErrorKind::MissingRequiredArgument),
+        ([&lookup[..], &["--key-env", "K"]].concat(), ErrorKind::ArgumentConflict),
+        ([&lookup[..], &["--header-env", "a: b"]].concat(), ErrorKind::ValueValidation),
+        ([&lookup[..], &["--header-env", "a="]].concat(), ErrorKind::ValueValidation),
         ([&resolve[..], &["--body-file", "f"]].concat(), ErrorKind::MissingRequiredArgument),
         ([&resolve[..], &["--header", "a: b"]].concat(), ErrorKind::MissingRequiredArgument),
         ([&resolve[..], &["--status", "200", "--header", "a"]].concat(), ErrorKind::ValueValidation),

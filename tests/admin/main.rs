@@ -12,7 +12,9 @@ mod decisions;
 #[expect(dead_code, reason = "it also serves the contract of the stores")]
 mod events;
 mod faulty;
+mod labels;
 mod lists;
+mod many;
 mod operations;
 mod origin;
 mod precondition;
@@ -20,6 +22,7 @@ mod reconcile;
 mod record_ids;
 mod records;
 mod refusals;
+mod reopen;
 mod resolve;
 mod roles;
 mod short_ids;

@@ -73,6 +73,7 @@ async fn metrics_have_exactly_the_names_of_the_contract() {
             "executions counter",
             "executions_in_flight gauge",
             "log_lines_dropped counter",
+            "notifications counter",
             "oldest_unknown_seconds gauge",
             "request_duration_seconds histogram",
             "requests counter",

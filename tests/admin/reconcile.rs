@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use http::StatusCode;
-use oncegate::protocol::{Reason, RecordId, Scope};
+use oncegate::protocol::{Labels, Reason, RecordId, Scope};
 use oncegate::store::StoreError;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -272,7 +272,7 @@ async fn keys_find_their_records_through_their_scope() {
     for (caller, key) in [("Bearer canary-a", "k-1"), ("Bearer canary-b", "k-1"), ("Bearer canary-a", "k-2")]
     {
         let id = id_of("pay", &scope(caller), key);
-        world.lost(world.attempt_of(id, "pay").await, Reason::ConnectionLost).await;
+        world.lost(world.attempt_of(id, "pay", Labels::default()).await, Reason::ConnectionLost).await;
         ids.push(id);
     }
     let csv =

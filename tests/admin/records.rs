@@ -25,6 +25,12 @@ async fn listed(world: &World, query: &str) -> BTreeSet<String> {
 async fn a_record_has_exactly_the_members_of_the_contract() {
     let world = World::start().await;
     let running = world.running("k-run").await.id;
+    let entry = |event: &str, note: Option<&str>| {
+        json!({
+            "at": "2023-11-14T22:13:20.000Z", "event": event, "by": "gateway", "note": note, "execution": 1,
+        })
+    };
+    let (claimed, lost) = (entry("claimed", None), entry("unknown", Some("response timeout")));
     assert_eq!(
         world.show(running).await,
         json!({
@@ -32,6 +38,7 @@ async fn a_record_has_exactly_the_members_of_the_contract() {
             "execution": 1, "reason": null, "status": null,
             "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
             "lease_until": "2023-11-14T22:13:30.000Z", "quiet_at": null, "expires_at": null,
+            "history": [claimed], "labels": {},
         })
     );
     let unknown = world.unknown("k-unknown").await.id;
@@ -42,7 +49,7 @@ async fn a_record_has_exactly_the_members_of_the_contract() {
             "execution": 1, "reason": "response timeout", "status": null,
             "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
             "lease_until": null, "quiet_at": "2023-11-14T22:14:00.000Z",
-            "expires_at": "2023-11-14T23:13:20.000Z",
+            "expires_at": "2023-11-14T23:13:20.000Z", "history": [claimed, lost], "labels": {},
         })
     );
     let completed = world.completed("k-done", StatusCode::CREATED, "paid").await.id;

@@ -19,8 +19,8 @@ use oncegate::config::{
 use oncegate::peer::Peer;
 use oncegate::protocol::path::Template;
 use oncegate::protocol::{
-    BodyScheme, Claim, Fingerprint, Key, OnUnknown, Outcomes, Owner, PathScheme, Policy, Reason, RecordId,
-    RequestParts, ResponseRef, Scheme, Scope, ScopePart, StoredResponse,
+    BodyScheme, Claim, Fingerprint, Key, Labels, OnUnknown, Outcomes, Owner, PathScheme, Policy, Reason,
+    RecordId, RequestParts, ResponseRef, Scheme, Scope, ScopePart, StoredResponse,
 };
 use oncegate::routes::{LiveRoutes, RouteTable};
 use oncegate::secret::Secret;
@@ -115,11 +115,16 @@ impl World {
 
     /// Claims for an attempt of a caller without credentials.
     pub async fn attempt(&self, route: &str, key: &str) -> (Execution, Decision) {
-        self.attempt_of(id_of(route, &Scope::anonymous(), key), route).await
+        self.attempt_labelled(route, key, Labels::default()).await
+    }
+
+    /// Claims for an attempt with these labels.
+    pub async fn attempt_labelled(&self, route: &str, key: &str, labels: Labels) -> (Execution, Decision) {
+        self.attempt_of(id_of(route, &Scope::anonymous(), key), route, labels).await
     }
 
     /// Claims for an attempt of the operation `id`.
-    pub async fn attempt_of(&self, id: RecordId, route: &str) -> (Execution, Decision) {
+    pub async fn attempt_of(&self, id: RecordId, route: &str, labels: Labels) -> (Execution, Decision) {
         let owner = next_owner(&self.owners);
         let claim = Claim {
             owner,
@@ -128,6 +133,7 @@ impl World {
             fingerprint: fingerprint(),
             policy: policy(),
             kept: None,
+            labels,
         };
         let decision = decisions::claim(&self.ledger, id, claim).await.expect("the store answers");
         let n = decision.record.as_ref().map_or(0, |record| record.state.n());
@@ -161,6 +167,12 @@ impl World {
 
     pub async fn unknown_of(&self, route: &str, key: &str, reason: Reason) -> Execution {
         self.lost(self.attempt(route, key).await, reason).await
+    }
+
+    /// Makes an unknown outcome with these labels.
+    pub async fn unknown_labelled(&self, key: &str, labels: &[(&str, &str)]) -> Execution {
+        let attempt = self.attempt_labelled("pay", key, Labels::stored(labels.iter().copied())).await;
+        self.lost(attempt, Reason::ResponseTimeout).await
     }
 
     /// Loses the answer of an execution that was just claimed.
@@ -295,6 +307,7 @@ fn route(name: &str) -> Arc<Route> {
             .into(),
         anonymous: false,
         fingerprint: scheme(),
+        labels: Vec::new(),
         policy: policy(),
         settling: Settling::Hold,
         keep_request: false,

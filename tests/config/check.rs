@@ -69,11 +69,12 @@ fn settings_change_the_report() {
          match = 'exact'\nanonymous = 'one'\nreplay_drop = ['x-request-id']\nunknown_answers = 'problem'\n\
          fingerprint = {{ body = 'json', headers = [], ignore = ['/sent_at'] }}\n\
          outcomes = {{ release = [], unknown = [500] }}\n\
-         [fallback]\nupstream = 'payments'\nkeyed = 'refuse'\n[store]\nurl = 'memory:'\n[server]\nmax_in_flight = 10\n"
+         [fallback]\nupstream = 'payments'\nkeyed = 'refuse'\n[lookup]\nenabled = true\n[store]\nurl = 'memory:'\n[server]\nmax_in_flight = 10\n"
     );
     assert_says(
         &text,
         &[
+            "lookups GET /.well-known/idempotency/record says what became of a key, without the response",
             "memory: has acknowledged them: NOT durable",
             "streams to payments, unprotected and of any size",
             "required: a request without it is answered 400 key-missing",
@@ -91,15 +92,17 @@ fn settings_change_the_report() {
             "500: answered outcome-unknown, and held as unknown",
             "drops retry-after, server-timing, traceresponse, clear-site-data, x-request-id, ratelimit*",
             "executions 10 × (1MiB request + 1MiB response + 256KiB its head) = 22.5 MiB",
-            "Warnings (5)",
+            "Warnings (6)",
             "! route \"charges\": no credential stands in scope (x-tenant)",
             "! route \"charges\": outcomes.unknown lacks 408, 502, 503 and 504",
             "! route \"charges\": anonymous is \"one\"",
+            "! route \"charges\": [lookup] is enabled, and anonymous is \"one\": any client that knows a key",
             "! store: memory: keeps nothing when the process ends",
             "! route \"charges\": tombstone_ttl is 0s: a retry later than 2h after completion runs the operation again",
         ],
     );
     assert!(!words(&text).contains("refreshed token"));
+    assert!(!words(SMALL).contains("lookups"));
 }
 
 /// For every store: the loss that a crash and a failover may cause, its consequence, and the setting that

@@ -213,7 +213,8 @@ fn a_mistake_in_a_token_names_its_key() {
         ("name = '', env = 'ONE', role = 'read'", "tokens[0].name", "1 to 64 letters"),
         ("name = 'a b', env = 'ONE', role = 'read'", "tokens[0].name", "1 to 64 letters"),
         (long.as_str(), "tokens[0].name", "1 to 64 letters"),
-        ("name = 'loopback', env = 'ONE', role = 'read'", "tokens[0].name", "without a token"),
+        ("name = 'loopback', env = 'ONE', role = 'read'", "tokens[0].name", "another author"),
+        ("name = 'probe', env = 'ONE', role = 'read'", "tokens[0].name", "another author"),
         ("name = 'admin', env = 'ONE', role = 'read'", "tokens[0].name", "an earlier token"),
         (
             "name = 'a', env = 'ONE', role = 'read' }, { name = 'a', env = 'TWO', role = 'read'",
@@ -225,6 +226,60 @@ fn a_mistake_in_a_token_names_its_key() {
         let error = under(&text, [("TOKEN", "t-0"), ("ONE", "t-1"), ("TWO", "t-2")]).expect_err(part);
         assert_eq!(error.lines().count(), 1, "{token}: {error}");
         assert!(error.contains(&format!("admin.{key}: ")) && error.contains(part), "{token}: {error}");
+    }
+}
+
+#[test]
+fn a_webhook_has_an_address_and_a_secret_in_the_environment() {
+    let notify = |url: &str| {
+        format!("[admin]\nnotify = {{ url = '{url}', secret_env = 'ONCEGATE_NOTIFY_SECRET' }}\n{SMALL}")
+    };
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let under = |url: &str, secret: &str| under(&notify(url), [("ONCEGATE_NOTIFY_SECRET", secret)]);
+    for (url, shown, warns) in [
+        ("https://hooks.example.com/a?b=c", "https://hooks.example.com", false),
+        ("http://127.0.0.1:9100/", "http://127.0.0.1:9100", false),
+        ("http://[::1]:9100", "http://[::1]:9100", false),
+        ("http://localhost/x", "http://localhost", false),
+        ("http://hooks.internal/x", "http://hooks.internal", true),
+    ] {
+        let config = under(url, secret).expect(url);
+        let notify = config.admin.notify.as_ref().expect("a webhook");
+        assert_eq!(
+            (notify.secret.0.len(), notify.url.0.to_string().trim_end_matches('/')),
+            (24, url.trim_end_matches('/'))
+        );
+        let report = oncegate::cli::check::report(&config);
+        let words = report.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&format!("webhook {shown} is told of each new unknown outcome")), "{report}");
+        assert_eq!(words.contains("without encryption"), warns, "{report}");
+    }
+    for url in [
+        "hooks.example.com",
+        "ftp://h/x",
+        "https:///x",
+        "https://me@h/x",
+        "https://h:0/",
+        "https://h:x/",
+        "https://h/#x",
+        "",
+    ] {
+        let error = under(url, secret).expect_err(url);
+        assert!(error.starts_with("test.toml:2:12: admin.notify.url: is not the address"), "{url}: {error}");
+    }
+    let text = format!("[admin]\nnotify = {{ secret_env = 'ONCEGATE_NOTIFY_SECRET' }}\n{SMALL}");
+    let error = self::under(&text, [("ONCEGATE_NOTIFY_SECRET", secret)]).expect_err("no URL");
+    assert!(error.contains("admin.notify.url: is missing: the address of the webhook"), "{error}");
+    let long = format!("whsec_{}", "AAAA".repeat(22));
+    for bad in
+        ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2hvcnQ=", "whsec_!!!!", long.as_str()]
+    {
+        let error = under("https://h/x", bad).expect_err(bad);
+        assert!(
+            error.contains("admin.notify.secret_env: the environment variable ONCEGATE_NOTIFY_SECRET"),
+            "{error}"
+        );
+        assert!(error.contains("24 to 64 bytes in base64") && error.lines().count() == 1, "{error}");
     }
 }
 

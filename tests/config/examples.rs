@@ -61,6 +61,7 @@ fn the_defaults_are_those_of_the_contract() {
         "connect_timeout: 1s, response_timeout: 30s, idle_timeout: 4s, response_head_limit: 262144",
         "preserve_host: false, rewrite_location: true",
         "refuses_keyed: false",
+        "lookup: Lookup { enabled: false }",
         "methods: [POST, PATCH]",
         "matching: Equivalent",
         "namespace: \"default\", key_header: \"idempotency-key\", key_required: false",
@@ -68,6 +69,7 @@ fn the_defaults_are_those_of_the_contract() {
          Header(\"stripe-account\"), Path], anonymous: false",
         "body: Raw, headers: [\"content-type\", \"content-encoding\", \"x-http-method-override\", \
          \"x-http-method\", \"x-method-override\"], path: Equivalent(Template([Literal(\"v1\"), Literal(\"charges\")]))",
+        "labels: []",
         "on_unknown: Hold, lease: 10s, response_timeout: 31s, ttl: 86400s, tombstone_ttl: 2592000s",
         "settling: Hold, keep_request: false, retry_horizon: None",
         "replay_headers: [], replay_drop: [], in_flight: Wait(10s), max_response_body: 1048576",

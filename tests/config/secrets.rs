@@ -109,6 +109,31 @@ fn stores_are_not_repeated() {
     }
 }
 
+/// The path and the query of a webhook may be its credential.
+#[test]
+fn webhooks_are_not_repeated() {
+    let urls = [
+        format!("https://hooks.example.com/{CANARY}?token={CANARY}"),
+        format!("http://hooks.example.com/{CANARY}"),
+        format!("https://me:{CANARY}@hooks.example.com/"),
+        format!("https://hooks.example.com:{CANARY}/"),
+        format!("https://hooks.example.com/#{CANARY}"),
+        format!("ftp://hooks.example.com/{CANARY}"),
+        format!("{CANARY}/x"),
+    ];
+    let canary = "whsec_Q0FOQVJZQ0FOQVJZQ0FOQVJZQ0FOQVJZ";
+    let environment = Environment::from([("ONCEGATE_NOTIFY_SECRET", canary), ("BAD_TOKEN", CANARY)]);
+    for url in urls {
+        for variable in ["ONCEGATE_NOTIFY_SECRET", "BAD_TOKEN", CANARY] {
+            let text = format!("[admin]\nnotify = {{ url = '{url}', secret_env = '{variable}' }}\n{SMALL}");
+            let said = said(&text, &environment);
+            for secret in ["CANARY", "Q0FOQVJZ", "[67, 65"] {
+                assert!(!said.contains(secret), "{secret} is repeated in\n{said}\nabout\n{text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn tokens_keys_and_credentials_are_not_repeated() {
     let pem = format!("-----BEGIN PRIVATE KEY-----{CANARY}-----END PRIVATE KEY-----");
@@ -119,6 +144,10 @@ fn tokens_keys_and_credentials_are_not_repeated() {
             assert_hidden(&format!("[admin]\ntokens = {token}\n{SMALL}"));
         }
         assert_hidden(&format!("[admin]\ntokens = {value}\n{SMALL}"));
+        for key in ["url", "secret_env", "secret"] {
+            assert_hidden(&format!("[admin]\nnotify = {{ {key} = {value} }}\n{SMALL}"));
+        }
+        assert_hidden(&format!("[admin]\nnotify = {value}\n{SMALL}"));
         assert_hidden(&format!("admin = {value}\n{SMALL}"));
         assert_hidden(&format!("[server]\ntls = {{ cert = 'Cargo.toml', key = {value} }}\n{SMALL}"));
         assert_hidden(&format!("[server]\ntls = {value}\n{SMALL}"));
@@ -132,6 +161,9 @@ fn tokens_keys_and_credentials_are_not_repeated() {
         assert_hidden(&format!("{SMALL}scope = ['{header}']\n"));
         assert_hidden(&format!("{SMALL}key = {{ header = '{header}' }}\n"));
         assert_hidden(&format!("{SMALL}fingerprint = {{ headers = ['{header}'] }}\n"));
+        for label in [header.clone(), format!("header:{header}"), format!("json:{header}")] {
+            assert_hidden(&format!("{SMALL}label = ['{label}']\n"));
+        }
     }
 }
 
@@ -142,7 +174,7 @@ fn what_settles_an_outcome_is_not_repeated() {
     let route = |policy: &str, line: &str| format!("{SMALL}on_unknown = '{policy}'\n{line}\n");
     for value in forms(CANARY) {
         for policy in ["hold", "retry", "probe", "marker"] {
-            for key in ["upstream_keys", "probe", "marker", "keep_request", "retry_horizon"] {
+            for key in ["upstream_keys", "probe", "marker", "keep_request", "retry_horizon", "label"] {
                 assert_hidden(&route(policy, &format!("{key} = {value}")));
             }
         }

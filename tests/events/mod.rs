@@ -6,8 +6,8 @@
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
     self, Claim, ClaimVerdict, Delete, Evidence, Executed, Finding, OperatorVerdict, Owner, OwnerVerdict,
-    Reason, Record, Renew, RenewVerdict, Report, Resolution, ResponseRef, Settle, SettleVerdict, Standing,
-    Step, StepKind, Sweep, SweepVerdict, TakeOver, TakeOverVerdict,
+    Reason, Record, Renew, RenewVerdict, Reopen, Report, Resolution, ResponseRef, Settle, SettleVerdict,
+    Standing, Step, StepKind, Sweep, SweepVerdict, TakeOver, TakeOverVerdict,
 };
 
 /// An event of an operation. `n` is the number of the execution that the sender means.
@@ -70,6 +70,8 @@ pub enum Event {
     },
     /// A resolution: an operator decides an unknown outcome.
     Resolve(Resolution),
+    /// The taking back of an operator's decision.
+    Reopen,
     /// A deletion: an operator drops a response before its time. The tombstone stays.
     Delete,
 }
@@ -340,6 +342,7 @@ impl Event {
             Self::TakeOver { owner, after, n } => visitor.visit(TakeOver { owner, after, n }),
             Self::Settle { owner, n, evidence } => visitor.visit(Settle { owner, n, evidence }),
             Self::Resolve(ref resolution) => visitor.visit(*resolution),
+            Self::Reopen => visitor.visit(Reopen),
             Self::Delete => visitor.visit(Delete),
         }
     }

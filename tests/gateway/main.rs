@@ -19,7 +19,9 @@ mod headers;
 mod http2;
 mod keep_alive;
 mod keyed;
+mod labels;
 mod locations;
+mod lookups;
 #[path = "../servers/preload.rs"]
 #[expect(dead_code, reason = "it also serves tests of clocks")]
 mod preload;

@@ -126,6 +126,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Some(answer)
     }
 
+    /// Reads the head of a response that has no body, whatever its headers say.
+    pub async fn head(&mut self) -> Answer {
+        loop {
+            if let Some((answer, head)) = parse_head(&self.buffer) {
+                self.buffer.drain(..head);
+                assert!(self.buffer.is_empty(), "a response without a body");
+                return answer;
+            }
+            self.more().await.expect("a head before the end of the stream");
+        }
+    }
+
     async fn more(&mut self) -> Option<()> {
         let read = self.stream.read_buf(&mut self.buffer).await.ok()?;
         (read > 0).then_some(())

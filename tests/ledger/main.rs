@@ -11,6 +11,7 @@ mod decisions;
 mod events;
 mod jumps;
 mod live;
+mod lookups;
 mod outcomes;
 mod overruled;
 mod panics;

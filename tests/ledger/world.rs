@@ -126,7 +126,11 @@ impl World {
     /// Sends one attempt and reads its response to the last byte.
     pub async fn send(&self, key: &str) -> Answer {
         let request = Request::post("/v1/charges").header("idempotency-key", key);
-        let request = request.body(Body::from("{}")).expect("a well-formed request");
+        self.exchange(request.body(Body::from("{}")).expect("a well-formed request")).await
+    }
+
+    /// Sends one request and reads its response to the last byte.
+    pub async fn exchange(&self, request: Request<Body>) -> Answer {
         let answering = self.service.clone().oneshot(request);
         let answered = timeout(FOREVER, answering).await.expect("every attempt is answered");
         let (head, body) = answered.unwrap_or_else(|never| match never {}).into_parts();

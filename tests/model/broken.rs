@@ -3,19 +3,24 @@
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    Called, Finding, Outcomes, Owner, Policy, Record, Resolution, ResponseRef, State, finding,
+    Called, Doubt, Finding, Outcomes, Owner, Policy, Reason, Record, Resolution, ResponseRef, State, finding,
 };
 
 use crate::events::{Event, Next, Transition, Verdict, transition};
 use crate::properties::{
     ANSWERS_ARE_EQUAL, COMPLETED_STAYS, LEASE_IS_RESPECTED, NO_IS_TRUE, NUMBER_IS_UNIQUE, ONE_EFFECT,
-    RUNNING_ENDS, STALE_CHANGES_NOTHING, YES_IS_TRUE,
+    REOPEN_IS_SAFE, RUNNING_ENDS, STALE_CHANGES_NOTHING, YES_IS_TRUE,
 };
 use crate::{Decide, Find, Protocol};
 
 /// Returns the properties that the model finds violated by this transition function.
 fn found(broken: Decide) -> Vec<&'static str> {
-    let model = Protocol { transition: broken, ..Protocol::new(2, 1, 1) };
+    found_with(1, broken)
+}
+
+/// Returns the properties that the model finds violated, if the operator may decide this often.
+fn found_with(decisions: u8, broken: Decide) -> Vec<&'static str> {
+    let model = Protocol { transition: broken, ..Protocol::new(2, 1, decisions) };
     model.explore().expect_err("the model noticed nothing")
 }
 
@@ -91,6 +96,52 @@ fn a_completion_that_compares_nothing() {
     }
     let found = found(broken);
     let noticed = [COMPLETED_STAYS, STALE_CHANGES_NOTHING, ANSWERS_ARE_EQUAL];
+    assert!(found.iter().any(|property| noticed.contains(property)), "{found:?}");
+}
+
+/// A doubt that outlives a response lets an operator take back what clients have got.
+#[test]
+fn a_response_that_can_be_taken_back() {
+    fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
+        let doubt = Some(Doubt { undecided: false, reason: Reason::LeaseOver, quiet_at: now });
+        match (record.map(|record| (record, record.state)), event) {
+            (Some((record, State::Completed { owner, n, .. })), Event::Reopen) => {
+                let reason = Reason::LeaseOver;
+                let state = State::Unknown { owner, n, undecided: false, reason, quiet_at: now };
+                to(record, state, now, Verdict::Resolved)
+            }
+            _ => match transition(record, event, now) {
+                Transition { next: Next::Write(next), verdict } if matches!(event, Event::Resolve(_)) => {
+                    Transition { next: Next::Write(Record { doubt: doubt.map(Box::new), ..next }), verdict }
+                }
+                right => right,
+            },
+        }
+    }
+    assert!(found_with(2, broken).contains(&COMPLETED_STAYS));
+}
+
+/// A doubt that outlives the next claim takes back a decision that an execution has followed.
+#[test]
+fn a_decision_that_is_taken_back_too_late() {
+    fn broken(record: Option<&Record>, event: &Event, now: Timestamp) -> Transition {
+        match (record.map(|record| (record, record.state)), event) {
+            (Some((record, State::Running { owner, n, .. })), Event::Reopen) if n > 1 => {
+                let (n, reason) = (n - 1, Reason::LeaseOver);
+                let state = State::Unknown { owner, n, undecided: false, reason, quiet_at: now };
+                to(record, state, now, Verdict::Resolved)
+            }
+            _ => match transition(record, event, now) {
+                Transition { next: Next::Write(next), verdict } if matches!(event, Event::Claim(_)) => {
+                    let doubt = record.and_then(|record| record.doubt.clone());
+                    Transition { next: Next::Write(Record { doubt, ..next }), verdict }
+                }
+                right => right,
+            },
+        }
+    }
+    let found = found_with(2, broken);
+    let noticed = [REOPEN_IS_SAFE, STALE_CHANGES_NOTHING, LEASE_IS_RESPECTED];
     assert!(found.iter().any(|property| noticed.contains(property)), "{found:?}");
 }
 

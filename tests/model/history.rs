@@ -31,6 +31,8 @@ pub enum Rule {
     GuardHolds = 1 << 7,
     /// Evidence that an operation was executed, or can never be, is true.
     EvidenceIsTrue = 1 << 8,
+    /// A decision is taken back only if no later execution began and no client got a response.
+    ReopenIsSafe = 1 << 9,
 }
 
 /// The relevant part of the past. All fields except `effects` and `broken` belong to the record that lives
@@ -112,6 +114,7 @@ impl History {
                 self.check(Rule::EvidenceIsTrue, self.effects & !self.outside & !open == 0);
                 self.raced |= open;
             }
+            (Deed::Reopen, Some(before)) => self.judge_reopen(before, after),
             // If the owner says that its execution did nothing, the number may be used again.
             (Deed::Release { .. }, _) if after.is_none() => self.last = None,
             _ => {}
@@ -132,6 +135,21 @@ impl History {
                 self.check(Rule::LeaseIsRespected, deed.sender() == Some(holder(owner)));
             }
             _ => {}
+        }
+    }
+
+    /// Judges that an operator's decision is taken back: the execution counts again, and the operator vouches
+    /// for nothing.
+    fn judge_reopen(&mut self, before: State, after: Option<Kept>) {
+        let Some(State::Unknown { owner, n, undecided, .. }) = after.map(|after| after.state) else {
+            self.check(Rule::ReopenIsSafe, false);
+            return;
+        };
+        let same = before.owner() == Some(owner) && before.n() == n;
+        self.check(Rule::ReopenIsSafe, same && self.last == Some((n, owner)) && self.answered.is_none());
+        self.vouched = false;
+        if !undecided {
+            self.outside &= !(1 << holder(owner));
         }
     }
 
@@ -187,7 +205,7 @@ impl Deed {
             | Self::Release { who, .. }
             | Self::Lose { who, .. }
             | Self::TakeOver { who, .. } => Some(who),
-            Self::Settle { .. } | Self::Resolve(_) | Self::Delete | Self::Sweep => None,
+            Self::Settle { .. } | Self::Resolve(_) | Self::Reopen | Self::Delete | Self::Sweep => None,
         }
     }
 
@@ -219,6 +237,7 @@ impl Deed {
             (Self::Settle { owner, n, .. }, Some(Unknown { owner: holder, n: last, .. })) => {
                 (owner, n) == (holder, last)
             }
+            (Self::Reopen, Some(Settled { .. } | Cleared { .. })) => true,
             (Self::Claim { .. } | Self::Resolve(_) | Self::Delete | Self::Sweep, _) => true,
             _ => false,
         }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    BodyScheme, Called, Claim, Finding, Fingerprint, OnUnknown, Outcomes, Owner, PathScheme, Policy, Record,
-    Scheme, finding,
+    BodyScheme, Called, Claim, Finding, Fingerprint, Labels, OnUnknown, Outcomes, Owner, PathScheme, Policy,
+    Record, Scheme, finding,
 };
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
@@ -88,6 +88,7 @@ impl Protocol {
             fingerprint: Fingerprint { scheme, digest: [0; 32] },
             policy,
             kept: None,
+            labels: Labels::default(),
         };
         Self {
             transition,
@@ -146,7 +147,13 @@ impl Model for Protocol {
 /// and such a change must be intended.
 #[test]
 fn two_attempts_with_renewals_and_an_operator_keep_every_promise() {
-    assert_eq!(Protocol::new(2, 2, 2).explore(), Ok(1_055_846));
+    assert_eq!(Protocol::new(2, 2, 2).explore(), Ok(1_186_130));
+}
+
+/// The operator may decide, take that back, and decide again.
+#[test]
+fn a_decision_that_is_taken_back_keeps_every_promise() {
+    assert_eq!(Protocol::new(2, 0, 3).explore(), Ok(1_348_041));
 }
 
 #[test]

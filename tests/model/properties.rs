@@ -20,6 +20,7 @@ pub const YES_IS_TRUE: &str = "nobody is told `yes` when it was not executed";
 pub const GUARD_HOLDS: &str = "not executed is not decided while the call may be under way";
 pub const RUNNING_ENDS: &str = "nothing stays running forever";
 pub const EVIDENCE_IS_TRUE: &str = "evidence that is recorded is true";
+pub const REOPEN_IS_SAFE: &str = "a decision is taken back only while nothing followed it";
 pub const CONFLICT_IS_NOT_STORED: &str = "a conflict is never stored as the answer";
 pub const SUCCESS_IS_ONE_EFFECT: &str = "a stored success means exactly one effect";
 pub const NUMBERS_HAVE_ROWS: &str = "every number before the next execution has a marker row";
@@ -67,6 +68,7 @@ pub fn without_one_effect() -> Vec<Property<Protocol>> {
         Property::always(YES_IS_TRUE, |_, world: &World| keeps(world, Rule::YesIsTrue)),
         Property::always(GUARD_HOLDS, |_, world: &World| keeps(world, Rule::GuardHolds)),
         Property::always(EVIDENCE_IS_TRUE, |_, world: &World| keeps(world, Rule::EvidenceIsTrue)),
+        Property::always(REOPEN_IS_SAFE, |_, world: &World| keeps(world, Rule::ReopenIsSafe)),
         Property::always(CONFLICT_IS_NOT_STORED, |_, world: &World| {
             response(world).is_none_or(|response| response.status != CONFLICT)
         }),

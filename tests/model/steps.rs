@@ -126,6 +126,7 @@ impl Protocol {
             State::Completed { .. } | State::Settled { .. } => steps.push(Step::Operate(Deed::Delete)),
             _ => {}
         }
+        steps.extend(kept.doubt.map(|_| Step::Operate(Deed::Reopen)));
     }
 
     /// Applies `step` to `world`.

@@ -72,8 +72,9 @@ impl Protocol {
 
     /// Returns the record with this stored part.
     pub fn record(&self, kept: Kept) -> Record {
-        let Kept { revision, created_at, updated_at, state } = kept;
-        Record { revision, created_at, updated_at, state, ..self.claim.first(NOW) }
+        let Kept { revision, created_at, updated_at, state, doubt } = kept;
+        let doubt = doubt.map(Box::new);
+        Record { revision, created_at, updated_at, state, doubt, ..self.claim.first(NOW) }
     }
 
     fn event(&self, deed: Deed) -> Event {
@@ -91,6 +92,7 @@ impl Protocol {
             Deed::TakeOver { who, after, n } => Event::TakeOver { owner: owner(who), after, n },
             Deed::Settle { owner, n, evidence, .. } => Event::Settle { owner, n, evidence },
             Deed::Resolve(resolution) => Event::Resolve(resolution),
+            Deed::Reopen => Event::Reopen,
             Deed::Delete => Event::Delete,
             Deed::Sweep => Event::Sweep,
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    Evidence, OnUnknown, Owner, Policy, Record, Resolution, ResponseRef, Revision, State,
+    Doubt, Evidence, OnUnknown, Owner, Policy, Record, Resolution, ResponseRef, Revision, State,
 };
 
 use crate::events::Verdict;
@@ -71,6 +71,8 @@ pub struct Kept {
     pub updated_at: Timestamp,
     /// The state of the record, with its time relative to [`NOW`].
     pub state: State,
+    /// The doubt that an operator's decision has ended, with its time relative to [`NOW`].
+    pub doubt: Option<Doubt>,
 }
 
 /// An HTTP request with the key, and the gateway that serves it.
@@ -179,6 +181,7 @@ pub enum Deed {
         open: u8,
     },
     Resolve(Resolution),
+    Reopen,
     Delete,
     Sweep,
 }
@@ -301,13 +304,17 @@ impl Kept {
         if let State::Unknown { quiet_at, .. } = &mut state {
             *quiet_at = (*quiet_at).max(NOW);
         }
-        Self { revision: record.revision, created_at: record.created_at, updated_at: NOW, state }
+        let later = |doubt: Doubt| Doubt { quiet_at: doubt.quiet_at.max(NOW), ..doubt };
+        let doubt = record.doubt.as_deref().copied().map(later);
+        Self { revision: record.revision, created_at: record.created_at, updated_at: NOW, state, doubt }
     }
 
     fn approach(&mut self) {
+        let nearer = |quiet_at: Timestamp| Timestamp((quiet_at.0 - 1).max(NOW.0));
         if let State::Unknown { quiet_at, .. } = &mut self.state {
-            *quiet_at = Timestamp((quiet_at.0 - 1).max(NOW.0));
+            *quiet_at = nearer(*quiet_at);
         }
+        self.doubt.iter_mut().for_each(|doubt| doubt.quiet_at = nearer(doubt.quiet_at));
     }
 
     /// Lets the time since the first claim pass, as long as a window can tell the difference.

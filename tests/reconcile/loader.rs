@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use oncegate::protocol::{
-    BodyScheme, Claim, Finding, Fingerprint, Key, OnUnknown, Owner, PathScheme, Policy, Reason, RecordId,
-    Report, RequestParts, ResponseRef, Scheme, Scope, StoredResponse,
+    BodyScheme, Claim, Finding, Fingerprint, Key, Labels, OnUnknown, Owner, PathScheme, Policy, Reason,
+    RecordId, Report, RequestParts, ResponseRef, Scheme, Scope, StoredResponse,
 };
 use oncegate::store::Ledger;
 use tokio::task::JoinSet;
@@ -59,6 +59,7 @@ async fn write(ledger: &Ledger, number: u64, is_unknown: bool) {
             tombstone_ttl: DAY,
         },
         kept: None,
+        labels: Labels::default(),
     };
     ledger.claim(id, claim).await.expect("a claim");
     let (finding, response) = match is_unknown {

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    BodyScheme, Claim, Fingerprint, Key, OnUnknown, Owner, PathScheme, Policy, Record, RecordId, ResponseRef,
-    Scheme, Scope, State, StoredResponse,
+    BodyScheme, Claim, Fingerprint, Key, Labels, OnUnknown, Owner, PathScheme, Policy, Record, RecordId,
+    ResponseRef, Scheme, Scope, State, StoredResponse,
 };
 use oncegate::store::{Claimed, Ledger, Snapshot, Store};
 
@@ -132,6 +132,7 @@ pub fn claim_on(route: &str, owner: Owner, policy: Policy) -> Claim {
         fingerprint: Fingerprint { scheme: Arc::new(scheme), digest: [7; 32] },
         policy,
         kept: None,
+        labels: Labels::stored([("x-request-id", "r-1")]),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Stored bytes stay readable. `bytes/version-1.txt` holds the bytes of the first version: a line for each
 //! record and response, and for the value that Redis keeps of a record. `bytes/version-2.txt` holds a record
-//! that only later versions read.
+//! that only later versions read. `bytes/labels.txt` and `bytes/history.txt` hold records with
+//! labels and with a history, which older versions skip.
 //!
 //! A change of the encoding adds a file. `cargo test --test store print_todays_bytes -- --ignored
 //! --nocapture` prints its contents. An existing file is never written again.
@@ -12,10 +13,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use oncegate::clock::Timestamp;
+use oncegate::protocol::history::{By, Entry, Event as Happened};
 use oncegate::protocol::path::Template;
 use oncegate::protocol::{
-    BodyScheme, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record, ResponseRef,
-    Revision, Scheme, State, StoredResponse,
+    BodyScheme, Doubt, Executed, Fingerprint, History, Labels, OnUnknown, Owner, PathScheme, Policy, Reason,
+    Record, ResponseRef, Revision, Scheme, State, StoredResponse,
 };
 use oncegate::store::Store;
 use oncegate::store::codec::{decode_record, decode_response, encode_record, encode_response};
@@ -26,6 +28,8 @@ use crate::servers::redis::Server;
 const VERSION_1: &str = include_str!("bytes/version-1.txt");
 const VERSION_3: &str = include_str!("bytes/version-3.txt");
 const VERSION_2: &str = include_str!("bytes/version-2.txt");
+const HISTORY: &str = include_str!("bytes/history.txt");
+const LABELS: &str = include_str!("bytes/labels.txt");
 
 /// Returns a record for every state and reason. No two parts are equal, so no part can be taken for another.
 fn records() -> Vec<(String, Record)> {
@@ -84,6 +88,9 @@ fn record(state: State, on_unknown: OnUnknown) -> Record {
         updated_at: Timestamp(1_700_000_000_999),
         state,
         kept: None,
+        doubt: None,
+        history: History::default(),
+        labels: Labels::default(),
     }
 }
 
@@ -198,6 +205,78 @@ fn records_of_version_3_are_read_and_still_what_is_written() {
     }
 }
 
+/// Returns records with labels, whose version older gateways know. They skip the labels.
+fn labelled() -> Vec<(String, Record)> {
+    let (owner, n) = (Owner([0xa1; 16]), 3);
+    let labels = Labels::stored([("x-request-id", "r-17"), ("/metadata/order_id", "Zürich \"8\"")]);
+    let of = |state, on_unknown| Record { labels: labels.clone(), ..record(state, on_unknown) };
+    vec![
+        ("labelled-settled".into(), of(State::Settled { owner, n }, OnUnknown::Hold)),
+        ("labelled-expired".into(), of(State::Expired { n, executed: Executed::Yes }, OnUnknown::Probe)),
+    ]
+}
+
+#[test]
+fn labels_are_read_and_still_what_is_written() {
+    for (name, record) in labelled() {
+        let line = LABELS.lines().find_map(|line| line.strip_prefix(&format!("{name} "))).expect("its line");
+        assert_eq!(hex(encode_record(&record)), line, "{name}");
+        assert_eq!(decode_record(&encode_record(&record)), Ok(record.clone()), "{name}");
+        let bare = encode_record(&Record { labels: Labels::default(), ..record });
+        assert_eq!(&line[..2], &hex(bare)[..2], "labels take no version of their own");
+    }
+}
+
+/// Returns records after an operator's decision, whose version older gateways know. They skip the history.
+fn decided() -> Vec<(String, Record)> {
+    let (owner, n, quiet_at) = (Owner([0xa1; 16]), 3, Timestamp(1_700_000_050_000));
+    let entry = |at: Option<u64>, event, by, note: Option<&str>| Entry {
+        at: at.map(Timestamp),
+        n,
+        event,
+        by,
+        note: note.map(Into::into),
+    };
+    let entries = vec![
+        entry(Some(1), Happened::Claimed, By::Gateway, None),
+        entry(Some(2), Happened::Unknown(Reason::Status(503)), By::Gateway, None),
+        entry(Some(3), Happened::Released, By::Gateway, None),
+        entry(Some(4), Happened::Completed(201), By::Gateway, None),
+        entry(Some(5), Happened::Settled { executed: true }, By::Probe, None),
+        entry(Some(6), Happened::Settled { executed: false }, By::Marker, None),
+        entry(Some(7), Happened::Reopened, By::Operator("ops-1".into()), Some("Zürich")),
+        entry(Some(8), Happened::Deleted, By::Operator("ops-1".into()), None),
+        entry(
+            None,
+            Happened::Resolved { executed: false, forced: true },
+            By::Operator("ops-2".into()),
+            Some("why"),
+        ),
+    ];
+    let history = History::of(entries, 17);
+    let doubt = Doubt { undecided: true, reason: Reason::Status(504), quiet_at };
+    let of = |state, doubt: Option<Doubt>| Record {
+        history: history.clone(),
+        doubt: doubt.map(Box::new),
+        ..record(state, OnUnknown::Hold)
+    };
+    let cleared = State::Cleared { owner, n, undecided: false };
+    vec![
+        ("decided-cleared".into(), of(cleared, Some(doubt))),
+        ("decided-expired".into(), of(State::Expired { n, executed: Executed::Unknown }, None)),
+    ]
+}
+
+#[test]
+fn a_history_is_read_and_still_what_is_written() {
+    for (name, record) in decided() {
+        let line = HISTORY.lines().find_map(|line| line.strip_prefix(&format!("{name} "))).expect("its line");
+        assert_eq!(hex(encode_record(&record)), line, "{name}");
+        assert_eq!(decode_record(&encode_record(&record)), Ok(record.clone()), "{name}");
+        assert_eq!(encode_record(&record)[0], 1, "a history takes no version of its own");
+    }
+}
+
 #[test]
 #[ignore = "prints what a new file of bytes has to hold"]
 fn print_todays_bytes() {
@@ -205,7 +284,7 @@ fn print_todays_bytes() {
     for (name, record) in settling() {
         println!("{name} {}", hex(encode_record(&record)));
     }
-    for (name, record) in records() {
+    for (name, record) in records().into_iter().chain(labelled()).chain(decided()) {
         println!("{name} {}", hex(encode_record(&record)));
     }
     println!("response {}", hex(encode_response(&response())));

@@ -4,6 +4,7 @@
 //! `suite!(open())`, where `open` returns the store and every value that must outlive it.
 
 pub mod claims;
+pub mod documents;
 pub mod lists;
 pub mod names;
 pub mod races;
@@ -53,6 +54,8 @@ macro_rules! suite {
             unknown::an_outcome_that_is_unknown_again_goes_to_the_end,
             unknown::what_is_no_longer_remembered_is_not_counted,
             unknown::there_is_nothing_to_mend_in_what_this_release_wrote,
+            documents::documents_of_all_names_are_apart,
+            documents::every_document_is_replaced_only_where_it_is_the_expected_one,
             names::a_document_is_replaced_only_where_it_is_the_expected_one,
             names::a_document_comes_back_byte_for_byte,
             names::one_of_many_replacements_is_made,

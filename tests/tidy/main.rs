@@ -38,7 +38,7 @@ const FLOORS: [&[&str]; 8] = [
     &["call", "headers", "problem"],
     &["store"],
     &["config", "telemetry"],
-    &["gateway", "routes", "settle", "upstream"],
+    &["gateway", "notify", "routes", "settle", "upstream"],
     &["server", "admin", "cli"],
     &["app"],
 ];

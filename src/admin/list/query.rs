@@ -23,6 +23,7 @@ pub(in crate::admin) struct ListQuery {
     state: Option<String>,
     route: Option<String>,
     reason: Option<String>,
+    label: Option<String>,
     older_than: Option<String>,
     order: Option<String>,
     limit: Option<String>,
@@ -35,6 +36,8 @@ pub(super) struct Selection {
     /// Name of the route, or `None` for records of every route.
     pub(super) route: Option<String>,
     reason: Option<Reason>,
+    /// Value of one of the labels.
+    label: Option<String>,
     older_than: Option<Duration>,
     /// Largest number of records to show.
     pub(super) limit: usize,
@@ -68,6 +71,7 @@ impl Selection {
             state,
             route: given(query.route),
             reason,
+            label: given(query.label),
             older_than: given(query.older_than).map(|text| age_of(&text)).transpose()?,
             limit: given(query.limit).map_or(Ok(DEFAULT_LIMIT), |text| limit_of(&text))?,
             place: given(query.cursor).map_or(Ok(order), |cursor| place_at(order, &cursor))?,
@@ -82,7 +86,7 @@ impl Selection {
 
     /// Tells whether a record that the store selects may still not fit.
     pub(super) fn is_narrower_than_store(&self) -> bool {
-        self.reason.is_some() || self.older_than.is_some()
+        self.reason.is_some() || self.label.is_some() || self.older_than.is_some()
     }
 
     /// Tells whether a record fits. The route is not compared, because stores do that.
@@ -92,6 +96,7 @@ impl Selection {
             .is_none_or(|wanted| matches!(record.state, State::Unknown { reason, .. } if reason == wanted));
         self.state.is_none_or(|state| state == record.state.name())
             && is_of_reason
+            && self.label.as_ref().is_none_or(|label| record.labels.have(label))
             && self.is_old_enough(record, now)
     }
 

@@ -17,6 +17,9 @@ pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
     page.row("key", &key(route));
     page.row("caller", &caller(route));
     page.row("same request", &same_request(route));
+    if !route.labels.is_empty() {
+        page.row("labels", &labels(route));
+    }
     page.row("while one runs", &while_running(route));
     page.row("a later retry", &later_retry(&route.policy));
     settling::write(page, config, route);
@@ -109,6 +112,11 @@ fn same_request(route: &Route) -> String {
         BodyScheme::Json { ignore } => format!("the meaning of the JSON body without {}", list(ignore)),
     };
     format!("method and its overrides, path, query{headers} and {body}; a key with any other is answered 422")
+}
+
+fn labels(route: &Route) -> String {
+    let names: Vec<String> = route.labels.iter().map(|label| label.name().to_owned()).collect();
+    format!("records, lists and logs show {} of a request, in clear text", and(&names))
 }
 
 fn while_running(route: &Route) -> String {

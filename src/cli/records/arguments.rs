@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use http::{HeaderName, HeaderValue, Uri};
+use http::Uri;
 
-use crate::cli::header::parse_header;
-
+mod lookup;
 mod reconcile;
+mod resolve;
 
+pub(super) use lookup::Lookup;
 pub(super) use reconcile::Reconcile;
+pub(super) use resolve::{Many, Reopen, Resolve, Response, YesNo};
 
 /// Environment variable with the admin token.
 pub const TOKEN_VARIABLE: &str = "ONCEGATE_ADMIN_TOKEN";
@@ -52,8 +54,10 @@ pub(super) enum Command {
     Show(Show),
     /// Find the record of a key.
     Lookup(Lookup),
-    /// Decide an unknown outcome.
-    Resolve(Resolve),
+    /// Decide an unknown outcome, or all that fit.
+    Resolve(Box<Resolve>),
+    /// Take a decision back, while nothing has happened after it: the outcome is unknown again.
+    Reopen(Reopen),
     /// Delete a stored response before its ttl ends; the key stays used.
     Delete(Delete),
     /// Compare the records with an export of the upstream's ledger: find doubles and contradictions, and
@@ -74,6 +78,10 @@ pub(super) struct List {
     /// label in oncegate_unknown_total, such as status-503, means the same.
     #[arg(long)]
     pub(super) reason: Option<String>,
+    /// Only records with this value of a label, such as an order number. A route chooses its labels with
+    /// `label = [...]`.
+    #[arg(long, value_name = "VALUE")]
+    pub(super) label: Option<String>,
     /// Only records whose last change is this long ago, such as 90s, 1h or 2d.
     #[arg(long, value_name = "TIME")]
     pub(super) older_than: Option<String>,
@@ -117,69 +125,10 @@ pub(super) struct Show {
 }
 
 #[derive(Clone, Debug, Args)]
-pub(super) struct Lookup {
-    /// The route's name.
-    #[arg(long)]
-    pub(super) route: String,
-    /// The idempotency key, as the client sent it.
-    #[arg(long)]
-    pub(super) key: String,
-    /// The path of the client's request; needed if the route's path has parameters and its scope contains the
-    /// path.
-    #[arg(long)]
-    pub(super) path: Option<String>,
-    /// A PEM file of the certificate that the client presented, if the route's scope contains it.
-    #[arg(long, value_name = "FILE")]
-    pub(super) certificate: Option<PathBuf>,
-    /// A header of the client's request that is part of its scope, such as `Authorization: …`.
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(super) struct Resolve {
-    /// The record's id, or its first digits, at least 6, if no other record's id begins with them. On Redis
-    /// a shortened id takes longer, because the store scans a part of its records.
-    pub(super) id: String,
-    /// The decision whether the upstream executed the operation.
-    #[arg(long)]
-    pub(super) executed: YesNo,
-    /// The reason for your decision; it is kept in the audit log.
-    #[arg(long)]
-    pub(super) note: String,
-    /// Let the next attempt run although the call of this one could still be under way. The operation can
-    /// then happen twice.
-    #[arg(long)]
-    pub(super) force: bool,
-    #[command(flatten)]
-    pub(super) response: Response,
-}
-
-/// The response that later attempts get. Without a status there is none.
-#[derive(Clone, Debug, Args)]
-pub(super) struct Response {
-    /// The status of the response that later attempts get.
-    #[arg(long)]
-    pub(super) status: Option<u16>,
-    /// A file with the body of the response.
-    #[arg(long, value_name = "FILE", requires = "status")]
-    pub(super) body_file: Option<PathBuf>,
-    /// A header of the response.
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header, requires = "status")]
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-#[derive(Clone, Debug, Args)]
 pub(super) struct Delete {
     /// The record's id, or its first digits, at least 6, if no other record's id begins with them. On Redis
     /// a shortened id takes longer, because the store scans a part of its records.
     pub(super) id: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum YesNo {
-    Yes,
-    No,
 }
 
 fn parse_admin(text: &str) -> Result<Uri, String> {

@@ -4,6 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::cells::{aligned, text};
+use super::history;
+
 const COLUMNS: [(&str, &str); 7] = [
     ("ID", "id"),
     ("STATE", "state"),
@@ -30,11 +33,20 @@ const MEMBERS: [&str; 12] = [
     "expires_at",
 ];
 
-/// Formats a table of records, and says how to go on if there are more.
+/// Formats a table of records, and says how to go on if there are more. Labels have a column if a record has
+/// some.
 pub(super) fn list(answer: &Value) -> String {
     let records = answer["records"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let header = COLUMNS.map(|(title, _)| title.to_owned());
-    let rows = records.iter().map(|record| COLUMNS.map(|(_, member)| text(&record[member])));
+    let has_labels = records.iter().any(|record| !labels(record).is_empty());
+    let columns = COLUMNS.iter().chain(has_labels.then_some(&("LABELS", "labels")));
+    let header = columns.clone().map(|(title, _)| (*title).to_owned()).collect();
+    let rows = records.iter().map(|record| {
+        let cell = |(_, member): &(&str, &str)| match *member {
+            "labels" => values(record),
+            member => text(&record[member]),
+        };
+        columns.clone().map(cell).collect()
+    });
     let mut lines = match records {
         [] if answer["next_cursor"].is_string() => vec!["no records so far".to_owned()],
         [] => vec!["no records".to_owned()],
@@ -48,13 +60,47 @@ pub(super) fn list(answer: &Value) -> String {
 
 /// Formats one member in each line, and the stored response last.
 pub(super) fn record(answer: &Value) -> String {
-    let mut lines = aligned(MEMBERS.map(|name| [name.to_owned(), text(&answer[name])]).to_vec());
+    let mut rows: Vec<_> = MEMBERS.iter().map(|name| vec![(*name).to_owned(), text(&answer[name])]).collect();
+    let labels = labels(answer);
+    if labels.is_empty() {
+        rows.push(vec!["labels".into(), "-".into()]);
+    }
+    for (index, (name, value)) in labels.iter().enumerate() {
+        let title = if index == 0 { "labels" } else { "" };
+        rows.push(vec![title.into(), format!("{name}: {value}")]);
+    }
+    rows.extend(others(answer));
+    let mut lines = aligned(rows);
+    if let Some(history) = answer["history"].as_array() {
+        lines.push("history".into());
+        lines.extend(history::lines(history));
+    }
     match answer.get("response") {
         None => {}
         Some(Value::Null) => lines.push("no response is stored".into()),
         Some(stored) => lines.extend(["".into(), response(stored)]),
     }
     lines.join("\n")
+}
+
+/// Returns the members that this command does not know, because a later gateway shows them.
+fn others(record: &Value) -> impl Iterator<Item = Vec<String>> {
+    let shown = |name: &str| MEMBERS.contains(&name) || ["labels", "history", "response"].contains(&name);
+    let members = record.as_object().into_iter().flatten();
+    let others = members.filter(move |(name, _)| !shown(name));
+    others.map(|(name, value)| vec![text(&Value::from(name.as_str())), text(value)])
+}
+
+/// Returns the names and values of a record's labels.
+fn labels(record: &Value) -> Vec<(String, String)> {
+    let labels = record["labels"].as_object().into_iter().flatten();
+    labels.map(|(name, value)| (text(&Value::from(name.as_str())), text(value))).collect()
+}
+
+/// Returns the values of a record's labels in one cell.
+fn values(record: &Value) -> String {
+    let values: Vec<String> = labels(record).into_iter().map(|(_, value)| value).collect();
+    if values.is_empty() { "-".into() } else { values.join(", ") }
 }
 
 fn response(stored: &Value) -> String {
@@ -73,27 +119,6 @@ fn body(encoded: &str) -> String {
     let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let harmless = |text: &String| !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t'));
     decoded.filter(harmless).unwrap_or_else(|| format!("(base64) {encoded}"))
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => "-".into(),
-        Value::String(text) => {
-            let shown = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
-            text.chars().map(shown).collect()
-        }
-        other => other.to_string(),
-    }
-}
-
-fn aligned<const N: usize>(rows: Vec<[String; N]>) -> Vec<String> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let line = |row: &[String; N]| {
-        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -118,9 +143,29 @@ mod tests {
              bb  completed  12  201     -           refund  -\n\
              there may be more: --cursor bb"
         );
+        let labelled = json!({ "records": [
+            { "id": "aa", "labels": { "x-request-id": "r-1", "/order": "o 7" } },
+            { "id": "bb", "labels": {} },
+        ] });
+        assert_eq!(
+            list(&labelled),
+            "ID  STATE  N  STATUS  REASON  ROUTE  UPDATED  LABELS\n\
+             aa  -      -  -       -       -      -        o 7, r-1\n\
+             bb  -      -  -       -       -      -        -"
+        );
         assert_eq!(list(&json!({ "records": [], "next_cursor": null })), "no records");
         let empty = json!({ "records": [], "next_cursor": "bb" });
         assert_eq!(list(&empty), "no records so far\nthere may be more: --cursor bb");
+    }
+
+    #[test]
+    fn each_label_has_a_line() {
+        let shown = record(&json!({ "id": "aa", "labels": { "x-request-id": "r-1", "/order": "o 7" } }));
+        assert!(
+            shown.ends_with("expires_at   -\nlabels       /order: o 7\n             x-request-id: r-1"),
+            "{shown}"
+        );
+        assert!(record(&json!({ "id": "aa", "labels": {} })).ends_with("\nlabels       -"));
     }
 
     #[test]

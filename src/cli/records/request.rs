@@ -1,5 +1,6 @@
 //! The request of each command to the admin API.
 
+use std::env::VarError;
 use std::fs;
 
 use base64::Engine;
@@ -28,8 +29,13 @@ pub(super) fn of(command: &Command) -> Result<AdminRequest, String> {
         Command::Delete(delete) => (Method::DELETE, format!("/v1/records/{}", encoded(&delete.id)), None),
         Command::Lookup(lookup) => (Method::POST, "/v1/lookup".into(), Some(lookup_body(lookup)?)),
         Command::Resolve(resolve) => {
-            let path = format!("/v1/records/{}/resolve", encoded(&resolve.id));
+            let id = resolve.id.as_deref().ok_or("name a record by its id")?;
+            let path = format!("/v1/records/{}/resolve", encoded(id));
             (Method::POST, path, Some(resolve_body(resolve)?))
+        }
+        Command::Reopen(reopen) => {
+            let path = format!("/v1/records/{}/reopen", encoded(&reopen.id));
+            (Method::POST, path, Some(json!({ "note": reopen.note })))
         }
         Command::Reconcile(_) => return Err("this command is not a single request".into()),
     };
@@ -42,6 +48,7 @@ fn query(list: &List) -> String {
         ("state", list.state.as_deref()),
         ("route", list.route.as_deref()),
         ("reason", list.reason.as_deref()),
+        ("label", list.label.as_deref()),
         ("older_than", list.older_than.as_deref()),
         ("order", list.order.map(Order::parameter)),
         ("cursor", list.cursor.as_deref()),
@@ -55,7 +62,18 @@ fn query(list: &List) -> String {
 }
 
 fn lookup_body(lookup: &Lookup) -> Result<Value, String> {
-    let mut body = json!({ "route": lookup.route, "key": lookup.key, "headers": pairs(&lookup.headers) });
+    let key = match (&lookup.key, &lookup.key_env) {
+        (Some(key), _) => key.clone(),
+        (None, Some(name)) => variable("--key-env", name)?,
+        (None, None) => return Err("name the key with --key or --key-env".into()),
+    };
+    let mut headers = lookup.headers.clone();
+    for (header, name) in &lookup.header_envs {
+        let value = HeaderValue::try_from(variable("--header-env", name)?)
+            .map_err(|_| format!("--header-env: the value of {name} is not a header value"))?;
+        headers.push((header.clone(), value));
+    }
+    let mut body = json!({ "route": lookup.route, "key": key, "headers": pairs(&headers) });
     if let Some(path) = &lookup.path {
         body["path"] = path.as_str().into();
     }
@@ -64,6 +82,18 @@ fn lookup_body(lookup: &Lookup) -> Result<Value, String> {
         body["certificate"] = pem.into();
     }
     Ok(body)
+}
+
+/// Returns the value of an environment variable that an option names. The error never repeats the value.
+fn variable(option: &str, name: &str) -> Result<String, String> {
+    match std::env::var(name) {
+        Ok(value) if value.is_empty() => Err(format!("{option}: the environment variable {name} is empty")),
+        Ok(value) => Ok(value),
+        Err(VarError::NotPresent) => Err(format!("{option}: the environment variable {name} is not set")),
+        Err(VarError::NotUnicode(_)) => {
+            Err(format!("{option}: the environment variable {name} is not UTF-8"))
+        }
+    }
 }
 
 fn resolve_body(resolve: &Resolve) -> Result<Value, String> {

@@ -38,6 +38,10 @@ pub(in crate::config) struct Route {
     pub anonymous: Anonymous,
     /// Parts of a request that make it the same request as another.
     pub fingerprint: Fingerprint,
+    /// Places of the labels by which people find a record: "header:x-request-id" for a request header,
+    /// "json:/metadata/order_id" for a member of a JSON body. At most four. Records, lists and logs show the
+    /// values in clear text, cut at 128 bytes. The key, the scope's headers and credentials are refused.
+    pub label: Vec<String>,
     /// Time that a response is replayed, counted from completion.
     pub ttl: String,
     /// Time that the key is remembered after that, so that a late retry is refused instead of run; "0s"
@@ -94,6 +98,7 @@ impl Default for Route {
             scope: ScopeText::usual(),
             anonymous: Anonymous::Refuse,
             fingerprint: Fingerprint::default(),
+            label: Vec::new(),
             ttl: "24h".into(),
             tombstone_ttl: "30d".into(),
             replay_headers: Vec::new(),

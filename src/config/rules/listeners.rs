@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::Uri;
 use ipnet::IpNet;
 
-use super::{limits, tls, tokens};
+use super::{limits, notify, tls, tokens};
 use crate::config::environment::Environment;
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
@@ -50,7 +50,8 @@ pub fn admin(at: &KeyCursor<'_>, file: &file::Admin, environment: &Environment) 
     let listen = address(&at.key("listen"), &file.listen);
     let tokens = tokens::all(at, file, environment);
     let tls = tls::listener(&at.key("tls"), file.tls.as_ref());
-    Some(Admin { listen: listen?, tokens: tokens?, tls: tls? })
+    let notify = notify::notify(&at.key("notify"), file.notify.as_ref(), environment);
+    Some(Admin { listen: listen?, tokens: tokens?, tls: tls?, notify: notify? })
 }
 
 fn address(at: &KeyCursor<'_>, text: &str) -> Option<SocketAddr> {

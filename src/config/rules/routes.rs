@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use self::label::{Hidden, labels};
 use self::overlap::no_overlap;
 use self::scope::scope;
 use super::upstreams::{self, Upstreams};
@@ -17,6 +18,7 @@ use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_n
 use crate::protocol::path::Template;
 use crate::protocol::{BodyScheme, Outcomes, PathScheme, Policy, Scheme};
 
+mod label;
 mod overlap;
 mod scope;
 
@@ -64,10 +66,7 @@ fn unique_names(at: &KeyCursor<'_>, files: &[file::Route]) -> Option<()> {
 fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>) -> Option<Route> {
     let Surroundings { upstreams, certificates, sealed } = surroundings;
     let name = required_name(&at.key("name"), file.name.as_deref());
-    let matching = match file.matching {
-        file::Match::Equivalent => Match::Equivalent,
-        file::Match::Exact => Match::Exact,
-    };
+    let matching = matching(file.matching);
     let template = template(&at.key("path"), file.path.as_deref(), matching);
     let methods = methods(&at.key("methods"), &file.methods);
     let upstream = upstreams::named(&at.key("upstream"), file.upstream.as_deref(), upstreams);
@@ -75,6 +74,8 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
     let key_header = headers::key(&at.key("key").key("header"), &file.key.header);
     let scope = scope(at, file, key_header.as_ref(), certificates);
     let fingerprint = fingerprint(&at.key("fingerprint"), &file.fingerprint, key_header.as_ref());
+    let hidden = Hidden { key: key_header.as_ref(), scope: scope.as_deref().unwrap_or(&[]) };
+    let labels = labels(&at.key("label"), &file.label, hidden);
     let longest_call = longest_call(upstream.as_ref(), upstreams);
     let settling = settling::settling(at, file, longest_call);
     let policy = policy(at, file, longest_call, settling.as_ref());
@@ -107,6 +108,7 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         scope: scope?,
         anonymous: file.anonymous == file::Anonymous::One,
         fingerprint: Arc::new(Scheme { path: spellings, ..fingerprint? }),
+        labels: labels?,
         policy: policy?,
         settling: settling?,
         keep_request: keep_request?,
@@ -119,6 +121,13 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         unknown_answers: unknown_answers(file.unknown_answers),
         on_store_error: on_store_error?,
     })
+}
+
+fn matching(file: file::Match) -> Match {
+    match file {
+        file::Match::Equivalent => Match::Equivalent,
+        file::Match::Exact => Match::Exact,
+    }
 }
 
 fn required_name<'n>(at: &KeyCursor<'_>, name: Option<&'n str>) -> Option<&'n str> {

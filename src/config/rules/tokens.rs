@@ -10,8 +10,9 @@ use crate::secret::Secret;
 const LONGEST_NAME: usize = 64;
 /// Name of the token that `token_env` names.
 const ADMIN: &str = "admin";
-/// Name that audit lines carry for a request without a token.
-const NO_TOKEN: &str = "loopback";
+/// Names that audit lines and the histories of records carry for other authors than the holder of a token:
+/// requests without a token, gateways, and evidence.
+const OTHER_AUTHORS: [&str; 4] = ["loopback", "gateway", "probe", "marker"];
 
 /// Checks all tokens: first that of `token_env`, then the others in the order of the file. The result is
 /// empty for an admin listener without a token.
@@ -78,9 +79,8 @@ fn name<'t>(at: &KeyCursor<'_>, text: &'t str, names: &[&str]) -> Option<&'t str
             "is not the name of a token; allowed: 1 to {LONGEST_NAME} letters, digits, - _ and ."
         ));
     }
-    if text == NO_TOKEN {
-        return at
-            .refuse("is the name that audit lines carry for a request without a token; choose another one");
+    if OTHER_AUTHORS.contains(&text) {
+        return at.refuse("is the name of another author in audit lines and histories; choose another one");
     }
     if names.contains(&text) {
         return at.refuse("is the name of an earlier token, too; the token of token_env is named \"admin\"");

@@ -3,7 +3,7 @@
 use http::header::HOST;
 
 use crate::config::units::Span;
-use crate::config::{InFlight, OnStoreError, Route, Upstream};
+use crate::config::{InFlight, Lookup, OnStoreError, Route, Upstream};
 use crate::protocol::credential;
 use crate::protocol::{Outcomes, ScopePart};
 
@@ -65,6 +65,13 @@ fn anonymous(route: &Route) -> Option<String> {
     let text = "anonymous is \"one\": callers that show none of the scope's headers share their keys, so one \
                 caller's key can be answered with what another caller's request brought";
     route.anonymous.then(|| text.into())
+}
+
+/// Warns of lookups by any client: where callers count as one, the key alone names an operation.
+pub fn lookup(route: &Route, lookup: Lookup) -> Option<String> {
+    let text = "[lookup] is enabled, and anonymous is \"one\": any client that knows a key, and shows none of the \
+                scope's parts but the path, can ask what became of it";
+    (lookup.enabled && route.anonymous).then(|| text.into())
 }
 
 /// Warns of a scope without a credential. A scope of the path alone is not considered: it is an error without

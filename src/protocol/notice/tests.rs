@@ -5,8 +5,8 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::protocol::events::{Event, Next, transition};
 use crate::protocol::{
-    BodyScheme, Claim, Evidence, Executed, Fingerprint, OnUnknown, PathScheme, Policy, Resolution,
-    ResponseRef, Scheme,
+    BodyScheme, Claim, Doubt, Evidence, Executed, Fingerprint, Labels, OnUnknown, PathScheme, Policy,
+    Resolution, ResponseRef, Scheme,
 };
 
 const T0: Timestamp = Timestamp(1_000_000);
@@ -30,6 +30,7 @@ fn claim(owner: Owner) -> Claim {
             tombstone_ttl: 10 * LATER,
         },
         kept: None,
+        labels: Labels::default(),
     }
 }
 
@@ -49,7 +50,13 @@ fn unknown(n: u32) -> Record {
 fn told(before: &Record, event: &Event, now: Timestamp) -> Option<Notice> {
     match transition(Some(before), event, now).next {
         Next::Unchanged => panic!("{event:?} changes nothing"),
-        Next::Write(after) => of(event.kind(), Some(before), Some(&after)),
+        Next::Write(after) => {
+            let notice = of(event.kind(), Some(before), Some(&after));
+            if notice.as_ref().is_some_and(|notice| notice.kind == Kind::Unknown) {
+                assert_eq!(Notice::of_unknown(&after), notice, "the record alone has the same notice");
+            }
+            notice
+        }
         Next::Remove => of(event.kind(), Some(before), None),
     }
 }
@@ -68,6 +75,9 @@ fn each_outcome_is_told_with_what_applies_to_it() {
     let settle = |response| Event::Settle { owner: ME, n, evidence: Evidence::Executed(response) };
     let not_executed = Event::Settle { owner: ME, n, evidence: Evidence::NotExecuted { fenced: true } };
     let resolve = Event::Resolve;
+    let doubt = Doubt { undecided: false, reason: Reason::ResponseTimeout, quiet_at: T0 };
+    let resolved = |state| Record { doubt: Some(Box::new(doubt)), ..record(state) };
+    let cleared = State::Cleared { owner: ME, n, undecided: false };
     let late = T0.plus(LATER);
     for (before, event, now, expected) in [
         (running(n, false), COMPLETE, T0, (Kind::Completed, n, Some(201), None)),
@@ -85,6 +95,8 @@ fn each_outcome_is_told_with_what_applies_to_it() {
         (unknown(n), resolve(Resolution::Executed(None)), T0, (Kind::Resolved, n, None, None)),
         (unknown(n), resolve(Resolution::Executed(Some(RESPONSE))), T0, (Kind::Resolved, n, Some(201), None)),
         (unknown(n), resolve(Resolution::NotExecuted { force: true }), T0, (Kind::Resolved, n, None, None)),
+        (resolved(State::Settled { owner: ME, n }), Event::Reopen, T0, (Kind::Unknown, n, None, lost)),
+        (resolved(cleared), Event::Reopen, T0, (Kind::Unknown, n, None, lost)),
     ] {
         let notice = told(&before, &event, now);
         assert_eq!(summary(notice.clone()), Some(expected), "{event:?} on {:?}", before.state);

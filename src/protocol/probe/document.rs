@@ -9,11 +9,11 @@ use serde::de::IgnoredAny;
 use super::Pointer;
 
 /// A JSON document with valid syntax.
-pub(super) struct Document<'t>(&'t str);
+pub(in crate::protocol) struct Document<'t>(&'t str);
 
 /// The result of a search for a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found<'t> {
+pub(in crate::protocol) enum Found<'t> {
     /// The value.
     Value(Node<'t>),
     /// A place where no value stands: behind the end of a list, or a last member that is missing or null.
@@ -25,18 +25,18 @@ pub(super) enum Found<'t> {
 
 /// A value other than null, as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Node<'t>(&'t str);
+pub(in crate::protocol) struct Node<'t>(&'t str);
 
 impl<'t> Document<'t> {
     /// Checks a document; `None` if it is not JSON.
-    pub(super) fn parse(body: &'t [u8]) -> Option<Self> {
+    pub(in crate::protocol) fn parse(body: &'t [u8]) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?;
         serde_json::from_str::<IgnoredAny>(text).ok()?;
         Some(Self(text.trim_matches(WHITESPACE)))
     }
 
     /// Finds the value at a place.
-    pub(super) fn at(&self, pointer: &Pointer) -> Found<'t> {
+    pub(in crate::protocol) fn at(&self, pointer: &Pointer) -> Found<'t> {
         let (mut value, mut in_element) = (self.0, false);
         let mut steps = pointer.steps().iter().peekable();
         while let Some(step) = steps.next() {
@@ -62,19 +62,25 @@ impl<'t> Document<'t> {
 
 impl<'t> Node<'t> {
     /// Returns the value as it was written.
-    pub(super) fn json(self) -> &'t str {
+    pub(in crate::protocol) fn json(self) -> &'t str {
         self.0
+    }
+
+    /// Returns the text of a string, or a number, `true` or `false` as it was written. Returns `None` for
+    /// objects and lists.
+    pub(in crate::protocol) fn scalar(self) -> Option<String> {
+        match self.0.as_bytes().first()? {
+            b'"' => serde_json::from_str(self.0).ok(),
+            b'{' | b'[' => None,
+            _ => Some(self.0.to_owned()),
+        }
     }
 
     /// Returns the text of a string, the digits of a whole number, or `true` or `false`. Returns `None` for
     /// objects, lists, and numbers that have another usual spelling.
-    pub(super) fn text(self) -> Option<String> {
-        match self.0.as_bytes().first()? {
-            b'"' => serde_json::from_str(self.0).ok(),
-            b'{' | b'[' => None,
-            b't' | b'f' => Some(self.0.to_owned()),
-            _ => is_usual(self.0).then(|| self.0.to_owned()),
-        }
+    pub(in crate::protocol) fn text(self) -> Option<String> {
+        let is_number = !self.0.starts_with(['"', 't', 'f']);
+        self.scalar().filter(|_| !is_number || is_usual(self.0))
     }
 }
 

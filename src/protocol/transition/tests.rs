@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use oncegate::clock::Timestamp;
 use oncegate::protocol::{
-    BodyScheme, Claim, Evidence, Executed, Fingerprint, OnUnknown, Owner, PathScheme, Policy, Reason, Record,
-    Resolution, ResponseRef, Scheme, State,
+    BodyScheme, Claim, Evidence, Executed, Fingerprint, Labels, OnUnknown, Owner, PathScheme, Policy, Reason,
+    Record, Resolution, ResponseRef, Scheme, State,
 };
 
 use crate::protocol::events::{Event, Next, Refusal, Transition, Verdict, transition};
@@ -38,6 +38,7 @@ fn claim_under(owner: Owner, on_unknown: OnUnknown) -> Claim {
             tombstone_ttl: TOMBSTONE,
         },
         kept: None,
+        labels: Labels::default(),
     }
 }
 
@@ -353,6 +354,40 @@ fn an_operator_decides_what_is_unknown_and_nothing_else() {
     assert_eq!(step_after(LEASE + CALL, unknown(false), &not_executed), (Some(CLEARED), Verdict::Resolved));
     assert_eq!(step(COMPLETED, &not_executed).1, Verdict::Refused(Refusal::WrongState("completed")));
     assert_eq!(transition(None, &not_executed, T0).verdict, Verdict::Refused(Refusal::Absent));
+}
+
+/// Returns the record after an operator's decision on an unknown outcome.
+fn resolved(resolution: Resolution) -> Record {
+    let unknown = record(unknown(true));
+    after(&unknown, &Event::Resolve(resolution), T0.plus(LEASE)).expect("a decision")
+}
+
+#[test]
+fn an_operator_takes_a_decision_back_and_the_outcome_is_as_unknown_as_before() {
+    for resolution in [Resolution::Executed(None), Resolution::NotExecuted { force: true }] {
+        let decided = resolved(resolution);
+        let reopened = after(&decided, &Event::Reopen, T0.plus(2 * LEASE)).expect("a change");
+        assert_eq!((reopened.state, reopened.doubt), (unknown(true), None), "{resolution:?}");
+        let late = T0.plus(LEASE + TTL);
+        assert_eq!(after(&decided, &Event::Reopen, late), None, "its time is over");
+    }
+}
+
+#[test]
+fn no_other_decision_is_taken_back() {
+    only(&Event::Reopen, &[]);
+    assert_eq!(transition(None, &Event::Reopen, T0).verdict, Verdict::Refused(Refusal::Absent));
+    let with_response = resolved(Resolution::Executed(Some(MINE)));
+    assert_eq!(after(&with_response, &Event::Reopen, T0.plus(LEASE)), None, "clients may have the response");
+    // Each step that follows the decision ends the possibility.
+    let cleared = resolved(Resolution::NotExecuted { force: true });
+    let running = after(&cleared, &Event::Claim(claim_by(OTHER)), T0.plus(LEASE)).expect("a claim");
+    let released =
+        after(&running, &Event::Release { owner: OTHER, n: 3 }, T0.plus(LEASE)).expect("a release");
+    for later in [running, released] {
+        assert_eq!(later.doubt, None);
+        assert_eq!(after(&later, &Event::Reopen, T0.plus(LEASE)), None, "{:?}", later.state);
+    }
 }
 
 #[test]

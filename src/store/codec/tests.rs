@@ -3,6 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::protocol::history::{By, Entry, Event};
+use crate::protocol::{Doubt, History, Reason};
+
 use super::*;
 
 fn owner() -> impl Strategy<Value = Owner> {
@@ -92,6 +95,46 @@ fn policy() -> impl Strategy<Value = Policy> {
     )
 }
 
+fn labels() -> impl Strategy<Value = Labels> {
+    vec(("[a-z/~-]{1,9}", "\\PC{1,60}"), 0..6)
+        .prop_map(|labels| Labels::stored(labels.iter().map(|(name, value)| (name.as_str(), value.as_str()))))
+}
+
+prop_compose! {
+    fn doubt()(undecided in any::<bool>(), reason in reason(), quiet_at in any::<u64>()) -> Doubt {
+        Doubt { undecided, reason, quiet_at: Timestamp(quiet_at) }
+    }
+}
+
+prop_compose! {
+    fn entry()(
+        at in proptest::option::of(any::<u64>()),
+        n in any::<u32>(),
+        (event, reason, status) in (0..8, reason(), 100..1000_u16),
+        (executed, forced) in any::<(bool, bool)>(),
+        (by, name) in (0..4, ".*"),
+        note in proptest::option::of(".*"),
+    ) -> Entry {
+        let event = match event {
+            0 => Event::Claimed,
+            1 => Event::Unknown(reason),
+            2 => Event::Released,
+            3 => Event::Completed(status),
+            4 => Event::Settled { executed },
+            5 => Event::Resolved { executed, forced },
+            6 => Event::Reopened,
+            _ => Event::Deleted,
+        };
+        let by = match by {
+            0 => By::Gateway,
+            1 => By::Probe,
+            2 => By::Marker,
+            _ => By::Operator(name.into()),
+        };
+        Entry { at: at.map(Timestamp), n, event, by, note: note.map(Into::into) }
+    }
+}
+
 prop_compose! {
     fn record()(
         (revision, created_at, updated_at) in any::<(u64, u64, u64)>(),
@@ -101,6 +144,9 @@ prop_compose! {
         policy in policy(),
         state in state(),
         kept in proptest::option::of(vec(any::<u8>(), 0..9)),
+        doubt in proptest::option::of(doubt()),
+        (entries, left_out) in (vec(entry(), 1..40), 0..1000_u32),
+        labels in labels(),
     ) -> Record {
         // Version 1 and 2 hold neither.
         let settles = policy.on_unknown != OnUnknown::Hold;
@@ -118,6 +164,9 @@ prop_compose! {
             updated_at: Timestamp(updated_at),
             state,
             kept: kept.filter(|_| settles).map(Into::into),
+            doubt: doubt.map(Box::new),
+            history: History::of(entries, left_out),
+            labels,
         }
     }
 }
@@ -214,6 +263,10 @@ fn plain() -> wire::Record {
         updated_at: 1,
         state: Some(wire::State::Running(wire::Running { owner: vec![0; 16], n: 1, undecided: false })),
         kept: None,
+        history: Vec::new(),
+        left_out: 0,
+        doubt: None,
+        labels: Vec::new(),
     }
 }
 

@@ -26,8 +26,28 @@ pub(super) struct Record {
     /// Only in records of version 3.
     #[prost(bytes = "vec", optional, tag = "9")]
     pub(super) kept: Option<Vec<u8>>,
+    /// The history, the oldest entry first.
+    #[prost(message, repeated, tag = "11")]
+    pub(super) history: Vec<Entry>,
+    /// Number of entries that were left out of the history.
+    #[prost(uint32, tag = "12")]
+    pub(super) left_out: u32,
+    /// Only in a cleared or settled record.
+    #[prost(message, optional, tag = "13")]
+    pub(super) doubt: Option<Doubt>,
+    /// A gateway that does not know labels skips them.
+    #[prost(message, repeated, tag = "10")]
+    pub(super) labels: Vec<Label>,
     #[prost(oneof = "State", tags = "16, 17, 18, 19, 20, 21")]
     pub(super) state: Option<State>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Label {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, tag = "2")]
+    pub(super) value: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -159,6 +179,72 @@ pub(super) struct Expired {
     pub(super) n: u32,
     #[prost(enumeration = "Executed", tag = "2")]
     pub(super) executed: i32,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct Doubt {
+    #[prost(bool, tag = "1")]
+    pub(super) undecided: bool,
+    #[prost(enumeration = "Reason", tag = "2")]
+    pub(super) reason: i32,
+    #[prost(uint32, tag = "3")]
+    pub(super) status: u32,
+    #[prost(uint64, tag = "4")]
+    pub(super) quiet_at: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Entry {
+    /// Absent in an entry that has the record's `updated_at`.
+    #[prost(uint64, optional, tag = "1")]
+    pub(super) at: Option<u64>,
+    #[prost(uint32, tag = "2")]
+    pub(super) n: u32,
+    #[prost(enumeration = "Event", tag = "3")]
+    pub(super) event: i32,
+    #[prost(enumeration = "By", tag = "4")]
+    pub(super) by: i32,
+    /// Only beside `Operator`.
+    #[prost(string, tag = "5")]
+    pub(super) name: String,
+    #[prost(string, optional, tag = "6")]
+    pub(super) note: Option<String>,
+    /// Only in an entry of an outcome that became unknown.
+    #[prost(enumeration = "Reason", tag = "7")]
+    pub(super) reason: i32,
+    /// Only beside a completion, or a reason with a status.
+    #[prost(uint32, tag = "8")]
+    pub(super) status: u32,
+    /// Only in an entry of a decision.
+    #[prost(bool, tag = "9")]
+    pub(super) executed: bool,
+    /// Only in an entry of an operator's decision.
+    #[prost(bool, tag = "10")]
+    pub(super) forced: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
+#[repr(i32)]
+pub(super) enum Event {
+    Unspecified = 0,
+    Claimed = 1,
+    Unknown = 2,
+    Released = 3,
+    Completed = 4,
+    Settled = 5,
+    Resolved = 6,
+    Reopened = 7,
+    Deleted = 8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
+#[repr(i32)]
+pub(super) enum By {
+    Unspecified = 0,
+    Gateway = 1,
+    Probe = 2,
+    Marker = 3,
+    Operator = 4,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]

@@ -101,13 +101,13 @@ impl<'a> PendingBatch<'a> {
         expected: Option<&Bytes>,
         document: &Bytes,
     ) -> Result<Replaced, StoreError> {
-        let written = self.writes.get(&(Table::Meta, key_of(name).to_vec()));
+        let written = self.writes.get(&(Table::Meta, key_of(name)));
         let equal = match written {
             Some(written) => written.as_deref() == expected.map(|bytes| &bytes[..]),
             None => self.tables.document_in(&self.view, name)?.as_ref() == expected,
         };
         if equal {
-            self.write(Table::Meta, key_of(name), Some(document.to_vec()));
+            self.write(Table::Meta, &key_of(name), Some(document.to_vec()));
         }
         Ok(Replaced::where_equal(equal))
     }

@@ -27,10 +27,11 @@ const MIB: u64 = 1024 * 1024;
 pub(super) const CLOCK: &[u8] = b"clock";
 
 /// Returns the key of a document of [`crate::store::Store::document`] in [`Table::Meta`].
-pub(super) fn key_of(name: DocumentName) -> &'static [u8] {
+pub(super) fn key_of(name: DocumentName) -> Vec<u8> {
     match name {
-        DocumentName::Names => b"names",
-        DocumentName::Clock => b"clock-note",
+        // The name itself is the key of the newest stamp.
+        DocumentName::Clock => b"clock-note".to_vec(),
+        name => name.text().into_owned().into_bytes(),
     }
 }
 

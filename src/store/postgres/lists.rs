@@ -102,8 +102,8 @@ impl ListConnection {
 
     /// Implements [`crate::store::Store::document`].
     pub(super) async fn document(&self, name: DocumentName) -> Result<Document, StoreError> {
-        let rows =
-            self.ask(query(self.statements.of(name).read.clone())).await.map_err(Failure::of_a_read)?;
+        let statement = with_name(query(self.statements.of(name).read.clone()), name);
+        let rows = self.ask(statement).await.map_err(Failure::of_a_read)?;
         let now = clock(&rows, "now")?;
         let encoded = rows.last().map_or(Ok(None), |row| row.try_get("encoded")).map_err(Failure::from)?;
         Ok(Document { bytes: encoded.map(|bytes: Vec<u8>| bytes.into()), now })
@@ -119,7 +119,7 @@ impl ListConnection {
         let expected = expected.map(|bytes| bytes.to_vec());
         let statement =
             query(self.statements.of(name).replace.clone()).bind(expected).bind(document.to_vec());
-        Ok(Replaced::where_equal(!self.ask(statement).await?.is_empty()))
+        Ok(Replaced::where_equal(!self.ask(with_name(statement, name)).await?.is_empty()))
     }
 
     async fn postpone(&self, id: RecordId, row: &PgRow) -> Result<(), StoreError> {
@@ -143,6 +143,17 @@ impl ListConnection {
             *kept = Some(session);
         }
         answered
+    }
+}
+
+/// Binds the name of a document, where the document shares its table with others.
+fn with_name(
+    statement: Query<'_, Postgres, PgArguments>,
+    name: DocumentName,
+) -> Query<'_, Postgres, PgArguments> {
+    match name {
+        DocumentName::Names | DocumentName::Clock => statement,
+        DocumentName::Notifier | DocumentName::Notified(_) => statement.bind(name.text().into_owned()),
     }
 }
 

@@ -25,10 +25,11 @@ struct Migration {
     script: &'static str,
 }
 
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration { version: 1, needs: 1, script: include_str!("sql/1.sql") },
     Migration { version: 2, needs: 1, script: include_str!("sql/2.sql") },
     Migration { version: 3, needs: 1, script: include_str!("sql/3.sql") },
+    Migration { version: 4, needs: 1, script: include_str!("sql/4.sql") },
 ];
 
 const FOUNDATION: &str = "CREATE SCHEMA IF NOT EXISTS {schema};
@@ -43,7 +44,7 @@ const RIGHTS: &str = "
 -- What the role of the gateways needs, where it is not the owner:
 -- GRANT USAGE ON SCHEMA {schema} TO gateway;
 -- GRANT SELECT ON {schema}.migration TO gateway;
--- GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.record, {schema}.response, {schema}.ready, {schema}.names, {schema}.clock TO gateway;
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.record, {schema}.response, {schema}.ready, {schema}.names, {schema}.clock, {schema}.document TO gateway;
 ";
 
 /// SQLSTATE codes that gateways migrating at the same moment may cause.

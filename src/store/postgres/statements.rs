@@ -22,6 +22,7 @@ pub(super) struct Statements {
     pub(super) ready: SqlStr,
     names: OfDocument,
     clock: OfDocument,
+    named: OfDocument,
     /// Name of the channel that carries the notification of an ended execution.
     pub(super) channel: String,
 }
@@ -46,12 +47,17 @@ impl Statements {
             ready: of(include_str!("sql/ready.sql")),
             names: OfDocument::new(schema, "names"),
             clock: OfDocument::new(schema, "clock"),
+            named: OfDocument {
+                read: of(include_str!("sql/named_document.sql")),
+                replace: of(include_str!("sql/replace_named_document.sql")),
+            },
             channel: format!("{schema}_ended"),
         }
     }
 }
 
-/// The statements about one document, which has a table of its own.
+/// The statements about a document that has a table of its own, or about all documents of the table of
+/// documents. The latter take the document's name as their last parameter.
 pub(super) struct OfDocument {
     pub(super) read: SqlStr,
     pub(super) replace: SqlStr,
@@ -73,6 +79,7 @@ impl Statements {
         match name {
             DocumentName::Names => &self.names,
             DocumentName::Clock => &self.clock,
+            DocumentName::Notifier | DocumentName::Notified(_) => &self.named,
         }
     }
 }

@@ -72,11 +72,7 @@ impl Keys {
 
     /// Returns the key of a document. The whole store has one document of each name.
     pub(super) fn document(&self, name: DocumentName) -> String {
-        let name = match name {
-            DocumentName::Names => "names",
-            DocumentName::Clock => "clock",
-        };
-        self.in_bucket(DOCUMENTS_BUCKET, [name])
+        self.in_bucket(DOCUMENTS_BUCKET, [&*name.text()])
     }
 
     /// Returns the channel on which ends of executions are published.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oncegate::clock::Timestamp;
-use oncegate::protocol::{Claim, Evidence, Owner, Reason, Record, Resolution, ResponseRef, State};
+use oncegate::protocol::{Claim, Evidence, Labels, Owner, Reason, Record, Resolution, ResponseRef, State};
 use oncegate::store::codec::{decode_record, decode_response, encode_record, encode_response};
 
 use super::events::{Event, Next, Verdict, transition};
@@ -52,6 +52,7 @@ fn events(record: &Record) -> Vec<Event> {
         fingerprint: record.fingerprint.clone(),
         policy: record.policy,
         kept: None,
+        labels: Labels::default(),
     };
     vec![
         Event::Claim(claim),
@@ -68,6 +69,7 @@ fn events(record: &Record) -> Vec<Event> {
         Event::Resolve(Resolution::Executed(Some(response))),
         Event::Resolve(Resolution::NotExecuted { force: true }),
         Event::Resolve(Resolution::NotExecuted { force: false }),
+        Event::Reopen,
         Event::Delete,
     ]
 }

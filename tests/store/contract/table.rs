@@ -131,6 +131,8 @@ fn first_executions() -> Vec<(&'static str, Vec<Event>)> {
         ("settled", vec![lose(OWNER, 1), settled()]),
         ("unknown", vec![lose(OWNER, 1)]),
         ("cleared", vec![lose(OWNER, 1), cleared()]),
+        ("unknown", vec![lose(OWNER, 1), cleared(), Event::Reopen]),
+        ("unknown", vec![lose(OWNER, 1), settled(), Event::Reopen]),
         ("expired", vec![complete(owner(OWNER), 1), Event::Delete]),
     ]
 }
@@ -176,6 +178,7 @@ fn events(policy: Policy) -> Vec<Event> {
     let mut events = vec![
         Event::Sweep,
         Event::Delete,
+        Event::Reopen,
         settled(),
         cleared(),
         Event::Resolve(Resolution::NotExecuted { force: false }),

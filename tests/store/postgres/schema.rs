@@ -41,7 +41,7 @@ async fn ten_gateways_that_start_at_once_make_the_tables_once() {
         let stores = starting.join_all().await;
         let stores: Vec<_> = stores.into_iter().map(|store| store.expect("a store")).collect();
         let versions = format!("SELECT count(*) FROM {}.migration", settings.schema);
-        assert_eq!(server.value::<i64>(&versions).await, 3);
+        assert_eq!(server.value::<i64>(&versions).await, 4);
         for (number, store) in (0..).zip(stores) {
             Bench::of(Arc::new(store)).won(id(number), owner(1), STILL).await;
         }
@@ -74,10 +74,11 @@ async fn the_tables_of_the_first_release_are_brought_up_to_date() {
     let schema = &settings.schema;
     let running = Bench::of(Arc::new(PostgresStore::open(settings.clone(), terms()).await.expect("a store")));
     running.won(id(1), owner(1), STILL).await;
-    server.run(&format!("DROP TABLE {schema}.names, {schema}.clock")).await;
+    server.run(&format!("DROP TABLE {schema}.names, {schema}.clock, {schema}.document")).await;
     server.run(&format!("DELETE FROM {schema}.migration WHERE version > 1")).await;
     let newer = PostgresStore::open(settings.clone(), terms()).await.expect("a store");
-    for sheet in [DocumentName::Names, DocumentName::Clock] {
+    for sheet in [DocumentName::Names, DocumentName::Clock, DocumentName::Notifier, DocumentName::Notified(1)]
+    {
         assert!(newer.document(sheet).await.expect("an answer").bytes.is_none());
     }
     let needs = format!("SELECT max(needs) FROM {schema}.migration");
