@@ -209,14 +209,14 @@ impl Results {
         }
         let counts = [
             (self.refused.len(), "refused"),
-            (self.failed.len(), "without an answer"),
+            (self.failed.len(), "failed"),
             (self.not_sent.len(), "not sent"),
         ];
         let mut lines = vec![format!("resolved {} as {}", self.resolved.len(), decision(executed))];
         for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
             lines[0].push_str(&format!(", {count} {what}"));
         }
-        let named = [("refused", &self.refused), ("no answer", &self.failed)];
+        let named = [("refused", &self.refused), ("failed", &self.failed)];
         for (what, list) in named {
             lines.extend(list.iter().map(|one| harmless(&format!("{what}: {}  {}", one.id, one.why))));
         }
