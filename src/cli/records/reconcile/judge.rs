@@ -1,5 +1,6 @@
 //! What the lines of an operation and its record say together.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -59,6 +60,8 @@ pub(super) struct Finding {
     pub(super) route: Option<String>,
     /// Number of the record's last execution.
     pub(super) execution: Option<u32>,
+    /// Labels of the record.
+    pub(super) labels: BTreeMap<String, String>,
     /// Numbers of the lines.
     pub(super) lines: Vec<u64>,
     /// Number of all lines, which may be more than are named.
@@ -239,6 +242,7 @@ impl Judgement {
             record: id.map(|id| id.to_string()).unwrap_or_default(),
             route: record.map(|record| record.route.clone()),
             execution: record.map(|record| record.execution),
+            labels: record.map(|record| record.labels.clone()).unwrap_or_default(),
             lines: group.map(|group| group.lines.iter().map(|line| line.line).collect()).unwrap_or_default(),
             line_count: group.map_or(0, |group| group.count),
             detail,
