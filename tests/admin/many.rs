@@ -73,7 +73,7 @@ async fn an_empty_filter_selects_nothing() {
     for filter in ["--label", "--route", "--reason", "--older-than"] {
         let refused = resolve(&world, &[filter, "", "--yes"]).await;
         assert_eq!(refused.status.code(), Some(2), "{filter}: {}", out(&refused));
-        assert!(err(&refused).contains("is required") || err(&refused).contains("it is empty"), "{filter}");
+        assert!(err(&refused).contains("a value is required"), "{filter}");
     }
     let refused = resolve(&world, &["--yes"]).await;
     assert!(

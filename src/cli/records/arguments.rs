@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser as Filled;
 use clap::{Args, Subcommand, ValueEnum};
 use http::Uri;
 
@@ -91,22 +92,22 @@ for an unknown outcome, the time at which it became unknown, or was reopened. Th
   oncegate records list --label o-1001                        # the record of an order")]
 pub(super) struct List {
     /// Only records in this state: running, completed, unknown, settled, cleared or expired.
-    #[arg(long, value_parser = filled)]
+    #[arg(long, value_parser = Filled::new())]
     pub(super) state: Option<String>,
     /// Only records of this route.
-    #[arg(long, value_parser = filled)]
+    #[arg(long, value_parser = Filled::new())]
     pub(super) route: Option<String>,
     /// Only unknown outcomes with this reason: "response timeout", "connection lost", "broken answer",
     /// "lease over", "gateway shut down", "upstream unreachable", or a status such as "status 503". The
     /// label in oncegate_unknown_total, such as status-503, means the same.
-    #[arg(long, value_parser = filled)]
+    #[arg(long, value_parser = Filled::new())]
     pub(super) reason: Option<String>,
     /// Only records with exactly this value of a label, such as an order number. A route chooses its labels
     /// with `label = [...]`.
-    #[arg(long, value_name = "VALUE", value_parser = filled)]
+    #[arg(long, value_name = "VALUE", value_parser = Filled::new())]
     pub(super) label: Option<String>,
     /// Only records whose last change is this long ago, such as 90s, 1h or 2d.
-    #[arg(long, value_name = "TIME", value_parser = filled)]
+    #[arg(long, value_name = "TIME", value_parser = Filled::new())]
     pub(super) older_than: Option<String>,
     /// The order of the list. The default is `id`.
     #[arg(long)]
@@ -141,6 +142,7 @@ impl Order {
 pub(super) struct Show {
     /// The record's id, or its first digits, at least 6, if no other record's id begins with them. On Redis
     /// a shortened id takes longer, because the store scans a part of its records.
+    #[arg(value_parser = Filled::new())]
     pub(super) id: String,
     /// Also show the stored response, body included.
     #[arg(long)]
@@ -151,12 +153,8 @@ pub(super) struct Show {
 pub(super) struct Delete {
     /// The record's id, or its first digits, at least 6, if no other record's id begins with them. On Redis
     /// a shortened id takes longer, because the store scans a part of its records.
+    #[arg(value_parser = Filled::new())]
     pub(super) id: String,
-}
-
-/// Reads a value that must not be empty: a script with an unset variable must not select all records.
-fn filled(text: &str) -> Result<String, String> {
-    if text.is_empty() { Err("it is empty".into()) } else { Ok(text.to_owned()) }
 }
 
 fn parse_admin(text: &str) -> Result<Uri, String> {
