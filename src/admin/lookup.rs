@@ -36,15 +36,28 @@ pub(super) async fn lookup(
     State(admin): State<AdminState>,
     JsonBody(lookup): JsonBody<Lookup>,
 ) -> Result<Json<RecordView>, AdminProblem> {
+    let route = lookup.route.clone();
     let id = admin.name(lookup)?;
     let found = admin.ledger.read(id).await?;
-    let record = found.record.ok_or_else(|| {
-        AdminProblem::http(StatusCode::NOT_FOUND, "there is no record of this operation").about(id)
-    })?;
+    let record = found.record.ok_or_else(|| admin.no_operation(&route, id))?;
     Ok(Json(RecordView::alone(id, &record, &admin.metrics)))
 }
 
 impl AdminState {
+    /// Creates the problem of an operation without a record. The parts of the scope are named, because a
+    /// lookup that lacks one of them names the operation of another caller.
+    fn no_operation(&self, route: &str, id: RecordId) -> AdminProblem {
+        let table = self.routes.table();
+        let scope = table.named(route).map(|route| &*route.scope).unwrap_or_default();
+        let parts: Vec<_> = scope.iter().map(ToString::to_string).collect();
+        let detail = format!(
+            "there is no record of this operation. Its caller has to be named as in the request; the scope of route \
+             `{route}` is: {}",
+            parts.join(", ")
+        );
+        AdminProblem::http(StatusCode::NOT_FOUND, detail).about(id)
+    }
+
     /// Derives the id of the operation in the same way as for a request.
     pub(super) fn name(&self, lookup: Lookup) -> Result<RecordId, AdminProblem> {
         let table = self.routes.table();

@@ -1,5 +1,7 @@
 //! The findings of a reconciliation.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// The kind of a finding.
@@ -51,6 +53,8 @@ pub(super) struct Finding {
     pub(super) route: Option<String>,
     /// Number of the record's last execution.
     pub(super) execution: Option<u32>,
+    /// Labels of the record.
+    pub(super) labels: BTreeMap<String, String>,
     /// Numbers of the lines.
     pub(super) lines: Vec<u64>,
     /// Number of all lines, which may be more than are named.

@@ -121,6 +121,7 @@ mod tests {
             status: None,
             created_at: Timestamp(0),
             quiet_at: None,
+            labels: BTreeMap::default(),
         }
     }
 

@@ -184,6 +184,7 @@ impl Judgement {
             record: id.map(|id| id.to_string()).unwrap_or_default(),
             route: record.map(|record| record.route.clone()),
             execution: record.map(|record| record.execution),
+            labels: record.map(|record| record.labels.clone()).unwrap_or_default(),
             lines: group.map(|group| group.lines.iter().map(|line| line.line).collect()).unwrap_or_default(),
             line_count: group.map_or(0, |group| group.count),
             detail,
@@ -202,7 +203,16 @@ mod tests {
         let id = RecordId::from_bytes(&[1; 20]).expect("20 bytes");
         let quiet_at = (state == Stage::Unknown).then_some(Timestamp(quiet_at));
         let created_at = Timestamp(created_at);
-        Known { id, route: "pay".into(), state, execution: 2, status, created_at, quiet_at }
+        Known {
+            id,
+            route: "pay".into(),
+            state,
+            execution: 2,
+            status,
+            created_at,
+            quiet_at,
+            labels: Default::default(),
+        }
     }
 
     /// Judges a record with a line of each of these executions, and returns the findings and the decision.

@@ -177,6 +177,7 @@ impl<W: Write> Walk<W> {
         let has_gaps = facts.unnamed > 0
             || self.report.count(Kind::Missing) > 0
             || matched(facts, &self.judge.tally) == 0;
+        let next_steps = next_steps(args, &self.judge, self.executed.count, self.not_executed.count);
         let is_held_back = has_gaps && !args.despite_gaps && self.not_executed.count > 0;
         let mut applied = args.apply.then(Applied::default);
         let mut ended = Ok(());
@@ -198,6 +199,7 @@ impl<W: Write> Walk<W> {
             }
         }
         let mut notes = notes(facts, &self.judge, is_held_back);
+        notes.extend(next_steps);
         if let Err(Failure::Failed(why) | Failure::Usage(why) | Failure::Ledger(why)) = &ended {
             notes.push(format!("Not all decisions were applied: {why}. Run the command again to go on."));
         }
@@ -211,6 +213,22 @@ impl<W: Write> Walk<W> {
 /// Returns the number of lines with a record of the routes in question.
 fn matched(facts: &LedgerFacts, tally: &Tally) -> u64 {
     facts.lines - facts.unnamed - tally.lines_without_record - tally.lines_of_other_routes
+}
+
+/// Returns sentences about the options that decide more outcomes than this run.
+fn next_steps(args: &Reconcile, judge: &Judge, executed: u64, not_executed: u64) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !args.apply && executed + not_executed > 0 {
+        notes.push(format!(
+            "Nothing was changed. --apply decides {executed} as executed and {not_executed} as not executed."
+        ));
+    }
+    if judge.window.is_none() && judge.tally.undecided > 0 {
+        notes.push(
+            "With --route, --from and --to, the absence of a line can decide the undecided ones.".into(),
+        );
+    }
+    notes
 }
 
 /// Returns what a person should know beside the counts.
