@@ -163,7 +163,7 @@ mod tests {
     fn each_label_has_a_line() {
         let shown = record(&json!({ "id": "aa", "labels": { "x-request-id": "r-1", "/order": "o 7" } }));
         assert!(
-            shown.ends_with("expires_at   -\nlabels       /order: o 7\n             x-request-id: r-1"),
+            shown.ends_with("attempts     -\nlabels       /order: o 7\n             x-request-id: r-1"),
             "{shown}"
         );
         assert!(record(&json!({ "id": "aa", "labels": {} })).ends_with("\nlabels       -"));
