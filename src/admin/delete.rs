@@ -23,6 +23,6 @@ pub(super) async fn delete(
     let decision = decided?;
     match decision.verdict {
         OperatorVerdict::Refused(refusal) => Err(AdminProblem::refused("deleted", id, refusal)),
-        OperatorVerdict::Decided(record) => Ok(Json(RecordView::alone(id, &record))),
+        OperatorVerdict::Decided(record) => Ok(Json(RecordView::alone(id, &record, &admin.metrics))),
     }
 }

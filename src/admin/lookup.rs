@@ -39,7 +39,7 @@ pub(super) async fn lookup(
     let id = admin.name(lookup)?;
     let found = admin.ledger.read(id).await?;
     let record = found.record.ok_or_else(|| admin.no_operation(&route, id))?;
-    Ok(Json(RecordView::alone(id, &record)))
+    Ok(Json(RecordView::alone(id, &record, &admin.metrics)))
 }
 
 impl AdminState {

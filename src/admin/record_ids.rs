@@ -1,8 +1,8 @@
-//! `POST /v1/record-ids` `{"lookups": [{"route", "key", "path", "headers", "certificate"}, …]}`: the ids of the
-//! operations that requests with these keys, paths, headers and client certificates name.
+//! `POST /v1/record-ids` `{"lookups": [{"route", "key", "path", "headers", "certificate"}, …]}`: the ids of
+//! the operations that requests with these keys, paths, headers and client certificates name.
 //!
-//! The answer is `{"ids": […]}`, in the order of the lookups. No store is asked, so an id says nothing about
-//! whether there is a record.
+//! The answer is `{"ids": […]}`, in the order of the lookups. No store is asked, and an id does not mean that
+//! there is a record.
 
 use axum::Json;
 use axum::extract::State;

@@ -35,7 +35,7 @@ pub(super) async fn reopen(
     let reopened = admin.ledger.apply(id, None, &operator.signed(Reopen, Some(&note)), None).await;
     audit::log(&operator, id, &Change::Reopen { note }, &reopened);
     match reopened?.verdict {
-        OperatorVerdict::Decided(record) => Ok(Json(RecordView::alone(id, &record))),
+        OperatorVerdict::Decided(record) => Ok(Json(RecordView::alone(id, &record, &admin.metrics))),
         OperatorVerdict::Refused(Refusal::WrongState(record)) => {
             let detail = format!(
                 "this record is {}; only a decision of an operator can be taken back, if it gave clients no \

@@ -72,7 +72,7 @@ pub(super) async fn resolve(
     }
     match outcome.verdict {
         OperatorVerdict::Refused(refusal) => Err(AdminProblem::refused("resolved", id, refusal)),
-        OperatorVerdict::Decided(record) => Ok(Json(RecordView::alone(id, &record))),
+        OperatorVerdict::Decided(record) => Ok(Json(RecordView::alone(id, &record, &admin.metrics))),
     }
 }
 

@@ -48,5 +48,5 @@ pub(super) async fn show(
     if let Some(Some(_)) = &response {
         audit::log_shown(&operator, id, &record);
     }
-    Ok(Json(Shown { record: RecordView::alone(id, &record), response }))
+    Ok(Json(Shown { record: RecordView::alone(id, &record, &admin.metrics), response }))
 }

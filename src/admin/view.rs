@@ -4,6 +4,8 @@ use serde::{Serialize, Serializer};
 
 use crate::protocol::{Labels, Record, RecordId, State};
 
+use crate::telemetry::Metrics;
+
 use super::history::{self, EntryView};
 
 /// A record. Its times are RFC 3339, on the store's clock.
@@ -30,6 +32,10 @@ pub(super) struct RecordView {
     /// The steps so far, the oldest first. Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<Vec<EntryView>>,
+    /// Number of attempts with this key, at least: the first one, and the later ones that this gateway
+    /// remembers. Absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
     /// The labels of the first attempt, by name.
     #[serde(serialize_with = "by_name")]
     labels: Labels,
@@ -40,9 +46,11 @@ fn by_name<S: Serializer>(labels: &Labels, serializer: S) -> Result<S::Ok, S::Er
 }
 
 impl RecordView {
-    /// Returns the view of a record that is shown alone, with its history.
-    pub(super) fn alone(id: RecordId, record: &Record) -> Self {
-        Self { history: Some(history::of(record)), ..Self::of(id, record) }
+    /// Returns the view of a record that is shown alone, with its history and the number of later attempts.
+    pub(super) fn alone(id: RecordId, record: &Record, metrics: &Metrics) -> Self {
+        let (history, later) = (history::of(record), metrics.recent_attempts().of(id));
+        let attempts = later.saturating_add(1);
+        Self { history: Some(history), attempts: Some(attempts), ..Self::of(id, record) }
     }
 
     /// Returns the view of a record in a list.
@@ -72,6 +80,7 @@ impl RecordView {
             quiet_at,
             expires_at: expires_at.map(|time| time.to_string()),
             history: None,
+            attempts: None,
             labels: record.labels.clone(),
         }
     }

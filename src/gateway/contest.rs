@@ -103,6 +103,7 @@ impl Gateway {
                 break answer;
             }
         };
+        self.metrics.recent_attempts().count(id);
         let answer = answer
             .and_then(|reply| self.outgoing.repeatable(reply, party).map_err(|problem| problem.about(id)));
         answer.map(|reply| reply.about(id))

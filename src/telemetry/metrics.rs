@@ -21,6 +21,7 @@ use crate::store::Stopped;
 use super::exposition::{Format, text_of};
 use super::family::{Histograms, age_seconds, call_seconds, describe};
 use super::log;
+use super::recent_attempts::RecentAttempts;
 
 /// The counters of the gateway. Cheap to clone.
 #[derive(Clone, Default)]
@@ -71,6 +72,7 @@ struct Families {
     /// The routes with samples in `unknown_records` and `oldest_unknown`.
     routes_shown: Mutex<BTreeSet<String>>,
     bypassed: Family<Route, Counter>,
+    recent_attempts: RecentAttempts,
     duplicates: Family<RouteArrival, Counter>,
     duplicate_age: Histograms<Route>,
     unreadable_records: Counter,
@@ -172,6 +174,12 @@ impl Metrics {
     /// Counts an attempt that was forwarded unprotected, because the store did not answer.
     pub fn bypassed(&self, route: &str) {
         self.0.bypassed.get_or_create(&Route::named(route)).inc();
+    }
+
+    /// Returns the counters of the operations with the most recent later attempts.
+    #[must_use]
+    pub fn recent_attempts(&self) -> &RecentAttempts {
+        &self.0.recent_attempts
     }
 
     /// Counts a duplicate that came `age` after the first attempt.
@@ -314,6 +322,7 @@ impl Default for Families {
             tls_failures: Family::default(),
             routes_shown: Mutex::default(),
             bypassed: Family::default(),
+            recent_attempts: RecentAttempts::default(),
             duplicates: Family::default(),
             duplicate_age: Histograms::new_with_constructor(age_seconds),
             unreadable_records: Counter::default(),

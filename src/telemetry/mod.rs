@@ -10,6 +10,7 @@ pub mod family;
 pub mod limited;
 pub mod log;
 pub mod metrics;
+pub mod recent_attempts;
 pub mod store;
 
 pub use error_chain::ErrorChain;
@@ -17,4 +18,5 @@ pub use exposition::Format;
 pub use limited::Limited;
 pub use log::millis;
 pub use metrics::{Arrival, ExecutionInFlight, Metrics, Unknown};
+pub use recent_attempts::RecentAttempts;
 pub use store::MeteredStore;

@@ -17,6 +17,7 @@ mod lists;
 mod many;
 mod operations;
 mod origin;
+mod precondition;
 mod reconcile;
 mod record_ids;
 mod records;

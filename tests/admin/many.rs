@@ -7,12 +7,13 @@ use axum::extract::{Request, State};
 use axum::response::IntoResponse;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
+use oncegate::config::Role;
 use oncegate::protocol::Reason;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use crate::world::{LEASE, RESPONSE_TIMEOUT, World};
+use crate::world::{LEASE, RESPONSE_TIMEOUT, World, tokens};
 
 const NOT_EXECUTED: [&str; 4] = ["--executed", "no", "--note", "INC-7"];
 
@@ -106,6 +107,17 @@ async fn all_that_fit_are_decided_and_no_other() {
         (state(&world, &other).await, state(&world, &elsewhere).await),
         (json!("unknown"), json!("unknown"))
     );
+    // A label finds its records, whatever their reason.
+    let order = [("/order", "o-17")];
+    let labelled = world.unknown_labelled("labelled", &order).await.id.to_string();
+    world.clock.advance(LEASE + RESPONSE_TIMEOUT);
+    let by_label = resolve(&world, &["--label", "o-17", "--yes"]).await;
+    assert!(out(&by_label).starts_with("resolved 1 as not executed\n"), "{}", out(&by_label));
+    assert_eq!(
+        (state(&world, &labelled).await, state(&world, &other).await),
+        (json!("cleared"), json!("unknown"))
+    );
+    let filters = [&filters[..], &["--label", "o-18"]].concat();
     let none = resolve(&world, &[&filters[..], &["--route", "pay"]].concat()).await;
     assert_eq!((none.status.code(), out(&none), err(&none)), (Some(0), "no unknown outcome fits\n", ""));
 }
@@ -235,4 +247,59 @@ async fn a_lookup_takes_its_secrets_from_the_environment() {
         assert_eq!(refused.status.code(), Some(1), "{failure}");
         assert!(err(&refused).contains(failure) && !err(&refused).contains("s3cret"), "{}", err(&refused));
     }
+}
+
+/// A decision is taken back, and `show` tells each step. Control characters of a note stay out of the
+/// terminal.
+#[tokio::test]
+async fn a_decision_is_taken_back_and_shown_with_its_notes() {
+    let world = World::start().await;
+    let id = lost(&world, 1).await.remove(0);
+    let admin = world.url("");
+    let run = async |arguments: &[&str]| command(&admin, arguments, &[]).await;
+    let note = "not there\u{1b}[2J\u{202e}";
+    let cleared = run(&["resolve", &id, "--executed", "no", "--note", note]).await;
+    assert_eq!(cleared.status.code(), Some(0), "{}", err(&cleared));
+    let reopened = run(&["reopen", &id[..8], "--note", "INC-7: the wrong order"]).await;
+    assert_eq!(reopened.status.code(), Some(0), "{}", err(&reopened));
+    assert!(out(&reopened).contains("state        unknown\n"), "{}", out(&reopened));
+    let shown = run(&["show", &id]).await;
+    let timeline: Vec<&str> = out(&shown).lines().skip_while(|line| *line != "history").skip(1).collect();
+    let steps: Vec<String> =
+        timeline.iter().map(|line| line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        steps,
+        [
+            "claimed execution 1 by gateway",
+            "unknown execution 1 by gateway status 503",
+            "resolved as not executed execution 1 by loopback not there\\u{1b}[2J\\u{202e}",
+            "reopened execution 1 by loopback INC-7: the wrong order",
+        ],
+        "{}",
+        out(&shown)
+    );
+    assert!(!out(&shown).contains(['\u{1b}', '\u{202e}']), "{}", out(&shown));
+    let history = run(&["show", &id, "--json"]).await;
+    let history: Value = serde_json::from_str(out(&history)).expect("JSON");
+    assert_eq!(history["history"][2]["note"], note, "JSON keeps each character");
+    let again = run(&["reopen", &id, "--note", "n"]).await;
+    assert_eq!((again.status.code(), out(&again)), (Some(1), ""));
+    assert!(err(&again).contains("only a decision of an operator can be taken back"), "{}", err(&again));
+}
+
+/// A failure that all further decisions would share ends the sending. The result says which failed, and which were not
+/// sent.
+#[tokio::test]
+async fn a_gateway_that_refuses_the_operator_gets_no_further_decision() {
+    let world = World::guarded_by(tokens(&[("watcher", "s3cret", Role::Read)])).await;
+    lost(&world, 40).await;
+    let arguments = [&["resolve"], &NOT_EXECUTED[..], &["--route", "pay", "--yes", "--json"]].concat();
+    let failed = command(&world.url(""), &arguments, &[("ONCEGATE_ADMIN_TOKEN", "s3cret")]).await;
+    assert_eq!(failed.status.code(), Some(1), "{}", err(&failed));
+    let results: Value = serde_json::from_str(out(&failed)).expect("JSON");
+    let count = |name: &str| results[name].as_array().map_or(0, Vec::len);
+    assert!((1..=8).contains(&count("failed")), "{results}");
+    assert_eq!((count("resolved"), count("refused")), (0, 0), "{results}");
+    assert_eq!(count("failed") + count("not_sent"), 40, "{results}");
+    assert!(results["failed"][0]["why"].as_str().is_some_and(|why| why.contains("403")), "{results}");
 }

@@ -357,31 +357,6 @@ async fn a_gateway_that_fails_meanwhile_is_said_to_and_the_next_run_goes_on() {
     assert_eq!((&again["applied"]["executed"], code), (&json!(1), Some(0)));
 }
 
-#[tokio::test]
-async fn a_decision_about_another_execution_is_refused() {
-    let (audit, _guard) = AuditLines::capture();
-    let world = World::start().await;
-    let id = cleared(&world, "k-1").await;
-    world.unknown("k-1").await;
-    world.clock.advance(LEASE + RESPONSE_TIMEOUT);
-    for executed in [true, false] {
-        let body =
-            json!({ "executed": executed, "note": "n", "execution": 1, "ledger_sha256": "0".repeat(64) });
-        let detail = world.resolve(id, body).await.problem(409, "about:blank");
-        assert!(detail.contains("about execution 1; the record's last one is 2"), "{detail}");
-    }
-    assert_eq!(state(&world, id).await, "unknown");
-    let refused = audit.read().into_iter().filter(|line| line["outcome"] == "refused");
-    assert_eq!(refused.filter(|line| line["ledger_sha256"] == "0".repeat(64)).count(), 2);
-    for sha256 in ["", "zz", &"0".repeat(63), &"g".repeat(64)] {
-        let body = json!({ "executed": true, "note": "n", "ledger_sha256": sha256 });
-        let detail = world.resolve(id, body).await.problem(400, "about:blank");
-        assert!(detail.contains("ledger_sha256"), "{detail}");
-    }
-    let body = json!({ "executed": false, "note": "n", "execution": 2 });
-    assert_eq!(world.resolve(id, body).await.json()["state"], "cleared");
-}
-
 /// A person looks an order up by its number, not by the id of a record.
 #[tokio::test]
 async fn a_finding_has_the_labels_of_its_record() {

@@ -39,6 +39,7 @@ async fn a_record_has_exactly_the_members_of_the_contract() {
             "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
             "lease_until": "2023-11-14T22:13:30.000Z", "quiet_at": null, "expires_at": null,
             "history": [claimed], "labels": {},
+            "attempts": 1,
         })
     );
     let unknown = world.unknown("k-unknown").await.id;
@@ -50,6 +51,7 @@ async fn a_record_has_exactly_the_members_of_the_contract() {
             "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
             "lease_until": null, "quiet_at": "2023-11-14T22:14:00.000Z",
             "expires_at": "2023-11-14T23:13:20.000Z", "history": [claimed, lost], "labels": {},
+            "attempts": 1,
         })
     );
     let completed = world.completed("k-done", StatusCode::CREATED, "paid").await.id;

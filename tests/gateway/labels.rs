@@ -56,6 +56,8 @@ async fn a_request_is_found_by_its_labels_and_its_secrets_are_nowhere() {
     let found = find("r-1").await;
     assert_eq!((&found["records"][0]["id"], &found["records"][0]["labels"]), (&json!(id), &labels("r-1")));
     assert_eq!(find("r-2").await["records"], json!([]), "a record has the labels of its first attempt");
+    let shown = gateway.admin_get(&format!("/v1/records/{id}")).await.json();
+    assert_eq!(shown["attempts"], 2, "{shown}");
     let decision = json!({ "executed": true, "note": "seen" });
     let resolved = gateway.admin_post(&format!("/v1/records/{id}/resolve"), &decision).await.json();
     assert_eq!(resolved["labels"], labels("r-1"));

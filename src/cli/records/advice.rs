@@ -15,7 +15,7 @@ pub(super) fn about(record: &Value) -> String {
             text(&record["status"])
         ),
         Some("settled") => format!(
-            "Every retry with this key gets 409 outcome-settled until {until}: the operation was executed, and its \
+            "Every retry with this key and request gets 409 outcome-settled until {until}: the operation was executed, and its \
              response is not known."
         ),
         Some("cleared") => format!(
@@ -35,7 +35,7 @@ pub(super) fn about(record: &Value) -> String {
 pub(super) fn about_deleted(record: &Value) -> String {
     match record["state"].as_str() {
         Some("expired") => format!(
-            "Every retry with this key gets 410 key-expired until {}. A deletion cannot be taken back.",
+            "Every retry with this key and request gets 410 key-expired until {}. A deletion cannot be taken back.",
             text(&record["expires_at"])
         ),
         _ => String::new(),
@@ -85,7 +85,10 @@ mod tests {
         let completed = record("completed");
         assert!(completed.contains("the stored response, status 201, until T."), "{completed}");
         assert!(completed.contains("cannot be taken back"), "{completed}");
-        assert!(record("settled").starts_with("Every retry with this key gets 409 outcome-settled until T:"));
+        assert!(
+            record("settled")
+                .starts_with("Every retry with this key and request gets 409 outcome-settled until T:")
+        );
         let cleared = record("cleared");
         assert!(cleared.contains("runs as execution 4, if it comes before T."), "{cleared}");
         for state in ["settled", "cleared"] {

@@ -47,7 +47,7 @@ struct Results {
     resolved: Vec<Value>,
     /// Decisions that the gateway refused.
     refused: Vec<NotTaken>,
-    /// Decisions without an answer. It is not known whether they were taken.
+    /// Decisions that failed. If the reason is a missing answer, it is not known whether they were taken.
     failed: Vec<NotTaken>,
     /// Ids of the records for which no decision was sent.
     not_sent: Vec<String>,

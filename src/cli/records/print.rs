@@ -18,7 +18,7 @@ const COLUMNS: [(&str, &str); 7] = [
 ];
 
 /// Members of one record, in the order of the contract.
-const MEMBERS: [&str; 12] = [
+const MEMBERS: [&str; 13] = [
     "id",
     "namespace",
     "route",
@@ -31,6 +31,7 @@ const MEMBERS: [&str; 12] = [
     "lease_until",
     "quiet_at",
     "expires_at",
+    "attempts",
 ];
 
 /// Formats a table of records, and says how to go on if there are more. Labels have a column if a record has
@@ -162,7 +163,7 @@ mod tests {
     fn each_label_has_a_line() {
         let shown = record(&json!({ "id": "aa", "labels": { "x-request-id": "r-1", "/order": "o 7" } }));
         assert!(
-            shown.ends_with("expires_at   -\nlabels       /order: o 7\n             x-request-id: r-1"),
+            shown.ends_with("attempts     -\nlabels       /order: o 7\n             x-request-id: r-1"),
             "{shown}"
         );
         assert!(record(&json!({ "id": "aa", "labels": {} })).ends_with("\nlabels       -"));

@@ -22,6 +22,7 @@ mod asking;
 mod csv_lines;
 mod decisions;
 mod failure;
+mod finding;
 mod join;
 mod json_lines;
 mod judge;

@@ -15,22 +15,23 @@ const MAX_NOTE: usize = 500;
 #[command(after_long_help = "\
 The ledger is CSV with a header line, or JSON Lines. Each line is one payment, and names its operation:
   execution     the Idempotency-Execution that the upstream was sent, such as 1729…2bce:1
-  key           or the idempotency key, with one --route; headers of the caller's scope, such as authorization,
-                are columns of their names, and so are path and certificate where the scope has them
+  key           or the idempotency key, with one --route; headers of the caller's scope, such as
+                authorization, are columns of their names, and so are path and certificate where the
+                scope has them
   status, body, content_type
                 optional: the response that clients get where the ledger decides an unknown outcome
 Other columns are ignored.
 
 Findings, one a line:
   double         several lines of one operation: it was paid more than once
-  contradiction  the ledger has an operation that is not executed here, or a later execution than is known here
+  contradiction  the ledger has an operation that is not executed here, or a later execution of it
   error-stored   the ledger has an operation that clients were answered with an error
   missing        executed here, and absent in the ledger (with --from and --to)
   executed       unknown here, and in the ledger
   not-executed   unknown here, and absent in the ledger (with --from and --to)
 
-Exit code: 0 fine; 1 a double or a contradiction was found, or the work could not be finished; 2 wrong usage or a
-ledger that cannot be read.")]
+Exit code: 0 fine; 1 a double or a contradiction was found, or the work could not be finished;
+2 wrong usage, or a ledger that cannot be read.")]
 pub(in crate::cli::records) struct Reconcile {
     /// The export of the upstream's ledger.
     #[arg(long, value_name = "FILE")]

@@ -80,8 +80,8 @@ async fn send(client: Arc<Client>, Resolution { id, body }: Resolution) -> Resul
     }
 }
 
-/// Tells whether the next decisions would get this answer, too: it is about the operator's token, or about the
-/// gateway, and not about the record.
+/// Tells whether the next decisions would get this answer, too: it is about the operator's token, or about
+/// the gateway, and not about the record.
 fn is_about_all(status: StatusCode) -> bool {
     matches!(
         status,

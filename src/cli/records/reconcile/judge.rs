@@ -1,73 +1,15 @@
 //! What the lines of an operation and its record say together.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::finding::{Finding, Kind};
 use super::join::{Group, Operation};
 use super::known::{Known, Stage};
 use super::sorter::Entry;
 use crate::clock::Timestamp;
 use crate::protocol::RecordId;
-
-/// The kind of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Kind {
-    /// Several lines of one operation.
-    Double,
-    /// A line of an operation that is not executed by its record, or of a later execution.
-    Contradiction,
-    /// A line of an operation with an error as its stored response.
-    ErrorStored,
-    /// An executed operation without a line.
-    Missing,
-    /// A line that decides an unknown outcome.
-    Executed,
-    /// An unknown outcome that the absence of a line decides.
-    NotExecuted,
-}
-
-impl Kind {
-    pub(super) const ALL: [Self; 6] = [
-        Self::Double,
-        Self::Contradiction,
-        Self::ErrorStored,
-        Self::Missing,
-        Self::Executed,
-        Self::NotExecuted,
-    ];
-
-    /// Returns the name of the kind in reports.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Double => "double",
-            Self::Contradiction => "contradiction",
-            Self::ErrorStored => "error-stored",
-            Self::Missing => "missing",
-            Self::Executed => "executed",
-            Self::NotExecuted => "not-executed",
-        }
-    }
-}
-
-/// One thing to tell the operator.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
-    pub(super) kind: Kind,
-    pub(super) record: String,
-    pub(super) route: Option<String>,
-    /// Number of the record's last execution.
-    pub(super) execution: Option<u32>,
-    /// Labels of the record.
-    pub(super) labels: BTreeMap<String, String>,
-    /// Numbers of the lines.
-    pub(super) lines: Vec<u64>,
-    /// Number of all lines, which may be more than are named.
-    pub(super) line_count: u64,
-    pub(super) detail: String,
-}
 
 /// A decision about an unknown outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,5 +189,93 @@ impl Judgement {
             line_count: group.map_or(0, |group| group.count),
             detail,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const WINDOW: Window =
+        Window { from: Timestamp(100), to: Timestamp(200), settle_lag: Duration::from_millis(10) };
+
+    fn record(state: Stage, status: Option<u16>, created_at: u64, quiet_at: u64) -> Known {
+        let id = RecordId::from_bytes(&[1; 20]).expect("20 bytes");
+        let quiet_at = (state == Stage::Unknown).then_some(Timestamp(quiet_at));
+        let created_at = Timestamp(created_at);
+        let (route, labels) = ("pay".into(), BTreeMap::default());
+        Known { id, route, state, execution: 2, status, created_at, quiet_at, labels }
+    }
+
+    /// Judges a record with a line of each of these executions, and returns the findings and the decision.
+    fn judged(record: &Known, executions: &[u32], window: Option<Window>) -> (Vec<Kind>, Option<bool>) {
+        let line = |(line, execution): (u64, &u32)| Entry {
+            id: record.id,
+            execution: *execution,
+            line,
+            offset: 0,
+            has_response: false,
+        };
+        let lines: Vec<_> = (1..).zip(executions).map(line).collect();
+        let group = Group {
+            id: record.id,
+            count: lines.len() as u64,
+            execution: executions.iter().copied().max().unwrap_or(0),
+            lines,
+        };
+        let lines = Some(group).filter(|group| group.count > 0);
+        let mut judge = Judge { routes: vec!["pay".into()], window, tally: Tally::default() };
+        let judgement = judge.judge(&Operation { record: Some(record), lines });
+        let kinds = judgement.findings.iter().map(|finding| finding.kind).collect();
+        (kinds, judgement.decision.map(|decision| decision.proof.is_some()))
+    }
+
+    #[test]
+    fn a_line_is_compared_with_each_state() {
+        use Kind::{Contradiction, Double, ErrorStored, Executed};
+        for (state, status, executions, kinds, decision) in [
+            (Stage::Completed, Some(201), vec![2], vec![], None),
+            (Stage::Completed, Some(201), vec![0], vec![], None),
+            (Stage::Completed, Some(201), vec![1], vec![], None),
+            (Stage::Completed, Some(201), vec![3], vec![Contradiction], None),
+            (Stage::Completed, Some(201), vec![1, 2], vec![Double], None),
+            (Stage::Completed, Some(402), vec![2], vec![ErrorStored], None),
+            (Stage::Settled, None, vec![2], vec![], None),
+            (Stage::Unknown, None, vec![1], vec![Executed], Some(true)),
+            (Stage::Unknown, None, vec![0, 0], vec![Double, Executed], Some(true)),
+            (Stage::Unknown, None, vec![3], vec![Contradiction, Executed], Some(true)),
+            (Stage::Cleared, None, vec![1], vec![Contradiction], None),
+            (Stage::Running, None, vec![1], vec![], None),
+            (Stage::Expired, None, vec![2], vec![], None),
+        ] {
+            let found = judged(&record(state, status, 150, 180), &executions, Some(WINDOW));
+            assert_eq!(found, (kinds, decision), "{state:?} {status:?} {executions:?}");
+        }
+    }
+
+    #[test]
+    fn absence_says_something_within_the_window_alone() {
+        for (state, status, created_at, quiet_at, kind) in [
+            (Stage::Unknown, None, 100, 190, Some(Kind::NotExecuted)),
+            (Stage::Unknown, None, 99, 190, None),
+            (Stage::Unknown, None, 100, 191, None),
+            (Stage::Completed, Some(200), 100, 0, Some(Kind::Missing)),
+            (Stage::Completed, Some(299), 199, 0, Some(Kind::Missing)),
+            (Stage::Settled, None, 150, 0, Some(Kind::Missing)),
+            (Stage::Completed, Some(200), 99, 0, None),
+            (Stage::Completed, Some(200), 200, 0, None),
+            (Stage::Completed, Some(303), 150, 0, None),
+            (Stage::Cleared, None, 150, 0, None),
+            (Stage::Running, None, 150, 0, None),
+            (Stage::Expired, None, 150, 0, None),
+        ] {
+            let record = record(state, status, created_at, quiet_at);
+            let decision = (kind == Some(Kind::NotExecuted)).then_some(false);
+            let expected = (kind.into_iter().collect(), decision);
+            assert_eq!(judged(&record, &[], Some(WINDOW)), expected, "{state:?} {created_at} {quiet_at}");
+            assert_eq!(judged(&record, &[], None), (vec![], None));
+        }
     }
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::super::cells::harmless;
 use super::apply::Applied;
-use super::judge::{Finding, Kind, Tally};
+use super::finding::{Finding, Kind};
+use super::judge::Tally;
 
 /// Largest number of findings of one kind, and of refusals, that a JSON report names.
 const MOST_IN_JSON: usize = 10_000;

@@ -1,6 +1,6 @@
 //! The lines of a ledger in the order of their operations, in memory that does not depend on their number.
 //!
-//! Lines are sorted in runs. Each full run is written to a temporary file, and the runs are merged at the end.
+//! Lines are sorted in runs. Each run is written to a temporary file, and the runs are merged at the end.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
