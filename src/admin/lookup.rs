@@ -11,7 +11,8 @@ use serde::Deserialize;
 use crate::headers::HeaderList;
 use crate::pem;
 use crate::problem::Slug;
-use crate::protocol::{CallerParts, Key, RecordId, Scope, ScopePart};
+use crate::protocol::{CallerParts, Key, RecordId, ScopePart};
+use crate::routes::scope_on;
 
 use super::input::JsonBody;
 use super::problem::AdminProblem;
@@ -66,12 +67,8 @@ impl AdminState {
         let key = Key::parse(lookup.key.as_bytes())
             .map_err(|invalid| AdminProblem::new(Slug::KeyInvalid, invalid.to_string()))?;
         let bad = |detail: &str| AdminProblem::bad_request(detail.to_owned());
-        let by_path = route.scope.contains(&ScopePart::Path) && route.template.has_parameters();
-        let path = match (&lookup.path, by_path) {
-            (None, true) => return Err(bad("this route's scope has the path: name it in `path`")),
-            (Some(path), _) => path,
-            (None, false) => &route.path,
-        };
+        let path = table.operation_path(route, lookup.path.as_deref());
+        let path = path.map_err(|why| bad(&why.to_string()))?;
         let subject = |pem: &String| pem::issuer_subject(pem.as_bytes());
         let certificate = lookup.certificate.as_ref().map(subject).transpose();
         let certificate = certificate.map_err(|why| bad(&format!("certificate: {why}")))?;
@@ -82,7 +79,7 @@ impl AdminState {
         }
         let headers = lookup.headers.into_map();
         let shown = CallerParts { headers: &headers, certificate: certificate.as_deref(), path };
-        let (scope, _) = Scope::of_request(&route.scope, shown);
+        let scope = scope_on(route, shown).map_err(|why| bad(&format!("{why}; give one in `headers`")))?;
         Ok(RecordId::of(&route.namespace, &scope, &key))
     }
 }
