@@ -135,12 +135,13 @@ impl Gateway {
 
     async fn start_in(directory: Arc<TempDir>, upstream: SocketAddr, settings: Settings) -> Self {
         let (mut child, log, lines) = Self::spawn(&directory, upstream, &settings);
-        let ready = find(&log, &mut lines.clone(), "\"ready\"").await.unwrap_or_else(|| {
+        let text = settings.environment.contains(&("ONCEGATE__LOG__FORMAT".into(), "text".into()));
+        let word = if text { ": ready listen=" } else { "\"ready\"" };
+        let ready = find(&log, &mut lines.clone(), word).await.unwrap_or_else(|| {
             let _ = child.start_kill();
             panic!("the gateway did not start: {:?}", log.lock().expect("log"));
         });
-        let ready: Value = serde_json::from_str(&ready).expect("a JSON line");
-        let address = |name: &str| ready[name].as_str().expect("an address").parse().expect("an address");
+        let address = |name: &str| logged_address(&ready, text, name).parse().expect("an address");
         Self { address: address("listen"), admin: address("admin"), directory, child, log, lines }
     }
 
@@ -325,6 +326,16 @@ impl Gateway {
             assert!(tokio::time::Instant::now() < until, "no record became {state}");
         }
     }
+}
+
+/// Returns the address with this name in the line that says that a gateway is ready.
+fn logged_address(ready: &str, text: bool, name: &str) -> String {
+    if text {
+        let field = ready.split(' ').find_map(|word| word.strip_prefix(&format!("{name}=")));
+        return field.expect("an address").to_owned();
+    }
+    let ready: Value = serde_json::from_str(ready).expect("a JSON line");
+    ready[name].as_str().expect("an address").to_owned()
 }
 
 async fn find(log: &Mutex<Vec<String>>, lines: &mut watch::Receiver<usize>, text: &str) -> Option<String> {

@@ -4,10 +4,12 @@
 mod client;
 mod gateway;
 mod http2;
+mod secrets;
 pub mod tls;
 mod upstream;
 
 pub use client::{Answer, Connection, post, request, request_bytes};
 pub use gateway::{Gateway, Settings};
 pub use http2::{Http2, read, trailers};
+pub use secrets::contains;
 pub use upstream::Upstream;

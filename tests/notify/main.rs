@@ -2,6 +2,7 @@
 
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
+mod canaries;
 mod crash;
 mod delivery;
 mod failing;

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::api::{Api, Call, Keys, Marker, Pause, Plan, Point, Protection};
 use crate::client::Client;
+use crate::harness::contains;
 use crate::policy::{Policy, RESPONSE_TIMEOUT, SEARCH_LAG};
 use crate::store::{Kind, Store};
 use crate::world::{Options, World};
@@ -128,20 +129,4 @@ async fn look(world: &World, store: Kind) {
         let of_responses = store == Kind::Embedded || place.contains("response");
         assert!(of_responses || !contains(&bytes, RESPONSE), "{RESPONSE} is in {place}");
     }
-}
-
-/// Tells whether bytes contain a secret, as it is, in hexadecimal digits, or in base64.
-fn contains(bytes: &[u8], secret: &str) -> bool {
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let has = |text: &[u8]| memchr::memmem::find(bytes, text).is_some();
-    has(secret.as_bytes()) || has(hex.as_bytes()) || (0..3).any(|shift| has(base64(secret, shift).as_bytes()))
-}
-
-/// Returns the digits of base64 that a secret has behind `shift` bytes of any value.
-fn base64(secret: &str, shift: usize) -> String {
-    use base64::Engine as _;
-
-    let whole = [vec![0; shift], secret.as_bytes().to_vec()].concat();
-    let digits = base64::prelude::BASE64_STANDARD_NO_PAD.encode(&whole);
-    digits[(shift * 8).div_ceil(6)..whole.len() * 8 / 6].to_owned()
 }

@@ -173,7 +173,8 @@ impl World {
         let (mut records, mut cursor) = (Vec::new(), String::new());
         let until = Instant::now() + PATIENCE;
         loop {
-            let query = format!("/v1/records?limit=1000&state={state}&cursor={cursor}");
+            let filter = if state.is_empty() { String::new() } else { format!("&state={state}") };
+            let query = format!("/v1/records?limit=1000{filter}&cursor={cursor}");
             let answer = self.fleet[gateway].admin_get(&query).await;
             // Where many rounds run at once, the store may be late.
             if answer.status == 503 && Instant::now() < until {

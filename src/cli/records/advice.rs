@@ -35,7 +35,7 @@ pub(super) fn about(record: &Value) -> String {
 pub(super) fn about_deleted(record: &Value) -> String {
     match record["state"].as_str() {
         Some("expired") => format!(
-            "Every retry with this key gets 410 key-expired until {}. A deletion cannot be taken back.",
+            "Every retry with this key and request gets 410 key-expired until {}. A deletion cannot be taken back.",
             text(&record["expires_at"])
         ),
         _ => String::new(),

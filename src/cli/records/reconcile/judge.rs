@@ -194,6 +194,8 @@ impl Judgement {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const WINDOW: Window =
@@ -203,16 +205,8 @@ mod tests {
         let id = RecordId::from_bytes(&[1; 20]).expect("20 bytes");
         let quiet_at = (state == Stage::Unknown).then_some(Timestamp(quiet_at));
         let created_at = Timestamp(created_at);
-        Known {
-            id,
-            route: "pay".into(),
-            state,
-            execution: 2,
-            status,
-            created_at,
-            quiet_at,
-            labels: Default::default(),
-        }
+        let (route, labels) = ("pay".into(), BTreeMap::default());
+        Known { id, route, state, execution: 2, status, created_at, quiet_at, labels }
     }
 
     /// Judges a record with a line of each of these executions, and returns the findings and the decision.
