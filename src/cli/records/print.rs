@@ -18,13 +18,14 @@ const COLUMNS: [(&str, &str); 7] = [
 ];
 
 /// Members of one record, in the order of the contract.
-const MEMBERS: [&str; 13] = [
+const MEMBERS: [&str; 14] = [
     "id",
     "namespace",
     "route",
     "state",
     "execution",
     "reason",
+    "executed",
     "status",
     "created_at",
     "updated_at",
@@ -163,7 +164,7 @@ mod tests {
     fn each_label_has_a_line() {
         let shown = record(&json!({ "id": "aa", "labels": { "x-request-id": "r-1", "/order": "o 7" } }));
         assert!(
-            shown.ends_with("expires_at   -\nlabels       /order: o 7\n             x-request-id: r-1"),
+            shown.ends_with("attempts     -\nlabels       /order: o 7\n             x-request-id: r-1"),
             "{shown}"
         );
         assert!(record(&json!({ "id": "aa", "labels": {} })).ends_with("\nlabels       -"));
