@@ -32,7 +32,7 @@ async fn a_key_with_a_wrong_scope_lets_absence_prove_nothing() {
         world.lost(world.attempt_of(id, "pay", Labels::default()).await, Reason::ConnectionLost).await;
     }
     world.clock.advance(LEASE + RESPONSE_TIMEOUT);
-    for wrong in ["new", "\"old \""] {
+    for wrong in ["new", "Old"] {
         let ledger = file(&format!("key,authorization\nk-3,old\nk-1,{wrong}\n"));
         let (held, code) = report(&world, &ledger, &applied()).await;
         assert_eq!(held["tally"]["key_lines_unmatched"], 1, "{held}");
