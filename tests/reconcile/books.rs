@@ -94,7 +94,9 @@ async fn close_books(gateway: &Gateway, store: Arc<dyn Store>, count: u64) -> St
     let apply = run(gateway, &ledger, &["--apply"]).await;
     assert_eq!(
         apply.report["applied"],
-        json!({ "executed": UNKNOWN - UNDECIDED - 1, "not_executed": 0, "refused": 0 })
+        json!({ "executed": UNKNOWN - UNDECIDED - 1, "not_executed": 0, "refused": 0 }),
+        "{}",
+        apply.report["notes"]
     );
     let again = run(gateway, &ledger, &[]).await;
     again.finds_what_was_planted(count, 0);
