@@ -24,6 +24,7 @@ mod csv_lines;
 mod csv_values;
 mod decisions;
 mod difference;
+mod facts;
 mod failure;
 mod gaps;
 mod join;

@@ -4,32 +4,16 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::super::client::Client;
 use super::super::sender::{Answer, NotTaken, send_all};
 use super::decisions::Decisions;
+use super::facts::Applied;
 use super::failure::Failure;
 use super::progress::Progress;
 use super::report::Report;
 
 /// The gateway's words where a marker shows the commit of an execution that was to be declared not executed.
 const EXECUTED_UPSTREAM: &str = "the upstream has executed the operation";
-
-/// The results of the decisions so far.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Applied {
-    /// Operations settled as executed.
-    pub(super) executed: u64,
-    /// Operations declared not executed.
-    pub(super) not_executed: u64,
-    /// Decisions that the gateway refused, because the record had changed, or because evidence of the
-    /// upstream says otherwise.
-    pub(super) refused: u64,
-    /// Operations that the ledger lacks, and that the upstream has executed.
-    #[serde(skip)]
-    pub(super) contradicted: u64,
-}
 
 /// A sender that counts and reports the answers.
 pub(super) struct Sender<'w, W> {

@@ -9,15 +9,16 @@ use serde_json::json;
 use super::super::arguments::Reconcile;
 use super::super::client::Client;
 use super::super::request::AdminRequest;
-use super::apply::{Applied, Sender};
+use super::apply::Sender;
 use super::asking::ask;
 use super::decisions::Decisions;
 use super::difference::Kind;
+use super::facts::{Applied, LedgerFacts};
 use super::failure::Failure;
 use super::gaps::Gaps;
 use super::judge::Judge;
 use super::progress::Progress;
-use super::report::{LedgerFacts, Report};
+use super::report::Report;
 
 /// Differences that a person has to look into.
 const ALARMING: [Kind; 3] = [Kind::Double, Kind::Contradiction, Kind::Expired];

@@ -1,8 +1,7 @@
 //! The reasons why the absence of a line proves nothing.
 
-use super::apply::Applied;
+use super::facts::{Applied, LedgerFacts};
 use super::judge::Tally;
-use super::report::LedgerFacts;
 
 /// The gaps of a ledger. With any of them, the line of an operation can be another one than it seems, or can
 /// be absent although the operation was executed.

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::apply::Applied;
 use super::difference::{Difference, Kind};
+use super::facts::{Applied, LedgerFacts};
 use super::gaps::Gaps;
 use super::judge::Tally;
 
@@ -16,15 +16,6 @@ const MOST_IN_JSON: usize = 10_000;
 /// Counts that people get to see even if they are zero.
 const ALWAYS_SHOWN: [&str; 8] =
     ["lines", "records", "compared", "agreed", "double", "contradiction", "executed", "undecided"];
-
-/// The facts about the ledger itself.
-pub(super) struct LedgerFacts {
-    pub(super) path: String,
-    pub(super) sha256: String,
-    pub(super) lines: u64,
-    /// Lines without an execution and a key.
-    pub(super) unnamed: u64,
-}
 
 /// A report that is written while differences come in.
 pub(super) struct Report<W> {

@@ -7,6 +7,7 @@ use super::super::arguments::Reconcile;
 use super::super::client::Client;
 use super::closing::Closing;
 use super::decisions::{Decisions, Origin};
+use super::facts::LedgerFacts;
 use super::failure::Failure;
 use super::join::{Join, Operation};
 use super::judge::{Judge, Window};
@@ -15,7 +16,7 @@ use super::known::Pages;
 use super::ledger::Ledger;
 use super::line::{self, Line};
 use super::progress::Progress;
-use super::report::{LedgerFacts, Report};
+use super::report::Report;
 use super::sorter::{LineRef, Sorted, Sorter};
 use crate::clock::Timestamp;
 
