@@ -112,8 +112,11 @@ impl IntoResponse for Denial {
         let forbidden = |detail| AdminProblem::http(StatusCode::FORBIDDEN, detail).into_response();
         match self {
             Self::NoToken | Self::WrongToken => {
-                let problem =
-                    AdminProblem::http(StatusCode::UNAUTHORIZED, "this needs the admin token as bearer");
+                let detail = match self {
+                    Self::NoToken => "a bearer token is needed here, and the request has none",
+                    _ => "the bearer token is none of this gateway's admin tokens",
+                };
+                let problem = AdminProblem::http(StatusCode::UNAUTHORIZED, detail);
                 let challenge = HeaderValue::from_static("Bearer realm=\"oncegate\"");
                 ([(WWW_AUTHENTICATE, challenge)], problem).into_response()
             }

@@ -151,7 +151,7 @@ impl Line<'_> {
                 let text = if outcome == "refused" { "reopening refused" } else { "record reopened" };
                 tracing::info!(
                     target: AUDIT, action = "reopen", by = %by, %peer, record = %id, outcome, why, route,
-                    execution, note, "{text}",
+                    execution, note, labels, "{text}",
                 );
             }
             Change::Resolve { executed, status, force, note, ledger_sha256 } => {

@@ -32,7 +32,10 @@ impl FromRequestParts<AdminState> for Id {
         // a record.
         Err(AdminProblem::http(
             StatusCode::NOT_FOUND,
-            format!("no record has this id: {invalid}, or its first {LEAST_DIGITS} or more"),
+            format!(
+                "no record has this id: {invalid}, or its first {LEAST_DIGITS} or more. An order number may be a \
+                 label: a list with `label` finds its record"
+            ),
         ))
     }
 }

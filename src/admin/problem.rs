@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use crate::problem::{Problem, Slug};
-use crate::protocol::{RecordId, Refusal};
+use crate::protocol::{RecordId, Refusal, State};
 use crate::store::StoreError;
 
 /// A problem to be sent to the operator.
@@ -39,7 +39,8 @@ impl AdminProblem {
         let detail = match refusal {
             Refusal::Absent => return Self::no_record(id),
             Refusal::WrongState(record) => {
-                format!("a record that is {} cannot be {action}", record.state.name())
+                let state = record.state.name();
+                format!("a record that is {state} cannot be {action}{}", way_out(&record.state, action))
             }
             Refusal::TooEarly { until, .. } => format!(
                 "the call may still be under way until {until}; from then on it can be {action} as not \
@@ -57,6 +58,18 @@ impl AdminProblem {
     /// Names the record that the problem is about.
     pub(super) fn about(self, id: RecordId) -> Self {
         Self(self.0.about(id))
+    }
+}
+
+/// Returns the way to go on after an `action` that does not fit the state.
+fn way_out(state: &State, action: &str) -> &'static str {
+    match (state, action) {
+        (State::Settled { .. } | State::Cleared { .. }, "resolved") => {
+            "; a decision of an operator can be taken back first (reopen), while nothing has happened after it"
+        }
+        (State::Unknown { .. }, "deleted") => "; it has to be resolved first",
+        (State::Running { .. }, _) => "; its call is still under way",
+        _ => "",
     }
 }
 

@@ -14,6 +14,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 
+use crate::clock::Timestamp;
 use crate::headers::SuppliedResponse;
 use crate::protocol::{
     OperatorVerdict, Owner, Record, RecordId, Refusal, Resolution, ResponseRef, Signed, State as Is,
@@ -152,18 +153,8 @@ impl ResolveRequest {
     }
 
     /// Fences the execution if the decision is "not executed", and applies the decision to the record that
-    /// was fenced. If the record changed in between, begins again.
+    /// was read. If the record changed in between, begins again.
     async fn decide(&self, admin: &AdminState, id: RecordId) -> Result<Resolved, StoreError> {
-        if self.executed() {
-            let record = match self.execution {
-                Some(_) => admin.ledger.read(id).await?.record,
-                None => None,
-            };
-            return match self.mistaken(record.as_ref()) {
-                Some(why) => Ok(Resolved::Fenced(why)),
-                None => self.write(admin, id).await,
-            };
-        }
         for _ in 0..MOST_CHANGES {
             let Snapshot { record, now, .. } = match admin.ledger.read(id).await {
                 // The record lacks its response, so it is completed, and the decision is refused in any case.
@@ -180,20 +171,14 @@ impl ResolveRequest {
                 }
                 (Transition::Write(..) | Transition::Remove(_), _) => return self.write(admin, id).await,
             };
-            if let Some(why) = self.mistaken(Some(&record)) {
+            if let Some(why) = self.mistaken(&record) {
                 return Ok(Resolved::Fenced(why));
             }
-            match admin.settler.fence(id, &record, now).await {
-                Fence::Executed => {
-                    return Ok(Resolved::Fenced("the upstream has executed the operation".into()));
-                }
-                Fence::Unanswered(why) if !self.is_forced() => {
-                    return Ok(Resolved::Fenced(format!("the execution could not be fenced: {why}")));
-                }
-                // A forced decision is logged as the end of "at most once".
-                Fence::Absent | Fence::Closed | Fence::Unanswered(_) => {}
+            if let Some(why) = self.disproved(admin, id, &record, now).await {
+                return Ok(Resolved::Fenced(why));
             }
-            if let Some(decision) = admin.ledger.apply_to(id, &record, now, &self.step, None).await? {
+            let response = self.response.as_ref();
+            if let Some(decision) = admin.ledger.apply_to(id, &record, now, &self.step, response).await? {
                 return Ok(Resolved::Decided(Box::new(decision)));
             }
         }
@@ -201,10 +186,31 @@ impl ResolveRequest {
     }
 
     /// Returns the reason if the decision is about another execution than the record's last one.
-    fn mistaken(&self, record: Option<&Record>) -> Option<String> {
-        let (last, decided) = (record?.state.n(), self.execution?);
+    fn mistaken(&self, record: &Record) -> Option<String> {
+        let (last, decided) = (record.state.n(), self.execution?);
         (last != decided)
             .then(|| format!("the decision is about execution {decided}; the record's last one is {last}"))
+    }
+
+    /// Fences the execution if the decision is "not executed". Returns the reason if the fence refuses that.
+    async fn disproved(
+        &self,
+        admin: &AdminState,
+        id: RecordId,
+        record: &Record,
+        now: Timestamp,
+    ) -> Option<String> {
+        if self.executed() {
+            return None;
+        }
+        match admin.settler.fence(id, record, now).await {
+            Fence::Executed => Some("the upstream has executed the operation".into()),
+            Fence::Unanswered(why) if !self.is_forced() => {
+                Some(format!("the execution could not be fenced: {why}"))
+            }
+            // A forced decision is logged as the end of "at most once".
+            Fence::Absent | Fence::Closed | Fence::Unanswered(_) => None,
+        }
     }
 
     async fn write(&self, admin: &AdminState, id: RecordId) -> Result<Resolved, StoreError> {

@@ -35,6 +35,7 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Print the JSON Schema of the configuration file
     Schema,
-    /// Show and resolve records through the admin API of a running gateway
+    /// Find, show and resolve records, and compare them with the upstream's ledger, through the admin API of a
+    /// running gateway
     Records(Box<records::RecordsArgs>),
 }

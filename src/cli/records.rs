@@ -83,11 +83,9 @@ pub async fn answer(args: &RecordsArgs, token: Option<Secret>) -> Result<String,
     Ok(match args.command {
         Command::List(_) => print::list(&answer),
         Command::Resolve(_) => format!("{}\n\n{}", print::record(&answer), advice::about(&answer)),
-        Command::Show(_)
-        | Command::Lookup(_)
-        | Command::Reopen(_)
-        | Command::Delete(_)
-        | Command::Reconcile(_) => print::record(&answer),
+        Command::Reopen(_) => format!("{}\n\n{}", print::record(&answer), advice::about_reopened(&answer)),
+        Command::Delete(_) => format!("{}\n\n{}", print::record(&answer), advice::about_deleted(&answer)),
+        Command::Show(_) | Command::Lookup(_) | Command::Reconcile(_) => print::record(&answer),
     })
 }
 

@@ -393,7 +393,7 @@ fn became_unknown(metrics: &Metrics, lease: &HeldLease, reason: Reason, cause: O
     let (route, execution) = (&lease.record.route, lease.n);
     metrics.became_unknown(route, reason);
     let labels = lease.record.labels.shown().map(display);
-    warn!(record = %lease.id, %route, execution, %reason, cause, labels, "the outcome is unknown");
+    warn!(record = %lease.id, %route, execution, reason = reason.to_string(), cause, labels, "the outcome is unknown");
 }
 
 /// Tells whether the record is unknown for another reason than the one that the owner reported.

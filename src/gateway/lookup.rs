@@ -5,20 +5,16 @@
 //! names the operation. The key of another caller therefore names another operation, of which there is no
 //! record: it costs the same read, and gets the same bytes, as a key that was never used.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::extract::Query;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Route;
 use crate::presence::OpenRequests;
 use crate::problem::{Executed, Problem, Retry, Slug};
-use crate::protocol::{Record, RecordId, ScopePart, State};
-use crate::routes::RouteTable;
+use crate::protocol::{Record, RecordId, State};
+use crate::routes::NoPath;
 use crate::shares::Party;
 use crate::store::StoreError;
 
@@ -99,7 +95,7 @@ fn named(gateway: &Gateway, request: &Request<Body>, access: &mut AccessLine) ->
         Problem::new(Slug::NoRoute, "No route has the name that the parameter `route` gives.")
     })?;
     access.about_route(&route.name);
-    let path = operation_path(&table, route, query.path.as_deref())?;
+    let path = table.operation_path(route, query.path.as_deref()).map_err(no_path)?;
     let key = requested_key(route, request)?.ok_or_else(|| {
         let detail = format!("Send the key of the operation in the {} header.", route.key_header);
         Problem::new(Slug::KeyMissing, detail)
@@ -121,31 +117,18 @@ fn query(uri: &Uri) -> Result<LookupQuery, Problem> {
     })
 }
 
-/// Returns the path of the operation: the one that the lookup names, or the route's own.
-fn operation_path<'a>(
-    table: &RouteTable,
-    route: &'a Arc<Route>,
-    named: Option<&'a str>,
-) -> Result<&'a str, Problem> {
-    let Some(path) = named else {
-        if route.scope.contains(&ScopePart::Path) && route.template.has_parameters() {
-            return Err(bad_request(
-                "On this route, the same key on another path is another operation. Name the path of the request in \
-                 the parameter `path`.",
-            ));
+/// Returns the problem of a lookup that does not name the path of its operation.
+fn no_path(why: NoPath) -> Problem {
+    bad_request(match why {
+        NoPath::Missing => {
+            "On this route, the same key on another path is another operation. Name the path of the request in the \
+             parameter `path`."
         }
-        return Ok(&route.path);
-    };
-    let is_path =
-        path.parse::<PathAndQuery>().is_ok_and(|parsed| parsed.path() == path && parsed.query().is_none());
-    // A path of another route would name an operation of that route by the scope of this one.
-    if !is_path || !path.starts_with('/') || !table.leads_to(route, path) {
-        return Err(bad_request(
+        NoPath::OfOtherRoute => {
             "The parameter `path` is not a path of this route. Give the path of the request, without its query, and \
-             encode it as a value of a query.",
-        ));
-    }
-    Ok(path)
+             encode it as a value of a query."
+        }
+    })
 }
 
 fn bad_request(detail: &'static str) -> Problem {

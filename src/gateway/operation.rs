@@ -10,7 +10,8 @@ use crate::config::Route;
 use crate::headers::tokens;
 use crate::peer::ClientCertificate;
 use crate::problem::{Executed, Problem, Retry, Slug};
-use crate::protocol::{CallerIdentity, CallerParts, InvalidKey, Key, RecordId, Scope, ScopePart};
+use crate::protocol::{CallerParts, InvalidKey, Key, RecordId, Scope, ScopePart};
+use crate::routes::{UnknownCaller, scope_on};
 
 use super::Gateway;
 
@@ -64,23 +65,15 @@ fn caller(route: &Route, head: &Parts, path: &str) -> Result<Scope, Problem> {
     let certificate = head.extensions.get::<ClientCertificate>().cloned();
     let certificate = certificate.as_ref().map(|certificate| &*certificate.0);
     let shown = CallerParts { headers: &head.headers, certificate, path };
-    let (scope, identity) = Scope::of_request(&route.scope, shown);
-    let parts = || {
-        let parts = route.scope.iter().filter(|part| **part != ScopePart::Path);
-        parts.map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
-    let detail = match identity {
-        CallerIdentity::Identified => return Ok(scope),
-        CallerIdentity::Anonymous | CallerIdentity::SignedPerRequest if route.anonymous => return Ok(scope),
-        CallerIdentity::Anonymous => format!(
+    let detail = match scope_on(route, shown) {
+        Ok(scope) => return Ok(scope),
+        Err(UnknownCaller::Anonymous(parts)) => format!(
             "The request carries a key, but nothing that identifies its caller. Send one of the parts that this \
-             route's scope names: {}. Nothing was sent.",
-            parts()
+             route's scope names: {parts}. Nothing was sent."
         ),
-        CallerIdentity::SignedPerRequest => format!(
+        Err(UnknownCaller::SignedPerRequest(parts)) => format!(
             "The Authorization header signs each request anew, so a retry would seem to come from another caller. \
-             The route's scope has to name something that stays the same. It names: {}. Nothing was sent.",
-            parts()
+             The route's scope has to name something that stays the same. It names: {parts}. Nothing was sent."
         ),
     };
     Err(Problem::new(Slug::CallerUnknown, detail))

@@ -104,7 +104,7 @@ pub fn lapsed(metrics: &Metrics, id: RecordId, record: &Record) {
     let (route, execution) = (&record.route, record.state.n());
     metrics.became_unknown(route, Reason::LeaseOver);
     warn!(
-        record = %id, %route, execution, reason = %Reason::LeaseOver,
+        record = %id, %route, execution, reason = Reason::LeaseOver.to_string(),
         labels = record.labels.shown().map(tracing::field::display),
         "the outcome is unknown: the execution fell silent past its lease"
     );

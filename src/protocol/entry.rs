@@ -33,6 +33,22 @@ pub(super) fn of(
     Some(Entry { at: None, n: after.state.n(), event, by, note })
 }
 
+/// Returns the entry of a first completion if the step deletes the response. The record's own fields show the
+/// completion only until then.
+#[must_use]
+pub(super) fn shown_before(step: StepKind, before: Option<&Record>) -> Option<Entry> {
+    match (step, before) {
+        (
+            StepKind::Delete,
+            Some(Record { state: State::Completed { n, response, .. }, history, updated_at, .. }),
+        ) if history.entries().is_empty() => {
+            let event = Event::Completed(response.status);
+            Some(Entry { at: Some(*updated_at), n: *n, event, by: By::Gateway, note: None })
+        }
+        _ => None,
+    }
+}
+
 fn event(step: StepKind, before: &Record, after: &Record, now: Timestamp) -> Option<Event> {
     let executed = matches!(after.state, State::Completed { .. } | State::Settled { .. });
     match (step, after.state) {

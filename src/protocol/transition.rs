@@ -60,7 +60,11 @@ pub fn transition<S: Step>(record: Option<&Record>, step: &S, now: Timestamp) ->
     if let Transition::Write(next, _) = &mut decided
         && let Some(entry) = entry::of(step.kind(), step.signature(), record, next, now)
     {
-        next.history = next.history.with(entry);
+        let history = match entry::shown_before(step.kind(), record) {
+            Some(shown) => next.history.with(shown),
+            None => next.history.clone(),
+        };
+        next.history = history.with(entry);
     }
     decided
 }

@@ -15,8 +15,10 @@ use crate::protocol::readings::{self, Reading};
 
 pub mod identity;
 mod live;
+mod operation;
 
 pub use self::live::LiveRoutes;
+pub use self::operation::{NoPath, UnknownCaller, scope_on};
 
 /// The header that carries a key, unless a route names another one.
 const USUAL_KEY: HeaderName = HeaderName::from_static("idempotency-key");

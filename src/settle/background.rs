@@ -156,7 +156,7 @@ impl Background {
     fn is_due(&mut self, id: RecordId, record: &Record, now: Timestamp) -> bool {
         let State::Unknown { n, quiet_at, .. } = record.state else { return false };
         let policy = record.policy.on_unknown;
-        if policy == OnUnknown::Hold {
+        if policy == OnUnknown::Hold || !super::has_request(record) {
             return false;
         }
         // Executions of this operation, in whatever process, count as tries.

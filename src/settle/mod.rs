@@ -98,7 +98,7 @@ impl Settler {
     /// does not take the answer, the outcome stays unknown.
     pub async fn settle(&self, id: RecordId, record: &Record, now: Timestamp) -> Settlement {
         let State::Unknown { quiet_at, .. } = record.state else { return Settlement::Changed };
-        if !record.may_be_settled(now) {
+        if !self.may_settle(record, now) {
             return Settlement::Unknown;
         }
         match record.policy.on_unknown {
@@ -117,11 +117,11 @@ impl Settler {
     }
 
     /// Tells whether an unknown outcome may be decided without an operator at `now`. Evidence counts only if
-    /// there is a witness for it here.
+    /// there is a witness for it here, and if the record has the parts of the request that it needs.
     #[must_use]
     pub fn may_settle(&self, record: &Record, now: Timestamp) -> bool {
         let has_witness = !record.policy.on_unknown.has_evidence() || self.witnesses.of(record).is_some();
-        has_witness && record.may_be_settled(now)
+        has_witness && has_request(record) && record.may_be_settled(now)
     }
 
     /// Settles execution `n` of `owner`, which sent nothing or has got an answer that its route lists as a
@@ -233,6 +233,15 @@ fn name(evidence: Evidence) -> &'static str {
     match evidence {
         Evidence::Executed(_) => "executed",
         Evidence::NotExecuted { .. } => "not-executed",
+    }
+}
+
+/// Tells whether a record has the parts of the request that its policy needs. An operator's decision drops
+/// them, and taking the decision back does not bring them again: that outcome waits for an operator.
+fn has_request(record: &Record) -> bool {
+    match record.policy.on_unknown {
+        OnUnknown::Hold | OnUnknown::Marker => true,
+        OnUnknown::Retry { .. } | OnUnknown::Probe => record.kept.is_some(),
     }
 }
 

@@ -190,8 +190,12 @@ async fn many_attempts_ask_once_and_a_later_one_asks_again() {
 #[tokio::test]
 async fn a_repeated_execution_needs_its_window_and_no_evidence() {
     let window = Duration::from_secs(100);
-    let unknown = Unknown::under(OnUnknown::Retry { window: Some(window) }).await;
+    let mut unknown = Unknown::under(OnUnknown::Retry { window: Some(window) }).await;
     let begin = unknown.record.created_at;
+    // An operator's decision has dropped the first attempt's bytes, and was taken back.
+    assert_eq!(unknown.settle_at(begin).await, Settlement::Unknown);
+    assert!(!unknown.settler.may_settle(&unknown.record, begin));
+    unknown.record.kept = Some(b"kept".as_slice().into());
     assert_eq!(unknown.settle_at(begin).await, Settlement::MayRunAgain);
     assert_eq!(unknown.settle_at(begin.plus(window - CALL)).await, Settlement::Unknown);
 }

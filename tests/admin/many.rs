@@ -66,6 +66,25 @@ async fn without_a_terminal_and_without_yes_nothing_is_sent() {
     }
 }
 
+/// A script with an unset variable does not decide all outcomes.
+#[tokio::test]
+async fn an_empty_filter_selects_nothing() {
+    let world = World::start().await;
+    let id = lost(&world, 1).await.remove(0);
+    for filter in ["--label", "--route", "--reason", "--older-than"] {
+        let refused = resolve(&world, &[filter, "", "--yes"]).await;
+        assert_eq!(refused.status.code(), Some(2), "{filter}: {}", out(&refused));
+        assert!(err(&refused).contains("a value is required"), "{filter}");
+    }
+    let refused = resolve(&world, &["--yes"]).await;
+    assert!(
+        err(&refused).contains("<ID|--route <ROUTE>|--reason <REASON>|--label <VALUE>"),
+        "{}",
+        err(&refused)
+    );
+    assert_eq!((refused.status.code(), state(&world, &id).await), (Some(2), json!("unknown")));
+}
+
 #[tokio::test]
 async fn all_that_fit_are_decided_and_no_other() {
     let world = World::start().await;

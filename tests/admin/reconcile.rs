@@ -142,6 +142,8 @@ async fn all_that_is_planted_is_found() {
     assert_eq!(found(&one, "double"), [(gone.clone(), vec![10, 13])]);
 
     let text = run(&world, &ledger, &["--route", "pay"]).await;
+    let advice = "Nothing was changed. --apply decides 1 as executed and 0 as not executed.";
+    assert!(text.out.contains(advice), "{}", text.out);
     let line = format!("double {double} route pay execution 1 lines 3,11: 2 payments, by execution 1");
     assert!(text.out.lines().any(|found| found == line), "{}", text.out);
     let count = ["lines", "without", "record", "2"];
@@ -364,4 +366,21 @@ async fn a_gateway_that_fails_meanwhile_is_said_to_and_the_next_run_goes_on() {
     world.store.works();
     let (again, code) = report(&world, &ledger, &["--apply"]).await;
     assert_eq!((&again["applied"]["executed"], code), (&json!(1), Some(0)));
+}
+
+/// A person looks an order up by its number, not by the id of a record.
+#[tokio::test]
+async fn a_difference_has_the_labels_of_its_record() {
+    let world = World::start().await;
+    let order = [("/metadata/order_id", "o-17"), ("x-request-id", "r 1")];
+    let id = world.unknown_labelled("k-1", &order).await.id;
+    let ledger = file(&format!("execution\n{id}:1\n"));
+    let text = run(&world, &ledger, &[]).await.out;
+    let line = format!("executed {id} route pay execution 1 line 2 labels o-17, r 1");
+    assert!(text.lines().any(|found| found == line), "{text}");
+    let (found, _) = report(&world, &ledger, &[]).await;
+    assert_eq!(
+        found["differences"][0]["labels"],
+        json!({ "/metadata/order_id": "o-17", "x-request-id": "r 1" })
+    );
 }

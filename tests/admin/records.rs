@@ -166,6 +166,29 @@ async fn a_crash_is_listed_once_it_was_swept() {
     assert_eq!(world.show(id).await["reason"], "lease over");
 }
 
+/// Another name would be that of an operation which never ran.
+#[tokio::test]
+async fn a_lookup_that_names_no_caller_or_another_path_is_refused() {
+    let world = World::start().await;
+    let lookup = |headers: Value, path: Option<&str>| json!({ "route": "refund", "key": "k-1", "headers": headers, "path": path });
+    let signed = json!({ "authorization": "AWS4-HMAC-SHA256 Credential=a, Signature=b" });
+    for (headers, path, part) in [
+        (json!({}), None, "nothing identifies the caller"),
+        (signed, None, "signs each request anew"),
+        (json!({ "x-tenant": "1" }), Some("/v1/pay"), "not a path of this route"),
+        (json!({ "x-tenant": "1" }), Some("/v1/refund?x=1"), "not a path of this route"),
+    ] {
+        let lookup = lookup(headers, path);
+        let detail = world.post("/v1/lookup", lookup.clone()).await.problem(400, "about:blank");
+        assert!(detail.contains(part), "{detail}");
+        let many = json!({ "lookups": [lookup] });
+        let detail = world.post("/v1/record-ids", many).await.problem(400, "about:blank");
+        assert!(detail.contains(part) && detail.contains("lookups[0]"), "{detail}");
+    }
+    let whole = lookup(json!({ "x-tenant": "1" }), Some("/v1/refund"));
+    world.post("/v1/lookup", whole).await.problem(404, "about:blank");
+}
+
 #[tokio::test]
 async fn a_lookup_names_the_operation_as_a_request_does() {
     let world = World::start().await;

@@ -29,6 +29,11 @@ async fn a_query_that_is_not_understood_is_refused() {
         ("reason=status%20503&state=settled", "only unknown outcomes have a reason"),
         ("older_than=1", "\"24h\""),
         ("older_than=-1h", "older_than"),
+        ("state=", "state: this filter is empty"),
+        ("route=", "route: this filter is empty"),
+        ("reason=", "reason: this filter is empty"),
+        ("label=", "label: this filter is empty"),
+        ("older_than=", "older_than: this filter is empty"),
         ("sort=id", "unknown field"),
         ("limit=1&limit=2", "duplicate field"),
     ] {
@@ -50,6 +55,9 @@ async fn what_does_not_exist_is_not_found() {
     let lookup = json!({ "route": "gone", "key": "k" });
     let detail = world.post("/v1/lookup", lookup).await.problem(404, "about:blank");
     assert!(detail.contains("`gone`"), "{detail}");
+    let unused = json!({ "route": "pay", "key": "k-unused" });
+    let detail = world.post("/v1/lookup", unused).await.problem(404, "about:blank");
+    assert!(detail.ends_with("the scope of route `pay` is: authorization, x-tenant"), "{detail}");
 }
 
 #[tokio::test]

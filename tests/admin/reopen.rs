@@ -92,7 +92,7 @@ async fn a_decision_stands_once_something_followed_it() {
 async fn a_reopening_needs_a_reason_and_is_audited() {
     let (lines, _guard) = AuditLines::capture();
     let world = World::start().await;
-    let id = world.unknown("k-1").await.id;
+    let id = world.unknown_labelled("k-1", &[("x-request-id", "r-1")]).await.id;
     world.resolve(id, json!({ "executed": true, "note": "seen" })).await.json();
     for body in [json!({}), json!({ "note": " " }), json!({ "note": "x".repeat(1001) })] {
         let path = format!("/v1/records/{id}/reopen");
@@ -109,6 +109,7 @@ async fn a_reopening_needs_a_reason_and_is_audited() {
     );
     for line in &audit {
         assert_eq!((&line["by"], &line["record"]), (&json!("loopback"), &json!(id.to_string())));
+        assert_eq!(line["labels"], r#"{"x-request-id":"r-1"}"#, "{line}");
     }
 }
 

@@ -305,7 +305,7 @@ fn route(name: &str) -> Arc<Route> {
         scope: [http::header::AUTHORIZATION, HeaderName::from_static("x-tenant")]
             .map(ScopePart::Header)
             .into(),
-        anonymous: false,
+        anonymous: name == "pay",
         fingerprint: scheme(),
         labels: Vec::new(),
         policy: policy(),

@@ -52,8 +52,8 @@ impl Selection {
     /// A message that names the wrong parameter and says what is allowed.
     pub(super) fn read(query: ListQuery) -> Result<Self, String> {
         let given = |parameter: Option<String>| parameter.filter(|text| !text.is_empty());
-        let state = given(query.state).map(|name| state_named(&name)).transpose()?;
-        let reason = given(query.reason).map(|text| reason_named(&text)).transpose()?;
+        let state = filter("state", query.state)?.map(|name| state_named(&name)).transpose()?;
+        let reason = filter("reason", query.reason)?.map(|text| reason_named(&text)).transpose()?;
         let order = given(query.order).map_or(Ok(Place::ById(None)), |name| order_named(&name))?;
         let rule = match (order, reason) {
             (Place::ByAge(_), _) => Some("order: only unknown outcomes have the order `oldest`"),
@@ -69,10 +69,10 @@ impl Selection {
         };
         Ok(Self {
             state,
-            route: given(query.route),
+            route: filter("route", query.route)?,
             reason,
-            label: given(query.label),
-            older_than: given(query.older_than).map(|text| age_of(&text)).transpose()?,
+            label: filter("label", query.label)?,
+            older_than: filter("older_than", query.older_than)?.map(|text| age_of(&text)).transpose()?,
             limit: given(query.limit).map_or(Ok(DEFAULT_LIMIT), |text| limit_of(&text))?,
             place: given(query.cursor).map_or(Ok(order), |cursor| place_at(order, &cursor))?,
         })
@@ -103,6 +103,17 @@ impl Selection {
     /// Tells whether the last write of a record is long enough ago.
     pub(super) fn is_old_enough(&self, record: &Record, now: Timestamp) -> bool {
         self.older_than.is_none_or(|age| record.updated_at.plus(age) <= now)
+    }
+}
+
+/// Checks a parameter that selects records. An empty one would select all of them, which is not what a script
+/// with an unset variable means.
+fn filter(name: &str, value: Option<String>) -> Result<Option<String>, String> {
+    match value {
+        Some(text) if text.is_empty() => {
+            Err(format!("{name}: this filter is empty; leave it out to select all"))
+        }
+        value => Ok(value),
     }
 }
 

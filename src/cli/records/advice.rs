@@ -31,6 +31,25 @@ pub(super) fn about(record: &Value) -> String {
     }
 }
 
+/// Returns a sentence about a record whose response was deleted.
+pub(super) fn about_deleted(record: &Value) -> String {
+    match record["state"].as_str() {
+        Some("expired") => format!(
+            "Every retry with this key gets 410 key-expired until {}. A deletion cannot be taken back.",
+            text(&record["expires_at"])
+        ),
+        _ => String::new(),
+    }
+}
+
+/// Returns a sentence about a record that was reopened.
+pub(super) fn about_reopened(record: &Value) -> String {
+    let id = text(&record["id"]);
+    format!(
+        "The outcome is unknown again. Decide it with: oncegate records resolve {id} --executed yes|no --note TEXT"
+    )
+}
+
 /// Returns sentences about the decision of many records.
 pub(super) fn about_many(executed: bool) -> String {
     let answers = match executed {

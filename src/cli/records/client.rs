@@ -147,6 +147,11 @@ fn with_cause(error: &dyn std::error::Error) -> String {
 pub(super) fn explain(status: StatusCode, problem: &Value) -> String {
     let detail = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("no reason given");
     match problem["record"].as_str() {
+        None if status == StatusCode::UNAUTHORIZED => {
+            format!("{detail} ({status}). This command takes the token from {TOKEN_VARIABLE}")
+        }
+        // There is no record, only an id.
+        Some(id) if status == StatusCode::NOT_FOUND => format!("{detail} ({status}, id {id})"),
         Some(record) => format!("{detail} ({status}, record {record})"),
         None => format!("{detail} ({status})"),
     }

@@ -74,6 +74,16 @@ fn a_first_execution_that_completes_leaves_no_history() {
 }
 
 #[test]
+fn a_deleted_response_leaves_its_completion_in_the_history() {
+    let completed = then(&claimed(OnUnknown::Hold), &report(ME, 1, Finding::Complete(RESPONSE)), 4);
+    let deleted = then(&completed, &signed(Delete, ""), 9);
+    assert_eq!(
+        told(&deleted),
+        [(4, 1, Event::Completed(201), "gateway".into()), (9, 1, Event::Deleted, "ops-1".into())]
+    );
+}
+
+#[test]
 fn an_unknown_outcome_and_the_decisions_about_it_are_told_with_their_authors() {
     let unknown = then(&claimed(OnUnknown::Hold), &Sweep, 10);
     let cleared = then(&unknown, &signed(Resolution::NotExecuted { force: true }, "no charge found"), 12);

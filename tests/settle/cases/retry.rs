@@ -1,6 +1,8 @@
 //! Sending again under the upstream's own keys: only the first attempt's bytes.
 
-use super::{LIMIT, on_every_store, world};
+use serde_json::json;
+
+use super::{LIMIT, on_every_store, resolve, world};
 use crate::api::{Api, Call, Plan, Protection};
 use crate::client::{Client, End, is_stored};
 use crate::policy::Policy;
@@ -12,6 +14,7 @@ on_every_store!(
     the_upstreams_word_about_its_key_is_not_the_response,
     a_kept_request_is_sent_again_as_it_was,
     without_keys_of_the_upstream_each_execution_is_a_charge,
+    an_outcome_that_is_reopened_waits_for_an_operator,
 );
 
 async fn another_body_is_never_sent_again_although_the_fingerprint_ignores_the_difference(store: Kind) {
@@ -37,6 +40,23 @@ async fn another_body_is_never_sent_again_although_the_fingerprint_ignores_the_d
     // Now that there is a response, the difference is ignored again.
     let replay = sent_at(2).attempt(1).await.expect("an answer");
     assert!(replay.is_replay() && replay.status == 201, "{replay:?}");
+}
+
+/// The decision has dropped what was kept of the first request, so no attempt can show that it has the same
+/// bytes.
+async fn an_outcome_that_is_reopened_waits_for_an_operator(store: Kind) {
+    let world = world(Policy::Keys, store, &[Plan::NEVER_ARRIVED], Options::default()).await;
+    drop(world.client("key").attempt(0).await);
+    let record = world.record_in(1, "unknown").await;
+    let note = json!({ "executed": true, "note": "a test" });
+    let resolved = world.fleet[1].admin_post(&resolve(&record), &note).await;
+    assert_eq!(resolved.json()["state"], "settled", "{resolved:?}");
+    let reopen = resolve(&record).replace("/resolve", "/reopen");
+    let reopened = world.fleet[0].admin_post(&reopen, &json!({ "note": "a mistake" })).await;
+    assert_eq!((reopened.status, &reopened.json()["state"]), (200, &json!("unknown")), "{reopened:?}");
+    let answer = world.client("key").attempt(0).await.expect("an answer");
+    answer.problem(409, "outcome-unknown", "unknown", "never");
+    assert_eq!(world.api.calls().len(), 1);
 }
 
 /// The first request still runs when the second one comes, so the API refuses its key with 409.

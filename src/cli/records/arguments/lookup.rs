@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use http::{HeaderName, HeaderValue};
 
 use crate::cli::header::parse_header;
 
 #[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("the_key").args(["key", "key_env"]).required(true))]
 pub(in crate::cli::records) struct Lookup {
     /// The route's name.
     #[arg(long)]
     pub(in crate::cli::records) route: String,
     /// The idempotency key, as the client sent it.
-    #[arg(long, required_unless_present = "key_env", conflicts_with = "key_env")]
+    #[arg(long)]
     pub(in crate::cli::records) key: Option<String>,
     /// The environment variable with the idempotency key, instead of --key: other users of this machine can
     /// see the command line.

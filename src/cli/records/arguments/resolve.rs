@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::builder::NonEmptyStringValueParser as Filled;
+use clap::{ArgGroup, Args, ValueEnum};
 use http::{HeaderName, HeaderValue};
 
 use crate::cli::header::parse_header;
@@ -11,6 +12,7 @@ use crate::cli::header::parse_header;
 const FILTERS: [&str; 5] = ["route", "reason", "label", "older_than", "state"];
 
 #[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("selection").arg("id").args(FILTERS).required(true).multiple(true))]
 #[command(after_long_help = "\
 Without an id, the command decides all unknown outcomes that fit --route, --reason, --label and --older-than.
 It lists them, the oldest first, and asks before it sends anything. Each decision holds for the listed
@@ -21,7 +23,7 @@ execution alone: an operation that ran again meanwhile is refused and named. End
 pub(in crate::cli::records) struct Resolve {
     /// The record's id, or its first digits, at least 6, if no other record's id begins with them. On Redis
     /// a shortened id takes longer, because the store scans a part of its records.
-    #[arg(required_unless_present_any = FILTERS, conflicts_with_all = FILTERS)]
+    #[arg(conflicts_with_all = FILTERS, value_parser = Filled::new())]
     pub(in crate::cli::records) id: Option<String>,
     /// The decision whether the upstream executed the operation.
     #[arg(long)]
@@ -43,16 +45,16 @@ pub(in crate::cli::records) struct Resolve {
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli::records) struct Many {
     /// Without an id: all unknown outcomes of this route.
-    #[arg(long)]
+    #[arg(long, value_parser = Filled::new())]
     pub(in crate::cli::records) route: Option<String>,
     /// Without an id: all unknown outcomes with this reason, such as "status 503" or "lease over".
-    #[arg(long)]
+    #[arg(long, value_parser = Filled::new())]
     pub(in crate::cli::records) reason: Option<String>,
     /// Without an id: all unknown outcomes with this value of a label.
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", value_parser = Filled::new())]
     pub(in crate::cli::records) label: Option<String>,
     /// Without an id: all outcomes that have been unknown for this long, such as 90s, 1h or 2d.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = Filled::new())]
     pub(in crate::cli::records) older_than: Option<String>,
     /// Without an id: all unknown outcomes. Other states cannot be resolved.
     #[arg(long)]
@@ -83,6 +85,7 @@ pub(in crate::cli::records) struct Response {
 pub(in crate::cli::records) struct Reopen {
     /// The record's id, or its first digits, at least 6, if no other record's id begins with them. On Redis
     /// a shortened id takes longer, because the store scans a part of its records.
+    #[arg(value_parser = Filled::new())]
     pub(in crate::cli::records) id: String,
     /// The reason why the decision is taken back; it is kept in the record and in the audit log.
     #[arg(long)]

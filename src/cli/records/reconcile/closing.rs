@@ -46,6 +46,7 @@ impl<W: Write> Closing<W> {
         check_routes(client, &self.judge).await?;
         let mut gaps = Gaps::of(facts, &self.judge.tally, self.report.count(Kind::Missing));
         let mut is_held_back = !gaps.is_empty() && !args.despite_gaps && self.not_executed.count > 0;
+        let next_steps = next_steps(args, &self.judge, self.executed.count, self.not_executed.count);
         let (mut applied, mut ended) = (None, Ok(()));
         if args.apply {
             self.progress.step("settling", self.executed.count + self.not_executed.count);
@@ -59,6 +60,7 @@ impl<W: Write> Closing<W> {
         }
         drop(self.progress);
         let mut notes = notes(facts, &self.judge, &gaps, is_held_back);
+        notes.extend(next_steps);
         if let Err(Failure::Failed(why) | Failure::Usage(why) | Failure::Ledger(why)) = &ended {
             notes.push(format!("Not all decisions were applied: {why}. Run the command again to go on."));
         }
@@ -84,6 +86,22 @@ async fn check_routes(client: &Client, judge: &Judge) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Returns sentences about the options that decide more outcomes than this run.
+fn next_steps(args: &Reconcile, judge: &Judge, executed: u64, not_executed: u64) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !args.apply && executed + not_executed > 0 {
+        notes.push(format!(
+            "Nothing was changed. --apply decides {executed} as executed and {not_executed} as not executed."
+        ));
+    }
+    if judge.window.is_none() && judge.tally.undecided > 0 {
+        notes.push(
+            "With --route, --from and --to, the absence of a line can decide the undecided ones.".into(),
+        );
+    }
+    notes
 }
 
 /// Returns what a person should know beside the counts.

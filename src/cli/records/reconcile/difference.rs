@@ -1,5 +1,7 @@
 //! The differences of a reconciliation.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// The kind of a difference.
@@ -55,6 +57,8 @@ pub(super) struct Difference {
     pub(super) route: Option<String>,
     /// Number of the record's last execution.
     pub(super) execution: Option<u32>,
+    /// Labels of the record.
+    pub(super) labels: BTreeMap<String, String>,
     /// Numbers of the lines.
     pub(super) lines: Vec<u64>,
     /// Number of all lines, which may be more than are named.

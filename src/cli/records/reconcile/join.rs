@@ -128,6 +128,7 @@ mod tests {
             created_at: Timestamp(0),
             updated_at: Timestamp(0),
             quiet_at: None,
+            labels: BTreeMap::default(),
         }
     }
 

@@ -66,7 +66,7 @@ pub(super) struct Window {
 pub(super) struct Judge {
     /// The number of records of each route in question, by its name; no name means all routes.
     pub(super) routes: BTreeMap<String, u64>,
-    window: Option<Window>,
+    pub(super) window: Option<Window>,
     pub(super) tally: Tally,
 }
 
@@ -222,6 +222,7 @@ impl Judgement {
             record: id.map(|id| id.to_string()).unwrap_or_default(),
             route: record.map(|record| record.route.clone()),
             execution: record.map(|record| record.execution),
+            labels: record.map(|record| record.labels.clone()).unwrap_or_default(),
             lines: group.map(|group| group.lines.iter().map(|line| line.line).collect()).unwrap_or_default(),
             line_count: group.map_or(0, |group| group.count),
             detail,

@@ -1,5 +1,7 @@
 //! The records of a gateway, in the order of their ids.
 
+use std::collections::BTreeMap;
+
 use http::Method;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
@@ -28,6 +30,8 @@ pub(super) struct Known {
     pub(super) updated_at: Timestamp,
     #[serde(default, deserialize_with = "optional_time")]
     pub(super) quiet_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 impl Known {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use super::super::cells::harmless;
 use super::difference::{Difference, Kind};
 use super::facts::{Applied, LedgerFacts};
 use super::gaps::Gaps;
@@ -170,9 +171,9 @@ fn meaning(kind: Kind) -> &'static str {
     }
 }
 
-/// Formats a difference as one line. A route's name and a detail are no text of the ledger.
+/// Formats a difference as one line. A route's name, labels and a detail are no text of the ledger.
 fn text(difference: &Difference) -> String {
-    let Difference { kind, record, route, execution, lines, line_count, detail } = difference;
+    let Difference { kind, record, route, execution, labels, lines, line_count, detail } = difference;
     let mut text = format!("{} {record}", kind.name());
     if let Some(route) = route {
         text.push_str(&format!(" route {route}"));
@@ -188,6 +189,10 @@ fn text(difference: &Difference) -> String {
     }
     if *line_count > lines.len() as u64 {
         text.push_str(&format!(" and {} more", line_count - lines.len() as u64));
+    }
+    if !labels.is_empty() {
+        let values: Vec<_> = labels.values().map(|value| harmless(value)).collect();
+        text.push_str(&format!(" labels {}", values.join(", ")));
     }
     if !detail.is_empty() {
         text.push_str(&format!(": {detail}"));
