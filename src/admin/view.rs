@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::protocol::{Labels, Record, RecordId, State};
+use crate::protocol::{Executed, Labels, Record, RecordId, State};
 
 use crate::telemetry::Metrics;
 
@@ -19,6 +19,8 @@ pub(super) struct RecordView {
     execution: u32,
     /// Reason why the outcome is unknown.
     reason: Option<String>,
+    /// Outcome that a tombstone remembers: `yes`, or `unknown`. Any other state has none.
+    executed: Option<&'static str>,
     /// Status of the stored response.
     status: Option<u16>,
     created_at: String,
@@ -55,14 +57,15 @@ impl RecordView {
 
     /// Returns the view of a record in a list.
     pub(super) fn of(id: RecordId, record: &Record) -> Self {
-        let (mut reason, mut status, mut quiet_at) = (None, None, None);
+        let (mut reason, mut executed, mut status, mut quiet_at) = (None, None, None, None);
         match record.state {
             State::Unknown { reason: why, quiet_at: quiet, .. } => {
                 (reason, quiet_at) = (Some(why.to_string()), Some(quiet.to_string()));
             }
             State::Completed { response, .. } => status = Some(response.status),
-            State::Running { .. } | State::Settled { .. } | State::Cleared { .. } | State::Expired { .. } => {
-            }
+            State::Expired { executed: Executed::Yes, .. } => executed = Some("yes"),
+            State::Expired { executed: Executed::Unknown, .. } => executed = Some("unknown"),
+            State::Running { .. } | State::Settled { .. } | State::Cleared { .. } => {}
         }
         let lease_until = record.lease_until();
         let expires_at = lease_until.is_none().then(|| record.deadline());
@@ -73,6 +76,7 @@ impl RecordView {
             state: record.state.name(),
             execution: record.state.n(),
             reason,
+            executed,
             status,
             created_at: record.created_at.to_string(),
             updated_at: record.updated_at.to_string(),

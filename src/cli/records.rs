@@ -24,6 +24,7 @@ mod many;
 mod print;
 mod reconcile;
 mod request;
+mod sender;
 
 pub use arguments::{RecordsArgs, TOKEN_VARIABLE};
 

@@ -19,6 +19,7 @@ mod operations;
 mod origin;
 mod precondition;
 mod reconcile;
+mod reconcile_gaps;
 mod record_ids;
 mod records;
 mod refusals;

@@ -19,21 +19,25 @@ use crate::world::{LEASE, RESPONSE_TIMEOUT, World, id_of};
 const TO: &str = "2023-11-14T23:14:00Z";
 const A_MOMENT_EARLIER: &str = "2023-11-14T23:13:59.999Z";
 
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
-fn file(content: &str) -> NamedTempFile {
+pub fn file(content: &str) -> NamedTempFile {
     let mut file = tempfile::Builder::new().prefix("ledger-").tempfile().expect("a temporary file");
     file.write_all(content.as_bytes()).expect("it can be written");
     file
 }
 
-async fn run(world: &World, ledger: &NamedTempFile, arguments: &[&str]) -> Ran {
+pub async fn run(world: &World, ledger: &NamedTempFile, arguments: &[&str]) -> Ran {
+    run_at(&world.url(""), ledger, arguments).await
+}
+
+async fn run_at(admin: &str, ledger: &NamedTempFile, arguments: &[&str]) -> Ran {
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_oncegate"))
-        .args(["records", "reconcile", "--admin", &world.url(""), "--ledger"])
+        .args(["records", "reconcile", "--admin", admin, "--ledger"])
         .arg(ledger.path())
         .args(arguments)
         .env_remove("ONCEGATE_ADMIN_TOKEN")
@@ -46,25 +50,32 @@ async fn run(world: &World, ledger: &NamedTempFile, arguments: &[&str]) -> Ran {
 }
 
 /// Runs the command with `--json`, and returns its report and exit code.
-async fn report(world: &World, ledger: &NamedTempFile, arguments: &[&str]) -> (Value, Option<i32>) {
-    let ran = run(world, ledger, &[arguments, &["--json"]].concat()).await;
+pub async fn report(world: &World, ledger: &NamedTempFile, arguments: &[&str]) -> (Value, Option<i32>) {
+    report_at(&world.url(""), ledger, arguments).await
+}
+
+pub async fn report_at(admin: &str, ledger: &NamedTempFile, arguments: &[&str]) -> (Value, Option<i32>) {
+    let ran = run_at(admin, ledger, &[arguments, &["--json"]].concat()).await;
     let report = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{} {}", ran.out, ran.err));
     (report, ran.code)
 }
 
-/// Returns the lines of all findings of a kind, by record.
-fn found(report: &Value, kind: &str) -> Vec<(String, Vec<u64>)> {
-    let findings = report["findings"].as_array().expect("findings");
-    let of_kind = findings.iter().filter(|finding| finding["kind"] == kind);
-    let lines = |finding: &Value| finding["lines"].as_array().expect("lines").iter().map(number).collect();
-    of_kind.map(|finding| (finding["record"].as_str().expect("an id").into(), lines(finding))).collect()
+/// Returns the lines of all differences of a kind, by record.
+pub fn found(report: &Value, kind: &str) -> Vec<(String, Vec<u64>)> {
+    let differences = report["differences"].as_array().expect("differences");
+    let of_kind = differences.iter().filter(|difference| difference["kind"] == kind);
+    let lines =
+        |difference: &Value| difference["lines"].as_array().expect("lines").iter().map(number).collect();
+    of_kind
+        .map(|difference| (difference["record"].as_str().expect("an id").into(), lines(difference)))
+        .collect()
 }
 
 fn number(value: &Value) -> u64 {
     value.as_u64().expect("a number")
 }
 
-async fn state(world: &World, id: RecordId) -> Value {
+pub async fn state(world: &World, id: RecordId) -> Value {
     world.show(id).await["state"].clone()
 }
 
@@ -221,7 +232,7 @@ async fn absence_decides_only_between_the_times_and_after_the_lag() {
     let (early, code) = report(&world, &ledger, &apply).await;
     assert_eq!(early["applied"], json!({ "executed": 0, "not_executed": 0, "refused": 1 }));
     assert!(early["refusals"][0]["detail"].as_str().is_some_and(|why| why.contains("under way")), "{early}");
-    assert_eq!((code, state(&world, id).await), (Some(0), json!("unknown")));
+    assert_eq!((code, state(&world, id).await), (Some(1), json!("unknown")), "one was refused");
 
     world.clock.advance(LEASE + RESPONSE_TIMEOUT);
     let (late, code) = report(&world, &ledger, &apply).await;
@@ -359,7 +370,7 @@ async fn a_gateway_that_fails_meanwhile_is_said_to_and_the_next_run_goes_on() {
 
 /// A person looks an order up by its number, not by the id of a record.
 #[tokio::test]
-async fn a_finding_has_the_labels_of_its_record() {
+async fn a_difference_has_the_labels_of_its_record() {
     let world = World::start().await;
     let order = [("/metadata/order_id", "o-17"), ("x-request-id", "r 1")];
     let id = world.unknown_labelled("k-1", &order).await.id;
@@ -369,7 +380,7 @@ async fn a_finding_has_the_labels_of_its_record() {
     assert!(text.lines().any(|found| found == line), "{text}");
     let (found, _) = report(&world, &ledger, &[]).await;
     assert_eq!(
-        found["findings"][0]["labels"],
+        found["differences"][0]["labels"],
         json!({ "/metadata/order_id": "o-17", "x-request-id": "r 1" })
     );
 }

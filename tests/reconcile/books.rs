@@ -94,7 +94,9 @@ async fn close_books(gateway: &Gateway, store: Arc<dyn Store>, count: u64) -> St
     let apply = run(gateway, &ledger, &["--apply"]).await;
     assert_eq!(
         apply.report["applied"],
-        json!({ "executed": UNKNOWN - UNDECIDED - 1, "not_executed": 0, "refused": 0 })
+        json!({ "executed": UNKNOWN - UNDECIDED - 1, "not_executed": 0, "refused": 0 }),
+        "{}",
+        apply.report["notes"]
     );
     let again = run(gateway, &ledger, &[]).await;
     again.finds_what_was_planted(count, 0);
@@ -142,15 +144,16 @@ impl Run {
     fn finds_what_was_planted(&self, count: u64, executed: u64) {
         let Self { report, .. } = self;
         let expected = json!({
-            "double": 1, "contradiction": 1, "error-stored": 0, "missing": 0, "executed": executed, "not-executed": 0,
+            "double": 1, "contradiction": 1, "expired": 0, "error-stored": 0, "missing": 0, "executed": executed, "not-executed": 0,
         });
         assert_eq!(report["counts"], expected, "{report:#}");
         let tally = &report["tally"];
         assert_eq!((&tally["undecided"], &tally["records"]), (&json!(UNDECIDED), &json!(count)), "{tally}");
         assert_eq!(report["lines"], count - UNDECIDED + 1);
         let of_kind = |kind: &str| {
-            let findings = report["findings"].as_array().expect("findings");
-            findings.iter().find(|finding| finding["kind"] == kind).expect("a finding")["record"].clone()
+            let differences = report["differences"].as_array().expect("differences");
+            differences.iter().find(|difference| difference["kind"] == kind).expect("a difference")["record"]
+                .clone()
         };
         assert_eq!(of_kind("double"), id(count - 1).to_string());
         assert_eq!(of_kind("contradiction"), id(CONTRADICTION).to_string());

@@ -3,26 +3,25 @@
 //! The command first lists what it would decide, and asks. Then it sends a decision for each record, which
 //! holds for the listed execution alone: an operation that ran again meanwhile is not decided unseen.
 
+use std::convert::Infallible;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use crate::cli::output::{self, printed};
 
 use super::advice;
 use super::arguments::{Command, List, Many, Order, Resolve, YesNo};
 use super::cells::harmless;
-use super::client::{Client, explain};
+use super::client::Client;
 use super::print;
-use super::request::{self, AdminRequest};
+use super::request;
+use super::sender::{Answer, DecisionRequest, NotTaken, send_all};
 
-/// Largest number of decisions that are under way at once.
-const AT_ONCE: usize = 8;
 /// Number of records that are shown before the question.
 const SHOWN: usize = 20;
 
@@ -31,13 +30,6 @@ struct Selected {
     records: Vec<Value>,
     /// True if the limit was reached, so that more records may fit.
     is_cut: bool,
-}
-
-/// A decision that was not taken.
-#[derive(Debug, Serialize)]
-struct NotTaken {
-    id: String,
-    why: String,
 }
 
 /// The results of all decisions.
@@ -152,48 +144,25 @@ fn decision(executed: bool) -> &'static str {
     if executed { "executed" } else { "not executed" }
 }
 
-/// The answer to one decision.
-enum Answer {
-    Resolved(Value),
-    Refused(NotTaken),
-    /// The decision failed in a way in which the next ones would fail, too.
-    Failed(NotTaken),
-}
-
-/// Sends a decision for each record, several at once. Once a decision fails, no further one is sent.
+/// Sends a decision for each record. Once a decision fails, no further one is sent.
 async fn decide(client: &Arc<Client>, records: Vec<Value>, executed: bool, note: &str) -> Results {
-    let (mut results, mut sending) = (Results::default(), JoinSet::new());
-    let mut records = records.into_iter();
-    loop {
-        while sending.len() < AT_ONCE && results.failed.is_empty() {
-            let Some(record) = records.next() else { break };
-            let id = record["id"].as_str().unwrap_or_default().to_owned();
-            let body = json!({ "executed": executed, "note": note, "execution": record["execution"] });
-            sending.spawn(send(Arc::clone(client), id, body));
+    let mut results = Results::default();
+    let mut decisions = records.into_iter().map(|record| {
+        let id = record["id"].as_str().unwrap_or_default().to_owned();
+        let body = json!({ "executed": executed, "note": note, "execution": record["execution"] });
+        Ok::<_, Infallible>(DecisionRequest { id, body })
+    });
+    let Ok(()) = send_all(client, &mut decisions, |answer| {
+        match answer {
+            Answer::Decided(record) => results.resolved.push(record),
+            Answer::Refused(refused) => results.refused.push(refused),
+            Answer::Failed(failed) => results.failed.push(failed),
         }
-        match sending.join_next().await {
-            None => break,
-            Some(Ok(Answer::Resolved(record))) => results.resolved.push(record),
-            Some(Ok(Answer::Refused(refused))) => results.refused.push(refused),
-            Some(Ok(Answer::Failed(failed))) => results.failed.push(failed),
-            Some(Err(error)) => results.failed.push(NotTaken { id: String::new(), why: error.to_string() }),
-        }
-    }
-    results.not_sent.extend(records.filter_map(|record| record["id"].as_str().map(str::to_owned)));
+        Ok(ControlFlow::Continue(()))
+    })
+    .await;
+    results.not_sent.extend(decisions.flatten().map(|decision| decision.id));
     results
-}
-
-async fn send(client: Arc<Client>, id: String, body: Value) -> Answer {
-    let path = format!("/v1/records/{id}/resolve");
-    match client.ask(&AdminRequest { method: Method::POST, path, body: Some(body) }).await {
-        Ok((status, record)) if status.is_success() => Answer::Resolved(record),
-        Ok((status @ (StatusCode::CONFLICT | StatusCode::NOT_FOUND), problem)) => {
-            let why = problem["detail"].as_str().map(str::to_owned);
-            Answer::Refused(NotTaken { id, why: why.unwrap_or_else(|| explain(status, &problem)) })
-        }
-        Ok((status, problem)) => Answer::Failed(NotTaken { id, why: explain(status, &problem) }),
-        Err(why) => Answer::Failed(NotTaken { id, why }),
-    }
 }
 
 impl Results {

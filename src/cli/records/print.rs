@@ -18,13 +18,14 @@ const COLUMNS: [(&str, &str); 7] = [
 ];
 
 /// Members of one record, in the order of the contract.
-const MEMBERS: [&str; 13] = [
+const MEMBERS: [&str; 14] = [
     "id",
     "namespace",
     "route",
     "state",
     "execution",
     "reason",
+    "executed",
     "status",
     "created_at",
     "updated_at",

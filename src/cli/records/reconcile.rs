@@ -19,10 +19,14 @@ use crate::cli::output::{Output, print_error};
 
 mod apply;
 mod asking;
+mod closing;
 mod csv_lines;
+mod csv_values;
 mod decisions;
+mod difference;
+mod facts;
 mod failure;
-mod finding;
+mod gaps;
 mod join;
 mod json_lines;
 mod judge;

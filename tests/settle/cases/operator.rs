@@ -54,6 +54,8 @@ async fn not_executed_is_refused_where_the_marker_is_committed(store: Kind) {
     let forced = json!({ "executed": false, "note": "a test", "force": true });
     let refused = world.fleet[1].admin_post(&resolve(&record), &forced).await;
     assert_eq!(refused.status, 409, "{refused:?}");
+    // `records reconcile` looks for these words.
+    assert!(refused.text().contains("the upstream has executed the operation"), "{refused:?}");
     let record = &world.records(1, "").await[0];
     assert_ne!(record["state"], "cleared", "{record}");
     assert_eq!((fenced(&world.api).await, world.api.effects().await.len()), (vec![(1, false)], 1));

@@ -25,13 +25,18 @@ Other columns are ignored.
 Findings, one a line:
   double         several lines of one operation: it was paid more than once
   contradiction  the ledger has an operation that is not executed here, or a later execution of it
+  expired        in the ledger, and undecided or declared not executed when its ttl ended here
   error-stored   the ledger has an operation that clients were answered with an error
   missing        executed here, and absent in the ledger (with --from and --to)
   executed       unknown here, and in the ledger
   not-executed   unknown here, and absent in the ledger (with --from and --to)
 
-Exit code: 0 fine; 1 a double or a contradiction was found, or the work could not be finished;
-2 wrong usage, or a ledger that cannot be read.")]
+Gaps are missing operations, lines without an execution and a key, lines by key that no record of the route
+has, a ledger without a line of any record, and a marker that shows a payment which the ledger lacks.
+
+Exit code: 0 fine; 1 a double, a contradiction or an expired outcome was found, a decision was refused or
+held back, there was no record to compare, or the work could not be finished; 2 wrong usage, or a ledger that
+cannot be read.")]
 pub(in crate::cli::records) struct Reconcile {
     /// The export of the upstream's ledger.
     #[arg(long, value_name = "FILE")]
@@ -47,8 +52,8 @@ pub(in crate::cli::records) struct Reconcile {
     /// The ledger has all payments of these routes before this time.
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "from")]
     pub(in crate::cli::records) to: Option<Timestamp>,
-    /// Time that a payment takes to appear in the ledger. A call that can still be under way this long before
-    /// --to is not decided by the absence of a line.
+    /// Time that a payment takes to appear in the ledger. The absence of a line says nothing about a call that
+    /// can still be under way this long before --to, or about an outcome that was known later than that.
     #[arg(long, value_name = "TIME", value_parser = parse_span, default_value = "1h")]
     pub(in crate::cli::records) settle_lag: Duration,
     /// Decide the unknown outcomes that the ledger decides. Without this, nothing is changed.
@@ -57,8 +62,8 @@ pub(in crate::cli::records) struct Reconcile {
     /// Words for the note of each decision, beside the file and the line.
     #[arg(long, value_name = "TEXT", value_parser = parse_note)]
     pub(in crate::cli::records) note: Option<String>,
-    /// With --apply, take the absence of a line as "not executed" even if the ledger has gaps: operations
-    /// that it is missing, or lines without an execution and a key.
+    /// With --apply, take the absence of a line as "not executed" even if the ledger has gaps. The report
+    /// names them.
     #[arg(long, requires_all = ["apply", "from"])]
     pub(in crate::cli::records) despite_gaps: bool,
     /// The directory for temporary files: some 50 bytes for each line of the ledger, and the decisions.

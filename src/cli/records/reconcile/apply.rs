@@ -1,95 +1,79 @@
-//! The sending of decisions to the gateway, several at once.
+//! The sending of a reconciliation's decisions.
 
-use std::io;
+use std::io::Write;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
-use serde::Serialize;
-use tokio::task::JoinSet;
-
-use super::super::client::{Client, explain};
-use super::super::request::AdminRequest;
-use super::decisions::Resolution;
+use super::super::client::Client;
+use super::super::sender::{Answer, NotTaken, send_all};
+use super::decisions::Decisions;
+use super::facts::Applied;
 use super::failure::Failure;
+use super::progress::Progress;
+use super::report::Report;
 
-/// Largest number of requests that are under way at once.
-const AT_ONCE: usize = 8;
+/// The gateway's words where a marker shows the commit of an execution that was to be declared not executed.
+const EXECUTED_UPSTREAM: &str = "the upstream has executed the operation";
 
-/// The results of the decisions so far.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Applied {
-    /// Operations settled as executed.
-    pub(super) executed: u64,
-    /// Operations declared not executed.
-    pub(super) not_executed: u64,
-    /// Decisions that the gateway refused, because the record had changed, or because evidence of the
-    /// upstream says otherwise.
-    pub(super) refused: u64,
+/// A sender that counts and reports the answers.
+pub(super) struct Sender<'w, W> {
+    client: &'w Arc<Client>,
+    report: &'w mut Report<W>,
+    progress: &'w Progress,
+    despite_gaps: bool,
+    /// Number of the answers so far.
+    answers: u64,
+    applied: Applied,
+    /// Reason of the first decision that failed.
+    failure: Option<String>,
 }
 
-/// The answer of the gateway to one decision.
-enum Answer {
-    Done { executed: bool },
-    Refused { id: String, why: String },
-}
-
-/// Sends all decisions. Tells each refusal to `refused`, and each answer to `answered`.
-///
-/// # Errors
-/// [`Failure`] once a decision gets no answer, or one that the next decisions would get, too. The decisions
-/// that were sent before are in `applied`.
-pub(super) async fn apply(
-    client: &Arc<Client>,
-    mut decisions: impl Iterator<Item = io::Result<Resolution>>,
-    applied: &mut Applied,
-    mut answered: impl FnMut(Option<(&str, &str)>) -> io::Result<()>,
-) -> Result<(), Failure> {
-    let mut sending = JoinSet::new();
-    let mut failure = None;
-    loop {
-        while sending.len() < AT_ONCE && failure.is_none() {
-            match decisions.next() {
-                Some(Ok(resolution)) => drop(sending.spawn(send(Arc::clone(client), resolution))),
-                Some(Err(error)) => failure = Some(error.into()),
-                None => break,
-            }
-        }
-        let Some(answer) = sending.join_next().await else { break };
-        match answer.unwrap_or_else(|error| Err(Failure::Failed(error.to_string()))) {
-            Ok(Answer::Done { executed: true }) => applied.executed += 1,
-            Ok(Answer::Done { executed: false }) => applied.not_executed += 1,
-            Ok(Answer::Refused { id, why }) => {
-                applied.refused += 1;
-                answered(Some((&id, &why)))?;
-            }
-            Err(error) => failure = failure.or(Some(error)),
-        }
-        answered(None)?;
+impl<'w, W: Write> Sender<'w, W> {
+    /// Creates a sender. With `despite_gaps`, a gap that shows meanwhile ends nothing.
+    pub(super) fn new(
+        client: &'w Arc<Client>,
+        report: &'w mut Report<W>,
+        progress: &'w Progress,
+        despite_gaps: bool,
+    ) -> Self {
+        let applied = Applied::default();
+        Self { client, report, progress, despite_gaps, answers: 0, applied, failure: None }
     }
-    failure.map_or(Ok(()), Err)
-}
 
-async fn send(client: Arc<Client>, Resolution { id, body }: Resolution) -> Result<Answer, Failure> {
-    let executed = body["executed"] == true;
-    let path = format!("/v1/records/{id}/resolve");
-    let request = AdminRequest { method: Method::POST, path, body: Some(body) };
-    match client.ask(&request).await.map_err(Failure::Failed)? {
-        (status, _) if status.is_success() => Ok(Answer::Done { executed }),
-        (status, problem) if is_about_all(status) => Err(Failure::Failed(explain(status, &problem))),
-        (status, problem) => Ok(Answer::Refused { id, why: explain(status, &problem) }),
+    /// Sends decisions that are all "executed", or all "not executed".
+    ///
+    /// # Errors
+    /// [`Failure`] once a decision fails in a way in which the next ones would, too.
+    pub(super) async fn send(&mut self, decisions: Decisions, executed: bool) -> Result<(), Failure> {
+        let client = self.client;
+        let mut decisions = decisions.read()?.map(|decision| decision.map_err(Failure::from));
+        send_all(client, &mut decisions, |answer| self.take(answer, executed)).await?;
+        self.failure.take().map_or(Ok(()), |why| Err(Failure::Failed(why)))
     }
-}
 
-/// Tells whether the next decisions would get this answer, too: it is about the operator's token, or about
-/// the gateway, and not about the record.
-fn is_about_all(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT
-    )
+    /// Returns the results.
+    pub(super) fn applied(self) -> Applied {
+        self.applied
+    }
+
+    fn take(&mut self, answer: Answer, executed: bool) -> Result<ControlFlow<()>, Failure> {
+        self.answers += 1;
+        self.progress.at(self.answers);
+        match answer {
+            Answer::Decided(_) if executed => self.applied.executed += 1,
+            Answer::Decided(_) => self.applied.not_executed += 1,
+            Answer::Refused(NotTaken { id, why }) => {
+                self.applied.refused += 1;
+                self.progress.aside(|| self.report.refuse(&id, &why))?;
+                if !executed && why.contains(EXECUTED_UPSTREAM) {
+                    self.applied.contradicted += 1;
+                    if !self.despite_gaps {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+            }
+            Answer::Failed(failed) => self.failure = self.failure.take().or(Some(failed.why)),
+        }
+        Ok(ControlFlow::Continue(()))
+    }
 }

@@ -1,18 +1,29 @@
-//! The lines of a ledger in CSV (RFC 4180) with a header line.
-//!
-//! A line ends with LF. A CR before it belongs to the end, too; the library would count such lines wrongly.
+//! The lines of a ledger in CSV with a header line.
 
-use csv::{ByteRecord, ErrorKind, Position, Reader, ReaderBuilder, Terminator};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
+use super::csv_values::CsvValues;
 use super::failure::Failure;
 use super::line::{Column, Line, Values};
-use super::source::{LONGEST_LINE, Source};
+use super::source::{BYTE_ORDER_MARK, LONGEST_LINE, Source};
 
 /// A reader of lines.
 pub(super) struct CsvLines {
-    reader: Reader<Source>,
+    reader: BufReader<Source>,
     columns: Vec<Column>,
-    record: ByteRecord,
+    values: CsvValues,
+    /// Number of the next line.
+    number: u64,
+    /// Offset of the next line.
+    offset: u64,
+    buffer: Vec<u8>,
+}
+
+/// The place of a record in the file.
+struct Place {
+    /// Number of its first line.
+    number: u64,
+    offset: u64,
 }
 
 impl CsvLines {
@@ -21,14 +32,16 @@ impl CsvLines {
     /// # Errors
     /// [`Failure`] if the file cannot be read, or if the header names no operation, or a column twice.
     pub(super) fn open(source: Source) -> Result<Self, Failure> {
-        let reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .terminator(Terminator::Any(b'\n'))
-            .from_reader(source);
-        let mut lines = Self { reader, columns: Vec::new(), record: ByteRecord::new() };
+        let mut lines = Self {
+            reader: BufReader::new(source),
+            columns: Vec::new(),
+            values: CsvValues::default(),
+            number: 1,
+            offset: 0,
+            buffer: Vec::new(),
+        };
         let number = lines.read()?.map_or(1, |place| place.number);
-        lines.columns = columns(&lines.record).map_err(|why| Failure::line(number, why))?;
+        lines.columns = columns(&lines.values).map_err(|why| Failure::line(number, why))?;
         Ok(lines)
     }
 
@@ -38,17 +51,16 @@ impl CsvLines {
     /// [`Failure`] with the number of a line that is wrong, or if the file cannot be read.
     pub(super) fn next(&mut self) -> Result<Option<Line>, Failure> {
         let Some(Place { number, offset }) = self.read()? else { return Ok(None) };
-        let (expected, count) = (self.columns.len(), self.record.len());
+        let (expected, count) = (self.columns.len(), self.values.len());
         if count != expected {
             let why = format!("the header has {expected} columns, and this line has {count}");
             return Err(Failure::line(number, why));
         }
         let mut values = Values::default();
-        for (index, (column, value)) in self.columns.iter().zip(&self.record).enumerate() {
+        for (column, value) in self.columns.iter().zip(self.values.iter()) {
             if matches!(column, Column::Ignored) {
                 continue;
             }
-            let value = if index + 1 == count { without_cr(value) } else { value };
             let value = std::str::from_utf8(value).map_err(|_| Failure::line(number, "this is not UTF-8"))?;
             values.set(column, value);
         }
@@ -57,10 +69,9 @@ impl CsvLines {
 
     /// Goes to the line with this number and offset.
     pub(super) fn seek(&mut self, number: u64, offset: u64) -> Result<(), Failure> {
-        let mut position = Position::new();
-        position.set_byte(offset).set_line(number);
-        self.reader.get_mut().allow_line_at(offset);
-        self.reader.seek(position).map_err(|error| Failure::Failed(error.to_string()))
+        self.reader.seek(SeekFrom::Start(offset))?;
+        (self.number, self.offset) = (number, offset);
+        Ok(())
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -69,53 +80,45 @@ impl CsvLines {
 
     /// Returns the offset of the next line.
     pub(super) fn offset(&self) -> u64 {
-        self.reader.position().byte()
+        self.offset
     }
 
-    /// Reads the next record that is not an empty line, and returns its place.
+    /// Reads the next record that is not an empty line, and returns its place; `None` at the end.
     fn read(&mut self) -> Result<Option<Place>, Failure> {
+        self.values.clear();
+        let mut place = Place { number: self.number, offset: self.offset };
         loop {
-            let (number, offset) = (self.reader.position().line(), self.offset());
-            self.reader.get_mut().allow_line_at(offset);
-            let too_long = || Failure::line(number, "the line has more than 1 MiB; is a quote missing?");
-            let is_read =
-                self.reader.read_byte_record(&mut self.record).map_err(|error| match error.kind() {
-                    ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::FileTooLarge => too_long(),
-                    _ => Failure::Failed(error.to_string()),
-                })?;
-            if self.offset() - offset > LONGEST_LINE {
-                return Err(too_long());
+            self.buffer.clear();
+            let left = LONGEST_LINE + 1 - (self.offset - place.offset);
+            let count = (&mut self.reader).take(left).read_until(b'\n', &mut self.buffer)? as u64;
+            if count == left {
+                let why = "the line has more than 1 MiB; is a quote missing?";
+                return Err(Failure::line(place.number, why));
             }
-            let is_empty = self.record.len() == 1 && without_cr(&self.record[0]).is_empty();
-            match is_read {
-                true if is_empty => {}
-                true => return Ok(Some(Place { number: self.number(), offset })),
-                false => return Ok(None),
+            let is_first = self.offset == place.offset;
+            if is_first && count == 0 {
+                return Ok(None);
+            }
+            let line = match self.offset {
+                0 => self.buffer.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.buffer),
+                _ => &self.buffer,
+            };
+            let is_empty = is_first && matches!(line, b"" | b"\n" | b"\r" | b"\r\n");
+            let is_over =
+                !is_empty && self.values.take(line).map_err(|why| Failure::line(place.number, why))?;
+            self.number += 1;
+            self.offset += count;
+            if is_over {
+                return Ok(Some(place));
+            }
+            if is_empty {
+                place = Place { number: self.number, offset: self.offset };
             }
         }
     }
-
-    /// Returns the number of the line that the record begins in, counted back from its end. The library would
-    /// name an empty line before it.
-    fn number(&self) -> u64 {
-        let within = self.record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
-        let ended = u64::from(!self.source().ends_open_at(self.offset()));
-        self.reader.position().line() - within - ended
-    }
 }
 
-/// The place of a record in the file.
-struct Place {
-    number: u64,
-    /// Offset of the record, or of empty lines before it.
-    offset: u64,
-}
-
-fn without_cr(value: &[u8]) -> &[u8] {
-    value.strip_suffix(b"\r").unwrap_or(value)
-}
-
-fn columns(header: &ByteRecord) -> Result<Vec<Column>, String> {
+fn columns(header: &CsvValues) -> Result<Vec<Column>, String> {
     let names: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
     let columns: Vec<_> = names.iter().map(|name| Column::named(name)).collect();
     if !columns.iter().any(Column::names_operation) {

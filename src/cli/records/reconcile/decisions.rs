@@ -6,19 +6,11 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::super::sender::DecisionRequest;
 use super::judge::Decision;
 use super::line::LedgerResponse;
-
-/// A decision as it is sent to the gateway.
-#[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Resolution {
-    pub(super) id: String,
-    /// The body of the request.
-    pub(super) body: Value,
-}
 
 /// The facts that all decisions of one ledger share.
 pub(super) struct Origin {
@@ -31,7 +23,7 @@ pub(super) struct Origin {
 
 impl Origin {
     /// Makes the request of a decision. `response` is the one of the line that proves the execution.
-    pub(super) fn resolution(&self, decision: &Decision, response: Option<LedgerResponse>) -> Resolution {
+    pub(super) fn request(&self, decision: &Decision, response: Option<LedgerResponse>) -> DecisionRequest {
         let place = match &decision.proof {
             Some(proof) => format!("line {}", proof.line.line),
             None => "it has no line of this operation".into(),
@@ -48,7 +40,7 @@ impl Origin {
         if let Some(response) = response {
             body["response"] = response_body(&response);
         }
-        Resolution { id: decision.id.to_string(), body }
+        DecisionRequest { id: decision.id.to_string(), body }
     }
 }
 
@@ -78,14 +70,14 @@ impl Decisions {
     }
 
     /// Adds a decision.
-    pub(super) fn push(&mut self, resolution: &Resolution) -> io::Result<()> {
-        serde_json::to_writer(&mut self.file, resolution)?;
+    pub(super) fn push(&mut self, request: &DecisionRequest) -> io::Result<()> {
+        serde_json::to_writer(&mut self.file, request)?;
         self.count += 1;
         self.file.write_all(b"\n")
     }
 
     /// Returns the decisions in the order in which they were added.
-    pub(super) fn read(self) -> io::Result<impl Iterator<Item = io::Result<Resolution>>> {
+    pub(super) fn read(self) -> io::Result<impl Iterator<Item = io::Result<DecisionRequest>>> {
         let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
         Ok(BufReader::new(file).lines().map(|line| Ok(serde_json::from_str(&line?)?)))

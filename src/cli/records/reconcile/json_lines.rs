@@ -1,14 +1,16 @@
 //! The lines of a ledger in JSON Lines: one object a line.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::failure::Failure;
 use super::line::{Column, Line, Values};
-use super::source::{LONGEST_LINE, Source};
+use super::source::{BYTE_ORDER_MARK, LONGEST_LINE, Source};
 
 /// A reader of lines.
 pub(super) struct JsonLines {
@@ -35,7 +37,7 @@ impl JsonLines {
             if !self.read()? {
                 return Ok(None);
             }
-            let text = self.buffer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.buffer).trim_ascii();
+            let text = self.buffer.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.buffer).trim_ascii();
             if !text.is_empty() {
                 return line(text, number, offset).map(Some).map_err(|why| Failure::line(number, why));
             }
@@ -44,7 +46,6 @@ impl JsonLines {
 
     /// Goes to the line with this number and offset.
     pub(super) fn seek(&mut self, number: u64, offset: u64) -> Result<(), Failure> {
-        self.reader.get_mut().allow_line_at(offset);
         self.reader.seek(SeekFrom::Start(offset))?;
         (self.number, self.offset) = (number, offset);
         Ok(())
@@ -60,7 +61,6 @@ impl JsonLines {
     }
 
     fn read(&mut self) -> Result<bool, Failure> {
-        self.reader.get_mut().allow_line_at(self.offset);
         self.buffer.clear();
         let count = (&mut self.reader).take(LONGEST_LINE + 1).read_until(b'\n', &mut self.buffer)? as u64;
         if count > LONGEST_LINE {
@@ -73,19 +73,49 @@ impl JsonLines {
 }
 
 fn line(text: &[u8], number: u64, offset: u64) -> Result<Line, String> {
-    let members: BTreeMap<Cow<'_, str>, &RawValue> =
-        serde_json::from_slice(text).map_err(|error| match error.is_data() {
-            true => "this is not a JSON object".to_owned(),
-            false => format!("this is not JSON: {}", position_of(&error)),
-        })?;
-    let mut values = Values::default();
+    let Members(members) = serde_json::from_slice(text).map_err(|error| match error.is_data() {
+        true => "this is not a JSON object".to_owned(),
+        false => format!("this is not JSON: {}", position_of(&error)),
+    })?;
+    let (mut values, mut names) = (Values::default(), BTreeSet::new());
     for (name, value) in members {
         let column = Column::named(&name);
         if let Some(value) = text_of(&column, value).map_err(|why| format!("{name}: {why}"))? {
             values.set(&column, &value);
         }
+        // JSON does not say which of two members counts.
+        if !names.insert(name.trim().to_ascii_lowercase()) {
+            return Err("a member stands twice in this line".into());
+        }
     }
     values.line(number, offset)
+}
+
+/// The members of a JSON object in their order.
+struct Members<'t>(Vec<(String, &'t RawValue)>);
+
+impl<'t> Deserialize<'t> for Members<'t> {
+    fn deserialize<D: Deserializer<'t>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'t> Visitor<'t> for MembersVisitor {
+    type Value = Members<'t>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Members(members))
+    }
 }
 
 /// Returns where in its line an error is. The text of the error may repeat a value.

@@ -7,21 +7,21 @@ use super::super::client::Client;
 use super::super::request::AdminRequest;
 use super::asking::ask;
 use super::failure::Failure;
-use super::line::Line;
-use super::sorter::Entry;
+use super::line::Place;
+use super::sorter::LineRef;
 use crate::protocol::RecordId;
 
 /// Largest number of lookups in one request.
 const MOST_LOOKUPS: usize = 1000;
 
-/// Number of bytes of lookups after which a request is sent. The gateway takes 2 MiB.
+/// Largest number of bytes of several lookups in one request. The gateway takes 2 MiB.
 const MOST_BYTES: usize = 512 * 1024;
 
 /// Lines with keys that are not sent yet.
 pub(super) struct Keys<'c> {
     client: &'c Client,
     route: &'c str,
-    lines: Vec<Line>,
+    lines: Vec<Place>,
     lookups: Vec<Value>,
     /// Approximate size of the lookups.
     bytes: usize,
@@ -33,20 +33,27 @@ impl<'c> Keys<'c> {
         Self { client, route, lines: Vec::new(), lookups: Vec::new(), bytes: 0 }
     }
 
-    /// Adds a line with its key. Returns true if the batch is full.
-    pub(super) fn push(&mut self, line: Line, mut lookup: Value) -> bool {
+    /// Adds a line with its key. If the batch has no room for it, returns the lines of the batch, as
+    /// [`Keys::take`] does, before.
+    ///
+    /// # Errors
+    /// [`Failure`] as for [`Keys::take`].
+    pub(super) async fn push(&mut self, line: Place, mut lookup: Value) -> Result<Vec<LineRef>, Failure> {
         lookup["route"] = self.route.into();
-        self.bytes += lookup.to_string().len();
+        let size = lookup.to_string().len();
+        let is_full = self.lookups.len() >= MOST_LOOKUPS || self.bytes + size > MOST_BYTES;
+        let named = if is_full { self.take().await? } else { Vec::new() };
+        self.bytes += size;
         self.lookups.push(lookup);
         self.lines.push(line);
-        self.lookups.len() >= MOST_LOOKUPS || self.bytes >= MOST_BYTES
+        Ok(named)
     }
 
     /// Asks the gateway for the ids of all lines in the batch, which is empty then.
     ///
     /// # Errors
     /// [`Failure`] with the number of a line that the gateway refuses, or if there is no answer.
-    pub(super) async fn take(&mut self) -> Result<Vec<Entry>, Failure> {
+    pub(super) async fn take(&mut self) -> Result<Vec<LineRef>, Failure> {
         let (lines, lookups) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.lookups));
         self.bytes = 0;
         if lines.is_empty() {
@@ -62,12 +69,12 @@ impl<'c> Keys<'c> {
         let ids: Option<Vec<RecordId>> = ids.iter().map(|id| id.as_str()?.parse().ok()).collect();
         let ids = ids.filter(|ids| ids.len() == lines.len());
         let ids = ids.ok_or_else(|| Failure::Failed("the gateway's answer lacks ids".into()))?;
-        Ok(lines.iter().zip(ids).map(|(line, id)| Entry::of(line, id, 0)).collect())
+        Ok(lines.iter().zip(ids).map(|(line, id)| LineRef::of(*line, id, 0)).collect())
     }
 }
 
 /// Replaces the index of a lookup by the number of its line.
-fn about_a_line(failure: Failure, lines: &[Line]) -> Failure {
+fn about_a_line(failure: Failure, lines: &[Place]) -> Failure {
     let Failure::Failed(why) = failure else { return failure };
     let line_and_reason = || {
         let (index, rest) = why.strip_prefix("lookups[")?.split_once("]: ")?;

@@ -22,12 +22,23 @@ pub(super) struct Known {
     pub(super) state: Stage,
     pub(super) execution: u32,
     pub(super) status: Option<u16>,
+    /// Outcome that a tombstone remembers.
+    pub(super) executed: Option<Remembered>,
     #[serde(deserialize_with = "time")]
     pub(super) created_at: Timestamp,
+    #[serde(deserialize_with = "time")]
+    pub(super) updated_at: Timestamp,
     #[serde(default, deserialize_with = "optional_time")]
     pub(super) quiet_at: Option<Timestamp>,
     #[serde(default)]
     pub(super) labels: BTreeMap<String, String>,
+}
+
+impl Known {
+    /// Tells whether this is a tombstone of an executed operation.
+    pub(super) fn is_remembered(&self) -> bool {
+        self.executed == Some(Remembered::Yes)
+    }
 }
 
 /// The state of a record.
@@ -40,6 +51,15 @@ pub(super) enum Stage {
     Unknown,
     Cleared,
     Expired,
+}
+
+/// The outcome that a tombstone remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Remembered {
+    Yes,
+    /// An outcome that was unknown at the end of its ttl, or declared not executed.
+    Unknown,
 }
 
 fn parsed<'de, D: Deserializer<'de>>(from: D) -> Result<RecordId, D::Error> {

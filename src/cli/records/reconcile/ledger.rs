@@ -9,7 +9,7 @@ use super::csv_lines::CsvLines;
 use super::failure::Failure;
 use super::json_lines::JsonLines;
 use super::line::{LedgerResponse, Line};
-use super::source::Source;
+use super::source::{BYTE_ORDER_MARK, Source};
 
 /// Number of bytes in which the format shows.
 const BEGINNING: usize = 4096;
@@ -47,7 +47,7 @@ impl Ledger {
         let stamp = Stamp::of(&file)?;
         let beginning = beginning(&mut file)?;
         let source = Source::new(file.try_clone()?);
-        let text = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&beginning).trim_ascii_start();
+        let text = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).trim_ascii_start();
         let lines = match text.first() {
             None => return Err(Failure::Ledger("there is no line in this file".into())),
             Some(b'{') => Lines::Json(JsonLines::open(source)),
@@ -278,6 +278,13 @@ mod tests {
             (format!("execution,status,content_type\n{ID}:1,200,\"a\nb\"\n"), 2, "content_type"),
             (format!("execution,status\n{ID}:1,200\n{ID}:1\n"), 3, "2 columns, and this line has 1"),
             (format!("execution,memo\n{ID}:1,a\n{ID}:2,\"{long}\n{long}\n"), 3, "more than 1 MiB"),
+            (format!("execution,memo\n{ID}:1,a\n{ID}:2,5\"\n{ID}:3,6\"\n"), 3, "a quote stands inside"),
+            (format!("execution,memo\n{ID}:1,\"a\n{ID}:2,b\n{ID}:3,\"c\"\n"), 2, "behind its closing quote"),
+            (format!("execution,memo\n\n{ID}:1,\"a\n{ID}:2,b\n"), 3, "ends inside a quoted value"),
+            (format!("execution,memo\n{ID}:1,a\r{ID}:2,b\n"), 2, "carriage return"),
+            (format!("{{\"execution\":\"{ID}:1\",\"execution\":\"{ID}:2\"}}"), 1, "a member stands twice"),
+            (format!("{{\"execution\":\"{ID}:1\",\"Execution \":\"{ID}:2\"}}"), 1, "a member stands twice"),
+            ("{\"key\":\"k\",\"Authorization\":\"canary\",\"authorization\":null}".into(), 1, "stands twice"),
             (format!("execution,{long}\n"), 1, "more than 1 MiB"),
             ("{\"execution\":\"canary\"}".into(), 1, "execution: expected"),
             (format!("{{\"execution\":\"{ID}:1\"}}\n\n[1]\n"), 3, "not a JSON object"),

@@ -17,6 +17,21 @@ pub(super) struct Line {
     pub(super) response: Option<LedgerResponse>,
 }
 
+/// The place of a line, without its content.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) number: u64,
+    pub(super) offset: u64,
+    /// True if the line has a response.
+    pub(super) has_response: bool,
+}
+
+impl Line {
+    pub(super) fn place(&self) -> Place {
+        Place { number: self.number, offset: self.offset, has_response: self.response.is_some() }
+    }
+}
+
 /// The name of the operation that a line belongs to.
 #[derive(Debug, PartialEq)]
 pub(super) enum Operation {

@@ -1,4 +1,4 @@
-//! The report: findings one a line, then the counts; or all of it as one JSON object.
+//! The report: differences one a line, then the counts; or all of it as one JSON object.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -6,33 +6,25 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::super::cells::harmless;
-use super::apply::Applied;
-use super::finding::{Finding, Kind};
+use super::difference::{Difference, Kind};
+use super::facts::{Applied, LedgerFacts};
+use super::gaps::Gaps;
 use super::judge::Tally;
 
-/// Largest number of findings of one kind, and of refusals, that a JSON report names.
+/// Largest number of differences of one kind, and of refusals, that a JSON report names.
 const MOST_IN_JSON: usize = 10_000;
 
 /// Counts that people get to see even if they are zero.
-const ALWAYS_SHOWN: [&str; 7] =
-    ["lines", "records", "agreed", "double", "contradiction", "executed", "undecided"];
+const ALWAYS_SHOWN: [&str; 8] =
+    ["lines", "records", "compared", "agreed", "double", "contradiction", "executed", "undecided"];
 
-/// The facts about the ledger itself.
-pub(super) struct LedgerFacts {
-    pub(super) path: String,
-    pub(super) sha256: String,
-    pub(super) lines: u64,
-    /// Lines without an execution and a key.
-    pub(super) unnamed: u64,
-}
-
-/// A report that is written while findings come in.
+/// A report that is written while differences come in.
 pub(super) struct Report<W> {
     out: W,
     json: bool,
     counts: BTreeMap<Kind, u64>,
-    /// The findings that a JSON report names.
-    findings: Vec<Finding>,
+    /// The differences that a JSON report names.
+    differences: Vec<Difference>,
     /// The refusals that a JSON report names.
     refusals: Vec<Value>,
 }
@@ -40,22 +32,22 @@ pub(super) struct Report<W> {
 impl<W: Write> Report<W> {
     pub(super) fn new(out: W, json: bool) -> Self {
         let counts = Kind::ALL.into_iter().map(|kind| (kind, 0)).collect();
-        Self { out, json, counts, findings: Vec::new(), refusals: Vec::new() }
+        Self { out, json, counts, differences: Vec::new(), refusals: Vec::new() }
     }
 
-    /// Returns the number of findings of a kind.
+    /// Returns the number of differences of a kind.
     pub(super) fn count(&self, kind: Kind) -> u64 {
         self.counts.get(&kind).copied().unwrap_or(0)
     }
 
-    /// Takes a finding.
-    pub(super) fn find(&mut self, finding: Finding) -> io::Result<()> {
-        let count = self.counts.entry(finding.kind).or_default();
+    /// Takes a difference.
+    pub(super) fn find(&mut self, difference: Difference) -> io::Result<()> {
+        let count = self.counts.entry(difference.kind).or_default();
         *count += 1;
         match self.json {
-            true if *count <= MOST_IN_JSON as u64 => self.findings.push(finding),
+            true if *count <= MOST_IN_JSON as u64 => self.differences.push(difference),
             true => {}
-            false => writeln!(self.out, "{}", text(&finding))?,
+            false => writeln!(self.out, "{}", text(&difference))?,
         }
         Ok(())
     }
@@ -78,11 +70,12 @@ impl<W: Write> Report<W> {
         ledger: &LedgerFacts,
         tally: &Tally,
         applied: Option<&Applied>,
+        gaps: &Gaps,
         notes: &[String],
     ) -> io::Result<()> {
         match self.json {
             true => {
-                let document = self.document(ledger, tally, applied, notes);
+                let document = self.document(ledger, tally, applied, gaps, notes);
                 writeln!(self.out, "{document:#}")?;
             }
             false => self.summary(ledger, tally, applied, notes)?,
@@ -95,6 +88,7 @@ impl<W: Write> Report<W> {
         ledger: &LedgerFacts,
         tally: &Tally,
         applied: Option<&Applied>,
+        gaps: &Gaps,
         notes: &[String],
     ) -> Value {
         let counts: BTreeMap<_, _> = self.counts.iter().map(|(kind, count)| (kind.name(), count)).collect();
@@ -109,10 +103,11 @@ impl<W: Write> Report<W> {
             "unnamed_lines": ledger.unnamed,
             "tally": tally,
             "counts": counts,
-            "findings": self.findings,
-            "findings_left_out": left_out,
+            "differences": self.differences,
+            "differences_left_out": left_out,
             "applied": applied,
             "refusals": self.refusals,
+            "gaps": gaps.0,
             "notes": notes,
         })
     }
@@ -129,16 +124,25 @@ impl<W: Write> Report<W> {
             ("lines".to_owned(), *lines, "in the ledger"),
             ("lines unnamed".into(), *unnamed, "without an execution and a key"),
             ("lines without record".into(), tally.lines_without_record, "no record has their operation"),
+            (
+                "lines by key unmatched".into(),
+                tally.key_lines_unmatched,
+                "their key and scope name no record of the route",
+            ),
             ("lines of other routes".into(), tally.lines_of_other_routes, "not compared"),
             ("records".into(), tally.records, "in the store"),
             ("compared".into(), tally.compared, "records of the routes in question"),
             ("agreed".into(), tally.agreed, "executed here, and in the ledger"),
             ("running".into(), tally.running, "still running here, and in the ledger"),
-            ("expired".into(), tally.expired, "with a response that is no longer kept, and in the ledger"),
         ];
         rows.extend(self.counts.iter().map(|(kind, count)| (kind.name().into(), *count, meaning(*kind))));
         rows.push(("undecided".into(), tally.undecided, "unknown here, and the ledger does not decide it"));
-        if let Some(Applied { executed, not_executed, refused }) = applied {
+        rows.push((
+            "expired undecided".into(),
+            tally.expired_undecided,
+            "not decided when their ttl ended, or not executed, and not in the ledger",
+        ));
+        if let Some(Applied { executed, not_executed, refused, .. }) = applied {
             rows.push(("applied executed".into(), *executed, "settled as executed"));
             rows.push(("applied not-executed".into(), *not_executed, "the next attempt runs"));
             rows.push(("refused".into(), *refused, "changed meanwhile, or decided otherwise by evidence"));
@@ -159,6 +163,7 @@ fn meaning(kind: Kind) -> &'static str {
     match kind {
         Kind::Double => "paid more than once",
         Kind::Contradiction => "in the ledger, and not executed here",
+        Kind::Expired => "in the ledger, and not decided, or not executed, when its ttl ended",
         Kind::ErrorStored => "in the ledger, and clients get an error",
         Kind::Missing => "executed here, and not in the ledger",
         Kind::Executed => "unknown here, and in the ledger",
@@ -166,9 +171,9 @@ fn meaning(kind: Kind) -> &'static str {
     }
 }
 
-/// Formats a finding as one line. A route's name, labels and a detail are no text of the ledger.
-fn text(finding: &Finding) -> String {
-    let Finding { kind, record, route, execution, labels, lines, line_count, detail } = finding;
+/// Formats a difference as one line. A route's name, labels and a detail are no text of the ledger.
+fn text(difference: &Difference) -> String {
+    let Difference { kind, record, route, execution, labels, lines, line_count, detail } = difference;
     let mut text = format!("{} {record}", kind.name());
     if let Some(route) = route {
         text.push_str(&format!(" route {route}"));

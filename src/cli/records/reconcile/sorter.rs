@@ -9,20 +9,20 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::line::Line;
+use super::line::Place;
 use crate::protocol::RecordId;
 
-/// Number of entries in a run.
+/// Number of lines in a run.
 const RUN: usize = 100_000;
 
-/// Number of entries of one run that a merge reads at once.
+/// Number of lines of one run that a merge reads at once.
 const READ_AT_ONCE: u64 = 256;
 
-/// The part of a line that the comparison with the records needs.
+/// A reference to a line: the part that the comparison with the records needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
+pub(super) struct LineRef {
     pub(super) id: RecordId,
-    /// Number of the execution, or 0 if the line does not say it.
+    /// Number of the execution, or 0 if the line names its operation by a key.
     pub(super) execution: u32,
     /// Number of the line.
     pub(super) line: u64,
@@ -32,13 +32,13 @@ pub(super) struct Entry {
     pub(super) has_response: bool,
 }
 
-impl Entry {
+impl LineRef {
     const SIZE: usize = 20 + 4 + 8 + 8 + 1;
 
-    /// Makes the entry of a line that belongs to the operation `id`.
-    pub(super) fn of(line: &Line, id: RecordId, execution: u32) -> Self {
-        let Line { number, offset, ref response, .. } = *line;
-        Self { id, execution, line: number, offset, has_response: response.is_some() }
+    /// Makes the reference to a line of the operation `id`.
+    pub(super) fn of(place: Place, id: RecordId, execution: u32) -> Self {
+        let Place { number, offset, has_response } = place;
+        Self { id, execution, line: number, offset, has_response }
     }
 
     fn encode(&self) -> [u8; Self::SIZE] {
@@ -66,14 +66,14 @@ impl Entry {
     }
 }
 
-/// A sorter that takes entries in any order.
+/// A sorter that takes lines in any order.
 pub(super) struct Sorter {
     directory: PathBuf,
     run_length: usize,
-    run: Vec<Entry>,
+    run: Vec<LineRef>,
     /// The temporary file, once a run was written.
     file: Option<BufWriter<File>>,
-    /// Number of entries in the file behind each run.
+    /// Number of lines in the file behind each run.
     ends: Vec<u64>,
 }
 
@@ -88,19 +88,19 @@ impl Sorter {
         Self { directory: directory.to_owned(), run_length, run: Vec::new(), file: None, ends: Vec::new() }
     }
 
-    /// Takes an entry.
+    /// Takes a line.
     ///
     /// # Errors
     /// [`io::Error`] if the temporary file cannot be written.
-    pub(super) fn push(&mut self, entry: Entry) -> io::Result<()> {
-        self.run.push(entry);
+    pub(super) fn push(&mut self, line: LineRef) -> io::Result<()> {
+        self.run.push(line);
         match self.run.len() >= self.run_length {
             true => self.write_run(),
             false => Ok(()),
         }
     }
 
-    /// Ends the input, and returns the entries in their order.
+    /// Ends the input, and returns the lines in their order.
     ///
     /// # Errors
     /// [`io::Error`] if the temporary file cannot be written or read.
@@ -128,8 +128,8 @@ impl Sorter {
             none => none.insert(BufWriter::new(tempfile::tempfile_in(&self.directory)?)),
         };
         self.run.sort_unstable();
-        for entry in &self.run {
-            file.write_all(&entry.encode())?;
+        for line in &self.run {
+            file.write_all(&line.encode())?;
         }
         self.ends.push(self.ends.last().copied().unwrap_or(0) + self.run.len() as u64);
         self.run.clear();
@@ -137,25 +137,25 @@ impl Sorter {
     }
 }
 
-/// The entries in their order: by id, execution and line.
+/// The lines in their order: by id, execution and line.
 pub(super) struct Sorted {
     file: Option<File>,
     runs: Vec<Run>,
-    /// The first entry of each run that has any left, with the number of the run.
-    heads: BinaryHeap<Reverse<(Entry, usize)>>,
+    /// The first line of each run that has any left, with the number of the run.
+    heads: BinaryHeap<Reverse<(LineRef, usize)>>,
 }
 
 /// A sorted part of the file.
 struct Run {
-    /// Number of the next entry in the file that is not read yet.
+    /// Number of the next line in the file that is not read yet.
     next: u64,
     end: u64,
-    /// Entries that were read, the last of them first.
-    read: Vec<Entry>,
+    /// Lines that were read, the last of them first.
+    read: Vec<LineRef>,
 }
 
 impl Sorted {
-    /// Puts the next entry of a run among the first ones.
+    /// Puts the next line of a run among the first ones.
     fn advance(&mut self, number: usize) -> io::Result<()> {
         let run = &mut self.runs[number];
         if run.read.is_empty()
@@ -163,7 +163,7 @@ impl Sorted {
         {
             run.fill(file)?;
         }
-        self.heads.extend(run.read.pop().map(|entry| Reverse((entry, number))));
+        self.heads.extend(run.read.pop().map(|line| Reverse((line, number))));
         Ok(())
     }
 }
@@ -171,20 +171,20 @@ impl Sorted {
 impl Run {
     fn fill(&mut self, file: &File) -> io::Result<()> {
         let count = READ_AT_ONCE.min(self.end - self.next);
-        let mut bytes = vec![0; count as usize * Entry::SIZE];
-        file.read_exact_at(&mut bytes, self.next * Entry::SIZE as u64)?;
+        let mut bytes = vec![0; count as usize * LineRef::SIZE];
+        file.read_exact_at(&mut bytes, self.next * LineRef::SIZE as u64)?;
         self.next += count;
-        self.read = bytes.chunks_exact(Entry::SIZE).rev().filter_map(Entry::decode).collect();
+        self.read = bytes.chunks_exact(LineRef::SIZE).rev().filter_map(LineRef::decode).collect();
         Ok(())
     }
 }
 
 impl Iterator for Sorted {
-    type Item = io::Result<Entry>;
+    type Item = io::Result<LineRef>;
 
-    fn next(&mut self) -> Option<io::Result<Entry>> {
-        let Reverse((entry, run)) = self.heads.pop()?;
-        Some(self.advance(run).map(|()| entry))
+    fn next(&mut self) -> Option<io::Result<LineRef>> {
+        let Reverse((line, run)) = self.heads.pop()?;
+        Some(self.advance(run).map(|()| line))
     }
 }
 
@@ -194,27 +194,27 @@ mod tests {
 
     use super::*;
 
-    fn entry(id: u8, execution: u32, line: u64) -> Entry {
+    fn line_ref(id: u8, execution: u32, line: u64) -> LineRef {
         let id = RecordId::from_bytes(&[id; 20]).expect("20 bytes");
-        Entry { id, execution, line, offset: line << 33, has_response: line.is_multiple_of(2) }
+        LineRef { id, execution, line, offset: line << 33, has_response: line.is_multiple_of(2) }
     }
 
     proptest! {
         #[test]
         fn tiny_runs_are_merged_into_one_order(
-            entries in prop::collection::vec((any::<u8>(), any::<u32>(), any::<u32>()), 0..300),
+            lines in prop::collection::vec((any::<u8>(), any::<u32>(), any::<u32>()), 0..300),
             run_length in 1_usize..40,
         ) {
-            let mut entries: Vec<_> =
-                entries.into_iter().map(|(id, execution, line)| entry(id, execution, line.into())).collect();
+            let mut lines: Vec<_> =
+                lines.into_iter().map(|(id, execution, line)| line_ref(id, execution, line.into())).collect();
             let mut sorter = Sorter::with_runs_of(run_length, &std::env::temp_dir());
-            for entry in &entries {
-                sorter.push(*entry).expect("a temporary file");
+            for line in &lines {
+                sorter.push(*line).expect("a temporary file");
             }
             let sorted = sorter.finish().expect("a temporary file");
-            let sorted: Vec<_> = sorted.map(|entry| entry.expect("a temporary file")).collect();
-            entries.sort_unstable();
-            prop_assert_eq!(sorted, entries);
+            let sorted: Vec<_> = sorted.map(|line| line.expect("a temporary file")).collect();
+            lines.sort_unstable();
+            prop_assert_eq!(sorted, lines);
         }
     }
 
@@ -223,9 +223,9 @@ mod tests {
         let mut sorter = Sorter::new(&std::env::temp_dir());
         let count = 3 * READ_AT_ONCE + 1;
         for line in (0..count).rev() {
-            sorter.push(entry(7, 1, line)).expect("a temporary file");
+            sorter.push(line_ref(7, 1, line)).expect("a temporary file");
         }
-        let lines = sorter.finish().expect("a temporary file").map(|entry| entry.expect("an entry").line);
+        let lines = sorter.finish().expect("a temporary file").map(|line| line.expect("a line").line);
         assert!(lines.eq(0..count));
     }
 }

@@ -1,4 +1,4 @@
-//! The file of a ledger as a stream of bytes that counts, digests and bounds.
+//! The file of a ledger as a stream of bytes with a digest.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -8,35 +8,19 @@ use sha2::{Digest, Sha256};
 /// Longest line, in bytes.
 pub(super) const LONGEST_LINE: u64 = 1024 * 1024;
 
-/// Number of bytes that a reader may take beyond the end of a line.
-const READ_AHEAD: u64 = 64 * 1024;
+/// The bytes that some programs write at the beginning of a file in UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A file that is read from its beginning to its end, or at single places.
 pub(super) struct Source {
     file: File,
     digest: Sha256,
-    /// Offset of the next byte.
-    at: u64,
-    /// Offset that no byte is read beyond.
-    bound: u64,
-    /// The last byte that was read.
-    last: u8,
 }
 
 impl Source {
     /// Creates the stream of `file`, which stands at its beginning.
     pub(super) fn new(file: File) -> Self {
-        Self { file, digest: Sha256::new(), at: 0, bound: LONGEST_LINE + READ_AHEAD, last: 0 }
-    }
-
-    /// Allows to read a line that begins at `offset`.
-    pub(super) fn allow_line_at(&mut self, offset: u64) {
-        self.bound = offset + LONGEST_LINE + READ_AHEAD;
-    }
-
-    /// Tells whether all bytes so far end at `offset`, and the last one ends no line.
-    pub(super) fn ends_open_at(&self, offset: u64) -> bool {
-        self.at == offset && self.last != b'\n'
+        Self { file, digest: Sha256::new() }
     }
 
     /// Returns the SHA-256 of all bytes so far, in hexadecimal digits.
@@ -47,20 +31,14 @@ impl Source {
 
 impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.at >= self.bound {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the line is too long"));
-        }
         let count = self.file.read(buffer)?;
         self.digest.update(&buffer[..count]);
-        self.at += count as u64;
-        self.last = buffer[..count].last().copied().unwrap_or(self.last);
         Ok(count)
     }
 }
 
 impl Seek for Source {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.at = self.file.seek(to)?;
-        Ok(self.at)
+        self.file.seek(to)
     }
 }

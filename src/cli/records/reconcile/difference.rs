@@ -1,10 +1,10 @@
-//! The findings of a reconciliation.
+//! The differences of a reconciliation.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// The kind of a finding.
+/// The kind of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Kind {
@@ -12,6 +12,8 @@ pub(super) enum Kind {
     Double,
     /// A line of an operation that is not executed by its record, or of a later execution.
     Contradiction,
+    /// A line of an operation that was undecided, or declared not executed, when its ttl ended.
+    Expired,
     /// A line of an operation with an error as its stored response.
     ErrorStored,
     /// An executed operation without a line.
@@ -23,9 +25,10 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Double,
         Self::Contradiction,
+        Self::Expired,
         Self::ErrorStored,
         Self::Missing,
         Self::Executed,
@@ -37,6 +40,7 @@ impl Kind {
         match self {
             Self::Double => "double",
             Self::Contradiction => "contradiction",
+            Self::Expired => "expired",
             Self::ErrorStored => "error-stored",
             Self::Missing => "missing",
             Self::Executed => "executed",
@@ -47,7 +51,7 @@ impl Kind {
 
 /// One thing to tell the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
+pub(super) struct Difference {
     pub(super) kind: Kind,
     pub(super) record: String,
     pub(super) route: Option<String>,
