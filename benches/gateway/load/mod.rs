@@ -9,7 +9,7 @@ use crate::wire::Connection;
 mod closed;
 mod open;
 
-pub use closed::saturate;
+pub use closed::{SATURATING, saturate};
 pub use open::at_rate;
 
 /// The results of one server's clients.
