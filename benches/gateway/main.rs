@@ -27,7 +27,8 @@
 //!   alone; and directly after it the upstream at the same rate. Its quantiles are medians of the
 //!   rounds' own.
 //! * `instructions`: each server alone under Callgrind, which counts the instructions of its own code. They
-//!   do not drift, and a busy machine does not change them.
+//!   do not drift, and a busy machine hardly changes them. What a server executes while it is idle is
+//!   subtracted.
 //!
 //! Each measurement is repeated in rounds. Tables show the median round with the least and the most,
 //! quantiles over all rounds, and ratios as the median of each round's own. Oncegate runs without its
@@ -94,6 +95,7 @@ async fn run(arguments: &Arguments) {
     let extent = &arguments.extent;
     let mut report = report::Report { connections: extent.connections, ..report::Report::default() };
     let upstream = Rc::new(upstream::Upstream::start());
+    contenders::report_missing();
     if ["fixed-rate", "saturated", "loaded", "duplicates"].into_iter().any(is_selected) {
         let contenders = contenders::all(&upstream).await;
         if is_selected("fixed-rate") || is_selected("saturated") {

@@ -3,7 +3,7 @@
 use crate::arguments::Extent;
 use crate::cases::Case;
 use crate::contenders::{Reading, Role, Usage};
-use crate::load::{self, Sample};
+use crate::load::{self, Clients, Sample};
 use crate::plan::{Group, Member, Plan};
 use crate::upstream::Upstream;
 
@@ -34,35 +34,44 @@ pub enum Load {
     Saturated,
 }
 
-/// Measures all groups once a round.
+/// Measures all groups once a round: first those of the fixed rate in all rounds, because saturated servers
+/// leave work behind, such as compaction and vacuum.
 pub async fn rounds(upstream: &Upstream, plan: &Plan, extent: &Extent) -> Vec<Slice> {
     let mut slices = Vec::new();
     for round in 0..extent.rounds {
-        for (number, group) in plan.fixed_rate.iter().enumerate() {
+        for (group, members) in plan.fixed_rate.iter().enumerate() {
             for connections in numbers_of_connections(extent) {
-                let position = Position { load: Load::FixedRate, group: number, connections, round };
-                slices.extend(measure_group(upstream, group, position, extent).await);
+                let position = Position { load: Load::FixedRate, group, connections, round };
+                slices.extend(measure_group(upstream, members, position, extent).await);
             }
         }
-        for (number, group) in plan.saturated.iter().enumerate() {
-            let connections = load::SATURATING;
-            let position = Position { load: Load::Saturated, group: number, connections, round };
-            let mut order: Vec<usize> = (0..group.len()).collect();
+        report_progress(plan.fixed_rate.is_empty(), "fixed rate", round, extent);
+    }
+    for round in 0..extent.rounds {
+        for (group, members) in plan.saturated.iter().enumerate() {
+            let position = Position { load: Load::Saturated, group, connections: load::SATURATING, round };
+            let mut order: Vec<&Member> = members.iter().collect();
             if round % 2 == 1 {
                 // The order changes, so that no server always follows the same other one.
                 order.reverse();
             }
-            for index in order {
-                slices.push(measure_one(upstream, &group[index], position, extent).await);
+            for member in order {
+                slices.push(measure_one(upstream, member, position, extent).await);
             }
         }
-        eprintln!("round {} of {}", round + 1, extent.rounds);
+        report_progress(plan.saturated.is_empty(), "saturated", round, extent);
     }
     slices
 }
 
+fn report_progress(is_skipped: bool, load: &str, round: usize, extent: &Extent) {
+    if !is_skipped {
+        eprintln!("{load}, round {} of {}", round + 1, extent.rounds);
+    }
+}
+
 /// Returns the numbers of connections at the fixed rate, the least first.
-pub fn numbers_of_connections(extent: &Extent) -> Vec<usize> {
+fn numbers_of_connections(extent: &Extent) -> Vec<usize> {
     let mut numbers = vec![extent.connections];
     numbers.extend(OTHER_CONNECTIONS);
     numbers.sort_unstable();
@@ -76,9 +85,10 @@ async fn measure_group(
     position: Position,
     extent: &Extent,
 ) -> Vec<Slice> {
+    let clients = Clients::connect(group, position.connections).await;
     let executed = upstream.executions().await;
     let before = readings(group).await;
-    let samples = load::at_rate(group, RATE, extent.group, position.connections).await;
+    let samples = clients.ask(RATE, extent.group).await;
     let usage = usages(group, before).await;
     let measured = group.iter().zip(samples.into_iter().zip(usage));
     let slices: Vec<Slice> =

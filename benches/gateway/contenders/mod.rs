@@ -38,6 +38,8 @@ pub struct Contender {
     /// Keys below this were completed, or are about to be.
     used: Cell<u64>,
     replayed: Cell<u64>,
+    /// Number of replays of the few keys that are replayed again and again.
+    cached: Cell<u64>,
 }
 
 /// The purpose of a server.
@@ -73,7 +75,6 @@ pub const ROLES: [Role; 12] = [
 
 /// Starts all contenders that are available on this machine.
 pub async fn all(upstream: &Upstream) -> Vec<Rc<Contender>> {
-    report_missing();
     let mut all = Vec::new();
     for role in ROLES {
         all.extend(start(role, upstream, Tool::None).await.map(Rc::new));
@@ -157,6 +158,7 @@ impl Contender {
             backing: None,
             used: Cell::new(0),
             replayed: Cell::new(0),
+            cached: Cell::new(0),
         }
     }
 
@@ -188,7 +190,7 @@ impl Contender {
             Case::NoKey => None,
             Case::First => Some(self.next_key()),
             Case::Replay => Some(next(&self.replayed) % self.used.get()),
-            Case::Cached => Some(next(&self.replayed) % CACHED),
+            Case::Cached => Some(next(&self.cached) % CACHED),
         };
         request(key, 0)
     }

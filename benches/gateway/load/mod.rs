@@ -10,7 +10,7 @@ mod closed;
 mod open;
 
 pub use closed::{SATURATING, saturate};
-pub use open::at_rate;
+pub use open::Clients;
 
 /// The results of one server's clients.
 #[derive(Clone, Debug, Default)]

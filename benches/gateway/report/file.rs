@@ -39,7 +39,7 @@ impl Report {
         let instructions = self.instructions.iter().map(|counted| {
             json!({
                 "server": counted.name, "case": counted.case.name(),
-                "each": counted.all, "hashing": counted.hashing,
+                "each": counted.all, "hashing": counted.hashing, "idle": counted.idle,
             })
         });
         let goals = self.goals().into_iter().map(|(goal, figure)| {

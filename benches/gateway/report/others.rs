@@ -88,7 +88,16 @@ impl Report {
     }
 
     pub fn print_instructions(&self) {
-        let heads = ["case", "server", "instructions", "of SHA-256", "without", "× floor", "× floor without"];
+        let heads = [
+            "case",
+            "server",
+            "instructions",
+            "of SHA-256",
+            "without",
+            "× floor",
+            "× floor without",
+            "idle, a second",
+        ];
         let mut table = Table::of(2, &heads);
         for counted in &self.instructions {
             let to_floor = |figure: fn(&Instructions) -> f64| {
@@ -103,6 +112,7 @@ impl Report {
                 format!("{:.0}", counted.without_hashing()),
                 to_floor(|counted| counted.all),
                 to_floor(Instructions::without_hashing),
+                format!("{:.0}", counted.idle),
             ]);
         }
         let connections = instructions::CONNECTIONS;

@@ -87,7 +87,7 @@ fn row(first: &Slice, slices: &[Slice]) -> Row {
         turns: spread(&|slice| Some(each(slice, slice.usage.turns? as f64))),
         to_floor: plan::floors(first.role, first.case).into_iter().find_map(ratio),
         to_nginx: ratio(Role::Nginx),
-        to_lua: ratio(Role::NginxLua),
+        to_lua: ratio(Role::NginxLua).filter(|_| first.case != Case::NoKey),
         store_to_floor: spread(&|slice| {
             let floor = counterpart(slices, slice, plan::floor_of_store(slice.role)?)?;
             Some(store_cpu_us(slice)? / store_cpu_us(floor)?)
