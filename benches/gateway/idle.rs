@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use crate::contenders::oncegate::{self, Log};
 use crate::contenders::{Backing, KINDS};
 use crate::cpu::resident_kib;
+use crate::roles::Tool;
 use crate::upstream::Upstream;
 
 /// Time for which the gateway is left alone before its memory is read.
@@ -29,7 +30,7 @@ pub async fn measure(upstream: &Upstream, starts: usize) -> Vec<Idle> {
         let backing = Backing::start(kind).await;
         let mut idle = Idle { store: kind.name(), ready: Vec::new(), resident_kib: Vec::new() };
         for _ in 0..starts {
-            let gateway = oncegate::start(upstream.address, &backing.url(), Log::Quiet);
+            let gateway = oncegate::start(upstream.address, &backing.url(), Log::Quiet, Tool::None);
             sleep(IDLE_TIME).await;
             idle.ready.push(gateway.took);
             idle.resident_kib.push(resident_kib(gateway.process.pid()));

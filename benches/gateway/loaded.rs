@@ -3,15 +3,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::Extent;
+use crate::arguments::Extent;
 use crate::cases::Case;
 use crate::contenders::{Contender, Role};
-use crate::load::{self, quantile_of};
+use crate::load::{self, Clients, SATURATING, quantile_of};
 
 /// Share of the throughput that the server reaches with 64 connections that ask again at once.
 const SHARE: f64 = 0.7;
-/// Number of connections.
-const CONNECTIONS: usize = 64;
 
 /// The figures of one server.
 pub struct Loaded {
@@ -68,8 +66,9 @@ async fn round(contender: &Rc<Contender>, case: Case, direct: &Rc<Contender>, ex
     let rate = (capacity * SHARE).max(1.0) as u32;
     let member = [(Rc::clone(contender), case)];
     let reference = [(Rc::clone(direct), Case::NoKey)];
-    let through = load::at_rate(&member, rate, extent.slice, CONNECTIONS).await.swap_remove(0);
-    let reference = load::at_rate(&reference, rate, extent.slice, CONNECTIONS).await.swap_remove(0);
+    let through = Clients::connect(&member, SATURATING).await.ask(rate, extent.slice).await.swap_remove(0);
+    let reference =
+        Clients::connect(&reference, SATURATING).await.ask(rate, extent.slice).await.swap_remove(0);
     Round {
         rate,
         p50: quantile_of(&through.latencies, 0.5),

@@ -1,14 +1,17 @@
 //! The rounds of both loads.
 
-use crate::Extent;
+use crate::arguments::Extent;
 use crate::cases::Case;
 use crate::contenders::{Reading, Role, Usage};
-use crate::load::{self, Sample};
+use crate::load::{self, Clients, Sample};
 use crate::plan::{Group, Member, Plan};
 use crate::upstream::Upstream;
 
 /// Number of requests a second to each server of a group.
 pub const RATE: u32 = 400;
+/// Numbers of connections at the fixed rate, beside the number of the tables. With 1, all happens on one warm
+/// thread of a server. With 128, each request finds the state of its connection cold.
+const OTHER_CONNECTIONS: [usize; 2] = [1, 128];
 
 /// The figures of one server in one round.
 pub struct Slice {
@@ -18,6 +21,8 @@ pub struct Slice {
     pub load: Load,
     /// Number of the group under this load.
     pub group: usize,
+    /// Number of connections to the server.
+    pub connections: usize,
     pub round: usize,
     pub sample: Sample,
     pub usage: Usage,
@@ -29,28 +34,49 @@ pub enum Load {
     Saturated,
 }
 
-/// Measures all groups once a round.
+/// Measures all groups once a round: first those of the fixed rate in all rounds, because saturated servers
+/// leave work behind, such as compaction and vacuum.
 pub async fn rounds(upstream: &Upstream, plan: &Plan, extent: &Extent) -> Vec<Slice> {
     let mut slices = Vec::new();
     for round in 0..extent.rounds {
-        for (number, group) in plan.fixed_rate.iter().enumerate() {
-            let position = Position { load: Load::FixedRate, group: number, round };
-            slices.extend(measure_group(upstream, group, position, extent).await);
+        for (group, members) in plan.fixed_rate.iter().enumerate() {
+            for connections in numbers_of_connections(extent) {
+                let position = Position { load: Load::FixedRate, group, connections, round };
+                slices.extend(measure_group(upstream, members, position, extent).await);
+            }
         }
-        for (number, group) in plan.saturated.iter().enumerate() {
-            let position = Position { load: Load::Saturated, group: number, round };
-            let mut order: Vec<usize> = (0..group.len()).collect();
+        report_progress(plan.fixed_rate.is_empty(), "fixed rate", round, extent);
+    }
+    for round in 0..extent.rounds {
+        for (group, members) in plan.saturated.iter().enumerate() {
+            let position = Position { load: Load::Saturated, group, connections: load::SATURATING, round };
+            let mut order: Vec<&Member> = members.iter().collect();
             if round % 2 == 1 {
                 // The order changes, so that no server always follows the same other one.
                 order.reverse();
             }
-            for index in order {
-                slices.push(measure_one(upstream, &group[index], position, extent).await);
+            for member in order {
+                slices.push(measure_one(upstream, member, position, extent).await);
             }
         }
-        eprintln!("round {} of {}", round + 1, extent.rounds);
+        report_progress(plan.saturated.is_empty(), "saturated", round, extent);
     }
     slices
+}
+
+fn report_progress(is_skipped: bool, load: &str, round: usize, extent: &Extent) {
+    if !is_skipped {
+        eprintln!("{load}, round {} of {}", round + 1, extent.rounds);
+    }
+}
+
+/// Returns the numbers of connections at the fixed rate, the least first.
+fn numbers_of_connections(extent: &Extent) -> Vec<usize> {
+    let mut numbers = vec![extent.connections];
+    numbers.extend(OTHER_CONNECTIONS);
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
 }
 
 async fn measure_group(
@@ -59,9 +85,10 @@ async fn measure_group(
     position: Position,
     extent: &Extent,
 ) -> Vec<Slice> {
+    let clients = Clients::connect(group, position.connections).await;
     let executed = upstream.executions().await;
     let before = readings(group).await;
-    let samples = load::at_rate(group, RATE, extent.group, extent.connections).await;
+    let samples = clients.ask(RATE, extent.group).await;
     let usage = usages(group, before).await;
     let measured = group.iter().zip(samples.into_iter().zip(usage));
     let slices: Vec<Slice> =
@@ -102,6 +129,7 @@ async fn usages(group: &Group, before: Vec<Reading>) -> Vec<Usage> {
 struct Position {
     load: Load,
     group: usize,
+    connections: usize,
     round: usize,
 }
 
@@ -110,9 +138,9 @@ impl Position {
         if let Some(error) = sample.errors.first() {
             eprintln!("*** {}: {} errors, such as {error} ***", contender.name, sample.errors.len());
         }
-        let Self { load, group, round } = self;
+        let Self { load, group, connections, round } = self;
         let (name, role) = (contender.name.clone(), contender.role);
-        Slice { name, role, case: *case, load, group, round, sample, usage }
+        Slice { name, role, case: *case, load, group, connections, round, sample, usage }
     }
 }
 

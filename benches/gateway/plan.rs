@@ -17,9 +17,11 @@ pub struct Plan {
     pub saturated: Vec<Group>,
 }
 
-/// Members of the groups, each with its floor. The servers here wait for no disk. Those in `SYNCED` do,
-/// those in `PASSING` pass on requests without a key, and those in `CACHING` answer by themselves.
+/// Members of the groups, each with its floor, and with what a user would pick instead. The servers here
+/// wait for no disk. Those in `SYNCED` do, those in `PASSING` pass on requests without a key, and those in
+/// `CACHING` answer by themselves.
 const UNSYNCED: &[Role] = &[
+    Role::NginxLua,
     Role::Floor(Kind::Memory),
     Role::Floor(Kind::Redis),
     Role::Oncegate(Kind::Memory),
@@ -57,7 +59,9 @@ impl Plan {
         };
         let beside_nginx = |case: Case| -> Group {
             let nginx = find(contenders, Role::Nginx).map(|nginx| (nginx, Case::NoKey));
-            let members = contenders.iter().filter(|contender| saturates(contender.role, case));
+            // nginx is at the head already.
+            let beside = contenders.iter().filter(|contender| contender.role != Role::Nginx);
+            let members = beside.filter(|contender| takes(contender.role, case));
             nginx.into_iter().chain(members.map(|contender| (Rc::clone(contender), case))).collect()
         };
         Self {
@@ -71,12 +75,11 @@ fn find(contenders: &[Rc<Contender>], role: Role) -> Option<Rc<Contender>> {
     contenders.iter().find(|contender| contender.role == role).map(Rc::clone)
 }
 
-/// Tells whether a server is measured beside nginx.
-fn saturates(role: Role, case: Case) -> bool {
+/// Tells whether a server is measured with this case.
+pub fn takes(role: Role, case: Case) -> bool {
     match role {
-        // nginx is in every group already.
-        Role::Nginx => false,
-        Role::Direct | Role::BareProxy | Role::Logging => case == Case::NoKey,
+        Role::Nginx | Role::Direct | Role::BareProxy | Role::Logging => case == Case::NoKey,
+        Role::NginxLua => case != Case::NoKey,
         // A request without a key does not reach the store.
         Role::Oncegate(kind) => case != Case::NoKey || kind == Kind::Memory,
         Role::Floor(kind) => {
@@ -94,7 +97,17 @@ pub fn floors(role: Role, case: Case) -> Vec<Role> {
         // A replay out of the gateway's own memory saves the cost of a replay out of Redis.
         (Role::Oncegate(_), Case::Cached) => vec![Role::Floor(Kind::Redis)],
         (Role::Oncegate(Kind::Memory | Kind::Embedded), _) => vec![Role::Floor(Kind::Memory)],
+        (Role::NginxLua, _) => vec![Role::Floor(Kind::Redis)],
         (Role::Oncegate(kind), _) => vec![Role::Floor(kind)],
         _ => Vec::new(),
+    }
+}
+
+/// Returns the role with whose store a server's store is compared.
+pub fn floor_of_store(role: Role) -> Option<Role> {
+    match role {
+        Role::NginxLua => Some(Role::Floor(Kind::Redis)),
+        Role::Oncegate(kind @ (Kind::Redis | Kind::Postgres)) => Some(Role::Floor(kind)),
+        _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! The processes that run this binary in another role.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -7,13 +8,31 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::{floors, upstream};
+use crate::{callgrind, floors, upstream};
 
 /// The flag before a role. Only this binary passes it.
 pub const FLAG: &str = "--role";
 const READY: &str = "ready ";
 /// Time that a server may take to come up.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A program under which a server runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    None,
+    /// Callgrind, which counts instructions and makes a server some fifty times slower.
+    Callgrind,
+}
+
+impl Tool {
+    /// Returns the command that runs a program.
+    pub fn command(self, program: impl AsRef<OsStr>) -> Command {
+        match self {
+            Self::None => Command::new(program),
+            Self::Callgrind => callgrind::command(program.as_ref()),
+        }
+    }
+}
 
 /// A server, killed when dropped.
 pub struct Process(Child);
@@ -31,8 +50,8 @@ impl Process {
     }
 
     /// Starts this binary in a role. Returns the address at which it listens.
-    pub fn of_role(words: &[&str]) -> (Self, SocketAddr) {
-        let mut command = Command::new(std::env::current_exe().expect("this binary"));
+    pub fn of_role(words: &[&str], tool: Tool) -> (Self, SocketAddr) {
+        let mut command = tool.command(std::env::current_exe().expect("this binary"));
         command.arg(FLAG).args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Self::spawn(&mut command);
         let mut line = String::new();

@@ -3,6 +3,7 @@
 use crate::cases::Case;
 use crate::contenders::{Backing, Contender, Kind, Role, floor, gateway};
 use crate::load::ask;
+use crate::roles::Tool;
 use crate::servers::proxy::Proxy;
 use crate::upstream::Upstream;
 
@@ -23,13 +24,15 @@ pub struct RoundTrips {
 pub async fn measure(upstream: &Upstream) -> Vec<RoundTrips> {
     let mut all = Vec::new();
     for kind in [Kind::Redis, Kind::Postgres] {
-        for start in [floor, |upstream, kind, url: &str| gateway(upstream, Role::Oncegate(kind), url)] {
+        for start in
+            [floor, |upstream, kind, url: &str, tool| gateway(upstream, Role::Oncegate(kind), url, tool)]
+        {
             let backing = Backing::start(kind).await;
             let wire = Proxy::to(backing.port()).await;
             let url = backing.url_at(wire.port);
             // The start waits for a store, and the traffic of the store passes through this thread.
             let address = upstream.address;
-            let started = tokio::task::spawn_blocking(move || start(address, kind, &url)).await;
+            let started = tokio::task::spawn_blocking(move || start(address, kind, &url, Tool::None)).await;
             let contender = started.expect("it started");
             count(&contender, Case::First, WARM_UP, &wire).await;
             count(&contender, Case::Replay, WARM_UP, &wire).await;

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
 
-use crate::roles::{self, Process};
+use crate::roles::{self, Process, Tool};
 use crate::wire::{Connection, Message};
 
 /// The request header that says how long an execution takes.
@@ -27,7 +27,7 @@ pub struct Upstream {
 
 impl Upstream {
     pub fn start() -> Self {
-        let (process, address) = Process::of_role(&["upstream"]);
+        let (process, address) = Process::of_role(&["upstream"], Tool::None);
         Self { address, process }
     }
 

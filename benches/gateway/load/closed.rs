@@ -11,12 +11,13 @@ use crate::contenders::Contender;
 
 use super::{Sample, ask};
 
-const CONNECTIONS: usize = 64;
+/// Number of clients, with a connection each.
+pub const SATURATING: usize = 64;
 
 /// Lets 64 clients send requests for `slice`, or until no key is left.
 pub async fn saturate(contender: &Rc<Contender>, case: Case, slice: Duration) -> Sample {
     let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
+    for _ in 0..SATURATING {
         connections.push(contender.connect().await);
     }
     let left = Rc::new(Cell::new(contender.at_most(case)));

@@ -9,8 +9,8 @@ use crate::wire::Connection;
 mod closed;
 mod open;
 
-pub use closed::saturate;
-pub use open::at_rate;
+pub use closed::{SATURATING, saturate};
+pub use open::Clients;
 
 /// The results of one server's clients.
 #[derive(Clone, Debug, Default)]

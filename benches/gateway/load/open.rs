@@ -18,7 +18,10 @@ use crate::wire::Connection;
 
 use super::{Sample, ask};
 
-/// The load on one server.
+/// The connections to a group of servers.
+pub struct Clients(Vec<Rc<Target>>);
+
+/// The connections to one server.
 struct Target {
     contender: Rc<Contender>,
     case: Case,
@@ -29,38 +32,41 @@ struct Target {
     sample: RefCell<Sample>,
 }
 
-/// Sends `rate` requests a second to each server for `span`, to one server after the other in turn. Each
-/// server gets them over `connections` connections in turn.
-pub async fn at_rate(
-    group: &[(Rc<Contender>, Case)],
-    rate: u32,
-    span: Duration,
-    connections: usize,
-) -> Vec<Sample> {
-    let mut targets = Vec::new();
-    for (contender, case) in group {
-        targets.push(Rc::new(Target::new(Rc::clone(contender), *case, connections).await));
+impl Clients {
+    /// Opens connections to each server, and sends a request over each. What a server does for a new
+    /// connection is not a part of what a request costs.
+    pub async fn connect(group: &[(Rc<Contender>, Case)], connections: usize) -> Self {
+        let mut targets = Vec::new();
+        for (contender, case) in group {
+            targets.push(Rc::new(Target::connect(Rc::clone(contender), *case, connections).await));
+        }
+        Self(targets)
     }
-    let every = Duration::from_secs(1) / rate / group.len() as u32;
-    let many = (span.as_nanos() / every.as_nanos()) as u32;
-    let (mut due, started) = (moments(every, many), Instant::now());
-    let mut asking = JoinSet::new();
-    let mut turns = targets.iter().cycle();
-    while let Some(moment) = due.recv().await {
-        let target = Rc::clone(turns.next().expect("a group has members"));
-        asking.spawn_local(async move { target.ask(moment).await });
-        // Finished tasks are dropped at once, or thousands would be kept.
-        while asking.try_join_next().is_some() {}
+
+    /// Sends `rate` requests a second to each server for `span`, to one server after the other in turn, and
+    /// over the connections to each in turn.
+    pub async fn ask(self, rate: u32, span: Duration) -> Vec<Sample> {
+        let every = Duration::from_secs(1) / rate / self.0.len() as u32;
+        let many = (span.as_nanos() / every.as_nanos()) as u32;
+        let (mut due, started) = (moments(every, many), Instant::now());
+        let mut asking = JoinSet::new();
+        let mut turns = self.0.iter().cycle();
+        while let Some(moment) = due.recv().await {
+            let target = Rc::clone(turns.next().expect("a group has members"));
+            asking.spawn_local(async move { target.ask(moment).await });
+            // Finished tasks are dropped at once, or thousands would be kept.
+            while asking.try_join_next().is_some() {}
+        }
+        asking.join_all().await;
+        let took = started.elapsed();
+        let finished = self.0.into_iter().map(|target| {
+            let mut sample = target.sample.take();
+            sample.took = took;
+            sample.latencies.sort();
+            sample
+        });
+        finished.collect()
     }
-    asking.join_all().await;
-    let took = started.elapsed();
-    let finished = targets.into_iter().map(|target| {
-        let mut sample = target.sample.take();
-        sample.took = took;
-        sample.latencies.sort();
-        sample
-    });
-    finished.collect()
 }
 
 /// Sends the moments as they come. Timers of the runtime are good to a millisecond. The timer of a
@@ -81,13 +87,17 @@ fn moments(every: Duration, many: u32) -> mpsc::UnboundedReceiver<Instant> {
 }
 
 impl Target {
-    async fn new(contender: Rc<Contender>, case: Case, connections: usize) -> Self {
-        let mut idle = VecDeque::new();
+    async fn connect(contender: Rc<Contender>, case: Case, connections: usize) -> Self {
+        let (mut idle, mut sample) = (VecDeque::new(), Sample::default());
         for _ in 0..connections {
-            idle.push_back(contender.connect().await);
+            let mut connection = contender.connect().await;
+            if let Err(error) = ask(&mut connection, &contender, case).await {
+                sample.errors.push(error);
+            }
+            idle.push_back(connection);
         }
         let turns = Semaphore::new(connections);
-        Self { contender, case, idle: RefCell::new(idle), turns, sample: RefCell::default() }
+        Self { contender, case, idle: RefCell::new(idle), turns, sample: RefCell::new(sample) }
     }
 
     async fn ask(&self, due: Instant) {

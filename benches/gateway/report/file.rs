@@ -36,6 +36,16 @@ impl Report {
         let idle = self.idle.iter().map(|idle| {
             json!({ "store": idle.store, "ready_us": micros(&idle.ready), "resident_kib": idle.resident_kib })
         });
+        let instructions = self.instructions.iter().map(|counted| {
+            json!({
+                "server": counted.name, "case": counted.case.name(),
+                "each": counted.all, "hashing": counted.hashing, "idle": counted.idle,
+            })
+        });
+        let goals = self.goals().into_iter().map(|(goal, figure)| {
+            let reached = figure.map(|figure| goal.bound.is_kept_by(figure));
+            json!({ "goal": goal.text, "figure": figure, "reached": reached })
+        });
         let all = json!({
             "connections": self.connections,
             "summary": rows(&self.slices).iter().map(summary).collect::<Vec<_>>(),
@@ -43,6 +53,8 @@ impl Report {
             "loaded": loaded.collect::<Vec<_>>(),
             "duplicates": duplicates.collect::<Vec<_>>(),
             "round_trips": round_trips.collect::<Vec<_>>(),
+            "instructions": instructions.collect::<Vec<_>>(),
+            "goals": goals.collect::<Vec<_>>(),
             "idle": idle.collect::<Vec<_>>(),
         });
         let path = format!("{}/{FILE}", env!("CARGO_MANIFEST_DIR"));
@@ -54,7 +66,8 @@ impl Report {
 fn slice(slice: &Slice) -> Value {
     let quantile = |quantile| quantile_of(&slice.sample.latencies, quantile).as_micros();
     json!({
-        "server": slice.name, "case": slice.case.name(), "load": name(slice.load), "group": slice.group, "round": slice.round,
+        "server": slice.name, "case": slice.case.name(), "load": name(slice.load), "group": slice.group,
+        "connections": slice.connections, "round": slice.round,
         "done": slice.sample.done(), "errors": slice.sample.errors.len(),
         "per_second": slice.sample.per_second(), "cpu_us": own_cpu_us(slice),
         "store_cpu_us": slice.usage.store_cpu.map(|cpu| each(slice, cpu.as_secs_f64() * 1e6)),
@@ -66,10 +79,13 @@ fn slice(slice: &Slice) -> Value {
 fn summary(row: &Row) -> Value {
     let [p50, p99, p999] = row.quantiles.map(|quantile| quantile.as_micros());
     json!({
-        "server": row.name, "case": row.case.name(), "load": name(row.load), "group": row.group, "errors": row.errors,
+        "server": row.name, "case": row.case.name(), "load": name(row.load), "group": row.group,
+        "connections": row.connections, "errors": row.errors,
         "per_second": spread(row.per_second), "cpu_us": row.own_cpu_us.map(spread),
         "store_cpu_us": row.store_cpu_us.map(spread), "store_turns": row.turns.map(spread),
         "to_floor": row.to_floor.map(spread), "to_nginx": row.to_nginx.map(spread),
+        "to_lua": row.to_lua.map(spread), "store_to_floor": row.store_to_floor.map(spread),
+        "to_fewest": row.to_fewest.map(spread),
         "added_p50_us": row.added_p50_us.map(spread), "p50_us": p50, "p99_us": p99, "p999_us": p999,
     })
 }

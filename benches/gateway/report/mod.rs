@@ -2,11 +2,15 @@
 
 use crate::duplicates::Duplicates;
 use crate::idle::Idle;
+use crate::instructions::Instructions;
 use crate::loaded::Loaded;
 use crate::measure::Slice;
 use crate::round_trips::RoundTrips;
 
 mod file;
+mod goals;
+mod markdown;
+mod others;
 mod summary;
 mod tables;
 
@@ -20,4 +24,5 @@ pub struct Report {
     pub duplicates: Vec<Duplicates>,
     pub round_trips: Vec<RoundTrips>,
     pub idle: Vec<Idle>,
+    pub instructions: Vec<Instructions>,
 }

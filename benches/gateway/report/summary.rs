@@ -11,9 +11,11 @@ use crate::plan;
 /// A row of a table.
 pub struct Row {
     pub name: String,
+    pub role: Role,
     pub case: Case,
     pub load: Load,
     pub group: usize,
+    pub connections: usize,
     pub per_second: Spread,
     /// CPU of the server. There is none for the upstream, which works for all servers at once.
     pub own_cpu_us: Option<Spread>,
@@ -23,6 +25,12 @@ pub struct Row {
     pub to_floor: Option<Spread>,
     /// The multiple of nginx's figure without a key.
     pub to_nginx: Option<Spread>,
+    /// The multiple of the figure of nginx with a script, for the same case.
+    pub to_lua: Option<Spread>,
+    /// The multiple of the CPU of the floor's store.
+    pub store_to_floor: Option<Spread>,
+    /// The multiple of the server's own CPU over the fewest connections.
+    pub to_fewest: Option<Spread>,
     /// Latency added to the median of the upstream asked directly, in µs.
     pub added_p50_us: Option<Spread>,
     /// Quantiles over all rounds.
@@ -54,9 +62,8 @@ pub fn rows(slices: &[Slice]) -> Vec<Row> {
 }
 
 fn row(first: &Slice, slices: &[Slice]) -> Row {
-    let same = |slice: &&Slice| {
-        (slice.role, slice.case, slice.load, slice.group) == (first.role, first.case, first.load, first.group)
-    };
+    let same =
+        |slice: &&Slice| is_beside(slice, first) && (slice.role, slice.case) == (first.role, first.case);
     let rounds: Vec<&Slice> = slices.iter().filter(same).collect();
     let spread =
         |figure: &dyn Fn(&Slice) -> Option<f64>| Spread::of(rounds.iter().map(|slice| figure(slice)));
@@ -69,15 +76,23 @@ fn row(first: &Slice, slices: &[Slice]) -> Row {
     latencies.sort();
     Row {
         name: first.name.clone(),
+        role: first.role,
         case: first.case,
         load: first.load,
         group: first.group,
+        connections: first.connections,
         per_second: spread(&|slice| Some(slice.sample.per_second())).expect("a round"),
         own_cpu_us: spread(&own_cpu_us),
-        store_cpu_us: spread(&|slice| Some(each(slice, slice.usage.store_cpu?.as_secs_f64() * 1e6))),
+        store_cpu_us: spread(&store_cpu_us),
         turns: spread(&|slice| Some(each(slice, slice.usage.turns? as f64))),
         to_floor: plan::floors(first.role, first.case).into_iter().find_map(ratio),
         to_nginx: ratio(Role::Nginx),
+        to_lua: ratio(Role::NginxLua).filter(|_| first.case != Case::NoKey),
+        store_to_floor: spread(&|slice| {
+            let floor = counterpart(slices, slice, plan::floor_of_store(slice.role)?)?;
+            Some(store_cpu_us(slice)? / store_cpu_us(floor)?)
+        }),
+        to_fewest: spread(&|slice| Some(own_cpu_us(slice)? / own_cpu_us(over_fewest(slices, slice)?)?)),
         added_p50_us: spread(&|slice| {
             Some(p50_us(slice) - p50_us(counterpart(slices, slice, Role::Direct)?))
         })
@@ -87,11 +102,24 @@ fn row(first: &Slice, slices: &[Slice]) -> Row {
     }
 }
 
+/// Tells whether two slices are of the same group and number of connections.
+fn is_beside(one: &Slice, other: &Slice) -> bool {
+    (one.load, one.group, one.connections) == (other.load, other.group, other.connections)
+}
+
 /// Returns the slice of another server in the same group and round.
 fn counterpart<'a>(slices: &'a [Slice], slice: &Slice, role: Role) -> Option<&'a Slice> {
-    slices.iter().find(|other| {
-        (other.role, other.round, other.load, other.group) == (role, slice.round, slice.load, slice.group)
-    })
+    let mut beside = slices.iter().filter(|other| is_beside(other, slice) && other.round == slice.round);
+    beside.find(|other| other.role == role)
+}
+
+/// Returns the slice of the same server, group and round over the fewest connections, if they were fewer.
+fn over_fewest<'a>(slices: &'a [Slice], slice: &Slice) -> Option<&'a Slice> {
+    let same = slices.iter().filter(|other| {
+        (other.load, other.group, other.round, other.role)
+            == (slice.load, slice.group, slice.round, slice.role)
+    });
+    same.min_by_key(|other| other.connections).filter(|other| other.connections < slice.connections)
 }
 
 /// Returns the figure that is compared under this load.
@@ -104,6 +132,10 @@ fn figure(slice: &Slice) -> Option<f64> {
 
 pub fn own_cpu_us(slice: &Slice) -> Option<f64> {
     (slice.role != Role::Direct).then(|| each(slice, slice.usage.own_cpu.as_secs_f64() * 1e6))
+}
+
+fn store_cpu_us(slice: &Slice) -> Option<f64> {
+    Some(each(slice, slice.usage.store_cpu?.as_secs_f64() * 1e6))
 }
 
 pub fn each(slice: &Slice, all: f64) -> f64 {
