@@ -22,7 +22,7 @@ The ledger is CSV with a header line, or JSON Lines. Each line is one payment, a
                 optional: the response that clients get where the ledger decides an unknown outcome
 Other columns are ignored.
 
-Findings, one a line:
+Differences, one a line:
   double         several lines of one operation: it was paid more than once
   contradiction  the ledger has an operation that is not executed here, or a later execution of it
   expired        in the ledger, and undecided or declared not executed when its ttl ended here

@@ -10,8 +10,19 @@ fn record(state: Stage, status: Option<u16>, created_at: u64, ended_at: u64) -> 
     let quiet_at = (state == Stage::Unknown).then_some(Timestamp(ended_at));
     let (created_at, updated_at) = (Timestamp(created_at), Timestamp(ended_at));
     let executed = (state == Stage::Expired).then_some(Remembered::Yes);
-    let (route, labels) = ("pay".into(), Default::default());
-    Known { id, route, state, execution: 2, status, executed, created_at, updated_at, quiet_at, labels }
+    let labels = BTreeMap::new();
+    Known {
+        id,
+        route: "pay".into(),
+        state,
+        execution: 2,
+        status,
+        executed,
+        created_at,
+        updated_at,
+        quiet_at,
+        labels,
+    }
 }
 
 fn group(record: &Known, executions: &[u32]) -> Group {
