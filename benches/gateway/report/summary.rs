@@ -51,7 +51,9 @@ impl Spread {
     pub fn of(values: impl IntoIterator<Item = Option<f64>>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().flatten().collect();
         values.sort_by(f64::total_cmp);
-        Some(Self { median: *values.get(values.len() / 2)?, min: *values.first()?, max: *values.last()? })
+        let (min, max) = (*values.first()?, *values.last()?);
+        let median = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
+        Some(Self { median, min, max })
     }
 }
 
