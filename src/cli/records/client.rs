@@ -35,6 +35,8 @@ const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 pub(super) struct Client {
     admin: Uri,
     token: Option<Secret>,
+    /// True with `https` and no certificate to present.
+    is_nameless: bool,
     http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
@@ -50,6 +52,7 @@ impl Client {
         identity: Option<IdentityFiles>,
         token: Option<Secret>,
     ) -> Result<Self, String> {
+        let is_nameless = admin.scheme_str() == Some("https") && identity.is_none();
         let tls = match admin.scheme_str() {
             Some("https") => {
                 let roots = |ca: PathBuf| pem::roots(&read(&ca)?).map_err(|error| error.to_string());
@@ -70,7 +73,7 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector);
-        Ok(Self { admin, token, http })
+        Ok(Self { admin, token, is_nameless, http })
     }
 
     /// Sends a request and returns the answer's JSON, or the reason why there is none.
@@ -123,10 +126,25 @@ impl Client {
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
         let response: Response<Incoming> =
-            self.http.request(request).await.map_err(|error| with_cause(&error))?;
+            self.http.request(request).await.map_err(|error| self.explain_failure(&error))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect().await;
         Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+    }
+}
+
+impl Client {
+    /// Returns the reason why there is no answer. A listener that asks for a certificate refuses it only after
+    /// the handshake, and the reset of the connection may arrive before the alert that says why.
+    fn explain_failure(&self, error: &legacy::Error) -> String {
+        let cause = with_cause(error);
+        match self.is_nameless && !error.is_connect() && !cause.to_lowercase().contains("certificate") {
+            true => format!(
+                "{cause}; a listener that asks for a client certificate closes the connection without one \
+                 (--cert and --cert-key)"
+            ),
+            false => cause,
+        }
     }
 }
 

@@ -80,7 +80,8 @@ async fn a_kept_request_is_sent_again_as_it_was(store: Kind) {
     let calls = world.api.calls();
     assert_eq!(calls.len(), 2, "{calls:?}");
     assert_eq!(calls[0].body, calls[1].body);
-    assert!(calls[0].execution.ends_with(":1") && calls[1].execution.ends_with(":2"), "{calls:?}");
+    // An execution whose gateway was too slow to send it takes a number, too.
+    assert!(calls[0].execution.ends_with(":1") && !calls[1].execution.ends_with(":1"), "{calls:?}");
     for name in ["authorization", "idempotency-key", "content-type", "content-length"] {
         assert_eq!(calls[0].headers.get(name), calls[1].headers.get(name), "{name}");
     }
