@@ -22,11 +22,11 @@ local now = server_time
 -- A value that is too short has no revision.
 local revision, flags = not stored and '', 0
 if stored and #stored >= 25 then
-    local updated_at = struct.unpack('>I8', stored, 17)
+    local updated_at
+    revision, updated_at, flags = struct.unpack('>c8xxxxxxxxI8B', stored)
     if updated_at > now then
         now = updated_at
     end
-    revision, flags = string.sub(stored, 1, 8), string.byte(stored, 25)
 end
 local has_response, is_watched, is_running = flags % 2 >= 1, flags % 4 >= 2, flags % 8 >= 4
 
