@@ -8,6 +8,7 @@ use oncegate::store::{Store, Terms};
 
 use crate::servers::redis::Server;
 
+mod commands;
 mod faults;
 mod fleets;
 mod full;

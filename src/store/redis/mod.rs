@@ -53,6 +53,7 @@ mod check;
 mod documents;
 mod endpoint;
 mod failure;
+mod fields;
 mod keys;
 mod kind;
 mod link;
@@ -202,23 +203,13 @@ impl Shared {
         let keys = &self.keys;
         let bucket = bucket(id);
         let keys = vec![keys.record(id), keys.response(id), keys.deadlines(bucket), keys.mark(bucket)];
-        // A claim and its repetition may each find the other's record. That record counts only once replicas
-        // have it.
-        let other_attempt = if self.touches() {
-            first.revision.for_repeated_claim().0.to_be_bytes().to_vec()
-        } else {
-            Vec::new()
-        };
         let call = Call::new(Script::Claim, keys)
-            .arg(*id.as_bytes())
-            .arg(first.revision.0.to_be_bytes())
+            .arg(fields::of_claim(id, &first, self.touches()))
             .arg(codec::encode_record(&first))
-            .number(first.until_deadline().as_millis())
-            .arg(other_attempt)
             .starting(Some(ExecutionStart { bucket, is_new: true }));
         let reply = self.begin(id, &call).await?;
         match reply.kind {
-            ReplyKind::Won => {
+            ReplyKind::Stored => {
                 self.note(id, true, 0).await;
                 Ok(Claimed::Won(Record { created_at: reply.now, updated_at: reply.now, ..first }))
             }
@@ -234,32 +225,25 @@ impl Shared {
         record: Record,
         response: Option<Vec<u8>>,
     ) -> Result<Swap, StoreError> {
-        let disposal = match (&record.state, &response) {
-            (State::Completed { .. }, Some(_)) => "put",
-            (State::Completed { .. }, None) => "keep",
-            _ => "drop",
-        };
         let (runs, size) =
             (matches!(record.state, State::Running { .. }), response.as_ref().map_or(0, Vec::len));
         let mut keys = self.all_keys(id);
-        keys.push(self.keys.mark(bucket(id)));
-        let call = Call::new(Script::Write, keys)
-            .arg(*id.as_bytes())
-            .arg(expected.0.to_be_bytes())
-            .arg(record.revision.0.to_be_bytes())
-            .arg(record.created_at.0.to_be_bytes())
+        if runs {
+            keys.push(self.keys.mark(bucket(id)));
+        }
+        let mut call = Call::new(Script::Write, keys)
+            .arg(fields::of_write(id, expected, &record, response.is_some(), self.touches()))
             .arg(codec::encode_record(&record))
-            .number(record.until_deadline().as_millis())
-            .arg(record.state.name())
-            .arg(disposal)
-            .arg(response.unwrap_or_default())
-            .arg(self.keys.channel())
-            .flag(self.touches())
-            .arg(record.route.as_bytes())
-            // An old copy of the data may show a record as free, so this may be a new execution.
-            .starting(
-                runs.then(|| ExecutionStart { bucket: bucket(id), is_new: !self.common.outcomes.has(id) }),
-            );
+            .arg(self.keys.channel());
+        match (&record.state, response) {
+            (State::Unknown { .. }, _) => call = call.arg(record.route.as_bytes()),
+            (State::Completed { .. }, Some(response)) => call = call.arg(response),
+            _ => {}
+        }
+        // An old copy of the data may show a record as free, so this may be a new execution.
+        let call = call.starting(
+            runs.then(|| ExecutionStart { bucket: bucket(id), is_new: !self.common.outcomes.has(id) }),
+        );
         let reply = self.begin(id, &call).await?;
         match reply.kind {
             ReplyKind::Stored => {
@@ -277,8 +261,7 @@ impl Shared {
 
     async fn remove(&self, id: RecordId, expected: Revision) -> Result<Swap, StoreError> {
         let call = Call::new(Script::Remove, self.all_keys(id))
-            .arg(*id.as_bytes())
-            .arg(expected.0.to_be_bytes())
+            .arg(fields::of_removal(id, expected))
             .arg(self.keys.channel());
         let reply = self.run(id, &call).await?;
         match reply.kind {
@@ -292,7 +275,7 @@ impl Shared {
 
     async fn read(&self, id: RecordId) -> Result<Snapshot, StoreError> {
         let keys = vec![self.keys.record(id), self.keys.response(id)];
-        let call = Call::new(Script::Read, keys).flag(self.touches());
+        let call = Call::new(Script::Read, keys).arg(fields::of_read(self.touches()));
         self.run(id, &call).await.map_err(Failure::of_a_read)?.snapshot(id)
     }
 

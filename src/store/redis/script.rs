@@ -27,9 +27,10 @@ pub(super) enum Script {
     Relist,
 }
 
+/// The source of a script about one record: its own beginning, the common middle, and what follows there.
 macro_rules! about_a_record {
-    ($file:literal) => {
-        concat!(include_str!("lua/record.lua"), "\n", include_str!($file))
+    ($begin:literal $(, $then:literal)*) => {
+        concat!(include_str!($begin), include_str!("lua/record.lua") $(, include_str!($then))*)
     };
 }
 
@@ -51,11 +52,11 @@ impl Script {
 
     fn source(self) -> &'static str {
         match self {
-            Self::Claim => about_a_record!("lua/claim.lua"),
-            Self::Write => about_a_record!("lua/write.lua"),
-            Self::Remove => about_a_record!("lua/remove.lua"),
+            Self::Claim => about_a_record!("lua/claim.lua", "lua/permission.lua", "lua/create.lua"),
+            Self::Write => about_a_record!("lua/write.lua", "lua/permission.lua", "lua/replace.lua"),
+            Self::Remove => about_a_record!("lua/remove.lua", "lua/delete.lua"),
             Self::Read => about_a_record!("lua/read.lua"),
-            Self::Watch => about_a_record!("lua/watch.lua"),
+            Self::Watch => include_str!("lua/watch.lua"),
             Self::Due => include_str!("lua/due.lua"),
             Self::Unknown => include_str!("lua/unknown.lua"),
             Self::Mend => include_str!("lua/mend.lua"),
@@ -90,12 +91,8 @@ impl Call {
         self.arg(number.to_string())
     }
 
-    pub(super) fn flag(self, flag: bool) -> Self {
-        self.arg(if flag { "1" } else { "0" })
-    }
-
     /// Marks the call as one that may begin an execution. Such a call needs a permission, which is added as
-    /// its last arguments when the call is sent. Only then is it known what the server has lost, and until
+    /// its last argument when the call is sent. Only then is it known what the server has lost, and until
     /// when the gateway waits for the answer.
     pub(super) fn starting(mut self, begins: Option<ExecutionStart>) -> Self {
         self.begins = begins;
@@ -116,7 +113,8 @@ impl Call {
         if self.begins.is_some() {
             let (until, mark) =
                 permitted.map_or((0, None), |permission| (permission.until.0, permission.mark));
-            command.arg(until).arg(mark.as_ref().map_or(&[][..], |mark| mark));
+            let mark = mark.as_ref().map_or(&[][..], |mark| mark);
+            command.arg([&until.to_be_bytes()[..], mark].concat());
         }
         command
     }

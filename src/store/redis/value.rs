@@ -3,7 +3,7 @@
 //! The value starts with a header that scripts compare and stamp (see `lua/record.lua`). The stamps in the
 //! header are the record's stamps, even where the encoded record behind them has others.
 
-use redis::{FromRedisValue, Value};
+use redis::{FromRedisValue, ParsingError, Value};
 
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision};
@@ -25,9 +25,7 @@ pub(super) struct Reply {
 /// The action of a script, as its answer names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReplyKind {
-    /// The record was created.
-    Won,
-    /// The record was written or removed.
+    /// The record was created, written or removed.
     Stored,
     /// No new value was written; the record was touched, which counts as a write.
     Touched,
@@ -46,19 +44,28 @@ pub(super) enum ReplyKind {
 impl ReplyKind {
     /// Tells whether replicas have something to acknowledge.
     pub(super) fn is_write(self) -> bool {
-        matches!(self, Self::Won | Self::Stored | Self::Touched)
+        matches!(self, Self::Stored | Self::Touched)
     }
 }
 
 impl Reply {
     pub(super) fn of(value: Value) -> Result<Self, Failure> {
         let odd = |what: &str| Failure::unclear(format!("a script gave an unexpected answer: {what}"));
-        type Parts = (String, u64, Option<Vec<u8>>, Option<Vec<u8>>);
-        let (kind, now, record, response) =
-            Parts::from_redis_value(value).map_err(|error| odd(&error.to_string()))?;
+        let unfit = |error: ParsingError| odd(&error.to_string());
+        // After a write, the answer is the time alone.
+        if let Value::Int(_) = value {
+            let now = Timestamp(u64::from_redis_value(value).map_err(unfit)?);
+            return Ok(Self { kind: ReplyKind::Stored, now, record: None, response: None });
+        }
+        let mut parts = Vec::<Value>::from_redis_value(value).map_err(unfit)?.into_iter();
+        let mut next = || parts.next().unwrap_or_default();
+        let (kind, now) =
+            (String::from_redis_value(next()).map_err(unfit)?, u64::from_redis_value(next()).map_err(unfit)?);
+        let (record, response) = (
+            Option::<Vec<u8>>::from_redis_value(next()).map_err(unfit)?,
+            Option::<Vec<u8>>::from_redis_value(next()).map_err(unfit)?,
+        );
         let kind = match kind.as_str() {
-            "won" => ReplyKind::Won,
-            "stored" => ReplyKind::Stored,
             "touched" => ReplyKind::Touched,
             "found" => ReplyKind::Found,
             "absent" => ReplyKind::Absent,

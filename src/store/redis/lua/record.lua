@@ -1,78 +1,49 @@
--- The start of every script about one record. KEYS[1] is the record, KEYS[2] its response.
+-- The middle of every script that answers with a record. The script goes on behind it only if the stored
+-- record is the expected one.
+-- KEYS: record, response.
+-- Before it: `expected`, the expected revision ('' for no record, nil if none is expected), and `length`. Behind
+-- so many bytes of ARGV[1] are the revisions at which another record is touched: none, one, two, or 'any'.
 --
--- A record's value: revision, created_at and updated_at (8 bytes each, big-endian), flags (one
--- byte), and then the record as the gateway encodes it. No script reads the encoded record.
-local HEADER = 25
-local RESPONSE, WATCHED, RUNNING = 1, 2, 4
+-- A record's value: revision, created_at and updated_at (8 bytes each, big-endian), flags (one byte), and then
+-- the record as the gateway encodes it. No script reads the encoded record.
+-- Flags: 1 has a response, 2 is watched, 4 is running.
+--
+-- What costs here: each byte of a new text, each argument, each key, and a table as the answer. A function would
+-- be made again at each call. Therefore, the scripts have no functions, fields of a fixed length are one argument,
+-- and the answer to a write is the time alone.
+local call = redis.call
+local stored = call('GET', KEYS[1])
+local time = call('TIME')
+-- The server's time in milliseconds, and the same but never before the record's last write.
+local server_time = time[1] * 1000 + time[2] / 1000
+server_time = server_time - server_time % 1
+local now = server_time
 
--- Returns the server's time in milliseconds, never before the record's last write.
-local function clock(stored)
-    local time = redis.call('TIME')
-    local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    if stored and #stored >= HEADER then
-        now = math.max(now, (struct.unpack('>I8', stored, 17)))
+-- A value that is too short has no revision.
+local revision, flags = not stored and '', 0
+if stored and #stored >= 25 then
+    local updated_at
+    revision, updated_at, flags = struct.unpack('>c8xxxxxxxxI8B', stored)
+    if updated_at > now then
+        now = updated_at
     end
-    return now
 end
+local has_response, is_watched, is_running = flags % 2 >= 1, flags % 4 >= 2, flags % 8 >= 4
 
--- Formats a number. Lua by itself would write a large one with an exponent.
-local function digits(number)
-    return string.format('%.0f', number)
-end
-
-local function stamp(moment)
-    return struct.pack('>I8', moment)
-end
-
-local function flags(stored)
-    return #stored >= HEADER and string.byte(stored, HEADER) or 0
-end
-
-local function has(stored, flag)
-    return bit.band(flags(stored), flag) ~= 0
-end
-
--- Answers with the stored record. Touching it writes nothing new, but makes WAIT wait for the writes before.
-local function found(stored, touch)
-    if touch then
-        redis.call('SETRANGE', KEYS[1], 0, string.sub(stored, 1, 8))
+if revision ~= expected then
+    if not stored then
+        -- Only a primary can know that there is no record: a replica refuses this write, which changes nothing.
+        call('DEL', KEYS[1])
+        return { 'absent', now }
     end
-    local response = has(stored, RESPONSE) and redis.call('GET', KEYS[2])
-    return { touch and 'touched' or 'found', digits(clock(stored)), stored, response }
-end
-
--- Takes an unknown record, as it is stored, out of the list of those in the order of time. An entry is the id and
--- the route, and its score the time of the record's last write.
-local function unlist(key, id, stored)
-    if #stored < HEADER then
-        return
-    end
-    local since = digits((struct.unpack('>I8', stored, 17)))
-    for _, entry in ipairs(redis.call('ZRANGEBYSCORE', key, since, since)) do
-        if string.sub(entry, 1, #id) == id then
-            redis.call('ZREM', key, entry)
+    local kind = 'found'
+    if #ARGV[1] > length then
+        local touched = string.sub(ARGV[1], length + 1)
+        if touched == 'any' or revision == string.sub(touched, 1, 8) or revision == string.sub(touched, 9) then
+            -- Touching writes nothing new, but makes WAIT wait for the writes before.
+            call('SETRANGE', KEYS[1], 0, string.sub(stored, 1, 8))
+            kind = 'touched'
         end
     end
-end
-
--- Answers that there is no record. Only a primary can know that: a replica refuses this write, which
--- changes nothing.
-local function absent()
-    redis.call('DEL', KEYS[1])
-    return { 'absent', digits(clock()), false, false }
-end
-
--- Answers that an execution must not begin here, or returns nothing if it may. It must not begin if none
--- may (`permitted_until` is 0), if by the server's own clock (`now`) the gateway no longer waits for the
--- answer, or if the bucket's mark is not the one that the gateway knows.
-local function stopped(permitted_until, now, mark_key, mark)
-    if permitted_until == '0' then
-        return { 'refused', digits(now), false, false }
-    end
-    if now > tonumber(permitted_until) then
-        return { 'late', digits(now), false, false }
-    end
-    if redis.call('GET', mark_key) ~= mark then
-        return { 'unmarked', digits(now), false, false }
-    end
+    return { kind, now, stored, has_response and call('GET', KEYS[2]) }
 end

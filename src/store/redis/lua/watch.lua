@@ -1,7 +1,8 @@
 -- Asks for a message when the running execution of a record ends. The script that ends it publishes
--- the message. KEYS: record.
+-- the message. KEYS: record. See `record.lua` for the flags.
 local stored = redis.call('GET', KEYS[1])
-if stored and has(stored, RUNNING) and not has(stored, WATCHED) then
-    redis.call('SETRANGE', KEYS[1], HEADER - 1, string.char(flags(stored) + WATCHED))
+local flags = stored and string.byte(stored, 25) or 0
+if flags % 8 >= 4 and flags % 4 < 2 then
+    redis.call('SETRANGE', KEYS[1], 24, string.char(flags + 2))
 end
 return 1
