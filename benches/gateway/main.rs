@@ -57,7 +57,7 @@ mod servers;
 
 /// The allocator of the release binary, so that the floors have no other.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: oncegate::allocator::Allocator = oncegate::allocator::Allocator;
 
 const NAMES: [&str; 6] = ["fixed-rate", "saturated", "loaded", "duplicates", "round-trips", "idle"];
 

@@ -1,0 +1,101 @@
+//! Sizes of the futures and values that each request moves. A future is as large as all futures that it may
+//! await, and is moved at that size, so a large one belongs on the heap where few requests need it.
+//!
+//! `cargo test --lib sizes -- --nocapture` prints the sizes. One that is well below its bound is a reason to
+//! lower the bound.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::Request;
+use tokio::sync::oneshot;
+
+use crate::call::CallError;
+use crate::problem::Problem;
+use crate::protocol::{Claim, ClaimVerdict, OwnerVerdict, Record, RecordId, Report, StoredResponse};
+use crate::store::{Decision, Ledger, StoreError};
+
+use super::attempt::{Attempt, ClaimOutcome};
+use super::conclusion::Conclusion;
+use super::contest::Bid;
+use super::exchange::exchange;
+use super::execution::Execution;
+use super::outgoing::Permit;
+use super::reply::Reply;
+use super::{Gateway, Upstream};
+
+/// Returns the size of the future that a function returns for arguments of a type.
+fn of_future<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
+    size_of::<F>()
+}
+
+type Asked = (RecordId, &'static Record, &'static Report, Option<&'static StoredResponse>);
+
+#[test]
+fn futures_and_values_keep_to_their_bounds() {
+    type Shared = &'static Arc<Gateway>;
+    type Executed = (Upstream, Box<Attempt>, Bid, Permit, oneshot::Sender<ClaimOutcome>);
+    let futures = [
+        (
+            "exchange",
+            of_future(|(gateway, upstream, request): (Arc<Gateway>, Upstream, Request<Body>)| {
+                exchange(gateway, upstream, request)
+            }),
+            9999,
+        ),
+        (
+            "contend",
+            of_future(|(gateway, upstream, attempt): (Shared, Upstream, Box<Attempt>)| {
+                gateway.contend(upstream, attempt)
+            }),
+            9999,
+        ),
+        (
+            "bid_and_run",
+            of_future(
+                |(gateway, (upstream, attempt, bid, permit, sender)): (Arc<Gateway>, Executed)| {
+                    gateway.bid_and_run(upstream, attempt, bid, permit, sender)
+                },
+            ),
+            9999,
+        ),
+        (
+            "run",
+            of_future(|(execution, sender): (Execution, oneshot::Sender<ClaimOutcome>)| {
+                execution.run(sender)
+            }),
+            9999,
+        ),
+        (
+            "claim",
+            of_future(|(ledger, id, claim): (&'static Ledger, RecordId, Claim)| {
+                ledger.claim_from_store(id, claim)
+            }),
+            9999,
+        ),
+        (
+            "apply",
+            of_future(|(ledger, (id, known, step, response)): (&'static Ledger, Asked)| {
+                ledger.apply(id, Some(known), step, response)
+            }),
+            9999,
+        ),
+    ];
+    let values = [
+        ("Problem", size_of::<Problem>(), 9999),
+        ("Result<Reply, Problem>", size_of::<Result<Reply, Problem>>(), 9999),
+        ("ClaimOutcome", size_of::<ClaimOutcome>(), 9999),
+        ("Attempt", size_of::<Attempt>(), 9999),
+        ("Record", size_of::<Record>(), 9999),
+        ("Claim", size_of::<Claim>(), 9999),
+        ("Decision<ClaimVerdict>", size_of::<Decision<ClaimVerdict>>(), 9999),
+        ("Decision<OwnerVerdict>", size_of::<Decision<OwnerVerdict>>(), 9999),
+        ("Conclusion", size_of::<Conclusion>(), 9999),
+        ("StoreError", size_of::<StoreError>(), 9999),
+        ("CallError", size_of::<CallError>(), 9999),
+    ];
+    for (name, size, bound) in futures.into_iter().chain(values) {
+        println!("{name}: {size} bytes");
+        assert!(size <= bound, "{name} has {size} bytes, more than {bound}");
+    }
+}
