@@ -52,11 +52,9 @@ fn futures_and_values_keep_to_their_bounds() {
         ),
         (
             "bid_and_run",
-            of_future(
-                |(gateway, (upstream, attempt, bid, permit, sender)): (Arc<Gateway>, Executed)| {
-                    gateway.bid_and_run(upstream, attempt, bid, permit, sender)
-                },
-            ),
+            of_future(|(gateway, (upstream, attempt, bid, permit, sender)): (Arc<Gateway>, Executed)| {
+                gateway.bid_and_run(upstream, attempt, bid, permit, sender)
+            }),
             9999,
         ),
         (

@@ -30,10 +30,12 @@ pub fn clean_request<'n>(
     read: impl Iterator<Item = &'n str> + Clone,
 ) {
     strip_hop_by_hop(headers);
+    // Two names without `_` are the same name or no mimics.
+    let reads_underscore = read.clone().any(|name| name.contains('_'));
     let deleted = |name: &&HeaderName| {
         NEVER_BELIEVED.contains(name)
             || (!trusted && FORWARDING.contains(name))
-            || is_mimic(name, read.clone())
+            || ((reads_underscore || name.as_str().contains('_')) && is_mimic(name, read.clone()))
     };
     // Few requests have any.
     let deleted: Vec<HeaderName> = headers.keys().filter(deleted).cloned().collect();

@@ -33,7 +33,11 @@ impl Ledger {
     ///
     /// # Errors
     /// [`StoreError::Unreadable`] if the cached record has lost its response.
-    pub fn replayed(&self, id: RecordId, claim: &Claim) -> Result<Option<Decision<ClaimVerdict>>, StoreError> {
+    pub fn replayed(
+        &self,
+        id: RecordId,
+        claim: &Claim,
+    ) -> Result<Option<Decision<ClaimVerdict>>, StoreError> {
         match self.replays.as_ref().and_then(|replays| replays.get(id)) {
             Some(found) => decide_without_writing(id, found, claim),
             None => Ok(None),
@@ -57,11 +61,7 @@ impl Ledger {
         Ok(decision)
     }
 
-    async fn claim_uncached(
-        &self,
-        id: RecordId,
-        claim: Claim,
-    ) -> Result<Decision<ClaimVerdict>, StoreError> {
+    async fn claim_uncached(&self, id: RecordId, claim: Claim) -> Result<Decision<ClaimVerdict>, StoreError> {
         if self.begins_nothing().is_some()
             && let Some(decision) = Box::pin(self.claim_while_stopped(id, &claim)).await?
         {
