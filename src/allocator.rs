@@ -86,10 +86,10 @@ mod tests {
                 let taken: Vec<_> = (0..3)
                     .map(|_| unsafe {
                         let memory = Allocator.alloc(layout);
-                        assert!(!memory.is_null() && memory.addr() % align == 0, "{layout:?}");
+                        assert!(!memory.is_null() && memory.addr().is_multiple_of(align), "{layout:?}");
                         memory.write_bytes(7, size);
                         let larger = Allocator.realloc(memory, layout, size + 1000);
-                        assert!(!larger.is_null() && larger.addr() % align == 0, "{layout:?}");
+                        assert!(!larger.is_null() && larger.addr().is_multiple_of(align), "{layout:?}");
                         let kept = std::slice::from_raw_parts(larger, size);
                         assert!(kept.iter().all(|byte| *byte == 7), "{layout:?}");
                         larger

@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::protocol::{Fingerprint, RecordId};
+use crate::protocol::{Fingerprint, IdHash, RecordId};
 
 use super::conclusion::Conclusion;
 
 /// The flights of one gateway.
 #[derive(Clone, Default)]
-pub(super) struct Flights(Arc<Mutex<HashMap<RecordId, Arc<Flight>>>>);
+pub(super) struct Flights(Arc<Mutex<HashMap<RecordId, Arc<Flight>, IdHash>>>);
 
 struct Flight {
     phase: watch::Sender<Phase>,

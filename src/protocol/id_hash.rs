@@ -34,8 +34,7 @@ impl Hasher for IdHasher {
     fn write(&mut self, bytes: &[u8]) {
         for pair in bytes.chunks(16) {
             let (first, second) = pair.split_at(pair.len().min(8));
-            let product =
-                u128::from(self.state ^ number(first)) * u128::from(self.factor ^ number(second));
+            let product = u128::from(self.state ^ number(first)) * u128::from(self.factor ^ number(second));
             self.state = (product as u64) ^ ((product >> 64) as u64);
         }
     }

@@ -21,7 +21,7 @@ pub(super) fn take() -> BytesMut {
 pub(super) fn give_back(buffer: BytesMut) {
     if buffer.is_empty() && buffer.capacity() <= MAX_SIZE {
         // A thread that ends keeps no buffer.
-        drop(SPARE.try_with(|spare| spare.set(Some(buffer))));
+        let _ = SPARE.try_with(|spare| spare.set(Some(buffer)));
     }
 }
 
