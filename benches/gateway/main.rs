@@ -66,7 +66,7 @@ mod servers;
 
 /// The allocator of the release binary, so that the floors have no other.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: oncegate::allocator::Allocator = oncegate::allocator::Allocator;
 
 fn main() {
     // The release binary does the same.

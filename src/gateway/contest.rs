@@ -221,7 +221,17 @@ impl Gateway {
     ) -> Result<ClaimOutcome, Problem> {
         let (id, owner) = (attempt.id, (self.new_owner)());
         let bid = match again {
-            None => Bid::Claim(attempt.claim(owner)),
+            None => {
+                let claim = attempt.claim(owner);
+                // An attempt that memory answers needs neither a permit nor a task.
+                if let Ok(Some(Decision { verdict: ClaimVerdict::NotWon(standing), response, now })) =
+                    self.ledger.replayed(id, &claim)
+                {
+                    let decision = Decision { verdict: standing, response, now };
+                    return Ok(ClaimOutcome::NotRun(attempt, Box::new(decision)));
+                }
+                Bid::Claim(claim)
+            }
             Some((after, n)) => Bid::TakeOver(TakeOver { owner, after, n }),
         };
         let permit = match (self.admit(attempt.party), &bid) {
@@ -308,7 +318,7 @@ impl Gateway {
     /// Makes a bid. Returns `None` if the record of a take-over has moved on.
     async fn bid(&self, id: RecordId, bid: Bid) -> Result<Option<Decision<ClaimVerdict>>, StoreError> {
         let step = match bid {
-            Bid::Claim(claim) => return self.ledger.claim(id, claim).await.map(Some),
+            Bid::Claim(claim) => return self.ledger.claim_from_store(id, claim).await.map(Some),
             Bid::TakeOver(step) => step,
         };
         // On the heap, because few operations are taken over.

@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::protocol::{Fingerprint, RecordId};
+use crate::protocol::{Fingerprint, IdHash, RecordId};
 
 use super::conclusion::Conclusion;
 
 /// The flights of one gateway.
 #[derive(Clone, Default)]
-pub(super) struct Flights(Arc<Mutex<HashMap<RecordId, Arc<Flight>>>>);
+pub(super) struct Flights(Arc<Mutex<HashMap<RecordId, Arc<Flight>, IdHash>>>);
 
 struct Flight {
     phase: watch::Sender<Phase>,
@@ -58,14 +58,24 @@ impl Flights {
     }
 }
 
+impl Flight {
+    /// Sets the phase, and wakes the receivers if `change` says so. A flight without receivers, as most are,
+    /// wakes none. A receiver that subscribes meanwhile looks at the phase after it has subscribed: the lock
+    /// of the phase makes it see this change, or makes it counted here.
+    fn set(&self, change: impl FnOnce(&mut Phase) -> bool) {
+        self.phase.send_if_modified(|phase| change(phase) && self.phase.receiver_count() > 0);
+    }
+}
+
 impl Membership {
     /// Takes the lead: from now on this execution publishes the outcome for requests with this fingerprint.
     /// An earlier leader no longer publishes.
     pub(super) fn lead(self, fingerprint: Fingerprint) -> Lead {
         let mut number = 0;
-        self.flight.phase.send_modify(|phase| {
+        self.flight.set(|phase| {
             number = self.flight.leaders.fetch_add(1, Ordering::Relaxed) + 1;
             *phase = Phase::Running;
+            true
         });
         Lead { membership: self, fingerprint, number, published: false }
     }
@@ -86,7 +96,8 @@ impl Membership {
         self.flight.phase.borrow().clone()
     }
 
-    /// Returns a receiver of the current phase and of all later ones.
+    /// Returns a receiver of the current phase and of all later ones. Its user has to look at the current
+    /// phase before it waits for a change.
     pub(super) fn watch(&self) -> watch::Receiver<Phase> {
         self.flight.phase.subscribe()
     }
@@ -128,7 +139,7 @@ impl Lead {
     }
 
     fn set_phase(&self, next: Phase) {
-        self.membership.flight.phase.send_if_modified(|phase| {
+        self.membership.flight.set(|phase| {
             let latest = self.is_latest();
             if latest {
                 *phase = next;

@@ -133,7 +133,8 @@ impl UpstreamAuthority {
 
     /// Tells whether a value contains an absolute address of this upstream.
     fn is_in(&self, value: &[u8]) -> bool {
-        let mut starts = memchr::memmem::find_iter(value, b"://");
+        let colons = memchr::memchr_iter(b':', value);
+        let mut starts = colons.filter(|at| value[*at..].starts_with(b"://"));
         starts.any(|at| {
             let begin =
                 value[..at].iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);

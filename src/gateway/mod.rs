@@ -58,6 +58,8 @@ mod owner;
 mod pending_writes;
 mod reply;
 mod rerun;
+#[cfg(test)]
+mod sizes;
 mod sweeper;
 mod unprotected;
 mod wait;

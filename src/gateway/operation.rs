@@ -100,6 +100,9 @@ fn is_nominated(headers: &HeaderMap, name: &HeaderName) -> bool {
 
 /// Returns the header of the route's scope that `Connection` names, if there is one.
 fn nominated_scope<'r>(route: &'r Route, headers: &HeaderMap) -> Option<&'r HeaderName> {
+    if !headers.contains_key(CONNECTION) {
+        return None;
+    }
     let names = route.scope.iter().filter_map(|part| match part {
         ScopePart::Header(name) => Some(name),
         _ => None,

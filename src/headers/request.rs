@@ -30,10 +30,12 @@ pub fn clean_request<'n>(
     read: impl Iterator<Item = &'n str> + Clone,
 ) {
     strip_hop_by_hop(headers);
+    // Two names without `_` are the same name or no mimics.
+    let reads_underscore = read.clone().any(|name| name.contains('_'));
     let deleted = |name: &&HeaderName| {
         NEVER_BELIEVED.contains(name)
             || (!trusted && FORWARDING.contains(name))
-            || is_mimic(name, read.clone())
+            || ((reads_underscore || name.as_str().contains('_')) && is_mimic(name, read.clone()))
     };
     // Few requests have any.
     let deleted: Vec<HeaderName> = headers.keys().filter(deleted).cloned().collect();
@@ -73,13 +75,34 @@ fn via(version: Version) -> HeaderValue {
 
 /// Returns all addresses on the way so far, with the peer last.
 fn forwarded_for(headers: &HeaderMap, peer: Peer) -> HeaderValue {
-    let peer = peer.address.to_string();
+    let peer = address_text(peer.address);
     let before: Vec<_> = tokens(headers, &X_FORWARDED_FOR).collect();
     let chain = match before[..] {
         [] => HeaderValue::from_maybe_shared(Bytes::from(peer)),
-        _ => HeaderValue::from_bytes(&[before, vec![peer.as_bytes()]].concat().join(&b", "[..])),
+        _ => HeaderValue::from_bytes(&[before, vec![&*peer]].concat().join(&b", "[..])),
     };
     chain.expect("parts of header values and an address make one")
+}
+
+/// Writes an address as text. For most addresses, this takes a tenth of the instructions that formatting does.
+fn address_text(address: IpAddr) -> Vec<u8> {
+    let IpAddr::V4(address) = address else { return address.to_string().into_bytes() };
+    let mut text = Vec::with_capacity(15);
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            text.push(b'.');
+        }
+        push_number(&mut text, octet.into());
+    }
+    text
+}
+
+/// Appends the decimal digits of a number.
+fn push_number(text: &mut Vec<u8>, number: u32) {
+    if number >= 10 {
+        push_number(text, number / 10);
+    }
+    text.push(b'0' + (number % 10) as u8);
 }
 
 /// Returns the address that the last proxy on the way saw. That proxy added it to the header as the last
@@ -97,9 +120,12 @@ pub fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &Key) {
 
 /// Names the execution to the upstream.
 pub fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
-    let execution = HeaderValue::from_maybe_shared(Bytes::from(format!("{id}:{n}")));
-    let execution = execution.expect("hexadecimal digits, a colon and a number");
-    headers.insert(IDEMPOTENCY_EXECUTION, execution);
+    let mut execution = Vec::with_capacity(56);
+    execution.extend_from_slice(hex::encode(id.as_bytes(), &mut [0; 40]).as_bytes());
+    execution.push(b':');
+    push_number(&mut execution, n);
+    let execution = HeaderValue::from_maybe_shared(Bytes::from(execution));
+    headers.insert(IDEMPOTENCY_EXECUTION, execution.expect("hexadecimal digits, a colon and a number"));
 }
 
 /// Tells whether the value is version 00 of W3C Trace Context: two hexadecimal ids that are not zero, and
@@ -184,6 +210,19 @@ mod tests {
             let mut request = headers(&[("via", "1.1 edge")]);
             prepare_request(&mut request, version, Some(PEER), false);
             assert_eq!(request.get_all(VIA).iter().collect::<Vec<_>>(), ["1.1 edge", said]);
+        }
+    }
+
+    #[test]
+    fn addresses_and_numbers_are_written_as_they_are_displayed() {
+        for address in ["0.0.0.0", "127.0.0.1", "10.99.100.255", "::1", "2001:db8::ff00:42"] {
+            let parsed: IpAddr = address.parse().expect("an address");
+            assert_eq!(address_text(parsed), address.as_bytes());
+        }
+        for number in [0, 7, 10, 99, 100, 1_234_567_890, u32::MAX] {
+            let mut text = Vec::new();
+            push_number(&mut text, number);
+            assert_eq!(text, number.to_string().into_bytes());
         }
     }
 

@@ -105,13 +105,13 @@ impl Template {
     pub fn form(&self, sent: &str) -> String {
         let plain = unescaped(sent);
         let mut sent = segments(&plain, false);
-        if !self.fits(&sent) {
+        let mut covered = self.fits(&sent);
+        if !covered {
             let nameless = segments(&plain, true);
             if self.fits(&nameless) {
-                sent = nameless;
+                (sent, covered) = (nameless, true);
             }
         }
-        let covered = self.fits(&sent);
         let mut form = String::with_capacity(plain.len());
         for (number, text) in sent.iter().enumerate() {
             form.push('/');
@@ -128,7 +128,8 @@ impl Template {
         let long_enough = if open { sent.len() >= self.0.len() } else { sent.len() == self.0.len() };
         long_enough
             && self.0.iter().zip(sent).all(|(segment, sent)| match segment {
-                Segment::Literal(text) => literal(text) == literal(sent),
+                // Most clients send the literals as they stand.
+                Segment::Literal(text) => text == sent || literal(text) == literal(sent),
                 Segment::Parameter | Segment::Rest => true,
             })
     }
@@ -203,8 +204,9 @@ pub fn scope_form(path: &str) -> Vec<u8> {
     let mut scope_form = Vec::with_capacity(decoded.len());
     for name in kept {
         scope_form.push(b'/');
-        scope_form.extend(name.to_ascii_lowercase());
+        scope_form.extend_from_slice(name);
     }
+    scope_form.make_ascii_lowercase();
     scope_form
 }
 

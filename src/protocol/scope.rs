@@ -173,6 +173,8 @@ const SIGNING: [&str; 28] = [
 /// Parts that the names of other such schemes contain or begin with.
 const SIGNING_WITHIN: [&str; 5] = ["hmac", "sha256", "sha-256", "sha1", "sha512"];
 const SIGNING_FIRST: [&str; 5] = ["aws4-", "goog", "scram-", "signature-", "wsse"];
+/// The schemes of most requests, which sign nothing. They are looked for first.
+const USUAL: [&str; 2] = ["bearer", "basic"];
 /// Schemes that identify no caller without the credentials after them.
 const SCHEMES: [&str; 8] = ["apikey", "basic", "bearer", "digest", "dpop", "key", "oauth", "token"];
 
@@ -189,6 +191,9 @@ fn signs_each_request(value: &HeaderValue) -> bool {
     let Ok(scheme) = std::str::from_utf8(&value[..end]) else { return false };
     // A bare token without a scheme may have any form.
     if end == value.len() || scheme.len() > 32 {
+        return false;
+    }
+    if USUAL.iter().any(|usual| scheme.eq_ignore_ascii_case(usual)) {
         return false;
     }
     let scheme = scheme.to_ascii_lowercase();

@@ -22,6 +22,7 @@ use super::exposition::{Format, text_of};
 use super::family::{Histograms, age_seconds, call_seconds, describe};
 use super::log;
 use super::recent_attempts::RecentAttempts;
+use super::store_calls::StoreCalls;
 
 /// The counters of the gateway. Cheap to clone.
 #[derive(Clone, Default)]
@@ -189,12 +190,11 @@ impl Metrics {
         self.0.duplicate_age.get_or_create(&Route::named(route)).observe(age.as_secs_f64());
     }
 
-    /// Counts a call of a store's primitive, answered or not.
-    pub fn store_call(&self, op: &'static str, took: Duration, failed: bool) {
-        self.0.store_duration.get_or_create(&Op { op }).observe(took.as_secs_f64());
-        let errors = self.0.store_errors.get_or_create(&Op { op });
-        if failed {
-            errors.inc();
+    /// Returns the counters of one of a store's primitives.
+    pub(super) fn store_calls(&self, op: &'static str) -> StoreCalls {
+        StoreCalls {
+            duration: self.0.store_duration.get_or_create_owned(&Op { op }),
+            errors: self.0.store_errors.get_or_create_owned(&Op { op }),
         }
     }
 
@@ -485,7 +485,7 @@ mod tests {
         metrics.request("pay", "replayed", Duration::from_millis(2));
         metrics.upstream_call("pay", Duration::from_millis(700));
         metrics.duplicate("pay", Arrival::Late, Duration::from_hours(20));
-        metrics.store_call("claim", Duration::from_micros(40), true);
+        metrics.store_calls("claim").count(Duration::from_micros(40), true);
         metrics.became_unknown("pay", Reason::Status(503));
         metrics.became_unknown("pay", Reason::LeaseOver);
         metrics.tls_failure("expired");

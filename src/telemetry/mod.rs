@@ -12,6 +12,7 @@ pub mod log;
 pub mod metrics;
 pub mod recent_attempts;
 pub mod store;
+mod store_calls;
 
 pub use error_chain::ErrorChain;
 pub use exposition::Format;

@@ -8,7 +8,7 @@ use std::fmt;
 
 use parking_lot::Mutex;
 
-use crate::protocol::RecordId;
+use crate::protocol::{IdHash, RecordId};
 
 /// Number of operations in one generation of a shard. A shard has two.
 const GENERATION: usize = 4096;
@@ -20,8 +20,8 @@ pub struct RecentAttempts([Mutex<Shard>; 16]);
 /// A part of the counters. When the newer generation is full, it takes the place of the older one.
 #[derive(Default)]
 struct Shard {
-    newer: HashMap<RecordId, u32>,
-    older: HashMap<RecordId, u32>,
+    newer: HashMap<RecordId, u32, IdHash>,
+    older: HashMap<RecordId, u32, IdHash>,
 }
 
 impl RecentAttempts {

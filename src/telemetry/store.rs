@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -18,27 +18,42 @@ use crate::store::{
 };
 
 use super::Metrics;
+use super::store_calls::StoreCalls;
 
 /// A wrapper that measures a store and changes nothing else.
 pub struct MeteredStore {
     store: Arc<dyn Store>,
     metrics: Metrics,
+    /// The counters of the primitives that each request calls. Looking them up takes longer than counting.
+    claims: OnceLock<StoreCalls>,
+    writes: OnceLock<StoreCalls>,
+    reads: OnceLock<StoreCalls>,
 }
 
 impl MeteredStore {
     /// Wraps `store`, measured into `metrics`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, metrics: Metrics) -> Self {
-        Self { store, metrics }
+        let (claims, writes, reads) = Default::default();
+        Self { store, metrics, claims, writes, reads }
     }
 
+    /// Measures a call of a primitive that few requests need.
     fn measure<'a, T: 'a>(
         &'a self,
         op: &'static str,
         call: impl FnOnce(&'a dyn Store) -> Pending<'a, T> + Send + 'a,
     ) -> Pending<'a, T> {
+        self.measured(self.metrics.store_calls(op), call)
+    }
+
+    fn measured<'a, T: 'a>(
+        &'a self,
+        calls: StoreCalls,
+        call: impl FnOnce(&'a dyn Store) -> Pending<'a, T> + Send + 'a,
+    ) -> Pending<'a, T> {
         Box::pin(async move {
-            let mut measured = Measured { metrics: &self.metrics, op, started: Instant::now(), failed: true };
+            let mut measured = Measured { calls, started: Instant::now(), failed: true };
             let answer = call(&*self.store).await;
             if let Err(StoreError::Unreadable { .. }) = answer {
                 self.metrics.unreadable_record();
@@ -47,19 +62,24 @@ impl MeteredStore {
             answer
         })
     }
+
+    fn calls(&self, kept: &OnceLock<StoreCalls>, op: &'static str) -> StoreCalls {
+        kept.get_or_init(|| self.metrics.store_calls(op)).clone()
+    }
 }
 
 impl Store for MeteredStore {
     fn claim(&self, id: RecordId, first: Record) -> Pending<'_, Claimed> {
-        self.measure("claim", move |store| store.claim(id, first))
+        self.measured(self.calls(&self.claims, "claim"), move |store| store.claim(id, first))
     }
 
     fn compare_and_set(&self, id: RecordId, expected: Revision, change: Change) -> Pending<'_, Swap> {
-        self.measure("compare_and_set", move |store| store.compare_and_set(id, expected, change))
+        let calls = self.calls(&self.writes, "compare_and_set");
+        self.measured(calls, move |store| store.compare_and_set(id, expected, change))
     }
 
     fn read(&self, id: RecordId) -> Pending<'_, Snapshot> {
-        self.measure("read", move |store| store.read(id))
+        self.measured(self.calls(&self.reads, "read"), move |store| store.read(id))
     }
 
     fn page(&self, filter: Filter, limit: usize) -> Pending<'_, Page> {
@@ -134,15 +154,14 @@ impl Store for MeteredStore {
 }
 
 /// A call that is counted when it ends: answered or dropped.
-struct Measured<'a> {
-    metrics: &'a Metrics,
-    op: &'static str,
+struct Measured {
+    calls: StoreCalls,
     started: Instant,
     failed: bool,
 }
 
-impl Drop for Measured<'_> {
+impl Drop for Measured {
     fn drop(&mut self) {
-        self.metrics.store_call(self.op, self.started.elapsed(), self.failed);
+        self.calls.count(self.started.elapsed(), self.failed);
     }
 }

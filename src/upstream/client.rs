@@ -23,8 +23,7 @@ use super::connector::Connector;
 use super::lenient::{Lengths, MAX_LINES};
 use super::pool::{Connection, Hold, Pool, Unanswered};
 
-/// A client of one upstream. Cheap to clone.
-#[derive(Clone)]
+/// A client of one upstream.
 pub(super) struct Client {
     /// Connections of executions.
     executions: Pools,

@@ -34,7 +34,7 @@ pub use connector::Connector;
 /// The proxy service: sends each request to the upstream named in its extensions.
 #[derive(Clone)]
 pub struct Proxy {
-    clients: Arc<BTreeMap<UpstreamName, Client>>,
+    clients: Arc<BTreeMap<UpstreamName, Arc<Client>>>,
     connectors: Arc<[(UpstreamName, Arc<Connector>)]>,
 }
 
@@ -49,7 +49,7 @@ impl Proxy {
         for (name, upstream) in upstreams {
             let connector = connector::connector(upstream).map_err(|why| (name.clone(), why))?;
             let connector = Arc::new(connector);
-            clients.insert(name.clone(), Client::new(upstream, Arc::clone(&connector)));
+            clients.insert(name.clone(), Arc::new(Client::new(upstream, Arc::clone(&connector))));
             connectors.push((name.clone(), connector));
         }
         Ok(Self { clients: Arc::new(clients), connectors: connectors.into() })

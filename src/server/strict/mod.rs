@@ -61,6 +61,7 @@ mod read_timeouts;
 mod refusal;
 mod refusals;
 mod request;
+mod spare;
 mod wire;
 
 pub use self::frames::Frames;

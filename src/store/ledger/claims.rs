@@ -23,24 +23,45 @@ impl Ledger {
     /// sent then, and the claim should be released once the store answers again.
     /// [`StoreError::Refused`] if an execution would begin and none may.
     pub async fn claim(&self, id: RecordId, claim: Claim) -> Result<Decision<ClaimVerdict>, StoreError> {
-        if let Some(found) = self.replays.as_ref().and_then(|replays| replays.get(id))
-            && let Some(decision) = decide_without_writing(id, found, &claim)?
-        {
-            return Ok(decision);
+        match self.replayed(id, &claim)? {
+            Some(decision) => Ok(decision),
+            None => self.claim_from_store(id, claim).await,
         }
+    }
+
+    /// Returns the answer that the replay cache has for an attempt's claim, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] if the cached record has lost its response.
+    pub fn replayed(
+        &self,
+        id: RecordId,
+        claim: &Claim,
+    ) -> Result<Option<Decision<ClaimVerdict>>, StoreError> {
+        match self.replays.as_ref().and_then(|replays| replays.get(id)) {
+            Some(found) => decide_without_writing(id, found, claim),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes an attempt's claim in the store, as [`Ledger::claim`] does if the replay cache has no answer.
+    ///
+    /// # Errors
+    /// As [`Ledger::claim`].
+    pub async fn claim_from_store(
+        &self,
+        id: RecordId,
+        claim: Claim,
+    ) -> Result<Decision<ClaimVerdict>, StoreError> {
         let before = self.replays.as_ref().map(|replays| (replays, replays.before(id)));
-        let decision = self.claim_from_store(id, claim).await?;
+        let decision = self.claim_uncached(id, claim).await?;
         if let Some((replays, before)) = before {
             replays.keep(id, &decision, before);
         }
         Ok(decision)
     }
 
-    async fn claim_from_store(
-        &self,
-        id: RecordId,
-        claim: Claim,
-    ) -> Result<Decision<ClaimVerdict>, StoreError> {
+    async fn claim_uncached(&self, id: RecordId, claim: Claim) -> Result<Decision<ClaimVerdict>, StoreError> {
         if self.begins_nothing().is_some()
             && let Some(decision) = Box::pin(self.claim_while_stopped(id, &claim)).await?
         {

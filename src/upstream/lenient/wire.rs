@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::ext::ReasonPhrase;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -176,19 +176,27 @@ impl<S> Lenient<S> {
     }
 }
 
-/// Writes the head that the library reads.
+/// Writes the head that the library reads. The library would keep a reason other than the usual one.
 fn replacement_head(head: &Head) -> Vec<u8> {
-    let close = if head.closes { "connection: close\r\n" } else { "" };
-    let status = head.status.as_str();
+    let mut text = Vec::with_capacity(128);
+    let reason = head.status.canonical_reason().unwrap_or_default();
+    for part in ["HTTP/1.1 ", head.status.as_str(), " ", reason, "\r\n"] {
+        text.extend_from_slice(part.as_bytes());
+    }
     match head.framing {
         Framing::Length(length) => {
-            format!("HTTP/1.1 {status} \r\ncontent-length: {length}\r\n{close}\r\n").into_bytes()
+            text.extend_from_slice(b"content-length: ");
+            text.extend_from_slice(HeaderValue::from(length).as_bytes());
+            text.extend_from_slice(b"\r\n");
         }
-        Framing::Chunked => {
-            format!("HTTP/1.1 {status} \r\ntransfer-encoding: chunked\r\n{close}\r\n").into_bytes()
-        }
-        Framing::Close => format!("HTTP/1.1 {status} \r\nconnection: close\r\n\r\n").into_bytes(),
+        Framing::Chunked => text.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        Framing::Close => {}
     }
+    if head.closes || matches!(head.framing, Framing::Close) {
+        text.extend_from_slice(b"connection: close\r\n");
+    }
+    text.extend_from_slice(b"\r\n");
+    text
 }
 
 /// Returns the state behind a head with this framing.
