@@ -10,16 +10,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::protocol::{Fingerprint, IdHash, RecordId};
+use crate::protocol::{Fingerprint, RecordId};
 
 use super::conclusion::Conclusion;
 
 /// The flights of one gateway.
 #[derive(Clone, Default)]
-pub(super) struct Flights(Arc<Mutex<HashMap<RecordId, Arc<Flight>, IdHash>>>);
+pub(super) struct Flights(Arc<Mutex<HashMap<RecordId, Arc<Flight>, RandomState>>>);
 
 struct Flight {
     phase: watch::Sender<Phase>,

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use moka::sync::Cache;
 
 use crate::clock::Timestamp;
-use crate::protocol::{ClaimVerdict, IdHash, Record, RecordId, Standing, StoredResponse};
+use crate::protocol::{ClaimVerdict, Record, RecordId, Standing, StoredResponse};
 
 use super::Snapshot;
 use super::decision::Decision;
@@ -29,7 +30,7 @@ const COUNTERS: usize = 1024;
 
 /// The replay cache of one gateway.
 pub(super) struct Replays {
-    answers: Cache<RecordId, Arc<CachedReplay>, IdHash>,
+    answers: Cache<RecordId, Arc<CachedReplay>, RandomState>,
     /// For each counter, the number of times that an entry was forgotten.
     forgotten: Box<[AtomicU32]>,
 }
@@ -53,7 +54,7 @@ impl Replays {
         let weigh =
             |_: &RecordId, cached: &Arc<CachedReplay>| u32::try_from(cached.size()).unwrap_or(u32::MAX);
         let answers = Cache::builder().max_capacity(bytes).weigher(weigh).time_to_live(AGE);
-        let answers = answers.build_with_hasher(IdHash::default());
+        let answers = answers.build_with_hasher(RandomState::default());
         Self { answers, forgotten: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect() }
     }
 

@@ -30,11 +30,9 @@ use tracing_subscriber::registry;
 
 use crate::config::{Log, LogFormat};
 
-use self::plain::{PlainFields, PlainTime};
 use self::queue::Queue;
 use self::writer::Writer;
 
-mod plain;
 mod queue;
 mod writer;
 
@@ -120,10 +118,6 @@ where
 {
     let lines = fmt::layer().with_writer(writer).with_ansi(ansi);
     match log.format {
-        LogFormat::Text if !ansi => {
-            let lines = lines.with_timer(PlainTime).fmt_fields(PlainFields);
-            registry().with(lines.with_filter(levels(log.level))).into()
-        }
         LogFormat::Text => registry().with(lines.with_filter(levels(log.level))).into(),
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);

@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use crate::protocol::{IdHash, RecordId};
+use crate::protocol::RecordId;
 
 /// Number of operations in one generation of a shard. A shard has two.
 const GENERATION: usize = 4096;
@@ -20,8 +21,8 @@ pub struct RecentAttempts([Mutex<Shard>; 16]);
 /// A part of the counters. When the newer generation is full, it takes the place of the older one.
 #[derive(Default)]
 struct Shard {
-    newer: HashMap<RecordId, u32, IdHash>,
-    older: HashMap<RecordId, u32, IdHash>,
+    newer: HashMap<RecordId, u32, RandomState>,
+    older: HashMap<RecordId, u32, RandomState>,
 }
 
 impl RecentAttempts {
