@@ -98,11 +98,11 @@ fn counts() {
 #[test]
 fn each_kind_of_request_keeps_to_its_budget() {
     use Kind::{First, Keyless, Replay};
-    compare("memory:", &[(Keyless, 58, 57_000), (First, 111, 76_000), (Replay, 51, 54_000)]);
+    compare("memory:", &[(Keyless, 57, 40_000), (First, 110, 59_000), (Replay, 49, 20_500)]);
     let directory = tempfile::tempdir().expect("a directory");
     let embedded = format!("embedded:{}", directory.path().join("data").display());
-    compare(&embedded, &[(First, 222, 90_000)]);
+    compare(&embedded, &[(First, 221, 73_000)]);
     let server = redis::Server::start();
     let redis = format!("redis://127.0.0.1:{}", server.port);
-    compare(&redis, &[(First, 213, 94_000), (Replay, 51, 54_000)]);
+    compare(&redis, &[(First, 212, 77_000), (Replay, 49, 20_500)]);
 }
