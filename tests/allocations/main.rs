@@ -7,6 +7,7 @@
 //!
 //! `cargo test --test allocations -- --nocapture` prints the counts. A count that is well below its budget is
 //! a reason to lower the budget.
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
 mod counting;
 #[expect(dead_code, reason = "other tests use the other parts")]
