@@ -23,6 +23,7 @@ mod postgres;
 mod redis;
 mod routes;
 mod seal;
+mod secret_variable;
 mod settling;
 mod store;
 mod tls;

@@ -35,6 +35,7 @@ mod known;
 mod ledger;
 mod line;
 mod progress;
+mod raw_lines;
 mod report;
 mod run;
 mod sorter;

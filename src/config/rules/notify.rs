@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use http::Uri;
 
-use super::tokens::is_plainly_a_name;
+use super::secret_variable::{self, SecretVariable};
 use crate::config::environment::Environment;
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
@@ -67,28 +67,19 @@ fn parsed(text: &str) -> Result<Uri, &'static str> {
     Ok(url)
 }
 
-/// Reads the secret from the environment. No message repeats a value.
+/// Reads the secret from the environment.
 fn secret(at: &KeyCursor<'_>, variable: Option<&str>, environment: &Environment) -> Option<WebhookSecret> {
     let variable = at.require(
         variable,
         "the environment variable that holds the secret, like \"ONCEGATE_NOTIFY_SECRET\"",
     )?;
-    let value = environment.value(variable);
-    // The text may be the secret itself, written in place of a name. Then the message does not repeat it.
-    let variable = if is_plainly_a_name(variable) { format!(" {variable}") } else { String::new() };
-    let Some(value) = value else {
-        return at.refuse(format!(
-            "the environment variable{variable} that it names is not set; write the name of one that holds the \
-             secret, not the secret itself"
-        ));
-    };
+    let SecretVariable { value, named } = secret_variable::read(at, variable, "secret", environment)?;
     let bytes = value.trim().strip_prefix(PREFIX).and_then(|text| BASE64.decode(text).ok());
     match bytes.filter(|bytes| SECRET.contains(&bytes.len())) {
         Some(bytes) => Some(WebhookSecret(bytes)),
         None => at.refuse(format!(
-            "the environment variable{variable} that it names does not hold a secret of Standard Webhooks; it must \
-             hold {PREFIX} and {} to {} bytes in base64, as `echo \"{PREFIX}$(openssl rand -base64 32)\"` prints \
-             them",
+            "{named} does not hold a secret of Standard Webhooks; it must hold {PREFIX} and {} to {} bytes in \
+             base64, as `echo \"{PREFIX}$(openssl rand -base64 32)\"` prints them",
             SECRET.start(),
             SECRET.end()
         )),

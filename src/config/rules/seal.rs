@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::tokens::is_plainly_a_name;
+use super::secret_variable::{self, SecretVariable};
 use crate::config::SealKey;
 use crate::config::environment::Environment;
 use crate::config::file;
@@ -49,24 +49,16 @@ fn id(at: &KeyCursor<'_>, text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Reads a key from the environment. No message repeats a value.
+/// Reads a key from the environment.
 fn key(at: &KeyCursor<'_>, variable: Option<&str>, environment: &Environment) -> Option<[u8; 32]> {
     let variable =
         at.require(variable, "the environment variable that holds the key, like \"ONCEGATE_SEAL\"")?;
-    let value = environment.value(variable);
-    // The text may be the key itself, written in place of a name. Then the message does not repeat it.
-    let variable = if is_plainly_a_name(variable) { format!(" {variable}") } else { String::new() };
-    let Some(value) = value else {
-        return at.refuse(format!(
-            "the environment variable{variable} that it names is not set; write the name of one that holds the \
-             key, not the key itself"
-        ));
-    };
+    let SecretVariable { value, named } = secret_variable::read(at, variable, "key", environment)?;
     let bytes = BASE64.decode(value.trim()).ok();
     bytes.and_then(|bytes| bytes.try_into().ok()).or_else(|| {
         at.refuse(format!(
-            "the environment variable{variable} that it names does not hold a key; it must hold 32 bytes in \
-             base64, as `openssl rand -base64 32` prints them"
+            "{named} does not hold a key; it must hold 32 bytes in base64, as `openssl rand -base64 32` prints \
+             them"
         ))
     })
 }

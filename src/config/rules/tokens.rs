@@ -1,5 +1,6 @@
 //! Rules for the tokens of the admin listener.
 
+use super::secret_variable::{self, SecretVariable};
 use crate::config::environment::Environment;
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
@@ -88,30 +89,15 @@ fn name<'t>(at: &KeyCursor<'_>, text: &'t str, names: &[&str]) -> Option<&'t str
     Some(text)
 }
 
-/// Reads a token from the environment. No message repeats a value.
+/// Reads a token from the environment.
 fn secret(at: &KeyCursor<'_>, variable: &str, environment: &Environment) -> Option<Secret> {
-    let value = environment.value(variable);
-    // The text may be the token itself, written in place of a name. Then the message does not repeat it.
-    let variable = if is_plainly_a_name(variable) { format!(" {variable}") } else { String::new() };
+    let SecretVariable { value, named } = secret_variable::read(at, variable, "token", environment)?;
     match value {
-        None => at.refuse(format!(
-            "the environment variable{variable} that it names is not set; write the name of one that holds the \
-             token, not the token itself"
+        "" => at.refuse(format!("{named} is empty; it must hold the token")),
+        token if !token.chars().all(|c| c.is_ascii_graphic()) => at.refuse(format!(
+            "the token in {named} cannot be sent as a bearer token; allowed: printable ASCII characters without \
+             spaces"
         )),
-        Some("") => {
-            at.refuse(format!("the environment variable{variable} that it names is empty; it must hold the token"))
-        }
-        Some(token) if !token.chars().all(|c| c.is_ascii_graphic()) => at.refuse(format!(
-            "the token in the environment variable{variable} that it names cannot be sent as a bearer token; \
-             allowed: printable ASCII characters without spaces"
-        )),
-        Some(token) => Some(Secret(token.to_owned())),
+        token => Some(Secret(token.to_owned())),
     }
-}
-
-/// Tells whether a text is the name of a variable and not a token: a name of this gateway's own, or a name
-/// that says that it holds a token.
-pub fn is_plainly_a_name(text: &str) -> bool {
-    let name = text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    name && text.len() <= 64 && (text.starts_with("ONCEGATE_") || text.ends_with("_TOKEN"))
 }

@@ -3,72 +3,32 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::failure::Failure;
 use super::line::{Column, Line, Values};
-use super::source::{BYTE_ORDER_MARK, LONGEST_LINE, Source};
+use super::raw_lines::{Place, RawLines};
+use super::source::LONGEST_LINE;
 
-/// A reader of lines.
-pub(super) struct JsonLines {
-    reader: BufReader<Source>,
-    /// Number of the next line.
-    number: u64,
-    /// Offset of the next line.
-    offset: u64,
-    buffer: Vec<u8>,
-}
-
-impl JsonLines {
-    pub(super) fn open(source: Source) -> Self {
-        Self { reader: BufReader::new(source), number: 1, offset: 0, buffer: Vec::new() }
-    }
-
-    /// Reads the next line that is not empty; `None` at the end.
-    ///
-    /// # Errors
-    /// [`Failure`] with the number of a line that is wrong, or if the file cannot be read.
-    pub(super) fn next(&mut self) -> Result<Option<Line>, Failure> {
-        loop {
-            let (number, offset) = (self.number, self.offset);
-            if !self.read()? {
-                return Ok(None);
-            }
-            let text = self.buffer.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.buffer).trim_ascii();
-            if !text.is_empty() {
-                return line(text, number, offset).map(Some).map_err(|why| Failure::line(number, why));
-            }
+/// Reads the next line that is not empty; `None` at the end.
+///
+/// # Errors
+/// [`Failure`] with the number of a line that is wrong, or if the file cannot be read.
+pub(super) fn next(raw: &mut RawLines) -> Result<Option<Line>, Failure> {
+    loop {
+        let Place { number, offset } = raw.place();
+        let Some(text) = raw.read(LONGEST_LINE)? else {
+            return Err(Failure::line(number, "the line has more than 1 MiB"));
+        };
+        if text.is_empty() {
+            return Ok(None);
         }
-    }
-
-    /// Goes to the line with this number and offset.
-    pub(super) fn seek(&mut self, number: u64, offset: u64) -> Result<(), Failure> {
-        self.reader.seek(SeekFrom::Start(offset))?;
-        (self.number, self.offset) = (number, offset);
-        Ok(())
-    }
-
-    pub(super) fn source(&self) -> &Source {
-        self.reader.get_ref()
-    }
-
-    /// Returns the offset of the next line.
-    pub(super) fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    fn read(&mut self) -> Result<bool, Failure> {
-        self.buffer.clear();
-        let count = (&mut self.reader).take(LONGEST_LINE + 1).read_until(b'\n', &mut self.buffer)? as u64;
-        if count > LONGEST_LINE {
-            return Err(Failure::line(self.number, "the line has more than 1 MiB"));
+        let text = text.trim_ascii();
+        if !text.is_empty() {
+            return line(text, number, offset).map(Some).map_err(|why| Failure::line(number, why));
         }
-        self.number += 1;
-        self.offset += count;
-        Ok(count > 0)
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::SystemTime;
 
 use super::csv_lines::CsvLines;
 use super::failure::Failure;
-use super::json_lines::JsonLines;
+use super::json_lines;
 use super::line::{LedgerResponse, Line};
+use super::raw_lines::{Place, RawLines};
 use super::source::{BYTE_ORDER_MARK, Source};
 
 /// Number of bytes in which the format shows.
@@ -16,15 +17,16 @@ const BEGINNING: usize = 4096;
 
 /// An open ledger.
 pub(super) struct Ledger {
-    lines: Lines,
+    lines: RawLines,
+    format: Format,
     /// The file, to look whether it changes.
     file: File,
     stamp: Stamp,
 }
 
-enum Lines {
+enum Format {
     Csv(CsvLines),
-    Json(JsonLines),
+    Json,
 }
 
 /// The facts by which a change of the file shows.
@@ -46,14 +48,14 @@ impl Ledger {
         }
         let stamp = Stamp::of(&file)?;
         let beginning = beginning(&mut file)?;
-        let source = Source::new(file.try_clone()?);
+        let mut lines = RawLines::open(Source::new(file.try_clone()?));
         let text = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).trim_ascii_start();
-        let lines = match text.first() {
+        let format = match text.first() {
             None => return Err(Failure::Ledger("there is no line in this file".into())),
-            Some(b'{') => Lines::Json(JsonLines::open(source)),
-            Some(_) => Lines::Csv(CsvLines::open(source)?),
+            Some(b'{') => Format::Json,
+            Some(_) => Format::Csv(CsvLines::open(&mut lines)?),
         };
-        Ok(Self { lines, file, stamp })
+        Ok(Self { lines, format, file, stamp })
     }
 
     /// Reads the next line; `None` at the end.
@@ -61,9 +63,9 @@ impl Ledger {
     /// # Errors
     /// [`Failure`] with the number of a line that is wrong, or if the file cannot be read.
     pub(super) fn next(&mut self) -> Result<Option<Line>, Failure> {
-        match &mut self.lines {
-            Lines::Csv(lines) => lines.next(),
-            Lines::Json(lines) => lines.next(),
+        match &mut self.format {
+            Format::Csv(lines) => lines.next(&mut self.lines),
+            Format::Json => json_lines::next(&mut self.lines),
         }
     }
 
@@ -73,27 +75,18 @@ impl Ledger {
         number: u64,
         offset: u64,
     ) -> Result<Option<LedgerResponse>, Failure> {
-        match &mut self.lines {
-            Lines::Csv(lines) => lines.seek(number, offset)?,
-            Lines::Json(lines) => lines.seek(number, offset)?,
-        }
+        self.lines.seek(Place { number, offset })?;
         Ok(self.next()?.and_then(|line| line.response))
     }
 
     /// Returns the SHA-256 of the file, after its end was reached.
     pub(super) fn digest(&self) -> String {
-        match &self.lines {
-            Lines::Csv(lines) => lines.source().digest(),
-            Lines::Json(lines) => lines.source().digest(),
-        }
+        self.lines.source().digest()
     }
 
     /// Returns the number of bytes that were read.
     pub(super) fn offset(&self) -> u64 {
-        match &self.lines {
-            Lines::Csv(lines) => lines.offset(),
-            Lines::Json(lines) => lines.offset(),
-        }
+        self.lines.place().offset
     }
 
     pub(super) fn length(&self) -> u64 {
