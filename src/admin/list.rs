@@ -1,8 +1,9 @@
 //! `GET /v1/records?state=&route=&reason=&label=&older_than=&order=&limit=&cursor=`: records as of now, in the
 //! order of their ids, or the unknown outcomes with the oldest first. `label` is the value of any label.
 //!
-//! An empty parameter counts as an absent one. An unknown parameter is refused. A page of the list may be
-//! short or even empty although more records follow: follow `next_cursor` until it is null.
+//! An empty `order`, `limit` or `cursor` counts as an absent one. An empty filter and an unknown parameter are
+//! refused. A page of the list may be short or even empty although more records follow: follow `next_cursor`
+//! until it is null.
 
 use axum::Json;
 use axum::extract::State;
