@@ -5,6 +5,7 @@
 //! has not seen never carries an earlier stamp, and so never an earlier deadline.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use fjall::Readable;
 use parking_lot::Mutex;
@@ -64,18 +65,18 @@ pub(super) fn parse(key: &[u8]) -> Option<(Timestamp, RecordId)> {
 pub(super) fn due(tables: &Tables, low: &LowWater, limit: usize) -> Result<Due, StoreError> {
     let floor = low.floor(&tables.clock);
     let view = tables.database.snapshot();
-    let mut due = Due { records: Vec::new(), now: tables.clock.now() };
+    let mut due = Due { records: Vec::new(), now: tables.clock.now(), quiet_for: Duration::MAX };
     let mut first_left = floor;
     let from = low.mark.load(Ordering::Acquire).to_be_bytes().to_vec();
-    let to = due.now.0.saturating_add(1).to_be_bytes().to_vec();
-    for entry in view.range(tables.keyspace(Table::Deadlines), from..to) {
+    for entry in view.range(tables.keyspace(Table::Deadlines), from..) {
         let key = entry.key().map_err(failed)?;
         let Some((deadline, id)) = parse(&key) else {
             tracing::error!(length = key.len(), "a stored key is not a deadline");
             continue;
         };
-        if due.records.len() >= limit {
+        if deadline > due.now || due.records.len() >= limit {
             first_left = first_left.min(deadline);
+            due.quiet_for = deadline.since(due.now);
             break;
         }
         if let Some(record) = due_record(tables, &view, deadline, id)? {
@@ -107,8 +108,6 @@ fn due_record(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::clock::ManualClock;
 
