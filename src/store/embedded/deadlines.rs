@@ -65,18 +65,19 @@ pub(super) fn parse(key: &[u8]) -> Option<(Timestamp, RecordId)> {
 pub(super) fn due(tables: &Tables, low: &LowWater, limit: usize) -> Result<Due, StoreError> {
     let floor = low.floor(&tables.clock);
     let view = tables.database.snapshot();
-    let mut due = Due { records: Vec::new(), now: tables.clock.now(), quiet_for: Duration::MAX };
+    // A scan ahead would read over the removed entries of all executions that ended before their deadline.
+    let mut due = Due { records: Vec::new(), now: tables.clock.now(), quiet_for: Duration::ZERO };
     let mut first_left = floor;
     let from = low.mark.load(Ordering::Acquire).to_be_bytes().to_vec();
-    for entry in view.range(tables.keyspace(Table::Deadlines), from..) {
+    let to = due.now.0.saturating_add(1).to_be_bytes().to_vec();
+    for entry in view.range(tables.keyspace(Table::Deadlines), from..to) {
         let key = entry.key().map_err(failed)?;
         let Some((deadline, id)) = parse(&key) else {
             tracing::error!(length = key.len(), "a stored key is not a deadline");
             continue;
         };
-        if deadline > due.now || due.records.len() >= limit {
+        if due.records.len() >= limit {
             first_left = first_left.min(deadline);
-            due.quiet_for = deadline.since(due.now);
             break;
         }
         if let Some(record) = due_record(tables, &view, deadline, id)? {
