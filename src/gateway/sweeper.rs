@@ -1,10 +1,10 @@
 //! The sweeper: records the effects of time. An execution with a dead owner becomes unknown even if no
 //! attempt asks for it again, and records that are no longer kept are deleted.
 //!
-//! A round comes every [`SWEEP_INTERVAL`] at most, but it asks the store only if a record can be due. The last
-//! look says when the earliest record that it saw is due, and [`Ledger::quiet_after_look`] says when a record can
-//! be due that was written since. The first round after the earlier of these two times looks again, so a record
-//! is swept at most one interval after its deadline, as if each round looked.
+//! A round comes every [`SWEEP_INTERVAL`] at most, but it asks the store only if a record can be due. The
+//! last look says when the earliest record that it saw is due, and [`Ledger::quiet_after_look`] says when a
+//! record can be due that was written since. The first round after the earlier of these two times looks
+//! again, so a record is swept at most one interval after its deadline, as if each round looked.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,19 +1,21 @@
 //! How long no record can become due, so that a sweep need not look.
 //!
-//! A look at the store finds each record that was stored before the look, and so the earliest deadline. A record
-//! that is written later passes its deadline one span of its policy after that write: the lease of a running
-//! execution, or else a time of retention. A write may have begun before the look and be seen only after it, by
-//! at most the time that the ledger waits for an answer. No deadline can pass, therefore, before the earliest of
+//! A look at the store finds each record that was stored before the look, and so the earliest deadline. A
+//! record that is written later passes its deadline one span of its policy after that write: the lease of a
+//! running execution, or else a time of retention. A write may have begun before the look and be seen only
+//! after it, by at most the time that the ledger waits for an answer. No deadline can pass, therefore, before
+//! the earliest of
 //! * the deadline that the look found, and
 //! * the shortest span less that wait, counted from the beginning of the look.
 //!
-//! The shortest span is that of the routes of this gateway and of all records that it wrote itself, ever since
-//! its start. The gateways of a fleet have the same routes, except while an operator changes them. A gateway with
-//! shorter spans looks by them as long as it lives. [`LONGEST`] bounds how much later the others notice an
-//! execution of such a gateway after its death.
+//! The shortest span is that of the routes of this gateway and of all records that it wrote itself, ever
+//! since its start. The gateways of a fleet have the same routes, except while an operator changes them. A
+//! gateway with shorter spans looks by them as long as it lives. [`LONGEST`] bounds how much later the others
+//! notice an execution of such a gateway after its death.
 //!
-//! Both times are counted by this machine's monotonic clock. If the store's clock jumps ahead, records are due
-//! earlier than that. They are still found as soon after their last write as with a clock that does not jump.
+//! Both times are counted by this machine's monotonic clock. If the store's clock jumps ahead, records are
+//! due earlier than that. They are still found as soon after their last write as with a clock that does not
+//! jump.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;

@@ -46,8 +46,8 @@ impl Ledger {
         Ok(self.sweep_and_look_ahead().await?.0)
     }
 
-    /// Makes one step of the sweep, as [`Ledger::sweep`]. The second value is the time, counted from the call,
-    /// for which no other record that is stored now becomes due.
+    /// Makes one step of the sweep, as [`Ledger::sweep`]. The second value is the time, counted from the
+    /// call, for which no other record that is stored now becomes due.
     ///
     /// # Errors
     /// As [`Ledger::sweep`].

@@ -1,8 +1,8 @@
 //! The first argument of every script that answers with a record: its fields of a fixed length, in one text.
 //!
-//! A server makes a text and an entry of a table of each argument, at every call. One text is the cheapest. Behind
-//! the fields are the revisions at which a record is touched that is not the expected one, if writes count only
-//! once replicas have them. Each script in `lua` says which fields it takes.
+//! A server makes a text and an entry of a table of each argument, at every call. One text is the cheapest.
+//! Behind the fields are the revisions at which a record is touched that is not the expected one, if writes
+//! count only once replicas have them. Each script in `lua` says which fields it takes.
 
 use std::time::Duration;
 

@@ -92,8 +92,8 @@ impl Call {
         keys.into_iter().fold(call, |call, key| call.key([&key]))
     }
 
-    /// Creates a call about one record, with room for `arguments` bytes of arguments. Each payment makes two of
-    /// these calls, so no word of theirs has an allocation of its own.
+    /// Creates a call about one record, with room for `arguments` bytes of arguments. Each payment makes two
+    /// of these calls, so no word of theirs has an allocation of its own.
     pub(super) fn about_record<const N: usize, const P: usize>(
         script: Script,
         keys: [[&str; P]; N],
