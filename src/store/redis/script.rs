@@ -267,8 +267,7 @@ mod tests {
         let call = call.arg("abc").arg([]).starting(Some(starts));
         let words = |permitted| {
             let command = call.command("EVALSHA", "name", permitted);
-            let packed = String::from_utf8_lossy(&command.get_packed_command()).replace("\r\n", " ");
-            packed
+            String::from_utf8_lossy(&command.get_packed_command()).replace("\r\n", " ")
         };
         let permission =
             Permission { until: Timestamp(0x3132_3334_3536_3738), mark: Some(*b"0123456789abcdef") };
