@@ -43,7 +43,6 @@ impl LiveRoutes {
     }
 
     /// Returns a function that tells the shortest time from a write to a deadline of the table in use.
-    #[must_use]
     pub fn shortest_span(&self) -> impl Fn() -> Duration + Send + Sync + use<> {
         let live = self.clone();
         move || live.table().shortest_span()
