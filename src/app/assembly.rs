@@ -85,10 +85,17 @@ fn notifier(config: &Config, ledger: &Ledger, metrics: &Metrics) -> Result<Optio
 }
 
 /// Returns the ledger over a store. It counts lapsed executions and keeps what it replayed.
-fn ledger(store: &Arc<dyn Store>, config: &Config, metrics: &Metrics, operator: Operator) -> Ledger {
+fn ledger(
+    store: &Arc<dyn Store>,
+    config: &Config,
+    routes: &LiveRoutes,
+    metrics: &Metrics,
+    operator: Operator,
+) -> Ledger {
     let counted = metrics.clone();
     let ledger = clock::watched(Ledger::new(Arc::clone(store), config.store.timeout), config)
         .keeping_replays(REPLAY_CACHE as u64)
+        .pausing_sweeps(routes.shortest_span())
         .reporting_lapses(move |id, record| lapsed(&counted, id, record));
     let Some(moment) = operator.not_before else { return ledger };
     warn!("no operation begins before {moment}; what is stored is answered");
@@ -112,7 +119,7 @@ impl Assembly {
         let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
         let store = stores::open(config, &terms, &mut deadline).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
-        let ledger = ledger(&store, config, &metrics, operator);
+        let ledger = ledger(&store, config, &routes, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
         let (stop, proxy) = (Stop::default(), proxy(config)?);
         let gateway = Gateway::new(

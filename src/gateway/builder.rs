@@ -112,6 +112,7 @@ impl GatewayBuilder {
         let routes = LiveRoutes::new(table.answering_lookups(config.lookup.enabled));
         let counted = metrics.clone();
         let ledger = Ledger::new(store, config.store.timeout)
+            .pausing_sweeps(routes.shortest_span())
             .reporting_lapses(move |id, record| lapsed(&counted, id, record));
         let tasks = [
             tokio::spawn(sweep(ledger.clone(), metrics.clone(), stop.clone())).abort_handle(),

@@ -1,5 +1,10 @@
 //! The sweeper: records the effects of time. An execution with a dead owner becomes unknown even if no
 //! attempt asks for it again, and records that are no longer kept are deleted.
+//!
+//! A round comes every [`SWEEP_INTERVAL`] at most, but it asks the store only if a record can be due. The
+//! last look says when the earliest record that it saw is due, and [`Ledger::quiet_after_look`] says when a
+//! record can be due that was written since. The first round after the earlier of these two times looks
+//! again, so a record is swept at most one interval after its deadline, as if each round looked.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +18,7 @@ use crate::stop::Stop;
 use crate::store::{Ledger, RouteTally, Tally};
 use crate::telemetry::{Metrics, Unknown};
 
-/// Longest pause after a round that has swept everything due.
+/// Longest pause between two rounds.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 /// Longest time between two counts of the unknown records.
 const COUNT_INTERVAL: Duration = Duration::from_secs(5);
@@ -26,8 +31,11 @@ const SHARE: u32 = 10;
 /// records. Logs an error of the store and goes on with the next round.
 pub async fn sweep(ledger: Ledger, metrics: Metrics, stop: Stop) {
     let rounds = async {
+        let mut last_look = Look::NONE;
         loop {
-            sweep_what_is_due(&ledger).await;
+            if last_look.is_outdated(&ledger) {
+                last_look = sweep_what_is_due(&ledger).await;
+            }
             sleep(jittered(SWEEP_INTERVAL)).await;
         }
     };
@@ -79,21 +87,43 @@ fn shown(tally: &Tally) -> BTreeMap<String, Unknown> {
     tally.routes.iter().map(|(name, route)| (name.clone(), shown(route))).collect()
 }
 
-async fn sweep_what_is_due(ledger: &Ledger) {
+/// A look at the store.
+struct Look {
+    /// The beginning of the look; `None` if it failed.
+    begun: Option<Instant>,
+    /// The time from there for which no record that was stored then becomes due.
+    quiet_for: Duration,
+}
+
+impl Look {
+    const NONE: Self = Self { begun: None, quiet_for: Duration::ZERO };
+
+    /// Tells whether a record can be due that the look did not find.
+    fn is_outdated(&self, ledger: &Ledger) -> bool {
+        let quiet_for = self.quiet_for.min(ledger.quiet_after_look());
+        self.begun.is_none_or(|begun| begun.elapsed() >= quiet_for)
+    }
+}
+
+/// Sweeps everything that is due. Returns the last look.
+async fn sweep_what_is_due(ledger: &Ledger) -> Look {
     loop {
         let started = Instant::now();
-        match ledger.sweep().await {
-            Ok(swept) => {
+        match ledger.sweep_and_look_ahead().await {
+            Ok((swept, quiet_for)) => {
                 if swept.retired + swept.forgotten > 0 {
                     info!(retired = swept.retired, forgotten = swept.forgotten, "retention ended");
                 }
                 if !swept.more {
-                    return;
+                    return Look { begun: Some(started), quiet_for };
                 }
                 // However much is due, half of the time is left to other writes.
                 sleep(started.elapsed()).await;
             }
-            Err(error) => return warn!("cannot sweep: {error}"),
+            Err(error) => {
+                warn!("cannot sweep: {error}");
+                return Look::NONE;
+            }
         }
     }
 }

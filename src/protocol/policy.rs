@@ -52,6 +52,13 @@ impl Policy {
     /// tombstone, a very late retry could run a payment that may already have happened.
     pub const UNKNOWN_TOMBSTONE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+    /// Returns the shortest time from a write to the deadline of the written record.
+    #[must_use]
+    pub fn shortest_span(&self) -> Duration {
+        let tombstone = if self.tombstone_ttl.is_zero() { self.ttl } else { self.tombstone_ttl };
+        self.lease.min(self.ttl).min(tombstone)
+    }
+
     /// Returns the longest time that a record can live from its first claim, while gateways sweep. The time
     /// consists of the call and its lease, an unknown outcome that is decided at the very end of its ttl, the
     /// ttl of that decision, and a tombstone.

@@ -4,6 +4,7 @@
 //! A table is replaced as a whole. A request that found its route keeps it to its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -39,5 +40,11 @@ impl LiveRoutes {
     pub fn longest_ttl(&self) -> LongestTtl {
         let live = self.clone();
         Arc::new(move || live.table().longest_ttl())
+    }
+
+    /// Returns a function that tells the shortest time from a write to a deadline of the table in use.
+    pub fn shortest_span(&self) -> impl Fn() -> Duration + Send + Sync + use<> {
+        let live = self.clone();
+        move || live.table().shortest_span()
     }
 }

@@ -126,6 +126,13 @@ impl RouteTable {
         self.routes.iter().map(|route| route.policy.ttl).max().unwrap_or_default()
     }
 
+    /// Returns the shortest time from a write to the deadline of the written record that a route has: a lease
+    /// or a time of retention. Returns the longest duration without a route.
+    #[must_use]
+    pub fn shortest_span(&self) -> Duration {
+        self.routes.iter().map(|route| route.policy.shortest_span()).min().unwrap_or(Duration::MAX)
+    }
+
     /// Returns the size of the largest response that any route keeps, in bytes.
     #[must_use]
     pub fn largest_response(&self) -> usize {

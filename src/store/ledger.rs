@@ -22,8 +22,11 @@ use super::{
 };
 
 mod claims;
+mod quiet;
 mod steps;
 mod sweep;
+
+use quiet::ShortestSpan;
 
 pub use sweep::Swept;
 
@@ -35,6 +38,7 @@ pub struct Ledger {
     not_before: Option<Arc<NotBefore>>,
     replays: Option<Arc<Replays>>,
     lapses: Option<Arc<OnLapse>>,
+    shortest_span: Option<Arc<ShortestSpan>>,
     pub(super) jumps: Option<Arc<Jumps>>,
 }
 
@@ -51,7 +55,15 @@ impl Ledger {
     /// Creates a ledger over `store` that waits at most `timeout` for each answer of the store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, timeout: Duration) -> Self {
-        Self { store, timeout, not_before: None, replays: None, lapses: None, jumps: None }
+        Self {
+            store,
+            timeout,
+            not_before: None,
+            replays: None,
+            lapses: None,
+            shortest_span: None,
+            jumps: None,
+        }
     }
 
     /// Returns the ledger with a replay cache of up to `bytes` for the last ten seconds in this process. A
@@ -75,6 +87,13 @@ impl Ledger {
     #[must_use]
     pub fn reporting_lapses(self, report: impl Fn(RecordId, &Record) + Send + Sync + 'static) -> Self {
         Self { lapses: Some(Arc::new(report)), ..self }
+    }
+
+    /// Returns the ledger with `shortest_span`, which tells the shortest time from a write to a deadline that
+    /// the routes in use have. With it, a sweeper looks at the store only when a record can be due.
+    #[must_use]
+    pub fn pausing_sweeps(self, shortest_span: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self { shortest_span: Some(Arc::new(ShortestSpan::new(shortest_span))), ..self }
     }
 
     /// Returns the ledger with a check of the server's clock. If the clock jumps beyond `limits`, measured by
@@ -211,6 +230,13 @@ impl Ledger {
         document: Bytes,
     ) -> Result<Replaced, StoreError> {
         self.answer(self.store.replace_document(name, expected, document)).await
+    }
+
+    /// Notes the span from the write of `record` to its deadline.
+    fn note_span(&self, record: &Record) {
+        if let Some(shortest) = &self.shortest_span {
+            shortest.note(record.until_deadline());
+        }
     }
 
     async fn read_raw(&self, id: RecordId) -> Result<Snapshot, StoreError> {

@@ -6,6 +6,7 @@ use std::future::{Future, pending, ready};
 use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -208,9 +209,15 @@ impl Store for MemoryStore {
 
     fn due(&self, limit: usize) -> Pending<'_, Due> {
         let (tables, now) = (self.tables.lock(), self.clock.now());
-        let due = tables.deadlines.iter().take_while(|(deadline, _)| *deadline <= now).take(limit);
-        let records = due.filter_map(|(_, id)| Some((*id, tables.records.get(id)?.clone()))).collect();
-        Box::pin(ready(Ok(Due { records, now })))
+        let (mut records, mut quiet_for) = (Vec::new(), Duration::MAX);
+        for (deadline, id) in &tables.deadlines {
+            if *deadline > now || records.len() >= limit {
+                quiet_for = deadline.since(now);
+                break;
+            }
+            records.extend(tables.records.get(id).map(|record| (*id, record.clone())));
+        }
+        Box::pin(ready(Ok(Due { records, now, quiet_for })))
     }
 
     fn document(&self, name: DocumentName) -> Pending<'_, Document> {

@@ -6,6 +6,7 @@
 
 use std::future::{Future, pending, ready};
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -262,6 +263,10 @@ pub struct Due {
     pub records: Vec<(RecordId, Record)>,
     /// The store's clock at that moment.
     pub now: Timestamp,
+    /// Time until the earliest deadline of the other records, by the clock that the deadlines follow. Zero if
+    /// that is not known, and the longest duration if there is no other record. It says nothing about records
+    /// that are written later.
+    pub quiet_for: Duration,
 }
 
 /// The failures that an acknowledged write survives.

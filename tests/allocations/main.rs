@@ -105,5 +105,5 @@ fn each_kind_of_request_keeps_to_its_budget() {
     compare(&embedded, &[(First, 221, 73_000)]);
     let server = redis::Server::start();
     let redis = format!("redis://127.0.0.1:{}", server.port);
-    compare(&redis, &[(First, 212, 77_000), (Replay, 49, 20_500)]);
+    compare(&redis, &[(First, 162, 73_000), (Replay, 49, 20_500)]);
 }

@@ -48,6 +48,7 @@ macro_rules! suite {
             lists::pages_follow_each_other,
             lists::a_cursor_outlives_its_record,
             lists::the_longest_due_comes_first,
+            lists::a_look_tells_when_the_next_record_is_due,
             unknown::the_oldest_unknown_comes_first,
             unknown::a_cursor_of_the_unknown_outlives_its_record,
             unknown::unknown_outcomes_are_counted_by_route,

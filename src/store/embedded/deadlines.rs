@@ -5,6 +5,7 @@
 //! has not seen never carries an earlier stamp, and so never an earlier deadline.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use fjall::Readable;
 use parking_lot::Mutex;
@@ -64,7 +65,8 @@ pub(super) fn parse(key: &[u8]) -> Option<(Timestamp, RecordId)> {
 pub(super) fn due(tables: &Tables, low: &LowWater, limit: usize) -> Result<Due, StoreError> {
     let floor = low.floor(&tables.clock);
     let view = tables.database.snapshot();
-    let mut due = Due { records: Vec::new(), now: tables.clock.now() };
+    // A scan ahead would read over the removed entries of all executions that ended before their deadline.
+    let mut due = Due { records: Vec::new(), now: tables.clock.now(), quiet_for: Duration::ZERO };
     let mut first_left = floor;
     let from = low.mark.load(Ordering::Acquire).to_be_bytes().to_vec();
     let to = due.now.0.saturating_add(1).to_be_bytes().to_vec();
@@ -107,8 +109,6 @@ fn due_record(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::clock::ManualClock;
 

@@ -68,6 +68,7 @@ impl Ledger {
             return Ok(decision);
         }
         let first = claim.first(Timestamp::default());
+        self.note_span(&first);
         let asked = self.uptime();
         let found = match self.dated(self.store.claim(id, first.clone())).await {
             // The second answer says nothing about the first claim, unless it read that claim's record.

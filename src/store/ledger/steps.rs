@@ -127,6 +127,9 @@ impl Ledger {
 
     /// Writes over `known`, or creates the record where there was none.
     async fn write(&self, id: RecordId, known: Option<&Record>, change: Change) -> Result<Swap, StoreError> {
+        if let Change::Write(Written { record, .. }) = &change {
+            self.note_span(record);
+        }
         let Some(known) = known else {
             let Change::Write(Written { record: first, .. }) = change else { return Ok(Swap::Stored(None)) };
             return Ok(match self.dated(self.store.claim(id, first)).await? {

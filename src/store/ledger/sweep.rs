@@ -1,5 +1,7 @@
 //! The sweep: writes the effects of time on records that no attempt asks for.
 
+use std::time::Duration;
+
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Sweep, SweepVerdict};
 
@@ -41,7 +43,17 @@ impl Ledger {
     /// # Errors
     /// The errors of the store. The next sweep continues from there.
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
+        Ok(self.sweep_and_look_ahead().await?.0)
+    }
+
+    /// Makes one step of the sweep, as [`Ledger::sweep`]. The second value is the time, counted from the
+    /// call, for which no other record that is stored now becomes due.
+    ///
+    /// # Errors
+    /// As [`Ledger::sweep`].
+    pub async fn sweep_and_look_ahead(&self) -> Result<(Swept, Duration), StoreError> {
         let due = self.dated(self.store.due(SWEEP_BATCH)).await?;
+        let quiet_for = due.quiet_for;
         // With a clock that jumped, more records are due than there is work, and the same ones are due again
         // at once.
         let more = due.records.len() == SWEEP_BATCH && !self.clock_has_jumped();
@@ -51,7 +63,18 @@ impl Ledger {
             let some = left.drain(..left.len().min(SWEPT_TOGETHER)).collect();
             self.sweep_some(some, due.now, &mut swept).await?;
         }
-        Ok(swept)
+        Ok((swept, quiet_for))
+    }
+
+    /// Returns the time after the beginning of a look for which no record that was written later can become
+    /// due. Zero if that is not known: without [`Ledger::pausing_sweeps`], and while the store's clock is not
+    /// believed.
+    #[must_use]
+    pub fn quiet_after_look(&self) -> Duration {
+        match &self.shortest_span {
+            Some(shortest) if !self.clock_has_jumped() => shortest.quiet_for(self.timeout),
+            _ => Duration::ZERO,
+        }
     }
 
     /// Sweeps some records at the same time, so that a store can batch their writes.

@@ -3,6 +3,7 @@
 //! They have a connection of their own, so that a long list delays no claim.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -16,7 +17,7 @@ use crate::store::{Document, DocumentName, Due, Filter, PAGE_SCAN, Page, Replace
 
 use super::failure::Failure;
 use super::primary::standby;
-use super::row::{self, moment};
+use super::row::{self, Moment, moment};
 use super::session::Session;
 use super::setup::Setup;
 use super::statements::Statements;
@@ -40,7 +41,9 @@ impl ListConnection {
     pub(super) async fn due(&self, limit: usize) -> Result<Due, StoreError> {
         let statement = query(self.statements.due.clone()).bind(count(limit));
         let rows = self.ask(statement).await.map_err(Failure::of_a_read)?;
-        let mut due = Due { records: Vec::new(), now: clock(&rows, "now")? };
+        let now = clock(&rows, "now")?;
+        let quiet_for = quiet_for(&rows, now)?;
+        let mut due = Due { records: Vec::new(), now, quiet_for };
         for row in rows {
             let Some((id, record)) = decode(&row)? else { continue };
             match record {
@@ -168,6 +171,18 @@ pub(super) fn decode(row: &PgRow) -> Result<Option<(RecordId, Result<Record, Sto
 pub(super) fn clock(rows: &[PgRow], column: &str) -> Result<Timestamp, Failure> {
     let last = rows.last().ok_or_else(|| Failure::Down("a list came without its last row".into()))?;
     if last.try_get("standby")? { Err(standby()) } else { moment(last, column) }
+}
+
+/// Returns the time until the earliest deadline that has not passed, of the last row. If the statement returned
+/// records, more may be due.
+fn quiet_for(rows: &[PgRow], now: Timestamp) -> Result<Duration, Failure> {
+    match rows {
+        [last] => {
+            let next: Option<Moment> = last.try_get("next")?;
+            Ok(next.map_or(Duration::MAX, |Moment(next)| next.since(now)))
+        }
+        _ => Ok(Duration::ZERO),
+    }
 }
 
 pub(super) fn count(number: usize) -> i64 {

@@ -17,7 +17,7 @@ type Parts = (String, u64, Option<Vec<u8>>);
 impl Shared {
     /// Implements [`crate::store::Store::document`].
     pub(super) async fn document(&self, name: DocumentName) -> Result<Document, StoreError> {
-        let call = Call::new(Script::Document, vec![self.keys.document(name)]);
+        let call = Call::new(Script::Document, [self.keys.document(name)]);
         let answer = self.ask_bucket(DOCUMENTS_BUCKET, Request::Script(&call)).await?;
         let (_, now, bytes) = Parts::from_redis_value(answer).map_err(odd).map_err(Failure::of_a_read)?;
         Ok(Document { bytes: bytes.map(Bytes::from), now: Timestamp(now) })
@@ -31,7 +31,7 @@ impl Shared {
         expected: Option<Bytes>,
         document: Bytes,
     ) -> Result<Replaced, StoreError> {
-        let call = Call::new(Script::Document, vec![self.keys.document(name)])
+        let call = Call::new(Script::Document, [self.keys.document(name)])
             .arg(expected.unwrap_or_default())
             .arg(document);
         let (answer, replicas) = self.nodes.ask(DOCUMENTS_BUCKET, Request::Script(&call), true).await?;

@@ -1,12 +1,15 @@
 //! The first argument of every script that answers with a record: its fields of a fixed length, in one text.
 //!
-//! A server makes a text and an entry of a table of each argument, at every call. One text is the cheapest. Behind
-//! the fields are the revisions at which a record is touched that is not the expected one, if writes count only
-//! once replicas have them. Each script in `lua` says which fields it takes.
+//! A server makes a text and an entry of a table of each argument, at every call. One text is the cheapest.
+//! Behind the fields are the revisions at which a record is touched that is not the expected one, if writes
+//! count only once replicas have them. Each script in `lua` says which fields it takes.
 
 use std::time::Duration;
 
 use crate::protocol::{Record, RecordId, Revision, State};
+
+/// Length of the longest of these texts, in bytes.
+pub(super) const LONGEST: usize = 62;
 
 /// Returns the fields of `lua/claim.lua`.
 pub(super) fn of_claim(id: RecordId, first: &Record, touches: bool) -> Vec<u8> {
@@ -37,7 +40,7 @@ pub(super) fn of_write(
         State::Completed { .. } => (b'o', if puts { b'p' } else { b'k' }),
         State::Settled { .. } | State::Cleared { .. } | State::Expired { .. } => (b'o', b'd'),
     };
-    let mut fields = Vec::with_capacity(62);
+    let mut fields = Vec::with_capacity(LONGEST);
     fields.extend(revision(expected));
     fields.extend(id.as_bytes());
     fields.extend(milliseconds(record.until_deadline()));

@@ -290,7 +290,8 @@ impl Shared {
         let link = Arc::downgrade(self);
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.setup.terms.timeout / 2))
-            .set_response_timeout(Some(self.setup.terms.timeout))
+            // Each request has a timeout of its own around the connection.
+            .set_response_timeout(None)
             .set_push_sender(move |push: PushInfo| {
                 if let Some(link) = link.upgrade() {
                     link.hear(number, push);
@@ -340,11 +341,12 @@ impl Shared {
     /// well, because a gateway that claims nothing also has to notice the loss.
     async fn examine(&self, connection: &mut MultiplexedConnection, unmarked: bool) -> Result<(), Failure> {
         let server = Server::ask(connection).await?;
-        if let Some(why) = server.unfit(self.setup.settings.servers.is_cluster()) {
+        let in_cluster = self.setup.settings.servers.is_cluster();
+        if let Some(why) = server.unfit(in_cluster) {
             return Err(why);
         }
         let buckets = self.buckets.lock().clone();
-        let unmarked = unmarked || self.common.marks.differ(connection, &buckets).await?;
+        let unmarked = unmarked || self.common.marks.differ(connection, &buckets, in_cluster).await?;
         let mark = RunMark::read(connection, &self.mark).await?;
         let remembered = self.server.lock().seen.clone();
         let lost = mark.lost(&server, remembered.as_ref(), unmarked);

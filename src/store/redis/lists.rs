@@ -32,13 +32,23 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 /// An entry of a deadline index: the deadline and the id.
 type Entry = (u64, RecordId);
 
+/// The entries with a deadline that has passed, the earliest first.
+struct Passed {
+    entries: Vec<Entry>,
+    now: Timestamp,
+    /// Time until the earliest deadline; zero if there are entries.
+    quiet_for: Duration,
+}
+
 impl Shared {
     /// Implements [`crate::store::Store::due`].
     pub(super) async fn due(self: &Arc<Self>, limit: usize) -> Result<Due, StoreError> {
-        let (entries, now) = self.passed(limit).await?;
-        let ids = entries.iter().map(|(_, id)| *id).collect();
-        let mut stored = self.fetch(ids).await?;
-        let mut due = Due { records: Vec::new(), now };
+        let Passed { entries, now, quiet_for } = self.passed(limit).await?;
+        let mut due = Due { records: Vec::new(), now, quiet_for };
+        if entries.is_empty() {
+            return Ok(due);
+        }
+        let mut stored = self.fetch(entries.iter().map(|(_, id)| *id).collect()).await?;
         for (listed, id) in entries {
             let decoded = stored.remove(&id).map(|bytes| decode(id, &bytes)).transpose();
             match decoded {
@@ -78,32 +88,41 @@ impl Shared {
         Ok(page)
     }
 
-    /// Returns the entries with a deadline that has passed, the earliest first, and the time.
-    async fn passed(self: &Arc<Self>, limit: usize) -> Result<(Vec<Entry>, Timestamp), StoreError> {
+    /// Looks for entries with a deadline that has passed.
+    async fn passed(self: &Arc<Self>, limit: usize) -> Result<Passed, StoreError> {
         // Ids are digests, so due records are spread evenly. The rest of a bucket is due again at the next
         // call.
         let of_each = limit.min((limit / 64).max(8));
         let answers = self.on_groups(self.nodes.groups(), move |shared, group| async move {
-            let keys = group.iter().map(|bucket| shared.keys.deadlines(*bucket)).collect();
+            let keys = group.iter().map(|bucket| shared.keys.deadlines(*bucket));
             let call = Call::new(Script::Due, keys).number(of_each as u128);
             shared.ask_bucket(group[0], Request::Script(&call)).await
         });
-        let (mut entries, mut now) = (Vec::new(), Timestamp(u64::MAX));
+        let mut passed = Passed { entries: Vec::new(), now: Timestamp(u64::MAX), quiet_for: Duration::MAX };
         for answer in answers.await? {
             let parts = Vec::<Vec<u8>>::from_redis_value(answer).unwrap_or_default();
-            let Some((time, listed)) = parts.split_first() else { continue };
-            // The nodes of a cluster may disagree about the time. The earliest of their times counts.
-            now = now.min(Timestamp(number(time)));
-            entries.extend(
+            let [time, earliest, listed @ ..] = parts.as_slice() else {
+                passed.quiet_for = Duration::ZERO;
+                continue;
+            };
+            // The nodes of a cluster may disagree about the time. The earliest of their times counts, and a
+            // deadline is compared with the time of its own node.
+            let time = Timestamp(number(time));
+            passed.now = passed.now.min(time);
+            if !earliest.is_empty() {
+                passed.quiet_for = passed.quiet_for.min(Timestamp(number(earliest)).since(time));
+            }
+            let (listed, _) = listed.as_chunks::<2>();
+            passed.entries.extend(
                 listed
-                    .chunks_exact(2)
-                    .filter_map(|entry| Some((number(&entry[1]), RecordId::from_bytes(&entry[0])?))),
+                    .iter()
+                    .filter_map(|[id, deadline]| Some((number(deadline), RecordId::from_bytes(id)?))),
             );
         }
-        entries.retain(|(deadline, _)| *deadline <= now.0);
-        entries.sort_unstable();
-        entries.truncate(limit);
-        Ok((entries, now))
+        passed.entries.retain(|(deadline, _)| *deadline <= passed.now.0);
+        passed.entries.sort_unstable();
+        passed.entries.truncate(limit);
+        Ok(passed)
     }
 
     async fn unknown_ids(
@@ -119,7 +138,7 @@ impl Shared {
             .map(|group| group.into_iter().filter(|bucket| *bucket >= from).collect::<Vec<_>>());
         let groups = groups.filter(|group| !group.is_empty()).collect();
         let answers = self.on_groups(groups, move |shared, group| async move {
-            let keys = group.iter().map(|bucket| shared.keys.unknown(*bucket)).collect();
+            let keys = group.iter().map(|bucket| shared.keys.unknown(*bucket));
             let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
             let call = Call::new(Script::Unknown, keys).arg(after).number(many as u128);
             shared.ask_bucket(group[0], Request::Script(&call)).await
@@ -201,7 +220,7 @@ impl Shared {
     /// Corrects the deadline entry of a record: moves it from `listed` to `deadline`, or removes it if there
     /// is no record.
     async fn mend(&self, id: RecordId, listed: u64, deadline: Timestamp) -> Result<(), StoreError> {
-        let keys = vec![self.keys.record(id), self.keys.deadlines(bucket(id))];
+        let keys = [self.keys.record(id), self.keys.deadlines(bucket(id))];
         let call = Call::new(Script::Mend, keys).arg(*id.as_bytes());
         let call = call.number(listed.into()).number(deadline.0.into());
         Ok(self.ask_bucket(bucket(id), Request::Script(&call)).await.map(drop)?)

@@ -10,7 +10,7 @@
 
 use parking_lot::Mutex;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{FromRedisValue, Value, pipe};
+use redis::{FromRedisValue, Value, cmd, pipe};
 
 use crate::protocol::hex;
 use crate::random;
@@ -68,21 +68,35 @@ impl Marks {
     }
 
     /// Tells whether the mark of one of `buckets` is not the known one. A bucket for which the server gives
-    /// no answer, such as one that it has given away, does not count.
+    /// no answer, such as one that it has given away, does not count. A server outside of a cluster is asked
+    /// for all marks with one command.
     pub(super) async fn differ(
         &self,
         connection: &mut MultiplexedConnection,
         buckets: &[u8],
+        in_cluster: bool,
     ) -> Result<bool, Failure> {
         let known: Vec<_> = buckets.iter().filter_map(|bucket| Some((*bucket, self.of(*bucket)?))).collect();
-        let mut commands = pipe();
-        for (bucket, _) in &known {
-            commands.cmd("GET").arg(self.keys.mark(*bucket));
-        }
         if known.is_empty() {
             return Ok(false);
         }
-        let answers = connection.req_packed_commands(&commands, 0, known.len()).await?;
+        let keys = known.iter().map(|(bucket, _)| self.keys.mark(*bucket));
+        let answers = if in_cluster {
+            let mut commands = pipe();
+            for key in keys {
+                commands.cmd("GET").arg(key);
+            }
+            connection.req_packed_commands(&commands, 0, known.len()).await?
+        } else {
+            let mut command = cmd("MGET");
+            for key in keys {
+                command.arg(key);
+            }
+            match connection.req_packed_command(&command).await? {
+                Value::Array(answers) => answers,
+                _ => return Ok(false),
+            }
+        };
         Ok(known.iter().zip(answers).any(|((_, mark), answer)| match answer {
             Value::Nil => true,
             Value::BulkString(found) => found != mark,

@@ -40,7 +40,7 @@ use super::{
 };
 
 use self::failure::Failure;
-use self::keys::{Keys, bucket};
+use self::keys::{DEADLINES, Keys, MARK, UNKNOWN, UNKNOWN_SINCE, bucket};
 use self::link::Common;
 use self::marks::Marks;
 use self::memory::Outcomes;
@@ -200,20 +200,21 @@ impl Shared {
     }
 
     async fn claim(&self, id: RecordId, first: Record) -> Result<Claimed, StoreError> {
-        let keys = &self.keys;
-        let bucket = bucket(id);
-        let keys = vec![keys.record(id), keys.response(id), keys.deadlines(bucket), keys.mark(bucket)];
-        let call = Call::new(Script::Claim, keys)
+        let mut digits = [0; 40];
+        let keys = self.keys.about(id, &mut digits);
+        let keys = [keys.record(), keys.response(), keys.of_bucket(DEADLINES), keys.of_bucket(MARK)];
+        let encoded = codec::encode_record(&first);
+        let call = Call::about_record(Script::Claim, keys, fields::LONGEST + encoded.len())
             .arg(fields::of_claim(id, &first, self.touches()))
-            .arg(codec::encode_record(&first))
-            .starting(Some(ExecutionStart { bucket, is_new: true }));
+            .arg(encoded)
+            .starting(Some(ExecutionStart { bucket: bucket(id), is_new: true }));
         let reply = self.begin(id, &call).await?;
         match reply.kind {
             ReplyKind::Stored => {
                 self.note(id, true, 0).await;
                 Ok(Claimed::Won(Record { created_at: reply.now, updated_at: reply.now, ..first }))
             }
-            ReplyKind::Refused => Err(self.refused(bucket).await),
+            ReplyKind::Refused => Err(self.refused(bucket(id)).await),
             _ => reply.found(id).map(Claimed::Found),
         }
     }
@@ -227,13 +228,14 @@ impl Shared {
     ) -> Result<Swap, StoreError> {
         let (runs, size) =
             (matches!(record.state, State::Running { .. }), response.as_ref().map_or(0, Vec::len));
-        let mut keys = self.all_keys(id);
+        let encoded = codec::encode_record(&record);
+        let mut call = self.call_about(Script::Write, id, fields::LONGEST + encoded.len() + size);
         if runs {
-            keys.push(self.keys.mark(bucket(id)));
+            call = call.key(self.keys.about(id, &mut [0; 40]).of_bucket(MARK));
         }
-        let mut call = Call::new(Script::Write, keys)
+        call = call
             .arg(fields::of_write(id, expected, &record, response.is_some(), self.touches()))
-            .arg(codec::encode_record(&record))
+            .arg(encoded)
             .arg(self.keys.channel());
         match (&record.state, response) {
             (State::Unknown { .. }, _) => call = call.arg(record.route.as_bytes()),
@@ -260,7 +262,8 @@ impl Shared {
     }
 
     async fn remove(&self, id: RecordId, expected: Revision) -> Result<Swap, StoreError> {
-        let call = Call::new(Script::Remove, self.all_keys(id))
+        let call = self
+            .call_about(Script::Remove, id, fields::LONGEST)
             .arg(fields::of_removal(id, expected))
             .arg(self.keys.channel());
         let reply = self.run(id, &call).await?;
@@ -274,8 +277,10 @@ impl Shared {
     }
 
     async fn read(&self, id: RecordId) -> Result<Snapshot, StoreError> {
-        let keys = vec![self.keys.record(id), self.keys.response(id)];
-        let call = Call::new(Script::Read, keys).arg(fields::of_read(self.touches()));
+        let mut digits = [0; 40];
+        let keys = self.keys.about(id, &mut digits);
+        let keys = [keys.record(), keys.response()];
+        let call = Call::about_record(Script::Read, keys, 0).arg(fields::of_read(self.touches()));
         self.run(id, &call).await.map_err(Failure::of_a_read)?.snapshot(id)
     }
 
@@ -283,8 +288,8 @@ impl Shared {
         // The order matters: an end that is published after the flag is set reaches the subscription, and the
         // waiter is already registered.
         let waiter = self.common.waiters.join(id);
-        self.ask_bucket(0, Request::Subscribe(&self.keys.channel())).await?;
-        let call = Call::new(Script::Watch, vec![self.keys.record(id)]);
+        self.ask_bucket(0, Request::Subscribe(self.keys.channel())).await?;
+        let call = Call::new(Script::Watch, [self.keys.record(id)]);
         self.ask_bucket(bucket(id), Request::Script(&call)).await?;
         Ok(Box::pin(waiter))
     }
@@ -303,15 +308,14 @@ impl Shared {
         Ok(())
     }
 
-    fn all_keys(&self, id: RecordId) -> Vec<String> {
-        let (keys, bucket) = (&self.keys, bucket(id));
-        vec![
-            keys.record(id),
-            keys.response(id),
-            keys.deadlines(bucket),
-            keys.unknown(bucket),
-            keys.unknown_since(bucket),
-        ]
+    /// Creates a call of a script that may touch all keys of a record.
+    fn call_about(&self, script: Script, id: RecordId, arguments: usize) -> Call {
+        let mut digits = [0; 40];
+        let keys = self.keys.about(id, &mut digits);
+        let indexes = [DEADLINES, UNKNOWN, UNKNOWN_SINCE].map(|name| keys.of_bucket(name));
+        let [deadlines, unknown, unknown_since] = indexes;
+        let keys = [keys.record(), keys.response(), deadlines, unknown, unknown_since];
+        Call::about_record(script, keys, arguments)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{Cmd, Value, cmd, pipe};
+use redis::{Cmd, Value, pipe};
 
 use crate::clock::Timestamp;
 
@@ -72,18 +72,51 @@ impl Script {
 #[derive(Clone)]
 pub(super) struct Call {
     script: Script,
-    keys: Vec<String>,
-    arguments: Vec<Vec<u8>>,
+    keys: usize,
+    /// The keys and then the arguments, without a gap.
+    bytes: Vec<u8>,
+    /// The end of each of them.
+    ends: Vec<usize>,
     begins: Option<ExecutionStart>,
 }
 
+/// Room for the keys of a call about one record, in bytes.
+const ROOM_FOR_KEYS: usize = 384;
+/// Room for what a call gets when it is sent: the command, the script's name, the number of keys, and the
+/// permission.
+const ROOM_FOR_FRAME: (usize, usize) = (4, 80);
+
 impl Call {
-    pub(super) fn new(script: Script, keys: Vec<String>) -> Self {
-        Self { script, keys, arguments: Vec::new(), begins: None }
+    pub(super) fn new(script: Script, keys: impl IntoIterator<Item = String>) -> Self {
+        let call = Self { script, keys: 0, bytes: Vec::new(), ends: Vec::new(), begins: None };
+        keys.into_iter().fold(call, |call, key| call.key([&key]))
     }
 
-    pub(super) fn arg(mut self, argument: impl Into<Vec<u8>>) -> Self {
-        self.arguments.push(argument.into());
+    /// Creates a call about one record, with room for `arguments` bytes of arguments. Each payment makes two
+    /// of these calls, so no word of theirs has an allocation of its own.
+    pub(super) fn about_record<const N: usize, const P: usize>(
+        script: Script,
+        keys: [[&str; P]; N],
+        arguments: usize,
+    ) -> Self {
+        let bytes = Vec::with_capacity(ROOM_FOR_KEYS + arguments);
+        let call = Self { script, keys: 0, bytes, ends: Vec::with_capacity(N + 6), begins: None };
+        keys.into_iter().fold(call, Self::key)
+    }
+
+    /// Adds a key, which consists of `parts`. All keys come before the first argument.
+    pub(super) fn key<const P: usize>(mut self, parts: [&str; P]) -> Self {
+        for part in parts {
+            self.bytes.extend_from_slice(part.as_bytes());
+        }
+        self.ends.push(self.bytes.len());
+        self.keys += 1;
+        self
+    }
+
+    pub(super) fn arg(mut self, argument: impl AsRef<[u8]>) -> Self {
+        self.bytes.extend_from_slice(argument.as_ref());
+        self.ends.push(self.bytes.len());
         self
     }
 
@@ -105,16 +138,21 @@ impl Call {
     }
 
     fn command(&self, how: &str, what: &str, permitted: Permitted) -> Cmd {
-        let mut command = cmd(how);
-        command.arg(what).arg(self.keys.len()).arg(&self.keys);
-        for argument in &self.arguments {
-            command.arg(argument.as_slice());
+        let (words, bytes) = ROOM_FOR_FRAME;
+        let mut command = Cmd::with_capacity(words + self.ends.len(), bytes + what.len() + self.bytes.len());
+        command.arg(how).arg(what).arg(self.keys);
+        let mut start = 0;
+        for end in &self.ends {
+            command.arg(&self.bytes[start..*end]);
+            start = *end;
         }
         if self.begins.is_some() {
             let (until, mark) =
                 permitted.map_or((0, None), |permission| (permission.until.0, permission.mark));
-            let mark = mark.as_ref().map_or(&[][..], |mark| mark);
-            command.arg([&until.to_be_bytes()[..], mark].concat());
+            let mut permission = [0; 8 + size_of::<Digits>()];
+            permission[..8].copy_from_slice(&until.to_be_bytes());
+            permission[8..].copy_from_slice(&mark.unwrap_or_default());
+            command.arg(if mark.is_some() { &permission[..] } else { &permission[..8] });
         }
         command
     }
@@ -202,7 +240,7 @@ pub(super) async fn send(
     acknowledged: Option<Acknowledged>,
 ) -> Result<(Value, u32), Failure> {
     let Some(Acknowledged { by, within }) = acknowledged else {
-        let value = connection.req_packed_command(command).await?;
+        let value = connection.send_packed_command(command).await?;
         return Ok((value.extract_error()?, 0));
     };
     let mut both = pipe();
@@ -221,6 +259,24 @@ pub(super) async fn send(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_come_first_and_the_permission_last() {
+        let starts = ExecutionStart { bucket: 7, is_new: true };
+        let call = Call::about_record(Script::Claim, [["p:", "{07}"], ["p:", ""]], 3);
+        let call = call.arg("abc").arg([]).starting(Some(starts));
+        let words = |permitted| {
+            let command = call.command("EVALSHA", "name", permitted);
+            String::from_utf8_lossy(&command.get_packed_command()).replace("\r\n", " ")
+        };
+        let permission =
+            Permission { until: Timestamp(0x3132_3334_3536_3738), mark: Some(*b"0123456789abcdef") };
+        assert_eq!(
+            words(Some(permission)),
+            "*8 $7 EVALSHA $4 name $1 2 $6 p:{07} $2 p: $3 abc $0  $24 123456780123456789abcdef "
+        );
+        assert!(words(None).ends_with("$8 \0\0\0\0\0\0\0\0 "));
+    }
 
     #[test]
     fn names_are_kept_in_the_order_of_the_scripts() {

@@ -76,7 +76,7 @@ impl Shared {
     /// Implements [`crate::store::Store::tally`].
     pub(super) async fn tally(self: &Arc<Self>) -> Result<Tally, StoreError> {
         let answers = self.on_groups(self.small_groups(), |shared, group| async move {
-            let keys = group.iter().map(|bucket| shared.keys.unknown_since(*bucket)).collect();
+            let keys = group.iter().map(|bucket| shared.keys.unknown_since(*bucket));
             shared.ask_bucket(group[0], Request::Script(&Call::new(Script::Tally, keys))).await
         });
         let mut tally = Tally { now: Timestamp(u64::MAX), ..Tally::default() };
@@ -111,7 +111,7 @@ impl Shared {
     }
 
     async fn mend_buckets(self: &Arc<Self>, group: Vec<u8>) -> Result<u64, StoreError> {
-        let keys = group.iter().map(|bucket| self.keys.unknown(*bucket)).collect();
+        let keys = group.iter().map(|bucket| self.keys.unknown(*bucket));
         let call = Call::new(Script::Unknown, keys).arg("").number(ALL as u128);
         let unknown = ids_in(self.ask_bucket(group[0], Request::Script(&call)).await?);
         let mut listed: BTreeMap<RecordId, Vec<UnknownEntry>> = BTreeMap::new();
@@ -147,7 +147,7 @@ impl Shared {
         if listed.iter().all(is_right) && listed.len() == usize::from(right.is_some()) {
             return Ok(0);
         }
-        let keys = vec![self.keys.record(id), self.keys.unknown_since(bucket(id))];
+        let keys = [self.keys.record(id), self.keys.unknown_since(bucket(id))];
         let revision = record.map(|record| record.revision.0.to_be_bytes().to_vec());
         let (since, entry) = match right.as_ref() {
             Some((position, member)) => (position.since.0.to_string(), member.clone()),
@@ -156,7 +156,7 @@ impl Shared {
         let mut call =
             Call::new(Script::Relist, keys).arg(revision.unwrap_or_default()).arg(since).arg(entry);
         for wrong in listed {
-            call = call.arg(wrong.member.clone());
+            call = call.arg(&wrong.member);
         }
         let changed = self.ask_bucket(bucket(id), Request::Script(&call)).await?;
         Ok(u64::from_redis_value(changed).unwrap_or_default())
@@ -195,7 +195,7 @@ impl Shared {
         after: Option<Position>,
         of_each: usize,
     ) -> Result<Vec<UnknownEntry>, Failure> {
-        let keys = group.iter().map(|bucket| self.keys.unknown_since(*bucket)).collect();
+        let keys = group.iter().map(|bucket| self.keys.unknown_since(*bucket));
         let (from, id) =
             after.map_or((Timestamp(0), Vec::new()), |after| (after.since, after.id.as_bytes().to_vec()));
         let call = Call::new(Script::Oldest, keys).number(from.0.into()).arg(id).number(of_each as u128);

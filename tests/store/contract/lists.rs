@@ -6,7 +6,7 @@ use oncegate::clock::Timestamp;
 use oncegate::protocol::{Policy, Reason, Record, RecordId};
 use oncegate::store::{Filter, Page};
 
-use crate::bench::{Bench, STILL, claim_on, complete, id, owner};
+use crate::bench::{Bench, SHORT, STILL, claim_on, complete, id, owner};
 use crate::events::Event;
 
 /// Makes thirty records on two routes: every third is unknown, every fifth is completed, and the others are
@@ -125,4 +125,24 @@ pub async fn the_longest_due_comes_first(bench: Bench) {
     let rest = bench.store.due(100).await.expect("what is due");
     let left = |(id, _): &(RecordId, Record)| due.records[5..].iter().any(|(other, _)| other == id);
     assert_eq!(rest.records.iter().filter(|entry| left(entry)).count(), 15);
+}
+
+pub async fn a_look_tells_when_the_next_record_is_due(bench: Bench) {
+    let none = bench.store.due(10).await.expect("an answer");
+    assert!(none.records.is_empty());
+    // A store may know nothing of later deadlines.
+    let tells = none.quiet_for > Duration::ZERO;
+    assert!(!tells || none.quiet_for == Duration::MAX, "{:?}", none.quiet_for);
+    bench.won(id(1), owner(1), STILL).await;
+    let first = bench.won(id(2), owner(2), Policy { lease: Duration::from_secs(60), ..STILL }).await;
+    let soon = bench.store.due(10).await.expect("an answer");
+    assert!(soon.records.is_empty());
+    assert!(!tells || soon.quiet_for > Duration::from_secs(50), "{:?}", soon.quiet_for);
+    assert!(soon.now.plus(soon.quiet_for) <= first.deadline());
+    let earlier = bench.won(id(3), owner(3), Policy { lease: SHORT, ..STILL }).await;
+    assert!(bench.store.due(10).await.expect("an answer").quiet_for <= SHORT);
+    bench.reach(earlier.deadline()).await;
+    let due = bench.store.due(10).await.expect("an answer");
+    assert_eq!(due.records.len(), 1);
+    assert!(due.now.plus(due.quiet_for) <= first.deadline());
 }
