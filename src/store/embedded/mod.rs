@@ -21,6 +21,8 @@
 //! engine directly and never queue. One claim with its completion writes the small record twice, its deadline
 //! twice (and the removal of the first one), the response once, and the clock once for each batch. A renewal
 //! writes the record and moves the deadline. Nothing else is written until retention ends.
+//!
+//! The writer keeps a copy of each running record that it wrote (`running`), so a completion reads nothing.
 
 use std::future::Future;
 use std::io;
@@ -47,6 +49,7 @@ use self::shared::Shared;
 use self::tables::Tables;
 use self::writer::{Command, Writer};
 
+mod change;
 mod check;
 mod clock;
 mod deadlines;
@@ -57,6 +60,7 @@ mod mark;
 mod modes;
 mod pending_batch;
 mod room;
+mod running;
 mod settings;
 mod shared;
 mod tables;

@@ -1,58 +1,48 @@
 //! A batch in the making: the decisions of its commands, each on top of the commands before it, and the
 //! single write that results.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch, PersistMode};
+use foldhash::fast::RandomState;
 
 use crate::clock::Timestamp;
 use crate::protocol::{Record, RecordId, Revision, State, StoredResponse};
 use crate::store::{
-    Change, Claimed, DocumentName, Found, Position, Replaced, Snapshot, StoreError, Swap, Written, codec,
+    Change, Claimed, DocumentName, Found, Position, Replaced, Snapshot, StoreError, Swap, Written,
 };
 
+use super::change::{Body, Changed};
 use super::room::{Free, Room};
+use super::running::{Running, is_running};
 use super::tables::{CLOCK, Table, Tables, key_of};
-use super::{deadlines, mark, unknown};
+use super::{mark, unknown};
 
 /// A batch of commands that are decided and not yet written. No decision may leave the store before
 /// [`PendingBatch::commit`].
 pub(super) struct PendingBatch<'a> {
     tables: &'a Tables,
-    view: fjall::Snapshot,
+    running: &'a mut Running,
+    /// The state before the batch. Only the batch that is pending writes, so it can be opened at any time.
+    view: OnceCell<fjall::Snapshot>,
     now: Timestamp,
     /// Records as earlier commands of this batch left them.
-    changed: HashMap<RecordId, Changed>,
-    /// The writes, one for each key: the engine gives a whole batch one sequence number, so two writes to one
-    /// key within it would have no order.
+    changed: HashMap<RecordId, Changed, RandomState>,
+    /// All other writes, one for each key: the engine gives a whole batch one sequence number, so two writes
+    /// to one key within it would have no order.
     writes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
     room: &'a Room,
     /// Free space when the first execution of the batch began.
     free: Option<Free>,
-    /// The executions with an outcome in this batch.
-    ended: Vec<RecordId>,
-}
-
-struct Changed {
-    record: Option<Record>,
-    response: Body,
-}
-
-/// The effect of this batch on a stored response.
-#[derive(Clone)]
-enum Body {
-    Kept,
-    Put(StoredResponse),
-    Removed,
 }
 
 impl<'a> PendingBatch<'a> {
     /// Creates an empty batch. Its writes are stamped `now`.
-    pub(super) fn new(tables: &'a Tables, room: &'a Room, now: Timestamp) -> Self {
-        let view = tables.database.snapshot();
-        let (changed, writes) = (HashMap::new(), BTreeMap::new());
-        Self { tables, view, now, changed, writes, room, free: None, ended: Vec::new() }
+    pub(super) fn new(tables: &'a Tables, running: &'a mut Running, room: &'a Room, now: Timestamp) -> Self {
+        let (changed, writes) = (HashMap::default(), BTreeMap::new());
+        Self { tables, running, view: OnceCell::new(), now, changed, writes, room, free: None }
     }
 
     /// Implements [`crate::store::Store::claim`].
@@ -104,7 +94,7 @@ impl<'a> PendingBatch<'a> {
         let written = self.writes.get(&(Table::Meta, key_of(name)));
         let equal = match written {
             Some(written) => written.as_deref() == expected.map(|bytes| &bytes[..]),
-            None => self.tables.document_in(&self.view, name)?.as_ref() == expected,
+            None => self.tables.document_in(self.view(), name)?.as_ref() == expected,
         };
         if equal {
             self.write(Table::Meta, &key_of(name), Some(document.to_vec()));
@@ -117,22 +107,30 @@ impl<'a> PendingBatch<'a> {
     /// The engine writes its journal, syncs it, and applies the batch to the data that it reads from, in this
     /// order. A batch without writes only asks whether the engine still works.
     pub(super) fn commit(mut self) -> fjall::Result<()> {
-        if self.writes.is_empty() {
+        if self.writes.is_empty() && self.changed.is_empty() {
             return self.tables.database.persist(PersistMode::Buffer);
         }
         self.write(Table::Meta, CLOCK, Some(self.now.0.to_be_bytes().to_vec()));
-        write_synced(self.tables, self.writes)?;
+        let mut batch = begun(self.tables, self.writes.len() + 4 * self.changed.len());
+        for (id, changed) in &self.changed {
+            changed.write(*id, self.tables, &mut batch);
+        }
+        add(self.tables, &mut batch, self.writes);
+        batch.commit()?;
         // The room is given back only now: this write has just used the room that was set aside.
-        self.room.end(&self.ended);
+        let is_over = |changed: &Changed| !changed.record.as_ref().is_some_and(is_running);
+        let ended = self.changed.iter().filter(|(_, changed)| is_over(changed)).map(|(id, _)| *id);
+        self.room.end(ended);
+        for (id, changed) in self.changed {
+            self.running.note(id, changed.record);
+        }
         Ok(())
     }
 
     /// Sets room aside for an execution that begins.
     fn begin(&mut self, id: RecordId) -> Result<(), StoreError> {
         let free = *self.free.get_or_insert_with(|| self.room.free(self.tables));
-        self.room.begin(id, free).map_err(StoreError::refused)?;
-        self.ended.retain(|ended| *ended != id);
-        Ok(())
+        self.room.begin(id, free).map_err(StoreError::refused)
     }
 
     fn snapshot(&self, id: RecordId, record: Option<Record>) -> Result<Snapshot, StoreError> {
@@ -143,10 +141,17 @@ impl<'a> PendingBatch<'a> {
         Ok(Snapshot { record, response, now: self.now })
     }
 
+    fn view(&self) -> &fjall::Snapshot {
+        self.view.get_or_init(|| self.tables.database.snapshot())
+    }
+
     fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
-        match self.changed.get(&id) {
-            Some(changed) => Ok(changed.record.clone()),
-            None => self.tables.record(&self.view, id),
+        if let Some(changed) = self.changed.get(&id) {
+            return Ok(changed.record.clone());
+        }
+        match self.running.get(id) {
+            Some(record) => Ok(Some(record.clone())),
+            None => self.tables.record(self.view(), id),
         }
     }
 
@@ -154,59 +159,30 @@ impl<'a> PendingBatch<'a> {
         match self.changed.get(&id).map(|changed| &changed.response) {
             Some(Body::Put(response)) => Ok(Some(response.clone())),
             Some(Body::Removed) => Ok(None),
-            Some(Body::Kept) | None => self.tables.response(&self.view, id, record),
+            Some(Body::Kept) | None => self.tables.response(self.view(), id, record),
         }
     }
 
     fn put(&mut self, id: RecordId, old: Option<&Record>, record: Record, response: Option<StoredResponse>) {
-        self.write(Table::Records, id.as_bytes(), Some(codec::encode_record(&record)));
-        self.move_deadline(id, old, Some(&record));
-        self.list_unknown(id, old, Some(&record));
         let body = match (record.state, response) {
             (State::Completed { .. }, Some(response)) => Body::Put(response),
             (State::Completed { .. }, None) => Body::Kept,
             _ if old.is_some_and(has_response) => Body::Removed,
             _ => Body::Kept,
         };
-        self.change(id, Some(record), body);
+        self.change(id, old, Some(record), body);
     }
 
     fn remove(&mut self, id: RecordId, old: &Record) {
-        self.write(Table::Records, id.as_bytes(), None);
-        self.move_deadline(id, Some(old), None);
-        self.list_unknown(id, Some(old), None);
         let body = if has_response(old) { Body::Removed } else { Body::Kept };
-        self.change(id, None, body);
+        self.change(id, Some(old), None, body);
     }
 
-    fn change(&mut self, id: RecordId, record: Option<Record>, response: Body) {
-        match &response {
-            Body::Put(response) => {
-                self.write(Table::Responses, id.as_bytes(), Some(codec::encode_response(response)));
-            }
-            Body::Removed => self.write(Table::Responses, id.as_bytes(), None),
-            Body::Kept => {}
-        }
-        if !record.as_ref().is_some_and(is_running) {
-            self.ended.push(id);
-        }
-        let response = match (response, self.changed.remove(&id)) {
-            (Body::Kept, Some(before)) => before.response,
-            (response, _) => response,
-        };
-        self.changed.insert(id, Changed { record, response });
-    }
-
-    fn move_deadline(&mut self, id: RecordId, old: Option<&Record>, new: Option<&Record>) {
-        let (old, new) = (old.map(Record::deadline), new.map(Record::deadline));
-        if old == new {
-            return;
-        }
-        if let Some(old) = old {
-            self.write(Table::Deadlines, &deadlines::key(old, id), None);
-        }
-        if let Some(new) = new {
-            self.write(Table::Deadlines, &deadlines::key(new, id), Some(Vec::new()));
+    fn change(&mut self, id: RecordId, old: Option<&Record>, record: Option<Record>, response: Body) {
+        self.list_unknown(id, old, record.as_ref());
+        match self.changed.get_mut(&id) {
+            Some(changed) => changed.change(record, response),
+            None => drop(self.changed.insert(id, Changed::new(old, record, response))),
         }
     }
 
@@ -262,34 +238,34 @@ impl<'a> PendingBatch<'a> {
 
 /// Writes down that time has come to `now`, so that it does not go back over a restart.
 pub(super) fn commit_clock(tables: &Tables, now: Timestamp) -> fjall::Result<()> {
-    let stamp = Some(now.0.to_be_bytes().to_vec());
-    write_synced(tables, BTreeMap::from([((Table::Meta, CLOCK.to_vec()), stamp)]))
+    let mut batch = begun(tables, 1);
+    batch.insert(tables.keyspace(Table::Meta), CLOCK, now.0.to_be_bytes());
+    batch.commit()
 }
 
 /// Writes a batch that contains only the mark.
 pub(super) fn commit_mark(tables: &Tables) -> fjall::Result<()> {
-    write_synced(tables, BTreeMap::new())
+    begun(tables, 0).commit()
 }
 
-/// Writes and syncs a batch. Every batch of the store goes through here, because each has to begin with the
-/// mark.
-fn write_synced(tables: &Tables, writes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>) -> fjall::Result<()> {
-    let batch = OwnedWriteBatch::with_capacity(tables.database.clone(), writes.len() + 1);
+/// Begins a batch of about `items` writes, which is synced when it is committed. Every batch of the store
+/// begins here, because each has to begin with the mark.
+fn begun(tables: &Tables, items: usize) -> OwnedWriteBatch {
+    let batch = OwnedWriteBatch::with_capacity(tables.database.clone(), items + 1);
     let mut batch = batch.durability(Some(PersistMode::SyncData));
     batch.insert(tables.keyspace(Table::Meta), mark::KEY, tables.mark.as_bytes());
+    batch
+}
+
+fn add(tables: &Tables, batch: &mut OwnedWriteBatch, writes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>) {
     for ((table, key), value) in writes {
         match value {
             Some(value) => batch.insert(tables.keyspace(table), key, value),
             None => batch.remove(tables.keyspace(table), key),
         }
     }
-    batch.commit()
 }
 
 fn has_response(record: &Record) -> bool {
     matches!(record.state, State::Completed { .. })
-}
-
-fn is_running(record: &Record) -> bool {
-    matches!(record.state, State::Running { .. })
 }

@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fjall::AbstractTree;
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use rustix::fs::statvfs;
 
@@ -62,7 +63,7 @@ pub(super) struct Room {
 #[derive(Default)]
 struct State {
     /// The executions that began in this process and have no outcome yet.
-    running: HashSet<RecordId>,
+    running: HashSet<RecordId, RandomState>,
     /// The size of all tables, and the moment at which it was measured.
     tables: Option<(u64, Instant)>,
 }
@@ -117,10 +118,10 @@ impl Room {
     }
 
     /// Gives back the room of executions that have an outcome.
-    pub(super) fn end(&self, ended: &[RecordId]) {
+    pub(super) fn end(&self, ended: impl IntoIterator<Item = RecordId>) {
         let mut state = self.state.lock();
         for id in ended {
-            state.running.remove(id);
+            state.running.remove(&id);
         }
     }
 

@@ -19,6 +19,7 @@ use crate::workers::{Callback, Callbacks, callback};
 
 use super::errors::describe;
 use super::pending_batch::{self, PendingBatch};
+use super::running::Running;
 use super::shared::Shared;
 
 /// Maximum number of queued commands. A further command fails: the store is unavailable.
@@ -132,8 +133,9 @@ fn run(shared: &Shared, mut commands: mpsc::Receiver<Command>, breaks: &watch::S
 
 /// Writes batches until the queue is closed, or until one fails.
 fn work(shared: &Shared, commands: &mut mpsc::Receiver<Command>) -> Result<(), Cause> {
+    let mut running = Running::default();
     while let Some(first) = commands.blocking_recv() {
-        write(shared, gather(first, commands))?;
+        write(shared, &mut running, gather(first, commands))?;
     }
     // No command waits for this write. If it fails, time may go back to the last batch's stamp.
     pending_batch::commit_clock(&shared.tables, shared.tables.clock.now())
@@ -151,9 +153,9 @@ fn gather(first: Command, commands: &mut mpsc::Receiver<Command>) -> Vec<Command
     batch
 }
 
-fn write(shared: &Shared, commands: Vec<Command>) -> Result<(), Cause> {
+fn write(shared: &Shared, running: &mut Running, commands: Vec<Command>) -> Result<(), Cause> {
     let now = shared.low.begin(&shared.tables.clock);
-    let mut pending = PendingBatch::new(&shared.tables, &shared.room, now);
+    let mut pending = PendingBatch::new(&shared.tables, running, &shared.room, now);
     let decided: Vec<_> = commands.into_iter().map(|command| command.decide(&mut pending)).collect();
     let failed = |error| Cause::of(format!("writing failed: {}", describe(&error)), error);
     let committed = pending.commit().map_err(failed);
