@@ -10,7 +10,7 @@ use http::header::EXPECT;
 use http::{Method, Request, Response};
 
 use crate::config::Route;
-use crate::presence::OpenRequests;
+use crate::presence::ConnectionFacts;
 use crate::problem::{Problem, Slug};
 use crate::routes::{Ambiguity, Matched};
 use crate::shares::Party;
@@ -115,7 +115,7 @@ async fn protected(
         }
     };
     access.about(id);
-    let open_requests: OpenRequests = head.extensions.remove().unwrap_or_default();
+    let open_requests = head.extensions.get::<ConnectionFacts>().cloned().unwrap_or_default().open_requests;
     let _protected = open_requests.begin_protected();
     let uncommitted = open_requests.begin_uncommitted();
     let body = gateway.bodies.read(party, expects, &head, body).await?;
