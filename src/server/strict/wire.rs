@@ -11,13 +11,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::presence::Presence;
+use crate::spare;
 
 use super::chunked::{Broken, Chunked};
 use super::head::{Framing, MAX_HEAD, MAX_TARGET, check, method_and_path};
 use super::read_timeouts::ReadTimeouts;
 use super::refusal::{BARE, Refusal, TLS, TOO_LARGE, TOO_LONG};
 use super::refusals::Refusals;
-use super::spare;
 
 /// The head that the library reads instead of a refused one.
 const REPLACEMENT_HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";

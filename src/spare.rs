@@ -13,12 +13,12 @@ thread_local! {
 }
 
 /// Returns an empty buffer: the thread's own, if it is here.
-pub(super) fn take() -> BytesMut {
+pub fn take() -> BytesMut {
     SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default()
 }
 
 /// Gives an empty buffer back.
-pub(super) fn give_back(buffer: BytesMut) {
+pub fn give_back(buffer: BytesMut) {
     if buffer.is_empty() && buffer.capacity() <= MAX_SIZE {
         // A thread that ends keeps no buffer.
         let _ = SPARE.try_with(|spare| spare.set(Some(buffer)));
