@@ -35,7 +35,7 @@ impl Gateway {
         let request = attempt.unprotected_request();
         let (sender, receiver) = oneshot::channel();
         self.executions.spawn(async move {
-            drop(sender.send(forward(upstream, request).await));
+            drop(sender.send(forward(upstream, request, ()).await));
             drop(permit);
         });
         // Only a panic in the task can drop the sender.

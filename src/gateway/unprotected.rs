@@ -12,7 +12,6 @@ use crate::call::{CallLimit, Unusable};
 use crate::config::UpstreamName;
 use crate::headers::IDEMPOTENCY_PROTECTED;
 use crate::headers::prepare_response;
-use crate::holding::holding;
 use crate::problem::{Executed, Problem, Retry, Slug};
 use crate::protocol::Sent;
 use crate::shares::Party;
@@ -86,13 +85,11 @@ async fn stream(
     );
     request.extensions_mut().insert(name);
     request.extensions_mut().insert(CallLimit::Silence);
-    let (head, body) = request.into_parts();
-    let method = head.method.clone();
-    let (body, broken) = watched(body);
-    match forward(upstream, Request::from_parts(head, body)).await {
-        Ok(answered) => {
-            answered.map(|response| Reply::unprotected(response.map(|body| holding(body, permit))))
-        }
+    let method = request.method().clone();
+    let (body, broken) = watched(std::mem::take(request.body_mut()));
+    *request.body_mut() = body;
+    match forward(upstream, request, permit).await {
+        Ok(answered) => answered.map(Reply::unprotected),
         Err(sent) => Err(lost(&method, sent, broken.load(Ordering::Relaxed))),
     }
 }
@@ -119,10 +116,11 @@ fn lost(method: &Method, sent: Sent, broken: bool) -> Problem {
 }
 
 /// Sends a request that is not protected. Returns the upstream's response, or a problem if the head of the
-/// response cannot be passed on.
+/// response cannot be passed on. Drops `held` with the body of the response.
 pub(super) async fn forward(
     upstream: Upstream,
     request: Request<Body>,
+    held: impl Send + Unpin + 'static,
 ) -> Result<Result<Response<Body>, Problem>, Sent> {
     match upstream.oneshot(request).await {
         Ok(response) if response.extensions().get::<Unusable>().is_some() => {
@@ -130,7 +128,7 @@ pub(super) async fn forward(
         }
         Ok(mut response) => {
             prepare_response(response.headers_mut());
-            Ok(Ok(response.map(head_first)))
+            Ok(Ok(response.map(|body| head_first(body, held))))
         }
         Err(error) => {
             warn!("{}", ErrorChain(&error));
