@@ -110,9 +110,11 @@ impl Client {
         mut request: Request<Body>,
     ) -> Result<impl Future<Output = Result<(Response<Incoming>, Hold), CallError>>, CallError> {
         let (reused, mut http2) = (connection.is_reused(), connection.is_http2());
+        // Dropped with the future, unless the response holds it.
+        let alive = Arc::new(());
         check_may_send(&request)?;
         self.address_request(&mut request, http2);
-        let answered = connection.send(request, pool);
+        let answered = connection.send(request, pool, &alive);
         Ok(async move {
             let answered = match answered.await {
                 Err(Unanswered { request: Some(mut request), .. }) if reused => {
@@ -121,7 +123,7 @@ impl Client {
                         check_may_send(&request)?;
                         http2 = connection.is_http2();
                         self.address_request(&mut request, http2);
-                        connection.send(request, pool).await.map_err(explain)
+                        connection.send(request, pool, &alive).await.map_err(explain)
                     };
                     Box::pin(retry).await?
                 }

@@ -252,8 +252,8 @@ impl Connection {
         }
     }
 
-    /// Sends a request. Returns a future of the head of the response, and of the hold on the connection. The
-    /// request is wanted as long as the future or the hold lives.
+    /// Sends a request that is wanted as long as `alive` lives. Returns a future of the head of the
+    /// response, and of the hold on the connection.
     ///
     /// # Errors
     /// Returns the request too, if no byte of it was written.
@@ -261,6 +261,7 @@ impl Connection {
         self,
         request: Request<Body>,
         pool: &Arc<Pool>,
+        alive: &Arc<()>,
     ) -> impl Future<Output = Result<(Response<Incoming>, Hold), Unanswered>> + use<> {
         match self.protocol {
             Protocol::Http1(mut exclusive) => {
@@ -275,9 +276,8 @@ impl Connection {
                 })
             }
             Protocol::Http2(mut sender, user) => {
-                let alive = Arc::new(());
-                let request = request.map(|body| Body::new(CancellableBody::new(body, &alive)));
-                let response = sender.try_send_request(request);
+                let request = request.map(|body| Body::new(CancellableBody::new(body, alive)));
+                let (response, alive) = (sender.try_send_request(request), Arc::clone(alive));
                 Either::Right(async move {
                     let response = response.await.map_err(|error| Unanswered::new(error, true))?;
                     Ok((response, Hold::Http2 { _user: user, _alive: alive }))

@@ -248,15 +248,7 @@ fn copy_out(bytes: &'static [u8], out: &mut ReadBuf<'_>) -> &'static [u8] {
 impl<S: AsyncRead + Unpin> Strict<S> {
     /// Reads more from the stream. A connection without bytes to read keeps no buffer.
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.buffer.capacity() == 0 {
-            self.buffer = spare::take();
-        }
-        self.buffer.reserve(READ_SIZE);
-        let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), context, &mut self.buffer);
-        if read.is_pending() && self.buffer.is_empty() {
-            spare::give_back(std::mem::take(&mut self.buffer));
-        }
-        read
+        spare::poll_read(&mut self.stream, context, &mut self.buffer, READ_SIZE)
     }
 
     /// Reads more from the stream, within the limits on the waits. Returns 0 at the end of the stream.

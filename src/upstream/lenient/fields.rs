@@ -11,6 +11,10 @@ use memchr::memchr;
 use super::Broken;
 use super::lines::{Framing, LineKind, Lines, MAX_LINES, StatusLine, is_canonical, is_space};
 
+/// Number of headers for which a map has room beside the response's own: those that the gateway adds. The library
+/// uses the map of a response for its next request, to which the gateway adds more.
+const MORE: usize = 4;
+
 /// A head that was read.
 #[derive(Debug)]
 pub(super) struct Head {
@@ -31,7 +35,8 @@ impl Head {
         let start = StatusLine::read(bytes)?;
         let (first, mut next) = line(bytes, 0);
         let mut lines = Lines::new(start);
-        let mut headers = (expected_lines <= MAX_LINES).then(|| HeaderMap::with_capacity(expected_lines));
+        let mut headers =
+            (expected_lines <= MAX_LINES).then(|| HeaderMap::with_capacity(expected_lines + MORE));
         while next < bytes.len() {
             let (mut range, behind) = line(bytes, next);
             next = behind;
