@@ -39,23 +39,25 @@ pub(super) async fn pass_through(
         let table = gateway.routes.table();
         (table.is_keyed(request.headers()), table.refuses_keyed())
     };
-    if !is_keyed {
-        return stream(gateway, upstream, name, request, party).await;
-    }
-    if refuses_keyed {
+    if is_keyed && refuses_keyed {
         leave(request);
         let detail = "The request carries an idempotency key, and no route protects this method and path. \
                       Nothing was sent.";
         return Err(Problem::new(Slug::NoRoute, detail));
     }
-    if let Some(held_back) = KEYS_WITHOUT_ROUTE.ask() {
+    if is_keyed && let Some(held_back) = KEYS_WITHOUT_ROUTE.ask() {
         warn!(
             method = %request.method(), path = request.uri().path(), held_back,
             "a request carries an idempotency key, but no route protects it: it streams through, and a retry \
              runs again"
         );
     }
-    match stream(gateway, upstream, name, request, party).await {
+    let replied = match stream(gateway, upstream, name, request, party) {
+        Ok(replied) => replied.await,
+        Err(problem) => Err(problem),
+    };
+    match replied {
+        replied if !is_keyed => replied,
         Ok(reply) => Ok(reply.unprotected_key()),
         // The gateway knows nothing of an earlier request with this key.
         Err(problem) if problem.slug() == Slug::UpstreamUnreachable => {
@@ -65,13 +67,15 @@ pub(super) async fn pass_through(
     }
 }
 
-async fn stream(
+/// Sends a request on, and returns a future of the reply. No future holds the request, because futures that call
+/// each other would each move it.
+fn stream(
     gateway: &Gateway,
     upstream: Upstream,
     name: UpstreamName,
     mut request: Request<Body>,
     party: Party,
-) -> Result<Reply, Problem> {
+) -> Result<impl Future<Output = Result<Reply, Problem>> + use<>, Problem> {
     let Some(permit) = gateway.streams.take(party, 1) else {
         leave(request);
         return Err(Problem::overloaded());
@@ -88,10 +92,13 @@ async fn stream(
     let method = request.method().clone();
     let (body, broken) = watched(std::mem::take(request.body_mut()));
     *request.body_mut() = body;
-    match forward(upstream, request, permit).await {
-        Ok(answered) => answered.map(Reply::unprotected),
-        Err(sent) => Err(lost(&method, sent, broken.load(Ordering::Relaxed))),
-    }
+    let answered = forward(upstream, request, permit);
+    Ok(async move {
+        match answered.await {
+            Ok(answered) => answered.map(Reply::unprotected),
+            Err(sent) => Err(lost(&method, sent, broken.load(Ordering::Relaxed))),
+        }
+    })
 }
 
 /// Makes the problem for a request without a usable answer. Once the request may have been sent, only a safe
@@ -115,24 +122,27 @@ fn lost(method: &Method, sent: Sent, broken: bool) -> Problem {
     problem.advising(Executed::Unknown, retry)
 }
 
-/// Sends a request that is not protected. Returns the upstream's response, or a problem if the head of the
-/// response cannot be passed on. Drops `held` with the body of the response.
-pub(super) async fn forward(
+/// Sends a request that is not protected. Returns a future of the upstream's response, or of a problem if the
+/// head of the response cannot be passed on. Drops `held` with the body of the response.
+pub(super) fn forward<H: Send + Unpin + 'static>(
     upstream: Upstream,
     request: Request<Body>,
-    held: impl Send + Unpin + 'static,
-) -> Result<Result<Response<Body>, Problem>, Sent> {
-    match upstream.oneshot(request).await {
-        Ok(response) if response.extensions().get::<Unusable>().is_some() => {
-            Ok(Err(Problem::answer_unusable(response.status().as_u16())))
-        }
-        Ok(mut response) => {
-            prepare_response(response.headers_mut());
-            Ok(Ok(response.map(|body| head_first(body, held))))
-        }
-        Err(error) => {
-            warn!("{}", ErrorChain(&error));
-            Err(error.sent)
+    held: H,
+) -> impl Future<Output = Result<Result<Response<Body>, Problem>, Sent>> {
+    let answered = upstream.oneshot(request);
+    async move {
+        match answered.await {
+            Ok(response) if response.extensions().get::<Unusable>().is_some() => {
+                Ok(Err(Problem::answer_unusable(response.status().as_u16())))
+            }
+            Ok(mut response) => {
+                prepare_response(response.headers_mut());
+                Ok(Ok(response.map(|body| head_first(body, held))))
+            }
+            Err(error) => {
+                warn!("{}", ErrorChain(&error));
+                Err(error.sent)
+            }
         }
     }
 }
