@@ -76,7 +76,7 @@ pub static METHOD_OVERRIDES: [HeaderName; 3] = [
 ];
 
 /// Headers of a single connection (RFC 9110, section 7.6.1).
-pub const HOP_BY_HOP: [HeaderName; 9] = [
+pub static HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     PROXY_AUTHENTICATE,
