@@ -1,6 +1,7 @@
 //! Requests that no key protects: they stream through, and the gateway records nothing of them.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,13 +9,13 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tower::ServiceExt;
 use tracing::warn;
 
-use crate::call::{CallLimit, Unusable};
+use crate::call::{CallError, CallLimit, Unusable};
 use crate::config::UpstreamName;
 use crate::headers::IDEMPOTENCY_PROTECTED;
 use crate::headers::prepare_response;
 use crate::problem::{Executed, Problem, Retry, Slug};
 use crate::protocol::Sent;
-use crate::shares::Party;
+use crate::shares::{Party, Share};
 use crate::telemetry::{ErrorChain, Limited};
 
 use super::answer::head_first;
@@ -32,7 +33,7 @@ pub(super) async fn pass_through(
     gateway: &Gateway,
     upstream: Upstream,
     name: UpstreamName,
-    request: Request<Body>,
+    mut request: Request<Body>,
     party: Party,
 ) -> Result<Reply, Problem> {
     let (is_keyed, refuses_keyed) = {
@@ -52,9 +53,16 @@ pub(super) async fn pass_through(
              runs again"
         );
     }
-    let replied = match stream(gateway, upstream, name, request, party) {
-        Ok(replied) => replied.await,
-        Err(problem) => Err(problem),
+    let replied = match gateway.streams.take(party, 1) {
+        Some(permit) => {
+            let sent = SentRequest::prepare(gateway, name, &mut request);
+            // Awaited here, because each future in between would hold the request once more.
+            sent.reply(upstream.oneshot(request).await, permit)
+        }
+        None => {
+            leave(request);
+            Err(Problem::overloaded())
+        }
     };
     match replied {
         replied if !is_keyed => replied,
@@ -67,38 +75,37 @@ pub(super) async fn pass_through(
     }
 }
 
-/// Sends a request on, and returns a future of the reply. No future holds the request, because futures that call
-/// each other would each move it.
-fn stream(
-    gateway: &Gateway,
-    upstream: Upstream,
-    name: UpstreamName,
-    mut request: Request<Body>,
-    party: Party,
-) -> Result<impl Future<Output = Result<Reply, Problem>> + use<>, Problem> {
-    let Some(permit) = gateway.streams.take(party, 1) else {
-        leave(request);
-        return Err(Problem::overloaded());
-    };
-    let (version, peer) = (request.version(), request.extensions().get().copied());
-    gateway.prepare(
-        request.headers_mut(),
-        version,
-        peer,
-        gateway.routes.table().key_headers().map(HeaderName::as_str),
-    );
-    request.extensions_mut().insert(name);
-    request.extensions_mut().insert(CallLimit::Silence);
-    let method = request.method().clone();
-    let (body, broken) = watched(std::mem::take(request.body_mut()));
-    *request.body_mut() = body;
-    let answered = forward(upstream, request, permit);
-    Ok(async move {
-        match answered.await {
+/// The facts about a request on which the problem depends that its client is told if no answer comes.
+struct SentRequest {
+    method: Method,
+    /// True once the body has broken off.
+    broken: Arc<AtomicBool>,
+}
+
+impl SentRequest {
+    /// Makes a request fit for its upstream.
+    fn prepare(gateway: &Gateway, name: UpstreamName, request: &mut Request<Body>) -> Self {
+        let (version, peer) = (request.version(), request.extensions().get().copied());
+        gateway.prepare(
+            request.headers_mut(),
+            version,
+            peer,
+            gateway.routes.table().key_headers().map(HeaderName::as_str),
+        );
+        request.extensions_mut().insert(name);
+        request.extensions_mut().insert(CallLimit::Silence);
+        let (body, broken) = watched(std::mem::take(request.body_mut()));
+        *request.body_mut() = body;
+        Self { method: request.method().clone(), broken }
+    }
+
+    /// Makes the reply from what came of the call. The permit is held until the client has the response.
+    fn reply(self, called: Result<Response<Body>, CallError>, permit: Share) -> Result<Reply, Problem> {
+        match passed_on(called, permit) {
             Ok(answered) => answered.map(Reply::unprotected),
-            Err(sent) => Err(lost(&method, sent, broken.load(Ordering::Relaxed))),
+            Err(sent) => Err(lost(&self.method, sent, self.broken.load(Ordering::Relaxed))),
         }
-    })
+    }
 }
 
 /// Makes the problem for a request without a usable answer. Once the request may have been sent, only a safe
@@ -122,27 +129,23 @@ fn lost(method: &Method, sent: Sent, broken: bool) -> Problem {
     problem.advising(Executed::Unknown, retry)
 }
 
-/// Sends a request that is not protected. Returns a future of the upstream's response, or of a problem if the
-/// head of the response cannot be passed on. Drops `held` with the body of the response.
-pub(super) fn forward<H: Send + Unpin + 'static>(
-    upstream: Upstream,
-    request: Request<Body>,
-    held: H,
-) -> impl Future<Output = Result<Result<Response<Body>, Problem>, Sent>> {
-    let answered = upstream.oneshot(request);
-    async move {
-        match answered.await {
-            Ok(response) if response.extensions().get::<Unusable>().is_some() => {
-                Ok(Err(Problem::answer_unusable(response.status().as_u16())))
-            }
-            Ok(mut response) => {
-                prepare_response(response.headers_mut());
-                Ok(Ok(response.map(|body| head_first(body, held))))
-            }
-            Err(error) => {
-                warn!("{}", ErrorChain(&error));
-                Err(error.sent)
-            }
+/// Returns the upstream's response to a request that is not protected, or a problem if the head of the response
+/// cannot be passed on. Drops `held` with the body of the response.
+pub(super) fn passed_on(
+    called: Result<Response<Body>, CallError>,
+    held: impl Send + Unpin + 'static,
+) -> Result<Result<Response<Body>, Problem>, Sent> {
+    match called {
+        Ok(response) if response.extensions().get::<Unusable>().is_some() => {
+            Ok(Err(Problem::answer_unusable(response.status().as_u16())))
+        }
+        Ok(mut response) => {
+            prepare_response(response.headers_mut());
+            Ok(Ok(response.map(|body| head_first(body, held))))
+        }
+        Err(error) => {
+            warn!("{}", ErrorChain(&error));
+            Err(error.sent)
         }
     }
 }

@@ -112,7 +112,11 @@ impl<S> Strict<S> {
                 }
             }
             (State::Head { .. }, _) => {}
-            (_, State::Head { .. }) => self.request_ended_at = Some(Instant::now()),
+            (_, State::Head { .. }) => {
+                self.request_ended_at = Some(Instant::now());
+                // The upstream's response can be read through it meanwhile.
+                spare::give_back(&mut self.buffer);
+            }
             _ => {}
         }
         self.state = state;
