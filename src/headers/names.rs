@@ -88,6 +88,12 @@ pub static HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
+/// Tells whether a header is one of [`HOP_BY_HOP`]. The length alone says no for most headers.
+#[must_use]
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(name.as_str().len(), 2 | 7 | 10 | 16..=19) && HOP_BY_HOP.contains(name)
+}
+
 /// The addresses that a request passed, with the client first.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The host that the client asked for.
