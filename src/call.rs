@@ -83,7 +83,7 @@ impl MaySend {
     }
 }
 
-/// Deadline of a call, found in the extensions of its response. The gateway lifts it when it decides to pass
+/// Deadline of a call as a whole, found in the extensions of its response. The gateway lifts it when it decides to pass
 /// the response on without keeping it. From then on only silence ends the response. Clones share one
 /// deadline.
 #[derive(Clone, Debug, Default)]

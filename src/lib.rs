@@ -35,6 +35,7 @@ pub mod secret;
 pub mod server;
 pub mod settle;
 pub mod shares;
+mod spare;
 pub mod stop;
 pub mod store;
 pub mod telemetry;

@@ -4,8 +4,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
-/// Client presence, as a connection sees it while a request is answered. The acceptor of the connection puts
-/// it into the request's extensions.
+/// The facts that a connection and the gateway share. The acceptor of the connection puts them into the
+/// extensions of its requests.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionFacts {
+    /// Client presence. On a connection that does not observe it, the client counts as present.
+    pub presence: Presence,
+    /// Counts of the requests that are being answered.
+    pub open_requests: OpenRequests,
+}
+
+/// Client presence, as a connection sees it while a request is answered.
 ///
 /// A client that has nothing more to send and a client that is gone look alike: both end their side. The
 /// response is written in either case. The presence only says which of the two is likely.
@@ -26,7 +35,7 @@ impl Presence {
 }
 
 /// Counts of the requests on one connection, by what would be lost with the connection. The acceptor of the
-/// connection puts them into a request's extensions, because it may have to choose a connection to end.
+/// connection reads them when it has to choose a connection to end.
 #[derive(Clone, Debug, Default)]
 pub struct OpenRequests(Arc<Counts>);
 

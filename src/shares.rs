@@ -15,13 +15,14 @@
 //! One of a few locks is held for the length of an addition, and no lock while a party waits.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
@@ -58,11 +59,14 @@ impl From<Option<IpAddr>> for Party {
 #[derive(Clone, Debug)]
 pub struct Shares(Arc<State>);
 
+/// Number of parts that each party holds.
+type Held = HashMap<Party, usize, RandomState>;
+
 #[derive(Debug)]
 struct State {
     free: AtomicUsize,
     unit: usize,
-    held: [Mutex<HashMap<Party, usize>>; SHARDS],
+    held: [Mutex<Held>; SHARDS],
     hasher: RandomState,
     /// Notified when a share is given back.
     given_back: Notify,
@@ -152,7 +156,7 @@ impl Shares {
         &self.0.given_back
     }
 
-    fn held(&self, party: Party) -> MutexGuard<'_, HashMap<Party, usize>> {
+    fn held(&self, party: Party) -> MutexGuard<'_, Held> {
         let at = self.0.hasher.hash_one(party) as usize % SHARDS;
         // Only one number is changed under this lock.
         self.0.held[at].lock()

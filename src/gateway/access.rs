@@ -9,7 +9,7 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::presence::Presence;
+use crate::presence::{ConnectionFacts, Presence};
 use crate::protocol::{Labels, RecordId};
 use crate::routes::Matched;
 use crate::telemetry::{Metrics, millis};
@@ -52,7 +52,7 @@ impl AccessLine {
             method: request.method().clone(),
             uri: request.uri().clone(),
             client,
-            presence: request.extensions().get().cloned(),
+            presence: request.extensions().get().map(|facts: &ConnectionFacts| facts.presence.clone()),
             record: None,
             labels: Labels::default(),
             ended: false,

@@ -106,7 +106,7 @@ impl Rest {
     /// undo its work.
     pub(super) fn pump(self, stop: Stop, alone: Duration) -> (Body, impl Future<Output = ()> + Send) {
         let (sender, channel) = Channel::<Bytes, axum::Error>::new(1);
-        (head_first(Body::new(channel)), self.fill(sender, stop, alone))
+        (head_first(Body::new(channel), ()), self.fill(sender, stop, alone))
     }
 
     /// Passes the body on. Ends it with an error if it ends early, because a part must not pass for the
@@ -134,17 +134,18 @@ impl Rest {
 
 /// Delays the error of a body by one turn of the scheduler. When a body fails, the HTTP library drops all
 /// bytes that it has not written yet, including the head of the response, and the client would receive
-/// nothing.
-pub(super) fn head_first(body: Body) -> Body {
-    if body.is_end_stream() { body } else { Body::new(HeadFirst { body, error: None }) }
+/// nothing. Drops `held` with the body, or at once if the body has ended.
+pub(super) fn head_first<H: Send + Unpin + 'static>(body: Body, held: H) -> Body {
+    if body.is_end_stream() { body } else { Body::new(HeadFirst { body, error: None, _held: held }) }
 }
 
-struct HeadFirst {
+struct HeadFirst<H> {
     body: Body,
     error: Option<axum::Error>,
+    _held: H,
 }
 
-impl HttpBody for HeadFirst {
+impl<H: Unpin> HttpBody for HeadFirst<H> {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -137,21 +137,24 @@ impl Attempt {
 
     /// Builds the request of execution `n`. An attempt has one execution, so the head is moved, not copied.
     pub(super) fn request(&mut self, n: u32) -> Request<Body> {
-        let mut request = self.unprotected_request();
+        let mut request = self.limited_request(CallLimit::Whole);
         name_execution(request.headers_mut(), self.id, n);
-        request.extensions_mut().insert(CallLimit::Whole);
         request
     }
 
     /// Builds the request as it is sent upstream when no execution is recorded.
     pub(super) fn unprotected_request(&mut self) -> Request<Body> {
+        self.limited_request(CallLimit::Silence)
+    }
+
+    fn limited_request(&mut self, limit: CallLimit) -> Request<Body> {
         let mut request = Request::new(Body::from(self.body.bytes.clone()));
         *request.method_mut() = self.head.method.clone();
         *request.uri_mut() = self.head.uri.clone();
         *request.headers_mut() = std::mem::take(&mut self.head.headers);
         bare_key(request.headers_mut(), &self.route.key_header, &self.key);
         request.extensions_mut().insert(self.route.upstream.clone());
-        request.extensions_mut().insert(CallLimit::Silence);
+        request.extensions_mut().insert(limit);
         request
     }
 }

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use tower::ServiceExt;
 use tracing::warn;
 
 use crate::problem::{Problem, Slug};
@@ -16,7 +17,7 @@ use crate::store::StoreError;
 
 use super::attempt::Attempt;
 use super::reply::{Reply, Unsettled, outcome_unknown};
-use super::unprotected::forward;
+use super::unprotected::passed_on;
 use super::{Gateway, Upstream};
 
 impl Gateway {
@@ -35,7 +36,7 @@ impl Gateway {
         let request = attempt.unprotected_request();
         let (sender, receiver) = oneshot::channel();
         self.executions.spawn(async move {
-            drop(sender.send(forward(upstream, request).await));
+            drop(sender.send(passed_on(upstream.oneshot(request).await, ())));
             drop(permit);
         });
         // Only a panic in the task can drop the sender.

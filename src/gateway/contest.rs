@@ -279,8 +279,9 @@ impl Gateway {
                 return self.not_claimed(attempt, owner, error, sender).await;
             }
         };
+        let membership = self.flights.join(id);
         let (record, end) = match verdict {
-            ClaimVerdict::Won(record) if record.state.n() == 1 && self.flights.join(id).has_execution() => {
+            ClaimVerdict::Won(record) if record.state.n() == 1 && membership.has_execution() => {
                 // The claim made execution 1, but this process runs one or holds its outcome: the store has
                 // lost the record.
                 warn!(record = %id, "nothing was sent: the store has lost the record of an execution");
@@ -306,7 +307,7 @@ impl Gateway {
                 return drop(sender.send(ClaimOutcome::NotRun(attempt, Box::new(not_run))));
             }
         };
-        let lead = self.flights.join(id).lead(record.fingerprint.clone());
+        let lead = membership.lead(record.fingerprint.clone());
         let n = record.state.n();
         let sends_until = asked.until_window_ends(&record, now);
         let lease = HeldLease { ledger: self.ledger.clone(), id, owner, n, record, end, sends_until };

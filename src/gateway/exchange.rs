@@ -3,15 +3,17 @@
 //! Each step before the claim can refuse the request without a trace. [`Gateway::contend`] claims the
 //! operation.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
 use http::header::EXPECT;
 use http::{Method, Request, Response};
 
-use crate::config::Route;
-use crate::presence::OpenRequests;
+use crate::config::{Route, UpstreamName};
+use crate::presence::ConnectionFacts;
 use crate::problem::{Problem, Slug};
+use crate::protocol::Key;
 use crate::routes::{Ambiguity, Matched};
 use crate::shares::Party;
 
@@ -29,28 +31,25 @@ pub(super) async fn exchange(
     gateway: Arc<Gateway>,
     upstream: Upstream,
     request: Request<Body>,
-) -> Response<Body> {
+) -> Result<Response<Body>, Infallible> {
     let matched = gateway.routes.table().find(request.method(), request.uri().path(), request.headers());
     let (origin, client) = gateway.origin(&request);
     let party = client.into();
     let is_head = request.method() == Method::HEAD;
     let is_own = matches!(matched, Matched::Lookup);
     let mut access = AccessLine::begin(&gateway.metrics, &request, &matched, client);
-    let (name, replied) = match matched {
-        Matched::Route(route) => {
-            // On the heap, like many futures below: a future is as large as all futures that it may await,
-            // and is moved at that size.
-            let name = Some(route.upstream.clone());
-            (name, Box::pin(protected(&gateway, upstream, route, request, party, &mut access)).await)
+    let (name, way) = way(matched, &request);
+    // Futures that few requests need are on the heap, here and below: a future is as large as all futures that
+    // it may await, and is moved at that size.
+    let replied = match way {
+        Way::Protected(route, key) => {
+            Box::pin(protected(&gateway, upstream, route, key, request, party, &mut access)).await
         }
-        Matched::Fallback(name) => {
-            (Some(name.clone()), pass_through(&gateway, upstream, name, request, party).await)
-        }
-        Matched::Ambiguous(ambiguity) => (None, Err(ambiguous(ambiguity, request))),
-        Matched::Lookup => (None, look_up(&gateway, request, party, &mut access).await),
-        Matched::Nothing => {
+        Way::Unprotected(name) => pass_through(&gateway, upstream, name, request, party).await,
+        Way::Lookup => Box::pin(look_up(&gateway, request, party, &mut access)).await,
+        Way::Refused(problem) => {
             leave(request);
-            (None, Err(Problem::new(Slug::NoRoute, "No route matches this method and path.")))
+            Err(problem)
         }
     };
     let is_own = is_own || replied.is_err();
@@ -68,12 +67,45 @@ pub(super) async fn exchange(
         gateway.locations.rewrite(name, response.headers_mut(), &origin);
     }
     access.end(outcome, &response);
-    response
+    Ok(response)
+}
+
+/// The way of a request through the gateway.
+enum Way {
+    /// A route protects the request with this key.
+    Protected(Arc<Route>, Key),
+    /// No key protects the request. It streams to this upstream.
+    Unprotected(UpstreamName),
+    /// The gateway answers a lookup.
+    Lookup,
+    /// The gateway refuses the request. Nothing is sent.
+    Refused(Problem),
+}
+
+/// Returns the way of a request, and its upstream if it has one.
+fn way(matched: Matched, request: &Request<Body>) -> (Option<UpstreamName>, Way) {
+    match matched {
+        Matched::Route(route) => {
+            let name = route.upstream.clone();
+            let way = match requested_key(&route, request) {
+                Ok(Some(key)) => Way::Protected(route, key),
+                Ok(None) => Way::Unprotected(name.clone()),
+                Err(problem) => Way::Refused(problem),
+            };
+            (Some(name), way)
+        }
+        Matched::Fallback(name) => (Some(name.clone()), Way::Unprotected(name)),
+        Matched::Ambiguous(ambiguity) => (None, Way::Refused(ambiguous(ambiguity))),
+        Matched::Lookup => (None, Way::Lookup),
+        Matched::Nothing => {
+            let detail = "No route matches this method and path.";
+            (None, Way::Refused(Problem::new(Slug::NoRoute, detail)))
+        }
+    }
 }
 
 /// Refuses a request that some servers would read as a request of a route, and others would not.
-fn ambiguous(ambiguity: Ambiguity, request: Request<Body>) -> Problem {
-    leave(request);
+fn ambiguous(ambiguity: Ambiguity) -> Problem {
     let detail = match ambiguity {
         Ambiguity::Path => {
             "Servers read this path in more ways than one, and a route covers one of them: an escaped slash, a \
@@ -88,23 +120,16 @@ fn ambiguous(ambiguity: Ambiguity, request: Request<Body>) -> Problem {
     Problem::new(Slug::NoRoute, detail)
 }
 
-/// Handles a request on a protected route: reads the key, the caller and the body, then asks to run.
+/// Handles a request with a key on a protected route: reads the caller and the body, then asks to run.
 async fn protected(
     gateway: &Arc<Gateway>,
     upstream: Upstream,
     route: Arc<Route>,
+    key: Key,
     request: Request<Body>,
     party: Party,
     access: &mut AccessLine,
 ) -> Result<Reply, Problem> {
-    let key = match requested_key(&route, &request) {
-        Ok(Some(key)) => key,
-        Ok(None) => return pass_through(gateway, upstream, route.upstream.clone(), request, party).await,
-        Err(problem) => {
-            leave(request);
-            return Err(problem);
-        }
-    };
     let (mut head, body) = request.into_parts();
     let expects = head.headers.contains_key(EXPECT);
     let id = match gateway.name_operation(&route, &key, &mut head, None) {
@@ -115,7 +140,7 @@ async fn protected(
         }
     };
     access.about(id);
-    let open_requests: OpenRequests = head.extensions.remove().unwrap_or_default();
+    let open_requests = head.extensions.get::<ConnectionFacts>().cloned().unwrap_or_default().open_requests;
     let _protected = open_requests.begin_protected();
     let uncommitted = open_requests.begin_uncommitted();
     let body = gateway.bodies.read(party, expects, &head, body).await?;

@@ -3,13 +3,11 @@
 //! An execution runs in a task of its own, which no client can cancel. Once a byte may have been sent, the
 //! response is worth having even if no client waits for it any more.
 
-use std::convert::Infallible;
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio::{join, select};
 use tower::ServiceExt;
 use tracing::field::display;
@@ -216,8 +214,9 @@ impl Execution {
         let call = async move { Answer::read(upstream.oneshot(request).await?, cap).await };
         let lost = |reason| CallError { sent: Sent::Maybe, reason, source: None };
         let called = select! {
-            called = timeout(limit, call) => called.unwrap_or_else(|_| Err(lost(Reason::ResponseTimeout))),
-            never = self.lease.keep_renewing() => match never {},
+            biased;
+            called = call => called,
+            () = self.lease.renew_until(started + limit) => Err(lost(Reason::ResponseTimeout)),
             () = self.gateway.stop.cut() => Err(lost(Reason::Shutdown)),
         };
         self.gateway.metrics.upstream_call(&self.attempt.route.name, started.elapsed());
@@ -251,23 +250,31 @@ impl Execution {
 }
 
 impl HeldLease {
-    /// Renews the lease every third of its length. Tries a failed renewal again at the next third. An owner
-    /// that lost its record goes on with its call, because the response is worth having. The thirds have no
-    /// jitter: each counts from the claim of its own operation.
-    async fn keep_renewing(&mut self) -> Infallible {
+    /// Waits until the end of the call's time, and renews the lease every third of its length meanwhile. Tries
+    /// a failed renewal again at the next third. An owner that lost its record goes on with its call, because
+    /// the response is worth having. The thirds have no jitter: each counts from the claim of its own
+    /// operation.
+    ///
+    /// One timer serves both purposes, because each execution pays for it.
+    async fn renew_until(&mut self, end: Instant) {
         let (owner, n) = (self.owner, self.n);
         loop {
-            sleep(self.record.policy.lease / 3).await;
+            let third = Instant::now() + self.record.policy.lease / 3;
+            sleep_until(third.min(end)).await;
+            if third >= end {
+                return;
+            }
             let (renew, asked) = (Renew { owner, n }, LeaseAsked::now());
             let renewal = self.ledger.apply(self.id, Some(&self.record), &renew, None);
             // On the heap, like everything that few executions need: a future is as large as all futures that
             // it may await, and is moved at that size.
-            match Box::pin(renewal).await {
+            let Ok(renewed) = timeout_at(end, Box::pin(renewal)).await else { return };
+            match renewed {
                 Ok(Decision { verdict: RenewVerdict::Renewed(record), .. }) => {
                     self.end.renewed(asked);
                     self.record = record;
                 }
-                Ok(Decision { verdict: RenewVerdict::Lost(_), .. }) => return pending().await,
+                Ok(Decision { verdict: RenewVerdict::Lost(_), .. }) => return sleep_until(end).await,
                 Err(error) => warn!(record = %self.id, "the lease could not be renewed: {error}"),
             }
         }

@@ -77,7 +77,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (gateway, inner) = (Arc::clone(&self.gateway), self.inner.clone());
-        Box::pin(async move { Ok(exchange(gateway, inner, request.map(Body::new)).await) })
+        Box::pin(exchange(gateway, inner, request.map(Body::new)))
     }
 }
 

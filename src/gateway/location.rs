@@ -46,8 +46,8 @@ impl ClientOrigin {
     /// `believed`.
     pub(super) fn of(headers: &HeaderMap, peer: Option<Peer>, believed: bool) -> Self {
         let forwarded = |name: &HeaderName| {
-            let first = tokens(headers, name).next().filter(|_| believed)?;
-            HeaderValue::from_bytes(first).ok()
+            let first = if believed { tokens(headers, name).next() } else { None };
+            HeaderValue::from_bytes(first?).ok()
         };
         let secure = match forwarded(&X_FORWARDED_PROTO) {
             Some(scheme) => scheme.as_bytes().eq_ignore_ascii_case(b"https"),

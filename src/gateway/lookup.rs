@@ -11,7 +11,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 
-use crate::presence::OpenRequests;
+use crate::presence::ConnectionFacts;
 use crate::problem::{Executed, Problem, Retry, Slug};
 use crate::protocol::{Record, RecordId, State};
 use crate::routes::NoPath;
@@ -62,7 +62,8 @@ pub(super) async fn look_up(
     party: Party,
     access: &mut AccessLine,
 ) -> Result<Reply, Problem> {
-    let open_requests: OpenRequests = request.extensions().get().cloned().unwrap_or_default();
+    let facts: ConnectionFacts = request.extensions().get().cloned().unwrap_or_default();
+    let open_requests = facts.open_requests;
     let named = named(gateway, &request, access);
     leave(request);
     let id = named.map_err(without_advice)?;

@@ -144,6 +144,8 @@ impl Reply {
     pub(super) fn replay(kept: &StoredResponse, expires: Option<Timestamp>) -> Self {
         let mut response = Response::new(Body::from(kept.body.clone()));
         *response.status_mut() = kept.status;
+        // The headers that are added here, and the record's.
+        response.headers_mut().reserve(kept.headers.len() + 3);
         for (name, value) in &kept.headers {
             response.headers_mut().append(name, value.clone());
         }

@@ -62,8 +62,8 @@ fn futures_keep_to_their_bounds() {
         ledger.apply(id, Some(known), step, response)
     });
     compare(&[
-        ("exchange", exchange, 2900),
-        ("contend", contend, 2000),
+        ("exchange", exchange, 1900),
+        ("contend", contend, 1950),
         ("bid_and_run", bid_and_run, 4600),
         ("run", run, 5600),
         ("claim", claim, 1750),

@@ -1,6 +1,7 @@
 //! Requests that no key protects: they stream through, and the gateway records nothing of them.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,14 +9,13 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tower::ServiceExt;
 use tracing::warn;
 
-use crate::call::{CallLimit, Unusable};
+use crate::call::{CallError, CallLimit, Unusable};
 use crate::config::UpstreamName;
 use crate::headers::IDEMPOTENCY_PROTECTED;
 use crate::headers::prepare_response;
-use crate::holding::holding;
 use crate::problem::{Executed, Problem, Retry, Slug};
 use crate::protocol::Sent;
-use crate::shares::Party;
+use crate::shares::{Party, Share};
 use crate::telemetry::{ErrorChain, Limited};
 
 use super::answer::head_first;
@@ -33,30 +33,39 @@ pub(super) async fn pass_through(
     gateway: &Gateway,
     upstream: Upstream,
     name: UpstreamName,
-    request: Request<Body>,
+    mut request: Request<Body>,
     party: Party,
 ) -> Result<Reply, Problem> {
     let (is_keyed, refuses_keyed) = {
         let table = gateway.routes.table();
         (table.is_keyed(request.headers()), table.refuses_keyed())
     };
-    if !is_keyed {
-        return stream(gateway, upstream, name, request, party).await;
-    }
-    if refuses_keyed {
+    if is_keyed && refuses_keyed {
         leave(request);
         let detail = "The request carries an idempotency key, and no route protects this method and path. \
                       Nothing was sent.";
         return Err(Problem::new(Slug::NoRoute, detail));
     }
-    if let Some(held_back) = KEYS_WITHOUT_ROUTE.ask() {
+    if is_keyed && let Some(held_back) = KEYS_WITHOUT_ROUTE.ask() {
         warn!(
             method = %request.method(), path = request.uri().path(), held_back,
             "a request carries an idempotency key, but no route protects it: it streams through, and a retry \
              runs again"
         );
     }
-    match stream(gateway, upstream, name, request, party).await {
+    let replied = match gateway.streams.take(party, 1) {
+        Some(permit) => {
+            let sent = SentRequest::prepare(gateway, name, &mut request);
+            // Awaited here, because each future in between would hold the request once more.
+            sent.reply(upstream.oneshot(request).await, permit)
+        }
+        None => {
+            leave(request);
+            Err(Problem::overloaded())
+        }
+    };
+    match replied {
+        replied if !is_keyed => replied,
         Ok(reply) => Ok(reply.unprotected_key()),
         // The gateway knows nothing of an earlier request with this key.
         Err(problem) if problem.slug() == Slug::UpstreamUnreachable => {
@@ -66,34 +75,36 @@ pub(super) async fn pass_through(
     }
 }
 
-async fn stream(
-    gateway: &Gateway,
-    upstream: Upstream,
-    name: UpstreamName,
-    mut request: Request<Body>,
-    party: Party,
-) -> Result<Reply, Problem> {
-    let Some(permit) = gateway.streams.take(party, 1) else {
-        leave(request);
-        return Err(Problem::overloaded());
-    };
-    let (version, peer) = (request.version(), request.extensions().get().copied());
-    gateway.prepare(
-        request.headers_mut(),
-        version,
-        peer,
-        gateway.routes.table().key_headers().map(HeaderName::as_str),
-    );
-    request.extensions_mut().insert(name);
-    request.extensions_mut().insert(CallLimit::Silence);
-    let (head, body) = request.into_parts();
-    let method = head.method.clone();
-    let (body, broken) = watched(body);
-    match forward(upstream, Request::from_parts(head, body)).await {
-        Ok(answered) => {
-            answered.map(|response| Reply::unprotected(response.map(|body| holding(body, permit))))
+/// The facts about a request on which the problem depends that its client is told if no answer comes.
+struct SentRequest {
+    method: Method,
+    /// True once the body has broken off.
+    broken: Arc<AtomicBool>,
+}
+
+impl SentRequest {
+    /// Makes a request fit for its upstream.
+    fn prepare(gateway: &Gateway, name: UpstreamName, request: &mut Request<Body>) -> Self {
+        let (version, peer) = (request.version(), request.extensions().get().copied());
+        gateway.prepare(
+            request.headers_mut(),
+            version,
+            peer,
+            gateway.routes.table().key_headers().map(HeaderName::as_str),
+        );
+        request.extensions_mut().insert(name);
+        request.extensions_mut().insert(CallLimit::Silence);
+        let (body, broken) = watched(std::mem::take(request.body_mut()));
+        *request.body_mut() = body;
+        Self { method: request.method().clone(), broken }
+    }
+
+    /// Makes the reply from what came of the call. The permit is held until the client has the response.
+    fn reply(self, called: Result<Response<Body>, CallError>, permit: Share) -> Result<Reply, Problem> {
+        match passed_on(called, permit) {
+            Ok(answered) => answered.map(Reply::unprotected),
+            Err(sent) => Err(lost(&self.method, sent, self.broken.load(Ordering::Relaxed))),
         }
-        Err(sent) => Err(lost(&method, sent, broken.load(Ordering::Relaxed))),
     }
 }
 
@@ -118,19 +129,19 @@ fn lost(method: &Method, sent: Sent, broken: bool) -> Problem {
     problem.advising(Executed::Unknown, retry)
 }
 
-/// Sends a request that is not protected. Returns the upstream's response, or a problem if the head of the
-/// response cannot be passed on.
-pub(super) async fn forward(
-    upstream: Upstream,
-    request: Request<Body>,
+/// Returns the upstream's response to a request that is not protected, or a problem if the head of the response
+/// cannot be passed on. Drops `held` with the body of the response.
+pub(super) fn passed_on(
+    called: Result<Response<Body>, CallError>,
+    held: impl Send + Unpin + 'static,
 ) -> Result<Result<Response<Body>, Problem>, Sent> {
-    match upstream.oneshot(request).await {
+    match called {
         Ok(response) if response.extensions().get::<Unusable>().is_some() => {
             Ok(Err(Problem::answer_unusable(response.status().as_u16())))
         }
         Ok(mut response) => {
             prepare_response(response.headers_mut());
-            Ok(Ok(response.map(head_first)))
+            Ok(Ok(response.map(|body| head_first(body, held))))
         }
         Err(error) => {
             warn!("{}", ErrorChain(&error));

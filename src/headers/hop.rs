@@ -3,12 +3,12 @@
 use http::header::{CONNECTION, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
-use super::names::HOP_BY_HOP;
+use super::names::{HOP_BY_HOP, is_hop_by_hop};
 
 /// Deletes the headers of a single connection, starting with those that `Connection` names.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     // Few messages have any, and looking is cheaper than nine removals.
-    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+    if !headers.keys().any(is_hop_by_hop) {
         return;
     }
     let nominated: Vec<HeaderName> =
@@ -28,6 +28,11 @@ pub fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<It
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_header_of_one_connection_is_known_by_its_length() {
+        assert!(HOP_BY_HOP.iter().all(is_hop_by_hop));
+    }
 
     #[test]
     fn connection_takes_what_it_names() {

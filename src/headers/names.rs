@@ -76,7 +76,7 @@ pub static METHOD_OVERRIDES: [HeaderName; 3] = [
 ];
 
 /// Headers of a single connection (RFC 9110, section 7.6.1).
-pub const HOP_BY_HOP: [HeaderName; 9] = [
+pub static HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     PROXY_AUTHENTICATE,
@@ -87,6 +87,12 @@ pub const HOP_BY_HOP: [HeaderName; 9] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
+
+/// Tells whether a header is one of [`HOP_BY_HOP`]. The length alone says no for most headers.
+#[must_use]
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(name.as_str().len(), 2 | 7 | 10 | 16..=19) && HOP_BY_HOP.contains(name)
+}
 
 /// The addresses that a request passed, with the client first.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderName, VIA};
+use http::header::{Entry, HOST, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 
 use crate::peer::Peer;
@@ -49,17 +49,16 @@ pub fn add_own(headers: &mut HeaderMap, version: Version, peer: Option<Peer>) {
     if let Some(peer) = peer {
         headers.insert(X_FORWARDED_FOR, forwarded_for(headers, peer));
     }
-    if let (Some(host), false) = (headers.get(HOST).cloned(), headers.contains_key(X_FORWARDED_HOST)) {
-        headers.insert(X_FORWARDED_HOST, host);
+    if let Some(host) = headers.get(HOST).cloned() {
+        headers.entry(X_FORWARDED_HOST).or_insert(host);
     }
-    if !headers.contains_key(X_FORWARDED_PROTO) {
-        let secure = peer.is_some_and(|peer| peer.secure);
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(if secure { "https" } else { "http" }));
-    }
+    let scheme = if peer.is_some_and(|peer| peer.secure) { "https" } else { "http" };
+    headers.entry(X_FORWARDED_PROTO).or_insert_with(|| HeaderValue::from_static(scheme));
     headers.append(VIA, via(version));
-    let traced = headers.get(TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes()));
-    if !traced {
-        headers.insert(TRACEPARENT, new_traceparent());
+    match headers.entry(TRACEPARENT) {
+        Entry::Occupied(traced) if is_traceparent(traced.get().as_bytes()) => {}
+        Entry::Occupied(mut broken) => drop(broken.insert(new_traceparent())),
+        Entry::Vacant(untraced) => drop(untraced.insert(new_traceparent())),
     }
 }
 
@@ -121,7 +120,8 @@ pub fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &Key) {
 /// Names the execution to the upstream.
 pub fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
     let mut execution = Vec::with_capacity(56);
-    execution.extend_from_slice(hex::encode(id.as_bytes(), &mut [0; 40]).as_bytes());
+    execution.resize(40, 0);
+    hex::write(id.as_bytes(), &mut execution);
     execution.push(b':');
     push_number(&mut execution, n);
     let execution = HeaderValue::from_maybe_shared(Bytes::from(execution));
@@ -155,8 +155,8 @@ fn new_traceparent() -> HeaderValue {
     random[0] |= 1;
     random[16] |= 1;
     let mut value = *b"00-................................-................-00";
-    hex::encode(&random[..16], &mut value[3..35]);
-    hex::encode(&random[16..], &mut value[36..52]);
+    hex::write(&random[..16], &mut value[3..35]);
+    hex::write(&random[16..], &mut value[36..52]);
     HeaderValue::from_bytes(&value).expect("hexadecimal digits and dashes")
 }
 

@@ -274,7 +274,9 @@ pub fn expires_header(at: Timestamp) -> HeaderValue {
 
 /// Formats the id of a record as a header value.
 pub fn record_header(record: RecordId) -> HeaderValue {
-    let id = Bytes::copy_from_slice(hex::encode(record.as_bytes(), &mut [0; 40]).as_bytes());
+    let mut id = [0; 40];
+    hex::write(record.as_bytes(), &mut id);
+    let id = Bytes::copy_from_slice(&id);
     HeaderValue::from_maybe_shared(id).expect("hexadecimal digits")
 }
 

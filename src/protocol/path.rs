@@ -140,7 +140,7 @@ impl Template {
 /// it.
 pub fn lookups(path: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let first = lookup(path);
-    let nameless = path.contains("/;").then(|| Cow::Owned(folded(&unescaped(path), true)));
+    let nameless = has_pair(path, b"/;").then(|| Cow::Owned(folded(&unescaped(path), true)));
     std::iter::once(first).chain(nameless)
 }
 
@@ -150,7 +150,7 @@ pub fn lookup(path: &str) -> Cow<'_, str> {
     let bytes = path.as_bytes();
     let folds = |byte: &u8| matches!(byte, b'%' | b';' | b'A'..=b'Z');
     let ends = bytes.len() > 1 && bytes.ends_with(b"/");
-    if !ends && !bytes.iter().any(folds) && !path.contains("//") && !path.contains("/.") {
+    if !ends && !bytes.iter().any(folds) && !has_pair(path, b"//") && !has_pair(path, b"/.") {
         return Cow::Borrowed(path);
     }
     Cow::Owned(folded(&unescaped(path), false))
@@ -215,7 +215,13 @@ pub fn scope_form(path: &str) -> Vec<u8> {
 #[must_use]
 pub fn exact(path: &str) -> Cow<'_, str> {
     let plain = unescaped(path);
-    if plain.contains("/.") { Cow::Owned(without_dots(&plain)) } else { plain }
+    if has_pair(&plain, b"/.") { Cow::Owned(without_dots(&plain)) } else { plain }
+}
+
+/// Tells whether a path contains these two bytes in a row. Paths are so short that preparing a search for a text
+/// takes longer.
+pub(super) fn has_pair(path: &str, pair: &[u8; 2]) -> bool {
+    path.as_bytes().windows(2).any(|bytes| bytes == pair)
 }
 
 /// Returns a segment without its `;parameters`.
@@ -286,6 +292,9 @@ fn escape(text: &[u8]) -> Option<u8> {
 
 fn decoded(path: &str) -> Vec<u8> {
     let mut rest = path.as_bytes();
+    if !rest.contains(&b'%') {
+        return rest.to_vec();
+    }
     let mut decoded = Vec::with_capacity(rest.len());
     while let Some(first) = rest.first() {
         let (byte, taken) = match escape(rest) {

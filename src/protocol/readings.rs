@@ -31,7 +31,7 @@ pub struct Reading {
 #[must_use]
 pub fn alternatives(sent: &str) -> Vec<Reading> {
     let bytes = sent.as_bytes();
-    if !sent.contains("..")
+    if !path::has_pair(sent, b"..")
         && !sent.starts_with("//")
         && !bytes.iter().any(|byte| matches!(byte, b'%' | b'\\'))
     {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method};
 use matchit::Router;
@@ -42,7 +43,7 @@ pub struct RouteTable {
 }
 
 /// The router of each method. Templates of different methods cannot conflict with each other.
-type Routers = HashMap<Method, Router<Arc<Route>>>;
+type Routers = HashMap<Method, Router<Arc<Route>>, RandomState>;
 
 /// The destination of a request.
 #[derive(Clone, Debug)]
@@ -85,7 +86,7 @@ impl RouteTable {
     /// A message if a template conflicts with another one, with the reason. A checked configuration has no
     /// such template.
     pub fn new(routes: &[Arc<Route>], fallback: Option<Fallback>) -> Result<Self, RouteConflict> {
-        let (mut equivalent, mut exact) = (Routers::new(), Routers::new());
+        let (mut equivalent, mut exact) = (Routers::default(), Routers::default());
         let mut key_headers = vec![USUAL_KEY];
         for route in routes {
             let routers = match route.matching {

@@ -21,6 +21,7 @@ use tower::Service;
 
 use crate::buffers::{HEADER_BUFFER, HTTP2_WINDOW};
 use crate::peer::Peer;
+use crate::presence::ConnectionFacts;
 use crate::shares::Shares;
 use crate::stop::Stop;
 
@@ -128,7 +129,7 @@ where
         let (before, http2) =
             self.await_beginning(preface::read(&mut stream), opened, &context.state, stop).await?;
         if http2 {
-            Box::pin(self.serve_http2(stream, before, context, stop)).await
+            Box::pin(self.serve_http2(stream, before, context)).await
         } else {
             self.serve_http1(stream, before, context, stop).await
         }
@@ -150,7 +151,7 @@ where
             return self.serve_http1(stream, BytesMut::new(), context, stop).await;
         }
         match self.await_beginning(preface::read(&mut stream), context.opened, &context.state, stop).await? {
-            (before, true) => self.serve_http2(stream, before, context, stop).await,
+            (before, true) => self.serve_http2(stream, before, context).await,
             (_, false) => Err("HTTP/2 was agreed on and is not spoken".into()),
         }
     }
@@ -191,21 +192,21 @@ where
         let (stream, refusals) = Strict::new(stream, before);
         let stream =
             stream.with_timeouts(self.settings.header_read_timeout, self.settings.keep_alive_timeout);
-        let service = self.service.http1(client, stream.presence(), Arc::clone(&state), refusals.clone());
+        let facts =
+            ConnectionFacts { presence: stream.presence(), open_requests: state.open_requests().clone() };
+        let service = self.service.http1(client, facts, Arc::clone(&state), refusals.clone());
         let mut connection = pin!(self.http1.serve_connection(TokioIo::new(stream), service));
-        // Each connection has its own token, because the shared token is locked at each look.
-        let drain = stop.draining().child_token();
         select! {
             biased;
             ended = &mut connection => return Ok(ended?),
-            () = drain.cancelled() => {}
-            () = state.told_to_leave() => {
-                connection.as_mut().graceful_shutdown();
-                select! {
-                    biased;
-                    () = until_it_can_end(&state) => return Err(MADE_ROOM.into()),
-                    ended = &mut connection => return Ok(ended?),
-                }
+            () = state.told_to_end() => {}
+        }
+        if !stop.is_draining() {
+            connection.as_mut().graceful_shutdown();
+            select! {
+                biased;
+                () = until_it_can_end(&state) => return Err(MADE_ROOM.into()),
+                ended = &mut connection => return Ok(ended?),
             }
         }
         // A request that has reached this machine is answered, and so is a request of a client that has
@@ -227,7 +228,6 @@ where
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         before: BytesMut,
         context: ConnectionContext,
-        stop: &Stop,
     ) -> Result<(), EndReason> {
         let ConnectionContext { client, state, watcher: _watched, .. } = context;
         let (head, idle) = (self.settings.header_read_timeout, self.settings.keep_alive_timeout);
@@ -237,12 +237,10 @@ where
             self.service.http2(client, Arc::clone(&requests), Arc::clone(&state), Arc::clone(&unread));
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(stream), service));
         let mut until_stalled = pin!(unread.until_stalled(self.settings.write_timeout));
-        let drain = stop.draining().child_token();
         let mut shutdown_due = pin!(async {
             select! {
                 () = requests.idle(head, idle) => {}
-                () = drain.cancelled() => {}
-                () = state.told_to_leave() => {}
+                () = state.told_to_end() => {}
             }
         });
         let mut room_made = pin!(async {

@@ -45,7 +45,7 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    let (slots, waiting) = (Slots::new(settings.max_connections), settings.max_waiting);
+    let (slots, waiting) = (Slots::new(settings.max_connections, stop.draining()), settings.max_waiting);
     let draining = GracefulShutdown::new();
     let workers = settings.workers.clone();
     let connections = Arc::new(ConnectionServer::new(settings, service));

@@ -16,7 +16,7 @@ use tower::{Service, ServiceExt};
 use tracing::info;
 
 use crate::peer::{ClientCertificate, Peer};
-use crate::presence::{OpenRequests, Presence};
+use crate::presence::ConnectionFacts;
 use crate::problem::{Problem, Slug};
 use crate::shares::Shares;
 use crate::telemetry::Metrics;
@@ -66,27 +66,25 @@ where
         self.leaving.store(true, Relaxed);
     }
 
-    /// Returns the service of an HTTP/1 connection. `presence` tells whether its client is present.
+    /// Returns the service of an HTTP/1 connection.
     pub(super) fn http1(
         &self,
         client: ClientInfo,
-        presence: Presence,
+        facts: ConnectionFacts,
         state: Arc<ConnectionState>,
         refusals: Refusals,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
         let listener = self.clone();
         service_fn(move |request: Request<Incoming>| {
-            let (listener, refusals, presence) = (listener.clone(), refusals.clone(), presence.clone());
-            let (client, state, active) = (client.clone(), Arc::clone(&state), state.begin_request());
+            let (listener, refusals, facts) = (listener.clone(), refusals.clone(), facts.clone());
+            let (client, active) = (client.clone(), state.begin_request());
             async move {
                 if let Some(refusal) = refusals.get() {
                     // The library has read a harmless request in place of the refused one.
                     return Ok(listener.refuse(client.peer, refusals.refused(), refusal));
                 }
-                let mut request = request.map(Body::new);
-                request.extensions_mut().insert(presence);
                 let leaving = Arc::clone(&listener.leaving);
-                let mut response = listener.call(client, state.open_requests(), request).await?;
+                let mut response = listener.call(client, facts, request.map(Body::new)).await?;
                 if leaving.load(Relaxed) {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -104,11 +102,12 @@ where
         state: Arc<ConnectionState>,
         unread: Arc<UnreadResponses>,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<S> {
-        let listener = self.clone();
+        let (listener, open_requests) = (self.clone(), state.open_requests().clone());
+        let facts = ConnectionFacts { open_requests, ..ConnectionFacts::default() };
         service_fn(move |request: Request<Incoming>| {
-            let (listener, client) = (listener.clone(), client.clone());
+            let (listener, client, facts) = (listener.clone(), client.clone(), facts.clone());
             let (open, unread) = (requests.begin(), Arc::clone(&unread));
-            let (state, active) = (Arc::clone(&state), state.begin_request());
+            let active = state.begin_request();
             async move {
                 let (mut head, body) = request.into_parts();
                 if let Err(refusal) = check(&mut head) {
@@ -122,7 +121,7 @@ where
                     ));
                 };
                 let request = Request::from_parts(head, Body::new(body));
-                let response = listener.call(client, state.open_requests(), request).await?;
+                let response = listener.call(client, facts, request).await?;
                 let guards = (share, open, active);
                 Ok(response.map(|body| Body::new(PacedBody::new(body, unread, guards))))
             }
@@ -132,11 +131,11 @@ where
     async fn call(
         self,
         client: ClientInfo,
-        open_requests: &OpenRequests,
+        facts: ConnectionFacts,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Infallible> {
         request.extensions_mut().insert(client.peer);
-        request.extensions_mut().insert(open_requests.clone());
+        request.extensions_mut().insert(facts);
         if let Some(certificate) = client.certificate {
             request.extensions_mut().insert(certificate);
         }

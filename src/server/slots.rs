@@ -34,6 +34,8 @@ pub(super) struct Slots {
     occupancy: Mutex<Occupancy>,
     /// Notified when a connection has ended.
     freed: Notify,
+    /// Cancelled when the drain begins.
+    drain: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +59,11 @@ pub(super) struct ConnectionState {
     open_requests: OpenRequests,
     /// True while the client reads nothing of a response.
     stalled: AtomicBool,
+    /// Cancelled when the connection is told to leave, to make room.
     leave: CancellationToken,
+    /// Cancelled when the connection is told to leave, and when the drain begins. A connection watches this
+    /// token alone, because each step of the connection looks at the tokens that it watches.
+    end: CancellationToken,
 }
 
 /// A slot, held by a connection until this is dropped.
@@ -73,8 +79,8 @@ pub(super) struct Slot {
 pub(super) struct ActiveRequest(Arc<ConnectionState>);
 
 impl Slots {
-    pub(super) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { max, occupancy: Mutex::default(), freed: Notify::new() })
+    pub(super) fn new(max: usize, drain: CancellationToken) -> Arc<Self> {
+        Arc::new(Self { max, occupancy: Mutex::default(), freed: Notify::new(), drain })
     }
 
     /// Takes a free slot, if there is one.
@@ -84,7 +90,9 @@ impl Slots {
             return None;
         }
         occupancy.open += 1;
-        let state = Arc::<ConnectionState>::default();
+        // Each connection has its own token, because a shared token is locked at each look.
+        let state = ConnectionState { end: self.drain.child_token(), ..ConnectionState::default() };
+        let state = Arc::new(state);
         occupancy.update(party, |states| states.push(Arc::clone(&state)));
         Some(Slot { slots: Arc::clone(self), party, state })
     }
@@ -108,6 +116,7 @@ impl Slots {
             .inspect(|chosen| {
                 occupancy.leaving += 1;
                 chosen.leave.cancel();
+                chosen.end.cancel();
             })
             .is_some()
     }
@@ -192,6 +201,11 @@ impl ConnectionState {
         self.active_requests.load(Relaxed) > 0 && self.is_idle()
     }
 
+    /// Waits until the connection is told to leave, or the drain begins.
+    pub(super) async fn told_to_end(&self) {
+        self.end.cancelled().await;
+    }
+
     /// Waits until the connection is told to leave.
     pub(super) async fn told_to_leave(&self) {
         self.leave.cancelled().await;
@@ -238,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_largest_party_makes_room_and_idle_connections_go_first() {
-        let slots = Slots::new(4);
+        let slots = Slots::new(4, CancellationToken::new());
         let held: Vec<_> = (0..4).map(|_| slots.take(party(1)).expect("a slot")).collect();
         assert!(slots.take(party(2)).is_none());
         let busy: Vec<_> = [0, 1, 3].map(|at| held[at].state.begin_request()).into();
@@ -258,7 +272,7 @@ mod tests {
 
     #[test]
     fn no_connection_makes_room_if_all_parties_have_as_many() {
-        let slots = Slots::new(4);
+        let slots = Slots::new(4, CancellationToken::new());
         let _held: Vec<_> = (1..=4).map(|number| slots.take(party(number)).expect("a slot")).collect();
         assert!(!slots.make_room(party(5), 0, 9));
     }

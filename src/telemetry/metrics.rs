@@ -13,6 +13,7 @@ use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::protocol::Reason;
@@ -20,6 +21,7 @@ use crate::store::Stopped;
 
 use super::exposition::{Format, text_of};
 use super::family::{Histograms, age_seconds, call_seconds, describe};
+use super::kept::Kept;
 use super::log;
 use super::recent_attempts::RecentAttempts;
 use super::store_calls::StoreCalls;
@@ -79,6 +81,11 @@ struct Families {
     unreadable_records: Counter,
     log_lines_dropped: Counter,
     claims_stopped: Family<Cause, Gauge>,
+    /// The handles into which each request counts, and each execution.
+    answered: Kept<(Counter, Histogram)>,
+    started: Kept<Gauge>,
+    called: Kept<Histogram>,
+    ended: Kept<Counter>,
     registry: Registry,
 }
 
@@ -149,27 +156,36 @@ impl Metrics {
     /// Counts an answered request. `outcome` is `completed`, `replayed`, `released`, `unprotected`, `lookup`,
     /// `lookup-absent` or the slug of the problem.
     pub fn request(&self, route: &str, outcome: &'static str, took: Duration) {
-        let labels = RouteOutcome { route: route.to_owned(), outcome };
-        self.0.requests.get_or_create(&labels).inc();
-        self.0.request_duration.get_or_create(&labels).observe(took.as_secs_f64());
+        let (requests, duration) = self.0.answered.get(route, outcome, || {
+            let labels = RouteOutcome { route: route.to_owned(), outcome };
+            let requests = self.0.requests.get_or_create_owned(&labels);
+            (requests, self.0.request_duration.get_or_create_owned(&labels))
+        });
+        requests.inc();
+        duration.observe(took.as_secs_f64());
     }
 
     /// Counts a call to the upstream that ended, with any result.
     pub fn upstream_call(&self, route: &str, took: Duration) {
-        self.0.upstream_duration.get_or_create(&Route::named(route)).observe(took.as_secs_f64());
+        let duration = &self.0.upstream_duration;
+        let duration = self.0.called.get(route, "", || duration.get_or_create_owned(&Route::named(route)));
+        duration.observe(took.as_secs_f64());
     }
 
     /// Counts an execution as in flight until the returned guard is dropped.
     pub fn execution_started(&self, route: &str) -> ExecutionInFlight {
-        let gauge = self.0.executions_in_flight.get_or_create_owned(&Route::named(route));
+        let gauge = &self.0.executions_in_flight;
+        let gauge = self.0.started.get(route, "", || gauge.get_or_create_owned(&Route::named(route)));
         gauge.inc();
         ExecutionInFlight(gauge)
     }
 
     /// Counts an execution that ended, with its outcome, even if its client no longer waited.
     pub fn execution_ended(&self, route: &str, outcome: &'static str) {
-        let labels = RouteOutcome { route: route.to_owned(), outcome };
-        self.0.executions.get_or_create(&labels).inc();
+        let executions = self.0.ended.get(route, outcome, || {
+            self.0.executions.get_or_create_owned(&RouteOutcome { route: route.to_owned(), outcome })
+        });
+        executions.inc();
     }
 
     /// Counts an attempt that was forwarded unprotected, because the store did not answer.
@@ -328,6 +344,10 @@ impl Default for Families {
             unreadable_records: Counter::default(),
             log_lines_dropped: log::dropped(),
             claims_stopped: Family::default(),
+            answered: Kept::default(),
+            started: Kept::default(),
+            called: Kept::default(),
+            ended: Kept::default(),
             registry: Registry::with_prefix("oncegate"),
         };
         families.describe_traffic();

@@ -7,6 +7,7 @@
 pub mod error_chain;
 pub mod exposition;
 pub mod family;
+mod kept;
 pub mod limited;
 pub mod log;
 pub mod metrics;

@@ -18,10 +18,11 @@ use crate::config::Upstream;
 use crate::protocol::{Reason, Sent};
 use crate::workers::PerWorker;
 
-use super::call_timeout::{CallTimeout, TimedBody};
+use super::call_timeout::CallTimeout;
 use super::connector::Connector;
-use super::lenient::{Lengths, MAX_LINES};
+use super::lenient::{Lengths, MAX_LINES, is_canonical};
 use super::pool::{Connection, Hold, Pool, Unanswered};
+use super::timed_body::TimedBody;
 
 /// A client of one upstream.
 pub(super) struct Client {
@@ -70,61 +71,67 @@ impl Client {
             request.headers_mut().insert(HOST, self.host.clone());
         }
         let timeout = CallTimeout::new(limit, self.response_timeout);
-        let request = match limit {
-            // The whole body is in memory, and no progress lengthens the call.
-            CallLimit::Whole => request,
-            CallLimit::Silence => request.map(|body| Body::new(TimedBody::request(body, timeout.clone()))),
-        };
         let pool = match limit {
+            // The whole body is in memory, and no progress lengthens the call.
             CallLimit::Whole => self.executions.here(),
-            CallLimit::Silence => self.unprotected.here(),
+            CallLimit::Silence => {
+                let body = std::mem::take(request.body_mut());
+                *request.body_mut() = Body::new(TimedBody::request(body, timeout.clone()));
+                self.unprotected.here()
+            }
         };
-        let connection = match pool.take() {
+        let mut connection = match pool.take() {
             Some(connection) => connection,
             None => Box::pin(self.connect(pool)).await?,
         };
+        let mut alarm = connection.take_alarm();
         timeout.start();
         let (mut response, hold) = select! {
             biased;
-            answered = self.send(pool, connection, request) => answered?,
-            () = timeout.elapsed() => return Err(failure(Sent::Maybe, Reason::ResponseTimeout)),
+            answered = self.send(pool, connection, request)? => answered?,
+            () = alarm.elapsed(&timeout) => return Err(failure(Sent::Maybe, Reason::ResponseTimeout)),
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // The gateway never asks to switch, so this is no response to its request.
             return Err(failure(Sent::Maybe, Reason::BrokenAnswer));
         }
-        response.extensions_mut().insert(timeout.deadline());
-        Ok(response.map(|body| Body::new(TimedBody::response(body, hold, timeout))))
+        if let Some(deadline) = timeout.deadline() {
+            response.extensions_mut().insert(deadline);
+        }
+        Ok(response.map(|body| Body::new(TimedBody::response(body, hold, timeout, alarm))))
     }
 
-    /// Sends the request. A request that a kept connection hands back unwritten takes a new connection.
-    async fn send(
+    /// Sends the request, and returns a future of its response. A request that a kept connection hands back
+    /// unwritten takes a new connection.
+    fn send(
         &self,
         pool: &Arc<Pool>,
         connection: Connection,
-        request: Request<Body>,
-    ) -> Result<(Response<Incoming>, Hold), CallError> {
-        let reused = connection.is_reused();
-        // Dropped with this future, unless the response holds it.
+        mut request: Request<Body>,
+    ) -> Result<impl Future<Output = Result<(Response<Incoming>, Hold), CallError>>, CallError> {
+        let (reused, mut http2) = (connection.is_reused(), connection.is_http2());
+        // Dropped with the future, unless the response holds it.
         let alive = Arc::new(());
-        let mut http2 = connection.is_http2();
         check_may_send(&request)?;
-        let request = self.address_request(request, http2);
-        let answered = match connection.send(request, pool, &alive).await {
-            Err(Unanswered { request: Some(request), .. }) if reused => {
-                let retry = async {
-                    let connection = self.connect(pool).await?;
-                    check_may_send(&request)?;
-                    http2 = connection.is_http2();
-                    let request = self.address_request(request, http2);
-                    connection.send(request, pool, &alive).await.map_err(explain)
-                };
-                Box::pin(retry).await?
-            }
-            answered => answered.map_err(explain)?,
-        };
-        // The length of an HTTP/1 response was checked as its head came in.
-        if http2 { self.with_canonical_length(answered) } else { Ok(answered) }
+        self.address_request(&mut request, http2);
+        let answered = connection.send(request, pool, &alive);
+        Ok(async move {
+            let answered = match answered.await {
+                Err(Unanswered { request: Some(mut request), .. }) if reused => {
+                    let retry = async {
+                        let connection = self.connect(pool).await?;
+                        check_may_send(&request)?;
+                        http2 = connection.is_http2();
+                        self.address_request(&mut request, http2);
+                        connection.send(request, pool, &alive).await.map_err(explain)
+                    };
+                    Box::pin(retry).await?
+                }
+                answered => answered.map_err(explain)?,
+            };
+            // The length of an HTTP/1 response was checked as its head came in.
+            if http2 { self.with_canonical_length(answered) } else { Ok(answered) }
+        })
     }
 
     /// Checks the length of an HTTP/2 response and writes it in canonical digits. Removes all headers if the
@@ -154,10 +161,10 @@ impl Client {
         })
     }
 
-    /// Returns the request in the form of the connection's protocol.
-    fn address_request(&self, mut request: Request<Body>, http2: bool) -> Request<Body> {
+    /// Gives the request the form of the connection's protocol.
+    fn address_request(&self, request: &mut Request<Body>, http2: bool) {
         let path = path_of(request.uri());
-        set_canonical_request_length(&mut request);
+        set_canonical_request_length(request);
         if http2 {
             // The `Host` of HTTP/1 is the authority of HTTP/2.
             let host = request.headers_mut().remove(HOST);
@@ -169,10 +176,13 @@ impl Client {
             *request.uri_mut() = Uri::from_parts(target).expect("scheme, authority and path make a URI");
             *request.version_mut() = Version::HTTP_2;
             request.headers_mut().remove(TRANSFER_ENCODING);
-            return request;
+            return;
         }
-        // A request that comes back from an HTTP/2 connection has its host in the authority.
-        let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+        if !request.headers().contains_key(HOST) {
+            // A request that comes back from an HTTP/2 connection has its host in the authority.
+            let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+            request.headers_mut().insert(HOST, host.unwrap_or_else(|| self.host.clone()));
+        }
         *request.uri_mut() = Uri::from(path);
         *request.version_mut() = Version::HTTP_11;
         let sized =
@@ -181,8 +191,6 @@ impl Client {
             // For some methods the library sends no body of unknown length unless it is told to.
             request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
-        request.headers_mut().entry(HOST).or_insert_with(|| host.unwrap_or_else(|| self.host.clone()));
-        request
     }
 }
 
@@ -202,11 +210,15 @@ fn path_of(uri: &Uri) -> PathAndQuery {
 /// usually has a body gets a length also without one (RFC 9110, 8.6).
 fn set_canonical_request_length(request: &mut Request<Body>) {
     let means_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
-    let length = match (request.body().size_hint().exact(), request.headers().get(CONTENT_LENGTH)) {
+    let declared = request.headers().get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
+    let number = || str::from_utf8(declared?).ok()?.parse().ok();
+    let length = match (request.body().size_hint().exact(), declared) {
         (Some(0), None) if means_body => Some(0),
-        (Some(length), Some(_)) => Some(length),
-        (None, Some(declared)) => declared.to_str().ok().and_then(|digits| digits.parse().ok()),
         (_, None) => None,
+        // Most clients write it so.
+        (size, Some(digits)) if is_canonical(digits) && (size.is_none() || size == number()) => None,
+        (Some(length), Some(_)) => Some(length),
+        (None, Some(_)) => number(),
     };
     if let Some(length) = length {
         request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));

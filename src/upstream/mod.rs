@@ -27,6 +27,7 @@ pub mod lenient;
 
 mod pool;
 mod shared;
+mod timed_body;
 
 pub use check::check;
 pub use connector::Connector;

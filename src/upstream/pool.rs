@@ -20,12 +20,14 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::either::Either;
 use tower::{BoxError, ServiceExt};
 
 use crate::buffers::HEADER_BUFFER;
 use crate::call::Unusable;
 use crate::config::Upstream;
 
+use super::call_timeout::Alarm;
 use super::connector::{Connect, Connector};
 use super::lenient::{Lenient, Link, ResponseHead};
 use super::shared::{CancellableBody, SharedConnection};
@@ -61,6 +63,7 @@ pub(super) struct ExclusiveConnection {
     sender: http1::SendRequest<Body>,
     link: Link,
     made_by: Arc<Connect>,
+    alarm: Alarm,
 }
 
 /// A connection, for one request.
@@ -161,7 +164,7 @@ impl Pool {
             let (stream, link) = Lenient::new(TokioIo::new(stream), self.head_limit);
             let (sender, connection) = builder.handshake::<_, Body>(TokioIo::new(stream)).await?;
             tokio::spawn(async move { drop(connection.await) });
-            Protocol::Http1(ExclusiveConnection { sender, link, made_by: connect })
+            Protocol::Http1(ExclusiveConnection { sender, link, made_by: connect, alarm: Alarm::default() })
         };
         Ok(Connection { pooled: false, protocol })
     }
@@ -241,31 +244,44 @@ impl Connection {
         matches!(self.protocol, Protocol::Http2(..))
     }
 
-    /// Sends a request that is wanted as long as `alive` lives. Returns the head of the response, and
-    /// the hold on the connection.
+    /// Takes the timer that the connection keeps for its calls.
+    pub(super) fn take_alarm(&mut self) -> Alarm {
+        match &mut self.protocol {
+            Protocol::Http1(exclusive) => std::mem::take(&mut exclusive.alarm),
+            Protocol::Http2(..) => Alarm::default(),
+        }
+    }
+
+    /// Sends a request that is wanted as long as `alive` lives. Returns a future of the head of the
+    /// response, and of the hold on the connection.
     ///
     /// # Errors
     /// Returns the request too, if no byte of it was written.
-    pub(super) async fn send(
+    pub(super) fn send(
         self,
         request: Request<Body>,
         pool: &Arc<Pool>,
         alive: &Arc<()>,
-    ) -> Result<(Response<Incoming>, Hold), Unanswered> {
+    ) -> impl Future<Output = Result<(Response<Incoming>, Hold), Unanswered>> + use<> {
         match self.protocol {
             Protocol::Http1(mut exclusive) => {
                 exclusive.link.announce(request.method() == Method::HEAD);
-                let response = exclusive.sender.try_send_request(request).await;
-                let response =
-                    response.map_err(|error| Unanswered::new(error, !exclusive.link.is_unwritten()))?;
-                let response = with_headers(response, exclusive.link.take());
-                Ok((response, Hold::Http1(Arc::clone(pool), exclusive)))
+                let (response, pool) = (exclusive.sender.try_send_request(request), Arc::clone(pool));
+                Either::Left(async move {
+                    let response = response.await;
+                    let response =
+                        response.map_err(|error| Unanswered::new(error, !exclusive.link.is_unwritten()))?;
+                    let response = with_headers(response, exclusive.link.take());
+                    Ok((response, Hold::Http1(pool, exclusive)))
+                })
             }
             Protocol::Http2(mut sender, user) => {
                 let request = request.map(|body| Body::new(CancellableBody::new(body, alive)));
-                let response = sender.try_send_request(request).await;
-                let response = response.map_err(|error| Unanswered::new(error, true))?;
-                Ok((response, Hold::Http2 { _user: user, _alive: Arc::clone(alive) }))
+                let (response, alive) = (sender.try_send_request(request), Arc::clone(alive));
+                Either::Right(async move {
+                    let response = response.await.map_err(|error| Unanswered::new(error, true))?;
+                    Ok((response, Hold::Http2 { _user: user, _alive: alive }))
+                })
             }
         }
     }
@@ -294,11 +310,13 @@ fn with_headers(mut response: Response<Incoming>, head: Option<ResponseHead>) ->
 }
 
 impl Hold {
-    /// Keeps the connection for the next request. The response was read to its end.
-    pub(super) fn finish(self) {
-        if let Self::Http1(pool, exclusive) = self
+    /// Keeps the connection, and the timer of its calls, for the next request. The response was read to its
+    /// end.
+    pub(super) fn finish(self, alarm: Alarm) {
+        if let Self::Http1(pool, mut exclusive) = self
             && !exclusive.sender.is_closed()
         {
+            exclusive.alarm = alarm;
             pool.keep(|pooled| pooled.idle.push_back((exclusive, Instant::now())));
         }
     }

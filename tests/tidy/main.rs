@@ -31,6 +31,7 @@ const FLOORS: [&[&str]; 8] = [
         "seal",
         "secret",
         "shares",
+        "spare",
         "stop",
         "workers",
     ],

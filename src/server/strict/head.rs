@@ -126,9 +126,17 @@ pub(super) fn method(method: &[u8]) -> Result<(), Refusal> {
 /// refused, because it is never sent. A target that the library does not read is refused here, because
 /// the library would give no reason.
 fn is_target(method: &[u8], target: &[u8]) -> bool {
+    if target.first() == Some(&b'/') && target.iter().all(|byte| is_plain(*byte)) {
+        return true;
+    }
     let visible = target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
     let formed = target.first() == Some(&b'/') || authority(target).is_some();
     visible && (formed || (target == b"*" && method == b"OPTIONS")) && Uri::try_from(target).is_ok()
+}
+
+/// Tells whether a byte has the same meaning to all readers of a path and query. Most targets have no other.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'?' | b'=' | b'&')
 }
 
 /// Returns the authority of a target in absolute form.

@@ -61,7 +61,6 @@ mod read_timeouts;
 mod refusal;
 mod refusals;
 mod request;
-mod spare;
 mod wire;
 
 pub use self::frames::Frames;

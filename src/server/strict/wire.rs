@@ -11,13 +11,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::presence::Presence;
+use crate::spare;
 
 use super::chunked::{Broken, Chunked};
 use super::head::{Framing, MAX_HEAD, MAX_TARGET, check, method_and_path};
 use super::read_timeouts::ReadTimeouts;
 use super::refusal::{BARE, Refusal, TLS, TOO_LARGE, TOO_LONG};
 use super::refusals::Refusals;
-use super::spare;
 
 /// The head that the library reads instead of a refused one.
 const REPLACEMENT_HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
@@ -112,7 +112,11 @@ impl<S> Strict<S> {
                 }
             }
             (State::Head { .. }, _) => {}
-            (_, State::Head { .. }) => self.request_ended_at = Some(Instant::now()),
+            (_, State::Head { .. }) => {
+                self.request_ended_at = Some(Instant::now());
+                // The upstream's response can be read through it meanwhile.
+                spare::give_back(&mut self.buffer);
+            }
             _ => {}
         }
         self.state = state;
@@ -248,15 +252,7 @@ fn copy_out(bytes: &'static [u8], out: &mut ReadBuf<'_>) -> &'static [u8] {
 impl<S: AsyncRead + Unpin> Strict<S> {
     /// Reads more from the stream. A connection without bytes to read keeps no buffer.
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.buffer.capacity() == 0 {
-            self.buffer = spare::take();
-        }
-        self.buffer.reserve(READ_SIZE);
-        let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), context, &mut self.buffer);
-        if read.is_pending() && self.buffer.is_empty() {
-            spare::give_back(std::mem::take(&mut self.buffer));
-        }
-        read
+        spare::poll_read(&mut self.stream, context, &mut self.buffer, READ_SIZE)
     }
 
     /// Reads more from the stream, within the limits on the waits. Returns 0 at the end of the stream.

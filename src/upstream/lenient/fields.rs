@@ -9,7 +9,11 @@ use hyper::ext::ReasonPhrase;
 use memchr::memchr;
 
 use super::Broken;
-use super::lines::{Framing, LineKind, Lines, MAX_LINES, StatusLine, is_space};
+use super::lines::{Framing, LineKind, Lines, MAX_LINES, StatusLine, is_canonical, is_space};
+
+/// Number of headers for which a map has room beside the response's own: those that the gateway adds. The library
+/// uses the map of a response for its next request, to which the gateway adds more.
+const MORE: usize = 4;
 
 /// A head that was read.
 #[derive(Debug)]
@@ -31,7 +35,8 @@ impl Head {
         let start = StatusLine::read(bytes)?;
         let (first, mut next) = line(bytes, 0);
         let mut lines = Lines::new(start);
-        let mut headers = (expected_lines <= MAX_LINES).then(|| HeaderMap::with_capacity(expected_lines));
+        let mut headers =
+            (expected_lines <= MAX_LINES).then(|| HeaderMap::with_capacity(expected_lines + MORE));
         while next < bytes.len() {
             let (mut range, behind) = line(bytes, next);
             next = behind;
@@ -79,8 +84,10 @@ fn is_bodiless(status: StatusCode, to_head: bool) -> bool {
 /// Adds one line, with its folds, to the headers that are passed on.
 fn add_line(headers: &mut HeaderMap, bytes: &Bytes, range: Range<usize>, kind: LineKind) {
     match kind {
-        // This keeps the position of the line. The value is set at the end.
-        LineKind::Length => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"))),
+        // This keeps the position of the line. The value is judged at the end.
+        LineKind::Length { colon } => {
+            headers.insert(CONTENT_LENGTH, value(bytes, range.start + colon + 1..range.end));
+        }
         LineKind::Field { colon } => {
             let colon = range.start + colon;
             let name = HeaderName::from_bytes(bytes[range.start..colon].trim_ascii_end());
@@ -112,11 +119,10 @@ fn is_control(byte: u8) -> bool {
 /// Writes the length once and in canonical digits. Removes it where it is not reliable or has no
 /// meaning.
 fn set_length(headers: &mut HeaderMap, lines: &Lines, status: StatusCode) {
-    let means_nothing = status == StatusCode::NO_CONTENT || lines.framing(false) == Ok(Framing::Chunked);
-    match lines.lengths.single() {
-        Ok(Some(length)) if !means_nothing && lines.framing(false).is_ok() => {
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-        }
+    let Some(value) = headers.get_mut(CONTENT_LENGTH) else { return };
+    match lines.framing(false) {
+        Ok(Framing::Length(_)) if status != StatusCode::NO_CONTENT && is_canonical(value.as_bytes()) => {}
+        Ok(Framing::Length(length)) if status != StatusCode::NO_CONTENT => *value = HeaderValue::from(length),
         _ => drop(headers.remove(CONTENT_LENGTH)),
     }
 }

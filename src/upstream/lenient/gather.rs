@@ -1,6 +1,6 @@
 //! A head that comes in. It is gathered up to its limit, and skimmed for its framing beyond the limit.
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 
 use super::Broken;
@@ -79,7 +79,9 @@ impl Gathering {
                 break;
             }
             if empty {
-                let head = buffer.split_to(end).freeze();
+                // A copy is small. A part would hold the whole buffer, which the next response can take.
+                let head = Bytes::copy_from_slice(&buffer[..end]);
+                buffer.advance(end);
                 return Head::read(&head, self.lines, self.to_head).map(Some);
             }
             self.lines += usize::from(self.line > 0);

@@ -25,8 +25,8 @@ pub(super) enum Framing {
 /// The subject of one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineKind {
-    /// The length of the body.
-    Length,
+    /// The length of the body, with the index of its colon.
+    Length { colon: usize },
     /// The transfer coding of the body.
     Coding,
     /// A header that is not about framing, with the index of its colon.
@@ -135,30 +135,30 @@ impl Lines {
     pub(super) fn add(&mut self, line: &[u8], cut: bool) -> LineKind {
         self.count += 1;
         if line.first().is_some_and(|byte| is_space(*byte)) {
-            self.unreliable |= self.framing_before || mimics(line);
+            self.unreliable |= self.framing_before || mimics_framing(line);
             return LineKind::Nothing;
         }
         let kind = self.kind(line);
-        self.framing_before = matches!(kind, LineKind::Length | LineKind::Coding);
+        self.framing_before = matches!(kind, LineKind::Length { .. } | LineKind::Coding);
         self.unreliable |= self.framing_before && cut;
         kind
     }
 
     fn kind(&mut self, line: &[u8]) -> LineKind {
         let Some(colon) = memchr(b':', line) else {
-            self.unreliable |= mimics(line);
+            self.unreliable |= mimics_framing(line);
             return LineKind::Nothing;
         };
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         if name.eq_ignore_ascii_case(LENGTH) {
             self.lengths.add(value);
-            return LineKind::Length;
+            return LineKind::Length { colon };
         }
         if name.eq_ignore_ascii_case(CODING) {
             self.coding(value);
             return LineKind::Coding;
         }
-        if mimics(line) {
+        if mimics(name, true) {
             // With an underscore the name is valid, and no reader of HTTP takes it for framing.
             self.unreliable |= !name.iter().all(|byte| is_token(*byte));
             return LineKind::Nothing;
@@ -200,11 +200,23 @@ impl Lines {
     }
 }
 
+/// Tells whether a length is written in canonical digits, which cannot be read in two ways.
+pub(in crate::upstream) fn is_canonical(digits: &[u8]) -> bool {
+    let [first, rest @ ..] = digits else { return false };
+    digits.iter().all(u8::is_ascii_digit) && (*first != b'0' || rest.is_empty())
+}
+
 /// Tells whether another reader could take a line that is not about framing for one that is: a reader
 /// that skips bytes that no name may have, or that takes `_` for `-`.
-fn mimics(line: &[u8]) -> bool {
-    let colon = memchr(b':', line);
-    let name = &line[..colon.unwrap_or(line.len())];
+fn mimics_framing(line: &[u8]) -> bool {
+    match memchr(b':', line) {
+        Some(colon) => mimics(&line[..colon], true),
+        None => mimics(line, false),
+    }
+}
+
+/// Tells the same of a name before a colon, or of a line without one.
+fn mimics(name: &[u8], has_colon: bool) -> bool {
     [LENGTH, CODING].into_iter().any(|own| {
         let mut read = name.iter().filter(|byte| is_token(**byte));
         let same = own.iter().all(|own| {
@@ -213,7 +225,7 @@ fn mimics(line: &[u8]) -> bool {
                 byte => byte.to_ascii_lowercase() == *own,
             })
         });
-        same && (colon.is_none() || read.next().is_none())
+        same && (!has_colon || read.next().is_none())
     })
 }
 

@@ -21,7 +21,7 @@ mod gather;
 mod lines;
 mod wire;
 
-pub(super) use self::lines::{Lengths, MAX_LINES};
+pub(super) use self::lines::{Lengths, MAX_LINES, is_canonical};
 pub use self::wire::{Lenient, Link, ResponseHead};
 
 /// The reason why a response cannot be read.

@@ -11,6 +11,8 @@ use hyper::ext::ReasonPhrase;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::spare;
+
 use super::Broken;
 use super::chunks::Chunks;
 use super::fields::Head;
@@ -222,6 +224,7 @@ impl<S: AsyncRead + Unpin> Lenient<S> {
         if !self.buffer.is_empty() {
             return Poll::Ready(Err(unexpected_bytes()));
         }
+        spare::give_back(&mut self.buffer);
         let mut byte = [0];
         let mut byte = ReadBuf::new(&mut byte);
         ready!(Pin::new(&mut self.stream).poll_read(context, &mut byte))?;
@@ -231,8 +234,7 @@ impl<S: AsyncRead + Unpin> Lenient<S> {
     /// Reads more bytes. Returns false if there are no more.
     fn poll_more(&mut self, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         if let State::Head(_) = self.state {
-            self.buffer.reserve(READ_SIZE);
-            let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), context, &mut self.buffer);
+            let read = spare::poll_read(&mut self.stream, context, &mut self.buffer, READ_SIZE);
             return Poll::Ready(Ok(ready!(read)? > 0));
         }
         // A body is read into `out` without a copy.

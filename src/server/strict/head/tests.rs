@@ -162,4 +162,10 @@ proptest::proptest! {
         let request = [b"GET / HTTP/1.1\r\nHost: a\r\n".as_slice(), &head].concat();
         let _ = check(&request);
     }
+
+    /// Checks that the library reads each target that is accepted without asking it.
+    #[test]
+    fn the_library_reads_plain_targets(target in "/[-/_.?=&0-9A-Za-z]{0,40}") {
+        assert!(target.bytes().all(is_plain) && Uri::try_from(&*target).is_ok());
+    }
 }
