@@ -1,8 +1,6 @@
 //! The stores, opened on servers of their own.
 
 use std::future::Future;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +20,7 @@ use oncegate::store::{Ledger, Store, Terms};
 use tempfile::TempDir;
 
 use crate::floor::OneByOne;
+use crate::server::Server;
 use crate::servers::{postgres, redis};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -30,19 +29,27 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Names of the stores that are used through a ledger.
 pub const STORES: [&str; 4] = ["memory", "embedded", "redis", "postgres"];
 
+/// Name of the store on three primaries of a Redis Cluster.
+pub const CLUSTER: &str = "redis-cluster";
+
+/// How long a response and a tombstone are kept.
+#[derive(Clone, Copy)]
+pub struct Kept {
+    pub ttl: Duration,
+    pub tombstone_ttl: Duration,
+}
+
+impl From<Duration> for Kept {
+    fn from(ttl: Duration) -> Self {
+        Self { ttl, tombstone_ttl: 30 * DAY }
+    }
+}
+
 /// A store under measurement.
 pub struct Contender {
     pub name: &'static str,
     pub worker: Arc<dyn Worker>,
     pub server: Server,
-}
-
-/// The server or directory of the records. It ends with the contender.
-pub enum Server {
-    None,
-    Directory(TempDir),
-    Redis(redis::Server),
-    Postgres(postgres::Server),
 }
 
 /// A way to keep the records of payments.
@@ -92,6 +99,13 @@ pub async fn open(name: &'static str) -> Contender {
             let store = RedisStore::open(Settings::of(servers), Terms::new(TIMEOUT)).await.expect("a store");
             (through_a_ledger(store), Server::Redis(server))
         }
+        CLUSTER => {
+            let nodes = tokio::task::block_in_place(redis::cluster);
+            let address = |node: &redis::Server| Address::Tcp("127.0.0.1".into(), node.port);
+            let servers = Servers::Cluster(nodes.iter().map(address).collect());
+            let store = RedisStore::open(Settings::of(servers), Terms::new(TIMEOUT)).await.expect("a store");
+            (through_a_ledger(store), Server::Cluster(nodes))
+        }
         "postgres" => {
             let server = postgres::Server::start();
             let settings = pg::Settings::of(vec![server.options()], "oncegate");
@@ -121,7 +135,8 @@ impl Worker for ThroughALedger {
     fn replay(&self, number: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let ledger = self.0.clone();
         Box::pin(async move {
-            let replay = ledger.claim(id(number), claim(owner(!number), DAY)).await.expect("an answer");
+            let replay =
+                ledger.claim(id(number), claim(owner(!number), DAY.into())).await.expect("an answer");
             assert!(replay.response.is_some(), "{:?}", replay.verdict);
         })
     }
@@ -131,15 +146,15 @@ impl Worker for ThroughALedger {
     }
 }
 
-/// Claims and completes an operation, with a response that is kept for `ttl`.
-pub async fn complete(ledger: &Ledger, number: u64, ttl: Duration) {
-    let won = begin(ledger, number, ttl).await;
+/// Claims and completes an operation, with a response.
+pub async fn complete(ledger: &Ledger, number: u64, kept: impl Into<Kept>) {
+    let won = begin(ledger, number, kept).await;
     finish(ledger, number, &won).await;
 }
 
 /// Claims an operation.
-pub async fn begin(ledger: &Ledger, number: u64, ttl: Duration) -> Record {
-    let decision = ledger.claim(id(number), claim(owner(number), ttl)).await.expect("a claim");
+pub async fn begin(ledger: &Ledger, number: u64, kept: impl Into<Kept>) -> Record {
+    let decision = ledger.claim(id(number), claim(owner(number), kept.into())).await.expect("a claim");
     let ClaimVerdict::Won(record) = decision.verdict else { panic!("{number} is not free") };
     assert_eq!(record.state.n(), 1);
     record
@@ -167,15 +182,15 @@ fn owner(number: u64) -> Owner {
     Owner(token)
 }
 
-fn claim(owner: Owner, ttl: Duration) -> Claim {
+fn claim(owner: Owner, kept: Kept) -> Claim {
     let scheme =
         Scheme { body: BodyScheme::Raw, headers: vec!["content-type".into()], path: PathScheme::AsSent };
     let policy = Policy {
         on_unknown: OnUnknown::Hold,
         lease: Duration::from_secs(10),
         response_timeout: Duration::from_secs(31),
-        ttl,
-        tombstone_ttl: 30 * DAY,
+        ttl: kept.ttl,
+        tombstone_ttl: kept.tombstone_ttl,
     };
     Claim {
         owner,
@@ -200,49 +215,4 @@ pub fn response() -> StoredResponse {
         ],
         body: Bytes::from_static(&[b'x'; 300]),
     }
-}
-
-impl Server {
-    /// Returns the size of the records in bytes: on disk, with the files written beside them, or in
-    /// memory.
-    pub async fn bytes(&self) -> u64 {
-        match self {
-            Self::None => resident_bytes(),
-            Self::Directory(directory) => bytes_below(directory.path()),
-            Self::Redis(server) => server.info("used_memory").trim().parse().expect("a number"),
-            Self::Postgres(server) => {
-                let sizes = "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c \
-                             WHERE c.relnamespace = 'oncegate'::regnamespace AND c.relkind = 'r'";
-                server.value::<i64>(sizes).await.try_into().expect("a size")
-            }
-        }
-    }
-
-    /// Returns the CPU time that the server's processes have used.
-    pub fn cpu(&self) -> Duration {
-        match self {
-            Self::None | Self::Directory(_) => Duration::ZERO,
-            Self::Redis(server) => crate::load::cpu_of(server.pid()),
-            Self::Postgres(server) => crate::load::cpu_of(server.pid()),
-        }
-    }
-}
-
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("this process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
-    let kib: u64 = line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number");
-    kib * 1024
-}
-
-fn bytes_below(directory: &Path) -> u64 {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(entry_is) if entry_is.is_dir() => bytes_below(&entry.path()),
-        // A journal is made longer than its contents, so its size is counted in blocks.
-        Ok(entry_is) => entry_is.blocks() * 512,
-        // The file was compacted away just now.
-        Err(_) => 0,
-    });
-    sizes.sum()
 }

@@ -11,7 +11,7 @@ use oncegate::store::Ledger;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-use crate::contenders::{Contender, STORES, begin, complete, finish, open};
+use crate::contenders::{Contender, Kept, STORES, begin, complete, finish, open};
 use crate::load::quantile_of;
 
 const FEW_KEYS: u64 = 10_000;
@@ -93,13 +93,15 @@ async fn fill(contender: &Contender, keys: u64) -> KeysResult {
     }
 }
 
-async fn complete_all(ledger: &Ledger, first: u64, many: u64, ttl: Duration) {
+/// Completes operations, from number `first` on, by many callers.
+pub async fn complete_all(ledger: &Ledger, first: u64, many: u64, kept: impl Into<Kept>) {
+    let kept = kept.into();
     let mut filling = JoinSet::new();
     for part in 0..CALLERS {
         let ledger = ledger.clone();
         filling.spawn(async move {
             for number in (part..many).step_by(CALLERS as usize) {
-                complete(&ledger, first + number, ttl).await;
+                complete(&ledger, first + number, kept).await;
             }
         });
     }

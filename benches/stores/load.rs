@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::contenders::Server;
+use crate::server::Server;
 
-const CALLERS: usize = 64;
+/// Number of callers of a busy gateway.
+pub const CALLERS: usize = 64;
 /// Number of clock ticks a second in `/proc`, which is the same on every Linux.
 const TICKS: u64 = 100;
 
@@ -44,18 +45,18 @@ pub fn quantile_of(sorted: &[Duration], quantile: f64) -> Duration {
     sorted.get(index.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
-/// Lets 64 callers call `work` again and again for `slice`. Each call gets a number of its own.
-pub async fn closed<F, W>(slice: Duration, server: &Server, work: W) -> Measured
+/// Lets `callers` call `work` again and again for `slice`. Each call gets a number of its own.
+pub async fn closed<F, W>(callers: usize, slice: Duration, server: &Server, work: W) -> Measured
 where
     W: Fn(u64) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send,
 {
     let (work, next) = (Arc::new(work), Arc::new(AtomicU64::new(0)));
     let (own, served, started) = (cpu_of(std::process::id()), server.cpu(), Instant::now());
-    let mut callers = JoinSet::new();
-    for _ in 0..CALLERS {
+    let mut calling = JoinSet::new();
+    for _ in 0..callers {
         let (work, next) = (Arc::clone(&work), Arc::clone(&next));
-        callers.spawn(async move {
+        calling.spawn(async move {
             let mut latencies = Vec::new();
             while started.elapsed() < slice {
                 let asked = Instant::now();
@@ -65,7 +66,7 @@ where
             latencies
         });
     }
-    let mut latencies: Vec<Duration> = callers.join_all().await.into_iter().flatten().collect();
+    let mut latencies: Vec<Duration> = calling.join_all().await.into_iter().flatten().collect();
     latencies.sort();
     Measured {
         done: latencies.len() as u64,

@@ -9,17 +9,26 @@
 //! `postgres, one by one` is the floor that batching is compared with: the same rows, written by
 //! statements of one row each over sixteen connections.
 //!
-//! `cargo bench --bench stores -- keys [--keys N] [NAME …]` compares many live keys with few instead.
+//! Instead of that:
+//!
+//! * `cargo bench --bench stores -- keys [--keys N] [NAME …]` compares many live keys with few.
+//! * `cargo bench --bench stores -- sizes [--keys N] [NAME …]` measures the bytes of a record and a tombstone.
+//! * `cargo bench --bench stores -- capacity [--callers N] [NAME …]` measures the CPU of each part for a
+//!   payment, also of three primaries of a Redis Cluster (`redis-cluster`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
+mod capacity;
 mod contenders;
 mod floor;
 mod keys;
 mod load;
 mod report;
+mod server;
+mod sizes;
 mod sweeping;
+mod tables;
 
 #[path = "../../tests/servers/mod.rs"]
 #[expect(dead_code, reason = "it also serves tests")]
@@ -34,18 +43,32 @@ const QUICK: (Duration, usize) = (Duration::from_millis(300), 2);
 
 fn main() {
     let mut words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let many = number_after("--keys", &mut words).unwrap_or(keys::DEFAULT);
+    let many = number_after("--keys", &mut words);
+    let callers = number_after("--callers", &mut words);
     let (slice, rounds) = if words.iter().any(|word| word == "--quick") { QUICK } else { FULL };
     let mut names: Vec<String> = words.into_iter().filter(|word| !word.starts_with("--")).collect();
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    if names.first().is_some_and(|name| name == "keys") {
+    let other = names.first().filter(|name| ["keys", "sizes", "capacity"].contains(&name.as_str())).cloned();
+    if other.is_some() {
         names.remove(0);
-        let results = runtime.block_on(keys::measure(&names, many, slice));
-        report::print_keys(&results);
-        return report::write_keys(&results);
     }
-    runtime.block_on(run(&names, slice, rounds));
+    match other.as_deref() {
+        Some("keys") => {
+            let many = many.unwrap_or(keys::DEFAULT);
+            let results = runtime.block_on(keys::measure(&names, many, slice));
+            report::print_keys(&results);
+            report::write_keys(&results);
+        }
+        Some("sizes") => {
+            let many = many.unwrap_or(sizes::DEFAULT);
+            tables::print_sizes(&runtime.block_on(sizes::measure(&names, many)));
+        }
+        Some(_) => {
+            tables::print_capacity(&runtime.block_on(capacity::measure(&names, callers, slice, rounds)))
+        }
+        None => runtime.block_on(run(&names, slice, rounds)),
+    }
 }
 
 /// Takes an option and its value out of the words.
@@ -77,13 +100,15 @@ async fn run(names: &[String], slice: Duration, rounds: usize) {
 async fn measure(contender: &Contender, slice: Duration, round: usize) -> Vec<Slice> {
     let worker = Arc::clone(&contender.worker);
     let first = (round as u64) << 32;
-    let cycles = load::closed(slice, &contender.server, {
+    let cycles = load::closed(load::CALLERS, slice, &contender.server, {
         let worker = Arc::clone(&worker);
         move |number| worker.cycle(first + number)
     });
     let cycles = cycles.await;
     let done = cycles.done.max(1);
-    let replays = load::closed(slice, &contender.server, move |number| worker.replay(first + number % done));
+    let replays = load::closed(load::CALLERS, slice, &contender.server, move |number| {
+        worker.replay(first + number % done)
+    });
     let replays = replays.await;
     vec![
         Slice { store: contender.name, work: "cycle", measured: cycles },

@@ -5,6 +5,7 @@
 //! statement that may or may not have been committed ends its connection, and a new one is opened in its
 //! place. While there is no connection and the last attempt to connect failed, every task fails at once.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::select;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::backoff::jittered;
 
@@ -107,6 +108,39 @@ impl Drop for Connections {
     }
 }
 
+/// The time for which a connection has been idle. There is one timer for all batches: each batch only notes
+/// the time, which costs less than a timer of its own.
+struct IdleTimer {
+    timer: Pin<Box<Sleep>>,
+    check_at: Instant,
+}
+
+impl IdleTimer {
+    fn new() -> Self {
+        Self { timer: Box::pin(sleep(CHECK_INTERVAL)), check_at: Instant::now() + CHECK_INTERVAL }
+    }
+
+    /// Counts the time from now.
+    fn start(&mut self) {
+        self.check_at = Instant::now() + CHECK_INTERVAL;
+    }
+
+    /// Waits until the connection has been idle for [`CHECK_INTERVAL`], and counts from then.
+    async fn elapsed(&mut self) {
+        loop {
+            self.timer.as_mut().await;
+            let is_idle = Instant::now() >= self.check_at;
+            if is_idle {
+                self.start();
+            }
+            self.timer.as_mut().reset(self.check_at);
+            if is_idle {
+                return;
+            }
+        }
+    }
+}
+
 /// Connects, works, and reconnects whenever the connection cannot be used any more.
 async fn stay_connected(shared: Arc<Shared>, connection: usize, under_way: watch::Sender<u64>) {
     loop {
@@ -139,7 +173,7 @@ impl Shared {
 
     /// Takes one batch after another until the session cannot be used any more. Returns the cause.
     async fn work(&self, mut session: Session, connection: usize, under_way: &watch::Sender<u64>) -> Failure {
-        let mut number = 0;
+        let (mut number, mut idle) = (0, IdleTimer::new());
         loop {
             number += 1;
             let worked = select! {
@@ -147,9 +181,10 @@ impl Shared {
                     let worked = batch.run_by(self, &mut session).await;
                     under_way.send_replace(0);
                     drop(counted);
+                    idle.start();
                     worked
                 }
-                () = sleep(CHECK_INTERVAL) => {
+                () = idle.elapsed() => {
                     self.queue.pass_on();
                     session.examine().await
                 }

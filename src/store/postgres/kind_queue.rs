@@ -43,6 +43,9 @@ impl<T: Task> KindQueue<T> {
     /// Drops tasks that are no longer worth running: the caller has left, or they waited longer than
     /// `max_wait`, which is answered with `busy`. Returns when the oldest remaining one was queued.
     pub(super) fn tidy(&mut self, max_wait: Duration, busy: &Failure) -> Option<Instant> {
+        if self.0.is_empty() {
+            return None;
+        }
         let mut callbacks = Callbacks::default();
         while let Some(queued) =
             self.0.pop_front_if(|queued| queued.answer.is_closed() || queued.since.elapsed() > max_wait)

@@ -89,7 +89,10 @@ pub(super) fn within(schema: &str, text: &str) -> String {
     text.replace("{schema}", schema)
 }
 
+/// Returns the statement without its comments and indentation: the library looks each statement up by its
+/// text, which it hashes and compares.
 fn named(text: &str) -> SqlStr {
-    let text: Arc<str> = text.into();
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("--"));
+    let text: Arc<str> = lines.collect::<Vec<_>>().join(" ").into();
     AssertSqlSafe(text).into_sql_str()
 }

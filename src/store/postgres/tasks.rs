@@ -3,6 +3,7 @@
 mod change;
 mod claim;
 mod columns;
+mod parameters;
 mod read;
 mod sql_task;
 mod watch;

@@ -1,7 +1,6 @@
 //! Changes of a record that has the expected revision: writes and removals.
 
 use sqlx::postgres::PgRow;
-use sqlx::query;
 
 use crate::protocol::{Record, RecordId, Revision, State};
 use crate::store::postgres::batch::{Batch, Task};
@@ -13,6 +12,7 @@ use crate::store::{Change, StoreError, Swap, Written, codec};
 use crate::workers::Callbacks;
 
 use super::columns::{execution, reason, status, until_deadline};
+use super::parameters::Parameters;
 use super::read::read;
 use super::sql_task::SqlTask;
 
@@ -71,22 +71,22 @@ impl Task for WriteTask {
 
 impl SqlTask for WriteTask {
     async fn run(batch: &mut Batch<Self>, session: &mut Session, sql: &Statements) -> Result<(), Failure> {
-        let writes = batch.tasks();
-        let statement = query(sql.write.clone())
-            .bind(writes.clone().map(|write| write.id.as_bytes().as_slice()).collect::<Vec<_>>())
-            .bind(writes.clone().map(|write| write.expected.0.cast_signed()).collect::<Vec<_>>())
-            .bind(writes.clone().map(|write| write.record.revision.0.cast_signed()).collect::<Vec<_>>())
-            .bind(writes.clone().map(|write| write.record.state.name()).collect::<Vec<_>>())
-            .bind(writes.clone().map(|write| execution(&write.record)).collect::<Vec<_>>())
-            .bind(writes.clone().map(|write| reason(&write.record)).collect::<Vec<_>>())
-            .bind(writes.clone().map(|write| status(&write.record)).collect::<Vec<_>>())
-            .bind(writes.clone().map(|write| write.record.created_at.0.cast_signed()).collect::<Vec<_>>())
-            .bind(writes.clone().map(|write| until_deadline(&write.record)).collect::<Vec<_>>())
-            .bind(writes.clone().map(|write| write.encoded.as_slice()).collect::<Vec<_>>())
-            .bind(writes.clone().map(WriteTask::is_bare).collect::<Vec<_>>())
-            .bind(writes.map(|write| write.response.as_deref()).collect::<Vec<_>>())
-            .bind(&sql.channel);
-        let rows = session.ask(statement).await?;
+        let writes: Vec<_> = batch.tasks().collect();
+        let mut parameters = Parameters::new(writes.len(), writes.iter().map(|write| write.size()).sum());
+        parameters.column(writes.iter().map(|write| write.id.as_bytes().as_slice()))?;
+        parameters.column(writes.iter().map(|write| write.expected.0.cast_signed()))?;
+        parameters.column(writes.iter().map(|write| write.record.revision.0.cast_signed()))?;
+        parameters.column(writes.iter().map(|write| write.record.state.name()))?;
+        parameters.column(writes.iter().map(|write| execution(&write.record)))?;
+        parameters.column(writes.iter().map(|write| reason(&write.record)))?;
+        parameters.column(writes.iter().map(|write| status(&write.record)))?;
+        parameters.column(writes.iter().map(|write| write.record.created_at.0.cast_signed()))?;
+        parameters.column(writes.iter().map(|write| until_deadline(&write.record)))?;
+        parameters.column(writes.iter().map(|write| write.encoded.as_slice()))?;
+        parameters.column(writes.iter().map(|write| write.is_bare()))?;
+        parameters.column(writes.iter().map(|write| write.response.as_deref()))?;
+        parameters.one(sql.channel.as_str())?;
+        let rows = parameters.ask(session, &sql.write).await?;
         written(batch, &rows)?;
         conflicts(batch, session, sql).await
     }
@@ -123,11 +123,11 @@ impl Task for RemoveTask {
 impl SqlTask for RemoveTask {
     async fn run(batch: &mut Batch<Self>, session: &mut Session, sql: &Statements) -> Result<(), Failure> {
         let removals = batch.tasks();
-        let statement = query(sql.remove.clone())
-            .bind(removals.clone().map(|remove| remove.id.as_bytes().as_slice()).collect::<Vec<_>>())
-            .bind(removals.map(|remove| remove.expected.0.cast_signed()).collect::<Vec<_>>())
-            .bind(&sql.channel);
-        let rows = session.ask(statement).await?;
+        let mut parameters = Parameters::new(batch.len(), 0);
+        parameters.column(removals.clone().map(|remove| remove.id.as_bytes().as_slice()))?;
+        parameters.column(removals.map(|remove| remove.expected.0.cast_signed()))?;
+        parameters.one(sql.channel.as_str())?;
+        let rows = parameters.ask(session, &sql.remove).await?;
         removed(batch, &rows)?;
         conflicts(batch, session, sql).await
     }

@@ -1,7 +1,5 @@
 //! Claims: a record is created, or the one that is there is found.
 
-use sqlx::query;
-
 use crate::protocol::{Record, RecordId};
 use crate::store::postgres::batch::{Batch, Task};
 use crate::store::postgres::failure::Failure;
@@ -12,6 +10,7 @@ use crate::store::{Claimed, Found, Snapshot, StoreError, codec};
 use crate::workers::Callbacks;
 
 use super::columns::{execution, until_deadline};
+use super::parameters::Parameters;
 use super::read::read;
 use super::sql_task::SqlTask;
 
@@ -71,18 +70,18 @@ impl SqlTask for ClaimTask {
 }
 
 async fn offer(batch: &mut Batch<ClaimTask>, session: &mut Session, sql: &Statements) -> Result<(), Failure> {
-    let claims = batch.tasks();
-    let statement = query(sql.claim.clone())
-        .bind(claims.clone().map(|claim| claim.id.as_bytes().as_slice()).collect::<Vec<_>>())
-        .bind(claims.clone().map(|claim| claim.first.revision.0.cast_signed()).collect::<Vec<_>>())
-        .bind(claims.clone().map(|claim| &*claim.first.namespace).collect::<Vec<_>>())
-        .bind(claims.clone().map(|claim| &*claim.first.route).collect::<Vec<_>>())
-        .bind(claims.clone().map(|claim| claim.first.state.name()).collect::<Vec<_>>())
-        .bind(claims.clone().map(|claim| execution(&claim.first)).collect::<Vec<_>>())
-        .bind(claims.clone().map(|claim| until_deadline(&claim.first)).collect::<Vec<_>>())
-        .bind(claims.map(|claim| claim.encoded.as_slice()).collect::<Vec<_>>())
-        .bind(session.given_up_at().0.cast_signed());
-    let rows = session.ask(statement).await?;
+    let claims: Vec<_> = batch.tasks().collect();
+    let mut parameters = Parameters::new(claims.len(), claims.iter().map(|claim| claim.size()).sum());
+    parameters.column(claims.iter().map(|claim| claim.id.as_bytes().as_slice()))?;
+    parameters.column(claims.iter().map(|claim| claim.first.revision.0.cast_signed()))?;
+    parameters.column(claims.iter().map(|claim| &*claim.first.namespace))?;
+    parameters.column(claims.iter().map(|claim| &*claim.first.route))?;
+    parameters.column(claims.iter().map(|claim| claim.first.state.name()))?;
+    parameters.column(claims.iter().map(|claim| execution(&claim.first)))?;
+    parameters.column(claims.iter().map(|claim| until_deadline(&claim.first)))?;
+    parameters.column(claims.iter().map(|claim| claim.encoded.as_slice()))?;
+    parameters.one(session.given_up_at().0.cast_signed())?;
+    let rows = parameters.ask(session, &sql.claim).await?;
     let mut callbacks = Callbacks::default();
     for row in rows {
         let now = moment(&row, "now")?;
