@@ -18,6 +18,7 @@ use crate::shares::Party;
 use super::access::AccessLine;
 use super::attempt::Attempt;
 use super::body::{leave, leave_body, without_body};
+use super::cors::{Asking, preflight};
 use super::lookup::look_up;
 use super::operation::requested_key;
 use super::reply::Reply;
@@ -30,11 +31,16 @@ pub(super) async fn exchange(
     upstream: Upstream,
     request: Request<Body>,
 ) -> Response<Body> {
+    if let Some(response) = preflight(&gateway, &request) {
+        leave(request);
+        return response;
+    }
     let matched = gateway.routes.table().find(request.method(), request.uri().path(), request.headers());
     let (origin, client) = gateway.origin(&request);
     let party = client.into();
     let is_head = request.method() == Method::HEAD;
     let is_own = matches!(matched, Matched::Lookup);
+    let asking = Asking::of(&request, &matched);
     let mut access = AccessLine::begin(&gateway.metrics, &request, &matched, client);
     let (name, replied) = match matched {
         Matched::Route(route) => {
@@ -67,6 +73,7 @@ pub(super) async fn exchange(
     if let Some(name) = &name {
         gateway.locations.rewrite(name, response.headers_mut(), &origin);
     }
+    asking.share(gateway.cors.as_ref(), is_own, response.headers_mut());
     access.end(outcome, &response);
     response
 }
