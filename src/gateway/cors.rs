@@ -14,10 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 
 use crate::config::{self, Origins};
 use crate::headers::{IDEMPOTENT_REPLAYED, tokens};
-use crate::routes::Matched;
-
-use super::Gateway;
-use super::access::AccessLine;
+use crate::routes::{Matched, RouteTable};
 
 /// The headers of answers that a page may read besides the usual ones.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
@@ -88,6 +85,20 @@ impl Cors {
         Self { origins: config.origins.clone(), credentials: config.credentials, max_age }
     }
 
+    /// Answers a browser that asks whether a page of another origin may send a request on a route. A request
+    /// that no route covers is the fallback's, and so is the question about it.
+    pub(super) fn preflight(&self, table: &RouteTable, request: &Request<Body>) -> Option<Response<Body>> {
+        if !is_preflight(request) {
+            return None;
+        }
+        let methods = table.methods_on(request.uri().path());
+        if methods.is_empty() || (table.has_fallback() && !asks_for(request.headers(), &methods)) {
+            return None;
+        }
+        let asking = Asking::of(request, &Matched::Nothing);
+        Some(self.answer(&asking, request.headers(), &methods))
+    }
+
     /// Answers a preflight for a path on which routes cover `methods`. An origin that is not listed is told
     /// nothing.
     fn answer(&self, asking: &Asking, asked: &HeaderMap, methods: &[Method]) -> Response<Body> {
@@ -147,22 +158,6 @@ impl Cors {
             Origins::Listed(listed) => listed.iter().any(|listed| listed.as_bytes() == origin.as_bytes()),
         })
     }
-}
-
-/// Answers a browser that asks whether a page of another origin may send a request on a route. A request that
-/// no route covers is the fallback's, and so is the question about it.
-pub(super) fn preflight(gateway: &Gateway, request: &Request<Body>) -> Option<Response<Body>> {
-    let cors = gateway.cors.as_ref().filter(|_| is_preflight(request))?;
-    let table = gateway.routes.table();
-    let methods = table.methods_on(request.uri().path());
-    if methods.is_empty() || (table.has_fallback() && !asks_for(request.headers(), &methods)) {
-        return None;
-    }
-    let (_, client) = gateway.origin(request);
-    let access = AccessLine::begin(&gateway.metrics, request, &Matched::Nothing, client);
-    let response = cors.answer(&Asking::of(request, &Matched::Nothing), request.headers(), &methods);
-    access.end("preflight", &response);
-    Some(response)
 }
 
 fn is_preflight(request: &Request<Body>) -> bool {

@@ -18,7 +18,7 @@ use crate::shares::Party;
 use super::access::AccessLine;
 use super::attempt::Attempt;
 use super::body::{leave, leave_body, without_body};
-use super::cors::{Asking, preflight};
+use super::cors::Asking;
 use super::lookup::look_up;
 use super::operation::requested_key;
 use super::reply::Reply;
@@ -76,6 +76,15 @@ pub(super) async fn exchange(
     asking.share(gateway.cors.as_ref(), is_own, response.headers_mut());
     access.end(outcome, &response);
     response
+}
+
+/// Answers, counts and logs a browser's question about a page of another origin.
+fn preflight(gateway: &Gateway, request: &Request<Body>) -> Option<Response<Body>> {
+    let cors = gateway.cors.as_ref()?;
+    let response = cors.preflight(&gateway.routes.table(), request)?;
+    let (_, client) = gateway.origin(request);
+    AccessLine::begin(&gateway.metrics, request, &Matched::Nothing, client).end("preflight", &response);
+    Some(response)
 }
 
 /// Refuses a request that some servers would read as a request of a route, and others would not.

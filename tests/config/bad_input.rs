@@ -89,7 +89,12 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "named twice",
     ),
     ("server", "cors = { origins = ['https://a.example'], max_age = '2d' }", "server.cors.max_age", "24h"),
-    ("server", "cors = { origin = 'https://a.example' }", "server.cors.origin", "unknown key"),
+    (
+        "server",
+        "cors = { origins = ['https://a.example'], origin = 'x' }",
+        "server.cors.origin",
+        "unknown key",
+    ),
     ("server", "tls = { cert = '/no/such.pem', key = 'Cargo.toml' }", "server.tls.cert", "cannot be read"),
     ("server", "tls = { cert = 'Cargo.toml' }", "server.tls.key", "is missing"),
     ("server", "tls = { cert = 'Cargo.toml', key = 'Cargo.toml' }", "server.tls", "no PEM certificate"),
