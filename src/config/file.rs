@@ -84,6 +84,8 @@ pub(super) struct Server {
     /// Address of pages about the problems. With it, a problem's `type` is this address, `#` and the
     /// problem's slug.
     pub problem_docs: Option<String>,
+    /// Pages of other origins that may read the gateway's answers in a browser.
+    pub cors: Option<Cors>,
 }
 
 impl Default for Server {
@@ -102,7 +104,27 @@ impl Default for Server {
             http2: false,
             tls: None,
             problem_docs: None,
+            cors: None,
         }
+    }
+}
+
+/// Pages of other origins (CORS). Preflights for the paths of routes are answered by the gateway.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+#[schemars(extend("required" = ["origins"]))]
+pub(super) struct Cors {
+    /// Origins of the pages, like "https://shop.example". "*" allows every page, without credentials.
+    pub origins: Vec<String>,
+    /// True if pages may send cookies and client certificates.
+    pub credentials: bool,
+    /// Time for which a browser remembers the answer to a preflight.
+    pub max_age: String,
+}
+
+impl Default for Cors {
+    fn default() -> Self {
+        Self { origins: Vec::new(), credentials: false, max_age: "10m".into() }
     }
 }
 

@@ -141,6 +141,28 @@ pub struct Server {
     pub max_streams: usize,
     /// Prefix of the `type` members of problems, instead of `urn:oncegate:problem:`.
     pub problem_docs: Option<String>,
+    /// Pages of other origins that may read answers. Without them, preflights go where other requests go.
+    pub cors: Option<Cors>,
+}
+
+/// Pages of other origins that may read answers.
+#[derive(Clone, Debug)]
+pub struct Cors {
+    /// The origins of the pages.
+    pub origins: Origins,
+    /// True if pages may send cookies and client certificates.
+    pub credentials: bool,
+    /// Time for which a browser remembers the answer to a preflight.
+    pub max_age: Duration,
+}
+
+/// Origins of pages.
+#[derive(Clone, Debug)]
+pub enum Origins {
+    /// Every origin.
+    Any,
+    /// These origins, as browsers write them.
+    Listed(Vec<String>),
 }
 
 /// The admin listener.

@@ -10,6 +10,7 @@ use super::{Config, Fallback, Log, LogFormat, Lookup};
 
 use self::upstreams::Upstreams;
 
+mod cors;
 mod headers;
 mod limits;
 mod listeners;

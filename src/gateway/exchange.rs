@@ -20,6 +20,7 @@ use crate::shares::Party;
 use super::access::AccessLine;
 use super::attempt::Attempt;
 use super::body::{leave, leave_body, without_body};
+use super::cors::Asking;
 use super::lookup::look_up;
 use super::operation::requested_key;
 use super::reply::Reply;
@@ -32,11 +33,16 @@ pub(super) async fn exchange(
     upstream: Upstream,
     request: Request<Body>,
 ) -> Result<Response<Body>, Infallible> {
+    if let Some(response) = preflight(&gateway, &request) {
+        leave(request);
+        return Ok(response);
+    }
     let matched = gateway.routes.table().find(request.method(), request.uri().path(), request.headers());
     let (origin, client) = gateway.origin(&request);
     let party = client.into();
     let is_head = request.method() == Method::HEAD;
     let is_own = matches!(matched, Matched::Lookup);
+    let asking = Asking::of(&request, &matched);
     let mut access = AccessLine::begin(&gateway.metrics, &request, &matched, client);
     let (name, way) = way(matched, &request);
     // Futures that few requests need are on the heap, here and below: a future is as large as all futures that
@@ -66,6 +72,7 @@ pub(super) async fn exchange(
     if let Some(name) = &name {
         gateway.locations.rewrite(name, response.headers_mut(), &origin);
     }
+    asking.share(gateway.cors.as_ref(), is_own, response.headers_mut());
     access.end(outcome, &response);
     Ok(response)
 }
@@ -102,6 +109,15 @@ fn way(matched: Matched, request: &Request<Body>) -> (Option<UpstreamName>, Way)
             (None, Way::Refused(Problem::new(Slug::NoRoute, detail)))
         }
     }
+}
+
+/// Answers, counts and logs a browser's question about a page of another origin.
+fn preflight(gateway: &Gateway, request: &Request<Body>) -> Option<Response<Body>> {
+    let cors = gateway.cors.as_ref()?;
+    let response = cors.preflight(&gateway.routes.table(), request)?;
+    let (_, client) = gateway.origin(request);
+    AccessLine::begin(&gateway.metrics, request, &Matched::Nothing, client).end("preflight", &response);
+    Some(response)
 }
 
 /// Refuses a request that some servers would read as a request of a route, and others would not.

@@ -29,6 +29,7 @@ use crate::store::Ledger;
 use crate::telemetry::Metrics;
 
 use self::bodies::BodyBudget;
+use self::cors::Cors;
 use self::flight::Flights;
 use self::location::{ClientOrigin, Locations};
 use self::outgoing::Outgoing;
@@ -45,6 +46,7 @@ mod bypass;
 mod claims_stopped;
 mod conclusion;
 mod contest;
+mod cors;
 mod exchange;
 mod execution;
 mod flight;
@@ -98,6 +100,8 @@ pub struct Gateway {
     outgoing: Outgoing,
     trusted_proxies: Vec<IpNet>,
     problem_docs: Option<String>,
+    /// Pages of other origins that may read answers, if any may.
+    cors: Option<Cors>,
 }
 
 impl Gateway {
@@ -137,6 +141,7 @@ impl Gateway {
             outgoing,
             trusted_proxies: server.trusted_proxies.clone(),
             problem_docs: server.problem_docs.clone(),
+            cors: server.cors.as_ref().map(Cors::new),
         }
     }
 

@@ -177,6 +177,27 @@ impl RouteTable {
         }
     }
 
+    /// Returns the methods with which a request on this path is one of a route, or a lookup.
+    #[must_use]
+    pub fn methods_on(&self, path: &str) -> Vec<Method> {
+        if self.answers_lookups && path::exact(path) == LOOKUP_PATH {
+            return vec![Method::GET, Method::HEAD];
+        }
+        let mut methods: Vec<Method> = Vec::new();
+        for method in self.routes.iter().flat_map(|route| &route.methods) {
+            if !methods.contains(method) && self.covering(method, path).is_some() {
+                methods.push(method.clone());
+            }
+        }
+        methods
+    }
+
+    /// Tells whether there is a fallback for requests that no route covers.
+    #[must_use]
+    pub fn has_fallback(&self) -> bool {
+        self.fallback.is_some()
+    }
+
     /// Tells whether requests with this path, and a method of this route, are requests on this route.
     #[must_use]
     pub fn leads_to(&self, route: &Arc<Route>, path: &str) -> bool {

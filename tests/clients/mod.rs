@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::net::TcpSocket;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -43,6 +43,20 @@ pub fn python(script: &Path) -> Command {
     let mut command = Command::new(installed("python/bin/python"));
     command.args(["-u", "-W", "ignore"]).arg(script);
     command
+}
+
+/// Opens a page in headless Chromium, runs a script in it, and returns the script's result.
+pub async fn chromium(page: &str, script: &str) -> Value {
+    let mut command = node(&file("tests/clients/chromium.js"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().expect("Node runs");
+    let mut input = child.stdin.take().expect("piped");
+    let asked = serde_json::json!({ "page": page, "script": script }).to_string();
+    input.write_all(asked.as_bytes()).await.expect("the script reads");
+    drop(input);
+    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it ends").expect("it runs");
+    assert!(output.status.success(), "Chromium failed; run ./scripts/test, which installs it");
+    serde_json::from_slice(&output.stdout).expect("a line of JSON")
 }
 
 /// Returns an address that refuses connections as long as the socket lives. The socket is bound and does not

@@ -6,6 +6,7 @@ mod answers;
 mod anytime;
 mod callers;
 mod contract;
+mod cors;
 mod crash;
 mod directory;
 mod duplicates;

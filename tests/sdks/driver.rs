@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -50,6 +50,16 @@ impl Driver {
         Self::start(python(&file("tests/sdks/stripe_sdk.py")))
     }
 
+    /// Starts the clients for Node that retry by themselves.
+    pub fn retrying_node() -> Self {
+        Self::start(node(&file("tests/sdks/retrying.mjs")))
+    }
+
+    /// Starts the clients for Python that retry by themselves.
+    pub fn retrying_python() -> Self {
+        Self::start(python(&file("tests/sdks/retrying.py")))
+    }
+
     fn start(mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("the SDK can be started");
@@ -75,10 +85,19 @@ impl Driver {
 
     /// Pays through the listener at `port`, with the SDK's own retries.
     pub async fn pay(&self, port: u16, key: &str, amount: u32) -> Outcome {
+        self.call(json!({ "port": port, "key": key, "amount": amount })).await
+    }
+
+    /// Pays as [`Driver::pay`] does, with the client of this name.
+    pub async fn pay_with(&self, client: &str, port: u16, key: &str, amount: u32) -> Outcome {
+        self.call(json!({ "client": client, "port": port, "key": key, "amount": amount })).await
+    }
+
+    async fn call(&self, mut line: Value) -> Outcome {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let (send, outcome) = oneshot::channel();
         self.waiting.lock().expect("no panic while locked").insert(call, send);
-        let line = json!({ "call": call, "port": port, "key": key, "amount": amount });
+        line["call"] = call.into();
         self.lines.send(format!("{line}\n")).expect("the SDK runs");
         timeout(PATIENCE, outcome).await.expect("the call ends").expect("an outcome")
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// The bytes that the client of each connection has sent.
 type Sent = Arc<Mutex<Vec<Vec<u8>>>>;
@@ -14,6 +15,8 @@ type Sent = Arc<Mutex<Vec<Vec<u8>>>>;
 pub struct Hop {
     pub port: u16,
     sent: Sent,
+    /// Told after each piece that a client has sent.
+    arrivals: watch::Sender<()>,
 }
 
 impl Hop {
@@ -31,15 +34,22 @@ impl Hop {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let sent = Sent::default();
-        let all = Arc::clone(&sent);
+        let arrivals = watch::Sender::new(());
+        let (all, told) = (Arc::clone(&sent), arrivals.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(server) = TcpStream::connect(gateway).await else { continue };
-                tokio::spawn(pass(client, server, Arc::clone(&all), lose));
+                tokio::spawn(pass(client, server, Arc::clone(&all), told.clone(), lose));
                 lose = false;
             }
         });
-        Self { port, sent }
+        Self { port, sent, arrivals }
+    }
+
+    /// Waits until this many requests with this key have arrived.
+    pub async fn reached(&self, key: &str, requests: usize) {
+        let mut arrivals = self.arrivals.subscribe();
+        arrivals.wait_for(|()| self.requests(key) >= requests).await.expect("the hop lives");
     }
 
     /// Returns the number of requests with this key.
@@ -51,7 +61,7 @@ impl Hop {
     }
 }
 
-async fn pass(client: TcpStream, server: TcpStream, sent: Sent, lose: bool) {
+async fn pass(client: TcpStream, server: TcpStream, sent: Sent, arrivals: watch::Sender<()>, lose: bool) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let answers = tokio::spawn(async move {
@@ -69,6 +79,7 @@ async fn pass(client: TcpStream, server: TcpStream, sent: Sent, lose: bool) {
     let mut buffer = vec![0; 16 << 10];
     while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
         sent.lock().expect("no panic while locked")[mine].extend_from_slice(&buffer[..read]);
+        arrivals.send_replace(());
         if to_server.write_all(&buffer[..read]).await.is_err() {
             break;
         }

@@ -7,6 +7,7 @@ mod api;
 mod calling;
 mod driver;
 mod hop;
+mod retrying;
 mod stripe;
 
 #[path = "../clients/mod.rs"]

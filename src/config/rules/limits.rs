@@ -27,6 +27,8 @@ pub const DRAIN_TIMEOUT: Limits<Span> = spans(Duration::ZERO, HOUR);
 /// Limits of the time for a client's head or body, for a connection between two requests, and for connecting
 /// to an upstream.
 pub const IO_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, HOUR);
+/// Limits of the time for which a browser remembers the answer to a preflight.
+pub const PREFLIGHT_AGE: Limits<Span> = spans(Duration::ZERO, Duration::from_secs(24 * 60 * 60));
 /// Limits of the time for an answer of the store. A store that takes longer than a minute is down.
 pub const STORE_TIMEOUT: Limits<Span> = spans(TEN_MILLIS, Duration::from_secs(60));
 /// Limits of the time that a start waits for its store. With zero, the start tries once.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::Uri;
 use ipnet::IpNet;
 
-use super::{limits, notify, tls, tokens};
+use super::{cors, limits, notify, tls, tokens};
 use crate::config::environment::Environment;
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
@@ -27,6 +27,7 @@ pub fn server(at: &KeyCursor<'_>, file: &file::Server) -> Option<Server> {
     let proxies = trusted_proxies(&at.key("trusted_proxies"), &file.trusted_proxies);
     let problem_docs = problem_docs(&at.key("problem_docs"), file.problem_docs.as_deref());
     let tls = tls::listener(&at.key("tls"), file.tls.as_ref());
+    let cors = cors::cors(&at.key("cors"), file.cors.as_ref());
     Some(Server {
         listen: listen?,
         drain_timeout: drain_timeout?,
@@ -42,6 +43,7 @@ pub fn server(at: &KeyCursor<'_>, file: &file::Server) -> Option<Server> {
         http2: file.http2,
         tls: tls?,
         problem_docs: problem_docs?,
+        cors: cors?,
     })
 }
 
