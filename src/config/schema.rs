@@ -108,7 +108,7 @@ fn names(table: &Value) -> String {
             let names: Vec<String> = properties.keys().map(|name| format!("`{name}`")).collect();
             names.join(", ")
         }
-        // Only upstreams have names given by the operator, and each of them is a table.
+        // Upstreams and shapes of problems have names given by the operator, and each of them is a table.
         None if table["additionalProperties"].is_object() => "the name of one, then its key".into(),
         None => "none".into(),
     }

@@ -11,7 +11,7 @@ use http::{Method, Request, Response};
 
 use crate::config::Route;
 use crate::presence::OpenRequests;
-use crate::problem::{Problem, Slug};
+use crate::problem::{Problem, ShapeOfRequest, Slug};
 use crate::routes::{Ambiguity, Matched};
 use crate::shares::Party;
 
@@ -36,6 +36,7 @@ pub(super) async fn exchange(
     let is_head = request.method() == Method::HEAD;
     let is_own = matches!(matched, Matched::Lookup);
     let mut access = AccessLine::begin(&gateway.metrics, &request, &matched, client);
+    let shape = shape(&matched, &request);
     let (name, replied) = match matched {
         Matched::Route(route) => {
             // On the heap, like many futures below: a future is as large as all futures that it may await,
@@ -58,7 +59,12 @@ pub(super) async fn exchange(
         Ok(Reply { response, outcome }) => (response, outcome),
         Err(problem) => {
             let outcome = problem.slug().name();
-            (problem.into_response(gateway.problem_docs.as_deref()), outcome)
+            let docs = gateway.problem_docs.as_deref();
+            let response = match shape {
+                Some(shape) => problem.into_response_to(*shape, docs),
+                None => problem.into_response(docs),
+            };
+            (response, outcome)
         }
     };
     if is_head && is_own {
@@ -69,6 +75,13 @@ pub(super) async fn exchange(
     }
     access.end(outcome, &response);
     response
+}
+
+/// Returns the shape of the problems of a request. What no route covers has the usual one, which needs nothing
+/// of a request.
+fn shape(matched: &Matched, request: &Request<Body>) -> Option<Box<ShapeOfRequest>> {
+    let Matched::Route(route) = matched else { return None };
+    ShapeOfRequest::of(&route.problems, request.headers()).map(Box::new)
 }
 
 /// Refuses a request that some servers would read as a request of a route, and others would not.

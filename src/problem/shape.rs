@@ -93,6 +93,16 @@ impl Shape {
         }
     }
 
+    /// Returns the status that this shape gives to a problem, if it is another one than usual.
+    #[must_use]
+    pub fn own_status(&self, slug: Slug) -> Option<StatusCode> {
+        match self {
+            Self::Rfc9457 => None,
+            Self::Stripe => stripe_status(slug),
+            Self::Custom(custom) => custom.slugs.get(slug.name()).and_then(|words| words.status),
+        }
+    }
+
     /// Words a problem in this shape.
     pub(super) fn word(&self, facts: Facts<'_>, docs: Option<&str>) -> Wording {
         match self {
@@ -102,7 +112,7 @@ impl Shape {
                 body: document::rfc9457(&facts, &facts.problem_type(docs), facts.slug.name()),
             },
             Self::Stripe => {
-                let facts = Facts { status: stripe_status(facts.slug, facts.status), ..facts };
+                let facts = Facts { status: stripe_status(facts.slug).unwrap_or(facts.status), ..facts };
                 Wording {
                     status: facts.status,
                     content_type: ContentType::json().value,
@@ -114,12 +124,12 @@ impl Shape {
     }
 }
 
-/// Returns the status in Stripe's shape. Its clients raise an `IdempotencyError` for 400 alone, as Stripe
+/// Returns the status in Stripe's shape, if it differs. Its clients raise an `IdempotencyError` for 400 alone, as Stripe
 /// answers it.
-fn stripe_status(slug: Slug, status: StatusCode) -> StatusCode {
+fn stripe_status(slug: Slug) -> Option<StatusCode> {
     match slug {
-        Slug::PayloadMismatch | Slug::KeyMissing | Slug::KeyInvalid => StatusCode::BAD_REQUEST,
-        _ => status,
+        Slug::PayloadMismatch | Slug::KeyMissing | Slug::KeyInvalid => Some(StatusCode::BAD_REQUEST),
+        _ => None,
     }
 }
 

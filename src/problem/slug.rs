@@ -143,6 +143,12 @@ impl Slug {
         self.row().executed == Executed::Yes
     }
 
+    /// Tells whether the operation may have been executed when a problem with this slug is told.
+    #[must_use]
+    pub fn may_have_run(self) -> bool {
+        self.row().executed != Executed::No
+    }
+
     /// Returns the title on the admin listener. It differs where the client's title speaks of the client's
     /// request.
     pub(super) fn admin_title(self) -> &'static str {
