@@ -157,6 +157,18 @@ impl Problem {
         self.slug
     }
 
+    /// Returns the answer's knowledge about whether the operation was executed.
+    #[must_use]
+    pub fn executed(&self) -> Executed {
+        self.executed
+    }
+
+    /// Returns the advice to the client.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        self.retry
+    }
+
     /// Returns the sentence for the developer of the client.
     #[must_use]
     pub fn detail(&self) -> &str {

@@ -8,7 +8,7 @@ use crate::config::{Config, InFlight, Match, OnStoreError, Route, Settling, Unkn
 use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
 use crate::protocol::{BodyScheme, Policy, ScopePart};
 
-use super::settling;
+use super::{problems, settling};
 
 /// Writes the effect of a route's settings.
 pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
@@ -28,6 +28,7 @@ pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
     page.row("not executed", &statuses(route.outcomes.release(), released(&route.settling)));
     page.row("unknown", &statuses(route.outcomes.unknown(), &unknown(route)));
     page.row("any other status", "stored and replayed, 500 included");
+    page.row("problems", &problems::summary(route));
     page.row("a replay", &replay(route));
     page.row(
         "large responses",
