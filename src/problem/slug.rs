@@ -136,6 +136,12 @@ impl Slug {
         self.row().name
     }
 
+    /// Returns the usual status.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        self.row().status
+    }
+
     /// Tells whether each problem with this slug says that the operation was executed. Only such a problem
     /// may have a status that clients take for a success.
     #[must_use]

@@ -25,6 +25,23 @@ pub(super) fn summary(route: &Route) -> String {
     text + "; `oncegate check --problems` prints each"
 }
 
+/// Returns the status of a problem on a route.
+pub(super) fn status(route: &Route, slug: Slug) -> u16 {
+    route.problems.own_status(slug).unwrap_or_else(|| slug.status()).as_u16()
+}
+
+/// Returns the status and the slug of a problem on a route, like `410 key-expired`.
+pub(super) fn told(route: &Route, slug: Slug) -> String {
+    format!("{} {}", status(route, slug), slug.name())
+}
+
+/// Returns the same for an outcome that was lost while its attempts were present.
+pub(super) fn told_at_once(route: &Route) -> String {
+    let own = route.problems.own_status(Slug::OutcomeUnknown);
+    let status = own.unwrap_or(http::StatusCode::GATEWAY_TIMEOUT);
+    format!("{} {}", status.as_u16(), Slug::OutcomeUnknown.name())
+}
+
 fn own_statuses(shape: &Shape) -> String {
     let own = Slug::ALL.into_iter().filter_map(|slug| Some((shape.own_status(slug)?, slug)));
     let own: Vec<String> = own.map(|(status, slug)| format!("{} {}", status.as_u16(), slug.name())).collect();
@@ -35,14 +52,30 @@ fn own_statuses(shape: &Shape) -> String {
 /// the advice to clients, the content type and an example of the body.
 #[must_use]
 pub fn of_routes(config: &Config) -> String {
+    let mut lists: Vec<(String, Vec<String>)> = Vec::new();
+    for route in &config.routes {
+        let (list, name) = (of_route(config, route), format!("{:?}", &*route.name));
+        match lists.iter_mut().find(|(said, _)| *said == list) {
+            Some((_, names)) => names.push(name),
+            None => lists.push((list, vec![name])),
+        }
+    }
     let mut page = Page::default();
     page.heading("Headers of each problem, in every shape");
     page.hanging("  ", HEADERS);
-    for route in &config.routes {
-        page.heading(&format!("Route {:?}: {}", &*route.name, route.problems.name()));
-        for slug in Slug::ALL.into_iter().filter(|slug| may_be_given(*slug, route)) {
-            one(&mut page, config, route, slug);
-        }
+    let mut text = page.into_text();
+    for (list, names) in lists {
+        let routes = if names.len() == 1 { "Route" } else { "Routes" };
+        text += &format!("\n{routes} {}: {list}", names.join(", "));
+    }
+    text
+}
+
+fn of_route(config: &Config, route: &Route) -> String {
+    let mut page = Page::default();
+    page.heading(route.problems.name());
+    for slug in Slug::ALL.into_iter().filter(|slug| may_be_given(*slug, route)) {
+        one(&mut page, config, route, slug);
     }
     page.into_text()
 }
@@ -67,7 +100,7 @@ fn one(page: &mut Page, config: &Config, route: &Route, slug: Slug) {
         Slug::OutcomeUnknown if route.problems.own_status(slug).is_none() => " (504 at first)",
         Slug::AnswerUnusable => " (executed and retry as the upstream's status says)",
         Slug::PayloadMismatch => " (retry never, where the first outcome is unknown)",
-        Slug::Http(_) => " (408 and 504, too: each with its own status)",
+        Slug::Http(_) => " (others have 408, 415 or 504)",
         _ => "",
     };
     let advice = format!(
