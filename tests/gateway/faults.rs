@@ -194,7 +194,7 @@ async fn a_corrupt_record_is_never_run_over() {
 }
 
 /// Replaces a record by meaningless bytes, without the gateway.
-fn corrupt(data: &Path, id: &str) {
+pub fn corrupt(data: &Path, id: &str) {
     let engine = Database::builder(data.join("data")).open().expect("the engine opens");
     let records = engine.keyspace("records", KeyspaceCreateOptions::default).expect("the table is there");
     let id: RecordId = id.parse().expect("an id");
