@@ -28,6 +28,9 @@ fn without_null(schema: &mut Schema) {
     if let Some(Value::Object(default)) = members.get_mut("default") {
         default.retain(|_, value| !value.is_null());
     }
+    if let Some(Value::Array(values)) = members.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
     if let Some(Value::Array(types)) = members.get_mut("type") {
         types.retain(|name| name != "null");
         if let [only] = types.as_slice() {

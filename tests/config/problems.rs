@@ -302,3 +302,17 @@ fn each_problem_of_a_route_is_shown_with_an_example() {
     let own = shown.split_once("\nRoute \"own\": ").expect("its problems").1;
     assert!(!own.contains("caller-unknown") && !own.contains("key-missing"), "they cannot happen:\n{own}");
 }
+
+#[test]
+fn the_shapes_of_the_document_are_valid() {
+    let page = include_str!("../../docs/problems.md");
+    let blocks: Vec<&str> =
+        page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 3);
+    for block in blocks {
+        match block.contains("[[routes]]") {
+            true => parsed(&format!("{block}\n[upstreams.payments]\nurl = 'http://127.0.0.1:9000'\n")),
+            false => parsed(&format!("{block}\n{SMALL}")),
+        };
+    }
+}

@@ -94,7 +94,7 @@ impl World {
             assert_eq!(raised.strip_prefix("Stripe").unwrap_or(raised), class, "{outcome:?}");
         }
         if self.sdk.in_stripes_shape && slug == "payload-mismatch" {
-            assert_eq!(outcome.record.map(|record| record.len()), Some(40), "support can see the record");
+            assert_eq!(outcome.record.as_ref().map(String::len), Some(40), "support can see the record");
         }
         assert!(outcome.message.len() > 10, "a message says why: {outcome:?}");
         let requests = self.hop.requests(key) - before;

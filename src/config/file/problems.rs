@@ -23,7 +23,7 @@ pub(in crate::config) struct Problems {
     pub echo: Vec<String>,
     /// Body of the problems, with the placeholders `{status}`, `{slug}`, `{code}`, `{type}`, `{title}`,
     /// `{detail}`, `{executed}`, `{retry}`, `{record}` and `{original_status}`. In JSON, a placeholder without
-    /// quotes becomes a whole value, and `null` if it is absent.
+    /// quotes becomes a whole value.
     pub body: Option<String>,
     /// Bodies by slug, where they differ from `body`.
     pub bodies: BTreeMap<String, String>,
