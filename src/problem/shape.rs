@@ -137,7 +137,8 @@ impl CustomShape {
     fn word(&self, facts: Facts<'_>, docs: Option<&str>) -> Wording {
         let slug = facts.slug.name();
         let words = self.slugs.get(slug);
-        let facts = Facts { status: words.and_then(|words| words.status).unwrap_or(facts.status), ..facts };
+        let status = words.and_then(|words| words.status).filter(|status| is_true_of(*status, &facts));
+        let facts = Facts { status: status.unwrap_or(facts.status), ..facts };
         let code = words.and_then(|words| words.code.as_deref()).unwrap_or(slug);
         let kind = words.and_then(|words| words.kind.clone()).unwrap_or_else(|| facts.problem_type(docs));
         let template = words.and_then(|words| words.body.as_ref()).or(self.body.as_ref());
@@ -163,6 +164,12 @@ impl CustomShape {
             self.content_type.as_ref().map_or(usual, |content_type| content_type.value.clone());
         Wording { status: facts.status, content_type, body }
     }
+}
+
+/// Tells whether a status may stand for a problem. One that clients take for a success must not stand for an
+/// answer of the upstream that is known to be none, such as a declined card.
+fn is_true_of(status: StatusCode, facts: &Facts<'_>) -> bool {
+    !status.is_success() || facts.original_status.is_none_or(|original| original < 400)
 }
 
 /// The shape of the problems that one request may get, with the headers that they repeat of it.

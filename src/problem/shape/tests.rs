@@ -124,3 +124,14 @@ fn only_a_shape_that_repeats_headers_reads_them() {
     assert_eq!(response.headers()["idempotency-executed"], "unknown");
     assert_eq!(response.headers()["retry-after"], "1");
 }
+
+#[test]
+fn a_lost_refusal_never_looks_like_a_success() {
+    let words = SlugWords { status: Some(StatusCode::OK), ..SlugWords::default() };
+    let slugs = BTreeMap::from([("response-not-retained", words)]);
+    let shape = Shape::Custom(CustomShape { slugs, ..CustomShape::default() });
+    for (original, told) in [(200, 200), (201, 200), (303, 200), (400, 410), (402, 410), (500, 410)] {
+        let problem = Problem::new(Slug::ResponseNotRetained, "Why.").original_status(original);
+        assert_eq!(problem.wording(&shape, None).status.as_u16(), told, "{original}");
+    }
+}
