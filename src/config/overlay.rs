@@ -2,8 +2,8 @@
 //!
 //! The names of sections and keys are matched without regard to case. An upstream is found by its name in the
 //! file. If no name fits exactly, case and the difference between `-` and `_` are ignored. A name that is not
-//! in the file makes a new upstream. The same holds for a shape of problems. The value is text if the key takes text, and TOML otherwise. It is never
-//! expanded.
+//! in the file makes a new upstream. The same holds for a shape of problems. The value is text if the key
+//! takes text, and TOML otherwise. It is never expanded.
 
 use serde_json::Value;
 use toml::de::DeValue;

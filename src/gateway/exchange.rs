@@ -77,8 +77,8 @@ pub(super) async fn exchange(
     response
 }
 
-/// Returns the shape of the problems of a request. What no route covers has the usual one, which needs nothing
-/// of a request.
+/// Returns the shape of the problems of a request. A request that no route covers has the usual shape, which
+/// needs nothing of the request.
 fn shape(matched: &Matched, request: &Request<Body>) -> Option<Box<ShapeOfRequest>> {
     let Matched::Route(route) = matched else { return None };
     ShapeOfRequest::of(&route.problems, request.headers()).map(Box::new)

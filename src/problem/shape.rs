@@ -124,8 +124,8 @@ impl Shape {
     }
 }
 
-/// Returns the status in Stripe's shape, if it differs. Its clients raise an `IdempotencyError` for 400 alone, as Stripe
-/// answers it.
+/// Returns the status in Stripe's shape, if it differs. Stripe's clients raise an `IdempotencyError` for 400
+/// alone, as Stripe answers it.
 fn stripe_status(slug: Slug) -> Option<StatusCode> {
     match slug {
         Slug::PayloadMismatch | Slug::KeyMissing | Slug::KeyInvalid => Some(StatusCode::BAD_REQUEST),
@@ -166,8 +166,8 @@ impl CustomShape {
     }
 }
 
-/// Tells whether a status may stand for a problem. One that clients take for a success must not stand for an
-/// answer of the upstream that is known to be none, such as a declined card.
+/// Tells whether a status may stand for a problem. A status of success must not stand for an answer of the
+/// upstream that is known to be a refusal, such as a declined card.
 fn is_true_of(status: StatusCode, facts: &Facts<'_>) -> bool {
     !status.is_success() || facts.original_status.is_none_or(|original| original < 400)
 }

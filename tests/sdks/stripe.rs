@@ -1,5 +1,5 @@
-//! Each problem of the gateway, as the SDKs for Node and Python read it, in the usual shape and in Stripe's. A
-//! call raises an error of the SDK's own, and sends a single request if a repetition is useless.
+//! Each problem of the gateway, as the SDKs for Node and Python read it, in the usual shape and in Stripe's.
+//! A call raises an error of the SDK's own, and sends a single request if a repetition is useless.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -22,8 +22,8 @@ pub(in crate::config) struct Problems {
     /// Headers of the request that a problem repeats.
     pub echo: Vec<String>,
     /// Body of the problems, with the placeholders `{status}`, `{slug}`, `{code}`, `{type}`, `{title}`,
-    /// `{detail}`, `{executed}`, `{retry}`, `{record}` and `{original_status}`. In JSON, a placeholder without
-    /// quotes becomes a whole value.
+    /// `{detail}`, `{executed}`, `{retry}`, `{record}` and `{original_status}`. In JSON, a placeholder
+    /// without quotes becomes a whole value.
     pub body: Option<String>,
     /// Bodies by slug, where they differ from `body`.
     pub bodies: BTreeMap<String, String>,

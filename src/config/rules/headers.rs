@@ -68,8 +68,8 @@ pub fn distinguishes(at: &KeyCursor<'_>, name: &HeaderName, key: Option<&HeaderN
     }
 }
 
-/// Checks a header of the request that an answer repeats. What a client sends there must have no meaning in an
-/// answer, and must be nothing that it would not show.
+/// Checks a header of the request that an answer repeats. It must mean nothing in an answer, and must not be a
+/// credential or a key.
 pub fn repeated(at: &KeyCursor<'_>, name: &HeaderName) -> Option<()> {
     let allowed = "allowed: headers that name a request, like \"request-id\" or \"x-correlation-id\"";
     let dashed = name.as_str().replace('_', "-");

@@ -1,7 +1,7 @@
 //! Rules for the shapes of problems, and for references to them.
 //!
-//! A shape may not make a client take a payment for done that nobody knows to be done: only a problem about an
-//! operation that was executed may have a status of success.
+//! A shape must not make a client take a payment for done that is not known to be done. Only a problem about
+//! an operation that was executed may have a status of success.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
