@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::harness::{Connection, Gateway, Settings, Upstream, post, request, request_bytes};
 
 /// Starts an upstream that reads a request, writes these bytes, and closes. Counts the requests.
-async fn broken_upstream(
+pub async fn broken_upstream(
     answer: &'static [u8],
 ) -> (std::net::SocketAddr, tokio::sync::watch::Receiver<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

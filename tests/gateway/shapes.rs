@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
 use self::world::{Client, Language, World};
-use super::faults::corrupt;
+use super::faults::{broken_upstream, corrupt};
 use crate::harness::{Connection, Gateway, Http2, Settings, Upstream, post, request, request_bytes};
 
 mod world;
@@ -156,6 +156,25 @@ async fn problems_of_the_store_have_the_shape_of_the_route() {
         let members = (language.told)(&unreadable, 500, "record-unreadable", "unknown", "never");
         assert_eq!(members["record"], id);
         assert_eq!(upstream.executions(), 1);
+    }
+}
+
+/// A body that does not arrive, and an unprotected request that was sent and not answered.
+#[tokio::test]
+async fn problems_without_a_slug_of_their_own_have_the_shape_of_the_route() {
+    for language in [&world::STRIPE, &world::OWN] {
+        let upstream = Upstream::start().await;
+        let (silent, _) = broken_upstream(b"").await;
+        let settings = language.small().server("body_read_timeout = \"100ms\"");
+        let gateway = Gateway::start(&upstream, Settings { address: Some(silent), ..settings }).await;
+        let mut slow = Connection::open(gateway.address).await;
+        let head = "POST /v1/charges HTTP/1.1\r\nhost: a\r\nidempotency-key: k\r\ncontent-length: 9\r\n\r\n";
+        slow.send(format!("{head}abc")).await;
+        let answer = slow.answer().await;
+        (language.told)(&answer, 408, "http-error", "unknown", "same-key");
+        assert_eq!(answer.header("connection"), Some("close"));
+        let lost = request(gateway.address, "POST", "/v1/charges", &[], "a").await;
+        (language.told)(&lost, 504, "http-error", "unknown", "never");
     }
 }
 
