@@ -69,13 +69,16 @@ fn tables(file: Option<&Path>, environment: &Environment) -> Result<String, Stri
 }
 
 fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
-    let CheckArgs { config, print_schema, short, connect, marker } = args;
+    let CheckArgs { config, print_schema, short, connect, problems, marker } = args;
     match config {
         config if marker.print_marker_schema => {
             let route = marker.route.as_deref();
             print_statements(check::marker::tables(config.as_deref(), route, environment))
         }
-        Some(config) if marker.probe_marker => match Config::load(config, environment) {
+        Some(config) if *problems || marker.probe_marker => match Config::load(config, environment) {
+            Ok(config) if *problems => {
+                printed(output::print(format_args!("{}", check::problems::of_routes(&config))))
+            }
             Ok(config) => probe_marker(&config, marker),
             Err(errors) => {
                 say(&errors.to_string());

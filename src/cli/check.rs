@@ -19,6 +19,7 @@ mod exit_code;
 mod losses;
 pub mod marker;
 mod memory;
+pub mod problems;
 mod route;
 mod settling;
 
@@ -44,6 +45,9 @@ pub struct CheckArgs {
     /// there
     #[arg(long, conflicts_with = "print_schema")]
     pub connect: bool,
+    /// Print only the problems that clients of each route may get: status, advice and an example of the body
+    #[arg(long, conflicts_with_all = ["print_schema", "short", "connect"])]
+    pub problems: bool,
     /// Print only the SQL that makes the tables of a Postgres store, for operators who apply it by hand; with
     /// --config, for the schema that the file names
     #[arg(long)]

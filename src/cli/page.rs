@@ -31,6 +31,15 @@ impl Page {
         self.0.push_str(&fill(start, text, WIDTH));
     }
 
+    /// Adds text as it is, line by line, indented below the paragraph that it is an example of.
+    pub fn example(&mut self, text: &str) {
+        for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
+            self.0.push_str("      ");
+            self.0.push_str(line);
+            self.0.push('\n');
+        }
+    }
+
     /// Returns the whole text.
     pub fn into_text(self) -> String {
         self.0

@@ -162,10 +162,10 @@ impl<'i> Document<'i> {
         place
     }
 
-    /// Returns the names of the upstreams.
-    pub fn upstreams(&self) -> impl Iterator<Item = &str> {
-        let upstreams = self.root.get("upstreams").and_then(|value| value.get_ref().as_table());
-        upstreams.into_iter().flat_map(|table| table.keys()).map(|key| key.get_ref().as_ref())
+    /// Returns the names that the operator gave to the tables in a section, such as the upstreams.
+    pub fn names_in(&self, section: &str) -> impl Iterator<Item = &str> {
+        let tables = self.root.get(section).and_then(|value| value.get_ref().as_table());
+        tables.into_iter().flat_map(|table| table.keys()).map(|key| key.get_ref().as_ref())
     }
 
     /// Tells whether the text of the file names this environment variable.

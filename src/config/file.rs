@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod notify;
+mod problems;
 mod route;
 mod scope;
 mod settling;
@@ -18,6 +19,7 @@ mod size;
 mod token;
 
 pub(super) use self::notify::Notify;
+pub(super) use self::problems::Problems;
 pub(super) use self::route::{
     Anonymous, BodyForm, Fingerprint, InFlight, Match, OnStoreError, Outcomes, Route, UnknownAnswers,
 };
@@ -45,6 +47,8 @@ pub(super) struct File {
     pub fallback: Option<Fallback>,
     /// Lookups by clients on the public listener.
     pub lookup: Lookup,
+    /// Shapes of problems by name, for the routes that name one.
+    pub problems: BTreeMap<String, Problems>,
     /// The protected routes.
     pub routes: Vec<Route>,
 }

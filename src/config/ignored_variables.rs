@@ -55,7 +55,7 @@ fn keys(document: &Document<'_>, schema: &Value) -> Vec<Vec<String>> {
             );
         }
     }
-    for name in document.upstreams() {
+    for name in document.names_in("upstreams") {
         let keys = properties(&schema["properties"]["upstreams"]["additionalProperties"]);
         found.extend(keys.map(|(key, _)| vec!["upstreams".into(), name.replace('-', "_"), key.clone()]));
     }

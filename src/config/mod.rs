@@ -13,6 +13,7 @@ use std::time::Duration;
 use http::{HeaderName, Method, Uri};
 use ipnet::IpNet;
 
+use crate::problem::Shape;
 use crate::protocol::path::Template;
 use crate::protocol::{EntryName, LabelSource, Outcomes, Policy, Scheme, ScopePart};
 use crate::store::StoreSettings;
@@ -67,6 +68,8 @@ pub struct Config {
     pub fallback: Option<Fallback>,
     /// Lookups by clients.
     pub lookup: Lookup,
+    /// The shapes of problems that the file defines.
+    pub problems: Vec<Arc<Shape>>,
     /// The protected routes, in the order of the file.
     pub routes: Vec<Arc<Route>>,
     /// Warnings found while the configuration was read, beside those that [`Config::warnings`] finds in the
@@ -309,6 +312,8 @@ pub struct Route {
     pub max_response_body: usize,
     /// Meaning of the upstream's statuses.
     pub outcomes: Outcomes,
+    /// The shape of problems.
+    pub problems: Arc<Shape>,
     /// Answer to the client when the upstream's status leaves the outcome unknown: the upstream's answer, or
     /// a problem in its place.
     pub unknown_answers: UnknownAnswers,

@@ -2,8 +2,8 @@
 //!
 //! The names of sections and keys are matched without regard to case. An upstream is found by its name in the
 //! file. If no name fits exactly, case and the difference between `-` and `_` are ignored. A name that is not
-//! in the file makes a new upstream. The value is text if the key takes text, and TOML otherwise. It is never
-//! expanded.
+//! in the file makes a new upstream. The same holds for a shape of problems. The value is text if the key
+//! takes text, and TOML otherwise. It is never expanded.
 
 use serde_json::Value;
 use toml::de::DeValue;
@@ -49,8 +49,10 @@ fn set<'i>(
     if keys[0] == "routes" {
         return Err("routes are set in the file only".into());
     }
-    if keys.len() > 1 && keys[0] == "upstreams" {
-        keys[1] = upstream_name(document, &keys[1]);
+    if let [section, name, ..] = keys.as_mut_slice()
+        && ["upstreams", "problems"].contains(&section.as_str())
+    {
+        *name = name_in_file(document, section, name);
     }
     let value = match notation(schema, &keys)? {
         Notation::Toml => DeValue::parse(text).ok().map(toml::Spanned::into_inner),
@@ -69,9 +71,9 @@ fn path_text(keys: &[String]) -> String {
     KeyPath::of_keys(keys.iter().map(String::as_str)).to_string()
 }
 
-/// Returns the name in the file that is meant by an upstream's name in a variable.
-fn upstream_name(document: &Document<'_>, given: &str) -> String {
-    let names = || document.upstreams();
+/// Returns the name in the file that is meant by a name in a variable, of an upstream or of a shape.
+fn name_in_file(document: &Document<'_>, section: &str, given: &str) -> String {
+    let names = || document.names_in(section);
     let folded = |name: &str| name.to_ascii_lowercase().replace('-', "_");
     let exact = names().find(|name: &&str| name.eq_ignore_ascii_case(given));
     let similar = || names().find(|name: &&str| folded(name) == folded(given));

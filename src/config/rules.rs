@@ -20,6 +20,7 @@ mod path;
 mod pointers;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod problems;
 #[cfg(feature = "redis")]
 mod redis;
 mod routes;
@@ -38,8 +39,10 @@ pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment)
     let store = store::store(&at.key("store"), &file.store, environment);
     let upstreams = upstreams::all(&at.key("upstreams"), &file.upstreams);
     let fallback = fallback(&at.key("fallback"), file.fallback.as_ref(), &upstreams);
+    let shapes = problems::all(&at.key("problems"), &file.problems);
     let surroundings = routes::Surroundings {
         upstreams: &upstreams,
+        shapes: &shapes,
         certificates: file.server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
         sealed: !file.store.seal.is_empty() || at.key("store").key("seal").is_refused(),
     };
@@ -65,6 +68,7 @@ pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment)
         log: log(&file.log),
         fallback: fallback?,
         lookup: Lookup { enabled: file.lookup.enabled },
+        problems: shapes.into_values().collect::<Option<_>>()?,
         routes,
         notes: Vec::new(),
         quick_start: false,

@@ -28,6 +28,9 @@ fn without_null(schema: &mut Schema) {
     if let Some(Value::Object(default)) = members.get_mut("default") {
         default.retain(|_, value| !value.is_null());
     }
+    if let Some(Value::Array(values)) = members.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
     if let Some(Value::Array(types)) = members.get_mut("type") {
         types.retain(|name| name != "null");
         if let [only] = types.as_slice() {
@@ -108,7 +111,7 @@ fn names(table: &Value) -> String {
             let names: Vec<String> = properties.keys().map(|name| format!("`{name}`")).collect();
             names.join(", ")
         }
-        // Only upstreams have names given by the operator, and each of them is a table.
+        // Upstreams and shapes of problems have names given by the operator, and each of them is a table.
         None if table["additionalProperties"].is_object() => "the name of one, then its key".into(),
         None => "none".into(),
     }

@@ -160,6 +160,7 @@ fn text_as_table(path: &KeyPath) -> Option<String> {
         .collect();
     match keys.as_slice() {
         ["upstreams", _] | ["store"] => Some(format!("[{path}], and below it url = \"…\"")),
+        ["problems"] | ["problems", _] => Some("[problems.NAME], and its keys below it".into()),
         ["fallback"] => Some("[fallback], and below it upstream = \"…\"".into()),
         [_] => Some(format!("[{path}], and its keys below it")),
         _ => None,

@@ -1,9 +1,12 @@
 //! Warnings about settings that are valid but probably not intended. `check` and a start print them.
 
+use std::sync::Arc;
+
 use super::Config;
 use super::units::Span;
 use super::warning::Warning;
 
+mod problems;
 mod route;
 mod settling;
 
@@ -22,7 +25,18 @@ impl Config {
             section("routes", self.routes_warning()),
         ];
         let sections = sections.into_iter().flatten();
-        sections.chain(self.notes.iter().cloned()).chain(self.route_warnings()).collect()
+        let sections = sections.chain(self.problems_warnings()).chain(self.notes.iter().cloned());
+        sections.chain(self.route_warnings()).collect()
+    }
+
+    /// Returns the warnings about the shapes of problems that the file defines.
+    fn problems_warnings(&self) -> impl Iterator<Item = Warning> {
+        self.problems.iter().flat_map(|shape| {
+            let is_used = self.routes.iter().any(|route| Arc::ptr_eq(&route.problems, shape));
+            let about = format!("problems.{}", shape.name());
+            let texts = problems::warnings(shape, is_used).into_iter();
+            texts.map(move |text| Warning { about: about.clone(), text })
+        })
     }
 
     /// Returns the warnings about routes. A warning that applies to several routes appears once, with all

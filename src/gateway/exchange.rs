@@ -12,7 +12,7 @@ use http::{Method, Request, Response};
 
 use crate::config::{Route, UpstreamName};
 use crate::presence::ConnectionFacts;
-use crate::problem::{Problem, Slug};
+use crate::problem::{Problem, ShapeOfRequest, Slug};
 use crate::protocol::Key;
 use crate::routes::{Ambiguity, Matched};
 use crate::shares::Party;
@@ -44,6 +44,7 @@ pub(super) async fn exchange(
     let is_own = matches!(matched, Matched::Lookup);
     let asking = Asking::of(&request, &matched);
     let mut access = AccessLine::begin(&gateway.metrics, &request, &matched, client);
+    let shape = shape(&matched, &request);
     let (name, way) = way(matched, &request);
     // Futures that few requests need are on the heap, here and below: a future is as large as all futures that
     // it may await, and is moved at that size.
@@ -63,7 +64,12 @@ pub(super) async fn exchange(
         Ok(Reply { response, outcome }) => (response, outcome),
         Err(problem) => {
             let outcome = problem.slug().name();
-            (problem.into_response(gateway.problem_docs.as_deref()), outcome)
+            let docs = gateway.problem_docs.as_deref();
+            let response = match shape {
+                Some(shape) => problem.into_response_to(*shape, docs),
+                None => problem.into_response(docs),
+            };
+            (response, outcome)
         }
     };
     if is_head && is_own {
@@ -118,6 +124,13 @@ fn preflight(gateway: &Gateway, request: &Request<Body>) -> Option<Response<Body
     let (_, client) = gateway.origin(request);
     AccessLine::begin(&gateway.metrics, request, &Matched::Nothing, client).end("preflight", &response);
     Some(response)
+}
+
+/// Returns the shape of the problems of a request. A request that no route covers has the usual shape, which
+/// needs nothing of the request.
+fn shape(matched: &Matched, request: &Request<Body>) -> Option<Box<ShapeOfRequest>> {
+    let Matched::Route(route) = matched else { return None };
+    ShapeOfRequest::of(&route.problems, request.headers()).map(Box::new)
 }
 
 /// Refuses a request that some servers would read as a request of a route, and others would not.

@@ -5,7 +5,9 @@ use http::HeaderName;
 
 use crate::protocol::credential;
 
-use super::names::{ADDED, FORWARDING, GATEWAY_ONLY, HOP_BY_HOP, METHOD_OVERRIDES, NEVER_BELIEVED, is_mimic};
+use super::names::{
+    ADDED, FORWARDING, GATEWAY_ONLY, HOP_BY_HOP, METHOD_OVERRIDES, NEVER_BELIEVED, is_mimic, is_not_replayed,
+};
 
 /// A kind of headers that cannot carry a client's key.
 struct Kind {
@@ -101,6 +103,46 @@ const KINDS: [Kind; 8] = [
         families: &["access-control-", "sec-"],
     },
 ];
+
+/// Headers by which an answer steers a client or a proxy, beside those that have a meaning in a request.
+const STEERING: [&str; 12] = [
+    "allow",
+    "alt-svc",
+    "link",
+    "nel",
+    "refresh",
+    "report-to",
+    "reporting-endpoints",
+    "service-worker-allowed",
+    "sourcemap",
+    "status",
+    "timing-allow-origin",
+    "x-sendfile",
+];
+
+/// Prefixes of the names of further such headers.
+const STEERING_FAMILIES: [&str; 11] = [
+    "cdn-",
+    "cross-origin-",
+    "permissions-",
+    "referrer-",
+    "strict-transport-",
+    "surrogate-",
+    "x-accel-",
+    "x-content-",
+    "x-frame-",
+    "x-lighttpd-",
+    "x-reproxy-",
+];
+
+/// Tells whether clients, or proxies on the way to them, obey a header of this name in an answer.
+#[must_use]
+pub fn steers_clients(name: &HeaderName) -> bool {
+    let dashed = name.as_str().replace('_', "-");
+    STEERING.contains(&dashed.as_str())
+        || STEERING_FAMILIES.iter().any(|first| dashed.starts_with(first))
+        || HeaderName::try_from(dashed).is_ok_and(|name| is_not_replayed(&name))
+}
 
 /// Returns the meaning of a header of this name, or of a name that differs in `_` and `-` only. Returns
 /// `None` for a header that may carry a key.

@@ -10,7 +10,7 @@ mod response;
 mod supplied;
 
 pub use hop::{strip_hop_by_hop, tokens};
-pub use meaning::meaning;
+pub use meaning::{meaning, steers_clients};
 pub use names::{
     ADDED, FORWARDING, GATEWAY_ONLY, HOP_BY_HOP, IDEMPOTENCY_EXECUTED, IDEMPOTENCY_EXECUTION,
     IDEMPOTENCY_EXPIRES, IDEMPOTENCY_MARKER, IDEMPOTENCY_OUTCOME, IDEMPOTENCY_POSSIBLE_DUPLICATE,

@@ -7,7 +7,6 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::headers::{
@@ -16,11 +15,21 @@ use crate::headers::{
 };
 use crate::protocol::{RecordId, hex};
 
+use self::document::PROBLEM_JSON;
+use self::facts::Facts;
 use self::slug::Row;
 
+mod document;
+mod facts;
+mod format;
+mod shape;
 mod slug;
+mod template;
 
+pub use self::format::ContentType;
+pub use self::shape::{CustomShape, Shape, ShapeOfRequest, SlugWords, Wording};
 pub use self::slug::{Executed, Retry, Slug};
+pub use self::template::Template;
 
 /// A problem on its way to a client.
 #[derive(Clone, Debug)]
@@ -148,6 +157,18 @@ impl Problem {
         self.slug
     }
 
+    /// Returns the answer's knowledge about whether the operation was executed.
+    #[must_use]
+    pub fn executed(&self) -> Executed {
+        self.executed
+    }
+
+    /// Returns the advice to the client.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        self.retry
+    }
+
     /// Returns the sentence for the developer of the client.
     #[must_use]
     pub fn detail(&self) -> &str {
@@ -160,24 +181,27 @@ impl Problem {
         self.record
     }
 
-    /// Makes the response. `type` starts with `docs`, or with the URN if `docs` is `None`.
+    /// Makes the response in the usual shape. `type` starts with `docs`, or with the URN if `docs` is `None`.
     #[must_use]
     pub fn into_response(self, docs: Option<&str>) -> Response<Body> {
-        let row = self.slug.row();
-        let members = Members {
-            kind: &self.kind(docs),
-            title: row.title,
-            status: self.status.as_u16(),
-            detail: &self.detail,
-            executed: self.executed,
-            retry: self.retry,
-            record: self.record.map(|record| record.to_string()),
-            original_status: self.original_status,
-            error: ErrorMember { kind: self.error_type(), code: row.name, message: &self.detail },
-        };
-        let mut response = document(self.status, &members);
+        self.in_shape(&Shape::Rfc9457, docs)
+    }
+
+    /// Makes the response in the shape for its request. The headers of the contract are the same in each
+    /// shape.
+    #[must_use]
+    pub fn into_response_to(self, request: ShapeOfRequest, docs: Option<&str>) -> Response<Body> {
+        let mut response = self.in_shape(&request.shape, docs);
+        for (name, value) in request.echoed {
+            response.headers_mut().append(name, value);
+        }
+        response
+    }
+
+    fn in_shape(self, shape: &Shape, docs: Option<&str>) -> Response<Body> {
+        let mut response = response(self.wording(shape, docs));
         let headers = response.headers_mut();
-        headers.insert(IDEMPOTENCY_EXECUTED, self.executed.header());
+        headers.insert(IDEMPOTENCY_EXECUTED, HeaderValue::from_static(self.executed.name()));
         advise(headers, self.may_be_repeated());
         if let Some(record) = self.record {
             headers.insert(IDEMPOTENCY_RECORD, record_header(record));
@@ -203,22 +227,28 @@ impl Problem {
     /// Returns the response of the admin listener, which advises no client.
     #[must_use]
     pub fn into_admin_response(self) -> Response<Body> {
-        let members = AdminMembers {
-            kind: &self.kind(None),
-            title: self.slug.admin_title(),
-            status: self.status.as_u16(),
-            detail: &self.detail,
-            record: self.record.map(|record| record.to_string()),
-        };
-        document(self.status, &members)
+        response(Wording {
+            status: self.status,
+            content_type: HeaderValue::from_static(PROBLEM_JSON),
+            body: document::admin(&self.facts()),
+        })
     }
 
-    /// Returns the `type` of the problem. `docs` replaces the start of the URN.
-    fn kind(&self, docs: Option<&str>) -> String {
-        match (self.slug, docs) {
-            (Slug::Http(_), _) => "about:blank".to_owned(),
-            (slug, Some(docs)) => format!("{docs}#{}", slug.name()),
-            (slug, None) => format!("urn:oncegate:problem:{}", slug.name()),
+    /// Words the problem in a shape. `docs` is the address of the documentation, if there is one.
+    #[must_use]
+    pub fn wording(&self, shape: &Shape, docs: Option<&str>) -> Wording {
+        shape.word(self.facts(), docs)
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            slug: self.slug,
+            status: self.status,
+            executed: self.executed,
+            retry: self.retry,
+            detail: &self.detail,
+            record: self.record.map(|record| record.to_string()),
+            original_status: self.original_status,
         }
     }
 
@@ -227,35 +257,14 @@ impl Problem {
     fn may_be_repeated(&self) -> bool {
         self.retry == Retry::SameKey && self.slug != Slug::CallerUnknown
     }
-
-    /// Returns the type of error in the terms of Stripe's API. Its clients take a body without a type for a
-    /// success.
-    fn error_type(&self) -> &'static str {
-        match self.slug {
-            Slug::PayloadMismatch => "idempotency_error",
-            _ if self.status.is_client_error() && self.retry == Retry::NewKey => "invalid_request_error",
-            _ => "api_error",
-        }
-    }
 }
 
-impl Executed {
-    fn header(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            Self::Yes => "yes",
-            Self::No => "no",
-            Self::Unknown => "unknown",
-        })
-    }
-}
-
-/// Returns a response with this problem document. No cache may keep it.
-fn document(status: StatusCode, members: &impl Serialize) -> Response<Body> {
-    let body = serde_json::to_vec(members).expect("strings and numbers always serialize");
+/// Returns a response with these words. No cache may keep it.
+fn response(Wording { status, content_type, body }: Wording) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -278,41 +287,4 @@ pub fn record_header(record: RecordId) -> HeaderValue {
     hex::write(record.as_bytes(), &mut id);
     let id = Bytes::copy_from_slice(&id);
     HeaderValue::from_maybe_shared(id).expect("hexadecimal digits")
-}
-
-#[derive(Serialize)]
-struct Members<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    executed: Executed,
-    retry: Retry,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    original_status: Option<u16>,
-    error: ErrorMember<'a>,
-}
-
-/// The members of a problem on the admin listener, in the order in which they are shown.
-#[derive(Serialize)]
-struct AdminMembers<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<String>,
-}
-
-/// The problem in the form that clients of Stripe's API read.
-#[derive(Serialize)]
-struct ErrorMember<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    code: &'static str,
-    message: &'a str,
 }

@@ -68,6 +68,30 @@ pub enum Retry {
     Never,
 }
 
+impl Executed {
+    /// Returns the word of the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Retry {
+    /// Returns the word of the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SameKey => "same-key",
+            Self::NewKey => "new-key",
+            Self::Never => "never",
+        }
+    }
+}
+
 /// The fixed part of a problem.
 pub(super) struct Row {
     pub(super) name: &'static str,
@@ -78,10 +102,57 @@ pub(super) struct Row {
 }
 
 impl Slug {
+    /// The problems that a client of a route may get, each with its usual status.
+    pub const ALL: [Self; 18] = [
+        Self::KeyMissing,
+        Self::KeyInvalid,
+        Self::CallerUnknown,
+        Self::PayloadMismatch,
+        Self::InFlight,
+        Self::OutcomeUnknown,
+        Self::UpstreamUnreachable,
+        Self::KeyExpired,
+        Self::ResponseNotRetained,
+        Self::OutcomeSettled,
+        Self::AnswerUnusable,
+        Self::RequestTooLarge,
+        Self::StoreUnavailable,
+        Self::Overloaded,
+        Self::ShuttingDown,
+        Self::RecordUnreadable,
+        Self::NoRoute,
+        Self::Http(StatusCode::BAD_REQUEST),
+    ];
+
+    /// Returns the problem with this name, with its usual status.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|slug| slug.name() == name)
+    }
+
     /// Returns the slug as it stands in `type`, in metrics and in logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.row().name
+    }
+
+    /// Returns the usual status.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        self.row().status
+    }
+
+    /// Tells whether each problem with this slug says that the operation was executed. Only such a problem
+    /// may have a status that clients take for a success.
+    #[must_use]
+    pub fn is_always_executed(self) -> bool {
+        self.row().executed == Executed::Yes
+    }
+
+    /// Tells whether the operation may have been executed when a problem with this slug is told.
+    #[must_use]
+    pub fn may_have_run(self) -> bool {
+        self.row().executed != Executed::No
     }
 
     /// Returns the title on the admin listener. It differs where the client's title speaks of the client's

@@ -63,6 +63,21 @@ impl Drop for Running {
 }
 
 #[test]
+fn a_check_of_problems_prints_nothing_else() {
+    let check = |text: &str| ended(&["check", "--config", "gate.toml", "--problems"], written(text).path());
+    let (code, out, err) = check(&format!("{SMALL}problems = 'stripe'\n"));
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(
+        out.starts_with("Headers of each problem") && out.contains("Route \"charges\": stripe\n"),
+        "{out}"
+    );
+    assert!(!out.contains("Setup"), "{out}");
+    let (code, out, err) = check(&format!("{SMALL}problems = 'none'\n"));
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(err.contains("there is no shape \"none\""), "{err}");
+}
+
+#[test]
 fn a_short_check_reports_only_mistakes() {
     let check = |text: &str| ended(&["check", "--config", "gate.toml", "--short"], written(text).path());
     assert_eq!(check(SMALL), (Some(0), "gate.toml is valid.\n".into(), String::new()));

@@ -10,6 +10,7 @@ mod environment;
 mod examples;
 mod fuzz;
 mod good_input;
+mod problems;
 mod secrets;
 mod settling;
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::harness::{Connection, Gateway, Settings, Upstream, post, request, request_bytes};
 
 /// Starts an upstream that reads a request, writes these bytes, and closes. Counts the requests.
-async fn broken_upstream(
+pub async fn broken_upstream(
     answer: &'static [u8],
 ) -> (std::net::SocketAddr, tokio::sync::watch::Receiver<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -194,7 +194,7 @@ async fn a_corrupt_record_is_never_run_over() {
 }
 
 /// Replaces a record by meaningless bytes, without the gateway.
-fn corrupt(data: &Path, id: &str) {
+pub fn corrupt(data: &Path, id: &str) {
     let engine = Database::builder(data.join("data")).open().expect("the engine opens");
     let records = engine.keyspace("records", KeyspaceCreateOptions::default).expect("the table is there");
     let id: RecordId = id.parse().expect("an id");

@@ -27,6 +27,7 @@ mod lookups;
 #[expect(dead_code, reason = "it also serves tests of clocks")]
 mod preload;
 mod problems;
+mod shapes;
 mod shutdown;
 mod small_disk;
 mod spellings;

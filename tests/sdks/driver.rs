@@ -28,6 +28,8 @@ pub struct Outcome {
     pub ours: bool,
     pub code: Option<String>,
     pub status: Option<u16>,
+    /// The record that the error names.
+    pub record: Option<String>,
     pub message: String,
 }
 

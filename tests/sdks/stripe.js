@@ -12,7 +12,8 @@ async function pay({ call, port, key, amount }) {
   } catch (error) {
     const ours = error instanceof Stripe.errors.StripeError;
     const { code = null, statusCode: status = null, message } = error;
-    return { call, raised: error.constructor.name, ours, code, status, message };
+    const record = error.raw?.record ?? null;
+    return { call, raised: error.constructor.name, ours, code, status, message, record };
   }
 }
 

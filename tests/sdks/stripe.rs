@@ -1,5 +1,5 @@
-//! Each problem of the gateway, as the SDKs for Node and Python read it. A call raises an error of the SDK's
-//! own, and sends a single request if a repetition is useless.
+//! Each problem of the gateway, as the SDKs for Node and Python read it, in the usual shape and in Stripe's.
+//! A call raises an error of the SDK's own, and sends a single request if a repetition is useless.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,9 +13,39 @@ use crate::driver::{Driver, Outcome};
 use crate::hop::Hop;
 use crate::servers::redis::Server;
 
+/// An SDK, and the shape of the problems that it reads.
+struct Sdk {
+    driver: Driver,
+    in_stripes_shape: bool,
+}
+
+impl Sdk {
+    /// Returns the status and the code with which the SDK gets a problem of the route.
+    fn expected(&self, status: u16, slug: &str) -> (u16, String) {
+        match slug {
+            // No route covers the request, so it has no shape.
+            "no-route" => (status, slug.to_owned()),
+            _ if !self.in_stripes_shape => (status, slug.to_owned()),
+            "in-flight" => (status, "idempotency_key_in_use".to_owned()),
+            "payload-mismatch" => (400, "payload_mismatch".to_owned()),
+            slug => (status, slug.replace('-', "_")),
+        }
+    }
+
+    /// Returns the class of error that Stripe documents for a problem in its shape.
+    fn class(&self, slug: &str) -> Option<&'static str> {
+        match slug {
+            _ if !self.in_stripes_shape => None,
+            "payload-mismatch" => Some("IdempotencyError"),
+            "key-invalid" => Some("InvalidRequestError"),
+            _ => None,
+        }
+    }
+}
+
 /// The parts of one case.
 struct World {
-    sdk: Arc<Driver>,
+    sdk: Arc<Sdk>,
     api: Arc<Api>,
     gateway: Gateway,
     hop: Hop,
@@ -23,16 +53,18 @@ struct World {
 
 impl World {
     /// Makes a world with a gateway that has these lines for its server and its route.
-    async fn new(sdk: Arc<Driver>, server: &str, route: &str) -> Self {
+    async fn new(sdk: Arc<Sdk>, server: &str, route: &str) -> Self {
         Self::with(sdk, server, route, "memory:", None).await
     }
 
-    async fn with(sdk: Arc<Driver>, server: &str, route: &str, store: &str, upstream: Option<u16>) -> Self {
+    async fn with(sdk: Arc<Sdk>, server: &str, route: &str, store: &str, upstream: Option<u16>) -> Self {
         let api = Api::start().await;
         let port = upstream.unwrap_or(api.address.port());
+        let shape = if sdk.in_stripes_shape { "stripe" } else { "rfc9457" };
         let sections = format!(
             "[upstreams.stripe]\nurl = \"http://127.0.0.1:{port}\"\n[[routes]]\nname = \"pay\"\n\
-             path = \"/v1/payment_intents\"\nupstream = \"stripe\"\nkey = {{ required = true }}\n{route}\n"
+             path = \"/v1/payment_intents\"\nupstream = \"stripe\"\nkey = {{ required = true }}\n\
+             problems = \"{shape}\"\n{route}\n"
         );
         let gateway = Gateway::on(store, server, &sections).await;
         let hop = Hop::before(gateway.address).await;
@@ -40,7 +72,7 @@ impl World {
     }
 
     async fn pay(&self, key: &str, amount: u32) -> Outcome {
-        self.sdk.pay(self.hop.port, key, amount).await
+        self.sdk.driver.pay(self.hop.port, key, amount).await
     }
 
     /// Pays and succeeds.
@@ -49,12 +81,21 @@ impl World {
         outcome.paid.clone().unwrap_or_else(|| panic!("{key}: {outcome:?}"))
     }
 
-    /// Pays and raises this problem, with at most `most` requests.
-    async fn raises(&self, key: &str, amount: u32, status: u16, code: &str, most: usize) {
+    /// Pays and raises this problem, which has `status` in the usual shape, with at most `most` requests.
+    async fn raises(&self, key: &str, amount: u32, status: u16, slug: &str, most: usize) {
         let before = self.hop.requests(key);
         let outcome = self.pay(key, amount).await;
         assert!(outcome.ours, "no error of the SDK: {outcome:?}");
-        assert_eq!((outcome.status, outcome.code.as_deref()), (Some(status), Some(code)), "{outcome:?}");
+        let (status, code) = self.sdk.expected(status, slug);
+        assert_eq!((outcome.status, outcome.code.as_deref()), (Some(status), Some(&*code)), "{outcome:?}");
+        assert_eq!(outcome.paid, None, "{outcome:?}");
+        if let Some(class) = self.sdk.class(slug) {
+            let raised = outcome.raised.as_deref().unwrap_or_default();
+            assert_eq!(raised.strip_prefix("Stripe").unwrap_or(raised), class, "{outcome:?}");
+        }
+        if self.sdk.in_stripes_shape && slug == "payload-mismatch" {
+            assert_eq!(outcome.record.as_ref().map(String::len), Some(40), "support can see the record");
+        }
         assert!(outcome.message.len() > 10, "a message says why: {outcome:?}");
         let requests = self.hop.requests(key) - before;
         assert!((1..=most).contains(&requests), "{requests} requests, not {most}: {outcome:?}");
@@ -89,41 +130,41 @@ impl World {
 const RETRIED: usize = 3;
 const ONCE: usize = 1;
 
-async fn a_retry_is_the_same_payment(sdk: Arc<Driver>) {
+async fn a_retry_is_the_same_payment(sdk: Arc<Sdk>) {
     let world = World::new(sdk, "", "").await;
     assert_eq!(world.paid("good-1").await, world.paid("good-1").await);
     assert_eq!((world.api.executions("good-1"), world.hop.requests("good-1")), (1, 2));
 }
 
-async fn payload_mismatch(sdk: Arc<Driver>) {
+async fn payload_mismatch(sdk: Arc<Sdk>) {
     let world = World::new(sdk, "", "").await;
     world.paid("good-1").await;
     world.raises("good-1", 9900, 422, "payload-mismatch", ONCE).await;
     assert_eq!(world.api.executions("good-1"), 1);
 }
 
-async fn key_invalid(sdk: Arc<Driver>) {
+async fn key_invalid(sdk: Arc<Sdk>) {
     let world = World::new(sdk, "", "").await;
     world.raises("not,a,key", 1200, 400, "key-invalid", ONCE).await;
 }
 
-async fn caller_unknown(sdk: Arc<Driver>) {
+async fn caller_unknown(sdk: Arc<Sdk>) {
     let world = World::new(sdk, "", "scope = [\"x-merchant\"]").await;
     world.raises("good-1", 1200, 400, "caller-unknown", ONCE).await;
     assert_eq!(world.api.executions("good-1"), 0);
 }
 
-async fn no_route(sdk: Arc<Driver>) {
+async fn no_route(sdk: Arc<Sdk>) {
     let world = World::new(sdk, "", "methods = [\"PATCH\"]").await;
     world.raises("good-1", 1200, 404, "no-route", ONCE).await;
 }
 
-async fn request_too_large(sdk: Arc<Driver>) {
+async fn request_too_large(sdk: Arc<Sdk>) {
     let world = World::new(sdk, "request_body_limit = \"8B\"", "").await;
     world.raises("good-1", 1200, 413, "request-too-large", ONCE).await;
 }
 
-async fn in_flight(sdk: Arc<Driver>) {
+async fn in_flight(sdk: Arc<Sdk>) {
     let world = Arc::new(World::new(sdk, "", "in_flight = \"reject\"").await);
     let first = tokio::spawn({
         let world = Arc::clone(&world);
@@ -136,7 +177,7 @@ async fn in_flight(sdk: Arc<Driver>) {
     assert_eq!(world.api.executions("slow-1"), 1);
 }
 
-async fn overloaded(sdk: Arc<Driver>) {
+async fn overloaded(sdk: Arc<Sdk>) {
     let world = Arc::new(World::new(sdk, "max_in_flight = 1", "").await);
     let first = tokio::spawn({
         let world = Arc::clone(&world);
@@ -149,7 +190,7 @@ async fn overloaded(sdk: Arc<Driver>) {
     assert_eq!(world.api.executions("good-1"), 0);
 }
 
-async fn outcome_unknown_and_settled(sdk: Arc<Driver>) {
+async fn outcome_unknown_and_settled(sdk: Arc<Sdk>) {
     let world = World::new(sdk, "", "").await;
     world.raises("dies-1", 1200, 504, "outcome-unknown", ONCE).await;
     world.raises("dies-1", 1200, 409, "outcome-unknown", ONCE).await;
@@ -161,56 +202,60 @@ async fn outcome_unknown_and_settled(sdk: Arc<Driver>) {
     assert_eq!(world.api.executions("dies-1"), 1);
 }
 
-/// The API's own response looks like a plain failure, and the SDK must not repeat it by itself.
-async fn a_503_that_is_held(sdk: Arc<Driver>) {
+/// The API's own response looks like a plain failure, and the SDK must not repeat it by itself. In Stripe's
+/// shape it is not shown, because an application takes it for a payment that did not happen.
+async fn a_503_that_is_held(sdk: Arc<Sdk>) {
     let world = World::new(sdk, "", "").await;
-    world.fails("busy-1", 503, ONCE).await;
+    match world.sdk.in_stripes_shape {
+        true => world.raises("busy-1", 1200, 504, "outcome-unknown", ONCE).await,
+        false => world.fails("busy-1", 503, ONCE).await,
+    }
     world.raises("busy-1", 1200, 409, "outcome-unknown", ONCE).await;
     assert_eq!(world.api.executions("busy-1"), 1);
 }
 
-async fn a_503_told_as_a_problem(sdk: Arc<Driver>) {
+async fn a_503_told_as_a_problem(sdk: Arc<Sdk>) {
     let world = World::new(sdk, "", "unknown_answers = \"problem\"").await;
     world.raises("busy-1", 1200, 504, "outcome-unknown", ONCE).await;
     assert_eq!(world.api.executions("busy-1"), 1);
 }
 
 /// The first 500 is the API's own, and the SDK repeats the request once. The replay ends that.
-async fn a_500_that_is_stored(sdk: Arc<Driver>) {
+async fn a_500_that_is_stored(sdk: Arc<Sdk>) {
     let world = World::new(sdk, "", "").await;
     world.fails("fails-1", 500, 2).await;
     world.fails("fails-1", 500, ONCE).await;
     assert_eq!(world.api.executions("fails-1"), 1);
 }
 
-async fn key_expired(sdk: Arc<Driver>) {
+async fn key_expired(sdk: Arc<Sdk>) {
     let world = World::new(sdk, "", "ttl = \"200ms\"\nlease = \"100ms\"").await;
     world.paid("good-1").await;
     world.record_in("expired").await;
     world.raises("good-1", 1200, 410, "key-expired", ONCE).await;
 }
 
-async fn response_not_retained(sdk: Arc<Driver>) {
+async fn response_not_retained(sdk: Arc<Sdk>) {
     let world = World::new(sdk, "", "max_response_body = \"8KiB\"").await;
     assert_eq!(world.paid("large-1").await, "pi_large");
     world.raises("large-1", 1200, 410, "response-not-retained", ONCE).await;
     assert_eq!(world.api.executions("large-1"), 1);
 }
 
-async fn answer_unusable(sdk: Arc<Driver>) {
+async fn answer_unusable(sdk: Arc<Sdk>) {
     let world = World::new(sdk, "", "").await;
     world.raises("heads-1", 1200, 502, "answer-unusable", ONCE).await;
     world.raises("heads-1", 1200, 410, "response-not-retained", ONCE).await;
     assert_eq!(world.api.executions("heads-1"), 1);
 }
 
-async fn upstream_unreachable(sdk: Arc<Driver>) {
+async fn upstream_unreachable(sdk: Arc<Sdk>) {
     let (_socket, refusing) = refusing_address();
     let world = World::with(sdk, "", "", "memory:", Some(refusing.port())).await;
     world.raises("good-1", 1200, 502, "upstream-unreachable", RETRIED).await;
 }
 
-async fn store_unavailable(sdk: Arc<Driver>) {
+async fn store_unavailable(sdk: Arc<Sdk>) {
     let mut redis = Server::start();
     let store = format!("redis://127.0.0.1:{}", redis.port);
     let world = World::with(sdk, "", "", &store, None).await;
@@ -223,8 +268,8 @@ async fn store_unavailable(sdk: Arc<Driver>) {
 type Case = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs all cases at once, because the SDK spends most of their time waiting between two requests.
-async fn every_problem_raises(sdk: Driver) {
-    let sdk = Arc::new(sdk);
+async fn every_problem_raises(driver: Driver, in_stripes_shape: bool) {
+    let sdk = Arc::new(Sdk { driver, in_stripes_shape });
     let mut cases = JoinSet::new();
     macro_rules! play {
         ($($case:ident)*) => { [$((stringify!($case), Box::pin($case(Arc::clone(&sdk))) as Case)),*] };
@@ -248,10 +293,20 @@ async fn every_problem_raises(sdk: Driver) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stripe_node() {
-    every_problem_raises(Driver::node()).await;
+    every_problem_raises(Driver::node(), false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stripe_python() {
-    every_problem_raises(Driver::python()).await;
+    every_problem_raises(Driver::python(), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stripe_node_in_its_own_shape() {
+    every_problem_raises(Driver::node(), true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stripe_python_in_its_own_shape() {
+    every_problem_raises(Driver::python(), true).await;
 }

@@ -17,11 +17,13 @@ def pay(call, port, key, amount):
         )
         return {"call": call, "paid": getattr(intent, "id", None)}
     except Exception as error:
+        told = (getattr(error, "json_body", None) or {}).get("error") or {}
         return {
             "call": call,
             "raised": type(error).__name__,
             "ours": isinstance(error, stripe.StripeError),
-            "code": ((getattr(error, "json_body", None) or {}).get("error") or {}).get("code"),
+            "code": told.get("code"),
+            "record": told.get("record"),
             "status": getattr(error, "http_status", None),
             "message": str(error),
         }

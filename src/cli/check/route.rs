@@ -6,8 +6,10 @@ use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
 use crate::config::{Config, InFlight, Match, OnStoreError, Route, Settling, UnknownAnswers};
 use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
+use crate::problem::Slug;
 use crate::protocol::{BodyScheme, Policy, ScopePart};
 
+use super::problems::{self, told};
 use super::settling;
 
 /// Writes the effect of a route's settings.
@@ -21,19 +23,21 @@ pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
         page.row("labels", &labels(route));
     }
     page.row("while one runs", &while_running(route));
-    page.row("a later retry", &later_retry(&route.policy));
+    page.row("a later retry", &later_retry(route));
     settling::write(page, config, route);
     page.row("a crashed gateway", &crash(&route.policy));
-    page.row("no store", without_store(route));
+    page.row("no store", &without_store(route));
     page.row("not executed", &statuses(route.outcomes.release(), released(&route.settling)));
     page.row("unknown", &statuses(route.outcomes.unknown(), &unknown(route)));
     page.row("any other status", "stored and replayed, 500 included");
+    page.row("problems", &problems::summary(route));
     page.row("a replay", &replay(route));
     page.row(
         "large responses",
         &format!(
-            "up to {} kept; a larger one is passed on once, then 410 response-not-retained",
-            Size(route.max_response_body as u64)
+            "up to {} kept; a larger one is passed on once, then {}",
+            Size(route.max_response_body as u64),
+            told(route, Slug::ResponseNotRetained)
         ),
     );
 }
@@ -63,9 +67,9 @@ fn covers(route: &Route) -> String {
 
 fn key(route: &Route) -> String {
     let absent = if route.key_required {
-        "required: a request without it is answered 400 key-missing"
+        format!("required: a request without it is answered {}", told(route, Slug::KeyMissing))
     } else {
-        "optional: a request without it passes UNPROTECTED"
+        "optional: a request without it passes UNPROTECTED".to_owned()
     };
     format!("{}, {absent}; its keys belong to namespace {:?}", route.key_header, &*route.namespace)
 }
@@ -79,12 +83,20 @@ fn caller(route: &Route) -> String {
         _ => "the path".to_owned(),
     }));
     let nothing = match route.anonymous {
-        true => "Callers that show none of it but the path count as ONE caller (anonymous = \"one\").",
-        false => "A keyed request that shows none of it but the path is answered 400 caller-unknown.",
+        true => {
+            "Callers that show none of it but the path count as ONE caller (anonymous = \"one\").".to_owned()
+        }
+        false => format!(
+            "A keyed request that shows none of it but the path is answered {}.",
+            told(route, Slug::CallerUnknown)
+        ),
     };
     let path = match route.scope.contains(&ScopePart::Path) {
-        true => "",
-        false => " The path does not count: the same key on another path of this namespace is answered 422.",
+        true => String::new(),
+        false => format!(
+            " The path does not count: the same key on another path of this namespace is answered {}.",
+            problems::status(route, Slug::PayloadMismatch)
+        ),
     };
     let mut text = match parts.as_slice() {
         [] => "all clients are one caller: the same key from two clients names one operation.".to_owned(),
@@ -111,7 +123,10 @@ fn same_request(route: &Route) -> String {
         BodyScheme::Json { ignore } if ignore.is_empty() => "the meaning of the JSON body".to_owned(),
         BodyScheme::Json { ignore } => format!("the meaning of the JSON body without {}", list(ignore)),
     };
-    format!("method and its overrides, path, query{headers} and {body}; a key with any other is answered 422")
+    let mismatch = problems::status(route, Slug::PayloadMismatch);
+    format!(
+        "method and its overrides, path, query{headers} and {body}; a key with any other is answered {mismatch}"
+    )
 }
 
 fn labels(route: &Route) -> String {
@@ -120,21 +135,24 @@ fn labels(route: &Route) -> String {
 }
 
 fn while_running(route: &Route) -> String {
+    let in_flight = told(route, Slug::InFlight);
     match route.in_flight {
         InFlight::Wait(wait) => {
-            format!("a duplicate waits up to {} for the answer, then gets 409 in-flight", Span(wait))
+            format!("a duplicate waits up to {} for the answer, then gets {in_flight}", Span(wait))
         }
-        InFlight::Reject => "a duplicate gets 409 in-flight at once".into(),
+        InFlight::Reject => format!("a duplicate gets {in_flight} at once"),
     }
 }
 
-fn later_retry(policy: &Policy) -> String {
+fn later_retry(route: &Route) -> String {
+    let policy = &route.policy;
     let replayed = format!("replayed for {}", Span(policy.ttl));
     if policy.tombstone_ttl.is_zero() {
         format!("{replayed}, then RUNS AGAIN as a new operation (no tombstone)")
     } else {
         let refused = Span(policy.tombstone_ttl);
-        format!("{replayed}, then refused for {refused} (410 key-expired), then a new operation")
+        let expired = told(route, Slug::KeyExpired);
+        format!("{replayed}, then refused for {refused} ({expired}), then a new operation")
     }
 }
 
@@ -147,12 +165,13 @@ fn crash(policy: &Policy) -> String {
     )
 }
 
-fn without_store(route: &Route) -> &'static str {
+fn without_store(route: &Route) -> String {
     match route.on_store_error {
-        OnStoreError::Reject => "503 store-unavailable, and nothing is sent",
+        OnStoreError::Reject => format!("{}, and nothing is sent", told(route, Slug::StoreUnavailable)),
         OnStoreError::Bypass => {
             "forwarded UNPROTECTED with Idempotency-Stored: false: a retry meanwhile, or once the store is \
              back, runs the operation again"
+                .to_owned()
         }
     }
 }

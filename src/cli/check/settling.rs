@@ -6,19 +6,23 @@ use std::fmt::Display;
 use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
 use crate::config::{Config, Marker, Probe, Route, SealKey, Settling, UpstreamKeys};
+use crate::problem::Slug;
 use crate::protocol::Policy;
 use crate::protocol::probe::{Rules, When};
 use crate::settle::LARGEST_REQUEST;
 
+use super::problems::{self, told_at_once};
+
 /// Writes the effect of an unknown outcome on a route.
 pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
-    let policy = &route.policy;
     match &route.settling {
-        Settling::Hold => page.row("a lost answer", &held(policy)),
-        Settling::Retry(None) => page.row("a lost answer", REPEATED),
-        Settling::Retry(Some(keys)) => recognised(page, keys, policy),
-        Settling::Probe(probe) => asked(page, config, probe, policy),
-        Settling::Marker(marker) => marked(page, marker, policy),
+        Settling::Hold => {
+            page.row("a lost answer", &format!("{}, then {}", told_at_once(route), later(route)))
+        }
+        Settling::Retry(None) => page.row("a lost answer", &format!("{}; {REPEATED}", told_at_once(route))),
+        Settling::Retry(Some(keys)) => recognised(page, keys, route),
+        Settling::Probe(probe) => asked(page, config, probe, route),
+        Settling::Marker(marker) => marked(page, marker, route),
     }
     if route.keep_request {
         let text = format!(
@@ -42,36 +46,35 @@ pub(super) fn seals(page: &mut Page, keys: &[SealKey]) {
     page.row("seal", &format!("key {} seals what records keep of requests{older}", first.id));
 }
 
-fn held(policy: &Policy) -> String {
-    format!("504 outcome-unknown, then {}", later(policy))
-}
-
 /// Describes how long an outcome stays unknown.
-fn later(policy: &Policy) -> String {
+fn later(route: &Route) -> String {
+    let policy = &route.policy;
     let tombstone = match policy.tombstone_ttl {
         none if none.is_zero() => Policy::UNKNOWN_TOMBSTONE,
         some => some,
     };
     format!(
-        "409 for {} and {} more, unless a late answer or an operator decides it",
+        "{} for {} and {} more, unless a late answer or an operator decides it",
+        problems::status(route, Slug::OutcomeUnknown),
         Span(policy.ttl),
         Span(tombstone)
     )
 }
 
-const REPEATED: &str = "504 outcome-unknown; a later attempt RUNS THE OPERATION AGAIN, with the same key forwarded. It \
+const REPEATED: &str = "a later attempt RUNS THE OPERATION AGAIN, with the same key forwarded. It \
                         may run more than once, unless the upstream recognises the key";
 
-fn recognised(page: &mut Page, keys: &UpstreamKeys, policy: &Policy) {
+fn recognised(page: &mut Page, keys: &UpstreamKeys, route: &Route) {
     let window = Span(keys.window);
     page.row(
         "a lost answer",
         &format!(
-            "504 outcome-unknown; for {window} from the first attempt, less the {} that a call may take, an attempt \
+            "{}; for {window} from the first attempt, less the {} that a call may take, an attempt \
              with the same bytes goes upstream again with the same key: at most once, provided the upstream honours its \
              keys for {window}. After that held: {}",
-            Span(policy.response_timeout),
-            later(policy),
+            told_at_once(route),
+            Span(route.policy.response_timeout),
+            later(route),
         ),
     );
     let text = match keys.undecided.as_slice() {
@@ -88,14 +91,15 @@ fn recognised(page: &mut Page, keys: &UpstreamKeys, policy: &Policy) {
     page.row("an answer to that", &text);
 }
 
-fn asked(page: &mut Page, config: &Config, probe: &Probe, policy: &Policy) {
+fn asked(page: &mut Page, config: &Config, probe: &Probe, route: &Route) {
     page.row(
         "a lost answer",
         &format!(
-            "504 outcome-unknown; {} after the lease ended, when no call can be under way any more, the upstream is \
+            "{}; {} after the lease ended, when no call can be under way any more, the upstream is \
              asked. Executed: settled, and never run again. Not executed: the next attempt runs. Anything else: {}",
-            Span(policy.response_timeout),
-            later(policy),
+            told_at_once(route),
+            Span(route.policy.response_timeout),
+            later(route),
         ),
     );
     let placeholders = probe.template.placeholders();
@@ -106,7 +110,7 @@ fn asked(page: &mut Page, config: &Config, probe: &Probe, policy: &Policy) {
             probe.template.origin(),
             Span(probe.timeout),
             headers(probe),
-            meaning(&probe.rules)
+            meaning(&probe.rules, route)
         ),
     );
     let kept = match (placeholders.as_slice(), config.store.seal.first()) {
@@ -136,7 +140,7 @@ fn headers(probe: &Probe) -> String {
 }
 
 /// Describes which answers decide.
-fn meaning(rules: &Rules) -> String {
+fn meaning(rules: &Rules, route: &Route) -> String {
     let said = |texts: Vec<String>, meaning: &str| {
         (!texts.is_empty()).then(|| format!("{}: {meaning}", texts.join(", ")))
     };
@@ -154,7 +158,7 @@ fn meaning(rules: &Rules) -> String {
     parts.push(said(by_status(&executed), "executed"));
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let response = match &rules.response {
-        None => "The response stays unknown: 409 outcome-settled".to_owned(),
+        None => format!("The response stays unknown: {}", problems::told(route, Slug::OutcomeSettled)),
         Some(pointer) if pointer.is_whole() => {
             "The whole body is stored as the response, with status 200".to_owned()
         }
@@ -163,15 +167,17 @@ fn meaning(rules: &Rules) -> String {
     format!("{}; any other answer leaves it unknown. {response}", parts.join("; "))
 }
 
-fn marked(page: &mut Page, marker: &Marker, policy: &Policy) {
+fn marked(page: &mut Page, marker: &Marker, route: &Route) {
+    let policy = &route.policy;
     page.row(
         "a lost answer",
         &format!(
-            "504 outcome-unknown; {} after the lease ended the marker table is asked. The upstream's row: settled as \
+            "{}; {} after the lease ended the marker table is asked. The upstream's row: settled as \
              executed. No row: the gateway inserts a fence, which the execution can never pass, and the next attempt \
              runs. A row that is not committed yet, or no answer: {}",
+            told_at_once(route),
             Span(policy.response_timeout),
-            later(policy),
+            later(route),
         ),
     );
     page.row(

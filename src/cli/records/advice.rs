@@ -15,12 +15,12 @@ pub(super) fn about(record: &Value) -> String {
             text(&record["status"])
         ),
         Some("settled") => format!(
-            "Every retry with this key and request gets 409 outcome-settled until {until}: the operation was executed, and its \
+            "Every retry with this key and request gets outcome-settled until {until}: the operation was executed, and its \
              response is not known."
         ),
         Some("cleared") => format!(
             "The next attempt with this key and request runs as execution {}, if it comes before {until}.\n\
-             A later one gets 409 outcome-unknown, and runs nothing.",
+             A later one gets outcome-unknown, and runs nothing.",
             record["execution"].as_u64().unwrap_or_default() + 1
         ),
         _ => return String::new(),
@@ -35,7 +35,7 @@ pub(super) fn about(record: &Value) -> String {
 pub(super) fn about_deleted(record: &Value) -> String {
     match record["state"].as_str() {
         Some("expired") => format!(
-            "Every retry with this key and request gets 410 key-expired until {}. A deletion cannot be taken back.",
+            "Every retry with this key and request gets key-expired until {}. A deletion cannot be taken back.",
             text(&record["expires_at"])
         ),
         _ => String::new(),
@@ -54,7 +54,7 @@ pub(super) fn about_reopened(record: &Value) -> String {
 pub(super) fn about_many(executed: bool) -> String {
     let answers = match executed {
         true => {
-            "Every retry with one of these keys gets 409 outcome-settled: the operation was executed, and its response \
+            "Every retry with one of these keys gets outcome-settled: the operation was executed, and its response \
              is not known."
         }
         false => {
@@ -87,7 +87,7 @@ mod tests {
         assert!(completed.contains("cannot be taken back"), "{completed}");
         assert!(
             record("settled")
-                .starts_with("Every retry with this key and request gets 409 outcome-settled until T:")
+                .starts_with("Every retry with this key and request gets outcome-settled until T:")
         );
         let cleared = record("cleared");
         assert!(cleared.contains("runs as execution 4, if it comes before T."), "{cleared}");

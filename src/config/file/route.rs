@@ -69,9 +69,13 @@ pub(in crate::config) struct Route {
     pub probe: Option<Probe>,
     /// The table with the upstream's marks; only beside `on_unknown = "marker"`.
     pub marker: Option<Marker>,
+    /// Shape of the problems: "rfc9457", "stripe" for clients of Stripe's API, or the name of a
+    /// `[problems.NAME]`.
+    pub problems: String,
     /// Answer to the client when the upstream's status leaves the outcome unknown: "pass" passes the
-    /// upstream's answer on, "problem" answers `outcome-unknown`.
-    pub unknown_answers: UnknownAnswers,
+    /// upstream's answer on, "problem" answers `outcome-unknown`. The default is "problem" beside
+    /// `problems = "stripe"`, and "pass" otherwise.
+    pub unknown_answers: Option<UnknownAnswers>,
     /// Treatment of an attempt while the store does not answer.
     pub on_store_error: OnStoreError,
     /// Confirmation, required with `on_store_error = "bypass"`, that operations may then run twice.
@@ -111,7 +115,8 @@ impl Default for Route {
             keep_request: false,
             probe: None,
             marker: None,
-            unknown_answers: UnknownAnswers::Pass,
+            problems: "rfc9457".into(),
+            unknown_answers: None,
             on_store_error: OnStoreError::Reject,
             i_accept_duplicates: false,
             max_response_body: "1MiB".into(),

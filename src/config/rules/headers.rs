@@ -3,7 +3,8 @@
 use http::HeaderName;
 
 use crate::config::mistakes::KeyCursor;
-use crate::headers::{ADDED, HOP_BY_HOP, NEVER_BELIEVED, is_mimic, meaning};
+use crate::headers::{ADDED, HOP_BY_HOP, NEVER_BELIEVED, is_mimic, meaning, steers_clients};
+use crate::protocol::credential;
 
 /// Checks a header name and converts it to lower case.
 pub fn name(at: &KeyCursor<'_>, text: &str) -> Option<HeaderName> {
@@ -62,6 +63,28 @@ pub fn distinguishes(at: &KeyCursor<'_>, name: &HeaderName, key: Option<&HeaderN
         at.refuse("is not passed on to the upstream; allowed: headers that are")
     } else if ADDED.contains(name) {
         at.refuse("differs from one attempt to the next; allowed: headers that a retry repeats")
+    } else {
+        Some(())
+    }
+}
+
+/// Checks a header of the request that an answer repeats. It must mean nothing in an answer, and must not be a
+/// credential or a key.
+pub fn repeated(at: &KeyCursor<'_>, name: &HeaderName) -> Option<()> {
+    let allowed = "allowed: headers that name a request, like \"request-id\" or \"x-correlation-id\"";
+    let dashed = name.as_str().replace('_', "-");
+    if ["idempotency-", "idempotent-"].iter().any(|first| dashed.starts_with(first))
+        || dashed.contains("should-retry")
+    {
+        at.refuse(format!("{name} carries a key or the gateway's own words; {allowed}"))
+    } else if credential::may_be_credential(name) {
+        at.refuse(format!("{name} may prove who asks, and an answer must not show it; {allowed}"))
+    } else if let Some(means) = meaning(name) {
+        at.refuse(format!("{name} {means}; {allowed}"))
+    } else if steers_clients(name) {
+        at.refuse(format!(
+            "{name} means something in an answer, and clients would obey what a request said; {allowed}"
+        ))
     } else {
         Some(())
     }

@@ -8,8 +8,9 @@ use self::answers::answers;
 use self::naming::naming;
 use self::overlap::no_overlap;
 use self::place::{Place, place};
+use super::problems::Shapes;
 use super::upstreams::{self, Upstreams};
-use super::{limits, settling};
+use super::{limits, problems, settling};
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
 use crate::config::{Route, Settling, UpstreamName};
@@ -27,6 +28,8 @@ mod scope;
 pub struct Surroundings<'c> {
     /// The upstreams that routes may name.
     pub upstreams: &'c Upstreams,
+    /// The shapes of problems that routes may name.
+    pub shapes: &'c Shapes,
     /// True if clients present a certificate.
     pub certificates: bool,
     /// True if there is a key that seals kept requests.
@@ -64,7 +67,7 @@ fn unique_names(at: &KeyCursor<'_>, files: &[file::Route]) -> Option<()> {
 }
 
 fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>) -> Option<Route> {
-    let Surroundings { upstreams, certificates, sealed } = surroundings;
+    let Surroundings { upstreams, shapes, certificates, sealed } = surroundings;
     let place = place(at, file);
     let upstream = upstreams::named(&at.key("upstream"), file.upstream.as_deref(), upstreams);
     let naming = naming(at, file, certificates, place.as_ref().map(Place::spellings));
@@ -73,6 +76,8 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
     let policy = policy(at, file, longest_call, settling.as_ref());
     let keep_request = settling::keep_request(at, file, sealed);
     let retry_horizon = settling::retry_horizon(&at.key("retry_horizon"), file.retry_horizon.as_ref());
+    let key = naming.as_ref().map(|naming| &naming.key_header);
+    let problems = problems::named(&at.key("problems"), &file.problems, shapes, key);
     let answers = answers(at, file);
     let (place, naming, answers) = (place?, naming?, answers?);
     Some(Route {
@@ -99,6 +104,7 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         in_flight: answers.in_flight,
         max_response_body: answers.max_response_body,
         outcomes: answers.outcomes,
+        problems: problems?,
         unknown_answers: answers.unknown_answers,
         on_store_error: answers.on_store_error,
     })

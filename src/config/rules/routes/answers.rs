@@ -8,6 +8,7 @@ use crate::config::mistakes::KeyCursor;
 use crate::config::rules::{headers, limits};
 use crate::config::{InFlight, OnStoreError, UnknownAnswers};
 use crate::headers::{NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_not_replayed};
+use crate::problem::Shape;
 use crate::protocol::Outcomes;
 
 /// The checked answers of a route. Each field is the field of [`crate::config::Route`] with its name.
@@ -29,6 +30,7 @@ pub fn answers(at: &KeyCursor<'_>, file: &file::Route) -> Option<Answers> {
     let max_response_body =
         limits::size(&at.key("max_response_body"), &file.max_response_body, &limits::RESPONSE_BODY);
     let outcomes = outcomes(&at.key("outcomes"), &file.outcomes);
+    let unknown_answers = unknown_answers(at, file);
     let on_store_error = on_store_error(at, file);
     Some(Answers {
         replay_headers: replay_headers?,
@@ -36,7 +38,7 @@ pub fn answers(at: &KeyCursor<'_>, file: &file::Route) -> Option<Answers> {
         in_flight: in_flight?,
         max_response_body: max_response_body?,
         outcomes: outcomes?,
-        unknown_answers: unknown_answers(file.unknown_answers),
+        unknown_answers: unknown_answers?,
         on_store_error: on_store_error?,
     })
 }
@@ -81,10 +83,15 @@ fn in_flight(at: &KeyCursor<'_>, file: &file::Route) -> Option<InFlight> {
     })
 }
 
-fn unknown_answers(file: file::UnknownAnswers) -> UnknownAnswers {
-    match file {
-        file::UnknownAnswers::Pass => UnknownAnswers::Pass,
-        file::UnknownAnswers::Problem => UnknownAnswers::Problem,
+/// Checks `unknown_answers`. A client of Stripe's API reads a 503 as "did not happen", and takes a fresh key.
+fn unknown_answers(at: &KeyCursor<'_>, file: &file::Route) -> Option<UnknownAnswers> {
+    match (file.unknown_answers, file.problems == Shape::STRIPE) {
+        (Some(file::UnknownAnswers::Pass), true) => at.key("unknown_answers").refuse(
+            "\"pass\" shows the upstream's 503 to clients of Stripe's API, which take it for a payment that did \
+             not happen; allowed beside problems = \"stripe\": \"problem\", or leave it out",
+        ),
+        (Some(file::UnknownAnswers::Problem), _) | (None, true) => Some(UnknownAnswers::Problem),
+        (Some(file::UnknownAnswers::Pass) | None, false) => Some(UnknownAnswers::Pass),
     }
 }
 
