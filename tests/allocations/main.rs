@@ -102,8 +102,8 @@ fn each_kind_of_request_keeps_to_its_budget() {
     compare("memory:", &[(Keyless, 42, 34_000), (First, 98, 57_500), (Replay, 46, 18_500)]);
     let directory = tempfile::tempdir().expect("a directory");
     let embedded = format!("embedded:{}", directory.path().join("data").display());
-    compare(&embedded, &[(First, 206, 71_000)]);
+    compare(&embedded, &[(First, 178, 70_500)]);
     let server = redis::Server::start();
     let redis = format!("redis://127.0.0.1:{}", server.port);
-    compare(&redis, &[(First, 125, 68_000), (Replay, 46, 18_500)]);
+    compare(&redis, &[(First, 150, 71_000), (Replay, 46, 18_500)]);
 }
