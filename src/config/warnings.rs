@@ -4,6 +4,7 @@ use super::Config;
 use super::units::Span;
 use super::warning::Warning;
 
+mod outcomes;
 mod route;
 mod settling;
 

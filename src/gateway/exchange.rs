@@ -20,6 +20,7 @@ use super::attempt::Attempt;
 use super::body::{leave, leave_body, without_body};
 use super::lookup::look_up;
 use super::operation::requested_key;
+use super::policy::publish;
 use super::reply::Reply;
 use super::unprotected::pass_through;
 use super::{Gateway, Upstream};
@@ -34,7 +35,7 @@ pub(super) async fn exchange(
     let (origin, client) = gateway.origin(&request);
     let party = client.into();
     let is_head = request.method() == Method::HEAD;
-    let is_own = matches!(matched, Matched::Lookup);
+    let is_own = matches!(matched, Matched::Lookup | Matched::Policy(_));
     let mut access = AccessLine::begin(&gateway.metrics, &request, &matched, client);
     let (name, replied) = match matched {
         Matched::Route(route) => {
@@ -48,6 +49,7 @@ pub(super) async fn exchange(
         }
         Matched::Ambiguous(ambiguity) => (None, Err(ambiguous(ambiguity, request))),
         Matched::Lookup => (None, look_up(&gateway, request, party, &mut access).await),
+        Matched::Policy(published) => (None, publish(&published, request)),
         Matched::Nothing => {
             leave(request);
             (None, Err(Problem::new(Slug::NoRoute, "No route matches this method and path.")))

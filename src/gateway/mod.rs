@@ -56,6 +56,7 @@ mod operation;
 mod outgoing;
 mod owner;
 mod pending_writes;
+mod policy;
 mod reply;
 mod rerun;
 #[cfg(test)]

@@ -317,6 +317,7 @@ fn route(name: &str) -> Arc<Route> {
         in_flight: InFlight::Reject,
         max_response_body: 1024,
         outcomes: Outcomes::default(),
+        release_when: Vec::new(),
         unknown_answers: UnknownAnswers::Pass,
         on_store_error: OnStoreError::Reject,
     })

@@ -22,9 +22,11 @@ mod keyed;
 mod labels;
 mod locations;
 mod lookups;
+mod outcomes;
 #[path = "../servers/preload.rs"]
 #[expect(dead_code, reason = "it also serves tests of clocks")]
 mod preload;
+mod policy;
 mod problems;
 mod shutdown;
 mod small_disk;

@@ -18,6 +18,7 @@ use crate::protocol::Policy;
 mod answers;
 mod label;
 mod naming;
+mod outcomes;
 mod overlap;
 mod place;
 mod scope;
@@ -99,6 +100,7 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         in_flight: answers.in_flight,
         max_response_body: answers.max_response_body,
         outcomes: answers.outcomes,
+        release_when: answers.release_when,
         unknown_answers: answers.unknown_answers,
         on_store_error: answers.on_store_error,
     })

@@ -3,11 +3,12 @@
 
 use http::HeaderName;
 
+use super::outcomes::{outcomes, release_when};
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
 use crate::config::rules::{headers, limits};
 use crate::config::{InFlight, OnStoreError, UnknownAnswers};
-use crate::headers::{NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_not_replayed};
+use crate::headers::{HeaderWord, NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_not_replayed};
 use crate::protocol::Outcomes;
 
 /// The checked answers of a route. Each field is the field of [`crate::config::Route`] with its name.
@@ -17,6 +18,7 @@ pub struct Answers {
     pub in_flight: InFlight,
     pub max_response_body: usize,
     pub outcomes: Outcomes,
+    pub release_when: Vec<HeaderWord>,
     pub unknown_answers: UnknownAnswers,
     pub on_store_error: OnStoreError,
 }
@@ -29,6 +31,7 @@ pub fn answers(at: &KeyCursor<'_>, file: &file::Route) -> Option<Answers> {
     let max_response_body =
         limits::size(&at.key("max_response_body"), &file.max_response_body, &limits::RESPONSE_BODY);
     let outcomes = outcomes(&at.key("outcomes"), &file.outcomes);
+    let release_when = release_when(&at.key("release_when"), &file.release_when);
     let on_store_error = on_store_error(at, file);
     Some(Answers {
         replay_headers: replay_headers?,
@@ -36,6 +39,7 @@ pub fn answers(at: &KeyCursor<'_>, file: &file::Route) -> Option<Answers> {
         in_flight: in_flight?,
         max_response_body: max_response_body?,
         outcomes: outcomes?,
+        release_when: release_when?,
         unknown_answers: unknown_answers(file.unknown_answers),
         on_store_error: on_store_error?,
     })
@@ -86,14 +90,4 @@ fn unknown_answers(file: file::UnknownAnswers) -> UnknownAnswers {
         file::UnknownAnswers::Pass => UnknownAnswers::Pass,
         file::UnknownAnswers::Problem => UnknownAnswers::Problem,
     }
-}
-
-fn outcomes(at: &KeyCursor<'_>, file: &file::Outcomes) -> Option<Outcomes> {
-    let release = limits::statuses(&at.key("release"), &file.release);
-    let unknown = limits::statuses(&at.key("unknown"), &file.unknown);
-    let (release, unknown) = (release?, unknown?);
-    Outcomes::new(release, unknown).map_or_else(
-        |status| at.refuse(format!("{status} stands in both lists; allowed: one meaning for a status")),
-        Some,
-    )
 }
