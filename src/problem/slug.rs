@@ -84,6 +84,12 @@ impl Slug {
         self.row().name
     }
 
+    /// Returns the usual status.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        self.row().status
+    }
+
     /// Returns the title on the admin listener. It differs where the client's title speaks of the client's
     /// request.
     pub(super) fn admin_title(self) -> &'static str {
