@@ -28,15 +28,14 @@ mod problems;
 mod responses;
 mod value;
 
-/// Adds what the routes ask of clients, and what clients get, to an OpenAPI document.
-///
-/// The key becomes a parameter. Responses get the headers of the gateway, and each problem that a route can
-/// answer becomes a response. `x-idempotency` tells where the key stands, and how long its response is given
-/// again. The command says on standard error which operations no route covers, and which routes cover no
-/// operation.
+/// The arguments of `oncegate openapi`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What the document says itself stays, in its order; comments of a YAML document are lost. An earlier \
+    after_help = "For each operation that a route covers: the key becomes a parameter; responses get the headers of \
+                  the gateway; each problem that the route can answer becomes a response; and x-idempotency says \
+                  where the key stands, and for how long its response is given again. Standard error tells which \
+                  operations no route covers, and which routes cover no operation.\n\n\
+                  What the document says itself stays, in its order; comments of a YAML document are lost. An earlier \
                   annotation is replaced, so the command can run again at any time.\n\n\
                   Exits with 0 if the document was written, with 1 if it could not be, and with 2 if the document or \
                   the configuration is not valid.\n\nExamples:\n  \

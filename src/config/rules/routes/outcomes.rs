@@ -76,8 +76,8 @@ pub fn release_when(at: &KeyCursor<'_>, files: &[file::ReleaseWhen]) -> Option<V
     words.into_iter().collect()
 }
 
-/// Checks one header. A header with a meaning of its own says nothing about the execution: it is the
-/// gateway's, a proxy's or the connection's, and many do not reach the gateway's client at all.
+/// Checks one header. A header with a meaning of its own says nothing about the execution: it is about a
+/// connection, a proxy or the body, and some are deleted before an answer is judged.
 fn word(at: &KeyCursor<'_>, file: &file::ReleaseWhen) -> Option<HeaderWord> {
     let header = at.key("header");
     let name = header.require(file.header.as_deref(), "a header of the upstream's answer, like \"x-executed\"");
