@@ -24,7 +24,8 @@ pub(super) fn publish(published: &Published, request: Request<Body>) -> Result<R
     let is_known = is_known(request.headers(), &published.etag);
     leave(request);
     if !reads {
-        let problem = Problem::new(Slug::Http(StatusCode::METHOD_NOT_ALLOWED), "The policy is read by a GET.");
+        let problem =
+            Problem::new(Slug::Http(StatusCode::METHOD_NOT_ALLOWED), "The policy is read by a GET.");
         return Err(problem.allowing("GET, HEAD"));
     }
     let mut response = match is_known {
@@ -60,9 +61,14 @@ mod tests {
     #[test]
     fn any_of_the_tags_that_a_client_has_is_enough() {
         let etag = HeaderValue::from_static("\"a1\"");
-        for (sent, known) in
-            [("\"a1\"", true), ("W/\"a1\"", true), ("\"b\", \"a1\"", true), ("*", true), ("\"a\"", false), ("a1", false)]
-        {
+        for (sent, known) in [
+            ("\"a1\"", true),
+            ("W/\"a1\"", true),
+            ("\"b\", \"a1\"", true),
+            ("*", true),
+            ("\"a\"", false),
+            ("a1", false),
+        ] {
             let headers = [(IF_NONE_MATCH, HeaderValue::from_static(sent))].into_iter().collect();
             assert_eq!(is_known(&headers, &etag), known, "{sent}");
         }

@@ -167,7 +167,9 @@ mod tests {
 
     #[test]
     fn a_header_has_its_usual_spelling() {
-        for (name, usual) in [("idempotency-key", "Idempotency-Key"), ("x-request-id", "X-Request-Id"), ("key", "Key")] {
+        for (name, usual) in
+            [("idempotency-key", "Idempotency-Key"), ("x-request-id", "X-Request-Id"), ("key", "Key")]
+        {
             assert_eq!(shown(&HeaderName::from_static(name)), usual);
         }
     }

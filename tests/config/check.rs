@@ -210,7 +210,9 @@ fn probable_mistakes_are_warned_of() {
         (route("outcomes.release = ['2xx']"), "outcomes.release has 2xx: a success is not stored"),
         (route("outcomes.unknown = ['2xx', 408, '5xx']"), "outcomes.unknown has 2xx: no success is stored"),
         (
-            route("release_when = [{ header = 'Stripe-Should-Retry', value = 'true' }, { header = 'x-a', value = 'b' }]"),
+            route(
+                "release_when = [{ header = 'Stripe-Should-Retry', value = 'true' }, { header = 'x-a', value = 'b' }]",
+            ),
             "release_when believes stripe-should-retry: true and x-a: b: the key is free again",
         ),
         (

@@ -23,10 +23,10 @@ mod labels;
 mod locations;
 mod lookups;
 mod outcomes;
+mod policy;
 #[path = "../servers/preload.rs"]
 #[expect(dead_code, reason = "it also serves tests of clocks")]
 mod preload;
-mod policy;
 mod problems;
 mod shutdown;
 mod small_disk;

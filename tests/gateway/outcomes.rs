@@ -177,7 +177,8 @@ async fn a_trailer_releases_nothing() {
 #[tokio::test]
 async fn a_head_that_cannot_be_passed_on_has_no_word() {
     let head = format!("HTTP/1.1 500 Oh\r\nx-executed: no\r\nx: {}\r\n", "y".repeat(5000));
-    let gateway = before(format!("{head}content-length: 2\r\n\r\nok"), "response_head_limit = \"1KiB\"").await;
+    let gateway =
+        before(format!("{head}content-length: 2\r\n\r\nok"), "response_head_limit = \"1KiB\"").await;
     said(&gateway, "k", "a").await.problem(502, "answer-unusable", "yes", "never");
     assert_eq!(gateway.records("completed").await.len(), 1);
 }

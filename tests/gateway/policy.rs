@@ -42,16 +42,19 @@ async fn each_route_is_published_with_what_a_client_needs() {
     assert_eq!(harness["lifetime"], json!({ "seconds": 172_800, "iso8601": "PT48H" }));
     let others: Vec<&Value> = routes.iter().filter(|route| *route != harness).collect();
     let problems = "rfc9457";
-    assert_eq!(others, [
-        &json!({
-            "path": "/charges/{id}", "methods": ["POST", "PUT"], "key": { "header": "X-Request-Id" },
-            "required": true, "lifetime": { "seconds": 5400, "iso8601": "PT1H30M" }, "problems": problems
-        }),
-        &json!({
-            "path": "/refunds", "methods": ["POST", "PATCH"], "key": { "header": "Idempotency-Key" },
-            "required": false, "lifetime": { "seconds": 1, "iso8601": "PT1.5S" }, "problems": problems
-        }),
-    ]);
+    assert_eq!(
+        others,
+        [
+            &json!({
+                "path": "/charges/{id}", "methods": ["POST", "PUT"], "key": { "header": "X-Request-Id" },
+                "required": true, "lifetime": { "seconds": 5400, "iso8601": "PT1H30M" }, "problems": problems
+            }),
+            &json!({
+                "path": "/refunds", "methods": ["POST", "PATCH"], "key": { "header": "Idempotency-Key" },
+                "required": false, "lifetime": { "seconds": 1, "iso8601": "PT1.5S" }, "problems": problems
+            }),
+        ]
+    );
     assert!(!answer.text().contains("secret") && !answer.text().contains("payments"), "{}", answer.text());
     assert_eq!(upstream.executions(), 0, "never forwarded");
     let metrics = gateway.admin_get("/metrics").await;
@@ -100,7 +103,10 @@ async fn other_methods_are_refused_and_nothing_is_forwarded() {
     let target = format!("http://api.example{PATH}");
     let head = http2.request("HEAD", &target, &[], "").await.expect("an answer");
     assert_eq!((head.status, head.text()), (200, ""));
-    assert_eq!(http2.request("GET", &target, &[], "").await.expect("an answer").json()["routes"][1]["required"], true);
+    assert_eq!(
+        http2.request("GET", &target, &[], "").await.expect("an answer").json()["routes"][1]["required"],
+        true
+    );
     // Spellings of the path lead to it too, and its neighbours do not.
     for (target, status) in [
         ("/.well-known/%69dempotency", 200),

@@ -6,7 +6,11 @@ use crate::{PAYMENTS, ROUTES, World};
 fn what_is_no_document_is_refused_with_a_sentence() {
     let world = World::new(ROUTES);
     for (name, text, why) in [
-        ("a.yaml", "swagger: '2.0'\npaths: {}\n", "is a document of Swagger 2.0; convert it to OpenAPI 3.0 or 3.1"),
+        (
+            "a.yaml",
+            "swagger: '2.0'\npaths: {}\n",
+            "is a document of Swagger 2.0; convert it to OpenAPI 3.0 or 3.1",
+        ),
         ("a.json", "{ \"swagger\": \"2.0\" }", "is a document of Swagger 2.0"),
         ("a.yaml", "openapi: 3.2.0\npaths: {}\n", "is a document of OpenAPI \"3.2.0\"; allowed: 3.0 and 3.1"),
         ("a.yaml", "openapi: 3.01.0\n", "allowed: 3.0 and 3.1"),
@@ -60,7 +64,9 @@ fn a_wrong_configuration_is_told_with_its_line() {
 fn the_help_says_what_the_command_does() {
     let run = World::new("").run(&["--help"]);
     assert_eq!(run.code, Some(0));
-    for text in ["--annotate <FILE>", "OpenAPI 3.0 or 3.1", "x-idempotency", "Exits with 0", "--out public.yaml"] {
+    for text in
+        ["--annotate <FILE>", "OpenAPI 3.0 or 3.1", "x-idempotency", "Exits with 0", "--out public.yaml"]
+    {
         assert!(run.out.contains(text), "{text}: {}", run.out);
     }
 }

@@ -29,7 +29,9 @@ fn resolved<'v>(root: &'v Value, value: &'v Value) -> &'v Value {
 }
 
 fn names(value: &Value) -> Vec<String> {
-    let name = |key: &Value| key.as_str().map_or_else(|| format!("{}", key.as_u64().expect("a status")), str::to_owned);
+    let name = |key: &Value| {
+        key.as_str().map_or_else(|| format!("{}", key.as_u64().expect("a status")), str::to_owned)
+    };
     members(value).keys().map(name).collect()
 }
 
@@ -45,7 +47,10 @@ fn kept(original: &Value, result: &Value, root: &Value, way: &str) {
     match (original, result) {
         (Value::Mapping(original), Value::Mapping(_)) => {
             let order = |value: &Value| -> Vec<String> {
-                names(value).into_iter().filter(|name| !at(&Value::Mapping(original.clone()), &[name]).is_null()).collect()
+                names(value)
+                    .into_iter()
+                    .filter(|name| !at(&Value::Mapping(original.clone()), &[name]).is_null())
+                    .collect()
             };
             if original.contains_key("$ref") && result.get("$ref").is_none() {
                 // The reference became a copy of the author's component.
@@ -105,7 +110,8 @@ fn each_covered_operation_says_what_its_route_asks_and_answers() {
     assert_eq!(*schema, read(&both));
     // A status of its own hides the class, so it says what the class says.
     assert_eq!(at(responses, &["502", "description"]).as_str(), Some("The API failed."));
-    let told = |status: &str| resolved(&root, at(responses, &[status]))["description"].as_str().map(str::to_owned);
+    let told =
+        |status: &str| resolved(&root, at(responses, &[status]))["description"].as_str().map(str::to_owned);
     assert_eq!(told("400").as_deref(), Some("A problem: `key-missing`, `key-invalid`, `caller-unknown`."));
     assert_eq!(told("410").as_deref(), Some("A problem: `key-expired`, `response-not-retained`."));
 
@@ -125,13 +131,16 @@ fn the_author_is_told_what_is_not_covered() {
     world.write("payments.yaml", PAYMENTS);
     let (_, told) = world.annotate("payments.yaml");
     let lines: Vec<&str> = told.lines().collect();
-    assert_eq!(lines, [
-        "oncegate: DELETE /refunds: no route covers it",
-        "oncegate: POST /{kind}/search: route \"customers\" covers some of its paths only",
-        "oncegate: route \"payouts\" (POST, PATCH /v1/payouts) covers no operation of the document",
-        "oncegate: annotated 3 operations",
-        "oncegate: payments.yaml has comments, which the result lacks",
-    ]);
+    assert_eq!(
+        lines,
+        [
+            "oncegate: DELETE /refunds: no route covers it",
+            "oncegate: POST /{kind}/search: route \"customers\" covers some of its paths only",
+            "oncegate: route \"payouts\" (POST, PATCH /v1/payouts) covers no operation of the document",
+            "oncegate: annotated 3 operations",
+            "oncegate: payments.yaml has comments, which the result lacks",
+        ]
+    );
     // The same key, required by the route, and optional in the document.
     let world = World::new(&ROUTES.replace("anonymous = \"one\"", "key = { required = true }"));
     let elsewhere = PAYMENTS.replace("'#/components/responses/Invalid'", "'common.yaml#/Invalid'");
@@ -176,7 +185,8 @@ fn a_second_run_changes_nothing_and_other_routes_leave_nothing_behind() {
         assert_eq!(once, twice, "{name}");
 
         // Other settings replace the earlier ones, as if there had been none.
-        let changed = ROUTES.replace("90m", "2h").replace("key = { required = true }", "key = { header = \"x-key\" }");
+        let changed =
+            ROUTES.replace("90m", "2h").replace("key = { required = true }", "key = { header = \"x-key\" }");
         let changed = World::new(&changed);
         changed.write(name, &text);
         std::fs::copy(&again, changed.path(&format!("again-{name}"))).expect("a copy");
@@ -192,7 +202,8 @@ fn a_second_run_changes_nothing_and_other_routes_leave_nothing_behind() {
 #[test]
 fn names_of_the_author_are_left_to_the_author() {
     let own = "  schemas:\n    OncegateProblem: { type: string }\n";
-    let text = PAYMENTS.replace("  schemas:\n", own).replace("x-author: stays", "x-idempotency: { since: 2019 }");
+    let text =
+        PAYMENTS.replace("  schemas:\n", own).replace("x-author: stays", "x-idempotency: { since: 2019 }");
     let world = World::new(ROUTES);
     world.write("a.yaml", &text);
     let (once, told) = world.annotate("a.yaml");

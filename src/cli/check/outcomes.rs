@@ -13,10 +13,13 @@ pub(super) fn write(page: &mut Page, route: &Route) {
     }
     page.row("not executed", &statuses(route.outcomes.release(), freed));
     page.row("unknown", &statuses(route.outcomes.unknown(), &unknown(route)));
-    page.row("any other status", match route.outcomes.meaning(500) {
-        Meaning::Completed => "stored and replayed, 500 included",
-        Meaning::Released | Meaning::Unknown => "stored and replayed",
-    });
+    page.row(
+        "any other status",
+        match route.outcomes.meaning(500) {
+            Meaning::Completed => "stored and replayed, 500 included",
+            Meaning::Released | Meaning::Unknown => "stored and replayed",
+        },
+    );
     let entries = route.outcomes.release().iter().chain(route.outcomes.unknown());
     if entries.clone().any(|entry| matches!(entry, Statuses::Class(_))) {
         page.row("", "A status that is listed itself counts before its class.");

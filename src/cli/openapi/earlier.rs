@@ -41,10 +41,11 @@ fn clean_response(response: &mut Value, components: &Components) {
     clean(members, "headers", |header| !components.is_own(header));
     clean(members, "content", |media| {
         let Some(schema) = media.get_mut("schema") else { return true };
-        let author = schema.get("anyOf").and_then(Value::as_sequence).and_then(|both| match both.as_slice() {
-            [author, own] if components.is_own(own) => Some(author.clone()),
-            _ => None,
-        });
+        let author =
+            schema.get("anyOf").and_then(Value::as_sequence).and_then(|both| match both.as_slice() {
+                [author, own] if components.is_own(own) => Some(author.clone()),
+                _ => None,
+            });
         if let Some(author) = author {
             *schema = author;
         }

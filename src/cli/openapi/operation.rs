@@ -56,7 +56,8 @@ fn add_key(
     components: &mut Components,
 ) -> Result<Option<String>, String> {
     let KeyPlace::Header(header) = &policy.key;
-    let own = operation.get("parameters").map(|own| own.as_sequence().ok_or("has `parameters` that are no array"));
+    let own =
+        operation.get("parameters").map(|own| own.as_sequence().ok_or("has `parameters` that are no array"));
     let own = own.transpose()?.cloned().unwrap_or_default();
     let resolved = own.iter().chain(shared).filter_map(|parameter| match target(parameter) {
         Some(reference) => components.resolve("parameters", reference),
@@ -92,8 +93,7 @@ fn parameter(header: &str, required: bool) -> Value {
         "Names the operation: an unguessable text, new for each operation. A retry sends the same key with the same \
          request, and gets the first response again. {without}"
     );
-    let schema =
-        object([("type", "string".into()), ("minLength", 1.into()), ("maxLength", 255.into())]);
+    let schema = object([("type", "string".into()), ("minLength", 1.into()), ("maxLength", 255.into())]);
     object([
         ("name", header.into()),
         ("in", "header".into()),

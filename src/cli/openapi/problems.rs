@@ -84,7 +84,10 @@ fn rfc9457() -> Value {
                 ("detail", described(text(), "A sentence for the developer of the client.")),
                 (
                     "executed",
-                    described(words(&["yes", "no", "unknown"]), "Tells whether the requested operation was executed."),
+                    described(
+                        words(&["yes", "no", "unknown"]),
+                        "Tells whether the requested operation was executed.",
+                    ),
                 ),
                 (
                     "retry",

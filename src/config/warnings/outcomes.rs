@@ -6,7 +6,9 @@ use crate::protocol::{Meaning, Outcomes, StatusClass, Statuses};
 /// Returns the warnings about the outcomes of a route.
 pub fn warnings(route: &Route) -> impl Iterator<Item = String> {
     let outcomes = &route.outcomes;
-    [freed(outcomes), released(outcomes), believed(route), held(outcomes), stored(outcomes)].into_iter().flatten()
+    [freed(outcomes), released(outcomes), believed(route), held(outcomes), stored(outcomes)]
+        .into_iter()
+        .flatten()
 }
 
 /// Tells whether a status may come after the upstream acted: a success, a redirect to the created resource, a
@@ -59,7 +61,8 @@ fn believed(route: &Route) -> Option<String> {
 
 /// Warns of successes that leave the outcome unknown.
 fn held(outcomes: &Outcomes) -> Option<String> {
-    let text = "outcomes.unknown has 2xx: no success is stored or replayed, and each leaves its outcome unknown";
+    let text =
+        "outcomes.unknown has 2xx: no success is stored or replayed, and each leaves its outcome unknown";
     outcomes.unknown().contains(&SUCCESS).then(|| text.into())
 }
 

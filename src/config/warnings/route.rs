@@ -5,8 +5,8 @@ use http::header::HOST;
 use super::outcomes;
 use crate::config::units::Span;
 use crate::config::{InFlight, Lookup, OnStoreError, Route, Upstream};
-use crate::protocol::credential;
 use crate::protocol::ScopePart;
+use crate::protocol::credential;
 
 /// Returns all warnings about this route, for the operator to read before it runs.
 pub fn warnings(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {

@@ -69,7 +69,11 @@ pub fn release_when(at: &KeyCursor<'_>, files: &[file::ReleaseWhen]) -> Option<V
         let at = at.item(index);
         let word = word(&at, file).and_then(|word| {
             let twice = words.contains(&Some(word.clone()));
-            if twice { at.refuse("stands there twice; allowed: each header and value once") } else { Some(word) }
+            if twice {
+                at.refuse("stands there twice; allowed: each header and value once")
+            } else {
+                Some(word)
+            }
         });
         words.push(word);
     }
@@ -80,7 +84,8 @@ pub fn release_when(at: &KeyCursor<'_>, files: &[file::ReleaseWhen]) -> Option<V
 /// connection, a proxy or the body, and some are deleted before an answer is judged.
 fn word(at: &KeyCursor<'_>, file: &file::ReleaseWhen) -> Option<HeaderWord> {
     let header = at.key("header");
-    let name = header.require(file.header.as_deref(), "a header of the upstream's answer, like \"x-executed\"");
+    let name =
+        header.require(file.header.as_deref(), "a header of the upstream's answer, like \"x-executed\"");
     let name = name.and_then(|text| headers::name(&header, text)).and_then(|name| match meaning(&name) {
         None => Some(name),
         Some(means) => header.refuse(format!(
@@ -94,7 +99,9 @@ fn word(at: &KeyCursor<'_>, file: &file::ReleaseWhen) -> Option<HeaderWord> {
         let plain = !text.is_empty() && text.trim() == text && text.bytes().all(|b| matches!(b, b' '..=b'~'));
         let value = HeaderValue::from_str(text).ok().filter(|_| plain);
         value.or_else(|| {
-            at.refuse("is not a value to compare; allowed: printable ASCII characters, without spaces around them")
+            at.refuse(
+                "is not a value to compare; allowed: printable ASCII characters, without spaces around them",
+            )
         })
     });
     Some(HeaderWord { name: name?, value: value? })
