@@ -25,6 +25,7 @@ mod document;
 mod earlier;
 mod operation;
 mod problems;
+mod quoting;
 mod responses;
 mod value;
 

@@ -1,4 +1,7 @@
-"""Validates the OpenAPI documents that the arguments name. Fails at the first that is not valid."""
+"""Validates the OpenAPI documents that the arguments name. Fails at the first that is not valid.
+
+The reader takes YAML 1.1, in which `no` is a boolean.
+"""
 
 import sys
 
@@ -8,4 +11,7 @@ from openapi_spec_validator.readers import read_from_filename
 for name in sys.argv[1:]:
     document, _ = read_from_filename(name)
     validate(document)
+    schema = document.get("components", {}).get("schemas", {}).get("OncegateProblem")
+    if schema is not None:
+        assert schema["properties"]["executed"]["enum"] == ["yes", "no", "unknown"], schema
     print(name, "is valid")

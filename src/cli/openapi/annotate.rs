@@ -8,7 +8,7 @@ use yaml_serde::{Mapping, Value};
 
 use super::components::Components;
 use super::covering::{Covered, Covering, servers};
-use super::earlier::{clean_components, clean_operation};
+use super::earlier::{clean_components, clean_operation, prune, prune_components};
 use super::operation;
 use super::value::{name_of, object, target};
 use crate::config::Route;
@@ -84,9 +84,7 @@ pub fn annotate(root: &mut Value, routes: &[Arc<Route>]) -> Result<Vec<String>, 
 impl Annotation<'_> {
     fn annotate(&mut self, paths: &mut Mapping) -> Result<(), String> {
         for item in paths.values_mut() {
-            for operation in operations(item) {
-                clean_operation(operation.2, &self.components);
-            }
+            operations(item).for_each(|(.., operation)| clean_operation(operation, &self.components));
         }
         clean_components(&mut self.components);
         for (key, item) in paths.iter_mut() {
@@ -94,7 +92,9 @@ impl Annotation<'_> {
             if path.starts_with('/') {
                 self.annotate_path(&path, item)?;
             }
+            operations(item).for_each(|(.., operation)| prune(operation));
         }
+        prune_components(&mut self.components);
         Ok(())
     }
 

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use yaml_serde::Value;
 
+use super::quoting;
+
 /// A document of OpenAPI 3.0 or 3.1.
 pub struct Document {
     /// The document, which is an object.
@@ -51,7 +53,7 @@ impl Document {
             Format::Json => serde_json::to_string_pretty(&self.root)
                 .map(|text| text + "\n")
                 .map_err(|error| format!("oncegate: the result cannot be written as JSON: {error}")),
-            Format::Yaml => yaml_serde::to_string(&self.root)
+            Format::Yaml => quoting::to_yaml(&self.root)
                 .map_err(|error| format!("oncegate: the result cannot be written as YAML: {error}")),
         }
     }

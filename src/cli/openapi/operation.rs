@@ -56,8 +56,8 @@ fn add_key(
     components: &mut Components,
 ) -> Result<Option<String>, String> {
     let KeyPlace::Header(header) = &policy.key;
-    let own =
-        operation.get("parameters").map(|own| own.as_sequence().ok_or("has `parameters` that are no array"));
+    let own = operation.get("parameters").filter(|own| !own.is_null());
+    let own = own.map(|own| own.as_sequence().ok_or("has `parameters` that are no array"));
     let own = own.transpose()?.cloned().unwrap_or_default();
     let resolved = own.iter().chain(shared).filter_map(|parameter| match target(parameter) {
         Some(reference) => components.resolve("parameters", reference),
@@ -77,10 +77,7 @@ fn add_key(
     let suffix = if policy.required { "Required" } else { "" };
     let name = format!("Oncegate{}{suffix}", header.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
     let parameter = components.add("parameters", &name, parameter(header, policy.required));
-    let parameters = operation.entry("parameters".into()).or_insert_with(|| Vec::<Value>::new().into());
-    if let Some(parameters) = parameters.as_sequence_mut() {
-        parameters.push(parameter);
-    }
+    operation.insert("parameters".into(), own.into_iter().chain([parameter]).collect());
     Ok(None)
 }
 

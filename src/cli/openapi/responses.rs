@@ -8,7 +8,7 @@ use yaml_serde::{Mapping, Value};
 
 use super::components::{Components, MARK};
 use super::problems::{Shape, problems, shape};
-use super::value::{key_named, name_of, object, object_at, target};
+use super::value::{key_named, name_of, object, object_at, target, without_null};
 use crate::config::Route;
 use crate::problem::Slug;
 use crate::protocol::Meaning;
@@ -88,6 +88,8 @@ fn copy(status: u16, authors: &Mapping, components: &Components) -> Option<Value
         None => response,
     };
     let mut copied = response.as_mapping()?.clone();
+    without_null(&mut copied, "headers");
+    without_null(&mut copied, "content");
     copied.insert(MARK.into(), object([("copies", name_of(&key).into())]));
     Some(copied.into())
 }

@@ -17,10 +17,21 @@ pub fn target(value: &Value) -> Option<&str> {
     value.as_mapping()?.get("$ref")?.as_str()
 }
 
-/// Returns the object under a name, which is made if it is missing. Returns `None` if there is something else
-/// than an object.
+/// Returns the object under a name, which is made if it is missing or null. Returns `None` if there is
+/// something else than an object.
 pub fn object_at<'v>(within: &'v mut Mapping, name: &str) -> Option<&'v mut Mapping> {
-    within.entry(name.into()).or_insert_with(|| Mapping::new().into()).as_mapping_mut()
+    let value = within.entry(name.into()).or_insert(Value::Null);
+    if value.is_null() {
+        *value = Mapping::new().into();
+    }
+    value.as_mapping_mut()
+}
+
+/// Removes a member that is null.
+pub fn without_null(within: &mut Mapping, name: &str) {
+    if within.get(name).is_some_and(Value::is_null) {
+        within.shift_remove(name);
+    }
 }
 
 /// Returns the name of a member. In YAML, a status may be a number.
