@@ -186,6 +186,7 @@ impl Default for Outcomes {
 #[cfg(test)]
 mod tests {
     use super::Meaning::{Completed, Released, Unknown};
+    use super::Statuses::One;
     use super::*;
 
     const SUCCESS: Statuses = Statuses::Class(StatusClass::Success);
@@ -206,19 +207,21 @@ mod tests {
         assert_eq!(Outcomes::new(vec![], vec![600.into()]), Err(600.into()));
     }
 
+    /// Releases, unknown outcomes, and the meaning of some statuses.
+    type Case = (&'static [Statuses], &'static [Statuses], &'static [(u16, Meaning)]);
+
     #[test]
     fn a_status_of_its_own_counts_before_its_class() {
-        let one = Statuses::One;
-        let table: [(&[Statuses], &[Statuses], &[(u16, Meaning)]); 6] = [
+        let table: [Case; 6] = [
             (
                 &[SERVER],
-                &[one(503)],
+                &[One(503)],
                 &[(500, Released), (503, Unknown), (599, Released), (499, Completed), (200, Completed)],
             ),
-            (&[one(503)], &[SERVER], &[(500, Unknown), (503, Released), (504, Unknown)]),
+            (&[One(503)], &[SERVER], &[(500, Unknown), (503, Released), (504, Unknown)]),
             (&[CLIENT], &[SERVER], &[(400, Released), (499, Released), (500, Unknown), (303, Completed)]),
-            (&[SUCCESS, CLIENT], &[one(202), one(408)], &[(200, Released), (202, Unknown), (408, Unknown)]),
-            (&[one(204)], &[SUCCESS], &[(204, Released), (200, Unknown), (299, Unknown), (300, Completed)]),
+            (&[SUCCESS, CLIENT], &[One(202), One(408)], &[(200, Released), (202, Unknown), (408, Unknown)]),
+            (&[One(204)], &[SUCCESS], &[(204, Released), (200, Unknown), (299, Unknown), (300, Completed)]),
             (&[], &[], &[(200, Completed), (307, Completed), (429, Completed), (503, Completed)]),
         ];
         for (release, unknown, meanings) in table {
