@@ -12,7 +12,7 @@ use crate::cli::check::marker::MarkerArgs;
 use crate::cli::check::{self, CheckArgs};
 use crate::cli::output::{self, Output, printed};
 use crate::cli::serve::Operator;
-use crate::cli::{Cli, Command, demo, records, schema};
+use crate::cli::{Cli, Command, demo, openapi, records, schema};
 use crate::config::{Config, Environment};
 use crate::telemetry::log::{self, LastLines, say};
 
@@ -51,6 +51,7 @@ pub fn run(cli: Cli) -> ExitCode {
             }
         },
         Command::Check(args) => checked(&args, &environment),
+        Command::Openapi(args) => openapi::run(&args, &environment),
         Command::Schema => printed(output::print(format_args!("{}", schema::text()))),
         Command::Records(args) => blocking(records::run(*args)),
     }

@@ -19,6 +19,7 @@ mod exit_code;
 mod losses;
 pub mod marker;
 mod memory;
+mod outcomes;
 pub mod problems;
 mod route;
 mod settling;
@@ -162,8 +163,9 @@ fn setup(page: &mut Page, config: &Config) {
 
 /// The answer to clients that ask what became of a key.
 const LOOKUPS: &str = "GET /.well-known/idempotency/record says what became of a key, without the response, to the \
-                       caller whose key it is; the key of another caller and one never used are both absent. The path \
-                       leads to no route and to no upstream.";
+                       caller whose key it is; the key of another caller and one never used are both absent. \
+                       GET /.well-known/idempotency publishes path, methods, key, lifetime and problems of each \
+                       route. The paths lead to no route and to no upstream.";
 
 /// Describes which `Host` an upstream receives, and the effect on the addresses that the upstream writes.
 fn host(upstream: &Upstream) -> String {

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 pub mod check;
 pub mod demo;
 mod header;
+pub mod openapi;
 pub mod output;
 mod page;
 pub mod records;
@@ -35,6 +36,8 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Print the JSON Schema of the configuration file
     Schema,
+    /// Add what the routes ask of clients, and what clients get, to an OpenAPI document
+    Openapi(openapi::OpenapiArgs),
     /// Find, show and resolve records, and compare them with the upstream's ledger, through the admin API of a
     /// running gateway
     Records(Box<records::RecordsArgs>),

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod notify;
+mod outcomes;
 mod problems;
 mod route;
 mod scope;
@@ -19,9 +20,10 @@ mod size;
 mod token;
 
 pub(super) use self::notify::Notify;
+pub(super) use self::outcomes::{Outcomes, ReleaseWhen, StatusText};
 pub(super) use self::problems::Problems;
 pub(super) use self::route::{
-    Anonymous, BodyForm, Fingerprint, InFlight, Match, OnStoreError, Outcomes, Route, UnknownAnswers,
+    Anonymous, BodyForm, Fingerprint, InFlight, Match, OnStoreError, Route, UnknownAnswers,
 };
 pub(super) use self::scope::ScopeText;
 pub(super) use self::settling::{Marker, OnUnknown, Probe, RetryHorizon, Seal, UpstreamKeys, When};
@@ -321,8 +323,9 @@ pub(super) enum LogLevel {
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Lookup {
-    /// True to answer `GET /.well-known/idempotency/record`, where a client asks what became of its key. The
-    /// path then leads neither to a route nor to the fallback.
+    /// True to answer `GET /.well-known/idempotency/record`, where a client asks what became of its key, and
+    /// `GET /.well-known/idempotency`, which publishes what the routes ask of a request. The paths then lead
+    /// neither to a route nor to the fallback.
     pub enabled: bool,
 }
 

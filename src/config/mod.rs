@@ -13,6 +13,7 @@ use std::time::Duration;
 use http::{HeaderName, Method, Uri};
 use ipnet::IpNet;
 
+use crate::headers::HeaderWord;
 use crate::problem::Shape;
 use crate::protocol::path::Template;
 use crate::protocol::{EntryName, LabelSource, Outcomes, Policy, Scheme, ScopePart};
@@ -314,6 +315,8 @@ pub struct Route {
     pub outcomes: Outcomes,
     /// The shape of problems.
     pub problems: Arc<Shape>,
+    /// Headers by which the upstream says that it did not act. They count before the status.
+    pub release_when: Vec<HeaderWord>,
     /// Answer to the client when the upstream's status leaves the outcome unknown: the upstream's answer, or
     /// a problem in its place.
     pub unknown_answers: UnknownAnswers,

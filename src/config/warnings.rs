@@ -6,6 +6,7 @@ use super::Config;
 use super::units::Span;
 use super::warning::Warning;
 
+mod outcomes;
 mod problems;
 mod route;
 mod settling;

@@ -14,7 +14,7 @@ use crate::config::{Route, UpstreamName};
 use crate::presence::ConnectionFacts;
 use crate::problem::{Problem, ShapeOfRequest, Slug};
 use crate::protocol::Key;
-use crate::routes::{Ambiguity, Matched};
+use crate::routes::{Ambiguity, Matched, Published};
 use crate::shares::Party;
 
 use super::access::AccessLine;
@@ -23,6 +23,7 @@ use super::body::{leave, leave_body, without_body};
 use super::cors::Asking;
 use super::lookup::look_up;
 use super::operation::requested_key;
+use super::policy::publish;
 use super::reply::Reply;
 use super::unprotected::pass_through;
 use super::{Gateway, Upstream};
@@ -41,7 +42,7 @@ pub(super) async fn exchange(
     let (origin, client) = gateway.origin(&request);
     let party = client.into();
     let is_head = request.method() == Method::HEAD;
-    let is_own = matches!(matched, Matched::Lookup);
+    let is_own = matches!(matched, Matched::Lookup | Matched::Policy(_));
     let asking = Asking::of(&request, &matched);
     let mut access = AccessLine::begin(&gateway.metrics, &request, &matched, client);
     let shape = shape(&matched, &request);
@@ -54,6 +55,7 @@ pub(super) async fn exchange(
         }
         Way::Unprotected(name) => pass_through(&gateway, upstream, name, request, party).await,
         Way::Lookup => Box::pin(look_up(&gateway, request, party, &mut access)).await,
+        Way::Policy(published) => publish(&published, request),
         Way::Refused(problem) => {
             leave(request);
             Err(problem)
@@ -91,6 +93,8 @@ enum Way {
     Unprotected(UpstreamName),
     /// The gateway answers a lookup.
     Lookup,
+    /// The gateway publishes what its routes ask for.
+    Policy(Arc<Published>),
     /// The gateway refuses the request. Nothing is sent.
     Refused(Problem),
 }
@@ -110,6 +114,7 @@ fn way(matched: Matched, request: &Request<Body>) -> (Option<UpstreamName>, Way)
         Matched::Fallback(name) => (Some(name.clone()), Way::Unprotected(name)),
         Matched::Ambiguous(ambiguity) => (None, Way::Refused(ambiguous(ambiguity))),
         Matched::Lookup => (None, Way::Lookup),
+        Matched::Policy(published) => (None, Way::Policy(published)),
         Matched::Nothing => {
             let detail = "No route matches this method and path.";
             (None, Way::Refused(Problem::new(Slug::NoRoute, detail)))

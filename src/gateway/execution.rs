@@ -17,7 +17,7 @@ use crate::call::{CallError, MaySend};
 use crate::failpoint::failpoint;
 use crate::protocol::{
     Called, Finding, Meaning, OnUnknown, Owner, OwnerVerdict, Reason, Record, RecordId, Renew, RenewVerdict,
-    Report, Sent, Standing, State, StoredResponse, finding,
+    Report, Sent, Standing, State, StoredResponse, finding, refused,
 };
 use crate::settle::{self, Admission};
 use crate::store::{Decision, Ledger, Snapshot, StoreError};
@@ -116,13 +116,18 @@ impl Execution {
         drop(permit);
     }
 
-    /// Tells whether nothing was sent, or the upstream answered with a status that its route lists as a
-    /// release, where only the marker table can prove that it did not act.
+    /// Tells whether the upstream says, in a header that the route believes, that it did not act.
+    fn disclaims(&self, answer: &Answer) -> bool {
+        self.attempt.route.release_when.iter().any(|word| word.is_said(&answer.headers))
+    }
+
+    /// Tells whether nothing was sent, or the upstream says that it did not act, where only the marker table
+    /// can prove it.
     fn is_refusal(&self, called: &Result<Answer, CallError>) -> bool {
         let refused = match called {
             Ok(answer) => {
-                !answer.reports_conflict()
-                    && self.attempt.route.outcomes.meaning(answer.status.as_u16()) == Meaning::Released
+                let meaning = self.attempt.route.outcomes.meaning(answer.status.as_u16());
+                !answer.reports_conflict() && (self.disclaims(answer) || meaning == Meaning::Released)
             }
             Err(error) => error.sent == Sent::Never,
         };
@@ -226,6 +231,9 @@ impl Execution {
     /// Returns what the call means for the record.
     fn finding(&self, called: &Result<Answer, CallError>) -> Finding {
         let called = match called {
+            Ok(answer) if self.disclaims(answer) => {
+                return refused(&self.lease.record.policy, answer.status.as_u16());
+            }
             Ok(answer) => {
                 let conflict = answer.reports_conflict();
                 Called::Answered { status: answer.status.as_u16(), retained: answer.body.is_some(), conflict }

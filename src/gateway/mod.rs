@@ -58,6 +58,7 @@ mod operation;
 mod outgoing;
 mod owner;
 mod pending_writes;
+mod policy;
 mod reply;
 mod rerun;
 #[cfg(test)]

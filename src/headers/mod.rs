@@ -19,7 +19,7 @@ pub use names::{
     X_FORWARDED_HOST, X_FORWARDED_PROTO, X_SHOULD_RETRY, is_gateway_only, is_mimic, is_not_replayed,
 };
 pub use request::{add_own, bare_key, clean_request, forwarded_address, name_execution};
-pub use response::{kept, prepare_response, reports_conflict};
+pub use response::{HeaderWord, kept, prepare_response, reports_conflict};
 pub use supplied::{HeaderList, SuppliedResponse};
 
 #[cfg(test)]

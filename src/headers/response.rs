@@ -1,5 +1,7 @@
 //! Response headers, made fit for a client and for the store.
 
+use std::fmt;
+
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 
@@ -21,6 +23,31 @@ pub fn prepare_response(headers: &mut HeaderMap) {
 pub fn reports_conflict(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(&IDEMPOTENCY_MARKER).iter();
     values.any(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"conflict"))
+}
+
+/// A header by which an upstream says something about its answer, and the value that says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderWord {
+    /// Name of the header.
+    pub name: HeaderName,
+    /// The whole value of its line.
+    pub value: HeaderValue,
+}
+
+impl HeaderWord {
+    /// Tells whether an answer says this. Each line of the header must have exactly this value: an answer
+    /// that also says something else is not believed.
+    #[must_use]
+    pub fn is_said(&self, headers: &HeaderMap) -> bool {
+        let mut lines = headers.get_all(&self.name).iter().peekable();
+        lines.peek().is_some() && lines.all(|line| line.as_bytes().trim_ascii() == self.value.as_bytes())
+    }
+}
+
+impl fmt::Display for HeaderWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, String::from_utf8_lossy(self.value.as_bytes()))
+    }
 }
 
 /// Returns the headers that are kept with a response, in order. A repeated header is kept as often as it
@@ -64,6 +91,39 @@ mod tests {
         let mut left: Vec<_> = answer.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["idempotency-key", "idempotency_marker", "x_request_id"]);
+    }
+
+    #[test]
+    fn a_word_is_believed_if_nothing_contradicts_it() {
+        let word = HeaderWord {
+            name: HeaderName::from_static("stripe-should-retry"),
+            value: HeaderValue::from_static("true"),
+        };
+        let table: [(&[(&str, &str)], bool); 11] = [
+            (&[], false),
+            (&[("stripe-should-retry", "true")], true),
+            (&[("Stripe-Should-Retry", " true\t")], true),
+            (&[("stripe-should-retry", "true"), ("stripe-should-retry", "true")], true),
+            (&[("stripe-should-retry", "true"), ("stripe-should-retry", "false")], false),
+            (&[("stripe-should-retry", "false"), ("stripe-should-retry", "true")], false),
+            (&[("stripe-should-retry", "true, true")], false),
+            (&[("stripe-should-retry", "True")], false),
+            (&[("stripe-should-retry", "true; reason=lock")], false),
+            (&[("stripe-should-retry", "")], false),
+            (&[("x-should-retry", "true")], false),
+        ];
+        for (lines, expected) in table {
+            assert_eq!(word.is_said(&headers(lines)), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_about_one_connection_is_not_passed_on() {
+        let word = HeaderWord { name: HeaderName::from_static("x-a"), value: HeaderValue::from_static("1") };
+        let mut answer = headers(&[("connection", "close, X-A"), ("x-a", "1")]);
+        assert!(word.is_said(&answer));
+        prepare_response(&mut answer);
+        assert!(!word.is_said(&answer));
     }
 
     #[test]

@@ -61,14 +61,26 @@ pub fn finding(
     let unknown = Finding::Lose(Reason::Status(status));
     match (outcomes.meaning(status), policy.on_unknown) {
         (_, OnUnknown::Marker) if conflict => unknown,
+        (Meaning::Released, _) => refused(policy, status),
         (Meaning::Completed, OnUnknown::Retry { window: Some(_) })
             if undecided && outcomes.may_be_about_key(status) =>
         {
             unknown
         }
         (Meaning::Completed, _) => Finding::Complete(ResponseRef { id: owner, status, retained }),
-        (Meaning::Released, OnUnknown::Hold | OnUnknown::Retry { .. } | OnUnknown::Probe) => Finding::Release,
-        (Meaning::Released, OnUnknown::Marker) | (Meaning::Unknown, _) => unknown,
+        (Meaning::Unknown, _) => unknown,
+    }
+}
+
+/// Decides what a response means by which the upstream says that it did not act: with a status that the route
+/// lists, or with a header that the route believes, beside any status.
+///
+/// Under `marker` this proves nothing, because the upstream's own transaction says whether it acted.
+#[must_use]
+pub fn refused(policy: &Policy, status: u16) -> Finding {
+    match policy.on_unknown {
+        OnUnknown::Hold | OnUnknown::Retry { .. } | OnUnknown::Probe => Finding::Release,
+        OnUnknown::Marker => Finding::Lose(Reason::Status(status)),
     }
 }
 
@@ -130,6 +142,22 @@ mod tests {
             assert_eq!(found(policy, answered(429)), Finding::Release);
         }
         assert_eq!(found(OnUnknown::Marker, answered(429)), lose(429));
+    }
+
+    #[test]
+    fn the_upstreams_own_word_releases_with_any_status_unless_a_marker_decides() {
+        let day = Duration::from_secs(86_400);
+        for status in [200, 409, 429, 500, 503] {
+            for on_unknown in POLICIES {
+                let policy =
+                    Policy { on_unknown, lease: day, response_timeout: day, ttl: day, tombstone_ttl: day };
+                let expected = match on_unknown {
+                    OnUnknown::Marker => lose(status),
+                    _ => Finding::Release,
+                };
+                assert_eq!(refused(&policy, status), expected, "{status} under {on_unknown:?}");
+            }
+        }
     }
 
     #[test]

@@ -17,15 +17,20 @@ use crate::protocol::readings::{self, Reading};
 pub mod identity;
 mod live;
 mod operation;
+mod published;
 
 pub use self::live::LiveRoutes;
 pub use self::operation::{NoPath, UnknownCaller, scope_on};
+pub use self::published::{KeyPlace, KeyPolicy, Published, shown};
 
 /// The header that carries a key, unless a route names another one.
 const USUAL_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The path at which a client looks up the record of a key, if the configuration allows it.
 pub const LOOKUP_PATH: &str = "/.well-known/idempotency/record";
+
+/// The path at which the policy of the routes is published, if the configuration allows lookups.
+pub const POLICY_PATH: &str = "/.well-known/idempotency";
 
 /// The routes of a configuration, compiled for matching.
 pub struct RouteTable {
@@ -38,8 +43,8 @@ pub struct RouteTable {
     routes: Vec<Arc<Route>>,
     key_headers: Vec<HeaderName>,
     largest_response: usize,
-    /// True if [`LOOKUP_PATH`] is the gateway's own.
-    answers_lookups: bool,
+    /// The published policy, if [`LOOKUP_PATH`] and [`POLICY_PATH`] are the gateway's own.
+    published: Option<Arc<Published>>,
 }
 
 /// The router of each method. Templates of different methods cannot conflict with each other.
@@ -58,6 +63,8 @@ pub enum Matched {
     Ambiguous(Ambiguity),
     /// The gateway itself answers: the client looks up the record of a key.
     Lookup,
+    /// The gateway itself answers: the client reads the policy of the routes.
+    Policy(Arc<Published>),
 }
 
 /// The part of a request that servers disagree about.
@@ -104,15 +111,16 @@ impl RouteTable {
         }
         let largest_response = routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
         let routes = routes.to_vec();
-        let answers_lookups = false;
-        Ok(Self { equivalent, exact, fallback, routes, key_headers, largest_response, answers_lookups })
+        let published = None;
+        Ok(Self { equivalent, exact, fallback, routes, key_headers, largest_response, published })
     }
 
-    /// Returns the table with or without lookups by clients. Without them, [`LOOKUP_PATH`] is a path like any
-    /// other.
+    /// Returns the table with or without lookups by clients. Without them, [`LOOKUP_PATH`] and [`POLICY_PATH`]
+    /// are paths like any other.
     #[must_use]
     pub fn answering_lookups(self, answers_lookups: bool) -> Self {
-        Self { answers_lookups, ..self }
+        let published = answers_lookups.then(|| Arc::new(Published::of(&self.routes)));
+        Self { published, ..self }
     }
 
     /// Returns the route with this name.
@@ -163,8 +171,12 @@ impl RouteTable {
     /// route compares exactly. A spelling that a route covers for some servers only is ambiguous.
     #[must_use]
     pub fn find(&self, method: &Method, path: &str, headers: &HeaderMap) -> Matched {
-        if self.answers_lookups && path::exact(path) == LOOKUP_PATH {
-            return Matched::Lookup;
+        if let Some(published) = &self.published {
+            match &*path::exact(path) {
+                LOOKUP_PATH => return Matched::Lookup,
+                POLICY_PATH => return Matched::Policy(Arc::clone(published)),
+                _ => {}
+            }
         }
         let route = self.covering(method, path);
         if let Some(ambiguity) = self.ambiguity(method, path, headers, route) {
@@ -180,7 +192,7 @@ impl RouteTable {
     /// Returns the methods with which a request on this path is one of a route, or a lookup.
     #[must_use]
     pub fn methods_on(&self, path: &str) -> Vec<Method> {
-        if self.answers_lookups && path::exact(path) == LOOKUP_PATH {
+        if self.published.is_some() && matches!(&*path::exact(path), LOOKUP_PATH | POLICY_PATH) {
             return vec![Method::GET, Method::HEAD];
         }
         let mut methods: Vec<Method> = Vec::new();

@@ -318,6 +318,7 @@ fn route(name: &str) -> Arc<Route> {
         max_response_body: 1024,
         outcomes: Outcomes::default(),
         problems: Arc::default(),
+        release_when: Vec::new(),
         unknown_answers: UnknownAnswers::Pass,
         on_store_error: OnStoreError::Reject,
     })

@@ -75,6 +75,7 @@ fn settings_change_the_report() {
         &text,
         &[
             "lookups GET /.well-known/idempotency/record says what became of a key, without the response",
+            "GET /.well-known/idempotency publishes path, methods, key, lifetime and problems of each route.",
             "memory: has acknowledged them: NOT durable",
             "streams to payments, unprotected and of any size",
             "required: a request without it is answered 400 key-missing",
@@ -204,6 +205,16 @@ fn probable_mistakes_are_warned_of() {
         ),
         (route("outcomes.release = [303, 402, 409, 429, 499]"), "has 303, 402, 409 and 499, which may"),
         (route("outcomes.unknown = [408, 504]"), "outcomes.unknown lacks 502 and 503"),
+        (route("outcomes.release = ['5xx']"), "outcomes.release has 5xx, which may come after"),
+        (route("outcomes.release = ['4xx', 501]"), "outcomes.release has 4xx and 501, which may come after"),
+        (route("outcomes.release = ['2xx']"), "outcomes.release has 2xx: a success is not stored"),
+        (route("outcomes.unknown = ['2xx', 408, '5xx']"), "outcomes.unknown has 2xx: no success is stored"),
+        (
+            route(
+                "release_when = [{ header = 'Stripe-Should-Retry', value = 'true' }, { header = 'x-a', value = 'b' }]",
+            ),
+            "release_when believes stripe-should-retry: true and x-a: b: the key is free again",
+        ),
         (
             SMALL.replace("[[routes]]", "preserve_host = true\n[[routes]]"),
             "one host's answer may be replayed to",
@@ -244,6 +255,29 @@ fn statuses_that_prove_that_nothing_was_done_may_be_released() {
         "{SMALL}outcomes.release = [307, 308, 400, 401, 403, 404, 405, 415, 422, 425, 429]\n"
     ));
     assert_eq!(config.warnings(), []);
+    // All statuses of the class that may come after the upstream acted have an entry of their own.
+    let doubtful = "[402, 408, 409, 460, 499, 502, 503, 504]";
+    let config =
+        parsed(&format!("{SMALL}outcomes = {{ release = ['4xx', 307, 308], unknown = {doubtful} }}\n"));
+    assert_eq!(config.warnings(), []);
+}
+
+#[test]
+fn the_report_says_what_answers_mean() {
+    assert_says(SMALL, &["any other status stored and replayed, 500 included"]);
+    let text = format!(
+        "{SMALL}outcomes = {{ release = ['5xx', 429], unknown = [503, 408] }}\n\
+         release_when = [{{ header = 'x-executed', value = 'no' }}]\n"
+    );
+    assert_says(
+        &text,
+        &[
+            "its own word x-executed: no, with any status: the key is free again for a retry",
+            "not executed 5xx, 429: the key is free again for a retry",
+            "unknown 503, 408: passed on once, then held as unknown",
+            "any other status stored and replayed A status that is listed itself counts before its class.",
+        ],
+    );
 }
 
 #[test]

@@ -75,6 +75,8 @@ fn the_defaults_are_those_of_the_contract() {
         "replay_headers: [], replay_drop: [], in_flight: Wait(10s), max_response_body: 1048576",
         "release: [307, 308, 401, 403, 407, 421, 425, 429], unknown: [408, 502, 503, 504]",
         "problems: Rfc9457, unknown_answers: Pass",
+        "release_when: []",
+        "unknown_answers: Pass",
     ] {
         assert!(shown.contains(default), "{default} is not in {shown}");
     }
@@ -115,6 +117,11 @@ fn the_schema_describes_each_key_and_its_values() {
     let shape = &schema["properties"]["problems"]["additionalProperties"];
     assert_eq!(shape["additionalProperties"], false);
     assert_eq!(shape["properties"]["status"]["additionalProperties"]["type"], "integer");
+    let outcomes = &route["properties"]["outcomes"]["properties"]["release"];
+    assert_eq!(outcomes["items"]["anyOf"][1]["enum"], serde_json::json!(["2xx", "4xx", "5xx"]));
+    assert_eq!(outcomes["default"][0], 307);
+    let word = &route["properties"]["release_when"]["items"];
+    assert_eq!(word["required"], serde_json::json!(["header", "value"]));
     assert_eq!(route["properties"]["scope"]["default"][4], serde_json::json!({ "path": true }));
     let parts = route["properties"]["scope"]["items"]["anyOf"].as_array().map(Vec::len);
     assert_eq!(parts, Some(3), "a header, the path, a certificate");

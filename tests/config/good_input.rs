@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use oncegate::config::{InFlight, LogFormat, Match, OnStoreError, UnknownAnswers};
-use oncegate::protocol::{BodyScheme, PathScheme, ScopePart};
+use oncegate::protocol::{BodyScheme, Meaning, PathScheme, ScopePart, Statuses};
 use oncegate::store::redis::{Address, Servers};
 use oncegate::store::{memory, postgres, redis};
 
@@ -45,8 +45,8 @@ fn routes_become_checked_types() {
         route.methods.iter().map(http::Method::as_str).collect::<Vec<_>>(),
         ["PUT", "VERSION-CONTROL"]
     );
-    assert_eq!(route.outcomes.release(), [0u16; 0]);
-    assert_eq!(route.outcomes.unknown(), [408, 502, 503, 504]);
+    assert_eq!(route.outcomes.release(), []);
+    assert_eq!(route.outcomes.unknown(), [408, 502, 503, 504].map(Statuses::One));
 }
 
 #[test]
@@ -175,4 +175,26 @@ fn upstream_urls_keep_scheme_and_authority() {
         let upstream = &config.upstreams[&config.routes[0].upstream];
         assert_eq!(upstream.url.to_string(), shown);
     }
+}
+
+#[test]
+fn a_status_counts_before_its_class() {
+    let config = with_route(
+        "outcomes = { release = ['4xx', 503], unknown = [408, '5xx'] }\n\
+         release_when = [{ header = 'Stripe-Should-Retry', value = 'true' }, { header = 'x-b', value = 'No way' }]\n",
+    );
+    let route = &config.routes[0];
+    for (status, meaning) in [
+        (200, Meaning::Completed),
+        (303, Meaning::Completed),
+        (404, Meaning::Released),
+        (408, Meaning::Unknown),
+        (500, Meaning::Unknown),
+        (503, Meaning::Released),
+    ] {
+        assert_eq!(route.outcomes.meaning(status), meaning, "{status}");
+    }
+    let words: Vec<String> = route.release_when.iter().map(ToString::to_string).collect();
+    assert_eq!(words, ["stripe-should-retry: true", "x-b: No way"]);
+    assert!(with_route("").routes[0].release_when.is_empty(), "off unless written");
 }

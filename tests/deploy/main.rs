@@ -22,7 +22,7 @@ fn text(file: &str) -> String {
 }
 
 fn yaml(file: &str) -> Value {
-    serde_yaml_ng::from_str(&text(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    yaml_serde::from_str(&text(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// Returns the pod's specification in the base.

@@ -23,6 +23,8 @@ mod keyed;
 mod labels;
 mod locations;
 mod lookups;
+mod outcomes;
+mod policy;
 #[path = "../servers/preload.rs"]
 #[expect(dead_code, reason = "it also serves tests of clocks")]
 mod preload;

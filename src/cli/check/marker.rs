@@ -143,7 +143,8 @@ mod tests {
     use super::*;
 
     fn judged(status: u16, is_marked: bool) -> (u8, String) {
-        let outcomes = Outcomes::new(vec![403], vec![418, 503]).expect("no status in both");
+        let outcomes =
+            Outcomes::new(vec![403.into()], vec![418.into(), 503.into()]).expect("no status in both");
         let Judgement { code, text } = judgement(ProbeAnswer { status, is_marked }, &outcomes, "m", "ab:1");
         (code, text)
     }

@@ -4,13 +4,13 @@ use std::fmt::Display;
 
 use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
-use crate::config::{Config, InFlight, Match, OnStoreError, Route, Settling, UnknownAnswers};
+use crate::config::{Config, InFlight, Match, OnStoreError, Route};
 use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
 use crate::problem::Slug;
 use crate::protocol::{BodyScheme, Policy, ScopePart};
 
 use super::problems::{self, told};
-use super::settling;
+use super::{outcomes, settling};
 
 /// Writes the effect of a route's settings.
 pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
@@ -27,9 +27,7 @@ pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
     settling::write(page, config, route);
     page.row("a crashed gateway", &crash(&route.policy));
     page.row("no store", &without_store(route));
-    page.row("not executed", &statuses(route.outcomes.release(), released(&route.settling)));
-    page.row("unknown", &statuses(route.outcomes.unknown(), &unknown(route)));
-    page.row("any other status", "stored and replayed, 500 included");
+    outcomes::write(page, route);
     page.row("problems", &problems::summary(route));
     page.row("a replay", &replay(route));
     page.row(
@@ -173,32 +171,6 @@ fn without_store(route: &Route) -> String {
              back, runs the operation again"
                 .to_owned()
         }
-    }
-}
-
-fn released(settling: &Settling) -> &'static str {
-    match settling {
-        Settling::Marker(_) => "fenced at once, and if the fence is first the key is free again for a retry",
-        Settling::Hold | Settling::Retry(_) | Settling::Probe(_) => "the key is free again for a retry",
-    }
-}
-
-fn unknown(route: &Route) -> String {
-    let answer = match route.unknown_answers {
-        UnknownAnswers::Pass => "passed on once, then",
-        UnknownAnswers::Problem => "answered outcome-unknown, and",
-    };
-    let then = match route.settling {
-        Settling::Hold => "held as unknown",
-        Settling::Retry(_) | Settling::Probe(_) | Settling::Marker(_) => "treated as a lost answer",
-    };
-    format!("{answer} {then}")
-}
-
-fn statuses(statuses: &[u16], meaning: &str) -> String {
-    match statuses {
-        [] => "no status of the upstream says so".into(),
-        statuses => format!("{}: {meaning}", list(statuses)),
     }
 }
 

@@ -4,8 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::settling::{Marker, OnUnknown, Probe, RetryHorizon, UpstreamKeys};
-use super::{ScopeText, SizeText};
-use crate::protocol::Outcomes as Checked;
+use super::{Outcomes, ReleaseWhen, ScopeText, SizeText};
 
 /// A protected route.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
@@ -84,6 +83,9 @@ pub(in crate::config) struct Route {
     pub max_response_body: SizeText,
     /// Meaning of the upstream's statuses.
     pub outcomes: Outcomes,
+    /// Headers by which the upstream says that it did not act: the key is free again. One of them is enough,
+    /// and it counts before the status.
+    pub release_when: Vec<ReleaseWhen>,
     /// Longest times over which the same request may come again. `check` compares them with `ttl` and
     /// `tombstone_ttl`.
     pub retry_horizon: Option<RetryHorizon>,
@@ -121,6 +123,7 @@ impl Default for Route {
             i_accept_duplicates: false,
             max_response_body: "1MiB".into(),
             outcomes: Outcomes::default(),
+            release_when: Vec::new(),
             retry_horizon: None,
         }
     }
@@ -211,24 +214,4 @@ pub(in crate::config) enum InFlight {
 pub(in crate::config) enum OnStoreError {
     Reject,
     Bypass,
-}
-
-/// Meaning of the upstream's statuses. Any other final status is stored and replayed. A list given here
-/// replaces the default one.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
-pub(in crate::config) struct Outcomes {
-    /// Statuses that say that the upstream did not act: the key is free again.
-    pub release: Vec<i64>,
-    /// Statuses that do not say whether the upstream acted.
-    pub unknown: Vec<i64>,
-}
-
-impl Default for Outcomes {
-    fn default() -> Self {
-        Self {
-            release: Checked::DEFAULT_RELEASE.map(i64::from).to_vec(),
-            unknown: Checked::DEFAULT_UNKNOWN.map(i64::from).to_vec(),
-        }
-    }
 }

@@ -19,6 +19,7 @@ use crate::protocol::Policy;
 mod answers;
 mod label;
 mod naming;
+mod outcomes;
 mod overlap;
 mod place;
 mod scope;
@@ -105,6 +106,7 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         max_response_body: answers.max_response_body,
         outcomes: answers.outcomes,
         problems: problems?,
+        release_when: answers.release_when,
         unknown_answers: answers.unknown_answers,
         on_store_error: answers.on_store_error,
     })

@@ -2,10 +2,11 @@
 
 use http::header::HOST;
 
+use super::outcomes;
 use crate::config::units::Span;
 use crate::config::{InFlight, Lookup, OnStoreError, Route, Upstream};
+use crate::protocol::ScopePart;
 use crate::protocol::credential;
-use crate::protocol::{Outcomes, ScopePart};
 
 /// Returns all warnings about this route, for the operator to read before it runs.
 pub fn warnings(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {
@@ -16,11 +17,9 @@ pub fn warnings(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {
         anonymous(route),
         credential(route),
         host(route, upstream),
-        released(&route.outcomes),
-        stored(&route.outcomes),
         bypass(route),
     ];
-    warnings.into_iter().flatten().collect()
+    warnings.into_iter().flatten().chain(outcomes::warnings(route)).collect()
 }
 
 fn ttl(route: &Route) -> Option<String> {
@@ -104,44 +103,4 @@ fn host(route: &Route, upstream: Option<&Upstream>) -> Option<String> {
     let counts = route.scope.contains(&ScopePart::Header(HOST))
         || route.fingerprint.headers.iter().any(|name| name == HOST.as_str());
     (told && !counts).then(|| text.into())
-}
-
-/// Tells whether a status may come after the upstream acted: a success, a redirect to the created resource, a
-/// decline (402), a server or balancer that gave up waiting (408, 460, 499), a conflict with an earlier
-/// request (409), and every failure. 307 and 308 say that the request is to be sent elsewhere.
-fn may_have_acted(status: u16) -> bool {
-    matches!(status, 200..=306 | 309..=399 | 402 | 408 | 409 | 460 | 499 | 500..)
-}
-
-fn released(outcomes: &Outcomes) -> Option<String> {
-    let listed = outcomes.release().iter().filter(|status| may_have_acted(**status));
-    let listed: Vec<String> = listed.map(ToString::to_string).collect();
-    let text = format!(
-        "outcomes.release has {}, which may come after the upstream acted: the key is free again, and a retry \
-         runs the operation AGAIN, so at most once ends there. Leave it only if this upstream never acts before \
-         it says so",
-        and(&listed)
-    );
-    (!listed.is_empty()).then_some(text)
-}
-
-/// Warns of default statuses of `unknown` that were removed from it and so are stored.
-fn stored(outcomes: &Outcomes) -> Option<String> {
-    let usual = Outcomes::DEFAULT_UNKNOWN.into_iter();
-    let missing = usual.filter(|status| ![outcomes.unknown(), outcomes.release()].concat().contains(status));
-    let missing: Vec<String> = missing.map(|status| status.to_string()).collect();
-    let text = format!(
-        "outcomes.unknown lacks {}: stored and replayed as the outcome, although a proxy on the way also says \
-         so after the upstream got the request. A client that takes it for a failure pays again under a new key",
-        and(&missing)
-    );
-    (!missing.is_empty()).then_some(text)
-}
-
-/// Joins words: `500, 503 and 504`.
-fn and(words: &[String]) -> String {
-    match words {
-        [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
-        words => words.concat(),
-    }
 }

@@ -69,7 +69,13 @@ async fn respond(api: Arc<Api>, request: Request<Incoming>) -> Option<Answer> {
     match plan.reply {
         Reply::Own => Some(json_answer(status, body)),
         Reply::Lost => None,
-        Reply::Status(status) => Some(json_answer(status, Bytes::from("{\"error\":\"as the plan says\"}"))),
+        Reply::Status(status) => {
+            let mut answer = json_answer(status, Bytes::from("{\"error\":\"as the plan says\"}"));
+            if plan.act == Act::Nothing {
+                answer.headers_mut().insert("x-executed", http::HeaderValue::from_static("no"));
+            }
+            Some(answer)
+        }
     }
 }
 

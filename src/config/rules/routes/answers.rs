@@ -3,11 +3,12 @@
 
 use http::HeaderName;
 
+use super::outcomes::{outcomes, release_when};
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
 use crate::config::rules::{headers, limits};
 use crate::config::{InFlight, OnStoreError, UnknownAnswers};
-use crate::headers::{NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_not_replayed};
+use crate::headers::{HeaderWord, NOT_REPLAYED, NOT_REPLAYED_FAMILIES, is_not_replayed};
 use crate::problem::Shape;
 use crate::protocol::Outcomes;
 
@@ -18,6 +19,7 @@ pub struct Answers {
     pub in_flight: InFlight,
     pub max_response_body: usize,
     pub outcomes: Outcomes,
+    pub release_when: Vec<HeaderWord>,
     pub unknown_answers: UnknownAnswers,
     pub on_store_error: OnStoreError,
 }
@@ -31,6 +33,7 @@ pub fn answers(at: &KeyCursor<'_>, file: &file::Route) -> Option<Answers> {
         limits::size(&at.key("max_response_body"), &file.max_response_body, &limits::RESPONSE_BODY);
     let outcomes = outcomes(&at.key("outcomes"), &file.outcomes);
     let unknown_answers = unknown_answers(at, file);
+    let release_when = release_when(&at.key("release_when"), &file.release_when);
     let on_store_error = on_store_error(at, file);
     Some(Answers {
         replay_headers: replay_headers?,
@@ -39,6 +42,7 @@ pub fn answers(at: &KeyCursor<'_>, file: &file::Route) -> Option<Answers> {
         max_response_body: max_response_body?,
         outcomes: outcomes?,
         unknown_answers: unknown_answers?,
+        release_when: release_when?,
         on_store_error: on_store_error?,
     })
 }
@@ -93,14 +97,4 @@ fn unknown_answers(at: &KeyCursor<'_>, file: &file::Route) -> Option<UnknownAnsw
         (Some(file::UnknownAnswers::Problem), _) | (None, true) => Some(UnknownAnswers::Problem),
         (Some(file::UnknownAnswers::Pass) | None, false) => Some(UnknownAnswers::Pass),
     }
-}
-
-fn outcomes(at: &KeyCursor<'_>, file: &file::Outcomes) -> Option<Outcomes> {
-    let release = limits::statuses(&at.key("release"), &file.release);
-    let unknown = limits::statuses(&at.key("unknown"), &file.unknown);
-    let (release, unknown) = (release?, unknown?);
-    Outcomes::new(release, unknown).map_or_else(
-        |status| at.refuse(format!("{status} stands in both lists; allowed: one meaning for a status")),
-        Some,
-    )
 }
