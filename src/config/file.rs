@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod key;
 mod notify;
 mod route;
 mod scope;
@@ -17,6 +18,7 @@ mod settling;
 mod size;
 mod token;
 
+pub(super) use self::key::{Forward, Key, MembersText, Place};
 pub(super) use self::notify::Notify;
 pub(super) use self::route::{
     Anonymous, BodyForm, Fingerprint, InFlight, Match, OnStoreError, Outcomes, Route, UnknownAnswers,

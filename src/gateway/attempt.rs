@@ -8,11 +8,11 @@ use http::{Method, Request};
 
 use crate::call::CallLimit;
 use crate::config::Route;
-use crate::headers::{bare_key, name_execution};
+use crate::headers::name_execution;
 use crate::presence::OpenRequests;
 use crate::problem::Problem;
 use crate::protocol::{
-    Claim, Fingerprint, Key, Labels, Owner, Record, RecordId, RequestParts, Scheme, Standing,
+    Claim, Fingerprint, FoundKey, KeySearch, Labels, Owner, Record, RecordId, RequestParts, Scheme, Standing,
 };
 use crate::settle::{KeptRequest, Settler};
 use crate::shares::Party;
@@ -25,7 +25,7 @@ use super::reply::Reply;
 pub(super) struct Attempt {
     pub(super) id: RecordId,
     pub(super) route: Arc<Route>,
-    key: Key,
+    key: FoundKey,
     head: Parts,
     body: Buffered,
     pub(super) fingerprint: Fingerprint,
@@ -55,7 +55,7 @@ impl Attempt {
     pub(super) fn new(
         id: RecordId,
         route: Arc<Route>,
-        key: Key,
+        key: FoundKey,
         head: Parts,
         body: Buffered,
         party: Party,
@@ -68,7 +68,7 @@ impl Attempt {
 
     /// Takes what settling an unknown outcome would need of the request.
     pub(super) fn keeping(mut self, settler: &Settler) -> Self {
-        self.kept = settler.keep(self.id, &self.route, &self.key, self.sent());
+        self.kept = settler.keep(self.id, &self.route, &self.key.key, self.sent());
         self
     }
 
@@ -80,7 +80,9 @@ impl Attempt {
         record: &Record,
         request: KeptRequest,
     ) -> Option<Self> {
-        let key = Key::parse(request.headers.get(&route.key_header)?.as_bytes()).ok()?;
+        let Ok(KeySearch::Found(key)) = route.key.source.find(&request.headers, Some(&request.body)) else {
+            return None;
+        };
         let (mut head, ()) = Request::new(()).into_parts();
         (head.method, head.uri, head.headers) = (request.method, request.uri, request.headers);
         Some(Self {
@@ -88,7 +90,7 @@ impl Attempt {
             route,
             key,
             head,
-            body: Buffered { bytes: request.body, _share: None },
+            body: Buffered { bytes: request.body, share: None },
             fingerprint: record.fingerprint.clone(),
             kept: None,
             labels: record.labels.clone(),
@@ -149,7 +151,7 @@ impl Attempt {
         *request.method_mut() = self.head.method.clone();
         *request.uri_mut() = self.head.uri.clone();
         *request.headers_mut() = std::mem::take(&mut self.head.headers);
-        bare_key(request.headers_mut(), &self.route.key_header, &self.key);
+        self.route.key.send(&self.key, request.headers_mut());
         request.extensions_mut().insert(self.route.upstream.clone());
         request.extensions_mut().insert(CallLimit::Silence);
         request

@@ -12,12 +12,14 @@ use http::{Method, Request, Response};
 use crate::config::Route;
 use crate::presence::OpenRequests;
 use crate::problem::{Problem, Slug};
+use crate::protocol::KeySearch;
 use crate::routes::{Ambiguity, Matched};
 use crate::shares::Party;
 
 use super::access::AccessLine;
 use super::attempt::Attempt;
 use super::body::{leave, leave_body, without_body};
+use super::key_in_body::by_body;
 use super::lookup::look_up;
 use super::operation::requested_key;
 use super::reply::Reply;
@@ -97,9 +99,14 @@ async fn protected(
     party: Party,
     access: &mut AccessLine,
 ) -> Result<Reply, Problem> {
-    let key = match requested_key(&route, &request) {
-        Ok(Some(key)) => key,
-        Ok(None) => return pass_through(gateway, upstream, route.upstream.clone(), request, party).await,
+    let key = match requested_key(&route, request.headers(), None) {
+        Ok(KeySearch::Found(key)) => key,
+        Ok(KeySearch::InBody) => {
+            return Box::pin(by_body(gateway, upstream, route, request, party, access)).await;
+        }
+        Ok(KeySearch::Absent) => {
+            return pass_through(gateway, upstream, route.upstream.clone(), request, party).await;
+        }
         Err(problem) => {
             leave(request);
             return Err(problem);
@@ -107,7 +114,7 @@ async fn protected(
     };
     let (mut head, body) = request.into_parts();
     let expects = head.headers.contains_key(EXPECT);
-    let id = match gateway.name_operation(&route, &key, &mut head, None) {
+    let id = match gateway.name_operation(&route, &key.key, &mut head, None) {
         Ok(id) => id,
         Err(problem) => {
             leave_body(expects, body);

@@ -48,6 +48,7 @@ mod contest;
 mod exchange;
 mod execution;
 mod flight;
+mod key_in_body;
 mod layer;
 mod lease;
 mod location;

@@ -64,7 +64,7 @@ fn the_defaults_are_those_of_the_contract() {
         "lookup: Lookup { enabled: false }",
         "methods: [POST, PATCH]",
         "matching: Equivalent",
-        "namespace: \"default\", key_header: \"idempotency-key\", key_required: false",
+        "namespace: \"default\", key: RouteKey { source: KeySource([Header(\"idempotency-key\")]), required: false, forward: Some(KeyForwarding { form: Bare, name: \"idempotency-key\" })",
         "scope: [Header(\"authorization\"), Header(\"x-api-key\"), Header(\"api-key\"), \
          Header(\"stripe-account\"), Path], anonymous: false",
         "body: Raw, headers: [\"content-type\", \"content-encoding\", \"x-http-method-override\", \

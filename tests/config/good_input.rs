@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use oncegate::config::{InFlight, LogFormat, Match, OnStoreError, UnknownAnswers};
+use http::HeaderName;
+use oncegate::config::{InFlight, LogFormat, Match, OnStoreError, RouteKey, UnknownAnswers};
 use oncegate::protocol::{BodyScheme, PathScheme, ScopePart};
 use oncegate::store::redis::{Address, Servers};
 use oncegate::store::{memory, postgres, redis};
@@ -28,7 +29,7 @@ fn routes_become_checked_types() {
          on_unknown = 'hold'\non_store_error = 'reject'\n",
     );
     let route = &config.routes[0];
-    assert_eq!((route.key_header.as_str(), route.key_required), ("x-request-key", true));
+    assert_eq!(route.key, RouteKey::in_header(HeaderName::from_static("x-request-key"), true));
     assert_eq!(written(&route.scope), ["x-tenant", "authorization"]);
     let overrides = ["x-http-method-override", "x-http-method", "x-method-override"];
     assert_eq!(route.fingerprint.headers, [&["content-type", "x-version"][..], &overrides].concat());

@@ -8,13 +8,13 @@ use crate::config::{Config, InFlight, Match, OnStoreError, Route, Settling, Unkn
 use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
 use crate::protocol::{BodyScheme, Policy, ScopePart};
 
-use super::settling;
+use super::{key, settling};
 
 /// Writes the effect of a route's settings.
 pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
     page.heading(&format!("Route {:?}", &*route.name));
     page.row("covers", &covers(route));
-    page.row("key", &key(route));
+    key::write(page, config, route);
     page.row("caller", &caller(route));
     page.row("same request", &same_request(route));
     if !route.labels.is_empty() {
@@ -59,15 +59,6 @@ fn covers(route: &Route) -> String {
         Match::Exact => "compared exactly: another spelling of the path is NOT protected",
     };
     format!("{} {} → {}, {spellings}", list(&route.methods), route.path, route.upstream)
-}
-
-fn key(route: &Route) -> String {
-    let absent = if route.key_required {
-        "required: a request without it is answered 400 key-missing"
-    } else {
-        "optional: a request without it passes UNPROTECTED"
-    };
-    format!("{}, {absent}; its keys belong to namespace {:?}", route.key_header, &*route.namespace)
 }
 
 fn caller(route: &Route) -> String {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::settling::{Marker, OnUnknown, Probe, RetryHorizon, UpstreamKeys};
-use super::{ScopeText, SizeText};
+use super::{Key, ScopeText, SizeText};
 use crate::protocol::Outcomes as Checked;
 
 /// A protected route.
@@ -27,7 +27,7 @@ pub(in crate::config) struct Route {
     pub matching: Match,
     /// Namespace of the keys. Routes of one namespace share their keys.
     pub namespace: String,
-    /// The place of the idempotency key in a request.
+    /// The place of the idempotency key in a request, and its way to the upstream.
     pub key: Key,
     /// Parts of a request that tell callers apart: request headers, `{ path = true }` for the path, and
     /// `{ client_certificate = "issuer-subject" }`, which is added if `client_ca` is set. The same key from
@@ -118,22 +118,6 @@ impl Default for Route {
             outcomes: Outcomes::default(),
             retry_horizon: None,
         }
-    }
-}
-
-/// The place of the idempotency key in a request.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, expecting = "a table like { header = \"Idempotency-Key\" }")]
-pub(in crate::config) struct Key {
-    /// Request header that carries the key.
-    pub header: String,
-    /// True to refuse a request without a key; otherwise it passes unprotected.
-    pub required: bool,
-}
-
-impl Default for Key {
-    fn default() -> Self {
-        Self { header: "Idempotency-Key".into(), required: false }
     }
 }
 

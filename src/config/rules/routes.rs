@@ -16,6 +16,7 @@ use crate::config::{Route, Settling, UpstreamName};
 use crate::protocol::Policy;
 
 mod answers;
+mod key;
 mod label;
 mod naming;
 mod overlap;
@@ -84,8 +85,7 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         methods: place.methods,
         upstream: upstream?,
         namespace: naming.namespace,
-        key_header: naming.key_header,
-        key_required: file.key.required,
+        key: naming.key,
         scope: naming.scope,
         anonymous: file.anonymous == file::Anonymous::One,
         fingerprint: Arc::new(naming.fingerprint),
