@@ -39,7 +39,7 @@ pub(in crate::config) struct Route {
     /// Parts of a request that make it the same request as another.
     pub fingerprint: Fingerprint,
     /// Places of the labels by which people find a record: "header:x-request-id" for a request header,
-    /// "json:/metadata/order_id" for a member of a JSON body. At most four. Records, lists and logs show the
+    /// "json:/metadata/order_id" for a member of a JSON or form body. At most four. Records, lists and logs show the
     /// values in clear text, cut at 128 bytes. The key, the scope's headers and credentials are refused.
     pub label: Vec<String>,
     /// Time that a response is replayed, counted from completion.
