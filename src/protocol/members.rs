@@ -13,9 +13,9 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use thiserror::Error;
 
-use self::form::Form;
-use self::json::Node;
+use self::form::{Form, UnclearField};
 pub(super) use self::json::{Document, Found};
+use self::json::{Node, Reached};
 pub use self::pointer::Pointer;
 
 mod form;
@@ -102,8 +102,17 @@ impl<'t> BodyMembers<'t> {
     /// Finds a member.
     pub(super) fn member(&self, pointer: &Pointer) -> Member<'t> {
         match self {
-            Self::Json(document) => document.member(pointer),
-            Self::Form(form) => form.member(pointer),
+            Self::Json(document) => match document.member(pointer) {
+                Reached::Value(value) => Member::Json(value),
+                Reached::Null => Member::Null,
+                Reached::Missing => Member::Missing,
+                Reached::Unclear => Member::Unclear,
+            },
+            Self::Form(form) => match form.field(pointer) {
+                Ok(Some(text)) => Member::Text(text),
+                Ok(None) => Member::Missing,
+                Err(UnclearField) => Member::Unclear,
+            },
         }
     }
 }

@@ -3,8 +3,9 @@
 use http::Response;
 use http_body_util::Full;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
-use crate::harness::{Gateway, Settings, Upstream, contains, request};
+use crate::harness::{Answer, Gateway, Settings, Upstream, contains, request};
 
 const CALLER: (&str, &str) = ("authorization", "Bearer caller");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -13,6 +14,19 @@ const ROUTE: &str = "anonymous = \"refuse\"\nkey = { json = [\"/merchant\", \"/o
 const BODY: &str = "merchant=canary%3A1&order=canary-2&metadata[invoice]=i-5";
 /// The key as it is sent to the upstream.
 const JOINED: &str = "canary%3A1:canary-2";
+
+/// Returns the output of `oncegate records` with these arguments.
+async fn records(gateway: &Gateway, arguments: &[&str]) -> String {
+    let ran = Command::new(env!("CARGO_BIN_EXE_oncegate"))
+        .arg("records")
+        .args(arguments)
+        .args(["--admin", &format!("http://{}", gateway.admin)])
+        .env_remove("ONCEGATE_ADMIN_TOKEN")
+        .output()
+        .await
+        .expect("it runs");
+    String::from_utf8([ran.stdout, ran.stderr].concat()).expect("text")
+}
 
 #[tokio::test]
 async fn the_record_of_a_joined_key_is_found_and_its_text_is_nowhere() {
@@ -48,9 +62,25 @@ async fn the_record_of_a_joined_key_is_found_and_its_text_is_nowhere() {
         "{told}"
     );
 
+    let caller = format!("{}: {}", CALLER.0, CALLER.1);
+    let lookup = ["lookup", "--route", "pay", "--path", "/v1/charges", "--key", JOINED, "--header", &caller];
+    let looked_up = records(&gateway, &lookup).await;
+    assert!(looked_up.contains(&id), "{looked_up}");
+    let ledger = tempfile::NamedTempFile::new().expect("a temporary file");
+    let line = json!({ "key": JOINED, "path": "/v1/charges", "authorization": CALLER.1 });
+    std::fs::write(ledger.path(), format!("{line}\n")).expect("it can be written");
+    let reconcile = ["reconcile", "--route", "pay", "--ledger", ledger.path().to_str().expect("a path")];
+    let reconciled = records(&gateway, &reconcile).await;
+    assert!(
+        reconciled.contains(&format!("executed {id} route pay execution 1 line 1 labels i-5")),
+        "{reconciled}"
+    );
+
     let [listed, metrics] = ["/v1/records", "/metrics"].map(|path| gateway.admin_get(path));
     let alone = gateway.admin_get(&format!("/v1/records/{id}")).await;
-    for text in [gateway.log().as_str(), listed.await.text(), metrics.await.text(), alone.text()] {
+    let told = [gateway.log(), looked_up, reconciled];
+    let shown = [listed.await, metrics.await, alone];
+    for text in told.iter().map(String::as_str).chain(shown.iter().map(Answer::text)) {
         assert!(!contains(text.as_bytes(), "canary"), "{text}");
     }
     for answer in [again, broken] {

@@ -3,10 +3,15 @@
 //! A nested member is written with brackets: `metadata[order]=o-17`, `items[0][id]=7`. Servers understand
 //! `items[][id]` as an element, too, but not all of them as the same one, so that such a field is unclear.
 
-use super::{Member, Pointer};
+use std::borrow::Cow;
+
+use super::pointer::Pointer;
 
 /// The body of a form.
 pub(in crate::protocol) struct Form<'t>(pub(super) &'t [u8]);
+
+/// The error for a field that a form does not name clearly.
+pub(super) struct UnclearField;
 
 /// The relation of a field to a member that is searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,20 +26,21 @@ enum Relation {
 }
 
 impl<'t> Form<'t> {
-    /// Finds the value of the field that a pointer names.
-    pub(super) fn member(&self, pointer: &Pointer) -> Member<'t> {
-        let mut found = Member::Missing;
+    /// Finds the value of the field that a pointer names. Returns `None` if there is no such field.
+    ///
+    /// # Errors
+    /// The form does not name the field clearly.
+    pub(super) fn field(&self, pointer: &Pointer) -> Result<Option<Cow<'t, str>>, UnclearField> {
+        let mut found = None;
         for (name, value) in form_urlencoded::parse(self.0) {
             match relation(&name, pointer.steps()) {
                 Relation::Other => {}
                 // A replacement character stands for bytes that are no UTF-8, and for no text.
-                Relation::Same if found == Member::Missing && !value.contains('\u{fffd}') => {
-                    found = Member::Text(value);
-                }
-                Relation::Same | Relation::Unclear => return Member::Unclear,
+                Relation::Same if found.is_none() && !value.contains('\u{fffd}') => found = Some(value),
+                Relation::Same | Relation::Unclear => return Err(UnclearField),
             }
         }
-        found
+        Ok(found)
     }
 }
 

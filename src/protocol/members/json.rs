@@ -6,7 +6,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::{Member, Pointer};
+use super::pointer::Pointer;
 
 /// A JSON document with valid syntax.
 pub(in crate::protocol) struct Document<'t>(&'t str);
@@ -23,6 +23,19 @@ pub(in crate::protocol) enum Found<'t> {
     Unclear,
 }
 
+/// The result of a search for a member.
+pub(super) enum Reached<'t> {
+    /// The value.
+    Value(Node<'t>),
+    /// The value `null`.
+    Null,
+    /// A place where no value stands, because the member or one on the way to it is not there.
+    Missing,
+    /// A place that the document does not name clearly: a member on the way has its name twice, or the way
+    /// leads into a value that is neither an object nor a list.
+    Unclear,
+}
+
 /// A value other than null, as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::protocol) struct Node<'t>(&'t str);
@@ -36,16 +49,16 @@ impl<'t> Document<'t> {
     }
 
     /// Finds a member, for a reader that must not take a member that it cannot find for one that is missing.
-    pub(super) fn member(&self, pointer: &Pointer) -> Member<'t> {
+    pub(super) fn member(&self, pointer: &Pointer) -> Reached<'t> {
         let mut value = self.0;
         for step in pointer.steps() {
             match child(value, step) {
                 Found::Value(Node(below)) => value = below,
-                Found::Absent => return Member::Missing,
-                Found::Unclear => return Member::Unclear,
+                Found::Absent => return Reached::Missing,
+                Found::Unclear => return Reached::Unclear,
             }
         }
-        if value == NULL { Member::Null } else { Member::Json(Node(value)) }
+        if value == NULL { Reached::Null } else { Reached::Value(Node(value)) }
     }
 
     /// Finds the value at a place.

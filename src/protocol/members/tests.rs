@@ -21,7 +21,8 @@ fn in_form<'t>(body: &'t str, place: &str) -> Member<'t> {
 }
 
 fn in_json<'t>(body: &'t str, place: &str) -> Member<'t> {
-    Document::parse(body.as_bytes()).expect("JSON").member(&pointer(place))
+    let document = Document::parse(body.as_bytes()).expect("JSON");
+    BodyMembers::Json(document).member(&pointer(place))
 }
 
 /// Documents whose names and texts need escapes now and then.
