@@ -146,7 +146,7 @@ async fn judged(
     let headers = request.headers_mut();
     clean_request(headers, false, route.key.headers().iter().map(HeaderName::as_str));
     add_own(headers, Version::HTTP_11, None);
-    route.key.send(key, headers);
+    route.key.send(&key.key, key.place, headers);
     name_execution(headers, id, 1);
     request.extensions_mut().insert(CallLimit::Whole);
     let answer = called(config, route, request).await?;

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName};
 
 use crate::headers::forward_key;
-use crate::protocol::{FoundKey, KeyForm, KeySource};
+use crate::protocol::{Key, KeyForm, KeySource, PlaceNumber};
 
 /// The settings for the key of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +44,10 @@ impl RouteKey {
         Self::new(KeySource::header(name), required, Some(forward))
     }
 
-    /// Puts the key of a request into the headers that are sent to the upstream.
-    pub fn send(&self, found: &FoundKey, headers: &mut HeaderMap) {
+    /// Puts the key of a request, which was read from `place`, into the headers that are sent to the upstream.
+    pub fn send(&self, key: &Key, place: PlaceNumber, headers: &mut HeaderMap) {
         let to = self.forward.as_ref().map(|forward| (forward.form, &forward.name));
-        forward_key(headers, &found.key, self.source.header_of(found), to);
+        forward_key(headers, key, self.source.header_at(place), to);
     }
 
     /// Returns the headers that may carry the key here or at the upstream.

@@ -68,7 +68,7 @@ fn find(
 ) -> Result<KeySearch, Problem> {
     let search = source.find(headers, body).map_err(|refusal| invalid(&refusal))?;
     let KeySearch::Found(found) = &search else { return Ok(search) };
-    if let Some(name) = source.header_of(found).filter(|name| is_nominated(headers, name)) {
+    if let Some(name) = source.header_at(found.place).filter(|name| is_nominated(headers, name)) {
         let why = InvalidKey::ConnectionNominated;
         return Err(Problem::new(Slug::KeyInvalid, format!("{name}: {why}.")));
     }

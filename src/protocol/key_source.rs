@@ -32,9 +32,13 @@ pub enum KeyPlace {
 pub struct FoundKey {
     /// The key.
     pub key: Key,
-    /// Number of the place in the source.
-    place: u8,
+    /// The place in the source.
+    pub place: PlaceNumber,
 }
+
+/// The number of a place in its source. An attempt keeps it, and it needs one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlaceNumber(u8);
 
 /// The result of a search for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +115,7 @@ impl KeySource {
                 }
             };
             if let Some(key) = found.map_err(refused)? {
-                let place = u8::try_from(number).unwrap_or(u8::MAX);
+                let place = PlaceNumber(u8::try_from(number).unwrap_or(u8::MAX));
                 return Ok(KeySearch::Found(FoundKey { key, place }));
             }
         }
@@ -137,10 +141,10 @@ impl KeySource {
         places.join(" or ")
     }
 
-    /// Returns the header that a key was read from. `None` for a key from the body.
+    /// Returns the header at a place. `None` for members of the body.
     #[must_use]
-    pub fn header_of(&self, found: &FoundKey) -> Option<&HeaderName> {
-        self.0.get(usize::from(found.place)).and_then(KeyPlace::as_header)
+    pub fn header_at(&self, place: PlaceNumber) -> Option<&HeaderName> {
+        self.0.get(usize::from(place.0)).and_then(KeyPlace::as_header)
     }
 }
 

@@ -40,7 +40,7 @@ pub use history::{History, Signature};
 pub use id::{Owner, RecordId, Revision};
 pub use identity::{Entry, EntryName, Identity};
 pub use key::{InvalidKey, Key, KeyForm};
-pub use key_source::{FoundKey, KeyPlace, KeyRefusal, KeySearch, KeySource};
+pub use key_source::{FoundKey, KeyPlace, KeyRefusal, KeySearch, KeySource, PlaceNumber};
 pub use labels::{LabelSource, Labels};
 pub use members::Pointer;
 pub use notice::Notice;

@@ -15,6 +15,9 @@ const BODY: &str = "merchant=canary%3A1&order=canary-2&metadata[invoice]=i-5";
 /// The key as it is sent to the upstream.
 const JOINED: &str = "canary%3A1:canary-2";
 
+/// Timeouts of the upstream after which an execution counts as over.
+const SHORT: &str = "connect_timeout = \"200ms\"\nresponse_timeout = \"500ms\"";
+
 /// Returns the output of `oncegate records` with these arguments.
 async fn records(gateway: &Gateway, arguments: &[&str]) -> String {
     let ran = Command::new(env!("CARGO_BIN_EXE_oncegate"))
@@ -97,8 +100,9 @@ async fn a_kept_request_is_sent_again_with_the_key_of_its_body() {
     })
     .await;
     let route = "key = { json = \"/order\", forward_as = \"X-Key\", forward = \"quoted\" }\non_unknown = \"retry\"\n\
-                 upstream_keys = { window = \"1h\" }\nkeep_request = true";
+                 upstream_keys = { window = \"1h\" }\nkeep_request = true\nlease = \"300ms\"";
     let settings = Settings::route(route)
+        .upstream(SHORT)
         .store("url = \"memory:\"\nseal = [{ id = \"k\", env = \"SEAL\" }]")
         .env("SEAL", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=");
     let gateway = Gateway::start(&upstream, settings).await;
@@ -114,4 +118,41 @@ async fn a_kept_request_is_sent_again_with_the_key_of_its_body() {
         assert_eq!(seen.headers.get_all("x-key").iter().count(), 1);
     }
     assert!(request(gateway.address, "POST", "/v1/charges", &headers, body).await.is_replay());
+}
+
+/// After a change of the place that an operator accepted, the kept request of an earlier record has another key
+/// where the route looks for it now. The upstream would not recognise the operation by it.
+#[tokio::test]
+async fn a_kept_request_is_not_sent_again_with_another_key() {
+    let refusing = |_| Response::builder().status(503).body(Full::from("refused")).expect("a response");
+    let upstream = Upstream::answering(refusing).await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let settings = |key: &str, store: &str| {
+        let route = format!(
+            "key = {{ {key} }}\non_unknown = \"retry\"\nupstream_keys = {{ window = \"1h\" }}\nkeep_request = true\n\
+             lease = \"300ms\""
+        );
+        let store = format!(
+            "url = \"embedded:{}\"\nseal = [{{ id = \"k\", env = \"SEAL\" }}]\n{store}",
+            directory.path().join("data").display()
+        );
+        let settings = Settings::route(&route).store(&store).upstream(SHORT);
+        settings.env("SEAL", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+    };
+    let mut gateway = Gateway::start(&upstream, settings("header = \"X-Key\"", "")).await;
+    let headers = [("content-type", "application/json"), ("x-key", "first")];
+    let lost = request(gateway.address, "POST", "/v1/charges", &headers, "{\"order\":17}").await;
+    assert_eq!(lost.status, 503);
+    gateway.kill().await;
+
+    let other = "json = \"/order\"";
+    let (_, refusal) = gateway.refused(&upstream, settings(other, "")).await;
+    let begin = refusal.find("accept_identity_change = [").unwrap_or_else(|| panic!("{refusal}"));
+    let accept = refusal[begin..].lines().next().expect("a line").replace("\\\"", "\"");
+    let accept = &accept[..=accept.find(']').expect("a list")];
+    let gateway = gateway.restart(&upstream, settings(other, accept)).await;
+    gateway.logs("the kept request does not fit its route").await;
+    for seen in upstream.seen() {
+        assert_eq!((seen.header("x-key"), seen.header("idempotency-key")), ("first", ""));
+    }
 }

@@ -34,7 +34,7 @@ fn found(
 ) -> Result<Option<(String, Option<String>)>, InvalidKey> {
     match source.find(&headers(lines), Some(body.as_bytes())) {
         Ok(KeySearch::Found(found)) => {
-            let header = source.header_of(&found).map(ToString::to_string);
+            let header = source.header_at(found.place).map(ToString::to_string);
             Ok(Some((found.key.as_str().to_owned(), header)))
         }
         Ok(KeySearch::Absent) => Ok(None),
