@@ -126,6 +126,16 @@ fn a_key_in_the_body_is_explained() {
         &["the x-event-id header or the member /id of the body, required", "no header is sent with it"],
     );
     assert!(!words(SMALL).contains("key upstream") && !words(SMALL).contains("key in the body"));
+    let probe = "on_unknown = 'probe'\nprobe = { url = 'http://127.0.0.1:9/?k={key}', executed = [200], not_executed = [404] }";
+    let unseen = "the upstream never gets this text";
+    for (key, warns) in [
+        ("json = '/id', forward = 'none'", false),
+        ("json = ['/m', '/id'], forward = 'none'", true),
+        ("forward = 'none'", true),
+        ("json = ['/m', '/id']", false),
+    ] {
+        assert_eq!(words(&format!("{SMALL}key = {{ {key} }}\n{probe}\n")).contains(unseen), warns, "{key}");
+    }
     for shared in ["'/customer'", "['/amount', '/metadata/Merchant-Id']"] {
         let text = format!("{SMALL}key = {{ json = {shared} }}\n");
         assert_says(&text, &["! route \"charges\": the key is { json = ", "which usual requests share"]);

@@ -1,6 +1,6 @@
 //! Warnings about the members of a body that are the key of a route.
 
-use crate::config::Route;
+use crate::config::{Route, Settling};
 use crate::protocol::{KeyPlace, Pointer};
 
 /// Names of members that usually say something of an operation, and do not tell it from others.
@@ -32,7 +32,23 @@ const SHARED: [&str; 24] = [
 ];
 
 /// Returns the warnings about the key of a route.
-pub fn warnings(route: &Route) -> Option<String> {
+pub fn warnings(route: &Route) -> Vec<String> {
+    [shared(route), unseen(route)].into_iter().flatten().collect()
+}
+
+/// Warns of a probe that asks by a text that the upstream never gets.
+fn unseen(route: &Route) -> Option<String> {
+    let Settling::Probe(probe) = &route.settling else { return None };
+    let is_joined = |place: &KeyPlace| !matches!(place, KeyPlace::Members(pointers) if pointers.len() == 1);
+    let asks = probe.template.placeholders().iter().any(|name| name == "key");
+    let text = "the probe asks by {key}, and key.forward is \"none\": the upstream never gets this text, and may say \
+                that it does not know it. Let it be forwarded, or ask by members, like {body:/order}";
+    let is_unseen = route.key.forward.is_none() && route.key.source.places().iter().any(is_joined);
+    (asks && is_unseen).then(|| text.into())
+}
+
+/// Warns of members that do not tell operations apart.
+fn shared(route: &Route) -> Option<String> {
     let places = route.key.source.places().iter();
     let shared: Vec<String> = places.filter(|place| is_shared(place)).map(ToString::to_string).collect();
     let text = format!(

@@ -92,6 +92,18 @@ fn only_what_is_needed_is_taken() {
     assert_eq!(template("/{key}/{execution}?{key}={body:/a}").placeholders(), ["body:/a", "key"]);
 }
 
+#[test]
+fn values_of_a_form_are_named_as_those_of_a_document() {
+    let form = "application/x-www-form-urlencoded";
+    let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, http::HeaderValue::from_static(form))]);
+    let taken = |rest: &str, body: &str| template(rest).values("k", &headers, body.as_bytes()).0;
+    let values = taken("/x?o={body:/metadata/order}&n={body:/none}", "metadata[order]=o+17&amount=1");
+    assert_eq!(values.into_iter().collect::<Vec<_>>(), [("body:/metadata/order".into(), "o 17".into())]);
+    for unclear in ["order=1&order=2", "order=", "order[id]=1"] {
+        assert!(taken("/x?o={body:/order}", unclear).is_empty(), "{unclear}");
+    }
+}
+
 /// The configuration may change between a claim and the question.
 #[test]
 fn a_value_fills_no_other_placeholder() {
