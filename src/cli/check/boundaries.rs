@@ -76,7 +76,7 @@ fn with_keys(keys: &UpstreamKeys) -> String {
 
 const HOLD: &str = "on_unknown = \"hold\": at most once per operation until its tombstone ends, provided the store \
                     keeps what it acknowledged and its clock makes no jump of a ttl or more, the gateways of one store \
-                    name operations alike (namespace, key header and scope), nothing between gateway and upstream \
+                    name operations alike (namespace, place of the key, scope), nothing between gateway and upstream \
                     repeats a request, and every status listed as release is true. What cannot be decided is held as \
                     unknown and shown. An operator who declares \"not executed\" steps outside this promise.";
 const RETRY: &str = "on_unknown = \"retry\": may run more than once, with the same key forwarded; at least once only \
