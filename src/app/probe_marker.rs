@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{HeaderValue, Request, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
 use tower::ServiceExt;
 
 use crate::call::CallLimit;
@@ -15,7 +15,7 @@ use crate::cli::check::{BAD_CONFIGURATION, NOT_PROVEN};
 use crate::cli::output;
 use crate::config::{Config, Marker, Route, Settling};
 use crate::headers::{add_own, clean_request, name_execution, reports_conflict};
-use crate::protocol::RecordId;
+use crate::protocol::{FoundKey, KeySearch, RecordId};
 use crate::random;
 use crate::routes::{Matched, RouteTable};
 use crate::settle::marker::{MarkerTable, Row};
@@ -28,14 +28,14 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Probes the upstream of a route. Returns the exit code.
 pub(super) async fn probe_marker(config: &Config, args: &MarkerArgs) -> ExitCode {
-    let Prepared { route, marker, request } = match prepared(config, args) {
+    let Prepared { route, marker, key, request } = match prepared(config, args) {
         Ok(prepared) => prepared,
         Err(why) => {
             say(&format!("oncegate: {why}"));
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    match judged(config, &route, &marker, request).await {
+    match judged(config, &route, &marker, &key, request).await {
         Ok(Judgement { code, text }) => match output::print(format_args!("{text}")) {
             Ok(()) => ExitCode::from(code),
             Err(error) => output::printed(Err(error)),
@@ -51,6 +51,7 @@ pub(super) async fn probe_marker(config: &Config, args: &MarkerArgs) -> ExitCode
 struct Prepared {
     route: Arc<Route>,
     marker: Arc<Marker>,
+    key: FoundKey,
     request: Request<Body>,
 }
 
@@ -72,18 +73,33 @@ fn prepared(config: &Config, args: &MarkerArgs) -> Result<Prepared, String> {
     }
     let body = args.body.as_deref().map(std::fs::read).transpose();
     let body = body.map_err(|error| format!("the body cannot be read: {error}"))?.unwrap_or_default();
-    let mut request = Request::new(Body::from(body));
+    let mut request = Request::new(Body::empty());
     *request.method_mut() = args.method.clone();
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
     for (name, value) in &args.headers {
         headers.append(name, value.clone());
     }
-    if !headers.contains_key(&route.key_header) {
+    let key = key(route, headers, &body)?;
+    *request.body_mut() = Body::from(body);
+    Ok(Prepared { route: Arc::clone(route), marker: Arc::clone(marker), key, request })
+}
+
+/// Returns the key of the request. If the request has none, it gets a new one in the header of the route's
+/// keys.
+fn key(route: &Route, headers: &mut HeaderMap, body: &[u8]) -> Result<FoundKey, String> {
+    let source = &route.key.source;
+    if source.find(headers, Some(body)) == Ok(KeySearch::Absent)
+        && let Some(name) = source.headers().next()
+    {
         let key = HeaderValue::from_str(&format!("probe-marker-{}", new_id()?));
-        headers.insert(&route.key_header, key.map_err(|error| error.to_string())?);
+        headers.insert(name, key.map_err(|error| error.to_string())?);
     }
-    Ok(Prepared { route: Arc::clone(route), marker: Arc::clone(marker), request })
+    match source.find(headers, Some(body)) {
+        Ok(KeySearch::Found(key)) => Ok(key),
+        Ok(_) => Err(format!("the request has no key; send one with --body, in {}", source.in_words())),
+        Err(refusal) => Err(format!("the request has no valid key: {refusal}")),
+    }
 }
 
 /// Returns the target of the request, if `route` covers it.
@@ -116,6 +132,7 @@ async fn judged(
     config: &Config,
     route: &Route,
     marker: &Marker,
+    key: &FoundKey,
     mut request: Request<Body>,
 ) -> Result<Judgement, String> {
     let table = MarkerTable::new(&marker.url.0, &marker.table, TIMEOUT)?;
@@ -127,8 +144,9 @@ async fn judged(
         Err(error) => return Err(error.to_string()),
     }
     let headers = request.headers_mut();
-    clean_request(headers, false, std::iter::once(route.key_header.as_str()));
+    clean_request(headers, false, route.key.headers().iter().map(HeaderName::as_str));
     add_own(headers, Version::HTTP_11, None);
+    route.key.send(&key.key, key.place, headers);
     name_execution(headers, id, 1);
     request.extensions_mut().insert(CallLimit::Whole);
     let answer = called(config, route, request).await?;

@@ -16,6 +16,7 @@ use crate::config::{Config, Environment, Fallback, ListenerTls, Server, Upstream
 
 mod boundaries;
 mod exit_code;
+mod key;
 mod losses;
 pub mod marker;
 mod memory;

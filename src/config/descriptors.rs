@@ -48,7 +48,7 @@ impl Config {
 
     /// Tells whether a request may stream to an upstream without protection.
     fn streams(&self) -> bool {
-        self.fallback.is_some() || self.routes.iter().any(|route| !route.key_required)
+        self.fallback.is_some() || self.routes.iter().any(|route| !route.key.required)
     }
 
     /// Reduces the numbers of connections, executions and streams to those of `capacity`.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod key;
 mod notify;
 mod outcomes;
 mod problems;
@@ -19,6 +20,7 @@ mod settling;
 mod size;
 mod token;
 
+pub(super) use self::key::{Forward, Key, MembersText, Place};
 pub(super) use self::notify::Notify;
 pub(super) use self::outcomes::{Outcomes, ReleaseWhen, StatusText};
 pub(super) use self::problems::Problems;

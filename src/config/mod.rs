@@ -25,6 +25,7 @@ pub use self::descriptors::Capacity;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::notify::{Notify, WebhookSecret, WebhookUrl};
+pub use self::route_key::{KeyForwarding, RouteKey};
 pub use self::schema::schema;
 pub use self::settling::{Marker, Probe, RetryHorizon, SealKey, Settling, UpstreamKeys};
 pub use self::upstream_name::UpstreamName;
@@ -43,6 +44,7 @@ mod mistakes;
 mod notify;
 mod overlay;
 mod read;
+mod route_key;
 mod rules;
 mod schema;
 mod settling;
@@ -282,10 +284,8 @@ pub struct Route {
     pub upstream: UpstreamName,
     /// Namespace of the keys.
     pub namespace: Arc<str>,
-    /// The header that carries the key.
-    pub key_header: HeaderName,
-    /// True if a request without a key is refused.
-    pub key_required: bool,
+    /// The place of the key in requests, and its way to the upstream.
+    pub key: RouteKey,
     /// Parts of a request that tell callers apart.
     pub scope: Vec<ScopePart>,
     /// True if all callers that no part of the scope tells apart count as the same one, instead of being
@@ -332,7 +332,7 @@ impl Route {
             _ => None,
         });
         let fingerprint = self.fingerprint.headers.iter().map(String::as_str);
-        [self.key_header.as_str()].into_iter().chain(scope).chain(fingerprint)
+        self.key.headers().iter().map(HeaderName::as_str).chain(scope).chain(fingerprint)
     }
 }
 

@@ -6,6 +6,7 @@ use super::Config;
 use super::units::Span;
 use super::warning::Warning;
 
+mod key;
 mod outcomes;
 mod problems;
 mod route;
@@ -48,7 +49,12 @@ impl Config {
             let texts = route::warnings(route, self.upstreams.get(&route.upstream));
             let sealed = !self.store.seal.is_empty();
             let lookup = route::lookup(route, self.lookup);
-            for text in texts.into_iter().chain(settling::warnings(route, sealed)).chain(lookup) {
+            for text in texts
+                .into_iter()
+                .chain(settling::warnings(route, sealed))
+                .chain(lookup)
+                .chain(key::warnings(route))
+            {
                 match said.iter_mut().find(|(earlier, _)| *earlier == text) {
                     Some((_, names)) => names.push(&route.name),
                     None => said.push((text, vec![&route.name])),

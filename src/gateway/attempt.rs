@@ -8,11 +8,12 @@ use http::{Method, Request};
 
 use crate::call::CallLimit;
 use crate::config::Route;
-use crate::headers::{bare_key, name_execution};
+use crate::headers::name_execution;
 use crate::presence::OpenRequests;
 use crate::problem::Problem;
 use crate::protocol::{
-    Claim, Fingerprint, Key, Labels, Owner, Record, RecordId, RequestParts, Scheme, Standing,
+    CallerParts, Claim, Fingerprint, FoundKey, Key, KeySearch, Labels, Owner, PlaceNumber, Record, RecordId,
+    RequestParts, Scheme, Scope, ScopePart, Standing,
 };
 use crate::settle::{KeptRequest, Settler};
 use crate::shares::Party;
@@ -26,6 +27,8 @@ pub(super) struct Attempt {
     pub(super) id: RecordId,
     pub(super) route: Arc<Route>,
     key: Key,
+    /// The place that the key was read from.
+    key_place: PlaceNumber,
     head: Parts,
     body: Buffered,
     pub(super) fingerprint: Fingerprint,
@@ -55,7 +58,7 @@ impl Attempt {
     pub(super) fn new(
         id: RecordId,
         route: Arc<Route>,
-        key: Key,
+        key: FoundKey,
         head: Parts,
         body: Buffered,
         party: Party,
@@ -63,7 +66,8 @@ impl Attempt {
     ) -> Self {
         let fingerprint = Fingerprint::of(parts(&head, &body), &route.fingerprint);
         let labels = Labels::of_request(&route.labels, parts(&head, &body));
-        Self { id, route, key, head, body, fingerprint, kept: None, labels, party, open_requests }
+        let FoundKey { key, place: key_place } = key;
+        Self { id, route, key, key_place, head, body, fingerprint, kept: None, labels, party, open_requests }
     }
 
     /// Takes what settling an unknown outcome would need of the request.
@@ -72,23 +76,29 @@ impl Attempt {
         self
     }
 
-    /// Creates the attempt that the kept request of a record makes. Returns `None` if the request has no key
-    /// any more where the route expects it.
+    /// Creates the attempt that the kept request of a record makes. Returns `None` if the request has another
+    /// key, or none, where the route looks for it now: the upstream has to get the key of the first execution.
     pub(super) fn again(
         id: RecordId,
         route: Arc<Route>,
         record: &Record,
         request: KeptRequest,
     ) -> Option<Self> {
-        let key = Key::parse(request.headers.get(&route.key_header)?.as_bytes()).ok()?;
+        let Ok(KeySearch::Found(key)) = route.key.source.find(&request.headers, Some(&request.body)) else {
+            return None;
+        };
+        if !names(&route, record, &request, &key.key, id) {
+            return None;
+        }
         let (mut head, ()) = Request::new(()).into_parts();
         (head.method, head.uri, head.headers) = (request.method, request.uri, request.headers);
         Some(Self {
             id,
             route,
-            key,
+            key: key.key,
+            key_place: key.place,
             head,
-            body: Buffered { bytes: request.body, _share: None },
+            body: Buffered { bytes: request.body, share: None },
             fingerprint: record.fingerprint.clone(),
             kept: None,
             labels: record.labels.clone(),
@@ -152,11 +162,19 @@ impl Attempt {
         *request.method_mut() = self.head.method.clone();
         *request.uri_mut() = self.head.uri.clone();
         *request.headers_mut() = std::mem::take(&mut self.head.headers);
-        bare_key(request.headers_mut(), &self.route.key_header, &self.key);
+        self.route.key.send(&self.key, self.key_place, request.headers_mut());
         request.extensions_mut().insert(self.route.upstream.clone());
         request.extensions_mut().insert(limit);
         request
     }
+}
+
+/// Tells whether a kept request with this key names the operation `id`, as far as its parts were kept: the
+/// client's certificate was not.
+fn names(route: &Route, record: &Record, request: &KeptRequest, key: &Key, id: RecordId) -> bool {
+    let shown = CallerParts { headers: &request.headers, certificate: None, path: request.uri.path() };
+    let (scope, _) = Scope::of_request(&route.scope, shown);
+    route.scope.contains(&ScopePart::ClientCertificate) || RecordId::of(&record.namespace, &scope, key) == id
 }
 
 fn parts<'a>(head: &'a Parts, body: &'a Buffered) -> RequestParts<'a> {

@@ -41,7 +41,7 @@ const GIVING_WAY: Duration = Duration::from_millis(500);
 pub(super) struct Buffered {
     pub(super) bytes: Bytes,
     /// `None` for a body that was not read from a client.
-    pub(super) _share: Option<Share>,
+    pub(super) share: Option<Share>,
 }
 
 /// The memory that bodies of protected requests may take together.
@@ -142,7 +142,7 @@ impl ArrivingBody<'_> {
         self.forget();
         let bytes = if self.more.is_empty() { std::mem::take(&mut self.first) } else { take(&mut self.more) };
         let share = std::mem::replace(&mut self.share, self.budget.shares.empty(None.into()));
-        Ok(Buffered { bytes, _share: Some(share) })
+        Ok(Buffered { bytes, share: Some(share) })
     }
 
     /// Adds bytes to the body. Most bodies arrive in one piece, which is then not copied.

@@ -13,7 +13,7 @@ use http::{Method, Request, Response};
 use crate::config::{Route, UpstreamName};
 use crate::presence::ConnectionFacts;
 use crate::problem::{Problem, ShapeOfRequest, Slug};
-use crate::protocol::Key;
+use crate::protocol::{FoundKey, KeySearch};
 use crate::routes::{Ambiguity, Matched, Published};
 use crate::shares::Party;
 
@@ -21,6 +21,7 @@ use super::access::AccessLine;
 use super::attempt::Attempt;
 use super::body::{leave, leave_body, without_body};
 use super::cors::Asking;
+use super::key_in_body::by_body;
 use super::lookup::look_up;
 use super::operation::requested_key;
 use super::policy::publish;
@@ -53,6 +54,7 @@ pub(super) async fn exchange(
         Way::Protected(route, key) => {
             Box::pin(protected(&gateway, upstream, route, key, request, party, &mut access)).await
         }
+        Way::ByBody(route) => Box::pin(by_body(&gateway, upstream, route, request, party, &mut access)).await,
         Way::Unprotected(name) => pass_through(&gateway, upstream, name, request, party).await,
         Way::Lookup => Box::pin(look_up(&gateway, request, party, &mut access)).await,
         Way::Policy(published) => publish(&published, request),
@@ -88,7 +90,9 @@ pub(super) async fn exchange(
 /// The way of a request through the gateway.
 enum Way {
     /// A route protects the request with this key.
-    Protected(Arc<Route>, Key),
+    Protected(Arc<Route>, FoundKey),
+    /// A route looks for the key in the body.
+    ByBody(Arc<Route>),
     /// No key protects the request. It streams to this upstream.
     Unprotected(UpstreamName),
     /// The gateway answers a lookup.
@@ -104,9 +108,10 @@ fn way(matched: Matched, request: &Request<Body>) -> (Option<UpstreamName>, Way)
     match matched {
         Matched::Route(route) => {
             let name = route.upstream.clone();
-            let way = match requested_key(&route, request) {
-                Ok(Some(key)) => Way::Protected(route, key),
-                Ok(None) => Way::Unprotected(name.clone()),
+            let way = match requested_key(&route, request.headers(), None) {
+                Ok(KeySearch::Found(key)) => Way::Protected(route, key),
+                Ok(KeySearch::InBody) => Way::ByBody(route),
+                Ok(KeySearch::Absent) => Way::Unprotected(name.clone()),
                 Err(problem) => Way::Refused(problem),
             };
             (Some(name), way)
@@ -159,14 +164,14 @@ async fn protected(
     gateway: &Arc<Gateway>,
     upstream: Upstream,
     route: Arc<Route>,
-    key: Key,
+    key: FoundKey,
     request: Request<Body>,
     party: Party,
     access: &mut AccessLine,
 ) -> Result<Reply, Problem> {
     let (mut head, body) = request.into_parts();
     let expects = head.headers.contains_key(EXPECT);
-    let id = match gateway.name_operation(&route, &key, &mut head, None) {
+    let id = match gateway.name_operation(&route, &key.key, &mut head, None) {
         Ok(id) => id,
         Err(problem) => {
             leave_body(expects, body);

@@ -21,7 +21,7 @@ use crate::store::StoreError;
 use super::Gateway;
 use super::access::AccessLine;
 use super::body::leave;
-use super::operation::requested_key;
+use super::operation::looked_up_key;
 use super::reply::Reply;
 
 /// Outcomes in metrics and log: a record was found, or there is none.
@@ -97,10 +97,7 @@ fn named(gateway: &Gateway, request: &Request<Body>, access: &mut AccessLine) ->
     })?;
     access.about_route(&route.name);
     let path = table.operation_path(route, query.path.as_deref()).map_err(no_path)?;
-    let key = requested_key(route, request)?.ok_or_else(|| {
-        let detail = format!("Send the key of the operation in the {} header.", route.key_header);
-        Problem::new(Slug::KeyMissing, detail)
-    })?;
+    let key = looked_up_key(route, request.headers())?;
     let mut asked = Request::new(());
     (*asked.version_mut(), *asked.uri_mut()) = (request.version(), request.uri().clone());
     asked.headers_mut().clone_from(request.headers());

@@ -50,6 +50,7 @@ mod cors;
 mod exchange;
 mod execution;
 mod flight;
+mod key_in_body;
 mod layer;
 mod lease;
 mod location;

@@ -1,43 +1,90 @@
 //! The operation that a request on a route asks for: its key and its caller. A request that fails here is
 //! refused without a claim and without a byte to the upstream.
 
-use axum::body::Body;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::config::Route;
-use crate::headers::tokens;
+use crate::headers::{IDEMPOTENCY_KEY, tokens};
 use crate::peer::ClientCertificate;
 use crate::problem::{Executed, Problem, Retry, Slug};
-use crate::protocol::{CallerParts, InvalidKey, Key, RecordId, Scope, ScopePart};
+use crate::protocol::{
+    CallerParts, InvalidKey, Key, KeyPlace, KeyRefusal, KeySearch, KeySource, RecordId, Scope, ScopePart,
+};
 use crate::routes::{UnknownCaller, scope_on};
 
 use super::Gateway;
 
-/// Returns the key of a request on a route, or `None` if there is no key and the route does not require one.
-pub(super) fn requested_key(route: &Route, request: &Request<Body>) -> Result<Option<Key>, Problem> {
-    let headers = request.headers();
-    match key(headers, &route.key_header)? {
-        None if route.key_required => {
-            let detail =
-                format!("Send a fresh key in the {} header with every new operation.", route.key_header);
+/// Looks for the key of a request on a route. The key is absent only where the route does not require one.
+/// Without a body, the search ends where the body would be looked at.
+pub(super) fn requested_key(
+    route: &Route,
+    headers: &HeaderMap,
+    body: Option<&[u8]>,
+) -> Result<KeySearch, Problem> {
+    match find(route, &route.key.source, headers, body)? {
+        KeySearch::Absent if route.key.required => {
+            let place = route.key.source.in_words();
+            let detail = format!("Send a fresh key in {place} with every new operation.");
             Err(Problem::new(Slug::KeyMissing, detail))
         }
-        Some(_) if is_grpc(headers) => {
-            let detail = "A call of gRPC cannot be stored and replayed: its outcome is told in trailers. Nothing \
-                          was sent.";
-            let problem = Problem::new(Slug::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE), detail);
-            Err(problem.advising(Executed::No, Retry::Never))
-        }
-        Some(_) if let Some(name) = nominated_scope(route, headers) => {
-            let detail = format!(
-                "The Connection header names {name}, which tells callers apart and has to reach the upstream."
-            );
-            Err(Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail))
-        }
-        key => Ok(key),
+        search => Ok(search),
     }
+}
+
+/// Returns the key that a lookup on a route names: in a header of the route's keys, or in the usual header if
+/// requests have the key in their bodies.
+pub(super) fn looked_up_key(route: &Route, headers: &HeaderMap) -> Result<Key, Problem> {
+    let source = &route.key.source;
+    let usual = source.reads_body().then_some(IDEMPOTENCY_KEY);
+    let places = source.headers().cloned().chain(usual).map(KeyPlace::Header);
+    let Some(source) = KeySource::first(places.collect()) else { return Err(no_key_named(source)) };
+    match find(route, &source, headers, None)? {
+        KeySearch::Found(found) => Ok(found.key),
+        KeySearch::Absent | KeySearch::InBody => Err(no_key_named(&source)),
+    }
+}
+
+fn no_key_named(source: &KeySource) -> Problem {
+    Problem::new(Slug::KeyMissing, format!("Send the key of the operation in {}.", source.in_words()))
+}
+
+/// Checks whether the key of a request with these headers can be read from its body.
+pub(super) fn readable_key(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
+    route.key.source.check_readable(headers).map_err(|refusal| invalid(&refusal))
+}
+
+fn invalid(refusal: &KeyRefusal<'_>) -> Problem {
+    Problem::new(Slug::KeyInvalid, format!("{refusal}."))
+}
+
+/// Looks for a key, and checks that a request with it can be forwarded and replayed.
+fn find(
+    route: &Route,
+    source: &KeySource,
+    headers: &HeaderMap,
+    body: Option<&[u8]>,
+) -> Result<KeySearch, Problem> {
+    let search = source.find(headers, body).map_err(|refusal| invalid(&refusal))?;
+    let KeySearch::Found(found) = &search else { return Ok(search) };
+    if let Some(name) = source.header_at(found.place).filter(|name| is_nominated(headers, name)) {
+        let why = InvalidKey::ConnectionNominated;
+        return Err(Problem::new(Slug::KeyInvalid, format!("{name}: {why}.")));
+    }
+    if is_grpc(headers) {
+        let detail = "A call of gRPC cannot be stored and replayed: its outcome is told in trailers. Nothing \
+                      was sent.";
+        let problem = Problem::new(Slug::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE), detail);
+        return Err(problem.advising(Executed::No, Retry::Never));
+    }
+    if let Some(name) = nominated_scope(route, headers) {
+        let detail = format!(
+            "The Connection header names {name}, which tells callers apart and has to reach the upstream."
+        );
+        return Err(Problem::new(Slug::Http(StatusCode::BAD_REQUEST), detail));
+    }
+    Ok(search)
 }
 
 impl Gateway {
@@ -77,20 +124,6 @@ fn caller(route: &Route, head: &Parts, path: &str) -> Result<Scope, Problem> {
         ),
     };
     Err(Problem::new(Slug::CallerUnknown, detail))
-}
-
-/// Returns the key of a request, if the request has one.
-fn key(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Key>, Problem> {
-    let nominated = || is_nominated(headers, name);
-    let mut lines = headers.get_all(name).into_iter();
-    let parsed = match (lines.next(), lines.next()) {
-        (None, _) => return Ok(None),
-        (Some(_), Some(_)) => Err(InvalidKey::SeveralLines),
-        (Some(_), None) if nominated() => Err(InvalidKey::ConnectionNominated),
-        (Some(line), None) => Key::parse(line.as_bytes()),
-    };
-    let refused = |why: InvalidKey| Problem::new(Slug::KeyInvalid, format!("{name}: {why}."));
-    parsed.map(Some).map_err(refused)
 }
 
 /// Tells whether `Connection` names this header, which makes the header end at this hop.

@@ -13,12 +13,13 @@ pub use hop::{strip_hop_by_hop, tokens};
 pub use meaning::{meaning, steers_clients};
 pub use names::{
     ADDED, FORWARDING, GATEWAY_ONLY, HOP_BY_HOP, IDEMPOTENCY_EXECUTED, IDEMPOTENCY_EXECUTION,
-    IDEMPOTENCY_EXPIRES, IDEMPOTENCY_MARKER, IDEMPOTENCY_OUTCOME, IDEMPOTENCY_POSSIBLE_DUPLICATE,
-    IDEMPOTENCY_PROTECTED, IDEMPOTENCY_RECORD, IDEMPOTENCY_STORED, IDEMPOTENT_REPLAYED, METHOD_OVERRIDES,
-    NEVER_BELIEVED, NOT_REPLAYED, NOT_REPLAYED_FAMILIES, STRIPE_SHOULD_RETRY, TRACEPARENT, X_FORWARDED_FOR,
-    X_FORWARDED_HOST, X_FORWARDED_PROTO, X_SHOULD_RETRY, is_gateway_only, is_mimic, is_not_replayed,
+    IDEMPOTENCY_EXPIRES, IDEMPOTENCY_KEY, IDEMPOTENCY_MARKER, IDEMPOTENCY_OUTCOME,
+    IDEMPOTENCY_POSSIBLE_DUPLICATE, IDEMPOTENCY_PROTECTED, IDEMPOTENCY_RECORD, IDEMPOTENCY_STORED,
+    IDEMPOTENT_REPLAYED, METHOD_OVERRIDES, NEVER_BELIEVED, NOT_REPLAYED, NOT_REPLAYED_FAMILIES,
+    STRIPE_SHOULD_RETRY, TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_SHOULD_RETRY,
+    is_gateway_only, is_mimic, is_not_replayed,
 };
-pub use request::{add_own, bare_key, clean_request, forwarded_address, name_execution};
+pub use request::{add_own, clean_request, forward_key, forwarded_address, name_execution};
 pub use response::{HeaderWord, kept, prepare_response, reports_conflict};
 pub use supplied::{HeaderList, SuppliedResponse};
 

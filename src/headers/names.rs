@@ -7,6 +7,8 @@ use http::header::{
     WWW_AUTHENTICATE,
 };
 
+/// The key of an operation, unless a route reads another place.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Name of the execution that a request belongs to: `<record id>:<n>`.
 pub const IDEMPOTENCY_EXECUTION: HeaderName = HeaderName::from_static("idempotency-execution");
 /// `conflict`, on an upstream's response: the marker of this execution was there already, so the upstream

@@ -9,7 +9,7 @@ use http::header::{Entry, HOST, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 
 use crate::peer::Peer;
-use crate::protocol::{Key, RecordId, hex};
+use crate::protocol::{Key, KeyForm, RecordId, hex};
 use crate::random;
 
 use super::hop::{strip_hop_by_hop, tokens};
@@ -111,10 +111,30 @@ pub fn forwarded_address(headers: &HeaderMap) -> Option<IpAddr> {
     std::str::from_utf8(last).ok()?.parse().ok()
 }
 
-/// Sends the key in its bare form, in whichever form it arrived.
-pub fn bare_key(headers: &mut HeaderMap, key_header: &HeaderName, key: &Key) {
-    let bare = HeaderValue::from_str(key.as_str()).expect("a key is printable ASCII");
-    headers.insert(key_header, bare);
+/// Sends the key in a header, in one form, whichever form it arrived in. `from` is the header that it arrived
+/// in, which is deleted if it is another one. Without `to`, the key is sent in no header.
+pub fn forward_key(
+    headers: &mut HeaderMap,
+    key: &Key,
+    from: Option<&HeaderName>,
+    to: Option<(KeyForm, &HeaderName)>,
+) {
+    let value = |text: &str| HeaderValue::from_str(text).expect("a key is printable ASCII");
+    let sent = to.map(|(form, name)| {
+        let as_sent = || from.and_then(|from| headers.get(from)).cloned();
+        let value = match form {
+            KeyForm::Bare => value(key.as_str()),
+            KeyForm::AsSent => as_sent().unwrap_or_else(|| value(key.as_str())),
+            KeyForm::Quoted => value(&key.quoted()),
+        };
+        (name, value)
+    });
+    if let Some(from) = from.filter(|from| to.is_none_or(|(_, name)| name != from)) {
+        headers.remove(from);
+    }
+    if let Some((name, value)) = sent {
+        headers.insert(name, value);
+    }
 }
 
 /// Names the execution to the upstream.
@@ -163,6 +183,7 @@ fn new_traceparent() -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::IDEMPOTENCY_KEY;
     use crate::headers::tests::headers;
 
     fn prepare_request(headers: &mut HeaderMap, version: Version, peer: Option<Peer>, trusted: bool) {
@@ -186,7 +207,7 @@ mod tests {
         prepare_request(&mut request, Version::HTTP_11, Some(PEER), false);
         let key = Key::parse(b"\"k\"").expect("valid key");
         let id = RecordId::from_bytes(&[7; 20]).expect("twenty bytes");
-        bare_key(&mut request, &HeaderName::from_static("idempotency-key"), &key);
+        forward_key(&mut request, &key, None, Some((KeyForm::Bare, &IDEMPOTENCY_KEY)));
         name_execution(&mut request, id, 2);
         for gone in ["connection", "x-secret", "te", "upgrade"] {
             assert!(!request.contains_key(gone), "{gone}");
@@ -197,6 +218,32 @@ mod tests {
         assert_eq!(request["x-forwarded-for"], "192.0.2.1");
         assert_eq!(request["x-forwarded-host"], "api.example");
         assert_eq!(request["x-forwarded-proto"], "http");
+    }
+
+    #[test]
+    fn the_key_goes_on_in_one_header_and_one_form() {
+        let x_key = HeaderName::from_static("x-key");
+        let key = Key::parse(b"\"k 1\"").expect("valid key");
+        let sent = [("x-key", "\"k 1\""), ("idempotency-key", "the client's own")];
+        let (usual, other) = (Some(&IDEMPOTENCY_KEY), Some(&x_key));
+        for (from, to, left) in [
+            (other, Some((KeyForm::Bare, &x_key)), [Some("k 1"), Some("the client's own")]),
+            (other, Some((KeyForm::Quoted, &x_key)), [Some("\"k 1\""), Some("the client's own")]),
+            (other, Some((KeyForm::AsSent, &IDEMPOTENCY_KEY)), [None, Some("\"k 1\"")]),
+            (other, Some((KeyForm::Bare, &IDEMPOTENCY_KEY)), [None, Some("k 1")]),
+            (other, None, [None, Some("the client's own")]),
+            (usual, None, [Some("\"k 1\""), None]),
+            (None, Some((KeyForm::AsSent, &IDEMPOTENCY_KEY)), [Some("\"k 1\""), Some("k 1")]),
+            (None, None, [Some("\"k 1\""), Some("the client's own")]),
+        ] {
+            let mut request = headers(&sent);
+            forward_key(&mut request, &key, from, to);
+            let value = |name| request.get(name).map(|value| value.to_str().expect("text"));
+            assert_eq!([value(&x_key), value(&IDEMPOTENCY_KEY)], left, "{from:?} {to:?}");
+        }
+        let mut twice = headers(&[("idempotency-key", "a"), ("idempotency-key", "b")]);
+        forward_key(&mut twice, &key, None, Some((KeyForm::Bare, &IDEMPOTENCY_KEY)));
+        assert_eq!(twice.get_all(IDEMPOTENCY_KEY).iter().count(), 1, "the client's lines are replaced");
     }
 
     #[test]

@@ -8,11 +8,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use http::{HeaderName, Method};
+use http::Method;
 use sha2::{Digest, Sha256};
 
 use super::pattern::Pattern;
-use super::{ScopePart, hex};
+use super::{KeySource, ScopePart, hex};
 use crate::clock::Timestamp;
 
 /// Version of the way in which a record id is made of namespace, scope and key.
@@ -34,7 +34,7 @@ pub struct Identity {
 impl Identity {
     /// Returns the identity of a route.
     #[must_use]
-    pub fn new(namespace: &str, scope: &[ScopePart], key_header: &HeaderName) -> Self {
+    pub fn new(namespace: &str, scope: &[ScopePart], key: &KeySource) -> Self {
         let part = |part: &ScopePart| match part {
             ScopePart::Header(name) => format!("\"{name}\""),
             other => other.to_string(),
@@ -42,7 +42,7 @@ impl Identity {
         Self {
             namespace: namespace.to_owned(),
             scope: scope.iter().map(part).collect(),
-            key: format!("{{ header = \"{key_header}\" }}"),
+            key: key.to_string(),
             scheme: SCHEME.to_owned(),
         }
     }
@@ -195,13 +195,14 @@ impl FromStr for EntryName {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
     use http::header::AUTHORIZATION;
 
     use super::*;
 
     fn usual() -> Identity {
         let scope = [ScopePart::Header(AUTHORIZATION), ScopePart::Path];
-        Identity::new("default", &scope, &HeaderName::from_static("idempotency-key"))
+        Identity::new("default", &scope, &KeySource::header(HeaderName::from_static("idempotency-key")))
     }
 
     #[test]

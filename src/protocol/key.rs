@@ -3,8 +3,14 @@
 //! The IETF draft (draft-ietf-httpapi-idempotency-key-header) makes the header a structured-field string,
 //! `"…"`. Most deployed clients send the bare text. Both forms are read, and both name the same key. A value
 //! that could mean two things is refused.
+//!
+//! A key may also stand in members of the body ([`KeySource`](super::KeySource)). The same text is the same key
+//! wherever it stands.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use super::members::Unreadable;
 
 /// The longest key that is accepted, in bytes.
 pub const MAX_LENGTH: usize = 255;
@@ -35,11 +41,49 @@ impl Key {
         }
     }
 
-    /// Returns the bare form, as it is sent to the upstream.
+    /// Makes the key of the members of a body. Several are joined with `:`, and in each of them `:` is written
+    /// as `%3A` and `%` as `%25`, so that no two lists of members make the same key.
+    ///
+    /// # Errors
+    /// Returns the [`InvalidKey`] for the rule that a member breaks. The rules are those of a bare value.
+    pub fn of_members(members: &[String]) -> Result<Self, InvalidKey> {
+        for member in members {
+            match parse_bare(member.as_bytes()) {
+                Ok(bare) if bare.is_empty() => return Err(InvalidKey::Empty),
+                Ok(_) => {}
+                Err(_) => return Err(InvalidKey::MemberCharacter),
+            }
+        }
+        let joined = match members {
+            [only] => only.clone(),
+            several => several.iter().map(|member| joinable(member)).collect::<Vec<_>>().join(":"),
+        };
+        if joined.len() > MAX_LENGTH { Err(InvalidKey::TooLong) } else { Ok(Self(joined)) }
+    }
+
+    /// Returns the bare form, as it is usually sent to the upstream.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns the quoted form: a string of RFC 8941.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        let text = sfv::StringRef::from_str(&self.0).expect("a key is printable ASCII");
+        sfv::ItemSerializer::new().bare_item(text).finish()
+    }
+}
+
+/// The form in which a key is sent to the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyForm {
+    /// The bare text.
+    Bare,
+    /// The value of the header as it came. A key from a body has no other form than the bare one.
+    AsSent,
+    /// A string of RFC 8941.
+    Quoted,
 }
 
 impl fmt::Debug for Key {
@@ -57,6 +101,14 @@ fn parse_bare(value: &[u8]) -> Result<String, InvalidKey> {
         return Err(InvalidKey::Character);
     }
     Ok(value.iter().copied().map(char::from).collect())
+}
+
+/// Returns a member without the characters that join members.
+fn joinable(member: &str) -> Cow<'_, str> {
+    match member.contains([':', '%']) {
+        true => member.replace('%', "%25").replace(':', "%3A").into(),
+        false => member.into(),
+    }
 }
 
 fn parse_quoted(value: &[u8]) -> Result<String, InvalidKey> {
@@ -95,6 +147,18 @@ pub enum InvalidKey {
     SeveralLines,
     /// A key header that `Connection` names, which would strip it before the upstream.
     ConnectionNominated,
+    /// A body with members that cannot be read.
+    Body(Unreadable),
+    /// A member that is null.
+    Null,
+    /// A member that is neither a string nor an integer that a double holds exactly.
+    NoText,
+    /// A member with a character that a bare key cannot hold.
+    MemberCharacter,
+    /// A member that the body does not name clearly.
+    Unclear,
+    /// Members of which only some are there.
+    Incomplete,
 }
 
 impl fmt::Display for InvalidKey {
@@ -111,6 +175,17 @@ impl fmt::Display for InvalidKey {
             }
             Self::SeveralLines => "the header appears more than once",
             Self::ConnectionNominated => "the Connection header names the key header",
+            Self::Body(unreadable) => return unreadable.fmt(f),
+            Self::Null => "the key is null",
+            Self::NoText => "a key is a string, or an integer up to 2^53",
+            Self::MemberCharacter => {
+                "a key holds printable ASCII characters without space, comma and double quote"
+            }
+            Self::Unclear => {
+                "the body names this member twice, or has a value on the way to it that is neither an object nor \
+                 a list"
+            }
+            Self::Incomplete => "the body has only some of these members",
         })
     }
 }
@@ -153,6 +228,64 @@ mod tests {
             (r#""\"a\"""#, InvalidKey::NoBareForm),
         ] {
             assert_eq!(parsed(value), Err(why), "{value}");
+        }
+    }
+
+    fn joined(members: &[&str]) -> Result<String, InvalidKey> {
+        let members: Vec<String> = members.iter().map(|member| (*member).to_owned()).collect();
+        Key::of_members(&members).map(|key| key.as_str().to_owned())
+    }
+
+    #[test]
+    fn members_keep_to_the_rules_of_a_bare_value() {
+        assert_eq!(joined(&["order-17"]), Ok("order-17".into()));
+        assert_eq!(joined(&["a:b%"]), Ok("a:b%".into()), "one member is the key itself");
+        assert_eq!(joined(&["m-1", "o-17"]), Ok("m-1:o-17".into()));
+        assert_eq!(joined(&["a:b", "c"]), Ok("a%3Ab:c".into()));
+        assert_eq!(joined(&["a", "b:c"]), Ok("a:b%3Ac".into()));
+        assert_eq!(joined(&["a%3Ab", "c"]), Ok("a%253Ab:c".into()));
+        for (member, why) in [
+            ("", InvalidKey::Empty),
+            (" ", InvalidKey::MemberCharacter),
+            ("a b", InvalidKey::MemberCharacter),
+            ("a,b", InvalidKey::MemberCharacter),
+            ("\"a\"", InvalidKey::MemberCharacter),
+            ("k\u{e9}y", InvalidKey::MemberCharacter),
+            ("a\n", InvalidKey::MemberCharacter),
+            ("a\0", InvalidKey::MemberCharacter),
+        ] {
+            assert_eq!(joined(&[member]), Err(why), "{member:?}");
+            assert_eq!(joined(&["m", member]), Err(why), "{member:?}");
+        }
+        let half = "k".repeat(MAX_LENGTH / 2);
+        assert!(joined(&[&half, &half]).is_ok(), "127 and 127 and a colon");
+        assert_eq!(joined(&[&half, &half, "k"]), Err(InvalidKey::TooLong));
+        assert_eq!(joined(&[&half, &half.replacen('k', ":", 1)]), Err(InvalidKey::TooLong));
+    }
+
+    #[test]
+    fn the_quoted_form_is_read_as_the_same_key() {
+        for bare in ["k-1", r"a\b", r#""say \"hi\" twice""#] {
+            let key = Key::parse(bare.as_bytes()).expect("valid key");
+            assert_eq!(Key::parse(key.quoted().as_bytes()), Ok(key), "{bare}");
+        }
+    }
+
+    proptest::proptest! {
+        /// No two lists of members make the same key.
+        #[test]
+        fn joined_members_can_be_told_apart(
+            one in proptest::collection::vec("[:%3A25ab]{1,6}", 2..5),
+            other in proptest::collection::vec("[:%3A25ab]{1,6}", 2..5),
+        ) {
+            let (first, second) = (Key::of_members(&one), Key::of_members(&other));
+            proptest::prop_assert_eq!(first == second, one == other);
+            let joined = first.expect("valid members").as_str().to_owned();
+            let parts: Vec<String> = joined
+                .split(':')
+                .map(|part| part.replace("%3A", ":").replace("%25", "%"))
+                .collect();
+            proptest::prop_assert_eq!(parts, one);
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use super::RequestParts;
-use super::probe::{Document, Found, Pointer};
+use super::members::{BodyMembers, Pointer};
 
 /// The largest number of labels of a route and of a record.
 pub const MOST: usize = 4;
@@ -29,7 +29,7 @@ pub struct LabelSource {
 enum Place {
     /// A request header. Its first value counts.
     Header(HeaderName),
-    /// A member of the body, as JSON.
+    /// A member of the body, which is JSON or a form.
     Member(Pointer),
 }
 
@@ -74,17 +74,14 @@ impl Labels {
             return Self::default();
         }
         let has_member = sources.iter().any(|source| matches!(source.place, Place::Member(_)));
-        let document = if has_member { Document::parse(request.body) } else { None };
+        let members = if has_member { BodyMembers::found(request.headers, request.body) } else { None };
         let found = sources.iter().filter_map(|source| {
             let value = match &source.place {
                 Place::Header(name) => {
                     let value = request.headers.get(name)?.as_bytes();
                     kept(std::str::from_utf8(value).ok()?)?.into()
                 }
-                Place::Member(pointer) => match document.as_ref()?.at(pointer) {
-                    Found::Value(value) => kept(&value.scalar()?)?.into(),
-                    Found::Absent | Found::Unclear => return None,
-                },
+                Place::Member(pointer) => kept(&members.as_ref()?.member(pointer).scalar()?)?.into(),
             };
             Some(Label { name: Arc::clone(&source.name), value })
         });

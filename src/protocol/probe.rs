@@ -10,16 +10,13 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::StoredResponse;
+use super::members::{Document, Found, Pointer};
 
-mod document;
-mod pointer;
 mod template;
 
 #[cfg(test)]
 mod tests;
 
-pub(super) use self::document::{Document, Found};
-pub use self::pointer::Pointer;
 pub use self::template::{UrlTemplate, Values};
 
 /// The meaning of an upstream's answers to a probe.

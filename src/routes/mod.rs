@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use matchit::Router;
 
 use crate::config::{Fallback, Match, Route, UpstreamName};
-use crate::headers::METHOD_OVERRIDES;
+use crate::headers::{IDEMPOTENCY_KEY, METHOD_OVERRIDES};
 use crate::protocol::path;
 use crate::protocol::readings::{self, Reading};
 
@@ -21,10 +21,7 @@ mod published;
 
 pub use self::live::LiveRoutes;
 pub use self::operation::{NoPath, UnknownCaller, scope_on};
-pub use self::published::{KeyPlace, KeyPolicy, Published, shown};
-
-/// The header that carries a key, unless a route names another one.
-const USUAL_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub use self::published::{KeyPolicy, Published, PublishedPlace, shown};
 
 /// The path at which a client looks up the record of a key, if the configuration allows it.
 pub const LOOKUP_PATH: &str = "/.well-known/idempotency/record";
@@ -94,7 +91,7 @@ impl RouteTable {
     /// such template.
     pub fn new(routes: &[Arc<Route>], fallback: Option<Fallback>) -> Result<Self, RouteConflict> {
         let (mut equivalent, mut exact) = (Routers::default(), Routers::default());
-        let mut key_headers = vec![USUAL_KEY];
+        let mut key_headers = vec![IDEMPOTENCY_KEY];
         for route in routes {
             let routers = match route.matching {
                 Match::Equivalent => &mut equivalent,
@@ -105,8 +102,10 @@ impl RouteTable {
                 let added = router.insert(route.shape.as_str(), Arc::clone(route));
                 added.map_err(|source| RouteConflict { route: Arc::clone(&route.name), source })?;
             }
-            if !key_headers.contains(&route.key_header) {
-                key_headers.push(route.key_header.clone());
+            for name in route.key.source.headers() {
+                if !key_headers.contains(name) {
+                    key_headers.push(name.clone());
+                }
             }
         }
         let largest_response = routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);

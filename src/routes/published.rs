@@ -14,7 +14,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::config::Route;
-use crate::protocol::hex;
+use crate::protocol::{KeyPlace, hex};
 
 /// The document with the policies of all routes.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ struct RoutePolicy<'r> {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct KeyPolicy<'r> {
     /// Place of the key in a request.
-    pub key: KeyPlace,
+    pub key: PublishedPlace,
     /// True if a request without a key is refused.
     pub required: bool,
     /// Time for which the response to a key is given again.
@@ -52,12 +52,32 @@ pub struct KeyPolicy<'r> {
     pub problems: &'r str,
 }
 
-/// The place of a key in a request.
+/// The place of a key in a request, as a configuration writes it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum KeyPlace {
+pub enum PublishedPlace {
     /// A header of the request.
     Header(String),
+    /// A member of the body.
+    #[serde(rename = "json")]
+    Member(String),
+    /// Members of the body, which together are the key.
+    #[serde(rename = "json")]
+    Members(Vec<String>),
+    /// The first of these places that is there.
+    First(Vec<PublishedPlace>),
+}
+
+impl PublishedPlace {
+    fn of(place: &KeyPlace) -> Self {
+        match place {
+            KeyPlace::Header(name) => Self::Header(shown(name)),
+            KeyPlace::Members(members) => match members.as_slice() {
+                [member] => Self::Member(member.to_string()),
+                members => Self::Members(members.iter().map(ToString::to_string).collect()),
+            },
+        }
+    }
 }
 
 /// A span of time, in both notations that clients read.
@@ -94,21 +114,19 @@ impl<'r> KeyPolicy<'r> {
     pub fn of(route: &'r Route) -> Self {
         Self {
             key: key_place(route),
-            required: route.key_required,
+            required: route.key.required,
             lifetime: Lifetime::of(route.policy.ttl),
-            problems: shape_name(route),
+            problems: route.problems.name(),
         }
     }
 }
 
 /// Returns the place of the key on a route.
-fn key_place(route: &Route) -> KeyPlace {
-    KeyPlace::Header(shown(&route.key_header))
-}
-
-/// Returns the name of the shape of a route's problems.
-fn shape_name(_: &Route) -> &str {
-    "rfc9457"
+fn key_place(route: &Route) -> PublishedPlace {
+    match route.key.source.places() {
+        [only] => PublishedPlace::of(only),
+        places => PublishedPlace::First(places.iter().map(PublishedPlace::of).collect()),
+    }
 }
 
 impl Lifetime {

@@ -87,7 +87,9 @@ impl Keeper {
             Settling::Marker(_) if !route.keep_request => return None,
             Settling::Marker(_) => (None, Values::default()),
             Settling::Retry(_) => (Some(digest(request)), Values::default()),
-            Settling::Probe(probe) => (None, probe.template.values(key.as_str(), request.body)),
+            Settling::Probe(probe) => {
+                (None, probe.template.values(key.as_str(), request.headers, request.body))
+            }
         };
         let request = if route.keep_request { self.whole(request) } else { None };
         let closed = wire::Closed { values: values.0, request };

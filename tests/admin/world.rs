@@ -14,7 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use oncegate::admin::{Access, AdminState, router};
 use oncegate::clock::{ManualClock, Timestamp};
 use oncegate::config::{
-    AdminToken, InFlight, Match, OnStoreError, Role, Route, Settling, UnknownAnswers, UpstreamName,
+    AdminToken, InFlight, Match, OnStoreError, Role, Route, RouteKey, Settling, UnknownAnswers, UpstreamName,
 };
 use oncegate::peer::Peer;
 use oncegate::protocol::path::Template;
@@ -300,8 +300,7 @@ fn route(name: &str) -> Arc<Route> {
         methods: vec![Method::POST],
         upstream: UpstreamName("payments".into()),
         namespace: format!("{name}-keys").into(),
-        key_header: HeaderName::from_static("idempotency-key"),
-        key_required: true,
+        key: RouteKey::in_header(HeaderName::from_static("idempotency-key"), true),
         scope: [http::header::AUTHORIZATION, HeaderName::from_static("x-tenant")]
             .map(ScopePart::Header)
             .into(),

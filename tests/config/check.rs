@@ -106,6 +106,43 @@ fn settings_change_the_report() {
     assert!(!words(SMALL).contains("lookups"));
 }
 
+#[test]
+fn a_key_in_the_body_is_explained() {
+    assert_says(
+        &format!("{SMALL}key = {{ json = ['/merchant', '/metadata/order'], forward = 'quoted' }}\n"),
+        &[
+            "the members /merchant and /metadata/order of the body, optional: a request without it passes UNPROTECTED",
+            "sent quoted in idempotency-key, in place of a header of this name that the client sent",
+            "each body is read whole to find it",
+            "one of more than 1MiB is answered 413 request-too-large",
+            "neither JSON nor a form, or that has a content coding, 400 key-invalid",
+            "a second payment of it gets the first answer, or 422, after a decline too",
+            "No warnings.",
+        ],
+    );
+    let first =
+        "key = { first = [{ header = 'X-Event-Id' }, { json = '/id' }], required = true, forward = 'none' }";
+    assert_says(
+        &format!("{SMALL}{first}\n"),
+        &["the x-event-id header or the member /id of the body, required", "no header is sent with it"],
+    );
+    assert!(!words(SMALL).contains("key upstream") && !words(SMALL).contains("key in the body"));
+    let probe = "on_unknown = 'probe'\nprobe = { url = 'http://127.0.0.1:9/?k={key}', executed = [200], not_executed = [404] }";
+    let unseen = "the upstream never gets this text";
+    for (key, warns) in [
+        ("json = '/id', forward = 'none'", false),
+        ("json = ['/m', '/id'], forward = 'none'", true),
+        ("forward = 'none'", true),
+        ("json = ['/m', '/id']", false),
+    ] {
+        assert_eq!(words(&format!("{SMALL}key = {{ {key} }}\n{probe}\n")).contains(unseen), warns, "{key}");
+    }
+    for shared in ["'/customer'", "['/amount', '/metadata/Merchant-Id']"] {
+        let text = format!("{SMALL}key = {{ json = {shared} }}\n");
+        assert_says(&text, &["! route \"charges\": the key is { json = ", "which usual requests share"]);
+    }
+}
+
 /// For every store: the loss that a crash and a failover may cause, its consequence, and the setting that
 /// limits it.
 #[test]

@@ -8,6 +8,8 @@ use oncegate::protocol::OnUnknown;
 use oncegate::store::{postgres, redis};
 use serde_json::Value;
 
+use super::{SMALL, parsed};
+
 fn load(file: &str) -> Config {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(file);
     Config::load(&path, &Environment::default()).unwrap_or_else(|errors| panic!("{errors}"))
@@ -64,7 +66,7 @@ fn the_defaults_are_those_of_the_contract() {
         "lookup: Lookup { enabled: false }",
         "methods: [POST, PATCH]",
         "matching: Equivalent",
-        "namespace: \"default\", key_header: \"idempotency-key\", key_required: false",
+        "namespace: \"default\", key: RouteKey { source: KeySource([Header(\"idempotency-key\")]), required: false, forward: Some(KeyForwarding { form: Bare, name: \"idempotency-key\" })",
         "scope: [Header(\"authorization\"), Header(\"x-api-key\"), Header(\"api-key\"), \
          Header(\"stripe-account\"), Path], anonymous: false",
         "body: Raw, headers: [\"content-type\", \"content-encoding\", \"x-http-method-override\", \
@@ -79,6 +81,16 @@ fn the_defaults_are_those_of_the_contract() {
         "unknown_answers: Pass",
     ] {
         assert!(shown.contains(default), "{default} is not in {shown}");
+    }
+}
+
+#[test]
+fn the_places_of_keys_on_their_page_are_valid() {
+    let page = include_str!("../../docs/keys.md");
+    let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("key = {")).collect();
+    assert_eq!(lines.len(), 4);
+    for line in lines {
+        assert_eq!(parsed(&format!("{SMALL}{line}\n")).warnings(), [], "{line}");
     }
 }
 
@@ -111,6 +123,10 @@ fn the_schema_describes_each_key_and_its_values() {
     assert_eq!(route["properties"]["marker"]["properties"]["table"]["default"], "oncegate_marker");
     assert_eq!(schema["properties"]["server"]["properties"]["max_in_flight"]["default"], 1024);
     assert_eq!(route["properties"]["match"]["enum"], serde_json::json!(["equivalent", "exact"]));
+    let key = &route["properties"]["key"]["properties"];
+    assert_eq!(key["forward"]["enum"], serde_json::json!(["bare", "as-sent", "quoted", "none"]));
+    assert_eq!(key["json"]["anyOf"][1]["type"], "array");
+    assert_eq!(key["first"]["items"]["additionalProperties"], false);
     assert_eq!(route["properties"]["anonymous"]["default"], "refuse");
     assert_eq!(route["properties"]["unknown_answers"]["enum"], serde_json::json!(["pass", "problem"]));
     assert_eq!(route["properties"]["problems"]["default"], "rfc9457");

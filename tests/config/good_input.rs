@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use oncegate::config::{InFlight, LogFormat, Match, OnStoreError, UnknownAnswers};
-use oncegate::protocol::{BodyScheme, Meaning, PathScheme, ScopePart, Statuses};
+use http::HeaderName;
+use oncegate::config::{InFlight, LogFormat, Match, OnStoreError, RouteKey, UnknownAnswers};
+use oncegate::protocol::{BodyScheme, KeyForm, Meaning, PathScheme, ScopePart, Statuses};
 use oncegate::store::redis::{Address, Servers};
 use oncegate::store::{memory, postgres, redis};
 
@@ -28,7 +29,7 @@ fn routes_become_checked_types() {
          on_unknown = 'hold'\non_store_error = 'reject'\n",
     );
     let route = &config.routes[0];
-    assert_eq!((route.key_header.as_str(), route.key_required), ("x-request-key", true));
+    assert_eq!(route.key, RouteKey::in_header(HeaderName::from_static("x-request-key"), true));
     assert_eq!(written(&route.scope), ["x-tenant", "authorization"]);
     let overrides = ["x-http-method-override", "x-http-method", "x-method-override"];
     assert_eq!(route.fingerprint.headers, [&["content-type", "x-version"][..], &overrides].concat());
@@ -47,6 +48,42 @@ fn routes_become_checked_types() {
     );
     assert_eq!(route.outcomes.release(), []);
     assert_eq!(route.outcomes.unknown(), [408, 502, 503, 504].map(Statuses::One));
+}
+
+#[test]
+fn places_of_keys_become_checked_types() {
+    let key = |lines: &str| {
+        let key = with_route(&format!("{lines}\n")).routes[0].key.clone();
+        let sent = key.forward.map(|forward| (forward.form, forward.name.to_string()));
+        (key.source.to_string(), key.required, sent)
+    };
+    let usual = |form| Some((form, "idempotency-key".to_owned()));
+    let json = "{ json = \"/id\" }".to_owned();
+    for (lines, source, required, sent) in [
+        ("key = { json = '/id' }", json.clone(), false, usual(KeyForm::Bare)),
+        ("key = { json = ['/id'], required = true }", json.clone(), true, usual(KeyForm::Bare)),
+        ("key = { first = [{ json = '/id' }], forward = 'none' }", json.clone(), false, None),
+        (
+            "key = { json = '/id', forward = 'as-sent' }\non_unknown = 'retry'",
+            json,
+            false,
+            usual(KeyForm::AsSent),
+        ),
+        (
+            "key = { json = ['/m', '/a~1b/0'], forward = 'quoted', forward_as = 'X-Key' }\non_unknown = 'retry'",
+            "{ json = [\"/m\", \"/a~1b/0\"] }".to_owned(),
+            false,
+            Some((KeyForm::Quoted, "x-key".to_owned())),
+        ),
+        (
+            "key = { first = [{ json = ['/m', '/o'] }, { header = 'X-Event-Id' }] }",
+            "{ first = [{ json = [\"/m\", \"/o\"] }, { header = \"x-event-id\" }] }".to_owned(),
+            false,
+            Some((KeyForm::Bare, "x-event-id".to_owned())),
+        ),
+    ] {
+        assert_eq!(key(lines), (source, required, sent), "{lines}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
+mod body_keys;
 mod clocks;
 mod connect;
 mod embargo;

@@ -163,6 +163,28 @@ async fn the_key_is_read_as_on_a_request() {
     assert_eq!(ask(&gateway, CHARGES, &nominated).await.status, 400);
 }
 
+/// A key that a body may hold is looked up in a header of the route's keys, or in the usual one.
+#[tokio::test]
+async fn a_key_in_a_body_is_looked_up_in_a_header() {
+    let event = "[[routes]]\nname = \"event\"\npath = \"/events\"\nupstream = \"payments\"\n\
+                 key = { first = [{ header = \"X-Event-Id\" }, { json = \"/id\" }] }";
+    let (_, gateway) = gateway(event).await;
+    let headers = [("content-type", "application/json"), CALLER];
+    let paid = request(gateway.address, "POST", "/events", &headers, "{\"id\":17}").await;
+    assert_eq!(paid.status, 201);
+    let target = format!("{PATH}?route=event");
+    for name in ["x-event-id", "idempotency-key"] {
+        let found = ask(&gateway, &target, &[(name, "17"), CALLER]).await;
+        assert_eq!(found.header("idempotency-record"), paid.header("idempotency-record"), "{name}");
+        assert_eq!(ask(&gateway, &target, &[(name, "18"), CALLER]).await.status, 404, "{name}");
+    }
+    let both = [("x-event-id", "17"), ("idempotency-key", "18"), CALLER];
+    assert_eq!(ask(&gateway, &target, &both).await.status, 200, "in the order of the route");
+    let told = ask(&gateway, &target, &[CALLER]).await.problem(400, "key-missing", "unknown", "never");
+    let detail = told["detail"].as_str().expect("a text");
+    assert!(detail.contains("the x-event-id header or the idempotency-key header"), "{detail}");
+}
+
 #[tokio::test]
 async fn the_path_counts_as_on_a_request() {
     let other = "[[routes]]\nname = \"refund\"\npath = \"/v1/refunds\"\nupstream = \"payments\"\n\

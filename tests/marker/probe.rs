@@ -22,6 +22,8 @@ fn written(marker: &str, upstream: SocketAddr) -> TempDir {
          marker = {{ url = '{marker}' }}\n\
          [[routes]]\nname = 'any'\npath = '/{{any}}'\nupstream = 'payments'\non_unknown = 'marker'\n\
          marker = {{ url = '{marker}', table = 'payments.marker' }}\n\
+         [[routes]]\nname = 'ordered'\npath = '/v1/ordered'\nupstream = 'payments'\non_unknown = 'marker'\n\
+         marker = {{ url = '{marker}' }}\nkey = {{ json = '/order' }}\n\
          [[routes]]\nname = 'held'\npath = '/v1/held'\nupstream = 'payments'\n"
     );
     std::fs::write(directory.path().join("gate.toml"), text).expect("a writable directory");
@@ -104,6 +106,12 @@ async fn a_probe_that_does_not_fit_sends_nothing() {
         (&["--route", "charges", "--method", "GET", "--yes"][..], "does not cover"),
         (&["--route", "charges", "--body", "none.json", "--yes"][..], "the body cannot be read"),
         (&["--yes"][..], "--route"),
+        (&["--route", "ordered", "--yes"][..], "send one with --body, in the member /order of the body"),
+        (
+            &["--route", "ordered", "--header", JSON, "--body", "charge.json", "--yes"][..],
+            "the request has no key",
+        ),
+        (&["--route", "ordered", "--body", "charge.json", "--yes"][..], "neither JSON nor"),
     ] {
         let (code, said) = probed(directory.path(), arguments).await;
         assert_eq!((code, said.contains(why)), (Some(2), true), "{arguments:?}: {said}");

@@ -76,9 +76,10 @@ fn with_keys(keys: &UpstreamKeys) -> String {
 
 const HOLD: &str = "on_unknown = \"hold\": at most once per operation until its tombstone ends, provided the store \
                     keeps what it acknowledged and its clock makes no jump of a ttl or more, the gateways of one store \
-                    name operations alike (namespace, key header and scope), nothing between gateway and upstream \
-                    repeats a request, and every status listed as release, and every header of release_when, is true. \
-                    What cannot be decided is held as unknown and shown. An operator who declares \"not executed\" steps outside this promise.";
+                     name operations alike (namespace, place of the key, scope), nothing between gateway and upstream \
+                     repeats a request, and every status listed as release, and every header of release_when, is true. \
+                     What cannot be decided is held as unknown and shown. An operator who declares \"not executed\" \
+                     steps outside this promise.";
 const RETRY: &str = "on_unknown = \"retry\": may run more than once, with the same key forwarded; at least once only \
                      if a client keeps retrying until it gets an answer.";
 const PROBE: &str = "on_unknown = \"probe\": the upstream is asked what happened before anything runs again; a request \

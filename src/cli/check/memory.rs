@@ -59,7 +59,7 @@ struct Connection {
 
 impl Connection {
     fn of(config: &Config) -> Self {
-        let streams = config.fallback.is_some() || config.routes.iter().any(|route| !route.key_required);
+        let streams = config.fallback.is_some() || config.routes.iter().any(|route| !route.key.required);
         Self { http2: config.server.http2, streams }
     }
 

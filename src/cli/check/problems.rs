@@ -87,7 +87,7 @@ const HEADERS: &str = "Idempotency-Executed and Cache-Control: no-store; Stripe-
 /// Tells whether the settings of a route leave room for a problem.
 fn may_be_given(slug: Slug, route: &Route) -> bool {
     match slug {
-        Slug::KeyMissing => route.key_required,
+        Slug::KeyMissing => route.key.required,
         Slug::CallerUnknown => !route.anonymous,
         _ => true,
     }

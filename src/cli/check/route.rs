@@ -10,13 +10,13 @@ use crate::problem::Slug;
 use crate::protocol::{BodyScheme, Policy, ScopePart};
 
 use super::problems::{self, told};
-use super::{outcomes, settling};
+use super::{key, outcomes, settling};
 
 /// Writes the effect of a route's settings.
 pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
     page.heading(&format!("Route {:?}", &*route.name));
     page.row("covers", &covers(route));
-    page.row("key", &key(route));
+    key::write(page, config, route);
     page.row("caller", &caller(route));
     page.row("same request", &same_request(route));
     if !route.labels.is_empty() {
@@ -61,15 +61,6 @@ fn covers(route: &Route) -> String {
         Match::Exact => "compared exactly: another spelling of the path is NOT protected",
     };
     format!("{} {} → {}, {spellings}", list(&route.methods), route.path, route.upstream)
-}
-
-fn key(route: &Route) -> String {
-    let absent = if route.key_required {
-        format!("required: a request without it is answered {}", told(route, Slug::KeyMissing))
-    } else {
-        "optional: a request without it passes UNPROTECTED".to_owned()
-    };
-    format!("{}, {absent}; its keys belong to namespace {:?}", route.key_header, &*route.namespace)
 }
 
 fn caller(route: &Route) -> String {

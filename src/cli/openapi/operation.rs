@@ -6,7 +6,7 @@ use super::components::{Components, MARK};
 use super::responses;
 use super::value::{object, object_at, target};
 use crate::config::Route;
-use crate::routes::{KeyPlace, KeyPolicy};
+use crate::routes::{KeyPolicy, PublishedPlace};
 
 /// Name of the extension with the policy of a route.
 pub const EXTENSION: &str = "x-idempotency";
@@ -26,7 +26,17 @@ pub fn annotate(
 ) -> Result<Vec<String>, String> {
     let mut notes = Vec::new();
     let policy = KeyPolicy::of(route);
-    notes.extend(add_key(operation, shared, &policy, components)?);
+    match &policy.key {
+        PublishedPlace::Header(header) => {
+            notes.extend(add_key(operation, shared, header, policy.required, components)?);
+        }
+        place => {
+            for header in headers(place) {
+                notes.extend(add_key(operation, shared, header, false, components)?);
+            }
+            notes.push(format!("its key may stand in the body, and {EXTENSION} says where"));
+        }
+    }
     let added = object_at(operation, "responses").ok_or("has `responses` that are no object")?;
     for status in responses::add(added, route, components) {
         notes.push(format!("its response {status} stands in another document, and stays as it is"));
@@ -48,14 +58,23 @@ fn extension(policy: &KeyPolicy<'_>) -> Result<Value, String> {
     Ok(extension.into())
 }
 
+/// Returns the headers among the places of a key.
+fn headers(place: &PublishedPlace) -> Vec<&String> {
+    match place {
+        PublishedPlace::Header(header) => vec![header],
+        PublishedPlace::Member(_) | PublishedPlace::Members(_) => Vec::new(),
+        PublishedPlace::First(places) => places.iter().flat_map(headers).collect(),
+    }
+}
+
 /// Adds the parameter of the key, unless the author has it. Returns how the author's own differs.
 fn add_key(
     operation: &mut Mapping,
     shared: &[Value],
-    policy: &KeyPolicy<'_>,
+    header: &str,
+    is_required: bool,
     components: &mut Components,
 ) -> Result<Option<String>, String> {
-    let KeyPlace::Header(header) = &policy.key;
     let own = operation.get("parameters").filter(|own| !own.is_null());
     let own = own.map(|own| own.as_sequence().ok_or("has `parameters` that are no array"));
     let own = own.transpose()?.cloned().unwrap_or_default();
@@ -69,14 +88,14 @@ fn add_key(
     };
     if let Some(key) = resolved.into_iter().find(is_key) {
         let required = key.get("required").and_then(Value::as_bool).unwrap_or(false);
-        return Ok((required != policy.required).then(|| {
+        return Ok((required != is_required).then(|| {
             let (says, is) = if required { ("required", "optional") } else { ("optional", "required") };
             format!("its parameter {header} is {says} here, and {is} on the route; it stays as it is")
         }));
     }
-    let suffix = if policy.required { "Required" } else { "" };
+    let suffix = if is_required { "Required" } else { "" };
     let name = format!("Oncegate{}{suffix}", header.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
-    let parameter = components.add("parameters", &name, parameter(header, policy.required));
+    let parameter = components.add("parameters", &name, parameter(header, is_required));
     operation.insert("parameters".into(), own.into_iter().chain([parameter]).collect());
     Ok(None)
 }

@@ -6,7 +6,7 @@ use yaml_serde::Value;
 
 use super::value::object;
 use crate::config::Route;
-use crate::problem::Slug;
+use crate::problem::{self, Problem, Slug};
 
 /// The shape of a route's problems.
 pub struct Shape {
@@ -19,19 +19,28 @@ pub struct Shape {
 }
 
 /// Returns the shape of a route's problems.
-pub fn shape(_: &Route) -> Shape {
-    Shape {
-        content_type: "application/problem+json".into(),
-        name: "OncegateProblem".into(),
-        schema: rfc9457(),
-    }
+pub fn shape(route: &Route) -> Shape {
+    // The content type is the same for all problems of a shape.
+    let wording = Problem::new(Slug::KeyInvalid, "").wording(&route.problems, None);
+    let content_type = wording.content_type.to_str().unwrap_or_default().to_owned();
+    let (name, schema) = match &*route.problems {
+        problem::Shape::Rfc9457 => ("OncegateProblem".to_owned(), rfc9457()),
+        problem::Shape::Stripe => ("OncegateStripeProblem".to_owned(), stripe()),
+        problem::Shape::Custom(custom) => {
+            let letters = custom.name.chars().filter(char::is_ascii_alphanumeric);
+            let templates = custom.body.is_some() || custom.slugs.values().any(|words| words.body.is_some());
+            let schema = if templates { own(&custom.name) } else { rfc9457() };
+            (format!("OncegateProblem-{}", letters.collect::<String>()), schema)
+        }
+    };
+    Shape { content_type, name, schema }
 }
 
 /// Returns the problems that a route can answer, by their status.
 pub fn problems(route: &Route) -> BTreeMap<u16, Vec<Slug>> {
     let mut found: BTreeMap<u16, Vec<Slug>> = BTreeMap::new();
     for (slug, can_be) in [
-        (Slug::KeyMissing, route.key_required),
+        (Slug::KeyMissing, route.key.required),
         (Slug::KeyInvalid, true),
         (Slug::CallerUnknown, !route.anonymous),
         (Slug::InFlight, true),
@@ -53,13 +62,43 @@ pub fn problems(route: &Route) -> BTreeMap<u16, Vec<Slug>> {
         }
     }
     // The attempts that were present when an execution was lost are told with a status of its own.
-    found.entry(504).or_default().push(Slug::OutcomeUnknown);
+    if route.problems.own_status(Slug::OutcomeUnknown).is_none() {
+        found.entry(504).or_default().push(Slug::OutcomeUnknown);
+    }
     found
 }
 
 /// Returns the status of a problem on a route.
-fn status(_: &Route, slug: Slug) -> u16 {
-    slug.status().as_u16()
+fn status(route: &Route, slug: Slug) -> u16 {
+    route.problems.own_status(slug).unwrap_or_else(|| slug.status()).as_u16()
+}
+
+/// Returns the schema of a document in the words of an operator, of which nothing more is known.
+fn own(name: &str) -> Value {
+    object([("description", format!("A problem in the shape `{name}`.").into())])
+}
+
+/// Returns the schema of the error object of Stripe's API.
+fn stripe() -> Value {
+    let text = |description: &str| described(object([("type", "string".into())]), description);
+    let error = object([
+        ("type", "object".into()),
+        ("required", ["type", "code", "message"].into_iter().map(Value::from).collect()),
+        (
+            "properties",
+            object([
+                ("type", text("The class of the error.")),
+                ("code", text("The name of the problem, with underscores.")),
+                ("message", text("A sentence for the developer of the client.")),
+            ]),
+        ),
+    ]);
+    object([
+        ("type", "object".into()),
+        ("description", "A problem as an error object of Stripe's API.".into()),
+        ("required", [Value::from("error")].into_iter().collect()),
+        ("properties", object([("error", error)])),
+    ])
 }
 
 /// Returns the schema of the document of RFC 9457.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::settling::{Marker, OnUnknown, Probe, RetryHorizon, UpstreamKeys};
-use super::{Outcomes, ReleaseWhen, ScopeText, SizeText};
+use super::{Key, Outcomes, ReleaseWhen, ScopeText, SizeText};
 
 /// A protected route.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
@@ -26,7 +26,7 @@ pub(in crate::config) struct Route {
     pub matching: Match,
     /// Namespace of the keys. Routes of one namespace share their keys.
     pub namespace: String,
-    /// The place of the idempotency key in a request.
+    /// The place of the idempotency key in a request, and its way to the upstream.
     pub key: Key,
     /// Parts of a request that tell callers apart: request headers, `{ path = true }` for the path, and
     /// `{ client_certificate = "issuer-subject" }`, which is added if `client_ca` is set. The same key from
@@ -38,7 +38,7 @@ pub(in crate::config) struct Route {
     /// Parts of a request that make it the same request as another.
     pub fingerprint: Fingerprint,
     /// Places of the labels by which people find a record: "header:x-request-id" for a request header,
-    /// "json:/metadata/order_id" for a member of a JSON body. At most four. Records, lists and logs show the
+    /// "json:/metadata/order_id" for a member of a JSON or form body. At most four. Records, lists and logs show the
     /// values in clear text, cut at 128 bytes. The key, the scope's headers and credentials are refused.
     pub label: Vec<String>,
     /// Time that a response is replayed, counted from completion.
@@ -126,22 +126,6 @@ impl Default for Route {
             release_when: Vec::new(),
             retry_horizon: None,
         }
-    }
-}
-
-/// The place of the idempotency key in a request.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, expecting = "a table like { header = \"Idempotency-Key\" }")]
-pub(in crate::config) struct Key {
-    /// Request header that carries the key.
-    pub header: String,
-    /// True to refuse a request without a key; otherwise it passes unprotected.
-    pub required: bool,
-}
-
-impl Default for Key {
-    fn default() -> Self {
-        Self { header: "Idempotency-Key".into(), required: false }
     }
 }
 

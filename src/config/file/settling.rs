@@ -52,7 +52,7 @@ impl Default for UpstreamKeys {
 #[schemars(extend("required" = ["url"]))]
 pub(in crate::config) struct Probe {
     /// URL of the question. In path and query, `{key}` stands for the idempotency key, `{execution}` for the
-    /// `Idempotency-Execution` header, and `{body:/pointer}` for a member of the request's JSON body.
+    /// `Idempotency-Execution` header, and `{body:/pointer}` for a member of the request's JSON or form body.
     pub url: Option<String>,
     /// Headers of the question, by name.
     pub headers: BTreeMap<String, String>,

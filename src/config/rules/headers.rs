@@ -48,17 +48,17 @@ pub fn key(at: &KeyCursor<'_>, text: &str) -> Option<HeaderName> {
 /// The header of the key is refused: it would make every key its own caller, or make the two spellings of a
 /// key two requests. A header that does not reach the upstream is refused too: all callers would look the
 /// same.
-pub fn distinguishing(at: &KeyCursor<'_>, names: &[HeaderName], key: Option<&HeaderName>) -> Option<()> {
-    names.iter().enumerate().try_for_each(|(index, name)| distinguishes(&at.item(index), name, key))
+pub fn distinguishing(at: &KeyCursor<'_>, names: &[HeaderName], keys: &[HeaderName]) -> Option<()> {
+    names.iter().enumerate().try_for_each(|(index, name)| distinguishes(&at.item(index), name, keys))
 }
 
 /// Checks one header as [`distinguishing`] does.
-pub fn distinguishes(at: &KeyCursor<'_>, name: &HeaderName, key: Option<&HeaderName>) -> Option<()> {
-    if Some(name) == key {
+pub fn distinguishes(at: &KeyCursor<'_>, name: &HeaderName, keys: &[HeaderName]) -> Option<()> {
+    if keys.contains(name) {
         at.refuse("is the header of the key; allowed: other headers")
     } else if HOP_BY_HOP.contains(name)
         || NEVER_BELIEVED.contains(name)
-        || is_mimic(name, key.map(HeaderName::as_str).into_iter())
+        || is_mimic(name, keys.iter().map(HeaderName::as_str))
     {
         at.refuse("is not passed on to the upstream; allowed: headers that are")
     } else if ADDED.contains(name) {

@@ -1,7 +1,7 @@
 //! Checks of JSON pointers.
 
 use crate::config::mistakes::KeyCursor;
-use crate::protocol::probe::Pointer;
+use crate::protocol::Pointer;
 
 /// Checks pointers to members that are left out.
 pub fn all(at: &KeyCursor<'_>, texts: &[String]) -> Option<Vec<String>> {

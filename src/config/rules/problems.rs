@@ -9,6 +9,7 @@ use std::sync::Arc;
 use http::{HeaderName, StatusCode};
 
 use super::{headers, limits};
+use crate::config::RouteKey;
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
 use crate::problem::{ContentType, CustomShape, Shape, Slug, SlugWords, Template};
@@ -36,13 +37,8 @@ fn name<'n>(at: &KeyCursor<'_>, text: &'n str) -> Option<&'n str> {
     }
 }
 
-/// Finds the shape that a route names. `key` is the header of the route's key.
-pub fn named(
-    at: &KeyCursor<'_>,
-    name: &str,
-    shapes: &Shapes,
-    key: Option<&HeaderName>,
-) -> Option<Arc<Shape>> {
+/// Finds the shape that a route names. `key` is where the route finds its key, and how it sends it on.
+pub fn named(at: &KeyCursor<'_>, name: &str, shapes: &Shapes, key: Option<&RouteKey>) -> Option<Arc<Shape>> {
     let shape = match (name, shapes.get(name)) {
         (Shape::RFC9457, _) => Arc::default(),
         (Shape::STRIPE, _) => Arc::new(Shape::Stripe),
@@ -57,7 +53,8 @@ pub fn named(
             ));
         }
     };
-    match key.filter(|key| shape.echo().contains(key)) {
+    let mut headers = key.into_iter().flat_map(|key| key.source.headers());
+    match headers.find(|key| shape.echo().contains(key)) {
         Some(key) => at.refuse(format!(
             "names a shape with {key} in echo, which is the header of this route's key; take it out of echo"
         )),

@@ -17,6 +17,7 @@ use crate::config::{Route, Settling, UpstreamName};
 use crate::protocol::Policy;
 
 mod answers;
+mod key;
 mod label;
 mod naming;
 mod outcomes;
@@ -77,7 +78,7 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
     let policy = policy(at, file, longest_call, settling.as_ref());
     let keep_request = settling::keep_request(at, file, sealed);
     let retry_horizon = settling::retry_horizon(&at.key("retry_horizon"), file.retry_horizon.as_ref());
-    let key = naming.as_ref().map(|naming| &naming.key_header);
+    let key = naming.as_ref().map(|naming| &naming.key);
     let problems = problems::named(&at.key("problems"), &file.problems, shapes, key);
     let answers = answers(at, file);
     let (place, naming, answers) = (place?, naming?, answers?);
@@ -90,8 +91,7 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         methods: place.methods,
         upstream: upstream?,
         namespace: naming.namespace,
-        key_header: naming.key_header,
-        key_required: file.key.required,
+        key: naming.key,
         scope: naming.scope,
         anonymous: file.anonymous == file::Anonymous::One,
         fingerprint: Arc::new(naming.fingerprint),

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
 
-use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, Uri};
 
-use super::Pointer;
-use super::document::{Document, Found};
+use crate::protocol::members::{BodyMembers, Pointer};
 
 /// Longest value, in bytes, before it is encoded. A longer one counts as missing.
 const LONGEST_VALUE: usize = 256;
@@ -112,14 +111,11 @@ impl UrlTemplate {
 
     /// Takes the needed values from a request.
     #[must_use]
-    pub fn values(&self, key: &str, body: &[u8]) -> Values {
-        let document = if self.needs_body() { Document::parse(body) } else { None };
+    pub fn values(&self, key: &str, headers: &HeaderMap, body: &[u8]) -> Values {
+        let members = if self.needs_body() { BodyMembers::found(headers, body) } else { None };
         let value = |part: &Part| match part {
             Part::Key => Some(key.to_owned()),
-            Part::Body(pointer) => match document.as_ref()?.at(pointer) {
-                Found::Value(value) => value.text(),
-                Found::Absent | Found::Unclear => None,
-            },
+            Part::Body(pointer) => members.as_ref()?.member(pointer).text(),
             Part::Literal(_) | Part::Execution => None,
         };
         let named = self.parts.iter().filter_map(|part| Some((part.name()?, value(part)?)));

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::document::{Document, Found};
 use super::*;
 
 mod urls;

@@ -9,7 +9,8 @@ use http::header::AUTHORIZATION;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, Route};
-use crate::protocol::{Entry, Identity, ScopePart};
+use crate::headers::IDEMPOTENCY_KEY;
+use crate::protocol::{Entry, Identity, KeyPlace, KeySource, ScopePart};
 use crate::store::RecordedRoute;
 
 use super::entries::{entry_of, identity_of};
@@ -35,7 +36,12 @@ pub fn earlier(config: &Config, recorded: &BTreeSet<RecordedRoute>, now: Timesta
 /// is accepted if its identity is that of one of these records.
 fn identities(config: &Config, route: &Route, recorded: &BTreeSet<RecordedRoute>) -> Vec<Identity> {
     let scope = [ScopePart::Header(AUTHORIZATION)];
-    let identity = |namespace: &str| Identity::new(namespace, &scope, &route.key_header);
+    // That release read keys from one header only.
+    let source = match route.key.source.places() {
+        [KeyPlace::Header(_)] => &route.key.source,
+        _ => &KeySource::header(IDEMPOTENCY_KEY),
+    };
+    let identity = |namespace: &str| Identity::new(namespace, &scope, source);
     let namespaces = |fits: &dyn Fn(&str) -> bool| {
         let fitting = recorded.iter().filter(|recorded| fits(&recorded.route));
         fitting.map(|recorded| recorded.namespace.clone()).collect::<BTreeSet<_>>()

@@ -60,5 +60,5 @@ pub(super) fn pattern_of(route: &Route) -> Pattern {
 }
 
 pub(super) fn identity_of(route: &Route) -> Identity {
-    Identity::new(&route.namespace, &route.scope, &route.key_header)
+    Identity::new(&route.namespace, &route.scope, &route.key.source)
 }

@@ -13,7 +13,8 @@ pub(in crate::cli::records) struct Lookup {
     /// The route's name.
     #[arg(long)]
     pub(in crate::cli::records) route: String,
-    /// The idempotency key, as the client sent it.
+    /// The idempotency key, as the client sent it. Several members of a body are joined with `:`, and each `:`
+    /// in them is %3A, each % is %25.
     #[arg(long)]
     pub(in crate::cli::records) key: Option<String>,
     /// The environment variable with the idempotency key, instead of --key: other users of this machine can

@@ -4,23 +4,21 @@ use http::HeaderName;
 
 use crate::config::mistakes::KeyCursor;
 use crate::config::rules::{headers, pointers};
-use crate::headers::{HOP_BY_HOP, NEVER_BELIEVED, is_mimic};
+use crate::headers::{HOP_BY_HOP, IDEMPOTENCY_KEY, NEVER_BELIEVED, is_mimic};
 use crate::protocol::credential::is_credential;
 use crate::protocol::labels::{LONGEST, MOST, acts_on_lines};
-use crate::protocol::{LabelSource, ScopePart};
+use crate::protocol::{LabelSource, Pointer, ScopePart};
 
 const ALLOWED: &str = "allowed: \"header:x-request-id\" for a request header, and \"json:/metadata/order_id\" for a \
                        member of a JSON body";
 
-/// The usual header of a key. Labels never show it, because a client may send a key in it although the route
-/// reads another header.
-const USUAL_KEY: &str = "idempotency-key";
-
 /// The headers that a label must not show.
 #[derive(Clone, Copy)]
 pub struct Hidden<'r> {
-    /// The header of the key.
-    pub key: Option<&'r HeaderName>,
+    /// The headers that may carry the key, here or at the upstream.
+    pub key_headers: &'r [HeaderName],
+    /// The members of the body that may be the key, or a part of it.
+    pub key_members: &'r [&'r Pointer],
     /// The parts of the route's scope.
     pub scope: &'r [ScopePart],
 }
@@ -44,7 +42,7 @@ fn label(at: &KeyCursor<'_>, text: &str, hidden: Hidden<'_>) -> Option<LabelSour
     // A text of another kind may be a credential, so the message does not repeat it.
     let source = match text.split_once(':') {
         Some(("header", name)) => LabelSource::header(header(at, name, hidden)?),
-        Some(("json", pointer)) => LabelSource::member(pointers::part(at, pointer)?),
+        Some(("json", pointer)) => LabelSource::member(member(at, pointer, hidden)?),
         _ => return at.refuse(format!("is no place of a label; {ALLOWED}")),
     };
     match source.name() {
@@ -54,16 +52,29 @@ fn label(at: &KeyCursor<'_>, text: &str, hidden: Hidden<'_>) -> Option<LabelSour
     }
 }
 
+/// Checks a member of the body. Lists and logs show its values, so it may not be the key.
+fn member(at: &KeyCursor<'_>, text: &str, hidden: Hidden<'_>) -> Option<Pointer> {
+    let pointer = pointers::part(at, text)?;
+    match hidden.key_members.iter().any(|member| member.is_like(&pointer)) {
+        true => {
+            at.refuse("is a member that makes the key, which no list or log shows; allowed: other members")
+        }
+        false => Some(pointer),
+    }
+}
+
 /// Checks a header. Lists and logs show its values, so it may neither hold the key nor identify the caller.
 fn header(at: &KeyCursor<'_>, text: &str, hidden: Hidden<'_>) -> Option<HeaderName> {
     let name = headers::name(at, text)?;
     let in_scope = |name: &HeaderName| hidden.scope.contains(&ScopePart::Header(name.clone()));
+    let usual = IDEMPOTENCY_KEY;
     let scope = hidden.scope.iter().filter_map(|part| match part {
         ScopePart::Header(name) => Some(name.as_str()),
         ScopePart::ClientCertificate | ScopePart::Path => None,
     });
-    let judged = scope.chain(hidden.key.map(HeaderName::as_str)).chain([USUAL_KEY]);
-    let why = if Some(&name) == hidden.key || name == *USUAL_KEY {
+    let judged = scope.chain(hidden.key_headers.iter().chain([&usual]).map(HeaderName::as_str));
+    // A client may send a key in the usual header although the route reads another place.
+    let why = if hidden.key_headers.contains(&name) || name == usual {
         "is the header of the key, which no list or log shows"
     } else if in_scope(&name) {
         "is a part of the scope, which no list or log shows"

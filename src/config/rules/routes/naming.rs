@@ -5,18 +5,20 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
+use super::key::key;
 use super::label::{Hidden, labels};
 use super::scope::scope;
+use crate::config::RouteKey;
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
 use crate::config::rules::{headers, limits, pointers};
 use crate::headers::METHOD_OVERRIDES;
-use crate::protocol::{BodyScheme, LabelSource, PathScheme, Scheme, ScopePart};
+use crate::protocol::{BodyScheme, LabelSource, PathScheme, Pointer, Scheme, ScopePart};
 
 /// The checked naming of a route. Each field is the field of [`crate::config::Route`] with its name.
 pub struct Naming {
     pub namespace: Arc<str>,
-    pub key_header: HeaderName,
+    pub key: RouteKey,
     pub scope: Vec<ScopePart>,
     pub fingerprint: Scheme,
     pub labels: Vec<LabelSource>,
@@ -31,27 +33,25 @@ pub fn naming(
     path: Option<PathScheme>,
 ) -> Option<Naming> {
     let namespace = limits::name(&at.key("namespace"), &file.namespace);
-    let key_header = headers::key(&at.key("key").key("header"), &file.key.header);
-    let scope = scope(at, file, key_header.as_ref(), certificates);
-    let fingerprint = fingerprint(&at.key("fingerprint"), &file.fingerprint, key_header.as_ref());
-    let hidden = Hidden { key: key_header.as_ref(), scope: scope.as_deref().unwrap_or(&[]) };
+    let key = key(at, file);
+    let key_headers = key.as_ref().map(RouteKey::headers).unwrap_or_default();
+    let scope = scope(at, file, key_headers, certificates);
+    let fingerprint = fingerprint(&at.key("fingerprint"), &file.fingerprint, key_headers);
+    let key_members: Vec<&Pointer> = key.iter().flat_map(|key| key.source.members()).collect();
+    let hidden = Hidden { key_headers, key_members: &key_members, scope: scope.as_deref().unwrap_or(&[]) };
     let labels = labels(&at.key("label"), &file.label, hidden);
     Some(Naming {
         namespace: namespace?.into(),
-        key_header: key_header?,
+        key: key?,
         scope: scope?,
         fingerprint: Scheme { path: path?, ..fingerprint? },
         labels: labels?,
     })
 }
 
-fn fingerprint(
-    at: &KeyCursor<'_>,
-    file: &file::Fingerprint,
-    key_header: Option<&HeaderName>,
-) -> Option<Scheme> {
+fn fingerprint(at: &KeyCursor<'_>, file: &file::Fingerprint, key_headers: &[HeaderName]) -> Option<Scheme> {
     let headers = headers::names(&at.key("headers"), &file.headers);
-    let apart = headers::distinguishing(&at.key("headers"), headers.as_deref().unwrap_or(&[]), key_header);
+    let apart = headers::distinguishing(&at.key("headers"), headers.as_deref().unwrap_or(&[]), key_headers);
     let ignore = pointers::all(&at.key("ignore"), &file.ignore);
     let body = match file.body {
         file::BodyForm::Json => ignore.map(|ignore| BodyScheme::Json { ignore }),

@@ -11,13 +11,13 @@ use crate::protocol::ScopePart;
 pub fn scope(
     at: &KeyCursor<'_>,
     file: &file::Route,
-    key_header: Option<&HeaderName>,
+    key_headers: &[HeaderName],
     certificates: bool,
 ) -> Option<Vec<ScopePart>> {
     let scope = at.key("scope");
     let mut parts: Vec<Option<ScopePart>> = Vec::new();
     for (index, text) in file.scope.iter().enumerate() {
-        let part = self::part(&scope.item(index), text, key_header, certificates);
+        let part = self::part(&scope.item(index), text, key_headers, certificates);
         let twice = part.is_some() && parts.contains(&part);
         parts.push(if twice { scope.item(index).refuse("is named twice") } else { part });
     }
@@ -38,13 +38,13 @@ pub fn scope(
 fn part(
     at: &KeyCursor<'_>,
     text: &ScopeText,
-    key_header: Option<&HeaderName>,
+    key_headers: &[HeaderName],
     certificates: bool,
 ) -> Option<ScopePart> {
     match text {
         ScopeText::Header(name) => {
             let name = headers::name(at, name)?;
-            headers::distinguishes(at, &name, key_header)?;
+            headers::distinguishes(at, &name, key_headers)?;
             Some(ScopePart::Header(name))
         }
         ScopeText::Path => Some(ScopePart::Path),

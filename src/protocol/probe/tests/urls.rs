@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{UrlTemplate, Values};
+use super::super::{HeaderMap, UrlTemplate, Values};
 
 const BASE: &str = "http://pay.internal:9000";
 
@@ -14,7 +14,7 @@ fn template(rest: &str) -> UrlTemplate {
 /// Returns the URL for a request, without the origin.
 fn filled(rest: &str, key: &str, body: &str) -> Option<String> {
     let template = template(rest);
-    let uri = template.fill(&template.values(key, body.as_bytes()), "id:3")?;
+    let uri = template.fill(&template.values(key, &HeaderMap::new(), body.as_bytes()), "id:3")?;
     assert_eq!(
         (uri.scheme_str(), uri.authority().map(|authority| authority.as_str())),
         (Some("http"), Some("pay.internal:9000"))
@@ -81,7 +81,7 @@ fn a_value_never_leads_to_another_path() {
 #[test]
 fn only_what_is_needed_is_taken() {
     let taken = |rest: &str| {
-        let values = template(rest).values("k", br#"{"a":1,"b":2}"#).0;
+        let values = template(rest).values("k", &HeaderMap::new(), br#"{"a":1,"b":2}"#).0;
         values.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(taken("/x?k={key}&b={body:/b}&k2={key}"), "body:/b=2 key=k");
@@ -92,10 +92,22 @@ fn only_what_is_needed_is_taken() {
     assert_eq!(template("/{key}/{execution}?{key}={body:/a}").placeholders(), ["body:/a", "key"]);
 }
 
+#[test]
+fn values_of_a_form_are_named_as_those_of_a_document() {
+    let form = "application/x-www-form-urlencoded";
+    let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, http::HeaderValue::from_static(form))]);
+    let taken = |rest: &str, body: &str| template(rest).values("k", &headers, body.as_bytes()).0;
+    let values = taken("/x?o={body:/metadata/order}&n={body:/none}", "metadata[order]=o+17&amount=1");
+    assert_eq!(values.into_iter().collect::<Vec<_>>(), [("body:/metadata/order".into(), "o 17".into())]);
+    for unclear in ["order=1&order=2", "order=", "order[id]=1"] {
+        assert!(taken("/x?o={body:/order}", unclear).is_empty(), "{unclear}");
+    }
+}
+
 /// The configuration may change between a claim and the question.
 #[test]
 fn a_value_fills_no_other_placeholder() {
-    let values = template("/x?k={key}").values("k", b"");
+    let values = template("/x?k={key}").values("k", &HeaderMap::new(), b"");
     assert!(template("/y/{key}").fill(&values, "id:1").is_some());
     assert_eq!(template("/x?k={body:/id}").fill(&values, "id:1"), None);
     assert_eq!(template("/x?k={key}&b={body:/id}").fill(&values, "id:1"), None);
@@ -151,7 +163,7 @@ fn a_template_that_is_none_is_refused_with_a_reason() {
 #[test]
 fn a_template_shows_no_credential() {
     let template = template("/hush?token=hush&k={key}");
-    let values = template.values("hush", b"");
+    let values = template.values("hush", &HeaderMap::new(), b"");
     assert!(!format!("{template:?}{values:?}").contains("hush"), "{template:?} {values:?}");
     assert_eq!(template.origin().to_string(), "http://pay.internal:9000/");
     let usual = UrlTemplate::parse("https://[::1]/{key}").expect("a template");
@@ -189,7 +201,7 @@ proptest! {
     #[test]
     fn any_text_is_a_template_or_has_a_reason(text in "(https?://)?[a-z:@\\[\\]{}/?#.%~é ]{0,40}", key in any::<String>()) {
         if let Ok(template) = UrlTemplate::parse(&text) {
-            let values = template.values(&key, key.as_bytes());
+            let values = template.values(&key, &HeaderMap::new(), key.as_bytes());
             if let Some(uri) = template.fill(&values, "id:1") {
                 let origin = template.origin();
                 prop_assert_eq!(uri.authority(), origin.authority());

@@ -6,7 +6,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::Pointer;
+use super::pointer::Pointer;
 
 /// A JSON document with valid syntax.
 pub(in crate::protocol) struct Document<'t>(&'t str);
@@ -23,6 +23,19 @@ pub(in crate::protocol) enum Found<'t> {
     Unclear,
 }
 
+/// The result of a search for a member.
+pub(super) enum Reached<'t> {
+    /// The value.
+    Value(Node<'t>),
+    /// The value `null`.
+    Null,
+    /// A place where no value stands, because the member or one on the way to it is not there.
+    Missing,
+    /// A place that the document does not name clearly: a member on the way has its name twice, or the way
+    /// leads into a value that is neither an object nor a list.
+    Unclear,
+}
+
 /// A value other than null, as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::protocol) struct Node<'t>(&'t str);
@@ -33,6 +46,19 @@ impl<'t> Document<'t> {
         let text = std::str::from_utf8(body).ok()?;
         serde_json::from_str::<IgnoredAny>(text).ok()?;
         Some(Self(text.trim_matches(WHITESPACE)))
+    }
+
+    /// Finds a member, for a reader that must not take a member that it cannot find for one that is missing.
+    pub(super) fn member(&self, pointer: &Pointer) -> Reached<'t> {
+        let mut value = self.0;
+        for step in pointer.steps() {
+            match child(value, step) {
+                Found::Value(Node(below)) => value = below,
+                Found::Absent => return Reached::Missing,
+                Found::Unclear => return Reached::Unclear,
+            }
+        }
+        if value == NULL { Reached::Null } else { Reached::Value(Node(value)) }
     }
 
     /// Finds the value at a place.
@@ -64,6 +90,16 @@ impl<'t> Node<'t> {
     /// Returns the value as it was written.
     pub(in crate::protocol) fn json(self) -> &'t str {
         self.0
+    }
+
+    /// Returns the text of a string, or the digits of an integer that a double holds exactly: one between -2^53
+    /// and 2^53, written without fraction, exponent and negative zero.
+    pub(super) fn exact(self) -> Option<String> {
+        if self.0.starts_with('"') {
+            return self.scalar();
+        }
+        let number = self.0.parse::<i64>().ok().filter(|number| number.unsigned_abs() <= 1 << 53)?;
+        (number.to_string() == self.0).then(|| self.0.to_owned())
     }
 
     /// Returns the text of a string, or a number, `true` or `false` as it was written. Returns `None` for

@@ -40,6 +40,17 @@ impl Pointer {
         &self.text
     }
 
+    /// Tells whether both pointers name the same member of a JSON document, or the same field of a form.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.field() == other.field()
+    }
+
+    /// Returns the name of the field that the pointer means in a form.
+    fn field(&self) -> String {
+        self.steps.join("][")
+    }
+
     /// Returns the names of the members, or the numbers of the elements, that lead to the place.
     pub(super) fn steps(&self) -> &[String] {
         &self.steps
