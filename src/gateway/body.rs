@@ -30,8 +30,12 @@ pub(super) fn watched(body: Body) -> (Body, Arc<AtomicBool>) {
 }
 
 /// Removes the body of an answer to a HEAD, and keeps its length. Over HTTP/1.1 the HTTP library does so;
-/// over HTTP/2 a body there is an error, and the client loses the answer.
+/// over HTTP/2 a body there is an error, and the client loses the answer. A 304 has no length: it would be
+/// that of the answer to a GET without a condition (RFC 9110, section 8.6).
 pub(super) fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if response.status() == StatusCode::NOT_MODIFIED {
+        return response;
+    }
     if let Some(length) = response.body().size_hint().exact() {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }

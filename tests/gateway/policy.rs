@@ -83,6 +83,13 @@ async fn a_cache_can_keep_it_and_ask_whether_it_changed() {
     assert_eq!((head.status, head.header("etag")), (200, Some(&*tag)));
     assert_eq!(head.header("content-length"), Some(&*answer.text().len().to_string()));
 
+    for method in ["GET", "HEAD"] {
+        let mut connection = Connection::open(gateway.address).await;
+        connection.send(request_bytes(method, PATH, &[("if-none-match", &tag)], b"")).await;
+        let known = connection.head().await;
+        assert_eq!((known.status, known.header("content-length")), (304, None), "{method}");
+    }
+
     // The same policy has the same tag in another gateway of the fleet, and another policy has another one.
     let same = Gateway::start(&upstream, Settings::default().more(ROUTES)).await;
     assert_eq!(read(&same, "GET", &[]).await.header("etag"), Some(&*tag));
