@@ -20,6 +20,7 @@ mod losses;
 pub mod marker;
 mod memory;
 mod route;
+mod same_request;
 mod settling;
 
 /// Says whether a configuration is valid, what it promises, and what looks wrong; runs nothing.

@@ -33,7 +33,7 @@ pub mod verdict;
 
 pub use call::{Meaning, Outcomes, Reason, Sent};
 pub use finding::{Called, Finding, finding};
-pub use fingerprint::{BodyScheme, Fingerprint, PathScheme, RequestParts, Scheme};
+pub use fingerprint::{BodyScheme, Fingerprint, MemberChoice, PathScheme, RequestParts, Scheme};
 pub use history::{History, Signature};
 pub use id::{Owner, RecordId, Revision};
 pub use identity::{Entry, EntryName, Identity};

@@ -26,6 +26,7 @@ mod lookups;
 #[expect(dead_code, reason = "it also serves tests of clocks")]
 mod preload;
 mod problems;
+mod same_requests;
 mod shutdown;
 mod small_disk;
 mod spellings;

@@ -5,9 +5,10 @@ use std::fmt::Display;
 use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
 use crate::config::{Config, InFlight, Match, OnStoreError, Route, Settling, UnknownAnswers};
-use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
-use crate::protocol::{BodyScheme, Policy, ScopePart};
+use crate::headers::{NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
+use crate::protocol::{Policy, ScopePart};
 
+use super::same_request::same_request;
 use super::settling;
 
 /// Writes the effect of a route's settings.
@@ -16,7 +17,7 @@ pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
     page.row("covers", &covers(route));
     page.row("key", &key(route));
     page.row("caller", &caller(route));
-    page.row("same request", &same_request(route));
+    page.row("same request", &same_request(&route.fingerprint));
     if !route.labels.is_empty() {
         page.row("labels", &labels(route));
     }
@@ -100,18 +101,6 @@ fn caller(route: &Route) -> String {
                  again. If your clients refresh tokens between retries, take a header that stays.";
     }
     text
-}
-
-fn same_request(route: &Route) -> String {
-    let headers = route.fingerprint.headers.iter();
-    let headers = headers.filter(|name| !METHOD_OVERRIDES.iter().any(|always| *always == name.as_str()));
-    let headers: String = headers.map(|name| format!(", {name}")).collect();
-    let body = match &route.fingerprint.body {
-        BodyScheme::Raw => "every byte of the body".to_owned(),
-        BodyScheme::Json { ignore } if ignore.is_empty() => "the meaning of the JSON body".to_owned(),
-        BodyScheme::Json { ignore } => format!("the meaning of the JSON body without {}", list(ignore)),
-    };
-    format!("method and its overrides, path, query{headers} and {body}; a key with any other is answered 422")
 }
 
 fn labels(route: &Route) -> String {

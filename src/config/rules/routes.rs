@@ -16,6 +16,7 @@ use crate::config::{Route, Settling, UpstreamName};
 use crate::protocol::Policy;
 
 mod answers;
+mod fingerprint;
 mod label;
 mod naming;
 mod overlap;
