@@ -33,7 +33,7 @@ pub(super) fn canonical(body: &[u8], places: &Places) -> Option<Vec<u8>> {
     let filter = if named.is_way_to_named() && !has_named { Filter::Whole } else { named };
     let counting = names.into_iter().zip(&fields).filter(|(name, _)| counts(name, &filter));
     let (names, fields): (Vec<FieldName<'_>>, Vec<&Field<'_>>) = counting.unzip();
-    let mut out = Vec::with_capacity(body.len() + 20 * fields.len());
+    let mut out = Vec::with_capacity(body.len() + 1);
     for place in in_order(&names) {
         fields[place].write(&mut out);
     }
@@ -51,16 +51,23 @@ impl<'t> Field<'t> {
         Some(Self { name, value })
     }
 
+    /// Writes the field in its one usual spelling, which is not longer than any other.
     fn write(&self, out: &mut Vec<u8>) {
-        let mut write = |text: &[u8]| {
-            out.extend_from_slice(&(text.len() as u64).to_be_bytes());
-            out.extend_from_slice(text);
-        };
-        write(&self.name);
-        match &self.value {
-            Some(value) => write(value),
-            // No text is as long.
-            None => out.extend_from_slice(&u64::MAX.to_be_bytes()),
+        write(&self.name, b"%&=", out);
+        if let Some(value) = &self.value {
+            out.push(b'=');
+            write(value, b"%&", out);
+        }
+        out.push(b'&');
+    }
+}
+
+/// Writes a text with escapes for some characters.
+fn write(text: &[u8], escaped: &[u8], out: &mut Vec<u8>) {
+    for byte in text {
+        match escaped.contains(byte) {
+            true => out.extend_from_slice(format!("%{byte:02x}").as_bytes()),
+            false => out.push(*byte),
         }
     }
 }
