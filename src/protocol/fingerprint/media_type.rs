@@ -1,12 +1,15 @@
 //! Media types, and other header values with parameters (RFC 9110, 5.6.6 and 8.3.1).
 
+/// A parameter: its name in lower case, and its value without quotes.
+type Parameter = (String, Vec<u8>);
+
 /// A value with its parameters, such as `form-data; name="file"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Parameterized {
     /// The part before the parameters, in lower case.
     pub(super) value: String,
-    /// The parameters in the order of their names, which are in lower case and differ.
-    pub(super) parameters: Vec<(String, Vec<u8>)>,
+    /// The parameters in the order of their names, which differ.
+    pub(super) parameters: Vec<Parameter>,
 }
 
 impl Parameterized {
@@ -51,7 +54,7 @@ pub(super) fn essence(content_type: &[u8]) -> Option<String> {
 }
 
 /// Reads the parameter at the start of `text`, and returns the text behind it, too.
-fn parameter(text: &[u8]) -> Option<((String, Vec<u8>), &[u8])> {
+fn parameter(text: &[u8]) -> Option<(Parameter, &[u8])> {
     let (name, rest) = token(text)?;
     let rest = rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
     let (value, rest) = match rest.strip_prefix(b"\"") {

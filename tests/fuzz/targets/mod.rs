@@ -19,7 +19,7 @@ use self::chunked::chunked;
 use self::config::config;
 use self::head::head;
 use self::json::json;
-pub use self::json::{fingerprint, is_raw};
+pub use self::json::{digest, fingerprint, is_raw};
 use self::key::key;
 pub use self::meaning::{Decimal, Meaning};
 use self::record::record;
