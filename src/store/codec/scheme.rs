@@ -13,30 +13,27 @@ pub(super) fn scheme_to_wire(scheme: &Scheme) -> wire::Scheme {
         PathScheme::AsSent => String::new(),
         PathScheme::Equivalent(template) => template.to_string(),
     };
-    let headers = scheme.headers.clone();
-    let plain = |body: wire::Body| wire::Scheme {
-        body: body.into(),
-        headers: headers.clone(),
-        template: template.clone(),
-        ..Default::default()
-    };
-    let with_members = |body, members: &MemberChoice| {
-        let pointers = members.pointers().to_vec();
-        let (ignore, only) = if members.is_only() { (Vec::new(), pointers) } else { (pointers, Vec::new()) };
-        wire::Scheme { ignore, only, wildcards: members.has_wildcards(), ..plain(body) }
-    };
-    match &scheme.body {
-        BodyScheme::Raw => plain(wire::Body::Raw),
-        BodyScheme::Json { ignore } => wire::Scheme { ignore: ignore.clone(), ..plain(wire::Body::Json) },
+    let body = match &scheme.body {
+        BodyScheme::Raw => wire::Scheme { body: wire::Body::Raw.into(), ..Default::default() },
+        BodyScheme::Json { ignore } => {
+            wire::Scheme { body: wire::Body::Json.into(), ignore: ignore.clone(), ..Default::default() }
+        }
         BodyScheme::JsonMembers { members, sent_as } => wire::Scheme {
             any_parameters: true,
             sent_as: sent_as.as_deref().map(<[u8]>::to_vec),
-            ..with_members(wire::Body::Json, members)
+            ..members_to_wire(wire::Body::Json, members)
         },
-        BodyScheme::None => plain(wire::Body::None),
-        BodyScheme::Form { members } => with_members(wire::Body::Form, members),
-        BodyScheme::Multipart => plain(wire::Body::Multipart),
-    }
+        BodyScheme::None => wire::Scheme { body: wire::Body::None.into(), ..Default::default() },
+        BodyScheme::Form { members } => members_to_wire(wire::Body::Form, members),
+        BodyScheme::Multipart => wire::Scheme { body: wire::Body::Multipart.into(), ..Default::default() },
+    };
+    wire::Scheme { headers: scheme.headers.clone(), template, ..body }
+}
+
+fn members_to_wire(body: wire::Body, members: &MemberChoice) -> wire::Scheme {
+    let pointers = members.pointers().to_vec();
+    let (ignore, only) = if members.is_only() { (Vec::new(), pointers) } else { (pointers, Vec::new()) };
+    wire::Scheme { body: body.into(), ignore, only, wildcards: members.has_wildcards(), ..Default::default() }
 }
 
 pub(super) fn scheme_from_wire(wire: wire::Scheme) -> Result<Scheme, Undecodable> {
