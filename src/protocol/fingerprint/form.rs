@@ -1,14 +1,19 @@
 //! The canonical bytes of a form, `application/x-www-form-urlencoded` (WHATWG URL, section 5).
 //!
 //! Some bodies are taken raw, because servers may understand them in different ways. Such a body has a broken
-//! escape, a bare `;` (a separator to some servers), characters that are not UTF-8, or a name with very many
-//! brackets. A body that looks like a document of another format is also taken raw, because clients send such
+//! escape, a bare `;` (a separator to some servers), characters that are not UTF-8, very many fields, or a name
+//! with very many brackets. A body that looks like a document of another format is also taken raw, because clients send such
 //! documents under this media type by default.
 
 use std::borrow::Cow;
 
+use memchr::memchr_iter;
+
 use super::field_name::{FieldName, in_order};
 use super::places::{Below, Filter, Places};
+
+/// Largest number of fields. Usual servers take fewer, and time and memory for more of them are better spent.
+const MAX_FIELDS: usize = 1 << 16;
 
 /// A field of a form, without escapes.
 struct Field<'t> {
@@ -21,7 +26,8 @@ struct Field<'t> {
 ///
 /// If only named members count, and the form has none of them, the whole form counts.
 pub(super) fn canonical(body: &[u8], places: &Places) -> Option<Vec<u8>> {
-    if body.contains(&b';') || looks_like_a_document(body) {
+    let has_many = memchr_iter(b'&', body).nth(MAX_FIELDS - 1).is_some();
+    if has_many || body.contains(&b';') || looks_like_a_document(body) {
         return None;
     }
     let pieces = body.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty());

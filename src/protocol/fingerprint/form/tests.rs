@@ -87,6 +87,13 @@ fn a_body_without_a_clear_meaning_has_no_canonical_form() {
 }
 
 #[test]
+fn the_number_of_fields_is_limited() {
+    let fields = |count: usize| vec!["a=1"; count].join("&");
+    assert!(whole(&fields(1 << 16)).is_some());
+    assert_eq!(whole(&fields((1 << 16) + 1)), None);
+}
+
+#[test]
 fn members_that_do_not_count_are_named_by_pointers() {
     let ignoring = |body, pointers: &[&str]| choosing(body, pointers, false);
     for (one, other, pointers) in [
