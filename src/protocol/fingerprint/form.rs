@@ -1,9 +1,9 @@
 //! The canonical bytes of a form, `application/x-www-form-urlencoded` (WHATWG URL, section 5).
 //!
 //! Some bodies are taken raw, because servers may understand them in different ways. Such a body has a broken
-//! escape, a bare `;` (a separator to some servers), characters that are not UTF-8, very many fields, or a name
-//! with very many brackets. A body that looks like a document of another format is also taken raw, because clients send such
-//! documents under this media type by default.
+//! escape, a bare `;` (a separator to some servers), characters that are not UTF-8, very many fields, or a
+//! name with very many brackets. A body that looks like a document of another format is also taken raw,
+//! because clients send such documents under this media type by default.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use memchr::memchr_iter;
 use super::field_name::{FieldName, in_order};
 use super::places::{Below, Filter, Places};
 
-/// Largest number of fields. Usual servers take fewer, and time and memory for more of them are better spent.
+/// Largest number of fields. Usual servers take fewer. The limit bounds the time and the memory for one body.
 const MAX_FIELDS: usize = 1 << 16;
 
 /// A field of a form, without escapes.
