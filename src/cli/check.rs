@@ -23,6 +23,7 @@ mod memory;
 mod outcomes;
 pub mod problems;
 mod route;
+mod same_request;
 mod settling;
 
 /// Says whether a configuration is valid, what it promises, and what looks wrong; runs nothing.

@@ -142,7 +142,7 @@ impl Attempt {
 
     /// Recomputes the fingerprint in the scheme of an existing record.
     pub(super) fn compare_under(&mut self, scheme: &Arc<Scheme>) {
-        self.fingerprint = Fingerprint::of(parts(&self.head, &self.body), scheme);
+        self.fingerprint = Fingerprint::under(parts(&self.head, &self.body), scheme);
     }
 
     /// Builds the request of execution `n`. An attempt has one execution, so the head is moved, not copied.

@@ -36,7 +36,7 @@ pub mod verdict;
 
 pub use call::{Reason, Sent};
 pub use finding::{Called, Finding, finding, refused};
-pub use fingerprint::{BodyScheme, Fingerprint, PathScheme, RequestParts, Scheme};
+pub use fingerprint::{BodyScheme, Fingerprint, MemberChoice, PathScheme, RequestParts, Scheme};
 pub use history::{History, Signature};
 pub use id::{Owner, RecordId, Revision};
 pub use identity::{Entry, EntryName, Identity};

@@ -2,10 +2,11 @@
 //!
 //! The encoding is one version byte, then a protocol buffer (`wire`). A newer gateway may add fields to the
 //! messages, and an older one in the same fleet skips them. A change that an older gateway must not skip
-//! takes a new version byte, which the older one refuses. Version 3 marks a record with another policy than
-//! `hold`: an older gateway would drop what settles it. Version 2 marks any other record with a fingerprint
-//! that treats equivalent spellings of a path as one. All other records, and responses, are written as
-//! version 1.
+//! takes a new version byte, which the older one refuses. Version 4 marks a record with a fingerprint of a
+//! body form, or of a choice of members, that an older gateway cannot compute. Version 3 marks any other
+//! record with another policy than `hold`: an older gateway would drop what settles it. Version 2 marks any
+//! other record with a fingerprint that treats equivalent spellings of a path as one. All other records, and
+//! responses, are written as version 1.
 //!
 //! Decoding never panics and never guesses: bytes that are not exactly a record or a response are an
 //! [`Undecodable`] that says why. Field numbers never change.
@@ -18,19 +19,20 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use prost::Message;
 
 use crate::clock::Timestamp;
-use crate::protocol::path::Template;
 use crate::protocol::{
-    BodyScheme, Executed, Fingerprint, Labels, OnUnknown, Owner, PathScheme, Policy, Record, ResponseRef,
-    Revision, Scheme, State, StoredResponse,
+    Executed, Fingerprint, Labels, OnUnknown, Owner, PathScheme, Policy, Record, ResponseRef, Revision,
+    Scheme, State, StoredResponse,
 };
 
 mod history;
 mod parts;
+mod scheme;
 mod wire;
 
 pub use parts::Undecodable;
 
 use parts::{present, reason_from_wire, reason_to_wire, refused, sized, status, status_of, token};
+use scheme::{scheme_from_wire, scheme_to_wire};
 
 /// The version of all data that the first release can read.
 const VERSION: u8 = 1;
@@ -40,6 +42,9 @@ const VERSION_OF_EQUIVALENT: u8 = 2;
 /// The version of a record with a policy that settles unknown outcomes: a gateway that does not know it would
 /// drop the window and the kept parts of the request.
 const VERSION_OF_SETTLING: u8 = 3;
+/// The version of a record with a scheme that is not [`Scheme::is_first_releases`]: a gateway that does not
+/// know it would compare fingerprints wrongly.
+const VERSION_OF_BODY_FORMS: u8 = 4;
 
 /// Encodes `record`.
 #[must_use]
@@ -70,9 +75,20 @@ fn label_to_wire((name, value): (&str, &str)) -> wire::Label {
 
 fn version_of(policy: &Policy, scheme: &Scheme) -> u8 {
     match (policy.on_unknown, &scheme.path) {
+        _ if !scheme.is_first_releases() => VERSION_OF_BODY_FORMS,
         (OnUnknown::Retry { .. } | OnUnknown::Probe | OnUnknown::Marker, _) => VERSION_OF_SETTLING,
         (OnUnknown::Hold, PathScheme::Equivalent(_)) => VERSION_OF_EQUIVALENT,
         (OnUnknown::Hold, PathScheme::AsSent) => VERSION,
+    }
+}
+
+/// Tells whether a record with this scheme may have this version. The first versions could hold any policy.
+fn is_version_of(scheme: &Scheme, version: u8) -> bool {
+    match version {
+        VERSION_OF_BODY_FORMS => !scheme.is_first_releases(),
+        VERSION_OF_SETTLING => scheme.is_first_releases(),
+        VERSION_OF_EQUIVALENT => scheme.is_first_releases() && scheme.path != PathScheme::AsSent,
+        _ => scheme.is_first_releases() && scheme.path == PathScheme::AsSent,
     }
 }
 
@@ -81,12 +97,10 @@ fn version_of(policy: &Policy, scheme: &Scheme) -> u8 {
 /// # Errors
 /// The reason why `bytes` are not a record.
 pub fn decode_record(bytes: &[u8]) -> Result<Record, Undecodable> {
-    let (version, wire): (u8, wire::Record) = unversioned(bytes, VERSION_OF_SETTLING)?;
+    let (version, wire): (u8, wire::Record) = unversioned(bytes, VERSION_OF_BODY_FORMS)?;
     let scheme = scheme_from_wire(present(wire.scheme, "fingerprint scheme")?)?;
     let policy = policy_from_wire(present(wire.policy, "policy")?)?;
-    // The first versions could hold any policy.
-    let is_equivalent = scheme.path != PathScheme::AsSent;
-    if version != VERSION_OF_SETTLING && is_equivalent != (version == VERSION_OF_EQUIVALENT) {
+    if !is_version_of(&scheme, version) {
         return Err(refused("encoding version", version));
     }
     Ok(Record {
@@ -159,31 +173,6 @@ fn header_from_wire(header: wire::Header) -> Result<(HeaderName, HeaderValue), U
     let name = name.map_err(|_| Undecodable("a header name is invalid".into()))?;
     let value = HeaderValue::from_maybe_shared(header.value);
     Ok((name, value.map_err(|_| Undecodable("a header value is invalid".into()))?))
-}
-
-fn scheme_to_wire(scheme: &Scheme) -> wire::Scheme {
-    let (body, ignore) = match &scheme.body {
-        BodyScheme::Raw => (wire::Body::Raw, Vec::new()),
-        BodyScheme::Json { ignore } => (wire::Body::Json, ignore.clone()),
-    };
-    let template = match &scheme.path {
-        PathScheme::AsSent => String::new(),
-        PathScheme::Equivalent(template) => template.to_string(),
-    };
-    wire::Scheme { body: body.into(), ignore, headers: scheme.headers.clone(), template }
-}
-
-fn scheme_from_wire(wire: wire::Scheme) -> Result<Scheme, Undecodable> {
-    let body = match wire::Body::try_from(wire.body) {
-        Ok(wire::Body::Raw) => BodyScheme::Raw,
-        Ok(wire::Body::Json) => BodyScheme::Json { ignore: wire.ignore },
-        Ok(wire::Body::Unspecified) | Err(_) => return Err(refused("body scheme", wire.body)),
-    };
-    let path = match &*wire.template {
-        "" => PathScheme::AsSent,
-        template => PathScheme::Equivalent(Template::new(template)),
-    };
-    Ok(Scheme { body, headers: wire.headers, path })
 }
 
 fn policy_to_wire(policy: &Policy) -> wire::Policy {

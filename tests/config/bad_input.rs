@@ -374,7 +374,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("route", "anonymous = 'all'", "routes[0].anonymous", "`refuse` or `one`"),
     ("route", "scope = ['x_forwarded_for']", "routes[0].scope[0]", "not passed on"),
     ("route", "fingerprint = { headers = ['expect'] }", "routes[0].fingerprint.headers[0]", "not passed on"),
-    ("route", "fingerprint = { body = 'xml' }", "routes[0].fingerprint.body", "`raw` or `json`"),
+    ("route", "fingerprint = { body = 'xml' }", "routes[0].fingerprint.body", "`multipart`"),
     ("route", "fingerprint = { ignore = ['/a'] }", "routes[0].fingerprint.ignore", "body = \"json\""),
     (
         "route",
@@ -384,16 +384,55 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "route",
-        "fingerprint = { body = 'json', ignore = ['/items/*/ts'] }",
+        "fingerprint = { body = 'json', ignore = ['/items/**/ts'] }",
         "routes[0].fingerprint.ignore[0]",
-        "there are no wildcards",
+        "The wildcard is `*`",
     ),
     (
         "route",
         "fingerprint = { body = 'json', ignore = ['/a', '/items/-'] }",
         "routes[0].fingerprint.ignore[1]",
-        "there are no wildcards",
+        "The wildcard is `*`",
     ),
+    (
+        "route",
+        "fingerprint = { body = 'form', only = ['/items[]'] }",
+        "routes[0].fingerprint.only[0]",
+        "The wildcard is `*`",
+    ),
+    (
+        "route",
+        "fingerprint = { body = 'json', ignore = ['/a', '/*'] }",
+        "routes[0].fingerprint.ignore[1]",
+        "body = \"none\"",
+    ),
+    (
+        "route",
+        "fingerprint = { body = 'form', only = ['a'] }",
+        "routes[0].fingerprint.only[0]",
+        "\"/sent_at\"",
+    ),
+    (
+        "route",
+        "fingerprint = { body = 'json', ignore = ['/a'], only = ['/b'] }",
+        "routes[0].fingerprint.only",
+        "Write one of the two",
+    ),
+    ("route", "fingerprint = { only = ['/a'] }", "routes[0].fingerprint.only", "body = \"json\" or \"form\""),
+    (
+        "route",
+        "fingerprint = { body = 'none', ignore = ['/a'] }",
+        "routes[0].fingerprint.ignore",
+        "body = \"json\" or \"form\"",
+    ),
+    (
+        "route",
+        "fingerprint = { body = 'multipart', only = ['/a'] }",
+        "routes[0].fingerprint.only",
+        "body = \"json\" or \"form\"",
+    ),
+    ("route", "fingerprint = { body = 'form', only = '/a' }", "routes[0].fingerprint.only", "an array"),
+    ("route", "fingerprint = { body = true }", "routes[0].fingerprint.body", "is a boolean"),
     (
         "route",
         "fingerprint = { body = 'json', ignore = ['/a~2'] }",
@@ -821,4 +860,18 @@ fn a_key_belongs_to_its_certificate() {
             None => assert!(parse(&text).is_ok()),
         }
     }
+}
+
+/// Each wildcard costs time for every member of a body.
+#[test]
+fn the_number_of_wildcards_is_limited() {
+    let with = |count: usize| {
+        let pointers: Vec<String> = (0..count).map(|number| format!("'/{number}/*'")).collect();
+        let line = format!("fingerprint = {{ body = 'json', only = ['/a', '/b', {}] }}", pointers.join(", "));
+        file("route", &line)
+    };
+    assert!(parse(&with(32)).is_ok());
+    let text = refused(&with(33));
+    assert!(text.contains(":2:") && text.contains("routes[0].fingerprint.only"), "{text}");
+    assert!(text.contains("more than 32 pointers with the step `*`"), "{text}");
 }

@@ -143,6 +143,55 @@ fn a_key_in_the_body_is_explained() {
     }
 }
 
+/// For every form of a body: what makes a request the same, and what that means for payments.
+#[test]
+fn each_form_of_a_body_is_explained() {
+    let parts = "method and its overrides, path, query";
+    let elsewhere = "A request in which any other member has changed is answered with the first one's response. One that \
+                     has none of the named members counts whole";
+    for (fingerprint, says) in [
+        ("body = 'raw'", vec![format!("{parts}, content-type, content-encoding and every byte of the body; a key")]),
+        (
+            "body = 'json'",
+            vec![format!("{parts}, content-type without its parameters, content-encoding and the meaning of the JSON body; a key")],
+        ),
+        ("body = 'json', ignore = ['/i/*/at', '/b']", vec!["the meaning of the JSON body without /i/*/at, /b; a key".into()]),
+        ("body = 'json', only = ['/amount', '/to']", vec!["and of the JSON body ONLY /amount, /to; a key".into(), elsewhere.into()]),
+        (
+            "body = 'form'",
+            vec![format!(
+                "{parts}, content-type without its parameters, content-encoding and the meaning of the form, in which the \
+                 order of members does not count; a key"
+            )],
+        ),
+        ("body = 'form', ignore = ['/m/at']", vec!["the meaning of the form without /m/at, in which".into()]),
+        ("body = 'form', only = ['/amount']", vec!["and of the form ONLY /amount, in which".into(), elsewhere.into()]),
+        (
+            "body = 'multipart'",
+            vec![format!(
+                "{parts}, content-type without its boundary, content-encoding and the parts of the multipart body (names, \
+                 filenames, part headers, content), but not the order of different fields; a key"
+            )],
+        ),
+        (
+            "body = 'none'",
+            vec![
+                format!("{parts}, content-type, content-encoding; a key with any other is answered 422"),
+                "The body does NOT count: a request with another one, such as another amount, is answered with the first \
+                 one's response".into(),
+                "! route \"charges\": fingerprint.body is \"none\": a request with the same key and another body, such as \
+                 another amount".into(),
+            ],
+        ),
+        ("body = 'json', headers = ['x-a']", vec![format!("{parts}, x-a and the meaning of the JSON body; a key")]),
+    ] {
+        let says: Vec<&str> = says.iter().map(String::as_str).collect();
+        let text = format!("{SMALL}fingerprint = {{ {fingerprint} }}\n");
+        assert_says(&text, &says);
+        assert_eq!(words(&text).contains("No warnings."), !fingerprint.contains("none"), "{fingerprint}");
+    }
+}
+
 /// For every store: the loss that a crash and a failover may cause, its consequence, and the setting that
 /// limits it.
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use oncegate::config::{InFlight, LogFormat, Match, OnStoreError, RouteKey, UnknownAnswers};
-use oncegate::protocol::{BodyScheme, KeyForm, Meaning, PathScheme, ScopePart, Statuses};
+use oncegate::protocol::{BodyScheme, KeyForm, MemberChoice, Meaning, PathScheme, ScopePart, Statuses};
 use oncegate::store::redis::{Address, Servers};
 use oncegate::store::{memory, postgres, redis};
 
@@ -33,7 +33,8 @@ fn routes_become_checked_types() {
     assert_eq!(written(&route.scope), ["x-tenant", "authorization"]);
     let overrides = ["x-http-method-override", "x-http-method", "x-method-override"];
     assert_eq!(route.fingerprint.headers, [&["content-type", "x-version"][..], &overrides].concat());
-    assert_eq!(route.fingerprint.body, BodyScheme::Json { ignore: vec!["/a~1b".into()] });
+    let members = MemberChoice::except(vec!["/a~1b".into()], false);
+    assert_eq!(route.fingerprint.body, BodyScheme::JsonMembers { members, sent_as: None });
     assert_eq!(route.policy.ttl, Duration::from_secs(5400));
     assert_eq!(route.policy.tombstone_ttl, Duration::ZERO);
     assert_eq!(route.policy.lease, Duration::from_millis(1500));
@@ -83,6 +84,33 @@ fn places_of_keys_become_checked_types() {
         ),
     ] {
         assert_eq!(key(lines), (source, required, sent), "{lines}");
+    }
+}
+
+#[test]
+fn each_form_of_a_body_becomes_a_scheme() {
+    let pointers = |pointers: &[&str]| pointers.iter().map(|pointer| (*pointer).to_owned()).collect();
+    let json = |members| BodyScheme::JsonMembers { members, sent_as: None };
+    let form = |members| BodyScheme::Form { members };
+    for (written, expected) in [
+        ("body = 'raw'", BodyScheme::Raw),
+        ("body = 'none'", BodyScheme::None),
+        ("body = 'multipart', ignore = [], only = []", BodyScheme::Multipart),
+        ("body = 'json'", json(MemberChoice::except(Vec::new(), false))),
+        (
+            "body = 'json', ignore = ['/i/*/at', '/a*']",
+            json(MemberChoice::except(pointers(&["/i/*/at", "/a*"]), true)),
+        ),
+        (
+            "body = 'json', only = ['/amount', '/~01']",
+            json(MemberChoice::only(pointers(&["/amount", "/~01"]), false)),
+        ),
+        ("body = 'form', ignore = ['/m/at']", form(MemberChoice::except(pointers(&["/m/at"]), false))),
+        ("body = 'form', only = ['/*']", form(MemberChoice::only(pointers(&["/*"]), true))),
+    ] {
+        let config = with_route(&format!("fingerprint = {{ {written} }}\n"));
+        assert_eq!(config.routes[0].fingerprint.body, expected, "{written}");
+        assert_eq!(config.routes[0].fingerprint.headers[..2], ["content-type", "content-encoding"]);
     }
 }
 

@@ -9,6 +9,7 @@ mod connect;
 mod embargo;
 mod jumps;
 mod many;
+mod same_requests;
 mod starting;
 mod store;
 mod wakeups;

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use oncegate::protocol::{BodyScheme, MemberChoice};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 use crate::mutation::Random;
 use crate::spelling::{changed, spelled, spelled_text};
-use crate::targets::{Decimal, Meaning, fingerprint, is_raw};
+use crate::targets::{Decimal, Meaning, digest, fingerprint, is_raw};
 
 fn decimal() -> impl Strategy<Value = Decimal> {
     let digits = prop_oneof!["[1-9]", "[1-9][0-9]{0,5}", "[1-9][0-9]{14}"];
@@ -145,6 +146,26 @@ fn a_large_document_takes_less_than_a_tree_of_it() {
             serde_json_canonicalizer::to_vec(&tree).expect("it has a canonical form");
         });
         assert!(here < tree, "{here:?} instead of {tree:?}");
+    }
+}
+
+/// The pointers are an operator's, and the members a stranger's: their numbers must not be multiplied.
+#[test]
+fn the_number_of_pointers_does_not_multiply_the_time() {
+    let members: Vec<String> =
+        (0..40_000).map(|number| format!("\"a{number}\":{{\"b\":1,\"e\":2}}")).collect();
+    let body = format!("{{{}}}", members.join(","));
+    let literal = (0..10_000).map(|number| format!("/a{number}/b"));
+    let many: Vec<String> = literal.chain((0..32).map(|number| format!("/*/c/*/d{number}"))).collect();
+    for choice in [MemberChoice::except, MemberChoice::only] {
+        let time = |pointers: &[String]| {
+            let members = choice(pointers.to_vec(), true);
+            shortest(|| {
+                digest(body.as_bytes(), BodyScheme::JsonMembers { members: members.clone(), sent_as: None });
+            })
+        };
+        let (few, many) = (time(&many[9_999..10_001]), time(&many));
+        assert!(many < 20 * few, "{many:?} instead of {few:?}");
     }
 }
 

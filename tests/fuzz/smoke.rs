@@ -34,6 +34,16 @@ fn json() {
 }
 
 #[test]
+fn form() {
+    run("form", 10_000);
+}
+
+#[test]
+fn multipart() {
+    run("multipart", 10_000);
+}
+
+#[test]
 fn head() {
     run("head", 1_500);
 }

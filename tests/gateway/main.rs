@@ -32,6 +32,7 @@ mod policy;
 #[expect(dead_code, reason = "it also serves tests of clocks")]
 mod preload;
 mod problems;
+mod same_requests;
 mod shapes;
 mod shutdown;
 mod small_disk;

@@ -14,6 +14,7 @@ mod events;
 mod memory;
 mod postgres;
 mod redis;
+mod schemes;
 #[path = "../servers/mod.rs"]
 #[expect(dead_code, reason = "it also serves tests of whole gateways")]
 mod servers;

@@ -5,11 +5,12 @@ use std::fmt::Display;
 use crate::cli::page::Page;
 use crate::config::units::{Size, Span};
 use crate::config::{Config, InFlight, Match, OnStoreError, Route};
-use crate::headers::{METHOD_OVERRIDES, NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
+use crate::headers::{NOT_REPLAYED, NOT_REPLAYED_FAMILIES};
 use crate::problem::Slug;
-use crate::protocol::{BodyScheme, Policy, ScopePart};
+use crate::protocol::{Policy, ScopePart};
 
 use super::problems::{self, told};
+use super::same_request::same_request;
 use super::{key, outcomes, settling};
 
 /// Writes the effect of a route's settings.
@@ -101,21 +102,6 @@ fn caller(route: &Route) -> String {
                  again. If your clients refresh tokens between retries, take a header that stays.";
     }
     text
-}
-
-fn same_request(route: &Route) -> String {
-    let headers = route.fingerprint.headers.iter();
-    let headers = headers.filter(|name| !METHOD_OVERRIDES.iter().any(|always| *always == name.as_str()));
-    let headers: String = headers.map(|name| format!(", {name}")).collect();
-    let body = match &route.fingerprint.body {
-        BodyScheme::Raw => "every byte of the body".to_owned(),
-        BodyScheme::Json { ignore } if ignore.is_empty() => "the meaning of the JSON body".to_owned(),
-        BodyScheme::Json { ignore } => format!("the meaning of the JSON body without {}", list(ignore)),
-    };
-    let mismatch = problems::status(route, Slug::PayloadMismatch);
-    format!(
-        "method and its overrides, path, query{headers} and {body}; a key with any other is answered {mismatch}"
-    )
 }
 
 fn labels(route: &Route) -> String {

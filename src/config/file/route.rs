@@ -158,12 +158,22 @@ pub(in crate::config) enum UnknownAnswers {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct Fingerprint {
-    /// Form of the body that counts: its bytes, or its meaning as JSON (RFC 8785).
+    /// Form of the body that counts. "raw": its bytes. "json": its meaning as JSON (RFC 8785). "form": its
+    /// meaning as `application/x-www-form-urlencoded`, without the order of members. "multipart": its parts,
+    /// without the boundary and the order of different fields. "none": nothing of it; another amount under
+    /// the same key is then answered with the first response. A body that is not of the form counts by its
+    /// bytes.
     pub body: BodyForm,
-    /// Request headers that count.
+    /// Request headers that count. Under "json" and "form" the parameters of the Content-Type do not count,
+    /// and under "multipart" its boundary does not.
     pub headers: Vec<String>,
-    /// JSON pointers of members that do not count; only beside `body = "json"`.
+    /// JSON pointers of members that do not count, only beside "json" or "form". The step `*` stands for any
+    /// member or element: "/items/*/sent_at". In a form, "/metadata/order" is `metadata[order]`.
     pub ignore: Vec<String>,
+    /// JSON pointers of the members that alone count, only beside "json" or "form", and not beside `ignore`.
+    /// A request with another value anywhere else is the same request. One that has none of these members
+    /// counts whole.
+    pub only: Vec<String>,
 }
 
 impl Default for Fingerprint {
@@ -172,6 +182,7 @@ impl Default for Fingerprint {
             body: BodyForm::Raw,
             headers: vec!["content-type".into(), "content-encoding".into()],
             ignore: Vec::new(),
+            only: Vec::new(),
         }
     }
 }
@@ -182,6 +193,9 @@ impl Default for Fingerprint {
 pub(in crate::config) enum BodyForm {
     Raw,
     Json,
+    None,
+    Form,
+    Multipart,
 }
 
 /// Treatment of a duplicate while the first attempt runs.

@@ -3,25 +3,41 @@
 use crate::config::mistakes::KeyCursor;
 use crate::protocol::Pointer;
 
-/// Checks pointers to members that are left out.
+/// Largest number of pointers of a list that have a wildcard. Each costs time for every member of a body.
+const MOST_WILDCARDS: usize = 32;
+
+/// Checks pointers to members that are left out, or that alone count. The step `*` stands for any member or
+/// element.
 pub fn all(at: &KeyCursor<'_>, texts: &[String]) -> Option<Vec<String>> {
-    let checked = texts.iter().enumerate().map(|(index, text)| {
-        let escapes = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
-        if !text.starts_with('/') || !escapes {
-            return at.item(index).refuse(format!(
-                "{text:?} is not the JSON pointer of a member; write one like \"/sent_at\", \
-                 with `~0` for `~` and `~1` for `/`"
-            ));
-        }
-        match text.split('/').skip(1).find(|step| is_wildcard(step)) {
-            Some(step) => at.item(index).refuse(format!(
-                "{text:?} has the step {step:?}, which stands for no other member: there are no wildcards. Name \
-                 each, like \"/items/0/ts\"; a member that is called {step:?} cannot be left out"
-            )),
-            None => Some(text.clone()),
-        }
-    });
-    checked.collect::<Vec<Option<String>>>().into_iter().collect()
+    let checked = texts.iter().enumerate().map(|(index, text)| member(&at.item(index), text));
+    let checked: Option<Vec<String>> = checked.collect::<Vec<Option<String>>>().into_iter().collect();
+    if texts.iter().filter(|text| has_wildcard(text)).count() > MOST_WILDCARDS {
+        return at.refuse(format!("has more than {MOST_WILDCARDS} pointers with the step `*`"));
+    }
+    checked
+}
+
+/// Checks a pointer to a member, or to all members that a wildcard stands for.
+fn member(at: &KeyCursor<'_>, text: &str) -> Option<String> {
+    let escapes = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+    if !text.starts_with('/') || !escapes {
+        return at.refuse(format!(
+            "{text:?} is not the JSON pointer of a member; write one like \"/sent_at\", with `~0` for `~` and \
+             `~1` for `/`"
+        ));
+    }
+    match text.split('/').skip(1).find(|step| is_wildcard(step) && *step != "*") {
+        Some(step) => at.refuse(format!(
+            "{text:?} has the step {step:?}, which stands for no member. The wildcard is `*` for any member or \
+             element, like \"/items/*/ts\"; a member that is called {step:?} or \"*\" has no pointer of its own"
+        )),
+        None => Some(text.to_owned()),
+    }
+}
+
+/// Tells whether a pointer has a step that stands for any member or element.
+pub fn has_wildcard(pointer: &str) -> bool {
+    pointer.split('/').skip(1).any(|step| step == "*")
 }
 
 /// Checks a pointer to one value of an answer.

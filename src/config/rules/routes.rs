@@ -17,6 +17,7 @@ use crate::config::{Route, Settling, UpstreamName};
 use crate::protocol::Policy;
 
 mod answers;
+mod fingerprint;
 mod key;
 mod label;
 mod naming;

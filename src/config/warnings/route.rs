@@ -5,8 +5,7 @@ use http::header::HOST;
 use super::outcomes;
 use crate::config::units::Span;
 use crate::config::{InFlight, Lookup, OnStoreError, Route, Upstream};
-use crate::protocol::ScopePart;
-use crate::protocol::credential;
+use crate::protocol::{BodyScheme, ScopePart, credential};
 
 /// Returns all warnings about this route, for the operator to read before it runs.
 pub fn warnings(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {
@@ -15,6 +14,7 @@ pub fn warnings(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {
         tombstone(route),
         wait(route),
         anonymous(route),
+        bodiless(route),
         credential(route),
         host(route, upstream),
         bypass(route),
@@ -64,6 +64,12 @@ fn anonymous(route: &Route) -> Option<String> {
     let text = "anonymous is \"one\": callers that show none of the scope's headers share their keys, so one \
                 caller's key can be answered with what another caller's request brought";
     route.anonymous.then(|| text.into())
+}
+
+fn bodiless(route: &Route) -> Option<String> {
+    let text = "fingerprint.body is \"none\": a request with the same key and another body, such as another amount, is \
+                answered with the first one's response and does not run";
+    (route.fingerprint.body == BodyScheme::None).then(|| text.into())
 }
 
 /// Warns of lookups by any client: where callers count as one, the key alone names an operation.

@@ -4,7 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::protocol::history::{By, Entry, Event};
-use crate::protocol::{Doubt, History, Reason};
+use crate::protocol::path::Template;
+use crate::protocol::{BodyScheme, Doubt, History, MemberChoice, Reason};
 
 use super::*;
 
@@ -67,9 +68,23 @@ fn state() -> impl Strategy<Value = State> {
     ]
 }
 
+fn members() -> impl Strategy<Value = MemberChoice> {
+    (vec(".*", 0..3), any::<bool>(), any::<bool>()).prop_map(|(pointers, is_only, wildcards)| match is_only {
+        true => MemberChoice::only(pointers, wildcards),
+        false => MemberChoice::except(pointers, wildcards),
+    })
+}
+
 fn scheme() -> impl Strategy<Value = Scheme> {
-    let body =
-        prop_oneof![Just(BodyScheme::Raw), vec(".*", 0..3).prop_map(|ignore| BodyScheme::Json { ignore })];
+    let sent_as = proptest::option::of(vec(any::<u8>(), 0..5).prop_map(Vec::into_boxed_slice));
+    let body = prop_oneof![
+        Just(BodyScheme::Raw),
+        vec(".*", 0..3).prop_map(|ignore| BodyScheme::Json { ignore }),
+        (members(), sent_as).prop_map(|(members, sent_as)| BodyScheme::JsonMembers { members, sent_as }),
+        Just(BodyScheme::None),
+        members().prop_map(|members| BodyScheme::Form { members }),
+        Just(BodyScheme::Multipart),
+    ];
     let path = prop_oneof![
         Just(PathScheme::AsSent),
         "(/[a-z{}*]{1,3}){0,3}/".prop_map(|text| PathScheme::Equivalent(Template::new(&text)))
@@ -345,6 +360,67 @@ fn a_response_that_could_not_be_sent_is_refused() {
         (200, "a", b"b\r\nc: d"),
     ] {
         assert!(response(status, name, value).is_err(), "{status} {name} {value:?}");
+    }
+}
+
+/// A gateway that does not know a scheme must not take the record for one that it knows.
+#[test]
+fn a_scheme_has_the_version_of_the_gateways_that_can_compute_it() {
+    let with_scheme = |version, scheme: wire::Scheme| {
+        decode_record(&versioned(version, &wire::Record { scheme: Some(scheme), ..plain() }))
+    };
+    let json = || wire::Scheme { body: 2, ..Default::default() };
+    let newer = [
+        wire::Scheme { body: 3, ..json() },
+        wire::Scheme { body: 4, ..json() },
+        wire::Scheme { body: 5, ..json() },
+        wire::Scheme { only: vec!["/a".into()], ..json() },
+        wire::Scheme { ignore: vec!["/*".into()], wildcards: true, ..json() },
+    ];
+    for scheme in newer {
+        for version in 1..4 {
+            assert!(with_scheme(version, scheme.clone()).is_err(), "{version} {scheme:?}");
+        }
+        let record = with_scheme(4, scheme.clone()).expect("a record");
+        assert_eq!(encode_record(&record)[0], 4, "{scheme:?}");
+        assert!(with_scheme(5, scheme).is_err());
+    }
+    for scheme in
+        [json(), wire::Scheme { any_parameters: true, sent_as: Some(b"a/b;c=d".to_vec()), ..json() }]
+    {
+        let record = with_scheme(1, scheme.clone()).expect("a record");
+        assert_eq!(encode_record(&record)[0], 1, "{scheme:?}");
+        assert!(with_scheme(4, scheme).is_err());
+    }
+    let lists = wire::Scheme { ignore: vec!["/a".into()], only: vec!["/b".into()], ..json() };
+    assert!(with_scheme(4, lists).is_err_and(|why| why.to_string().contains("two lists")));
+}
+
+/// The scheme as gateways of the first releases know it.
+#[derive(Clone, PartialEq, Message)]
+struct EarlierScheme {
+    #[prost(enumeration = "wire::Body", tag = "1")]
+    body: i32,
+    #[prost(string, repeated, tag = "2")]
+    ignore: Vec<String>,
+    #[prost(string, repeated, tag = "3")]
+    headers: Vec<String>,
+    #[prost(string, tag = "4")]
+    template: String,
+}
+
+/// An earlier gateway drops what it does not know when it writes a record again. What is left is a scheme
+/// under which it has the same digest.
+#[test]
+fn an_earlier_gateway_reads_json_as_it_makes_it_itself() {
+    let ignore = vec!["/at".to_owned(), "/a/0".to_owned()];
+    let members = MemberChoice::except(ignore.clone(), false);
+    for sent_as in [None, Some(b"a/b; c=d".as_slice().into())] {
+        let with = |body| Scheme { body, headers: vec!["content-type".into()], path: PathScheme::AsSent };
+        let ours = with(BodyScheme::JsonMembers { members: members.clone(), sent_as });
+        let earlier = EarlierScheme::decode(&*scheme_to_wire(&ours).encode_to_vec()).expect("a scheme");
+        let again = wire::Scheme::decode(&*earlier.encode_to_vec()).expect("a scheme");
+        assert_eq!(scheme_from_wire(again), Ok(with(BodyScheme::Json { ignore: ignore.clone() })));
     }
 }
 

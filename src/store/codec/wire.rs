@@ -61,6 +61,18 @@ pub(super) struct Scheme {
     /// The template that makes spellings of the path equal. Only in records of version 2.
     #[prost(string, tag = "4")]
     pub(super) template: String,
+    /// The members that count. Only in records of version 4.
+    #[prost(string, repeated, tag = "5")]
+    pub(super) only: Vec<String>,
+    /// Whether the step `*` is any member. Only in records of version 4.
+    #[prost(bool, tag = "6")]
+    pub(super) wildcards: bool,
+    /// Whether the parameters of the media type do not count. A gateway that does not know it compares them.
+    #[prost(bool, tag = "7")]
+    pub(super) any_parameters: bool,
+    /// The `Content-Type` that the digest was made with. Only beside `any_parameters`.
+    #[prost(bytes = "vec", optional, tag = "8")]
+    pub(super) sent_as: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
@@ -69,6 +81,10 @@ pub(super) enum Body {
     Unspecified = 0,
     Raw = 1,
     Json = 2,
+    /// This value and those below it: only in records of version 4.
+    None = 3,
+    Form = 4,
+    Multipart = 5,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

@@ -56,7 +56,8 @@ pub fn fingerprint(body: &[u8]) -> [u8; 32] {
     digest(body, BodyScheme::Json { ignore: Vec::new() })
 }
 
-fn digest(body: &[u8], scheme: BodyScheme) -> [u8; 32] {
+/// Returns the digest of a request with this body.
+pub fn digest(body: &[u8], scheme: BodyScheme) -> [u8; 32] {
     let headers = HeaderMap::new();
     let asked =
         RequestParts { method: &Method::POST, path: "/v1/charges", query: None, headers: &headers, body };

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
+use super::fingerprint::fingerprint;
 use super::key::key;
 use super::label::{Hidden, labels};
 use super::scope::scope;
 use crate::config::RouteKey;
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
-use crate::config::rules::{headers, limits, pointers};
-use crate::headers::METHOD_OVERRIDES;
-use crate::protocol::{BodyScheme, LabelSource, PathScheme, Pointer, Scheme, ScopePart};
+use crate::config::rules::limits;
+use crate::protocol::{LabelSource, PathScheme, Pointer, Scheme, ScopePart};
 
 /// The checked naming of a route. Each field is the field of [`crate::config::Route`] with its name.
 pub struct Naming {
@@ -47,22 +47,4 @@ pub fn naming(
         fingerprint: Scheme { path: path?, ..fingerprint? },
         labels: labels?,
     })
-}
-
-fn fingerprint(at: &KeyCursor<'_>, file: &file::Fingerprint, key_headers: &[HeaderName]) -> Option<Scheme> {
-    let headers = headers::names(&at.key("headers"), &file.headers);
-    let apart = headers::distinguishing(&at.key("headers"), headers.as_deref().unwrap_or(&[]), key_headers);
-    let ignore = pointers::all(&at.key("ignore"), &file.ignore);
-    let body = match file.body {
-        file::BodyForm::Json => ignore.map(|ignore| BodyScheme::Json { ignore }),
-        file::BodyForm::Raw if file.ignore.is_empty() => Some(BodyScheme::Raw),
-        file::BodyForm::Raw => at.key("ignore").refuse("is allowed only beside body = \"json\""),
-    };
-    apart?;
-    // Many servers take the method from these headers, so they always count.
-    let mut headers = headers?;
-    let overrides = METHOD_OVERRIDES.iter().filter(|name| !headers.contains(name)).cloned();
-    headers.extend(overrides.collect::<Vec<_>>());
-    let headers = headers.iter().map(|name| name.as_str().to_owned()).collect();
-    Some(Scheme { body: body?, headers, path: PathScheme::AsSent })
 }

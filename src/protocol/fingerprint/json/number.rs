@@ -33,6 +33,11 @@ pub(super) fn write_canonical(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     Some(number.whole.len())
 }
 
+/// Returns the length of the number at the start of `text`, whether or not a double distinguishes it.
+pub(super) fn length(text: &[u8]) -> Option<usize> {
+    NumberText::at_start_of(text).map(|number| number.whole.len())
+}
+
 impl<'t> NumberText<'t> {
     fn at_start_of(text: &'t [u8]) -> Option<Self> {
         let negative = text.first() == Some(&b'-');

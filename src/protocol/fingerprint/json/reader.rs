@@ -1,11 +1,14 @@
 //! A reader of a document (RFC 8259), which writes the canonical form beside it.
+//!
+//! If only named members count, the form has these members and the way to them. A list on the way is written
+//! as `<0:…,7:…>`, because the number of its other elements does not count.
 
 use std::borrow::Cow;
 
-use super::ignored::{Ignored, Subtree};
 use super::order::{Member, Order, order};
 use super::reordered::Reordered;
 use super::{number, text};
+use crate::protocol::fingerprint::places::{Below, Filter};
 
 /// Largest nesting depth of arrays and objects.
 const MAX_DEPTH: usize = 127;
@@ -27,44 +30,55 @@ impl<'t> Reader<'t> {
         Self { rest: text, depth: 0, out, members: Vec::new(), reordered: Reordered::default() }
     }
 
-    /// Reads the whole document and returns its canonical form.
-    pub(super) fn document(mut self, ignored: &Ignored<'_>) -> Option<Vec<u8>> {
-        self.value(ignored)?;
+    /// Reads the whole document. Returns the canonical form of what counts, or `Some(None)` if no part of it
+    /// counts.
+    pub(super) fn document(mut self, filter: &Filter<'_>) -> Option<Option<Vec<u8>>> {
+        let counts = self.value(filter)?;
         self.skip_space();
-        self.rest.is_empty().then(|| self.reordered.in_order(self.out))
+        self.rest.is_empty().then(|| counts.then(|| self.reordered.in_order(self.out)))
     }
 
-    fn value(&mut self, ignored: &Ignored<'_>) -> Option<()> {
+    /// Reads a value. Returns whether something in it counts; otherwise the caller removes what was written.
+    fn value(&mut self, filter: &Filter<'_>) -> Option<bool> {
         self.skip_space();
         match self.rest.as_bytes().first()? {
-            b'[' => self.array(ignored),
-            b'{' => self.object(ignored),
+            b'[' if filter.is_way_to_named() => return self.named_elements(filter),
+            b'[' => self.array(filter)?,
+            b'{' => return self.object(filter),
             b'"' => {
                 let content = self.string()?;
                 text::write(&content, &mut self.out);
-                Some(())
             }
-            b't' => self.word("true"),
-            b'f' => self.word("false"),
-            b'n' => self.word("null"),
-            _ => {
-                let length = number::write_canonical(self.rest.as_bytes(), &mut self.out)?;
-                self.rest = &self.rest[length..];
-                Some(())
-            }
+            b't' => self.word("true")?,
+            b'f' => self.word("false")?,
+            b'n' => self.word("null")?,
+            _ => self.number(filter)?,
         }
+        Some(!filter.is_way_to_named())
     }
 
-    fn array(&mut self, ignored: &Ignored<'_>) -> Option<()> {
+    fn number(&mut self, filter: &Filter<'_>) -> Option<()> {
+        let text = self.rest.as_bytes();
+        // A number that does not count may have any number of digits.
+        let counts = !matches!(filter, Filter::Nothing) && !filter.is_way_to_named();
+        let length =
+            if counts { number::write_canonical(text, &mut self.out) } else { number::length(text) }?;
+        self.rest = &self.rest[length..];
+        Some(())
+    }
+
+    fn array(&mut self, filter: &Filter<'_>) -> Option<()> {
         self.open("[")?;
+        let filter = filter.for_elements();
         if !self.accepts("]") {
             for place in 0.. {
                 if place > 0 {
                     self.out.push(b',');
                 }
-                let (start, subtree) = (self.out.len(), ignored.element(place));
-                self.value(&subtree.ignored)?;
-                if subtree.is_left_out {
+                let start = self.out.len();
+                let below = matches!(filter, Filter::Named(..)).then(|| filter.element(place));
+                self.value(below.as_ref().map_or(filter, |below| &below.filter))?;
+                if below.is_some_and(|below| below.is_left_out) {
                     self.leave_out(start);
                     self.out.extend_from_slice(b"null");
                 }
@@ -74,15 +88,53 @@ impl<'t> Reader<'t> {
             }
             self.accepts("]").then_some(())?;
         }
-        self.close(b']')
+        self.close(b']');
+        Some(())
     }
 
-    fn object(&mut self, ignored: &Ignored<'_>) -> Option<()> {
+    /// Reads a list of which only named elements count.
+    fn named_elements(&mut self, filter: &Filter<'_>) -> Option<bool> {
+        self.open("[")?;
+        self.out.pop();
+        self.out.push(b'<');
+        let inside = self.out.len();
+        if !self.accepts("]") {
+            for place in 0.. {
+                self.named_element(place, inside, filter)?;
+                if !self.accepts(",") {
+                    break;
+                }
+            }
+            self.accepts("]").then_some(())?;
+        }
+        let counts = self.out.len() > inside;
+        self.close(b'>');
+        Some(counts)
+    }
+
+    /// Reads an element of a list of which only named elements count. What is written of them starts at
+    /// `inside`.
+    fn named_element(&mut self, place: usize, inside: usize, filter: &Filter<'_>) -> Option<()> {
+        let (before, below) = (self.out.len(), filter.element(place));
+        self.skip_space();
+        let has_parts = self.rest.starts_with(['{', '[']);
+        let may_count = !below.is_left_out && (has_parts || !below.filter.is_way_to_named());
+        if may_count {
+            let comma = if before > inside { "," } else { "" };
+            self.out.extend_from_slice(format!("{comma}{place}:").as_bytes());
+        }
+        if !self.value(&below.filter)? || !may_count {
+            self.leave_out(before);
+        }
+        Some(())
+    }
+
+    fn object(&mut self, filter: &Filter<'_>) -> Option<bool> {
         self.open("{")?;
         let (inside, first) = (self.out.len(), self.members.len());
         if !self.accepts("}") {
             loop {
-                self.member(inside, ignored)?;
+                self.member(inside, filter)?;
                 if !self.accepts(",") {
                     break;
                 }
@@ -96,14 +148,17 @@ impl<'t> Reader<'t> {
                 let written = places.iter().map(|place| members[*place as usize].written.clone());
                 self.reordered.add(inside..self.out.len(), written.filter(|written| !written.is_empty()));
             }
+            Order::Repeated if matches!(filter, Filter::Nothing) => {}
             Order::Repeated => return None,
         }
         self.members.truncate(first);
-        self.close(b'}')
+        let counts = !filter.is_way_to_named() || self.out.len() > inside;
+        self.close(b'}');
+        Some(counts)
     }
 
     /// Reads the name and value of a member of an object. The members of the object start at `inside`.
-    fn member(&mut self, inside: usize, ignored: &Ignored<'_>) -> Option<()> {
+    fn member(&mut self, inside: usize, filter: &Filter<'_>) -> Option<()> {
         self.skip_space();
         let before = self.out.len();
         if before > inside {
@@ -114,8 +169,8 @@ impl<'t> Reader<'t> {
         text::write(&name, &mut self.out);
         self.accepts(":").then_some(())?;
         self.out.push(b':');
-        let Subtree { is_left_out, ignored } = ignored.member(&name);
-        self.value(&ignored)?;
+        let Below { is_left_out, filter } = filter.member(&name);
+        let is_left_out = !self.value(&filter)? || is_left_out;
         let written = if is_left_out { start..start } else { start..self.out.len() };
         if is_left_out {
             self.leave_out(before);
@@ -136,10 +191,9 @@ impl<'t> Reader<'t> {
         (self.depth <= MAX_DEPTH).then_some(())
     }
 
-    fn close(&mut self, bracket: u8) -> Option<()> {
+    fn close(&mut self, bracket: u8) {
         self.depth -= 1;
         self.out.push(bracket);
-        Some(())
     }
 
     fn string(&mut self) -> Option<Cow<'t, str>> {

@@ -4,9 +4,14 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::canonical;
+use crate::protocol::fingerprint::places::Places;
 
+mod chosen;
 mod tree;
+
+fn canonical(body: &[u8], ignore: &[String]) -> Option<Vec<u8>> {
+    super::canonical(body, &Places::of(ignore, false, false))
+}
 
 fn agree(text: &str, ignore: &[String]) -> bool {
     let (new, old) = (canonical(text.as_bytes(), ignore), tree::canonical(text.as_bytes(), ignore));

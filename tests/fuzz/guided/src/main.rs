@@ -1,5 +1,5 @@
 //! The targets under libFuzzer. `ONCEGATE_FUZZ_TARGET` names one of them, because one program for each target
-//! would need six links.
+//! would need as many links.
 
 #![no_main]
 
