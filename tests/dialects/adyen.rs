@@ -80,8 +80,7 @@ async fn a_transient_error_may_be_repeated() {
     assert_eq!(world.fake.requests("answers-422-1"), 1);
 }
 
-/// An outcome that stays unknown is asked for again under the key, within the window. Also after a lost
-/// answer, a transient error frees nothing.
+/// An outcome that stays unknown is asked for again under the key, within the window.
 #[tokio::test]
 async fn an_unknown_outcome_is_asked_for_again() {
     let world = World::start(&ADYEN).await;
