@@ -63,8 +63,8 @@ async fn a_second_attempt_waits() {
 async fn the_key_stays_in_the_body() {
     let world = World::start(&SQUARE).await;
     for (number, path) in ["/v2/payments", "/v2/refunds"].into_iter().enumerate() {
-        let body = (SQUARE.body)(Some("k-1"), 1200);
-        world.is_first(&world.send(path, None, &[], &body).await, number + 1, number + 1);
+        let body = (SQUARE.body)(Some(&format!("k-{number}")), 1200);
+        world.is_first(&world.send(path, None, &[], &body).await, number + 1, 1);
         assert!(world.send(path, None, &[], &body).await.is_replay());
         let headers = world.fake.last_headers();
         assert!(headers.get("idempotency-key").is_none(), "{headers:?}");
