@@ -35,9 +35,7 @@ static ACP: Dialect = Dialect {
             "in-flight" => (409, invalid("idempotency_in_flight")),
             "key-missing" => (400, invalid("idempotency_key_required")),
             "key-invalid" => (400, invalid("idempotency_key_invalid")),
-            "key-expired" => {
-                (410, json!({ "type": "processing_error", "code": "idempotency_key_expired" }))
-            }
+            "key-expired" => (410, json!({ "type": "processing_error", "code": "idempotency_key_expired" })),
             "outcome-unknown" => (409, json!({ "type": "processing_error", "code": "outcome_unknown" })),
             slug => panic!("{slug}"),
         }
@@ -109,8 +107,7 @@ async fn a_failure_of_the_server_is_held() {
 /// The offered line is the letter of ACP, and costs the promise: the payment of a lost 5xx is made again.
 #[tokio::test]
 async fn the_letter_runs_a_failure_again() {
-    let line =
-        "outcomes = { release = [307, 308, 401, 403, 407, 421, 425, 429, \"5xx\"], unknown = [408] }";
+    let line = "outcomes = { release = [307, 308, 401, 403, 407, 421, 425, 429, \"5xx\"], unknown = [408] }";
     let world = World::with(&ACP, &[line]).await;
     let failed = world.pay("answers-500-1", 1200).await;
     assert_eq!((failed.status, failed.header("idempotency-outcome")), (500, Some("released")));

@@ -62,7 +62,8 @@ pub fn differences(expected: &Value, found: &Value, at: &str) -> Vec<String> {
             .collect(),
         (Value::Array(expected), Value::Array(found)) if expected.len() == found.len() => {
             let both = expected.iter().zip(found).enumerate();
-            both.flat_map(|(n, (expected, found))| differences(expected, found, &format!("{at}/{n}"))).collect()
+            both.flat_map(|(n, (expected, found))| differences(expected, found, &format!("{at}/{n}")))
+                .collect()
         }
         _ if expected == found => Vec::new(),
         _ => vec![format!("{at}: {found}, not {expected}")],

@@ -12,9 +12,7 @@ pub static MODERN_TREASURY: Dialect = Dialect {
     requires_a_key: false,
     headers: &[("authorization", "Basic b3JnOnNlY3JldA=="), ("content-type", "application/json")],
     body: |_, amount| json!({ "type": "ach", "amount": amount, "direction": "credit" }).to_string(),
-    paid: |payment, _| {
-        (201, json!({ "id": format!("po_{payment}"), "object": "payment_order" }).to_string())
-    },
+    paid: |payment, _| (201, json!({ "id": format!("po_{payment}"), "object": "payment_order" }).to_string()),
     failed: |_| json!({ "errors": { "code": "parameter_invalid", "message": "An error." } }).to_string(),
     keeps: |status| status == 201,
     tells_latest_status: false,

@@ -11,7 +11,9 @@ static PAYPAL: Dialect = Dialect {
     key: Place::Header("paypal-request-id"),
     requires_a_key: false,
     headers: &[("authorization", "Bearer A21AA"), ("content-type", "application/json")],
-    body: |_, amount| json!({ "amount": { "value": amount.to_string(), "currency_code": "USD" } }).to_string(),
+    body: |_, amount| {
+        json!({ "amount": { "value": amount.to_string(), "currency_code": "USD" } }).to_string()
+    },
     paid: |payment, asked| {
         let status = if asked == 1 { "PENDING" } else { "COMPLETED" };
         (201, json!({ "id": format!("CAP{payment}"), "status": status }).to_string())

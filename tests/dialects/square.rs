@@ -12,7 +12,8 @@ static SQUARE: Dialect = Dialect {
     requires_a_key: true,
     headers: &[("authorization", "Bearer EAAA"), ("content-type", "application/json")],
     body: |key, amount| {
-        let mut body = json!({ "source_id": "cnon", "amount_money": { "amount": amount, "currency": "USD" } });
+        let mut body =
+            json!({ "source_id": "cnon", "amount_money": { "amount": amount, "currency": "USD" } });
         if let Some(key) = key {
             body["idempotency_key"] = json!(key);
         }
@@ -31,9 +32,11 @@ static SQUARE: Dialect = Dialect {
     asks_again: false,
     still_unknown: 409,
     told: |slug| {
-        let error = |category: &str, code: &str| json!({ "errors": [{ "category": category, "code": code }] });
+        let error =
+            |category: &str, code: &str| json!({ "errors": [{ "category": category, "code": code }] });
         let invalid = |code: &str| {
-            let error = json!({ "category": "INVALID_REQUEST_ERROR", "code": code, "field": "idempotency_key" });
+            let error =
+                json!({ "category": "INVALID_REQUEST_ERROR", "code": code, "field": "idempotency_key" });
             (400, json!({ "errors": [error] }))
         };
         match slug {

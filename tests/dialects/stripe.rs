@@ -10,12 +10,11 @@ pub static STRIPE: Dialect = Dialect {
     path: "/v1/payment_intents",
     key: Place::Header("idempotency-key"),
     requires_a_key: false,
-    headers: &[
-        ("authorization", "Bearer sk_test_1"),
-        ("content-type", "application/x-www-form-urlencoded"),
-    ],
+    headers: &[("authorization", "Bearer sk_test_1"), ("content-type", "application/x-www-form-urlencoded")],
     body: |_, amount| format!("amount={amount}&currency=eur"),
-    paid: |payment, _| (200, json!({ "id": format!("pi_{payment}"), "object": "payment_intent" }).to_string()),
+    paid: |payment, _| {
+        (200, json!({ "id": format!("pi_{payment}"), "object": "payment_intent" }).to_string())
+    },
     failed: |_| json!({ "error": { "type": "api_error", "message": "The ledger is away." } }).to_string(),
     keeps: |status| !matches!(status, 400 | 409 | 429 | 502..=504),
     tells_latest_status: false,

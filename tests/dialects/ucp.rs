@@ -107,7 +107,6 @@ async fn platforms_are_told_apart() {
         assert!(!other.is_replay() && other.status == 200, "{more:?}: {other:?}");
     }
     let (key, json) = (("idempotency-key", "k-1"), ("content-type", "application/json"));
-    let told =
-        crate::harness::request(world.gateway.address, "POST", UCP.path, &[key, json], &body).await;
+    let told = crate::harness::request(world.gateway.address, "POST", UCP.path, &[key, json], &body).await;
     assert_eq!((told.status, &told.json()["code"]), (400, &json!("caller_unknown")), "{told:?}");
 }
