@@ -41,6 +41,7 @@ static ACP: Dialect = Dialect {
         }
     },
     sentence: "/message",
+    repeatable: None,
 };
 
 #[tokio::test]

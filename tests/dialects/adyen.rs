@@ -38,6 +38,7 @@ static ADYEN: Dialect = Dialect {
         }
     },
     sentence: "/message",
+    repeatable: Some("transient-error"),
 };
 
 #[tokio::test]

@@ -34,6 +34,7 @@ static CHECKOUT_COM: Dialect = Dialect {
         }
     },
     sentence: "",
+    repeatable: None,
 };
 
 #[tokio::test]

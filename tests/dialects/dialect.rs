@@ -33,6 +33,8 @@ pub struct Dialect {
     pub told: fn(slug: &str) -> (u16, Value),
     /// Pointer to the sentence in a problem; empty if this API has none.
     pub sentence: &'static str,
+    /// The header by which the API says that the same request may be sent again, if it has one.
+    pub repeatable: Option<&'static str>,
 }
 
 /// Where the key of a request is.

@@ -32,6 +32,7 @@ pub static MODERN_TREASURY: Dialect = Dialect {
         }
     },
     sentence: "/errors/message",
+    repeatable: None,
 };
 
 #[tokio::test]

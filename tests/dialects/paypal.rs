@@ -38,6 +38,7 @@ static PAYPAL: Dialect = Dialect {
         }
     },
     sentence: "/details/0/description",
+    repeatable: None,
 };
 
 #[tokio::test]

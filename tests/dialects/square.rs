@@ -49,6 +49,7 @@ static SQUARE: Dialect = Dialect {
         }
     },
     sentence: "/errors/0/detail",
+    repeatable: None,
 };
 
 #[tokio::test]

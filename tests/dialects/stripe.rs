@@ -35,6 +35,7 @@ pub static STRIPE: Dialect = Dialect {
         slug => panic!("{slug}"),
     },
     sentence: "/error/message",
+    repeatable: None,
 };
 
 #[tokio::test]

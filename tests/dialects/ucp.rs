@@ -35,6 +35,7 @@ static UCP: Dialect = Dialect {
         slug => panic!("{slug}"),
     },
     sentence: "/content",
+    repeatable: None,
 };
 
 #[tokio::test]

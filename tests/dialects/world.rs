@@ -87,6 +87,10 @@ impl World {
             assert!(sentence.is_some_and(|text| text.len() > 10), "{slug}: {body}");
         }
         let repeat = if retry == "same-key" { "true" } else { "false" };
+        if let Some(name) = self.dialect.repeatable {
+            let expected = (retry == "same-key").then_some("true");
+            assert_eq!(answer.header(name), expected, "{slug}: {answer:?}");
+        }
         for (name, value) in [
             ("idempotency-executed", executed),
             ("x-should-retry", repeat),
