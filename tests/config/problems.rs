@@ -93,7 +93,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("echo = ['clear-site-data']", "problems.own.echo[0]", "means something in an answer"),
     ("echo = 'x-request-id'", "problems.own.echo", "write it in brackets"),
     ("headers = { in-fligth = { x-a = 'b' } }", "problems.own.headers.in-fligth", "there is no problem"),
-    ("headers = { in-flight = { 'a b' = 'c' } }", "problems.own.headers.in-flight.\"a b\"", "not a header name"),
+    (
+        "headers = { in-flight = { 'a b' = 'c' } }",
+        "problems.own.headers.in-flight.\"a b\"",
+        "not a header name",
+    ),
     ("headers = { in-flight = { x-a = '' } }", "problems.own.headers.in-flight.x-a", "no value of a header"),
     ("headers = { in-flight = { x-a = 'é' } }", "problems.own.headers.in-flight.x-a", "no value of a header"),
     (
