@@ -132,7 +132,8 @@ impl Cors {
         if allowed {
             headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         }
-        if matches!(self.origins, Origins::Listed(_)) && !varies_by_origin(headers) {
+        // Also where every origin is allowed: an answer to a client that names none has no such headers.
+        if !varies_by_origin(headers) {
             headers.append(VARY, HeaderValue::from_name(ORIGIN));
         }
     }
