@@ -63,7 +63,8 @@ async fn browse(asked: Value) -> Value {
     let mut input = child.stdin.take().expect("piped");
     input.write_all(asked.to_string().as_bytes()).await.expect("the script reads");
     drop(input);
-    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it ends").expect("it runs");
+    // A page that shows the last twenty seconds takes at least as long.
+    let output = timeout(3 * PATIENCE, child.wait_with_output()).await.expect("it ends").expect("it runs");
     assert!(output.status.success(), "Chromium failed; run ./scripts/test, which installs it");
     serde_json::from_slice(&output.stdout).expect("a line of JSON")
 }
