@@ -60,6 +60,18 @@ impl Access {
         }
     }
 
+    /// Returns the refusal of a request for the console, if its `Host` is one under which the records are
+    /// closed.
+    pub(super) fn refuses_page(&self, headers: &HeaderMap) -> Option<Response> {
+        let denial = match self {
+            Self::Tokens(_) => return None,
+            Self::Loopback if names_loopback(headers) => return None,
+            Self::Loopback => Denial::Host,
+            Self::Off => Denial::Off,
+        };
+        Some(denial.into_response())
+    }
+
     fn admit(&self, request: &Request) -> Result<Operator, Denial> {
         let headers = request.headers();
         let peer = request.extensions().get::<Peer>();

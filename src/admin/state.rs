@@ -10,6 +10,7 @@ use crate::settle::Settler;
 use crate::store::Ledger;
 use crate::telemetry::Metrics;
 
+use super::about::About;
 use super::access::Access;
 
 /// The state that the endpoints share. It is cheap to clone.
@@ -21,6 +22,8 @@ pub struct AdminState {
     pub settler: Settler,
     /// The metrics that `/metrics` shows.
     pub metrics: Metrics,
+    /// The facts about this gateway.
+    pub about: About,
     /// The routes in use, for lookups by key.
     pub routes: LiveRoutes,
     /// Access control of `/v1`.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use tower::Layer;
 use tracing::warn;
 
-use crate::admin::{self, Access, AdminState};
+use crate::admin::{self, About, Access, AdminState};
 use crate::buffers::REPLAY_CACHE;
+use crate::cli::check;
 use crate::cli::serve::Operator;
+use crate::clock::Timestamp;
 use crate::config::{Capacity, Config};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, KeptRunner, Upstream, lapsed, new_owner};
 use crate::notify::Notifier;
@@ -77,6 +79,12 @@ fn settler(
     Ok(Settler::new(ledger.clone(), metrics.clone(), keeper, new_owner).asking(witnesses))
 }
 
+/// Returns the route table of a configuration.
+fn table(config: &Config) -> Result<RouteTable, StartError> {
+    let table = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError::from)?;
+    Ok(table.answering_lookups(config.lookup.enabled))
+}
+
 /// Returns the notifier, where the configuration names a webhook.
 fn notifier(config: &Config, ledger: &Ledger, metrics: &Metrics) -> Result<Option<Notifier>, StartError> {
     let notify = config.admin.notify.as_ref();
@@ -114,8 +122,7 @@ impl Assembly {
     ) -> Result<Self, StartError> {
         let workers = Workers::start().map_err(|error| StartError::of("threads", error))?;
         let (metrics, mut deadline) = (Metrics::new(), StartDeadline::of(config.store.start_timeout));
-        let table = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError::from)?;
-        let routes = LiveRoutes::new(table.answering_lookups(config.lookup.enabled));
+        let routes = LiveRoutes::new(table(config)?);
         let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
         let store = stores::open(config, &terms, &mut deadline).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
@@ -138,6 +145,7 @@ impl Assembly {
             ledger: ledger.clone(),
             settler: settler.clone(),
             metrics: metrics.clone(),
+            about: about(config),
             routes,
             access: Access::of(&config.admin),
             draining: stop.announced(),
@@ -166,6 +174,16 @@ impl Assembly {
             settler,
             runner: Arc::new(KeptRunner::new(gateway, upstream)),
         })
+    }
+}
+
+/// Returns the facts about this gateway for its operators.
+fn about(config: &Config) -> About {
+    let configuration = check::report(config);
+    About {
+        started_at: Timestamp::of_the_wall(),
+        store: config.store.settings.description().into(),
+        configuration: Arc::new(move || configuration.clone()),
     }
 }
 

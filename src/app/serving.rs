@@ -17,6 +17,7 @@ use crate::notify::notify_unknown;
 use crate::server;
 use crate::settle::background::settle_in_background;
 use crate::stop::Stop;
+use crate::telemetry::keep_traffic;
 use crate::telemetry::log::say;
 
 use super::assembly::Assembly;
@@ -125,6 +126,7 @@ impl Assembly {
 
     /// Starts the tasks of the gateway. Returns those that a drain waits for.
     fn start(self, config: &Config, listeners: Listeners, hang_ups: Signal) -> Running {
+        tokio::spawn(keep_traffic(self.metrics.clone(), self.stop.clone()));
         let Self { gateway, ledger, metrics, stop, names, service, admin_router, certificates, .. } = self;
         let ([public, admin], admin_stop) = (self.listening, Stop::default());
         let settling = settle_in_background(self.settler, config.routes.clone(), self.runner, stop.clone());

@@ -58,7 +58,8 @@ struct Settings {
     /// Listen for clients here instead of at server.listen (127.0.0.1:8080 unless the file says otherwise)
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Listen here for health, metrics and records instead of at admin.listen (127.0.0.1:9464)
+    /// Listen here for health, metrics, records and the console (http://127.0.0.1:9464/console) instead of at
+    /// admin.listen (127.0.0.1:9464)
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin_listen: Option<String>,
     /// Keep records here instead of in store.url: embedded:DIR, redis://HOST, postgres://HOST/DATABASE or

@@ -39,7 +39,7 @@ pub(super) use self::token::AdminToken;
 pub(super) struct File {
     /// The public listener and its limits.
     pub server: Server,
-    /// The listener for health, metrics and records.
+    /// The listener for health, metrics, records and the console.
     pub admin: Admin,
     /// The store of the records.
     pub store: Store,
@@ -136,7 +136,7 @@ impl Default for Cors {
     }
 }
 
-/// The listener for health, metrics and records.
+/// The listener for health, metrics, records and the console.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Admin {

@@ -25,6 +25,8 @@ use super::kept::Kept;
 use super::log;
 use super::recent_attempts::RecentAttempts;
 use super::store_calls::StoreCalls;
+use super::tail::Tail;
+use super::traffic::{Calls, Sample, Traffic};
 
 /// The counters of the gateway. Cheap to clone.
 #[derive(Clone, Default)]
@@ -76,6 +78,10 @@ struct Families {
     routes_shown: Mutex<BTreeSet<String>>,
     bypassed: Family<Route, Counter>,
     recent_attempts: RecentAttempts,
+    tail: Tail,
+    traffic: Traffic,
+    /// Times of the calls of executions that answered their clients.
+    calls: Calls,
     duplicates: Family<RouteArrival, Counter>,
     duplicate_age: Histograms<Route>,
     unreadable_records: Counter,
@@ -180,8 +186,12 @@ impl Metrics {
         ExecutionInFlight(gauge)
     }
 
-    /// Counts an execution that ended, with its outcome, even if its client no longer waited.
-    pub fn execution_ended(&self, route: &str, outcome: &'static str) {
+    /// Counts an execution that ended, with its outcome and the time of its call, even if its client no longer
+    /// waited.
+    pub fn execution_ended(&self, route: &str, outcome: &'static str, call: Duration) {
+        if Calls::ANSWERED.contains(&outcome) {
+            self.0.calls.count(call);
+        }
         let executions = self.0.ended.get(route, outcome, || {
             self.0.executions.get_or_create_owned(&RouteOutcome { route: route.to_owned(), outcome })
         });
@@ -197,6 +207,24 @@ impl Metrics {
     #[must_use]
     pub fn recent_attempts(&self) -> &RecentAttempts {
         &self.0.recent_attempts
+    }
+
+    /// Returns the source of ended requests for operators who look on.
+    #[must_use]
+    pub fn tail(&self) -> &Tail {
+        &self.0.tail
+    }
+
+    /// Returns the traffic of the last hour, as far as it was recorded.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        &self.0.traffic
+    }
+
+    /// Returns the present counts of the traffic.
+    #[must_use]
+    pub fn sample(&self) -> Sample {
+        Sample { calls: self.0.calls.now(), ..Sample::read(&self.encode_as(Format::Text)) }
     }
 
     /// Counts a duplicate that came `age` after the first attempt.
@@ -339,6 +367,9 @@ impl Default for Families {
             routes_shown: Mutex::default(),
             bypassed: Family::default(),
             recent_attempts: RecentAttempts::default(),
+            tail: Tail::default(),
+            traffic: Traffic::default(),
+            calls: Calls::default(),
             duplicates: Family::default(),
             duplicate_age: Histograms::new_with_constructor(age_seconds),
             unreadable_records: Counter::default(),

@@ -12,8 +12,11 @@ pub mod limited;
 pub mod log;
 pub mod metrics;
 pub mod recent_attempts;
+mod sampler;
 pub mod store;
 mod store_calls;
+pub mod tail;
+pub mod traffic;
 
 pub use error_chain::ErrorChain;
 pub use exposition::Format;
@@ -21,4 +24,5 @@ pub use limited::Limited;
 pub use log::millis;
 pub use metrics::{Arrival, ExecutionInFlight, Metrics, Unknown};
 pub use recent_attempts::RecentAttempts;
+pub use sampler::keep_traffic;
 pub use store::MeteredStore;
