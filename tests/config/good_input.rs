@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use oncegate::config::{InFlight, LogFormat, Match, OnStoreError, RouteKey, UnknownAnswers};
-use oncegate::protocol::{BodyScheme, KeyForm, MemberChoice, Meaning, PathScheme, ScopePart, Statuses};
+use oncegate::protocol::{BodyScheme, KeyForm, Meaning, MemberChoice, PathScheme, ScopePart, Statuses};
 use oncegate::store::redis::{Address, Servers};
 use oncegate::store::{memory, postgres, redis};
 
