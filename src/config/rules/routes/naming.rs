@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use http::HeaderName;
-
 use super::fingerprint::fingerprint;
 use super::key::key;
 use super::label::{Hidden, labels};
