@@ -14,15 +14,21 @@ use super::problem::AdminProblem;
 use super::state::AdminState;
 
 pub(super) async fn readyz(State(state): State<AdminState>) -> Result<Json<Value>, AdminProblem> {
-    if state.draining.is_cancelled() {
-        let detail = "it was told to stop: send requests to another one";
-        return Err(AdminProblem::new(Slug::ShuttingDown, detail));
-    }
-    state.ledger.ready().await?;
+    readiness(&state).await?;
     Ok(Json(match state.ledger.stopped().next() {
         None => json!({ "ready": true, "status": "ready" }),
         Some(reason) => {
             json!({ "ready": true, "status": "ready", "claims": "stopped", "reason": reason.word() })
         }
     }))
+}
+
+/// Returns the problem for which the gateway does not want traffic, if there is one.
+pub(super) async fn readiness(state: &AdminState) -> Result<(), AdminProblem> {
+    if state.draining.is_cancelled() {
+        let detail = "it was told to stop: send requests to another one";
+        return Err(AdminProblem::new(Slug::ShuttingDown, detail));
+    }
+    state.ledger.ready().await?;
+    Ok(())
 }

@@ -31,6 +31,8 @@ pub(super) struct AccessLine {
     /// Client presence, if the connection reports it.
     presence: Option<Presence>,
     record: Option<RecordId>,
+    /// Number of the execution that the answer is about.
+    execution: Option<u32>,
     labels: Labels,
     ended: bool,
 }
@@ -56,6 +58,7 @@ impl AccessLine {
             client,
             presence: request.extensions().get().map(|facts: &ConnectionFacts| facts.presence.clone()),
             record: None,
+            execution: None,
             labels: Labels::default(),
             ended: false,
         }
@@ -69,6 +72,11 @@ impl AccessLine {
     /// Names the record that the request is about.
     pub(super) fn about(&mut self, record: RecordId) {
         self.record = Some(record);
+    }
+
+    /// Names the execution of the record that the answer is about, if there is one.
+    pub(super) fn about_execution(&mut self, n: Option<u32>) {
+        self.execution = n;
     }
 
     /// Adds the labels of the request.
@@ -96,6 +104,7 @@ impl AccessLine {
             outcome,
             status = status.map(|status| status.as_u16()),
             record = self.record.as_ref().map(display),
+            execution = self.execution,
             took_ms = millis(took),
             client = self.client.as_ref().map(display),
             labels = self.labels.shown().map(display),

@@ -43,8 +43,8 @@ pub(super) struct Attempt {
 
 /// The outcome of a claim, as the attempt gets it.
 pub(super) enum ClaimOutcome {
-    /// The final answer: the attempt ran, or it was refused.
-    Answered(Result<Reply, Problem>),
+    /// The final answer, with the number of the execution that the attempt ran; none if it was refused.
+    Answered(Result<Reply, Problem>, Option<u32>),
     /// The attempt, which did not run, and the record as it stands.
     NotRun(Box<Attempt>, Box<Decision<Standing>>),
     /// The attempt, which did not take over: the record had moved on.

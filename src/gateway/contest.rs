@@ -18,6 +18,7 @@ use crate::settle::Settlement;
 use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
 
+use super::access::AccessLine;
 use super::attempt::{Attempt, ClaimOutcome};
 use super::conclusion::Role;
 use super::execution::{Execution, HeldLease};
@@ -64,6 +65,7 @@ impl Gateway {
         self: &Arc<Self>,
         upstream: Upstream,
         mut attempt: Box<Attempt>,
+        access: &mut AccessLine,
     ) -> Result<Reply, Problem> {
         let id = attempt.id;
         let mut wait = Wait::of(&attempt.route);
@@ -73,9 +75,13 @@ impl Gateway {
             // Joined before the claim, so that nothing an owner publishes after that claim is missed.
             let membership = self.flights.join(id);
             match self.claim(&upstream, attempt, again.take()).await? {
-                ClaimOutcome::Answered(answer) => return answer.map(|reply| reply.about(id)),
+                ClaimOutcome::Answered(answer, execution) => {
+                    access.about_execution(execution);
+                    return answer.map(|reply| reply.about(id));
+                }
                 ClaimOutcome::NotRun(returned, decision) => {
                     attempt = returned;
+                    access.about_execution(Some(decision.verdict.record().state.n()));
                     self.pending_writes.store_answered();
                     match self.course(&mut attempt, &decision, &membership, wait.has_waited()).await {
                         Course::ClaimAgain => continue,
@@ -254,7 +260,7 @@ impl Gateway {
         self.executions.spawn(Box::pin(run));
         // Only a panic in the task can drop the sender.
         Ok(receiver.await.unwrap_or_else(|_| {
-            ClaimOutcome::Answered(Err(outcome_unknown(Unsettled::Held).present().about(id)))
+            ClaimOutcome::Answered(Err(outcome_unknown(Unsettled::Held).present().about(id)), None)
         }))
     }
 
@@ -347,7 +353,7 @@ impl Gateway {
             StoreError::Unavailable(_) | StoreError::Unclear(_) => ClaimOutcome::Unclaimed(attempt, error),
             // The store answers, so there is nothing to bypass.
             StoreError::Refused(_) | StoreError::Unreadable { .. } => {
-                ClaimOutcome::Answered(Err(store_problem(id, &error)))
+                ClaimOutcome::Answered(Err(store_problem(id, &error)), None)
             }
         }));
         if unclear {

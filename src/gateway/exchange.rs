@@ -187,5 +187,5 @@ async fn protected(
     let attempt = Attempt::new(id, route, key, head, body, party, open_requests.clone());
     access.labelled(attempt.labels());
     let attempt = Box::new(attempt.keeping(&gateway.settler));
-    gateway.contend(upstream, attempt).await
+    gateway.contend(upstream, attempt, access).await
 }

@@ -97,7 +97,7 @@ impl Execution {
             pump
         });
         // A client that is gone does not matter: its retry finds the record.
-        drop(client.send(ClaimOutcome::Answered(reply)));
+        drop(client.send(ClaimOutcome::Answered(reply, Some(self.lease.n))));
         let Self { gateway, lease, lead, attempt, permit, .. } = self;
         drop((in_flight, attempt));
         let passing_on = async {

@@ -59,5 +59,5 @@ pub(super) async fn by_body(
     let attempt = Attempt::new(id, route, key, head, body, party, open_requests.clone());
     access.labelled(attempt.labels());
     let attempt = Box::new(attempt.keeping(&gateway.settler));
-    gateway.contend(upstream, attempt).await
+    gateway.contend(upstream, attempt, access).await
 }

@@ -15,6 +15,7 @@ use crate::problem::Problem;
 use crate::protocol::{Claim, ClaimVerdict, OwnerVerdict, Record, RecordId, Report, StoredResponse};
 use crate::store::{Decision, Ledger, StoreError};
 
+use super::access::AccessLine;
 use super::attempt::{Attempt, ClaimOutcome};
 use super::conclusion::Conclusion;
 use super::contest::Bid;
@@ -29,6 +30,7 @@ fn of_future<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
     size_of::<F>()
 }
 
+type Access = &'static mut AccessLine;
 type Sender = oneshot::Sender<ClaimOutcome>;
 type Asked = (RecordId, &'static Record, &'static Report, Option<&'static StoredResponse>);
 
@@ -46,10 +48,11 @@ fn futures_keep_to_their_bounds() {
     let exchange = of_future(|(gateway, upstream, request): (Arc<Gateway>, Upstream, Request<Body>)| {
         exchange(gateway, upstream, request)
     });
-    let contend =
-        of_future(|(gateway, upstream, attempt): (&'static Arc<Gateway>, Upstream, Box<Attempt>)| {
-            gateway.contend(upstream, attempt)
-        });
+    let contend = of_future(
+        |(gateway, upstream, attempt, access): (&'static Arc<Gateway>, Upstream, Box<Attempt>, Access)| {
+            gateway.contend(upstream, attempt, access)
+        },
+    );
     let bid_and_run =
         of_future(|(gateway, (upstream, attempt, bid, permit, sender)): (Arc<Gateway>, Executed)| {
             gateway.bid_and_run(upstream, attempt, bid, permit, sender)
@@ -76,7 +79,7 @@ fn values_keep_to_their_bounds() {
     compare(&[
         ("Problem", size_of::<Problem>(), 112),
         ("Result<Reply, Problem>", size_of::<Result<Reply, Problem>>(), 144),
-        ("ClaimOutcome", size_of::<ClaimOutcome>(), 144),
+        ("ClaimOutcome", size_of::<ClaimOutcome>(), 152),
         ("Attempt", size_of::<Attempt>(), 440),
         ("Record", size_of::<Record>(), 264),
         ("Claim", size_of::<Claim>(), 192),

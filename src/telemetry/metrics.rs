@@ -87,6 +87,7 @@ struct Families {
     unreadable_records: Counter,
     log_lines_dropped: Counter,
     claims_stopped: Family<Cause, Gauge>,
+    ready: Gauge,
     /// The handles into which each request counts, and each execution.
     answered: Kept<(Counter, Histogram)>,
     started: Kept<Gauge>,
@@ -298,6 +299,11 @@ impl Metrics {
         self.0.show_claims_stopped(holding);
     }
 
+    /// Shows whether the gateway wants traffic.
+    pub fn set_ready(&self, ready: bool) {
+        self.0.ready.set(ready.into());
+    }
+
     /// Counts a stored record that could not be decoded. An operator has to examine it.
     pub fn unreadable_record(&self) {
         self.0.unreadable_records.inc();
@@ -375,6 +381,7 @@ impl Default for Families {
             unreadable_records: Counter::default(),
             log_lines_dropped: log::dropped(),
             claims_stopped: Family::default(),
+            ready: Gauge::default(),
             answered: Kept::default(),
             started: Kept::default(),
             called: Kept::default(),
@@ -407,6 +414,8 @@ impl Families {
         describe(to, "store_duration_seconds", "Time the store took for a primitive", &self.store_duration);
         let help = "Primitives that the store refused or did not answer";
         describe(to, "store_errors", help, &self.store_errors);
+        let help = "Whether the gateway wants traffic, as /readyz says";
+        describe(to, "ready", help, &self.ready);
         let help = "TLS handshakes with clients that failed";
         describe(to, "tls_failures", help, &self.tls_failures);
         let help = "Log lines that standard error did not take in time";
@@ -484,6 +493,7 @@ mod tests {
             "unreadable_records counter",
             "log_lines_dropped counter",
             "claims_stopped gauge",
+            "ready gauge",
         ] {
             assert!(text.contains(&format!("# TYPE oncegate_{family}\n")), "{family} in\n{text}");
         }

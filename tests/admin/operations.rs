@@ -75,6 +75,7 @@ async fn metrics_have_exactly_the_names_of_the_contract() {
             "log_lines_dropped counter",
             "notifications counter",
             "oldest_unknown_seconds gauge",
+            "ready gauge",
             "request_duration_seconds histogram",
             "requests counter",
             "settle_answers counter",
