@@ -113,10 +113,10 @@ fn a_key_in_the_body_is_explained() {
         &[
             "the members /merchant and /metadata/order of the body, optional: a request without it passes UNPROTECTED",
             "sent quoted in idempotency-key, in place of a header of this name that the client sent",
-            "each body is read whole to find it",
+            "key in the body each body is read whole to find it. With or without a key,",
             "one of more than 1MiB is answered 413 request-too-large",
             "neither JSON nor a form, or that has a content coding, 400 key-invalid",
-            "a second payment of it gets the first answer, or 422, after a decline too",
+            "a second payment of it gets the first answer, or 422 payload-mismatch, after a decline too",
             "No warnings.",
         ],
     );
@@ -124,7 +124,11 @@ fn a_key_in_the_body_is_explained() {
         "key = { first = [{ header = 'X-Event-Id' }, { json = '/id' }], required = true, forward = 'none' }";
     assert_says(
         &format!("{SMALL}{first}\n"),
-        &["the x-event-id header or the member /id of the body, required", "no header is sent with it"],
+        &[
+            "the x-event-id header or the member /id of the body, required",
+            "no header is sent with it",
+            "without a key in x-event-id, each body is read whole to find it. One of more than 1MiB",
+        ],
     );
     assert!(!words(SMALL).contains("key upstream") && !words(SMALL).contains("key in the body"));
     let probe = "on_unknown = 'probe'\nprobe = { url = 'http://127.0.0.1:9/?k={key}', executed = [200], not_executed = [404] }";

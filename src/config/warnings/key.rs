@@ -1,6 +1,7 @@
 //! Warnings about the members of a body that are the key of a route.
 
 use crate::config::{Route, Settling};
+use crate::problem::Slug;
 use crate::protocol::{KeyPlace, Pointer};
 
 /// Names of members that usually say something of an operation, and do not tell it from others.
@@ -36,6 +37,12 @@ pub fn warnings(route: &Route) -> Vec<String> {
     [shared(route), unseen(route)].into_iter().flatten().collect()
 }
 
+/// Returns the status and the slug of a problem on a route.
+fn told(route: &Route, slug: Slug) -> String {
+    let status = route.problems.own_status(slug).unwrap_or_else(|| slug.status());
+    format!("{} {}", status.as_u16(), slug.name())
+}
+
 /// Warns of a probe that asks by a text that the upstream never gets.
 fn unseen(route: &Route) -> Option<String> {
     let Settling::Probe(probe) = &route.settling else { return None };
@@ -53,8 +60,9 @@ fn shared(route: &Route) -> Option<String> {
     let shared: Vec<String> = places.filter(|place| is_shared(place)).map(ToString::to_string).collect();
     let text = format!(
         "the key is {}, which usual requests share: a second operation with the same value gets the first one's \
-         answer, or 422 payload-mismatch. Add a member that each operation has for itself",
-        shared.join(" or ")
+         answer, or {}. Add a member that each operation has for itself",
+        shared.join(" or "),
+        told(route, Slug::PayloadMismatch)
     );
     (!shared.is_empty()).then_some(text)
 }
