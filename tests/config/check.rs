@@ -296,6 +296,14 @@ fn probable_mistakes_are_warned_of() {
         (route("outcomes.release = [303, 402, 409, 429, 499]"), "has 303, 402, 409 and 499, which may"),
         (route("outcomes.unknown = [408, 504]"), "outcomes.unknown lacks 502 and 503"),
         (route("outcomes.release = ['5xx']"), "outcomes.release has 5xx, which may come after"),
+        (
+            route("key = { first = [{ header = 'X-Event-Id' }, { json = '/id' }] }"),
+            "an attempt that lacks the first of them is another operation",
+        ),
+        (
+            route("key = { first = [{ header = 'X-A' }, { header = 'X-B' }] }"),
+            "Every attempt has to carry the same place, or the same text in all of them",
+        ),
         (route("outcomes.release = ['4xx', 501]"), "outcomes.release has 4xx and 501, which may come after"),
         (route("outcomes.release = ['2xx']"), "outcomes.release has 2xx: a success is not stored"),
         (route("outcomes.unknown = ['2xx', 408, '5xx']"), "outcomes.unknown has 2xx: no success is stored"),

@@ -34,13 +34,21 @@ const SHARED: [&str; 24] = [
 
 /// Returns the warnings about the key of a route.
 pub fn warnings(route: &Route) -> Vec<String> {
-    [shared(route), unseen(route)].into_iter().flatten().collect()
+    [shared(route), unseen(route), several(route)].into_iter().flatten().collect()
 }
 
 /// Returns the status and the slug of a problem on a route.
 fn told(route: &Route, slug: Slug) -> String {
     let status = route.problems.own_status(slug).unwrap_or_else(|| slug.status());
     format!("{} {}", status.as_u16(), slug.name())
+}
+
+/// Warns of places among which the attempts of one operation may differ.
+fn several(route: &Route) -> Option<String> {
+    let text = "key.first has several places, and an attempt that lacks the first of them is another operation if the \
+                next one has another text: the payment runs again. Every attempt has to carry the same place, or the \
+                same text in all of them";
+    (route.key.source.places().len() > 1).then(|| text.into())
 }
 
 /// Warns of a probe that asks by a text that the upstream never gets.
