@@ -147,6 +147,24 @@ fn a_key_in_the_body_is_explained() {
     }
 }
 
+/// The statuses are those that the route's problems have.
+#[test]
+fn a_key_in_the_body_is_explained_with_the_routes_own_statuses() {
+    let text = format!(
+        "{SMALL}key = {{ json = '/customer' }}\nproblems = 'own'\n[problems.own]\n\
+         status = {{ payload-mismatch = 409, request-too-large = 400, key-invalid = 422 }}\n"
+    );
+    assert_says(
+        &text,
+        &[
+            "is answered 400 request-too-large",
+            "a content coding, 422 key-invalid",
+            "gets the first answer, or 409 payload-mismatch, after a decline too",
+            "gets the first one's answer, or 409 payload-mismatch. Add a member",
+        ],
+    );
+}
+
 /// For every form of a body: what makes a request the same, and what that means for payments.
 #[test]
 fn each_form_of_a_body_is_explained() {
@@ -279,6 +297,14 @@ fn probable_mistakes_are_warned_of() {
         (route("ttl = '50s'\nlease = '1m'"), "ttl 50s is shorter than the lease (1m)"),
         (route("tombstone_ttl = '0s'"), "tombstone_ttl is 0s"),
         (
+            route("key = { first = [{ header = 'X-Event-Id' }, { json = '/id' }] }"),
+            "an attempt that lacks the first of them is another operation",
+        ),
+        (
+            route("key = { first = [{ header = 'X-A' }, { header = 'X-B' }] }"),
+            "Every attempt has to carry the same place, or the same text in all of them",
+        ),
+        (
             route("wait_timeout = '1m'"),
             "wait_timeout 1m is longer than a call to the upstream may take (31s)",
         ),
@@ -296,14 +322,6 @@ fn probable_mistakes_are_warned_of() {
         (route("outcomes.release = [303, 402, 409, 429, 499]"), "has 303, 402, 409 and 499, which may"),
         (route("outcomes.unknown = [408, 504]"), "outcomes.unknown lacks 502 and 503"),
         (route("outcomes.release = ['5xx']"), "outcomes.release has 5xx, which may come after"),
-        (
-            route("key = { first = [{ header = 'X-Event-Id' }, { json = '/id' }] }"),
-            "an attempt that lacks the first of them is another operation",
-        ),
-        (
-            route("key = { first = [{ header = 'X-A' }, { header = 'X-B' }] }"),
-            "Every attempt has to carry the same place, or the same text in all of them",
-        ),
         (route("outcomes.release = ['4xx', 501]"), "outcomes.release has 4xx and 501, which may come after"),
         (route("outcomes.release = ['2xx']"), "outcomes.release has 2xx: a success is not stored"),
         (route("outcomes.unknown = ['2xx', 408, '5xx']"), "outcomes.unknown has 2xx: no success is stored"),
@@ -376,6 +394,18 @@ fn the_report_says_what_answers_mean() {
             "any other status stored and replayed A status that is listed itself counts before its class.",
         ],
     );
+}
+
+#[test]
+fn a_multipart_body_without_a_key_in_a_header_is_warned_of() {
+    let warned = |key: &str| {
+        let text = format!("{SMALL}key = {key}\nfingerprint.body = 'multipart'\n");
+        let warnings = parsed(&text).warnings();
+        warnings.iter().any(|warning| warning.to_string().contains("it is answered 400 key-invalid"))
+    };
+    assert!(warned("{ first = [{ header = 'X-Event-Id' }, { json = '/id' }] }"));
+    assert!(!warned("{ first = [{ header = 'X-A' }, { header = 'X-B' }] }"));
+    assert!(!warned("{ header = 'X-A' }"));
 }
 
 #[test]

@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::harness::tls::{Authority, connect};
-use crate::harness::{
-    Answer, Connection, Gateway, Settings, Upstream, contains, request, request_bytes,
-};
+use crate::harness::{Answer, Connection, Gateway, Settings, Upstream, contains, request, request_bytes};
 
 const CALLER: (&str, &str) = ("authorization", "Bearer caller");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");

@@ -2,7 +2,7 @@
 
 use crate::config::{Route, Settling};
 use crate::problem::Slug;
-use crate::protocol::{KeyPlace, Pointer};
+use crate::protocol::{BodyScheme, KeyPlace, Pointer};
 
 /// Names of members that usually say something of an operation, and do not tell it from others.
 const SHARED: [&str; 24] = [
@@ -34,7 +34,7 @@ const SHARED: [&str; 24] = [
 
 /// Returns the warnings about the key of a route.
 pub fn warnings(route: &Route) -> Vec<String> {
-    [shared(route), unseen(route), several(route)].into_iter().flatten().collect()
+    [shared(route), unseen(route), several(route), multipart(route)].into_iter().flatten().collect()
 }
 
 /// Returns the status and the slug of a problem on a route.
@@ -49,6 +49,17 @@ fn several(route: &Route) -> Option<String> {
                 next one has another text: the payment runs again. Every attempt has to carry the same place, or the \
                 same text in all of them";
     (route.key.source.places().len() > 1).then(|| text.into())
+}
+
+/// Warns of multipart bodies on a route that reads keys from bodies, too.
+fn multipart(route: &Route) -> Option<String> {
+    let is_multipart = route.fingerprint.body == BodyScheme::Multipart;
+    let text = format!(
+        "fingerprint.body is \"multipart\", and no key is read from such a body: without a key in a header, it is \
+         answered {}",
+        told(route, Slug::KeyInvalid)
+    );
+    (is_multipart && route.key.source.reads_body()).then_some(text)
 }
 
 /// Warns of a probe that asks by a text that the upstream never gets.
