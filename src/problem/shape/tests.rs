@@ -131,7 +131,7 @@ fn a_lost_refusal_never_looks_like_a_success() {
     let words = SlugWords { status: Some(StatusCode::OK), ..SlugWords::default() };
     let slugs = BTreeMap::from([("response-not-retained", words)]);
     let shape = Shape::Custom(CustomShape { slugs, ..CustomShape::default() });
-    for (original, told) in [(200, 200), (201, 200), (303, 200), (400, 410), (402, 410), (500, 410)] {
+    for (original, told) in [(200, 200), (201, 200), (302, 410), (400, 410), (402, 410), (500, 410)] {
         let problem = Problem::new(Slug::ResponseNotRetained, "Why.").original_status(original);
         assert_eq!(problem.wording(&shape, None).status.as_u16(), told, "{original}");
     }
