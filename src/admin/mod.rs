@@ -18,6 +18,7 @@ use http::{HeaderValue, Response, StatusCode};
 mod accept_clock;
 mod access;
 mod audit;
+mod configuration;
 mod delete;
 mod healthz;
 mod history;
@@ -31,15 +32,18 @@ mod problem;
 mod quota;
 mod readyz;
 mod record_ids;
+mod reload;
 mod reopen;
 mod resolve;
 mod response;
+mod routes;
 mod short_id;
 mod show;
 mod state;
 mod view;
 
 pub use access::Access;
+pub use configuration::{Configuration, ReloadRefusal, ReloadRequest, Reloaded};
 pub use state::AdminState;
 
 use access::Guard;
@@ -58,6 +62,8 @@ pub fn router(state: AdminState) -> Router {
         .route("/lookup", post(lookup::lookup))
         .route("/record-ids", post(record_ids::record_ids))
         .route("/accept-clock", post(accept_clock::accept_clock))
+        .route("/reload", post(reload::reload))
+        .route("/routes", get(routes::routes))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
