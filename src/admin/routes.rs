@@ -32,7 +32,7 @@ pub(super) async fn routes(State(admin): State<AdminState>) -> Result<Json<Value
 
 /// Returns the version of a configuration and the time at which it was loaded.
 pub(super) fn version_of(loaded: &LoadedConfig) -> Value {
-    let digest = &loaded.config.digest;
+    let digest = &loaded.config.written.digest;
     json!({
         "version": digest.get(..VERSION_DIGITS).unwrap_or(digest),
         "digest": format!("sha256:{digest}"),

@@ -142,7 +142,7 @@ impl Reloader {
     /// Tells whether the file has a text that is to be judged.
     async fn has_changed(&self, watched: &mut Watched) -> bool {
         let found = self.look(watched).await;
-        let digest = self.live.now().config.digest.clone();
+        let digest = self.live.now().config.written.digest.clone();
         if watched.refused.is_some() && found.as_ref().is_some_and(|text| digest_of(text) == digest) {
             watched.refused = None;
             self.metrics.reloaded("unchanged", true);
@@ -173,7 +173,7 @@ impl Reloader {
             Ok(Err(errors)) => return Reloaded::Refused(ReloadRefusal::Invalid(errors)),
             Err(panic) => return Reloaded::Refused(ReloadRefusal::Unusable(panic.to_string())),
         };
-        if config.digest == self.live.now().config.digest {
+        if config.written.digest == self.live.now().config.written.digest {
             return Reloaded::Unchanged;
         }
         match self.take(config, generation).await {

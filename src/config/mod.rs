@@ -86,9 +86,7 @@ pub struct Config {
     pub notes: Vec<Warning>,
     /// True if the configuration was made without a file, for one upstream.
     pub quick_start: bool,
-    /// SHA-256 of the text that the configuration was read from, in hexadecimal digits.
-    pub digest: String,
-    /// The settings by their keys.
+    /// The text that the configuration was read from: its digest, and the settings by their keys.
     pub written: Written,
 }
 

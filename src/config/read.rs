@@ -101,7 +101,7 @@ impl Config {
         let key = ["upstreams", "default", "url"].map(str::to_owned);
         document.override_value(&key, DeValue::String(url.into()), "--upstream".into());
         let mut config = read(document, environment, arguments)?;
-        config.digest = digest_of(format!("{FOR_UPSTREAM}{url}"));
+        config.written.digest = digest_of(format!("{FOR_UPSTREAM}{url}"));
         config.quick_start = true;
         if config.server.listen.ip().is_loopback() {
             for route in &mut config.routes {
@@ -127,7 +127,9 @@ fn parse(
         return Err(whole_file(file, format!("is larger than {LARGEST_FILE} bytes")));
     }
     let document = Document::parse(text, file).map_err(|error| ConfigErrors::new(vec![error]))?;
-    Ok(Config { digest: digest_of(text), ..read(document, environment, arguments)? })
+    let mut config = read(document, environment, arguments)?;
+    config.written.digest = digest_of(text);
+    Ok(config)
 }
 
 /// Returns the SHA-256 of a configuration's text, in hexadecimal digits.

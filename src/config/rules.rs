@@ -72,7 +72,6 @@ pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment)
         routes,
         notes: Vec::new(),
         quick_start: false,
-        digest: String::new(),
         written: Written::of(file),
     })
 }

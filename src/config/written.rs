@@ -34,9 +34,14 @@ const MARKER: &[&str] = &[".marker.url", ".marker.table"];
 /// Tables with items that have names, and may come and go as a whole.
 const NAMED: &[&str] = &["problems", "routes", "upstreams"];
 
-/// The value of each key, defaults included. Values may be secrets and are never printed.
+/// The text of a configuration.
 #[derive(Clone, Default)]
-pub struct Written(BTreeMap<String, Value>);
+pub struct Written {
+    /// SHA-256 of the text, in hexadecimal digits.
+    pub digest: String,
+    /// The value of each key, defaults included. Values may be secrets and are never printed.
+    values: BTreeMap<String, Value>,
+}
 
 /// The difference between two configurations, as keys like `routes.charges.ttl`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,9 +54,9 @@ pub struct Changes {
 }
 
 impl fmt::Debug for Written {
-    /// Prints no value.
+    /// Prints nothing, because two texts may make the same configuration.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.write_str("Written(…)")
     }
 }
 
@@ -60,15 +65,15 @@ impl Written {
     pub(super) fn of(file: &File) -> Self {
         let mut all = BTreeMap::new();
         flatten(String::new(), serde_json::to_value(file).unwrap_or_default(), &mut all);
-        Self(all)
+        Self { digest: String::new(), values: all }
     }
 
     /// Returns the difference from this configuration to `new`.
     #[must_use]
     pub fn changes_to(&self, new: &Self) -> Changes {
-        let keys: BTreeSet<&String> = self.0.keys().chain(new.0.keys()).collect();
+        let keys: BTreeSet<&String> = self.values.keys().chain(new.values.keys()).collect();
         let mut changed: Vec<String> = Vec::new();
-        for key in keys.into_iter().filter(|key| self.0.get(*key) != new.0.get(*key)) {
+        for key in keys.into_iter().filter(|key| self.values.get(*key) != new.values.get(*key)) {
             let told = match item(key) {
                 Some(item) if !self.has_item(item) => format!("{item} (new)"),
                 Some(item) if !new.has_item(item) => format!("{item} (removed)"),
@@ -85,13 +90,13 @@ impl Written {
     /// Tells whether only a start takes up the change of a key.
     fn only_start_takes(&self, key: &str, new: &Self) -> bool {
         if MARKER.iter().any(|end| key.ends_with(end)) {
-            return self.0.contains_key(key) && new.0.contains_key(key);
+            return self.values.contains_key(key) && new.values.contains_key(key);
         }
         if !ACCEPTANCES.contains(&key) {
             return needs_restart(key);
         }
         let listed =
-            |written: &Self| written.0.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+            |written: &Self| written.values.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
         let earlier = listed(self);
         listed(new).iter().any(|name| !earlier.contains(name))
     }
@@ -99,12 +104,12 @@ impl Written {
     /// Tells whether the value of a key is `true`.
     #[must_use]
     pub fn is_true(&self, key: &str) -> bool {
-        self.0.get(key) == Some(&Value::Bool(true))
+        self.values.get(key) == Some(&Value::Bool(true))
     }
 
     fn has_item(&self, item: &str) -> bool {
         let from = format!("{item}.");
-        self.0.range(from.clone()..).next().is_some_and(|(key, _)| key.starts_with(&from))
+        self.values.range(from.clone()..).next().is_some_and(|(key, _)| key.starts_with(&from))
     }
 }
 
