@@ -12,7 +12,7 @@ pub use self::exit_code::{BAD_CONFIGURATION, DANGEROUS, FINE, NO_ANSWER, NOT_PRO
 use self::marker::MarkerArgs;
 use super::page::Page;
 use crate::config::units::{Size, Span};
-use crate::config::{Config, Environment, Fallback, ListenerTls, Server, Upstream};
+use crate::config::{Config, Cors, Environment, Fallback, ListenerTls, Origins, Server, Upstream};
 
 pub mod against;
 mod boundaries;
@@ -164,9 +164,27 @@ fn setup(page: &mut Page, config: &Config) {
         page.row("upstream", &format!("{text}. {}", host(upstream)));
     }
     page.row("no route matches", &no_route(config));
+    if let Some(cors) = &config.server.cors {
+        page.row("pages", &pages(cors));
+    }
     if config.lookup.enabled {
         page.row("lookups", LOOKUPS);
     }
+}
+
+/// Describes which pages of other origins may read answers.
+fn pages(cors: &Cors) -> String {
+    let (origins, credentials) = match &cors.origins {
+        Origins::Any => ("every origin".to_owned(), "without credentials"),
+        Origins::Listed(listed) if cors.credentials => (listed.join(", "), "with credentials"),
+        Origins::Listed(listed) => (listed.join(", "), "without credentials"),
+    };
+    format!(
+        "pages of {origins} may send requests on routes and read the answers, {credentials}. Preflights for the paths \
+         of routes are answered here, and a browser remembers that for {}. Which caller a page acts for is the \
+         business of the scope.",
+        Span(cors.max_age)
+    )
 }
 
 /// The answer to clients that ask what became of a key.

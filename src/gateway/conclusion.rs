@@ -109,12 +109,16 @@ impl Conclusion {
             ) => {
                 match (finding, unknown_answers) {
                     (Finding::Complete(_), _) => Self::PassedOn { answer, reason: PassOnReason::Unstored },
-                    (Finding::Lose(_), UnknownAnswers::Problem) => {
+                    // A refusal such as 401 or 429 tells the client more than a problem would, even if the
+                    // release could not be recorded. Any other status would look like a success, or like a
+                    // failure after which a fresh key is safe.
+                    (Finding::Release, UnknownAnswers::Problem) if answer.status.is_client_error() => {
+                        Self::PassedOn { answer, reason: PassOnReason::Unknown(unsettled) }
+                    }
+                    (Finding::Lose(_) | Finding::Release, UnknownAnswers::Problem) => {
                         Self::Failed(status_says_nothing(answer.status.as_u16(), unsettled))
                     }
-                    // A status that is listed as "not executed" tells the client more than a problem would,
-                    // even if the release could not be recorded.
-                    (Finding::Lose(_) | Finding::Release, _) => {
+                    (Finding::Lose(_) | Finding::Release, UnknownAnswers::Pass) => {
                         Self::PassedOn { answer, reason: PassOnReason::Unknown(unsettled) }
                     }
                 }

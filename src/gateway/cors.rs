@@ -36,7 +36,8 @@ pub(super) struct Cors {
 
 /// The page that sent a request, and whether the answer is the business of the upstream alone.
 pub(super) struct Asking {
-    origin: Option<HeaderValue>,
+    /// On the heap, because few requests have it.
+    origin: Option<Box<HeaderValue>>,
     is_passed_through: bool,
 }
 
@@ -44,7 +45,7 @@ impl Asking {
     /// Reads the origin of the page that sent a request. Several origins are no origin.
     pub(super) fn of(request: &Request<Body>, matched: &Matched) -> Self {
         let mut lines = request.headers().get_all(ORIGIN).iter();
-        let origin = lines.next().filter(|_| lines.next().is_none()).cloned();
+        let origin = lines.next().filter(|_| lines.next().is_none()).cloned().map(Box::new);
         Self { origin, is_passed_through: matches!(matched, Matched::Fallback(_)) }
     }
 
@@ -63,7 +64,7 @@ impl Asking {
         let Some(allowed) = headers.get(ACCESS_CONTROL_ALLOW_ORIGIN) else {
             return;
         };
-        if is_replay(headers) && *allowed != ANY && Some(allowed) != self.origin.as_ref() {
+        if is_replay(headers) && *allowed != ANY && Some(allowed) != self.origin.as_deref() {
             forget(headers);
         }
     }
@@ -131,14 +132,15 @@ impl Cors {
         if allowed {
             headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         }
-        if matches!(self.origins, Origins::Listed(_)) && !varies_by_origin(headers) {
+        // Also where every origin is allowed: an answer to a client that names none has no such headers.
+        if !varies_by_origin(headers) {
             headers.append(VARY, HeaderValue::from_name(ORIGIN));
         }
     }
 
     /// Allows the asking origin, if it is listed. Returns whether it is.
     fn allow(&self, asking: &Asking, headers: &mut HeaderMap) -> bool {
-        let Some(origin) = asking.origin.as_ref().filter(|_| self.allows(asking)) else {
+        let Some(origin) = asking.origin.as_deref().filter(|_| self.allows(asking)) else {
             return false;
         };
         let value = match self.origins {
@@ -153,7 +155,7 @@ impl Cors {
     }
 
     fn allows(&self, asking: &Asking) -> bool {
-        asking.origin.as_ref().is_some_and(|origin| match &self.origins {
+        asking.origin.as_deref().is_some_and(|origin| match &self.origins {
             Origins::Any => true,
             Origins::Listed(listed) => listed.iter().any(|listed| listed.as_bytes() == origin.as_bytes()),
         })

@@ -105,15 +105,22 @@ const KINDS: [Kind; 8] = [
 ];
 
 /// Headers by which an answer steers a client or a proxy, beside those that have a meaning in a request.
-const STEERING: [&str; 12] = [
+const STEERING: [&str; 19] = [
     "allow",
     "alt-svc",
+    "document-policy",
+    "expect-ct",
+    "grpc-message",
+    "grpc-status",
+    "integrity-policy",
     "link",
     "nel",
     "refresh",
     "report-to",
     "reporting-endpoints",
     "service-worker-allowed",
+    "set-cookie2",
+    "set-login",
     "sourcemap",
     "status",
     "timing-allow-origin",
@@ -121,10 +128,11 @@ const STEERING: [&str; 12] = [
 ];
 
 /// Prefixes of the names of further such headers.
-const STEERING_FAMILIES: [&str; 11] = [
+const STEERING_FAMILIES: [&str; 12] = [
     "cdn-",
     "cross-origin-",
     "permissions-",
+    "public-key-pins",
     "referrer-",
     "strict-transport-",
     "surrogate-",

@@ -167,9 +167,9 @@ impl CustomShape {
 }
 
 /// Tells whether a status may stand for a problem. A status of success must not stand for an answer of the
-/// upstream that is known to be a refusal, such as a declined card.
+/// upstream that is none, such as a declined card or a redirect.
 fn is_true_of(status: StatusCode, facts: &Facts<'_>) -> bool {
-    !status.is_success() || facts.original_status.is_none_or(|original| original < 400)
+    !status.is_success() || facts.original_status.is_none_or(|original| original < 300)
 }
 
 /// The shape of the problems that one request may get, with the headers that they repeat of it.

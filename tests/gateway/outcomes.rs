@@ -193,3 +193,29 @@ async fn a_word_on_an_answer_that_streams_releases() {
     assert_eq!((answer.status, outcome(&answer), answer.text()), (500, "released", &*body));
     assert_eq!(gateway.record_count().await, 0);
 }
+
+/// After an execution without a known outcome, the upstream's word that a later one did not act settles
+/// nothing. A client that must not read an unknown outcome as an answer gets a problem instead of a 200 or 500.
+#[tokio::test]
+async fn a_word_after_an_undecided_execution_is_no_success() {
+    let upstream = Upstream::answering(|seen| {
+        let status = [503, 200, 500, 429][seen.number - 1];
+        let word = if status == 503 { "unknown" } else { "no" };
+        let response = Response::builder().status(status).header("x-executed", word);
+        response.body(Full::from(Bytes::from("{\"id\":\"pi_1\"}"))).expect("a response")
+    })
+    .await;
+    let route = "on_unknown = \"retry\"\nproblems = \"stripe\"\n\
+                 outcomes = { release = [429], unknown = [503] }\n\
+                 release_when = [{ header = \"x-executed\", value = \"no\" }]";
+    let gateway = Gateway::start(&upstream, Settings::route(route)).await;
+    let lost = post(gateway.address, "/v1/charges", "k", "a").await;
+    assert_eq!((lost.status, lost.json()["error"]["code"].as_str()), (504, Some("outcome_unknown")));
+    for _ in [200, 500] {
+        let told = post(gateway.address, "/v1/charges", "k", "a").await;
+        assert_eq!((told.status, told.json()["error"]["code"].as_str()), (504, Some("outcome_unknown")));
+    }
+    let refused = post(gateway.address, "/v1/charges", "k", "a").await;
+    assert_eq!((refused.status, refused.header("idempotency-outcome")), (429, Some("unknown")));
+    assert_eq!(upstream.executions(), 4);
+}

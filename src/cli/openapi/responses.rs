@@ -15,6 +15,9 @@ use crate::protocol::Meaning;
 
 /// Headers of an answer that is stored, first or replayed.
 const STORED: [&str; 3] = ["Idempotent-Replayed", "Idempotency-Record", "Idempotency-Expires"];
+/// Headers of an answer that is stored, unless a header of the upstream says that it did not act.
+const STORED_OR_RELEASED: [&str; 4] =
+    ["Idempotent-Replayed", "Idempotency-Record", "Idempotency-Expires", "Idempotency-Outcome"];
 /// Headers of an answer of the upstream that is not stored.
 const PASSED_ON: [&str; 2] = ["Idempotency-Outcome", "Idempotency-Record"];
 /// Headers of a problem.
@@ -59,11 +62,19 @@ pub fn add(responses: &mut Mapping, route: &Route, components: &mut Components) 
 }
 
 /// Returns the headers that the gateway adds to an answer of the upstream. A name that stands for several
-/// statuses has those of a stored answer.
+/// statuses has those of a stored answer, unless none of them is stored.
 fn headers_of(name: &str, route: &Route) -> &'static [&'static str] {
-    match name.parse().map(|status| route.outcomes.meaning(status)) {
-        Ok(Meaning::Released | Meaning::Unknown) => &PASSED_ON,
-        Ok(Meaning::Completed) | Err(_) => &STORED,
+    let is_stored = |status| route.outcomes.meaning(status) == Meaning::Completed;
+    let class = name.strip_suffix("XX").and_then(|class| class.parse::<u16>().ok());
+    let stored = match (name.parse(), class) {
+        (Ok(status), _) => is_stored(status),
+        (Err(_), Some(class)) => (class * 100..class * 100 + 100).any(is_stored),
+        (Err(_), None) => true,
+    };
+    match (stored, route.release_when.is_empty()) {
+        (true, true) => &STORED,
+        (true, false) => &STORED_OR_RELEASED,
+        (false, _) => &PASSED_ON,
     }
 }
 

@@ -53,7 +53,8 @@ fn believed(route: &Route) -> Option<String> {
     let text = format!(
         "release_when believes {}: the key is free again, whatever the status, and a retry runs the operation AGAIN. \
          At most once ends there if this upstream can say so after it acted. With some upstreams such a header only \
-         means that their own keys make a retry safe: then take on_unknown = \"retry\" with upstream_keys instead",
+         means that their own keys make a retry safe: then take on_unknown = \"retry\" with upstream_keys instead. \
+         Such an answer is passed on as it came: a client that reads only the status takes a 2xx for a payment",
         and(&words)
     );
     (!words.is_empty() && !matches!(route.settling, Settling::Marker(_))).then_some(text)
