@@ -80,7 +80,7 @@ fn changed(text: &str, round: usize, upstreams: &[Arc<Upstream>; 2]) -> String {
     let mut lines: Vec<String> =
         text.replace(&from.to_string(), &to.to_string()).lines().map(str::to_owned).collect();
     lines.retain(|line| !["ttl", "max_in_flight", "fingerprint"].iter().any(|key| line.starts_with(key)));
-    let body = if round % 2 == 0 { "json" } else { "raw" };
+    let body = if round.is_multiple_of(2) { "json" } else { "raw" };
     for line in &mut lines {
         match &**line {
             "[server]" => *line = format!("[server]\nmax_in_flight = {}", 200 + round),
