@@ -23,7 +23,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::config::{Admin, AdminToken, Role};
+use crate::config::{Admin, AdminToken, LiveConfig, Role};
 use crate::peer::Peer;
 use crate::protocol::RecordId;
 
@@ -45,6 +45,8 @@ pub enum Access {
     Loopback,
     /// No request is admitted.
     Off,
+    /// The condition of the configuration in force.
+    Live(LiveConfig),
 }
 
 impl Access {
@@ -68,6 +70,7 @@ impl Access {
             Self::Loopback if names_loopback(headers) => return None,
             Self::Loopback => Denial::Host,
             Self::Off => Denial::Off,
+            Self::Live(config) => return Self::of(&config.now().config.admin).refuses_page(headers),
         };
         Some(denial.into_response())
     }
@@ -87,6 +90,7 @@ impl Access {
             Self::Loopback if names_loopback(headers) => (LOOPBACK.into(), Role::Settle),
             Self::Loopback => return Err(Denial::Host),
             Self::Off => return Err(Denial::Off),
+            Self::Live(config) => return Self::of(&config.now().config.admin).admit(request),
         };
         Ok(Operator { name, role, peer: peer_of(request) })
     }

@@ -20,6 +20,7 @@ mod accept_clock;
 mod access;
 mod audit;
 mod console;
+mod configuration;
 mod delete;
 mod gateway;
 mod healthz;
@@ -34,9 +35,11 @@ mod problem;
 mod quota;
 mod readyz;
 mod record_ids;
+mod reload;
 mod reopen;
 mod resolve;
 mod response;
+mod routes;
 mod short_id;
 mod show;
 mod state;
@@ -47,6 +50,7 @@ mod view;
 
 pub use about::About;
 pub use access::Access;
+pub use configuration::{Configuration, ReloadRefusal, ReloadRequest, Reloaded};
 pub use state::AdminState;
 
 use access::Guard;
@@ -69,6 +73,8 @@ pub fn router(state: AdminState) -> Router {
         .route("/traffic", get(traffic::traffic))
         .route("/tail", get(tail::tail))
         .route("/gateway", get(gateway::gateway))
+        .route("/reload", post(reload::reload))
+        .route("/routes", get(routes::routes))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

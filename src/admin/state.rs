@@ -12,6 +12,7 @@ use crate::telemetry::Metrics;
 
 use super::about::About;
 use super::access::Access;
+use super::configuration::Configuration;
 
 /// The state that the endpoints share. It is cheap to clone.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct AdminState {
     pub routes: LiveRoutes,
     /// Access control of `/v1`.
     pub access: Access,
+    /// The configuration in force and its reloads; `None` where the routes never change.
+    pub configuration: Option<Configuration>,
     /// Cancelled once the gateway is about to stop.
     pub draining: CancellationToken,
     /// Source of unguessable names for the responses that operators supply.

@@ -72,6 +72,11 @@ struct Families {
     settle_duration: Histograms<RouteBy>,
     settling_gave_up: Family<RouteBy, Counter>,
     notifications: Family<Outcome, Counter>,
+    reloads: Family<Outcome, Counter>,
+    /// 1 while the last reload was a success, else 0.
+    last_reload: Gauge,
+    /// Time at which the configuration in force was loaded, in seconds since the Unix epoch.
+    config_loaded: Gauge,
     oldest_unknown: Family<Route, Gauge>,
     tls_failures: Family<Cause, Counter>,
     /// The routes with samples in `unknown_records` and `oldest_unknown`.
@@ -273,6 +278,18 @@ impl Metrics {
         self.0.notifications.get_or_create(&Outcome { outcome }).inc();
     }
 
+    /// Notes that a configuration was loaded at `at`, in seconds since the Unix epoch.
+    pub fn config_loaded(&self, at: i64) {
+        self.0.config_loaded.set(at);
+        self.0.last_reload.set(1);
+    }
+
+    /// Counts a reload of the configuration.
+    pub fn reloaded(&self, outcome: &'static str, is_success: bool) {
+        self.0.reloads.get_or_create(&Outcome { outcome }).inc();
+        self.0.last_reload.set(is_success.into());
+    }
+
     /// Sets the unknown records of each route. A route that was shown before and is no longer in `unknown` is
     /// set to zero.
     pub fn set_unknown(&self, unknown: &BTreeMap<String, Unknown>) {
@@ -368,6 +385,9 @@ impl Default for Families {
             settle_duration: Histograms::new_with_constructor(age_seconds),
             settling_gave_up: Family::default(),
             notifications: Family::default(),
+            reloads: Family::default(),
+            last_reload: Gauge::default(),
+            config_loaded: Gauge::default(),
             oldest_unknown: Family::default(),
             tls_failures: Family::default(),
             routes_shown: Mutex::default(),
@@ -391,6 +411,7 @@ impl Default for Families {
         families.describe_traffic();
         families.describe_records();
         families.describe_settling();
+        families.describe_reloads();
         families.show_claims_stopped(&[]);
         families
     }
@@ -458,6 +479,16 @@ impl Families {
         let help = "Deliveries to the webhook for unknown outcomes";
         describe(to, "notifications", help, &self.notifications);
     }
+
+    fn describe_reloads(&mut self) {
+        let to = &mut self.registry;
+        let help = "Reloads of the configuration, by outcome";
+        describe(to, "reloads", help, &self.reloads);
+        let help = "1 while the last reload of the configuration was a success, else 0";
+        describe(to, "last_reload_successful", help, &self.last_reload);
+        let help = "Time at which the configuration in force was loaded, in seconds since the Unix epoch";
+        describe(to, "config_loaded_timestamp_seconds", help, &self.config_loaded);
+    }
 }
 
 #[cfg(test)]
@@ -485,6 +516,9 @@ mod tests {
             "settle_duration_seconds histogram",
             "settling_gave_up counter",
             "notifications counter",
+            "reloads counter",
+            "last_reload_successful gauge",
+            "config_loaded_timestamp_seconds gauge",
             "oldest_unknown_seconds gauge",
             "tls_failures counter",
             "bypassed counter",

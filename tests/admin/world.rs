@@ -105,6 +105,7 @@ impl World {
                 RouteTable::new(&[route("pay"), route("refund")], None).expect("two routes"),
             ),
             access,
+            configuration: None,
             draining: draining.clone(),
             new_owner: Arc::new(move || next_owner(&counter)),
         };
@@ -299,7 +300,7 @@ fn route(name: &str) -> Arc<Route> {
         matching: Match::Equivalent,
         shape: format!("/v1/{name}"),
         methods: vec![Method::POST],
-        upstream: UpstreamName("payments".into()),
+        upstream: UpstreamName::new("payments"),
         namespace: format!("{name}-keys").into(),
         key: RouteKey::in_header(HeaderName::from_static("idempotency-key"), true),
         scope: [http::header::AUTHORIZATION, HeaderName::from_static("x-tenant")]

@@ -235,6 +235,19 @@ impl Gateway {
         assert!(status.success());
     }
 
+    /// Returns the configuration file.
+    pub fn file(&self) -> std::path::PathBuf {
+        self.directory.path().join("oncegate.toml")
+    }
+
+    /// Replaces the configuration file by what `change` makes of its text.
+    pub fn rewrite(&self, change: impl FnOnce(&str) -> String) {
+        let text = std::fs::read_to_string(self.file()).expect("the file can be read");
+        let new = self.directory.path().join("new.toml");
+        std::fs::write(&new, change(&text)).expect("a file can be written");
+        std::fs::rename(new, self.file()).expect("the file can be replaced");
+    }
+
     /// Sends SIGKILL and waits until the process is gone.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("it can be killed");

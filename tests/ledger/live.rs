@@ -39,6 +39,7 @@ async fn gateway_admin_and_store_follow_a_new_table_and_a_running_request_keeps_
         about: About::default(),
         routes: world.routes.clone(),
         access: Access::Loopback,
+        configuration: None,
         draining: CancellationToken::new(),
         new_owner: Arc::new(new_owner),
     });
