@@ -122,7 +122,7 @@ impl Default for Server {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 #[schemars(extend("required" = ["origins"]))]
 pub(super) struct Cors {
-    /// Origins of the pages, like "https://shop.example". "*" allows every page, without credentials.
+    /// Origins of the pages, like `https://shop.example`. `*` allows every page, without credentials.
     pub origins: Vec<String>,
     /// True if pages may send cookies and client certificates.
     pub credentials: bool,

@@ -2,7 +2,7 @@
 //!
 //! Keys, labels and probes read members here, so that all of them find the same value at the same place. A
 //! label or a probe may do without a value. A key may not: a request with a key that is not found would run
-//! unprotected. Therefore [`Member`] distinguishes a member that is missing from one that cannot be told, and
+//! unprotected. Therefore `Member` distinguishes a member that is missing from one that cannot be told, and
 //! a form is read for a key only if all servers find the same fields in it.
 //!
 //! In a form, `/order` is the field `order`, and `/metadata/order` is the field `metadata[order]`, as most
