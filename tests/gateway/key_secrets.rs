@@ -1,4 +1,7 @@
-//! What is told of a key in the body: its record to those who may ask for it, and its text to nobody.
+//! What is told of a key in the body: its record to callers and operators that may ask for it, and never its
+//! text.
+
+use std::path::Path;
 
 use http::Response;
 use http_body_util::Full;
@@ -121,6 +124,21 @@ async fn a_kept_request_is_sent_again_with_the_key_of_its_body() {
     assert!(request(gateway.address, "POST", "/v1/charges", &headers, body).await.is_replay());
 }
 
+/// Returns settings under which requests are kept in this directory and sent again. `key` says where the key is,
+/// and `store` adds lines for the store.
+fn keeping(directory: &Path, key: &str, store: &str) -> Settings {
+    let route = format!(
+        "key = {{ {key} }}\non_unknown = \"retry\"\nupstream_keys = {{ window = \"1h\" }}\nkeep_request = true\n\
+         lease = \"300ms\""
+    );
+    let store = format!(
+        "url = \"embedded:{}\"\nseal = [{{ id = \"k\", env = \"SEAL\" }}]\n{store}",
+        directory.join("data").display()
+    );
+    let settings = Settings::route(&route).store(&store).upstream(SHORT);
+    settings.env("SEAL", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+}
+
 /// After a change of the place that an operator accepted, the kept request of an earlier record has another key
 /// where the route looks for it now. The upstream would not recognise the operation by it.
 #[tokio::test]
@@ -128,18 +146,7 @@ async fn a_kept_request_is_not_sent_again_with_another_key() {
     let refusing = |_| Response::builder().status(503).body(Full::from("refused")).expect("a response");
     let upstream = Upstream::answering(refusing).await;
     let directory = tempfile::tempdir().expect("a directory");
-    let settings = |key: &str, store: &str| {
-        let route = format!(
-            "key = {{ {key} }}\non_unknown = \"retry\"\nupstream_keys = {{ window = \"1h\" }}\nkeep_request = true\n\
-             lease = \"300ms\""
-        );
-        let store = format!(
-            "url = \"embedded:{}\"\nseal = [{{ id = \"k\", env = \"SEAL\" }}]\n{store}",
-            directory.path().join("data").display()
-        );
-        let settings = Settings::route(&route).store(&store).upstream(SHORT);
-        settings.env("SEAL", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
-    };
+    let settings = |key: &str, store: &str| keeping(directory.path(), key, store);
     let mut gateway = Gateway::start(&upstream, settings("header = \"X-Key\"", "")).await;
     let headers = [("content-type", "application/json"), ("x-key", "first")];
     let lost = request(gateway.address, "POST", "/v1/charges", &headers, "{\"order\":17}").await;
@@ -173,18 +180,7 @@ async fn behind_client_certificates_a_kept_request_is_sent_again_with_its_own_ke
         authority.certify("server").keys(),
         authority.ca.display()
     );
-    let settings = |key: &str, store: &str| {
-        let route = format!(
-            "key = {{ {key} }}\non_unknown = \"retry\"\nupstream_keys = {{ window = \"1h\" }}\nkeep_request = true\n\
-             lease = \"300ms\""
-        );
-        let store = format!(
-            "url = \"embedded:{}\"\nseal = [{{ id = \"k\", env = \"SEAL\" }}]\n{store}",
-            directory.path().join("data").display()
-        );
-        let settings = Settings::route(&route).server(&tls).store(&store).upstream(SHORT);
-        settings.env("SEAL", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
-    };
+    let settings = |key: &str, store: &str| keeping(directory.path(), key, store).server(&tls);
     let mut gateway = Gateway::start(&upstream, settings("first = [{ header = \"X-A\" }]", "")).await;
     let client = authority.client(Some(&authority.certify("client")), &["http/1.1"]);
     let stream = connect(&client, gateway.address.port()).await.expect("a handshake");
