@@ -298,6 +298,14 @@ impl Gateway {
         self.admin_get("/metrics").await.text().lines().any(|shown| shown == line)
     }
 
+    /// Returns the number that the metrics have for `sample`, a name with its labels, or zero if they have none.
+    pub async fn metric(&self, sample: &str) -> u64 {
+        let metrics = self.admin_get("/metrics").await;
+        let mut values =
+            metrics.text().lines().filter_map(|line| line.strip_prefix(sample)?.trim().parse().ok());
+        values.next().unwrap_or_default()
+    }
+
     /// Sends a DELETE to the admin listener.
     pub async fn admin_delete(&self, path: &str) -> Answer {
         admin(self.admin, "DELETE", path, "{\"note\":\"a test\"}").await
