@@ -14,6 +14,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+use crate::regular_file;
+
 /// An error of any type.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -102,7 +104,7 @@ impl<T> fmt::Debug for Reloading<T> {
 
 fn read(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, ReloadError> {
     let unreadable = |path: &PathBuf, source| ReloadError::Unreadable { path: path.clone(), source };
-    files.iter().map(|path| std::fs::read(path).map_err(|error| unreadable(path, error))).collect()
+    files.iter().map(|path| regular_file::read(path).map_err(|error| unreadable(path, error))).collect()
 }
 
 #[cfg(test)]

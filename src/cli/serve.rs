@@ -116,15 +116,29 @@ impl ServeArgs {
     /// # Errors
     /// [`ConfigErrors`] with every mistake in it.
     pub fn load(&self, environment: &Environment) -> Result<Config, ConfigErrors> {
-        let Settings { listen, admin_listen, store, .. } = &self.settings;
-        let arguments =
-            Arguments { listen: listen.clone(), admin_listen: admin_listen.clone(), store: store.clone() };
         match (&self.config, &self.upstream) {
-            (Some(file), _) => Config::load_with(file, environment, &arguments),
+            (Some(file), _) => Config::load_with(file, environment, &self.settings.arguments()),
             (None, upstream) => {
                 let url = upstream.as_deref().unwrap_or_default();
-                Config::for_upstream_with(url, environment, &arguments)
+                Config::for_upstream_with(url, environment, &self.settings.arguments())
             }
         }
+    }
+
+    /// Checks the configuration with these contents of its file. Without a file, they do not count.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every mistake in it.
+    pub fn load_contents(&self, contents: &[u8], environment: &Environment) -> Result<Config, ConfigErrors> {
+        let Some(file) = &self.config else { return self.load(environment) };
+        let shown = file.display().to_string();
+        Config::of_contents(contents, &shown, environment, &self.settings.arguments())
+    }
+}
+
+impl Settings {
+    fn arguments(&self) -> Arguments {
+        let Self { listen, admin_listen, store, .. } = self;
+        Arguments { listen: listen.clone(), admin_listen: admin_listen.clone(), store: store.clone() }
     }
 }

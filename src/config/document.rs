@@ -95,6 +95,7 @@ impl<'i> Document<'i> {
                 place: document.place(error.span().map_or(0, |span| span.start)),
                 key: String::new(),
                 message: error.message().trim_end().replace('\n', "; "),
+                is_of_file: false,
             }),
         }
     }

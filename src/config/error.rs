@@ -16,7 +16,13 @@ impl ConfigErrors {
     /// Makes the error of a single mistake in a configuration without a file.
     pub(crate) fn of(key: &str, message: String) -> Self {
         let place = Place::File("the configuration".into());
-        Self(vec![ConfigError { place, key: key.into(), message }])
+        Self(vec![ConfigError { place, key: key.into(), message, is_of_file: false }])
+    }
+
+    /// Tells whether all of them are about other files, which may become usable without a change of this text.
+    #[must_use]
+    pub fn are_of_files(&self) -> bool {
+        self.0.iter().all(|error| error.is_of_file)
     }
 
     /// Iterates over the mistakes.
@@ -47,6 +53,8 @@ pub struct ConfigError {
     pub key: String,
     /// Description of the mistake, and of the allowed values.
     pub message: String,
+    /// True if the value may be right, but the file that it names cannot be read or used.
+    pub is_of_file: bool,
 }
 
 impl fmt::Display for ConfigError {

@@ -14,6 +14,8 @@ struct Mistake {
     message: String,
     /// Set if the place is not that of the key.
     place: Option<Place>,
+    /// True if the mistake is one of the file that the value names.
+    is_of_file: bool,
 }
 
 impl Mistakes {
@@ -22,13 +24,13 @@ impl Mistakes {
 
     /// Notes a mistake at a key.
     pub fn add(&self, path: KeyPath, message: impl Into<String>) {
-        self.push(Mistake { path, message: message.into(), place: None });
+        self.push(Mistake { path, message: message.into(), place: None, is_of_file: false });
     }
 
     /// Notes a mistake outside the values of the document.
     pub fn add_elsewhere(&self, place: Place, message: impl Into<String>) {
         let path = KeyPath::default();
-        self.push(Mistake { path, message: message.into(), place: Some(place) });
+        self.push(Mistake { path, message: message.into(), place: Some(place), is_of_file: false });
     }
 
     fn push(&self, mistake: Mistake) {
@@ -59,6 +61,7 @@ impl Mistakes {
             place: mistake.place.unwrap_or_else(|| document.locate(&mistake.path)),
             key: document.describe(&mistake.path),
             message: mistake.message,
+            is_of_file: mistake.is_of_file,
         };
         ConfigErrors::new(self.0.into_inner().into_iter().map(located).collect())
     }
@@ -85,6 +88,14 @@ impl KeyCursor<'_> {
     /// Notes a mistake here. The result is `None` for any type, because there is no value then.
     pub fn refuse<T>(&self, message: impl Into<String>) -> Option<T> {
         self.mistakes.add(self.path.clone(), message);
+        None
+    }
+
+    /// Notes that the file which the value names cannot be read or used. The file may become usable without a
+    /// change of the value.
+    pub fn refuse_file<T>(&self, message: impl Into<String>) -> Option<T> {
+        let (path, message) = (self.path.clone(), message.into());
+        self.mistakes.push(Mistake { path, message, place: None, is_of_file: true });
         None
     }
 

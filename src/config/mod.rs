@@ -26,7 +26,7 @@ pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::live::{LiveConfig, LoadedConfig};
 pub use self::notify::{Notify, WebhookSecret, WebhookUrl};
-pub use self::read::digest_of;
+pub use self::read::{contents, digest_of};
 pub use self::route_key::{KeyForwarding, RouteKey};
 pub use self::schema::schema;
 pub use self::settling::{Marker, Probe, RetryHorizon, SealKey, Settling, UpstreamKeys};

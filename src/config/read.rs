@@ -2,6 +2,8 @@
 //! `${VAR}`, give it types, check it. If a step finds a mistake, the later steps still run as far as they
 //! can, so that one run reports all mistakes. Only a syntax error hides the others.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use super::document::{Document, deserialize, remove};
 use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::expansion::expand;
-use super::file::File;
+use super::file;
 use super::ignored_variables::ignored_variables;
 use super::mistakes::Mistakes;
 use super::overlay::overlay;
@@ -62,10 +64,30 @@ impl Config {
         environment: &Environment,
         arguments: &Arguments,
     ) -> Result<Self, ConfigErrors> {
-        let file = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => parse(&text, &file, environment, arguments),
-            Err(error) => Err(whole_file(&file, format!("cannot be read: {error}"))),
+        let shown = path.display().to_string();
+        match File::open(path).and_then(contents) {
+            Ok(contents) => Self::of_contents(&contents, &shown, environment, arguments),
+            Err(error) => Err(whole_file(&shown, format!("cannot be read: {error}"))),
+        }
+    }
+
+    /// Reads a configuration from the contents of its file, and lays arguments over it. `file` is its name in
+    /// error messages.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every mistake in the file and the arguments.
+    pub fn of_contents(
+        contents: &[u8],
+        file: &str,
+        environment: &Environment,
+        arguments: &Arguments,
+    ) -> Result<Self, ConfigErrors> {
+        if contents.len() > LARGEST_FILE {
+            return Err(whole_file(file, format!("is larger than {LARGEST_FILE} bytes")));
+        }
+        match str::from_utf8(contents) {
+            Ok(text) => parse(text, file, environment, arguments),
+            Err(error) => Err(whole_file(file, format!("cannot be read: it is no UTF-8: {error}"))),
         }
     }
 
@@ -112,9 +134,20 @@ impl Config {
     }
 }
 
+/// Returns the contents of an open file, or the beginning of contents that are larger than a configuration may
+/// be.
+///
+/// # Errors
+/// As the system's.
+pub fn contents(file: File) -> io::Result<Vec<u8>> {
+    let mut contents = Vec::new();
+    file.take(LARGEST_FILE as u64 + 1).read_to_end(&mut contents)?;
+    Ok(contents)
+}
+
 fn whole_file(file: &str, message: String) -> ConfigErrors {
     let place = Place::File(file.to_owned());
-    ConfigErrors::new(vec![ConfigError { place, key: String::new(), message }])
+    ConfigErrors::new(vec![ConfigError { place, key: String::new(), message, is_of_file: false }])
 }
 
 fn parse(
@@ -160,7 +193,7 @@ fn read<'i>(
 
 /// Gives the document its types. A key that does not fit is noted and left out, until the rest fits. Returns
 /// `None` if that does not succeed.
-fn typed(document: &Document<'_>, schema: &Value, mistakes: &Mistakes) -> Option<File> {
+fn typed(document: &Document<'_>, schema: &Value, mistakes: &Mistakes) -> Option<file::File> {
     for path in arrays_for_tables(document.root(), schema) {
         let message = array_for_table(&path);
         mistakes.add(path, message);

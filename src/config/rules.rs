@@ -58,6 +58,10 @@ pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment)
     }
     apart?;
     let routes = routes?;
+    let written = match Written::of(file) {
+        Ok(written) => written,
+        Err(why) => return at.refuse(format!("its values cannot be compared with those of another file: {why}")),
+    };
     let hidden = settling::probe_upstreams(&routes, &upstreams);
     let upstreams = upstreams.into_iter().chain(hidden);
     Some(Config {
@@ -72,7 +76,7 @@ pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment)
         routes,
         notes: Vec::new(),
         quick_start: false,
-        written: Written::of(file),
+        written,
     })
 }
 

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::Value;
-
-use super::file::File;
 
 /// Keys that only a start reads. A key that ends with a dot stands for all keys that begin with it.
 const RESTART: &[&str] = &[
@@ -62,10 +61,14 @@ impl fmt::Debug for Written {
 
 impl Written {
     /// Takes the keys and values of a file.
-    pub(super) fn of(file: &File) -> Self {
+    ///
+    /// # Errors
+    /// [`serde_json::Error`] for a value without a form in JSON. Without the values, no reload could tell which
+    /// keys changed, so it would take up keys that only a start reads.
+    pub(super) fn of(file: &impl Serialize) -> Result<Self, serde_json::Error> {
         let mut all = BTreeMap::new();
-        flatten(String::new(), serde_json::to_value(file).unwrap_or_default(), &mut all);
-        Self { digest: String::new(), values: all }
+        flatten(String::new(), serde_json::to_value(file)?, &mut all);
+        Ok(Self { digest: String::new(), values: all })
     }
 
     /// Returns the difference from this configuration to `new`.
@@ -192,6 +195,12 @@ mod tests {
             "name = 'one'\nkey = { required = true }",
             &["routes.one.key.required"],
         );
+    }
+
+    #[test]
+    fn values_that_cannot_be_told_apart_are_an_error() {
+        let unwritable = BTreeMap::from([((1, 2), "a key of two numbers is none of JSON")]);
+        assert!(Written::of(&unwritable).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
 use crate::config::{IdentityFiles, ListenerTls};
-use crate::pem;
+use crate::{pem, regular_file};
 
 /// Checks the TLS of a listener. `Some(None)` is a listener without TLS.
 pub fn listener(at: &KeyCursor<'_>, file: Option<&file::ListenerTls>) -> Option<Option<ListenerTls>> {
@@ -38,7 +38,7 @@ pub fn trusted(at: &KeyCursor<'_>, file: &str) -> Option<Vec<u8>> {
     let pem = read(at, file)?;
     match pem::roots(&pem) {
         Ok(_) => Some(pem),
-        Err(why) => at.refuse(format!("{file:?}: {why}")),
+        Err(why) => at.refuse_file(format!("{file:?}: {why}")),
     }
 }
 
@@ -50,7 +50,7 @@ fn files(at: &KeyCursor<'_>, cert: Option<&str>, key: Option<&str>) -> Option<Id
     let secret = key.and_then(|key| read_key(&at_key, key));
     match pem::identity(&contents?, &secret?) {
         Ok(_) => Some(IdentityFiles { cert: cert?.into(), key: key?.into() }),
-        Err(why) => at.refuse(why.to_string()),
+        Err(why) => at.refuse_file(why.to_string()),
     }
 }
 
@@ -58,7 +58,7 @@ fn files(at: &KeyCursor<'_>, cert: Option<&str>, key: Option<&str>) -> Option<Id
 fn read(at: &KeyCursor<'_>, file: &str) -> Option<Vec<u8>> {
     match contents(file) {
         Err(Unread::Pem) => at.refuse(NOT_PEM),
-        Err(Unread::Failed(error)) => at.refuse(format!("{file:?} cannot be read: {error}")),
+        Err(Unread::Failed(error)) => at.refuse_file(format!("{file:?} cannot be read: {error}")),
         Ok(contents) => Some(contents),
     }
 }
@@ -68,7 +68,7 @@ fn read(at: &KeyCursor<'_>, file: &str) -> Option<Vec<u8>> {
 fn read_key(at: &KeyCursor<'_>, file: &str) -> Option<Vec<u8>> {
     match contents(file) {
         Err(Unread::Pem) => at.refuse(NOT_PEM),
-        Err(Unread::Failed(error)) => at.refuse(format!("the file that it names cannot be read: {error}")),
+        Err(Unread::Failed(error)) => at.refuse_file(format!("the file that it names cannot be read: {error}")),
         Ok(contents) => Some(contents),
     }
 }
@@ -85,5 +85,5 @@ fn contents(file: &str) -> Result<Vec<u8>, Unread> {
     if file.contains("-----BEGIN") {
         return Err(Unread::Pem);
     }
-    std::fs::read(file).map_err(Unread::Failed)
+    regular_file::read(file.as_ref()).map_err(Unread::Failed)
 }
