@@ -4,9 +4,11 @@ use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use rustix::fs::Mode;
 use rustix::process::umask;
+use tokio::runtime::Runtime;
 
 use crate::cli::check::marker::MarkerArgs;
 use crate::cli::check::{self, CheckArgs};
@@ -16,7 +18,7 @@ use crate::cli::{Cli, Command, demo, openapi, records, schema};
 use crate::config::{Config, Environment};
 use crate::telemetry::log::{self, LastLines, say};
 
-use self::reloading::ConfigSource;
+use self::config_source::ConfigSource;
 use self::serving::serve;
 use self::start_error::StartError;
 
@@ -24,8 +26,10 @@ mod announce;
 mod assembly;
 mod certificates;
 mod clock;
+mod config_source;
 mod connect;
 mod drain;
+mod file_work;
 mod identity;
 #[cfg(feature = "postgres")]
 mod probe_marker;
@@ -35,6 +39,10 @@ mod signals;
 mod start_deadline;
 mod start_error;
 mod stores;
+mod watched_file;
+
+/// Time that work on threads for blocking work has to end, once all other work has ended.
+const LAST_READS: Duration = Duration::from_secs(1);
 
 /// Runs one command line to its exit code.
 #[must_use]
@@ -176,12 +184,20 @@ fn on(mut runtime: tokio::runtime::Builder, work: impl Future<Output = ExitCode>
         return ExitCode::FAILURE;
     }
     match runtime.enable_all().build() {
-        Ok(runtime) => runtime.block_on(work),
+        Ok(runtime) => to_end(runtime, work),
         Err(error) => {
             say(&format!("oncegate: no runtime: {error}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs `work` to its end. What still blocks a thread then, such as a read of a disk that hangs, is waited for
+/// a moment only.
+fn to_end<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_READS);
+    result
 }
 
 async fn start(config: Config, source: ConfigSource, operator: Operator) -> ExitCode {
@@ -193,4 +209,24 @@ async fn start(config: Config, source: ConfigSource, operator: Operator) -> Exit
         say(&format!("oncegate: cannot start: {error}"));
         ExitCode::FAILURE
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_read_that_hangs_does_not_keep_the_process() {
+        let ((go_on, hangs), (tell, ended)) = (channel::<()>(), channel());
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            to_end(runtime, async { drop(tokio::task::spawn_blocking(move || hangs.recv())) });
+            tell.send(()).expect("the test listens");
+        });
+        assert_ne!(ended.recv_timeout(Duration::from_secs(60)), Err(RecvTimeoutError::Timeout));
+        drop(go_on);
+    }
 }

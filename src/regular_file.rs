@@ -34,7 +34,9 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut contents = Vec::new();
     open(path)?.take(LARGEST + 1).read_to_end(&mut contents)?;
     match contents.len() as u64 > LARGEST {
-        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {LARGEST} bytes"))),
+        true => {
+            Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {LARGEST} bytes")))
+        }
         false => Ok(contents),
     }
 }

@@ -18,10 +18,12 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
 use crate::config::{Admin, AdminToken, LiveConfig, Role};
 use crate::peer::Peer;
@@ -75,10 +77,23 @@ impl Access {
         Some(denial.into_response())
     }
 
-    fn admit(&self, request: &Request) -> Result<Operator, Denial> {
-        let headers = request.headers();
-        let peer = request.extensions().get::<Peer>();
-        if is_foreign(request.method(), headers, peer.map(|peer| peer.secure)) {
+    /// Tells whether a request with this head would be let in now.
+    pub(super) fn still_admits(&self, head: &Parts) -> bool {
+        self.admit(head).is_ok_and(|operator| operator.may(needed(head)))
+    }
+
+    /// Returns a receiver that notices each possible change of the condition. Without one, the condition stays.
+    pub(super) fn changes(&self) -> Option<watch::Receiver<()>> {
+        match self {
+            Self::Live(config) => Some(config.replacements()),
+            Self::Tokens(_) | Self::Loopback | Self::Off => None,
+        }
+    }
+
+    fn admit(&self, head: &Parts) -> Result<Operator, Denial> {
+        let headers = &head.headers;
+        let peer = head.extensions.get::<Peer>();
+        if is_foreign(&head.method, headers, peer.map(|peer| peer.secure)) {
             return Err(Denial::Origin);
         }
         let (name, role) = match self {
@@ -90,14 +105,14 @@ impl Access {
             Self::Loopback if names_loopback(headers) => (LOOPBACK.into(), Role::Settle),
             Self::Loopback => return Err(Denial::Host),
             Self::Off => return Err(Denial::Off),
-            Self::Live(config) => return Self::of(&config.now().config.admin).admit(request),
+            Self::Live(config) => return Self::of(&config.now().config.admin).admit(head),
         };
-        Ok(Operator { name, role, peer: peer_of(request) })
+        Ok(Operator { name, role, peer: peer_of(head) })
     }
 }
 
-fn peer_of(request: &Request) -> PeerAddress {
-    PeerAddress(request.extensions().get::<Peer>().map(|peer| peer.address))
+fn peer_of(head: &Parts) -> PeerAddress {
+    PeerAddress(head.extensions.get::<Peer>().map(|peer| peer.address))
 }
 
 /// The reason why a request was refused.
@@ -161,32 +176,32 @@ impl Guard {
 }
 
 /// Passes an admitted request on to the records, and answers any other one here.
-pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    let operator = match guard.access.admit(&request) {
+pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let (mut head, body) = request.into_parts();
+    let operator = match guard.access.admit(&head) {
         Ok(operator) => operator,
         Err(denial) => {
             if let Some(left_out) = guard.denials.take(Instant::now()) {
-                audit::log_denied(peer_of(&request), request.method(), denial.why(), left_out);
+                audit::log_denied(peer_of(&head), &head.method, denial.why(), left_out);
             }
             return denial.into_response();
         }
     };
-    let needed = needed(&request);
+    let needed = needed(&head);
     if !operator.may(needed) {
-        audit::log_role(&operator, request.method(), record_in(&request), needed);
+        audit::log_role(&operator, &head.method, record_in(&head), needed);
         return operator.lacks(needed).into_response();
     }
-    request.extensions_mut().insert(operator);
-    next.run(request).await
+    head.extensions.insert(operator);
+    next.run(Request::from_parts(head, body)).await
 }
 
 /// Returns the role that a request needs. Each method that may change something needs `settle`, except the
 /// lookups, which are POST because keys must not stand in URLs.
-fn needed(request: &Request) -> Role {
+fn needed(head: &Parts) -> Role {
     // The router has taken the prefix off.
-    let lookup =
-        request.method() == Method::POST && ["/lookup", "/record-ids"].contains(&request.uri().path());
-    match *request.method() {
+    let lookup = head.method == Method::POST && ["/lookup", "/record-ids"].contains(&head.uri.path());
+    match head.method {
         Method::GET | Method::HEAD => Role::Read,
         _ if lookup => Role::Read,
         _ => Role::Settle,
@@ -194,8 +209,8 @@ fn needed(request: &Request) -> Role {
 }
 
 /// Returns the record that a request is about, if its path names one.
-fn record_in(request: &Request) -> Option<RecordId> {
-    request.uri().path().split('/').find_map(|segment| segment.parse().ok())
+fn record_in(head: &Parts) -> Option<RecordId> {
+    head.uri.path().split('/').find_map(|segment| segment.parse().ok())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {

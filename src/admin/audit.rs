@@ -13,8 +13,9 @@ use crate::protocol::{OperatorVerdict, Record, RecordId, Refusal};
 use crate::store::{Decision, StoreError};
 use crate::telemetry::log::AUDIT;
 
-use super::configuration::Reloaded;
+use super::last_reloads::Reload;
 use super::operator::{Operator, PeerAddress};
+use super::reloaded::{ReloadRefusal, Reloaded};
 
 /// The change that an operator asked for.
 pub(super) enum Change {
@@ -127,12 +128,19 @@ pub(super) fn log_clock(operator: &Operator, note: Option<&str>, accepted: &Resu
 }
 
 /// Logs a reload of the configuration that an operator asked for.
-pub(super) fn log_reload(operator: &Operator, reloaded: &Reloaded) {
+pub(super) fn log_reload(operator: &Operator, Reload { digest, reloaded, .. }: &Reload) {
     let Operator { name: by, peer, .. } = operator;
-    let outcome = if reloaded.is_success() { "done" } else { "refused" };
-    let why = (!reloaded.is_success()).then(|| reloaded.outcome());
+    let (outcome, why) = match reloaded {
+        Reloaded::InForce(_) | Reloaded::Unchanged => ("done", None),
+        // Parts of the configuration may be in use.
+        Reloaded::Refused(ReloadRefusal::Panicked) => ("unclear", Some(reloaded.outcome())),
+        Reloaded::Refused(_) => ("refused", Some(reloaded.outcome())),
+    };
+    let digest = digest.as_ref().map(|digest| format!("sha256:{digest}"));
+    let changed = matches!(reloaded, Reloaded::InForce(_)).then(|| reloaded.changed().join(", "));
     tracing::info!(
-        target: AUDIT, action = "reload", by = %by, %peer, outcome, why, "configuration reload asked for",
+        target: AUDIT, action = "reload", by = %by, %peer, outcome, why, digest, changed,
+        "configuration reload asked for",
     );
 }
 

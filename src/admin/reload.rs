@@ -1,8 +1,9 @@
 //! `POST /v1/reload`: reads the configuration file again and puts it into force, as a whole or not at all.
 //!
 //! The answer to a success is `{"outcome", "changed", "version", "digest", "loaded_at"}`. A refusal is a
-//! problem with the members `outcome`, `errors` (mistakes in the file, each with its place and key) and
-//! `restart` (keys that only a start reads). The configuration in force stays then.
+//! problem with the members `outcome`, `errors` (mistakes in the file, and files that it names and that are not
+//! usable, each with its place and key) and `restart` (keys that only a start reads). The configuration in force
+//! stays then.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,15 +12,17 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{ConfigError, Place};
 
 use super::audit;
-use super::configuration::{Configuration, ReloadRefusal, Reloaded};
+use super::configuration::{Configuration, ReloadRequest};
 use super::input::OptionalJson;
+use super::last_reloads::Reload;
 use super::operator::Operator;
 use super::problem::AdminProblem;
+use super::reloaded::{ReloadRefusal, Reloaded};
 use super::routes::version_of;
 use super::state::AdminState;
 
@@ -33,31 +36,50 @@ pub(super) async fn reload(
     OptionalJson(ReloadBody {}): OptionalJson<ReloadBody>,
 ) -> Result<Response, AdminProblem> {
     let configuration = admin.configuration.ok_or_else(AdminProblem::no_configuration)?;
-    let (sender, receiver) = oneshot::channel();
-    let draining =
-        || AdminProblem::http(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops, and nothing was reloaded");
-    configuration.reloads.send(sender).await.map_err(|_| draining())?;
-    let reloaded = receiver.await.map_err(|_| draining())?;
-    audit::log_reload(&operator, &reloaded);
-    Ok(match reloaded {
-        Reloaded::InForce(changed) => answer(&configuration, "reloaded", &changed),
-        Reloaded::Unchanged => answer(&configuration, "unchanged", &[]),
-        Reloaded::Refused(ref refusal) => problem(reloaded.outcome(), refusal),
+    // The audit line is written even if the operator leaves before the end.
+    let asked = tokio::spawn(ask(configuration.reloads.clone(), operator)).await;
+    let reload = asked.ok().flatten().ok_or_else(|| no_reload(admin.draining.is_cancelled()))?;
+    Ok(match &reload.reloaded {
+        Reloaded::InForce(_) | Reloaded::Unchanged => answer(&configuration, &reload.reloaded),
+        Reloaded::Refused(refusal) => problem(reload.reloaded.outcome(), refusal),
     })
 }
 
-fn answer(configuration: &Configuration, outcome: &str, changed: &[String]) -> Response {
+/// Asks for a reload, and waits for its end. Returns `None` if the task that reloads has ended.
+async fn ask(reloads: mpsc::Sender<ReloadRequest>, operator: Operator) -> Option<Reload> {
+    let (reply, result) = oneshot::channel();
+    reloads.send(ReloadRequest { by: operator.name.clone(), reply }).await.ok()?;
+    let reload = result.await.ok()?;
+    audit::log_reload(&operator, &reload);
+    Some(reload)
+}
+
+fn no_reload(stops: bool) -> AdminProblem {
+    let (status, detail) = match stops {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "the gateway stops, and nothing was reloaded"),
+        false => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the task that reloads has ended, and the log says why; only a restart takes up changes",
+        ),
+    };
+    AdminProblem::http(status, detail)
+}
+
+fn answer(configuration: &Configuration, reloaded: &Reloaded) -> Response {
     let mut shown = version_of(&configuration.live.now());
-    shown["outcome"] = outcome.into();
-    shown["changed"] = changed.into();
+    shown["outcome"] = reloaded.outcome().into();
+    shown["changed"] = reloaded.changed().into();
     Json(shown).into_response()
 }
 
 fn problem(outcome: &str, refusal: &ReloadRefusal) -> Response {
     let status = match refusal {
-        ReloadRefusal::Invalid(_) | ReloadRefusal::Unusable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ReloadRefusal::Invalid(_) | ReloadRefusal::Unusable(_) | ReloadRefusal::UnusableFiles(_) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         ReloadRefusal::NeedsRestart(_) | ReloadRefusal::Identity(_) => StatusCode::CONFLICT,
         ReloadRefusal::StoreUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        ReloadRefusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let mut shown = json!({
         "type": "about:blank",
@@ -67,7 +89,9 @@ fn problem(outcome: &str, refusal: &ReloadRefusal) -> Response {
         "outcome": outcome,
     });
     match refusal {
-        ReloadRefusal::Invalid(errors) => shown["errors"] = errors.iter().map(error).collect(),
+        ReloadRefusal::Invalid(errors) | ReloadRefusal::UnusableFiles(errors) => {
+            shown["errors"] = errors.iter().map(error).collect();
+        }
         ReloadRefusal::NeedsRestart(keys) => shown["restart"] = keys.as_slice().into(),
         _ => {}
     }

@@ -2,10 +2,12 @@
 //!
 //! An event `request` has a line of the access log as JSON, and an event `missed` the number of requests that
 //! were left out because they came too fast. A page of another origin is refused, although it could not read
-//! the events, because it would take the place of a watcher.
+//! the events, because it would take the place of a watcher. When the configuration is replaced, the request
+//! has to be one that is still admitted; otherwise the events end.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::future::pending;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,9 +16,10 @@ use axum::extract::{Request, State};
 use axum::response::sse::{Event, KeepAlive};
 use axum::response::{IntoResponse, Response, Sse};
 use futures_core::Stream;
+use http::request::Parts;
 use http::{Method, StatusCode};
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +29,7 @@ use crate::protocol::Labels;
 use crate::telemetry::millis;
 use crate::telemetry::tail::{EndedRequest, Watcher};
 
+use super::access::Access;
 use super::origin::is_foreign;
 use super::problem::AdminProblem;
 use super::state::AdminState;
@@ -71,8 +75,9 @@ impl<'a> TailLine<'a> {
 }
 
 pub(super) async fn tail(State(admin): State<AdminState>, request: Request) -> Response {
-    let secure = request.extensions().get::<Peer>().map(|peer| peer.secure);
-    if is_foreign(&Method::POST, request.headers(), secure) {
+    let (head, _) = request.into_parts();
+    let secure = head.extensions.get::<Peer>().map(|peer| peer.secure);
+    if is_foreign(&Method::POST, &head.headers, secure) {
         let detail = "a page of another origin cannot watch the requests";
         return AdminProblem::http(StatusCode::FORBIDDEN, detail).into_response();
     }
@@ -81,18 +86,42 @@ pub(super) async fn tail(State(admin): State<AdminState>, request: Request) -> R
         return AdminProblem::new(Slug::Overloaded, detail).into_response();
     };
     let (send, receive) = mpsc::channel(1);
-    tokio::spawn(forward(watcher, send, admin.draining));
+    let admission = Admission { changes: admin.access.changes(), access: admin.access, head };
+    tokio::spawn(forward(watcher, send, admission, admin.draining));
     Sse::new(Events(receive)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
-/// Forwards requests until the operator leaves or the gateway stops.
-async fn forward(mut watcher: Watcher, to: mpsc::Sender<Event>, stopping: CancellationToken) {
-    let mut burst = 0;
+/// The request of a watcher, and the condition under which it stays admitted.
+struct Admission {
+    access: Access,
+    changes: Option<watch::Receiver<()>>,
+    head: Parts,
+}
+
+impl Admission {
+    /// Waits until the operator is no longer admitted.
+    async fn ended(self) {
+        let Some(mut changes) = self.changes else { return pending().await };
+        // The condition may have changed before the first wait.
+        while self.access.still_admits(&self.head) && changes.changed().await.is_ok() {}
+    }
+}
+
+/// Forwards requests until the operator leaves or is no longer admitted, or the gateway stops.
+async fn forward(
+    mut watcher: Watcher,
+    to: mpsc::Sender<Event>,
+    admission: Admission,
+    stopping: CancellationToken,
+) {
+    let (mut burst, mut denied) = (0, pin!(admission.ended()));
     loop {
         let next = tokio::select! {
-            next = watcher.next() => next,
+            biased;
+            () = &mut denied => return,
             () = to.closed() => return,
             () = stopping.cancelled() => return,
+            next = watcher.next() => next,
         };
         let event = match next {
             Ok(ended) => event_of(&ended),

@@ -10,22 +10,20 @@
 //! A request keeps the route that it found. The upstreams of an earlier configuration stay until no request
 //! leads to them.
 
-use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use tokio::select;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, watch};
-use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio::{select, spawn};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
 
-use crate::admin::{ReloadRefusal, ReloadRequest, Reloaded};
-use crate::cli::serve::ServeArgs;
-use crate::config::{Config, ConfigErrors, Environment, LiveConfig, Route, digest_of};
+use crate::admin::{Cause, LastReloads, Reload, ReloadRefusal, ReloadRequest, Reloaded};
+use crate::config::{Config, LiveConfig, Route};
 use crate::descriptors;
+use crate::failpoint::failpoint;
 use crate::gateway::{Gateway, Upstream};
 use crate::routes::LiveRoutes;
 use crate::settle::Settler;
@@ -35,15 +33,16 @@ use crate::telemetry::Metrics;
 use crate::upstream::Proxy;
 
 use super::assembly::{evidence, table};
+use super::config_source::ConfigSource;
+use super::file_work::{FileWork, NoResult};
+use super::watched_file::{Found, Judgment, Look, Looks, look};
 use super::{clock, identity, stores};
 
 /// Time between two looks at the configuration file. A change is taken once two looks in a row have found the
 /// same text, so that a file that is still being written is not taken.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-
-/// The source of the configuration: the arguments and the environment of the process.
-#[derive(Clone)]
-pub(super) struct ConfigSource(Arc<(ServeArgs, Environment)>);
+/// Number of looks after which a text is judged again that was refused because of another file.
+const LOOKS_BETWEEN_TRIES: u32 = 5;
 
 /// The parts of a gateway that follow its configuration.
 pub(super) struct Reloader {
@@ -60,147 +59,146 @@ pub(super) struct Reloader {
     pub(super) ledger: Ledger,
     pub(super) names: Names,
     pub(super) metrics: Metrics,
-}
-
-impl ConfigSource {
-    pub(super) fn new(arguments: ServeArgs, environment: Environment) -> Self {
-        Self(Arc::new((arguments, environment)))
-    }
-
-    fn load(&self) -> Result<Config, ConfigErrors> {
-        let (arguments, environment) = &*self.0;
-        arguments.load(environment)
-    }
-
-    fn file(&self) -> Option<PathBuf> {
-        self.0.0.file().map(PathBuf::from)
-    }
-}
-
-/// The configuration file as it was found by the last looks.
-#[derive(Default)]
-struct Watched {
-    /// Text that was refused last.
-    refused: Option<Vec<u8>>,
-    /// Text of the last look, if it is to be judged.
-    seen: Option<Vec<u8>>,
-    /// True if the last look could not read the file.
-    is_missing: bool,
-}
-
-impl Watched {
-    /// Returns true if a look finds a text that the last look found too, and that is neither in force nor
-    /// refused already.
-    fn is_due(&mut self, found: Option<Vec<u8>>, digest_in_force: &str) -> bool {
-        let in_force = |text: &Vec<u8>| digest_of(text) == digest_in_force;
-        if found.as_ref().is_none_or(in_force) || found == self.refused {
-            self.seen = None;
-            return false;
-        }
-        let is_stable = self.seen == found;
-        self.seen = found;
-        is_stable
-    }
+    /// Last reloads, for operators.
+    pub(super) last: LastReloads,
+    pub(super) files: FileWork,
 }
 
 impl Reloader {
     /// Reloads until the drain begins.
     pub(super) async fn run(self, requests: mpsc::Receiver<ReloadRequest>, hang_ups: Signal, stop: Stop) {
         self.note_loaded();
-        stop.draining().run_until_cancelled(self.reload_forever(requests, hang_ups)).await;
+        if let (Some(file), false) = (self.source.file(), self.source.is_watched()) {
+            info!("{} is no regular file, so changes of it are not looked for", file.display());
+        }
+        stop.draining().run_until_cancelled(Arc::new(self).reload_forever(requests, hang_ups)).await;
     }
 
-    async fn reload_forever(&self, mut requests: mpsc::Receiver<ReloadRequest>, mut hang_ups: Signal) {
-        let (mut looks, mut watched, mut generation) = (interval(LOOK_INTERVAL), Watched::default(), 0);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn reload_forever(
+        self: Arc<Self>,
+        mut requests: mpsc::Receiver<ReloadRequest>,
+        mut hang_ups: Signal,
+    ) {
+        let (mut ticks, mut looks, mut generation) = (interval(LOOK_INTERVAL), Looks::default(), 0);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let (cause, reply) = select! {
-                _ = looks.tick() => {
-                    self.forget_upstreams();
-                    if !self.has_changed(&mut watched).await {
-                        continue;
-                    }
-                    ("the file changed", None)
-                }
-                _ = hang_ups.recv() => ("SIGHUP", None),
-                Some(reply) = requests.recv() => ("an operator asked", Some(reply)),
+                _ = ticks.tick() => (Cause::FileChanged, None),
+                _ = hang_ups.recv() => (Cause::HangUp, None),
+                Some(ReloadRequest { by, reply }) = requests.recv() => (Cause::Operator(by), Some(reply)),
             };
+            let by_itself = matches!(cause, Cause::FileChanged);
+            if by_itself {
+                self.forget_upstreams();
+                if !self.source.is_watched() {
+                    continue;
+                }
+            }
+            let look = self.look().await;
+            if by_itself && !self.is_due(&mut looks, &look) {
+                continue;
+            }
             generation += 1;
-            // A text that is written between this look and the reload is looked at again.
-            let found = self.look(&mut watched).await;
-            let reloaded = self.reload(generation).await;
-            let may_pass = matches!(reloaded, Reloaded::Refused(ReloadRefusal::StoreUnavailable(_)));
-            watched.refused = found.filter(|_| !reloaded.is_success() && !may_pass);
-            self.report(cause, &reloaded);
+            let reload = self.reload(cause, &look, generation).await;
+            looks.judged(&look, judgment(&reload.reloaded));
+            let repeats = self.last.last().is_some_and(|last| reload.repeats(&last));
+            if !(by_itself && repeats) {
+                self.report(reload.clone());
+            }
             if let Some(reply) = reply {
                 // An operator that is gone finds the result in the log.
-                drop(reply.send(reloaded));
+                drop(reply.send(reload));
             }
         }
     }
 
+    /// Looks at the file. Without a file, the text is always the one in force.
+    async fn look(&self) -> Look {
+        match self.source.file() {
+            Some(file) => look(file, &self.files).await,
+            None => Ok(Found { contents: Vec::new(), digest: self.digest_in_force() }),
+        }
+    }
+
     /// Tells whether the file has a text that is to be judged.
-    async fn has_changed(&self, watched: &mut Watched) -> bool {
-        let found = self.look(watched).await;
-        let digest = self.live.now().config.written.digest.clone();
-        if watched.refused.is_some() && found.as_ref().is_some_and(|text| digest_of(text) == digest) {
-            watched.refused = None;
-            self.metrics.reloaded("unchanged", true);
-            info!("the file is the configuration in force again");
+    fn is_due(&self, looks: &mut Looks, look: &Look) -> bool {
+        let digest = self.digest_in_force();
+        let is_in_force = look.as_ref().is_ok_and(|found| found.digest == digest);
+        if is_in_force && self.last.last().is_some_and(|last| !last.reloaded.is_success()) {
+            self.report(Reload::now(Cause::FileChanged, Some(digest.clone()), Reloaded::Unchanged));
         }
-        watched.is_due(found, &digest)
+        looks.is_due(look, &digest)
     }
 
-    /// Reads the file. Reports once that it cannot be read.
-    async fn look(&self, watched: &mut Watched) -> Option<Vec<u8>> {
-        let file = self.source.file()?;
-        let shown = file.display().to_string();
-        // The file may be on a disk that hangs.
-        let found = spawn_blocking(move || fs::read(&file)).await.map_err(std::io::Error::other).flatten();
-        let was_missing = std::mem::replace(&mut watched.is_missing, found.is_err());
-        if let (Err(why), false) = (&found, was_missing) {
-            warn!("{shown}: cannot be read, the configuration in force stays: {why}");
-        }
-        found.ok()
-    }
-
-    /// Reads the configuration and puts it into force.
-    async fn reload(&self, generation: u64) -> Reloaded {
-        let source = self.source.clone();
-        let loaded = spawn_blocking(move || source.load()).await;
-        let config = match loaded {
-            Ok(Ok(config)) => config,
-            Ok(Err(errors)) => return Reloaded::Refused(ReloadRefusal::Invalid(errors)),
-            Err(panic) => return Reloaded::Refused(ReloadRefusal::Unusable(panic.to_string())),
+    /// Judges a text, and puts it into force if it is fine.
+    async fn reload(self: &Arc<Self>, cause: Cause, look: &Look, generation: u64) -> Reload {
+        let found = match look {
+            Ok(found) => found.clone(),
+            Err(why) => {
+                let refusal = ReloadRefusal::Unusable(why.clone());
+                return Reload::now(cause, None, Reloaded::Refused(refusal));
+            }
         };
-        if config.written.digest == self.live.now().config.written.digest {
-            return Reloaded::Unchanged;
+        if found.digest == self.digest_in_force() {
+            return Reload::now(cause, Some(found.digest), Reloaded::Unchanged);
         }
-        match self.take(config, generation).await {
-            Ok(changed) => Reloaded::InForce(changed),
-            Err(refusal) => Reloaded::Refused(refusal),
-        }
+        // A task of its own, so that a panic ends this reload only.
+        let taken = AbortOnDropHandle::new(spawn(Arc::clone(self).take_up(found.contents, generation))).await;
+        let reloaded = match taken {
+            Ok(Ok(changed)) => Reloaded::InForce(changed),
+            Ok(Err(refusal)) => Reloaded::Refused(refusal),
+            Err(_) => Reloaded::Refused(ReloadRefusal::Panicked),
+        };
+        Reload::now(cause, Some(found.digest), reloaded)
+    }
+
+    /// Checks a text, and puts it into force if it is fine. Returns the keys that changed.
+    async fn take_up(
+        self: Arc<Self>,
+        contents: Vec<u8>,
+        generation: u64,
+    ) -> Result<Vec<String>, ReloadRefusal> {
+        let source = self.source.clone();
+        let config = self.on_files(move || source.load(&contents)).await?.map_err(ReloadRefusal::of)?;
+        self.take(config, generation).await
+    }
+
+    /// Does work that reads files which the configuration names.
+    async fn on_files<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ReloadRefusal> {
+        self.files.run(work).await.map_err(|failure| match failure {
+            NoResult::Hangs => ReloadRefusal::Unusable(format!(
+                "a file that the configuration names cannot be read: {}",
+                failure.in_words()
+            )),
+            NoResult::Panicked => ReloadRefusal::Panicked,
+        })
     }
 
     /// Makes everything that a configuration needs, and puts it into use.
     async fn take(&self, config: Config, generation: u64) -> Result<Vec<String>, ReloadRefusal> {
-        let (changes, config) = {
+        let (changes, config, warnings) = {
             let current = self.live.now();
             let changes = current.config.written.changes_to(&config.written);
+            let warnings = config.warnings_after(&current.config);
             let config = config.continuing(&self.proxy.upstreams(), generation);
-            (changes, config.beside(&current.config.server, descriptors::most()))
+            (changes, config.beside(&current.config.server, descriptors::most()), warnings)
         };
         if !changes.need_restart.is_empty() {
             return Err(ReloadRefusal::NeedsRestart(changes.need_restart));
         }
         self.check_clock(&config)?;
         let unusable = |why: &dyn std::fmt::Display| ReloadRefusal::Unusable(why.to_string());
-        let upstreams = self.proxy.make(&config.upstreams);
+        let (proxy, upstreams) = (self.proxy.clone(), config.upstreams.clone());
+        let upstreams = self.on_files(move || proxy.make(&upstreams)).await?;
         let upstreams = upstreams.map_err(|(name, why)| unusable(&format!("upstreams.{name}: {why}")))?;
         let table = table(&config).map_err(|why| unusable(&why))?;
         let (keeper, witnesses) = evidence(&config, &self.upstream).map_err(|why| unusable(&why))?;
         self.agree(&config).await?;
-        for warning in config.warnings() {
+        failpoint!("before-reload");
+        for warning in warnings {
             warn!("{warning}");
         }
         self.proxy.add(upstreams);
@@ -251,50 +249,59 @@ impl Reloader {
         }
     }
 
+    fn digest_in_force(&self) -> String {
+        self.live.now().config.written.digest.clone()
+    }
+
     fn note_loaded(&self) {
         let since = self.live.now().loaded_at.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.metrics.config_loaded(since.as_secs().cast_signed());
     }
 
-    fn report(&self, cause: &str, reloaded: &Reloaded) {
-        let outcome = reloaded.outcome();
-        self.metrics.reloaded(outcome, reloaded.is_success());
-        match reloaded {
+    /// Counts a reload, logs it, and keeps it for operators.
+    fn report(&self, reload: Reload) {
+        let (cause, by) = (reload.cause.in_words(), reload.cause.operator());
+        let (outcome, is_success) = (reload.reloaded.outcome(), reload.reloaded.is_success());
+        let was_refused = self.last.last().is_some_and(|last| !last.reloaded.is_success());
+        self.metrics.reloaded(outcome, is_success);
+        match &reload.reloaded {
             Reloaded::InForce(changed) => {
-                info!(cause, outcome, changed = changed.join(", "), "the configuration was reloaded");
+                info!(cause, by, outcome, changed = changed.join(", "), "the configuration was reloaded");
             }
-            Reloaded::Unchanged => info!(cause, outcome, "the configuration is in force already"),
+            Reloaded::Unchanged if was_refused => {
+                info!(cause, by, outcome, "the file is the configuration in force again");
+            }
+            Reloaded::Unchanged => info!(cause, by, outcome, "the configuration is in force already"),
+            Reloaded::Refused(refusal @ ReloadRefusal::Panicked) => {
+                error!(cause, by, outcome, "the configuration was not reloaded: {}", refusal.in_one_line());
+            }
             Reloaded::Refused(refusal) => error!(
                 cause,
+                by,
                 outcome,
                 "the configuration was not reloaded, the one in force stays: {}",
-                refusal.detail()
+                refusal.in_one_line()
             ),
         }
+        self.last.note(reload);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_judged_once_it_was_found_twice() {
-        let (mut watched, in_force) = (Watched::default(), digest_of("one"));
-        let mut look = |text: Option<&str>| watched.is_due(text.map(Into::into), &in_force);
-        assert!(!look(Some("one")), "in force");
-        assert!(!look(Some("two")) && look(Some("two")));
-        assert!(!look(Some("thr")) && !look(Some("three")) && look(Some("three")), "still being written");
-        assert!(!look(Some("four")) && !look(Some("one")) && !look(Some("four")), "it went away in between");
-        assert!(!look(None) && !look(Some("four")) && look(Some("four")), "it was missing in between");
-    }
-
-    #[test]
-    fn a_refused_text_is_not_judged_again() {
-        let mut watched = Watched { refused: Some("bad".into()), ..Watched::default() };
-        for _ in 0..3 {
-            assert!(!watched.is_due(Some("bad".into()), ""));
+/// Returns how the find of a reload is judged.
+fn judgment(reloaded: &Reloaded) -> Judgment {
+    match reloaded {
+        Reloaded::InForce(_) | Reloaded::Unchanged => Judgment::Taken,
+        Reloaded::Refused(ReloadRefusal::StoreUnavailable(_)) => Judgment::RefusedForLooks(1),
+        // A file that the configuration names may come, or become usable, while the text stays.
+        Reloaded::Refused(ReloadRefusal::Unusable(_) | ReloadRefusal::UnusableFiles(_)) => {
+            Judgment::RefusedForLooks(LOOKS_BETWEEN_TRIES)
         }
-        assert!(!watched.is_due(Some("good".into()), "") && watched.is_due(Some("good".into()), ""));
+        // The text alone decides, or an operator has to.
+        Reloaded::Refused(
+            ReloadRefusal::Invalid(_)
+            | ReloadRefusal::NeedsRestart(_)
+            | ReloadRefusal::Identity(_)
+            | ReloadRefusal::Panicked,
+        ) => Judgment::Refused,
     }
 }

@@ -24,8 +24,10 @@ use crate::telemetry::keep_traffic;
 use crate::telemetry::log::say;
 
 use super::assembly::Assembly;
+use super::config_source::ConfigSource;
 use super::drain::{Running, ended_at_once, until_drain};
-use super::reloading::{ConfigSource, Reloader};
+use super::file_work::FileWork;
+use super::reloading::Reloader;
 use super::signals::{Signals, hang_ups};
 use super::start_error::StartError;
 use super::{announce, certificates, clock, identity};
@@ -149,6 +151,8 @@ impl Assembly {
             ledger: self.ledger.clone(),
             names: self.names.clone(),
             metrics: self.metrics.clone(),
+            last: self.last_reloads,
+            files: FileWork::default(),
         };
         let Self { gateway, ledger, metrics, stop, names, service, admin_router, certificates, live, .. } =
             self;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use super::Config;
 
@@ -18,24 +19,37 @@ pub struct LoadedConfig {
 
 /// A handle to the configuration in force. Clones share it.
 #[derive(Clone, Debug)]
-pub struct LiveConfig(Arc<ArcSwap<LoadedConfig>>);
+pub struct LiveConfig(Arc<Live>);
+
+#[derive(Debug)]
+struct Live {
+    now: ArcSwap<LoadedConfig>,
+    replaced: watch::Sender<()>,
+}
 
 impl LiveConfig {
     /// Puts a configuration into force.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(loaded(config))))
+        Self(Arc::new(Live { now: ArcSwap::from_pointee(loaded(config)), replaced: watch::Sender::new(()) }))
     }
 
     /// Returns the configuration in force now. Do not keep it: its upstreams stay open while it is there.
     #[must_use]
     pub fn now(&self) -> Arc<LoadedConfig> {
-        self.0.load_full()
+        self.0.now.load_full()
     }
 
     /// Puts another configuration into the place of the one in force.
     pub fn replace(&self, config: Config) {
-        self.0.store(Arc::new(loaded(config)));
+        self.0.now.store(Arc::new(loaded(config)));
+        self.0.replaced.send_replace(());
+    }
+
+    /// Returns a receiver that notices each replacement from now on.
+    #[must_use]
+    pub fn replacements(&self) -> watch::Receiver<()> {
+        self.0.replaced.subscribe()
     }
 }
 

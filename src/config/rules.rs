@@ -60,7 +60,9 @@ pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment)
     let routes = routes?;
     let written = match Written::of(file) {
         Ok(written) => written,
-        Err(why) => return at.refuse(format!("its values cannot be compared with those of another file: {why}")),
+        Err(why) => {
+            return at.refuse(format!("its values cannot be compared with those of another file: {why}"));
+        }
     };
     let hidden = settling::probe_upstreams(&routes, &upstreams);
     let upstreams = upstreams.into_iter().chain(hidden);

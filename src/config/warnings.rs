@@ -31,6 +31,21 @@ impl Config {
         sections.chain(self.route_warnings()).collect()
     }
 
+    /// Returns all warnings about this configuration in the place of an earlier one.
+    #[must_use]
+    pub fn warnings_after(&self, earlier: &Self) -> Vec<Warning> {
+        let opens = !earlier.admin.tokens.is_empty() && self.admin.tokens.is_empty();
+        let listen = self.admin.listen;
+        let opened = (opens && listen.ip().is_loopback()).then(|| Warning {
+            about: "admin".into(),
+            text: format!(
+                "the last token is gone, so every program on this machine may now read and change records at \
+                 {listen}; to close them, name a token (token_env, tokens)"
+            ),
+        });
+        opened.into_iter().chain(self.warnings()).collect()
+    }
+
     /// Returns the warnings about the shapes of problems that the file defines.
     fn problems_warnings(&self) -> impl Iterator<Item = Warning> {
         self.problems.iter().flat_map(|shape| {

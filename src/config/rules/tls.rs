@@ -68,7 +68,9 @@ fn read(at: &KeyCursor<'_>, file: &str) -> Option<Vec<u8>> {
 fn read_key(at: &KeyCursor<'_>, file: &str) -> Option<Vec<u8>> {
     match contents(file) {
         Err(Unread::Pem) => at.refuse(NOT_PEM),
-        Err(Unread::Failed(error)) => at.refuse_file(format!("the file that it names cannot be read: {error}")),
+        Err(Unread::Failed(error)) => {
+            at.refuse_file(format!("the file that it names cannot be read: {error}"))
+        }
         Ok(contents) => Some(contents),
     }
 }
