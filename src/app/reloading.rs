@@ -158,6 +158,7 @@ impl Reloader {
         contents: Vec<u8>,
         generation: u64,
     ) -> Result<Vec<String>, ReloadRefusal> {
+        failpoint!("reload");
         let source = self.source.clone();
         let config = self.on_files(move || source.load(&contents)).await?.map_err(ReloadRefusal::of)?;
         self.take(config, generation).await
@@ -197,7 +198,6 @@ impl Reloader {
         let table = table(&config).map_err(|why| unusable(&why))?;
         let (keeper, witnesses) = evidence(&config, &self.upstream).map_err(|why| unusable(&why))?;
         self.agree(&config).await?;
-        failpoint!("before-reload");
         for warning in warnings {
             warn!("{warning}");
         }

@@ -4,6 +4,7 @@
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
 mod causes;
+mod file;
 #[path = "../harness/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "it also serves tests of other kinds")]
 mod harness;
@@ -15,4 +16,6 @@ mod refused;
 #[expect(dead_code, reason = "it also serves tests of the stores alone")]
 mod servers;
 mod shown;
+mod tail;
+mod told;
 mod upstreams;

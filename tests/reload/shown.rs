@@ -6,7 +6,7 @@ use crate::harness::{Answer, Connection, Gateway, Settings, Upstream};
 use crate::place::in_force;
 
 /// Sends a request with a token to the admin listener.
-async fn with_token(gateway: &Gateway, method: &str, path: &str, token: &str) -> Answer {
+pub async fn with_token(gateway: &Gateway, method: &str, path: &str, token: &str) -> Answer {
     let mut connection = Connection::open(gateway.admin).await;
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\ncontent-length: 0\r\n\r\n",
