@@ -42,7 +42,7 @@ mod stores;
 mod watched_file;
 
 /// Time that work on threads for blocking work has to end, once all other work has ended.
-const LAST_READS: Duration = Duration::from_secs(1);
+const LAST_READS: Duration = Duration::from_secs(3);
 
 /// Runs one command line to its exit code.
 #[must_use]

@@ -180,12 +180,11 @@ impl Reloader {
 
     /// Makes everything that a configuration needs, and puts it into use.
     async fn take(&self, config: Config, generation: u64) -> Result<Vec<String>, ReloadRefusal> {
-        let (changes, config, warnings) = {
+        let (changes, config) = {
             let current = self.live.now();
             let changes = current.config.written.changes_to(&config.written);
-            let warnings = config.warnings_after(&current.config);
             let config = config.continuing(&self.proxy.upstreams(), generation);
-            (changes, config.beside(&current.config.server, descriptors::most()), warnings)
+            (changes, config.beside(&current.config.server, descriptors::most()))
         };
         if !changes.need_restart.is_empty() {
             return Err(ReloadRefusal::NeedsRestart(changes.need_restart));
@@ -198,7 +197,10 @@ impl Reloader {
         let table = table(&config).map_err(|why| unusable(&why))?;
         let (keeper, witnesses) = evidence(&config, &self.upstream).map_err(|why| unusable(&why))?;
         self.agree(&config).await?;
-        for warning in warnings {
+        for warning in config.warnings() {
+            warn!("{warning}");
+        }
+        if let Some(warning) = config.opening_after(&self.live.now().config) {
             warn!("{warning}");
         }
         self.proxy.add(upstreams);

@@ -31,19 +31,18 @@ impl Config {
         sections.chain(self.route_warnings()).collect()
     }
 
-    /// Returns all warnings about this configuration in the place of an earlier one.
+    /// Returns the warning about a configuration that opens the records to more programs than an earlier one.
     #[must_use]
-    pub fn warnings_after(&self, earlier: &Self) -> Vec<Warning> {
+    pub fn opening_after(&self, earlier: &Self) -> Option<Warning> {
         let opens = !earlier.admin.tokens.is_empty() && self.admin.tokens.is_empty();
         let listen = self.admin.listen;
-        let opened = (opens && listen.ip().is_loopback()).then(|| Warning {
+        (opens && listen.ip().is_loopback()).then(|| Warning {
             about: "admin".into(),
             text: format!(
                 "the last token is gone, so every program on this machine may now read and change records at \
                  {listen}; to close them, name a token (token_env, tokens)"
             ),
-        });
-        opened.into_iter().chain(self.warnings()).collect()
+        })
     }
 
     /// Returns the warnings about the shapes of problems that the file defines.
