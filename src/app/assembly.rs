@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use tower::Layer;
 use tracing::warn;
 
-use crate::admin::{self, About, Access, AdminState, Configuration, LastReloads, ReloadRequest};
+use crate::admin::{self, About, Access, AdminState, Configuration, Reloads};
 use crate::buffers::REPLAY_CACHE;
 use crate::cli::check;
 use crate::cli::serve::Operator;
@@ -22,7 +21,7 @@ use crate::settle::background::Runner;
 use crate::settle::{Keeper, Settler, Witnesses};
 use crate::stop::Stop;
 use crate::store::{Ledger, Names, Store};
-use crate::telemetry::{MeteredStore, Metrics};
+use crate::telemetry::Metrics;
 use crate::upstream::Proxy;
 use crate::workers::Workers;
 
@@ -34,8 +33,6 @@ use super::{clock, identity, stores};
 /// Methods that the answer to `TRACE` names on the public listener: those a client may use on any path.
 const PUBLIC_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const ADMIN_METHODS: &str = "GET, HEAD, POST, DELETE";
-/// Number of requests for a reload that wait.
-const RELOADS: usize = 16;
 
 /// The parts of a gateway, except its listeners.
 pub(super) struct Assembly {
@@ -59,10 +56,9 @@ pub(super) struct Assembly {
     pub(super) proxy: Proxy,
     pub(super) upstream: Upstream,
     pub(super) routes: LiveRoutes,
-    /// Configuration in force, the requests to load it again, and the last reloads.
+    /// Configuration in force, and the requests to load it again.
     pub(super) live: LiveConfig,
-    pub(super) reloads: mpsc::Receiver<ReloadRequest>,
-    pub(super) last_reloads: LastReloads,
+    pub(super) reloads: Reloads,
     /// Settler of unknown outcomes, and the runner of kept requests for it.
     pub(super) settler: Settler,
     pub(super) runner: Arc<dyn Runner>,
@@ -158,13 +154,12 @@ impl Assembly {
         let (metrics, mut deadline) = (Metrics::new(), StartDeadline::of(config.store.start_timeout));
         let routes = LiveRoutes::new(table(config)?);
         let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
-        let store = stores::open(config, &terms, &mut deadline).await?;
-        let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
+        let store = stores::open(config, &terms, &metrics, &mut deadline).await?;
         let ledger = ledger(&store, config, &routes, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
-        let (stop, proxy, (ask, reloads)) = (Stop::default(), proxy(config)?, mpsc::channel(RELOADS));
+        let (stop, proxy, (shown, reloads)) = (Stop::default(), proxy(config)?, Configuration::of(&live));
         let gateway = gateway(config, &routes, &ledger, &metrics, &stop);
-        let (upstream, last_reloads) = (Upstream::new(proxy.clone()), LastReloads::default());
+        let upstream = Upstream::new(proxy.clone());
         let settler = settler(config, &ledger, &metrics, &upstream)?;
         let gateway = Arc::new(gateway.settling(settler.clone()));
         let admin_router = admin::router(AdminState {
@@ -174,11 +169,7 @@ impl Assembly {
             about: about(&live),
             routes: routes.clone(),
             access: Access::Live(live.clone()),
-            configuration: Some(Configuration {
-                live: live.clone(),
-                reloads: ask,
-                last: last_reloads.clone(),
-            }),
+            configuration: Some(shown),
             draining: stop.announced(),
             new_owner: Arc::new(new_owner),
         });
@@ -208,7 +199,6 @@ impl Assembly {
             upstream,
             routes,
             reloads,
-            last_reloads,
             live: live.clone(),
         })
     }

@@ -27,6 +27,7 @@ const FLOORS: [&[&str]; 8] = [
         "pem",
         "presence",
         "random",
+        "regular_file",
         "reload",
         "seal",
         "secret",
@@ -45,7 +46,8 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// The allowed imports within one floor.
-const NEIGHBOURS: [(&str, &str); 5] = [
+const NEIGHBOURS: [(&str, &str); 6] = [
+    ("reload", "regular_file"),
     ("seal", "random"),
     ("problem", "headers"),
     ("telemetry", "config"),
