@@ -112,7 +112,7 @@ async fn the_file_in_force_comes_back_after_a_store_that_did_not_answer() {
     let text = fs::read_to_string(gateway.file()).expect("it can be read");
     server.kill();
     gateway.rewrite(|text| text.replace("name = \"pay\"", "name = \"pay\"\nttl = \"2h\""));
-    gateway.logs("store-unavailable").await;
+    gateway.logs("the configuration was not reloaded").await;
     refused(&reload(&gateway).await, 503, "store-unavailable");
     assert_eq!(metric(&gateway, SUCCESSFUL).await, Some(0.0));
     gateway.rewrite(|_| text);

@@ -111,7 +111,8 @@ async fn a_reload_that_panics_says_so_and_the_next_goes_on() {
         let problem = refused(&answer, 500, "panicked");
         assert!(problem["detail"].as_str().is_some_and(|why| why.contains("panicked")), "{problem}");
         let count = metric(&gateway, "oncegate_reloads_total{outcome=\"panicked\"}").await;
-        assert_eq!(count, Some(f64::from(times)));
+        // The file may have been looked at, too.
+        assert!(count.is_some_and(|count| count >= f64::from(times)), "{count:?}");
         assert_eq!(metric(&gateway, "oncegate_last_reload_successful").await, Some(0.0));
     }
     let log = line(&gateway.logs("\"outcome\":\"panicked\"").await);
