@@ -39,7 +39,8 @@ impl Http2 {
         self.send(method, target, headers, false).await.expect("the connection is open")
     }
 
-    async fn send(
+    /// Sends a head. Returns `Err` if the connection takes no more requests; this one was then not sent.
+    pub async fn send(
         &self,
         method: &str,
         target: &str,
