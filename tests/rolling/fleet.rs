@@ -36,6 +36,15 @@ pub struct Held {
     duplicate: JoinHandle<Answer>,
 }
 
+impl Held {
+    /// Waits for the duplicate, which has to get the same answer.
+    pub async fn is_shared(self, answer: Answer, paid: &mut Paid) {
+        let duplicate = self.duplicate.await.expect("no panic");
+        let body = same(&self.key, vec![answer, duplicate]);
+        paid.insert(self.key, body);
+    }
+}
+
 impl Fleet {
     /// Starts gateways with these lines for the store and the server.
     pub async fn start(store: &str, server: &str, gateways: usize, seed: u64) -> Self {
@@ -91,15 +100,13 @@ impl Fleet {
         Held { key, first, duplicate }
     }
 
-    /// Lets the upstream answer the payment that it holds. Adds the answer, which all attempts get.
-    pub async fn let_go(&self, held: Held, paid: &mut Paid) {
-        let Held { key, first, duplicate } = held;
+    /// Lets the upstream answer the payment that it holds. Returns the answer of the gateway, which drains.
+    pub async fn let_go(&self, held: &mut Held) -> Answer {
         self.upstream.let_go();
-        let (first, duplicate) = (first.await.expect("no panic"), duplicate.await.expect("no panic"));
-        assert_eq!((first.status, first.is_replay()), (201, false), "{first:?}");
-        assert_eq!(first.header("connection"), Some("close"), "the last answer of its connection");
-        let body = same(&key, vec![first, duplicate]);
-        paid.insert(key, body);
+        let answer = (&mut held.first).await.expect("no panic");
+        assert_eq!((answer.status, answer.is_replay()), (201, false), "{answer:?}");
+        assert_eq!(answer.header("connection"), Some("close"), "the last answer of its connection");
+        answer
     }
 
     /// Checks that each payment ran once, and that it has the same answer now.

@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
 
 use tokio::select;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::balancer::Balancer;
 use crate::harness::Answer;
@@ -16,6 +18,8 @@ use crate::random::Random;
 
 /// Number of clients that pay at the same time. Half of them speak HTTP/2.
 const CLIENTS: usize = 8;
+/// The longest time that a test waits for its clients.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The path of the payments.
 pub const PATH: &str = "/v1/charges";
 
@@ -56,8 +60,9 @@ impl Load {
     pub async fn goes_on(&mut self, further: usize) {
         let mut payments = self.payments.subscribe();
         let until = *payments.borrow() + further;
+        let all_done = payments.wait_for(|count| *count >= until);
         select! {
-            done = payments.wait_for(|count| *count >= until) => drop(done.expect("it is counted")),
+            done = timeout(PATIENCE, all_done) => drop(done.expect("clients go on").expect("it is counted")),
             ended = self.clients.join_next() => panic!("a client ended: {ended:?}"),
         }
     }
