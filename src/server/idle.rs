@@ -111,6 +111,20 @@ mod tests {
         assert_eq!(began.elapsed(), FIRST + TIMEOUT);
     }
 
+    #[tokio::test]
+    async fn the_first_request_is_awaited() {
+        let requests = Arc::new(Requests::new());
+        let first = tokio::spawn({
+            let requests = Arc::clone(&requests);
+            async move { requests.first().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!first.is_finished());
+        drop(requests.begin());
+        first.await.expect("no panic");
+        requests.first().await;
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_open_request_may_take_long_and_each_new_one_begins_the_time_anew() {
         let requests = Arc::new(Requests::new());

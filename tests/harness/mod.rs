@@ -4,7 +4,7 @@
 mod client;
 mod gateway;
 mod http2;
-mod kept;
+pub mod kept;
 pub mod same_requests;
 mod secrets;
 pub mod tls;
@@ -13,6 +13,5 @@ mod upstream;
 pub use client::{Answer, Connection, post, request, request_bytes};
 pub use gateway::{Gateway, Settings};
 pub use http2::{Http2, read, trailers};
-pub use kept::{Kept, NoAnswer};
 pub use secrets::contains;
 pub use upstream::Upstream;

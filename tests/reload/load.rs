@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::harness::{Gateway, Kept, Settings, Upstream};
+use crate::harness::kept::Kept;
+use crate::harness::{Gateway, Settings, Upstream};
 use crate::place::{Store, in_force, refused, reload};
 
 /// Number of clients that send one request after the other. Half of them speak HTTP/2.

@@ -9,7 +9,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::harness::{Connection, Gateway, Kept};
+use crate::harness::kept::Kept;
+use crate::harness::{Connection, Gateway};
 use crate::random::Random;
 
 /// Interval at which a balancer asks again while no gateway is ready.

@@ -9,7 +9,8 @@ use http_body_util::Full;
 use tokio::task::JoinHandle;
 
 use crate::balancer::{Balancer, Member};
-use crate::harness::{Answer, Gateway, Kept, Settings, Upstream};
+use crate::harness::kept::Kept;
+use crate::harness::{Answer, Gateway, Settings, Upstream};
 use crate::line::Line;
 use crate::load::{Load, PATH, Paid, same};
 use crate::random::Random;
@@ -32,13 +33,14 @@ pub struct Fleet {
 /// A payment that is at the upstream while its gateway stops, and a duplicate of it.
 pub struct Held {
     key: String,
+    http2: bool,
     first: JoinHandle<Answer>,
     duplicate: JoinHandle<Answer>,
 }
 
 impl Held {
     /// Waits for the duplicate, which has to get the same answer.
-    pub async fn is_shared(self, answer: Answer, paid: &mut Paid) {
+    pub async fn share(self, answer: Answer, paid: &mut Paid) {
         let duplicate = self.duplicate.await.expect("no panic");
         let body = same(&self.key, vec![answer, duplicate]);
         paid.insert(self.key, body);
@@ -80,13 +82,13 @@ impl Fleet {
     }
 
     /// Sends a payment that the upstream holds to one gateway, and a duplicate to any.
-    pub async fn hold(&self, member: &Member, key: &str) -> Held {
+    pub async fn hold(&self, member: &Member, key: &str, http2: bool) -> Held {
         self.upstream.hold_at(HELD);
         let (address, key) = (member.address, key.to_owned());
         let first = tokio::spawn({
             let key = key.clone();
             async move {
-                let mut connection = Kept::open(address, false).await.expect("it listens");
+                let mut connection = Kept::open(address, http2).await.expect("it listens");
                 let body = format!("{{\"payment\":\"{key}\"}}");
                 connection.post(HELD, &key, &body).await.expect("an answer to what runs already")
             }
@@ -97,7 +99,7 @@ impl Fleet {
             let key = key.clone();
             async move { line.pay(HELD, &key).await }
         });
-        Held { key, first, duplicate }
+        Held { key, http2, first, duplicate }
     }
 
     /// Lets the upstream answer the payment that it holds. Returns the answer of the gateway, which drains.
@@ -105,7 +107,8 @@ impl Fleet {
         self.upstream.let_go();
         let answer = (&mut held.first).await.expect("no panic");
         assert_eq!((answer.status, answer.is_replay()), (201, false), "{answer:?}");
-        assert_eq!(answer.header("connection"), Some("close"), "the last answer of its connection");
+        let last = answer.header("connection") == Some("close");
+        assert_eq!(last, !held.http2, "over HTTP/1 it is the last answer of its connection");
         answer
     }
 

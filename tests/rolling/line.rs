@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::balancer::{Balancer, Member};
-use crate::harness::{Answer, Kept, NoAnswer};
+use crate::harness::Answer;
+use crate::harness::kept::{Kept, NoAnswer};
 use crate::random::Random;
 
 /// A kept connection to any gateway, and the next one after it.

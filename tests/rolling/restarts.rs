@@ -33,7 +33,7 @@ async fn replaces_each_gateway(store: Store, gateways: usize, learns: Learns, se
         let next = Gateway::start(&fleet.upstream, fleet.settings.clone()).await;
         fleet.add(next);
         let (mut gateway, member) = fleet.members.remove(0);
-        let mut held = fleet.hold(&member, &format!("held-{round}")).await;
+        let mut held = fleet.hold(&member, &format!("held-{round}"), round % 2 == 1).await;
         if learns == Learns::BeforeTheSignal {
             fleet.balancer.remove(&member);
             load.goes_on(STEP).await;
@@ -46,7 +46,7 @@ async fn replaces_each_gateway(store: Store, gateways: usize, learns: Learns, se
         gateway.logs("draining for").await;
         load.goes_on(STEP).await;
         let answer = fleet.let_go(&mut held).await;
-        held.is_shared(answer, &mut paid).await;
+        held.share(answer, &mut paid).await;
         assert_eq!(gateway.ended().await, Some(0));
         fleet.balancer.remove(&member);
     }
@@ -74,7 +74,7 @@ async fn a_gateway_with_an_embedded_store_finishes_what_runs_and_repeats_nothing
     for round in 0..3 {
         load.goes_on(STEP).await;
         let (mut gateway, member) = fleet.members.remove(0);
-        let mut held = fleet.hold(&member, &format!("held-{round}")).await;
+        let mut held = fleet.hold(&member, &format!("held-{round}"), round % 2 == 1).await;
         member.stops(Duration::ZERO);
         gateway.terminate().await;
         gateway.logs("draining for").await;
@@ -83,7 +83,7 @@ async fn a_gateway_with_an_embedded_store_finishes_what_runs_and_repeats_nothing
         fleet.balancer.remove(&member);
         let next = gateway.restart(&fleet.upstream, fleet.settings.clone()).await;
         fleet.add(next);
-        held.is_shared(answer, &mut paid).await;
+        held.share(answer, &mut paid).await;
     }
     load.goes_on(STEP).await;
     paid.extend(load.end().await);
