@@ -16,7 +16,7 @@ use crate::place::{Store, in_force, refused, reload};
 /// Number of clients that send one request after the other. Half of them speak HTTP/2.
 const CLIENTS: usize = 16;
 /// Number of reloads during the load.
-const RELOADS: usize = 12;
+const RELOADS: usize = 8;
 /// Time that the upstreams take for a payment, so that some run during each reload.
 const PACE: Duration = Duration::from_millis(5);
 /// The longest time that a test waits for its clients.
