@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tower::Layer;
 use tracing::warn;
 
-use crate::admin::{self, About, Access, AdminState, Configuration, ReloadRequest};
+use crate::admin::{self, About, Access, AdminState, Configuration, LastReloads, ReloadRequest};
 use crate::buffers::REPLAY_CACHE;
 use crate::cli::check;
 use crate::cli::serve::Operator;
@@ -59,9 +59,10 @@ pub(super) struct Assembly {
     pub(super) proxy: Proxy,
     pub(super) upstream: Upstream,
     pub(super) routes: LiveRoutes,
-    /// Configuration in force, and the requests to load it again.
+    /// Configuration in force, the requests to load it again, and the last reloads.
     pub(super) live: LiveConfig,
     pub(super) reloads: mpsc::Receiver<ReloadRequest>,
+    pub(super) last_reloads: LastReloads,
     /// Settler of unknown outcomes, and the runner of kept requests for it.
     pub(super) settler: Settler,
     pub(super) runner: Arc<dyn Runner>,
@@ -163,7 +164,7 @@ impl Assembly {
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
         let (stop, proxy, (ask, reloads)) = (Stop::default(), proxy(config)?, mpsc::channel(RELOADS));
         let gateway = gateway(config, &routes, &ledger, &metrics, &stop);
-        let upstream = Upstream::new(proxy.clone());
+        let (upstream, last_reloads) = (Upstream::new(proxy.clone()), LastReloads::default());
         let settler = settler(config, &ledger, &metrics, &upstream)?;
         let gateway = Arc::new(gateway.settling(settler.clone()));
         let admin_router = admin::router(AdminState {
@@ -173,7 +174,7 @@ impl Assembly {
             about: about(&live),
             routes: routes.clone(),
             access: Access::Live(live.clone()),
-            configuration: Some(Configuration { live: live.clone(), reloads: ask }),
+            configuration: Some(Configuration { live: live.clone(), reloads: ask, last: last_reloads.clone() }),
             draining: stop.announced(),
             new_owner: Arc::new(new_owner),
         });
@@ -203,6 +204,7 @@ impl Assembly {
             upstream,
             routes,
             reloads,
+            last_reloads,
             live: live.clone(),
         })
     }

@@ -1,6 +1,7 @@
 //! One attempt: a request that asks for an operation, read to its end, and the outcome of its claim.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use http::request::Parts;
@@ -41,10 +42,19 @@ pub(super) struct Attempt {
     pub(super) open_requests: OpenRequests,
 }
 
+/// The execution that an attempt ran.
+#[derive(Clone, Copy)]
+pub(super) struct Ran {
+    /// Number of the execution.
+    pub(super) n: u32,
+    /// Time of its call to the upstream.
+    pub(super) call: Duration,
+}
+
 /// The outcome of a claim, as the attempt gets it.
 pub(super) enum ClaimOutcome {
-    /// The final answer, with the number of the execution that the attempt ran; none if it was refused.
-    Answered(Result<Reply, Problem>, Option<u32>),
+    /// The final answer, with the execution that the attempt ran; none if it was refused.
+    Answered(Result<Reply, Problem>, Option<Ran>),
     /// The attempt, which did not run, and the record as it stands.
     NotRun(Box<Attempt>, Box<Decision<Standing>>),
     /// The attempt, which did not take over: the record had moved on.
