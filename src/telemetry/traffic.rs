@@ -127,7 +127,10 @@ mod tests {
         let added = counts.added.quantile(1.0).expect("executions were answered");
         assert!(counts.added.count() == 2 && (added - 0.010).abs() < 1e-9, "{added}");
         assert_eq!((intervals[1].counts.requests, intervals[1].counts.in_flight), (0, 1));
-        assert_eq!((intervals[1].counts.request.quantile(0.99), intervals[1].counts.added.quantile(0.99)), (None, None));
+        assert_eq!(
+            (intervals[1].counts.request.quantile(0.99), intervals[1].counts.added.quantile(0.99)),
+            (None, None)
+        );
         drop(running);
         metrics.request("pay", "replayed", ms(2));
         let now = metrics.sample();

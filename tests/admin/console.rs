@@ -146,10 +146,7 @@ async fn the_status_counts_what_waits_and_names_the_operator() {
         world.send(request, "").await.json()
     };
     let status = ask("/v1/status").await;
-    assert_eq!(
-        (&status["unknown"], &status["oldest_unknown_seconds"]),
-        (&0.into(), &Value::Null)
-    );
+    assert_eq!((&status["unknown"], &status["oldest_unknown_seconds"]), (&0.into(), &Value::Null));
     assert_eq!(status["operator"], serde_json::json!({ "name": "night", "role": "read" }));
 
     world.metrics.traffic().record(world.metrics.sample(), Timestamp(0));
@@ -239,8 +236,14 @@ async fn the_gateway_tells_its_configuration_and_the_last_reloads() {
     last.note("SIGHUP", Reloaded::Refused(ReloadRefusal::Invalid(refusal)));
     let about = world.get("/v1/gateway").await.json();
     assert_eq!(about["reload"], about["refused_reload"], "{about}");
-    assert_eq!((&about["reload"]["cause"], &about["reload"]["outcome"]), (&"SIGHUP".into(), &"invalid".into()));
-    assert!(about["reload"]["text"].as_str().is_some_and(|text| text.contains("upstreams.default.url")), "{about}");
+    assert_eq!(
+        (&about["reload"]["cause"], &about["reload"]["outcome"]),
+        (&"SIGHUP".into(), &"invalid".into())
+    );
+    assert!(
+        about["reload"]["text"].as_str().is_some_and(|text| text.contains("upstreams.default.url")),
+        "{about}"
+    );
     assert_eq!(about["reload"]["refused"], true);
 
     last.note("the file changed", Reloaded::InForce(vec!["routes.pay.ttl".into()]));

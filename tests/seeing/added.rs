@@ -34,11 +34,8 @@ async fn neither_a_slow_client_nor_a_slow_upstream_counts_as_added() {
     sleep(PAUSE).await;
     upstream.let_go();
     assert_eq!(client.answer().await.status, 201);
-    let took = value(
-        &gateway,
-        "oncegate_request_duration_seconds_sum{route=\"pay\",outcome=\"completed\"}",
-    )
-    .await;
+    let took =
+        value(&gateway, "oncegate_request_duration_seconds_sum{route=\"pay\",outcome=\"completed\"}").await;
     let added = value(&gateway, "oncegate_added_duration_seconds_sum{route=\"pay\"}").await;
     // Both pauses lie within the parts that do not count, however slow the machine is.
     assert!(took - added > 1.99 * PAUSE.as_secs_f64(), "{took} and {added}");

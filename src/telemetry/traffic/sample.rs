@@ -95,9 +95,7 @@ impl Sample {
     /// Returns the counts since an earlier sample, with the present gauges.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let less = |now: &Durations, before: &Durations| {
-            now.combined(before, u64::saturating_sub)
-        };
+        let less = |now: &Durations, before: &Durations| now.combined(before, u64::saturating_sub);
         Self {
             requests: self.requests.saturating_sub(earlier.requests),
             replays: self.replays.saturating_sub(earlier.replays),
@@ -118,9 +116,7 @@ impl Sample {
     /// Returns the counts of this sample and of an earlier interval together, with the gauges of this one.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
-        let more = |one: &Durations, other: &Durations| {
-            one.combined(other, u64::saturating_add)
-        };
+        let more = |one: &Durations, other: &Durations| one.combined(other, u64::saturating_add);
         let keyed = |one: &BTreeMap<String, u64>, other: &BTreeMap<String, u64>| {
             let mut sum = one.clone();
             other.iter().for_each(|(key, count)| *sum.entry(key.clone()).or_default() += count);
