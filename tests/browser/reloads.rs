@@ -46,7 +46,7 @@ async fn a_refused_file_is_shown_with_line_and_key_until_one_is_taken() {
         let text = parts(&seen, "text");
         let (line, _) = text.split_once("oncegate.toml:").expect("a file").1.split_once(':').expect("a line");
         assert!(line.parse::<u32>().is_ok_and(|line| line > 10), "{text}");
-        assert!(text.contains("routes[0].ttl: ") && text.contains("<b>soon</b>"), "{text}");
+        assert!(text.contains("routes[0].ttl (route \"pay\"): ") && text.contains("<b>soon</b>"), "{text}");
         assert!(parts(&seen, "facts").contains(&version), "the one in force stays: {seen}");
         assert!(seen["wide"].as_i64().is_some_and(|wide| wide <= 0), "{seen}");
     }
@@ -63,7 +63,7 @@ async fn a_refused_file_is_shown_with_line_and_key_until_one_is_taken() {
     )
     .await;
     let past = parts(&after, "past");
-    assert!(past.contains("Last refused: invalid, ") && past.contains("routes[0].ttl: "), "{past}");
+    assert!(past.contains("Last refused: invalid, ") && past.contains("routes[0].ttl (route "), "{past}");
     assert_eq!(after["refused"], 0, "{after}");
     assert!(parts(&after, "facts").contains(reloaded["version"].as_str().expect("a version")), "{after}");
 }
