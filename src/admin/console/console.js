@@ -228,9 +228,8 @@ function showStatus(status) {
     ['Settled without a person, last hour', String(hour.settled_without_a_person)],
     ['Executions in flight', String(status.executions_in_flight)],
     ['Replays a second', number(recent.replays_per_second, 2)],
-    ['Added by the gateway, median', ms(recent.added_p50_ms)],
-    ['Added, 99th percentile', ms(recent.added_p99_ms)],
-    ['Store, 99th percentile', ms(recent.store_p99_ms)],
+    [`Added, p99 (median ${ms(recent.added_p50_ms)})`, ms(recent.added_p99_ms)],
+    ['Store call, p99', ms(recent.store_p99_ms)],
   ];
   replace($('figures'), figures.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
 }
@@ -699,7 +698,7 @@ function showTraffic(traffic) {
   chart('chart-traffic', [['Executions', any ? rate((interval) => interval.executions) : []], ['Replays', any ? rate((interval) => interval.replays) : []], ['Duplicates', any ? rate(duplicates) : []]], times, '');
   chart('chart-latency', [
     ['Request', intervals.map((interval) => interval.request_ms.p99)], ['Upstream', intervals.map((interval) => interval.upstream_ms.p99)],
-    ['Store', intervals.map((interval) => interval.store_ms.p99)], ['Added', intervals.map((interval) => interval.added_ms.p99)],
+    ['Store', intervals.map((interval) => interval.store_ms.p99)], ['Added by the gateway', intervals.map((interval) => interval.added_ms.p99)],
   ], times, ' ms');
   const reasons = [...new Set(intervals.flatMap((interval) => Object.keys(interval.became_unknown)))].sort();
   chart('chart-unknown', reasons.map((of) => [reasonLabel(of), intervals.map((interval) => interval.became_unknown[of] || 0)]), times, '');
