@@ -7,6 +7,9 @@ use crate::config::LiveConfig;
 use super::last_reloads::LastReloads;
 use super::reloaded::Reloaded;
 
+/// Number of requests for a reload that wait.
+const RELOADS: usize = 16;
+
 /// A request for a reload. Its result is sent back.
 pub type ReloadRequest = oneshot::Sender<Reloaded>;
 
@@ -19,4 +22,13 @@ pub struct Configuration {
     pub reloads: mpsc::Sender<ReloadRequest>,
     /// The last reloads.
     pub last: LastReloads,
+}
+
+impl Configuration {
+    /// Returns the configuration in force with no reload so far, and the requests for reloads.
+    #[must_use]
+    pub fn new(live: LiveConfig) -> (Self, mpsc::Receiver<ReloadRequest>) {
+        let (reloads, requests) = mpsc::channel(RELOADS);
+        (Self { live, reloads, last: LastReloads::default() }, requests)
+    }
 }

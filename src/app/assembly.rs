@@ -34,8 +34,6 @@ use super::{clock, identity, stores};
 /// Methods that the answer to `TRACE` names on the public listener: those a client may use on any path.
 const PUBLIC_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const ADMIN_METHODS: &str = "GET, HEAD, POST, DELETE";
-/// Number of requests for a reload that wait.
-const RELOADS: usize = 16;
 
 /// The parts of a gateway, except its listeners.
 pub(super) struct Assembly {
@@ -151,7 +149,8 @@ impl Assembly {
         capacity: Capacity,
         operator: Operator,
     ) -> Result<Self, StartError> {
-        let live = LiveConfig::new(config);
+        let (configuration, reloads) = Configuration::new(LiveConfig::new(config));
+        let (live, last_reloads) = (configuration.live.clone(), configuration.last.clone());
         let loaded = live.now();
         let config = &loaded.config;
         let workers = Workers::start().map_err(|error| StartError::of("threads", error))?;
@@ -162,11 +161,10 @@ impl Assembly {
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
         let ledger = ledger(&store, config, &routes, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
-        let (stop, proxy, (ask, reloads)) = (Stop::default(), proxy(config)?, mpsc::channel(RELOADS));
-        let gateway = gateway(config, &routes, &ledger, &metrics, &stop);
-        let (upstream, last_reloads) = (Upstream::new(proxy.clone()), LastReloads::default());
+        let (stop, proxy, mut certificates) = (Stop::default(), proxy(config)?, Vec::new());
+        let upstream = Upstream::new(proxy.clone());
         let settler = settler(config, &ledger, &metrics, &upstream)?;
-        let gateway = Arc::new(gateway.settling(settler.clone()));
+        let gateway = Arc::new(gateway(config, &routes, &ledger, &metrics, &stop).settling(settler.clone()));
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
             settler: settler.clone(),
@@ -174,15 +172,10 @@ impl Assembly {
             about: about(&live),
             routes: routes.clone(),
             access: Access::Live(live.clone()),
-            configuration: Some(Configuration {
-                live: live.clone(),
-                reloads: ask,
-                last: last_reloads.clone(),
-            }),
+            configuration: Some(configuration),
             draining: stop.announced(),
             new_owner: Arc::new(new_owner),
         });
-        let mut certificates = Vec::new();
         let listening = listening(config, capacity, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy.clone());
         clock::compare_at_start(&ledger, operator.accept_clock, &mut deadline).await?;

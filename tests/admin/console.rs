@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use http::{Request, StatusCode};
-use oncegate::admin::{Access, Configuration, LastReloads, ReloadRefusal, Reloaded};
+use oncegate::admin::{Access, Configuration, ReloadRefusal, Reloaded};
 use oncegate::clock::Timestamp;
 use oncegate::config::{Config, Environment, LiveConfig, Role};
 use oncegate::protocol::{Labels, Reason};
@@ -13,7 +13,6 @@ use oncegate::telemetry::tail::EndedRequest;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::world::{Answer, World, token, tokens};
@@ -224,9 +223,8 @@ async fn the_gateway_tells_its_configuration_and_the_last_reloads() {
     let environment = Environment::default();
     let config = Config::for_upstream("http://127.0.0.1:9", &environment).expect("a configuration");
     let digest = config.written.digest.clone();
-    let (reloads, _receiver) = mpsc::channel(1);
-    let last = LastReloads::default();
-    let configuration = Configuration { live: LiveConfig::new(config), reloads, last: last.clone() };
+    let (configuration, _requests) = Configuration::new(LiveConfig::new(config));
+    let last = configuration.last.clone();
     let world = World::reloading(configuration).await;
     let about = world.get("/v1/gateway").await.json();
     assert_eq!(about["in_force"]["version"], digest[..12], "{about}");
