@@ -9,7 +9,7 @@ use crate::config::LiveConfig;
 use super::last_reloads::{LastReloads, Reload};
 
 /// Number of requests for a reload that wait.
-const WAITING: usize = 16;
+const RELOADS: usize = 16;
 
 /// A request for a reload.
 #[derive(Debug)]
@@ -31,20 +31,11 @@ pub struct Configuration {
     pub last: LastReloads,
 }
 
-/// The side of the task that reloads.
-#[derive(Debug)]
-pub struct Reloads {
-    /// Requests for a reload.
-    pub requests: mpsc::Receiver<ReloadRequest>,
-    /// The last reloads.
-    pub last: LastReloads,
-}
-
 impl Configuration {
-    /// Returns the side of the operators, and that of the task that reloads.
+    /// Returns the configuration in force with no reload so far, and the requests for reloads.
     #[must_use]
-    pub fn of(live: &LiveConfig) -> (Self, Reloads) {
-        let ((reloads, requests), last) = (mpsc::channel(WAITING), LastReloads::default());
-        (Self { live: live.clone(), reloads, last: last.clone() }, Reloads { requests, last })
+    pub fn new(live: LiveConfig) -> (Self, mpsc::Receiver<ReloadRequest>) {
+        let (reloads, requests) = mpsc::channel(RELOADS);
+        (Self { live, reloads, last: LastReloads::default() }, requests)
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use humantime::format_rfc3339_millis;
 use parking_lot::Mutex;
+use serde_json::{Value, json};
 
 use super::reloaded::Reloaded;
 
@@ -69,6 +71,17 @@ impl Reload {
         Self { at: SystemTime::now(), cause, digest, reloaded }
     }
 
+    fn shown(&self) -> Value {
+        json!({
+            "at": format_rfc3339_millis(self.at).to_string(),
+            "cause": self.cause.in_words(),
+            "by": self.cause.operator(),
+            "outcome": self.reloaded.outcome(),
+            "refused": !self.reloaded.is_success(),
+            "text": self.reloaded.detail(),
+        })
+    }
+
     /// Tells whether this reload found what `earlier` found: the same text, refused for the same reason.
     #[must_use]
     pub fn repeats(&self, earlier: &Self) -> bool {
@@ -91,16 +104,17 @@ impl LastReloads {
         kept.last = Some(reload);
     }
 
+    /// Returns the last reload and the last refused one, as operators see them. Each is null if there was none
+    /// since the start.
+    pub(super) fn shown(&self) -> [Value; 2] {
+        let kept = self.0.lock();
+        [&kept.last, &kept.refused].map(|reload| reload.as_ref().map_or(Value::Null, Reload::shown))
+    }
+
     /// Returns the last reload since the start.
     #[must_use]
     pub fn last(&self) -> Option<Reload> {
         self.0.lock().last.clone()
-    }
-
-    /// Returns the last reload since the start that was refused.
-    #[must_use]
-    pub fn refused(&self) -> Option<Reload> {
-        self.0.lock().refused.clone()
     }
 }
 
@@ -138,10 +152,19 @@ mod tests {
     #[test]
     fn the_last_refusal_outlives_later_successes() {
         let reloads = LastReloads::default();
-        assert!(reloads.last().is_none() && reloads.refused().is_none());
+        assert_eq!(reloads.shown(), [Value::Null, Value::Null]);
         reloads.note(reload("a", unusable("no file")));
         reloads.note(reload("b", Reloaded::Unchanged));
         assert_eq!(reloads.last().and_then(|last| last.digest).as_deref(), Some("b"));
-        assert_eq!(reloads.refused().and_then(|last| last.digest).as_deref(), Some("a"));
+        let [last, refused] = reloads.shown();
+        assert_eq!((&last["outcome"], &refused["outcome"]), (&"unchanged".into(), &"unusable".into()));
+    }
+
+    #[test]
+    fn the_operator_that_asked_is_named() {
+        let reloads = LastReloads::default();
+        reloads.note(Reload::now(Cause::Operator("ops".into()), None, Reloaded::Unchanged));
+        let [last, _] = reloads.shown();
+        assert_eq!((&last["cause"], &last["by"]), (&"an operator asked".into(), &"ops".into()));
     }
 }

@@ -52,7 +52,7 @@ mod view;
 
 pub use about::About;
 pub use access::Access;
-pub use configuration::{Configuration, ReloadRequest, Reloads};
+pub use configuration::{Configuration, ReloadRequest};
 pub use last_reloads::{Cause, LastReloads, Reload};
 pub use reloaded::{ReloadRefusal, Reloaded};
 pub use state::AdminState;

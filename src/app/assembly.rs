@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use tower::Layer;
 use tracing::warn;
 
-use crate::admin::{self, About, Access, AdminState, Configuration, Reloads};
+use crate::admin::{self, About, Access, AdminState, Configuration, LastReloads, ReloadRequest};
 use crate::buffers::REPLAY_CACHE;
 use crate::cli::check;
 use crate::cli::serve::Operator;
@@ -21,7 +22,7 @@ use crate::settle::background::Runner;
 use crate::settle::{Keeper, Settler, Witnesses};
 use crate::stop::Stop;
 use crate::store::{Ledger, Names, Store};
-use crate::telemetry::Metrics;
+use crate::telemetry::{MeteredStore, Metrics};
 use crate::upstream::Proxy;
 use crate::workers::Workers;
 
@@ -56,9 +57,10 @@ pub(super) struct Assembly {
     pub(super) proxy: Proxy,
     pub(super) upstream: Upstream,
     pub(super) routes: LiveRoutes,
-    /// Configuration in force, and the requests to load it again.
+    /// Configuration in force, the requests to load it again, and the last reloads.
     pub(super) live: LiveConfig,
-    pub(super) reloads: Reloads,
+    pub(super) reloads: mpsc::Receiver<ReloadRequest>,
+    pub(super) last_reloads: LastReloads,
     /// Settler of unknown outcomes, and the runner of kept requests for it.
     pub(super) settler: Settler,
     pub(super) runner: Arc<dyn Runner>,
@@ -147,21 +149,22 @@ impl Assembly {
         capacity: Capacity,
         operator: Operator,
     ) -> Result<Self, StartError> {
-        let live = LiveConfig::new(config);
+        let (configuration, reloads) = Configuration::new(LiveConfig::new(config));
+        let (live, last_reloads) = (configuration.live.clone(), configuration.last.clone());
         let loaded = live.now();
         let config = &loaded.config;
         let workers = Workers::start().map_err(|error| StartError::of("threads", error))?;
         let (metrics, mut deadline) = (Metrics::new(), StartDeadline::of(config.store.start_timeout));
         let routes = LiveRoutes::new(table(config)?);
         let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
-        let store = stores::open(config, &terms, &metrics, &mut deadline).await?;
+        let store = stores::open(config, &terms, &mut deadline).await?;
+        let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
         let ledger = ledger(&store, config, &routes, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
-        let (stop, proxy, (shown, reloads)) = (Stop::default(), proxy(config)?, Configuration::of(&live));
-        let gateway = gateway(config, &routes, &ledger, &metrics, &stop);
+        let (stop, proxy, mut certificates) = (Stop::default(), proxy(config)?, Vec::new());
         let upstream = Upstream::new(proxy.clone());
         let settler = settler(config, &ledger, &metrics, &upstream)?;
-        let gateway = Arc::new(gateway.settling(settler.clone()));
+        let gateway = Arc::new(gateway(config, &routes, &ledger, &metrics, &stop).settling(settler.clone()));
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
             settler: settler.clone(),
@@ -169,11 +172,10 @@ impl Assembly {
             about: about(&live),
             routes: routes.clone(),
             access: Access::Live(live.clone()),
-            configuration: Some(shown),
+            configuration: Some(configuration),
             draining: stop.announced(),
             new_owner: Arc::new(new_owner),
         });
-        let mut certificates = Vec::new();
         let listening = listening(config, capacity, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy.clone());
         clock::compare_at_start(&ledger, operator.accept_clock, &mut deadline).await?;
@@ -199,6 +201,7 @@ impl Assembly {
             upstream,
             routes,
             reloads,
+            last_reloads,
             live: live.clone(),
         })
     }

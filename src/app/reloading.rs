@@ -256,8 +256,9 @@ impl Reloader {
     }
 
     fn note_loaded(&self) {
-        let since = self.live.now().loaded_at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.metrics.config_loaded(since.as_secs().cast_signed());
+        let loaded = self.live.now();
+        let since = loaded.loaded_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.metrics.config_loaded(loaded.version(), since.as_secs().cast_signed());
     }
 
     /// Counts a reload, logs it, and keeps it for operators.

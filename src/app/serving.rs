@@ -151,7 +151,7 @@ impl Assembly {
             ledger: self.ledger.clone(),
             names: self.names.clone(),
             metrics: self.metrics.clone(),
-            last: self.reloads.last,
+            last: self.last_reloads,
             files: FileWork::default(),
         };
         let Self { gateway, ledger, metrics, stop, names, service, admin_router, certificates, live, .. } =
@@ -163,7 +163,7 @@ impl Assembly {
         tokio::spawn(report_stopped_claims(ledger.clone(), metrics.clone(), stop.clone()));
         tokio::spawn(identity::maintain(names, live, stop.clone()));
         tokio::spawn(certificates::watch(certificates, self.proxy, certificates_hang_ups));
-        tokio::spawn(reloader.run(self.reloads.requests, hang_ups, stop.clone()));
+        tokio::spawn(reloader.run(self.reloads, hang_ups, stop.clone()));
         let notifying = self.notifier.map(|notifier| tokio::spawn(notify_unknown(notifier, stop.clone())));
         let sweeping = tokio::spawn(sweep(ledger, metrics, stop.clone()));
         let serving = tokio::spawn(server::serve(listeners.public, service, public, stop.clone()));

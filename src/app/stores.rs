@@ -4,25 +4,22 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::store::{LongestTtl, Store, Terms};
-use crate::telemetry::{MeteredStore, Metrics};
 use crate::workers::Workers;
 
 use super::clock;
 use super::start_deadline::{OpenFailure, StartDeadline};
 use super::start_error::StartError;
 
-/// Opens the store that the configuration names, with metrics of its calls, and waits for one that is not there
-/// yet.
+/// Opens the store that the configuration names, and waits for one that is not there yet.
 pub(super) async fn open(
     config: &Config,
     terms: &Terms,
-    metrics: &Metrics,
     deadline: &mut StartDeadline,
 ) -> Result<Arc<dyn Store>, StartError> {
     let settings = &config.store.settings;
     loop {
         match settings.open(terms.clone()).await {
-            Ok(store) => return Ok(Arc::new(MeteredStore::new(store, metrics.clone()))),
+            Ok(store) => return Ok(store),
             Err(error) => {
                 let cause = format!("{}: {error}", settings.key());
                 deadline.wait_after(OpenFailure { cause, may_pass: error.may_pass() }).await?;
