@@ -9,7 +9,7 @@ use tokio::time::{Duration, timeout};
 
 use crate::harness::tls::Authority;
 use crate::harness::{Gateway, Settings, Upstream, post};
-use crate::place::{Store, metric, refused, reload};
+use crate::place::{Store, goes_on_until, metric, refused, reload};
 
 const SUCCESSFUL: &str = "oncegate_last_reload_successful";
 const UNUSABLE: &str = "oncegate_reloads_total{outcome=\"unusable\"}";
@@ -187,7 +187,7 @@ async fn the_text_of_the_look_is_taken_and_not_a_later_one() {
         let meanwhile = async {
             gateway.logs("failpoint reload").await;
             gateway.rewrite(|text| text.replace("ttl = \"2h\"", "tombstone_ttl = \"40d\""));
-            gateway.thaw().await;
+            goes_on_until(&gateway, "the configuration was reloaded").await;
         };
         tokio::join!(asked, meanwhile);
         // Another cause may have come first on a busy machine.

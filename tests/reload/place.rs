@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tokio::time::{Duration, timeout};
 
 use crate::harness::{Answer, Gateway};
 use crate::servers::{postgres, redis};
@@ -72,4 +73,15 @@ pub async fn metric(gateway: &Gateway, name: &str) -> Option<f64> {
     let metrics = gateway.admin_get("/metrics").await;
     let line = metrics.text().lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
     line.map(|line| line.trim().parse().expect("a number"))
+}
+
+/// Lets a process go on that stops at a failpoint, until it logs this.
+pub async fn goes_on_until(gateway: &Gateway, text: &str) {
+    let logged = async {
+        // The process says that it stops a moment before it stops.
+        while !gateway.log().contains(text) {
+            gateway.thaw().await;
+        }
+    };
+    timeout(Duration::from_secs(60), logged).await.unwrap_or_else(|_| panic!("{text:?} was not logged"));
 }

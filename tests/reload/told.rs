@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::harness::{Connection, Gateway, Settings, Upstream, post};
-use crate::place::{in_force, metric, refused, reload};
+use crate::place::{goes_on_until, in_force, metric, refused, reload};
 use crate::shown::with_token;
 
 async fn start(settings: Settings) -> (std::sync::Arc<Upstream>, Gateway) {
@@ -78,7 +78,7 @@ async fn an_operator_that_leaves_is_in_the_audit_log_all_the_same() {
     connection.send(head).await;
     gateway.logs("failpoint reload").await;
     drop(connection);
-    gateway.thaw().await;
+    goes_on_until(&gateway, "\"action\":\"reload\"").await;
     let audit = line(&gateway.logs("\"action\":\"reload\"").await);
     assert_eq!((&audit["by"], &audit["changed"]), (&json!("ops"), &json!("routes.pay.ttl")), "{audit}");
 }
