@@ -181,10 +181,14 @@ fn winners<'r>(routes: &'r [Arc<Route>], entry: &Entry) -> Vec<&'r Route> {
     let wins = |route: &&Route| {
         let pattern = pattern_of(route);
         let is_hidden = with_method().any(|other| {
-            let as_wide = other.matching == Match::Equivalent || route.matching == Match::Exact;
-            as_wide
-                && other.template.is_more_exact(&route.template)
-                && pattern_of(other).covers_overlap(&entry.pattern, &pattern)
+            let (as_wide, better) =
+                (other.matching == Match::Equivalent || route.matching == Match::Exact, pattern_of(other));
+            let is_taken = match as_wide {
+                true => better.covers_overlap(&entry.pattern, &pattern),
+                // The route wins all other spellings of these paths.
+                false => entry.pattern.is_exact() && better.covers(&entry.pattern),
+            };
+            is_taken && other.template.is_more_exact(&route.template)
         });
         pattern.overlaps(&entry.pattern) && !is_hidden
     };

@@ -100,6 +100,7 @@ impl EarlierTtls {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Environment};
 
     fn hours(number: u64) -> Duration {
         Duration::from_hours(number)
@@ -116,6 +117,25 @@ mod tests {
         assert_eq!(ttls.longest(hours(28)), hours(24));
         assert_eq!(ttls.longest(hours(29)), hours(2));
         assert_eq!(ttls.longest(hours(30)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_table_that_was_replaced_counts_for_a_while() {
+        let table = |ttl: &str| {
+            let text = format!(
+                "[store]\nurl = 'memory:'\n[upstreams.a]\nurl = 'http://127.0.0.1:9'\n[[routes]]\nname = 'a'\n\
+                 path = '/a'\nupstream = 'a'\nttl = '{ttl}'\n"
+            );
+            let config = Config::parse(&text, "a test", &Environment::default()).expect("valid");
+            RouteTable::new(&config.routes, None).expect("a table")
+        };
+        let live = LiveRoutes::new(table("24h"));
+        let longest = live.longest_ttl();
+        live.replace(table("1h"));
+        assert_eq!(longest(), hours(24));
+        live.remember_ttl(hours(48), hours(1));
+        live.remember_ttl(hours(72), Duration::ZERO);
+        assert_eq!(longest(), hours(48));
     }
 
     #[test]
