@@ -4,15 +4,18 @@
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
 mod causes;
+mod earlier;
 #[path = "../harness/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "it also serves tests of other kinds")]
 mod harness;
 mod limits;
 mod load;
+mod names;
 mod place;
 mod refused;
 #[path = "../servers/mod.rs"]
 #[expect(dead_code, reason = "it also serves tests of the stores alone")]
 mod servers;
 mod shown;
+mod streams;
 mod upstreams;
