@@ -21,7 +21,7 @@ use crate::store::StoreSettings;
 
 pub use self::admin_token::{AdminToken, Role};
 pub use self::arguments::Arguments;
-pub use self::descriptors::Capacity;
+pub use self::descriptors::{Beside, Capacity};
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::live::{LiveConfig, LoadedConfig};

@@ -166,6 +166,11 @@ impl Gateway {
         self.outgoing.resize(executions, largest_response);
     }
 
+    /// Notes that requests with bodies of up to `bytes` may have been executed, whatever the limit is now.
+    pub fn remember_request_of(&self, bytes: u64) {
+        self.bodies.remember(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+
     /// Returns the tracker of the running executions, for waiting at the end. Close the tracker before
     /// waiting.
     #[must_use]
