@@ -19,7 +19,7 @@ use crate::settle::background::Runner;
 use crate::settle::{Keeper, Settler, Witnesses};
 use crate::stop::Stop;
 use crate::store::{Ledger, Names, Store};
-use crate::telemetry::{MeteredStore, Metrics};
+use crate::telemetry::{MeteredStore, Metrics, Traces};
 use crate::upstream::Proxy;
 use crate::workers::Workers;
 
@@ -133,7 +133,9 @@ impl Assembly {
         );
         let upstream = Upstream::new(proxy.clone());
         let settler = settler(config, &ledger, &metrics, &upstream)?;
-        let gateway = Arc::new(gateway.settling(settler.clone()));
+        let traces = Traces::start(config.otel.as_ref(), &metrics);
+        let traces = traces.map_err(|error| StartError::of("otel", error))?;
+        let gateway = Arc::new(gateway.settling(settler.clone()).tracing(traces));
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
             settler: settler.clone(),

@@ -25,6 +25,7 @@ pub use self::descriptors::Capacity;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::notify::{Notify, WebhookSecret, WebhookUrl};
+pub use self::otel::Otel;
 pub use self::route_key::{KeyForwarding, RouteKey};
 pub use self::schema::schema;
 pub use self::settling::{Marker, Probe, RetryHorizon, SealKey, Settling, UpstreamKeys};
@@ -42,6 +43,7 @@ mod file;
 mod ignored_variables;
 mod mistakes;
 mod notify;
+mod otel;
 mod overlay;
 mod read;
 mod route_key;
@@ -71,6 +73,8 @@ pub struct Config {
     pub fallback: Option<Fallback>,
     /// Lookups by clients.
     pub lookup: Lookup,
+    /// The receiver of traces.
+    pub otel: Option<Otel>,
     /// The shapes of problems that the file defines.
     pub problems: Vec<Arc<Shape>>,
     /// The protected routes, in the order of the file.

@@ -12,7 +12,7 @@ use tracing::info;
 use crate::presence::{ConnectionFacts, Presence};
 use crate::protocol::{Labels, RecordId};
 use crate::routes::Matched;
-use crate::telemetry::{Metrics, millis};
+use crate::telemetry::{Metrics, Span, TraceContext, Traces, millis};
 
 /// The outcome, in metrics and log, of a request with a client that left before the answer.
 const CLIENT_LEFT: &str = "client-left";
@@ -32,6 +32,7 @@ pub(super) struct AccessLine {
     /// Number of the execution that the answer is about.
     execution: Option<u32>,
     labels: Labels,
+    span: Span,
     ended: bool,
 }
 
@@ -58,8 +59,20 @@ impl AccessLine {
             record: None,
             execution: None,
             labels: Labels::default(),
+            span: Span::default(),
             ended: false,
         }
+    }
+
+    /// Begins the span of the request, and names it to the upstream as the parent.
+    pub(super) fn traced(mut self, traces: &Traces, request: &mut Request<Body>) -> Self {
+        self.span = traces.request(&self.method, &self.route, request.headers_mut());
+        self
+    }
+
+    /// Returns the place of the request's span.
+    pub(super) fn trace(&self) -> TraceContext {
+        self.span.context()
     }
 
     /// Names the route that the request is about, if it is not a request on that route.
@@ -94,6 +107,7 @@ impl AccessLine {
         self.ended = true;
         let took: Duration = self.started.elapsed();
         self.metrics.request(&self.route, outcome, took);
+        self.end_span(outcome, status);
         info!(
             target: "oncegate::access",
             method = %self.method,
@@ -107,6 +121,30 @@ impl AccessLine {
             client = self.client.as_ref().map(display),
             labels = self.labels.shown().map(display),
         );
+    }
+
+    /// Ends the span with what the line says, except the labels.
+    fn end_span(&mut self, outcome: &'static str, status: Option<StatusCode>) {
+        let mut span = std::mem::take(&mut self.span);
+        span.set("http.request.method", &self.method);
+        span.set("url.path", self.uri.path());
+        span.set("oncegate.route", &self.route);
+        span.set("oncegate.outcome", outcome);
+        if let Some(record) = &self.record {
+            span.set("oncegate.record", record);
+        }
+        if let Some(n) = self.execution {
+            span.set("oncegate.execution", n);
+        }
+        if let Some(client) = &self.client {
+            span.set("client.address", client);
+        }
+        if let Some(status) = status {
+            span.set("http.response.status_code", status.as_u16());
+        }
+        if status.is_none_or(|status| status.is_server_error()) {
+            span.fail(outcome);
+        }
     }
 }
 

@@ -274,7 +274,10 @@ impl Gateway {
         sender: oneshot::Sender<ClaimOutcome>,
     ) {
         let (id, owner, asked) = (attempt.id, bid.owner(), LeaseAsked::now());
-        let Decision { verdict, response, now } = match self.bid(id, bid).await {
+        let span = attempt.trace.step("claim");
+        let bidden = self.bid(id, bid).await;
+        drop(span);
+        let Decision { verdict, response, now } = match bidden {
             Ok(Some(decision)) => decision,
             Ok(None) => {
                 drop(permit);

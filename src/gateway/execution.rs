@@ -74,7 +74,10 @@ impl Execution {
         let finding = admitted.unwrap_or(finding);
         let kept = self.kept(finding, &called);
         let recorded = match admitted {
-            Some(_) => self.lease.record(finding, kept.as_ref()).await,
+            Some(_) => {
+                let _span = self.attempt.trace.step("record");
+                self.lease.record(finding, kept.as_ref()).await
+            }
             None => Recorded::NotYet,
         };
         failpoint!("after-complete");
@@ -211,6 +214,8 @@ impl Execution {
         let started = Instant::now();
         let (limit, cap) = (self.lease.record.policy.response_timeout, self.attempt.route.max_response_body);
         let mut request = self.attempt.request(self.lease.n);
+        let mut span = self.attempt.trace.call("upstream");
+        span.write_to(request.headers_mut());
         let lease_ends = self.lease.end.clone();
         let window_ends = self.lease.sends_until.clone();
         let may_send = move || !lease_ends.is_over() && !window_ends.as_ref().is_some_and(LeaseEnd::is_over);
@@ -225,6 +230,10 @@ impl Execution {
             () = self.gateway.stop.cut() => Err(lost(Reason::Shutdown)),
         };
         self.gateway.metrics.upstream_call(&self.attempt.route.name, started.elapsed());
+        match &called {
+            Ok((answer, _)) => span.set("http.response.status_code", answer.status.as_u16()),
+            Err(error) => span.set("oncegate.reason", error.reason),
+        }
         called
     }
 

@@ -26,7 +26,7 @@ use crate::settle::{Keeper, Settler};
 use crate::shares::Shares;
 use crate::stop::Stop;
 use crate::store::Ledger;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Traces};
 
 use self::bodies::BodyBudget;
 use self::cors::Cors;
@@ -104,6 +104,7 @@ pub struct Gateway {
     problem_docs: Option<String>,
     /// Pages of other origins that may read answers, if any may.
     cors: Option<Cors>,
+    traces: Traces,
 }
 
 impl Gateway {
@@ -144,6 +145,7 @@ impl Gateway {
             trusted_proxies: server.trusted_proxies.clone(),
             problem_docs: server.problem_docs.clone(),
             cors: server.cors.as_ref().map(Cors::new),
+            traces: Traces::default(),
         }
     }
 
@@ -151,6 +153,17 @@ impl Gateway {
     #[must_use]
     pub fn settling(self, settler: Settler) -> Self {
         Self { settler, ..self }
+    }
+
+    /// Returns the gateway with this source of spans.
+    #[must_use]
+    pub fn tracing(self, traces: Traces) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// Waits until the spans so far are exported, but not for long.
+    pub async fn finish_traces(&self) {
+        self.traces.finish().await;
     }
 
     /// Returns the tracker of the running executions, for waiting at the end. Close the tracker before

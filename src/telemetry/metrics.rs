@@ -82,6 +82,7 @@ struct Families {
     log_lines_dropped: Counter,
     claims_stopped: Family<Cause, Gauge>,
     ready: Gauge,
+    spans_dropped: Counter,
     /// The handles into which each request counts, and each execution.
     answered: Kept<(Counter, Histogram)>,
     started: Kept<Gauge>,
@@ -276,6 +277,12 @@ impl Metrics {
         self.0.ready.set(ready.into());
     }
 
+    /// Returns the counter of spans that no receiver took.
+    #[must_use]
+    pub fn spans_dropped(&self) -> Counter {
+        self.0.spans_dropped.clone()
+    }
+
     /// Counts a stored record that could not be decoded. An operator has to examine it.
     pub fn unreadable_record(&self) {
         self.0.unreadable_records.inc();
@@ -351,6 +358,7 @@ impl Default for Families {
             log_lines_dropped: log::dropped(),
             claims_stopped: Family::default(),
             ready: Gauge::default(),
+            spans_dropped: Counter::default(),
             answered: Kept::default(),
             started: Kept::default(),
             called: Kept::default(),
@@ -385,6 +393,7 @@ impl Families {
         describe(to, "store_errors", help, &self.store_errors);
         let help = "Whether the gateway wants traffic, as /readyz says";
         describe(to, "ready", help, &self.ready);
+        describe(to, "spans_dropped", "Spans of traces that no receiver took", &self.spans_dropped);
         let help = "TLS handshakes with clients that failed";
         describe(to, "tls_failures", help, &self.tls_failures);
         let help = "Log lines that standard error did not take in time";
@@ -463,6 +472,7 @@ mod tests {
             "log_lines_dropped counter",
             "claims_stopped gauge",
             "ready gauge",
+            "spans_dropped counter",
         ] {
             assert!(text.contains(&format!("# TYPE oncegate_{family}\n")), "{family} in\n{text}");
         }

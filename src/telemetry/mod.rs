@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod recent_attempts;
 pub mod store;
 mod store_calls;
+pub mod traces;
 
 pub use error_chain::ErrorChain;
 pub use exposition::Format;
@@ -22,3 +23,4 @@ pub use log::millis;
 pub use metrics::{Arrival, ExecutionInFlight, Metrics, Unknown};
 pub use recent_attempts::RecentAttempts;
 pub use store::MeteredStore;
+pub use traces::{Span, TraceContext, Traces};

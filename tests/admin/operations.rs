@@ -82,6 +82,7 @@ async fn metrics_have_exactly_the_names_of_the_contract() {
             "settle_duration_seconds histogram",
             "settled counter",
             "settling_gave_up counter",
+            "spans_dropped counter",
             "store_duration_seconds histogram",
             "store_errors counter",
             "tls_failures counter",
