@@ -124,7 +124,9 @@ async fn export(
         let mut batch = Vec::new();
         // Once the end has come, what still waits is sent.
         if ending.is_cancelled() {
-            while batch.len() < BATCH && let Ok(span) = ended.try_recv() {
+            while batch.len() < BATCH
+                && let Ok(span) = ended.try_recv()
+            {
                 batch.push(span);
             }
             if batch.is_empty() {

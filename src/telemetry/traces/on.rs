@@ -161,7 +161,8 @@ fn traceparent(context: &SpanContext) -> String {
 
 /// Returns the attributes of this process: those of the usual variables, and the name of the service.
 fn resource() -> Resource {
-    let named = |variable: &str, has: fn(&str) -> bool| std::env::var(variable).is_ok_and(|value| has(&value));
+    let named =
+        |variable: &str, has: fn(&str) -> bool| std::env::var(variable).is_ok_and(|value| has(&value));
     let is_named = named("OTEL_SERVICE_NAME", |value| !value.is_empty())
         || named("OTEL_RESOURCE_ATTRIBUTES", |value| value.contains("service.name="));
     let resource = Resource::builder();
