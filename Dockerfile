@@ -36,7 +36,7 @@ COPY --from=build --chown=65532:65532 /build/data /var/lib/oncegate
 WORKDIR /var/lib/oncegate
 # As a number, because a kubelet cannot tell whether a name is root.
 USER 65532:65532
-# The public listener, and the one for health, metrics and records.
+# The public listener, and the one for health, metrics, records and the console.
 EXPOSE 8080 9464
 # No HEALTHCHECK: the image has no program for it, and an orchestrator has probes: /healthz, /readyz.
 ENTRYPOINT ["oncegate"]

@@ -16,6 +16,7 @@ use crate::cli::{Cli, Command, demo, openapi, records, schema};
 use crate::config::{Config, Environment};
 use crate::telemetry::log::{self, LastLines, say};
 
+use self::reloading::ConfigSource;
 use self::serving::serve;
 use self::start_error::StartError;
 
@@ -28,6 +29,7 @@ mod drain;
 mod identity;
 #[cfg(feature = "postgres")]
 mod probe_marker;
+mod reloading;
 mod serving;
 mod signals;
 mod start_deadline;
@@ -43,7 +45,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => match args.load(&environment) {
             Ok(config) => {
                 keep_files_private();
-                served(start(config, args.operator()))
+                let operator = args.operator();
+                served(start(config, ConfigSource::new(args, environment), operator))
             }
             Err(errors) => {
                 say(&errors.to_string());
@@ -70,7 +73,10 @@ fn tables(file: Option<&Path>, environment: &Environment) -> Result<String, Stri
 }
 
 fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
-    let CheckArgs { config, print_schema, short, connect, problems, marker } = args;
+    let CheckArgs { config, print_schema, short, connect, problems, against, marker } = args;
+    if let (Some(new), Some(old)) = (config, against) {
+        return compared(new, old, *short, environment);
+    }
     match config {
         config if marker.print_marker_schema => {
             let route = marker.route.as_deref();
@@ -96,6 +102,28 @@ fn checked(args: &CheckArgs, environment: &Environment) -> ExitCode {
             }
         }
         config => print_statements(tables(config.as_deref(), environment)),
+    }
+}
+
+/// Prints what the changes from one file to another do to keys in flight.
+fn compared(new: &Path, old: &Path, short: bool, environment: &Environment) -> ExitCode {
+    let both = (Config::load(new, environment), Config::load(old, environment));
+    let (new, old) = match both {
+        (Ok(new), Ok(old)) => (new, old),
+        (new, old) => {
+            let errors = [new.err(), old.err()].into_iter().flatten();
+            errors.for_each(|errors| say(&errors.to_string()));
+            return ExitCode::from(check::BAD_CONFIGURATION);
+        }
+    };
+    let mut effects = check::against::effects(&old, &new);
+    if short {
+        effects.retain(|effect| effect.is_dangerous);
+    }
+    let code = if effects.iter().any(|effect| effect.is_dangerous) { check::DANGEROUS } else { check::FINE };
+    match output::print(format_args!("{}", check::against::report(&effects))) {
+        Ok(()) => ExitCode::from(code),
+        error => printed(error),
     }
 }
 
@@ -156,9 +184,9 @@ fn on(mut runtime: tokio::runtime::Builder, work: impl Future<Output = ExitCode>
     }
 }
 
-async fn start(config: Config, operator: Operator) -> ExitCode {
+async fn start(config: Config, source: ConfigSource, operator: Operator) -> ExitCode {
     let served = match log::init(&config.log) {
-        Ok(()) => serve(config, operator).await,
+        Ok(()) => serve(config, source, operator).await,
         Err(error) => Err(StartError::of("log", error)),
     };
     served.unwrap_or_else(|error| {

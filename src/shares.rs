@@ -19,7 +19,7 @@ use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -64,13 +64,15 @@ type Held = HashMap<Party, usize, RandomState>;
 
 #[derive(Debug)]
 struct State {
-    free: AtomicUsize,
-    unit: usize,
+    /// Number of free parts. It is negative while more parts are held than there are, after the number of
+    /// units was reduced.
+    free: AtomicIsize,
+    unit: AtomicUsize,
     held: [Mutex<Held>; SHARDS],
     hasher: RandomState,
     /// Notified when a share is given back.
     given_back: Notify,
-    all: usize,
+    all: AtomicUsize,
     /// Number of parties that hold something.
     parties: AtomicUsize,
     /// Number of waiting parties that hold less than their fair share.
@@ -89,19 +91,28 @@ impl Shares {
     /// Returns `units` free units of `unit` parts each. All other sizes here are in parts.
     #[must_use]
     pub fn new(units: usize, unit: usize) -> Self {
-        let unit = unit.max(1);
-        let all = units.saturating_mul(unit);
+        let (unit, all) = sizes(units, unit);
         let (held, hasher, given_back, parties, waiting) = Default::default();
         Self(Arc::new(State {
-            free: AtomicUsize::new(all),
-            unit,
+            free: AtomicIsize::new(all.cast_signed()),
+            unit: AtomicUsize::new(unit),
             held,
             hasher,
             given_back,
-            all,
+            all: AtomicUsize::new(all),
             parties,
             waiting,
         }))
+    }
+
+    /// Changes the number of units and their size. Shares that are held stay as they are. If they are more
+    /// than there are now, nothing is free until enough of them were given back.
+    pub fn resize(&self, units: usize, unit: usize) {
+        let (unit, all) = sizes(units, unit);
+        self.0.unit.store(unit, Relaxed);
+        let before = self.0.all.swap(all, Relaxed);
+        self.0.free.fetch_add(all.cast_signed() - before.cast_signed(), Relaxed);
+        self.0.given_back.notify_waiters();
     }
 
     /// Takes `size` parts for a party. Returns `None` if they are not free, or not for a party that
@@ -147,7 +158,7 @@ impl Shares {
     /// Returns the number of free parts.
     #[must_use]
     pub fn free(&self) -> usize {
-        self.0.free.load(Relaxed)
+        self.0.free()
     }
 
     /// Returns the notification of each share that is given back.
@@ -163,24 +174,37 @@ impl Shares {
     }
 }
 
+/// Returns the size of a unit and of all units, in parts.
+fn sizes(units: usize, unit: usize) -> (usize, usize) {
+    let unit = unit.max(1);
+    (unit, units.saturating_mul(unit).min(isize::MAX.cast_unsigned()))
+}
+
 impl State {
     /// Takes free parts for a party that holds `held` parts. `waits` tells whether it has waited for
     /// them.
     fn take(&self, size: usize, held: usize, waits: bool) -> bool {
-        let rest = |free: usize| {
-            let allowed = held / self.unit < SHARE_FACTOR.saturating_mul(free.div_ceil(self.unit));
-            free.checked_sub(size).filter(|_| allowed)
+        let unit = self.unit.load(Relaxed);
+        let rest = |free: isize| {
+            let free = usize::try_from(free).ok()?;
+            let allowed = held / unit < SHARE_FACTOR.saturating_mul(free.div_ceil(unit));
+            free.checked_sub(size).filter(|_| allowed).map(usize::cast_signed)
         };
+        let all = self.all.load(Relaxed);
         // The waiting party may hold nothing, and counts all the same.
         let others_first =
-            !waits && self.waiting.load(Relaxed) > 0 && held >= self.all / (self.parties.load(Relaxed) + 1);
+            !waits && self.waiting.load(Relaxed) > 0 && held >= all / (self.parties.load(Relaxed) + 1);
         !others_first && self.free.fetch_update(Relaxed, Relaxed, rest).is_ok()
     }
 
     /// Returns the fair share of a party that holds `held` parts.
     fn fair(&self, held: usize) -> usize {
         let parties = self.parties.load(Relaxed) + usize::from(held == 0);
-        self.all / parties.max(1)
+        self.all.load(Relaxed) / parties.max(1)
+    }
+
+    fn free(&self) -> usize {
+        usize::try_from(self.free.load(Relaxed)).unwrap_or(0)
     }
 }
 
@@ -250,7 +274,7 @@ impl Drop for Share {
             }
         }
         drop(held);
-        self.of.0.free.fetch_add(self.size, Relaxed);
+        self.of.0.free.fetch_add(self.size.cast_signed(), Relaxed);
         self.of.0.given_back.notify_waiters();
     }
 }
@@ -337,6 +361,37 @@ mod tests {
         let (_greedy, began) = (all_of(&shares, 1), Instant::now());
         assert!(shares.take_within(party(2), 1, LIMIT).await.is_none());
         assert_eq!((began.elapsed(), shares.0.waiting.load(Relaxed)), (LIMIT, 0));
+    }
+
+    #[test]
+    fn fewer_units_take_no_share_away_and_more_are_free_at_once() {
+        let shares = Shares::new(4, 1);
+        let mut held = all_of(&shares, 1);
+        shares.resize(2, 1);
+        assert_eq!((held.len(), shares.free()), (4, 0));
+        for _ in 0..2 {
+            held.pop();
+            assert!(shares.take(party(2), 1).is_none(), "two are held, and there are two");
+        }
+        held.pop();
+        drop(shares.take(party(2), 1).expect("one is free"));
+        shares.resize(3, 10);
+        assert_eq!(shares.free(), 29);
+        drop(held);
+        assert_eq!((shares.free(), shares.take(party(1), 30).is_some()), (30, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_party_that_waits_gets_a_unit_that_a_resize_brings() {
+        let shares = Shares::new(2, 1);
+        let _held = all_of(&shares, 1);
+        let waiting = tokio::spawn({
+            let shares = shares.clone();
+            async move { shares.take_within(party(2), 1, LIMIT).await.is_some() }
+        });
+        tokio::task::yield_now().await;
+        shares.resize(3, 1);
+        assert!(waiting.await.expect("no panic"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use spdx::{Expression, LicenseReq, ParseMode};
 
 #[derive(Deserialize)]
@@ -123,4 +124,24 @@ fn every_package_comes_from_the_registry() {
             .map(|package| format!("{} {}: {:?}", package.name, package.version, package.source))
             .collect(),
     );
+}
+
+/// The files of the console that come from npm, as their package has them. A newer version replaces the files,
+/// their licence and these digests.
+#[test]
+fn vendored_files_are_those_of_their_package_and_their_licence_is_allowed() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/admin/console");
+    let file =
+        |name: &str| std::fs::read_to_string(format!("{folder}/{name}")).expect("a file of the console");
+    for (name, digest) in [
+        ("uplot.js", "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"),
+        ("uplot.css", "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04"),
+    ] {
+        let found = Sha256::digest(file(name).as_bytes());
+        let found: String = found.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(found, digest, "{name} is not that of uplot 1.6.32");
+    }
+    assert!(file("uplot.js").starts_with("/*! https://github.com/leeoniya/uPlot (v1.6.32) */"));
+    assert!(file("uplot.LICENSE").starts_with("The MIT License (MIT)"));
+    assert!(allowed("MIT", &rules().licenses.allow));
 }

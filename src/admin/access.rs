@@ -23,7 +23,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::config::{Admin, AdminToken, Role};
+use crate::config::{Admin, AdminToken, LiveConfig, Role};
 use crate::peer::Peer;
 use crate::protocol::RecordId;
 
@@ -45,6 +45,8 @@ pub enum Access {
     Loopback,
     /// No request is admitted.
     Off,
+    /// The condition of the configuration in force.
+    Live(LiveConfig),
 }
 
 impl Access {
@@ -58,6 +60,19 @@ impl Access {
             true if admin.listen.ip().is_loopback() => Self::Loopback,
             true => Self::Off,
         }
+    }
+
+    /// Returns the refusal of a request for the console, if its `Host` is one under which the records are
+    /// closed.
+    pub(super) fn refuses_page(&self, headers: &HeaderMap) -> Option<Response> {
+        let denial = match self {
+            Self::Tokens(_) => return None,
+            Self::Loopback if names_loopback(headers) => return None,
+            Self::Loopback => Denial::Host,
+            Self::Off => Denial::Off,
+            Self::Live(config) => return Self::of(&config.now().config.admin).refuses_page(headers),
+        };
+        Some(denial.into_response())
     }
 
     fn admit(&self, request: &Request) -> Result<Operator, Denial> {
@@ -75,6 +90,7 @@ impl Access {
             Self::Loopback if names_loopback(headers) => (LOOPBACK.into(), Role::Settle),
             Self::Loopback => return Err(Denial::Host),
             Self::Off => return Err(Denial::Off),
+            Self::Live(config) => return Self::of(&config.now().config.admin).admit(request),
         };
         Ok(Operator { name, role, peer: peer_of(request) })
     }

@@ -13,6 +13,7 @@ use crate::protocol::{OperatorVerdict, Record, RecordId, Refusal};
 use crate::store::{Decision, StoreError};
 use crate::telemetry::log::AUDIT;
 
+use super::configuration::Reloaded;
 use super::operator::{Operator, PeerAddress};
 
 /// The change that an operator asked for.
@@ -122,6 +123,16 @@ pub(super) fn log_clock(operator: &Operator, note: Option<&str>, accepted: &Resu
     tracing::info!(
         target: AUDIT, action = "accept-clock", by = %by, %peer, outcome, claims_were_stopped = stopped, note,
         "the store's clock accepted",
+    );
+}
+
+/// Logs a reload of the configuration that an operator asked for.
+pub(super) fn log_reload(operator: &Operator, reloaded: &Reloaded) {
+    let Operator { name: by, peer, .. } = operator;
+    let outcome = if reloaded.is_success() { "done" } else { "refused" };
+    let why = (!reloaded.is_success()).then(|| reloaded.outcome());
+    tracing::info!(
+        target: AUDIT, action = "reload", by = %by, %peer, outcome, why, "configuration reload asked for",
     );
 }
 

@@ -1,4 +1,4 @@
-//! The admin listener: health, metrics, and the records of operations.
+//! The admin listener: health, metrics, the records of operations, and a console for people.
 //!
 //! `/healthz`, `/readyz` and `/metrics` never ask for a token. The paths under `/v1` are for operators. They
 //! are guarded by [`Access`], and a change requested by a page of another origin is refused. Answers are
@@ -15,10 +15,14 @@ use axum::{Router, middleware};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Response, StatusCode};
 
+mod about;
 mod accept_clock;
 mod access;
 mod audit;
+mod console;
+mod configuration;
 mod delete;
+mod gateway;
 mod healthz;
 mod history;
 mod input;
@@ -31,15 +35,22 @@ mod problem;
 mod quota;
 mod readyz;
 mod record_ids;
+mod reload;
 mod reopen;
 mod resolve;
 mod response;
+mod routes;
 mod short_id;
 mod show;
 mod state;
+mod status;
+mod tail;
+mod traffic;
 mod view;
 
+pub use about::About;
 pub use access::Access;
+pub use configuration::{Configuration, ReloadRefusal, ReloadRequest, Reloaded};
 pub use state::AdminState;
 
 use access::Guard;
@@ -58,6 +69,12 @@ pub fn router(state: AdminState) -> Router {
         .route("/lookup", post(lookup::lookup))
         .route("/record-ids", post(record_ids::record_ids))
         .route("/accept-clock", post(accept_clock::accept_clock))
+        .route("/status", get(status::status))
+        .route("/traffic", get(traffic::traffic))
+        .route("/tail", get(tail::tail))
+        .route("/gateway", get(gateway::gateway))
+        .route("/reload", post(reload::reload))
+        .route("/routes", get(routes::routes))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -67,6 +84,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/readyz", get(readyz::readyz))
         .route("/metrics", get(metrics::metrics))
         .nest("/v1", records)
+        .merge(console::pages(state.access.clone()))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::map_response(uncached))

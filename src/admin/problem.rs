@@ -29,6 +29,11 @@ impl AdminProblem {
         Self::http(StatusCode::BAD_REQUEST, detail)
     }
 
+    /// Creates the problem of a gateway with routes that never change.
+    pub(super) fn no_configuration() -> Self {
+        Self::http(StatusCode::NOT_FOUND, "this gateway has no configuration that could be reloaded")
+    }
+
     /// Creates the problem of an id under which nothing is stored.
     pub(super) fn no_record(id: RecordId) -> Self {
         Self::http(StatusCode::NOT_FOUND, "no record has this id; its time may be over").about(id)

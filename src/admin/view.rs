@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::protocol::{Executed, Labels, Record, RecordId, State};
+use crate::protocol::{Executed, Labels, OnUnknown, Record, RecordId, State};
 
 use crate::telemetry::Metrics;
 
@@ -19,6 +19,8 @@ pub(super) struct RecordView {
     execution: u32,
     /// Reason why the outcome is unknown.
     reason: Option<String>,
+    /// Reaction to an unknown outcome under which the operation began: `hold`, `retry`, `probe` or `marker`.
+    on_unknown: &'static str,
     /// Outcome that a tombstone remembers: `yes`, or `unknown`. Any other state has none.
     executed: Option<&'static str>,
     /// Status of the stored response.
@@ -43,7 +45,8 @@ pub(super) struct RecordView {
     labels: Labels,
 }
 
-fn by_name<S: Serializer>(labels: &Labels, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes labels as an object.
+pub(super) fn by_name<S: Serializer>(labels: &Labels, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(labels.iter())
 }
 
@@ -76,6 +79,12 @@ impl RecordView {
             state: record.state.name(),
             execution: record.state.n(),
             reason,
+            on_unknown: match record.policy.on_unknown {
+                OnUnknown::Hold => "hold",
+                OnUnknown::Retry { .. } => "retry",
+                OnUnknown::Probe => "probe",
+                OnUnknown::Marker => "marker",
+            },
             executed,
             status,
             created_at: record.created_at.to_string(),

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use tower::Layer;
 use tracing::warn;
 
-use crate::admin::{self, Access, AdminState};
+use crate::admin::{self, About, Access, AdminState, Configuration, ReloadRequest};
 use crate::buffers::REPLAY_CACHE;
+use crate::cli::check;
 use crate::cli::serve::Operator;
-use crate::config::{Capacity, Config};
+use crate::clock::Timestamp;
+use crate::config::{Capacity, Config, LiveConfig};
 use crate::gateway::{Gateway, GatewayLayer, GatewayService, KeptRunner, Upstream, lapsed, new_owner};
 use crate::notify::Notifier;
 use crate::routes::identity::NamesRefusal;
@@ -31,6 +34,8 @@ use super::{clock, identity, stores};
 /// Methods that the answer to `TRACE` names on the public listener: those a client may use on any path.
 const PUBLIC_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const ADMIN_METHODS: &str = "GET, HEAD, POST, DELETE";
+/// Number of requests for a reload that wait.
+const RELOADS: usize = 16;
 
 /// The parts of a gateway, except its listeners.
 pub(super) struct Assembly {
@@ -50,6 +55,13 @@ pub(super) struct Assembly {
     pub(super) names: Names,
     /// Reason why the gateway must not serve.
     pub(super) refusal: Option<NamesRefusal>,
+    /// Upstream clients, and the inner service that they make.
+    pub(super) proxy: Proxy,
+    pub(super) upstream: Upstream,
+    pub(super) routes: LiveRoutes,
+    /// Configuration in force, and the requests to load it again.
+    pub(super) live: LiveConfig,
+    pub(super) reloads: mpsc::Receiver<ReloadRequest>,
     /// Settler of unknown outcomes, and the runner of kept requests for it.
     pub(super) settler: Settler,
     pub(super) runner: Arc<dyn Runner>,
@@ -62,19 +74,45 @@ fn proxy(config: &Config) -> Result<Proxy, StartError> {
     Proxy::new(&config.upstreams).map_err(of)
 }
 
-/// Returns the settler with the witnesses of all routes. It seals what it keeps where the configuration has
-/// keys.
+/// Returns the keeper and the witnesses of all routes. The keeper seals where the configuration has keys.
+pub(super) fn evidence(config: &Config, upstream: &Upstream) -> Result<(Keeper, Witnesses), StartError> {
+    let keys = config.store.seal.iter().map(|key| (key.id.clone(), key.key));
+    let keeper = Keeper::new(Sealer::new(keys).map(Arc::new));
+    let witnesses = Witnesses::of_routes(&config.routes, upstream, &keeper)
+        .map_err(|(route, why)| StartError::of(format_args!("routes.{route}"), why))?;
+    Ok((keeper, witnesses))
+}
+
+/// Returns the settler of unknown outcomes.
 fn settler(
     config: &Config,
     ledger: &Ledger,
     metrics: &Metrics,
     upstream: &Upstream,
 ) -> Result<Settler, StartError> {
-    let keys = config.store.seal.iter().map(|key| (key.id.clone(), key.key));
-    let keeper = Keeper::new(Sealer::new(keys).map(Arc::new));
-    let witnesses = Witnesses::of_routes(&config.routes, upstream, &keeper)
-        .map_err(|(route, why)| StartError::of(format_args!("routes.{route}"), why))?;
-    Ok(Settler::new(ledger.clone(), metrics.clone(), keeper, new_owner).asking(witnesses))
+    let (keeper, witnesses) = evidence(config, upstream)?;
+    let settler = Settler::new(ledger.clone(), metrics.clone(), keeper.clone(), new_owner);
+    settler.consult(keeper, witnesses);
+    Ok(settler)
+}
+
+/// Returns the gateway, with a settler that knows no witness.
+fn gateway(config: &Config, routes: &LiveRoutes, ledger: &Ledger, metrics: &Metrics, stop: &Stop) -> Gateway {
+    Gateway::new(
+        &config.server,
+        &config.upstreams,
+        routes.clone(),
+        ledger.clone(),
+        metrics.clone(),
+        stop.clone(),
+        new_owner,
+    )
+}
+
+/// Returns the route table of a configuration.
+pub(super) fn table(config: &Config) -> Result<RouteTable, StartError> {
+    let table = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError::from)?;
+    Ok(table.answering_lookups(config.lookup.enabled))
 }
 
 /// Returns the notifier, where the configuration names a webhook.
@@ -108,29 +146,23 @@ impl Assembly {
     /// # Errors
     /// [`StartError`] if a part cannot be made, or if the store does not answer in time.
     pub(super) async fn new(
-        config: &Config,
+        config: Config,
         capacity: Capacity,
         operator: Operator,
     ) -> Result<Self, StartError> {
+        let live = LiveConfig::new(config);
+        let loaded = live.now();
+        let config = &loaded.config;
         let workers = Workers::start().map_err(|error| StartError::of("threads", error))?;
         let (metrics, mut deadline) = (Metrics::new(), StartDeadline::of(config.store.start_timeout));
-        let table = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError::from)?;
-        let routes = LiveRoutes::new(table.answering_lookups(config.lookup.enabled));
+        let routes = LiveRoutes::new(table(config)?);
         let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
         let store = stores::open(config, &terms, &mut deadline).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
         let ledger = ledger(&store, config, &routes, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
-        let (stop, proxy) = (Stop::default(), proxy(config)?);
-        let gateway = Gateway::new(
-            &config.server,
-            &config.upstreams,
-            routes.clone(),
-            ledger.clone(),
-            metrics.clone(),
-            stop.clone(),
-            new_owner,
-        );
+        let (stop, proxy, (ask, reloads)) = (Stop::default(), proxy(config)?, mpsc::channel(RELOADS));
+        let gateway = gateway(config, &routes, &ledger, &metrics, &stop);
         let upstream = Upstream::new(proxy.clone());
         let settler = settler(config, &ledger, &metrics, &upstream)?;
         let traces = Traces::start(config.otel.as_ref(), &metrics);
@@ -140,14 +172,16 @@ impl Assembly {
             ledger: ledger.clone(),
             settler: settler.clone(),
             metrics: metrics.clone(),
-            routes,
-            access: Access::of(&config.admin),
+            about: about(&live),
+            routes: routes.clone(),
+            access: Access::Live(live.clone()),
+            configuration: Some(Configuration { live: live.clone(), reloads: ask }),
             draining: stop.announced(),
             new_owner: Arc::new(new_owner),
         });
-        let mut certificates = certificates_of(&proxy);
+        let mut certificates = Vec::new();
         let listening = listening(config, capacity, workers.clone(), &metrics, &mut certificates)?;
-        let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy);
+        let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy.clone());
         clock::compare_at_start(&ledger, operator.accept_clock, &mut deadline).await?;
         // This comes last, so that nothing is noted in the store for a gateway that cannot start.
         let refusal = identity::compare_at_start(&names, config, &mut deadline).await?;
@@ -166,8 +200,24 @@ impl Assembly {
             names,
             refusal,
             settler,
-            runner: Arc::new(KeptRunner::new(gateway, upstream)),
+            runner: Arc::new(KeptRunner::new(gateway, upstream.clone())),
+            proxy,
+            upstream,
+            routes,
+            reloads,
+            live: live.clone(),
         })
+    }
+}
+
+/// Returns the facts about this gateway for its operators.
+fn about(live: &LiveConfig) -> About {
+    let store = live.now().config.store.settings.description().into();
+    let live = live.clone();
+    About {
+        started_at: Timestamp::of_the_wall(),
+        store,
+        configuration: Arc::new(move || check::report(&live.now().config)),
     }
 }
 
@@ -208,12 +258,4 @@ fn listening(
         ..public.clone()
     };
     Ok([public, admin])
-}
-
-/// Returns the certificates of the upstreams, for the watcher.
-fn certificates_of(proxy: &Proxy) -> Vec<WatchedFiles> {
-    let upstream = |(name, connector)| {
-        watched_files(format!("upstreams.{name}"), connector, |connector: &Arc<_>| &**connector)
-    };
-    proxy.connectors().map(upstream).collect()
 }

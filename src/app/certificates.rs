@@ -8,9 +8,10 @@ use tokio::signal::unix::Signal;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{error, info};
 
-use crate::config::ListenerTls;
+use crate::config::{ListenerTls, UpstreamName};
 use crate::reload::{FileCheck, ReloadError, Reloading};
 use crate::server::Tls;
+use crate::upstream::{Connector, Proxy};
 
 use super::start_error::StartError;
 
@@ -42,21 +43,33 @@ pub(super) fn watched_files<T: Send + Sync + 'static, H: Send + Sync + 'static>(
     (section.into(), Box::new(move || files(&holder).check()))
 }
 
-/// Looks at all files for as long as the gateway runs: every [`CHECK_INTERVAL`], and at each of `hang_ups`.
-pub(super) async fn watch(all: Vec<WatchedFiles>, mut hang_ups: Signal) {
-    let all: Arc<[WatchedFiles]> = all.into();
+/// Looks at the files of the listeners and of the upstreams of `proxy` for as long as the gateway runs: every
+/// [`CHECK_INTERVAL`], and at each of `hang_ups`.
+pub(super) async fn watch(listeners: Vec<WatchedFiles>, proxy: Proxy, mut hang_ups: Signal) {
+    let listeners: Arc<[WatchedFiles]> = listeners.into();
     // The files were read a moment ago, so the first check comes after a full interval.
     let mut ticks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        select! {
-            _ = ticks.tick(), if !all.is_empty() => {}
-            _ = hang_ups.recv() => info!("SIGHUP: looking at the certificates of {} sections", all.len()),
+        let hung_up = select! {
+            _ = ticks.tick() => false,
+            _ = hang_ups.recv() => true,
+        };
+        let upstreams: Vec<_> = proxy.connectors().map(of_upstream).collect();
+        if hung_up {
+            info!("SIGHUP: looking at the certificates of {} sections", listeners.len() + upstreams.len());
         }
         // The files may be on a disk that hangs.
-        let all = Arc::clone(&all);
-        drop(tokio::task::spawn_blocking(move || all.iter().for_each(check)).await);
+        let listeners = Arc::clone(&listeners);
+        let looked =
+            tokio::task::spawn_blocking(move || listeners.iter().chain(&upstreams).for_each(check)).await;
+        drop(looked);
     }
+}
+
+/// Returns the check of the certificates of an upstream.
+fn of_upstream((name, connector): (UpstreamName, Arc<Connector>)) -> WatchedFiles {
+    watched_files(format!("upstreams.{name}"), connector, |connector: &Arc<_>| &**connector)
 }
 
 fn check((section, check): &WatchedFiles) {

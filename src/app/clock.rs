@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use crate::backoff::jittered;
 use crate::clock::uptime;
-use crate::config::Config;
+use crate::config::{Config, LiveConfig};
 use crate::stop::Stop;
 use crate::store::{ClockFound, ClockLimits, ClockSource, Ledger, Stopped, StoreError};
 
@@ -70,21 +70,24 @@ pub(super) async fn compare_at_start(
 }
 
 /// Notes the clock while it is trusted. While it is not trusted, checks whether it was accepted.
-pub(super) async fn maintain(ledger: Ledger, config: Config, stop: Stop) {
-    let Some(limits) = limits(&config).filter(|_| config.store.settings.clock() != ClockSource::Process)
-    else {
+pub(super) async fn maintain(ledger: Ledger, live: LiveConfig, stop: Stop) {
+    if live.now().config.store.settings.clock() == ClockSource::Process {
         return;
-    };
-    let interval = (limits.ttl / 4).clamp(NOTED.0, NOTED.1);
+    }
     let checks = async {
         let mut note_at = Instant::now();
         loop {
             let stopped = ledger.stopped().any(|reason| reason == Stopped::Clock);
             if stopped || Instant::now() >= note_at {
-                if let Err(error) = ledger.maintain_clock().await {
+                // Without a route, no record of this gateway depends on the clock.
+                if limits(&live.now().config).is_some()
+                    && let Err(error) = ledger.maintain_clock().await
+                {
                     // A store that does not answer is reported where it matters.
                     debug!("the store's clock could not be noted: {error}");
                 }
+                let shortest = live.now().config.shortest_ttl().unwrap_or(Duration::MAX);
+                let interval = (shortest / 4).clamp(NOTED.0, NOTED.1);
                 // Counted from the answer, so that a slow store is not asked without a pause.
                 note_at = Instant::now() + jittered(interval);
             }

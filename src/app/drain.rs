@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
-use crate::config::Server;
+use crate::config::LiveConfig;
 use crate::gateway::Gateway;
 use crate::stop::Stop;
 use crate::store::Store;
@@ -66,7 +66,7 @@ impl Running {
 /// Waits until something ends the gateway, and begins its drain. Returns the exit code to use after the
 /// drain, or `None` if the gateway has to end at once.
 pub(super) async fn until_drain(
-    server: &Server,
+    live: &LiveConfig,
     store: &dyn Store,
     stop: &Stop,
     signals: &mut Signals,
@@ -80,7 +80,7 @@ pub(super) async fn until_drain(
         name = signals.next() => name,
         cause = store.broken() => return broken(cause),
     };
-    let delay = server.shutdown_delay;
+    let delay = live.now().config.server.shutdown_delay;
     if !delay.is_zero() {
         stop.announce();
         info!("{name}: new requests are taken for another {delay:?}; a second signal ends at once");
@@ -94,7 +94,8 @@ pub(super) async fn until_drain(
         }
     }
     stop.begin_drain();
-    info!("{name}: draining for up to {:?}; a second signal ends at once", server.drain_timeout);
+    let drain_timeout = live.now().config.server.drain_timeout;
+    info!("{name}: draining for up to {drain_timeout:?}; a second signal ends at once");
     Some(ExitCode::SUCCESS)
 }
 

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use tracing::{error, warn};
 
 use crate::backoff::jittered;
-use crate::config::Config;
+use crate::config::{Config, LiveConfig};
 use crate::protocol::EntryName;
 use crate::routes::identity::{NamesRefusal, earlier, prolonged, refresh_interval, review};
 use crate::stop::Stop;
@@ -46,7 +46,12 @@ pub(super) async fn compare_at_start(
     }
 }
 
-async fn compare_once(names: &Names, config: &Config) -> Result<Option<NamesRefusal>, StoreError> {
+/// Compares a configuration with the entries of the store, and writes its own entries if both name operations
+/// alike.
+///
+/// # Errors
+/// As the store's.
+pub(super) async fn compare_once(names: &Names, config: &Config) -> Result<Option<NamesRefusal>, StoreError> {
     for _ in 0..MOST_CONFLICTS {
         let snapshot = names.read().await?;
         let (entries, from_earlier) = match &snapshot.entries {
@@ -91,13 +96,15 @@ fn warn_of_changes(accepted: &[EntryName], unprotected: &[EntryName]) {
     }
 }
 
-/// Keeps the entries of `config` alive while its gateway serves, and removes the entries that ended.
-pub(super) async fn maintain(names: Names, config: Config, stop: Stop) {
+/// Keeps the entries of the configuration in force alive while its gateway serves, and removes the entries that ended.
+pub(super) async fn maintain(names: Names, live: LiveConfig, stop: Stop) {
     let checks = async {
         let mut reported = BTreeSet::new();
         loop {
-            sleep(jittered(CHECK_INTERVAL.min(refresh_interval(&config)))).await;
-            if let Err(error) = refresh(&names, &config, &mut reported).await {
+            let interval = refresh_interval(&live.now().config);
+            sleep(jittered(CHECK_INTERVAL.min(interval))).await;
+            let loaded = live.now();
+            if let Err(error) = refresh(&names, &loaded.config, &mut reported).await {
                 warn!("cannot keep up what the store knows of names: {error}");
             }
         }

@@ -1,12 +1,15 @@
 //! A gateway from its start to its end.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::select;
 use tokio::signal::unix::Signal;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::cli::serve::Operator;
@@ -17,14 +20,15 @@ use crate::notify::notify_unknown;
 use crate::server;
 use crate::settle::background::settle_in_background;
 use crate::stop::Stop;
+use crate::telemetry::keep_traffic;
 use crate::telemetry::log::say;
 
 use super::assembly::Assembly;
-use super::certificates::watch;
 use super::drain::{Running, ended_at_once, until_drain};
+use super::reloading::{ConfigSource, Reloader};
 use super::signals::{Signals, hang_ups};
 use super::start_error::StartError;
-use super::{announce, clock, identity};
+use super::{announce, certificates, clock, identity};
 
 /// Length of the system's queue of connections that are not yet accepted. The usual length is 128. A client
 /// that finds the queue full tries again after a second, so a hostile client could keep a short queue full.
@@ -38,15 +42,20 @@ const BACKLOG: u32 = 1024;
 /// # Errors
 /// [`StartError`] if something keeps the gateway from starting: an address in use, a data directory in use,
 /// missing root certificates.
-pub(super) async fn serve(config: Config, operator: Operator) -> Result<ExitCode, StartError> {
+pub(super) async fn serve(
+    config: Config,
+    source: ConfigSource,
+    operator: Operator,
+) -> Result<ExitCode, StartError> {
     descriptors::raise();
     let warnings = config.warnings();
     let capacity = config.capacity(descriptors::most());
-    let config = config.within(capacity);
+    // All parts share the names of the upstreams, by which it shows when one is no longer used.
+    let config = config.within(capacity).continuing(&BTreeMap::new(), 0);
     let found = config.store.settings.exists();
-    let (mut signals, hang_ups) = (Signals::new()?, hang_ups()?);
+    let (mut signals, hang_ups) = (Signals::new()?, [hang_ups()?, hang_ups()?]);
     let assembly = select! {
-        assembly = Assembly::new(&config, capacity, operator) => assembly?,
+        assembly = Assembly::new(config, capacity, operator) => assembly?,
         name = signals.next() => {
             info!("{name}: ended before anything was served");
             return Ok(ExitCode::SUCCESS);
@@ -56,13 +65,13 @@ pub(super) async fn serve(config: Config, operator: Operator) -> Result<ExitCode
         say(&format!("oncegate: does not start: {refusal}"));
         return Ok(ExitCode::from(2));
     }
-    let listeners = Listeners::bind(&config)?;
+    let listeners = Listeners::bind(&assembly.live.now().config)?;
     for warning in warnings {
         warn!("{warning}");
     }
-    announce::log_settings(&config, &assembly.ledger, found).await;
+    announce::log_settings(&assembly.live.now().config, &assembly.ledger, found).await;
     listeners.say_ready()?;
-    Ok(assembly.run(&config, listeners, signals, hang_ups).await)
+    Ok(assembly.run(source, listeners, signals, hang_ups).await)
 }
 
 /// The sockets of both listeners.
@@ -104,35 +113,53 @@ impl Assembly {
     /// Serves until the gateway ends. Returns its exit code.
     async fn run(
         self,
-        config: &Config,
+        source: ConfigSource,
         listeners: Listeners,
         mut signals: Signals,
-        hang_ups: Signal,
+        hang_ups: [Signal; 2],
     ) -> ExitCode {
-        let (store, stop) = (self.store.clone(), self.stop.clone());
+        let (store, stop, live) = (self.store.clone(), self.stop.clone(), self.live.clone());
         // The worker threads stay to the end of the drain, because an execution goes on after the last
         // connection is closed.
         let _workers = self.workers.clone();
-        let running = self.start(config, listeners, hang_ups);
-        let Some(code) = until_drain(&config.server, &*store, &stop, &mut signals).await else {
+        let running = self.start(source, listeners, hang_ups);
+        let Some(code) = until_drain(&live, &*store, &stop, &mut signals).await else {
             return ExitCode::FAILURE;
         };
         select! {
-            () = running.drain(config.server.drain_timeout) => code,
+            () = running.drain(live.now().config.server.drain_timeout) => code,
             name = signals.next() => ended_at_once(name),
         }
     }
 
     /// Starts the tasks of the gateway. Returns those that a drain waits for.
-    fn start(self, config: &Config, listeners: Listeners, hang_ups: Signal) -> Running {
-        let Self { gateway, ledger, metrics, stop, names, service, admin_router, certificates, .. } = self;
+    fn start(self, source: ConfigSource, listeners: Listeners, hang_ups: [Signal; 2]) -> Running {
+        tokio::spawn(keep_traffic(self.metrics.clone(), self.stop.clone()));
+        let (settled_routes, settled) = watch::channel(self.live.now().config.routes.clone());
+        let reloader = Reloader {
+            source,
+            live: self.live.clone(),
+            proxy: self.proxy.clone(),
+            upstream: self.upstream,
+            routes: self.routes,
+            gateway: Arc::clone(&self.gateway),
+            settler: self.settler.clone(),
+            settled_routes,
+            store: self.store,
+            ledger: self.ledger.clone(),
+            names: self.names.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let Self { gateway, ledger, metrics, stop, names, service, admin_router, certificates, live, .. } =
+            self;
         let ([public, admin], admin_stop) = (self.listening, Stop::default());
-        let settling = settle_in_background(self.settler, config.routes.clone(), self.runner, stop.clone());
-        tokio::spawn(settling);
-        tokio::spawn(clock::maintain(ledger.clone(), config.clone(), stop.clone()));
+        let [certificates_hang_ups, hang_ups] = hang_ups;
+        tokio::spawn(settle_in_background(self.settler, settled, self.runner, stop.clone()));
+        tokio::spawn(clock::maintain(ledger.clone(), live.clone(), stop.clone()));
         tokio::spawn(report_stopped_claims(ledger.clone(), metrics.clone(), stop.clone()));
-        tokio::spawn(identity::maintain(names, config.clone(), stop.clone()));
-        tokio::spawn(watch(certificates, hang_ups));
+        tokio::spawn(identity::maintain(names, live, stop.clone()));
+        tokio::spawn(certificates::watch(certificates, self.proxy, certificates_hang_ups));
+        tokio::spawn(reloader.run(self.reloads, hang_ups, stop.clone()));
         let notifying = self.notifier.map(|notifier| tokio::spawn(notify_unknown(notifier, stop.clone())));
         let sweeping = tokio::spawn(sweep(ledger, metrics, stop.clone()));
         let serving = tokio::spawn(server::serve(listeners.public, service, public, stop.clone()));

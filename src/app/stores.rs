@@ -40,7 +40,7 @@ pub(super) fn terms(config: &Config, workers: Workers, longest_ttl: LongestTtl) 
 }
 
 /// Returns the most bytes that one response takes in the store: a body and a head.
-fn largest_response(config: &Config) -> u64 {
+pub(super) fn largest_response(config: &Config) -> u64 {
     let body = config.routes.iter().map(|route| route.max_response_body).max().unwrap_or(0);
     let head = config.upstreams.values().map(|upstream| upstream.response_head_limit).max().unwrap_or(0);
     body.saturating_add(head) as u64

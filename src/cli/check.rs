@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-pub use self::exit_code::{BAD_CONFIGURATION, FINE, NO_ANSWER, NOT_PROVEN};
+pub use self::exit_code::{BAD_CONFIGURATION, DANGEROUS, FINE, NO_ANSWER, NOT_PROVEN};
 use self::marker::MarkerArgs;
 use super::page::Page;
 use crate::config::units::{Size, Span};
 use crate::config::{Config, Cors, Environment, Fallback, ListenerTls, Origins, Server, Upstream};
 
+pub mod against;
 mod boundaries;
 mod exit_code;
 mod key;
@@ -33,7 +34,8 @@ mod settling;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exits with 0 if the file is valid, with or without warnings, and with 2 if it is not; with \
-                        --connect, exits with 1 if the store or an upstream does not answer. A store that \
+                        --connect, exits with 1 if the store or an upstream does not answer; with --against, \
+                        exits with 1 if a change is dangerous for keys in flight. A store that \
                         a running gateway has open counts as one that answers. With --probe-marker, exits \
                         with 0 only if the upstream reports the conflict with the fence."
 )]
@@ -51,6 +53,10 @@ pub struct CheckArgs {
     /// Print only the problems that clients of each route may get: status, advice and an example of the body
     #[arg(long, conflicts_with_all = ["print_schema", "short", "connect"])]
     pub problems: bool,
+    /// Print only what the changes from the file OLD to that of --config do to keys in flight, the dangerous
+    /// ones first (with --short: only these)
+    #[arg(long, value_name = "OLD", requires = "config", conflicts_with_all = ["print_schema", "connect", "problems"])]
+    pub against: Option<PathBuf>,
     /// Print only the SQL that makes the tables of a Postgres store, for operators who apply it by hand; with
     /// --config, for the schema that the file names
     #[arg(long)]

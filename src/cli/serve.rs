@@ -1,6 +1,6 @@
 //! `oncegate serve`: the arguments that determine the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use clap::{ArgGroup, Args};
@@ -14,6 +14,9 @@ use crate::config::{Arguments, Config, ConfigErrors, Environment};
 /// running ones go on for up to `server.drain_timeout`, and the outcome of any that still run then is
 /// recorded as unknown. A second signal ends the gateway at once. Exits with 0 after a drain, with 1 if the
 /// gateway failed, and with 2 if the configuration is wrong or names operations differently from the store.
+///
+/// A changed configuration file is taken while the gateway serves, within seconds, or at once after SIGHUP or
+/// POST /v1/reload. A file that is refused changes nothing (docs/reloading.md).
 #[derive(Args, Debug)]
 #[command(
     after_help = "ONCEGATE__SECTION__KEY in the environment replaces a value of the file, and an argument here \
@@ -58,7 +61,8 @@ struct Settings {
     /// Listen for clients here instead of at server.listen (127.0.0.1:8080 unless the file says otherwise)
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Listen here for health, metrics and records instead of at admin.listen (127.0.0.1:9464)
+    /// Listen here for health, metrics, records and the console (http://127.0.0.1:9464/console) instead of at
+    /// admin.listen (127.0.0.1:9464)
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin_listen: Option<String>,
     /// Keep records here instead of in store.url: embedded:DIR, redis://HOST, postgres://HOST/DATABASE or
@@ -99,6 +103,12 @@ impl ServeArgs {
     #[must_use]
     pub fn operator(&self) -> Operator {
         Operator { not_before: self.not_before, accept_clock: self.accept_clock }
+    }
+
+    /// Returns the configuration file, if there is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.config.as_deref()
     }
 
     /// Loads and checks the configuration.

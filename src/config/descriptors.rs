@@ -5,7 +5,7 @@
 //! connection to an upstream. The remaining descriptors are for clients. If requests may stream through
 //! unprotected, a third of the remaining ones is for the upstreams of these requests.
 
-use super::Config;
+use super::{Config, Server};
 use crate::descriptors;
 
 /// Largest number of open connections of the admin listener.
@@ -44,6 +44,22 @@ impl Config {
         let connections = self.server.max_connections.min(left - streams).max(1);
         let streams = left.saturating_sub(connections).max(1);
         Capacity { connections, waiting: waiting.max(1), executions, streams, admin: admin.max(1) }
+    }
+
+    /// Returns the configuration for a gateway that already serves with `current`: with its connections, and
+    /// with executions and streams that fit beside them into this number of descriptors.
+    #[must_use]
+    pub fn beside(mut self, current: &Server, descriptors: usize) -> Self {
+        let Capacity { executions, streams, connections, .. } = self.capacity(descriptors);
+        let left = executions.saturating_add(streams).saturating_add(connections);
+        let free = left.saturating_sub(current.max_connections);
+        let server = &mut self.server;
+        server.max_connections = current.max_connections;
+        // Of what the connections leave, more executions than now take half at most.
+        let most = current.max_in_flight.max(free / 2).min(free.saturating_sub(1));
+        server.max_in_flight = executions.min(most).max(1);
+        server.max_streams = free.saturating_sub(server.max_in_flight).max(1);
+        self
     }
 
     /// Tells whether a request may stream to an upstream without protection.

@@ -41,7 +41,7 @@ pub(super) use self::token::AdminToken;
 pub(super) struct File {
     /// The public listener and its limits.
     pub server: Server,
-    /// The listener for health, metrics and records.
+    /// The listener for health, metrics, records and the console.
     pub admin: Admin,
     /// The store of the records.
     pub store: Store,
@@ -126,7 +126,7 @@ impl Default for Server {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 #[schemars(extend("required" = ["origins"]))]
 pub(super) struct Cors {
-    /// Origins of the pages, like "https://shop.example". "*" allows every page, without credentials.
+    /// Origins of the pages, like `https://shop.example`. `*` allows every page, without credentials.
     pub origins: Vec<String>,
     /// True if pages may send cookies and client certificates.
     pub credentials: bool,
@@ -140,7 +140,7 @@ impl Default for Cors {
     }
 }
 
-/// The listener for health, metrics and records.
+/// The listener for health, metrics, records and the console.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Admin {

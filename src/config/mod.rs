@@ -24,16 +24,20 @@ pub use self::arguments::Arguments;
 pub use self::descriptors::Capacity;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
+pub use self::live::{LiveConfig, LoadedConfig};
 pub use self::notify::{Notify, WebhookSecret, WebhookUrl};
 pub use self::otel::Otel;
+pub use self::read::digest_of;
 pub use self::route_key::{KeyForwarding, RouteKey};
 pub use self::schema::schema;
 pub use self::settling::{Marker, Probe, RetryHorizon, SealKey, Settling, UpstreamKeys};
 pub use self::upstream_name::UpstreamName;
 pub use self::warning::Warning;
+pub use self::written::{Changes, Written};
 
 mod admin_token;
 mod arguments;
+mod continuing;
 mod descriptors;
 mod document;
 mod environment;
@@ -41,6 +45,7 @@ mod error;
 mod expansion;
 mod file;
 mod ignored_variables;
+mod live;
 mod mistakes;
 mod notify;
 mod otel;
@@ -55,6 +60,7 @@ pub mod units;
 mod upstream_name;
 mod warning;
 mod warnings;
+mod written;
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
@@ -84,6 +90,8 @@ pub struct Config {
     pub notes: Vec<Warning>,
     /// True if the configuration was made without a file, for one upstream.
     pub quick_start: bool,
+    /// The text that the configuration was read from: its digest, and the settings by their keys.
+    pub written: Written,
 }
 
 impl Config {
@@ -199,7 +207,7 @@ pub struct ListenerTls {
 }
 
 /// A certificate chain and its private key, as PEM files.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityFiles {
     /// File of the certificate chain, with the own certificate first.
     pub cert: PathBuf,
@@ -225,7 +233,7 @@ pub struct StoreConfig {
 }
 
 /// An upstream API.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// Scheme and authority. A path is not allowed.
     pub url: Uri,

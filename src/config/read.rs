@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use toml::de::DeValue;
 
 use super::arguments::Arguments;
@@ -20,6 +21,7 @@ use super::overlay::overlay;
 use super::schema::{at, schema};
 use super::type_error::{array_for_table, arrays_for_tables, explain};
 use super::{Config, rules};
+use crate::protocol::hex;
 
 /// Largest file that is read, in bytes.
 const LARGEST_FILE: usize = 1 << 20;
@@ -99,6 +101,7 @@ impl Config {
         let key = ["upstreams", "default", "url"].map(str::to_owned);
         document.override_value(&key, DeValue::String(url.into()), "--upstream".into());
         let mut config = read(document, environment, arguments)?;
+        config.written.digest = digest_of(format!("{FOR_UPSTREAM}{url}"));
         config.quick_start = true;
         if config.server.listen.ip().is_loopback() {
             for route in &mut config.routes {
@@ -124,7 +127,16 @@ fn parse(
         return Err(whole_file(file, format!("is larger than {LARGEST_FILE} bytes")));
     }
     let document = Document::parse(text, file).map_err(|error| ConfigErrors::new(vec![error]))?;
-    read(document, environment, arguments)
+    let mut config = read(document, environment, arguments)?;
+    config.written.digest = digest_of(text);
+    Ok(config)
+}
+
+/// Returns the SHA-256 of a configuration's text, in hexadecimal digits.
+#[must_use]
+pub fn digest_of(text: impl AsRef<[u8]>) -> String {
+    let mut digits = [0; 64];
+    hex::encode(&Sha256::digest(text), &mut digits).to_owned()
 }
 
 fn read<'i>(

@@ -6,7 +6,7 @@
 use super::environment::Environment;
 use super::file::{self, File};
 use super::mistakes::KeyCursor;
-use super::{Config, Fallback, Log, LogFormat, Lookup};
+use super::{Config, Fallback, Log, LogFormat, Lookup, Written};
 
 use self::upstreams::Upstreams;
 
@@ -75,6 +75,7 @@ pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment)
         routes,
         notes: Vec::new(),
         quick_start: false,
+        written: Written::of(file),
     })
 }
 

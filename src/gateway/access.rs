@@ -9,9 +9,11 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::clock::Timestamp;
 use crate::presence::{ConnectionFacts, Presence};
 use crate::protocol::{Labels, RecordId};
 use crate::routes::Matched;
+use crate::telemetry::tail::EndedRequest;
 use crate::telemetry::{Metrics, Span, TraceContext, Traces, millis};
 
 /// The outcome, in metrics and log, of a request with a client that left before the answer.
@@ -121,6 +123,18 @@ impl AccessLine {
             client = self.client.as_ref().map(display),
             labels = self.labels.shown().map(display),
         );
+        self.metrics.tail().ended(|| EndedRequest {
+            at: Timestamp::of_the_wall(),
+            method: self.method.clone(),
+            path: self.uri.path().to_owned(),
+            route: Arc::clone(&self.route),
+            outcome,
+            status: status.map(|status| status.as_u16()),
+            record: self.record,
+            took,
+            client: self.client,
+            labels: self.labels.clone(),
+        });
     }
 
     /// Ends the span with what the line says, except the labels.

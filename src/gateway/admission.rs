@@ -43,7 +43,9 @@ impl Gateway {
 
     fn refuse_if_draining(&self) -> Result<(), Problem> {
         if self.stop.is_draining() {
-            return Err(Problem::new(Slug::ShuttingDown, "Nothing was sent. Another gateway may answer."));
+            // The connection may not know of the end yet, and this must be its last answer.
+            let problem = Problem::new(Slug::ShuttingDown, "Nothing was sent. Another gateway may answer.");
+            return Err(problem.closing());
         }
         Ok(())
     }

@@ -179,12 +179,19 @@ impl Attempt {
     }
 }
 
-/// Tells whether a kept request with this key names the operation `id`, as far as its parts were kept: the
-/// client's certificate was not.
+/// Tells whether a kept request with this key certainly names the operation `id`.
+///
+/// The client's certificate was not kept, so an identity that it is a part of cannot be computed again. Then
+/// only the key that was kept with the request tells. An earlier release did not keep one, and its request is
+/// left to its client.
 fn names(route: &Route, record: &Record, request: &KeptRequest, key: &Key, id: RecordId) -> bool {
+    let is_kept_key = request.key.as_deref().map(|kept| kept == key.as_str());
+    if route.scope.contains(&ScopePart::ClientCertificate) {
+        return is_kept_key == Some(true);
+    }
     let shown = CallerParts { headers: &request.headers, certificate: None, path: request.uri.path() };
     let (scope, _) = Scope::of_request(&route.scope, shown);
-    route.scope.contains(&ScopePart::ClientCertificate) || RecordId::of(&record.namespace, &scope, key) == id
+    is_kept_key != Some(false) && RecordId::of(&record.namespace, &scope, key) == id
 }
 
 fn parts<'a>(head: &'a Parts, body: &'a Buffered) -> RequestParts<'a> {

@@ -48,7 +48,7 @@ pub(super) struct Buffered {
 pub(super) struct BodyBudget {
     shares: Shares,
     arriving: ArrivingBodies,
-    limit: usize,
+    limit: AtomicUsize,
     read_timeout: Duration,
 }
 
@@ -67,6 +67,7 @@ struct LargeBody {
 /// A body that is being read.
 struct ArrivingBody<'b> {
     budget: &'b BodyBudget,
+    limit: usize,
     share: Share,
     /// Number of bytes that need no room.
     small: usize,
@@ -79,7 +80,15 @@ impl BodyBudget {
     /// Returns room for `bodies` bodies of up to `limit` bytes. Each body has to arrive within
     /// `read_timeout`.
     pub(super) fn new(bodies: usize, limit: usize, read_timeout: Duration) -> Self {
-        Self { shares: Shares::new(bodies, limit), arriving: ArrivingBodies::default(), limit, read_timeout }
+        let (shares, arriving) = (Shares::new(bodies, limit), ArrivingBodies::default());
+        Self { shares, arriving, limit: AtomicUsize::new(limit), read_timeout }
+    }
+
+    /// Changes the room to that of `bodies` bodies of up to `limit` bytes. A body that arrives keeps to the
+    /// limit with which it began.
+    pub(super) fn resize(&self, bodies: usize, limit: usize) {
+        self.limit.store(limit, Relaxed);
+        self.shares.resize(bodies, limit);
     }
 
     /// Reads a whole body of this party. `expects` says whether the client waits for "100 Continue".
@@ -96,13 +105,15 @@ impl BodyBudget {
     ) -> Result<Buffered, Problem> {
         let declared = head.headers.get(CONTENT_LENGTH);
         let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > self.limit as u64) {
+        let limit = self.limit.load(Relaxed);
+        if declared.is_some_and(|length| length > limit as u64) {
             leave_body(expects, body);
-            return Err(self.too_large());
+            return Err(too_large(limit));
         }
-        let longest = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(self.limit);
+        let longest = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
         let arriving = ArrivingBody {
             budget: self,
+            limit,
             share: self.shares.empty(party),
             small: HEADER_BUFFER.saturating_sub(size(head)).min(SMALL),
             first: Bytes::new(),
@@ -111,11 +122,11 @@ impl BodyBudget {
         };
         timeout(self.read_timeout, arriving.read(body, longest)).await.unwrap_or_else(|_| Err(too_slow()))
     }
+}
 
-    fn too_large(&self) -> Problem {
-        let detail = format!("The body of a protected request may have {} bytes at most.", self.limit);
-        Problem::new(Slug::RequestTooLarge, detail).closing()
-    }
+fn too_large(limit: usize) -> Problem {
+    let detail = format!("The body of a protected request may have {limit} bytes at most.");
+    Problem::new(Slug::RequestTooLarge, detail).closing()
 }
 
 impl ArrivingBody<'_> {
@@ -130,9 +141,9 @@ impl ArrivingBody<'_> {
             let Some(frame) = frame else { break };
             let Ok(data) = frame.map_err(|_| broken_off())?.into_data() else { continue };
             let size = self.first.len() + self.more.len() + data.len();
-            if size > self.budget.limit {
+            if size > self.limit {
                 drain(body);
-                return Err(self.budget.too_large());
+                return Err(too_large(self.limit));
             }
             if !self.make_room(size, longest).await {
                 return Err(no_room(body));

@@ -26,6 +26,7 @@ use super::lookup::look_up;
 use super::operation::requested_key;
 use super::policy::publish;
 use super::reply::Reply;
+use super::settings::Settings;
 use super::unprotected::pass_through;
 use super::{Gateway, Upstream};
 
@@ -35,12 +36,13 @@ pub(super) async fn exchange(
     upstream: Upstream,
     mut request: Request<Body>,
 ) -> Result<Response<Body>, Infallible> {
-    if let Some(response) = preflight(&gateway, &request) {
+    let settings = gateway.settings.load_full();
+    if let Some(response) = preflight(&gateway, &settings, &request) {
         leave(request);
         return Ok(response);
     }
     let matched = gateway.routes.table().find(request.method(), request.uri().path(), request.headers());
-    let (origin, client) = gateway.origin(&request);
+    let (origin, client) = Gateway::origin(&settings, &request);
     let party = client.into();
     let is_head = request.method() == Method::HEAD;
     let is_own = matches!(matched, Matched::Lookup | Matched::Policy(_));
@@ -69,7 +71,7 @@ pub(super) async fn exchange(
         Ok(Reply { response, outcome }) => (response, outcome),
         Err(problem) => {
             let outcome = problem.slug().name();
-            let docs = gateway.problem_docs.as_deref();
+            let docs = settings.problem_docs.as_deref();
             let response = match shape {
                 Some(shape) => problem.into_response_to(*shape, docs),
                 None => problem.into_response(docs),
@@ -81,9 +83,9 @@ pub(super) async fn exchange(
         response = without_body(response);
     }
     if let Some(name) = &name {
-        gateway.locations.rewrite(name, response.headers_mut(), &origin);
+        settings.locations.rewrite(name, response.headers_mut(), &origin);
     }
-    asking.share(gateway.cors.as_ref(), is_own, response.headers_mut());
+    asking.share(settings.cors.as_ref(), is_own, response.headers_mut());
     access.end(outcome, &response);
     Ok(response)
 }
@@ -129,10 +131,10 @@ fn way(matched: Matched, request: &Request<Body>) -> (Option<UpstreamName>, Way)
 }
 
 /// Answers, counts and logs a browser's question about a page of another origin.
-fn preflight(gateway: &Gateway, request: &Request<Body>) -> Option<Response<Body>> {
-    let cors = gateway.cors.as_ref()?;
+fn preflight(gateway: &Gateway, settings: &Settings, request: &Request<Body>) -> Option<Response<Body>> {
+    let cors = settings.cors.as_ref()?;
     let response = cors.preflight(&gateway.routes.table(), request)?;
-    let (_, client) = gateway.origin(request);
+    let (_, client) = Gateway::origin(settings, request);
     AccessLine::begin(&gateway.metrics, request, &Matched::Nothing, client).end("preflight", &response);
     Some(response)
 }

@@ -68,6 +68,7 @@ impl Execution {
             Ok((answer, rest)) => (Ok(answer), rest),
             Err(error) => (Err(error), None),
         };
+        let call = started.elapsed();
         failpoint!("after-response");
         let finding = self.finding(&called);
         let admitted = self.lease.admitted(&self.gateway, finding).await;
@@ -88,7 +89,7 @@ impl Execution {
         let unsettled = self.gateway.prospect(&self.lease.record, self.lease.record.updated_at);
         let conclusion = Conclusion::of(called, kept, finding, recorded, unknown_answers, unsettled);
         let conclusion = Arc::new(conclusion);
-        self.log_end(&conclusion, started.elapsed());
+        self.log_end(&conclusion, call, started.elapsed());
         let reply = conclusion.answer(self.lease.id, Role::Owner);
         let mut reply = reply.map(|reply| self.gateway.outgoing.first(reply, &self.permit));
         let alone = self.lease.record.policy.response_timeout;
@@ -179,9 +180,9 @@ impl Execution {
     }
 
     /// Logs one line and counts one execution, whether or not its client is still there.
-    fn log_end(&self, conclusion: &Conclusion, took: Duration) {
+    fn log_end(&self, conclusion: &Conclusion, call: Duration, took: Duration) {
         let (route, outcome) = (&self.attempt.route.name, conclusion.outcome());
-        self.gateway.metrics.execution_ended(route, outcome);
+        self.gateway.metrics.execution_ended(route, outcome, call);
         info!(
             target: "oncegate::execution",
             method = %self.attempt.method(), path = self.attempt.path(),

@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn rewritten(url: &str, location: &str, secure: bool) -> String {
-        let name = UpstreamName(NAME.into());
+        let name = UpstreamName::new(NAME);
         let upstreams = [(name.clone(), authority(url))].into();
         let locations = Locations { upstreams, warned: Mutex::default() };
         let origin = ClientOrigin { secure, host: Some(HeaderValue::from_static("shop.example:8443")) };

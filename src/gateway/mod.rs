@@ -10,10 +10,11 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::body::Body;
 use http::{HeaderMap, Version};
-use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -29,11 +30,11 @@ use crate::store::Ledger;
 use crate::telemetry::{Metrics, Traces};
 
 use self::bodies::BodyBudget;
-use self::cors::Cors;
 use self::flight::Flights;
-use self::location::{ClientOrigin, Locations};
+use self::location::ClientOrigin;
 use self::outgoing::Outgoing;
 use self::pending_writes::PendingWrites;
+use self::settings::Settings;
 
 mod access;
 mod admission;
@@ -62,6 +63,7 @@ mod pending_writes;
 mod policy;
 mod reply;
 mod rerun;
+mod settings;
 #[cfg(test)]
 mod sizes;
 mod sweeper;
@@ -88,7 +90,7 @@ pub struct Gateway {
     flights: Flights,
     /// Queued writes for a store that is away.
     pending_writes: PendingWrites,
-    locations: Locations,
+    settings: ArcSwap<Settings>,
     executions: TaskTracker,
     /// Permits of executions.
     permits: Shares,
@@ -100,10 +102,6 @@ pub struct Gateway {
     releases: Semaphore,
     bodies: BodyBudget,
     outgoing: Outgoing,
-    trusted_proxies: Vec<IpNet>,
-    problem_docs: Option<String>,
-    /// Pages of other origins that may read answers, if any may.
-    cors: Option<Cors>,
     traces: Traces,
 }
 
@@ -130,7 +128,7 @@ impl Gateway {
             new_owner,
             flights: Flights::default(),
             pending_writes: PendingWrites::default(),
-            locations: Locations::of(upstreams),
+            settings: ArcSwap::from_pointee(Settings::new(server, upstreams)),
             executions: TaskTracker::new(),
             permits: Shares::new(server.max_in_flight, 1),
             streams: Shares::new(server.max_streams, 1),
@@ -142,9 +140,6 @@ impl Gateway {
                 server.body_read_timeout,
             ),
             outgoing,
-            trusted_proxies: server.trusted_proxies.clone(),
-            problem_docs: server.problem_docs.clone(),
-            cors: server.cors.as_ref().map(Cors::new),
             traces: Traces::default(),
         }
     }
@@ -166,6 +161,24 @@ impl Gateway {
         self.traces.finish().await;
     }
 
+    /// Takes up other settings and limits. `upstreams` are those of the routes in use, before and after.
+    /// `largest_response` is the size of the largest response that a route keeps, in bytes. What runs and
+    /// waits already keeps its permits and its memory.
+    pub fn reconfigure(
+        &self,
+        server: &Server,
+        upstreams: &BTreeMap<UpstreamName, config::Upstream>,
+        largest_response: usize,
+    ) {
+        self.settings.store(Arc::new(Settings::new(server, upstreams)));
+        let executions = server.max_in_flight;
+        self.permits.resize(executions, 1);
+        self.streams.resize(server.max_streams, 1);
+        self.lookups.resize(executions, 1);
+        self.bodies.resize(executions, server.request_body_limit);
+        self.outgoing.resize(executions, largest_response);
+    }
+
     /// Returns the tracker of the running executions, for waiting at the end. Close the tracker before
     /// waiting.
     #[must_use]
@@ -182,19 +195,15 @@ impl Gateway {
         peer: Option<Peer>,
         read: impl Iterator<Item = &'n str> + Clone,
     ) {
-        clean_request(headers, self.believes(peer), read);
+        clean_request(headers, self.settings.load().believes(peer), read);
         add_own(headers, version, peer);
-    }
-
-    fn believes(&self, peer: Option<Peer>) -> bool {
-        peer.is_some_and(|peer| self.trusted_proxies.iter().any(|net| net.contains(&peer.address)))
     }
 
     /// Returns the scheme and host that a request asked for, and the address of its client as far as it is
     /// known.
-    fn origin(&self, request: &http::Request<Body>) -> (ClientOrigin, Option<IpAddr>) {
+    fn origin(settings: &Settings, request: &http::Request<Body>) -> (ClientOrigin, Option<IpAddr>) {
         let (headers, peer) = (request.headers(), request.extensions().get().copied());
-        let believed = self.believes(peer);
+        let believed = settings.believes(peer);
         let address = peer.map(|peer| peer.address);
         let client = if believed { forwarded_address(headers).or(address) } else { address };
         (ClientOrigin::of(headers, peer, believed), client)

@@ -40,6 +40,11 @@ impl Outgoing {
         Self(Shares::new(answers, limit))
     }
 
+    /// Changes the room to that of `answers` responses with bodies of up to `limit` bytes.
+    pub(super) fn resize(&self, answers: usize, limit: usize) {
+        self.0.resize(answers, limit);
+    }
+
     /// Holds room for a response for this party that a retry with the same key gets again.
     ///
     /// # Errors

@@ -10,11 +10,12 @@ use tower::ServiceExt;
 use tracing::warn;
 
 use crate::call::{CallError, CallLimit, Unusable};
-use crate::config::UpstreamName;
+use crate::config::{Route, UpstreamName};
 use crate::headers::IDEMPOTENCY_PROTECTED;
 use crate::headers::prepare_response;
 use crate::problem::{Executed, Problem, Retry, Slug};
 use crate::protocol::Sent;
+use crate::routes::Matched;
 use crate::shares::{Party, Share};
 use crate::telemetry::{ErrorChain, Limited};
 
@@ -41,17 +42,12 @@ pub(super) async fn pass_through(
         (table.is_keyed(request.headers()), table.refuses_keyed())
     };
     if is_keyed && refuses_keyed {
+        let detail = refusal(elsewhere(gateway, &request).as_deref());
         leave(request);
-        let detail = "The request carries an idempotency key, and no route protects this method and path. \
-                      Nothing was sent.";
         return Err(Problem::new(Slug::NoRoute, detail));
     }
-    if is_keyed && let Some(held_back) = KEYS_WITHOUT_ROUTE.ask() {
-        warn!(
-            method = %request.method(), path = request.uri().path(), held_back,
-            "a request carries an idempotency key, but no route protects it: it streams through, and a retry \
-             runs again"
-        );
+    if is_keyed {
+        warn_of(gateway, &request);
     }
     let replied = match gateway.streams.take(party, 1) {
         Some(permit) => {
@@ -72,6 +68,44 @@ pub(super) async fn pass_through(
             Err(problem.advising(Executed::Unknown, Retry::SameKey).unprotected())
         }
         Err(problem) => Err(problem.unprotected()),
+    }
+}
+
+/// Says why a request with a key is refused. `route` covers the request, and reads its key elsewhere.
+fn refusal(route: Option<&Route>) -> String {
+    let why = match route {
+        Some(route) => {
+            format!("but its route reads the key from {}, and there is none", route.key.source.in_words())
+        }
+        None => "and no route protects this method and path".to_owned(),
+    };
+    format!("The request carries an idempotency key, {why}. Nothing was sent.")
+}
+
+/// Warns of a key that protects nothing.
+fn warn_of(gateway: &Gateway, request: &Request<Body>) {
+    let Some(held_back) = KEYS_WITHOUT_ROUTE.ask() else { return };
+    let (method, path) = (request.method(), request.uri().path());
+    match elsewhere(gateway, request) {
+        Some(route) => warn!(
+            %method, path, held_back, route = %route.name,
+            "a request carries an idempotency key where its route does not read keys: it streams through, and a \
+             retry runs again"
+        ),
+        None => warn!(
+            %method, path, held_back,
+            "a request carries an idempotency key, but no route protects it: it streams through, and a retry \
+             runs again"
+        ),
+    }
+}
+
+/// Returns the route of a request that has no key where this route reads keys.
+fn elsewhere(gateway: &Gateway, request: &Request<Body>) -> Option<Arc<Route>> {
+    let table = gateway.routes.table();
+    match table.find(request.method(), request.uri().path(), request.headers()) {
+        Matched::Route(route) => Some(route),
+        _ => None,
     }
 }
 

@@ -231,6 +231,7 @@ impl Problem {
             status: self.status,
             content_type: HeaderValue::from_static(PROBLEM_JSON),
             body: document::admin(&self.facts()),
+            headers: Vec::new(),
         })
     }
 
@@ -260,10 +261,11 @@ impl Problem {
 }
 
 /// Returns a response with these words. No cache may keep it.
-fn response(Wording { status, content_type, body }: Wording) -> Response<Body> {
+fn response(Wording { status, content_type, body, headers: own }: Wording) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
+    headers.extend(own);
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

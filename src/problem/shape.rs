@@ -1,7 +1,7 @@
 //! The shapes of problems: the form in which the clients of a route read what the gateway answers itself.
 //!
-//! A shape decides status, content type, body and some repeated headers. It never changes the headers of the
-//! contract, which tell the same in every shape.
+//! A shape decides status, content type, body, and some headers that the contract does not have. It never
+//! changes the headers of the contract, which tell the same in every shape.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub struct SlugWords {
     pub kind: Option<String>,
     /// Body, instead of the body of the shape.
     pub body: Option<Template>,
+    /// Headers beside those of the contract, none of which they may replace.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// A problem in its shape: the part of the response that depends on it.
@@ -66,6 +68,8 @@ pub struct Wording {
     pub content_type: HeaderValue,
     /// The body, as bytes in UTF-8.
     pub body: Vec<u8>,
+    /// Headers of the shape's own.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Shape {
@@ -110,6 +114,7 @@ impl Shape {
                 status: facts.status,
                 content_type: HeaderValue::from_static(PROBLEM_JSON),
                 body: document::rfc9457(&facts, &facts.problem_type(docs), facts.slug.name()),
+                headers: Vec::new(),
             },
             Self::Stripe => {
                 let facts = Facts { status: stripe_status(facts.slug).unwrap_or(facts.status), ..facts };
@@ -117,6 +122,7 @@ impl Shape {
                     status: facts.status,
                     content_type: ContentType::json().value,
                     body: document::stripe(&facts, docs),
+                    headers: Vec::new(),
                 }
             }
             Self::Custom(custom) => custom.word(facts, docs),
@@ -162,7 +168,8 @@ impl CustomShape {
         };
         let content_type =
             self.content_type.as_ref().map_or(usual, |content_type| content_type.value.clone());
-        Wording { status: facts.status, content_type, body }
+        let headers = words.map(|words| words.headers.clone()).unwrap_or_default();
+        Wording { status: facts.status, content_type, body, headers }
     }
 }
 

@@ -157,6 +157,8 @@ pub enum InvalidKey {
     MemberCharacter,
     /// A member that the body does not name clearly.
     Unclear,
+    /// A member that is there under a name in other letters, upper or lower case.
+    OtherCase,
     /// Members of which only some are there.
     Incomplete,
 }
@@ -184,6 +186,10 @@ impl fmt::Display for InvalidKey {
             Self::Unclear => {
                 "the body names this member twice, or has a value on the way to it that is neither an object nor \
                  a list"
+            }
+            Self::OtherCase => {
+                "the body has this member under a name that differs in upper and lower case or in white space, and \
+                 some servers read it as this one"
             }
             Self::Incomplete => "the body has only some of these members",
         })

@@ -111,7 +111,11 @@ impl KeySource {
                 (KeyPlace::Members(_), None) => return Ok(KeySearch::InBody),
                 (KeyPlace::Members(pointers), Some(body)) => {
                     let read = || BodyMembers::declared(headers, body);
-                    in_members(members.get_or_insert_with(read), pointers)
+                    let members = members.get_or_insert_with(read);
+                    in_members(members, pointers).and_then(|key| match key {
+                        None if self.has_variant(members, pointers) => Err(InvalidKey::OtherCase),
+                        key => Ok(key),
+                    })
                 }
             };
             if let Some(key) = found.map_err(refused)? {
@@ -120,6 +124,15 @@ impl KeySource {
             }
         }
         Ok(KeySearch::Absent)
+    }
+
+    /// Tells whether a body without these members has one of them for a server that does not distinguish upper
+    /// and lower case. A member that the source names in another spelling is read there.
+    fn has_variant(&self, body: &Result<Option<BodyMembers<'_>>, Unreadable>, pointers: &[Pointer]) -> bool {
+        let Ok(Some(body)) = body else { return false };
+        let is_named_otherwise =
+            |pointer: &Pointer| self.members().any(|other| other != pointer && other.is_variant(pointer));
+        pointers.iter().any(|pointer| !is_named_otherwise(pointer) && body.has_variant(pointer))
     }
 
     /// Checks whether keys can be read from bodies with these headers.

@@ -2,7 +2,8 @@
 //!
 //! Keys, labels and probes read members here, so that all of them find the same value at the same place. A
 //! label or a probe may do without a value. A key may not: a request with a key that is not found would run
-//! unprotected. Therefore [`Member`] distinguishes a member that is missing from one that cannot be told.
+//! unprotected. Therefore `Member` distinguishes a member that is missing from one that cannot be told, and
+//! a form is read for a key only if all servers find the same fields in it.
 //!
 //! In a form, `/order` is the field `order`, and `/metadata/order` is the field `metadata[order]`, as most
 //! servers and Stripe's clients write it.
@@ -17,6 +18,7 @@ use self::form::{Form, UnclearField};
 pub(super) use self::json::{Document, Found};
 use self::json::{Node, Reached};
 pub use self::pointer::Pointer;
+use super::form::{UnclearForm, check as check_form};
 
 mod form;
 mod json;
@@ -56,9 +58,9 @@ pub enum Unreadable {
     /// A body that is not a JSON document, although its media type says so.
     #[error("the body is not one JSON document in UTF-8")]
     NotJson,
-    /// A body that looks like a JSON document, although its media type is that of a form.
-    #[error("the Content-Type says that the body is a form, but it looks like JSON")]
-    NotForm,
+    /// A form in which servers may find different fields.
+    #[error(transparent)]
+    Form(#[from] UnclearForm),
 }
 
 /// A media type of bodies with members.
@@ -87,9 +89,11 @@ impl<'t> BodyMembers<'t> {
         }
         match kind(headers)? {
             Kind::Json => Document::parse(body).map(Self::Json).ok_or(Unreadable::NotJson).map(Some),
-            // A server that reads the body without regard to its type would find members there.
-            Kind::Form if looks_like_json(body) => Err(Unreadable::NotForm),
-            Kind::Form => Ok(Some(Self::Form(Form(body)))),
+            // A server may find members in a form where others find none.
+            Kind::Form => {
+                check_form(body)?;
+                Ok(Some(Self::Form(Form(body))))
+            }
         }
     }
 
@@ -113,6 +117,15 @@ impl<'t> BodyMembers<'t> {
                 Ok(None) => Member::Missing,
                 Err(UnclearField) => Member::Unclear,
             },
+        }
+    }
+
+    /// Tells whether a member has the place of `pointer` for a server that does not distinguish upper and lower
+    /// case.
+    pub(super) fn has_variant(&self, pointer: &Pointer) -> bool {
+        match self {
+            Self::Json(document) => document.has_variant(pointer, folded),
+            Self::Form(form) => form.has_variant(pointer, folded),
         }
     }
 }
@@ -161,9 +174,11 @@ fn kind(headers: &HeaderMap) -> Result<Kind, Unreadable> {
     }
 }
 
-/// Tells whether a body begins as a JSON object, list or string does.
-fn looks_like_json(body: &[u8]) -> bool {
-    matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'"'))
+/// Returns a name in the form in which servers compare it that do not distinguish upper and lower case, and
+/// that leave out white space around names.
+fn folded(name: &str) -> String {
+    let name = name.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod credential;
 mod entry;
 pub mod finding;
 pub mod fingerprint;
+pub mod form;
 pub mod hex;
 pub mod history;
 pub mod id;

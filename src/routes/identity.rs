@@ -14,10 +14,10 @@ use crate::config::{Config, Match, Route};
 use crate::protocol::{Entry, EntryName};
 
 pub use self::earlier::earlier;
-pub use self::entries::refresh_interval;
+pub use self::entries::{pattern_of, refresh_interval};
 pub use self::refusal::{Conflict, NamesRefusal};
 
-use self::entries::{identity_of, own_entries, pattern_of};
+use self::entries::{identity_of, own_entries};
 
 mod earlier;
 mod entries;

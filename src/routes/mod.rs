@@ -128,6 +128,11 @@ impl RouteTable {
         self.routes.iter().find(|route| *route.name == *name)
     }
 
+    /// Returns the name of each route, and the time for which it replays.
+    pub fn ttls(&self) -> impl Iterator<Item = (&str, Duration)> {
+        self.routes.iter().map(|route| (&*route.name, route.policy.ttl))
+    }
+
     /// Returns the longest time for which a route replays, or zero without a route.
     #[must_use]
     pub fn longest_ttl(&self) -> Duration {

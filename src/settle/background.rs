@@ -13,7 +13,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -57,19 +58,37 @@ pub trait Runner: Send + Sync + 'static {
     fn run_again(&self, id: RecordId, record: Arc<Record>, request: KeptRequest) -> Rerun<'_>;
 }
 
-/// Settles in the background until the drain begins. `routes` are the routes of the gateway.
+/// Settles in the background until the drain begins. `routes` are the routes in use. When they change, each
+/// of them begins anew, and tries under way go on to their end.
 pub async fn settle_in_background(
     settler: Settler,
-    routes: Vec<Arc<Route>>,
+    mut routes: watch::Receiver<Vec<Arc<Route>>>,
     runner: Arc<dyn Runner>,
     stop: Stop,
 ) {
+    let all = async {
+        loop {
+            let current = routes.borrow_and_update().clone();
+            let tasks = start_all(&settler, &current, &runner, &stop);
+            drop(current);
+            let changed = routes.changed().await;
+            drop(tasks);
+            if changed.is_err() {
+                return;
+            }
+        }
+    };
+    stop.draining().run_until_cancelled(all).await;
+}
+
+/// Starts the background settlers of those routes that need one. They end when the result is dropped.
+fn start_all(settler: &Settler, routes: &[Arc<Route>], runner: &Arc<dyn Runner>, stop: &Stop) -> JoinSet<()> {
     let settled = |route: &&Arc<Route>| match &route.settling {
         Settling::Hold => false,
         Settling::Retry(_) => route.keep_request,
         Settling::Probe(_) | Settling::Marker(_) => true,
     };
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     let mut permits: HashMap<UpstreamName, Arc<Semaphore>> = HashMap::new();
     for route in routes.iter().filter(settled) {
         let shared =
@@ -77,15 +96,14 @@ pub async fn settle_in_background(
         let background = Background {
             settler: settler.clone(),
             route: Arc::clone(route),
-            runner: Arc::clone(&runner),
+            runner: Arc::clone(runner),
             permits: Arc::clone(shared),
             stop: stop.clone(),
             tries: HashMap::new(),
         };
         tasks.spawn(background.run());
     }
-    let all = async { while tasks.join_next().await.is_some() {} };
-    stop.draining().run_until_cancelled(all).await;
+    tasks
 }
 
 /// The background settler of one route.

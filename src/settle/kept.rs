@@ -5,7 +5,8 @@
 //!
 //! 1. `retry` keeps a digest of path, query and body, because the upstream must get the same bytes again.
 //! 2. `probe` keeps the values that the URL of its question names.
-//! 3. With `keep_request`, any of them keeps the whole request, so that the gateway can send it again.
+//! 3. With `keep_request`, any of them keeps the whole request and its key, so that the gateway can send it
+//!    again. The place of the key may change before that, and the upstream must get the same key again.
 //!
 //! Values and requests are sealed if the store has a key for that. A whole request is never kept without.
 
@@ -40,6 +41,8 @@ pub struct KeptRequest {
     pub headers: HeaderMap,
     /// Body.
     pub body: Bytes,
+    /// The text of the key that the operation was claimed with. Earlier releases did not keep it.
+    pub key: Option<String>,
 }
 
 impl fmt::Debug for KeptRequest {
@@ -92,7 +95,8 @@ impl Keeper {
             }
         };
         let request = if route.keep_request { self.whole(request) } else { None };
-        let closed = wire::Closed { values: values.0, request };
+        let key = request.is_some().then(|| key.as_str().to_owned());
+        let closed = wire::Closed { values: values.0, request, key };
         let kept = match &self.sealer {
             Some(sealer) if closed != wire::Closed::default() => {
                 let sealed = sealer.seal(PURPOSE, id.to_string().as_bytes(), &closed.encode_to_vec());
@@ -138,7 +142,8 @@ impl Keeper {
             .and_then(|opened| wire::Closed::decode(&*opened).ok());
         match opened {
             Some(closed) => {
-                let request = closed.request.and_then(KeptRequest::of_wire);
+                let key = closed.key;
+                let request = closed.request.and_then(|request| KeptRequest::of_wire(request, key));
                 Kept { digest, values: Values(closed.values), request }
             }
             None => {
@@ -156,7 +161,7 @@ impl Keeper {
 }
 
 impl KeptRequest {
-    fn of_wire(wire: wire::Request) -> Option<Self> {
+    fn of_wire(wire: wire::Request, key: Option<String>) -> Option<Self> {
         let mut headers = HeaderMap::with_capacity(wire.headers.len());
         for wire::Header { name, value } in wire.headers {
             headers.append(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
@@ -166,6 +171,7 @@ impl KeptRequest {
             uri: wire.uri.parse().ok()?,
             headers,
             body: wire.body,
+            key,
         })
     }
 }
@@ -210,6 +216,9 @@ mod wire {
         pub(super) values: BTreeMap<String, String>,
         #[prost(message, optional, tag = "2")]
         pub(super) request: Option<Request>,
+        /// The key that the whole request was claimed with.
+        #[prost(string, optional, tag = "3")]
+        pub(super) key: Option<String>,
     }
 
     #[derive(Clone, PartialEq, Message)]
@@ -234,99 +243,4 @@ mod wire {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Config, Environment};
-    use crate::protocol::Scope;
-
-    fn id(key: &str) -> RecordId {
-        RecordId::of("kept", &Scope::anonymous(), &Key::parse(key.as_bytes()).expect("a key"))
-    }
-
-    /// Returns a route with these settings in its table.
-    fn route(settings: &str) -> Arc<Route> {
-        let text = format!(
-            "[store]\nurl = \"memory:\"\nseal = [{{ id = \"k\", env = \"SEAL\" }}]\n\
-             [upstreams.u]\nurl = \"http://127.0.0.1:9\"\n\
-             [[routes]]\nname = \"pay\"\npath = \"/pay\"\nupstream = \"u\"\n{settings}"
-        );
-        let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
-        let config =
-            Config::parse(&text, "a test", &Environment::from([("SEAL", key)])).expect("a configuration");
-        Arc::clone(&config.routes[0])
-    }
-
-    fn keeper() -> Keeper {
-        Keeper::new(Sealer::new([("k".to_owned(), [7; 32])]).map(Arc::new))
-    }
-
-    fn keep(keeper: &Keeper, settings: &str, path: &str, body: &[u8]) -> Option<Arc<[u8]>> {
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", HeaderValue::from_static("Bearer canary"));
-        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        let request = RequestParts { method: &Method::POST, path, query, headers: &headers, body };
-        keeper.keep(id("key-1"), &route(settings), &Key::parse(b"key-1").expect("a key"), request)
-    }
-
-    const RETRY: &str = "on_unknown = \"retry\"";
-    const PROBE: &str = "on_unknown = \"probe\"\n\
-        probe = { url = \"http://127.0.0.1:9/{key}/{body:/order}\", executed = [200], not_executed = [404] }";
-
-    #[test]
-    fn each_policy_keeps_what_it_needs_and_no_more() {
-        let (sealing, plain) = (keeper(), Keeper::default());
-        assert_eq!(keep(&sealing, "on_unknown = \"hold\"", "/pay", b"{}"), None);
-        let digest = keep(&sealing, RETRY, "/pay", b"{\"card\":\"canary\"}").expect("a digest");
-        assert!(digest.len() < 40, "{} bytes", digest.len());
-        let body = b"{\"order\":\"o-1\",\"card\":\"canary\"}";
-        for keeper in [&sealing, &plain] {
-            let kept = keep(keeper, PROBE, "/pay", body).expect("values");
-            assert!(!kept.windows(6).any(|part| part == b"canary"));
-            let values = keeper.read(id("key-1"), Some(&kept)).values;
-            assert_eq!((&*values.0["key"], &*values.0["body:/order"]), ("key-1", "o-1"));
-        }
-        let sealed = keep(&sealing, PROBE, "/pay", body).expect("values");
-        assert!(!sealed.windows(3).any(|part| part == b"o-1" || part == b"key"));
-        assert_eq!(plain.read(id("key-1"), Some(&sealed)), Kept::default(), "no key opens it here");
-    }
-
-    #[test]
-    fn the_same_bytes_are_the_same_request() {
-        let keeper = keeper();
-        let kept = keep(&keeper, RETRY, "/pay?a=1", b"{\"a\":1}");
-        let headers = HeaderMap::new();
-        for (path, query, body, same) in [
-            ("/pay", Some("a=1"), "{\"a\":1}", true),
-            ("/pay", Some("a=1"), "{\"a\": 1}", false),
-            ("/pay", Some("a=2"), "{\"a\":1}", false),
-            ("/pay", None, "{\"a\":1}", false),
-            ("/pay/", Some("a=1"), "{\"a\":1}", false),
-        ] {
-            let body = body.as_bytes();
-            let request = RequestParts { method: &Method::POST, path, query, headers: &headers, body };
-            assert_eq!(keeper.is_same(id("key-1"), kept.as_deref(), request), same, "{path} {query:?}");
-        }
-        let request =
-            RequestParts { method: &Method::POST, path: "/", query: None, headers: &headers, body: b"" };
-        assert!(!keeper.is_same(id("key-1"), None, request), "nothing was kept");
-    }
-
-    #[test]
-    fn a_whole_request_comes_back_under_its_own_record_and_is_sealed() {
-        let keeper = keeper();
-        let settings = format!("{RETRY}\nkeep_request = true");
-        let kept = keep(&keeper, &settings, "/pay?a=1", b"{\"card\":\"canary\"}").expect("a request");
-        assert!(!kept.windows(6).any(|part| part == b"canary"));
-        let request = keeper.read(id("key-1"), Some(&kept)).request.expect("the request");
-        assert_eq!((request.method, request.uri.to_string()), (Method::POST, "/pay?a=1".into()));
-        assert_eq!(request.headers["authorization"], "Bearer canary");
-        assert_eq!(request.body, "{\"card\":\"canary\"}");
-        assert_eq!(keeper.read(id("key-2"), Some(&kept)).request, None);
-        for cut in 0..kept.len() {
-            assert_eq!(keeper.read(id("key-1"), Some(&kept[..cut])).request, None);
-        }
-        let large = vec![b'x'; LARGEST_REQUEST];
-        let kept = keep(&keeper, &settings, "/pay", &large).expect("a digest");
-        assert_eq!(keeper.read(id("key-1"), Some(&kept)).request, None, "too large");
-    }
-}
+mod tests;

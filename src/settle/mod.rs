@@ -15,6 +15,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tracing::{debug, info, warn};
 
 use crate::clock::Timestamp;
@@ -47,24 +48,34 @@ use self::asking::Asking;
 pub struct Settler {
     ledger: Ledger,
     metrics: Metrics,
-    keeper: Keeper,
-    witnesses: Witnesses,
+    sources: Arc<ArcSwap<Sources>>,
     asking: Asking,
     new_owner: fn() -> Owner,
+}
+
+/// The parts that follow from the configuration, replaced together.
+struct Sources {
+    keeper: Keeper,
+    witnesses: Witnesses,
 }
 
 impl Settler {
     /// Creates a settler that records in `ledger`. `new_owner` names the responses that witnesses bring.
     #[must_use]
     pub fn new(ledger: Ledger, metrics: Metrics, keeper: Keeper, new_owner: fn() -> Owner) -> Self {
-        let (witnesses, asking) = (Witnesses::default(), Asking::default());
-        Self { ledger, metrics, keeper, witnesses, asking, new_owner }
+        let sources = Sources { keeper, witnesses: Witnesses::default() };
+        let sources = Arc::new(ArcSwap::from_pointee(sources));
+        Self { ledger, metrics, sources, asking: Asking::default(), new_owner }
     }
 
-    /// Returns the settler with these witnesses.
-    #[must_use]
-    pub fn asking(self, witnesses: Witnesses) -> Self {
-        Self { witnesses, ..self }
+    /// Keeps requests with this keeper and asks these witnesses from now on, in all clones. A question under
+    /// way goes on with its witness.
+    pub fn consult(&self, keeper: Keeper, witnesses: Witnesses) {
+        self.sources.store(Arc::new(Sources { keeper, witnesses }));
+    }
+
+    fn witness(&self, record: &Record) -> Option<Arc<dyn Witness>> {
+        self.sources.load().witnesses.of(record)
     }
 
     /// Returns what a route keeps of a request until its operation is settled.
@@ -76,19 +87,19 @@ impl Settler {
         key: &Key,
         request: RequestParts<'_>,
     ) -> Option<Arc<[u8]>> {
-        self.keeper.keep(id, route, key, request)
+        self.sources.load().keeper.keep(id, route, key, request)
     }
 
     /// Returns the request that was kept with a record.
     #[must_use]
     pub fn kept_request(&self, id: RecordId, record: &Record) -> Option<KeptRequest> {
-        self.keeper.read(id, record.kept.as_deref()).request
+        self.sources.load().keeper.read(id, record.kept.as_deref()).request
     }
 
     /// Tells whether `request` has the bytes of the first attempt, so that it may be sent in its place.
     #[must_use]
     pub fn may_send(&self, id: RecordId, record: &Record, request: RequestParts<'_>) -> bool {
-        self.keeper.is_same(id, record.kept.as_deref(), request)
+        self.sources.load().keeper.is_same(id, record.kept.as_deref(), request)
     }
 
     /// Asks what became of the unknown execution of a record, and records the answer. `now` is the store's
@@ -120,7 +131,7 @@ impl Settler {
     /// there is a witness for it here, and if the record has the parts of the request that it needs.
     #[must_use]
     pub fn may_settle(&self, record: &Record, now: Timestamp) -> bool {
-        let has_witness = !record.policy.on_unknown.has_evidence() || self.witnesses.of(record).is_some();
+        let has_witness = !record.policy.on_unknown.has_evidence() || self.witness(record).is_some();
         has_witness && has_request(record) && record.may_be_settled(now)
     }
 
@@ -144,7 +155,7 @@ impl Settler {
     }
 
     async fn ask(&self, id: RecordId, record: &Record, now: Timestamp) -> Result<Settlement, StoreError> {
-        let Some(witness) = self.witnesses.of(record) else { return Ok(Settlement::Unknown) };
+        let Some(witness) = self.witness(record) else { return Ok(Settlement::Unknown) };
         let n = record.state.n();
         let response = match witness.ask(Case { id, record, n, now }).await {
             Testimony::Undecided(why) => {
@@ -198,7 +209,7 @@ impl Settler {
     /// Tells whether execution `n` may still complete, although its lease is over or its record has moved on.
     pub async fn may_complete(&self, id: RecordId, record: &Record, n: u32) -> Admission {
         let now = record.updated_at;
-        match self.witnesses.of(record) {
+        match self.witness(record) {
             Some(witness) => witness.may_complete(Case { id, record, n, now }).await,
             // A fence may be closed, and no table to look it up is known here.
             None if record.policy.on_unknown == OnUnknown::Marker => Admission::Fenced,
@@ -208,7 +219,7 @@ impl Settler {
 
     /// Fences the unknown execution of a record before an operator declares it not executed.
     pub async fn fence(&self, id: RecordId, record: &Record, now: Timestamp) -> Fence {
-        match self.witnesses.of(record) {
+        match self.witness(record) {
             Some(witness) => witness.fence(Case { id, record, n: record.state.n(), now }).await,
             None if record.policy.on_unknown == OnUnknown::Marker => {
                 Fence::Unanswered("no route of this gateway has the marker table of this record".into())

@@ -45,8 +45,8 @@ impl Unknown {
         Self { settler, id, record }
     }
 
-    fn with(mut self, witness: Says) -> Self {
-        self.settler = self.settler.asking(Witnesses::only(ROUTE, witness));
+    fn with(self, witness: Says) -> Self {
+        self.settler.consult(Keeper::default(), Witnesses::only(ROUTE, witness));
         self
     }
 

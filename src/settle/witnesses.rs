@@ -50,8 +50,8 @@ impl Witnesses {
     }
 
     /// Returns the witness of a record.
-    pub(super) fn of(&self, record: &Record) -> Option<&dyn Witness> {
+    pub(super) fn of(&self, record: &Record) -> Option<Arc<dyn Witness>> {
         let witness = self.0.get(&record.route)?;
-        witness.serves(record.policy.on_unknown).then_some(&**witness)
+        witness.serves(record.policy.on_unknown).then(|| Arc::clone(witness))
     }
 }

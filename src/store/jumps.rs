@@ -44,7 +44,7 @@ pub type Uptime = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// The state of a server's clock, as far as it is known.
 pub struct Jumps {
-    limits: ClockLimits,
+    limits: Mutex<ClockLimits>,
     uptime: Uptime,
     /// True if the state is [`State::Jumped`].
     stopped: AtomicBool,
@@ -99,7 +99,7 @@ impl Jumps {
     /// Creates the state of a clock that has not been heard yet.
     pub(super) fn new(limits: ClockLimits, uptime: Uptime) -> Self {
         Self {
-            limits,
+            limits: Mutex::new(limits),
             uptime,
             stopped: AtomicBool::new(false),
             acceptances: AtomicU64::new(0),
@@ -107,9 +107,16 @@ impl Jumps {
         }
     }
 
-    /// Returns the limits that the state was made with.
+    /// Returns the limits: the lowest until now.
     pub(super) fn limits(&self) -> ClockLimits {
-        self.limits
+        *self.limits.lock()
+    }
+
+    /// Lowers the limits to these, where they are lower. Records that were made under lower limits may be
+    /// there for long, so the limits never rise again.
+    pub(super) fn lower_limits(&self, ClockLimits { ttl, retention }: ClockLimits) {
+        let mut limits = self.limits.lock();
+        *limits = ClockLimits { ttl: limits.ttl.min(ttl), retention: limits.retention.min(retention) };
     }
 
     /// Returns the uptime now.
@@ -134,8 +141,9 @@ impl Jumps {
 
     /// Returns the time to use when the server says `now`.
     pub(super) fn judge(&self, now: Timestamp, round_trip: RoundTrip) -> Timestamp {
+        let limits = self.limits();
         let mut state = self.state.lock();
-        let (next, judged) = state.after(now, round_trip, self.limits.ttl);
+        let (next, judged) = state.after(now, round_trip, limits.ttl);
         *state = next;
         self.stopped.store(matches!(next, State::Jumped { .. }), Ordering::SeqCst);
         judged
@@ -144,11 +152,11 @@ impl Jumps {
     /// Stops claims and counts time on from `seen`. The clock was at `seen` when it was last noted, and is
     /// too far ahead of that now.
     pub(super) fn go_on_from(&self, seen: Timestamp, now: Timestamp, round_trip: RoundTrip) {
-        let ahead = Bounds::of(seen, round_trip);
+        let (ahead, limits) = (Bounds::of(seen, round_trip), self.limits());
         let mut state = self.state.lock();
         *state = State::Jumped {
             before: ClockLead { ahead, since: round_trip.received },
-            tolerated: self.limits.retention,
+            tolerated: limits.retention,
             off: Bounds::of(now, round_trip).least - ahead.most,
             agrees_since: None,
         };

@@ -103,6 +103,14 @@ impl Ledger {
         Self { jumps: Some(Arc::new(Jumps::new(limits, uptime))), ..self }
     }
 
+    /// Lowers the limits for jumps of the clock, as far as these are lower. Returns false if the clock is not
+    /// watched.
+    pub fn lower_clock_limits(&self, limits: ClockLimits) -> bool {
+        let Some(jumps) = &self.jumps else { return false };
+        jumps.lower_limits(limits);
+        true
+    }
+
     /// Returns the judge of the store's clock, for code that uses the store beside this ledger.
     #[must_use]
     pub fn jumps(&self) -> Option<Arc<Jumps>> {

@@ -129,6 +129,10 @@ pub trait Store: Send + Sync + 'static {
     /// ([`Stopped::Clock`]). A server's clock is judged by the [`Ledger`] instead.
     fn accept_clock(&self) {}
 
+    /// Keeps room for responses of up to `largest` bytes, head and body, if that is more than before: a
+    /// reload may bring routes with larger responses.
+    fn keep_room_for(&self, _largest: u64) {}
+
     /// Returns the reason why the store takes no claims now although it answers, or the gravest of several
     /// reasons. This is called before each claim, so it must be cheap. Meanwhile the [`Ledger`] refuses
     /// events that may begin an execution, and still answers from stored records.

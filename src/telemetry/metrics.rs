@@ -25,6 +25,8 @@ use super::kept::Kept;
 use super::log;
 use super::recent_attempts::RecentAttempts;
 use super::store_calls::StoreCalls;
+use super::tail::Tail;
+use super::traffic::{Calls, Sample, Traffic};
 
 /// The counters of the gateway. Cheap to clone.
 #[derive(Clone, Default)]
@@ -70,12 +72,21 @@ struct Families {
     settle_duration: Histograms<RouteBy>,
     settling_gave_up: Family<RouteBy, Counter>,
     notifications: Family<Outcome, Counter>,
+    reloads: Family<Outcome, Counter>,
+    /// 1 while the last reload was a success, else 0.
+    last_reload: Gauge,
+    /// Time at which the configuration in force was loaded, in seconds since the Unix epoch.
+    config_loaded: Gauge,
     oldest_unknown: Family<Route, Gauge>,
     tls_failures: Family<Cause, Counter>,
     /// The routes with samples in `unknown_records` and `oldest_unknown`.
     routes_shown: Mutex<BTreeSet<String>>,
     bypassed: Family<Route, Counter>,
     recent_attempts: RecentAttempts,
+    tail: Tail,
+    traffic: Traffic,
+    /// Times of the calls of executions that answered their clients.
+    calls: Calls,
     duplicates: Family<RouteArrival, Counter>,
     duplicate_age: Histograms<Route>,
     unreadable_records: Counter,
@@ -182,8 +193,12 @@ impl Metrics {
         ExecutionInFlight(gauge)
     }
 
-    /// Counts an execution that ended, with its outcome, even if its client no longer waited.
-    pub fn execution_ended(&self, route: &str, outcome: &'static str) {
+    /// Counts an execution that ended, with its outcome and the time of its call, even if its client no longer
+    /// waited.
+    pub fn execution_ended(&self, route: &str, outcome: &'static str, call: Duration) {
+        if Calls::ANSWERED.contains(&outcome) {
+            self.0.calls.count(call);
+        }
         let executions = self.0.ended.get(route, outcome, || {
             self.0.executions.get_or_create_owned(&RouteOutcome { route: route.to_owned(), outcome })
         });
@@ -199,6 +214,24 @@ impl Metrics {
     #[must_use]
     pub fn recent_attempts(&self) -> &RecentAttempts {
         &self.0.recent_attempts
+    }
+
+    /// Returns the source of ended requests for operators who look on.
+    #[must_use]
+    pub fn tail(&self) -> &Tail {
+        &self.0.tail
+    }
+
+    /// Returns the traffic of the last hour, as far as it was recorded.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        &self.0.traffic
+    }
+
+    /// Returns the present counts of the traffic.
+    #[must_use]
+    pub fn sample(&self) -> Sample {
+        Sample { calls: self.0.calls.now(), ..Sample::read(&self.encode_as(Format::Text)) }
     }
 
     /// Counts a duplicate that came `age` after the first attempt.
@@ -244,6 +277,18 @@ impl Metrics {
     /// Counts a delivery to the webhook for unknown outcomes. `outcome` is `delivered` or `failed`.
     pub fn notified(&self, outcome: &'static str) {
         self.0.notifications.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Notes that a configuration was loaded at `at`, in seconds since the Unix epoch.
+    pub fn config_loaded(&self, at: i64) {
+        self.0.config_loaded.set(at);
+        self.0.last_reload.set(1);
+    }
+
+    /// Counts a reload of the configuration.
+    pub fn reloaded(&self, outcome: &'static str, is_success: bool) {
+        self.0.reloads.get_or_create(&Outcome { outcome }).inc();
+        self.0.last_reload.set(is_success.into());
     }
 
     /// Sets the unknown records of each route. A route that was shown before and is no longer in `unknown` is
@@ -347,11 +392,17 @@ impl Default for Families {
             settle_duration: Histograms::new_with_constructor(age_seconds),
             settling_gave_up: Family::default(),
             notifications: Family::default(),
+            reloads: Family::default(),
+            last_reload: Gauge::default(),
+            config_loaded: Gauge::default(),
             oldest_unknown: Family::default(),
             tls_failures: Family::default(),
             routes_shown: Mutex::default(),
             bypassed: Family::default(),
             recent_attempts: RecentAttempts::default(),
+            tail: Tail::default(),
+            traffic: Traffic::default(),
+            calls: Calls::default(),
             duplicates: Family::default(),
             duplicate_age: Histograms::new_with_constructor(age_seconds),
             unreadable_records: Counter::default(),
@@ -368,6 +419,7 @@ impl Default for Families {
         families.describe_traffic();
         families.describe_records();
         families.describe_settling();
+        families.describe_reloads();
         families.show_claims_stopped(&[]);
         families
     }
@@ -436,6 +488,16 @@ impl Families {
         let help = "Deliveries to the webhook for unknown outcomes";
         describe(to, "notifications", help, &self.notifications);
     }
+
+    fn describe_reloads(&mut self) {
+        let to = &mut self.registry;
+        let help = "Reloads of the configuration, by outcome";
+        describe(to, "reloads", help, &self.reloads);
+        let help = "1 while the last reload of the configuration was a success, else 0";
+        describe(to, "last_reload_successful", help, &self.last_reload);
+        let help = "Time at which the configuration in force was loaded, in seconds since the Unix epoch";
+        describe(to, "config_loaded_timestamp_seconds", help, &self.config_loaded);
+    }
 }
 
 #[cfg(test)]
@@ -463,6 +525,9 @@ mod tests {
             "settle_duration_seconds histogram",
             "settling_gave_up counter",
             "notifications counter",
+            "reloads counter",
+            "last_reload_successful gauge",
+            "config_loaded_timestamp_seconds gauge",
             "oldest_unknown_seconds gauge",
             "tls_failures counter",
             "bypassed counter",

@@ -136,6 +136,10 @@ impl Store for MeteredStore {
         self.store.accept_clock();
     }
 
+    fn keep_room_for(&self, largest: u64) {
+        self.store.keep_room_for(largest);
+    }
+
     fn stopped(&self) -> Option<Stopped> {
         self.store.stopped()
     }

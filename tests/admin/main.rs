@@ -5,6 +5,7 @@ mod accept_clock;
 mod access;
 mod audit_lines;
 mod command;
+mod console;
 #[path = "../events/ledger.rs"]
 #[expect(dead_code, reason = "it also serves the contract of the stores")]
 mod decisions;

@@ -35,7 +35,7 @@ async fn a_record_has_exactly_the_members_of_the_contract() {
         world.show(running).await,
         json!({
             "id": running.to_string(), "namespace": "pay-keys", "route": "pay", "state": "running",
-            "execution": 1, "reason": null, "executed": null, "status": null,
+            "execution": 1, "on_unknown": "hold", "reason": null, "executed": null, "status": null,
             "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
             "lease_until": "2023-11-14T22:13:30.000Z", "quiet_at": null, "expires_at": null,
             "history": [claimed], "labels": {},
@@ -47,7 +47,7 @@ async fn a_record_has_exactly_the_members_of_the_contract() {
         world.show(unknown).await,
         json!({
             "id": unknown.to_string(), "namespace": "pay-keys", "route": "pay", "state": "unknown",
-            "execution": 1, "reason": "response timeout", "executed": null, "status": null,
+            "execution": 1, "on_unknown": "hold", "reason": "response timeout", "executed": null, "status": null,
             "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
             "lease_until": null, "quiet_at": "2023-11-14T22:14:00.000Z",
             "expires_at": "2023-11-14T23:13:20.000Z", "history": [claimed, lost], "labels": {},

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use oncegate::admin::{Access, AdminState, router};
+use oncegate::admin::{About, Access, AdminState, router};
 use oncegate::clock::{ManualClock, Timestamp};
 use oncegate::config::{
     AdminToken, InFlight, Match, OnStoreError, Role, Route, RouteKey, Settling, UnknownAnswers, UpstreamName,
@@ -100,10 +100,12 @@ impl World {
             ledger: ledger.clone(),
             settler: Settler::new(ledger.clone(), metrics.clone(), Keeper::default(), || Owner([0xee; 16])),
             metrics: metrics.clone(),
+            about: About::default(),
             routes: LiveRoutes::new(
                 RouteTable::new(&[route("pay"), route("refund")], None).expect("two routes"),
             ),
             access,
+            configuration: None,
             draining: draining.clone(),
             new_owner: Arc::new(move || next_owner(&counter)),
         };
@@ -298,7 +300,7 @@ fn route(name: &str) -> Arc<Route> {
         matching: Match::Equivalent,
         shape: format!("/v1/{name}"),
         methods: vec![Method::POST],
-        upstream: UpstreamName("payments".into()),
+        upstream: UpstreamName::new("payments"),
         namespace: format!("{name}-keys").into(),
         key: RouteKey::in_header(HeaderName::from_static("idempotency-key"), true),
         scope: [http::header::AUTHORIZATION, HeaderName::from_static("x-tenant")]

@@ -2,6 +2,7 @@
 
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
+mod console;
 mod cors;
 
 #[path = "../clients/mod.rs"]

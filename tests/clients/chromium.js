@@ -1,5 +1,7 @@
 // Opens a page in headless Chromium, runs a script in it, and prints what the script returns as one line of JSON.
-// The page and the script are read from standard input: {"page": URL, "script": TEXT}.
+// Standard input has {"page": URL, "script": TEXT}. With "steps" instead of "script", a text is run here, as the body
+// of a function of the browser's page and of a list of what went wrong in it: errors, refusals by its policy (CSP),
+// and requests to another origin. "options" are those of the browser's context, such as its size and colours.
 const { text } = require('node:stream/consumers');
 const { chromium } = require('playwright-core');
 
@@ -10,12 +12,18 @@ const args = [
 ];
 
 async function main() {
-  const { page: url, script } = JSON.parse(await text(process.stdin));
+  const { page: url, script, steps, options } = JSON.parse(await text(process.stdin));
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args });
   try {
-    const page = await browser.newPage();
+    const page = await browser.newPage(options);
+    const wrong = [];
+    page.on('pageerror', (error) => wrong.push(String(error)));
+    page.on('console', (line) => line.type() === 'error' && wrong.push(line.text()));
+    page.on('request', (asked) => new URL(asked.url()).origin !== new URL(url).origin && !asked.url().startsWith('data:') && wrong.push(asked.url()));
+    page.setDefaultTimeout(45_000);
     await page.goto(url);
-    console.log(JSON.stringify(await page.evaluate(script)));
+    const run = steps ? new (async () => {}).constructor('page', 'wrong', steps) : () => page.evaluate(script);
+    console.log(JSON.stringify((await run(page, wrong)) ?? null));
   } finally {
     await browser.close();
   }

@@ -47,14 +47,24 @@ pub fn python(script: &Path) -> Command {
 
 /// Opens a page in headless Chromium, runs a script in it, and returns the script's result.
 pub async fn chromium(page: &str, script: &str) -> Value {
+    browse(serde_json::json!({ "page": page, "script": script })).await
+}
+
+/// Opens a page in headless Chromium with these options of its context, and takes steps outside of the page:
+/// keys, clicks, screenshots. Returns the result of the steps.
+pub async fn drive(page: &str, options: Value, steps: &str) -> Value {
+    browse(serde_json::json!({ "page": page, "options": options, "steps": steps })).await
+}
+
+async fn browse(asked: Value) -> Value {
     let mut command = node(&file("tests/clients/chromium.js"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().expect("Node runs");
     let mut input = child.stdin.take().expect("piped");
-    let asked = serde_json::json!({ "page": page, "script": script }).to_string();
-    input.write_all(asked.as_bytes()).await.expect("the script reads");
+    input.write_all(asked.to_string().as_bytes()).await.expect("the script reads");
     drop(input);
-    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it ends").expect("it runs");
+    // A page that shows the last twenty seconds takes at least as long.
+    let output = timeout(3 * PATIENCE, child.wait_with_output()).await.expect("it ends").expect("it runs");
     assert!(output.status.success(), "Chromium failed; run ./scripts/test, which installs it");
     serde_json::from_slice(&output.stdout).expect("a line of JSON")
 }

@@ -243,6 +243,18 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "routes[0].key.first",
         "stands beside `json`",
     ),
+    (
+        "route",
+        "fingerprint.body = 'multipart'\nkey = { json = '/id' }",
+        "routes[0].fingerprint.body",
+        "with the header in front",
+    ),
+    (
+        "route",
+        "fingerprint.body = 'multipart'\nkey = { first = [{ json = '/id' }, { header = 'X-Key' }] }",
+        "routes[0].fingerprint.body",
+        "read from JSON and forms alone",
+    ),
     ("route", "key = { first = [] }", "routes[0].key.first", "1 to 8"),
     ("route", "key = { first = ['X-Key'] }", "routes[0].key.first[0]", "a table like { json"),
     ("route", "key = { first = { json = '/id' } }", "routes[0].key.first", "an array"),

@@ -113,10 +113,10 @@ fn a_key_in_the_body_is_explained() {
         &[
             "the members /merchant and /metadata/order of the body, optional: a request without it passes UNPROTECTED",
             "sent quoted in idempotency-key, in place of a header of this name that the client sent",
-            "each body is read whole to find it",
+            "key in the body each body is read whole to find it. With or without a key,",
             "one of more than 1MiB is answered 413 request-too-large",
             "neither JSON nor a form, or that has a content coding, 400 key-invalid",
-            "a second payment of it gets the first answer, or 422, after a decline too",
+            "a second payment of it gets the first answer, or 422 payload-mismatch, after a decline too",
             "No warnings.",
         ],
     );
@@ -124,7 +124,11 @@ fn a_key_in_the_body_is_explained() {
         "key = { first = [{ header = 'X-Event-Id' }, { json = '/id' }], required = true, forward = 'none' }";
     assert_says(
         &format!("{SMALL}{first}\n"),
-        &["the x-event-id header or the member /id of the body, required", "no header is sent with it"],
+        &[
+            "the x-event-id header or the member /id of the body, required",
+            "no header is sent with it",
+            "without a key in x-event-id, each body is read whole to find it. One of more than 1MiB",
+        ],
     );
     assert!(!words(SMALL).contains("key upstream") && !words(SMALL).contains("key in the body"));
     let probe = "on_unknown = 'probe'\nprobe = { url = 'http://127.0.0.1:9/?k={key}', executed = [200], not_executed = [404] }";
@@ -141,6 +145,24 @@ fn a_key_in_the_body_is_explained() {
         let text = format!("{SMALL}key = {{ json = {shared} }}\n");
         assert_says(&text, &["! route \"charges\": the key is { json = ", "which usual requests share"]);
     }
+}
+
+/// The statuses are those that the route's problems have.
+#[test]
+fn a_key_in_the_body_is_explained_with_the_routes_own_statuses() {
+    let text = format!(
+        "{SMALL}key = {{ json = '/customer' }}\nproblems = 'own'\n[problems.own]\n\
+         status = {{ payload-mismatch = 409, request-too-large = 400, key-invalid = 422 }}\n"
+    );
+    assert_says(
+        &text,
+        &[
+            "is answered 400 request-too-large",
+            "a content coding, 422 key-invalid",
+            "gets the first answer, or 409 payload-mismatch, after a decline too",
+            "gets the first one's answer, or 409 payload-mismatch. Add a member",
+        ],
+    );
 }
 
 /// For every form of a body: what makes a request the same, and what that means for payments.
@@ -275,6 +297,14 @@ fn probable_mistakes_are_warned_of() {
         (route("ttl = '50s'\nlease = '1m'"), "ttl 50s is shorter than the lease (1m)"),
         (route("tombstone_ttl = '0s'"), "tombstone_ttl is 0s"),
         (
+            route("key = { first = [{ header = 'X-Event-Id' }, { json = '/id' }] }"),
+            "an attempt that lacks the first of them is another operation",
+        ),
+        (
+            route("key = { first = [{ header = 'X-A' }, { header = 'X-B' }] }"),
+            "Every attempt has to carry the same place, or the same text in all of them",
+        ),
+        (
             route("wait_timeout = '1m'"),
             "wait_timeout 1m is longer than a call to the upstream may take (31s)",
         ),
@@ -364,6 +394,18 @@ fn the_report_says_what_answers_mean() {
             "any other status stored and replayed A status that is listed itself counts before its class.",
         ],
     );
+}
+
+#[test]
+fn a_multipart_body_without_a_key_in_a_header_is_warned_of() {
+    let warned = |key: &str| {
+        let text = format!("{SMALL}key = {key}\nfingerprint.body = 'multipart'\n");
+        let warnings = parsed(&text).warnings();
+        warnings.iter().any(|warning| warning.to_string().contains("it is answered 400 key-invalid"))
+    };
+    assert!(warned("{ first = [{ header = 'X-Event-Id' }, { json = '/id' }] }"));
+    assert!(!warned("{ first = [{ header = 'X-A' }, { header = 'X-B' }] }"));
+    assert!(!warned("{ header = 'X-A' }"));
 }
 
 #[test]

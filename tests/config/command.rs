@@ -212,3 +212,30 @@ fn mistakes_in_arguments_name_the_argument() {
     }
     assert!(serve(&["--bind", "0.0.0.0"]).contains("use --listen"));
 }
+
+#[test]
+fn check_against_an_earlier_file_ends_with_1_where_a_change_is_dangerous() {
+    let directory = written(SMALL);
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("writable");
+    let run = |new: &str, more: &[&str]| {
+        let arguments = [&["check", "--config", new, "--against", "gate.toml"], more].concat();
+        ended(&arguments, directory.path())
+    };
+    write("same.toml", &format!("# a comment\n{SMALL}"));
+    assert_eq!(run("same.toml", &[]).0, Some(0));
+    write("safe.toml", &format!("{SMALL}\nlease = \"20s\"\n"));
+    let (code, out, err) = run("safe.toml", &[]);
+    assert!(code == Some(0) && out.contains("Other changes (1)"), "{out}{err}");
+    let (code, out, _) = run("safe.toml", &["--short"]);
+    assert!(code == Some(0) && !out.contains("lease"), "{out}");
+    write("dangerous.toml", &format!("{SMALL}\nlease = \"20s\"\nnamespace = \"other\"\n"));
+    for more in [&[][..], &["--short"]] {
+        let (code, out, err) = run("dangerous.toml", more);
+        assert!(code == Some(1) && out.contains("  ! POST "), "{out}{err}");
+    }
+    write("bad.toml", &format!("{SMALL}\nttl = \"soon\"\n"));
+    let (code, _, err) = run("bad.toml", &[]);
+    assert!(code == Some(2) && err.contains("bad.toml:"), "{err}");
+    let (code, _, err) = run("missing.toml", &[]);
+    assert!(code == Some(2) && err.contains("missing.toml"), "{err}");
+}

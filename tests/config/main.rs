@@ -3,6 +3,7 @@
 
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
+mod against;
 mod bad_input;
 mod check;
 mod command;

@@ -92,6 +92,64 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("echo = ['Refresh']", "problems.own.echo[0]", "means something in an answer"),
     ("echo = ['clear-site-data']", "problems.own.echo[0]", "means something in an answer"),
     ("echo = 'x-request-id'", "problems.own.echo", "write it in brackets"),
+    ("headers = { in-fligth = { x-a = 'b' } }", "problems.own.headers.in-fligth", "there is no problem"),
+    (
+        "headers = { in-flight = { 'a b' = 'c' } }",
+        "problems.own.headers.in-flight.\"a b\"",
+        "not a header name",
+    ),
+    ("headers = { in-flight = { x-a = '' } }", "problems.own.headers.in-flight.x-a", "no value of a header"),
+    ("headers = { in-flight = { x-a = 'é' } }", "problems.own.headers.in-flight.x-a", "no value of a header"),
+    (
+        "headers = { in-flight = { x-a = \"b\\nc\" } }",
+        "problems.own.headers.in-flight.x-a",
+        "no value of a header",
+    ),
+    (
+        "headers = { in-flight = { x-a = 'b', X-A = 'c' } }",
+        "problems.own.headers.in-flight.x-a",
+        "named twice",
+    ),
+    (
+        "echo = ['x-a']\nheaders = { in-flight = { X-A = 'b' } }",
+        "problems.own.headers.in-flight.X-A",
+        "named twice",
+    ),
+    (
+        "headers = { in-flight = { retry-after = '1' } }",
+        "problems.own.headers.in-flight.retry-after",
+        "is a time",
+    ),
+    (
+        "headers = { in-flight = { x-should-retry = 'true' } }",
+        "problems.own.headers.in-flight.x-should-retry",
+        "own words",
+    ),
+    (
+        "headers = { in-flight = { idempotent_replayed = 'a' } }",
+        "problems.own.headers.in-flight.idempotent_replayed",
+        "own words",
+    ),
+    (
+        "headers = { in-flight = { Set-Cookie = 'a' } }",
+        "problems.own.headers.in-flight.Set-Cookie",
+        "may prove who asks",
+    ),
+    (
+        "headers = { in-flight = { Location = '/' } }",
+        "problems.own.headers.in-flight.Location",
+        "allowed: headers of an API's own",
+    ),
+    (
+        "headers = { in-flight = { content-type = 'a/b' } }",
+        "problems.own.headers.in-flight.content-type",
+        "describes the body",
+    ),
+    (
+        "headers = { in-flight = { Refresh = '1' } }",
+        "problems.own.headers.in-flight.Refresh",
+        "would obey it",
+    ),
     (
         "body = '{\"a\": \"{stauts}\"}'",
         "problems.own.body",

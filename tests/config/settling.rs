@@ -313,7 +313,7 @@ fn a_probe_has_a_hidden_upstream_of_its_own() {
             "on_unknown = 'probe'\nprobe = {{ url = '{url}', executed = [200], timeout = '{timeout}' }}\n"
         );
         let config = parsed(&format!("{text}{probe}"));
-        let name = UpstreamName("probe:charges".into());
+        let name = UpstreamName::new("probe:charges");
         let Settling::Probe(probe) = &config.routes[0].settling else { panic!("{:?}", config.routes[0]) };
         assert_eq!((&probe.upstream, name.is_of_probe()), (&name, true));
         assert_eq!(config.upstreams.len(), 2);

@@ -65,6 +65,7 @@ fn run(name: &str, mutations: usize) {
     assert!(seeds.len() > 4, "only {} files in the corpus of {name}", seeds.len());
     if name == "config" {
         seeds.extend(files(&root.join("config")));
+        seeds.extend(files(&root.join("config/dialects")));
     }
     for seed in &seeds {
         check(name, target, seed);
@@ -75,10 +76,12 @@ fn run(name: &str, mutations: usize) {
     }
 }
 
-/// Returns the files of a folder, in an order that does not depend on the file system.
+/// Returns the files of a folder, without those of its folders, in an order that does not depend on the file
+/// system.
 fn files(folder: &Path) -> Vec<Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut paths: Vec<PathBuf> = paths.filter(|path| path.is_file()).collect();
     paths.sort();
     paths.iter().map(|path| fs::read(path).expect("a readable file")).collect()
 }

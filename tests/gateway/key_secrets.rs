@@ -1,11 +1,15 @@
-//! What is told of a key in the body: its record to those who may ask for it, and its text to nobody.
+//! What is told of a key in the body: its record to callers and operators that may ask for it, and never its
+//! text.
+
+use std::path::Path;
 
 use http::Response;
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::harness::{Answer, Gateway, Settings, Upstream, contains, request};
+use crate::harness::tls::{Authority, connect};
+use crate::harness::{Answer, Connection, Gateway, Settings, Upstream, contains, request, request_bytes};
 
 const CALLER: (&str, &str) = ("authorization", "Bearer caller");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -120,6 +124,21 @@ async fn a_kept_request_is_sent_again_with_the_key_of_its_body() {
     assert!(request(gateway.address, "POST", "/v1/charges", &headers, body).await.is_replay());
 }
 
+/// Returns settings under which requests are kept in this directory and sent again. `key` says where the key is,
+/// and `store` adds lines for the store.
+fn keeping(directory: &Path, key: &str, store: &str) -> Settings {
+    let route = format!(
+        "key = {{ {key} }}\non_unknown = \"retry\"\nupstream_keys = {{ window = \"1h\" }}\nkeep_request = true\n\
+         lease = \"300ms\""
+    );
+    let store = format!(
+        "url = \"embedded:{}\"\nseal = [{{ id = \"k\", env = \"SEAL\" }}]\n{store}",
+        directory.join("data").display()
+    );
+    let settings = Settings::route(&route).store(&store).upstream(SHORT);
+    settings.env("SEAL", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+}
+
 /// After a change of the place that an operator accepted, the kept request of an earlier record has another key
 /// where the route looks for it now. The upstream would not recognise the operation by it.
 #[tokio::test]
@@ -127,18 +146,7 @@ async fn a_kept_request_is_not_sent_again_with_another_key() {
     let refusing = |_| Response::builder().status(503).body(Full::from("refused")).expect("a response");
     let upstream = Upstream::answering(refusing).await;
     let directory = tempfile::tempdir().expect("a directory");
-    let settings = |key: &str, store: &str| {
-        let route = format!(
-            "key = {{ {key} }}\non_unknown = \"retry\"\nupstream_keys = {{ window = \"1h\" }}\nkeep_request = true\n\
-             lease = \"300ms\""
-        );
-        let store = format!(
-            "url = \"embedded:{}\"\nseal = [{{ id = \"k\", env = \"SEAL\" }}]\n{store}",
-            directory.path().join("data").display()
-        );
-        let settings = Settings::route(&route).store(&store).upstream(SHORT);
-        settings.env("SEAL", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
-    };
+    let settings = |key: &str, store: &str| keeping(directory.path(), key, store);
     let mut gateway = Gateway::start(&upstream, settings("header = \"X-Key\"", "")).await;
     let headers = [("content-type", "application/json"), ("x-key", "first")];
     let lost = request(gateway.address, "POST", "/v1/charges", &headers, "{\"order\":17}").await;
@@ -147,12 +155,48 @@ async fn a_kept_request_is_not_sent_again_with_another_key() {
 
     let other = "json = \"/order\"";
     let (_, refusal) = gateway.refused(&upstream, settings(other, "")).await;
-    let begin = refusal.find("accept_identity_change = [").unwrap_or_else(|| panic!("{refusal}"));
-    let accept = refusal[begin..].lines().next().expect("a line").replace("\\\"", "\"");
-    let accept = &accept[..=accept.find(']').expect("a list")];
-    let gateway = gateway.restart(&upstream, settings(other, accept)).await;
+    let gateway = gateway.restart(&upstream, settings(other, &accepted(&refusal))).await;
     gateway.logs("the kept request does not fit its route").await;
     for seen in upstream.seen() {
         assert_eq!((seen.header("x-key"), seen.header("idempotency-key")), ("first", ""));
+    }
+}
+
+/// Returns the setting that accepts the change of identity for which a gateway did not start.
+fn accepted(refusal: &str) -> String {
+    let begin = refusal.find("accept_identity_change = [").unwrap_or_else(|| panic!("{refusal}"));
+    let accept = refusal[begin..].lines().next().expect("a line").replace("\\\"", "\"");
+    accept[..=accept.find(']').expect("a list")].to_owned()
+}
+
+/// The certificate of the client is part of what names the operation, and it is not kept. The key is.
+#[tokio::test]
+async fn behind_client_certificates_a_kept_request_is_sent_again_with_its_own_key_alone() {
+    let refusing = |_| Response::builder().status(503).body(Full::from("refused")).expect("a response");
+    let upstream = Upstream::answering(refusing).await;
+    let (directory, authority) = (tempfile::tempdir().expect("a directory"), Authority::new());
+    let tls = format!(
+        "tls = {{ {}, client_ca = \"{}\" }}",
+        authority.certify("server").keys(),
+        authority.ca.display()
+    );
+    let settings = |key: &str, store: &str| keeping(directory.path(), key, store).server(&tls);
+    let mut gateway = Gateway::start(&upstream, settings("first = [{ header = \"X-A\" }]", "")).await;
+    let client = authority.client(Some(&authority.certify("client")), &["http/1.1"]);
+    let stream = connect(&client, gateway.address.port()).await.expect("a handshake");
+    let mut connection = Connection::over(stream);
+    let headers = [("content-type", "application/json"), ("x-a", "pay-1"), ("x-b", "trace-9")];
+    connection.send(request_bytes("POST", "/v1/charges", &headers, b"{}")).await;
+    assert_eq!(connection.answer().await.status, 503);
+    // The place still reads the key of the record.
+    upstream.reached(2).await;
+    gateway.kill().await;
+
+    let other = "first = [{ header = \"X-B\" }, { header = \"X-A\" }], forward_as = \"X-A\"";
+    let (_, refusal) = gateway.refused(&upstream, settings(other, "")).await;
+    let gateway = gateway.restart(&upstream, settings(other, &accepted(&refusal))).await;
+    gateway.logs("the kept request does not fit its route").await;
+    for seen in upstream.seen() {
+        assert_eq!(seen.header("x-a"), "pay-1");
     }
 }

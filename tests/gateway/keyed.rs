@@ -46,6 +46,39 @@ async fn keys_without_a_route_can_be_refused() {
     assert_eq!(request(gateway.address, "POST", "/v2/charges", &[], "a").await.status, 201);
 }
 
+/// A route covers the request, so the problem and the log must not say that none does.
+#[tokio::test]
+async fn a_refused_key_says_where_the_route_reads_its_own() {
+    let json = ("content-type", "application/json");
+    for (key, headers, place) in [
+        ("json = \"/order\"", &[KEYED[0], json][..], "the member /order of the body"),
+        ("header = \"X-Request-Key\"", &KEYED, "the x-request-key header"),
+        (
+            "first = [{ header = \"X-Id\" }, { json = [\"/m\", \"/o\"] }]",
+            &[KEYED[0], json],
+            "the x-id header or the members /m and /o of the body",
+        ),
+    ] {
+        for keyed in ["refuse", "pass"] {
+            let upstream = Upstream::start().await;
+            let settings = Settings::route(&format!("key = {{ {key} }}"));
+            let fallback = format!("[fallback]\nupstream = \"payments\"\nkeyed = \"{keyed}\"");
+            let gateway = Gateway::start(&upstream, settings.more(&fallback)).await;
+            let answer = request(gateway.address, "POST", "/v1/charges", headers, "{}").await;
+            if keyed == "refuse" {
+                let told = answer.problem(404, "no-route", "unknown", "never");
+                let detail = told["detail"].as_str().expect("a text");
+                assert!(detail.contains(place) && !detail.contains("no route protects"), "{detail}");
+                assert_eq!(upstream.executions(), 0);
+            } else {
+                assert_eq!((answer.status, answer.header("idempotency-protected")), (201, Some("false")));
+                let line = gateway.logs("where its route does not read keys").await;
+                assert!(line.contains("\"pay\"") && !line.contains("k-1"), "{line}");
+            }
+        }
+    }
+}
+
 /// Once a request may have been sent, only a request with a safe method may be repeated, with or without a
 /// key.
 #[tokio::test]

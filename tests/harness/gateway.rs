@@ -235,6 +235,19 @@ impl Gateway {
         assert!(status.success());
     }
 
+    /// Returns the configuration file.
+    pub fn file(&self) -> std::path::PathBuf {
+        self.directory.path().join("oncegate.toml")
+    }
+
+    /// Replaces the configuration file by what `change` makes of its text.
+    pub fn rewrite(&self, change: impl FnOnce(&str) -> String) {
+        let text = std::fs::read_to_string(self.file()).expect("the file can be read");
+        let new = self.directory.path().join("new.toml");
+        std::fs::write(&new, change(&text)).expect("a file can be written");
+        std::fs::rename(new, self.file()).expect("the file can be replaced");
+    }
+
     /// Sends SIGKILL and waits until the process is gone.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("it can be killed");
@@ -283,6 +296,14 @@ impl Gateway {
     /// Tells whether the metrics contain exactly this line.
     pub async fn shows(&self, line: &str) -> bool {
         self.admin_get("/metrics").await.text().lines().any(|shown| shown == line)
+    }
+
+    /// Returns the number that the metrics have for `sample`, a name with its labels, or zero if they have none.
+    pub async fn metric(&self, sample: &str) -> u64 {
+        let metrics = self.admin_get("/metrics").await;
+        let mut values =
+            metrics.text().lines().filter_map(|line| line.strip_prefix(sample)?.trim().parse().ok());
+        values.next().unwrap_or_default()
     }
 
     /// Sends a DELETE to the admin listener.

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -39,6 +40,8 @@ pub struct Upstream {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     count: watch::Sender<usize>,
+    /// The numbers of connections that came, and that ended.
+    connections: (AtomicUsize, AtomicUsize),
     /// The beginning of the paths with responses that are held back, if any are.
     gate: watch::Sender<Option<&'static str>>,
 }
@@ -64,6 +67,7 @@ impl Upstream {
             address: listener.local_addr().expect("an address"),
             seen: Arc::default(),
             count: watch::Sender::new(0),
+            connections: Default::default(),
             gate: watch::Sender::new(None),
         });
         let gate = upstream.gate.subscribe();
@@ -82,7 +86,9 @@ impl Upstream {
 
     async fn accept(self: Arc<Self>, listener: TcpListener, handler: Arc<Handler>) {
         while let Ok((stream, _)) = listener.accept().await {
+            self.connections.0.fetch_add(1, SeqCst);
             let (upstream, handler) = (Arc::clone(&self), Arc::clone(&handler));
+            let ending = Arc::clone(&self);
             let service = service_fn(move |request: Request<Incoming>| {
                 let (upstream, handler) = (Arc::clone(&upstream), Arc::clone(&handler));
                 async move {
@@ -91,7 +97,11 @@ impl Upstream {
                 }
             });
             let connection = hyper::server::conn::http1::Builder::new();
-            tokio::spawn(connection.serve_connection(TokioIo::new(stream), service));
+            let served = connection.serve_connection(TokioIo::new(stream), service);
+            tokio::spawn(async move {
+                drop(served.await);
+                ending.connections.1.fetch_add(1, SeqCst);
+            });
         }
     }
 
@@ -113,6 +123,16 @@ impl Upstream {
     /// Returns the number of requests.
     pub fn executions(&self) -> usize {
         *self.count.borrow()
+    }
+
+    /// Returns the number of connections so far.
+    pub fn connections(&self) -> usize {
+        self.connections.0.load(SeqCst)
+    }
+
+    /// Returns the number of connections that ended.
+    pub fn closed(&self) -> usize {
+        self.connections.1.load(SeqCst)
     }
 
     /// Waits until there were `count` requests.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
-use oncegate::admin::{self, Access, AdminState};
+use oncegate::admin::{self, About, Access, AdminState};
 use oncegate::config::Route;
 use oncegate::protocol::Policy;
 use oncegate::routes::RouteTable;
@@ -36,8 +36,10 @@ async fn gateway_admin_and_store_follow_a_new_table_and_a_running_request_keeps_
         ledger: world.ledger.clone(),
         settler: Settler::new(world.ledger.clone(), world.metrics.clone(), Keeper::default(), new_owner),
         metrics: world.metrics.clone(),
+        about: About::default(),
         routes: world.routes.clone(),
         access: Access::Loopback,
+        configuration: None,
         draining: CancellationToken::new(),
         new_owner: Arc::new(new_owner),
     });

@@ -60,18 +60,11 @@ async fn two_gateways_on_postgres_tell_each_event_once() {
     tokio::join!(events_are_told_once(&one, true), events_are_told_once(&other, false));
 }
 
-/// Returns a number that the metrics of a gateway show, or zero if they do not show it.
-async fn shown(gateway: &Gateway, sample: &str) -> usize {
-    let metrics = gateway.admin_get("/metrics").await;
-    let value = metrics.text().lines().find_map(|line| line.strip_prefix(sample)?.trim().parse().ok());
-    value.unwrap_or_default()
-}
-
 /// Waits until a gateway has looked at the lease twice more.
 async fn looks_twice(gateway: &Gateway) {
     let sample = "oncegate_store_duration_seconds_count{op=\"notifier\"}";
-    let before = shown(gateway, sample).await;
-    while shown(gateway, sample).await < before + 2 {
+    let before = gateway.metric(sample).await;
+    while gateway.metric(sample).await < before + 2 {
         sleep(Duration::from_millis(50)).await;
     }
 }
@@ -90,8 +83,8 @@ async fn the_gateway_without_the_lease_sends_nothing() {
     tokio::join!(looks_twice(&first), looks_twice(&second));
     // A delivery that takes too long is repeated by the same gateway.
     let failed = "oncegate_notifications_total{outcome=\"failed\"}";
-    let sent = receiver.executions();
-    let repeated = shown(&first, failed).await + shown(&second, failed).await;
+    let sent = receiver.executions() as u64;
+    let repeated = first.metric(failed).await + second.metric(failed).await;
     assert!(sent <= 1 + repeated, "{sent} deliveries, {repeated} of them repeated");
     receiver.let_go();
 }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -97,7 +96,7 @@ pub fn upstream(url: &str, ca: Option<PathBuf>) -> Upstream {
 }
 
 fn name() -> UpstreamName {
-    UpstreamName(Arc::from("payments"))
+    UpstreamName::new("payments")
 }
 
 /// Checks that the call failed and that the request was provably not sent.

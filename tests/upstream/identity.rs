@@ -95,7 +95,7 @@ async fn an_identity_that_changes_is_shown_from_then_on() {
     for (offers, version) in [("h2", "HTTP/2.0"), ("http/1.1", "HTTP/1.1")] {
         let old = authority.certify("gateway");
         let port = server(&authority, &[offers]).await;
-        let name = oncegate::config::UpstreamName("payments".into());
+        let name = oncegate::config::UpstreamName::new("payments");
         let proxy =
             Proxy::new(&[(name, calling(&authority, port, Some(&old)))].into()).expect("usable files");
         let (_, connector) = proxy.connectors().next().expect("an upstream");

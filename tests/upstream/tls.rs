@@ -145,7 +145,7 @@ fn a_trust_file_without_a_certificate_is_refused_at_the_start() {
     let (empty, missing) = (dir.path().join("empty.pem"), dir.path().join("missing.pem"));
     std::fs::write(&empty, "").expect("a file");
     for ca in [empty, missing] {
-        let named = oncegate::config::UpstreamName("payments".into());
+        let named = oncegate::config::UpstreamName::new("payments");
         let refused = Proxy::new(&[(named, upstream("https://localhost", Some(ca.clone())))].into());
         let (_, error) = refused.err().expect("nothing to trust");
         assert!(error.to_string().contains(&*ca.to_string_lossy()), "{error}");

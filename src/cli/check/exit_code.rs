@@ -8,3 +8,5 @@ pub const NO_ANSWER: u8 = 1;
 pub const NOT_PROVEN: u8 = 1;
 /// The exit code for an invalid configuration.
 pub const BAD_CONFIGURATION: u8 = 2;
+/// The exit code for a change that is dangerous for keys in flight.
+pub const DANGEROUS: u8 = 1;

@@ -1,5 +1,7 @@
 //! The effect of a route's key settings.
 
+use http::HeaderName;
+
 use crate::cli::page::Page;
 use crate::config::units::Size;
 use crate::config::{Config, KeyForwarding, Route};
@@ -15,14 +17,18 @@ pub(super) fn write(page: &mut Page, config: &Config, route: &Route) {
         page.row("key upstream", &text);
     }
     if route.key.source.reads_body() {
-        page.row("key in the body", &in_body(config));
-        page.row("same key", SAME_KEY);
+        page.row("key in the body", &in_body(config, route));
+        page.row("same key", &same_key(route));
     }
 }
 
-const SAME_KEY: &str = "the same members name the same operation for as long as its key is remembered. If they name a \
-                        business object, such as an order, a second payment of it gets the first answer, or 422, \
-                        after a decline too";
+fn same_key(route: &Route) -> String {
+    format!(
+        "the same members name the same operation for as long as its key is remembered. If they name a business \
+         object, such as an order, a second payment of it gets the first answer, or {}, after a decline too",
+        told(route, Slug::PayloadMismatch)
+    )
+}
 
 fn place(route: &Route) -> String {
     let place = match route.key.source.places() {
@@ -55,10 +61,18 @@ fn forwarded(route: &Route) -> Option<String> {
     Some(format!("sent {form} in {name}, in place of a header of this name that the client sent"))
 }
 
-fn in_body(config: &Config) -> String {
+fn in_body(config: &Config, route: &Route) -> String {
+    let headers = route.key.source.places().iter().map_while(KeyPlace::as_header);
+    let headers: Vec<&str> = headers.map(HeaderName::as_str).collect();
+    let (which, with_or_without) = match headers.is_empty() {
+        true => ("each body".to_owned(), "With or without a key, one"),
+        false => (format!("without a key in {}, each body", headers.join(" or ")), "One"),
+    };
     format!(
-        "each body is read whole to find it. With or without a key, one of more than {} is answered 413 \
-         request-too-large, and one that is neither JSON nor a form, or that has a content coding, 400 key-invalid",
-        Size(config.server.request_body_limit as u64)
+        "{which} is read whole to find it. {with_or_without} of more than {} is answered {}, and one that is neither \
+         JSON nor a form, or that has a content coding, {}",
+        Size(config.server.request_body_limit as u64),
+        told(route, Slug::RequestTooLarge),
+        told(route, Slug::KeyInvalid)
     )
 }

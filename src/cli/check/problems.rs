@@ -110,7 +110,11 @@ fn one(page: &mut Page, config: &Config, route: &Route, slug: Slug) {
         example.executed().name(),
         example.retry().name(),
     );
-    page.hanging(&format!("  {:22}", slug.name()), &advice);
+    let own = wording
+        .headers
+        .iter()
+        .map(|(name, value)| format!("; {name}: {}", value.to_str().unwrap_or_default()));
+    page.hanging(&format!("  {:22}", slug.name()), &(advice + &own.collect::<String>()));
     page.example(&String::from_utf8_lossy(&wording.body));
 }
 

@@ -21,6 +21,8 @@ pub(in crate::config) struct Problems {
     pub content_type: Option<String>,
     /// Headers of the request that a problem repeats.
     pub echo: Vec<String>,
+    /// Headers of the API's own with a fixed value, by slug, like { in-flight = { transient-error = "true" } }.
+    pub headers: BTreeMap<String, BTreeMap<String, String>>,
     /// Body of the problems, with the placeholders `{status}`, `{slug}`, `{code}`, `{type}`, `{title}`,
     /// `{detail}`, `{executed}`, `{retry}`, `{record}` and `{original_status}`. In JSON, a placeholder
     /// without quotes becomes a whole value.

@@ -72,6 +72,17 @@ pub fn distinguishes(at: &KeyCursor<'_>, name: &HeaderName, keys: &[HeaderName])
 /// credential or a key.
 pub fn repeated(at: &KeyCursor<'_>, name: &HeaderName) -> Option<()> {
     let allowed = "allowed: headers that name a request, like \"request-id\" or \"x-correlation-id\"";
+    means_nothing(at, name, "what a request said", allowed)
+}
+
+/// Checks a header with a fixed value in an answer. It must mean nothing to clients of HTTP and to proxies, and
+/// must not be one of the gateway's own.
+pub fn fixed(at: &KeyCursor<'_>, name: &HeaderName) -> Option<()> {
+    let allowed = "allowed: headers of an API's own, like \"transient-error\"";
+    means_nothing(at, name, "it, whatever the answer is about", allowed)
+}
+
+fn means_nothing(at: &KeyCursor<'_>, name: &HeaderName, obeyed: &str, allowed: &str) -> Option<()> {
     let dashed = name.as_str().replace('_', "-");
     if ["idempotency-", "idempotent-"].iter().any(|first| dashed.starts_with(first))
         || dashed.contains("should-retry")
@@ -82,9 +93,7 @@ pub fn repeated(at: &KeyCursor<'_>, name: &HeaderName) -> Option<()> {
     } else if let Some(means) = meaning(name) {
         at.refuse(format!("{name} {means}; {allowed}"))
     } else if steers_clients(name) {
-        at.refuse(format!(
-            "{name} means something in an answer, and clients would obey what a request said; {allowed}"
-        ))
+        at.refuse(format!("{name} means something in an answer, and clients would obey {obeyed}; {allowed}"))
     } else {
         Some(())
     }

@@ -16,7 +16,7 @@ pub fn no_loop(at: &KeyCursor<'_>, upstreams: &Upstreams, listeners: [(&str, Soc
         let Some(upstream) = upstream else { continue };
         let own = listeners.iter().find(|(_, listener)| is_at(&upstream.url, *listener));
         if let Some((key, listener)) = own {
-            apart = at.key(&name.0).key("url").refuse(format!(
+            apart = at.key(name.as_str()).key("url").refuse(format!(
                 "is the gateway itself ({key} = {listener}): what it forwards would come back to it; allowed: the \
                  address of the API behind it"
             ));

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::{headers, limits};
 use crate::config::RouteKey;
@@ -89,10 +89,14 @@ fn shape(at: &KeyCursor<'_>, name: &str, file: &file::Problems) -> Option<Custom
         words.body = Some(template(at, text, &of_templates)?);
         Some(())
     });
+    let fixed = each(&at.key("headers"), &file.headers, &mut slugs, |at, _, table, words| {
+        words.headers = fixed_headers(at, table, echo.as_deref().unwrap_or(&[]))?;
+        Some(())
+    });
     if !of_templates.is_json() && body.is_none() && file.bodies.len() < Slug::ALL.len() {
         return written.refuse("needs `body` beside it, because the usual document is JSON");
     }
-    statuses.and(codes).and(types).and(bodies)?;
+    statuses.and(codes).and(types).and(bodies).and(fixed)?;
     let body = body.map_or(Some(None), |valid| valid.map(Some))?;
     Some(CustomShape { name: name.to_owned(), content_type, echo: echo?, body, slugs })
 }
@@ -165,6 +169,32 @@ fn word(at: &KeyCursor<'_>, text: &str) -> Option<String> {
 
 fn template(at: &KeyCursor<'_>, text: &str, content_type: &ContentType) -> Option<Template> {
     Template::parse(text, content_type).map_or_else(|why| at.refuse(why), Some)
+}
+
+/// Checks the headers that a problem has with fixed values. No header may come twice.
+fn fixed_headers(
+    at: &KeyCursor<'_>,
+    table: &BTreeMap<String, String>,
+    echo: &[HeaderName],
+) -> Option<Vec<(HeaderName, HeaderValue)>> {
+    let mut found: Vec<Option<(HeaderName, HeaderValue)>> = Vec::new();
+    for (text, value) in table {
+        let at = at.key(text);
+        let name = headers::name(&at, text);
+        let name = name.filter(|name| headers::fixed(&at, name).is_some());
+        let name = name.and_then(|name| {
+            let earlier = found.iter().flatten().any(|(earlier, _)| *earlier == name);
+            match earlier || echo.contains(&name) {
+                true => at.refuse("is named twice, here in other letters or in echo; leave one out"),
+                false => Some(name),
+            }
+        });
+        let is_plain = !value.trim().is_empty() && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        let value = HeaderValue::from_str(value).ok().filter(|_| is_plain);
+        let value = value.or_else(|| at.refuse("is no value of a header; write printable ASCII characters"));
+        found.push(name.zip(value));
+    }
+    found.into_iter().collect()
 }
 
 fn echo(at: &KeyCursor<'_>, texts: &[String]) -> Option<Vec<HeaderName>> {

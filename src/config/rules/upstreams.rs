@@ -22,7 +22,7 @@ pub fn all(at: &KeyCursor<'_>, files: &BTreeMap<String, file::Upstream>) -> Upst
         let at = at.key(name);
         let valid_name = self::name(&at, name);
         let upstream = upstream(&at, file);
-        (UpstreamName(name.as_str().into()), valid_name.and(upstream))
+        (UpstreamName::new(name), valid_name.and(upstream))
     };
     files.iter().map(checked).collect()
 }
@@ -37,17 +37,17 @@ fn name<'n>(at: &KeyCursor<'_>, text: &'n str) -> Option<&'n str> {
 
 /// Finds the upstream that a route or the fallback names.
 pub fn named(at: &KeyCursor<'_>, name: Option<&str>, upstreams: &Upstreams) -> Option<UpstreamName> {
-    let name = UpstreamName(at.require(name, "the name of an upstream")?.into());
-    if upstreams.contains_key(&name) {
-        return Some(name);
+    let name = at.require(name, "the name of an upstream")?;
+    if let Some((known, _)) = upstreams.get_key_value(&UpstreamName::new(name)) {
+        return Some(known.clone());
     }
-    let known: Vec<String> = upstreams.keys().map(|known| format!("{:?}", known.0)).collect();
+    let known: Vec<String> = upstreams.keys().map(|known| format!("{:?}", known.as_str())).collect();
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    if name.0.contains("://") || name.0.contains('@') {
+    if name.contains("://") || name.contains('@') {
         // The text may hold a password, so the message does not repeat it.
         return at.refuse(format!("takes the name of an upstream, not a URL; defined: {known}"));
     }
-    at.refuse(format!("there is no upstream {:?}; defined: {known}", name.0))
+    at.refuse(format!("there is no upstream {name:?}; defined: {known}"))
 }
 
 fn upstream(at: &KeyCursor<'_>, file: &file::Upstream) -> Option<Upstream> {

@@ -1,7 +1,8 @@
 //! Warnings about the members of a body that are the key of a route.
 
 use crate::config::{Route, Settling};
-use crate::protocol::{KeyPlace, Pointer};
+use crate::problem::Slug;
+use crate::protocol::{BodyScheme, KeyPlace, Pointer};
 
 /// Names of members that usually say something of an operation, and do not tell it from others.
 const SHARED: [&str; 24] = [
@@ -33,7 +34,32 @@ const SHARED: [&str; 24] = [
 
 /// Returns the warnings about the key of a route.
 pub fn warnings(route: &Route) -> Vec<String> {
-    [shared(route), unseen(route)].into_iter().flatten().collect()
+    [shared(route), unseen(route), several(route), multipart(route)].into_iter().flatten().collect()
+}
+
+/// Returns the status and the slug of a problem on a route.
+fn told(route: &Route, slug: Slug) -> String {
+    let status = route.problems.own_status(slug).unwrap_or_else(|| slug.status());
+    format!("{} {}", status.as_u16(), slug.name())
+}
+
+/// Warns of places among which the attempts of one operation may differ.
+fn several(route: &Route) -> Option<String> {
+    let text = "key.first has several places, and an attempt that lacks the first of them is another operation if the \
+                next one has another text: the payment runs again. Every attempt has to carry the same place, or the \
+                same text in all of them";
+    (route.key.source.places().len() > 1).then(|| text.into())
+}
+
+/// Warns of multipart bodies on a route that reads keys from bodies, too.
+fn multipart(route: &Route) -> Option<String> {
+    let is_multipart = route.fingerprint.body == BodyScheme::Multipart;
+    let text = format!(
+        "fingerprint.body is \"multipart\", and no key is read from such a body: without a key in a header, it is \
+         answered {}",
+        told(route, Slug::KeyInvalid)
+    );
+    (is_multipart && route.key.source.reads_body()).then_some(text)
 }
 
 /// Warns of a probe that asks by a text that the upstream never gets.
@@ -53,8 +79,9 @@ fn shared(route: &Route) -> Option<String> {
     let shared: Vec<String> = places.filter(|place| is_shared(place)).map(ToString::to_string).collect();
     let text = format!(
         "the key is {}, which usual requests share: a second operation with the same value gets the first one's \
-         answer, or 422 payload-mismatch. Add a member that each operation has for itself",
-        shared.join(" or ")
+         answer, or {}. Add a member that each operation has for itself",
+        shared.join(" or "),
+        told(route, Slug::PayloadMismatch)
     );
     (!shared.is_empty()).then_some(text)
 }

@@ -71,6 +71,7 @@ fn an_own_shape_says_what_it_names_and_the_rest_as_usual() {
         code: Some("E17".into()),
         kind: Some("done".into()),
         body: None,
+        ..SlugWords::default()
     };
     let shape = |body| {
         Shape::Custom(CustomShape {
@@ -130,8 +131,26 @@ fn a_lost_refusal_never_looks_like_a_success() {
     let words = SlugWords { status: Some(StatusCode::OK), ..SlugWords::default() };
     let slugs = BTreeMap::from([("response-not-retained", words)]);
     let shape = Shape::Custom(CustomShape { slugs, ..CustomShape::default() });
-    for (original, told) in [(200, 200), (201, 200), (303, 200), (400, 410), (402, 410), (500, 410)] {
+    for (original, told) in [(200, 200), (201, 200), (302, 410), (400, 410), (402, 410), (500, 410)] {
         let problem = Problem::new(Slug::ResponseNotRetained, "Why.").original_status(original);
         assert_eq!(problem.wording(&shape, None).status.as_u16(), told, "{original}");
+    }
+}
+
+/// Headers of a shape stand beside those of the contract, and on no other problem.
+#[test]
+fn a_problem_has_the_headers_of_its_shape() {
+    let name = HeaderName::from_static("transient-error");
+    let headers = vec![(name.clone(), HeaderValue::from_static("true"))];
+    let words = SlugWords { headers, ..SlugWords::default() };
+    let custom = CustomShape { slugs: [("in-flight", words)].into(), ..CustomShape::default() };
+    let shape = Shape::Custom(custom);
+    for (slug, expected) in [(Slug::InFlight, Some("true")), (Slug::Overloaded, None)] {
+        let request = ShapeOfRequest { shape: Arc::new(shape.clone()), echoed: Vec::new() };
+        let response = Problem::new(slug, "Why.").into_response_to(request, None);
+        let found = response.headers().get(&name).map(|value| value.to_str().expect("text"));
+        assert_eq!(found, expected, "{slug:?}");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.headers()["x-should-retry"], "true");
     }
 }

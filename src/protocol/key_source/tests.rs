@@ -124,3 +124,19 @@ fn a_refusal_names_its_place_and_never_the_value() {
     let refusal = source.find(&headers(&[]), Some(body)).expect_err("a space").to_string();
     assert!(refusal.starts_with("/merchant, /order: a key holds") && !refusal.contains("hush"), "{refusal}");
 }
+
+#[test]
+fn a_member_in_other_letters_is_no_key_and_does_not_pass_either() {
+    let one = source(vec![members(&["/id"]), header("x-late")]);
+    for lines in [&[][..], &[("x-late", "l-1")]] {
+        assert_eq!(found(&one, lines, "{\"ID\":\"a\"}"), Err(InvalidKey::OtherCase));
+    }
+    assert!(matches!(found(&one, &[], "{\"ID\":\"a\",\"id\":\"b\"}"), Ok(Some((key, None))) if key == "b"));
+    assert_eq!(found(&one, &[], "{\"order\":{\"ID\":\"a\"}}"), Ok(None));
+    let joined = source(vec![members(&["/merchant", "/order"])]);
+    assert_eq!(found(&joined, &[], "{\"Order\":1}"), Err(InvalidKey::OtherCase));
+    // A source that names both spellings reads both.
+    let both = source(vec![members(&["/id"]), members(&["/ID"])]);
+    assert!(matches!(found(&both, &[], "{\"ID\":\"a\"}"), Ok(Some((key, None))) if key == "a"));
+    assert_eq!(found(&both, &[], "{\"order\":1}"), Ok(None));
+}

@@ -42,6 +42,12 @@ impl<'t> Form<'t> {
         }
         Ok(found)
     }
+
+    /// Tells whether a field is the member of a pointer, or is unclear for it, once names are folded.
+    pub(super) fn has_variant(&self, pointer: &Pointer, folded: fn(&str) -> String) -> bool {
+        let steps: Vec<String> = pointer.steps().iter().map(|step| folded(step)).collect();
+        form_urlencoded::parse(self.0).any(|(name, _)| relation(&folded(&name), &steps) != Relation::Other)
+    }
 }
 
 /// Compares the name of a field with the steps to a member.

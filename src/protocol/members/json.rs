@@ -61,6 +61,16 @@ impl<'t> Document<'t> {
         if value == NULL { Reached::Null } else { Reached::Value(Node(value)) }
     }
 
+    /// Tells whether a value, or null, stands at a place once names are folded.
+    pub(super) fn has_variant(&self, pointer: &Pointer, folded: fn(&str) -> String) -> bool {
+        let mut values = vec![self.0];
+        for step in pointer.steps() {
+            let name = folded(step);
+            values = values.into_iter().flat_map(|value| variants(value, step, &name, folded)).collect();
+        }
+        !values.is_empty()
+    }
+
     /// Finds the value at a place.
     pub(in crate::protocol) fn at(&self, pointer: &Pointer) -> Found<'t> {
         let (mut value, mut in_element) = (self.0, false);
@@ -151,6 +161,20 @@ fn child<'t>(value: &'t str, step: &str) -> Found<'t> {
         },
         _ if value == NULL => Found::Absent,
         _ => Found::Unclear,
+    }
+}
+
+/// Returns the members of an object with this folded name, or the element of a list.
+fn variants<'t>(value: &'t str, step: &str, name: &str, folded: fn(&str) -> String) -> Vec<&'t str> {
+    let is_variant =
+        |written: &str| serde_json::from_str::<String>(written).is_ok_and(|it| folded(&it) == name);
+    match value.as_bytes().first() {
+        Some(b'{') => {
+            let named = Members(&value[1..]).filter(|(written, _)| is_variant(written));
+            named.map(|(_, value)| value).collect()
+        }
+        Some(b'[') => index(step).and_then(|number| Elements(&value[1..]).nth(number)).into_iter().collect(),
+        _ => Vec::new(),
     }
 }
 

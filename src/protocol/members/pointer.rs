@@ -46,6 +46,11 @@ impl Pointer {
         self.field() == other.field()
     }
 
+    /// Tells whether both pointers are one, apart from upper and lower case.
+    pub(in crate::protocol) fn is_variant(&self, other: &Self) -> bool {
+        self.text.to_lowercase() == other.text.to_lowercase()
+    }
+
     /// Returns the name of the field that the pointer means in a form.
     fn field(&self) -> String {
         self.steps.join("][")

@@ -16,8 +16,7 @@ fn typed(media_type: &str) -> HeaderMap {
 const FORM: &str = "application/x-www-form-urlencoded";
 
 fn in_form<'t>(body: &'t str, place: &str) -> Member<'t> {
-    let members = BodyMembers::declared(&typed(FORM), body.as_bytes()).expect("readable").expect("a body");
-    members.member(&pointer(place))
+    BodyMembers::Form(Form(body.as_bytes())).member(&pointer(place))
 }
 
 fn in_json<'t>(body: &'t str, place: &str) -> Member<'t> {
@@ -210,7 +209,18 @@ fn only_json_and_forms_are_read() {
         ("application/json", "", Ok("empty")),
         ("text/plain", "", Ok("empty")),
         (FORM, "a=b", Ok("form")),
-        (FORM, " {\"order\":\"o\"}", Err(Unreadable::NotForm)),
+        (FORM, " {\"order\":\"o\"}", Err(UnclearForm::Document.into())),
+        (FORM, "\r\n[1]", Err(UnclearForm::Document.into())),
+        (FORM, "<r><order>o</order></r>", Err(UnclearForm::Document.into())),
+        (FORM, "\u{feff}{\"order\":\"o\"}", Err(UnclearForm::Document.into())),
+        (FORM, "\u{feff}order=o", Err(UnclearForm::Document.into())),
+        (FORM, "a=1;order=o", Err(UnclearForm::Semicolon.into())),
+        (FORM, "order=o;a=1", Err(UnclearForm::Semicolon.into())),
+        (FORM, "a=%&order=o", Err(UnclearForm::Text.into())),
+        (FORM, "a=1&%6=o", Err(UnclearForm::Text.into())),
+        (FORM, "order=%ff", Err(UnclearForm::Text.into())),
+        (FORM, "o\0r\0d\0e\0r\0=\0o\0", Err(UnclearForm::Text.into())),
+        (FORM, "a=1%3B&order=o", Ok("form")),
         ("application/json", "order=o", Err(Unreadable::NotJson)),
         ("application/json", "{\"a\":1}{\"a\":2}", Err(Unreadable::NotJson)),
         ("application/json", "\u{feff}{}", Err(Unreadable::NotJson)),
@@ -242,4 +252,46 @@ fn depth_costs_nothing() {
     let deep = format!("{{\"a\":{}{},\"order\":\"o\"}}", "[".repeat(depth), "]".repeat(depth));
     assert_eq!(in_json(&deep, "/order").exact().as_deref(), Some("o"));
     assert_eq!(in_json(&deep, "/a/0/0/0/1"), Member::Missing);
+}
+
+#[test]
+fn a_member_in_other_letters_is_a_variant() {
+    let form = |body: &str, place| BodyMembers::Form(Form(body.as_bytes())).has_variant(&pointer(place));
+    let json = |body: &str, place| {
+        BodyMembers::Json(Document::parse(body.as_bytes()).expect("JSON")).has_variant(&pointer(place))
+    };
+    for (body, place) in [
+        ("Order=1", "/order"),
+        ("a=1&%4FRDER=1", "/order"),
+        ("a=1&+order+=1", "/order"),
+        ("Order[id]=1", "/order"),
+        ("Metadata[Order]=1", "/metadata/order"),
+        ("id=1", "/ID"),
+        ("\u{212a}ey=1", "/key"),
+    ] {
+        assert!(form(body, place), "{place} in {body}");
+    }
+    for (body, place) in [
+        ("{\"Order\":1}", "/order"),
+        ("{\"\\u004frder\":null}", "/order"),
+        ("{\"metadata\":{},\"Metadata\":{\"ORDER\":1}}", "/metadata/order"),
+        ("{\"metadata\":{\"Order\":1}}", "/metadata/order"),
+        ("[0,{\"Id\":1}]", "/1/id"),
+        ("{\" order\":1}", "/order"),
+    ] {
+        assert!(json(body, place), "{place} in {body}");
+    }
+    for (body, place) in
+        [("orders=1&order_id=2", "/order"), ("a=Order", "/order"), ("Metadata[x]=1", "/metadata/order")]
+    {
+        assert!(!form(body, place), "{place} in {body}");
+    }
+    for (body, place) in [
+        ("{\"a\":{\"Order\":1},\"b\":\"Order\"}", "/order"),
+        ("{\"Metadata\":[{\"Order\":1}]}", "/metadata/order"),
+        ("[{\"Id\":1}]", "/1/id"),
+        ("1", "/order"),
+    ] {
+        assert!(!json(body, place), "{place} in {body}");
+    }
 }

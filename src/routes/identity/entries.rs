@@ -52,7 +52,9 @@ pub(super) fn entry_of(
     }
 }
 
-pub(super) fn pattern_of(route: &Route) -> Pattern {
+/// Returns the pattern of the paths that a route covers.
+#[must_use]
+pub fn pattern_of(route: &Route) -> Pattern {
     match route.matching {
         Match::Equivalent => Pattern::equivalent(&route.path),
         Match::Exact => Pattern::exact(&route.path),

@@ -234,6 +234,10 @@ impl Store for EmbeddedStore {
         self.shared.tables.clock.accept();
     }
 
+    fn keep_room_for(&self, largest: u64) {
+        self.shared.room.keep_for_more(largest);
+    }
+
     fn ready(&self) -> Pending<'_, ()> {
         Box::pin(self.writer.ask(|reply| Command::Ready { reply }))
     }

@@ -84,6 +84,11 @@ impl Room {
         self.outcome.store(outcome(largest), Ordering::Relaxed);
     }
 
+    /// Keeps room for outcomes with responses of up to `largest` bytes, if that is more than before.
+    pub(super) fn keep_for_more(&self, largest: u64) {
+        self.outcome.fetch_max(outcome(largest), Ordering::Relaxed);
+    }
+
     /// Tells whether claims are refused now.
     pub(super) fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)

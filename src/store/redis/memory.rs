@@ -25,7 +25,7 @@ const RECORD: u64 = 4 * 1024;
 /// The executions that began in this process and have no outcome yet.
 pub(super) struct Outcomes {
     /// Size of the largest outcome, in bytes.
-    size: u64,
+    size: AtomicU64,
     // Only whole changes are made under this lock.
     running: Mutex<HashSet<RecordId>>,
 }
@@ -33,7 +33,12 @@ pub(super) struct Outcomes {
 impl Outcomes {
     /// Creates the set, for responses of up to `largest` bytes.
     pub(super) fn of(largest: u64) -> Self {
-        Self { size: 2 * largest.min(u64::MAX / 4).saturating_add(RECORD), running: Mutex::default() }
+        Self { size: AtomicU64::new(outcome(largest)), running: Mutex::default() }
+    }
+
+    /// Counts with responses of up to `largest` bytes, if that is more than before.
+    pub(super) fn grow(&self, largest: u64) {
+        self.size.fetch_max(outcome(largest), Relaxed);
     }
 
     /// Adds an execution that began.
@@ -50,6 +55,11 @@ impl Outcomes {
     pub(super) fn has(&self, id: RecordId) -> bool {
         self.running.lock().contains(&id)
     }
+}
+
+/// Returns the space that the outcome of an execution may need, with a response of up to `largest` bytes.
+fn outcome(largest: u64) -> u64 {
+    2 * largest.min(u64::MAX / 4).saturating_add(RECORD)
 }
 
 /// The memory of one server as last reported, with the bytes written since.
@@ -91,7 +101,8 @@ impl Memory {
         let (used, most) = (self.used.load(Relaxed), self.most.load(Relaxed));
         let free = (most - most / SPARE).saturating_sub(used);
         let more = if self.is_full() { 1 + MARGIN } else { 1 };
-        let fits = most == 0 || free / outcomes.size >= outcomes.running.lock().len() as u64 + more;
+        let fits =
+            most == 0 || free / outcomes.size.load(Relaxed) >= outcomes.running.lock().len() as u64 + more;
         self.full.store(!fits, Relaxed);
         fits
     }
@@ -105,7 +116,7 @@ mod tests {
     fn room_is_kept_for_what_runs_and_more_is_asked_for_once_it_was_short() {
         let id = |byte| RecordId::from_bytes(&[byte; 20]).expect("twenty bytes");
         let (memory, outcomes) = (Memory::default(), Outcomes::of(1000));
-        let size = outcomes.size;
+        let size = outcomes.size.load(Relaxed);
         assert!(memory.has_room(&outcomes) && !memory.is_limited(), "no limit");
         memory.heard(0, 16 * size, &outcomes);
         for byte in 0..15 {

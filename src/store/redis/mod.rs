@@ -377,6 +377,10 @@ impl Store for RedisStore {
         Box::pin(self.shared.replace_document(name, expected, document))
     }
 
+    fn keep_room_for(&self, largest: u64) {
+        self.shared.common.outcomes.grow(largest);
+    }
+
     fn stopped(&self) -> Option<Stopped> {
         let nodes = &self.shared.nodes;
         match () {

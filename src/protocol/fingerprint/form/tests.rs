@@ -79,6 +79,8 @@ fn a_body_without_a_clear_meaning_has_no_canonical_form() {
         " [1]",
         "\"a\"",
         "\n<a/>",
+        "\u{feff}{\"a\":\"1&b=2\"}",
+        "\u{feff}a=1",
         &deep,
     ] {
         assert_eq!(whole(body), None, "{body}");

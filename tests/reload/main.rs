@@ -1,0 +1,18 @@
+//! Reloads of the configuration while a real gateway serves: by SIGHUP, by a change of the file, and by an
+//! operator.
+
+#![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
+
+mod causes;
+#[path = "../harness/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "it also serves tests of other kinds")]
+mod harness;
+mod limits;
+mod load;
+mod place;
+mod refused;
+#[path = "../servers/mod.rs"]
+#[expect(dead_code, reason = "it also serves tests of the stores alone")]
+mod servers;
+mod shown;
+mod upstreams;
