@@ -104,6 +104,8 @@ pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-ho
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// The trace that a request belongs to (W3C Trace Context).
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The position of a request in that trace, in forms of several tracing systems.
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Headers that are not accepted from any client. The gateway itself answers an expectation, because it reads
 /// the body.
