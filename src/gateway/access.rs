@@ -14,7 +14,7 @@ use crate::presence::{ConnectionFacts, Presence};
 use crate::protocol::{Labels, RecordId};
 use crate::routes::Matched;
 use crate::telemetry::tail::EndedRequest;
-use crate::telemetry::{Metrics, Span, TraceContext, Traces, millis};
+use crate::telemetry::{Metrics, Span, TraceContext, TraceId, Traces, millis};
 
 /// The outcome, in metrics and log, of a request with a client that left before the answer.
 const CLIENT_LEFT: &str = "client-left";
@@ -35,6 +35,8 @@ pub(super) struct AccessLine {
     execution: Option<u32>,
     labels: Labels,
     span: Span,
+    /// The sampled trace of the request.
+    trace: Option<TraceId>,
     ended: bool,
 }
 
@@ -62,6 +64,7 @@ impl AccessLine {
             execution: None,
             labels: Labels::default(),
             span: Span::default(),
+            trace: None,
             ended: false,
         }
     }
@@ -69,6 +72,7 @@ impl AccessLine {
     /// Begins the span of the request, and names it to the upstream as the parent.
     pub(super) fn traced(mut self, traces: &Traces, request: &mut Request<Body>) -> Self {
         self.span = traces.request(&self.method, &self.route, request.headers_mut());
+        self.trace = TraceId::sampled(request.headers());
         self
     }
 
@@ -108,7 +112,7 @@ impl AccessLine {
     fn log(&mut self, outcome: &'static str, status: Option<StatusCode>) {
         self.ended = true;
         let took: Duration = self.started.elapsed();
-        self.metrics.request(&self.route, outcome, took);
+        self.metrics.request(&self.route, outcome, took, self.trace);
         self.end_span(outcome, status);
         info!(
             target: "oncegate::access",

@@ -13,14 +13,14 @@ use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::protocol::Reason;
 use crate::store::Stopped;
 
+use super::exemplar::{TraceId, TracedHistogram, observe};
 use super::exposition::{Format, text_of};
-use super::family::{Histograms, age_seconds, call_seconds, describe};
+use super::family::{Histograms, TracedHistograms, age_seconds, call_seconds, describe, traced_call_seconds};
 use super::kept::Kept;
 use super::log;
 use super::recent_attempts::RecentAttempts;
@@ -59,8 +59,8 @@ pub struct ExecutionInFlight(Gauge);
 
 struct Families {
     requests: Family<RouteOutcome, Counter>,
-    request_duration: Histograms<RouteOutcome>,
-    upstream_duration: Histograms<Route>,
+    request_duration: TracedHistograms<RouteOutcome>,
+    upstream_duration: TracedHistograms<Route>,
     store_duration: Histograms<Op>,
     store_errors: Family<Op, Counter>,
     executions: Family<RouteOutcome, Counter>,
@@ -95,9 +95,9 @@ struct Families {
     ready: Gauge,
     spans_dropped: Counter,
     /// The handles into which each request counts, and each execution.
-    answered: Kept<(Counter, Histogram)>,
+    answered: Kept<(Counter, TracedHistogram)>,
     started: Kept<Gauge>,
-    called: Kept<Histogram>,
+    called: Kept<TracedHistogram>,
     ended: Kept<Counter>,
     registry: Registry,
 }
@@ -167,22 +167,23 @@ impl Metrics {
     }
 
     /// Counts an answered request. `outcome` is `completed`, `replayed`, `released`, `unprotected`, `lookup`,
-    /// `lookup-absent` or the slug of the problem.
-    pub fn request(&self, route: &str, outcome: &'static str, took: Duration) {
+    /// `lookup-absent` or the slug of the problem. `trace` is the sampled trace of the request, if it has one.
+    pub fn request(&self, route: &str, outcome: &'static str, took: Duration, trace: Option<TraceId>) {
         let (requests, duration) = self.0.answered.get(route, outcome, || {
             let labels = RouteOutcome { route: route.to_owned(), outcome };
             let requests = self.0.requests.get_or_create_owned(&labels);
             (requests, self.0.request_duration.get_or_create_owned(&labels))
         });
         requests.inc();
-        duration.observe(took.as_secs_f64());
+        observe(&duration, took.as_secs_f64(), trace);
     }
 
-    /// Counts a call to the upstream that ended, with any result.
-    pub fn upstream_call(&self, route: &str, took: Duration) {
+    /// Counts a call to the upstream that ended, with any result. `trace` is the sampled trace of the call, if
+    /// it has one.
+    pub fn upstream_call(&self, route: &str, took: Duration, trace: Option<TraceId>) {
         let duration = &self.0.upstream_duration;
         let duration = self.0.called.get(route, "", || duration.get_or_create_owned(&Route::named(route)));
-        duration.observe(took.as_secs_f64());
+        observe(&duration, took.as_secs_f64(), trace);
     }
 
     /// Counts an execution as in flight until the returned guard is dropped.
@@ -379,8 +380,8 @@ impl Default for Families {
     fn default() -> Self {
         let mut families = Self {
             requests: Family::default(),
-            request_duration: Histograms::new_with_constructor(call_seconds),
-            upstream_duration: Histograms::new_with_constructor(call_seconds),
+            request_duration: TracedHistograms::new_with_constructor(traced_call_seconds),
+            upstream_duration: TracedHistograms::new_with_constructor(traced_call_seconds),
             store_duration: Histograms::new_with_constructor(call_seconds),
             store_errors: Family::default(),
             executions: Family::default(),
@@ -587,8 +588,8 @@ mod tests {
     #[test]
     fn samples_carry_the_names_and_labels_of_the_contract() {
         let metrics = Metrics::new();
-        metrics.request("pay", "replayed", Duration::from_millis(2));
-        metrics.upstream_call("pay", Duration::from_millis(700));
+        metrics.request("pay", "replayed", Duration::from_millis(2), None);
+        metrics.upstream_call("pay", Duration::from_millis(700), None);
         metrics.duplicate("pay", Arrival::Late, Duration::from_hours(20));
         metrics.store_calls("claim").count(Duration::from_micros(40), true);
         metrics.became_unknown("pay", Reason::Status(503));

@@ -5,6 +5,7 @@
 //! configuration and from the protocol, and operations appear by their record id.
 
 pub mod error_chain;
+mod exemplar;
 pub mod exposition;
 pub mod family;
 mod kept;
@@ -20,6 +21,7 @@ pub mod traces;
 pub mod traffic;
 
 pub use error_chain::ErrorChain;
+pub use exemplar::TraceId;
 pub use exposition::Format;
 pub use limited::Limited;
 pub use log::millis;

@@ -94,12 +94,12 @@ mod tests {
     fn an_interval_has_what_was_counted_in_it() {
         let (metrics, traffic) = (Metrics::new(), Traffic::default());
         let ms = Duration::from_millis;
-        metrics.request("pay", "completed", ms(700));
+        metrics.request("pay", "completed", ms(700), None);
         traffic.record(metrics.sample(), second(0));
-        metrics.request("pay", "completed", ms(90));
-        metrics.request("refund", "replayed", ms(2));
+        metrics.request("pay", "completed", ms(90), None);
+        metrics.request("refund", "replayed", ms(2), None);
         metrics.execution_ended("pay", "completed", ms(80));
-        metrics.upstream_call("pay", ms(80));
+        metrics.upstream_call("pay", ms(80), None);
         // A lost call says nothing about what the gateway adds.
         metrics.execution_ended("pay", "outcome-unknown", ms(30_000));
         metrics.duplicate("pay", Arrival::Late, Duration::from_hours(20));
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!((intervals[1].counts.requests, intervals[1].counts.in_flight), (0, 1));
         assert_eq!((intervals[1].counts.request.quantile(0.99), intervals[1].counts.added()), (None, None));
         drop(running);
-        metrics.request("pay", "replayed", ms(2));
+        metrics.request("pay", "replayed", ms(2), None);
         let now = metrics.sample();
         assert_eq!((traffic.unfinished(&now).replays, traffic.sum(&now, 2).replays), (1, 2));
     }

@@ -1,29 +1,31 @@
 //! Traces of OpenTelemetry, with contexts as W3C Trace Context writes them.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display};
+use std::str::FromStr;
 use std::sync::Arc;
 
-use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method};
-use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{
-    Span as _, SpanContext, SpanKind, Status, TraceContextExt, Tracer, TracerProvider,
+    Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
+    Tracer, TracerProvider,
 };
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 use crate::config::Otel;
+use crate::headers::{TRACEPARENT, TRACESTATE, TraceParent};
 use crate::telemetry::Metrics;
 
 use super::export::{Exporting, TracesError};
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The name of the service, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` says another.
 const SERVICE: &str = "oncegate";
+
+/// The methods that name their spans. Clients may invent others.
+const METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
 /// The source of spans. Cheap to clone. Without an endpoint in the configuration, makes none.
 #[derive(Clone, Debug, Default)]
@@ -35,13 +37,23 @@ struct Source {
     exporting: Arc<Exporting>,
 }
 
-/// A span. It ends when it is dropped.
+/// A span. It ends when it is dropped. On the heap, so that a request without spans has no room for them.
 #[derive(Default)]
-pub struct Span(Option<(opentelemetry_sdk::trace::Span, SdkTracer)>);
+pub struct Span(Option<Box<Begun>>);
+
+struct Begun {
+    span: opentelemetry_sdk::trace::Span,
+    tracer: SdkTracer,
+}
 
 /// The place of a span in its trace: the parent of further spans.
 #[derive(Clone, Default)]
-pub struct TraceContext(Option<(Context, SdkTracer)>);
+pub struct TraceContext(Option<Arc<Parent>>);
+
+struct Parent {
+    context: Context,
+    tracer: SdkTracer,
+}
 
 impl Traces {
     /// Begins to export spans to the receiver that the configuration names.
@@ -62,11 +74,9 @@ impl Traces {
     /// name this span as the parent.
     pub fn request(&self, method: &Method, route: &str, headers: &mut HeaderMap) -> Span {
         let Some(Source { tracer, .. }) = &self.0 else { return Span::default() };
-        let parent =
-            TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
-        let name = if route.is_empty() { method.to_string() } else { format!("{method} {route}") };
-        let builder = tracer.span_builder(name).with_kind(SpanKind::Server);
-        let span = Span(Some((builder.start_with_context(tracer, &parent), tracer.clone())));
+        let method = if METHODS.contains(method) { method.as_str() } else { "HTTP" };
+        let name = if route.is_empty() { method.to_owned() } else { format!("{method} {route}") };
+        let span = begin(tracer, name.into(), SpanKind::Server, &parent(headers));
         span.write_to(headers);
         span
     }
@@ -82,7 +92,7 @@ impl Traces {
 impl Span {
     /// Adds an attribute.
     pub fn set(&mut self, name: &'static str, value: impl Display) {
-        if let Some((span, _)) = &mut self.0
+        if let Some(Begun { span, .. }) = self.0.as_deref_mut()
             && span.is_recording()
         {
             span.set_attribute(KeyValue::new(name, value.to_string()));
@@ -91,14 +101,14 @@ impl Span {
 
     /// Marks the span as failed.
     pub fn fail(&mut self, why: &'static str) {
-        if let Some((span, _)) = &mut self.0 {
+        if let Some(Begun { span, .. }) = self.0.as_deref_mut() {
             span.set_status(Status::error(why));
         }
     }
 
     /// Names this span as the parent in the headers of a request.
     pub fn write_to(&self, headers: &mut HeaderMap) {
-        let Some((span, _)) = &self.0 else { return };
+        let Some(Begun { span, .. }) = self.0.as_deref() else { return };
         let context = span.span_context();
         if let Ok(parent) = HeaderValue::try_from(traceparent(context)) {
             headers.insert(TRACEPARENT, parent);
@@ -113,10 +123,11 @@ impl Span {
     /// Returns the place of this span.
     #[must_use]
     pub fn context(&self) -> TraceContext {
-        let place = |(span, tracer): &(opentelemetry_sdk::trace::Span, SdkTracer)| {
-            (Context::new().with_remote_span_context(span.span_context().clone()), tracer.clone())
+        let parent = |begun: &Begun| Parent {
+            context: Context::new().with_remote_span_context(begun.span.span_context().clone()),
+            tracer: begun.tracer.clone(),
         };
-        TraceContext(self.0.as_ref().map(place))
+        TraceContext(self.0.as_deref().map(parent).map(Arc::new))
     }
 }
 
@@ -134,11 +145,9 @@ impl TraceContext {
     }
 
     fn begin(&self, name: &'static str, kind: SpanKind) -> Span {
-        let begun = self.0.as_ref().map(|(parent, tracer)| {
-            let span = tracer.span_builder(name).with_kind(kind).start_with_context(tracer, parent);
-            (span, tracer.clone())
-        });
-        Span(begun)
+        self.0
+            .as_deref()
+            .map_or_else(Span::default, |parent| begin(&parent.tracer, name.into(), kind, &parent.context))
     }
 }
 
@@ -152,6 +161,22 @@ impl fmt::Debug for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TraceContext")
     }
+}
+
+fn begin(tracer: &SdkTracer, name: Cow<'static, str>, kind: SpanKind, parent: &Context) -> Span {
+    let span = tracer.span_builder(name).with_kind(kind).start_with_context(tracer, parent);
+    Span(Some(Box::new(Begun { span, tracer: tracer.clone() })))
+}
+
+/// Returns the context that the headers of a request name. A state that cannot be read is dropped.
+fn parent(headers: &HeaderMap) -> Context {
+    let Some(parent) = TraceParent::of(headers) else { return Context::new() };
+    let lines = headers.get_all(TRACESTATE).iter().map(HeaderValue::to_str);
+    let state = lines.collect::<Result<Vec<_>, _>>().map(|lines| lines.join(","));
+    let state = state.ok().and_then(|state| TraceState::from_str(&state).ok()).unwrap_or_default();
+    let (trace, span) = (TraceId::from_bytes(parent.trace), SpanId::from_bytes(parent.span));
+    let flags = TraceFlags::NOT_SAMPLED.with_sampled(parent.is_sampled);
+    Context::new().with_remote_span_context(SpanContext::new(trace, span, flags, true, state))
 }
 
 /// Writes a context as version 00 of W3C Trace Context.
