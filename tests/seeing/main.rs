@@ -4,6 +4,7 @@
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
 mod alerts;
+mod exemplars;
 mod fleet;
 mod following;
 #[path = "../harness/mod.rs"]
