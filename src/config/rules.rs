@@ -40,7 +40,7 @@ pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment)
     let store = store::store(&at.key("store"), &file.store, environment);
     let upstreams = upstreams::all(&at.key("upstreams"), &file.upstreams);
     let fallback = fallback(&at.key("fallback"), file.fallback.as_ref(), &upstreams);
-    let otel = otel::otel(&at.key("otel"), file.otel.as_ref());
+    let otel = otel::otel(&at.key("otel"), file.otel.as_ref(), environment);
     let shapes = problems::all(&at.key("problems"), &file.problems);
     let surroundings = routes::Surroundings {
         upstreams: &upstreams,

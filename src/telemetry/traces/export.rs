@@ -121,40 +121,39 @@ async fn export(
 ) {
     let warnings = Limited::new(1, WARNING_PERIOD);
     loop {
-        let mut batch = Vec::new();
-        // Once the end has come, what still waits is sent.
-        if ending.is_cancelled() {
-            while batch.len() < BATCH
-                && let Ok(span) = ended.try_recv()
-            {
-                batch.push(span);
-            }
-            if batch.is_empty() {
-                return;
-            }
-        } else {
-            tokio::select! {
-                _ = ended.recv_many(&mut batch, BATCH) => {}
-                () = ending.cancelled() => continue,
-            }
+        let batch = next_batch(&mut ended, &ending).await;
+        let spans = batch.len();
+        if spans == 0 {
+            return;
         }
-        let (count, is_full) = (batch.len(), batch.len() == BATCH);
-        let failure = match timeout(EXPORT_TIMEOUT, exporter.export(batch)).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("no answer within {EXPORT_TIMEOUT:?}")),
-        };
-        if let Some(why) = failure {
-            dropped.inc_by(count as u64);
+        if let Err(why) = send(&exporter, batch).await {
+            dropped.inc_by(spans as u64);
             if warnings.ask().is_some() {
-                warn!(spans = count, "spans are dropped, because the receiver did not take them: {why}");
+                warn!(spans, "spans are dropped, because the receiver did not take them: {why}");
             }
         }
-        if !is_full {
-            tokio::select! {
-                () = sleep(PAUSE) => {}
-                () = ending.cancelled() => {}
-            }
+        if spans < BATCH {
+            ending.run_until_cancelled(sleep(PAUSE)).await;
         }
+    }
+}
+
+/// Waits for ended spans. Once the process ends, returns the queued ones at once, and at last none.
+async fn next_batch(ended: &mut Receiver<SpanData>, ending: &CancellationToken) -> Vec<SpanData> {
+    let mut batch = Vec::new();
+    ending.run_until_cancelled(ended.recv_many(&mut batch, BATCH)).await;
+    while batch.len() < BATCH
+        && let Ok(span) = ended.try_recv()
+    {
+        batch.push(span);
+    }
+    batch
+}
+
+/// Sends a batch. Says why the receiver did not take it.
+async fn send(exporter: &SpanExporter, batch: Vec<SpanData>) -> Result<(), String> {
+    match timeout(EXPORT_TIMEOUT, exporter.export(batch)).await {
+        Ok(exported) => exported.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {EXPORT_TIMEOUT:?}")),
     }
 }
