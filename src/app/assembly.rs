@@ -122,6 +122,11 @@ fn notifier(config: &Config, ledger: &Ledger, metrics: &Metrics) -> Result<Optio
     notify.map(of).transpose().map_err(|error| StartError::of("admin.notify", error))
 }
 
+/// Returns the source of spans.
+fn traces(config: &Config, metrics: &Metrics) -> Result<Traces, StartError> {
+    Traces::start(config.otel.as_ref(), metrics).map_err(|error| StartError::of("otel", error))
+}
+
 /// Returns the ledger over a store. It counts lapsed executions and keeps what it replayed.
 fn ledger(
     store: &Arc<dyn Store>,
@@ -165,9 +170,7 @@ impl Assembly {
         let gateway = gateway(config, &routes, &ledger, &metrics, &stop);
         let upstream = Upstream::new(proxy.clone());
         let settler = settler(config, &ledger, &metrics, &upstream)?;
-        let traces = Traces::start(config.otel.as_ref(), &metrics);
-        let traces = traces.map_err(|error| StartError::of("otel", error))?;
-        let gateway = Arc::new(gateway.settling(settler.clone()).tracing(traces));
+        let gateway = Arc::new(gateway.settling(settler.clone()).tracing(traces(config, &metrics)?));
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
             settler: settler.clone(),

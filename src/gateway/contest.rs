@@ -274,9 +274,10 @@ impl Gateway {
         sender: oneshot::Sender<ClaimOutcome>,
     ) {
         let (id, owner, asked) = (attempt.id, bid.owner(), LeaseAsked::now());
-        let span = attempt.trace.step("claim");
-        let bidden = self.bid(id, bid).await;
-        drop(span);
+        let bidden = {
+            let _span = attempt.trace.step("claim");
+            self.bid(id, bid).await
+        };
         let Decision { verdict, response, now } = match bidden {
             Ok(Some(decision)) => decision,
             Ok(None) => {

@@ -10,15 +10,15 @@ use crate::telemetry::Metrics;
 
 /// The source of spans. Makes none.
 #[derive(Clone, Debug, Default)]
-pub struct Traces;
+pub struct Traces(());
 
 /// A span that is not recorded.
 #[derive(Debug, Default)]
-pub struct Span;
+pub struct Span(());
 
 /// The place of a span in its trace. There is none.
 #[derive(Clone, Debug, Default)]
-pub struct TraceContext;
+pub struct TraceContext(());
 
 impl Traces {
     /// Returns a source that makes no spans.
@@ -26,12 +26,12 @@ impl Traces {
     /// # Errors
     /// Never.
     pub fn start(_: Option<&Otel>, _: &Metrics) -> Result<Self, Infallible> {
-        Ok(Self)
+        Ok(Self(()))
     }
 
     /// Begins no span, and leaves the headers as they are.
     pub fn request(&self, _: &Method, _: &str, _: &mut HeaderMap) -> Span {
-        Span
+        Span(())
     }
 
     /// Returns at once.
@@ -51,7 +51,7 @@ impl Span {
     /// Returns the place of no span.
     #[must_use]
     pub fn context(&self) -> TraceContext {
-        TraceContext
+        TraceContext(())
     }
 }
 
@@ -59,12 +59,12 @@ impl TraceContext {
     /// Begins no span.
     #[must_use]
     pub fn call(&self, _: &'static str) -> Span {
-        Span
+        Span(())
     }
 
     /// Begins no span.
     #[must_use]
     pub fn step(&self, _: &'static str) -> Span {
-        Span
+        Span(())
     }
 }
