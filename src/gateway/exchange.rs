@@ -36,12 +36,13 @@ pub(super) async fn exchange(
     upstream: Upstream,
     mut request: Request<Body>,
 ) -> Result<Response<Body>, Infallible> {
-    let settings = gateway.settings.load_full();
-    if let Some(response) = preflight(&gateway, &settings, &request) {
+    if let Some(response) = preflight(&gateway, &gateway.settings.load(), &request) {
         leave(request);
         return Ok(response);
     }
     let matched = gateway.routes.table().find(request.method(), request.uri().path(), request.headers());
+    // A reload puts the routes into use last, so these settings are at least as new as the route.
+    let settings = gateway.settings.load_full();
     let (origin, client) = Gateway::origin(&settings, &request);
     let party = client.into();
     let is_head = request.method() == Method::HEAD;

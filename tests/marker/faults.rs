@@ -103,7 +103,7 @@ async fn a_fence_whose_answer_is_lost_is_an_error_and_can_be_repeated() {
         let started = Instant::now();
         let lost = client.fence("a:1").await;
         assert!(unavailable(&lost, ""), "{wire:?}: {lost:?}");
-        assert!(started.elapsed() < Duration::from_secs(1), "{wire:?}: {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(3), "{wire:?}: {:?}", started.elapsed());
     }
     proxy.set(Wire::Whole);
     assert_eq!(client.fence("a:1").await, Ok(Row::Fenced));
@@ -126,7 +126,7 @@ async fn more_callers_than_connections_end_in_time() {
         fences.spawn(async move { client.fence(&format!("a:{number}")).await });
     }
     let answers = fences.join_all().await;
-    assert!(started.elapsed() < TIMEOUT + TIMEOUT / 2, "{:?}", started.elapsed());
+    assert!(started.elapsed() < 2 * TIMEOUT, "{:?}", started.elapsed());
     assert!(answers.iter().all(Result::is_err), "{answers:?}");
     assert!(answers.contains(&Err(TableError::Busy)), "{answers:?}");
     sqlx::Connection::close(operator).await.expect("the lock is gone");

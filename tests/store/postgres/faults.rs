@@ -161,7 +161,7 @@ async fn a_standby_is_refused_and_a_promoted_one_is_found() {
     assert!(store.read(id(2)).await.is_err(), "a standby cannot say that there is nothing");
     tokio::task::block_in_place(|| standby.promote());
     let healed = recovered(&*store, 3).await;
-    assert!(healed < 2 * TIMEOUT, "{healed:?}");
+    assert!(healed < 5 * TIMEOUT, "{healed:?}");
     // A connection that was idle meanwhile may still lead to the primary that ended.
     let replayed = async {
         loop {
@@ -170,7 +170,7 @@ async fn a_standby_is_refused_and_a_promoted_one_is_found() {
             }
         }
     };
-    let replay = tokio::time::timeout(2 * TIMEOUT, replayed).await.expect("a replay");
+    let replay = tokio::time::timeout(5 * TIMEOUT, replayed).await.expect("a replay");
     assert_eq!(replay.response, Some(response_of(owner(1))));
 }
 
@@ -196,7 +196,7 @@ async fn a_database_that_is_closed_for_writing_takes_no_claim() {
     assert!(store.ready().await.is_err());
     let reset = "ALTER DATABASE postgres RESET default_transaction_read_only";
     server.run_each(&["SET default_transaction_read_only = off", reset]).await;
-    assert!(recovered(&store, 2).await < 2 * TIMEOUT + Duration::from_secs(5));
+    assert!(recovered(&store, 2).await < 5 * TIMEOUT);
 }
 
 /// A commit that waits for a silent standby may become effective or not.
