@@ -96,9 +96,18 @@ fn settler(
     Ok(settler)
 }
 
-/// Returns the gateway, with a settler that knows no witness.
-fn gateway(config: &Config, routes: &LiveRoutes, ledger: &Ledger, metrics: &Metrics, stop: &Stop) -> Gateway {
-    Gateway::new(
+/// Returns the gateway, with its settler and its source of spans.
+fn gateway(
+    config: &Config,
+    routes: &LiveRoutes,
+    ledger: &Ledger,
+    settler: &Settler,
+    metrics: &Metrics,
+    stop: &Stop,
+) -> Result<Arc<Gateway>, StartError> {
+    let traces = Traces::start(config.otel.as_ref(), metrics);
+    let traces = traces.map_err(|error| StartError::of("otel", error))?;
+    let gateway = Gateway::new(
         &config.server,
         &config.upstreams,
         routes.clone(),
@@ -106,7 +115,8 @@ fn gateway(config: &Config, routes: &LiveRoutes, ledger: &Ledger, metrics: &Metr
         metrics.clone(),
         stop.clone(),
         new_owner,
-    )
+    );
+    Ok(Arc::new(gateway.settling(settler.clone()).tracing(traces)))
 }
 
 /// Returns the route table of a configuration.
@@ -120,11 +130,6 @@ fn notifier(config: &Config, ledger: &Ledger, metrics: &Metrics) -> Result<Optio
     let notify = config.admin.notify.as_ref();
     let of = |notify| Notifier::new(notify, ledger.clone(), metrics.clone());
     notify.map(of).transpose().map_err(|error| StartError::of("admin.notify", error))
-}
-
-/// Returns the source of spans.
-fn traces(config: &Config, metrics: &Metrics) -> Result<Traces, StartError> {
-    Traces::start(config.otel.as_ref(), metrics).map_err(|error| StartError::of("otel", error))
 }
 
 /// Returns the ledger over a store. It counts lapsed executions and keeps what it replayed.
@@ -167,10 +172,9 @@ impl Assembly {
         let ledger = ledger(&store, config, &routes, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
         let (stop, proxy, (ask, reloads)) = (Stop::default(), proxy(config)?, mpsc::channel(RELOADS));
-        let gateway = gateway(config, &routes, &ledger, &metrics, &stop);
         let upstream = Upstream::new(proxy.clone());
         let settler = settler(config, &ledger, &metrics, &upstream)?;
-        let gateway = Arc::new(gateway.settling(settler.clone()).tracing(traces(config, &metrics)?));
+        let gateway = gateway(config, &routes, &ledger, &settler, &metrics, &stop)?;
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
             settler: settler.clone(),
