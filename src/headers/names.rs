@@ -123,8 +123,9 @@ pub static FORWARDING: [HeaderName; 6] = [
     HeaderName::from_static("x-rewrite-url"),
 ];
 
-/// Headers to which a gateway adds its own entry, or that it sets if they are missing.
-pub static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
+/// Headers to which a gateway adds its own entry, or that it sets if they are missing, and the one that goes
+/// with the trace.
+pub static ADDED: [HeaderName; 3] = [VIA, TRACEPARENT, TRACESTATE];
 
 /// Headers that say how a request is to be read.
 static MEANING: [HeaderName; 2] = [CONTENT_TYPE, CONTENT_ENCODING];
