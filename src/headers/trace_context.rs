@@ -1,8 +1,8 @@
 //! The trace that a request belongs to (W3C Trace Context, level 1, sections 3 and 4).
 //!
-//! A gateway that makes no spans passes a trace on as it came, later versions of the format included. A parent
-//! that cannot be read begins a new trace, and the state of the unreadable one is dropped with it: `tracestate`
-//! says nothing without its `traceparent`.
+//! A gateway that makes no spans passes a trace on as it came, later versions of the format included. A
+//! parent that cannot be read begins a new trace, and the state of the unreadable one is dropped with it:
+//! `tracestate` says nothing without its `traceparent`.
 
 use http::{HeaderMap, HeaderValue};
 
@@ -26,7 +26,8 @@ pub struct TraceParent {
 }
 
 impl TraceParent {
-    /// Reads the parent of a request. Returns `None` if there is none, if it is broken, or if there are several.
+    /// Reads the parent of a request. Returns `None` if there is none, if it is broken, or if there are
+    /// several.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(TRACEPARENT).iter();

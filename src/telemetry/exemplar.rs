@@ -1,7 +1,7 @@
 //! Exemplars: a bucket of a duration histogram names the trace of the last sampled request that fell into it.
 //!
-//! The trace is the one that the request's `traceparent` names, whether or not this build makes spans. A request
-//! without a sampled trace leaves none, and pays for nothing but the look.
+//! The trace is the one that the request's `traceparent` names, whether or not this build makes spans. A
+//! request without a sampled trace leaves none, and pays for nothing but the look.
 
 use std::fmt;
 

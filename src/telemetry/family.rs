@@ -19,7 +19,8 @@ pub(super) type Histograms<S> = Family<S, Histogram, fn() -> Histogram>;
 /// A family with one histogram with exemplars for each set of labels.
 pub(super) type TracedHistograms<S> = Family<S, TracedHistogram, fn() -> TracedHistogram>;
 
-/// Bounds of the buckets for durations of calls and requests, from half a millisecond to a minute, in seconds.
+/// Bounds of the buckets for durations of calls and requests, from half a millisecond to a minute, in
+/// seconds.
 const CALL_SECONDS: [f64; 16] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 

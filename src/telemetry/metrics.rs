@@ -166,8 +166,9 @@ impl Metrics {
         Self::default()
     }
 
-    /// Counts an answered request. `outcome` is `completed`, `replayed`, `released`, `unprotected`, `lookup`,
-    /// `lookup-absent` or the slug of the problem. `trace` is the sampled trace of the request, if it has one.
+    /// Counts an answered request. `outcome` is `completed`, `replayed`, `released`, `unprotected`,
+    /// `lookup`, `lookup-absent` or the slug of the problem. `trace` is the sampled trace of the request,
+    /// if it has one.
     pub fn request(&self, route: &str, outcome: &'static str, took: Duration, trace: Option<TraceId>) {
         let (requests, duration) = self.0.answered.get(route, outcome, || {
             let labels = RouteOutcome { route: route.to_owned(), outcome };
@@ -178,8 +179,8 @@ impl Metrics {
         observe(&duration, took.as_secs_f64(), trace);
     }
 
-    /// Counts a call to the upstream that ended, with any result. `trace` is the sampled trace of the call, if
-    /// it has one.
+    /// Counts a call to the upstream that ended, with any result. `trace` is the sampled trace of the call,
+    /// if it has one.
     pub fn upstream_call(&self, route: &str, took: Duration, trace: Option<TraceId>) {
         let duration = &self.0.upstream_duration;
         let duration = self.0.called.get(route, "", || duration.get_or_create_owned(&Route::named(route)));

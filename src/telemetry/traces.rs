@@ -1,7 +1,7 @@
 //! Traces: one span for each request, and one for each claim, upstream call and recording that it causes.
 //!
-//! The feature `otel` brings them. Without it, the same types are empty and do nothing. A span names route, record
-//! and outcome; it never carries a key, a credential, a query or a body.
+//! The feature `otel` brings them. Without it, the same types are empty and do nothing. A span names route,
+//! record and outcome; it never carries a key, a credential, a query or a body.
 
 #[cfg(feature = "otel")]
 mod client;

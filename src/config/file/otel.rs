@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields, expecting = "a table like { endpoint = \"http://127.0.0.1:4318\" }")]
 #[schemars(extend("required" = ["endpoint"]))]
 pub(in crate::config) struct Otel {
-    /// `http://` or `https://` address of a receiver of OTLP over HTTP. Spans go to `/v1/traces` below it. The
-    /// usual variables set the rest: `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`,
-    /// `OTEL_EXPORTER_OTLP_HEADERS`.
+    /// `http://` or `https://` address of a receiver of OTLP over HTTP. Spans go to `/v1/traces` below it.
+    /// The usual variables set the rest: `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`,
+    /// `OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS`.
     pub endpoint: Option<String>,
 }
