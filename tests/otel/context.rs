@@ -1,7 +1,7 @@
 //! Traces that clients begin, and traces that begin here.
 
 use crate::harness::{Gateway, Upstream, request};
-use crate::{PARENT, TRACE, end, gateway, hex, named, receiver, spans, telling};
+use crate::{PARENT, TRACE, collected, end, gateway, hex, named, receiver, spans, telling};
 
 /// Sends a payment with these headers.
 async fn pay(gateway: &Gateway, key: &str, more: &[(&str, &str)]) {
@@ -34,8 +34,7 @@ async fn a_trace_that_begins_here_is_the_one_that_its_bucket_names() {
     let gateway = gateway(&upstream, &receiver).await;
     pay(&gateway, "k", &[]).await;
     let exemplars = exemplars(&gateway).await;
-    end(gateway).await;
-    let trace = hex(&named(&spans(&receiver), "POST pay").trace_id);
+    let trace = hex(&named(&collected(&receiver, 4).await, "POST pay").trace_id);
     assert_eq!(exemplars.len(), 2, "{exemplars:?}");
     for exemplar in exemplars {
         assert!(exemplar.starts_with(&format!("trace_id=\"{trace}\"}} ")), "{trace}: {exemplar}");
@@ -79,8 +78,7 @@ async fn a_trace_that_can_be_read_goes_on_with_its_state_and_another_begins_anew
         headers.extend(parents.iter().map(|parent| ("traceparent", *parent)));
         pay(&gateway, &format!("k-{number}"), &headers).await;
     }
-    end(gateway).await;
-    let spans = spans(&receiver);
+    let spans = collected(&receiver, 4 * traced.len()).await;
     for (seen, (parents, goes_on)) in upstream.seen().iter().zip(traced) {
         let sent = seen.header("traceparent");
         let call = spans.iter().find(|span| span.name == "upstream" && sent.contains(&hex(&span.span_id)));
@@ -99,7 +97,6 @@ async fn a_state_that_cannot_be_read_is_dropped_and_its_trace_goes_on() {
     let gateway = gateway(&upstream, &receiver).await;
     let parent = format!("00-{TRACE}-{PARENT}-01");
     pay(&gateway, "k", &[("traceparent", &parent), ("tracestate", "no state")]).await;
-    end(gateway).await;
     let seen = upstream.seen().remove(0);
     assert!(seen.header("traceparent").contains(TRACE) && !seen.headers.contains_key("tracestate"));
 }

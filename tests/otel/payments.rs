@@ -6,7 +6,7 @@ use http_body_util::Full;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
 use crate::harness::{Gateway, Upstream, post, request};
-use crate::{PARENT, TRACE, attribute, end, gateway, hex, named, receiver, spans, telling};
+use crate::{PARENT, TRACE, attribute, collected, gateway, hex, named, receiver, telling};
 
 #[tokio::test]
 async fn the_spans_of_a_payment_continue_the_clients_trace_up_to_the_upstream() {
@@ -22,9 +22,8 @@ async fn the_spans_of_a_payment_continue_the_clients_trace_up_to_the_upstream() 
     let made =
         request(gateway.address, "POST", "/v1/charges?card=SECRET-QUERY", &headers, "SECRET-BODY").await;
     assert_eq!(made.status, 201);
-    end(gateway).await;
 
-    let spans = spans(&receiver);
+    let spans = collected(&receiver, 4).await;
     let exchange = named(&spans, "POST pay");
     assert_eq!((hex(&exchange.trace_id), hex(&exchange.parent_span_id)), (TRACE.into(), PARENT.into()));
     for name in ["claim", "upstream", "record"] {
@@ -64,9 +63,8 @@ async fn a_replay_has_no_span_of_the_upstream_and_a_lost_answer_says_why() {
     for (key, status) in [("k-1", 201), ("k-1", 201), ("k-2", 503)] {
         assert_eq!(post(gateway.address, "/v1/charges", key, "a").await.status, status);
     }
-    end(gateway).await;
-
-    let spans = spans(&receiver);
+    // The replay has a claim and no more.
+    let spans = collected(&receiver, 4 + 2 + 4).await;
     let ended = |outcome: &str| {
         let found = spans.iter().find(|span| attribute(span, "oncegate.outcome").as_deref() == Some(outcome));
         found.unwrap_or_else(|| panic!("{outcome}: {spans:?}"))
@@ -92,8 +90,7 @@ async fn a_request_that_no_key_protects_has_a_span_as_well() {
     for method in ["POST", "GET", "BREW"] {
         assert_eq!(request(gateway.address, method, "/v1/charges", &[], "").await.status, 201);
     }
-    end(gateway).await;
-    let spans = spans(&receiver);
+    let spans = collected(&receiver, 3).await;
     assert_eq!(spans.len(), 3, "{spans:?}");
     // A method that a client may invent names no span.
     for (name, seen) in ["POST pay", "GET", "HTTP"].into_iter().zip(upstream.seen()) {
