@@ -86,7 +86,8 @@ impl Execution {
         self.warn_unknown(finding, &called, &recorded);
         let late = matches!(recorded, Recorded::NotYet).then(|| kept.clone());
         let unknown_answers = self.attempt.route.unknown_answers;
-        let unsettled = self.gateway.prospect(&self.lease.record, self.lease.record.updated_at);
+        let unsettled =
+            self.gateway.prospect(&self.attempt.route, &self.lease.record, self.lease.record.updated_at);
         let conclusion = Conclusion::of(called, kept, finding, recorded, unknown_answers, unsettled);
         let conclusion = Arc::new(conclusion);
         self.log_end(&conclusion, call, started.elapsed());

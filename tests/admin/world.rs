@@ -313,6 +313,7 @@ fn route(name: &str) -> Arc<Route> {
         settling: Settling::Hold,
         keep_request: false,
         retry_horizon: None,
+        evidence: None,
         replay_headers: Vec::new(),
         replay_drop: Vec::new(),
         in_flight: InFlight::Reject,

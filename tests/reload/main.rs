@@ -4,6 +4,7 @@
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
 mod causes;
+mod evidence;
 #[path = "../harness/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "it also serves tests of other kinds")]
 mod harness;
