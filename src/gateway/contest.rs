@@ -75,8 +75,8 @@ impl Gateway {
             // Joined before the claim, so that nothing an owner publishes after that claim is missed.
             let membership = self.flights.join(id);
             match self.claim(&upstream, attempt, again.take()).await? {
-                ClaimOutcome::Answered(answer, execution) => {
-                    access.about_execution(execution);
+                ClaimOutcome::Answered(answer, ran) => {
+                    access.ran(ran);
                     return answer.map(|reply| reply.about(id));
                 }
                 ClaimOutcome::NotRun(returned, decision) => {

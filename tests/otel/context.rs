@@ -35,7 +35,7 @@ async fn a_trace_that_begins_here_is_the_one_that_its_bucket_names() {
     pay(&gateway, "k", &[]).await;
     let exemplars = exemplars(&gateway).await;
     let trace = hex(&named(&collected(&receiver, 4).await, "POST pay").trace_id);
-    assert_eq!(exemplars.len(), 2, "{exemplars:?}");
+    assert_eq!(exemplars.len(), 3, "{exemplars:?}");
     for exemplar in exemplars {
         assert!(exemplar.starts_with(&format!("trace_id=\"{trace}\"}} ")), "{trace}: {exemplar}");
     }

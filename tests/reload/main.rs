@@ -3,6 +3,7 @@
 
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
+mod both_files;
 mod causes;
 mod evidence;
 #[path = "../harness/mod.rs"]

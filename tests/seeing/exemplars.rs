@@ -72,14 +72,16 @@ async fn a_bucket_names_the_trace_of_the_last_sampled_request_in_it() {
     let first = exemplars(&gateway).await;
     assert_named(&first, "oncegate_request_duration_seconds", "outcome=\"completed\"", TRACE);
     assert_named(&first, "oncegate_upstream_duration_seconds", "route=\"pay\"", TRACE);
-    assert_eq!(first.len(), 2, "{first:?}");
+    assert_named(&first, "oncegate_added_duration_seconds", "route=\"pay\"", TRACE);
+    assert_eq!(first.len(), 3, "{first:?}");
     // A replay calls no upstream. Its trace is the one of the retry.
     assert_eq!(pay(&gateway, "k-6", &[&*parent(LATER, "01")]).await, 201);
     let later = exemplars(&gateway).await;
     assert_named(&later, "oncegate_request_duration_seconds", "outcome=\"completed\"", TRACE);
     assert_named(&later, "oncegate_upstream_duration_seconds", "route=\"pay\"", TRACE);
+    assert_named(&later, "oncegate_added_duration_seconds", "route=\"pay\"", TRACE);
     assert_named(&later, "oncegate_request_duration_seconds", "outcome=\"replayed\"", LATER);
-    assert_eq!(later.len(), 3, "{later:?}");
+    assert_eq!(later.len(), 4, "{later:?}");
     // The older format has no exemplars.
     let text = gateway.admin_get("/metrics").await;
     assert!(text.text().contains("oncegate_request_duration_seconds_bucket"), "{}", text.text());
@@ -93,7 +95,7 @@ async fn a_real_prometheus_keeps_the_trace_of_a_bucket() {
     assert_eq!(pay(&gateway, "k-1", &[&*parent(TRACE, "01")]).await, 201);
     let prometheus = Prometheus::watching(&[gateway.admin]).await;
     let until = Instant::now() + PATIENCE;
-    for family in ["request", "upstream"] {
+    for family in ["request", "upstream", "added"] {
         let query = format!("oncegate_{family}_duration_seconds_bucket{{route=\"pay\"}}");
         let series = loop {
             let found = prometheus.exemplars(&query).await;
