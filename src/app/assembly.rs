@@ -22,7 +22,7 @@ use crate::settle::background::Runner;
 use crate::settle::{Keeper, Settler, Witnesses};
 use crate::stop::Stop;
 use crate::store::{Ledger, Names, Store};
-use crate::telemetry::{MeteredStore, Metrics};
+use crate::telemetry::{MeteredStore, Metrics, Traces};
 use crate::upstream::Proxy;
 use crate::workers::Workers;
 
@@ -96,9 +96,18 @@ fn settler(
     Ok(settler)
 }
 
-/// Returns the gateway, with a settler that knows no witness.
-fn gateway(config: &Config, routes: &LiveRoutes, ledger: &Ledger, metrics: &Metrics, stop: &Stop) -> Gateway {
-    Gateway::new(
+/// Returns the gateway, with its settler and its source of spans.
+fn gateway(
+    config: &Config,
+    routes: &LiveRoutes,
+    ledger: &Ledger,
+    settler: &Settler,
+    metrics: &Metrics,
+    stop: &Stop,
+) -> Result<Arc<Gateway>, StartError> {
+    let traces = Traces::start(config.otel.as_ref(), metrics);
+    let traces = traces.map_err(|error| StartError::of("otel", error))?;
+    let gateway = Gateway::new(
         &config.server,
         &config.upstreams,
         routes.clone(),
@@ -106,7 +115,8 @@ fn gateway(config: &Config, routes: &LiveRoutes, ledger: &Ledger, metrics: &Metr
         metrics.clone(),
         stop.clone(),
         new_owner,
-    )
+    );
+    Ok(Arc::new(gateway.settling(settler.clone()).tracing(traces)))
 }
 
 /// Returns the route table of a configuration.
@@ -165,7 +175,7 @@ impl Assembly {
         let (stop, proxy) = (Stop::default(), proxy(config)?);
         let upstream = Upstream::new(proxy.clone());
         let settler = settler(config, &ledger, &metrics, &upstream)?;
-        let gateway = Arc::new(gateway(config, &routes, &ledger, &metrics, &stop).settling(settler.clone()));
+        let gateway = gateway(config, &routes, &ledger, &settler, &metrics, &stop)?;
         let agreement = Agreement { names, routes: routes.clone(), gateway: Arc::clone(&gateway) };
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
