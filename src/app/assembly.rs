@@ -155,14 +155,13 @@ impl Assembly {
         let config = &loaded.config;
         let workers = Workers::start().map_err(|error| StartError::of("threads", error))?;
         let (metrics, mut deadline) = (Metrics::new(), StartDeadline::of(config.store.start_timeout));
-        let routes = LiveRoutes::new(table(config)?);
+        let (stop, proxy, routes) = (Stop::default(), proxy(config)?, LiveRoutes::new(table(config)?));
         let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
         let store = stores::open(config, &terms, &mut deadline).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
         let ledger = ledger(&store, config, &routes, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
-        let (stop, proxy, mut certificates) = (Stop::default(), proxy(config)?, Vec::new());
-        let upstream = Upstream::new(proxy.clone());
+        let (upstream, mut certificates) = (Upstream::new(proxy.clone()), Vec::new());
         let settler = settler(config, &ledger, &metrics, &upstream)?;
         let gateway = Arc::new(gateway(config, &routes, &ledger, &metrics, &stop).settling(settler.clone()));
         let admin_router = admin::router(AdminState {
