@@ -149,6 +149,7 @@ impl Assembly {
             ledger: self.ledger.clone(),
             agreement: self.agreement.clone(),
             metrics: self.metrics.clone(),
+            last: self.last_reloads,
         };
         let Self { gateway, ledger, metrics, stop, service, admin_router, certificates, live, .. } = self;
         let ([public, admin], admin_stop) = (self.listening, Stop::default());
