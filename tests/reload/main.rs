@@ -5,6 +5,7 @@
 
 mod both_files;
 mod causes;
+mod earlier;
 mod evidence;
 mod file;
 #[path = "../harness/mod.rs"]
@@ -12,12 +13,14 @@ mod file;
 mod harness;
 mod limits;
 mod load;
+mod names;
 mod place;
 mod refused;
 #[path = "../servers/mod.rs"]
 #[expect(dead_code, reason = "it also serves tests of the stores alone")]
 mod servers;
 mod shown;
+mod streams;
 mod tail;
 mod told;
 mod upstreams;
