@@ -119,6 +119,11 @@ fn gateway(
     Ok(Arc::new(gateway.settling(settler.clone()).tracing(traces)))
 }
 
+/// Returns a store with calls that are counted.
+fn metered(store: Arc<dyn Store>, metrics: &Metrics) -> Arc<dyn Store> {
+    Arc::new(MeteredStore::new(store, metrics.clone()))
+}
+
 /// Returns the route table of a configuration.
 pub(super) fn table(config: &Config) -> Result<RouteTable, StartError> {
     let table = RouteTable::new(&config.routes, config.fallback.clone()).map_err(StartError::from)?;
@@ -168,8 +173,7 @@ impl Assembly {
         let (metrics, mut deadline) = (Metrics::new(), StartDeadline::of(config.store.start_timeout));
         let routes = LiveRoutes::new(table(config)?);
         let terms = stores::terms(config, workers.clone(), routes.longest_ttl());
-        let store = stores::open(config, &terms, &mut deadline).await?;
-        let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
+        let store = metered(stores::open(config, &terms, &mut deadline).await?, &metrics);
         let ledger = ledger(&store, config, &routes, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
         let (stop, proxy) = (Stop::default(), proxy(config)?);
