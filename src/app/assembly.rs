@@ -83,28 +83,18 @@ pub(super) fn evidence(config: &Config, upstream: &Upstream) -> Result<(Keeper, 
     Ok((keeper, witnesses))
 }
 
-/// Returns the settler of unknown outcomes.
-fn settler(
-    config: &Config,
-    ledger: &Ledger,
-    metrics: &Metrics,
-    upstream: &Upstream,
-) -> Result<Settler, StartError> {
-    let (keeper, witnesses) = evidence(config, upstream)?;
-    let settler = Settler::new(ledger.clone(), metrics.clone(), keeper.clone(), new_owner);
-    settler.consult(keeper, witnesses);
-    Ok(settler)
-}
-
-/// Returns the gateway, with its settler and its source of spans.
+/// Returns the gateway, with its settler of unknown outcomes and its source of spans.
 fn gateway(
     config: &Config,
     routes: &LiveRoutes,
     ledger: &Ledger,
-    settler: &Settler,
+    upstream: &Upstream,
     metrics: &Metrics,
     stop: &Stop,
-) -> Result<Arc<Gateway>, StartError> {
+) -> Result<(Arc<Gateway>, Settler), StartError> {
+    let (keeper, witnesses) = evidence(config, upstream)?;
+    let settler = Settler::new(ledger.clone(), metrics.clone(), keeper.clone(), new_owner);
+    settler.consult(keeper, witnesses);
     let traces = Traces::start(config.otel.as_ref(), metrics);
     let traces = traces.map_err(|error| StartError::of("otel", error))?;
     let gateway = Gateway::new(
@@ -116,7 +106,7 @@ fn gateway(
         stop.clone(),
         new_owner,
     );
-    Ok(Arc::new(gateway.settling(settler.clone()).tracing(traces)))
+    Ok((Arc::new(gateway.settling(settler.clone()).tracing(traces)), settler))
 }
 
 /// Returns a store with calls that are counted.
@@ -178,8 +168,7 @@ impl Assembly {
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
         let (stop, proxy) = (Stop::default(), proxy(config)?);
         let upstream = Upstream::new(proxy.clone());
-        let settler = settler(config, &ledger, &metrics, &upstream)?;
-        let gateway = gateway(config, &routes, &ledger, &settler, &metrics, &stop)?;
+        let (gateway, settler) = gateway(config, &routes, &ledger, &upstream, &metrics, &stop)?;
         let agreement = Agreement { names, routes: routes.clone(), gateway: Arc::clone(&gateway) };
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),

@@ -35,14 +35,14 @@ pub(super) struct AccessLine {
     record: Option<RecordId>,
     /// Number of the execution that the answer is about.
     execution: Option<u32>,
-    /// Time of the call of the execution that the request ran.
-    call: Option<Duration>,
-    /// Time that the body took to arrive.
-    body: Duration,
+    /// True once the request has run an execution.
+    has_run: bool,
+    /// Time that the body took to arrive, and the call of that execution.
+    elsewhere: Duration,
     labels: Labels,
     span: Span,
-    /// The sampled trace of the request.
-    trace: Option<TraceId>,
+    /// The sampled trace of the request. On the heap, because few requests have one.
+    trace: Option<Box<TraceId>>,
     ended: bool,
 }
 
@@ -68,8 +68,8 @@ impl AccessLine {
             presence: request.extensions().get().map(|facts: &ConnectionFacts| facts.presence.clone()),
             record: None,
             execution: None,
-            call: None,
-            body: Duration::ZERO,
+            has_run: false,
+            elsewhere: Duration::ZERO,
             labels: Labels::default(),
             span: Span::default(),
             trace: None,
@@ -80,7 +80,7 @@ impl AccessLine {
     /// Begins the span of the request, and names it to the upstream as the parent.
     pub(super) fn traced(mut self, traces: &Traces, request: &mut Request<Body>) -> Self {
         self.span = traces.request(&self.method, &self.route, request.headers_mut());
-        self.trace = TraceId::sampled(request.headers());
+        self.trace = TraceId::sampled(request.headers()).map(Box::new);
         self
     }
 
@@ -104,15 +104,16 @@ impl AccessLine {
         self.execution = n;
     }
 
-    /// Names the execution that the request ran, if it ran one.
+    /// Names the execution that the request ran, if it ran one. A request runs one at most.
     pub(super) fn ran(&mut self, ran: Option<Ran>) {
         self.execution = ran.map(Ran::n);
-        self.call = ran.map(Ran::call);
+        self.has_run = ran.is_some();
+        self.elsewhere += ran.map_or(Duration::ZERO, Ran::call);
     }
 
     /// Notes the time that the body took to arrive.
     pub(super) fn body_took(&mut self, took: Duration) {
-        self.body = took;
+        self.elsewhere += took;
     }
 
     /// Adds the labels of the request.
@@ -131,10 +132,11 @@ impl AccessLine {
     fn log(&mut self, outcome: &'static str, status: Option<StatusCode>) {
         self.ended = true;
         let took: Duration = self.started.elapsed();
-        self.metrics.request(&self.route, outcome, took, self.trace);
+        let trace = self.trace.as_deref().copied();
+        self.metrics.request(&self.route, outcome, took, trace);
         // A client that left has waited for less than this.
-        if let (Some(call), Some(_)) = (self.call, status) {
-            self.metrics.added(&self.route, took.saturating_sub(call + self.body), self.trace);
+        if self.has_run && status.is_some() {
+            self.metrics.added(&self.route, took.saturating_sub(self.elsewhere), trace);
         }
         self.end_span(outcome, status);
         info!(
