@@ -82,7 +82,11 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
     let key = naming.as_ref().map(|naming| &naming.key);
     let problems = problems::named(&at.key("problems"), &file.problems, shapes, key);
     let answers = answers(at, file);
-    let (place, naming, answers) = (place?, naming?, answers?);
+    let (place, naming, answers, settling) = (place?, naming?, answers?, settling?);
+    let outcomes = match &settling {
+        Settling::Retry(Some(keys)) => answers.outcomes.with_about_keys(keys.undecided.clone()),
+        _ => answers.outcomes,
+    };
     Some(Route {
         name: place.name.into(),
         path: place.path,
@@ -98,14 +102,14 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         fingerprint: Arc::new(naming.fingerprint),
         labels: naming.labels,
         policy: policy?,
-        settling: settling?,
+        settling,
         keep_request: keep_request?,
         retry_horizon: retry_horizon?,
         replay_headers: answers.replay_headers,
         replay_drop: answers.replay_drop,
         in_flight: answers.in_flight,
         max_response_body: answers.max_response_body,
-        outcomes: answers.outcomes,
+        outcomes,
         problems: problems?,
         release_when: answers.release_when,
         unknown_answers: answers.unknown_answers,
