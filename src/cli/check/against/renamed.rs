@@ -39,7 +39,7 @@ pub(super) fn effect(before: &Route, after: &[&Route], new: &Config) -> Option<E
 fn fate(before: &Route, otherwise: &'static str) -> &'static str {
     match &before.settling {
         Settling::Retry(_) if before.keep_request => {
-            "The gateway itself no longer repeats unknown executions of keys in flight; retries of their \
+            "The gateway itself may no longer repeat unknown executions of keys in flight; retries of their \
              clients do"
         }
         Settling::Hold | Settling::Retry(_) => otherwise,
@@ -56,7 +56,6 @@ fn may_mislead(before: &Route, other: &Route) -> bool {
         (Settling::Probe(_), Settling::Probe(_)) | (Settling::Marker(_), Settling::Marker(_)) => {
             !evidence::is_same(&before.settling, &other.settling)
         }
-        (Settling::Retry(_), is) => before.keep_request && !matches!(is, Settling::Hold),
         _ => false,
     }
 }
