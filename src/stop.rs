@@ -1,20 +1,37 @@
 //! The steps of stopping: the gateway announces the stop, then starts nothing new, and at last cuts off what
 //! still runs.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// A handle for every part that must know that the gateway stops. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     announced: CancellationToken,
+    announced_flag: AnnouncedFlag,
     drain: CancellationToken,
     cut: CancellationToken,
 }
 
+/// A flag that is set once the stop is announced. Each response reads it, and a token would be locked.
+#[derive(Clone, Debug, Default)]
+pub struct AnnouncedFlag(Arc<AtomicBool>);
+
+impl AnnouncedFlag {
+    /// Tells whether the stop is announced.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
 impl Stop {
-    /// Announces that the gateway is about to stop, so that balancers look for another one. Requests are
-    /// served as before.
+    /// Announces that the gateway is about to stop, so that balancers and clients look for another one. All
+    /// requests are still served, and connections end with their current requests.
     pub fn announce(&self) {
+        self.announced_flag.0.store(true, Relaxed);
         self.announced.cancel();
     }
 
@@ -24,9 +41,15 @@ impl Stop {
         self.announced.clone()
     }
 
+    /// Returns the flag that [`Stop::announced`] has, too.
+    #[must_use]
+    pub fn announced_flag(&self) -> AnnouncedFlag {
+        self.announced_flag.clone()
+    }
+
     /// Begins the drain: no new execution starts, and running ones go on.
     pub fn begin_drain(&self) {
-        self.announced.cancel();
+        self.announce();
         self.drain.cancel();
     }
 

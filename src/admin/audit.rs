@@ -13,8 +13,8 @@ use crate::protocol::{OperatorVerdict, Record, RecordId, Refusal};
 use crate::store::{Decision, StoreError};
 use crate::telemetry::log::AUDIT;
 
-use super::configuration::Reloaded;
 use super::operator::{Operator, PeerAddress};
+use super::reloaded::Reloaded;
 
 /// The change that an operator asked for.
 pub(super) enum Change {

@@ -1,5 +1,5 @@
-//! `GET /v1/gateway`: this gateway: its version and start, its store, its routes, and the configuration in
-//! force with its guarantees, in the words of `oncegate check`.
+//! `GET /v1/gateway`: this gateway: its version and start, its store, the configuration in force with its
+//! guarantees, in the words of `oncegate check`, and the last reloads.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,6 +9,7 @@ use crate::store::Durability;
 
 use super::about::About;
 use super::problem::AdminProblem;
+use super::routes::version_of;
 use super::state::AdminState;
 
 pub(super) async fn gateway(State(admin): State<AdminState>) -> Result<Json<Value>, AdminProblem> {
@@ -19,6 +20,9 @@ pub(super) async fn gateway(State(admin): State<AdminState>) -> Result<Json<Valu
         Durability::Server => "the failures that its server survives",
     };
     let stopped: Vec<_> = admin.ledger.stopped().map(|reason| admin.ledger.why(reason)).collect();
+    let reloading = admin.configuration.as_ref();
+    let in_force = reloading.map(|reloading| version_of(&reloading.live.now()));
+    let [reload, refused_reload] = reloading.map(|reloading| reloading.last.shown()).unwrap_or_default();
     let About { started_at, store, configuration } = &admin.about;
     Ok(Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -32,5 +36,8 @@ pub(super) async fn gateway(State(admin): State<AdminState>) -> Result<Json<Valu
             "claims_stopped": stopped,
         },
         "configuration": configuration(),
+        "in_force": in_force,
+        "reload": reload,
+        "refused_reload": refused_reload,
     })))
 }

@@ -26,6 +26,7 @@ mod gateway;
 mod healthz;
 mod history;
 mod input;
+mod last_reloads;
 mod list;
 mod lookup;
 mod metrics;
@@ -36,6 +37,7 @@ mod quota;
 mod readyz;
 mod record_ids;
 mod reload;
+mod reloaded;
 mod reopen;
 mod resolve;
 mod response;
@@ -50,7 +52,9 @@ mod view;
 
 pub use about::About;
 pub use access::Access;
-pub use configuration::{Configuration, ReloadRefusal, ReloadRequest, Reloaded};
+pub use configuration::{Configuration, ReloadRequest};
+pub use last_reloads::LastReloads;
+pub use reloaded::{ReloadRefusal, Reloaded};
 pub use state::AdminState;
 
 use access::Guard;

@@ -16,10 +16,11 @@ use tokio::sync::oneshot;
 use crate::config::{ConfigError, Place};
 
 use super::audit;
-use super::configuration::{Configuration, ReloadRefusal, Reloaded};
+use super::configuration::Configuration;
 use super::input::OptionalJson;
 use super::operator::Operator;
 use super::problem::AdminProblem;
+use super::reloaded::{ReloadRefusal, Reloaded};
 use super::routes::version_of;
 use super::state::AdminState;
 

@@ -11,9 +11,6 @@ use crate::config::{InFlight, LoadedConfig, Match, OnStoreError, Route, Settling
 use super::problem::AdminProblem;
 use super::state::AdminState;
 
-/// Number of digits of the digest that stand for the version.
-const VERSION_DIGITS: usize = 12;
-
 pub(super) async fn routes(State(admin): State<AdminState>) -> Result<Json<Value>, AdminProblem> {
     let configuration = admin.configuration.ok_or_else(AdminProblem::no_configuration)?;
     let loaded = configuration.live.now();
@@ -34,7 +31,7 @@ pub(super) async fn routes(State(admin): State<AdminState>) -> Result<Json<Value
 pub(super) fn version_of(loaded: &LoadedConfig) -> Value {
     let digest = &loaded.config.written.digest;
     json!({
-        "version": digest.get(..VERSION_DIGITS).unwrap_or(digest),
+        "version": loaded.version(),
         "digest": format!("sha256:{digest}"),
         "loaded_at": format_rfc3339_millis(loaded.loaded_at).to_string(),
     })

@@ -52,7 +52,8 @@ pub(super) async fn status(
         "last_five_minutes": {
             "requests_per_second": recent.requests as f64 / span,
             "replays_per_second": recent.replays as f64 / span,
-            "added_mean_ms": ms(recent.added()),
+            "added_p50_ms": ms(recent.added.quantile(0.5)),
+            "added_p99_ms": ms(recent.added.quantile(0.99)),
             "request_p99_ms": ms(recent.request.quantile(0.99)),
             "upstream_p99_ms": ms(recent.upstream.quantile(0.99)),
             "store_p99_ms": ms(recent.store.quantile(0.99)),

@@ -41,7 +41,7 @@ fn interval(Interval { at, counts }: &Interval) -> Value {
         "request_ms": latency(&counts.request),
         "upstream_ms": latency(&counts.upstream),
         "store_ms": latency(&counts.store),
-        "added_mean_ms": counts.added().map(ms),
+        "added_ms": latency(&counts.added),
     })
 }
 

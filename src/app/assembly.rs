@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tower::Layer;
 use tracing::warn;
 
-use crate::admin::{self, About, Access, AdminState, Configuration, ReloadRequest};
+use crate::admin::{self, About, Access, AdminState, Configuration, LastReloads, ReloadRequest};
 use crate::buffers::REPLAY_CACHE;
 use crate::cli::check;
 use crate::cli::serve::Operator;
@@ -34,8 +34,6 @@ use super::{clock, identity, stores};
 /// Methods that the answer to `TRACE` names on the public listener: those a client may use on any path.
 const PUBLIC_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const ADMIN_METHODS: &str = "GET, HEAD, POST, DELETE";
-/// Number of requests for a reload that wait.
-const RELOADS: usize = 16;
 
 /// The parts of a gateway, except its listeners.
 pub(super) struct Assembly {
@@ -59,9 +57,10 @@ pub(super) struct Assembly {
     pub(super) proxy: Proxy,
     pub(super) upstream: Upstream,
     pub(super) routes: LiveRoutes,
-    /// Configuration in force, and the requests to load it again.
+    /// Configuration in force, the requests to load it again, and the last reloads.
     pub(super) live: LiveConfig,
     pub(super) reloads: mpsc::Receiver<ReloadRequest>,
+    pub(super) last_reloads: LastReloads,
     /// Settler of unknown outcomes, and the runner of kept requests for it.
     pub(super) settler: Settler,
     pub(super) runner: Arc<dyn Runner>,
@@ -150,7 +149,8 @@ impl Assembly {
         capacity: Capacity,
         operator: Operator,
     ) -> Result<Self, StartError> {
-        let live = LiveConfig::new(config);
+        let (configuration, reloads) = Configuration::new(LiveConfig::new(config));
+        let (live, last_reloads) = (configuration.live.clone(), configuration.last.clone());
         let loaded = live.now();
         let config = &loaded.config;
         let workers = Workers::start().map_err(|error| StartError::of("threads", error))?;
@@ -161,11 +161,10 @@ impl Assembly {
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
         let ledger = ledger(&store, config, &routes, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
-        let (stop, proxy, (ask, reloads)) = (Stop::default(), proxy(config)?, mpsc::channel(RELOADS));
-        let gateway = gateway(config, &routes, &ledger, &metrics, &stop);
+        let (stop, proxy, mut certificates) = (Stop::default(), proxy(config)?, Vec::new());
         let upstream = Upstream::new(proxy.clone());
         let settler = settler(config, &ledger, &metrics, &upstream)?;
-        let gateway = Arc::new(gateway.settling(settler.clone()));
+        let gateway = Arc::new(gateway(config, &routes, &ledger, &metrics, &stop).settling(settler.clone()));
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
             settler: settler.clone(),
@@ -173,11 +172,10 @@ impl Assembly {
             about: about(&live),
             routes: routes.clone(),
             access: Access::Live(live.clone()),
-            configuration: Some(Configuration { live: live.clone(), reloads: ask }),
+            configuration: Some(configuration),
             draining: stop.announced(),
             new_owner: Arc::new(new_owner),
         });
-        let mut certificates = Vec::new();
         let listening = listening(config, capacity, workers.clone(), &metrics, &mut certificates)?;
         let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy.clone());
         clock::compare_at_start(&ledger, operator.accept_clock, &mut deadline).await?;
@@ -203,6 +201,7 @@ impl Assembly {
             upstream,
             routes,
             reloads,
+            last_reloads,
             live: live.clone(),
         })
     }

@@ -22,7 +22,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
-use crate::admin::{ReloadRefusal, ReloadRequest, Reloaded};
+use crate::admin::{LastReloads, ReloadRefusal, ReloadRequest, Reloaded};
 use crate::cli::serve::ServeArgs;
 use crate::config::{Config, ConfigErrors, Environment, LiveConfig, Route, digest_of};
 use crate::descriptors;
@@ -40,6 +40,8 @@ use super::{clock, identity, stores};
 /// Time between two looks at the configuration file. A change is taken once two looks in a row have found the
 /// same text, so that a file that is still being written is not taken.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// The cause of a reload that no operator and no signal asked for.
+const FILE_CHANGED: &str = "the file changed";
 
 /// The source of the configuration: the arguments and the environment of the process.
 #[derive(Clone)]
@@ -60,6 +62,8 @@ pub(super) struct Reloader {
     pub(super) ledger: Ledger,
     pub(super) names: Names,
     pub(super) metrics: Metrics,
+    /// Last reloads, for operators.
+    pub(super) last: LastReloads,
 }
 
 impl ConfigSource {
@@ -120,7 +124,7 @@ impl Reloader {
                     if !self.has_changed(&mut watched).await {
                         continue;
                     }
-                    ("the file changed", None)
+                    (FILE_CHANGED, None)
                 }
                 _ = hang_ups.recv() => ("SIGHUP", None),
                 Some(reply) = requests.recv() => ("an operator asked", Some(reply)),
@@ -145,7 +149,7 @@ impl Reloader {
         let digest = self.live.now().config.written.digest.clone();
         if watched.refused.is_some() && found.as_ref().is_some_and(|text| digest_of(text) == digest) {
             watched.refused = None;
-            self.metrics.reloaded("unchanged", true);
+            self.count(FILE_CHANGED, &Reloaded::Unchanged);
             info!("the file is the configuration in force again");
         }
         watched.is_due(found, &digest)
@@ -252,13 +256,20 @@ impl Reloader {
     }
 
     fn note_loaded(&self) {
-        let since = self.live.now().loaded_at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.metrics.config_loaded(since.as_secs().cast_signed());
+        let loaded = self.live.now();
+        let since = loaded.loaded_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.metrics.config_loaded(loaded.version(), since.as_secs().cast_signed());
     }
 
-    fn report(&self, cause: &str, reloaded: &Reloaded) {
+    /// Counts a reload, and keeps it for operators.
+    fn count(&self, cause: &'static str, reloaded: &Reloaded) {
+        self.metrics.reloaded(reloaded.outcome(), reloaded.is_success());
+        self.last.note(cause, reloaded.clone());
+    }
+
+    fn report(&self, cause: &'static str, reloaded: &Reloaded) {
+        self.count(cause, reloaded);
         let outcome = reloaded.outcome();
-        self.metrics.reloaded(outcome, reloaded.is_success());
         match reloaded {
             Reloaded::InForce(changed) => {
                 info!(cause, outcome, changed = changed.join(", "), "the configuration was reloaded");

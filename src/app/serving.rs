@@ -149,6 +149,7 @@ impl Assembly {
             ledger: self.ledger.clone(),
             names: self.names.clone(),
             metrics: self.metrics.clone(),
+            last: self.last_reloads,
         };
         let Self { gateway, ledger, metrics, stop, names, service, admin_router, certificates, live, .. } =
             self;

@@ -10,10 +10,11 @@ use crate::config::{Arguments, Config, ConfigErrors, Environment};
 
 /// Runs the gateway until it is told to stop.
 ///
-/// SIGTERM or SIGINT begins a drain, after `server.shutdown_delay` if that is set: no new execution starts,
-/// running ones go on for up to `server.drain_timeout`, and the outcome of any that still run then is
-/// recorded as unknown. A second signal ends the gateway at once. Exits with 0 after a drain, with 1 if the
-/// gateway failed, and with 2 if the configuration is wrong or names operations differently from the store.
+/// SIGTERM or SIGINT begins a drain. If `server.shutdown_delay` is set, the stop is first announced for that
+/// time, and everything is still served. In the drain, no new execution starts, running ones go on for up to
+/// `server.drain_timeout`, and the outcome of any that still run then is recorded as unknown. A second signal
+/// ends the gateway at once. Exits with 0 after a drain, with 1 if the gateway failed, and with 2 if the
+/// configuration is wrong or names operations differently from the store.
 ///
 /// A changed configuration file is taken while the gateway serves, within seconds, or at once after SIGHUP or
 /// POST /v1/reload. A file that is refused changes nothing (docs/reloading.md).

@@ -66,7 +66,8 @@ pub(super) struct Server {
     /// Time that running executions may go on after a signal to stop. After it, they become unknown.
     pub drain_timeout: String,
     /// Time for which new connections and executions are still accepted after a signal to stop, before
-    /// `drain_timeout` begins. Meanwhile `/readyz` answers 503.
+    /// `drain_timeout` begins. Meanwhile `/readyz` answers 503, and each connection ends with its current
+    /// request.
     pub shutdown_delay: String,
     /// Largest number of open connections. Beyond it, the client with the most connections loses one, or the
     /// new ones wait.

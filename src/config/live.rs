@@ -7,6 +7,9 @@ use arc_swap::ArcSwap;
 
 use super::Config;
 
+/// Number of digits of the digest that stand for the version.
+const VERSION_DIGITS: usize = 12;
+
 /// A configuration in force.
 #[derive(Debug)]
 pub struct LoadedConfig {
@@ -14,6 +17,15 @@ pub struct LoadedConfig {
     pub config: Config,
     /// The time at which it was loaded, by this machine's clock.
     pub loaded_at: SystemTime,
+}
+
+impl LoadedConfig {
+    /// Returns the version: the first digits of the digest of the configuration's text.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        let digest = &self.config.written.digest;
+        digest.get(..VERSION_DIGITS).unwrap_or(digest)
+    }
 }
 
 /// A handle to the configuration in force. Clones share it.

@@ -29,7 +29,7 @@ pub use self::notify::{Notify, WebhookSecret, WebhookUrl};
 pub use self::read::digest_of;
 pub use self::route_key::{KeyForwarding, RouteKey};
 pub use self::schema::schema;
-pub use self::settling::{Marker, Probe, RetryHorizon, SealKey, Settling, UpstreamKeys};
+pub use self::settling::{EvidenceSource, Marker, Probe, RetryHorizon, SealKey, Settling, UpstreamKeys};
 pub use self::upstream_name::UpstreamName;
 pub use self::warning::Warning;
 pub use self::written::{Changes, Written};
@@ -311,6 +311,8 @@ pub struct Route {
     pub keep_request: bool,
     /// Longest times over which the same request may come again, as the operator declares them.
     pub retry_horizon: Option<RetryHorizon>,
+    /// Source of the evidence that settles an unknown outcome; `None` if there is no evidence.
+    pub evidence: Option<EvidenceSource>,
     /// Response headers that a replay keeps, of those that it drops by default.
     pub replay_headers: Vec<HeaderName>,
     /// Further response headers that a replay drops.

@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Uri};
+use sha2::{Digest, Sha256};
 
 use super::upstream_name::UpstreamName;
 use crate::protocol::probe::{Rules, UrlTemplate};
@@ -22,6 +23,29 @@ pub enum Settling {
     Probe(Arc<Probe>),
     /// A row that the upstream writes in its own transaction.
     Marker(Arc<Marker>),
+}
+
+/// The place where the evidence about a route's unknown outcomes is, as a digest: the upstream that gets a
+/// repeated execution, the URL of a probe, or the table of a marker.
+///
+/// Records carry it, so that no other place is asked about them, whatever the routes of later files are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EvidenceSource(pub [u8; 8]);
+
+impl EvidenceSource {
+    /// Returns the source of a route's evidence. `upstream` is the URL of the route's upstream.
+    #[must_use]
+    pub fn of(settling: &Settling, upstream: &Uri) -> Option<Self> {
+        let (kind, place) = match settling {
+            Settling::Hold => return None,
+            Settling::Retry(_) => ("retry", upstream.to_string()),
+            Settling::Probe(probe) => ("probe", probe.template.text()),
+            // A table is the same one for all credentials.
+            Settling::Marker(marker) => ("marker", format!("{} {}", marker.shown, marker.table)),
+        };
+        let digest = Sha256::digest(format!("oncegate evidence v1 {kind} {place}"));
+        digest.first_chunk().copied().map(Self)
+    }
 }
 
 /// The upstream's own idempotency keys.

@@ -16,6 +16,8 @@ use crate::routes::Matched;
 use crate::telemetry::tail::EndedRequest;
 use crate::telemetry::{Metrics, millis};
 
+use super::attempt::Ran;
+
 /// The outcome, in metrics and log, of a request with a client that left before the answer.
 const CLIENT_LEFT: &str = "client-left";
 
@@ -33,6 +35,10 @@ pub(super) struct AccessLine {
     record: Option<RecordId>,
     /// Number of the execution that the answer is about.
     execution: Option<u32>,
+    /// Time of the call of the execution that the request ran.
+    call: Option<Duration>,
+    /// Time that the body took to arrive.
+    body: Duration,
     labels: Labels,
     ended: bool,
 }
@@ -59,6 +65,8 @@ impl AccessLine {
             presence: request.extensions().get().map(|facts: &ConnectionFacts| facts.presence.clone()),
             record: None,
             execution: None,
+            call: None,
+            body: Duration::ZERO,
             labels: Labels::default(),
             ended: false,
         }
@@ -79,6 +87,17 @@ impl AccessLine {
         self.execution = n;
     }
 
+    /// Names the execution that the request ran, if it ran one.
+    pub(super) fn ran(&mut self, ran: Option<Ran>) {
+        self.execution = ran.map(Ran::n);
+        self.call = ran.map(Ran::call);
+    }
+
+    /// Notes the time that the body took to arrive.
+    pub(super) fn body_took(&mut self, took: Duration) {
+        self.body = took;
+    }
+
     /// Adds the labels of the request.
     pub(super) fn labelled(&mut self, labels: &Labels) {
         self.labels = labels.clone();
@@ -96,6 +115,10 @@ impl AccessLine {
         self.ended = true;
         let took: Duration = self.started.elapsed();
         self.metrics.request(&self.route, outcome, took);
+        // A client that left has waited for less than this.
+        if let (Some(call), Some(_)) = (self.call, status) {
+            self.metrics.added(&self.route, took.saturating_sub(call + self.body));
+        }
         info!(
             target: "oncegate::access",
             method = %self.method,

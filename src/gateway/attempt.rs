@@ -1,6 +1,8 @@
 //! One attempt: a request that asks for an operation, read to its end, and the outcome of its claim.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use http::request::Parts;
@@ -41,10 +43,35 @@ pub(super) struct Attempt {
     pub(super) open_requests: OpenRequests,
 }
 
+/// The execution that an attempt ran. Its types are small, because each [`ClaimOutcome`] has room for it.
+#[derive(Clone, Copy)]
+pub(super) struct Ran {
+    n: NonZeroU32,
+    /// Time of its call to the upstream, in seconds.
+    call: f32,
+}
+
+impl Ran {
+    /// Returns execution `n`, which has a number from one on, with a call that took this long.
+    pub(super) fn new(n: u32, call: Duration) -> Option<Self> {
+        Some(Self { n: NonZeroU32::new(n)?, call: call.as_secs_f32() })
+    }
+
+    /// Returns the number of the execution.
+    pub(super) fn n(self) -> u32 {
+        self.n.get()
+    }
+
+    /// Returns the time of the call, to a ten millionth of it.
+    pub(super) fn call(self) -> Duration {
+        Duration::from_secs_f32(self.call)
+    }
+}
+
 /// The outcome of a claim, as the attempt gets it.
 pub(super) enum ClaimOutcome {
-    /// The final answer, with the number of the execution that the attempt ran; none if it was refused.
-    Answered(Result<Reply, Problem>, Option<u32>),
+    /// The final answer, with the execution that the attempt ran; none if it was refused.
+    Answered(Result<Reply, Problem>, Option<Ran>),
     /// The attempt, which did not run, and the record as it stands.
     NotRun(Box<Attempt>, Box<Decision<Standing>>),
     /// The attempt, which did not take over: the record had moved on.

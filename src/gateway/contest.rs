@@ -9,12 +9,12 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::clock::Timestamp;
-use crate::config::OnStoreError;
+use crate::config::{OnStoreError, Route};
 use crate::problem::{Problem, Slug};
 use crate::protocol::{
     Claim, ClaimVerdict, Owner, Record, RecordId, Standing, State, TakeOver, TakeOverVerdict,
 };
-use crate::settle::Settlement;
+use crate::settle::{Settlement, Settler};
 use crate::store::{Decision, StoreError};
 use crate::telemetry::Arrival;
 
@@ -75,8 +75,8 @@ impl Gateway {
             // Joined before the claim, so that nothing an owner publishes after that claim is missed.
             let membership = self.flights.join(id);
             match self.claim(&upstream, attempt, again.take()).await? {
-                ClaimOutcome::Answered(answer, execution) => {
-                    access.about_execution(execution);
+                ClaimOutcome::Answered(answer, ran) => {
+                    access.ran(ran);
                     return answer.map(|reply| reply.about(id));
                 }
                 ClaimOutcome::NotRun(returned, decision) => {
@@ -140,15 +140,15 @@ impl Gateway {
         {
             return course;
         }
-        let unsettled = self.prospect(decision.verdict.record(), decision.now);
+        let unsettled = self.prospect(&attempt.route, decision.verdict.record(), decision.now);
         let answer = reply_to(attempt.id, &decision.verdict, decision.response.as_ref(), unsettled);
         // An attempt that waited was present when the execution was lost.
         Course::Answer(if has_waited { answer.map_err(Problem::present_if_unknown) } else { answer })
     }
 
-    /// Returns the prospect of an operation with an unknown outcome.
-    pub(super) fn prospect(&self, record: &Record, now: Timestamp) -> Unsettled {
-        match self.settler.may_settle(record, now) {
+    /// Returns the prospect of an operation with an unknown outcome, for an attempt on `route`.
+    pub(super) fn prospect(&self, route: &Route, record: &Record, now: Timestamp) -> Unsettled {
+        match self.settler.may_settle(record, now) && Settler::is_evidence_at(record, route) {
             true => Unsettled::of(record, now),
             false => Unsettled::Held,
         }
@@ -159,6 +159,8 @@ impl Gateway {
         let id = attempt.id;
         match self.settler.settle(id, record, now).await {
             Settlement::Changed | Settlement::Decided(_) => Some(Course::ClaimAgain),
+            // Another upstream does not know the key.
+            Settlement::MayRunAgain if !Settler::is_evidence_at(record, &attempt.route) => None,
             Settlement::MayRunAgain if self.settler.may_send(id, record, attempt.sent()) => {
                 record.state.owner().map(|after| Course::TakeOver { after, n: record.state.n() })
             }

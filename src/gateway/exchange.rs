@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::header::EXPECT;
 use http::{Method, Request, Response};
+use tokio::time::Instant;
 
 use crate::config::{Route, UpstreamName};
 use crate::presence::ConnectionFacts;
@@ -185,7 +186,9 @@ async fn protected(
     let open_requests = head.extensions.get::<ConnectionFacts>().cloned().unwrap_or_default().open_requests;
     let _protected = open_requests.begin_protected();
     let uncommitted = open_requests.begin_uncommitted();
+    let arriving = Instant::now();
     let body = gateway.bodies.read(party, expects, &head, body).await?;
+    access.body_took(arriving.elapsed());
     drop(uncommitted);
     let attempt = Attempt::new(id, route, key, head, body, party, open_requests.clone());
     access.labelled(attempt.labels());

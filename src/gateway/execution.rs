@@ -24,7 +24,7 @@ use crate::store::{Decision, Ledger, Snapshot, StoreError};
 use crate::telemetry::{ErrorChain, Metrics, millis};
 
 use super::answer::{Answer, Rest};
-use super::attempt::{Attempt, ClaimOutcome};
+use super::attempt::{Attempt, ClaimOutcome, Ran};
 use super::conclusion::{Conclusion, Overruling, Recorded, Role};
 use super::flight::Lead;
 use super::lease::{LeaseAsked, LeaseEnd};
@@ -83,10 +83,11 @@ impl Execution {
         self.warn_unknown(finding, &called, &recorded);
         let late = matches!(recorded, Recorded::NotYet).then(|| kept.clone());
         let unknown_answers = self.attempt.route.unknown_answers;
-        let unsettled = self.gateway.prospect(&self.lease.record, self.lease.record.updated_at);
+        let unsettled =
+            self.gateway.prospect(&self.attempt.route, &self.lease.record, self.lease.record.updated_at);
         let conclusion = Conclusion::of(called, kept, finding, recorded, unknown_answers, unsettled);
         let conclusion = Arc::new(conclusion);
-        self.log_end(&conclusion, call, started.elapsed());
+        self.log_end(&conclusion, started.elapsed());
         let reply = conclusion.answer(self.lease.id, Role::Owner);
         let mut reply = reply.map(|reply| self.gateway.outgoing.first(reply, &self.permit));
         let alone = self.lease.record.policy.response_timeout;
@@ -97,7 +98,7 @@ impl Execution {
             pump
         });
         // A client that is gone does not matter: its retry finds the record.
-        drop(client.send(ClaimOutcome::Answered(reply, Some(self.lease.n))));
+        drop(client.send(ClaimOutcome::Answered(reply, Ran::new(self.lease.n, call))));
         let Self { gateway, lease, lead, attempt, permit, .. } = self;
         drop((in_flight, attempt));
         let passing_on = async {
@@ -177,9 +178,9 @@ impl Execution {
     }
 
     /// Logs one line and counts one execution, whether or not its client is still there.
-    fn log_end(&self, conclusion: &Conclusion, call: Duration, took: Duration) {
+    fn log_end(&self, conclusion: &Conclusion, took: Duration) {
         let (route, outcome) = (&self.attempt.route.name, conclusion.outcome());
-        self.gateway.metrics.execution_ended(route, outcome, call);
+        self.gateway.metrics.execution_ended(route, outcome);
         info!(
             target: "oncegate::execution",
             method = %self.attempt.method(), path = self.attempt.path(),

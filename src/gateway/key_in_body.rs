@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::Request;
 use http::header::EXPECT;
+use tokio::time::Instant;
 
 use crate::config::Route;
 use crate::holding::holding;
@@ -46,7 +47,9 @@ pub(super) async fn by_body(
     }
     let open_requests = head.extensions.get::<ConnectionFacts>().cloned().unwrap_or_default().open_requests;
     let uncommitted = open_requests.begin_uncommitted();
+    let arriving = Instant::now();
     let body = gateway.bodies.read(party, expects, &head, body).await?;
+    access.body_took(arriving.elapsed());
     let KeySearch::Found(key) = requested_key(&route, &head.headers, Some(&body.bytes))? else {
         drop(uncommitted);
         let request = Request::from_parts(head, holding(Body::from(body.bytes), body.share));

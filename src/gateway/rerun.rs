@@ -5,9 +5,11 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use crate::config::Route;
 use crate::protocol::{Record, RecordId, TakeOver};
-use crate::settle::KeptRequest;
+use crate::routes::Matched;
 use crate::settle::background::{Rerun, Runner};
+use crate::settle::{KeptRequest, Settler};
 
 use super::attempt::Attempt;
 use super::contest::Bid;
@@ -27,13 +29,29 @@ impl KeptRunner {
     }
 }
 
+impl KeptRunner {
+    /// Returns the route that the request would find now, if it leads where it led the first time. The names of
+    /// routes are no help: a later file may give them to other routes.
+    fn route_of(&self, record: &Record, request: &KeptRequest) -> Option<Arc<Route>> {
+        let table = self.gateway.routes.table();
+        let found = table.find(&request.method, request.uri.path(), &request.headers);
+        let Matched::Route(route) = found else { return None };
+        let fits = route.namespace == record.namespace && Settler::is_evidence_at(record, &route);
+        fits.then_some(route)
+    }
+}
+
 impl Runner for KeptRunner {
     fn run_again(&self, id: RecordId, record: Arc<Record>, request: KeptRequest) -> Rerun<'_> {
         Box::pin(async move {
-            let route = self.gateway.routes.table().named(&record.route).cloned();
-            let attempt = route.and_then(|route| Attempt::again(id, route, &record, request));
+            let attempt = self.route_of(&record, &request);
+            let attempt = attempt.and_then(|route| Attempt::again(id, route, &record, request));
             let Some(attempt) = attempt else {
-                return warn!(record = %id, route = %record.route, "the kept request does not fit its route");
+                return warn!(
+                    record = %id, route = %record.route,
+                    "the kept request is not sent again: it fits no route as it did when it came, and an operator \
+                     has to decide"
+                );
             };
             // An execution in this process may hold an answer that the store has yet to take.
             if self.gateway.flights.join(id).has_execution() {

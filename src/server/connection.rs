@@ -23,7 +23,7 @@ use crate::buffers::{HEADER_BUFFER, HTTP2_WINDOW};
 use crate::peer::Peer;
 use crate::presence::ConnectionFacts;
 use crate::shares::Shares;
-use crate::stop::Stop;
+use crate::stop::{AnnouncedFlag, Stop};
 
 use super::handshake::Handshakes;
 use super::idle::Requests;
@@ -89,16 +89,11 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    pub(super) fn new(settings: ListenerSettings, service: S) -> Self {
+    pub(super) fn new(settings: ListenerSettings, service: S, announced: AnnouncedFlag) -> Self {
         let request_shares = Shares::new(settings.max_connections, 1);
-        let service = ListenerService::new(service, request_shares, &settings);
+        let service = ListenerService::new(service, request_shares, &settings, announced);
         let handshakes = Handshakes::new(settings.metrics.clone());
         Self { service, settings, handshakes, http1: http1(), http2: http2() }
-    }
-
-    /// Begins the drain: every later response of HTTP/1 ends its connection.
-    pub(super) fn leave(&self) {
-        self.service.leave();
     }
 
     /// Serves one connection to its end.
@@ -129,7 +124,7 @@ where
         let (before, http2) =
             self.await_beginning(preface::read(&mut stream), opened, &context.state, stop).await?;
         if http2 {
-            Box::pin(self.serve_http2(stream, before, context)).await
+            Box::pin(self.serve_http2(stream, before, context, stop)).await
         } else {
             self.serve_http1(stream, before, context, stop).await
         }
@@ -151,7 +146,7 @@ where
             return self.serve_http1(stream, BytesMut::new(), context, stop).await;
         }
         match self.await_beginning(preface::read(&mut stream), context.opened, &context.state, stop).await? {
-            (before, true) => self.serve_http2(stream, before, context).await,
+            (before, true) => self.serve_http2(stream, before, context, stop).await,
             (_, false) => Err("HTTP/2 was agreed on and is not spoken".into()),
         }
     }
@@ -201,6 +196,16 @@ where
             ended = &mut connection => return Ok(ended?),
             () = state.told_to_end() => {}
         }
+        if !state.is_told_to_leave() {
+            // The stop is announced. The service says in each response that it ends the connection. An idle
+            // connection stays, because its client may be sending a request.
+            select! {
+                biased;
+                ended = &mut connection => return Ok(ended?),
+                () = state.told_to_leave() => {}
+                () = stop.drain() => {}
+            }
+        }
         if !stop.is_draining() {
             connection.as_mut().graceful_shutdown();
             select! {
@@ -228,6 +233,7 @@ where
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         before: BytesMut,
         context: ConnectionContext,
+        stop: &Stop,
     ) -> Result<(), EndReason> {
         let ConnectionContext { client, state, watcher: _watched, .. } = context;
         let (head, idle) = (self.settings.header_read_timeout, self.settings.keep_alive_timeout);
@@ -239,8 +245,15 @@ where
         let mut until_stalled = pin!(unread.until_stalled(self.settings.write_timeout));
         let mut shutdown_due = pin!(async {
             select! {
-                () = requests.idle(head, idle) => {}
+                () = requests.idle(head, idle) => return,
                 () = state.told_to_end() => {}
+            }
+            // The stop may only be announced. A client that is told to go before its first request would
+            // connect again, to the same gateway.
+            select! {
+                () = requests.first() => {}
+                () = state.told_to_leave() => {}
+                () = stop.drain() => {}
             }
         });
         let mut room_made = pin!(async {

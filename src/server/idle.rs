@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// The requests of one connection. All of a connection runs on one thread.
@@ -14,6 +15,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 pub(super) struct Requests {
     opened: Instant,
     begun: AtomicUsize,
+    /// Notified when the first request begins.
+    first: Notify,
     open: AtomicUsize,
     /// Time at which the last request ended, in milliseconds since the connection was opened.
     idle_since_ms: AtomicU64,
@@ -26,15 +29,24 @@ pub(super) struct OpenRequest(Arc<Requests>);
 impl Requests {
     /// Returns the requests of a connection that opens now.
     pub(super) fn new() -> Self {
-        let (begun, open, idle_since_ms) = Default::default();
-        Self { opened: Instant::now(), begun, open, idle_since_ms }
+        let (begun, first, open, idle_since_ms) = Default::default();
+        Self { opened: Instant::now(), begun, first, open, idle_since_ms }
     }
 
     /// Counts a request as open until the returned guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> OpenRequest {
-        self.begun.fetch_add(1, Relaxed);
+        if self.begun.fetch_add(1, Relaxed) == 0 {
+            self.first.notify_one();
+        }
         self.open.fetch_add(1, Relaxed);
         OpenRequest(Arc::clone(self))
+    }
+
+    /// Waits until the first request has begun. Only one task may wait.
+    pub(super) async fn first(&self) {
+        if self.begun.load(Relaxed) == 0 {
+            self.first.notified().await;
+        }
     }
 
     /// Waits until the first request did not come within `first`, or no request was open for `timeout`.
@@ -97,6 +109,20 @@ mod tests {
         drop(requests.begin());
         requests.idle(FIRST, TIMEOUT).await;
         assert_eq!(began.elapsed(), FIRST + TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn the_first_request_is_awaited() {
+        let requests = Arc::new(Requests::new());
+        let first = tokio::spawn({
+            let requests = Arc::clone(&requests);
+            async move { requests.first().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!first.is_finished());
+        drop(requests.begin());
+        first.await.expect("no panic");
+        requests.first().await;
     }
 
     #[tokio::test(start_paused = true)]

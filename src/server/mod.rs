@@ -37,7 +37,8 @@ mod tls;
 pub use self::settings::ListenerSettings;
 pub use self::tls::Tls;
 
-/// Accepts and serves connections until the drain begins. Then accepts the connections that wait to be
+/// Accepts and serves connections until the drain begins. Once the stop is announced, each connection ends
+/// with its current request, and new ones are still served. The drain accepts the connections that wait to be
 /// accepted at that moment, and lets the open connections finish their current request. Returns once all
 /// are closed. The caller limits how long that may take.
 pub async fn serve<S>(listener: TcpListener, service: S, settings: ListenerSettings, stop: Stop)
@@ -45,10 +46,10 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    let (slots, waiting) = (Slots::new(settings.max_connections, stop.draining()), settings.max_waiting);
+    let (slots, waiting) = (Slots::new(settings.max_connections, stop.announced()), settings.max_waiting);
     let draining = GracefulShutdown::new();
     let workers = settings.workers.clone();
-    let connections = Arc::new(ConnectionServer::new(settings, service));
+    let connections = Arc::new(ConnectionServer::new(settings, service, stop.announced_flag()));
     let begin = |stream, peer: SocketAddr, slot: Slot| {
         let (connections, watcher, stop) = (Arc::clone(&connections), draining.watcher(), stop.clone());
         workers.spawn(async move {
@@ -64,7 +65,6 @@ where
     };
     let mut acceptor = Acceptor::new(slots, waiting, begin);
     acceptor.accept_until_drain(&listener, &stop).await;
-    connections.leave();
     if let Err(error) = acceptor.accept_remaining(listener, &stop).await {
         warn!("connections that waited to be accepted may be reset: {error}");
     }

@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -19,6 +18,7 @@ use crate::peer::{ClientCertificate, Peer};
 use crate::presence::ConnectionFacts;
 use crate::problem::{Problem, Slug};
 use crate::shares::Shares;
+use crate::stop::AnnouncedFlag;
 use crate::telemetry::Metrics;
 
 use super::answering::answering;
@@ -42,8 +42,8 @@ pub(super) struct ListenerService<S> {
     service: S,
     /// Shares of the open requests of all HTTP/2 connections, one for each request.
     request_shares: Shares,
-    /// True once the gateway drains.
-    leaving: Arc<AtomicBool>,
+    /// Set once each response of HTTP/1 is the last one of its connection.
+    announced: AnnouncedFlag,
     /// The methods that the response to any other method names.
     methods: &'static str,
     problem_docs: Option<Arc<str>>,
@@ -55,15 +55,15 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    pub(super) fn new(service: S, request_shares: Shares, settings: &ListenerSettings) -> Self {
+    pub(super) fn new(
+        service: S,
+        request_shares: Shares,
+        settings: &ListenerSettings,
+        announced: AnnouncedFlag,
+    ) -> Self {
         let ListenerSettings { methods, problem_docs, metrics, .. } = settings;
         let (problem_docs, metrics) = (problem_docs.clone(), metrics.clone());
-        Self { service, request_shares, leaving: Arc::default(), methods, problem_docs, metrics }
-    }
-
-    /// Marks each later response of HTTP/1 as the last of its connection.
-    pub(super) fn leave(&self) {
-        self.leaving.store(true, Relaxed);
+        Self { service, request_shares, announced, methods, problem_docs, metrics }
     }
 
     /// Returns the service of an HTTP/1 connection.
@@ -83,9 +83,9 @@ where
                     // The library has read a harmless request in place of the refused one.
                     return Ok(listener.refuse(client.peer, refusals.refused(), refusal));
                 }
-                let leaving = Arc::clone(&listener.leaving);
+                let announced = listener.announced.clone();
                 let mut response = listener.call(client, facts, request.map(Body::new)).await?;
-                if leaving.load(Relaxed) {
+                if announced.is_set() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok(answering(response, active))

@@ -34,8 +34,8 @@ pub(super) struct Slots {
     occupancy: Mutex<Occupancy>,
     /// Notified when a connection has ended.
     freed: Notify,
-    /// Cancelled when the drain begins.
-    drain: CancellationToken,
+    /// Cancelled when the stop is announced.
+    announced: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -61,8 +61,8 @@ pub(super) struct ConnectionState {
     stalled: AtomicBool,
     /// Cancelled when the connection is told to leave, to make room.
     leave: CancellationToken,
-    /// Cancelled when the connection is told to leave, and when the drain begins. A connection watches this
-    /// token alone, because each step of the connection looks at the tokens that it watches.
+    /// Cancelled when the connection is told to leave, and when the stop is announced. A connection watches
+    /// this token alone, because each step of the connection looks at the tokens that it watches.
     end: CancellationToken,
 }
 
@@ -79,8 +79,8 @@ pub(super) struct Slot {
 pub(super) struct ActiveRequest(Arc<ConnectionState>);
 
 impl Slots {
-    pub(super) fn new(max: usize, drain: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { max, occupancy: Mutex::default(), freed: Notify::new(), drain })
+    pub(super) fn new(max: usize, announced: CancellationToken) -> Arc<Self> {
+        Arc::new(Self { max, occupancy: Mutex::default(), freed: Notify::new(), announced })
     }
 
     /// Takes a free slot, if there is one.
@@ -91,7 +91,7 @@ impl Slots {
         }
         occupancy.open += 1;
         // Each connection has its own token, because a shared token is locked at each look.
-        let state = ConnectionState { end: self.drain.child_token(), ..ConnectionState::default() };
+        let state = ConnectionState { end: self.announced.child_token(), ..ConnectionState::default() };
         let state = Arc::new(state);
         occupancy.update(party, |states| states.push(Arc::clone(&state)));
         Some(Slot { slots: Arc::clone(self), party, state })
@@ -201,9 +201,14 @@ impl ConnectionState {
         self.active_requests.load(Relaxed) > 0 && self.is_idle()
     }
 
-    /// Waits until the connection is told to leave, or the drain begins.
+    /// Waits until the connection is told to leave, or the stop is announced.
     pub(super) async fn told_to_end(&self) {
         self.end.cancelled().await;
+    }
+
+    /// Tells whether the connection was told to leave.
+    pub(super) fn is_told_to_leave(&self) -> bool {
+        self.leave.is_cancelled()
     }
 
     /// Waits until the connection is told to leave.

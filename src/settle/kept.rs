@@ -3,9 +3,10 @@
 //!
 //! Each policy keeps what it needs and no more:
 //!
-//! 1. `retry` keeps a digest of path, query and body, because the upstream must get the same bytes again.
-//! 2. `probe` keeps the values that the URL of its question names.
-//! 3. With `keep_request`, any of them keeps the whole request and its key, so that the gateway can send it
+//! 1. Each of them keeps the source of its evidence, because no other source may be asked about the operation.
+//! 2. `retry` keeps a digest of path, query and body, because the upstream must get the same bytes again.
+//! 3. `probe` keeps the values that the URL of its question names.
+//! 4. With `keep_request`, any of them keeps the whole request and its key, so that the gateway can send it
 //!    again. The place of the key may change before that, and the upstream must get the same key again.
 //!
 //! Values and requests are sealed if the store has a key for that. A whole request is never kept without.
@@ -19,7 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
-use crate::config::{Route, Settling};
+use crate::config::{EvidenceSource, Route, Settling};
 use crate::protocol::probe::Values;
 use crate::protocol::{Key, RecordId, RequestParts};
 use crate::seal::Sealer;
@@ -55,6 +56,8 @@ impl fmt::Debug for KeptRequest {
 /// The kept parts of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
+    /// Source of the evidence. Earlier releases did not keep it.
+    pub source: Option<EvidenceSource>,
     /// Digest of path, query and body.
     digest: Option<Vec<u8>>,
     /// The values that a probe's URL names.
@@ -87,7 +90,6 @@ impl Keeper {
     ) -> Option<Arc<[u8]>> {
         let (digest, values) = match &route.settling {
             Settling::Hold => return None,
-            Settling::Marker(_) if !route.keep_request => return None,
             Settling::Marker(_) => (None, Values::default()),
             Settling::Retry(_) => (Some(digest(request)), Values::default()),
             Settling::Probe(probe) => {
@@ -97,12 +99,13 @@ impl Keeper {
         let request = if route.keep_request { self.whole(request) } else { None };
         let key = request.is_some().then(|| key.as_str().to_owned());
         let closed = wire::Closed { values: values.0, request, key };
+        let source = route.evidence.map(|EvidenceSource(digest)| digest.to_vec());
         let kept = match &self.sealer {
             Some(sealer) if closed != wire::Closed::default() => {
                 let sealed = sealer.seal(PURPOSE, id.to_string().as_bytes(), &closed.encode_to_vec());
-                wire::Kept { digest, values: BTreeMap::new(), sealed: Some(sealed) }
+                wire::Kept { digest, values: BTreeMap::new(), sealed: Some(sealed), source }
             }
-            _ => wire::Kept { digest, values: closed.values, sealed: None },
+            _ => wire::Kept { digest, values: closed.values, sealed: None, source },
         };
         Some(kept.encode_to_vec().into())
     }
@@ -133,8 +136,11 @@ impl Keeper {
         let Some(wire) = kept.and_then(|kept| wire::Kept::decode(kept).ok()) else {
             return Kept::default();
         };
-        let wire::Kept { digest, values, sealed } = wire;
-        let Some(sealed) = sealed else { return Kept { digest, values: Values(values), request: None } };
+        let wire::Kept { digest, values, sealed, source } = wire;
+        let source = source.and_then(|source| Some(EvidenceSource(*source.first_chunk()?)));
+        let Some(sealed) = sealed else {
+            return Kept { source, digest, values: Values(values), request: None };
+        };
         let opened = self
             .sealer
             .as_ref()
@@ -144,13 +150,22 @@ impl Keeper {
             Some(closed) => {
                 let key = closed.key;
                 let request = closed.request.and_then(|request| KeptRequest::of_wire(request, key));
-                Kept { digest, values: Values(closed.values), request }
+                Kept { source, digest, values: Values(closed.values), request }
             }
             None => {
                 tracing::warn!(record = %id, "what was kept for settling cannot be opened: no key here fits");
-                Kept { digest, ..Kept::default() }
+                Kept { source, digest, ..Kept::default() }
             }
         }
+    }
+
+    /// Tells whether the evidence about a record is at `source`. A record of an earlier release does not say
+    /// where it is.
+    #[must_use]
+    pub fn has_source(kept: Option<&[u8]>, source: Option<EvidenceSource>) -> bool {
+        let wire = kept.and_then(|kept| wire::Kept::decode(kept).ok());
+        let Some(kept) = wire.and_then(|wire| wire.source) else { return true };
+        source.is_some_and(|EvidenceSource(digest)| kept == digest)
     }
 
     /// Tells whether `request` has the path, the query and the body of the request that was kept.
@@ -207,6 +222,8 @@ mod wire {
         pub(super) values: BTreeMap<String, String>,
         #[prost(bytes = "vec", optional, tag = "3")]
         pub(super) sealed: Option<Vec<u8>>,
+        #[prost(bytes = "vec", optional, tag = "4")]
+        pub(super) source: Option<Vec<u8>>,
     }
 
     /// The sealed part.

@@ -102,6 +102,13 @@ impl Settler {
         self.sources.load().keeper.is_same(id, record.kept.as_deref(), request)
     }
 
+    /// Tells whether the evidence about a record is where `route` has it now. Under `retry`, that is the
+    /// upstream, which has to recognise the key.
+    #[must_use]
+    pub fn is_evidence_at(record: &Record, route: &Route) -> bool {
+        Keeper::has_source(record.kept.as_deref(), route.evidence)
+    }
+
     /// Asks what became of the unknown execution of a record, and records the answer. `now` is the store's
     /// clock.
     ///

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::call::Upstream;
-use crate::config::{Route, Settling};
+use crate::config::{EvidenceSource, Route, Settling};
 use crate::protocol::Record;
 
 use super::Keeper;
@@ -13,7 +13,13 @@ use super::witness::Witness;
 
 /// The witnesses, by the name of their route. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Witnesses(Arc<HashMap<Arc<str>, Arc<dyn Witness>>>);
+pub struct Witnesses(Arc<HashMap<Arc<str>, Known>>);
+
+/// A witness and where it looks.
+struct Known {
+    source: Option<EvidenceSource>,
+    witness: Arc<dyn Witness>,
+}
 
 impl Witnesses {
     /// Creates the witnesses of these routes. Probes are sent through `upstream`. No connection is made yet.
@@ -38,7 +44,7 @@ impl Witnesses {
                     super::marker::witness(marker, route).map_err(|why| (name(), why))?
                 }
             };
-            witnesses.insert(name(), witness);
+            witnesses.insert(name(), Known { source: route.evidence, witness });
         }
         Ok(Self(Arc::new(witnesses)))
     }
@@ -46,12 +52,16 @@ impl Witnesses {
     /// Creates the witnesses of a test.
     #[cfg(test)]
     pub(super) fn only(route: &str, witness: impl Witness + 'static) -> Self {
-        Self(Arc::new(HashMap::from([(Arc::from(route), Arc::new(witness) as Arc<dyn Witness>)])))
+        let known = Known { source: None, witness: Arc::new(witness) };
+        Self(Arc::new(HashMap::from([(Arc::from(route), known)])))
     }
 
-    /// Returns the witness of a record.
+    /// Returns the witness of a record: that of the route with its name, if it looks where the evidence about
+    /// the record is. The name may have been given to another route since.
     pub(super) fn of(&self, record: &Record) -> Option<Arc<dyn Witness>> {
-        let witness = self.0.get(&record.route)?;
-        witness.serves(record.policy.on_unknown).then(|| Arc::clone(witness))
+        let Known { source, witness } = self.0.get(&record.route)?;
+        let knows =
+            witness.serves(record.policy.on_unknown) && Keeper::has_source(record.kept.as_deref(), *source);
+        knows.then(|| Arc::clone(witness))
     }
 }

@@ -30,6 +30,13 @@ pub(super) fn call_seconds() -> Histogram {
     ])
 }
 
+/// Returns a histogram for the time that the gateway adds, from a tenth of a millisecond to ten seconds.
+pub(super) fn added_seconds() -> Histogram {
+    Histogram::new([
+        0.0001, 0.0002, 0.0003, 0.0005, 0.00075, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 10.0,
+    ])
+}
+
 /// Returns a histogram for the age of duplicates, from a second to thirty days, with the usual retry horizons
 /// in between.
 pub(super) fn age_seconds() -> Histogram {

@@ -20,13 +20,13 @@ use crate::protocol::Reason;
 use crate::store::Stopped;
 
 use super::exposition::{Format, text_of};
-use super::family::{Histograms, age_seconds, call_seconds, describe};
+use super::family::{Histograms, added_seconds, age_seconds, call_seconds, describe};
 use super::kept::Kept;
 use super::log;
 use super::recent_attempts::RecentAttempts;
 use super::store_calls::StoreCalls;
 use super::tail::Tail;
-use super::traffic::{Calls, Sample, Traffic};
+use super::traffic::{Sample, Traffic};
 
 /// The counters of the gateway. Cheap to clone.
 #[derive(Clone, Default)]
@@ -61,6 +61,7 @@ struct Families {
     requests: Family<RouteOutcome, Counter>,
     request_duration: Histograms<RouteOutcome>,
     upstream_duration: Histograms<Route>,
+    added_duration: Histograms<Route>,
     store_duration: Histograms<Op>,
     store_errors: Family<Op, Counter>,
     executions: Family<RouteOutcome, Counter>,
@@ -77,6 +78,8 @@ struct Families {
     last_reload: Gauge,
     /// Time at which the configuration in force was loaded, in seconds since the Unix epoch.
     config_loaded: Gauge,
+    /// One sample, which names the version of the configuration in force.
+    config_info: Family<Version, Gauge>,
     oldest_unknown: Family<Route, Gauge>,
     tls_failures: Family<Cause, Counter>,
     /// The routes with samples in `unknown_records` and `oldest_unknown`.
@@ -85,8 +88,6 @@ struct Families {
     recent_attempts: RecentAttempts,
     tail: Tail,
     traffic: Traffic,
-    /// Times of the calls of executions that answered their clients.
-    calls: Calls,
     duplicates: Family<RouteArrival, Counter>,
     duplicate_age: Histograms<Route>,
     unreadable_records: Counter,
@@ -97,6 +98,7 @@ struct Families {
     answered: Kept<(Counter, Histogram)>,
     started: Kept<Gauge>,
     called: Kept<Histogram>,
+    added: Kept<Histogram>,
     ended: Kept<Counter>,
     registry: Registry,
 }
@@ -154,6 +156,11 @@ struct Outcome {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Version {
+    version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Op {
     op: &'static str,
 }
@@ -184,6 +191,13 @@ impl Metrics {
         duration.observe(took.as_secs_f64());
     }
 
+    /// Counts the time that this gateway and its store added to a request that ran an execution.
+    pub fn added(&self, route: &str, took: Duration) {
+        let duration = &self.0.added_duration;
+        let duration = self.0.added.get(route, "", || duration.get_or_create_owned(&Route::named(route)));
+        duration.observe(took.as_secs_f64());
+    }
+
     /// Counts an execution as in flight until the returned guard is dropped.
     pub fn execution_started(&self, route: &str) -> ExecutionInFlight {
         let gauge = &self.0.executions_in_flight;
@@ -192,12 +206,8 @@ impl Metrics {
         ExecutionInFlight(gauge)
     }
 
-    /// Counts an execution that ended, with its outcome and the time of its call, even if its client no longer
-    /// waited.
-    pub fn execution_ended(&self, route: &str, outcome: &'static str, call: Duration) {
-        if Calls::ANSWERED.contains(&outcome) {
-            self.0.calls.count(call);
-        }
+    /// Counts an execution that ended, with its outcome, even if its client no longer waited.
+    pub fn execution_ended(&self, route: &str, outcome: &'static str) {
         let executions = self.0.ended.get(route, outcome, || {
             self.0.executions.get_or_create_owned(&RouteOutcome { route: route.to_owned(), outcome })
         });
@@ -230,7 +240,7 @@ impl Metrics {
     /// Returns the present counts of the traffic.
     #[must_use]
     pub fn sample(&self) -> Sample {
-        Sample { calls: self.0.calls.now(), ..Sample::read(&self.encode_as(Format::Text)) }
+        Sample::read(&self.encode_as(Format::Text))
     }
 
     /// Counts a duplicate that came `age` after the first attempt.
@@ -278,8 +288,10 @@ impl Metrics {
         self.0.notifications.get_or_create(&Outcome { outcome }).inc();
     }
 
-    /// Notes that a configuration was loaded at `at`, in seconds since the Unix epoch.
-    pub fn config_loaded(&self, at: i64) {
+    /// Notes that this version of the configuration was loaded at `at`, in seconds since the Unix epoch.
+    pub fn config_loaded(&self, version: &str, at: i64) {
+        self.0.config_info.clear();
+        self.0.config_info.get_or_create(&Version { version: version.to_owned() }).set(1);
         self.0.config_loaded.set(at);
         self.0.last_reload.set(1);
     }
@@ -374,6 +386,7 @@ impl Default for Families {
             requests: Family::default(),
             request_duration: Histograms::new_with_constructor(call_seconds),
             upstream_duration: Histograms::new_with_constructor(call_seconds),
+            added_duration: Histograms::new_with_constructor(added_seconds),
             store_duration: Histograms::new_with_constructor(call_seconds),
             store_errors: Family::default(),
             executions: Family::default(),
@@ -388,6 +401,7 @@ impl Default for Families {
             reloads: Family::default(),
             last_reload: Gauge::default(),
             config_loaded: Gauge::default(),
+            config_info: Family::default(),
             oldest_unknown: Family::default(),
             tls_failures: Family::default(),
             routes_shown: Mutex::default(),
@@ -395,7 +409,6 @@ impl Default for Families {
             recent_attempts: RecentAttempts::default(),
             tail: Tail::default(),
             traffic: Traffic::default(),
-            calls: Calls::default(),
             duplicates: Family::default(),
             duplicate_age: Histograms::new_with_constructor(age_seconds),
             unreadable_records: Counter::default(),
@@ -405,6 +418,7 @@ impl Default for Families {
             answered: Kept::default(),
             started: Kept::default(),
             called: Kept::default(),
+            added: Kept::default(),
             ended: Kept::default(),
             registry: Registry::with_prefix("oncegate"),
         };
@@ -432,6 +446,9 @@ impl Families {
         describe(to, "request_duration_seconds", help, &self.request_duration);
         let help = "Time from the first byte sent upstream to the end of the answer";
         describe(to, "upstream_duration_seconds", help, &self.upstream_duration);
+        let help =
+            "Time of a request that ran an execution, without its body's arrival and the upstream's call";
+        describe(to, "added_duration_seconds", help, &self.added_duration);
         describe(to, "store_duration_seconds", "Time the store took for a primitive", &self.store_duration);
         let help = "Primitives that the store refused or did not answer";
         describe(to, "store_errors", help, &self.store_errors);
@@ -488,6 +505,8 @@ impl Families {
         describe(to, "last_reload_successful", help, &self.last_reload);
         let help = "Time at which the configuration in force was loaded, in seconds since the Unix epoch";
         describe(to, "config_loaded_timestamp_seconds", help, &self.config_loaded);
+        let help = "1 for the version of the configuration in force: the first digits of its file's SHA-256";
+        describe(to, "config_info", help, &self.config_info);
     }
 }
 
@@ -506,6 +525,7 @@ mod tests {
             "requests counter",
             "request_duration_seconds histogram",
             "upstream_duration_seconds histogram",
+            "added_duration_seconds histogram",
             "store_duration_seconds histogram",
             "store_errors counter",
             "executions_in_flight gauge",
@@ -518,6 +538,7 @@ mod tests {
             "notifications counter",
             "reloads counter",
             "last_reload_successful gauge",
+            "config_info gauge",
             "config_loaded_timestamp_seconds gauge",
             "oldest_unknown_seconds gauge",
             "tls_failures counter",
@@ -546,6 +567,15 @@ mod tests {
         assert!(shows("clock", 0) && shows("full", 1) && shows("lost-data", 0) && shows("not-before", 1));
         metrics.set_claims_stopped(&[]);
         assert!(shows("full", 0) && shows("not-before", 0));
+    }
+
+    #[test]
+    fn only_the_version_in_force_is_shown() {
+        let metrics = Metrics::new();
+        metrics.config_loaded("9f0c2a71b3d4", 1);
+        metrics.config_loaded("000000000001", 2);
+        assert!(has(&metrics, "oncegate_config_info{version=\"000000000001\"} 1"));
+        assert!(!metrics.encode().contains("9f0c2a71b3d4"));
     }
 
     #[test]
@@ -579,6 +609,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.request("pay", "replayed", Duration::from_millis(2));
         metrics.upstream_call("pay", Duration::from_millis(700));
+        metrics.added("pay", Duration::from_micros(300));
         metrics.duplicate("pay", Arrival::Late, Duration::from_hours(20));
         metrics.store_calls("claim").count(Duration::from_micros(40), true);
         metrics.became_unknown("pay", Reason::Status(503));
@@ -588,6 +619,7 @@ mod tests {
             "oncegate_requests_total{route=\"pay\",outcome=\"replayed\"} 1",
             "oncegate_request_duration_seconds_bucket{le=\"0.0025\",route=\"pay\",outcome=\"replayed\"} 1",
             "oncegate_upstream_duration_seconds_count{route=\"pay\"} 1",
+            "oncegate_added_duration_seconds_bucket{le=\"0.0005\",route=\"pay\"} 1",
             "oncegate_duplicates_total{route=\"pay\",arrival=\"late\"} 1",
             "oncegate_duplicate_age_seconds_sum{route=\"pay\"} 72000.0",
             "oncegate_store_duration_seconds_count{op=\"claim\"} 1",

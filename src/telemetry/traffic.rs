@@ -11,11 +11,9 @@ use parking_lot::Mutex;
 
 use crate::clock::Timestamp;
 
-mod calls;
 mod durations;
 mod sample;
 
-pub use calls::{CallTimes, Calls};
 pub use durations::Durations;
 pub use sample::Sample;
 
@@ -98,10 +96,11 @@ mod tests {
         traffic.record(metrics.sample(), second(0));
         metrics.request("pay", "completed", ms(90));
         metrics.request("refund", "replayed", ms(2));
-        metrics.execution_ended("pay", "completed", ms(80));
+        metrics.execution_ended("pay", "completed");
         metrics.upstream_call("pay", ms(80));
-        // A lost call says nothing about what the gateway adds.
-        metrics.execution_ended("pay", "outcome-unknown", ms(30_000));
+        metrics.execution_ended("pay", "outcome-unknown");
+        metrics.added("pay", ms(10));
+        metrics.added("refund", ms(10));
         metrics.duplicate("pay", Arrival::Late, Duration::from_hours(20));
         metrics.became_unknown("a\"b,c}", Reason::Status(503));
         metrics.became_unknown("pay", Reason::Status(503));
@@ -125,10 +124,13 @@ mod tests {
             (counts.duplicate_age.count(), counts.request.count(), counts.upstream.count()),
             (1, 2, 1)
         );
-        let added = counts.added().expect("an execution was answered");
-        assert!((added - 0.010).abs() < 1e-9, "{added}");
+        let added = counts.added.quantile(1.0).expect("executions were answered");
+        assert!(counts.added.count() == 2 && (added - 0.010).abs() < 1e-9, "{added}");
         assert_eq!((intervals[1].counts.requests, intervals[1].counts.in_flight), (0, 1));
-        assert_eq!((intervals[1].counts.request.quantile(0.99), intervals[1].counts.added()), (None, None));
+        assert_eq!(
+            (intervals[1].counts.request.quantile(0.99), intervals[1].counts.added.quantile(0.99)),
+            (None, None)
+        );
         drop(running);
         metrics.request("pay", "replayed", ms(2));
         let now = metrics.sample();

@@ -66,8 +66,10 @@ async fn metrics_have_exactly_the_names_of_the_contract() {
     assert_eq!(
         families,
         [
+            "added_duration_seconds histogram",
             "bypassed counter",
             "claims_stopped gauge",
+            "config_info gauge",
             "config_loaded_timestamp_seconds gauge",
             "duplicate_age_seconds histogram",
             "duplicates counter",

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use oncegate::admin::{About, Access, AdminState, router};
+use oncegate::admin::{About, Access, AdminState, Configuration, router};
 use oncegate::clock::{ManualClock, Timestamp};
 use oncegate::config::{
     AdminToken, InFlight, Match, OnStoreError, Role, Route, RouteKey, Settling, UnknownAnswers, UpstreamName,
@@ -87,6 +87,15 @@ impl World {
     }
 
     pub async fn guarded_by(access: Access) -> Self {
+        Self::with(access, None).await
+    }
+
+    /// Starts a gateway that shows this configuration and its reloads.
+    pub async fn reloading(configuration: Configuration) -> Self {
+        Self::with(Access::Loopback, Some(configuration)).await
+    }
+
+    async fn with(access: Access, configuration: Option<Configuration>) -> Self {
         audit_lines::prepare();
         let clock = Arc::new(ManualClock::at(BEGIN));
         let store = Arc::new(FaultyStore::new(clock.clone()));
@@ -105,7 +114,7 @@ impl World {
                 RouteTable::new(&[route("pay"), route("refund")], None).expect("two routes"),
             ),
             access,
-            configuration: None,
+            configuration,
             draining: draining.clone(),
             new_owner: Arc::new(move || next_owner(&counter)),
         };
@@ -313,6 +322,7 @@ fn route(name: &str) -> Arc<Route> {
         settling: Settling::Hold,
         keep_request: false,
         retry_horizon: None,
+        evidence: None,
         replay_headers: Vec::new(),
         replay_drop: Vec::new(),
         in_flight: InFlight::Reject,

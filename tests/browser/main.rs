@@ -4,6 +4,7 @@
 
 mod console;
 mod cors;
+mod reloads;
 
 #[path = "../clients/mod.rs"]
 #[expect(dead_code, reason = "it also serves tests of clients")]

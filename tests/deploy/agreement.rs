@@ -11,7 +11,12 @@ use super::{container, environment, patched, path, pod, text, yaml};
 const AFTER_THE_DRAIN_SECONDS: u64 = 3 + 2;
 
 fn config() -> Config {
-    let variables = environment::of("embedded").into_iter();
+    config_of("redis")
+}
+
+/// Returns the configuration of the pods of an overlay.
+fn config_of(overlay: &str) -> Config {
+    let variables = environment::of(overlay).into_iter();
     let variables: Environment =
         variables.map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
     Config::load(&path("k8s/base/oncegate.toml"), &variables).unwrap_or_else(|errors| panic!("{errors}"))
@@ -32,8 +37,19 @@ fn is_port(name: &str, port: u16) -> bool {
 fn a_pod_is_given_the_time_to_drain() {
     let grace = number(&pod()["spec"]["terminationGracePeriodSeconds"]);
     let sleep = number(&container()["lifecycle"]["preStop"]["sleep"]["seconds"]);
-    let needed = sleep + config().server.drain_timeout.as_secs() + AFTER_THE_DRAIN_SECONDS;
+    let server = config().server;
+    let served = sleep + server.shutdown_delay.as_secs();
+    let needed = served + server.drain_timeout.as_secs() + AFTER_THE_DRAIN_SECONDS;
     assert!(grace >= needed, "{grace} s, and {needed} s are needed");
+}
+
+/// Clients keep their connections to a pod that leaves until the gateway tells them. Without other pods there
+/// is no use in it.
+#[test]
+fn a_stop_is_announced_wherever_other_pods_take_over() {
+    for (overlay, announces) in [("redis", true), ("postgres", true), ("embedded", false)] {
+        assert_eq!(!config_of(overlay).server.shutdown_delay.is_zero(), announces, "{overlay}");
+    }
 }
 
 #[test]

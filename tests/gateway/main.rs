@@ -2,6 +2,7 @@
 
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
+mod announcing;
 mod answers;
 mod anytime;
 mod callers;

@@ -23,10 +23,19 @@ impl Http2 {
         Self::over(TcpStream::connect(to).await.expect("the listener accepts")).await
     }
 
+    /// Opens a connection by prior knowledge. Returns `None` if there is no listener.
+    pub async fn try_open(to: SocketAddr) -> Option<Self> {
+        Self::try_over(TcpStream::connect(to).await.ok()?).await
+    }
+
     pub async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
-        let (sender, connection) = h2::client::handshake(stream).await.expect("HTTP/2 is spoken");
+        Self::try_over(stream).await.expect("HTTP/2 is spoken")
+    }
+
+    async fn try_over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Option<Self> {
+        let (sender, connection) = h2::client::handshake(stream).await.ok()?;
         tokio::spawn(connection);
-        Self { sender: sender.ready().await.expect("a connection") }
+        Some(Self { sender: sender.ready().await.ok()? })
     }
 
     /// Sends a head. The body follows later.
@@ -39,7 +48,8 @@ impl Http2 {
         self.send(method, target, headers, false).await.expect("the connection is open")
     }
 
-    async fn send(
+    /// Sends a head. Returns `Err` if the connection takes no more requests; this one was then not sent.
+    pub async fn send(
         &self,
         method: &str,
         target: &str,

@@ -4,6 +4,7 @@
 mod client;
 mod gateway;
 mod http2;
+pub mod kept;
 pub mod same_requests;
 mod secrets;
 pub mod tls;

@@ -1,12 +1,14 @@
 //! The API behind the gateway: a real server that remembers every request. The test decides how and when it
 //! answers.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -44,6 +46,8 @@ pub struct Upstream {
     connections: (AtomicUsize, AtomicUsize),
     /// The beginning of the paths with responses that are held back, if any are.
     gate: watch::Sender<Option<&'static str>>,
+    /// Time that each response takes.
+    pace: watch::Sender<Duration>,
 }
 
 impl Upstream {
@@ -69,13 +73,17 @@ impl Upstream {
             count: watch::Sender::new(0),
             connections: Default::default(),
             gate: watch::Sender::new(None),
+            pace: watch::Sender::new(Duration::ZERO),
         });
-        let gate = upstream.gate.subscribe();
+        let (gate, pace) = (upstream.gate.subscribe(), upstream.pace.subscribe());
         let held = move |seen: Seen| {
-            let (answer, mut gate) = (Arc::clone(&answer), gate.clone());
+            let (answer, mut gate, pace) = (Arc::clone(&answer), gate.clone(), *pace.borrow());
             let pending: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
                 let goes = |held: &Option<&str>| held.is_none_or(|path| !seen.path.starts_with(path));
                 gate.wait_for(goes).await.expect("the upstream lives");
+                if !pace.is_zero() {
+                    tokio::time::sleep(pace).await;
+                }
                 answer(seen)
             });
             pending
@@ -138,6 +146,28 @@ impl Upstream {
     /// Waits until there were `count` requests.
     pub async fn reached(&self, count: usize) {
         self.count.subscribe().wait_for(|seen| *seen >= count).await.expect("the upstream lives");
+    }
+
+    /// Lets each response take this time, as those of a real API do.
+    pub fn take(&self, pace: Duration) {
+        self.pace.send_replace(pace);
+    }
+
+    /// Waits until a request with this key came.
+    pub async fn reached_by(&self, key: &str) {
+        let mut count = self.count.subscribe();
+        while !self.seen().iter().any(|seen| seen.header("idempotency-key") == key) {
+            count.changed().await.expect("the upstream lives");
+        }
+    }
+
+    /// Returns the number of requests with each key.
+    pub fn executions_by_key(&self) -> BTreeMap<String, usize> {
+        let mut executions = BTreeMap::new();
+        for seen in self.seen() {
+            *executions.entry(seen.header("idempotency-key").to_owned()).or_default() += 1;
+        }
+        executions
     }
 
     /// Holds all responses back.

@@ -3,7 +3,9 @@
 
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
+mod both_files;
 mod causes;
+mod evidence;
 #[path = "../harness/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "it also serves tests of other kinds")]
 mod harness;

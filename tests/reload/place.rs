@@ -11,6 +11,8 @@ use crate::servers::{postgres, redis};
 pub enum Store {
     /// The directory of one gateway.
     Embedded,
+    /// The memory of one gateway.
+    Memory,
     Redis(redis::Server),
     Postgres {
         server: Arc<postgres::Server>,
@@ -31,6 +33,7 @@ impl Store {
     pub fn lines(&self) -> String {
         match self {
             Self::Embedded => String::new(),
+            Self::Memory => "url = \"memory:\"".into(),
             Self::Redis(server) => format!("url = \"redis://127.0.0.1:{}\"", server.port),
             Self::Postgres { server, schema } => format!(
                 "url = \"postgres://oncegate@127.0.0.1:{}/postgres\"\nschema = \"{schema}\"",

@@ -30,6 +30,8 @@ pub struct Fleet {
     damaged: Gateway,
     /// A gateway with TLS, and clients without.
     secure: Gateway,
+    /// A gateway that refuses its changed file.
+    refusing: Gateway,
     /// A gateway with a log that is not read.
     unread: Process,
     /// An address without a gateway.
@@ -57,6 +59,7 @@ impl Fleet {
             embargoed: embargoed(&upstream).await,
             damaged: damaged(&upstream).await,
             secure: Gateway::start(&upstream, Settings::default().server(&tls)).await,
+            refusing: refusing(&upstream).await,
             unread,
             gone: free(),
             _running: vec![running],
@@ -68,17 +71,19 @@ impl Fleet {
 
     /// Returns the addresses of the admin listeners.
     pub fn admins(&self) -> Vec<SocketAddr> {
-        let gateways =
-            [&self.holding, &self.crowded, &self.storeless, &self.embargoed, &self.damaged, &self.secure];
-        gateways.iter().map(|gateway| gateway.admin).chain([self.unread.admin, self.gone]).collect()
+        self.gateways().iter().map(|gateway| gateway.admin).chain([self.unread.admin, self.gone]).collect()
+    }
+
+    /// Returns the gateways with a log that is read.
+    fn gateways(&self) -> [&Gateway; 7] {
+        let Self { holding, crowded, storeless, embargoed, damaged, secure, refusing, .. } = self;
+        [holding, crowded, storeless, embargoed, damaged, secure, refusing]
     }
 
     /// Returns the metrics of all gateways.
     pub async fn metrics(&self) -> String {
         let mut all = self.unread.asks("GET", "/metrics").await.text().to_owned();
-        for gateway in
-            [&self.holding, &self.crowded, &self.storeless, &self.embargoed, &self.damaged, &self.secure]
-        {
+        for gateway in self.gateways() {
             all.push_str(gateway.admin_get("/metrics").await.text());
         }
         all
@@ -185,6 +190,13 @@ async fn embargoed(upstream: &Upstream) -> Gateway {
     let settings = Settings::default().env("ONCEGATE_NOT_BEFORE", "2100-01-01T00:00:00Z");
     let gateway = Gateway::start(upstream, settings).await;
     post(gateway.address, "/v1/charges", "k", "a").await;
+    gateway
+}
+
+async fn refusing(upstream: &Upstream) -> Gateway {
+    let gateway = Gateway::start(upstream, Settings::default()).await;
+    gateway.rewrite(|text| format!("{text}\nttl = \"soon\"\n"));
+    gateway.logs("the configuration was not reloaded").await;
     gateway
 }
 

@@ -3,6 +3,7 @@
 
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
+mod added;
 mod alerts;
 mod fleet;
 mod following;

@@ -1,9 +1,10 @@
 //! `docs/runbooks.md` has one entry for each alert, and each alert leads to its entry.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use super::queries::{Selector, selectors};
-use super::{rules, text};
+use super::{path, rules, text};
 
 /// Returns the entries of the page: the heading and the text below it.
 fn entries(page: &str) -> Vec<(&str, &str)> {
@@ -38,4 +39,45 @@ fn each_entry_says_what_it_means_and_how_to_look_and_act() {
             assert!(entry.contains(family.trim_end_matches("_count")), "{name} shows no {metric}");
         }
     }
+}
+
+/// Commands of `kubectl` cannot run here, so their names are held to the manifests.
+#[test]
+fn the_names_of_kubectl_commands_are_those_of_the_manifests() {
+    let manifests: String = ["base", "overlays/embedded", "overlays/redis"]
+        .iter()
+        .flat_map(|part| fs::read_dir(path(&format!("k8s/{part}"))).expect("a directory"))
+        .map(|file| fs::read_to_string(file.expect("a file").path()).expect("text"))
+        .collect();
+    let has = |text: &str| manifests.lines().any(|line| line.trim().trim_start_matches("- ") == text);
+    let (mut kinds, mut labels) = (0, 0);
+    for page in ["docs/runbooks.md", "docs/console.md", "k8s/README.md"].map(text) {
+        let commands: Vec<&str> = page
+            .split("kubectl ")
+            .skip(1)
+            .map(|rest| rest.split(['`', '\n']).next().expect("a part"))
+            .collect();
+        for word in commands.iter().flat_map(|command| command.split_whitespace()) {
+            match word.split_once('/').map(|(kind, name)| (kind, name.trim_end_matches(','))) {
+                Some(("deployment", name)) => {
+                    kinds += 1;
+                    assert!(has("kind: Deployment") && has(&format!("name: {name}")), "{word}");
+                }
+                Some(("statefulset", name)) => {
+                    assert!(has("value: StatefulSet") && has(&format!("name: {name}")), "{word}");
+                }
+                Some(("app.kubernetes.io", label)) => {
+                    labels += 1;
+                    let (name, value) = label.split_once('=').expect("a value");
+                    assert!(has(&format!("app.kubernetes.io/{name}: {value}")), "{word}");
+                }
+                _ => {}
+            }
+        }
+        for secret in page.split("get secret ").skip(1).filter_map(|rest| rest.split(' ').next()) {
+            assert!(has(&format!("name: {secret}")) && has("key: token"), "{secret}");
+        }
+        assert!(!page.contains("port-forward") || page.contains("9464") && has("containerPort: 9464"));
+    }
+    assert!(kinds > 3 && labels > 2, "{kinds} and {labels}");
 }

@@ -14,7 +14,7 @@ const state = {
   unknowns: new Map(), cursor: null, filter: {}, pages: 1, chosen: new Set(),
   open: null, record: null, shownRecord: '', told: null,
   lines: [], paused: false, held: 0, missed: 0, live: null,
-  traffic: null, charts: new Map(),
+  traffic: null, charts: new Map(), reloads: null,
 };
 
 // ---- making elements: every text is text -------------------------------------------------------------------
@@ -88,7 +88,8 @@ function span(seconds) {
   if (seconds === null || seconds === undefined) return '–';
   const s = Math.max(0, Math.floor(seconds));
   if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
   if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
@@ -228,8 +229,8 @@ function showStatus(status) {
     ['Settled without a person, last hour', String(hour.settled_without_a_person)],
     ['Executions in flight', String(status.executions_in_flight)],
     ['Replays a second', number(recent.replays_per_second, 2)],
-    ['Added by the gateway, mean', ms(recent.added_mean_ms)],
-    ['Store, 99th percentile', ms(recent.store_p99_ms)],
+    [`Added, p99 (median ${ms(recent.added_p50_ms)})`, ms(recent.added_p99_ms)],
+    ['Store call, p99', ms(recent.store_p99_ms)],
   ];
   replace($('figures'), figures.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
 }
@@ -698,7 +699,7 @@ function showTraffic(traffic) {
   chart('chart-traffic', [['Executions', any ? rate((interval) => interval.executions) : []], ['Replays', any ? rate((interval) => interval.replays) : []], ['Duplicates', any ? rate(duplicates) : []]], times, '');
   chart('chart-latency', [
     ['Request', intervals.map((interval) => interval.request_ms.p99)], ['Upstream', intervals.map((interval) => interval.upstream_ms.p99)],
-    ['Store', intervals.map((interval) => interval.store_ms.p99)], ['Added, mean', intervals.map((interval) => interval.added_mean_ms)],
+    ['Store', intervals.map((interval) => interval.store_ms.p99)], ['Added by the gateway', intervals.map((interval) => interval.added_ms.p99)],
   ], times, ' ms');
   const reasons = [...new Set(intervals.flatMap((interval) => Object.keys(interval.became_unknown)))].sort();
   chart('chart-unknown', reasons.map((of) => [reasonLabel(of), intervals.map((interval) => interval.became_unknown[of] || 0)]), times, '');
@@ -845,12 +846,31 @@ function showGateway(about) {
     ['Store', store.place], ['The store', store.answers ? 'answers' : `does not answer: ${store.error}`],
     ['An acknowledged write survives', store.acknowledged_writes_survive],
     ['New operations', store.claims_stopped.length ? `stopped: ${store.claims_stopped.join('; ')}` : 'may begin'],
+    ['Configuration', about.in_force ? ['version ', el('span', { class: 'id', title: about.in_force.digest }, about.in_force.version), ', loaded ', time(about.in_force.loaded_at)] : 'of the program'],
     ['Stopping', about.draining ? 'yes: it finishes what runs' : 'no'],
   ];
   replace($('facts'), facts.map(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]).flat());
   if ($('configuration').textContent !== about.configuration) $('configuration').textContent = about.configuration;
-  // A gateway that can reload its configuration says here what became of the last one.
-  replace($('reloads'), about.reload ? el('p', {}, `Last reload: ${about.reload}`) : '');
+  showReloads(about);
+}
+
+function showReloads({ in_force: inForce, reload, refused_reload: refused }) {
+  const shown = JSON.stringify([new Date().toDateString(), inForce, reload, refused]);
+  // The part stays while it is true, so that an opened text stays open.
+  if (state.reloads === shown) return;
+  state.reloads = shown;
+  const when = (of) => [time(of.at), ` (${of.cause})`];
+  const parts = [];
+  if (reload?.refused) {
+    parts.push(el('div', { class: 'refused' }, el('p', {}, el('b', {}, `The changed configuration was refused: ${reload.outcome}. `), ...when(reload), '. The one in force stays.'), el('pre', { tabindex: 0 }, reload.text)));
+  } else if (reload) {
+    parts.push(el('p', {}, 'Last reload: ', ...when(reload), `: ${reload.text}.`));
+  }
+  if (refused && !reload?.refused) {
+    parts.push(el('details', {}, el('summary', {}, `Last refused: ${refused.outcome}, `, ...when(refused)), el('pre', { tabindex: 0 }, refused.text)));
+  }
+  if (inForce && !reload) parts.push(el('p', { class: 'empty' }, 'No reload since the start. What became of the last one will appear here.'));
+  replace($('reloads'), parts);
 }
 
 // ---- the rounds ------------------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ fn compared(old: (&Config, &Route), new: &Config, requests: &[&Requests<'_>]) ->
         };
         effects.extend(route::effects(&about, before, after));
         effects.extend(outcomes::effects(&about, before, after));
-        effects.extend(policy::effects(&about, old, (new, after)));
+        effects.extend(policy::effects(&about, before, (new, after)));
         effects.extend(calls::effects(&about, old, (new, after)));
     }
     effects

@@ -13,7 +13,7 @@ use super::upstreams::{self, Upstreams};
 use super::{limits, problems, settling};
 use crate::config::file;
 use crate::config::mistakes::KeyCursor;
-use crate::config::{Route, Settling, UpstreamName};
+use crate::config::{EvidenceSource, Route, Settling, UpstreamName};
 use crate::protocol::Policy;
 
 mod answers;
@@ -82,6 +82,8 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
     let key = naming.as_ref().map(|naming| &naming.key);
     let problems = problems::named(&at.key("problems"), &file.problems, shapes, key);
     let answers = answers(at, file);
+    let url = upstream.as_ref().and_then(|name| Some(&upstreams.get(name)?.as_ref()?.url));
+    let evidence = settling.as_ref().zip(url).and_then(|(settling, url)| EvidenceSource::of(settling, url));
     let (place, naming, answers, settling) = (place?, naming?, answers?, settling?);
     let outcomes = match &settling {
         Settling::Retry(Some(keys)) => answers.outcomes.with_about_keys(keys.undecided.clone()),
@@ -105,6 +107,7 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         settling,
         keep_request: keep_request?,
         retry_horizon: retry_horizon?,
+        evidence,
         replay_headers: answers.replay_headers,
         replay_drop: answers.replay_drop,
         in_flight: answers.in_flight,

@@ -109,6 +109,17 @@ impl UrlTemplate {
         names
     }
 
+    /// Returns the text of the template. It may hold a credential.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let part = |part: &Part| match part {
+            Part::Literal(literal) => literal.clone(),
+            part => format!("{{{}}}", part.name().unwrap_or_default()),
+        };
+        let parts: String = self.parts.iter().map(part).collect();
+        format!("{}://{}{parts}", self.scheme, self.authority)
+    }
+
     /// Takes the needed values from a request.
     #[must_use]
     pub fn values(&self, key: &str, headers: &HeaderMap, body: &[u8]) -> Values {

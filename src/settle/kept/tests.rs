@@ -40,7 +40,7 @@ fn each_policy_keeps_what_it_needs_and_no_more() {
     let (sealing, plain) = (keeper(), Keeper::default());
     assert_eq!(keep(&sealing, "on_unknown = \"hold\"", "/pay", b"{}"), None);
     let digest = keep(&sealing, RETRY, "/pay", b"{\"card\":\"canary\"}").expect("a digest");
-    assert!(digest.len() < 40, "{} bytes", digest.len());
+    assert!(digest.len() < 48, "{} bytes", digest.len());
     let body = b"{\"order\":\"o-1\",\"card\":\"canary\"}";
     for keeper in [&sealing, &plain] {
         let kept = keep(keeper, PROBE, "/pay", body).expect("values");
@@ -50,7 +50,42 @@ fn each_policy_keeps_what_it_needs_and_no_more() {
     }
     let sealed = keep(&sealing, PROBE, "/pay", body).expect("values");
     assert!(!sealed.windows(3).any(|part| part == b"o-1" || part == b"key"));
-    assert_eq!(plain.read(id("key-1"), Some(&sealed)), Kept::default(), "no key opens it here");
+    let Kept { digest, values, request, source } = plain.read(id("key-1"), Some(&sealed));
+    assert_eq!((digest, values, request), (None, Values::default(), None), "no key opens it here");
+    assert_eq!(source, route(PROBE).evidence);
+}
+
+/// A record carries the place where its evidence is. A record of the release before fits every place.
+#[test]
+fn evidence_is_looked_for_where_the_execution_began() {
+    let marker = |place: &str| format!("on_unknown = \"marker\"\nmarker = {{ {place} }}");
+    let table = "url = \"postgres://a@h/pay?sslmode=disable\", table = \"m\"";
+    let (retry, probe) = (RETRY.to_owned(), PROBE.to_owned());
+    #[rustfmt::skip]
+    let routes = [
+        retry, probe.clone(), probe.replace("{key}", "x/{key}"), probe.replace(":9/", ":8/"), probe.replace("/{body:/order}", ""),
+        marker(table), marker(&table.replace("@h", "@i")), marker(&table.replace("/pay", "/play")), marker(&table.replace("\"m\"", "\"n\"")),
+    ];
+    let kept: Vec<_> =
+        routes.iter().map(|settings| keep(&keeper(), settings, "/pay", b"{}").expect("kept")).collect();
+    for (one, kept) in kept.iter().enumerate() {
+        for (other, settings) in routes.iter().enumerate() {
+            let found = Keeper::has_source(Some(kept), route(settings).evidence);
+            assert_eq!(found, one == other, "{settings} about {}", routes[one]);
+        }
+        assert!(!Keeper::has_source(Some(kept), route("on_unknown = \"hold\"").evidence));
+        let mut before = wire::Kept::decode(&**kept).expect("a message");
+        before.source = None;
+        assert!(Keeper::has_source(Some(&before.encode_to_vec()), route(&routes[0]).evidence));
+    }
+    // Other credentials, answers and times do not make another place.
+    for (settings, same) in [
+        (PROBE.to_owned(), PROBE.replace("[404]", "[404, 410]")),
+        (marker(table), marker(&table.replace("a@", "b:hush@"))),
+        (RETRY.to_owned(), format!("{RETRY}\nkeep_request = true\nttl = \"2h\"")),
+    ] {
+        assert_eq!(route(&settings).evidence, route(&same).evidence, "{settings}");
+    }
 }
 
 #[test]
@@ -85,7 +120,8 @@ fn a_whole_request_comes_back_under_its_own_record_and_is_sealed() {
     assert_eq!(request.headers["authorization"], "Bearer canary");
     assert_eq!(request.body, "{\"card\":\"canary\"}");
     assert_eq!(keeper.read(id("key-2"), Some(&kept)).request, None);
-    for cut in 0..kept.len() {
+    // The source of the evidence comes last, with its tag and its length.
+    for cut in 0..kept.len() - 10 {
         assert_eq!(keeper.read(id("key-1"), Some(&kept[..cut])).request, None);
     }
     let large = vec![b'x'; LARGEST_REQUEST];

@@ -6,8 +6,6 @@ pub struct Durations {
     /// Upper bounds in seconds, ascending, with the number of durations in the bucket. The last bound is
     /// infinite.
     pub buckets: Vec<(f64, u64)>,
-    /// Sum of the durations, in seconds.
-    pub sum: f64,
 }
 
 impl Durations {
@@ -32,7 +30,7 @@ impl Durations {
     }
 
     /// Combines two histograms of the same bounds, bucket by bucket.
-    pub(super) fn combined(&self, other: &Self, buckets: fn(u64, u64) -> u64, sum: f64) -> Self {
+    pub(super) fn combined(&self, other: &Self, buckets: fn(u64, u64) -> u64) -> Self {
         let of_other = |bound: f64| {
             let same = other.buckets.iter().find(|(known, _)| *known == bound);
             same.map_or(0, |(_, count)| *count)
@@ -43,20 +41,13 @@ impl Durations {
             same.map_or(0, |(_, count)| *count)
         };
         let combine = |(bound, _): &(f64, u64)| (*bound, buckets(own(*bound), of_other(*bound)));
-        Self { buckets: longer.iter().map(combine).collect(), sum: sum.max(0.0) }
+        Self { buckets: longer.iter().map(combine).collect() }
     }
 
     /// Returns the number of durations.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|(_, count)| count).sum()
-    }
-
-    /// Returns the mean in seconds, if there is a duration.
-    #[must_use]
-    pub fn mean(&self) -> Option<f64> {
-        let count = self.count();
-        (count > 0).then(|| self.sum / count as f64)
     }
 
     /// Estimates a quantile in seconds, if there is a duration. Durations count as evenly spread within their
@@ -88,11 +79,11 @@ mod tests {
     #[test]
     fn a_quantile_lies_within_its_bucket() {
         let infinite = f64::INFINITY;
-        let durations = Durations { buckets: vec![(0.1, 90), (1.0, 10), (infinite, 0)], sum: 10.0 };
-        assert_eq!((durations.count(), durations.mean()), (100, Some(0.1)));
+        let durations = Durations { buckets: vec![(0.1, 90), (1.0, 10), (infinite, 0)] };
+        assert_eq!(durations.count(), 100);
         let p99 = durations.quantile(0.99).expect("there are durations");
         assert!((p99 - 0.91).abs() < 1e-9, "{p99}");
-        let beyond = Durations { buckets: vec![(0.1, 0), (60.0, 0), (infinite, 3)], sum: 300.0 };
+        let beyond = Durations { buckets: vec![(0.1, 0), (60.0, 0), (infinite, 3)] };
         assert_eq!(beyond.quantile(0.5), Some(60.0));
         assert_eq!(Durations::default().quantile(0.5), None);
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::calls::{CallTimes, Calls};
 use super::durations::Durations;
 
 /// Counts of all routes together.
@@ -26,10 +25,8 @@ pub struct Sample {
     pub unknown_records: u64,
     /// Durations of requests.
     pub request: Durations,
-    /// Durations of requests that were answered by their own execution.
-    pub executed: Durations,
-    /// Times of the calls of those requests.
-    pub calls: CallTimes,
+    /// Times that this gateway and its store added to requests that ran an execution.
+    pub added: Durations,
     /// Durations of calls to upstreams.
     pub upstream: Durations,
     /// Durations of the store's primitives.
@@ -55,7 +52,7 @@ impl Sample {
     }
 
     fn durations(&mut self) -> [&mut Durations; 5] {
-        [&mut self.request, &mut self.executed, &mut self.upstream, &mut self.store, &mut self.duplicate_age]
+        [&mut self.request, &mut self.added, &mut self.upstream, &mut self.store, &mut self.duplicate_age]
     }
 
     fn take(&mut self, series: &Series<'_>) {
@@ -82,23 +79,12 @@ impl Sample {
     }
 
     fn take_duration(&mut self, series: &Series<'_>) {
-        let (family, part) = match series.name.rsplit_once('_') {
-            Some((family, part @ ("bucket" | "sum"))) => (family, part),
-            _ => return,
-        };
-        let take = |durations: &mut Durations| match (part, series.label("le")) {
-            ("bucket", Some(bound)) => {
-                durations.add(bound.parse().unwrap_or(f64::INFINITY), series.value as u64);
-            }
-            _ => durations.sum += series.value,
-        };
+        let Some(family) = series.name.strip_suffix("_bucket") else { return };
+        let bound = series.label("le").and_then(|bound| bound.parse().ok()).unwrap_or(f64::INFINITY);
+        let take = |durations: &mut Durations| durations.add(bound, series.value as u64);
         match family {
-            "request_duration_seconds" => {
-                take(&mut self.request);
-                if series.label("outcome").is_some_and(|outcome| Calls::ANSWERED.contains(&outcome)) {
-                    take(&mut self.executed);
-                }
-            }
+            "request_duration_seconds" => take(&mut self.request),
+            "added_duration_seconds" => take(&mut self.added),
             "upstream_duration_seconds" => take(&mut self.upstream),
             "store_duration_seconds" => take(&mut self.store),
             "duplicate_age_seconds" => take(&mut self.duplicate_age),
@@ -109,9 +95,7 @@ impl Sample {
     /// Returns the counts since an earlier sample, with the present gauges.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let less = |now: &Durations, before: &Durations| {
-            now.combined(before, u64::saturating_sub, now.sum - before.sum)
-        };
+        let less = |now: &Durations, before: &Durations| now.combined(before, u64::saturating_sub);
         Self {
             requests: self.requests.saturating_sub(earlier.requests),
             replays: self.replays.saturating_sub(earlier.replays),
@@ -122,8 +106,7 @@ impl Sample {
             in_flight: self.in_flight,
             unknown_records: self.unknown_records,
             request: less(&self.request, &earlier.request),
-            executed: less(&self.executed, &earlier.executed),
-            calls: self.calls.since(earlier.calls),
+            added: less(&self.added, &earlier.added),
             upstream: less(&self.upstream, &earlier.upstream),
             store: less(&self.store, &earlier.store),
             duplicate_age: less(&self.duplicate_age, &earlier.duplicate_age),
@@ -133,9 +116,7 @@ impl Sample {
     /// Returns the counts of this sample and of an earlier interval together, with the gauges of this one.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
-        let more = |one: &Durations, other: &Durations| {
-            one.combined(other, u64::saturating_add, one.sum + other.sum)
-        };
+        let more = |one: &Durations, other: &Durations| one.combined(other, u64::saturating_add);
         let keyed = |one: &BTreeMap<String, u64>, other: &BTreeMap<String, u64>| {
             let mut sum = one.clone();
             other.iter().for_each(|(key, count)| *sum.entry(key.clone()).or_default() += count);
@@ -151,19 +132,11 @@ impl Sample {
             in_flight: self.in_flight,
             unknown_records: self.unknown_records,
             request: more(&self.request, &other.request),
-            executed: more(&self.executed, &other.executed),
-            calls: self.calls.plus(other.calls),
+            added: more(&self.added, &other.added),
             upstream: more(&self.upstream, &other.upstream),
             store: more(&self.store, &other.store),
             duplicate_age: more(&self.duplicate_age, &other.duplicate_age),
         }
-    }
-
-    /// Returns the mean time, in seconds, that this gateway and its store add to a request that is answered by
-    /// its own execution. Returns `None` if there was no such request.
-    #[must_use]
-    pub fn added(&self) -> Option<f64> {
-        Some((self.executed.mean()? - self.calls.mean()?).max(0.0))
     }
 }
 

@@ -19,23 +19,12 @@ pub(super) fn upstream<'c>(config: &'c Config, route: &Route) -> Option<&'c Upst
     config.upstreams.get(&route.upstream)
 }
 
-/// Tells whether both ask the same probe or the same marker table.
-pub(super) fn is_same(was: &Settling, is: &Settling) -> bool {
-    match (was, is) {
-        (Settling::Probe(was), Settling::Probe(is)) => was.template == is.template,
-        // A table is the same one for all credentials.
-        (Settling::Marker(was), Settling::Marker(is)) => (&was.shown, &was.table) == (&is.shown, &is.table),
-        _ => false,
-    }
-}
-
 /// Returns what becomes of the unknown outcomes of records that the old route made.
-pub(super) fn fate(old: (&Config, &Route), new: (&Config, &Route)) -> &'static str {
-    let (before, after) = (old.1, new.1);
-    let address = |(config, route)| upstream(config, route).map(|upstream| &upstream.url);
+pub(super) fn fate(before: &Route, new: (&Config, &Route)) -> &'static str {
+    let (config, after) = new;
     match (&before.settling, &after.settling) {
         (Settling::Hold, _) => HELD,
-        (Settling::Retry(_), Settling::Retry(_)) if address(old) == address(new) => {
+        (Settling::Retry(_), Settling::Retry(_)) if before.evidence == after.evidence => {
             "A key in flight may still be repeated, as its record says"
         }
         (Settling::Retry(_), _) => {
@@ -43,8 +32,8 @@ pub(super) fn fate(old: (&Config, &Route), new: (&Config, &Route)) -> &'static s
              repeated"
         }
         (Settling::Probe(_) | Settling::Marker(_), _) => {
-            let holder = named(new.0, &before.name);
-            match holder.is_some_and(|holder| is_same(&before.settling, &holder.settling)) {
+            let holder = named(config, &before.name);
+            match holder.is_some_and(|holder| holder.evidence == before.evidence) {
                 true => "An unknown outcome of a key in flight is settled as before",
                 false => HELD,
             }

@@ -7,30 +7,30 @@ use super::effect::Effect;
 use super::evidence::{self, OF_EARLIER_RELEASES};
 
 /// Compares the policies. A record keeps the policy that it was made with.
-pub(super) fn effects(about: &str, old: (&Config, &Route), new: (&Config, &Route)) -> Vec<Effect> {
-    let (was, is) = (&old.1.settling, &new.1.settling);
+pub(super) fn effects(about: &str, before: &Route, after: (&Config, &Route)) -> Vec<Effect> {
+    let (was, is) = (&before.settling, &after.1.settling);
     match (was, is) {
         (Settling::Hold, Settling::Hold) => Vec::new(),
         (Settling::Retry(was), Settling::Retry(is)) => {
             windows(about, was.as_ref(), is.as_ref()).into_iter().collect()
         }
         (Settling::Probe(was), Settling::Probe(is)) => probes(about, was, is),
-        (Settling::Marker(_), Settling::Marker(_)) if evidence::is_same(was, is) => Vec::new(),
+        (Settling::Marker(_), Settling::Marker(_)) if before.evidence == after.1.evidence => Vec::new(),
         (Settling::Marker(_), Settling::Marker(_)) => vec![Effect::dangerous(
             about,
             format!(
                 "marker: another database or table. {}. {OF_EARLIER_RELEASES}. A reload refuses this change",
-                evidence::fate(old, new)
+                evidence::fate(before, after)
             ),
         )],
-        _ => vec![other_policy(about, old, new)],
+        _ => vec![other_policy(about, before, after)],
     }
 }
 
-fn other_policy(about: &str, old: (&Config, &Route), new: (&Config, &Route)) -> Effect {
-    let (was, is) = (&old.1.settling, &new.1.settling);
+fn other_policy(about: &str, before: &Route, after: (&Config, &Route)) -> Effect {
+    let (was, is) = (&before.settling, &after.1.settling);
     let became = format!("on_unknown: {} became {}", name(was), name(is));
-    let fate = evidence::fate(old, new);
+    let fate = evidence::fate(before, after);
     match (was, is) {
         (_, Settling::Retry(_)) => Effect::dangerous(
             about,

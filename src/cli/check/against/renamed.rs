@@ -52,10 +52,9 @@ fn fate(before: &Route, otherwise: &'static str) -> &'static str {
 
 /// Tells whether a gateway that goes by names alone takes evidence of `other` for that of `before`.
 fn may_mislead(before: &Route, other: &Route) -> bool {
-    match (&before.settling, &other.settling) {
-        (Settling::Probe(_), Settling::Probe(_)) | (Settling::Marker(_), Settling::Marker(_)) => {
-            !evidence::is_same(&before.settling, &other.settling)
-        }
-        _ => false,
-    }
+    let is_of_one_kind = matches!(
+        (&before.settling, &other.settling),
+        (Settling::Probe(_), Settling::Probe(_)) | (Settling::Marker(_), Settling::Marker(_))
+    );
+    is_of_one_kind && before.evidence != other.evidence
 }
