@@ -5,12 +5,15 @@
 #   docker run --stop-timeout 45 -p 8080:8080 -v oncegate:/var/lib/oncegate \
 #       -e ONCEGATE__SERVER__LISTEN=0.0.0.0:8080 oncegate:0.1.0 serve --upstream http://api:9000
 #
+# `docker build --build-arg FEATURES=otel` adds features that are off by default.
+#
 # `--stop-timeout`, because docker kills a container after 10 s, and the gateway may drain for
 # `server.drain_timeout`.
 
 # The same Debian release as the image below: the binary links the C library of its build image.
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
+ARG FEATURES=""
 
 # A layer with the compiled dependencies, until Cargo.toml or Cargo.lock change. The stand-in program is
 # removed again, because cargo compares times and must not take it for the real program.
@@ -21,12 +24,12 @@ COPY examples examples
 RUN mkdir src \
     && touch src/lib.rs \
     && echo 'fn main() {}' > src/main.rs \
-    && cargo build --profile dist --locked --bin oncegate \
+    && cargo build --profile dist --locked --features "$FEATURES" --bin oncegate \
     && cargo clean --profile dist --package oncegate \
     && rm -r src
 
 COPY src src
-RUN cargo build --profile dist --locked --bin oncegate && mkdir data
+RUN cargo build --profile dist --locked --features "$FEATURES" --bin oncegate && mkdir data
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/dist/oncegate /usr/local/bin/oncegate

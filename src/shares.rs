@@ -161,6 +161,12 @@ impl Shares {
         self.0.free()
     }
 
+    /// Returns the number of all parts, free or not.
+    #[must_use]
+    pub fn all(&self) -> usize {
+        self.0.all.load(Relaxed)
+    }
+
     /// Returns the notification of each share that is given back.
     #[must_use]
     pub fn given_back(&self) -> &Notify {

@@ -22,8 +22,11 @@ pub(super) async fn routes(State(admin): State<AdminState>) -> Result<Json<Value
         json!({ "upstream": fallback.upstream.as_str(), "keyed": keyed })
     });
     let upstreams = loaded.config.upstreams.iter().filter(|(name, _)| !name.is_of_probe());
-    let upstream = |(name, upstream): (&UpstreamName, &Upstream)| json!({ "name": name.as_str(), "url": upstream.url.to_string() });
-    view["upstreams"] = upstreams.map(upstream).collect();
+    let shown = |(name, upstream): (&UpstreamName, &Upstream)| {
+        let url = upstream.url.to_string();
+        json!({ "name": name.as_str(), "url": url })
+    };
+    view["upstreams"] = upstreams.map(shown).collect();
     Ok(Json(view))
 }
 

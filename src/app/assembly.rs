@@ -17,19 +17,20 @@ use crate::notify::Notifier;
 use crate::routes::identity::NamesRefusal;
 use crate::routes::{LiveRoutes, RouteTable};
 use crate::seal::Sealer;
-use crate::server::ListenerSettings;
+use crate::server::{ListenerSettings, Tls};
 use crate::settle::background::Runner;
 use crate::settle::{Keeper, Settler, Witnesses};
 use crate::stop::Stop;
 use crate::store::{Ledger, Names, Store};
-use crate::telemetry::{MeteredStore, Metrics};
+use crate::telemetry::{MeteredStore, Metrics, Traces};
 use crate::upstream::Proxy;
 use crate::workers::Workers;
 
 use super::certificates::{WatchedFiles, tls, watched_files};
+use super::identity::Agreement;
 use super::start_deadline::StartDeadline;
 use super::start_error::StartError;
-use super::{clock, identity, stores};
+use super::{clock, stores};
 
 /// Methods that the answer to `TRACE` names on the public listener: those a client may use on any path.
 const PUBLIC_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -50,7 +51,7 @@ pub(super) struct Assembly {
     /// Worker threads. They are kept to the end of the drain because an execution goes on after the last
     /// connection is closed.
     pub(super) workers: Workers,
-    pub(super) names: Names,
+    pub(super) agreement: Agreement,
     /// Reason why the gateway must not serve.
     pub(super) refusal: Option<NamesRefusal>,
     /// Upstream clients, and the inner service that they make.
@@ -95,9 +96,18 @@ fn settler(
     Ok(settler)
 }
 
-/// Returns the gateway, with a settler that knows no witness.
-fn gateway(config: &Config, routes: &LiveRoutes, ledger: &Ledger, metrics: &Metrics, stop: &Stop) -> Gateway {
-    Gateway::new(
+/// Returns the gateway, with its settler and its source of spans.
+fn gateway(
+    config: &Config,
+    routes: &LiveRoutes,
+    ledger: &Ledger,
+    settler: &Settler,
+    metrics: &Metrics,
+    stop: &Stop,
+) -> Result<Arc<Gateway>, StartError> {
+    let traces = Traces::start(config.otel.as_ref(), metrics);
+    let traces = traces.map_err(|error| StartError::of("otel", error))?;
+    let gateway = Gateway::new(
         &config.server,
         &config.upstreams,
         routes.clone(),
@@ -105,7 +115,8 @@ fn gateway(config: &Config, routes: &LiveRoutes, ledger: &Ledger, metrics: &Metr
         metrics.clone(),
         stop.clone(),
         new_owner,
-    )
+    );
+    Ok(Arc::new(gateway.settling(settler.clone()).tracing(traces)))
 }
 
 /// Returns the route table of a configuration.
@@ -161,10 +172,11 @@ impl Assembly {
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics.clone()));
         let ledger = ledger(&store, config, &routes, &metrics, operator);
         let names = Names::of(Arc::clone(&store), config.store.timeout).judged_by(ledger.jumps());
-        let (stop, proxy, mut certificates) = (Stop::default(), proxy(config)?, Vec::new());
+        let (stop, proxy) = (Stop::default(), proxy(config)?);
         let upstream = Upstream::new(proxy.clone());
         let settler = settler(config, &ledger, &metrics, &upstream)?;
-        let gateway = Arc::new(gateway(config, &routes, &ledger, &metrics, &stop).settling(settler.clone()));
+        let gateway = gateway(config, &routes, &ledger, &settler, &metrics, &stop)?;
+        let agreement = Agreement { names, routes: routes.clone(), gateway: Arc::clone(&gateway) };
         let admin_router = admin::router(AdminState {
             ledger: ledger.clone(),
             settler: settler.clone(),
@@ -176,27 +188,26 @@ impl Assembly {
             draining: stop.announced(),
             new_owner: Arc::new(new_owner),
         });
-        let listening = listening(config, capacity, workers.clone(), &metrics, &mut certificates)?;
-        let service = GatewayLayer::new(Arc::clone(&gateway)).layer(proxy.clone());
+        let (listening, certificates) = listening(config, capacity, workers.clone(), &metrics)?;
         clock::compare_at_start(&ledger, operator.accept_clock, &mut deadline).await?;
         // This comes last, so that nothing is noted in the store for a gateway that cannot start.
-        let refusal = identity::compare_at_start(&names, config, &mut deadline).await?;
+        let refusal = agreement.compare_at_start(config, &mut deadline).await?;
         Ok(Self {
             notifier: notifier(config, &ledger, &metrics)?,
             store,
             ledger,
             metrics,
-            gateway: Arc::clone(&gateway),
-            service,
+            service: GatewayLayer::new(Arc::clone(&gateway)).layer(proxy.clone()),
+            runner: Arc::new(KeptRunner::new(Arc::clone(&gateway), upstream.clone())),
+            gateway,
             admin_router,
             stop,
             listening,
             certificates,
             workers,
-            names,
+            agreement,
             refusal,
             settler,
-            runner: Arc::new(KeptRunner::new(gateway, upstream.clone())),
             proxy,
             upstream,
             routes,
@@ -218,20 +229,19 @@ fn about(live: &LiveConfig) -> About {
     }
 }
 
-/// Returns the settings of both listeners, and adds the files of their certificates to `certificates`.
+/// Returns the settings of both listeners, and the files of their certificates.
 fn listening(
     config: &Config,
     capacity: Capacity,
     workers: Workers,
     metrics: &Metrics,
-    certificates: &mut Vec<WatchedFiles>,
-) -> Result<[ListenerSettings; 2], StartError> {
+) -> Result<([ListenerSettings; 2], Vec<WatchedFiles>), StartError> {
     let (server, admin) = (&config.server, &config.admin);
     let public_tls = tls("server", server.tls.as_ref(), server.http2)?;
     let admin_tls = tls("admin", admin.tls.as_ref(), false)?;
-    for (section, tls) in [("server.tls", &public_tls), ("admin.tls", &admin_tls)] {
-        certificates.extend(tls.clone().map(|tls| watched_files(section, tls, |tls| tls.files())));
-    }
+    let all = [("server.tls", public_tls.clone()), ("admin.tls", admin_tls.clone())].into_iter();
+    let watched = |(section, tls)| Some(watched_files(section, tls?, |tls: &Arc<Tls>| tls.files()));
+    let certificates = all.filter_map(watched).collect();
     let public = ListenerSettings {
         max_connections: server.max_connections,
         max_waiting: capacity.waiting,
@@ -254,5 +264,5 @@ fn listening(
         problem_docs: None,
         ..public.clone()
     };
-    Ok([public, admin])
+    Ok(([public, admin], certificates))
 }

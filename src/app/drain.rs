@@ -59,6 +59,7 @@ impl Running {
         if let Some(notifying) = notifying {
             drop(notifying.await);
         }
+        gateway.finish_traces().await;
     }
 }
 

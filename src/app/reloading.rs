@@ -24,18 +24,19 @@ use tracing::{error, info, warn};
 
 use crate::admin::{LastReloads, ReloadRefusal, ReloadRequest, Reloaded};
 use crate::cli::serve::ServeArgs;
-use crate::config::{Config, ConfigErrors, Environment, LiveConfig, Route, digest_of};
+use crate::config::{Beside, Config, ConfigErrors, Environment, LiveConfig, Route, digest_of};
 use crate::descriptors;
 use crate::gateway::{Gateway, Upstream};
 use crate::routes::LiveRoutes;
 use crate::settle::Settler;
 use crate::stop::Stop;
-use crate::store::{ClockSource, Ledger, Names, Store, StoreError};
+use crate::store::{ClockSource, Ledger, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::upstream::Proxy;
 
 use super::assembly::{evidence, table};
-use super::{clock, identity, stores};
+use super::identity::Agreement;
+use super::{clock, stores};
 
 /// Time between two looks at the configuration file. A change is taken once two looks in a row have found the
 /// same text, so that a file that is still being written is not taken.
@@ -60,7 +61,7 @@ pub(super) struct Reloader {
     pub(super) settled_routes: watch::Sender<Vec<Arc<Route>>>,
     pub(super) store: Arc<dyn Store>,
     pub(super) ledger: Ledger,
-    pub(super) names: Names,
+    pub(super) agreement: Agreement,
     pub(super) metrics: Metrics,
     /// Last reloads, for operators.
     pub(super) last: LastReloads,
@@ -188,12 +189,13 @@ impl Reloader {
 
     /// Makes everything that a configuration needs, and puts it into use.
     async fn take(&self, config: Config, generation: u64) -> Result<Vec<String>, ReloadRefusal> {
-        let (changes, config) = {
+        let (mut changes, Beside { config, needs_restart, warnings }) = {
             let current = self.live.now();
             let changes = current.config.written.changes_to(&config.written);
             let config = config.continuing(&self.proxy.upstreams(), generation);
-            (changes, config.beside(&current.config.server, descriptors::most()))
+            (changes, config.beside(&current.config, descriptors::most()))
         };
+        changes.need_restart.extend(needs_restart);
         if !changes.need_restart.is_empty() {
             return Err(ReloadRefusal::NeedsRestart(changes.need_restart));
         }
@@ -204,7 +206,7 @@ impl Reloader {
         let table = table(&config).map_err(|why| unusable(&why))?;
         let (keeper, witnesses) = evidence(&config, &self.upstream).map_err(|why| unusable(&why))?;
         self.agree(&config).await?;
-        for warning in config.warnings() {
+        for warning in warnings {
             warn!("{warning}");
         }
         self.proxy.add(upstreams);
@@ -230,9 +232,9 @@ impl Reloader {
         }
     }
 
-    /// Compares the names of operations with the store, as a start does.
+    /// Compares the names of operations with the store and with the configuration in force.
     async fn agree(&self, config: &Config) -> Result<(), ReloadRefusal> {
-        match identity::compare_once(&self.names, config).await {
+        match self.agreement.compare_for_reload(&self.live.now().config, config).await {
             Ok(None) => Ok(()),
             Ok(Some(refusal)) => Err(ReloadRefusal::Identity(refusal.to_string())),
             Err(StoreError::Refused(why)) => Err(ReloadRefusal::Unusable(why.to_string())),

@@ -28,7 +28,7 @@ use super::drain::{Running, ended_at_once, until_drain};
 use super::reloading::{ConfigSource, Reloader};
 use super::signals::{Signals, hang_ups};
 use super::start_error::StartError;
-use super::{announce, certificates, clock, identity};
+use super::{announce, certificates, clock};
 
 /// Length of the system's queue of connections that are not yet accepted. The usual length is 128. A client
 /// that finds the queue full tries again after a second, so a hostile client could keep a short queue full.
@@ -147,18 +147,17 @@ impl Assembly {
             settled_routes,
             store: self.store,
             ledger: self.ledger.clone(),
-            names: self.names.clone(),
+            agreement: self.agreement.clone(),
             metrics: self.metrics.clone(),
             last: self.last_reloads,
         };
-        let Self { gateway, ledger, metrics, stop, names, service, admin_router, certificates, live, .. } =
-            self;
+        let Self { gateway, ledger, metrics, stop, service, admin_router, certificates, live, .. } = self;
         let ([public, admin], admin_stop) = (self.listening, Stop::default());
         let [certificates_hang_ups, hang_ups] = hang_ups;
         tokio::spawn(settle_in_background(self.settler, settled, self.runner, stop.clone()));
         tokio::spawn(clock::maintain(ledger.clone(), live.clone(), stop.clone()));
         tokio::spawn(report_stopped_claims(ledger.clone(), metrics.clone(), stop.clone()));
-        tokio::spawn(identity::maintain(names, live, stop.clone()));
+        tokio::spawn(self.agreement.maintain(live, stop.clone()));
         tokio::spawn(certificates::watch(certificates, self.proxy, certificates_hang_ups));
         tokio::spawn(reloader.run(self.reloads, hang_ups, stop.clone()));
         let notifying = self.notifier.map(|notifier| tokio::spawn(notify_unknown(notifier, stop.clone())));

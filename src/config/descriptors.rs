@@ -5,7 +5,8 @@
 //! connection to an upstream. The remaining descriptors are for clients. If requests may stream through
 //! unprotected, a third of the remaining ones is for the upstreams of these requests.
 
-use super::{Config, Server};
+use super::Config;
+use super::warning::Warning;
 use crate::descriptors;
 
 /// Largest number of open connections of the admin listener.
@@ -31,6 +32,18 @@ pub struct Capacity {
     pub admin: usize,
 }
 
+/// A configuration for a gateway that serves already, and what of it the open files do not allow.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// The configuration with the connections of the gateway, and with executions and streams that fit beside
+    /// them.
+    pub config: Config,
+    /// The key that only a restart takes up, with the reason, if there is one.
+    pub needs_restart: Option<String>,
+    /// Warnings about the configuration.
+    pub warnings: Vec<Warning>,
+}
+
 impl Config {
     /// Returns the capacity that fits into this number of descriptors.
     #[must_use]
@@ -46,25 +59,49 @@ impl Config {
         Capacity { connections, waiting: waiting.max(1), executions, streams, admin: admin.max(1) }
     }
 
-    /// Returns the configuration for a gateway that already serves with `current`: with its connections, and
-    /// with executions and streams that fit beside them into this number of descriptors.
+    /// Fits the configuration into a gateway that already serves with `current`, and into this number of
+    /// descriptors.
     #[must_use]
-    pub fn beside(mut self, current: &Server, descriptors: usize) -> Self {
+    pub fn beside(mut self, current: &Self, descriptors: usize) -> Beside {
         let Capacity { executions, streams, connections, .. } = self.capacity(descriptors);
         let left = executions.saturating_add(streams).saturating_add(connections);
-        let free = left.saturating_sub(current.max_connections);
+        let free = left.saturating_sub(current.server.max_connections);
+        let streaming = usize::from(self.streams());
         let server = &mut self.server;
-        server.max_connections = current.max_connections;
+        let wanted = server.max_in_flight;
+        server.max_connections = current.server.max_connections;
         // Of what the connections leave, more executions than now take half at most.
-        let most = current.max_in_flight.max(free / 2).min(free.saturating_sub(1));
+        let most = current.server.max_in_flight.max(free / 2).min(free.saturating_sub(streaming));
         server.max_in_flight = executions.min(most).max(1);
         server.max_streams = free.saturating_sub(server.max_in_flight).max(1);
-        self
+        let (executions, lacks_streams) = (server.max_in_flight, server.max_streams < streams);
+        let clamped = (executions < wanted).then(|| {
+            format!(
+                "the hard limit of {descriptors} open files leaves room for {executions} executions instead of \
+                 max_in_flight = {wanted} beside the connections that the gateway was started with"
+            )
+        });
+        // At the start of `current`, connections took what streams would have had.
+        let needs_restart =
+            self.streaming_key().filter(|_| lacks_streams && current.streaming_key().is_none());
+        let needs_restart = needs_restart.map(|key| {
+            format!("{key} (the connections leave too few open files for requests without protection)")
+        });
+        Beside { warnings: self.warnings_with(clamped), config: self, needs_restart }
     }
 
     /// Tells whether a request may stream to an upstream without protection.
     fn streams(&self) -> bool {
-        self.fallback.is_some() || self.routes.iter().any(|route| !route.key.required)
+        self.streaming_key().is_some()
+    }
+
+    /// Returns the key by which requests may stream to an upstream without protection.
+    fn streaming_key(&self) -> Option<String> {
+        let route = || self.routes.iter().find(|route| !route.key.required);
+        match self.fallback {
+            Some(_) => Some("fallback".into()),
+            None => route().map(|route| format!("routes.{}.key.required", route.name)),
+        }
     }
 
     /// Reduces the numbers of connections, executions and streams to those of `capacity`.
@@ -127,6 +164,43 @@ mod tests {
             assert!(store > 0 && together + store + RESERVE <= limit + 1, "{limit}");
             assert!(connections >= limit.min(20_000) / 8 && executions > limit.min(1024) / 16, "{limit}");
         }
+    }
+
+    /// A configuration that gets its first requests without protection while it serves.
+    #[test]
+    fn connections_of_the_start_leave_room_for_streams_or_a_restart_is_needed() {
+        for (limit, fits) in [(1024, false), (4096, false), (1 << 20, true)] {
+            let started = config("max_connections = 5000");
+            let started = started.clone().within(started.capacity(limit));
+            let mut streaming = config("max_connections = 5000");
+            for route in &mut streaming.routes {
+                std::sync::Arc::make_mut(route).key.required = false;
+            }
+            let at_start = streaming.capacity(limit).streams;
+            let beside = streaming.beside(&started, limit);
+            assert_eq!(beside.needs_restart.is_none(), fits, "{limit}");
+            assert_eq!(beside.config.server.max_streams >= at_start, fits, "{limit}");
+            if let Some(key) = &beside.needs_restart {
+                assert!(key.starts_with("routes.a.key.required ("), "{key}");
+            }
+            // A gateway that was started with such requests has room for them.
+            let both = beside.config.clone().beside(&beside.config, limit);
+            assert_eq!(both.needs_restart, None, "{limit}");
+        }
+    }
+
+    #[test]
+    fn a_reload_warns_of_executions_that_do_not_fit_and_of_no_other_number() {
+        let started = config("max_connections = 5000\nmax_in_flight = 10");
+        let started = started.clone().within(started.capacity(4096));
+        let warnings = |server: &str| {
+            let beside = config(server).beside(&started, 4096);
+            beside.warnings.into_iter().filter(|warning| warning.about == "server").map(|told| told.text)
+        };
+        assert_eq!(warnings("max_connections = 5000\nmax_in_flight = 10").count(), 0);
+        let told: Vec<_> = warnings("max_connections = 5000\nmax_in_flight = 5000").collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("max_in_flight = 5000") && !told[0].contains("max_connections"), "{told:?}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 mod key;
 mod notify;
+mod otel;
 mod outcomes;
 mod problems;
 mod route;
@@ -22,6 +23,7 @@ mod token;
 
 pub(super) use self::key::{Forward, Key, MembersText, Place};
 pub(super) use self::notify::Notify;
+pub(super) use self::otel::Otel;
 pub(super) use self::outcomes::{Outcomes, ReleaseWhen, StatusText};
 pub(super) use self::problems::Problems;
 pub(super) use self::route::{
@@ -51,6 +53,8 @@ pub(super) struct File {
     pub fallback: Option<Fallback>,
     /// Lookups by clients on the public listener.
     pub lookup: Lookup,
+    /// The receiver of traces.
+    pub otel: Option<Otel>,
     /// Shapes of problems by name, for the routes that name one.
     pub problems: BTreeMap<String, Problems>,
     /// The protected routes.

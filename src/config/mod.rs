@@ -21,11 +21,12 @@ use crate::store::StoreSettings;
 
 pub use self::admin_token::{AdminToken, Role};
 pub use self::arguments::Arguments;
-pub use self::descriptors::Capacity;
+pub use self::descriptors::{Beside, Capacity};
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::live::{LiveConfig, LoadedConfig};
 pub use self::notify::{Notify, WebhookSecret, WebhookUrl};
+pub use self::otel::Otel;
 pub use self::read::digest_of;
 pub use self::route_key::{KeyForwarding, RouteKey};
 pub use self::schema::schema;
@@ -47,6 +48,7 @@ mod ignored_variables;
 mod live;
 mod mistakes;
 mod notify;
+mod otel;
 mod overlay;
 mod read;
 mod route_key;
@@ -77,6 +79,8 @@ pub struct Config {
     pub fallback: Option<Fallback>,
     /// Lookups by clients.
     pub lookup: Lookup,
+    /// The receiver of traces.
+    pub otel: Option<Otel>,
     /// The shapes of problems that the file defines.
     pub problems: Vec<Arc<Shape>>,
     /// The protected routes, in the order of the file.

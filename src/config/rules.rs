@@ -16,6 +16,7 @@ mod limits;
 mod listeners;
 mod loops;
 mod notify;
+mod otel;
 mod path;
 mod pointers;
 #[cfg(feature = "postgres")]
@@ -39,6 +40,7 @@ pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment)
     let store = store::store(&at.key("store"), &file.store, environment);
     let upstreams = upstreams::all(&at.key("upstreams"), &file.upstreams);
     let fallback = fallback(&at.key("fallback"), file.fallback.as_ref(), &upstreams);
+    let otel = otel::otel(&at.key("otel"), file.otel.as_ref(), environment);
     let shapes = problems::all(&at.key("problems"), &file.problems);
     let surroundings = routes::Surroundings {
         upstreams: &upstreams,
@@ -68,6 +70,7 @@ pub(super) fn config(at: &KeyCursor<'_>, file: &File, environment: &Environment)
         log: log(&file.log),
         fallback: fallback?,
         lookup: Lookup { enabled: file.lookup.enabled },
+        otel: otel?,
         problems: shapes.into_values().collect::<Option<_>>()?,
         routes,
         notes: Vec::new(),

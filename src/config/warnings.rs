@@ -16,6 +16,11 @@ impl Config {
     /// Returns all warnings about this configuration, for the operator to read before it runs.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
+        self.warnings_with(self.descriptors_warning())
+    }
+
+    /// Returns all warnings, with this one about the number of open files.
+    pub(super) fn warnings_with(&self, descriptors: Option<String>) -> Vec<Warning> {
         let section = |about: &str, text: Option<String>| Some(Warning { about: about.into(), text: text? });
         let sections = [
             section("store", self.store.settings.warning()),
@@ -23,7 +28,7 @@ impl Config {
             section("admin", self.notify_warning()),
             section("server", self.drain_warning()),
             section("server", self.proxies_warning()),
-            section("server", self.descriptors_warning()),
+            section("server", descriptors),
             section("routes", self.routes_warning()),
         ];
         let sections = sections.into_iter().flatten();

@@ -13,6 +13,7 @@ const RESTART: &[&str] = &[
     "admin.notify",
     "admin.tls",
     "log.",
+    "otel.",
     "server.body_read_timeout",
     "server.header_read_timeout",
     "server.http2",

@@ -14,7 +14,7 @@ use crate::presence::{ConnectionFacts, Presence};
 use crate::protocol::{Labels, RecordId};
 use crate::routes::Matched;
 use crate::telemetry::tail::EndedRequest;
-use crate::telemetry::{Metrics, millis};
+use crate::telemetry::{Metrics, Span, TraceContext, TraceId, Traces, millis};
 
 use super::attempt::Ran;
 
@@ -40,6 +40,9 @@ pub(super) struct AccessLine {
     /// Time that the body took to arrive.
     body: Duration,
     labels: Labels,
+    span: Span,
+    /// The sampled trace of the request.
+    trace: Option<TraceId>,
     ended: bool,
 }
 
@@ -68,8 +71,22 @@ impl AccessLine {
             call: None,
             body: Duration::ZERO,
             labels: Labels::default(),
+            span: Span::default(),
+            trace: None,
             ended: false,
         }
+    }
+
+    /// Begins the span of the request, and names it to the upstream as the parent.
+    pub(super) fn traced(mut self, traces: &Traces, request: &mut Request<Body>) -> Self {
+        self.span = traces.request(&self.method, &self.route, request.headers_mut());
+        self.trace = TraceId::sampled(request.headers());
+        self
+    }
+
+    /// Returns the place of the request's span.
+    pub(super) fn trace(&self) -> TraceContext {
+        self.span.context()
     }
 
     /// Names the route that the request is about, if it is not a request on that route.
@@ -114,11 +131,12 @@ impl AccessLine {
     fn log(&mut self, outcome: &'static str, status: Option<StatusCode>) {
         self.ended = true;
         let took: Duration = self.started.elapsed();
-        self.metrics.request(&self.route, outcome, took);
+        self.metrics.request(&self.route, outcome, took, self.trace);
         // A client that left has waited for less than this.
         if let (Some(call), Some(_)) = (self.call, status) {
-            self.metrics.added(&self.route, took.saturating_sub(call + self.body));
+            self.metrics.added(&self.route, took.saturating_sub(call + self.body), self.trace);
         }
+        self.end_span(outcome, status);
         info!(
             target: "oncegate::access",
             method = %self.method,
@@ -144,6 +162,30 @@ impl AccessLine {
             client: self.client,
             labels: self.labels.clone(),
         });
+    }
+
+    /// Ends the span with what the line says, except the labels.
+    fn end_span(&mut self, outcome: &'static str, status: Option<StatusCode>) {
+        let mut span = std::mem::take(&mut self.span);
+        span.set("http.request.method", &self.method);
+        span.set("url.path", self.uri.path());
+        span.set("oncegate.route", &self.route);
+        span.set("oncegate.outcome", outcome);
+        if let Some(record) = &self.record {
+            span.set("oncegate.record", record);
+        }
+        if let Some(n) = self.execution {
+            span.set("oncegate.execution", n);
+        }
+        if let Some(client) = &self.client {
+            span.set("client.address", client);
+        }
+        if let Some(status) = status {
+            span.set("http.response.status_code", status.as_u16());
+        }
+        if status.is_none_or(|status| status.is_server_error()) {
+            span.fail(outcome);
+        }
     }
 }
 

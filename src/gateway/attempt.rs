@@ -20,6 +20,7 @@ use crate::protocol::{
 use crate::settle::{KeptRequest, Settler};
 use crate::shares::Party;
 use crate::store::{Decision, StoreError};
+use crate::telemetry::TraceContext;
 
 use super::bodies::Buffered;
 use super::reply::Reply;
@@ -41,6 +42,8 @@ pub(super) struct Attempt {
     /// The party that the permits and memory of this attempt are counted for.
     pub(super) party: Party,
     pub(super) open_requests: OpenRequests,
+    /// The place of the request's span.
+    pub(super) trace: TraceContext,
 }
 
 /// The execution that an attempt ran. Its types are small, because each [`ClaimOutcome`] has room for it.
@@ -94,13 +97,19 @@ impl Attempt {
         let fingerprint = Fingerprint::of(parts(&head, &body), &route.fingerprint);
         let labels = Labels::of_request(&route.labels, parts(&head, &body));
         let FoundKey { key, place: key_place } = key;
-        Self { id, route, key, key_place, head, body, fingerprint, kept: None, labels, party, open_requests }
+        let (kept, trace) = (None, TraceContext::default());
+        Self { id, route, key, key_place, head, body, fingerprint, kept, labels, party, open_requests, trace }
     }
 
     /// Takes what settling an unknown outcome would need of the request.
     pub(super) fn keeping(mut self, settler: &Settler) -> Self {
         self.kept = settler.keep(self.id, &self.route, &self.key, self.sent());
         self
+    }
+
+    /// Places the spans of this attempt.
+    pub(super) fn within(self, trace: TraceContext) -> Self {
+        Self { trace, ..self }
     }
 
     /// Creates the attempt that the kept request of a record makes. Returns `None` if the request has another
@@ -131,6 +140,7 @@ impl Attempt {
             labels: record.labels.clone(),
             party: None.into(),
             open_requests: OpenRequests::default(),
+            trace: TraceContext::default(),
         })
     }
 

@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::buffers::HEADER_BUFFER;
-use crate::problem::{Problem, Slug};
+use crate::problem::{Executed, Problem, Retry, Slug};
 use crate::shares::{Party, Share, Shares};
 
 use super::body::{broken_off, drain, leave_body, too_slow};
@@ -49,6 +49,8 @@ pub(super) struct BodyBudget {
     shares: Shares,
     arriving: ArrivingBodies,
     limit: AtomicUsize,
+    /// The largest limit under which a record of the store may have been made, as far as it is known.
+    largest: AtomicUsize,
     read_timeout: Duration,
 }
 
@@ -81,14 +83,38 @@ impl BodyBudget {
     /// `read_timeout`.
     pub(super) fn new(bodies: usize, limit: usize, read_timeout: Duration) -> Self {
         let (shares, arriving) = (Shares::new(bodies, limit), ArrivingBodies::default());
-        Self { shares, arriving, limit: AtomicUsize::new(limit), read_timeout }
+        let [limit, largest] = [limit, limit].map(AtomicUsize::new);
+        Self { shares, arriving, limit, largest, read_timeout }
     }
 
     /// Changes the room to that of `bodies` bodies of up to `limit` bytes. A body that arrives keeps to the
     /// limit with which it began.
     pub(super) fn resize(&self, bodies: usize, limit: usize) {
         self.limit.store(limit, Relaxed);
+        self.remember(limit);
         self.shares.resize(bodies, limit);
+    }
+
+    /// Notes that bodies of up to `limit` bytes may have been executed.
+    pub(super) fn remember(&self, limit: usize) {
+        self.largest.fetch_max(limit, Relaxed);
+    }
+
+    /// Makes the problem for a body of more than `limit` bytes. If earlier limits were higher, an earlier
+    /// attempt with this body may have been executed.
+    fn too_large(&self, limit: usize, declared: Option<u64>) -> Problem {
+        let detail = format!("The body of a protected request may have {limit} bytes at most.");
+        let largest = self.largest.load(Relaxed);
+        let may_have_run = largest > limit && declared.is_none_or(|length| length <= largest as u64);
+        match may_have_run {
+            false => Problem::new(Slug::RequestTooLarge, detail),
+            true => Problem::new(
+                Slug::RequestTooLarge,
+                format!("{detail} It might have more earlier, so an earlier attempt may have been executed."),
+            )
+            .advising(Executed::Unknown, Retry::Never),
+        }
+        .closing()
     }
 
     /// Reads a whole body of this party. `expects` says whether the client waits for "100 Continue".
@@ -108,7 +134,7 @@ impl BodyBudget {
         let limit = self.limit.load(Relaxed);
         if declared.is_some_and(|length| length > limit as u64) {
             leave_body(expects, body);
-            return Err(too_large(limit));
+            return Err(self.too_large(limit, declared));
         }
         let longest = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
         let arriving = ArrivingBody {
@@ -122,11 +148,6 @@ impl BodyBudget {
         };
         timeout(self.read_timeout, arriving.read(body, longest)).await.unwrap_or_else(|_| Err(too_slow()))
     }
-}
-
-fn too_large(limit: usize) -> Problem {
-    let detail = format!("The body of a protected request may have {limit} bytes at most.");
-    Problem::new(Slug::RequestTooLarge, detail).closing()
 }
 
 impl ArrivingBody<'_> {
@@ -143,7 +164,7 @@ impl ArrivingBody<'_> {
             let size = self.first.len() + self.more.len() + data.len();
             if size > self.limit {
                 drain(body);
-                return Err(too_large(self.limit));
+                return Err(self.budget.too_large(self.limit, None));
             }
             if !self.make_room(size, longest).await {
                 return Err(no_room(body));

@@ -276,7 +276,11 @@ impl Gateway {
         sender: oneshot::Sender<ClaimOutcome>,
     ) {
         let (id, owner, asked) = (attempt.id, bid.owner(), LeaseAsked::now());
-        let Decision { verdict, response, now } = match self.bid(id, bid).await {
+        let bidden = {
+            let _span = attempt.trace.step("claim");
+            self.bid(id, bid).await
+        };
+        let Decision { verdict, response, now } = match bidden {
             Ok(Some(decision)) => decision,
             Ok(None) => {
                 drop(permit);

@@ -35,7 +35,7 @@ use super::{Gateway, Upstream};
 pub(super) async fn exchange(
     gateway: Arc<Gateway>,
     upstream: Upstream,
-    request: Request<Body>,
+    mut request: Request<Body>,
 ) -> Result<Response<Body>, Infallible> {
     if let Some(response) = preflight(&gateway, &gateway.settings.load(), &request) {
         leave(request);
@@ -49,7 +49,8 @@ pub(super) async fn exchange(
     let is_head = request.method() == Method::HEAD;
     let is_own = matches!(matched, Matched::Lookup | Matched::Policy(_));
     let asking = Asking::of(&request, &matched);
-    let mut access = AccessLine::begin(&gateway.metrics, &request, &matched, client);
+    let access = AccessLine::begin(&gateway.metrics, &request, &matched, client);
+    let mut access = access.traced(&gateway.traces, &mut request);
     let shape = shape(&matched, &request);
     let (name, way) = way(matched, &request);
     // Futures that few requests need are on the heap, here and below: a future is as large as all futures that
@@ -192,6 +193,6 @@ async fn protected(
     drop(uncommitted);
     let attempt = Attempt::new(id, route, key, head, body, party, open_requests.clone());
     access.labelled(attempt.labels());
-    let attempt = Box::new(attempt.keeping(&gateway.settler));
+    let attempt = Box::new(attempt.keeping(&gateway.settler).within(access.trace()));
     gateway.contend(upstream, attempt, access).await
 }

@@ -21,7 +21,7 @@ use crate::protocol::{
 };
 use crate::settle::{self, Admission};
 use crate::store::{Decision, Ledger, Snapshot, StoreError};
-use crate::telemetry::{ErrorChain, Metrics, millis};
+use crate::telemetry::{ErrorChain, Metrics, TraceId, millis};
 
 use super::answer::{Answer, Rest};
 use super::attempt::{Attempt, ClaimOutcome, Ran};
@@ -75,7 +75,10 @@ impl Execution {
         let finding = admitted.unwrap_or(finding);
         let kept = self.kept(finding, &called);
         let recorded = match admitted {
-            Some(_) => self.lease.record(finding, kept.as_ref()).await,
+            Some(_) => {
+                let _span = self.attempt.trace.step("record");
+                self.lease.record(finding, kept.as_ref()).await
+            }
             None => Recorded::NotYet,
         };
         failpoint!("after-complete");
@@ -213,6 +216,9 @@ impl Execution {
         let started = Instant::now();
         let (limit, cap) = (self.lease.record.policy.response_timeout, self.attempt.route.max_response_body);
         let mut request = self.attempt.request(self.lease.n);
+        let mut span = self.attempt.trace.call("upstream");
+        span.write_to(request.headers_mut());
+        let trace = TraceId::sampled(request.headers());
         let lease_ends = self.lease.end.clone();
         let window_ends = self.lease.sends_until.clone();
         let may_send = move || !lease_ends.is_over() && !window_ends.as_ref().is_some_and(LeaseEnd::is_over);
@@ -226,7 +232,11 @@ impl Execution {
             () = self.lease.renew_until(started + limit) => Err(lost(Reason::ResponseTimeout)),
             () = self.gateway.stop.cut() => Err(lost(Reason::Shutdown)),
         };
-        self.gateway.metrics.upstream_call(&self.attempt.route.name, started.elapsed());
+        self.gateway.metrics.upstream_call(&self.attempt.route.name, started.elapsed(), trace);
+        match &called {
+            Ok((answer, _)) => span.set("http.response.status_code", answer.status.as_u16()),
+            Err(error) => span.set("oncegate.reason", error.reason),
+        }
         called
     }
 

@@ -61,6 +61,6 @@ pub(super) async fn by_body(
     drop(uncommitted);
     let attempt = Attempt::new(id, route, key, head, body, party, open_requests.clone());
     access.labelled(attempt.labels());
-    let attempt = Box::new(attempt.keeping(&gateway.settler));
+    let attempt = Box::new(attempt.keeping(&gateway.settler).within(access.trace()));
     gateway.contend(upstream, attempt, access).await
 }

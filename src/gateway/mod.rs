@@ -27,7 +27,7 @@ use crate::settle::{Keeper, Settler};
 use crate::shares::Shares;
 use crate::stop::Stop;
 use crate::store::Ledger;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Traces};
 
 use self::bodies::BodyBudget;
 use self::flight::Flights;
@@ -102,6 +102,7 @@ pub struct Gateway {
     releases: Semaphore,
     bodies: BodyBudget,
     outgoing: Outgoing,
+    traces: Traces,
 }
 
 impl Gateway {
@@ -139,6 +140,7 @@ impl Gateway {
                 server.body_read_timeout,
             ),
             outgoing,
+            traces: Traces::default(),
         }
     }
 
@@ -146,6 +148,17 @@ impl Gateway {
     #[must_use]
     pub fn settling(self, settler: Settler) -> Self {
         Self { settler, ..self }
+    }
+
+    /// Returns the gateway with this source of spans.
+    #[must_use]
+    pub fn tracing(self, traces: Traces) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// Waits until the spans so far are exported, but not for long.
+    pub async fn finish_traces(&self) {
+        self.traces.finish().await;
     }
 
     /// Takes up other settings and limits. `upstreams` are those of the routes in use, before and after.
@@ -164,6 +177,11 @@ impl Gateway {
         self.lookups.resize(executions, 1);
         self.bodies.resize(executions, server.request_body_limit);
         self.outgoing.resize(executions, largest_response);
+    }
+
+    /// Notes that requests with bodies of up to `bytes` may have been executed, whatever the limit is now.
+    pub fn remember_request_of(&self, bytes: u64) {
+        self.bodies.remember(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
 
     /// Returns the tracker of the running executions, for waiting at the end. Close the tracker before

@@ -11,9 +11,14 @@
 //! A body of up to [`SMALL`] is not counted. It fits into the header buffer of its connection, which is
 //! unused while a response is written. Streaming responses are not counted either, because no more of them is
 //! read than their client takes.
+//!
+//! A stored response may be larger than any that the routes keep now, because an earlier configuration kept
+//! it. It is replayed all the same: the room does not shrink below that of the largest response since the
+//! start, and a response that is larger than all the room takes all of it.
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -29,7 +34,11 @@ use super::reply::Reply;
 /// The largest body that needs no room, in bytes.
 const SMALL: u64 = 16 << 10;
 /// The memory that all responses may take together while their clients read.
-pub(super) struct Outgoing(Shares);
+pub(super) struct Outgoing {
+    room: Shares,
+    /// Size of the largest body that routes kept since the start, in bytes.
+    largest: AtomicUsize,
+}
 
 /// A permit for an execution, shared by the parts of the execution that may need it.
 pub(super) type Permit = Arc<Share>;
@@ -37,12 +46,14 @@ pub(super) type Permit = Arc<Share>;
 impl Outgoing {
     /// Returns room for `answers` responses with bodies of up to `limit` bytes.
     pub(super) fn new(answers: usize, limit: usize) -> Self {
-        Self(Shares::new(answers, limit))
+        Self { room: Shares::new(answers, limit), largest: AtomicUsize::new(limit) }
     }
 
-    /// Changes the room to that of `answers` responses with bodies of up to `limit` bytes.
+    /// Changes the room to that of `answers` responses with bodies of up to `limit` bytes, or of the largest
+    /// limit since the start.
     pub(super) fn resize(&self, answers: usize, limit: usize) {
-        self.0.resize(answers, limit);
+        let largest = self.largest.fetch_max(limit, Relaxed).max(limit);
+        self.room.resize(answers, largest);
     }
 
     /// Holds room for a response for this party that a retry with the same key gets again.
@@ -51,7 +62,7 @@ impl Outgoing {
     /// Returns a [`Problem`] `overloaded` if there is no room.
     pub(super) fn repeatable(&self, reply: Reply, party: Party) -> Result<Reply, Problem> {
         let Some(size) = large(&reply) else { return Ok(reply) };
-        match self.0.take(party, size) {
+        match self.room.take(party, size.min(self.room.all())) {
             Some(share) => Ok(reply.map_body(|body| hold(body, Arc::new(share)))),
             None => Err(Problem::new(
                 Slug::Overloaded,
@@ -64,7 +75,7 @@ impl Outgoing {
     /// keeps the permit.
     pub(super) fn first(&self, reply: Reply, permit: &Permit) -> Reply {
         let Some(size) = large(&reply) else { return reply };
-        let held = self.0.take(permit.party(), size).map_or_else(|| Arc::clone(permit), Arc::new);
+        let held = self.room.take(permit.party(), size).map_or_else(|| Arc::clone(permit), Arc::new);
         reply.map_body(|body| hold(body, held))
     }
 }
@@ -146,7 +157,32 @@ mod tests {
         drop(rest);
         outgoing.repeatable(reply(1 << 20), nobody()).expect("there is room again");
         drop(first);
-        assert_eq!(outgoing.0.free(), 2 << 20);
+        assert_eq!(outgoing.room.free(), 2 << 20);
+    }
+
+    #[test]
+    fn a_response_of_an_earlier_limit_has_room() {
+        let outgoing = Outgoing::new(2, 1 << 20);
+        outgoing.resize(2, 20 << 10);
+        let first = outgoing.repeatable(reply(1 << 20), nobody()).expect("as before");
+        let second = outgoing.repeatable(reply(1 << 20), nobody()).expect("as before");
+        assert!(outgoing.repeatable(reply(SMALL + 1), nobody()).is_err());
+        drop((first, second));
+        outgoing.resize(2, 2 << 20);
+        assert_eq!(outgoing.room.free(), 4 << 20);
+    }
+
+    /// The limit was lowered by a restart, so the size of the stored responses is not known.
+    #[test]
+    fn a_response_larger_than_all_the_room_takes_all_of_it() {
+        let outgoing = Outgoing::new(2, 20 << 10);
+        let small = outgoing.repeatable(reply(SMALL + 1), nobody()).expect("there is room");
+        assert!(outgoing.repeatable(reply(1 << 20), nobody()).is_err());
+        drop(small);
+        let large = outgoing.repeatable(reply(1 << 20), nobody()).expect("there is room");
+        assert!(outgoing.repeatable(reply(SMALL + 1), nobody()).is_err());
+        drop(large);
+        assert_eq!(outgoing.room.free(), 40 << 10);
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ mod names;
 mod request;
 mod response;
 mod supplied;
+mod trace_context;
 
 pub use hop::{strip_hop_by_hop, tokens};
 pub use meaning::{meaning, steers_clients};
@@ -16,12 +17,13 @@ pub use names::{
     IDEMPOTENCY_EXPIRES, IDEMPOTENCY_KEY, IDEMPOTENCY_MARKER, IDEMPOTENCY_OUTCOME,
     IDEMPOTENCY_POSSIBLE_DUPLICATE, IDEMPOTENCY_PROTECTED, IDEMPOTENCY_RECORD, IDEMPOTENCY_STORED,
     IDEMPOTENT_REPLAYED, METHOD_OVERRIDES, NEVER_BELIEVED, NOT_REPLAYED, NOT_REPLAYED_FAMILIES,
-    STRIPE_SHOULD_RETRY, TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_SHOULD_RETRY,
-    is_gateway_only, is_mimic, is_not_replayed,
+    STRIPE_SHOULD_RETRY, TRACEPARENT, TRACESTATE, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO,
+    X_SHOULD_RETRY, is_gateway_only, is_mimic, is_not_replayed,
 };
 pub use request::{add_own, clean_request, forward_key, forwarded_address, name_execution};
 pub use response::{HeaderWord, kept, prepare_response, reports_conflict};
 pub use supplied::{HeaderList, SuppliedResponse};
+pub use trace_context::TraceParent;
 
 #[cfg(test)]
 mod tests {

@@ -104,6 +104,8 @@ pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-ho
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// The trace that a request belongs to (W3C Trace Context).
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The position of a request in that trace, in forms of several tracing systems.
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Headers that are not accepted from any client. The gateway itself answers an expectation, because it reads
 /// the body.
@@ -121,8 +123,9 @@ pub static FORWARDING: [HeaderName; 6] = [
     HeaderName::from_static("x-rewrite-url"),
 ];
 
-/// Headers to which a gateway adds its own entry, or that it sets if they are missing.
-pub static ADDED: [HeaderName; 2] = [VIA, TRACEPARENT];
+/// Headers to which a gateway adds its own entry, or that it sets if they are missing, and the one that goes
+/// with the trace.
+pub static ADDED: [HeaderName; 3] = [VIA, TRACEPARENT, TRACESTATE];
 
 /// Headers that say how a request is to be read.
 static MEANING: [HeaderName; 2] = [CONTENT_TYPE, CONTENT_ENCODING];

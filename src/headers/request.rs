@@ -5,18 +5,18 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{Entry, HOST, HeaderName, VIA};
+use http::header::{HOST, HeaderName, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 
 use crate::peer::Peer;
 use crate::protocol::{Key, KeyForm, RecordId, hex};
-use crate::random;
 
 use super::hop::{strip_hop_by_hop, tokens};
 use super::names::{
-    FORWARDING, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST,
-    X_FORWARDED_PROTO, is_mimic,
+    FORWARDING, IDEMPOTENCY_EXECUTION, NEVER_BELIEVED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO,
+    is_mimic,
 };
+use super::trace_context::begin_if_untraced;
 
 /// Deletes the headers that the upstream must not see:
 ///
@@ -55,11 +55,7 @@ pub fn add_own(headers: &mut HeaderMap, version: Version, peer: Option<Peer>) {
     let scheme = if peer.is_some_and(|peer| peer.secure) { "https" } else { "http" };
     headers.entry(X_FORWARDED_PROTO).or_insert_with(|| HeaderValue::from_static(scheme));
     headers.append(VIA, via(version));
-    match headers.entry(TRACEPARENT) {
-        Entry::Occupied(traced) if is_traceparent(traced.get().as_bytes()) => {}
-        Entry::Occupied(mut broken) => drop(broken.insert(new_traceparent())),
-        Entry::Vacant(untraced) => drop(untraced.insert(new_traceparent())),
-    }
+    begin_if_untraced(headers);
 }
 
 /// Returns the `Via` entry: the version in which the request arrived, and this gateway (RFC 9110, 7.6.3).
@@ -146,38 +142,6 @@ pub fn name_execution(headers: &mut HeaderMap, id: RecordId, n: u32) {
     push_number(&mut execution, n);
     let execution = HeaderValue::from_maybe_shared(Bytes::from(execution));
     headers.insert(IDEMPOTENCY_EXECUTION, execution.expect("hexadecimal digits, a colon and a number"));
-}
-
-/// Tells whether the value is version 00 of W3C Trace Context: two hexadecimal ids that are not zero, and
-/// flags.
-fn is_traceparent(value: &[u8]) -> bool {
-    let hex = |part: &[u8], length| {
-        part.len() == length && part.iter().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
-    };
-    let set = |part: &[u8]| part.iter().any(|byte| *byte != b'0');
-    let parts: Vec<&[u8]> = value.split(|byte| *byte == b'-').collect();
-    match parts[..] {
-        [version, trace, parent, flags] => {
-            version == b"00"
-                && hex(trace, 32)
-                && set(trace)
-                && hex(parent, 16)
-                && set(parent)
-                && hex(flags, 2)
-        }
-        _ => false,
-    }
-}
-
-/// Makes a trace that begins here. Its flags say that it is not recorded yet.
-fn new_traceparent() -> HeaderValue {
-    let mut random = random::bytes::<24>();
-    random[0] |= 1;
-    random[16] |= 1;
-    let mut value = *b"00-................................-................-00";
-    hex::write(&random[..16], &mut value[3..35]);
-    hex::write(&random[16..], &mut value[36..52]);
-    HeaderValue::from_bytes(&value).expect("hexadecimal digits and dashes")
 }
 
 #[cfg(test)]
@@ -319,19 +283,5 @@ mod tests {
         assert!(!stranger.contains_key("forwarded"));
         assert_eq!(trusted["x-forwarded-for"], "203.0.113.9, 192.0.2.1");
         assert_eq!(trusted["x-forwarded-proto"], "https");
-    }
-
-    #[test]
-    fn a_trace_goes_on_and_a_broken_one_starts_anew() {
-        let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let mut traced = headers(&[("traceparent", valid)]);
-        prepare_request(&mut traced, Version::HTTP_11, None, false);
-        assert_eq!(traced["traceparent"], valid);
-        for broken in ["", "00-0-0-0", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
-            let mut request = headers(&[("traceparent", broken)]);
-            prepare_request(&mut request, Version::HTTP_11, None, false);
-            assert!(is_traceparent(request["traceparent"].as_bytes()), "{broken}");
-            assert_ne!(request["traceparent"], broken);
-        }
     }
 }

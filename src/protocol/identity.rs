@@ -93,6 +93,10 @@ pub struct Entry {
     pub life: Duration,
     /// Time until which such a record can exist, by the store's clock.
     pub until: Timestamp,
+    /// The longest ttl that such a record may have, and the time until which it can be replayed.
+    pub longest_ttl: (Duration, Timestamp),
+    /// Size of the largest request body that such a record may be of, in bytes. Zero if it is not known.
+    pub largest_request: u64,
     /// True if only gateways without a configuration file made such records.
     pub quick_start: bool,
     /// Other namings of the same operations that an operator accepted. Each is the pattern of a route, `#`
@@ -107,6 +111,19 @@ impl Entry {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.method == other.method && self.pattern == other.pattern && self.identity == other.identity
+    }
+
+    /// Adds what another entry of the same operations says. An older gateway may have left several.
+    pub fn merge(&mut self, other: &Self) {
+        self.life = self.life.max(other.life);
+        self.until = self.until.max(other.until);
+        self.longest_ttl = self.longest_ttl.max(other.longest_ttl);
+        self.largest_request = self.largest_request.max(other.largest_request);
+        self.quick_start &= other.quick_start;
+        self.retired &= other.retired;
+        self.accepted.extend(other.accepted.iter().cloned());
+        self.accepted.sort();
+        self.accepted.dedup();
     }
 
     /// Tells whether an operator accepted that `identity` names these operations from now on, as far as
@@ -245,6 +262,8 @@ mod tests {
             identity: usual(),
             life: Duration::ZERO,
             until: Timestamp(0),
+            longest_ttl: (Duration::ZERO, Timestamp(0)),
+            largest_request: 0,
             quick_start: false,
             accepted: Vec::new(),
             retired: false,

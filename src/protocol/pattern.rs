@@ -1,5 +1,6 @@
 //! The paths that a route covers, in a form that does not depend on the spelling of its template: the names
 //! of parameters do not count, and under equivalent matching the case of literals does not count either.
+//! A pattern under exact matching covers one spelling of each path.
 //!
 //! Patterns outlive the configuration that wrote them. A store keeps them, and a later configuration is
 //! compared with them.
@@ -13,31 +14,34 @@ use super::path::{Segment, Template};
 pub struct Pattern {
     text: String,
     folded: Template,
+    is_exact: bool,
 }
 
 impl Pattern {
     /// Returns the pattern of a template that treats equivalent spellings as equal.
     #[must_use]
     pub fn equivalent(template: &str) -> Self {
-        Self::of(&Template::new(template).shape())
+        Self { is_exact: false, ..Self::of(&Template::new(template).shape()) }
     }
 
     /// Returns the pattern of a template that is compared exactly: its case and its empty segments stay.
     #[must_use]
     pub fn exact(template: &str) -> Self {
-        Self::of(template)
+        Self { is_exact: true, ..Self::of(template) }
     }
 
-    /// Reads a pattern that was printed as `text`, or a template as it was written.
+    /// Reads a pattern that was printed as `text`, or a template as it was written. The pattern is exact if
+    /// its text is not one that an equivalent pattern has.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        let unnamed = text.split('/').map(|segment| match segment.strip_prefix('{') {
-            Some(rest) if rest.starts_with('*') => "{*}",
-            Some(_) => "{}",
-            None => segment,
-        });
-        let folded = Template::new(&Template::new(text).shape());
-        Self { text: unnamed.collect::<Vec<_>>().join("/"), folded }
+        let (shape, text) = (Template::new(text).shape(), unnamed(text));
+        Self { is_exact: text != unnamed(&shape), folded: Template::new(&shape), text }
+    }
+
+    /// Tells whether the paths are compared exactly.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.is_exact
     }
 
     /// Tells whether both patterns cover the same paths if equivalent spellings are equal.
@@ -58,10 +62,27 @@ impl Pattern {
         self.folded.is_more_exact(&other.folded)
     }
 
-    /// Tells whether this pattern covers every path of `other`.
+    /// Tells whether this pattern covers every path of `other`, in each of its spellings.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        covers(self.folded.segments(), other.folded.segments())
+        let covers_names = covers(self.folded.segments(), other.folded.segments());
+        covers_names
+            && match (self.is_exact, other.is_exact) {
+                (false, _) => true,
+                (true, true) => covers(&self.spelled(), &other.spelled()),
+                // A literal has other spellings, and a parameter covers no empty segment beside it.
+                (true, false) => matches!(self.folded.segments(), [Segment::Rest]),
+            }
+    }
+
+    /// Returns the segments as they are written, with the empty ones.
+    fn spelled(&self) -> Vec<Segment> {
+        let segment = |text: &str| match text {
+            "{*}" => Segment::Rest,
+            "{}" => Segment::Parameter,
+            text => Segment::Literal(text.to_owned()),
+        };
+        self.text.split('/').skip(1).map(segment).collect()
     }
 
     /// Tells whether this pattern covers every path that `one` and `other` have in common. Returns true if
@@ -75,7 +96,7 @@ impl Pattern {
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.text == other.text && self.is_exact == other.is_exact
     }
 }
 
@@ -85,6 +106,16 @@ impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// Returns a template without the names of its parameters.
+fn unnamed(template: &str) -> String {
+    let unnamed = template.split('/').map(|segment| match segment.strip_prefix('{') {
+        Some(rest) if rest.starts_with('*') => "{*}",
+        Some(_) => "{}",
+        None => segment,
+    });
+    unnamed.collect::<Vec<_>>().join("/")
 }
 
 /// Returns the segments of the paths that both cover, or `None` if there is no such path.
@@ -111,9 +142,10 @@ fn covers(wide: &[Segment], narrow: &[Segment]) -> bool {
     match (wide.split_first(), narrow.split_first()) {
         (None, None) => true,
         (Some((Segment::Rest, _)), Some(_)) => true,
-        (Some((Segment::Parameter, wide)), Some((Segment::Literal(_) | Segment::Parameter, narrow))) => {
-            covers(wide, narrow)
+        (Some((Segment::Parameter, wide)), Some((Segment::Literal(text), narrow))) => {
+            !text.is_empty() && covers(wide, narrow)
         }
+        (Some((Segment::Parameter, wide)), Some((Segment::Parameter, narrow))) => covers(wide, narrow),
         (Some((Segment::Literal(text), wide)), Some((Segment::Literal(same), narrow))) => {
             text == same && covers(wide, narrow)
         }
@@ -135,7 +167,8 @@ mod tests {
         assert_eq!(pattern("/v1/{*rest}"), pattern("/v1/{*all}"));
         assert_ne!(pattern("/v1/{id}"), pattern("/v1/{*id}"));
         assert_ne!(Pattern::exact("/V1/{id}"), Pattern::exact("/v1/{id}"));
-        assert_eq!(Pattern::exact("/v1/{id}"), pattern("/v1/{charge}"));
+        assert_eq!(Pattern::exact("/v1/{id}"), Pattern::exact("/v1/{charge}"));
+        assert_ne!(Pattern::exact("/v1/{id}"), pattern("/v1/{id}"));
         assert!(Pattern::exact("/V1/{id}").is_like(&pattern("/v1/{charge}")));
     }
 
@@ -180,6 +213,22 @@ mod tests {
             ("/v1/{*rest}", "/v1/{*all}", true),
         ] {
             assert_eq!(pattern(wide).covers(&pattern(narrow)), covered, "{wide} over {narrow}");
+        }
+        for (wide, narrow, covered) in [
+            (Pattern::exact("/v1/charges"), pattern("/v1/charges"), false),
+            (Pattern::exact("/v1/{id}"), pattern("/v1/{id}"), false),
+            (Pattern::exact("/{id}"), pattern("/{id}"), false),
+            (Pattern::exact("/v1/{*rest}"), pattern("/v1/{*rest}"), false),
+            (Pattern::exact("/{*rest}"), pattern("/{*rest}"), true),
+            (Pattern::exact("/{*rest}"), pattern("/v1/charges"), true),
+            (Pattern::exact("/v1/charges"), Pattern::exact("/v1/charges"), true),
+            (Pattern::exact("/v1/{id}"), Pattern::exact("/v1/Charges"), true),
+            (Pattern::exact("/v1/charges"), Pattern::exact("/v1/Charges"), false),
+            (Pattern::exact("/v1/charges"), Pattern::exact("/v1/charges/"), false),
+            (Pattern::exact("/v1/{id}"), Pattern::exact("/v1/"), false),
+            (pattern("/v1/charges"), Pattern::exact("/V1/Charges/"), true),
+        ] {
+            assert_eq!(wide.covers(&narrow), covered, "{wide} over {narrow}");
         }
         let charges = pattern("/v1/charges");
         assert!(charges.covers_overlap(&pattern("/{*rest}"), &pattern("/v1/charges")));

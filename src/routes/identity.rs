@@ -8,17 +8,20 @@
 //! This module is pure. The assembly reads the store, and writes the entries of [`Review::entries`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, Match, Route};
 use crate::protocol::{Entry, EntryName};
 
+pub use self::change::review_change;
 pub use self::earlier::earlier;
-pub use self::entries::{pattern_of, refresh_interval};
+pub use self::entries::{pattern_of, refresh_interval, replay_span};
 pub use self::refusal::{Conflict, NamesRefusal};
 
 use self::entries::{identity_of, own_entries};
 
+mod change;
 mod earlier;
 mod entries;
 mod refusal;
@@ -41,14 +44,20 @@ pub struct Review {
 /// Compares a configuration with the entries of a store. `now` is the time on the store's clock.
 #[must_use]
 pub fn review(config: &Config, known: &[Entry], now: Timestamp) -> Review {
-    let standing: Vec<Entry> = known.iter().filter(|entry| now < entry.until).cloned().collect();
+    let mut standing: Vec<Entry> = Vec::new();
+    for entry in known.iter().filter(|entry| now < entry.until) {
+        match standing.iter_mut().find(|other| other.is_same(entry)) {
+            Some(other) => other.merge(entry),
+            None => standing.push(entry.clone()),
+        }
+    }
     let mut review = Review::default();
     for entry in &standing {
         let judged = review.judge(config, &standing, entry.clone());
         review.entries.push(judged);
     }
     for own in own_entries(config, now) {
-        review.serve(own, now.plus(refresh_interval(config)));
+        review.serve(own, now, refresh_interval(config));
     }
     review
 }
@@ -73,6 +82,7 @@ impl Review {
         (!is_fine).then(|| NamesRefusal {
             conflicts: self.conflicts.clone(),
             lost: self.lost.clone(),
+            exposed: Vec::new(),
             from_earlier,
             without_file: config.quick_start,
         })
@@ -89,9 +99,7 @@ impl Review {
             accepted.iter().any(|name| change.is_like(name))
         };
         let (agreed, refused): (Vec<&&Route>, Vec<&&Route>) = rivals.partition(is_accepted);
-        let covered = winners.iter().any(|route| pattern_of(route).covers(&entry.pattern));
-        let streams = config.fallback.as_ref().is_some_and(|fallback| !fallback.refuses_keyed);
-        if streams && !covered && !entry.retired {
+        if is_exposed(config, &entry) {
             self.unprotected.push(entry.name());
         }
         if !refused.is_empty() {
@@ -118,18 +126,23 @@ impl Review {
         entry
     }
 
-    /// Adds an entry of a serving route, or prolongs the entry that is there already. An entry that lives
-    /// beyond `enough` is left as it is.
-    fn serve(&mut self, own: Entry, enough: Timestamp) {
+    /// Adds an entry of a serving route, or prolongs the entry that is there already. An entry that is to
+    /// last for less than `interval` longer is left as it is.
+    fn serve(&mut self, own: Entry, now: Timestamp, interval: Duration) {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.is_same(&own)) else {
             return self.entries.push(own);
         };
         // Gateways of a fleet with different times or spellings must not overwrite each other's entries in
         // turn.
-        if entry.until <= enough.plus(own.life) {
+        if entry.until.plus(interval) <= own.until {
             (entry.until, entry.template) = (own.until, own.template);
         }
+        let ((ttl, until), (own_ttl, own_until)) = (entry.longest_ttl, own.longest_ttl);
+        if own_ttl > ttl || until <= now || (own_ttl == ttl && until.plus(interval) <= own_until) {
+            entry.longest_ttl = own.longest_ttl;
+        }
         entry.life = entry.life.max(own.life);
+        entry.largest_request = entry.largest_request.max(own.largest_request);
         entry.quick_start &= own.quick_start;
         entry.retired = false;
     }
@@ -142,14 +155,24 @@ fn is_rival(route: &Route, entry: &Entry, standing: &[Entry]) -> bool {
         return false;
     }
     // If a more exact route existed before, it won these paths before, unless they became this entry's since
-    // then.
+    // then. A route that compared paths exactly did not win their other spellings.
     let is_old = pattern.is_more_exact(&entry.pattern)
         && standing.iter().any(|other| {
             other.method == entry.method
-                && other.pattern == pattern
+                && other.pattern.is_like(&pattern)
+                && (other.pattern == pattern || !other.pattern.is_exact())
                 && !other.accepts_change_to(&entry.pattern, &entry.identity)
         });
     !is_old
+}
+
+/// Tells whether some paths of an entry stream to the fallback, unprotected. Paths that an operator gave up
+/// do not count.
+fn is_exposed(config: &Config, entry: &Entry) -> bool {
+    let streams = config.fallback.as_ref().is_some_and(|fallback| !fallback.refuses_keyed);
+    let is_covered =
+        || winners(&config.routes, entry).iter().any(|route| pattern_of(route).covers(&entry.pattern));
+    streams && !entry.retired && !is_covered()
 }
 
 /// Returns the routes that win some of the paths of an entry.
@@ -158,10 +181,14 @@ fn winners<'r>(routes: &'r [Arc<Route>], entry: &Entry) -> Vec<&'r Route> {
     let wins = |route: &&Route| {
         let pattern = pattern_of(route);
         let is_hidden = with_method().any(|other| {
-            let as_wide = other.matching == Match::Equivalent || route.matching == Match::Exact;
-            as_wide
-                && other.template.is_more_exact(&route.template)
-                && pattern_of(other).covers_overlap(&entry.pattern, &pattern)
+            let (as_wide, better) =
+                (other.matching == Match::Equivalent || route.matching == Match::Exact, pattern_of(other));
+            let is_taken = match as_wide {
+                true => better.covers_overlap(&entry.pattern, &pattern),
+                // The route wins all other spellings of these paths.
+                false => entry.pattern.is_exact() && better.covers(&entry.pattern),
+            };
+            is_taken && other.template.is_more_exact(&route.template)
         });
         pattern.overlaps(&entry.pattern) && !is_hidden
     };

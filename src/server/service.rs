@@ -165,7 +165,7 @@ where
     ) -> Response<Body> {
         let (outcome, detail) = (problem.slug().name(), problem.detail().to_owned());
         let response = problem.into_response(self.problem_docs.as_deref());
-        self.metrics.request("", outcome, Duration::ZERO);
+        self.metrics.request("", outcome, Duration::ZERO, None);
         let (method, path) = method_and_path.unzip();
         info!(
             target: "oncegate::access", method, path, route = "", outcome, status = response.status().as_u16(),

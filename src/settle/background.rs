@@ -66,10 +66,11 @@ pub async fn settle_in_background(
     runner: Arc<dyn Runner>,
     stop: Stop,
 ) {
+    let mut permits = Permits::default();
     let all = async {
         loop {
             let current = routes.borrow_and_update().clone();
-            let tasks = start_all(&settler, &current, &runner, &stop);
+            let tasks = start_all(&settler, &current, &runner, &stop, &mut permits);
             drop(current);
             let changed = routes.changed().await;
             drop(tasks);
@@ -81,28 +82,50 @@ pub async fn settle_in_background(
     stop.draining().run_until_cancelled(all).await;
 }
 
+/// The permits of tries by the upstream's name. Tries that go on after a change of the routes keep theirs.
+#[derive(Default)]
+struct Permits(HashMap<String, Arc<Semaphore>>);
+
+impl Permits {
+    /// Returns the permits of an upstream. They are the same ones after a change of its settings.
+    fn of(&mut self, upstream: &UpstreamName) -> Arc<Semaphore> {
+        // The text, because a clone of the name says that the upstream is used.
+        let new = || Arc::new(Semaphore::new(AT_ONCE));
+        Arc::clone(self.0.entry(upstream.as_str().to_owned()).or_insert_with(new))
+    }
+
+    /// Forgets the permits that neither a settler nor a try holds.
+    fn forget_unused(&mut self) {
+        self.0.retain(|_, permits| Arc::strong_count(permits) > 1 || permits.available_permits() < AT_ONCE);
+    }
+}
+
 /// Starts the background settlers of those routes that need one. They end when the result is dropped.
-fn start_all(settler: &Settler, routes: &[Arc<Route>], runner: &Arc<dyn Runner>, stop: &Stop) -> JoinSet<()> {
+fn start_all(
+    settler: &Settler,
+    routes: &[Arc<Route>],
+    runner: &Arc<dyn Runner>,
+    stop: &Stop,
+    permits: &mut Permits,
+) -> JoinSet<()> {
     let settled = |route: &&Arc<Route>| match &route.settling {
         Settling::Hold => false,
         Settling::Retry(_) => route.keep_request,
         Settling::Probe(_) | Settling::Marker(_) => true,
     };
     let mut tasks = JoinSet::new();
-    let mut permits: HashMap<UpstreamName, Arc<Semaphore>> = HashMap::new();
     for route in routes.iter().filter(settled) {
-        let shared =
-            permits.entry(route.upstream.clone()).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)));
         let background = Background {
             settler: settler.clone(),
             route: Arc::clone(route),
             runner: Arc::clone(runner),
-            permits: Arc::clone(shared),
+            permits: permits.of(&route.upstream),
             stop: stop.clone(),
             tries: HashMap::new(),
         };
         tasks.spawn(background.run());
     }
+    permits.forget_unused();
     tasks
 }
 
@@ -263,6 +286,20 @@ fn may_run_unasked(record: &Record) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tries_keep_their_permits_over_a_change_of_the_routes() {
+        let mut permits = Permits::default();
+        let tries: Vec<_> = (0..AT_ONCE)
+            .map(|_| permits.of(&UpstreamName::new("a")).try_acquire_owned().expect("a permit"))
+            .collect();
+        permits.forget_unused();
+        assert!(permits.of(&UpstreamName::new("a")).try_acquire_owned().is_err(), "all are taken");
+        assert!(permits.of(&UpstreamName::new("b")).try_acquire_owned().is_ok(), "another upstream");
+        drop(tries);
+        permits.forget_unused();
+        assert!(permits.0.is_empty());
+    }
 
     #[test]
     fn pauses_double_up_to_the_longest() {

@@ -196,6 +196,16 @@ struct WireEntry {
     accepted: Vec<String>,
     #[prost(bool, tag = "12")]
     retired: bool,
+    // A gateway that does not know the next fields may lose them. Then less is known of its records than
+    // could be, as of records of that gateway.
+    #[prost(bool, tag = "13")]
+    exact: bool,
+    #[prost(uint64, tag = "14")]
+    longest_ttl_ms: u64,
+    #[prost(uint64, tag = "15")]
+    longest_ttl_until_ms: u64,
+    #[prost(uint64, tag = "16")]
+    largest_request: u64,
 }
 
 fn encode(entries: &[Entry]) -> Bytes {
@@ -228,23 +238,33 @@ fn to_wire(entry: &Entry) -> WireEntry {
         scope,
         key,
         scheme,
-        life_ms: u64::try_from(entry.life.as_millis()).unwrap_or(u64::MAX),
+        life_ms: millis(entry.life),
         until_ms: entry.until.0,
         quick_start: entry.quick_start,
         accepted: entry.accepted.clone(),
         retired: entry.retired,
+        exact: entry.pattern.is_exact(),
+        longest_ttl_ms: millis(entry.longest_ttl.0),
+        longest_ttl_until_ms: entry.longest_ttl.1.0,
+        largest_request: entry.largest_request,
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn from_wire(wire: WireEntry) -> Result<Entry, String> {
     let WireEntry { namespace, scope, key, scheme, .. } = wire;
     Ok(Entry {
         method: Method::from_bytes(wire.method.as_bytes()).map_err(|error| error.to_string())?,
-        pattern: Pattern::of(&wire.pattern),
+        pattern: if wire.exact { Pattern::exact(&wire.pattern) } else { Pattern::of(&wire.pattern) },
         template: wire.template,
         identity: Identity { namespace, scope, key, scheme },
         life: Duration::from_millis(wire.life_ms),
         until: Timestamp(wire.until_ms),
+        longest_ttl: (Duration::from_millis(wire.longest_ttl_ms), Timestamp(wire.longest_ttl_until_ms)),
+        largest_request: wire.largest_request,
         quick_start: wire.quick_start,
         accepted: wire.accepted,
         retired: wire.retired,
@@ -268,6 +288,8 @@ mod tests {
             },
             life: Duration::from_millis(7),
             until: Timestamp(8),
+            longest_ttl: (Duration::from_millis(9), Timestamp(10)),
+            largest_request: 11,
             quick_start: true,
             accepted: vec!["1f3a9c".into()],
             retired: true,
@@ -276,7 +298,13 @@ mod tests {
 
     #[test]
     fn entries_come_back_as_they_were_written() {
-        let entries = [entry(), Entry { retired: false, quick_start: false, ..entry() }];
+        let of = |pattern| Entry { pattern, ..entry() };
+        let entries = [
+            entry(),
+            Entry { retired: false, quick_start: false, ..entry() },
+            of(Pattern::exact("/v1/{id}")),
+            of(Pattern::equivalent("/v1/{id}")),
+        ];
         assert_eq!(decode(&encode(&entries)).as_deref(), Ok(&entries[..]));
         assert_eq!(decode(&encode(&[])), Ok(Vec::new()));
     }

@@ -11,8 +11,18 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::exemplar::TracedHistogram;
+
 /// A family with one histogram for each set of labels.
 pub(super) type Histograms<S> = Family<S, Histogram, fn() -> Histogram>;
+
+/// A family with one histogram with exemplars for each set of labels.
+pub(super) type TracedHistograms<S> = Family<S, TracedHistogram, fn() -> TracedHistogram>;
+
+/// Bounds of the buckets for durations of calls and requests, from half a millisecond to a minute, in
+/// seconds.
+const CALL_SECONDS: [f64; 16] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// Registers `family` so that it is described even while it has no samples. The encoder adds a counter's
 /// `_total`, and the registry ends `help` with a full stop.
@@ -23,18 +33,22 @@ where
     registry.register(name, help, Described(family.clone()));
 }
 
-/// Returns a histogram for durations of calls and requests, from half a millisecond to a minute.
+/// Returns a histogram for durations of calls.
 pub(super) fn call_seconds() -> Histogram {
-    Histogram::new([
-        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-    ])
+    Histogram::new(CALL_SECONDS)
+}
+
+/// Returns a histogram for durations of calls and requests that may belong to traces.
+pub(super) fn traced_call_seconds() -> TracedHistogram {
+    TracedHistogram::new(CALL_SECONDS.into_iter())
 }
 
 /// Returns a histogram for the time that the gateway adds, from a tenth of a millisecond to ten seconds.
-pub(super) fn added_seconds() -> Histogram {
-    Histogram::new([
+pub(super) fn added_seconds() -> TracedHistogram {
+    let bounds = [
         0.0001, 0.0002, 0.0003, 0.0005, 0.00075, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 10.0,
-    ])
+    ];
+    TracedHistogram::new(bounds.into_iter())
 }
 
 /// Returns a histogram for the age of duplicates, from a second to thirty days, with the usual retry horizons

@@ -13,14 +13,16 @@ use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::protocol::Reason;
 use crate::store::Stopped;
 
+use super::exemplar::{TraceId, TracedHistogram, observe};
 use super::exposition::{Format, text_of};
-use super::family::{Histograms, added_seconds, age_seconds, call_seconds, describe};
+use super::family::{
+    Histograms, TracedHistograms, added_seconds, age_seconds, call_seconds, describe, traced_call_seconds,
+};
 use super::kept::Kept;
 use super::log;
 use super::recent_attempts::RecentAttempts;
@@ -59,9 +61,9 @@ pub struct ExecutionInFlight(Gauge);
 
 struct Families {
     requests: Family<RouteOutcome, Counter>,
-    request_duration: Histograms<RouteOutcome>,
-    upstream_duration: Histograms<Route>,
-    added_duration: Histograms<Route>,
+    request_duration: TracedHistograms<RouteOutcome>,
+    upstream_duration: TracedHistograms<Route>,
+    added_duration: TracedHistograms<Route>,
     store_duration: Histograms<Op>,
     store_errors: Family<Op, Counter>,
     executions: Family<RouteOutcome, Counter>,
@@ -94,11 +96,12 @@ struct Families {
     log_lines_dropped: Counter,
     claims_stopped: Family<Cause, Gauge>,
     ready: Gauge,
+    spans_dropped: Counter,
     /// The handles into which each request counts, and each execution.
-    answered: Kept<(Counter, Histogram)>,
+    answered: Kept<(Counter, TracedHistogram)>,
     started: Kept<Gauge>,
-    called: Kept<Histogram>,
-    added: Kept<Histogram>,
+    called: Kept<TracedHistogram>,
+    added: Kept<TracedHistogram>,
     ended: Kept<Counter>,
     registry: Registry,
 }
@@ -172,30 +175,33 @@ impl Metrics {
         Self::default()
     }
 
-    /// Counts an answered request. `outcome` is `completed`, `replayed`, `released`, `unprotected`, `lookup`,
-    /// `lookup-absent` or the slug of the problem.
-    pub fn request(&self, route: &str, outcome: &'static str, took: Duration) {
+    /// Counts an answered request. `outcome` is `completed`, `replayed`, `released`, `unprotected`,
+    /// `lookup`, `lookup-absent` or the slug of the problem. `trace` is the sampled trace of the request,
+    /// if it has one.
+    pub fn request(&self, route: &str, outcome: &'static str, took: Duration, trace: Option<TraceId>) {
         let (requests, duration) = self.0.answered.get(route, outcome, || {
             let labels = RouteOutcome { route: route.to_owned(), outcome };
             let requests = self.0.requests.get_or_create_owned(&labels);
             (requests, self.0.request_duration.get_or_create_owned(&labels))
         });
         requests.inc();
-        duration.observe(took.as_secs_f64());
+        observe(&duration, took.as_secs_f64(), trace);
     }
 
-    /// Counts a call to the upstream that ended, with any result.
-    pub fn upstream_call(&self, route: &str, took: Duration) {
+    /// Counts a call to the upstream that ended, with any result. `trace` is the sampled trace of the call,
+    /// if it has one.
+    pub fn upstream_call(&self, route: &str, took: Duration, trace: Option<TraceId>) {
         let duration = &self.0.upstream_duration;
         let duration = self.0.called.get(route, "", || duration.get_or_create_owned(&Route::named(route)));
-        duration.observe(took.as_secs_f64());
+        observe(&duration, took.as_secs_f64(), trace);
     }
 
-    /// Counts the time that this gateway and its store added to a request that ran an execution.
-    pub fn added(&self, route: &str, took: Duration) {
+    /// Counts the time that this gateway and its store added to a request that ran an execution. `trace` is
+    /// the sampled trace of the request, if it has one.
+    pub fn added(&self, route: &str, took: Duration, trace: Option<TraceId>) {
         let duration = &self.0.added_duration;
         let duration = self.0.added.get(route, "", || duration.get_or_create_owned(&Route::named(route)));
-        duration.observe(took.as_secs_f64());
+        observe(&duration, took.as_secs_f64(), trace);
     }
 
     /// Counts an execution as in flight until the returned guard is dropped.
@@ -333,6 +339,12 @@ impl Metrics {
         self.0.ready.set(ready.into());
     }
 
+    /// Returns the counter of spans that no receiver took.
+    #[must_use]
+    pub fn spans_dropped(&self) -> Counter {
+        self.0.spans_dropped.clone()
+    }
+
     /// Counts a stored record that could not be decoded. An operator has to examine it.
     pub fn unreadable_record(&self) {
         self.0.unreadable_records.inc();
@@ -384,9 +396,9 @@ impl Default for Families {
     fn default() -> Self {
         let mut families = Self {
             requests: Family::default(),
-            request_duration: Histograms::new_with_constructor(call_seconds),
-            upstream_duration: Histograms::new_with_constructor(call_seconds),
-            added_duration: Histograms::new_with_constructor(added_seconds),
+            request_duration: TracedHistograms::new_with_constructor(traced_call_seconds),
+            upstream_duration: TracedHistograms::new_with_constructor(traced_call_seconds),
+            added_duration: TracedHistograms::new_with_constructor(added_seconds),
             store_duration: Histograms::new_with_constructor(call_seconds),
             store_errors: Family::default(),
             executions: Family::default(),
@@ -415,6 +427,7 @@ impl Default for Families {
             log_lines_dropped: log::dropped(),
             claims_stopped: Family::default(),
             ready: Gauge::default(),
+            spans_dropped: Counter::default(),
             answered: Kept::default(),
             started: Kept::default(),
             called: Kept::default(),
@@ -454,6 +467,7 @@ impl Families {
         describe(to, "store_errors", help, &self.store_errors);
         let help = "Whether the gateway wants traffic, as /readyz says";
         describe(to, "ready", help, &self.ready);
+        describe(to, "spans_dropped", "Spans of traces that no receiver took", &self.spans_dropped);
         let help = "TLS handshakes with clients that failed";
         describe(to, "tls_failures", help, &self.tls_failures);
         let help = "Log lines that standard error did not take in time";
@@ -549,6 +563,7 @@ mod tests {
             "log_lines_dropped counter",
             "claims_stopped gauge",
             "ready gauge",
+            "spans_dropped counter",
         ] {
             assert!(text.contains(&format!("# TYPE oncegate_{family}\n")), "{family} in\n{text}");
         }
@@ -607,9 +622,9 @@ mod tests {
     #[test]
     fn samples_carry_the_names_and_labels_of_the_contract() {
         let metrics = Metrics::new();
-        metrics.request("pay", "replayed", Duration::from_millis(2));
-        metrics.upstream_call("pay", Duration::from_millis(700));
-        metrics.added("pay", Duration::from_micros(300));
+        metrics.request("pay", "replayed", Duration::from_millis(2), None);
+        metrics.upstream_call("pay", Duration::from_millis(700), None);
+        metrics.added("pay", Duration::from_micros(300), None);
         metrics.duplicate("pay", Arrival::Late, Duration::from_hours(20));
         metrics.store_calls("claim").count(Duration::from_micros(40), true);
         metrics.became_unknown("pay", Reason::Status(503));

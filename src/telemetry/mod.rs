@@ -5,6 +5,7 @@
 //! configuration and from the protocol, and operations appear by their record id.
 
 pub mod error_chain;
+mod exemplar;
 pub mod exposition;
 pub mod family;
 mod kept;
@@ -16,9 +17,11 @@ mod sampler;
 pub mod store;
 mod store_calls;
 pub mod tail;
+pub mod traces;
 pub mod traffic;
 
 pub use error_chain::ErrorChain;
+pub use exemplar::TraceId;
 pub use exposition::Format;
 pub use limited::Limited;
 pub use log::millis;
@@ -26,3 +29,4 @@ pub use metrics::{Arrival, ExecutionInFlight, Metrics, Unknown};
 pub use recent_attempts::RecentAttempts;
 pub use sampler::keep_traffic;
 pub use store::MeteredStore;
+pub use traces::{Span, TraceContext, Traces};

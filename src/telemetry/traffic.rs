@@ -92,15 +92,15 @@ mod tests {
     fn an_interval_has_what_was_counted_in_it() {
         let (metrics, traffic) = (Metrics::new(), Traffic::default());
         let ms = Duration::from_millis;
-        metrics.request("pay", "completed", ms(700));
+        metrics.request("pay", "completed", ms(700), None);
         traffic.record(metrics.sample(), second(0));
-        metrics.request("pay", "completed", ms(90));
-        metrics.request("refund", "replayed", ms(2));
+        metrics.request("pay", "completed", ms(90), None);
+        metrics.request("refund", "replayed", ms(2), None);
         metrics.execution_ended("pay", "completed");
-        metrics.upstream_call("pay", ms(80));
+        metrics.upstream_call("pay", ms(80), None);
         metrics.execution_ended("pay", "outcome-unknown");
-        metrics.added("pay", ms(10));
-        metrics.added("refund", ms(10));
+        metrics.added("pay", ms(10), None);
+        metrics.added("refund", ms(10), None);
         metrics.duplicate("pay", Arrival::Late, Duration::from_hours(20));
         metrics.became_unknown("a\"b,c}", Reason::Status(503));
         metrics.became_unknown("pay", Reason::Status(503));
@@ -132,7 +132,7 @@ mod tests {
             (None, None)
         );
         drop(running);
-        metrics.request("pay", "replayed", ms(2));
+        metrics.request("pay", "replayed", ms(2), None);
         let now = metrics.sample();
         assert_eq!((traffic.unfinished(&now).replays, traffic.sum(&now, 2).replays), (1, 2));
     }

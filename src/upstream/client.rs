@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use tokio::select;
 
 use crate::call::{CallError, CallLimit, MaySend, Unusable};
-use crate::config::Upstream;
+use crate::config::{Upstream, UpstreamName};
 use crate::protocol::{Reason, Sent};
 use crate::workers::PerWorker;
 
@@ -71,6 +71,7 @@ impl Client {
             request.headers_mut().insert(HOST, self.host.clone());
         }
         let timeout = CallTimeout::new(limit, self.response_timeout);
+        let upstream = request.extensions().get::<UpstreamName>().cloned();
         let pool = match limit {
             // The whole body is in memory, and no progress lengthens the call.
             CallLimit::Whole => self.executions.here(),
@@ -98,7 +99,7 @@ impl Client {
         if let Some(deadline) = timeout.deadline() {
             response.extensions_mut().insert(deadline);
         }
-        Ok(response.map(|body| Body::new(TimedBody::response(body, hold, timeout, alarm))))
+        Ok(response.map(|body| Body::new(TimedBody::response(body, hold, timeout, alarm, upstream))))
     }
 
     /// Sends the request, and returns a future of its response. A request that a kept connection hands back

@@ -9,6 +9,7 @@ use http_body::{Frame, SizeHint};
 use tower::BoxError;
 
 use crate::call::CallError;
+use crate::config::UpstreamName;
 use crate::protocol::{Reason, Sent};
 
 use super::call_timeout::{Alarm, CallTimeout};
@@ -25,6 +26,8 @@ pub(super) struct TimedBody<B> {
     alarm: Option<Alarm>,
     /// The connection that brings the response.
     hold: Option<Hold>,
+    /// The name of the upstream that brings the response. It counts as used until the body is dropped.
+    upstream: Option<UpstreamName>,
 }
 
 impl<B> TimedBody<B>
@@ -33,12 +36,18 @@ where
 {
     /// Returns a request body. The wait for the head of the response watches the time.
     pub(super) fn request(body: B, timeout: CallTimeout) -> Self {
-        Self { body, timeout, alarm: None, hold: None }
+        Self { body, timeout, alarm: None, hold: None, upstream: None }
     }
 
     /// Returns a response body, which watches the time itself.
-    pub(super) fn response(body: B, hold: Hold, timeout: CallTimeout, alarm: Alarm) -> Self {
-        let mut response = Self { body, timeout, alarm: Some(alarm), hold: Some(hold) };
+    pub(super) fn response(
+        body: B,
+        hold: Hold,
+        timeout: CallTimeout,
+        alarm: Alarm,
+        upstream: Option<UpstreamName>,
+    ) -> Self {
+        let mut response = Self { body, timeout, alarm: Some(alarm), hold: Some(hold), upstream };
         response.release_at_end();
         response
     }
@@ -51,6 +60,7 @@ where
     }
 
     fn end(&mut self) {
+        self.upstream = None;
         if let Some(hold) = self.hold.take() {
             hold.finish(self.alarm.take().unwrap_or_default());
         }

@@ -155,8 +155,8 @@ async fn the_status_counts_what_waits_and_names_the_operator() {
     world.metrics.became_unknown("pay", Reason::ResponseTimeout);
     world.metrics.settled("pay", "probe", "executed", Duration::from_secs(1));
     world.metrics.settled("pay", "operator", "executed", Duration::from_secs(1));
-    world.metrics.request("pay", "completed", Duration::from_millis(30));
-    world.metrics.added("pay", Duration::from_millis(10));
+    world.metrics.request("pay", "completed", Duration::from_millis(30), None);
+    world.metrics.added("pay", Duration::from_millis(10), None);
     let _running = world.metrics.execution_started("pay");
     let status = ask("/v1/status").await;
     assert_eq!((&status["unknown"], &status["oldest_unknown_seconds"]), (&2.into(), &90.into()), "{status}");
@@ -177,7 +177,7 @@ async fn the_status_counts_what_waits_and_names_the_operator() {
 async fn the_traffic_has_intervals_and_the_age_of_duplicates_beside_the_ttl() {
     let world = World::start().await;
     world.metrics.traffic().record(world.metrics.sample(), Timestamp(1_700_000_000_000));
-    world.metrics.request("pay", "replayed", Duration::from_millis(4));
+    world.metrics.request("pay", "replayed", Duration::from_millis(4), None);
     world.metrics.execution_ended("pay", "completed");
     world.metrics.duplicate("pay", Arrival::Concurrent, Duration::from_millis(300));
     world.metrics.duplicate("pay", Arrival::Late, Duration::from_hours(2));

@@ -87,6 +87,7 @@ async fn metrics_have_exactly_the_names_of_the_contract() {
             "settle_duration_seconds histogram",
             "settled counter",
             "settling_gave_up counter",
+            "spans_dropped counter",
             "store_duration_seconds histogram",
             "store_errors counter",
             "tls_failures counter",
@@ -141,8 +142,8 @@ fn read_as_text(text: &str) -> Vec<(String, f64)> {
 #[tokio::test]
 async fn metrics_come_as_a_scraper_asks_for_them() {
     let world = World::start().await;
-    world.metrics.request("pay", "completed", Duration::from_millis(1));
-    world.metrics.upstream_call("pay", Duration::from_millis(700));
+    world.metrics.request("pay", "completed", Duration::from_millis(1), None);
+    world.metrics.upstream_call("pay", Duration::from_millis(700), None);
     world.metrics.became_unknown("pay", Reason::Status(503));
     let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
                       text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
@@ -177,8 +178,8 @@ async fn no_cache_may_keep_what_is_true_now() {
 #[tokio::test]
 async fn every_request_is_counted_under_its_outcome() {
     let world = World::start().await;
-    world.metrics.request("pay", "completed", Duration::from_millis(1));
-    world.metrics.request("", "no-route", Duration::from_millis(1));
+    world.metrics.request("pay", "completed", Duration::from_millis(1), None);
+    world.metrics.request("", "no-route", Duration::from_millis(1), None);
     let answer = world.get("/metrics").await;
     for sample in [
         "oncegate_requests_total{route=\"pay\",outcome=\"completed\"} 1",

@@ -363,6 +363,13 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("route", "scope = ['Idempotency-Key']", "routes[0].scope[0]", "other headers"),
     ("route", "scope = ['x-a', 'Proxy-Authorization']", "routes[0].scope[1]", "not passed on"),
     ("route", "scope = ['traceparent']", "routes[0].scope[0]", "differs from one attempt to the next"),
+    ("route", "scope = ['tracestate']", "routes[0].scope[0]", "differs from one attempt to the next"),
+    (
+        "route",
+        "fingerprint = { headers = ['Tracestate'] }",
+        "routes[0].fingerprint.headers[0]",
+        "differs from one attempt to the next",
+    ),
     ("route", "scope = []", "routes[0].scope", "anonymous = \"one\""),
     ("route", "scope = [{ path = true }]", "routes[0].scope", "name a header that does"),
     ("route", "scope = [{ path = false }]", "routes[0].scope[0]", "{ path = true }"),

@@ -12,6 +12,8 @@ mod environment;
 mod examples;
 mod fuzz;
 mod good_input;
+#[cfg(not(feature = "otel"))]
+mod otel;
 mod problems;
 mod secrets;
 mod settling;

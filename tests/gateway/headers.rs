@@ -85,6 +85,44 @@ async fn a_trusted_proxy_is_believed_and_the_host_can_be_kept() {
     assert_eq!(seen.header("traceparent"), traced);
 }
 
+/// A state means nothing to the systems of another trace.
+#[tokio::test]
+async fn a_trace_reaches_the_upstream_whole_or_begins_anew() {
+    let upstream = echo().await;
+    let gateway = Gateway::start(&upstream, Settings::default()).await;
+    let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let future = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more";
+    let upper = "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01";
+    let cases: [(&[&str], bool); 6] = [
+        (&[valid], true),
+        (&[future], true),
+        (&[upper], false),
+        (&[valid, valid], false),
+        (&["ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"], false),
+        (&[], false),
+    ];
+    for (number, (parents, goes_on)) in cases.into_iter().enumerate() {
+        let key = format!("k-{number}");
+        for keyed in [true, false] {
+            let mut headers = vec![("tracestate", "shop=1"), ("tracestate", "till=2")];
+            headers.extend(parents.iter().map(|parent| ("traceparent", *parent)));
+            headers.extend(keyed.then_some(("idempotency-key", &*key)));
+            request(gateway.address, "POST", "/v1/charges", &headers, "").await;
+            let seen = upstream.seen().pop().expect("a request");
+            let all = |name: &str| seen.headers.get_all(name).iter().cloned().collect::<Vec<_>>();
+            let parent = all("traceparent");
+            assert_eq!(parent.len(), 1, "{parents:?} {keyed}: {parent:?}");
+            assert_eq!(
+                parents.iter().any(|sent| parent[0] == sent),
+                goes_on,
+                "{parents:?} {keyed}: {parent:?}"
+            );
+            let states: &[&str] = if goes_on { &["shop=1", "till=2"] } else { &[] };
+            assert_eq!(all("tracestate"), states, "{parents:?} {keyed}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_session_is_not_replayed_unless_the_route_says_so() {
     let with_session = || {

@@ -5,16 +5,19 @@
 
 mod both_files;
 mod causes;
+mod earlier;
 mod evidence;
 #[path = "../harness/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "it also serves tests of other kinds")]
 mod harness;
 mod limits;
 mod load;
+mod names;
 mod place;
 mod refused;
 #[path = "../servers/mod.rs"]
 #[expect(dead_code, reason = "it also serves tests of the stores alone")]
 mod servers;
 mod shown;
+mod streams;
 mod upstreams;

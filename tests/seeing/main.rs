@@ -5,6 +5,7 @@
 
 mod added;
 mod alerts;
+mod exemplars;
 mod fleet;
 mod following;
 #[path = "../harness/mod.rs"]

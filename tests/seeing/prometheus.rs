@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::harness::{Connection, request};
+use crate::harness::{Connection, request, request_bytes};
 use crate::process::free;
 use crate::text;
 
@@ -43,12 +43,13 @@ impl Prometheus {
             .arg(format!("--storage.tsdb.path={}", file("data").display()))
             .arg(format!("--web.listen-address={address}"))
             .arg("--log.level=error")
+            .arg("--enable-feature=exemplar-storage")
             .stdin(Stdio::null())
             .spawn()
             .expect("prometheus, which scripts/test installs");
         let prometheus = Self { address, child, _directory: directory };
         let until = Instant::now() + PATIENCE;
-        while Connection::try_open(address).await.is_none() {
+        while !is_ready(address).await {
             assert!(Instant::now() < until, "Prometheus does not serve");
             sleep(Duration::from_millis(20)).await;
         }
@@ -70,6 +71,20 @@ impl Prometheus {
         self.asks("/api/v1/query", &body).await["result"].as_array().expect("a vector").clone()
     }
 
+    /// Returns the series of a query that have exemplars.
+    pub async fn exemplars(&self, query: &str) -> Vec<Value> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("query", query).append_pair("start", "0").append_pair("end", "9999999999");
+        self.asks("/api/v1/query_exemplars", &form.finish()).await.as_array().expect("a list").clone()
+    }
+
+    /// Returns why the last scrape of each gateway failed. The text is empty for a scrape that did not fail.
+    pub async fn scrape_errors(&self) -> Vec<String> {
+        let targets = self.asks("/api/v1/targets", "").await["activeTargets"].clone();
+        let error = |target: &Value| target["lastError"].as_str().expect("a text").to_owned();
+        targets.as_array().expect("a list").iter().map(error).collect()
+    }
+
     async fn asks(&self, path: &str, form: &str) -> Value {
         let method = if form.is_empty() { "GET" } else { "POST" };
         let headers = [("content-type", "application/x-www-form-urlencoded")];
@@ -86,6 +101,13 @@ impl Drop for Prometheus {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Tells whether a Prometheus answers questions. It listens before it does.
+async fn is_ready(address: SocketAddr) -> bool {
+    let Some(mut connection) = Connection::try_open(address).await else { return false };
+    connection.send(request_bytes("GET", "/-/ready", &[], b"")).await;
+    connection.try_answer().await.is_some_and(|answer| answer.status == 200)
 }
 
 /// Returns the rules without their waits.

@@ -7,10 +7,13 @@ use http::Method;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, Match, Route};
-use crate::protocol::{Entry, Identity, Pattern};
+use crate::protocol::{Entry, Identity, Pattern, Policy};
 
 /// Shortest and longest time for which a serving gateway may leave its entries as they are.
 const REFRESHES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
+/// Time that may pass before a request that has found its route begins to execute: it waits, and its body
+/// arrives.
+const BEFORE_EXECUTION: Duration = Duration::from_hours(1);
 
 /// Returns how long a gateway with this configuration may leave its entries as they are.
 #[must_use]
@@ -29,6 +32,14 @@ pub(super) fn own_entries(config: &Config, now: Timestamp) -> impl Iterator<Item
     config.routes.iter().flat_map(of_route)
 }
 
+/// Returns the time for which a response may be replayed that belongs to a request which has just found its
+/// route.
+#[must_use]
+pub fn replay_span(policy: &Policy) -> Duration {
+    let spans = [policy.lease, policy.response_timeout, policy.ttl];
+    spans.into_iter().fold(BEFORE_EXECUTION, Duration::saturating_add)
+}
+
 /// Makes the entry of a route that serves now. The entry lives for the longest life of a record, plus two
 /// refresh intervals, because a gateway may refresh it late.
 pub(super) fn entry_of(
@@ -38,14 +49,16 @@ pub(super) fn entry_of(
     identity: Identity,
     now: Timestamp,
 ) -> Entry {
-    let life = route.policy.longest_life();
+    let (life, late) = (route.policy.longest_life(), 2 * refresh_interval(config));
     Entry {
         method,
         pattern: pattern_of(route),
         template: route.path.clone(),
         identity,
         life,
-        until: now.plus(life).plus(2 * refresh_interval(config)),
+        until: now.plus(life).plus(late),
+        longest_ttl: (route.policy.ttl, now.plus(replay_span(&route.policy)).plus(late)),
+        largest_request: config.server.request_body_limit as u64,
         quick_start: config.quick_start,
         accepted: Vec::new(),
         retired: false,

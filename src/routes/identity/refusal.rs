@@ -1,5 +1,6 @@
 //! The message that explains why a gateway does not start, and how to go on.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,12 +22,17 @@ pub struct Conflict {
 pub struct NamesRefusal {
     pub(super) conflicts: Vec<Conflict>,
     pub(super) lost: Vec<Entry>,
+    /// Entries with paths that a change while the gateway serves would leave to the fallback.
+    pub(super) exposed: Vec<Entry>,
     pub(super) from_earlier: bool,
     pub(super) without_file: bool,
 }
 
 impl fmt::Display for NamesRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.conflicts.is_empty() && self.lost.is_empty() {
+            return self.exposure(f);
+        }
         writeln!(
             f,
             "this configuration names operations otherwise than the store does. A retry of an operation that \
@@ -50,6 +56,11 @@ impl fmt::Display for NamesRefusal {
                 "  now:           no route covers it, so a retry would run unprotected, or be refused"
             )?;
             writeln!(f, "  to go on as before, keep a route for it")?;
+        }
+        if !self.exposed.is_empty() {
+            writeln!(f)?;
+            self.exposure(f)?;
+            writeln!(f)?;
         }
         self.acceptance(f)?;
         write!(
@@ -77,10 +88,31 @@ impl NamesRefusal {
         groups
     }
 
+    /// Writes which paths would stream to the fallback.
+    fn exposure(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "the fallback takes keys, and no route would cover some paths of operations any more. Their retries \
+             would stream to the fallback and run again, unprotected, even while the first execution runs:"
+        )?;
+        let mut names: Vec<String> = self.exposed.iter().map(|entry| entry.name().to_string()).collect();
+        names.dedup();
+        writeln!(f, "\n  {}\n", names.join("\n  "))?;
+        write!(
+            f,
+            "Keep routes for all spellings of these paths, or write keyed = \"refuse\" in [fallback]. A start takes \
+             such a change, with a warning."
+        )
+    }
+
     /// Writes the configuration lines that accept all changes.
     fn acceptance(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let listed = |names: &mut dyn Iterator<Item = EntryName>| {
-            names.map(|name| format!("{:?}", name.to_string())).collect::<Vec<_>>().join(", ")
+            // Entries of an exact and of an equivalent route may have one name.
+            let mut listed: Vec<String> = names.map(|name| format!("{:?}", name.to_string())).collect();
+            let mut seen = HashSet::new();
+            listed.retain(|name| seen.insert(name.clone()));
+            listed.join(", ")
         };
         let changed = listed(&mut self.conflicts.iter().flat_map(|conflict| conflict.names.iter().cloned()));
         let retired = listed(&mut self.lost.iter().map(Entry::name));

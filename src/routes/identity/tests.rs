@@ -307,3 +307,156 @@ fn a_refusal_names_both_identities_and_both_ways_on() {
         assert!(text.contains(&part), "{part:?} is not in {text}");
     }
 }
+
+/// Returns the names, without digits, of the entries for which a reload from `current` to `new` is refused:
+/// those with other names, and those that the fallback would get.
+fn refused_reload(current: &Config, new: &Config, known: &[Entry]) -> (Vec<String>, Vec<String>) {
+    let (review, refusal) = review_change(current, new, known, NOW);
+    let (mut renamed, lost) = names(&review);
+    renamed.extend(lost);
+    let exposed = refusal.iter().flat_map(|refusal| &refusal.exposed).map(|entry| entry.name().to_string());
+    let bare = |name: String| name.split('#').next().unwrap_or_default().to_owned();
+    let told = (renamed.into_iter().map(bare).collect::<Vec<_>>(), exposed.map(bare).collect::<Vec<_>>());
+    assert_eq!(refusal.is_some(), told != fine(), "{refusal:?}");
+    told
+}
+
+const PASSING: &str = "[fallback]\nupstream = \"a\"\n[log]";
+const REFUSING: &str = "[fallback]\nupstream = \"a\"\nkeyed = \"refuse\"\n[log]";
+
+#[test]
+fn a_reload_accepts_nothing_but_what_the_store_holds() {
+    let before = config("", &[("/v1/charges", ""), ("/v1/refunds", "")]);
+    let held = held_after(std::slice::from_ref(&before));
+    let after = |store: &str, lines| config(store, &[("/v1/charges", lines)]);
+    let (renamed, lost) = names(&review(&after("", OTHER), &held, NOW));
+    let lists = format!("accept_identity_change = {renamed:?}\nretired = {lost:?}");
+    // The same lists let a start go on.
+    assert_eq!(names(&review(&after(&lists, OTHER), &held, NOW)), fine());
+    let current = Config { store: after(&lists, "").store, ..before.clone() };
+    let told = refused_reload(&current, &after(&lists, OTHER), &held);
+    assert_eq!(told.0, ["POST /v1/charges", "POST /v1/refunds"]);
+    // Neither does it help that the store has lost its entries.
+    let told = refused_reload(&current, &after(&lists, OTHER), &[]);
+    assert_eq!(told.0, ["POST /v1/charges", "POST /v1/refunds"]);
+    // After such a start, the store holds what was accepted.
+    let accepted = after(&lists, OTHER);
+    let held = held_after(&[before, accepted.clone()]);
+    for store in ["", &lists] {
+        assert_eq!(refused_reload(&accepted, &after(store, OTHER), &held), (vec![], vec![]), "{store}");
+    }
+    for lines in ["", "namespace = \"x\""] {
+        assert!(!refused_reload(&accepted, &after(&lists, lines), &held).0.is_empty(), "{lines}");
+    }
+}
+
+#[test]
+fn a_reload_leaves_no_path_to_a_fallback_that_takes_keys() {
+    let of = |store: &str, path: &str, lines: &str| config(store, &[(path, lines)]);
+    let exact = "match = \"exact\"";
+    for (before, after) in [
+        (("/v1/{*rest}", ""), ("/v1/charges", "")),
+        (("/v1/{id}", ""), ("/v1/charges", "")),
+        (("/v1/charges", ""), ("/v1/charges", exact)),
+        (("/v1/{id}", ""), ("/v1/{id}", exact)),
+        (("/V1/charges", exact), ("/v1/charges", exact)),
+        (("/v1/{*rest}", exact), ("/v1/{id}", exact)),
+    ] {
+        let held = |store: &str| held_after(&[of(store, before.0, before.1)]);
+        let reload = |current: &str, new: &str| {
+            let (one, two) = (of(current, before.0, before.1), of(new, after.0, after.1));
+            refused_reload(&one, &two, &held(current)).1.len()
+        };
+        assert_eq!(reload(PASSING, PASSING), 1, "{before:?} to {after:?}");
+        assert_eq!(reload("", PASSING), 1, "{before:?} to {after:?}, with a new fallback");
+        assert_eq!(reload(REFUSING, PASSING), 1, "{before:?} to {after:?}");
+        for (current, new) in [(PASSING, REFUSING), (PASSING, ""), ("", "")] {
+            assert_eq!(reload(current, new), 0, "{before:?} to {after:?}: retries are refused");
+        }
+        // A start takes it, with a warning. Then a reload has nothing to add.
+        let started = of(PASSING, after.0, after.1);
+        let review = review(&started, &held(PASSING), NOW);
+        assert_eq!((names(&review), review.unprotected.len()), (fine(), 1), "{before:?} to {after:?}");
+        let later = of(PASSING, after.0, &format!("{}\nttl = \"1h\"", after.1));
+        assert_eq!(refused_reload(&started, &later, &review.entries).1, [""; 0]);
+        // Without a passing fallback the paths were refused, and a later reload must not let them pass.
+        let started = of("", after.0, after.1);
+        let entries = super::review(&started, &held(""), NOW).entries;
+        assert_eq!(refused_reload(&started, &of(PASSING, after.0, after.1), &entries).1.len(), 1);
+    }
+    for (before, after) in [
+        (("/v1/charges", ""), ("/v1/{*rest}", "")),
+        (("/v1/charges", exact), ("/v1/charges", "")),
+        (("/v1/charges", exact), ("/v1/charges", exact)),
+        (("/v1/Charges", exact), ("/v1/{id}", exact)),
+        (("/{*rest}", ""), ("/{*all}", exact)),
+    ] {
+        let (one, two) = (of(PASSING, before.0, before.1), of(PASSING, after.0, after.1));
+        let told = refused_reload(&one, &two, &held_after(std::slice::from_ref(&one)));
+        assert_eq!(told, (vec![], vec![]), "{before:?} to {after:?}");
+    }
+}
+
+/// A start warns alike, because the entries say how their routes compared.
+#[test]
+fn spellings_that_a_route_no_longer_covers_are_told_at_a_start() {
+    let of = |lines: &str| config(PASSING, &[("/v1/charges", lines)]);
+    let told = |before: &str, after: &str| {
+        let review = review(&of(after), &held_after(&[of(before)]), NOW);
+        assert_eq!(names(&review), fine());
+        review.unprotected.len()
+    };
+    let exact = "match = \"exact\"";
+    assert_eq!((told("", exact), told("", ""), told(exact, ""), told(exact, exact)), (1, 0, 0, 0));
+}
+
+/// Other spellings belonged to the wider route until then.
+#[test]
+fn a_route_that_takes_more_spellings_over_renames_them() {
+    let of = |lines: &str| config("", &[("/v1/{*rest}", ""), ("/v1/charges", &format!("{OTHER}\n{lines}"))]);
+    let exact = of("match = \"exact\"");
+    assert_eq!(refused(std::slice::from_ref(&exact), &exact), fine(), "no change");
+    assert_eq!(refused(&[exact], &of("")).0, ["POST /v1/{*rest}"]);
+    assert_eq!(refused(&[of("")], &of("")), fine());
+}
+
+#[test]
+fn an_entry_knows_the_longest_ttl_until_its_last_response_is_gone() {
+    let of = |ttl: &str| config("", &[("/v1/charges", &format!("ttl = \"{ttl}\""))]);
+    let (long, short) = (of("48h"), of("1h"));
+    let held = held_after(std::slice::from_ref(&long));
+    let (ttl, until) = held[0].longest_ttl;
+    assert_eq!(ttl, 48 * HOUR);
+    assert!(until >= NOW.plus(48 * HOUR).plus(long.routes[0].policy.response_timeout));
+    let last = Timestamp(until.0 - 1);
+    assert_eq!(review(&short, &held, last).entries[0].longest_ttl, (ttl, until));
+    assert_eq!(review(&short, &held, until).entries[0].longest_ttl.0, HOUR);
+    // A gateway that serves with it keeps it alive, and a longer one counts at once.
+    let kept = review(&long, &held, NOW.plus(HOUR)).entries;
+    assert!(kept[0].longest_ttl.1 >= NOW.plus(48 * HOUR).plus(HOUR), "{kept:?}");
+    assert_eq!(review(&of("72h"), &held, NOW).entries[0].longest_ttl.0, 72 * HOUR);
+}
+
+#[test]
+fn an_entry_knows_the_largest_request() {
+    let of = |limit: &str| {
+        let mut config = config("", &[("/v1/charges", "")]);
+        config.server.request_body_limit = limit.parse().expect("a number");
+        config
+    };
+    let held = held_after(&[of("5000"), of("100")]);
+    assert_eq!(held[0].largest_request, 5000);
+    assert_eq!(review(&of("6000"), &held, NOW).entries[0].largest_request, 6000);
+}
+
+/// An older gateway loses what says how a route compares.
+#[test]
+fn entries_that_became_the_same_are_one() {
+    let of = |lines: &str| config("", &[("/v1/charges", lines)]);
+    let mut held = held_after(&[of("match = \"exact\""), of("")]);
+    assert_eq!(held.len(), 2);
+    held[0].pattern = held[1].pattern.clone();
+    held[0].until = held[0].until.plus(HOUR);
+    let merged = review(&of(""), &held, NOW).entries;
+    assert_eq!((merged.len(), merged[0].until), (1, held[0].until));
+}

@@ -95,6 +95,8 @@ fn entry(namespace: &str) -> Entry {
         },
         life: Duration::from_secs(60),
         until: Timestamp(7),
+        longest_ttl: (Duration::from_secs(30), Timestamp(6)),
+        largest_request: 1 << 20,
         quick_start: false,
         accepted: Vec::new(),
         retired: false,
