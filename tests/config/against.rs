@@ -415,6 +415,7 @@ fn files() -> Vec<String> {
         &[("one", "/v1/{x}", "")],
         &[("one", "/v1/{x}", ""), ("two", "/v1/charges", other)],
         &[("one", "/v1/{x}", "match = \"exact\""), ("two", "/v1/charges", "")],
+        &[("one", "/v1/{x}", other), ("two", "/v1/charges", "match = \"exact\"")],
         &[("one", "/{*x}", "")],
         &[
             ("one", "/{*x}", other),

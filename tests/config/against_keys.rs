@@ -132,8 +132,9 @@ const NO_EFFECT: &[(&str, &[Lines], &str)] = &[
     ("store.start_timeout", &[("store", "start_timeout = \"1s\"")], "the start"),
     ("store.timeout", &[("store", "timeout = \"2s\"")], "a claim that fails sends nothing"),
 ];
-/// Tables without a key that concerns a key in flight: how problems look, who may ask, and what is logged.
-const NO_EFFECT_BELOW: &[&str] = &["admin.", "log.", "problems."];
+/// Tables without a key that concerns a key in flight: how problems look, who may ask, and what is
+/// logged and traced.
+const NO_EFFECT_BELOW: &[&str] = &["admin.", "log.", "otel.", "problems."];
 /// Keys that have tests of their own.
 const TESTED_APART: &[&str] = &["upstreams.identity.cert", "upstreams.identity.key"];
 
