@@ -124,12 +124,9 @@ fn compared(new: &Path, old: &Path, short: bool, environment: &Environment) -> E
             return ExitCode::from(check::BAD_CONFIGURATION);
         }
     };
-    let mut effects = check::against::effects(&old, &new);
-    if short {
-        effects.retain(|effect| effect.is_dangerous);
-    }
+    let effects = check::against::effects(&old, &new);
     let code = if effects.iter().any(|effect| effect.is_dangerous) { check::DANGEROUS } else { check::FINE };
-    match output::print(format_args!("{}", check::against::report(&effects))) {
+    match output::print(format_args!("{}", check::against::report(&effects, short))) {
         Ok(()) => ExitCode::from(code),
         error => printed(error),
     }

@@ -111,6 +111,18 @@ impl Written {
         self.values.get(key) == Some(&Value::Bool(true))
     }
 
+    /// Returns the number that is the value of a key, or 0.
+    #[must_use]
+    pub fn number(&self, key: &str) -> i64 {
+        self.values.get(key).and_then(Value::as_i64).unwrap_or_default()
+    }
+
+    /// Returns the text that is the value of a key, if there is one. The text of some keys is a secret.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.values.get(key).and_then(Value::as_str)
+    }
+
     fn has_item(&self, item: &str) -> bool {
         let from = format!("{item}.");
         self.values.range(from.clone()..).next().is_some_and(|(key, _)| key.starts_with(&from))

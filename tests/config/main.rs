@@ -4,6 +4,7 @@
 #![cfg(all(feature = "embedded", feature = "redis", feature = "postgres"))]
 
 mod against;
+mod against_keys;
 mod bad_input;
 mod check;
 mod command;

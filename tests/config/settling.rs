@@ -256,6 +256,11 @@ fn policies_become_checked_types() {
     let own = with_route("on_unknown = 'retry'\nupstream_keys = { window = '32s', undecided = [409] }");
     let Settling::Retry(Some(found)) = &own.routes[0].settling else { panic!("{:?}", own.routes[0]) };
     assert_eq!(found.undecided, [409]);
+    let own = &own.routes[0].outcomes;
+    assert!(
+        own.may_be_about_key(409) && !own.may_be_about_key(422),
+        "its executions are judged by this list"
+    );
 
     let marker = with_route(MARKER);
     let Settling::Marker(found) = &marker.routes[0].settling else { panic!("{:?}", marker.routes[0]) };

@@ -1,135 +1,144 @@
 //! `check --config NEW --against OLD`: what the changes from one configuration to another do to keys in
 //! flight, that is, to operations that clients may still retry.
 //!
-//! A change is dangerous if a retry may run its operation again, or may run unprotected, that would not have
-//! under the old configuration. Records keep the terms that they were made with (policy, times, and the
-//! scheme of the fingerprint), so most changes concern new operations only. What names an operation is not in
-//! the record, so a change there makes every retry a new operation.
+//! A change is dangerous if a retry may run its operation again or unprotected, or may get a wrong outcome,
+//! and would not have under the old configuration. Records keep the terms that they were made with (policy,
+//! times, the scheme of the fingerprint, and where their evidence is), so most changes concern new
+//! operations only. The names of operations are not in the record, so a change of them makes every retry a
+//! new operation.
+//!
+//! Each old route is compared with every new route that takes some of its requests. The route tables of both
+//! configurations say which ones these are.
+
+use http::Method;
 
 use crate::cli::page::Page;
-use crate::clock::Timestamp;
-use crate::config::Config;
-use crate::routes::identity::review;
+use crate::config::{Config, Route};
 
 pub use self::effect::Effect;
+use self::names::Names;
+use self::requests::{Destination, Requests};
 
+mod calls;
 mod effect;
+mod evidence;
+mod names;
 mod outcomes;
-mod pairs;
 mod policy;
+mod renamed;
+mod requests;
 mod route;
+mod samples;
+mod server;
+mod store;
 
-/// Returns the effects of all changes from `old` to `new`.
+/// Returns the effects of all changes from `old` to `new`, each text once.
 #[must_use]
 pub fn effects(old: &Config, new: &Config) -> Vec<Effect> {
-    let mut effects = names(old, new);
-    for (before, after) in pairs::pairs(old, new) {
-        effects.extend(route::effects((old, before), (new, after)));
+    let names = Names::between(old, new);
+    let requests = requests::of(old, new);
+    let mut effects = names.effects();
+    for before in &old.routes {
+        let own: Vec<&Requests<'_>> = requests.iter().filter(|requests| requests.are_of(before)).collect();
+        effects.extend(uncovered(&names, before, &own));
+        effects.extend(compared((old, before), new, &own));
     }
-    effects.extend(store(old, new));
-    effects.extend(fallback(old, new));
-    effects.extend(restart(old, new));
+    effects.extend(protected(&requests));
+    effects.extend(store::effects(old, new));
+    effects.extend(names.new_acceptances(old, new));
+    effects.extend(server::effects(old, new));
+    merged(effects)
+}
+
+/// Joins the parts of the configuration for which the same text holds.
+fn merged(effects: Vec<Effect>) -> Vec<Effect> {
+    let mut merged: Vec<(Vec<String>, Effect)> = Vec::new();
+    for effect in effects {
+        match merged.iter_mut().find(|(_, other)| other.text == effect.text) {
+            Some((parts, _)) if parts.contains(&effect.about) => {}
+            Some((parts, _)) => parts.push(effect.about),
+            None => merged.push((vec![effect.about.clone()], effect)),
+        }
+    }
+    merged.into_iter().map(|(parts, effect)| Effect { about: parts.join("; "), ..effect }).collect()
+}
+
+/// Compares a route with each route that takes some of its requests.
+fn compared(old: (&Config, &Route), new: &Config, requests: &[&Requests<'_>]) -> Vec<Effect> {
+    let before = old.1;
+    let routes: Vec<&Route> = requests.iter().filter_map(|requests| requests.after.route()).collect();
+    let mut effects: Vec<Effect> = renamed::effect(before, &routes, new).into_iter().collect();
+    for requests in requests {
+        let Some(after) = requests.after.route() else { continue };
+        let about = match (before.name == after.name, routes.len()) {
+            (true, _) => format!("route {:?}", &*before.name),
+            (false, 1) => format!("route {:?}, now {:?}", &*before.name, &*after.name),
+            (false, _) => {
+                format!("route {:?}, now {:?} for {}", &*before.name, &*after.name, requests.shown())
+            }
+        };
+        effects.extend(route::effects(&about, before, after));
+        effects.extend(outcomes::effects(&about, before, after));
+        effects.extend(policy::effects(&about, before, (new, after)));
+        effects.extend(calls::effects(&about, old, (new, after)));
+    }
     effects
 }
 
-/// Compares the names of operations, as a start and a reload do. The old configuration stands for what the
-/// store holds.
-fn names(old: &Config, new: &Config) -> Vec<Effect> {
-    let now = Timestamp(0);
-    let known = review(old, &[], now).entries;
-    let review = review(new, &known, now);
+/// Returns the effects of requests of a route that no route takes any more, unless `names` says so.
+fn uncovered(names: &Names, before: &Route, requests: &[&Requests<'_>]) -> Vec<Effect> {
     let mut effects = Vec::new();
-    for conflict in &review.conflicts {
-        let names: Vec<String> = conflict.routes.iter().map(|(_, identity)| identity.to_string()).collect();
-        let text = format!(
-            "its operations get other names, so a retry of a key in flight is a new operation and runs again. \
-             Before: {}. After: {}. A start and a reload refuse this",
-            conflict.entry.identity,
-            names.join("; ")
-        );
-        effects.push(Effect::dangerous(conflict.entry.name().to_string(), text));
-    }
-    for name in &review.accepted {
-        let text = "the file accepts that its operations get other names or no route: a retry of a key in flight \
-                    may run again. Make this change while no gateway serves";
-        effects.push(Effect::dangerous(name.to_string(), text));
-    }
-    for entry in &review.lost {
-        let text = "no route covers it any more: a retry of a key in flight runs unprotected or is refused. A \
-                    start and a reload refuse this";
-        effects.push(Effect::dangerous(entry.name().to_string(), text));
-    }
-    for name in review.unprotected.iter().filter(|name| review.lost.iter().all(|lost| lost.name() != **name))
-    {
-        let text = "some of its paths have no route any more and stream to the fallback: a retry of a key in \
-                    flight there runs again, unprotected";
-        effects.push(Effect::dangerous(name.to_string(), text));
-    }
-    effects
-}
-
-/// Compares the stores.
-fn store(old: &Config, new: &Config) -> Vec<Effect> {
-    let changes = old.written.changes_to(&new.written);
-    let has = |key: &str| changes.changed.iter().any(|changed| changed == key);
-    let mut effects = Vec::new();
-    if ["store.url", "store.prefix", "store.schema"].into_iter().any(has) {
-        let text = format!(
-            "{} instead of {}: if it is not the same data under another address, it knows no key in flight, and \
-             each retry runs again",
-            new.store.settings.place(),
-            old.store.settings.place()
-        );
-        effects.push(Effect::dangerous("store", text));
-    }
-    if has("store.accept_lost") && new.written.is_true("store.accept_lost") {
-        let text =
-            "accept_lost = true: after a restart of Redis that lost data, a retry of a lost key runs again";
-        effects.push(Effect::dangerous("store", text));
-    }
-    let ids = |config: &Config| config.store.seal.iter().map(|key| key.id.clone()).collect::<Vec<_>>();
-    let (before, after) = (ids(old), ids(new));
-    let gone: Vec<String> = before.into_iter().filter(|id| !after.contains(id)).collect();
-    if !gone.is_empty() {
-        let text = format!(
-            "without the key {}, what it sealed cannot be opened: an unknown outcome that needs its kept request \
-             waits for an operator",
-            gone.join(", ")
-        );
-        effects.push(Effect::safe("store.seal", text));
+    for requests in requests {
+        let is_told = |method: &Method| names.say_lost(before, method);
+        let methods = requests.methods.iter().filter(|method| !is_told(method)).cloned().collect::<Vec<_>>();
+        if methods.is_empty() {
+            continue;
+        }
+        let about = format!("route {:?}", &*before.name);
+        let which = format!("requests such as {}", requests.with_methods(&methods));
+        match requests.after {
+            Destination::Route(_) => {}
+            Destination::Unprotected => effects.push(Effect::dangerous(
+                about,
+                format!(
+                    "{which} have no route any more and stream to the fallback: a retry of a key in \
+                     flight runs again, unprotected"
+                ),
+            )),
+            Destination::Refused => effects.push(Effect::safe(
+                about,
+                format!(
+                    "{which} have no route any more: a retry of a key in flight gets no-route, and its \
+                     client does not learn the outcome"
+                ),
+            )),
+        }
     }
     effects
 }
 
-/// Compares what happens to keyed requests that no route covers.
-fn fallback(old: &Config, new: &Config) -> Option<Effect> {
-    let passes = |config: &Config| config.fallback.as_ref().is_some_and(|fallback| !fallback.refuses_keyed);
-    (!passes(old) && passes(new)).then(|| {
-        let text = "a request with a key that no route covers was refused, and now streams through unprotected: \
-                    its retry runs again";
-        Effect::dangerous("fallback", text)
-    })
+/// Returns the effects of routes for requests that streamed to the fallback.
+fn protected(requests: &[Requests<'_>]) -> Vec<Effect> {
+    let new = requests.iter().filter(|requests| requests.before.is_none());
+    let new = new.filter_map(|requests| Some((requests, requests.after.route()?)));
+    let effect = |(requests, route): (&Requests<'_>, &Route)| {
+        let text = format!(
+            "{} streamed to the fallback, and is protected now. A retry of a request of before is a new \
+             operation and runs again, as it did before",
+            requests.shown()
+        );
+        Effect::safe(format!("route {:?}", &*route.name), text)
+    };
+    new.map(effect).collect()
 }
 
-/// Names the changes that a reload refuses because only a start takes them up.
-fn restart(old: &Config, new: &Config) -> Option<Effect> {
-    let keys = old.written.changes_to(&new.written).need_restart;
-    (!keys.is_empty()).then(|| {
-        let text = format!("a reload refuses the file, because only a start takes up: {}", keys.join(", "));
-        Effect::safe("restart", text)
-    })
-}
-
-/// Describes the effects as text, the dangerous ones first.
+/// Describes the effects as text, the dangerous ones first; with `is_short`, these alone.
 #[must_use]
-pub fn report(effects: &[Effect]) -> String {
+pub fn report(effects: &[Effect], is_short: bool) -> String {
     let mut page = Page::default();
     let (dangerous, safe): (Vec<&Effect>, Vec<&Effect>) =
         effects.iter().partition(|effect| effect.is_dangerous);
-    if effects.is_empty() {
-        page.heading("No change concerns keys in flight.");
-        return page.into_text();
-    }
+    let safe = if is_short { Vec::new() } else { safe };
     let mut write = |title: String, start: &str, listed: &[&Effect]| {
         if !listed.is_empty() {
             page.heading(&title);
@@ -140,5 +149,10 @@ pub fn report(effects: &[Effect]) -> String {
     };
     write(format!("Dangerous for keys in flight ({})", dangerous.len()), "  ! ", &dangerous);
     write(format!("Other changes ({})", safe.len()), "  - ", &safe);
+    match (effects.is_empty(), dangerous.is_empty() && safe.is_empty()) {
+        (true, _) => page.heading("No change concerns keys in flight."),
+        (false, true) => page.heading("No dangerous change."),
+        (false, false) => {}
+    }
     page.into_text()
 }

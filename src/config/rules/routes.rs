@@ -84,7 +84,11 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
     let answers = answers(at, file);
     let url = upstream.as_ref().and_then(|name| Some(&upstreams.get(name)?.as_ref()?.url));
     let evidence = settling.as_ref().zip(url).and_then(|(settling, url)| EvidenceSource::of(settling, url));
-    let (place, naming, answers) = (place?, naming?, answers?);
+    let (place, naming, answers, settling) = (place?, naming?, answers?, settling?);
+    let outcomes = match &settling {
+        Settling::Retry(Some(keys)) => answers.outcomes.with_about_keys(keys.undecided.clone()),
+        _ => answers.outcomes,
+    };
     Some(Route {
         name: place.name.into(),
         path: place.path,
@@ -100,7 +104,7 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         fingerprint: Arc::new(naming.fingerprint),
         labels: naming.labels,
         policy: policy?,
-        settling: settling?,
+        settling,
         keep_request: keep_request?,
         retry_horizon: retry_horizon?,
         evidence,
@@ -108,7 +112,7 @@ fn route(at: &KeyCursor<'_>, file: &file::Route, surroundings: Surroundings<'_>)
         replay_drop: answers.replay_drop,
         in_flight: answers.in_flight,
         max_response_body: answers.max_response_body,
-        outcomes: answers.outcomes,
+        outcomes,
         problems: problems?,
         release_when: answers.release_when,
         unknown_answers: answers.unknown_answers,

@@ -1,6 +1,6 @@
-//! Changes of what the upstream's answers mean.
+//! Changes of what the upstream's answers mean. A running execution keeps the meanings that it began with.
 
-use crate::config::Route;
+use crate::config::{Route, Settling};
 use crate::protocol::Meaning;
 
 use super::effect::Effect;
@@ -26,6 +26,7 @@ pub(super) fn effects(about: &str, before: &Route, after: &Route) -> Vec<Effect>
         }
     }
     effects.extend(headers(about, before, after));
+    effects.extend(about_keys(about, before, after));
     effects
 }
 
@@ -37,28 +38,66 @@ fn headers(about: &str, before: &Route, after: &Route) -> Option<Effect> {
     Some(match has_new {
         true => Effect::dangerous(
             about,
-            "outcomes: another header of the upstream's answer now releases the key (release_when): where the upstream \
-             acted all the same, a retry runs again",
+            "release_when: another header of the upstream's answer now releases the key: where the \
+             upstream acted all the same, a retry runs again",
         ),
         false => Effect::safe(
             about,
-            "outcomes: fewer headers release the key (release_when); an answer with one counts by its status",
+            "release_when: fewer headers release the key; an answer with such a header counts by its status",
         ),
     })
 }
 
+/// Compares the statuses of a repeated execution that may be about the upstream's own key.
+fn about_keys(about: &str, before: &Route, after: &Route) -> Vec<Effect> {
+    let has_window = |route: &Route| matches!(route.settling, Settling::Retry(Some(_)));
+    if !has_window(before) || !has_window(after) {
+        return Vec::new();
+    }
+    let only = |one: &Route, other: &Route| -> Vec<u16> {
+        let is_listed = |route: &Route, status: &u16| route.outcomes.may_be_about_key(*status);
+        STATUSES.filter(|status| is_listed(one, status) && !is_listed(other, status)).collect()
+    };
+    let mut effects = Vec::new();
+    let (gone, new) = (only(before, after), only(after, before));
+    if !gone.is_empty() {
+        let text = format!(
+            "upstream_keys.undecided: without {}. Where a repeated execution gets such an answer, retries \
+             get it as that of the operation, although it may be about the upstream's own key and an \
+             earlier execution may have acted",
+            listed(&gone)
+        );
+        effects.push(Effect::dangerous(about, text));
+    }
+    if !new.is_empty() {
+        let text = format!(
+            "upstream_keys.undecided: with {}. Such an answer to a repeated execution leaves the outcome unknown",
+            listed(&new)
+        );
+        effects.push(Effect::safe(about, text));
+    }
+    effects
+}
+
 fn moved_effect(about: &str, was: Meaning, is: Meaning, statuses: &[u16]) -> Effect {
-    let what = format!("outcomes: {} {}, and {} before", listed(statuses), words(is), words(was));
+    let subject = listed(statuses);
+    let what = match statuses {
+        [_] => format!("outcomes: {subject} {}, and {} before", words(is, false), past(was, false)),
+        _ => format!("outcomes: {subject} {}, and {} before", words(is, true), past(was, true)),
+    };
     match (was, is) {
         (_, Meaning::Released) => Effect::dangerous(
             about,
             format!(
-                "{what}: where the upstream acted all the same, a retry runs again, also of a running execution"
+                "{what}: where the upstream acted all the same, a retry runs again. Running executions \
+                 keep the earlier meaning"
             ),
         ),
-        (Meaning::Unknown, _) => Effect::safe(
+        (Meaning::Unknown, _) => Effect::dangerous(
             about,
-            format!("{what}: retries get this answer as the operation's, whether or not the upstream acted"),
+            format!(
+                "{what}: retries get this answer as that of the operation, whether or not the upstream acted"
+            ),
         ),
         (_, Meaning::Completed) => {
             Effect::safe(about, format!("{what}: a retry gets this answer and does not run"))
@@ -69,11 +108,23 @@ fn moved_effect(about: &str, was: Meaning, is: Meaning, statuses: &[u16]) -> Eff
     }
 }
 
-fn words(meaning: Meaning) -> &'static str {
-    match meaning {
-        Meaning::Completed => "are stored and replayed",
-        Meaning::Released => "release the key",
-        Meaning::Unknown => "leave the outcome unknown",
+fn words(meaning: Meaning, are_many: bool) -> &'static str {
+    match (meaning, are_many) {
+        (Meaning::Completed, true) => "are stored and replayed",
+        (Meaning::Completed, false) => "is stored and replayed",
+        (Meaning::Released, true) => "release the key",
+        (Meaning::Released, false) => "releases the key",
+        (Meaning::Unknown, true) => "leave the outcome unknown",
+        (Meaning::Unknown, false) => "leaves the outcome unknown",
+    }
+}
+
+fn past(meaning: Meaning, are_many: bool) -> &'static str {
+    match (meaning, are_many) {
+        (Meaning::Completed, true) => "were stored and replayed",
+        (Meaning::Completed, false) => "was stored and replayed",
+        (Meaning::Released, _) => "released the key",
+        (Meaning::Unknown, _) => "left the outcome unknown",
     }
 }
 

@@ -1,94 +1,58 @@
-//! Changes of what happens to an unknown outcome.
+//! Changes of the policy for unknown outcomes, and of its evidence.
 
 use crate::config::units::Span;
 use crate::config::{Config, Probe, Route, Settling, UpstreamKeys};
 
 use super::effect::Effect;
+use super::evidence::{self, OF_EARLIER_RELEASES};
 
-/// What becomes of the unknown outcomes of earlier records when the policy of their route changes.
-const HELD: &str = "an unknown outcome of a key in flight is held until an operator decides it";
-
-/// Compares the policies, and what they rely on.
-pub(super) fn effects(about: &str, old: (&Config, &Route), new: (&Config, &Route)) -> Vec<Effect> {
-    let (before, after) = (old.1, new.1);
-    let mut effects: Vec<Effect> = change(about, &before.settling, &after.settling).into_iter().collect();
-    let address = |(config, route): (&Config, &Route)| {
-        config.upstreams.get(&route.upstream).map(|upstream| upstream.url.clone())
-    };
-    if address(old) != address(new) {
-        effects.push(moved_upstream(about, &after.settling));
-    }
-    if before.key.forward != after.key.forward {
-        effects.push(forwarding(about, &after.settling));
-    }
-    effects
-}
-
-fn forwarding(about: &str, settling: &Settling) -> Effect {
-    let text = "key: it goes to the upstream in another form or header";
-    match settling {
-        Settling::Retry(_) => Effect::dangerous(
-            about,
-            format!("{text}, so the upstream does not recognise a repeated execution of a key in flight"),
-        ),
-        _ => Effect::safe(about, format!("{text}; the gateway's own records do not depend on it")),
-    }
-}
-
-fn moved_upstream(about: &str, settling: &Settling) -> Effect {
-    match settling {
-        Settling::Retry(_) => Effect::dangerous(
-            about,
-            "upstream: another address. Under on_unknown = \"retry\" an unknown execution is repeated there, and an \
-             upstream that does not know the first one runs it again",
-        ),
-        Settling::Probe(_) => Effect::dangerous(
-            about,
-            "upstream: another address. If the probe asks an upstream that does not know earlier executions, it \
-             answers \"not executed\", and they run again",
-        ),
-        Settling::Marker(_) => Effect::dangerous(
-            about,
-            "upstream: another address. If it does not write to the same marker table, a fence says nothing about its \
-             executions",
-        ),
-        Settling::Hold => Effect::safe(
-            about,
-            "upstream: another address. Running executions end where they began; keys that are free go to the new one",
-        ),
-    }
-}
-
-/// Compares two policies. Records keep the policy that they were made with. Where the new configuration has no
-/// evidence for it, their unknown outcomes are held.
-fn change(about: &str, before: &Settling, after: &Settling) -> Option<Effect> {
-    let became = format!("on_unknown: {} became {}", name(before), name(after));
-    Some(match (before, after) {
-        (Settling::Hold, Settling::Hold) => return None,
-        (Settling::Retry(was), Settling::Retry(is)) => return windows(about, was.as_ref(), is.as_ref()),
-        (Settling::Probe(was), Settling::Probe(is)) => return probes(about, was, is),
-        (Settling::Marker(was), Settling::Marker(is)) if was == is => return None,
-        (Settling::Marker(_), Settling::Marker(_)) => Effect::dangerous(
-            about,
-            "marker: another database or table. A fence there says nothing about the executions that were sent \
-             before, and they may run again. Settle all unknown outcomes first; a reload refuses this change",
-        ),
-        (Settling::Retry(_), Settling::Hold | Settling::Marker(_)) => Effect::safe(
-            about,
-            format!("{became}, for new keys; a key in flight may still be repeated, as its record says"),
-        ),
-        (_, Settling::Hold | Settling::Marker(_)) => {
-            Effect::safe(about, format!("{became}, for new keys; {HELD}"))
+/// Compares the policies. A record keeps the policy that it was made with.
+pub(super) fn effects(about: &str, before: &Route, after: (&Config, &Route)) -> Vec<Effect> {
+    let (was, is) = (&before.settling, &after.1.settling);
+    match (was, is) {
+        (Settling::Hold, Settling::Hold) => Vec::new(),
+        (Settling::Retry(was), Settling::Retry(is)) => {
+            windows(about, was.as_ref(), is.as_ref()).into_iter().collect()
         }
+        (Settling::Probe(was), Settling::Probe(is)) => probes(about, was, is),
+        (Settling::Marker(_), Settling::Marker(_)) if before.evidence == after.1.evidence => Vec::new(),
+        (Settling::Marker(_), Settling::Marker(_)) => vec![Effect::dangerous(
+            about,
+            format!(
+                "marker: another database or table. {}. {OF_EARLIER_RELEASES}. A reload refuses this change",
+                evidence::fate(before, after)
+            ),
+        )],
+        _ => vec![other_policy(about, before, after)],
+    }
+}
+
+fn other_policy(about: &str, before: &Route, after: (&Config, &Route)) -> Effect {
+    let (was, is) = (&before.settling, &after.1.settling);
+    let became = format!("on_unknown: {} became {}", name(was), name(is));
+    let fate = evidence::fate(before, after);
+    match (was, is) {
         (_, Settling::Retry(_)) => Effect::dangerous(
             about,
-            format!("{became}: a new operation with an unknown outcome may run more than once; {HELD}"),
+            format!("{became}: a new operation with an unknown outcome may run more than once. {fate}"),
         ),
+        // A policy of "retry" without a window promises less than a probe.
+        (Settling::Retry(None), Settling::Probe(_)) => {
+            Effect::safe(about, format!("{became}, for new keys. {fate}"))
+        }
         (_, Settling::Probe(_)) => Effect::dangerous(
             about,
-            format!("{became}: an execution that acts after the upstream was asked may run twice; {HELD}"),
+            format!("{became}: an execution that acts after the upstream was asked may run twice. {fate}"),
         ),
-    })
+        (_, Settling::Marker(_)) => Effect::safe(
+            about,
+            format!(
+                "{became}, for new keys. {fate}. Where the route had another marker table in a still \
+                 earlier file, settle the outcomes of that time first"
+            ),
+        ),
+        (_, Settling::Hold) => Effect::safe(about, format!("{became}, for new keys. {fate}")),
+    }
 }
 
 fn windows(about: &str, was: Option<&UpstreamKeys>, is: Option<&UpstreamKeys>) -> Option<Effect> {
@@ -101,7 +65,7 @@ fn windows(about: &str, was: Option<&UpstreamKeys>, is: Option<&UpstreamKeys>) -
         _ if before == after => None,
         true => Some(Effect::safe(
             about,
-            format!("{change}; keys in flight keep the window that they were made with"),
+            format!("{change}, for new keys; keys in flight keep the window that they were made with"),
         )),
         false => Some(Effect::dangerous(
             about,
@@ -110,21 +74,43 @@ fn windows(about: &str, was: Option<&UpstreamKeys>, is: Option<&UpstreamKeys>) -
     }
 }
 
-fn probes(about: &str, was: &Probe, is: &Probe) -> Option<Effect> {
-    if was.template != is.template || was.rules != is.rules || was.headers != is.headers {
-        return Some(Effect::dangerous(
-            about,
-            "probe: another question, or another reading of its answers. It decides about executions that were sent \
-             before: an operation that it calls \"not executed\" runs again",
-        ));
+fn probes(about: &str, was: &Probe, is: &Probe) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let decisions = |probe: &Probe| {
+        (probe.rules.executed.clone(), probe.rules.not_executed.clone(), probe.rules.when.clone())
+    };
+    if was.template != is.template {
+        let text = format!("probe.url: another question. {}. {OF_EARLIER_RELEASES}", evidence::HELD);
+        effects.push(Effect::dangerous(about, text));
+    } else if was.headers != is.headers || decisions(was) != decisions(is) {
+        let text = "probe: other headers of the question, or another reading of its answers. It decides \
+                    about executions of keys in flight, too: an operation that it calls \"not executed\" \
+                    runs again";
+        effects.push(Effect::dangerous(about, text));
     }
-    let text = format!(
-        "probe: \"not executed\" is believed {} after the deadline, before {}: an execution that acts late may run \
-         twice",
-        Span(is.not_before),
-        Span(was.not_before)
-    );
-    (is.not_before < was.not_before).then(|| Effect::dangerous(about, text))
+    if was.rules.response != is.rules.response {
+        let text = "probe.response: an operation that the probe finds executed is answered from another \
+                    place of the answer";
+        effects.push(Effect::safe(about, text));
+    }
+    if is.not_before < was.not_before {
+        let text = format!(
+            "probe.not_before: {}, before {}: \"not executed\" is believed earlier, and an execution that \
+             acts late may run twice",
+            Span(is.not_before),
+            Span(was.not_before)
+        );
+        effects.push(Effect::dangerous(about, text));
+    }
+    if is.timeout < was.timeout {
+        let text = format!(
+            "probe.timeout: {}, before {}: a later answer of the probe decides nothing",
+            Span(is.timeout),
+            Span(was.timeout)
+        );
+        effects.push(Effect::safe(about, text));
+    }
+    effects
 }
 
 fn name(settling: &Settling) -> &'static str {
