@@ -82,7 +82,7 @@ impl Access {
         self.admit(head).is_ok_and(|operator| operator.may(needed(head)))
     }
 
-    /// Returns a receiver that notices each possible change of the condition. Without one, the condition stays.
+    /// Returns a receiver that notices each possible change of the condition, if it can change.
     pub(super) fn changes(&self) -> Option<watch::Receiver<()>> {
         match self {
             Self::Live(config) => Some(config.replacements()),

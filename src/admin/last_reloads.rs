@@ -104,8 +104,8 @@ impl LastReloads {
         kept.last = Some(reload);
     }
 
-    /// Returns the last reload and the last refused one, as operators see them. Each is null if there was none
-    /// since the start.
+    /// Returns the last reload and the last refused one, as operators see them. Each is null if there was
+    /// none since the start.
     pub(super) fn shown(&self) -> [Value; 2] {
         let kept = self.0.lock();
         [&kept.last, &kept.refused].map(|reload| reload.as_ref().map_or(Value::Null, Reload::shown))

@@ -1,9 +1,9 @@
 //! `POST /v1/reload`: reads the configuration file again and puts it into force, as a whole or not at all.
 //!
 //! The answer to a success is `{"outcome", "changed", "version", "digest", "loaded_at"}`. A refusal is a
-//! problem with the members `outcome`, `errors` (mistakes in the file, and files that it names and that are not
-//! usable, each with its place and key) and `restart` (keys that only a start reads). The configuration in force
-//! stays then.
+//! problem with the members `outcome`, `errors` (mistakes in the file, and files that it names and that are
+//! not usable, each with its place and key) and `restart` (keys that only a start reads). The configuration in
+//! force stays then.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,7 +1,7 @@
 //! Work on files, which may be on a disk that hangs.
 //!
-//! A read of such a disk cannot be cancelled: its thread stays until the disk answers. Therefore each piece of
-//! work is waited for within a bound, and the next piece begins only when the one before it has ended.
+//! A read of such a disk cannot be cancelled: its thread stays until the disk answers. Therefore each piece
+//! of work is waited for within a bound, and the next piece begins only when the one before it has ended.
 //! Otherwise such threads would pile up.
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The configuration file of a gateway that serves, as looks at it find it.
 //!
-//! A change is judged once two looks in a row have found the same: the same text, or the same reason why there
-//! is none. A file that is still being written is not taken therefore, and a file that is replaced in two
+//! A change is judged once two looks in a row have found the same: the same text, or the same reason why
+//! there is none. A file that is still being written is not taken therefore, and a file that is replaced in two
 //! steps is not reported as missing. What was refused is not judged again, unless the reason may pass while
 //! the file stays as it is.
 
