@@ -28,6 +28,7 @@ pub mod presence;
 pub mod problem;
 pub mod protocol;
 mod random;
+mod receiver_client;
 mod regular_file;
 pub mod reload;
 pub mod routes;

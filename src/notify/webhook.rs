@@ -7,16 +7,12 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 
 use crate::clock::Timestamp;
 use crate::config::{Notify, WebhookSecret, WebhookUrl};
-use crate::pem::{self, PemError};
+use crate::pem::PemError;
+use crate::receiver_client::{ReceiverClient, receiver_client};
 use crate::telemetry::ErrorChain;
 
 use super::event::Event;
@@ -24,10 +20,6 @@ use super::signature::signature;
 
 /// Longest time for a delivery, from the connection to the head of the answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest wait for a TCP connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time that an idle connection is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Largest body of an answer that is read, in bytes, and the longest time for it. Nothing in it counts; the
 /// connection is used again if the body ends in time.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -37,7 +29,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct Webhook {
     pub(super) url: WebhookUrl,
     secret: WebhookSecret,
-    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: ReceiverClient,
 }
 
 /// The reason why an event was not taken.
@@ -74,25 +66,11 @@ impl Webhook {
     /// # Errors
     /// [`PemError`] if the URL is `https://` and this machine has no usual roots.
     pub(super) fn new(notify: &Notify) -> Result<Self, PemError> {
-        let tls = match notify.url.0.scheme_str() {
-            Some("https") => pem::client(None, None)?,
-            // No TLS is used, so no certificate is trusted.
-            _ => ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
-        };
-        let mut tcp = HttpConnector::new();
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .build(connector);
-        Ok(Self { url: notify.url.clone(), secret: notify.secret.clone(), client })
+        Ok(Self {
+            url: notify.url.clone(),
+            secret: notify.secret.clone(),
+            client: receiver_client(&notify.url.0)?,
+        })
     }
 
     /// Delivers an event.

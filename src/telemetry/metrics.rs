@@ -4,12 +4,11 @@
 //! configured routes, or empty for a request that no route matched, so the number of series is
 //! bounded by the configuration and not by what clients send.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -30,6 +29,18 @@ use super::store_calls::StoreCalls;
 use super::tail::Tail;
 use super::traffic::{Sample, Traffic};
 
+use self::labels::{Cause, Op, Route, RouteArrival, RouteOutcome, RouteReason};
+use self::reloads::ReloadFamilies;
+use self::settling::SettleFamilies;
+use self::unknown::UnknownFamilies;
+
+pub use self::unknown::Unknown;
+
+mod labels;
+mod reloads;
+mod settling;
+mod unknown;
+
 /// The counters of the gateway. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Metrics(Arc<Families>);
@@ -43,15 +54,6 @@ pub enum Arrival {
     Completed,
     /// After its ttl, when only the tombstone was left.
     Late,
-}
-
-/// The records of one route with an unknown outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Unknown {
-    /// Number of records.
-    pub records: i64,
-    /// Time since the oldest of them became unknown, by the store's clock.
-    pub oldest: Duration,
 }
 
 /// A guard that counts one execution as in flight until it is dropped.
@@ -68,24 +70,11 @@ struct Families {
     store_errors: Family<Op, Counter>,
     executions: Family<RouteOutcome, Counter>,
     executions_in_flight: Family<Route, Gauge>,
-    unknown_records: Family<Route, Gauge>,
+    unknown: UnknownFamilies,
     became_unknown: Family<RouteReason, Counter>,
-    asked: Family<RouteAnswer, Counter>,
-    settled: Family<RouteSettled, Counter>,
-    settle_duration: Histograms<RouteBy>,
-    settling_gave_up: Family<RouteBy, Counter>,
-    notifications: Family<Outcome, Counter>,
-    reloads: Family<Outcome, Counter>,
-    /// 1 while the last reload was a success, else 0.
-    last_reload: Gauge,
-    /// Time at which the configuration in force was loaded, in seconds since the Unix epoch.
-    config_loaded: Gauge,
-    /// One sample, which names the version of the configuration in force.
-    config_info: Family<Version, Gauge>,
-    oldest_unknown: Family<Route, Gauge>,
+    settling: SettleFamilies,
+    reloads: ReloadFamilies,
     tls_failures: Family<Cause, Counter>,
-    /// The routes with samples in `unknown_records` and `oldest_unknown`.
-    routes_shown: Mutex<BTreeSet<String>>,
     bypassed: Family<Route, Counter>,
     recent_attempts: RecentAttempts,
     tail: Tail,
@@ -104,68 +93,6 @@ struct Families {
     added: Kept<TracedHistogram>,
     ended: Kept<Counter>,
     registry: Registry,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Route {
-    route: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteOutcome {
-    route: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteArrival {
-    route: String,
-    arrival: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteReason {
-    route: String,
-    reason: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteAnswer {
-    route: String,
-    answer: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteSettled {
-    route: String,
-    by: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteBy {
-    route: String,
-    by: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Cause {
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Version {
-    version: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Op {
-    op: &'static str,
 }
 
 impl Metrics {
@@ -273,55 +200,39 @@ impl Metrics {
     /// Counts a question about an unknown outcome that was answered: `executed`, `not-executed` or
     /// `undecided`.
     pub fn asked(&self, route: &str, answer: &'static str) {
-        self.0.asked.get_or_create(&RouteAnswer { route: route.to_owned(), answer }).inc();
+        self.0.settling.asked(route, answer);
     }
 
     /// Counts an outcome that is unknown no more. `by` names what decided it, and `took` is the time for
     /// which it was unknown.
     pub fn settled(&self, route: &str, by: &'static str, outcome: &'static str, took: Duration) {
-        let route = route.to_owned();
-        self.0.settled.get_or_create(&RouteSettled { route: route.clone(), by, outcome }).inc();
-        self.0.settle_duration.get_or_create(&RouteBy { route, by }).observe(took.as_secs_f64());
+        self.0.settling.settled(route, by, outcome, took);
     }
 
     /// Counts an unknown outcome that the background settler of this process asks for no more.
     pub fn settling_gave_up(&self, route: &str, by: &'static str) {
-        self.0.settling_gave_up.get_or_create(&RouteBy { route: route.to_owned(), by }).inc();
+        self.0.settling.gave_up(route, by);
     }
 
     /// Counts a delivery to the webhook for unknown outcomes. `outcome` is `delivered` or `failed`.
     pub fn notified(&self, outcome: &'static str) {
-        self.0.notifications.get_or_create(&Outcome { outcome }).inc();
+        self.0.settling.notified(outcome);
     }
 
     /// Notes that this version of the configuration was loaded at `at`, in seconds since the Unix epoch.
     pub fn config_loaded(&self, version: &str, at: i64) {
-        self.0.config_info.clear();
-        self.0.config_info.get_or_create(&Version { version: version.to_owned() }).set(1);
-        self.0.config_loaded.set(at);
-        self.0.last_reload.set(1);
+        self.0.reloads.loaded(version, at);
     }
 
     /// Counts a reload of the configuration.
     pub fn reloaded(&self, outcome: &'static str, is_success: bool) {
-        self.0.reloads.get_or_create(&Outcome { outcome }).inc();
-        self.0.last_reload.set(is_success.into());
+        self.0.reloads.count(outcome, is_success);
     }
 
     /// Sets the unknown records of each route. A route that was shown before and is no longer in `unknown` is
     /// set to zero.
     pub fn set_unknown(&self, unknown: &BTreeMap<String, Unknown>) {
-        let mut shown = self.0.routes_shown.lock();
-        shown.extend(unknown.keys().cloned());
-        for route in &*shown {
-            let Unknown { records, oldest } = unknown.get(route).copied().unwrap_or_default();
-            let labels = Route::named(route);
-            self.0.unknown_records.get_or_create(&labels).set(records);
-            self.0
-                .oldest_unknown
-                .get_or_create(&labels)
-                .set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
-        }
+        self.0.unknown.set(unknown);
     }
 
     /// Counts a TLS handshake with a client that failed. `reason` is one of a small fixed set.
@@ -386,12 +297,6 @@ impl Drop for ExecutionInFlight {
     }
 }
 
-impl Route {
-    fn named(route: &str) -> Self {
-        Self { route: route.to_owned() }
-    }
-}
-
 impl Default for Families {
     fn default() -> Self {
         let mut families = Self {
@@ -403,20 +308,11 @@ impl Default for Families {
             store_errors: Family::default(),
             executions: Family::default(),
             executions_in_flight: Family::default(),
-            unknown_records: Family::default(),
+            unknown: UnknownFamilies::default(),
             became_unknown: Family::default(),
-            asked: Family::default(),
-            settled: Family::default(),
-            settle_duration: Histograms::new_with_constructor(age_seconds),
-            settling_gave_up: Family::default(),
-            notifications: Family::default(),
-            reloads: Family::default(),
-            last_reload: Gauge::default(),
-            config_loaded: Gauge::default(),
-            config_info: Family::default(),
-            oldest_unknown: Family::default(),
+            settling: SettleFamilies::default(),
+            reloads: ReloadFamilies::default(),
             tls_failures: Family::default(),
-            routes_shown: Mutex::default(),
             bypassed: Family::default(),
             recent_attempts: RecentAttempts::default(),
             tail: Tail::default(),
@@ -437,8 +333,9 @@ impl Default for Families {
         };
         families.describe_traffic();
         families.describe_records();
-        families.describe_settling();
-        families.describe_reloads();
+        families.unknown.describe(&mut families.registry);
+        families.settling.describe(&mut families.registry);
+        families.reloads.describe(&mut families.registry);
         families.show_claims_stopped(&[]);
         families
     }
@@ -480,12 +377,8 @@ impl Families {
         describe(to, "executions", help, &self.executions);
         let help = "Executions running in this process now";
         describe(to, "executions_in_flight", help, &self.executions_in_flight);
-        let help = "Records with an unknown outcome, waiting to be resolved";
-        describe(to, "unknown_records", help, &self.unknown_records);
         let help = "Executions whose outcome became unknown, each once";
         describe(to, "unknown", help, &self.became_unknown);
-        let help = "Time since the oldest unknown record of the route became unknown";
-        describe(to, "oldest_unknown_seconds", help, &self.oldest_unknown);
         let help = "Attempts forwarded unprotected because the store did not answer";
         describe(to, "bypassed", help, &self.bypassed);
         describe(to, "duplicates", "Attempts that came after the first one", &self.duplicates);
@@ -496,154 +389,7 @@ impl Families {
         let help = "Whether no execution may begin now, by reason";
         describe(to, "claims_stopped", help, &self.claims_stopped);
     }
-
-    fn describe_settling(&mut self) {
-        let to = &mut self.registry;
-        let help = "Questions about unknown outcomes that were answered";
-        describe(to, "settle_answers", help, &self.asked);
-        let help = "Unknown outcomes that were decided, by what";
-        describe(to, "settled", help, &self.settled);
-        let help = "Time for which a decided outcome was unknown";
-        describe(to, "settle_duration_seconds", help, &self.settle_duration);
-        let help = "Unknown outcomes that the background settler asks for no more";
-        describe(to, "settling_gave_up", help, &self.settling_gave_up);
-        let help = "Deliveries to the webhook for unknown outcomes";
-        describe(to, "notifications", help, &self.notifications);
-    }
-
-    fn describe_reloads(&mut self) {
-        let to = &mut self.registry;
-        let help = "Reloads of the configuration, by outcome";
-        describe(to, "reloads", help, &self.reloads);
-        let help = "1 while the last reload of the configuration was a success, else 0";
-        describe(to, "last_reload_successful", help, &self.last_reload);
-        let help = "Time at which the configuration in force was loaded, in seconds since the Unix epoch";
-        describe(to, "config_loaded_timestamp_seconds", help, &self.config_loaded);
-        let help = "1 for the version of the configuration in force: the first digits of its file's SHA-256";
-        describe(to, "config_info", help, &self.config_info);
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn has(metrics: &Metrics, line: &str) -> bool {
-        metrics.encode().lines().any(|shown| shown == line)
-    }
-
-    #[test]
-    fn every_family_is_described_before_anything_was_counted() {
-        let text = Metrics::new().encode();
-        for family in [
-            "requests counter",
-            "request_duration_seconds histogram",
-            "upstream_duration_seconds histogram",
-            "added_duration_seconds histogram",
-            "store_duration_seconds histogram",
-            "store_errors counter",
-            "executions_in_flight gauge",
-            "unknown_records gauge",
-            "unknown counter",
-            "settle_answers counter",
-            "settled counter",
-            "settle_duration_seconds histogram",
-            "settling_gave_up counter",
-            "notifications counter",
-            "reloads counter",
-            "last_reload_successful gauge",
-            "config_info gauge",
-            "config_loaded_timestamp_seconds gauge",
-            "oldest_unknown_seconds gauge",
-            "tls_failures counter",
-            "bypassed counter",
-            "duplicates counter",
-            "duplicate_age_seconds histogram",
-            "unreadable_records counter",
-            "log_lines_dropped counter",
-            "claims_stopped gauge",
-            "ready gauge",
-            "spans_dropped counter",
-        ] {
-            assert!(text.contains(&format!("# TYPE oncegate_{family}\n")), "{family} in\n{text}");
-        }
-        assert!(text.contains("\noncegate_unreadable_records_total 0\n"), "{text}");
-        assert!(text.ends_with("# EOF\n"));
-    }
-
-    #[test]
-    fn every_reason_to_take_no_claims_is_shown_from_the_start() {
-        let metrics = Metrics::new();
-        let shows = |reason: &str, value: u8| {
-            has(&metrics, &format!("oncegate_claims_stopped{{reason=\"{reason}\"}} {value}"))
-        };
-        assert!(["clock", "full", "lost-data", "not-before"].iter().all(|reason| shows(reason, 0)));
-        metrics.set_claims_stopped(&[Stopped::Full, Stopped::NotBefore]);
-        assert!(shows("clock", 0) && shows("full", 1) && shows("lost-data", 0) && shows("not-before", 1));
-        metrics.set_claims_stopped(&[]);
-        assert!(shows("full", 0) && shows("not-before", 0));
-    }
-
-    #[test]
-    fn only_the_version_in_force_is_shown() {
-        let metrics = Metrics::new();
-        metrics.config_loaded("9f0c2a71b3d4", 1);
-        metrics.config_loaded("000000000001", 2);
-        assert!(has(&metrics, "oncegate_config_info{version=\"000000000001\"} 1"));
-        assert!(!metrics.encode().contains("9f0c2a71b3d4"));
-    }
-
-    #[test]
-    fn an_execution_is_in_flight_until_its_guard_is_dropped() {
-        let metrics = Metrics::new();
-        let first = metrics.execution_started("pay");
-        let second = metrics.clone().execution_started("pay");
-        assert!(has(&metrics, "oncegate_executions_in_flight{route=\"pay\"} 2"));
-        drop((first, second));
-        assert!(has(&metrics, "oncegate_executions_in_flight{route=\"pay\"} 0"));
-    }
-
-    #[test]
-    fn a_route_without_unknown_records_any_more_goes_to_zero() {
-        let metrics = Metrics::new();
-        let unknown = |records, age| Unknown { records, oldest: Duration::from_millis(age) };
-        metrics.set_unknown(&BTreeMap::from([
-            ("pay".into(), unknown(3, 9_999)),
-            ("refund".into(), unknown(1, 1)),
-        ]));
-        assert!(has(&metrics, "oncegate_oldest_unknown_seconds{route=\"pay\"} 9"));
-        metrics.set_unknown(&BTreeMap::from([("refund".into(), unknown(2, 61_000))]));
-        assert!(has(&metrics, "oncegate_oldest_unknown_seconds{route=\"pay\"} 0"));
-        assert!(has(&metrics, "oncegate_oldest_unknown_seconds{route=\"refund\"} 61"));
-        assert!(has(&metrics, "oncegate_unknown_records{route=\"pay\"} 0"));
-        assert!(has(&metrics, "oncegate_unknown_records{route=\"refund\"} 2"));
-    }
-
-    #[test]
-    fn samples_carry_the_names_and_labels_of_the_contract() {
-        let metrics = Metrics::new();
-        metrics.request("pay", "replayed", Duration::from_millis(2), None);
-        metrics.upstream_call("pay", Duration::from_millis(700), None);
-        metrics.added("pay", Duration::from_micros(300), None);
-        metrics.duplicate("pay", Arrival::Late, Duration::from_hours(20));
-        metrics.store_calls("claim").count(Duration::from_micros(40), true);
-        metrics.became_unknown("pay", Reason::Status(503));
-        metrics.became_unknown("pay", Reason::LeaseOver);
-        metrics.tls_failure("expired");
-        for line in [
-            "oncegate_requests_total{route=\"pay\",outcome=\"replayed\"} 1",
-            "oncegate_request_duration_seconds_bucket{le=\"0.0025\",route=\"pay\",outcome=\"replayed\"} 1",
-            "oncegate_upstream_duration_seconds_count{route=\"pay\"} 1",
-            "oncegate_added_duration_seconds_bucket{le=\"0.0005\",route=\"pay\"} 1",
-            "oncegate_duplicates_total{route=\"pay\",arrival=\"late\"} 1",
-            "oncegate_duplicate_age_seconds_sum{route=\"pay\"} 72000.0",
-            "oncegate_store_duration_seconds_count{op=\"claim\"} 1",
-            "oncegate_store_errors_total{op=\"claim\"} 1",
-            "oncegate_unknown_total{route=\"pay\",reason=\"status-503\"} 1",
-            "oncegate_unknown_total{route=\"pay\",reason=\"lease-over\"} 1",
-            "oncegate_tls_failures_total{reason=\"expired\"} 1",
-        ] {
-            assert!(has(&metrics, line), "{line} in\n{}", metrics.encode());
-        }
-    }
-}
+mod tests;

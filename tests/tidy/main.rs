@@ -27,6 +27,7 @@ const FLOORS: [&[&str]; 8] = [
         "pem",
         "presence",
         "random",
+        "receiver_client",
         "regular_file",
         "reload",
         "seal",
@@ -46,7 +47,8 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// The allowed imports within one floor.
-const NEIGHBOURS: [(&str, &str); 6] = [
+const NEIGHBOURS: [(&str, &str); 7] = [
+    ("receiver_client", "pem"),
     ("reload", "regular_file"),
     ("seal", "random"),
     ("problem", "headers"),

@@ -3,29 +3,20 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opentelemetry_http::{HttpClient, HttpError};
-use rustls::{ClientConfig, RootCertStore};
 
-use crate::pem::{self, PemError};
+use crate::pem::PemError;
+use crate::receiver_client::{ReceiverClient, receiver_client};
 
-/// Longest wait for a TCP connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time that an idle connection is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Largest body of an answer, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;
 
 /// A client of a receiver, over HTTP or HTTPS.
-pub(super) struct Client(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub(super) struct Client(ReceiverClient);
 
 impl Client {
     /// Creates a client that trusts the usual roots.
@@ -33,25 +24,7 @@ impl Client {
     /// # Errors
     /// [`PemError`] if the URL is `https://` and this machine has no usual roots.
     pub(super) fn of(url: &Uri) -> Result<Self, PemError> {
-        let tls = match url.scheme_str() {
-            Some("https") => pem::client(None, None)?,
-            // No TLS is used, so no certificate is trusted.
-            _ => ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
-        };
-        let mut tcp = HttpConnector::new();
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .build(connector);
-        Ok(Self(client))
+        receiver_client(url).map(Self)
     }
 
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
