@@ -49,8 +49,7 @@ impl Runner for KeptRunner {
             let Some(attempt) = attempt else {
                 return warn!(
                     record = %id, route = %record.route,
-                    "the kept request is not sent again: it fits no route as it did when it came, and an operator \
-                     has to decide"
+                    "the kept request does not fit its route any more and is not sent again: an operator has to decide"
                 );
             };
             // An execution in this process may hold an answer that the store has yet to take.

@@ -43,4 +43,5 @@ mod stopping;
 mod tls;
 mod told;
 mod unknowns;
+mod upstream_keys;
 mod waiting;

@@ -14,7 +14,7 @@ use crate::servers::postgres;
 const SOON: &str = "response_timeout = \"300ms\"";
 const KEPT: &str = "on_unknown = \"retry\"\nkeep_request = true\nlease = \"1s\"";
 /// The log line about a kept request that no route may send.
-const NOT_SENT: &str = "the kept request is not sent again";
+const NOT_SENT: &str = "the kept request does not fit its route any more";
 
 /// A gateway with the routes `pay` and `other`, each in front of an upstream of its own.
 struct World {
