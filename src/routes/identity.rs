@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, Match, Route};
-use crate::protocol::{Entry, EntryName};
+use crate::headers::IDEMPOTENCY_KEY;
+use crate::protocol::{Entry, EntryName, KeySource};
 
 pub use self::change::review_change;
 pub use self::earlier::earlier;
@@ -83,8 +84,10 @@ impl Review {
             conflicts: self.conflicts.clone(),
             lost: self.lost.clone(),
             exposed: Vec::new(),
+            can_refuse: false,
             from_earlier,
             without_file: config.quick_start,
+            while_serving: false,
         })
     }
 
@@ -169,10 +172,19 @@ fn is_rival(route: &Route, entry: &Entry, standing: &[Entry]) -> bool {
 /// Tells whether some paths of an entry stream to the fallback, unprotected. Paths that an operator gave up
 /// do not count.
 fn is_exposed(config: &Config, entry: &Entry) -> bool {
-    let streams = config.fallback.as_ref().is_some_and(|fallback| !fallback.refuses_keyed);
+    let refuses = |refuses_keyed| refuses_keyed && is_seen_by_fallback(config, entry);
+    let streams = config.fallback.as_ref().is_some_and(|fallback| !refuses(fallback.refuses_keyed));
     let is_covered =
         || winners(&config.routes, entry).iter().any(|route| pattern_of(route).covers(&entry.pattern));
     streams && !entry.retired && !is_covered()
+}
+
+/// Tells whether the fallback sees the keys of an entry's operations: keys in headers that a route of this
+/// configuration has, or in the usual header. It sees no key in a body.
+fn is_seen_by_fallback(config: &Config, entry: &Entry) -> bool {
+    let is_key_of = |source: &KeySource| !source.reads_body() && source.to_string() == entry.identity.key;
+    is_key_of(&KeySource::header(IDEMPOTENCY_KEY))
+        || config.routes.iter().any(|route| is_key_of(&route.key.source))
 }
 
 /// Returns the routes that win some of the paths of an entry.

@@ -11,6 +11,7 @@ use matchit::Router;
 
 use crate::config::{Fallback, Match, Route, UpstreamName};
 use crate::headers::{IDEMPOTENCY_KEY, METHOD_OVERRIDES};
+use crate::protocol::KeySource;
 use crate::protocol::path;
 use crate::protocol::readings::{self, Reading};
 
@@ -156,6 +157,14 @@ impl RouteTable {
     #[must_use]
     pub fn refuses_keyed(&self) -> bool {
         self.fallback.as_ref().is_some_and(|fallback| fallback.refuses_keyed)
+    }
+
+    /// Tells whether a request with a key at any of these places is refused if no route protects it. A key in a
+    /// body is not seen there.
+    #[must_use]
+    pub fn refuses_keys_of(&self, source: &KeySource) -> bool {
+        let is_known = |name: &HeaderName| self.key_headers().any(|known| known == name);
+        self.refuses_keyed() && !source.reads_body() && source.headers().all(is_known)
     }
 
     /// Tells whether a request carries a key in the header of any route, or in the usual header.

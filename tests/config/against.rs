@@ -389,6 +389,16 @@ fn paths_that_lose_their_route() {
         format!("{such} and stream to the fallback: a retry of a key in flight runs again, unprotected");
     assert_told(&passes(&wide), &passes(&narrow), &[(true, "route \"one\"", &unprotected)]);
     assert_told(&passes(&narrow), &passes(&wide), &[(false, "route \"one\"", "is protected now")]);
+    // A fallback that refuses keys sees none in a body.
+    for key in ["key = { json = \"/id\" }", "key = { first = [{ header = \"x-key\" }, { json = \"/id\" }] }"]
+    {
+        let (wide, narrow) = (routes(&[("one", "/v1/{x}", key)]), routes(&[("one", "/v1/charges", key)]));
+        assert_told(&wide, &narrow, &[(true, "route \"one\"", &unprotected)]);
+    }
+    let header = "key = { header = \"x-key\" }";
+    let (wide_header, narrow_header) =
+        (routes(&[("one", "/v1/{x}", header)]), routes(&[("one", "/v1/charges", header)]));
+    assert_told(&wide_header, &narrow_header, &[(false, "route \"one\"", "gets no-route")]);
     // The rest of a path is of any length.
     let (rest, two) = (routes(&[("one", "/v1/{*x}", "")]), routes(&[("one", "/v1/{x}", "")]));
     assert_told(&passes(&rest), &passes(&two), &[(true, "route \"one\"", "stream to the fallback")]);

@@ -473,6 +473,20 @@ fn probable_mistakes_are_warned_of() {
         ),
         (format!("{SMALL}on_unknown = 'retry'\nupstream_keys = {{ window = '1h' }}\n"), None),
         (
+            format!(
+                "{SMALL}on_unknown = 'retry'\nupstream_keys = {{ window = '1h', undecided = [409, 201] }}\n"
+            ),
+            Some(
+                "upstream_keys.undecided has 201: where a repeated execution answers 201, its outcome stays",
+            ),
+        ),
+        (
+            format!(
+                "{SMALL}on_unknown = 'retry'\nupstream_keys = {{ window = '1h', undecided = [409, 202] }}\n"
+            ),
+            None,
+        ),
+        (
             format!("{SMALL}{PROBE}"),
             Some("keeps key of each request readable in the store until its operation"),
         ),

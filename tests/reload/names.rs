@@ -166,3 +166,71 @@ async fn paths_that_a_start_left_to_the_fallback_hinder_no_reload() {
     let answer = request(gateway.address, "POST", "/V1/Charges", &key, "{}").await;
     assert_eq!(answer.header("idempotency-protected"), Some("false"));
 }
+
+/// The fallback looks for keys in headers alone, so `keyed = "refuse"` is no protection for keys in bodies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fallback_that_refuses_keys_does_not_see_those_in_bodies() {
+    const BODY: &str = "{\"id\":\"running\"}";
+    for key in ["{ json = \"/id\" }", "{ first = [{ header = \"x-key\" }, { json = \"/id\" }] }"] {
+        for (path, from, to) in [
+            ("/v1/refunds", "/v1/{*rest}", "/v1/charges"),
+            ("/V1/Charges", "name = \"pay\"", "name = \"pay\"\nmatch = \"exact\""),
+        ] {
+            let fallback = format!("{FALLBACK}keyed = \"refuse\"\n");
+            let upstream = Upstream::start().await;
+            let settings = Settings::route(&format!("key = {key}")).more(&fallback);
+            let gateway = Gateway::start(&upstream, settings).await;
+            let headers = [("content-type", "application/json")];
+            let pay = || request(gateway.address, "POST", path, &headers, BODY);
+            let first = pay().await;
+            assert_eq!(first.status, 201);
+            gateway.rewrite(|text| text.replacen(from, to, 1));
+            let problem = refused(&reload(&gateway).await, 409, "identity");
+            let detail = problem["detail"].as_str().expect("a detail");
+            assert!(detail.contains("sees no key in a body"), "{detail}");
+            assert!(pay().await.is_replay());
+            // Together with the change, such a fallback is no protection either.
+            gateway.rewrite(|text| text.replace(&fallback, ""));
+            in_force(&reload(&gateway).await);
+            gateway.rewrite(|text| format!("{fallback}{text}"));
+            refused(&reload(&gateway).await, 409, "identity");
+            assert_eq!(upstream.executions(), 1, "{key} {path}");
+        }
+    }
+}
+
+/// The files of a fleet differ for a while. What another gateway has, this one need not have to change the rest.
+async fn differences_to_another_gateway_hinder_no_other_change(store: Store) {
+    let upstream = Upstream::start().await;
+    let start = || Gateway::start(&upstream, Settings::default().store(&store.lines()));
+    let (one, other) = (start().await, start().await);
+    let more =
+        "[[routes]]\nname = \"more\"\npath = \"/more\"\nupstream = \"payments\"\nanonymous = \"one\"\n";
+    one.rewrite(|text| format!("{text}\n{more}"));
+    in_force(&reload(&one).await);
+    let ttl = |text: &str| text.replacen("name = \"pay\"", "name = \"pay\"\nttl = \"2h\"", 1);
+    other.rewrite(ttl);
+    in_force(&reload(&other).await);
+    // A change that would rename what another gateway has is still refused.
+    other.rewrite(|text| format!("{text}\n{more}namespace = \"else\"\n"));
+    let detail = refused(&reload(&other).await, 409, "identity")["detail"].to_string();
+    assert!(
+        detail.contains("A reload takes no such change") && detail.contains("accept_identity_change"),
+        "{detail}"
+    );
+    other.rewrite(|text| text.replace("namespace = \"else\"\n", ""));
+    in_force(&reload(&other).await);
+    // And so is a change that loses what this gateway has.
+    other.rewrite(|text| text.replace(more, ""));
+    refused(&reload(&other).await, 409, "identity");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn differences_in_redis_hinder_no_other_change() {
+    differences_to_another_gateway_hinder_no_other_change(Store::redis()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn differences_in_postgres_hinder_no_other_change() {
+    differences_to_another_gateway_hinder_no_other_change(Store::postgres()).await;
+}

@@ -105,7 +105,7 @@ fn uncovered(names: &Names, before: &Route, requests: &[&Requests<'_>]) -> Vec<E
                      flight runs again, unprotected"
                 ),
             )),
-            Destination::Refused => effects.push(Effect::safe(
+            Destination::Fallback | Destination::Refused => effects.push(Effect::safe(
                 about,
                 format!(
                     "{which} have no route any more: a retry of a key in flight gets no-route, and its \

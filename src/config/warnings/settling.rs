@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::Uri;
 
 use crate::config::units::Span;
-use crate::config::{Marker, Probe, Route, Settling};
+use crate::config::{Marker, Probe, Route, Settling, UpstreamKeys};
 use crate::protocol::credential;
 
 /// Returns the warnings about the evidence of a route. `sealed` says whether there is a key that seals what
@@ -13,7 +13,8 @@ use crate::protocol::credential;
 pub fn warnings(route: &Route, sealed: bool) -> Vec<String> {
     let mut warnings: Vec<Option<String>> = vec![horizon(route)];
     match &route.settling {
-        Settling::Hold | Settling::Retry(Some(_)) => {}
+        Settling::Hold => {}
+        Settling::Retry(Some(keys)) => warnings.push(never_an_answer(keys)),
         Settling::Retry(None) if route.keep_request => {
             warnings.push(Some(format!(
                 "{REPEATED}. With keep_request the gateway itself runs it again, up to four times in all"
@@ -26,6 +27,16 @@ pub fn warnings(route: &Route, sealed: bool) -> Vec<String> {
         Settling::Marker(marker) => warnings.push(unverified(marker)),
     }
     warnings.into_iter().flatten().collect()
+}
+
+/// Warns of successes that a repeated execution could never bring. 202 may say that the first request still
+/// runs.
+fn never_an_answer(keys: &UpstreamKeys) -> Option<String> {
+    let success = keys.undecided.iter().find(|status| (200..300).contains(*status) && **status != 202)?;
+    Some(format!(
+        "upstream_keys.undecided has {success}: where a repeated execution answers {success}, its outcome stays \
+         unknown, although that is a success"
+    ))
 }
 
 const REPEATED: &str = "on_unknown is \"retry\" without upstream_keys: an operation with an unknown outcome may run more \

@@ -24,8 +24,12 @@ pub struct NamesRefusal {
     pub(super) lost: Vec<Entry>,
     /// Entries with paths that a change while the gateway serves would leave to the fallback.
     pub(super) exposed: Vec<Entry>,
+    /// True if a fallback that refuses keys would refuse those of all exposed entries.
+    pub(super) can_refuse: bool,
     pub(super) from_earlier: bool,
     pub(super) without_file: bool,
+    /// True if the gateway serves already, under another configuration.
+    pub(super) while_serving: bool,
 }
 
 impl fmt::Display for NamesRefusal {
@@ -63,6 +67,9 @@ impl fmt::Display for NamesRefusal {
             writeln!(f)?;
         }
         self.acceptance(f)?;
+        if self.while_serving {
+            return Ok(());
+        }
         write!(
             f,
             "\nA gateway that serves already is not stopped by this check: make such a change while none serves."
@@ -92,17 +99,22 @@ impl NamesRefusal {
     fn exposure(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "the fallback takes keys, and no route would cover some paths of operations any more. Their retries \
+            "the fallback takes such keys, and no route would cover some paths of operations any more. Their retries \
              would stream to the fallback and run again, unprotected, even while the first execution runs:"
         )?;
         let mut names: Vec<String> = self.exposed.iter().map(|entry| entry.name().to_string()).collect();
         names.dedup();
         writeln!(f, "\n  {}\n", names.join("\n  "))?;
-        write!(
-            f,
-            "Keep routes for all spellings of these paths, or write keyed = \"refuse\" in [fallback]. A start takes \
-             such a change, with a warning."
-        )
+        let way = match self.can_refuse {
+            true => {
+                "Keep routes for all spellings of these paths, or write keyed = \"refuse\" in [fallback]."
+            }
+            false => {
+                "Keep routes for all spellings of these paths. The fallback sees no key in a body, so keyed = \
+                 \"refuse\" does not help."
+            }
+        };
+        write!(f, "{way} A start takes such a change, with a warning.")
     }
 
     /// Writes the configuration lines that accept all changes.
@@ -116,10 +128,15 @@ impl NamesRefusal {
         };
         let changed = listed(&mut self.conflicts.iter().flat_map(|conflict| conflict.names.iter().cloned()));
         let retired = listed(&mut self.lost.iter().map(Entry::name));
-        writeln!(
-            f,
-            "\nTo accept that retries of what the store holds there may run again, write in [store]:\n"
-        )?;
+        let way = match self.while_serving {
+            true => {
+                "A reload takes no such change, because operations run. To accept that retries of what the store \
+                 holds there may run again, stop all gateways of this store, and start them with these lines in \
+                 [store]:"
+            }
+            false => "To accept that retries of what the store holds there may run again, write in [store]:",
+        };
+        writeln!(f, "\n{way}\n")?;
         if !changed.is_empty() {
             writeln!(f, "  accept_identity_change = [{changed}]")?;
         }

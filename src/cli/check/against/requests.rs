@@ -27,6 +27,8 @@ pub(super) enum Destination<'c> {
     Route(&'c Route),
     /// The fallback, which takes requests with a key unprotected.
     Unprotected,
+    /// The fallback, which refuses requests with a key that it sees.
+    Fallback,
     /// A refusal.
     Refused,
 }
@@ -54,7 +56,7 @@ impl<'c> Destination<'c> {
     pub fn route(self) -> Option<&'c Route> {
         match self {
             Self::Route(route) => Some(route),
-            Self::Unprotected | Self::Refused => None,
+            Self::Unprotected | Self::Fallback | Self::Refused => None,
         }
     }
 
@@ -66,18 +68,27 @@ impl<'c> Destination<'c> {
                 own.map_or(Self::Refused, |route| Self::Route(route))
             }
             Matched::Fallback(_) if !table.refuses_keyed() => Self::Unprotected,
-            Matched::Fallback(_)
-            | Matched::Nothing
-            | Matched::Ambiguous(_)
-            | Matched::Lookup
-            | Matched::Policy(_) => Self::Refused,
+            Matched::Fallback(_) => Self::Fallback,
+            Matched::Nothing | Matched::Ambiguous(_) | Matched::Lookup | Matched::Policy(_) => Self::Refused,
+        }
+    }
+
+    /// Returns the destination of the requests that went to `before`. A fallback that refuses keys does not see
+    /// all of them.
+    fn after(self, before: Self, table: &RouteTable) -> Self {
+        match (self, before) {
+            (Self::Fallback, Self::Route(route)) if !table.refuses_keys_of(&route.key.source) => {
+                Self::Unprotected
+            }
+            _ => self,
         }
     }
 
     fn is(self, other: Self) -> bool {
         match (self, other) {
             (Self::Route(one), Self::Route(other)) => one.name == other.name,
-            (Self::Unprotected, Self::Unprotected) | (Self::Refused, Self::Refused) => true,
+            (Self::Unprotected, Self::Unprotected) => true,
+            (Self::Fallback | Self::Refused, Self::Fallback | Self::Refused) => true,
             _ => false,
         }
     }
@@ -96,11 +107,11 @@ pub(super) fn of<'c>(old: &'c Config, new: &'c Config) -> Vec<Requests<'c>> {
     for path in samples::of(old, new) {
         for method in &methods {
             let before = Destination::of(old, &earlier, method, &path);
-            let after = Destination::of(new, &later, method, &path);
+            let after = Destination::of(new, &later, method, &path).after(before, &later);
             let concerns = match (before, after) {
                 (Destination::Route(_), _) => true,
                 (Destination::Unprotected, after) => after.route().is_some(),
-                (Destination::Refused, _) => false,
+                (Destination::Fallback | Destination::Refused, _) => false,
             };
             if concerns {
                 add(&mut found, before, after, method, &path);
