@@ -223,12 +223,17 @@ mod tests {
     }
 
     #[test]
-    fn only_a_start_adds_an_acceptance_or_moves_a_marker() {
+    fn only_a_start_adds_an_acceptance() {
         let with =
             |lines: &str| written(&FILE.replace("url = 'memory:'", &format!("url = 'memory:'\n{lines}")));
         let (none, one) = (with(""), with("retired = ['POST /v1#123456']"));
         assert_eq!(none.changes_to(&one).need_restart, ["store.retired"]);
         assert_eq!(one.changes_to(&none).need_restart, [""; 0]);
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn only_a_start_moves_a_marker() {
         let marker = |table: &str| {
             let table = format!("{{ url = 'postgres://u@127.0.0.1/db', table = '{table}' }}");
             written(&format!("{FILE}on_unknown = 'marker'\nmarker = {table}\n"))
