@@ -18,6 +18,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// The longest time that a wait for requests may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 type Handler = dyn Fn(Seen) -> Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>> + Send + Sync;
 
@@ -145,7 +149,9 @@ impl Upstream {
 
     /// Waits until there were `count` requests.
     pub async fn reached(&self, count: usize) {
-        self.count.subscribe().wait_for(|seen| *seen >= count).await.expect("the upstream lives");
+        let mut seen = self.count.subscribe();
+        let there = timeout(PATIENCE, seen.wait_for(|seen| *seen >= count)).await;
+        there.unwrap_or_else(|_| panic!("{count} requests never came")).expect("the upstream lives");
     }
 
     /// Lets each response take this time, as those of a real API do.

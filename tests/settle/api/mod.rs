@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 pub use keys::Keys;
 pub use ledger::{Effect, Ledger};
@@ -46,6 +46,9 @@ impl Call {
         n.parse().expect("a number")
     }
 }
+
+/// The longest time that a wait for requests may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A step of the API on its way to an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -163,7 +166,9 @@ impl Api {
     /// Waits until `count` requests have come to a point.
     pub async fn reached(&self, point: Point, count: usize) {
         let there = |points: &HashMap<Point, usize>| points.get(&point).is_some_and(|seen| *seen >= count);
-        self.points.subscribe().wait_for(there).await.expect("the API lives");
+        let mut points = self.points.subscribe();
+        let there = timeout(PATIENCE, points.wait_for(there)).await;
+        there.unwrap_or_else(|_| panic!("{count} requests never came to {point:?}")).expect("the API lives");
     }
 
     /// Lets the requests go on that wait at [`Pause::Gate`], and every later one.
