@@ -24,9 +24,19 @@ pub(crate) async fn reached(name: &str) {
         stop(name);
     }
     if wanted == name {
-        eprintln!("failpoint {name}");
+        say(name);
         std::future::pending().await
     }
+}
+
+/// Writes the line that a test waits for, at once: the log writes to standard error, too.
+#[cfg(debug_assertions)]
+fn say(name: &str) {
+    use std::io::Write;
+
+    let line = format!("failpoint {name}\n");
+    // Without a reader, no test waits.
+    drop(std::io::stderr().write_all(line.as_bytes()));
 }
 
 /// Stops this process until it gets SIGCONT. Only the first call does.
@@ -38,7 +48,7 @@ fn stop(name: &str) {
 
     static STOPPED: AtomicBool = AtomicBool::new(false);
     if !STOPPED.swap(true, Ordering::Relaxed) {
-        eprintln!("failpoint {name}");
+        say(name);
         // A process may always send itself a signal.
         let _ = kill_process(getpid(), Signal::STOP);
         // Another thread may be the one that takes the signal, a moment later.
