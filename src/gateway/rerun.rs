@@ -27,9 +27,7 @@ impl KeptRunner {
     pub fn new(gateway: Arc<Gateway>, upstream: Upstream) -> Self {
         Self { gateway, upstream }
     }
-}
 
-impl KeptRunner {
     /// Returns the route that the request would find now, if it leads where it led the first time. The names of
     /// routes are no help: a later file may give them to other routes.
     fn route_of(&self, record: &Record, request: &KeptRequest) -> Option<Arc<Route>> {

@@ -1,7 +1,7 @@
 //! Names and protection of operations. A reload happens while operations run, so it takes less than a start.
 
-use crate::harness::{Answer, Gateway, Settings, Upstream, post, request};
-use crate::place::{Store, in_force, refused, reload};
+use crate::harness::{Gateway, Settings, Upstream, post, request};
+use crate::place::{Store, in_force, refused, reload, running};
 
 const FALLBACK: &str = "[fallback]\nupstream = \"payments\"\n";
 
@@ -17,19 +17,6 @@ fn acceptance(problem: &serde_json::Value) -> String {
 
 fn own_store(gateway: &Gateway) -> String {
     format!("url = \"embedded:{}\"", gateway.data().display())
-}
-
-/// Starts an execution that the upstream holds.
-async fn running(
-    gateway: &Gateway,
-    upstream: &Upstream,
-    path: &'static str,
-) -> tokio::task::JoinHandle<Answer> {
-    upstream.hold();
-    let (address, before) = (gateway.address, upstream.executions());
-    let running = tokio::spawn(async move { post(address, path, "running", "{}").await });
-    upstream.reached(before + 1).await;
-    running
 }
 
 /// Lists that were left in the file after a start, or that came before their change.

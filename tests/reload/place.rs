@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::time::{Duration, timeout};
 
-use crate::harness::{Answer, Gateway};
+use crate::harness::{Answer, Gateway, Upstream, post};
 use crate::servers::{postgres, redis};
 
 /// A store of gateways.
@@ -42,6 +42,19 @@ impl Store {
             ),
         }
     }
+}
+
+/// Starts an execution that the upstream holds.
+pub async fn running(
+    gateway: &Gateway,
+    upstream: &Upstream,
+    path: &'static str,
+) -> tokio::task::JoinHandle<Answer> {
+    upstream.hold();
+    let (address, before) = (gateway.address, upstream.executions());
+    let running = tokio::spawn(async move { post(address, path, "running", "{}").await });
+    upstream.reached(before + 1).await;
+    running
 }
 
 /// Asks for a reload.

@@ -3,16 +3,13 @@
 use tokio::time::{Duration, timeout};
 
 use crate::harness::{Gateway, Settings, Upstream, post};
-use crate::place::{in_force, reload};
+use crate::place::{in_force, reload, running};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_running_execution_ends_where_it_began_and_the_next_goes_to_the_new_address() {
     let (old, new) = (Upstream::start().await, Upstream::start().await);
     let gateway = Gateway::start(&old, Settings::default()).await;
-    old.hold();
-    let address = gateway.address;
-    let running = tokio::spawn(async move { post(address, "/v1/charges", "running", "{}").await });
-    old.reached(1).await;
+    let (address, first) = (gateway.address, running(&gateway, &old, "/v1/charges").await);
     let (from, to) = (old.address.to_string(), new.address.to_string());
     gateway.rewrite(|text| text.replace(&from, &to));
     let shown = in_force(&reload(&gateway).await);
@@ -23,7 +20,7 @@ async fn a_running_execution_ends_where_it_began_and_the_next_goes_to_the_new_ad
     let duplicate = tokio::spawn(async move { post(address, "/v1/charges", "running", "{}").await });
     gateway.duplicates(1).await;
     old.let_go();
-    assert_eq!(running.await.expect("no panic").status, 201);
+    assert_eq!(first.await.expect("no panic").status, 201);
     assert!(duplicate.await.expect("no panic").is_replay());
     assert_eq!((old.executions(), new.executions()), (1, 1));
     gateway.logs("no request uses the earlier settings of the upstream any more").await;
@@ -52,10 +49,7 @@ async fn settings_that_stay_keep_their_connections() {
 async fn an_upstream_that_is_removed_finishes_what_it_began() {
     let (old, new) = (Upstream::start().await, Upstream::start().await);
     let gateway = Gateway::start(&old, Settings::default()).await;
-    old.hold();
-    let address = gateway.address;
-    let running = tokio::spawn(async move { post(address, "/v1/charges", "running", "{}").await });
-    old.reached(1).await;
+    let (address, first) = (gateway.address, running(&gateway, &old, "/v1/charges").await);
     let (from, to) = (old.address.to_string(), new.address.to_string());
     gateway.rewrite(|text| {
         text.replace(&from, &to)
@@ -65,7 +59,7 @@ async fn an_upstream_that_is_removed_finishes_what_it_began() {
     in_force(&reload(&gateway).await);
     assert_eq!(post(address, "/v1/charges", "after", "{}").await.status, 201);
     old.let_go();
-    assert_eq!(running.await.expect("no panic").status, 201);
+    assert_eq!(first.await.expect("no panic").status, 201);
     assert_eq!((old.executions(), new.executions()), (1, 1));
 }
 

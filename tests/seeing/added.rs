@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::following::with_a_duplicate;
 use crate::harness::{Connection, Gateway, Settings, Upstream, post, request_bytes};
 
 /// Time for which the client, and then the upstream, keep the payment waiting.
@@ -46,18 +47,8 @@ async fn neither_a_slow_client_nor_a_slow_upstream_counts_as_added() {
 async fn only_a_request_that_ran_an_execution_counts() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::start(&upstream, Settings::default()).await;
-    upstream.hold();
-    let mut attempts = Vec::new();
-    for _ in 0..2 {
-        let mut attempt = Connection::open(gateway.address).await;
-        attempt.send(request_bytes("POST", "/v1/charges", &[("idempotency-key", "k")], b"a")).await;
-        attempts.push(attempt);
-        upstream.reached(1).await;
-    }
-    gateway.duplicates(1).await;
-    upstream.let_go();
-    for attempt in &mut attempts {
-        assert_eq!(attempt.answer().await.status, 201);
+    for answer in with_a_duplicate(&upstream, &gateway).await {
+        assert_eq!(answer.status, 201);
     }
     assert!(post(gateway.address, "/v1/charges", "k", "a").await.is_replay());
     assert_eq!(post(gateway.address, "/v1/charges", "k", "other").await.status, 422);

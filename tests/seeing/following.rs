@@ -5,7 +5,7 @@ use http::Response;
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Connection, Gateway, Settings, Upstream, post, request_bytes};
+use crate::harness::{Answer, Gateway, Settings, Upstream, post};
 
 /// Starts an upstream that loses the first answer.
 async fn losing_the_first() -> std::sync::Arc<Upstream> {
@@ -76,24 +76,25 @@ async fn a_failing_payment_leads_from_the_answer_to_the_upstreams_log() {
     assert_eq!(upstream.seen()[1].header("idempotency-execution"), format!("{id}:2"));
 }
 
+/// Sends a payment, and once it runs a duplicate that waits for it. Returns both answers.
+pub async fn with_a_duplicate(upstream: &Upstream, gateway: &Gateway) -> [Answer; 2] {
+    upstream.hold();
+    let pay = || tokio::spawn(post(gateway.address, "/v1/charges", "k", "a"));
+    let first = pay();
+    upstream.reached(1).await;
+    let duplicate = pay();
+    gateway.duplicates(1).await;
+    upstream.let_go();
+    let both = tokio::join!(first, duplicate);
+    [both.0.expect("no panic"), both.1.expect("no panic")]
+}
+
 #[tokio::test]
 async fn a_duplicate_that_waited_names_the_execution_that_it_waited_for() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::start(&upstream, Settings::default()).await;
-    upstream.hold();
-    let mut attempts = Vec::new();
-    for _ in 0..2 {
-        let mut attempt = Connection::open(gateway.address).await;
-        attempt.send(request_bytes("POST", "/v1/charges", &[("idempotency-key", "k")], b"a")).await;
-        attempts.push(attempt);
-        upstream.reached(1).await;
-    }
-    gateway.duplicates(1).await;
-    upstream.let_go();
-    let mut id = String::new();
-    for attempt in &mut attempts {
-        id = record(&attempt.answer().await);
-    }
+    let [_, waited] = with_a_duplicate(&upstream, &gateway).await;
+    let id = record(&waited);
     for line in requests(&gateway, &id, 2).await {
         assert_eq!(line["execution"], 1, "{line}");
     }
