@@ -1,5 +1,5 @@
 //! Changes of the names of routes. A record carries the name of the route that made it. The evidence of a
-//! probe or a marker is found by this name, and the gateway repeats kept requests by it.
+//! probe or a marker is found by this name, and so are the open outcomes that the gateway settles by itself.
 
 use crate::config::{Config, Route, Settling};
 
